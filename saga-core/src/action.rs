@@ -1,0 +1,420 @@
+//! What a node does: the [`Action`] trait, and actions made of closures.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::ActionContext;
+use crate::dag::{ActionName, InvalidName, Policy, Retry, UndoKind};
+use crate::error::{ActionError, UndoError};
+use crate::log::Payload;
+
+/// A value in memory, shared by everyone who looks it up.
+pub type Value = Arc<dyn Any + Send + Sync>;
+
+/// What a node's output or a saga's parameter must be: it is written to the log as JSON, and read back
+/// when another process goes on with the saga. Implemented for every type that fits.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in the saga log",
+    label = "must be `Serialize + DeserializeOwned + Send + Sync + 'static`",
+    note = "node outputs and saga parameters are written to the log so that a crashed saga can resume",
+    note = "for a type of your own, add `#[derive(serde::Serialize, serde::Deserialize)]`"
+)]
+pub trait ActionData: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ActionData for T {}
+
+/// A node's output: the value, and how it is written.
+#[derive(Clone)]
+pub struct ActionOutput {
+    pub(crate) value: Value,
+    pub(crate) payload: Payload,
+}
+
+impl ActionOutput {
+    /// Encodes a value.
+    ///
+    /// # Errors
+    /// [`ActionError::SerializeFailed`] if serde says so.
+    pub fn new<T: ActionData>(value: T) -> Result<Self, ActionError> {
+        let payload = encode(&value)?;
+        Ok(Self { value: Arc::new(value), payload })
+    }
+
+    /// Decodes a value that was stored.
+    ///
+    /// # Errors
+    /// [`ActionError::DeserializeFailed`] if the bytes are not a `T`.
+    pub fn decode<T: ActionData>(payload: &Payload) -> Result<Self, ActionError> {
+        Ok(Self { value: Arc::new(decode::<T>(payload)?), payload: payload.clone() })
+    }
+
+    /// The value, if it is a `T`.
+    pub fn get<T: 'static>(&self) -> Option<&T> {
+        self.value.downcast_ref()
+    }
+}
+
+impl fmt::Debug for ActionOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActionOutput").field("payload", &self.payload).finish_non_exhaustive()
+    }
+}
+
+/// Encodes what an action returned; on failure the value stays in memory for its undo.
+pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, Failed> {
+    match encode(&output) {
+        Ok(payload) => Ok(ActionOutput { value: Arc::new(output), payload }),
+        Err(error) => Err(Failed::unstorable(error, Arc::new(output))),
+    }
+}
+
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Payload, ActionError> {
+    serde_json::to_vec(value)
+        .map(Payload::from)
+        .map_err(|e| ActionError::SerializeFailed { message: e.to_string() })
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(payload: &Payload) -> Result<T, ActionError> {
+    serde_json::from_slice(payload.as_bytes())
+        .map_err(|e| ActionError::DeserializeFailed { message: e.to_string() })
+}
+
+/// How an attempt of an action ended that did not succeed.
+pub struct Failed {
+    /// The error.
+    pub error: ActionError,
+    /// True if the effect may have happened all the same.
+    pub in_doubt: bool,
+    /// True if another attempt may end differently.
+    pub retryable: bool,
+    /// The output of an action that did its work, where only storing it failed: the undo gets it from
+    /// memory.
+    pub output: Option<Value>,
+}
+
+impl fmt::Debug for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failed")
+            .field("error", &self.error)
+            .field("in_doubt", &self.in_doubt)
+            .field("retryable", &self.retryable)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<ActionError> for Failed {
+    /// An attempt that left no effect and may be retried.
+    fn from(error: ActionError) -> Self {
+        Self { error, in_doubt: false, retryable: true, output: None }
+    }
+}
+
+impl Failed {
+    /// The same error, but the effect may have happened.
+    pub fn in_doubt(self) -> Self {
+        Self { in_doubt: true, ..self }
+    }
+
+    /// The same error, but no other attempt would end differently.
+    pub fn permanent(self) -> Self {
+        Self { retryable: false, ..self }
+    }
+
+    /// The action did its work, but its output cannot be stored.
+    pub(crate) fn unstorable(error: ActionError, output: Value) -> Self {
+        Self { error, in_doubt: true, retryable: false, output: Some(output) }
+    }
+}
+
+/// A unit of work with its undo, run by a node.
+///
+/// `#[saga_action]` makes one of an async function and [`ActionFunc`] one of two closures; implement it
+/// by hand only for actions that are data themselves. Any attempt may be the second one for the same
+/// [`idempotency_key`](ActionContext::idempotency_key).
+pub trait Action<C>: Send + Sync + 'static {
+    /// The durable name.
+    fn name(&self) -> &ActionName;
+
+    /// Does it. The future may be dropped at any await; the attempt is then in doubt.
+    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>>;
+
+    /// Undoes it. `output` is there if the action is known to have succeeded.
+    fn undo_it(
+        &self,
+        cx: ActionContext<C>,
+        output: Option<Value>,
+    ) -> BoxFuture<'_, Result<(), UndoError>>;
+
+    /// Reads a stored output.
+    ///
+    /// # Errors
+    /// [`ActionError::DeserializeFailed`] if it is not what this action returns.
+    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError>;
+
+    /// What the undo needs, and how often both are tried.
+    fn policy(&self) -> Policy {
+        Policy::new(UndoKind::Output)
+    }
+
+    /// How long one attempt of the action and of its undo may take.
+    fn timeouts(&self) -> Timeouts {
+        Timeouts::default()
+    }
+
+    /// The revision: change it when the same name comes to mean something else.
+    fn revision(&self) -> u32 {
+        0
+    }
+
+    /// Where it is written, as `file:line`; shown when two actions have one name.
+    fn place(&self) -> String {
+        String::new()
+    }
+}
+
+/// How long one attempt may take; none: as long as it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timeouts {
+    /// Of the action. The attempt is in doubt after it.
+    pub action: Option<Duration>,
+    /// Of the undo.
+    pub undo: Option<Duration>,
+}
+
+type DoFn<C, O> =
+    Box<dyn Fn(ActionContext<C>) -> BoxFuture<'static, Result<O, Failed>> + Send + Sync>;
+type UndoFn<C, O> = Box<
+    dyn Fn(ActionContext<C>, Option<Arc<O>>) -> BoxFuture<'static, Result<(), UndoError>>
+        + Send
+        + Sync,
+>;
+
+/// An action made of closures, for DAGs that are built at run time.
+///
+/// ```
+/// use saga_core::{ActionContext, ActionFunc};
+/// # struct Agency;
+/// let book = ActionFunc::new(
+///     "book_hotel",
+///     |cx: ActionContext<Agency>| async move {
+///         let city: std::sync::Arc<String> = cx.lookup("city")?;
+///         Ok::<_, saga_core::BoxError>(format!("a room in {city}"))
+///     },
+///     |_cx: ActionContext<Agency>, room: std::sync::Arc<String>| async move {
+///         println!("giving back {room}");
+///         Ok::<_, saga_core::BoxError>(())
+///     },
+/// )?;
+/// # Ok::<(), saga_core::InvalidName>(())
+/// ```
+pub struct ActionFunc<C, O> {
+    name: ActionName,
+    policy: Policy,
+    timeouts: Timeouts,
+    do_it: DoFn<C, O>,
+    undo_it: UndoFn<C, O>,
+    place: &'static Location<'static>,
+    output: PhantomData<fn() -> O>,
+}
+
+impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
+    /// An action and its undo, which is given the action's output (the contract `f(output)`: in doubt,
+    /// the action is run again until it answers, then undone).
+    ///
+    /// # Errors
+    /// [`InvalidName`] if the name cannot be an action's.
+    #[track_caller]
+    pub fn new<D, F, E, U, G, X>(
+        name: impl AsRef<str>,
+        do_it: D,
+        undo_it: U,
+    ) -> Result<Self, InvalidName>
+    where
+        D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<O, E>> + Send + 'static,
+        E: Into<crate::BoxError>,
+        U: Fn(ActionContext<C>, Arc<O>) -> G + Send + Sync + 'static,
+        G: Future<Output = Result<(), X>> + Send + 'static,
+        X: Into<crate::BoxError>,
+    {
+        let undo = move |cx, output: Option<Arc<O>>| -> BoxFuture<'static, _> {
+            match output {
+                Some(output) => {
+                    let undo = undo_it(cx, output);
+                    Box::pin(async move { undo.await.map_err(UndoError::from_error) })
+                }
+                // the machine calls an undo of this kind only with an output
+                None => Box::pin(async { Err(UndoError::permanent("this undo needs an output")) }),
+            }
+        };
+        Ok(Self {
+            name: ActionName::new(name)?,
+            policy: Policy::new(UndoKind::Output),
+            timeouts: Timeouts::default(),
+            do_it: boxed(do_it),
+            undo_it: Box::new(undo),
+            place: Location::caller(),
+            output: PhantomData,
+        })
+    }
+
+    /// An action with no effect worth undoing.
+    ///
+    /// # Errors
+    /// [`InvalidName`] if the name cannot be an action's.
+    #[track_caller]
+    pub fn new_noop_undo<D, F, E>(name: impl AsRef<str>, do_it: D) -> Result<Self, InvalidName>
+    where
+        D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<O, E>> + Send + 'static,
+        E: Into<crate::BoxError>,
+    {
+        Ok(Self {
+            name: ActionName::new(name)?,
+            policy: Policy::new(UndoKind::Nothing),
+            timeouts: Timeouts::default(),
+            do_it: boxed(do_it),
+            undo_it: Box::new(|_, _| Box::pin(async { Ok(()) })),
+            place: Location::caller(),
+            output: PhantomData,
+        })
+    }
+
+    /// An action and an undo that also cleans up when nobody knows how the action ended
+    /// (the contract `f(output?)`).
+    ///
+    /// # Errors
+    /// [`InvalidName`] if the name cannot be an action's.
+    #[track_caller]
+    pub fn new_undo_maybe<D, F, E, U, G, X>(
+        name: impl AsRef<str>,
+        do_it: D,
+        undo_it: U,
+    ) -> Result<Self, InvalidName>
+    where
+        D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<O, E>> + Send + 'static,
+        E: Into<crate::BoxError>,
+        U: Fn(ActionContext<C>, Option<Arc<O>>) -> G + Send + Sync + 'static,
+        G: Future<Output = Result<(), X>> + Send + 'static,
+        X: Into<crate::BoxError>,
+    {
+        let undo = move |cx, output| -> BoxFuture<'static, _> {
+            let undo = undo_it(cx, output);
+            Box::pin(async move { undo.await.map_err(UndoError::from_error) })
+        };
+        Ok(Self {
+            name: ActionName::new(name)?,
+            policy: Policy::new(UndoKind::MaybeOutput),
+            timeouts: Timeouts::default(),
+            do_it: boxed(do_it),
+            undo_it: Box::new(undo),
+            place: Location::caller(),
+            output: PhantomData,
+        })
+    }
+
+    /// How often the action is tried; default once.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.policy.retry = retry;
+        self
+    }
+
+    /// How often the undo is tried; default 10 times.
+    pub fn undo_retry(mut self, retry: Retry) -> Self {
+        self.policy.undo_retry = retry;
+        self
+    }
+
+    /// How long one attempt of the action may take; it is in doubt after that.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.action = Some(timeout);
+        self
+    }
+
+    /// How long one attempt of the undo may take.
+    pub fn undo_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.undo = Some(timeout);
+        self
+    }
+
+    /// Which of the action's errors leave it unknown whether its effect happened; default none.
+    pub fn in_doubt(mut self, when: impl Fn(&ActionError) -> bool + Send + Sync + 'static) -> Self
+    where
+        O: Send,
+    {
+        let do_it = self.do_it;
+        let when = Arc::new(when);
+        self.do_it = Box::new(move |cx| {
+            let (attempt, when) = (do_it(cx), when.clone());
+            Box::pin(async move {
+                attempt.await.map_err(|failed| match when(&failed.error) {
+                    true => failed.in_doubt(),
+                    false => failed,
+                })
+            })
+        });
+        self
+    }
+}
+
+fn boxed<C, O, E, D, F>(do_it: D) -> DoFn<C, O>
+where
+    D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<O, E>> + Send + 'static,
+    E: Into<crate::BoxError>,
+    O: 'static,
+{
+    Box::new(move |cx| {
+        let attempt = do_it(cx);
+        Box::pin(async move { attempt.await.map_err(|e| ActionError::from_error(e).into()) })
+    })
+}
+
+impl<C: Send + Sync + 'static, O: ActionData> Action<C> for ActionFunc<C, O> {
+    fn name(&self) -> &ActionName {
+        &self.name
+    }
+
+    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+        let attempt = (self.do_it)(cx);
+        Box::pin(async move {
+            stored(attempt.await?)
+        })
+    }
+
+    fn undo_it(
+        &self,
+        cx: ActionContext<C>,
+        output: Option<Value>,
+    ) -> BoxFuture<'_, Result<(), UndoError>> {
+        let output = output.and_then(|value| value.downcast::<O>().ok());
+        (self.undo_it)(cx, output)
+    }
+
+    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
+        ActionOutput::decode::<O>(payload)
+    }
+
+    fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    fn place(&self) -> String {
+        format!("{}:{}", self.place.file(), self.place.line())
+    }
+}

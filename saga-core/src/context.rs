@@ -1,0 +1,338 @@
+//! What an action is given beside its inputs: [`ActionContext`].
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::action::{ActionData, Value};
+use crate::dag::{Dag, NodeIndex, NodeName, SagaName};
+use crate::error::ActionError;
+use crate::log::{NodePath, Payload, SagaId};
+
+/// The values of one run of a DAG: its parameters, and what its nodes have returned.
+pub(crate) struct Frame<C> {
+    pub(crate) dag: Arc<Dag<C>>,
+    pub(crate) params: Value,
+    pub(crate) params_payload: Payload,
+    pub(crate) outputs: Box<[OnceLock<Output>]>,
+}
+
+/// A node's output in memory, or its absence.
+pub(crate) enum Output {
+    Value(crate::action::ActionOutput),
+    Skipped,
+}
+
+impl<C: 'static> Frame<C> {
+    pub(crate) fn new(dag: Arc<Dag<C>>, params: Value, params_payload: Payload) -> Self {
+        let outputs = dag.nodes().map(|_| OnceLock::new()).collect();
+        Self { dag, params, params_payload, outputs }
+    }
+
+    pub(crate) fn output(&self, node: NodeIndex) -> Option<&Output> {
+        self.outputs.get(node.index())?.get()
+    }
+}
+
+/// Who is running: the same for all calls of a saga.
+pub(crate) struct RunInfo {
+    pub(crate) id: SagaId,
+    pub(crate) birth: Uuid,
+    pub(crate) cancel: CancelSignal,
+}
+
+/// Tells the actions in flight that the saga unwinds.
+#[derive(Default)]
+pub(crate) struct CancelSignal {
+    set: AtomicBool,
+    notify: Notify,
+}
+
+impl CancelSignal {
+    pub(crate) fn set(&self) {
+        self.set.store(true, Ordering::Release);
+        self.notify.notify_waiters();
+    }
+
+    fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire)
+    }
+
+    async fn wait(&self) {
+        loop {
+            let notified = self.notify.notified();
+            if self.is_set() {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+/// What orders the calls of one key: see [`ActionContext::token`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token {
+    /// The ownership under which the call is made.
+    pub epoch: u64,
+    /// The log entry that authorized it.
+    pub seq: u64,
+}
+
+/// Which call this is.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) node: NodeIndex,
+    pub(crate) path: NodePath,
+    pub(crate) attempt: u32,
+    pub(crate) undo: bool,
+    /// False for an undo and for a re-run while unwinding: the saga's cancellation never reaches them.
+    pub(crate) cancellable: bool,
+    pub(crate) token: Token,
+}
+
+/// The user's context, and everything that an attempt of an action or an undo may ask about itself.
+///
+/// Dereferences to the user's own context `C`. Cheap to clone.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// struct Agency { hotels: std::collections::HashMap<String, u32> }
+///
+/// #[saga_action(no_undo)]
+/// async fn price(cx: &ActionContext<Agency>, city: &str) -> Result<u32, String> {
+///     cx.hotels.get(city).copied().ok_or(format!("no hotel in {city}"))
+/// }
+/// ```
+pub struct ActionContext<C> {
+    pub(crate) user: Arc<C>,
+    pub(crate) run: Arc<RunInfo>,
+    pub(crate) frame: Arc<Frame<C>>,
+    pub(crate) call: Call,
+}
+
+impl<C> Clone for ActionContext<C> {
+    fn clone(&self) -> Self {
+        Self {
+            user: self.user.clone(),
+            run: self.run.clone(),
+            frame: self.frame.clone(),
+            call: self.call.clone(),
+        }
+    }
+}
+
+impl<C> Deref for ActionContext<C> {
+    type Target = C;
+    fn deref(&self) -> &C {
+        &self.user
+    }
+}
+
+impl<C> fmt::Debug for ActionContext<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActionContext")
+            .field("saga", &self.run.id)
+            .field("node", &self.call.path)
+            .field("attempt", &self.call.attempt)
+            .field("undo", &self.call.undo)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: 'static> ActionContext<C> {
+    /// The user's context, shared by all sagas of a coordinator.
+    pub fn user_context(&self) -> &Arc<C> {
+        &self.user
+    }
+
+    /// The saga's id.
+    pub fn saga_id(&self) -> &SagaId {
+        &self.run.id
+    }
+
+    /// The durable name of the saga, or of the subsaga that this node belongs to.
+    pub fn saga_name(&self) -> &SagaName {
+        self.frame.dag.name()
+    }
+
+    /// The DAG that this node belongs to.
+    pub fn dag(&self) -> &Dag<C> {
+        &self.frame.dag
+    }
+
+    /// The node's place in that DAG.
+    pub fn node_index(&self) -> NodeIndex {
+        self.call.node
+    }
+
+    /// The node's name.
+    pub fn node_name(&self) -> Option<&NodeName> {
+        self.frame.dag.node(self.call.node).map(|node| node.name())
+    }
+
+    /// The node's path in the whole saga.
+    pub fn node_path(&self) -> &NodePath {
+        &self.call.path
+    }
+
+    /// Which attempt this is, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.call.attempt
+    }
+
+    /// The same for every attempt of this node's action (or of its undo) on any machine, and different
+    /// for every other node, direction and saga: a UUIDv5 of the saga's random birth id. Give it to the
+    /// service that is called, so that it does the work once.
+    pub fn idempotency_key(&self) -> Uuid {
+        self.key(if self.call.undo { "undo" } else { "do" })
+    }
+
+    /// In an undo: the key under which the action was called. In an action: its own key.
+    pub fn action_key(&self) -> Uuid {
+        self.key("do")
+    }
+
+    fn key(&self, direction: &str) -> Uuid {
+        let name = format!("{}\n{direction}", self.call.path);
+        Uuid::new_v5(&self.run.birth, name.as_bytes())
+    }
+
+    /// Orders the calls of one key: a receiver that keeps the highest token per key, refuses lower ones
+    /// and accepts equal ones is safe from calls that were sent by a process that was since replaced.
+    pub fn token(&self) -> Token {
+        self.call.token
+    }
+
+    /// Completes when the saga unwinds while this action runs. An action may use it to stop early; it is
+    /// never forced. Never completes in an undo.
+    pub async fn cancelled(&self) {
+        if self.call.cancellable {
+            self.run.cancel.wait().await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// True once [`cancelled`](Self::cancelled) completes.
+    pub fn is_cancelled(&self) -> bool {
+        self.call.cancellable && self.run.cancel.is_set()
+    }
+
+    /// The output of an earlier node, by name. Only of true ancestors: what they return is there for
+    /// certain, in every attempt and after every restart. An undo may also look up its own node.
+    ///
+    /// # Errors
+    /// [`LookupError`] says which of its cases it is.
+    pub fn lookup<T: ActionData>(&self, name: &str) -> Result<Arc<T>, LookupError> {
+        let output = self.find(name)?;
+        if let Ok(value) = output.value.clone().downcast::<T>() {
+            return Ok(value);
+        }
+        serde_json::from_slice(output.payload.as_bytes()).map(Arc::new).map_err(|e| {
+            LookupError::Deserialize { node: name.to_string(), why: e.to_string() }
+        })
+    }
+
+    /// The same, as the JSON that is in the log.
+    ///
+    /// # Errors
+    /// [`LookupError`] says which of its cases it is.
+    pub fn lookup_raw(&self, name: &str) -> Result<&[u8], LookupError> {
+        self.find(name).map(|output| output.payload.as_bytes())
+    }
+
+    /// The saga's parameters.
+    ///
+    /// # Errors
+    /// [`LookupError::Deserialize`] if they are not a `T`.
+    pub fn saga_params<T: ActionData>(&self) -> Result<Arc<T>, LookupError> {
+        if let Ok(value) = self.frame.params.clone().downcast::<T>() {
+            return Ok(value);
+        }
+        serde_json::from_slice(self.frame.params_payload.as_bytes()).map(Arc::new).map_err(|e| {
+            LookupError::Deserialize { node: "(params)".to_string(), why: e.to_string() }
+        })
+    }
+
+    fn find(&self, name: &str) -> Result<&crate::action::ActionOutput, LookupError> {
+        let here = || self.call.path.to_string();
+        let dag = &self.frame.dag;
+        let node = dag.node_index(name).ok_or_else(|| LookupError::NoSuchNode {
+            node: name.to_string(),
+            saga: dag.name().to_string(),
+        })?;
+        let own = self.call.undo && node == self.call.node;
+        if !own && !dag.is_ancestor(node, self.call.node) {
+            return Err(LookupError::NotAnAncestor { node: name.to_string(), from: here() });
+        }
+        match self.frame.output(node) {
+            Some(Output::Value(output)) => Ok(output),
+            Some(Output::Skipped) => {
+                Err(LookupError::Skipped { node: name.to_string(), from: here() })
+            }
+            None => Err(LookupError::NotThere { node: name.to_string(), from: here() }),
+        }
+    }
+}
+
+/// Why a lookup found nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookupError {
+    /// No node has this name.
+    #[error("saga `{saga}` has no node named \"{node}\"")]
+    NoSuchNode {
+        /// The name.
+        node: String,
+        /// The saga.
+        saga: String,
+    },
+    /// The node is there, but need not have run before this one.
+    #[error(
+        "node `{from}` cannot look up `{node}`, which is not one of its ancestors; put `{node}` before it"
+    )]
+    NotAnAncestor {
+        /// The name.
+        node: String,
+        /// The node that asked.
+        from: String,
+    },
+    /// The node was skipped and has no output.
+    #[error("node `{from}` looks up `{node}`, which was skipped and has no output")]
+    Skipped {
+        /// The name.
+        node: String,
+        /// The node that asked.
+        from: String,
+    },
+    /// The node has no output (an undo that looks up its own node whose outcome is unknown).
+    #[error("node `{from}` looks up `{node}`, which has no output")]
+    NotThere {
+        /// The name.
+        node: String,
+        /// The node that asked.
+        from: String,
+    },
+    /// The output is of another type.
+    #[error("the output of `{node}` is of another type: {why}")]
+    Deserialize {
+        /// The name.
+        node: String,
+        /// What the decoder said.
+        why: String,
+    },
+}
+
+impl From<LookupError> for ActionError {
+    fn from(e: LookupError) -> Self {
+        let message = e.to_string();
+        match e {
+            LookupError::Deserialize { .. } => Self::DeserializeFailed { message },
+            _ => Self::NotAnAncestor { message },
+        }
+    }
+}

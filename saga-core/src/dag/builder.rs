@@ -1,0 +1,475 @@
+//! Building a DAG: stage by stage, with edges by name, or out of typed steps.
+
+use std::collections::{BTreeSet, HashMap};
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+
+use futures_util::future::BoxFuture;
+use petgraph::graph::DiGraph;
+
+use super::{Dag, DagError, InvalidName, Node, NodeIndex, NodeName, Plan, PlanKind, PlanNode, SagaName};
+use crate::action::ActionData;
+use crate::definition::{Done, Ends, Param, Pure, Scope, Shape, Slot, Source};
+
+/// How many nodes a DAG may have unless the builder is told otherwise.
+pub(super) const DEFAULT_MAX_NODES: usize = 10_000;
+
+/// Puts a [`Dag`] together.
+///
+/// ```
+/// use saga_core::{ActionFunc, BoxError};
+/// use saga_core::dag::{DagBuilder, Node};
+/// # fn act(name: &str) -> ActionFunc<(), u32> {
+/// #     ActionFunc::new_noop_undo(name, |_| async { Ok::<_, BoxError>(1) }).unwrap()
+/// # }
+/// let mut dag = DagBuilder::<()>::new("Order")?;
+/// dag.append(Node::action("validate", act("validate"))?)?;
+/// dag.append_parallel([
+///     Node::action("payment", act("pay"))?,
+///     Node::action("inventory", act("reserve"))?,
+/// ])?;
+/// dag.append(Node::action("confirm", act("confirm"))?)?;
+/// let dag = dag.build()?;
+/// assert_eq!(dag.len(), 4);
+/// # Ok::<(), saga_core::dag::DagError>(())
+/// ```
+pub struct DagBuilder<C> {
+    name: SagaName,
+    pub(super) place: &'static str,
+    nodes: Vec<Node<C>>,
+    by_name: HashMap<NodeName, u32>,
+    edges: Vec<(u32, u32)>,
+    /// Edges by name: the node, and what it waits for.
+    named: Vec<(u32, String)>,
+    /// The innermost open block is last; the first is the saga itself.
+    blocks: Vec<Block>,
+    output: Option<String>,
+    /// What typed steps found wrong, reported by `build`.
+    errors: Vec<DagError>,
+    max_nodes: usize,
+}
+
+/// An open block.
+enum Block {
+    /// One after the other; the next statement waits for `frontier`.
+    Sequence { frontier: Vec<u32>, first: bool },
+    /// Side by side: each statement waits for `before` only; `ends` are what the block ends with.
+    Parallel { start: u32, child: u32, before: Vec<u32>, ends: BTreeSet<u32> },
+}
+
+impl<C: Send + Sync + 'static> DagBuilder<C> {
+    /// A builder without nodes.
+    ///
+    /// # Errors
+    /// [`InvalidName`] if the name cannot be a saga's.
+    pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidName> {
+        Ok(Self {
+            name: SagaName::new(name)?,
+            place: "",
+            nodes: Vec::new(),
+            by_name: HashMap::new(),
+            edges: Vec::new(),
+            named: Vec::new(),
+            blocks: vec![Block::Sequence { frontier: Vec::new(), first: true }],
+            output: None,
+            errors: Vec::new(),
+            max_nodes: DEFAULT_MAX_NODES,
+        })
+    }
+
+    /// How many nodes there may be; default 10 000.
+    pub fn max_nodes(&mut self, limit: usize) -> &mut Self {
+        self.max_nodes = limit;
+        self
+    }
+
+    /// Adds a node that waits for everything before it.
+    ///
+    /// # Errors
+    /// [`DagError::AlreadyExists`]; the builder is then unchanged.
+    pub fn append(&mut self, node: Node<C>) -> Result<&mut Self, DagError> {
+        self.check_new(&node.name)?;
+        self.place(node, &[]);
+        Ok(self)
+    }
+
+    /// Adds a stage: nodes that run side by side and wait for everything before them.
+    ///
+    /// # Errors
+    /// [`DagError::EmptyStage`], [`DagError::AlreadyExists`]; the builder is then unchanged.
+    pub fn append_parallel(
+        &mut self,
+        nodes: impl IntoIterator<Item = Node<C>>,
+    ) -> Result<&mut Self, DagError> {
+        let nodes = nodes.into_iter().collect::<Vec<_>>();
+        if nodes.is_empty() {
+            return Err(DagError::EmptyStage);
+        }
+        let mut names = BTreeSet::new();
+        for node in &nodes {
+            self.check_new(&node.name)?;
+            if !names.insert(node.name.clone()) {
+                return Err(DagError::AlreadyExists(node.name.clone()));
+            }
+        }
+        self.parallel();
+        for node in nodes {
+            self.place(node, &[]);
+        }
+        self.end();
+        Ok(self)
+    }
+
+    /// Adds a node outside the stages: it waits for nothing but what [`Placed::after`] names, and the
+    /// stages don't wait for it.
+    ///
+    /// # Errors
+    /// [`DagError::AlreadyExists`]; the builder is then unchanged.
+    pub fn node(&mut self, node: Node<C>) -> Result<Placed<'_, C>, DagError> {
+        self.check_new(&node.name)?;
+        let index = self.push(node);
+        Ok(Placed { builder: self, index })
+    }
+
+    /// Names the node whose output is the saga's. By default it is the last node, if there is one only.
+    pub fn output(&mut self, name: impl Into<String>) -> &mut Self {
+        self.output = Some(name.into());
+        self
+    }
+
+    /// A parameter of a typed saga, for the bindings of its steps.
+    pub fn param<S: ActionData, T>(&mut self, name: &'static str, get: fn(&S) -> &T) -> Param<S, T> {
+        Param { name, get }
+    }
+
+    /// Adds a typed step: a closure that makes the call of an annotated action out of what its bindings
+    /// name (which source feeds which input). It waits for those, and for what stands before it as the
+    /// open blocks say. A mistake is reported by [`build`](Self::build).
+    ///
+    /// The closure runs once for each attempt, on recovery and for the undo: it must be pure.
+    pub fn step<H, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        closure: F,
+    ) -> Slot<H::Output>
+    where
+        H: Shape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+    {
+        self.step_after(name, bindings, &[], closure)
+    }
+
+    /// The same for a step that also waits for nodes that it does not read.
+    pub fn step_after<H, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        closure: F,
+    ) -> Slot<H::Output>
+    where
+        H: Shape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+    {
+        let inputs = bindings.iter().map(|(input, from)| (*input, from.to_vec())).collect();
+        let node = NodeName::new(name)
+            .map_err(DagError::from)
+            .and_then(|name| self.check_new(&name).map(|()| name))
+            .and_then(|name| Node::step(name, inputs, closure).map_err(DagError::from));
+        let index = match node {
+            Ok(node) => {
+                let sources = bindings.iter().flat_map(|(_, from)| from.iter()).chain(after);
+                let deps = sources
+                    .filter_map(|source| match source {
+                        Source::Node(node) => Some(node.0),
+                        Source::Param(_) => None,
+                    })
+                    .collect::<Vec<_>>();
+                self.place(node, &deps)
+            }
+            Err(error) => {
+                self.errors.push(error);
+                NodeIndex(u32::MAX)
+            }
+        };
+        Slot { node: index, ty: PhantomData }
+    }
+
+    /// Adds a computed node: a value that follows from earlier ones, recorded once, with no undo.
+    pub fn value<O, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        closure: F,
+    ) -> Slot<O>
+    where
+        O: ActionData,
+        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<Pure<O>>> + Send + Sync + 'static,
+    {
+        self.step(name, bindings, closure)
+    }
+
+    /// Opens a block of statements that run side by side. The next statement after [`end`](Self::end)
+    /// waits for all of them.
+    pub fn parallel(&mut self) {
+        let before = self.frontier().to_vec();
+        let here = self.nodes.len() as u32;
+        self.blocks.push(Block::Parallel { start: here, child: here, before, ends: BTreeSet::new() });
+    }
+
+    /// Opens, inside a parallel block, a branch of statements that run one after the other.
+    pub fn branch(&mut self) {
+        let here = self.nodes.len() as u32;
+        let frontier = self.frontier().to_vec();
+        if let Some(Block::Parallel { child, .. }) = self.blocks.last_mut() {
+            *child = here;
+        }
+        self.blocks.push(Block::Sequence { frontier, first: true });
+    }
+
+    /// Closes the innermost block.
+    pub fn end(&mut self) {
+        if self.blocks.len() < 2 {
+            self.errors.push(DagError::Unbalanced("`end` without `parallel` or `branch`"));
+            return;
+        }
+        match self.blocks.pop() {
+            Some(Block::Sequence { frontier, first: false }) => self.finished(frontier),
+            Some(Block::Parallel { ends, .. }) if !ends.is_empty() => {
+                self.finished(ends.into_iter().collect());
+            }
+            // a block without nodes changes nothing
+            _ => {}
+        }
+    }
+
+    /// The last line of a typed definition: what this node returns is the saga's output.
+    pub fn ends_with<O>(&self, node: Slot<O>) -> Ends<O> {
+        Ends { node: Some(node.node), ty: PhantomData }
+    }
+
+    /// The last line of a typed definition without output.
+    pub fn ends(&self) -> Ends<()> {
+        Ends { node: None, ty: PhantomData }
+    }
+
+    /// The DAG.
+    ///
+    /// # Errors
+    /// [`DagError`]: the first thing that is wrong.
+    pub fn build(mut self) -> Result<Dag<C>, DagError> {
+        let output = match self.output.take() {
+            Some(name) => Some(NodeIndex(self.resolve(&name)?)),
+            None => None,
+        };
+        let named = output.is_some();
+        let mut dag = self.finish(output)?;
+        if !named && let &[leaf] = dag.plan.leaves() {
+            dag.output = Some(NodeIndex(leaf));
+        }
+        Ok(dag)
+    }
+
+    /// The same for a DAG that must have an output: named, or of its only last node.
+    ///
+    /// # Errors
+    /// [`DagError::LeafCount`], and those of [`build`](Self::build).
+    pub fn build_with_output(self) -> Result<Dag<C>, DagError> {
+        let dag = self.build()?;
+        if dag.output.is_none() {
+            let leaves = dag.plan.leaves().iter().filter_map(|l| dag.node(NodeIndex(*l)));
+            return Err(DagError::LeafCount(leaves.map(|n| n.name.clone()).collect()));
+        }
+        Ok(dag)
+    }
+
+    pub(super) fn finish(mut self, output: Option<NodeIndex>) -> Result<Dag<C>, DagError> {
+        if let Some(error) = self.errors.drain(..).next() {
+            return Err(error);
+        }
+        if self.blocks.len() != 1 {
+            return Err(DagError::Unbalanced("`parallel` or `branch` without `end`"));
+        }
+        if self.nodes.is_empty() {
+            return Err(DagError::NoRoots);
+        }
+        if self.nodes.len() > self.max_nodes {
+            let (count, limit) = (self.nodes.len(), self.max_nodes);
+            return Err(DagError::TooManyNodes { saga: self.name, count, limit });
+        }
+        for (node, name) in std::mem::take(&mut self.named) {
+            let pred = self.resolve(&name)?;
+            self.edges.push((pred, node));
+        }
+        self.edges.sort_unstable();
+        self.edges.dedup();
+        let kinds = self.nodes.iter().map(|node| PlanNode {
+            name: node.name.clone(),
+            kind: node.policy().map_or(PlanKind::Value, PlanKind::Action),
+        });
+        let plan = Plan::new(kinds.collect(), &self.edges);
+        let ranks = self.ranks(&plan)?;
+        let mut graph = DiGraph::with_capacity(self.nodes.len(), self.edges.len());
+        for node in self.nodes {
+            graph.add_node(node);
+        }
+        for (from, to) in self.edges {
+            graph.add_edge(from.into(), to.into(), ());
+        }
+        Ok(Dag {
+            name: self.name,
+            graph,
+            ranks,
+            output,
+            place: self.place,
+            plan: Arc::new(plan),
+            fingerprint: OnceLock::new(),
+        })
+    }
+
+    fn check_new(&self, name: &NodeName) -> Result<(), DagError> {
+        if self.by_name.contains_key(name) {
+            return Err(DagError::AlreadyExists(name.clone()));
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, node: Node<C>) -> u32 {
+        let index = self.nodes.len() as u32;
+        self.by_name.insert(node.name.clone(), index);
+        self.nodes.push(node);
+        index
+    }
+
+    /// Adds a node where the open blocks say, after `deps`. Edges that follow from others are left out:
+    /// what stood before the open blocks has completed anyway.
+    fn place(&mut self, node: Node<C>, deps: &[u32]) -> NodeIndex {
+        let index = self.push(node);
+        if let Some(Block::Parallel { child, .. }) = self.blocks.last_mut() {
+            *child = index;
+        }
+        let mut preds = deps.iter().copied().filter(|d| *d < index && !self.implied(*d)).collect::<Vec<_>>();
+        // a sibling in this parallel block has itself waited for what stands before the block
+        let from = self.beside_since();
+        if !preds.iter().any(|d| from.is_some_and(|start| *d >= start)) {
+            preds.extend_from_slice(self.frontier());
+        }
+        preds.sort_unstable();
+        preds.dedup();
+        for block in &mut self.blocks {
+            if let Block::Parallel { ends, .. } = block {
+                // what waits for the block's end waits for this node, and so for its predecessors
+                for pred in &preds {
+                    ends.remove(pred);
+                }
+            }
+        }
+        self.edges.extend(preds.into_iter().map(|pred| (pred, index)));
+        self.finished(vec![index]);
+        NodeIndex(index)
+    }
+
+    /// True if an earlier node has completed before the current statement starts, whatever it names:
+    /// it is not in another child of an open parallel block.
+    fn implied(&self, node: u32) -> bool {
+        !self.blocks.iter().any(|block| {
+            matches!(block, Block::Parallel { start, child, .. } if (*start..*child).contains(&node))
+        })
+    }
+
+    /// Where the innermost parallel block starts, if the frontier is what stands before that block.
+    fn beside_since(&self) -> Option<u32> {
+        let mut blocks = self.blocks.iter().rev();
+        match (blocks.next(), blocks.next()) {
+            (Some(Block::Parallel { start, .. }), _) => Some(*start),
+            (Some(Block::Sequence { first: true, .. }), Some(Block::Parallel { start, .. })) => {
+                Some(*start)
+            }
+            _ => None,
+        }
+    }
+
+    fn frontier(&self) -> &[u32] {
+        match self.blocks.last() {
+            Some(Block::Sequence { frontier, .. }) => frontier,
+            Some(Block::Parallel { before, .. }) => before,
+            None => &[],
+        }
+    }
+
+    fn finished(&mut self, nodes: Vec<u32>) {
+        match self.blocks.last_mut() {
+            Some(Block::Sequence { frontier, first }) => {
+                *frontier = nodes;
+                *first = false;
+            }
+            Some(Block::Parallel { ends, .. }) => ends.extend(nodes),
+            None => {}
+        }
+    }
+
+    fn resolve(&self, name: &str) -> Result<u32, DagError> {
+        self.by_name.get(name).copied().ok_or_else(|| {
+            let known = self.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ");
+            let nearest = super::export::nearest(name, self.nodes.iter().map(|n| &n.name));
+            DagError::NoSuchNode { name: name.to_string(), nearest: nearest.cloned(), known }
+        })
+    }
+
+    /// A topological order, or the cycle that stands in its way.
+    fn ranks(&self, plan: &Plan) -> Result<Vec<u32>, DagError> {
+        let n = self.nodes.len();
+        let mut missing = (0..n as u32).map(|v| plan.preds(v).len()).collect::<Vec<_>>();
+        let mut ranks = vec![u32::MAX; n];
+        let mut ready = (0..n as u32).filter(|v| plan.preds(*v).is_empty()).collect::<Vec<_>>();
+        let mut next = 0;
+        while let Some(v) = ready.pop() {
+            ranks[v as usize] = next;
+            next += 1;
+            for &succ in plan.succs(v) {
+                missing[succ as usize] -= 1;
+                if missing[succ as usize] == 0 {
+                    ready.push(succ);
+                }
+            }
+        }
+        let Some(start) = ranks.iter().position(|rank| *rank == u32::MAX) else { return Ok(ranks) };
+        // every node that is left waits for another one that is left: walking back must come round
+        let mut walk = vec![start as u32];
+        let mut seen = HashMap::from([(start as u32, 0)]);
+        loop {
+            let here = walk.last().copied().unwrap_or_default();
+            let back = plan.preds(here).iter().find(|p| ranks[**p as usize] == u32::MAX);
+            let Some(&back) = back else { return Err(DagError::NoRoots) };
+            if let Some(at) = seen.insert(back, walk.len()) {
+                let mut cycle = walk.split_off(at);
+                cycle.push(back);
+                cycle.reverse();
+                let names = cycle.iter().filter_map(|v| self.nodes.get(*v as usize));
+                return Err(DagError::Circular(names.map(|n| n.name.clone()).collect()));
+            }
+            walk.push(back);
+        }
+    }
+}
+
+/// A node that was just added with [`DagBuilder::node`].
+pub struct Placed<'b, C> {
+    builder: &'b mut DagBuilder<C>,
+    index: u32,
+}
+
+impl<C> Placed<'_, C> {
+    /// It waits for the nodes of these names, which may also be added later; `build` checks them.
+    pub fn after<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
+        let named = names.into_iter().map(|name| (self.index, name.into()));
+        self.builder.named.extend(named);
+        self
+    }
+
+    /// The node's place.
+    pub fn index(&self) -> NodeIndex {
+        NodeIndex(self.index)
+    }
+}

@@ -1,0 +1,147 @@
+//! Names and numbers of the things in a DAG.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A string that cannot be a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} name \"{}\" {why}", name.escape_default())]
+pub struct InvalidName {
+    what: &'static str,
+    name: String,
+    why: &'static str,
+}
+
+fn check(what: &'static str, name: &str) -> Result<(), InvalidName> {
+    let bad = |why| Err(InvalidName { what, name: name.to_string(), why });
+    if name.is_empty() {
+        return bad("must not be empty");
+    }
+    if name.len() > 200 {
+        return bad("is longer than 200 bytes");
+    }
+    if name.chars().any(|c| matches!(c, '/' | '[' | ']' | '#') || c.is_control()) {
+        return bad("must not contain / [ ] # or control characters");
+    }
+    Ok(())
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name, if it is a valid one: not empty, at most 200 bytes, without `/ [ ] #` and
+            /// control characters (which node paths give a meaning).
+            ///
+            /// # Errors
+            /// [`InvalidName`] says what is wrong with it.
+            pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidName> {
+                check($what, name.as_ref())?;
+                Ok(Self(name.as_ref().into()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+            fn from_str(s: &str) -> Result<Self, InvalidName> {
+                Self::new(s)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+            fn try_from(s: String) -> Result<Self, InvalidName> {
+                Self::new(s)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0.to_string()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a node, unique in its DAG.
+    NodeName, "node"
+}
+name! {
+    /// The durable name of an action: what the log and a stored DAG call it.
+    ActionName, "action"
+}
+name! {
+    /// The durable name of a saga.
+    SagaName, "saga"
+}
+
+impl NodeName {
+    /// The name without a copy.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        self.0.clone()
+    }
+}
+
+/// The place of a node in its DAG, in the order of declaration, from 0.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct NodeIndex(pub(crate) u32);
+
+impl NodeIndex {
+    /// The place as a number.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for NodeIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,173 @@
+//! The shape of a DAG without anything that runs: what the machine works on.
+//!
+//! A plan is a list of *vertices*. Each node has one, at its own index; a node that holds other nodes
+//! (a `for`, a choice, a subsaga) has a second one, its *gate*, behind all nodes. Edges into such a node
+//! lead to its gate, edges out of it leave from its own vertex, and what it holds runs between the two.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{NodeName, Policy};
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlanKind {
+    /// Runs an action.
+    Action(Policy),
+    /// Has its value from the start, or computes it from earlier ones: no effect, nothing to undo.
+    Value,
+    /// Runs one DAG in its place.
+    Subsaga(Arc<Plan>),
+    /// Runs one body for each item; how many is chosen when its inputs are there.
+    ForEach(Arc<Plan>),
+    /// Runs one of several bodies, or none if the choice is past the last.
+    Choose(Vec<Arc<Plan>>),
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanNode {
+    /// Its name.
+    pub name: NodeName,
+    /// What it is.
+    pub kind: PlanKind,
+}
+
+/// Nodes and edges, ready to be walked in both directions.
+#[derive(Debug, PartialEq)]
+pub struct Plan {
+    nodes: Vec<PlanNode>,
+    by_name: HashMap<NodeName, u32>,
+    /// The gate of each node that has one.
+    gates: Vec<Option<u32>>,
+    /// The node of each gate, from vertex `nodes.len()` on.
+    gated: Vec<u32>,
+    preds: Edges,
+    succs: Edges,
+    roots: Vec<u32>,
+    leaves: Vec<u32>,
+    /// True for the body of an instance or arm that is one step: it *is* the instance, and adds no
+    /// segment to the path.
+    inline: bool,
+}
+
+/// Adjacency lists in one allocation.
+#[derive(Debug, PartialEq, Default)]
+struct Edges {
+    from: Vec<u32>,
+    to: Vec<u32>,
+}
+
+impl Edges {
+    fn new(vertices: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> Self {
+        let mut from = vec![0u32; vertices + 1];
+        for (a, _) in pairs.clone() {
+            from[a as usize + 1] += 1;
+        }
+        for i in 0..vertices {
+            from[i + 1] += from[i];
+        }
+        let mut next = from.clone();
+        let mut to = vec![0u32; pairs.clone().count()];
+        for (a, b) in pairs {
+            let slot = &mut next[a as usize];
+            to[*slot as usize] = b;
+            *slot += 1;
+        }
+        Self { from, to }
+    }
+
+    fn of(&self, vertex: u32) -> &[u32] {
+        let v = vertex as usize;
+        match (self.from.get(v), self.from.get(v + 1)) {
+            (Some(a), Some(b)) => self.to.get(*a as usize..*b as usize).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+}
+
+impl Plan {
+    /// A plan of these nodes and these edges (from, to; indices into `nodes`), which the caller has
+    /// checked: no cycle, no index out of range.
+    pub fn new(nodes: Vec<PlanNode>, edges: &[(u32, u32)]) -> Self {
+        let n = nodes.len();
+        let mut gates = vec![None; n];
+        let mut gated = Vec::new();
+        for (i, node) in nodes.iter().enumerate() {
+            if !matches!(node.kind, PlanKind::Action(_) | PlanKind::Value) {
+                gates[i] = Some((n + gated.len()) as u32);
+                gated.push(i as u32);
+            }
+        }
+        let vertices = n + gated.len();
+        let entry = |node: u32| gates.get(node as usize).copied().flatten().unwrap_or(node);
+        let pairs = edges.iter().map(|&(a, b)| (a, entry(b)));
+        let succs = Edges::new(vertices, pairs.clone());
+        let preds = Edges::new(vertices, pairs.map(|(a, b)| (b, a)));
+        let roots =
+            (0..n as u32).map(entry).filter(|v| preds.of(*v).is_empty()).collect::<Vec<_>>();
+        let leaves = (0..n as u32).filter(|v| succs.of(*v).is_empty()).collect::<Vec<_>>();
+        let by_name =
+            nodes.iter().enumerate().map(|(i, node)| (node.name.clone(), i as u32)).collect();
+        Self { nodes, by_name, gates, gated, preds, succs, roots, leaves, inline: false }
+    }
+
+    /// A body of one step.
+    pub fn inline(node: PlanNode) -> Self {
+        Self { inline: true, ..Self::new(vec![node], &[]) }
+    }
+
+    /// The nodes, in the order of declaration.
+    pub fn nodes(&self) -> &[PlanNode] {
+        &self.nodes
+    }
+
+    /// The node with this name.
+    pub fn find(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    /// How many vertices there are: nodes, then gates.
+    pub fn vertices(&self) -> u32 {
+        (self.nodes.len() + self.gated.len()) as u32
+    }
+
+    /// The node of a vertex, and whether the vertex is its gate.
+    pub fn node_of(&self, vertex: u32) -> Option<(u32, bool)> {
+        let n = self.nodes.len() as u32;
+        if vertex < n {
+            return Some((vertex, false));
+        }
+        self.gated.get((vertex - n) as usize).map(|node| (*node, true))
+    }
+
+    /// The gate of a node that holds others.
+    pub fn gate_of(&self, node: u32) -> Option<u32> {
+        self.gates.get(node as usize).copied().flatten()
+    }
+
+    /// What must be done before this vertex (within this plan).
+    pub fn preds(&self, vertex: u32) -> &[u32] {
+        self.preds.of(vertex)
+    }
+
+    /// What waits for this vertex (within this plan).
+    pub fn succs(&self, vertex: u32) -> &[u32] {
+        self.succs.of(vertex)
+    }
+
+    /// The vertices without predecessors.
+    pub fn roots(&self) -> &[u32] {
+        &self.roots
+    }
+
+    /// The vertices without successors.
+    pub fn leaves(&self) -> &[u32] {
+        &self.leaves
+    }
+
+    /// True if this is the body of an instance or arm and consists of one step.
+    pub fn is_inline(&self) -> bool {
+        self.inline
+    }
+}

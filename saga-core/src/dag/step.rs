@@ -1,0 +1,165 @@
+//! Typed steps as actions: a closure that makes a call out of earlier outputs.
+
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::node::Compute;
+use super::{ActionName, InvalidName, Policy};
+use crate::action::{Action, ActionOutput, Failed, Timeouts, Value};
+use crate::context::ActionContext;
+use crate::definition::{ActionSpec, Done, Op, Scope, Shape, Source, Stop, panic_message};
+use crate::error::{ActionError, UndoError};
+use crate::log::Payload;
+
+/// Runs a closure until it leaves a result.
+///
+/// A panic before the user's action is entered is one in the expressions of its inputs: those are pure,
+/// so no other attempt would end differently, and no effect has happened. `Err` is its message.
+async fn run<C, H, F>(closure: &F, scope: &Scope<C>) -> Result<Stop, String>
+where
+    C: Send + Sync + 'static,
+    F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync,
+{
+    let called = catch_unwind(AssertUnwindSafe(|| closure(scope)));
+    let mut call = called.map_err(|panic| panic_message(&*panic))?;
+    poll_fn(|task| {
+        let polled = match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(task))) {
+            Ok(polled) => polled,
+            Err(panic) if scope.entered() => resume_unwind(panic),
+            Err(panic) => return Poll::Ready(Err(panic_message(&*panic))),
+        };
+        match scope.take() {
+            Some(stop) => Poll::Ready(Ok(stop)),
+            None if polled.is_ready() => {
+                Poll::Ready(Err("the step's closure ended without a call".to_string()))
+            }
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
+fn bad_inputs(message: String) -> ActionError {
+    ActionError::from_error(format!("the node's inputs cannot be computed: {message}"))
+}
+
+/// A step that runs an action.
+pub(super) struct BoundAction<F, H> {
+    name: ActionName,
+    spec: ActionSpec,
+    sources: Arc<[Source]>,
+    closure: F,
+    shape: PhantomData<fn() -> H>,
+}
+
+impl<F, H> BoundAction<F, H> {
+    pub(super) fn new(
+        spec: ActionSpec,
+        sources: Arc<[Source]>,
+        closure: F,
+    ) -> Result<Self, InvalidName> {
+        let name = ActionName::new(spec.name)?;
+        Ok(Self { name, spec, sources, closure, shape: PhantomData })
+    }
+}
+
+impl<C, F, H> Action<C> for BoundAction<F, H>
+where
+    C: Send + Sync + 'static,
+    H: Shape<C> + 'static,
+    F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+{
+    fn name(&self) -> &ActionName {
+        &self.name
+    }
+
+    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+        Box::pin(async move {
+            let scope = Scope::new(cx, Op::Do, self.sources.clone());
+            match run(&self.closure, &scope).await {
+                Ok(Stop::Output(output)) => Ok(output),
+                Ok(Stop::Failed(failed)) => Err(failed),
+                Ok(Stop::Undone(_)) => {
+                    Err(Failed::from(bad_inputs("it undid instead".into())).permanent())
+                }
+                Err(panic) => Err(Failed::from(bad_inputs(panic)).permanent()),
+            }
+        })
+    }
+
+    fn undo_it(
+        &self,
+        cx: ActionContext<C>,
+        output: Option<Value>,
+    ) -> BoxFuture<'_, Result<(), UndoError>> {
+        Box::pin(async move {
+            let scope = Scope::new(cx, Op::Undo(output), self.sources.clone());
+            match run(&self.closure, &scope).await {
+                Ok(Stop::Undone(result)) => result,
+                Ok(_) => Err(UndoError::permanent("the action ran instead of its undo")),
+                Err(panic) => Err(UndoError::Permanent(bad_inputs(panic))),
+            }
+        })
+    }
+
+    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
+        ActionOutput::decode::<H::Output>(payload)
+    }
+
+    fn policy(&self) -> Policy {
+        self.spec.policy
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.spec.timeouts()
+    }
+
+    fn revision(&self) -> u32 {
+        self.spec.rev
+    }
+
+    fn place(&self) -> String {
+        self.spec.place.to_string()
+    }
+}
+
+/// A step that computes a value.
+pub(super) struct BoundValue<F, H> {
+    sources: Arc<[Source]>,
+    closure: F,
+    shape: PhantomData<fn() -> H>,
+}
+
+impl<F, H> BoundValue<F, H> {
+    pub(super) fn new(sources: Arc<[Source]>, closure: F) -> Self {
+        Self { sources, closure, shape: PhantomData }
+    }
+}
+
+impl<C, F, H> Compute<C> for BoundValue<F, H>
+where
+    C: Send + Sync + 'static,
+    H: Shape<C> + 'static,
+    F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+{
+    fn compute(&self, cx: ActionContext<C>) -> Result<ActionOutput, ActionError> {
+        let scope = Scope::new(cx, Op::Do, self.sources.clone());
+        // an expression awaits nothing: it is there at the first poll
+        match run(&self.closure, &scope).now_or_never() {
+            Some(Ok(Stop::Output(output))) => Ok(output),
+            Some(Ok(Stop::Failed(failed))) => Err(failed.error),
+            Some(Ok(Stop::Undone(_))) | None => Err(bad_inputs("a value awaits something".into())),
+            Some(Err(panic)) => Err(bad_inputs(panic)),
+        }
+    }
+
+    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
+        ActionOutput::decode::<H::Output>(payload)
+    }
+}

@@ -1,0 +1,31 @@
+//! skeleton
+#![allow(missing_docs)]
+extern crate self as saga_core;
+
+mod action;
+mod context;
+pub mod dag;
+mod definition;
+mod error;
+pub mod log;
+mod registry;
+pub mod store;
+
+#[doc(hidden)]
+pub mod __private;
+
+pub use action::{Action, ActionData, ActionFunc, ActionOutput, Failed, Timeouts, Value};
+pub use context::{ActionContext, LookupError, Token};
+pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaName, UndoKind};
+pub use definition::{ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source, Step, Stop, Typed};
+pub use error::{ActionError, ActionState, BoxError, NodeReport, SagaError, SagaReport, StartError, UndoError};
+pub use log::{InvalidSagaId, NodePath, SagaId, SagaStatus};
+pub use registry::{ActionRegistry, RegistryError};
+
+#[cfg(feature = "macros")]
+pub use saga_macros::{saga, saga_action};
+pub mod prelude {
+    pub use crate::{ActionContext, ActionError};
+    #[cfg(feature = "macros")]
+    pub use saga_macros::{saga, saga_action};
+}

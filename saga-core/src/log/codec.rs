@@ -1,0 +1,132 @@
+//! How an entry's kind is written: a word, and bytes for what it carries. Stores keep both as they are.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Cause, CorruptEntry, EntryKind, Failure, Payload, SagaStatus, Timestamp};
+
+#[derive(Serialize, Deserialize)]
+struct Birth {
+    birth: uuid::Uuid,
+}
+
+#[derive(Serialize, Deserialize)]
+struct At {
+    at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UndoRetry {
+    at: Timestamp,
+    failure: Failure,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Resolution {
+    by: String,
+    note: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Reason {
+    reason: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Refusal {
+    command: serde_json::Value,
+    why: String,
+}
+
+impl EntryKind {
+    /// The bytes that go into the store beside [`name`](Self::name); none where the word says it all.
+    ///
+    /// An output is stored as it was encoded; everything else is JSON.
+    pub fn encode(&self) -> Option<Payload> {
+        match self {
+            Self::Succeeded(output) => Some(output.clone()),
+            Self::Created { birth } => json(&Birth { birth: *birth }),
+            Self::Failed(failure) | Self::InDoubt(failure) | Self::UndoFailed(failure) => {
+                json(failure)
+            }
+            Self::RetryScheduled { at } => json(&At { at: *at }),
+            Self::Chosen(n) => json(n),
+            Self::UndoRetryScheduled { at, failure } => {
+                json(&UndoRetry { at: *at, failure: failure.clone() })
+            }
+            Self::Unwinding(cause) => json(cause),
+            Self::Resolved { by, note } => {
+                json(&Resolution { by: by.clone(), note: note.clone() })
+            }
+            Self::Parked { reason } => json(&Reason { reason: reason.clone() }),
+            Self::Requested { command: value } | Self::Injected { fault: value } => json(value),
+            Self::Refused { command, why } => {
+                json(&Refusal { command: command.clone(), why: why.clone() })
+            }
+            Self::Migrated { fingerprint } => json(fingerprint),
+            Self::Ended(status) => json(status),
+            Self::Started
+            | Self::Skipped
+            | Self::UndoStarted
+            | Self::UndoFinished
+            | Self::Paused
+            | Self::Resumed
+            | Self::Unparked => None,
+        }
+    }
+
+    /// The kind with this name and these bytes.
+    ///
+    /// # Errors
+    /// [`CorruptEntry`] if no kind has this name, or the bytes are not what it carries.
+    pub fn decode(name: &str, bytes: Option<&[u8]>) -> Result<Self, CorruptEntry> {
+        let bytes = bytes.unwrap_or_default();
+        Ok(match name {
+            "created" => Self::Created { birth: parse::<Birth>("created", bytes)?.birth },
+            "started" => Self::Started,
+            "succeeded" => Self::Succeeded(Payload::from(bytes)),
+            "failed" => Self::Failed(parse("failed", bytes)?),
+            "in_doubt" => Self::InDoubt(parse("in_doubt", bytes)?),
+            "retry_scheduled" => {
+                Self::RetryScheduled { at: parse::<At>("retry_scheduled", bytes)?.at }
+            }
+            "chosen" => Self::Chosen(parse("chosen", bytes)?),
+            "skipped" => Self::Skipped,
+            "undo_started" => Self::UndoStarted,
+            "undo_finished" => Self::UndoFinished,
+            "undo_failed" => Self::UndoFailed(parse("undo_failed", bytes)?),
+            "undo_retry_scheduled" => {
+                let UndoRetry { at, failure } = parse("undo_retry_scheduled", bytes)?;
+                Self::UndoRetryScheduled { at, failure }
+            }
+            "unwinding" => Self::Unwinding(parse::<Cause>("unwinding", bytes)?),
+            "resolved" => {
+                let Resolution { by, note } = parse("resolved", bytes)?;
+                Self::Resolved { by, note }
+            }
+            "paused" => Self::Paused,
+            "resumed" => Self::Resumed,
+            "parked" => Self::Parked { reason: parse::<Reason>("parked", bytes)?.reason },
+            "unparked" => Self::Unparked,
+            "requested" => Self::Requested { command: parse("requested", bytes)? },
+            "refused" => {
+                let Refusal { command, why } = parse("refused", bytes)?;
+                Self::Refused { command, why }
+            }
+            "injected" => Self::Injected { fault: parse("injected", bytes)? },
+            "migrated" => Self::Migrated { fingerprint: parse("migrated", bytes)? },
+            "ended" => Self::Ended(parse::<SagaStatus>("ended", bytes)?),
+            other => return Err(CorruptEntry::UnknownKind(other.to_string())),
+        })
+    }
+}
+
+/// None of these types can fail to encode: no maps with odd keys, no floats, no user code.
+fn json<T: Serialize>(value: &T) -> Option<Payload> {
+    serde_json::to_vec(value).ok().map(Payload::from)
+}
+
+fn parse<T: DeserializeOwned>(kind: &'static str, bytes: &[u8]) -> Result<T, CorruptEntry> {
+    serde_json::from_slice(bytes)
+        .map_err(|e| CorruptEntry::BadPayload { kind, why: e.to_string() })
+}

@@ -1,0 +1,106 @@
+//! Actions by name, for DAGs that are built or rebuilt at run time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::action::Action;
+use crate::dag::ActionName;
+
+/// The actions that a program knows, by their durable names.
+pub struct ActionRegistry<C> {
+    actions: BTreeMap<ActionName, Arc<dyn Action<C>>>,
+}
+
+/// A name that is taken, or that nobody has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// No action has this name.
+    #[error("action `{name}` is not registered{}", meant(.nearest))]
+    NotFound {
+        /// The name.
+        name: String,
+        /// The most similar name that is registered.
+        nearest: Option<ActionName>,
+    },
+    /// Another action, or another saga, has this name already.
+    #[error("two {what}s are named `{name}`: {first} and {second}; give one of them another name")]
+    AlreadyRegistered {
+        /// `action` or `saga`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Where the first one is written.
+        first: String,
+        /// Where the second one is written.
+        second: String,
+    },
+}
+
+fn meant(nearest: &Option<ActionName>) -> String {
+    nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
+}
+
+impl<C: 'static> Default for ActionRegistry<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<C> Clone for ActionRegistry<C> {
+    fn clone(&self) -> Self {
+        Self { actions: self.actions.clone() }
+    }
+}
+
+impl<C> fmt::Debug for ActionRegistry<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ActionRegistry").field(&self.actions.keys()).finish()
+    }
+}
+
+impl<C: 'static> ActionRegistry<C> {
+    /// A registry without actions.
+    pub fn new() -> Self {
+        Self { actions: BTreeMap::new() }
+    }
+
+    /// Adds an action and returns it, ready for the nodes that run it.
+    ///
+    /// # Errors
+    /// [`RegistryError::AlreadyRegistered`] if its name is taken.
+    pub fn register(&mut self, action: impl Action<C>) -> Result<Arc<dyn Action<C>>, RegistryError> {
+        if let Some(first) = self.actions.get(action.name()) {
+            return Err(RegistryError::AlreadyRegistered {
+                what: "action",
+                name: action.name().to_string(),
+                first: first.place(),
+                second: action.place(),
+            });
+        }
+        let action: Arc<dyn Action<C>> = Arc::new(action);
+        self.actions.insert(action.name().clone(), action.clone());
+        Ok(action)
+    }
+
+    /// The action with this name.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotFound`] if there is none.
+    pub fn get(&self, name: &str) -> Result<Arc<dyn Action<C>>, RegistryError> {
+        self.actions.get(name).cloned().ok_or_else(|| {
+            let near = |known: &&ActionName| {
+                let distance = strsim::osa_distance(name, known.as_str());
+                (distance <= (name.len().max(known.as_str().len()) / 3).max(1)).then_some(distance)
+            };
+            let nearest = self.actions.keys().filter_map(|n| near(&n).map(|d| (d, n))).min_by_key(|(d, _)| *d);
+            RegistryError::NotFound { name: name.to_string(), nearest: nearest.map(|(_, n)| n.clone()) }
+        })
+    }
+
+    /// The names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &ActionName> {
+        self.actions.keys()
+    }
+}

@@ -1,0 +1,86 @@
+//! The files of a store: where the database is, who may read it, and the lock beside it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::super::StoreError;
+
+/// Held by the one worker of a store; the system lets go of it when the process dies.
+pub(super) struct WorkerLock(#[expect(dead_code, reason = "the lock lives as long as the file")] File);
+
+/// The database's path without links or dots, so that every way to name it has the same lock.
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+    if path.as_os_str().is_empty() || path == Path::new(":memory:") {
+        return Err(failed(path, "it is not a file; for a store in memory use `MemoryStore`"));
+    }
+    match fs::canonicalize(path) {
+        Ok(found) if found.is_dir() => {
+            return Err(failed(path, "it is a directory; give the path of a file"));
+        }
+        Ok(found) => return Ok(found),
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
+        Err(e) => return Err(failed(path, format!("cannot find the file: {e}"))),
+    }
+    if path.is_symlink() {
+        return Err(failed(path, "it is a link to a file that does not exist; mend the link"));
+    }
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let directory = fs::canonicalize(directory).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => failed(
+            path,
+            format!("the directory {} does not exist; create it first", directory.display()),
+        ),
+        _ => failed(path, format!("cannot find the directory {}: {e}", directory.display())),
+    })?;
+    let name = path.file_name().ok_or_else(|| failed(path, "it does not name a file"))?;
+    Ok(directory.join(name))
+}
+
+/// Takes the lock beside the database.
+pub(super) fn lock(path: &Path, resolved: &Path) -> Result<WorkerLock, StoreError> {
+    let mut beside = resolved.as_os_str().to_owned();
+    beside.push(".lock");
+    let beside = PathBuf::from(beside);
+    let file = private(OpenOptions::new().write(true).create(true).truncate(false))
+        .open(&beside)
+        .map_err(|e| {
+            let why = format!("cannot open its lock file {}: {e}", beside.display());
+            failed(path, format!("{why}; a worker must be able to write there"))
+        })?;
+    match file.try_lock() {
+        Ok(()) => Ok(WorkerLock(file)),
+        Err(TryLockError::WouldBlock) => {
+            Err(StoreError::InUse { store: path.display().to_string() })
+        }
+        Err(TryLockError::Error(e)) => {
+            Err(failed(path, format!("cannot lock {}: {e}", beside.display())))
+        }
+    }
+}
+
+/// Creates the database's file, if there is none, with rights for its owner only; SQLite gives its
+/// other files the same.
+///
+/// A file that is there must not be opened here: closing it again would drop the POSIX locks that
+/// other SQLite connections of this process hold on it (sqlite.org/howtocorrupt.html, 2.2).
+pub(super) fn create(path: &Path, resolved: &Path) -> Result<(), StoreError> {
+    match private(OpenOptions::new().write(true).create_new(true)).open(resolved) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(failed(path, format!("cannot create the file: {e}"))),
+    }
+}
+
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+fn failed(path: &Path, why: impl Into<String>) -> StoreError {
+    StoreError::Failed { store: path.display().to_string(), why: why.into() }
+}

@@ -1,0 +1,84 @@
+//! One write request: what it does inside the transaction, and whom it answers afterwards.
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::super::StoreError;
+
+/// Why a request did not do what it was asked.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// SQLite refused a statement: the transaction may hold half of the request.
+    Sql(rusqlite::Error),
+    /// The request's answer is an error, and it has written nothing.
+    Answer(StoreError),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(e: rusqlite::Error) -> Self {
+        Self::Sql(e)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(e: StoreError) -> Self {
+        Self::Answer(e)
+    }
+}
+
+/// What a transaction has put in.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) creates: u64,
+    pub(super) appends: u64,
+    pub(super) entries: u64,
+}
+
+/// A request as the writer sees it.
+pub(super) trait Job: Send {
+    /// Does the work inside the writer's transaction. May run again after a rollback.
+    fn run(&mut self, conn: &Connection, tally: &mut Tally) -> Result<(), rusqlite::Error>;
+
+    /// Sends the outcome of the last run, or why it is void.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// A request whose answer is a `T`.
+pub(super) struct Request<T, F> {
+    work: F,
+    outcome: Option<Result<T, StoreError>>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F> Request<T, F> {
+    pub(super) fn new(work: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { work, outcome: None, reply }, answer)
+    }
+}
+
+impl<T, F> Job for Request<T, F>
+where
+    T: Send,
+    F: FnMut(&Connection, &mut Tally) -> Result<T, Trouble> + Send,
+{
+    fn run(&mut self, conn: &Connection, tally: &mut Tally) -> Result<(), rusqlite::Error> {
+        self.outcome = Some(match (self.work)(conn, tally) {
+            Ok(value) => Ok(value),
+            Err(Trouble::Answer(e)) => Err(e),
+            Err(Trouble::Sql(e)) => return Err(e),
+        });
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let outcome = match committed {
+            Ok(()) => self.outcome,
+            Err(e) => Some(Err(e)),
+        };
+        // A caller that has stopped waiting is no trouble of the store's.
+        if let Some(outcome) = outcome {
+            let _ = self.reply.send(outcome);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The thread that reads, so that a long list neither waits for the writer nor blocks the runtime.
+
+use std::io;
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::super::StoreError;
+use super::job::Trouble;
+use super::queue::Queue;
+
+type Read = Box<dyn FnOnce(&Connection) + Send>;
+
+/// The async end of the reader thread.
+pub(super) struct Reader {
+    queue: Queue<Read>,
+    place: Arc<str>,
+}
+
+impl Reader {
+    pub(super) fn start(conn: Connection, place: Arc<str>) -> io::Result<Self> {
+        let queue = Queue::start("saga-reader", move |reads| {
+            for read in reads {
+                let read: Read = read;
+                read(&conn);
+            }
+        })?;
+        Ok(Self { queue, place })
+    }
+
+    /// Runs the work on one consistent snapshot of the database.
+    pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Box::new(move |conn| {
+            if !reply.is_closed() {
+                let _ = reply.send(in_snapshot(conn, work));
+            }
+        }));
+        let failed = |why| StoreError::Failed { store: self.place.to_string(), why };
+        match answer.await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(Trouble::Answer(e))) => Err(e),
+            Ok(Err(Trouble::Sql(e))) => Err(failed(e.to_string())),
+            Err(_) => Err(failed("its reader thread has died; open the store again".to_string())),
+        }
+    }
+}
+
+fn in_snapshot<T>(
+    conn: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let snapshot = conn.unchecked_transaction()?;
+    let value = work(&snapshot)?;
+    snapshot.commit()?;
+    Ok(value)
+}

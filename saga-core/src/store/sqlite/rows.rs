@@ -1,0 +1,197 @@
+//! Records and entries as rows, both ways.
+
+use rusqlite::Row;
+use rusqlite::types::{FromSql, Type};
+
+use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId, dense};
+use super::job::Trouble;
+use crate::log::{Entry, EntryKind, NodePath, Payload, SagaId, SagaStatus, Timestamp};
+
+/// The columns that [`record`] reads, in its order.
+pub(super) const RECORD: &str = "id, birth, name, fingerprint, status, owner, epoch, next_seq, \
+    attempts, wake_at, deadline, paused, parked_reason, created_at, updated_at, error, context, \
+    params, dag";
+
+/// The columns that [`entry`] reads, in its order.
+pub(super) const ENTRY: &str = "seq, epoch, at, node, attempt, kind, payload";
+
+/// A new saga whose numbers are known to fit. Made before the writer sees it: what is wrong with a
+/// request must not cost a transaction.
+pub(super) struct NewSagaRow {
+    pub(super) record: SagaRecord,
+    pub(super) birth: String,
+    pub(super) epoch: i64,
+    pub(super) next_seq: i64,
+    pub(super) wake_at: Option<i64>,
+    pub(super) deadline: Option<i64>,
+    pub(super) created_at: i64,
+    pub(super) updated_at: i64,
+    pub(super) entries: Vec<EntryRow>,
+}
+
+impl NewSagaRow {
+    pub(super) fn new(saga: NewSaga) -> Result<Self, String> {
+        dense::new_saga(&saga)?;
+        let NewSaga { record, entries } = saga;
+        Ok(Self {
+            birth: record.birth.to_string(),
+            epoch: int(record.epoch)?,
+            next_seq: int(record.next_seq)?,
+            wake_at: record.wake_at.map(|at| int(at.0)).transpose()?,
+            deadline: record.deadline.map(|at| int(at.0)).transpose()?,
+            created_at: int(record.created_at.0)?,
+            updated_at: int(record.updated_at.0)?,
+            entries: entries.into_iter().map(EntryRow::new).collect::<Result<_, _>>()?,
+            record,
+        })
+    }
+}
+
+/// An append whose numbers are known to fit.
+pub(super) struct AppendRow {
+    pub(super) append: Append,
+    pub(super) epoch: i64,
+    pub(super) expected_next_seq: i64,
+    pub(super) next_seq: i64,
+    pub(super) wake_at: Option<i64>,
+    pub(super) updated_at: i64,
+    pub(super) entries: Vec<EntryRow>,
+}
+
+impl AppendRow {
+    pub(super) fn new(mut append: Append) -> Result<Self, String> {
+        let next_seq = dense::next_seq(&append.saga, append.expected_next_seq, &append.entries)?;
+        let entries = std::mem::take(&mut append.entries);
+        let entries = entries.into_iter().map(EntryRow::new).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            epoch: int(append.epoch)?,
+            expected_next_seq: int(append.expected_next_seq)?,
+            next_seq: int(next_seq)?,
+            wake_at: append.change.wake_at.map(|at| int(at.0)).transpose()?,
+            updated_at: entries.last().map_or(0, |last| last.at),
+            entries,
+            append,
+        })
+    }
+}
+
+/// One entry, encoded.
+pub(super) struct EntryRow {
+    pub(super) seq: i64,
+    pub(super) epoch: i64,
+    pub(super) at: i64,
+    pub(super) node: Option<NodePath>,
+    pub(super) attempt: u32,
+    pub(super) kind: &'static str,
+    pub(super) payload: Option<Payload>,
+}
+
+impl EntryRow {
+    fn new(entry: Entry) -> Result<Self, String> {
+        Ok(Self {
+            seq: int(entry.seq)?,
+            epoch: int(entry.epoch)?,
+            at: int(entry.at.0)?,
+            node: entry.node,
+            attempt: entry.attempt,
+            kind: entry.kind.name(),
+            payload: entry.kind.encode(),
+        })
+    }
+}
+
+/// SQLite's integers are signed.
+pub(super) fn int(n: u64) -> Result<i64, String> {
+    i64::try_from(n).map_err(|_| format!("{n} is too large to store; the limit is {}", i64::MAX))
+}
+
+/// A row with the [`RECORD`] columns.
+pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, Trouble> {
+    let id: SagaId = row.get::<_, String>(0)?.try_into().map_err(|e| {
+        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::<crate::InvalidSagaId>::new(e))
+    })?;
+    let read = || -> Result<SagaRecord, String> {
+        let mut columns = Columns { row, next: 1 };
+        Ok(SagaRecord {
+            id: id.clone(),
+            birth: columns
+                .take::<String>()?
+                .parse()
+                .map_err(|e: uuid::Error| format!("its birth is not a UUID: {e}"))?,
+            name: columns.take()?,
+            fingerprint: columns.take()?,
+            status: columns.take::<String>()?.parse::<SagaStatus>().map_err(|e| e.to_string())?,
+            owner: columns.take::<Option<String>>()?.map(|owner| WorkerId::from(owner.as_str())),
+            epoch: columns.unsigned()?,
+            next_seq: columns.unsigned()?,
+            attempts: columns.take()?,
+            wake_at: columns.unsigned_or_none()?.map(Timestamp),
+            deadline: columns.unsigned_or_none()?.map(Timestamp),
+            paused: columns.take()?,
+            parked_reason: columns.take()?,
+            created_at: Timestamp(columns.unsigned()?),
+            updated_at: Timestamp(columns.unsigned()?),
+            error: columns.take()?,
+            context: columns.take::<Option<Vec<u8>>>()?.map(Payload::from),
+            params: columns.take::<Vec<u8>>()?.into(),
+            dag: columns.take::<Vec<u8>>()?.into(),
+        })
+    };
+    read().map_err(|why| StoreError::Corrupt { saga: id.clone(), seq: 0, why }.into())
+}
+
+/// A row with the [`ENTRY`] columns, which must be entry `expected` of the saga.
+pub(super) fn entry(row: &Row<'_>, saga: &SagaId, expected: u64) -> Result<Entry, StoreError> {
+    let corrupt = |why| StoreError::Corrupt { saga: saga.clone(), seq: expected, why };
+    let mut columns = Columns { row, next: 0 };
+    let seq = columns.unsigned().map_err(corrupt)?;
+    if seq != expected {
+        return Err(corrupt(format!("it is missing; the next one is entry {seq}")));
+    }
+    let mut read = || -> Result<Entry, String> {
+        Ok(Entry {
+            seq,
+            epoch: columns.unsigned()?,
+            at: Timestamp(columns.unsigned()?),
+            node: columns.take::<Option<String>>()?.map(NodePath::from),
+            attempt: columns.take()?,
+            kind: kind(row)?,
+        })
+    };
+    read().map_err(corrupt)
+}
+
+/// Borrows the payload, which may be large, until the entry copies it.
+fn kind(row: &Row<'_>) -> Result<EntryKind, String> {
+    let name = row.get_ref(5).map_err(|e| e.to_string())?;
+    let name = name.as_str().map_err(|e| e.to_string())?;
+    let payload = row.get_ref(6).map_err(|e| e.to_string())?;
+    let payload = payload.as_blob_or_null().map_err(|e| e.to_string())?;
+    EntryKind::decode(name, payload).map_err(|e| e.to_string())
+}
+
+/// Reads one column after the other.
+struct Columns<'r, 's> {
+    row: &'r Row<'s>,
+    next: usize,
+}
+
+impl Columns<'_, '_> {
+    fn take<T: FromSql>(&mut self) -> Result<T, String> {
+        let column = self.next;
+        self.next += 1;
+        self.row.get(column).map_err(|e| e.to_string())
+    }
+
+    fn unsigned(&mut self) -> Result<u64, String> {
+        unsigned(self.take()?)
+    }
+
+    fn unsigned_or_none(&mut self) -> Result<Option<u64>, String> {
+        self.take::<Option<i64>>()?.map(unsigned).transpose()
+    }
+}
+
+fn unsigned(n: i64) -> Result<u64, String> {
+    u64::try_from(n).map_err(|_| format!("{n} cannot be negative"))
+}

@@ -1,0 +1,174 @@
+//! Connections with the settings that durability needs, and the tables.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use super::super::StoreError;
+
+/// SQLite 3.51.3 mended a race between a commit and a checkpoint that could corrupt a WAL database.
+const MIN_SQLITE: i32 = 3_051_003;
+
+/// Another program that writes to the same database may make us wait so long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Statement N makes schema N + 1 out of schema N. Only ever append to it.
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+
+/// The schema that this version writes.
+pub(super) const KNOWN: u32 = MIGRATIONS.len() as u32;
+
+/// The connection that writes, with all tables there.
+pub(super) fn open_writer(resolved: &Path, place: &str) -> Result<Connection, StoreError> {
+    check_sqlite(rusqlite::version_number(), place)?;
+    let mut conn = connect(resolved, place)?;
+    if conn.is_readonly("main").map_err(|e| sql(place, &e))? {
+        return Err(failed(place, "the file is read-only; a worker must be able to write to it"));
+    }
+    // Before anything is changed: a newer program's database is none of our business.
+    found_schema(&conn, place)?;
+    make_durable(&conn, place)?;
+    migrate(&mut conn, place)?;
+    Ok(conn)
+}
+
+/// A connection that reads what a worker has written.
+pub(super) fn open_reader(resolved: &Path, place: &str) -> Result<Connection, StoreError> {
+    check_sqlite(rusqlite::version_number(), place)?;
+    let conn = connect(resolved, place)?;
+    match found_schema(&conn, place)? {
+        KNOWN => {}
+        0 => return Err(failed(place, "no worker has used it as a saga store yet; open it first")),
+        older => {
+            let why = format!("its schema is {older}, this program reads {KNOWN}; open it first");
+            return Err(failed(place, why));
+        }
+    }
+    // The last connection to close writes the WAL back, and that may well be this one.
+    set_and_check(&conn, place, "synchronous", "FULL", "2")?;
+    set_and_check(&conn, place, "query_only", "ON", "1")?;
+    Ok(conn)
+}
+
+fn check_sqlite(version: i32, place: &str) -> Result<(), StoreError> {
+    if version >= MIN_SQLITE {
+        return Ok(());
+    }
+    let dotted = |v: i32| format!("{}.{}.{}", v / 1_000_000, v / 1000 % 1000, v % 1000);
+    let (found, needed) = (dotted(version), dotted(MIN_SQLITE));
+    let why = format!("the program has SQLite {found}, the store needs {needed}; upgrade rusqlite");
+    Err(failed(place, why))
+}
+
+fn connect(resolved: &Path, place: &str) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(resolved, flags).map_err(|e| sql(place, &e))?;
+    conn.busy_timeout(BUSY_TIMEOUT).map_err(|e| sql(place, &e))?;
+    conn.set_prepared_statement_cache_capacity(32);
+    Ok(conn)
+}
+
+fn make_durable(conn: &Connection, place: &str) -> Result<(), StoreError> {
+    set_and_check(conn, place, "journal_mode", "WAL", "wal")?;
+    set_and_check(conn, place, "synchronous", "FULL", "2")?;
+    // On macOS an fsync alone does not reach the disk; elsewhere this changes nothing.
+    set_and_check(conn, place, "fullfsync", "ON", "1")
+}
+
+/// SQLite ignores settings that it cannot have, so each is read back.
+fn set_and_check(
+    conn: &Connection,
+    place: &str,
+    pragma: &str,
+    value: &str,
+    expected: &str,
+) -> Result<(), StoreError> {
+    let found = conn
+        .execute_batch(&format!("PRAGMA {pragma} = {value}"))
+        .and_then(|()| conn.pragma_query_value(None, pragma, |row| row.get(0)))
+        .map_err(|e| sql(place, &e))?;
+    let found = match found {
+        rusqlite::types::Value::Text(text) => text,
+        rusqlite::types::Value::Integer(n) => n.to_string(),
+        other => format!("{other:?}"),
+    };
+    if found == expected {
+        return Ok(());
+    }
+    let why = format!(
+        "SQLite keeps {pragma} at {found} and would lose sagas; put the file on a local disk \
+         where {pragma} = {value} works"
+    );
+    Err(failed(place, why))
+}
+
+/// The schema that the file has; 0 if it has none of our tables.
+fn found_schema(conn: &Connection, place: &str) -> Result<u32, StoreError> {
+    let found = read_schema(conn).map_err(|e| sql(place, &e))?;
+    if found > KNOWN {
+        let store = place.to_string();
+        return Err(StoreError::NewerSchema { store, found, known: KNOWN });
+    }
+    Ok(found)
+}
+
+fn read_schema(conn: &Connection) -> rusqlite::Result<u32> {
+    let ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'saga_meta'";
+    match conn.query_row(ours, [], |row| row.get::<_, i64>(0))? {
+        0 => Ok(0),
+        _ => conn.query_row("SELECT schema_version FROM saga_meta", [], |row| row.get(0)),
+    }
+}
+
+fn migrate(conn: &mut Connection, place: &str) -> Result<(), StoreError> {
+    let tx = conn
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|e| sql(place, &e))?;
+    let found = found_schema(&tx, place)?;
+    for (step, migration) in (0u32..).zip(MIGRATIONS) {
+        if step >= found {
+            tx.execute_batch(migration).map_err(|e| sql(place, &e))?;
+        }
+    }
+    if found < KNOWN {
+        tx.execute("UPDATE saga_meta SET schema_version = ?1", [KNOWN])
+            .map_err(|e| sql(place, &e))?;
+    }
+    tx.commit().map_err(|e| sql(place, &e))
+}
+
+fn sql(place: &str, e: &rusqlite::Error) -> StoreError {
+    match e.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => {
+            failed(place, "the file is not a SQLite database; give another path")
+        }
+        _ => failed(place, e.to_string()),
+    }
+}
+
+fn failed(place: &str, why: impl Into<String>) -> StoreError {
+    StoreError::Failed { store: place.to_string(), why: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_sqlite_is_refused_by_its_version() {
+        assert_eq!(check_sqlite(3_051_003, "sagas.db"), Ok(()));
+        assert_eq!(
+            check_sqlite(3_050_004, "sagas.db").unwrap_err().to_string(),
+            "sagas.db: the program has SQLite 3.50.4, the store needs 3.51.3; upgrade rusqlite"
+        );
+    }
+
+    #[test]
+    fn a_setting_that_does_not_take_is_an_error_that_says_what_was_found() {
+        // A database in memory cannot have a WAL.
+        let conn = Connection::open_in_memory().unwrap();
+        let e = make_durable(&conn, "sagas.db").unwrap_err().to_string();
+        assert!(e.contains("journal_mode at memory"), "{e}");
+    }
+}

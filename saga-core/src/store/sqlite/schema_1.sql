@@ -1,0 +1,62 @@
+CREATE TABLE saga_meta (schema_version INTEGER NOT NULL) STRICT;
+INSERT INTO saga_meta (schema_version) VALUES (1);
+
+-- The large columns come last, so that the others are read without them.
+CREATE TABLE saga (
+    id            TEXT    NOT NULL PRIMARY KEY,
+    birth         TEXT    NOT NULL,
+    name          TEXT    NOT NULL,
+    fingerprint   TEXT    NOT NULL,
+    status        TEXT    NOT NULL,
+    owner         TEXT,
+    epoch         INTEGER NOT NULL,
+    next_seq      INTEGER NOT NULL,
+    attempts      INTEGER NOT NULL,
+    wake_at       INTEGER,
+    deadline      INTEGER,
+    paused        INTEGER NOT NULL,
+    parked_reason TEXT,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    error         TEXT,
+    context       BLOB,
+    params        BLOB    NOT NULL,
+    dag           BLOB    NOT NULL
+) STRICT;
+
+CREATE INDEX saga_unfinished ON saga (created_at, id)
+    WHERE status IN ('running', 'failed', 'rolling_back');
+CREATE INDEX saga_by_status ON saga (status, id);
+CREATE INDEX saga_by_owner ON saga (owner) WHERE owner IS NOT NULL;
+
+CREATE TABLE saga_event (
+    saga_id TEXT    NOT NULL,
+    seq     INTEGER NOT NULL,
+    epoch   INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    node    TEXT,
+    attempt INTEGER NOT NULL,
+    kind    TEXT    NOT NULL,
+    payload BLOB,
+    PRIMARY KEY (saga_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE saga_command (
+    id       TEXT    NOT NULL PRIMARY KEY,
+    saga_id  TEXT    NOT NULL,
+    kind     TEXT    NOT NULL,
+    args     BLOB,
+    "by"     TEXT    NOT NULL,
+    at       INTEGER NOT NULL,
+    done_at  INTEGER,
+    answer   BLOB
+) STRICT;
+
+CREATE INDEX saga_command_by_saga ON saga_command (saga_id);
+CREATE INDEX saga_command_waiting ON saga_command (at) WHERE done_at IS NULL;
+
+CREATE TABLE saga_worker (
+    incarnation TEXT    NOT NULL PRIMARY KEY,
+    state       TEXT    NOT NULL,
+    lease_until INTEGER NOT NULL
+) STRICT;
