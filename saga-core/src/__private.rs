@@ -6,8 +6,11 @@ pub use serde;
 
 use serde::Serialize;
 
+use futures_util::future::BoxFuture;
+
 use crate::action::{ActionData, Failed, Value, stored};
-use crate::definition::Stop;
+use crate::context::ActionContext;
+use crate::definition::{Leaf, Pure, Scope, Step, Stop, Typed};
 use crate::error::{ActionError, BoxError, UndoError};
 
 /// What an action's function returns.
@@ -27,6 +30,19 @@ impl<T, E> ActionReturn for Result<T, E> {
     fn result(self) -> Self {
         self
     }
+}
+
+/// The user's context behind an alias of `ActionContext`.
+#[diagnostic::on_unimplemented(
+    message = "the context of an action is an `&ActionContext<..>`, not `&{Self}`",
+    label = "expected `ActionContext`"
+)]
+pub trait Context {
+    type User: Send + Sync + 'static;
+}
+
+impl<C: Send + Sync + 'static> Context for ActionContext<C> {
+    type User = C;
 }
 
 /// What an action may fail with.
@@ -70,7 +86,7 @@ impl<E> NotKept for Payload<'_, E> {
 }
 
 /// An action that succeeded.
-pub fn produced<O: ActionData>(output: O) -> Stop {
+pub fn produced<A: Typed>(output: A::Output) -> Stop {
     match stored(output) {
         Ok(output) => Stop::Output(output),
         Err(failed) => Stop::Failed(failed),
@@ -78,8 +94,8 @@ pub fn produced<O: ActionData>(output: O) -> Stop {
 }
 
 /// An action that did not.
-pub fn failed<E: ActionFailure>(
-    error: E,
+pub fn failed<A: Typed>(
+    error: A::Error,
     payload: Option<serde_json::Value>,
     in_doubt: bool,
     retryable: bool,
@@ -103,5 +119,64 @@ pub fn output<O: 'static>(output: &Option<Value>) -> Option<&O> {
     output.as_ref().and_then(|value| value.downcast_ref())
 }
 
-/// Checks a bound where the macro puts it.
-pub const fn assert_data<T: ActionData>() {}
+/// Is the last line of a saga a step or a value? (autoref specialization)
+pub struct Tail<'t, T>(pub &'t T);
+
+pub trait TailStep {
+    fn kind(&self) -> IsStep;
+}
+
+impl<T: Typed> TailStep for &Tail<'_, T> {
+    fn kind(&self) -> IsStep {
+        IsStep
+    }
+}
+
+pub trait TailValue {
+    fn kind(&self) -> IsValue;
+}
+
+impl<T> TailValue for Tail<'_, T> {
+    fn kind(&self) -> IsValue {
+        IsValue
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct IsStep;
+
+impl IsStep {
+    pub fn shape<M>(self) -> Leaf<M> {
+        Leaf::marker()
+    }
+
+    pub fn run<'s, C: Send + Sync + 'static, A, M>(
+        self,
+        cx: &'s Scope<C>,
+        action: A,
+        shape: &Leaf<M>,
+    ) -> BoxFuture<'s, A::Output>
+    where
+        A: Step<C, Static = M> + 's,
+    {
+        shape.run(cx, action)
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct IsValue;
+
+impl IsValue {
+    pub fn shape<O: ActionData>(self) -> Pure<O> {
+        Pure::shape()
+    }
+
+    pub fn run<'s, C: Send + Sync + 'static, O: ActionData>(
+        self,
+        cx: &'s Scope<C>,
+        value: O,
+        _: &Pure<O>,
+    ) -> BoxFuture<'s, O> {
+        Pure::run(cx, value)
+    }
+}

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::__private::ActionFailure;
 use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
 use crate::context::{ActionContext, Output};
 use crate::dag::{DagBuilder, NodeIndex, Policy};
@@ -74,9 +75,9 @@ pub trait Saga: ActionData {
 )]
 pub trait Typed {
     /// What it returns.
-    type Output;
+    type Output: ActionData;
     /// What it fails with.
-    type Error;
+    type Error: ActionFailure;
 }
 
 /// One call of an action that can be a node of a saga over `C`. Implemented by `#[saga_action]`.
@@ -166,7 +167,6 @@ impl<C: Send + Sync + 'static> Scope<C> {
     pub fn call<'s, A>(&'s self, action: A) -> BoxFuture<'s, Done<Leaf<A::Static>>>
     where
         A: Step<C> + 's,
-        A::Output: ActionData,
     {
         Box::pin(async move {
             self.enter();
@@ -212,7 +212,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
     /// The marker of a call that is made with [`Leaf::run`].
     #[doc(hidden)]
     pub fn leaf<M>(&self) -> Leaf<M> {
-        Leaf(PhantomData)
+        Leaf::marker()
     }
 
     /// The end of a closure that made its call with [`Leaf::run`].
@@ -236,16 +236,20 @@ impl<M> Clone for Leaf<M> {
 impl<M> Copy for Leaf<M> {}
 
 impl<M> Leaf<M> {
+    pub(crate) fn marker() -> Self {
+        Self(PhantomData)
+    }
+
     /// Calls the action and "returns" its plain output, so that rustc checks its type where the user
     /// wrote one. In truth it leaves the result in the scope and never returns.
     #[doc(hidden)]
-    pub fn run<'s, C: Send + Sync + 'static, A, O: ActionData>(
+    pub fn run<'s, C: Send + Sync + 'static, A>(
         self,
         cx: &'s Scope<C>,
         action: A,
-    ) -> BoxFuture<'s, O>
+    ) -> BoxFuture<'s, A::Output>
     where
-        A: Step<C, Static = M> + Typed<Output = O> + 's,
+        A: Step<C, Static = M> + 's,
     {
         Box::pin(async move {
             cx.enter();
@@ -288,7 +292,6 @@ pub trait Shape<C> {
 impl<C, M> Shape<C> for Leaf<M>
 where
     M: Step<C> + 'static,
-    M::Output: ActionData,
 {
     type Output = M::Output;
     fn action() -> Option<ActionSpec> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::log::{Cause, Failure, FailureKind, NodePath, SagaId};
+use crate::log::{ActionState, Cause, Failure, FailureKind, NodePath, SagaId};
 use crate::store::StoreError;
 
 /// Any error.
@@ -249,45 +249,6 @@ impl UndoError {
     }
 }
 
-/// The state of one node, as shown in errors and listings.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionState {
-    /// Not started.
-    Pending,
-    /// Started; no outcome yet.
-    Running,
-    /// Has its output.
-    Completed,
-    /// Its last attempt failed.
-    Failed,
-    /// Its undo runs.
-    Undoing,
-    /// Its effect is gone.
-    Undone,
-    /// Its effect remains or may remain.
-    UndoFailed,
-    /// Will not run.
-    Skipped,
-}
-
-impl fmt::Display for ActionState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Undoing => "undoing",
-            Self::Undone => "undone",
-            Self::UndoFailed => "undo_failed",
-            Self::Skipped => "skipped",
-        })
-    }
-}
-
 /// One node of a saga that did not complete.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -349,6 +310,10 @@ impl SagaReport {
     /// Effects that may be there: nobody knows how these actions ended.
     pub fn may_remain(&self) -> impl Iterator<Item = &NodePath> {
         self.nodes_in(ActionState::UndoFailed).filter(|n| n.in_doubt).map(|n| &n.node)
+    }
+
+    pub(crate) fn to_string(&self) -> String {
+        self.why()
     }
 
     fn why(&self) -> String {

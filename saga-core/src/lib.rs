@@ -6,8 +6,11 @@ mod action;
 mod context;
 pub mod dag;
 mod definition;
+mod driver;
 mod error;
+mod limits;
 pub mod log;
+pub mod machine;
 mod registry;
 pub mod store;
 
@@ -18,8 +21,8 @@ pub use action::{Action, ActionData, ActionFunc, ActionOutput, Failed, Timeouts,
 pub use context::{ActionContext, LookupError, Token};
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaName, UndoKind};
 pub use definition::{ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source, Step, Stop, Typed};
-pub use error::{ActionError, ActionState, BoxError, NodeReport, SagaError, SagaReport, StartError, UndoError};
-pub use log::{InvalidSagaId, NodePath, SagaId, SagaStatus};
+pub use error::{ActionError, BoxError, NodeReport, SagaError, SagaReport, StartError, UndoError};
+pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
 pub use registry::{ActionRegistry, RegistryError};
 
 #[cfg(feature = "macros")]

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use uuid::Uuid;
+
 /// The name that a user gives one run of a saga: 1–128 bytes of `[A-Za-z0-9._:-]`.
 ///
 /// ```
@@ -279,6 +281,45 @@ impl FromStr for SagaStatus {
             .into_iter()
             .find(|status| status.as_str() == s)
             .ok_or_else(|| InvalidSagaStatus(s.to_string()))
+    }
+}
+
+/// The state of one node, as shown in errors and listings.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionState {
+    /// Not started.
+    Pending,
+    /// Started; no outcome yet.
+    Running,
+    /// Has its output.
+    Completed,
+    /// Its last attempt failed.
+    Failed,
+    /// Its undo runs.
+    Undoing,
+    /// Its effect is gone.
+    Undone,
+    /// Its effect remains or may remain.
+    UndoFailed,
+    /// Will not run.
+    Skipped,
+}
+
+impl fmt::Display for ActionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+            Self::UndoFailed => "undo_failed",
+            Self::Skipped => "skipped",
+        })
     }
 }
 

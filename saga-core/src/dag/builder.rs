@@ -210,6 +210,22 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.step(name, bindings, closure)
     }
 
+    /// The last line of a saga, a literal: of an action, which is then a node of this name, or of a plain
+    /// struct, which is a computed node `output`.
+    #[doc(hidden)]
+    pub fn tail<H, F>(
+        &mut self,
+        step: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        closure: F,
+    ) -> Slot<H::Output>
+    where
+        H: Shape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+    {
+        self.step(if H::action().is_some() { step } else { "output" }, bindings, closure)
+    }
+
     /// Opens a block of statements that run side by side. The next statement after [`end`](Self::end)
     /// waits for all of them.
     pub fn parallel(&mut self) {
@@ -246,6 +262,12 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
 
     /// The last line of a typed definition: what this node returns is the saga's output.
     pub fn ends_with<O>(&self, node: Slot<O>) -> Ends<O> {
+        Ends { node: Some(node.node), ty: PhantomData }
+    }
+
+    /// The same where the types were compared already, and rustc reported it if they differ.
+    #[doc(hidden)]
+    pub fn ends_at<T, O>(&self, node: Slot<T>) -> Ends<O> {
         Ends { node: Some(node.node), ty: PhantomData }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 
 use super::{Cause, CorruptEntry, EntryKind, Failure, Payload, SagaStatus, Timestamp};
 
@@ -55,9 +56,7 @@ impl EntryKind {
                 json(&UndoRetry { at: *at, failure: failure.clone() })
             }
             Self::Unwinding(cause) => json(cause),
-            Self::Resolved { by, note } => {
-                json(&Resolution { by: by.clone(), note: note.clone() })
-            }
+            Self::Resolved { by, note } => json(&Resolution { by: by.clone(), note: note.clone() }),
             Self::Parked { reason } => json(&Reason { reason: reason.clone() }),
             Self::Requested { command: value } | Self::Injected { fault: value } => json(value),
             Self::Refused { command, why } => {
@@ -127,6 +126,14 @@ fn json<T: Serialize>(value: &T) -> Option<Payload> {
 }
 
 fn parse<T: DeserializeOwned>(kind: &'static str, bytes: &[u8]) -> Result<T, CorruptEntry> {
-    serde_json::from_slice(bytes)
-        .map_err(|e| CorruptEntry::BadPayload { kind, why: e.to_string() })
+    serde_json::from_slice(bytes).map_err(|e| {
+        // The decoder's own message may quote what it found, which is the user's.
+        let what = match e.classify() {
+            Category::Eof => "it ends too early",
+            Category::Syntax | Category::Io => "it is not JSON, or nested too deeply",
+            Category::Data => "it holds something else",
+        };
+        let why = format!("{what} (line {}, column {})", e.line(), e.column());
+        CorruptEntry::BadPayload { kind, why }
+    })
 }

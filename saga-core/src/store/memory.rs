@@ -38,7 +38,7 @@ impl MemoryStore {
     }
 
     fn sagas(&self) -> MutexGuard<'_, HashMap<SagaId, StoredSaga>> {
-        // Every method checks first and writes after, so a panic elsewhere leaves nothing half done.
+        // Every method checks first and writes after: a panic elsewhere leaves nothing half done.
         self.sagas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

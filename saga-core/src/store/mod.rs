@@ -2,8 +2,8 @@
 //!
 //! A [`Store`] keeps one record and one log for each saga. Its only write to a log is *compare and
 //! append*: the entries go in only if the caller still owns the saga (same worker, same epoch) and
-//! has seen all of it (same next sequence number). So a process that was declared dead and comes back
-//! cannot write a line.
+//! has seen all of it (same next sequence number). So a process that was declared dead and comes
+//! back cannot write a line.
 
 mod dense;
 mod memory;
@@ -106,7 +106,8 @@ pub struct SagaRecord {
 /// A saga to be created, with the first entries of its log.
 #[derive(Debug, Clone)]
 pub struct NewSaga {
-    /// The record: `owner` and `epoch` (1) are the creator's, `next_seq` is 1 + the number of entries.
+    /// The record: `owner` and `epoch` (1) are the creator's, `next_seq` is 1 + the number of
+    /// entries.
     pub record: SagaRecord,
     /// `created`, and what starts at once.
     pub entries: Vec<Entry>,
@@ -153,7 +154,8 @@ pub struct RecordChange {
     pub paused: Option<bool>,
     /// The new reason to be parked (`Some(None)`: not parked any more), if it changed.
     pub parked_reason: Option<Option<String>>,
-    /// True if one of the entries is an outcome, which ends a series of crashes: `attempts` becomes 1.
+    /// True if one of the entries is an outcome, which ends a series of crashes: `attempts`
+    /// becomes 1.
     pub progress: bool,
 }
 
@@ -268,11 +270,11 @@ pub enum StoreError {
 /// Keeps sagas and their logs. Object-safe; all methods may be called at the same time.
 ///
 /// A returned `Ok` of `create` and `append` means *durable*, whatever that is for this store. After
-/// an error nothing of the call is in, but for one: after [`StoreError::Failed`] it may be, if it was
-/// the commit that failed. The writer then stops, and whoever loads the saga sees what is there.
+/// an error nothing of the call is in, but for one: after [`StoreError::Failed`] it may be, if it
+/// was the commit that failed. The caller then stops, and whoever loads the saga sees what is in.
 ///
-/// A future that is dropped before it is ready may have done its work or not. What does not depend on
-/// the store's content (entries without a gap, numbers that fit) is checked first, and is
+/// A future that is dropped before it is ready may have done its work or not. What does not depend
+/// on the store's content (entries without a gap, numbers that fit) is checked first, and is
 /// [`StoreError::Failed`] too.
 pub trait Store: Send + Sync + 'static {
     /// Puts a saga and its first entries in, in one transaction, unless its id is taken.
@@ -289,14 +291,14 @@ pub trait Store: Send + Sync + 'static {
     /// The records that fit the filter, by id.
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
 
-    /// The definitions of all unfinished sagas, by name and fingerprint; the DAG is that of the saga
-    /// with the lowest id.
+    /// The definitions of all unfinished sagas, by name and fingerprint; the DAG is that of the
+    /// saga with the lowest id.
     fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>>;
 
-    /// Makes `worker` the owner of up to `limit` unfinished sagas that have none (or, in a store with
-    /// one worker at a time, had another), whose fingerprint is one of `fingerprints`, with the next
-    /// epoch and one more `attempts`. Sagas that are paused or parked stay where they are. Returns
-    /// the records of those claimed, oldest first.
+    /// Makes `worker` the owner of up to `limit` unfinished sagas that have none (or, in a store
+    /// with one worker at a time, had another), whose fingerprint is one of `fingerprints`, with
+    /// the next epoch and one more `attempts`. Sagas that are paused or parked stay where they are.
+    /// Returns the records of those claimed, oldest first.
     fn claim(
         &self,
         worker: &WorkerId,
@@ -307,7 +309,7 @@ pub trait Store: Send + Sync + 'static {
     /// The sagas that `worker` owns have no owner any more and count no crash.
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Removes a saga and its log; false if there is none. [`StoreError::Fenced`] while a worker owns it
-    /// and it has not ended.
+    /// Removes a saga and its log; false if there is none. [`StoreError::Fenced`] while a worker
+    /// owns it and it has not ended.
     fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>>;
 }

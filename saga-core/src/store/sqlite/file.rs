@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use super::super::StoreError;
 
 /// Held by the one worker of a store; the system lets go of it when the process dies.
-pub(super) struct WorkerLock(#[expect(dead_code, reason = "the lock lives as long as the file")] File);
+pub(super) struct WorkerLock(
+    #[expect(dead_code, reason = "the lock lives as long as the file")] File,
+);
 
 /// The database's path without links or dots, so that every way to name it has the same lock.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
@@ -48,9 +50,9 @@ pub(super) fn lock(path: &Path, resolved: &Path) -> Result<WorkerLock, StoreErro
     let file = private(OpenOptions::new().write(true).create(true).truncate(false))
         .open(&beside)
         .map_err(|e| {
-            let why = format!("cannot open its lock file {}: {e}", beside.display());
-            failed(path, format!("{why}; a worker must be able to write there"))
-        })?;
+        let why = format!("cannot open its lock file {}: {e}", beside.display());
+        failed(path, format!("{why}; a worker must be able to write there"))
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(WorkerLock(file)),
         Err(TryLockError::WouldBlock) => {

@@ -84,13 +84,13 @@ pub struct SqliteStats {
 }
 
 impl SqliteStore {
-    /// Opens the store of a worker; creates the file, readable for its owner only, if there is none.
+    /// Opens the store of a worker; creates the file if there is none, for its owner's eyes only.
     ///
-    /// Blocks while it opens the file: call it before the runtime starts or where that is no matter.
+    /// Blocks while it opens the file: on an async runtime, call it in `spawn_blocking`.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if a worker has the file open already, [`StoreError::NewerSchema`] if a
-    /// newer version of this library wrote it, [`StoreError::Failed`] if it cannot be created,
+    /// [`StoreError::InUse`] if a worker has the file open already, [`StoreError::NewerSchema`] if
+    /// a newer version of this library wrote it, [`StoreError::Failed`] if it cannot be created,
     /// written or made durable, or is not a SQLite database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
@@ -124,7 +124,9 @@ impl SqliteStore {
         }
         let read_from = schema::open_reader(&resolved, &place)?;
         let reader = Reader::start(read_from, place.clone()).map_err(thread_error(&place))?;
-        Ok(Self { inner: Arc::new(Inner { place, reader, writer: None, counters: Arc::default() }) })
+        Ok(Self {
+            inner: Arc::new(Inner { place, reader, writer: None, counters: Arc::default() }),
+        })
     }
 
     /// What was committed since this store was opened; all clones count together.
@@ -195,7 +197,9 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let writer = self.writer()?;
             let fingerprints = fingerprints.map_err(|e| self.refused(e.to_string()))?;
-            writer.write(move |conn, _| statements::claim(conn, &worker, &fingerprints, limit)).await
+            writer
+                .write(move |conn, _| statements::claim(conn, &worker, &fingerprints, limit))
+                .await
         })
     }
 

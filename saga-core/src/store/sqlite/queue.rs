@@ -33,8 +33,8 @@ impl<J> Drop for Queue<J> {
     fn drop(&mut self) {
         drop(self.sender.take());
         let Some(thread) = self.thread.take() else { return };
-        // No job owns a store, but an executor may poll the future that does from within the wake-up
-        // that an answer causes, and so end up here on this very thread.
+        // No job owns a store, but an executor may poll the future that does from within the
+        // wake-up that an answer causes, and so end up here on this very thread.
         if thread.thread().id() != thread::current().id() {
             let _ = thread.join();
         }

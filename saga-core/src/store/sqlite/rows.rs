@@ -108,7 +108,11 @@ pub(super) fn int(n: u64) -> Result<i64, String> {
 /// A row with the [`RECORD`] columns.
 pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, Trouble> {
     let id: SagaId = row.get::<_, String>(0)?.try_into().map_err(|e| {
-        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::<crate::InvalidSagaId>::new(e))
+        rusqlite::Error::FromSqlConversionFailure(
+            0,
+            Type::Text,
+            Box::<crate::InvalidSagaId>::new(e),
+        )
     })?;
     let read = || -> Result<SagaRecord, String> {
         let mut columns = Columns { row, next: 1 };

@@ -1,5 +1,7 @@
 //! What the store asks of SQLite: the writes, each inside the writer's transaction, and the reads.
 
+use std::sync::LazyLock;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
@@ -9,7 +11,8 @@ use super::job::{Tally, Trouble};
 use super::rows::{self, AppendRow, ENTRY, EntryRow, NewSagaRow, RECORD};
 use crate::log::{Payload, SagaId, SagaStatus};
 
-/// Word for word the condition of the index `saga_unfinished`, or SQLite would not use it.
+/// Word for word the condition of the index `saga_unfinished`, or SQLite could not use it. Left to
+/// itself it takes `saga_by_status` and sorts.
 const UNFINISHED: &str = "status IN ('running', 'failed', 'rolling_back')";
 
 pub(super) fn create(
@@ -21,8 +24,8 @@ pub(super) fn create(
     let inserted = conn
         .prepare_cached(&format!(
             "INSERT INTO saga ({RECORD}) VALUES \
-             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
-             ON CONFLICT (id) DO NOTHING"
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
+              ?19) ON CONFLICT (id) DO NOTHING"
         ))?
         .execute(params![
             record.id.as_str(),
@@ -57,50 +60,55 @@ pub(super) fn create(
     Ok(Created::New)
 }
 
-pub(super) fn append(
-    conn: &Connection,
-    row: &AppendRow,
-    tally: &mut Tally,
-) -> Result<(), Trouble> {
-    let append = &row.append;
-    let change = &append.change;
-    let parked_reason = change.parked_reason.as_ref();
-    let changed = conn
-        .prepare_cached(
-            "UPDATE saga SET next_seq = ?1, status = ?2, wake_at = ?3, updated_at = ?4, \
-             error = coalesce(?5, error), context = coalesce(?6, context), \
-             paused = coalesce(?7, paused), \
-             parked_reason = iif(?8, ?9, parked_reason), attempts = iif(?10, 1, attempts) \
-             WHERE id = ?11 AND owner = ?12 AND epoch = ?13 AND next_seq = ?14",
-        )?
-        .execute(params![
-            row.next_seq,
-            change.status.as_str(),
-            row.wake_at,
-            row.updated_at,
-            change.error,
-            change.context.as_ref().map(Payload::as_bytes),
-            change.paused,
-            parked_reason.is_some(),
-            parked_reason.and_then(Option::as_ref),
-            change.progress,
-            append.saga.as_str(),
-            append.owner.as_str(),
-            row.epoch,
-            row.expected_next_seq,
-        ])?;
-    if changed != 1 {
-        let saga = append.saga.clone();
-        let there = conn
-            .prepare_cached("SELECT 1 FROM saga WHERE id = ?1")?
-            .exists([append.saga.as_str()])?;
+pub(super) fn append(conn: &Connection, row: &AppendRow, tally: &mut Tally) -> Result<(), Trouble> {
+    // A status that stays is not written: that would rewrite the indexes on it with each append.
+    if !update(conn, row, &UPDATE_SAME_STATUS)? && !update(conn, row, &UPDATE)? {
+        let saga = row.append.saga.clone();
+        let there =
+            conn.prepare_cached("SELECT 1 FROM saga WHERE id = ?1")?.exists([saga.as_str()])?;
         let why = if there { StoreError::Fenced { saga } } else { StoreError::NotFound { saga } };
         return Err(why.into());
     }
-    insert_entries(conn, &append.saga, &row.entries, tally)?;
+    insert_entries(conn, &row.append.saga, &row.entries, tally)?;
     tally.appends += 1;
     Ok(())
 }
+
+/// The compare half of compare and append: true if the saga was where the append says.
+fn update(conn: &Connection, row: &AppendRow, sql: &str) -> rusqlite::Result<bool> {
+    let append = &row.append;
+    let change = &append.change;
+    let parked_reason = change.parked_reason.as_ref();
+    let changed = conn.prepare_cached(sql)?.execute(params![
+        row.next_seq,
+        change.status.as_str(),
+        row.wake_at,
+        row.updated_at,
+        change.error,
+        change.context.as_ref().map(Payload::as_bytes),
+        change.paused,
+        parked_reason.is_some(),
+        parked_reason.and_then(Option::as_ref),
+        change.progress,
+        append.saga.as_str(),
+        append.owner.as_str(),
+        row.epoch,
+        row.expected_next_seq,
+    ])?;
+    Ok(changed == 1)
+}
+
+const COMPARE: &str = "id = ?11 AND owner = ?12 AND epoch = ?13 AND next_seq = ?14";
+
+const CHANGE: &str = "next_seq = ?1, wake_at = ?3, updated_at = ?4, \
+    error = coalesce(?5, error), context = coalesce(?6, context), paused = coalesce(?7, paused), \
+    parked_reason = iif(?8, ?9, parked_reason), attempts = iif(?10, 1, attempts)";
+
+static UPDATE: LazyLock<String> =
+    LazyLock::new(|| format!("UPDATE saga SET {CHANGE}, status = ?2 WHERE {COMPARE}"));
+
+static UPDATE_SAME_STATUS: LazyLock<String> =
+    LazyLock::new(|| format!("UPDATE saga SET {CHANGE} WHERE {COMPARE} AND status = ?2"));
 
 fn insert_entries(
     conn: &Connection,
@@ -135,11 +143,7 @@ pub(super) fn claim(
     fingerprints: &str,
     limit: usize,
 ) -> Result<Vec<SagaRecord>, Trouble> {
-    let mut free = conn.prepare_cached(&format!(
-        "SELECT {RECORD} FROM saga WHERE {UNFINISHED} AND NOT paused AND parked_reason IS NULL \
-         AND owner IS NOT ?1 AND fingerprint IN (SELECT value FROM json_each(?2)) \
-         ORDER BY created_at, id"
-    ))?;
+    let mut free = conn.prepare_cached(&claim_sql())?;
     let mut rows = free.query(params![worker.as_str(), fingerprints])?;
     let mut claimed = Vec::new();
     while claimed.len() < limit {
@@ -154,13 +158,21 @@ pub(super) fn claim(
         claimed.push((record, epoch));
     }
     drop(rows);
-    let mut take = conn.prepare_cached(
-        "UPDATE saga SET owner = ?1, epoch = ?2, attempts = ?3 WHERE id = ?4",
-    )?;
+    let mut take =
+        conn.prepare_cached("UPDATE saga SET owner = ?1, epoch = ?2, attempts = ?3 WHERE id = ?4")?;
     for (record, epoch) in &claimed {
         take.execute(params![worker.as_str(), epoch, record.attempts, record.id.as_str()])?;
     }
     Ok(claimed.into_iter().map(|(record, _)| record).collect())
+}
+
+fn claim_sql() -> String {
+    format!(
+        "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} \
+         AND NOT paused AND parked_reason IS NULL AND owner IS NOT ?1 \
+         AND fingerprint IN (SELECT value FROM json_each(?2)) \
+         ORDER BY created_at, id"
+    )
 }
 
 pub(super) fn release(conn: &Connection, worker: &WorkerId) -> Result<(), Trouble> {
@@ -241,11 +253,7 @@ fn page(
     filter: &ListFilter,
     status: Option<SagaStatus>,
 ) -> Result<Vec<SagaRecord>, Trouble> {
-    let of_status = if status.is_some() { "status = ?4 AND" } else { "?4 IS NULL AND" };
-    let mut select = conn.prepare_cached(&format!(
-        "SELECT {RECORD} FROM saga WHERE {of_status} id > ?1 AND (?2 IS NULL OR name = ?2) \
-         ORDER BY id LIMIT ?3"
-    ))?;
+    let mut select = conn.prepare_cached(&page_sql(status.is_some()))?;
     let mut rows = select.query(params![
         filter.after.as_ref().map_or("", SagaId::as_str),
         filter.name,
@@ -259,14 +267,16 @@ fn page(
     Ok(records)
 }
 
+fn page_sql(of_status: bool) -> String {
+    let of_status = if of_status { "status = ?4" } else { "?4 IS NULL" };
+    format!(
+        "SELECT {RECORD} FROM saga WHERE {of_status} AND id > ?1 AND (?2 IS NULL OR name = ?2) \
+         ORDER BY id LIMIT ?3"
+    )
+}
+
 pub(super) fn versions(conn: &Connection) -> Result<Vec<SagaVersion>, Trouble> {
-    // Grouped without the DAGs, which may be large, and are the same within a group.
-    let mut select = conn.prepare_cached(&format!(
-        "SELECT v.name, v.fingerprint, first.dag, v.unfinished FROM \
-         (SELECT name, fingerprint, count(*) AS unfinished, min(id) AS first_id FROM saga \
-          WHERE {UNFINISHED} GROUP BY name, fingerprint) AS v \
-         JOIN saga AS first ON first.id = v.first_id ORDER BY v.name, v.fingerprint"
-    ))?;
+    let mut select = conn.prepare_cached(&versions_sql())?;
     let version = |row: &Row<'_>| {
         Ok(SagaVersion {
             name: row.get(0)?,
@@ -276,4 +286,69 @@ pub(super) fn versions(conn: &Connection) -> Result<Vec<SagaVersion>, Trouble> {
         })
     };
     Ok(select.query_map([], version)?.collect::<rusqlite::Result<_>>()?)
+}
+
+fn versions_sql() -> String {
+    // Grouped without the DAGs, which may be large, and are the same within a group.
+    format!(
+        "SELECT v.name, v.fingerprint, first.dag, v.unfinished FROM \
+         (SELECT name, fingerprint, count(*) AS unfinished, min(id) AS first_id \
+          FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} GROUP BY name, fingerprint) AS v \
+         JOIN saga AS first ON first.id = v.first_id ORDER BY v.name, v.fingerprint"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(sql: &str) -> String {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(include_str!("schema_1.sql")).unwrap();
+        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        // A parameter that is not bound is NULL.
+        let mut rows = explain.raw_query();
+        let mut plan = String::new();
+        while let Some(row) = rows.next().unwrap() {
+            plan += &row.get::<_, String>("detail").unwrap();
+            plan += "\n";
+        }
+        plan
+    }
+
+    #[test]
+    fn claim_walks_the_unfinished_sagas_in_order() {
+        let plan = plan(&claim_sql());
+        assert!(plan.contains("USING INDEX saga_unfinished"), "{plan}");
+        assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
+    }
+
+    #[test]
+    fn a_page_is_read_in_order_and_not_sorted() {
+        for (of_status, index) in [(true, "saga_by_status"), (false, "sqlite_autoindex_saga_1")] {
+            let plan = plan(&page_sql(of_status));
+            assert!(plan.contains(index), "{plan}");
+            assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
+        }
+    }
+
+    #[test]
+    fn versions_reads_no_ended_saga() {
+        let plan = plan(&versions_sql());
+        assert!(plan.contains("SCAN saga USING INDEX saga_unfinished"), "{plan}");
+    }
+
+    #[test]
+    fn an_append_finds_its_saga_by_id() {
+        for sql in [&*UPDATE_SAME_STATUS, &*UPDATE] {
+            let plan = plan(sql);
+            assert!(plan.contains("sqlite_autoindex_saga_1 (id=?)"), "{plan}");
+        }
+    }
+
+    #[test]
+    fn release_finds_its_sagas_by_owner() {
+        let plan = plan("UPDATE saga SET owner = NULL, attempts = 0 WHERE owner = ?1");
+        assert!(plan.contains("saga_by_owner"), "{plan}");
+    }
 }

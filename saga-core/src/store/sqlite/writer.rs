@@ -119,8 +119,9 @@ impl WriterThread {
 
     fn abandon(&mut self, batch: Vec<Box<dyn Job>>, e: &rusqlite::Error, at_commit: bool) {
         self.roll_back();
-        // After a failed write or fsync the kernel may have dropped the pages, and a later fsync would
-        // succeed without them (PostgreSQL's "fsyncgate"): what it acknowledged would be a guess.
+        // After a failed write or fsync the kernel may have dropped the pages, and a later fsync
+        // would succeed without them (PostgreSQL's "fsyncgate"): what it acknowledged would be a
+        // guess.
         if is_io_error(e) || (at_commit && is_disk_full(e)) {
             self.poison.get_or_insert_with(|| {
                 format!(

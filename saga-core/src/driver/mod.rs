@@ -1,0 +1,410 @@
+//! Runs one saga: feeds the machine with what happens, and does what it says.
+//!
+//! One saga is one task. Its calls are futures of that task; nothing is spawned for a node, and no lock
+//! is held across an await.
+
+mod call;
+mod outcome;
+mod panics;
+mod values;
+
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, Sleep};
+
+use crate::action::Value;
+use crate::context::{ActionContext, RunInfo, Token};
+use crate::log::{Entry, EntryKind, NodePath, SagaId, SagaStatus, Timestamp};
+use crate::machine::{ActionResult, Call, Effect, Event, Finish, Machine, VertexId};
+use crate::store::{Append, Created, NewSaga, RecordChange, SagaRecord, Store, StoreError, WorkerId};
+use call::{CallEnd, Calls};
+pub(crate) use outcome::{Outcome, Progress};
+pub(crate) use panics::note_places;
+pub(crate) use values::Values;
+
+/// What the coordinator tells a running saga.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// Start nothing new.
+    Drain,
+    /// Drop what is in flight and stop.
+    Stop,
+}
+
+/// What all sagas of a coordinator share.
+pub(crate) struct Environment<C> {
+    pub(crate) user: Arc<C>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) worker: WorkerId,
+    pub(crate) clock: Clock,
+    pub(crate) limits: crate::limits::Limits,
+}
+
+/// Wall time that moves with tokio's clock, so that tests can pause it.
+pub(crate) struct Clock {
+    wall: Timestamp,
+    start: Instant,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self { wall: Timestamp(0).after(wall.unwrap_or_default()), start: Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.wall.after(self.start.elapsed())
+    }
+
+    fn at(&self, time: Timestamp) -> Instant {
+        // a wait longer than a year is cut into years
+        let year = 365 * 24 * 3600 * 1000;
+        let wait = time.0.saturating_sub(self.now().0).min(year);
+        Instant::now() + std::time::Duration::from_millis(wait)
+    }
+}
+
+/// How the first entries of a saga went in.
+pub(crate) enum Creation {
+    New,
+    Exists(Box<SagaRecord>),
+    Failed(StoreError),
+}
+
+/// A saga in flight.
+pub(crate) struct Driver<C> {
+    pub(crate) env: Arc<Environment<C>>,
+    pub(crate) machine: Machine,
+    pub(crate) values: Values<C>,
+    pub(crate) run: Arc<RunInfo>,
+    pub(crate) epoch: u64,
+    /// The record of a saga that is not in the store yet.
+    pub(crate) new: Option<SagaRecord>,
+    pub(crate) control: mpsc::UnboundedReceiver<Control>,
+    pub(crate) progress: watch::Sender<Progress>,
+}
+
+/// What a task has under way.
+struct Turn {
+    todo: VecDeque<Effect>,
+    calls: Calls,
+    append: Option<BoxFuture<'static, Result<Option<Box<SagaRecord>>, StoreError>>>,
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Outputs that could not be stored, for their undos.
+    kept: HashMap<VertexId, Value>,
+    /// Why the last append failed.
+    store_error: Option<StoreError>,
+    stopped: bool,
+}
+
+/// What woke the task.
+enum Woken {
+    Appended(Result<Option<Box<SagaRecord>>, StoreError>),
+    Ended(Vec<(VertexId, CallEnd)>),
+    Tick,
+    Control(Control),
+}
+
+impl<C: Send + Sync + 'static> Driver<C> {
+    /// Runs the saga until it has ended or this process must let go of it. `created` hears once whether
+    /// a new saga is in the store. Returns the nodes that a stop cut off.
+    pub(crate) async fn run(
+        mut self,
+        first: Event,
+        created: Option<tokio::sync::oneshot::Sender<Creation>>,
+    ) -> Vec<NodePath> {
+        let mut created = created;
+        let mut turn = Turn {
+            todo: self.machine.step(self.env.clock.now(), first).into(),
+            calls: Calls::default(),
+            append: None,
+            timer: None,
+            kept: HashMap::new(),
+            store_error: None,
+            stopped: false,
+        };
+        let mut cut = Vec::new();
+        loop {
+            while let Some(effect) = turn.todo.pop_front() {
+                if let Effect::Finish(finish) = effect {
+                    if let Some(created) = created.take() {
+                        let error = turn.store_error.clone();
+                        let _ = created.send(error.map_or(Creation::New, Creation::Failed));
+                    }
+                    self.finish(finish, turn.store_error.take());
+                    return cut;
+                }
+                self.perform(effect, &mut turn);
+            }
+            let woken = poll_fn(|task| turn.poll(&mut self.control, task)).await;
+            let event = match woken {
+                Woken::Appended(Ok(None)) => {
+                    if let Some(created) = created.take() {
+                        let _ = created.send(Creation::New);
+                    }
+                    self.report_status();
+                    if turn.stopped {
+                        self.let_go(None);
+                        return cut;
+                    }
+                    vec![Event::Appended]
+                }
+                Woken::Appended(Ok(Some(existing))) => {
+                    if let Some(created) = created.take() {
+                        let _ = created.send(Creation::Exists(existing));
+                    }
+                    return cut;
+                }
+                Woken::Appended(Err(error)) => {
+                    turn.store_error = Some(error);
+                    vec![Event::AppendFailed]
+                }
+                Woken::Ended(ended) => {
+                    ended.into_iter().map(|(v, end)| self.ended(v, end, &mut turn.kept)).collect()
+                }
+                Woken::Tick => {
+                    turn.timer = None;
+                    vec![Event::Tick]
+                }
+                Woken::Control(Control::Drain) => vec![Event::Drain],
+                Woken::Control(Control::Stop) => {
+                    cut = turn.calls.vertices().map(|v| self.machine.state().path(v)).collect();
+                    turn.calls = Calls::default();
+                    // an append that is under way may be in or not: wait for the answer
+                    if turn.append.is_none() {
+                        self.let_go(None);
+                        return cut;
+                    }
+                    turn.stopped = true;
+                    Vec::new()
+                }
+            };
+            let effects = self.machine.step_all(self.env.clock.now(), event);
+            turn.todo.extend(effects);
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, turn: &mut Turn) {
+        match effect {
+            Effect::Append(entries) => turn.append = Some(self.append(entries)),
+            Effect::RunAction(call) => self.start(call, false, turn),
+            Effect::RunUndo(call) => self.start(call, true, turn),
+            Effect::Compute(vertex) => {
+                let value = self.values.compute(&self.machine, vertex, |call| self.context(call));
+                let value = value.and_then(|output| {
+                    let payload = output.payload.clone();
+                    self.values.set(&self.machine, vertex, output);
+                    Ok(payload)
+                });
+                let event = Event::Computed { vertex, value };
+                turn.todo.extend(self.machine.step(self.env.clock.now(), event));
+            }
+            Effect::Choose(vertex) => {
+                let choice = self.values.choose(&self.machine, vertex);
+                let event = Event::Chosen { vertex, choice };
+                turn.todo.extend(self.machine.step(self.env.clock.now(), event));
+            }
+            Effect::SignalCancel => self.run.cancel.set(),
+            Effect::DropCall(vertex) => turn.calls.drop_call(vertex),
+            Effect::WakeAt(time) => {
+                turn.timer = Some(Box::pin(tokio::time::sleep_until(self.env.clock.at(time))));
+            }
+            Effect::Finish(_) => {}
+        }
+    }
+
+    fn start(&mut self, call: Call, undo: bool, turn: &mut Turn) {
+        let Some(action) = self.values.action(&self.machine, call.vertex) else {
+            // a call is authorized for nodes with an action only
+            return;
+        };
+        let Some(cx) = self.context(ContextOf { call, undo }) else { return };
+        if undo {
+            let output = match self.values.output(&self.machine, call.vertex) {
+                Some(output) => Some(output.value),
+                None => turn.kept.get(&call.vertex).cloned(),
+            };
+            turn.calls.add(call.vertex, call::undo(action, cx, output));
+        } else {
+            let max = self.env.limits.max_payload;
+            turn.calls.add(call.vertex, call::action(action, cx, max));
+        }
+    }
+
+    fn context(&self, of: ContextOf) -> Option<ActionContext<C>> {
+        let ContextOf { call, undo } = of;
+        let (frame, node) = self.values.place(&self.machine, call.vertex)?;
+        Some(ActionContext {
+            user: self.env.user.clone(),
+            run: self.run.clone(),
+            frame,
+            call: crate::context::Call {
+                node,
+                path: self.machine.state().path(call.vertex),
+                attempt: call.attempt,
+                undo,
+                cancellable: !undo && !call.unwinding,
+                token: Token { epoch: self.epoch, seq: call.seq },
+            },
+        })
+    }
+
+    /// A call ended: what that means for the machine.
+    fn ended(&mut self, v: VertexId, end: CallEnd, kept: &mut HashMap<VertexId, Value>) -> Event {
+        match end {
+            CallEnd::Action(Ok(output)) => {
+                let payload = output.payload.clone();
+                self.values.set(&self.machine, v, output);
+                Event::ActionDone { vertex: v, result: ActionResult::Ok(payload) }
+            }
+            CallEnd::Action(Err(failed)) => {
+                let failure = failed.error.to_failure(failed.retryable);
+                let result = match (failed.output, failed.in_doubt) {
+                    (Some(output), _) => {
+                        kept.insert(v, output);
+                        ActionResult::Unstorable(failure)
+                    }
+                    (None, true) => ActionResult::InDoubt(failure),
+                    (None, false) => ActionResult::Failed(failure),
+                };
+                Event::ActionDone { vertex: v, result }
+            }
+            CallEnd::Undo(result) => {
+                Event::UndoDone { vertex: v, result: result.map_err(|e| e.to_failure()) }
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        entries: Vec<Entry>,
+    ) -> BoxFuture<'static, Result<Option<Box<SagaRecord>>, StoreError>> {
+        let store = self.env.store.clone();
+        let change = self.change(&entries);
+        if let Some(mut record) = self.new.take() {
+            record.status = change.status;
+            record.error = change.error;
+            record.wake_at = change.wake_at;
+            record.next_seq = self.machine.state().next_seq();
+            return Box::pin(async move {
+                match store.create(NewSaga { record, entries }).await? {
+                    Created::New => Ok(None),
+                    Created::Exists(existing) => Ok(Some(existing)),
+                }
+            });
+        }
+        let append = Append {
+            saga: self.run.id.clone(),
+            owner: self.env.worker.clone(),
+            epoch: self.epoch,
+            expected_next_seq: entries.first().map_or(0, |entry| entry.seq),
+            entries,
+            change,
+        };
+        Box::pin(async move { store.append(append).await.map(|()| None) })
+    }
+
+    /// What these entries change in the saga's record.
+    fn change(&self, entries: &[Entry]) -> RecordChange {
+        let status = self.machine.status();
+        let progress = entries.iter().any(|entry| {
+            !matches!(
+                entry.kind,
+                EntryKind::Started
+                    | EntryKind::UndoStarted
+                    | EntryKind::Paused
+                    | EntryKind::Resumed
+                    | EntryKind::Requested { .. }
+                    | EntryKind::Refused { .. }
+            )
+        });
+        let failed = matches!(status, SagaStatus::RolledBack | SagaStatus::Stuck);
+        let error = failed.then(|| self.values.report(&self.machine, &self.run.id).to_string());
+        RecordChange {
+            wake_at: self.machine.wake_at(),
+            error,
+            progress,
+            ..RecordChange::status(status)
+        }
+    }
+
+    fn report_status(&self) {
+        let status = self.machine.status();
+        self.progress.send_if_modified(|progress| {
+            std::mem::replace(&mut progress.status, status) != status
+        });
+    }
+
+    fn finish(&self, finish: Finish, store_error: Option<StoreError>) {
+        let id = &self.run.id;
+        let outcome = match finish {
+            Finish::Ended(status) => self.values.outcome(&self.machine, id, status),
+            Finish::Drained => Err(crate::SagaError::ShutDown { saga: id.clone() }),
+            Finish::Failed => {
+                self.let_go(store_error);
+                return;
+            }
+            Finish::Broken(why) => Err(crate::SagaError::Corrupt { saga: id.clone(), why }),
+        };
+        self.progress.send_modify(|progress| {
+            progress.status = self.machine.status();
+            progress.outcome = Some(Arc::new(outcome));
+        });
+    }
+
+    /// This process stops running the saga, which has not ended.
+    fn let_go(&self, error: Option<StoreError>) {
+        let saga = self.run.id.clone();
+        let error = match error {
+            None => crate::SagaError::ShutDown { saga },
+            Some(StoreError::Fenced { .. }) => crate::SagaError::LostOwnership { saga },
+            Some(source) => crate::SagaError::Store { saga, source },
+        };
+        self.progress.send_modify(|progress| progress.outcome = Some(Arc::new(Err(error))));
+    }
+
+    /// The saga's id.
+    pub(crate) fn id(&self) -> &SagaId {
+        &self.run.id
+    }
+}
+
+/// Which call a context is for.
+#[derive(Clone, Copy)]
+pub(crate) struct ContextOf {
+    pub(crate) call: Call,
+    pub(crate) undo: bool,
+}
+
+impl Turn {
+    fn poll(
+        &mut self,
+        control: &mut mpsc::UnboundedReceiver<Control>,
+        task: &mut std::task::Context<'_>,
+    ) -> Poll<Woken> {
+        if let Some(append) = &mut self.append
+            && let Poll::Ready(result) = append.as_mut().poll(task)
+        {
+            self.append = None;
+            return Poll::Ready(Woken::Appended(result));
+        }
+        let mut ended = Vec::new();
+        self.calls.poll_ended(task, &mut ended);
+        if !ended.is_empty() {
+            return Poll::Ready(Woken::Ended(ended));
+        }
+        if let Poll::Ready(Some(message)) = control.poll_recv(task) {
+            return Poll::Ready(Woken::Control(message));
+        }
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().poll(task).map(|()| Woken::Tick),
+            None => Poll::Pending,
+        }
+    }
+}

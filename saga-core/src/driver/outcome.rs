@@ -1,0 +1,18 @@
+//! How a saga stands, as its handles see it.
+
+use std::sync::Arc;
+
+use crate::action::ActionOutput;
+use crate::error::SagaError;
+use crate::log::SagaStatus;
+
+/// How a saga ended; an output that is `None` stands for `()`.
+pub(crate) type Outcome = Result<Option<ActionOutput>, SagaError>;
+
+/// What handles watch.
+#[derive(Clone)]
+pub(crate) struct Progress {
+    pub(crate) status: SagaStatus,
+    /// There once this process is done with the saga.
+    pub(crate) outcome: Option<Arc<Outcome>>,
+}

@@ -1,0 +1,161 @@
+//! The values of a run beside the machine, which knows no types: parameters and outputs, decoded.
+
+use std::sync::Arc;
+
+use super::ContextOf;
+use super::outcome::Outcome;
+use crate::action::{Action, ActionOutput};
+use crate::context::{ActionContext, Frame, Output};
+use crate::dag::{Dag, NodeBody, NodeIndex};
+use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
+use crate::log::{Cause, Entry, EntryKind, Failure, FailureKind, SagaId, SagaStatus};
+use crate::machine::{Call, Machine, State, VertexId};
+
+/// The values of one saga.
+pub(crate) struct Values<C> {
+    root: Arc<Frame<C>>,
+}
+
+impl<C: Send + Sync + 'static> Values<C> {
+    pub(crate) fn new(root: Frame<C>) -> Self {
+        Self { root: Arc::new(root) }
+    }
+
+    /// Reads the outputs of a stored log.
+    pub(crate) fn load(&self, state: &State, log: &[Entry]) -> Result<(), String> {
+        for entry in log {
+            let (EntryKind::Succeeded(payload), Some(path)) = (&entry.kind, &entry.node) else {
+                continue;
+            };
+            let decoded = state.resolve(path.as_str()).and_then(|v| {
+                let node = self.dag().node(NodeIndex(v))?;
+                Some((v, node.decode(payload)))
+            });
+            match decoded {
+                Some((v, Ok(output))) => self.put(NodeIndex(v), output),
+                Some((_, Err(error))) => return Err(format!("output of node `{path}`: {error}")),
+                None => return Err(format!("the saga has no node `{path}`")),
+            }
+        }
+        Ok(())
+    }
+
+    fn dag(&self) -> &Arc<Dag<C>> {
+        &self.root.dag
+    }
+
+    /// The frame and the node of a vertex.
+    pub(super) fn place(&self, machine: &Machine, v: VertexId) -> Option<(Arc<Frame<C>>, NodeIndex)> {
+        let (_, node, _) = machine.state().place(v)?;
+        Some((self.root.clone(), NodeIndex(node)))
+    }
+
+    pub(super) fn action(&self, machine: &Machine, v: VertexId) -> Option<Arc<dyn Action<C>>> {
+        let (frame, node) = self.place(machine, v)?;
+        match &frame.dag.node(node)?.body {
+            NodeBody::Action(action) => Some(action.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn output(&self, machine: &Machine, v: VertexId) -> Option<ActionOutput> {
+        let (frame, node) = self.place(machine, v)?;
+        match frame.output(node) {
+            Some(Output::Value(output)) => Some(output.clone()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn set(&self, machine: &Machine, v: VertexId, output: ActionOutput) {
+        if let Some((_, node)) = self.place(machine, v) {
+            self.put(node, output);
+        }
+    }
+
+    fn put(&self, node: NodeIndex, output: ActionOutput) {
+        if let Some(slot) = self.root.outputs.get(node.index()) {
+            // a node succeeds once
+            let _ = slot.set(Output::Value(output));
+        }
+    }
+
+    /// The value of a constant or computed node.
+    pub(super) fn compute(
+        &self,
+        machine: &Machine,
+        v: VertexId,
+        context: impl FnOnce(ContextOf) -> Option<ActionContext<C>>,
+    ) -> Result<ActionOutput, Failure> {
+        let missing = || Failure::new(FailureKind::Failed, "the node has no value").permanent();
+        let (frame, node) = self.place(machine, v).ok_or_else(missing)?;
+        let result = match frame.dag.node(node).map(|node| &node.body) {
+            Some(NodeBody::Constant { output, .. }) => Ok(output.clone()),
+            Some(NodeBody::Computed(compute)) => {
+                let call = Call { vertex: v, attempt: 1, seq: 0, unwinding: false };
+                let cx = context(ContextOf { call, undo: false }).ok_or_else(missing)?;
+                compute.compute(cx)
+            }
+            _ => return Err(missing()),
+        };
+        result.map_err(|error| error.to_failure(false))
+    }
+
+    /// How many instances, or which arm.
+    pub(super) fn choose(&self, machine: &Machine, v: VertexId) -> Result<u64, Failure> {
+        let path = machine.state().path(v);
+        Err(Failure::new(FailureKind::Failed, format!("node `{path}` holds no others")).permanent())
+    }
+
+    /// How a saga that ended without completing stands.
+    pub(crate) fn report(&self, machine: &Machine, id: &SagaId) -> SagaReport {
+        report(self.dag().name().as_str(), machine.state(), id)
+    }
+
+    pub(super) fn outcome(&self, machine: &Machine, id: &SagaId, status: SagaStatus) -> Outcome {
+        match status {
+            SagaStatus::Completed => Ok(self.saga_output()),
+            SagaStatus::Stuck => Err(SagaError::Stuck(Box::new(self.report(machine, id)))),
+            _ => Err(SagaError::RolledBack(Box::new(self.report(machine, id)))),
+        }
+    }
+
+    fn saga_output(&self) -> Option<ActionOutput> {
+        match self.root.output(self.dag().output()?) {
+            Some(Output::Value(output)) => Some(output.clone()),
+            _ => None,
+        }
+    }
+
+    /// The outcome of a saga that ended in another process, or earlier in this one.
+    pub(crate) fn ended(&self, state: &State, id: &SagaId) -> Option<Outcome> {
+        let report = || Box::new(report(self.dag().name().as_str(), state, id));
+        match state.status() {
+            SagaStatus::Completed => Some(Ok(self.saga_output())),
+            SagaStatus::RolledBack => Some(Err(SagaError::RolledBack(report()))),
+            SagaStatus::Stuck => Some(Err(SagaError::Stuck(report()))),
+            _ => None,
+        }
+    }
+}
+
+fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {
+    let cause = state.cause().cloned();
+    let cause = cause.unwrap_or(Cause::Cancelled { reason: "no reason recorded".to_string() });
+    let nodes = state.nodes();
+    let error = match &cause {
+        Cause::Failed { node } => {
+            let failed = nodes.iter().find(|n| n.path == *node);
+            failed.and_then(|n| n.failure.as_deref()).map(ActionError::from_failure)
+        }
+        _ => None,
+    };
+    let nodes = nodes.into_iter().map(|n| NodeReport {
+        node: n.path,
+        state: n.state,
+        in_doubt: n.in_doubt,
+        attempts: n.attempts,
+        error: n.failure.as_deref().map(ActionError::from_failure),
+        undo_error: n.undo_failure.as_deref().map(ActionError::from_failure),
+    });
+    SagaReport { saga: id.clone(), name: name.to_string(), cause, error, nodes: nodes.collect() }
+}

@@ -1,0 +1,131 @@
+//! What goes into the machine and what comes out of it.
+
+use std::time::Duration;
+
+use super::state::VertexId;
+use crate::log::{Entry, Failure, Payload, SagaStatus, Timestamp, Uuid};
+
+/// What the machine is told once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// How many calls of one saga may be in flight.
+    pub max_concurrency: Option<usize>,
+    /// How long an action may go on after unwinding was decided, before it is dropped and in doubt.
+    pub abandon_after: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { max_concurrency: None, abandon_after: Duration::from_secs(30) }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The saga is new.
+    Created {
+        /// Its random id.
+        birth: Uuid,
+    },
+    /// This process took the saga over with the log that it has: calls without an outcome were cut off.
+    Recovered,
+    /// The append is durable.
+    Appended,
+    /// The append is not in, or nobody knows.
+    AppendFailed,
+    /// An attempt of an action ended.
+    ActionDone {
+        /// Of which node.
+        vertex: VertexId,
+        /// How.
+        result: ActionResult,
+    },
+    /// An attempt of an undo ended.
+    UndoDone {
+        /// Of which node.
+        vertex: VertexId,
+        /// How.
+        result: Result<(), Failure>,
+    },
+    /// The answer to [`Effect::Choose`].
+    Chosen {
+        /// Of which gate.
+        vertex: VertexId,
+        /// The width or the arm; or why there is none.
+        choice: Result<u64, Failure>,
+    },
+    /// The answer to [`Effect::Compute`].
+    Computed {
+        /// Of which node.
+        vertex: VertexId,
+        /// The value; or why there is none.
+        value: Result<Payload, Failure>,
+    },
+    /// Time has passed.
+    Tick,
+    /// Start nothing new.
+    Drain,
+}
+
+/// How an attempt of an action ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActionResult {
+    /// With an output.
+    Ok(Payload),
+    /// Without an effect.
+    Failed(Failure),
+    /// Nobody knows.
+    InDoubt(Failure),
+    /// With an output that cannot be stored, but is in memory.
+    Unstorable(Failure),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Write these entries; answer with [`Event::Appended`] or [`Event::AppendFailed`].
+    Append(Vec<Entry>),
+    /// Run an action; answer with [`Event::ActionDone`].
+    RunAction(Call),
+    /// Run an undo; answer with [`Event::UndoDone`].
+    RunUndo(Call),
+    /// Evaluate how many instances, or which arm; answer with [`Event::Chosen`], at once.
+    Choose(VertexId),
+    /// Evaluate a value; answer with [`Event::Computed`], at once.
+    Compute(VertexId),
+    /// Tell the actions that run that the saga unwinds.
+    SignalCancel,
+    /// Drop a call that runs; no answer.
+    DropCall(VertexId),
+    /// Send [`Event::Tick`] at this time. The last one counts.
+    WakeAt(Timestamp),
+    /// There is nothing left to do.
+    Finish(Finish),
+}
+
+/// A call that the log authorizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Of which node.
+    pub vertex: VertexId,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// The log entry that authorizes it.
+    pub seq: u64,
+    /// True for an action that runs in the scope of its undo: the saga's cancellation does not reach it.
+    pub unwinding: bool,
+}
+
+/// Why the machine stands still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finish {
+    /// The saga has ended.
+    Ended(SagaStatus),
+    /// It was told to start nothing new, and nothing is in flight.
+    Drained,
+    /// An append failed: the state in memory is ahead of the log, and nothing more may be done on it.
+    Failed,
+    /// An entry of its own broke the rules of the log: a mistake in this library.
+    Broken(String),
+}

@@ -1,0 +1,95 @@
+//! Going forward: what runs next, and when a failure is final.
+
+use super::state::{Progress, VertexId};
+use super::{ActionResult, Effect, InFlight, Machine};
+use crate::dag::PlanKind;
+use crate::log::{Cause, EntryKind, Failure};
+
+impl Machine {
+    pub(super) fn decide_forward(&mut self, v: VertexId, effects: &mut Vec<Effect>) {
+        let Some(x) = self.state.vertex(v) else { return };
+        if x.waiting > 0 || x.progress != Progress::Open {
+            return;
+        }
+        if x.failed {
+            self.after_failure(v);
+            return;
+        }
+        if self.state.is_gate(v) {
+            // a subsaga's gate opens by itself
+            if matches!(self.state.kind(v), Some(PlanKind::ForEach(_) | PlanKind::Choose(_))) {
+                self.evaluating.insert(v);
+                effects.push(Effect::Choose(v));
+            }
+            return;
+        }
+        match self.state.kind(v) {
+            Some(PlanKind::Action(_)) => {
+                // ready, or cut off by the death of its process: then it is run again, whatever the policy
+                self.line_up(v, self.state.turn_forward(v));
+            }
+            Some(PlanKind::Value) => {
+                self.evaluating.insert(v);
+                effects.push(Effect::Compute(v));
+            }
+            _ => {}
+        }
+    }
+
+    /// The last attempt failed or is in doubt: again, or unwind.
+    fn after_failure(&mut self, v: VertexId) {
+        let Some(x) = self.state.vertex(v) else { return };
+        if let Some(at) = x.retry_at {
+            if at <= self.now {
+                self.line_up(v, self.state.turn_forward(v));
+            } else {
+                self.timers.insert((at, v));
+            }
+            return;
+        }
+        let retryable = x.failure.as_ref().is_some_and(|failure| failure.retryable);
+        let attempts = x.attempts;
+        match self.state.policy(v) {
+            Some(policy) if retryable && policy.retry.allows_after(attempts) => {
+                let delay = policy.retry.delay_after(attempts, self.dice(v, 0, attempts));
+                self.emit(Some(v), EntryKind::RetryScheduled { at: self.now.after(delay) });
+            }
+            _ => {
+                let node = self.state.path(v);
+                self.emit(None, EntryKind::Unwinding(Cause::Failed { node }));
+            }
+        }
+    }
+
+    /// An action has ended, wherever it was started.
+    pub(super) fn action_done(&mut self, v: VertexId, result: ActionResult) {
+        if !matches!(self.in_flight.get(&v), Some(InFlight::Forward | InFlight::Rerun)) {
+            return; // dropped before it ended
+        }
+        self.in_flight.remove(&v);
+        let kind = match result {
+            ActionResult::Ok(output) => EntryKind::Succeeded(output),
+            ActionResult::Failed(failure) => EntryKind::Failed(failure),
+            // doubt is always tried again, whatever `when` says of the error
+            ActionResult::InDoubt(failure) => {
+                EntryKind::InDoubt(Failure { retryable: true, ..failure })
+            }
+            ActionResult::Unstorable(failure) => {
+                self.kept.insert(v);
+                EntryKind::InDoubt(failure.permanent())
+            }
+        };
+        self.emit(Some(v), kind);
+    }
+
+    /// The answer to a question about pure expressions.
+    pub(super) fn evaluated(&mut self, v: VertexId, answer: Result<EntryKind, Failure>) {
+        if !self.evaluating.remove(&v) || self.state.unwinding.is_some() {
+            return;
+        }
+        match answer {
+            Ok(kind) => self.emit(Some(v), kind),
+            Err(failure) => self.emit(Some(v), EntryKind::Failed(failure.permanent())),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a reader is told about each node.
+
+use std::sync::Arc;
+
+use super::state::{Part, Progress, State, Undo, VertexId};
+use crate::dag::PlanKind;
+use crate::log::{ActionState, Failure, NodePath};
+
+/// How a node stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeState {
+    /// Which node.
+    pub vertex: VertexId,
+    /// The same in words.
+    pub path: NodePath,
+    /// The state's name: one of those of [`ActionState`].
+    pub state: ActionState,
+    /// True if an effect may be there without an output: nobody knows how the action ended, or it
+    /// failed and so did the undo that cleans up after it.
+    pub in_doubt: bool,
+    /// How often its action was started.
+    pub attempts: u32,
+    /// How its last attempt ended, if not well.
+    pub failure: Option<Arc<Failure>>,
+    /// How its last undo ended, if not well.
+    pub undo_failure: Option<Arc<Failure>>,
+}
+
+impl State {
+    /// All nodes that exist so far, each before the parts that it holds.
+    pub fn nodes(&self) -> Vec<NodeState> {
+        let mut nodes = Vec::new();
+        // the frames still to list, innermost last, each with its next node
+        let mut open = vec![(0u32, 0u32)];
+        while let Some((frame, node)) = open.pop() {
+            let Some(f) = self.frames.get(frame as usize) else { continue };
+            if node as usize >= f.plan.nodes().len() {
+                continue;
+            }
+            open.push((frame, node + 1));
+            let v = f.base + node;
+            if let Some(state) = self.node(v) {
+                nodes.push(state);
+            }
+            if let Some(parts) = self.parts(v) {
+                open.extend(parts.rev().map(|part| (part, 0)));
+            }
+        }
+        nodes
+    }
+
+    /// How one node stands.
+    pub fn node(&self, v: VertexId) -> Option<NodeState> {
+        use ActionState::{
+            Completed, Failed, Pending, Running, Skipped, UndoFailed, Undoing, Undone,
+        };
+        let x = self.vertex(v)?;
+        let gate = self.gate(v).and_then(|gate| self.vertex(gate));
+        let failed = x.failed || gate.is_some_and(|g| g.failed);
+        let open = x.open
+            || (gate.is_some_and(|g| g.progress == Progress::Completed)
+                && x.progress == Progress::Open);
+        let state = match (x.undo, x.progress) {
+            (Undo::Started | Undo::Scheduled(_), _) => Undoing,
+            (Undo::Finished | Undo::Resolved, _) => Undone,
+            (Undo::Failed, _) => UndoFailed,
+            (Undo::NotStarted, Progress::Completed) => Completed,
+            (Undo::NotStarted, Progress::Skipped) => Skipped,
+            (Undo::NotStarted, Progress::Open) if open => Running,
+            (Undo::NotStarted, Progress::Open) if failed => Failed,
+            (Undo::NotStarted, Progress::Open) => Pending,
+        };
+        let failure = x.failure.clone().or_else(|| gate.and_then(|g| g.failure.clone()));
+        let unknown = x.progress == Progress::Open && (x.doubt || x.open);
+        let in_doubt = match x.undo {
+            Undo::Finished | Undo::Resolved => false,
+            Undo::Failed => x.progress == Progress::Open,
+            Undo::NotStarted | Undo::Started | Undo::Scheduled(_) => unknown,
+        };
+        Some(NodeState {
+            vertex: v,
+            path: self.path(v),
+            state,
+            in_doubt,
+            attempts: x.attempts,
+            failure,
+            undo_failure: x.undo_failure.clone(),
+        })
+    }
+
+    /// Which part of its holder a frame is, and that holder.
+    pub fn part_of(&self, frame: u32) -> Option<(VertexId, Part)> {
+        let f = self.frames.get(frame as usize)?;
+        f.holder.map(|holder| (holder, f.part))
+    }
+
+    /// True if the node is one that holds others.
+    pub fn holds(&self, v: VertexId) -> bool {
+        !matches!(self.kind(v), Some(PlanKind::Action(_) | PlanKind::Value) | None)
+    }
+}

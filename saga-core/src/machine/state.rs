@@ -1,0 +1,297 @@
+//! What a saga's log says: the state that follows from its entries, and nothing else.
+//!
+//! [`State::apply`] is the only way in which a state changes, live and in recovery alike. So the state
+//! after a crash is the state before it, for every prefix of every log.
+
+use std::sync::Arc;
+
+use crate::dag::{Plan, PlanKind, Policy, UndoKind};
+use crate::log::{Cause, EntryKind, Failure, NodePath, SagaStatus, Timestamp, Uuid};
+
+/// A vertex of the run: a node, or the gate of a node that holds others. The vertices of one frame are
+/// next to each other, in the order of its plan.
+pub type VertexId = u32;
+
+/// One run of a plan: the saga itself, a subsaga, an instance of a `for`, an arm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// What runs.
+    pub plan: Arc<Plan>,
+    /// Its first vertex.
+    pub base: VertexId,
+    /// The node that holds it; none for the saga itself.
+    pub holder: Option<VertexId>,
+    /// Which of the holder's parts it is.
+    pub part: Part,
+    /// Its place in the order of declaration (see [`order`](super::order)).
+    pub(super) rank: Arc<[u32]>,
+}
+
+/// Which part of its holder a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it: the saga, or a subsaga.
+    Whole,
+    /// An instance of a `for`.
+    Instance(u32),
+    /// An arm of a choice.
+    Arm(u32),
+}
+
+/// How far a vertex has come on its way forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    Open,
+    Completed,
+    Skipped,
+}
+
+/// How far its undo has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Undo {
+    NotStarted,
+    Started,
+    Scheduled(Timestamp),
+    Finished,
+    Failed,
+    Resolved,
+}
+
+/// What unwinding must do about a node (runtime.md §5, the table).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Nothing,
+    Undo,
+    Rerun,
+}
+
+/// What the log says about one vertex.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vertex {
+    pub(super) frame: u32,
+    /// How many predecessors have not completed.
+    pub(super) waiting: u32,
+    pub(super) progress: Progress,
+    /// How often the action was started.
+    pub(super) attempts: u32,
+    /// How often of these while unwinding.
+    pub(super) reruns: u32,
+    /// The entry of the first start: undo goes back in this order.
+    pub(super) first_start: u64,
+    /// Started, and no outcome yet.
+    pub(super) open: bool,
+    /// An attempt may have had its effect; only success clears it.
+    pub(super) doubt: bool,
+    /// How the last attempt ended, if not well.
+    pub(super) failure: Option<Arc<Failure>>,
+    /// True from that end until the next start.
+    pub(super) failed: bool,
+    pub(super) retry_at: Option<Timestamp>,
+    pub(super) undo: Undo,
+    pub(super) undo_tries: u32,
+    pub(super) undo_failure: Option<Arc<Failure>>,
+    /// How many successors are not settled, while unwinding.
+    pub(super) unsettled: u32,
+    pub(super) settled: bool,
+    /// For a gate: its frames, once it is open.
+    pub(super) parts: Option<(u32, u32)>,
+}
+
+/// An entry that cannot follow on the ones before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("illegal event {event} for current load status {status}{}", at(.node))]
+pub struct Illegal {
+    /// The entry's kind.
+    pub event: &'static str,
+    /// What the node, or the saga, was.
+    pub status: String,
+    /// Which node.
+    pub node: Option<NodePath>,
+}
+
+fn at(node: &Option<NodePath>) -> String {
+    node.as_ref().map(|n| format!(" of node `{n}`")).unwrap_or_default()
+}
+
+/// The state of a saga.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    pub(super) frames: Vec<Frame>,
+    pub(super) vertices: Vec<Vertex>,
+    pub(super) birth: Option<Uuid>,
+    pub(super) next_seq: u64,
+    pub(super) unwinding: Option<Cause>,
+    pub(super) ended: Option<SagaStatus>,
+    pub(super) paused: bool,
+    pub(super) parked: Option<String>,
+    /// Vertices that have not completed.
+    pub(super) incomplete: u32,
+    /// Vertices that are not settled, while unwinding.
+    pub(super) unsettled: u32,
+    /// Actions in flight that were started going forward.
+    forward_open: u32,
+    /// Nodes that hold others and have completed, in that order: their outputs are made of their parts'.
+    pub(super) collected: Vec<VertexId>,
+    /// Edges that were walked so far: shows that the cost is linear.
+    pub(super) walked: u64,
+}
+
+impl State {
+    /// Before the first entry.
+    pub(super) fn new(plan: Arc<Plan>) -> Self {
+        let mut state = Self {
+            frames: Vec::new(),
+            vertices: Vec::new(),
+            birth: None,
+            next_seq: 1,
+            unwinding: None,
+            ended: None,
+            paused: false,
+            parked: None,
+            incomplete: 0,
+            unsettled: 0,
+            forward_open: 0,
+            collected: Vec::new(),
+            walked: 0,
+        };
+        state.open_frame(plan, None, Part::Whole);
+        state
+    }
+
+    /// What the saga is doing.
+    pub fn status(&self) -> SagaStatus {
+        match (&self.ended, &self.unwinding) {
+            (Some(ended), _) => *ended,
+            (None, None) => SagaStatus::Running,
+            (None, Some(_)) if self.forward_open > 0 => SagaStatus::Failed,
+            (None, Some(_)) => SagaStatus::RollingBack,
+        }
+    }
+
+    /// Why it unwinds, if it does.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.unwinding.as_ref()
+    }
+
+    /// The random id of this run, once it is created.
+    pub fn birth(&self) -> Option<Uuid> {
+        self.birth
+    }
+
+    /// The sequence number of the next entry.
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// The frames, in the order in which they were opened.
+    pub fn frames(&self) -> &[Frame] {
+        &self.frames
+    }
+
+    /// The holding nodes that have completed, in that order.
+    pub fn collected(&self) -> &[VertexId] {
+        &self.collected
+    }
+
+    pub(super) fn all_completed(&self) -> bool {
+        self.incomplete == 0
+    }
+
+    pub(super) fn all_settled(&self) -> bool {
+        self.unsettled == 0
+    }
+
+    pub(super) fn vertex(&self, v: VertexId) -> Option<&Vertex> {
+        self.vertices.get(v as usize)
+    }
+
+    /// The frame of a vertex, its node in that frame's plan, and whether it is that node's gate.
+    pub fn place(&self, v: VertexId) -> Option<(u32, u32, bool)> {
+        let frame = self.vertex(v)?.frame;
+        let f = self.frames.get(frame as usize)?;
+        let (node, gate) = f.plan.node_of(v - f.base)?;
+        Some((frame, node, gate))
+    }
+
+    /// What the vertex runs.
+    pub fn kind(&self, v: VertexId) -> Option<&PlanKind> {
+        let (frame, node, _) = self.place(v)?;
+        Some(&self.frames.get(frame as usize)?.plan.nodes().get(node as usize)?.kind)
+    }
+
+    /// What it declares, if it is an action; gates and holding nodes are not.
+    pub(super) fn policy(&self, v: VertexId) -> Option<Policy> {
+        match self.kind(v)? {
+            PlanKind::Action(policy) => Some(*policy),
+            _ => None,
+        }
+    }
+
+    /// True for the vertex before the parts of a node that holds others.
+    pub(super) fn is_gate(&self, v: VertexId) -> bool {
+        self.place(v).is_some_and(|(_, _, gate)| gate)
+    }
+
+    /// What unwinding must do about a vertex.
+    pub(super) fn need(&self, v: VertexId) -> Need {
+        let (Some(x), Some(policy)) = (self.vertex(v), self.policy(v)) else {
+            return Need::Nothing;
+        };
+        if policy.undo == UndoKind::Nothing || x.progress == Progress::Skipped {
+            return Need::Nothing;
+        }
+        match (x.progress, policy.undo) {
+            (Progress::Completed, _) => Need::Undo,
+            _ if x.attempts == 0 => Need::Nothing,
+            (_, UndoKind::Output) if x.open || x.doubt => Need::Rerun,
+            (_, UndoKind::Output) => Need::Nothing,
+            _ => Need::Undo,
+        }
+    }
+
+    pub(super) fn opened(&mut self, by: i32) {
+        self.forward_open = self.forward_open.saturating_add_signed(by);
+    }
+
+    /// How many vertices there are now.
+    pub fn len(&self) -> u32 {
+        self.vertices.len() as u32
+    }
+
+    /// True before there is a vertex, which is never: a plan has nodes.
+    pub fn is_empty(&self) -> bool {
+        self.vertices.is_empty()
+    }
+}
+
+impl Vertex {
+    pub(super) fn new(frame: u32, waiting: u32) -> Self {
+        Self {
+            frame,
+            waiting,
+            progress: Progress::Open,
+            attempts: 0,
+            reruns: 0,
+            first_start: 0,
+            open: false,
+            doubt: false,
+            failure: None,
+            failed: false,
+            retry_at: None,
+            undo: Undo::NotStarted,
+            undo_tries: 0,
+            undo_failure: None,
+            unsettled: 0,
+            settled: false,
+            parts: None,
+        }
+    }
+}
+
+/// Entries about a node that holds others are about its gate.
+pub(super) fn target(state: &State, node: VertexId, kind: &EntryKind) -> VertexId {
+    match kind {
+        EntryKind::Chosen(_) | EntryKind::Failed(_) => state.gate(node).unwrap_or(node),
+        _ => node,
+    }
+}

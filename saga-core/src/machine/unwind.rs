@@ -1,0 +1,116 @@
+//! Going back: which nodes need something, in which order, and what.
+
+use super::state::{Need, Undo, VertexId};
+use super::{Call, Effect, InFlight, Machine};
+use crate::dag::UndoKind;
+use crate::log::{EntryKind, Failure, FailureKind};
+
+impl Machine {
+    pub(super) fn decide_unwinding(&mut self, v: VertexId) {
+        let Some(x) = self.state.vertex(v) else { return };
+        if x.settled || matches!(x.undo, Undo::Finished | Undo::Resolved | Undo::Failed) {
+            return;
+        }
+        let (open, unsettled, undo) = (x.open, x.unsettled, x.undo);
+        match self.need(v) {
+            // cut off by the death of its process, and there is no undo: whatever it did stays
+            Need::Nothing if open => {
+                let why = Failure::new(FailureKind::Cancelled, "the process ended during the call");
+                self.emit(Some(v), EntryKind::InDoubt(why));
+            }
+            Need::Nothing => {}
+            Need::Rerun => self.decide_rerun(v),
+            Need::Undo if unsettled > 0 => {}
+            Need::Undo => match undo {
+                Undo::Scheduled(at) if at > self.now => {
+                    self.timers.insert((at, v));
+                }
+                _ => self.line_up(v, self.state.turn_back(v)),
+            },
+        }
+    }
+
+    /// The table of runtime.md §5, with what this process has in memory.
+    fn need(&self, v: VertexId) -> Need {
+        match self.state.need(v) {
+            Need::Rerun if self.kept.contains(&v) => Need::Undo,
+            need => need,
+        }
+    }
+
+    /// Nobody knows how the action ended, and its undo needs the output: run it again under the same key.
+    fn decide_rerun(&mut self, v: VertexId) {
+        let (Some(x), Some(policy)) = (self.state.vertex(v), self.state.policy(v)) else { return };
+        let (reruns, retry_at) = (x.reruns, x.retry_at);
+        // the action was; or its undo, which had the output in memory
+        let cut_off = x.open || x.undo != Undo::NotStarted;
+        match retry_at {
+            Some(at) if at > self.now && reruns > 0 => {
+                self.timers.insert((at, v));
+            }
+            // cut off, the first time, or its time has come
+            _ if cut_off || reruns == 0 || retry_at.is_some() => {
+                self.line_up(v, self.state.turn_back(v));
+            }
+            _ if policy.undo_retry.allows_after(reruns) => {
+                let delay = policy.undo_retry.delay_after(reruns, self.dice(v, 1, reruns));
+                self.emit(Some(v), EntryKind::RetryScheduled { at: self.now.after(delay) });
+            }
+            _ => {
+                let last = self.state.failure(v).map(|f| f.message.as_str()).unwrap_or_default();
+                let why = format!(
+                    "nobody knows whether the action took effect, and running it again {reruns} times \
+                     did not tell: {last}"
+                );
+                let kind = self.state.failure(v).map_or(FailureKind::Failed, |f| f.kind);
+                self.emit(Some(v), EntryKind::UndoFailed(Failure::new(kind, why).permanent()));
+            }
+        }
+    }
+
+    pub(super) fn start_unwinding(&mut self, v: VertexId) {
+        match self.need(v) {
+            Need::Nothing => {}
+            Need::Rerun => self.start_action(v, InFlight::Rerun),
+            Need::Undo => {
+                let seq = self.state.next_seq;
+                self.emit(Some(v), EntryKind::UndoStarted);
+                self.in_flight.insert(v, InFlight::Undo);
+                let attempt = self.state.vertex(v).map_or(1, |x| x.undo_tries);
+                let call = Call { vertex: v, attempt, seq, unwinding: true };
+                self.held.push(Effect::RunUndo(call));
+            }
+        }
+    }
+
+    pub(super) fn undo_done(&mut self, v: VertexId, result: Result<(), Failure>) {
+        if self.in_flight.get(&v) != Some(&InFlight::Undo) {
+            return;
+        }
+        self.in_flight.remove(&v);
+        let Err(failure) = result else {
+            self.emit(Some(v), EntryKind::UndoFinished);
+            return;
+        };
+        let tries = self.state.vertex(v).map_or(1, |x| x.undo_tries);
+        let retry = self.state.policy(v).map(|policy| policy.undo_retry);
+        let retry = retry.filter(|retry| failure.retryable && retry.allows_after(tries));
+        let kind = match retry {
+            Some(retry) => {
+                let delay = retry.delay_after(tries, self.dice(v, 2, tries));
+                EntryKind::UndoRetryScheduled { at: self.now.after(delay), failure }
+            }
+            None => EntryKind::UndoFailed(failure),
+        };
+        self.emit(Some(v), kind);
+    }
+
+    /// True if the undo of this node is given an output that is in memory only.
+    pub fn output_is_kept(&self, v: VertexId) -> bool {
+        let output = self
+            .state
+            .policy(v)
+            .is_some_and(|p| matches!(p.undo, UndoKind::Output | UndoKind::MaybeOutput));
+        output && self.kept.contains(&v)
+    }
+}

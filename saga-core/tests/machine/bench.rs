@@ -1,0 +1,233 @@
+//! A machine on the bench: every append is durable at once, calls end as the test says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::dag::Plan;
+use saga_core::log::{
+    ActionState, Entry, Failure, FailureKind, Payload, SagaStatus, Timestamp, Uuid,
+};
+use saga_core::machine::{ActionResult, Call, Config, Effect, Event, Finish, Machine, NodeState};
+
+pub struct Bench {
+    pub machine: Machine,
+    pub plan: Arc<Plan>,
+    pub config: Config,
+    pub log: Vec<Entry>,
+    pub now: Timestamp,
+    pub finish: Option<Finish>,
+    pub appends: usize,
+    pub wake: Option<Timestamp>,
+    /// Other effects, in words.
+    pub said: Vec<String>,
+    calls: Vec<(String, Call)>,
+    /// What a gate is told; 0 where nothing is said.
+    choices: HashMap<String, u64>,
+    epoch: u64,
+}
+
+pub fn failure(retryable: bool) -> Failure {
+    Failure { retryable, ..Failure::new(FailureKind::Failed, "broken") }
+}
+
+impl Bench {
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self::with(plan, None, &[])
+    }
+
+    pub fn with(plan: Arc<Plan>, max: Option<usize>, choices: &[(&str, u64)]) -> Self {
+        let config = Config { max_concurrency: max, abandon_after: Duration::from_secs(30) };
+        Self::configured(plan, config, choices)
+    }
+
+    pub fn configured(plan: Arc<Plan>, config: Config, choices: &[(&str, u64)]) -> Self {
+        let mut bench = Self::off(plan, config, choices);
+        bench.feed([Event::Created { birth: Uuid::from_u128(1) }]);
+        bench
+    }
+
+    fn off(plan: Arc<Plan>, config: Config, choices: &[(&str, u64)]) -> Self {
+        Self {
+            machine: Machine::new(plan.clone(), config, 1),
+            plan,
+            config,
+            log: Vec::new(),
+            now: Timestamp(1000),
+            finish: None,
+            appends: 0,
+            wake: None,
+            said: Vec::new(),
+            calls: Vec::new(),
+            choices: choices.iter().map(|(path, n)| (path.to_string(), *n)).collect(),
+            epoch: 1,
+        }
+    }
+
+    /// A saga with this log.
+    pub fn recovered(plan: Arc<Plan>, log: &[Entry]) -> Self {
+        let mut bench = Self::off(plan, Config::default(), &[]);
+        bench.log = log.to_vec();
+        bench.now = log.last().unwrap().at;
+        bench.crash(log.len());
+        bench
+    }
+
+    /// The process dies with this much of its log on disk, and another one takes over.
+    pub fn crash(&mut self, keep: usize) {
+        self.log.truncate(keep);
+        self.epoch += 1;
+        self.machine =
+            Machine::recover(self.plan.clone(), self.config, self.epoch, &self.log).unwrap();
+        (self.finish, self.wake, self.appends) = (None, None, 0);
+        self.calls.clear();
+        self.said.clear();
+        self.feed([Event::Recovered]);
+    }
+
+    /// It dies now.
+    pub fn crash_now(&mut self) {
+        self.crash(self.log.len());
+    }
+
+    pub fn feed(&mut self, events: impl IntoIterator<Item = Event>) {
+        let mut effects = self.machine.step_all(self.now, events);
+        let mut events = Vec::new();
+        loop {
+            for effect in effects {
+                match effect {
+                    Effect::Append(batch) => {
+                        self.appends += 1;
+                        self.log.extend(batch);
+                        events.push(Event::Appended);
+                    }
+                    Effect::RunAction(call) => {
+                        let verb = if call.unwinding { "redo" } else { "do" };
+                        self.calls.push((format!("{verb} {}", self.path(call.vertex)), call));
+                    }
+                    Effect::RunUndo(call) => {
+                        self.calls.push((format!("undo {}", self.path(call.vertex)), call));
+                    }
+                    Effect::Choose(vertex) => {
+                        let path = self.path(vertex);
+                        let choice = self.choices.get(&path).copied().unwrap_or(0);
+                        self.said.push(format!("choose {path}"));
+                        events.push(Event::Chosen { vertex, choice: Ok(choice) });
+                    }
+                    Effect::Compute(vertex) => {
+                        let value = Ok(Payload::from(&b"value"[..]));
+                        events.push(Event::Computed { vertex, value });
+                    }
+                    Effect::SignalCancel => self.said.push("cancel".into()),
+                    Effect::DropCall(vertex) => {
+                        self.calls.retain(|(_, call)| call.vertex != vertex);
+                        self.said.push(format!("drop {}", self.path(vertex)));
+                    }
+                    Effect::WakeAt(at) => self.wake = Some(at),
+                    Effect::Finish(finish) => self.finish = Some(finish),
+                }
+            }
+            if events.is_empty() {
+                return;
+            }
+            effects = self.machine.step_all(self.now, std::mem::take(&mut events));
+        }
+    }
+
+    fn path(&self, v: u32) -> String {
+        self.machine.state().path(v).to_string()
+    }
+
+    /// The calls under way, `do a`, `redo a` or `undo a`, in the order in which they went out.
+    pub fn calls(&self) -> Vec<&str> {
+        self.calls.iter().map(|(call, _)| call.as_str()).collect()
+    }
+
+    pub fn call(&self, call: &str) -> Call {
+        self.calls.iter().find(|(name, _)| name == call).unwrap_or_else(|| self.no(call)).1
+    }
+
+    fn no(&self, call: &str) -> ! {
+        panic!("no `{call}` among {:?}; {:#?}", self.calls(), self.log)
+    }
+
+    fn take(&mut self, call: &str) -> u32 {
+        let Some(i) = self.calls.iter().position(|(name, _)| name == call) else { self.no(call) };
+        self.calls.remove(i).1.vertex
+    }
+
+    /// These calls end well, one after the other.
+    pub fn ok(&mut self, calls: &[&str]) {
+        for call in calls {
+            let vertex = self.take(call);
+            if call.starts_with("undo") {
+                self.feed([Event::UndoDone { vertex, result: Ok(()) }]);
+            } else {
+                let result = ActionResult::Ok(Payload::from(call.as_bytes()));
+                self.feed([Event::ActionDone { vertex, result }]);
+            }
+        }
+    }
+
+    pub fn fails(&mut self, call: &str) {
+        self.ends(call, ActionResult::Failed(failure(false)));
+    }
+
+    pub fn fails_for_now(&mut self, call: &str) {
+        self.ends(call, ActionResult::Failed(failure(true)));
+    }
+
+    pub fn in_doubt(&mut self, call: &str) {
+        self.ends(call, ActionResult::InDoubt(failure(true)));
+    }
+
+    pub fn unstorable(&mut self, call: &str) {
+        let why = Failure::new(FailureKind::SerializeFailed, "too large");
+        self.ends(call, ActionResult::Unstorable(why));
+    }
+
+    pub fn ends(&mut self, call: &str, result: ActionResult) {
+        let vertex = self.take(call);
+        self.feed([Event::ActionDone { vertex, result }]);
+    }
+
+    pub fn undo_fails(&mut self, call: &str, retryable: bool) {
+        let vertex = self.take(call);
+        self.feed([Event::UndoDone { vertex, result: Err(failure(retryable)) }]);
+    }
+
+    /// Time passes until the machine wants to be woken.
+    pub fn wait(&mut self) {
+        self.now = self.wake.take().expect("something to wait for");
+        self.feed([Event::Tick]);
+    }
+
+    pub fn status(&self) -> SagaStatus {
+        self.machine.status()
+    }
+
+    pub fn node(&self, path: &str) -> NodeState {
+        let state = self.machine.state();
+        state.node(state.resolve(path).unwrap()).unwrap()
+    }
+
+    pub fn state(&self, path: &str) -> ActionState {
+        self.node(path).state
+    }
+
+    /// Asserts that the saga has ended, and how.
+    #[track_caller]
+    pub fn ended(&self, status: SagaStatus) {
+        assert_eq!(self.finish, Some(Finish::Ended(status)), "{:#?}", self.log);
+        assert_eq!(self.calls(), [""; 0]);
+    }
+
+    /// The log in words.
+    pub fn words(&self) -> Vec<String> {
+        let word = |e: &Entry| match &e.node {
+            Some(node) => format!("{node} {}", e.kind.name()),
+            None => e.kind.name().to_string(),
+        };
+        self.log.iter().map(word).collect()
+    }
+}

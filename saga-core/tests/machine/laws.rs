@@ -1,0 +1,339 @@
+//! What must hold of every log, of the calls that went out, and of what is left in the end: runtime.md §3,
+//! §4 and §5, read off the log alone.
+
+use std::collections::{BTreeSet, HashMap};
+
+use saga_core::UndoKind;
+use saga_core::dag::Plan;
+use saga_core::log::{
+    ActionState, Cause, Entry, EntryKind, Failure, FailureKind, SagaStatus, Timestamp,
+};
+use saga_core::machine::State;
+
+use super::expand::Expanded;
+use super::run::{Issued, Ran};
+use super::tape::Tape;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Undo {
+    #[default]
+    No,
+    Started,
+    Waits(Timestamp),
+    Done,
+    Failed,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Status {
+    starts: u32,
+    first: u64,
+    /// The entry of the last start, and whether the saga was unwinding then.
+    last: (u64, bool),
+    open: bool,
+    doubt: bool,
+    /// Succeeded, skipped, or chosen.
+    done: bool,
+    skipped: bool,
+    failure: Option<(Failure, bool)>,
+    retry_at: Option<Timestamp>,
+    undo: Undo,
+}
+
+struct Book<'a> {
+    dag: &'a Expanded,
+    status: Vec<Status>,
+    unwinding: bool,
+    ended: Option<SagaStatus>,
+    one_at_a_time: bool,
+}
+
+/// Checks everything about a run.
+pub fn check(plan: &Plan, max_concurrency: Option<usize>, ran: &mut Ran) {
+    let dag = Expanded::of(plan, &ran.log);
+    let mut book = Book {
+        status: vec![Status::default(); dag.nodes.len()],
+        dag: &dag,
+        unwinding: false,
+        ended: None,
+        one_at_a_time: max_concurrency == Some(1),
+    };
+    let mut issued = ran.issued.iter().peekable();
+    for entry in &ran.log {
+        book.before(entry);
+        book.apply(entry);
+        while let Some(call) = issued.next_if(|call| call.durable == entry.seq) {
+            book.call(call, &ran.log);
+        }
+    }
+    assert!(issued.peek().is_none());
+    assert_eq!(book.ended, Some(ran.status));
+    end(&dag, ran);
+    // what was under way when a process died arrives after all
+    while ran.world.deliver_late(&mut Tape::fair()) {}
+    end(&dag, ran);
+    paths(&dag, &ran.state);
+}
+
+impl Book<'_> {
+    fn index(&self, entry: &Entry) -> Option<usize> {
+        let path = entry.node.as_ref()?;
+        Some(*self.dag.by_path.get(path.as_str()).unwrap_or_else(|| panic!("no node {path}")))
+    }
+
+    fn done_before(&self, i: usize) -> bool {
+        let ready = |a: &usize| self.status[*a].done || !self.dag.nodes[*a].has_entry;
+        self.dag.ancestors(i).iter().all(ready)
+    }
+
+    /// The table of §5, for this node alone.
+    fn needs_nothing(&self, i: usize) -> bool {
+        let (Some(policy), s) = (self.dag.nodes[i].policy, &self.status[i]) else { return true };
+        if s.undo == Undo::Done || s.skipped || s.starts == 0 {
+            return true;
+        }
+        match policy.undo {
+            UndoKind::Nothing => !s.open,
+            UndoKind::Output => !s.done && !s.open && !s.doubt,
+            UndoKind::MaybeOutput | UndoKind::NoOutput => false,
+        }
+    }
+
+    fn descendants_settled(&self, i: usize) -> bool {
+        self.dag.descendants(i).into_iter().all(|d| self.needs_nothing(d))
+    }
+
+    fn blocked(&self, i: usize) -> bool {
+        self.status[i].undo == Undo::Failed
+            || self.dag.descendants(i).iter().any(|d| self.status[*d].undo == Undo::Failed)
+    }
+
+    fn before(&self, entry: &Entry) {
+        assert_eq!(self.ended, None, "{entry:?} after the end");
+        let Some(i) = self.index(entry) else { return self.before_of_saga(entry) };
+        let (s, node) = (&self.status[i], &self.dag.nodes[i]);
+        match &entry.kind {
+            EntryKind::Started => {
+                let policy = node.policy.expect("an action");
+                assert_eq!(entry.attempt, s.starts + 1);
+                assert!(self.done_before(i), "{entry:?} before its predecessors are done");
+                assert!(!s.done);
+                assert!(s.open || s.retry_at.is_none_or(|at| self.unwinding || entry.at >= at));
+                if self.unwinding {
+                    assert_eq!(policy.undo, UndoKind::Output, "{entry:?} while unwinding");
+                    assert!(s.open || s.doubt, "{entry:?} while unwinding, without doubt");
+                    self.goes_back_in_order(i, entry);
+                } else {
+                    assert!(s.starts == 0 || s.open || s.retry_at.is_some(), "{entry:?} again");
+                    self.goes_forward_in_order(i, entry);
+                }
+            }
+            EntryKind::RetryScheduled { .. } => {
+                let policy = node.policy.expect("an action");
+                let (failure, in_doubt) = s.failure.as_ref().expect("a failure");
+                if self.unwinding {
+                    assert!(policy.undo == UndoKind::Output && s.doubt);
+                } else {
+                    assert!(failure.retryable || *in_doubt);
+                    assert!(policy.retry.allows_after(s.starts));
+                }
+            }
+            EntryKind::Succeeded(_) | EntryKind::InDoubt(_) => {
+                assert!(s.open || node.policy.is_none())
+            }
+            EntryKind::UndoStarted => {
+                assert!(self.unwinding && !self.needs_nothing(i), "{entry:?}");
+                assert!(self.descendants_settled(i), "{entry:?} before what came after it");
+                if let Undo::Waits(at) = s.undo {
+                    assert!(entry.at >= at, "{entry:?} too early");
+                }
+                self.goes_back_in_order(i, entry);
+            }
+            EntryKind::UndoFinished | EntryKind::UndoRetryScheduled { .. } => {
+                assert_eq!(s.undo, Undo::Started);
+            }
+            EntryKind::UndoFailed(_) => assert!(s.undo == Undo::Started || s.doubt && !s.done),
+            _ => {}
+        }
+    }
+
+    fn goes_forward_in_order(&self, i: usize, entry: &Entry) {
+        if !self.one_at_a_time || self.status[i].starts > 0 {
+            return;
+        }
+        let first = (0..i).find(|j| {
+            let s = &self.status[*j];
+            let fresh = self.dag.nodes[*j].policy.is_some() && s.starts == 0 && !s.skipped;
+            fresh && self.done_before(*j)
+        });
+        assert_eq!(first.map(|j| &self.dag.nodes[j].path), None, "comes before {entry:?}");
+    }
+
+    fn goes_back_in_order(&self, i: usize, entry: &Entry) {
+        if !self.one_at_a_time {
+            return;
+        }
+        let later = (0..self.status.len()).find(|j| {
+            let later = self.status[*j].first > self.status[i].first;
+            later && !self.needs_nothing(*j) && !self.blocked(*j)
+        });
+        assert_eq!(later.map(|j| &self.dag.nodes[j].path), None, "goes back before {entry:?}");
+    }
+
+    fn before_of_saga(&self, entry: &Entry) {
+        match &entry.kind {
+            EntryKind::Created { .. } => assert_eq!(entry.seq, 1),
+            EntryKind::Unwinding(Cause::Failed { node }) => {
+                assert!(!self.unwinding);
+                let i = self.dag.by_path[node.as_str()];
+                let (failure, in_doubt) = self.status[i].failure.as_ref().expect("a failure");
+                let again = failure.retryable || *in_doubt;
+                // an output that cannot be stored is not in doubt for this process
+                let unstorable = failure.kind == FailureKind::SerializeFailed;
+                if let Some(policy) = self.dag.nodes[i].policy {
+                    let tries_left = policy.retry.allows_after(self.status[i].starts);
+                    assert!(!again || unstorable || !tries_left, "{node} has tries left");
+                }
+            }
+            EntryKind::Ended(SagaStatus::Completed) => {
+                assert!(!self.unwinding);
+                let done =
+                    |(i, n): (usize, &super::expand::Node)| self.status[i].done || !n.has_entry;
+                assert!(self.dag.nodes.iter().enumerate().all(done));
+            }
+            EntryKind::Ended(SagaStatus::RolledBack) => {
+                assert!(self.unwinding && (0..self.status.len()).all(|i| self.needs_nothing(i)));
+            }
+            EntryKind::Ended(_) => {
+                assert!(self.status.iter().any(|s| s.undo == Undo::Failed));
+                for i in 0..self.status.len() {
+                    let path = &self.dag.nodes[i].path;
+                    assert!(self.needs_nothing(i) || self.blocked(i), "{path} was not undone");
+                }
+            }
+            other => panic!("{other:?} about the saga"),
+        }
+    }
+
+    fn apply(&mut self, entry: &Entry) {
+        match &entry.kind {
+            EntryKind::Unwinding(_) => self.unwinding = true,
+            EntryKind::Ended(status) => self.ended = Some(*status),
+            _ => {}
+        }
+        let (Some(i), unwinding) = (self.index(entry), self.unwinding) else { return };
+        let s = &mut self.status[i];
+        match &entry.kind {
+            EntryKind::Started => {
+                s.doubt |= s.open;
+                s.starts += 1;
+                s.first = if s.first == 0 { entry.seq } else { s.first };
+                (s.last, s.open, s.retry_at) = ((entry.seq, unwinding), true, None);
+                s.undo = Undo::No;
+            }
+            EntryKind::Succeeded(_) | EntryKind::Chosen(_) => {
+                (s.done, s.open, s.doubt) = (true, false, false);
+            }
+            EntryKind::Skipped => (s.done, s.skipped) = (true, true),
+            EntryKind::Failed(failure) => {
+                (s.open, s.failure) = (false, Some((failure.clone(), false)))
+            }
+            EntryKind::InDoubt(failure) => {
+                (s.open, s.doubt, s.failure) = (false, true, Some((failure.clone(), true)));
+            }
+            EntryKind::RetryScheduled { at } => s.retry_at = Some(*at),
+            EntryKind::UndoStarted => {
+                s.doubt |= s.open;
+                (s.undo, s.open) = (Undo::Started, false);
+            }
+            EntryKind::UndoFinished => s.undo = Undo::Done,
+            EntryKind::UndoRetryScheduled { at, .. } => s.undo = Undo::Waits(*at),
+            EntryKind::UndoFailed(_) => (s.undo, s.open) = (Undo::Failed, false),
+            _ => {}
+        }
+    }
+
+    /// Durable before what: the calls that went out when the log was this long.
+    fn call(&self, issued: &Issued, log: &[Entry]) {
+        let Issued { durable, call, path, undo, effects } = issued;
+        let i = self.dag.by_path[path];
+        let s = &self.status[i];
+        assert!(call.seq <= *durable);
+        let entry = &log[call.seq as usize - 1];
+        assert_eq!(entry.node.as_ref().map(|n| n.as_str()), Some(path.as_str()));
+        assert_eq!(entry.attempt, call.attempt);
+        if !undo {
+            assert_eq!(entry.kind, EntryKind::Started);
+            assert!(s.open && s.starts == call.attempt, "{path}: its own `started` is not durable");
+            assert_eq!(s.last, (call.seq, call.unwinding));
+            assert!(self.done_before(i), "{path}: an ancestor's output is not durable");
+            return;
+        }
+        assert!(self.unwinding, "{path}: undo before `unwinding` is durable");
+        assert_eq!((&entry.kind, s.undo), (&EntryKind::UndoStarted, Undo::Started));
+        assert!(self.descendants_settled(i), "{path}: undo before what came after it is settled");
+        for d in self.dag.descendants(i) {
+            let node = &self.dag.nodes[d];
+            let kept = node.policy.is_some_and(|p| p.undo != UndoKind::Nothing);
+            assert!(!kept || !effects.contains(&node.path), "{path} undone before {}", node.path);
+        }
+    }
+}
+
+/// What is left in the end is what the saga says is left.
+fn end(dag: &Expanded, ran: &Ran) {
+    let states = ran.nodes.iter().map(|n| (n.path.as_str(), n)).collect::<HashMap<_, _>>();
+    for node in &dag.nodes {
+        let Some(policy) = node.policy else { continue };
+        let path = &node.path;
+        let Some(state) = states.get(path.as_str()) else {
+            assert!(!ran.world.receivers.contains_key(path), "{path}: called and not listed");
+            continue; // of a subsaga that was not reached
+        };
+        let receiver = ran.world.receivers.get(path).cloned().unwrap_or_default();
+        let left = receiver.effect || receiver.partial;
+        let lists = matches!(state.state, ActionState::Completed | ActionState::UndoFailed);
+        match ran.status {
+            SagaStatus::Completed if state.state == ActionState::Skipped => assert!(!left),
+            SagaStatus::Completed => {
+                assert_eq!(state.state, ActionState::Completed);
+                assert!(receiver.effect && receiver.undos == 0, "{path}: no effect");
+            }
+            _ if policy.undo == UndoKind::Nothing => {
+                assert_eq!(receiver.undos, 0, "{path}: undone without an undo");
+            }
+            SagaStatus::RolledBack => assert!(!left, "{path}: rolled back, its effect is left"),
+            _ => {
+                assert!(lists || !left, "{path}: its effect is left and not listed: {state:?}");
+                let blocked = state.state == ActionState::Completed;
+                assert!(!blocked || receiver.effect, "{path}: listed, and not there");
+                // without an output nobody can say that the effect *is* there
+                let known = state.state == ActionState::Completed
+                    || ran.log.iter().any(|e| {
+                        e.node.as_ref().is_some_and(|n| n.as_str() == path)
+                            && matches!(e.kind, EntryKind::Succeeded(_))
+                    });
+                assert!(
+                    !lists || state.in_doubt != known,
+                    "{path}: remains or may remain? {state:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Every vertex has a path, every path its vertex.
+fn paths(dag: &Expanded, state: &State) {
+    for v in 0..state.len() {
+        let (path, gate) = (state.path(v), state.place(v).is_some_and(|(_, _, gate)| gate));
+        let found = state.resolve(path.as_str()).unwrap_or_else(|| panic!("{path} is not found"));
+        assert!(gate || found == v, "{path} is {found}, not {v}");
+        assert_eq!(state.path(found), path);
+        for tail in ["/", "[", "[0", "[7]", "#", "#9", "/x", "]"] {
+            assert_eq!(state.resolve(&format!("{path}{tail}")), None, "{path}{tail}");
+        }
+    }
+    let listed = state.nodes().iter().map(|n| n.path.to_string()).collect::<BTreeSet<_>>();
+    let expanded = dag.by_path.keys().cloned().collect::<BTreeSet<_>>();
+    assert!(listed.is_subset(&expanded), "{listed:?} {expanded:?}");
+}

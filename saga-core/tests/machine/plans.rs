@@ -1,0 +1,142 @@
+//! Plans: a few builders, and a strategy for random ones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use saga_core::dag::{Plan, PlanKind, PlanNode};
+use saga_core::{NodeName, Policy, Retry, UndoKind};
+
+pub fn node(name: &str, kind: PlanKind) -> PlanNode {
+    PlanNode { name: NodeName::new(name).unwrap(), kind }
+}
+
+pub fn action(name: &str, undo: UndoKind) -> PlanNode {
+    node(name, PlanKind::Action(policy(undo, 1, 3)))
+}
+
+pub fn policy(undo: UndoKind, tries: u32, undo_tries: u32) -> Policy {
+    let wait = |retry: Retry| retry.base(Duration::from_millis(100));
+    let (retry, undo_retry) = (wait(Retry::up_to(tries)), wait(Retry::up_to(undo_tries)));
+    Policy { undo, retry, undo_retry }
+}
+
+pub fn tried(name: &str, undo: UndoKind, tries: u32, undo_tries: u32) -> PlanNode {
+    node(name, PlanKind::Action(policy(undo, tries, undo_tries)))
+}
+
+pub fn plan(nodes: Vec<PlanNode>, edges: &[(u32, u32)]) -> Arc<Plan> {
+    Arc::new(Plan::new(nodes, edges))
+}
+
+/// Each node behind the one before it.
+pub fn chain(nodes: Vec<PlanNode>) -> Arc<Plan> {
+    let edges = (1..nodes.len() as u32).map(|i| (i - 1, i)).collect::<Vec<_>>();
+    plan(nodes, &edges)
+}
+
+pub fn actions(n: u32, undo: UndoKind) -> Vec<PlanNode> {
+    (0..n).map(|i| action(&format!("n{i}"), undo)).collect()
+}
+
+pub fn inline(kind: PlanKind) -> Arc<Plan> {
+    Arc::new(Plan::inline(node("it", kind)))
+}
+
+pub fn inline_action(undo: UndoKind) -> Arc<Plan> {
+    inline(PlanKind::Action(policy(undo, 1, 3)))
+}
+
+/// Up to `max` nodes, `depth` levels of nodes that hold others.
+pub fn any_plan(depth: u32, max: usize) -> BoxedStrategy<Arc<Plan>> {
+    (prop::collection::vec(any_kind(depth), 1..=max), any_shape())
+        .prop_map(|(kinds, shape)| {
+            let edges = shape.edges(kinds.len() as u32);
+            let nodes = kinds.into_iter().enumerate();
+            plan(nodes.map(|(i, kind)| node(&format!("n{i}"), kind)).collect(), &edges)
+        })
+        .boxed()
+}
+
+fn any_body(depth: u32) -> BoxedStrategy<Arc<Plan>> {
+    prop_oneof![
+        2 => any_kind(depth).prop_map(inline),
+        1 => any_plan(depth, 4),
+    ]
+    .boxed()
+}
+
+fn any_kind(depth: u32) -> BoxedStrategy<PlanKind> {
+    let leaf = prop_oneof![
+        8 => any_policy().prop_map(PlanKind::Action),
+        1 => Just(PlanKind::Value),
+    ];
+    if depth == 0 {
+        return leaf.boxed();
+    }
+    let arms = prop::collection::vec(any_body(depth - 1), 0..=2);
+    prop_oneof![
+        6 => leaf,
+        1 => any_plan(depth - 1, 4).prop_map(PlanKind::Subsaga),
+        1 => any_body(depth - 1).prop_map(PlanKind::ForEach),
+        1 => arms.prop_map(PlanKind::Choose),
+    ]
+    .boxed()
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let undo = prop_oneof![
+        3 => Just(UndoKind::Output),
+        2 => Just(UndoKind::MaybeOutput),
+        2 => Just(UndoKind::NoOutput),
+        2 => Just(UndoKind::Nothing),
+    ];
+    (undo, 1..=3u32, 1..=3u32).prop_map(|(undo, tries, undo_tries)| policy(undo, tries, undo_tries))
+}
+
+#[derive(Debug, Clone)]
+enum Shape {
+    Chain,
+    Parallel,
+    Diamond,
+    /// Layers of this width, each behind all of the one before it.
+    Layers(u32),
+    Random(Vec<(u32, u32)>),
+}
+
+fn any_shape() -> impl Strategy<Value = Shape> {
+    prop_oneof![
+        Just(Shape::Chain),
+        Just(Shape::Parallel),
+        Just(Shape::Diamond),
+        (2..4u32).prop_map(Shape::Layers),
+        prop::collection::vec((0..12u32, 0..12u32), 0..20).prop_map(Shape::Random),
+    ]
+}
+
+impl Shape {
+    fn edges(&self, n: u32) -> Vec<(u32, u32)> {
+        match self {
+            Self::Chain => (1..n).map(|i| (i - 1, i)).collect(),
+            Self::Parallel => Vec::new(),
+            Self::Diamond => (1..n.saturating_sub(1)).flat_map(|i| [(0, i), (i, n - 1)]).collect(),
+            Self::Layers(width) => (*width..n)
+                .flat_map(|b| {
+                    let first = (b / width - 1) * width;
+                    (first..first + width).map(move |a| (a, b))
+                })
+                .collect(),
+            Self::Random(pairs) => {
+                let mut edges = pairs
+                    .iter()
+                    .map(|(a, b)| (a % n, b % n))
+                    .filter(|(a, b)| a != b)
+                    .map(|(a, b)| (a.min(b), a.max(b)))
+                    .collect::<Vec<_>>();
+                edges.sort_unstable();
+                edges.dedup();
+                edges
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The receivers of the calls. They obey runtime.md §5: one result for one key, idempotent undos, and for
+//! undos that may come without an output a tombstone.
+
+use std::collections::BTreeMap;
+
+use saga_core::UndoKind;
+use saga_core::log::{Failure, FailureKind, Payload};
+use saga_core::machine::ActionResult;
+
+use super::tape::Tape;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Do {
+    Ok,
+    /// The output cannot be stored.
+    Unstorable,
+    /// A definite error before anything happened.
+    Fails {
+        retryable: bool,
+    },
+    /// A definite error that leaves something behind, which an undo without output cleans up.
+    Partial {
+        retryable: bool,
+    },
+    /// No answer; `effect` says whether it happened.
+    Doubt {
+        effect: bool,
+        retryable: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Un {
+    Ok,
+    Fails { retryable: bool, removed: bool },
+}
+
+/// What becomes of a call whose caller is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Delivered,
+    Lost,
+    Late,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receiver {
+    pub effect: bool,
+    pub partial: bool,
+    /// A call of this key has had its effect.
+    key: bool,
+    /// An undo without output was here.
+    tomb: bool,
+    pub undos: u32,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    pub receivers: BTreeMap<String, Receiver>,
+    late: Vec<(String, UndoKind, Option<Do>)>,
+}
+
+impl World {
+    pub fn run(&mut self, path: &str, undo: UndoKind, what: Do) -> ActionResult {
+        let r = self.receivers.entry(path.to_string()).or_default();
+        let fail = |retryable, why: &str| Failure {
+            retryable,
+            ..Failure::new(FailureKind::Failed, format!("{path}: {why}"))
+        };
+        if let Do::Fails { retryable } = what {
+            return ActionResult::Failed(fail(retryable, "never got there"));
+        }
+        if let Do::Doubt { effect: false, retryable } = what {
+            return ActionResult::InDoubt(fail(retryable, "no answer"));
+        }
+        if r.tomb {
+            return match what {
+                Do::Doubt { retryable, .. } => ActionResult::InDoubt(fail(retryable, "no answer")),
+                _ => ActionResult::Failed(fail(false, "refused: it was undone")),
+            };
+        }
+        if let Do::Partial { retryable } = what
+            && !r.key
+        {
+            r.partial |= matches!(undo, UndoKind::MaybeOutput | UndoKind::NoOutput);
+            return ActionResult::Failed(fail(retryable, "half of it"));
+        }
+        // a repeated do gives the same result and has no further effect
+        if !r.key {
+            (r.key, r.effect, r.partial) = (true, true, false);
+        }
+        match what {
+            Do::Doubt { retryable, .. } => ActionResult::InDoubt(fail(retryable, "no answer")),
+            Do::Unstorable => ActionResult::Unstorable(Failure::new(
+                FailureKind::SerializeFailed,
+                format!("{path}: the output is too large"),
+            )),
+            _ => ActionResult::Ok(Payload::from(path.as_bytes())),
+        }
+    }
+
+    pub fn undo(&mut self, path: &str, undo: UndoKind, what: Un) -> Result<(), Failure> {
+        let r = self.receivers.entry(path.to_string()).or_default();
+        if !matches!(what, Un::Fails { removed: false, .. }) {
+            (r.effect, r.partial) = (false, false);
+            r.tomb |= undo != UndoKind::Output;
+            r.undos += 1;
+        }
+        match what {
+            Un::Ok => Ok(()),
+            Un::Fails { retryable, .. } => Err(Failure {
+                retryable,
+                ..Failure::new(FailureKind::Failed, format!("{path}: undo failed"))
+            }),
+        }
+    }
+
+    /// The caller of this call is gone; `what` is none for an undo.
+    pub fn orphan(&mut self, path: &str, undo: UndoKind, what: Option<Do>, fate: Fate) {
+        match fate {
+            Fate::Lost => {}
+            Fate::Late => self.late.push((path.to_string(), undo, what)),
+            Fate::Delivered => self.deliver(path, undo, what),
+        }
+    }
+
+    fn deliver(&mut self, path: &str, undo: UndoKind, what: Option<Do>) {
+        match what {
+            Some(what) => drop(self.run(path, undo, what)),
+            None => drop(self.undo(path, undo, Un::Ok)),
+        }
+    }
+
+    /// A late call arrives.
+    pub fn deliver_late(&mut self, tape: &mut Tape) -> bool {
+        if self.late.is_empty() {
+            return false;
+        }
+        let (path, undo, what) = self.late.remove(tape.pick(self.late.len()));
+        self.deliver(&path, undo, what);
+        true
+    }
+
+    /// True if anything is left there.
+    pub fn left(&self, path: &str) -> bool {
+        self.receivers.get(path).is_some_and(|r| r.effect || r.partial)
+    }
+}

@@ -1,0 +1,220 @@
+//! What holds of the machine whatever happens: random plans, outcomes, orders, crashes and times.
+
+mod machine;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use saga_core::dag::Plan;
+use saga_core::log::{Entry, EntryKind, SagaStatus};
+use saga_core::machine::{Config, Effect, Event, Finish, Machine, State};
+
+use machine::laws;
+use machine::plans::any_plan;
+use machine::run::{Setup, run};
+
+fn any_setup(depth: u32, nodes: usize) -> impl Strategy<Value = Setup> {
+    let config =
+        (prop_oneof![Just(None), Just(Some(1)), Just(Some(2))], prop_oneof![Just(0), 0..2000u64])
+            .prop_map(|(max_concurrency, abandon)| Config {
+                max_concurrency,
+                abandon_after: Duration::from_millis(abandon),
+            });
+    let trouble = prop_oneof![Just(0u8), Just(16), Just(60), Just(140)];
+    let tape = prop::collection::vec(any::<u8>(), 0..400);
+    (any_plan(depth, nodes), config, trouble, 0..4u32, tape).prop_map(
+        |(plan, config, trouble, deaths, tape)| Setup {
+            plan,
+            config,
+            trouble,
+            deaths,
+            die_at: None,
+            tape,
+        },
+    )
+}
+
+/// The default number of cases, or as many times that as `PROPTEST_CASES` is of proptest's own default.
+fn cases(default: u32) -> ProptestConfig {
+    let own = ProptestConfig::default();
+    let scaled = (u64::from(default) * u64::from(own.cases)).div_ceil(256);
+    ProptestConfig { cases: u32::try_from(scaled).unwrap_or(u32::MAX), ..own }
+}
+
+proptest! {
+    #![proptest_config(cases(12000))]
+
+    #[test]
+    fn every_run_obeys_the_laws(setup in any_setup(2, 12)) {
+        let (plan, max) = (setup.plan.clone(), setup.config.max_concurrency);
+        laws::check(&plan, max, &mut run(setup));
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    /// The same run, with the process dying at each length of the log in turn, in the middle of batches too.
+    #[test]
+    fn a_crash_at_any_entry_obeys_the_laws(setup in any_setup(2, 6)) {
+        let whole = run(Setup { deaths: 0, ..setup.clone() });
+        let max = setup.config.max_concurrency;
+        for at in 0..=whole.log.len() as u64 {
+            let mut ran = run(Setup { deaths: 0, die_at: Some(at), ..setup.clone() });
+            laws::check(&setup.plan, max, &mut ran);
+        }
+    }
+
+    /// From every prefix of every log a fair world leads to an end.
+    #[test]
+    fn every_prefix_recovers(setup in any_setup(2, 8)) {
+        let whole = run(setup.clone());
+        for length in 1..=whole.log.len() {
+            let prefix = &whole.log[..length];
+            State::fold(setup.plan.clone(), prefix).unwrap();
+            let (finish, log) = go_on_fairly(&setup.plan, setup.config, prefix).unwrap();
+            prop_assert!(matches!(finish, Finish::Ended(_)), "{finish:?}: {log:#?}");
+            let ended = prefix.iter().any(|e| matches!(e.kind, EntryKind::Unwinding(_)));
+            let completed = finish == Finish::Ended(SagaStatus::Completed);
+            prop_assert!(!(ended && completed));
+        }
+    }
+}
+
+/// The strategy reaches what the laws are about: each end, and each entry that the machine writes.
+#[test]
+fn the_runs_see_everything() {
+    let mut runner = TestRunner::deterministic();
+    let (mut ends, mut kinds, mut reruns) = (BTreeMap::new(), BTreeMap::new(), 0);
+    for _ in 0..1000 {
+        let ran = run(any_setup(2, 12).new_tree(&mut runner).unwrap().current());
+        *ends.entry(ran.status).or_insert(0) += 1;
+        for entry in &ran.log {
+            *kinds.entry(entry.kind.name()).or_insert(0) += 1;
+        }
+        reruns += ran.issued.iter().filter(|i| i.call.unwinding && !i.undo).count();
+    }
+    let often = |n: &i32| *n >= 50;
+    assert!(ends.len() == 3 && ends.values().all(often), "{ends:?}");
+    assert!(kinds.len() == 13 && kinds.values().all(often), "{kinds:?}");
+    assert!(reruns >= 50, "{reruns}");
+}
+
+/// Recovers from a log and lets everything end well.
+fn go_on_fairly(plan: &Arc<Plan>, config: Config, log: &[Entry]) -> Option<(Finish, Vec<Entry>)> {
+    let mut machine = Machine::recover(plan.clone(), config, 99, log).ok()?;
+    let mut now = log.last().map(|entry| entry.at).unwrap_or_default();
+    let mut log = log.to_vec();
+    let mut events = vec![Event::Recovered];
+    let mut wake = None;
+    for _ in 0..20_000 {
+        if events.is_empty() {
+            now = now.max(wake.take()?);
+            events.push(Event::Tick);
+        }
+        for effect in machine.step_all(now, std::mem::take(&mut events)) {
+            match effect {
+                Effect::Append(batch) => {
+                    log.extend(batch);
+                    events.push(Event::Appended);
+                }
+                Effect::RunAction(call) => events.push(Event::ActionDone {
+                    vertex: call.vertex,
+                    result: saga_core::machine::ActionResult::Ok(Default::default()),
+                }),
+                Effect::RunUndo(call) => {
+                    events.push(Event::UndoDone { vertex: call.vertex, result: Ok(()) });
+                }
+                Effect::Choose(vertex) => events.push(Event::Chosen { vertex, choice: Ok(1) }),
+                Effect::Compute(vertex) => {
+                    events.push(Event::Computed { vertex, value: Ok(Default::default()) });
+                }
+                Effect::WakeAt(at) => wake = Some(at),
+                Effect::SignalCancel | Effect::DropCall(_) => {}
+                Effect::Finish(finish) => return Some((finish, log)),
+            }
+        }
+    }
+    None
+}
+
+#[derive(Debug, Clone)]
+enum Damage {
+    Drop(usize),
+    Double(usize),
+    Swap(usize, usize),
+    Renode(usize, usize),
+    Unnode(usize),
+    Rekind(usize, usize),
+    Choose(usize, u64),
+}
+
+fn any_damage() -> impl Strategy<Value = Damage> {
+    let place = any::<prop::sample::Index>().prop_map(|i| i.index(1 << 20));
+    let (a, b) = (place.clone(), place);
+    prop_oneof![
+        a.clone().prop_map(Damage::Drop),
+        a.clone().prop_map(Damage::Double),
+        (a.clone(), b.clone()).prop_map(|(a, b)| Damage::Swap(a, b)),
+        (a.clone(), b.clone()).prop_map(|(a, b)| Damage::Renode(a, b)),
+        a.clone().prop_map(Damage::Unnode),
+        (a.clone(), b).prop_map(|(a, b)| Damage::Rekind(a, b)),
+        (a, prop_oneof![0..5u64, Just(1 << 10), Just(u64::MAX)])
+            .prop_map(|(a, n)| Damage::Choose(a, n)),
+    ]
+}
+
+impl Damage {
+    fn apply(&self, log: &mut Vec<Entry>) {
+        let n = log.len();
+        if n == 0 {
+            return;
+        }
+        match *self {
+            Self::Drop(a) => drop(log.remove(a % n)),
+            Self::Double(a) => log.insert(a % n, log[a % n].clone()),
+            Self::Swap(a, b) => log.swap(a % n, b % n),
+            Self::Renode(a, b) => log[a % n].node = log[b % n].node.clone(),
+            Self::Unnode(a) => log[a % n].node = None,
+            Self::Rekind(a, b) => log[a % n].kind = log[b % n].kind.clone(),
+            Self::Choose(a, to) => {
+                let mut chosen = log.iter_mut().filter(|e| matches!(e.kind, EntryKind::Chosen(_)));
+                if let Some(entry) = chosen.nth(a % 3) {
+                    entry.kind = EntryKind::Chosen(to);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(12000))]
+
+    /// A damaged log is refused, or it is another saga's; never a panic, never an endless saga.
+    #[test]
+    fn garbage_never_panics(
+        setup in any_setup(1, 6),
+        damage in prop::collection::vec(any_damage(), 1..6),
+        dense in prop::bool::weighted(0.9),
+    ) {
+        let mut log = run(setup.clone()).log;
+        damage.iter().for_each(|damage| damage.apply(&mut log));
+        if dense {
+            (1..).zip(&mut log).for_each(|(seq, entry)| entry.seq = seq);
+        }
+        match State::fold(setup.plan.clone(), &log) {
+            Err(why) => drop(why.to_string()),
+            // nothing is left of it
+            Ok(state) if state.birth().is_none() => {}
+            Ok(state) => {
+                drop((state.nodes(), state.status(), state.clone()));
+                let (finish, log) = go_on_fairly(&setup.plan, setup.config, &log).unwrap();
+                prop_assert!(matches!(finish, Finish::Ended(_)), "{finish:?}: {log:#?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What is undone: the table of §5, row by row, and doubt.
+
+use super::*;
+
+/// `n` ends like this, and `other`, which is beside it, fails the saga; returns what happens to `n`.
+pub(super) fn row(undo: UndoKind, ends: impl Fn(&mut Bench)) -> Bench {
+    let all = plan(vec![tried("n", undo, 1, 2), action("other", Nothing)], &[]);
+    let mut saga = Bench::new(all);
+    ends(&mut saga);
+    if saga.calls().contains(&"do other") {
+        saga.fails("do other");
+    }
+    saga
+}
+
+#[test]
+fn what_succeeded_is_undone() {
+    for undo in [Output, MaybeOutput, NoOutput] {
+        let mut saga = row(undo, |saga| saga.ok(&["do n"]));
+        assert_eq!(saga.calls(), ["undo n"]);
+        saga.ok(&["undo n"]);
+        saga.ended(RolledBack);
+        assert_eq!(saga.state("n"), Undone);
+    }
+    row(Nothing, |saga| saga.ok(&["do n"])).ended(RolledBack);
+}
+
+#[test]
+fn what_failed_without_doubt_is_undone_by_undos_without_output() {
+    for undo in [MaybeOutput, NoOutput] {
+        let mut saga = row(undo, |saga| saga.fails("do n"));
+        assert_eq!(saga.calls(), ["undo n"]);
+        saga.ok(&["undo n"]);
+        saga.ended(RolledBack);
+    }
+    for undo in [Output, Nothing] {
+        row(undo, |saga| saga.fails("do n")).ended(RolledBack);
+    }
+}
+
+#[test]
+fn what_is_in_doubt_is_undone_or_run_again_first() {
+    for undo in [MaybeOutput, NoOutput] {
+        let mut saga = row(undo, |saga| saga.in_doubt("do n"));
+        assert_eq!(saga.calls(), ["undo n"]);
+        saga.ok(&["undo n"]);
+        saga.ended(RolledBack);
+        assert!(!saga.node("n").in_doubt);
+    }
+    row(Nothing, |saga| saga.in_doubt("do n")).ended(RolledBack);
+    let mut saga = row(Output, |saga| saga.in_doubt("do n"));
+    assert_eq!(saga.calls(), ["redo n"]);
+    assert_eq!(saga.call("redo n").attempt, 2);
+    saga.ok(&["redo n", "undo n"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn an_action_in_doubt_that_never_answers_may_remain() {
+    let mut saga = row(Output, |saga| saga.in_doubt("do n"));
+    saga.fails("redo n");
+    assert_eq!(saga.calls(), NO_CALLS);
+    saga.wait();
+    saga.in_doubt("redo n");
+    saga.ended(Stuck);
+    assert!(saga.node("n").in_doubt);
+    assert_eq!(saga.state("n"), UndoFailed);
+}
+
+#[test]
+fn what_failed_and_cannot_be_cleaned_up_may_remain() {
+    let mut saga = row(NoOutput, |saga| saga.fails("do n"));
+    saga.undo_fails("undo n", false);
+    saga.ended(Stuck);
+    assert!(saga.node("n").in_doubt, "half of its effect may be there");
+    let mut saga = row(NoOutput, |saga| saga.ok(&["do n"]));
+    saga.undo_fails("undo n", false);
+    saga.ended(Stuck);
+    assert!(!saga.node("n").in_doubt, "all of it is");
+}
+
+#[test]
+fn doubt_is_sticky() {
+    // effect, crash, and the next attempt does not even get there
+    let mut saga = Bench::new(chain(vec![tried("n", Output, 1, 1)]));
+    saga.crash_now();
+    assert_eq!(saga.call("do n").attempt, 2);
+    saga.fails("do n");
+    assert_eq!(saga.calls(), ["redo n"]);
+    saga.fails("redo n");
+    saga.ended(Stuck);
+    assert!(saga.node("n").in_doubt);
+}
+
+#[test]
+fn doubt_is_tried_again_whatever_the_error_says() {
+    let mut saga = Bench::new(chain(vec![tried("n", Output, 2, 1)]));
+    saga.ends("do n", ActionResult::InDoubt(failure(false)));
+    saga.wait();
+    saga.ok(&["do n"]);
+    saga.ended(ENDED_WELL);
+}
+
+#[test]
+fn an_attempt_that_was_cut_off_is_always_run_again() {
+    let mut saga = Bench::new(chain(vec![tried("n", Output, 1, 1)]));
+    for attempt in 2..6 {
+        saga.crash_now();
+        assert_eq!(saga.call("do n").attempt, attempt);
+    }
+    saga.ok(&["do n"]);
+    saga.ended(ENDED_WELL);
+    // also the one that tells what there is to undo
+    let mut saga = row(Output, |saga| saga.in_doubt("do n"));
+    for _ in 0..5 {
+        saga.crash_now();
+        assert_eq!(saga.calls(), ["redo n"]);
+    }
+    saga.ok(&["redo n", "undo n"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn a_cut_off_action_without_an_undo_does_not_hold_the_others_up() {
+    let mut saga = Bench::new(plan(
+        vec![action("a", Output), action("n", Nothing), action("z", Output)],
+        &[(0, 1), (0, 2)],
+    ));
+    saga.ok(&["do a"]);
+    saga.fails("do z");
+    assert_eq!((saga.status(), saga.calls()), (SagaStatus::Failed, vec!["do n"]));
+    saga.crash_now();
+    assert_eq!((saga.status(), saga.calls()), (RollingBack, vec!["undo a"]));
+    saga.ok(&["undo a"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn an_output_that_cannot_be_stored_is_undone_from_memory() {
+    let mut saga = row(Output, |saga| saga.unstorable("do n"));
+    assert_eq!(saga.calls(), ["do other", "undo n"][1..]);
+    assert!(saga.machine.output_is_kept(saga.call("undo n").vertex));
+    saga.ok(&["undo n"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn an_output_that_cannot_be_stored_is_in_doubt_after_a_crash() {
+    let begun = |words: &[&str]| {
+        let mut saga = row(Output, |saga| saga.unstorable("do n"));
+        if words.contains(&"fails") {
+            saga.undo_fails("undo n", true);
+        }
+        saga
+    };
+    // the undo is under way, or waits for its next try, and its output is gone
+    for words in [&[][..], &["fails"]] {
+        let mut saga = begun(words);
+        saga.crash_now();
+        assert_eq!(saga.calls(), ["redo n"]);
+        saga.unstorable("redo n");
+        assert_eq!(saga.calls(), ["undo n"]);
+        saga.crash_now();
+        saga.ok(&["redo n", "undo n"]);
+        saga.ended(RolledBack);
+    }
+}
+
+#[test]
+fn a_lost_output_is_asked_for_again_after_the_last_try() {
+    // reruns are used up, the undo from memory waits for its next try: then the process dies
+    let mut saga = row(Output, |saga| saga.in_doubt("do n"));
+    saga.fails("redo n");
+    saga.wait();
+    saga.unstorable("redo n");
+    saga.undo_fails("undo n", true);
+    saga.crash_now();
+    saga.fails("redo n");
+    saga.ended(Stuck);
+    assert!(saga.node("n").in_doubt);
+}

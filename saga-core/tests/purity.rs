@@ -1,0 +1,95 @@
+//! The machine is pure: it imports only `std`, the log and the DAG, and names nothing that could panic on
+//! purpose, wait, or read a clock.
+
+use std::fs;
+use std::path::Path;
+
+fn sources() -> Vec<(String, String)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/machine");
+    let mut sources = fs::read_dir(directory)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap()))
+        .collect::<Vec<_>>();
+    sources.sort();
+    assert!(sources.len() > 5);
+    sources
+}
+
+/// Without comments: those may talk about anything.
+fn code(source: &str) -> impl Iterator<Item = &str> {
+    source.lines().map(|line| line.split("//").next().unwrap_or_default())
+}
+
+#[test]
+fn the_machine_imports_only_std_the_log_and_the_dag() {
+    for (file, source) in sources() {
+        for line in code(&source) {
+            let line = line.trim();
+            let import = line.strip_prefix("pub ").unwrap_or(line);
+            if let Some(path) = import.strip_prefix("use ") {
+                let own = ["std::", "crate::log::", "crate::dag::", "super::"];
+                let submodules =
+                    ["apply::", "event::", "order::", "report::", "state::", "ActionState::"];
+                let known = own.iter().chain(&submodules).any(|start| path.starts_with(start));
+                assert!(known, "{file} imports {path}");
+            }
+            for word in words(line) {
+                let foreign = ["tokio", "futures_util", "serde", "serde_json", "uuid", "petgraph"];
+                assert!(!foreign.contains(&word), "{file} uses {word}: {line}");
+            }
+            let mut rest = line;
+            while let Some((_, path)) = rest.split_once("crate::") {
+                assert!(path.starts_with("log") || path.starts_with("dag"), "{file}: {line}");
+                rest = path;
+            }
+            if let Some((before, path)) = line.split_once("thiserror") {
+                let derive = before.contains("#[derive(") && path.starts_with("::Error");
+                assert!(derive, "{file}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_machine_cannot_panic_wait_or_read_a_clock() {
+    let banned = [
+        ".unwrap(",
+        ".expect(",
+        "panic!",
+        "unreachable!",
+        "todo!",
+        "unimplemented!",
+        "assert!",
+        "assert_eq!",
+        "std::fs",
+        "std::net",
+        "std::thread",
+        "std::env",
+        "std::io",
+        "println!",
+    ];
+    let banned_words =
+        ["async", "await", "Instant", "SystemTime", "unsafe", "Mutex", "RwLock", "spawn"];
+    for (file, source) in sources() {
+        for line in code(&source) {
+            for word in banned {
+                assert!(!line.contains(word), "{file}: {line}");
+            }
+            for word in words(line) {
+                assert!(!banned_words.contains(&word), "{file}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_of_the_machine_is_long() {
+    for (file, source) in sources() {
+        assert!(source.lines().count() <= 400, "{file} has {} lines", source.lines().count());
+    }
+}
+
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !c.is_alphanumeric() && c != '_')
+}

@@ -1,0 +1,315 @@
+//! Writes the function as it was, the struct of its inputs, and what the runtime calls.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::Attribute;
+
+use super::args::{Retry, Undo};
+use super::check::{Action, Context};
+use crate::errors::Errors;
+
+pub(super) fn expand(action: &Action, errors: Errors) -> TokenStream {
+    let function = &action.function;
+    let (attrs, vis, sig, body) = (&function.attrs, &function.vis, &function.sig, &function.body);
+    let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect::<Vec<_>>();
+    let errors = errors.emit();
+    let inputs = inputs(action, &cfgs);
+    let typed = typed(action);
+    let step = step(action);
+    quote! {
+        #(#attrs)* #vis #sig #body
+        #errors
+        #inputs
+        #(#cfgs)*
+        const _: () = {
+            #typed
+            #step
+        };
+    }
+}
+
+/// The struct. After the function, which is what rustc names when a name is used twice.
+fn inputs(action: &Action, cfgs: &[&Attribute]) -> TokenStream {
+    let (vis, name) = (&action.function.vis, &action.function.sig.ident);
+    let generics = &action.function.sig.generics;
+    let clause = &generics.where_clause;
+    let Lifetimes { declared, .. } = Lifetimes::of(action);
+    let declared = angled(&declared);
+    let doc = format!("The inputs of the action [`{name}()`].");
+    let fields = action.inputs.iter().map(|input| {
+        let (name, ty) = (&input.name, &input.ty);
+        let doc = format!("The parameter `{name}`.");
+        quote!(#[doc = #doc] #vis #name: #ty)
+    });
+    quote! {
+        #(#cfgs)*
+        #[doc = #doc]
+        #[allow(non_camel_case_types, dead_code)]
+        #vis struct #name #declared #clause { #(#fields),* }
+    }
+}
+
+/// The lifetimes of the struct, declared, used, and replaced by `'static`.
+struct Lifetimes {
+    declared: Vec<TokenStream>,
+    used: Vec<TokenStream>,
+}
+
+impl Lifetimes {
+    fn of(action: &Action) -> Self {
+        let generics = &action.function.sig.generics;
+        let elided = action.elided.iter().map(ToTokens::to_token_stream);
+        let declared = generics.lifetimes().map(ToTokens::to_token_stream).chain(elided.clone());
+        let used = generics.lifetimes().map(|l| l.lifetime.to_token_stream()).chain(elided);
+        Self { declared: declared.collect(), used: used.collect() }
+    }
+}
+
+fn angled(list: &[TokenStream]) -> Option<TokenStream> {
+    (!list.is_empty()).then(|| quote!(<#(#list),*>))
+}
+
+fn typed(action: &Action) -> TokenStream {
+    let (krate, name) = (&action.krate, &action.function.sig.ident);
+    let clause = &action.function.sig.generics.where_clause;
+    let Lifetimes { declared, used } = Lifetimes::of(action);
+    let (declared, used) = (angled(&declared), angled(&used));
+    let (output, error) = (&action.output.ty, &action.error.ty);
+    quote! {
+        impl #declared #krate::Typed for #name #used #clause {
+            type Output = #output;
+            type Error = #error;
+        }
+    }
+}
+
+fn step(action: &Action) -> TokenStream {
+    let (krate, name) = (&action.krate, &action.function.sig.ident);
+    let clause = &action.function.sig.generics.where_clause;
+    let Lifetimes { mut declared, used } = Lifetimes::of(action);
+    let statics = used.iter().map(|_| quote!('static)).collect::<Vec<_>>();
+    let (used, statics) = (angled(&used), angled(&statics));
+    let context = match &action.context {
+        Some(Context::Plain(user)) => user.to_token_stream(),
+        Some(Context::Alias(alias)) => {
+            quote_spanned!(alias.span()=> <#alias as #krate::__private::Context>::User)
+        }
+        None => {
+            declared.push(quote!(__C: ::core::marker::Send + ::core::marker::Sync + 'static));
+            quote!(__C)
+        }
+    };
+    let declared = angled(&declared);
+    let (cx, op) = (local("__cx", Span::call_site()), local("__op", Span::call_site()));
+    let body = body(action, &cx, &op);
+    let spec = spec(action);
+    // where a future that is not `Send` is reported
+    let go = quote_spanned! {Span::call_site().located_at(name.span())=>
+        fn go(self, #cx: &#krate::ActionContext<#context>, #op: #krate::Op)
+            -> impl ::core::future::Future<Output = #krate::Stop> + ::core::marker::Send
+        {
+            async move { #body }
+        }
+    };
+    quote! {
+        impl #declared #krate::Step<#context> for #name #used #clause {
+            type Static = #name #statics;
+            #go
+            #spec
+        }
+    }
+}
+
+/// A name of ours at a place of the user's, for messages about it.
+fn local(name: &str, at: Span) -> Ident {
+    Ident::new(name, Span::call_site().located_at(at))
+}
+
+fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
+    let krate = &action.krate;
+    let act = act(action, cx);
+    let undone = quote!(#krate::Stop::Undone(::core::result::Result::Ok(())));
+    let undo = match &action.args.undo {
+        Some(undo) if action.undoable => call_undo(action, undo, cx),
+        _ => quote!({ let _ = __output; #undone }),
+    };
+    quote! {
+        match #op {
+            #krate::Op::Do => #act,
+            #krate::Op::Undo(__output) => #undo,
+        }
+    }
+}
+
+fn act(action: &Action, cx: &Ident) -> TokenStream {
+    let (krate, name) = (&action.krate, &action.function.sig.ident);
+    if !action.callable {
+        return quote!({ let _ = #cx; #krate::__private::no_output() });
+    }
+    let cx = action.context.is_some().then(|| quote!(#cx,));
+    let inputs = action.inputs.iter().map(|input| &input.name);
+    let error = local("__error", action.error.span);
+    let predicate = |path: &syn::Path| {
+        let at = Span::call_site().located_at(path.span());
+        let error = local("__error", path.span());
+        quote_spanned!(at=> { let __says: ::core::primitive::bool = #path(&#error); __says })
+    };
+    let in_doubt = action.args.in_doubt.as_ref().map_or_else(|| quote!(false), predicate);
+    let when = action.args.retry.as_ref().and_then(|retry| retry.when.as_ref());
+    let retryable = when.map_or_else(|| quote!(true), predicate);
+    let at = Span::call_site().located_at(action.error.span);
+    let result = quote_spanned! {Span::call_site().located_at(action.output.span)=>
+        #krate::__private::ActionReturn::result(#name(#cx #(self.#inputs),*).await)
+    };
+    let failed = quote_spanned! {at=>
+        #krate::__private::failed::<Self>(#error, __payload, __in_doubt, __in_doubt || __retryable)
+    };
+    quote! {
+        match #result {
+            ::core::result::Result::Ok(__output) => #krate::__private::produced::<Self>(__output),
+            ::core::result::Result::Err(#error) => {
+                #[allow(unused_imports)]
+                use #krate::__private::{Kept as _, NotKept as _};
+                let __payload = (&&#krate::__private::Payload(&#error)).payload();
+                let __in_doubt = #in_doubt;
+                let __retryable = #retryable;
+                #failed
+            }
+        }
+    }
+}
+
+fn call_undo(action: &Action, undo: &Undo, cx: &Ident) -> TokenStream {
+    let krate = &action.krate;
+    let path = &undo.path;
+    let at = Span::call_site().located_at(path.span());
+    let cx = action.context.is_some().then(|| {
+        let cx = Ident::new(&cx.to_string(), at);
+        quote!(#cx,)
+    });
+    let inputs = undo.inputs.iter().map(|input| {
+        let name = &input.name;
+        let here = Span::call_site().located_at(name.span());
+        if name == "output" {
+            return Ident::new("__given", here).into_token_stream();
+        }
+        let this = Ident::new("self", Span::call_site().located_at(name.span()));
+        quote_spanned!(here=> #this.#name)
+    });
+    let call = quote_spanned! {at=> {
+        let __undone: ::core::result::Result<(), _> = #path(#cx #(#inputs),*).await;
+        #krate::__private::undone(__undone)
+    }};
+    let given = quote!(#krate::__private::output::<<Self as #krate::Typed>::Output>(&__output));
+    match undo.inputs.iter().find(|input| input.name == "output") {
+        None => quote!({ let _ = __output; #call }),
+        Some(input) if input.maybe => quote!({ let __given = #given; #call }),
+        Some(_) => quote! {
+            match #given {
+                ::core::option::Option::Some(__given) => #call,
+                ::core::option::Option::None => #krate::__private::no_output(),
+            }
+        },
+    }
+}
+
+fn spec(action: &Action) -> TokenStream {
+    let (krate, name) = (&action.krate, &action.durable_name);
+    let args = &action.args;
+    let rev = args.rev.unwrap_or(0);
+    let label = option(args.label.as_ref().map(ToTokens::to_token_stream));
+    let retry = args.retry.as_ref().map_or_else(
+        || quote!(#krate::Retry::never()),
+        |retry| self::retry(krate, retry, 1),
+    );
+    let undo_retry = args.undo_retry.as_ref().map_or_else(
+        || quote!(#krate::Retry::up_to(10)),
+        |retry| self::retry(krate, retry, 10),
+    );
+    let timeout = option(args.timeout.map(duration));
+    let undo_timeout = option(args.undo_timeout.map(duration));
+    let kind = undo_kind(action);
+    let undo = undo_text(action);
+    quote! {
+        fn spec() -> #krate::ActionSpec {
+            #krate::ActionSpec {
+                name: #name,
+                rev: #rev,
+                label: #label,
+                policy: #krate::Policy {
+                    undo: #krate::UndoKind::#kind,
+                    retry: #retry,
+                    undo_retry: #undo_retry,
+                },
+                timeout: #timeout,
+                undo_timeout: #undo_timeout,
+                undo: #undo,
+                place: ::core::concat!(::core::file!(), ":", ::core::line!()),
+            }
+        }
+    }
+}
+
+fn undo_kind(action: &Action) -> TokenStream {
+    let Some(undo) = &action.args.undo else { return quote!(Nothing) };
+    match undo.inputs.iter().find(|input| input.name == "output") {
+        Some(input) if input.maybe => quote!(MaybeOutput),
+        Some(_) => quote!(Output),
+        None => quote!(NoOutput),
+    }
+}
+
+/// The undo as declared, for people.
+fn undo_text(action: &Action) -> String {
+    let reason = action.args.no_undo.as_ref().and_then(|no_undo| no_undo.reason.as_ref());
+    match (&action.args.undo, reason) {
+        (Some(undo), _) => {
+            let inputs = undo.inputs.iter().map(|input| {
+                let maybe = if input.maybe { "?" } else { "" };
+                format!("{}{maybe}", input.name)
+            });
+            let path = undo.path.to_token_stream().to_string().replace(' ', "");
+            format!("{path}({})", inputs.collect::<Vec<_>>().join(", "))
+        }
+        (None, Some(reason)) => format!("no_undo = {reason:?}"),
+        (None, None) => "no_undo".to_string(),
+    }
+}
+
+fn retry(krate: &syn::Path, retry: &Retry, default: u32) -> TokenStream {
+    let max = retry.max.unwrap_or(default);
+    let mut tokens = if retry.forever {
+        quote!(#krate::Retry::forever())
+    } else {
+        quote!(#krate::Retry::up_to(#max))
+    };
+    if let Some(base) = retry.base.map(duration) {
+        tokens.extend(quote!(.base(#base)));
+    }
+    if let Some(cap) = retry.cap.map(duration) {
+        tokens.extend(quote!(.cap(#cap)));
+    }
+    if let Some(factor) = retry.factor {
+        tokens.extend(quote!(.factor(#factor)));
+    }
+    if let Some(jitter) = retry.jitter {
+        tokens.extend(quote!(.jitter(#jitter)));
+    }
+    tokens
+}
+
+fn duration(duration: Duration) -> TokenStream {
+    // parsed from a `u64` of milliseconds
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    quote!(::core::time::Duration::from_millis(#millis))
+}
+
+fn option(value: Option<TokenStream>) -> TokenStream {
+    value.map_or_else(
+        || quote!(::core::option::Option::None),
+        |value| quote!(::core::option::Option::Some(#value)),
+    )
+}

@@ -1,0 +1,26 @@
+//! `#[saga_action]`.
+
+mod args;
+mod check;
+mod expand;
+mod parse;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::errors::Errors;
+
+pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let function = match parse::function(item.clone()) {
+        Ok(function) => function,
+        Err(error) => {
+            errors.push(error);
+            let errors = errors.emit();
+            return quote!(#item #errors);
+        }
+    };
+    let args = args::parse(args, &mut errors);
+    let action = check::check(function, args, &mut errors);
+    expand::expand(&action, errors)
+}

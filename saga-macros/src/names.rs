@@ -1,0 +1,274 @@
+//! Which nodes and parameters an expression names, as Rust scopes names.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
+use syn::visit::{self, Visit};
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Arm, Block, Expr, ExprAsync, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprPath, ExprWhile,
+    FieldValue, Item, Local, Macro, Member, PatIdent, Token,
+};
+
+/// What is named, in the order of appearance.
+#[derive(Default)]
+pub(crate) struct Names {
+    pub(crate) free: Vec<Mention>,
+    /// Names that cannot be replaced where they stand: field shorthands, tokens of a macro, names that
+    /// a pattern somewhere binds again.
+    pub(crate) fixed: BTreeSet<String>,
+    /// `.await` and `?` that would leave the expression.
+    pub(crate) exits: Vec<Span>,
+    scopes: Vec<BTreeSet<String>>,
+    /// Inside a macro call.
+    in_macro: bool,
+    /// How many closures and async blocks surround this place.
+    bodies: usize,
+}
+
+/// One name, once.
+pub(crate) struct Mention {
+    pub(crate) name: Ident,
+    /// False if it stands in a macro that may mean anything by it.
+    pub(crate) certain: bool,
+}
+
+impl Names {
+    pub(crate) fn of_expr(expr: &Expr) -> Self {
+        let mut names = Self::default();
+        names.visit_expr(expr);
+        names
+    }
+
+    pub(crate) fn of_field(field: &FieldValue) -> Self {
+        let mut names = Self::default();
+        names.visit_field_value(field);
+        names
+    }
+
+    fn mention(&mut self, name: &Ident, certain: bool) {
+        let text = name.to_string();
+        if self.scopes.iter().any(|scope| scope.contains(&text)) {
+            return;
+        }
+        if self.in_macro {
+            self.fixed.insert(text);
+        }
+        match self.free.iter_mut().find(|known| known.name == *name) {
+            Some(known) => known.certain |= certain,
+            None => self.free.push(Mention { name: name.clone(), certain }),
+        }
+    }
+
+    fn scope(&mut self, visit: impl FnOnce(&mut Self)) {
+        self.scopes.push(BTreeSet::new());
+        visit(self);
+        self.scopes.pop();
+    }
+
+    fn body(&mut self, visit: impl FnOnce(&mut Self)) {
+        self.bodies += 1;
+        self.scope(visit);
+        self.bodies -= 1;
+    }
+
+    /// Every identifier that may be a variable, in a macro of which nothing is known.
+    fn scan(&mut self, tokens: TokenStream) {
+        let mut after_dot = false;
+        for token in tokens {
+            let dot = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '.');
+            match token {
+                TokenTree::Ident(name) if !after_dot => self.mention(&name, false),
+                TokenTree::Group(group) => self.scan(group.stream()),
+                TokenTree::Literal(literal) => self.placeholders(&literal, &BTreeSet::new(), false),
+                _ => {}
+            }
+            after_dot = dot;
+        }
+    }
+
+    /// The names in `"{name} {name:?}"`.
+    fn placeholders(&mut self, literal: &Literal, given: &BTreeSet<String>, certain: bool) {
+        let text = literal.to_string();
+        if !text.starts_with(['"', 'r']) {
+            return;
+        }
+        // `{{` is a brace, not a placeholder
+        let text = text.replace("{{", "");
+        for part in text.split('{').skip(1) {
+            let end = part.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(part.len());
+            let (name, rest) = part.split_at(end);
+            if rest.starts_with(['}', ':']) && syn::parse_str::<Ident>(name).is_ok() && !given.contains(name) {
+                self.mention(&Ident::new(name, literal.span()), certain);
+            }
+        }
+    }
+
+    /// A macro whose arguments are expressions, among them format strings and `name = value`.
+    fn arguments(&mut self, arguments: &Punctuated<Expr, Token![,]>) {
+        let mut given = BTreeSet::new();
+        for argument in arguments {
+            if let Expr::Assign(named) = argument {
+                given.insert(named.left.to_token_stream().to_string());
+            }
+        }
+        for argument in arguments {
+            match argument {
+                Expr::Assign(named) => self.visit_expr(&named.right),
+                Expr::Lit(literal) => {
+                    if let syn::Lit::Str(text) = &literal.lit {
+                        self.placeholders(&text.token(), &given, true);
+                    }
+                }
+                other => self.visit_expr(other),
+            }
+        }
+    }
+}
+
+/// Macros of the standard library whose arguments are expressions.
+const PLAIN_MACROS: &[&str] = &[
+    "assert", "assert_eq", "assert_ne", "concat", "dbg", "debug_assert", "debug_assert_eq",
+    "debug_assert_ne", "eprint", "eprintln", "format", "format_args", "panic", "print", "println",
+    "todo", "unimplemented", "unreachable", "vec", "write", "writeln",
+];
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_expr_path(&mut self, path: &'ast ExprPath) {
+        if path.qself.is_none()
+            && let Some(name) = path.path.get_ident()
+        {
+            self.mention(name, true);
+        }
+    }
+
+    fn visit_field_value(&mut self, field: &'ast FieldValue) {
+        if field.colon_token.is_none()
+            && let Member::Named(name) = &field.member
+        {
+            self.fixed.insert(name.to_string());
+        }
+        visit::visit_field_value(self, field);
+    }
+
+    fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
+        let name = pattern.ident.to_string();
+        self.fixed.insert(name.clone());
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.insert(name);
+        }
+        visit::visit_pat_ident(self, pattern);
+    }
+
+    fn visit_block(&mut self, block: &'ast Block) {
+        self.scope(|names| visit::visit_block(names, block));
+    }
+
+    fn visit_local(&mut self, local: &'ast Local) {
+        if let Some(init) = &local.init {
+            self.visit_expr(&init.expr);
+            if let Some((_, diverge)) = &init.diverge {
+                self.visit_expr(diverge);
+            }
+        }
+        self.visit_pat(&local.pat);
+    }
+
+    fn visit_arm(&mut self, arm: &'ast Arm) {
+        self.scope(|names| visit::visit_arm(names, arm));
+    }
+
+    fn visit_expr_let(&mut self, expr: &'ast ExprLet) {
+        self.visit_expr(&expr.expr);
+        self.visit_pat(&expr.pat);
+    }
+
+    fn visit_expr_if(&mut self, expr: &'ast ExprIf) {
+        self.scope(|names| {
+            names.visit_expr(&expr.cond);
+            names.visit_block(&expr.then_branch);
+        });
+        if let Some((_, otherwise)) = &expr.else_branch {
+            self.visit_expr(otherwise);
+        }
+    }
+
+    fn visit_expr_while(&mut self, expr: &'ast ExprWhile) {
+        self.scope(|names| visit::visit_expr_while(names, expr));
+    }
+
+    fn visit_expr_for_loop(&mut self, expr: &'ast ExprForLoop) {
+        self.visit_expr(&expr.expr);
+        self.scope(|names| {
+            names.visit_pat(&expr.pat);
+            names.visit_block(&expr.body);
+        });
+    }
+
+    fn visit_expr_closure(&mut self, closure: &'ast ExprClosure) {
+        self.body(|names| visit::visit_expr_closure(names, closure));
+    }
+
+    fn visit_expr_async(&mut self, block: &'ast ExprAsync) {
+        self.body(|names| visit::visit_expr_async(names, block));
+    }
+
+    fn visit_expr(&mut self, expr: &'ast Expr) {
+        match expr {
+            Expr::Await(exit) if self.bodies == 0 => self.exits.push(exit.await_token.span),
+            Expr::Try(exit) if self.bodies == 0 => self.exits.push(exit.question_token.span),
+            _ => {}
+        }
+        visit::visit_expr(self, expr);
+    }
+
+    fn visit_macro(&mut self, mac: &'ast Macro) {
+        let outer = std::mem::replace(&mut self.in_macro, true);
+        let plain = mac.path.segments.last().is_some_and(|last| {
+            let name = last.ident.unraw();
+            PLAIN_MACROS.iter().any(|plain| name == plain)
+        });
+        let arguments = plain.then(|| mac.parse_body_with(Punctuated::parse_terminated));
+        match arguments {
+            Some(Ok(arguments)) => self.arguments(&arguments),
+            _ => self.scan(mac.tokens.clone()),
+        }
+        self.in_macro = outer;
+    }
+
+    // an item inside an expression sees no variables
+    fn visit_item(&mut self, _: &'ast Item) {}
+}
+
+/// Replaces names by what reads them.
+pub(crate) struct Read<'a> {
+    pub(crate) names: &'a BTreeSet<String>,
+    pub(crate) cx: &'a Ident,
+}
+
+impl VisitMut for Read<'_> {
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        if let Expr::Path(path) = expr
+            && path.qself.is_none()
+            && let Some(name) = path.path.get_ident()
+            && self.names.contains(&name.to_string())
+        {
+            *expr = Expr::Verbatim(read(name, self.cx));
+            return;
+        }
+        visit_mut::visit_expr_mut(self, expr);
+    }
+
+    fn visit_item_mut(&mut self, _: &mut Item) {}
+}
+
+/// `name.get(cx)`, which is at the place of `name` for all messages.
+pub(crate) fn read(name: &Ident, cx: &Ident) -> TokenStream {
+    let mut arguments = Group::new(Delimiter::Parenthesis, cx.to_token_stream());
+    arguments.set_span(name.span());
+    let get = Ident::new("get", Span::mixed_site().located_at(name.span()));
+    quote!(#name.#get #arguments)
+}
