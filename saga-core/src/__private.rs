@@ -1,16 +1,15 @@
 //! What the macros' output refers to. Not part of the public API: it changes without notice.
 
-pub use std::time::Duration;
-
-pub use serde;
-
-use serde::Serialize;
+use std::any::Any;
+use std::marker::PhantomData;
 
 use futures_util::future::BoxFuture;
+pub use serde;
+use serde::Serialize;
 
-use crate::action::{ActionData, Failed, Value, stored};
+use crate::action::{ActionData, ActionOutput, Failed, Value, stored};
 use crate::context::ActionContext;
-use crate::definition::{Leaf, Pure, Scope, Step, Stop, Typed};
+use crate::definition::{ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed};
 use crate::error::{ActionError, BoxError, UndoError};
 
 /// What an action's function returns.
@@ -104,9 +103,19 @@ pub fn failed<A: Typed>(
     Stop::Failed(Failed { error, in_doubt, retryable, output: None })
 }
 
-/// An undo that ended.
-pub fn undone<E: ActionFailure>(result: Result<(), E>) -> Stop {
-    Stop::Undone(result.map_err(|error| UndoError::from_error(error.boxed())))
+/// What an undo returns.
+#[diagnostic::on_unimplemented(
+    message = "an undo returns `Result<(), Error>`, not `{Self}`",
+    label = "expected a `Result<(), _>`"
+)]
+pub trait UndoReturn {
+    fn undone(self) -> Stop;
+}
+
+impl<E: ActionFailure> UndoReturn for Result<(), E> {
+    fn undone(self) -> Stop {
+        Stop::Undone(self.map_err(|error| UndoError::from_error(error.boxed())))
+    }
 }
 
 /// An undo that was called without the output that it needs.
@@ -146,7 +155,7 @@ impl<T> TailValue for Tail<'_, T> {
 pub struct IsStep;
 
 impl IsStep {
-    pub fn shape<M>(self) -> Leaf<M> {
+    pub fn shape<S, M>(self) -> Leaf<M> {
         Leaf::marker()
     }
 
@@ -167,16 +176,40 @@ impl IsStep {
 pub struct IsValue;
 
 impl IsValue {
-    pub fn shape<O: ActionData>(self) -> Pure<O> {
-        Pure::shape()
+    pub fn shape<S, M>(self) -> WholeOutput<S> {
+        WholeOutput(PhantomData)
     }
 
-    pub fn run<'s, C: Send + Sync + 'static, O: ActionData>(
+    pub fn run<'s, S: Saga, V: Send + 'static>(
         self,
-        cx: &'s Scope<C>,
-        value: O,
-        _: &Pure<O>,
-    ) -> BoxFuture<'s, O> {
-        Pure::run(cx, value)
+        cx: &'s Scope<S::Context>,
+        value: V,
+        _: &WholeOutput<S>,
+    ) -> BoxFuture<'s, V> {
+        let value: Box<dyn Any> = Box::new(value);
+        cx.leave(match value.downcast::<S::Output>() {
+            Ok(output) => computed(*output),
+            // the macro has both types compared, so this is never compiled into anything that runs
+            Err(_) => no_output(),
+        });
+        Box::pin(std::future::pending())
+    }
+}
+
+/// A node whose value is the output of the saga `S`: that this can be stored follows from `S` being one.
+pub struct WholeOutput<S>(PhantomData<fn() -> S>);
+
+impl<S: Saga> Shape<S::Context> for WholeOutput<S> {
+    type Output = S::Output;
+    fn action() -> Option<ActionSpec> {
+        None
+    }
+}
+
+/// What a computed node leaves.
+pub(crate) fn computed<O: ActionData>(value: O) -> Stop {
+    match ActionOutput::new(value) {
+        Ok(output) => Stop::Output(output),
+        Err(error) => Stop::Failed(Failed::from(error).permanent()),
     }
 }

@@ -28,10 +28,27 @@ pub type Value = Arc<dyn Any + Send + Sync>;
     note = "node outputs and saga parameters are written to the log so that a crashed saga can resume",
     note = "for a type of your own, add `#[derive(serde::Serialize, serde::Deserialize)]`"
 )]
-pub trait ActionData: Serialize + DeserializeOwned + Send + Sync + 'static {}
+// serde's traits are no supertraits: rustc would then report those, one by one, instead of this one
+pub trait ActionData: Send + Sync + 'static {
+    #[doc(hidden)]
+    fn write(this: &Self) -> serde_json::Result<Vec<u8>>;
+
+    #[doc(hidden)]
+    fn read(json: &[u8]) -> serde_json::Result<Self>
+    where
+        Self: Sized;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ActionData for T {}
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ActionData for T {
+    fn write(this: &Self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(this)
+    }
+
+    fn read(json: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(json)
+    }
+}
 
 /// A node's output: the value, and how it is written.
 #[derive(Clone)]
@@ -46,7 +63,7 @@ impl ActionOutput {
     /// # Errors
     /// [`ActionError::SerializeFailed`] if serde says so.
     pub fn new<T: ActionData>(value: T) -> Result<Self, ActionError> {
-        let payload = encode(&value)?;
+        let payload = encode_data(&value)?;
         Ok(Self { value: Arc::new(value), payload })
     }
 
@@ -72,20 +89,26 @@ impl fmt::Debug for ActionOutput {
 
 /// Encodes what an action returned; on failure the value stays in memory for its undo.
 pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, Failed> {
-    match encode(&output) {
+    match encode_data(&output) {
         Ok(payload) => Ok(ActionOutput { value: Arc::new(output), payload }),
         Err(error) => Err(Failed::unstorable(error, Arc::new(output))),
     }
 }
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Payload, ActionError> {
-    serde_json::to_vec(value)
-        .map(Payload::from)
-        .map_err(|e| ActionError::SerializeFailed { message: e.to_string() })
+    payload(serde_json::to_vec(value))
 }
 
-pub(crate) fn decode<T: DeserializeOwned>(payload: &Payload) -> Result<T, ActionError> {
-    serde_json::from_slice(payload.as_bytes())
+pub(crate) fn encode_data<T: ActionData>(value: &T) -> Result<Payload, ActionError> {
+    payload(T::write(value))
+}
+
+fn payload(json: serde_json::Result<Vec<u8>>) -> Result<Payload, ActionError> {
+    json.map(Payload::from).map_err(|e| ActionError::SerializeFailed { message: e.to_string() })
+}
+
+pub(crate) fn decode<T: ActionData>(payload: &Payload) -> Result<T, ActionError> {
+    T::read(payload.as_bytes())
         .map_err(|e| ActionError::DeserializeFailed { message: e.to_string() })
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::action::{ActionData, Value};
+use crate::action::{ActionData, ActionOutput, Value};
 use crate::dag::{Dag, NodeIndex, NodeName, SagaName};
 use crate::error::ActionError;
 use crate::log::{NodePath, Payload, SagaId};
@@ -18,13 +18,7 @@ pub(crate) struct Frame<C> {
     pub(crate) dag: Arc<Dag<C>>,
     pub(crate) params: Value,
     pub(crate) params_payload: Payload,
-    pub(crate) outputs: Box<[OnceLock<Output>]>,
-}
-
-/// A node's output in memory, or its absence.
-pub(crate) enum Output {
-    Value(crate::action::ActionOutput),
-    Skipped,
+    pub(crate) outputs: Box<[OnceLock<ActionOutput>]>,
 }
 
 impl<C: 'static> Frame<C> {
@@ -33,7 +27,7 @@ impl<C: 'static> Frame<C> {
         Self { dag, params, params_payload, outputs }
     }
 
-    pub(crate) fn output(&self, node: NodeIndex) -> Option<&Output> {
+    pub(crate) fn output(&self, node: NodeIndex) -> Option<&ActionOutput> {
         self.outputs.get(node.index())?.get()
     }
 }
@@ -232,7 +226,7 @@ impl<C: 'static> ActionContext<C> {
         if let Ok(value) = output.value.clone().downcast::<T>() {
             return Ok(value);
         }
-        serde_json::from_slice(output.payload.as_bytes()).map(Arc::new).map_err(|e| {
+        T::read(output.payload.as_bytes()).map(Arc::new).map_err(|e| {
             LookupError::Deserialize { node: name.to_string(), why: e.to_string() }
         })
     }
@@ -253,12 +247,12 @@ impl<C: 'static> ActionContext<C> {
         if let Ok(value) = self.frame.params.clone().downcast::<T>() {
             return Ok(value);
         }
-        serde_json::from_slice(self.frame.params_payload.as_bytes()).map(Arc::new).map_err(|e| {
+        T::read(self.frame.params_payload.as_bytes()).map(Arc::new).map_err(|e| {
             LookupError::Deserialize { node: "(params)".to_string(), why: e.to_string() }
         })
     }
 
-    fn find(&self, name: &str) -> Result<&crate::action::ActionOutput, LookupError> {
+    fn find(&self, name: &str) -> Result<&ActionOutput, LookupError> {
         let here = || self.call.path.to_string();
         let dag = &self.frame.dag;
         let node = dag.node_index(name).ok_or_else(|| LookupError::NoSuchNode {
@@ -269,13 +263,8 @@ impl<C: 'static> ActionContext<C> {
         if !own && !dag.is_ancestor(node, self.call.node) {
             return Err(LookupError::NotAnAncestor { node: name.to_string(), from: here() });
         }
-        match self.frame.output(node) {
-            Some(Output::Value(output)) => Ok(output),
-            Some(Output::Skipped) => {
-                Err(LookupError::Skipped { node: name.to_string(), from: here() })
-            }
-            None => Err(LookupError::NotThere { node: name.to_string(), from: here() }),
-        }
+        let missing = || LookupError::NotThere { node: name.to_string(), from: here() };
+        self.frame.output(node).ok_or_else(missing)
     }
 }
 
@@ -296,14 +285,6 @@ pub enum LookupError {
         "node `{from}` cannot look up `{node}`, which is not one of its ancestors; put `{node}` before it"
     )]
     NotAnAncestor {
-        /// The name.
-        node: String,
-        /// The node that asked.
-        from: String,
-    },
-    /// The node was skipped and has no output.
-    #[error("node `{from}` looks up `{node}`, which was skipped and has no output")]
-    Skipped {
         /// The name.
         node: String,
         /// The node that asked.

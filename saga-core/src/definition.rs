@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::__private::ActionFailure;
+use crate::__private::{ActionFailure, computed};
 use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
-use crate::context::{ActionContext, Output};
+use crate::context::ActionContext;
 use crate::dag::{DagBuilder, NodeIndex, Policy};
 use crate::error::UndoError;
 
@@ -178,10 +178,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
 
     /// Gives the value of a node that runs no action.
     pub fn value<O: ActionData>(&self, value: O) -> BoxFuture<'_, Done<Pure<O>>> {
-        self.leave(match ActionOutput::new(value) {
-            Ok(output) => Stop::Output(output),
-            Err(error) => Stop::Failed(Failed::from(error).permanent()),
-        });
+        self.leave(computed(value));
         Box::pin(async { Done(PhantomData) })
     }
 
@@ -194,7 +191,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
         self.entered.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    fn leave(&self, stop: Stop) {
+    pub(crate) fn leave(&self, stop: Stop) {
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
     }
 
@@ -262,25 +259,6 @@ impl<M> Leaf<M> {
 /// A node that has a value and runs no action.
 pub struct Pure<O>(PhantomData<fn() -> O>);
 
-impl<O: ActionData> Pure<O> {
-    /// Gives the value and "returns" it, as [`Leaf::run`] does.
-    #[doc(hidden)]
-    pub fn run<'s, C: Send + Sync + 'static>(cx: &'s Scope<C>, value: O) -> BoxFuture<'s, O> {
-        Box::pin(async move {
-            let stop = match ActionOutput::new(value) {
-                Ok(output) => Stop::Output(output),
-                Err(error) => Stop::Failed(Failed::from(error).permanent()),
-            };
-            cx.stop_with(stop).await
-        })
-    }
-
-    #[doc(hidden)]
-    pub fn shape() -> Self {
-        Self(PhantomData)
-    }
-}
-
 /// What a node is, read off the type of its closure, so that building a DAG runs nothing of the user's.
 pub trait Shape<C> {
     /// The node's output.
@@ -339,7 +317,7 @@ impl<T: 'static> Slot<T> {
     pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
         let output = cx.sources.contains(&self.id()).then(|| cx.cx.frame.output(self.node));
         match output.flatten() {
-            Some(Output::Value(output)) if let Some(value) = output.get() => value,
+            Some(output) if let Some(value) = output.get() => value,
             _ => unbound(&format!("node number {}", self.node)),
         }
     }

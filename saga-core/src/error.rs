@@ -257,6 +257,8 @@ pub struct NodeReport {
     pub node: NodePath,
     /// How it stands.
     pub state: ActionState,
+    /// True if its action declares an undo.
+    pub has_undo: bool,
     /// True if its effect may have happened without an output.
     pub in_doubt: bool,
     /// How often its action was started.
@@ -304,7 +306,13 @@ impl SagaReport {
 
     /// Effects that are there and could not be undone.
     pub fn remain(&self) -> impl Iterator<Item = &NodePath> {
-        self.nodes_in(ActionState::UndoFailed).filter(|n| !n.in_doubt).map(|n| &n.node)
+        // what a failed undo stands in front of was not undone either
+        let remains = |n: &&NodeReport| match n.state {
+            ActionState::UndoFailed => !n.in_doubt,
+            ActionState::Completed => n.has_undo,
+            _ => false,
+        };
+        self.nodes.iter().filter(remains).map(|n| &n.node)
     }
 
     /// Effects that may be there: nobody knows how these actions ended.
@@ -312,11 +320,7 @@ impl SagaReport {
         self.nodes_in(ActionState::UndoFailed).filter(|n| n.in_doubt).map(|n| &n.node)
     }
 
-    pub(crate) fn to_string(&self) -> String {
-        self.why()
-    }
-
-    fn why(&self) -> String {
+    pub(crate) fn why(&self) -> String {
         match (&self.cause, &self.error) {
             (Cause::Failed { node }, Some(error)) => format!("node `{node}`: {error}"),
             (Cause::Failed { node }, None) => format!("node `{node}` failed"),

@@ -1,1 +1,247 @@
-fn main() {}
+//! The repository's own commands: `cargo xtask test` and `cargo xtask ci`.
+//!
+//! Only `std`, so that the first command a newcomer runs compiles in a second.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+use std::{env, fs};
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test   what the tests need, all tests of the workspace, and the examples in the docs
+  ci     formatting, lints, docs, each feature alone, number of dependencies; then `test`
+  help   this text";
+
+/// How many crates `saga-core` may pull with its default features.
+const MAX_DEPENDENCIES: usize = 60;
+
+fn main() -> ExitCode {
+    let args = env::args().skip(1).collect::<Vec<_>>();
+    let result = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["test"] => Xtask::new().and_then(|mut xtask| xtask.test()),
+        ["ci"] => Xtask::new().and_then(|mut xtask| xtask.ci()),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        [] => return usage("no command given"),
+        [command @ ("test" | "ci"), ..] => {
+            return usage(&format!("`{command}` takes no arguments"));
+        }
+        [unknown, ..] => return usage(&format!("no command `{unknown}`")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("\nxtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage(problem: &str) -> ExitCode {
+    eprintln!("xtask: {problem}\n\n{USAGE}");
+    ExitCode::from(2)
+}
+
+/// What stopped a command, for whoever ran it.
+type Outcome<T = ()> = Result<T, String>;
+
+struct Xtask {
+    /// The repository.
+    root: PathBuf,
+    started: Instant,
+    /// The steps that are done.
+    steps: usize,
+    /// True for `ci`: environment variables that would re-bless expectations are not passed on.
+    strict: bool,
+}
+
+impl Xtask {
+    fn new() -> Outcome<Self> {
+        // set by `cargo run`, which may run a binary that another checkout has built
+        let package = env::var_os("CARGO_MANIFEST_DIR").ok_or("run it as `cargo xtask`")?;
+        let root =
+            Path::new(&package).parent().ok_or("the xtask package has no parent directory")?;
+        Ok(Self { root: root.to_path_buf(), started: Instant::now(), steps: 0, strict: false })
+    }
+
+    /// Installs what the tests need, and runs them.
+    fn test(&mut self) -> Outcome {
+        // compile-error tests show lines of the standard library, and differ where it has no sources
+        let sources = sysroot()?.join("lib/rustlib/src");
+        self.component("rust-src", sources.is_dir())?;
+        // `--all-targets` without the benches
+        let targets = ["--lib", "--bins", "--tests", "--examples"];
+        self.cargo("tests", &[&["test", "--workspace"], &targets[..]].concat())?;
+        self.cargo("tests in the docs", &["test", "--workspace", "--doc"])?;
+        let seconds = self.started.elapsed().as_secs_f64();
+        println!("\nxtask: all {} steps passed in {seconds:.1} s", self.steps);
+        Ok(())
+    }
+
+    /// Everything that a change must pass.
+    fn ci(&mut self) -> Outcome {
+        self.strict = true;
+        self.component("rustfmt", runs("fmt"))?;
+        self.component("clippy", runs("clippy"))?;
+        self.cargo("format", &["fmt", "--all", "--check"])?;
+        self.cargo("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+        let mut docs = cargo(&["doc", "--workspace", "--no-deps"]);
+        docs.env("RUSTDOCFLAGS", "-D warnings");
+        self.run("docs", docs)?;
+        self.features()?;
+        self.dependencies()?;
+        self.test()
+    }
+
+    /// Lints `saga-core` without features, and with each of its features alone.
+    fn features(&mut self) -> Outcome {
+        let manifest = self.root.join("saga-core/Cargo.toml");
+        let text = fs::read_to_string(&manifest)
+            .map_err(|error| format!("cannot read {}: {error}", manifest.display()))?;
+        let alone = ["clippy", "-p", "saga-core", "--no-default-features"];
+        let deny = ["--", "-D", "warnings"];
+        self.cargo("no features", &[&alone[..], &deny].concat())?;
+        for feature in features(&text) {
+            let args = [&alone[..], &["--features", feature], &deny].concat();
+            self.cargo(&format!("feature `{feature}` alone"), &args)?;
+        }
+        Ok(())
+    }
+
+    /// Counts what a user of `saga-core` compiles with it.
+    fn dependencies(&mut self) -> Outcome {
+        let step = self.begin("number of dependencies");
+        let mut tree = cargo(&["tree", "-p", "saga-core", "-e", "normal", "--prefix", "none"]);
+        let shown = show(&tree);
+        let tree = output(tree.current_dir(&self.root), &shown)?;
+        let count = crates(&tree).len();
+        println!("    saga-core pulls {count} crates, {MAX_DEPENDENCIES} are allowed");
+        if count > MAX_DEPENDENCIES {
+            return Err(format!(
+                "step `{}` failed: {count} crates, {MAX_DEPENDENCIES} are allowed; \
+                 `{shown}` lists them",
+                step.name
+            ));
+        }
+        self.end(&step);
+        Ok(())
+    }
+
+    /// Installs a component of the toolchain where it is missing.
+    fn component(&mut self, name: &str, there: bool) -> Outcome {
+        if there {
+            return Ok(());
+        }
+        let mut rustup = Command::new("rustup");
+        rustup.args(["component", "add", name]);
+        self.run(&format!("install {name}"), rustup)
+    }
+
+    fn cargo(&mut self, name: &str, args: &[&str]) -> Outcome {
+        self.run(name, cargo(args))
+    }
+
+    /// One step: a program that must succeed.
+    fn run(&mut self, name: &str, mut command: Command) -> Outcome {
+        let step = self.begin(name);
+        let shown = show(&command);
+        println!("    {shown}");
+        command.current_dir(&self.root);
+        if self.strict {
+            command.env_remove("TRYBUILD").env("INSTA_UPDATE", "no");
+        }
+        let status = command
+            .status()
+            .map_err(|error| format!("step `{name}`: cannot run `{shown}`: {error}"))?;
+        if !status.success() {
+            return Err(format!("step `{name}` failed ({status}); to repeat it alone: {shown}"));
+        }
+        self.end(&step);
+        Ok(())
+    }
+
+    fn begin(&mut self, name: &str) -> Step {
+        self.steps += 1;
+        println!("\n==> {}. {name}", self.steps);
+        Step { name: name.to_owned(), started: Instant::now() }
+    }
+
+    fn end(&self, step: &Step) {
+        println!("    {}: ok, {:.1} s", step.name, step.started.elapsed().as_secs_f64());
+    }
+}
+
+struct Step {
+    name: String,
+    started: Instant,
+}
+
+/// The cargo that runs this program, so that every step uses the same toolchain.
+fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args);
+    command
+}
+
+/// True if cargo has this subcommand.
+fn runs(subcommand: &str) -> bool {
+    cargo(&[subcommand, "--version"]).output().is_ok_and(|output| output.status.success())
+}
+
+/// Where the toolchain is.
+fn sysroot() -> Outcome<PathBuf> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let path = output(Command::new(rustc).args(["--print", "sysroot"]), "rustc --print sysroot")?;
+    Ok(PathBuf::from(path.trim()))
+}
+
+/// What a program that must succeed prints.
+fn output(command: &mut Command, shown: &str) -> Outcome<String> {
+    let output = command.output().map_err(|error| format!("cannot run `{shown}`: {error}"))?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("`{shown}` failed ({}):\n{stderr}", output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The command as one would type it.
+fn show(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
+    let mut words = Vec::new();
+    for (name, value) in command.get_envs() {
+        let value = value.unwrap_or_default().display();
+        words.push(format!("{}=\"{value}\"", name.display()));
+    }
+    words.push(program.display().to_string());
+    words.extend(command.get_args().map(|arg| arg.display().to_string()));
+    words.join(" ")
+}
+
+/// The names in the `[features]` table of a manifest, but for `default`.
+fn features(manifest: &str) -> impl Iterator<Item = &str> {
+    manifest
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| *line != "[features]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('=').map(|(name, _)| name.trim()))
+        .filter(|name| *name != "default")
+}
+
+/// The crates in the output of `cargo tree --prefix none`, each once and without the first, which is
+/// the package itself.
+fn crates(tree: &str) -> BTreeSet<(&str, &str)> {
+    let named = |line| {
+        let mut words = str::split_whitespace(line);
+        Some((words.next()?, words.next()?))
+    };
+    tree.lines().skip(1).filter_map(named).collect()
+}

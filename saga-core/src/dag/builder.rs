@@ -9,7 +9,7 @@ use petgraph::graph::DiGraph;
 
 use super::{Dag, DagError, InvalidName, Node, NodeIndex, NodeName, Plan, PlanKind, PlanNode, SagaName};
 use crate::action::ActionData;
-use crate::definition::{Done, Ends, Param, Pure, Scope, Shape, Slot, Source};
+use crate::definition::{Done, Ends, Param, Pure, Saga, Scope, Shape, Slot, Source};
 
 /// How many nodes a DAG may have unless the builder is told otherwise.
 pub(super) const DEFAULT_MAX_NODES: usize = 10_000;
@@ -208,6 +208,37 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<Pure<O>>> + Send + Sync + 'static,
     {
         self.step(name, bindings, closure)
+    }
+
+    /// The same as [`value`](Self::value), with a closure that returns the value: rustc then has one
+    /// place to say that it cannot be kept.
+    #[doc(hidden)]
+    pub fn computed<O, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        closure: F,
+    ) -> Slot<O>
+    where
+        O: ActionData,
+        F: for<'s> Fn(&'s Scope<C>) -> O + Send + Sync + 'static,
+    {
+        self.step_after(name, bindings, after, move |cx| cx.value::<O>(closure(cx)))
+    }
+
+    /// The same for the output of the saga `S`.
+    #[doc(hidden)]
+    pub fn computed_output<S, F>(
+        &mut self,
+        bindings: &[(&'static str, &[Source])],
+        closure: F,
+    ) -> Slot<S::Output>
+    where
+        S: Saga<Context = C>,
+        F: for<'s> Fn(&'s Scope<C>) -> S::Output + Send + Sync + 'static,
+    {
+        self.computed("output", bindings, &[], closure)
     }
 
     /// The last line of a saga, a literal: of an action, which is then a node of this name, or of a plain

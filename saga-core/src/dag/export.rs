@@ -4,9 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{ActionName, Dag, DagBuilder, DagError, Node, NodeBody, NodeIndex, NodeName, SagaName, UndoKind};
-use crate::action::ActionOutput;
 use crate::definition::Source;
-use crate::log::Payload;
 use crate::registry::ActionRegistry;
 
 /// The JSON of a DAG: everything that says which saga it is, and labels.
@@ -127,16 +125,6 @@ impl<C: Send + Sync + 'static> Dag<C> {
             builder.output(output);
         }
         builder.build()
-    }
-}
-
-impl<C: 'static> Dag<C> {
-    /// The constant's own output: the value that was given, not a decoded copy.
-    pub(crate) fn constant(&self, node: NodeIndex) -> Option<(&ActionOutput, &Payload)> {
-        match &self.node(node)?.body {
-            NodeBody::Constant { output, .. } => Some((output, &output.payload)),
-            _ => None,
-        }
     }
 }
 

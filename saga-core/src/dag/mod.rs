@@ -6,6 +6,7 @@ mod names;
 mod node;
 mod plan;
 mod policy;
+mod saga_dag;
 mod step;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub use names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};
 pub use node::Node;
 pub(crate) use node::NodeBody;
 pub use plan::{Plan, PlanKind, PlanNode};
+pub use saga_dag::SagaDag;
 pub use policy::{Policy, Retry, UndoKind};
 
 use crate::definition::Saga;

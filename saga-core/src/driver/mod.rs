@@ -6,17 +6,16 @@
 mod call;
 mod outcome;
 mod panics;
+mod turn;
 mod values;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use crate::action::Value;
 use crate::context::{ActionContext, RunInfo, Token};
@@ -24,7 +23,8 @@ use crate::log::{Entry, EntryKind, NodePath, SagaId, SagaStatus, Timestamp};
 use crate::machine::{ActionResult, Call, Effect, Event, Finish, Machine, VertexId};
 use crate::store::{Append, Created, NewSaga, RecordChange, SagaRecord, Store, StoreError, WorkerId};
 use call::{CallEnd, Calls};
-pub(crate) use outcome::{Outcome, Progress};
+use turn::{Appended, Turn, Woken};
+pub(crate) use outcome::Progress;
 pub(crate) use panics::note_places;
 pub(crate) use values::Values;
 
@@ -77,6 +77,17 @@ pub(crate) enum Creation {
     Failed(StoreError),
 }
 
+/// How a task ended.
+pub(crate) enum Ran {
+    /// This process is done with the saga; a stop cut these nodes off.
+    Through {
+        /// The nodes.
+        cut: Vec<NodePath>,
+    },
+    /// The new saga's id is taken: nothing was done, and nothing said to its handles.
+    Exists,
+}
+
 /// A saga in flight.
 pub(crate) struct Driver<C> {
     pub(crate) env: Arc<Environment<C>>,
@@ -90,45 +101,16 @@ pub(crate) struct Driver<C> {
     pub(crate) progress: watch::Sender<Progress>,
 }
 
-/// What a task has under way.
-struct Turn {
-    todo: VecDeque<Effect>,
-    calls: Calls,
-    append: Option<BoxFuture<'static, Result<Option<Box<SagaRecord>>, StoreError>>>,
-    timer: Option<Pin<Box<Sleep>>>,
-    /// Outputs that could not be stored, for their undos.
-    kept: HashMap<VertexId, Value>,
-    /// Why the last append failed.
-    store_error: Option<StoreError>,
-    stopped: bool,
-}
-
-/// What woke the task.
-enum Woken {
-    Appended(Result<Option<Box<SagaRecord>>, StoreError>),
-    Ended(Vec<(VertexId, CallEnd)>),
-    Tick,
-    Control(Control),
-}
-
 impl<C: Send + Sync + 'static> Driver<C> {
     /// Runs the saga until it has ended or this process must let go of it. `created` hears once whether
-    /// a new saga is in the store. Returns the nodes that a stop cut off.
+    /// a new saga is in the store.
     pub(crate) async fn run(
         mut self,
         first: Event,
         created: Option<tokio::sync::oneshot::Sender<Creation>>,
-    ) -> Vec<NodePath> {
+    ) -> Ran {
         let mut created = created;
-        let mut turn = Turn {
-            todo: self.machine.step(self.env.clock.now(), first).into(),
-            calls: Calls::default(),
-            append: None,
-            timer: None,
-            kept: HashMap::new(),
-            store_error: None,
-            stopped: false,
-        };
+        let mut turn = Turn::new(self.machine.step(self.env.clock.now(), first));
         let mut cut = Vec::new();
         loop {
             while let Some(effect) = turn.todo.pop_front() {
@@ -138,7 +120,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                         let _ = created.send(error.map_or(Creation::New, Creation::Failed));
                     }
                     self.finish(finish, turn.store_error.take());
-                    return cut;
+                    return Ran::Through { cut };
                 }
                 self.perform(effect, &mut turn);
             }
@@ -151,7 +133,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     self.report_status();
                     if turn.stopped {
                         self.let_go(None);
-                        return cut;
+                        return Ran::Through { cut };
                     }
                     vec![Event::Appended]
                 }
@@ -159,7 +141,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     if let Some(created) = created.take() {
                         let _ = created.send(Creation::Exists(existing));
                     }
-                    return cut;
+                    return Ran::Exists;
                 }
                 Woken::Appended(Err(error)) => {
                     turn.store_error = Some(error);
@@ -179,7 +161,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     // an append that is under way may be in or not: wait for the answer
                     if turn.append.is_none() {
                         self.let_go(None);
-                        return cut;
+                        return Ran::Through { cut };
                     }
                     turn.stopped = true;
                     Vec::new()
@@ -284,7 +266,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     fn append(
         &mut self,
         entries: Vec<Entry>,
-    ) -> BoxFuture<'static, Result<Option<Box<SagaRecord>>, StoreError>> {
+    ) -> BoxFuture<'static, Appended> {
         let store = self.env.store.clone();
         let change = self.change(&entries);
         if let Some(mut record) = self.new.take() {
@@ -325,7 +307,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             )
         });
         let failed = matches!(status, SagaStatus::RolledBack | SagaStatus::Stuck);
-        let error = failed.then(|| self.values.report(&self.machine, &self.run.id).to_string());
+        let error = failed.then(|| self.values.report(&self.machine, &self.run.id).why());
         RecordChange {
             wake_at: self.machine.wake_at(),
             error,
@@ -380,31 +362,4 @@ impl<C: Send + Sync + 'static> Driver<C> {
 pub(crate) struct ContextOf {
     pub(crate) call: Call,
     pub(crate) undo: bool,
-}
-
-impl Turn {
-    fn poll(
-        &mut self,
-        control: &mut mpsc::UnboundedReceiver<Control>,
-        task: &mut std::task::Context<'_>,
-    ) -> Poll<Woken> {
-        if let Some(append) = &mut self.append
-            && let Poll::Ready(result) = append.as_mut().poll(task)
-        {
-            self.append = None;
-            return Poll::Ready(Woken::Appended(result));
-        }
-        let mut ended = Vec::new();
-        self.calls.poll_ended(task, &mut ended);
-        if !ended.is_empty() {
-            return Poll::Ready(Woken::Ended(ended));
-        }
-        if let Poll::Ready(Some(message)) = control.poll_recv(task) {
-            return Poll::Ready(Woken::Control(message));
-        }
-        match &mut self.timer {
-            Some(timer) => timer.as_mut().poll(task).map(|()| Woken::Tick),
-            None => Poll::Pending,
-        }
-    }
 }

@@ -16,3 +16,10 @@ pub(crate) struct Progress {
     /// There once this process is done with the saga.
     pub(crate) outcome: Option<Arc<Outcome>>,
 }
+
+impl Progress {
+    /// This process has nothing to do with the saga (any more).
+    pub(crate) fn over(outcome: Outcome) -> Self {
+        Self { status: SagaStatus::Running, outcome: Some(Arc::new(outcome)) }
+    }
+}

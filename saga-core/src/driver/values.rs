@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ContextOf;
 use super::outcome::Outcome;
 use crate::action::{Action, ActionOutput};
-use crate::context::{ActionContext, Frame, Output};
+use crate::context::{ActionContext, Frame};
 use crate::dag::{Dag, NodeBody, NodeIndex};
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
 use crate::log::{Cause, Entry, EntryKind, Failure, FailureKind, SagaId, SagaStatus};
@@ -60,10 +60,7 @@ impl<C: Send + Sync + 'static> Values<C> {
 
     pub(super) fn output(&self, machine: &Machine, v: VertexId) -> Option<ActionOutput> {
         let (frame, node) = self.place(machine, v)?;
-        match frame.output(node) {
-            Some(Output::Value(output)) => Some(output.clone()),
-            _ => None,
-        }
+        frame.output(node).cloned()
     }
 
     pub(super) fn set(&self, machine: &Machine, v: VertexId, output: ActionOutput) {
@@ -75,7 +72,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     fn put(&self, node: NodeIndex, output: ActionOutput) {
         if let Some(slot) = self.root.outputs.get(node.index()) {
             // a node succeeds once
-            let _ = slot.set(Output::Value(output));
+            let _ = slot.set(output);
         }
     }
 
@@ -120,10 +117,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     fn saga_output(&self) -> Option<ActionOutput> {
-        match self.root.output(self.dag().output()?) {
-            Some(Output::Value(output)) => Some(output.clone()),
-            _ => None,
-        }
+        self.root.output(self.dag().output()?).cloned()
     }
 
     /// The outcome of a saga that ended in another process, or earlier in this one.
@@ -152,6 +146,7 @@ fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {
     let nodes = nodes.into_iter().map(|n| NodeReport {
         node: n.path,
         state: n.state,
+        has_undo: n.has_undo,
         in_doubt: n.in_doubt,
         attempts: n.attempts,
         error: n.failure.as_deref().map(ActionError::from_failure),

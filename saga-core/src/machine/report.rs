@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::{Part, Progress, State, Undo, VertexId};
-use crate::dag::PlanKind;
+use crate::dag::{PlanKind, UndoKind};
 use crate::log::{ActionState, Failure, NodePath};
 
 /// How a node stands.
@@ -18,6 +18,8 @@ pub struct NodeState {
     /// True if an effect may be there without an output: nobody knows how the action ended, or it
     /// failed and so did the undo that cleans up after it.
     pub in_doubt: bool,
+    /// True if its action declares an undo.
+    pub has_undo: bool,
     /// How often its action was started.
     pub attempts: u32,
     /// How its last attempt ended, if not well.
@@ -80,6 +82,7 @@ impl State {
         Some(NodeState {
             vertex: v,
             path: self.path(v),
+            has_undo: self.policy(v).is_some_and(|p| p.undo != UndoKind::Nothing),
             state,
             in_doubt,
             attempts: x.attempts,

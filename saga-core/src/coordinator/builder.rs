@@ -1,0 +1,132 @@
+//! Putting a coordinator together.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::definitions::{Definition, Definitions};
+use super::{Coordinator, Inner};
+use crate::dag::DagError;
+use crate::definition::Saga;
+use crate::driver::{Clock, Environment, note_places};
+use crate::limits::Limits;
+use crate::machine::Config;
+use crate::registry::{ActionRegistry, RegistryError};
+use crate::store::{MemoryStore, Store, StoreError, WorkerId};
+
+/// Why a coordinator could not be built.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Two sagas, or two actions, have one name.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A saga's definition is not a DAG.
+    #[error("saga `{saga}`: {source}")]
+    Dag {
+        /// Which saga.
+        saga: &'static str,
+        /// What is wrong.
+        source: DagError,
+    },
+    /// The store failed while unfinished sagas were claimed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Collects what a [`Coordinator`] needs.
+pub struct CoordinatorBuilder<C> {
+    context: C,
+    store: Option<Arc<dyn Store>>,
+    actions: ActionRegistry<C>,
+    sagas: Vec<Result<Definition<C>, BuildError>>,
+    config: Config,
+    limits: Limits,
+}
+
+impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
+    pub(super) fn new(context: C) -> Self {
+        Self {
+            context,
+            store: None,
+            actions: ActionRegistry::new(),
+            sagas: Vec::new(),
+            config: Config::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Where logs are kept; default a [`MemoryStore`], which a crash empties.
+    pub fn store(self, store: impl Store) -> Self {
+        Self { store: Some(Arc::new(store)), ..self }
+    }
+
+    /// Registers a saga and all of its actions.
+    pub fn saga<S: Saga<Context = C>>(mut self) -> Self {
+        let definition = Definition::of::<S>();
+        self.sagas.push(definition.map_err(|source| BuildError::Dag { saga: S::NAME, source }));
+        self
+    }
+
+    /// Registers actions for DAGs that are built at run time.
+    pub fn actions(self, actions: ActionRegistry<C>) -> Self {
+        Self { actions, ..self }
+    }
+
+    /// How large parameters and outputs may be.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// How many calls of one saga may be in flight; default any number. With 1, nodes run in topological
+    /// order, ties by declaration, and undos in exact reverse.
+    pub fn max_concurrency(mut self, calls: usize) -> Self {
+        self.config.max_concurrency = Some(calls.max(1));
+        self
+    }
+
+    /// How long an action may go on after its saga began to unwind, before it is dropped and in doubt;
+    /// default 30 s.
+    pub fn abandon_after(mut self, after: Duration) -> Self {
+        self.config.abandon_after = after;
+        self
+    }
+
+    /// The coordinator. Goes on with everything in the store that is unfinished and known here.
+    ///
+    /// Call it inside a tokio runtime with time enabled: the sagas run on it.
+    ///
+    /// # Errors
+    /// [`BuildError`] if two things have one name, or the store fails.
+    pub async fn build(self) -> Result<Coordinator<C>, BuildError> {
+        note_places();
+        let mut definitions = Definitions::new(self.actions);
+        for saga in self.sagas {
+            definitions.add(saga?)?;
+        }
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let env = Environment {
+            user: Arc::new(self.context),
+            store,
+            worker: WorkerId::generate(),
+            clock: Clock::new(),
+            limits: self.limits,
+        };
+        let mut inner = Inner {
+            env: Arc::new(env),
+            config: self.config,
+            definitions,
+            live: Mutex::new(HashMap::new()),
+            left: Notify::new(),
+            closing: AtomicBool::new(false),
+            unknown: Vec::new(),
+        };
+        inner.unknown = inner.learn_versions().await?;
+        let inner = Arc::new(inner);
+        inner.recover().await?;
+        Ok(Coordinator { inner })
+    }
+}

@@ -1,0 +1,132 @@
+//! The sagas and actions that a coordinator knows.
+
+use std::any::TypeId;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::action::{ActionData, Value, decode};
+use crate::dag::{Dag, DagError, NodeBody};
+use crate::definition::Saga;
+use crate::error::ActionError;
+use crate::log::Payload;
+use crate::registry::{ActionRegistry, RegistryError};
+
+/// A saga that can be run: its DAG, and how its parameters are read.
+pub(super) struct Definition<C> {
+    pub(super) dag: Arc<Dag<C>>,
+    pub(super) decode_params: fn(&Payload) -> Result<Value, ActionError>,
+    ty: Option<TypeId>,
+}
+
+impl<C> Clone for Definition<C> {
+    fn clone(&self) -> Self {
+        Self { dag: self.dag.clone(), decode_params: self.decode_params, ty: self.ty }
+    }
+}
+
+impl<C: Send + Sync + 'static> Definition<C> {
+    pub(super) fn of<S: Saga<Context = C>>() -> Result<Self, DagError> {
+        let dag = Arc::new(Dag::of::<S>()?);
+        Ok(Self { dag, decode_params: decode_value::<S>, ty: Some(TypeId::of::<S>()) })
+    }
+
+    pub(super) fn dynamic(dag: Arc<Dag<C>>) -> Self {
+        Self { dag, decode_params: decode_value::<serde_json::Value>, ty: None }
+    }
+}
+
+fn decode_value<T: ActionData>(payload: &Payload) -> Result<Value, ActionError> {
+    decode::<T>(payload).map(|params| Arc::new(params) as Value)
+}
+
+/// All of them.
+pub(super) struct Definitions<C> {
+    by_name: BTreeMap<String, Definition<C>>,
+    /// Also those that were rebuilt from what the store holds.
+    by_fingerprint: Mutex<HashMap<String, Definition<C>>>,
+    actions: ActionRegistry<C>,
+    /// Where each action name was seen first.
+    places: HashMap<(String, u32), String>,
+}
+
+impl<C: Send + Sync + 'static> Definitions<C> {
+    pub(super) fn new(actions: ActionRegistry<C>) -> Self {
+        let places = actions.names().filter_map(|name| actions.get(name.as_str()).ok());
+        let places = places.map(|a| ((a.name().to_string(), a.revision()), a.place())).collect();
+        Self { by_name: BTreeMap::new(), by_fingerprint: Mutex::default(), actions, places }
+    }
+
+    /// Adds a saga and its actions. The same saga twice is fine; two of one name are not.
+    pub(super) fn add(&mut self, definition: Definition<C>) -> Result<(), RegistryError> {
+        let name = definition.dag.name().to_string();
+        if let Some(first) = self.by_name.get(&name) {
+            if first.ty == definition.ty {
+                return Ok(());
+            }
+            let (first, second) = (first.dag.place().to_string(), definition.dag.place().to_string());
+            return Err(RegistryError::AlreadyRegistered { what: "saga", name, first, second });
+        }
+        for node in definition.dag.nodes() {
+            let NodeBody::Action(action) = &node.body else { continue };
+            let key = (action.name().to_string(), action.revision());
+            let second = action.place();
+            match self.places.get(&key) {
+                Some(first) if *first != second => {
+                    return Err(RegistryError::AlreadyRegistered {
+                        what: "action",
+                        name: key.0,
+                        first: first.clone(),
+                        second,
+                    });
+                }
+                Some(_) => {}
+                None => {
+                    self.places.insert(key, second);
+                }
+            }
+        }
+        self.remember(definition.clone());
+        self.by_name.insert(name, definition);
+        Ok(())
+    }
+
+    pub(super) fn remember(&self, definition: Definition<C>) {
+        let fingerprint = definition.dag.fingerprint().to_string();
+        self.fingerprints().insert(fingerprint, definition);
+    }
+
+    /// A definition for what the store holds, if this program has all that it takes.
+    pub(super) fn rebuild(&self, dag: &Payload, fingerprint: &str) -> Option<Definition<C>> {
+        let dag = Dag::from_json(dag.as_bytes(), &self.actions).ok()?;
+        // another revision of an action, another undo: not the saga that was started
+        (dag.fingerprint() == fingerprint).then(|| Definition::dynamic(Arc::new(dag)))
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Definition<C>> {
+        self.by_name.get(name)
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.by_name.keys().cloned().collect()
+    }
+
+    pub(super) fn known(&self, fingerprint: &str) -> Option<Definition<C>> {
+        self.fingerprints().get(fingerprint).cloned()
+    }
+
+    pub(super) fn all_fingerprints(&self) -> Vec<String> {
+        self.fingerprints().keys().cloned().collect()
+    }
+
+    /// Checks that another process could rebuild this DAG.
+    pub(super) fn check_actions(&self, dag: &Dag<C>) -> Result<(), RegistryError> {
+        for name in dag.nodes().filter_map(|node| node.action_name()) {
+            self.actions.get(name.as_str())?;
+        }
+        Ok(())
+    }
+
+    fn fingerprints(&self) -> std::sync::MutexGuard<'_, HashMap<String, Definition<C>>> {
+        self.by_fingerprint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

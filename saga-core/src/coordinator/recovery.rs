@@ -1,0 +1,179 @@
+//! Going on with what an earlier process left, and finding sagas that are not in memory.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+
+use super::definitions::Definition;
+use super::start::{Leave, running};
+use super::{Inner, Live, SagaHandle};
+use crate::action::ActionData;
+use crate::context::{CancelSignal, Frame, RunInfo};
+use crate::driver::{Control, Driver, Progress, Ran, Values};
+use crate::error::{SagaError, StartError};
+use crate::log::SagaId;
+use crate::machine::{Event, Machine, State};
+use crate::store::{SagaRecord, SagaVersion, StoreError, StoredSaga};
+
+/// How many sagas are claimed in one go.
+const CLAIM: usize = 256;
+
+impl<C: Send + Sync + 'static> Inner<C> {
+    /// Looks at the definitions of unfinished sagas; those of registered actions are rebuilt. Returns the
+    /// ones that this program does not know.
+    pub(super) async fn learn_versions(&self) -> Result<Vec<SagaVersion>, StoreError> {
+        let mut unknown = Vec::new();
+        for version in self.env.store.versions().await? {
+            if self.definitions.known(&version.fingerprint).is_some() {
+                continue;
+            }
+            match self.definitions.rebuild(&version.dag, &version.fingerprint) {
+                Some(definition) => self.definitions.remember(definition),
+                None => unknown.push(version),
+            }
+        }
+        Ok(unknown)
+    }
+
+    /// Claims everything unfinished that is known here, and goes on with it.
+    pub(super) async fn recover(self: &Arc<Self>) -> Result<(), StoreError> {
+        let fingerprints = self.definitions.all_fingerprints();
+        if fingerprints.is_empty() {
+            return Ok(());
+        }
+        loop {
+            let claimed = self.env.store.claim(&self.env.worker, &fingerprints, CLAIM).await?;
+            let last = claimed.len() < CLAIM;
+            for record in claimed {
+                self.resume(record);
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes on with one saga, in a task of its own: one bad log never stops the others.
+    fn resume(self: &Arc<Self>, record: SagaRecord) {
+        let Some(definition) = self.definitions.known(&record.fingerprint) else { return };
+        let (progress, watcher) = watch::channel(Progress { status: record.status, ..running() });
+        let (control, orders) = mpsc::unbounded_channel();
+        let cut = Arc::new(Mutex::new(Vec::new()));
+        let live = Live {
+            name: record.name.clone(),
+            params: record.params.clone(),
+            progress: watcher,
+            control,
+            cut: cut.clone(),
+        };
+        let id = record.id.clone();
+        self.live().insert(id.clone(), live);
+        let inner = self.clone();
+        tokio::spawn(async move {
+            let _leave = Leave { inner: inner.clone(), id: id.clone() };
+            let loaded = inner.load(record, definition, orders, progress.clone()).await;
+            match loaded {
+                Ok(driver) => {
+                    if let Ran::Through { cut: nodes } = driver.run(Event::Recovered, None).await {
+                        *cut.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
+                    }
+                }
+                Err(error) => {
+                    progress.send_modify(|p| p.outcome = Some(Arc::new(Err(error))));
+                }
+            }
+        });
+    }
+
+    async fn load(
+        &self,
+        record: SagaRecord,
+        definition: Definition<C>,
+        control: mpsc::UnboundedReceiver<Control>,
+        progress: watch::Sender<Progress>,
+    ) -> Result<Driver<C>, SagaError> {
+        let id = record.id.clone();
+        let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
+        let stored = match self.env.store.load(&id).await {
+            Ok(Some(stored)) => stored,
+            Ok(None) => return Err(corrupt("it is no longer in the store".to_string())),
+            Err(StoreError::Corrupt { seq, why, .. }) => {
+                return Err(corrupt(format!("its log is corrupt at entry {seq}: {why}")));
+            }
+            Err(source) => return Err(SagaError::Store { saga: id, source }),
+        };
+        let plan = definition.dag.plan().clone();
+        let machine = Machine::recover(plan, self.config, record.epoch, &stored.entries)
+            .map_err(|e| corrupt(e.to_string()))?;
+        let values = self.values(&definition, &stored, machine.state()).map_err(corrupt)?;
+        let run = RunInfo { id: id.clone(), birth: record.birth, cancel: CancelSignal::default() };
+        if machine.state().cause().is_some() {
+            run.cancel.set();
+        }
+        Ok(Driver {
+            env: self.env.clone(),
+            machine,
+            values,
+            run: Arc::new(run),
+            epoch: record.epoch,
+            new: None,
+            control,
+            progress,
+        })
+    }
+
+    fn values(
+        &self,
+        definition: &Definition<C>,
+        stored: &StoredSaga,
+        state: &State,
+    ) -> Result<Values<C>, String> {
+        let payload = stored.record.params.clone();
+        let params = (definition.decode_params)(&payload);
+        let params = params.map_err(|e| format!("its parameters do not decode: {e}"))?;
+        let values = Values::new(Frame::new(definition.dag.clone(), params, payload));
+        values.load(state, &stored.entries)?;
+        Ok(values)
+    }
+
+    /// A handle of a saga, running here or at rest in the store.
+    pub(super) async fn find<O: ActionData>(
+        &self,
+        id: &SagaId,
+    ) -> Result<Option<SagaHandle<O>>, StartError> {
+        if let Some(live) = self.live().get(id) {
+            return Ok(Some(SagaHandle::new(id.clone(), live.progress.clone())));
+        }
+        match self.at_rest(id).await {
+            Ok(progress) => Ok(Some(SagaHandle::new(id.clone(), watch::channel(progress).1))),
+            Err(StartError::Store(StoreError::NotFound { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How a saga stands that this process does not run, from the store.
+    pub(super) async fn at_rest(&self, id: &SagaId) -> Result<Progress, StartError> {
+        let stored = self.env.store.load(id).await?;
+        let stored = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?;
+        let status = stored.record.status;
+        if !status.is_ended() {
+            let error = match stored.record.parked_reason {
+                Some(reason) => SagaError::Parked { saga: id.clone(), reason },
+                None => SagaError::LostOwnership { saga: id.clone() },
+            };
+            return Ok(Progress { status, ..Progress::over(Err(error)) });
+        }
+        let corrupt = |why: String| StartError::Corrupt { saga: id.clone(), why };
+        let fingerprint = &stored.record.fingerprint;
+        let definition = self.definitions.known(fingerprint);
+        let definition = definition
+            .or_else(|| self.definitions.rebuild(&stored.record.dag, fingerprint))
+            .ok_or_else(|| corrupt("it was run by a version of the saga that is not registered".into()))?;
+        let state = State::fold(definition.dag.plan().clone(), &stored.entries)
+            .map_err(|e| corrupt(e.to_string()))?;
+        let values = self.values(&definition, &stored, &state).map_err(corrupt)?;
+        let outcome = values.ended(&state, id);
+        let outcome = outcome.ok_or_else(|| corrupt("its log has no end".to_string()))?;
+        Ok(Progress { status, ..Progress::over(outcome) })
+    }
+}

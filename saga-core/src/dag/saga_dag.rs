@@ -1,0 +1,76 @@
+//! A DAG that was built at run time, with the parameters of one run.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Dag, Node, NodeIndex, SagaName};
+use crate::action::encode;
+use crate::error::ActionError;
+use crate::log::Payload;
+
+/// One run of a DAG of actions that look up their inputs by name. Immutable.
+///
+/// ```
+/// use saga_core::{ActionFunc, BoxError, SagaDag};
+/// use saga_core::dag::{DagBuilder, Node};
+/// let greet = ActionFunc::<(), String>::new_noop_undo("greet", |cx: saga_core::ActionContext<()>| async move {
+///     let name = cx.saga_params::<String>()?;
+///     Ok::<_, BoxError>(format!("hello {name}"))
+/// })?;
+/// let mut dag = DagBuilder::new("Greet")?;
+/// dag.append(Node::action("greet", greet)?)?;
+/// let saga = SagaDag::new(dag.build()?, &"Ada")?;
+/// assert_eq!(saga.saga_name().as_str(), "Greet");
+/// # Ok::<(), BoxError>(())
+/// ```
+pub struct SagaDag<C> {
+    pub(crate) dag: Arc<Dag<C>>,
+    pub(crate) params: Payload,
+}
+
+impl<C: Send + Sync + 'static> SagaDag<C> {
+    /// A DAG and what it is run with; actions read it with
+    /// [`cx.saga_params`](crate::ActionContext::saga_params).
+    ///
+    /// # Errors
+    /// [`ActionError::SerializeFailed`] if the parameters cannot be encoded.
+    pub fn new<P: Serialize + ?Sized>(
+        dag: impl Into<Arc<Dag<C>>>,
+        params: &P,
+    ) -> Result<Self, ActionError> {
+        Ok(Self { dag: dag.into(), params: encode(params)? })
+    }
+
+    /// The saga's durable name.
+    pub fn saga_name(&self) -> &SagaName {
+        self.dag.name()
+    }
+
+    /// The DAG.
+    pub fn dag(&self) -> &Arc<Dag<C>> {
+        &self.dag
+    }
+
+    /// The node with this name.
+    pub fn node(&self, name: &str) -> Option<&Node<C>> {
+        self.dag.node(self.dag.node_index(name)?)
+    }
+
+    /// The place of the node with this name.
+    pub fn node_index(&self, name: &str) -> Option<NodeIndex> {
+        self.dag.node_index(name)
+    }
+
+    /// The nodes, in the order of declaration.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node<C>> {
+        self.dag.nodes()
+    }
+}
+
+impl<C: 'static> fmt::Debug for SagaDag<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SagaDag").field("dag", &self.dag).field("params", &self.params).finish()
+    }
+}

@@ -1,0 +1,14 @@
+//! An action called like a function.
+#![allow(unused_imports)]
+
+use saga_core::prelude::*;
+use ui_tests::{actions::*, types::*};
+
+saga! {
+    S<Agency>(trip: TripRequest) -> String {
+        let hotel = book_hotel(&trip.city, 2);
+        note { text: &hotel.name }
+    }
+}
+
+fn main() {}

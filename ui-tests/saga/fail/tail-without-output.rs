@@ -1,0 +1,14 @@
+//! The last line returns something, and the saga does not.
+#![allow(unused_imports)]
+
+use saga_core::prelude::*;
+use ui_tests::{actions::*, types::*};
+
+saga! {
+    S<Agency>(trip: TripRequest) {
+        let _car = rent_car { city: &trip.city };
+        price_trip { trip }
+    }
+}
+
+fn main() {}

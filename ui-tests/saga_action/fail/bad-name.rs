@@ -1,0 +1,13 @@
+//! A durable name with a slash.
+#![allow(unused_imports)]
+
+use saga_core::prelude::*;
+use ui_tests::types::*;
+
+#[saga_action(no_undo, name = "book/flight")]
+async fn book(leg: &Leg) -> Result<u32, String> {
+    let _ = leg;
+    Ok(1)
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! The undo names what the action does not take.
+#![allow(unused_imports)]
+
+use saga_core::prelude::*;
+use ui_tests::types::*;
+
+#[saga_action(undo = unbook(outptu, lge))]
+async fn book(leg: &Leg) -> Result<Flight, String> {
+    let _ = leg;
+    Ok(Flight { no: 1 })
+}
+
+#[allow(dead_code)]
+async fn unbook(_flight: &Flight, _leg: &Leg) -> Result<(), String> {
+    Ok(())
+}
+
+fn main() {}

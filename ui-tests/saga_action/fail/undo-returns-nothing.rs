@@ -1,0 +1,15 @@
+//! The undo does not say whether it succeeded.
+#![allow(unused_imports)]
+
+use saga_core::prelude::*;
+use ui_tests::types::*;
+
+#[saga_action(undo = unbook(output))]
+async fn book(leg: &Leg) -> Result<Flight, String> {
+    let _ = leg;
+    Ok(Flight { no: 1 })
+}
+
+async fn unbook(_flight: &Flight) {}
+
+fn main() {}

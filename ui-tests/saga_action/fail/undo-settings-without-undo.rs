@@ -1,0 +1,13 @@
+//! Settings of an undo that is not there.
+#![allow(unused_imports)]
+
+use saga_core::prelude::*;
+use ui_tests::types::*;
+
+#[saga_action(no_undo, undo_timeout = "3s")]
+async fn book(leg: &Leg) -> Result<u32, String> {
+    let _ = leg;
+    Ok(1)
+}
+
+fn main() {}

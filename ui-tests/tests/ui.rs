@@ -1,0 +1,15 @@
+//! What the compiler says to the users of the macros. See README.md.
+
+#[test]
+fn saga_action() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("saga_action/pass/*.rs");
+    cases.compile_fail("saga_action/fail/*.rs");
+}
+
+#[test]
+fn saga() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("saga/pass/*.rs");
+    cases.compile_fail("saga/fail/*.rs");
+}
