@@ -16,7 +16,15 @@ struct Shop {
     said: Mutex<Vec<String>>,
     /// How often `flaky` still fails.
     failures: AtomicU32,
-    hold: tokio::sync::Semaphore,
+    hold: Hold,
+}
+
+struct Hold(tokio::sync::Semaphore);
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self(tokio::sync::Semaphore::new(0))
+    }
 }
 
 impl Shop {
@@ -62,7 +70,7 @@ async fn pay(cx: &ActionContext<Arc<Shop>>, how: &str) -> Result<String, ShopErr
         "broken" => Err(ShopError::Broken),
         "panic" => panic!("the till is on fire"),
         "wait" => {
-            let permit = cx.hold.acquire().await;
+            let permit = cx.hold.0.acquire().await;
             drop(permit);
             Ok("waited".into())
         }
@@ -241,14 +249,13 @@ async fn sizes_are_limited_and_an_output_over_the_limit_is_undone() -> Result<()
 }
 
 #[saga_action(undo = shrink(output))]
-async fn grow(size: usize) -> Result<String, String> {
+async fn grow(_cx: &ActionContext<Arc<Shop>>, size: usize) -> Result<String, String> {
     Ok("x".repeat(size))
 }
-async fn shrink(output: &String) -> Result<(), String> {
-    SHRUNK.lock().unwrap().push(output.len());
+async fn shrink(cx: &Cx, output: &str) -> Result<(), String> {
+    cx.say(format!("shrink {}", output.len()));
     Ok(())
 }
-static SHRUNK: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 saga! {
     Big<Arc<Shop>>(size: usize) {
@@ -278,7 +285,7 @@ async fn a_shutdown_hands_over_and_the_next_coordinator_goes_on() -> Result<(), 
     assert!(matches!(late, StartError::ShutDown), "{late}");
     drop(sec);
 
-    shop.hold.add_permits(1);
+    shop.hold.0.add_permits(1);
     let sec = open(&shop)?.build().await?;
     let found = sec.get::<String>("order-1").await?.ok_or("not found")?;
     assert_eq!(found.await?, "book waited 1");
@@ -297,7 +304,7 @@ async fn dropping_the_callers_future_does_not_drop_the_saga() -> Result<(), Any>
         .await?;
     let running = sec.run(buy("book", "wait"));
     assert!(tokio::time::timeout(Duration::from_millis(20), running).await.is_err());
-    shop.hold.add_permits(1);
+    shop.hold.0.add_permits(1);
     let report = sec.shutdown(Duration::from_secs(5)).await?;
     assert_eq!(report.interrupted, []);
     Ok(())

@@ -7,9 +7,9 @@ use futures_util::future::BoxFuture;
 pub use serde;
 use serde::Serialize;
 
-use crate::action::{ActionData, ActionOutput, Failed, Value, stored};
+use crate::action::{ActionData, Failed, Value, stored};
 use crate::context::ActionContext;
-use crate::definition::{ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed};
+use crate::definition::{ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed};
 use crate::error::{ActionError, BoxError, UndoError};
 
 /// What an action's function returns.
@@ -128,6 +128,9 @@ pub fn output<O: 'static>(output: &Option<Value>) -> Option<&O> {
     output.as_ref().and_then(|value| value.downcast_ref())
 }
 
+/// That a saga's parameter can be stored.
+pub fn assert_data<T: ActionData>() {}
+
 /// Is the last line of a saga a step or a value? (autoref specialization)
 pub struct Tail<'t, T>(pub &'t T);
 
@@ -203,13 +206,5 @@ impl<S: Saga> Shape<S::Context> for WholeOutput<S> {
     type Output = S::Output;
     fn action() -> Option<ActionSpec> {
         None
-    }
-}
-
-/// What a computed node leaves.
-pub(crate) fn computed<O: ActionData>(value: O) -> Stop {
-    match ActionOutput::new(value) {
-        Ok(output) => Stop::Output(output),
-        Err(error) => Stop::Failed(Failed::from(error).permanent()),
     }
 }

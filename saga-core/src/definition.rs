@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::__private::{ActionFailure, computed};
+use crate::__private::ActionFailure;
 use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
 use crate::context::ActionContext;
 use crate::dag::{DagBuilder, NodeIndex, Policy};
@@ -216,6 +216,14 @@ impl<C: Send + Sync + 'static> Scope<C> {
     #[doc(hidden)]
     pub fn done<O, S: Shape<C>>(&self, _: O, _: S) -> Done<S> {
         Done(PhantomData)
+    }
+}
+
+/// What a computed node leaves.
+pub(crate) fn computed<O: ActionData>(value: O) -> Stop {
+    match ActionOutput::new(value) {
+        Ok(output) => Stop::Output(output),
+        Err(error) => Stop::Failed(Failed::from(error).permanent()),
     }
 }
 

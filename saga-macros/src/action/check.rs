@@ -7,7 +7,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    FnArg, GenericArgument, GenericParam, Lifetime, ParenthesizedGenericArguments, Pat, PatType,
+    FnArg, GenericArgument, GenericParam, Generics, Lifetime, ParenthesizedGenericArguments, Pat, PatType,
     Path, PathArguments, ReturnType, Type, TypeFnPtr, TypeReference, parse_quote,
 };
 
@@ -17,6 +17,8 @@ use crate::errors::{Errors, did_you_mean, list};
 
 pub(super) struct Action {
     pub(super) function: Function,
+    /// Its lifetimes.
+    pub(super) generics: Generics,
     pub(super) args: Args,
     pub(super) krate: Path,
     pub(super) durable_name: String,
@@ -51,7 +53,15 @@ pub(super) struct Returned {
     pub(super) span: Span,
 }
 
+/// The error for a method, beside which no struct could stand.
+pub(super) fn receiver(function: &Function) -> Option<syn::Error> {
+    let this = function.sig.receiver()?;
+    let message = "an action is a function outside of `impl` blocks: it has no `self`";
+    Some(syn::Error::new_spanned(this, message))
+}
+
 pub(super) fn check(mut function: Function, args: Args, errors: &mut Errors) -> Action {
+    let generics = if generic(&function) { Generics::default() } else { function.sig.generics.clone() };
     let krate = args.krate.clone().unwrap_or_else(|| parse_quote!(::saga_core));
     let name = function.sig.ident.clone();
     let before = errors.count();
@@ -65,6 +75,7 @@ pub(super) fn check(mut function: Function, args: Args, errors: &mut Errors) -> 
     let elided = elide.used.then_some(elide.lifetime);
     Action {
         function,
+        generics,
         args,
         krate,
         durable_name,
@@ -103,10 +114,8 @@ fn parameters(
     for (i, param) in function.sig.inputs.iter().enumerate() {
         let param = match param {
             FnArg::Typed(param) => param,
-            FnArg::Receiver(this) => {
-                errors.at(this, "an action is a free function: it has no `self`");
-                continue;
-            }
+            // reported by `receiver`
+            FnArg::Receiver(_) => continue,
         };
         if i == 0 {
             match self::context(param) {
@@ -141,6 +150,9 @@ fn parameters(
                 continue;
             }
             _ => {}
+        }
+        if generic(function) {
+            continue;
         }
         elide.visit_type_mut(&mut ty);
         inputs.push(Input { name, ty });
@@ -187,13 +199,19 @@ fn types(arguments: &PathArguments) -> impl Iterator<Item = &Type> {
 /// Output and error: as written where the type is a `Result<..>`, else by projection out of an alias.
 fn returned(function: &Function, krate: &Path, errors: &mut Errors) -> (Returned, Returned) {
     let sig = &function.sig;
-    let unknown = |span| Returned { ty: quote!(()), span };
+    let unknown = |span| {
+        let error = Returned { ty: quote_spanned!(span=> ::std::string::String), span };
+        (Returned { ty: quote_spanned!(span=> ()), span }, error)
+    };
+    if generic(function) {
+        return unknown(sig.ident.span());
+    }
     let ty = match &sig.output {
         ReturnType::Type(_, ty) => &**ty,
         ReturnType::Default => {
             let message = format!("action `{}` must return a `Result<Output, Error>`", sig.ident);
             errors.at(&sig.ident, message);
-            return (unknown(sig.ident.span()), unknown(sig.ident.span()));
+            return unknown(sig.ident.span());
         }
     };
     let last = match ty {
@@ -203,7 +221,7 @@ fn returned(function: &Function, krate: &Path, errors: &mut Errors) -> (Returned
             let message =
                 format!("action `{}` must return a `Result<{text}, Error>`, not `{text}`", sig.ident);
             errors.at(ty, message);
-            return (unknown(ty.span()), unknown(ty.span()));
+            return unknown(ty.span());
         }
     };
     let mut written = last.filter(|last| last.ident == "Result").map(|last| types(&last.arguments));
@@ -220,8 +238,14 @@ fn returned(function: &Function, krate: &Path, errors: &mut Errors) -> (Returned
         }
         None => Returned { ty: projection, span: ty.span() },
     };
-    let returned = quote_spanned!(ty.span()=> <#ty as #krate::__private::ActionReturn>);
-    (part(quote!(#returned::Ok)), part(quote!(#returned::Err)))
+    let returned = quote!(#krate::__private::ActionReturn);
+    let output = part(quote_spanned!(ty.span()=> <#ty as #returned>::Ok));
+    (output, part(quote_spanned!(ty.span()=> <#ty as #returned>::Err)))
+}
+
+/// True for a function with type or const parameters, which are reported.
+fn generic(function: &Function) -> bool {
+    function.sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_)))
 }
 
 /// True for types that are certainly no alias of a `Result`.

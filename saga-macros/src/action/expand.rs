@@ -34,7 +34,7 @@ pub(super) fn expand(action: &Action, errors: Errors) -> TokenStream {
 /// The struct. After the function, which is what rustc names when a name is used twice.
 fn inputs(action: &Action, cfgs: &[&Attribute]) -> TokenStream {
     let (vis, name) = (&action.function.vis, &action.function.sig.ident);
-    let generics = &action.function.sig.generics;
+    let generics = &action.generics;
     let clause = &generics.where_clause;
     let Lifetimes { declared, .. } = Lifetimes::of(action);
     let declared = angled(&declared);
@@ -60,7 +60,7 @@ struct Lifetimes {
 
 impl Lifetimes {
     fn of(action: &Action) -> Self {
-        let generics = &action.function.sig.generics;
+        let generics = &action.generics;
         let elided = action.elided.iter().map(ToTokens::to_token_stream);
         let declared = generics.lifetimes().map(ToTokens::to_token_stream).chain(elided.clone());
         let used = generics.lifetimes().map(|l| l.lifetime.to_token_stream()).chain(elided);
@@ -74,7 +74,7 @@ fn angled(list: &[TokenStream]) -> Option<TokenStream> {
 
 fn typed(action: &Action) -> TokenStream {
     let (krate, name) = (&action.krate, &action.function.sig.ident);
-    let clause = &action.function.sig.generics.where_clause;
+    let clause = &action.generics.where_clause;
     let Lifetimes { declared, used } = Lifetimes::of(action);
     let (declared, used) = (angled(&declared), angled(&used));
     let (output, error) = (&action.output.ty, &action.error.ty);
@@ -88,7 +88,7 @@ fn typed(action: &Action) -> TokenStream {
 
 fn step(action: &Action) -> TokenStream {
     let (krate, name) = (&action.krate, &action.function.sig.ident);
-    let clause = &action.function.sig.generics.where_clause;
+    let clause = &action.generics.where_clause;
     let Lifetimes { mut declared, used } = Lifetimes::of(action);
     let statics = used.iter().map(|_| quote!('static)).collect::<Vec<_>>();
     let (used, statics) = (angled(&used), angled(&statics));
@@ -98,8 +98,8 @@ fn step(action: &Action) -> TokenStream {
             quote_spanned!(alias.span()=> <#alias as #krate::__private::Context>::User)
         }
         None => {
-            declared.push(quote!(__C: ::core::marker::Send + ::core::marker::Sync + 'static));
-            quote!(__C)
+            declared.push(quote!(AnyContext: ::core::marker::Send + ::core::marker::Sync + 'static));
+            quote!(AnyContext)
         }
     };
     let declared = angled(&declared);
@@ -161,14 +161,19 @@ fn act(action: &Action, cx: &Ident) -> TokenStream {
     let when = action.args.retry.as_ref().and_then(|retry| retry.when.as_ref());
     let retryable = when.map_or_else(|| quote!(true), predicate);
     let at = Span::call_site().located_at(action.error.span);
+    // typed, so that an alias of something else than a `Result` is reported where it is written only
     let result = quote_spanned! {Span::call_site().located_at(action.output.span)=>
-        #krate::__private::ActionReturn::result(#name(#cx #(self.#inputs),*).await)
+        let __result: ::core::result::Result<
+            <Self as #krate::Typed>::Output,
+            <Self as #krate::Typed>::Error,
+        > = #name(#cx #(self.#inputs),*).await;
     };
     let failed = quote_spanned! {at=>
         #krate::__private::failed::<Self>(#error, __payload, __in_doubt, __in_doubt || __retryable)
     };
-    quote! {
-        match #result {
+    quote! {{
+        #result
+        match __result {
             ::core::result::Result::Ok(__output) => #krate::__private::produced::<Self>(__output),
             ::core::result::Result::Err(#error) => {
                 #[allow(unused_imports)]
@@ -179,7 +184,7 @@ fn act(action: &Action, cx: &Ident) -> TokenStream {
                 #failed
             }
         }
-    }
+    }}
 }
 
 fn call_undo(action: &Action, undo: &Undo, cx: &Ident) -> TokenStream {
@@ -200,8 +205,7 @@ fn call_undo(action: &Action, undo: &Undo, cx: &Ident) -> TokenStream {
         quote_spanned!(here=> #this.#name)
     });
     let call = quote_spanned! {at=> {
-        let __undone: ::core::result::Result<(), _> = #path(#cx #(#inputs),*).await;
-        #krate::__private::undone(__undone)
+        #krate::__private::UndoReturn::undone(#path(#cx #(#inputs),*).await)
     }};
     let given = quote!(#krate::__private::output::<<Self as #krate::Typed>::Output>(&__output));
     match undo.inputs.iter().find(|input| input.name == "output") {

@@ -20,6 +20,10 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
             return quote!(#item #errors);
         }
     };
+    if let Some(error) = check::receiver(&function) {
+        let error = error.into_compile_error();
+        return quote!(#item #error);
+    }
     let args = args::parse(args, &mut errors);
     let action = check::check(function, args, &mut errors);
     expand::expand(&action, errors)

@@ -9,7 +9,7 @@ use syn::{Expr, Stmt, Type, parse_quote};
 
 use super::ast::{Call, Form, Head, Node, Saga, Step, Tail};
 use super::resolve::{Line, Wired, Wiring};
-use super::structure::{impls, structure};
+use super::structure::{impls, stored, structure};
 use crate::errors::position;
 use crate::names::{Read, read};
 
@@ -18,7 +18,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     let Head { krate, name, context, .. } = head;
     let output = output(head);
     let structure = structure(head);
-    let impls = impls(head);
+    let (impls, stored) = (impls(head), stored(head));
     let durable = name.unraw().to_string();
     let place = position(name.span())
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
@@ -30,6 +30,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
         #structure
         const _: () = {
             #impls
+            #stored
             impl #krate::Saga for #name {
                 type Context = #context;
                 type Output = #output;
@@ -70,7 +71,7 @@ fn body(saga: &Saga, wired: &Wired, dag: &Ident) -> TokenStream {
         Line::End => quote!(#dag.end();),
         Line::Node(node, wiring) => self::node(node, wiring, dag),
     });
-    let tail = tail(saga, &wired.tail, dag);
+    let tail = tail(saga, wired, dag);
     quote!(#(#params)* #(#lines)* #tail)
 }
 
@@ -84,24 +85,29 @@ fn node(node: &Node, wiring: &Wiring, dag: &Ident) -> TokenStream {
     };
     let text = name.unraw().to_string();
     let cx = local("__cx", Span::call_site());
+    let broken = match &node.step {
+        Step::Broken(error) => Some(error),
+        _ => wiring.broken.as_ref(),
+    };
+    if let Some(error) = broken {
+        let error = error.to_compile_error();
+        return quote!(#(#attrs)* let #name = #error;);
+    }
     let closure = match &node.step {
         Step::Call(call) => match &node.ty {
             None => called(call, wiring, &cx),
-            Some(ty) => {
-                let leaf = local("__leaf", Span::call_site());
-                run(call, ty, wiring, &cx, &leaf)
-            }
+            Some(ty) => run(call, ty, wiring, &cx),
         },
         Step::Value(expr) => value(expr, node.ty.as_ref(), wiring, &cx),
-        Step::Broken(error) => {
-            let error = error.to_compile_error();
-            return quote!(#(#attrs)* let #name = #error;);
-        }
+        Step::Broken(_) => TokenStream::new(),
     };
     let wrong = wrong(wiring);
     let bindings = bindings(wiring);
     let call = match (&node.step, wiring.after.as_slice()) {
-        (Step::Value(_), []) => quote!(#dag.value(#text, #bindings, #closure)),
+        (Step::Value(expr), after) => {
+            let computed = local("computed", unwrapped(expr).span());
+            quote!(#dag.#computed(#text, #bindings, &[#(#after.id()),*], #closure))
+        }
         (_, []) => quote!(#dag.step(#text, #bindings, #closure)),
         (_, after) => quote!(#dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure)),
     };
@@ -168,8 +174,9 @@ fn called(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
 }
 
 /// A node whose type is written by the user and compared by rustc.
-fn run(call: &Call, ty: &Type, wiring: &Wiring, cx: &Ident, leaf: &Ident) -> TokenStream {
+fn run(call: &Call, ty: &Type, wiring: &Wiring, cx: &Ident) -> TokenStream {
     let at = call.path.span();
+    let leaf = local("__leaf", at);
     let ahead = ahead(wiring, cx);
     let literal = literal(call, wiring, cx);
     let scope = Ident::new("__cx", here(at));
@@ -195,7 +202,7 @@ fn value(expr: &Expr, ty: Option<&Type>, wiring: &Wiring, cx: &Ident) -> TokenSt
         move |#cx| {
             #ahead
             let __value #ty = #expr;
-            #cx.value(__value)
+            __value
         }
     }
 }
@@ -215,32 +222,32 @@ fn unwrapped(expr: &Expr) -> &Expr {
 
 /// The last line. The output's type is compared in the node, where rustc's message is about the user's
 /// types alone.
-fn tail(saga: &Saga, wiring: &Wiring, dag: &Ident) -> TokenStream {
-    let krate = &saga.head.krate;
-    let output = output(&saga.head);
+fn tail(saga: &Saga, wired: &Wired, dag: &Ident) -> TokenStream {
+    let (head, wiring) = (&saga.head, &wired.tail);
+    if !wired.ends || wiring.broken.is_some() {
+        return quote!(::core::unreachable!());
+    }
+    let output = output(head);
     let cx = local("__cx", Span::call_site());
     let bindings = bindings(wiring);
     let wrong = wrong(wiring);
     let node = match &saga.tail {
-        None if saga.head.returns_unit() => return quote!(#dag.ends()),
-        Some(Tail::Broken) | None => return quote!(::core::unreachable!()),
-        Some(Tail::Name(name)) if saga.head.params.iter().any(|param| param.name == *name) => {
-            return quote!(::core::unreachable!());
-        }
+        None => return quote!(#dag.ends()),
+        Some(Tail::Broken) => return quote!(::core::unreachable!()),
         Some(Tail::Name(name)) => {
-            let read = read(name, &cx);
-            let context = &saga.head.context;
+            let (krate, context, read) = (&head.krate, &head.context, read(name, &cx));
+            let compare = quote_spanned!(here(output.span())=> let _: &#output = #read;);
             return quote! {
-                let _ = |#cx: &#krate::Scope<#context>| { let _: &#output = #read; };
+                let _ = |#cx: &#krate::Scope<#context>| { #compare };
                 #dag.ends_at(#name)
             };
         }
         Some(Tail::Value(expr)) => {
             let closure = value(expr, Some(&output), wiring, &cx);
-            quote!(#dag.value("output", #bindings, #closure))
+            quote!(#dag.computed_output::<Self, _>(#bindings, #closure))
         }
         Some(Tail::Literal(call)) => {
-            let closure = literal_tail(saga, call, wiring, &cx);
+            let closure = literal_tail(head, call, wiring, &cx);
             let text = call.name().map(|name| name.unraw().to_string());
             quote!(#dag.tail(#text, #bindings, #closure))
         }
@@ -253,9 +260,9 @@ fn tail(saga: &Saga, wiring: &Wiring, dag: &Ident) -> TokenStream {
 }
 
 /// A literal of a type that is an action or plain: its type tells which.
-fn literal_tail(saga: &Saga, call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
-    let krate = &saga.head.krate;
-    let output = output(&saga.head);
+fn literal_tail(head: &Head, call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
+    let (krate, name) = (&head.krate, &head.name);
+    let output = output(head);
     let at = call.path.span();
     let ahead = ahead(wiring, cx);
     let literal = literal(call, wiring, cx);
@@ -267,7 +274,7 @@ fn literal_tail(saga: &Saga, call: &Call, wiring: &Wiring, cx: &Ident) -> TokenS
                 #[allow(unused_imports)]
                 use #krate::__private::{TailStep as _, TailValue as _};
                 let __kind = (&&#krate::__private::Tail(&__step)).kind();
-                let __shape = __kind.shape();
+                let __shape = __kind.shape::<#name, _>();
                 let __value: #output = __kind.run(#scope, __step, &__shape).await;
                 #scope.done(__value, __shape)
             }

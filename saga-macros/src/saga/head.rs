@@ -69,10 +69,12 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
     if input.parse::<Option<Token![<]>>()?.is_none() {
         let message =
             format!("say which context its actions share: `{name}<Context>(..)`, or `{name}<()>(..)`");
-        return Err(Error::new_spanned(name, message));
+        errors.at(&name, message);
+        head.complete = false;
+    } else {
+        head.context = input.parse()?;
+        input.parse::<Token![>]>()?;
     }
-    head.context = input.parse()?;
-    input.parse::<Token![>]>()?;
     if !input.peek(token::Paren) {
         let message = format!("expected the parameters of saga `{name}`: `(name: Type, ..)` or `()`");
         return Err(Error::new(input.span(), message));
@@ -87,16 +89,18 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
             return Err(error);
         }
     }
+    let mut borrows = false;
     for param in &head.params {
         if let Type::Reference(reference) = &param.ty
             && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
         {
             let message = format!("saga `{name}` keeps its parameters in the saga log, so it owns them: leave the `&` out");
             errors.at(&param.ty, message);
-            head.complete = false;
+            borrows = true;
         }
     }
-    if !head.complete {
+    if borrows {
+        head.complete = false;
         head.params.clear();
     }
     if input.parse::<Option<Token![->]>>()?.is_some() {

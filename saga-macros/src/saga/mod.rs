@@ -18,11 +18,13 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         while !input.is_empty() {
             let mut errors = Errors::default();
             let saga = parse::saga(input, &mut errors);
-            if let Some(saga) = &saga {
-                let wired = resolve::resolve(saga, &mut errors);
-                output.extend(expand::expand(saga, &wired, errors.count() > 0));
-            }
+            let wired = saga.as_ref().map(|saga| resolve::resolve(saga, &mut errors));
+            let has_errors = errors.count() > 0;
+            // first: rustc reports in the order of the output
             output.extend(errors.emit());
+            if let (Some(saga), Some(wired)) = (&saga, &wired) {
+                output.extend(expand::expand(saga, wired, has_errors));
+            }
         }
         Ok(())
     })

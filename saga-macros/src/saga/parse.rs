@@ -180,7 +180,7 @@ fn node(
         Ok(ty)
     })();
     let (ty, step) = match head {
-        Ok(ty) => (ty, step(input, errors)),
+        Ok(ty) => (ty, step(input)),
         Err(error) => (None, Step::Broken(error)),
     };
     finish(input, &step, errors);
@@ -208,14 +208,14 @@ fn constant(
 }
 
 /// What stands after the `=`.
-fn step(input: ParseStream, errors: &mut Errors) -> Step {
+fn step(input: ParseStream) -> Step {
     if let Some(error) = unsupported(input) {
         return Step::Broken(error);
     }
     let parsed = if input.peek(token::Brace) {
         input.parse().map(Step::Value)
     } else {
-        call(input, errors).map(Step::Call)
+        call(input).map(Step::Call)
     };
     parsed.unwrap_or_else(Step::Broken)
 }
@@ -293,7 +293,7 @@ fn bare(
             });
         }
     }
-    let call = match call(input, errors) {
+    let call = match call(input) {
         Ok(call) => call,
         Err(error) => {
             errors.push(error);
@@ -325,7 +325,7 @@ fn text(path: &Path) -> String {
 }
 
 /// `path { inputs }`
-fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call> {
+fn call(input: ParseStream) -> syn::Result<Call> {
     let not_an_action = "a node runs an action, `action { .. }`; an expression stands in braces: `{ .. }`";
     let here = input.fork();
     let path = input.call(Path::parse_mod_style).map_err(|error| match here.parse::<Expr>() {
@@ -347,23 +347,20 @@ fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call> {
     }
     let content;
     let brace = braced!(content in input);
-    let inputs = inputs(&content, &path, errors).inspect_err(|_| skip_all(&content))?;
+    let inputs = inputs(&content, &path).inspect_err(|_| skip_all(&content))?;
     Ok(Call { path, brace, inputs })
 }
 
 fn inputs(
     input: ParseStream,
     path: &Path,
-    errors: &mut Errors,
 ) -> syn::Result<Punctuated<FieldValue, Token![,]>> {
     let mut inputs = Punctuated::new();
     while !input.is_empty() {
         if input.peek(Token![..]) {
             let rest = input.parse::<Token![..]>()?;
             let message = format!("a node names all inputs of its action: there is no `..` in `{}`", text(path));
-            errors.at(rest, message);
-            skip_all(input);
-            break;
+            return Err(Error::new_spanned(rest, message));
         }
         inputs.push_value(input.parse()?);
         if input.is_empty() {

@@ -15,6 +15,8 @@ pub(super) struct Wired<'a> {
     pub(super) lines: Vec<Line<'a>>,
     /// For the tail, if it is a node of its own.
     pub(super) tail: Wiring,
+    /// False if the saga has no output that could be written.
+    pub(super) ends: bool,
 }
 
 pub(super) enum Line<'a> {
@@ -36,11 +38,15 @@ pub(super) struct Wiring {
     pub(super) inside: BTreeSet<String>,
     /// Names that must not be read here, with the error that stands in for them.
     pub(super) wrong: Vec<(Ident, Error)>,
+    /// Why the node cannot be written at all.
+    pub(super) broken: Option<Error>,
 }
 
 pub(super) fn resolve<'a>(saga: &'a Saga, errors: &mut Errors) -> Wired<'a> {
     let mut resolver = Resolver::new(saga, errors);
+    let before = resolver.errors.count();
     resolver.ends();
+    let ends = resolver.errors.count() == before && !matches!(saga.tail, Some(Tail::Broken));
     let mut lines = Vec::new();
     resolver.statements(&saga.body, &mut lines);
     let tail = match &saga.tail {
@@ -48,7 +54,7 @@ pub(super) fn resolve<'a>(saga: &'a Saga, errors: &mut Errors) -> Wired<'a> {
         Some(Tail::Value(expr)) => resolver.wiring(None, [(None, Names::of_expr(expr))]),
         Some(Tail::Name(_) | Tail::Broken) | None => Wiring::default(),
     };
-    Wired { lines, tail }
+    Wired { lines, tail, ends }
 }
 
 struct Resolver<'a, 'e> {
@@ -125,6 +131,16 @@ impl<'a, 'e> Resolver<'a, 'e> {
                 let message = format!(
                     "`{name}` is a parameter, not a node; an output that is computed stands in braces: \
                      `{{ {name}.clone() }}`"
+                );
+                self.errors.at(name, message);
+            }
+            Some(Tail::Name(name)) if !self.nodes.contains_key(&name.to_string()) => {
+                let text = name.to_string();
+                let nearest = did_you_mean(&text, self.order.iter().map(String::as_str));
+                let message = format!(
+                    "saga `{}` has no node named `{text}`{nearest} (if it is an action, its inputs are \
+                     missing: `{text} {{ .. }}`)",
+                    head.name
                 );
                 self.errors.at(name, message);
             }
@@ -241,7 +257,9 @@ impl<'a, 'e> Resolver<'a, 'e> {
             for exit in names.exits {
                 let message = "an input is a plain expression, evaluated again at each attempt: \
                                it cannot await or return early";
-                self.errors.push(Error::new(exit, message));
+                let error = Error::new(exit, message);
+                self.errors.push(error.clone());
+                wiring.broken.get_or_insert(error);
             }
             let mut from = Vec::new();
             for mention in names.free {

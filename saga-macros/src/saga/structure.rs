@@ -1,7 +1,8 @@
 //! Writes the saga's struct, whose fields are the parameters, and the traits that it gets without asking.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::punctuated::Punctuated;
 use syn::{Path, Token};
 
@@ -11,6 +12,7 @@ pub(super) fn structure(head: &Head) -> TokenStream {
     let Head { attrs, krate, vis, name, params, .. } = head;
     let serde = quote!(#krate::__private::serde);
     let path = serde.to_string().replace(' ', "");
+    let bounds = bounds(head, &path);
     let derived = derived(head);
     let derives = ["Serialize", "Deserialize"].into_iter().filter(|name| !derived.has(name));
     let derives = derives.map(|name| {
@@ -26,10 +28,31 @@ pub(super) fn structure(head: &Head) -> TokenStream {
     });
     quote! {
         #[derive(#(#derives),*)]
-        #[serde(crate = #path)]
+        #[serde(crate = #path, #bounds)]
         #(#attrs)*
         #vis struct #name { #(#fields),* }
     }
+}
+
+/// Bounds for serde that need not hold: what cannot be stored is reported once, by [`stored`].
+fn bounds(head: &Head, serde: &str) -> TokenStream {
+    let bound = |bound: &str| {
+        let types = head.params.iter().map(|param| param.ty.to_token_stream().to_string());
+        let bounds = types.map(|ty| format!("for<'__a> {ty}: {serde}::{bound}"));
+        bounds.collect::<Vec<_>>().join(", ")
+    };
+    let (ser, de) = (bound("Serialize"), bound("Deserialize<'de>"));
+    quote!(bound(serialize = #ser, deserialize = #de))
+}
+
+/// That each parameter can be stored.
+pub(super) fn stored(head: &Head) -> TokenStream {
+    let krate = &head.krate;
+    let checks = head.params.iter().map(|param| {
+        let ty = &param.ty;
+        quote_spanned!(ty.span()=> const _: fn() = #krate::__private::assert_data::<#ty>;)
+    });
+    quote!(#(#checks)*)
 }
 
 /// `Debug` and `Clone`, where the parameters have them: a bound with a lifetime that it does not use is

@@ -9,7 +9,7 @@ saga! {
         let hotel = book_ho
         let car = rent_car { city: &trip.city };
         let _late = note { text: &format!("{hotel:?} {car:?}") };
-        price_trip { tripp }
+        price_trip { trip }
     }
 }
 

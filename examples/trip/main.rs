@@ -1,0 +1,98 @@
+//! A travel agency: each trip is a flight, a hotel and a car, paid by card; all of it, or nothing.
+//!
+//! ```text
+//! cargo run --example trip
+//! cargo run --example trip -- --state /tmp/trips --crash-at payment   # aborts
+//! cargo run --example trip -- --state /tmp/trips                      # goes on where it stopped
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `sagas.rs` | **start here**: the saga and its actions |
+//! | `types.rs` | what they take, return and fail with |
+//! | `world.rs` | the services that they call |
+//! | `main.rs` | the coordinator that runs the sagas |
+//! | `report.rs`, `options.rs` | the table that is printed, the command line |
+
+mod options;
+mod report;
+mod sagas;
+mod types;
+mod world;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use saga_core::prelude::*;
+use saga_core::store::SqliteStore;
+
+use crate::options::{INPUT, Options, USAGE};
+use crate::sagas::BookTrip;
+use crate::types::{Agency, TripRequest};
+use crate::world::World;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("error: {why}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if options.help {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match run(options).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {}", report::chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Books all trips. True if each of them ended fully booked or fully undone.
+async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
+    let trips = read(options.input.unwrap_or_else(|| INPUT.into()))?;
+    let state = match options.state {
+        Some(directory) => directory,
+        None => tempfile::Builder::new().prefix("trip-").tempdir()?.keep(),
+    };
+    std::fs::create_dir_all(&state).map_err(|e| format!("{}: {e}", state.display()))?;
+    println!("state: {}\n", state.display());
+
+    let agency = Agency { world: World::open(&state.join("world.db"), options.crash_at)? };
+    // opens the log, and resumes the sagas that an earlier process did not finish
+    let sec = Coordinator::builder(agency)
+        .store(SqliteStore::open(state.join("sagas.db"))?)
+        .saga::<BookTrip>()
+        .build()
+        .await?;
+
+    let mut handles = Vec::new();
+    for (n, trip) in trips.into_iter().enumerate() {
+        // a saga that is there already, with the same id and input, is not started again
+        let id = format!("trip-{:02}", n + 1);
+        let handle = sec.saga(BookTrip { trip }).id(&id).start().await?;
+        handles.push((id, handle));
+    }
+    let mut results = Vec::new();
+    for (id, handle) in handles {
+        results.push((id, handle.await));
+    }
+    sec.shutdown(Duration::from_secs(5)).await;
+
+    // the actions share the world with us
+    let world = World::open(&state.join("world.db"), None)?;
+    Ok(report::print(&results, &world.booked().await?))
+}
+
+fn read(path: PathBuf) -> Result<Vec<TripRequest>, Box<dyn Error>> {
+    let text = std::fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok(serde_json::from_slice(&text).map_err(|e| format!("{}: {e}", path.display()))?)
+}
