@@ -85,7 +85,7 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     for (id, handle) in handles {
         results.push((id, handle.await));
     }
-    sec.shutdown(Duration::from_secs(5)).await;
+    sec.shutdown(Duration::from_secs(5)).await?;
 
     // the actions share the world with us
     let world = World::open(&state.join("world.db"), None)?;

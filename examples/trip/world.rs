@@ -182,7 +182,7 @@ impl World {
     }
 
     /// Books once per key, if there is something to book. Returns how many calls came with this key.
-    async fn book<E>(&self, call: Call, kind: &'static str, offer: Result<u64, E>) -> Result<u64, E>
+    async fn book<E>(&self, call: Call, kind: &'static str, offer: Result<u64, E>) -> Result<u32, E>
     where
         E: From<ServiceError> + Send + 'static,
     {
@@ -193,17 +193,18 @@ impl World {
             let tx = tx.map_err(ServiceError::from)?;
             let key = call.key.to_string();
             let earlier = "UPDATE effect SET calls = calls + 1 WHERE key = ?1 AND calls > 0 RETURNING calls";
-            let earlier = tx.query_row(earlier, [&key], |row| row.get::<_, u64>(0)).optional();
+            let earlier = tx.query_row(earlier, [&key], |row| row.get::<_, u32>(0)).optional();
             let calls = match earlier.map_err(ServiceError::from)? {
                 Some(calls) => calls,
                 None => {
                     let tombstone = "SELECT count(*) FROM effect WHERE key = ?1";
-                    let tombstone = tx.query_row(tombstone, [&key], |row| row.get::<_, u64>(0));
+                    let tombstone = tx.query_row(tombstone, [&key], |row| row.get::<_, u32>(0));
                     if tombstone.map_err(ServiceError::from)? > 0 {
                         return Err(ServiceError::Cancelled { kind: kind.to_string() }.into());
                     }
                     let new = "INSERT INTO effect VALUES (?1, ?2, ?3, 'booked', ?4, 1)";
-                    tx.execute(new, (&key, kind, &call.trip, offer?)).map_err(ServiceError::from)?;
+                    let row = (&key, kind, &call.trip, offer?.cast_signed());
+                    tx.execute(new, row).map_err(ServiceError::from)?;
                     1
                 }
             };
@@ -235,7 +236,8 @@ impl World {
             let mut rows = db.prepare(sql)?;
             let mut rows = rows.query([])?;
             while let Some(row) = rows.next()? {
-                booked.entry(row.get(0)?).or_default().insert(row.get(1)?, row.get(2)?);
+                let cents = row.get::<_, i64>(2)?.cast_unsigned();
+                booked.entry(row.get(0)?).or_default().insert(row.get(1)?, cents);
             }
             Ok(booked)
         })

@@ -1,5 +1,55 @@
-//! skeleton
-#![allow(missing_docs)]
+//! Sagas: one business operation over several systems that ends *all or nothing*, also through a crash.
+//!
+//! Annotate the async functions that call other services with `#[saga_action]`, say how each is undone,
+//! and declare with `saga!` which of them make up the operation. The compiler checks names, types and undo coverage; a
+//! [`Coordinator`] runs the saga, writes every step to a log, undoes what was done when a step fails, and
+//! goes on after a crash. All that is asked of an action is that it is repeatable under its
+//! [idempotency key](ActionContext::idempotency_key).
+//!
+//! ```
+//! use saga_core::prelude::*;
+//!
+//! /// The services that the actions call.
+//! struct Agency { free_rooms: u32 }
+//!
+//! #[saga_action(undo = cancel_hotel(output))]
+//! async fn book_hotel(cx: &ActionContext<Agency>, city: &str) -> Result<String, String> {
+//!     if cx.free_rooms == 0 { return Err(format!("no room in {city}")) }
+//!     Ok(format!("a room in {city}"))
+//! }
+//! async fn cancel_hotel(_cx: &ActionContext<Agency>, _room: &str) -> Result<(), String> { Ok(()) }
+//!
+//! #[saga_action(no_undo)]
+//! async fn write_letter(city: &str, room: &str) -> Result<String, String> {
+//!     Ok(format!("See you in {city}, in {room}"))
+//! }
+//!
+//! saga! {
+//!     /// Books a room, or nothing.
+//!     pub Visit<Agency>(city: String) -> String {
+//!         let room = book_hotel { city };
+//!         write_letter { city, room }
+//!     }
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sec = Coordinator::builder(Agency { free_rooms: 1 }).saga::<Visit>().build().await?;
+//! let letter = sec.run(Visit { city: "Rome".into() }).await?;
+//! assert_eq!(letter, "See you in Rome, in a room in Rome");
+//! # Ok(()) }
+//! ```
+//!
+//! # Where to look
+//! - `#[saga_action]` and `saga!`: the language.
+//! - [`Coordinator`]: running sagas; [`SagaError`]: how they end otherwise.
+//! - [`store`]: where logs are kept. [`log`]: what is in them.
+//! - [`dag`]: building a DAG by hand or at run time.
+//! - [`machine`]: the pure state machine behind it all, for simulators and the curious.
+//!
+//! The idea of sagas is Garcia-Molina & Salem's (1987); the vocabulary is McCaffrey's and that of Oxide's
+//! `steno`.
+
+// the macros name this crate as their users do
 extern crate self as saga_core;
 
 mod action;
@@ -16,22 +66,33 @@ mod registry;
 pub mod store;
 
 #[doc(hidden)]
+#[allow(missing_docs)] // plumbing between the macros' output and this crate
 pub mod __private;
 
 pub use action::{Action, ActionData, ActionFunc, ActionOutput, Failed, Timeouts, Value};
 pub use context::{ActionContext, LookupError, Token};
-pub use coordinator::{BuildError, Coordinator, CoordinatorBuilder, SagaFuture, SagaHandle, ShutdownReport, Start};
-pub use dag::{SagaDag, ActionName, InvalidName, NodeName, Policy, Retry, SagaName, UndoKind};
-pub use definition::{ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source, Step, Stop, Typed};
-pub use error::{ActionError, BoxError, NodeReport, SagaError, SagaReport, StartError, UndoError};
-pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
+pub use coordinator::{
+    BuildError, Coordinator, CoordinatorBuilder, SagaFuture, SagaHandle, ShutdownReport, Start,
+};
+pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
+pub use definition::{
+    ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source, Step, Stop,
+    Typed,
+};
+pub use error::{
+    ActionError, BoxError, NodeReport, SagaError, SagaReport, StartError, UndoError,
+};
 pub use limits::Limits;
+pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
 pub use registry::{ActionRegistry, RegistryError};
-
 #[cfg(feature = "macros")]
 pub use saga_macros::{saga, saga_action};
+
+/// What almost every program that uses sagas needs.
 pub mod prelude {
-    pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
+    pub use crate::{
+        ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError,
+    };
     #[cfg(feature = "macros")]
     pub use saga_macros::{saga, saga_action};
 }

@@ -149,12 +149,10 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         self.inner.until_idle().await;
         self.inner.env.store.release(&self.inner.env.worker).await?;
         let interrupted = told.into_iter().filter_map(|(id, progress, cut)| {
-            let ended = progress.borrow().outcome.as_ref().is_some_and(|o| match &**o {
-                Err(SagaError::ShutDown { .. }) => false,
-                _ => true,
-            });
+            let outcome = progress.borrow().outcome.clone();
+            let interrupted = matches!(outcome.as_deref(), Some(Err(SagaError::ShutDown { .. })));
             let cut = cut.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            (!ended).then_some((id, cut))
+            interrupted.then_some((id, cut))
         });
         let mut interrupted = interrupted.collect::<Vec<_>>();
         interrupted.sort_by(|a, b| a.0.cmp(&b.0));

@@ -179,10 +179,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Effect::RunUndo(call) => self.start(call, true, turn),
             Effect::Compute(vertex) => {
                 let value = self.values.compute(&self.machine, vertex, |call| self.context(call));
-                let value = value.and_then(|output| {
+                let value = value.map(|output| {
                     let payload = output.payload.clone();
                     self.values.set(&self.machine, vertex, output);
-                    Ok(payload)
+                    payload
                 });
                 let event = Event::Computed { vertex, value };
                 turn.todo.extend(self.machine.step(self.env.clock.now(), event));
