@@ -139,9 +139,7 @@ fn actions() -> Result<ActionRegistry<Agency>, BoxError> {
             let trip = cx.saga_params::<TripRequest>()?;
             Ok::<_, BoxError>(cx.world.rent_car(Call::of(&cx), &trip.city).await?)
         },
-        |cx: Cx, _: Option<Arc<Car>>| async move {
-            cx.world.cancel(Call::of(&cx), "car").await
-        },
+        |cx: Cx, _: Option<Arc<Car>>| async move { cx.world.cancel(Call::of(&cx), "car").await },
     )?)?;
 
     let charge_card = ActionFunc::new_undo_maybe(

@@ -47,9 +47,24 @@ struct City {
 }
 
 const CITIES: [City; 6] = [
-    city("Rome", Some(("AZ 417", 18_900)), Some(("Hotel Tevere", 9_500)), Some(("Fiat 500", 7_000))),
-    city("Lisbon", Some(("TP 533", 21_400)), Some(("Casa Tejo", 8_200)), Some(("Seat Ibiza", 6_400))),
-    city("Vienna", Some(("OS 226", 12_000)), Some(("Am Ring", 11_000)), Some(("Skoda Fabia", 5_900))),
+    city(
+        "Rome",
+        Some(("AZ 417", 18_900)),
+        Some(("Hotel Tevere", 9_500)),
+        Some(("Fiat 500", 7_000)),
+    ),
+    city(
+        "Lisbon",
+        Some(("TP 533", 21_400)),
+        Some(("Casa Tejo", 8_200)),
+        Some(("Seat Ibiza", 6_400)),
+    ),
+    city(
+        "Vienna",
+        Some(("OS 226", 12_000)),
+        Some(("Am Ring", 11_000)),
+        Some(("Skoda Fabia", 5_900)),
+    ),
     city("Oslo", None, Some(("Fjordheim", 14_000)), Some(("VW Golf", 9_900))),
     city("Paris", Some(("AF 1735", 14_300)), None, Some(("Renault Clio", 6_800))),
     city("Venice", Some(("AZ 469", 16_100)), Some(("Ca' Laguna", 13_500)), None),
@@ -173,7 +188,11 @@ impl World {
         if lost { Err(PaymentError::ConnectionReset) } else { Ok(Payment { booking, cents }) }
     }
 
-    pub(crate) async fn issue(&self, itinerary: Itinerary, by: &str) -> Result<Itinerary, ItineraryError> {
+    pub(crate) async fn issue(
+        &self,
+        itinerary: Itinerary,
+        by: &str,
+    ) -> Result<Itinerary, ItineraryError> {
         tokio::time::sleep(Duration::from_millis(5)).await;
         match by {
             "fax" => Err(ItineraryError::ServiceDown { by: by.to_string() }),
@@ -192,7 +211,8 @@ impl World {
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate);
             let tx = tx.map_err(ServiceError::from)?;
             let key = call.key.to_string();
-            let earlier = "UPDATE effect SET calls = calls + 1 WHERE key = ?1 AND calls > 0 RETURNING calls";
+            let earlier =
+                "UPDATE effect SET calls = calls + 1 WHERE key = ?1 AND calls > 0 RETURNING calls";
             let earlier = tx.query_row(earlier, [&key], |row| row.get::<_, u32>(0)).optional();
             let calls = match earlier.map_err(ServiceError::from)? {
                 Some(calls) => calls,

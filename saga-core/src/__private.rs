@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::action::{ActionData, Failed, Value, stored};
 use crate::context::ActionContext;
-use crate::definition::{ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed};
+use crate::definition::{ActionFailure, ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed};
 use crate::error::{ActionError, BoxError, UndoError};
 
 /// What an action's function returns.
@@ -42,23 +42,6 @@ pub trait Context {
 
 impl<C: Send + Sync + 'static> Context for ActionContext<C> {
     type User = C;
-}
-
-/// What an action may fail with.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the error of a saga action",
-    label = "not an error",
-    note = "the error of an action is any `std::error::Error + Send + Sync + 'static`, or converts into a `Box` of one, as `anyhow::Error` and `String` do"
-)]
-pub trait ActionFailure: Send + 'static {
-    fn boxed(self) -> BoxError;
-}
-
-#[diagnostic::do_not_recommend]
-impl<E: Into<BoxError> + Send + 'static> ActionFailure for E {
-    fn boxed(self) -> BoxError {
-        self.into()
-    }
 }
 
 /// Keeps an error as JSON where it is `Serialize` (autoref specialization).
@@ -131,39 +114,42 @@ pub fn output<O: 'static>(output: &Option<Value>) -> Option<&O> {
 /// That a saga's parameter can be stored.
 pub fn assert_data<T: ActionData>() {}
 
-/// Is the last line of a saga a step or a value? (autoref specialization)
-pub struct Tail<'t, T>(pub &'t T);
+/// Is the last line of the saga `S` a step or a value? (autoref specialization)
+pub struct Tail<'t, S, T>(&'t T, PhantomData<fn() -> S>);
 
-pub trait TailStep {
+pub fn tail<S, T>(line: &T) -> Tail<'_, S, T> {
+    Tail(line, PhantomData)
+}
+
+pub trait TailStep<S> {
     fn kind(&self) -> IsStep;
 }
 
-impl<T: Typed> TailStep for &Tail<'_, T> {
+impl<S, T: Typed> TailStep<S> for &Tail<'_, S, T> {
     fn kind(&self) -> IsStep {
         IsStep
     }
 }
 
-pub trait TailValue {
-    fn kind(&self) -> IsValue;
+pub trait TailValue<S> {
+    fn kind(&self) -> IsValue<S>;
 }
 
-impl<T> TailValue for Tail<'_, T> {
-    fn kind(&self) -> IsValue {
-        IsValue
+impl<S, T> TailValue<S> for Tail<'_, S, T> {
+    fn kind(&self) -> IsValue<S> {
+        IsValue(PhantomData)
     }
 }
 
-#[derive(Clone, Copy)]
 pub struct IsStep;
 
 impl IsStep {
-    pub fn shape<S, M>(self) -> Leaf<M> {
+    pub fn shape<M>(&self) -> Leaf<M> {
         Leaf::marker()
     }
 
     pub fn run<'s, C: Send + Sync + 'static, A, M>(
-        self,
+        &self,
         cx: &'s Scope<C>,
         action: A,
         shape: &Leaf<M>,
@@ -175,16 +161,15 @@ impl IsStep {
     }
 }
 
-#[derive(Clone, Copy)]
-pub struct IsValue;
+pub struct IsValue<S>(PhantomData<fn() -> S>);
 
-impl IsValue {
-    pub fn shape<S, M>(self) -> WholeOutput<S> {
+impl<S: Saga> IsValue<S> {
+    pub fn shape(&self) -> WholeOutput<S> {
         WholeOutput(PhantomData)
     }
 
-    pub fn run<'s, S: Saga, V: Send + 'static>(
-        self,
+    pub fn run<'s, V: Send + 'static>(
+        &self,
         cx: &'s Scope<S::Context>,
         value: V,
         _: &WholeOutput<S>,

@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::__private::ActionFailure;
 use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
 use crate::context::ActionContext;
 use crate::dag::{DagBuilder, NodeIndex, Policy};
-use crate::error::UndoError;
+use crate::error::{BoxError, UndoError};
 
 /// A saga: parameters, the DAG that they start, and its output. `saga!` writes the implementation; by
 /// hand it is this:
@@ -78,6 +77,25 @@ pub trait Typed {
     type Output: ActionData;
     /// What it fails with.
     type Error: ActionFailure;
+}
+
+/// What an action and its undo may fail with: any error, and what converts into one. Implemented for
+/// every type that fits.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a saga action",
+    label = "not an error",
+    note = "the error of an action is any `std::error::Error + Send + Sync + 'static`, or converts into a `Box` of one, as `anyhow::Error` and `String` do"
+)]
+pub trait ActionFailure: Send + 'static {
+    /// The error, type erased.
+    fn boxed(self) -> BoxError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError> + Send + 'static> ActionFailure for E {
+    fn boxed(self) -> BoxError {
+        self.into()
+    }
 }
 
 /// One call of an action that can be a node of a saga over `C`. Implemented by `#[saga_action]`.

@@ -76,7 +76,7 @@ pub use coordinator::{
 };
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
 pub use definition::{
-    ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source, Step, Stop,
+    ActionFailure, ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source, Step, Stop,
     Typed,
 };
 pub use error::{

@@ -138,7 +138,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// A parameter of a typed saga, for the bindings of its steps.
-    pub fn param<S: ActionData, T>(&mut self, name: &'static str, get: fn(&S) -> &T) -> Param<S, T> {
+    pub fn param<S: 'static, T>(&mut self, name: &'static str, get: fn(&S) -> &T) -> Param<S, T> {
         Param { name, get }
     }
 

@@ -273,8 +273,8 @@ fn literal_tail(head: &Head, call: &Call, wiring: &Wiring, cx: &Ident) -> TokenS
             __step => {
                 #[allow(unused_imports)]
                 use #krate::__private::{TailStep as _, TailValue as _};
-                let __kind = (&&#krate::__private::Tail(&__step)).kind();
-                let __shape = __kind.shape::<#name, _>();
+                let __kind = (&&#krate::__private::tail::<#name, _>(&__step)).kind();
+                let __shape = __kind.shape();
                 let __value: #output = __kind.run(#scope, __step, &__shape).await;
                 #scope.done(__value, __shape)
             }

@@ -1,0 +1,110 @@
+//! The trip example as its reader runs it.
+
+#[path = "common/trip.rs"]
+mod trip;
+
+use std::process::Command;
+
+use crate::trip::{EFFECTS, check_world, effects, program, statuses, table, trip};
+
+#[test]
+fn prints_the_table_and_the_same_one_again() {
+    let state = tempfile::tempdir().unwrap();
+    let first = trip(state.path()).output().unwrap();
+    assert!(first.status.success(), "{first:?}");
+    let printed = table(&first);
+    check_world(state.path(), &printed);
+
+    let why = [
+        "quote failed: we don't travel to Atlantis",
+        "flight failed: flight to Oslo is sold out",
+        "hotel failed: hotel in Paris is full",
+        "car failed: no car in Venice",
+        "payment failed: card declined",
+        "payment failed: connection reset",
+        "issue_itinerary failed: itinerary service is down",
+    ];
+    for why in why {
+        assert!(printed.contains(why), "{why} is missing:\n{printed}");
+    }
+    let booked = statuses(&printed).values().filter(|status| *status == "booked").count();
+    assert!(printed.contains(&format!("left in world.db: flight {booked} (")), "{printed}");
+
+    let world = effects(&state.path().join("world.db"));
+    let again = trip(state.path()).output().unwrap();
+    assert!(again.status.success(), "{again:?}");
+    assert_eq!(table(&again), printed);
+    assert_eq!(effects(&state.path().join("world.db")), world, "the second run called the world");
+}
+
+#[test]
+fn goes_on_after_a_crash_at_each_effect() {
+    let undisturbed = tempfile::tempdir().unwrap();
+    let expected = table(&trip(undisturbed.path()).output().unwrap());
+    for node in EFFECTS {
+        let state = tempfile::tempdir().unwrap();
+        let crashed = trip(state.path()).args(["--crash-at", node]).output().unwrap();
+        assert_eq!(crashed.status.code(), None, "{node}: {crashed:?}");
+        let world = effects(&state.path().join("world.db"));
+        assert!(world.iter().any(|effect| effect.kind == node), "{node}: {world:?}");
+
+        let resumed = trip(state.path()).output().unwrap();
+        assert!(resumed.status.success(), "{node}: {resumed:?}");
+        assert_eq!(table(&resumed), expected, "{node}");
+        check_world(state.path(), &expected);
+    }
+}
+
+#[test]
+fn a_charge_whose_answers_are_all_lost_is_refunded() {
+    let state = tempfile::tempdir().unwrap();
+    trip(state.path()).output().unwrap();
+    let world = effects(&state.path().join("world.db"));
+    let payment =
+        |trip: &str| world.iter().find(|e| e.trip == trip && e.kind == "payment").unwrap();
+    assert_eq!((payment("trip-10").state.as_str(), payment("trip-10").calls), ("cancelled", 3));
+    assert_eq!((payment("trip-09").state.as_str(), payment("trip-09").calls), ("booked", 2));
+}
+
+#[test]
+fn the_dynamic_saga_prints_the_same_table() {
+    let state = tempfile::tempdir().unwrap();
+    let written = trip(state.path()).output().unwrap();
+    let dynamic = Command::new(program("trip_dynamic")).output().unwrap();
+    assert!(dynamic.status.success(), "{dynamic:?}");
+    assert_eq!(table(&dynamic), table(&written));
+}
+
+#[test]
+fn another_input_under_the_same_ids_is_refused() {
+    let state = tempfile::tempdir().unwrap();
+    let input = state.path().join("one.json");
+    let one = r#"[{"flight": {"from": "Berlin", "to": "Rome"}, "city": "Rome", "nights": 9,
+                   "card": {"number": "4242"}, "deliver_by": "app"}]"#;
+    std::fs::write(&input, one).unwrap();
+    assert!(trip(state.path()).output().unwrap().status.success());
+    let other = trip(state.path()).arg("--input").arg(&input).output().unwrap();
+    assert_eq!(other.status.code(), Some(1));
+    let error = String::from_utf8(other.stderr).unwrap();
+    assert!(error.contains("id conflict: saga trip-01 exists"), "{error}");
+}
+
+#[test]
+fn wrong_arguments_are_explained() {
+    let cases: [(&[&str], &str); 5] = [
+        (&["--bad"], "unknown argument `--bad`"),
+        (
+            &["--crash-at", "quote"],
+            "no node `quote` has an effect; there are flight, hotel, car, payment",
+        ),
+        (&["--state"], "--state needs a directory"),
+        (&["--input="], "--input needs a file"),
+        (&["--input", "a", "--input", "b"], "--input is given twice"),
+    ];
+    for (args, why) in cases {
+        let output = Command::new(program("trip")).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with(&format!("error: {why}\n")), "{args:?}: {error}");
+    }
+}
