@@ -221,7 +221,8 @@ async fn two_actions_of_one_name_are_refused() -> Result<(), Any> {
     let shop = Arc::new(Shop::default());
     let builder = Coordinator::builder(shop).saga::<Buy>().saga::<elsewhere::Other>();
     let error = builder.build().await.unwrap_err();
-    let BuildError::Registry(RegistryError::AlreadyRegistered { first, second, .. }) = &error else {
+    let BuildError::Registry(RegistryError::AlreadyRegistered { first, second, .. }) = &error
+    else {
         return Err(error.into());
     };
     assert!(first.contains("tests/coordinator.rs:") && second.contains("tests/coordinator.rs:"));
@@ -297,11 +298,8 @@ async fn a_shutdown_hands_over_and_the_next_coordinator_goes_on() -> Result<(), 
 #[tokio::test]
 async fn dropping_the_callers_future_does_not_drop_the_saga() -> Result<(), Any> {
     let shop = Arc::new(Shop::default());
-    let sec = Coordinator::builder(shop.clone())
-        .store(MemoryStore::new())
-        .saga::<Buy>()
-        .build()
-        .await?;
+    let sec =
+        Coordinator::builder(shop.clone()).store(MemoryStore::new()).saga::<Buy>().build().await?;
     let running = sec.run(buy("book", "wait"));
     assert!(tokio::time::timeout(Duration::from_millis(20), running).await.is_err());
     shop.hold.0.add_permits(1);

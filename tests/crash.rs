@@ -3,12 +3,15 @@
 //!
 //! `CRASH_SEED=n cargo test --test crash` repeats the moments of a run, as far as the machine does.
 
+#![cfg(unix)]
+
 #[path = "common/trip.rs"]
 mod trip;
 
 use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::OptionalExtension;
@@ -29,29 +32,39 @@ fn killed_at_any_moment_every_trip_is_booked_and_paid_or_not_at_all() {
 
     let scratch = tempfile::tempdir().unwrap();
     let undisturbed = scratch.path().join("undisturbed");
+    let mut command = trip(&undisturbed);
+    // the program is built by now
     let began = Instant::now();
-    let run = trip(&undisturbed).output().unwrap();
+    let expected = completed(command.output().unwrap());
     let takes = began.elapsed();
-    assert!(run.status.success(), "{run:?}");
-    let expected = table(&run);
     check_world(&undisturbed, &expected);
 
     let (mut kills, mut lives, mut replays) = (0, 0, 0);
     let mut caught = BTreeSet::new();
-    while kills < AT_LEAST || caught.len() < EFFECTS.len() {
-        assert!(kills < AT_MOST, "after {kills} kills only {caught:?} were caught");
+    let done = |kills, caught: &BTreeSet<_>| kills >= AT_LEAST && caught.len() == EFFECTS.len();
+    while !done(kills, &caught) {
         lives += 1;
         let state = scratch.path().join(format!("life-{lives}"));
-        loop {
-            let child = trip(&state).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            // at most AT_MOST kills, whatever the last life still needs
-            if kills < AT_MOST && killed(child, &mut kills, random.up_to(takes), &expected, &state)
-            {
-                caught.extend(in_between(&state, scratch.path()));
-                continue;
+        let printed = loop {
+            let mut child = trip(&state);
+            let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            // the last life may end in peace
+            if !done(kills, &caught) {
+                assert!(kills < AT_MOST, "after {kills} kills only {caught:?} were caught");
+                std::thread::sleep(random.up_to(takes));
+                child.kill().unwrap();
             }
-            break;
-        }
+            let output = child.wait_with_output().unwrap();
+            if output.status.code().is_some() {
+                break completed(output);
+            }
+            // only our SIGKILL: an abort of its own would be a failure
+            assert_eq!(output.status.signal(), Some(9), "{output:?}");
+            kills += 1;
+            caught.extend(in_between(&state, scratch.path()));
+        };
+        assert_eq!(printed, expected, "in {}", state.display());
+        check_world(&state, &expected);
         replays += effects(&state.join("world.db")).iter().filter(|e| e.calls > 1).count();
     }
     println!(
@@ -59,25 +72,10 @@ fn killed_at_any_moment_every_trip_is_booked_and_paid_or_not_at_all() {
     );
 }
 
-/// Kills the child after a while. False if it ended before, and then it must have ended well.
-fn killed(
-    mut child: Child,
-    kills: &mut u32,
-    after: Duration,
-    expected: &str,
-    state: &Path,
-) -> bool {
-    std::thread::sleep(after);
-    child.kill().unwrap();
-    let output = child.wait_with_output().unwrap();
-    if output.status.code().is_none() {
-        *kills += 1;
-        return true;
-    }
+/// What a run that was not killed printed.
+fn completed(output: Output) -> String {
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(table(&output), expected, "in {}", state.display());
-    check_world(state, expected);
-    false
+    table(&output)
 }
 
 /// The nodes whose effect is in the world while the log knows of no outcome.

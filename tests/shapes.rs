@@ -47,9 +47,8 @@ fn kit() -> Result<Kit, Any> {
 fn stages(kit: &Kit, count: usize, width: usize) -> Result<DagBuilder<()>, Any> {
     let mut dag = DagBuilder::new("Stages")?;
     for stage in 0..count {
-        let nodes = (0..width).map(|i| {
-            Node::shared_action(format!("n{stage}_{i}"), kit.undoable.clone())
-        });
+        let nodes =
+            (0..width).map(|i| Node::shared_action(format!("n{stage}_{i}"), kit.undoable.clone()));
         dag.append_parallel(nodes.collect::<Result<Vec<_>, _>>()?)?;
     }
     Ok(dag)

@@ -1,4 +1,7 @@
 //! What became of the trips, as a table, and whether the world agrees.
+//!
+//! A node that failed may be among those that were undone: an undo that needs no output also cleans up after
+//! an attempt that failed, and here finds nothing to cancel.
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -9,8 +9,10 @@ use serde::Serialize;
 
 use crate::action::{ActionData, Failed, Value, stored};
 use crate::context::ActionContext;
-use crate::definition::{ActionFailure, ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed};
-use crate::error::{ActionError, BoxError, UndoError};
+use crate::definition::{
+    ActionFailure, ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed,
+};
+use crate::error::{ActionError, UndoError};
 
 /// What an action's function returns.
 #[diagnostic::on_unimplemented(

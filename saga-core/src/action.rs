@@ -411,9 +411,7 @@ impl<C: Send + Sync + 'static, O: ActionData> Action<C> for ActionFunc<C, O> {
 
     fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
         let attempt = (self.do_it)(cx);
-        Box::pin(async move {
-            stored(attempt.await?)
-        })
+        Box::pin(async move { stored(attempt.await?) })
     }
 
     fn undo_it(

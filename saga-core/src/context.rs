@@ -226,9 +226,9 @@ impl<C: 'static> ActionContext<C> {
         if let Ok(value) = output.value.clone().downcast::<T>() {
             return Ok(value);
         }
-        T::read(output.payload.as_bytes()).map(Arc::new).map_err(|e| {
-            LookupError::Deserialize { node: name.to_string(), why: e.to_string() }
-        })
+        T::read(output.payload.as_bytes())
+            .map(Arc::new)
+            .map_err(|e| LookupError::Deserialize { node: name.to_string(), why: e.to_string() })
     }
 
     /// The same, as the JSON that is in the log.

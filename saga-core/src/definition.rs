@@ -172,11 +172,7 @@ pub struct Scope<C> {
 }
 
 impl<C: Send + Sync + 'static> Scope<C> {
-    pub(crate) fn new(
-        cx: ActionContext<C>,
-        op: Op,
-        sources: std::sync::Arc<[Source]>,
-    ) -> Self {
+    pub(crate) fn new(cx: ActionContext<C>, op: Op, sources: std::sync::Arc<[Source]>) -> Self {
         let entered = std::sync::atomic::AtomicBool::new(false);
         Self { cx, op, sources, entered, stop: Mutex::new(None) }
     }

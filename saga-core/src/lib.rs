@@ -76,12 +76,10 @@ pub use coordinator::{
 };
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
 pub use definition::{
-    ActionFailure, ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source, Step, Stop,
-    Typed,
+    ActionFailure, ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source,
+    Step, Stop, Typed,
 };
-pub use error::{
-    ActionError, BoxError, NodeReport, SagaError, SagaReport, StartError, UndoError,
-};
+pub use error::{ActionError, BoxError, NodeReport, SagaError, SagaReport, StartError, UndoError};
 pub use limits::Limits;
 pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
 pub use registry::{ActionRegistry, RegistryError};
@@ -90,9 +88,7 @@ pub use saga_macros::{saga, saga_action};
 
 /// What almost every program that uses sagas needs.
 pub mod prelude {
-    pub use crate::{
-        ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError,
-    };
+    pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
     #[cfg(feature = "macros")]
     pub use saga_macros::{saga, saga_action};
 }

@@ -70,7 +70,10 @@ impl<C: 'static> ActionRegistry<C> {
     ///
     /// # Errors
     /// [`RegistryError::AlreadyRegistered`] if its name is taken.
-    pub fn register(&mut self, action: impl Action<C>) -> Result<Arc<dyn Action<C>>, RegistryError> {
+    pub fn register(
+        &mut self,
+        action: impl Action<C>,
+    ) -> Result<Arc<dyn Action<C>>, RegistryError> {
         if let Some(first) = self.actions.get(action.name()) {
             return Err(RegistryError::AlreadyRegistered {
                 what: "action",
@@ -94,8 +97,15 @@ impl<C: 'static> ActionRegistry<C> {
                 let distance = strsim::osa_distance(name, known.as_str());
                 (distance <= (name.len().max(known.as_str().len()) / 3).max(1)).then_some(distance)
             };
-            let nearest = self.actions.keys().filter_map(|n| near(&n).map(|d| (d, n))).min_by_key(|(d, _)| *d);
-            RegistryError::NotFound { name: name.to_string(), nearest: nearest.map(|(_, n)| n.clone()) }
+            let nearest = self
+                .actions
+                .keys()
+                .filter_map(|n| near(&n).map(|d| (d, n)))
+                .min_by_key(|(d, _)| *d);
+            RegistryError::NotFound {
+                name: name.to_string(),
+                nearest: nearest.map(|(_, n)| n.clone()),
+            }
         })
     }
 

@@ -32,7 +32,10 @@ fn stages_wait_for_the_stage_before_them() -> Result {
 #[test]
 fn a_failed_append_changes_nothing() -> Result {
     let mut dag = DagBuilder::new("Order")?;
-    assert_eq!(dag.append_parallel([]).err().map(|e| e.to_string()).as_deref(), Some("empty stage"));
+    assert_eq!(
+        dag.append_parallel([]).err().map(|e| e.to_string()).as_deref(),
+        Some("empty stage")
+    );
     let twice = [node("duplicate")?, node("duplicate")?];
     let error = dag.append_parallel(twice).err().ok_or("accepted")?;
     assert_eq!(error.to_string(), "node with name 'duplicate' already exists");
@@ -56,7 +59,12 @@ fn edges_by_name_may_point_forward_but_not_in_a_circle() -> Result {
     dag.node(node("c")?)?.after(["b"]);
     let error = dag.build().err().ok_or("accepted")?.to_string();
     assert!(error.starts_with("circular dependency: "), "{error}");
-    assert!(error.contains("a -> b -> c") || error.contains("b -> c -> a") || error.contains("c -> a -> b"), "{error}");
+    assert!(
+        error.contains("a -> b -> c")
+            || error.contains("b -> c -> a")
+            || error.contains("c -> a -> b"),
+        "{error}"
+    );
 
     let mut dag = DagBuilder::new("Self")?;
     dag.node(node("a")?)?.after(["a"]);
@@ -67,7 +75,8 @@ fn edges_by_name_may_point_forward_but_not_in_a_circle() -> Result {
     dag.node(node("hotel")?)?;
     dag.node(node("car")?)?.after(["hotle"]);
     let error = dag.build().err().ok_or("accepted")?.to_string();
-    let expected = "saga has no node named \"hotle\"; did you mean \"hotel\"? (its nodes: hotel, car)";
+    let expected =
+        "saga has no node named \"hotle\"; did you mean \"hotel\"? (its nodes: hotel, car)";
     assert_eq!(error, expected);
     Ok(())
 }
@@ -105,7 +114,10 @@ fn json_goes_out_and_comes_back() -> Result {
     let mut dag = DagBuilder::new("Order")?;
     dag.append(Node::constant("region", "eu".to_string())?)?;
     dag.append(Node::shared_action("one", act.clone())?.label("the first"))?;
-    dag.append_parallel([Node::shared_action("two", act.clone())?, Node::shared_action("three", act)?])?;
+    dag.append_parallel([
+        Node::shared_action("two", act.clone())?,
+        Node::shared_action("three", act)?,
+    ])?;
     let dag = dag.build()?;
     let json = dag.to_json();
     let back = saga_core::dag::Dag::from_json(&serde_json::to_vec(&json)?, &registry)?;
@@ -113,8 +125,12 @@ fn json_goes_out_and_comes_back() -> Result {
     assert_eq!(back.fingerprint(), dag.fingerprint());
     assert_eq!(dag.fingerprint().len(), 64);
 
-    let none = saga_core::dag::Dag::from_json(&serde_json::to_vec(&json)?, &ActionRegistry::<()>::new());
-    assert_eq!(none.err().map(|e| e.to_string()).as_deref(), Some("action `act` is not registered"));
+    let none =
+        saga_core::dag::Dag::from_json(&serde_json::to_vec(&json)?, &ActionRegistry::<()>::new());
+    assert_eq!(
+        none.err().map(|e| e.to_string()).as_deref(),
+        Some("action `act` is not registered")
+    );
     let garbage = saga_core::dag::Dag::<()>::from_json(b"{", &registry);
     assert!(matches!(garbage, Err(DagError::BadJson(_))));
     Ok(())

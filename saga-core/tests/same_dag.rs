@@ -46,7 +46,12 @@ async fn refund(_payment: &String, _card: &str) -> Result<(), String> {
 }
 
 #[saga_action(no_undo)]
-async fn issue(trip: &TripRequest, flight: &str, hotel: &str, note: &str) -> Result<Itinerary, String> {
+async fn issue(
+    trip: &TripRequest,
+    flight: &str,
+    hotel: &str,
+    note: &str,
+) -> Result<Itinerary, String> {
     Ok(Itinerary(format!("{} {flight} {hotel} {note}", trip.city)))
 }
 
@@ -92,8 +97,7 @@ impl Saga for ByHand {
         });
         dag.end();
         let bindings: &[_] = &[("quote", &[quote.id()] as &[_]), ("tip", &[tip.id()])];
-        let total =
-            dag.value("total", bindings, move |cx| cx.value(*quote.get(cx) + tip.get(cx)));
+        let total = dag.value("total", bindings, move |cx| cx.value(*quote.get(cx) + tip.get(cx)));
         let bindings: &[_] = &[("card", &[trip.id()] as &[_]), ("cents", &[total.id()])];
         let payment = dag.step("payment", bindings, move |cx| {
             cx.call(charge_card { card: &trip.get(cx).card, cents: *total.get(cx) })
@@ -126,7 +130,8 @@ fn macro_and_hand_give_the_same_dag() -> Result<(), DagError> {
 #[test]
 fn a_saga_knows_where_it_is_written() -> Result<(), DagError> {
     let dag = Dag::of::<BookTrip>()?;
-    let line = include_str!("same_dag.rs").lines().position(|l| l.contains("BookTrip<()>(")).unwrap_or(0);
+    let line =
+        include_str!("same_dag.rs").lines().position(|l| l.contains("BookTrip<()>(")).unwrap_or(0);
     assert!(dag.place().ends_with(&format!("same_dag.rs:{}", line + 1)), "{}", dag.place());
     Ok(())
 }
@@ -218,7 +223,13 @@ fn a_branch_is_a_sequence_inside_parallel() -> Result<(), DagError> {
     assert_eq!(
         edges::<Branches>()?,
         [
-            "first <-", "x <- first", "_y <- x", "_z <- first", "p <- _z", "_q <- p", "_r <- _z",
+            "first <-",
+            "x <- first",
+            "_y <- x",
+            "_z <- first",
+            "p <- _z",
+            "_q <- p",
+            "_r <- _z",
             "_last <- _y _q _r"
         ]
     );

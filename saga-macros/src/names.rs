@@ -10,7 +10,7 @@ use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, Block, Expr, ExprAsync, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprPath, ExprWhile,
-    FieldValue, Item, Local, Macro, Member, PatIdent, Token,
+    FieldValue, Item, Local, Macro, Member, PatIdent, Stmt, Token,
 };
 
 /// What is named, in the order of appearance.
@@ -75,6 +75,24 @@ impl Names {
         self.bodies -= 1;
     }
 
+    /// An item hides its name in all of its block.
+    fn item(&mut self, item: &Item) {
+        let name = match item {
+            Item::Fn(item) => &item.sig.ident,
+            Item::Const(item) => &item.ident,
+            Item::Static(item) => &item.ident,
+            _ => return,
+        };
+        self.bind(name);
+    }
+
+    fn bind(&mut self, name: &Ident) {
+        self.fixed.insert(name.to_string());
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.insert(name.to_string());
+        }
+    }
+
     /// Every identifier that may be a variable, in a macro of which nothing is known.
     fn scan(&mut self, tokens: TokenStream) {
         let mut after_dot = false;
@@ -101,8 +119,14 @@ impl Names {
         for part in text.split('{').skip(1) {
             let end = part.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(part.len());
             let (name, rest) = part.split_at(end);
-            if rest.starts_with(['}', ':']) && syn::parse_str::<Ident>(name).is_ok() && !given.contains(name) {
-                self.mention(&Ident::new(name, literal.span()), certain);
+            if !rest.starts_with(['}', ':']) || given.contains(name) {
+                continue;
+            }
+            // `{type}` reads the variable `r#type`
+            let raw = || syn::parse_str::<Ident>(&format!("r#{name}"));
+            if let Ok(mut name) = syn::parse_str::<Ident>(name).or_else(|_| raw()) {
+                name.set_span(literal.span());
+                self.mention(&name, certain);
             }
         }
     }
@@ -155,16 +179,19 @@ impl<'ast> Visit<'ast> for Names {
     }
 
     fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
-        let name = pattern.ident.to_string();
-        self.fixed.insert(name.clone());
-        if let Some(scope) = self.scopes.last_mut() {
-            scope.insert(name);
-        }
+        self.bind(&pattern.ident);
         visit::visit_pat_ident(self, pattern);
     }
 
     fn visit_block(&mut self, block: &'ast Block) {
-        self.scope(|names| visit::visit_block(names, block));
+        self.scope(|names| {
+            for stmt in &block.stmts {
+                if let Stmt::Item(item) = stmt {
+                    names.item(item);
+                }
+            }
+            visit::visit_block(names, block);
+        });
     }
 
     fn visit_local(&mut self, local: &'ast Local) {

@@ -8,10 +8,10 @@ use std::sync::OnceLock;
 use rusqlite::{Connection, OpenFlags};
 
 /// The nodes of the trip saga that have an effect in the world.
-pub const EFFECTS: [&str; 4] = ["flight", "hotel", "car", "payment"];
+pub(crate) const EFFECTS: [&str; 4] = ["flight", "hotel", "car", "payment"];
 
 /// An example's program, built from the sources as they are now, beside this test's own program.
-pub fn program(example: &str) -> PathBuf {
+pub(crate) fn program(example: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let directory = BUILT.get_or_init(|| {
         // target/debug/deps/crash-0123456789abcdef
@@ -32,14 +32,14 @@ pub fn program(example: &str) -> PathBuf {
 }
 
 /// `trip --state DIR`, ready for more arguments.
-pub fn trip(state: &Path) -> Command {
+pub(crate) fn trip(state: &Path) -> Command {
     let mut command = Command::new(program("trip"));
     command.arg("--state").arg(state);
     command
 }
 
 /// What a run printed, without the line that says where its state is.
-pub fn table(output: &Output) -> String {
+pub(crate) fn table(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     let (state, table) = text.split_once('\n').unwrap_or_else(|| panic!("no table: {output:?}"));
     assert!(state.starts_with("state: "), "{text}");
@@ -47,7 +47,7 @@ pub fn table(output: &Output) -> String {
 }
 
 /// Each trip's status in a table.
-pub fn statuses(table: &str) -> BTreeMap<String, String> {
+pub(crate) fn statuses(table: &str) -> BTreeMap<String, String> {
     let lines = table.lines().filter(|line| line.starts_with("trip-"));
     let status = |line: &str| line.get(10..21).unwrap_or_default().trim().to_string();
     lines.map(|line| (line[..7].to_string(), status(line))).collect()
@@ -55,16 +55,16 @@ pub fn statuses(table: &str) -> BTreeMap<String, String> {
 
 /// A booking in the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effect {
-    pub trip: String,
-    pub kind: String,
-    pub state: String,
-    pub cents: i64,
-    pub calls: i64,
+pub(crate) struct Effect {
+    pub(crate) trip: String,
+    pub(crate) kind: String,
+    pub(crate) state: String,
+    pub(crate) cents: i64,
+    pub(crate) calls: i64,
 }
 
 /// All rows of the world but tombstones.
-pub fn effects(world: &Path) -> Vec<Effect> {
+pub(crate) fn effects(world: &Path) -> Vec<Effect> {
     let db = open(world);
     let sql = "SELECT trip, kind, state, cents, calls FROM effect WHERE calls > 0";
     let mut rows = db.prepare(sql).unwrap();
@@ -75,14 +75,14 @@ pub fn effects(world: &Path) -> Vec<Effect> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-pub fn open(database: &Path) -> Connection {
+pub(crate) fn open(database: &Path) -> Connection {
     Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .unwrap_or_else(|e| panic!("{}: {e}", database.display()))
 }
 
 /// Checks the world after a run that completed: a trip is there as a whole and paid in full or not at
 /// all, as the table says, and nothing was booked twice.
-pub fn check_world(state: &Path, table: &str) {
+pub(crate) fn check_world(state: &Path, table: &str) {
     let effects = effects(&state.join("world.db"));
     let mut booked = BTreeMap::<&str, BTreeMap<&str, i64>>::new();
     let mut seen = BTreeSet::new();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::action::{ActionData, Value, decode};
-use crate::dag::{Dag, DagError, NodeBody};
+use crate::dag::{Dag, DagError};
 use crate::definition::Saga;
 use crate::error::ActionError;
 use crate::log::Payload;
@@ -63,11 +63,11 @@ impl<C: Send + Sync + 'static> Definitions<C> {
             if first.ty == definition.ty {
                 return Ok(());
             }
-            let (first, second) = (first.dag.place().to_string(), definition.dag.place().to_string());
+            let (first, second) =
+                (first.dag.place().to_string(), definition.dag.place().to_string());
             return Err(RegistryError::AlreadyRegistered { what: "saga", name, first, second });
         }
-        for node in definition.dag.nodes() {
-            let NodeBody::Action(action) = &node.body else { continue };
+        for action in definition.dag.actions() {
             let key = (action.name().to_string(), action.revision());
             let second = action.place();
             match self.places.get(&key) {
@@ -120,8 +120,8 @@ impl<C: Send + Sync + 'static> Definitions<C> {
 
     /// Checks that another process could rebuild this DAG.
     pub(super) fn check_actions(&self, dag: &Dag<C>) -> Result<(), RegistryError> {
-        for name in dag.nodes().filter_map(|node| node.action_name()) {
-            self.actions.get(name.as_str())?;
+        for action in dag.actions() {
+            self.actions.get(action.name().as_str())?;
         }
         Ok(())
     }

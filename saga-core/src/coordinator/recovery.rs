@@ -131,7 +131,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let payload = stored.record.params.clone();
         let params = (definition.decode_params)(&payload);
         let params = params.map_err(|e| format!("its parameters do not decode: {e}"))?;
-        let values = Values::new(Frame::new(definition.dag.clone(), params, payload));
+        let mut values = Values::new(Frame::new(definition.dag.clone(), params, payload));
         values.load(state, &stored.entries)?;
         Ok(values)
     }
@@ -168,7 +168,9 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let definition = self.definitions.known(fingerprint);
         let definition = definition
             .or_else(|| self.definitions.rebuild(&stored.record.dag, fingerprint))
-            .ok_or_else(|| corrupt("it was run by a version of the saga that is not registered".into()))?;
+            .ok_or_else(|| {
+                corrupt("it was run by a version of the saga that is not registered".into())
+            })?;
         let state = State::fold(definition.dag.plan().clone(), &stored.entries)
             .map_err(|e| corrupt(e.to_string()))?;
         let values = self.values(&definition, &stored, &state).map_err(corrupt)?;

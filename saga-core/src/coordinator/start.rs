@@ -27,7 +27,8 @@ pub(super) struct Request<C> {
 
 impl<C: Send + Sync + 'static> Request<C> {
     pub(super) fn typed<S: Saga<Context = C>>(saga: S) -> Self {
-        let params = crate::action::encode_data(&saga).map(|payload| (Arc::new(saga) as Value, payload));
+        let params =
+            crate::action::encode_data(&saga).map(|payload| (Arc::new(saga) as Value, payload));
         Self { name: S::NAME.to_string(), params, dag: None }
     }
 
@@ -74,10 +75,10 @@ impl<C: Send + Sync + 'static, O: ActionData> Start<C, O> {
         };
         let definition = inner.definition(&self.request)?;
         let saga = self.request.name;
-        let (value, payload) = self.request.params.map_err(|e| StartError::Params {
-            saga: saga.clone(),
-            why: e.to_string(),
-        })?;
+        let (value, payload) = self
+            .request
+            .params
+            .map_err(|e| StartError::Params { saga: saga.clone(), why: e.to_string() })?;
         let max = inner.env.limits.max_payload;
         if payload.len() > max {
             let why = format!("they have {} bytes, more than the limit of {max}", payload.len());

@@ -7,7 +7,11 @@ use std::sync::{Arc, OnceLock};
 use futures_util::future::BoxFuture;
 use petgraph::graph::DiGraph;
 
-use super::{Dag, DagError, InvalidName, Node, NodeIndex, NodeName, Plan, PlanKind, PlanNode, SagaName};
+use super::blocks::Blocks;
+use super::{
+    Dag, DagError, InvalidName, Node, NodeBody, NodeIndex, NodeName, Plan, PlanNode, SagaName,
+    topology,
+};
 use crate::action::ActionData;
 use crate::definition::{Done, Ends, Param, Pure, Saga, Scope, Shape, Slot, Source};
 
@@ -41,20 +45,11 @@ pub struct DagBuilder<C> {
     edges: Vec<(u32, u32)>,
     /// Edges by name: the node, and what it waits for.
     named: Vec<(u32, String)>,
-    /// The innermost open block is last; the first is the saga itself.
-    blocks: Vec<Block>,
+    blocks: Blocks,
     output: Option<String>,
     /// What typed steps found wrong, reported by `build`.
     errors: Vec<DagError>,
     max_nodes: usize,
-}
-
-/// An open block.
-enum Block {
-    /// One after the other; the next statement waits for `frontier`.
-    Sequence { frontier: Vec<u32>, first: bool },
-    /// Side by side: each statement waits for `before` only; `ends` are what the block ends with.
-    Parallel { start: u32, child: u32, before: Vec<u32>, ends: BTreeSet<u32> },
 }
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
@@ -70,7 +65,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             by_name: HashMap::new(),
             edges: Vec::new(),
             named: Vec::new(),
-            blocks: vec![Block::Sequence { frontier: Vec::new(), first: true }],
+            blocks: Blocks::default(),
             output: None,
             errors: Vec::new(),
             max_nodes: DEFAULT_MAX_NODES,
@@ -89,7 +84,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// [`DagError::AlreadyExists`]; the builder is then unchanged.
     pub fn append(&mut self, node: Node<C>) -> Result<&mut Self, DagError> {
         self.check_new(&node.name)?;
-        self.place(node, &[]);
+        let deps = self.params_of(&node)?;
+        self.place(node, &deps);
         Ok(self)
     }
 
@@ -106,15 +102,17 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             return Err(DagError::EmptyStage);
         }
         let mut names = BTreeSet::new();
+        let mut deps = Vec::with_capacity(nodes.len());
         for node in &nodes {
             self.check_new(&node.name)?;
+            deps.push(self.params_of(node)?);
             if !names.insert(node.name.clone()) {
                 return Err(DagError::AlreadyExists(node.name.clone()));
             }
         }
         self.parallel();
-        for node in nodes {
-            self.place(node, &[]);
+        for (node, deps) in nodes.into_iter().zip(deps) {
+            self.place(node, &deps);
         }
         self.end();
         Ok(self)
@@ -127,7 +125,9 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// [`DagError::AlreadyExists`]; the builder is then unchanged.
     pub fn node(&mut self, node: Node<C>) -> Result<Placed<'_, C>, DagError> {
         self.check_new(&node.name)?;
+        let deps = self.params_of(&node)?;
         let index = self.push(node);
+        self.edges.extend(deps.into_iter().map(|dep| (dep, index)));
         Ok(Placed { builder: self, index })
     }
 
@@ -260,34 +260,18 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Opens a block of statements that run side by side. The next statement after [`end`](Self::end)
     /// waits for all of them.
     pub fn parallel(&mut self) {
-        let before = self.frontier().to_vec();
-        let here = self.nodes.len() as u32;
-        self.blocks.push(Block::Parallel { start: here, child: here, before, ends: BTreeSet::new() });
+        self.blocks.parallel(self.nodes.len() as u32);
     }
 
     /// Opens, inside a parallel block, a branch of statements that run one after the other.
     pub fn branch(&mut self) {
-        let here = self.nodes.len() as u32;
-        let frontier = self.frontier().to_vec();
-        if let Some(Block::Parallel { child, .. }) = self.blocks.last_mut() {
-            *child = here;
-        }
-        self.blocks.push(Block::Sequence { frontier, first: true });
+        self.blocks.branch(self.nodes.len() as u32);
     }
 
     /// Closes the innermost block.
     pub fn end(&mut self) {
-        if self.blocks.len() < 2 {
+        if !self.blocks.end() {
             self.errors.push(DagError::Unbalanced("`end` without `parallel` or `branch`"));
-            return;
-        }
-        match self.blocks.pop() {
-            Some(Block::Sequence { frontier, first: false }) => self.finished(frontier),
-            Some(Block::Parallel { ends, .. }) if !ends.is_empty() => {
-                self.finished(ends.into_iter().collect());
-            }
-            // a block without nodes changes nothing
-            _ => {}
         }
     }
 
@@ -341,7 +325,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         if let Some(error) = self.errors.drain(..).next() {
             return Err(error);
         }
-        if self.blocks.len() != 1 {
+        if self.blocks.is_open() {
             return Err(DagError::Unbalanced("`parallel` or `branch` without `end`"));
         }
         if self.nodes.is_empty() {
@@ -357,12 +341,13 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         }
         self.edges.sort_unstable();
         self.edges.dedup();
-        let kinds = self.nodes.iter().map(|node| PlanNode {
-            name: node.name.clone(),
-            kind: node.policy().map_or(PlanKind::Value, PlanKind::Action),
-        });
+        let kinds =
+            self.nodes.iter().map(|node| PlanNode { name: node.name.clone(), kind: node.kind() });
         let plan = Plan::new(kinds.collect(), &self.edges);
-        let ranks = self.ranks(&plan)?;
+        let ranks = topology::ranks(self.nodes.len(), &self.edges).map_err(|cycle| {
+            let names = cycle.into_iter().filter_map(|v| self.nodes.get(v as usize));
+            DagError::Circular(names.map(|n| n.name.clone()).collect())
+        })?;
         let mut graph = DiGraph::with_capacity(self.nodes.len(), self.edges.len());
         for node in self.nodes {
             graph.add_node(node);
@@ -388,6 +373,15 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(())
     }
 
+    /// The node that a subsaga takes its parameters from.
+    fn params_of(&self, node: &Node<C>) -> Result<Vec<u32>, DagError> {
+        let NodeBody::Subsaga { params, .. } = &node.body else { return Ok(Vec::new()) };
+        match self.by_name.get(params) {
+            Some(index) => Ok(vec![*index]),
+            None => Err(DagError::BadSubsagaParams(params.to_string())),
+        }
+    }
+
     fn push(&mut self, node: Node<C>) -> u32 {
         let index = self.nodes.len() as u32;
         self.by_name.insert(node.name.clone(), index);
@@ -395,71 +389,12 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         index
     }
 
-    /// Adds a node where the open blocks say, after `deps`. Edges that follow from others are left out:
-    /// what stood before the open blocks has completed anyway.
+    /// Adds a node where the open blocks say, after `deps`.
     fn place(&mut self, node: Node<C>, deps: &[u32]) -> NodeIndex {
         let index = self.push(node);
-        if let Some(Block::Parallel { child, .. }) = self.blocks.last_mut() {
-            *child = index;
-        }
-        let mut preds = deps.iter().copied().filter(|d| *d < index && !self.implied(*d)).collect::<Vec<_>>();
-        // a sibling in this parallel block has itself waited for what stands before the block
-        let from = self.beside_since();
-        if !preds.iter().any(|d| from.is_some_and(|start| *d >= start)) {
-            preds.extend_from_slice(self.frontier());
-        }
-        preds.sort_unstable();
-        preds.dedup();
-        for block in &mut self.blocks {
-            if let Block::Parallel { ends, .. } = block {
-                // what waits for the block's end waits for this node, and so for its predecessors
-                for pred in &preds {
-                    ends.remove(pred);
-                }
-            }
-        }
+        let preds = self.blocks.place(index, deps);
         self.edges.extend(preds.into_iter().map(|pred| (pred, index)));
-        self.finished(vec![index]);
         NodeIndex(index)
-    }
-
-    /// True if an earlier node has completed before the current statement starts, whatever it names:
-    /// it is not in another child of an open parallel block.
-    fn implied(&self, node: u32) -> bool {
-        !self.blocks.iter().any(|block| {
-            matches!(block, Block::Parallel { start, child, .. } if (*start..*child).contains(&node))
-        })
-    }
-
-    /// Where the innermost parallel block starts, if the frontier is what stands before that block.
-    fn beside_since(&self) -> Option<u32> {
-        let mut blocks = self.blocks.iter().rev();
-        match (blocks.next(), blocks.next()) {
-            (Some(Block::Parallel { start, .. }), _) => Some(*start),
-            (Some(Block::Sequence { first: true, .. }), Some(Block::Parallel { start, .. })) => {
-                Some(*start)
-            }
-            _ => None,
-        }
-    }
-
-    fn frontier(&self) -> &[u32] {
-        match self.blocks.last() {
-            Some(Block::Sequence { frontier, .. }) => frontier,
-            Some(Block::Parallel { before, .. }) => before,
-            None => &[],
-        }
-    }
-
-    fn finished(&mut self, nodes: Vec<u32>) {
-        match self.blocks.last_mut() {
-            Some(Block::Sequence { frontier, first }) => {
-                *frontier = nodes;
-                *first = false;
-            }
-            Some(Block::Parallel { ends, .. }) => ends.extend(nodes),
-            None => {}
-        }
     }
 
     fn resolve(&self, name: &str) -> Result<u32, DagError> {
@@ -468,42 +403,6 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             let nearest = super::export::nearest(name, self.nodes.iter().map(|n| &n.name));
             DagError::NoSuchNode { name: name.to_string(), nearest: nearest.cloned(), known }
         })
-    }
-
-    /// A topological order, or the cycle that stands in its way.
-    fn ranks(&self, plan: &Plan) -> Result<Vec<u32>, DagError> {
-        let n = self.nodes.len();
-        let mut missing = (0..n as u32).map(|v| plan.preds(v).len()).collect::<Vec<_>>();
-        let mut ranks = vec![u32::MAX; n];
-        let mut ready = (0..n as u32).filter(|v| plan.preds(*v).is_empty()).collect::<Vec<_>>();
-        let mut next = 0;
-        while let Some(v) = ready.pop() {
-            ranks[v as usize] = next;
-            next += 1;
-            for &succ in plan.succs(v) {
-                missing[succ as usize] -= 1;
-                if missing[succ as usize] == 0 {
-                    ready.push(succ);
-                }
-            }
-        }
-        let Some(start) = ranks.iter().position(|rank| *rank == u32::MAX) else { return Ok(ranks) };
-        // every node that is left waits for another one that is left: walking back must come round
-        let mut walk = vec![start as u32];
-        let mut seen = HashMap::from([(start as u32, 0)]);
-        loop {
-            let here = walk.last().copied().unwrap_or_default();
-            let back = plan.preds(here).iter().find(|p| ranks[**p as usize] == u32::MAX);
-            let Some(&back) = back else { return Err(DagError::NoRoots) };
-            if let Some(at) = seen.insert(back, walk.len()) {
-                let mut cycle = walk.split_off(at);
-                cycle.push(back);
-                cycle.reverse();
-                let names = cycle.iter().filter_map(|v| self.nodes.get(*v as usize));
-                return Err(DagError::Circular(names.map(|n| n.name.clone()).collect()));
-            }
-            walk.push(back);
-        }
     }
 }
 

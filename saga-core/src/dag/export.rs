@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ActionName, Dag, DagBuilder, DagError, Node, NodeBody, NodeIndex, NodeName, SagaName, UndoKind};
+use super::{
+    ActionName, Dag, DagBuilder, DagError, Node, NodeBody, NodeIndex, NodeName, SagaName, UndoKind,
+};
 use crate::definition::Source;
 use crate::registry::ActionRegistry;
 
@@ -35,12 +37,24 @@ enum KindJson {
     Action { action: ActionName, rev: u32, undo: UndoKind },
     Constant { value: serde_json::Value },
     Computed,
+    Subsaga { params: NodeName, dag: DagJson },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct InputJson {
     input: String,
     from: Vec<String>,
+}
+
+impl DagJson {
+    fn forget_labels(&mut self) {
+        for node in &mut self.nodes {
+            node.label = None;
+            if let KindJson::Subsaga { dag, .. } = &mut node.kind {
+                dag.forget_labels();
+            }
+        }
+    }
 }
 
 impl<C: Send + Sync + 'static> Dag<C> {
@@ -56,9 +70,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
     pub fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| {
             let mut json = self.describe();
-            for node in &mut json.nodes {
-                node.label = None;
-            }
+            json.forget_labels();
             let bytes = serde_json::to_vec(&json).unwrap_or_default();
             Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
         })
@@ -78,18 +90,32 @@ impl<C: Send + Sync + 'static> Dag<C> {
                     value: serde_json::from_slice(output.payload.as_bytes()).unwrap_or_default(),
                 },
                 NodeBody::Computed(_) => KindJson::Computed,
+                NodeBody::Subsaga { dag, params } => {
+                    KindJson::Subsaga { params: params.clone(), dag: dag.describe() }
+                }
             },
             label: node.label.clone(),
-            inputs: node.inputs.iter().map(|(input, from)| InputJson {
-                input: input.to_string(),
-                from: from.iter().filter_map(|source| match source {
-                    Source::Param(param) => Some(format!("({param})")),
-                    Source::Node(node) => name(*node).map(String::from),
-                }).collect(),
-            }).collect(),
+            inputs: node
+                .inputs
+                .iter()
+                .map(|(input, from)| InputJson {
+                    input: input.to_string(),
+                    from: from
+                        .iter()
+                        .filter_map(|source| match source {
+                            Source::Param(param) => Some(format!("({param})")),
+                            Source::Node(node) => name(*node).map(String::from),
+                        })
+                        .collect(),
+                })
+                .collect(),
             after: self.predecessors(NodeIndex(i as u32)).filter_map(name).collect(),
         });
-        DagJson { name: self.name.clone(), nodes: nodes.collect(), output: self.output.and_then(name) }
+        DagJson {
+            name: self.name.clone(),
+            nodes: nodes.collect(),
+            output: self.output.and_then(name),
+        }
     }
 
     /// A DAG from its JSON, with the actions of a registry. Only for DAGs of actions that look up their
@@ -101,6 +127,11 @@ impl<C: Send + Sync + 'static> Dag<C> {
     pub fn from_json(json: &[u8], actions: &ActionRegistry<C>) -> Result<Self, DagError> {
         let bad = |e: &dyn std::fmt::Display| DagError::BadJson(e.to_string());
         let json: DagJson = serde_json::from_slice(json).map_err(|e| bad(&e))?;
+        Self::from_description(json, actions)
+    }
+
+    fn from_description(json: DagJson, actions: &ActionRegistry<C>) -> Result<Self, DagError> {
+        let bad = |e: &dyn std::fmt::Display| DagError::BadJson(e.to_string());
         let mut builder = DagBuilder::new(json.name.as_str())?;
         builder.max_nodes(json.nodes.len());
         for node in json.nodes {
@@ -112,6 +143,10 @@ impl<C: Send + Sync + 'static> Dag<C> {
                     Node::shared_action(node.name.as_str(), actions.get(action.as_str())?)?
                 }
                 KindJson::Constant { value } => Node::constant(node.name.as_str(), value)?,
+                KindJson::Subsaga { params, dag } => {
+                    let dag = Self::from_description(dag, actions)?;
+                    Node::subsaga(node.name.as_str(), dag, params.as_str())?
+                }
                 KindJson::Computed => {
                     return Err(bad(&format!("node '{}' is computed by a closure", node.name)));
                 }

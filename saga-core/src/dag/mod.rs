@@ -1,5 +1,6 @@
 //! What a saga consists of: nodes, and which of them wait for which.
 
+mod blocks;
 mod builder;
 mod export;
 mod names;
@@ -8,6 +9,7 @@ mod plan;
 mod policy;
 mod saga_dag;
 mod step;
+mod topology;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -20,9 +22,10 @@ pub use names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};
 pub use node::Node;
 pub(crate) use node::NodeBody;
 pub use plan::{Plan, PlanKind, PlanNode};
-pub use saga_dag::SagaDag;
 pub use policy::{Policy, Retry, UndoKind};
+pub use saga_dag::SagaDag;
 
+use crate::action::Action;
 use crate::definition::Saga;
 
 /// A finished DAG: checked, immutable, shared by all runs of the saga.
@@ -208,6 +211,22 @@ impl<C: 'static> Dag<C> {
         &self.plan
     }
 
+    /// The actions of all nodes, those of subsagas included.
+    pub(crate) fn actions(&self) -> Vec<&Arc<dyn Action<C>>> {
+        let mut actions = Vec::new();
+        let mut dags = vec![self];
+        while let Some(dag) = dags.pop() {
+            for node in dag.nodes() {
+                match &node.body {
+                    NodeBody::Action(action) => actions.push(action),
+                    NodeBody::Subsaga { dag, .. } => dags.push(dag),
+                    NodeBody::Constant { .. } | NodeBody::Computed(_) => {}
+                }
+            }
+        }
+        actions
+    }
+
     /// Where it is written, as `file:line`; empty for a DAG that was built at run time.
     pub fn place(&self) -> &'static str {
         self.place
@@ -217,9 +236,9 @@ impl<C: 'static> Dag<C> {
 impl<C: 'static> fmt::Debug for Dag<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.nodes().map(Node::name).collect::<Vec<_>>();
-        f.debug_struct("Dag").field("name", &self.name).field("nodes", &names).finish_non_exhaustive()
+        f.debug_struct("Dag")
+            .field("name", &self.name)
+            .field("nodes", &names)
+            .finish_non_exhaustive()
     }
 }
-
-
-

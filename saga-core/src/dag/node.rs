@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::step::{BoundAction, BoundValue};
-use super::{ActionName, InvalidName, NodeName, Policy};
+use super::{ActionName, Dag, InvalidName, NodeName, PlanKind};
 use crate::action::{Action, ActionData, ActionOutput};
 use crate::context::ActionContext;
 use crate::definition::{Done, Scope, Shape, Source};
@@ -25,8 +25,16 @@ pub struct Node<C> {
 /// What a node runs.
 pub(crate) enum NodeBody<C> {
     Action(Arc<dyn Action<C>>),
-    Constant { output: ActionOutput, decode: fn(&Payload) -> Result<ActionOutput, ActionError> },
+    Constant {
+        output: ActionOutput,
+        decode: fn(&Payload) -> Result<ActionOutput, ActionError>,
+    },
     Computed(Arc<dyn Compute<C>>),
+    /// Another DAG in this node's place; its parameters are the output of the node named `params`.
+    Subsaga {
+        dag: Arc<Dag<C>>,
+        params: NodeName,
+    },
 }
 
 impl<C> Clone for NodeBody<C> {
@@ -37,6 +45,9 @@ impl<C> Clone for NodeBody<C> {
                 Self::Constant { output: output.clone(), decode: *decode }
             }
             Self::Computed(compute) => Self::Computed(compute.clone()),
+            Self::Subsaga { dag, params } => {
+                Self::Subsaga { dag: dag.clone(), params: params.clone() }
+            }
         }
     }
 }
@@ -95,6 +106,20 @@ impl<C: Send + Sync + 'static> Node<C> {
         Ok(Self::with(name, NodeBody::Constant { output, decode: ActionOutput::decode::<T> }))
     }
 
+    /// A node that runs another DAG, whose parameters are the output of an earlier node. The names inside
+    /// are its own; its output is this node's.
+    ///
+    /// # Errors
+    /// [`InvalidName`] if a name cannot be a node's.
+    pub fn subsaga(
+        name: impl AsRef<str>,
+        dag: impl Into<Arc<Dag<C>>>,
+        params: impl AsRef<str>,
+    ) -> Result<Self, InvalidName> {
+        let body = NodeBody::Subsaga { dag: dag.into(), params: NodeName::new(params)? };
+        Ok(Self::with(NodeName::new(name)?, body))
+    }
+
     /// The same node with a label for humans.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
@@ -146,13 +171,18 @@ impl<C: 'static> Node<C> {
             NodeBody::Action(action) => action.decode(payload),
             NodeBody::Constant { decode, .. } => decode(payload),
             NodeBody::Computed(compute) => compute.decode(payload),
+            NodeBody::Subsaga { dag, .. } => match dag.output().and_then(|node| dag.node(node)) {
+                Some(node) => node.decode(payload),
+                None => ActionOutput::decode::<()>(payload),
+            },
         }
     }
 
-    pub(crate) fn policy(&self) -> Option<Policy> {
+    pub(crate) fn kind(&self) -> PlanKind {
         match &self.body {
-            NodeBody::Action(action) => Some(action.policy()),
-            _ => None,
+            NodeBody::Action(action) => PlanKind::Action(action.policy()),
+            NodeBody::Constant { .. } | NodeBody::Computed(_) => PlanKind::Value,
+            NodeBody::Subsaga { dag, .. } => PlanKind::Subsaga(dag.plan().clone()),
         }
     }
 }

@@ -94,7 +94,8 @@ impl Retry {
     /// How long to wait after try number `tries`; `dice` is any hash of the call.
     pub fn delay_after(&self, tries: u32, dice: u64) -> Duration {
         let exponent = i32::try_from(tries.saturating_sub(1)).unwrap_or(i32::MAX);
-        let full = (self.base.as_secs_f64() * self.factor.powi(exponent)).min(self.cap.as_secs_f64());
+        let full =
+            (self.base.as_secs_f64() * self.factor.powi(exponent)).min(self.cap.as_secs_f64());
         // 53 bits: every value is exact in an f64
         let random = (dice >> 11) as f64 / (1u64 << 53) as f64;
         Duration::try_from_secs_f64(full * (1.0 - self.jitter * random)).unwrap_or(self.cap)

@@ -57,7 +57,11 @@ impl Calls {
     }
 
     /// All calls that have ended by now.
-    pub(super) fn poll_ended(&mut self, task: &mut Context<'_>, ended: &mut Vec<(VertexId, CallEnd)>) {
+    pub(super) fn poll_ended(
+        &mut self,
+        task: &mut Context<'_>,
+        ended: &mut Vec<(VertexId, CallEnd)>,
+    ) {
         while let Poll::Ready(Some(call)) = self.running.poll_next_unpin(task) {
             if let Ok((vertex, end)) = call {
                 self.handles.remove(&vertex);

@@ -21,11 +21,13 @@ use crate::action::Value;
 use crate::context::{ActionContext, RunInfo, Token};
 use crate::log::{Entry, EntryKind, NodePath, SagaId, SagaStatus, Timestamp};
 use crate::machine::{ActionResult, Call, Effect, Event, Finish, Machine, VertexId};
-use crate::store::{Append, Created, NewSaga, RecordChange, SagaRecord, Store, StoreError, WorkerId};
+use crate::store::{
+    Append, Created, NewSaga, RecordChange, SagaRecord, Store, StoreError, WorkerId,
+};
 use call::{CallEnd, Calls};
-use turn::{Appended, Turn, Woken};
 pub(crate) use outcome::Progress;
 pub(crate) use panics::note_places;
+use turn::{Appended, Turn, Woken};
 pub(crate) use values::Values;
 
 /// What the coordinator tells a running saga.
@@ -173,6 +175,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     fn perform(&mut self, effect: Effect, turn: &mut Turn) {
+        self.values.follow(self.machine.state());
         match effect {
             Effect::Append(entries) => turn.append = Some(self.append(entries)),
             Effect::RunAction(call) => self.start(call, false, turn),
@@ -263,10 +266,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         }
     }
 
-    fn append(
-        &mut self,
-        entries: Vec<Entry>,
-    ) -> BoxFuture<'static, Appended> {
+    fn append(&mut self, entries: Vec<Entry>) -> BoxFuture<'static, Appended> {
         let store = self.env.store.clone();
         let change = self.change(&entries);
         if let Some(mut record) = self.new.take() {
@@ -318,12 +318,12 @@ impl<C: Send + Sync + 'static> Driver<C> {
 
     fn report_status(&self) {
         let status = self.machine.status();
-        self.progress.send_if_modified(|progress| {
-            std::mem::replace(&mut progress.status, status) != status
-        });
+        self.progress
+            .send_if_modified(|progress| std::mem::replace(&mut progress.status, status) != status);
     }
 
-    fn finish(&self, finish: Finish, store_error: Option<StoreError>) {
+    fn finish(&mut self, finish: Finish, store_error: Option<StoreError>) {
+        self.values.follow(self.machine.state());
         let id = &self.run.id;
         let outcome = match finish {
             Finish::Ended(status) => self.values.outcome(&self.machine, id, status),

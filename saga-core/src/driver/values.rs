@@ -11,33 +11,71 @@ use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
 use crate::log::{Cause, Entry, EntryKind, Failure, FailureKind, SagaId, SagaStatus};
 use crate::machine::{Call, Machine, State, VertexId};
 
-/// The values of one saga.
+/// The values of one saga: a frame for each DAG that it runs, as the machine opens them.
 pub(crate) struct Values<C> {
     root: Arc<Frame<C>>,
+    frames: Vec<Arc<Frame<C>>>,
+    /// How many of the machine's completed holders have their output.
+    collected: usize,
 }
 
 impl<C: Send + Sync + 'static> Values<C> {
     pub(crate) fn new(root: Frame<C>) -> Self {
-        Self { root: Arc::new(root) }
+        let root = Arc::new(root);
+        Self { frames: vec![root.clone()], root, collected: 0 }
     }
 
     /// Reads the outputs of a stored log.
-    pub(crate) fn load(&self, state: &State, log: &[Entry]) -> Result<(), String> {
+    pub(crate) fn load(&mut self, state: &State, log: &[Entry]) -> Result<(), String> {
         for entry in log {
             let (EntryKind::Succeeded(payload), Some(path)) = (&entry.kind, &entry.node) else {
                 continue;
             };
-            let decoded = state.resolve(path.as_str()).and_then(|v| {
-                let node = self.dag().node(NodeIndex(v))?;
-                Some((v, node.decode(payload)))
+            self.follow(state);
+            let place = state.resolve(path.as_str()).and_then(|v| self.place_in(state, v));
+            let decoded = place.and_then(|(frame, node)| {
+                let decoded = frame.dag.node(node)?.decode(payload);
+                Some((frame, node, decoded))
             });
             match decoded {
-                Some((v, Ok(output))) => self.put(NodeIndex(v), output),
-                Some((_, Err(error))) => return Err(format!("output of node `{path}`: {error}")),
+                Some((frame, node, Ok(output))) => put(&frame, node, output),
+                Some((_, _, Err(error))) => {
+                    return Err(format!("output of node `{path}`: {error}"));
+                }
                 None => return Err(format!("the saga has no node `{path}`")),
             }
         }
+        self.follow(state);
         Ok(())
+    }
+
+    /// Opens the frames that the machine has opened, and gives the nodes that hold others and have
+    /// completed their outputs.
+    pub(crate) fn follow(&mut self, state: &State) {
+        while let Some((holder, _)) = state.part_of(self.frames.len() as u32) {
+            let Some(frame) = self.open(state, holder) else { break };
+            self.frames.push(Arc::new(frame));
+        }
+        while let Some(&holder) = state.collected().get(self.collected) {
+            let Some((outer, node)) = self.place_in(state, holder) else { break };
+            let inner = state.parts(holder).and_then(|parts| self.frames.get(parts.start as usize));
+            let Some(inner) = inner else { break };
+            let output = match inner.dag.output() {
+                Some(output) => inner.output(output).cloned(),
+                None => ActionOutput::new(()).ok(),
+            };
+            let Some(output) = output else { break };
+            put(&outer, node, output);
+            self.collected += 1;
+        }
+    }
+
+    /// The frame of a subsaga; none as long as its parameters are not there.
+    fn open(&self, state: &State, holder: VertexId) -> Option<Frame<C>> {
+        let (outer, node) = self.place_in(state, holder)?;
+        let NodeBody::Subsaga { dag, params } = &outer.dag.node(node)?.body else { return None };
+        let params = outer.output(outer.dag.node_index(params.as_str())?)?.clone();
+        Some(Frame::new(dag.clone(), params.value, params.payload))
     }
 
     fn dag(&self) -> &Arc<Dag<C>> {
@@ -45,9 +83,17 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// The frame and the node of a vertex.
-    pub(super) fn place(&self, machine: &Machine, v: VertexId) -> Option<(Arc<Frame<C>>, NodeIndex)> {
-        let (_, node, _) = machine.state().place(v)?;
-        Some((self.root.clone(), NodeIndex(node)))
+    pub(super) fn place(
+        &self,
+        machine: &Machine,
+        v: VertexId,
+    ) -> Option<(Arc<Frame<C>>, NodeIndex)> {
+        self.place_in(machine.state(), v)
+    }
+
+    fn place_in(&self, state: &State, v: VertexId) -> Option<(Arc<Frame<C>>, NodeIndex)> {
+        let (frame, node, _) = state.place(v)?;
+        Some((self.frames.get(frame as usize)?.clone(), NodeIndex(node)))
     }
 
     pub(super) fn action(&self, machine: &Machine, v: VertexId) -> Option<Arc<dyn Action<C>>> {
@@ -64,15 +110,8 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     pub(super) fn set(&self, machine: &Machine, v: VertexId, output: ActionOutput) {
-        if let Some((_, node)) = self.place(machine, v) {
-            self.put(node, output);
-        }
-    }
-
-    fn put(&self, node: NodeIndex, output: ActionOutput) {
-        if let Some(slot) = self.root.outputs.get(node.index()) {
-            // a node succeeds once
-            let _ = slot.set(output);
+        if let Some((frame, node)) = self.place(machine, v) {
+            put(&frame, node, output);
         }
     }
 
@@ -129,6 +168,13 @@ impl<C: Send + Sync + 'static> Values<C> {
             SagaStatus::Stuck => Some(Err(SagaError::Stuck(report()))),
             _ => None,
         }
+    }
+}
+
+fn put<C: 'static>(frame: &Frame<C>, node: NodeIndex, output: ActionOutput) {
+    if let Some(slot) = frame.outputs.get(node.index()) {
+        // a node succeeds once
+        let _ = slot.set(output);
     }
 }
 

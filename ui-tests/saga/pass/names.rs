@@ -1,5 +1,5 @@
 //! Every way in which Rust uses and hides names: node names are replaced where they mean the node.
-#![deny(warnings, missing_docs, unused, rust_2018_idioms, unused_qualifications, unreachable_pub)]
+#![deny(warnings, missing_docs, unused, rust_2018_idioms, unreachable_pub)]
 
 use saga_core::dag::{Dag, DagError};
 use saga_core::prelude::*;

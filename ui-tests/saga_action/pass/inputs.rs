@@ -1,5 +1,5 @@
 //! References, values, lifetimes elided and named, and types that contain them.
-#![deny(warnings, missing_docs, unused, rust_2018_idioms, unused_qualifications, unreachable_pub)]
+#![deny(warnings, missing_docs, unused, rust_2018_idioms, unreachable_pub)]
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
 //! Inside functions and modules, with conditions and documentation.
-#![deny(warnings, missing_docs, unused, rust_2018_idioms, unused_qualifications, unreachable_pub)]
+#![deny(warnings, missing_docs, unused, rust_2018_idioms, unreachable_pub)]
 
 mod inner {
     use saga_core::prelude::*;

@@ -1,5 +1,5 @@
 //! Outputs and errors of all kinds.
-#![deny(warnings, missing_docs, unused, rust_2018_idioms, unused_qualifications, unreachable_pub)]
+#![deny(warnings, missing_docs, unused, rust_2018_idioms, unreachable_pub)]
 
 use std::convert::Infallible;
 use std::error::Error;

@@ -1,5 +1,5 @@
 //! The forms of the undo, with and without context, by path, and with values.
-#![deny(warnings, missing_docs, unused, rust_2018_idioms, unused_qualifications, unreachable_pub)]
+#![deny(warnings, missing_docs, unused, rust_2018_idioms, unreachable_pub)]
 
 use saga_core::prelude::*;
 use saga_core::{ActionSpec, Step, UndoKind};
@@ -47,12 +47,18 @@ async fn nothing(leg: &Leg) -> Result<Flight, String> {
     Ok(Flight { no: 1 })
 }
 
-fn spec<A: Step<Agency>>() -> ActionSpec {
+fn spec<A: Step<Agency>>(_: &A) -> ActionSpec {
     A::spec()
 }
 
 fn main() {
-    let specs = [spec::<output>(), spec::<maybe_output>(), spec::<no_output>(), spec::<nothing>()];
+    let leg = &Leg::default();
+    let specs = [
+        spec(&output { leg, seats: 1 }),
+        spec(&maybe_output { leg }),
+        spec(&no_output { leg }),
+        spec(&nothing { leg }),
+    ];
     let kinds = specs.map(|spec| spec.policy.undo);
     use UndoKind::{MaybeOutput, NoOutput, Nothing, Output};
     assert_eq!(kinds, [Output, MaybeOutput, NoOutput, Nothing]);
