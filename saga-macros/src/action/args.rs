@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Error, Lit, LitInt, LitStr, Path, Token, parenthesized, token};
+use syn::{Error, LitStr, Path, Token, parenthesized, token};
 
-use crate::errors::{Errors, did_you_mean, list};
+use super::retry::{Retry, retry};
+use super::values::{items, number, positive, value};
+use crate::errors::Errors;
 
 const ARGUMENTS: &[&str] = &[
     "undo", "no_undo", "retry", "undo_retry", "timeout", "undo_timeout", "in_doubt", "name", "rev",
     "label", "crate",
 ];
-const RETRY: &[&str] = &["max", "base", "cap", "factor", "jitter", "when", "forever"];
-const UNDO_RETRY: &[&str] = &["max", "base", "cap", "factor", "jitter", "forever"];
 
 /// What the attribute says, as written.
 #[derive(Default)]
@@ -61,18 +61,6 @@ pub(super) struct NoUndo {
     pub(super) reason: Option<String>,
 }
 
-/// `retry(..)` or `undo_retry(..)`
-#[derive(Default)]
-pub(super) struct Retry {
-    pub(super) max: Option<u32>,
-    pub(super) forever: bool,
-    pub(super) base: Option<Duration>,
-    pub(super) cap: Option<Duration>,
-    pub(super) factor: Option<f64>,
-    pub(super) jitter: Option<f64>,
-    pub(super) when: Option<Path>,
-}
-
 pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
     let mut args = Args::default();
     let parsed = (|input: ParseStream| {
@@ -90,38 +78,6 @@ pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
     args
 }
 
-/// Reads `name ..` items that are separated by commas; goes on at the next comma after a mistake.
-fn items(
-    input: ParseStream,
-    known: &[&str],
-    errors: &mut Errors,
-    mut item: impl FnMut(&Ident, ParseStream, &mut Errors) -> syn::Result<()>,
-) {
-    while !input.is_empty() {
-        let parsed = input.call(Ident::parse_any).and_then(|name| {
-            let text = name.to_string();
-            if !known.contains(&text.as_str()) {
-                let nearest = did_you_mean(&text, known.iter().copied());
-                let known = list(known.iter().copied());
-                let message = format!("unknown argument `{text}`{nearest} (arguments: {known})");
-                return Err(Error::new_spanned(name, message));
-            }
-            item(&name, input, errors)?;
-            if !input.is_empty() && !input.peek(Token![,]) {
-                return Err(input.error("expected `,`"));
-            }
-            Ok(())
-        });
-        errors.ok(parsed);
-        while !input.is_empty() && !input.peek(Token![,]) {
-            if input.parse::<TokenTree>().is_err() {
-                return;
-            }
-        }
-        let _ = input.parse::<Option<Token![,]>>();
-    }
-}
-
 fn argument(
     args: &mut Args,
     name: &Ident,
@@ -135,8 +91,8 @@ fn argument(
             let reason = reason.transpose()?.map(|reason| reason.value());
             args.no_undo = Some(NoUndo { keyword: name.clone(), reason });
         }
-        "retry" => args.retry = Some(retry(name, RETRY, input, errors)?),
-        "undo_retry" => args.undo_retry = Some(retry(name, UNDO_RETRY, input, errors)?),
+        "retry" => args.retry = Some(retry(name, input, errors)?),
+        "undo_retry" => args.undo_retry = Some(retry(name, input, errors)?),
         "timeout" => args.timeout = Some(positive(value(name, input)?)?),
         "undo_timeout" => args.undo_timeout = Some(positive(value(name, input)?)?),
         "in_doubt" => args.in_doubt = Some(value(name, input)?.call(Path::parse_mod_style)?),
@@ -146,14 +102,6 @@ fn argument(
         _ => args.krate = Some(value(name, input)?.call(Path::parse_mod_style)?),
     }
     Ok(())
-}
-
-/// Steps over the `=`.
-fn value<'a>(name: &Ident, input: ParseStream<'a>) -> syn::Result<ParseStream<'a>> {
-    if input.parse::<Option<Token![=]>>()?.is_none() || input.is_empty() || input.peek(Token![,]) {
-        return Err(Error::new_spanned(name, format!("`{name}` needs a value: `{name} = ..`")));
-    }
-    Ok(input)
 }
 
 fn undo(input: ParseStream) -> syn::Result<Undo> {
@@ -185,128 +133,6 @@ fn undo(input: ParseStream) -> syn::Result<Undo> {
             Err(Error::new(error.span(), message))
         }
     }
-}
-
-fn retry(
-    keyword: &Ident,
-    known: &[&str],
-    input: ParseStream,
-    errors: &mut Errors,
-) -> syn::Result<Retry> {
-    if !input.peek(token::Paren) {
-        let message =
-            format!("say how often: `{keyword}(max = 5, base = \"100ms\")` or `{keyword}(forever)`");
-        return Err(Error::new_spanned(keyword, message));
-    }
-    let content;
-    parenthesized!(content in input);
-    let mut retry = Retry::default();
-    let mut given = Vec::<Ident>::new();
-    let mut complete = true;
-    items(&content, known, errors, |name, input, _| {
-        if given.contains(name) {
-            return Err(Error::new_spanned(name, format!("`{name}` is given twice")));
-        }
-        given.push(name.clone());
-        setting(&mut retry, name, input).inspect_err(|_| complete = false)
-    });
-    if retry.forever {
-        for name in given.iter().filter(|name| *name == "max" || *name == "when") {
-            let message = format!("`forever` and `{name}` contradict each other: leave one out");
-            errors.at(name, message);
-        }
-    } else if complete && retry.max.is_none() && keyword == "retry" {
-        errors.at(keyword, "say how often to try: `max = N` (the first attempt counts) or `forever`");
-    }
-    if let (Some(base), Some(cap)) = (retry.base, retry.cap)
-        && cap < base
-        && let Some(name) = given.iter().find(|name| *name == "cap")
-    {
-        errors.at(name, "`cap` is the longest wait: it cannot be shorter than `base`, the first one");
-    }
-    Ok(retry)
-}
-
-fn setting(retry: &mut Retry, name: &Ident, input: ParseStream) -> syn::Result<()> {
-    match name.to_string().as_str() {
-        "max" => {
-            let literal = value(name, input)?.fork().parse::<TokenTree>()?;
-            match number(input)? {
-                0 => {
-                    let message = "`max` counts the first attempt: it is at least 1";
-                    return Err(Error::new_spanned(literal, message));
-                }
-                max => retry.max = Some(max),
-            }
-        }
-        "base" => retry.base = Some(duration(value(name, input)?)?),
-        "cap" => retry.cap = Some(duration(value(name, input)?)?),
-        "factor" => retry.factor = Some(share(value(name, input)?, 1.0..=1e6, "1 or more")?),
-        "jitter" => retry.jitter = Some(share(value(name, input)?, 0.0..=1.0, "from 0 to 1")?),
-        "when" => retry.when = Some(value(name, input)?.call(Path::parse_mod_style)?),
-        _ => retry.forever = true,
-    }
-    Ok(())
-}
-
-fn number(input: ParseStream) -> syn::Result<u32> {
-    let literal = input.fork().parse::<TokenTree>()?;
-    let number = input.parse::<LitInt>().and_then(|number| number.base10_parse());
-    number.map_err(|_| Error::new_spanned(literal, "expected a number from 0 to 4294967295"))
-}
-
-fn share(
-    input: ParseStream,
-    range: std::ops::RangeInclusive<f64>,
-    meaning: &str,
-) -> syn::Result<f64> {
-    let tokens = input.fork().parse::<TokenTree>()?;
-    let number = match input.parse::<Lit>() {
-        Ok(Lit::Float(number)) => number.base10_parse().ok(),
-        Ok(Lit::Int(number)) => number.base10_parse().ok(),
-        _ => None,
-    };
-    number
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| Error::new_spanned(tokens, format!("expected a number, {meaning}")))
-}
-
-fn positive(input: ParseStream) -> syn::Result<Duration> {
-    let literal = input.fork().parse::<TokenTree>()?;
-    match duration(input)? {
-        Duration::ZERO => Err(Error::new_spanned(literal, "nothing is done in no time at all")),
-        timeout => Ok(timeout),
-    }
-}
-
-/// `"100ms"`, `"30s"`, `"5m"`, `"2h"`
-fn duration(input: ParseStream) -> syn::Result<Duration> {
-    let tokens = input.fork().parse::<TokenTree>()?;
-    let text = input.parse::<Lit>();
-    let parsed = match &text {
-        Ok(Lit::Str(text)) => parse_duration(&text.value()),
-        _ => None,
-    };
-    parsed.ok_or_else(|| {
-        let message = format!(
-            "{tokens} is not a duration: expected a number and a unit in quotes, such as \"100ms\", \
-             \"30s\", \"5m\" or \"2h\""
-        );
-        Error::new_spanned(tokens, message)
-    })
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
 }
 
 fn durable_name(name: LitStr) -> syn::Result<LitStr> {

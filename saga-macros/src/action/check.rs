@@ -5,13 +5,14 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::visit_mut::{self, VisitMut};
+use syn::visit_mut::VisitMut;
 use syn::{
     FnArg, GenericArgument, GenericParam, Generics, Lifetime, ParenthesizedGenericArguments, Pat, PatType,
     Path, PathArguments, ReturnType, Type, TypeFnPtr, TypeReference, parse_quote,
 };
 
 use super::args::Args;
+use super::lifetimes::Elide;
 use super::parse::Function;
 use crate::errors::{Errors, did_you_mean, list};
 
@@ -302,44 +303,4 @@ fn undo(name: &Ident, args: &Args, inputs: &[Input], errors: &mut Errors) -> boo
         }
     }
     good
-}
-
-/// Gives lifetimes that are left out a name.
-struct Elide {
-    used: bool,
-    lifetime: Lifetime,
-}
-
-impl Elide {
-    fn new(function: &Function) -> Self {
-        let taken = |name: &str| function.sig.generics.lifetimes().any(|l| l.lifetime.ident == name);
-        let name = ["a", "input", "elided"].into_iter().find(|name| !taken(name)).unwrap_or("__a");
-        Self { used: false, lifetime: Lifetime::new(&format!("'{name}"), Span::call_site()) }
-    }
-
-    fn name(&mut self, span: Span) -> Lifetime {
-        self.used = true;
-        let mut lifetime = self.lifetime.clone();
-        lifetime.set_span(span);
-        lifetime
-    }
-}
-
-impl VisitMut for Elide {
-    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-        if reference.lifetime.is_none() {
-            reference.lifetime = Some(self.name(reference.and_token.span));
-        }
-        visit_mut::visit_type_reference_mut(self, reference);
-    }
-
-    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-        if lifetime.ident == "_" {
-            *lifetime = self.name(lifetime.span());
-        }
-    }
-
-    // `fn(&T)` and `Fn(&T)` are about any lifetime
-    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
-    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
 }

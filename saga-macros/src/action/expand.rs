@@ -7,8 +7,9 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::Attribute;
 
-use super::args::{Retry, Undo};
+use super::args::Undo;
 use super::check::{Action, Context};
+use super::retry::Retry;
 use crate::errors::Errors;
 
 pub(super) fn expand(action: &Action, errors: Errors) -> TokenStream {

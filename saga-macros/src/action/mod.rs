@@ -3,7 +3,10 @@
 mod args;
 mod check;
 mod expand;
+mod lifetimes;
 mod parse;
+mod retry;
+mod values;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,10 +1,13 @@
 //! `saga!`.
 
 mod ast;
+mod attributes;
 mod expand;
 mod head;
 mod parse;
+mod recover;
 mod resolve;
+mod step;
 mod structure;
 
 use proc_macro2::TokenStream;

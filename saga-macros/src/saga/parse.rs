@@ -1,16 +1,17 @@
 //! Reads the body of a saga. After a mistake it goes on with the next statement, so that a line that is
 //! being typed is one error and no other node is lost.
 
-use proc_macro2::{Delimiter, Group, Ident, TokenTree};
+use proc_macro2::{Ident, TokenTree};
 use quote::{ToTokens, quote};
-use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, FieldValue, Path, Token, braced, token};
+use syn::{Attribute, Error, Expr, Path, Token, braced, token};
 
-use super::ast::{Call, Form, Node, Saga, Step, Stmt, Tail};
-use super::head::{head, skip_all};
-use crate::errors::{Errors, did_you_mean, list};
+use super::ast::{Form, Node, Saga, Step, Stmt, Tail};
+use super::attributes::{attributes, no_attributes};
+use super::head::head;
+use super::recover::{first, is_parallel, skip_construct, skip_statement, starts_statement, unsupported};
+use super::step::{call, needs_inputs, step};
+use crate::errors::Errors;
 
 /// Where a statement stands.
 #[derive(Clone, Copy, PartialEq)]
@@ -72,7 +73,7 @@ fn statement(input: ParseStream, place: Place, errors: &mut Errors) -> syn::Resu
     let attrs = input.call(Attribute::parse_outer)?;
     if is_parallel(input) {
         no_attributes(&attrs, "`parallel`", errors);
-        input.call(Ident::parse_any)?;
+        input.parse::<Ident>()?;
         let content;
         braced!(content in input);
         return Ok(Read::Stmt(Stmt::Parallel(statements(&content, Place::Parallel, errors).0)));
@@ -109,46 +110,6 @@ fn statement(input: ParseStream, place: Place, errors: &mut Errors) -> syn::Resu
         return Ok(Read::Tail(Tail::Value(block)));
     }
     bare(input, place, attrs, after, errors)
-}
-
-fn is_parallel(input: ParseStream) -> bool {
-    input.peek(syn::Ident)
-        && input.peek2(token::Brace)
-        && input.fork().call(Ident::parse_any).is_ok_and(|name| name == "parallel")
-}
-
-fn no_attributes(attrs: &[Attribute], what: &str, errors: &mut Errors) {
-    for attr in attrs {
-        errors.at(attr, format!("{what} takes no attributes; put them on its nodes"));
-    }
-}
-
-const LATER: &[&str] = &["pivot", "label", "retry", "timeout", "concurrency"];
-
-/// Splits the attributes of a node into those for rustc and the names of `#[after(..)]`.
-fn attributes(attrs: Vec<Attribute>, errors: &mut Errors) -> (Vec<Attribute>, Vec<Ident>) {
-    const FOR_RUSTC: &[&str] = &["cfg", "allow", "expect", "warn", "deny", "forbid"];
-    let (mut kept, mut after) = (Vec::new(), Vec::new());
-    for attr in attrs {
-        let name = attr.path().to_token_stream().to_string();
-        if name == "after" {
-            let parsed = attr.parse_args_with(Punctuated::<Ident, Token![,]>::parse_terminated);
-            match parsed {
-                Ok(names) => after.extend(names),
-                Err(_) => errors.at(&attr, "expected names of nodes: `#[after(a, b)]`"),
-            }
-        } else if FOR_RUSTC.contains(&name.as_str()) {
-            kept.push(attr);
-        } else if LATER.contains(&name.as_str()) {
-            errors.at(attr.path(), format!("`#[{name}]` is not supported yet"));
-        } else if name != "doc" {
-            let known = ["after", "cfg", "allow", "expect", "warn", "deny"];
-            let nearest = did_you_mean(&name, known.into_iter().chain(LATER.iter().copied()));
-            let known = list(known);
-            errors.at(attr.path(), format!("unknown attribute `{name}`{nearest} (a node takes {known})"));
-        }
-    }
-    (kept, after)
 }
 
 /// `let name: Type = step;`
@@ -205,19 +166,6 @@ fn constant(
     };
     finish(input, &step, errors);
     Ok(Node { attrs, after, name, form: Form::Const, ty, step })
-}
-
-/// What stands after the `=`.
-fn step(input: ParseStream) -> Step {
-    if let Some(error) = unsupported(input) {
-        return Step::Broken(error);
-    }
-    let parsed = if input.peek(token::Brace) {
-        input.parse().map(Step::Value)
-    } else {
-        call(input).map(Step::Call)
-    };
-    parsed.unwrap_or_else(Step::Broken)
 }
 
 /// Reads up to the end of a statement whose step was read.
@@ -313,117 +261,4 @@ fn bare(
     let step = Step::Call(call);
     finish(input, &step, errors);
     Ok(Read::node(Node { attrs, after, name, form: Form::Bare, ty: None, step }))
-}
-
-fn needs_inputs(path: &Path) -> Error {
-    let text = text(path);
-    Error::new_spanned(path, format!("the inputs of `{text}` are missing: `{text} {{ .. }}`"))
-}
-
-fn text(path: &Path) -> String {
-    path.to_token_stream().to_string().replace(' ', "")
-}
-
-/// `path { inputs }`
-fn call(input: ParseStream) -> syn::Result<Call> {
-    let not_an_action = "a node runs an action, `action { .. }`; an expression stands in braces: `{ .. }`";
-    let here = input.fork();
-    let path = input.call(Path::parse_mod_style).map_err(|error| match here.parse::<Expr>() {
-        Ok(expr) => Error::new_spanned(first(&expr), not_an_action),
-        Err(_) => error,
-    })?;
-    if input.peek(token::Paren) {
-        let group = input.parse::<Group>()?;
-        debug_assert!(group.delimiter() == Delimiter::Parenthesis);
-        let text = text(&path);
-        let message = format!("actions take named inputs: `{text} {{ .. }}`");
-        return Err(Error::new_spanned(path, message));
-    }
-    if !input.peek(token::Brace) {
-        if input.is_empty() || input.peek(Token![;]) || starts_statement(input) {
-            return Err(needs_inputs(&path));
-        }
-        return Err(Error::new_spanned(path, not_an_action));
-    }
-    let content;
-    let brace = braced!(content in input);
-    let inputs = inputs(&content, &path).inspect_err(|_| skip_all(&content))?;
-    Ok(Call { path, brace, inputs })
-}
-
-fn inputs(
-    input: ParseStream,
-    path: &Path,
-) -> syn::Result<Punctuated<FieldValue, Token![,]>> {
-    let mut inputs = Punctuated::new();
-    while !input.is_empty() {
-        if input.peek(Token![..]) {
-            let rest = input.parse::<Token![..]>()?;
-            let message = format!("a node names all inputs of its action: there is no `..` in `{}`", text(path));
-            return Err(Error::new_spanned(rest, message));
-        }
-        inputs.push_value(input.parse()?);
-        if input.is_empty() {
-            break;
-        }
-        inputs.push_punct(input.parse()?);
-    }
-    Ok(inputs)
-}
-
-/// The error for a construct of the language that does not work yet.
-fn unsupported(input: ParseStream) -> Option<Error> {
-    let keyword = ["for", "if", "match", "while", "loop"]
-        .into_iter()
-        .zip([
-            input.peek(Token![for]),
-            input.peek(Token![if]),
-            input.peek(Token![match]),
-            input.peek(Token![while]),
-            input.peek(Token![loop]),
-        ])
-        .find_map(|(keyword, here)| here.then_some(keyword))?;
-    let message = match keyword {
-        "while" | "loop" => format!("a saga cannot `{keyword}`: its nodes never run twice"),
-        _ => format!("`{keyword}` is not supported yet"),
-    };
-    Some(Error::new(input.span(), message))
-}
-
-/// True where a new statement probably starts.
-fn starts_statement(input: ParseStream) -> bool {
-    input.is_empty()
-        || input.peek(Token![let])
-        || input.peek(Token![const])
-        || input.peek(Token![#])
-        || input.peek(syn::Ident)
-}
-
-/// Goes to the next statement.
-fn skip_statement(input: ParseStream) {
-    while !input.is_empty() && !input.peek(Token![let]) && !is_parallel(input) {
-        let end = input.peek(Token![;]);
-        if input.parse::<TokenTree>().is_err() || end {
-            return;
-        }
-    }
-}
-
-/// Goes past the block or blocks of `for`, `if` or `match`.
-fn skip_construct(input: ParseStream) {
-    while !input.is_empty() && !input.peek(Token![;]) {
-        let block = input.peek(token::Brace);
-        if input.parse::<TokenTree>().is_err() {
-            return;
-        }
-        if block && !input.peek(Token![else]) {
-            break;
-        }
-    }
-    let _ = input.parse::<Option<Token![;]>>();
-}
-
-/// The first token, for carets that would else cover several lines.
-fn first(tokens: impl ToTokens) -> Option<TokenTree> {
-    tokens.into_token_stream().into_iter().next()
 }

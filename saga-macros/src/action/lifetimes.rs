@@ -1,0 +1,47 @@
+//! The lifetimes of the inputs: a struct must name those that a function may leave out.
+
+use proc_macro2::Span;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Lifetime, ParenthesizedGenericArguments, TypeFnPtr, TypeReference};
+
+use super::parse::Function;
+
+/// Gives lifetimes that are left out a name.
+pub(super) struct Elide {
+    pub(super) used: bool,
+    pub(super) lifetime: Lifetime,
+}
+
+impl Elide {
+    pub(super) fn new(function: &Function) -> Self {
+        let taken = |name: &str| function.sig.generics.lifetimes().any(|l| l.lifetime.ident == name);
+        let name = ["a", "input", "elided"].into_iter().find(|name| !taken(name)).unwrap_or("__a");
+        Self { used: false, lifetime: Lifetime::new(&format!("'{name}"), Span::call_site()) }
+    }
+
+    fn name(&mut self, span: Span) -> Lifetime {
+        self.used = true;
+        let mut lifetime = self.lifetime.clone();
+        lifetime.set_span(span);
+        lifetime
+    }
+}
+
+impl VisitMut for Elide {
+    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+        if reference.lifetime.is_none() {
+            reference.lifetime = Some(self.name(reference.and_token.span));
+        }
+        visit_mut::visit_type_reference_mut(self, reference);
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "_" {
+            *lifetime = self.name(lifetime.span());
+        }
+    }
+
+    // `fn(&T)` and `Fn(&T)` are about any lifetime
+    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
+}

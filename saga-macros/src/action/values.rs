@@ -1,0 +1,114 @@
+//! Lists of arguments and their values: numbers, durations.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use proc_macro2::{Ident, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Error, Lit, LitInt, Token};
+
+use crate::errors::{Errors, did_you_mean, list};
+
+/// Reads `name ..` items that are separated by commas; goes on at the next comma after a mistake.
+pub(super) fn items(
+    input: ParseStream,
+    known: &[&str],
+    errors: &mut Errors,
+    mut item: impl FnMut(&Ident, ParseStream, &mut Errors) -> syn::Result<()>,
+) {
+    while !input.is_empty() {
+        let parsed = input.call(Ident::parse_any).and_then(|name| {
+            let text = name.to_string();
+            if !known.contains(&text.as_str()) {
+                let nearest = did_you_mean(&text, known.iter().copied());
+                let known = list(known.iter().copied());
+                let message = format!("unknown argument `{text}`{nearest} (arguments: {known})");
+                return Err(Error::new_spanned(name, message));
+            }
+            item(&name, input, errors)?;
+            if !input.is_empty() && !input.peek(Token![,]) {
+                return Err(input.error("expected `,`"));
+            }
+            Ok(())
+        });
+        errors.ok(parsed);
+        while !input.is_empty() && !input.peek(Token![,]) {
+            if input.parse::<TokenTree>().is_err() {
+                return;
+            }
+        }
+        let _ = input.parse::<Option<Token![,]>>();
+    }
+}
+
+/// Steps over the `=`.
+pub(super) fn value<'a>(name: &Ident, input: ParseStream<'a>) -> syn::Result<ParseStream<'a>> {
+    if input.parse::<Option<Token![=]>>()?.is_none() || input.is_empty() || input.peek(Token![,]) {
+        return Err(Error::new_spanned(name, format!("`{name}` needs a value: `{name} = ..`")));
+    }
+    Ok(input)
+}
+
+/// A `u32`.
+pub(super) fn number(input: ParseStream) -> syn::Result<u32> {
+    let literal = input.fork().parse::<TokenTree>()?;
+    let number = input.parse::<LitInt>().and_then(|number| number.base10_parse());
+    number.map_err(|_| Error::new_spanned(literal, "expected a number from 0 to 4294967295"))
+}
+
+/// A number in a range.
+pub(super) fn share(
+    input: ParseStream,
+    range: RangeInclusive<f64>,
+    meaning: &str,
+) -> syn::Result<f64> {
+    let tokens = input.fork().parse::<TokenTree>()?;
+    let number = match input.parse::<Lit>() {
+        Ok(Lit::Float(number)) => number.base10_parse().ok(),
+        Ok(Lit::Int(number)) => number.base10_parse().ok(),
+        _ => None,
+    };
+    number
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| Error::new_spanned(tokens, format!("expected a number, {meaning}")))
+}
+
+/// A timeout.
+pub(super) fn positive(input: ParseStream) -> syn::Result<Duration> {
+    let literal = input.fork().parse::<TokenTree>()?;
+    match duration(input)? {
+        Duration::ZERO => Err(Error::new_spanned(literal, "nothing is done in no time at all")),
+        timeout => Ok(timeout),
+    }
+}
+
+/// `"100ms"`, `"30s"`, `"5m"`, `"2h"`
+pub(super) fn duration(input: ParseStream) -> syn::Result<Duration> {
+    let tokens = input.fork().parse::<TokenTree>()?;
+    let text = input.parse::<Lit>();
+    let parsed = match &text {
+        Ok(Lit::Str(text)) => parse_duration(&text.value()),
+        _ => None,
+    };
+    parsed.ok_or_else(|| {
+        let message = format!(
+            "{tokens} is not a duration: expected a number and a unit in quotes, such as \"100ms\", \
+             \"30s\", \"5m\" or \"2h\""
+        );
+        Error::new_spanned(tokens, message)
+    })
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
+}

@@ -1,0 +1,71 @@
+//! Where a statement ends and the next one starts, also after a mistake.
+
+use proc_macro2::{Ident, TokenTree};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::ParseStream;
+use syn::{Error, Token, token};
+
+/// True before `parallel { .. }`.
+pub(super) fn is_parallel(input: ParseStream) -> bool {
+    input.peek(syn::Ident)
+        && input.peek2(token::Brace)
+        && input.fork().call(Ident::parse_any).is_ok_and(|name| name == "parallel")
+}
+
+/// The error for a construct of the language that does not work yet.
+pub(super) fn unsupported(input: ParseStream) -> Option<Error> {
+    let keyword = ["for", "if", "match", "while", "loop"]
+        .into_iter()
+        .zip([
+            input.peek(Token![for]),
+            input.peek(Token![if]),
+            input.peek(Token![match]),
+            input.peek(Token![while]),
+            input.peek(Token![loop]),
+        ])
+        .find_map(|(keyword, here)| here.then_some(keyword))?;
+    let message = match keyword {
+        "while" | "loop" => format!("a saga cannot `{keyword}`: its nodes never run twice"),
+        _ => format!("`{keyword}` is not supported yet"),
+    };
+    Some(Error::new(input.span(), message))
+}
+
+/// True where a new statement probably starts.
+pub(super) fn starts_statement(input: ParseStream) -> bool {
+    input.is_empty()
+        || input.peek(Token![let])
+        || input.peek(Token![const])
+        || input.peek(Token![#])
+        || input.peek(syn::Ident)
+}
+
+/// Goes to the next statement.
+pub(super) fn skip_statement(input: ParseStream) {
+    while !input.is_empty() && !input.peek(Token![let]) && !is_parallel(input) {
+        let end = input.peek(Token![;]);
+        if input.parse::<TokenTree>().is_err() || end {
+            return;
+        }
+    }
+}
+
+/// Goes past the block or blocks of `for`, `if` or `match`.
+pub(super) fn skip_construct(input: ParseStream) {
+    while !input.is_empty() && !input.peek(Token![;]) {
+        let block = input.peek(token::Brace);
+        if input.parse::<TokenTree>().is_err() {
+            return;
+        }
+        if block && !input.peek(Token![else]) {
+            break;
+        }
+    }
+    let _ = input.parse::<Option<Token![;]>>();
+}
+
+/// The first token, for carets that would else cover several lines.
+pub(super) fn first(tokens: impl ToTokens) -> Option<TokenTree> {
+    tokens.into_token_stream().into_iter().next()
+}

@@ -1,0 +1,80 @@
+//! Reads what a node runs.
+
+use proc_macro2::Group;
+use quote::ToTokens;
+use syn::parse::ParseStream;
+use syn::punctuated::Punctuated;
+use syn::{Error, Expr, FieldValue, Path, Token, braced, token};
+
+use super::ast::{Call, Step};
+use super::head::skip_all;
+use super::recover::{first, starts_statement, unsupported};
+
+/// What stands after the `=`.
+pub(super) fn step(input: ParseStream) -> Step {
+    if let Some(error) = unsupported(input) {
+        return Step::Broken(error);
+    }
+    let parsed = if input.peek(token::Brace) {
+        input.parse().map(Step::Value)
+    } else {
+        call(input).map(Step::Call)
+    };
+    parsed.unwrap_or_else(Step::Broken)
+}
+
+/// The error for a path that stands alone.
+pub(super) fn needs_inputs(path: &Path) -> Error {
+    let text = text(path);
+    Error::new_spanned(path, format!("the inputs of `{text}` are missing: `{text} {{ .. }}`"))
+}
+
+fn text(path: &Path) -> String {
+    path.to_token_stream().to_string().replace(' ', "")
+}
+
+/// `path { inputs }`
+pub(super) fn call(input: ParseStream) -> syn::Result<Call> {
+    let not_an_action = "a node runs an action, `action { .. }`; an expression stands in braces: `{ .. }`";
+    let here = input.fork();
+    let path = input.call(Path::parse_mod_style).map_err(|error| match here.parse::<Expr>() {
+        Ok(expr) => Error::new_spanned(first(&expr), not_an_action),
+        Err(_) => error,
+    })?;
+    if input.peek(token::Paren) {
+        input.parse::<Group>()?;
+        let text = text(&path);
+        let message = format!("actions take named inputs: `{text} {{ .. }}`");
+        return Err(Error::new_spanned(path, message));
+    }
+    if !input.peek(token::Brace) {
+        if input.is_empty() || input.peek(Token![;]) || starts_statement(input) {
+            return Err(needs_inputs(&path));
+        }
+        return Err(Error::new_spanned(path, not_an_action));
+    }
+    let content;
+    let brace = braced!(content in input);
+    let inputs = inputs(&content, &path).inspect_err(|_| skip_all(&content))?;
+    Ok(Call { path, brace, inputs })
+}
+
+fn inputs(
+    input: ParseStream,
+    path: &Path,
+) -> syn::Result<Punctuated<FieldValue, Token![,]>> {
+    let mut inputs = Punctuated::new();
+    while !input.is_empty() {
+        if input.peek(Token![..]) {
+            let rest = input.parse::<Token![..]>()?;
+            let message = format!("a node names all inputs of its action: there is no `..` in `{}`", text(path));
+            return Err(Error::new_spanned(rest, message));
+        }
+        inputs.push_value(input.parse()?);
+        if input.is_empty() {
+            break;
+        }
+        inputs.push_punct(input.parse()?);
+    }
+    Ok(inputs)
+}
