@@ -10,6 +10,11 @@ mod errors;
 mod names;
 mod saga;
 
+// macros cannot be called as functions from outside, so this is a module and not a test of its own
+#[cfg(test)]
+#[path = "../tests/expansion.rs"]
+mod expansion;
+
 use proc_macro::TokenStream;
 
 /// Makes an action of an async function: the function stays as it is, and a struct of the same name

@@ -155,9 +155,27 @@ impl Names {
 
 /// Macros of the standard library whose arguments are expressions.
 const PLAIN_MACROS: &[&str] = &[
-    "assert", "assert_eq", "assert_ne", "concat", "dbg", "debug_assert", "debug_assert_eq",
-    "debug_assert_ne", "eprint", "eprintln", "format", "format_args", "panic", "print", "println",
-    "todo", "unimplemented", "unreachable", "vec", "write", "writeln",
+    "assert",
+    "assert_eq",
+    "assert_ne",
+    "concat",
+    "dbg",
+    "debug_assert",
+    "debug_assert_eq",
+    "debug_assert_ne",
+    "eprint",
+    "eprintln",
+    "format",
+    "format_args",
+    "panic",
+    "print",
+    "println",
+    "todo",
+    "unimplemented",
+    "unreachable",
+    "vec",
+    "write",
+    "writeln",
 ];
 
 impl<'ast> Visit<'ast> for Names {

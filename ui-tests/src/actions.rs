@@ -6,14 +6,18 @@ use std::io;
 use saga_core::prelude::*;
 
 use crate::types::{
-    Agency, Airline, Car, Card, Flight, Hotel, Itinerary, Leg, Payment, PaymentError, Quote, TripRequest,
+    Agency, Airline, Car, Card, Flight, Hotel, Itinerary, Leg, Payment, PaymentError, Quote,
+    TripRequest,
 };
 
 type Cx = ActionContext<Agency>;
 
 /// Has no effect.
 #[saga_action(no_undo = "only reads")]
-pub async fn price_trip(_cx: &ActionContext<Agency>, trip: &TripRequest) -> Result<Quote, Infallible> {
+pub async fn price_trip(
+    _cx: &ActionContext<Agency>,
+    trip: &TripRequest,
+) -> Result<Quote, Infallible> {
     Ok(Quote { cents: u64::from(trip.nights) * 100 })
 }
 

@@ -249,7 +249,7 @@ impl State {
         }
     }
 
-    /// The rules of runtime.md §3: which entry may follow in this state.
+    /// The rules of the log: which entry may follow in this state.
     fn allows(&self, vertex: Option<VertexId>, kind: &EntryKind) -> bool {
         match vertex {
             Some(v) => self.allows_for_node(v, kind),

@@ -57,7 +57,7 @@ pub(super) enum Undo {
     Resolved,
 }
 
-/// What unwinding must do about a node (runtime.md §5, the table).
+/// What unwinding must do about a node (the table of undo contracts in README.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     Nothing,

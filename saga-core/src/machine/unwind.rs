@@ -30,7 +30,7 @@ impl Machine {
         }
     }
 
-    /// The table of runtime.md §5, with what this process has in memory.
+    /// The table of undo contracts in README.md, with what this process has in memory.
     fn need(&self, v: VertexId) -> Need {
         match self.state.need(v) {
             Need::Rerun if self.kept.contains(&v) => Need::Undo,

@@ -1,4 +1,4 @@
-//! What must hold of every log, of the calls that went out, and of what is left in the end: runtime.md §3,
+//! What must hold of every log, of the calls that went out, and of what is left in the end: the rules of the log,
 //! §4 and §5, read off the log alone.
 
 use std::collections::{BTreeSet, HashMap};

@@ -1,4 +1,4 @@
-//! The receivers of the calls. They obey runtime.md §5: one result for one key, idempotent undos, and for
+//! The receivers of the calls. They do what README.md asks of them: one result for one key, idempotent undos, and for
 //! undos that may come without an output a tombstone.
 
 use std::collections::BTreeMap;

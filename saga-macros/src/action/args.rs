@@ -13,8 +13,17 @@ use super::values::{items, number, positive, value};
 use crate::errors::Errors;
 
 const ARGUMENTS: &[&str] = &[
-    "undo", "no_undo", "retry", "undo_retry", "timeout", "undo_timeout", "in_doubt", "name", "rev",
-    "label", "crate",
+    "undo",
+    "no_undo",
+    "retry",
+    "undo_retry",
+    "timeout",
+    "undo_timeout",
+    "in_doubt",
+    "name",
+    "rev",
+    "label",
+    "crate",
 ];
 
 /// What the attribute says, as written.
@@ -129,7 +138,8 @@ fn undo(input: ParseStream) -> syn::Result<Undo> {
         Ok(inputs) => Ok(Undo { path, inputs: inputs.into_iter().collect() }),
         Err(error) => {
             content.parse::<TokenStream>()?;
-            let message = "an undo is given `output`, `output?` and parameters of the action by name";
+            let message =
+                "an undo is given `output`, `output?` and parameters of the action by name";
             Err(Error::new(error.span(), message))
         }
     }
@@ -139,7 +149,8 @@ fn durable_name(name: LitStr) -> syn::Result<LitStr> {
     let text = name.value();
     let bad = |c: char| matches!(c, '/' | '[' | ']' | '#') || c.is_control();
     if text.is_empty() || text.len() > 200 || text.contains(bad) {
-        let message = "a durable name has 1 to 200 bytes, none of them / [ ] # or a control character";
+        let message =
+            "a durable name has 1 to 200 bytes, none of them / [ ] # or a control character";
         return Err(Error::new_spanned(name, message));
     }
     Ok(name)

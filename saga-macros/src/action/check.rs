@@ -7,8 +7,8 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{
-    FnArg, GenericArgument, GenericParam, Generics, Lifetime, ParenthesizedGenericArguments, Pat, PatType,
-    Path, PathArguments, ReturnType, Type, TypeFnPtr, TypeReference, parse_quote,
+    FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, Path, PathArguments,
+    ReturnType, Type, parse_quote,
 };
 
 use super::args::Args;
@@ -62,7 +62,8 @@ pub(super) fn receiver(function: &Function) -> Option<syn::Error> {
 }
 
 pub(super) fn check(mut function: Function, args: Args, errors: &mut Errors) -> Action {
-    let generics = if generic(&function) { Generics::default() } else { function.sig.generics.clone() };
+    let generics =
+        if generic(&function) { Generics::default() } else { function.sig.generics.clone() };
     let krate = args.krate.clone().unwrap_or_else(|| parse_quote!(::saga_core));
     let name = function.sig.ident.clone();
     let before = errors.count();
@@ -174,7 +175,8 @@ fn context(param: &PatType) -> syn::Result<Option<Context>> {
     if let Some(segment) = named {
         if !reference {
             let ty = inner.to_token_stream();
-            let message = format!("an action borrows its context: `&{}`", ty.to_string().replace(' ', ""));
+            let message =
+                format!("an action borrows its context: `&{}`", ty.to_string().replace(' ', ""));
             return Err(syn::Error::new_spanned(ty, message));
         }
         return Ok(Some(match types(&segment.arguments).next() {
@@ -182,7 +184,8 @@ fn context(param: &PatType) -> syn::Result<Option<Context>> {
             None => Context::Alias(inner.clone()),
         }));
     }
-    let called_cx = matches!(&*param.pat, Pat::Ident(pat) if pat.ident == "cx" || pat.ident == "_cx");
+    let called_cx =
+        matches!(&*param.pat, Pat::Ident(pat) if pat.ident == "cx" || pat.ident == "_cx");
     Ok((reference && called_cx).then(|| Context::Alias(inner.clone())))
 }
 
@@ -219,8 +222,10 @@ fn returned(function: &Function, krate: &Path, errors: &mut Errors) -> (Returned
         Type::Path(path) if !is_plain(&path.path) => path.path.segments.last(),
         _ => {
             let text = ty.to_token_stream().to_string();
-            let message =
-                format!("action `{}` must return a `Result<{text}, Error>`, not `{text}`", sig.ident);
+            let message = format!(
+                "action `{}` must return a `Result<{text}, Error>`, not `{text}`",
+                sig.ident
+            );
             errors.at(ty, message);
             return unknown(ty.span());
         }
@@ -232,7 +237,10 @@ fn returned(function: &Function, krate: &Path, errors: &mut Errors) -> (Returned
             if let Type::Reference(reference) = &ty
                 && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
             {
-                errors.at(&ty, "this is kept in the saga log, so it cannot borrow: return an owned value");
+                errors.at(
+                    &ty,
+                    "this is kept in the saga log, so it cannot borrow: return an owned value",
+                );
                 ty = parse_quote!(());
             }
             Returned { span: ty.span(), ty: ty.into_token_stream() }
@@ -252,8 +260,8 @@ fn generic(function: &Function) -> bool {
 /// True for types that are certainly no alias of a `Result`.
 fn is_plain(path: &Path) -> bool {
     const PLAIN: &[&str] = &[
-        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
-        "u64", "u128", "usize", "Box", "Option", "String", "Vec",
+        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16",
+        "u32", "u64", "u128", "usize", "Box", "Option", "String", "Vec",
     ];
     path.segments.last().is_some_and(|last| PLAIN.iter().any(|plain| last.ident == plain))
 }
@@ -264,7 +272,10 @@ fn undo(name: &Ident, args: &Args, inputs: &[Input], errors: &mut Errors) -> boo
         if args.no_undo.is_some() {
             for argument in ["undo_retry", "undo_timeout"] {
                 if let Some(given) = args.given(argument) {
-                    errors.at(given, format!("`{argument}` without an undo: this action says `no_undo`"));
+                    errors.at(
+                        given,
+                        format!("`{argument}` without an undo: this action says `no_undo`"),
+                    );
                 }
             }
         } else if !args.incomplete {
@@ -293,7 +304,9 @@ fn undo(name: &Ident, args: &Args, inputs: &[Input], errors: &mut Errors) -> boo
             let known = list(known.iter().map(String::as_str));
             errors.at(
                 &input.name,
-                format!("action `{name}` has no parameter `{wrong}`{nearest} (an undo may take {known})"),
+                format!(
+                    "action `{name}` has no parameter `{wrong}`{nearest} (an undo may take {known})"
+                ),
             );
             good = false;
         } else if input.maybe {

@@ -14,7 +14,8 @@ pub(super) struct Elide {
 
 impl Elide {
     pub(super) fn new(function: &Function) -> Self {
-        let taken = |name: &str| function.sig.generics.lifetimes().any(|l| l.lifetime.ident == name);
+        let taken =
+            |name: &str| function.sig.generics.lifetimes().any(|l| l.lifetime.ident == name);
         let name = ["a", "input", "elided"].into_iter().find(|name| !taken(name)).unwrap_or("__a");
         Self { used: false, lifetime: Lifetime::new(&format!("'{name}"), Span::call_site()) }
     }
@@ -43,5 +44,6 @@ impl VisitMut for Elide {
 
     // `fn(&T)` and `Fn(&T)` are about any lifetime
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
-    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
+    }
 }

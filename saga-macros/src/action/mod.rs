@@ -6,6 +6,7 @@ mod expand;
 mod lifetimes;
 mod parse;
 mod retry;
+mod spec;
 mod values;
 
 use proc_macro2::TokenStream;

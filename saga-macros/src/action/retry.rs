@@ -30,8 +30,9 @@ pub(super) fn retry(
     errors: &mut Errors,
 ) -> syn::Result<Retry> {
     if !input.peek(token::Paren) {
-        let message =
-            format!("say how often: `{keyword}(max = 5, base = \"100ms\")` or `{keyword}(forever)`");
+        let message = format!(
+            "say how often: `{keyword}(max = 5, base = \"100ms\")` or `{keyword}(forever)`"
+        );
         return Err(Error::new_spanned(keyword, message));
     }
     let content;
@@ -53,13 +54,15 @@ pub(super) fn retry(
             errors.at(name, message);
         }
     } else if complete && retry.max.is_none() && keyword == "retry" {
-        errors.at(keyword, "say how often to try: `max = N` (the first attempt counts) or `forever`");
+        errors
+            .at(keyword, "say how often to try: `max = N` (the first attempt counts) or `forever`");
     }
     if let (Some(base), Some(cap)) = (retry.base, retry.cap)
         && cap < base
         && let Some(name) = given.iter().find(|name| *name == "cap")
     {
-        errors.at(name, "`cap` is the longest wait: it cannot be shorter than `base`, the first one");
+        errors
+            .at(name, "`cap` is the longest wait: it cannot be shorter than `base`, the first one");
     }
     Ok(retry)
 }

@@ -10,7 +10,10 @@ use crate::errors::{Errors, did_you_mean, list};
 const LATER: &[&str] = &["pivot", "label", "retry", "timeout", "concurrency"];
 
 /// Splits the attributes of a node into those for rustc and the names of `#[after(..)]`.
-pub(super) fn attributes(attrs: Vec<Attribute>, errors: &mut Errors) -> (Vec<Attribute>, Vec<Ident>) {
+pub(super) fn attributes(
+    attrs: Vec<Attribute>,
+    errors: &mut Errors,
+) -> (Vec<Attribute>, Vec<Ident>) {
     const FOR_RUSTC: &[&str] = &["cfg", "allow", "expect", "warn", "deny", "forbid"];
     let (mut kept, mut after) = (Vec::new(), Vec::new());
     for attr in attrs {
@@ -29,7 +32,10 @@ pub(super) fn attributes(attrs: Vec<Attribute>, errors: &mut Errors) -> (Vec<Att
             let known = ["after", "cfg", "allow", "expect", "warn", "deny"];
             let nearest = did_you_mean(&name, known.into_iter().chain(LATER.iter().copied()));
             let known = list(known);
-            errors.at(attr.path(), format!("unknown attribute `{name}`{nearest} (a node takes {known})"));
+            errors.at(
+                attr.path(),
+                format!("unknown attribute `{name}`{nearest} (a node takes {known})"),
+            );
         }
     }
     (kept, after)

@@ -14,9 +14,9 @@ pub(super) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse::<Visibility>()?;
         if !input.peek(syn::Ident) {
-            return Err(input.error(
-                "expected a saga: `Name<Context>(param: Type, ..) -> Output { .. }`",
-            ));
+            return Err(
+                input.error("expected a saga: `Name<Context>(param: Type, ..) -> Output { .. }`")
+            );
         }
         Ok((attrs, vis, input.parse::<Ident>()?))
     };
@@ -67,8 +67,9 @@ fn krate(attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Path {
 fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result<()> {
     let name = head.name.clone();
     if input.parse::<Option<Token![<]>>()?.is_none() {
-        let message =
-            format!("say which context its actions share: `{name}<Context>(..)`, or `{name}<()>(..)`");
+        let message = format!(
+            "say which context its actions share: `{name}<Context>(..)`, or `{name}<()>(..)`"
+        );
         errors.at(&name, message);
         head.complete = false;
     } else {
@@ -76,7 +77,8 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
         input.parse::<Token![>]>()?;
     }
     if !input.peek(token::Paren) {
-        let message = format!("expected the parameters of saga `{name}`: `(name: Type, ..)` or `()`");
+        let message =
+            format!("expected the parameters of saga `{name}`: `(name: Type, ..)` or `()`");
         return Err(Error::new(input.span(), message));
     }
     let content;
@@ -94,7 +96,9 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
         if let Type::Reference(reference) = &param.ty
             && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
         {
-            let message = format!("saga `{name}` keeps its parameters in the saga log, so it owns them: leave the `&` out");
+            let message = format!(
+                "saga `{name}` keeps its parameters in the saga log, so it owns them: leave the `&` out"
+            );
             errors.at(&param.ty, message);
             borrows = true;
         }
@@ -107,7 +111,10 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
         head.output = Some(input.parse()?);
     }
     if !input.peek(token::Brace) {
-        return Err(Error::new(input.span(), format!("expected the body of saga `{name}`: `{{ .. }}`")));
+        return Err(Error::new(
+            input.span(),
+            format!("expected the body of saga `{name}`: `{{ .. }}`"),
+        ));
     }
     Ok(())
 }

@@ -9,7 +9,9 @@ use syn::{Attribute, Error, Expr, Path, Token, braced, token};
 use super::ast::{Form, Node, Saga, Step, Stmt, Tail};
 use super::attributes::{attributes, no_attributes};
 use super::head::head;
-use super::recover::{first, is_parallel, skip_construct, skip_statement, starts_statement, unsupported};
+use super::recover::{
+    first, is_parallel, skip_construct, skip_statement, starts_statement, unsupported,
+};
 use super::step::{call, needs_inputs, step};
 use crate::errors::Errors;
 

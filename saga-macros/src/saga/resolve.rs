@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::Ident;
-use syn::ext::IdentExt;
 use syn::Error;
+use syn::ext::IdentExt;
 
 use super::ast::{Call, Form, Node, Saga, Step, Stmt, Tail};
 use crate::errors::{Errors, did_you_mean, list, position};
@@ -70,8 +70,7 @@ struct Resolver<'a, 'e> {
 impl<'a, 'e> Resolver<'a, 'e> {
     fn new(saga: &'a Saga, errors: &'e mut Errors) -> Self {
         let declared = saga.head.params.iter().map(|param| param.name.to_string()).collect();
-        let mut this =
-            Self { saga, errors, nodes: BTreeMap::new(), order: Vec::new(), declared };
+        let mut this = Self { saga, errors, nodes: BTreeMap::new(), order: Vec::new(), declared };
         this.collect(&saga.body);
         this
     }
@@ -96,15 +95,18 @@ impl<'a, 'e> Resolver<'a, 'e> {
         };
         if let Some(param) = param {
             let place = line(&param.name);
-            let message =
-                format!("saga `{}` already has a parameter named `{name}`{place}; {hint}", saga.name);
+            let message = format!(
+                "saga `{}` already has a parameter named `{name}`{place}; {hint}",
+                saga.name
+            );
             self.errors.at(&node.name, message);
         } else if let Some(first) = first {
             if first.is_conditional() && node.is_conditional() {
                 return;
             }
             let place = line(&first.name);
-            let message = format!("saga `{}` already has a node named `{name}`{place}; {hint}", saga.name);
+            let message =
+                format!("saga `{}` already has a node named `{name}`{place}; {hint}", saga.name);
             self.errors.at(&node.name, message);
         } else {
             self.nodes.insert(name.clone(), node);
@@ -150,14 +152,17 @@ impl<'a, 'e> Resolver<'a, 'e> {
                     let message = format!(
                         "saga `{}` already has a node named `{name}`{}; name this one, and end with its name",
                         head.name,
-                        self.nodes.get(&name.to_string()).map_or_else(String::new, |n| line(&n.name)),
+                        self.nodes
+                            .get(&name.to_string())
+                            .map_or_else(String::new, |n| line(&n.name)),
                     );
                     self.errors.at(name, message);
                 }
             }
             Some(Tail::Value(_)) => {
                 if let Some(node) = self.nodes.get("output") {
-                    let message = "the saga's last line is the node `output`; give this one another name";
+                    let message =
+                        "the saga's last line is the node `output`; give this one another name";
                     self.errors.at(&node.name, message);
                 }
             }
@@ -272,7 +277,9 @@ impl<'a, 'e> Resolver<'a, 'e> {
             match input {
                 Some(input) if !from.is_empty() => wiring.inputs.push((input, from)),
                 Some(_) => {}
-                None => wiring.inputs.extend(from.into_iter().map(|n| (n.unraw().to_string(), vec![n]))),
+                None => {
+                    wiring.inputs.extend(from.into_iter().map(|n| (n.unraw().to_string(), vec![n])))
+                }
             }
         }
         for (text, name) in used {

@@ -35,7 +35,8 @@ fn text(path: &Path) -> String {
 
 /// `path { inputs }`
 pub(super) fn call(input: ParseStream) -> syn::Result<Call> {
-    let not_an_action = "a node runs an action, `action { .. }`; an expression stands in braces: `{ .. }`";
+    let not_an_action =
+        "a node runs an action, `action { .. }`; an expression stands in braces: `{ .. }`";
     let here = input.fork();
     let path = input.call(Path::parse_mod_style).map_err(|error| match here.parse::<Expr>() {
         Ok(expr) => Error::new_spanned(first(&expr), not_an_action),
@@ -59,15 +60,15 @@ pub(super) fn call(input: ParseStream) -> syn::Result<Call> {
     Ok(Call { path, brace, inputs })
 }
 
-fn inputs(
-    input: ParseStream,
-    path: &Path,
-) -> syn::Result<Punctuated<FieldValue, Token![,]>> {
+fn inputs(input: ParseStream, path: &Path) -> syn::Result<Punctuated<FieldValue, Token![,]>> {
     let mut inputs = Punctuated::new();
     while !input.is_empty() {
         if input.peek(Token![..]) {
             let rest = input.parse::<Token![..]>()?;
-            let message = format!("a node names all inputs of its action: there is no `..` in `{}`", text(path));
+            let message = format!(
+                "a node names all inputs of its action: there is no `..` in `{}`",
+                text(path)
+            );
             return Err(Error::new_spanned(rest, message));
         }
         inputs.push_value(input.parse()?);

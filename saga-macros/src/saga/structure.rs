@@ -2,8 +2,8 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::{Path, Token};
 
 use super::ast::Head;
@@ -105,9 +105,10 @@ impl Derived {
 }
 
 fn derived(head: &Head) -> Derived {
-    let lists = head.attrs.iter().filter(|attr| attr.path().is_ident("derive")).filter_map(|attr| {
-        attr.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated).ok()
-    });
+    let lists =
+        head.attrs.iter().filter(|attr| attr.path().is_ident("derive")).filter_map(|attr| {
+            attr.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated).ok()
+        });
     let names = lists.flatten().filter_map(|path| {
         path.segments.last().map(|last| last.ident.to_token_stream().to_string())
     });
