@@ -117,10 +117,10 @@ pub fn output<O: 'static>(output: &Option<Value>) -> Option<&O> {
 pub fn assert_data<T: ActionData>() {}
 
 /// Is the last line of the saga `S` a step or a value? (autoref specialization)
-pub struct Tail<'t, S, T>(PhantomData<(&'t T, fn() -> S)>);
+pub struct Tail<'t, S, T>(PhantomData<&'t T>, PhantomData<fn() -> S>);
 
 pub fn tail<S, T>(_: &T) -> Tail<'_, S, T> {
-    Tail(PhantomData)
+    Tail(PhantomData, PhantomData)
 }
 
 pub trait TailStep<S> {

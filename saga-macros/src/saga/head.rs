@@ -70,7 +70,11 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
         let message = format!(
             "say which context its actions share: `{name}<Context>(..)`, or `{name}<()>(..)`"
         );
-        errors.at(&name, message);
+        let error = Error::new_spanned(&name, message);
+        if !input.peek(token::Paren) {
+            return Err(error);
+        }
+        errors.push(error);
         head.complete = false;
     } else {
         head.context = input.parse()?;

@@ -38,9 +38,13 @@ impl Read {
 
 /// One saga of the block.
 pub(super) fn saga(input: ParseStream, errors: &mut Errors) -> Option<Saga> {
-    let head = head(input, errors);
+    let Some(head) = head(input, errors) else {
+        // the body of nothing
+        errors.ok(input.parse::<Option<proc_macro2::Group>>());
+        return None;
+    };
     if !input.peek(token::Brace) {
-        return head.map(|head| Saga { head, body: Vec::new(), tail: Some(Tail::Broken) });
+        return Some(Saga { head, body: Vec::new(), tail: Some(Tail::Broken) });
     }
     let parsed = (|| {
         let content;
@@ -52,7 +56,7 @@ pub(super) fn saga(input: ParseStream, errors: &mut Errors) -> Option<Saga> {
         Ok((body, tail.or(broken.then_some(Tail::Broken))))
     })();
     let (body, tail) = errors.ok(parsed)?;
-    head.map(|head| Saga { head, body, tail })
+    Some(Saga { head, body, tail })
 }
 
 fn statements(input: ParseStream, place: Place, errors: &mut Errors) -> (Vec<Stmt>, Option<Tail>) {

@@ -118,6 +118,7 @@ impl<'a, 'e> Resolver<'a, 'e> {
     fn ends(&mut self) {
         let head = &self.saga.head;
         match &self.saga.tail {
+            _ if !head.complete => {}
             None if self.order.is_empty() => {
                 self.errors.at(&head.name, format!("saga `{}` has no nodes", head.name));
             }
