@@ -10,7 +10,7 @@
 //! use saga_core::prelude::*;
 //!
 //! /// The services that the actions call.
-//! struct Agency { free_rooms: u32 }
+//! pub struct Agency { free_rooms: u32 }
 //!
 //! #[saga_action(undo = cancel_hotel(output))]
 //! async fn book_hotel(cx: &ActionContext<Agency>, city: &str) -> Result<String, String> {

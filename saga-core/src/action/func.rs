@@ -1,0 +1,241 @@
+//! Actions made of closures.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::{Action, ActionData, ActionOutput, Failed, Timeouts, Value, stored};
+use crate::context::ActionContext;
+use crate::dag::{ActionName, InvalidName, Policy, Retry, UndoKind};
+use crate::error::{ActionError, UndoError};
+use crate::log::Payload;
+
+type DoFn<C, O> =
+    Box<dyn Fn(ActionContext<C>) -> BoxFuture<'static, Result<O, Failed>> + Send + Sync>;
+type UndoFn<C, O> = Box<
+    dyn Fn(ActionContext<C>, Option<Arc<O>>) -> BoxFuture<'static, Result<(), UndoError>>
+        + Send
+        + Sync,
+>;
+
+/// An action made of closures, for DAGs that are built at run time.
+///
+/// ```
+/// use saga_core::{ActionContext, ActionFunc};
+/// # struct Agency;
+/// let book = ActionFunc::new(
+///     "book_hotel",
+///     |cx: ActionContext<Agency>| async move {
+///         let city: std::sync::Arc<String> = cx.lookup("city")?;
+///         Ok::<_, saga_core::BoxError>(format!("a room in {city}"))
+///     },
+///     |_cx: ActionContext<Agency>, room: std::sync::Arc<String>| async move {
+///         println!("giving back {room}");
+///         Ok::<_, saga_core::BoxError>(())
+///     },
+/// )?;
+/// # Ok::<(), saga_core::InvalidName>(())
+/// ```
+pub struct ActionFunc<C, O> {
+    name: ActionName,
+    policy: Policy,
+    timeouts: Timeouts,
+    do_it: DoFn<C, O>,
+    undo_it: UndoFn<C, O>,
+    place: &'static Location<'static>,
+    output: PhantomData<fn() -> O>,
+}
+
+impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
+    /// An action and its undo, which is given the action's output (the contract `f(output)`: in doubt,
+    /// the action is run again until it answers, then undone).
+    ///
+    /// # Errors
+    /// [`InvalidName`] if the name cannot be an action's.
+    #[track_caller]
+    pub fn new<D, F, E, U, G, X>(
+        name: impl AsRef<str>,
+        do_it: D,
+        undo_it: U,
+    ) -> Result<Self, InvalidName>
+    where
+        D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<O, E>> + Send + 'static,
+        E: Into<crate::BoxError>,
+        U: Fn(ActionContext<C>, Arc<O>) -> G + Send + Sync + 'static,
+        G: Future<Output = Result<(), X>> + Send + 'static,
+        X: Into<crate::BoxError>,
+    {
+        let undo = move |cx, output: Option<Arc<O>>| -> BoxFuture<'static, _> {
+            match output {
+                Some(output) => {
+                    let undo = undo_it(cx, output);
+                    Box::pin(async move { undo.await.map_err(UndoError::from_error) })
+                }
+                // the machine calls an undo of this kind only with an output
+                None => Box::pin(async { Err(UndoError::permanent("this undo needs an output")) }),
+            }
+        };
+        Ok(Self {
+            name: ActionName::new(name)?,
+            policy: Policy::new(UndoKind::Output),
+            timeouts: Timeouts::default(),
+            do_it: boxed(do_it),
+            undo_it: Box::new(undo),
+            place: Location::caller(),
+            output: PhantomData,
+        })
+    }
+
+    /// An action with no effect worth undoing.
+    ///
+    /// # Errors
+    /// [`InvalidName`] if the name cannot be an action's.
+    #[track_caller]
+    pub fn new_noop_undo<D, F, E>(name: impl AsRef<str>, do_it: D) -> Result<Self, InvalidName>
+    where
+        D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<O, E>> + Send + 'static,
+        E: Into<crate::BoxError>,
+    {
+        Ok(Self {
+            name: ActionName::new(name)?,
+            policy: Policy::new(UndoKind::Nothing),
+            timeouts: Timeouts::default(),
+            do_it: boxed(do_it),
+            undo_it: Box::new(|_, _| Box::pin(async { Ok(()) })),
+            place: Location::caller(),
+            output: PhantomData,
+        })
+    }
+
+    /// An action and an undo that also cleans up when nobody knows how the action ended
+    /// (the contract `f(output?)`).
+    ///
+    /// # Errors
+    /// [`InvalidName`] if the name cannot be an action's.
+    #[track_caller]
+    pub fn new_undo_maybe<D, F, E, U, G, X>(
+        name: impl AsRef<str>,
+        do_it: D,
+        undo_it: U,
+    ) -> Result<Self, InvalidName>
+    where
+        D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<O, E>> + Send + 'static,
+        E: Into<crate::BoxError>,
+        U: Fn(ActionContext<C>, Option<Arc<O>>) -> G + Send + Sync + 'static,
+        G: Future<Output = Result<(), X>> + Send + 'static,
+        X: Into<crate::BoxError>,
+    {
+        let undo = move |cx, output| -> BoxFuture<'static, _> {
+            let undo = undo_it(cx, output);
+            Box::pin(async move { undo.await.map_err(UndoError::from_error) })
+        };
+        Ok(Self {
+            name: ActionName::new(name)?,
+            policy: Policy::new(UndoKind::MaybeOutput),
+            timeouts: Timeouts::default(),
+            do_it: boxed(do_it),
+            undo_it: Box::new(undo),
+            place: Location::caller(),
+            output: PhantomData,
+        })
+    }
+
+    /// How often the action is tried; default once.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.policy.retry = retry;
+        self
+    }
+
+    /// How often the undo is tried; default 10 times.
+    pub fn undo_retry(mut self, retry: Retry) -> Self {
+        self.policy.undo_retry = retry;
+        self
+    }
+
+    /// How long one attempt of the action may take; it is in doubt after that.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.action = Some(timeout);
+        self
+    }
+
+    /// How long one attempt of the undo may take.
+    pub fn undo_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.undo = Some(timeout);
+        self
+    }
+
+    /// Which of the action's errors leave it unknown whether its effect happened; default none.
+    pub fn in_doubt(mut self, when: impl Fn(&ActionError) -> bool + Send + Sync + 'static) -> Self
+    where
+        O: Send,
+    {
+        let do_it = self.do_it;
+        let when = Arc::new(when);
+        self.do_it = Box::new(move |cx| {
+            let (attempt, when) = (do_it(cx), when.clone());
+            Box::pin(async move {
+                attempt.await.map_err(|failed| match when(&failed.error) {
+                    true => failed.in_doubt(),
+                    false => failed,
+                })
+            })
+        });
+        self
+    }
+}
+
+fn boxed<C, O, E, D, F>(do_it: D) -> DoFn<C, O>
+where
+    D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<O, E>> + Send + 'static,
+    E: Into<crate::BoxError>,
+    O: 'static,
+{
+    Box::new(move |cx| {
+        let attempt = do_it(cx);
+        Box::pin(async move { attempt.await.map_err(|e| ActionError::from_error(e).into()) })
+    })
+}
+
+impl<C: Send + Sync + 'static, O: ActionData> Action<C> for ActionFunc<C, O> {
+    fn name(&self) -> &ActionName {
+        &self.name
+    }
+
+    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+        let attempt = (self.do_it)(cx);
+        Box::pin(async move { stored(attempt.await?) })
+    }
+
+    fn undo_it(
+        &self,
+        cx: ActionContext<C>,
+        output: Option<Value>,
+    ) -> BoxFuture<'_, Result<(), UndoError>> {
+        let output = output.and_then(|value| value.downcast::<O>().ok());
+        (self.undo_it)(cx, output)
+    }
+
+    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
+        ActionOutput::decode::<O>(payload)
+    }
+
+    fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    fn place(&self) -> String {
+        format!("{}:{}", self.place.file(), self.place.line())
+    }
+}

@@ -1,0 +1,241 @@
+//! How a saga ends that does not complete, and why one does not start.
+
+use super::ActionError;
+use crate::log::{ActionState, Cause, NodePath, SagaId};
+use crate::store::StoreError;
+
+/// One node of a saga that did not complete.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeReport {
+    /// Which node.
+    pub node: NodePath,
+    /// How it stands.
+    pub state: ActionState,
+    /// True if its action declares an undo.
+    pub has_undo: bool,
+    /// True if its effect may have happened without an output.
+    pub in_doubt: bool,
+    /// How often its action was started.
+    pub attempts: u32,
+    /// How its last attempt ended, if not well.
+    pub error: Option<ActionError>,
+    /// How its last undo ended, if not well.
+    pub undo_error: Option<ActionError>,
+}
+
+/// How a saga ended that did not complete.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SagaReport {
+    /// Which saga.
+    pub saga: SagaId,
+    /// Its durable name.
+    pub name: String,
+    /// Why it unwound.
+    pub cause: Cause,
+    /// The error of the node that failed first, if one did.
+    pub error: Option<ActionError>,
+    /// All of its nodes, in the order of declaration.
+    pub nodes: Vec<NodeReport>,
+}
+
+impl SagaReport {
+    /// The node whose failure made the saga unwind, if one did.
+    pub fn failed_node(&self) -> Option<&NodePath> {
+        match &self.cause {
+            Cause::Failed { node } => Some(node),
+            _ => None,
+        }
+    }
+
+    /// The nodes in this state.
+    pub fn nodes_in(&self, state: ActionState) -> impl Iterator<Item = &NodeReport> {
+        self.nodes.iter().filter(move |n| n.state == state)
+    }
+
+    /// The nodes whose undo ran and finished.
+    pub fn undone(&self) -> impl Iterator<Item = &NodePath> {
+        self.nodes_in(ActionState::Undone).map(|n| &n.node)
+    }
+
+    /// Effects that are there and could not be undone.
+    pub fn remain(&self) -> impl Iterator<Item = &NodePath> {
+        // what a failed undo stands in front of was not undone either
+        let remains = |n: &&NodeReport| match n.state {
+            ActionState::UndoFailed => !n.in_doubt,
+            ActionState::Completed => n.has_undo,
+            _ => false,
+        };
+        self.nodes.iter().filter(remains).map(|n| &n.node)
+    }
+
+    /// Effects that may be there: nobody knows how these actions ended.
+    pub fn may_remain(&self) -> impl Iterator<Item = &NodePath> {
+        self.nodes_in(ActionState::UndoFailed).filter(|n| n.in_doubt).map(|n| &n.node)
+    }
+
+    pub(crate) fn why(&self) -> String {
+        match (&self.cause, &self.error) {
+            (Cause::Failed { node }, Some(error)) => format!("node `{node}`: {error}"),
+            (Cause::Failed { node }, None) => format!("node `{node}` failed"),
+            (Cause::Cancelled { reason }, _) => format!("cancelled: {reason}"),
+            (Cause::DeadlineExceeded, _) => "deadline exceeded".to_string(),
+            (Cause::Rollback { reason }, _) => format!("rolled back on request: {reason}"),
+        }
+    }
+
+    fn names<'a>(what: &str, nodes: impl Iterator<Item = &'a NodePath>) -> String {
+        let nodes = nodes.map(|n| format!("`{n}`")).collect::<Vec<_>>();
+        if nodes.is_empty() { String::new() } else { format!("; {what}: {}", nodes.join(", ")) }
+    }
+}
+
+/// Why a saga did not complete.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SagaError {
+    /// It ended with all of its effects undone.
+    #[error("saga {} rolled back: {}", .0.saga, .0.why())]
+    RolledBack(Box<SagaReport>),
+    /// It ended with effects that remain or may remain; an operator must look at it.
+    #[error(
+        "saga {} is stuck: {}{}{}", .0.saga, .0.why(),
+        SagaReport::names("effects that remain", .0.remain()),
+        SagaReport::names("effects that may remain", .0.may_remain())
+    )]
+    Stuck(Box<SagaReport>),
+    /// It waits for an operator, and goes on when told to.
+    #[error("saga {saga} is parked: {reason}")]
+    Parked {
+        /// Which saga.
+        saga: SagaId,
+        /// Why.
+        reason: String,
+    },
+    /// Another worker runs it now.
+    #[error("saga {saga} is no longer run by this process")]
+    LostOwnership {
+        /// Which saga.
+        saga: SagaId,
+    },
+    /// The store failed. The saga goes on from its log when it is next recovered.
+    #[error("saga {saga} stopped, and goes on when it is recovered: {source}")]
+    Store {
+        /// Which saga.
+        saga: SagaId,
+        /// What the store said.
+        source: StoreError,
+    },
+    /// The coordinator was shut down. The saga goes on from its log when it is next recovered.
+    #[error("saga {saga} was interrupted by a shutdown, and goes on when it is recovered")]
+    ShutDown {
+        /// Which saga.
+        saga: SagaId,
+    },
+    /// Its stored log or values do not fit its definition.
+    #[error("saga {saga}: {why}")]
+    Corrupt {
+        /// Which saga.
+        saga: SagaId,
+        /// What does not fit.
+        why: String,
+    },
+    /// It was not started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl SagaError {
+    /// What became of its nodes, if it ended.
+    pub fn report(&self) -> Option<&SagaReport> {
+        match self {
+            Self::RolledBack(report) | Self::Stuck(report) => Some(report),
+            _ => None,
+        }
+    }
+
+    /// The node that failed first, if one did.
+    pub fn failed_node(&self) -> Option<&NodePath> {
+        self.report().and_then(SagaReport::failed_node)
+    }
+
+    /// The error of that node.
+    pub fn action_error(&self) -> Option<&ActionError> {
+        self.report().and_then(|report| report.error.as_ref())
+    }
+}
+
+/// Why a saga was not started. Nothing was written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The coordinator does not know the saga.
+    #[error(
+        "saga `{saga}` is not registered; add `.saga::<{saga}>()` to the coordinator's builder ({})",
+        known_list(.known)
+    )]
+    SagaNotRegistered {
+        /// The saga's name.
+        saga: String,
+        /// The registered sagas.
+        known: Vec<String>,
+    },
+    /// The DAG names an action that the coordinator does not know.
+    #[error(transparent)]
+    Registry(#[from] crate::registry::RegistryError),
+    /// The id cannot be one.
+    #[error(transparent)]
+    InvalidId(#[from] crate::log::InvalidSagaId),
+    /// The id belongs to a saga with another name or other parameters.
+    #[error(
+        "id conflict: saga {saga} exists and was started with {}; use another id",
+        conflict(.existing, .requested)
+    )]
+    IdConflict {
+        /// The id.
+        saga: SagaId,
+        /// The name of the saga that has it.
+        existing: String,
+        /// The name of the saga that was to get it.
+        requested: String,
+    },
+    /// The parameters cannot be encoded.
+    #[error("the parameters of saga `{saga}` cannot be stored: {why}")]
+    Params {
+        /// The saga's name.
+        saga: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The coordinator is shutting down.
+    #[error("the coordinator is shut down; it starts no sagas")]
+    ShutDown,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The saga is there, but cannot be read.
+    #[error("saga {saga}: {why}")]
+    Corrupt {
+        /// Which saga.
+        saga: SagaId,
+        /// What does not fit.
+        why: String,
+    },
+}
+
+fn known_list(known: &[String]) -> String {
+    if known.is_empty() {
+        "no saga is registered".to_string()
+    } else {
+        format!("registered: {}", known.join(", "))
+    }
+}
+
+fn conflict(existing: &str, requested: &str) -> String {
+    if existing == requested {
+        "other parameters".to_string()
+    } else {
+        format!("as `{existing}`, not `{requested}`")
+    }
+}

@@ -1,0 +1,165 @@
+//! What a saga and its nodes are called in the log.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The name that a user gives one run of a saga: 1–128 bytes of `[A-Za-z0-9._:-]`.
+///
+/// ```
+/// use saga_core::SagaId;
+/// let id: SagaId = "order-42".parse()?;
+/// assert_eq!(id.as_str(), "order-42");
+/// assert!("../../etc/passwd".parse::<SagaId>().is_err());
+/// # Ok::<(), saga_core::InvalidSagaId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SagaId(Arc<str>);
+
+/// Why a string is not a [`SagaId`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSagaId {
+    /// The id is empty.
+    #[error("a saga id must not be empty")]
+    Empty,
+    /// The id is longer than [`SagaId::MAX_LEN`] bytes.
+    #[error("a saga id has at most {max} bytes, this one has {0}", max = SagaId::MAX_LEN)]
+    TooLong(usize),
+    /// The id holds a character outside `[A-Za-z0-9._:-]`.
+    #[error("saga id \"{}\" contains {found:?}; allowed are A-Z a-z 0-9 . _ : -", id.escape_default())]
+    BadCharacter {
+        /// The id as it was given.
+        id: String,
+        /// The first character that is not allowed.
+        found: char,
+    },
+}
+
+impl SagaId {
+    /// The longest id, in bytes.
+    pub const MAX_LEN: usize = 128;
+
+    /// A new id that sorts by time: a UUIDv7.
+    pub fn generate() -> Self {
+        Self(uuid::Uuid::now_v7().to_string().into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SagaId {
+    type Err = InvalidSagaId;
+    fn from_str(s: &str) -> Result<Self, InvalidSagaId> {
+        if s.is_empty() {
+            return Err(InvalidSagaId::Empty);
+        }
+        if s.len() > Self::MAX_LEN {
+            return Err(InvalidSagaId::TooLong(s.len()));
+        }
+        let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
+        match s.chars().find(|c| !ok(*c)) {
+            Some(found) => Err(InvalidSagaId::BadCharacter { id: s.to_string(), found }),
+            None => Ok(Self(s.into())),
+        }
+    }
+}
+
+impl TryFrom<String> for SagaId {
+    type Error = InvalidSagaId;
+    fn try_from(s: String) -> Result<Self, InvalidSagaId> {
+        s.parse()
+    }
+}
+
+impl TryFrom<&str> for SagaId {
+    type Error = InvalidSagaId;
+    fn try_from(s: &str) -> Result<Self, InvalidSagaId> {
+        s.parse()
+    }
+}
+
+impl From<SagaId> for String {
+    fn from(id: SagaId) -> String {
+        id.0.to_string()
+    }
+}
+
+impl fmt::Display for SagaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SagaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SagaId({})", self.0)
+    }
+}
+
+impl Borrow<str> for SagaId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where a node stands in its saga: names joined by `/`, with `[i]` for an instance of a `for` and
+/// `#k` for an arm of a choice, as in `disks[2]/volume`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodePath(Arc<str>);
+
+impl NodePath {
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Arc<str>> for NodePath {
+    fn from(s: Arc<str>) -> Self {
+        Self(s)
+    }
+}
+
+impl From<&str> for NodePath {
+    fn from(s: &str) -> Self {
+        Self(s.into())
+    }
+}
+
+impl From<String> for NodePath {
+    fn from(s: String) -> Self {
+        Self(s.into())
+    }
+}
+
+impl fmt::Display for NodePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for NodePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+impl PartialEq<str> for NodePath {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for NodePath {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}

@@ -1,0 +1,102 @@
+//! The words for what a saga and its nodes are doing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a saga is doing, as stored and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SagaStatus {
+    /// Going forward.
+    Running,
+    /// Unwinding is decided; actions are still in flight and nothing new starts.
+    Failed,
+    /// Undo actions run.
+    RollingBack,
+    /// Ended: every effect is there.
+    Completed,
+    /// Ended: no effect is left (but residue that an operator resolved by hand).
+    RolledBack,
+    /// Ended, with effects that remain or may remain; an operator resolves it.
+    Stuck,
+}
+
+impl SagaStatus {
+    /// The word that is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Failed => "failed",
+            Self::RollingBack => "rolling_back",
+            Self::Completed => "completed",
+            Self::RolledBack => "rolled_back",
+            Self::Stuck => "stuck",
+        }
+    }
+
+    /// True for the statuses that an `ended` entry can carry.
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Completed | Self::RolledBack | Self::Stuck)
+    }
+}
+
+impl fmt::Display for SagaStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that is not a status.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid SagaStatus: {0}")]
+pub struct InvalidSagaStatus(pub String);
+
+impl FromStr for SagaStatus {
+    type Err = InvalidSagaStatus;
+    fn from_str(s: &str) -> Result<Self, InvalidSagaStatus> {
+        use SagaStatus::{Completed, Failed, RolledBack, RollingBack, Running, Stuck};
+        [Running, Failed, RollingBack, Completed, RolledBack, Stuck]
+            .into_iter()
+            .find(|status| status.as_str() == s)
+            .ok_or_else(|| InvalidSagaStatus(s.to_string()))
+    }
+}
+
+/// The state of one node, as shown in errors and listings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionState {
+    /// Not started.
+    Pending,
+    /// Started; no outcome yet.
+    Running,
+    /// Has its output.
+    Completed,
+    /// Its last attempt failed.
+    Failed,
+    /// Its undo runs.
+    Undoing,
+    /// Its effect is gone.
+    Undone,
+    /// Its effect remains or may remain.
+    UndoFailed,
+    /// Will not run.
+    Skipped,
+}
+
+impl fmt::Display for ActionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+            Self::UndoFailed => "undo_failed",
+            Self::Skipped => "skipped",
+        })
+    }
+}
