@@ -10,6 +10,7 @@ mod policy;
 mod saga_dag;
 mod step;
 mod topology;
+mod typed;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
