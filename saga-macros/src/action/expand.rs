@@ -6,7 +6,7 @@ use syn::Attribute;
 use syn::spanned::Spanned;
 
 use super::args::Undo;
-use super::check::{Action, Context};
+use super::check::{Action, Context, Returned};
 use super::spec::spec;
 use crate::errors::Errors;
 
@@ -76,11 +76,17 @@ fn typed(action: &Action) -> TokenStream {
     let clause = &action.generics.where_clause;
     let Lifetimes { declared, used } = Lifetimes::of(action);
     let (declared, used) = (angled(&declared), angled(&used));
-    let (output, error) = (&action.output.ty, &action.error.ty);
+    // each item at the place of its type, where rustc says that it is private
+    let item = |name: &str, returned: &Returned| {
+        let (at, ty) = (Span::call_site().located_at(returned.span), &returned.ty);
+        let name = Ident::new(name, at);
+        quote_spanned!(at=> type #name = #ty;)
+    };
+    let (output, error) = (item("Output", &action.output), item("Error", &action.error));
     quote! {
         impl #declared #krate::Typed for #name #used #clause {
-            type Output = #output;
-            type Error = #error;
+            #output
+            #error
         }
     }
 }

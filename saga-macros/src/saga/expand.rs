@@ -17,6 +17,11 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     let head = &saga.head;
     let Head { krate, name, context, .. } = head;
     let output = output(head);
+    // each item at the place of its type, where rustc says that it is private
+    let types = [("Context", context), ("Output", &output)].map(|(name, ty)| {
+        let (at, name) = (here(ty.span()), Ident::new(name, ty.span()));
+        quote_spanned!(at=> type #name = #ty;)
+    });
     let structure = structure(head);
     let (impls, stored) = (impls(head), stored(head));
     let durable = name.unraw().to_string();
@@ -32,8 +37,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
             #impls
             #stored
             impl #krate::Saga for #name {
-                type Context = #context;
-                type Output = #output;
+                #(#types)*
                 const NAME: &'static ::core::primitive::str = #durable;
                 const PLACE: &'static ::core::primitive::str =
                     ::core::concat!(::core::file!(), ":", #place);
