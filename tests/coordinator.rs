@@ -307,3 +307,35 @@ async fn dropping_the_callers_future_does_not_drop_the_saga() -> Result<(), Any>
     assert_eq!(report.interrupted, []);
     Ok(())
 }
+
+#[saga_action(undo = forget(output))]
+async fn odd(_cx: &ActionContext<Arc<Shop>>) -> Result<Pairs, String> {
+    Ok(Pairs { by_place: [((1, 2), 3)].into() })
+}
+async fn forget(cx: &Cx, output: &Pairs) -> Result<(), String> {
+    cx.say(format!("forget {:?}", output.by_place));
+    Ok(())
+}
+
+/// Compiles, but is not JSON: its keys are no strings.
+#[derive(Debug, Serialize, Deserialize)]
+struct Pairs {
+    by_place: std::collections::BTreeMap<(u8, u8), u8>,
+}
+
+saga! {
+    Odd<Arc<Shop>>() {
+        odd {};
+    }
+}
+
+#[tokio::test]
+async fn an_output_that_does_not_serialize_is_undone_from_memory() -> Result<(), Any> {
+    let shop = Arc::new(Shop::default());
+    let sec = Coordinator::builder(shop.clone()).saga::<Odd>().build().await?;
+    let error = sec.run(Odd {}).await.unwrap_err();
+    assert!(matches!(error, SagaError::RolledBack(_)), "{error}");
+    assert!(error.to_string().contains("serialize failed: key must be a string"), "{error}");
+    assert_eq!(shop.said(), ["forget {(1, 2): 3}"]);
+    Ok(())
+}
