@@ -6,6 +6,7 @@
 mod builder;
 mod definitions;
 mod handle;
+mod live;
 mod recovery;
 mod start;
 
@@ -15,19 +16,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::Notify;
 
 use crate::action::ActionData;
 use crate::dag::SagaDag;
 use crate::definition::Saga;
-use crate::driver::{Control, Environment, Progress};
+use crate::driver::{Control, Environment};
 use crate::error::{SagaError, StartError};
-use crate::log::{NodePath, Payload, SagaId};
+use crate::log::{NodePath, SagaId};
 use crate::machine::Config;
 use crate::store::{SagaVersion, StoreError};
 pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
 pub use handle::{SagaFuture, SagaHandle};
+use live::Live;
 use start::Request;
 pub use start::Start;
 
@@ -72,16 +74,6 @@ struct Inner<C> {
     left: Notify,
     closing: AtomicBool,
     unknown: Vec<SagaVersion>,
-}
-
-/// A saga that this process runs.
-struct Live {
-    name: String,
-    params: Payload,
-    progress: watch::Receiver<Progress>,
-    control: mpsc::UnboundedSender<Control>,
-    /// What a stop cut off.
-    cut: Arc<Mutex<Vec<NodePath>>>,
 }
 
 /// What [`Coordinator::shutdown`] could not wait for.
@@ -139,6 +131,9 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// Starts no more sagas and no more nodes, waits up to `grace` for the calls in flight, drops those
     /// that are left, and releases all sagas, so that the next coordinator goes on with them at once.
     ///
+    /// A write that the store has begun is always waited for, however long it takes: only its answer says
+    /// where the saga stands.
+    ///
     /// # Errors
     /// The store's, if it could not be told.
     pub async fn shutdown(&self, grace: Duration) -> Result<ShutdownReport, StoreError> {
@@ -148,19 +143,16 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         self.inner.tell(Control::Stop);
         self.inner.until_idle().await;
         self.inner.env.store.release(&self.inner.env.worker).await?;
-        let interrupted = told.into_iter().filter_map(|(id, progress, cut)| {
-            let outcome = progress.borrow().outcome.clone();
+        let interrupted = told.into_iter().filter_map(|(id, saga)| {
+            let outcome = saga.progress.borrow().outcome.clone();
             let interrupted = matches!(outcome.as_deref(), Some(Err(SagaError::ShutDown { .. })));
-            let cut = cut.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            interrupted.then_some((id, cut))
+            interrupted.then(|| (id, saga.cut()))
         });
         let mut interrupted = interrupted.collect::<Vec<_>>();
         interrupted.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(ShutdownReport { interrupted })
     }
 }
-
-type Told = (SagaId, watch::Receiver<Progress>, Arc<Mutex<Vec<NodePath>>>);
 
 impl<C> Inner<C> {
     fn live(&self) -> std::sync::MutexGuard<'_, HashMap<SagaId, Live>> {
@@ -171,12 +163,12 @@ impl<C> Inner<C> {
         self.closing.load(Ordering::Acquire)
     }
 
-    fn tell(&self, control: Control) -> Vec<Told> {
+    fn tell(&self, control: Control) -> Vec<(SagaId, Live)> {
         let live = self.live();
         let told = live.iter().map(|(id, saga)| {
             // a saga that has just ended hears nothing any more
             let _ = saga.control.send(control);
-            (id.clone(), saga.progress.clone(), saga.cut.clone())
+            (id.clone(), saga.clone())
         });
         told.collect()
     }

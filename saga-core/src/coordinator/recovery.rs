@@ -1,15 +1,15 @@
 //! Going on with what an earlier process left, and finding sagas that are not in memory.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 
 use super::definitions::Definition;
-use super::start::{Leave, running};
-use super::{Inner, Live, SagaHandle};
+use super::live::Entered;
+use super::{Inner, SagaHandle};
 use crate::action::ActionData;
 use crate::context::{CancelSignal, Frame, RunInfo};
-use crate::driver::{Control, Driver, Progress, Ran, Values};
+use crate::driver::{Control, Creation, Driver, Progress, Values};
 use crate::error::{SagaError, StartError};
 use crate::log::SagaId;
 use crate::machine::{Event, Machine, State};
@@ -56,31 +56,15 @@ impl<C: Send + Sync + 'static> Inner<C> {
     /// Goes on with one saga, in a task of its own: one bad log never stops the others.
     fn resume(self: &Arc<Self>, record: SagaRecord) {
         let Some(definition) = self.definitions.known(&record.fingerprint) else { return };
-        let (progress, watcher) = watch::channel(Progress { status: record.status, ..running() });
-        let (control, orders) = mpsc::unbounded_channel();
-        let cut = Arc::new(Mutex::new(Vec::new()));
-        let live = Live {
-            name: record.name.clone(),
-            params: record.params.clone(),
-            progress: watcher,
-            control,
-            cut: cut.clone(),
-        };
-        let id = record.id.clone();
-        self.live().insert(id.clone(), live);
+        let progress = Progress { status: record.status, outcome: None };
+        let (id, input) = (record.id.clone(), (record.name.as_str(), &record.params));
+        let entered = self.enter(&id, input, progress, Some(Creation::New));
+        let Entered::New(_, seat, orders) = entered else { return };
         let inner = self.clone();
         tokio::spawn(async move {
-            let _leave = Leave { inner: inner.clone(), id: id.clone() };
-            let loaded = inner.load(record, definition, orders, progress.clone()).await;
-            match loaded {
-                Ok(driver) => {
-                    if let Ran::Through { cut: nodes } = driver.run(Event::Recovered, None).await {
-                        *cut.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
-                    }
-                }
-                Err(error) => {
-                    progress.send_modify(|p| p.outcome = Some(Arc::new(Err(error))));
-                }
+            match inner.load(record, definition, orders, seat.progress.clone()).await {
+                Ok(driver) => seat.run(driver, Event::Recovered).await,
+                Err(error) => seat.fail(error),
             }
         });
     }
@@ -141,14 +125,51 @@ impl<C: Send + Sync + 'static> Inner<C> {
         &self,
         id: &SagaId,
     ) -> Result<Option<SagaHandle<O>>, StartError> {
-        if let Some(live) = self.live().get(id) {
-            return Ok(Some(SagaHandle::new(id.clone(), live.progress.clone())));
+        if let Some(live) = self.find_live(id).await {
+            return Ok(Some(SagaHandle::new(id.clone(), live)));
         }
-        match self.at_rest(id).await {
+        let mut found = self.at_rest(id).await;
+        if matches!(&found, Ok(progress) if !progress.status.is_ended()) {
+            // it may have been started, and may even have ended, since the look at the list
+            if let Some(live) = self.find_live(id).await {
+                return Ok(Some(SagaHandle::new(id.clone(), live)));
+            }
+            found = self.at_rest(id).await;
+        }
+        match found {
             Ok(progress) => Ok(Some(SagaHandle::new(id.clone(), watch::channel(progress).1))),
             Err(StartError::Store(StoreError::NotFound { .. })) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// A saga that runs here and is in the store.
+    async fn find_live(&self, id: &SagaId) -> Option<watch::Receiver<Progress>> {
+        let mut live = self.live().get(id).cloned()?;
+        match live.created().await {
+            Some(Creation::New | Creation::Exists(_)) => Some(live.progress),
+            Some(Creation::Failed(_)) | None => None,
+        }
+    }
+
+    /// Why this process does not run a saga that has not ended.
+    fn why_at_rest(&self, record: &SagaRecord) -> SagaError {
+        let saga = record.id.clone();
+        if let Some(reason) = record.parked_reason.clone() {
+            return SagaError::Parked { saga, reason };
+        }
+        let why = match &record.owner {
+            Some(owner) if *owner == self.env.worker => {
+                "it stopped after an error, and goes on when a coordinator is next built".into()
+            }
+            Some(_) => return SagaError::LostOwnership { saga },
+            None if self.definitions.known(&record.fingerprint).is_none() => {
+                let name = &record.name;
+                format!("it was started by a version of `{name}` that is not registered here")
+            }
+            None => "it goes on when a coordinator is next built".into(),
+        };
+        SagaError::NotRunning { saga, why }
     }
 
     /// How a saga stands that this process does not run, from the store.
@@ -156,14 +177,15 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let stored = self.env.store.load(id).await?;
         let stored = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?;
         let status = stored.record.status;
+        let corrupt = |why: String| StartError::Corrupt { saga: id.clone(), why };
         if !status.is_ended() {
-            let error = match stored.record.parked_reason {
-                Some(reason) => SagaError::Parked { saga: id.clone(), reason },
-                None => SagaError::LostOwnership { saga: id.clone() },
-            };
+            if let Some(definition) = self.definitions.known(&stored.record.fingerprint) {
+                State::fold(definition.dag.plan().clone(), &stored.entries)
+                    .map_err(|e| corrupt(e.to_string()))?;
+            }
+            let error = self.why_at_rest(&stored.record);
             return Ok(Progress { status, ..Progress::over(Err(error)) });
         }
-        let corrupt = |why: String| StartError::Corrupt { saga: id.clone(), why };
         let fingerprint = &stored.record.fingerprint;
         let definition = self.definitions.known(fingerprint);
         let definition = definition

@@ -1,17 +1,18 @@
 //! Starting a saga: checks first, then one durable write, then it runs.
 
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::mpsc;
 
 use super::definitions::Definition;
-use super::{Coordinator, Inner, Live, SagaHandle};
+use super::live::{Entered, Seat};
+use super::{Coordinator, Inner, SagaHandle};
 use crate::action::{ActionData, Value, encode};
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::SagaDag;
 use crate::definition::Saga;
-use crate::driver::{Creation, Driver, Progress, Ran, Values};
+use crate::driver::{Control, Driver, Progress, Values};
 use crate::error::{ActionError, StartError};
 use crate::log::{Payload, SagaId, SagaStatus, Uuid};
 use crate::machine::{Event, Machine};
@@ -94,9 +95,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         match &request.dag {
             Some(saga) => {
                 self.definitions.check_actions(&saga.dag)?;
-                let definition = Definition::dynamic(saga.dag.clone());
-                self.definitions.remember(definition.clone());
-                Ok(definition)
+                Ok(Definition::dynamic(saga.dag.clone()))
             }
             None => self.definitions.named(&request.name).cloned().ok_or_else(|| {
                 let known = self.definitions.names();
@@ -113,29 +112,41 @@ impl<C: Send + Sync + 'static> Inner<C> {
         params: Payload,
     ) -> Result<SagaHandle<O>, StartError> {
         let name = definition.dag.name().to_string();
-        let (progress, watcher) = watch::channel(running());
-        let (control, orders) = mpsc::unbounded_channel();
-        let cut = Arc::new(Mutex::new(Vec::new()));
-        {
-            // one lock for the look and the entry: of two starts of one id, one finds the other
-            let mut live = self.live();
-            if let Some(there) = live.get(&id) {
-                same_input(&id, (&there.name, &there.params), (&name, &params))?;
-                return Ok(SagaHandle::new(id, there.progress.clone()));
-            }
-            let (params, progress, cut) = (params.clone(), watcher.clone(), cut.clone());
-            live.insert(id.clone(), Live { name: name.clone(), params, progress, control, cut });
-        }
+        let input = (name.as_str(), &params);
+        let running = Progress { status: SagaStatus::Running, outcome: None };
+        let (live, seat, orders) = match self.enter(&id, input, running, None) {
+            Entered::There(there) => return there.answer(id, input).await,
+            Entered::New(live, seat, orders) => (live, seat, orders),
+        };
         if self.is_closing() {
-            self.leave(&id);
             return Err(StartError::ShutDown);
         }
+        let driver = self.create(&id, definition, value, &params, orders, &seat);
+        // a task of its own: who started it may go away at any time
+        tokio::spawn(async move {
+            let birth = driver.run.birth;
+            seat.run(driver, Event::Created { birth }).await;
+        });
+        live.answer(id, input).await
+    }
+
+    /// What runs a new saga, which is not in the store yet.
+    fn create(
+        &self,
+        id: &SagaId,
+        definition: Definition<C>,
+        value: Value,
+        params: &Payload,
+        control: mpsc::UnboundedReceiver<Control>,
+        seat: &Seat<C>,
+    ) -> Driver<C> {
         let now = self.env.clock.now();
         let dag = &definition.dag;
+        let birth = Uuid::new_v4();
         let record = SagaRecord {
             id: id.clone(),
-            birth: Uuid::new_v4(),
-            name: name.clone(),
+            birth,
+            name: dag.name().to_string(),
             fingerprint: dag.fingerprint().to_string(),
             params: params.clone(),
             dag: encode(&dag.to_json()).unwrap_or_default(),
@@ -153,78 +164,15 @@ impl<C: Send + Sync + 'static> Inner<C> {
             context: None,
             updated_at: now,
         };
-        let birth = record.birth;
-        let driver = Driver {
+        Driver {
             env: self.env.clone(),
             machine: Machine::new(dag.plan().clone(), self.config, 1),
             values: Values::new(Frame::new(dag.clone(), value, params.clone())),
             run: Arc::new(RunInfo { id: id.clone(), birth, cancel: CancelSignal::default() }),
             epoch: 1,
             new: Some(record),
-            control: orders,
-            progress,
-        };
-        let (created, creation) = oneshot::channel();
-        let (inner, handles) = (self.clone(), driver.progress.clone());
-        // a task of its own: who started it may go away at any time
-        tokio::spawn(async move {
-            let id = driver.id().clone();
-            // however the task ends, the saga leaves the list of the living
-            let _leave = Leave { inner: inner.clone(), id: id.clone() };
-            match driver.run(Event::Created { birth }, Some(created)).await {
-                Ran::Through { cut: nodes } => {
-                    *cut.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
-                }
-                Ran::Exists => {
-                    let there = inner.at_rest(&id).await;
-                    let there = there.unwrap_or_else(|error| Progress::over(Err(error.into())));
-                    handles.send_replace(there);
-                }
-            }
-        });
-        match creation.await {
-            Ok(Creation::New) => Ok(SagaHandle::new(id, watcher)),
-            Ok(Creation::Failed(error)) => Err(error.into()),
-            Ok(Creation::Exists(there)) => {
-                same_input(&id, (&there.name, &there.params), (&name, &params))?;
-                Ok(SagaHandle::new(id, watcher))
-            }
-            Err(_) => Err(StartError::ShutDown),
+            control,
+            progress: seat.progress.clone(),
         }
     }
-
-    pub(super) fn leave(&self, id: &SagaId) {
-        self.live().remove(id);
-        self.left.notify_waiters();
-    }
-}
-
-/// Takes a saga off the list when its task ends.
-pub(super) struct Leave<C: Send + Sync + 'static> {
-    pub(super) inner: Arc<Inner<C>>,
-    pub(super) id: SagaId,
-}
-
-impl<C: Send + Sync + 'static> Drop for Leave<C> {
-    fn drop(&mut self) {
-        self.inner.leave(&self.id);
-    }
-}
-
-pub(super) fn running() -> Progress {
-    Progress { status: SagaStatus::Running, outcome: None }
-}
-
-/// Parameters are compared as values: spaces and the order of fields don't matter.
-fn same_input(
-    id: &SagaId,
-    (existing, there): (&str, &Payload),
-    (requested, new): (&str, &Payload),
-) -> Result<(), StartError> {
-    let value = |p: &Payload| serde_json::from_slice::<serde_json::Value>(p.as_bytes()).ok();
-    if existing == requested && (there == new || value(there) == value(new)) {
-        return Ok(());
-    }
-    let (existing, requested) = (existing.to_string(), requested.to_string());
-    Err(StartError::IdConflict { saga: id.clone(), existing, requested })
 }

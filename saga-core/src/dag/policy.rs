@@ -93,6 +93,9 @@ impl Retry {
 
     /// How long to wait after try number `tries`; `dice` is any hash of the call.
     pub fn delay_after(&self, tries: u32, dice: u64) -> Duration {
+        if self.base.is_zero() {
+            return Duration::ZERO;
+        }
         let exponent = i32::try_from(tries.saturating_sub(1)).unwrap_or(i32::MAX);
         let full =
             (self.base.as_secs_f64() * self.factor.powi(exponent)).min(self.cap.as_secs_f64());

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -79,13 +80,11 @@ pub(super) async fn action<C: Send + Sync + 'static>(
 ) -> CallEnd {
     let timeout = action.timeouts().action;
     let result = match guarded(async { action.do_it(cx).await }, timeout).await {
-        Ok(Ok(output)) if output.payload.len() > max_payload => {
-            let size = output.payload.len();
-            let message =
-                format!("the output has {size} bytes, more than the limit of {max_payload}");
-            Err(Failed::unstorable(ActionError::SerializeFailed { message }, output.value))
-        }
-        Ok(result) => result,
+        Ok(Ok(output)) => match check_size(&output, max_payload) {
+            Ok(()) => Ok(output),
+            Err(error) => Err(Failed::unstorable(error, output.value)),
+        },
+        Ok(Err(failed)) => Err(failed),
         Err(cut) => Err(Failed::from(cut).in_doubt()),
     };
     CallEnd::Action(result)
@@ -105,14 +104,24 @@ pub(super) async fn undo<C: Send + Sync + 'static>(
     CallEnd::Undo(result)
 }
 
+/// An output over the limit cannot be stored.
+pub(super) fn check_size(output: &ActionOutput, max: usize) -> Result<(), ActionError> {
+    let size = output.payload.len();
+    if size <= max {
+        return Ok(());
+    }
+    let message = format!("the output has {size} bytes, more than the limit of {max}");
+    Err(ActionError::SerializeFailed { message })
+}
+
 async fn guarded<T>(
-    call: impl Future<Output = T>,
+    call: impl Future<Output = T> + Send,
     timeout: Option<Duration>,
 ) -> Result<T, ActionError> {
-    let caught = AssertUnwindSafe(call).catch_unwind();
+    let call = Contained(Some(Box::pin(call)));
     let ended = match timeout {
-        None => caught.await,
-        Some(limit) => match tokio::time::timeout(limit, caught).await {
+        None => call.await,
+        Some(limit) => match tokio::time::timeout(limit, call).await {
             Ok(ended) => ended,
             Err(_) => {
                 let message = format!("timed out after {limit:?}");
@@ -120,5 +129,30 @@ async fn guarded<T>(
             }
         },
     };
-    ended.map_err(|panic| ActionError::Panicked { message: panics::describe(&*panic) })
+    ended.map_err(|message| ActionError::Panicked { message })
+}
+
+/// A future of the user's, whose panics go no further: neither those of its code nor those of what it
+/// drops, also when it is dropped in the middle.
+struct Contained<F>(Option<Pin<Box<F>>>);
+
+impl<F: Future> Future for Contained<F> {
+    type Output = Result<F::Output, String>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(call) = &mut self.0 else { return Poll::Pending };
+        match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(task))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(panic) => Poll::Ready(Err(panics::describe(&*panic))),
+        }
+    }
+}
+
+impl<F> Drop for Contained<F> {
+    fn drop(&mut self) {
+        let call = self.0.take();
+        // how the call ended, or that it was cut off, is known by now; there is nothing to add
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(call)));
+    }
 }

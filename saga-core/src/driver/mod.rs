@@ -17,9 +17,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::action::Value;
+use crate::action::{ActionOutput, Value};
 use crate::context::{ActionContext, RunInfo, Token};
-use crate::log::{Entry, EntryKind, NodePath, SagaId, SagaStatus, Timestamp};
+use crate::log::{Entry, EntryKind, Failure, NodePath, Payload, SagaStatus, Timestamp};
 use crate::machine::{ActionResult, Call, Effect, Event, Finish, Machine, VertexId};
 use crate::store::{
     Append, Created, NewSaga, RecordChange, SagaRecord, Store, StoreError, WorkerId,
@@ -73,9 +73,12 @@ impl Clock {
 }
 
 /// How the first entries of a saga went in.
+#[derive(Clone)]
 pub(crate) enum Creation {
+    /// It is in the store.
     New,
-    Exists(Box<SagaRecord>),
+    /// Its id is taken, by this one.
+    Exists(Arc<SagaRecord>),
     Failed(StoreError),
 }
 
@@ -109,40 +112,35 @@ impl<C: Send + Sync + 'static> Driver<C> {
     pub(crate) async fn run(
         mut self,
         first: Event,
-        created: Option<tokio::sync::oneshot::Sender<Creation>>,
+        created: &watch::Sender<Option<Creation>>,
     ) -> Ran {
-        let mut created = created;
         let mut turn = Turn::new(self.machine.step(self.env.clock.now(), first));
         let mut cut = Vec::new();
         loop {
             while let Some(effect) = turn.todo.pop_front() {
                 if let Effect::Finish(finish) = effect {
-                    if let Some(created) = created.take() {
+                    if created.borrow().is_none() {
                         let error = turn.store_error.clone();
-                        let _ = created.send(error.map_or(Creation::New, Creation::Failed));
+                        created.send_replace(Some(error.map_or(Creation::New, Creation::Failed)));
                     }
                     self.finish(finish, turn.store_error.take());
                     return Ran::Through { cut };
                 }
                 self.perform(effect, &mut turn);
             }
+            // gives way to other tasks now and then, however much is ready here
+            tokio::task::coop::consume_budget().await;
             let woken = poll_fn(|task| turn.poll(&mut self.control, task)).await;
             let event = match woken {
                 Woken::Appended(Ok(None)) => {
-                    if let Some(created) = created.take() {
-                        let _ = created.send(Creation::New);
+                    if created.borrow().is_none() {
+                        created.send_replace(Some(Creation::New));
                     }
                     self.report_status();
-                    if turn.stopped {
-                        self.let_go(None);
-                        return Ran::Through { cut };
-                    }
                     vec![Event::Appended]
                 }
                 Woken::Appended(Ok(Some(existing))) => {
-                    if let Some(created) = created.take() {
-                        let _ = created.send(Creation::Exists(existing));
-                    }
+                    created.send_replace(Some(Creation::Exists(existing.into())));
                     return Ran::Exists;
                 }
                 Woken::Appended(Err(error)) => {
@@ -152,24 +150,26 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 Woken::Ended(ended) => {
                     ended.into_iter().map(|(v, end)| self.ended(v, end, &mut turn.kept)).collect()
                 }
-                Woken::Tick => {
-                    turn.timer = None;
-                    vec![Event::Tick]
-                }
+                Woken::Tick => vec![Event::Tick],
                 Woken::Control(Control::Drain) => vec![Event::Drain],
                 Woken::Control(Control::Stop) => {
                     cut = turn.calls.vertices().map(|v| self.machine.state().path(v)).collect();
                     turn.calls = Calls::default();
-                    // an append that is under way may be in or not: wait for the answer
-                    if turn.append.is_none() {
-                        self.let_go(None);
-                        return Ran::Through { cut };
-                    }
+                    turn.timer = None;
+                    // an append that is under way may be in or not: its answer is waited for
                     turn.stopped = true;
                     Vec::new()
                 }
             };
-            let effects = self.machine.step_all(self.env.clock.now(), event);
+            let mut effects = self.machine.step_all(self.env.clock.now(), event);
+            if turn.stopped && turn.append.is_none() {
+                // nothing more is begun; but if that was the last entry, the saga has ended
+                effects.retain(|effect| matches!(effect, Effect::Finish(_)));
+                if effects.is_empty() {
+                    self.let_go(None);
+                    return Ran::Through { cut };
+                }
+            }
             turn.todo.extend(effects);
         }
     }
@@ -182,11 +182,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Effect::RunUndo(call) => self.start(call, true, turn),
             Effect::Compute(vertex) => {
                 let value = self.values.compute(&self.machine, vertex, |call| self.context(call));
-                let value = value.map(|output| {
-                    let payload = output.payload.clone();
-                    self.values.set(&self.machine, vertex, output);
-                    payload
-                });
+                let value = value.and_then(|output| self.keep(vertex, output));
                 let event = Event::Computed { vertex, value };
                 turn.todo.extend(self.machine.step(self.env.clock.now(), event));
             }
@@ -202,6 +198,14 @@ impl<C: Send + Sync + 'static> Driver<C> {
             }
             Effect::Finish(_) => {}
         }
+    }
+
+    /// The value of a computed node, if it is not too large for the log.
+    fn keep(&self, vertex: VertexId, output: ActionOutput) -> Result<Payload, Failure> {
+        call::check_size(&output, self.env.limits.max_payload).map_err(|e| e.to_failure(false))?;
+        let payload = output.payload.clone();
+        self.values.set(&self.machine, vertex, output);
+        Ok(payload)
     }
 
     fn start(&mut self, call: Call, undo: bool, turn: &mut Turn) {
@@ -349,11 +353,6 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Some(source) => crate::SagaError::Store { saga, source },
         };
         self.progress.send_modify(|progress| progress.outcome = Some(Arc::new(Err(error))));
-    }
-
-    /// The saga's id.
-    pub(crate) fn id(&self) -> &SagaId {
-        &self.run.id
     }
 }
 

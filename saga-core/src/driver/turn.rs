@@ -57,6 +57,16 @@ impl Turn {
         control: &mut mpsc::UnboundedReceiver<Control>,
         task: &mut Context<'_>,
     ) -> Poll<Woken> {
+        // orders and the time first: a saga whose store and calls are always ready must hear them
+        if let Poll::Ready(Some(message)) = control.poll_recv(task) {
+            return Poll::Ready(Woken::Control(message));
+        }
+        if let Some(timer) = &mut self.timer
+            && timer.as_mut().poll(task).is_ready()
+        {
+            self.timer = None;
+            return Poll::Ready(Woken::Tick);
+        }
         if let Some(append) = &mut self.append
             && let Poll::Ready(result) = append.as_mut().poll(task)
         {
@@ -65,15 +75,6 @@ impl Turn {
         }
         let mut ended = Vec::new();
         self.calls.poll_ended(task, &mut ended);
-        if !ended.is_empty() {
-            return Poll::Ready(Woken::Ended(ended));
-        }
-        if let Poll::Ready(Some(message)) = control.poll_recv(task) {
-            return Poll::Ready(Woken::Control(message));
-        }
-        match &mut self.timer {
-            Some(timer) => timer.as_mut().poll(task).map(|()| Woken::Tick),
-            None => Poll::Pending,
-        }
+        if ended.is_empty() { Poll::Pending } else { Poll::Ready(Woken::Ended(ended)) }
     }
 }

@@ -119,6 +119,14 @@ pub enum SagaError {
         /// Which saga.
         saga: SagaId,
     },
+    /// Nobody runs it at the moment.
+    #[error("nobody runs saga {saga} now: {why}")]
+    NotRunning {
+        /// Which saga.
+        saga: SagaId,
+        /// Why, and what makes it go on.
+        why: String,
+    },
     /// The store failed. The saga goes on from its log when it is next recovered.
     #[error("saga {saga} stopped, and goes on when it is recovered: {source}")]
     Store {

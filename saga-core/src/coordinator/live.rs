@@ -1,0 +1,159 @@
+//! The sagas that this process runs: a list of them, and the two ends of each.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use tokio::sync::{mpsc, watch};
+
+use super::{Inner, SagaHandle};
+use crate::definition::panic_message;
+use crate::driver::{Control, Creation, Driver, Progress, Ran};
+use crate::error::{SagaError, StartError};
+use crate::log::{NodePath, Payload, SagaId};
+use crate::machine::Event;
+
+/// A saga that this process runs, as others see it.
+#[derive(Clone)]
+pub(super) struct Live {
+    name: String,
+    params: Payload,
+    creation: watch::Receiver<Option<Creation>>,
+    pub(super) progress: watch::Receiver<Progress>,
+    pub(super) control: mpsc::UnboundedSender<Control>,
+    cut: Arc<Mutex<Vec<NodePath>>>,
+}
+
+impl Live {
+    /// Waits until a saga that is being created is in the store, or is not going to be.
+    pub(super) async fn created(&mut self) -> Option<Creation> {
+        self.creation.wait_for(Option::is_some).await.ok()?.clone()
+    }
+
+    /// The answer to a start with this input.
+    pub(super) async fn answer<O>(
+        mut self,
+        id: SagaId,
+        input: (&str, &Payload),
+    ) -> Result<SagaHandle<O>, StartError> {
+        match self.created().await {
+            Some(Creation::New) => same_input(&id, (&self.name, &self.params), input)?,
+            Some(Creation::Exists(there)) => same_input(&id, (&there.name, &there.params), input)?,
+            Some(Creation::Failed(error)) => return Err(error.into()),
+            None => return Err(StartError::ShutDown),
+        }
+        Ok(SagaHandle::new(id, self.progress))
+    }
+
+    /// The nodes that a stop cut off.
+    pub(super) fn cut(&self) -> Vec<NodePath> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The end that the saga's task holds. However the task ends, the saga then leaves the list.
+pub(super) struct Seat<C> {
+    inner: Arc<Inner<C>>,
+    id: SagaId,
+    creation: watch::Sender<Option<Creation>>,
+    pub(super) progress: watch::Sender<Progress>,
+    cut: Arc<Mutex<Vec<NodePath>>>,
+}
+
+impl<C> Drop for Seat<C> {
+    fn drop(&mut self) {
+        self.inner.live().remove(&self.id);
+        self.inner.left.notify_waiters();
+    }
+}
+
+/// What a look for a place in the list found.
+pub(super) enum Entered<C> {
+    /// The saga is there already.
+    There(Live),
+    /// It is now, with this end and these orders for its task.
+    New(Live, Seat<C>, mpsc::UnboundedReceiver<Control>),
+}
+
+impl<C> Inner<C> {
+    /// Puts a saga on the list. One lock for the look and the entry: of two starts of one id, one finds
+    /// the other.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        id: &SagaId,
+        (name, params): (&str, &Payload),
+        progress: Progress,
+        creation: Option<Creation>,
+    ) -> Entered<C> {
+        let mut list = self.live();
+        if let Some(there) = list.get(id) {
+            return Entered::There(there.clone());
+        }
+        let (control, orders) = mpsc::unbounded_channel();
+        let cut = Arc::default();
+        let seat = Seat {
+            inner: self.clone(),
+            id: id.clone(),
+            creation: watch::channel(creation).0,
+            progress: watch::channel(progress).0,
+            cut: Arc::clone(&cut),
+        };
+        let live = Live {
+            name: name.to_string(),
+            params: params.clone(),
+            creation: seat.creation.subscribe(),
+            progress: seat.progress.subscribe(),
+            control,
+            cut,
+        };
+        list.insert(id.clone(), live.clone());
+        Entered::New(live, seat, orders)
+    }
+}
+
+impl<C: Send + Sync + 'static> Seat<C> {
+    /// Runs the saga as long as this process does.
+    pub(super) async fn run(self, driver: Driver<C>, first: Event) {
+        let ran = AssertUnwindSafe(driver.run(first, &self.creation)).catch_unwind().await;
+        match ran {
+            Ok(Ran::Through { cut }) => {
+                *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = cut;
+            }
+            Ok(Ran::Exists) => {
+                let there = self.inner.at_rest(&self.id).await;
+                let there = there.unwrap_or_else(|error| Progress::over(Err(error.into())));
+                self.progress.send_replace(there);
+            }
+            Err(panic) => {
+                // a value of the user's can panic where it is dropped
+                let why = format!("a panic stopped it: {}", panic_message(&*panic));
+                self.fail(SagaError::NotRunning { saga: self.id.clone(), why });
+            }
+        }
+    }
+
+    /// The saga does not go on in this process.
+    pub(super) fn fail(&self, error: SagaError) {
+        self.progress.send_if_modified(|progress| {
+            let open = progress.outcome.is_none();
+            if open {
+                progress.outcome = Some(Arc::new(Err(error)));
+            }
+            open
+        });
+    }
+}
+
+/// Parameters are compared as values: spaces and the order of fields don't matter.
+fn same_input(
+    id: &SagaId,
+    (existing, there): (&str, &Payload),
+    (requested, new): (&str, &Payload),
+) -> Result<(), StartError> {
+    let value = |p: &Payload| serde_json::from_slice::<serde_json::Value>(p.as_bytes()).ok();
+    if existing == requested && (there == new || value(there) == value(new)) {
+        return Ok(());
+    }
+    let (existing, requested) = (existing.to_string(), requested.to_string());
+    Err(StartError::IdConflict { saga: id.clone(), existing, requested })
+}
