@@ -212,22 +212,28 @@ pub enum EntryKind {
     },
     /// The end of that wait.
     Unparked,
-    /// An operator asked for something.
+    /// An operator asked for something that takes effect now, or is held until the pivot has ended.
     Requested {
-        /// For what, as JSON.
-        command: serde_json::Value,
+        /// The request's id.
+        id: Uuid,
+        /// Who asked.
+        by: String,
+        /// For what.
+        command: Command,
     },
-    /// A request was refused.
+    /// A request that was held is refused.
     Refused {
-        /// The request, as JSON.
-        command: serde_json::Value,
+        /// The request's id.
+        id: Uuid,
         /// Why.
-        why: String,
+        why: Refusal,
     },
     /// A test's fault, kept for the saga.
     Injected {
-        /// The fault, as JSON.
-        fault: serde_json::Value,
+        /// Where.
+        at: NodePath,
+        /// What.
+        fault: Fault,
     },
     /// The saga goes on under another definition.
     Migrated {
@@ -304,7 +310,9 @@ pub enum CorruptEntry {
 
 mod codec;
 mod id;
+mod request;
 mod status;
 
 pub use id::{InvalidSagaId, NodePath, SagaId};
+pub use request::{Answer, Command, Decision, Fault, Refusal, Request};
 pub use status::{ActionState, InvalidSagaStatus, SagaStatus};

@@ -11,7 +11,7 @@ use saga_core::log::{Entry, SagaStatus, Timestamp, Uuid};
 use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine};
 
 use machine::bench::failure;
-use machine::plans::{actions, chain, inline_action, node, plan};
+use machine::plans::{actions, chain, each, inline_action, node, plan};
 
 struct Cost {
     total: u64,
@@ -34,7 +34,7 @@ fn cost(plan: &Arc<Plan>, width: u64, fails: Option<&str>) -> Cost {
         }
         for effect in effects {
             match effect {
-                Effect::Append(batch) => {
+                Effect::Append { entries: batch, .. } => {
                     log.extend(batch);
                     events.push_front(Event::Appended);
                 }
@@ -137,7 +137,7 @@ fn a_ladder_is_linear() {
 fn a_wide_for_is_linear() {
     let wide = |_: u32| {
         let mut nodes = actions(1, Output);
-        nodes.push(node("xs", PlanKind::ForEach(inline_action(Output))));
+        nodes.push(node("xs", each(inline_action(Output))));
         nodes.extend(actions(2, Output).split_off(1));
         chain(nodes)
     };

@@ -118,7 +118,7 @@ fn go_on_fairly(plan: &Arc<Plan>, config: Config, log: &[Entry]) -> Option<(Fini
         }
         for effect in machine.step_all(now, std::mem::take(&mut events)) {
             match effect {
-                Effect::Append(batch) => {
+                Effect::Append { entries: batch, .. } => {
                     log.extend(batch);
                     events.push(Event::Appended);
                 }

@@ -14,7 +14,9 @@ mod machine_rules {
     use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, State};
 
     use crate::machine::bench::{Bench, failure};
-    use crate::machine::plans::{action, actions, chain, inline, inline_action, node, plan, tried};
+    use crate::machine::plans::{
+        action, actions, chain, each, inline, inline_action, node, plan, tried,
+    };
 
     const ENDED_WELL: SagaStatus = SagaStatus::Completed;
     const NO_CALLS: [&str; 0] = [];

@@ -19,7 +19,12 @@ pub enum PlanKind {
     /// Runs one DAG in its place.
     Subsaga(Arc<Plan>),
     /// Runs one body for each item; how many is chosen when its inputs are there.
-    ForEach(Arc<Plan>),
+    ForEach {
+        /// What runs for each item.
+        body: Arc<Plan>,
+        /// How many instances at most run at once, going forward.
+        concurrency: Option<u32>,
+    },
     /// Runs one of several bodies, or none if the choice is past the last.
     Choose(Vec<Arc<Plan>>),
 }
@@ -49,6 +54,8 @@ pub struct Plan {
     /// True for the body of an instance or arm that is one step: it *is* the instance, and adds no
     /// segment to the path.
     inline: bool,
+    /// The point of no return.
+    pivot: Option<u32>,
 }
 
 /// Adjacency lists in one allocation.
@@ -109,12 +116,34 @@ impl Plan {
         let leaves = (0..n as u32).filter(|v| succs.of(*v).is_empty()).collect::<Vec<_>>();
         let by_name =
             nodes.iter().enumerate().map(|(i, node)| (node.name.clone(), i as u32)).collect();
-        Self { nodes, by_name, gates, gated, preds, succs, roots, leaves, inline: false }
+        Self {
+            nodes,
+            by_name,
+            gates,
+            gated,
+            preds,
+            succs,
+            roots,
+            leaves,
+            inline: false,
+            pivot: None,
+        }
     }
 
     /// A body of one step.
     pub fn inline(node: PlanNode) -> Self {
         Self { inline: true, ..Self::new(vec![node], &[]) }
+    }
+
+    /// The same with a point of no return: once this node has succeeded, the saga only goes forward. The
+    /// caller has checked that every other node is before or behind it.
+    pub fn with_pivot(self, node: u32) -> Self {
+        Self { pivot: Some(node), ..self }
+    }
+
+    /// The point of no return.
+    pub fn pivot(&self) -> Option<u32> {
+        self.pivot
     }
 
     /// The nodes, in the order of declaration.

@@ -177,7 +177,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     fn perform(&mut self, effect: Effect, turn: &mut Turn) {
         self.values.follow(self.machine.state());
         match effect {
-            Effect::Append(entries) => turn.append = Some(self.append(entries)),
+            Effect::Append { entries, .. } => turn.append = Some(self.append(entries)),
             Effect::RunAction(call) => self.start(call, false, turn),
             Effect::RunUndo(call) => self.start(call, true, turn),
             Effect::Compute(vertex) => {
@@ -196,7 +196,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Effect::WakeAt(time) => {
                 turn.timer = Some(Box::pin(tokio::time::sleep_until(self.env.clock.at(time))));
             }
-            Effect::Finish(_) => {}
+            Effect::Answer(..) | Effect::WantSlot(_) | Effect::FreeSlot(_) | Effect::Finish(_) => {}
         }
     }
 
@@ -331,6 +331,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let id = &self.run.id;
         let outcome = match finish {
             Finish::Ended(status) => self.values.outcome(&self.machine, id, status),
+            Finish::Parked { reason } => Err(crate::SagaError::Parked { saga: id.clone(), reason }),
             Finish::Drained => Err(crate::SagaError::ShutDown { saga: id.clone() }),
             Finish::Failed => {
                 self.let_go(store_error);

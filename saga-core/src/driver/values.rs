@@ -127,7 +127,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         let result = match frame.dag.node(node).map(|node| &node.body) {
             Some(NodeBody::Constant { output, .. }) => Ok(output.clone()),
             Some(NodeBody::Computed(compute)) => {
-                let call = Call { vertex: v, attempt: 1, seq: 0, unwinding: false };
+                let call = Call { vertex: v, attempt: 1, seq: 0, unwinding: false, repeat: 1 };
                 let cx = context(ContextOf { call, undo: false }).ok_or_else(missing)?;
                 compute.compute(cx)
             }

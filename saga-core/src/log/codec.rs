@@ -4,7 +4,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 
-use super::{Cause, CorruptEntry, EntryKind, Failure, Payload, SagaStatus, Timestamp};
+use super::{
+    Cause, Command, CorruptEntry, EntryKind, Failure, Fault, NodePath, Payload, Refusal,
+    SagaStatus, Timestamp,
+};
 
 #[derive(Serialize, Deserialize)]
 struct Birth {
@@ -34,9 +37,24 @@ struct Reason {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Refusal {
-    command: serde_json::Value,
-    why: String,
+struct Requested {
+    id: uuid::Uuid,
+    by: String,
+    #[serde(flatten)]
+    command: Command,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Refused {
+    id: uuid::Uuid,
+    #[serde(flatten)]
+    why: Refusal,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Injected {
+    at: NodePath,
+    fault: Fault,
 }
 
 impl EntryKind {
@@ -58,10 +76,11 @@ impl EntryKind {
             Self::Unwinding(cause) => json(cause),
             Self::Resolved { by, note } => json(&Resolution { by: by.clone(), note: note.clone() }),
             Self::Parked { reason } => json(&Reason { reason: reason.clone() }),
-            Self::Requested { command: value } | Self::Injected { fault: value } => json(value),
-            Self::Refused { command, why } => {
-                json(&Refusal { command: command.clone(), why: why.clone() })
+            Self::Requested { id, by, command } => {
+                json(&Requested { id: *id, by: by.clone(), command: command.clone() })
             }
+            Self::Refused { id, why } => json(&Refused { id: *id, why: why.clone() }),
+            Self::Injected { at, fault } => json(&Injected { at: at.clone(), fault: *fault }),
             Self::Migrated { fingerprint } => json(fingerprint),
             Self::Ended(status) => json(status),
             Self::Started
@@ -107,12 +126,18 @@ impl EntryKind {
             "resumed" => Self::Resumed,
             "parked" => Self::Parked { reason: parse::<Reason>("parked", bytes)?.reason },
             "unparked" => Self::Unparked,
-            "requested" => Self::Requested { command: parse("requested", bytes)? },
-            "refused" => {
-                let Refusal { command, why } = parse("refused", bytes)?;
-                Self::Refused { command, why }
+            "requested" => {
+                let Requested { id, by, command } = parse("requested", bytes)?;
+                Self::Requested { id, by, command }
             }
-            "injected" => Self::Injected { fault: parse("injected", bytes)? },
+            "refused" => {
+                let Refused { id, why } = parse("refused", bytes)?;
+                Self::Refused { id, why }
+            }
+            "injected" => {
+                let Injected { at, fault } = parse("injected", bytes)?;
+                Self::Injected { at, fault }
+            }
             "migrated" => Self::Migrated { fingerprint: parse("migrated", bytes)? },
             "ended" => Self::Ended(parse::<SagaStatus>("ended", bytes)?),
             other => return Err(CorruptEntry::UnknownKind(other.to_string())),

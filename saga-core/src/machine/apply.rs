@@ -238,7 +238,7 @@ impl State {
 
     fn chosen_parts(&self, gate: VertexId, n: u64) -> Vec<(Arc<crate::dag::Plan>, Part)> {
         match self.kind(gate) {
-            Some(PlanKind::ForEach(body)) => (0..u32::try_from(n).unwrap_or(u32::MAX))
+            Some(PlanKind::ForEach { body, .. }) => (0..u32::try_from(n).unwrap_or(u32::MAX))
                 .map(|i| (body.clone(), Part::Instance(i)))
                 .collect(),
             Some(PlanKind::Choose(arms)) => {
@@ -325,7 +325,7 @@ impl State {
             }
             EntryKind::Chosen(_) => {
                 let choice = match (self.kind(v), kind) {
-                    (Some(PlanKind::ForEach(_)), EntryKind::Chosen(n)) => *n <= MAX_WIDTH,
+                    (Some(PlanKind::ForEach { .. }), EntryKind::Chosen(n)) => *n <= MAX_WIDTH,
                     (Some(PlanKind::Choose(_)), _) => true,
                     _ => false,
                 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::state::VertexId;
-use crate::log::{Entry, Failure, Payload, SagaStatus, Timestamp, Uuid};
+use crate::log::{Answer, Command, Entry, Failure, Payload, SagaStatus, Timestamp, Uuid};
 
 /// What the machine is told once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +12,20 @@ pub struct Config {
     pub max_concurrency: Option<usize>,
     /// How long an action may go on after unwinding was decided, before it is dropped and in doubt.
     pub abandon_after: Duration,
+    /// When the saga must have ended, or unwinds.
+    pub deadline: Option<Timestamp>,
+    /// True if calls wait for [`Effect::WantSlot`]: this process bounds how many run at once.
+    pub slots: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_concurrency: None, abandon_after: Duration::from_secs(30) }
+        Self {
+            max_concurrency: None,
+            abandon_after: Duration::from_secs(30),
+            deadline: None,
+            slots: false,
+        }
     }
 }
 
@@ -62,6 +71,20 @@ pub enum Event {
         /// The value; or why there is none.
         value: Result<Payload, Failure>,
     },
+    /// There is room for the call that was asked for with [`Effect::WantSlot`].
+    SlotGranted {
+        /// Of which node.
+        vertex: VertexId,
+    },
+    /// An operator asks for something; answered with [`Effect::Answer`] or [`Effect::Append`].
+    Operator {
+        /// The request's id.
+        id: Uuid,
+        /// Who asks.
+        by: String,
+        /// For what.
+        command: Command,
+    },
     /// Time has passed.
     Tick,
     /// Start nothing new.
@@ -85,7 +108,18 @@ pub enum ActionResult {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Write these entries; answer with [`Event::Appended`] or [`Event::AppendFailed`].
-    Append(Vec<Entry>),
+    Append {
+        /// At least one.
+        entries: Vec<Entry>,
+        /// Requests that are answered by them, in the same transaction.
+        answers: Vec<(Uuid, Answer)>,
+    },
+    /// Answer a request that leaves nothing in the log.
+    Answer(Uuid, Answer),
+    /// Ask for room for a call of this node; answer with [`Event::SlotGranted`].
+    WantSlot(VertexId),
+    /// The room that was asked for is not needed (any more): a call that was granted it is not made.
+    FreeSlot(VertexId),
     /// Run an action; answer with [`Event::ActionDone`].
     RunAction(Call),
     /// Run an undo; answer with [`Event::UndoDone`].
@@ -115,6 +149,8 @@ pub struct Call {
     pub seq: u64,
     /// True for an action that runs in the scope of its undo: the saga's cancellation does not reach it.
     pub unwinding: bool,
+    /// How often it is called in a row: 1, unless a test asked for more.
+    pub repeat: u32,
 }
 
 /// Why the machine stands still.
@@ -122,6 +158,11 @@ pub struct Call {
 pub enum Finish {
     /// The saga has ended.
     Ended(SagaStatus),
+    /// It waits for a human, and nothing is in flight.
+    Parked {
+        /// Why.
+        reason: String,
+    },
     /// It was told to start nothing new, and nothing is in flight.
     Drained,
     /// An append failed: the state in memory is ahead of the log, and nothing more may be done on it.

@@ -17,7 +17,7 @@ impl Machine {
         }
         if self.state.is_gate(v) {
             // a subsaga's gate opens by itself
-            if matches!(self.state.kind(v), Some(PlanKind::ForEach(_) | PlanKind::Choose(_))) {
+            if matches!(self.state.kind(v), Some(PlanKind::ForEach { .. } | PlanKind::Choose(_))) {
                 self.evaluating.insert(v);
                 effects.push(Effect::Choose(v));
             }

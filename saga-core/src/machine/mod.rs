@@ -201,7 +201,8 @@ impl Machine {
         }
         if !self.batch.is_empty() {
             self.appending = true;
-            effects.push(Effect::Append(std::mem::take(&mut self.batch)));
+            let entries = std::mem::take(&mut self.batch);
+            effects.push(Effect::Append { entries, answers: Vec::new() });
             return;
         }
         match self.state.ended {
@@ -250,7 +251,9 @@ impl Machine {
             Event::Appended
             | Event::AppendFailed
             | Event::Chosen { .. }
-            | Event::Computed { .. } => {}
+            | Event::Computed { .. }
+            | Event::SlotGranted { .. }
+            | Event::Operator { .. } => {}
         }
     }
 
@@ -326,7 +329,7 @@ impl Machine {
         self.in_flight.insert(v, call);
         let attempt = self.state.vertex(v).map_or(1, |x| x.attempts);
         let unwinding = call == InFlight::Rerun;
-        self.held.push(Effect::RunAction(Call { vertex: v, attempt, seq, unwinding }));
+        self.held.push(Effect::RunAction(Call { vertex: v, attempt, seq, unwinding, repeat: 1 }));
     }
 
     fn end_if_done(&mut self) {

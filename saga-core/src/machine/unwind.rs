@@ -77,7 +77,7 @@ impl Machine {
                 self.emit(Some(v), EntryKind::UndoStarted);
                 self.in_flight.insert(v, InFlight::Undo);
                 let attempt = self.state.vertex(v).map_or(1, |x| x.undo_tries);
-                let call = Call { vertex: v, attempt, seq, unwinding: true };
+                let call = Call { vertex: v, attempt, seq, unwinding: true, repeat: 1 };
                 self.held.push(Effect::RunUndo(call));
             }
         }

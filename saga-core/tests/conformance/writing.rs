@@ -1,6 +1,6 @@
 //! Creating sagas and growing their logs.
 
-use saga_core::log::{Cause, Failure, FailureKind, NodePath};
+use saga_core::log::{Cause, Command, Failure, FailureKind, Fault, NodePath, Refusal};
 use serde_json::json;
 
 use super::super::*;
@@ -184,9 +184,13 @@ pub(crate) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Stor
         EntryKind::Resumed,
         EntryKind::Parked { reason: text() },
         EntryKind::Unparked,
-        EntryKind::Requested { command: command() },
-        EntryKind::Refused { command: command(), why: text() },
-        EntryKind::Injected { fault: command() },
+        EntryKind::Requested {
+            id: uuid::Uuid::from_u128(7),
+            by: text(),
+            command: Command::Cancel { reason: text() },
+        },
+        EntryKind::Refused { id: uuid::Uuid::from_u128(7), why: Refusal::Invalid { why: text() } },
+        EntryKind::Injected { at: "a/b[1]".into(), fault: Fault::Repeat(2) },
         EntryKind::Migrated { fingerprint: text() },
     ];
     for status in [SagaStatus::Completed, SagaStatus::RolledBack, SagaStatus::Stuck] {

@@ -37,7 +37,11 @@ impl Bench {
     }
 
     pub fn with(plan: Arc<Plan>, max: Option<usize>, choices: &[(&str, u64)]) -> Self {
-        let config = Config { max_concurrency: max, abandon_after: Duration::from_secs(30) };
+        let config = Config {
+            max_concurrency: max,
+            abandon_after: Duration::from_secs(30),
+            ..Config::default()
+        };
         Self::configured(plan, config, choices)
     }
 
@@ -96,7 +100,7 @@ impl Bench {
         loop {
             for effect in effects {
                 match effect {
-                    Effect::Append(batch) => {
+                    Effect::Append { entries: batch, .. } => {
                         self.appends += 1;
                         self.log.extend(batch);
                         events.push(Event::Appended);
@@ -118,6 +122,7 @@ impl Bench {
                         let value = Ok(Payload::from(&b"value"[..]));
                         events.push(Event::Computed { vertex, value });
                     }
+                    Effect::Answer(..) | Effect::WantSlot(_) | Effect::FreeSlot(_) => {}
                     Effect::SignalCancel => self.said.push("cancel".into()),
                     Effect::DropCall(vertex) => {
                         self.calls.retain(|(_, call)| call.vertex != vertex);

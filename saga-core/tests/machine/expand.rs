@@ -61,7 +61,7 @@ impl Expanded {
                     continue;
                 }
                 PlanKind::Subsaga(body) => vec![(body, path.clone())],
-                PlanKind::ForEach(body) => {
+                PlanKind::ForEach { body, .. } => {
                     let n = chosen.get(&path).copied().unwrap_or(0);
                     (0..n).map(|k| (body, format!("{path}[{k}]"))).collect()
                 }

@@ -47,6 +47,11 @@ pub fn inline_action(undo: UndoKind) -> Arc<Plan> {
     inline(PlanKind::Action(policy(undo, 1, 3)))
 }
 
+/// A `for` over this body, as many instances at once as there are.
+pub fn each(body: Arc<Plan>) -> PlanKind {
+    PlanKind::ForEach { body, concurrency: None }
+}
+
 /// Up to `max` nodes, `depth` levels of nodes that hold others.
 pub fn any_plan(depth: u32, max: usize) -> BoxedStrategy<Arc<Plan>> {
     (prop::collection::vec(any_kind(depth), 1..=max), any_shape())
@@ -78,7 +83,7 @@ fn any_kind(depth: u32) -> BoxedStrategy<PlanKind> {
     prop_oneof![
         6 => leaf,
         1 => any_plan(depth - 1, 4).prop_map(PlanKind::Subsaga),
-        1 => any_body(depth - 1).prop_map(PlanKind::ForEach),
+        1 => any_body(depth - 1).prop_map(each),
         1 => arms.prop_map(PlanKind::Choose),
     ]
     .boxed()

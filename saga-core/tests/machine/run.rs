@@ -31,7 +31,11 @@ pub struct Setup {
 
 impl Setup {
     pub fn fair(plan: Arc<Plan>) -> Self {
-        let config = Config { max_concurrency: None, abandon_after: Duration::from_secs(1) };
+        let config = Config {
+            max_concurrency: None,
+            abandon_after: Duration::from_secs(1),
+            ..Config::default()
+        };
         Self { plan, config, trouble: 0, deaths: 0, die_at: None, tape: Vec::new() }
     }
 }
@@ -295,11 +299,14 @@ impl Runner {
 
     fn follow(&mut self, effect: Effect) {
         match effect {
-            Effect::Append(batch) => self.append(batch),
+            Effect::Append { entries: batch, .. } => self.append(batch),
             Effect::RunAction(call) => self.issue(call, false),
             Effect::RunUndo(call) => self.issue(call, true),
             Effect::Choose(vertex) => self.questions.push((vertex, true)),
             Effect::Compute(vertex) => self.questions.push((vertex, false)),
+            Effect::Answer(..) | Effect::WantSlot(_) | Effect::FreeSlot(_) => {
+                panic!("nobody asked")
+            }
             Effect::SignalCancel => assert!(self.unwinding_since().is_some()),
             Effect::DropCall(vertex) => {
                 let since = self.unwinding_since().expect("only when it unwinds");

@@ -45,7 +45,7 @@ fn no_call_goes_out_before_its_append_is_durable() {
     let n0 = saga.call("do n0").vertex;
     let done = Event::ActionDone { vertex: n0, result: ActionResult::Ok(Default::default()) };
     let effects = saga.machine.step(saga.now, done);
-    assert!(matches!(effects.as_slice(), [Effect::Append(_)]), "{effects:?}");
+    assert!(matches!(effects.as_slice(), [Effect::Append { .. }]), "{effects:?}");
     // a second answer to an append that nobody asked for changes nothing
     let effects = saga.machine.step(saga.now, Event::Appended);
     assert!(matches!(effects.as_slice(), [Effect::RunAction(_)]), "{effects:?}");

@@ -57,7 +57,7 @@ fn no_call_is_abandoned_before_unwinding_is_durable() {
     let (n0, n1) = (saga.call("do n0").vertex, saga.call("do n1").vertex);
     let fails = Event::ActionDone { vertex: n0, result: ActionResult::Failed(failure(false)) };
     let effects = saga.machine.step(saga.now, fails);
-    assert!(matches!(effects.as_slice(), [Effect::Append(_)]), "{effects:?}");
+    assert!(matches!(effects.as_slice(), [Effect::Append { .. }]), "{effects:?}");
     let effects = saga.machine.step(saga.now, Event::Appended);
     assert_eq!(effects[0], Effect::SignalCancel);
     assert!(effects.contains(&Effect::DropCall(n1)));

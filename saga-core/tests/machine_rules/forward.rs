@@ -16,8 +16,7 @@ fn one_at_a_time_takes_the_first_declared() {
 #[test]
 fn declaration_counts_within_a_subsaga_too() {
     // the instances of `xs` come into being after `y`, and are declared before it
-    let body =
-        plan(vec![node("xs", PlanKind::ForEach(inline_action(Output))), action("y", Output)], &[]);
+    let body = plan(vec![node("xs", each(inline_action(Output))), action("y", Output)], &[]);
     let all = plan(vec![action("a", Output), node("sub", PlanKind::Subsaga(body))], &[(0, 1)]);
     let mut saga = Bench::with(all, Some(1), &[("sub/xs", 2)]);
     saga.ok(&["do a", "do sub/xs[0]", "do sub/xs[1]", "do sub/y"]);
@@ -28,7 +27,7 @@ fn declaration_counts_within_a_subsaga_too() {
 fn a_width_is_chosen_once_and_stands() {
     let all = chain(vec![
         action("a", Output),
-        node("xs", PlanKind::ForEach(inline_action(Output))),
+        node("xs", each(inline_action(Output))),
         action("z", Output),
     ]);
     let mut saga = Bench::with(all, None, &[("xs", 3)]);
@@ -44,7 +43,7 @@ fn a_width_is_chosen_once_and_stands() {
 #[test]
 fn a_for_over_nothing_goes_on() {
     let all = chain(vec![
-        node("xs", PlanKind::ForEach(inline_action(Output))),
+        node("xs", each(inline_action(Output))),
         node("m", PlanKind::Choose(vec![inline_action(Output)])),
         action("z", Output),
     ]);
@@ -61,7 +60,7 @@ fn an_empty_body_goes_on_and_back() {
     let all = chain(vec![
         action("a", Output),
         node("sub", PlanKind::Subsaga(nothing())),
-        node("xs", PlanKind::ForEach(nothing())),
+        node("xs", each(nothing())),
         node("m", PlanKind::Choose(vec![nothing()])),
         action("z", Output),
     ]);
@@ -76,7 +75,7 @@ fn an_empty_body_goes_on_and_back() {
 fn subsagas_open_wherever_they_stand_first() {
     let inner = || PlanKind::Subsaga(chain(vec![action("deep", Output)]));
     let sub = || PlanKind::Subsaga(plan(vec![node("in", inner())], &[]));
-    let all = plan(vec![node("root", sub()), node("xs", PlanKind::ForEach(inline(sub())))], &[]);
+    let all = plan(vec![node("root", sub()), node("xs", each(inline(sub())))], &[]);
     let mut saga = Bench::with(all, None, &[("xs", 1)]);
     assert_eq!(saga.calls(), ["do root/in/deep", "do xs[0]/in/deep"]);
     saga.ok(&["do xs[0]/in/deep", "do root/in/deep"]);
@@ -110,7 +109,7 @@ fn a_choice_that_cannot_be_made_unwinds() {
     let [Effect::Choose(vertex)] = effects.as_slice() else { panic!("{effects:?}") };
     let effects =
         saga.machine.step(saga.now, Event::Chosen { vertex: *vertex, choice: Err(failure(true)) });
-    let [Effect::Append(batch)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Append { entries: batch, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     let names = batch.iter().map(|e| e.kind.name()).collect::<Vec<_>>();
     assert_eq!(names, ["succeeded", "failed", "unwinding", "undo_started"]);
     assert_eq!(batch[2].kind, EntryKind::Unwinding(Cause::Failed { node: "m".into() }));

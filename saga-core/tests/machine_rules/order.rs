@@ -95,8 +95,7 @@ fn one_at_a_time_goes_back_in_exact_reverse() {
 
 #[test]
 fn item_5_of_8_fails_and_the_other_7_are_undone() {
-    let all =
-        chain(vec![node("xs", PlanKind::ForEach(inline_action(Output))), action("after", Output)]);
+    let all = chain(vec![node("xs", each(inline_action(Output))), action("after", Output)]);
     let mut saga = Bench::with(all, None, &[("xs", 8)]);
     let others = [0, 1, 2, 3, 4, 6, 7];
     for i in others {

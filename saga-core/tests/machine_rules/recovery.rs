@@ -35,7 +35,7 @@ fn what_asks_to_drain_while_choices_are_made_is_heard_before_undos_start() {
     let nodes = vec![
         action("a", Output),
         node("m", PlanKind::Choose(vec![])),
-        node("xs", PlanKind::ForEach(inline_action(Output))),
+        node("xs", each(inline_action(Output))),
     ];
     let mut saga = Bench::new(plan(nodes, &[(0, 1), (0, 2)]));
     let vertex = saga.call("do a").vertex;
@@ -45,7 +45,7 @@ fn what_asks_to_drain_while_choices_are_made_is_heard_before_undos_start() {
     assert_eq!(saga.machine.step(saga.now, Event::Drain), []);
     let no = Event::Chosen { vertex: first, choice: Err(failure(false)) };
     let effects = saga.machine.step(saga.now, no);
-    let [Effect::Append(batch)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Append { entries: batch, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(batch.last().unwrap().kind.name(), "unwinding");
 }
 

@@ -1,0 +1,214 @@
+//! What operators ask of a saga, and what they are told.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{ActionState, NodePath, SagaId, SagaStatus, Timestamp};
+
+/// Something that an operator asks of one saga.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "command")]
+#[non_exhaustive]
+pub enum Command {
+    /// Unwind it.
+    Cancel {
+        /// Why.
+        reason: String,
+    },
+    /// Start no new node and no new undo.
+    Pause,
+    /// Go on after a pause.
+    Resume,
+    /// Start one node or undo of a paused saga.
+    Step,
+    /// Try the failed undo of a stuck saga's node again.
+    RetryUndo {
+        /// Which node.
+        node: NodePath,
+    },
+    /// Try all failed undos of a stuck saga again.
+    RetryAll,
+    /// Take a failed undo's effect as dealt with by a human.
+    Resolve {
+        /// Which node.
+        node: NodePath,
+        /// What was done about it.
+        note: String,
+    },
+    /// Unwind a completed saga.
+    Rollback {
+        /// Why.
+        reason: String,
+    },
+    /// Try the node again that is behind the pivot and made the saga stuck.
+    Retry {
+        /// Which node.
+        node: NodePath,
+    },
+    /// Say how a pivot in doubt ended.
+    Decide {
+        /// The pivot.
+        node: NodePath,
+        /// How it ended.
+        decision: Decision,
+        /// How that is known.
+        note: String,
+    },
+    /// Go on after having been parked.
+    Unpark,
+    /// Put a fault into the saga, for a test.
+    Inject {
+        /// Where.
+        node: NodePath,
+        /// What.
+        fault: Fault,
+    },
+}
+
+impl Command {
+    /// The word that is stored and shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Cancel { .. } => "cancel",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Step => "step",
+            Self::RetryUndo { .. } => "retry_undo",
+            Self::RetryAll => "retry_all",
+            Self::Resolve { .. } => "resolve",
+            Self::Rollback { .. } => "rollback",
+            Self::Retry { .. } => "retry",
+            Self::Decide { .. } => "decide",
+            Self::Unpark => "unpark",
+            Self::Inject { .. } => "inject",
+        }
+    }
+}
+
+/// How a pivot in doubt ended, as somebody found out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Its effect is there, and this is its output.
+    Succeeded(serde_json::Value),
+    /// Its effect is not there.
+    Failed,
+}
+
+/// A fault that a test puts into a node; it stays with the saga, also through a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The action fails with [`Injected`](crate::ActionError::Injected) instead of being called.
+    Error,
+    /// The undo fails for good instead of being called.
+    UndoError,
+    /// Action and undo are each called so many times in a row: a repeated call must change nothing.
+    Repeat(u32),
+}
+
+/// A command on its way to the worker of its saga.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Random.
+    pub id: Uuid,
+    /// For which saga.
+    pub saga: SagaId,
+    /// What is asked.
+    pub command: Command,
+    /// Who asks.
+    pub by: String,
+    /// When they did.
+    pub at: Timestamp,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is in the log and takes effect.
+    Done,
+    /// It changes nothing: the saga is already where the command would bring it.
+    NothingToDo {
+        /// Where.
+        status: SagaStatus,
+    },
+    /// It was not done.
+    Refused(Refusal),
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "refusal")]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The saga has ended.
+    #[error("the saga has already ended: {status}")]
+    AlreadyEnded {
+        /// How.
+        status: SagaStatus,
+    },
+    /// The saga has not ended.
+    #[error("the saga has not ended: {status}; cancel it instead")]
+    NotEnded {
+        /// What it does.
+        status: SagaStatus,
+    },
+    /// The point of no return is behind it.
+    #[error("the saga is past its pivot `{pivot}` and can only go forward")]
+    PastPivot {
+        /// Which node that was.
+        pivot: NodePath,
+    },
+    /// There is no such node.
+    #[error("the saga has no node `{node}`")]
+    NoSuchNode {
+        /// The name asked for.
+        node: NodePath,
+    },
+    /// The node's undo has not failed.
+    #[error("the undo of node `{node}` has not failed, the node is {state}")]
+    UndoNotFailed {
+        /// Which node.
+        node: NodePath,
+        /// How it stands.
+        state: ActionState,
+    },
+    /// The node did not make the saga stuck.
+    #[error("node `{node}` has not failed for good, it is {state}")]
+    NotFailed {
+        /// Which node.
+        node: NodePath,
+        /// How it stands.
+        state: ActionState,
+    },
+    /// Something of the saga is running right now.
+    #[error("{calls} calls of the saga are in flight; try again when they have ended")]
+    InFlight {
+        /// How many.
+        calls: usize,
+    },
+    /// The saga is not paused.
+    #[error("the saga is not paused")]
+    NotPaused,
+    /// A paused saga has nothing that could start.
+    #[error("no node or undo of the saga is ready to start")]
+    NothingToStart,
+    /// The saga is not parked.
+    #[error("the saga is not parked")]
+    NotParked,
+    /// The node is not a pivot in doubt.
+    #[error("node `{node}` is no pivot in doubt, it is {state}")]
+    NotInDoubt {
+        /// Which node.
+        node: NodePath,
+        /// How it stands.
+        state: ActionState,
+    },
+    /// What was given does not fit.
+    #[error("{why}")]
+    Invalid {
+        /// Why.
+        why: String,
+    },
+}
