@@ -52,7 +52,8 @@ fn an_action_that_never_returns_is_abandoned_and_in_doubt() {
 
 #[test]
 fn no_call_is_abandoned_before_unwinding_is_durable() {
-    let config = Config { max_concurrency: None, abandon_after: Duration::ZERO };
+    let config =
+        Config { max_concurrency: None, abandon_after: Duration::ZERO, ..Config::default() };
     let mut saga = Bench::configured(plan(actions(2, NoOutput), &[]), config, &[]);
     let (n0, n1) = (saga.call("do n0").vertex, saga.call("do n1").vertex);
     let fails = Event::ActionDone { vertex: n0, result: ActionResult::Failed(failure(false)) };
