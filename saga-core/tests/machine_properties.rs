@@ -23,6 +23,7 @@ fn any_setup(depth: u32, nodes: usize) -> impl Strategy<Value = Setup> {
             .prop_map(|(max_concurrency, abandon)| Config {
                 max_concurrency,
                 abandon_after: Duration::from_millis(abandon),
+                ..Config::default()
             });
     let trouble = prop_oneof![Just(0u8), Just(16), Just(60), Just(140)];
     let tape = prop::collection::vec(any::<u8>(), 0..400);
@@ -134,7 +135,11 @@ fn go_on_fairly(plan: &Arc<Plan>, config: Config, log: &[Entry]) -> Option<(Fini
                     events.push(Event::Computed { vertex, value: Ok(Default::default()) });
                 }
                 Effect::WakeAt(at) => wake = Some(at),
-                Effect::SignalCancel | Effect::DropCall(_) => {}
+                Effect::SignalCancel
+                | Effect::DropCall(_)
+                | Effect::Answer(..)
+                | Effect::WantSlot(_)
+                | Effect::FreeSlot(_) => {}
                 Effect::Finish(finish) => return Some((finish, log)),
             }
         }
