@@ -159,7 +159,6 @@ pub(crate) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Stor
         error: Some(json!({"n": u64::MAX, "i": i64::MIN, "x": [null, 1.5, text()]})),
         retryable: true,
     };
-    let command = || json!({"cancel": {"reason": text()}});
     let at = Timestamp(u64::MAX); // inside a payload there is no limit
     let mut kinds = vec![
         EntryKind::Started,
