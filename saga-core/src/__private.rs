@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 pub use serde;
 use serde::Serialize;
 
-use crate::action::{ActionData, Failed, Value, stored};
+use crate::action::{ActionData, Failed, Value, storable, stored};
 use crate::context::ActionContext;
 use crate::definition::{
     ActionFailure, ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed,
@@ -55,7 +55,7 @@ pub trait Kept {
 
 impl<E: Serialize> Kept for &Payload<'_, E> {
     fn payload(&self) -> Option<serde_json::Value> {
-        serde_json::to_value(self.0).ok()
+        storable::value(self.0)
     }
 }
 

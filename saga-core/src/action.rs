@@ -39,7 +39,7 @@ pub trait ActionData: Send + Sync + 'static {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ActionData for T {
     fn write(this: &Self) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(this)
+        storable::write(this)
     }
 
     fn read(json: &[u8]) -> serde_json::Result<Self> {
@@ -93,7 +93,7 @@ pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, Failed> {
 }
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Payload, ActionError> {
-    payload(serde_json::to_vec(value))
+    payload(storable::write(value))
 }
 
 pub(crate) fn encode_data<T: ActionData>(value: &T) -> Result<Payload, ActionError> {
@@ -212,5 +212,6 @@ pub struct Timeouts {
 }
 
 mod func;
+pub(crate) mod storable;
 
 pub use func::ActionFunc;

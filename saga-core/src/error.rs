@@ -89,7 +89,7 @@ impl ActionError {
     where
         E: Into<BoxError> + Serialize,
     {
-        let payload = serde_json::to_value(&error).ok();
+        let payload = crate::action::storable::value(&error);
         Self::from_parts(error.into(), payload)
     }
 
