@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
+use saga_core::log::{self, Request, Uuid};
 use saga_core::prelude::*;
 use saga_core::store::{
-    Append, Created, ListFilter, MemoryStore, NewSaga, SagaRecord, SagaVersion, Store, StoreError,
-    StoredSaga, WorkerId,
+    Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
+    StoreError, StoredSaga, WorkerId,
 };
 use saga_core::{Limits, SagaId, SagaStatus, StartError};
 
@@ -72,6 +73,24 @@ impl Store for Slow {
     }
     fn delete(&self, id: &SagaId) -> Answer<'_, bool> {
         self.memory.delete(id)
+    }
+    fn take(&self, worker: &WorkerId, id: &SagaId) -> Answer<'_, Option<SagaRecord>> {
+        self.memory.take(worker, id)
+    }
+    fn purge(&self, purge: Purge) -> Answer<'_, u64> {
+        self.memory.purge(purge)
+    }
+    fn request(&self, request: Request) -> Answer<'_, ()> {
+        self.memory.request(request)
+    }
+    fn requests(&self, worker: &WorkerId, limit: usize) -> Answer<'_, Vec<Request>> {
+        self.memory.requests(worker, limit)
+    }
+    fn answer(&self, request: Uuid, answer: log::Answer) -> Answer<'_, ()> {
+        self.memory.answer(request, answer)
+    }
+    fn answer_to(&self, request: Uuid) -> Answer<'_, Option<log::Answer>> {
+        self.memory.answer_to(request)
     }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use saga_core::dag::{DagBuilder, Node};
+use saga_core::log::{self, Request, Uuid};
 use saga_core::prelude::*;
 use saga_core::store::{
-    Append, Created, ListFilter, MemoryStore, NewSaga, SagaRecord, SagaVersion, SqliteStore, Store,
-    StoreError, StoredSaga, WorkerId,
+    Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, SqliteStore,
+    Store, StoreError, StoredSaga, WorkerId,
 };
 use saga_core::{ActionFunc, ActionRegistry, ActionState, BoxError, SagaDag, SagaId, StartError};
 
@@ -185,6 +186,32 @@ impl Store for Failing {
     }
     fn delete(&self, id: &SagaId) -> Pinned<'_, Result<bool, StoreError>> {
         self.inner.delete(id)
+    }
+    fn take(
+        &self,
+        worker: &WorkerId,
+        id: &SagaId,
+    ) -> Pinned<'_, Result<Option<SagaRecord>, StoreError>> {
+        self.inner.take(worker, id)
+    }
+    fn purge(&self, purge: Purge) -> Pinned<'_, Result<u64, StoreError>> {
+        self.inner.purge(purge)
+    }
+    fn request(&self, request: Request) -> Pinned<'_, Result<(), StoreError>> {
+        self.inner.request(request)
+    }
+    fn requests(
+        &self,
+        worker: &WorkerId,
+        limit: usize,
+    ) -> Pinned<'_, Result<Vec<Request>, StoreError>> {
+        self.inner.requests(worker, limit)
+    }
+    fn answer(&self, request: Uuid, answer: log::Answer) -> Pinned<'_, Result<(), StoreError>> {
+        self.inner.answer(request, answer)
+    }
+    fn answer_to(&self, request: Uuid) -> Pinned<'_, Result<Option<log::Answer>, StoreError>> {
+        self.inner.answer_to(request)
     }
 }
 

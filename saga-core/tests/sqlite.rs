@@ -95,6 +95,7 @@ fn append(name: &str, seq: u64, output: &[u8]) -> Append {
         expected_next_seq: seq,
         entries: vec![entry],
         change: RecordChange::status(SagaStatus::Running),
+        answers: Vec::new(),
     }
 }
 

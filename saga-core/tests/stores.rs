@@ -54,6 +54,11 @@ stores_conform! {
     progress_ends_a_series_of_crashes
     delete_removes_what_nobody_runs
     clones_of_a_store_share_its_content
+    requests_wait_for_their_answer
+    an_append_answers_requests
+    requests_go_with_their_saga
+    take_makes_a_worker_the_owner_whatever_the_saga_does
+    purge_removes_old_ends_in_batches
 }
 
 fn id(text: &str) -> SagaId {
@@ -103,6 +108,7 @@ fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
         expected_next_seq: seq,
         entries: (seq..).zip(kinds).map(|(seq, kind)| entry(seq, kind)).collect(),
         change: RecordChange::status(SagaStatus::Running),
+        answers: Vec::new(),
     }
 }
 
@@ -123,10 +129,12 @@ fn fenced(name: &str) -> Result<(), StoreError> {
 }
 
 mod conformance {
+    mod asking;
     mod claiming;
     mod finding;
     mod writing;
 
+    pub(crate) use self::asking::*;
     pub(crate) use self::claiming::*;
     pub(crate) use self::finding::*;
     pub(crate) use self::writing::*;

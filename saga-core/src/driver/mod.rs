@@ -292,6 +292,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             expected_next_seq: entries.first().map_or(0, |entry| entry.seq),
             entries,
             change,
+            answers: Vec::new(),
         };
         Box::pin(async move { store.append(append).await.map(|()| None) })
     }

@@ -6,121 +6,22 @@
 //! back cannot write a line.
 
 mod dense;
+mod error;
 mod memory;
+mod record;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use std::fmt;
-use std::sync::Arc;
-
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::log::{Entry, Payload, SagaId, SagaStatus, Timestamp};
+use crate::log::{Answer, Entry, Payload, Request, SagaId, SagaStatus, Timestamp};
 
+pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStats, SqliteStore};
-
-/// One start of a process that runs sagas. A new one at each start, so that a restarted process
-/// never takes itself for its former life.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct WorkerId(Arc<str>);
-
-impl WorkerId {
-    /// A new id.
-    pub fn generate() -> Self {
-        Self(uuid::Uuid::now_v7().to_string().into())
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for WorkerId {
-    fn from(s: &str) -> Self {
-        Self(s.into())
-    }
-}
-
-impl fmt::Display for WorkerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for WorkerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WorkerId({})", self.0)
-    }
-}
-
-/// What a store knows of a saga beside its log. Everything but the first group changes only through
-/// [`Store::append`], [`Store::claim`] and [`Store::release`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SagaRecord {
-    /// The user's id.
-    pub id: SagaId,
-    /// Random for each run.
-    pub birth: uuid::Uuid,
-    /// The saga's durable name.
-    pub name: String,
-    /// The shape of the DAG that the run was started with.
-    pub fingerprint: String,
-    /// The encoded parameters.
-    pub params: Payload,
-    /// The DAG as JSON: what a reader shows, and what a saga built at run time is rebuilt from.
-    pub dag: Payload,
-    /// When it was created.
-    pub created_at: Timestamp,
-
-    /// What it is doing.
-    pub status: SagaStatus,
-    /// The worker that runs it, if one does.
-    pub owner: Option<WorkerId>,
-    /// Counts the claims; the creator's is 1.
-    pub epoch: u64,
-    /// The sequence number of the next entry.
-    pub next_seq: u64,
-    /// Claims since the last outcome, without a release (see the crash-loop rule).
-    pub attempts: u32,
-    /// When a waiting saga wants to go on.
-    pub wake_at: Option<Timestamp>,
-    /// When the saga must have ended.
-    pub deadline: Option<Timestamp>,
-    /// True while an operator holds it.
-    pub paused: bool,
-    /// Why it waits for a human, if it does.
-    pub parked_reason: Option<String>,
-    /// The message of the error that it ended with.
-    pub error: Option<String>,
-    /// The last snapshot of a mutable context, for executors that have one.
-    pub context: Option<Payload>,
-    /// When its log last grew.
-    pub updated_at: Timestamp,
-}
-
-/// A saga to be created, with the first entries of its log.
-#[derive(Debug, Clone)]
-pub struct NewSaga {
-    /// The record: `owner` and `epoch` (1) are the creator's, `next_seq` is 1 + the number of
-    /// entries.
-    pub record: SagaRecord,
-    /// `created`, and what starts at once.
-    pub entries: Vec<Entry>,
-}
-
-/// What became of a [`Store::create`].
-#[derive(Debug, Clone)]
-pub enum Created {
-    /// It is in.
-    New,
-    /// A saga with this id was there already, and is untouched. The caller compares the inputs.
-    Exists(Box<SagaRecord>),
-}
 
 /// One compare-and-append.
 #[derive(Debug, Clone)]
@@ -137,6 +38,9 @@ pub struct Append {
     pub entries: Vec<Entry>,
     /// What else changes in the saga's record.
     pub change: RecordChange,
+    /// Requests that are answered by this, in the same transaction; those that do not wait any more,
+    /// or never did, are passed over.
+    pub answers: Vec<(Uuid, Answer)>,
 }
 
 /// What an append changes in the saga's record, in the same transaction.
@@ -181,6 +85,10 @@ pub struct ListFilter {
     pub statuses: Vec<SagaStatus>,
     /// Only this saga name.
     pub name: Option<String>,
+    /// Only those created after this moment.
+    pub created_after: Option<Timestamp>,
+    /// Only those created before this moment.
+    pub created_before: Option<Timestamp>,
     /// Only ids after this one: the next page.
     pub after: Option<SagaId>,
     /// At most so many; 0: 100.
@@ -193,78 +101,30 @@ impl ListFilter {
     }
 }
 
-/// A saga and all of its log.
+/// Which sagas [`Store::purge`] removes: those that have ended, and fit all of this.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredSaga {
-    /// Its record.
-    pub record: SagaRecord,
-    /// Its log, from entry 1 on.
-    pub entries: Vec<Entry>,
+pub struct Purge {
+    /// Only those that ended before this moment.
+    pub ended_before: Timestamp,
+    /// Only those that ended like this; empty: completed and rolled back. A status that is no end
+    /// removes nothing.
+    pub statuses: Vec<SagaStatus>,
+    /// At most so many; 0: none. What is left is for the next call, so that no call holds up other
+    /// writes for long.
+    pub limit: usize,
 }
 
-/// A definition that unfinished sagas were started with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SagaVersion {
-    /// The saga's durable name.
-    pub name: String,
-    /// The shape of its DAG.
-    pub fingerprint: String,
-    /// The DAG as JSON.
-    pub dag: Payload,
-    /// How many unfinished sagas were started with it.
-    pub unfinished: u64,
-}
-
-/// Why a store did not do it. No variant carries a payload or a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// Another worker owns the saga now, or the log has grown: this process must let go of it.
-    #[error("saga {saga}: this worker no longer owns it")]
-    Fenced {
-        /// Which saga.
-        saga: SagaId,
-    },
-    /// There is no such saga.
-    #[error("there is no saga {saga}")]
-    NotFound {
-        /// The id asked for.
-        saga: SagaId,
-    },
-    /// What is stored cannot be right.
-    #[error("saga {saga}: its log is corrupt at entry {seq}: {why}")]
-    Corrupt {
-        /// Which saga.
-        saga: SagaId,
-        /// Where; 0 is the record itself.
-        seq: u64,
-        /// What is wrong.
-        why: String,
-    },
-    /// Another process runs its sagas on this store.
-    #[error("{store} is in use by another worker; one process at a time runs sagas on it")]
-    InUse {
-        /// Which store.
-        store: String,
-    },
-    /// The store was written by a newer version of this library.
-    #[error("{store} was written by schema {found}, this program knows {known}; upgrade it")]
-    NewerSchema {
-        /// Which store.
-        store: String,
-        /// What is there.
-        found: u32,
-        /// What this version writes.
-        known: u32,
-    },
-    /// The store cannot keep what it is given (disk full, I/O error, connection lost).
-    #[error("{store}: {why}")]
-    Failed {
-        /// Which store.
-        store: String,
-        /// What it said.
-        why: String,
-    },
+impl Purge {
+    /// The ends that it removes, each once.
+    fn ends(&self) -> Vec<SagaStatus> {
+        if self.statuses.is_empty() {
+            return vec![SagaStatus::Completed, SagaStatus::RolledBack];
+        }
+        let mut ends: Vec<_> = self.statuses.iter().copied().filter(|s| s.is_ended()).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        ends
+    }
 }
 
 /// Keeps sagas and their logs. Object-safe; all methods may be called at the same time.
@@ -306,10 +166,44 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
 
-    /// The sagas that `worker` owns have no owner any more and count no crash.
+    /// The sagas that `worker` owns and that have not ended have no owner any more and count no
+    /// crash.
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Removes a saga and its log; false if there is none. [`StoreError::Fenced`] while a worker
+    /// Makes `worker` the owner of this one saga with the next epoch, whatever it is doing (paused,
+    /// parked or ended too) and whoever owned it; `attempts` stays. `None` if there is no such saga.
+    ///
+    /// For a worker that carries out a request. In a store with several workers at a time it must
+    /// leave a saga alone whose owner is alive.
+    fn take(
+        &self,
+        worker: &WorkerId,
+        id: &SagaId,
+    ) -> BoxFuture<'_, Result<Option<SagaRecord>, StoreError>>;
+
+    /// Removes a saga with its log and requests; false if there is none. [`StoreError::Fenced`] while a worker
     /// owns it and it has not ended.
     fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// Removes sagas that ended long ago, with their logs and requests, and says how many.
+    fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Leaves a request for whoever runs its saga. [`StoreError::NotFound`] if there is no such
+    /// saga. A request that is there already stays as it is, with its answer.
+    fn request(&self, request: Request) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The requests that wait for an answer and that `worker` may carry out (in a store with one
+    /// worker: all), by their time and then their id. One that this version cannot read is left to
+    /// a later version.
+    fn requests(
+        &self,
+        worker: &WorkerId,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Request>, StoreError>>;
+
+    /// Answers a waiting request that leaves no entry in the log. No effect if it does not wait.
+    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The answer to a request; `None` while it waits, and if there is no such request.
+    fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>>;
 }

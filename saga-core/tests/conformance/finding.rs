@@ -36,6 +36,7 @@ pub(crate) async fn list_filters_and_pages(store: &impl Store) {
             name: name.map(str::to_string),
             after: (!after.is_empty()).then(|| id(after)),
             limit,
+            ..ListFilter::default()
         };
         let records = store.list(filter).await.unwrap();
         ids(&records).join(" ")
@@ -56,6 +57,19 @@ pub(crate) async fn list_filters_and_pages(store: &impl Store) {
     let expected = get(store, "a").await.record;
     let filter = ListFilter { statuses: vec![Completed], ..ListFilter::default() };
     assert_eq!(store.list(filter).await, Ok(vec![expected]));
+
+    let created = async |after: Option<u64>, before: Option<u64>| {
+        let filter = ListFilter {
+            created_after: after.map(Timestamp),
+            created_before: before.map(Timestamp),
+            ..ListFilter::default()
+        };
+        store.list(filter).await.unwrap().len()
+    };
+    assert_eq!(created(None, Some(1_000)).await, 0);
+    assert_eq!(created(Some(999), Some(1_001)).await, 5);
+    assert_eq!(created(Some(1_000), None).await, 0);
+    assert_eq!(created(Some(0), Some(u64::MAX)).await, 5);
 
     for n in 0..110 {
         put(store, new_saga(&format!("page-{n:03}"))).await;

@@ -1,5 +1,8 @@
 //! One worker at a time, its readers, and what happens when it goes.
 
+use saga_core::log::{Answer, Command, Request};
+use saga_core::store::Purge;
+
 use super::super::*;
 
 #[tokio::test]
@@ -115,7 +118,7 @@ fn another_name_of_the_file_is_the_same_store() {
 }
 
 #[tokio::test]
-async fn a_reader_sees_what_the_worker_writes_and_writes_nothing() {
+async fn a_reader_sees_what_the_worker_writes_and_leaves_only_requests() {
     let place = Place::new();
     let store = place.open();
     let reader = SqliteStore::attach(&place.path).unwrap();
@@ -131,10 +134,25 @@ async fn a_reader_sees_what_the_worker_writes_and_writes_nothing() {
         reader.claim(&one, &[], 1).await.unwrap_err(),
         reader.release(&one).await.unwrap_err(),
         reader.delete(&id("a")).await.unwrap_err(),
+        reader.take(&one, &id("a")).await.unwrap_err(),
+        reader.purge(everything()).await.unwrap_err(),
+        reader.answer(uuid::Uuid::nil(), Answer::Done).await.unwrap_err(),
     ];
     for e in refusals {
-        assert!(e.to_string().contains("attached for reading only"), "{e}");
+        assert!(e.to_string().contains("attached for reading and requests only"), "{e}");
     }
+    let request = Request {
+        id: uuid::Uuid::new_v4(),
+        saga: id("a"),
+        command: Command::Pause,
+        by: "ann".to_string(),
+        at: Timestamp(1),
+    };
+    reader.request(request.clone()).await.unwrap();
+    assert_eq!(store.requests(&one, 9).await, Ok(vec![request.clone()]));
+    store.answer(request.id, Answer::Done).await.unwrap();
+    assert_eq!(reader.answer_to(request.id).await, Ok(Some(Answer::Done)));
+
     drop(store);
     assert_eq!(entries(&reader, "a").await, 1);
     let store = place.open();
@@ -152,4 +170,8 @@ fn a_reader_needs_a_store_that_is_there() {
     place.connection().execute_batch("CREATE TABLE theirs (x)").unwrap();
     let e = SqliteStore::attach(&place.path).unwrap_err().to_string();
     assert!(e.contains("no worker has used it"), "{e}");
+}
+
+fn everything() -> Purge {
+    Purge { ended_before: Timestamp(u64::MAX), statuses: Vec::new(), limit: usize::MAX }
 }

@@ -7,12 +7,14 @@
 //! | `writer`, `job` | the writer thread: group commit, answers, what happens on errors |
 //! | `reader` | the reader thread |
 //! | `queue` | what both threads have in common |
+//! | `requests` | what operators ask, as rows |
 //! | `statements`, `rows` | the SQL, and records and entries as rows |
 
 mod file;
 mod job;
 mod queue;
 mod reader;
+mod requests;
 mod rows;
 mod schema;
 mod statements;
@@ -25,14 +27,17 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use uuid::Uuid;
+
 use self::reader::Reader;
+use self::requests::RequestRow;
 use self::rows::{AppendRow, NewSagaRow};
 use self::writer::{Counters, Writer};
 use super::{
-    Append, Created, ListFilter, NewSaga, SagaRecord, SagaVersion, Store, StoreError, StoredSaga,
-    WorkerId,
+    Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
+    StoredSaga, WorkerId,
 };
-use crate::log::SagaId;
+use crate::log::{Answer, Request, SagaId};
 
 /// Sagas in a SQLite file, durable at every commit (WAL, `synchronous = FULL`).
 ///
@@ -65,7 +70,8 @@ struct Inner {
     place: Arc<str>,
     // Dropped in this order: the connection that closes last tidies up, and that is the writer's.
     reader: Reader,
-    writer: Option<Writer>,
+    writer: Writer,
+    reading_only: bool,
     counters: Arc<Counters>,
 }
 
@@ -103,13 +109,14 @@ impl SqliteStore {
 
         let counters = Arc::new(Counters::default());
         let reader = Reader::start(read_from, place.clone()).map_err(thread_error(&place))?;
-        let writer = Writer::start(write_to, lock, place.clone(), counters.clone())
+        let writer = Writer::start(write_to, Some(lock), place.clone(), counters.clone())
             .map_err(thread_error(&place))?;
-        Ok(Self { inner: Arc::new(Inner { place, reader, writer: Some(writer), counters }) })
+        let inner = Inner { place, reader, writer, reading_only: false, counters };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Opens a worker's store to look at it, also while the worker runs. Takes no lock; `create`,
-    /// `append`, `claim`, `release` and `delete` answer [`StoreError::Failed`].
+    /// Opens a worker's store to look at it and to leave requests, also while the worker runs. Takes
+    /// no lock; all that only a worker may do answers [`StoreError::Failed`].
     ///
     /// # Errors
     /// [`StoreError::Failed`] if the file is not there or no worker has used it yet,
@@ -123,10 +130,13 @@ impl SqliteStore {
             return Err(failed(&place, why));
         }
         let read_from = schema::open_reader(&resolved, &place)?;
+        let ask = schema::open_asker(&resolved, &place)?;
+        let counters = Arc::default();
         let reader = Reader::start(read_from, place.clone()).map_err(thread_error(&place))?;
-        Ok(Self {
-            inner: Arc::new(Inner { place, reader, writer: None, counters: Arc::default() }),
-        })
+        let writer = Writer::start(ask, None, place.clone(), Arc::clone(&counters))
+            .map_err(thread_error(&place))?;
+        let inner = Inner { place, reader, writer, reading_only: true, counters };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// What was committed since this store was opened; all clones count together.
@@ -135,10 +145,12 @@ impl SqliteStore {
     }
 
     fn writer(&self) -> Result<&Writer, StoreError> {
-        self.inner.writer.as_ref().ok_or_else(|| {
-            let why = "it is attached for reading only; a worker opens it with `SqliteStore::open`";
-            failed(&self.inner.place, why)
-        })
+        if self.inner.reading_only {
+            let why = "it is attached for reading and requests only; a worker opens it with \
+                       `SqliteStore::open`";
+            return Err(failed(&self.inner.place, why));
+        }
+        Ok(&self.inner.writer)
     }
 
     fn refused(&self, why: String) -> StoreError {
@@ -150,7 +162,7 @@ impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore")
             .field("path", &self.inner.place)
-            .field("reading_only", &self.inner.writer.is_none())
+            .field("reading_only", &self.inner.reading_only)
             .finish_non_exhaustive()
     }
 }
@@ -215,6 +227,52 @@ impl Store for SqliteStore {
         Box::pin(
             async move { self.writer()?.write(move |conn, _| statements::delete(conn, &id)).await },
         )
+    }
+
+    fn take(
+        &self,
+        worker: &WorkerId,
+        id: &SagaId,
+    ) -> BoxFuture<'_, Result<Option<SagaRecord>, StoreError>> {
+        let (worker, id) = (worker.clone(), id.clone());
+        Box::pin(async move {
+            self.writer()?.write(move |conn, _| statements::take(conn, &worker, &id)).await
+        })
+    }
+
+    fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let before = rows::bound(purge.ended_before);
+        Box::pin(async move {
+            self.writer()?.write(move |conn, _| statements::purge(conn, &purge, before)).await
+        })
+    }
+
+    fn request(&self, request: Request) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let row = RequestRow::new(request).map_err(|why| self.refused(why))?;
+            self.inner.writer.write(move |conn, _| requests::insert(conn, &row)).await
+        })
+    }
+
+    fn requests(
+        &self,
+        _worker: &WorkerId,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Request>, StoreError>> {
+        Box::pin(self.inner.reader.read(move |conn| requests::waiting(conn, limit)))
+    }
+
+    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let writer = self.writer()?;
+            let answer = requests::encode(&answer).map_err(|why| self.refused(why))?;
+            let id = request.to_string();
+            writer.write(move |conn, _| Ok(requests::answer(conn, &id, &answer)?)).await
+        })
+    }
+
+    fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {
+        Box::pin(self.inner.reader.read(move |conn| requests::answer_to(conn, request)))
     }
 }
 

@@ -5,6 +5,7 @@ use rusqlite::types::{FromSql, Type};
 
 use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId, dense};
 use super::job::Trouble;
+use super::requests;
 use crate::log::{Entry, EntryKind, NodePath, Payload, SagaId, SagaStatus, Timestamp};
 
 /// The columns that [`record`] reads, in its order.
@@ -56,6 +57,7 @@ pub(super) struct AppendRow {
     pub(super) wake_at: Option<i64>,
     pub(super) updated_at: i64,
     pub(super) entries: Vec<EntryRow>,
+    pub(super) answers: Vec<(String, Vec<u8>)>,
 }
 
 impl AppendRow {
@@ -70,6 +72,11 @@ impl AppendRow {
             wake_at: append.change.wake_at.map(|at| int(at.0)).transpose()?,
             updated_at: entries.last().map_or(0, |last| last.at),
             entries,
+            answers: append
+                .answers
+                .iter()
+                .map(|(id, answer)| Ok((id.to_string(), requests::encode(answer)?)))
+                .collect::<Result<_, String>>()?,
             append,
         })
     }
@@ -103,6 +110,11 @@ impl EntryRow {
 /// SQLite's integers are signed.
 pub(super) fn int(n: u64) -> Result<i64, String> {
     i64::try_from(n).map_err(|_| format!("{n} is too large to store; the limit is {}", i64::MAX))
+}
+
+/// A moment to compare with: one that does not fit comes after all that do.
+pub(super) fn bound(at: Timestamp) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
 }
 
 /// A row with the [`RECORD`] columns.

@@ -51,6 +51,13 @@ pub(super) fn open_reader(resolved: &Path, place: &str) -> Result<Connection, St
     Ok(conn)
 }
 
+/// The connection that leaves requests in a worker's store, whose schema [`open_reader`] has found.
+pub(super) fn open_asker(resolved: &Path, place: &str) -> Result<Connection, StoreError> {
+    let conn = connect(resolved, place)?;
+    make_durable(&conn, place)?;
+    Ok(conn)
+}
+
 fn check_sqlite(version: i32, place: &str) -> Result<(), StoreError> {
     if version >= MIN_SQLITE {
         return Ok(());

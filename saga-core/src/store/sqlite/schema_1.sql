@@ -27,7 +27,11 @@ CREATE TABLE saga (
 CREATE INDEX saga_unfinished ON saga (created_at, id)
     WHERE status IN ('running', 'failed', 'rolling_back');
 CREATE INDEX saga_by_status ON saga (status, id);
-CREATE INDEX saga_by_owner ON saga (owner) WHERE owner IS NOT NULL;
+CREATE INDEX saga_by_owner ON saga (owner)
+    WHERE status IN ('running', 'failed', 'rolling_back');
+-- An ended saga's row does not change any more, so this costs a write only when one ends.
+CREATE INDEX saga_ended ON saga (status, updated_at)
+    WHERE status IN ('completed', 'rolled_back', 'stuck');
 
 CREATE TABLE saga_event (
     saga_id TEXT    NOT NULL,
@@ -41,19 +45,19 @@ CREATE TABLE saga_event (
     PRIMARY KEY (saga_id, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- A request waits as long as it has no answer; `args` is all of the command.
 CREATE TABLE saga_command (
     id       TEXT    NOT NULL PRIMARY KEY,
     saga_id  TEXT    NOT NULL,
     kind     TEXT    NOT NULL,
-    args     BLOB,
+    args     BLOB    NOT NULL,
     "by"     TEXT    NOT NULL,
     at       INTEGER NOT NULL,
-    done_at  INTEGER,
     answer   BLOB
 ) STRICT;
 
 CREATE INDEX saga_command_by_saga ON saga_command (saga_id);
-CREATE INDEX saga_command_waiting ON saga_command (at) WHERE done_at IS NULL;
+CREATE INDEX saga_command_waiting ON saga_command (at, id) WHERE answer IS NULL;
 
 CREATE TABLE saga_worker (
     incarnation TEXT    NOT NULL PRIMARY KEY,

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::{
-    Created, ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga, WorkerId,
+    Created, ListFilter, Purge, SagaRecord, SagaVersion, StoreError, StoredSaga, WorkerId,
 };
 use super::job::{Tally, Trouble};
+use super::requests;
 use super::rows::{self, AppendRow, ENTRY, EntryRow, NewSagaRow, RECORD};
 use crate::log::{Payload, SagaId, SagaStatus};
 
@@ -70,6 +71,9 @@ pub(super) fn append(conn: &Connection, row: &AppendRow, tally: &mut Tally) -> R
         return Err(why.into());
     }
     insert_entries(conn, &row.append.saga, &row.entries, tally)?;
+    for (id, answer) in &row.answers {
+        requests::answer(conn, id, answer)?;
+    }
     tally.appends += 1;
     Ok(())
 }
@@ -176,9 +180,29 @@ fn claim_sql() -> String {
 }
 
 pub(super) fn release(conn: &Connection, worker: &WorkerId) -> Result<(), Trouble> {
-    conn.prepare_cached("UPDATE saga SET owner = NULL, attempts = 0 WHERE owner = ?1")?
-        .execute([worker.as_str()])?;
+    conn.prepare_cached(&release_sql())?.execute([worker.as_str()])?;
     Ok(())
+}
+
+fn release_sql() -> String {
+    format!(
+        "UPDATE saga INDEXED BY saga_by_owner SET owner = NULL, attempts = 0 \
+         WHERE owner = ?1 AND {UNFINISHED}"
+    )
+}
+
+pub(super) fn take(
+    conn: &Connection,
+    worker: &WorkerId,
+    id: &SagaId,
+) -> Result<Option<SagaRecord>, Trouble> {
+    let Some(mut record) = find(conn, id)? else { return Ok(None) };
+    record.owner = Some(worker.clone());
+    record.epoch += 1;
+    let epoch = rows::int(record.epoch).map_err(|why| corrupt(id, why))?;
+    conn.prepare_cached("UPDATE saga SET owner = ?1, epoch = ?2 WHERE id = ?3")?
+        .execute(params![worker.as_str(), epoch, id.as_str()])?;
+    Ok(Some(record))
 }
 
 pub(super) fn delete(conn: &Connection, id: &SagaId) -> Result<bool, Trouble> {
@@ -193,14 +217,45 @@ pub(super) fn delete(conn: &Connection, id: &SagaId) -> Result<bool, Trouble> {
         Some(true) => return Err(StoreError::Fenced { saga: id.clone() }.into()),
         Some(false) => {}
     }
+    remove(conn, id.as_str())?;
+    Ok(true)
+}
+
+fn remove(conn: &Connection, id: &str) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM saga_event WHERE saga_id = ?1",
         "DELETE FROM saga_command WHERE saga_id = ?1",
         "DELETE FROM saga WHERE id = ?1",
     ] {
-        conn.prepare_cached(sql)?.execute([id.as_str()])?;
+        conn.prepare_cached(sql)?.execute([id])?;
     }
-    Ok(true)
+    Ok(())
+}
+
+/// `before` is the moment before which they ended.
+pub(super) fn purge(conn: &Connection, purge: &Purge, before: i64) -> Result<u64, Trouble> {
+    let mut select = conn.prepare_cached(PURGE)?;
+    let mut old: Vec<String> = Vec::new();
+    for status in purge.ends() {
+        let left = i64::try_from(purge.limit.saturating_sub(old.len())).unwrap_or(i64::MAX);
+        let found = select.query_map(params![status.as_str(), before, left], |row| row.get(0))?;
+        for id in found {
+            old.push(id?);
+        }
+    }
+    for id in &old {
+        remove(conn, id)?;
+    }
+    Ok(old.len() as u64)
+}
+
+/// Names the condition of the index `saga_ended`, or SQLite could not use it.
+const PURGE: &str = "SELECT id FROM saga INDEXED BY saga_ended \
+    WHERE status IN ('completed', 'rolled_back', 'stuck') AND status = ?1 AND updated_at < ?2 \
+    ORDER BY updated_at LIMIT ?3";
+
+fn corrupt(id: &SagaId, why: String) -> StoreError {
+    StoreError::Corrupt { saga: id.clone(), seq: 0, why }
 }
 
 fn find(conn: &Connection, id: &SagaId) -> Result<Option<SagaRecord>, Trouble> {
@@ -259,6 +314,8 @@ fn page(
         filter.name,
         i64::try_from(filter.page_size()).unwrap_or(i64::MAX),
         status.map(SagaStatus::as_str),
+        filter.created_after.map(rows::bound),
+        filter.created_before.map(rows::bound),
     ])?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
@@ -271,6 +328,7 @@ fn page_sql(of_status: bool) -> String {
     let of_status = if of_status { "status = ?4" } else { "?4 IS NULL" };
     format!(
         "SELECT {RECORD} FROM saga WHERE {of_status} AND id > ?1 AND (?2 IS NULL OR name = ?2) \
+         AND (?5 IS NULL OR created_at > ?5) AND (?6 IS NULL OR created_at < ?6) \
          ORDER BY id LIMIT ?3"
     )
 }
@@ -347,8 +405,15 @@ mod tests {
     }
 
     #[test]
+    fn purge_finds_the_oldest_of_a_status_in_order() {
+        let plan = plan(PURGE);
+        assert!(plan.contains("saga_ended (status=? AND updated_at<?)"), "{plan}");
+        assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
+    }
+
+    #[test]
     fn release_finds_its_sagas_by_owner() {
-        let plan = plan("UPDATE saga SET owner = NULL, attempts = 0 WHERE owner = ?1");
+        let plan = plan(&release_sql());
         assert!(plan.contains("saga_by_owner"), "{plan}");
     }
 }

@@ -24,10 +24,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// The thread keeps the lock until its connection is closed.
+    /// The thread keeps the lock until its connection is closed; without one it writes only what
+    /// anybody may.
     pub(super) fn start(
         conn: Connection,
-        lock: WorkerLock,
+        lock: Option<WorkerLock>,
         place: Arc<str>,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {

@@ -1,0 +1,55 @@
+//! Why a store did not do what it was asked.
+
+use crate::log::SagaId;
+
+/// Why a store did not do it. No variant carries a payload or a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another worker owns the saga now, or the log has grown: this process must let go of it.
+    #[error("saga {saga}: this worker no longer owns it")]
+    Fenced {
+        /// Which saga.
+        saga: SagaId,
+    },
+    /// There is no such saga.
+    #[error("there is no saga {saga}")]
+    NotFound {
+        /// The id asked for.
+        saga: SagaId,
+    },
+    /// What is stored cannot be right.
+    #[error("saga {saga}: its log is corrupt at entry {seq}: {why}")]
+    Corrupt {
+        /// Which saga.
+        saga: SagaId,
+        /// Where; 0 is the record itself.
+        seq: u64,
+        /// What is wrong.
+        why: String,
+    },
+    /// Another process runs its sagas on this store.
+    #[error("{store} is in use by another worker; one process at a time runs sagas on it")]
+    InUse {
+        /// Which store.
+        store: String,
+    },
+    /// The store was written by a newer version of this library.
+    #[error("{store} was written by schema {found}, this program knows {known}; upgrade it")]
+    NewerSchema {
+        /// Which store.
+        store: String,
+        /// What is there.
+        found: u32,
+        /// What this version writes.
+        known: u32,
+    },
+    /// The store cannot keep what it is given (disk full, I/O error, connection lost).
+    #[error("{store}: {why}")]
+    Failed {
+        /// Which store.
+        store: String,
+        /// What it said.
+        why: String,
+    },
+}
