@@ -9,9 +9,13 @@ use serde::de::DeserializeOwned;
 
 use crate::log::{Failure, FailureKind};
 
+mod operate;
 mod saga;
+mod start;
 
-pub use saga::{NodeReport, SagaError, SagaReport, StartError};
+pub use operate::OperateError;
+pub use saga::{NodeReport, SagaError, SagaReport};
+pub use start::StartError;
 
 /// Any error.
 pub type BoxError = Box<dyn Error + Send + Sync>;

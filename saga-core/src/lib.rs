@@ -72,16 +72,21 @@ pub mod __private;
 pub use action::{Action, ActionData, ActionFunc, ActionOutput, Failed, Timeouts, Value};
 pub use context::{ActionContext, LookupError, Token};
 pub use coordinator::{
-    BuildError, Coordinator, CoordinatorBuilder, SagaFuture, SagaHandle, ShutdownReport, Start,
+    BuildError, Coordinator, CoordinatorBuilder, Operator, SagaFuture, SagaHandle, ShutdownReport,
+    Start,
 };
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
 pub use definition::{
     ActionFailure, ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source,
     Step, Stop, Typed,
 };
-pub use error::{ActionError, BoxError, NodeReport, SagaError, SagaReport, StartError, UndoError};
+pub use driver::{Events, MissedEvents, SagaEvent};
+pub use error::{
+    ActionError, BoxError, NodeReport, OperateError, SagaError, SagaReport, StartError, UndoError,
+};
 pub use limits::Limits;
 pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
+pub use log::{Answer, Command, Decision, Fault, Refusal, Request};
 pub use registry::{ActionRegistry, RegistryError};
 #[cfg(feature = "macros")]
 pub use saga_macros::{saga, saga_action};

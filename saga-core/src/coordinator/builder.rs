@@ -11,7 +11,7 @@ use super::definitions::{Definition, Definitions};
 use super::{Coordinator, Inner};
 use crate::dag::DagError;
 use crate::definition::Saga;
-use crate::driver::{Clock, Environment, note_places};
+use crate::driver::{Bounds, Clock, Environment, Observers, note_places};
 use crate::limits::Limits;
 use crate::machine::Config;
 use crate::registry::{ActionRegistry, RegistryError};
@@ -45,6 +45,7 @@ pub struct CoordinatorBuilder<C> {
     sagas: Vec<Result<Definition<C>, BuildError>>,
     config: Config,
     limits: Limits,
+    bounds: Bounds,
 }
 
 impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
@@ -56,6 +57,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             sagas: Vec::new(),
             config: Config::default(),
             limits: Limits::default(),
+            bounds: Bounds::default(),
         }
     }
 
@@ -88,6 +90,20 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         self
     }
 
+    /// How many calls of all sagas together may be in flight; default any number. A node that waits for
+    /// room has not started, so there is nothing to undo about it.
+    pub fn max_calls(mut self, calls: usize) -> Self {
+        self.bounds.bound_all(calls);
+        self
+    }
+
+    /// How many calls of the action with this name, and of its undo, may be in flight in all sagas
+    /// together; default any number. For a service that takes only so much at a time.
+    pub fn max_calls_of(mut self, action: impl Into<String>, calls: usize) -> Self {
+        self.bounds.bound_action(action.into(), calls);
+        self
+    }
+
     /// How long an action may go on after its saga began to unwind, before it is dropped and in doubt;
     /// default 30 s.
     pub fn abandon_after(mut self, after: Duration) -> Self {
@@ -114,10 +130,13 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             worker: WorkerId::generate(),
             clock: Clock::new(),
             limits: self.limits,
+            bounds: self.bounds,
+            observers: Observers::new(),
         };
+        let config = Config { slots: !env.bounds.is_empty(), ..self.config };
         let mut inner = Inner {
             env: Arc::new(env),
-            config: self.config,
+            config,
             definitions,
             live: Mutex::new(HashMap::new()),
             left: Notify::new(),
@@ -127,6 +146,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         inner.unknown = inner.learn_versions().await?;
         let inner = Arc::new(inner);
         inner.recover().await?;
+        inner.look_for_requests();
         Ok(Coordinator { inner })
     }
 }

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::action::{ActionData, decode};
-use crate::driver::Progress;
+use crate::driver::{Events, Observers, Progress};
 use crate::error::SagaError;
 use crate::log::{SagaId, SagaStatus};
 
@@ -20,12 +20,14 @@ pub type SagaFuture<O> = BoxFuture<'static, Result<O, SagaError>>;
 pub struct SagaHandle<O> {
     id: SagaId,
     progress: watch::Receiver<Progress>,
+    observers: Observers,
     output: PhantomData<fn() -> O>,
 }
 
 impl<O> Clone for SagaHandle<O> {
     fn clone(&self) -> Self {
-        Self { id: self.id.clone(), progress: self.progress.clone(), output: PhantomData }
+        let (id, progress) = (self.id.clone(), self.progress.clone());
+        Self { id, progress, observers: self.observers.clone(), output: PhantomData }
     }
 }
 
@@ -36,13 +38,23 @@ impl<O> fmt::Debug for SagaHandle<O> {
 }
 
 impl<O> SagaHandle<O> {
-    pub(super) fn new(id: SagaId, progress: watch::Receiver<Progress>) -> Self {
-        Self { id, progress, output: PhantomData }
+    pub(super) fn new(
+        id: SagaId,
+        progress: watch::Receiver<Progress>,
+        observers: &Observers,
+    ) -> Self {
+        Self { id, progress, observers: observers.clone(), output: PhantomData }
     }
 
     /// The saga's id.
     pub fn id(&self) -> &SagaId {
         &self.id
+    }
+
+    /// What it does from now on, entry by entry, until it has ended. What it did before is in its log
+    /// ([`Coordinator::inspect`](crate::Coordinator::inspect)).
+    pub fn events(&self) -> Events {
+        self.observers.events(Some(self.id.clone()))
     }
 
     /// What it is doing, as far as it is in the log.

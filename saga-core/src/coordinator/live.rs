@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
 
 use super::{Inner, SagaHandle};
 use crate::definition::panic_message;
-use crate::driver::{Control, Creation, Driver, Progress, Ran};
+use crate::driver::{Asked, Control, Creation, Driver, Observers, Progress, Ran};
 use crate::error::{SagaError, StartError};
 use crate::log::{NodePath, Payload, SagaId};
 use crate::machine::Event;
@@ -35,6 +36,7 @@ impl Live {
         mut self,
         id: SagaId,
         input: (&str, &Payload),
+        observers: &Observers,
     ) -> Result<SagaHandle<O>, StartError> {
         match self.created().await {
             Some(Creation::New) => same_input(&id, (&self.name, &self.params), input)?,
@@ -42,7 +44,7 @@ impl Live {
             Some(Creation::Failed(error)) => return Err(error.into()),
             None => return Err(StartError::ShutDown),
         }
-        Ok(SagaHandle::new(id, self.progress))
+        Ok(SagaHandle::new(id, self.progress, observers))
     }
 
     /// The nodes that a stop cut off.
@@ -113,8 +115,10 @@ impl<C> Inner<C> {
 
 impl<C: Send + Sync + 'static> Seat<C> {
     /// Runs the saga as long as this process does.
-    pub(super) async fn run(self, driver: Driver<C>, first: Event) {
-        let ran = AssertUnwindSafe(driver.run(first, &self.creation)).catch_unwind().await;
+    pub(super) async fn run(self, driver: Driver<C>, first: Event, asked: Vec<Asked>) {
+        let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id);
+        let run = driver.run(first, asked, &self.creation).instrument(span);
+        let ran = AssertUnwindSafe(run).catch_unwind().await;
         match ran {
             Ok(Ran::Through { cut }) => {
                 *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = cut;

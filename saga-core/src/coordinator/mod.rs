@@ -7,8 +7,10 @@ mod builder;
 mod definitions;
 mod handle;
 mod live;
+mod operate;
 mod recovery;
 mod start;
+mod suspects;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,17 +23,21 @@ use tokio::sync::Notify;
 use crate::action::ActionData;
 use crate::dag::SagaDag;
 use crate::definition::Saga;
-use crate::driver::{Control, Environment};
+use crate::driver::{Control, Environment, Events};
 use crate::error::{SagaError, StartError};
-use crate::log::{NodePath, SagaId};
+use crate::log::{NodePath, SagaId, SagaStatus, Timestamp};
 use crate::machine::Config;
-use crate::store::{SagaVersion, StoreError};
+use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError};
 pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
 pub use handle::{SagaFuture, SagaHandle};
 use live::Live;
+pub use operate::Operator;
 use start::Request;
 pub use start::Start;
+
+/// How many sagas a purge removes in one go, so that it holds up no other write for long.
+const PURGE: usize = 500;
 
 /// Runs sagas over a context `C`: the clients and pools that their actions use.
 ///
@@ -128,6 +134,43 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         &self.inner.unknown
     }
 
+    /// What all sagas of this coordinator do from now on, entry by entry as they become durable.
+    pub fn events(&self) -> Events {
+        self.inner.env.observers.events(None)
+    }
+
+    /// The records of the sagas in the store that fit the filter, by id, a page at a time.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn list(&self, filter: ListFilter) -> Result<Vec<SagaRecord>, StoreError> {
+        self.inner.env.store.list(filter).await
+    }
+
+    /// Removes sagas from the store that ended longer ago than this, with their logs, and says how many.
+    /// `statuses`: how they ended; none given: completed and rolled back. Others are never removed, and
+    /// an id whose saga was removed can be used anew.
+    ///
+    /// # Errors
+    /// The store's; what was removed until then stays removed.
+    pub async fn purge(
+        &self,
+        older_than: Duration,
+        statuses: &[SagaStatus],
+    ) -> Result<u64, StoreError> {
+        let age = u64::try_from(older_than.as_millis()).unwrap_or(u64::MAX);
+        let ended_before = Timestamp(self.inner.env.clock.now().0.saturating_sub(age));
+        let purge = Purge { ended_before, statuses: statuses.to_vec(), limit: PURGE };
+        let mut removed = 0;
+        loop {
+            let batch = self.inner.env.store.purge(purge.clone()).await?;
+            removed += batch;
+            if batch < PURGE as u64 {
+                return Ok(removed);
+            }
+        }
+    }
+
     /// Starts no more sagas and no more nodes, waits up to `grace` for the calls in flight, drops those
     /// that are left, and releases all sagas, so that the next coordinator goes on with them at once.
     ///
@@ -138,9 +181,9 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// The store's, if it could not be told.
     pub async fn shutdown(&self, grace: Duration) -> Result<ShutdownReport, StoreError> {
         self.inner.closing.store(true, Ordering::Release);
-        let told = self.inner.tell(Control::Drain);
+        let told = self.inner.tell(|| Control::Drain);
         let _ = tokio::time::timeout(grace, self.inner.until_idle()).await;
-        self.inner.tell(Control::Stop);
+        self.inner.tell(|| Control::Stop);
         self.inner.until_idle().await;
         self.inner.env.store.release(&self.inner.env.worker).await?;
         let interrupted = told.into_iter().filter_map(|(id, saga)| {
@@ -163,23 +206,31 @@ impl<C> Inner<C> {
         self.closing.load(Ordering::Acquire)
     }
 
-    fn tell(&self, control: Control) -> Vec<(SagaId, Live)> {
+    fn tell(&self, control: impl Fn() -> Control) -> Vec<(SagaId, Live)> {
         let live = self.live();
         let told = live.iter().map(|(id, saga)| {
             // a saga that has just ended hears nothing any more
-            let _ = saga.control.send(control);
+            let _ = saga.control.send(control());
             (id.clone(), saga.clone())
         });
         told.collect()
     }
 
     async fn until_idle(&self) {
+        self.until(HashMap::is_empty).await;
+    }
+
+    async fn until_left(&self, id: &SagaId) {
+        self.until(|live| !live.contains_key(id)).await;
+    }
+
+    async fn until(&self, there: impl Fn(&HashMap<SagaId, Live>) -> bool) {
         loop {
             let left = self.left.notified();
             tokio::pin!(left);
             // counts from here on, so that nothing is missed before the await
             left.as_mut().enable();
-            if self.live().is_empty() {
+            if there(&self.live()) {
                 return;
             }
             left.await;

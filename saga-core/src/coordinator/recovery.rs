@@ -2,21 +2,30 @@
 
 use std::sync::Arc;
 
+use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, watch};
 
 use super::definitions::Definition;
 use super::live::Entered;
+use super::suspects::{self, Line};
 use super::{Inner, SagaHandle};
 use crate::action::ActionData;
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::driver::{Control, Creation, Driver, Progress, Values};
 use crate::error::{SagaError, StartError};
 use crate::log::SagaId;
-use crate::machine::{Event, Machine, State};
+use crate::machine::{Config, Event, Machine, State};
 use crate::store::{SagaRecord, SagaVersion, StoreError, StoredSaga};
 
 /// How many sagas are claimed in one go.
 const CLAIM: usize = 256;
+
+/// A saga that is ready to go on.
+pub(super) struct Loaded<C> {
+    pub(super) driver: Driver<C>,
+    /// What its machine is told first.
+    pub(super) first: Event,
+}
 
 impl<C: Send + Sync + 'static> Inner<C> {
     /// Looks at the definitions of unfinished sagas; those of registered actions are rebuilt. Returns the
@@ -44,8 +53,14 @@ impl<C: Send + Sync + 'static> Inner<C> {
         loop {
             let claimed = self.env.store.claim(&self.env.worker, &fingerprints, CLAIM).await?;
             let last = claimed.len() < CLAIM;
-            for record in claimed {
-                self.resume(record);
+            let (suspects, others) =
+                claimed.into_iter().partition::<Vec<_>, _>(suspects::is_suspect);
+            let line = self.line_up(suspects.iter().map(|record| record.id.clone()).collect());
+            for (place, record) in suspects.into_iter().enumerate() {
+                self.resume(record, line.clone(), place);
+            }
+            for record in others {
+                self.resume(record, line.clone(), usize::MAX);
             }
             if last {
                 return Ok(());
@@ -54,28 +69,40 @@ impl<C: Send + Sync + 'static> Inner<C> {
     }
 
     /// Goes on with one saga, in a task of its own: one bad log never stops the others.
-    fn resume(self: &Arc<Self>, record: SagaRecord) {
+    fn resume(self: &Arc<Self>, record: SagaRecord, mut line: Line, place: usize) {
         let Some(definition) = self.definitions.known(&record.fingerprint) else { return };
         let progress = Progress { status: record.status, outcome: None };
         let (id, input) = (record.id.clone(), (record.name.as_str(), &record.params));
         let entered = self.enter(&id, input, progress, Some(Creation::New));
-        let Entered::New(_, seat, orders) = entered else { return };
+        let Entered::New(_, seat, mut orders) = entered else { return };
         let inner = self.clone();
         tokio::spawn(async move {
+            // an order does not wait in line
+            let asked = match select(Box::pin(line.turn(place)), Box::pin(orders.recv())).await {
+                Either::Left(_) => Vec::new(),
+                Either::Right((Some(Control::Operate(asked)), _)) => vec![asked],
+                Either::Right(_) => return seat.fail(SagaError::ShutDown { saga: id }),
+            };
             match inner.load(record, definition, orders, seat.progress.clone()).await {
-                Ok(driver) => seat.run(driver, Event::Recovered).await,
+                Ok(Loaded { driver, first }) => seat.run(driver, first, asked).await,
                 Err(error) => seat.fail(error),
             }
         });
     }
 
-    async fn load(
+    /// The definition that a saga was started with, if this program has all that it takes.
+    pub(super) fn definition_of(&self, record: &SagaRecord) -> Option<Definition<C>> {
+        let known = self.definitions.known(&record.fingerprint);
+        known.or_else(|| self.definitions.rebuild(&record.dag, &record.fingerprint))
+    }
+
+    pub(super) async fn load(
         &self,
         record: SagaRecord,
         definition: Definition<C>,
         control: mpsc::UnboundedReceiver<Control>,
         progress: watch::Sender<Progress>,
-    ) -> Result<Driver<C>, SagaError> {
+    ) -> Result<Loaded<C>, SagaError> {
         let id = record.id.clone();
         let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
         let stored = match self.env.store.load(&id).await {
@@ -87,14 +114,19 @@ impl<C: Send + Sync + 'static> Inner<C> {
             Err(source) => return Err(SagaError::Store { saga: id, source }),
         };
         let plan = definition.dag.plan().clone();
-        let machine = Machine::recover(plan, self.config, record.epoch, &stored.entries)
+        let config = Config { deadline: record.deadline, ..self.config };
+        let machine = Machine::recover(plan, config, record.epoch, &stored.entries)
             .map_err(|e| corrupt(e.to_string()))?;
         let values = self.values(&definition, &stored, machine.state()).map_err(corrupt)?;
         let run = RunInfo { id: id.clone(), birth: record.birth, cancel: CancelSignal::default() };
         if machine.state().cause().is_some() {
             run.cancel.set();
         }
-        Ok(Driver {
+        let first = match suspects::crash_loop(&record, &stored.entries) {
+            Some(reason) if stored.record.parked_reason.is_none() => Event::Park { reason },
+            _ => Event::Recovered,
+        };
+        let driver = Driver {
             env: self.env.clone(),
             machine,
             values,
@@ -103,7 +135,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
             new: None,
             control,
             progress,
-        })
+        };
+        Ok(Loaded { driver, first })
     }
 
     fn values(
@@ -126,21 +159,25 @@ impl<C: Send + Sync + 'static> Inner<C> {
         id: &SagaId,
     ) -> Result<Option<SagaHandle<O>>, StartError> {
         if let Some(live) = self.find_live(id).await {
-            return Ok(Some(SagaHandle::new(id.clone(), live)));
+            return Ok(Some(SagaHandle::new(id.clone(), live, &self.env.observers)));
         }
         let mut found = self.at_rest(id).await;
         if matches!(&found, Ok(progress) if !progress.status.is_ended()) {
             // it may have been started, and may even have ended, since the look at the list
             if let Some(live) = self.find_live(id).await {
-                return Ok(Some(SagaHandle::new(id.clone(), live)));
+                return Ok(Some(SagaHandle::new(id.clone(), live, &self.env.observers)));
             }
             found = self.at_rest(id).await;
         }
         match found {
-            Ok(progress) => Ok(Some(SagaHandle::new(id.clone(), watch::channel(progress).1))),
+            Ok(progress) => Ok(Some(self.handle_at_rest(id, progress))),
             Err(StartError::Store(StoreError::NotFound { .. })) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn handle_at_rest<O>(&self, id: &SagaId, progress: Progress) -> SagaHandle<O> {
+        SagaHandle::new(id.clone(), watch::channel(progress).1, &self.env.observers)
     }
 
     /// A saga that runs here and is in the store.
@@ -186,13 +223,10 @@ impl<C: Send + Sync + 'static> Inner<C> {
             let error = self.why_at_rest(&stored.record);
             return Ok(Progress { status, ..Progress::over(Err(error)) });
         }
-        let fingerprint = &stored.record.fingerprint;
-        let definition = self.definitions.known(fingerprint);
-        let definition = definition
-            .or_else(|| self.definitions.rebuild(&stored.record.dag, fingerprint))
-            .ok_or_else(|| {
-                corrupt("it was run by a version of the saga that is not registered".into())
-            })?;
+        let definition = self.definition_of(&stored.record).ok_or_else(|| {
+            let (saga, name) = (id.clone(), stored.record.name.clone());
+            StartError::UnknownVersion { saga, name, status }
+        })?;
         let state = State::fold(definition.dag.plan().clone(), &stored.entries)
             .map_err(|e| corrupt(e.to_string()))?;
         let values = self.values(&definition, &stored, &state).map_err(corrupt)?;

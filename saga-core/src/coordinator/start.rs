@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
@@ -14,8 +15,8 @@ use crate::dag::SagaDag;
 use crate::definition::Saga;
 use crate::driver::{Control, Driver, Progress, Values};
 use crate::error::{ActionError, StartError};
-use crate::log::{Payload, SagaId, SagaStatus, Uuid};
-use crate::machine::{Event, Machine};
+use crate::log::{Payload, SagaId, SagaStatus, Timestamp, Uuid};
+use crate::machine::{Config, Event, Machine};
 use crate::store::SagaRecord;
 
 /// What is to be started.
@@ -46,18 +47,35 @@ pub struct Start<C, O> {
     coordinator: Coordinator<C>,
     request: Request<C>,
     id: Option<String>,
+    deadline: Option<Deadline>,
     output: PhantomData<fn() -> O>,
+}
+
+/// When a saga must have ended.
+enum Deadline {
+    After(Duration),
+    At(SystemTime),
 }
 
 impl<C: Send + Sync + 'static, O: ActionData> Start<C, O> {
     pub(super) fn new(coordinator: Coordinator<C>, request: Request<C>) -> Self {
-        Self { coordinator, request, id: None, output: PhantomData }
+        Self { coordinator, request, id: None, deadline: None, output: PhantomData }
     }
 
     /// The saga's id: 1–128 bytes of `[A-Za-z0-9._:-]`; default a new UUIDv7. Starting the same saga with
     /// the same parameters under the same id again gives a handle of the one that is there.
     pub fn id(self, id: impl Into<String>) -> Self {
         Self { id: Some(id.into()), ..self }
+    }
+
+    /// Unwinds the saga if it has not ended so long after its start (nor passed its pivot).
+    pub fn deadline(self, after: Duration) -> Self {
+        Self { deadline: Some(Deadline::After(after)), ..self }
+    }
+
+    /// Unwinds the saga if it has not ended by then (nor passed its pivot).
+    pub fn deadline_at(self, time: SystemTime) -> Self {
+        Self { deadline: Some(Deadline::At(time)), ..self }
     }
 
     /// Starts it. When this returns, the saga is durable and will end, whatever happens to this process;
@@ -85,8 +103,30 @@ impl<C: Send + Sync + 'static, O: ActionData> Start<C, O> {
             let why = format!("they have {} bytes, more than the limit of {max}", payload.len());
             return Err(StartError::Params { saga, why });
         }
-        inner.start(id, definition, value, payload).await
+        let deadline = match self.deadline {
+            None => None,
+            Some(Deadline::After(after)) => Some(inner.env.clock.now().after(after)),
+            Some(Deadline::At(time)) => {
+                let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+                let deadline = Timestamp(0).after(since);
+                let past = deadline <= inner.env.clock.now();
+                // a saga that is there was started in time
+                if past && inner.find::<O>(&id).await?.is_none() {
+                    return Err(StartError::DeadlinePassed { saga });
+                }
+                Some(deadline)
+            }
+        };
+        let input = Input { value, payload, deadline };
+        inner.start(id, definition, input).await
     }
+}
+
+/// What a saga is started with.
+struct Input {
+    value: Value,
+    payload: Payload,
+    deadline: Option<Timestamp>,
 }
 
 impl<C: Send + Sync + 'static> Inner<C> {
@@ -108,26 +148,26 @@ impl<C: Send + Sync + 'static> Inner<C> {
         self: Arc<Self>,
         id: SagaId,
         definition: Definition<C>,
-        value: Value,
-        params: Payload,
+        given: Input,
     ) -> Result<SagaHandle<O>, StartError> {
         let name = definition.dag.name().to_string();
+        let params = given.payload.clone();
         let input = (name.as_str(), &params);
         let running = Progress { status: SagaStatus::Running, outcome: None };
         let (live, seat, orders) = match self.enter(&id, input, running, None) {
-            Entered::There(there) => return there.answer(id, input).await,
+            Entered::There(there) => return there.answer(id, input, &self.env.observers).await,
             Entered::New(live, seat, orders) => (live, seat, orders),
         };
         if self.is_closing() {
             return Err(StartError::ShutDown);
         }
-        let driver = self.create(&id, definition, value, &params, orders, &seat);
+        let driver = self.create(&id, definition, given, orders, &seat);
         // a task of its own: who started it may go away at any time
         tokio::spawn(async move {
             let birth = driver.run.birth;
-            seat.run(driver, Event::Created { birth }).await;
+            seat.run(driver, Event::Created { birth }, Vec::new()).await;
         });
-        live.answer(id, input).await
+        live.answer(id, input, &self.env.observers).await
     }
 
     /// What runs a new saga, which is not in the store yet.
@@ -135,8 +175,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         &self,
         id: &SagaId,
         definition: Definition<C>,
-        value: Value,
-        params: &Payload,
+        given: Input,
         control: mpsc::UnboundedReceiver<Control>,
         seat: &Seat<C>,
     ) -> Driver<C> {
@@ -148,7 +187,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             birth,
             name: dag.name().to_string(),
             fingerprint: dag.fingerprint().to_string(),
-            params: params.clone(),
+            params: given.payload.clone(),
             dag: encode(&dag.to_json()).unwrap_or_default(),
             created_at: now,
             status: SagaStatus::Running,
@@ -157,17 +196,18 @@ impl<C: Send + Sync + 'static> Inner<C> {
             next_seq: 1,
             attempts: 1,
             wake_at: None,
-            deadline: None,
+            deadline: given.deadline,
             paused: false,
             parked_reason: None,
             error: None,
             context: None,
             updated_at: now,
         };
+        let config = Config { deadline: given.deadline, ..self.config };
         Driver {
             env: self.env.clone(),
-            machine: Machine::new(dag.plan().clone(), self.config, 1),
-            values: Values::new(Frame::new(dag.clone(), value, params.clone())),
+            machine: Machine::new(dag.plan().clone(), config, 1),
+            values: Values::new(Frame::new(dag.clone(), given.value, given.payload)),
             run: Arc::new(RunInfo { id: id.clone(), birth, cancel: CancelSignal::default() }),
             epoch: 1,
             new: Some(record),

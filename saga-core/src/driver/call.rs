@@ -13,6 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
 use super::panics;
+use super::slots::Room;
 use crate::action::{Action, ActionOutput, Failed, Value};
 use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
@@ -37,10 +38,16 @@ impl Calls {
     pub(super) fn add(
         &mut self,
         vertex: VertexId,
+        room: Option<Room>,
         call: impl Future<Output = CallEnd> + Send + 'static,
     ) {
         let (handle, registration) = AbortHandle::new_pair();
-        let call = async move { (vertex, call.await) }.boxed();
+        let call = async move {
+            let end = call.await;
+            drop(room);
+            (vertex, end)
+        };
+        let call = call.boxed();
         self.running.push(Abortable::new(call, registration));
         self.handles.insert(vertex, handle);
     }
@@ -72,8 +79,23 @@ impl Calls {
     }
 }
 
-/// Runs an action once. A timeout and a panic leave it in doubt: its effect may have happened.
+/// Runs an action, so many times in a row. A timeout and a panic leave it in doubt: its effect may have happened.
 pub(super) async fn action<C: Send + Sync + 'static>(
+    action: Arc<dyn Action<C>>,
+    cx: ActionContext<C>,
+    max_payload: usize,
+    repeat: u32,
+) -> CallEnd {
+    for _ in 1..repeat {
+        let end = action_once(action.clone(), cx.clone(), max_payload).await;
+        if matches!(end, CallEnd::Action(Err(_))) {
+            return end;
+        }
+    }
+    action_once(action, cx, max_payload).await
+}
+
+async fn action_once<C: Send + Sync + 'static>(
     action: Arc<dyn Action<C>>,
     cx: ActionContext<C>,
     max_payload: usize,
@@ -90,8 +112,23 @@ pub(super) async fn action<C: Send + Sync + 'static>(
     CallEnd::Action(result)
 }
 
-/// Runs an undo once.
+/// Runs an undo, so many times in a row.
 pub(super) async fn undo<C: Send + Sync + 'static>(
+    action: Arc<dyn Action<C>>,
+    cx: ActionContext<C>,
+    output: Option<Value>,
+    repeat: u32,
+) -> CallEnd {
+    for _ in 1..repeat {
+        let end = undo_once(action.clone(), cx.clone(), output.clone()).await;
+        if matches!(end, CallEnd::Undo(Err(_))) {
+            return end;
+        }
+    }
+    undo_once(action, cx, output).await
+}
+
+async fn undo_once<C: Send + Sync + 'static>(
     action: Arc<dyn Action<C>>,
     cx: ActionContext<C>,
     output: Option<Value>,

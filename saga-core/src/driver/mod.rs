@@ -4,39 +4,52 @@
 //! is held across an await.
 
 mod call;
+mod observe;
 mod outcome;
 mod panics;
+mod slots;
 mod turn;
 mod values;
+mod write;
 
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::action::{ActionOutput, Value};
 use crate::context::{ActionContext, RunInfo, Token};
-use crate::log::{Entry, EntryKind, Failure, NodePath, Payload, SagaStatus, Timestamp};
+use crate::log::{Answer, Command, Failure, NodePath, Payload, Timestamp, Uuid};
 use crate::machine::{ActionResult, Call, Effect, Event, Finish, Machine, VertexId};
-use crate::store::{
-    Append, Created, NewSaga, RecordChange, SagaRecord, Store, StoreError, WorkerId,
-};
+use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::{CallEnd, Calls};
+pub(crate) use observe::Observers;
+pub use observe::{Events, MissedEvents, SagaEvent};
 pub(crate) use outcome::Progress;
 pub(crate) use panics::note_places;
-use turn::{Appended, Turn, Woken};
+pub(crate) use slots::Bounds;
+use turn::{Turn, Woken};
 pub(crate) use values::Values;
+pub(crate) use write::is_progress;
 
 /// What the coordinator tells a running saga.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Control {
     /// Start nothing new.
     Drain,
     /// Drop what is in flight and stop.
     Stop,
+    /// Do what an operator asks for.
+    Operate(Asked),
+}
+
+/// A request, and who waits for its answer. A saga that this process lets go of before that drops it.
+pub(crate) struct Asked {
+    pub(crate) id: Uuid,
+    pub(crate) by: String,
+    pub(crate) command: Command,
+    pub(crate) answer: oneshot::Sender<Answer>,
 }
 
 /// What all sagas of a coordinator share.
@@ -46,6 +59,8 @@ pub(crate) struct Environment<C> {
     pub(crate) worker: WorkerId,
     pub(crate) clock: Clock,
     pub(crate) limits: crate::limits::Limits,
+    pub(crate) bounds: Bounds,
+    pub(crate) observers: Observers,
 }
 
 /// Wall time that moves with tokio's clock, so that tests can pause it.
@@ -112,9 +127,13 @@ impl<C: Send + Sync + 'static> Driver<C> {
     pub(crate) async fn run(
         mut self,
         first: Event,
+        asked: Vec<Asked>,
         created: &watch::Sender<Option<Creation>>,
     ) -> Ran {
-        let mut turn = Turn::new(self.machine.step(self.env.clock.now(), first));
+        let mut turn = Turn::default();
+        let asked = asked.into_iter().map(|asked| turn.ask(asked)).collect::<Vec<_>>();
+        let first = [first].into_iter().chain(asked);
+        turn.todo = self.machine.step_all(self.env.clock.now(), first).into();
         let mut cut = Vec::new();
         loop {
             while let Some(effect) = turn.todo.pop_front() {
@@ -136,7 +155,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     if created.borrow().is_none() {
                         created.send_replace(Some(Creation::New));
                     }
+                    self.observe(&mut turn);
                     self.report_status();
+                    turn.answer();
                     vec![Event::Appended]
                 }
                 Woken::Appended(Ok(Some(existing))) => {
@@ -150,8 +171,12 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 Woken::Ended(ended) => {
                     ended.into_iter().map(|(v, end)| self.ended(v, end, &mut turn.kept)).collect()
                 }
+                Woken::Granted(granted) => {
+                    granted.into_iter().map(|vertex| Event::SlotGranted { vertex }).collect()
+                }
                 Woken::Tick => vec![Event::Tick],
                 Woken::Control(Control::Drain) => vec![Event::Drain],
+                Woken::Control(Control::Operate(asked)) => vec![turn.ask(asked)],
                 Woken::Control(Control::Stop) => {
                     cut = turn.calls.vertices().map(|v| self.machine.state().path(v)).collect();
                     turn.calls = Calls::default();
@@ -177,7 +202,21 @@ impl<C: Send + Sync + 'static> Driver<C> {
     fn perform(&mut self, effect: Effect, turn: &mut Turn) {
         self.values.follow(self.machine.state());
         match effect {
-            Effect::Append { entries, .. } => turn.append = Some(self.append(entries)),
+            Effect::Append { entries, answers } => {
+                turn.answers.clone_from(&answers);
+                turn.written = self.observed(&entries);
+                turn.append = Some(self.append(entries, answers));
+            }
+            Effect::Answer(id, answer) => {
+                turn.answers.push((id, answer));
+                turn.answer();
+            }
+            Effect::WantSlot(vertex) => {
+                let action = self.values.action(&self.machine, vertex);
+                let name = action.as_ref().map_or("", |action| action.name().as_str());
+                turn.slots.want(vertex, name, &self.env.bounds);
+            }
+            Effect::FreeSlot(vertex) => turn.slots.free(vertex),
             Effect::RunAction(call) => self.start(call, false, turn),
             Effect::RunUndo(call) => self.start(call, true, turn),
             Effect::Compute(vertex) => {
@@ -196,7 +235,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Effect::WakeAt(time) => {
                 turn.timer = Some(Box::pin(tokio::time::sleep_until(self.env.clock.at(time))));
             }
-            Effect::Answer(..) | Effect::WantSlot(_) | Effect::FreeSlot(_) | Effect::Finish(_) => {}
+            Effect::Finish(_) => {}
         }
     }
 
@@ -214,15 +253,17 @@ impl<C: Send + Sync + 'static> Driver<C> {
             return;
         };
         let Some(cx) = self.context(ContextOf { call, undo }) else { return };
+        let room = turn.slots.take(call.vertex);
+        let repeat = call.repeat;
         if undo {
             let output = match self.values.output(&self.machine, call.vertex) {
                 Some(output) => Some(output.value),
                 None => turn.kept.get(&call.vertex).cloned(),
             };
-            turn.calls.add(call.vertex, call::undo(action, cx, output));
+            turn.calls.add(call.vertex, room, call::undo(action, cx, output, repeat));
         } else {
             let max = self.env.limits.max_payload;
-            turn.calls.add(call.vertex, call::action(action, cx, max));
+            turn.calls.add(call.vertex, room, call::action(action, cx, max, repeat));
         }
     }
 
@@ -267,57 +308,6 @@ impl<C: Send + Sync + 'static> Driver<C> {
             CallEnd::Undo(result) => {
                 Event::UndoDone { vertex: v, result: result.map_err(|e| e.to_failure()) }
             }
-        }
-    }
-
-    fn append(&mut self, entries: Vec<Entry>) -> BoxFuture<'static, Appended> {
-        let store = self.env.store.clone();
-        let change = self.change(&entries);
-        if let Some(mut record) = self.new.take() {
-            record.status = change.status;
-            record.error = change.error;
-            record.wake_at = change.wake_at;
-            record.next_seq = self.machine.state().next_seq();
-            return Box::pin(async move {
-                match store.create(NewSaga { record, entries }).await? {
-                    Created::New => Ok(None),
-                    Created::Exists(existing) => Ok(Some(existing)),
-                }
-            });
-        }
-        let append = Append {
-            saga: self.run.id.clone(),
-            owner: self.env.worker.clone(),
-            epoch: self.epoch,
-            expected_next_seq: entries.first().map_or(0, |entry| entry.seq),
-            entries,
-            change,
-            answers: Vec::new(),
-        };
-        Box::pin(async move { store.append(append).await.map(|()| None) })
-    }
-
-    /// What these entries change in the saga's record.
-    fn change(&self, entries: &[Entry]) -> RecordChange {
-        let status = self.machine.status();
-        let progress = entries.iter().any(|entry| {
-            !matches!(
-                entry.kind,
-                EntryKind::Started
-                    | EntryKind::UndoStarted
-                    | EntryKind::Paused
-                    | EntryKind::Resumed
-                    | EntryKind::Requested { .. }
-                    | EntryKind::Refused { .. }
-            )
-        });
-        let failed = matches!(status, SagaStatus::RolledBack | SagaStatus::Stuck);
-        let error = failed.then(|| self.values.report(&self.machine, &self.run.id).why());
-        RecordChange {
-            wake_at: self.machine.wake_at(),
-            error,
-            progress,
-            ..RecordChange::status(status)
         }
     }
 

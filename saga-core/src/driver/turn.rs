@@ -5,23 +5,34 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
 
-use super::Control;
 use super::call::{CallEnd, Calls};
+use super::observe::SagaEvent;
+use super::slots::Slots;
+use super::{Asked, Control};
 use crate::action::Value;
-use crate::machine::{Effect, VertexId};
+use crate::log::{Answer, Uuid};
+use crate::machine::{Effect, Event, VertexId};
 use crate::store::{SagaRecord, StoreError};
 
 /// The answer to an append; for a new saga whose id is taken, the one that has it.
 pub(super) type Appended = Result<Option<Box<SagaRecord>>, StoreError>;
 
 /// What a task has under way.
+#[derive(Default)]
 pub(super) struct Turn {
     pub(super) todo: VecDeque<Effect>,
     pub(super) calls: Calls,
+    pub(super) slots: Slots,
     pub(super) append: Option<BoxFuture<'static, Appended>>,
+    /// What the append carries, for those who watch.
+    pub(super) written: Vec<SagaEvent>,
+    /// What the append answers.
+    pub(super) answers: Vec<(Uuid, Answer)>,
+    /// Who waits for an answer.
+    asked: HashMap<Uuid, Vec<oneshot::Sender<Answer>>>,
     pub(super) timer: Option<Pin<Box<Sleep>>>,
     /// Outputs that could not be stored, for their undos.
     pub(super) kept: HashMap<VertexId, Value>,
@@ -34,20 +45,26 @@ pub(super) struct Turn {
 pub(super) enum Woken {
     Appended(Appended),
     Ended(Vec<(VertexId, CallEnd)>),
+    Granted(Vec<VertexId>),
     Tick,
     Control(Control),
 }
 
 impl Turn {
-    pub(super) fn new(todo: Vec<Effect>) -> Self {
-        Self {
-            todo: todo.into(),
-            calls: Calls::default(),
-            append: None,
-            timer: None,
-            kept: HashMap::new(),
-            store_error: None,
-            stopped: false,
+    /// Remembers who waits for the answer.
+    pub(super) fn ask(&mut self, asked: Asked) -> Event {
+        let Asked { id, by, command, answer } = asked;
+        self.asked.entry(id).or_default().push(answer);
+        Event::Operator { id, by, command }
+    }
+
+    /// The answers hold now.
+    pub(super) fn answer(&mut self) {
+        for (id, answer) in self.answers.drain(..) {
+            for waits in self.asked.remove(&id).unwrap_or_default() {
+                // whoever asked may have gone away
+                let _ = waits.send(answer.clone());
+            }
         }
     }
 
@@ -75,6 +92,11 @@ impl Turn {
         }
         let mut ended = Vec::new();
         self.calls.poll_ended(task, &mut ended);
-        if ended.is_empty() { Poll::Pending } else { Poll::Ready(Woken::Ended(ended)) }
+        if !ended.is_empty() {
+            return Poll::Ready(Woken::Ended(ended));
+        }
+        let mut granted = Vec::new();
+        self.slots.poll_granted(task, &mut granted);
+        if granted.is_empty() { Poll::Pending } else { Poll::Ready(Woken::Granted(granted)) }
     }
 }

@@ -78,6 +78,11 @@ impl<C: Send + Sync + 'static> Values<C> {
         Some(Frame::new(dag.clone(), params.value, params.payload))
     }
 
+    /// The saga's durable name.
+    pub(super) fn name(&self) -> &str {
+        self.root.dag.name().as_str()
+    }
+
     fn dag(&self) -> &Arc<Dag<C>> {
         &self.root.dag
     }

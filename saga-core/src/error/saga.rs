@@ -1,6 +1,6 @@
-//! How a saga ends that does not complete, and why one does not start.
+//! How a saga ends that does not complete.
 
-use super::ActionError;
+use super::{ActionError, StartError};
 use crate::log::{ActionState, Cause, NodePath, SagaId};
 use crate::store::StoreError;
 
@@ -171,79 +171,5 @@ impl SagaError {
     /// The error of that node.
     pub fn action_error(&self) -> Option<&ActionError> {
         self.report().and_then(|report| report.error.as_ref())
-    }
-}
-
-/// Why a saga was not started. Nothing was written.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The coordinator does not know the saga.
-    #[error(
-        "saga `{saga}` is not registered; add `.saga::<{saga}>()` to the coordinator's builder ({})",
-        known_list(.known)
-    )]
-    SagaNotRegistered {
-        /// The saga's name.
-        saga: String,
-        /// The registered sagas.
-        known: Vec<String>,
-    },
-    /// The DAG names an action that the coordinator does not know.
-    #[error(transparent)]
-    Registry(#[from] crate::registry::RegistryError),
-    /// The id cannot be one.
-    #[error(transparent)]
-    InvalidId(#[from] crate::log::InvalidSagaId),
-    /// The id belongs to a saga with another name or other parameters.
-    #[error(
-        "id conflict: saga {saga} exists and was started with {}; use another id",
-        conflict(.existing, .requested)
-    )]
-    IdConflict {
-        /// The id.
-        saga: SagaId,
-        /// The name of the saga that has it.
-        existing: String,
-        /// The name of the saga that was to get it.
-        requested: String,
-    },
-    /// The parameters cannot be encoded.
-    #[error("the parameters of saga `{saga}` cannot be stored: {why}")]
-    Params {
-        /// The saga's name.
-        saga: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// The coordinator is shutting down.
-    #[error("the coordinator is shut down; it starts no sagas")]
-    ShutDown,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The saga is there, but cannot be read.
-    #[error("saga {saga}: {why}")]
-    Corrupt {
-        /// Which saga.
-        saga: SagaId,
-        /// What does not fit.
-        why: String,
-    },
-}
-
-fn known_list(known: &[String]) -> String {
-    if known.is_empty() {
-        "no saga is registered".to_string()
-    } else {
-        format!("registered: {}", known.join(", "))
-    }
-}
-
-fn conflict(existing: &str, requested: &str) -> String {
-    if existing == requested {
-        "other parameters".to_string()
-    } else {
-        format!("as `{existing}`, not `{requested}`")
     }
 }

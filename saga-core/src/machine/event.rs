@@ -85,6 +85,11 @@ pub enum Event {
         /// For what.
         command: Command,
     },
+    /// The saga must not go on before a human has looked at it.
+    Park {
+        /// Why.
+        reason: String,
+    },
     /// Time has passed.
     Tick,
     /// Start nothing new.

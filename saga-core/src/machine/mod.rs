@@ -253,6 +253,7 @@ impl Machine {
             | Event::Chosen { .. }
             | Event::Computed { .. }
             | Event::SlotGranted { .. }
+            | Event::Park { .. }
             | Event::Operator { .. } => {}
         }
     }

@@ -1,0 +1,389 @@
+//! Operators at work: requests for sagas that run here, that rest in the store, or that another process
+//! runs.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::live::Entered;
+use super::recovery::Loaded;
+use super::{Coordinator, Inner};
+use crate::driver::{Asked, Control, Creation, Progress};
+use crate::error::OperateError;
+use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId, Timestamp, Uuid};
+use crate::store::{Store, StoreError};
+
+/// How often requests of other processes are looked for.
+const LOOK: Duration = Duration::from_millis(200);
+/// How many of them at a time.
+const AT_ONCE: usize = 64;
+
+/// Steers sagas from outside: cancels, pauses, and mends those that are stuck. Every request and what
+/// became of it is in the saga's log, with the operator's name.
+///
+/// One that comes from [`Coordinator::operator`] acts at once. One that is [attached](Self::attach) to a
+/// store leaves its requests there for the process that runs the sagas, and waits for the answer.
+///
+/// All of its methods fail with [`OperateError`]; one that the saga refuses says why.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// # use std::time::Duration;
+///
+/// #[saga_action(no_undo)]
+/// async fn ship(cx: &ActionContext<()>) -> Result<String, String> {
+///     tokio::select! {
+///         () = cx.cancelled() => Err("called off".into()),
+///         () = tokio::time::sleep(Duration::from_secs(3600)) => Ok("shipped".into()),
+///     }
+/// }
+/// saga! { Order<()>() -> String { ship {} } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Order>().build().await?;
+/// let order = sec.saga(Order {}).id("order-42").start().await?;
+/// sec.operator("alice").cancel("order-42", "the customer changed their mind").await?;
+/// assert!(matches!(order.await, Err(SagaError::RolledBack(_))));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Operator {
+    by: String,
+    target: Arc<dyn Target>,
+}
+
+/// Where requests go.
+trait Target: Send + Sync {
+    fn operate(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>>;
+}
+
+impl Operator {
+    /// An operator of sagas that another process runs on this store: a command line tool, say.
+    /// `store` may be one that is attached for reading and requests only. Waits up to `patience` for an
+    /// answer; a request that is not answered by then stays, and is carried out once a process runs the
+    /// saga.
+    pub fn attach(store: impl Store, by: impl Into<String>, patience: Duration) -> Self {
+        Self { by: by.into(), target: Arc::new(Remote { store: Arc::new(store), patience }) }
+    }
+
+    /// Unwinds a saga that has not ended, also one that is paused. Held while the pivot is in flight.
+    ///
+    /// # Errors
+    /// Refused if it has ended or is past its pivot.
+    pub async fn cancel(
+        &self,
+        id: &str,
+        reason: impl Into<String>,
+    ) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Cancel { reason: reason.into() }).await
+    }
+
+    /// Starts no new node and no new undo of a saga; what runs goes on.
+    ///
+    /// # Errors
+    /// Refused if it has ended.
+    pub async fn pause(&self, id: &str) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Pause).await
+    }
+
+    /// Ends a pause.
+    ///
+    /// # Errors
+    /// Refused if it is not paused.
+    pub async fn resume(&self, id: &str) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Resume).await
+    }
+
+    /// Starts one node or undo of a paused saga.
+    ///
+    /// # Errors
+    /// Refused if it is not paused, or nothing is ready to start.
+    pub async fn step(&self, id: &str) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Step).await
+    }
+
+    /// Tries the failed undo of a stuck saga's node again; where nobody knows whether the action took
+    /// effect, the action first.
+    ///
+    /// # Errors
+    /// Refused if that undo has not failed, or something of the saga is in flight.
+    pub async fn retry_undo(
+        &self,
+        id: &str,
+        node: impl Into<NodePath>,
+    ) -> Result<Answer, OperateError> {
+        self.ask(id, Command::RetryUndo { node: node.into() }).await
+    }
+
+    /// Tries all failed undos of a stuck saga again.
+    ///
+    /// # Errors
+    /// As [`retry_undo`](Self::retry_undo).
+    pub async fn retry_all(&self, id: &str) -> Result<Answer, OperateError> {
+        self.ask(id, Command::RetryAll).await
+    }
+
+    /// Says that a human took care of the effect that a failed undo left, also at the receiver.
+    ///
+    /// # Errors
+    /// As [`retry_undo`](Self::retry_undo).
+    pub async fn resolve(
+        &self,
+        id: &str,
+        node: impl Into<NodePath>,
+        note: impl Into<String>,
+    ) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Resolve { node: node.into(), note: note.into() }).await
+    }
+
+    /// Unwinds a saga that has completed. One that is rolled back already stays as it is.
+    ///
+    /// # Errors
+    /// Refused if it has not ended, is stuck, or is past its pivot.
+    pub async fn rollback(
+        &self,
+        id: &str,
+        reason: impl Into<String>,
+    ) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Rollback { reason: reason.into() }).await
+    }
+
+    /// Tries the node again that failed behind the pivot and made the saga stuck.
+    ///
+    /// # Errors
+    /// Refused if that is not so.
+    pub async fn retry(&self, id: &str, node: impl Into<NodePath>) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Retry { node: node.into() }).await
+    }
+
+    /// Says how a pivot in doubt ended, whose saga is parked for that.
+    ///
+    /// # Errors
+    /// Refused if the node is no pivot in doubt.
+    pub async fn decide(
+        &self,
+        id: &str,
+        node: impl Into<NodePath>,
+        decision: Decision,
+        note: impl Into<String>,
+    ) -> Result<Answer, OperateError> {
+        let (node, note) = (node.into(), note.into());
+        self.ask(id, Command::Decide { node, decision, note }).await
+    }
+
+    /// Goes on with a parked saga.
+    ///
+    /// # Errors
+    /// Refused if it is not parked.
+    pub async fn unpark(&self, id: &str) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Unpark).await
+    }
+
+    /// Puts a fault into a node, for a test. It stays with the saga, also through a crash.
+    ///
+    /// # Errors
+    /// Refused if the saga has ended or has no such node.
+    pub async fn inject(
+        &self,
+        id: &str,
+        node: impl Into<NodePath>,
+        fault: Fault,
+    ) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Inject { node: node.into(), fault }).await
+    }
+
+    async fn ask(&self, id: &str, command: Command) -> Result<Answer, OperateError> {
+        let saga: SagaId = id.parse()?;
+        let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let at = Timestamp(0).after(at.unwrap_or_default());
+        let by = self.by.clone();
+        let request = Request { id: Uuid::new_v4(), saga: saga.clone(), command, by, at };
+        match self.target.operate(request).await? {
+            Answer::Refused(refusal) => Err(OperateError::Refused { saga, refusal }),
+            answer => Ok(answer),
+        }
+    }
+}
+
+impl std::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operator").field("by", &self.by).finish_non_exhaustive()
+    }
+}
+
+/// Sagas of another process.
+struct Remote {
+    store: Arc<dyn Store>,
+    patience: Duration,
+}
+
+impl Target for Remote {
+    fn operate(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
+        Box::pin(async move {
+            let (id, saga) = (request.id, request.saga.clone());
+            match self.store.request(request).await {
+                Err(StoreError::NotFound { saga }) => return Err(OperateError::NotFound { saga }),
+                other => other?,
+            }
+            let answer = async {
+                loop {
+                    if let Some(answer) = self.store.answer_to(id).await? {
+                        return Ok(answer);
+                    }
+                    tokio::time::sleep(LOOK / 4).await;
+                }
+            };
+            match tokio::time::timeout(self.patience, answer).await {
+                Ok(answer) => answer,
+                Err(_) => Err(OperateError::Unanswered { saga, after: self.patience }),
+            }
+        })
+    }
+}
+
+/// Sagas of this process.
+struct Local<C>(Arc<Inner<C>>);
+
+impl<C: Send + Sync + 'static> Target for Local<C> {
+    fn operate(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
+        let inner = self.0.clone();
+        Box::pin(async move { inner.operate(request).await })
+    }
+}
+
+impl<C: Send + Sync + 'static> Coordinator<C> {
+    /// Steers the sagas of this coordinator, and those that rest in its store; `by` is the name that goes
+    /// into the log.
+    pub fn operator(&self, by: impl Into<String>) -> Operator {
+        Operator { by: by.into(), target: Arc::new(Local(self.inner.clone())) }
+    }
+}
+
+impl<C: Send + Sync + 'static> Inner<C> {
+    /// Brings a request to its saga, waking it if it rests, and waits for the answer.
+    async fn operate(self: &Arc<Self>, request: Request) -> Result<Answer, OperateError> {
+        loop {
+            if self.is_closing() {
+                return Err(OperateError::ShutDown);
+            }
+            let (answer, answered) = oneshot::channel();
+            let Request { id, by, command, .. } = request.clone();
+            let asked = Asked { id, by, command, answer };
+            let live = self.live().get(&request.saga).cloned();
+            match live {
+                Some(mut live) => {
+                    if let Some(Creation::Failed(_)) | None = live.created().await {
+                        return Err(OperateError::NotFound { saga: request.saga });
+                    }
+                    // one that is about to go hears nothing any more, and is woken below
+                    let _ = live.control.send(Control::Operate(asked));
+                    if let Ok(answer) = answered.await {
+                        return Ok(answer);
+                    }
+                    self.until_left(&request.saga).await;
+                }
+                None => {
+                    let woken = self.wake(&request.saga, asked).await?;
+                    match answered.await {
+                        Ok(answer) => return Ok(answer),
+                        // it said why, to those who wait for the saga
+                        Err(_) if woken => {
+                            return Err(OperateError::NotCarriedOut { saga: request.saga });
+                        }
+                        Err(_) => self.until_left(&request.saga).await,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs a saga that rests in the store, to do what was asked and what follows from it. False if it
+    /// was running by then, and has been asked.
+    async fn wake(self: &Arc<Self>, id: &SagaId, asked: Asked) -> Result<bool, OperateError> {
+        let stored = self.env.store.load(id).await?;
+        let record = stored.ok_or_else(|| OperateError::NotFound { saga: id.clone() })?.record;
+        let definition = self.definition_of(&record).ok_or_else(|| {
+            let (saga, name) = (id.clone(), record.name.clone());
+            OperateError::UnknownVersion { saga, name }
+        })?;
+        let progress = Progress { status: record.status, outcome: None };
+        let input = (record.name.as_str(), &record.params);
+        let (seat, orders) = match self.enter(id, input, progress, Some(Creation::New)) {
+            Entered::There(live) => {
+                // woken by another request: it takes this one as well
+                let _ = live.control.send(Control::Operate(asked));
+                return Ok(false);
+            }
+            Entered::New(_, seat, orders) => (seat, orders),
+        };
+        let (inner, id) = (self.clone(), id.clone());
+        tokio::spawn(async move {
+            let taken = inner.env.store.take(&inner.env.worker, &id).await;
+            let loaded = match taken {
+                Ok(Some(record)) => {
+                    inner.load(record, definition, orders, seat.progress.clone()).await
+                }
+                Ok(None) => Err(crate::SagaError::Store {
+                    source: StoreError::NotFound { saga: id.clone() },
+                    saga: id,
+                }),
+                Err(source) => Err(crate::SagaError::Store { saga: id, source }),
+            };
+            match loaded {
+                Ok(Loaded { driver, first }) => seat.run(driver, first, vec![asked]).await,
+                Err(error) => seat.fail(error),
+            }
+        });
+        Ok(true)
+    }
+
+    /// Carries out what other processes ask for, as long as the coordinator is there.
+    pub(super) fn look_for_requests(self: &Arc<Self>) {
+        let inner = Arc::downgrade(self);
+        // those under way: an answer may take as long as a pivot does
+        let under_way = Arc::new(Mutex::new(HashSet::new()));
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let Some(inner) = Weak::upgrade(&inner) else { return };
+                if inner.is_closing() {
+                    return;
+                }
+                // a store that fails now is asked again
+                let waiting = inner.env.store.requests(&inner.env.worker, AT_ONCE).await;
+                for request in waiting.unwrap_or_default() {
+                    let new = lock(&under_way).insert(request.id);
+                    if new {
+                        let (inner, under_way) = (inner.clone(), under_way.clone());
+                        tokio::spawn(async move {
+                            let id = request.id;
+                            if inner.carry_out(request).await {
+                                lock(&under_way).remove(&id);
+                            }
+                        });
+                    }
+                }
+            }
+        });
+    }
+
+    /// False if this process cannot carry it out, now or later.
+    async fn carry_out(self: Arc<Self>, request: Request) -> bool {
+        let id = request.id;
+        match self.operate(request).await {
+            // most answers are in the store already, beside the entries that they are about
+            Ok(answer) => self.env.store.answer(id, answer).await.is_ok(),
+            Err(error) => {
+                tracing::warn!(target: "saga_core", %error, "a request waits");
+                !matches!(error, OperateError::UnknownVersion { .. })
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

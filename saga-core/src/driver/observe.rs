@@ -1,0 +1,212 @@
+//! What others see of a running saga: a stream of events, traces, and counts. Only what is durable is
+//! shown, and never a payload.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::turn::Turn;
+use super::{Driver, is_progress};
+use crate::log::{Cause, Entry, EntryKind, NodePath, SagaId, SagaStatus, Timestamp};
+
+/// How many events a slow reader may lag behind before it misses some.
+const BUFFER: usize = 4096;
+
+/// Something that a saga has done: one entry of its log, without what it carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SagaEvent {
+    /// Which saga.
+    pub saga: SagaId,
+    /// The saga's durable name.
+    pub name: Arc<str>,
+    /// The entry's number in the saga's log, from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// Which node, unless it is about the saga.
+    pub node: Option<NodePath>,
+    /// Which attempt of the node's action or undo, from 1; 0 where there is none.
+    pub attempt: u32,
+    /// The word of the log: `started`, `succeeded`, `undo_failed`, `ended` and so on.
+    pub kind: &'static str,
+    /// The message of an error, the reason of a cancellation or a pause.
+    pub message: Option<String>,
+    /// What the saga does after the append that the entry was part of.
+    pub status: SagaStatus,
+    /// True if the saga got on.
+    pub(crate) progress: bool,
+}
+
+impl SagaEvent {
+    fn of(saga: &SagaId, name: &Arc<str>, entry: &Entry, status: SagaStatus) -> Self {
+        let message = match &entry.kind {
+            EntryKind::Failed(failure)
+            | EntryKind::InDoubt(failure)
+            | EntryKind::UndoFailed(failure)
+            | EntryKind::UndoRetryScheduled { failure, .. } => Some(failure.message.clone()),
+            EntryKind::Unwinding(cause) => Some(match cause {
+                Cause::Failed { node } => format!("node `{node}` failed"),
+                Cause::Cancelled { reason } => format!("cancelled: {reason}"),
+                Cause::DeadlineExceeded => "deadline exceeded".to_string(),
+                Cause::Rollback { reason } => format!("rolled back on request: {reason}"),
+            }),
+            EntryKind::Parked { reason } => Some(reason.clone()),
+            EntryKind::Requested { by, command, .. } => Some(format!("{} by {by}", command.name())),
+            EntryKind::Refused { why, .. } => Some(why.to_string()),
+            EntryKind::Resolved { by, note } => Some(format!("by {by}: {note}")),
+            _ => None,
+        };
+        Self {
+            saga: saga.clone(),
+            name: name.clone(),
+            seq: entry.seq,
+            at: entry.at,
+            node: entry.node.clone(),
+            attempt: entry.attempt,
+            kind: entry.kind.name(),
+            message,
+            status,
+            progress: is_progress(&entry.kind),
+        }
+    }
+
+    fn trace(&self) {
+        let (node, message) = (self.node.as_ref().map(NodePath::as_str), self.message.as_deref());
+        let (kind, attempt, status) = (self.kind, self.attempt, self.status.as_str());
+        match kind {
+            "undo_failed" | "parked" => {
+                tracing::warn!(target: "saga_core", node, attempt, message, "{kind}");
+            }
+            "ended" if self.status == SagaStatus::Stuck => {
+                tracing::error!(target: "saga_core", status, "{kind}");
+            }
+            "created" | "ended" | "unwinding" | "requested" | "refused" | "paused" | "resumed" => {
+                tracing::info!(target: "saga_core", status, message, "{kind}");
+            }
+            _ => tracing::debug!(target: "saga_core", node, attempt, message, "{kind}"),
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    fn count(&self) {
+        let saga = self.name.to_string();
+        match self.kind {
+            "created" => metrics::counter!("saga_created_total", "saga" => saga).increment(1),
+            "ended" => {
+                let status = self.status.as_str();
+                metrics::counter!("saga_ended_total", "saga" => saga, "status" => status)
+                    .increment(1);
+            }
+            "parked" => metrics::counter!("saga_parked_total", "saga" => saga).increment(1),
+            kind if self.node.is_some() => {
+                metrics::counter!("saga_node_events_total", "saga" => saga, "kind" => kind)
+                    .increment(1);
+            }
+            _ => {}
+        }
+    }
+
+    #[cfg(not(feature = "metrics"))]
+    fn count(&self) {}
+}
+
+/// Those who watch the sagas of a coordinator.
+#[derive(Clone)]
+pub(crate) struct Observers(broadcast::Sender<Arc<SagaEvent>>);
+
+impl Observers {
+    pub(crate) fn new() -> Self {
+        Self(broadcast::channel(BUFFER).0)
+    }
+
+    /// A stream of all events from now on, or of those of one saga.
+    pub(crate) fn events(&self, saga: Option<SagaId>) -> Events {
+        Events { receiver: self.0.subscribe(), saga, ended: false }
+    }
+
+    fn watch(&self) -> bool {
+        let traced = tracing::enabled!(target: "saga_core", tracing::Level::ERROR);
+        self.0.receiver_count() > 0 || traced || cfg!(feature = "metrics")
+    }
+}
+
+/// Events of sagas as they happen, in the order of each saga's log.
+///
+/// ```
+/// # use saga_core::prelude::*;
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> { Ok(format!("hello {name}")) }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Greet>().build().await?;
+/// let mut events = sec.events();
+/// sec.run(Greet { name: "Ada".into() }).await?;
+/// let mut kinds = Vec::new();
+/// while let Some(event) = events.next().await {
+///     let event = event?;
+///     kinds.push(event.kind);
+///     if event.kind == "ended" { break }
+/// }
+/// assert_eq!(kinds, ["created", "started", "succeeded", "ended"]);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Events {
+    receiver: broadcast::Receiver<Arc<SagaEvent>>,
+    saga: Option<SagaId>,
+    ended: bool,
+}
+
+/// The reader was too slow: so many events are lost to it. The log has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} events were missed; the saga log has them")]
+pub struct MissedEvents(pub u64);
+
+impl Events {
+    /// The next event. `None` when there will be no more: the coordinator is gone, or the one saga that
+    /// is watched has ended.
+    ///
+    /// # Errors
+    /// [`MissedEvents`] if the reader was too slow; the stream goes on after the gap.
+    pub async fn next(&mut self) -> Option<Result<SagaEvent, MissedEvents>> {
+        while !self.ended {
+            let event = match self.receiver.recv().await {
+                Ok(event) => event,
+                Err(RecvError::Lagged(missed)) => return Some(Err(MissedEvents(missed))),
+                Err(RecvError::Closed) => return None,
+            };
+            match &self.saga {
+                Some(saga) if *saga != event.saga => continue,
+                Some(_) => self.ended = event.kind == "ended",
+                None => {}
+            }
+            return Some(Ok(SagaEvent::clone(&event)));
+        }
+        None
+    }
+}
+
+impl<C: Send + Sync + 'static> Driver<C> {
+    /// What these entries look like from outside, if anybody looks.
+    pub(super) fn observed(&self, entries: &[Entry]) -> Vec<SagaEvent> {
+        if !self.env.observers.watch() {
+            return Vec::new();
+        }
+        let (id, status) = (&self.run.id, self.machine.status());
+        let name: Arc<str> = self.values.name().into();
+        entries.iter().map(|entry| SagaEvent::of(id, &name, entry, status)).collect()
+    }
+
+    /// They are durable now.
+    pub(super) fn observe(&self, turn: &mut Turn) {
+        for event in turn.written.drain(..) {
+            event.trace();
+            event.count();
+            // nobody may be listening
+            let _ = self.env.observers.0.send(Arc::new(event));
+        }
+    }
+}

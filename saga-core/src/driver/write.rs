@@ -1,0 +1,78 @@
+//! What goes into the store: the entries of a turn, and what they change in the saga's record.
+
+use futures_util::future::BoxFuture;
+
+use super::Driver;
+use super::turn::Appended;
+use crate::log::{Answer, Entry, EntryKind, SagaStatus, Uuid};
+use crate::store::{Append, Created, NewSaga, RecordChange};
+
+impl<C: Send + Sync + 'static> Driver<C> {
+    pub(super) fn append(
+        &mut self,
+        entries: Vec<Entry>,
+        answers: Vec<(Uuid, Answer)>,
+    ) -> BoxFuture<'static, Appended> {
+        let store = self.env.store.clone();
+        let change = self.change(&entries);
+        if let Some(mut record) = self.new.take() {
+            record.status = change.status;
+            record.error = change.error;
+            record.wake_at = change.wake_at;
+            record.parked_reason = change.parked_reason.flatten();
+            record.next_seq = self.machine.state().next_seq();
+            return Box::pin(async move {
+                match store.create(NewSaga { record, entries }).await? {
+                    Created::New => Ok(None),
+                    Created::Exists(existing) => Ok(Some(existing)),
+                }
+            });
+        }
+        let append = Append {
+            saga: self.run.id.clone(),
+            owner: self.env.worker.clone(),
+            epoch: self.epoch,
+            expected_next_seq: entries.first().map_or(0, |entry| entry.seq),
+            entries,
+            change,
+            answers,
+        };
+        Box::pin(async move { store.append(append).await.map(|()| None) })
+    }
+
+    /// What these entries change in the saga's record.
+    fn change(&self, entries: &[Entry]) -> RecordChange {
+        let status = self.machine.status();
+        let mut change = RecordChange::status(status);
+        change.wake_at = self.machine.wake_at();
+        for entry in entries {
+            match &entry.kind {
+                EntryKind::Paused => change.paused = Some(true),
+                EntryKind::Resumed => change.paused = Some(false),
+                EntryKind::Parked { reason } => change.parked_reason = Some(Some(reason.clone())),
+                EntryKind::Unparked => change.parked_reason = Some(None),
+                _ => {}
+            }
+            change.progress |= is_progress(&entry.kind);
+        }
+        if matches!(status, SagaStatus::RolledBack | SagaStatus::Stuck) {
+            change.error = Some(self.values.report(&self.machine, &self.run.id).why());
+        }
+        change
+    }
+}
+
+/// Does an entry say that the saga got on, so that a series of crashes is over? That a call begins does
+/// not, nor that somebody asked for something.
+pub(crate) fn is_progress(kind: &EntryKind) -> bool {
+    !matches!(
+        kind,
+        EntryKind::Started
+            | EntryKind::UndoStarted
+            | EntryKind::Paused
+            | EntryKind::Resumed
+            | EntryKind::Parked { .. }
+            | EntryKind::Requested { .. }
+            | EntryKind::Refused { .. }
+    )
+}

@@ -1,0 +1,55 @@
+//! Why an operator's request is not carried out.
+
+use crate::log::{InvalidSagaId, Refusal, SagaId};
+use crate::store::StoreError;
+
+/// Why a request of an operator was not carried out.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperateError {
+    /// The id cannot be one.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidSagaId),
+    /// There is no such saga.
+    #[error("there is no saga {saga}")]
+    NotFound {
+        /// The id asked for.
+        saga: SagaId,
+    },
+    /// It was refused; nothing has changed.
+    #[error("saga {saga}: {refusal}")]
+    Refused {
+        /// Which saga.
+        saga: SagaId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// No process has answered yet. The request stays, and is carried out once one runs the saga.
+    #[error("saga {saga}: no process has answered within {after:?}; the request waits for one")]
+    Unanswered {
+        /// Which saga.
+        saga: SagaId,
+        /// How long was waited.
+        after: std::time::Duration,
+    },
+    /// The saga stopped running before it could answer; awaiting the saga says why.
+    #[error("saga {saga} could not go on, so nothing was done; await the saga to see why")]
+    NotCarriedOut {
+        /// Which saga.
+        saga: SagaId,
+    },
+    /// The saga was started by a definition that this program does not know.
+    #[error("saga {saga} was started by a version of `{name}` that is not registered here")]
+    UnknownVersion {
+        /// Which saga.
+        saga: SagaId,
+        /// Its durable name.
+        name: String,
+    },
+    /// The coordinator was shut down.
+    #[error("the coordinator was shut down")]
+    ShutDown,
+    /// The store's error.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,96 @@
+//! Why a saga does not start, or is not found.
+
+use crate::log::{SagaId, SagaStatus};
+use crate::store::StoreError;
+
+/// Why a saga was not started. Nothing was written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The coordinator does not know the saga.
+    #[error(
+        "saga `{saga}` is not registered; add `.saga::<{saga}>()` to the coordinator's builder ({})",
+        known_list(.known)
+    )]
+    SagaNotRegistered {
+        /// The saga's name.
+        saga: String,
+        /// The registered sagas.
+        known: Vec<String>,
+    },
+    /// The DAG names an action that the coordinator does not know.
+    #[error(transparent)]
+    Registry(#[from] crate::registry::RegistryError),
+    /// The id cannot be one.
+    #[error(transparent)]
+    InvalidId(#[from] crate::log::InvalidSagaId),
+    /// The id belongs to a saga with another name or other parameters.
+    #[error(
+        "id conflict: saga {saga} exists and was started with {}; use another id",
+        conflict(.existing, .requested)
+    )]
+    IdConflict {
+        /// The id.
+        saga: SagaId,
+        /// The name of the saga that has it.
+        existing: String,
+        /// The name of the saga that was to get it.
+        requested: String,
+    },
+    /// The parameters cannot be encoded.
+    #[error("the parameters of saga `{saga}` cannot be stored: {why}")]
+    Params {
+        /// The saga's name.
+        saga: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The deadline that was given is over.
+    #[error("saga `{saga}` was given a deadline in the past")]
+    DeadlinePassed {
+        /// The saga's name.
+        saga: String,
+    },
+    /// The saga is there, and was run by a definition that this program does not know.
+    #[error(
+        "saga {saga} is {status} and was run by a version of `{name}` that is not registered here"
+    )]
+    UnknownVersion {
+        /// Which saga.
+        saga: SagaId,
+        /// Its durable name.
+        name: String,
+        /// How it stands.
+        status: SagaStatus,
+    },
+    /// The coordinator is shutting down.
+    #[error("the coordinator is shut down; it starts no sagas")]
+    ShutDown,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The saga is there, but cannot be read.
+    #[error("saga {saga}: {why}")]
+    Corrupt {
+        /// Which saga.
+        saga: SagaId,
+        /// What does not fit.
+        why: String,
+    },
+}
+
+fn known_list(known: &[String]) -> String {
+    if known.is_empty() {
+        "no saga is registered".to_string()
+    } else {
+        format!("registered: {}", known.join(", "))
+    }
+}
+
+fn conflict(existing: &str, requested: &str) -> String {
+    if existing == requested {
+        "other parameters".to_string()
+    } else {
+        format!("as `{existing}`, not `{requested}`")
+    }
+}
