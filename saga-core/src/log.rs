@@ -154,6 +154,17 @@ pub enum Cause {
     },
 }
 
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { node } => write!(f, "node `{node}` failed"),
+            Self::Cancelled { reason } => write!(f, "cancelled: {reason}"),
+            Self::DeadlineExceeded => f.write_str("deadline exceeded"),
+            Self::Rollback { reason } => write!(f, "rolled back on request: {reason}"),
+        }
+    }
+}
+
 /// What one entry records. The variants' names are the words in the stored log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryKind {
@@ -275,6 +286,28 @@ impl EntryKind {
     }
 }
 
+impl EntryKind {
+    /// What it carries for people to read: the message of an error, a reason, who asked for what. Never
+    /// a payload.
+    pub fn message(&self) -> Option<String> {
+        match self {
+            Self::Failed(failure)
+            | Self::InDoubt(failure)
+            | Self::UndoFailed(failure)
+            | Self::UndoRetryScheduled { failure, .. } => Some(failure.message.clone()),
+            Self::Unwinding(cause) => Some(cause.to_string()),
+            Self::Parked { reason } => Some(reason.clone()),
+            Self::Requested { by, command, .. } => Some(format!("{} by {by}", command.name())),
+            Self::Refused { why, .. } => Some(why.to_string()),
+            Self::Resolved { by, note } => Some(format!("by {by}: {note}")),
+            Self::Injected { at, fault } => Some(format!("{fault:?} at `{at}`")),
+            Self::Ended(status) => Some(status.to_string()),
+            Self::Chosen(n) => Some(n.to_string()),
+            _ => None,
+        }
+    }
+}
+
 /// One line of a saga's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -311,8 +344,10 @@ pub enum CorruptEntry {
 mod codec;
 mod id;
 mod request;
+mod saga_log;
 mod status;
 
 pub use id::{InvalidSagaId, NodePath, SagaId};
 pub use request::{Answer, Command, Decision, Fault, Refusal, Request};
+pub use saga_log::SagaLog;
 pub use status::{ActionState, InvalidSagaStatus, SagaStatus};

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::turn::Turn;
 use super::{Driver, is_progress};
-use crate::log::{Cause, Entry, EntryKind, NodePath, SagaId, SagaStatus, Timestamp};
+use crate::log::{Entry, NodePath, SagaId, SagaStatus, Timestamp};
 
 /// How many events a slow reader may lag behind before it misses some.
 const BUFFER: usize = 4096;
@@ -41,23 +41,6 @@ pub struct SagaEvent {
 
 impl SagaEvent {
     fn of(saga: &SagaId, name: &Arc<str>, entry: &Entry, status: SagaStatus) -> Self {
-        let message = match &entry.kind {
-            EntryKind::Failed(failure)
-            | EntryKind::InDoubt(failure)
-            | EntryKind::UndoFailed(failure)
-            | EntryKind::UndoRetryScheduled { failure, .. } => Some(failure.message.clone()),
-            EntryKind::Unwinding(cause) => Some(match cause {
-                Cause::Failed { node } => format!("node `{node}` failed"),
-                Cause::Cancelled { reason } => format!("cancelled: {reason}"),
-                Cause::DeadlineExceeded => "deadline exceeded".to_string(),
-                Cause::Rollback { reason } => format!("rolled back on request: {reason}"),
-            }),
-            EntryKind::Parked { reason } => Some(reason.clone()),
-            EntryKind::Requested { by, command, .. } => Some(format!("{} by {by}", command.name())),
-            EntryKind::Refused { why, .. } => Some(why.to_string()),
-            EntryKind::Resolved { by, note } => Some(format!("by {by}: {note}")),
-            _ => None,
-        };
         Self {
             saga: saga.clone(),
             name: name.clone(),
@@ -66,7 +49,7 @@ impl SagaEvent {
             node: entry.node.clone(),
             attempt: entry.attempt,
             kind: entry.kind.name(),
-            message,
+            message: entry.kind.message(),
             status,
             progress: is_progress(&entry.kind),
         }

@@ -78,10 +78,7 @@ impl SagaReport {
     pub(crate) fn why(&self) -> String {
         match (&self.cause, &self.error) {
             (Cause::Failed { node }, Some(error)) => format!("node `{node}`: {error}"),
-            (Cause::Failed { node }, None) => format!("node `{node}` failed"),
-            (Cause::Cancelled { reason }, _) => format!("cancelled: {reason}"),
-            (Cause::DeadlineExceeded, _) => "deadline exceeded".to_string(),
-            (Cause::Rollback { reason }, _) => format!("rolled back on request: {reason}"),
+            (cause, _) => cause.to_string(),
         }
     }
 
