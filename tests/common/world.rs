@@ -1,0 +1,191 @@
+//! A small outside world for sagas, which keeps what was done to it and does as it is told; and processes
+//! that can be killed.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use saga_core::prelude::*;
+use saga_core::store::MemoryStore;
+use saga_core::{CoordinatorBuilder, UndoError};
+use tokio::sync::watch;
+
+/// What a call does when it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Do {
+    /// Takes effect and says so.
+    Works,
+    /// Takes no effect and says so; another try may work.
+    Fails,
+    /// An undo that says that no other try would work.
+    FailsForGood,
+    /// Takes effect and never answers.
+    Hangs,
+    /// Takes effect and panics.
+    Panics,
+    /// Takes no effect and never answers.
+    Waits,
+}
+
+/// The world, and what was said to it.
+#[derive(Default)]
+pub(crate) struct World {
+    /// The effects that are there, by key, each with its node.
+    effects: Mutex<BTreeMap<String, String>>,
+    scripts: Mutex<HashMap<String, VecDeque<Do>>>,
+    said: Mutex<Vec<String>>,
+    heard: watch::Sender<usize>,
+}
+
+pub(crate) type Cx = ActionContext<Arc<World>>;
+
+impl World {
+    /// What the next calls of a node (`a`) or its undo (`undo a`) do; those after the last work.
+    pub(crate) fn script(&self, call: &str, script: impl IntoIterator<Item = Do>) {
+        self.scripts.lock().unwrap().insert(call.to_string(), script.into_iter().collect());
+    }
+
+    /// All calls, in the order in which they came.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap().clone()
+    }
+
+    /// How often this was said.
+    pub(crate) fn count(&self, what: &str) -> usize {
+        self.said().iter().filter(|said| *said == what).count()
+    }
+
+    /// The nodes whose effects are there.
+    pub(crate) fn effects(&self) -> Vec<String> {
+        let mut nodes = self.effects.lock().unwrap().values().cloned().collect::<Vec<_>>();
+        nodes.sort();
+        nodes
+    }
+
+    /// Waits until this was said so many times.
+    pub(crate) async fn hears(&self, what: &str, times: usize) {
+        let mut heard = self.heard.subscribe();
+        heard.wait_for(|_| self.count(what) >= times).await.unwrap();
+    }
+
+    fn say(&self, what: String) {
+        self.said.lock().unwrap().push(what);
+        self.heard.send_modify(|n| *n += 1);
+    }
+
+    fn next(&self, call: &str) -> Do {
+        let mut scripts = self.scripts.lock().unwrap();
+        scripts.get_mut(call).and_then(VecDeque::pop_front).unwrap_or(Do::Works)
+    }
+}
+
+/// The action of a node: whatever its script says.
+async fn act(cx: &Cx) -> Result<String, String> {
+    let node = cx.node_path().to_string();
+    let what = cx.next(&node);
+    if !matches!(what, Do::Fails | Do::FailsForGood | Do::Waits) {
+        cx.effects.lock().unwrap().insert(cx.action_key().to_string(), node.clone());
+    }
+    cx.say(format!("do {node}"));
+    match what {
+        Do::Works => Ok(node),
+        Do::Fails | Do::FailsForGood => Err(format!("{node} failed")),
+        Do::Panics => panic!("{node} panicked"),
+        Do::Hangs | Do::Waits => std::future::pending().await,
+    }
+}
+
+async fn unact(cx: &Cx, how: &str) -> Result<(), UndoError> {
+    let node = cx.node_path().to_string();
+    let what = cx.next(&format!("undo {node}"));
+    cx.say(format!("undo {node}{how}"));
+    match what {
+        Do::Works => {}
+        Do::Fails => return Err(UndoError::from_error(format!("undo of {node} failed"))),
+        Do::FailsForGood => return Err(UndoError::permanent(format!("undo of {node} failed"))),
+        Do::Panics => panic!("undo of {node} panicked"),
+        Do::Hangs | Do::Waits => std::future::pending().await,
+    }
+    cx.effects.lock().unwrap().remove(&cx.action_key().to_string());
+    cx.say(format!("undone {node}"));
+    Ok(())
+}
+
+/// Its undo needs the output.
+#[saga_action(undo = unout(output))]
+pub(crate) async fn out(cx: &Cx) -> Result<String, String> {
+    act(cx).await
+}
+async fn unout(cx: &Cx, output: &str) -> Result<(), UndoError> {
+    assert_eq!(output, cx.node_path().as_str());
+    unact(cx, "").await
+}
+
+/// Its undo takes the output if there is one.
+#[saga_action(undo = unmaybe(output?))]
+pub(crate) async fn maybe(cx: &Cx) -> Result<String, String> {
+    act(cx).await
+}
+async fn unmaybe(cx: &Cx, output: Option<&String>) -> Result<(), UndoError> {
+    unact(cx, if output.is_some() { "" } else { " without output" }).await
+}
+
+/// Its undo needs nothing; tried three times.
+#[saga_action(undo = unplain(), retry(max = 3, base = "1s"))]
+pub(crate) async fn plain(cx: &Cx) -> Result<String, String> {
+    act(cx).await
+}
+async fn unplain(cx: &Cx) -> Result<(), UndoError> {
+    unact(cx, "").await
+}
+
+/// An attempt of it or of its undo may take a second.
+#[saga_action(undo = untimed(), timeout = "1s", undo_timeout = "1s", undo_retry(max = 2))]
+pub(crate) async fn timed(cx: &Cx) -> Result<String, String> {
+    act(cx).await
+}
+async fn untimed(cx: &Cx) -> Result<(), UndoError> {
+    unact(cx, "").await
+}
+
+/// Nothing to undo.
+#[saga_action(no_undo)]
+pub(crate) async fn bare(cx: &Cx) -> Result<String, String> {
+    act(cx).await
+}
+
+/// A process that runs sagas, with a clock that jumps over every wait. It dies when it is dropped.
+pub(crate) struct Process {
+    pub(crate) sec: Coordinator<Arc<World>>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Process {
+    pub(crate) fn start(
+        world: &Arc<World>,
+        store: &MemoryStore,
+        sagas: fn(CoordinatorBuilder<Arc<World>>) -> CoordinatorBuilder<Arc<World>>,
+    ) -> Self {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        let builder = sagas(Coordinator::builder(world.clone()).store(store.clone()));
+        let sec = runtime.block_on(builder.build()).unwrap();
+        Self { sec, runtime: Some(runtime) }
+    }
+
+    /// Runs the process until this is done.
+    pub(crate) fn until<T>(&self, done: impl Future<Output = T>) -> T {
+        let limit = std::time::Duration::from_secs(100_000);
+        let runtime = self.runtime.as_ref().unwrap();
+        runtime.block_on(async { tokio::time::timeout(limit, done).await.expect("no hang") })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // calls in flight are cut off in the middle, as by a kill
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
