@@ -85,6 +85,11 @@ pub enum Event {
         /// For what.
         command: Command,
     },
+    /// The saga must wait for a human: it goes on only when it is unparked.
+    Park {
+        /// Why.
+        reason: String,
+    },
     /// Time has passed.
     Tick,
     /// Start nothing new.
