@@ -10,7 +10,10 @@ mod machine_rules {
     use saga_core::dag::PlanKind;
     use saga_core::log::ActionState::{Completed, Failed, Pending, UndoFailed, Undone};
     use saga_core::log::SagaStatus::{self, RolledBack, RollingBack, Running, Stuck};
-    use saga_core::log::{Cause, Entry, EntryKind, Timestamp};
+    use saga_core::log::{
+        Answer, Cause, Command, Decision, Entry, EntryKind, Failure, FailureKind, Fault, Refusal,
+        Timestamp, Uuid,
+    };
     use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, State};
 
     use crate::machine::bench::{Bench, failure};

@@ -1,9 +1,11 @@
 //! What operators ask of a saga, and what they are told.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ActionState, NodePath, SagaId, SagaStatus, Timestamp};
+use super::{ActionState, NodePath, Payload, SagaId, SagaStatus, Timestamp};
 
 /// Something that an operator asks of one saga.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,14 +87,33 @@ impl Command {
     }
 }
 
-/// How a pivot in doubt ended, as somebody found out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How a pivot in doubt ended, as somebody found out. Its `Debug` does not show the output.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// Its effect is there, and this is its output.
     Succeeded(serde_json::Value),
     /// Its effect is not there.
     Failed,
+}
+
+impl Decision {
+    /// The output as it is stored, if there is one.
+    pub fn output(&self) -> Option<Payload> {
+        match self {
+            Self::Succeeded(output) => Some(Payload::from(output.to_string().into_bytes())),
+            Self::Failed => None,
+        }
+    }
+}
+
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Succeeded(_) => f.write_str("Succeeded(..)"),
+            Self::Failed => f.write_str("Failed"),
+        }
+    }
 }
 
 /// A fault that a test puts into a node; it stays with the saga, also through a crash.

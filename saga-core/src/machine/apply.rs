@@ -1,13 +1,10 @@
-//! How each log entry changes the state, and which entries may follow on which.
+//! How each log entry changes the state. Which entries may follow on which is in [`legal`](super::legal).
 
 use std::sync::Arc;
 
 use super::state::{Illegal, Part, Progress, State, Undo, VertexId, target};
-use crate::dag::{PlanKind, UndoKind};
-use crate::log::{Entry, EntryKind, Failure, SagaStatus};
-
-/// No log may open more instances at once than this, whatever it says.
-const MAX_WIDTH: u64 = 1 << 20;
+use crate::dag::PlanKind;
+use crate::log::{Answer, Command, Entry, EntryKind};
 
 /// A log that does not make sense at one place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +24,16 @@ pub enum Corrupt {
         expected: u64,
         /// The one that is.
         found: u64,
+    },
+    /// The entry counts attempts in another way than the ones before it.
+    #[error("entry {seq}: attempt {found} where {expected} should be")]
+    Attempt {
+        /// Where.
+        seq: u64,
+        /// The attempt that it should be.
+        expected: u32,
+        /// The one that it says.
+        found: u32,
     },
     /// The DAG has no such node.
     #[error("entry {seq}: the saga has no node `{node}`")]
@@ -60,7 +67,23 @@ impl State {
             }
         };
         self.apply(vertex, &entry.kind, touched)
-            .map_err(|why| Corrupt::Illegal { seq: entry.seq, why })
+            .map_err(|why| Corrupt::Illegal { seq: entry.seq, why })?;
+        let expected = self.attempt(vertex, &entry.kind);
+        if entry.attempt != expected {
+            return Err(Corrupt::Attempt { seq: entry.seq, expected, found: entry.attempt });
+        }
+        Ok(())
+    }
+
+    /// The attempt that an entry which was just applied is about.
+    pub(super) fn attempt(&self, vertex: Option<VertexId>, kind: &EntryKind) -> u32 {
+        vertex.and_then(|v| self.vertex(v)).map_or(0, |x| match kind {
+            EntryKind::UndoStarted
+            | EntryKind::UndoFinished
+            | EntryKind::UndoFailed(_)
+            | EntryKind::UndoRetryScheduled { .. } => x.undo_tries,
+            _ => x.attempts,
+        })
     }
 
     /// Applies the next entry. `touched` collects the vertices about which there may be something new to
@@ -101,17 +124,37 @@ impl State {
                 self.unwinding = Some(cause.clone());
                 self.ended = None;
                 self.begin_unwinding(touched);
+                let cancels =
+                    |c: &Command| matches!(c, Command::Cancel { .. } | Command::Rollback { .. });
+                self.close(cancels, &Answer::Done);
             }
-            EntryKind::Paused => self.paused = true,
-            EntryKind::Resumed => self.paused = false,
+            EntryKind::Paused => {
+                self.paused = true;
+                self.close(|c| matches!(c, Command::Pause), &Answer::Done);
+            }
+            EntryKind::Resumed => {
+                (self.paused, self.steps) = (false, 0);
+                self.close(|c| matches!(c, Command::Resume), &Answer::Done);
+            }
             EntryKind::Parked { reason } => self.parked = Some(reason.clone()),
             EntryKind::Unparked => {
                 self.parked = None;
+                self.close(|c| matches!(c, Command::Unpark), &Answer::Done);
+                // a pivot in doubt whose tries are used up is what it was parked for
+                if let Some(pivot) = self.pivot().filter(|v| self.has_given_up(*v)) {
+                    self.try_again(pivot, touched);
+                }
                 // a parked saga decides nothing
                 touched.extend(0..self.len());
             }
-            EntryKind::Ended(status) => self.ended = Some(*status),
-            // what was asked for, not what came of it
+            EntryKind::Requested { id, by, command } => self.requested(*id, by, command, touched),
+            EntryKind::Refused { id, why } => self.refused(*id, why),
+            EntryKind::Injected { at, fault } => self.injected(at, *fault),
+            EntryKind::Ended(status) => {
+                self.ended = Some(*status);
+                // should it be rolled back later, then not step by step
+                (self.paused, self.steps) = (false, 0);
+            }
             _ => {}
         }
     }
@@ -128,7 +171,7 @@ impl State {
             if self.is_gate(v)
                 && let Some(PlanKind::Subsaga(inner)) = self.kind(v).cloned()
             {
-                self.open_gate(v, vec![(inner, Part::Whole)]);
+                self.open_gate(v, 0, vec![(inner, Part::Whole)]);
                 self.complete(v, touched);
             }
         }
@@ -142,10 +185,14 @@ impl State {
         touched: &mut Vec<VertexId>,
     ) {
         let unwinding = self.unwinding.is_some();
+        let decided = self.is_deciding(v);
         match kind {
+            EntryKind::Started | EntryKind::UndoStarted if self.paused => {
+                self.steps = self.steps.saturating_sub(1);
+            }
             EntryKind::Chosen(n) => {
                 let parts = self.chosen_parts(v, *n);
-                self.open_gate(v, parts);
+                self.open_gate(v, *n, parts);
                 self.complete(v, touched);
                 return;
             }
@@ -173,9 +220,8 @@ impl State {
                 }
                 if unwinding {
                     x.reruns = x.reruns.saturating_add(1);
-                    // an operator retries, or the undo had an output in memory that is lost
+                    // the undo had an output in memory that is lost
                     x.undo = Undo::NotStarted;
-                    self.ended = None;
                     self.opened(-i32::from(forward_ends));
                 } else {
                     self.opened(i32::from(!forward_ends));
@@ -187,6 +233,7 @@ impl State {
                 x.doubt = false;
                 x.failed = false;
                 self.opened(-i32::from(forward_ends));
+                self.close(|c| matches!(c, Command::Decide { .. }), &Answer::Done);
                 if unwinding {
                     if let Some(x) = self.vertices.get_mut(v as usize) {
                         x.progress = Progress::Completed;
@@ -198,9 +245,12 @@ impl State {
             EntryKind::Failed(failure) | EntryKind::InDoubt(failure) => {
                 x.open = false;
                 x.doubt |= matches!(kind, EntryKind::InDoubt(_));
+                // somebody found out that its effect is not there
+                x.doubt &= !decided;
                 x.failed = true;
                 x.failure = Some(Arc::new(failure.clone()));
                 self.opened(-i32::from(forward_ends));
+                self.close(|c| matches!(c, Command::Decide { .. }), &Answer::Done);
             }
             EntryKind::RetryScheduled { at } => x.retry_at = Some(*at),
             EntryKind::UndoStarted => {
@@ -208,7 +258,6 @@ impl State {
                 x.open = false;
                 x.undo = Undo::Started;
                 x.undo_tries = x.undo_tries.saturating_add(1);
-                self.ended = None;
                 self.opened(-i32::from(forward_ends));
                 return;
             }
@@ -226,7 +275,7 @@ impl State {
             }
             EntryKind::Resolved { .. } => {
                 x.undo = Undo::Resolved;
-                self.ended = None;
+                self.close(|c| matches!(c, Command::Resolve { .. }), &Answer::Done);
             }
             _ => {}
         }
@@ -247,141 +296,5 @@ impl State {
             }
             _ => Vec::new(),
         }
-    }
-
-    /// The rules of the log: which entry may follow in this state.
-    fn allows(&self, vertex: Option<VertexId>, kind: &EntryKind) -> bool {
-        match vertex {
-            Some(v) => self.allows_for_node(v, kind),
-            None => self.allows_for_saga(kind),
-        }
-    }
-
-    fn allows_for_saga(&self, kind: &EntryKind) -> bool {
-        if let EntryKind::Created { .. } = kind {
-            return self.birth.is_none();
-        }
-        if self.birth.is_none() {
-            return false;
-        }
-        match kind {
-            EntryKind::Unwinding(cause) => match self.ended {
-                None => self.unwinding.is_none(),
-                Some(SagaStatus::Completed) => matches!(cause, crate::log::Cause::Rollback { .. }),
-                Some(_) => false,
-            },
-            EntryKind::Ended(status) => {
-                let fits = match status {
-                    SagaStatus::Completed => self.unwinding.is_none() && self.all_completed(),
-                    SagaStatus::RolledBack => self.unwinding.is_some() && self.all_settled(),
-                    SagaStatus::Stuck => self.unwinding.is_some() && !self.all_settled(),
-                    _ => false,
-                };
-                self.ended.is_none() && fits
-            }
-            EntryKind::Paused => self.ended.is_none() && !self.paused,
-            EntryKind::Resumed => self.paused,
-            EntryKind::Parked { .. } => self.ended.is_none() && self.parked.is_none(),
-            EntryKind::Unparked => self.parked.is_some(),
-            EntryKind::Requested { .. }
-            | EntryKind::Refused { .. }
-            | EntryKind::Injected { .. }
-            | EntryKind::Migrated { .. } => true,
-            _ => false,
-        }
-    }
-
-    fn allows_for_node(&self, v: VertexId, kind: &EntryKind) -> bool {
-        let Some(x) = self.vertex(v) else { return false };
-        if self.birth.is_none() {
-            return false;
-        }
-        let stuck = self.ended == Some(SagaStatus::Stuck) && x.undo == Undo::Failed;
-        if self.ended.is_some() && !stuck {
-            return false;
-        }
-        let unwinding = self.unwinding.is_some();
-        let policy = self.policy(v);
-        let action = policy.is_some();
-        let rerun = unwinding
-            && policy.is_some_and(|p| p.undo == UndoKind::Output)
-            && !matches!(x.undo, Undo::Finished | Undo::Resolved)
-            && (x.open || x.doubt);
-        // what an operator has not asked for
-        let own_rerun = rerun && x.undo != Undo::Failed;
-        let fresh = x.progress == Progress::Open && x.waiting == 0;
-        match kind {
-            EntryKind::Started if unwinding => action && fresh && rerun,
-            EntryKind::Started => action && fresh,
-            EntryKind::Succeeded(_) if action => fresh && x.open,
-            EntryKind::Succeeded(_) => {
-                fresh && self.kind(v) == Some(&PlanKind::Value) && !unwinding
-            }
-            EntryKind::Failed(_) if action => fresh && x.open,
-            EntryKind::Failed(_) => fresh && !unwinding,
-            EntryKind::InDoubt(_) => action && fresh && x.open,
-            EntryKind::RetryScheduled { .. } => {
-                action && fresh && x.failed && x.retry_at.is_none() && (!unwinding || own_rerun)
-            }
-            EntryKind::Chosen(_) => {
-                let choice = match (self.kind(v), kind) {
-                    (Some(PlanKind::ForEach { .. }), EntryKind::Chosen(n)) => *n <= MAX_WIDTH,
-                    (Some(PlanKind::Choose(_)), _) => true,
-                    _ => false,
-                };
-                fresh && !unwinding && self.is_gate(v) && choice
-            }
-            EntryKind::Skipped => fresh && !unwinding && action && x.attempts == 0,
-            EntryKind::UndoStarted => {
-                let undoable = policy.is_some_and(|p| match p.undo {
-                    // without an output in the log it may still be in memory
-                    UndoKind::Output => x.progress == Progress::Completed || x.doubt,
-                    UndoKind::MaybeOutput | UndoKind::NoOutput => x.attempts > 0,
-                    UndoKind::Nothing => false,
-                });
-                unwinding && undoable && !matches!(x.undo, Undo::Finished | Undo::Resolved)
-            }
-            EntryKind::UndoFinished | EntryKind::UndoRetryScheduled { .. } => {
-                unwinding && x.undo == Undo::Started
-            }
-            EntryKind::UndoFailed(_) => {
-                unwinding && (x.undo == Undo::Started || own_rerun && fresh)
-            }
-            EntryKind::Resolved { .. } => unwinding && x.undo == Undo::Failed,
-            _ => false,
-        }
-    }
-
-    /// What a node, or the saga, is at the moment: the words of error messages.
-    fn describe(&self, vertex: Option<VertexId>) -> String {
-        let Some(x) = vertex.and_then(|v| self.vertex(v)) else {
-            return match self.birth {
-                None => "not created".to_string(),
-                Some(_) => self.status().to_string(),
-            };
-        };
-        let state = match (x.undo, x.progress) {
-            (Undo::Started, _) => "undo_started",
-            (Undo::Scheduled(_), _) => "undo_retry_scheduled",
-            (Undo::Finished, _) => "undo_finished",
-            (Undo::Failed, _) => "undo_failed",
-            (Undo::Resolved, _) => "resolved",
-            (Undo::NotStarted, Progress::Completed) => "succeeded",
-            (Undo::NotStarted, Progress::Skipped) => "skipped",
-            (Undo::NotStarted, Progress::Open) if x.open => "started",
-            (Undo::NotStarted, Progress::Open) if x.retry_at.is_some() => "retry_scheduled",
-            (Undo::NotStarted, Progress::Open) if x.failed && x.doubt => "in_doubt",
-            (Undo::NotStarted, Progress::Open) if x.failed => "failed",
-            (Undo::NotStarted, Progress::Open) => "never_started",
-        };
-        match self.ended {
-            Some(status) => format!("{state} (saga {status})"),
-            None => state.to_string(),
-        }
-    }
-
-    /// The last failure of a vertex.
-    pub(super) fn failure(&self, v: VertexId) -> Option<&Arc<Failure>> {
-        self.vertex(v)?.failure.as_ref()
     }
 }

@@ -85,7 +85,7 @@ pub enum Event {
         /// For what.
         command: Command,
     },
-    /// The saga must not go on before a human has looked at it.
+    /// The saga must wait for a human: it goes on only when it is unparked.
     Park {
         /// Why.
         reason: String,

@@ -48,12 +48,23 @@ impl Machine {
             return;
         }
         let retryable = x.failure.as_ref().is_some_and(|failure| failure.retryable);
-        let attempts = x.attempts;
+        let (attempts, doubt) = (x.attempts, x.doubt);
+        let tries = attempts.saturating_sub(x.tries_from);
         match self.state.policy(v) {
-            Some(policy) if retryable && policy.retry.allows_after(attempts) => {
-                let delay = policy.retry.delay_after(attempts, self.dice(v, 0, attempts));
+            Some(policy) if retryable && policy.retry.allows_after(tries) => {
+                let delay = policy.retry.delay_after(tries, self.dice(v, 0, attempts));
                 self.emit(Some(v), EntryKind::RetryScheduled { at: self.now.after(delay) });
             }
+            _ if self.state.pivot() == Some(v) && doubt => {
+                let node = self.state.path(v);
+                let last = self.state.failure(v).map(|f| f.message.as_str()).unwrap_or_default();
+                let reason = format!(
+                    "nobody knows whether the pivot `{node}` took effect: {last}; find out and decide"
+                );
+                self.emit(None, EntryKind::Parked { reason });
+            }
+            // there is no way back: the saga is stuck when nothing else is left to do
+            _ if self.state.past_pivot() => {}
             _ => {
                 let node = self.state.path(v);
                 self.emit(None, EntryKind::Unwinding(Cause::Failed { node }));

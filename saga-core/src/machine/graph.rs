@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::state::{Frame, Need, Part, Progress, State, Undo, Vertex, VertexId};
+use super::state::{Frame, Need, Part, Parts, Progress, State, Undo, Vertex, VertexId};
 use crate::dag::{Plan, PlanKind};
 
 impl State {
@@ -15,8 +15,17 @@ impl State {
 
     /// The frames that a node holds, once it has chosen.
     pub fn parts(&self, node: VertexId) -> Option<std::ops::Range<u32>> {
-        let (first, count) = self.vertex(self.gate(node)?)?.parts?;
-        Some(first..first + count)
+        let parts = self.vertex(self.gate(node)?)?.parts?;
+        Some(parts.first..parts.first + parts.count)
+    }
+
+    /// The frames behind a gate, if it is open.
+    fn frames_behind(&self, gate: VertexId) -> &[Frame] {
+        let parts = self.vertex(gate).and_then(|x| x.parts);
+        let frames = parts.and_then(|Parts { first, count, .. }| {
+            self.frames.get(first as usize..first as usize + count as usize)
+        });
+        frames.unwrap_or_default()
     }
 
     /// Calls `each` for every vertex that waits for this one.
@@ -24,9 +33,8 @@ impl State {
         let Some((frame, node, gate)) = self.place(v) else { return };
         let Some(f) = self.frames.get(frame as usize) else { return };
         if gate {
-            let (first, count) = self.vertex(v).and_then(|x| x.parts).unwrap_or((0, 0));
             let mut empty = true;
-            for part in (first..first + count).filter_map(|p| self.frames.get(p as usize)) {
+            for part in self.frames_behind(v) {
                 empty &= part.plan.roots().is_empty();
                 part.plan.roots().iter().for_each(|root| each(part.base + root));
             }
@@ -51,9 +59,8 @@ impl State {
         if !is_gate && let Some(gate) = f.plan.gate_of(node) {
             let gate = f.base + gate;
             // a gate that is not open yet has no parts: then the node stands right behind it
-            let (first, count) = self.vertex(gate).and_then(|x| x.parts).unwrap_or((0, 0));
             let mut empty = true;
-            for part in (first..first + count).filter_map(|p| self.frames.get(p as usize)) {
+            for part in self.frames_behind(gate) {
                 empty &= part.plan.leaves().is_empty();
                 part.plan.leaves().iter().for_each(|leaf| each(part.base + leaf));
             }
@@ -87,7 +94,8 @@ impl State {
         }
         self.incomplete += plan.vertices();
         let rank = self.rank(holder, part);
-        self.frames.push(Frame { plan, base, holder, part, rank });
+        let incomplete = plan.vertices();
+        self.frames.push(Frame { plan, base, holder, part, rank, incomplete });
     }
 
     fn rank(&self, holder: Option<VertexId>, part: Part) -> Arc<[u32]> {
@@ -113,7 +121,11 @@ impl State {
                 self.incomplete = self.incomplete.saturating_sub(1);
             }
             let mut succs = Vec::new();
-            self.for_succs(v, |succ| succs.push(succ));
+            match self.limit(v) {
+                Some(limit) => (0..limit).for_each(|_| self.release(v, &mut succs)),
+                None => self.for_succs(v, |succ| succs.push(succ)),
+            }
+            self.leave_frame(v, &mut succs);
             self.walked += succs.len() as u64;
             for succ in succs {
                 let Some(x) = self.vertices.get_mut(succ as usize) else { continue };
@@ -130,7 +142,7 @@ impl State {
                     self.collected.push(succ);
                     done.push(succ);
                 } else if gate && let Some(PlanKind::Subsaga(plan)) = self.kind(succ).cloned() {
-                    self.open_gate(succ, vec![(plan, Part::Whole)]);
+                    self.open_gate(succ, 0, vec![(plan, Part::Whole)]);
                     done.push(succ);
                 } else {
                     touched.push(succ);
@@ -139,8 +151,47 @@ impl State {
         }
     }
 
+    /// How many of the instances behind this gate may run at once, if not all of them.
+    fn limit(&self, v: VertexId) -> Option<u32> {
+        match self.kind(v)? {
+            PlanKind::ForEach { concurrency: Some(n), body } if !body.roots().is_empty() => {
+                let parts = self.vertex(v)?.parts?;
+                Some((*n).max(1)).filter(|n| *n < parts.count)
+            }
+            _ => None,
+        }
+    }
+
+    /// Lets the next instance behind this gate run, if there is one: adds where it begins.
+    fn release(&mut self, gate: VertexId, begins: &mut Vec<VertexId>) {
+        let Some(parts) = self.vertices.get_mut(gate as usize).and_then(|x| x.parts.as_mut())
+        else {
+            return;
+        };
+        if parts.released < parts.count {
+            let next = parts.first + parts.released;
+            parts.released += 1;
+            if let Some(f) = self.frames.get(next as usize) {
+                begins.extend(f.plan.roots().iter().map(|root| f.base + root));
+            }
+        }
+    }
+
+    /// A vertex has completed. With the last one of an instance its place goes to the next one.
+    fn leave_frame(&mut self, v: VertexId, begins: &mut Vec<VertexId>) {
+        let frame = self.vertex(v).map_or(0, |x| x.frame);
+        let Some(f) = self.frames.get_mut(frame as usize) else { return };
+        f.incomplete = f.incomplete.saturating_sub(1);
+        if f.incomplete == 0
+            && let Some(gate) = f.holder.and_then(|holder| self.gate(holder))
+            && self.limit(gate).is_some()
+        {
+            self.release(gate, begins);
+        }
+    }
+
     /// Opens the frames behind a gate. The gate itself is completed by the caller.
-    pub(super) fn open_gate(&mut self, gate: VertexId, parts: Vec<(Arc<Plan>, Part)>) {
+    pub(super) fn open_gate(&mut self, gate: VertexId, chosen: u64, parts: Vec<(Arc<Plan>, Part)>) {
         let Some((frame, node, _)) = self.place(gate) else { return };
         let Some(f) = self.frames.get(frame as usize) else { return };
         let holder = f.base + node;
@@ -151,7 +202,7 @@ impl State {
             self.open_frame(plan.clone(), Some(holder), *part);
         }
         if let Some(x) = self.vertices.get_mut(gate as usize) {
-            x.parts = Some((first, parts.len() as u32));
+            x.parts = Some(Parts { first, count: parts.len() as u32, released: 0, chosen });
         }
         if let Some(x) = self.vertices.get_mut(holder as usize) {
             x.waiting = leaves.max(1);

@@ -15,18 +15,23 @@ mod apply;
 mod event;
 mod forward;
 mod graph;
+mod legal;
+mod operators;
 mod order;
 mod path;
 mod recover;
 mod report;
+mod requests;
+mod start;
 mod state;
+mod time;
 mod unwind;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::dag::Plan;
-use crate::log::{Entry, EntryKind, Failure, FailureKind, SagaStatus, Timestamp};
+use crate::log::{Answer, Command, Entry, EntryKind, SagaStatus, Timestamp, Uuid};
 
 use order::Turn;
 
@@ -67,6 +72,18 @@ pub struct Machine {
     batch: Vec<Entry>,
     /// Calls that wait for the append.
     held: Vec<Effect>,
+    /// Effects of this turn that don't.
+    said: Vec<Effect>,
+    /// Nodes that wait for a slot, and where they stood in line.
+    wanting: BTreeMap<VertexId, Turn>,
+    /// Slots that were granted, for calls that have not been begun.
+    granted: VecDeque<VertexId>,
+    /// What operators ask and this process has not looked at.
+    requests: VecDeque<(Uuid, String, Command)>,
+    /// Requests that are in the log and not answered.
+    asked: BTreeSet<Uuid>,
+    /// Answers of this turn that are not in the log.
+    answers: Vec<(Uuid, Answer)>,
     appending: bool,
     draining: bool,
     finished: bool,
@@ -82,6 +99,7 @@ impl Machine {
     }
 
     fn with_state(state: State, config: Config, epoch: u64) -> Self {
+        let asked = state.open.iter().map(|asked| asked.id).collect();
         Self {
             state,
             config,
@@ -97,6 +115,12 @@ impl Machine {
             touched: Vec::new(),
             batch: Vec::new(),
             held: Vec::new(),
+            said: Vec::new(),
+            wanting: BTreeMap::new(),
+            granted: VecDeque::new(),
+            requests: VecDeque::new(),
+            asked,
+            answers: Vec::new(),
             appending: false,
             draining: false,
             finished: false,
@@ -119,14 +143,6 @@ impl Machine {
     /// What the saga is doing.
     pub fn status(&self) -> SagaStatus {
         self.state.status()
-    }
-
-    /// When a saga that only waits wants to go on.
-    pub fn wake_at(&self) -> Option<Timestamp> {
-        let timer = self.timers.first().map(|(at, _)| *at);
-        // not if the last of them came back by itself
-        let abandon = self.abandon_at.filter(|_| self.status() == SagaStatus::Failed);
-        [timer, abandon].into_iter().flatten().min()
     }
 
     /// Takes one event at this time, and says what is to be done about it.
@@ -179,19 +195,21 @@ impl Machine {
                 while let Some(event) = self.inbox.pop_front() {
                     self.take(event);
                 }
+                self.follow_up();
                 // after the inbox: a call that has ended by itself is not dropped
                 self.pass_time(effects);
             }
             if let Some(v) = self.touched.pop() {
                 self.work += 1;
                 self.decide(v, effects);
-            } else if !self.evaluating.is_empty() || !self.start_next() {
+            } else if !self.evaluating.is_empty() || !(self.hear_next() || self.start_next()) {
                 break;
             }
         }
         if self.evaluating.is_empty() {
             self.end_if_done();
         }
+        effects.append(&mut self.said);
         if let Some(why) = self.broken.take() {
             self.abort(effects, Finish::Broken(why));
             return;
@@ -202,19 +220,15 @@ impl Machine {
         if !self.batch.is_empty() {
             self.appending = true;
             let entries = std::mem::take(&mut self.batch);
-            effects.push(Effect::Append { entries, answers: Vec::new() });
+            effects.push(Effect::Append { entries, answers: self.take_answers() });
             return;
         }
-        match self.state.ended {
-            Some(status) if self.in_flight.is_empty() => {
-                self.finish(effects, Finish::Ended(status));
-                return;
-            }
-            _ if self.draining && self.in_flight.is_empty() => {
-                self.finish(effects, Finish::Drained);
-                return;
-            }
-            _ => {}
+        effects.extend(self.answers.drain(..).map(|(id, answer)| Effect::Answer(id, answer)));
+        if self.in_flight.is_empty()
+            && let Some(finish) = self.stands_still()
+        {
+            self.finish(effects, finish);
+            return;
         }
         if let Some(at) = self.wake_at()
             && self.woken != Some(at)
@@ -222,6 +236,17 @@ impl Machine {
             self.woken = Some(at);
             effects.push(Effect::WakeAt(at));
         }
+    }
+
+    /// Why there is nothing left to do once no call is in flight, if so.
+    fn stands_still(&self) -> Option<Finish> {
+        if let Some(status) = self.state.ended {
+            return Some(Finish::Ended(status));
+        }
+        if let Some(reason) = self.state.parked.clone() {
+            return Some(Finish::Parked { reason });
+        }
+        self.draining.then_some(Finish::Drained)
     }
 
     fn finish(&mut self, effects: &mut Vec<Effect>, finish: Finish) {
@@ -234,8 +259,13 @@ impl Machine {
         for held in std::mem::take(&mut self.held) {
             if let Effect::RunAction(call) | Effect::RunUndo(call) = held {
                 self.in_flight.remove(&call.vertex);
+                if self.config.slots {
+                    effects.push(Effect::FreeSlot(call.vertex));
+                }
             }
         }
+        self.free_slots();
+        effects.append(&mut self.said);
         effects.extend(self.in_flight.keys().map(|v| Effect::DropCall(*v)));
         self.finish(effects, finish);
     }
@@ -248,40 +278,17 @@ impl Machine {
             Event::UndoDone { vertex, result } => self.undo_done(vertex, result),
             Event::Tick => self.woken = None,
             Event::Drain => self.draining = true,
+            Event::SlotGranted { vertex } => self.granted.push_back(vertex),
+            Event::Operator { id, by, command } => self.requests.push_back((id, by, command)),
+            Event::Park { reason } => {
+                if self.state.allows(None, &EntryKind::Parked { reason: String::new() }) {
+                    self.emit(None, EntryKind::Parked { reason });
+                }
+            }
             Event::Appended
             | Event::AppendFailed
             | Event::Chosen { .. }
-            | Event::Computed { .. }
-            | Event::SlotGranted { .. }
-            | Event::Park { .. }
-            | Event::Operator { .. } => {}
-        }
-    }
-
-    fn forward_in_flight(&self) -> bool {
-        self.in_flight.values().any(|call| *call == InFlight::Forward)
-    }
-
-    /// Timers that are due, and calls whose time is up.
-    fn pass_time(&mut self, effects: &mut Vec<Effect>) {
-        while let Some(&(at, v)) = self.timers.first() {
-            if at > self.now {
-                break;
-            }
-            self.timers.pop_first();
-            self.touched.push(v);
-        }
-        if self.abandon_at.is_some_and(|at| at <= self.now) {
-            self.abandon_at = None;
-            let forward = self.in_flight.iter().filter(|(_, call)| **call == InFlight::Forward);
-            for v in forward.map(|(v, _)| *v).collect::<Vec<_>>() {
-                effects.push(Effect::DropCall(v));
-                self.in_flight.remove(&v);
-                let after = self.config.abandon_after;
-                let why =
-                    format!("still running {after:?} after the saga began to unwind; dropped");
-                self.emit(Some(v), EntryKind::InDoubt(Failure::new(FailureKind::Cancelled, why)));
-            }
+            | Event::Computed { .. } => {}
         }
     }
 
@@ -298,39 +305,8 @@ impl Machine {
         }
     }
 
-    /// Starts the first candidate, if there is one and room for it.
-    fn start_next(&mut self) -> bool {
-        if !self.has_room() || self.draining || self.state.paused || self.broken.is_some() {
-            return false;
-        }
-        let Some((_, v)) = self.candidates.pop_first() else { return false };
-        if self.state.unwinding.is_none() {
-            self.start_action(v, InFlight::Forward);
-        } else {
-            self.start_unwinding(v);
-        }
-        true
-    }
-
-    fn has_room(&self) -> bool {
-        let Some(max) = self.config.max_concurrency else { return true };
-        // one at a time goes back in exact reverse: an undo that waits for its next try keeps its turn
-        let exact = max <= 1 && self.state.unwinding.is_some();
-        let waiting = if exact { self.timers.len() } else { 0 };
-        self.in_flight.len() + waiting < max.max(1)
-    }
-
-    fn line_up(&mut self, v: VertexId, turn: Option<Turn>) {
-        self.candidates.extend(turn.map(|turn| (turn, v)));
-    }
-
-    fn start_action(&mut self, v: VertexId, call: InFlight) {
-        let seq = self.state.next_seq;
-        self.emit(Some(v), EntryKind::Started);
-        self.in_flight.insert(v, call);
-        let attempt = self.state.vertex(v).map_or(1, |x| x.attempts);
-        let unwinding = call == InFlight::Rerun;
-        self.held.push(Effect::RunAction(Call { vertex: v, attempt, seq, unwinding, repeat: 1 }));
+    fn forward_in_flight(&self) -> bool {
+        self.in_flight.values().any(|call| *call == InFlight::Forward)
     }
 
     fn end_if_done(&mut self) {
@@ -338,18 +314,19 @@ impl Machine {
         if ended || self.state.birth.is_none() || self.broken.is_some() {
             return;
         }
-        if self.state.unwinding.is_none() {
-            if self.state.all_completed() {
-                self.emit(None, EntryKind::Ended(SagaStatus::Completed));
-            }
-            return;
-        }
-        if self.state.all_settled() {
-            self.emit(None, EntryKind::Ended(SagaStatus::RolledBack));
-        } else if self.in_flight.is_empty() && self.candidates.is_empty() && self.timers.is_empty()
-        {
-            self.emit(None, EntryKind::Ended(SagaStatus::Stuck));
-        }
+        let idle = self.in_flight.is_empty()
+            && self.candidates.is_empty()
+            && self.wanting.is_empty()
+            && self.timers.is_empty();
+        let status = match self.state.unwinding {
+            None if self.state.all_completed() => SagaStatus::Completed,
+            Some(_) if self.state.all_settled() => SagaStatus::RolledBack,
+            // an undo failed for good; or a node did behind the pivot, where there is no way back
+            Some(_) if idle => SagaStatus::Stuck,
+            None if idle && self.state.past_pivot() => SagaStatus::Stuck,
+            _ => return,
+        };
+        self.emit(None, EntryKind::Ended(status));
     }
 
     /// Writes an entry into the batch, and lets the state follow it.
@@ -362,35 +339,17 @@ impl Machine {
             self.broken = Some(illegal.to_string());
             return;
         }
-        let attempt = v.and_then(|v| self.state.vertex(v)).map_or(0, |x| match kind {
-            EntryKind::UndoStarted
-            | EntryKind::UndoFinished
-            | EntryKind::UndoFailed(_)
-            | EntryKind::UndoRetryScheduled { .. } => x.undo_tries,
-            _ => x.attempts,
-        });
+        let attempt = self.state.attempt(v, &kind);
         if let EntryKind::Unwinding(_) = kind {
             self.candidates.clear();
             self.timers.clear();
             self.evaluating.clear();
+            self.free_slots();
             if self.forward_in_flight() {
                 self.held.push(Effect::SignalCancel);
             }
         }
         let node = v.map(|v| self.state.path(v));
         self.batch.push(Entry { seq, epoch: self.epoch, at: self.now, node, attempt, kind });
-    }
-
-    /// A number that is the same wherever this try of this call is made.
-    fn dice(&self, v: VertexId, direction: u8, attempt: u32) -> u64 {
-        let birth = self.state.birth.unwrap_or_default();
-        let bytes = birth.as_bytes().iter().copied();
-        let bytes = bytes.chain(v.to_le_bytes()).chain([direction]).chain(attempt.to_le_bytes());
-        // FNV-1a, then a finalizer that spreads the last bytes over all bits (splitmix64)
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
     }
 }

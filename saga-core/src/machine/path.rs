@@ -1,6 +1,6 @@
 //! Node paths: which vertex is meant by which words.
 
-use super::state::{Frame, Part, State, VertexId};
+use super::state::{Frame, Part, Parts, State, VertexId};
 use crate::log::NodePath;
 
 impl State {
@@ -76,7 +76,7 @@ impl State {
     }
 
     fn part(&self, holder: VertexId, part: Part) -> Option<&Frame> {
-        let (first, count) = self.vertex(self.gate(holder)?)?.parts?;
+        let Parts { first, count, .. } = self.vertex(self.gate(holder)?)?.parts?;
         let offset = match part {
             Part::Instance(i) => i,
             Part::Whole | Part::Arm(_) => 0,

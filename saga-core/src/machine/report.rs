@@ -18,6 +18,8 @@ pub struct NodeState {
     /// True if an effect may be there without an output: nobody knows how the action ended, or it
     /// failed and so did the undo that cleans up after it.
     pub in_doubt: bool,
+    /// True if its undo failed and a human took care of its effect: there may be a residue.
+    pub resolved: bool,
     /// True if its action declares an undo.
     pub has_undo: bool,
     /// How often its action was started.
@@ -84,6 +86,7 @@ impl State {
             path: self.path(v),
             has_undo: self.policy(v).is_some_and(|p| p.undo != UndoKind::Nothing),
             state,
+            resolved: x.undo == Undo::Resolved,
             in_doubt,
             attempts: x.attempts,
             failure,

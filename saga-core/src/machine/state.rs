@@ -3,10 +3,12 @@
 //! [`State::apply`] is the only way in which a state changes, live and in recovery alike. So the state
 //! after a crash is the state before it, for every prefix of every log.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::requests::{Asked, Faults};
 use crate::dag::{Plan, PlanKind, Policy, UndoKind};
-use crate::log::{Cause, EntryKind, Failure, NodePath, SagaStatus, Timestamp, Uuid};
+use crate::log::{Answer, Cause, EntryKind, Failure, NodePath, SagaStatus, Timestamp, Uuid};
 
 /// A vertex of the run: a node, or the gate of a node that holds others. The vertices of one frame are
 /// next to each other, in the order of its plan.
@@ -25,6 +27,8 @@ pub struct Frame {
     pub part: Part,
     /// Its place in the order of declaration (see [`order`](super::order)).
     pub(super) rank: Arc<[u32]>,
+    /// How many of its vertices have not completed.
+    pub(super) incomplete: u32,
 }
 
 /// Which part of its holder a frame is.
@@ -65,6 +69,18 @@ pub(super) enum Need {
     Rerun,
 }
 
+/// What stands behind a gate that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// The first frame.
+    pub(super) first: u32,
+    pub(super) count: u32,
+    /// How many of them may run: a `for` can have a limit.
+    pub(super) released: u32,
+    /// What was chosen: the width, or the arm.
+    pub(super) chosen: u64,
+}
+
 /// What the log says about one vertex.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vertex {
@@ -74,7 +90,9 @@ pub struct Vertex {
     pub(super) progress: Progress,
     /// How often the action was started.
     pub(super) attempts: u32,
-    /// How often of these while unwinding.
+    /// How many of them came before an operator said to try again: retries are counted anew.
+    pub(super) tries_from: u32,
+    /// How often while unwinding, since an operator last said to try again.
     pub(super) reruns: u32,
     /// The entry of the first start: undo goes back in this order.
     pub(super) first_start: u64,
@@ -89,12 +107,14 @@ pub struct Vertex {
     pub(super) retry_at: Option<Timestamp>,
     pub(super) undo: Undo,
     pub(super) undo_tries: u32,
+    /// How many of them came before an operator said to try again.
+    pub(super) undo_from: u32,
     pub(super) undo_failure: Option<Arc<Failure>>,
     /// How many successors are not settled, while unwinding.
     pub(super) unsettled: u32,
     pub(super) settled: bool,
     /// For a gate: its frames, once it is open.
-    pub(super) parts: Option<(u32, u32)>,
+    pub(super) parts: Option<Parts>,
 }
 
 /// An entry that cannot follow on the ones before it.
@@ -123,7 +143,15 @@ pub struct State {
     pub(super) unwinding: Option<Cause>,
     pub(super) ended: Option<SagaStatus>,
     pub(super) paused: bool,
+    /// How many nodes or undos may start although the saga is paused.
+    pub(super) steps: u32,
     pub(super) parked: Option<String>,
+    /// Requests that have not had their effect yet.
+    pub(super) open: Vec<Asked>,
+    /// What became of the others.
+    pub(super) answers: BTreeMap<Uuid, Answer>,
+    /// What tests have put into nodes, which need not exist yet.
+    pub(super) faults: BTreeMap<NodePath, Faults>,
     /// Vertices that have not completed.
     pub(super) incomplete: u32,
     /// Vertices that are not settled, while unwinding.
@@ -147,7 +175,11 @@ impl State {
             unwinding: None,
             ended: None,
             paused: false,
+            steps: 0,
             parked: None,
+            open: Vec::new(),
+            answers: BTreeMap::new(),
+            faults: BTreeMap::new(),
             incomplete: 0,
             unsettled: 0,
             forward_open: 0,
@@ -171,6 +203,41 @@ impl State {
     /// Why it unwinds, if it does.
     pub fn cause(&self) -> Option<&Cause> {
         self.unwinding.as_ref()
+    }
+
+    /// True while no node and no undo starts by itself.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Why it waits for a human, if it does.
+    pub fn parked(&self) -> Option<&str> {
+        self.parked.as_deref()
+    }
+
+    /// True once the pivot has succeeded: the saga can only go forward.
+    pub fn past_pivot(&self) -> bool {
+        self.pivot_vertex().is_some_and(|x| x.progress == Progress::Completed)
+    }
+
+    /// True while nobody knows whether the pivot takes effect: the saga must not unwind.
+    pub(super) fn pivot_is_busy(&self) -> bool {
+        self.pivot_vertex().is_some_and(|x| x.progress == Progress::Open && (x.open || x.doubt))
+    }
+
+    /// The point of no return. It stands in the outermost frame, whose vertices come first.
+    pub(super) fn pivot(&self) -> Option<VertexId> {
+        self.frames.first()?.plan.pivot()
+    }
+
+    fn pivot_vertex(&self) -> Option<&Vertex> {
+        self.vertex(self.pivot()?)
+    }
+
+    /// What was chosen at each gate of a `for` (its width) and of a choice (the arm) that is open.
+    pub fn chosen(&self) -> impl Iterator<Item = (VertexId, u64)> {
+        let gates = (0..).zip(&self.vertices).filter_map(|(v, x)| Some((v, x.parts?.chosen)));
+        gates.filter(|(v, _)| !matches!(self.kind(*v), Some(PlanKind::Subsaga(_))))
     }
 
     /// The random id of this run, once it is created.
@@ -271,6 +338,7 @@ impl Vertex {
             waiting,
             progress: Progress::Open,
             attempts: 0,
+            tries_from: 0,
             reruns: 0,
             first_start: 0,
             open: false,
@@ -280,6 +348,7 @@ impl Vertex {
             retry_at: None,
             undo: Undo::NotStarted,
             undo_tries: 0,
+            undo_from: 0,
             undo_failure: None,
             unsettled: 0,
             settled: false,

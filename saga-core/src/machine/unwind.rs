@@ -1,7 +1,7 @@
 //! Going back: which nodes need something, in which order, and what.
 
 use super::state::{Need, Undo, VertexId};
-use super::{Call, Effect, InFlight, Machine};
+use super::{InFlight, Machine};
 use crate::dag::UndoKind;
 use crate::log::{EntryKind, Failure, FailureKind};
 
@@ -12,7 +12,7 @@ impl Machine {
             return;
         }
         let (open, unsettled, undo) = (x.open, x.unsettled, x.undo);
-        match self.need(v) {
+        match self.need_now(v) {
             // cut off by the death of its process, and there is no undo: whatever it did stays
             Need::Nothing if open => {
                 let why = Failure::new(FailureKind::Cancelled, "the process ended during the call");
@@ -31,7 +31,7 @@ impl Machine {
     }
 
     /// The table of undo contracts in README.md, with what this process has in memory.
-    fn need(&self, v: VertexId) -> Need {
+    pub(super) fn need_now(&self, v: VertexId) -> Need {
         match self.state.need(v) {
             Need::Rerun if self.kept.contains(&v) => Need::Undo,
             need => need,
@@ -68,21 +68,6 @@ impl Machine {
         }
     }
 
-    pub(super) fn start_unwinding(&mut self, v: VertexId) {
-        match self.need(v) {
-            Need::Nothing => {}
-            Need::Rerun => self.start_action(v, InFlight::Rerun),
-            Need::Undo => {
-                let seq = self.state.next_seq;
-                self.emit(Some(v), EntryKind::UndoStarted);
-                self.in_flight.insert(v, InFlight::Undo);
-                let attempt = self.state.vertex(v).map_or(1, |x| x.undo_tries);
-                let call = Call { vertex: v, attempt, seq, unwinding: true, repeat: 1 };
-                self.held.push(Effect::RunUndo(call));
-            }
-        }
-    }
-
     pub(super) fn undo_done(&mut self, v: VertexId, result: Result<(), Failure>) {
         if self.in_flight.get(&v) != Some(&InFlight::Undo) {
             return;
@@ -92,12 +77,15 @@ impl Machine {
             self.emit(Some(v), EntryKind::UndoFinished);
             return;
         };
-        let tries = self.state.vertex(v).map_or(1, |x| x.undo_tries);
+        let (tries, all) = self
+            .state
+            .vertex(v)
+            .map_or((1, 1), |x| (x.undo_tries.saturating_sub(x.undo_from), x.undo_tries));
         let retry = self.state.policy(v).map(|policy| policy.undo_retry);
         let retry = retry.filter(|retry| failure.retryable && retry.allows_after(tries));
         let kind = match retry {
             Some(retry) => {
-                let delay = retry.delay_after(tries, self.dice(v, 2, tries));
+                let delay = retry.delay_after(tries, self.dice(v, 2, all));
                 EntryKind::UndoRetryScheduled { at: self.now.after(delay), failure }
             }
             None => EntryKind::UndoFailed(failure),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use saga_core::dag::Plan;
 use saga_core::log::{
-    ActionState, Entry, Failure, FailureKind, Payload, SagaStatus, Timestamp, Uuid,
+    ActionState, Answer, Command, Entry, Failure, FailureKind, Payload, SagaStatus, Timestamp, Uuid,
 };
 use saga_core::machine::{ActionResult, Call, Config, Effect, Event, Finish, Machine, NodeState};
 
@@ -21,6 +21,11 @@ pub struct Bench {
     pub wake: Option<Timestamp>,
     /// Other effects, in words.
     pub said: Vec<String>,
+    /// The answer to each request.
+    pub answers: HashMap<Uuid, Answer>,
+    /// Which nodes wait for a slot, in the order in which they asked.
+    pub wanting: Vec<String>,
+    requests: u128,
     calls: Vec<(String, Call)>,
     /// What a gate is told; 0 where nothing is said.
     choices: HashMap<String, u64>,
@@ -62,6 +67,9 @@ impl Bench {
             appends: 0,
             wake: None,
             said: Vec::new(),
+            answers: HashMap::new(),
+            wanting: Vec::new(),
+            requests: 0,
             calls: Vec::new(),
             choices: choices.iter().map(|(path, n)| (path.to_string(), *n)).collect(),
             epoch: 1,
@@ -86,7 +94,41 @@ impl Bench {
         (self.finish, self.wake, self.appends) = (None, None, 0);
         self.calls.clear();
         self.said.clear();
+        self.wanting.clear();
         self.feed([Event::Recovered]);
+    }
+
+    /// It died, and another one takes the saga over for this request.
+    pub fn claimed_for(&mut self, command: Command) -> Answer {
+        self.epoch += 1;
+        self.machine =
+            Machine::recover(self.plan.clone(), self.config, self.epoch, &self.log).unwrap();
+        (self.finish, self.wake) = (None, None);
+        self.calls.clear();
+        let (id, event) = self.request(command);
+        self.feed([Event::Recovered, event]);
+        self.answers.get(&id).cloned().expect("an answer")
+    }
+
+    pub fn request(&mut self, command: Command) -> (Uuid, Event) {
+        self.requests += 1;
+        let id = Uuid::from_u128(1000 + self.requests);
+        (id, Event::Operator { id, by: "me".into(), command })
+    }
+
+    /// An operator asks; returns the answer, if it does not have to wait for it.
+    pub fn asks(&mut self, command: Command) -> Option<Answer> {
+        let (id, event) = self.request(command);
+        self.feed([event]);
+        self.answers.get(&id).cloned()
+    }
+
+    /// The node is given the slot that it waits for.
+    pub fn grants(&mut self, node: &str) {
+        let i = self.wanting.iter().position(|n| n == node).expect("wants no slot");
+        self.wanting.remove(i);
+        let vertex = self.machine.state().resolve(node).unwrap();
+        self.feed([Event::SlotGranted { vertex }]);
     }
 
     /// It dies now.
@@ -100,8 +142,11 @@ impl Bench {
         loop {
             for effect in effects {
                 match effect {
-                    Effect::Append { entries: batch, .. } => {
+                    Effect::Append { entries: batch, answers } => {
                         self.appends += 1;
+                        for (id, answer) in answers {
+                            self.answered(id, answer);
+                        }
                         self.log.extend(batch);
                         events.push(Event::Appended);
                     }
@@ -122,7 +167,13 @@ impl Bench {
                         let value = Ok(Payload::from(&b"value"[..]));
                         events.push(Event::Computed { vertex, value });
                     }
-                    Effect::Answer(..) | Effect::WantSlot(_) | Effect::FreeSlot(_) => {}
+                    Effect::Answer(id, answer) => self.answered(id, answer),
+                    Effect::WantSlot(vertex) => self.wanting.push(self.path(vertex)),
+                    Effect::FreeSlot(vertex) => {
+                        let path = self.path(vertex);
+                        self.wanting.retain(|node| *node != path);
+                        self.said.push(format!("free {path}"));
+                    }
                     Effect::SignalCancel => self.said.push("cancel".into()),
                     Effect::DropCall(vertex) => {
                         self.calls.retain(|(_, call)| call.vertex != vertex);
@@ -137,6 +188,10 @@ impl Bench {
             }
             effects = self.machine.step_all(self.now, std::mem::take(&mut events));
         }
+    }
+
+    fn answered(&mut self, id: Uuid, answer: Answer) {
+        assert_eq!(self.answers.insert(id, answer), None, "answered twice");
     }
 
     fn path(&self, v: u32) -> String {

@@ -32,15 +32,47 @@ fn only_an_operator_goes_on_with_a_failed_undo() {
     saga.fails("redo n");
     saga.ended(Stuck);
     let last = saga.log.last().unwrap().clone();
-    let then = |kind: EntryKind, node: &str| {
-        let next = Entry { kind, node: Some(node.into()), seq: last.seq + 1, ..last.clone() };
-        let log = saga.log.iter().cloned().chain([next]).collect::<Vec<_>>();
+    let then = |kinds: &[(&str, EntryKind)]| {
+        let mut log = saga.log.clone();
+        for (seq, (node, kind)) in (last.seq + 1..).zip(kinds) {
+            let node = Some(*node).filter(|node| !node.is_empty()).map(Into::into);
+            let attempt = match kind {
+                EntryKind::Started => 4,
+                EntryKind::Resolved { .. } => 3,
+                _ => 0,
+            };
+            log.push(Entry { kind: kind.clone(), node, seq, attempt, ..last.clone() });
+        }
         State::fold(saga.plan.clone(), &log)
     };
-    assert!(then(EntryKind::RetryScheduled { at: last.at }, "n").is_err());
-    assert!(then(EntryKind::UndoFailed(failure(false)), "n").is_err());
-    assert!(then(EntryKind::Started, "other").is_err());
-    assert_eq!(then(EntryKind::Started, "n").unwrap().status(), RollingBack);
-    let resolved = EntryKind::Resolved { by: "me".into(), note: "by hand".into() };
-    assert_eq!(then(resolved, "n").unwrap().status(), RollingBack);
+    let asked =
+        |command| ("", EntryKind::Requested { id: Uuid::from_u128(1), by: "me".into(), command });
+    let retry = asked(Command::RetryUndo { node: "n".into() });
+    let resolve = asked(Command::Resolve { node: "n".into(), note: "by hand".into() });
+    let resolved = ("n", EntryKind::Resolved { by: "me".into(), note: "by hand".into() });
+    let started = ("n", EntryKind::Started);
+    for illegal in [
+        vec![("n", EntryKind::RetryScheduled { at: last.at })],
+        vec![("n", EntryKind::UndoFailed(failure(false)))],
+        vec![started.clone()],
+        vec![resolved.clone()],
+        vec![asked(Command::RetryUndo { node: "other".into() })],
+        vec![resolve.clone(), started.clone()],
+        vec![retry.clone(), resolved.clone()],
+        vec![retry.clone(), retry.clone()],
+    ] {
+        assert!(then(&illegal).is_err(), "{illegal:?}");
+    }
+    assert_eq!(then(&[retry, started]).unwrap().status(), RollingBack);
+    assert_eq!(then(&[resolve, resolved]).unwrap().status(), RollingBack);
+}
+
+#[test]
+fn an_attempt_is_counted_as_the_log_has_it() {
+    let mut saga = Bench::new(chain(actions(2, Output)));
+    saga.ok(&["do n0"]);
+    let mut log = saga.log.clone();
+    log[3].attempt = 2;
+    let why = State::fold(saga.plan, &log).unwrap_err().to_string();
+    assert_eq!(why, "entry 4: attempt 2 where 1 should be");
 }

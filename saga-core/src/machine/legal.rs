@@ -1,0 +1,158 @@
+//! Which entries may follow on which.
+
+use std::sync::Arc;
+
+use super::state::{Progress, State, Undo, VertexId};
+use crate::dag::{PlanKind, UndoKind};
+use crate::log::{Cause, EntryKind, Failure, SagaStatus};
+
+/// No log may open more instances at once than this, whatever it says.
+const MAX_WIDTH: u64 = 1 << 20;
+
+impl State {
+    /// The rules of the log: which entry may follow in this state.
+    pub(super) fn allows(&self, vertex: Option<VertexId>, kind: &EntryKind) -> bool {
+        match vertex {
+            Some(v) => self.allows_for_node(v, kind),
+            None => self.allows_for_saga(kind),
+        }
+    }
+
+    fn allows_for_saga(&self, kind: &EntryKind) -> bool {
+        if let EntryKind::Created { .. } = kind {
+            return self.birth.is_none();
+        }
+        if self.birth.is_none() {
+            return false;
+        }
+        match kind {
+            EntryKind::Unwinding(cause) => match self.ended {
+                // behind the pivot there is no way back, and while it is in doubt nobody knows
+                _ if self.past_pivot() || self.pivot_is_busy() => false,
+                None => self.unwinding.is_none() && !matches!(cause, Cause::Rollback { .. }),
+                Some(SagaStatus::Completed) => matches!(cause, Cause::Rollback { .. }),
+                Some(_) => false,
+            },
+            EntryKind::Ended(status) => {
+                let fits = match status {
+                    SagaStatus::Completed => self.unwinding.is_none() && self.all_completed(),
+                    SagaStatus::RolledBack => self.unwinding.is_some() && self.all_settled(),
+                    SagaStatus::Stuck if self.unwinding.is_some() => !self.all_settled(),
+                    SagaStatus::Stuck => {
+                        self.past_pivot() && (0..self.len()).any(|v| self.has_given_up(v))
+                    }
+                    _ => false,
+                };
+                self.ended.is_none() && self.parked.is_none() && fits
+            }
+            EntryKind::Paused => self.ended.is_none() && !self.paused,
+            EntryKind::Resumed => self.paused,
+            EntryKind::Parked { .. } => self.ended.is_none() && self.parked.is_none(),
+            EntryKind::Unparked => self.parked.is_some(),
+            EntryKind::Requested { id, command, .. } => {
+                !self.is_known(*id) && self.judge(command).is_ok()
+            }
+            EntryKind::Refused { id, .. } => self.is_open(*id),
+            EntryKind::Injected { .. } => self.ended.is_none(),
+            EntryKind::Migrated { .. } => true,
+            _ => false,
+        }
+    }
+
+    fn allows_for_node(&self, v: VertexId, kind: &EntryKind) -> bool {
+        let Some(x) = self.vertex(v) else { return false };
+        if self.birth.is_none() {
+            return false;
+        }
+        if self.ended.is_some() {
+            return false;
+        }
+        let starts = matches!(kind, EntryKind::Started | EntryKind::UndoStarted);
+        if starts && (self.parked.is_some() || self.paused && self.steps == 0) {
+            return false;
+        }
+        let unwinding = self.unwinding.is_some();
+        let policy = self.policy(v);
+        let action = policy.is_some();
+        // an undo that has failed is tried again when an operator says so, and not before
+        let over = matches!(x.undo, Undo::Finished | Undo::Resolved | Undo::Failed);
+        let rerun = unwinding
+            && policy.is_some_and(|p| p.undo == UndoKind::Output)
+            && !over
+            && (x.open || x.doubt);
+        let fresh = x.progress == Progress::Open && x.waiting == 0;
+        match kind {
+            EntryKind::Started if unwinding => action && fresh && rerun,
+            EntryKind::Started => action && fresh,
+            EntryKind::Succeeded(_) if action => fresh && (x.open || self.is_deciding(v)),
+            EntryKind::Succeeded(_) => {
+                fresh && self.kind(v) == Some(&PlanKind::Value) && !unwinding
+            }
+            EntryKind::Failed(_) if action => fresh && (x.open || self.is_deciding(v)),
+            EntryKind::Failed(_) => fresh && !unwinding,
+            EntryKind::InDoubt(_) => action && fresh && x.open,
+            EntryKind::RetryScheduled { .. } => {
+                action && fresh && x.failed && x.retry_at.is_none() && (!unwinding || rerun)
+            }
+            EntryKind::Chosen(_) => {
+                let choice = match (self.kind(v), kind) {
+                    (Some(PlanKind::ForEach { .. }), EntryKind::Chosen(n)) => *n <= MAX_WIDTH,
+                    (Some(PlanKind::Choose(_)), _) => true,
+                    _ => false,
+                };
+                fresh && !unwinding && self.is_gate(v) && choice
+            }
+            EntryKind::Skipped => fresh && !unwinding && action && x.attempts == 0,
+            EntryKind::UndoStarted => {
+                let undoable = policy.is_some_and(|p| match p.undo {
+                    // without an output in the log it may still be in memory
+                    UndoKind::Output => x.progress == Progress::Completed || x.doubt,
+                    UndoKind::MaybeOutput | UndoKind::NoOutput => x.attempts > 0,
+                    UndoKind::Nothing => false,
+                });
+                unwinding && undoable && !over
+            }
+            EntryKind::UndoFinished | EntryKind::UndoRetryScheduled { .. } => {
+                unwinding && x.undo == Undo::Started
+            }
+            EntryKind::UndoFailed(_) => unwinding && (x.undo == Undo::Started || rerun && fresh),
+            EntryKind::Resolved { .. } => {
+                unwinding && x.undo == Undo::Failed && self.is_resolving(v)
+            }
+            _ => false,
+        }
+    }
+
+    /// What a node, or the saga, is at the moment: the words of error messages.
+    pub(super) fn describe(&self, vertex: Option<VertexId>) -> String {
+        let Some(x) = vertex.and_then(|v| self.vertex(v)) else {
+            return match self.birth {
+                None => "not created".to_string(),
+                Some(_) => self.status().to_string(),
+            };
+        };
+        let state = match (x.undo, x.progress) {
+            (Undo::Started, _) => "undo_started",
+            (Undo::Scheduled(_), _) => "undo_retry_scheduled",
+            (Undo::Finished, _) => "undo_finished",
+            (Undo::Failed, _) => "undo_failed",
+            (Undo::Resolved, _) => "resolved",
+            (Undo::NotStarted, Progress::Completed) => "succeeded",
+            (Undo::NotStarted, Progress::Skipped) => "skipped",
+            (Undo::NotStarted, Progress::Open) if x.open => "started",
+            (Undo::NotStarted, Progress::Open) if x.retry_at.is_some() => "retry_scheduled",
+            (Undo::NotStarted, Progress::Open) if x.failed && x.doubt => "in_doubt",
+            (Undo::NotStarted, Progress::Open) if x.failed => "failed",
+            (Undo::NotStarted, Progress::Open) => "never_started",
+        };
+        match self.ended {
+            Some(status) => format!("{state} (saga {status})"),
+            None => state.to_string(),
+        }
+    }
+
+    /// The last failure of a vertex.
+    pub(super) fn failure(&self, v: VertexId) -> Option<&Arc<Failure>> {
+        self.vertex(v)?.failure.as_ref()
+    }
+}

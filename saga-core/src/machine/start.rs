@@ -1,0 +1,133 @@
+//! What may start starts: room, slots, pauses, and the faults that tests put in its place.
+
+use super::order::Turn;
+use super::state::{Need, VertexId};
+use super::{Call, Effect, InFlight, Machine};
+use crate::log::{EntryKind, Failure, FailureKind};
+
+impl Machine {
+    /// Starts the first candidate, if there is one and room for it.
+    pub(super) fn start_next(&mut self) -> bool {
+        let may = self.allowance();
+        if self.wanting.len() > may {
+            // asked for before a pause: the slots go back, the nodes into their line
+            for (v, turn) in std::mem::take(&mut self.wanting) {
+                self.said.push(Effect::FreeSlot(v));
+                self.candidates.insert(turn, v);
+            }
+        }
+        while let Some(v) = self.granted.pop_front() {
+            // one that is not wanted (any more) was given back when that was decided
+            if self.wanting.remove(&v).is_some() {
+                self.start(v);
+                if !self.in_flight.contains_key(&v) {
+                    self.said.push(Effect::FreeSlot(v));
+                }
+                return true;
+            }
+        }
+        if self.wanting.len() >= may || !self.has_room() {
+            return false;
+        }
+        let Some((turn, v)) = self.candidates.pop_first() else { return false };
+        if self.config.slots {
+            self.wanting.insert(v, turn);
+            self.said.push(Effect::WantSlot(v));
+        } else {
+            self.start(v);
+        }
+        true
+    }
+
+    /// How many nodes or undos may start now.
+    fn allowance(&self) -> usize {
+        let state = &self.state;
+        let stands = self.draining || state.parked.is_some() || state.ended.is_some();
+        match state.steps {
+            _ if stands || self.broken.is_some() => 0,
+            steps if state.paused => steps as usize,
+            _ => usize::MAX,
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let Some(max) = self.config.max_concurrency else { return true };
+        // one at a time goes back in exact reverse: an undo that waits for its next try keeps its turn
+        let exact = max <= 1 && self.state.unwinding.is_some();
+        let waiting = if exact { self.timers.len() } else { 0 };
+        self.in_flight.len() + self.wanting.len() + waiting < max.max(1)
+    }
+
+    pub(super) fn line_up(&mut self, v: VertexId, turn: Option<Turn>) {
+        self.candidates.extend(turn.map(|turn| (turn, v)));
+    }
+
+    /// True if a node or an undo could start if it were not for a pause.
+    pub(super) fn has_candidates(&self) -> bool {
+        self.candidates.len() + self.wanting.len() > self.state.steps as usize
+    }
+
+    /// Slots that were asked for are not needed any more.
+    pub(super) fn free_slots(&mut self) {
+        self.granted.clear();
+        self.said.extend(std::mem::take(&mut self.wanting).into_keys().map(Effect::FreeSlot));
+    }
+
+    /// What was lined up for this vertex is not done.
+    pub(super) fn forget(&mut self, v: VertexId) {
+        self.candidates.retain(|_, candidate| *candidate != v);
+        if self.wanting.remove(&v).is_some() {
+            self.said.push(Effect::FreeSlot(v));
+        }
+    }
+
+    fn start(&mut self, v: VertexId) {
+        if self.state.unwinding.is_none() {
+            self.start_action(v, InFlight::Forward);
+            return;
+        }
+        match self.need_now(v) {
+            Need::Nothing => {}
+            // nobody can tell whether there is something to undo
+            Need::Rerun if self.state.faults(v).undo_error => {
+                self.emit(Some(v), EntryKind::UndoFailed(injected()));
+            }
+            Need::Rerun => self.start_action(v, InFlight::Rerun),
+            Need::Undo => self.start_undo(v),
+        }
+    }
+
+    fn start_action(&mut self, v: VertexId, call: InFlight) {
+        let seq = self.state.next_seq;
+        let unwinding = call == InFlight::Rerun;
+        let faults = self.state.faults(v);
+        self.emit(Some(v), EntryKind::Started);
+        // a rerun finds out what there is to undo: a fault in the action's place would not tell
+        if faults.error && !unwinding {
+            self.emit(Some(v), EntryKind::Failed(injected()));
+            return;
+        }
+        self.in_flight.insert(v, call);
+        let attempt = self.state.vertex(v).map_or(1, |x| x.attempts);
+        let repeat = faults.repeat.unwrap_or(1).max(1);
+        self.held.push(Effect::RunAction(Call { vertex: v, attempt, seq, unwinding, repeat }));
+    }
+
+    fn start_undo(&mut self, v: VertexId) {
+        let seq = self.state.next_seq;
+        let faults = self.state.faults(v);
+        self.emit(Some(v), EntryKind::UndoStarted);
+        if faults.undo_error {
+            self.emit(Some(v), EntryKind::UndoFailed(injected()));
+            return;
+        }
+        self.in_flight.insert(v, InFlight::Undo);
+        let attempt = self.state.vertex(v).map_or(1, |x| x.undo_tries);
+        let repeat = faults.repeat.unwrap_or(1).max(1);
+        self.held.push(Effect::RunUndo(Call { vertex: v, attempt, seq, unwinding: true, repeat }));
+    }
+}
+
+fn injected() -> Failure {
+    Failure::new(FailureKind::Injected, "a test injected this error").permanent()
+}

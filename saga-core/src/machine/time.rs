@@ -1,0 +1,62 @@
+//! What time does: timers, the deadline, calls whose time is up.
+
+use super::{Effect, InFlight, Machine, VertexId};
+use crate::log::{Cause, EntryKind, Failure, FailureKind, SagaStatus, Timestamp};
+
+impl Machine {
+    /// When a saga that only waits wants to go on.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let timer = self.timers.first().map(|(at, _)| *at);
+        // not if the last of them came back by itself
+        let abandon = self.abandon_at.filter(|_| self.status() == SagaStatus::Failed);
+        [timer, abandon, self.deadline()].into_iter().flatten().min()
+    }
+
+    /// When the saga will unwind. Not if it does already, nor while a pivot in doubt holds the deadline,
+    /// nor behind it, nor if nothing is left to do.
+    fn deadline(&self) -> Option<Timestamp> {
+        let state = &self.state;
+        let going = state.birth.is_some() && state.ended.is_none() && state.unwinding.is_none();
+        let held = state.past_pivot() || state.pivot_is_busy() || state.all_completed();
+        self.config.deadline.filter(|_| going && !held)
+    }
+
+    /// Timers that are due, and calls whose time is up.
+    pub(super) fn pass_time(&mut self, effects: &mut Vec<Effect>) {
+        while let Some(&(at, v)) = self.timers.first() {
+            if at > self.now {
+                break;
+            }
+            self.timers.pop_first();
+            self.touched.push(v);
+        }
+        if self.deadline().is_some_and(|at| at <= self.now) {
+            self.emit(None, EntryKind::Unwinding(Cause::DeadlineExceeded));
+        }
+        if self.abandon_at.is_some_and(|at| at <= self.now) {
+            self.abandon_at = None;
+            let forward = self.in_flight.iter().filter(|(_, call)| **call == InFlight::Forward);
+            for v in forward.map(|(v, _)| *v).collect::<Vec<_>>() {
+                effects.push(Effect::DropCall(v));
+                self.in_flight.remove(&v);
+                let after = self.config.abandon_after;
+                let why =
+                    format!("still running {after:?} after the saga began to unwind; dropped");
+                self.emit(Some(v), EntryKind::InDoubt(Failure::new(FailureKind::Cancelled, why)));
+            }
+        }
+    }
+
+    /// A number that is the same wherever this try of this call is made.
+    pub(super) fn dice(&self, v: VertexId, direction: u8, attempt: u32) -> u64 {
+        let birth = self.state.birth.unwrap_or_default();
+        let bytes = birth.as_bytes().iter().copied();
+        let bytes = bytes.chain(v.to_le_bytes()).chain([direction]).chain(attempt.to_le_bytes());
+        // FNV-1a, then a finalizer that spreads the last bytes over all bits (splitmix64)
+        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
+    }
+}
