@@ -251,6 +251,7 @@ async fn another_process_asks_through_the_store() {
     let world = Arc::new(World::default());
     world.script("c", [Do::Waits]);
     let builder = Coordinator::builder(world.clone()).store(SqliteStore::open(&path).unwrap());
+    let builder = builder.abandon_after(Duration::ZERO);
     let sec = sagas(builder).build().await.unwrap();
     let saga = sec.saga(Three {}).id("x").start().await.unwrap();
     world.hears("do c", 1).await;

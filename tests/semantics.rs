@@ -252,7 +252,8 @@ fn of_two_operators_one_wins_and_the_other_is_told() {
     let won = [&first, &second].iter().filter(|answer| answer.is_ok()).count();
     assert_eq!(won, 1, "{first:?} {second:?}");
     let report = rolled_back(&process);
-    assert_eq!(names(report.undone()), ["first", "timed"]);
+    assert_eq!(names(report.undone()), ["first"]);
+    assert_eq!(names(report.resolved()), ["timed"]);
     let log = process.until(store.load(&"x".parse().unwrap())).unwrap().unwrap();
     let resolved = log.entries.iter().filter(|entry| entry.kind.name() == "resolved").count();
     assert_eq!(resolved, 1);

@@ -199,6 +199,7 @@ fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {
         state: n.state,
         has_undo: n.has_undo,
         in_doubt: n.in_doubt,
+        resolved: n.resolved,
         attempts: n.attempts,
         error: n.failure.as_deref().map(ActionError::from_failure),
         undo_error: n.undo_failure.as_deref().map(ActionError::from_failure),

@@ -16,6 +16,8 @@ pub struct NodeReport {
     pub has_undo: bool,
     /// True if its effect may have happened without an output.
     pub in_doubt: bool,
+    /// True if its undo failed and an operator said that a human took care of the effect.
+    pub resolved: bool,
     /// How often its action was started.
     pub attempts: u32,
     /// How its last attempt ended, if not well.
@@ -56,7 +58,7 @@ impl SagaReport {
 
     /// The nodes whose undo ran and finished.
     pub fn undone(&self) -> impl Iterator<Item = &NodePath> {
-        self.nodes_in(ActionState::Undone).map(|n| &n.node)
+        self.nodes_in(ActionState::Undone).filter(|n| !n.resolved).map(|n| &n.node)
     }
 
     /// Effects that are there and could not be undone.
@@ -73,6 +75,11 @@ impl SagaReport {
     /// Effects that may be there: nobody knows how these actions ended.
     pub fn may_remain(&self) -> impl Iterator<Item = &NodePath> {
         self.nodes_in(ActionState::UndoFailed).filter(|n| n.in_doubt).map(|n| &n.node)
+    }
+
+    /// Effects that no undo removed, but a human took care of: there may be a residue.
+    pub fn resolved(&self) -> impl Iterator<Item = &NodePath> {
+        self.nodes.iter().filter(|n| n.resolved).map(|n| &n.node)
     }
 
     pub(crate) fn why(&self) -> String {
@@ -93,7 +100,10 @@ impl SagaReport {
 #[non_exhaustive]
 pub enum SagaError {
     /// It ended with all of its effects undone.
-    #[error("saga {} rolled back: {}", .0.saga, .0.why())]
+    #[error(
+        "saga {} rolled back: {}{}", .0.saga, .0.why(),
+        SagaReport::names("effects that a human took care of", .0.resolved())
+    )]
     RolledBack(Box<SagaReport>),
     /// It ended with effects that remain or may remain; an operator must look at it.
     #[error(
