@@ -21,7 +21,9 @@ use tokio::time::Instant;
 
 use crate::action::{ActionOutput, Value};
 use crate::context::{ActionContext, RunInfo, Token};
-use crate::log::{Answer, Command, Failure, NodePath, Payload, Timestamp, Uuid};
+use crate::log::{
+    Answer, Command, EntryKind, Failure, NodePath, Payload, Refusal, Timestamp, Uuid,
+};
 use crate::machine::{ActionResult, Call, Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::{CallEnd, Calls};
@@ -131,7 +133,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
         created: &watch::Sender<Option<Creation>>,
     ) -> Ran {
         let mut turn = Turn::default();
-        let asked = asked.into_iter().map(|asked| turn.ask(asked)).collect::<Vec<_>>();
+        let asked = asked.into_iter().filter_map(|asked| self.hear(asked, &mut turn));
+        let asked = asked.collect::<Vec<_>>();
         let first = [first].into_iter().chain(asked);
         turn.todo = self.machine.step_all(self.env.clock.now(), first).into();
         let mut cut = Vec::new();
@@ -176,7 +179,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 }
                 Woken::Tick => vec![Event::Tick],
                 Woken::Control(Control::Drain) => vec![Event::Drain],
-                Woken::Control(Control::Operate(asked)) => vec![turn.ask(asked)],
+                Woken::Control(Control::Operate(asked)) => {
+                    self.hear(asked, &mut turn).into_iter().collect()
+                }
                 Woken::Control(Control::Stop) => {
                     cut = turn.calls.vertices().map(|v| self.machine.state().path(v)).collect();
                     turn.calls = Calls::default();
@@ -203,6 +208,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
         self.values.follow(self.machine.state());
         match effect {
             Effect::Append { entries, answers } => {
+                if entries.iter().any(|e| matches!(e.kind, EntryKind::Requested { .. })) {
+                    self.values.fill(self.machine.state(), &entries);
+                }
                 turn.answers.clone_from(&answers);
                 turn.written = self.observed(&entries);
                 turn.append = Some(self.append(entries, answers));
@@ -237,6 +245,18 @@ impl<C: Send + Sync + 'static> Driver<C> {
             }
             Effect::Finish(_) => {}
         }
+    }
+
+    /// What the machine is told about a request; nothing, if it is answered here.
+    fn hear(&self, asked: Asked, turn: &mut Turn) -> Option<Event> {
+        if let Command::Decide { node, decision, .. } = &asked.command
+            && let Some(output) = decision.output()
+            && let Err(why) = self.values.check(self.machine.state(), node, &output)
+        {
+            let _ = asked.answer.send(Answer::Refused(Refusal::Invalid { why }));
+            return None;
+        }
+        Some(turn.ask(asked))
     }
 
     /// The value of a computed node, if it is not too large for the log.

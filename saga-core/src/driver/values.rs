@@ -8,7 +8,9 @@ use crate::action::{Action, ActionOutput};
 use crate::context::{ActionContext, Frame};
 use crate::dag::{Dag, NodeBody, NodeIndex};
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
-use crate::log::{Cause, Entry, EntryKind, Failure, FailureKind, SagaId, SagaStatus};
+use crate::log::{
+    Cause, Entry, EntryKind, Failure, FailureKind, NodePath, Payload, SagaId, SagaStatus,
+};
 use crate::machine::{Call, Machine, State, VertexId};
 
 /// The values of one saga: a frame for each DAG that it runs, as the machine opens them.
@@ -47,6 +49,37 @@ impl<C: Send + Sync + 'static> Values<C> {
         }
         self.follow(state);
         Ok(())
+    }
+
+    /// Takes in outputs that no call of this process gave: those that an operator decided on.
+    pub(super) fn fill(&self, state: &State, entries: &[Entry]) {
+        for entry in entries {
+            let (EntryKind::Succeeded(payload), Some(path)) = (&entry.kind, &entry.node) else {
+                continue;
+            };
+            let place = state.resolve(path.as_str()).and_then(|v| self.place_in(state, v));
+            let Some((frame, node)) = place else { continue };
+            if frame.output(node).is_none()
+                && let Some(Ok(output)) = frame.dag.node(node).map(|node| node.decode(payload))
+            {
+                put(&frame, node, output);
+            }
+        }
+    }
+
+    /// Is this an output of that node? A name that no node has is the machine's to refuse.
+    pub(super) fn check(
+        &self,
+        state: &State,
+        path: &NodePath,
+        output: &Payload,
+    ) -> Result<(), String> {
+        let place = state.resolve(path.as_str()).and_then(|v| self.place_in(state, v));
+        let Some((frame, node)) = place else { return Ok(()) };
+        match frame.dag.node(node).map(|node| node.decode(output)) {
+            Some(Err(error)) => Err(format!("this is not an output of node `{path}`: {error}")),
+            _ => Ok(()),
+        }
     }
 
     /// Opens the frames that the machine has opened, and gives the nodes that hold others and have
