@@ -7,10 +7,9 @@
 
 mod append;
 mod error;
-#[cfg(feature = "sqlite")]
+mod file;
 mod lock;
 mod memory;
-#[cfg(feature = "sqlite")]
 mod queue;
 mod record;
 mod select;
@@ -24,6 +23,7 @@ use crate::log::{Answer, Request, SagaId};
 
 pub use append::{Append, RecordChange};
 pub use error::StoreError;
+pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};
 pub use select::{ListFilter, Purge};
