@@ -18,6 +18,16 @@ macro_rules! stores_conform {
             })*
         }
 
+        mod file {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                let directory = tempfile::tempdir().unwrap();
+                let store = saga_core::store::FileStore::open(directory.path()).unwrap();
+                conformance::$check(&store).await;
+            })*
+        }
+
         #[cfg(feature = "sqlite")]
         mod sqlite {
             use super::*;

@@ -1,6 +1,6 @@
 //! Sagas in memory: for tests, and for sagas that need not outlive their process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{
-    Append, Created, ListFilter, NewSaga, Purge, RecordChange, SagaRecord, SagaVersion, Store,
-    StoreError, StoredSaga, WorkerId, dense,
+    Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
+    StoredSaga, WorkerId,
 };
 use crate::log::{Answer, Request, SagaId};
 
@@ -40,6 +40,10 @@ struct Content {
 }
 
 impl Content {
+    fn records(&self) -> impl Iterator<Item = &SagaRecord> {
+        self.sagas.values().map(|stored| &stored.record)
+    }
+
     fn answer(&mut self, request: Uuid, given: Answer) {
         if let Some((_, answer @ None)) = self.requests.get_mut(&request) {
             *answer = Some(given);
@@ -64,7 +68,7 @@ impl MemoryStore {
     }
 
     fn create_now(&self, saga: NewSaga) -> Result<Created, StoreError> {
-        dense::new_saga(&saga).map_err(failed)?;
+        saga.check().map_err(failed)?;
         let sagas = &mut self.content().sagas;
         if let Some(there) = sagas.get(&saga.record.id) {
             return Ok(Created::Exists(Box::new(there.record.clone())));
@@ -75,66 +79,17 @@ impl MemoryStore {
     }
 
     fn append_now(&self, append: Append) -> Result<(), StoreError> {
-        let Append { saga, owner, epoch, expected_next_seq, entries, change, answers } = append;
-        let next_seq = dense::next_seq(&saga, expected_next_seq, &entries).map_err(failed)?;
+        append.check().map_err(failed)?;
         let mut content = self.content();
-        let Some(stored) = content.sagas.get_mut(&saga) else {
-            return Err(StoreError::NotFound { saga });
+        let Some(stored) = content.sagas.get_mut(&append.saga) else {
+            return Err(StoreError::NotFound { saga: append.saga });
         };
-        let record = &mut stored.record;
-        if record.owner.as_ref() != Some(&owner)
-            || record.epoch != epoch
-            || record.next_seq != expected_next_seq
-        {
-            return Err(StoreError::Fenced { saga });
-        }
-        record.next_seq = next_seq;
-        if let Some(last) = entries.last() {
-            record.updated_at = last.at;
-        }
-        apply(change, record);
-        stored.entries.extend(entries);
-        for (request, answer) in answers {
+        append.apply_to(&mut stored.record)?;
+        stored.entries.extend(append.entries);
+        for (request, answer) in append.answers {
             content.answer(request, answer);
         }
         Ok(())
-    }
-
-    fn list_now(&self, filter: &ListFilter) -> Vec<SagaRecord> {
-        let sagas = &self.content().sagas;
-        let mut fitting: Vec<&SagaRecord> = sagas
-            .values()
-            .map(|stored| &stored.record)
-            .filter(|r| filter.statuses.is_empty() || filter.statuses.contains(&r.status))
-            .filter(|r| filter.name.as_ref().is_none_or(|name| *name == r.name))
-            .filter(|r| filter.created_after.is_none_or(|after| r.created_at > after))
-            .filter(|r| filter.created_before.is_none_or(|before| r.created_at < before))
-            .filter(|r| filter.after.as_ref().is_none_or(|after| r.id > *after))
-            .collect();
-        fitting.sort_unstable_by_key(|r| &r.id);
-        fitting.into_iter().take(filter.page_size()).cloned().collect()
-    }
-
-    fn versions_now(&self) -> Vec<SagaVersion> {
-        let sagas = &self.content().sagas;
-        let mut versions = BTreeMap::<(&str, &str), (u64, &SagaRecord)>::new();
-        for record in sagas.values().map(|s| &s.record).filter(|r| !r.status.is_ended()) {
-            let key = (record.name.as_str(), record.fingerprint.as_str());
-            let (unfinished, first) = versions.entry(key).or_insert((0, record));
-            *unfinished += 1;
-            if record.id < first.id {
-                *first = record;
-            }
-        }
-        versions
-            .into_iter()
-            .map(|((name, fingerprint), (unfinished, first))| SagaVersion {
-                name: name.to_string(),
-                fingerprint: fingerprint.to_string(),
-                dag: first.dag.clone(),
-                unfinished,
-            })
-            .collect()
     }
 
     fn claim_now(
@@ -143,33 +98,21 @@ impl MemoryStore {
         fingerprints: &[String],
         limit: usize,
     ) -> Vec<SagaRecord> {
-        let sagas = &mut self.content().sagas;
-        let mut free: Vec<&mut SagaRecord> = sagas
-            .values_mut()
-            .map(|stored| &mut stored.record)
-            .filter(|r| !r.status.is_ended() && !r.paused && r.parked_reason.is_none())
-            .filter(|r| r.owner.as_ref() != Some(worker))
-            .filter(|r| fingerprints.contains(&r.fingerprint))
-            .collect();
-        free.sort_unstable_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
-        free.into_iter()
-            .take(limit)
-            .map(|record| {
-                record.owner = Some(worker.clone());
-                record.epoch += 1;
-                record.attempts = record.attempts.saturating_add(1);
-                record.clone()
-            })
-            .collect()
+        let mut content = self.content();
+        let free = SagaRecord::claimable(content.records(), worker, fingerprints, limit);
+        let mut claimed = Vec::with_capacity(free.len());
+        for id in free {
+            if let Some(stored) = content.sagas.get_mut(&id) {
+                stored.record.claim(worker);
+                claimed.push(stored.record.clone());
+            }
+        }
+        claimed
     }
 
     fn release_now(&self, worker: &WorkerId) {
-        let sagas = &mut self.content().sagas;
-        let owned = sagas.values_mut().map(|stored| &mut stored.record);
-        let released = owned.filter(|r| r.owner.as_ref() == Some(worker) && !r.status.is_ended());
-        for record in released {
-            record.owner = None;
-            record.attempts = 0;
+        for stored in self.content().sagas.values_mut() {
+            stored.record.release(worker);
         }
     }
 
@@ -178,7 +121,7 @@ impl MemoryStore {
         let Some(stored) = content.sagas.get(id) else {
             return Ok(false);
         };
-        if stored.record.owner.is_some() && !stored.record.status.is_ended() {
+        if stored.record.is_held() {
             return Err(StoreError::Fenced { saga: id.clone() });
         }
         content.remove(id);
@@ -188,22 +131,13 @@ impl MemoryStore {
     fn take_now(&self, worker: &WorkerId, id: &SagaId) -> Option<SagaRecord> {
         let mut content = self.content();
         let record = &mut content.sagas.get_mut(id)?.record;
-        record.owner = Some(worker.clone());
-        record.epoch += 1;
+        record.take(worker);
         Some(record.clone())
     }
 
     fn purge_now(&self, purge: &Purge) -> u64 {
-        let ends = purge.ends();
         let mut content = self.content();
-        let old: Vec<SagaId> = content
-            .sagas
-            .values()
-            .map(|stored| &stored.record)
-            .filter(|r| ends.contains(&r.status) && r.updated_at < purge.ended_before)
-            .map(|r| r.id.clone())
-            .take(purge.limit)
-            .collect();
+        let old = purge.select(content.records());
         old.iter().for_each(|id| content.remove(id));
         old.len() as u64
     }
@@ -250,11 +184,11 @@ impl Store for MemoryStore {
     }
 
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
-        Box::pin(async move { Ok(self.list_now(&filter)) })
+        Box::pin(async move { Ok(filter.select(self.content().records())) })
     }
 
     fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>> {
-        Box::pin(async move { Ok(self.versions_now()) })
+        Box::pin(async move { Ok(SagaVersion::select(self.content().records())) })
     }
 
     fn claim(
@@ -316,27 +250,6 @@ impl Store for MemoryStore {
         Box::pin(async move {
             Ok(self.content().requests.get(&request).and_then(|(_, answer)| answer.clone()))
         })
-    }
-}
-
-fn apply(change: RecordChange, record: &mut SagaRecord) {
-    let RecordChange { status, wake_at, error, context, paused, parked_reason, progress } = change;
-    record.status = status;
-    record.wake_at = wake_at;
-    if error.is_some() {
-        record.error = error;
-    }
-    if context.is_some() {
-        record.context = context;
-    }
-    if let Some(paused) = paused {
-        record.paused = paused;
-    }
-    if let Some(parked_reason) = parked_reason {
-        record.parked_reason = parked_reason;
-    }
-    if progress {
-        record.attempts = 1;
     }
 }
 

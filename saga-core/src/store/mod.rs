@@ -5,127 +5,30 @@
 //! has seen all of it (same next sequence number). So a process that was declared dead and comes
 //! back cannot write a line.
 
-mod dense;
+mod append;
 mod error;
+mod file;
+mod lock;
 mod memory;
+mod queue;
 mod record;
+mod select;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::log::{Answer, Entry, Payload, Request, SagaId, SagaStatus, Timestamp};
+use crate::log::{Answer, Request, SagaId};
 
+pub use append::{Append, RecordChange};
 pub use error::StoreError;
+pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};
+pub use select::{ListFilter, Purge};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStats, SqliteStore};
-
-/// One compare-and-append.
-#[derive(Debug, Clone)]
-pub struct Append {
-    /// Which saga.
-    pub saga: SagaId,
-    /// Who writes; must be the owner.
-    pub owner: WorkerId,
-    /// The writer's epoch; must be the saga's.
-    pub epoch: u64,
-    /// The sequence number of the first entry; must be the saga's next.
-    pub expected_next_seq: u64,
-    /// At least one entry, with sequence numbers dense from `expected_next_seq`.
-    pub entries: Vec<Entry>,
-    /// What else changes in the saga's record.
-    pub change: RecordChange,
-    /// Requests that are answered by this, in the same transaction; those that do not wait any more,
-    /// or never did, are passed over.
-    pub answers: Vec<(Uuid, Answer)>,
-}
-
-/// What an append changes in the saga's record, in the same transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordChange {
-    /// The new status.
-    pub status: SagaStatus,
-    /// When the saga wants to go on, if it waits.
-    pub wake_at: Option<Timestamp>,
-    /// The error that it ended with; `None` leaves what is there.
-    pub error: Option<String>,
-    /// A snapshot of the context; `None` leaves what is there.
-    pub context: Option<Payload>,
-    /// The new pause, if it changed.
-    pub paused: Option<bool>,
-    /// The new reason to be parked (`Some(None)`: not parked any more), if it changed.
-    pub parked_reason: Option<Option<String>>,
-    /// True if one of the entries is an outcome, which ends a series of crashes: `attempts`
-    /// becomes 1.
-    pub progress: bool,
-}
-
-impl RecordChange {
-    /// A new status and nothing else.
-    pub fn status(status: SagaStatus) -> Self {
-        Self {
-            status,
-            wake_at: None,
-            error: None,
-            context: None,
-            paused: None,
-            parked_reason: None,
-            progress: false,
-        }
-    }
-}
-
-/// Which sagas [`Store::list`] shows: those that fit all that is set. Ordered by id.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ListFilter {
-    /// Only these statuses; empty: any.
-    pub statuses: Vec<SagaStatus>,
-    /// Only this saga name.
-    pub name: Option<String>,
-    /// Only those created after this moment.
-    pub created_after: Option<Timestamp>,
-    /// Only those created before this moment.
-    pub created_before: Option<Timestamp>,
-    /// Only ids after this one: the next page.
-    pub after: Option<SagaId>,
-    /// At most so many; 0: 100.
-    pub limit: usize,
-}
-
-impl ListFilter {
-    fn page_size(&self) -> usize {
-        if self.limit == 0 { 100 } else { self.limit }
-    }
-}
-
-/// Which sagas [`Store::purge`] removes: those that have ended, and fit all of this.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Purge {
-    /// Only those that ended before this moment.
-    pub ended_before: Timestamp,
-    /// Only those that ended like this; empty: completed and rolled back. A status that is no end
-    /// removes nothing.
-    pub statuses: Vec<SagaStatus>,
-    /// At most so many; 0: none. What is left is for the next call, so that no call holds up other
-    /// writes for long.
-    pub limit: usize,
-}
-
-impl Purge {
-    /// The ends that it removes, each once.
-    fn ends(&self) -> Vec<SagaStatus> {
-        if self.statuses.is_empty() {
-            return vec![SagaStatus::Completed, SagaStatus::RolledBack];
-        }
-        let mut ends: Vec<_> = self.statuses.iter().copied().filter(|s| s.is_ended()).collect();
-        ends.sort_unstable();
-        ends.dedup();
-        ends
-    }
-}
 
 /// Keeps sagas and their logs. Object-safe; all methods may be called at the same time.
 ///

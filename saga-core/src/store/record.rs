@@ -44,7 +44,7 @@ impl fmt::Debug for WorkerId {
 }
 
 /// What a store knows of a saga beside its log. Everything but the first group changes only through
-/// [`Store::append`], [`Store::claim`] and [`Store::release`].
+/// [`Store::append`](super::Store::append), [`Store::claim`](super::Store::claim) and [`Store::release`](super::Store::release).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SagaRecord {
     /// The user's id.
@@ -88,6 +88,35 @@ pub struct SagaRecord {
     pub updated_at: Timestamp,
 }
 
+impl SagaRecord {
+    /// What [`Store::claim`](super::Store::claim) does: a new owner, the next epoch, one more of `attempts`.
+    pub fn claim(&mut self, worker: &WorkerId) {
+        self.take(worker);
+        self.attempts = self.attempts.saturating_add(1);
+    }
+
+    /// What [`Store::take`](super::Store::take) does: a new owner and the next epoch.
+    pub fn take(&mut self, worker: &WorkerId) {
+        self.owner = Some(worker.clone());
+        self.epoch = self.epoch.saturating_add(1);
+    }
+
+    /// What [`Store::release`](super::Store::release) does, if `worker` owns it and it has not ended; true if so.
+    pub fn release(&mut self, worker: &WorkerId) -> bool {
+        let released = self.owner.as_ref() == Some(worker) && !self.status.is_ended();
+        if released {
+            self.owner = None;
+            self.attempts = 0;
+        }
+        released
+    }
+
+    /// True while [`Store::delete`](super::Store::delete) must leave it alone: a worker owns it, and it has not ended.
+    pub fn is_held(&self) -> bool {
+        self.owner.is_some() && !self.status.is_ended()
+    }
+}
+
 /// A saga to be created, with the first entries of its log.
 #[derive(Debug, Clone)]
 pub struct NewSaga {
@@ -98,7 +127,7 @@ pub struct NewSaga {
     pub entries: Vec<Entry>,
 }
 
-/// What became of a [`Store::create`].
+/// What became of a [`Store::create`](super::Store::create).
 #[derive(Debug, Clone)]
 pub enum Created {
     /// It is in.

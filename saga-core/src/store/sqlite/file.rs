@@ -1,15 +1,11 @@
-//! The files of a store: where the database is, who may read it, and the lock beside it.
+//! Where the database is, and who may read it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::super::StoreError;
-
-/// Held by the one worker of a store; the system lets go of it when the process dies.
-pub(super) struct WorkerLock(
-    #[expect(dead_code, reason = "the lock lives as long as the file")] File,
-);
+use super::super::lock::{WorkerLock, private};
 
 /// The database's path without links or dots, so that every way to name it has the same lock.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
@@ -46,22 +42,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 pub(super) fn lock(path: &Path, resolved: &Path) -> Result<WorkerLock, StoreError> {
     let mut beside = resolved.as_os_str().to_owned();
     beside.push(".lock");
-    let beside = PathBuf::from(beside);
-    let file = private(OpenOptions::new().write(true).create(true).truncate(false))
-        .open(&beside)
-        .map_err(|e| {
-        let why = format!("cannot open its lock file {}: {e}", beside.display());
-        failed(path, format!("{why}; a worker must be able to write there"))
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(WorkerLock(file)),
-        Err(TryLockError::WouldBlock) => {
-            Err(StoreError::InUse { store: path.display().to_string() })
-        }
-        Err(TryLockError::Error(e)) => {
-            Err(failed(path, format!("cannot lock {}: {e}", beside.display())))
-        }
-    }
+    WorkerLock::take(&path.display().to_string(), Path::new(&beside))
 }
 
 /// Creates the database's file, if there is none, with rights for its owner only; SQLite gives its
@@ -75,12 +56,6 @@ pub(super) fn create(path: &Path, resolved: &Path) -> Result<(), StoreError> {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(failed(path, format!("cannot create the file: {e}"))),
     }
-}
-
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
 }
 
 fn failed(path: &Path, why: impl Into<String>) -> StoreError {

@@ -6,19 +6,21 @@
 //! | `schema` | connections, durability settings, tables and migrations |
 //! | `writer`, `job` | the writer thread: group commit, answers, what happens on errors |
 //! | `reader` | the reader thread |
-//! | `queue` | what both threads have in common |
 //! | `requests` | what operators ask, as rows |
-//! | `statements`, `rows` | the SQL, and records and entries as rows |
+//! | `writes`, `reads`, `rows` | the SQL, and records and entries as rows |
+//! | `plans` | tests: each statement finds its rows by an index |
 
 mod file;
 mod job;
-mod queue;
+#[cfg(test)]
+mod plans;
 mod reader;
+mod reads;
 mod requests;
 mod rows;
 mod schema;
-mod statements;
 mod writer;
+mod writes;
 
 use std::fmt;
 use std::io;
@@ -173,7 +175,7 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let writer = self.writer()?;
             let new = NewSagaRow::new(saga).map_err(|why| self.refused(why))?;
-            writer.write(move |conn, tally| statements::create(conn, &new, tally)).await
+            writer.write(move |conn, tally| writes::create(conn, &new, tally)).await
         })
     }
 
@@ -181,21 +183,21 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let writer = self.writer()?;
             let row = AppendRow::new(append).map_err(|why| self.refused(why))?;
-            writer.write(move |conn, tally| statements::append(conn, &row, tally)).await
+            writer.write(move |conn, tally| writes::append(conn, &row, tally)).await
         })
     }
 
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
         let id = id.clone();
-        Box::pin(self.inner.reader.read(move |conn| statements::load(conn, &id)))
+        Box::pin(self.inner.reader.read(move |conn| reads::load(conn, &id)))
     }
 
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
-        Box::pin(self.inner.reader.read(move |conn| statements::list(conn, &filter)))
+        Box::pin(self.inner.reader.read(move |conn| reads::list(conn, &filter)))
     }
 
     fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>> {
-        Box::pin(self.inner.reader.read(statements::versions))
+        Box::pin(self.inner.reader.read(reads::versions))
     }
 
     fn claim(
@@ -209,23 +211,21 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let writer = self.writer()?;
             let fingerprints = fingerprints.map_err(|e| self.refused(e.to_string()))?;
-            writer
-                .write(move |conn, _| statements::claim(conn, &worker, &fingerprints, limit))
-                .await
+            writer.write(move |conn, _| writes::claim(conn, &worker, &fingerprints, limit)).await
         })
     }
 
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
         let worker = worker.clone();
         Box::pin(async move {
-            self.writer()?.write(move |conn, _| statements::release(conn, &worker)).await
+            self.writer()?.write(move |conn, _| writes::release(conn, &worker)).await
         })
     }
 
     fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>> {
         let id = id.clone();
         Box::pin(
-            async move { self.writer()?.write(move |conn, _| statements::delete(conn, &id)).await },
+            async move { self.writer()?.write(move |conn, _| writes::delete(conn, &id)).await },
         )
     }
 
@@ -236,14 +236,14 @@ impl Store for SqliteStore {
     ) -> BoxFuture<'_, Result<Option<SagaRecord>, StoreError>> {
         let (worker, id) = (worker.clone(), id.clone());
         Box::pin(async move {
-            self.writer()?.write(move |conn, _| statements::take(conn, &worker, &id)).await
+            self.writer()?.write(move |conn, _| writes::take(conn, &worker, &id)).await
         })
     }
 
     fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<u64, StoreError>> {
         let before = rows::bound(purge.ended_before);
         Box::pin(async move {
-            self.writer()?.write(move |conn, _| statements::purge(conn, &purge, before)).await
+            self.writer()?.write(move |conn, _| writes::purge(conn, &purge, before)).await
         })
     }
 

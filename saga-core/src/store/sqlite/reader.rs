@@ -7,8 +7,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
+use super::super::queue::Queue;
 use super::job::Trouble;
-use super::queue::Queue;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
 

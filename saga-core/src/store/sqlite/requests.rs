@@ -51,7 +51,7 @@ pub(super) fn insert(conn: &Connection, row: &RequestRow) -> Result<(), Trouble>
     Ok(())
 }
 
-const WAITING: &str = "SELECT id, saga_id, args, \"by\", at \
+pub(super) const WAITING: &str = "SELECT id, saga_id, args, \"by\", at \
     FROM saga_command INDEXED BY saga_command_waiting WHERE answer IS NULL ORDER BY at, id";
 
 pub(super) fn waiting(conn: &Connection, limit: usize) -> Result<Vec<Request>, Trouble> {

@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
 
-use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId, dense};
+use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId};
 use super::job::Trouble;
 use super::requests;
 use crate::log::{Entry, EntryKind, NodePath, Payload, SagaId, SagaStatus, Timestamp};
@@ -32,7 +32,7 @@ pub(super) struct NewSagaRow {
 
 impl NewSagaRow {
     pub(super) fn new(saga: NewSaga) -> Result<Self, String> {
-        dense::new_saga(&saga)?;
+        saga.check()?;
         let NewSaga { record, entries } = saga;
         Ok(Self {
             birth: record.birth.to_string(),
@@ -62,7 +62,7 @@ pub(super) struct AppendRow {
 
 impl AppendRow {
     pub(super) fn new(mut append: Append) -> Result<Self, String> {
-        let next_seq = dense::next_seq(&append.saga, append.expected_next_seq, &append.entries)?;
+        let next_seq = append.check()?;
         let entries = std::mem::take(&mut append.entries);
         let entries = entries.into_iter().map(EntryRow::new).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {

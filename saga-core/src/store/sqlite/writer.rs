@@ -9,10 +9,10 @@ use std::sync::mpsc::Receiver;
 use rusqlite::{Connection, ErrorCode};
 
 use super::super::StoreError;
+use super::super::lock::WorkerLock;
+use super::super::queue::Queue;
 use super::SqliteStats;
-use super::file::WorkerLock;
 use super::job::{Job, Request, Tally, Trouble};
-use super::queue::Queue;
 
 /// So many requests share a transaction at most, which bounds how long the first one waits.
 const MAX_BATCH: usize = 1024;

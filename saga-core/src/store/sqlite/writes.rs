@@ -1,20 +1,19 @@
-//! What the store asks of SQLite: the writes, each inside the writer's transaction, and the reads.
+//! What the store writes to SQLite, each inside the writer's transaction.
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::{
-    Created, ListFilter, Purge, SagaRecord, SagaVersion, StoreError, StoredSaga, WorkerId,
-};
+use super::super::{Created, Purge, SagaRecord, StoreError, WorkerId};
 use super::job::{Tally, Trouble};
+use super::reads::find;
 use super::requests;
-use super::rows::{self, AppendRow, ENTRY, EntryRow, NewSagaRow, RECORD};
-use crate::log::{Payload, SagaId, SagaStatus};
+use super::rows::{self, AppendRow, EntryRow, NewSagaRow, RECORD};
+use crate::log::{Payload, SagaId};
 
 /// Word for word the condition of the index `saga_unfinished`, or SQLite could not use it. Left to
 /// itself it takes `saga_by_status` and sorts.
-const UNFINISHED: &str = "status IN ('running', 'failed', 'rolling_back')";
+pub(super) const UNFINISHED: &str = "status IN ('running', 'failed', 'rolling_back')";
 
 pub(super) fn create(
     conn: &Connection,
@@ -108,10 +107,10 @@ const CHANGE: &str = "next_seq = ?1, wake_at = ?3, updated_at = ?4, \
     error = coalesce(?5, error), context = coalesce(?6, context), paused = coalesce(?7, paused), \
     parked_reason = iif(?8, ?9, parked_reason), attempts = iif(?10, 1, attempts)";
 
-static UPDATE: LazyLock<String> =
+pub(super) static UPDATE: LazyLock<String> =
     LazyLock::new(|| format!("UPDATE saga SET {CHANGE}, status = ?2 WHERE {COMPARE}"));
 
-static UPDATE_SAME_STATUS: LazyLock<String> =
+pub(super) static UPDATE_SAME_STATUS: LazyLock<String> =
     LazyLock::new(|| format!("UPDATE saga SET {CHANGE} WHERE {COMPARE} AND status = ?2"));
 
 fn insert_entries(
@@ -170,7 +169,7 @@ pub(super) fn claim(
     Ok(claimed.into_iter().map(|(record, _)| record).collect())
 }
 
-fn claim_sql() -> String {
+pub(super) fn claim_sql() -> String {
     format!(
         "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} \
          AND NOT paused AND parked_reason IS NULL AND owner IS NOT ?1 \
@@ -184,7 +183,7 @@ pub(super) fn release(conn: &Connection, worker: &WorkerId) -> Result<(), Troubl
     Ok(())
 }
 
-fn release_sql() -> String {
+pub(super) fn release_sql() -> String {
     format!(
         "UPDATE saga INDEXED BY saga_by_owner SET owner = NULL, attempts = 0 \
          WHERE owner = ?1 AND {UNFINISHED}"
@@ -250,170 +249,10 @@ pub(super) fn purge(conn: &Connection, purge: &Purge, before: i64) -> Result<u64
 }
 
 /// Names the condition of the index `saga_ended`, or SQLite could not use it.
-const PURGE: &str = "SELECT id FROM saga INDEXED BY saga_ended \
+pub(super) const PURGE: &str = "SELECT id FROM saga INDEXED BY saga_ended \
     WHERE status IN ('completed', 'rolled_back', 'stuck') AND status = ?1 AND updated_at < ?2 \
     ORDER BY updated_at LIMIT ?3";
 
 fn corrupt(id: &SagaId, why: String) -> StoreError {
     StoreError::Corrupt { saga: id.clone(), seq: 0, why }
-}
-
-fn find(conn: &Connection, id: &SagaId) -> Result<Option<SagaRecord>, Trouble> {
-    let mut select = conn.prepare_cached(&format!("SELECT {RECORD} FROM saga WHERE id = ?1"))?;
-    let mut rows = select.query([id.as_str()])?;
-    rows.next()?.map(rows::record).transpose()
-}
-
-pub(super) fn load(conn: &Connection, id: &SagaId) -> Result<Option<StoredSaga>, Trouble> {
-    let Some(record) = find(conn, id)? else { return Ok(None) };
-    let mut select = conn.prepare_cached(&format!(
-        "SELECT {ENTRY} FROM saga_event WHERE saga_id = ?1 ORDER BY seq"
-    ))?;
-    let mut rows = select.query([id.as_str()])?;
-    let mut entries = Vec::new();
-    let mut expected = 1;
-    while let Some(row) = rows.next()? {
-        entries.push(rows::entry(row, id, expected)?);
-        expected += 1;
-    }
-    if expected != record.next_seq {
-        let why = format!(
-            "the log ends before entry {expected}, its record says before entry {}",
-            record.next_seq
-        );
-        return Err(StoreError::Corrupt { saga: id.clone(), seq: expected, why }.into());
-    }
-    Ok(Some(StoredSaga { record, entries }))
-}
-
-pub(super) fn list(conn: &Connection, filter: &ListFilter) -> Result<Vec<SagaRecord>, Trouble> {
-    if filter.statuses.is_empty() {
-        return page(conn, filter, None);
-    }
-    // One status at a time comes out of `saga_by_status` in order; several would have to be sorted.
-    let mut statuses = filter.statuses.clone();
-    statuses.sort_unstable();
-    statuses.dedup();
-    let mut records = Vec::new();
-    for status in statuses {
-        records.extend(page(conn, filter, Some(status))?);
-    }
-    records.sort_unstable_by(|a: &SagaRecord, b| a.id.cmp(&b.id));
-    records.truncate(filter.page_size());
-    Ok(records)
-}
-
-fn page(
-    conn: &Connection,
-    filter: &ListFilter,
-    status: Option<SagaStatus>,
-) -> Result<Vec<SagaRecord>, Trouble> {
-    let mut select = conn.prepare_cached(&page_sql(status.is_some()))?;
-    let mut rows = select.query(params![
-        filter.after.as_ref().map_or("", SagaId::as_str),
-        filter.name,
-        i64::try_from(filter.page_size()).unwrap_or(i64::MAX),
-        status.map(SagaStatus::as_str),
-        filter.created_after.map(rows::bound),
-        filter.created_before.map(rows::bound),
-    ])?;
-    let mut records = Vec::new();
-    while let Some(row) = rows.next()? {
-        records.push(rows::record(row)?);
-    }
-    Ok(records)
-}
-
-fn page_sql(of_status: bool) -> String {
-    let of_status = if of_status { "status = ?4" } else { "?4 IS NULL" };
-    format!(
-        "SELECT {RECORD} FROM saga WHERE {of_status} AND id > ?1 AND (?2 IS NULL OR name = ?2) \
-         AND (?5 IS NULL OR created_at > ?5) AND (?6 IS NULL OR created_at < ?6) \
-         ORDER BY id LIMIT ?3"
-    )
-}
-
-pub(super) fn versions(conn: &Connection) -> Result<Vec<SagaVersion>, Trouble> {
-    let mut select = conn.prepare_cached(&versions_sql())?;
-    let version = |row: &Row<'_>| {
-        Ok(SagaVersion {
-            name: row.get(0)?,
-            fingerprint: row.get(1)?,
-            dag: row.get::<_, Vec<u8>>(2)?.into(),
-            unfinished: row.get::<_, i64>(3)?.unsigned_abs(),
-        })
-    };
-    Ok(select.query_map([], version)?.collect::<rusqlite::Result<_>>()?)
-}
-
-fn versions_sql() -> String {
-    // Grouped without the DAGs, which may be large, and are the same within a group.
-    format!(
-        "SELECT v.name, v.fingerprint, first.dag, v.unfinished FROM \
-         (SELECT name, fingerprint, count(*) AS unfinished, min(id) AS first_id \
-          FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} GROUP BY name, fingerprint) AS v \
-         JOIN saga AS first ON first.id = v.first_id ORDER BY v.name, v.fingerprint"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(sql: &str) -> String {
-        let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(include_str!("schema_1.sql")).unwrap();
-        let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        // A parameter that is not bound is NULL.
-        let mut rows = explain.raw_query();
-        let mut plan = String::new();
-        while let Some(row) = rows.next().unwrap() {
-            plan += &row.get::<_, String>("detail").unwrap();
-            plan += "\n";
-        }
-        plan
-    }
-
-    #[test]
-    fn claim_walks_the_unfinished_sagas_in_order() {
-        let plan = plan(&claim_sql());
-        assert!(plan.contains("USING INDEX saga_unfinished"), "{plan}");
-        assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
-    }
-
-    #[test]
-    fn a_page_is_read_in_order_and_not_sorted() {
-        for (of_status, index) in [(true, "saga_by_status"), (false, "sqlite_autoindex_saga_1")] {
-            let plan = plan(&page_sql(of_status));
-            assert!(plan.contains(index), "{plan}");
-            assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
-        }
-    }
-
-    #[test]
-    fn versions_reads_no_ended_saga() {
-        let plan = plan(&versions_sql());
-        assert!(plan.contains("SCAN saga USING INDEX saga_unfinished"), "{plan}");
-    }
-
-    #[test]
-    fn an_append_finds_its_saga_by_id() {
-        for sql in [&*UPDATE_SAME_STATUS, &*UPDATE] {
-            let plan = plan(sql);
-            assert!(plan.contains("sqlite_autoindex_saga_1 (id=?)"), "{plan}");
-        }
-    }
-
-    #[test]
-    fn purge_finds_the_oldest_of_a_status_in_order() {
-        let plan = plan(PURGE);
-        assert!(plan.contains("saga_ended (status=? AND updated_at<?)"), "{plan}");
-        assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
-    }
-
-    #[test]
-    fn release_finds_its_sagas_by_owner() {
-        let plan = plan(&release_sql());
-        assert!(plan.contains("saga_by_owner"), "{plan}");
-    }
 }

@@ -1,0 +1,268 @@
+//! A saga's log as lines: one for what never changes, then for each write its entries and, last,
+//! the record as it is after them.
+//!
+//! That last line is what makes a write whole. Lines after the last of them belong to a write that
+//! was cut short by a crash and that nobody was told of, so they do not count.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::super::{SagaRecord, StoreError, StoredSaga, WorkerId};
+use super::bytes::Bytes;
+use super::line;
+use crate::log::{Answer, Entry, EntryKind, NodePath, Payload, SagaId, SagaStatus, Timestamp};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Saga(Fixed),
+    Entry(EntryLine),
+    Record(State),
+}
+
+/// What never changes.
+#[derive(Serialize, Deserialize)]
+struct Fixed {
+    id: SagaId,
+    birth: Uuid,
+    name: String,
+    fingerprint: String,
+    created_at: Timestamp,
+    deadline: Option<Timestamp>,
+    params: Bytes,
+    dag: Bytes,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntryLine {
+    seq: u64,
+    epoch: u64,
+    at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    node: Option<NodePath>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    attempt: u32,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    payload: Option<Bytes>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// The rest of the record, and the requests that the write answered.
+#[derive(Serialize, Deserialize)]
+struct State {
+    status: SagaStatus,
+    owner: Option<WorkerId>,
+    epoch: u64,
+    next_seq: u64,
+    attempts: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wake_at: Option<Timestamp>,
+    paused: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parked_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    context: Option<Bytes>,
+    updated_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    answers: Vec<(Uuid, Answer)>,
+}
+
+/// The lines of a new saga.
+pub(super) fn create(record: &SagaRecord, entries: &[Entry]) -> Result<Vec<u8>, String> {
+    let fixed = Fixed {
+        id: record.id.clone(),
+        birth: record.birth,
+        name: record.name.clone(),
+        fingerprint: record.fingerprint.clone(),
+        created_at: record.created_at,
+        deadline: record.deadline,
+        params: Bytes::from(&record.params),
+        dag: Bytes::from(&record.dag),
+    };
+    let mut lines = Vec::new();
+    line::seal(&mut lines, &Line::Saga(fixed))?;
+    lines.extend(change(record, entries, &[])?);
+    Ok(lines)
+}
+
+/// The lines of one write: the entries, and the record as it is after it.
+pub(super) fn change(
+    record: &SagaRecord,
+    entries: &[Entry],
+    answers: &[(Uuid, Answer)],
+) -> Result<Vec<u8>, String> {
+    let mut lines = Vec::new();
+    for entry in entries {
+        let entry = EntryLine {
+            seq: entry.seq,
+            epoch: entry.epoch,
+            at: entry.at,
+            node: entry.node.clone(),
+            attempt: entry.attempt,
+            kind: entry.kind.name().to_string(),
+            payload: entry.kind.encode().as_ref().map(Bytes::from),
+        };
+        line::seal(&mut lines, &Line::Entry(entry))?;
+    }
+    let state = State {
+        status: record.status,
+        owner: record.owner.clone(),
+        epoch: record.epoch,
+        next_seq: record.next_seq,
+        attempts: record.attempts,
+        wake_at: record.wake_at,
+        paused: record.paused,
+        parked_reason: record.parked_reason.clone(),
+        error: record.error.clone(),
+        context: record.context.as_ref().map(Bytes::from),
+        updated_at: record.updated_at,
+        answers: answers.to_vec(),
+    };
+    line::seal(&mut lines, &Line::Record(state))?;
+    Ok(lines)
+}
+
+/// A log as it was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The saga as of the last whole write; its entries are of no use if there is damage.
+    pub(super) saga: StoredSaga,
+    /// So many bytes are whole writes.
+    pub(super) len: u64,
+    /// True if there are more bytes, of a write that was cut short.
+    pub(super) torn: bool,
+    /// The requests that the last write answered.
+    pub(super) answers: Vec<(Uuid, Answer)>,
+    /// What is wrong in the middle, if something is. Such a log must not grow.
+    pub(super) damage: Option<StoreError>,
+}
+
+/// Reads a log.
+///
+/// # Errors
+/// What is wrong, if not even the record can be read.
+pub(super) fn read(bytes: &[u8]) -> Result<Found, String> {
+    let mut lines = bytes.split_inclusive(|b| *b == b'\n');
+    let first = lines.next().and_then(line::open).ok_or("its first line is damaged")?;
+    let Ok(Line::Saga(fixed)) = decode(&first) else {
+        return Err("its first line does not say which saga it is".to_string());
+    };
+    let mut reading = Reading::default();
+    let mut offset = bytes.len() - lines.clone().map(<[u8]>::len).sum::<usize>();
+    for line in lines {
+        offset += line.len();
+        reading.line(line, offset as u64);
+    }
+    let Reading { entries, last, damage, .. } = reading;
+    let (state, len) = last.ok_or("its record is missing")?;
+    let answers = state.answers.clone();
+    let record = record(fixed, state)?;
+    let damage = damage.map(|(seq, why)| StoreError::Corrupt { saga: record.id.clone(), seq, why });
+    let torn = len < bytes.len() as u64;
+    Ok(Found { saga: StoredSaga { record, entries }, len, torn, answers, damage })
+}
+
+#[derive(Default)]
+struct Reading {
+    /// Of whole writes.
+    entries: Vec<Entry>,
+    /// Of a write whose last line has not come yet.
+    pending: Vec<Entry>,
+    /// A line that is no line: damage, if a whole write follows, or else cut short by a crash.
+    suspect: Option<(u64, String)>,
+    damage: Option<(u64, String)>,
+    last: Option<(State, u64)>,
+}
+
+impl Reading {
+    fn line(&mut self, line: &[u8], end: u64) {
+        let next = self.entries.len() as u64 + self.pending.len() as u64 + 1;
+        let Some(body) = line::open(line) else {
+            self.suspect.get_or_insert((next, "its line is damaged".to_string()));
+            return;
+        };
+        // From here on nothing is cut off: such a line is as it was written.
+        let wrong = match decode(&body) {
+            Ok(Line::Record(state)) => {
+                self.entries.append(&mut self.pending);
+                let wrong = self.suspect.take().or_else(|| {
+                    let next = self.entries.len() as u64 + 1;
+                    let why = || {
+                        format!(
+                            "the log ends before entry {next}, its record says before entry {}",
+                            state.next_seq
+                        )
+                    };
+                    (state.next_seq != next).then(|| (next, why()))
+                });
+                self.last = Some((state, end));
+                wrong
+            }
+            Ok(Line::Entry(entry)) if entry.seq != next && self.suspect.is_none() => {
+                Some((next, format!("it is missing; the next one is entry {}", entry.seq)))
+            }
+            Ok(Line::Entry(entry)) => match decode_entry(entry) {
+                Ok(entry) => {
+                    self.pending.push(entry);
+                    None
+                }
+                Err(why) => Some((next, why)),
+            },
+            Ok(Line::Saga(_)) => Some((next, "another saga begins there".to_string())),
+            Err(why) => Some((next, why)),
+        };
+        if let Some(wrong) = wrong {
+            self.damage.get_or_insert(wrong);
+        }
+    }
+}
+
+/// The decoder's own message may quote what it found, which is the user's.
+fn decode(body: &[u8]) -> Result<Line, String> {
+    serde_json::from_slice(body)
+        .map_err(|e| format!("its line holds something else (column {})", e.column()))
+}
+
+fn decode_entry(line: EntryLine) -> Result<Entry, String> {
+    let payload = line.payload.map(Payload::try_from).transpose()?;
+    let bytes = payload.as_ref().map(Payload::as_bytes);
+    Ok(Entry {
+        seq: line.seq,
+        epoch: line.epoch,
+        at: line.at,
+        node: line.node,
+        attempt: line.attempt,
+        kind: EntryKind::decode(&line.kind, bytes).map_err(|e| e.to_string())?,
+    })
+}
+
+fn record(fixed: Fixed, state: State) -> Result<SagaRecord, String> {
+    Ok(SagaRecord {
+        id: fixed.id,
+        birth: fixed.birth,
+        name: fixed.name,
+        fingerprint: fixed.fingerprint,
+        params: fixed.params.try_into()?,
+        dag: fixed.dag.try_into()?,
+        created_at: fixed.created_at,
+        status: state.status,
+        owner: state.owner,
+        epoch: state.epoch,
+        next_seq: state.next_seq,
+        attempts: state.attempts,
+        wake_at: state.wake_at,
+        deadline: fixed.deadline,
+        paused: state.paused,
+        parked_reason: state.parked_reason,
+        error: state.error,
+        context: state.context.map(Payload::try_from).transpose()?,
+        updated_at: state.updated_at,
+    })
+}

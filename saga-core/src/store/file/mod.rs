@@ -1,0 +1,266 @@
+//! Sagas as readable files, one log a saga.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | `directory` | the directory, and how files are written so that a crash harms none |
+//! | `log` | a saga's log as lines, both ways, and what is wrong with it |
+//! | `line`, `bytes`, `names` | one line and its checksum; encoded values; names of files |
+//! | `requests` | requests and answers, a file each |
+//! | `worker` | records, writes, and what happens when one fails |
+
+mod bytes;
+mod directory;
+mod line;
+mod log;
+mod names;
+mod requests;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use self::directory::Directory;
+use self::worker::Worker;
+use super::queue::Queue;
+use super::{
+    Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
+    StoredSaga, WorkerId,
+};
+use crate::log::{Answer, Request, SagaId};
+
+/// Sagas as readable files in a directory: one JSON-lines log a saga, durable (fsync) at every write.
+///
+/// For small tools, and for reading what happened with `cat` and `jq`: each write is an fsync of its
+/// own, and a worker keeps the records of all sagas in memory. Each line carries a checksum, so that
+/// what a crash has cut short is told from what was damaged.
+///
+/// One process at a time runs sagas in a directory: [`open`](Self::open) takes a lock, and keeps it
+/// until the last clone is dropped, which waits for the writes that are under way. Other processes
+/// can [`attach`](Self::attach) to read, and to leave requests.
+///
+/// After a write that failed the store takes no more writes until it is opened again, because
+/// nobody knows what of it is on disk.
+///
+/// ```
+/// use saga_core::store::FileStore;
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("sagas");
+/// let store = FileStore::open(&path)?;
+/// assert!(FileStore::open(&path).is_err(), "one worker at a time");
+/// drop(store);
+/// FileStore::open(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct FileStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    place: Arc<str>,
+    reading_only: bool,
+    queue: Queue<Job>,
+}
+
+type Job = Box<dyn FnOnce(&mut Files) + Send>;
+
+/// What the store's thread works on.
+struct Files {
+    directory: Directory,
+    /// None if the store is attached.
+    worker: Option<Worker>,
+}
+
+impl FileStore {
+    /// Opens the store of a worker. Creates the directory if there is none, for its owner's eyes
+    /// only; the one above it must exist. What a crash has cut short is removed.
+    ///
+    /// Reads all logs, and blocks meanwhile: on an async runtime, call it in `spawn_blocking`.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if a worker has the directory open already,
+    /// [`StoreError::NewerSchema`] if a newer version of this library wrote it,
+    /// [`StoreError::Failed`] if it cannot be created or written, or holds other files. A damaged
+    /// log is no error here: [`load`](Store::load) says what is wrong with it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let directory = Directory::new(path.as_ref());
+        let worker = Worker::open(directory.clone())?;
+        Self::start(Files { directory, worker: Some(worker) })
+    }
+
+    /// Opens a worker's store to look at it and to leave requests, also while the worker runs. Takes
+    /// no lock; all that only a worker may do answers [`StoreError::Failed`].
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] if the directory is not there or no worker has used it yet,
+    /// [`StoreError::NewerSchema`] if a newer version of this library wrote it.
+    pub fn attach(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let directory = Directory::new(path.as_ref());
+        if !directory.check_marker()? {
+            let why = "it is no saga store yet; a worker makes it one with `FileStore::open`";
+            return Err(directory.failed(why));
+        }
+        Self::start(Files { directory, worker: None })
+    }
+
+    fn start(mut files: Files) -> Result<Self, StoreError> {
+        let place = files.directory.place().clone();
+        let reading_only = files.worker.is_none();
+        let cannot = files.directory.clone();
+        let queue = Queue::start("saga-files", move |jobs| {
+            for job in jobs {
+                let job: Job = job;
+                job(&mut files);
+            }
+        })
+        .map_err(|e| cannot.failed(format!("cannot start its thread: {e}")))?;
+        Ok(Self { inner: Arc::new(Inner { place, reading_only, queue }) })
+    }
+
+    /// Does the work on the store's thread. The work must not hold a clone of the store, whose drop
+    /// waits for the thread.
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Files) -> Result<T, StoreError> + Send + 'static,
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            self.inner.queue.send(Box::new(move |files| {
+                // A caller that has stopped waiting is no trouble of the store's.
+                let _ = reply.send(work(files));
+            }));
+            answer.await.unwrap_or_else(|_| {
+                let why = "its thread has died; open the store again".to_string();
+                Err(StoreError::Failed { store: self.inner.place.to_string(), why })
+            })
+        })
+    }
+}
+
+impl Files {
+    fn worker(&mut self) -> Result<&mut Worker, StoreError> {
+        let why = "it is attached for reading and requests only; a worker opens it with \
+                   `FileStore::open`";
+        self.worker.as_mut().ok_or_else(|| self.directory.failed(why))
+    }
+
+    fn select<T>(
+        &self,
+        pick: impl FnOnce(&mut dyn Iterator<Item = &SagaRecord>) -> T,
+    ) -> Result<T, StoreError> {
+        match &self.worker {
+            Some(worker) => Ok(pick(&mut worker.records())),
+            None => Ok(pick(&mut self.directory.logs()?.iter().map(|found| &found.saga.record))),
+        }
+    }
+
+    fn load(&self, id: &SagaId) -> Result<Option<StoredSaga>, StoreError> {
+        match self.directory.log(id)? {
+            None => Ok(None),
+            Some(found) => match found.damage {
+                None => Ok(Some(found.saga)),
+                Some(damage) => Err(damage),
+            },
+        }
+    }
+
+    fn requests(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
+        let birth_of = |id: &SagaId| match &self.worker {
+            Some(worker) => worker.birth_of(id),
+            None => Some(self.directory.log(id).ok()??.saga.record.birth),
+        };
+        self.directory.requests(birth_of, limit)
+    }
+}
+
+impl fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStore")
+            .field("path", &self.inner.place)
+            .field("reading_only", &self.inner.reading_only)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store for FileStore {
+    fn create(&self, saga: NewSaga) -> BoxFuture<'_, Result<Created, StoreError>> {
+        self.run(move |files| files.worker()?.create(saga))
+    }
+
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.run(move |files| files.worker()?.append(append))
+    }
+
+    fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
+        let id = id.clone();
+        self.run(move |files| files.load(&id))
+    }
+
+    fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        self.run(move |files| files.select(|records| filter.select(records)))
+    }
+
+    fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>> {
+        self.run(|files| files.select(|records| SagaVersion::select(records)))
+    }
+
+    fn claim(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
+        self.run(move |files| files.worker()?.claim(&worker, &fingerprints, limit))
+    }
+
+    fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
+        let worker = worker.clone();
+        self.run(move |files| files.worker()?.release(&worker))
+    }
+
+    fn take(
+        &self,
+        worker: &WorkerId,
+        id: &SagaId,
+    ) -> BoxFuture<'_, Result<Option<SagaRecord>, StoreError>> {
+        let (worker, id) = (worker.clone(), id.clone());
+        self.run(move |files| files.worker()?.take(&worker, &id))
+    }
+
+    fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let id = id.clone();
+        self.run(move |files| files.worker()?.delete(&id))
+    }
+
+    fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.run(move |files| files.worker()?.purge(&purge))
+    }
+
+    fn request(&self, request: Request) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.run(move |files| files.directory.request(request))
+    }
+
+    fn requests(
+        &self,
+        _worker: &WorkerId,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Request>, StoreError>> {
+        self.run(move |files| files.requests(limit))
+    }
+
+    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.run(move |files| files.worker()?.answer(request, answer))
+    }
+
+    fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {
+        self.run(move |files| files.directory.answer_to(request))
+    }
+}

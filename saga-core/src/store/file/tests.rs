@@ -1,0 +1,204 @@
+//! What needs a look inside: damage at every byte of a log, and a disk that does not keep its word.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::*;
+use crate::log::{Entry, EntryKind, Payload, SagaStatus, Timestamp};
+use crate::store::RecordChange;
+
+fn id(text: &str) -> SagaId {
+    text.parse().unwrap()
+}
+
+fn entry(seq: u64, kind: EntryKind) -> Entry {
+    let node = (seq > 1).then(|| "größe[0]/b#1".into());
+    Entry { seq, epoch: 1, at: Timestamp(seq), node, attempt: u32::from(seq > 1), kind }
+}
+
+fn new_saga(name: &str) -> NewSaga {
+    let birth = Uuid::from_u128(7);
+    let record = SagaRecord {
+        id: id(name),
+        birth,
+        name: "book_trip".to_string(),
+        fingerprint: "f1".to_string(),
+        params: Payload::from(&b"{\"to\":\"Oslo\"}"[..]),
+        dag: Payload::from(&b"{}"[..]),
+        created_at: Timestamp(1),
+        status: SagaStatus::Running,
+        owner: Some(WorkerId::from("one")),
+        epoch: 1,
+        next_seq: 2,
+        attempts: 1,
+        wake_at: None,
+        deadline: None,
+        paused: false,
+        parked_reason: None,
+        error: None,
+        context: None,
+        updated_at: Timestamp(1),
+    };
+    NewSaga { record, entries: vec![entry(1, EntryKind::Created { birth })] }
+}
+
+fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
+    Append {
+        saga: id(name),
+        owner: WorkerId::from("one"),
+        epoch: 1,
+        expected_next_seq: seq,
+        entries: (seq..).zip(kinds).map(|(seq, kind)| entry(seq, kind)).collect(),
+        change: RecordChange::status(SagaStatus::RollingBack),
+        answers: Vec::new(),
+    }
+}
+
+/// A log of four writes: its bytes, and after each write how long it was and what it said.
+fn a_log() -> (Vec<u8>, Vec<(usize, StoredSaga)>) {
+    let NewSaga { mut record, mut entries } = new_saga("a");
+    let mut bytes = log::create(&record, &entries).unwrap();
+    let mut writes =
+        vec![(bytes.len(), StoredSaga { record: record.clone(), entries: entries.clone() })];
+    for kinds in [
+        vec![EntryKind::Started, EntryKind::Succeeded(Payload::from(&b"\"out\\nput\""[..]))],
+        vec![EntryKind::Started, EntryKind::Skipped, EntryKind::Paused],
+        vec![EntryKind::Succeeded(Payload::from(&b"\xff"[..]))],
+    ] {
+        let append = append("a", record.next_seq, kinds);
+        append.apply_to(&mut record).unwrap();
+        bytes.extend(log::change(&record, &append.entries, &[]).unwrap());
+        entries.extend(append.entries);
+        writes.push((bytes.len(), StoredSaga { record: record.clone(), entries: entries.clone() }));
+    }
+    (bytes, writes)
+}
+
+#[test]
+fn a_log_cut_at_any_byte_is_what_it_was_after_a_whole_write() {
+    let (bytes, writes) = a_log();
+    for cut in 0..=bytes.len() {
+        let whole = writes.iter().rev().find(|(len, _)| *len <= cut);
+        match (log::read(&bytes[..cut]), whole) {
+            (Ok(found), Some((len, saga))) => {
+                assert_eq!((&found.saga, found.len), (saga, *len as u64), "cut at {cut}");
+                assert_eq!(found.torn, cut > *len);
+                assert_eq!(found.damage, None, "cut at {cut}");
+            }
+            (Err(_), None) => {}
+            (found, _) => panic!("cut at {cut}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_byte_that_changed_is_found_and_the_last_write_alone_may_be_cut() {
+    let (bytes, writes) = a_log();
+    let before_last = &writes[writes.len() - 2];
+    let first_line = bytes.iter().position(|b| *b == b'\n').unwrap();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        match log::read(&changed) {
+            Err(_) => assert!(at <= first_line, "byte {at}"),
+            Ok(found) => match found.damage {
+                Some(StoreError::Corrupt { saga, seq, .. }) => {
+                    let before = bytes[..at].split_inclusive(|b| *b == b'\n').filter(|line| {
+                        line.ends_with(b"\n") && String::from_utf8_lossy(line).contains("\"entry\"")
+                    });
+                    assert!(at > first_line, "byte {at}");
+                    assert_eq!((saga, seq), (id("a"), before.count() as u64 + 1), "byte {at}");
+                }
+                Some(other) => panic!("byte {at}: {other}"),
+                None => {
+                    assert!(at >= before_last.0 && found.torn, "byte {at} went unnoticed");
+                    assert_eq!((found.len as usize, &found.saga), (before_last.0, &before_last.1));
+                }
+            },
+        }
+    }
+}
+
+#[test]
+fn lines_that_are_missing_doubled_or_strange_are_damage() {
+    let (bytes, writes) = a_log();
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+    assert_eq!(lines.len(), 12, "saga, 1, record, 2, 3, record, 4, 5, 6, record, 7, record");
+    let damage = |lines: &[&[u8]]| match log::read(&lines.concat()).unwrap().damage {
+        Some(StoreError::Corrupt { seq, why, .. }) => (seq, why),
+        other => panic!("{other:?}"),
+    };
+    let without = |n: usize| [&lines[..n], &lines[n + 1..]].concat();
+    assert_eq!(damage(&without(3)), (2, "it is missing; the next one is entry 3".to_string()));
+    let (seq, why) = damage(&without(8));
+    assert_eq!(
+        (seq, why.as_str()),
+        (6, "the log ends before entry 6, its record says before entry 7")
+    );
+    let twice = [&lines[..4], &lines[3..]].concat();
+    assert_eq!(damage(&twice), (3, "it is missing; the next one is entry 2".to_string()));
+    let again = [&lines[..6], &lines[..1], &lines[6..]].concat();
+    assert_eq!(damage(&again), (4, "another saga begins there".to_string()));
+
+    // A later version may have written these: they must not be cut off.
+    let mut later = lines[..6].concat();
+    line::seal(&mut later, &serde_json::json!({"snapshot": "secret"})).unwrap();
+    let found = log::read(&later).unwrap();
+    let e = found.damage.unwrap().to_string();
+    assert!(e.contains("corrupt at entry 4: its line holds something else"), "{e}");
+    assert!(!e.contains("secret"), "{e}");
+    assert_eq!(found.len as usize, writes[1].0);
+}
+
+#[tokio::test]
+async fn a_failed_fsync_stops_all_further_writes() {
+    let place = tempfile::tempdir().unwrap();
+    for broken in ["append", "create", "claim", "answer", "delete"] {
+        let directory = Directory::new(&place.path().join(broken));
+        let worker = Worker::open(directory.clone()).unwrap();
+        let store =
+            FileStore::start(Files { directory: directory.clone(), worker: Some(worker) }).unwrap();
+        store.create(new_saga("a")).await.unwrap();
+        let mut ended = new_saga("ended");
+        ended.record.status = SagaStatus::Completed;
+        store.create(ended).await.unwrap();
+        let request = Request {
+            id: Uuid::from_u128(1),
+            saga: id("a"),
+            command: crate::log::Command::Pause,
+            by: "ann".to_string(),
+            at: Timestamp(1),
+        };
+        store.request(request.clone()).await.unwrap();
+        let before = store.load(&id("a")).await.unwrap();
+
+        directory.fsync_fails.store(true, SeqCst);
+        let two = WorkerId::from("two");
+        let e = match broken {
+            "append" => store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap_err(),
+            "create" => store.create(new_saga("b")).await.unwrap_err(),
+            "claim" => store.claim(&two, &["f1".to_string()], 9).await.unwrap_err(),
+            "answer" => store.answer(request.id, Answer::Done).await.unwrap_err(),
+            _ => store.delete(&id("ended")).await.unwrap_err(),
+        };
+        assert!(e.to_string().contains("the test's disk is broken"), "{broken}: {e}");
+        directory.fsync_fails.store(false, SeqCst);
+
+        let refusals = [
+            store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap_err(),
+            store.create(new_saga("c")).await.unwrap_err(),
+            store.take(&two, &id("a")).await.unwrap_err(),
+            store.release(&WorkerId::from("one")).await.unwrap_err(),
+            store.delete(&id("ended")).await.unwrap_err(),
+            store.answer(request.id, Answer::Done).await.unwrap_err(),
+        ];
+        for e in refusals {
+            assert!(e.to_string().contains("takes no more; check the disk"), "{broken}: {e}");
+        }
+        assert_eq!(store.load(&id("a")).await.unwrap(), before, "reading goes on");
+
+        drop(store);
+        let store = FileStore::open(place.path().join(broken)).unwrap();
+        assert_eq!(store.load(&id("a")).await.unwrap(), before);
+        store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap();
+    }
+}

@@ -1,0 +1,270 @@
+//! The worker's part: it knows all records, and is the only one who writes logs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+use uuid::Uuid;
+
+use super::super::lock::WorkerLock;
+use super::super::{Append, Created, NewSaga, Purge, SagaRecord, StoreError, StoredSaga, WorkerId};
+use super::directory::{Directory, LOCK};
+use super::log::{self, Found};
+use super::names;
+use crate::log::{Answer, Entry, SagaId};
+
+pub(super) struct Worker {
+    directory: Directory,
+    sagas: BTreeMap<SagaId, Kept>,
+    /// What made the store refuse all further writes.
+    poison: Option<String>,
+    _lock: WorkerLock,
+}
+
+/// What is known of one saga; its entries stay on disk.
+struct Kept {
+    record: SagaRecord,
+    /// Of its file.
+    len: u64,
+    /// What is wrong with its log, which then does not grow any more: the record changes in memory
+    /// only.
+    damage: Option<StoreError>,
+}
+
+impl Worker {
+    /// Takes the lock, and brings the directory to where a crash should have left it.
+    pub(super) fn open(directory: Directory) -> Result<Self, StoreError> {
+        directory.create()?;
+        let lock = WorkerLock::take(directory.place(), &directory.path(LOCK))?;
+        directory.prepare()?;
+        let mut sagas = BTreeMap::new();
+        for Found { saga: StoredSaga { record, .. }, len, torn, answers, damage } in
+            directory.logs()?
+        {
+            if damage.is_none() {
+                if torn {
+                    let cut = directory.cut(Path::new(&names::of_log(&record.id)), len);
+                    cut.map_err(|e| cannot(&directory, &record.id, &e))?;
+                }
+                for (request, answer) in answers {
+                    directory.answer(request, answer)?;
+                }
+            }
+            sagas.insert(record.id.clone(), Kept { record, len, damage });
+        }
+        // A log that cannot be read is still that of a saga.
+        directory.remove_requests(|id| {
+            !sagas.contains_key(id) && !directory.path(names::of_log(id)).exists()
+        })?;
+        Ok(Self { directory, sagas, poison: None, _lock: lock })
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = &SagaRecord> {
+        self.sagas.values().map(|kept| &kept.record)
+    }
+
+    pub(super) fn birth_of(&self, id: &SagaId) -> Option<Uuid> {
+        self.sagas.get(id).map(|kept| kept.record.birth)
+    }
+
+    pub(super) fn create(&mut self, saga: NewSaga) -> Result<Created, StoreError> {
+        saga.check().map_err(|why| self.directory.failed(why))?;
+        self.check_poison()?;
+        let NewSaga { record, entries } = saga;
+        if let Some(there) = self.sagas.get(&record.id) {
+            return Ok(Created::Exists(Box::new(there.record.clone())));
+        }
+        let name = names::of_log(&record.id);
+        if self.directory.path(&name).exists() {
+            return Err(self.unknown_log(record.id));
+        }
+        let lines = log::create(&record, &entries).map_err(|why| self.directory.failed(why))?;
+        let written = self.directory.write(Path::new(&name), &lines);
+        written.map_err(|e| self.broke(&record.id, &e))?;
+        let kept = Kept { len: lines.len() as u64, damage: None, record };
+        self.sagas.insert(kept.record.id.clone(), kept);
+        Ok(Created::New)
+    }
+
+    pub(super) fn append(&mut self, append: Append) -> Result<(), StoreError> {
+        append.check().map_err(|why| self.directory.failed(why))?;
+        self.check_poison()?;
+        let Some(kept) = self.sagas.get(&append.saga) else {
+            return Err(StoreError::NotFound { saga: append.saga });
+        };
+        if let Some(damage) = &kept.damage {
+            return Err(damage.clone());
+        }
+        let mut record = kept.record.clone();
+        append.apply_to(&mut record)?;
+        let mut answers = append.answers;
+        answers.retain(|(request, _)| self.directory.is_waiting(*request));
+        self.write(record, &append.entries, &answers)?;
+        // They are in the log; if this fails they are given when the store is opened again.
+        for (request, answer) in answers {
+            self.answer(request, answer)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        limit: usize,
+    ) -> Result<Vec<SagaRecord>, StoreError> {
+        self.check_poison()?;
+        let free = SagaRecord::claimable(self.records(), worker, fingerprints, limit);
+        free.iter().filter_map(|id| self.change(id, |record| record.claim(worker))).collect()
+    }
+
+    pub(super) fn take(
+        &mut self,
+        worker: &WorkerId,
+        id: &SagaId,
+    ) -> Result<Option<SagaRecord>, StoreError> {
+        self.check_poison()?;
+        self.change(id, |record| record.take(worker)).transpose()
+    }
+
+    pub(super) fn release(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
+        self.check_poison()?;
+        let owned = |r: &&SagaRecord| r.owner.as_ref() == Some(worker) && !r.status.is_ended();
+        let owned: Vec<SagaId> = self.records().filter(owned).map(|r| r.id.clone()).collect();
+        for id in owned {
+            let release = |record: &mut SagaRecord| {
+                record.release(worker);
+            };
+            self.change(&id, release).transpose()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn answer(&mut self, request: Uuid, answer: Answer) -> Result<(), StoreError> {
+        self.check_poison()?;
+        self.directory.answer(request, answer).inspect_err(|e| self.poison(e.to_string()))
+    }
+
+    pub(super) fn delete(&mut self, id: &SagaId) -> Result<bool, StoreError> {
+        self.check_poison()?;
+        match self.sagas.get(id) {
+            Some(kept) if kept.record.is_held() => {
+                return Err(StoreError::Fenced { saga: id.clone() });
+            }
+            None if !self.directory.path(names::of_log(id)).exists() => return Ok(false),
+            _ => {}
+        }
+        self.remove(&BTreeSet::from([id.clone()]))?;
+        Ok(true)
+    }
+
+    pub(super) fn purge(&mut self, purge: &Purge) -> Result<u64, StoreError> {
+        self.check_poison()?;
+        let old: BTreeSet<SagaId> = purge.select(self.records()).into_iter().collect();
+        if !old.is_empty() {
+            self.remove(&old)?;
+        }
+        Ok(old.len() as u64)
+    }
+
+    /// The logs first: requests without a saga are removed when the store is opened.
+    fn remove(&mut self, gone: &BTreeSet<SagaId>) -> Result<(), StoreError> {
+        for id in gone {
+            let removed = self.directory.remove(Path::new(&names::of_log(id)));
+            removed.map_err(|e| self.broke(id, &e))?;
+            self.sagas.remove(id);
+        }
+        if let Err(e) = self.directory.sync_all(&[""]) {
+            self.poison(e.to_string());
+            return Err(self.directory.failed(format!("cannot remove sagas: {e}")));
+        }
+        self.directory
+            .remove_requests(|id| gone.contains(id))
+            .inspect_err(|e| self.poison(e.to_string()))
+    }
+
+    /// Changes a record and nothing else. None if there is no such saga.
+    fn change(
+        &mut self,
+        id: &SagaId,
+        how: impl FnOnce(&mut SagaRecord),
+    ) -> Option<Result<SagaRecord, StoreError>> {
+        let Some(kept) = self.sagas.get_mut(id) else {
+            let there = self.directory.path(names::of_log(id)).exists();
+            return there.then(|| Err(self.unknown_log(id.clone())));
+        };
+        if kept.damage.is_some() {
+            how(&mut kept.record);
+            return Some(Ok(kept.record.clone()));
+        }
+        let mut record = kept.record.clone();
+        how(&mut record);
+        Some(self.write(record.clone(), &[], &[]).map(|()| record))
+    }
+
+    /// Writes a record that has changed, with the entries that changed it.
+    fn write(
+        &mut self,
+        record: SagaRecord,
+        entries: &[Entry],
+        answers: &[(Uuid, Answer)],
+    ) -> Result<(), StoreError> {
+        let Some(kept) = self.sagas.get_mut(&record.id) else {
+            return Err(StoreError::NotFound { saga: record.id });
+        };
+        let lines =
+            log::change(&record, entries, answers).map_err(|why| self.directory.failed(why))?;
+        let name = names::of_log(&record.id);
+        let name = Path::new(&name);
+        if let Err(why) = self.directory.check_len(name, kept.len) {
+            let (saga, seq) = (record.id, kept.record.next_seq);
+            let damage = StoreError::Corrupt { saga, seq, why };
+            kept.damage = Some(damage.clone());
+            return Err(damage);
+        }
+        match self.directory.append(name, kept.len, &lines) {
+            Ok(()) => {
+                kept.len += lines.len() as u64;
+                kept.record = record;
+                Ok(())
+            }
+            Err(e) => Err(self.broke(&record.id, &e)),
+        }
+    }
+
+    /// What a file is that no saga is known of.
+    fn unknown_log(&self, saga: SagaId) -> StoreError {
+        match self.directory.log(&saga) {
+            Err(e) => e,
+            Ok(_) => {
+                let why = "another program wrote its file; open the store again".to_string();
+                StoreError::Corrupt { saga, seq: 0, why }
+            }
+        }
+    }
+
+    fn check_poison(&self) -> Result<(), StoreError> {
+        match &self.poison {
+            None => Ok(()),
+            Some(why) => Err(self.directory.failed(format!(
+                "an earlier write failed ({why}), so it takes no more; check the disk, \
+                 then open the store again"
+            ))),
+        }
+    }
+
+    /// After a failed write or fsync nobody knows what is on disk, and a later fsync may succeed
+    /// without it (PostgreSQL's "fsyncgate").
+    fn broke(&mut self, saga: &SagaId, e: &io::Error) -> StoreError {
+        self.poison(e.to_string());
+        cannot(&self.directory, saga, e)
+    }
+
+    fn poison(&mut self, why: String) {
+        self.poison.get_or_insert(why);
+    }
+}
+
+fn cannot(directory: &Directory, saga: &SagaId, e: &io::Error) -> StoreError {
+    directory.failed(format!("cannot write the log of saga {saga}: {e}"))
+}

@@ -1,0 +1,107 @@
+//! What the store reads from SQLite.
+
+use rusqlite::{Connection, Row, params};
+
+use super::super::{ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga};
+use super::job::Trouble;
+use super::rows::{self, ENTRY, RECORD};
+use super::writes::UNFINISHED;
+use crate::log::{SagaId, SagaStatus};
+
+pub(super) fn find(conn: &Connection, id: &SagaId) -> Result<Option<SagaRecord>, Trouble> {
+    let mut select = conn.prepare_cached(&format!("SELECT {RECORD} FROM saga WHERE id = ?1"))?;
+    let mut rows = select.query([id.as_str()])?;
+    rows.next()?.map(rows::record).transpose()
+}
+
+pub(super) fn load(conn: &Connection, id: &SagaId) -> Result<Option<StoredSaga>, Trouble> {
+    let Some(record) = find(conn, id)? else { return Ok(None) };
+    let mut select = conn.prepare_cached(&format!(
+        "SELECT {ENTRY} FROM saga_event WHERE saga_id = ?1 ORDER BY seq"
+    ))?;
+    let mut rows = select.query([id.as_str()])?;
+    let mut entries = Vec::new();
+    let mut expected = 1;
+    while let Some(row) = rows.next()? {
+        entries.push(rows::entry(row, id, expected)?);
+        expected += 1;
+    }
+    if expected != record.next_seq {
+        let why = format!(
+            "the log ends before entry {expected}, its record says before entry {}",
+            record.next_seq
+        );
+        return Err(StoreError::Corrupt { saga: id.clone(), seq: expected, why }.into());
+    }
+    Ok(Some(StoredSaga { record, entries }))
+}
+
+pub(super) fn list(conn: &Connection, filter: &ListFilter) -> Result<Vec<SagaRecord>, Trouble> {
+    if filter.statuses.is_empty() {
+        return page(conn, filter, None);
+    }
+    // One status at a time comes out of `saga_by_status` in order; several would have to be sorted.
+    let mut statuses = filter.statuses.clone();
+    statuses.sort_unstable();
+    statuses.dedup();
+    let mut records = Vec::new();
+    for status in statuses {
+        records.extend(page(conn, filter, Some(status))?);
+    }
+    records.sort_unstable_by(|a: &SagaRecord, b| a.id.cmp(&b.id));
+    records.truncate(filter.page_size());
+    Ok(records)
+}
+
+fn page(
+    conn: &Connection,
+    filter: &ListFilter,
+    status: Option<SagaStatus>,
+) -> Result<Vec<SagaRecord>, Trouble> {
+    let mut select = conn.prepare_cached(&page_sql(status.is_some()))?;
+    let mut rows = select.query(params![
+        filter.after.as_ref().map_or("", SagaId::as_str),
+        filter.name,
+        i64::try_from(filter.page_size()).unwrap_or(i64::MAX),
+        status.map(SagaStatus::as_str),
+        filter.created_after.map(rows::bound),
+        filter.created_before.map(rows::bound),
+    ])?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        records.push(rows::record(row)?);
+    }
+    Ok(records)
+}
+
+pub(super) fn page_sql(of_status: bool) -> String {
+    let of_status = if of_status { "status = ?4" } else { "?4 IS NULL" };
+    format!(
+        "SELECT {RECORD} FROM saga WHERE {of_status} AND id > ?1 AND (?2 IS NULL OR name = ?2) \
+         AND (?5 IS NULL OR created_at > ?5) AND (?6 IS NULL OR created_at < ?6) \
+         ORDER BY id LIMIT ?3"
+    )
+}
+
+pub(super) fn versions(conn: &Connection) -> Result<Vec<SagaVersion>, Trouble> {
+    let mut select = conn.prepare_cached(&versions_sql())?;
+    let version = |row: &Row<'_>| {
+        Ok(SagaVersion {
+            name: row.get(0)?,
+            fingerprint: row.get(1)?,
+            dag: row.get::<_, Vec<u8>>(2)?.into(),
+            unfinished: row.get::<_, i64>(3)?.unsigned_abs(),
+        })
+    };
+    Ok(select.query_map([], version)?.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn versions_sql() -> String {
+    // Grouped without the DAGs, which may be large, and are the same within a group.
+    format!(
+        "SELECT v.name, v.fingerprint, first.dag, v.unfinished FROM \
+         (SELECT name, fingerprint, count(*) AS unfinished, min(id) AS first_id \
+          FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} GROUP BY name, fingerprint) AS v \
+         JOIN saga AS first ON first.id = v.first_id ORDER BY v.name, v.fingerprint"
+    )
+}
