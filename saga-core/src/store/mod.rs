@@ -5,7 +5,9 @@
 //! has seen all of it (same next sequence number). So a process that was declared dead and comes
 //! back cannot write a line.
 
+mod codec;
 mod dense;
+mod encoded;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -18,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::{Entry, Payload, SagaId, SagaStatus, Timestamp};
 
+pub use codec::{Aad, CodecError, PayloadCodec, PayloadKind};
+pub use encoded::EncodedStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStats, SqliteStore};
@@ -256,6 +260,14 @@ pub enum StoreError {
         found: u32,
         /// What this version writes.
         known: u32,
+    },
+    /// The saga's payloads need a key that the [`PayloadCodec`] does not have.
+    #[error("saga {saga}: the payload codec does not have the key {key_id:?}; give it that key")]
+    UnknownKey {
+        /// Which saga.
+        saga: SagaId,
+        /// Which key.
+        key_id: String,
     },
     /// The store cannot keep what it is given (disk full, I/O error, connection lost).
     #[error("{store}: {why}")]
