@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::{Entry, Payload, SagaId, SagaStatus, Timestamp};
 
+/// The SQLite that [`SqliteStore`] and `saga_core::barrier` use.
+#[cfg(feature = "sqlite")]
+pub use ::rusqlite;
 pub use codec::{Aad, CodecError, PayloadCodec, PayloadKind};
 pub use encoded::EncodedStore;
 pub use memory::MemoryStore;
