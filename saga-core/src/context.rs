@@ -68,7 +68,9 @@ impl CancelSignal {
 }
 
 /// What orders the calls of one key: see [`ActionContext::token`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Token {
     /// The ownership under which the call is made.
     pub epoch: u64,

@@ -43,6 +43,7 @@
 //! - `#[saga_action]` and `saga!`: the language.
 //! - [`Coordinator`]: running sagas; [`SagaError`]: how they end otherwise.
 //! - [`store`]: where logs are kept. [`log`]: what is in them.
+//! - `barrier`: the other side, for services that sagas call.
 //! - [`dag`]: building a DAG by hand or at run time.
 //! - [`machine`]: the pure state machine behind it all, for simulators and the curious.
 //!
@@ -53,6 +54,8 @@
 extern crate self as saga_core;
 
 mod action;
+#[cfg(feature = "sqlite")]
+pub mod barrier;
 mod context;
 mod coordinator;
 pub mod dag;

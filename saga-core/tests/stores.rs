@@ -3,8 +3,8 @@
 use saga_core::SagaId;
 use saga_core::log::{Entry, EntryKind, Payload, SagaStatus, Timestamp};
 use saga_core::store::{
-    Append, Created, ListFilter, MemoryStore, NewSaga, RecordChange, SagaRecord, Store, StoreError,
-    StoredSaga, WorkerId,
+    Aad, Append, CodecError, Created, EncodedStore, ListFilter, MemoryStore, NewSaga, PayloadCodec,
+    RecordChange, SagaRecord, Store, StoreError, StoredSaga, WorkerId,
 };
 
 /// Runs each check once on each store.
@@ -25,6 +25,14 @@ macro_rules! stores_conform {
                 let directory = tempfile::tempdir().unwrap();
                 let store = saga_core::store::FileStore::open(directory.path()).unwrap();
                 conformance::$check(&store).await;
+            })*
+        }
+
+        mod encoded {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                conformance::$check(&EncodedStore::new(MemoryStore::new(), Bound)).await;
             })*
         }
 
@@ -69,6 +77,20 @@ stores_conform! {
     requests_go_with_their_saga
     take_makes_a_worker_the_owner_whatever_the_saga_does
     purge_removes_old_ends_in_batches
+}
+
+/// Puts the place of a payload in front of it.
+struct Bound;
+
+impl PayloadCodec for Bound {
+    fn encode(&self, plain: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, CodecError> {
+        Ok([&aad.to_bytes(), plain].concat())
+    }
+
+    fn decode(&self, stored: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, CodecError> {
+        let plain = stored.strip_prefix(aad.to_bytes().as_slice());
+        plain.map(Vec::from).ok_or_else(|| CodecError::Failed { why: "another place".to_string() })
+    }
 }
 
 fn id(text: &str) -> SagaId {

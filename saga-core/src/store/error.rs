@@ -28,6 +28,14 @@ pub enum StoreError {
         /// What is wrong.
         why: String,
     },
+    /// The saga's payloads need a key that the [`PayloadCodec`](super::PayloadCodec) does not have.
+    #[error("saga {saga}: the payload codec does not have the key {key_id:?}; give it that key")]
+    UnknownKey {
+        /// Which saga.
+        saga: SagaId,
+        /// Which key.
+        key_id: String,
+    },
     /// Another process runs its sagas on this store.
     #[error("{store} is in use by another worker; one process at a time runs sagas on it")]
     InUse {

@@ -6,6 +6,8 @@
 //! back cannot write a line.
 
 mod append;
+mod codec;
+mod encoded;
 mod error;
 mod file;
 mod lock;
@@ -21,7 +23,12 @@ use uuid::Uuid;
 
 use crate::log::{Answer, Request, SagaId};
 
+/// The SQLite that [`SqliteStore`] and `saga_core::barrier` use.
+#[cfg(feature = "sqlite")]
+pub use ::rusqlite;
 pub use append::{Append, RecordChange};
+pub use codec::{Aad, CodecError, PayloadCodec, PayloadKind};
+pub use encoded::EncodedStore;
 pub use error::StoreError;
 pub use file::FileStore;
 pub use memory::MemoryStore;

@@ -1,0 +1,195 @@
+//! A hook for encoding what users store: [`PayloadCodec`].
+
+use std::fmt;
+
+use crate::log::{NodePath, SagaId};
+
+/// Encodes what users store, on its way into a store, and decodes it on its way out: encryption above
+/// all. Put it around a store with [`EncodedStore`](super::EncodedStore).
+///
+/// What it gives back must say how to decode it: write the id of the key in front, so that keys can be
+/// changed while old sagas run. Refuse what was not encoded for the same [`Aad`]; an AEAD cipher does
+/// that if it is given [`Aad::to_bytes`] as associated data.
+///
+/// Called on the runtime's threads, so it must not block; keys are fetched before.
+///
+/// ```
+/// use saga_core::store::{Aad, CodecError, EncodedStore, MemoryStore, PayloadCodec};
+///
+/// /// Hides nothing; the program `examples/encrypted` has one that does.
+/// struct Reversed;
+///
+/// impl PayloadCodec for Reversed {
+///     fn encode(&self, plain: &[u8], _aad: &Aad<'_>) -> Result<Vec<u8>, CodecError> {
+///         Ok(plain.iter().rev().copied().chain([b'1']).collect())
+///     }
+///     fn decode(&self, stored: &[u8], _aad: &Aad<'_>) -> Result<Vec<u8>, CodecError> {
+///         match stored.split_last() {
+///             Some((b'1', reversed)) => Ok(reversed.iter().rev().copied().collect()),
+///             Some((key, _)) => Err(CodecError::UnknownKey { key_id: key.to_string() }),
+///             None => Err(CodecError::Failed { why: "there is nothing".to_string() }),
+///         }
+///     }
+/// }
+/// let store = EncodedStore::new(MemoryStore::new(), Reversed);
+/// ```
+pub trait PayloadCodec: Send + Sync + 'static {
+    /// What is stored in place of `plain`.
+    ///
+    /// # Errors
+    /// [`CodecError`]: the write does not happen, and the saga stops in this process.
+    fn encode(&self, plain: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, CodecError>;
+
+    /// What was encoded.
+    ///
+    /// # Errors
+    /// [`CodecError::UnknownKey`] if another process may be able to; [`CodecError::Failed`] if the bytes
+    /// are not what was encoded for this place.
+    fn decode(&self, stored: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, CodecError>;
+}
+
+/// Why a codec did not do it. Neither variant may carry a payload or a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// The codec does not have the key (any more, or yet).
+    #[error("the codec does not have the key {key_id:?}")]
+    UnknownKey {
+        /// Which key.
+        key_id: String,
+    },
+    /// The bytes are not what was encoded here.
+    #[error("{why}")]
+    Failed {
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// What a payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PayloadKind {
+    /// A saga's parameters.
+    Params,
+    /// The DAG of a definition, which has the values of its constants.
+    Dag,
+    /// A snapshot of a mutable context.
+    Context,
+    /// A node's output.
+    Output,
+    /// The JSON of an error that an action or an undo returned; its message is not encoded.
+    Error,
+    /// The output that an operator gave a pivot in doubt.
+    Decision,
+}
+
+impl PayloadKind {
+    /// The word for it in [`Aad::to_bytes`].
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Params => "params",
+            Self::Dag => "dag",
+            Self::Context => "context",
+            Self::Output => "output",
+            Self::Error => "error",
+            Self::Decision => "decision",
+        }
+    }
+}
+
+/// Where a payload belongs: associated data, in the words of AEAD ciphers. A payload that is moved to
+/// another saga, node or kind does not decode there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Aad<'a> {
+    subject: &'a str,
+    node: Option<&'a str>,
+    kind: PayloadKind,
+}
+
+impl<'a> Aad<'a> {
+    /// A payload of a saga.
+    pub fn of_saga(saga: &'a SagaId, kind: PayloadKind) -> Self {
+        Self { subject: saga.as_str(), node: None, kind }
+    }
+
+    /// A payload of one of its nodes.
+    pub fn of_node(saga: &'a SagaId, node: Option<&'a NodePath>, kind: PayloadKind) -> Self {
+        Self { subject: saga.as_str(), node: node.map(NodePath::as_str), kind }
+    }
+
+    /// The DAG that all sagas of one definition have.
+    pub fn of_dag(fingerprint: &'a str) -> Self {
+        Self { subject: fingerprint, node: None, kind: PayloadKind::Dag }
+    }
+
+    /// The saga's id; of a [`PayloadKind::Dag`], which many sagas share, its fingerprint.
+    pub fn subject(&self) -> &'a str {
+        self.subject
+    }
+
+    /// The node that it belongs to, if it does to one.
+    pub fn node(&self) -> Option<&'a str> {
+        self.node
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> PayloadKind {
+        self.kind
+    }
+
+    /// All of it, so that no two places have the same bytes. These are part of what is stored: no
+    /// version of this library will change them.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![1];
+        for part in [Some(self.kind.as_str()), Some(self.subject), self.node].into_iter().flatten()
+        {
+            bytes.extend((part.len() as u64).to_be_bytes());
+            bytes.extend(part.as_bytes());
+        }
+        bytes
+    }
+}
+
+impl fmt::Display for Aad<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.kind.as_str(), self.subject)?;
+        match self.node {
+            Some(node) => write!(f, ", node `{node}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_places_have_the_same_bytes() {
+        let (a, ab) = ("a".parse().unwrap(), "ab".parse().unwrap());
+        let (c, bc) = (NodePath::from("c".to_string()), NodePath::from("bc".to_string()));
+        let places = [
+            Aad::of_saga(&a, PayloadKind::Params),
+            Aad::of_saga(&a, PayloadKind::Context),
+            Aad::of_saga(&ab, PayloadKind::Params),
+            Aad::of_node(&a, Some(&bc), PayloadKind::Output),
+            Aad::of_node(&a, Some(&bc), PayloadKind::Error),
+            Aad::of_node(&ab, Some(&c), PayloadKind::Output),
+            Aad::of_node(&ab, None, PayloadKind::Output),
+            Aad::of_dag("a"),
+        ];
+        for (n, place) in places.iter().enumerate() {
+            for other in &places[n + 1..] {
+                assert_ne!(place.to_bytes(), other.to_bytes(), "{place} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_these_for_ever() {
+        let (saga, node) = ("s-1".parse().unwrap(), NodePath::from("pay".to_string()));
+        let bytes = Aad::of_node(&saga, Some(&node), PayloadKind::Output).to_bytes();
+        let expected = b"\x01\0\0\0\0\0\0\0\x06output\0\0\0\0\0\0\0\x03s-1\0\0\0\0\0\0\0\x03pay";
+        assert_eq!(bytes, expected);
+    }
+}
