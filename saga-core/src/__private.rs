@@ -35,16 +35,23 @@ impl<T, E> ActionReturn for Result<T, E> {
 
 /// The user's context behind an alias of `ActionContext`.
 #[diagnostic::on_unimplemented(
-    message = "the context of an action is an `&ActionContext<..>`, not `&{Self}`",
-    label = "expected `ActionContext`"
+    message = "the context of an action is an `&ActionContext<{Self}>`, not `&{Self}`",
+    label = "write `ActionContext<{Self}>`, which derefs to `{Self}`"
 )]
 pub trait Context {
     type User: Send + Sync + 'static;
+    fn of(cx: &ActionContext<Self::User>) -> &Self;
 }
 
 impl<C: Send + Sync + 'static> Context for ActionContext<C> {
     type User = C;
+    fn of(cx: &Self) -> &Self {
+        cx
+    }
 }
+
+/// That an action's context is one.
+pub fn assert_context<T: Context>() {}
 
 /// Keeps an error as JSON where it is `Serialize` (autoref specialization).
 pub struct Payload<'e, E>(pub &'e E);
