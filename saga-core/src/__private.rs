@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 pub use serde;
 use serde::Serialize;
 
-use crate::action::{ActionData, Failed, Value, storable, stored};
+use crate::action::{Failed, Value, storable, stored};
 use crate::context::ActionContext;
 use crate::definition::{
     ActionFailure, ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed,
@@ -119,9 +119,6 @@ pub fn no_output() -> Stop {
 pub fn output<O: 'static>(output: &Option<Value>) -> Option<&O> {
     output.as_ref().and_then(|value| value.downcast_ref())
 }
-
-/// That a saga's parameter can be stored.
-pub fn assert_data<T: ActionData>() {}
 
 /// Is the last line of the saga `S` a step or a value? (autoref specialization)
 pub struct Tail<'t, S, T>(PhantomData<&'t T>, PhantomData<fn() -> S>);

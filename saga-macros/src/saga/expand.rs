@@ -34,8 +34,8 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     quote! {
         #structure
         const _: () = {
-            #impls
             #stored
+            #impls
             impl #krate::Saga for #name {
                 #(#types)*
                 const NAME: &'static ::core::primitive::str = #durable;
