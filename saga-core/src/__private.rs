@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 pub use serde;
 use serde::Serialize;
 
-use crate::action::{ActionData, Failed, Value, storable, stored};
+use crate::action::{Failed, Value, storable, stored};
 use crate::context::ActionContext;
 use crate::definition::{
     ActionFailure, ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed,
@@ -35,16 +35,23 @@ impl<T, E> ActionReturn for Result<T, E> {
 
 /// The user's context behind an alias of `ActionContext`.
 #[diagnostic::on_unimplemented(
-    message = "the context of an action is an `&ActionContext<..>`, not `&{Self}`",
-    label = "expected `ActionContext`"
+    message = "the context of an action is an `&ActionContext<{Self}>`, not `&{Self}`",
+    label = "write `ActionContext<{Self}>`, which derefs to `{Self}`"
 )]
 pub trait Context {
     type User: Send + Sync + 'static;
+    fn of(cx: &ActionContext<Self::User>) -> &Self;
 }
 
 impl<C: Send + Sync + 'static> Context for ActionContext<C> {
     type User = C;
+    fn of(cx: &Self) -> &Self {
+        cx
+    }
 }
+
+/// That an action's context is one.
+pub fn assert_context<T: Context>() {}
 
 /// Keeps an error as JSON where it is `Serialize` (autoref specialization).
 pub struct Payload<'e, E>(pub &'e E);
@@ -112,9 +119,6 @@ pub fn no_output() -> Stop {
 pub fn output<O: 'static>(output: &Option<Value>) -> Option<&O> {
     output.as_ref().and_then(|value| value.downcast_ref())
 }
-
-/// That a saga's parameter can be stored.
-pub fn assert_data<T: ActionData>() {}
 
 /// Is the last line of the saga `S` a step or a value? (autoref specialization)
 pub struct Tail<'t, S, T>(PhantomData<&'t T>, PhantomData<fn() -> S>);

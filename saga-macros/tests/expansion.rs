@@ -107,7 +107,7 @@ fn action_without_output() {
     let expansion = action::expand(
         quote!(undo = release(seats)),
         quote! {
-            async fn reserve(seats: u32) -> Booked {}
+            async fn reserve(seats: u32) -> BookingResult {}
         },
     );
     insta::assert_snapshot!(pretty(expansion));

@@ -114,16 +114,14 @@ fn argument(
 }
 
 fn undo(input: ParseStream) -> syn::Result<Undo> {
+    if input.peek(LitStr) {
+        let name = input.parse::<LitStr>()?;
+        return Err(given_nothing(&name, &name.value()));
+    }
     let path = input.call(Path::parse_mod_style)?;
     if !input.peek(token::Paren) {
         let text = path.to_token_stream().to_string().replace(' ', "");
-        return Err(Error::new_spanned(
-            path,
-            format!(
-                "say what `{text}` is given: `undo = {text}(output)`, `undo = {text}(output?)`, or \
-                 parameters of the action by name"
-            ),
-        ));
+        return Err(given_nothing(path, &text));
     }
     let content;
     parenthesized!(content in input);
@@ -143,6 +141,16 @@ fn undo(input: ParseStream) -> syn::Result<Undo> {
             Err(Error::new(error.span(), message))
         }
     }
+}
+
+/// The error for an undo that is only named.
+fn given_nothing(undo: impl ToTokens, name: &str) -> Error {
+    let name = name.split('(').next().unwrap_or_default();
+    let message = format!(
+        "say what `{name}` is given: `undo = {name}(output)`, `undo = {name}(output?)`, or parameters of \
+         the action by name"
+    );
+    Error::new_spanned(undo, message)
 }
 
 fn durable_name(name: LitStr) -> syn::Result<LitStr> {

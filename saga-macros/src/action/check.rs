@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{
     FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, Path, PathArguments,
-    ReturnType, Type, parse_quote,
+    PathSegment, ReturnType, Type, parse_quote,
 };
 
 use super::args::Args;
@@ -119,18 +119,11 @@ fn parameters(
             // reported by `receiver`
             FnArg::Receiver(_) => continue,
         };
-        if i == 0 {
-            match self::context(param) {
-                Ok(None) => {}
-                Ok(found) => {
-                    context = found;
-                    continue;
-                }
-                Err(error) => {
-                    errors.push(error);
-                    continue;
-                }
-            }
+        if let Some(found) = self::context(param, context.is_none()) {
+            misplaced(function, param, i, context.is_some(), errors);
+            // also where it is misplaced: the undo is given one
+            context.get_or_insert(found);
+            continue;
         }
         let name = match &*param.pat {
             Pat::Ident(pat) if pat.subpat.is_none() && pat.by_ref.is_none() => pat.ident.clone(),
@@ -163,30 +156,40 @@ fn parameters(
 }
 
 /// The context, if this is one: by the type's name, or by its own if the type is an alias.
-fn context(param: &PatType) -> syn::Result<Option<Context>> {
+fn context(param: &PatType, none_yet: bool) -> Option<Context> {
     let (reference, inner) = match &*param.ty {
         Type::Reference(reference) => (true, &*reference.elem),
         ty => (false, ty),
     };
-    let named = match inner {
-        Type::Path(path) => path.path.segments.last().filter(|last| last.ident == "ActionContext"),
-        _ => None,
-    };
-    if let Some(segment) = named {
-        if !reference {
-            let ty = inner.to_token_stream();
-            let message =
-                format!("an action borrows its context: `&{}`", ty.to_string().replace(' ', ""));
-            return Err(syn::Error::new_spanned(ty, message));
-        }
-        return Ok(Some(match types(&segment.arguments).next() {
+    if let Some(arguments) = context_arguments(inner) {
+        return Some(match types(arguments).next() {
             Some(user) => Context::Plain(user.clone()),
             None => Context::Alias(inner.clone()),
-        }));
+        });
     }
     let called_cx =
         matches!(&*param.pat, Pat::Ident(pat) if pat.ident == "cx" || pat.ident == "_cx");
-    Ok((reference && called_cx).then(|| Context::Alias(inner.clone())))
+    (none_yet && reference && called_cx).then(|| Context::Alias(inner.clone()))
+}
+
+/// What `ActionContext<..>` is given, if the type is one by its name.
+fn context_arguments(ty: &Type) -> Option<&PathArguments> {
+    let Type::Path(path) = ty else { return None };
+    path.path.segments.last().filter(|last| last.ident == "ActionContext").map(|l| &l.arguments)
+}
+
+/// Reports a context that does not stand where, or as, it must.
+fn misplaced(function: &Function, param: &PatType, i: usize, second: bool, errors: &mut Errors) {
+    let name = &function.sig.ident;
+    if second {
+        errors.at(param, format!("action `{name}` already has a context"));
+    } else if i > 0 {
+        errors
+            .at(param, format!("the context comes first: make it the first parameter of `{name}`"));
+    } else if context_arguments(&param.ty).is_some() {
+        let text = param.ty.to_token_stream().to_string().replace(' ', "");
+        errors.at(&param.ty, format!("an action borrows its context: `&{text}`"));
+    }
 }
 
 fn types(arguments: &PathArguments) -> impl Iterator<Item = &Type> {
@@ -219,18 +222,29 @@ fn returned(function: &Function, krate: &Path, errors: &mut Errors) -> (Returned
         }
     };
     let last = match ty {
-        Type::Path(path) if !is_plain(&path.path) => path.path.segments.last(),
-        _ => {
-            let text = ty.to_token_stream().to_string();
-            let message = format!(
-                "action `{}` must return a `Result<{text}, Error>`, not `{text}`",
-                sig.ident
-            );
-            errors.at(ty, message);
-            return unknown(ty.span());
-        }
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
     };
-    let mut written = last.filter(|last| last.ident == "Result").map(|last| types(&last.arguments));
+    let named = |last: &&PathSegment| last.ident.to_string().ends_with("Result");
+    let Some(last) = last.filter(named) else {
+        let text = ty.to_token_stream().to_string();
+        let hint = match text.starts_with(char::is_uppercase) {
+            true => " (an alias of `Result` has a name that ends in `Result`)",
+            false => "",
+        };
+        let message = format!(
+            "action `{}` must return a `Result<{text}, Error>`, not `{text}`{hint}",
+            sig.ident
+        );
+        errors.at(ty, message);
+        let (mut output, error) = unknown(ty.span());
+        if matches!(ty, Type::Path(_)) {
+            // what was meant, for the undo and for sagas
+            output.ty = ty.to_token_stream();
+        }
+        return (output, error);
+    };
+    let mut written = (last.ident == "Result").then(|| types(&last.arguments));
     let mut part = |projection: TokenStream| match written.as_mut().and_then(Iterator::next) {
         Some(ty) => {
             let mut ty = ty.clone();
@@ -255,15 +269,6 @@ fn returned(function: &Function, krate: &Path, errors: &mut Errors) -> (Returned
 /// True for a function with type or const parameters, which are reported.
 fn generic(function: &Function) -> bool {
     function.sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_)))
-}
-
-/// True for types that are certainly no alias of a `Result`.
-fn is_plain(path: &Path) -> bool {
-    const PLAIN: &[&str] = &[
-        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16",
-        "u32", "u64", "u128", "usize", "Box", "Option", "String", "Vec",
-    ];
-    path.segments.last().is_some_and(|last| PLAIN.iter().any(|plain| last.ident == plain))
 }
 
 /// Checks the undo contract; false if there is nothing that could be called.

@@ -2,8 +2,8 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::Attribute;
 use syn::spanned::Spanned;
+use syn::{Attribute, parse_quote};
 
 use super::args::Undo;
 use super::check::{Action, Context, Returned};
@@ -93,14 +93,21 @@ fn typed(action: &Action) -> TokenStream {
 
 fn step(action: &Action) -> TokenStream {
     let (krate, name) = (&action.krate, &action.function.sig.ident);
-    let clause = &action.generics.where_clause;
+    let mut generics = action.generics.clone();
     let Lifetimes { mut declared, used } = Lifetimes::of(action);
     let statics = used.iter().map(|_| quote!('static)).collect::<Vec<_>>();
     let (used, statics) = (angled(&used), angled(&statics));
+    let mut check = TokenStream::new();
     let context = match &action.context {
         Some(Context::Plain(user)) => user.to_token_stream(),
         Some(Context::Alias(alias)) => {
-            quote_spanned!(alias.span()=> <#alias as #krate::__private::Context>::User)
+            let known = quote!(#krate::__private::Context);
+            // a bound that need not hold: what is no context is reported once, by the check
+            generics.make_where_clause().predicates.push(parse_quote!(for<'__a> #alias: #known));
+            check = quote_spanned! {alias.span()=>
+                const _: fn() = #krate::__private::assert_context::<#alias>;
+            };
+            quote!(<#alias as #known>::User)
         }
         None => {
             declared
@@ -120,7 +127,9 @@ fn step(action: &Action) -> TokenStream {
             async move { #body }
         }
     };
+    let clause = &generics.where_clause;
     quote! {
+        #check
         impl #declared #krate::Step<#context> for #name #used #clause {
             type Static = #name #statics;
             #go
@@ -139,7 +148,7 @@ fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
     let act = act(action, cx);
     let undone = quote!(#krate::Stop::Undone(::core::result::Result::Ok(())));
     let undo = match &action.args.undo {
-        Some(undo) if action.undoable => call_undo(action, undo, cx),
+        Some(undo) if action.undoable => call_undo(action, undo),
         _ => quote!({ let _ = __output; #undone }),
     };
     quote! {
@@ -155,7 +164,7 @@ fn act(action: &Action, cx: &Ident) -> TokenStream {
     if !action.callable {
         return quote!({ let _ = #cx; #krate::__private::no_output() });
     }
-    let cx = action.context.is_some().then(|| quote!(#cx,));
+    let cx = given_context(action, cx.span());
     let inputs = action.inputs.iter().map(|input| &input.name);
     let error = local("__error", action.error.span);
     let predicate = |path: &syn::Path| {
@@ -193,14 +202,22 @@ fn act(action: &Action, cx: &Ident) -> TokenStream {
     }}
 }
 
-fn call_undo(action: &Action, undo: &Undo, cx: &Ident) -> TokenStream {
+/// The first argument of the action and its undo, if they take the context.
+fn given_context(action: &Action, at: Span) -> Option<TokenStream> {
+    let (krate, cx) = (&action.krate, local("__cx", at));
+    Some(match action.context.as_ref()? {
+        Context::Plain(_) => quote!(#cx,),
+        Context::Alias(alias) => {
+            quote_spanned!(cx.span()=> <#alias as #krate::__private::Context>::of(#cx),)
+        }
+    })
+}
+
+fn call_undo(action: &Action, undo: &Undo) -> TokenStream {
     let krate = &action.krate;
     let path = &undo.path;
     let at = Span::call_site().located_at(path.span());
-    let cx = action.context.is_some().then(|| {
-        let cx = Ident::new(&cx.to_string(), at);
-        quote!(#cx,)
-    });
+    let cx = given_context(action, at);
     let inputs = undo.inputs.iter().map(|input| {
         let name = &input.name;
         let here = Span::call_site().located_at(name.span());

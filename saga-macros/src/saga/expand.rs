@@ -34,8 +34,8 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     quote! {
         #structure
         const _: () = {
-            #impls
             #stored
+            #impls
             impl #krate::Saga for #name {
                 #(#types)*
                 const NAME: &'static ::core::primitive::str = #durable;
@@ -81,11 +81,10 @@ fn body(saga: &Saga, wired: &Wired, dag: &Ident) -> TokenStream {
 
 fn node(node: &Node, wiring: &Wiring, dag: &Ident) -> TokenStream {
     let (attrs, name) = (&node.attrs, &node.name);
+    // a node runs for its effect too, and rustc would propose another name, which is durable
     let quiet = match node.form {
-        Form::Let => None,
-        // nobody chose this name to read the output
-        Form::Bare => Some(quote!(#[allow(unused_variables)])),
-        Form::Const => Some(quote!(#[allow(non_snake_case)])),
+        Form::Let | Form::Bare => quote!(#[allow(unused_variables)]),
+        Form::Const => quote!(#[allow(unused_variables, non_snake_case)]),
     };
     let text = name.unraw().to_string();
     let cx = local("__cx", Span::call_site());
@@ -117,7 +116,7 @@ fn node(node: &Node, wiring: &Wiring, dag: &Ident) -> TokenStream {
     };
     quote! {
         #wrong
-        #(#attrs)* #quiet
+        #quiet #(#attrs)*
         let #name = #call;
     }
 }

@@ -10,7 +10,8 @@ use super::ast::{Form, Node, Saga, Step, Stmt, Tail};
 use super::attributes::{attributes, no_attributes};
 use super::head::head;
 use super::recover::{
-    first, is_parallel, skip_construct, skip_statement, starts_statement, unsupported,
+    first, is_parallel, skip_construct, skip_statement, starts_statement, unknown_block,
+    unsupported,
 };
 use super::step::{call, needs_inputs, step};
 use crate::errors::Errors;
@@ -77,7 +78,10 @@ fn statements(input: ParseStream, place: Place, errors: &mut Errors) -> (Vec<Stm
 
 fn statement(input: ParseStream, place: Place, errors: &mut Errors) -> syn::Result<Read> {
     let attrs = input.call(Attribute::parse_outer)?;
-    if is_parallel(input) {
+    let unknown = unknown_block(input);
+    if is_parallel(input) || unknown.is_some() {
+        // its nodes are there all the same
+        unknown.into_iter().for_each(|error| errors.push(error));
         no_attributes(&attrs, "`parallel`", errors);
         input.parse::<Ident>()?;
         let content;

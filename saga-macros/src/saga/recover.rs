@@ -4,13 +4,38 @@ use proc_macro2::{Ident, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Error, Token, token};
+use syn::{Attribute, Error, Path, Token, braced, token};
+
+use crate::errors::did_you_mean;
 
 /// True before `parallel { .. }`.
 pub(super) fn is_parallel(input: ParseStream) -> bool {
     input.peek(syn::Ident)
         && input.peek2(token::Brace)
         && input.fork().call(Ident::parse_any).is_ok_and(|name| name == "parallel")
+}
+
+/// The error for a block with another name than `parallel`: its braces hold statements, so it is no
+/// action with its inputs.
+pub(super) fn unknown_block(input: ParseStream) -> Option<Error> {
+    let ahead = input.fork();
+    let name = ahead.parse::<Ident>().ok().filter(|name| name != "parallel")?;
+    let holds_statements = (|| {
+        let content;
+        braced!(content in ahead);
+        content.call(Attribute::parse_outer)?;
+        let node = content.peek(Token![let]) || content.peek(Token![const]);
+        Ok(node || content.peek(token::Brace) || {
+            content.call(Path::parse_mod_style)?;
+            content.peek(token::Brace)
+        })
+    })();
+    if !holds_statements.unwrap_or_else(|_: Error| false) {
+        return None;
+    }
+    let nearest = did_you_mean(&name.to_string().to_lowercase(), ["parallel"]);
+    let known = if nearest.is_empty() { "; there is only `parallel { .. }`" } else { &nearest };
+    Some(Error::new_spanned(&name, format!("unknown block `{name}`{known}")))
 }
 
 /// The error for a construct of the language that does not work yet.

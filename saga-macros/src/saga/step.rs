@@ -29,6 +29,22 @@ pub(super) fn needs_inputs(path: &Path) -> Error {
     Error::new_spanned(path, format!("the inputs of `{text}` are missing: `{text} {{ .. }}`"))
 }
 
+/// What is wrong with `Ok(..)`, and with `Some(..)` at the end.
+fn wrapped(path: &Path, last: bool) -> Option<&'static str> {
+    Some(match (path.get_ident()?.to_string().as_str(), last) {
+        ("Ok", true) => {
+            "the last line is the value itself, without `Ok`: a saga fails when one of its nodes does"
+        }
+        ("Ok", false) => "a node is the action itself, without `Ok`: `action { .. }`",
+        ("Some", true) => {
+            "the last line is the value itself, without `Some`; an output that is an `Option` stands in \
+             braces: `{ Some(..) }`"
+        }
+        ("Err", _) => "a saga fails when one of its nodes does: leave `Err` to the actions",
+        _ => return None,
+    })
+}
+
 fn text(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }
@@ -44,6 +60,9 @@ pub(super) fn call(input: ParseStream) -> syn::Result<Call> {
     })?;
     if input.peek(token::Paren) {
         input.parse::<Group>()?;
+        if let Some(message) = wrapped(&path, input.is_empty()) {
+            return Err(Error::new_spanned(path, message));
+        }
         let text = text(&path);
         let message = format!("actions take named inputs: `{text} {{ .. }}`");
         return Err(Error::new_spanned(path, message));

@@ -45,14 +45,23 @@ fn bounds(head: &Head, serde: &str) -> TokenStream {
     quote!(bound(serialize = #ser, deserialize = #de))
 }
 
-/// That each parameter can be stored.
+/// That each parameter can be stored. As a bound, which rustc checks in the order of the items: before
+/// the saga, which cannot be stored either then.
 pub(super) fn stored(head: &Head) -> TokenStream {
     let krate = &head.krate;
-    let checks = head.params.iter().map(|param| {
-        let ty = &param.ty;
-        quote_spanned!(ty.span()=> const _: fn() = #krate::__private::assert_data::<#ty>;)
+    let bounds = head.params.iter().map(|param| {
+        let (ty, at) = (&param.ty, param.ty.span());
+        let data = quote!(#krate::ActionData).into_iter().map(|mut token| {
+            token.set_span(token.span().located_at(at));
+            token
+        });
+        let data = data.collect::<TokenStream>();
+        quote_spanned!(at=> #ty: #data)
     });
-    quote!(#(#checks)*)
+    quote! {
+        #[allow(dead_code, trivial_bounds)]
+        fn stored() where #(#bounds),* {}
+    }
 }
 
 /// `Debug` and `Clone`, where the parameters have them: a bound with a lifetime that it does not use is

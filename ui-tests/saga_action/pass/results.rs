@@ -8,8 +8,8 @@ use std::{fmt, io};
 use saga_core::BoxError;
 use saga_core::prelude::*;
 
-type Res<T, E = io::Error> = Result<T, E>;
-type Whole = Result<u32, String>;
+type IoResult<T, E = io::Error> = Result<T, E>;
+type WholeResult = Result<u32, String>;
 
 #[derive(Debug)]
 struct Plain;
@@ -43,7 +43,7 @@ async fn boxed() -> Result<String, BoxError> {
 }
 
 #[saga_action(no_undo)]
-async fn alias() -> Res<u32> {
+async fn alias() -> IoResult<u32> {
     Ok(1)
 }
 
@@ -53,7 +53,7 @@ async fn io_alias() -> io::Result<u32> {
 }
 
 #[saga_action(no_undo)]
-async fn whole_alias() -> Whole {
+async fn whole_alias() -> WholeResult {
     Ok(1)
 }
 

@@ -1,5 +1,5 @@
-//! An output that nothing reads is an unused variable, unless its name starts with `_`. A bare step is
-//! none.
+//! A parameter that nothing reads is an unused variable; the output of a node is not: the node ran for
+//! its effect, and a `_` in front would give it another name in the log.
 #![deny(warnings)]
 
 use saga_core::prelude::*;
@@ -7,9 +7,8 @@ use ui_tests::{actions::*, types::*};
 
 saga! {
     /// One warning.
-    pub S<Agency>(trip: TripRequest) -> Quote {
+    pub S<Agency>(trip: TripRequest, note: String) -> Quote {
         let hotel = book_hotel { city: &trip.city, nights: 2 };
-        let _car = rent_car { city: &trip.city };
         poke {};
         price_trip { trip }
     }

@@ -1,0 +1,17 @@
+//! The context is the user's own type.
+#![allow(unused_imports)]
+
+use saga_core::prelude::*;
+use ui_tests::types::*;
+
+#[saga_action(undo = unbook(output))]
+async fn book(cx: &Agency, leg: &Leg) -> Result<Flight, String> {
+    let _ = (cx, leg);
+    Ok(Flight { no: 1 })
+}
+
+async fn unbook(_cx: &Agency, _flight: &Flight) -> Result<(), String> {
+    Ok(())
+}
+
+fn main() {}
