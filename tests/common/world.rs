@@ -1,6 +1,8 @@
 //! A small outside world for sagas, which keeps what was done to it and does as it is told; and processes
 //! that can be killed.
 
+#![allow(dead_code, reason = "each file of tests uses its part of it")]
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex};

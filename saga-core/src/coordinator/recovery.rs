@@ -13,9 +13,9 @@ use crate::action::ActionData;
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::driver::{Control, Creation, Driver, Progress, Values};
 use crate::error::{SagaError, StartError};
-use crate::log::SagaId;
+use crate::log::{Entry, EntryKind, SagaId};
 use crate::machine::{Config, Event, Machine, State};
-use crate::store::{SagaRecord, SagaVersion, StoreError, StoredSaga};
+use crate::store::{Append, RecordChange, SagaRecord, SagaVersion, StoreError, StoredSaga};
 
 /// How many sagas are claimed in one go.
 const CLAIM: usize = 256;
@@ -111,6 +111,10 @@ impl<C: Send + Sync + 'static> Inner<C> {
             Err(StoreError::Corrupt { seq, why, .. }) => {
                 return Err(corrupt(format!("its log is corrupt at entry {seq}: {why}")));
             }
+            Err(source @ StoreError::UnknownKey { .. }) => {
+                let reason = source.to_string();
+                return Err(self.park_unread(&record, reason).await);
+            }
             Err(source) => return Err(SagaError::Store { saga: id, source }),
         };
         let plan = definition.dag.plan().clone();
@@ -137,6 +141,40 @@ impl<C: Send + Sync + 'static> Inner<C> {
             progress,
         };
         Ok(Loaded { driver, first })
+    }
+
+    /// Parks a saga whose log cannot be read, so no machine can. It waits for its key.
+    async fn park_unread(&self, record: &SagaRecord, reason: String) -> SagaError {
+        let saga = record.id.clone();
+        if record.parked_reason.is_some() {
+            return SagaError::Parked { saga, reason };
+        }
+        let entry = Entry {
+            seq: record.next_seq,
+            epoch: record.epoch,
+            at: self.env.clock.now(),
+            node: None,
+            attempt: 0,
+            kind: EntryKind::Parked { reason: reason.clone() },
+        };
+        let change = RecordChange {
+            parked_reason: Some(Some(reason.clone())),
+            wake_at: record.wake_at,
+            ..RecordChange::status(record.status)
+        };
+        let append = Append {
+            saga: saga.clone(),
+            owner: self.env.worker.clone(),
+            epoch: record.epoch,
+            expected_next_seq: record.next_seq,
+            entries: vec![entry],
+            change,
+            answers: Vec::new(),
+        };
+        match self.env.store.append(append).await {
+            Ok(()) => SagaError::Parked { saga, reason },
+            Err(source) => SagaError::Store { saga, source },
+        }
     }
 
     fn values(
