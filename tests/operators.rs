@@ -299,3 +299,54 @@ fn operators_that_come_at_once_are_all_answered() {
     let _ = x.process.until(x.operator.resume("x"));
     assert!(matches!(x.end(), Err(SagaError::RolledBack(_))));
 }
+
+#[test]
+fn a_saga_is_shown_as_a_tree_and_a_log() {
+    let x = started(&[("c", &[Do::Fails]), ("undo a", &[Do::FailsForGood])]);
+    assert!(x.end().is_err());
+    let view = x.process.until(x.process.sec.inspect("x")).unwrap().unwrap();
+    let expected = "\
+x Three: stuck: node `c`: action failed: c failed
+  a undo_failed; undo: action failed: undo of a failed
+  b completed
+  c failed: action failed: c failed
+";
+    assert_eq!(view.to_string(), expected);
+    assert!(view.log.is_unwinding());
+    let pretty = view.log.pretty();
+    assert!(pretty.starts_with("saga id:   x\ndirection: unwinding\nentries:   12\n"), "{pretty}");
+    // without number and time
+    let lines = pretty.lines().skip(3).map(|line| line.splitn(3, ' ').last().unwrap());
+    let lines = lines.collect::<Vec<_>>();
+    assert_eq!(lines[..3], ["created", "N000 started a", "N000 succeeded a"]);
+    let undo = ["N000 undo_started a", "N000 undo_failed a: undo of a failed", "ended: stuck"];
+    assert_eq!(lines[9..], undo);
+    assert!(x.process.until(x.process.sec.inspect("y")).unwrap().is_none());
+}
+
+#[test]
+fn events_come_as_they_become_durable() {
+    let x = started(&[("a", &[Do::Fails]), ("c", &[Do::Fails])]);
+    let events = x.process.until(async {
+        let handle = x.process.sec.get::<serde_json::Value>("x").await.unwrap().unwrap();
+        let mut stream = handle.events();
+        let mut events = Vec::new();
+        while let Some(event) = stream.next().await {
+            events.push(event.unwrap());
+        }
+        events
+    });
+    let shown = events.iter().map(|event| {
+        let node = event.node.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{} {node}", event.kind)
+    });
+    let shown = shown.collect::<Vec<_>>();
+    assert_eq!(shown.last().unwrap(), "ended ");
+    assert!(shown.contains(&"undo_finished a".to_string()), "{shown:?}");
+    let log = x.process.until(x.store.load(&"x".parse().unwrap())).unwrap().unwrap();
+    let first = events.first().unwrap().seq as usize;
+    let kinds = log.entries[first - 1..].iter().map(|entry| entry.kind.name());
+    assert!(kinds.eq(events.iter().map(|event| event.kind)));
+    let failed = events.iter().find(|event| event.kind == "failed").unwrap();
+    assert_eq!(failed.message.as_deref(), Some("a failed"));
+}

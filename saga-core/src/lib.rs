@@ -75,8 +75,8 @@ pub mod __private;
 pub use action::{Action, ActionData, ActionFunc, ActionOutput, Failed, Timeouts, Value};
 pub use context::{ActionContext, LookupError, Token};
 pub use coordinator::{
-    BuildError, Coordinator, CoordinatorBuilder, Operator, SagaFuture, SagaHandle, ShutdownReport,
-    Start,
+    BuildError, Coordinator, CoordinatorBuilder, Operator, SagaFuture, SagaHandle, SagaView,
+    ShutdownReport, Start,
 };
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
 pub use definition::{

@@ -11,6 +11,7 @@ mod operate;
 mod recovery;
 mod start;
 mod suspects;
+mod view;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -35,6 +36,7 @@ use live::Live;
 pub use operate::Operator;
 use start::Request;
 pub use start::Start;
+pub use view::SagaView;
 
 /// How many sagas a purge removes in one go, so that it holds up no other write for long.
 const PURGE: usize = 500;

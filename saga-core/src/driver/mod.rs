@@ -33,7 +33,7 @@ pub(crate) use outcome::Progress;
 pub(crate) use panics::note_places;
 pub(crate) use slots::Bounds;
 use turn::{Turn, Woken};
-pub(crate) use values::Values;
+pub(crate) use values::{Values, node_reports};
 pub(crate) use write::is_progress;
 
 /// What the coordinator tells a running saga.

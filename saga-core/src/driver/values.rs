@@ -227,7 +227,13 @@ fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {
         }
         _ => None,
     };
-    let nodes = nodes.into_iter().map(|n| NodeReport {
+    let (saga, name) = (id.clone(), name.to_string());
+    SagaReport { saga, name, cause, error, nodes: node_reports(state) }
+}
+
+/// How each node stands, in the order of declaration.
+pub(crate) fn node_reports(state: &State) -> Vec<NodeReport> {
+    let nodes = state.nodes().into_iter().map(|n| NodeReport {
         node: n.path,
         state: n.state,
         has_undo: n.has_undo,
@@ -237,5 +243,5 @@ fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {
         error: n.failure.as_deref().map(ActionError::from_failure),
         undo_error: n.undo_failure.as_deref().map(ActionError::from_failure),
     });
-    SagaReport { saga: id.clone(), name: name.to_string(), cause, error, nodes: nodes.collect() }
+    nodes.collect()
 }
