@@ -4,15 +4,18 @@ mod machine;
 
 /// Each file has one part of the rules.
 mod machine_rules {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use saga_core::UndoKind::{self, MaybeOutput, NoOutput, Nothing, Output};
-    use saga_core::dag::PlanKind;
-    use saga_core::log::ActionState::{Completed, Failed, Pending, UndoFailed, Undone};
+    use saga_core::dag::{Plan, PlanKind};
+    use saga_core::log::ActionState::{
+        self, Completed, Failed, Pending, Running as InFlight, UndoFailed, Undone,
+    };
     use saga_core::log::SagaStatus::{self, RolledBack, RollingBack, Running, Stuck};
     use saga_core::log::{
-        Answer, Cause, Command, Decision, Entry, EntryKind, Failure, FailureKind, Fault, Refusal,
-        Timestamp, Uuid,
+        Answer, Cause, Command, Decision, Entry, EntryKind, FailureKind, Fault, Refusal, Timestamp,
+        Uuid,
     };
     use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, State};
 
@@ -26,11 +29,43 @@ mod machine_rules {
 
     use table::row;
 
+    /// A chain of three whose middle is the point of no return, and the answers of its operators.
+    fn pivotal(tries: u32) -> Bench {
+        Bench::new(pivotal_plan(tries))
+    }
+
+    fn pivotal_plan(tries: u32) -> Arc<Plan> {
+        let nodes =
+            vec![action("a", Output), tried("p", Output, tries, 2), tried("z", Output, 2, 2)];
+        Arc::new(Plan::new(nodes, &[(0, 1), (1, 2)]).with_pivot(1))
+    }
+
+    fn cancel() -> Command {
+        Command::Cancel { reason: "changed my mind".into() }
+    }
+
+    const DONE: Option<Answer> = Some(Answer::Done);
+
+    fn nothing(status: SagaStatus) -> Option<Answer> {
+        Some(Answer::NothingToDo { status })
+    }
+
+    fn refused(why: Refusal) -> Option<Answer> {
+        Some(Answer::Refused(why))
+    }
+
+    mod deadline;
     mod durable;
     mod failed;
     mod forward;
     mod illegal;
+    mod inject;
+    mod limits;
+    mod operators;
     mod order;
+    mod pivot;
     mod recovery;
+    mod slots;
+    mod stuck;
     mod table;
 }

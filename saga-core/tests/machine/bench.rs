@@ -56,7 +56,7 @@ impl Bench {
         bench
     }
 
-    fn off(plan: Arc<Plan>, config: Config, choices: &[(&str, u64)]) -> Self {
+    pub fn off(plan: Arc<Plan>, config: Config, choices: &[(&str, u64)]) -> Self {
         Self {
             machine: Machine::new(plan.clone(), config, 1),
             plan,
@@ -88,6 +88,11 @@ impl Bench {
     /// The process dies with this much of its log on disk, and another one takes over.
     pub fn crash(&mut self, keep: usize) {
         self.log.truncate(keep);
+        self.recover();
+        self.feed([Event::Recovered]);
+    }
+
+    fn recover(&mut self) {
         self.epoch += 1;
         self.machine =
             Machine::recover(self.plan.clone(), self.config, self.epoch, &self.log).unwrap();
@@ -95,18 +100,18 @@ impl Bench {
         self.calls.clear();
         self.said.clear();
         self.wanting.clear();
-        self.feed([Event::Recovered]);
     }
 
-    /// It died, and another one takes the saga over for this request.
-    pub fn claimed_for(&mut self, command: Command) -> Answer {
-        self.epoch += 1;
-        self.machine =
-            Machine::recover(self.plan.clone(), self.config, self.epoch, &self.log).unwrap();
-        (self.finish, self.wake) = (None, None);
-        self.calls.clear();
-        let (id, event) = self.request(command);
+    /// It dies now, and this is waiting for the one that takes over.
+    pub fn taken_over(&mut self, event: Event) {
+        self.recover();
         self.feed([Event::Recovered, event]);
+    }
+
+    /// The saga is taken over for this request.
+    pub fn claimed_for(&mut self, command: Command) -> Answer {
+        let (id, event) = self.request(command);
+        self.taken_over(event);
         self.answers.get(&id).cloned().expect("an answer")
     }
 

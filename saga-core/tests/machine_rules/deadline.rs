@@ -1,0 +1,95 @@
+//! The deadline (§6).
+
+use super::*;
+
+fn due_in(plan: Arc<Plan>, millis: u64) -> Bench {
+    // a bench begins at 1000
+    let config = Config { deadline: Some(Timestamp(1000 + millis)), ..Config::default() };
+    Bench::configured(plan, config, &[])
+}
+
+#[test]
+fn a_deadline_that_passes_unwinds() {
+    let mut saga = due_in(chain(actions(2, Output)), 500);
+    saga.ok(&["do n0"]);
+    assert_eq!(saga.wake, Some(Timestamp(1500)));
+    saga.wait();
+    assert_eq!(saga.machine.state().cause(), Some(&Cause::DeadlineExceeded));
+    assert_eq!((saga.status(), saga.said.as_slice()), (SagaStatus::Failed, &["cancel".into()][..]));
+    saga.ok(&["do n1", "undo n1", "undo n0"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn a_deadline_in_the_past_unwinds_at_once() {
+    let config = Config { deadline: Some(Timestamp(1)), ..Config::default() };
+    let saga = Bench::configured(chain(actions(2, Output)), config, &[]);
+    assert_eq!(saga.words(), ["created", "unwinding", "ended"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn a_deadline_passes_while_nobody_runs_the_saga() {
+    let mut saga = due_in(chain(actions(2, NoOutput)), 500);
+    saga.now = Timestamp(2000);
+    saga.crash_now();
+    assert_eq!(saga.calls(), ["undo n0"]);
+    saga.ok(&["undo n0"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn a_deadline_passes_while_the_saga_is_paused() {
+    let mut saga = due_in(chain(actions(2, Output)), 500);
+    saga.asks(Command::Pause);
+    saga.ok(&["do n0"]);
+    saga.wait();
+    assert_eq!((saga.status(), saga.calls()), (RollingBack, vec![]));
+    assert_eq!(saga.machine.wake_at(), None);
+    saga.asks(Command::Resume);
+    saga.ok(&["undo n0"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn what_is_already_unwinding_or_done_knows_no_deadline() {
+    let mut saga = due_in(chain(actions(2, Output)), 500);
+    saga.ok(&["do n0"]);
+    saga.fails("do n1");
+    assert_eq!(saga.machine.wake_at(), None);
+    saga.now = Timestamp(9000);
+    saga.ok(&["undo n0"]);
+    saga.ended(RolledBack);
+    assert_eq!(saga.machine.state().cause(), Some(&Cause::Failed { node: "n1".into() }));
+    // the last action comes back late: there is nothing left that would be in time
+    let mut saga = due_in(chain(actions(1, Output)), 500);
+    saga.now = Timestamp(9000);
+    saga.ok(&["do n0"]);
+    saga.ended(ENDED_WELL);
+}
+
+#[test]
+fn a_deadline_is_held_by_the_pivot() {
+    let mut saga = due_in(pivotal_plan(2), 500);
+    saga.ok(&["do a"]);
+    assert_eq!(saga.machine.wake_at(), None);
+    saga.now = Timestamp(9000);
+    saga.feed([Event::Tick]);
+    assert_eq!((saga.status(), saga.calls()), (Running, vec!["do p"]));
+    // it fails, with tries left
+    saga.fails_for_now("do p");
+    assert_eq!(saga.machine.state().cause(), Some(&Cause::DeadlineExceeded));
+    saga.ok(&["undo a"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn behind_the_pivot_there_is_no_deadline() {
+    let mut saga = due_in(pivotal_plan(1), 500);
+    saga.ok(&["do a", "do p"]);
+    assert_eq!(saga.machine.wake_at(), None);
+    saga.now = Timestamp(9000);
+    saga.feed([Event::Tick]);
+    saga.ok(&["do z"]);
+    saga.ended(ENDED_WELL);
+}

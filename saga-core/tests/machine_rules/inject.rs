@@ -1,0 +1,118 @@
+//! Faults that tests put into a saga (§6).
+
+use super::operators::inject;
+use super::*;
+
+#[test]
+fn an_injected_error_is_in_the_place_of_the_call() {
+    let mut saga = Bench::new(chain(vec![action("a", Output), tried("b", Output, 3, 2)]));
+    assert_eq!(saga.asks(inject("b", Fault::Error)), DONE);
+    assert_eq!(saga.words()[2..], ["requested", "injected"]);
+    saga.ok(&["do a"]);
+    assert_eq!(saga.calls(), ["undo a"]);
+    assert_eq!(saga.words()[5..8], ["b started", "b failed", "unwinding"]);
+    assert_eq!(saga.node("b").failure.map(|f| f.kind), Some(FailureKind::Injected));
+    saga.ok(&["undo a"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn an_injected_error_survives_crashes() {
+    for keep in [1, 2] {
+        let mut saga = Bench::new(chain(actions(2, NoOutput)));
+        let length = saga.log.len();
+        saga.asks(inject("n1", Fault::Error));
+        // torn, too
+        saga.answers.clear();
+        saga.crash(length + keep);
+        saga.ok(&["do n0", "undo n1", "undo n0"]);
+        saga.ended(RolledBack);
+    }
+    // the process died between the two entries of the call that was not made
+    let mut saga = Bench::new(chain(actions(2, Output)));
+    saga.asks(inject("n1", Fault::Error));
+    saga.ok(&["do n0"]);
+    let started = saga.words().iter().position(|w| w == "n1 started").unwrap();
+    saga.crash(started + 1);
+    // nobody knows that it was not made
+    saga.ok(&["redo n1", "undo n1", "undo n0"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn an_injected_error_can_be_retried_behind_a_pivot() {
+    let mut saga = pivotal(1);
+    saga.asks(inject("z", Fault::Error));
+    saga.ok(&["do a", "do p"]);
+    saga.ended(Stuck);
+    assert_eq!(saga.claimed_for(Command::Retry { node: "z".into() }), Answer::Done);
+    saga.ok(&["do z"]);
+    saga.ended(ENDED_WELL);
+}
+
+#[test]
+fn an_injected_undo_error_is_for_good_until_an_operator_retries() {
+    let mut saga = Bench::new(chain(actions(2, Output)));
+    saga.asks(inject("n0", Fault::UndoError));
+    saga.ok(&["do n0"]);
+    saga.fails("do n1");
+    saga.ended(Stuck);
+    let words = saga.words();
+    assert_eq!(words[words.len() - 3..], ["n0 undo_started", "n0 undo_failed", "ended"]);
+    assert_eq!(saga.node("n0").undo_failure.map(|f| f.kind), Some(FailureKind::Injected));
+    assert_eq!(saga.claimed_for(Command::RetryUndo { node: "n0".into() }), Answer::Done);
+    saga.ok(&["undo n0"]);
+    saga.ended(RolledBack);
+    // an action in doubt cannot be undone either
+    let mut saga = Bench::new(chain(actions(1, Output)));
+    saga.asks(inject("n0", Fault::UndoError));
+    saga.in_doubt("do n0");
+    saga.ended(Stuck);
+    assert_eq!(saga.claimed_for(Command::RetryAll), Answer::Done);
+    saga.ok(&["redo n0", "undo n0"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn calls_can_be_repeated() {
+    let mut saga = Bench::new(chain(actions(3, Output)));
+    saga.asks(inject("n1", Fault::Repeat(3)));
+    saga.asks(inject("n2", Fault::Repeat(0)));
+    assert_eq!(saga.call("do n0").repeat, 1);
+    saga.ok(&["do n0"]);
+    assert_eq!(saga.call("do n1").repeat, 3);
+    saga.ok(&["do n1"]);
+    assert_eq!(saga.call("do n2").repeat, 1);
+    saga.fails("do n2");
+    assert_eq!(saga.call("undo n1").repeat, 3);
+    saga.ok(&["undo n1"]);
+    assert_eq!(saga.call("undo n0").repeat, 1);
+}
+
+#[test]
+fn a_node_that_is_not_there_yet_can_be_named() {
+    let nodes = vec![action("a", Output), node("xs", each(inline_action(Output)))];
+    let mut saga = Bench::with(chain(nodes), None, &[("xs", 2)]);
+    assert_eq!(saga.asks(inject("xs[1]", Fault::Error)), DONE);
+    let unknown = Refusal::NoSuchNode { node: "ys[1]".into() };
+    assert_eq!(saga.asks(inject("ys[1]", Fault::Error)), refused(unknown));
+    let Some(Answer::Refused(why)) = saga.asks(inject("xs", Fault::Error)) else {
+        panic!("a `for` has no action")
+    };
+    assert_eq!(why.to_string(), "node `xs` has no action of its own, name one that has");
+    saga.ok(&["do a"]);
+    assert_eq!(saga.calls(), ["do xs[0]", "undo a"][..1]);
+    assert_eq!((saga.status(), saga.state("xs[1]")), (SagaStatus::Failed, Failed));
+    saga.ok(&["do xs[0]", "undo xs[0]", "undo a"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn a_slot_for_a_call_that_is_not_made_is_given_back() {
+    let config = Config { slots: true, ..Config::default() };
+    let mut saga = Bench::configured(chain(actions(1, Output)), config, &[]);
+    saga.asks(inject("n0", Fault::Error));
+    saga.grants("n0");
+    assert_eq!(saga.said, ["free n0"]);
+    saga.ended(RolledBack);
+}

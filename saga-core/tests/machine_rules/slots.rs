@@ -1,0 +1,119 @@
+//! Slots: room in this process that several sagas share (§4).
+
+use super::*;
+
+fn slotted(plan: Arc<Plan>, max_concurrency: Option<usize>) -> Bench {
+    let config = Config { slots: true, max_concurrency, ..Config::default() };
+    Bench::configured(plan, config, &[])
+}
+
+#[test]
+fn a_node_starts_when_it_has_its_slot() {
+    let mut saga = slotted(chain(actions(2, Output)), None);
+    assert_eq!((saga.words(), saga.calls()), (vec!["created".into()], vec![]));
+    assert_eq!(saga.wanting, ["n0"]);
+    saga.grants("n0");
+    assert_eq!(saga.words()[1..], ["n0 started"]);
+    saga.ok(&["do n0"]);
+    saga.grants("n1");
+    saga.fails("do n1");
+    assert_eq!((saga.calls(), saga.wanting.as_slice()), (vec![], &["n0".into()][..]));
+    saga.grants("n0");
+    saga.ok(&["undo n0"]);
+    saga.ended(RolledBack);
+    // every slot was used
+    assert!(!saga.said.iter().any(|said| said.starts_with("free")));
+}
+
+#[test]
+fn what_waits_for_a_slot_when_another_fails_was_never_started() {
+    let mut saga = slotted(plan(actions(3, NoOutput), &[]), None);
+    assert_eq!(saga.wanting, ["n0", "n1", "n2"]);
+    saga.grants("n1");
+    saga.fails("do n1");
+    assert_eq!(saga.said, ["free n0", "free n2"]);
+    assert_eq!(saga.wanting, ["n1"]);
+    // it crossed with the slot that was given back
+    let n0 = saga.machine.state().resolve("n0").unwrap();
+    saga.feed([Event::SlotGranted { vertex: n0 }]);
+    saga.grants("n1");
+    saga.ok(&["undo n1"]);
+    saga.ended(RolledBack);
+    assert!(!saga.words().iter().any(|w| w.starts_with("n0") || w.starts_with("n2")));
+}
+
+#[test]
+fn a_slot_that_comes_with_a_failure_is_given_back() {
+    let mut saga = slotted(plan(actions(2, NoOutput), &[]), None);
+    saga.grants("n1");
+    let vertex = saga.call("do n1").vertex;
+    let (n0, fails) = (
+        saga.machine.state().resolve("n0").unwrap(),
+        Event::ActionDone { vertex, result: ActionResult::Failed(failure(false)) },
+    );
+    let effects = saga.machine.step_all(saga.now, [Event::SlotGranted { vertex: n0 }, fails]);
+    assert!(effects.contains(&Effect::FreeSlot(n0)), "{effects:?}");
+    assert!(!saga.machine.state().node(n0).is_some_and(|n| n.attempts > 0));
+}
+
+#[test]
+fn a_pause_a_park_and_a_drain_give_slots_back() {
+    let all = || plan(actions(2, Output), &[]);
+    let mut saga = slotted(all(), None);
+    saga.grants("n0");
+    saga.asks(Command::Pause);
+    assert_eq!(saga.said, ["free n1"]);
+    // steps want one each
+    assert_eq!(saga.asks(Command::Step), DONE);
+    assert_eq!(saga.wanting, ["n1"]);
+    assert_eq!(saga.asks(Command::Step), refused(Refusal::NothingToStart));
+    saga.asks(Command::Resume);
+    saga.grants("n1");
+    saga.ok(&["do n0", "do n1"]);
+    saga.ended(ENDED_WELL);
+
+    let mut saga = slotted(all(), None);
+    saga.feed([Event::Park { reason: "it crashes".into() }]);
+    assert_eq!(saga.said, ["free n0", "free n1"]);
+    assert!(matches!(saga.finish, Some(Finish::Parked { .. })));
+
+    let mut saga = slotted(all(), None);
+    saga.feed([Event::Drain]);
+    assert_eq!((saga.said.len(), &saga.finish), (2, &Some(Finish::Drained)));
+}
+
+#[test]
+fn one_at_a_time_keeps_its_order() {
+    let mut saga = slotted(plan(actions(3, Output), &[]), Some(1));
+    for node in ["n0", "n1"] {
+        assert_eq!(saga.wanting, [node]);
+        saga.grants(node);
+        assert_eq!(saga.wanting, [""; 0]);
+        saga.ok(&[&format!("do {node}")]);
+    }
+    saga.grants("n2");
+    saga.fails("do n2");
+    for node in ["n1", "n0"] {
+        assert_eq!(saga.wanting, [node]);
+        saga.grants(node);
+        saga.ok(&[&format!("undo {node}")]);
+    }
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn a_failed_append_gives_back_the_slots_of_calls_that_were_not_made() {
+    let mut saga = slotted(plan(actions(3, Output), &[]), None);
+    saga.grants("n0");
+    let [n0, n1, n2] = ["n0", "n1", "n2"].map(|n| saga.machine.state().resolve(n).unwrap());
+    let effects = saga.machine.step(saga.now, Event::SlotGranted { vertex: n1 });
+    assert!(matches!(effects.as_slice(), [Effect::Append { .. }]), "{effects:?}");
+    let effects = saga.machine.step(saga.now, Event::AppendFailed);
+    let expected = [
+        Effect::FreeSlot(n1),
+        Effect::FreeSlot(n2),
+        Effect::DropCall(n0),
+        Effect::Finish(Finish::Failed),
+    ];
+    assert_eq!(effects, expected);
+}
