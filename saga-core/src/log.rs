@@ -309,10 +309,12 @@ pub enum CorruptEntry {
 }
 
 mod codec;
+mod form;
 mod id;
 mod request;
 mod status;
 
+pub(crate) use form::EntryForm;
 pub use id::{InvalidSagaId, NodePath, SagaId};
 pub use request::{Answer, Command, Decision, Fault, Refusal, Request};
 pub use status::{ActionState, InvalidSagaStatus, SagaStatus};
