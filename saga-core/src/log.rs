@@ -342,11 +342,13 @@ pub enum CorruptEntry {
 }
 
 mod codec;
+mod form;
 mod id;
 mod request;
 mod saga_log;
 mod status;
 
+pub(crate) use form::EntryForm;
 pub use id::{InvalidSagaId, NodePath, SagaId};
 pub use request::{Answer, Command, Decision, Fault, Refusal, Request};
 pub use saga_log::SagaLog;

@@ -45,7 +45,7 @@ impl fmt::Debug for WorkerId {
 
 /// What a store knows of a saga beside its log. Everything but the first group changes only through
 /// [`Store::append`](super::Store::append), [`Store::claim`](super::Store::claim) and [`Store::release`](super::Store::release).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SagaRecord {
     /// The user's id.
     pub id: SagaId,
@@ -137,7 +137,7 @@ pub enum Created {
 }
 
 /// A saga and all of its log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSaga {
     /// Its record.
     pub record: SagaRecord,

@@ -8,51 +8,19 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::{SagaRecord, StoreError, StoredSaga, WorkerId};
-use super::bytes::Bytes;
 use super::line;
-use crate::log::{Answer, Entry, EntryKind, NodePath, Payload, SagaId, SagaStatus, Timestamp};
+use crate::log::{Answer, Entry, EntryForm, Payload, SagaStatus, Timestamp};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    Saga(Fixed),
-    Entry(EntryLine),
+    /// As it was created: for what never changes.
+    Saga(SagaRecord),
+    Entry(EntryForm),
     Record(State),
 }
 
-/// What never changes.
-#[derive(Serialize, Deserialize)]
-struct Fixed {
-    id: SagaId,
-    birth: Uuid,
-    name: String,
-    fingerprint: String,
-    created_at: Timestamp,
-    deadline: Option<Timestamp>,
-    params: Bytes,
-    dag: Bytes,
-}
-
-#[derive(Serialize, Deserialize)]
-struct EntryLine {
-    seq: u64,
-    epoch: u64,
-    at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    node: Option<NodePath>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    attempt: u32,
-    kind: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    payload: Option<Bytes>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(n: &u32) -> bool {
-    *n == 0
-}
-
-/// The rest of the record, and the requests that the write answered.
+/// What changes of the record, and the requests that the write answered.
 #[derive(Serialize, Deserialize)]
 struct State {
     status: SagaStatus,
@@ -68,7 +36,7 @@ struct State {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    context: Option<Bytes>,
+    context: Option<Payload>,
     updated_at: Timestamp,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     answers: Vec<(Uuid, Answer)>,
@@ -76,18 +44,8 @@ struct State {
 
 /// The lines of a new saga.
 pub(super) fn create(record: &SagaRecord, entries: &[Entry]) -> Result<Vec<u8>, String> {
-    let fixed = Fixed {
-        id: record.id.clone(),
-        birth: record.birth,
-        name: record.name.clone(),
-        fingerprint: record.fingerprint.clone(),
-        created_at: record.created_at,
-        deadline: record.deadline,
-        params: Bytes::from(&record.params),
-        dag: Bytes::from(&record.dag),
-    };
     let mut lines = Vec::new();
-    line::seal(&mut lines, &Line::Saga(fixed))?;
+    line::seal(&mut lines, &Line::Saga(record.clone()))?;
     lines.extend(change(record, entries, &[])?);
     Ok(lines)
 }
@@ -100,16 +58,7 @@ pub(super) fn change(
 ) -> Result<Vec<u8>, String> {
     let mut lines = Vec::new();
     for entry in entries {
-        let entry = EntryLine {
-            seq: entry.seq,
-            epoch: entry.epoch,
-            at: entry.at,
-            node: entry.node.clone(),
-            attempt: entry.attempt,
-            kind: entry.kind.name().to_string(),
-            payload: entry.kind.encode().as_ref().map(Bytes::from),
-        };
-        line::seal(&mut lines, &Line::Entry(entry))?;
+        line::seal(&mut lines, &Line::Entry(entry.into()))?;
     }
     let state = State {
         status: record.status,
@@ -121,7 +70,7 @@ pub(super) fn change(
         paused: record.paused,
         parked_reason: record.parked_reason.clone(),
         error: record.error.clone(),
-        context: record.context.as_ref().map(Bytes::from),
+        context: record.context.clone(),
         updated_at: record.updated_at,
         answers: answers.to_vec(),
     };
@@ -151,7 +100,7 @@ pub(super) struct Found {
 pub(super) fn read(bytes: &[u8]) -> Result<Found, String> {
     let mut lines = bytes.split_inclusive(|b| *b == b'\n');
     let first = lines.next().and_then(line::open).ok_or("its first line is damaged")?;
-    let Ok(Line::Saga(fixed)) = decode(&first) else {
+    let Ok(Line::Saga(created)) = decode(&first) else {
         return Err("its first line does not say which saga it is".to_string());
     };
     let mut reading = Reading::default();
@@ -163,7 +112,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Found, String> {
     let Reading { entries, last, damage, .. } = reading;
     let (state, len) = last.ok_or("its record is missing")?;
     let answers = state.answers.clone();
-    let record = record(fixed, state)?;
+    let record = record(created, state);
     let damage = damage.map(|(seq, why)| StoreError::Corrupt { saga: record.id.clone(), seq, why });
     let torn = len < bytes.len() as u64;
     Ok(Found { saga: StoredSaga { record, entries }, len, torn, answers, damage })
@@ -208,12 +157,12 @@ impl Reading {
             Ok(Line::Entry(entry)) if entry.seq != next && self.suspect.is_none() => {
                 Some((next, format!("it is missing; the next one is entry {}", entry.seq)))
             }
-            Ok(Line::Entry(entry)) => match decode_entry(entry) {
+            Ok(Line::Entry(entry)) => match Entry::try_from(entry) {
                 Ok(entry) => {
                     self.pending.push(entry);
                     None
                 }
-                Err(why) => Some((next, why)),
+                Err(e) => Some((next, e.to_string())),
             },
             Ok(Line::Saga(_)) => Some((next, "another saga begins there".to_string())),
             Err(why) => Some((next, why)),
@@ -230,39 +179,19 @@ fn decode(body: &[u8]) -> Result<Line, String> {
         .map_err(|e| format!("its line holds something else (column {})", e.column()))
 }
 
-fn decode_entry(line: EntryLine) -> Result<Entry, String> {
-    let payload = line.payload.map(Payload::try_from).transpose()?;
-    let bytes = payload.as_ref().map(Payload::as_bytes);
-    Ok(Entry {
-        seq: line.seq,
-        epoch: line.epoch,
-        at: line.at,
-        node: line.node,
-        attempt: line.attempt,
-        kind: EntryKind::decode(&line.kind, bytes).map_err(|e| e.to_string())?,
-    })
-}
-
-fn record(fixed: Fixed, state: State) -> Result<SagaRecord, String> {
-    Ok(SagaRecord {
-        id: fixed.id,
-        birth: fixed.birth,
-        name: fixed.name,
-        fingerprint: fixed.fingerprint,
-        params: fixed.params.try_into()?,
-        dag: fixed.dag.try_into()?,
-        created_at: fixed.created_at,
+fn record(created: SagaRecord, state: State) -> SagaRecord {
+    SagaRecord {
         status: state.status,
         owner: state.owner,
         epoch: state.epoch,
         next_seq: state.next_seq,
         attempts: state.attempts,
         wake_at: state.wake_at,
-        deadline: fixed.deadline,
         paused: state.paused,
         parked_reason: state.parked_reason,
         error: state.error,
-        context: state.context.map(Payload::try_from).transpose()?,
+        context: state.context,
         updated_at: state.updated_at,
-    })
+        ..created
+    }
 }

@@ -4,11 +4,10 @@
 //! |---|---|
 //! | `directory` | the directory, and how files are written so that a crash harms none |
 //! | `log` | a saga's log as lines, both ways, and what is wrong with it |
-//! | `line`, `bytes`, `names` | one line and its checksum; encoded values; names of files |
+//! | `line`, `names` | one line and its checksum; names of files |
 //! | `requests` | requests and answers, a file each |
 //! | `worker` | records, writes, and what happens when one fails |
 
-mod bytes;
 mod directory;
 mod line;
 mod log;
