@@ -20,7 +20,7 @@ pub(super) fn is_parallel(input: ParseStream) -> bool {
 pub(super) fn unknown_block(input: ParseStream) -> Option<Error> {
     let ahead = input.fork();
     let name = ahead.parse::<Ident>().ok().filter(|name| name != "parallel")?;
-    let holds_statements = (|| {
+    let holds_statements: syn::Result<bool> = (|| {
         let content;
         braced!(content in ahead);
         content.call(Attribute::parse_outer)?;
@@ -30,7 +30,7 @@ pub(super) fn unknown_block(input: ParseStream) -> Option<Error> {
             content.peek(token::Brace)
         })
     })();
-    if !holds_statements.unwrap_or_else(|_: Error| false) {
+    if !holds_statements.unwrap_or(false) {
         return None;
     }
     let nearest = did_you_mean(&name.to_string().to_lowercase(), ["parallel"]);

@@ -1,0 +1,217 @@
+//! What becomes of unfinished and of ended sagas when the program that comes next declares them otherwise.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use saga_core::dag::{Dag, DagError};
+use saga_core::prelude::*;
+use saga_core::store::SqliteStore;
+use saga_core::{Saga, SagaError, StartError};
+
+type Any = Box<dyn Error>;
+
+/// The actions of one version of a program, and its saga `Trip`.
+macro_rules! version {
+    ($name:ident, #[$($action:tt)*], $($saga:tt)*) => {
+        mod $name {
+            use saga_core::prelude::*;
+
+            /// Waits for ever where the city is far.
+            #[$($action)*]
+            pub(crate) async fn book(city: &str) -> Result<String, String> {
+                match city {
+                    "Far" => std::future::pending().await,
+                    city => Ok(format!("a room in {city}")),
+                }
+            }
+
+            #[allow(dead_code)]
+            async fn cancel(_city: &str) -> Result<(), String> {
+                Ok(())
+            }
+
+            #[allow(dead_code)]
+            #[saga_action(no_undo)]
+            pub(crate) async fn note(text: &str) -> Result<String, String> {
+                Ok(text.to_string())
+            }
+
+            saga! { $($saga)* }
+        }
+    };
+}
+
+version!(first, #[saga_action(undo = cancel(city))],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    let room = book { city };
+    let _note = note { text: &format!("{guest}: {room}") };
+    room
+});
+version!(retried, #[saga_action(undo = cancel(city), retry(max = 3), timeout = "10ms", label = "Book")],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    let room = book { city };
+    let _note = note { text: &format!("{guest} has {room}") };
+    room
+});
+version!(renamed_node, #[saga_action(undo = cancel(city))],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    let bed = book { city };
+    let _note = note { text: &format!("{guest}: {bed}") };
+    bed
+});
+version!(renamed_action, #[saga_action(undo = cancel(city), name = "reserve")],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    let room = book { city };
+    let _note = note { text: &format!("{guest}: {room}") };
+    room
+});
+version!(revised, #[saga_action(undo = cancel(city), rev = 1)],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    let room = book { city };
+    let _note = note { text: &format!("{guest}: {room}") };
+    room
+});
+version!(not_undone, #[saga_action(no_undo)],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    let room = book { city };
+    let _note = note { text: &format!("{guest}: {room}") };
+    room
+});
+version!(bound_otherwise, #[saga_action(undo = cancel(city))],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    let room = book { city };
+    let _note = note { text: &format!("{city}{guest}: {room}") };
+    room
+});
+version!(computed, #[saga_action(undo = cancel(city))],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    let room = book { city };
+    let _note = { format!("{guest}: {room}") };
+    room
+});
+version!(side_by_side, #[saga_action(undo = cancel(city))],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    parallel {
+        let room = book { city };
+        let _note = note { text: guest };
+    }
+    room
+});
+// beside the first one, whose sagas end under the name that they have
+version!(second, #[saga_action(undo = cancel(city), name = "book_2")],
+pub(crate) Trip2<()>(city: String) -> String {
+    book { city }
+});
+
+fn fingerprint<S: Saga>() -> Result<String, DagError> {
+    Ok(Dag::of::<S>()?.fingerprint().to_string())
+}
+
+#[test]
+fn what_makes_it_another_version() -> Result<(), DagError> {
+    let first = fingerprint::<first::Trip>()?;
+    // retries, timeouts, labels, expressions
+    assert_eq!(fingerprint::<retried::Trip>()?, first);
+    let others = [
+        fingerprint::<renamed_node::Trip>()?,
+        fingerprint::<renamed_action::Trip>()?,
+        fingerprint::<revised::Trip>()?,
+        fingerprint::<not_undone::Trip>()?,
+        fingerprint::<bound_otherwise::Trip>()?,
+        fingerprint::<computed::Trip>()?,
+        fingerprint::<side_by_side::Trip>()?,
+        fingerprint::<second::Trip2>()?,
+    ];
+    for (i, other) in others.iter().enumerate() {
+        assert_ne!(*other, first, "number {i}");
+        assert!(!others[..i].contains(other), "number {i}");
+    }
+    Ok(())
+}
+
+async fn program<S: Saga<Context = ()>>(path: &Path) -> Result<Coordinator<()>, Any> {
+    let builder = Coordinator::builder(()).store(SqliteStore::open(path)?).saga::<S>();
+    Ok(builder.build().await?)
+}
+
+/// One saga that ended and one that did not, of the first version.
+async fn left_behind(path: &Path) -> Result<(), Any> {
+    let sec = program::<first::Trip>(path).await?;
+    let trip = |city: &str| first::Trip { city: city.into(), guest: "Ada".into() };
+    assert_eq!(sec.saga(trip("Rome")).id("near").start().await?.await?, "a room in Rome");
+    sec.saga(trip("Far")).id("far").start().await?;
+    let left = sec.shutdown(Duration::ZERO).await?;
+    assert_eq!(left.interrupted.len(), 1);
+    Ok(())
+}
+
+/// What awaiting the saga that is there gives.
+async fn outcome(sec: &Coordinator<()>, id: &str) -> Result<Result<String, SagaError>, Any> {
+    Ok(sec.get::<String>(id).await?.ok_or(format!("{id} is gone"))?.await)
+}
+
+#[tokio::test]
+async fn an_unfinished_saga_waits_for_a_program_that_knows_it() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("sagas.db");
+    left_behind(&path).await?;
+
+    let sec = program::<renamed_node::Trip>(&path).await?;
+    let unknown = sec.unknown_versions();
+    assert_eq!(unknown.len(), 1);
+    assert_eq!((unknown[0].name.as_str(), unknown[0].unfinished), ("Trip", 1));
+    match outcome(&sec, "far").await? {
+        Err(error @ SagaError::NotRunning { .. }) => {
+            let why = error.to_string();
+            assert!(why.contains("a version of `Trip` that is not registered"), "{why}");
+        }
+        other => return Err(format!("{other:?}").into()),
+    }
+    sec.shutdown(Duration::ZERO).await?;
+    drop(sec);
+
+    // of the same version, and with a timeout
+    let sec = program::<retried::Trip>(&path).await?;
+    assert!(sec.unknown_versions().is_empty());
+    assert!(matches!(outcome(&sec, "far").await?, Err(SagaError::RolledBack(_))));
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_an_ended_saga_gave_is_read_by_a_program_that_knows_it() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("sagas.db");
+    left_behind(&path).await?;
+
+    let sec = program::<renamed_node::Trip>(&path).await?;
+    match sec.get::<String>("near").await {
+        Err(error @ StartError::Corrupt { .. }) => {
+            let why = error.to_string();
+            assert!(why.contains("a version of the saga that is not registered"), "{why}");
+        }
+        other => return Err(format!("{other:?}").into()),
+    }
+    sec.shutdown(Duration::ZERO).await?;
+    drop(sec);
+
+    let sec = program::<retried::Trip>(&path).await?;
+    assert_eq!(outcome(&sec, "near").await??, "a room in Rome");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_old_saga_is_finished_beside_the_new_one() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("sagas.db");
+    left_behind(&path).await?;
+
+    let store = SqliteStore::open(&path)?;
+    let builder = Coordinator::builder(()).store(store).saga::<retried::Trip>();
+    let sec = builder.saga::<second::Trip2>().build().await?;
+    assert!(sec.unknown_versions().is_empty());
+    let new = second::Trip2 { city: "Rome".into() };
+    assert_eq!(sec.saga(new).id("new").start().await?.await?, "a room in Rome");
+    assert!(matches!(outcome(&sec, "far").await?, Err(SagaError::RolledBack(_))));
+    Ok(())
+}
