@@ -76,8 +76,8 @@ pub use coordinator::{
 };
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
 pub use definition::{
-    ActionFailure, ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source,
-    Step, Stop, Typed,
+    ActionFailure, ActionSpec, BodyId, Done, Ends, Item, Items, Leaf, Op, Param, Pure, Saga, Scope,
+    Shape, Slot, Source, Step, Stop, Typed,
 };
 pub use error::{ActionError, BoxError, NodeReport, SagaError, SagaReport, StartError, UndoError};
 pub use limits::Limits;

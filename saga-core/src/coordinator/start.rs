@@ -167,7 +167,10 @@ impl<C: Send + Sync + 'static> Inner<C> {
         Driver {
             env: self.env.clone(),
             machine: Machine::new(dag.plan().clone(), self.config, 1),
-            values: Values::new(Frame::new(dag.clone(), value, params.clone())),
+            values: Values::new(
+                Frame::new(dag.clone(), value, params.clone()),
+                self.env.limits.max_width,
+            ),
             run: Arc::new(RunInfo { id: id.clone(), birth, cancel: CancelSignal::default() }),
             epoch: 1,
             new: Some(record),

@@ -6,6 +6,7 @@
 mod call;
 mod outcome;
 mod panics;
+mod parts;
 mod turn;
 mod values;
 
