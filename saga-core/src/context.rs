@@ -1,5 +1,6 @@
 //! What an action is given beside its inputs: [`ActionContext`].
 
+use std::any::Any;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,8 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::action::{ActionData, ActionOutput, Value};
-use crate::dag::{Dag, NodeIndex, NodeName, SagaName};
+use crate::dag::{Dag, NodeBody, NodeIndex, NodeName, SagaName};
+use crate::definition::{BodyId, Scope};
 use crate::error::ActionError;
 use crate::log::{NodePath, Payload, SagaId};
 
@@ -18,17 +20,66 @@ pub(crate) struct Frame<C> {
     pub(crate) dag: Arc<Dag<C>>,
     pub(crate) params: Value,
     pub(crate) params_payload: Payload,
-    pub(crate) outputs: Box<[OnceLock<ActionOutput>]>,
+    /// Why there are no parameters: then nothing in this frame runs.
+    pub(crate) refused: Option<ActionError>,
+    /// Of an instance or arm: where the names around it are found.
+    pub(crate) outer: Option<Outer<C>>,
+    /// What a node that holds others gives can fail to be put together.
+    pub(crate) outputs: Box<[OnceLock<Result<ActionOutput, ActionError>>]>,
+}
+
+/// The place of an instance or arm.
+pub(crate) struct Outer<C> {
+    pub(crate) frame: Arc<Frame<C>>,
+    pub(crate) node: NodeIndex,
+    pub(crate) instance: Option<u32>,
 }
 
 impl<C: 'static> Frame<C> {
     pub(crate) fn new(dag: Arc<Dag<C>>, params: Value, params_payload: Payload) -> Self {
         let outputs = dag.nodes().map(|_| OnceLock::new()).collect();
-        Self { dag, params, params_payload, outputs }
+        Self { dag, params, params_payload, refused: None, outer: None, outputs }
     }
 
     pub(crate) fn output(&self, node: NodeIndex) -> Option<&ActionOutput> {
-        self.outputs.get(node.index())?.get()
+        self.outputs.get(node.index())?.get()?.as_ref().ok()
+    }
+
+    /// Why a node that has completed has no output.
+    pub(crate) fn broken(&self, node: NodeIndex) -> Option<&ActionError> {
+        self.outputs.get(node.index())?.get()?.as_ref().err()
+    }
+
+    /// True once it is known what the node gives.
+    pub(crate) fn is_known(&self, node: NodeIndex) -> bool {
+        self.outputs.get(node.index()).is_some_and(|slot| slot.get().is_some())
+    }
+
+    pub(crate) fn put(&self, node: NodeIndex, output: Result<ActionOutput, ActionError>) {
+        if let Some(slot) = self.outputs.get(node.index()) {
+            // a node succeeds once
+            let _ = slot.set(output);
+        }
+    }
+
+    /// The frame of this body: this one, or one around it.
+    pub(crate) fn enclosing(&self, body: BodyId) -> Option<&Self> {
+        let mut frame = self;
+        while frame.dag.body() != body {
+            frame = &frame.outer.as_ref()?.frame;
+        }
+        Some(frame)
+    }
+}
+
+impl<C: Send + Sync + 'static> Frame<C> {
+    /// The item that this instance runs for.
+    pub(crate) fn item<'s>(&'s self, cx: &'s Scope<C>, index: usize) -> Option<&'s dyn Any> {
+        let outer = self.outer.as_ref()?;
+        match &outer.frame.dag.node(outer.node)?.body {
+            NodeBody::ForEach(each) => each.item(cx, index),
+            _ => None,
+        }
     }
 }
 
@@ -254,19 +305,28 @@ impl<C: 'static> ActionContext<C> {
         })
     }
 
+    /// The nearest node of this name: in the same body, or in one around it.
     fn find(&self, name: &str) -> Result<&ActionOutput, LookupError> {
         let here = || self.call.path.to_string();
-        let dag = &self.frame.dag;
-        let node = dag.node_index(name).ok_or_else(|| LookupError::NoSuchNode {
-            node: name.to_string(),
-            saga: dag.name().to_string(),
-        })?;
-        let own = self.call.undo && node == self.call.node;
-        if !own && !dag.is_ancestor(node, self.call.node) {
+        let (mut frame, mut from) = (&self.frame, self.call.node);
+        let node = loop {
+            match (frame.dag.node_index(name), &frame.outer) {
+                (Some(node), _) => break node,
+                (None, Some(outer)) => (frame, from) = (&outer.frame, outer.node),
+                (None, None) => {
+                    return Err(LookupError::NoSuchNode {
+                        node: name.to_string(),
+                        saga: frame.dag.name().to_string(),
+                    });
+                }
+            }
+        };
+        let own = self.call.undo && Arc::ptr_eq(frame, &self.frame) && node == from;
+        if !own && !frame.dag.is_ancestor(node, from) {
             return Err(LookupError::NotAnAncestor { node: name.to_string(), from: here() });
         }
         let missing = || LookupError::NotThere { node: name.to_string(), from: here() };
-        self.frame.output(node).ok_or_else(missing)
+        frame.output(node).ok_or_else(missing)
     }
 }
 

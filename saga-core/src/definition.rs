@@ -8,15 +8,20 @@
 use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
 use crate::context::ActionContext;
-use crate::dag::{DagBuilder, NodeIndex, Policy};
+use crate::dag::{DagBuilder, Policy};
 use crate::error::{BoxError, UndoError};
+
+mod scope;
+mod source;
+
+pub use scope::Scope;
+pub use source::{BodyId, Ends, Item, Items, Param, Slot, Source};
 
 /// A saga: parameters, the DAG that they start, and its output. `saga!` writes the implementation; by
 /// hand it is this:
@@ -161,78 +166,6 @@ pub enum Stop {
     Undone(Result<(), UndoError>),
 }
 
-/// One call of a node's closure: where the closure reads its inputs and leaves its result.
-pub struct Scope<C> {
-    cx: ActionContext<C>,
-    op: Op,
-    /// What the step declared to read; all else is refused.
-    sources: std::sync::Arc<[Source]>,
-    entered: std::sync::atomic::AtomicBool,
-    stop: Mutex<Option<Stop>>,
-}
-
-impl<C: Send + Sync + 'static> Scope<C> {
-    pub(crate) fn new(cx: ActionContext<C>, op: Op, sources: std::sync::Arc<[Source]>) -> Self {
-        let entered = std::sync::atomic::AtomicBool::new(false);
-        Self { cx, op, sources, entered, stop: Mutex::new(None) }
-    }
-
-    /// Calls the action, or its undo: `cx.call(book_hotel { city: city.get(cx) })`.
-    pub fn call<'s, A>(&'s self, action: A) -> BoxFuture<'s, Done<Leaf<A::Static>>>
-    where
-        A: Step<C> + 's,
-    {
-        Box::pin(async move {
-            self.enter();
-            let stop = action.go(&self.cx, self.op.clone()).await;
-            self.leave(stop);
-            Done(PhantomData)
-        })
-    }
-
-    /// Gives the value of a node that runs no action.
-    pub fn value<O: ActionData>(&self, value: O) -> BoxFuture<'_, Done<Pure<O>>> {
-        self.leave(computed(value));
-        Box::pin(async { Done(PhantomData) })
-    }
-
-    /// From here on the user's action or undo runs.
-    fn enter(&self) {
-        self.entered.store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    pub(crate) fn entered(&self) -> bool {
-        self.entered.load(std::sync::atomic::Ordering::Relaxed)
-    }
-
-    pub(crate) fn leave(&self, stop: Stop) {
-        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
-    }
-
-    pub(crate) fn take(&self) -> Option<Stop> {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Leaves the result and never comes back: the plumbing of calls whose plain output has a type of its
-    /// own in the closure.
-    async fn stop_with<T>(&self, stop: Stop) -> T {
-        self.leave(stop);
-        std::future::pending().await
-    }
-
-    /// The marker of a call that is made with [`Leaf::run`].
-    #[doc(hidden)]
-    pub fn leaf<M>(&self) -> Leaf<M> {
-        Leaf::marker()
-    }
-
-    /// The end of a closure that made its call with [`Leaf::run`].
-    #[doc(hidden)]
-    pub fn done<O, S: Shape<C>>(&self, _: O, _: S) -> Done<S> {
-        Done(PhantomData)
-    }
-}
-
 /// What a computed node leaves.
 pub(crate) fn computed<O: ActionData>(value: O) -> Stop {
     match ActionOutput::new(value) {
@@ -271,8 +204,7 @@ impl<M> Leaf<M> {
         A: Step<C, Static = M> + 's,
     {
         Box::pin(async move {
-            cx.enter();
-            let stop = action.go(&cx.cx, cx.op.clone()).await;
+            let stop = cx.go(action).await;
             cx.stop_with(stop).await
         })
     }
@@ -304,87 +236,6 @@ impl<C, O: ActionData> Shape<C> for Pure<O> {
     fn action() -> Option<ActionSpec> {
         None
     }
-}
-
-/// Where a step reads from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// A parameter of the saga.
-    Param(&'static str),
-    /// An earlier node.
-    Node(NodeIndex),
-}
-
-/// The output of a node, known by place and type before the saga runs.
-pub struct Slot<T> {
-    pub(crate) node: NodeIndex,
-    pub(crate) ty: PhantomData<fn() -> T>,
-}
-
-impl<T> Clone for Slot<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<T> Copy for Slot<T> {}
-
-impl<T: 'static> Slot<T> {
-    /// The node's name for bindings and `after`.
-    pub fn id(self) -> Source {
-        Source::Node(self.node)
-    }
-
-    /// The output. Only for nodes that are among the step's bindings: anything else ends the node with
-    /// an error that says so.
-    pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
-        let output = cx.sources.contains(&self.id()).then(|| cx.cx.frame.output(self.node));
-        match output.flatten() {
-            Some(output) if let Some(value) = output.get() => value,
-            _ => unbound(&format!("node number {}", self.node)),
-        }
-    }
-}
-
-/// A parameter of a saga.
-pub struct Param<S, T> {
-    pub(crate) name: &'static str,
-    pub(crate) get: fn(&S) -> &T,
-}
-
-impl<S, T> Clone for Param<S, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<S, T> Copy for Param<S, T> {}
-
-impl<S: 'static, T> Param<S, T> {
-    /// The parameter's name for bindings.
-    pub fn id(self) -> Source {
-        Source::Param(self.name)
-    }
-
-    /// The parameter. Only if it is among the step's bindings, as for [`Slot::get`].
-    pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
-        let params = cx.sources.contains(&self.id()).then(|| cx.cx.frame.params.downcast_ref());
-        match params.flatten() {
-            Some(saga) => (self.get)(saga),
-            None => unbound(&format!("parameter `{}`", self.name)),
-        }
-    }
-}
-
-/// Unwinds out of the closure; the step that called it turns this into the node's error.
-fn unbound(what: &str) -> ! {
-    std::panic::resume_unwind(Box::new(format!(
-        "{what} is read but not among the step's bindings; add it to them"
-    )))
-}
-
-/// The last line of a definition: what the saga returns.
-pub struct Ends<O> {
-    pub(crate) node: Option<NodeIndex>,
-    pub(crate) ty: PhantomData<fn() -> O>,
 }
 
 /// The message of a panic.

@@ -80,8 +80,8 @@ pub use coordinator::{
 };
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
 pub use definition::{
-    ActionFailure, ActionSpec, Done, Ends, Leaf, Op, Param, Pure, Saga, Scope, Shape, Slot, Source,
-    Step, Stop, Typed,
+    ActionFailure, ActionSpec, BodyId, Done, Ends, Item, Items, Leaf, Op, Param, Pure, Saga, Scope,
+    Shape, Slot, Source, Step, Stop, Typed,
 };
 pub use driver::{Events, MissedEvents, SagaEvent};
 pub use error::{

@@ -6,17 +6,32 @@
 pub struct Limits {
     /// The largest parameters or output, in bytes of JSON; default 4 MiB.
     pub max_payload: usize,
+    /// How many nodes a registered saga may declare, those of bodies, arms and subsagas included; default
+    /// 10 000.
+    pub max_nodes: usize,
+    /// How many instances one `for` may have; default 10 000, at most 2^20.
+    pub max_width: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_payload: 4 * 1024 * 1024 }
+        Self { max_payload: 4 * 1024 * 1024, max_nodes: 10_000, max_width: 10_000 }
     }
 }
 
 impl Limits {
     /// The largest parameters or output, in bytes of JSON.
     pub fn max_payload(self, bytes: usize) -> Self {
-        Self { max_payload: bytes }
+        Self { max_payload: bytes, ..self }
+    }
+
+    /// How many nodes a registered saga may declare.
+    pub fn max_nodes(self, nodes: usize) -> Self {
+        Self { max_nodes: nodes, ..self }
+    }
+
+    /// How many instances one `for` may have; more than 2^20 counts as that.
+    pub fn max_width(self, instances: usize) -> Self {
+        Self { max_width: instances.min(1 << 20), ..self }
     }
 }

@@ -37,12 +37,16 @@ pub enum BuildError {
     Store(#[from] StoreError),
 }
 
+/// Builds a saga's DAG of at most this many nodes.
+type Define<C> = fn(usize) -> Result<Definition<C>, BuildError>;
+
 /// Collects what a [`Coordinator`] needs.
 pub struct CoordinatorBuilder<C> {
     context: C,
     store: Option<Arc<dyn Store>>,
     actions: ActionRegistry<C>,
-    sagas: Vec<Result<Definition<C>, BuildError>>,
+    /// Each is built once the limits are known.
+    sagas: Vec<Define<C>>,
     config: Config,
     limits: Limits,
     bounds: Bounds,
@@ -68,8 +72,10 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
 
     /// Registers a saga and all of its actions.
     pub fn saga<S: Saga<Context = C>>(mut self) -> Self {
-        let definition = Definition::of::<S>();
-        self.sagas.push(definition.map_err(|source| BuildError::Dag { saga: S::NAME, source }));
+        self.sagas.push(|max_nodes| {
+            let definition = Definition::of::<S>(max_nodes);
+            definition.map_err(|source| BuildError::Dag { saga: S::NAME, source })
+        });
         self
     }
 
@@ -78,7 +84,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         Self { actions, ..self }
     }
 
-    /// How large parameters and outputs may be.
+    /// How large things may be.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
@@ -121,7 +127,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         note_places();
         let mut definitions = Definitions::new(self.actions);
         for saga in self.sagas {
-            definitions.add(saga?)?;
+            definitions.add(saga(self.limits.max_nodes)?)?;
         }
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let env = Environment {

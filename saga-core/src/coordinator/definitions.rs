@@ -25,8 +25,8 @@ impl<C> Clone for Definition<C> {
 }
 
 impl<C: Send + Sync + 'static> Definition<C> {
-    pub(super) fn of<S: Saga<Context = C>>() -> Result<Self, DagError> {
-        let dag = Arc::new(Dag::of::<S>()?);
+    pub(super) fn of<S: Saga<Context = C>>(max_nodes: usize) -> Result<Self, DagError> {
+        let dag = Arc::new(Dag::of_at_most::<S>(max_nodes)?);
         Ok(Self { dag, decode_params: decode_value::<S>, ty: Some(TypeId::of::<S>()) })
     }
 

@@ -122,6 +122,9 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let machine = Machine::recover(plan, config, record.epoch, &stored.entries)
             .map_err(|e| corrupt(e.to_string()))?;
         let values = self.values(&definition, &stored, machine.state()).map_err(corrupt)?;
+        if let Some(reason) = values.recheck(machine.state()) {
+            return Err(SagaError::Parked { saga: id, reason });
+        }
         let run = RunInfo { id: id.clone(), birth: record.birth, cancel: CancelSignal::default() };
         if machine.state().cause().is_some() {
             run.cancel.set();
@@ -186,7 +189,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let payload = stored.record.params.clone();
         let params = (definition.decode_params)(&payload);
         let params = params.map_err(|e| format!("its parameters do not decode: {e}"))?;
-        let mut values = Values::new(Frame::new(definition.dag.clone(), params, payload));
+        let root = Frame::new(definition.dag.clone(), params, payload);
+        let mut values = Values::new(root, self.env.limits.max_width);
         values.load(state, &stored.entries)?;
         Ok(values)
     }

@@ -207,7 +207,10 @@ impl<C: Send + Sync + 'static> Inner<C> {
         Driver {
             env: self.env.clone(),
             machine: Machine::new(dag.plan().clone(), config, 1),
-            values: Values::new(Frame::new(dag.clone(), given.value, given.payload)),
+            values: Values::new(
+                Frame::new(dag.clone(), given.value, given.payload),
+                self.env.limits.max_width,
+            ),
             run: Arc::new(RunInfo { id: id.clone(), birth, cancel: CancelSignal::default() }),
             epoch: 1,
             new: Some(record),

@@ -8,8 +8,9 @@ use petgraph::graph::DiGraph;
 use super::blocks::Blocks;
 use super::{
     Dag, DagError, InvalidName, Node, NodeBody, NodeIndex, NodeName, Plan, PlanNode, SagaName,
-    topology,
+    pivot, topology,
 };
+use crate::definition::{BodyId, Saga, Source};
 
 /// How many nodes a DAG may have unless the builder is told otherwise.
 pub(super) const DEFAULT_MAX_NODES: usize = 10_000;
@@ -45,7 +46,15 @@ pub struct DagBuilder<C> {
     output: Option<String>,
     /// What typed steps found wrong, reported by `build`.
     pub(super) errors: Vec<DagError>,
-    max_nodes: usize,
+    pub(super) max_nodes: usize,
+    /// The bodies around this one, itself last, each with what the item of its instance is read from.
+    pub(super) bodies: Vec<(BodyId, Arc<[Source]>)>,
+    /// The number of the next body of the definition.
+    pub(super) next_body: u32,
+    /// What the nodes of this body read around it.
+    pub(super) outside: BTreeSet<(BodyId, u32)>,
+    /// The sagas that this one is a subsaga of, itself last.
+    pub(super) within: Vec<SagaName>,
 }
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
@@ -54,8 +63,41 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// # Errors
     /// [`InvalidName`] if the name cannot be a saga's.
     pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidName> {
-        Ok(Self {
-            name: SagaName::new(name)?,
+        Ok(Self::with_name(SagaName::new(name)?))
+    }
+
+    /// A saga's DAG, inside these sagas.
+    pub(super) fn define<S: Saga<Context = C>>(
+        max_nodes: usize,
+        within: Vec<SagaName>,
+    ) -> Result<Dag<C>, DagError> {
+        let name = SagaName::new(S::NAME)?;
+        let known = within.iter().position(|outer| *outer == name);
+        let within = within.into_iter().chain([name.clone()]).collect::<Vec<_>>();
+        if let Some(first) = known {
+            return Err(DagError::Recursive(within.into_iter().skip(first).collect()));
+        }
+        let mut builder = Self { place: S::PLACE, max_nodes, within, ..Self::with_name(name) };
+        let end = S::define(&mut builder);
+        builder.finish_typed(end.node)
+    }
+
+    /// A builder for a part of this one.
+    pub(super) fn inner(&mut self, items: Arc<[Source]>) -> Self {
+        let body = BodyId(self.next_body);
+        Self {
+            place: self.place,
+            max_nodes: self.max_nodes,
+            bodies: self.bodies.iter().cloned().chain([(body, items)]).collect(),
+            next_body: self.next_body + 1,
+            within: self.within.clone(),
+            ..Self::with_name(self.name.clone())
+        }
+    }
+
+    fn with_name(name: SagaName) -> Self {
+        Self {
+            name,
             place: "",
             nodes: Vec::new(),
             by_name: HashMap::new(),
@@ -65,10 +107,19 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             output: None,
             errors: Vec::new(),
             max_nodes: DEFAULT_MAX_NODES,
-        })
+            bodies: vec![(BodyId(0), Arc::default())],
+            next_body: 1,
+            outside: BTreeSet::new(),
+            within: Vec::new(),
+        }
     }
 
-    /// How many nodes there may be; default 10 000.
+    /// Which body this is.
+    pub(super) fn body(&self) -> BodyId {
+        self.bodies.last().map_or(BodyId(0), |(body, _)| *body)
+    }
+
+    /// How many nodes there may be, those of bodies, arms and subsagas included; default 10 000.
     pub fn max_nodes(&mut self, limit: usize) -> &mut Self {
         self.max_nodes = limit;
         self
@@ -80,7 +131,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// [`DagError::AlreadyExists`]; the builder is then unchanged.
     pub fn append(&mut self, node: Node<C>) -> Result<&mut Self, DagError> {
         self.check_new(&node.name)?;
-        let deps = self.params_of(&node)?;
+        let deps = self.input_of(&node)?;
         self.place(node, &deps);
         Ok(self)
     }
@@ -101,7 +152,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         let mut deps = Vec::with_capacity(nodes.len());
         for node in &nodes {
             self.check_new(&node.name)?;
-            deps.push(self.params_of(node)?);
+            deps.push(self.input_of(node)?);
             if !names.insert(node.name.clone()) {
                 return Err(DagError::AlreadyExists(node.name.clone()));
             }
@@ -121,7 +172,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// [`DagError::AlreadyExists`]; the builder is then unchanged.
     pub fn node(&mut self, node: Node<C>) -> Result<Placed<'_, C>, DagError> {
         self.check_new(&node.name)?;
-        let deps = self.params_of(&node)?;
+        let deps = self.input_of(&node)?;
         let index = self.push(node);
         self.edges.extend(deps.into_iter().map(|dep| (dep, index)));
         Ok(Placed { builder: self, index })
@@ -163,19 +214,26 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(dag)
     }
 
-    pub(super) fn finish(mut self, output: Option<NodeIndex>) -> Result<Dag<C>, DagError> {
+    /// Finishes a typed definition or body, which ends with this node.
+    pub(super) fn finish_typed(self, end: Option<(BodyId, NodeIndex)>) -> Result<Dag<C>, DagError> {
+        if self.errors.is_empty() && end.is_some_and(|(body, _)| body != self.body()) {
+            let node = format!("{} (its last line)", self.name);
+            return Err(DagError::NotVisible { node, what: "a node" });
+        }
+        self.finish(end.map(|(_, node)| node))
+    }
+
+    fn finish(mut self, output: Option<NodeIndex>) -> Result<Dag<C>, DagError> {
         if let Some(error) = self.errors.drain(..).next() {
             return Err(error);
         }
         if self.blocks.is_open() {
             return Err(DagError::Unbalanced("`parallel` or `branch` without `end`"));
         }
-        if self.nodes.is_empty() {
+        let body = self.body();
+        // an arm may have nothing to do; a saga has no reason to be
+        if self.nodes.is_empty() && body == BodyId(0) {
             return Err(DagError::NoRoots);
-        }
-        if self.nodes.len() > self.max_nodes {
-            let (count, limit) = (self.nodes.len(), self.max_nodes);
-            return Err(DagError::TooManyNodes { saga: self.name, count, limit });
         }
         for (node, name) in std::mem::take(&mut self.named) {
             let pred = self.resolve(&name)?;
@@ -183,13 +241,11 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         }
         self.edges.sort_unstable();
         self.edges.dedup();
-        let kinds =
-            self.nodes.iter().map(|node| PlanNode { name: node.name.clone(), kind: node.kind() });
-        let plan = Plan::new(kinds.collect(), &self.edges);
         let ranks = topology::ranks(self.nodes.len(), &self.edges).map_err(|cycle| {
             let names = cycle.into_iter().filter_map(|v| self.nodes.get(v as usize));
             DagError::Circular(names.map(|n| n.name.clone()).collect())
         })?;
+        let plan = self.plan()?;
         let mut graph = DiGraph::with_capacity(self.nodes.len(), self.edges.len());
         for node in self.nodes {
             graph.add_node(node);
@@ -197,15 +253,52 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         for (from, to) in self.edges {
             graph.add_edge(from.into(), to.into(), ());
         }
-        Ok(Dag {
+        let dag = Dag {
             name: self.name,
             graph,
             ranks,
             output,
             place: self.place,
+            body,
             plan: Arc::new(plan),
             fingerprint: OnceLock::new(),
-        })
+        };
+        let (count, limit) = (dag.declared(), self.max_nodes);
+        if count > limit {
+            return Err(DagError::TooManyNodes { saga: dag.name, count, limit });
+        }
+        Ok(dag)
+    }
+
+    /// The shape, if what the nodes say beside it fits.
+    fn plan(&self) -> Result<Plan, DagError> {
+        let mut found = None;
+        for (i, node) in self.nodes.iter().enumerate() {
+            if let Some(what) = node.tuning.misplaced {
+                return Err(DagError::Misplaced { node: node.name.clone(), what });
+            }
+            for part in node.body.parts() {
+                if let Some(pivot) = part.pivot().and_then(|pivot| part.node(pivot)) {
+                    let (pivot, inside) = (pivot.name.clone(), node.name.clone());
+                    return Err(DagError::PivotInside { pivot, inside });
+                }
+            }
+            if node.tuning.pivot
+                && let Some((_, first)) = found.replace((i as u32, &node.name))
+            {
+                let (first, second) = (first.clone(), node.name.clone());
+                return Err(DagError::TwoPivots { first, second });
+            }
+        }
+        let kinds =
+            self.nodes.iter().map(|node| PlanNode { name: node.name.clone(), kind: node.kind() });
+        let plan = Plan::new(kinds.collect(), &self.edges);
+        let Some((found, _)) = found else { return Ok(plan) };
+        // in a body it is refused as such, by the node that holds this body
+        if self.body() == BodyId(0) {
+            pivot::check(&plan, &self.edges, found)?;
+        }
+        Ok(plan.with_pivot(found))
     }
 
     pub(super) fn check_new(&self, name: &NodeName) -> Result<(), DagError> {
@@ -215,12 +308,16 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(())
     }
 
-    /// The node that a subsaga takes its parameters from.
-    fn params_of(&self, node: &Node<C>) -> Result<Vec<u32>, DagError> {
-        let NodeBody::Subsaga { params, .. } = &node.body else { return Ok(Vec::new()) };
-        match self.by_name.get(params) {
-            Some(index) => Ok(vec![*index]),
-            None => Err(DagError::BadSubsagaParams(params.to_string())),
+    /// The node whose output decides what this one runs.
+    fn input_of(&self, node: &Node<C>) -> Result<Vec<u32>, DagError> {
+        let Some(input) = node.body.reads() else { return Ok(Vec::new()) };
+        match (self.by_name.get(input), &node.body) {
+            (Some(index), _) => Ok(vec![*index]),
+            (None, NodeBody::Subsaga { .. }) => Err(DagError::BadSubsagaParams(input.to_string())),
+            (None, _) => {
+                let (node, input) = (node.name.clone(), input.to_string());
+                Err(DagError::NoSuchInput { node, input })
+            }
         }
     }
 
@@ -242,7 +339,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     fn resolve(&self, name: &str) -> Result<u32, DagError> {
         self.by_name.get(name).copied().ok_or_else(|| {
             let known = self.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ");
-            let nearest = super::export::nearest(name, self.nodes.iter().map(|n| &n.name));
+            let nearest = super::names::nearest(name, self.nodes.iter().map(|n| &n.name));
             DagError::NoSuchNode { name: name.to_string(), nearest: nearest.cloned(), known }
         })
     }

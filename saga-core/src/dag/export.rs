@@ -1,115 +1,143 @@
-//! A DAG as JSON and its fingerprint, and the way back from JSON for DAGs of registered actions.
+//! A DAG as JSON, and its fingerprint.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{
-    ActionName, Dag, DagBuilder, DagError, Node, NodeBody, NodeIndex, NodeName, SagaName, UndoKind,
-};
+use super::{ActionName, Dag, Node, NodeBody, NodeIndex, NodeName, Retry, SagaName, UndoKind};
 use crate::definition::Source;
-use crate::registry::ActionRegistry;
 
-/// The JSON of a DAG: everything that says which saga it is, and labels.
+/// The JSON of a DAG: everything that says which saga it is, and what its nodes say beside that.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct DagJson {
-    name: SagaName,
-    nodes: Vec<NodeJson>,
+pub(super) struct DagJson {
+    pub(super) name: SagaName,
+    pub(super) nodes: Vec<NodeJson>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    output: Option<NodeName>,
+    pub(super) output: Option<NodeName>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct NodeJson {
-    name: NodeName,
+pub(super) struct NodeJson {
+    pub(super) name: NodeName,
     #[serde(flatten)]
-    kind: KindJson,
+    pub(super) kind: KindJson,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) pivot: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) inputs: Vec<InputJson>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) after: Vec<NodeName>,
+    // what the fingerprint leaves out
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    inputs: Vec<InputJson>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    after: Vec<NodeName>,
+    pub(super) label: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retry: Option<Retry>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) timeout: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) concurrency: Option<u32>,
 }
 
+/// What decides what a node runs is the output of another node, or else a closure.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-enum KindJson {
-    Action { action: ActionName, rev: u32, undo: UndoKind },
-    Constant { value: serde_json::Value },
+pub(super) enum KindJson {
+    Action {
+        action: ActionName,
+        rev: u32,
+        undo: UndoKind,
+    },
+    Constant {
+        value: serde_json::Value,
+    },
     Computed,
-    Subsaga { params: NodeName, dag: DagJson },
+    Subsaga {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        params: Option<NodeName>,
+        dag: DagJson,
+    },
+    ForEach {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        items: Option<NodeName>,
+        body: DagJson,
+    },
+    Choose {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<NodeName>,
+        arms: Vec<DagJson>,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct InputJson {
-    input: String,
-    from: Vec<String>,
+pub(super) struct InputJson {
+    pub(super) input: String,
+    pub(super) from: Vec<String>,
 }
 
 impl DagJson {
-    fn forget_labels(&mut self) {
+    /// Leaves what makes the saga this one.
+    fn forget_the_rest(&mut self) {
         for node in &mut self.nodes {
             node.label = None;
-            if let KindJson::Subsaga { dag, .. } = &mut node.kind {
-                dag.forget_labels();
+            node.retry = None;
+            node.timeout = None;
+            node.concurrency = None;
+            match &mut node.kind {
+                KindJson::Action { .. } | KindJson::Constant { .. } | KindJson::Computed => {}
+                KindJson::Subsaga { dag: part, .. } | KindJson::ForEach { body: part, .. } => {
+                    part.forget_the_rest();
+                }
+                KindJson::Choose { arms, .. } => arms.iter_mut().for_each(Self::forget_the_rest),
             }
         }
     }
 }
 
 impl<C: Send + Sync + 'static> Dag<C> {
-    /// The DAG as JSON: nodes in the order of declaration, with what feeds their inputs and what they wait
-    /// for. Two definitions of the same saga give the same JSON.
+    /// The DAG as JSON: nodes in the order of declaration, with what feeds their inputs, what they wait
+    /// for, and what they hold. Two definitions of the same saga give the same JSON.
     pub fn to_json(&self) -> serde_json::Value {
         // names, numbers and JSON values always encode
-        serde_json::to_value(self.describe()).unwrap_or_default()
+        serde_json::to_value(self.describe(&[])).unwrap_or_default()
     }
 
-    /// A SHA-256 over what makes the saga this one: names, edges, actions and their revisions, which
-    /// nodes feed which input, undo declarations. Not labels, retries or timeouts.
+    /// A SHA-256 over what makes the saga this one: names, kinds, edges, bodies, actions and their
+    /// revisions, which nodes feed which input, undo declarations, the pivot. Not labels, retries,
+    /// timeouts or concurrency.
     pub fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| {
-            let mut json = self.describe();
-            json.forget_labels();
+            let mut json = self.describe(&[]);
+            json.forget_the_rest();
             let bytes = serde_json::to_vec(&json).unwrap_or_default();
             Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
         })
     }
 
-    fn describe(&self) -> DagJson {
+    /// `around`: the DAGs that this body stands in, outermost first.
+    fn describe(&self, around: &[&Self]) -> DagJson {
+        let visible = around.iter().copied().chain([self]).collect::<Vec<_>>();
         let name = |n: NodeIndex| self.node(n).map(|node| node.name.clone());
         let nodes = self.nodes().enumerate().map(|(i, node)| NodeJson {
             name: node.name.clone(),
-            kind: match &node.body {
-                NodeBody::Action(action) => KindJson::Action {
-                    action: action.name().clone(),
-                    rev: action.revision(),
-                    undo: action.policy().undo,
-                },
-                NodeBody::Constant { output, .. } => KindJson::Constant {
-                    value: serde_json::from_slice(output.payload.as_bytes()).unwrap_or_default(),
-                },
-                NodeBody::Computed(_) => KindJson::Computed,
-                NodeBody::Subsaga { dag, params } => {
-                    KindJson::Subsaga { params: params.clone(), dag: dag.describe() }
-                }
-            },
-            label: node.label.clone(),
+            kind: node.describe(&visible),
+            pivot: self.pivot() == Some(NodeIndex(i as u32)),
             inputs: node
                 .inputs
                 .iter()
                 .map(|(input, from)| InputJson {
                     input: input.to_string(),
-                    from: from
-                        .iter()
-                        .filter_map(|source| match source {
-                            Source::Param(param) => Some(format!("({param})")),
-                            Source::Node(node) => name(*node).map(String::from),
-                        })
-                        .collect(),
+                    from: from.iter().filter_map(|source| read(*source, &visible)).collect(),
                 })
                 .collect(),
             after: self.predecessors(NodeIndex(i as u32)).filter_map(name).collect(),
+            label: node.label.clone(),
+            retry: node.tuning.retry,
+            timeout: node.tuning.timeout,
+            concurrency: match &node.body {
+                NodeBody::ForEach(each) => each.concurrency,
+                _ => None,
+            },
         });
         DagJson {
             name: self.name.clone(),
@@ -117,61 +145,46 @@ impl<C: Send + Sync + 'static> Dag<C> {
             output: self.output.and_then(name),
         }
     }
+}
 
-    /// A DAG from its JSON, with the actions of a registry. Only for DAGs of actions that look up their
-    /// inputs themselves; a `saga!` has closures, and is registered as a type.
-    ///
-    /// # Errors
-    /// [`DagError::BadJson`], [`DagError::Registry`] for an action that is not registered, and those of
-    /// [`DagBuilder::build`].
-    pub fn from_json(json: &[u8], actions: &ActionRegistry<C>) -> Result<Self, DagError> {
-        let bad = |e: &dyn std::fmt::Display| DagError::BadJson(e.to_string());
-        let json: DagJson = serde_json::from_slice(json).map_err(|e| bad(&e))?;
-        Self::from_description(json, actions)
-    }
-
-    fn from_description(json: DagJson, actions: &ActionRegistry<C>) -> Result<Self, DagError> {
-        let bad = |e: &dyn std::fmt::Display| DagError::BadJson(e.to_string());
-        let mut builder = DagBuilder::new(json.name.as_str())?;
-        builder.max_nodes(json.nodes.len());
-        for node in json.nodes {
-            if !node.inputs.is_empty() {
-                return Err(bad(&format!("node '{}' has bound inputs", node.name)));
+impl<C: Send + Sync + 'static> Node<C> {
+    fn describe(&self, visible: &[&Dag<C>]) -> KindJson {
+        match &self.body {
+            NodeBody::Action(action) => KindJson::Action {
+                action: action.name().clone(),
+                rev: action.revision(),
+                undo: action.policy().undo,
+            },
+            NodeBody::Constant { output, .. } => KindJson::Constant {
+                value: serde_json::from_slice(output.payload.as_bytes()).unwrap_or_default(),
+            },
+            NodeBody::Computed(_) => KindJson::Computed,
+            NodeBody::Subsaga { dag, params } => {
+                KindJson::Subsaga { params: params.node().cloned(), dag: dag.describe(&[]) }
             }
-            let mut new = match node.kind {
-                KindJson::Action { action, .. } => {
-                    Node::shared_action(node.name.as_str(), actions.get(action.as_str())?)?
-                }
-                KindJson::Constant { value } => Node::constant(node.name.as_str(), value)?,
-                KindJson::Subsaga { params, dag } => {
-                    let dag = Self::from_description(dag, actions)?;
-                    Node::subsaga(node.name.as_str(), dag, params.as_str())?
-                }
-                KindJson::Computed => {
-                    return Err(bad(&format!("node '{}' is computed by a closure", node.name)));
-                }
-            };
-            new.label = node.label;
-            let after = node.after.into_iter().map(String::from).collect::<Vec<_>>();
-            builder.node(new)?.after(after);
+            NodeBody::ForEach(each) => KindJson::ForEach {
+                items: each.items.node().cloned(),
+                body: each.body.describe(visible),
+            },
+            NodeBody::Choose(choose) => KindJson::Choose {
+                by: choose.by.node().cloned(),
+                arms: choose.arms.iter().map(|arm| arm.describe(visible)).collect(),
+            },
         }
-        let output = json.output.map(String::from);
-        if let Some(output) = output {
-            builder.output(output);
-        }
-        builder.build()
     }
 }
 
-/// The name that was probably meant.
-pub(super) fn nearest<'a>(
-    wrong: &str,
-    names: impl Iterator<Item = &'a NodeName>,
-) -> Option<&'a NodeName> {
-    let near = |name: &&NodeName| {
-        let distance = strsim::osa_distance(wrong, name.as_str());
-        let longest = wrong.chars().count().max(name.as_str().chars().count());
-        (distance <= (longest / 3).max(1)).then_some(distance)
+/// A source in words: `(param)`, `node`, `[item]`; with `../` for each body further out.
+fn read<C: 'static>(source: Source, visible: &[&Dag<C>]) -> Option<String> {
+    let (body, node) = match source {
+        Source::Param(param) => return Some(format!("({param})")),
+        Source::Node(body, node) => (body, Some(node)),
+        Source::Item(body) => (body, None),
     };
-    names.filter_map(|name| near(&name).map(|d| (d, name))).min_by_key(|(d, _)| *d).map(|(_, n)| n)
+    let (out, dag) = visible.iter().rev().enumerate().find(|(_, dag)| dag.body == body)?;
+    let name = match node {
+        Some(node) => dag.node(node)?.name.to_string(),
+        None => "[item]".to_string(),
+    };
+    Some(format!("{}{name}", "../".repeat(out)))
 }

@@ -1,15 +1,21 @@
 //! What a saga consists of: nodes, and which of them wait for which.
 
 mod blocks;
+mod bodies;
 mod builder;
+mod error;
 mod export;
+mod holder;
 mod names;
 mod node;
+mod pivot;
 mod plan;
 mod policy;
+mod rebuild;
 mod saga_dag;
 mod step;
 mod topology;
+mod tuning;
 mod typed;
 
 use std::fmt;
@@ -18,16 +24,21 @@ use std::sync::{Arc, OnceLock};
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
 
+pub use bodies::Arms;
 pub use builder::{DagBuilder, Placed};
+pub use error::DagError;
+pub use holder::Choice;
+pub(crate) use holder::Read;
 pub use names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};
 pub use node::Node;
 pub(crate) use node::NodeBody;
 pub use plan::{Plan, PlanKind, PlanNode};
 pub use policy::{Policy, Retry, UndoKind};
 pub use saga_dag::SagaDag;
+pub(crate) use tuning::Refused;
 
 use crate::action::Action;
-use crate::definition::Saga;
+use crate::definition::{BodyId, Saga};
 
 /// A finished DAG: checked, immutable, shared by all runs of the saga.
 pub struct Dag<C> {
@@ -37,84 +48,10 @@ pub struct Dag<C> {
     ranks: Vec<u32>,
     output: Option<NodeIndex>,
     place: &'static str,
+    /// Which body of a typed definition it is.
+    body: BodyId,
     plan: Arc<Plan>,
     fingerprint: OnceLock<String>,
-}
-
-/// What is wrong with a DAG.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DagError {
-    /// A stage without nodes.
-    #[error("empty stage")]
-    EmptyStage,
-    /// Two nodes of one name.
-    #[error("node with name '{0}' already exists")]
-    AlreadyExists(NodeName),
-    /// A subsaga takes its parameters from a node that is not there.
-    #[error("bad subsaga params, node with name '{0}' does not exist in dag")]
-    BadSubsagaParams(String),
-    /// There is nothing to start with.
-    #[error("DAG has no root nodes")]
-    NoRoots,
-    /// An output is asked for, none was named, and there is not one last node.
-    #[error("DAG must end with exactly one leaf node, this one has {}: {}; name the output", .0.len(), list(.0))]
-    LeafCount(Vec<NodeName>),
-    /// Nodes that wait for each other.
-    #[error("circular dependency: {}", path(.0))]
-    Circular(Vec<NodeName>),
-    /// A name that no node has.
-    #[error("saga has no node named \"{name}\"{} (its nodes: {known})", meant(.nearest))]
-    NoSuchNode {
-        /// The name.
-        name: String,
-        /// The most similar name of a node.
-        nearest: Option<NodeName>,
-        /// All names, separated by commas.
-        known: String,
-    },
-    /// A name that cannot be one.
-    #[error(transparent)]
-    InvalidName(#[from] InvalidName),
-    /// A constant that cannot be encoded.
-    #[error("constant '{node}' cannot be stored: {why}")]
-    Constant {
-        /// The node.
-        node: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// More `end()` than `parallel()` and `branch()`, or fewer.
-    #[error("{0}")]
-    Unbalanced(&'static str),
-    /// More nodes than the limit.
-    #[error("saga `{saga}` has {count} nodes, more than the limit of {limit}")]
-    TooManyNodes {
-        /// The saga.
-        saga: SagaName,
-        /// How many it has.
-        count: usize,
-        /// How many it may have.
-        limit: usize,
-    },
-    /// The stored JSON of a DAG does not describe one.
-    #[error("the stored DAG does not decode: {0}")]
-    BadJson(String),
-    /// A stored DAG names an action that is not registered.
-    #[error(transparent)]
-    Registry(#[from] crate::registry::RegistryError),
-}
-
-fn list(names: &[NodeName]) -> String {
-    names.iter().map(NodeName::as_str).collect::<Vec<_>>().join(", ")
-}
-
-fn path(names: &[NodeName]) -> String {
-    names.iter().map(NodeName::as_str).collect::<Vec<_>>().join(" -> ")
-}
-
-fn meant(nearest: &Option<NodeName>) -> String {
-    nearest.as_ref().map(|n| format!("; did you mean \"{n}\"?")).unwrap_or_default()
 }
 
 impl<C: Send + Sync + 'static> Dag<C> {
@@ -123,10 +60,11 @@ impl<C: Send + Sync + 'static> Dag<C> {
     /// # Errors
     /// [`DagError`] if the definition is not a DAG; `saga!` leaves no way to write one that isn't.
     pub fn of<S: Saga<Context = C>>() -> Result<Self, DagError> {
-        let mut builder = DagBuilder::new(S::NAME)?;
-        builder.place = S::PLACE;
-        let end = S::define(&mut builder);
-        builder.finish(end.node)
+        Self::of_at_most::<S>(builder::DEFAULT_MAX_NODES)
+    }
+
+    pub(crate) fn of_at_most<S: Saga<Context = C>>(max_nodes: usize) -> Result<Self, DagError> {
+        DagBuilder::define::<S>(max_nodes, Vec::new())
     }
 }
 
@@ -212,20 +150,39 @@ impl<C: 'static> Dag<C> {
         &self.plan
     }
 
-    /// The actions of all nodes, those of subsagas included.
-    pub(crate) fn actions(&self) -> Vec<&Arc<dyn Action<C>>> {
-        let mut actions = Vec::new();
+    /// The point of no return, if there is one.
+    pub fn pivot(&self) -> Option<NodeIndex> {
+        self.plan.pivot().map(NodeIndex)
+    }
+
+    pub(crate) fn body(&self) -> BodyId {
+        self.body
+    }
+
+    /// This DAG and all that its nodes hold: bodies, arms and subsagas.
+    fn all(&self) -> impl Iterator<Item = &Self> {
         let mut dags = vec![self];
-        while let Some(dag) = dags.pop() {
-            for node in dag.nodes() {
-                match &node.body {
-                    NodeBody::Action(action) => actions.push(action),
-                    NodeBody::Subsaga { dag, .. } => dags.push(dag),
-                    NodeBody::Constant { .. } | NodeBody::Computed(_) => {}
-                }
-            }
-        }
-        actions
+        std::iter::from_fn(move || {
+            let dag = dags.pop()?;
+            dags.extend(dag.nodes().flat_map(|node| node.body.parts()).map(|part| &**part));
+            Some(dag)
+        })
+    }
+
+    /// How many nodes are declared, those of bodies, arms and subsagas included.
+    pub(crate) fn declared(&self) -> usize {
+        self.all().map(Self::len).sum()
+    }
+
+    /// The actions of all nodes, those of bodies, arms and subsagas included.
+    pub(crate) fn actions(&self) -> Vec<&Arc<dyn Action<C>>> {
+        let nodes = self.all().flat_map(Self::nodes);
+        nodes
+            .filter_map(|node| match &node.body {
+                NodeBody::Action(action) => Some(action),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Where it is written, as `file:line`; empty for a DAG that was built at run time.

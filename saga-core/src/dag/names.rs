@@ -143,3 +143,16 @@ impl fmt::Display for NodeIndex {
         self.0.fmt(f)
     }
 }
+
+/// The name that was probably meant.
+pub(super) fn nearest<'a>(
+    wrong: &str,
+    names: impl Iterator<Item = &'a NodeName>,
+) -> Option<&'a NodeName> {
+    let near = |name: &&NodeName| {
+        let distance = strsim::osa_distance(wrong, name.as_str());
+        let longest = wrong.chars().count().max(name.as_str().chars().count());
+        (distance <= (longest / 3).max(1)).then_some(distance)
+    };
+    names.filter_map(|name| near(&name).map(|d| (d, name))).min_by_key(|(d, _)| *d).map(|(_, n)| n)
+}

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::holder::{Choose, ForEach, MakeParams, Read, gather_arm, gather_list};
 use super::step::{BoundAction, BoundValue};
-use super::{ActionName, Dag, InvalidName, NodeName, PlanKind};
+use super::tuning::{Tuned, Tuning};
+use super::{ActionName, Dag, InvalidName, NodeName, Plan, PlanKind};
 use crate::action::{Action, ActionData, ActionOutput};
 use crate::context::ActionContext;
 use crate::definition::{Done, Scope, Shape, Source};
@@ -20,6 +22,7 @@ pub struct Node<C> {
     pub(crate) body: NodeBody<C>,
     /// Which sources feed which input, for readers and the fingerprint.
     pub(crate) inputs: Vec<(&'static str, Vec<Source>)>,
+    pub(crate) tuning: Tuning,
 }
 
 /// What a node runs.
@@ -30,11 +33,35 @@ pub(crate) enum NodeBody<C> {
         decode: fn(&Payload) -> Result<ActionOutput, ActionError>,
     },
     Computed(Arc<dyn Compute<C>>),
-    /// Another DAG in this node's place; its parameters are the output of the node named `params`.
+    /// Another DAG in this node's place.
     Subsaga {
         dag: Arc<Dag<C>>,
-        params: NodeName,
+        params: Read<dyn MakeParams<C>>,
     },
+    ForEach(ForEach<C>),
+    Choose(Choose<C>),
+}
+
+impl<C> NodeBody<C> {
+    /// What the node holds.
+    pub(crate) fn parts(&self) -> &[Arc<Dag<C>>] {
+        match self {
+            Self::Action(_) | Self::Constant { .. } | Self::Computed(_) => &[],
+            Self::Subsaga { dag, .. } => std::slice::from_ref(dag),
+            Self::ForEach(each) => std::slice::from_ref(&each.body),
+            Self::Choose(choose) => &choose.arms,
+        }
+    }
+
+    /// The node of the same DAG whose output decides what this one runs.
+    pub(crate) fn reads(&self) -> Option<&NodeName> {
+        match self {
+            Self::Action(_) | Self::Constant { .. } | Self::Computed(_) => None,
+            Self::Subsaga { params, .. } => params.node(),
+            Self::ForEach(each) => each.items.node(),
+            Self::Choose(choose) => choose.by.node(),
+        }
+    }
 }
 
 impl<C> Clone for NodeBody<C> {
@@ -48,6 +75,8 @@ impl<C> Clone for NodeBody<C> {
             Self::Subsaga { dag, params } => {
                 Self::Subsaga { dag: dag.clone(), params: params.clone() }
             }
+            Self::ForEach(each) => Self::ForEach(each.clone()),
+            Self::Choose(choose) => Self::Choose(choose.clone()),
         }
     }
 }
@@ -59,6 +88,7 @@ impl<C> Clone for Node<C> {
             label: self.label.clone(),
             body: self.body.clone(),
             inputs: self.inputs.clone(),
+            tuning: self.tuning,
         }
     }
 }
@@ -116,39 +146,113 @@ impl<C: Send + Sync + 'static> Node<C> {
         dag: impl Into<Arc<Dag<C>>>,
         params: impl AsRef<str>,
     ) -> Result<Self, InvalidName> {
-        let body = NodeBody::Subsaga { dag: dag.into(), params: NodeName::new(params)? };
+        let params = Read::Output(NodeName::new(params)?);
+        let body = NodeBody::Subsaga { dag: dag.into(), params };
         Ok(Self::with(NodeName::new(name)?, body))
     }
 
-    /// The same node with a label for humans.
-    pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
-        self
+    /// A node that runs a DAG once for each item of a list, which is the output of an earlier node. An
+    /// instance reads its item with [`cx.saga_params`](ActionContext::saga_params), and looks up its own
+    /// nodes and those before this one. The output is the list of the instances' outputs.
+    ///
+    /// ```
+    /// use saga_core::{ActionContext, ActionFunc, BoxError};
+    /// use saga_core::dag::{DagBuilder, Node};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let greet = ActionFunc::new_noop_undo("greet", |cx: ActionContext<()>| async move {
+    ///     Ok::<_, BoxError>(format!("hello {}", cx.saga_params::<String>()?))
+    /// })?;
+    /// let mut actions = saga_core::ActionRegistry::new();
+    /// let mut body = DagBuilder::new("Greeting")?;
+    /// body.append(Node::shared_action("greet", actions.register(greet)?)?)?;
+    ///
+    /// let mut dag = DagBuilder::new("Greetings")?;
+    /// dag.append(Node::constant("names", vec!["Ada", "Emmy"].map(String::from))?)?;
+    /// dag.append(Node::for_each("greetings", body.build()?, "names")?)?;
+    ///
+    /// let sec = saga_core::Coordinator::builder(()).actions(actions).build().await?;
+    /// let saga = saga_core::SagaDag::new(dag.build()?, &())?;
+    /// let greetings = sec.saga_dag(saga).start().await?.await?;
+    /// assert_eq!(greetings, serde_json::json!(["hello Ada", "hello Emmy"]));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidName`] if a name cannot be a node's.
+    pub fn for_each(
+        name: impl AsRef<str>,
+        body: impl Into<Arc<Dag<C>>>,
+        items: impl AsRef<str>,
+    ) -> Result<Self, InvalidName> {
+        let items = Read::Output(NodeName::new(items)?);
+        let each = ForEach { body: body.into(), items, concurrency: None, gather: gather_list };
+        Ok(Self::with(NodeName::new(name)?, NodeBody::ForEach(each)))
     }
 
-    fn with(name: NodeName, body: NodeBody<C>) -> Self {
-        Self { name, label: None, body, inputs: Vec::new() }
+    /// A node that runs one of several DAGs: the output of an earlier node is the number of the arm, from
+    /// 0, or null for none. The arm that runs has the parameters of the whole, and looks up its own nodes
+    /// and those before this one. The output is the arm's, or null.
+    ///
+    /// ```
+    /// # use saga_core::{ActionContext, ActionFunc, BoxError};
+    /// # use saga_core::dag::{DagBuilder, Node};
+    /// # fn say(word: &'static str) -> Result<DagBuilder<()>, Box<dyn std::error::Error>> {
+    /// #     let say = move |_cx: ActionContext<()>| async move { Ok::<_, BoxError>(word.to_string()) };
+    /// #     let mut arm = DagBuilder::new("Say")?;
+    /// #     arm.append(Node::action("say", ActionFunc::new_noop_undo("say", say)?)?)?;
+    /// #     Ok(arm)
+    /// # }
+    /// let (yes, no) = (say("yes")?.build()?, say("no")?.build()?);
+    /// let mut dag = DagBuilder::new("Answer")?;
+    /// dag.append(Node::constant("which", 1)?)?;
+    /// dag.append(Node::choose("answer", [yes, no], "which")?)?;
+    /// assert_eq!(dag.build()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidName`] if a name cannot be a node's.
+    pub fn choose<D: Into<Arc<Dag<C>>>>(
+        name: impl AsRef<str>,
+        arms: impl IntoIterator<Item = D>,
+        by: impl AsRef<str>,
+    ) -> Result<Self, InvalidName> {
+        let arms = arms.into_iter().map(Into::into).collect();
+        let by = Read::Output(NodeName::new(by)?);
+        let choose = Choose { arms, by, gather: gather_arm };
+        Ok(Self::with(NodeName::new(name)?, NodeBody::Choose(choose)))
     }
 
-    /// The node of a typed step.
+    pub(crate) fn with(name: NodeName, body: NodeBody<C>) -> Self {
+        Self { name, label: None, body, inputs: Vec::new(), tuning: Tuning::default() }
+    }
+
+    /// The node of a typed step, which may read these sources.
     pub(crate) fn step<H, F>(
         name: NodeName,
-        inputs: Vec<(&'static str, Vec<Source>)>,
+        sources: Arc<[Source]>,
         closure: F,
     ) -> Result<Self, InvalidName>
     where
         H: Shape<C> + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
     {
-        let sources = inputs.iter().flat_map(|(_, sources)| sources).copied().collect();
-        let (label, body) = match H::action() {
-            None => (None, NodeBody::Computed(Arc::new(BoundValue::new(sources, closure)) as _)),
-            Some(spec) => {
-                let action = BoundAction::new(spec, sources, closure)?;
-                (spec.label.map(str::to_string), NodeBody::Action(Arc::new(action) as _))
-            }
+        let Some(spec) = H::action() else {
+            let value = Arc::new(BoundValue::new(sources, closure));
+            return Ok(Self::with(name, NodeBody::Computed(value)));
         };
-        Ok(Self { name, label, body, inputs })
+        let action = BoundAction::new(spec, sources, closure)?;
+        let node = Self::with(name, NodeBody::Action(Arc::new(action)));
+        Ok(Self { label: spec.label.map(str::to_string), ..node })
+    }
+
+    /// What the node runs, as it is declared here.
+    pub(crate) fn to_run(&self) -> Option<Arc<dyn Action<C>>> {
+        match &self.body {
+            NodeBody::Action(action) => Some(Tuned::wrap(action, self.tuning)),
+            _ => None,
+        }
     }
 }
 
@@ -166,24 +270,39 @@ impl<C: 'static> Node<C> {
         }
     }
 
+    /// Reads the node's stored output; that of a node that holds others is not stored.
     pub(crate) fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
         match &self.body {
             NodeBody::Action(action) => action.decode(payload),
             NodeBody::Constant { decode, .. } => decode(payload),
             NodeBody::Computed(compute) => compute.decode(payload),
-            NodeBody::Subsaga { dag, .. } => match dag.output().and_then(|node| dag.node(node)) {
-                Some(node) => node.decode(payload),
-                None => ActionOutput::decode::<()>(payload),
-            },
+            NodeBody::Subsaga { .. } | NodeBody::ForEach(_) | NodeBody::Choose(_) => {
+                let message = "this node has no output of its own".to_string();
+                Err(ActionError::DeserializeFailed { message })
+            }
         }
     }
 
     pub(crate) fn kind(&self) -> PlanKind {
         match &self.body {
-            NodeBody::Action(action) => PlanKind::Action(action.policy()),
+            NodeBody::Action(action) => PlanKind::Action(self.tuning.policy(action.policy())),
             NodeBody::Constant { .. } | NodeBody::Computed(_) => PlanKind::Value,
             NodeBody::Subsaga { dag, .. } => PlanKind::Subsaga(dag.plan().clone()),
+            NodeBody::ForEach(each) => {
+                PlanKind::ForEach { body: part(&each.body), concurrency: each.concurrency }
+            }
+            NodeBody::Choose(choose) => {
+                PlanKind::Choose(choose.arms.iter().map(|arm| part(arm)).collect())
+            }
         }
+    }
+}
+
+/// The body of an instance or arm: if it is one step, it has no name of its own in node paths.
+fn part<C: 'static>(dag: &Dag<C>) -> Arc<Plan> {
+    match dag.plan().nodes() {
+        [only] => Arc::new(Plan::inline(only.clone())),
+        _ => dag.plan().clone(),
     }
 }
 

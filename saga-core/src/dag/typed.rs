@@ -1,12 +1,25 @@
 //! Building a DAG out of typed steps: what `saga!` expands into.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
 use super::{DagBuilder, DagError, Node, NodeIndex, NodeName};
 use crate::action::ActionData;
-use crate::definition::{Done, Ends, Param, Pure, Saga, Scope, Shape, Slot, Source};
+use crate::definition::{BodyId, Done, Ends, Param, Pure, Saga, Scope, Shape, Slot, Source};
+
+/// What a new node reads.
+pub(super) struct Reads {
+    pub(super) name: NodeName,
+    pub(super) inputs: Vec<(&'static str, Vec<Source>)>,
+    /// All that its closure may read.
+    pub(super) sources: Arc<[Source]>,
+    /// Which nodes of its own body it waits for.
+    pub(super) deps: Vec<u32>,
+    /// Which nodes around that body it needs.
+    pub(super) outside: Vec<(BodyId, u32)>,
+}
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// A parameter of a typed saga, for the bindings of its steps.
@@ -44,28 +57,113 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         H: Shape<C> + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
     {
+        let added = self.read(name, bindings, after).and_then(|read| {
+            Ok((Node::step(read.name.clone(), read.sources.clone(), closure)?, read))
+        });
+        Slot::new(self.body(), self.add(added))
+    }
+
+    /// Looks up what a new node reads.
+    pub(super) fn read(
+        &self,
+        name: &str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+    ) -> Result<Reads, DagError> {
+        let name = NodeName::new(name)?;
+        self.check_new(&name)?;
         let inputs = bindings.iter().map(|(input, from)| (*input, from.to_vec())).collect();
-        let node = NodeName::new(name)
-            .map_err(DagError::from)
-            .and_then(|name| self.check_new(&name).map(|()| name))
-            .and_then(|name| Node::step(name, inputs, closure).map_err(DagError::from));
-        let index = match node {
-            Ok(node) => {
-                let sources = bindings.iter().flat_map(|(_, from)| from.iter()).chain(after);
-                let deps = sources
-                    .filter_map(|source| match source {
-                        Source::Node(node) => Some(node.0),
-                        Source::Param(_) => None,
-                    })
-                    .collect::<Vec<_>>();
-                self.place(node, &deps)
+        let mut read =
+            Reads { name, inputs, sources: Arc::default(), deps: Vec::new(), outside: Vec::new() };
+        let mut sources = Vec::new();
+        for source in bindings.iter().flat_map(|(_, from)| from.iter()) {
+            self.read_from(*source, &mut read)?;
+            sources.push(*source);
+            if let Source::Item(body) = source {
+                // an item is read through the closure of its `for`, with all that this one reads
+                let items = self.bodies.iter().find(|(b, _)| b == body);
+                sources.extend(items.iter().flat_map(|(_, items)| items.iter()));
+            }
+        }
+        for source in after {
+            self.read_from(*source, &mut read)?;
+        }
+        read.sources = sources.into();
+        Ok(read)
+    }
+
+    fn read_from(&self, source: Source, read: &mut Reads) -> Result<(), DagError> {
+        let (body, what) = match source {
+            Source::Param(_) => return Ok(()),
+            Source::Node(body, _) => (body, "a node"),
+            Source::Item(body) => (body, "the item"),
+        };
+        if !self.bodies.iter().any(|(b, _)| *b == body) {
+            return Err(DagError::NotVisible { node: read.name.to_string(), what });
+        }
+        match source {
+            Source::Node(_, node) if body == self.body() => read.deps.push(node.0),
+            Source::Node(_, node) => read.outside.push((body, node.0)),
+            Source::Param(_) | Source::Item(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Adds a typed node, or keeps what is wrong with it for `build`.
+    pub(super) fn add(&mut self, node: Result<(Node<C>, Reads), DagError>) -> NodeIndex {
+        match node {
+            Ok((mut node, read)) => {
+                node.inputs = read.inputs;
+                self.outside.extend(read.outside);
+                self.place(node, &read.deps)
             }
             Err(error) => {
                 self.errors.push(error);
                 NodeIndex(u32::MAX)
             }
-        };
-        Slot { node: index, ty: PhantomData }
+        }
+    }
+
+    /// Says more about a typed step: its label, how often it is tried, that it is the pivot.
+    ///
+    /// ```
+    /// use saga_core::{Retry, Saga, Ends, prelude::*};
+    /// use saga_core::dag::{Dag, DagBuilder};
+    /// # #[saga_action(no_undo)]
+    /// # async fn capture(order: u32) -> Result<u32, String> { Ok(order) }
+    /// # #[saga_action(no_undo)]
+    /// # async fn ship(payment: u32) -> Result<(), String> { let _ = payment; Ok(()) }
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Order { id: u32 }
+    ///
+    /// impl Saga for Order {
+    ///     type Context = ();
+    ///     type Output = u32;
+    ///     const NAME: &'static str = "Order";
+    ///     fn define(dag: &mut DagBuilder<()>) -> Ends<u32> {
+    ///         let id = dag.param("id", |saga: &Order| &saga.id);
+    ///         let payment = dag.step("payment", &[("order", &[id.id()])], move |cx| {
+    ///             cx.call(capture { order: *id.get(cx) })
+    ///         });
+    ///         dag.adjust(payment, |node| node.pivot().label("capture the payment"));
+    ///         let parcel = dag.step("parcel", &[("payment", &[payment.id()])], move |cx| {
+    ///             cx.call(ship { payment: *payment.get(cx) })
+    ///         });
+    ///         dag.adjust(parcel, |node| node.retry(Retry::forever()));
+    ///         dag.ends_with(payment)
+    ///     }
+    /// }
+    /// assert!(Dag::of::<Order>()?.pivot().is_some());
+    /// # Ok::<(), saga_core::dag::DagError>(())
+    /// ```
+    pub fn adjust<T>(&mut self, step: Slot<T>, how: impl FnOnce(Node<C>) -> Node<C>) {
+        if step.body != self.body() {
+            let (node, what) = ("(adjust)".to_string(), "a node");
+            self.errors.push(DagError::NotVisible { node, what });
+        } else if let Some(node) = self.nodes.get_mut(step.node.index()) {
+            let name = node.name.clone();
+            *node = Node { name, ..how(node.clone()) };
+        }
     }
 
     /// Adds a computed node: a value that follows from earlier ones, recorded once, with no undo.
@@ -149,13 +247,13 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
 
     /// The last line of a typed definition: what this node returns is the saga's output.
     pub fn ends_with<O>(&self, node: Slot<O>) -> Ends<O> {
-        Ends { node: Some(node.node), ty: PhantomData }
+        Ends { node: Some((node.body, node.node)), ty: PhantomData }
     }
 
     /// The same where the types were compared already, and rustc reported it if they differ.
     #[doc(hidden)]
     pub fn ends_at<T, O>(&self, node: Slot<T>) -> Ends<O> {
-        Ends { node: Some(node.node), ty: PhantomData }
+        Ends { node: Some((node.body, node.node)), ty: PhantomData }
     }
 
     /// The last line of a typed definition without output.

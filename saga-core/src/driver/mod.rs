@@ -7,6 +7,7 @@ mod call;
 mod observe;
 mod outcome;
 mod panics;
+mod parts;
 mod slots;
 mod turn;
 mod values;

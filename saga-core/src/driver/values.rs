@@ -6,7 +6,7 @@ use super::ContextOf;
 use super::outcome::Outcome;
 use crate::action::{Action, ActionOutput};
 use crate::context::{ActionContext, Frame};
-use crate::dag::{Dag, NodeBody, NodeIndex};
+use crate::dag::{Dag, NodeBody, NodeIndex, Refused};
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
 use crate::log::{
     Cause, Entry, EntryKind, Failure, FailureKind, NodePath, Payload, SagaId, SagaStatus,
@@ -16,15 +16,18 @@ use crate::machine::{Call, Machine, State, VertexId};
 /// The values of one saga: a frame for each DAG that it runs, as the machine opens them.
 pub(crate) struct Values<C> {
     root: Arc<Frame<C>>,
-    frames: Vec<Arc<Frame<C>>>,
+    pub(super) frames: Vec<Arc<Frame<C>>>,
     /// How many of the machine's completed holders have their output.
-    collected: usize,
+    pub(super) collected: usize,
+    /// How many parts of the next one are known to have theirs.
+    pub(super) gathered: u32,
+    pub(super) max_width: usize,
 }
 
 impl<C: Send + Sync + 'static> Values<C> {
-    pub(crate) fn new(root: Frame<C>) -> Self {
+    pub(crate) fn new(root: Frame<C>, max_width: usize) -> Self {
         let root = Arc::new(root);
-        Self { frames: vec![root.clone()], root, collected: 0 }
+        Self { frames: vec![root.clone()], root, collected: 0, gathered: 0, max_width }
     }
 
     /// Reads the outputs of a stored log.
@@ -33,19 +36,15 @@ impl<C: Send + Sync + 'static> Values<C> {
             let (EntryKind::Succeeded(payload), Some(path)) = (&entry.kind, &entry.node) else {
                 continue;
             };
-            self.follow(state);
-            let place = state.resolve(path.as_str()).and_then(|v| self.place_in(state, v));
-            let decoded = place.and_then(|(frame, node)| {
-                let decoded = frame.dag.node(node)?.decode(payload);
-                Some((frame, node, decoded))
-            });
-            match decoded {
-                Some((frame, node, Ok(output))) => put(&frame, node, output),
-                Some((_, _, Err(error))) => {
-                    return Err(format!("output of node `{path}`: {error}"));
-                }
-                None => return Err(format!("the saga has no node `{path}`")),
+            let unknown = || format!("the saga has no node `{path}`");
+            let vertex = state.resolve(path.as_str()).ok_or_else(unknown)?;
+            if self.place_in(state, vertex).is_none() {
+                // its frame opens with what was read so far
+                self.follow(state);
             }
+            let (frame, at) = self.place_in(state, vertex).ok_or_else(unknown)?;
+            let output = frame.dag.node(at).ok_or_else(unknown)?.decode(payload);
+            frame.put(at, Ok(output.map_err(|e| format!("output of node `{path}`: {e}"))?));
         }
         self.follow(state);
         Ok(())
@@ -62,7 +61,7 @@ impl<C: Send + Sync + 'static> Values<C> {
             if frame.output(node).is_none()
                 && let Some(Ok(output)) = frame.dag.node(node).map(|node| node.decode(payload))
             {
-                put(&frame, node, output);
+                frame.put(node, output);
             }
         }
     }
@@ -80,35 +79,6 @@ impl<C: Send + Sync + 'static> Values<C> {
             Some(Err(error)) => Err(format!("this is not an output of node `{path}`: {error}")),
             _ => Ok(()),
         }
-    }
-
-    /// Opens the frames that the machine has opened, and gives the nodes that hold others and have
-    /// completed their outputs.
-    pub(crate) fn follow(&mut self, state: &State) {
-        while let Some((holder, _)) = state.part_of(self.frames.len() as u32) {
-            let Some(frame) = self.open(state, holder) else { break };
-            self.frames.push(Arc::new(frame));
-        }
-        while let Some(&holder) = state.collected().get(self.collected) {
-            let Some((outer, node)) = self.place_in(state, holder) else { break };
-            let inner = state.parts(holder).and_then(|parts| self.frames.get(parts.start as usize));
-            let Some(inner) = inner else { break };
-            let output = match inner.dag.output() {
-                Some(output) => inner.output(output).cloned(),
-                None => ActionOutput::new(()).ok(),
-            };
-            let Some(output) = output else { break };
-            put(&outer, node, output);
-            self.collected += 1;
-        }
-    }
-
-    /// The frame of a subsaga; none as long as its parameters are not there.
-    fn open(&self, state: &State, holder: VertexId) -> Option<Frame<C>> {
-        let (outer, node) = self.place_in(state, holder)?;
-        let NodeBody::Subsaga { dag, params } = &outer.dag.node(node)?.body else { return None };
-        let params = outer.output(outer.dag.node_index(params.as_str())?)?.clone();
-        Some(Frame::new(dag.clone(), params.value, params.payload))
     }
 
     /// The saga's durable name.
@@ -129,16 +99,21 @@ impl<C: Send + Sync + 'static> Values<C> {
         self.place_in(machine.state(), v)
     }
 
-    fn place_in(&self, state: &State, v: VertexId) -> Option<(Arc<Frame<C>>, NodeIndex)> {
+    pub(super) fn place_in(
+        &self,
+        state: &State,
+        v: VertexId,
+    ) -> Option<(Arc<Frame<C>>, NodeIndex)> {
         let (frame, node, _) = state.place(v)?;
         Some((self.frames.get(frame as usize)?.clone(), NodeIndex(node)))
     }
 
     pub(super) fn action(&self, machine: &Machine, v: VertexId) -> Option<Arc<dyn Action<C>>> {
         let (frame, node) = self.place(machine, v)?;
-        match &frame.dag.node(node)?.body {
-            NodeBody::Action(action) => Some(action.clone()),
-            _ => None,
+        let action = frame.dag.node(node)?.to_run()?;
+        match &frame.refused {
+            None => Some(action),
+            Some(error) => Some(Arc::new(Refused { action, error: error.clone() })),
         }
     }
 
@@ -149,7 +124,7 @@ impl<C: Send + Sync + 'static> Values<C> {
 
     pub(super) fn set(&self, machine: &Machine, v: VertexId, output: ActionOutput) {
         if let Some((frame, node)) = self.place(machine, v) {
-            put(&frame, node, output);
+            frame.put(node, Ok(output));
         }
     }
 
@@ -163,6 +138,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         let missing = || Failure::new(FailureKind::Failed, "the node has no value").permanent();
         let (frame, node) = self.place(machine, v).ok_or_else(missing)?;
         let result = match frame.dag.node(node).map(|node| &node.body) {
+            Some(_) if let Some(error) = &frame.refused => Err(error.clone()),
             Some(NodeBody::Constant { output, .. }) => Ok(output.clone()),
             Some(NodeBody::Computed(compute)) => {
                 let call = Call { vertex: v, attempt: 1, seq: 0, unwinding: false, repeat: 1 };
@@ -172,12 +148,6 @@ impl<C: Send + Sync + 'static> Values<C> {
             _ => return Err(missing()),
         };
         result.map_err(|error| error.to_failure(false))
-    }
-
-    /// How many instances, or which arm.
-    pub(super) fn choose(&self, machine: &Machine, v: VertexId) -> Result<u64, Failure> {
-        let path = machine.state().path(v);
-        Err(Failure::new(FailureKind::Failed, format!("node `{path}` holds no others")).permanent())
     }
 
     /// How a saga that ended without completing stands.
@@ -206,13 +176,6 @@ impl<C: Send + Sync + 'static> Values<C> {
             SagaStatus::Stuck => Some(Err(SagaError::Stuck(report()))),
             _ => None,
         }
-    }
-}
-
-fn put<C: 'static>(frame: &Frame<C>, node: NodeIndex, output: ActionOutput) {
-    if let Some(slot) = frame.outputs.get(node.index()) {
-        // a node succeeds once
-        let _ = slot.set(output);
     }
 }
 

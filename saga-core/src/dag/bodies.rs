@@ -1,0 +1,349 @@
+//! Typed nodes that hold others: `for_each`, `choose`, `subsaga`.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::holder::{Choose, ForEach, MakeParams, Number, Pick, Read, Slice, gather_vec};
+use super::typed::Reads;
+use super::{Choice, Dag, DagBuilder, DagError, Node, NodeBody};
+use crate::definition::{Ends, Item, Items, Saga, Scope, Slot, Source};
+
+impl<C: Send + Sync + 'static> DagBuilder<C> {
+    /// Adds a node that runs a body once for each item of a list, all instances side by side. What the
+    /// last line of each instance names makes up the output, in the order of the items.
+    ///
+    /// `items` gives the list out of what the bindings name. It is called whenever an instance needs its
+    /// item, on recovery and for the undo: it must be pure. How many instances there are is written to
+    /// the log. `body` is called once, now: it declares the nodes of one instance. These may read the
+    /// item, each other, and all that stands before this node. In node paths they are `NAME[i]/STEP`, or
+    /// `NAME[i]` where the body is a single step.
+    ///
+    /// ```
+    /// use saga_core::{Ends, Saga, prelude::*};
+    /// use saga_core::dag::DagBuilder;
+    ///
+    /// #[saga_action(no_undo)]
+    /// async fn attach(host: &str, nic: &str) -> Result<String, String> { Ok(format!("{nic}@{host}")) }
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct AttachAll { host: String, nics: Vec<String> }
+    ///
+    /// impl Saga for AttachAll {
+    ///     type Context = ();
+    ///     type Output = Vec<String>;
+    ///     const NAME: &'static str = "AttachAll";
+    ///     fn define(dag: &mut DagBuilder<()>) -> Ends<Vec<String>> {
+    ///         let host = dag.param("host", |saga: &Self| &saga.host);
+    ///         let nics = dag.param("nics", |saga: &Self| &saga.nics);
+    ///         let items: &[_] = &[("items", &[nics.id()] as &[_])];
+    ///         let attached = dag.for_each("nics", items, move |cx| nics.get(cx), |dag, nic| {
+    ///             let bindings: &[_] = &[("host", &[host.id()] as &[_]), ("nic", &[nic.id()])];
+    ///             let attached = dag.step("attached", bindings, move |cx| {
+    ///                 cx.call(attach { host: host.get(cx), nic: nic.get(cx) })
+    ///             });
+    ///             dag.ends_with(attached)
+    ///         });
+    ///         dag.adjust(attached, |node| node.concurrency(4));
+    ///         dag.ends_with(attached)
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<AttachAll>().build().await?;
+    /// let nics = vec!["eth0".to_string(), "eth1".to_string()];
+    /// let attached = sec.run(AttachAll { host: "h".to_string(), nics }).await?;
+    /// assert_eq!(attached, ["eth0@h", "eth1@h"]);
+    /// # Ok(()) }
+    /// ```
+    pub fn for_each<T, O, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        items: F,
+        body: impl FnOnce(&mut Self, Item<T>) -> Ends<O>,
+    ) -> Slot<Vec<O>>
+    where
+        T: 'static,
+        O: Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> &'s [T] + Send + Sync + 'static,
+    {
+        self.repeat(name, bindings, &[], Arc::new(Slice(items, PhantomData)), body)
+    }
+
+    /// The same with a closure that counts the items only: the instances compute theirs with
+    /// [`Item::nth`].
+    #[doc(hidden)]
+    pub fn for_width<O, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        width: F,
+        body: impl FnOnce(&mut Self, Item<()>) -> Ends<O>,
+    ) -> Slot<Vec<O>>
+    where
+        O: Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> usize + Send + Sync + 'static,
+    {
+        let width = Number(move |cx: &Scope<C>| Some(width(cx)));
+        self.repeat(name, bindings, after, Arc::new(width), body)
+    }
+
+    fn repeat<T, O>(
+        &mut self,
+        name: &str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        items: Arc<dyn Pick<C>>,
+        body: impl FnOnce(&mut Self, Item<T>) -> Ends<O>,
+    ) -> Slot<Vec<O>>
+    where
+        T: 'static,
+        O: Send + Sync + 'static,
+    {
+        let read = self.read(name, bindings, after);
+        let added = read.and_then(|mut read| {
+            let inner = self.inner(read.sources.clone());
+            let item = Item::new(inner.body());
+            let body = Arc::new(self.part(inner, &mut read, |dag| body(dag, item))?);
+            let items = Read::Closure(items, read.sources.clone());
+            let each = ForEach { body, items, concurrency: None, gather: gather_vec::<O> };
+            Ok((Node::with(read.name.clone(), NodeBody::ForEach(each)), read))
+        });
+        Slot::new(self.body(), self.add(added))
+    }
+
+    /// Adds a node that runs one of several bodies. `arm` returns its number, from 0, out of what the
+    /// bindings name; or an `Option` of it, where `None` runs none of them. The output is what the last
+    /// line of the arm that runs names, or an `Option` of it.
+    ///
+    /// `arm` is called once going forward, and again on recovery to compare: it must be pure. What it
+    /// chose is written to the log. `arms` is called once, now. The nodes of an arm may read each other
+    /// and all that stands before this node. In node paths they are `NAME#k/STEP`, or `NAME#k` where the
+    /// arm is a single step.
+    ///
+    /// ```
+    /// use saga_core::{Ends, Saga, prelude::*};
+    /// use saga_core::dag::DagBuilder;
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// enum Source { Blank, Image(String) }
+    ///
+    /// #[saga_action(no_undo)]
+    /// async fn create() -> Result<String, String> { Ok("an empty disk".to_string()) }
+    /// #[saga_action(no_undo)]
+    /// async fn import(image: &str) -> Result<String, String> { Ok(format!("a disk of {image}")) }
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct MakeDisk { source: Source }
+    ///
+    /// impl Saga for MakeDisk {
+    ///     type Context = ();
+    ///     type Output = String;
+    ///     const NAME: &'static str = "MakeDisk";
+    ///     fn define(dag: &mut DagBuilder<()>) -> Ends<String> {
+    ///         let source = dag.param("source", |saga: &Self| &saga.source);
+    ///         let which = move |cx: &saga_core::Scope<()>| match source.get(cx) {
+    ///             Source::Blank => 0,
+    ///             Source::Image(_) => 1,
+    ///         };
+    ///         let disk = dag.choose("disk", &[("source", &[source.id()])], which, |arms| {
+    ///             arms.arm(|dag| {
+    ///                 let disk = dag.step("create", &[], |cx| cx.call(create {}));
+    ///                 dag.ends_with(disk)
+    ///             });
+    ///             arms.arm(|dag| {
+    ///                 let disk = dag.step("import", &[("image", &[source.id()])], move |cx| {
+    ///                     let Source::Image(image) = source.get(cx) else { cx.wrong_arm() };
+    ///                     cx.call(import { image })
+    ///                 });
+    ///                 dag.ends_with(disk)
+    ///             });
+    ///         });
+    ///         dag.ends_with(disk)
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<MakeDisk>().build().await?;
+    /// let source = Source::Image("alpine".to_string());
+    /// assert_eq!(sec.run(MakeDisk { source }).await?, "a disk of alpine");
+    /// # Ok(()) }
+    /// ```
+    pub fn choose<K, O, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        arm: F,
+        arms: impl FnOnce(&mut Arms<'_, C, O>),
+    ) -> Slot<K::Output<O>>
+    where
+        K: Choice,
+        O: Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> K + Send + Sync + 'static,
+    {
+        self.choose_after(name, bindings, &[], arm, arms)
+    }
+
+    /// The same for a node that also waits for nodes that it does not read.
+    #[doc(hidden)]
+    pub fn choose_after<K, O, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        arm: F,
+        arms: impl FnOnce(&mut Arms<'_, C, O>),
+    ) -> Slot<K::Output<O>>
+    where
+        K: Choice,
+        O: Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> K + Send + Sync + 'static,
+    {
+        let added = self.read(name, bindings, after).and_then(|mut read| {
+            let mut collected =
+                Arms { dag: self, read: &mut read, arms: Ok(Vec::new()), ty: PhantomData };
+            arms(&mut collected);
+            let arms = collected.arms?;
+            if arms.is_empty() {
+                return Err(DagError::NoArms(read.name));
+            }
+            let arm: Arc<dyn Pick<C>> = Arc::new(Number(move |cx: &Scope<C>| arm(cx).arm()));
+            let by = Read::Closure(arm, read.sources.clone());
+            let choose = Choose { arms, by, gather: K::gather::<O> };
+            Ok((Node::with(read.name.clone(), NodeBody::Choose(choose)), read))
+        });
+        Slot::new(self.body(), self.add(added))
+    }
+
+    /// Adds a node that runs another saga, whose parameters the closure makes out of what the bindings
+    /// name. The names inside are its own; its output is this node's. In node paths its nodes are
+    /// `NAME/STEP`.
+    ///
+    /// The closure is called once in each process that runs the saga: it must be pure.
+    ///
+    /// ```
+    /// use saga_core::{Ends, Saga, prelude::*};
+    /// use saga_core::dag::DagBuilder;
+    /// # #[saga_action(no_undo)]
+    /// # async fn greet(name: &str) -> Result<String, String> { Ok(format!("hello {name}")) }
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Greet { name: String }
+    /// # impl Saga for Greet {
+    /// #     type Context = ();
+    /// #     type Output = String;
+    /// #     const NAME: &'static str = "Greet";
+    /// #     fn define(dag: &mut DagBuilder<()>) -> Ends<String> {
+    /// #         let name = dag.param("name", |saga: &Greet| &saga.name);
+    /// #         let greet = dag.step("greet", &[("name", &[name.id()])], move |cx| {
+    /// #             cx.call(greet { name: name.get(cx) })
+    /// #         });
+    /// #         dag.ends_with(greet)
+    /// #     }
+    /// # }
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Welcome { guest: String }
+    ///
+    /// impl Saga for Welcome {
+    ///     type Context = ();
+    ///     type Output = String;
+    ///     const NAME: &'static str = "Welcome";
+    ///     fn define(dag: &mut DagBuilder<()>) -> Ends<String> {
+    ///         let guest = dag.param("guest", |saga: &Self| &saga.guest);
+    ///         let words = dag.subsaga("words", &[("name", &[guest.id()])], move |cx| {
+    ///             Greet { name: guest.get(cx).clone() }
+    ///         });
+    ///         dag.ends_with(words)
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Welcome>().build().await?;
+    /// assert_eq!(sec.run(Welcome { guest: "Ada".to_string() }).await?, "hello Ada");
+    /// # Ok(()) }
+    /// ```
+    pub fn subsaga<S, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        params: F,
+    ) -> Slot<S::Output>
+    where
+        S: Saga<Context = C>,
+        F: for<'s> Fn(&'s Scope<C>) -> S + Send + Sync + 'static,
+    {
+        self.subsaga_after(name, bindings, &[], params)
+    }
+
+    /// The same for a node that also waits for nodes that it does not read.
+    #[doc(hidden)]
+    pub fn subsaga_after<S, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        params: F,
+    ) -> Slot<S::Output>
+    where
+        S: Saga<Context = C>,
+        F: for<'s> Fn(&'s Scope<C>) -> S + Send + Sync + 'static,
+    {
+        let added = self.read(name, bindings, after).and_then(|read| {
+            let dag = Arc::new(Self::define::<S>(self.max_nodes, self.within.clone())?);
+            let params: Arc<dyn MakeParams<C>> = Arc::new(params);
+            let params = Read::Closure(params, read.sources.clone());
+            Ok((Node::with(read.name.clone(), NodeBody::Subsaga { dag, params }), read))
+        });
+        Slot::new(self.body(), self.add(added))
+    }
+
+    /// Builds the body of an instance or arm. What it reads around itself, its node waits for.
+    fn part<O>(
+        &mut self,
+        mut inner: Self,
+        read: &mut Reads,
+        body: impl FnOnce(&mut Self) -> Ends<O>,
+    ) -> Result<Dag<C>, DagError> {
+        let end = body(&mut inner);
+        self.next_body = inner.next_body;
+        for (body, node) in std::mem::take(&mut inner.outside) {
+            if body == self.body() {
+                read.deps.push(node);
+            } else {
+                read.outside.push((body, node));
+            }
+        }
+        inner.finish_typed(end.node)
+    }
+}
+
+/// The arms of a [`choose`](DagBuilder::choose).
+pub struct Arms<'b, C, O> {
+    dag: &'b mut DagBuilder<C>,
+    read: &'b mut Reads,
+    arms: Result<Vec<Arc<Dag<C>>>, DagError>,
+    ty: PhantomData<fn() -> O>,
+}
+
+impl<C: Send + Sync + 'static, O> Arms<'_, C, O> {
+    /// Adds an arm. All of them end with the same type.
+    pub fn arm(&mut self, body: impl FnOnce(&mut DagBuilder<C>) -> Ends<O>) -> &mut Self {
+        let inner = self.dag.inner(Arc::default());
+        let arm = self.dag.part(inner, self.read, body);
+        if let Ok(arms) = &mut self.arms {
+            match arm {
+                Ok(arm) => arms.push(Arc::new(arm)),
+                Err(error) => self.arms = Err(error),
+            }
+        }
+        self
+    }
+}
+
+impl<C: Send + Sync + 'static> Scope<C> {
+    /// The width of a `for` over this list.
+    #[doc(hidden)]
+    pub fn width<I: Items>(&self, items: I) -> usize {
+        items.count()
+    }
+}

@@ -1,0 +1,78 @@
+//! The way back from JSON, for DAGs of registered actions.
+
+use super::export::{DagJson, KindJson, NodeJson};
+use super::{Dag, DagBuilder, DagError, Node, NodeName};
+use crate::registry::ActionRegistry;
+
+impl<C: Send + Sync + 'static> Dag<C> {
+    /// A DAG from its JSON, with the actions of a registry. Only for DAGs of actions that look up their
+    /// inputs themselves; a `saga!` has closures, and is registered as a type.
+    ///
+    /// # Errors
+    /// [`DagError::BadJson`], also where a closure would be needed; [`DagError::Registry`] for an action
+    /// that is not registered; and those of [`DagBuilder::build`].
+    pub fn from_json(json: &[u8], actions: &ActionRegistry<C>) -> Result<Self, DagError> {
+        let json: DagJson =
+            serde_json::from_slice(json).map_err(|e| DagError::BadJson(e.to_string()))?;
+        rebuild(json, actions)
+    }
+}
+
+fn rebuild<C: Send + Sync + 'static>(
+    json: DagJson,
+    actions: &ActionRegistry<C>,
+) -> Result<Dag<C>, DagError> {
+    let mut builder = DagBuilder::new(json.name.as_str())?;
+    // it was small enough when it was built
+    builder.max_nodes(usize::MAX);
+    for node in json.nodes {
+        let after = node.after.iter().map(NodeName::to_string).collect::<Vec<_>>();
+        builder.node(rebuild_node(node, actions)?)?.after(after);
+    }
+    if let Some(output) = json.output {
+        builder.output(output.to_string());
+    }
+    builder.build()
+}
+
+fn rebuild_node<C: Send + Sync + 'static>(
+    json: NodeJson,
+    actions: &ActionRegistry<C>,
+) -> Result<Node<C>, DagError> {
+    let name = json.name.as_str();
+    let closure = |what: &str| {
+        let why = format!("node '{name}' {what} by a closure; register the saga's type instead");
+        DagError::BadJson(why)
+    };
+    if !json.inputs.is_empty() {
+        return Err(closure("is given its inputs"));
+    }
+    let mut node = match json.kind {
+        KindJson::Action { action, .. } => {
+            Node::shared_action(name, actions.get(action.as_str())?)?
+        }
+        KindJson::Constant { value } => Node::constant(name, value)?,
+        KindJson::Computed => return Err(closure("is computed")),
+        KindJson::Subsaga { params, dag } => {
+            let params = params.ok_or_else(|| closure("is given its parameters"))?;
+            Node::subsaga(name, rebuild(dag, actions)?, params.as_str())?
+        }
+        KindJson::ForEach { items, body } => {
+            let items = items.ok_or_else(|| closure("is given its items"))?;
+            Node::for_each(name, rebuild(body, actions)?, items.as_str())?
+        }
+        KindJson::Choose { by, arms } => {
+            let by = by.ok_or_else(|| closure("is chosen"))?;
+            let arms = arms.into_iter().map(|arm| rebuild(arm, actions));
+            Node::choose(name, arms.collect::<Result<Vec<_>, _>>()?, by.as_str())?
+        }
+    };
+    node.label = json.label;
+    node.tuning.retry = json.retry;
+    node.tuning.timeout = json.timeout;
+    node.tuning.pivot = json.pivot;
+    if let Some(concurrency) = json.concurrency {
+        node = node.concurrency(concurrency);
+    }
+    Ok(node)
+}

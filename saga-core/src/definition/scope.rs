@@ -1,0 +1,108 @@
+//! One call of a node's closure.
+
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+
+use super::{Done, Leaf, Op, Pure, Shape, Source, Step, Stop, computed};
+use crate::action::{ActionData, Failed};
+use crate::context::{ActionContext, Frame};
+use crate::error::ActionError;
+
+/// One call of a node's closure: where the closure reads its inputs and leaves its result.
+pub struct Scope<C> {
+    frame: Arc<Frame<C>>,
+    /// Who is calling; nobody where a width, an arm or parameters are computed.
+    cx: Option<ActionContext<C>>,
+    op: Op,
+    /// What the step declared to read; all else is refused.
+    sources: Arc<[Source]>,
+    entered: AtomicBool,
+    stop: Mutex<Option<Stop>>,
+}
+
+impl<C: Send + Sync + 'static> Scope<C> {
+    pub(crate) fn new(cx: ActionContext<C>, op: Op, sources: Arc<[Source]>) -> Self {
+        Self { cx: Some(cx.clone()), op, ..Self::pure(cx.frame, sources) }
+    }
+
+    /// For an expression that only reads values.
+    pub(crate) fn pure(frame: Arc<Frame<C>>, sources: Arc<[Source]>) -> Self {
+        let (entered, stop) = (AtomicBool::new(false), Mutex::new(None));
+        Self { frame, cx: None, op: Op::Do, sources, entered, stop }
+    }
+
+    /// Calls the action, or its undo: `cx.call(book_hotel { city: city.get(cx) })`.
+    pub fn call<'s, A>(&'s self, action: A) -> BoxFuture<'s, Done<Leaf<A::Static>>>
+    where
+        A: Step<C> + 's,
+    {
+        Box::pin(async move {
+            let stop = self.go(action).await;
+            self.leave(stop);
+            Done(PhantomData)
+        })
+    }
+
+    /// Gives the value of a node that runs no action.
+    pub fn value<O: ActionData>(&self, value: O) -> BoxFuture<'_, Done<Pure<O>>> {
+        self.leave(computed(value));
+        Box::pin(async { Done(PhantomData) })
+    }
+
+    /// For a step in an arm of a [`choose`](crate::dag::DagBuilder::choose) that takes apart what was
+    /// chosen by, and does not find what it must be:
+    /// `let Source::Image(id) = source.get(cx) else { cx.wrong_arm() };`. It ends the node with an error.
+    pub fn wrong_arm(&self) -> ! {
+        let message = "the arm that was chosen does not fit the value that it was chosen by";
+        std::panic::resume_unwind(Box::new(message.to_string()))
+    }
+
+    /// Runs the user's action or undo.
+    pub(super) async fn go<A: Step<C>>(&self, action: A) -> Stop {
+        let Some(cx) = &self.cx else {
+            let error = ActionError::from_error("no action runs where a value is computed");
+            return Stop::Failed(Failed::from(error).permanent());
+        };
+        self.entered.store(true, Ordering::Relaxed);
+        action.go(cx, self.op.clone()).await
+    }
+
+    pub(crate) fn entered(&self) -> bool {
+        self.entered.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn leave(&self, stop: Stop) {
+        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
+    }
+
+    pub(crate) fn take(&self) -> Option<Stop> {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The frame in which what it reads is found, if it declared to read that.
+    pub(super) fn reads(&self, source: Source) -> Option<&Arc<Frame<C>>> {
+        self.sources.contains(&source).then_some(&self.frame)
+    }
+
+    /// Leaves the result and never comes back: the plumbing of calls whose plain output has a type of its
+    /// own in the closure.
+    pub(super) async fn stop_with<T>(&self, stop: Stop) -> T {
+        self.leave(stop);
+        std::future::pending().await
+    }
+
+    /// The marker of a call that is made with [`Leaf::run`].
+    #[doc(hidden)]
+    pub fn leaf<M>(&self) -> Leaf<M> {
+        Leaf::marker()
+    }
+
+    /// The end of a closure that made its call with [`Leaf::run`].
+    #[doc(hidden)]
+    pub fn done<O, S: Shape<C>>(&self, _: O, _: S) -> Done<S> {
+        Done(PhantomData)
+    }
+}

@@ -1,0 +1,234 @@
+//! What a step reads: parameters, outputs of earlier nodes, the item of an instance.
+
+use std::marker::PhantomData;
+
+use super::Scope;
+use crate::context::Frame;
+use crate::dag::NodeIndex;
+
+/// Which body of a definition: the saga itself, or what runs in an instance or arm. Numbered in the order
+/// of declaration, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BodyId(pub(crate) u32);
+
+/// Where a step reads from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A parameter of the saga.
+    Param(&'static str),
+    /// An earlier node of this body, or of one around it.
+    Node(BodyId, NodeIndex),
+    /// The item of the instance that this body runs for.
+    Item(BodyId),
+}
+
+/// The output of a node, known by place and type before the saga runs.
+pub struct Slot<T> {
+    pub(crate) body: BodyId,
+    pub(crate) node: NodeIndex,
+    pub(crate) ty: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Slot<T> {}
+
+impl<T> Slot<T> {
+    pub(crate) fn new(body: BodyId, node: NodeIndex) -> Self {
+        Self { body, node, ty: PhantomData }
+    }
+}
+
+impl<T: 'static> Slot<T> {
+    /// The node's name for bindings and `after`.
+    pub fn id(self) -> Source {
+        Source::Node(self.body, self.node)
+    }
+
+    /// The output. Only for nodes that are among the step's bindings: anything else ends the node with
+    /// an error that says so.
+    pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
+        let frame = cx.reads(self.id()).and_then(|frame| frame.enclosing(self.body));
+        let Some(frame) = frame else { unbound(&format!("node number {}", self.node)) };
+        match frame.output(self.node) {
+            Some(output) if let Some(value) = output.get() => value,
+            _ => missing(frame, self.node),
+        }
+    }
+}
+
+/// A parameter of a saga.
+pub struct Param<S, T> {
+    pub(crate) name: &'static str,
+    pub(crate) get: fn(&S) -> &T,
+}
+
+impl<S, T> Clone for Param<S, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<S, T> Copy for Param<S, T> {}
+
+impl<S: 'static, T> Param<S, T> {
+    /// The parameter's name for bindings.
+    pub fn id(self) -> Source {
+        Source::Param(self.name)
+    }
+
+    /// The parameter. Only if it is among the step's bindings, as for [`Slot::get`].
+    pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
+        let params = cx.reads(self.id()).and_then(|frame| frame.params.downcast_ref());
+        match params {
+            Some(saga) => (self.get)(saga),
+            None => unbound(&format!("parameter `{}`", self.name)),
+        }
+    }
+}
+
+/// The item that an instance of a `for` runs for; see
+/// [`DagBuilder::for_each`](crate::dag::DagBuilder::for_each).
+pub struct Item<T> {
+    body: BodyId,
+    ty: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Item<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Item<T> {}
+
+impl<T: 'static> Item<T> {
+    pub(crate) fn new(body: BodyId) -> Self {
+        Self { body, ty: PhantomData }
+    }
+
+    /// The item's name for bindings.
+    pub fn id(self) -> Source {
+        Source::Item(self.body)
+    }
+
+    /// The item. Only if it is among the step's bindings, as for [`Slot::get`].
+    pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
+        let (frame, index) = self.instance(cx);
+        match frame.item(cx, index).and_then(|item| item.downcast_ref()) {
+            Some(item) => item,
+            None => gone(index),
+        }
+    }
+
+    /// Which instance it is, from 0. Only if the item is among the step's bindings.
+    pub fn index<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> usize {
+        self.instance(cx).1
+    }
+
+    /// The item of this instance in a list that is computed once more.
+    #[doc(hidden)]
+    pub fn nth<C: Send + Sync + 'static, I: Items>(self, cx: &Scope<C>, items: I) -> I::Item {
+        let index = self.index(cx);
+        items.nth(index).unwrap_or_else(|| gone(index))
+    }
+
+    fn instance<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> (&Frame<C>, usize) {
+        let frame = cx.reads(self.id()).and_then(|frame| frame.enclosing(self.body));
+        match frame.and_then(|frame| Some((frame, frame.outer.as_ref()?.instance?))) {
+            Some((frame, index)) => (frame, index as usize),
+            None => unbound("an item"),
+        }
+    }
+}
+
+/// A list that a `for` can run over: its order is the same in every process.
+#[diagnostic::on_unimplemented(
+    message = "a saga cannot run `for` over `{Self}`",
+    label = "not a slice, an array or a `Vec`",
+    note = "the order of the items must be the same in every process, which that of a map or set is not; collect into a `Vec` and sort it"
+)]
+pub trait Items {
+    /// One of them.
+    type Item;
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// The one at this place, from 0.
+    fn nth(self, index: usize) -> Option<Self::Item>;
+}
+
+impl<'a, T> Items for &'a [T] {
+    type Item = &'a T;
+    fn count(&self) -> usize {
+        self.len()
+    }
+    fn nth(self, index: usize) -> Option<&'a T> {
+        self.get(index)
+    }
+}
+
+impl<'a, T> Items for &'a Vec<T> {
+    type Item = &'a T;
+    fn count(&self) -> usize {
+        self.len()
+    }
+    fn nth(self, index: usize) -> Option<&'a T> {
+        self.get(index)
+    }
+}
+
+impl<'a, T, const N: usize> Items for &'a [T; N] {
+    type Item = &'a T;
+    fn count(&self) -> usize {
+        N
+    }
+    fn nth(self, index: usize) -> Option<&'a T> {
+        self.get(index)
+    }
+}
+
+impl<T> Items for Vec<T> {
+    type Item = T;
+    fn count(&self) -> usize {
+        self.len()
+    }
+    fn nth(self, index: usize) -> Option<T> {
+        self.into_iter().nth(index)
+    }
+}
+
+impl<T, const N: usize> Items for [T; N] {
+    type Item = T;
+    fn count(&self) -> usize {
+        N
+    }
+    fn nth(self, index: usize) -> Option<T> {
+        self.into_iter().nth(index)
+    }
+}
+
+/// Unwinds out of the closure; the step that called it turns this into the node's error.
+fn unbound(what: &str) -> ! {
+    std::panic::resume_unwind(Box::new(format!(
+        "{what} is read but not among the step's bindings; add it to them"
+    )))
+}
+
+fn missing<C: 'static>(frame: &Frame<C>, node: NodeIndex) -> ! {
+    let name = frame.dag.node(node).map(|node| node.name().to_string()).unwrap_or_default();
+    let why = frame.broken(node).map(|error| format!(": {error}")).unwrap_or_default();
+    std::panic::resume_unwind(Box::new(format!("node `{name}` has no output of this type{why}")))
+}
+
+fn gone(index: usize) -> ! {
+    std::panic::resume_unwind(Box::new(format!(
+        "the list has no item {index} any more; it must be the same whenever it is computed"
+    )))
+}
+
+/// The last line of a definition: what the saga returns.
+pub struct Ends<O> {
+    pub(crate) node: Option<(BodyId, NodeIndex)>,
+    pub(crate) ty: PhantomData<fn() -> O>,
+}

@@ -1,0 +1,222 @@
+//! What nodes hold: their frames, what decides how many there are, and the outputs made of theirs.
+
+use std::sync::Arc;
+
+use super::values::Values;
+use crate::action::{ActionOutput, Value};
+use crate::context::{Frame, Outer};
+use crate::dag::{NodeBody, PlanKind, Read};
+use crate::definition::Source;
+use crate::error::ActionError;
+use crate::log::{Failure, Payload};
+use crate::machine::{Machine, Part, State, VertexId};
+
+impl<C: Send + Sync + 'static> Values<C> {
+    /// Opens the frames that the machine has opened, and gives the nodes that hold others and have
+    /// completed their outputs. Each may need the other, and what is not read yet stops both.
+    pub(crate) fn follow(&mut self, state: &State) {
+        loop {
+            let (frames, collected) = (self.frames.len(), self.collected);
+            while let Some((holder, _)) = state.part_of(self.frames.len() as u32) {
+                let Some(opened) = self.open(state, holder) else { break };
+                self.frames.extend(opened);
+            }
+            while let Some(&holder) = state.collected().get(self.collected) {
+                let Some(()) = self.collect(state, holder) else { break };
+                self.collected += 1;
+                self.gathered = 0;
+            }
+            if (frames, collected) == (self.frames.len(), self.collected) {
+                return;
+            }
+        }
+    }
+
+    /// The frames of one node; none as long as what they need is not there.
+    fn open(&self, state: &State, holder: VertexId) -> Option<Vec<Arc<Frame<C>>>> {
+        let (outer, node) = self.place_in(state, holder)?;
+        let part = |dag, (params, payload): (Value, Payload), instance| {
+            let place = Outer { frame: outer.clone(), node, instance };
+            Arc::new(Frame { outer: Some(place), ..Frame::new(dag, params, payload) })
+        };
+        let same = || (outer.params.clone(), outer.params_payload.clone());
+        let parts = state.parts(holder)?;
+        match &outer.dag.node(node)?.body {
+            NodeBody::Action(_) | NodeBody::Constant { .. } | NodeBody::Computed(_) => None,
+            NodeBody::Subsaga { dag, params } => {
+                let made = match params {
+                    Read::Output(name) => {
+                        let output = outer.output(outer.dag.node_index(name.as_str())?)?.clone();
+                        Ok((output.value, output.payload))
+                    }
+                    Read::Closure(closure, sources) => {
+                        if !sources.iter().all(|source| is_there(&outer, *source)) {
+                            return None;
+                        }
+                        closure.make(&outer, sources)
+                    }
+                };
+                let frame = match made {
+                    Ok((params, payload)) => Frame::new(dag.clone(), params, payload),
+                    Err(error) => {
+                        let frame = Frame::new(dag.clone(), Arc::new(()), Payload::default());
+                        Frame { refused: Some(error), ..frame }
+                    }
+                };
+                Some(vec![Arc::new(frame)])
+            }
+            NodeBody::ForEach(each) => match each.items.node() {
+                None => Some(
+                    (0..parts.len() as u32)
+                        .map(|i| part(each.body.clone(), same(), Some(i)))
+                        .collect(),
+                ),
+                Some(items) => {
+                    outer.output(outer.dag.node_index(items.as_str())?)?;
+                    // an item that is gone reads as null; `recheck` reports it before anything runs
+                    let items = each.listed(&outer).unwrap_or_default().into_iter();
+                    let items = items.chain(std::iter::repeat(serde_json::Value::Null));
+                    let frames = (0..parts.len() as u32).zip(items).map(|(i, item)| {
+                        let item = ActionOutput::new(item).ok()?;
+                        let params = (item.value, item.payload);
+                        Some(part(each.body.clone(), params, Some(i)))
+                    });
+                    frames.collect()
+                }
+            },
+            NodeBody::Choose(choose) => {
+                let frames = parts.map(|frame| match state.part_of(frame)? {
+                    (_, Part::Arm(arm)) => {
+                        Some(part(choose.arms.get(arm as usize)?.clone(), same(), None))
+                    }
+                    _ => None,
+                });
+                frames.collect()
+            }
+        }
+    }
+
+    /// Makes the output of a node that holds others; none as long as those of its parts are not there.
+    fn collect(&mut self, state: &State, holder: VertexId) -> Option<()> {
+        let (outer, node) = self.place_in(state, holder)?;
+        let parts = state.parts(holder)?;
+        while let Some(frame) = parts.clone().nth(self.gathered as usize) {
+            let frame = self.frames.get(frame as usize)?;
+            if frame.dag.output().is_some_and(|output| !frame.is_known(output)) {
+                return None;
+            }
+            self.gathered += 1;
+        }
+        let output = match &outer.dag.node(node)?.body {
+            NodeBody::Subsaga { .. } => {
+                let inner = self.frames.get(parts.start as usize)?;
+                match inner.dag.output() {
+                    None => ActionOutput::new(()),
+                    Some(output) => match (inner.output(output), inner.broken(output)) {
+                        (Some(output), _) => Ok(output.clone()),
+                        (None, error) => Err(error.cloned().unwrap_or_else(lost)),
+                    },
+                }
+            }
+            _ => self.made_of_parts(state, holder),
+        };
+        outer.put(node, output);
+        Some(())
+    }
+
+    /// A node's output that nobody else has: what holds it can take it apart.
+    fn own(&self, state: &State, v: VertexId) -> Result<ActionOutput, ActionError> {
+        let (frame, at) = self.place_in(state, v).ok_or_else(lost)?;
+        let node = frame.dag.node(at).ok_or_else(lost)?;
+        if !node.body.parts().is_empty() {
+            return self.made_of_parts(state, v);
+        }
+        node.decode(&frame.output(at).ok_or_else(lost)?.payload)
+    }
+
+    fn made_of_parts(&self, state: &State, holder: VertexId) -> Result<ActionOutput, ActionError> {
+        let (outer, node) = self.place_in(state, holder).ok_or_else(lost)?;
+        let parts = state.parts(holder).ok_or_else(lost)?.map(|part| {
+            let frame = state.frames().get(part as usize).ok_or_else(lost)?;
+            let dag = &self.frames.get(part as usize).ok_or_else(lost)?.dag;
+            match dag.output() {
+                Some(output) => self.own(state, frame.base + output.0),
+                None => ActionOutput::new(()),
+            }
+        });
+        let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
+        match &outer.dag.node(node).ok_or_else(lost)?.body {
+            NodeBody::ForEach(each) => (each.gather)(parts),
+            NodeBody::Choose(choose) => (choose.gather)(parts),
+            _ => parts.pop().ok_or_else(lost),
+        }
+    }
+
+    /// How many instances, or which arm.
+    pub(super) fn choose(&self, machine: &Machine, v: VertexId) -> Result<u64, Failure> {
+        let state = machine.state();
+        let max = self.max_width as u64;
+        let chosen = self.decide(state, v).and_then(|n| match state.kind(v) {
+            Some(PlanKind::ForEach { .. }) if n > max => Err(ActionError::from_error(format!(
+                "node `{}` would have {n} instances, more than the limit of {max}; raise `Limits::max_width`",
+                state.path(v)
+            ))),
+            _ => Ok(n),
+        });
+        chosen.map_err(|error| error.to_failure(false))
+    }
+
+    fn decide(&self, state: &State, v: VertexId) -> Result<u64, ActionError> {
+        let (frame, node) = self.place_in(state, v).ok_or_else(lost)?;
+        match frame.dag.node(node).map(|node| &node.body) {
+            Some(NodeBody::Choose(choose)) => choose.arm(&frame),
+            Some(NodeBody::ForEach(each)) => each.width(&frame),
+            _ => Err(lost()),
+        }
+    }
+
+    /// Decides again what the log says was decided: why the saga must not go on, if that differs. A saga
+    /// that unwinds needs no more decisions.
+    pub(crate) fn recheck(&self, state: &State) -> Option<String> {
+        if state.cause().is_some() {
+            return None;
+        }
+        (0..state.len()).find_map(|v| {
+            let is_node = state.place(v).is_some_and(|(_, _, gate)| !gate);
+            let parts = state.parts(v).filter(|_| is_node)?;
+            let (what, then) = match state.kind(v)? {
+                PlanKind::ForEach { .. } => ("width", parts.len() as u64),
+                PlanKind::Choose(arms) => {
+                    let arm = parts.clone().next().and_then(|part| state.part_of(part));
+                    match arm {
+                        Some((_, Part::Arm(arm))) => ("arm", u64::from(arm)),
+                        _ => ("arm", arms.len() as u64),
+                    }
+                }
+                PlanKind::Action(_) | PlanKind::Value | PlanKind::Subsaga(_) => return None,
+            };
+            let now = match self.decide(state, v) {
+                Ok(now) if now == then => return None,
+                Ok(now) => now.to_string(),
+                Err(error) => error.to_string(),
+            };
+            Some(format!(
+                "nondeterministic: node `{}` decided for {what} {then}, and decides now: {now}",
+                state.path(v)
+            ))
+        })
+    }
+}
+
+fn lost() -> ActionError {
+    ActionError::from_error("an output that was recorded is not there")
+}
+
+/// True once it is known what this gives.
+fn is_there<C: 'static>(frame: &Frame<C>, source: Source) -> bool {
+    match source {
+        Source::Node(body, node) => frame.enclosing(body).is_some_and(|frame| frame.is_known(node)),
+        // an item stands for the sources of its `for`, which are listed beside it
+        Source::Param(_) | Source::Item(_) => true,
+    }
+}
