@@ -129,10 +129,13 @@ impl<C: Send + Sync + 'static> Inner<C> {
         if machine.state().cause().is_some() {
             run.cancel.set();
         }
-        let first = match suspects::crash_loop(&record, &stored.entries) {
-            Some(reason) if stored.record.parked_reason.is_none() => Event::Park { reason },
-            _ => Event::Recovered,
+        // one that an operator has just woken goes on, whatever it was parked for
+        let first = match &stored.record {
+            record if record.parked_reason.is_some() || record.status.is_ended() => None,
+            record => suspects::crash_loop(record, &stored.entries)
+                .or_else(|| values.recheck(machine.state())),
         };
+        let first = first.map_or(Event::Recovered, |reason| Event::Park { reason });
         let driver = Driver {
             env: self.env.clone(),
             machine,

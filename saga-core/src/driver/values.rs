@@ -61,7 +61,7 @@ impl<C: Send + Sync + 'static> Values<C> {
             if frame.output(node).is_none()
                 && let Some(Ok(output)) = frame.dag.node(node).map(|node| node.decode(payload))
             {
-                frame.put(node, output);
+                frame.put(node, Ok(output));
             }
         }
     }
