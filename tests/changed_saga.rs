@@ -179,19 +179,15 @@ async fn an_unfinished_saga_waits_for_a_program_that_knows_it() -> Result<(), An
 }
 
 #[tokio::test]
-async fn what_an_ended_saga_gave_is_read_by_a_program_that_knows_it() -> Result<(), Any> {
+async fn what_an_ended_saga_gave_is_read_by_any_program() -> Result<(), Any> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("sagas.db");
     left_behind(&path).await?;
 
     let sec = program::<renamed_node::Trip>(&path).await?;
-    match sec.get::<String>("near").await {
-        Err(error @ StartError::Corrupt { .. }) => {
-            let why = error.to_string();
-            assert!(why.contains("a version of the saga that is not registered"), "{why}");
-        }
-        other => return Err(format!("{other:?}").into()),
-    }
+    // what it returned is in the log, and needs no definition to be read
+    assert_eq!(outcome(&sec, "near").await??, "a room in Rome");
+    assert_eq!(sec.inspect("near").await?.ok_or("not there")?.nodes.len(), 1);
     sec.shutdown(Duration::ZERO).await?;
     drop(sec);
 

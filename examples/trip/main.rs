@@ -71,6 +71,8 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     let sec = Coordinator::builder(agency)
         .store(SqliteStore::open(state.join("sagas.db"))?)
         .saga::<BookTrip>()
+        // this program is killed on purpose, many times in a row; others keep the default of 3
+        .crash_limit(1000)
         .build()
         .await?;
 

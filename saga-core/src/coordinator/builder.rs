@@ -50,6 +50,7 @@ pub struct CoordinatorBuilder<C> {
     config: Config,
     limits: Limits,
     bounds: Bounds,
+    crash_limit: u32,
 }
 
 impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
@@ -62,6 +63,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             config: Config::default(),
             limits: Limits::default(),
             bounds: Bounds::default(),
+            crash_limit: 3,
         }
     }
 
@@ -110,6 +112,13 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         self
     }
 
+    /// How many processes in a row may die while a call of a saga is in flight, and without it getting on,
+    /// before the saga is parked instead of being run again; default 3, at least 1. A saga that has seen
+    /// all but one of them is run alone for a while, so that it is not parked for what another did.
+    pub fn crash_limit(self, crashes: u32) -> Self {
+        Self { crash_limit: crashes.max(1), ..self }
+    }
+
     /// How long an action may go on after its saga began to unwind, before it is dropped and in doubt;
     /// default 30 s.
     pub fn abandon_after(mut self, after: Duration) -> Self {
@@ -148,6 +157,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             left: Notify::new(),
             closing: AtomicBool::new(false),
             unknown: Vec::new(),
+            crash_limit: self.crash_limit,
         };
         inner.unknown = inner.learn_versions().await?;
         let inner = Arc::new(inner);

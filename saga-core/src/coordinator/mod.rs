@@ -3,6 +3,7 @@
 //! A coordinator starts sagas, runs each as a task of its own, and on [`build`](CoordinatorBuilder::build)
 //! goes on with everything that an earlier process left unfinished.
 
+mod at_rest;
 mod builder;
 mod definitions;
 mod handle;
@@ -82,6 +83,7 @@ struct Inner<C> {
     left: Notify,
     closing: AtomicBool,
     unknown: Vec<SagaVersion>,
+    crash_limit: u32,
 }
 
 /// What [`Coordinator::shutdown`] could not wait for.

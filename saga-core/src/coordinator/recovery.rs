@@ -1,19 +1,18 @@
-//! Going on with what an earlier process left, and finding sagas that are not in memory.
+//! Going on with what an earlier process left.
 
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, watch};
 
+use super::Inner;
 use super::definitions::Definition;
 use super::live::Entered;
 use super::suspects::{self, Line};
-use super::{Inner, SagaHandle};
-use crate::action::ActionData;
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::driver::{Control, Creation, Driver, Progress, Values};
-use crate::error::{SagaError, StartError};
-use crate::log::{Entry, EntryKind, SagaId};
+use crate::error::SagaError;
+use crate::log::{Entry, EntryKind};
 use crate::machine::{Config, Event, Machine, State};
 use crate::store::{Append, RecordChange, SagaRecord, SagaVersion, StoreError, StoredSaga};
 
@@ -53,8 +52,9 @@ impl<C: Send + Sync + 'static> Inner<C> {
         loop {
             let claimed = self.env.store.claim(&self.env.worker, &fingerprints, CLAIM).await?;
             let last = claimed.len() < CLAIM;
-            let (suspects, others) =
-                claimed.into_iter().partition::<Vec<_>, _>(suspects::is_suspect);
+            let (suspects, others) = claimed
+                .into_iter()
+                .partition::<Vec<_>, _>(|record| suspects::is_suspect(record, self.crash_limit));
             let line = self.line_up(suspects.iter().map(|record| record.id.clone()).collect());
             for (place, record) in suspects.into_iter().enumerate() {
                 self.resume(record, line.clone(), place);
@@ -132,7 +132,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         // one that an operator has just woken goes on, whatever it was parked for
         let first = match &stored.record {
             record if record.parked_reason.is_some() || record.status.is_ended() => None,
-            record => suspects::crash_loop(record, &stored.entries)
+            record => suspects::crash_loop(record, &stored.entries, self.crash_limit)
                 .or_else(|| values.recheck(machine.state())),
         };
         let first = first.map_or(Event::Recovered, |reason| Event::Park { reason });
@@ -183,7 +183,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         }
     }
 
-    fn values(
+    pub(super) fn values(
         &self,
         definition: &Definition<C>,
         stored: &StoredSaga,
@@ -196,87 +196,5 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let mut values = Values::new(root, self.env.limits.max_width);
         values.load(state, &stored.entries)?;
         Ok(values)
-    }
-
-    /// A handle of a saga, running here or at rest in the store.
-    pub(super) async fn find<O: ActionData>(
-        &self,
-        id: &SagaId,
-    ) -> Result<Option<SagaHandle<O>>, StartError> {
-        if let Some(live) = self.find_live(id).await {
-            return Ok(Some(SagaHandle::new(id.clone(), live, &self.env.observers)));
-        }
-        let mut found = self.at_rest(id).await;
-        if matches!(&found, Ok(progress) if !progress.status.is_ended()) {
-            // it may have been started, and may even have ended, since the look at the list
-            if let Some(live) = self.find_live(id).await {
-                return Ok(Some(SagaHandle::new(id.clone(), live, &self.env.observers)));
-            }
-            found = self.at_rest(id).await;
-        }
-        match found {
-            Ok(progress) => Ok(Some(self.handle_at_rest(id, progress))),
-            Err(StartError::Store(StoreError::NotFound { .. })) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn handle_at_rest<O>(&self, id: &SagaId, progress: Progress) -> SagaHandle<O> {
-        SagaHandle::new(id.clone(), watch::channel(progress).1, &self.env.observers)
-    }
-
-    /// A saga that runs here and is in the store.
-    async fn find_live(&self, id: &SagaId) -> Option<watch::Receiver<Progress>> {
-        let mut live = self.live().get(id).cloned()?;
-        match live.created().await {
-            Some(Creation::New | Creation::Exists(_)) => Some(live.progress),
-            Some(Creation::Failed(_)) | None => None,
-        }
-    }
-
-    /// Why this process does not run a saga that has not ended.
-    fn why_at_rest(&self, record: &SagaRecord) -> SagaError {
-        let saga = record.id.clone();
-        if let Some(reason) = record.parked_reason.clone() {
-            return SagaError::Parked { saga, reason };
-        }
-        let why = match &record.owner {
-            Some(owner) if *owner == self.env.worker => {
-                "it stopped after an error, and goes on when a coordinator is next built".into()
-            }
-            Some(_) => return SagaError::LostOwnership { saga },
-            None if self.definitions.known(&record.fingerprint).is_none() => {
-                let name = &record.name;
-                format!("it was started by a version of `{name}` that is not registered here")
-            }
-            None => "it goes on when a coordinator is next built".into(),
-        };
-        SagaError::NotRunning { saga, why }
-    }
-
-    /// How a saga stands that this process does not run, from the store.
-    pub(super) async fn at_rest(&self, id: &SagaId) -> Result<Progress, StartError> {
-        let stored = self.env.store.load(id).await?;
-        let stored = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?;
-        let status = stored.record.status;
-        let corrupt = |why: String| StartError::Corrupt { saga: id.clone(), why };
-        if !status.is_ended() {
-            if let Some(definition) = self.definitions.known(&stored.record.fingerprint) {
-                State::fold(definition.dag.plan().clone(), &stored.entries)
-                    .map_err(|e| corrupt(e.to_string()))?;
-            }
-            let error = self.why_at_rest(&stored.record);
-            return Ok(Progress { status, ..Progress::over(Err(error)) });
-        }
-        let definition = self.definition_of(&stored.record).ok_or_else(|| {
-            let (saga, name) = (id.clone(), stored.record.name.clone());
-            StartError::UnknownVersion { saga, name, status }
-        })?;
-        let state = State::fold(definition.dag.plan().clone(), &stored.entries)
-            .map_err(|e| corrupt(e.to_string()))?;
-        let values = self.values(&definition, &stored, &state).map_err(corrupt)?;
-        let outcome = values.ended(&state, id);
-        let outcome = outcome.ok_or_else(|| corrupt("its log has no end".to_string()))?;
-        Ok(Progress { status, ..Progress::over(outcome) })
     }
 }

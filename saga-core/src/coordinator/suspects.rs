@@ -2,8 +2,8 @@
 //!
 //! A call that takes the process down is run again by the next one, and takes that down too. Which saga
 //! it was cannot be told from one crash, for all that were in flight look alike. So those that have seen
-//! two crashes without getting on in between are run one by one, before all others; the one that is
-//! there at the third crash is parked.
+//! one crash less than the limit without getting on in between are run one by one, before all others; the
+//! one that is there at the next crash is parked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,6 @@ use crate::driver::{Events, is_progress};
 use crate::log::{Entry, EntryKind, SagaId};
 use crate::store::SagaRecord;
 
-/// How many crashes in a row park a saga.
-const CRASHES: usize = 3;
-/// From this many on it runs alone.
-const ALONE: usize = CRASHES - 1;
 /// How long others wait for it to get on.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,9 +31,9 @@ fn crashes(record: &SagaRecord, log: &[Entry]) -> usize {
 }
 
 /// Why a saga is parked instead of being run again, if it is.
-pub(super) fn crash_loop(record: &SagaRecord, log: &[Entry]) -> Option<String> {
+pub(super) fn crash_loop(record: &SagaRecord, log: &[Entry], limit: u32) -> Option<String> {
     let crashes = crashes(record, log);
-    (crashes >= CRASHES).then(|| {
+    (crashes >= limit as usize).then(|| {
         let open = log.iter().rev().take_while(|entry| !is_progress(&entry.kind));
         let open = open.filter(|e| matches!(e.kind, EntryKind::Started | EntryKind::UndoStarted));
         let mut nodes = open.filter_map(|entry| entry.node.clone()).collect::<Vec<_>>();
@@ -49,8 +45,9 @@ pub(super) fn crash_loop(record: &SagaRecord, log: &[Entry]) -> Option<String> {
 }
 
 /// True for a saga that the store counts enough claims of to be worth a look.
-pub(super) fn is_suspect(record: &SagaRecord) -> bool {
-    record.attempts as usize > ALONE
+pub(super) fn is_suspect(record: &SagaRecord, limit: u32) -> bool {
+    // the creator counts as one, and the claim that is looked at here
+    record.attempts.saturating_sub(1) >= limit.saturating_sub(1).max(1)
 }
 
 /// Whose turn it is: 0, 1, 2 … for the suspects, then everybody's.
@@ -144,7 +141,9 @@ mod tests {
         let created = || (1, EntryKind::Created { birth: Uuid::nil() });
         let four = log([created(), (1, Started), (2, Started), (3, Started)]);
         assert_eq!(crashes(&record(4), &four), 3);
-        assert!(crash_loop(&record(4), &four).unwrap().contains("3 times in a row while `a` was"));
+        assert!(
+            crash_loop(&record(4), &four, 3).unwrap().contains("3 times in a row while `a` was")
+        );
         // handed over in good order in between
         assert_eq!(crashes(&record(2), &four), 1);
         let on = log([created(), (1, Started), (2, Started), (3, Succeeded(Payload::default()))]);
@@ -152,7 +151,7 @@ mod tests {
         // two at once in one life are one crash
         let both = log([created(), (1, Started), (1, Started), (2, Started), (2, Started)]);
         assert_eq!(crashes(&record(9), &both), 2);
-        assert_eq!(crash_loop(&record(9), &both), None);
+        assert_eq!(crash_loop(&record(9), &both, 3), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Coordinator, Inner};
+use crate::dag::DagShape;
 use crate::driver::node_reports;
 use crate::error::{NodeReport, StartError};
 use crate::log::{SagaId, SagaLog, SagaStatus};
@@ -17,8 +18,8 @@ use crate::store::SagaRecord;
 pub struct SagaView {
     /// What the store knows of it.
     pub record: SagaRecord,
-    /// Its nodes in the order of declaration, each before those that it holds. Empty if the saga was
-    /// started by a definition that this program does not know.
+    /// Its nodes in the order of declaration, each before those that it holds. Empty only if the DAG that
+    /// was stored with the saga cannot be read.
     pub nodes: Vec<NodeReport>,
     /// All that it did.
     pub log: SagaLog,
@@ -83,12 +84,14 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 impl<C: Send + Sync + 'static> Inner<C> {
     async fn view(&self, id: &SagaId) -> Result<Option<SagaView>, StartError> {
         let Some(stored) = self.env.store.load(id).await? else { return Ok(None) };
+        let plan = self.definition_of(&stored.record).map(|known| known.dag.plan().clone());
+        let plan = plan.or_else(|| Some(DagShape::read(stored.record.dag.as_bytes())?.plan));
         let (mut nodes, mut names) = (Vec::new(), Vec::new());
-        if let Some(definition) = self.definition_of(&stored.record) {
-            let state = State::fold(definition.dag.plan().clone(), &stored.entries)
+        if let Some(plan) = plan {
+            names = plan.nodes().iter().map(|node| node.name.to_string()).collect();
+            let state = State::fold(plan, &stored.entries)
                 .map_err(|e| StartError::Corrupt { saga: id.clone(), why: e.to_string() })?;
             nodes = node_reports(&state);
-            names = definition.dag.nodes().map(|node| node.name().to_string()).collect();
         }
         let log = SagaLog::of(id.clone(), stored.entries, names);
         Ok(Some(SagaView { record: stored.record, nodes, log }))

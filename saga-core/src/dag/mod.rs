@@ -13,6 +13,7 @@ mod plan;
 mod policy;
 mod rebuild;
 mod saga_dag;
+mod shape;
 mod step;
 mod topology;
 mod tuning;
@@ -35,6 +36,7 @@ pub(crate) use node::NodeBody;
 pub use plan::{Plan, PlanKind, PlanNode};
 pub use policy::{Policy, Retry, UndoKind};
 pub use saga_dag::SagaDag;
+pub(crate) use shape::DagShape;
 pub(crate) use tuning::Refused;
 
 use crate::action::Action;

@@ -30,11 +30,11 @@ use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::{CallEnd, Calls};
 pub(crate) use observe::Observers;
 pub use observe::{Events, MissedEvents, SagaEvent};
-pub(crate) use outcome::Progress;
+pub(crate) use outcome::{Outcome, Progress};
 pub(crate) use panics::note_places;
 pub(crate) use slots::Bounds;
 use turn::{Turn, Woken};
-pub(crate) use values::{Values, node_reports};
+pub(crate) use values::{Values, node_reports, outcome_at_rest};
 pub(crate) use write::is_progress;
 
 /// What the coordinator tells a running saga.

@@ -169,12 +169,9 @@ impl<C: Send + Sync + 'static> Values<C> {
 
     /// The outcome of a saga that ended in another process, or earlier in this one.
     pub(crate) fn ended(&self, state: &State, id: &SagaId) -> Option<Outcome> {
-        let report = || Box::new(report(self.dag().name().as_str(), state, id));
         match state.status() {
             SagaStatus::Completed => Some(Ok(self.saga_output())),
-            SagaStatus::RolledBack => Some(Err(SagaError::RolledBack(report()))),
-            SagaStatus::Stuck => Some(Err(SagaError::Stuck(report()))),
-            _ => None,
+            _ => outcome_at_rest(self.name(), state, id),
         }
     }
 }
@@ -192,6 +189,16 @@ fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {
     };
     let (saga, name) = (id.clone(), name.to_string());
     SagaReport { saga, name, cause, error, nodes: node_reports(state) }
+}
+
+/// How a saga ended that did not complete.
+pub(crate) fn outcome_at_rest(name: &str, state: &State, id: &SagaId) -> Option<Outcome> {
+    let report = || Box::new(report(name, state, id));
+    match state.status() {
+        SagaStatus::RolledBack => Some(Err(SagaError::RolledBack(report()))),
+        SagaStatus::Stuck => Some(Err(SagaError::Stuck(report()))),
+        _ => None,
+    }
 }
 
 /// How each node stands, in the order of declaration.

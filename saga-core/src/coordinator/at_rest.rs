@@ -1,0 +1,117 @@
+//! Sagas that are not in memory: how they stand, and why they don't run.
+
+use tokio::sync::watch;
+
+use super::{Inner, SagaHandle};
+use crate::action::{ActionData, ActionOutput};
+use crate::dag::DagShape;
+use crate::driver::{Creation, Outcome, Progress, outcome_at_rest};
+use crate::error::{SagaError, StartError};
+use crate::log::{EntryKind, SagaId, SagaStatus};
+use crate::machine::State;
+use crate::store::{SagaRecord, StoreError, StoredSaga};
+
+impl<C: Send + Sync + 'static> Inner<C> {
+    /// A handle of a saga, running here or at rest in the store.
+    pub(super) async fn find<O: ActionData>(
+        &self,
+        id: &SagaId,
+    ) -> Result<Option<SagaHandle<O>>, StartError> {
+        if let Some(live) = self.find_live(id).await {
+            return Ok(Some(SagaHandle::new(id.clone(), live, &self.env.observers)));
+        }
+        let mut found = self.at_rest(id).await;
+        if matches!(&found, Ok(progress) if !progress.status.is_ended()) {
+            // it may have been started, and may even have ended, since the look at the list
+            if let Some(live) = self.find_live(id).await {
+                return Ok(Some(SagaHandle::new(id.clone(), live, &self.env.observers)));
+            }
+            found = self.at_rest(id).await;
+        }
+        match found {
+            Ok(progress) => Ok(Some(self.handle_at_rest(id, progress))),
+            Err(StartError::Store(StoreError::NotFound { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn handle_at_rest<O>(&self, id: &SagaId, progress: Progress) -> SagaHandle<O> {
+        SagaHandle::new(id.clone(), watch::channel(progress).1, &self.env.observers)
+    }
+
+    /// A saga that runs here and is in the store.
+    async fn find_live(&self, id: &SagaId) -> Option<watch::Receiver<Progress>> {
+        let mut live = self.live().get(id).cloned()?;
+        match live.created().await {
+            Some(Creation::New | Creation::Exists(_)) => Some(live.progress),
+            Some(Creation::Failed(_)) | None => None,
+        }
+    }
+
+    /// Why this process does not run a saga that has not ended.
+    fn why_at_rest(&self, record: &SagaRecord) -> SagaError {
+        let saga = record.id.clone();
+        if let Some(reason) = record.parked_reason.clone() {
+            return SagaError::Parked { saga, reason };
+        }
+        let why = match &record.owner {
+            Some(owner) if *owner == self.env.worker => {
+                "it stopped after an error, and goes on when a coordinator is next built".into()
+            }
+            Some(_) => return SagaError::LostOwnership { saga },
+            None if self.definitions.known(&record.fingerprint).is_none() => {
+                let name = &record.name;
+                format!("it was started by a version of `{name}` that is not registered here")
+            }
+            None => "it goes on when a coordinator is next built".into(),
+        };
+        SagaError::NotRunning { saga, why }
+    }
+
+    /// How a saga stands that this process does not run, from the store.
+    pub(super) async fn at_rest(&self, id: &SagaId) -> Result<Progress, StartError> {
+        let stored = self.env.store.load(id).await?;
+        let stored = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?;
+        let status = stored.record.status;
+        let corrupt = |why: String| StartError::Corrupt { saga: id.clone(), why };
+        if !status.is_ended() {
+            if let Some(definition) = self.definition_of(&stored.record) {
+                State::fold(definition.dag.plan().clone(), &stored.entries)
+                    .map_err(|e| corrupt(e.to_string()))?;
+            }
+            let error = self.why_at_rest(&stored.record);
+            return Ok(Progress { status, ..Progress::over(Err(error)) });
+        }
+        let Some(definition) = self.definition_of(&stored.record) else {
+            let outcome = outcome_of_unknown(&stored).ok_or_else(|| {
+                let (saga, name) = (id.clone(), stored.record.name.clone());
+                StartError::UnknownVersion { saga, name, status }
+            })?;
+            return Ok(Progress { status, ..Progress::over(outcome) });
+        };
+        let state = State::fold(definition.dag.plan().clone(), &stored.entries)
+            .map_err(|e| corrupt(e.to_string()))?;
+        let values = self.values(&definition, &stored, &state).map_err(corrupt)?;
+        let outcome = values.ended(&state, id);
+        let outcome = outcome.ok_or_else(|| corrupt("its log has no end".to_string()))?;
+        Ok(Progress { status, ..Progress::over(outcome) })
+    }
+}
+
+/// How a saga ended whose definition this program does not know, as far as the log alone says.
+fn outcome_of_unknown(stored: &StoredSaga) -> Option<Outcome> {
+    let shape = DagShape::read(stored.record.dag.as_bytes())?;
+    let state = State::fold(shape.plan, &stored.entries).ok()?;
+    if state.status() != SagaStatus::Completed {
+        return outcome_at_rest(&stored.record.name, &state, &stored.record.id);
+    }
+    if !shape.returns {
+        return Some(Ok(None));
+    }
+    let output = shape.output?;
+    let payload = stored.entries.iter().find_map(|entry| match (&entry.node, &entry.kind) {
+        (Some(node), EntryKind::Succeeded(payload)) if *node == *output => Some(payload),
+        _ => None,
+    });
+    Some(Ok(Some(ActionOutput::decode::<serde_json::Value>(payload?).ok()?)))
+}
