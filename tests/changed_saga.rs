@@ -7,7 +7,7 @@ use std::time::Duration;
 use saga_core::dag::{Dag, DagError};
 use saga_core::prelude::*;
 use saga_core::store::SqliteStore;
-use saga_core::{Saga, SagaError, StartError};
+use saga_core::{Saga, SagaError};
 
 type Any = Box<dyn Error>;
 
