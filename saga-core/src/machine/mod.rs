@@ -294,8 +294,9 @@ impl Machine {
 
     /// Looks at one vertex: is there something to start, to wait for, or to write about it?
     fn decide(&mut self, v: VertexId, effects: &mut Vec<Effect>) {
-        let idle = !self.in_flight.contains_key(&v) && !self.evaluating.contains(&v);
-        if !idle || self.state.ended.is_some() || self.state.parked.is_some() {
+        let waits = self.evaluating.contains(&v) || self.wanting.contains_key(&v);
+        let busy = waits || self.in_flight.contains_key(&v);
+        if busy || self.state.ended.is_some() || self.state.parked.is_some() {
             return;
         }
         if self.state.unwinding.is_none() {

@@ -22,6 +22,12 @@ impl Machine {
             Err(answer) => self.answers.push((id, answer)),
             Ok(()) => {
                 self.asked.insert(id);
+                if matches!(
+                    command,
+                    Command::RetryUndo { .. } | Command::RetryAll | Command::Resolve { .. }
+                ) {
+                    self.line_up_again();
+                }
                 self.emit(None, EntryKind::Requested { id, by, command });
                 self.follow_up();
             }
@@ -54,10 +60,9 @@ impl Machine {
             if !self.state.is_open(asked.id) {
                 continue; // it came with the one before it
             }
-            if let Command::Decide { node, .. } = &asked.command
-                && let Some(v) = self.state.resolve(node.as_str())
-            {
-                self.forget(v);
+            if let Command::Decide { node, .. } = &asked.command {
+                // it must not start again instead
+                self.state.resolve(node.as_str()).into_iter().for_each(|v| self.forget(v));
                 if self.state.parked.is_some() {
                     self.emit(None, EntryKind::Unparked);
                 }

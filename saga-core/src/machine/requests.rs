@@ -74,6 +74,8 @@ impl State {
                     Some(n) if self.pivot() != Some(v) || !self.pivot_is_busy() => {
                         refuse(Refusal::NotInDoubt { node: node.clone(), state: n.state })
                     }
+                    // while it is still tried, what somebody found out can be wrong by now
+                    _ if self.parked.is_none() => refuse(Refusal::NotParked),
                     _ => Ok(()),
                 }
             }

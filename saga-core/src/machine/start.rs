@@ -10,11 +10,8 @@ impl Machine {
     pub(super) fn start_next(&mut self) -> bool {
         let may = self.allowance();
         if self.wanting.len() > may {
-            // asked for before a pause: the slots go back, the nodes into their line
-            for (v, turn) in std::mem::take(&mut self.wanting) {
-                self.said.push(Effect::FreeSlot(v));
-                self.candidates.insert(turn, v);
-            }
+            // asked for before a pause
+            self.line_up_again();
         }
         while let Some(v) = self.granted.pop_front() {
             // one that is not wanted (any more) was given back when that was decided
@@ -71,6 +68,14 @@ impl Machine {
     pub(super) fn free_slots(&mut self) {
         self.granted.clear();
         self.said.extend(std::mem::take(&mut self.wanting).into_keys().map(Effect::FreeSlot));
+    }
+
+    /// Those that wait for a slot go back into their line: others may come before them now.
+    pub(super) fn line_up_again(&mut self) {
+        for (v, turn) in std::mem::take(&mut self.wanting) {
+            self.said.push(Effect::FreeSlot(v));
+            self.candidates.insert(turn, v);
+        }
     }
 
     /// What was lined up for this vertex is not done.

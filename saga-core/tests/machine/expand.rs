@@ -2,6 +2,7 @@
 //! edges made in another way than the machine's.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use saga_core::Policy;
 use saga_core::dag::{Plan, PlanKind};
@@ -15,12 +16,23 @@ pub struct Node {
     pub has_entry: bool,
     pub succs: Vec<usize>,
     pub preds: Vec<usize>,
+    /// The instances that it stands in: which of `loops`, and the number.
+    pub inside: Vec<(usize, usize)>,
+}
+
+/// A `for` with a limit.
+pub struct Loop {
+    pub at_once: usize,
+    /// The nodes of each instance.
+    pub instances: Vec<Range<usize>>,
 }
 
 /// Nodes in the order of declaration, depth first.
 pub struct Expanded {
     pub nodes: Vec<Node>,
     pub by_path: HashMap<String, usize>,
+    pub loops: Vec<Loop>,
+    pub pivot: Option<usize>,
 }
 
 impl Expanded {
@@ -29,8 +41,11 @@ impl Expanded {
             (Some(node), EntryKind::Chosen(n)) => Some((node.to_string(), *n)),
             _ => None,
         });
-        let mut all = Self { nodes: Vec::new(), by_path: HashMap::new() };
+        let mut all =
+            Self { nodes: Vec::new(), by_path: HashMap::new(), loops: Vec::new(), pivot: None };
         all.frame(plan, "", &chosen.collect());
+        let pivot = plan.pivot().map(|pivot| plan.nodes()[pivot as usize].name.to_string());
+        all.pivot = pivot.map(|path| all.by_path[&path]);
         all
     }
 
@@ -70,8 +85,20 @@ impl Expanded {
                     arm.map(|(body, k)| (body, format!("{path}#{k}"))).into_iter().collect()
                 }
             };
-            let inner =
-                parts.iter().map(|(body, at)| self.frame(body, at, chosen)).collect::<Vec<_>>();
+            let (mut inner, mut instances) = (Vec::new(), Vec::new());
+            for (body, at) in &parts {
+                let first = self.nodes.len();
+                inner.push(self.frame(body, at, chosen));
+                instances.push(first..self.nodes.len());
+            }
+            if let PlanKind::ForEach { concurrency: Some(n), .. } = &declared.kind {
+                for (number, nodes) in instances.iter().enumerate() {
+                    for i in nodes.clone() {
+                        self.nodes[i].inside.push((self.loops.len(), number));
+                    }
+                }
+                self.loops.push(Loop { at_once: (*n).max(1) as usize, instances });
+            }
             let exit = self.add(format!("{path} exit"), None, false);
             let mut none = true;
             for (roots, leaves) in inner {
@@ -99,7 +126,8 @@ impl Expanded {
     }
 
     fn add(&mut self, path: String, policy: Option<Policy>, has_entry: bool) -> usize {
-        self.nodes.push(Node { path, policy, has_entry, succs: Vec::new(), preds: Vec::new() });
+        let (succs, preds, inside) = (Vec::new(), Vec::new(), Vec::new());
+        self.nodes.push(Node { path, policy, has_entry, succs, preds, inside });
         self.nodes.len() - 1
     }
 

@@ -1,16 +1,18 @@
 //! What must hold of every log, of the calls that went out, and of what is left in the end: the rules of the log,
 //! §4 and §5, read off the log alone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use saga_core::UndoKind;
 use saga_core::dag::Plan;
 use saga_core::log::{
-    ActionState, Cause, Entry, EntryKind, Failure, FailureKind, SagaStatus, Timestamp,
+    ActionState, Answer, Cause, Command, Entry, EntryKind, Failure, FailureKind, Refusal,
+    SagaStatus, Timestamp, Uuid,
 };
-use saga_core::machine::State;
+use saga_core::machine::{Config, State};
 
 use super::expand::Expanded;
+use super::operators::Asked;
 use super::run::{Issued, Ran};
 use super::tape::Tape;
 
@@ -22,11 +24,14 @@ enum Undo {
     Waits(Timestamp),
     Done,
     Failed,
+    Resolved,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Status {
     starts: u32,
+    /// How many of them came before somebody said to try again.
+    from: u32,
     first: u64,
     /// The entry of the last start, and whether the saga was unwinding then.
     last: (u64, bool),
@@ -46,17 +51,32 @@ struct Book<'a> {
     unwinding: bool,
     ended: Option<SagaStatus>,
     one_at_a_time: bool,
+    deadline: Option<Timestamp>,
+    paused: bool,
+    steps: u32,
+    parked: bool,
+    /// Requests that have not had their effect, and those that were refused after all.
+    open: BTreeMap<Uuid, Command>,
+    refused: BTreeMap<Uuid, Refusal>,
+    requested: BTreeSet<Uuid>,
 }
 
 /// Checks everything about a run.
-pub fn check(plan: &Plan, max_concurrency: Option<usize>, ran: &mut Ran) {
+pub fn check(plan: &Plan, config: &Config, ran: &mut Ran) {
     let dag = Expanded::of(plan, &ran.log);
     let mut book = Book {
         status: vec![Status::default(); dag.nodes.len()],
         dag: &dag,
         unwinding: false,
         ended: None,
-        one_at_a_time: max_concurrency == Some(1),
+        one_at_a_time: config.max_concurrency == Some(1),
+        deadline: config.deadline,
+        paused: false,
+        steps: 0,
+        parked: false,
+        open: BTreeMap::new(),
+        refused: BTreeMap::new(),
+        requested: BTreeSet::new(),
     };
     let mut issued = ran.issued.iter().peekable();
     for entry in &ran.log {
@@ -68,6 +88,7 @@ pub fn check(plan: &Plan, max_concurrency: Option<usize>, ran: &mut Ran) {
     }
     assert!(issued.peek().is_none());
     assert_eq!(book.ended, Some(ran.status));
+    book.answers(&ran.asked);
     end(&dag, ran);
     // what was under way when a process died arrives after all
     while ran.world.deliver_late(&mut Tape::fair()) {}
@@ -89,7 +110,7 @@ impl Book<'_> {
     /// The table of §5, for this node alone.
     fn needs_nothing(&self, i: usize) -> bool {
         let (Some(policy), s) = (self.dag.nodes[i].policy, &self.status[i]) else { return true };
-        if s.undo == Undo::Done || s.skipped || s.starts == 0 {
+        if matches!(s.undo, Undo::Done | Undo::Resolved) || s.skipped || s.starts == 0 {
             return true;
         }
         match policy.undo {
@@ -108,8 +129,49 @@ impl Book<'_> {
             || self.dag.descendants(i).iter().any(|d| self.status[*d].undo == Undo::Failed)
     }
 
+    /// True if the pivot succeeded.
+    fn past(&self) -> bool {
+        self.dag.pivot.is_some_and(|p| self.status[p].done)
+    }
+
+    /// True while nobody knows whether it does.
+    fn busy(&self) -> bool {
+        self.dag.pivot.is_some_and(|p| {
+            let s = &self.status[p];
+            !s.done && (s.open || s.doubt)
+        })
+    }
+
+    /// True if a `for` with a limit lets this node run: as many of its first instances as have places.
+    fn has_place(&self, i: usize) -> bool {
+        self.dag.nodes[i].inside.iter().all(|(which, number)| {
+            let each = &self.dag.loops[*which];
+            let over = |i: usize| self.status[i].done || !self.dag.nodes[i].has_entry;
+            let done = each.instances.iter().filter(|nodes| (*nodes).clone().all(over)).count();
+            *number < each.at_once + done
+        })
+    }
+
+    fn may_start(&self, entry: &Entry) {
+        assert!(!self.parked && (!self.paused || self.steps > 0), "{entry:?} although it stands");
+        let cancels = |c: &Command| matches!(c, Command::Cancel { .. });
+        if self.busy() {
+            let pivot = entry.node.as_ref().map(|n| self.dag.by_path[n.as_str()]);
+            assert!(pivot == self.dag.pivot && !self.unwinding, "{entry:?} beside the pivot");
+        } else {
+            assert!(!self.open.values().any(cancels), "{entry:?} although it is cancelled");
+        }
+    }
+
     fn before(&self, entry: &Entry) {
-        assert_eq!(self.ended, None, "{entry:?} after the end");
+        if self.ended.is_some() {
+            let asks = matches!(entry.kind, EntryKind::Requested { .. });
+            let back = matches!(entry.kind, EntryKind::Unwinding(Cause::Rollback { .. }));
+            assert!(asks || back, "{entry:?} after the end");
+        }
+        if matches!(entry.kind, EntryKind::Started | EntryKind::UndoStarted) {
+            self.may_start(entry);
+        }
         let Some(i) = self.index(entry) else { return self.before_of_saga(entry) };
         let (s, node) = (&self.status[i], &self.dag.nodes[i]);
         match &entry.kind {
@@ -124,7 +186,11 @@ impl Book<'_> {
                     assert!(s.open || s.doubt, "{entry:?} while unwinding, without doubt");
                     self.goes_back_in_order(i, entry);
                 } else {
-                    assert!(s.starts == 0 || s.open || s.retry_at.is_some(), "{entry:?} again");
+                    let again = s.open || s.retry_at.is_some() || s.starts == s.from;
+                    assert!(again, "{entry:?} again");
+                    assert!(self.has_place(i), "{entry:?} before its turn");
+                    let late = self.deadline.is_some_and(|at| entry.at >= at);
+                    assert!(!late || self.past() || self.busy(), "{entry:?} after the deadline");
                     self.goes_forward_in_order(i, entry);
                 }
             }
@@ -135,13 +201,15 @@ impl Book<'_> {
                     assert!(policy.undo == UndoKind::Output && s.doubt);
                 } else {
                     assert!(failure.retryable || *in_doubt);
-                    assert!(policy.retry.allows_after(s.starts));
+                    assert!(policy.retry.allows_after(s.starts - s.from));
                 }
             }
             EntryKind::Succeeded(_) | EntryKind::InDoubt(_) => {
-                assert!(s.open || node.policy.is_none())
+                let decided = self.decides(i);
+                assert!(s.open || node.policy.is_none() || decided);
             }
             EntryKind::UndoStarted => {
+                assert!(!self.past() && !self.busy(), "{entry:?} behind the pivot");
                 assert!(self.unwinding && !self.needs_nothing(i), "{entry:?}");
                 assert!(self.descendants_settled(i), "{entry:?} before what came after it");
                 if let Undo::Waits(at) = s.undo {
@@ -152,9 +220,22 @@ impl Book<'_> {
             EntryKind::UndoFinished | EntryKind::UndoRetryScheduled { .. } => {
                 assert_eq!(s.undo, Undo::Started);
             }
-            EntryKind::UndoFailed(_) => assert!(s.undo == Undo::Started || s.doubt && !s.done),
+            EntryKind::UndoFailed(_) => {
+                assert!(s.undo == Undo::Started || (s.open || s.doubt) && !s.done);
+            }
+            EntryKind::Resolved { .. } => {
+                assert_eq!(s.undo, Undo::Failed);
+                let open = |c: &Command| matches!(c, Command::Resolve { node, .. } if Some(node) == entry.node.as_ref());
+                assert!(self.open.values().any(open), "{entry:?} that nobody asked for");
+            }
             _ => {}
         }
+    }
+
+    /// True if an operator said how this node ended.
+    fn decides(&self, i: usize) -> bool {
+        let decides = |c: &Command| matches!(c, Command::Decide { .. });
+        self.dag.pivot == Some(i) && self.open.values().any(decides)
     }
 
     fn goes_forward_in_order(&self, i: usize, entry: &Entry) {
@@ -164,7 +245,7 @@ impl Book<'_> {
         let first = (0..i).find(|j| {
             let s = &self.status[*j];
             let fresh = self.dag.nodes[*j].policy.is_some() && s.starts == 0 && !s.skipped;
-            fresh && self.done_before(*j)
+            fresh && self.done_before(*j) && self.has_place(*j)
         });
         assert_eq!(first.map(|j| &self.dag.nodes[j].path), None, "comes before {entry:?}");
     }
@@ -183,6 +264,31 @@ impl Book<'_> {
     fn before_of_saga(&self, entry: &Entry) {
         match &entry.kind {
             EntryKind::Created { .. } => assert_eq!(entry.seq, 1),
+            EntryKind::Unwinding(_) if self.past() || self.busy() => {
+                panic!("{entry:?}, and the pivot")
+            }
+            EntryKind::Unwinding(Cause::DeadlineExceeded) => {
+                assert!(!self.unwinding && self.deadline.is_some_and(|at| at <= entry.at));
+            }
+            EntryKind::Unwinding(Cause::Cancelled { .. }) => {
+                assert!(!self.unwinding);
+                assert!(self.open.values().any(|c| matches!(c, Command::Cancel { .. })));
+            }
+            EntryKind::Unwinding(Cause::Rollback { .. }) => {
+                assert_eq!(self.ended, Some(SagaStatus::Completed));
+                assert!(self.open.values().any(|c| matches!(c, Command::Rollback { .. })));
+            }
+            EntryKind::Paused => assert!(!self.paused),
+            EntryKind::Resumed => assert!(self.paused),
+            EntryKind::Parked { .. } => assert!(!self.parked),
+            EntryKind::Unparked => assert!(self.parked),
+            EntryKind::Injected { .. } => {}
+            EntryKind::Requested { id, .. } => assert!(!self.requested.contains(id)),
+            EntryKind::Refused { id, why } => {
+                let cancels = |c: &Command| matches!(c, Command::Cancel { .. });
+                assert!(self.open.get(id).is_some_and(cancels), "{entry:?}");
+                assert!(matches!(why, Refusal::PastPivot { .. }) && self.past());
+            }
             EntryKind::Unwinding(Cause::Failed { node }) => {
                 assert!(!self.unwinding);
                 let i = self.dag.by_path[node.as_str()];
@@ -191,7 +297,8 @@ impl Book<'_> {
                 // an output that cannot be stored is not in doubt for this process
                 let unstorable = failure.kind == FailureKind::SerializeFailed;
                 if let Some(policy) = self.dag.nodes[i].policy {
-                    let tries_left = policy.retry.allows_after(self.status[i].starts);
+                    let tries_left =
+                        policy.retry.allows_after(self.status[i].starts - self.status[i].from);
                     assert!(!again || unstorable || !tries_left, "{node} has tries left");
                 }
             }
@@ -204,6 +311,13 @@ impl Book<'_> {
             EntryKind::Ended(SagaStatus::RolledBack) => {
                 assert!(self.unwinding && (0..self.status.len()).all(|i| self.needs_nothing(i)));
             }
+            EntryKind::Ended(_) if !self.unwinding => {
+                assert!(self.past() && (0..self.status.len()).any(|i| self.given_up(i)));
+                for (i, node) in self.dag.nodes.iter().enumerate() {
+                    let waits = self.status[i].done || !node.has_entry || self.given_up(i);
+                    assert!(waits || !self.done_before(i) || !self.has_place(i), "{}", node.path);
+                }
+            }
             EntryKind::Ended(_) => {
                 assert!(self.status.iter().any(|s| s.undo == Undo::Failed));
                 for i in 0..self.status.len() {
@@ -215,11 +329,103 @@ impl Book<'_> {
         }
     }
 
+    /// True if the node failed, and only an operator goes on with it.
+    fn given_up(&self, i: usize) -> bool {
+        let s = &self.status[i];
+        !s.done && !s.open && s.failure.is_some() && s.retry_at.is_none()
+    }
+
+    fn try_again(&mut self, i: usize) {
+        let s = &mut self.status[i];
+        (s.failure, s.from) = (None, s.starts);
+        self.ended = None;
+    }
+
+    fn undo_again(&mut self, i: usize) {
+        assert_eq!(self.status[i].undo, Undo::Failed);
+        (self.status[i].undo, self.status[i].retry_at) = (Undo::No, None);
+        self.ended = None;
+    }
+
+    fn requested(&mut self, id: Uuid, command: &Command) {
+        self.requested.insert(id);
+        match command {
+            Command::Step => self.steps += 1,
+            Command::RetryUndo { node } => self.undo_again(self.dag.by_path[node.as_str()]),
+            Command::RetryAll => {
+                let failed = |i: &usize| self.status[*i].undo == Undo::Failed;
+                let failed = (0..self.status.len()).filter(failed).collect::<Vec<_>>();
+                failed.into_iter().for_each(|i| self.undo_again(i));
+            }
+            Command::Retry { node } => self.try_again(self.dag.by_path[node.as_str()]),
+            command => {
+                if let Command::Resolve { .. } = command {
+                    self.ended = None;
+                }
+                self.open.insert(id, command.clone());
+            }
+        }
+    }
+
+    /// Open requests for this have had their effect.
+    fn close(&mut self, what: fn(&Command) -> bool) {
+        self.open.retain(|_, command| !what(command));
+    }
+
+    /// Everybody who asked was told once, and nothing else than the log says.
+    fn answers(&self, asked: &[Asked]) {
+        assert!(self.open.is_empty(), "never done: {:?}", self.open);
+        for Asked { id, command, answer } in asked {
+            let requested = self.requested.contains(id);
+            match answer.as_ref().unwrap_or_else(|| panic!("no answer to {command:?}")) {
+                Answer::Done => assert!(requested && !self.refused.contains_key(id)),
+                Answer::NothingToDo { .. } => assert!(!requested),
+                Answer::Refused(why) if requested => assert_eq!(self.refused.get(id), Some(why)),
+                Answer::Refused(_) => {}
+            }
+        }
+    }
+
     fn apply(&mut self, entry: &Entry) {
         match &entry.kind {
-            EntryKind::Unwinding(_) => self.unwinding = true,
-            EntryKind::Ended(status) => self.ended = Some(*status),
+            EntryKind::Unwinding(_) => {
+                (self.unwinding, self.ended) = (true, None);
+                self.close(|c| matches!(c, Command::Cancel { .. } | Command::Rollback { .. }));
+            }
+            EntryKind::Ended(status) => {
+                self.ended = Some(*status);
+                (self.paused, self.steps) = (false, 0);
+            }
+            EntryKind::Requested { id, command, .. } => self.requested(*id, command),
+            EntryKind::Refused { id, why } => {
+                self.open.remove(id);
+                self.refused.insert(*id, why.clone());
+            }
+            EntryKind::Paused => {
+                self.paused = true;
+                self.close(|c| matches!(c, Command::Pause));
+            }
+            EntryKind::Resumed => {
+                (self.paused, self.steps) = (false, 0);
+                self.close(|c| matches!(c, Command::Resume));
+            }
+            EntryKind::Parked { .. } => self.parked = true,
+            EntryKind::Unparked => {
+                self.parked = false;
+                self.close(|c| matches!(c, Command::Unpark));
+                if let Some(pivot) = self.dag.pivot.filter(|p| self.given_up(*p) && !self.unwinding)
+                {
+                    self.try_again(pivot);
+                }
+            }
+            EntryKind::Injected { .. } => self.close(|c| matches!(c, Command::Inject { .. })),
+            EntryKind::Resolved { .. } => self.close(|c| matches!(c, Command::Resolve { .. })),
+            EntryKind::Started | EntryKind::UndoStarted if self.paused => self.steps -= 1,
             _ => {}
+        }
+        let decided = self.index(entry).is_some_and(|i| self.decides(i));
+        if decided {
+            self.close(|c| matches!(c, Command::Decide { .. }));
         }
         let (Some(i), unwinding) = (self.index(entry), self.unwinding) else { return };
         let s = &mut self.status[i];
@@ -229,15 +435,17 @@ impl Book<'_> {
                 s.starts += 1;
                 s.first = if s.first == 0 { entry.seq } else { s.first };
                 (s.last, s.open, s.retry_at) = ((entry.seq, unwinding), true, None);
-                s.undo = Undo::No;
+                (s.undo, s.failure) = (Undo::No, None);
             }
             EntryKind::Succeeded(_) | EntryKind::Chosen(_) => {
                 (s.done, s.open, s.doubt) = (true, false, false);
             }
             EntryKind::Skipped => (s.done, s.skipped) = (true, true),
             EntryKind::Failed(failure) => {
-                (s.open, s.failure) = (false, Some((failure.clone(), false)))
+                (s.open, s.failure) = (false, Some((failure.clone(), false)));
+                s.doubt &= !decided;
             }
+            EntryKind::Resolved { .. } => s.undo = Undo::Resolved,
             EntryKind::InDoubt(failure) => {
                 (s.open, s.doubt, s.failure) = (false, true, Some((failure.clone(), true)));
             }
@@ -248,7 +456,10 @@ impl Book<'_> {
             }
             EntryKind::UndoFinished => s.undo = Undo::Done,
             EntryKind::UndoRetryScheduled { at, .. } => s.undo = Undo::Waits(*at),
-            EntryKind::UndoFailed(_) => (s.undo, s.open) = (Undo::Failed, false),
+            EntryKind::UndoFailed(_) => {
+                s.doubt |= s.open;
+                (s.undo, s.open) = (Undo::Failed, false);
+            }
             _ => {}
         }
     }
@@ -292,12 +503,23 @@ fn end(dag: &Expanded, ran: &Ran) {
         };
         let receiver = ran.world.receivers.get(path).cloned().unwrap_or_default();
         let left = receiver.effect || receiver.partial;
+        // a human took care of what is left, the test's human did not
+        if state.resolved {
+            continue;
+        }
+        let forward = ran.status == SagaStatus::Stuck && ran.state.cause().is_none();
         let lists = matches!(state.state, ActionState::Completed | ActionState::UndoFailed);
         match ran.status {
             SagaStatus::Completed if state.state == ActionState::Skipped => assert!(!left),
             SagaStatus::Completed => {
                 assert_eq!(state.state, ActionState::Completed);
                 assert!(receiver.effect && receiver.undos == 0, "{path}: no effect");
+            }
+            // it stopped behind the pivot
+            SagaStatus::Stuck if forward => {
+                assert_eq!(receiver.undos, 0, "{path}: undone behind the pivot");
+                assert!(state.state != ActionState::Completed || receiver.effect);
+                assert!(state.state != ActionState::Pending || !left);
             }
             _ if policy.undo == UndoKind::Nothing => {
                 assert_eq!(receiver.undos, 0, "{path}: undone without an undo");

@@ -4,6 +4,7 @@
 pub mod bench;
 pub mod expand;
 pub mod laws;
+pub mod operators;
 pub mod plans;
 pub mod run;
 pub mod tape;

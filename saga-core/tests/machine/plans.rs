@@ -63,6 +63,23 @@ pub fn any_plan(depth: u32, max: usize) -> BoxedStrategy<Arc<Plan>> {
         .boxed()
 }
 
+/// A plan with a point of no return: every other node is before or behind it.
+pub fn any_pivotal_plan(depth: u32, max: usize) -> BoxedStrategy<Arc<Plan>> {
+    let part = move || (prop::collection::vec(any_kind(depth), 0..=max / 2), any_shape());
+    (part(), any_policy(), part())
+        .prop_map(|((before, first), policy, (behind, then))| {
+            let (pivot, n) = (before.len() as u32, behind.len() as u32);
+            let mut edges = first.edges(pivot);
+            edges.extend((0..pivot).map(|v| (v, pivot)));
+            edges.extend((0..n).map(|v| (pivot, pivot + 1 + v)));
+            edges.extend(then.edges(n).iter().map(|(a, b)| (pivot + 1 + a, pivot + 1 + b)));
+            let kinds = before.into_iter().chain([PlanKind::Action(policy)]).chain(behind);
+            let nodes = kinds.enumerate().map(|(i, kind)| node(&format!("n{i}"), kind));
+            Arc::new(Plan::new(nodes.collect(), &edges).with_pivot(pivot))
+        })
+        .boxed()
+}
+
 fn any_body(depth: u32) -> BoxedStrategy<Arc<Plan>> {
     prop_oneof![
         2 => any_kind(depth).prop_map(inline),
@@ -84,6 +101,8 @@ fn any_kind(depth: u32) -> BoxedStrategy<PlanKind> {
         6 => leaf,
         1 => any_plan(depth - 1, 4).prop_map(PlanKind::Subsaga),
         1 => any_body(depth - 1).prop_map(each),
+        1 => (any_body(depth - 1), 0..3u32)
+            .prop_map(|(body, n)| PlanKind::ForEach { body, concurrency: Some(n) }),
         1 => arms.prop_map(PlanKind::Choose),
     ]
     .boxed()
@@ -122,6 +141,7 @@ fn any_shape() -> impl Strategy<Value = Shape> {
 impl Shape {
     fn edges(&self, n: u32) -> Vec<(u32, u32)> {
         match self {
+            _ if n == 0 => Vec::new(),
             Self::Chain => (1..n).map(|i| (i - 1, i)).collect(),
             Self::Parallel => Vec::new(),
             Self::Diamond => (1..n.saturating_sub(1)).flat_map(|i| [(0, i), (i, n - 1)]).collect(),

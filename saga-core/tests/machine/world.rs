@@ -141,6 +141,13 @@ impl World {
         true
     }
 
+    /// True if an effect is there, or will be once all calls have arrived.
+    pub fn would_have_effect(&self, path: &str) -> bool {
+        let mut world = self.clone();
+        while world.deliver_late(&mut Tape::fair()) {}
+        world.receivers.get(path).is_some_and(|r| r.effect)
+    }
+
     /// True if anything is left there.
     pub fn left(&self, path: &str) -> bool {
         self.receivers.get(path).is_some_and(|r| r.effect || r.partial)

@@ -196,8 +196,11 @@ fn only_a_pivot_in_doubt_can_be_decided() {
     let not = |state| refused(Refusal::NotInDoubt { node: "p".into(), state });
     assert_eq!(saga.asks(decide(Decision::Failed)), not(Pending));
     saga.ok(&["do a"]);
+    assert_eq!(saga.asks(decide(Decision::Failed)), refused(Refusal::NotParked));
+    saga.feed([Event::Park { reason: "it crashes".into() }]);
     assert_eq!(saga.asks(decide(Decision::Failed)), refused(Refusal::InFlight { calls: 1 }));
     saga.ok(&["do p"]);
+    saga.claimed_for(Command::Unpark);
     assert_eq!(saga.asks(decide(Decision::Failed)), not(Completed));
     let other = |node: &str| Command::Decide {
         node: node.into(),
