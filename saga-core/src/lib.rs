@@ -67,6 +67,8 @@ pub mod log;
 pub mod machine;
 mod registry;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(hidden)]
 #[allow(missing_docs)] // plumbing between the macros' output and this crate

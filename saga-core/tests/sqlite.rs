@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use saga_core::SagaId;
-use saga_core::log::{Entry, EntryKind, Payload, SagaStatus, Timestamp};
-use saga_core::store::{
-    Append, Created, ListFilter, NewSaga, RecordChange, SagaRecord, SqliteStore, Store, StoreError,
-    WorkerId,
-};
+use saga_core::log::Timestamp;
+use saga_core::store::{Append, ListFilter, SqliteStore, Store, StoreError, WorkerId};
 use tempfile::TempDir;
+
+use crate::samples::{append, create, entries, id, new_saga, request};
+
+mod samples;
 
 /// A store in a directory of its own.
 struct Place {
@@ -39,74 +39,6 @@ impl Place {
     fn directory(&self) -> &Path {
         self.path.parent().unwrap()
     }
-}
-
-fn id(text: &str) -> SagaId {
-    text.parse().unwrap()
-}
-
-fn new_saga(name: &str) -> NewSaga {
-    let birth = uuid::Uuid::new_v4();
-    let entry = Entry {
-        seq: 1,
-        epoch: 1,
-        at: Timestamp(1_000),
-        node: None,
-        attempt: 0,
-        kind: EntryKind::Created { birth },
-    };
-    let record = SagaRecord {
-        id: id(name),
-        birth,
-        name: "book_trip".to_string(),
-        fingerprint: "f1".to_string(),
-        params: Payload::from(&b"{}"[..]),
-        dag: Payload::from(&b"{}"[..]),
-        created_at: Timestamp(1_000),
-        status: SagaStatus::Running,
-        owner: Some(WorkerId::from("one")),
-        epoch: 1,
-        next_seq: 2,
-        attempts: 1,
-        wake_at: None,
-        deadline: None,
-        paused: false,
-        parked_reason: None,
-        error: None,
-        context: None,
-        updated_at: Timestamp(1_000),
-    };
-    NewSaga { record, entries: vec![entry] }
-}
-
-fn append(name: &str, seq: u64, output: &[u8]) -> Append {
-    let entry = Entry {
-        seq,
-        epoch: 1,
-        at: Timestamp(1_000 + seq),
-        node: Some("hotel".into()),
-        attempt: 1,
-        kind: EntryKind::Succeeded(Payload::from(output)),
-    };
-    Append {
-        saga: id(name),
-        owner: WorkerId::from("one"),
-        epoch: 1,
-        expected_next_seq: seq,
-        entries: vec![entry],
-        change: RecordChange::status(SagaStatus::Running),
-        answers: Vec::new(),
-    }
-}
-
-async fn create(store: &SqliteStore, names: &[&str]) {
-    for name in names {
-        assert!(matches!(store.create(new_saga(name)).await, Ok(Created::New)));
-    }
-}
-
-async fn entries(store: &SqliteStore, name: &str) -> usize {
-    store.load(&id(name)).await.unwrap().unwrap().entries.len()
 }
 
 /// Starts the appends while another program holds the write lock, so that they wait together.

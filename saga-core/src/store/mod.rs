@@ -4,6 +4,14 @@
 //! append*: the entries go in only if the caller still owns the saga (same worker, same epoch) and
 //! has seen all of it (same next sequence number). So a process that was declared dead and comes
 //! back cannot write a line.
+//!
+//! | store | for |
+//! |---|---|
+//! | [`MemoryStore`] | tests, and sagas that need not outlive their process |
+//! | [`FileStore`] | small tools; a log that can be read with `cat` |
+//! | `SqliteStore` (feature `sqlite`) | the default: one process, a file beside it |
+//!
+#![doc = include_str!("../../docs/custom-store.md")]
 
 mod append;
 mod codec;

@@ -1,6 +1,6 @@
 //! One worker at a time, its readers, and what happens when it goes.
 
-use saga_core::log::{Answer, Command, Request};
+use saga_core::log::Answer;
 use saga_core::store::Purge;
 
 use super::super::*;
@@ -141,13 +141,7 @@ async fn a_reader_sees_what_the_worker_writes_and_leaves_only_requests() {
     for e in refusals {
         assert!(e.to_string().contains("attached for reading and requests only"), "{e}");
     }
-    let request = Request {
-        id: uuid::Uuid::new_v4(),
-        saga: id("a"),
-        command: Command::Pause,
-        by: "ann".to_string(),
-        at: Timestamp(1),
-    };
+    let request = request("a");
     reader.request(request.clone()).await.unwrap();
     assert_eq!(store.requests(&one, 9).await, Ok(vec![request.clone()]));
     store.answer(request.id, Answer::Done).await.unwrap();

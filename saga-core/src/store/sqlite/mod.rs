@@ -8,7 +8,7 @@
 //! | `reader` | the reader thread |
 //! | `requests` | what operators ask, as rows |
 //! | `writes`, `reads`, `rows` | the SQL, and records and entries as rows |
-//! | `plans` | tests: each statement finds its rows by an index |
+//! | `plans`, `scale` | tests: each statement finds its rows by an index, also among a million |
 
 mod file;
 mod job;
@@ -18,6 +18,8 @@ mod reader;
 mod reads;
 mod requests;
 mod rows;
+#[cfg(test)]
+mod scale;
 mod schema;
 mod writer;
 mod writes;

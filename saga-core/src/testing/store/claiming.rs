@@ -1,0 +1,141 @@
+//! Who owns a saga: claiming, releasing, deleting.
+
+use super::*;
+
+pub(super) async fn claim_takes_over_unfinished_sagas_with_a_new_epoch(
+    store: &impl Store,
+) -> Outcome {
+    put(store, new_saga("a")).await?;
+    let f1 = ["f1".to_string()];
+    // Its own already.
+    same!(store.claim(&worker("one"), &f1, 10).await, Ok(vec![]));
+
+    let claimed = store.claim(&worker("two"), &f1, 10).await?;
+    let mut expected = new_saga("a").record;
+    expected.birth = get(store, "a").await?.record.birth;
+    expected.owner = Some(worker("two"));
+    expected.epoch = 2;
+    expected.attempts = 2;
+    same!(claimed, vec![expected.clone()]);
+    same!(get(store, "a").await?.record, expected);
+
+    let good = append("a", 2, vec![EntryKind::Started]);
+    // The former owner may not know yet that it lost the saga.
+    same!(store.append(good.clone()).await, fenced("a"));
+    let good = Append { owner: worker("two"), epoch: 2, ..good };
+    same!(store.append(good).await, Ok(()));
+
+    let third = store.claim(&worker("three"), &f1, 10).await?;
+    let counts: Vec<_> = third.iter().map(|r| (r.epoch, r.attempts, r.next_seq)).collect();
+    same!(counts, [(3, 3, 3)]);
+    Ok(())
+}
+
+pub(super) async fn claim_leaves_ended_paused_parked_and_unknown_sagas(
+    store: &impl Store,
+) -> Outcome {
+    let change = |name, how: fn(&mut SagaRecord)| {
+        let mut saga = new_saga(name);
+        how(&mut saga.record);
+        saga
+    };
+    for saga in [
+        change("completed", |record| record.status = SagaStatus::Completed),
+        change("failed", |record| record.status = SagaStatus::Failed),
+        change("parked", |record| record.parked_reason = Some(String::new())),
+        change("paused", |record| record.paused = true),
+        change("rolled_back", |record| record.status = SagaStatus::RolledBack),
+        change("rolling_back", |record| record.status = SagaStatus::RollingBack),
+        change("stuck", |record| record.status = SagaStatus::Stuck),
+        change("unknown", |record| record.fingerprint = "F1".to_string()),
+    ] {
+        put(store, saga).await?;
+    }
+    same!(store.claim(&worker("two"), &[], 10).await, Ok(vec![]));
+    let known = ["f0".to_string(), "f1".to_string(), "\"]".to_string()];
+    let claimed = store.claim(&worker("two"), &known, 10).await?;
+    same!(ids(&claimed), ["failed", "rolling_back"]);
+    for left in ["completed", "parked", "paused", "rolled_back", "stuck", "unknown"] {
+        let record = get(store, left).await?.record;
+        same!((record.owner, record.epoch, record.attempts), (Some(worker("one")), 1, 1));
+    }
+    Ok(())
+}
+
+pub(super) async fn claim_takes_the_oldest_first_up_to_its_limit(store: &impl Store) -> Outcome {
+    for (name, created_at) in [("a", 30), ("b", 10), ("c", 20), ("d", 10), ("e", 5)] {
+        let mut saga = new_saga(name);
+        saga.record.created_at = Timestamp(created_at);
+        put(store, saga).await?;
+    }
+    let f1 = ["f1".to_string()];
+    same!(store.claim(&worker("two"), &f1, 0).await, Ok(vec![]));
+    same!(ids(&store.claim(&worker("two"), &f1, 3).await?), ["e", "b", "d"]);
+    same!(ids(&store.claim(&worker("two"), &f1, 3).await?), ["c", "a"]);
+    same!(store.claim(&worker("two"), &f1, 3).await, Ok(vec![]));
+    Ok(())
+}
+
+pub(super) async fn claim_takes_a_list_of_thousands_of_fingerprints(store: &impl Store) -> Outcome {
+    let mut saga = new_saga("a");
+    saga.record.fingerprint = "f39999".to_string();
+    put(store, saga).await?;
+    let many: Vec<String> = (0..40_000).map(|n| format!("f{n}")).collect();
+    same!(store.claim(&worker("two"), &many, usize::MAX).await?.len(), 1);
+    Ok(())
+}
+
+pub(super) async fn a_released_saga_counts_no_crash_and_can_be_claimed(
+    store: &impl Store,
+) -> Outcome {
+    put(store, new_saga("a")).await?;
+    let mut other = new_saga("b");
+    other.record.owner = Some(worker("other"));
+    put(store, other).await?;
+    store.release(&worker("one")).await?;
+    let record = get(store, "a").await?.record;
+    same!((record.owner, record.epoch, record.attempts), (None, 1, 0));
+    let record = get(store, "b").await?.record;
+    same!((record.owner, record.epoch, record.attempts), (Some(worker("other")), 1, 1));
+
+    let again = store.claim(&worker("one"), &["f1".to_string()], 1).await?;
+    let again: Vec<_> = again.iter().map(|r| (r.id.as_str(), r.epoch, r.attempts)).collect();
+    same!(again, [("a", 2, 1)]);
+    Ok(())
+}
+
+pub(super) async fn progress_ends_a_series_of_crashes(store: &impl Store) -> Outcome {
+    let mut saga = new_saga("a");
+    saga.record.attempts = 3;
+    put(store, saga).await?;
+    store.append(append("a", 2, vec![EntryKind::Started])).await?;
+    same!(get(store, "a").await?.record.attempts, 3);
+    let mut outcome = append("a", 3, vec![EntryKind::Succeeded(Payload::default())]);
+    outcome.change.progress = true;
+    store.append(outcome).await?;
+    same!(get(store, "a").await?.record.attempts, 1);
+    Ok(())
+}
+
+pub(super) async fn delete_removes_what_nobody_runs(store: &impl Store) -> Outcome {
+    put(store, new_saga("running")).await?;
+    put(store, new_saga("other")).await?;
+    let mut ended = new_saga("ended");
+    ended.record.status = SagaStatus::Completed;
+    put(store, ended).await?;
+
+    same!(store.delete(&id("ended")).await, Ok(true));
+    same!(store.delete(&id("ended")).await, Ok(false));
+    same!(store.delete(&id("running")).await, Err(StoreError::Fenced { saga: id("running") }));
+    same!(get(store, "running").await?.entries.len(), 1);
+
+    store.release(&worker("one")).await?;
+    same!(store.delete(&id("running")).await, Ok(true));
+    same!(store.load(&id("running")).await, Ok(None));
+    same!(get(store, "other").await?.entries.len(), 1);
+
+    let again = new_saga("running");
+    put(store, again.clone()).await?;
+    same!(get(store, "running").await?.entries, again.entries);
+    Ok(())
+}

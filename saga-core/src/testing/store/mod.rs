@@ -1,0 +1,222 @@
+//! What every store must do.
+
+mod asking;
+mod claiming;
+mod finding;
+mod writing;
+
+use std::fmt;
+
+use crate::log::{Entry, EntryKind, Payload, SagaId, SagaStatus, Timestamp};
+use crate::store::{
+    Append, Created, ListFilter, NewSaga, RecordChange, SagaRecord, Store, StoreError, StoredSaga,
+    WorkerId,
+};
+
+/// What a store does otherwise than [`Store`] says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{check}: {why}")]
+pub struct ConformanceError {
+    /// What was checked; it says what should be.
+    pub check: &'static str,
+    /// What was found instead.
+    pub why: String,
+}
+
+/// Checks that a store does what [`Store`] says: durable numbering, fencing by owner, epoch and
+/// sequence number, claims, lists, requests, deletes, and all of that from many tasks at once.
+///
+/// `make` makes an empty store for each check. Two of its stores must not share what they hold.
+///
+/// # Errors
+/// The first check that found something else, by its name.
+///
+/// ```
+/// use saga_core::store::FileStore;
+/// use saga_core::testing::store_conformance;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let directory = tempfile::tempdir()?;
+/// let mut stores = 0;
+/// store_conformance(async || {
+///     stores += 1;
+///     FileStore::open(directory.path().join(stores.to_string()))
+/// })
+/// .await?;
+/// # Ok(()) }
+/// ```
+pub async fn store_conformance<S: Store>(
+    mut make: impl AsyncFnMut() -> Result<S, StoreError>,
+) -> Result<(), ConformanceError> {
+    macro_rules! checks {
+        ($($topic:ident { $($check:ident)* })*) => { $($({
+            let check = stringify!($check);
+            let failed = |why: Flaw| ConformanceError { check, why: why.0 };
+            let store = make().await.map_err(|e| failed(e.into()))?;
+            // Boxed, or this future would be as large as the largest check.
+            Box::pin($topic::$check(&store)).await.map_err(failed)?;
+        })*)* };
+    }
+    checks! {
+        writing {
+            a_new_saga_is_found_as_it_was_given
+            creating_it_again_leaves_the_first_untouched
+            of_many_creates_of_one_id_one_wins
+            a_new_saga_must_count_its_entries_rightly
+            an_append_grows_the_log_and_changes_the_record
+            an_append_changes_only_what_it_names
+            an_append_with_a_stale_owner_epoch_or_seq_is_fenced
+            of_two_appends_at_one_place_one_wins
+            an_append_nobody_waits_for_is_in_once_or_not_at_all
+            an_append_needs_entries_without_gaps
+            every_kind_of_entry_comes_back_bit_for_bit
+            many_sagas_grow_at_the_same_time
+        }
+        finding {
+            what_is_not_there_is_not_found
+            list_filters_and_pages
+            versions_count_the_unfinished
+        }
+        claiming {
+            claim_takes_over_unfinished_sagas_with_a_new_epoch
+            claim_leaves_ended_paused_parked_and_unknown_sagas
+            claim_takes_the_oldest_first_up_to_its_limit
+            claim_takes_a_list_of_thousands_of_fingerprints
+            a_released_saga_counts_no_crash_and_can_be_claimed
+            progress_ends_a_series_of_crashes
+            delete_removes_what_nobody_runs
+        }
+        asking {
+            requests_wait_for_their_answer
+            an_append_answers_requests
+            requests_go_with_their_saga
+            take_makes_a_worker_the_owner_whatever_the_saga_does
+            purge_removes_old_ends_in_batches
+        }
+    }
+    Ok(())
+}
+
+/// What a check found.
+#[derive(Debug)]
+struct Flaw(String);
+
+impl Flaw {
+    fn new(why: impl fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+impl From<StoreError> for Flaw {
+    fn from(e: StoreError) -> Self {
+        Self(format!("the store failed: {e}"))
+    }
+}
+
+type Outcome = Result<(), Flaw>;
+
+/// Fails the check if what was found is not what was expected.
+macro_rules! same {
+    ($found:expr, $expected:expr) => {
+        // as in `assert_eq!`: temporaries live to the end of a match
+        match (&$found, &$expected) {
+            (found, expected) => {
+                if found != expected {
+                    let what = stringify!($found);
+                    return Err(Flaw(format!("`{what}` is {found:?}, expected {expected:?}")));
+                }
+            }
+        }
+    };
+}
+
+/// Fails the check if this does not hold.
+macro_rules! check {
+    ($holds:expr) => {
+        check!($holds, "it does not")
+    };
+    ($holds:expr, $($found:tt)+) => {
+        if !$holds {
+            let found = format!($($found)+);
+            return Err(Flaw(format!("`{}` should hold: {found}", stringify!($holds))));
+        }
+    };
+}
+
+use {check, same};
+
+fn id(text: &str) -> SagaId {
+    // All of them are valid; one that is not would fail its check.
+    text.parse().unwrap_or_else(|_| SagaId::generate())
+}
+
+fn worker(name: &str) -> WorkerId {
+    WorkerId::from(name)
+}
+
+fn entry(seq: u64, kind: EntryKind) -> Entry {
+    Entry { seq, epoch: 1, at: Timestamp(1_000 + seq), node: None, attempt: 0, kind }
+}
+
+/// A running saga of worker `one` with entry 1.
+fn new_saga(name: &str) -> NewSaga {
+    let birth = uuid::Uuid::new_v4();
+    let record = SagaRecord {
+        id: id(name),
+        birth,
+        name: "book_trip".to_string(),
+        fingerprint: "f1".to_string(),
+        params: Payload::from(&b"{\"to\":\"Oslo\"}"[..]),
+        dag: Payload::from(&b"{\"nodes\":[]}"[..]),
+        created_at: Timestamp(1_000),
+        status: SagaStatus::Running,
+        owner: Some(worker("one")),
+        epoch: 1,
+        next_seq: 2,
+        attempts: 1,
+        wake_at: None,
+        deadline: Some(Timestamp(9_000)),
+        paused: false,
+        parked_reason: None,
+        error: None,
+        context: None,
+        updated_at: Timestamp(1_001),
+    };
+    NewSaga { record, entries: vec![entry(1, EntryKind::Created { birth })] }
+}
+
+fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
+    Append {
+        saga: id(name),
+        owner: worker("one"),
+        epoch: 1,
+        expected_next_seq: seq,
+        entries: (seq..).zip(kinds).map(|(seq, kind)| entry(seq, kind)).collect(),
+        change: RecordChange::status(SagaStatus::Running),
+        answers: Vec::new(),
+    }
+}
+
+async fn put(store: &impl Store, saga: NewSaga) -> Outcome {
+    match store.create(saga).await? {
+        Created::New => Ok(()),
+        Created::Exists(there) => Err(Flaw(format!("a new store holds saga {} already", there.id))),
+    }
+}
+
+async fn get(store: &impl Store, name: &str) -> Result<StoredSaga, Flaw> {
+    let found = store.load(&id(name)).await?;
+    found.ok_or_else(|| Flaw(format!("saga {name} is not there")))
+}
+
+fn ids(records: &[SagaRecord]) -> Vec<&str> {
+    records.iter().map(|record| record.id.as_str()).collect()
+}
+
+fn after_first(entries: &[Entry]) -> &[Entry] {
+    entries.get(1..).unwrap_or_default()
+}
+
+fn fenced(name: &str) -> Result<(), StoreError> {
+    Err(StoreError::Fenced { saga: id(name) })
+}

@@ -1,0 +1,276 @@
+//! Creating sagas and growing their logs.
+
+use futures_util::future::{join_all, ready, select};
+use serde_json::json;
+
+use super::*;
+use crate::log::{Cause, Command, Failure, FailureKind, Fault, NodePath, Refusal};
+
+pub(super) async fn a_new_saga_is_found_as_it_was_given(store: &impl Store) -> Outcome {
+    let mut saga = new_saga("a");
+    saga.record.name = "größe \u{0} 'quoted' \"".to_string();
+    saga.record.wake_at = Some(Timestamp(i64::MAX.unsigned_abs()));
+    saga.record.context = Some(Payload::from(&b"\x00\xff"[..]));
+    saga.record.error = Some(String::new());
+    saga.record.parked_reason = Some("a\u{0}b".to_string());
+    saga.record.params = Payload::default();
+    saga.record.paused = true;
+    saga.entries.push(entry(2, EntryKind::Started));
+    saga.record.next_seq = 3;
+    put(store, saga.clone()).await?;
+    let found = get(store, "a").await?;
+    same!(found, StoredSaga { record: saga.record, entries: saga.entries });
+    Ok(())
+}
+
+pub(super) async fn creating_it_again_leaves_the_first_untouched(store: &impl Store) -> Outcome {
+    let first = new_saga("a");
+    put(store, first.clone()).await?;
+    let mut other = new_saga("a");
+    other.record.params = Payload::from(&b"other"[..]);
+    let Created::Exists(there) = store.create(other).await? else {
+        return Err(Flaw::new("`create` answered `New` although the id was taken"));
+    };
+    same!(*there, first.record);
+    same!(get(store, "a").await?.entries, first.entries);
+    Ok(())
+}
+
+pub(super) async fn a_new_saga_must_count_its_entries_rightly(store: &impl Store) -> Outcome {
+    let mut none = new_saga("a");
+    none.entries.clear();
+    let mut late = new_saga("a");
+    late.entries = vec![entry(2, EntryKind::Skipped)];
+    let mut miscounted = new_saga("a");
+    miscounted.record.next_seq = 3;
+    for bad in [none, late, miscounted] {
+        let refused = store.create(bad).await;
+        check!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
+    }
+    same!(store.load(&id("a")).await, Ok(None));
+    Ok(())
+}
+
+pub(super) async fn an_append_grows_the_log_and_changes_the_record(store: &impl Store) -> Outcome {
+    put(store, new_saga("a")).await?;
+    let mut first = append("a", 2, vec![EntryKind::Paused, EntryKind::Skipped]);
+    first.change = RecordChange {
+        status: SagaStatus::RollingBack,
+        wake_at: Some(Timestamp(5_000)),
+        error: Some("no seat".to_string()),
+        context: Some(Payload::from(&b"context"[..])),
+        paused: Some(true),
+        parked_reason: Some(Some("crash loop".to_string())),
+        progress: false,
+    };
+    store.append(first).await?;
+    let found = get(store, "a").await?;
+    let record = found.record;
+    let expected = append("a", 2, vec![EntryKind::Paused, EntryKind::Skipped]).entries;
+    same!(after_first(&found.entries), expected);
+    same!(record.status, SagaStatus::RollingBack);
+    same!(record.wake_at, Some(Timestamp(5_000)));
+    same!(record.error.as_deref(), Some("no seat"));
+    same!(record.context, Some(Payload::from(&b"context"[..])));
+    check!(record.paused);
+    same!(record.parked_reason.as_deref(), Some("crash loop"));
+    same!(record.next_seq, 4);
+    same!(record.updated_at, Timestamp(1_003));
+    same!((record.epoch, record.owner), (1, Some(worker("one"))));
+    Ok(())
+}
+
+pub(super) async fn an_append_changes_only_what_it_names(store: &impl Store) -> Outcome {
+    let mut saga = new_saga("a");
+    saga.record.wake_at = Some(Timestamp(5_000));
+    saga.record.error = Some("no seat".to_string());
+    saga.record.context = Some(Payload::from(&b"context"[..]));
+    saga.record.paused = true;
+    saga.record.parked_reason = Some("crash loop".to_string());
+    saga.record.attempts = 2;
+    put(store, saga.clone()).await?;
+    store.append(append("a", 2, vec![EntryKind::Started])).await?;
+    let mut expected = saga.record;
+    // An append without a time to wake means that the saga does not wait.
+    expected.wake_at = None;
+    expected.next_seq = 3;
+    expected.updated_at = Timestamp(1_002);
+    same!(get(store, "a").await?.record, expected);
+
+    let mut back = append("a", 3, vec![EntryKind::Resumed]);
+    back.change.paused = Some(false);
+    back.change.parked_reason = Some(None);
+    store.append(back).await?;
+    let record = get(store, "a").await?.record;
+    check!(!record.paused);
+    same!(record.parked_reason, None);
+    same!(record.error.as_deref(), Some("no seat"));
+    Ok(())
+}
+
+pub(super) async fn an_append_with_a_stale_owner_epoch_or_seq_is_fenced(
+    store: &impl Store,
+) -> Outcome {
+    put(store, new_saga("a")).await?;
+    let good = append("a", 2, vec![EntryKind::Started]);
+    let before = get(store, "a").await?;
+    let other_owner = Append { owner: worker("two"), ..good.clone() };
+    let old_epoch = Append { epoch: 0, ..good.clone() };
+    let new_epoch = Append { epoch: 2, ..good.clone() };
+    let ahead = append("a", 3, vec![EntryKind::Started]);
+    let behind = append("a", 1, vec![EntryKind::Started]);
+    for stale in [other_owner, old_epoch, new_epoch, ahead, behind] {
+        same!(store.append(stale).await, fenced("a"));
+    }
+    same!(get(store, "a").await?, before);
+
+    store.append(good.clone()).await?;
+    same!(store.append(good).await, fenced("a"));
+
+    store.release(&worker("one")).await?;
+    same!(store.append(append("a", 3, vec![EntryKind::Started])).await, fenced("a"));
+    Ok(())
+}
+
+pub(super) async fn of_two_appends_at_one_place_one_wins(store: &impl Store) -> Outcome {
+    put(store, new_saga("a")).await?;
+    let tries = (0..20).map(|n| store.append(append("a", 2, vec![EntryKind::Chosen(n)])));
+    let results = join_all(tries).await;
+    same!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    check!(results.iter().all(|result| *result == Ok(()) || *result == fenced("a")));
+    same!(get(store, "a").await?.entries.len(), 2);
+    Ok(())
+}
+
+pub(super) async fn an_append_needs_entries_without_gaps(store: &impl Store) -> Outcome {
+    put(store, new_saga("a")).await?;
+    let before = get(store, "a").await?;
+    let mut gap = append("a", 2, vec![EntryKind::Started, EntryKind::Skipped]);
+    gap.entries = vec![entry(2, EntryKind::Started), entry(4, EntryKind::Skipped)];
+    let mut twice = append("a", 2, vec![EntryKind::Started, EntryKind::Skipped]);
+    twice.entries = vec![entry(2, EntryKind::Started), entry(2, EntryKind::Skipped)];
+    let mut elsewhere = append("a", 2, vec![EntryKind::Started]);
+    elsewhere.entries = vec![entry(3, EntryKind::Started)];
+    for bad in [append("a", 2, vec![]), gap, twice, elsewhere] {
+        let refused = store.append(bad).await;
+        check!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
+    }
+    same!(get(store, "a").await?, before);
+    Ok(())
+}
+
+pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Store) -> Outcome {
+    let text = || "line\nbreak \u{0} \u{202e} 'quote' \"ü😀".to_string();
+    let failure = || Failure {
+        kind: FailureKind::TimedOut,
+        message: text(),
+        sources: vec![text(), String::new()],
+        error: Some(json!({"n": u64::MAX, "i": i64::MIN, "x": [null, 1.5, text()]})),
+        retryable: true,
+    };
+    let at = Timestamp(u64::MAX); // inside a payload there is no limit
+    let mut kinds = vec![
+        EntryKind::Started,
+        EntryKind::Succeeded(Payload::default()),
+        EntryKind::Succeeded(Payload::from((0..=255).collect::<Vec<u8>>())),
+        EntryKind::Succeeded(Payload::from(vec![0; 300_000])),
+        EntryKind::Failed(failure()),
+        EntryKind::InDoubt(failure().permanent()),
+        EntryKind::RetryScheduled { at },
+        EntryKind::Chosen(u64::MAX),
+        EntryKind::Skipped,
+        EntryKind::UndoStarted,
+        EntryKind::UndoFinished,
+        EntryKind::UndoFailed(Failure::new(FailureKind::Failed, "")),
+        EntryKind::UndoRetryScheduled { at, failure: failure() },
+        EntryKind::Unwinding(Cause::Failed { node: NodePath::from("disks[2]/volume#1") }),
+        EntryKind::Unwinding(Cause::Cancelled { reason: text() }),
+        EntryKind::Unwinding(Cause::DeadlineExceeded),
+        EntryKind::Unwinding(Cause::Rollback { reason: String::new() }),
+        EntryKind::Resolved { by: text(), note: text() },
+        EntryKind::Paused,
+        EntryKind::Resumed,
+        EntryKind::Parked { reason: text() },
+        EntryKind::Unparked,
+        EntryKind::Requested {
+            id: uuid::Uuid::from_u128(7),
+            by: text(),
+            command: Command::Cancel { reason: text() },
+        },
+        EntryKind::Refused { id: uuid::Uuid::from_u128(7), why: Refusal::Invalid { why: text() } },
+        EntryKind::Injected { at: "a/b[1]".into(), fault: Fault::Repeat(2) },
+        EntryKind::Migrated { fingerprint: text() },
+    ];
+    for status in [SagaStatus::Completed, SagaStatus::RolledBack, SagaStatus::Stuck] {
+        kinds.push(EntryKind::Ended(status));
+    }
+    let mut given = append("a", 2, kinds);
+    for (entry, attempt) in given.entries.iter_mut().zip([0, 1, u32::MAX].into_iter().cycle()) {
+        entry.attempt = attempt;
+        entry.node = (attempt > 0).then(|| NodePath::from("größe[0]/b#1"));
+    }
+    put(store, new_saga("a")).await?;
+    store.append(given.clone()).await?;
+    same!(after_first(&get(store, "a").await?.entries), given.entries);
+    Ok(())
+}
+
+pub(super) async fn many_sagas_grow_at_the_same_time(store: &impl Store) -> Outcome {
+    let names: Vec<String> = (0..40).map(|n| format!("saga-{n:02}")).collect();
+    let grown = join_all(names.iter().map(|name| async move {
+        put(store, new_saga(name)).await?;
+        for seq in 2..22 {
+            store.append(append(name, seq, vec![EntryKind::Chosen(seq)])).await?;
+        }
+        Ok(())
+    }));
+    grown.await.into_iter().collect::<Outcome>()?;
+    for name in &names {
+        let entries = get(store, name).await?.entries;
+        let expected = append(name, 2, (2..22).map(EntryKind::Chosen).collect()).entries;
+        same!(after_first(&entries), expected);
+    }
+    Ok(())
+}
+
+pub(super) async fn of_many_creates_of_one_id_one_wins(store: &impl Store) -> Outcome {
+    let sagas: Vec<NewSaga> = (0..20).map(|_| new_saga("a")).collect();
+    let created = join_all(sagas.iter().map(|saga| store.create(saga.clone()))).await;
+    let mut winners = Vec::new();
+    for (saga, created) in sagas.iter().zip(&created) {
+        if matches!(created, Ok(Created::New)) {
+            winners.push(saga);
+        }
+    }
+    same!(winners.len(), 1);
+    for (winner, result) in winners.iter().flat_map(|w| created.iter().map(move |c| (w, c))) {
+        match result {
+            Ok(Created::New) => {}
+            Ok(Created::Exists(there)) => same!(**there, winner.record),
+            Err(e) => return Err(e.clone().into()),
+        }
+        same!(get(store, "a").await?.entries, winner.entries);
+    }
+    Ok(())
+}
+
+/// The caller that does not hear of its commit reads back, and may write again at the same place.
+pub(super) async fn an_append_nobody_waits_for_is_in_once_or_not_at_all(
+    store: &impl Store,
+) -> Outcome {
+    for n in 0..20 {
+        let name = &format!("saga-{n}");
+        put(store, new_saga(name)).await?;
+        let given = append(name, 2, vec![EntryKind::Started, EntryKind::Skipped]);
+        drop(select(store.append(given.clone()), ready(())).await);
+        let there = get(store, name).await?;
+        check!([1, 3].contains(&there.entries.len()), "{} entries", there.entries.len());
+        same!(there.record.next_seq, there.entries.len() as u64 + 1);
+
+        let again = store.append(given.clone()).await;
+        check!(again == Ok(()) || again == fenced(name), "{again:?}");
+        same!(after_first(&get(store, name).await?.entries), given.entries);
+        store.append(append(name, 4, vec![EntryKind::Started])).await?;
+    }
+    Ok(())
+}

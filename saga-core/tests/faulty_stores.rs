@@ -1,0 +1,279 @@
+//! The conformance suite finds what is wrong: stores with one mistake each, and the check that it
+//! must fail.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use futures_util::future::BoxFuture;
+use saga_core::SagaId;
+use saga_core::log::{Answer, Payload, Request, Uuid};
+use saga_core::store::{
+    Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
+    StoreError, StoredSaga, WorkerId,
+};
+use saga_core::testing::store_conformance;
+
+/// What a store does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    CreateOverwrites,
+    CreateAcceptsGaps,
+    AppendIgnoresTheOwner,
+    AppendIgnoresTheEpoch,
+    AppendWritesTwice,
+    AppendForgetsTheRecord,
+    AppendForgetsAnswers,
+    PayloadsAreText,
+    ListIgnoresPages,
+    ListIgnoresTimes,
+    VersionsCountTheEnded,
+    ClaimKeepsTheEpoch,
+    ClaimIgnoresTheLimit,
+    ClaimTakesWhatIsPaused,
+    ReleaseKeepsTheOwner,
+    DeleteTakesWhatRuns,
+    TakeLeavesTheEnded,
+    PurgeTakesEverything,
+    PurgeIgnoresTheLimit,
+    RequestsNeedNoSaga,
+    RequestsStayWhenAnswered,
+    SecondAnswersWin,
+}
+
+struct Faulty {
+    inner: MemoryStore,
+    fault: Fault,
+    asked: AtomicBool,
+}
+
+impl Faulty {
+    fn has(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    async fn record(&self, id: &SagaId) -> Result<Option<SagaRecord>, StoreError> {
+        Ok(self.inner.load(id).await?.map(|saga| saga.record))
+    }
+
+    /// Ignores who owns it.
+    async fn remove(&self, id: &SagaId) -> Result<bool, StoreError> {
+        if let Some(SagaRecord { owner: Some(owner), .. }) = self.record(id).await? {
+            self.inner.release(&owner).await?;
+        }
+        self.inner.delete(id).await
+    }
+}
+
+impl Store for Faulty {
+    fn create(&self, mut saga: NewSaga) -> BoxFuture<'_, Result<Created, StoreError>> {
+        Box::pin(async move {
+            if self.has(Fault::CreateOverwrites) {
+                self.remove(&saga.record.id).await?;
+            }
+            if self.has(Fault::CreateAcceptsGaps) {
+                saga.record.next_seq = saga.entries.len() as u64 + 1;
+            }
+            self.inner.create(saga).await
+        })
+    }
+
+    fn append(&self, mut append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
+        use saga_core::log::EntryKind::Succeeded;
+        Box::pin(async move {
+            let there = self.record(&append.saga).await?;
+            if let Some(there) = there {
+                match self.fault {
+                    Fault::AppendIgnoresTheOwner => {
+                        append.owner = there.owner.unwrap_or(append.owner);
+                    }
+                    Fault::AppendIgnoresTheEpoch => append.epoch = there.epoch,
+                    Fault::AppendForgetsTheRecord => append.change.wake_at = there.wake_at,
+                    Fault::AppendForgetsAnswers => append.answers.clear(),
+                    _ => {}
+                }
+            }
+            if self.has(Fault::PayloadsAreText) {
+                for entry in &mut append.entries {
+                    if let Succeeded(output) = &mut entry.kind {
+                        let text = String::from_utf8_lossy(output.as_bytes()).into_owned();
+                        *output = Payload::from(text.into_bytes());
+                    }
+                }
+            }
+            self.inner.append(append.clone()).await?;
+            if self.has(Fault::AppendWritesTwice) {
+                let next = append.expected_next_seq + append.entries.len() as u64;
+                append.expected_next_seq = next;
+                for (entry, seq) in append.entries.iter_mut().zip(next..) {
+                    entry.seq = seq;
+                }
+                self.inner.append(append).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
+        self.inner.load(id)
+    }
+
+    fn list(&self, mut filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        match self.fault {
+            Fault::ListIgnoresPages => filter.after = None,
+            Fault::ListIgnoresTimes => filter.created_before = None,
+            _ => {}
+        }
+        self.inner.list(filter)
+    }
+
+    fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>> {
+        Box::pin(async move {
+            let mut versions = self.inner.versions().await?;
+            if self.has(Fault::VersionsCountTheEnded) {
+                let all = self.inner.list(ListFilter::default()).await?.len() as u64;
+                versions.iter_mut().for_each(|version| version.unfinished = all);
+            }
+            Ok(versions)
+        })
+    }
+
+    fn claim(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
+        Box::pin(async move {
+            let limit = if self.has(Fault::ClaimIgnoresTheLimit) { usize::MAX } else { limit };
+            let mut claimed = self.inner.claim(&worker, &fingerprints, limit).await?;
+            if self.has(Fault::ClaimKeepsTheEpoch) {
+                claimed.iter_mut().for_each(|record| record.epoch -= 1);
+            }
+            if self.has(Fault::ClaimTakesWhatIsPaused) {
+                for record in self.inner.list(ListFilter::default()).await? {
+                    if record.paused {
+                        claimed.extend(self.inner.take(&worker, &record.id).await?);
+                    }
+                }
+            }
+            Ok(claimed)
+        })
+    }
+
+    fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
+        if self.has(Fault::ReleaseKeepsTheOwner) {
+            return Box::pin(async { Ok(()) });
+        }
+        self.inner.release(worker)
+    }
+
+    fn take(
+        &self,
+        worker: &WorkerId,
+        id: &SagaId,
+    ) -> BoxFuture<'_, Result<Option<SagaRecord>, StoreError>> {
+        let (worker, id) = (worker.clone(), id.clone());
+        Box::pin(async move {
+            let ended = self.record(&id).await?.is_some_and(|record| record.status.is_ended());
+            if self.has(Fault::TakeLeavesTheEnded) && ended {
+                return Ok(None);
+            }
+            self.inner.take(&worker, &id).await
+        })
+    }
+
+    fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let id = id.clone();
+        Box::pin(async move {
+            if self.has(Fault::DeleteTakesWhatRuns) {
+                return self.remove(&id).await;
+            }
+            self.inner.delete(&id).await
+        })
+    }
+
+    fn purge(&self, mut purge: Purge) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(async move {
+            if self.has(Fault::PurgeTakesEverything) {
+                for record in self.inner.list(ListFilter::default()).await? {
+                    self.remove(&record.id).await?;
+                }
+            }
+            if self.has(Fault::PurgeIgnoresTheLimit) {
+                purge.limit = usize::MAX;
+            }
+            self.inner.purge(purge).await
+        })
+    }
+
+    fn request(&self, request: Request) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let result = self.inner.request(request).await;
+            if self.has(Fault::RequestsNeedNoSaga) { Ok(()) } else { result }
+        })
+    }
+
+    fn requests(
+        &self,
+        worker: &WorkerId,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Request>, StoreError>> {
+        self.inner.requests(worker, limit)
+    }
+
+    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
+        if self.has(Fault::RequestsStayWhenAnswered) {
+            return Box::pin(async { Ok(()) });
+        }
+        let again = self.asked.swap(true, SeqCst);
+        if self.has(Fault::SecondAnswersWin) && !again {
+            return self.inner.answer(request, Answer::Done);
+        }
+        self.inner.answer(request, answer)
+    }
+
+    fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {
+        self.inner.answer_to(request)
+    }
+}
+
+async fn first_flaw(fault: Fault) -> Option<&'static str> {
+    let make =
+        async || Ok(Faulty { inner: MemoryStore::new(), fault, asked: AtomicBool::new(false) });
+    store_conformance(make).await.err().map(|e| {
+        assert!(!e.why.is_empty(), "{e}");
+        e.check
+    })
+}
+
+#[tokio::test]
+async fn a_store_with_one_mistake_fails_the_check_that_is_about_it() {
+    assert_eq!(first_flaw(Fault::None).await, None);
+    for (fault, check) in [
+        (Fault::CreateOverwrites, "creating_it_again_leaves_the_first_untouched"),
+        (Fault::CreateAcceptsGaps, "a_new_saga_must_count_its_entries_rightly"),
+        (Fault::AppendIgnoresTheOwner, "an_append_with_a_stale_owner_epoch_or_seq_is_fenced"),
+        (Fault::AppendIgnoresTheEpoch, "an_append_with_a_stale_owner_epoch_or_seq_is_fenced"),
+        (Fault::AppendWritesTwice, "an_append_grows_the_log_and_changes_the_record"),
+        (Fault::AppendForgetsTheRecord, "an_append_grows_the_log_and_changes_the_record"),
+        (Fault::AppendForgetsAnswers, "an_append_answers_requests"),
+        (Fault::PayloadsAreText, "every_kind_of_entry_comes_back_bit_for_bit"),
+        (Fault::ListIgnoresPages, "list_filters_and_pages"),
+        (Fault::ListIgnoresTimes, "list_filters_and_pages"),
+        (Fault::VersionsCountTheEnded, "versions_count_the_unfinished"),
+        (Fault::ClaimKeepsTheEpoch, "claim_takes_over_unfinished_sagas_with_a_new_epoch"),
+        (Fault::ClaimTakesWhatIsPaused, "claim_leaves_ended_paused_parked_and_unknown_sagas"),
+        (Fault::ClaimIgnoresTheLimit, "claim_takes_the_oldest_first_up_to_its_limit"),
+        (Fault::ReleaseKeepsTheOwner, "an_append_with_a_stale_owner_epoch_or_seq_is_fenced"),
+        (Fault::DeleteTakesWhatRuns, "delete_removes_what_nobody_runs"),
+        (Fault::TakeLeavesTheEnded, "take_makes_a_worker_the_owner_whatever_the_saga_does"),
+        (Fault::PurgeTakesEverything, "requests_go_with_their_saga"),
+        (Fault::PurgeIgnoresTheLimit, "purge_removes_old_ends_in_batches"),
+        (Fault::RequestsNeedNoSaga, "requests_wait_for_their_answer"),
+        (Fault::RequestsStayWhenAnswered, "requests_wait_for_their_answer"),
+        (Fault::SecondAnswersWin, "requests_wait_for_their_answer"),
+    ] {
+        assert_eq!(first_flaw(fault).await, Some(check), "{fault:?}");
+    }
+}

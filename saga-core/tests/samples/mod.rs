@@ -1,0 +1,84 @@
+//! Sagas to store.
+
+use saga_core::SagaId;
+use saga_core::log::{Command, Entry, EntryKind, Payload, Request, SagaStatus, Timestamp, Uuid};
+use saga_core::store::{Append, Created, NewSaga, RecordChange, SagaRecord, Store, WorkerId};
+
+pub(crate) fn id(text: &str) -> SagaId {
+    text.parse().unwrap()
+}
+
+pub(crate) fn new_saga(name: &str) -> NewSaga {
+    let birth = uuid::Uuid::new_v4();
+    let entry = Entry {
+        seq: 1,
+        epoch: 1,
+        at: Timestamp(1_000),
+        node: None,
+        attempt: 0,
+        kind: EntryKind::Created { birth },
+    };
+    let record = SagaRecord {
+        id: id(name),
+        birth,
+        name: "book_trip".to_string(),
+        fingerprint: "f1".to_string(),
+        params: Payload::from(&b"{}"[..]),
+        dag: Payload::from(&b"{}"[..]),
+        created_at: Timestamp(1_000),
+        status: SagaStatus::Running,
+        owner: Some(WorkerId::from("one")),
+        epoch: 1,
+        next_seq: 2,
+        attempts: 1,
+        wake_at: None,
+        deadline: None,
+        paused: false,
+        parked_reason: None,
+        error: None,
+        context: None,
+        updated_at: Timestamp(1_000),
+    };
+    NewSaga { record, entries: vec![entry] }
+}
+
+pub(crate) fn append(name: &str, seq: u64, output: &[u8]) -> Append {
+    let entry = Entry {
+        seq,
+        epoch: 1,
+        at: Timestamp(1_000 + seq),
+        node: Some("hotel".into()),
+        attempt: 1,
+        kind: EntryKind::Succeeded(Payload::from(output)),
+    };
+    Append {
+        saga: id(name),
+        owner: WorkerId::from("one"),
+        epoch: 1,
+        expected_next_seq: seq,
+        entries: vec![entry],
+        change: RecordChange::status(SagaStatus::Running),
+        answers: Vec::new(),
+    }
+}
+
+pub(crate) async fn create(store: &impl Store, names: &[&str]) {
+    for name in names {
+        assert!(matches!(store.create(new_saga(name)).await, Ok(Created::New)));
+    }
+}
+
+pub(crate) async fn entries(store: &impl Store, name: &str) -> usize {
+    store.load(&id(name)).await.unwrap().unwrap().entries.len()
+}
+
+/// Somebody asks for a pause.
+pub(crate) fn request(saga: &str) -> Request {
+    Request {
+        id: Uuid::new_v4(),
+        saga: id(saga),
+        command: Command::Pause,
+        by: "ann".to_string(),
+        at: Timestamp(1),
+    }
+}
