@@ -54,6 +54,12 @@ pub(crate) Trip<()>(city: String, guest: String) -> String {
     let _note = note { text: &format!("{guest} has {room}") };
     room
 });
+version!(grown, #[saga_action(undo = cancel(city), timeout = "10ms")],
+pub(crate) Trip<()>(city: String, guest: String, #[serde(default)] _nights: Option<u32>) -> String {
+    let room = book { city };
+    let _note = note { text: &format!("{guest}: {room}") };
+    room
+});
 version!(renamed_node, #[saga_action(undo = cancel(city))],
 pub(crate) Trip<()>(city: String, guest: String) -> String {
     let bed = book { city };
@@ -111,8 +117,9 @@ fn fingerprint<S: Saga>() -> Result<String, DagError> {
 #[test]
 fn what_makes_it_another_version() -> Result<(), DagError> {
     let first = fingerprint::<first::Trip>()?;
-    // retries, timeouts, labels, expressions
+    // retries, timeouts, labels, expressions; a parameter that nothing reads
     assert_eq!(fingerprint::<retried::Trip>()?, first);
+    assert_eq!(fingerprint::<grown::Trip>()?, first);
     let others = [
         fingerprint::<renamed_node::Trip>()?,
         fingerprint::<renamed_action::Trip>()?,
@@ -171,8 +178,8 @@ async fn an_unfinished_saga_waits_for_a_program_that_knows_it() -> Result<(), An
     sec.shutdown(Duration::ZERO).await?;
     drop(sec);
 
-    // of the same version, and with a timeout
-    let sec = program::<retried::Trip>(&path).await?;
+    // of the same version, with a timeout, and with a parameter that was not written then
+    let sec = program::<grown::Trip>(&path).await?;
     assert!(sec.unknown_versions().is_empty());
     assert!(matches!(outcome(&sec, "far").await?, Err(SagaError::RolledBack(_))));
     Ok(())

@@ -45,13 +45,24 @@ fn goes_on_after_a_crash_at_each_effect() {
         let state = tempfile::tempdir().unwrap();
         let crashed = trip(state.path()).args(["--crash-at", node]).output().unwrap();
         assert_eq!(crashed.status.code(), None, "{node}: {crashed:?}");
+        let said = String::from_utf8(crashed.stderr).unwrap();
+        let last_words = format!("crashing now, after the effect of `{node}` on trip-");
+        assert!(said.starts_with(&last_words), "{node}: {said}");
         let world = effects(&state.path().join("world.db"));
         assert!(world.iter().any(|effect| effect.kind == node), "{node}: {world:?}");
 
         let resumed = trip(state.path()).output().unwrap();
         assert!(resumed.status.success(), "{node}: {resumed:?}");
+        let said = String::from_utf8_lossy(&resumed.stdout);
+        assert!(said.contains("\nresumed: trip-"), "{node}: {said}");
         assert_eq!(table(&resumed), expected, "{node}");
         check_world(state.path(), &expected);
+
+        let nothing_left = trip(state.path()).args(["--crash-at", node]).output().unwrap();
+        assert_eq!(nothing_left.status.code(), Some(1), "{node}: {nothing_left:?}");
+        let error = String::from_utf8_lossy(&nothing_left.stderr);
+        assert!(error.contains(&format!("no crash, since no new `{node}` was booked")), "{error}");
+        assert_eq!(table(&nothing_left), expected, "{node}");
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --example trip
-//! cargo run --example trip -- --state /tmp/trips --crash-at payment   # aborts
+//! cargo run --example trip -- --state /tmp/trips --crash-at payment   # aborts after the first charge
 //! cargo run --example trip -- --state /tmp/trips                      # goes on where it stopped
 //! ```
 //!
@@ -25,12 +25,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use saga_core::StartError;
 use saga_core::prelude::*;
-use saga_core::store::SqliteStore;
 
 use crate::options::{INPUT, Options, USAGE};
 use crate::sagas::BookTrip;
-use crate::types::{Agency, TripRequest};
+use crate::types::{Agency, Itinerary, TripRequest};
 use crate::world::World;
 
 #[tokio::main]
@@ -64,9 +64,10 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
         None => tempfile::Builder::new().prefix("trip-").tempdir()?.keep(),
     };
     std::fs::create_dir_all(&state).map_err(|e| format!("{}: {e}", state.display()))?;
-    println!("state: {}\n", state.display());
+    println!("state: {}", state.display());
 
-    let agency = Agency { world: World::open(&state.join("world.db"), options.crash_at)? };
+    let crash_at = options.crash_at;
+    let agency = Agency { world: World::open(&state.join("world.db"), crash_at.clone())? };
     // opens the log, and resumes the sagas that an earlier process did not finish
     let sec = Coordinator::builder(agency)
         .store(SqliteStore::open(state.join("sagas.db"))?)
@@ -76,10 +77,16 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
         .build()
         .await?;
 
+    let ids = (1..=trips.len()).map(|n| format!("trip-{n:02}")).collect::<Vec<_>>();
+    let resumed = unfinished(&sec, &ids).await?;
+    if !resumed.is_empty() {
+        println!("resumed: {}", resumed.join(", "));
+    }
+    println!();
+
     let mut handles = Vec::new();
-    for (n, trip) in trips.into_iter().enumerate() {
+    for (id, trip) in ids.into_iter().zip(trips) {
         // a saga that is there already, with the same id and input, is not started again
-        let id = format!("trip-{:02}", n + 1);
         let handle = sec.saga(BookTrip { trip }).id(&id).start().await?;
         handles.push((id, handle));
     }
@@ -91,7 +98,24 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
 
     // the actions share the world with us
     let world = World::open(&state.join("world.db"), None)?;
-    Ok(report::print(&results, &world.booked().await?))
+    let clean = report::print(&results, &world.booked().await?);
+    if let Some(node) = crash_at {
+        let why = "what an earlier run booked is not booked again; take a new --state";
+        return Err(format!("no crash, since no new `{node}` was booked: {why}").into());
+    }
+    Ok(clean)
+}
+
+/// Those of the sagas that are there and have not ended.
+async fn unfinished(sec: &Coordinator<Agency>, ids: &[String]) -> Result<Vec<String>, StartError> {
+    let mut unfinished = Vec::new();
+    for id in ids {
+        let saga = sec.get::<Itinerary>(id).await?;
+        if saga.is_some_and(|saga| !saga.status().is_ended()) {
+            unfinished.push(id.clone());
+        }
+    }
+    Ok(unfinished)
 }
 
 fn read(path: PathBuf) -> Result<Vec<TripRequest>, Box<dyn Error>> {

@@ -230,6 +230,7 @@ impl World {
             };
             tx.commit().map_err(ServiceError::from)?;
             if crash && calls == 1 {
+                eprintln!("crashing now, after the effect of `{kind}` on {}", call.trip);
                 std::process::abort();
             }
             Ok(calls)

@@ -1,5 +1,7 @@
 //! What the macros' output refers to. Not part of the public API: it changes without notice.
 
+mod undo;
+
 use std::any::Any;
 use std::marker::PhantomData;
 
@@ -13,6 +15,8 @@ use crate::definition::{
     ActionFailure, ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed,
 };
 use crate::error::{ActionError, UndoError};
+
+pub use undo::{Fits, Misfits, undo};
 
 /// What an action's function returns.
 #[diagnostic::on_unimplemented(

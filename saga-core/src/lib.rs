@@ -98,7 +98,14 @@ pub use saga_macros::{saga, saga_action};
 
 /// What almost every program that uses sagas needs.
 pub mod prelude {
+    #[cfg(feature = "sqlite")]
+    pub use crate::store::SqliteStore;
     pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
     #[cfg(feature = "macros")]
     pub use saga_macros::{saga, saga_action};
 }
+
+/// Compiles the programs of the README.
+#[cfg(all(doctest, feature = "macros", feature = "sqlite"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

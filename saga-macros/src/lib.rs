@@ -35,6 +35,11 @@ use proc_macro::TokenStream;
 /// | `in_doubt = path` | a `fn(&Error) -> bool`: errors after which the effect may have happened |
 /// | `name = ".."`, `rev = N`, `label = ".."` | the durable name (default: the function's), its revision, a label for humans |
 /// | `crate = path` | where `saga_core` is, if it is not `::saga_core` |
+///
+/// The context, `cx: &ActionContext<C>` or `cx: &Alias`, is the first parameter; an action without one runs in a
+/// saga of any context. The other parameters are the inputs, best taken by reference. An undo takes the
+/// context exactly if its action does, then what `undo = f(..)` lists, in that order. The function returns a
+/// `Result`, or an alias of it whose name ends in `Result`.
 #[proc_macro_attribute]
 pub fn saga_action(args: TokenStream, item: TokenStream) -> TokenStream {
     action::expand(args.into(), item.into()).into()
@@ -56,10 +61,50 @@ pub fn saga_action(args: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// Each `let` is a node: an action with its inputs, which are expressions over the saga's parameters and
-/// earlier nodes; every such name is a shared reference. Statements run one after the other; those of
-/// `parallel { }` side by side, each as soon as the nodes that it names have completed. The last line
-/// is the saga's output: an action, the name of a node, a struct, or an expression in braces.
+/// A struct is made of each saga: `BookTrip { trip }` is one request to run it. `<Agency>` is the context
+/// that its actions share; `<()>` for none.
+///
+/// # Statements
+///
+/// Statements run one after the other; each node is recorded under its name, which is durable, a leading
+/// `_` included.
+///
+/// | statement | what it is |
+/// |---|---|
+/// | `let hotel = book_hotel { city: &trip.city };` | a node `hotel`: an action with its inputs, which are expressions. An input that is called like what it is given is written once: `book_hotel { city }` |
+/// | `let hotel: Hotel = book_hotel { .. };` | the same, and rustc compares the type |
+/// | `book_hotel { .. };` | a bare statement: a node that is named after its action, `book_hotel`, as which later nodes read it. For a second one of the same action write `let` |
+/// | `let total = { flight.cents + hotel.cents };` | a computed node: an expression in braces, evaluated once and recorded. It has no effect and no undo |
+/// | `const REGION: String = "eu".to_string();` | a constant: it reads nothing, and its value is part of the saga's definition |
+/// | `parallel { .. }` | its statements run side by side, each as soon as the nodes that it names have completed. Their names stay visible after it, and the next statement waits for all of them |
+/// | `{ .. }`, directly in `parallel` | a branch: its statements run one after the other. It may hold a `parallel` again |
+/// | `#[after(flight, hotel)]` on a node | waits for these nodes too, without reading them |
+/// | `#[cfg(..)]`, `#[allow(..)]` on a node | as in Rust; a node that is configured away makes another definition |
+///
+/// The last line, without `;`, is the saga's output:
+///
+/// | last line | what it is |
+/// |---|---|
+/// | `issue_itinerary { trip, hotel }` | a node named after its action |
+/// | `payment` | the output of the node `payment` |
+/// | `Itinerary { hotel: hotel.clone() }` | a plain struct, computed as a node `output` |
+/// | `{ flight.cents + hotel.cents }` | any other expression, in braces, as a node `output`. It is the value itself, without `Ok` |
+/// | none | for a saga without `->` |
+///
+/// # Names are references
+///
+/// In an expression the name of a parameter or an earlier node is a shared reference to its value, so that
+/// nothing is copied. For an input that is owned write `hotel.clone()`, or `*nights` if it is `Copy`; better
+/// let the action take `&str` or `&Hotel`. Expressions are evaluated again at each attempt, after a crash
+/// and for the undo, so they must be pure: no clock, no random numbers.
+///
+/// # Errors that rustc words
+///
+/// | rustc says | what it means |
+/// |---|---|
+/// | ``expected struct, variant or union type, found function `welcome` `` | the function `welcome` has no `#[saga_action]` |
+/// | ``expected `String`, found `&String` `` at an input | names are references: see above |
+/// | ``unused variable`` at a parameter | no node reads it; the outputs of nodes need no reader |
 ///
 /// `#[saga(crate = path)]` on a saga says where `saga_core` is, if it is not `::saga_core`.
 #[proc_macro]

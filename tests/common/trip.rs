@@ -38,10 +38,10 @@ pub(crate) fn trip(state: &Path) -> Command {
     command
 }
 
-/// What a run printed, without the line that says where its state is.
+/// What a run printed, without the lines that say where its state is and what it resumed.
 pub(crate) fn table(output: &Output) -> String {
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    let (state, table) = text.split_once('\n').unwrap_or_else(|| panic!("no table: {output:?}"));
+    let (state, table) = text.split_once("\n\n").unwrap_or_else(|| panic!("no table: {output:?}"));
     assert!(state.starts_with("state: "), "{text}");
     table.to_string()
 }

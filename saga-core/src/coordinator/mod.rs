@@ -101,7 +101,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         CoordinatorBuilder::new(context)
     }
 
-    /// Runs a saga under a new id and returns its output.
+    /// Runs a saga under a new id, another one at each call, and returns its output.
     ///
     /// Dropping the future does not drop the saga.
     ///

@@ -202,6 +202,30 @@ fn act(action: &Action, cx: &Ident) -> TokenStream {
     }}
 }
 
+/// How many parameters of an undo are counted before it is called; of more, rustc says what is wrong.
+const MOST_CHECKED: usize = 8;
+
+/// The types of what the undo is given.
+fn given_types(action: &Action, undo: &Undo) -> Vec<TokenStream> {
+    let krate = &action.krate;
+    let context = action.context.as_ref().map(|context| match context {
+        Context::Plain(user) => quote!(&#krate::ActionContext<#user>),
+        Context::Alias(alias) => quote!(&#alias),
+    });
+    let output = quote!(<Self as #krate::Typed>::Output);
+    let inputs = undo.inputs.iter().map(|given| {
+        if given.name == "output" {
+            return match given.maybe {
+                true => quote!(::core::option::Option<&#output>),
+                false => quote!(&#output),
+            };
+        }
+        let input = action.inputs.iter().find(|input| input.name == given.name);
+        input.map_or_else(|| quote!(()), |input| input.ty.to_token_stream())
+    });
+    context.into_iter().chain(inputs).collect()
+}
+
 /// The first argument of the action and its undo, if they take the context.
 fn given_context(action: &Action, at: Span) -> Option<TokenStream> {
     let (krate, cx) = (&action.krate, local("__cx", at));
@@ -227,8 +251,18 @@ fn call_undo(action: &Action, undo: &Undo) -> TokenStream {
         let this = Ident::new("self", Span::call_site().located_at(name.span()));
         quote_spanned!(here=> #this.#name)
     });
+    let types = given_types(action, undo);
+    let checked = (types.len() <= MOST_CHECKED).then(|| {
+        quote_spanned! {at=> {
+            #[allow(unused_imports)]
+            use #krate::__private::{Fits as _, Misfits as _};
+            (&&#krate::__private::undo::<(#(#types,)*), _>(#path)).callee()
+        }}
+    });
+    let function = checked.unwrap_or_else(|| path.to_token_stream());
     let call = quote_spanned! {at=> {
-        #krate::__private::UndoReturn::undone(#path(#cx #(#inputs),*).await)
+        let __undo = #function;
+        #krate::__private::UndoReturn::undone(__undo(#cx #(#inputs),*).await)
     }};
     let given = quote!(#krate::__private::output::<<Self as #krate::Typed>::Output>(&__output));
     match undo.inputs.iter().find(|input| input.name == "output") {
