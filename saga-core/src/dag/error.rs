@@ -120,7 +120,7 @@ pub enum DagError {
     },
     /// More nodes than the limit.
     #[error(
-        "saga `{saga}` has {count} nodes, more than the limit of {limit}; the limit can be raised"
+        "saga `{saga}` has {count} nodes, more than the limit of {limit}; raise `max_nodes`"
     )]
     TooManyNodes {
         /// The saga.
