@@ -163,8 +163,8 @@ impl Saga for Provision {
             move |cx| vms.get(cx),
             |dag, vm| {
                 let address =
-                    dag.subsaga("address", &[("name", &[vm.id(), net.id()])], move |cx| {
-                        Address { name: format!("{}{}", vm.get(cx).name, net.get(cx)) }
+                    dag.subsaga("address", &[("name", &[vm.id(), net.id()])], move |cx| Address {
+                        name: format!("{}{}", vm.get(cx).name, net.get(cx)),
                     });
                 let which = &[("storage", &[vm.id()] as &[_])];
                 let disks = dag.choose(
