@@ -102,10 +102,7 @@ fn roots_leaves_names_and_size() -> Result {
     let mut dag = DagBuilder::new("Large")?;
     dag.max_nodes(2).append_parallel([node("a")?, node("b")?, node("c")?])?;
     let error = dag.build().err().ok_or("accepted")?.to_string();
-    assert_eq!(
-        error,
-        "saga `Large` has 3 nodes, more than the limit of 2; the limit can be raised"
-    );
+    assert_eq!(error, "saga `Large` has 3 nodes, more than the limit of 2; raise `max_nodes`");
     Ok(())
 }
 

@@ -119,9 +119,7 @@ pub enum DagError {
         node: String,
     },
     /// More nodes than the limit.
-    #[error(
-        "saga `{saga}` has {count} nodes, more than the limit of {limit}; the limit can be raised"
-    )]
+    #[error("saga `{saga}` has {count} nodes, more than the limit of {limit}; raise `max_nodes`")]
     TooManyNodes {
         /// The saga.
         saga: SagaName,
