@@ -6,6 +6,7 @@
 mod call;
 mod outcome;
 mod panics;
+mod transaction;
 mod turn;
 mod values;
 
@@ -27,8 +28,14 @@ use crate::store::{
 use call::{CallEnd, Calls};
 pub(crate) use outcome::Progress;
 pub(crate) use panics::note_places;
+pub(crate) use transaction::Transactions;
 use turn::{Appended, Turn, Woken};
 pub(crate) use values::Values;
+#[cfg(feature = "sqlite")]
+pub(crate) use {
+    panics::describe,
+    transaction::{EndSlot, WorkEnd},
+};
 
 /// What the coordinator tells a running saga.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,10 +135,11 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 }
                 self.perform(effect, &mut turn);
             }
+            self.begin_transaction(&mut turn);
             // gives way to other tasks now and then, however much is ready here
             tokio::task::coop::consume_budget().await;
             let woken = poll_fn(|task| turn.poll(&mut self.control, task)).await;
-            let event = match woken {
+            let mut event = match woken {
                 Woken::Appended(Ok(None)) => {
                     if created.borrow().is_none() {
                         created.send_replace(Some(Creation::New));
@@ -147,9 +155,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     turn.store_error = Some(error);
                     vec![Event::AppendFailed]
                 }
-                Woken::Ended(ended) => {
-                    ended.into_iter().map(|(v, end)| self.ended(v, end, &mut turn.kept)).collect()
-                }
+                Woken::Ended(ended) => self.all_ended(ended, &mut turn),
+                Woken::Asked => Vec::new(),
+                Woken::Transacted(result) => self.transacted(result, &mut turn),
                 Woken::Tick => vec![Event::Tick],
                 Woken::Control(Control::Drain) => vec![Event::Drain],
                 Woken::Control(Control::Stop) => {
@@ -161,6 +169,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     Vec::new()
                 }
             };
+            if turn.transactions.hold(&mut event, turn.append.is_some()) {
+                continue;
+            }
             let mut effects = self.machine.step_all(self.env.clock.now(), event);
             if turn.stopped && turn.append.is_none() {
                 // nothing more is begun; but if that was the last entry, the saga has ended
@@ -177,7 +188,16 @@ impl<C: Send + Sync + 'static> Driver<C> {
     fn perform(&mut self, effect: Effect, turn: &mut Turn) {
         self.values.follow(self.machine.state());
         match effect {
-            Effect::Append { entries, .. } => turn.append = Some(self.append(entries)),
+            Effect::Append { entries, .. } => {
+                let entries = turn.transactions.not_written(entries);
+                if entries.is_empty() {
+                    self.report_status();
+                    let appended = self.machine.step(self.env.clock.now(), Event::Appended);
+                    turn.todo.extend(appended);
+                } else {
+                    turn.append = Some(self.append(entries));
+                }
+            }
             Effect::RunAction(call) => self.start(call, false, turn),
             Effect::RunUndo(call) => self.start(call, true, turn),
             Effect::Compute(vertex) => {
@@ -213,7 +233,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
             // a call is authorized for nodes with an action only
             return;
         };
-        let Some(cx) = self.context(ContextOf { call, undo }) else { return };
+        let Some(mut cx) = self.context(ContextOf { call, undo }) else { return };
+        cx.call.transactions = Some(turn.transactions.authorize(call));
         if undo {
             let output = match self.values.output(&self.machine, call.vertex) {
                 Some(output) => Some(output.value),
@@ -240,6 +261,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 undo,
                 cancellable: !undo && !call.unwinding,
                 token: Token { epoch: self.epoch, seq: call.seq },
+                transactions: None,
             },
         })
     }

@@ -10,6 +10,7 @@ use tokio::time::Sleep;
 
 use super::Control;
 use super::call::{CallEnd, Calls};
+use super::transaction::Asked;
 use crate::action::Value;
 use crate::machine::{Effect, VertexId};
 use crate::store::{SagaRecord, StoreError};
@@ -22,6 +23,7 @@ pub(super) struct Turn {
     pub(super) todo: VecDeque<Effect>,
     pub(super) calls: Calls,
     pub(super) append: Option<BoxFuture<'static, Appended>>,
+    pub(super) transactions: Asked,
     pub(super) timer: Option<Pin<Box<Sleep>>>,
     /// Outputs that could not be stored, for their undos.
     pub(super) kept: HashMap<VertexId, Value>,
@@ -33,6 +35,10 @@ pub(super) struct Turn {
 /// What woke the task.
 pub(super) enum Woken {
     Appended(Appended),
+    /// A call asked for a transaction.
+    Asked,
+    /// The transaction under way has ended.
+    Transacted(Result<(), StoreError>),
     Ended(Vec<(VertexId, CallEnd)>),
     Tick,
     Control(Control),
@@ -44,6 +50,7 @@ impl Turn {
             todo: todo.into(),
             calls: Calls::default(),
             append: None,
+            transactions: Asked::default(),
             timer: None,
             kept: HashMap::new(),
             store_error: None,
@@ -61,7 +68,9 @@ impl Turn {
         if let Poll::Ready(Some(message)) = control.poll_recv(task) {
             return Poll::Ready(Woken::Control(message));
         }
-        if let Some(timer) = &mut self.timer
+        // what becomes due during a transaction is looked at after it
+        if !self.transactions.under_way()
+            && let Some(timer) = &mut self.timer
             && timer.as_mut().poll(task).is_ready()
         {
             self.timer = None;
@@ -72,6 +81,9 @@ impl Turn {
         {
             self.append = None;
             return Poll::Ready(Woken::Appended(result));
+        }
+        if let Poll::Ready(woken) = self.transactions.poll(task) {
+            return Poll::Ready(woken);
         }
         let mut ended = Vec::new();
         self.calls.poll_ended(task, &mut ended);

@@ -11,6 +11,7 @@ mod encoded;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod work;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub use encoded::EncodedStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStats, SqliteStore};
+#[cfg(feature = "sqlite")]
+pub use work::SqliteWork;
+pub use work::Work;
 
 /// One start of a process that runs sagas. A new one at each start, so that a restarted process
 /// never takes itself for its former life.
@@ -272,6 +276,20 @@ pub enum StoreError {
         /// Which key.
         key_id: String,
     },
+    /// The caller's own part of an append did not go through, and nothing of either is in.
+    #[error("saga {saga}: the transaction was rolled back: {why}")]
+    RolledBack {
+        /// Which saga.
+        saga: SagaId,
+        /// Why.
+        why: String,
+    },
+    /// The store has no database that could hold the caller's rows, too.
+    #[error(
+        "the store has no transactions of its own; keep the log in a `SqliteStore` whose file also has \
+         the tables that the action writes"
+    )]
+    NoTransactions,
     /// The store cannot keep what it is given (disk full, I/O error, connection lost).
     #[error("{store}: {why}")]
     Failed {
@@ -299,6 +317,16 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::NotFound`] if the saga was deleted. The record's `updated_at` becomes the last
     /// entry's time.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// [`append`](Self::append), with rows of the caller's in the same transaction: both are in, or
+    /// neither is. The work runs at most once, and not at all if the append is refused.
+    ///
+    /// The default answers [`StoreError::NoTransactions`], and so does a store that is given the work of
+    /// another kind of database.
+    fn append_with(&self, append: Append, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        let _ = (append, work);
+        Box::pin(async { Err(StoreError::NoTransactions) })
+    }
 
     /// A saga with all of its log, if there is one.
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>>;

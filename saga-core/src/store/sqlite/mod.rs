@@ -6,16 +6,19 @@
 //! | `schema` | connections, durability settings, tables and migrations |
 //! | `writer`, `job` | the writer thread: group commit, answers, what happens on errors |
 //! | `reader` | the reader thread |
+//! | `work`, `guard` | appends with rows of the user's in their transaction |
 //! | `queue` | what both threads have in common |
 //! | `statements`, `rows` | the SQL, and records and entries as rows |
 
 mod file;
+mod guard;
 mod job;
 mod queue;
 mod reader;
 mod rows;
 mod schema;
 mod statements;
+mod work;
 mod writer;
 
 use std::fmt;
@@ -27,10 +30,11 @@ use futures_util::future::BoxFuture;
 
 use self::reader::Reader;
 use self::rows::{AppendRow, NewSagaRow};
+use self::work::WorkJob;
 use self::writer::{Counters, Writer};
 use super::{
     Append, Created, ListFilter, NewSaga, SagaRecord, SagaVersion, Store, StoreError, StoredSaga,
-    WorkerId,
+    Work, WorkerId,
 };
 use crate::log::SagaId;
 
@@ -170,6 +174,15 @@ impl Store for SqliteStore {
             let writer = self.writer()?;
             let row = AppendRow::new(append).map_err(|why| self.refused(why))?;
             writer.write(move |conn, tally| statements::append(conn, &row, tally)).await
+        })
+    }
+
+    fn append_with(&self, append: Append, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let writer = self.writer()?;
+            let work = work.into_sqlite().ok_or(StoreError::NoTransactions)?;
+            let (job, answer) = WorkJob::new(append, work).map_err(|why| self.refused(why))?;
+            writer.work(job, answer).await
         })
     }
 
