@@ -90,7 +90,7 @@ async fn work_that_fails_or_panics_leaves_nothing() {
     let answer = declined.clone();
     let declines = work(move |tx| insert(tx, 1).and(Err(answer)));
     assert_eq!(store.append_with(append("a", 2, b""), declines).await, Err(declined));
-    let panics = work(|tx| insert(tx, 2).and_then(|_| panic!("in the work")));
+    let panics = work(|tx| insert(tx, 2).map(|_| panic!("in the work")));
     let panicked = Err(rolled_back("a", "the work panicked"));
     assert_eq!(store.append_with(append("a", 2, b""), panics).await, panicked);
     assert_eq!((rows(&place), entries(&store, "a").await), (vec![], 1));
