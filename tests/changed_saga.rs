@@ -194,7 +194,7 @@ async fn what_an_ended_saga_gave_is_read_by_any_program() -> Result<(), Any> {
     let sec = program::<renamed_node::Trip>(&path).await?;
     // what it returned is in the log, and needs no definition to be read
     assert_eq!(outcome(&sec, "near").await??, "a room in Rome");
-    assert_eq!(sec.inspect("near").await?.ok_or("not there")?.nodes.len(), 1);
+    assert_eq!(sec.inspect("near").await?.ok_or("not there")?.nodes.len(), 2);
     sec.shutdown(Duration::ZERO).await?;
     drop(sec);
 

@@ -12,8 +12,12 @@ use uuid::Uuid;
 use crate::action::{ActionData, ActionOutput, Value};
 use crate::dag::{Dag, NodeBody, NodeIndex, NodeName, SagaName};
 use crate::definition::{BodyId, Scope};
+use crate::driver::Transactions;
 use crate::error::ActionError;
 use crate::log::{NodePath, Payload, SagaId};
+
+#[cfg(feature = "sqlite")]
+mod transaction;
 
 /// The values of one run of a DAG: its parameters, and what its nodes have returned.
 pub(crate) struct Frame<C> {
@@ -139,6 +143,8 @@ pub(crate) struct Call {
     /// False for an undo and for a re-run while unwinding: the saga's cancellation never reaches them.
     pub(crate) cancellable: bool,
     pub(crate) token: Token,
+    /// How the call asks for a transaction; none where no action runs.
+    pub(crate) transactions: Option<Transactions>,
 }
 
 /// The user's context, and everything that an attempt of an action or an undo may ask about itself.

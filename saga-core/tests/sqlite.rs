@@ -74,5 +74,6 @@ mod sqlite {
     mod batches;
     mod failures;
     mod files;
+    mod transactions;
     mod workers;
 }

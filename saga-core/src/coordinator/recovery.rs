@@ -55,13 +55,16 @@ impl<C: Send + Sync + 'static> Inner<C> {
             let (suspects, others) = claimed
                 .into_iter()
                 .partition::<Vec<_>, _>(|record| suspects::is_suspect(record, self.crash_limit));
-            let line = self.line_up(suspects.iter().map(|record| record.id.clone()).collect());
+            let (line, calls) =
+                self.line_up(suspects.iter().map(|record| record.id.clone()).collect());
             for (place, record) in suspects.into_iter().enumerate() {
                 self.resume(record, line.clone(), place);
             }
             for record in others {
                 self.resume(record, line.clone(), usize::MAX);
             }
+            // only now are all of them on the list of the living
+            tokio::spawn(calls);
             if last {
                 return Ok(());
             }

@@ -64,8 +64,12 @@ impl Line {
 
 impl<C: Send + Sync + 'static> Inner<C> {
     /// Lets suspects go one after the other, each when the one before has got on or had its time. The
-    /// others stand behind the last.
-    pub(super) fn line_up(self: &Arc<Self>, suspects: Vec<SagaId>) -> Line {
+    /// others stand behind the last. The future calls the turns, and must not run before the suspects
+    /// are in the coordinator's list.
+    pub(super) fn line_up(
+        self: &Arc<Self>,
+        suspects: Vec<SagaId>,
+    ) -> (Line, impl Future<Output = ()> + Send + use<C>) {
         let (call, line) = watch::channel(0);
         let inner = self.clone();
         // before anything runs, so that no event is missed
@@ -73,15 +77,15 @@ impl<C: Send + Sync + 'static> Inner<C> {
         for id in suspects {
             watched.push((self.env.observers.events(Some(id.clone())), id));
         }
-        tokio::spawn(async move {
+        let calls = async move {
             for (place, (events, id)) in watched.into_iter().enumerate() {
                 call.send_replace(place);
                 let got_on = select(Box::pin(gets_on(events)), Box::pin(inner.until_left(&id)));
                 let _ = tokio::time::timeout(PATIENCE, got_on).await;
             }
             call.send_replace(usize::MAX);
-        });
-        Line(line)
+        };
+        (Line(line), calls)
     }
 }
 

@@ -64,6 +64,10 @@ impl Calls {
         self.handles.keys().copied()
     }
 
+    pub(super) fn is_in_flight(&self, vertex: VertexId) -> bool {
+        self.handles.contains_key(&vertex)
+    }
+
     /// All calls that have ended by now.
     pub(super) fn poll_ended(
         &mut self,

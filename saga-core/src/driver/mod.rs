@@ -9,6 +9,7 @@ mod outcome;
 mod panics;
 mod parts;
 mod slots;
+mod transaction;
 mod turn;
 mod values;
 mod write;
@@ -22,9 +23,7 @@ use tokio::time::Instant;
 
 use crate::action::{ActionOutput, Value};
 use crate::context::{ActionContext, RunInfo, Token};
-use crate::log::{
-    Answer, Command, EntryKind, Failure, NodePath, Payload, Refusal, Timestamp, Uuid,
-};
+use crate::log::{Answer, Command, Failure, NodePath, Payload, Refusal, Timestamp, Uuid};
 use crate::machine::{ActionResult, Call, Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::{CallEnd, Calls};
@@ -33,9 +32,15 @@ pub use observe::{Events, MissedEvents, SagaEvent};
 pub(crate) use outcome::{Outcome, Progress};
 pub(crate) use panics::note_places;
 pub(crate) use slots::Bounds;
+pub(crate) use transaction::Transactions;
 use turn::{Turn, Woken};
 pub(crate) use values::{Values, node_reports, outcome_at_rest};
 pub(crate) use write::is_progress;
+#[cfg(feature = "sqlite")]
+pub(crate) use {
+    panics::describe,
+    transaction::{EndSlot, WorkEnd},
+};
 
 /// What the coordinator tells a running saga.
 pub(crate) enum Control {
@@ -151,10 +156,11 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 }
                 self.perform(effect, &mut turn);
             }
+            self.begin_transaction(&mut turn);
             // gives way to other tasks now and then, however much is ready here
             tokio::task::coop::consume_budget().await;
             let woken = poll_fn(|task| turn.poll(&mut self.control, task)).await;
-            let event = match woken {
+            let mut event = match woken {
                 Woken::Appended(Ok(None)) => {
                     if created.borrow().is_none() {
                         created.send_replace(Some(Creation::New));
@@ -172,12 +178,12 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     turn.store_error = Some(error);
                     vec![Event::AppendFailed]
                 }
-                Woken::Ended(ended) => {
-                    ended.into_iter().map(|(v, end)| self.ended(v, end, &mut turn.kept)).collect()
-                }
+                Woken::Ended(ended) => self.all_ended(ended, &mut turn),
                 Woken::Granted(granted) => {
                     granted.into_iter().map(|vertex| Event::SlotGranted { vertex }).collect()
                 }
+                Woken::Wanted => Vec::new(),
+                Woken::Transacted(result) => self.transacted(result, &mut turn),
                 Woken::Tick => vec![Event::Tick],
                 Woken::Control(Control::Drain) => vec![Event::Drain],
                 Woken::Control(Control::Operate(asked)) => {
@@ -192,6 +198,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     Vec::new()
                 }
             };
+            if turn.transactions.hold(&mut event, turn.append.is_some()) {
+                continue;
+            }
             let mut effects = self.machine.step_all(self.env.clock.now(), event);
             if turn.stopped && turn.append.is_none() {
                 // nothing more is begun; but if that was the last entry, the saga has ended
@@ -208,14 +217,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     fn perform(&mut self, effect: Effect, turn: &mut Turn) {
         self.values.follow(self.machine.state());
         match effect {
-            Effect::Append { entries, answers } => {
-                if entries.iter().any(|e| matches!(e.kind, EntryKind::Requested { .. })) {
-                    self.values.fill(self.machine.state(), &entries);
-                }
-                turn.answers.clone_from(&answers);
-                turn.written = self.observed(&entries);
-                turn.append = Some(self.append(entries, answers));
-            }
+            Effect::Append { entries, answers } => self.write(entries, answers, turn),
             Effect::Answer(id, answer) => {
                 turn.answers.push((id, answer));
                 turn.answer();
@@ -273,7 +275,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
             // a call is authorized for nodes with an action only
             return;
         };
-        let Some(cx) = self.context(ContextOf { call, undo }) else { return };
+        let Some(mut cx) = self.context(ContextOf { call, undo }) else { return };
+        cx.call.transactions = Some(turn.transactions.authorize(call));
         let room = turn.slots.take(call.vertex);
         let repeat = call.repeat;
         if undo {
@@ -302,6 +305,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 undo,
                 cancellable: !undo && !call.unwinding,
                 token: Token { epoch: self.epoch, seq: call.seq },
+                transactions: None,
             },
         })
     }

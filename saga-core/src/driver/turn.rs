@@ -11,6 +11,7 @@ use tokio::time::Sleep;
 use super::call::{CallEnd, Calls};
 use super::observe::SagaEvent;
 use super::slots::Slots;
+use super::transaction::Wants;
 use super::{Asked, Control};
 use crate::action::Value;
 use crate::log::{Answer, Uuid};
@@ -33,6 +34,7 @@ pub(super) struct Turn {
     pub(super) answers: Vec<(Uuid, Answer)>,
     /// Who waits for an answer.
     asked: HashMap<Uuid, Vec<oneshot::Sender<Answer>>>,
+    pub(super) transactions: Wants,
     pub(super) timer: Option<Pin<Box<Sleep>>>,
     /// Outputs that could not be stored, for their undos.
     pub(super) kept: HashMap<VertexId, Value>,
@@ -44,6 +46,10 @@ pub(super) struct Turn {
 /// What woke the task.
 pub(super) enum Woken {
     Appended(Appended),
+    /// A call asked for a transaction.
+    Wanted,
+    /// The transaction under way has ended.
+    Transacted(Result<(), StoreError>),
     Ended(Vec<(VertexId, CallEnd)>),
     Granted(Vec<VertexId>),
     Tick,
@@ -78,7 +84,9 @@ impl Turn {
         if let Poll::Ready(Some(message)) = control.poll_recv(task) {
             return Poll::Ready(Woken::Control(message));
         }
-        if let Some(timer) = &mut self.timer
+        // what becomes due during a transaction is looked at after it
+        if !self.transactions.under_way()
+            && let Some(timer) = &mut self.timer
             && timer.as_mut().poll(task).is_ready()
         {
             self.timer = None;
@@ -89,6 +97,9 @@ impl Turn {
         {
             self.append = None;
             return Poll::Ready(Woken::Appended(result));
+        }
+        if let Poll::Ready(woken) = self.transactions.poll(task) {
+            return Poll::Ready(woken);
         }
         let mut ended = Vec::new();
         self.calls.poll_ended(task, &mut ended);

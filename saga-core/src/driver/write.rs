@@ -3,12 +3,37 @@
 use futures_util::future::BoxFuture;
 
 use super::Driver;
-use super::turn::Appended;
+use super::turn::{Appended, Turn};
 use crate::log::{Answer, Entry, EntryKind, SagaStatus, Uuid};
+use crate::machine::Event;
 use crate::store::{Append, Created, NewSaga, RecordChange};
 
 impl<C: Send + Sync + 'static> Driver<C> {
-    pub(super) fn append(
+    /// Begins the append of a turn. What a transaction has written already is not written again.
+    pub(super) fn write(
+        &mut self,
+        entries: Vec<Entry>,
+        answers: Vec<(Uuid, Answer)>,
+        turn: &mut Turn,
+    ) {
+        if entries.iter().any(|e| matches!(e.kind, EntryKind::Requested { .. })) {
+            self.values.fill(self.machine.state(), &entries);
+        }
+        turn.answers.clone_from(&answers);
+        turn.written = self.observed(&entries);
+        let entries = turn.transactions.not_written(entries);
+        if !entries.is_empty() {
+            turn.append = Some(self.append(entries, answers));
+            return;
+        }
+        self.observe(turn);
+        self.report_status();
+        turn.answer();
+        let appended = self.machine.step(self.env.clock.now(), Event::Appended);
+        turn.todo.extend(appended);
+    }
+
+    fn append(
         &mut self,
         entries: Vec<Entry>,
         answers: Vec<(Uuid, Answer)>,
@@ -41,7 +66,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// What these entries change in the saga's record.
-    fn change(&self, entries: &[Entry]) -> RecordChange {
+    pub(super) fn change(&self, entries: &[Entry]) -> RecordChange {
         let status = self.machine.status();
         let mut change = RecordChange::status(status);
         change.wake_at = self.machine.wake_at();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::codec::{Aad, CodecError, PayloadCodec, PayloadKind};
 use super::{
     Append, Created, ListFilter, NewSaga, Purge, RecordChange, SagaRecord, SagaVersion, Store,
-    StoreError, StoredSaga, WorkerId,
+    StoreError, StoredSaga, Work, WorkerId,
 };
 use crate::log::{
     Answer, Command, Decision, Entry, EntryKind, Failure, NodePath, Payload, Request, SagaId, Uuid,
@@ -123,6 +123,18 @@ impl<S: Store> Store for EncodedStore<S> {
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move { self.store.append(self.encode_append(append)?).await })
+    }
+
+    fn append_with(&self, append: Append, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        let first = append.entries.first().map(|entry| (entry.seq, entry.node.clone()));
+        let (codec, saga) = (Arc::clone(&self.codec), append.saga.clone());
+        let work = work.and_then(move |output| {
+            let (seq, node) = first.unwrap_or_default();
+            let pass = Pass { codec: &*codec, way: Way::In, saga: &saga, seq };
+            let aad = Aad::of_node(&saga, node.as_ref(), PayloadKind::Output);
+            pass.payload(aad, &output).map(Some)
+        });
+        Box::pin(async move { self.store.append_with(self.encode_append(append)?, work).await })
     }
 
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {

@@ -36,6 +36,20 @@ pub enum StoreError {
         /// Which key.
         key_id: String,
     },
+    /// The caller's own part of an append did not go through, and nothing of either is in.
+    #[error("saga {saga}: the transaction was rolled back: {why}")]
+    RolledBack {
+        /// Which saga.
+        saga: SagaId,
+        /// Why.
+        why: String,
+    },
+    /// The store has no database that could hold the caller's rows, too.
+    #[error(
+        "the store has no transactions of its own; keep the log in a `SqliteStore` whose file also has \
+         the tables that the action writes"
+    )]
+    NoTransactions,
     /// Another process runs its sagas on this store.
     #[error("{store} is in use by another worker; one process at a time runs sagas on it")]
     InUse {

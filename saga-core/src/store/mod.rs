@@ -25,6 +25,7 @@ mod record;
 mod select;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod work;
 
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -44,6 +45,9 @@ pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId
 pub use select::{ListFilter, Purge};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStats, SqliteStore};
+#[cfg(feature = "sqlite")]
+pub use work::SqliteWork;
+pub use work::Work;
 
 /// Keeps sagas and their logs. Object-safe; all methods may be called at the same time.
 ///
@@ -62,6 +66,16 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::NotFound`] if the saga was deleted. The record's `updated_at` becomes the last
     /// entry's time.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// [`append`](Self::append), with rows of the caller's in the same transaction: both are in, or
+    /// neither is. The work runs at most once, and not at all if the append is refused.
+    ///
+    /// The default answers [`StoreError::NoTransactions`], and so does a store that is given the work of
+    /// another kind of database.
+    fn append_with(&self, append: Append, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        let _ = (append, work);
+        Box::pin(async { Err(StoreError::NoTransactions) })
+    }
 
     /// A saga with all of its log, if there is one.
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>>;

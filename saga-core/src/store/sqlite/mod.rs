@@ -8,9 +8,11 @@
 //! | `reader` | the reader thread |
 //! | `requests` | what operators ask, as rows |
 //! | `writes`, `reads`, `rows` | the SQL, and records and entries as rows |
+//! | `work`, `guard` | appends with rows of the user's in their transaction |
 //! | `plans`, `scale` | tests: each statement finds its rows by an index, also among a million |
 
 mod file;
+mod guard;
 mod job;
 #[cfg(test)]
 mod plans;
@@ -21,6 +23,7 @@ mod rows;
 #[cfg(test)]
 mod scale;
 mod schema;
+mod work;
 mod writer;
 mod writes;
 
@@ -36,10 +39,11 @@ use uuid::Uuid;
 use self::reader::Reader;
 use self::requests::RequestRow;
 use self::rows::{AppendRow, NewSagaRow};
+use self::work::WorkJob;
 use self::writer::{Counters, Writer};
 use super::{
     Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
-    StoredSaga, WorkerId,
+    StoredSaga, Work, WorkerId,
 };
 use crate::log::{Answer, Request, SagaId};
 
@@ -186,6 +190,15 @@ impl Store for SqliteStore {
             let writer = self.writer()?;
             let row = AppendRow::new(append).map_err(|why| self.refused(why))?;
             writer.write(move |conn, tally| writes::append(conn, &row, tally)).await
+        })
+    }
+
+    fn append_with(&self, append: Append, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let writer = self.writer()?;
+            let work = work.into_sqlite().ok_or(StoreError::NoTransactions)?;
+            let (job, answer) = WorkJob::new(append, work).map_err(|why| self.refused(why))?;
+            writer.work(job, answer).await
         })
     }
 

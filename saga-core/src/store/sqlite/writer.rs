@@ -1,26 +1,38 @@
 //! The one thread that writes, with group commit: what waits goes into one transaction and shares
 //! its fsync.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use rusqlite::{Connection, ErrorCode};
+use tokio::sync::oneshot;
 
 use super::super::StoreError;
 use super::super::lock::WorkerLock;
 use super::super::queue::Queue;
 use super::SqliteStats;
+use super::guard::Guard;
 use super::job::{Job, Request, Tally, Trouble};
+use super::work::{Undone, WorkJob};
 
 /// So many requests share a transaction at most, which bounds how long the first one waits.
 const MAX_BATCH: usize = 1024;
 
 /// The async end of the writer thread.
 pub(super) struct Writer {
-    queue: Queue<Box<dyn Job>>,
+    queue: Queue<Order>,
     place: Arc<str>,
+}
+
+/// What the thread is asked to do.
+enum Order {
+    /// In a transaction with whatever else waits.
+    Shared(Box<dyn Job>),
+    /// In a transaction of its own.
+    Alone(Box<WorkJob>),
 }
 
 impl Writer {
@@ -32,7 +44,8 @@ impl Writer {
         place: Arc<str>,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
-        let thread = WriterThread { conn, place: place.clone(), poison: None, counters };
+        let alone = VecDeque::new();
+        let thread = WriterThread { conn, place: place.clone(), poison: None, counters, alone };
         let queue = Queue::start("saga-writer", move |jobs| {
             thread.work(jobs);
             drop(lock);
@@ -48,7 +61,24 @@ impl Writer {
         F: FnMut(&Connection, &mut Tally) -> Result<T, Trouble> + Send + 'static,
     {
         let (request, answer) = Request::new(work);
-        self.queue.send(Box::new(request));
+        self.queue.send(Order::Shared(Box::new(request)));
+        self.answer(answer).await
+    }
+
+    /// The same for an append with the user's part.
+    pub(super) async fn work(
+        &self,
+        job: WorkJob,
+        answer: oneshot::Receiver<Result<(), StoreError>>,
+    ) -> Result<(), StoreError> {
+        self.queue.send(Order::Alone(Box::new(job)));
+        self.answer(answer).await
+    }
+
+    async fn answer<T>(
+        &self,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         match answer.await {
             Ok(outcome) => outcome,
             Err(_) => Err(StoreError::Failed {
@@ -65,24 +95,68 @@ struct WriterThread {
     /// What made the store refuse all further writes.
     poison: Option<String>,
     counters: Arc<Counters>,
+    /// Taken from the queue, and waiting for a transaction of their own.
+    alone: VecDeque<Box<WorkJob>>,
 }
 
 impl WriterThread {
-    fn work(mut self, jobs: Receiver<Box<dyn Job>>) {
-        while let Ok(first) = jobs.recv() {
-            let mut batch = vec![first];
-            batch.extend(jobs.try_iter().take(MAX_BATCH - 1));
-            self.transaction(batch, Some(&jobs));
+    fn work(mut self, orders: Receiver<Order>) {
+        let guard = Guard::install(&mut self.conn);
+        while let Ok(first) = orders.recv() {
+            let mut batch = Vec::new();
+            self.sort(first, &mut batch);
+            self.take(&orders, &mut batch);
+            if !batch.is_empty() {
+                self.transaction(batch, Some(&orders));
+            }
+            while let Some(job) = self.alone.pop_front() {
+                match &guard {
+                    Ok(guard) => self.own_transaction(*job, guard),
+                    Err(e) => job.refuse(self.failed(format!("it cannot guard its log: {e}"))),
+                }
+            }
         }
+    }
+
+    /// What waits, as far as it fits.
+    fn take(&mut self, orders: &Receiver<Order>, batch: &mut Vec<Box<dyn Job>>) {
+        for order in orders.try_iter().take(MAX_BATCH.saturating_sub(batch.len())) {
+            self.sort(order, batch);
+        }
+    }
+
+    fn sort(&mut self, order: Order, batch: &mut Vec<Box<dyn Job>>) {
+        match order {
+            Order::Shared(job) => batch.push(job),
+            Order::Alone(job) => self.alone.push_back(job),
+        }
+    }
+
+    fn own_transaction(&mut self, job: WorkJob, guard: &Guard) {
+        if let Some(why) = &self.poison {
+            return job.refuse(self.failed(why.clone()));
+        }
+        let mut tally = Tally::default();
+        let (reply, done) = job.run(&self.conn, guard, &mut tally);
+        reply.answer(match done {
+            Ok(()) => {
+                self.counters.add(&tally);
+                Ok(())
+            }
+            Err(Undone::Answer(e)) => {
+                self.roll_back();
+                Err(e)
+            }
+            Err(Undone::Sql { error, at_commit }) => {
+                self.give_up(&error, at_commit);
+                Err(self.failed(error.to_string()))
+            }
+        });
     }
 
     /// Runs the batch in one transaction, with what arrived while that waited for the database's
     /// write lock.
-    fn transaction(
-        &mut self,
-        mut batch: Vec<Box<dyn Job>>,
-        arriving: Option<&Receiver<Box<dyn Job>>>,
-    ) {
+    fn transaction(&mut self, mut batch: Vec<Box<dyn Job>>, arriving: Option<&Receiver<Order>>) {
         if let Some(why) = &self.poison {
             return refuse(batch, &self.failed(why.clone()));
         }
@@ -90,8 +164,8 @@ impl WriterThread {
         if let Err(e) = self.conn.execute_batch("BEGIN IMMEDIATE") {
             return self.abandon(batch, &e, false);
         }
-        if let Some(jobs) = arriving {
-            batch.extend(jobs.try_iter().take(MAX_BATCH.saturating_sub(batch.len())));
+        if let Some(orders) = arriving {
+            self.take(orders, &mut batch);
         }
         let mut tally = Tally::default();
         let ran = batch.iter_mut().try_for_each(|job| job.run(&self.conn, &mut tally));
@@ -119,6 +193,12 @@ impl WriterThread {
     }
 
     fn abandon(&mut self, batch: Vec<Box<dyn Job>>, e: &rusqlite::Error, at_commit: bool) {
+        self.give_up(e, at_commit);
+        refuse(batch, &self.failed(e.to_string()));
+    }
+
+    /// Rolls back; and takes no more, if nobody can know what is on disk.
+    fn give_up(&mut self, e: &rusqlite::Error, at_commit: bool) {
         self.roll_back();
         // After a failed write or fsync the kernel may have dropped the pages, and a later fsync
         // would succeed without them (PostgreSQL's "fsyncgate"): what it acknowledged would be a
@@ -131,7 +211,6 @@ impl WriterThread {
                 )
             });
         }
-        refuse(batch, &self.failed(e.to_string()));
     }
 
     fn roll_back(&mut self) {

@@ -77,6 +77,24 @@ pub(super) fn append(conn: &Connection, row: &AppendRow, tally: &mut Tally) -> R
     Ok(())
 }
 
+/// Checks that an append would not be fenced, inside of the transaction that it is for.
+pub(super) fn check_place(conn: &Connection, row: &AppendRow) -> Result<(), Trouble> {
+    let append = &row.append;
+    let place = conn
+        .prepare_cached("SELECT owner, epoch, next_seq FROM saga WHERE id = ?1")?
+        .query_row([append.saga.as_str()], |row| {
+            Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    let expected = (Some(append.owner.to_string()), row.epoch, row.expected_next_seq);
+    let saga = append.saga.clone();
+    match place {
+        Some(place) if place == expected => Ok(()),
+        Some(_) => Err(StoreError::Fenced { saga }.into()),
+        None => Err(StoreError::NotFound { saga }.into()),
+    }
+}
+
 /// The compare half of compare and append: true if the saga was where the append says.
 fn update(conn: &Connection, row: &AppendRow, sql: &str) -> rusqlite::Result<bool> {
     let append = &row.append;

@@ -1,0 +1,125 @@
+//! Money moves between accounts that are in the same SQLite file as the log. Each step happens exactly
+//! once, however often the program is killed, and no idempotency key is needed.
+//!
+//! ```text
+//! cargo run --example exactly_once
+//! cargo run --example exactly_once -- /tmp/bank.db    # kill it, and start it again
+//! ```
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use saga_core::prelude::*;
+use saga_core::store::SqliteStore;
+use saga_core::store::rusqlite::{self, Connection, OptionalExtension, Transaction};
+
+const OWNERS: [&str; 4] = ["ada", "bob", "eve", "joe"];
+const TRANSFERS: usize = 24;
+
+#[derive(Debug, thiserror::Error)]
+enum BankError {
+    #[error("{0} has not that much")]
+    NotEnough(String),
+    #[error("the account of {0} is closed")]
+    Closed(String),
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+}
+
+/// What the account then has.
+fn add(tx: &Transaction<'_>, owner: &str, cents: i64) -> Result<i64, BankError> {
+    let sql = "UPDATE account SET cents = cents + ?2 WHERE owner = ?1 AND NOT closed
+               RETURNING cents";
+    let left = tx.query_row(sql, (owner, cents), |row| row.get(0)).optional()?;
+    match left {
+        None => Err(BankError::Closed(owner.to_string())),
+        Some(left) if left < 0 => Err(BankError::NotEnough(owner.to_string())),
+        Some(left) => Ok(left),
+    }
+}
+
+// The transaction is the last thing that the action does, and its value is the action's output.
+#[saga_action(undo = put_back(output, from, cents))]
+async fn withdraw(cx: &ActionContext<()>, from: &str, cents: i64) -> Result<i64, BankError> {
+    let from = from.to_string();
+    cx.transaction(move |tx| add(tx, &from, -cents)).await
+}
+
+async fn put_back(
+    cx: &ActionContext<()>,
+    _left: &i64,
+    from: &str,
+    cents: i64,
+) -> Result<(), BankError> {
+    let from = from.to_string();
+    cx.transaction(move |tx| add(tx, &from, cents).map(|_| ())).await
+}
+
+#[saga_action(no_undo)]
+async fn deposit(cx: &ActionContext<()>, to: &str, cents: i64) -> Result<i64, BankError> {
+    let to = to.to_string();
+    cx.transaction(move |tx| add(tx, &to, cents)).await
+}
+
+saga! {
+    /// Between the two steps the money is on its way, and the log knows.
+    Transfer<()>(from: String, to: String, cents: i64) {
+        withdraw { from, cents: *cents };
+        deposit { to, cents: *cents };
+    }
+}
+
+fn open_accounts(bank: &mut Connection) -> rusqlite::Result<()> {
+    let tx = bank.transaction()?;
+    tx.execute_batch(
+        "CREATE TABLE IF NOT EXISTS account (
+             owner TEXT PRIMARY KEY, cents INTEGER NOT NULL, closed INTEGER NOT NULL)",
+    )?;
+    for owner in OWNERS {
+        let sql = "INSERT OR IGNORE INTO account VALUES (?1, 2000, ?2)";
+        tx.execute(sql, (owner, owner == "joe"))?;
+    }
+    tx.commit()
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let scratch = tempfile::tempdir()?;
+    let file = std::env::args().nth(1).map(PathBuf::from);
+    let file = file.unwrap_or_else(|| scratch.path().join("bank.db"));
+
+    let store = SqliteStore::open(&file)?;
+    let mut bank = Connection::open(&file)?;
+    open_accounts(&mut bank)?;
+    let sec = Coordinator::builder(()).store(store).saga::<Transfer>().build().await?;
+
+    let mut transfers = Vec::new();
+    for n in 0..TRANSFERS {
+        let (from, to) = (OWNERS[n % 3], OWNERS[(n % 3 + n / 3 % 3 + 1) % 4]);
+        let cents = 1 << (n % 11);
+        let transfer = Transfer { from: from.into(), to: to.into(), cents };
+        // a transfer that an earlier life of this program began is not begun again
+        let handle = sec.saga(transfer).id(format!("transfer-{n:02}")).start().await?;
+        transfers.push((format!("{from} gives {to} {cents}"), handle));
+    }
+    for (what, transfer) in transfers {
+        match transfer.await {
+            Ok(()) => println!("{what}"),
+            Err(SagaError::RolledBack(report)) => match report.error {
+                Some(why) => println!("{what}: no, {why}"),
+                None => println!("{what}: no"),
+            },
+            Err(other) => return Err(other.into()),
+        }
+    }
+    sec.shutdown(Duration::from_secs(5)).await?;
+
+    let sql = "SELECT owner, cents FROM account ORDER BY owner";
+    let mut accounts = bank.prepare(sql)?;
+    let mut accounts = accounts.query([])?;
+    while let Some(account) = accounts.next()? {
+        println!("{} has {}", account.get::<_, String>(0)?, account.get::<_, i64>(1)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! `cx.transaction()`.
+
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use tokio::sync::oneshot;
+
+use super::ActionContext;
+use crate::action::{ActionData, encode_data};
+use crate::driver::{EndSlot, WorkEnd, describe};
+use crate::store::rusqlite::Transaction;
+use crate::store::{StoreError, Work};
+
+impl<C: 'static> ActionContext<C> {
+    /// Runs the action's own SQL in the transaction that writes the action's outcome to the log, so that
+    /// both are there or neither is: **exactly once, without an idempotency key**. For tables in the file
+    /// of the [`SqliteStore`](crate::store::SqliteStore) that keeps the log.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// use saga_core::store::{SqliteStore, rusqlite};
+    ///
+    /// #[saga_action(undo = put_back(shelf, output))]
+    /// async fn take(cx: &ActionContext<()>, shelf: u32) -> Result<u32, rusqlite::Error> {
+    ///     cx.transaction(move |tx| {
+    ///         let sql = "UPDATE shelf SET items = items - 1 WHERE id = ?1 RETURNING items";
+    ///         tx.query_row(sql, [shelf], |row| row.get(0))
+    ///     })
+    ///     .await
+    /// }
+    /// async fn put_back(cx: &ActionContext<()>, shelf: u32, _: &u32) -> Result<(), rusqlite::Error> {
+    ///     cx.transaction(move |tx| {
+    ///         tx.execute("UPDATE shelf SET items = items + 1 WHERE id = ?1", [shelf]).map(|_| ())
+    ///     })
+    ///     .await
+    /// }
+    /// saga! {
+    ///     Take<()>(shelf: u32) -> u32 { let left = take { shelf: *shelf }; left }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("shop.db");
+    /// let store = SqliteStore::open(&path)?;
+    /// let shop = rusqlite::Connection::open(&path)?;
+    /// shop.execute_batch("CREATE TABLE shelf (id, items); INSERT INTO shelf VALUES (7, 3)")?;
+    /// let sec = Coordinator::builder(()).store(store).saga::<Take>().build().await?;
+    /// assert_eq!(sec.run(Take { shelf: 7 }).await?, 2);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # It is the last thing that the action does
+    /// The work's value is the action's output. **When it is committed, this call does not return**: the
+    /// action is dropped where it waits, and code behind it never runs. In an undo the value is
+    /// dropped, and the undo has succeeded. Await it in the action itself, not in a task of its own.
+    ///
+    /// # Errors
+    /// The work's own error, when everything that it wrote is rolled back: return it, or try something
+    /// else. A panic in the work is one in the action.
+    ///
+    /// The attempt ends with an error of ours, and nothing is written, if the store has no transactions
+    /// (only [`SqliteStore`](crate::store::SqliteStore) has), if the value is too large or not what the
+    /// action returns, or if the commit breaks a constraint that was deferred to it.
+    ///
+    /// # What the work may do
+    /// It runs at most once, on the thread that writes the log, while every other saga's writes wait: it
+    /// should do its SQL and nothing else, and wait for nothing. Calls of other services belong into other
+    /// actions. `BEGIN`, `COMMIT`, `ROLLBACK`, `ATTACH`, settings by `PRAGMA`, and writes to the log's
+    /// tables are refused as "not authorized"; savepoints are not. An `OR ROLLBACK` that strikes rolls
+    /// everything back.
+    pub async fn transaction<T, E>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: ActionData,
+        E: Send + 'static,
+    {
+        let Some(transactions) = &self.call.transactions else { return pending().await };
+        let (tell, told) = oneshot::channel();
+        let end = EndSlot::default();
+        let slot = end.clone();
+        let saga = self.run.id.clone();
+        let work = Work::sqlite(Box::new(move |tx| {
+            let worked =
+                catch_unwind(AssertUnwindSafe(|| work(tx).map(|value| encode_data(&value))));
+            let (end, why) = match worked {
+                Ok(Ok(Ok(payload))) => return Ok(Some(payload)),
+                Ok(Ok(Err(error))) => {
+                    let why = error.to_string();
+                    (WorkEnd::Refused(error), why)
+                }
+                Ok(Err(error)) => {
+                    let _ = tell.send(Ok(error));
+                    (WorkEnd::Told, "the action's own work failed".to_string())
+                }
+                Err(panic) => {
+                    let message = describe(&*panic);
+                    let why = format!("the action's own work panicked: {message}");
+                    let _ = tell.send(Err(message));
+                    (WorkEnd::Told, why)
+                }
+            };
+            slot.set(end);
+            Err(StoreError::RolledBack { saga, why })
+        }));
+        let _asking = transactions.ask(self.call.undo, work, end);
+        match told.await {
+            Ok(Ok(error)) => Err(error),
+            Ok(Err(panic)) => resume_unwind(Box::new(panic)),
+            // it is committed, or the call ends otherwise: whoever knows will drop it
+            Err(_) => pending().await,
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Calls that end with a transaction: their own rows and the entry about their outcome are one commit.
+//!
+//! How that is sound:
+//!
+//! - `cx.transaction(work)` hands the work to its saga's task, and never comes back if the work is
+//!   committed: the work's value *is* the output, and no code of the action can run after it.
+//! - The task waits until no append is under way, then has the store write one entry, the node's
+//!   `succeeded` (or `undo_finished`), in one transaction with the work. What follows from that entry
+//!   (the next `started`, the value of a computed node, the width of a `for`) may depend on the output,
+//!   so it is not part of it: it is the next append. A crash in between leaves a prefix of the log, and
+//!   every prefix recovers.
+//! - The machine knows nothing of this. During the transaction it is told nothing: what happens is held
+//!   back (a call that ends, an order, the time), and so its next sequence number stays what it was.
+//!   Once the transaction is in, the machine hears of the outcome first, and writes as the first entry
+//!   of its batch the very entry that is in already; that one is not appended again. Should they ever
+//!   differ in number, the append would be fenced.
+//! - If the transaction is not in, the work has had no effect. If it said so itself, the call gets its
+//!   error and goes on; otherwise the call ends here. If nobody knows (a failed commit, a lost lease),
+//!   the saga stops in this process, as after every failed append.
+//! - The work runs at most once, and only for the call that the log authorizes: a call that has ended or
+//!   was dropped before its turn asks in vain.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use super::call::{CallEnd, check_size};
+use super::turn::{Turn, Woken};
+use super::{Driver, panics};
+use crate::action::{ActionOutput, Failed};
+use crate::error::{ActionError, UndoError};
+use crate::log::{Entry, EntryKind, Payload};
+use crate::machine::{ActionResult, Call, Event, VertexId};
+use crate::store::{Append, StoreError, Work};
+
+/// What became of the work, as far as the store does not say it.
+#[derive(Default)]
+pub(crate) enum WorkEnd {
+    /// It has not run, or was rolled back after it had.
+    #[default]
+    Open,
+    /// It declined, and the call knows why.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
+    Told,
+    /// Its value cannot be the output.
+    Refused(ActionError),
+    /// It has an output.
+    Output(ActionOutput),
+}
+
+/// The end of a work, which its closure writes.
+#[derive(Clone, Default)]
+pub(crate) struct EndSlot(Arc<Mutex<WorkEnd>>);
+
+impl EndSlot {
+    fn lock(&self) -> MutexGuard<'_, WorkEnd> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set(&self, end: WorkEnd) {
+        *self.lock() = end;
+    }
+
+    fn take(&self) -> WorkEnd {
+        std::mem::take(&mut *self.lock())
+    }
+}
+
+/// A call that asks for its transaction.
+struct Want {
+    call: Call,
+    undo: bool,
+    work: Work,
+    end: EndSlot,
+    /// Gone once the call does not wait any more.
+    asks: std::sync::Weak<()>,
+}
+
+/// How one call asks.
+#[derive(Clone)]
+pub(crate) struct Transactions {
+    sender: mpsc::UnboundedSender<Want>,
+    call: Call,
+}
+
+impl Transactions {
+    /// Asks. What is returned must be kept for as long as the caller waits.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
+    pub(crate) fn ask(&self, undo: bool, work: Work, end: EndSlot) -> Arc<()> {
+        let asking = Arc::new(());
+        let asks = Arc::downgrade(&asking);
+        // a task that is gone answers nothing, and so does this
+        let _ = self.sender.send(Want { call: self.call, undo, work, end, asks });
+        asking
+    }
+}
+
+/// The transaction that the store has under way.
+struct UnderWay {
+    call: Call,
+    undo: bool,
+    end: EndSlot,
+    seq: u64,
+    answer: BoxFuture<'static, Result<(), StoreError>>,
+}
+
+/// The transactions of one saga.
+pub(super) struct Wants {
+    sender: mpsc::UnboundedSender<Want>,
+    receiver: mpsc::UnboundedReceiver<Want>,
+    waiting: VecDeque<Want>,
+    under_way: Option<UnderWay>,
+    /// The last call of each node.
+    authorized: HashMap<VertexId, Call>,
+    /// What the machine is told after the transaction.
+    held: Vec<Event>,
+    ended: Vec<(VertexId, CallEnd)>,
+    /// The entry that is in the log before the machine writes it.
+    written: Option<u64>,
+}
+
+impl Default for Wants {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        Self {
+            sender,
+            receiver,
+            waiting: VecDeque::new(),
+            under_way: None,
+            authorized: HashMap::new(),
+            held: Vec::new(),
+            ended: Vec::new(),
+            written: None,
+        }
+    }
+}
+
+impl Wants {
+    /// The means by which this call asks; those of the node's earlier calls ask in vain from now on.
+    pub(super) fn authorize(&mut self, call: Call) -> Transactions {
+        self.authorized.insert(call.vertex, call);
+        Transactions { sender: self.sender.clone(), call }
+    }
+
+    pub(super) fn under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// True if the machine is told nothing now: these events are kept for later. Otherwise adds those
+    /// that were kept, if their time has come.
+    ///
+    /// They are also kept while a transaction waits for an append, or in a busy saga the next append would
+    /// always be there first.
+    pub(super) fn hold(&mut self, events: &mut Vec<Event>, appending: bool) -> bool {
+        let waits = !self.waiting.is_empty();
+        if self.under_way() || (waits && appending) {
+            self.held.append(events);
+            return true;
+        }
+        if !waits {
+            events.append(&mut self.held);
+        }
+        false
+    }
+
+    /// The machine's batch without the entry that is in already.
+    pub(super) fn not_written(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        let first = entries.first().map(|entry| entry.seq);
+        if self.written.take().is_some_and(|seq| first == Some(seq)) {
+            entries.remove(0);
+        }
+        entries
+    }
+
+    pub(super) fn poll(&mut self, task: &mut Context<'_>) -> Poll<Woken> {
+        if let Some(under_way) = &mut self.under_way
+            && let Poll::Ready(answer) = under_way.answer.as_mut().poll(task)
+        {
+            return Poll::Ready(Woken::Transacted(answer));
+        }
+        if !self.under_way() && self.waiting.is_empty() && !self.held.is_empty() {
+            // what asked was dropped meanwhile
+            return Poll::Ready(Woken::Wanted);
+        }
+        match self.receiver.poll_recv(task) {
+            Poll::Ready(Some(want)) => {
+                self.waiting.push_back(want);
+                Poll::Ready(Woken::Wanted)
+            }
+            // never without a sender: this has one
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<C: Send + Sync + 'static> Driver<C> {
+    /// Begins the next transaction, if nothing else is being written.
+    pub(super) fn begin_transaction(&mut self, turn: &mut Turn) {
+        if turn.append.is_some() || turn.transactions.under_way() || turn.stopped {
+            return;
+        }
+        while let Some(want) = turn.transactions.waiting.pop_front() {
+            let v = want.call.vertex;
+            let current = turn.transactions.authorized.get(&v) == Some(&want.call)
+                && turn.calls.is_in_flight(v)
+                && want.asks.strong_count() > 0;
+            if current {
+                turn.transactions.under_way = Some(self.transaction(want));
+                return;
+            }
+        }
+    }
+
+    fn transaction(&self, want: Want) -> UnderWay {
+        let Want { call, undo, work, end, .. } = want;
+        let state = self.machine.state();
+        let kind = match undo {
+            true => EntryKind::UndoFinished,
+            // the work's output comes in its place
+            false => EntryKind::Succeeded(Payload::default()),
+        };
+        let entry = Entry {
+            seq: state.next_seq(),
+            epoch: self.epoch,
+            at: self.env.clock.now(),
+            node: Some(state.path(call.vertex)),
+            attempt: call.attempt,
+            kind,
+        };
+        let entries = vec![entry];
+        let append = Append {
+            saga: self.run.id.clone(),
+            owner: self.env.worker.clone(),
+            epoch: self.epoch,
+            expected_next_seq: state.next_seq(),
+            change: self.change(&entries),
+            answers: Vec::new(),
+            entries,
+        };
+        let seq = append.expected_next_seq;
+        let work = match undo {
+            true => work.and_then(|_| Ok(None)),
+            false => self.checked(call.vertex, work, end.clone()),
+        };
+        let store = self.env.store.clone();
+        let answer = Box::pin(async move { store.append_with(append, work).await });
+        UnderWay { call, undo, end, seq, answer }
+    }
+
+    /// The work, whose value must be what the action returns: nothing else may be committed as its output.
+    fn checked(&self, v: VertexId, work: Work, end: EndSlot) -> Work {
+        let action = self.values.action(&self.machine, v);
+        let max = self.env.limits.max_payload;
+        let saga = self.run.id.clone();
+        work.and_then(move |payload| {
+            // reading it runs code of the user's
+            let read = catch_unwind(AssertUnwindSafe(|| {
+                let action = action.ok_or_else(|| ActionError::from_error("it is no action"))?;
+                let output = action.decode(&payload)?;
+                check_size(&output, max)?;
+                Ok(output)
+            }));
+            let read = read.unwrap_or_else(|panic| {
+                Err(ActionError::Panicked { message: panics::describe(&*panic) })
+            });
+            match read {
+                Ok(output) => {
+                    end.set(WorkEnd::Output(output));
+                    Ok(Some(payload))
+                }
+                Err(error) => {
+                    let why = error.to_string();
+                    end.set(WorkEnd::Refused(error));
+                    Err(StoreError::RolledBack { saga, why })
+                }
+            }
+        })
+    }
+
+    /// Calls have ended. During a transaction nobody knows yet what that means: it may be the call whose
+    /// transaction it is, by a timeout.
+    pub(super) fn all_ended(
+        &mut self,
+        ended: Vec<(VertexId, CallEnd)>,
+        turn: &mut Turn,
+    ) -> Vec<Event> {
+        if turn.transactions.under_way() {
+            turn.transactions.ended.extend(ended);
+            return Vec::new();
+        }
+        ended.into_iter().map(|(v, end)| self.ended(v, end, &mut turn.kept)).collect()
+    }
+
+    /// The transaction has ended: what that means for the machine, and what was held back.
+    pub(super) fn transacted(
+        &mut self,
+        answer: Result<(), StoreError>,
+        turn: &mut Turn,
+    ) -> Vec<Event> {
+        let mut ended = std::mem::take(&mut turn.transactions.ended);
+        let mut events = Vec::new();
+        if let Some(UnderWay { call, undo, end, seq, .. }) = turn.transactions.under_way.take() {
+            let v = call.vertex;
+            match answer {
+                Ok(()) => {
+                    ended.retain(|(other, _)| *other != v);
+                    turn.calls.drop_call(v);
+                    turn.transactions.written = Some(seq);
+                    events.push(self.committed(v, undo, end.take()));
+                }
+                Err(error @ (StoreError::RolledBack { .. } | StoreError::NoTransactions)) => {
+                    let over = ended.iter().any(|(other, _)| *other == v);
+                    if let Some(end) = not_committed(undo, end.take(), error)
+                        && !over
+                    {
+                        turn.calls.drop_call(v);
+                        ended.push((v, end));
+                    }
+                }
+                Err(error) => {
+                    turn.store_error = Some(error);
+                    events.push(Event::AppendFailed);
+                }
+            }
+        }
+        events.extend(ended.into_iter().map(|(v, end)| self.ended(v, end, &mut turn.kept)));
+        // before the next transaction in the queue, which would hold them back again
+        events.append(&mut turn.transactions.held);
+        events
+    }
+
+    fn committed(&self, vertex: VertexId, undo: bool, end: WorkEnd) -> Event {
+        match end {
+            _ if undo => Event::UndoDone { vertex, result: Ok(()) },
+            WorkEnd::Output(output) => {
+                let payload = output.payload.clone();
+                self.values.set(&self.machine, vertex, output);
+                Event::ActionDone { vertex, result: ActionResult::Ok(payload) }
+            }
+            // a store that says it did the work, and did not
+            _ => Event::AppendFailed,
+        }
+    }
+}
+
+/// How a call ends whose transaction is not in; none if it goes on by itself.
+fn not_committed(undo: bool, end: WorkEnd, why: StoreError) -> Option<CallEnd> {
+    let permanent = matches!(end, WorkEnd::Refused(_)) || why == StoreError::NoTransactions;
+    let error = match end {
+        WorkEnd::Told => return None,
+        WorkEnd::Refused(error) => error,
+        WorkEnd::Open | WorkEnd::Output(_) => ActionError::from_error(why),
+    };
+    Some(match (undo, permanent) {
+        (true, true) => CallEnd::Undo(Err(UndoError::Permanent(error))),
+        (true, false) => CallEnd::Undo(Err(UndoError::Retryable(error))),
+        (false, true) => CallEnd::Action(Err(Failed::from(error).permanent())),
+        (false, false) => CallEnd::Action(Err(Failed::from(error))),
+    })
+}
