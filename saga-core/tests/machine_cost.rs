@@ -146,6 +146,15 @@ fn a_wide_for_is_linear() {
 }
 
 #[test]
+fn a_for_with_a_limit_is_linear() {
+    let limited = |_: u32| {
+        let body = chain(actions(3, Output));
+        chain(vec![node("xs", PlanKind::ForEach { body, concurrency: Some(2) })])
+    };
+    on_a_small_stack(move || linear(limited, 1000, |n| format!("xs[{}]/n2", n - 1), 2 * 2000));
+}
+
+#[test]
 fn deep_nesting_does_not_need_a_deep_stack() {
     on_a_small_stack(|| {
         let mut body = inline_action(Output);

@@ -12,7 +12,8 @@ pub struct Config {
     pub max_concurrency: Option<usize>,
     /// How long an action may go on after unwinding was decided, before it is dropped and in doubt.
     pub abandon_after: Duration,
-    /// When the saga must have ended, or unwinds.
+    /// When the saga must have ended, or unwinds; an open pivot holds it, and behind the pivot there is
+    /// none.
     pub deadline: Option<Timestamp>,
     /// True if calls wait for [`Effect::WantSlot`]: this process bounds how many run at once.
     pub slots: bool,
@@ -76,7 +77,14 @@ pub enum Event {
         /// Of which node.
         vertex: VertexId,
     },
-    /// An operator asks for something; answered with [`Effect::Answer`] or [`Effect::Append`].
+    /// An operator asks for something: while the saga runs, or with [`Event::Recovered`] in the same
+    /// [`step_all`](super::Machine::step_all) for one that had ended, was parked or is taken over.
+    ///
+    /// What is granted leaves `requested` in the log, then what follows from it, and is answered with
+    /// that [`Effect::Append`]; a cancel that waits for the pivot, with a later one. What is not granted
+    /// leaves nothing and is answered with [`Effect::Answer`], or with the append of the same turn, if
+    /// there is one: the answer may rest on it. A request that comes again under its id is not granted
+    /// again.
     Operator {
         /// The request's id.
         id: Uuid,
@@ -85,7 +93,8 @@ pub enum Event {
         /// For what.
         command: Command,
     },
-    /// The saga must wait for a human: it goes on only when it is unparked.
+    /// The saga must wait for a human: what is in flight may end, and it goes on only when it is
+    /// unparked. Nothing happens if it has ended or is parked already.
     Park {
         /// Why.
         reason: String,
@@ -124,6 +133,8 @@ pub enum Effect {
     /// Ask for room for a call of this node; answer with [`Event::SlotGranted`].
     WantSlot(VertexId),
     /// The room that was asked for is not needed (any more): a call that was granted it is not made.
+    /// Every [`Effect::WantSlot`] is followed by this or by the call. A grant that crosses with it is
+    /// not looked at.
     FreeSlot(VertexId),
     /// Run an action; answer with [`Event::ActionDone`].
     RunAction(Call),

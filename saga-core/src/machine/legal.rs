@@ -52,7 +52,7 @@ impl State {
             EntryKind::Requested { id, command, .. } => {
                 !self.is_known(*id) && self.judge(command).is_ok()
             }
-            EntryKind::Refused { id, .. } => self.is_open(*id),
+            EntryKind::Refused { id, .. } => self.is_held(*id),
             EntryKind::Injected { .. } => self.ended.is_none(),
             EntryKind::Migrated { .. } => true,
             _ => false,

@@ -57,7 +57,7 @@ impl Machine {
     /// Does what open requests ask for, unless it must wait for the pivot.
     pub(super) fn follow_up(&mut self) {
         for asked in self.state.open.clone() {
-            if !self.state.is_open(asked.id) {
+            if !self.state.is_held(asked.id) {
                 continue; // it came with the one before it
             }
             if let Command::Decide { node, .. } = &asked.command {

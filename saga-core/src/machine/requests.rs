@@ -224,12 +224,14 @@ impl State {
         self.faults.get(&self.path(v)).copied().unwrap_or_default()
     }
 
-    pub(super) fn is_open(&self, id: Uuid) -> bool {
+    /// True if the request is in the log and has not had its effect yet: a cancel that waits for the
+    /// pivot. It is answered when it has; there is no need to ask again.
+    pub fn is_held(&self, id: Uuid) -> bool {
         self.open.iter().any(|asked| asked.id == id)
     }
 
     pub(super) fn is_known(&self, id: Uuid) -> bool {
-        self.answers.contains_key(&id) || self.is_open(id)
+        self.answers.contains_key(&id) || self.is_held(id)
     }
 
     /// True if an operator says how this vertex, a pivot in doubt, has ended.

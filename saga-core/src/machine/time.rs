@@ -6,7 +6,8 @@ use crate::log::{Cause, EntryKind, Failure, FailureKind, SagaStatus, Timestamp};
 impl Machine {
     /// When a saga that only waits wants to go on.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        let timer = self.timers.first().map(|(at, _)| *at);
+        // nothing that waits for its time goes on before the saga is unparked
+        let timer = self.timers.first().filter(|_| self.state.parked.is_none()).map(|(at, _)| *at);
         // not if the last of them came back by itself
         let abandon = self.abandon_at.filter(|_| self.status() == SagaStatus::Failed);
         [timer, abandon, self.deadline()].into_iter().flatten().min()

@@ -76,3 +76,68 @@ fn an_attempt_is_counted_as_the_log_has_it() {
     let why = State::fold(saga.plan, &log).unwrap_err().to_string();
     assert_eq!(why, "entry 4: attempt 2 where 1 should be");
 }
+
+/// The log of a saga with these entries about the saga behind it.
+fn followed_by(saga: &Bench, kinds: &[EntryKind]) -> Result<State, String> {
+    let last = saga.log.last().unwrap().clone();
+    let more = (last.seq + 1..).zip(kinds).map(|(seq, kind)| Entry {
+        seq,
+        kind: kind.clone(),
+        node: None,
+        attempt: 0,
+        ..last.clone()
+    });
+    let log = saga.log.iter().cloned().chain(more).collect::<Vec<_>>();
+    State::fold(saga.plan.clone(), &log).map_err(|why| why.to_string())
+}
+
+#[test]
+fn no_log_unwinds_at_or_behind_the_pivot() {
+    let back = || EntryKind::Unwinding(Cause::Cancelled { reason: String::new() });
+    let mut saga = pivotal(1);
+    assert!(followed_by(&saga, &[back()]).is_ok());
+    saga.ok(&["do a"]);
+    let why = followed_by(&saga, &[back()]).unwrap_err();
+    assert!(why.ends_with("illegal event unwinding for current load status running"), "{why}");
+    saga.ok(&["do p"]);
+    assert!(followed_by(&saga, &[back()]).is_err());
+    saga.ok(&["do z"]);
+    let back = EntryKind::Unwinding(Cause::Rollback { reason: String::new() });
+    assert!(followed_by(&saga, &[back]).is_err());
+}
+
+#[test]
+fn a_saga_that_stands_starts_nothing_and_does_not_end() {
+    let stands = [EntryKind::Paused, EntryKind::Parked { reason: "it crashes".into() }];
+    for kind in stands {
+        let mut saga = Bench::new(chain(actions(2, Output)));
+        saga.ok(&["do n0"]);
+        let mut log = saga.log[..3].to_vec();
+        let stands = Entry { kind, node: None, attempt: 0, seq: 4, ..log[2].clone() };
+        log.extend([stands, Entry { seq: 5, ..saga.log[3].clone() }]);
+        let why = State::fold(saga.plan, &log).unwrap_err().to_string();
+        assert!(why.starts_with("entry 5: illegal event started"), "{why}");
+    }
+    let mut saga = Bench::new(chain(actions(1, Output)));
+    saga.feed([Event::Park { reason: "it crashes".into() }]);
+    saga.ok(&["do n0"]);
+    let ended = EntryKind::Ended(ENDED_WELL);
+    assert!(followed_by(&saga, std::slice::from_ref(&ended)).is_err());
+    assert!(followed_by(&saga, &[EntryKind::Unparked, ended]).is_ok());
+}
+
+#[test]
+fn only_what_is_asked_is_refused_and_only_once_asked() {
+    let mut saga = pivotal(1);
+    saga.ok(&["do a"]);
+    let id = Uuid::from_u128(1);
+    let asked = || EntryKind::Requested { id, by: "me".into(), command: cancel() };
+    let refused = || EntryKind::Refused { id, why: Refusal::PastPivot { pivot: "p".into() } };
+    assert!(followed_by(&saga, &[asked(), refused()]).is_ok());
+    assert!(followed_by(&saga, &[refused()]).is_err());
+    assert!(followed_by(&saga, &[asked(), asked()]).is_err());
+    assert!(followed_by(&saga, &[asked(), refused(), refused()]).is_err());
+    assert!(followed_by(&saga, &[asked(), refused(), asked()]).is_err());
+    let unpark = EntryKind::Requested { id, by: "me".into(), command: Command::Unpark };
+    assert!(followed_by(&saga, &[unpark]).is_err());
+}

@@ -261,6 +261,7 @@ fn timers_of_a_parked_saga_do_not_spin() {
     let mut saga = Bench::new(plan(vec![tried("a", Output, 2, 1), action("b", Output)], &[]));
     saga.fails_for_now("do a");
     saga.feed([Event::Park { reason: "it crashes".into() }]);
+    assert_eq!(saga.machine.wake_at(), None);
     saga.wait();
     assert_eq!((saga.calls(), saga.machine.wake_at()), (vec!["do b"], None));
     saga.ok(&["do b"]);

@@ -38,9 +38,11 @@ fn a_cancel_is_held_while_the_pivot_is_open_and_refused_when_it_succeeds() {
     let (id, event) = saga.request(cancel());
     saga.feed([event]);
     assert_eq!((saga.answers.get(&id), saga.said.len()), (None, 0));
+    assert!(saga.machine.state().is_held(id));
     assert_eq!(saga.words().last().unwrap(), "requested");
     saga.ok(&["do p"]);
     assert_eq!(saga.answers[&id], Answer::Refused(past()));
+    assert!(!saga.machine.state().is_held(id));
     assert_eq!(saga.words()[5..], ["p succeeded", "refused", "z started"]);
     assert_eq!(saga.asks(cancel()), refused(past()));
     saga.ok(&["do z"]);

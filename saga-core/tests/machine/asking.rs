@@ -1,0 +1,69 @@
+//! Operators in a run: who asks what when, and what they are told.
+
+use saga_core::log::{Answer, Command, Entry, EntryKind, Uuid};
+use saga_core::machine::{Event, State};
+
+use super::operators::{self, Asked};
+use super::run::Runner;
+use super::tape::Tape;
+use super::world::World;
+
+impl Runner {
+    /// Something that operators ask of their own accord.
+    pub(super) fn ask(
+        &mut self,
+        share: u8,
+        what: fn(&State, &World, &mut Tape) -> Option<Command>,
+    ) -> Option<Event> {
+        if self.setup.asks == 0 || !self.tape.chance(share) {
+            return None;
+        }
+        self.setup.asks -= 1;
+        let command = what(self.machine.state(), &self.world, &mut self.tape)?;
+        if let Command::Decide { node, .. } = &command
+            && self.flights.iter().any(|f| node == f.path.as_str())
+        {
+            return None; // nobody can find out what is still to happen
+        }
+        Some(self.request(command))
+    }
+
+    /// Something that operators must ask, or the saga would never end.
+    pub(super) fn demand(&mut self, what: fn(&State, &mut World, &mut Tape) -> Command) -> Event {
+        let command = what(self.machine.state(), &mut self.world, &mut self.tape);
+        self.request(command)
+    }
+
+    pub(super) fn request(&mut self, command: Command) -> Event {
+        if let Command::Decide { .. } = command {
+            // whoever decides has waited for what was on its way
+            while self.world.deliver_late(&mut self.tape) {}
+        }
+        let asked = Asked::new(self.asked.len(), command);
+        let event = asked.event();
+        self.asked.push(asked);
+        event
+    }
+
+    pub(super) fn answered(&mut self, id: Uuid, answer: Answer) {
+        let asked = self.asked.iter_mut().find(|asked| asked.id == id).expect("somebody asked");
+        let before = asked.answer.replace(answer);
+        assert_eq!(before, None, "{asked:?} is answered twice");
+    }
+
+    /// What somebody found out about a pivot may be out of date when it is not in the log yet.
+    pub(super) fn look_again(&mut self) {
+        for i in 0..self.asked.len() {
+            let Asked { id, command, answer } = &self.asked[i];
+            let logged =
+                |e: &Entry| matches!(&e.kind, EntryKind::Requested { id: i, .. } if i == id);
+            if let (Command::Decide { node, .. }, None) = (command, answer)
+                && !self.log.iter().any(logged)
+            {
+                let node = node.clone();
+                while self.world.deliver_late(&mut self.tape) {}
+                self.asked[i].command = operators::decide(node, &self.world);
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What a log says so far, read in another way than the machine's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use saga_core::UndoKind;
+use saga_core::log::{Command, Entry, EntryKind, Failure, Refusal, SagaStatus, Timestamp, Uuid};
+use saga_core::machine::Config;
+
+use super::expand::Expanded;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Undo {
+    #[default]
+    No,
+    Started,
+    Waits(Timestamp),
+    Done,
+    Failed,
+    Resolved,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Status {
+    pub(super) starts: u32,
+    /// How many of them came before somebody said to try again.
+    pub(super) from: u32,
+    pub(super) first: u64,
+    /// The entry of the last start, and whether the saga was unwinding then.
+    pub(super) last: (u64, bool),
+    pub(super) open: bool,
+    pub(super) doubt: bool,
+    /// Succeeded, skipped, or chosen.
+    pub(super) done: bool,
+    pub(super) skipped: bool,
+    pub(super) failure: Option<(Failure, bool)>,
+    pub(super) retry_at: Option<Timestamp>,
+    pub(super) undo: Undo,
+}
+
+pub(super) struct Book<'a> {
+    pub(super) dag: &'a Expanded,
+    pub(super) status: Vec<Status>,
+    pub(super) unwinding: bool,
+    pub(super) ended: Option<SagaStatus>,
+    pub(super) one_at_a_time: bool,
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) paused: bool,
+    pub(super) steps: u32,
+    pub(super) parked: bool,
+    /// Requests that have not had their effect, and those that were refused after all.
+    pub(super) open: BTreeMap<Uuid, Command>,
+    pub(super) refused: BTreeMap<Uuid, Refusal>,
+    pub(super) requested: BTreeSet<Uuid>,
+}
+
+impl<'a> Book<'a> {
+    pub(super) fn new(dag: &'a Expanded, config: &Config) -> Self {
+        Self {
+            status: vec![Status::default(); dag.nodes.len()],
+            dag,
+            unwinding: false,
+            ended: None,
+            one_at_a_time: config.max_concurrency == Some(1),
+            deadline: config.deadline,
+            paused: false,
+            steps: 0,
+            parked: false,
+            open: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            requested: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn index(&self, entry: &Entry) -> Option<usize> {
+        let path = entry.node.as_ref()?;
+        Some(*self.dag.by_path.get(path.as_str()).unwrap_or_else(|| panic!("no node {path}")))
+    }
+
+    pub(super) fn done_before(&self, i: usize) -> bool {
+        let ready = |a: &usize| self.status[*a].done || !self.dag.nodes[*a].has_entry;
+        self.dag.ancestors(i).iter().all(ready)
+    }
+
+    /// The table of §5, for this node alone.
+    pub(super) fn needs_nothing(&self, i: usize) -> bool {
+        let (Some(policy), s) = (self.dag.nodes[i].policy, &self.status[i]) else { return true };
+        if matches!(s.undo, Undo::Done | Undo::Resolved) || s.skipped || s.starts == 0 {
+            return true;
+        }
+        match policy.undo {
+            UndoKind::Nothing => !s.open,
+            UndoKind::Output => !s.done && !s.open && !s.doubt,
+            UndoKind::MaybeOutput | UndoKind::NoOutput => false,
+        }
+    }
+
+    pub(super) fn descendants_settled(&self, i: usize) -> bool {
+        self.dag.descendants(i).into_iter().all(|d| self.needs_nothing(d))
+    }
+
+    pub(super) fn blocked(&self, i: usize) -> bool {
+        self.status[i].undo == Undo::Failed
+            || self.dag.descendants(i).iter().any(|d| self.status[*d].undo == Undo::Failed)
+    }
+
+    /// True if the pivot succeeded.
+    pub(super) fn past(&self) -> bool {
+        self.dag.pivot.is_some_and(|p| self.status[p].done)
+    }
+
+    /// True while nobody knows whether it does.
+    pub(super) fn busy(&self) -> bool {
+        self.dag.pivot.is_some_and(|p| {
+            let s = &self.status[p];
+            !s.done && (s.open || s.doubt)
+        })
+    }
+
+    /// True if a `for` with a limit lets this node run: as many of its first instances as have places.
+    pub(super) fn has_place(&self, i: usize) -> bool {
+        self.dag.nodes[i].inside.iter().all(|(which, number)| {
+            let each = &self.dag.loops[*which];
+            let over = |i: usize| self.status[i].done || !self.dag.nodes[i].has_entry;
+            let done = each.instances.iter().filter(|nodes| (*nodes).clone().all(over)).count();
+            *number < each.at_once + done
+        })
+    }
+
+    /// True if an operator said how this node ended.
+    pub(super) fn decides(&self, i: usize) -> bool {
+        let decides = |c: &Command| matches!(c, Command::Decide { .. });
+        self.dag.pivot == Some(i) && self.open.values().any(decides)
+    }
+
+    /// True if the node failed, and only an operator goes on with it.
+    pub(super) fn given_up(&self, i: usize) -> bool {
+        let s = &self.status[i];
+        !s.done && !s.open && s.failure.is_some() && s.retry_at.is_none()
+    }
+
+    fn try_again(&mut self, i: usize) {
+        let s = &mut self.status[i];
+        (s.failure, s.from) = (None, s.starts);
+        self.ended = None;
+    }
+
+    fn undo_again(&mut self, i: usize) {
+        assert_eq!(self.status[i].undo, Undo::Failed);
+        (self.status[i].undo, self.status[i].retry_at) = (Undo::No, None);
+        self.ended = None;
+    }
+
+    fn requested(&mut self, id: Uuid, command: &Command) {
+        self.requested.insert(id);
+        match command {
+            Command::Step => self.steps += 1,
+            Command::RetryUndo { node } => self.undo_again(self.dag.by_path[node.as_str()]),
+            Command::RetryAll => {
+                let failed = |i: &usize| self.status[*i].undo == Undo::Failed;
+                let failed = (0..self.status.len()).filter(failed).collect::<Vec<_>>();
+                failed.into_iter().for_each(|i| self.undo_again(i));
+            }
+            Command::Retry { node } => self.try_again(self.dag.by_path[node.as_str()]),
+            command => {
+                if let Command::Resolve { .. } = command {
+                    self.ended = None;
+                }
+                self.open.insert(id, command.clone());
+            }
+        }
+    }
+
+    /// Open requests for this have had their effect.
+    fn close(&mut self, what: fn(&Command) -> bool) {
+        self.open.retain(|_, command| !what(command));
+    }
+
+    pub(super) fn apply(&mut self, entry: &Entry) {
+        match &entry.kind {
+            EntryKind::Unwinding(_) => {
+                (self.unwinding, self.ended) = (true, None);
+                self.close(|c| matches!(c, Command::Cancel { .. } | Command::Rollback { .. }));
+            }
+            EntryKind::Ended(status) => {
+                self.ended = Some(*status);
+                (self.paused, self.steps) = (false, 0);
+            }
+            EntryKind::Requested { id, command, .. } => self.requested(*id, command),
+            EntryKind::Refused { id, why } => {
+                self.open.remove(id);
+                self.refused.insert(*id, why.clone());
+            }
+            EntryKind::Paused => {
+                self.paused = true;
+                self.close(|c| matches!(c, Command::Pause));
+            }
+            EntryKind::Resumed => {
+                (self.paused, self.steps) = (false, 0);
+                self.close(|c| matches!(c, Command::Resume));
+            }
+            EntryKind::Parked { .. } => self.parked = true,
+            EntryKind::Unparked => {
+                self.parked = false;
+                self.close(|c| matches!(c, Command::Unpark));
+                if let Some(pivot) = self.dag.pivot.filter(|p| self.given_up(*p) && !self.unwinding)
+                {
+                    self.try_again(pivot);
+                }
+            }
+            EntryKind::Injected { .. } => self.close(|c| matches!(c, Command::Inject { .. })),
+            EntryKind::Resolved { .. } => self.close(|c| matches!(c, Command::Resolve { .. })),
+            EntryKind::Started | EntryKind::UndoStarted if self.paused => self.steps -= 1,
+            _ => {}
+        }
+        let decided = self.index(entry).is_some_and(|i| self.decides(i));
+        if decided {
+            self.close(|c| matches!(c, Command::Decide { .. }));
+        }
+        let (Some(i), unwinding) = (self.index(entry), self.unwinding) else { return };
+        let s = &mut self.status[i];
+        match &entry.kind {
+            EntryKind::Started => {
+                s.doubt |= s.open;
+                s.starts += 1;
+                s.first = if s.first == 0 { entry.seq } else { s.first };
+                (s.last, s.open, s.retry_at) = ((entry.seq, unwinding), true, None);
+                (s.undo, s.failure) = (Undo::No, None);
+            }
+            EntryKind::Succeeded(_) | EntryKind::Chosen(_) => {
+                (s.done, s.open, s.doubt) = (true, false, false);
+            }
+            EntryKind::Skipped => (s.done, s.skipped) = (true, true),
+            EntryKind::Failed(failure) => {
+                (s.open, s.failure) = (false, Some((failure.clone(), false)));
+                s.doubt &= !decided;
+            }
+            EntryKind::Resolved { .. } => s.undo = Undo::Resolved,
+            EntryKind::InDoubt(failure) => {
+                (s.open, s.doubt, s.failure) = (false, true, Some((failure.clone(), true)));
+            }
+            EntryKind::RetryScheduled { at } => s.retry_at = Some(*at),
+            EntryKind::UndoStarted => {
+                s.doubt |= s.open;
+                (s.undo, s.open) = (Undo::Started, false);
+            }
+            EntryKind::UndoFinished => s.undo = Undo::Done,
+            EntryKind::UndoRetryScheduled { at, .. } => s.undo = Undo::Waits(*at),
+            EntryKind::UndoFailed(_) => {
+                s.doubt |= s.open;
+                (s.undo, s.open) = (Undo::Failed, false);
+            }
+            _ => {}
+        }
+    }
+}
