@@ -98,8 +98,7 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
 
-    /// The sagas that `worker` owns and that have not ended have no owner any more and count no
-    /// crash.
+    /// The unfinished sagas that `worker` owns have no owner any more, and count no crash.
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Makes `worker` the owner of this one saga with the next epoch, whatever it is doing (paused,

@@ -117,10 +117,21 @@ async fn a_log_that_another_program_changed_takes_no_more() {
         );
     }
     assert_eq!(fs::read(place.log("a")).unwrap(), bytes);
+    let claimed = store.claim(&WorkerId::from("one"), &["f1".to_string()], 10).await.unwrap();
+    assert_eq!(claimed.len(), 0, "its own already");
     store.append(append("b", 6, b"on")).await.unwrap();
     fs::remove_file(place.log("b")).unwrap();
     let e = store.append(append("b", 7, b"")).await.unwrap_err().to_string();
     assert!(e.contains("its file cannot be found"), "{e}");
+    drop(store);
+
+    // Of what follows the last whole write nobody was told, so it goes.
+    create(&place.open(), &["b"]).await;
+    let store = place.open();
+    fs::write(place.log("b"), [&fs::read(place.log("b")).unwrap()[..], b"x"].concat()).unwrap();
+    let claimed = store.claim(&WorkerId::from("two"), &["f1".to_string()], 10).await.unwrap();
+    assert_eq!(claimed.len(), 2, "one bad log stops no other");
+    assert_eq!(entries(&store, "a").await, 5);
 }
 
 #[tokio::test]
@@ -191,4 +202,54 @@ async fn a_failed_write_stops_all_further_writes() {
     let store = place.open();
     assert_eq!(entries(&store, "a").await, acknowledged);
     assert_eq!(store.append(append("b", 2, b"small")).await, Ok(()));
+}
+
+/// The child of [`what_was_acknowledged_survives_a_kill`]: appends until it is killed.
+async fn append_for_ever(path: std::ffi::OsString) {
+    use std::io::Write;
+    let store = FileStore::open(path).unwrap();
+    if store.load(&id("a")).await.unwrap().is_none() {
+        create(&store, &["a"]).await;
+    }
+    let first = u64::try_from(entries(&store, "a").await).unwrap() + 1;
+    for seq in (first..).step_by(2) {
+        let mut two = append("a", seq, &[b'x'; 3_000]);
+        two.entries.extend(append("a", seq + 1, &[0xff; 3_000]).entries);
+        store.append(two).await.unwrap();
+        println!("\nacknowledged={}", seq + 1);
+        std::io::stdout().flush().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_survives_a_kill() {
+    use std::io::{BufRead, BufReader};
+    if let Some(path) = std::env::var_os("SAGA_TEST_APPEND_FOR_EVER") {
+        return append_for_ever(path).await;
+    }
+    let place = Place::new();
+    let mut acknowledged = 0;
+    for lines in [1, 2, 5, 17, 40, 3] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "file::damage::what_was_acknowledged_survives_a_kill", "--nocapture"])
+            .env("SAGA_TEST_APPEND_FOR_EVER", &place.path)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut told = output.lines().filter_map(|line| {
+            line.unwrap().strip_prefix("acknowledged=").map(|n| n.parse::<usize>().unwrap())
+        });
+        acknowledged = told.nth(lines - 1).unwrap();
+        child.kill().unwrap();
+        acknowledged = told.last().unwrap_or(acknowledged);
+        child.wait().unwrap();
+
+        let store = place.open();
+        let found = entries(&store, "a").await;
+        assert!(found == acknowledged || found == acknowledged + 2, "{found} of {acknowledged}");
+        let next = u64::try_from(found).unwrap() + 1;
+        store.append(append("a", next, b"on")).await.unwrap();
+    }
+    assert!(acknowledged > 100);
 }

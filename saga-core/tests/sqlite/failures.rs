@@ -43,6 +43,43 @@ async fn a_damaged_saga_is_an_error_and_the_others_go_on() {
     assert_eq!(claimed, ["gap", "good", "kind", "payload", "tail"], "all whose record can be read");
 }
 
+#[tokio::test]
+async fn a_damaged_page_is_an_error_by_name_and_no_panic() {
+    let place = Place::new();
+    let store = place.open();
+    let names: Vec<String> = (0..200).map(|n| format!("saga-{n:03}")).collect();
+    create(&store, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    drop(store);
+    // The first page says what the tables are; all that they hold is gone.
+    let mut bytes = fs::read(&place.path).unwrap();
+    bytes[4096..].fill(0xa5);
+    fs::write(&place.path, &bytes).unwrap();
+    let refused = match SqliteStore::open(&place.path) {
+        Err(e) => e,
+        Ok(store) => store.load(&id("saga-100")).await.unwrap_err(),
+    };
+    let e = refused.to_string();
+    assert!(e.contains("sagas.db: database disk image is malformed"), "{e}");
+}
+
+#[tokio::test]
+async fn a_request_of_a_later_version_is_left_to_it() {
+    let place = Place::new();
+    let store = place.open();
+    create(&store, &["a"]).await;
+    let (one, two) = (request("a"), request("a"));
+    store.request(one.clone()).await.unwrap();
+    store.request(two.clone()).await.unwrap();
+    let later =
+        "UPDATE saga_command SET args = CAST('{\"command\":\"dance\"}' AS BLOB) WHERE id = ?1";
+    assert_eq!(place.connection().execute(later, [one.id.to_string()]), Ok(1));
+    let worker = WorkerId::from("one");
+    assert_eq!(store.requests(&worker, 1).await, Ok(vec![two.clone()]));
+    store.answer(two.id, saga_core::log::Answer::Done).await.unwrap();
+    assert_eq!(store.requests(&worker, 9).await, Ok(vec![]));
+    assert_eq!(store.answer_to(one.id).await, Ok(None));
+}
+
 /// The other half of [`a_failed_commit_stops_all_further_writes`], in a process that cannot write
 /// large files.
 #[cfg(unix)]

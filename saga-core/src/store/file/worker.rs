@@ -92,9 +92,6 @@ impl Worker {
         let Some(kept) = self.sagas.get(&append.saga) else {
             return Err(StoreError::NotFound { saga: append.saga });
         };
-        if let Some(damage) = &kept.damage {
-            return Err(damage.clone());
-        }
         let mut record = kept.record.clone();
         append.apply_to(&mut record)?;
         let mut answers = append.answers;
@@ -189,17 +186,21 @@ impl Worker {
         id: &SagaId,
         how: impl FnOnce(&mut SagaRecord),
     ) -> Option<Result<SagaRecord, StoreError>> {
-        let Some(kept) = self.sagas.get_mut(id) else {
+        let Some(kept) = self.sagas.get(id) else {
             let there = self.directory.path(names::of_log(id)).exists();
             return there.then(|| Err(self.unknown_log(id.clone())));
         };
-        if kept.damage.is_some() {
-            how(&mut kept.record);
-            return Some(Ok(kept.record.clone()));
-        }
         let mut record = kept.record.clone();
         how(&mut record);
-        Some(self.write(record.clone(), &[], &[]).map(|()| record))
+        match self.write(record.clone(), &[], &[]) {
+            // One bad log must not keep the others from being claimed. Whoever loads it is told.
+            Ok(()) | Err(StoreError::Corrupt { .. }) => {}
+            Err(e) => return Some(Err(e)),
+        }
+        if let Some(kept) = self.sagas.get_mut(id) {
+            kept.record = record.clone();
+        }
+        Some(Ok(record))
     }
 
     /// Writes a record that has changed, with the entries that changed it.
@@ -212,6 +213,9 @@ impl Worker {
         let Some(kept) = self.sagas.get_mut(&record.id) else {
             return Err(StoreError::NotFound { saga: record.id });
         };
+        if let Some(damage) = &kept.damage {
+            return Err(damage.clone());
+        }
         let lines =
             log::change(&record, entries, answers).map_err(|why| self.directory.failed(why))?;
         let name = names::of_log(&record.id);
