@@ -105,7 +105,7 @@ pub(crate) Trip<()>(city: String, guest: String) -> String {
     room
 });
 // beside the first one, whose sagas end under the name that they have
-version!(second, #[saga_action(undo = cancel(city), name = "book_2")],
+version!(second, #[saga_action(undo = cancel(city), rev = 1)],
 pub(crate) Trip2<()>(city: String) -> String {
     book { city }
 });

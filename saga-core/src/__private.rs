@@ -37,19 +37,29 @@ impl<T, E> ActionReturn for Result<T, E> {
     }
 }
 
-/// The user's context behind an alias of `ActionContext`.
+/// What an action calls its context: an alias of `ActionContext`.
 #[diagnostic::on_unimplemented(
     message = "the context of an action is an `&ActionContext<{Self}>`, not `&{Self}`",
     label = "write `ActionContext<{Self}>`, which derefs to `{Self}`"
 )]
-pub trait Context {
-    type User: Send + Sync + 'static;
-    fn of(cx: &ActionContext<Self::User>) -> &Self;
+pub trait Context {}
+
+impl<C> Context for ActionContext<C> {}
+
+/// What an action in a saga over `C` may call its context. Also the user's own `C`, which is reported
+/// where the action is declared, and not again in every saga.
+pub trait ContextOf<C>: Sync {
+    fn of(cx: &ActionContext<C>) -> &Self;
 }
 
-impl<C: Send + Sync + 'static> Context for ActionContext<C> {
-    type User = C;
+impl<C: Send + Sync + 'static> ContextOf<C> for ActionContext<C> {
     fn of(cx: &Self) -> &Self {
+        cx
+    }
+}
+
+impl<C: Send + Sync + 'static> ContextOf<C> for C {
+    fn of(cx: &ActionContext<C>) -> &Self {
         cx
     }
 }

@@ -97,21 +97,22 @@ fn step(action: &Action) -> TokenStream {
     let Lifetimes { mut declared, used } = Lifetimes::of(action);
     let statics = used.iter().map(|_| quote!('static)).collect::<Vec<_>>();
     let (used, statics) = (angled(&used), angled(&statics));
-    let mut check = TokenStream::new();
+    let (mut check, mut quiet) = (TokenStream::new(), None);
     let context = match &action.context {
         Some(Context::Plain(user)) => user.to_token_stream(),
         Some(Context::Alias(alias)) => {
-            let known = quote!(#krate::__private::Context);
-            // a bound that need not hold: what is no context is reported once, by the check
-            generics.make_where_clause().predicates.push(parse_quote!(for<'__a> #alias: #known));
             check = quote_spanned! {alias.span()=>
                 const _: fn() = #krate::__private::assert_context::<#alias>;
             };
-            quote!(<#alias as #known>::User)
+            let of = quote!(#krate::__private::ContextOf<AnyContext>);
+            generics.make_where_clause().predicates.push(parse_quote!(#alias: #of));
+            declared.push(any_context());
+            // in a saga over another context rustc names the action then, and not its alias
+            quiet = Some(quote!(#[diagnostic::do_not_recommend]));
+            quote!(AnyContext)
         }
         None => {
-            declared
-                .push(quote!(AnyContext: ::core::marker::Send + ::core::marker::Sync + 'static));
+            declared.push(any_context());
             quote!(AnyContext)
         }
     };
@@ -130,12 +131,17 @@ fn step(action: &Action) -> TokenStream {
     let clause = &generics.where_clause;
     quote! {
         #check
+        #quiet
         impl #declared #krate::Step<#context> for #name #used #clause {
             type Static = #name #statics;
             #go
             #spec
         }
     }
+}
+
+fn any_context() -> TokenStream {
+    quote!(AnyContext: ::core::marker::Send + ::core::marker::Sync + 'static)
 }
 
 /// A name of ours at a place of the user's, for messages about it.
@@ -232,7 +238,7 @@ fn given_context(action: &Action, at: Span) -> Option<TokenStream> {
     Some(match action.context.as_ref()? {
         Context::Plain(_) => quote!(#cx,),
         Context::Alias(alias) => {
-            quote_spanned!(cx.span()=> <#alias as #krate::__private::Context>::of(#cx),)
+            quote_spanned!(cx.span()=> <#alias as #krate::__private::ContextOf<_>>::of(#cx),)
         }
     })
 }

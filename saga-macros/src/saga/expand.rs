@@ -106,13 +106,20 @@ fn node(node: &Node, wiring: &Wiring, dag: &Ident) -> TokenStream {
     };
     let wrong = wrong(wiring);
     let bindings = bindings(wiring);
-    let call = match (&node.step, wiring.after.as_slice()) {
-        (Step::Value(expr), after) => {
+    let after = &wiring.after;
+    let call = match &node.step {
+        Step::Value(expr) => {
             let computed = local("computed", unwrapped(expr).span());
             quote!(#dag.#computed(#text, #bindings, &[#(#after.id()),*], #closure))
         }
-        (_, []) => quote!(#dag.step(#text, #bindings, #closure)),
-        (_, after) => quote!(#dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure)),
+        // at the place of the call, so that rustc says only once of an action that it does not fit
+        Step::Call(call) if after.is_empty() => {
+            quote_spanned!(here(call.path.span())=> #dag.step(#text, #bindings, #closure))
+        }
+        Step::Call(call) => quote_spanned! {here(call.path.span())=>
+            #dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure)
+        },
+        Step::Broken(_) => TokenStream::new(),
     };
     quote! {
         #wrong
@@ -252,7 +259,7 @@ fn tail(saga: &Saga, wired: &Wired, dag: &Ident) -> TokenStream {
         Some(Tail::Literal(call)) => {
             let closure = literal_tail(head, call, wiring, &cx);
             let text = call.name().map(|name| name.unraw().to_string());
-            quote!(#dag.tail(#text, #bindings, #closure))
+            quote_spanned!(here(call.path.span())=> #dag.tail(#text, #bindings, #closure))
         }
     };
     quote! {

@@ -1,4 +1,4 @@
-//! The context is the user's own type.
+//! The context is the user's own type; a saga uses the action.
 #![allow(unused_imports)]
 
 use saga_core::prelude::*;
@@ -12,6 +12,13 @@ async fn book(cx: &Agency, leg: &Leg) -> Result<Flight, String> {
 
 async fn unbook(_cx: &Agency, _flight: &Flight) -> Result<(), String> {
     Ok(())
+}
+
+saga! {
+    S<Agency>(trip: TripRequest) -> Flight {
+        let _first = book { leg: &trip.flight };
+        book { leg: &trip.flight }
+    }
 }
 
 fn main() {}
