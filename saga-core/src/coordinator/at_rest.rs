@@ -55,14 +55,14 @@ impl<C: Send + Sync + 'static> Inner<C> {
             return SagaError::Parked { saga, reason };
         }
         let why = match &record.owner {
+            _ if self.definition_of(record).is_none() => {
+                let name = &record.name;
+                format!("it was started by a version of `{name}` that is not registered here")
+            }
             Some(owner) if *owner == self.env.worker => {
                 "it stopped after an error, and goes on when a coordinator is next built".into()
             }
             Some(_) => return SagaError::LostOwnership { saga },
-            None if self.definitions.known(&record.fingerprint).is_none() => {
-                let name = &record.name;
-                format!("it was started by a version of `{name}` that is not registered here")
-            }
             None => "it goes on when a coordinator is next built".into(),
         };
         SagaError::NotRunning { saga, why }
