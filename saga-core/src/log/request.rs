@@ -196,7 +196,7 @@ pub enum Refusal {
         state: ActionState,
     },
     /// The node did not make the saga stuck.
-    #[error("node `{node}` has not failed for good, it is {state}")]
+    #[error("node `{node}` did not make the saga stuck, it is {state}")]
     NotFailed {
         /// Which node.
         node: NodePath,
