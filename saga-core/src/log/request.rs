@@ -23,7 +23,7 @@ pub enum Command {
     Resume,
     /// Start one node or undo of a paused saga.
     Step,
-    /// Try the failed undo of a stuck saga's node again.
+    /// Try the failed undo of a stuck saga's node again, with all of its tries.
     RetryUndo {
         /// Which node.
         node: NodePath,
@@ -42,12 +42,12 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// Try the node again that is behind the pivot and made the saga stuck.
+    /// Try the node again that failed for good behind the pivot, with all of its tries.
     Retry {
         /// Which node.
         node: NodePath,
     },
-    /// Say how a pivot in doubt ended.
+    /// Say how a pivot in doubt ended for which the saga is parked, and go on.
     Decide {
         /// The pivot.
         node: NodePath,
@@ -56,7 +56,7 @@ pub enum Command {
         /// How that is known.
         note: String,
     },
-    /// Go on after having been parked.
+    /// Go on after having been parked. A pivot in doubt is run again, with all of its tries.
     Unpark,
     /// Put a fault into the saga, for a test.
     Inject {

@@ -1,5 +1,5 @@
 //! What must hold of every log, of the calls that went out, and of what is left in the end: the rules of the log,
-//! §4 and §5, read off the log alone.
+//! §4 to §6, read off the log alone.
 
 use saga_core::UndoKind;
 use saga_core::dag::Plan;

@@ -68,6 +68,21 @@ fn only_an_operator_goes_on_with_a_failed_undo() {
 }
 
 #[test]
+fn nothing_is_resolved_unasked() {
+    let mut saga = Bench::new(plan(actions(3, Output), &[]));
+    saga.ok(&["do n0", "do n1"]);
+    saga.fails("do n2");
+    saga.undo_fails("undo n1", false);
+    let kind = EntryKind::Resolved { by: "me".into(), note: "by hand".into() };
+    let seq = saga.log.len() as u64 + 1;
+    let resolved = Entry { kind, seq, attempt: 1, ..saga.log[seq as usize - 2].clone() };
+    assert_eq!(resolved.node, Some("n1".into()));
+    let log = saga.log.iter().cloned().chain([resolved]).collect::<Vec<_>>();
+    let why = State::fold(saga.plan, &log).unwrap_err().to_string();
+    assert!(why.contains("illegal event resolved for current load status undo_failed"), "{why}");
+}
+
+#[test]
 fn an_attempt_is_counted_as_the_log_has_it() {
     let mut saga = Bench::new(chain(actions(2, Output)));
     saga.ok(&["do n0"]);

@@ -298,3 +298,18 @@ fn a_choice_that_cannot_be_made_behind_the_pivot_is_stuck_and_can_be_retried() {
     saga.ok(&["do xs[0]"]);
     saga.ended(ENDED_WELL);
 }
+
+#[test]
+fn a_pivot_that_was_about_to_start_again_does_not_once_it_is_decided() {
+    let mut saga = pivotal(2);
+    saga.ok(&["do a"]);
+    saga.in_doubt("do p");
+    saga.asks(Command::Pause);
+    saga.wait();
+    let (id, event) = saga.request(decide(Decision::Succeeded(1.into())));
+    saga.feed([Event::Park { reason: "it crashes".into() }, event]);
+    assert_eq!(saga.answers[&id], Answer::Done);
+    assert_eq!(saga.asks(Command::Resume), DONE);
+    saga.ok(&["do z"]);
+    saga.ended(ENDED_WELL);
+}

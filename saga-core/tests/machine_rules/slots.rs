@@ -117,3 +117,39 @@ fn a_failed_append_gives_back_the_slots_of_calls_that_were_not_made() {
     ];
     assert_eq!(effects, expected);
 }
+
+#[test]
+fn an_undo_that_is_retried_comes_before_those_that_wait_for_a_slot() {
+    let mut saga = slotted(plan(actions(3, Output), &[]), Some(1));
+    for node in ["n0", "n1"] {
+        saga.grants(node);
+        saga.ok(&[&format!("do {node}")]);
+    }
+    saga.grants("n2");
+    saga.fails("do n2");
+    saga.grants("n1");
+    saga.undo_fails("undo n1", false);
+    assert_eq!(saga.wanting, ["n0"]);
+    assert_eq!(saga.asks(Command::RetryAll), DONE);
+    assert_eq!(
+        (saga.said.as_slice(), saga.wanting.as_slice()),
+        (&["free n0".into()][..], &["n1".into()][..])
+    );
+    saga.grants("n1");
+    saga.ok(&["undo n1"]);
+    saga.grants("n0");
+    saga.ok(&["undo n0"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn a_step_that_waits_for_its_slot_ends_with_the_pause() {
+    let mut saga = slotted(plan(actions(2, Output), &[]), None);
+    saga.asks(Command::Pause);
+    assert_eq!(saga.asks(Command::Step), DONE);
+    assert_eq!(saga.wanting, ["n0"]);
+    saga.asks(Command::Resume);
+    assert_eq!(saga.wanting, ["n0", "n1"]);
+    saga.asks(Command::Pause);
+    assert_eq!(saga.wanting, [""; 0]);
+}
