@@ -44,6 +44,7 @@
 //! - [`Coordinator`]: running sagas; [`SagaError`]: how they end otherwise.
 //! - [`store`]: where logs are kept. [`log`]: what is in them.
 //! - [`dag`]: building a DAG by hand or at run time.
+//! - [`graph`]: DAGs as Graphviz and Mermaid text.
 //! - [`machine`]: the pure state machine behind it all, for simulators and the curious.
 //!
 //! The idea of sagas is Garcia-Molina & Salem's (1987); the vocabulary is McCaffrey's and that of Oxide's
@@ -59,6 +60,7 @@ pub mod dag;
 mod definition;
 mod driver;
 mod error;
+pub mod graph;
 mod limits;
 pub mod log;
 pub mod machine;
