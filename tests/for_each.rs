@@ -111,8 +111,7 @@ async fn no_items_give_an_empty_list() -> Result<(), Any> {
     Ok(())
 }
 
-/// An instance is started with a UUID, a record and a list of local storage that is looked up; each entry
-/// of the list becomes an instance. Item 5 of 8 fails: the other 7 are undone, and nothing after runs.
+/// The width is decided by an output; item 5 fails, the other 7 are undone, and nothing after runs.
 #[tokio::test]
 async fn one_of_eight_fails_and_the_other_seven_are_undone() -> Result<(), Any> {
     let (world, store) = (Lab::failing(Some("taken[5]")), MemoryStore::new());

@@ -276,7 +276,8 @@ impl<C: 'static> ActionContext<C> {
     }
 
     /// The output of an earlier node, by name. Only of true ancestors: what they return is there for
-    /// certain, in every attempt and after every restart. An undo may also look up its own node.
+    /// certain, in every attempt and after every restart. An undo may also look up its own node. In an
+    /// instance or an arm names are looked for in its own body first, then in those around it.
     ///
     /// # Errors
     /// [`LookupError`] says which of its cases it is.
@@ -298,7 +299,7 @@ impl<C: 'static> ActionContext<C> {
         self.find(name).map(|output| output.payload.as_bytes())
     }
 
-    /// The saga's parameters.
+    /// The saga's parameters; in a body of [`Node::for_each`](crate::dag::Node::for_each), the item.
     ///
     /// # Errors
     /// [`LookupError::Deserialize`] if they are not a `T`.

@@ -45,6 +45,7 @@
 //! - [`store`]: where logs are kept. [`log`]: what is in them.
 //! - `barrier`: the other side, for services that sagas call.
 //! - [`dag`]: building a DAG by hand or at run time.
+//! - [`graph`]: DAGs as Graphviz and Mermaid text.
 //! - [`machine`]: the pure state machine behind it all, for simulators and the curious.
 //!
 //! The idea of sagas is Garcia-Molina & Salem's (1987); the vocabulary is McCaffrey's and that of Oxide's
@@ -62,6 +63,7 @@ pub mod dag;
 mod definition;
 mod driver;
 mod error;
+pub mod graph;
 mod limits;
 pub mod log;
 pub mod machine;

@@ -354,3 +354,81 @@ async fn items_may_be_computed_in_each_node() {
     let sec = Coordinator::builder(()).saga::<Expanded>().build().await.unwrap();
     sec.run(Expanded { list: vec![5, 6, 7] }).await.unwrap();
 }
+
+by_hand!(Trap, "Trap", |dag, list| {
+    let items = &[("items", &[list.id()] as &[_])];
+    dag.for_each::<u64, _, _>(
+        "each",
+        items,
+        |_| panic!("ran"),
+        |dag, _| {
+            dag.choose(
+                "chosen",
+                &[],
+                |_| if true { panic!("ran") } else { 0 },
+                |arms| {
+                    arms.arm(|dag| {
+                        dag.subsaga::<First, _>("sub", &[], |_| panic!("ran"));
+                        dag.ends()
+                    });
+                },
+            );
+            dag.ends()
+        },
+    );
+    dag.ends()
+});
+
+#[test]
+fn nothing_of_the_users_runs_while_the_dag_is_built() {
+    let dag = Dag::of::<Trap>().unwrap();
+    dag.to_json();
+    dag.fingerprint();
+    dag.to_dot(None);
+}
+
+/// A list of one in a list of one, this deep.
+fn level(
+    dag: &mut DagBuilder<()>,
+    list: saga_core::Param<Deep, Vec<u64>>,
+    depth: usize,
+) -> Ends<String> {
+    if depth == 0 {
+        let it = dag.step("it", &[("what", &[list.id()])], move |cx| {
+            cx.call(act { what: list.get(cx)[0] })
+        });
+        let text =
+            dag.value("text", &[("of", &[it.id()])], move |cx| cx.value(it.get(cx).to_string()));
+        return dag.ends_with(text);
+    }
+    let items = &[("items", &[list.id()] as &[_])];
+    let inner =
+        dag.for_each("in", items, move |cx| list.get(cx), |dag, _| level(dag, list, depth - 1));
+    let text = dag.value("text", &[("of", &[inner.id()])], move |cx| {
+        cx.value(format!("({})", inner.get(cx).join(" ")))
+    });
+    dag.ends_with(text)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Deep {
+    list: Vec<u64>,
+}
+
+impl Saga for Deep {
+    type Context = ();
+    type Output = String;
+    const NAME: &'static str = "Deep";
+
+    fn define(dag: &mut DagBuilder<()>) -> Ends<String> {
+        let list = dag.param("list", |saga: &Self| &saga.list);
+        level(dag, list, 60)
+    }
+}
+
+#[tokio::test]
+async fn bodies_nest_to_any_depth() {
+    let sec = Coordinator::builder(()).saga::<Deep>().build().await.unwrap();
+    let text = sec.run(Deep { list: vec![7] }).await.unwrap();
+    assert_eq!(text, format!("{}7{}", "(".repeat(60), ")".repeat(60)));
+}

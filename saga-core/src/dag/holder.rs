@@ -200,10 +200,13 @@ where
     F: for<'s> Fn(&'s Scope<C>) -> S + Send + Sync,
 {
     fn make(&self, frame: &Arc<Frame<C>>, sources: &Arc<[Source]>) -> Params {
-        let made = evaluate(frame, sources, self)
-            .and_then(|params| Ok((encode_data(&params)?, Arc::new(params) as Value)));
-        match made {
-            Ok((payload, value)) => Ok((value, payload)),
+        let made = evaluate(frame, sources, |cx| {
+            let params = self(cx);
+            let payload = encode_data(&params)?;
+            Ok((Arc::new(params) as Value, payload))
+        });
+        match made.flatten() {
+            Ok(params) => Ok(params),
             Err(error) => Err(ActionError::SubsagaCreateFailed { message: error.message() }),
         }
     }

@@ -168,7 +168,7 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// body.append(Node::shared_action("greet", actions.register(greet)?)?)?;
     ///
     /// let mut dag = DagBuilder::new("Greetings")?;
-    /// dag.append(Node::constant("names", vec!["Ada".to_string(), "Emmy".to_string()])?)?;
+    /// dag.append(Node::constant("names", ["Ada", "Emmy"].map(String::from).to_vec())?)?;
     /// dag.append(Node::for_each("greetings", body.build()?, "names")?)?;
     ///
     /// let sec = saga_core::Coordinator::builder(()).actions(actions).build().await?;

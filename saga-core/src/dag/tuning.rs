@@ -75,6 +75,15 @@ impl<C: Send + Sync + 'static> Node<C> {
         self.only_for("concurrency", |body| matches!(body, NodeBody::ForEach(_)))
     }
 
+    /// Says what the other one says, and runs what it ran.
+    pub(super) fn take_over(&mut self, other: Self) {
+        self.label = other.label;
+        self.tuning = other.tuning;
+        if let (NodeBody::ForEach(each), NodeBody::ForEach(other)) = (&mut self.body, other.body) {
+            each.concurrency = other.concurrency;
+        }
+    }
+
     fn only_for(mut self, what: &'static str, fits: impl Fn(&NodeBody<C>) -> bool) -> Self {
         if !fits(&self.body) {
             self.tuning.misplaced = Some(what);

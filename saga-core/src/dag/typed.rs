@@ -161,8 +161,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             let (node, what) = ("(adjust)".to_string(), "a node");
             self.errors.push(DagError::NotVisible { node, what });
         } else if let Some(node) = self.nodes.get_mut(step.node.index()) {
-            let name = node.name.clone();
-            *node = Node { name, ..how(node.clone()) };
+            // what it runs stays: the slot has its type
+            node.take_over(how(node.clone()));
         }
     }
 

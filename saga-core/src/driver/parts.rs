@@ -1,7 +1,9 @@
 //! What nodes hold: their frames, what decides how many there are, and the outputs made of theirs.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::panics;
 use super::values::Values;
 use crate::action::{ActionOutput, Value};
 use crate::context::{Frame, Outer};
@@ -118,7 +120,9 @@ impl<C: Send + Sync + 'static> Values<C> {
                     },
                 }
             }
-            _ => self.made_of_parts(state, holder),
+            // the outputs are read once more, by code of the user's
+            _ => catch_unwind(AssertUnwindSafe(|| self.made_of_parts(state, holder)))
+                .unwrap_or_else(|panic| Err(unreadable(panics::describe(&*panic)))),
         };
         outer.put(node, output);
         Some(())
@@ -210,6 +214,10 @@ impl<C: Send + Sync + 'static> Values<C> {
 
 fn lost() -> ActionError {
     ActionError::from_error("an output that was recorded is not there")
+}
+
+fn unreadable(message: String) -> ActionError {
+    ActionError::DeserializeFailed { message }
 }
 
 /// True once it is known what this gives.
