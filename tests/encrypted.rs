@@ -158,3 +158,48 @@ async fn rows_that_were_swapped_do_not_decode() -> Result<(), Any> {
     }
     Ok(())
 }
+
+/// Waits until its key is there.
+#[saga_action(no_undo)]
+async fn linger() -> Result<(), String> {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    Ok(())
+}
+
+saga! { Stay<()>() { linger {}; } }
+
+async fn ward_of(store: Encrypted) -> Result<Coordinator<()>, Any> {
+    Ok(Coordinator::builder(()).store(store).saga::<Stay>().build().await?)
+}
+
+#[tokio::test]
+async fn a_saga_whose_key_is_missing_is_parked_and_goes_on_with_it() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("sagas.db");
+    let (old, new) = (random_key(), random_key());
+    let sec = ward_of(open(&file, Keyring::new("old", &old))?).await?;
+    sec.saga(Stay {}).id("x").start().await?;
+    sec.shutdown(Duration::ZERO).await?;
+    drop(sec);
+
+    let sec = ward_of(open(&file, Keyring::new("new", &new))?).await?;
+    let mut parked = Vec::new();
+    while parked.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let all = sec.list(ListFilter::default()).await?;
+        parked.extend(all.into_iter().filter_map(|record| record.parked_reason));
+    }
+    assert_eq!(
+        parked,
+        ["saga x: the payload codec does not have the key \"old\"; give it that key"]
+    );
+    assert!(sec.operator("me").unpark("x").await.is_err(), "not without the key");
+    sec.shutdown(Duration::ZERO).await?;
+    drop(sec);
+
+    let both = Keyring::new("new", &new).with_old("old", &old);
+    let sec = ward_of(open(&file, both)?).await?;
+    sec.operator("me").unpark("x").await?;
+    sec.get::<()>("x").await?.ok_or("it is there")?.await?;
+    Ok(())
+}
