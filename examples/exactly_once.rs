@@ -92,7 +92,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = SqliteStore::open(&file)?;
     let mut bank = Connection::open(&file)?;
     open_accounts(&mut bank)?;
-    let sec = Coordinator::builder(()).store(store).saga::<Transfer>().build().await?;
+    // this program is killed on purpose, many times in a row; others keep the default of 3
+    let sec = Coordinator::builder(()).store(store).saga::<Transfer>().crash_limit(1000);
+    let sec = sec.build().await?;
 
     let mut transfers = Vec::new();
     for n in 0..TRANSFERS {

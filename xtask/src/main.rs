@@ -76,8 +76,9 @@ impl Xtask {
         self.component("rust-src", sources.is_dir())?;
         // `--all-targets` without the benches
         let targets = ["--lib", "--bins", "--tests", "--examples"];
-        self.cargo("tests", &[&["test", "--workspace"], &targets[..]].concat())?;
-        self.cargo("tests in the docs", &["test", "--workspace", "--doc"])?;
+        let all = ["test", "--workspace", "--all-features"];
+        self.cargo("tests", &[&all[..], &targets].concat())?;
+        self.cargo("tests in the docs", &[&all[..], &["--doc"]].concat())?;
         let seconds = self.started.elapsed().as_secs_f64();
         println!("\nxtask: all {} steps passed in {seconds:.1} s", self.steps);
         Ok(())
@@ -89,8 +90,9 @@ impl Xtask {
         self.component("rustfmt", runs("fmt"))?;
         self.component("clippy", runs("clippy"))?;
         self.cargo("format", &["fmt", "--all", "--check"])?;
-        self.cargo("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-        let mut docs = cargo(&["doc", "--workspace", "--no-deps"]);
+        let all = ["clippy", "--workspace", "--all-targets", "--all-features"];
+        self.cargo("lints", &[&all[..], &["--", "-D", "warnings"]].concat())?;
+        let mut docs = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
         docs.env("RUSTDOCFLAGS", "-D warnings");
         self.run("docs", docs)?;
         self.features()?;
