@@ -191,6 +191,17 @@ fn a_pivot_in_doubt_waits_for_a_human_who_saw_none() {
 }
 
 #[test]
+fn a_cancellation_of_a_pivot_in_doubt_waits_for_the_human_too() {
+    let x = in_doubt();
+    let answer = x.process.until(x.operator.cancel("x", "no longer wanted")).unwrap();
+    assert_eq!(answer, Answer::Held);
+    let asked = x.operator.decide("x", "pivot", Decision::Failed, "not on the statement");
+    assert_eq!(x.process.until(asked).unwrap(), Answer::Done);
+    let error = x.end().unwrap_err();
+    assert!(error.to_string().contains("cancelled: no longer wanted"), "{error}");
+}
+
+#[test]
 fn a_pivot_in_doubt_can_be_tried_again() {
     let x = in_doubt();
     // it is parked, not stuck

@@ -374,6 +374,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
     async fn carry_out(self: Arc<Self>, request: Request) -> bool {
         let id = request.id;
         match self.operate(request).await {
+            // it is in the log, and answered by the entry that settles it
+            Ok(Answer::Held) => false,
             // most answers are in the store already, beside the entries that they are about
             Ok(answer) => self.env.store.answer(id, answer).await.is_ok(),
             Err(error) => {

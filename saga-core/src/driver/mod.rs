@@ -151,6 +151,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                         let error = turn.store_error.clone();
                         created.send_replace(Some(error.map_or(Creation::New, Creation::Failed)));
                     }
+                    turn.hold(|id| self.machine.state().is_held(id));
                     self.finish(finish, turn.store_error.take());
                     return Ran::Through { cut };
                 }

@@ -74,6 +74,15 @@ impl Turn {
         }
     }
 
+    /// Those whose requests are in the log and wait for a human, like the saga.
+    pub(super) fn hold(&mut self, is_held: impl Fn(Uuid) -> bool) {
+        for (_, waits) in self.asked.extract_if(|id, _| is_held(*id)) {
+            for waits in waits {
+                let _ = waits.send(Answer::Held);
+            }
+        }
+    }
+
     /// Ready with what happened, or registered for all that can.
     pub(super) fn poll(
         &mut self,

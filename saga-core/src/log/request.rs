@@ -149,6 +149,9 @@ pub struct Request {
 pub enum Answer {
     /// It is in the log and takes effect.
     Done,
+    /// It is in the log, and is carried out or refused once it is known how the pivot has ended. Given for
+    /// a saga that is parked with its pivot in doubt; otherwise the answer waits for the pivot.
+    Held,
     /// It changes nothing: the saga is already where the command would bring it.
     NothingToDo {
         /// Where.
