@@ -78,11 +78,12 @@ impl Fixture {
     /// Leaves a cancellation with the saga, and what it will be told.
     fn cancel(&self) -> tokio::task::JoinHandle<Result<Answer, OperateError>> {
         let operator = self.operator.clone();
-        self.process.until(async {
+        let (asked,) = self.process.until(async {
             let asked = tokio::spawn(async move { operator.cancel("x", "too late?").await });
             tokio::time::sleep(Duration::from_secs(1)).await;
-            asked
-        })
+            (asked,)
+        });
+        asked
     }
 }
 
