@@ -112,8 +112,8 @@ pub trait Store: Send + Sync + 'static {
         id: &SagaId,
     ) -> BoxFuture<'_, Result<Option<SagaRecord>, StoreError>>;
 
-    /// Removes a saga with its log and requests; false if there is none. [`StoreError::Fenced`] while a worker
-    /// owns it and it has not ended.
+    /// Removes a saga with its log and requests; false if there is none. [`StoreError::Fenced`]
+    /// while a worker owns it and it has not ended.
     fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Removes sagas that ended long ago, with their logs and requests, and says how many.

@@ -6,8 +6,8 @@ use super::super::*;
 async fn a_damaged_saga_is_an_error_and_the_others_go_on() {
     let place = Place::new();
     let store = place.open();
-    create(&store, &["gap", "good", "kind", "payload", "record", "tail"]).await;
-    for name in ["gap", "good", "kind", "payload", "record", "tail"] {
+    create(&store, &["gap", "good", "input", "kind", "payload", "record", "tail"]).await;
+    for name in ["gap", "good", "input", "kind", "payload", "record", "tail"] {
         store.append(append(name, 2, b"ok")).await.unwrap();
     }
     place
@@ -17,6 +17,7 @@ async fn a_damaged_saga_is_an_error_and_the_others_go_on() {
              UPDATE saga_event SET payload = X'7b' WHERE saga_id = 'payload' AND seq = 1;
              DELETE FROM saga_event WHERE saga_id = 'gap' AND seq = 1;
              DELETE FROM saga_event WHERE saga_id = 'tail' AND seq = 2;
+             DELETE FROM saga_input WHERE number = (SELECT number FROM saga WHERE id = 'input');
              UPDATE saga SET birth = 'never' WHERE id = 'record';",
         )
         .unwrap();
@@ -27,6 +28,7 @@ async fn a_damaged_saga_is_an_error_and_the_others_go_on() {
         ("gap", 1, "it is missing; the next one is entry 2"),
         ("tail", 2, "the log ends before entry 2, its record says before entry 3"),
         ("record", 0, "its birth is not a UUID"),
+        ("input", 0, "Invalid column type Null at index: 17, name: params"),
     ] {
         match store.load(&id(name)).await.unwrap_err() {
             StoreError::Corrupt { saga, seq, why } => {

@@ -44,7 +44,8 @@ pub(super) struct Directory {
 impl Directory {
     pub(super) fn new(path: &Path) -> Self {
         Self {
-            path: path.to_path_buf(),
+            // The process may change its working directory.
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()),
             place: path.display().to_string().into(),
             #[cfg(test)]
             fsync_fails: Arc::default(),
@@ -126,7 +127,10 @@ impl Directory {
             fs::remove_file(self.path(name))
                 .map_err(|e| self.failed(format!("cannot remove {name}: {e}")))?;
         }
-        Ok(())
+        // A worker that was killed may have created a log that a power failure would take away
+        // again; what is found here is acted on.
+        self.sync_all(&["", COMMANDS, ANSWERS])
+            .map_err(|e| self.failed(format!("cannot make its files durable: {e}")))
     }
 
     /// True if this is a store that this version can use, false if it is none yet.
@@ -252,7 +256,7 @@ impl Directory {
         }
     }
 
-    /// Makes what was removed durable.
+    /// Makes durable which files there are.
     pub(super) fn sync_all(&self, below: &[&str]) -> io::Result<()> {
         below.iter().try_for_each(|below| self.sync_directory(&self.path(below)))
     }

@@ -124,7 +124,8 @@ impl SqliteStore {
     }
 
     /// Opens a worker's store to look at it and to leave requests, also while the worker runs. Takes
-    /// no lock; all that only a worker may do answers [`StoreError::Failed`].
+    /// no lock; all that only a worker may do answers [`StoreError::Failed`], and so do requests if
+    /// this process may not write to the file.
     ///
     /// # Errors
     /// [`StoreError::Failed`] if the file is not there or no worker has used it yet,

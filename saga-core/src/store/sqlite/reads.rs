@@ -4,12 +4,13 @@ use rusqlite::{Connection, Row, params};
 
 use super::super::{ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga};
 use super::job::Trouble;
-use super::rows::{self, ENTRY, RECORD};
+use super::rows::{self, ENTRY, RECORD, WITH_INPUT};
 use super::writes::UNFINISHED;
 use crate::log::{SagaId, SagaStatus};
 
 pub(super) fn find(conn: &Connection, id: &SagaId) -> Result<Option<SagaRecord>, Trouble> {
-    let mut select = conn.prepare_cached(&format!("SELECT {RECORD} FROM saga WHERE id = ?1"))?;
+    let mut select =
+        conn.prepare_cached(&format!("SELECT {RECORD} FROM saga {WITH_INPUT} WHERE id = ?1"))?;
     let mut rows = select.query([id.as_str()])?;
     rows.next()?.map(rows::record).transpose()
 }
@@ -77,7 +78,7 @@ fn page(
 pub(super) fn page_sql(of_status: bool) -> String {
     let of_status = if of_status { "status = ?4" } else { "?4 IS NULL" };
     format!(
-        "SELECT {RECORD} FROM saga WHERE {of_status} AND id > ?1 AND (?2 IS NULL OR name = ?2) \
+        "SELECT {RECORD} FROM saga {WITH_INPUT} WHERE {of_status} AND id > ?1 AND (?2 IS NULL OR name = ?2) \
          AND (?5 IS NULL OR created_at > ?5) AND (?6 IS NULL OR created_at < ?6) \
          ORDER BY id LIMIT ?3"
     )
@@ -99,9 +100,9 @@ pub(super) fn versions(conn: &Connection) -> Result<Vec<SagaVersion>, Trouble> {
 pub(super) fn versions_sql() -> String {
     // Grouped without the DAGs, which may be large, and are the same within a group.
     format!(
-        "SELECT v.name, v.fingerprint, first.dag, v.unfinished FROM \
+        "SELECT v.name, v.fingerprint, coalesce(dag, X''), v.unfinished FROM \
          (SELECT name, fingerprint, count(*) AS unfinished, min(id) AS first_id \
           FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} GROUP BY name, fingerprint) AS v \
-         JOIN saga AS first ON first.id = v.first_id ORDER BY v.name, v.fingerprint"
+         JOIN saga AS first ON first.id = v.first_id {WITH_INPUT} ORDER BY v.name, v.fingerprint"
     )
 }

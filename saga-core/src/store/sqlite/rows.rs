@@ -13,6 +13,10 @@ pub(super) const RECORD: &str = "id, birth, name, fingerprint, status, owner, ep
     attempts, wake_at, deadline, paused, parked_reason, created_at, updated_at, error, context, \
     params, dag";
 
+/// What [`RECORD`] needs beside the table `saga`. A row that is missing there is a corrupt record,
+/// not one saga less.
+pub(super) const WITH_INPUT: &str = "LEFT JOIN saga_input USING (number)";
+
 /// The columns that [`entry`] reads, in its order.
 pub(super) const ENTRY: &str = "seq, epoch, at, node, attempt, kind, payload";
 

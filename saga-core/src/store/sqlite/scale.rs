@@ -22,17 +22,18 @@ fn database() -> Connection {
         "BEGIN;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ENDED})
          INSERT INTO saga (id, birth, name, fingerprint, status, owner, epoch, next_seq, attempts,
-             paused, created_at, updated_at, params, dag)
-         SELECT printf('e%07d', i), '', 's', 'f', 'completed', 'w', 1, 2, 1, 0, i, i, X'', X''
+             paused, created_at, updated_at)
+         SELECT printf('e%07d', i), '', 's', 'f', 'completed', 'w', 1, 2, 1, 0, i, i
          FROM n;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ENDED} / 10)
          INSERT INTO saga_command (id, saga_id, kind, args, \"by\", at, answer)
          SELECT printf('e%07d', i), printf('e%07d', i), 'pause', X'', '', i, X'' FROM n;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)
          INSERT INTO saga (id, birth, name, fingerprint, status, owner, epoch, next_seq, attempts,
-             paused, created_at, updated_at, params, dag)
-         SELECT printf('r%d', i), printf('%032x', i), 's', 'f', 'running', 'w', 1, 2, 1, 0, i, i,
-             X'', X'' FROM n;
+             paused, created_at, updated_at)
+         SELECT printf('r%d', i), printf('%032x', i), 's', 'f', 'running', 'w', 1, 2, 1, 0, i, i
+         FROM n;
+         INSERT INTO saga_input SELECT number, X'', X'' FROM saga;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)
          INSERT INTO saga_command (id, saga_id, kind, args, \"by\", at)
          SELECT printf('%032x', i), printf('r%d', i), 'pause',

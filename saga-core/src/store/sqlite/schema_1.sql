@@ -1,9 +1,10 @@
 CREATE TABLE saga_meta (schema_version INTEGER NOT NULL) STRICT;
 INSERT INTO saga_meta (schema_version) VALUES (1);
 
--- The large columns come last, so that the others are read without them.
+-- Every append rewrites a row of this one, so what never changes and may be large is in saga_input.
 CREATE TABLE saga (
-    id            TEXT    NOT NULL PRIMARY KEY,
+    number        INTEGER NOT NULL PRIMARY KEY,
+    id            TEXT    NOT NULL UNIQUE,
     birth         TEXT    NOT NULL,
     name          TEXT    NOT NULL,
     fingerprint   TEXT    NOT NULL,
@@ -19,9 +20,13 @@ CREATE TABLE saga (
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL,
     error         TEXT,
-    context       BLOB,
-    params        BLOB    NOT NULL,
-    dag           BLOB    NOT NULL
+    context       BLOB
+) STRICT;
+
+CREATE TABLE saga_input (
+    number INTEGER NOT NULL PRIMARY KEY,
+    params BLOB    NOT NULL,
+    dag    BLOB    NOT NULL
 ) STRICT;
 
 CREATE INDEX saga_unfinished ON saga (created_at, id)

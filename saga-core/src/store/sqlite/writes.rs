@@ -8,7 +8,7 @@ use super::super::{Created, Purge, SagaRecord, StoreError, WorkerId};
 use super::job::{Tally, Trouble};
 use super::reads::find;
 use super::requests;
-use super::rows::{self, AppendRow, EntryRow, NewSagaRow, RECORD};
+use super::rows::{self, AppendRow, EntryRow, NewSagaRow, RECORD, WITH_INPUT};
 use crate::log::{Payload, SagaId};
 
 /// Word for word the condition of the index `saga_unfinished`, or SQLite could not use it. Left to
@@ -22,11 +22,12 @@ pub(super) fn create(
 ) -> Result<Created, Trouble> {
     let record = &new.record;
     let inserted = conn
-        .prepare_cached(&format!(
-            "INSERT INTO saga ({RECORD}) VALUES \
-             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, \
-              ?19) ON CONFLICT (id) DO NOTHING"
-        ))?
+        .prepare_cached(
+            "INSERT INTO saga (id, birth, name, fingerprint, status, owner, epoch, next_seq, \
+             attempts, wake_at, deadline, paused, parked_reason, created_at, updated_at, error, \
+             context) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
+             ?16, ?17) ON CONFLICT (id) DO NOTHING",
+        )?
         .execute(params![
             record.id.as_str(),
             new.birth,
@@ -45,8 +46,6 @@ pub(super) fn create(
             new.updated_at,
             record.error,
             record.context.as_ref().map(Payload::as_bytes),
-            record.params.as_bytes(),
-            record.dag.as_bytes(),
         ])?;
     if inserted == 0 {
         let there = find(conn, &record.id)?;
@@ -55,6 +54,9 @@ pub(super) fn create(
             None => Err(rusqlite::Error::QueryReturnedNoRows.into()),
         };
     }
+    let number = conn.last_insert_rowid();
+    conn.prepare_cached("INSERT INTO saga_input (number, params, dag) VALUES (?1, ?2, ?3)")?
+        .execute(params![number, record.params.as_bytes(), record.dag.as_bytes()])?;
     insert_entries(conn, &record.id, &new.entries, tally)?;
     tally.creates += 1;
     Ok(Created::New)
@@ -189,7 +191,7 @@ pub(super) fn claim(
 
 pub(super) fn claim_sql() -> String {
     format!(
-        "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} \
+        "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished {WITH_INPUT} WHERE {UNFINISHED} \
          AND NOT paused AND parked_reason IS NULL AND owner IS NOT ?1 \
          AND fingerprint IN (SELECT value FROM json_each(?2)) \
          ORDER BY created_at, id"
@@ -242,6 +244,7 @@ fn remove(conn: &Connection, id: &str) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM saga_event WHERE saga_id = ?1",
         "DELETE FROM saga_command WHERE saga_id = ?1",
+        "DELETE FROM saga_input WHERE number = (SELECT number FROM saga WHERE id = ?1)",
         "DELETE FROM saga WHERE id = ?1",
     ] {
         conn.prepare_cached(sql)?.execute([id])?;

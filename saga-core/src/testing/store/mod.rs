@@ -23,8 +23,9 @@ pub struct ConformanceError {
     pub why: String,
 }
 
-/// Checks that a store does what [`Store`] says: durable numbering, fencing by owner, epoch and
-/// sequence number, claims, lists, requests, deletes, and all of that from many tasks at once.
+/// Checks that a store does what [`Store`] says: fencing by owner, epoch and sequence number, claims,
+/// lists, requests, deletes, and writers that get in each other's way. What it cannot check is that
+/// a write survives a power failure.
 ///
 /// `make` makes an empty store for each check. Two of its stores must not share what they hold.
 ///
