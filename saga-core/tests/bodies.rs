@@ -432,3 +432,42 @@ async fn bodies_nest_to_any_depth() {
     let text = sec.run(Deep { list: vec![7] }).await.unwrap();
     assert_eq!(text, format!("{}7{}", "(".repeat(60), ")".repeat(60)));
 }
+
+/// Reads back as nothing.
+#[derive(Serialize, Deserialize)]
+struct Forgets {
+    #[serde(skip_serializing)]
+    n: u64,
+}
+
+#[saga_action(no_undo)]
+async fn forget(n: u64) -> Result<Forgets, String> {
+    Ok(Forgets { n })
+}
+
+by_hand!(Forgetful, "Forgetful", |dag, list| {
+    let items = &[("items", &[list.id()] as &[_])];
+    let each = dag.for_each(
+        "each",
+        items,
+        move |cx| list.get(cx),
+        |dag, item| {
+            let it = dag
+                .step("it", &[("n", &[item.id()])], move |cx| cx.call(forget { n: *item.get(cx) }));
+            dag.ends_with(it)
+        },
+    );
+    dag.step("sum", &[("what", &[each.id()])], move |cx| {
+        cx.call(act { what: each.get(cx).iter().map(|it| it.n).sum() })
+    });
+    dag.ends()
+});
+
+#[tokio::test]
+async fn an_output_that_does_not_read_back_fails_who_reads_it() {
+    let sec = Coordinator::builder(()).saga::<Forgetful>().build().await.unwrap();
+    let error = sec.run(Forgetful { list: vec![1, 2] }).await.unwrap_err();
+    assert_eq!(error.failed_node().map(ToString::to_string).as_deref(), Some("sum"));
+    let expected = "node `each` has no output of this type: deserialize failed: missing field `n`";
+    assert!(error.to_string().contains(expected), "{error}");
+}

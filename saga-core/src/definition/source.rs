@@ -144,6 +144,20 @@ impl<T: 'static> Item<T> {
 }
 
 /// A list that a `for` can run over: its order is the same in every process.
+///
+/// ```
+/// # use saga_core::Items;
+/// assert_eq!(["a", "b"].as_slice().count(), 2);
+/// assert_eq!(vec!["a", "b"].nth(1), Some("b"));
+/// ```
+///
+/// A map or a set is none:
+///
+/// ```compile_fail,E0277
+/// # use saga_core::Items;
+/// fn run_over(items: impl Items) {}
+/// run_over(&std::collections::HashMap::<u8, u8>::new());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a saga cannot run `for` over `{Self}`",
     label = "not a slice, an array or a `Vec`",
