@@ -137,6 +137,40 @@ fn json_goes_out_and_comes_back() -> Result {
 }
 
 #[test]
+fn what_reads_an_early_node_comes_back_from_json_as_it_was() -> Result {
+    let mut registry = ActionRegistry::new();
+    let act = ActionFunc::<(), u32>::new_noop_undo("act", |_cx| async { Ok::<_, BoxError>(1) })?;
+    let act = registry.register(act)?;
+    let body = || -> Result<_> {
+        let mut body = DagBuilder::new("Body")?;
+        body.append(Node::shared_action("x", act.clone())?)?;
+        Ok(body.build()?)
+    };
+    let mut dag = DagBuilder::new("Order")?;
+    dag.append(Node::shared_action("first", act.clone())?)?;
+    dag.append(Node::shared_action("between", act.clone())?)?;
+    dag.append(Node::choose("last", vec![body()?], "first")?)?;
+    let dag = dag.build()?;
+    assert_eq!(edges(&dag, "last"), ["between"]);
+    let json = dag.to_json();
+    let back = saga_core::dag::Dag::from_json(&serde_json::to_vec(&json)?, &registry)?;
+    assert_eq!(back.to_json(), json);
+    assert_eq!(back.fingerprint(), dag.fingerprint());
+
+    // a node does not read what need not be there yet
+    let loose = json.to_string().replace(r#""after":["between"],"#, "");
+    let error = saga_core::dag::Dag::from_json(loose.as_bytes(), &registry).err();
+    assert_eq!(
+        error.map(|e| e.to_string()).as_deref(),
+        Some(
+            "the stored DAG does not decode: node 'last' reads the output of 'first' and does not \
+             wait for it; put it into `after`"
+        )
+    );
+    Ok(())
+}
+
+#[test]
 fn ancestors_are_what_has_always_completed() -> Result {
     let mut dag = DagBuilder::new("Diamond")?;
     dag.append(node("a")?)?;

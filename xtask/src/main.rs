@@ -1,4 +1,4 @@
-//! The repository's own commands: `cargo xtask test` and `cargo xtask ci`.
+//! The repository's own commands: `cargo xtask test`, `cargo xtask ci` and `cargo xtask fuzz`.
 //!
 //! Only `std`, so that the first command a newcomer runs compiles in a second.
 
@@ -13,6 +13,8 @@ usage: cargo xtask <command>
 
   test   what the tests need, all tests of the workspace, and the examples in the docs
   ci     formatting, lints, docs, each feature alone, number of dependencies; then `test`
+  fuzz   searches for inputs that make something panic or hang: `--minutes N` (default 1), and
+         `--seed N` and `--target NAME` to repeat a search
   help   this text";
 
 /// How many crates `saga-core` may pull with its default features.
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => Xtask::new().and_then(|mut xtask| xtask.test()),
         ["ci"] => Xtask::new().and_then(|mut xtask| xtask.ci()),
+        ["fuzz", options @ ..] => Xtask::new().and_then(|mut xtask| xtask.fuzz(options)),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -98,6 +101,13 @@ impl Xtask {
         self.features()?;
         self.dependencies()?;
         self.test()
+    }
+
+    /// Mutates inputs for a while; what breaks something goes into the corpus.
+    fn fuzz(&mut self, options: &[&str]) -> Outcome {
+        // as tests are built, with checks of overflow, but optimized
+        let run = ["run", "--profile", "fuzz", "--package", "fuzz", "--"];
+        self.cargo("fuzz", &[&run[..], options].concat())
     }
 
     /// Lints `saga-core` without features, and with each of its features alone.

@@ -10,11 +10,14 @@ use super::definitions::Definition;
 use super::live::Entered;
 use super::suspects::{self, Line};
 use crate::context::{CancelSignal, Frame, RunInfo};
+use crate::dag::stored_fingerprint;
 use crate::driver::{Control, Creation, Driver, Progress, Values};
 use crate::error::SagaError;
-use crate::log::{Entry, EntryKind};
+use crate::log::{Entry, EntryKind, Payload};
 use crate::machine::{Config, Event, Machine, State};
-use crate::store::{Append, RecordChange, SagaRecord, SagaVersion, StoreError, StoredSaga};
+use crate::store::{
+    Append, ListFilter, RecordChange, SagaRecord, SagaVersion, StoreError, StoredSaga,
+};
 
 /// How many sagas are claimed in one go.
 const CLAIM: usize = 256;
@@ -35,12 +38,37 @@ impl<C: Send + Sync + 'static> Inner<C> {
             if self.definitions.known(&version.fingerprint).is_some() {
                 continue;
             }
-            match self.definitions.rebuild(&version.dag, &version.fingerprint) {
+            let dag = self.intact(&version).await?;
+            match self.definitions.rebuild(&dag, &version.fingerprint) {
                 Some(definition) => self.definitions.remember(definition),
                 None => unknown.push(version),
             }
         }
         Ok(unknown)
+    }
+
+    /// The DAG of a version. The one that the store shows is that of some saga, and may be damaged: then
+    /// that of another one, so that the others are not kept from going on.
+    async fn intact(&self, version: &SagaVersion) -> Result<Payload, StoreError> {
+        let fits = |dag: &Payload| {
+            stored_fingerprint(dag.as_bytes()).is_some_and(|found| found == version.fingerprint)
+        };
+        if fits(&version.dag) {
+            return Ok(version.dag.clone());
+        }
+        let name = Some(version.name.clone());
+        let mut filter = ListFilter { name, limit: CLAIM, ..ListFilter::default() };
+        loop {
+            let page = self.env.store.list(filter.clone()).await?;
+            let same = |record: &&SagaRecord| record.fingerprint == version.fingerprint;
+            if let Some(record) = page.iter().filter(same).find(|record| fits(&record.dag)) {
+                return Ok(record.dag.clone());
+            }
+            filter.after = page.last().map(|record| record.id.clone());
+            if page.len() < CLAIM {
+                return Ok(version.dag.clone());
+            }
+        }
     }
 
     /// Claims everything unfinished that is known here, and goes on with it.

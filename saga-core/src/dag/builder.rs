@@ -171,10 +171,19 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// # Errors
     /// [`DagError::AlreadyExists`]; the builder is then unchanged.
     pub fn node(&mut self, node: Node<C>) -> Result<Placed<'_, C>, DagError> {
-        self.check_new(&node.name)?;
         let deps = self.input_of(&node)?;
+        let placed = self.node_exactly(node)?;
+        let index = placed.index;
+        placed.builder.edges.extend(deps.into_iter().map(|dep| (dep, index)));
+        Ok(placed)
+    }
+
+    /// The same, but it does not wait for the node that it reads either, unless that is named: a stored
+    /// DAG names all that its nodes wait for.
+    pub(super) fn node_exactly(&mut self, node: Node<C>) -> Result<Placed<'_, C>, DagError> {
+        self.check_new(&node.name)?;
+        self.input_of(&node)?;
         let index = self.push(node);
-        self.edges.extend(deps.into_iter().map(|dep| (dep, index)));
         Ok(Placed { builder: self, index })
     }
 

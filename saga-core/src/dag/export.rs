@@ -76,6 +76,12 @@ pub(super) struct InputJson {
 }
 
 impl DagJson {
+    pub(super) fn fingerprint(mut self) -> String {
+        self.forget_the_rest();
+        let bytes = serde_json::to_vec(&self).unwrap_or_default();
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Leaves what makes the saga this one.
     fn forget_the_rest(&mut self) {
         for node in &mut self.nodes {
@@ -107,10 +113,8 @@ impl<C: Send + Sync + 'static> Dag<C> {
     /// timeouts or concurrency.
     pub fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| {
-            let mut json = self.describe(&[]);
-            json.forget_the_rest();
-            let bytes = serde_json::to_vec(&json).unwrap_or_default();
-            Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+            let json = self.describe(&[]);
+            json.fingerprint()
         })
     }
 
@@ -172,6 +176,11 @@ impl<C: Send + Sync + 'static> Node<C> {
             },
         }
     }
+}
+
+/// The fingerprint of a stored DAG, whether or not this program knows it; none if it is no DAG.
+pub(crate) fn stored_fingerprint(json: &[u8]) -> Option<String> {
+    serde_json::from_slice::<DagJson>(json).ok().map(DagJson::fingerprint)
 }
 
 /// A source in words: `(param)`, `node`, `[item]`; with `../` for each body further out.

@@ -28,6 +28,7 @@ use petgraph::graph::DiGraph;
 pub use bodies::Arms;
 pub use builder::{DagBuilder, Placed};
 pub use error::DagError;
+pub(crate) use export::stored_fingerprint;
 pub use holder::Choice;
 pub(crate) use holder::Read;
 pub use names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};

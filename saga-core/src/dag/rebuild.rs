@@ -1,7 +1,7 @@
 //! The way back from JSON, for DAGs of registered actions.
 
 use super::export::{DagJson, KindJson, NodeJson};
-use super::{Dag, DagBuilder, DagError, Node, NodeName};
+use super::{Dag, DagBuilder, DagError, Node, NodeIndex, NodeName};
 use crate::registry::ActionRegistry;
 
 impl<C: Send + Sync + 'static> Dag<C> {
@@ -27,12 +27,24 @@ fn rebuild<C: Send + Sync + 'static>(
     builder.max_nodes(usize::MAX);
     for node in json.nodes {
         let after = node.after.iter().map(NodeName::to_string).collect::<Vec<_>>();
-        builder.node(rebuild_node(node, actions)?)?.after(after);
+        builder.node_exactly(rebuild_node(node, actions)?)?.after(after);
     }
     if let Some(output) = json.output {
         builder.output(output.to_string());
     }
-    builder.build()
+    let dag = builder.build()?;
+    for (node, index) in dag.nodes().zip(0..) {
+        let Some(input) = node.body.reads() else { continue };
+        let there = dag.node_index(input.as_str());
+        if !there.is_some_and(|input| dag.is_ancestor(input, NodeIndex(index))) {
+            let why = format!(
+                "node '{}' reads the output of '{input}' and does not wait for it; put it into `after`",
+                node.name
+            );
+            return Err(DagError::BadJson(why));
+        }
+    }
+    Ok(dag)
 }
 
 fn rebuild_node<C: Send + Sync + 'static>(

@@ -1,0 +1,145 @@
+//! `cargo xtask fuzz --minutes N [--seed N] [--target NAME]`; `--seeds` writes the corpus that it
+//! begins with anew.
+
+use std::collections::HashSet;
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
+use std::{env, fs, thread};
+
+use fuzz::{Mutator, Rng, TARGETS, Target, Watch, corpus, name_of, run_one, seeds};
+
+/// So long one input may take, at most.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Options {
+    minutes: f64,
+    seed: u64,
+    target: Option<String>,
+    seeds: bool,
+}
+
+fn options() -> Result<Options, String> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seed = now.map_or(0, |now| now.as_nanos() as u64);
+    let mut options = Options { minutes: 1.0, seed, target: None, seeds: false };
+    let mut args = env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("`{arg}` needs a value"));
+        let number = |what: &str, value: String| format!("`{value}` is no number of {what}");
+        match arg.as_str() {
+            "--minutes" => {
+                let value = value()?;
+                let minutes = value.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0);
+                options.minutes = minutes.ok_or_else(|| number("minutes", value))?;
+            }
+            "--seed" => {
+                let value = value()?;
+                options.seed = value.parse().map_err(|_| number("a seed", value))?;
+            }
+            "--target" => options.target = Some(value()?),
+            "--seeds" => options.seeds = true,
+            other => return Err(format!("no option `{other}`")),
+        }
+    }
+    Ok(options)
+}
+
+fn main() -> ExitCode {
+    match options().and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("fuzz: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), String> {
+    if options.seeds {
+        return write_seeds();
+    }
+    let wanted = |target: &&Target| options.target.as_ref().is_none_or(|name| name == target.name);
+    let targets = TARGETS.iter().filter(wanted).collect::<Vec<_>>();
+    if targets.is_empty() {
+        let known = TARGETS.iter().map(|target| target.name).collect::<Vec<_>>();
+        return Err(format!("no such target; there are {}", known.join(", ")));
+    }
+    println!("fuzz: seed {}", options.seed);
+    let each = Duration::from_secs_f64(options.minutes * 60.0 / targets.len() as f64);
+    let mut broken = 0;
+    for target in targets {
+        broken += fuzz(target, options.seed, each)?;
+    }
+    match broken {
+        0 => Ok(()),
+        n => Err(format!("{n} inputs broke something; they are in the corpus now")),
+    }
+}
+
+/// Fuzzes one target for a while; returns how many inputs broke it.
+fn fuzz(target: &'static Target, seed: u64, time: Duration) -> Result<usize, String> {
+    let mut rng = Rng::new(seed);
+    let watch = Watch::new();
+    println!("fuzz: {}, its input is in {}", target.name, watch.path().display());
+    let (directory, files) = corpus(target).map_err(|e| e.to_string())?;
+    let mut inputs = files.into_iter().map(|(_, input)| input).collect::<Vec<_>>();
+    let (mut outcomes, mut broken, mut cases) = (HashSet::new(), HashSet::new(), 0u64);
+    let started = Instant::now();
+    while started.elapsed() < time {
+        let (input, other) = (rng.pick(&inputs).cloned(), rng.pick(&inputs).cloned());
+        let (input, other) = (input.unwrap_or_default(), other.unwrap_or_default());
+        let input = Mutator::new(&mut rng, target.sealed).mutate(&input, &other);
+        watch.set(&input).map_err(|e| e.to_string())?;
+        cases += 1;
+        match within(target, input.clone())? {
+            Ok(outcome) => {
+                // an error says where something is, which makes no new kind of outcome
+                let outcome = outcome.chars().filter(|c| !c.is_numeric()).take(200);
+                if outcomes.insert(outcome.collect::<String>()) && input.len() < 64_000 {
+                    inputs.push(input);
+                }
+            }
+            Err(why) => {
+                let place = why.lines().next().unwrap_or_default().to_string();
+                if broken.insert(place) {
+                    let file = directory.join(name_of(&input));
+                    fs::create_dir_all(&directory).map_err(|e| e.to_string())?;
+                    fs::write(&file, &input).map_err(|e| e.to_string())?;
+                    eprintln!("fuzz: {} broke {}: {why}", file.display(), target.name);
+                }
+            }
+        }
+    }
+    println!(
+        "fuzz: {}: {cases} inputs, {} kinds of outcome, {} broke it",
+        target.name,
+        outcomes.len(),
+        broken.len()
+    );
+    Ok(broken.len())
+}
+
+/// Runs an input on a thread of its own, which has a small stack as those of runtimes have.
+fn within(target: &'static Target, input: Vec<u8>) -> Result<Result<String, String>, String> {
+    let (done, is_done) = std::sync::mpsc::channel();
+    let thread = thread::Builder::new().name("input".into()).stack_size(2 << 20);
+    let spawned = thread.spawn(move || done.send(run_one(target, &input)));
+    let spawned = spawned.map_err(|e| e.to_string())?;
+    let outcome = is_done
+        .recv_timeout(PATIENCE)
+        .map_err(|_| format!("{} hangs on the input that was last written", target.name))?;
+    let _ = spawned.join();
+    Ok(outcome)
+}
+
+fn write_seeds() -> Result<(), String> {
+    for (target, inputs) in seeds()? {
+        let (directory, _) = corpus(target).map_err(|e| e.to_string())?;
+        fs::create_dir_all(&directory).map_err(|e| e.to_string())?;
+        for (name, input) in inputs {
+            let file = directory.join(format!("seed-{name}"));
+            fs::write(&file, input).map_err(|e| format!("{}: {e}", file.display()))?;
+        }
+    }
+    Ok(())
+}

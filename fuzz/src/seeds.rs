@@ -1,0 +1,166 @@
+//! What the fuzzer begins with: inputs that are all right, written by the library itself.
+
+use std::fs;
+
+use saga_core::log::{
+    Cause, Command, Decision, Entry, EntryKind, Failure, FailureKind, Fault, Payload, Refusal,
+    SagaStatus, Timestamp, Uuid,
+};
+use saga_core::store::{FileStore, Store};
+use saga_core::{ActionState, Answer, Request, Retry, UndoKind};
+use serde::Serialize;
+
+use crate::targets::{KindJson, PlanJson, SAGA, TARGETS, Target, example, write_saga};
+
+type Named = Vec<(String, Vec<u8>)>;
+
+/// The seeds of each target, with their names.
+///
+/// # Errors
+/// The file system's, in words.
+pub fn seeds() -> Result<Vec<(&'static Target, Named)>, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let files = runtime.and_then(|runtime| Ok(runtime.block_on(files())));
+    let (files, stored, dag) = files.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    let of = |target: &'static Target| {
+        let seeds = match target.name {
+            "entry" => entries(),
+            "log" => logs(),
+            "dag" => vec![("whole".to_string(), dag.clone())],
+            "stored" => vec![("whole".to_string(), stored.clone())],
+            "file" => files.clone(),
+            "id" => ids(),
+            _ => requests(),
+        };
+        (target, seeds)
+    };
+    Ok(TARGETS.iter().map(of).collect())
+}
+
+/// Files of a store; one of its sagas as DAG and entries; its DAG.
+async fn files() -> Result<(Named, Vec<u8>, Vec<u8>), saga_core::BoxError> {
+    let directory = tempfile::tempdir()?;
+    let (mut files, mut lines) = (Vec::new(), Vec::new());
+    for end in [false, true] {
+        let at = directory.path().join(end.to_string());
+        write_saga(&at, SAGA, end).await?;
+        let name = if end { "ended" } else { "interrupted" };
+        files.push((name.to_string(), fs::read(at.join(format!("saga-{SAGA}.jsonl")))?));
+        let stored = FileStore::open(&at)?.load(&SAGA.parse()?).await?.ok_or("not stored")?;
+        lines = vec![stored.record.dag.as_bytes().to_vec()];
+        lines.extend(stored.entries.iter().map(json));
+    }
+    let dag = lines.first().cloned().unwrap_or_default();
+    Ok((files, lines.join(&b'\n'), dag))
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn commands() -> Vec<Command> {
+    let node = || "a".into();
+    vec![
+        Command::Cancel { reason: "r".into() },
+        Command::Pause,
+        Command::Resume,
+        Command::Step,
+        Command::RetryUndo { node: node() },
+        Command::RetryAll,
+        Command::Resolve { node: node(), note: "n".into() },
+        Command::Rollback { reason: "r".into() },
+        Command::Retry { node: node() },
+        Command::Decide { node: node(), decision: Decision::Failed, note: "n".into() },
+        Command::Unpark,
+        Command::Inject { node: node(), fault: Fault::Repeat(3) },
+    ]
+}
+
+fn requests() -> Named {
+    let one = |(i, command): (usize, Command)| {
+        let id = Uuid::from_u128(i as u128 + 1);
+        let name = command.name().to_string();
+        let at = Timestamp(i as u64);
+        let request = Request { id, saga: saga(), command, by: "bob".into(), at };
+        (name, json(&request))
+    };
+    let mut requests = commands().into_iter().enumerate().map(one).collect::<Vec<_>>();
+    let status = SagaStatus::Stuck;
+    let refusal = Refusal::UndoNotFailed { node: "a".into(), state: ActionState::Undone };
+    let answers = [Answer::Done, Answer::NothingToDo { status }, Answer::Refused(refusal)];
+    let answers = answers.iter().enumerate();
+    requests.extend(answers.map(|(i, answer)| (format!("answer-{i}"), json(answer))));
+    requests
+}
+
+fn saga() -> saga_core::SagaId {
+    SAGA.parse().expect("an id")
+}
+
+fn entries() -> Named {
+    let failure = || Failure::new(FailureKind::Failed, "no");
+    let (id, at) = (Uuid::from_u128(7), Timestamp(1_700_000_000_000));
+    let mut kinds = vec![
+        EntryKind::Created { birth: id },
+        EntryKind::Started,
+        EntryKind::Succeeded(Payload::from(&b"{\"a\":[1,2.5]}"[..])),
+        EntryKind::Failed(failure()),
+        EntryKind::InDoubt(Failure { sources: vec!["why".into()], ..failure() }),
+        EntryKind::RetryScheduled { at },
+        EntryKind::Chosen(3),
+        EntryKind::UndoRetryScheduled { at, failure: failure() },
+        EntryKind::Unwinding(Cause::Failed { node: "a".into() }),
+        EntryKind::Resolved { by: "bob".into(), note: "n".into() },
+        EntryKind::Parked { reason: "r".into() },
+        EntryKind::Refused { id, why: Refusal::NotPaused },
+        EntryKind::Injected { at: "a".into(), fault: Fault::Error },
+        EntryKind::Migrated { fingerprint: "f".into() },
+        EntryKind::Ended(SagaStatus::Stuck),
+    ];
+    let asked = |command| EntryKind::Requested { id, by: "bob".into(), command };
+    kinds.extend(commands().into_iter().map(asked));
+    let mut seeds = Vec::new();
+    for (i, kind) in kinds.into_iter().enumerate() {
+        let mut words = [kind.name().as_bytes(), b"\n"].concat();
+        words.extend(kind.encode().iter().flat_map(|payload| payload.as_bytes()));
+        let name = format!("{i:02}-{}", kind.name());
+        seeds.push((format!("{name}-words"), words));
+        let entry = Entry { seq: 1, epoch: 1, at, node: Some("a".into()), attempt: 1, kind };
+        seeds.push((name, json(&entry)));
+    }
+    seeds
+}
+
+fn logs() -> Named {
+    let action = |undo| KindJson::Action { undo, retry: Retry::up_to(3) };
+    let flat = |nodes, edges: &[(u32, u32)]| PlanJson { nodes, edges: edges.to_vec(), pivot: None };
+    let four = || {
+        use UndoKind::{MaybeOutput, NoOutput, Nothing, Output};
+        [Output, MaybeOutput, NoOutput, Nothing].map(action).into_iter().collect::<Vec<_>>()
+    };
+    let nested = || {
+        let each = KindJson::ForEach { body: flat(four(), &[(0, 1)]), concurrency: Some(2) };
+        let sub = KindJson::Subsaga(flat(four(), &[(0, 3), (1, 2)]));
+        let choose = KindJson::Choose(vec![flat(four(), &[]), flat(vec![each], &[])]);
+        vec![action(UndoKind::Output), sub, choose, KindJson::Value, action(UndoKind::Output)]
+    };
+    let plans = [
+        flat(four(), &[(0, 1), (0, 2), (1, 3), (2, 3)]),
+        flat(nested(), &[(0, 1), (0, 2), (1, 3), (2, 3), (3, 4)]),
+        PlanJson { pivot: Some(4), ..flat(nested(), &[]) },
+    ];
+    let mut seeds = Vec::new();
+    for (i, plan) in plans.iter().enumerate() {
+        for seed in 0..4 {
+            let log = example(plan, seed).unwrap_or_default();
+            seeds.push((format!("{i}-{seed}"), log));
+        }
+    }
+    seeds
+}
+
+fn ids() -> Named {
+    let ids = ["", "order-42", "../../etc/passwd", "a\nb", "a\0b", "\u{202e}x", "größe", "a b"];
+    let ids = ids.map(str::to_string).into_iter().chain(["x".repeat(129)]);
+    ids.enumerate().map(|(i, id)| (i.to_string(), id.into_bytes())).collect()
+}

@@ -1,0 +1,23 @@
+//! One line of a log. The input: the word of a kind and what it carries, or an entry as JSON.
+
+use saga_core::log::{Entry, EntryKind};
+
+pub(super) fn run(input: &[u8]) -> String {
+    if let Ok(entry) = serde_json::from_slice::<Entry>(input) {
+        // what can be read is written as it was
+        let written = serde_json::to_vec(&entry).expect("an entry is JSON");
+        assert_eq!(serde_json::from_slice::<Entry>(&written).expect("its own JSON"), entry);
+        drop((entry.kind.message(), format!("{entry:?}")));
+        return entry.kind.name().to_string();
+    }
+    let end = input.iter().position(|b| *b == b'\n').unwrap_or(input.len());
+    let (name, payload) = input.split_at(end);
+    let name = String::from_utf8_lossy(name);
+    let payload = payload.strip_prefix(b"\n");
+    super::words(EntryKind::decode(&name, payload), |kind| {
+        let written = kind.encode();
+        let bytes = written.as_ref().map(|payload| payload.as_bytes());
+        assert_eq!(EntryKind::decode(kind.name(), bytes).as_ref(), Ok(&kind));
+        kind.name().to_string()
+    })
+}

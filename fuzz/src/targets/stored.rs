@@ -1,0 +1,82 @@
+//! A saga in a store whose DAG and log are anything. The input: a DAG, then an entry a line. If the DAG
+//! is one of registered actions, the saga is run; otherwise it is looked at.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use saga_core::dag::Dag;
+use saga_core::log::{Entry, EntryKind, Payload, SagaStatus, Timestamp, Uuid};
+use saga_core::store::{MemoryStore, NewSaga, SagaRecord, Store};
+use saga_core::{Coordinator, StartError};
+use serde_json::Value;
+
+pub(super) fn run(input: &[u8]) -> String {
+    let mut lines = input.split(|b| *b == b'\n');
+    let dag = lines.next().unwrap_or_default();
+    let entries = lines.filter(|line| !line.is_empty()).map(serde_json::from_slice::<Entry>);
+    let Ok(entries) = entries.collect::<Result<Vec<_>, _>>() else { return "no entries".into() };
+    let wide = |e: &Entry| matches!(e.kind, EntryKind::Chosen(n) if n > 300 && n <= 1 << 20);
+    if entries.iter().any(wide) {
+        return "too wide".to_string();
+    }
+    super::jumping().block_on(look(dag, entries))
+}
+
+async fn look(dag: &[u8], entries: Vec<Entry>) -> String {
+    let registry = super::registry();
+    let known = Dag::from_json(dag, &registry).ok();
+    let fingerprint = known.as_ref().map_or("unknown", |dag| dag.fingerprint()).to_string();
+    let store = MemoryStore::new();
+    let new = NewSaga { record: record(dag, fingerprint, &entries), entries };
+    if let Err(why) = store.create(new).await {
+        return why.to_string();
+    }
+    let failures = Arc::new(AtomicU32::new(20));
+    let sec = Coordinator::builder(failures).store(store).actions(registry).build().await;
+    let sec = sec.expect("a bad saga stops no coordinator");
+    let seen = match sec.inspect("a").await {
+        Ok(view) => view.map(|view| format!("{view} {}", view.log)).map(|_| "seen".to_string()),
+        Err(StartError::Corrupt { why, .. }) => Some(why),
+        Err(other) => panic!("{other}"),
+    };
+    let ended = match sec.get::<Value>("a").await {
+        Ok(Some(handle)) => {
+            let patience = Duration::from_secs(100 * 365 * 24 * 3600);
+            let end = tokio::time::timeout(patience, handle).await;
+            end.map_or("it waits".into(), |end| super::words(end, |_| "it completed".into()))
+        }
+        Ok(None) => panic!("it is in the store"),
+        Err(error) => error.to_string(),
+    };
+    drop(sec.shutdown(Duration::ZERO).await);
+    format!("{seen:?} {ended}")
+}
+
+fn record(dag: &[u8], fingerprint: String, entries: &[Entry]) -> SagaRecord {
+    let status = match entries.last().map(|entry| &entry.kind) {
+        Some(EntryKind::Ended(status)) => *status,
+        _ => SagaStatus::Running,
+    };
+    SagaRecord {
+        id: "a".parse().expect("an id"),
+        birth: Uuid::from_u128(1),
+        name: "Fuzzed".to_string(),
+        fingerprint,
+        params: Payload::from(&b"null"[..]),
+        dag: Payload::from(dag),
+        created_at: Timestamp(0),
+        status,
+        owner: None,
+        epoch: 1,
+        next_seq: entries.len() as u64 + 1,
+        attempts: 1,
+        wake_at: None,
+        deadline: None,
+        paused: false,
+        parked_reason: None,
+        error: None,
+        context: None,
+        updated_at: Timestamp(0),
+    }
+}
