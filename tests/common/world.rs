@@ -82,7 +82,7 @@ impl World {
 }
 
 /// The action of a node: whatever its script says.
-async fn act(cx: &Cx) -> Result<String, String> {
+pub(crate) async fn act(cx: &Cx) -> Result<String, String> {
     let node = cx.node_path().to_string();
     let what = cx.next(&node);
     if !matches!(what, Do::Fails | Do::FailsForGood | Do::Waits) {
@@ -97,7 +97,7 @@ async fn act(cx: &Cx) -> Result<String, String> {
     }
 }
 
-async fn unact(cx: &Cx, how: &str) -> Result<(), UndoError> {
+pub(crate) async fn unact(cx: &Cx, how: &str) -> Result<(), UndoError> {
     let node = cx.node_path().to_string();
     let what = cx.next(&format!("undo {node}"));
     cx.say(format!("undo {node}{how}"));

@@ -200,7 +200,7 @@ impl Operator {
         let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let at = Timestamp(0).after(at.unwrap_or_default());
         let by = self.by.clone();
-        let request = Request { id: Uuid::new_v4(), saga: saga.clone(), command, by, at };
+        let request = Request { id: Uuid::now_v7(), saga: saga.clone(), command, by, at };
         match self.target.operate(request).await? {
             Answer::Refused(refusal) => Err(OperateError::Refused { saga, refusal }),
             answer => Ok(answer),
