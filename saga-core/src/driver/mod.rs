@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::action::{ActionOutput, Value};
 use crate::context::{ActionContext, RunInfo, Token};
@@ -280,15 +281,27 @@ impl<C: Send + Sync + 'static> Driver<C> {
         cx.call.transactions = Some(turn.transactions.authorize(call));
         let room = turn.slots.take(call.vertex);
         let repeat = call.repeat;
+        // what the action logs is found under its saga and node
+        let span = tracing::debug_span!(
+            target: "saga_core", "node", node = %cx.call.path, attempt = call.attempt, undo
+        );
         if undo {
             let output = match self.values.output(&self.machine, call.vertex) {
                 Some(output) => Some(output.value),
                 None => turn.kept.get(&call.vertex).cloned(),
             };
-            turn.calls.add(call.vertex, room, call::undo(action, cx, output, repeat));
+            turn.calls.add(
+                call.vertex,
+                room,
+                call::undo(action, cx, output, repeat).instrument(span),
+            );
         } else {
             let max = self.env.limits.max_payload;
-            turn.calls.add(call.vertex, room, call::action(action, cx, max, repeat));
+            turn.calls.add(
+                call.vertex,
+                room,
+                call::action(action, cx, max, repeat).instrument(span),
+            );
         }
     }
 

@@ -1,0 +1,110 @@
+//! What is seen of a saga from outside: traces, with its own and those of its actions; never a payload.
+
+use std::fmt::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use saga_core::prelude::*;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+const SECRET: &str = "4242-4242";
+
+#[saga_action(undo = refund(output))]
+async fn charge(card: &str) -> Result<String, String> {
+    tracing::info!("asking the bank");
+    Ok(format!("receipt for {card}"))
+}
+async fn refund(_output: &str) -> Result<(), String> {
+    Ok(())
+}
+
+#[saga_action(no_undo)]
+async fn ship(receipt: &str) -> Result<(), String> {
+    // the message of an error is the user's own words, and is shown
+    Err(format!("no courier for a receipt of {} bytes", receipt.len()))
+}
+
+saga! {
+    Order<()>(card: String) {
+        let receipt = charge { card };
+        ship { receipt };
+    }
+}
+
+/// Writes down all that is traced, each line with the spans that it is in.
+#[derive(Clone, Default)]
+struct Notes {
+    lines: Arc<Mutex<Vec<String>>>,
+    spans: Arc<Mutex<Vec<String>>>,
+    inside: Arc<Mutex<Vec<u64>>>,
+    next: Arc<AtomicU64>,
+}
+
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, " {}={value:?}", field.name()).unwrap();
+    }
+}
+
+impl Subscriber for Notes {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut fields = Fields(span.metadata().name().to_string());
+        span.record(&mut fields);
+        self.spans.lock().unwrap().push(fields.0);
+        Id::from_u64(self.next.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields(String::new());
+        event.record(&mut fields);
+        let inside = self.inside.lock().unwrap().clone();
+        let spans = self.spans.lock().unwrap();
+        let spans = inside.iter().map(|id| spans[*id as usize - 1].as_str()).collect::<Vec<_>>();
+        self.lines.lock().unwrap().push(format!("[{}]{}", spans.join(" > "), fields.0));
+    }
+    fn enter(&self, span: &Id) {
+        self.inside.lock().unwrap().push(span.into_u64());
+    }
+    fn exit(&self, _: &Id) {
+        self.inside.lock().unwrap().pop();
+    }
+}
+
+#[test]
+fn traces_name_saga_node_and_attempt_and_hold_no_payload() {
+    let notes = Notes::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tracing::subscriber::with_default(notes.clone(), || {
+        runtime.block_on(async {
+            let sec = Coordinator::builder(()).saga::<Order>().build().await.unwrap();
+            let order = Order { card: SECRET.to_string() };
+            let order = sec.saga(order).id("order-42").start().await.unwrap();
+            assert!(matches!(order.await, Err(SagaError::RolledBack(_))));
+        });
+    });
+    let lines = notes.lines.lock().unwrap().clone();
+    let spans = notes.spans.lock().unwrap().clone();
+    let said = |what: &str| {
+        let found = lines.iter().find(|line| line.contains(what));
+        found.unwrap_or_else(|| panic!("no {what:?} in {lines:#?}")).clone()
+    };
+    assert!(
+        said("asking the bank")
+            .contains("saga id=order-42 > node node=receipt attempt=1 undo=false")
+    );
+    assert!(said("message=ended").contains("rolled_back"));
+    assert!(said("no courier for a receipt").contains("node=\"ship\""));
+    assert!(said("message=unwinding").contains("[saga id=order-42]"));
+    assert!(spans.iter().any(|span| span.contains("node=receipt attempt=1 undo=true")));
+    for line in lines.iter().chain(&spans) {
+        assert!(!line.contains(SECRET), "{line}");
+    }
+}
