@@ -11,7 +11,7 @@ use saga_core::store::{MemoryStore, SqliteStore, Store};
 use saga_core::{
     Answer, CoordinatorBuilder, Fault, OperateError, Operator, Refusal, SagaStatus, StartError,
 };
-use world::{Do, Process, World, bare, out, plain};
+use world::{Do, Fixture, Process, World, bare, out, plain, refusal};
 
 type W = Arc<World>;
 
@@ -27,51 +27,15 @@ fn sagas(builder: CoordinatorBuilder<W>) -> CoordinatorBuilder<W> {
     builder.saga::<Three>()
 }
 
-struct Fixture {
-    world: W,
-    store: MemoryStore,
-    process: Process,
-    operator: Operator,
-}
-
 /// A saga `x` that is running.
 fn started(scripts: &[(&str, &[Do])]) -> Fixture {
-    let (world, store) = (Arc::new(World::default()), MemoryStore::new());
-    for (call, script) in scripts {
-        world.script(call, script.iter().copied());
-    }
-    let process = Process::start(&world, &store, sagas);
-    process.until(process.sec.saga(Three {}).id("x").start()).unwrap();
-    let operator = process.sec.operator("alice");
-    Fixture { world, store, process, operator }
+    let x = Fixture::new(scripts, sagas);
+    x.process.until(x.process.sec.saga(Three {}).id("x").start()).unwrap();
+    x
 }
 
-impl Fixture {
-    fn end(&self) -> Result<serde_json::Value, SagaError> {
-        self.process.until(async { self.process.sec.get("x").await.unwrap().unwrap().await })
-    }
-
-    fn kinds(&self) -> Vec<&'static str> {
-        let stored = self.process.until(self.store.load(&"x".parse().unwrap())).unwrap().unwrap();
-        stored.entries.iter().map(|entry| entry.kind.name()).collect()
-    }
-
-    fn status(&self) -> SagaStatus {
-        let stored = self.process.until(self.store.load(&"x".parse().unwrap())).unwrap().unwrap();
-        stored.record.status
-    }
-
-    fn kill_and_restart(&mut self) {
-        self.process = Process::start(&self.world, &self.store, sagas);
-        self.operator = self.process.sec.operator("alice");
-    }
-}
-
-fn refusal(answer: Result<Answer, OperateError>) -> Refusal {
-    match answer {
-        Err(OperateError::Refused { refusal, .. }) => refusal,
-        other => panic!("refused, not {other:?}"),
-    }
+fn end(x: &Fixture) -> Result<serde_json::Value, SagaError> {
+    x.end()
 }
 
 #[test]
@@ -80,7 +44,7 @@ fn cancel_unwinds() {
     x.process.until(x.world.hears("do c", 1));
     let answer = x.process.until(x.operator.cancel("x", "changed my mind"));
     assert_eq!(answer.unwrap(), Answer::Done);
-    let error = x.end().unwrap_err();
+    let error = end(&x).unwrap_err();
     assert!(error.to_string().contains("cancelled: changed my mind"), "{error}");
     assert!(x.kinds().contains(&"requested"));
     assert_eq!(x.world.effects(), ["b"]);
@@ -104,7 +68,7 @@ fn a_paused_saga_starts_nothing_and_steps_when_told() {
     assert_eq!(x.world.said(), ["do a", "do a"]);
     x.process.until(x.operator.resume("x")).unwrap();
     assert_eq!(refusal(x.process.until(x.operator.step("x"))), Refusal::NotPaused);
-    x.end().unwrap();
+    end(&x).unwrap();
     assert_eq!(x.world.effects(), ["a", "b", "c"]);
 }
 
@@ -117,7 +81,7 @@ fn a_pause_outlives_the_process() {
     x.process.until(async { tokio::time::sleep(Duration::from_secs(1000)).await });
     assert_eq!(x.world.said(), ["do a"]);
     x.process.until(x.operator.resume("x")).unwrap();
-    x.end().unwrap();
+    end(&x).unwrap();
     assert_eq!(x.world.effects(), ["a", "b", "c"]);
 }
 
@@ -128,24 +92,24 @@ fn a_paused_saga_can_be_cancelled() {
     x.process.until(x.operator.pause("x")).unwrap();
     x.process.until(x.operator.cancel("x", "no")).unwrap();
     x.process.until(x.operator.resume("x")).unwrap();
-    assert!(matches!(x.end(), Err(SagaError::RolledBack(_))));
+    assert!(matches!(end(&x), Err(SagaError::RolledBack(_))));
     assert!(x.world.effects().is_empty());
 }
 
 #[test]
 fn a_completed_saga_is_rolled_back_once() {
     let mut x = started(&[]);
-    x.end().unwrap();
+    end(&x).unwrap();
     x.kill_and_restart();
     assert_eq!(x.process.until(x.operator.rollback("x", "destroy")).unwrap(), Answer::Done);
-    let error = x.end().unwrap_err();
+    let error = end(&x).unwrap_err();
     assert!(error.to_string().contains("rolled back on request: destroy"), "{error}");
     assert_eq!(x.world.effects(), ["b"]);
     let undos = x.world.said().len();
     let again = x.process.until(x.operator.rollback("x", "destroy")).unwrap();
     assert_eq!(again, Answer::NothingToDo { status: SagaStatus::RolledBack });
     assert_eq!(x.world.said().len(), undos);
-    assert_eq!(x.status(), SagaStatus::RolledBack);
+    assert_eq!(x.stored().record.status, SagaStatus::RolledBack);
 }
 
 #[test]
@@ -158,7 +122,7 @@ fn a_running_saga_is_not_rolled_back() {
 #[test]
 fn a_stuck_saga_is_mended() {
     let mut x = started(&[("c", &[Do::Fails]), ("undo a", &[Do::FailsForGood])]);
-    let Err(SagaError::Stuck(report)) = x.end() else { panic!("stuck") };
+    let Err(SagaError::Stuck(report)) = end(&x) else { panic!("stuck") };
     assert_eq!(report.remain().map(ToString::to_string).collect::<Vec<_>>(), ["a"]);
     let wrong = refusal(x.process.until(x.operator.retry_undo("x", "c")));
     assert!(matches!(wrong, Refusal::UndoNotFailed { .. }), "{wrong}");
@@ -166,16 +130,16 @@ fn a_stuck_saga_is_mended() {
     assert_eq!(wrong, Refusal::NoSuchNode { node: "zebra".into() });
     x.kill_and_restart();
     assert_eq!(x.process.until(x.operator.retry_all("x")).unwrap(), Answer::Done);
-    assert!(matches!(x.end(), Err(SagaError::RolledBack(_))));
+    assert!(matches!(end(&x), Err(SagaError::RolledBack(_))));
     assert_eq!(x.world.effects(), ["b"]);
 }
 
 #[test]
 fn a_resolved_effect_is_shown() {
     let x = started(&[("c", &[Do::Fails]), ("undo a", &[Do::FailsForGood])]);
-    assert!(matches!(x.end(), Err(SagaError::Stuck(_))));
+    assert!(matches!(end(&x), Err(SagaError::Stuck(_))));
     x.process.until(x.operator.resolve("x", "a", "sent the bill back by hand")).unwrap();
-    let Err(SagaError::RolledBack(report)) = x.end() else { panic!("rolled back") };
+    let Err(SagaError::RolledBack(report)) = end(&x) else { panic!("rolled back") };
     assert_eq!(report.resolved().map(ToString::to_string).collect::<Vec<_>>(), ["a"]);
     assert!(x.kinds().contains(&"resolved"));
 }
@@ -188,7 +152,7 @@ fn a_fault_stays_with_the_saga() {
     let wrong = refusal(x.process.until(x.operator.inject("x", "zebra", Fault::Error)));
     assert_eq!(wrong, Refusal::NoSuchNode { node: "zebra".into() });
     x.kill_and_restart();
-    let Err(SagaError::RolledBack(report)) = x.end() else { panic!("rolled back") };
+    let Err(SagaError::RolledBack(report)) = end(&x) else { panic!("rolled back") };
     assert_eq!(report.error.unwrap().to_string(), "error injected");
     assert_eq!(x.world.count("do b"), 3);
     assert_eq!(x.world.count("do c"), 0);
@@ -297,13 +261,13 @@ fn operators_that_come_at_once_are_all_answered() {
     let done = answers.iter().filter(|a| matches!(a, Ok(Answer::Done))).count();
     assert!(done > 0, "{answers:?}");
     let _ = x.process.until(x.operator.resume("x"));
-    assert!(matches!(x.end(), Err(SagaError::RolledBack(_))));
+    assert!(matches!(end(&x), Err(SagaError::RolledBack(_))));
 }
 
 #[test]
 fn a_saga_is_shown_as_a_tree_and_a_log() {
     let x = started(&[("c", &[Do::Fails]), ("undo a", &[Do::FailsForGood])]);
-    assert!(x.end().is_err());
+    assert!(end(&x).is_err());
     let view = x.process.until(x.process.sec.inspect("x")).unwrap().unwrap();
     let expected = "\
 x Three: stuck: node `c`: action failed: c failed

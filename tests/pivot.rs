@@ -8,11 +8,8 @@ use std::time::Duration;
 
 use saga_core::dag::{DagBuilder, Retry};
 use saga_core::prelude::*;
-use saga_core::store::{MemoryStore, Store};
-use saga_core::{
-    Answer, CoordinatorBuilder, Decision, Ends, OperateError, Operator, Refusal, Saga,
-};
-use world::{Do, Process, World, bare, maybe, plain};
+use saga_core::{Answer, CoordinatorBuilder, Decision, Ends, OperateError, Refusal, Saga};
+use world::{Do, Fixture, World, bare, maybe, plain, refusal};
 
 type W = Arc<World>;
 
@@ -41,61 +38,30 @@ fn sagas(builder: CoordinatorBuilder<W>) -> CoordinatorBuilder<W> {
     builder.saga::<Order>()
 }
 
-struct Fixture {
-    world: W,
-    store: MemoryStore,
-    process: Process,
-    operator: Operator,
-}
-
 fn started(scripts: &[(&str, &[Do])]) -> Fixture {
-    let (world, store) = (Arc::new(World::default()), MemoryStore::new());
-    for (call, script) in scripts {
-        world.script(call, script.iter().copied());
-    }
-    let process = Process::start(&world, &store, sagas);
+    let x = Fixture::new(scripts, sagas);
     let deadline = Duration::from_secs(3600);
-    process.until(process.sec.saga(Order).id("x").deadline(deadline).start()).unwrap();
-    let operator = process.sec.operator("alice");
-    Fixture { world, store, process, operator }
+    x.process.until(x.process.sec.saga(Order).id("x").deadline(deadline).start()).unwrap();
+    x
 }
 
-impl Fixture {
-    fn end(&self) -> Result<String, SagaError> {
-        self.process.until(async { self.process.sec.get("x").await.unwrap().unwrap().await })
-    }
+fn end(x: &Fixture) -> Result<String, SagaError> {
+    x.end()
+}
 
-    fn kill_and_restart(&mut self) {
-        self.process = Process::start(&self.world, &self.store, sagas);
-        self.operator = self.process.sec.operator("alice");
-    }
-
-    fn kinds(&self) -> Vec<&'static str> {
-        let stored = self.process.until(self.store.load(&"x".parse().unwrap())).unwrap().unwrap();
-        stored.entries.iter().map(|entry| entry.kind.name()).collect()
-    }
-
-    /// Leaves a cancellation with the saga, and what it will be told.
-    fn cancel(&self) -> tokio::task::JoinHandle<Result<Answer, OperateError>> {
-        let operator = self.operator.clone();
-        let (asked,) = self.process.until(async {
-            let asked = tokio::spawn(async move { operator.cancel("x", "too late?").await });
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            (asked,)
-        });
-        asked
-    }
+/// Leaves a cancellation with the saga, and what it will be told.
+fn cancel(x: &Fixture) -> tokio::task::JoinHandle<Result<Answer, OperateError>> {
+    let operator = x.operator.clone();
+    let (asked,) = x.process.until(async {
+        let asked = tokio::spawn(async move { operator.cancel("x", "too late?").await });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        (asked,)
+    });
+    asked
 }
 
 fn past_pivot() -> Refusal {
     Refusal::PastPivot { pivot: "pivot".into() }
-}
-
-fn refusal(answer: Result<Answer, OperateError>) -> Refusal {
-    match answer {
-        Err(OperateError::Refused { refusal, .. }) => refusal,
-        other => panic!("refused, not {other:?}"),
-    }
 }
 
 #[test]
@@ -103,7 +69,7 @@ fn before_the_pivot_a_saga_can_be_cancelled() {
     let x = started(&[("a", &[Do::Waits])]);
     x.process.until(x.world.hears("do a", 1));
     assert_eq!(x.process.until(x.operator.cancel("x", "no")).unwrap(), Answer::Done);
-    assert!(matches!(x.end(), Err(SagaError::RolledBack(_))));
+    assert!(matches!(end(&x), Err(SagaError::RolledBack(_))));
     assert!(x.world.effects().is_empty());
 }
 
@@ -111,11 +77,11 @@ fn before_the_pivot_a_saga_can_be_cancelled() {
 fn a_cancellation_during_the_pivot_is_held_and_refused_if_it_succeeds() {
     let mut x = started(&[("pivot", &[Do::Hangs])]);
     x.process.until(x.world.hears("do pivot", 1));
-    let asked = x.cancel();
+    let asked = cancel(&x);
     assert!(!asked.is_finished(), "held as long as the pivot is in flight");
     // it is in the log, and outlives the process; the pivot is run again and works
     x.kill_and_restart();
-    assert_eq!(x.end().unwrap(), "pivot");
+    assert_eq!(end(&x).unwrap(), "pivot");
     assert_eq!(x.world.effects(), ["a", "b", "pivot"]);
     let kinds = x.kinds();
     let (requested, refused) = (
@@ -132,7 +98,7 @@ fn a_cancellation_during_the_pivot_is_applied_if_it_fails() {
     x.process.until(x.world.hears("do pivot", 1));
     let answer = x.process.until(x.operator.cancel("x", "in between"));
     assert_eq!(answer.unwrap(), Answer::Done);
-    let error = x.end().unwrap_err();
+    let error = end(&x).unwrap_err();
     assert!(error.to_string().contains("cancelled: in between"), "{error}");
     assert_eq!(x.world.count("do pivot"), 1);
     assert!(x.world.effects().is_empty());
@@ -145,7 +111,7 @@ fn behind_the_pivot_nothing_goes_back() {
     assert_eq!(refusal(x.process.until(x.operator.cancel("x", "no"))), past_pivot());
     // the deadline passes meanwhile, and is reported by nobody but the record
     x.process.until(async { tokio::time::sleep(Duration::from_secs(4000)).await });
-    assert_eq!(x.end().unwrap(), "pivot");
+    assert_eq!(end(&x).unwrap(), "pivot");
     assert_eq!(refusal(x.process.until(x.operator.rollback("x", "destroy"))), past_pivot());
     assert_eq!(x.world.effects(), ["a", "b", "pivot"]);
     assert!(!x.kinds().contains(&"unwinding"));
@@ -154,7 +120,7 @@ fn behind_the_pivot_nothing_goes_back() {
 #[test]
 fn a_pivot_that_fails_unwinds() {
     let x = started(&[("pivot", &[Do::Fails, Do::Fails])]);
-    let Err(SagaError::RolledBack(report)) = x.end() else { panic!("rolled back") };
+    let Err(SagaError::RolledBack(report)) = end(&x) else { panic!("rolled back") };
     assert_eq!(report.failed_node().unwrap(), "pivot");
     assert!(x.world.effects().is_empty());
 }
@@ -162,7 +128,7 @@ fn a_pivot_that_fails_unwinds() {
 /// The pivot took effect and panicked, both times.
 fn in_doubt() -> Fixture {
     let x = started(&[("pivot", &[Do::Panics, Do::Panics])]);
-    let Err(SagaError::Parked { reason, .. }) = x.end() else { panic!("parked") };
+    let Err(SagaError::Parked { reason, .. }) = end(&x) else { panic!("parked") };
     assert!(reason.contains("pivot"), "{reason}");
     assert!(!x.kinds().contains(&"unwinding"));
     x
@@ -178,7 +144,7 @@ fn a_pivot_in_doubt_waits_for_a_human_who_saw_its_effect() {
     let seen = Decision::Succeeded("pivot".into());
     let decided = x.operator.decide("x", "pivot", seen, "it is on the statement");
     assert_eq!(x.process.until(decided).unwrap(), Answer::Done);
-    assert_eq!(x.end().unwrap(), "pivot");
+    assert_eq!(end(&x).unwrap(), "pivot");
     assert_eq!(x.world.effects(), ["a", "b", "pivot"]);
 }
 
@@ -187,7 +153,7 @@ fn a_pivot_in_doubt_waits_for_a_human_who_saw_none() {
     let x = in_doubt();
     let asked = x.operator.decide("x", "pivot", Decision::Failed, "not on the statement");
     assert_eq!(x.process.until(asked).unwrap(), Answer::Done);
-    assert!(matches!(x.end(), Err(SagaError::RolledBack(_))));
+    assert!(matches!(end(&x), Err(SagaError::RolledBack(_))));
     assert_eq!(x.world.count("undo a"), 1);
 }
 
@@ -198,7 +164,7 @@ fn a_cancellation_of_a_pivot_in_doubt_waits_for_the_human_too() {
     assert_eq!(answer, Answer::Held);
     let asked = x.operator.decide("x", "pivot", Decision::Failed, "not on the statement");
     assert_eq!(x.process.until(asked).unwrap(), Answer::Done);
-    let error = x.end().unwrap_err();
+    let error = end(&x).unwrap_err();
     assert!(error.to_string().contains("cancelled: no longer wanted"), "{error}");
 }
 
@@ -209,5 +175,5 @@ fn a_pivot_in_doubt_can_be_tried_again() {
     let wrong = refusal(x.process.until(x.operator.retry("x", "pivot")));
     assert!(matches!(wrong, Refusal::NotFailed { .. }), "{wrong}");
     x.process.until(x.operator.unpark("x")).unwrap();
-    assert_eq!(x.end().unwrap(), "pivot");
+    assert_eq!(end(&x).unwrap(), "pivot");
 }

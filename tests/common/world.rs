@@ -8,8 +8,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use saga_core::prelude::*;
-use saga_core::store::MemoryStore;
-use saga_core::{CoordinatorBuilder, UndoError};
+use saga_core::store::{MemoryStore, Store, StoredSaga};
+use saga_core::{
+    ActionData, Answer, CoordinatorBuilder, OperateError, Operator, Refusal, UndoError,
+};
 use tokio::sync::watch;
 
 /// What a call does when it comes.
@@ -189,5 +191,56 @@ impl Drop for Process {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// What registers the sagas of a test.
+pub(crate) type Sagas = fn(CoordinatorBuilder<Arc<World>>) -> CoordinatorBuilder<Arc<World>>;
+
+/// A world, its store, the process that runs there, and an operator of its sagas. The saga is `x`.
+pub(crate) struct Fixture {
+    pub(crate) world: Arc<World>,
+    pub(crate) store: MemoryStore,
+    pub(crate) process: Process,
+    pub(crate) operator: Operator,
+    sagas: Sagas,
+}
+
+impl Fixture {
+    pub(crate) fn new(scripts: &[(&str, &[Do])], sagas: Sagas) -> Self {
+        let (world, store) = (Arc::new(World::default()), MemoryStore::new());
+        for (call, script) in scripts {
+            world.script(call, script.iter().copied());
+        }
+        let process = Process::start(&world, &store, sagas);
+        let operator = process.sec.operator("alice");
+        Self { world, store, process, operator, sagas }
+    }
+
+    /// Waits until the saga has ended, or stands still.
+    pub(crate) fn end<O: ActionData>(&self) -> Result<O, SagaError> {
+        self.process.until(async { self.process.sec.get("x").await.unwrap().unwrap().await })
+    }
+
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.process = Process::start(&self.world, &self.store, self.sagas);
+        self.operator = self.process.sec.operator("alice");
+    }
+
+    pub(crate) fn stored(&self) -> StoredSaga {
+        self.process.until(self.store.load(&"x".parse().unwrap())).unwrap().unwrap()
+    }
+
+    /// The words of the log.
+    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+        self.stored().entries.iter().map(|entry| entry.kind.name()).collect()
+    }
+}
+
+/// Why a request was refused.
+pub(crate) fn refusal(answer: Result<Answer, OperateError>) -> Refusal {
+    match answer {
+        Err(OperateError::Refused { refusal, .. }) => refusal,
+        other => panic!("refused, not {other:?}"),
     }
 }

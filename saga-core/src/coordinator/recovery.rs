@@ -153,9 +153,6 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let machine = Machine::recover(plan, config, record.epoch, &stored.entries)
             .map_err(|e| corrupt(e.to_string()))?;
         let values = self.values(&definition, &stored, machine.state()).map_err(corrupt)?;
-        if let Some(reason) = values.recheck(machine.state()) {
-            return Err(SagaError::Parked { saga: id, reason });
-        }
         let run = RunInfo { id: id.clone(), birth: record.birth, cancel: CancelSignal::default() };
         if machine.state().cause().is_some() {
             run.cancel.set();
