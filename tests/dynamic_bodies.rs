@@ -211,3 +211,38 @@ async fn what_decides_must_be_there_and_fit() -> Result<(), Any> {
     assert_eq!(error, "action failed: arm 1 is chosen, and the last one is 0");
     Ok(())
 }
+
+#[tokio::test]
+async fn what_nests_as_deep_as_it_may_is_read_back_and_no_deeper() -> Result<(), Any> {
+    let kit = kit()?;
+    let mut dag = DagBuilder::<Arc<World>>::new("Deep")?;
+    dag.append(Node::constant("n", 7)?)?;
+    let mut dag = dag.build()?;
+    let around = |dag| {
+        let mut outer = DagBuilder::new("Deep")?;
+        outer.append(Node::constant("list", [0])?)?;
+        outer.append(Node::for_each("each", dag, "list")?)?;
+        Ok::<_, Any>(outer.build())
+    };
+    for _ in 1..32 {
+        dag = around(dag)??;
+        let json = dag.to_json().to_string();
+        assert_eq!(Dag::from_json(json.as_bytes(), &kit.actions)?.fingerprint(), dag.fingerprint());
+    }
+    let json = dag.to_json().to_string();
+    let error = around(dag)?.err().ok_or("accepted")?.to_string();
+    let expected = "node 'each' holds DAGs in DAGs, more than 32 deep; declare the saga as a type, which has no such limit";
+    assert_eq!(error, expected);
+
+    let dag = Dag::from_json(json.as_bytes(), &kit.actions)?;
+    let builder = Coordinator::builder(Arc::new(World::default()));
+    let sec = builder.actions(kit.actions.clone()).build().await?;
+    let mut output = sec.saga_dag(SagaDag::new(dag, &())?).start().await?.await?;
+    let mut depth = 0;
+    while let Some(inner) = output.get_mut(0) {
+        output = inner.take();
+        depth += 1;
+    }
+    assert_eq!((depth, output), (31, json!(7)));
+    Ok(())
+}

@@ -59,6 +59,11 @@ impl<C: 'static> Frame<C> {
         self.outputs.get(node.index()).is_some_and(|slot| slot.get().is_some())
     }
 
+    /// True if a node has completed.
+    pub(crate) fn has_outputs(&self) -> bool {
+        self.outputs.iter().any(|slot| slot.get().is_some())
+    }
+
     pub(crate) fn put(&self, node: NodeIndex, output: Result<ActionOutput, ActionError>) {
         if let Some(slot) = self.outputs.get(node.index()) {
             // a node succeeds once

@@ -15,6 +15,9 @@ use crate::definition::{BodyId, Saga, Source};
 /// How many nodes a DAG may have unless the builder is told otherwise.
 pub(super) const DEFAULT_MAX_NODES: usize = 10_000;
 
+/// How many DAGs that are built at run time may stand in one another.
+const MAX_DEPTH: usize = 32;
+
 /// Puts a [`Dag`] together.
 ///
 /// ```
@@ -255,6 +258,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             DagError::Circular(names.map(|n| n.name.clone()).collect())
         })?;
         let plan = self.plan()?;
+        let depth = self.depth()?;
         let mut graph = DiGraph::with_capacity(self.nodes.len(), self.edges.len());
         for node in self.nodes {
             graph.add_node(node);
@@ -269,6 +273,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             output,
             place: self.place,
             body,
+            depth,
             plan: Arc::new(plan),
             fingerprint: OnceLock::new(),
         };
@@ -277,6 +282,19 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             return Err(DagError::TooManyNodes { saga: dag.name, count, limit });
         }
         Ok(dag)
+    }
+
+    /// How deep it is. What is built at run time is read back from JSON, which has a limit.
+    fn depth(&self) -> Result<usize, DagError> {
+        let mut depth = 0;
+        for node in &self.nodes {
+            let inner = node.body.parts().iter().map(|part| part.depth).max().unwrap_or(0);
+            if node.body.reads().is_some() && inner >= MAX_DEPTH {
+                return Err(DagError::TooDeep { node: node.name.clone(), limit: MAX_DEPTH });
+            }
+            depth = depth.max(inner);
+        }
+        Ok(depth + 1)
     }
 
     /// The shape, if what the nodes say beside it fits.

@@ -128,6 +128,16 @@ pub enum DagError {
         /// How many it may have.
         limit: usize,
     },
+    /// More DAGs in one another than another process could read back.
+    #[error(
+        "node '{node}' holds DAGs in DAGs, more than {limit} deep; declare the saga as a type, which has no such limit"
+    )]
+    TooDeep {
+        /// The node.
+        node: NodeName,
+        /// How deep they may be.
+        limit: usize,
+    },
     /// The stored JSON of a DAG does not describe one.
     #[error("the stored DAG does not decode: {0}")]
     BadJson(String),

@@ -53,6 +53,8 @@ pub struct Dag<C> {
     place: &'static str,
     /// Which body of a typed definition it is.
     body: BodyId,
+    /// How many DAGs stand in one another, itself included.
+    depth: usize,
     plan: Arc<Plan>,
     fingerprint: OnceLock<String>,
 }

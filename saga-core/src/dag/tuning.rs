@@ -150,6 +150,8 @@ impl<C: Send + Sync + 'static> Action<C> for Tuned<C> {
 pub(crate) struct Refused<C> {
     pub(crate) action: Arc<dyn Action<C>>,
     pub(crate) error: ActionError,
+    /// True if it was refused before as well, and never called: then there is nothing to undo.
+    pub(crate) always: bool,
 }
 
 impl<C: Send + Sync + 'static> Action<C> for Refused<C> {
@@ -167,8 +169,12 @@ impl<C: Send + Sync + 'static> Action<C> for Refused<C> {
         _cx: ActionContext<C>,
         _output: Option<Value>,
     ) -> BoxFuture<'_, Result<(), UndoError>> {
-        // no attempt ever reached the user's action
-        Box::pin(async { Ok(()) })
+        // an earlier process may have had the parameters: the effect is then there, and stays
+        let undone = match self.always {
+            true => Ok(()),
+            false => Err(UndoError::Permanent(self.error.clone())),
+        };
+        Box::pin(async { undone })
     }
 
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {

@@ -185,6 +185,14 @@ impl<C: Send + Sync + 'static> Values<C> {
         if state.cause().is_some() {
             return None;
         }
+        let refused = self.frames.iter().enumerate().find_map(|(i, frame)| {
+            let error = frame.refused.as_ref().filter(|_| frame.has_outputs())?;
+            let holder = state.path(state.part_of(i as u32)?.0);
+            Some(format!("nondeterministic: subsaga `{holder}` ran, and now: {error}"))
+        });
+        if refused.is_some() {
+            return refused;
+        }
         (0..state.len()).find_map(|v| {
             let is_node = state.place(v).is_some_and(|(_, _, gate)| !gate);
             let parts = state.parts(v).filter(|_| is_node)?;

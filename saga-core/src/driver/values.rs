@@ -111,10 +111,13 @@ impl<C: Send + Sync + 'static> Values<C> {
     pub(super) fn action(&self, machine: &Machine, v: VertexId) -> Option<Arc<dyn Action<C>>> {
         let (frame, node) = self.place(machine, v)?;
         let action = frame.dag.node(node)?.to_run()?;
-        match &frame.refused {
-            None => Some(action),
-            Some(error) => Some(Arc::new(Refused { action, error: error.clone() })),
-        }
+        let Some(error) = frame.refused.clone() else { return Some(action) };
+        let always = machine.state().node(v).is_some_and(|state| {
+            let failed = error.to_failure(false);
+            let before = state.failure.is_some_and(|before| *before == failed);
+            before && state.attempts == 1 && !state.in_doubt
+        });
+        Some(Arc::new(Refused { action, error, always }))
     }
 
     pub(super) fn output(&self, machine: &Machine, v: VertexId) -> Option<ActionOutput> {
