@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use saga_core::prelude::*;
-use saga_core::store::MemoryStore;
+use saga_core::store::Store;
 use saga_core::{CoordinatorBuilder, UndoError};
 use tokio::sync::watch;
 
@@ -165,7 +165,7 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(
         world: &Arc<World>,
-        store: &MemoryStore,
+        store: &(impl Store + Clone),
         sagas: fn(CoordinatorBuilder<Arc<World>>) -> CoordinatorBuilder<Arc<World>>,
     ) -> Self {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
