@@ -110,7 +110,8 @@ fn run(case: &Case, at: usize, lands: bool) -> bool {
                     let Err(error @ SagaError::Store { .. }) = end else {
                         panic!("{what}: {end:?}")
                     };
-                    let said = "saga x stopped, and goes on when it is recovered: disk: no space left";
+                    let said =
+                        "saga x stopped, and goes on when it is recovered: disk: no space left";
                     assert_eq!(error.to_string(), said, "{what}");
                 }
                 None => drop(end),
