@@ -167,7 +167,7 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(
         world: &Arc<World>,
-        store: &MemoryStore,
+        store: &(impl Store + Clone),
         sagas: fn(CoordinatorBuilder<Arc<World>>) -> CoordinatorBuilder<Arc<World>>,
     ) -> Self {
         let mut runtime = tokio::runtime::Builder::new_current_thread();

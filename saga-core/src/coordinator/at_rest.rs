@@ -76,8 +76,9 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let corrupt = |why: String| StartError::Corrupt { saga: id.clone(), why };
         if !status.is_ended() {
             if let Some(definition) = self.definition_of(&stored.record) {
-                State::fold(definition.dag.plan().clone(), &stored.entries)
-                    .map_err(|e| corrupt(e.to_string()))?;
+                let state = State::fold(definition.dag.plan().clone(), &stored.entries)
+                    .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
+                self.values(&definition, &stored, &state).map_err(corrupt)?;
             }
             let error = self.why_at_rest(&stored.record);
             return Ok(Progress { status, ..Progress::over(Err(error)) });
@@ -90,7 +91,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             return Ok(Progress { status, ..Progress::over(outcome) });
         };
         let state = State::fold(definition.dag.plan().clone(), &stored.entries)
-            .map_err(|e| corrupt(e.to_string()))?;
+            .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
         let values = self.values(&definition, &stored, &state).map_err(corrupt)?;
         let outcome = values.ended(&state, id);
         let outcome = outcome.ok_or_else(|| corrupt("its log has no end".to_string()))?;

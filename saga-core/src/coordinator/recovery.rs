@@ -140,7 +140,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             Ok(Some(stored)) => stored,
             Ok(None) => return Err(corrupt("it is no longer in the store".to_string())),
             Err(StoreError::Corrupt { seq, why, .. }) => {
-                return Err(corrupt(format!("its log is corrupt at entry {seq}: {why}")));
+                return Err(corrupt(crate::store::corrupt(seq, &why)));
             }
             Err(source @ StoreError::UnknownKey { .. }) => {
                 let reason = source.to_string();
@@ -151,7 +151,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let plan = definition.dag.plan().clone();
         let config = Config { deadline: record.deadline, ..self.config };
         let machine = Machine::recover(plan, config, record.epoch, &stored.entries)
-            .map_err(|e| corrupt(e.to_string()))?;
+            .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
         let values = self.values(&definition, &stored, machine.state()).map_err(corrupt)?;
         let run = RunInfo { id: id.clone(), birth: record.birth, cancel: CancelSignal::default() };
         if machine.state().cause().is_some() {

@@ -89,8 +89,10 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let (mut nodes, mut names) = (Vec::new(), Vec::new());
         if let Some(plan) = plan {
             names = plan.nodes().iter().map(|node| node.name.to_string()).collect();
-            let state = State::fold(plan, &stored.entries)
-                .map_err(|e| StartError::Corrupt { saga: id.clone(), why: e.to_string() })?;
+            let state = State::fold(plan, &stored.entries).map_err(|e| StartError::Corrupt {
+                saga: id.clone(),
+                why: format!("its log is corrupt: {e}"),
+            })?;
             nodes = node_reports(&state);
         }
         let log = SagaLog::of(id.clone(), stored.entries, names);

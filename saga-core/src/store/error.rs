@@ -19,7 +19,7 @@ pub enum StoreError {
         saga: SagaId,
     },
     /// What is stored cannot be right.
-    #[error("saga {saga}: its log is corrupt at entry {seq}: {why}")]
+    #[error("saga {saga}: {}", corrupt(*.seq, .why))]
     Corrupt {
         /// Which saga.
         saga: SagaId,
@@ -74,4 +74,12 @@ pub enum StoreError {
         /// What it said.
         why: String,
     },
+}
+
+/// What is wrong with a saga in a store, for people.
+pub(crate) fn corrupt(seq: u64, why: &str) -> String {
+    match seq {
+        0 => format!("its record is corrupt: {why}"),
+        seq => format!("its log is corrupt at entry {seq}: {why}"),
+    }
 }

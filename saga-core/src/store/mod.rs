@@ -39,6 +39,7 @@ pub use append::{Append, RecordChange};
 pub use codec::{Aad, CodecError, PayloadCodec, PayloadKind};
 pub use encoded::EncodedStore;
 pub use error::StoreError;
+pub(crate) use error::corrupt;
 pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};

@@ -1,0 +1,108 @@
+//! A store of which one write fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use saga_core::log::{self, Request, Uuid};
+use saga_core::store::{
+    Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
+    StoreError, StoredSaga, WorkerId,
+};
+
+use super::world::World;
+
+type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Keeps sagas in memory. Its write number `at`, from 1, fails; `lands` says whether it is in all the
+/// same, as after a connection that broke in a commit.
+#[derive(Clone)]
+pub(crate) struct Breaking {
+    pub(crate) memory: MemoryStore,
+    pub(crate) at: usize,
+    pub(crate) lands: bool,
+    pub(crate) world: Arc<World>,
+    writes: Arc<AtomicUsize>,
+    /// How many calls had been made when it failed, and one more.
+    calls: Arc<AtomicUsize>,
+}
+
+impl Breaking {
+    pub(crate) fn new(world: &Arc<World>, at: usize, lands: bool) -> Self {
+        let (memory, world) = (MemoryStore::new(), world.clone());
+        Self { memory, at, lands, world, writes: Arc::default(), calls: Arc::default() }
+    }
+
+    /// How many calls had been made when it failed, if it has.
+    pub(crate) fn failed(&self) -> Option<usize> {
+        self.calls.load(SeqCst).checked_sub(1)
+    }
+
+    /// The write fails, if it is its turn.
+    fn fail(&self) -> Option<StoreError> {
+        (self.writes.fetch_add(1, SeqCst) + 1 == self.at).then(|| {
+            self.calls.store(self.world.said().len() + 1, SeqCst);
+            StoreError::Failed { store: "disk".into(), why: "no space left".into() }
+        })
+    }
+}
+
+impl Store for Breaking {
+    fn create(&self, saga: NewSaga) -> Answer<'_, Created> {
+        Box::pin(async move {
+            match self.fail() {
+                Some(error) if !self.lands => Err(error),
+                error => {
+                    let created = self.memory.create(saga).await;
+                    error.map_or(created, Err)
+                }
+            }
+        })
+    }
+    fn append(&self, append: Append) -> Answer<'_, ()> {
+        Box::pin(async move {
+            match self.fail() {
+                Some(error) if !self.lands => Err(error),
+                error => {
+                    let appended = self.memory.append(append).await;
+                    error.map_or(appended, Err)
+                }
+            }
+        })
+    }
+    fn load(&self, id: &saga_core::SagaId) -> Answer<'_, Option<StoredSaga>> {
+        self.memory.load(id)
+    }
+    fn list(&self, filter: ListFilter) -> Answer<'_, Vec<SagaRecord>> {
+        self.memory.list(filter)
+    }
+    fn versions(&self) -> Answer<'_, Vec<SagaVersion>> {
+        self.memory.versions()
+    }
+    fn claim(&self, worker: &WorkerId, of: &[String], limit: usize) -> Answer<'_, Vec<SagaRecord>> {
+        self.memory.claim(worker, of, limit)
+    }
+    fn release(&self, worker: &WorkerId) -> Answer<'_, ()> {
+        self.memory.release(worker)
+    }
+    fn take(&self, worker: &WorkerId, id: &saga_core::SagaId) -> Answer<'_, Option<SagaRecord>> {
+        self.memory.take(worker, id)
+    }
+    fn delete(&self, id: &saga_core::SagaId) -> Answer<'_, bool> {
+        self.memory.delete(id)
+    }
+    fn purge(&self, purge: Purge) -> Answer<'_, u64> {
+        self.memory.purge(purge)
+    }
+    fn request(&self, request: Request) -> Answer<'_, ()> {
+        self.memory.request(request)
+    }
+    fn requests(&self, worker: &WorkerId, limit: usize) -> Answer<'_, Vec<Request>> {
+        self.memory.requests(worker, limit)
+    }
+    fn answer(&self, request: Uuid, answer: log::Answer) -> Answer<'_, ()> {
+        self.memory.answer(request, answer)
+    }
+    fn answer_to(&self, request: Uuid) -> Answer<'_, Option<log::Answer>> {
+        self.memory.answer_to(request)
+    }
+}
