@@ -44,7 +44,7 @@
 //! - [`Coordinator`]: running sagas; [`SagaError`]: how they end otherwise.
 //! - [`store`]: where logs are kept. [`log`]: what is in them.
 //! - `barrier`: the other side, for services that sagas call.
-//! - [`dag`]: building a DAG by hand or at run time.
+//! - [`dag`]: building a DAG by hand or at run time. [`executor`]: running a single one.
 //! - [`machine`]: the pure state machine behind it all, for simulators and the curious.
 //!
 //! The idea of sagas is Garcia-Molina & Salem's (1987); the vocabulary is McCaffrey's and that of Oxide's
@@ -62,6 +62,7 @@ pub mod dag;
 mod definition;
 mod driver;
 mod error;
+pub mod executor;
 mod limits;
 pub mod log;
 pub mod machine;
@@ -74,7 +75,10 @@ pub mod testing;
 #[allow(missing_docs)] // plumbing between the macros' output and this crate
 pub mod __private;
 
-pub use action::{Action, ActionData, ActionFunc, ActionOutput, Failed, Timeouts, Value};
+pub use action::{
+    Action, ActionConstant, ActionData, ActionFunc, ActionInjectError, ActionOutput, Failed,
+    Timeouts, Value,
+};
 pub use context::{ActionContext, LookupError, Token};
 pub use coordinator::{
     BuildError, Coordinator, CoordinatorBuilder, Operator, SagaFuture, SagaHandle, SagaView,
@@ -89,6 +93,7 @@ pub use driver::{Events, MissedEvents, SagaEvent};
 pub use error::{
     ActionError, BoxError, NodeReport, OperateError, SagaError, SagaReport, StartError, UndoError,
 };
+pub use executor::SagaExecutor;
 pub use limits::Limits;
 pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
 pub use log::{Answer, Command, Decision, Fault, Refusal, Request};

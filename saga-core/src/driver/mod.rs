@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use crate::action::{ActionOutput, Value};
 use crate::context::{ActionContext, RunInfo, Token};
+use crate::error::ActionError;
 use crate::log::{
     Answer, Command, EntryKind, Failure, NodePath, Payload, Refusal, Timestamp, Uuid,
 };
@@ -64,7 +65,12 @@ pub(crate) struct Environment<C> {
     pub(crate) limits: crate::limits::Limits,
     pub(crate) bounds: Bounds,
     pub(crate) observers: Observers,
+    /// How the context is written with each append, where it is state and no handle.
+    pub(crate) snapshot: Option<Snapshot<C>>,
 }
+
+/// Writes a context down.
+pub(crate) type Snapshot<C> = fn(&C) -> Result<Payload, ActionError>;
 
 /// Wall time that moves with tokio's clock, so that tests can pause it.
 pub(crate) struct Clock {
