@@ -91,8 +91,8 @@ impl SagaLog {
 
     /// How a node stands after the last event.
     pub fn load_status(&self, node: &str) -> SagaNodeLoadStatus {
-        let events = self.of_node(node).filter_map(SagaNodeEvent::of);
-        events.last().map_or(SagaNodeLoadStatus::NeverStarted, |event| event.event.status())
+        let mut events = self.of_node(node).filter_map(SagaNodeEvent::of);
+        events.next_back().map_or(SagaNodeLoadStatus::NeverStarted, |event| event.event.status())
     }
 
     fn of_node(&self, node: &str) -> impl DoubleEndedIterator<Item = &Entry> {
