@@ -212,6 +212,8 @@ pub struct Timeouts {
 }
 
 mod func;
+mod provided;
 pub(crate) mod storable;
 
 pub use func::ActionFunc;
+pub use provided::{ActionConstant, ActionInjectError};

@@ -21,11 +21,10 @@ pub use start::StartError;
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Why an attempt of an action did not succeed.
-#[derive(Clone, thiserror::Error)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ActionError {
     /// The action returned an error.
-    #[error("action failed: {message}")]
     Failed {
         /// The error's message.
         message: String,
@@ -35,50 +34,70 @@ pub enum ActionError {
         source: Option<Arc<dyn Error + Send + Sync>>,
     },
     /// The output could not be encoded, or is larger than the limit.
-    #[error("serialize failed: {message}")]
     SerializeFailed {
         /// What went wrong.
         message: String,
     },
     /// A stored value could not be decoded.
-    #[error("deserialize failed: {message}")]
     DeserializeFailed {
         /// What went wrong.
         message: String,
     },
     /// A test injected the error.
-    #[error("error injected")]
     Injected,
     /// The parameters of a subsaga could not be made.
-    #[error("failed to create subsaga: {message}")]
     SubsagaCreateFailed {
         /// What went wrong.
         message: String,
     },
     /// The attempt took longer than its timeout.
-    #[error("{message}")]
     TimedOut {
         /// After how long.
         message: String,
     },
     /// The attempt panicked.
-    #[error("panicked: {message}")]
     Panicked {
         /// The panic's message and place.
         message: String,
     },
     /// The attempt was dropped.
-    #[error("cancelled: {message}")]
     Cancelled {
         /// By whom.
         message: String,
     },
     /// The action looked up a node that is not one of its ancestors.
-    #[error("{message}")]
     NotAnAncestor {
         /// Which node, and who asked.
         message: String,
     },
+}
+
+impl fmt::Display for ActionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { message, .. } => write!(f, "action failed: {message}"),
+            Self::SerializeFailed { message } => write!(f, "serialize failed: {message}"),
+            Self::DeserializeFailed { message } => write!(f, "deserialize failed: {message}"),
+            Self::Injected => f.write_str("error injected"),
+            Self::SubsagaCreateFailed { message } => {
+                write!(f, "failed to create subsaga: {message}")
+            }
+            Self::TimedOut { message } | Self::NotAnAncestor { message } => f.write_str(message),
+            Self::Panicked { message } => write!(f, "panicked: {message}"),
+            Self::Cancelled { message } => write!(f, "cancelled: {message}"),
+        }
+    }
+}
+
+impl Error for ActionError {
+    /// The user's own error. By hand, since a derived one would answer with the `Arc` around it, which
+    /// nobody can downcast.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed { source: Some(source), .. } => Some(&**source),
+            _ => None,
+        }
+    }
 }
 
 impl ActionError {
@@ -95,6 +114,27 @@ impl ActionError {
     {
         let payload = crate::action::storable::value(&error);
         Self::from_parts(error.into(), payload)
+    }
+
+    /// An output or a parameter that could not be encoded.
+    pub fn serialize_failed(message: impl fmt::Display) -> Self {
+        Self::SerializeFailed { message: message.to_string() }
+    }
+
+    /// A stored value that could not be decoded.
+    ///
+    /// ```
+    /// use saga_core::ActionError;
+    /// let error = serde_json::from_str::<u32>("red").map_err(ActionError::deserialize_failed);
+    /// assert!(error.unwrap_err().to_string().starts_with("deserialize failed: expected value"));
+    /// ```
+    pub fn deserialize_failed(message: impl fmt::Display) -> Self {
+        Self::DeserializeFailed { message: message.to_string() }
+    }
+
+    /// The parameters of a subsaga that could not be made.
+    pub fn subsaga_create_failed(message: impl fmt::Display) -> Self {
+        Self::SubsagaCreateFailed { message: message.to_string() }
     }
 
     pub(crate) fn from_parts(error: BoxError, payload: Option<serde_json::Value>) -> Self {

@@ -44,7 +44,7 @@
 //! - [`Coordinator`]: running sagas; [`SagaError`]: how they end otherwise.
 //! - [`store`]: where logs are kept. [`log`]: what is in them.
 //! - `barrier`: the other side, for services that sagas call.
-//! - [`dag`]: building a DAG by hand or at run time.
+//! - [`dag`]: building a DAG by hand or at run time. [`executor`]: running a single one.
 //! - [`graph`]: DAGs as Graphviz and Mermaid text.
 //! - [`machine`]: the pure state machine behind it all, for simulators and the curious.
 //!
@@ -63,6 +63,7 @@ pub mod dag;
 mod definition;
 mod driver;
 mod error;
+pub mod executor;
 pub mod graph;
 mod limits;
 pub mod log;
@@ -76,7 +77,10 @@ pub mod testing;
 #[allow(missing_docs)] // plumbing between the macros' output and this crate
 pub mod __private;
 
-pub use action::{Action, ActionData, ActionFunc, ActionOutput, Failed, Timeouts, Value};
+pub use action::{
+    Action, ActionConstant, ActionData, ActionFunc, ActionInjectError, ActionOutput, Failed,
+    Timeouts, Value,
+};
 pub use context::{ActionContext, LookupError, Token};
 pub use coordinator::{
     BuildError, Coordinator, CoordinatorBuilder, Operator, SagaFuture, SagaHandle, SagaView,
@@ -91,6 +95,7 @@ pub use driver::{Events, MissedEvents, SagaEvent};
 pub use error::{
     ActionError, BoxError, NodeReport, OperateError, SagaError, SagaReport, StartError, UndoError,
 };
+pub use executor::SagaExecutor;
 pub use limits::Limits;
 pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
 pub use log::{Answer, Command, Decision, Fault, Refusal, Request};

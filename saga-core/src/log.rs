@@ -342,12 +342,18 @@ pub enum CorruptEntry {
 }
 
 mod codec;
+mod events;
 mod form;
 mod id;
 mod request;
 mod saga_log;
 mod status;
+pub(crate) mod utc;
 
+pub(crate) use events::value_of;
+pub use events::{
+    IllegalEvent, InvalidSagaNodeLoadStatus, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus,
+};
 pub(crate) use form::EntryForm;
 pub use id::{InvalidSagaId, NodePath, SagaId};
 pub use request::{Answer, Command, Decision, Fault, Refusal, Request};

@@ -13,3 +13,8 @@ fn saga() {
     cases.pass("saga/pass/*.rs");
     cases.compile_fail("saga/fail/*.rs");
 }
+
+#[test]
+fn executor() {
+    trybuild::TestCases::new().compile_fail("executor/fail/*.rs");
+}

@@ -1,11 +1,7 @@
 //! Putting a coordinator together.
 
-use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::Notify;
 
 use super::definitions::{Definition, Definitions};
 use super::{Coordinator, Inner};
@@ -147,18 +143,10 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             limits: self.limits,
             bounds: self.bounds,
             observers: Observers::new(),
+            snapshot: None,
         };
         let config = Config { slots: !env.bounds.is_empty(), ..self.config };
-        let mut inner = Inner {
-            env: Arc::new(env),
-            config,
-            definitions,
-            live: Mutex::new(HashMap::new()),
-            left: Notify::new(),
-            closing: AtomicBool::new(false),
-            unknown: Vec::new(),
-            crash_limit: self.crash_limit,
-        };
+        let mut inner = Inner::new(Arc::new(env), config, definitions, self.crash_limit);
         inner.unknown = inner.learn_versions().await?;
         let inner = Arc::new(inner);
         inner.recover().await?;

@@ -149,7 +149,7 @@ impl<C: Send + Sync + 'static> Seat<C> {
 }
 
 /// Parameters are compared as values: spaces and the order of fields don't matter.
-fn same_input(
+pub(super) fn same_input(
     id: &SagaId,
     (existing, there): (&str, &Payload),
     (requested, new): (&str, &Payload),

@@ -10,6 +10,7 @@ mod handle;
 mod live;
 mod operate;
 mod recovery;
+mod single;
 mod start;
 mod suspects;
 mod view;
@@ -202,6 +203,24 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 }
 
 impl<C> Inner<C> {
+    fn new(
+        env: Arc<Environment<C>>,
+        config: Config,
+        definitions: Definitions<C>,
+        crash_limit: u32,
+    ) -> Self {
+        Self {
+            env,
+            config,
+            definitions,
+            live: Mutex::new(HashMap::new()),
+            left: Notify::new(),
+            closing: AtomicBool::new(false),
+            unknown: Vec::new(),
+            crash_limit,
+        }
+    }
+
     fn live(&self) -> std::sync::MutexGuard<'_, HashMap<SagaId, Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }

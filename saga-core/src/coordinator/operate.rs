@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use super::live::Entered;
+use super::live::{Entered, Live};
 use super::recovery::Loaded;
 use super::{Coordinator, Inner};
 use crate::driver::{Asked, Control, Creation, Progress};
@@ -286,7 +286,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
                     self.until_left(&request.saga).await;
                 }
                 None => {
-                    let woken = self.wake(&request.saga, asked).await?;
+                    let (_, woken) = self.wake(&request.saga, Some(asked)).await?;
                     match answered.await {
                         Ok(answer) => return Ok(answer),
                         // it said why, to those who wait for the saga
@@ -302,7 +302,11 @@ impl<C: Send + Sync + 'static> Inner<C> {
 
     /// Runs a saga that rests in the store, to do what was asked and what follows from it. False if it
     /// was running by then, and has been asked.
-    async fn wake(self: &Arc<Self>, id: &SagaId, asked: Asked) -> Result<bool, OperateError> {
+    pub(super) async fn wake(
+        self: &Arc<Self>,
+        id: &SagaId,
+        asked: Option<Asked>,
+    ) -> Result<(Live, bool), OperateError> {
         let stored = self.env.store.load(id).await?;
         let record = stored.ok_or_else(|| OperateError::NotFound { saga: id.clone() })?.record;
         let definition = self.definition_of(&record).ok_or_else(|| {
@@ -311,13 +315,16 @@ impl<C: Send + Sync + 'static> Inner<C> {
         })?;
         let progress = Progress { status: record.status, outcome: None };
         let input = (record.name.as_str(), &record.params);
-        let (seat, orders) = match self.enter(id, input, progress, Some(Creation::New)) {
+        let entered = self.enter(id, input, progress, Some(Creation::New));
+        let (live, seat, orders) = match entered {
             Entered::There(live) => {
                 // woken by another request: it takes this one as well
-                let _ = live.control.send(Control::Operate(asked));
-                return Ok(false);
+                if let Some(asked) = asked {
+                    let _ = live.control.send(Control::Operate(asked));
+                }
+                return Ok((live, false));
             }
-            Entered::New(_, seat, orders) => (seat, orders),
+            Entered::New(live, seat, orders) => (live, seat, orders),
         };
         let (inner, id) = (self.clone(), id.clone());
         tokio::spawn(async move {
@@ -333,11 +340,13 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 Err(source) => Err(crate::SagaError::Store { saga: id, source }),
             };
             match loaded {
-                Ok(Loaded { driver, first }) => seat.run(driver, first, vec![asked]).await,
+                Ok(Loaded { driver, first }) => {
+                    seat.run(driver, first, asked.into_iter().collect()).await;
+                }
                 Err(error) => seat.fail(error),
             }
         });
-        Ok(true)
+        Ok((live, true))
     }
 
     /// Carries out what other processes ask for, as long as the coordinator is there.

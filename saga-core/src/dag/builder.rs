@@ -42,9 +42,9 @@ pub struct DagBuilder<C> {
     pub(super) place: &'static str,
     pub(super) nodes: Vec<Node<C>>,
     by_name: HashMap<NodeName, u32>,
-    edges: Vec<(u32, u32)>,
+    pub(super) edges: Vec<(u32, u32)>,
     /// Edges by name: the node, and what it waits for.
-    named: Vec<(u32, String)>,
+    pub(super) named: Vec<(u32, String)>,
     pub(super) blocks: Blocks,
     output: Option<String>,
     /// What typed steps found wrong, reported by `build`.
@@ -363,7 +363,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         NodeIndex(index)
     }
 
-    fn resolve(&self, name: &str) -> Result<u32, DagError> {
+    pub(super) fn resolve(&self, name: &str) -> Result<u32, DagError> {
         self.by_name.get(name).copied().ok_or_else(|| {
             let known = self.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ");
             let nearest = super::names::nearest(name, self.nodes.iter().map(|n| &n.name));

@@ -127,6 +127,13 @@ impl NodeName {
 }
 
 /// The place of a node in its DAG, in the order of declaration, from 0.
+///
+/// ```
+/// use saga_core::dag::NodeIndex;
+/// let place: NodeIndex = "3".parse()?;
+/// assert_eq!((place.index(), place.to_string(), i64::from(place)), (3, "3".to_string(), 3));
+/// # Ok::<(), std::num::ParseIntError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct NodeIndex(pub(crate) u32);
@@ -135,6 +142,19 @@ impl NodeIndex {
     /// The place as a number.
     pub fn index(self) -> usize {
         self.0 as usize
+    }
+}
+
+impl FromStr for NodeIndex {
+    type Err = std::num::ParseIntError;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        s.parse().map(Self)
+    }
+}
+
+impl From<NodeIndex> for i64 {
+    fn from(place: NodeIndex) -> i64 {
+        place.0.into()
     }
 }
 

@@ -30,6 +30,12 @@ pub struct SagaDag<C> {
     pub(crate) params: Payload,
 }
 
+impl<C> Clone for SagaDag<C> {
+    fn clone(&self) -> Self {
+        Self { dag: self.dag.clone(), params: self.params.clone() }
+    }
+}
+
 impl<C: Send + Sync + 'static> SagaDag<C> {
     /// A DAG and what it is run with; actions read it with
     /// [`cx.saga_params`](crate::ActionContext::saga_params).

@@ -24,6 +24,7 @@ use tracing::Instrument;
 
 use crate::action::{ActionOutput, Value};
 use crate::context::{ActionContext, RunInfo, Token};
+use crate::error::ActionError;
 use crate::log::{Answer, Command, Failure, NodePath, Payload, Refusal, Timestamp, Uuid};
 use crate::machine::{ActionResult, Call, Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
@@ -70,7 +71,12 @@ pub(crate) struct Environment<C> {
     pub(crate) limits: crate::limits::Limits,
     pub(crate) bounds: Bounds,
     pub(crate) observers: Observers,
+    /// How the context is written with each append, where it is state and no handle.
+    pub(crate) snapshot: Option<Snapshot<C>>,
 }
+
+/// Writes a context down.
+pub(crate) type Snapshot<C> = fn(&C) -> Result<Payload, ActionError>;
 
 /// Wall time that moves with tokio's clock, so that tests can pause it.
 pub(crate) struct Clock {

@@ -6,7 +6,7 @@ use super::Driver;
 use super::turn::{Appended, Turn};
 use crate::log::{Answer, Entry, EntryKind, SagaStatus, Uuid};
 use crate::machine::Event;
-use crate::store::{Append, Created, NewSaga, RecordChange};
+use crate::store::{Append, Created, NewSaga, RecordChange, StoreError};
 
 impl<C: Send + Sync + 'static> Driver<C> {
     /// Begins the append of a turn. What a transaction has written already is not written again.
@@ -39,10 +39,19 @@ impl<C: Send + Sync + 'static> Driver<C> {
         answers: Vec<(Uuid, Answer)>,
     ) -> BoxFuture<'static, Appended> {
         let store = self.env.store.clone();
-        let change = self.change(&entries);
+        let mut change = self.change(&entries);
+        match self.env.snapshot.map(|write| write(&self.env.user)).transpose() {
+            Ok(context) => change.context = context,
+            // what the entries say would be without the state that goes with it
+            Err(error) => {
+                let (store, why) = ("the context of the saga".to_string(), error.to_string());
+                return Box::pin(async { Err(StoreError::Failed { store, why }) });
+            }
+        }
         if let Some(mut record) = self.new.take() {
             record.status = change.status;
             record.error = change.error;
+            record.context = change.context;
             record.wake_at = change.wake_at;
             record.parked_reason = change.parked_reason.flatten();
             record.next_seq = self.machine.state().next_seq();

@@ -122,6 +122,13 @@ impl NodePath {
     }
 }
 
+impl FromStr for NodePath {
+    type Err = std::convert::Infallible;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(s.into())
+    }
+}
+
 impl From<Arc<str>> for NodePath {
     fn from(s: Arc<str>) -> Self {
         Self(s)

@@ -3,11 +3,29 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::{Entry, EntryKind, SagaId, Timestamp};
+use super::events::{IllegalEvent, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus};
+use super::utc::Utc;
+use super::{Entry, EntryKind, NodePath, SagaId};
 
-/// The log of one saga.
+/// The log of one saga: one that was read from a store, or one that is put together event by event.
 ///
-/// [`pretty`](Self::pretty) shows it; payloads are not part of what is shown.
+/// [`pretty`](Self::pretty) shows it; payloads are not part of what is shown. Recording events here is for
+/// tests and tools: a saga that runs writes its log itself.
+///
+/// ```
+/// use saga_core::log::{SagaLog, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus};
+/// let mut log = SagaLog::new("order-42".parse()?);
+/// log.record(SagaNodeEvent::new("ship", SagaNodeEventType::Started))?;
+/// assert_eq!(log.load_status("ship"), SagaNodeLoadStatus::Started);
+/// let again = SagaLog::recover("order-42".parse()?, log.events())?;
+/// assert_eq!(again.entries(), log.entries());
+/// let error = log.record(SagaNodeEvent::new("bill", SagaNodeEventType::Succeeded(1.into())));
+/// assert!(error.is_ok(), "a value may be there from the start");
+/// let error = log.record(SagaNodeEvent::new("bill", SagaNodeEventType::UndoFinished));
+/// let expected = "illegal event undo_finished for current load status succeeded of node `bill`";
+/// assert_eq!(error.unwrap_err().to_string(), expected);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SagaLog {
     saga: SagaId,
@@ -23,6 +41,66 @@ impl SagaLog {
         Self { saga, entries, nodes }
     }
 
+    /// A log without entries.
+    pub fn new(saga: SagaId) -> Self {
+        Self::of(saga, Vec::new(), Vec::new())
+    }
+
+    /// A log of these events, in their order.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`]: the first one that cannot follow on those before it.
+    pub fn recover(
+        saga: SagaId,
+        events: impl IntoIterator<Item = SagaNodeEvent>,
+    ) -> Result<Self, IllegalEvent> {
+        let mut log = Self::new(saga);
+        events.into_iter().try_for_each(|event| log.record(event))?;
+        Ok(log)
+    }
+
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// [`IllegalEvent`] if it cannot follow on those before it; the log is then unchanged.
+    pub fn record(&mut self, event: SagaNodeEvent) -> Result<(), IllegalEvent> {
+        let SagaNodeEvent { node, at, event } = event;
+        self.load_status(node.as_str()).then(&event).map_err(|status| IllegalEvent {
+            event: event.name(),
+            status,
+            node: node.clone(),
+        })?;
+        let begins = |kind: &EntryKind| match event {
+            SagaNodeEventType::Started
+            | SagaNodeEventType::Succeeded(_)
+            | SagaNodeEventType::Failed(_) => matches!(kind, EntryKind::Started),
+            _ => matches!(kind, EntryKind::UndoStarted),
+        };
+        let kind = event.clone().into_kind();
+        let before = self.of_node(node.as_str()).filter(|entry| begins(&entry.kind)).count();
+        let attempt = (before + usize::from(begins(&kind))) as u32;
+        let seq = self.entries.last().map_or(0, |entry| entry.seq) + 1;
+        self.entries.push(Entry { seq, epoch: 1, at, node: Some(node), attempt, kind });
+        Ok(())
+    }
+
+    /// What happened to nodes, oldest first: the entries that are one of the six events of a node.
+    pub fn events(&self) -> impl Iterator<Item = SagaNodeEvent> {
+        self.entries.iter().filter_map(SagaNodeEvent::of)
+    }
+
+    /// How a node stands after the last event.
+    pub fn load_status(&self, node: &str) -> SagaNodeLoadStatus {
+        let mut events = self.of_node(node).filter_map(SagaNodeEvent::of);
+        events.next_back().map_or(SagaNodeLoadStatus::NeverStarted, |event| event.event.status())
+    }
+
+    fn of_node(&self, node: &str) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries
+            .iter()
+            .filter(move |entry| entry.node.as_ref().map(NodePath::as_str) == Some(node))
+    }
+
     /// Which saga's.
     pub fn saga(&self) -> &SagaId {
         &self.saga
@@ -35,7 +113,17 @@ impl SagaLog {
 
     /// True once the saga has begun to unwind.
     pub fn is_unwinding(&self) -> bool {
-        self.entries.iter().any(|entry| matches!(entry.kind, EntryKind::Unwinding(_)))
+        // a log that was recorded has no entry of the decision
+        let unwinds = |kind: &EntryKind| {
+            matches!(
+                kind,
+                EntryKind::Unwinding(_)
+                    | EntryKind::UndoStarted
+                    | EntryKind::UndoFinished
+                    | EntryKind::UndoFailed(_)
+            )
+        };
+        self.entries.iter().any(|entry| unwinds(&entry.kind))
     }
 
     /// The log as text: the saga's id, its direction and the number of entries, then a line for each, with
@@ -80,44 +168,10 @@ fn number<'a>(numbers: &mut HashMap<&'a str, usize>, path: &'a str) -> usize {
     *numbers.entry(name).or_insert(next)
 }
 
-/// A moment as `2026-01-31T12:34:56.789Z`.
-pub(crate) struct Utc(pub(crate) Timestamp);
-
-impl fmt::Display for Utc {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = self.0.0;
-        let (days, of_day) = (millis / 86_400_000, millis % 86_400_000);
-        // Howard Hinnant's civil_from_days: years begin in March, so that leap days come last
-        let shifted = days + 719_468;
-        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        let year = era * 400 + year_of_era + u64::from(month <= 2);
-        let (seconds, millis) = (of_day / 1000, of_day % 1000);
-        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{Cause, Failure, FailureKind, Uuid};
-
-    #[test]
-    fn moments_are_shown_in_utc() {
-        let shown = |millis| Utc(Timestamp(millis)).to_string();
-        assert_eq!(shown(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(shown(951_782_399_999), "2000-02-28T23:59:59.999Z");
-        assert_eq!(shown(951_782_400_000), "2000-02-29T00:00:00.000Z");
-        assert_eq!(shown(951_868_800_000), "2000-03-01T00:00:00.000Z");
-        assert_eq!(shown(1_795_490_000_123), "2026-11-24T03:13:20.123Z");
-        assert_eq!(shown(4_107_542_400_000), "2100-03-01T00:00:00.000Z");
-    }
+    use crate::log::{Cause, Failure, FailureKind, Timestamp, Uuid};
 
     #[test]
     fn a_line_says_what_happened_to_which_node() {

@@ -215,6 +215,7 @@ impl Book<'_> {
             match answer.as_ref().unwrap_or_else(|| panic!("no answer to {command:?}")) {
                 Answer::Done => assert!(requested && !self.refused.contains_key(id)),
                 Answer::NothingToDo { .. } => assert!(!requested),
+                Answer::Held => panic!("the machine answers once it is settled"),
                 Answer::Refused(why) if requested => assert_eq!(self.refused.get(id), Some(why)),
                 Answer::Refused(_) => {}
             }

@@ -1,0 +1,128 @@
+//! Actions that come with the library.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::{Action, ActionData, ActionOutput, Failed, Value, encode_data};
+use crate::context::ActionContext;
+use crate::dag::{ActionName, InvalidName, Policy, UndoKind};
+use crate::error::{ActionError, UndoError};
+use crate::log::Payload;
+
+/// An action that returns the same value each time, and has nothing to undo.
+///
+/// It is registered by name like every other, so that a stored DAG finds it again. A value that is the
+/// DAG's own is [`Node::constant`](crate::dag::Node::constant), without an action.
+///
+/// ```
+/// use saga_core::{ActionConstant, ActionRegistry};
+/// let mut actions = ActionRegistry::<()>::new();
+/// actions.register(ActionConstant::new("region", "eu-west".to_string())?)?;
+/// assert_eq!(actions.get("region")?.name().as_str(), "region");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ActionConstant<T> {
+    name: ActionName,
+    value: Arc<T>,
+}
+
+impl<T: ActionData> ActionConstant<T> {
+    /// The action with this name that returns this value.
+    ///
+    /// # Errors
+    /// [`InvalidName`] if the name cannot be an action's.
+    pub fn new(name: impl AsRef<str>, value: T) -> Result<Self, InvalidName> {
+        Ok(Self { name: ActionName::new(name)?, value: Arc::new(value) })
+    }
+}
+
+impl<C: Send + Sync + 'static, T: ActionData> Action<C> for ActionConstant<T> {
+    fn name(&self) -> &ActionName {
+        &self.name
+    }
+
+    fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+        Box::pin(async {
+            // a value that cannot be encoded now cannot be later either, and it has no effect to undo
+            let payload = encode_data(&*self.value).map_err(|e| Failed::from(e).permanent())?;
+            Ok(ActionOutput { value: self.value.clone(), payload })
+        })
+    }
+
+    fn undo_it(
+        &self,
+        _cx: ActionContext<C>,
+        _output: Option<Value>,
+    ) -> BoxFuture<'_, Result<(), UndoError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
+        ActionOutput::decode::<T>(payload)
+    }
+
+    fn policy(&self) -> Policy {
+        Policy::new(UndoKind::Nothing)
+    }
+}
+
+/// An action that always fails with [`ActionError::Injected`]: a node that is there to see what the others
+/// are worth when it fails.
+///
+/// A running saga is made to fail at a node of its own with [`Operator::inject`](crate::Operator::inject).
+///
+/// ```
+/// use saga_core::{ActionConstant, ActionInjectError, SagaDag, Coordinator, ActionRegistry};
+/// use saga_core::dag::{DagBuilder, Node};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut actions = ActionRegistry::<()>::new();
+/// let fails = actions.register(ActionInjectError::new("fails")?)?;
+/// let mut dag = DagBuilder::new("Doomed")?;
+/// dag.append(Node::shared_action("here", fails)?)?;
+/// let sec = Coordinator::builder(()).actions(actions).build().await?;
+/// let saga = sec.saga_dag(SagaDag::new(dag.build()?, &())?).id("x").start().await?;
+/// let error = saga.await.unwrap_err();
+/// assert_eq!(error.to_string(), "saga x rolled back: node `here`: error injected");
+/// # Ok(()) }
+/// ```
+pub struct ActionInjectError {
+    name: ActionName,
+}
+
+impl ActionInjectError {
+    /// The failing action with this name.
+    ///
+    /// # Errors
+    /// [`InvalidName`] if the name cannot be an action's.
+    pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidName> {
+        Ok(Self { name: ActionName::new(name)? })
+    }
+}
+
+impl<C: Send + Sync + 'static> Action<C> for ActionInjectError {
+    fn name(&self) -> &ActionName {
+        &self.name
+    }
+
+    fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+        Box::pin(async { Err(Failed::from(ActionError::Injected).permanent()) })
+    }
+
+    fn undo_it(
+        &self,
+        _cx: ActionContext<C>,
+        _output: Option<Value>,
+    ) -> BoxFuture<'_, Result<(), UndoError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
+        ActionOutput::decode::<()>(payload)
+    }
+
+    fn policy(&self) -> Policy {
+        Policy::new(UndoKind::Nothing)
+    }
+}

@@ -1,0 +1,117 @@
+//! Edges one by one, and what follows from all of them: ancestors, levels, an order.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+
+use super::{Dag, DagBuilder, DagError, NodeIndex, NodeName};
+
+impl<C: Send + Sync + 'static> DagBuilder<C> {
+    /// The second node waits for the first one. Both are there already; for one that is added later, see
+    /// [`Placed::after`](super::Placed::after). Looks for a cycle each time, which walks all edges.
+    ///
+    /// ```
+    /// use saga_core::dag::{DagBuilder, Node};
+    /// let mut dag = DagBuilder::<()>::new("Chain")?;
+    /// for name in ["A", "B", "C"] {
+    ///     dag.append(Node::constant(name, 0)?)?;
+    /// }
+    /// let error = dag.add_edge("C", "A").err().map(|e| e.to_string());
+    /// assert_eq!(error.as_deref(), Some("circular dependency: A -> B -> C -> A"));
+    /// # Ok::<(), saga_core::dag::DagError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DagError::NoSuchNode`], or [`DagError::Circular`] with the nodes of the circle; the builder is
+    /// then unchanged.
+    pub fn add_edge(&mut self, from: &str, to: &str) -> Result<&mut Self, DagError> {
+        let (from, to) = (self.resolve(from)?, self.resolve(to)?);
+        if let Some(way) = self.way(to, from) {
+            return Err(DagError::Circular(way));
+        }
+        self.edges.push((from, to));
+        Ok(self)
+    }
+
+    /// The nodes on a way along the edges, and the first one once more.
+    fn way(&self, from: u32, to: u32) -> Option<Vec<NodeName>> {
+        let mut succs = HashMap::<u32, Vec<u32>>::new();
+        // names that are not there yet lead nowhere; `build` looks at them
+        let named = self.named.iter().filter_map(|(node, name)| {
+            let pred = self.nodes.iter().position(|n| n.name().as_str() == name)?;
+            Some((pred as u32, *node))
+        });
+        for (a, b) in self.edges.iter().copied().chain(named) {
+            succs.entry(a).or_default().push(b);
+        }
+        let mut came_from = HashMap::from([(from, from)]);
+        let mut todo = vec![from];
+        while let Some(node) = todo.pop().filter(|node| *node != to) {
+            for &succ in succs.get(&node).into_iter().flatten() {
+                came_from.entry(succ).or_insert_with(|| {
+                    todo.push(succ);
+                    node
+                });
+            }
+        }
+        let mut way = vec![from, to];
+        while let Some(&last) = way.last()
+            && last != from
+        {
+            way.push(*came_from.get(&last)?);
+        }
+        // backwards now, with the first node at both ends
+        way.reverse();
+        let names = way.into_iter().filter_map(|node| self.nodes.get(node as usize));
+        Some(names.map(|node| node.name().clone()).collect())
+    }
+}
+
+impl<C: 'static> Dag<C> {
+    /// All nodes that have always ended before this one starts, in the order of declaration.
+    pub fn ancestors(&self, node: NodeIndex) -> Vec<NodeIndex> {
+        let mut found = BTreeSet::new();
+        let mut todo = vec![node];
+        while let Some(node) = todo.pop() {
+            for pred in self.predecessors(node) {
+                if found.insert(pred) {
+                    todo.push(pred);
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// How many nodes stand in a line before each node: 0 for the first ones.
+    pub(crate) fn levels(&self) -> Vec<usize> {
+        let mut levels = vec![0; self.len()];
+        for node in self.order() {
+            let level = self.predecessors(node).filter_map(|pred| levels.get(pred.index()));
+            let level = level.map(|level| level + 1).max().unwrap_or_default();
+            if let Some(own) = levels.get_mut(node.index()) {
+                *own = level;
+            }
+        }
+        levels
+    }
+
+    /// The order in which the nodes run one by one: after all that they wait for, ties by declaration.
+    pub fn order(&self) -> Vec<NodeIndex> {
+        let nodes = (0..self.len() as u32).map(NodeIndex);
+        let mut waiting =
+            nodes.map(|n| (n, self.predecessors(n).count())).collect::<HashMap<_, _>>();
+        let free = waiting.iter().filter(|(_, count)| **count == 0).map(|(node, _)| Reverse(*node));
+        let mut ready = free.collect::<BinaryHeap<_>>();
+        let mut order = Vec::with_capacity(self.len());
+        while let Some(Reverse(node)) = ready.pop() {
+            order.push(node);
+            for succ in self.successors(node) {
+                let Some(count) = waiting.get_mut(&succ) else { continue };
+                *count -= 1;
+                if *count == 0 {
+                    ready.push(Reverse(succ));
+                }
+            }
+        }
+        order
+    }
+}

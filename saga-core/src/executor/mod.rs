@@ -1,0 +1,327 @@
+//! Running one saga by hand: a [`SagaExecutor`] for a DAG, a context that is state, and a store.
+//!
+//! It is a view of what a [`Coordinator`] does: the same machine decides, the same log is written, and all
+//! that is asked of it is read from that log. What it adds is the context: a value of the user's that
+//! actions change, which is written down with each entry of the log and comes back with it.
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//! use saga_core::dag::{DagBuilder, Node};
+//! use saga_core::executor::{SagaExecutor, State};
+//! use saga_core::store::MemoryStore;
+//! use saga_core::{ActionContext, ActionFunc, BoxError, SagaDag};
+//!
+//! /// Actions share their context, so what they change in it stands behind a lock.
+//! #[derive(Default, serde::Serialize, serde::Deserialize)]
+//! struct Cart { items: Mutex<Vec<String>> }
+//!
+//! let add = ActionFunc::new(
+//!     "add",
+//!     |cx: ActionContext<Cart>| async move {
+//!         let mut items = cx.items.lock().map_err(|e| e.to_string())?;
+//!         items.push("book".into());
+//!         Ok::<_, BoxError>(items.len())
+//!     },
+//!     |cx: ActionContext<Cart>, _added: Arc<usize>| async move {
+//!         cx.items.lock().map_err(|e| e.to_string())?.pop();
+//!         Ok::<_, BoxError>(())
+//!     },
+//! )?;
+//! let mut dag = DagBuilder::new("Order")?;
+//! dag.append(Node::action("add", add)?)?;
+//! let saga = SagaDag::new(dag.build()?, &())?;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn run(saga: SagaDag<Cart>) -> Result<(), Box<dyn std::error::Error>> {
+//! let store = MemoryStore::new();
+//! let executor =
+//!     SagaExecutor::new("order-42", saga.clone(), Cart::default(), store.clone()).await?;
+//! assert_eq!(executor.execute().await?, 1);
+//! assert_eq!(executor.execute().await?, 1, "it has run, and does not run again");
+//!
+//! let state = executor.state().await?.ok_or("it is not there")?;
+//! assert_eq!(state.context, serde_json::json!({ "items": ["book"] }));
+//! // in another process: the context comes from the store
+//! let later = SagaExecutor::from_state(&state, saga.dag().clone(), store).await?;
+//! later.rollback().await?;
+//! assert!(later.user_context().items.lock().is_ok_and(|items| items.is_empty()));
+//! # Ok(()) }
+//! # run(saga)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod state;
+mod views;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::action::encode;
+use crate::coordinator::{Coordinator, Operator};
+use crate::dag::{Dag, NodeIndex, SagaDag};
+use crate::error::{OperateError, SagaError, StartError};
+use crate::log::{InvalidSagaId, NodePath, Refusal, SagaId, SagaLog, SagaStatus};
+use crate::store::{SagaRecord, Store, StoreError, StoredSaga};
+
+pub use state::{CompletedAction, State};
+pub use views::{ExecutionNode, ExecutionRecord};
+
+/// Runs one saga, a node at a time, over a context that is written down with it.
+///
+/// Dropping it stops nothing: a saga that runs goes on until it ends or the runtime does.
+/// See the [module](self) for an example.
+pub struct SagaExecutor<C> {
+    id: SagaId,
+    saga: SagaDag<C>,
+    store: Arc<dyn Store>,
+    sec: Coordinator<C>,
+}
+
+/// Why an executor could not do it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecutorError {
+    /// The saga was not started, or is not what it was taken for.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It did not end as it should.
+    #[error(transparent)]
+    Saga(#[from] SagaError),
+    /// It must not be rolled back now.
+    #[error(transparent)]
+    Operate(#[from] OperateError),
+    /// The context that is in the store is not one of this type.
+    #[error("the stored context of saga {saga} does not decode: {why}")]
+    Context {
+        /// Which saga.
+        saga: SagaId,
+        /// What the decoder said.
+        why: String,
+    },
+}
+
+impl From<StoreError> for ExecutorError {
+    fn from(error: StoreError) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+impl From<InvalidSagaId> for ExecutorError {
+    fn from(error: InvalidSagaId) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+impl<C: Serialize + DeserializeOwned + Send + Sync + 'static> SagaExecutor<C> {
+    /// An executor of the saga with this id. Nothing is written before [`execute`](Self::execute).
+    ///
+    /// `context` is what a new saga begins with. One that is in the store already comes back with the
+    /// context that it has there.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Start`] if the id cannot be one, is that of another saga or version, or the store
+    /// fails; [`ExecutorError::Context`].
+    pub async fn new(
+        id: &str,
+        saga: SagaDag<C>,
+        context: C,
+        store: impl Store,
+    ) -> Result<Self, ExecutorError> {
+        let (id, store): (SagaId, Arc<dyn Store>) = (id.parse()?, Arc::new(store));
+        let context = match store.load(&id).await? {
+            Some(stored) => restore(&stored.record, saga.dag())?.unwrap_or(context),
+            None => context,
+        };
+        Ok(Self::with(id, saga, context, store))
+    }
+
+    /// An executor of a saga that is in the store. `state` says which one; what it has done and its
+    /// context are read from the store, so a state that was kept for long does no harm.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Start`] if the store has no such saga, or it was run with another DAG than this
+    /// one; [`ExecutorError::Context`].
+    pub async fn from_state(
+        state: &State,
+        dag: impl Into<Arc<Dag<C>>>,
+        store: impl Store,
+    ) -> Result<Self, ExecutorError> {
+        let (id, store): (_, Arc<dyn Store>) = (state.saga_id.clone(), Arc::new(store));
+        let stored = store.load(&id).await?;
+        let record = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?.record;
+        let saga = SagaDag { dag: dag.into(), params: record.params.clone() };
+        let missing = || ExecutorError::Context {
+            saga: id.clone(),
+            why: "it has none; it was not run by an executor".to_string(),
+        };
+        let context = restore(&record, saga.dag())?.ok_or_else(missing)?;
+        Ok(Self::with(id.clone(), saga, context, store))
+    }
+
+    fn with(id: SagaId, saga: SagaDag<C>, context: C, store: Arc<dyn Store>) -> Self {
+        let sec = Coordinator::of_one(&saga, context, store.clone(), |context| encode(context));
+        Self { id, saga, store, sec }
+    }
+
+    /// How many nodes may run at once; default one after the other. With more, a context that is written
+    /// down may show half of what an action does that is under way beside the one that has ended.
+    pub fn max_concurrency(self, calls: usize) -> Self {
+        Self { sec: self.sec.with_room(&self.saga, calls), ..self }
+    }
+
+    /// Runs the saga to its end and returns its output. One that is in the store goes on where it was:
+    /// what has ended is not run again. One that has ended gives the same answer again.
+    ///
+    /// # Errors
+    /// [`SagaError`] says how it ended.
+    pub async fn execute(&self) -> Result<serde_json::Value, SagaError> {
+        self.sec.go_on(&self.id, &self.saga).await?.await
+    }
+
+    /// Undoes everything: a completed saga is rolled back, one that runs is cancelled. Returns when all of
+    /// it is undone. What is undone already is not undone again, and a saga that was never executed has
+    /// nothing to undo.
+    ///
+    /// # Errors
+    /// [`ExecutorError::Saga`] with [`SagaError::Stuck`] if an undo failed for good, now or earlier (see
+    /// [`Operator::retry_undo`]); [`ExecutorError::Operate`] past the point of no return.
+    pub async fn rollback(&self) -> Result<(), ExecutorError> {
+        let operator = self.sec.operator("executor");
+        while let Some(stored) = self.load().await? {
+            let asked = match stored.record.status {
+                SagaStatus::Completed => operator.rollback(self.id.as_str(), "rollback").await,
+                SagaStatus::Running => operator.cancel(self.id.as_str(), "rollback").await,
+                SagaStatus::RolledBack => return Ok(()),
+                SagaStatus::Failed | SagaStatus::RollingBack | SagaStatus::Stuck => {
+                    return undone(self.execute().await);
+                }
+            };
+            match asked {
+                // it ended a moment ago: another look
+                Err(OperateError::Refused { refusal: Refusal::AlreadyEnded { .. }, .. }) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => match self.execute().await {
+                    // held until the pivot had ended, and it ended well
+                    Ok(_) => {}
+                    ended => return undone(ended),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Steers the saga: retries a failed undo, pauses it, and so on. `by` is the name that goes into the
+    /// log.
+    pub fn operator(&self, by: impl Into<String>) -> Operator {
+        self.sec.operator(by)
+    }
+
+    /// The saga's id.
+    pub fn saga_id(&self) -> &SagaId {
+        &self.id
+    }
+
+    /// The DAG and the parameters.
+    pub fn saga_dag(&self) -> &SagaDag<C> {
+        &self.saga
+    }
+
+    /// The context that the actions share.
+    pub fn user_context(&self) -> &Arc<C> {
+        self.sec.user_context()
+    }
+
+    /// The order in which the nodes run one by one: after all that they wait for, ties by declaration.
+    pub fn execution_order(&self) -> Vec<NodeIndex> {
+        self.saga.dag().order()
+    }
+
+    /// A snapshot of the saga, as the reference's stores keep it; none before it was executed.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn state(&self) -> Result<Option<State>, StoreError> {
+        Ok(self.load().await?.as_ref().map(State::from))
+    }
+
+    /// How each node stands, in the order of declaration.
+    ///
+    /// # Errors
+    /// [`StartError::Store`], or [`StartError::Corrupt`] if the log cannot be.
+    pub async fn execution_state(&self) -> Result<Vec<ExecutionNode>, StartError> {
+        let view = self.sec.inspect(self.id.as_str()).await?;
+        Ok(views::nodes(self.saga.dag(), view.as_ref().map_or(&[], |view| &view.nodes)))
+    }
+
+    /// The nodes that have completed and are not undone, in the order of declaration.
+    ///
+    /// # Errors
+    /// As [`execution_state`](Self::execution_state).
+    pub async fn completed_nodes(&self) -> Result<Vec<NodePath>, StartError> {
+        let nodes = self.execution_state().await?.into_iter();
+        let completed = nodes.filter(|node| node.state == crate::log::ActionState::Completed);
+        Ok(completed.map(|node| node.node).collect())
+    }
+
+    /// The nodes whose action failed, in the order of declaration; also those that were cleaned up since.
+    ///
+    /// # Errors
+    /// As [`execution_state`](Self::execution_state).
+    pub async fn failed_nodes(&self) -> Result<Vec<NodePath>, StartError> {
+        let nodes = self.execution_state().await?.into_iter();
+        Ok(nodes.filter(|node| node.error.is_some()).map(|node| node.node).collect())
+    }
+
+    /// Every attempt of an action and of an undo, in the order in which they began.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn execution_trace(&self) -> Result<Vec<ExecutionRecord>, StoreError> {
+        let stored = self.load().await?;
+        Ok(views::trace(stored.as_ref().map_or(&[], |stored| &stored.entries)))
+    }
+
+    /// The saga's log so far.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn log(&self) -> Result<SagaLog, StoreError> {
+        let entries = self.load().await?.map(|stored| stored.entries).unwrap_or_default();
+        let nodes = self.saga.nodes().map(|node| node.name().to_string()).collect();
+        Ok(SagaLog::of(self.id.clone(), entries, nodes))
+    }
+
+    async fn load(&self) -> Result<Option<StoredSaga>, StoreError> {
+        self.store.load(&self.id).await
+    }
+}
+
+impl<C> fmt::Debug for SagaExecutor<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SagaExecutor").field("saga", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The context that was written down with a saga of this DAG.
+fn restore<C: DeserializeOwned + Send + Sync + 'static>(
+    record: &SagaRecord,
+    dag: &Dag<C>,
+) -> Result<Option<C>, ExecutorError> {
+    let saga = record.id.clone();
+    if record.fingerprint != dag.fingerprint() {
+        let (name, status) = (record.name.clone(), record.status);
+        return Err(StartError::UnknownVersion { saga, name, status }.into());
+    }
+    let Some(context) = &record.context else { return Ok(None) };
+    let context = serde_json::from_slice(context.as_bytes());
+    context.map(Some).map_err(|e| ExecutorError::Context { saga, why: e.to_string() })
+}
+
+fn undone(ended: Result<serde_json::Value, SagaError>) -> Result<(), ExecutorError> {
+    match ended {
+        Ok(_) | Err(SagaError::RolledBack(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

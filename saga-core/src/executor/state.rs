@@ -1,0 +1,104 @@
+//! A saga as one JSON object.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::log::{EntryKind, NodePath, SagaId, SagaStatus, Timestamp, utc, value_of};
+use crate::store::StoredSaga;
+
+/// A snapshot of a saga, derived from its log: for people and tools that read JSON. The log stays what the
+/// saga goes on from.
+///
+/// ```
+/// use saga_core::executor::State;
+/// let json = serde_json::json!({
+///     "saga_id": "order-42",
+///     "saga_name": "Order",
+///     "status": "running",
+///     "context": { "items": [] },
+///     "completed_actions": [{ "name": "reserve", "output": 7 }],
+///     "created_at": "2026-11-24T03:13:20.123Z",
+///     "updated_at": "2026-11-24T03:13:21.000Z",
+/// });
+/// let state: State = serde_json::from_value(json.clone())?;
+/// assert_eq!(state.completed_actions[0].output, 7);
+/// assert_eq!(serde_json::to_value(&state)?, json);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The saga's id.
+    pub saga_id: SagaId,
+    /// Its durable name.
+    pub saga_name: String,
+    /// What it does.
+    pub status: SagaStatus,
+    /// The context of an executor as it was last written down; of another saga its parameters, since
+    /// the context there is a live handle.
+    pub context: Value,
+    /// The nodes that have an output and are not undone, in the order in which they completed.
+    pub completed_actions: Vec<CompletedAction>,
+    /// When it was created; in JSON as `2026-01-31T12:34:56.789Z`.
+    #[serde(with = "utc")]
+    pub created_at: Timestamp,
+    /// When its log last grew.
+    #[serde(with = "utc")]
+    pub updated_at: Timestamp,
+}
+
+/// A node that has completed. Its `Debug` does not show the output.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct CompletedAction {
+    /// The node.
+    pub name: NodePath,
+    /// What it gave.
+    pub output: Value,
+}
+
+impl From<&StoredSaga> for State {
+    fn from(stored: &StoredSaga) -> Self {
+        let record = &stored.record;
+        let mut completed_actions = Vec::<CompletedAction>::new();
+        for entry in &stored.entries {
+            let Some(name) = &entry.node else { continue };
+            match &entry.kind {
+                EntryKind::Succeeded(output) => {
+                    let output = value_of(output);
+                    completed_actions.push(CompletedAction { name: name.clone(), output });
+                }
+                EntryKind::UndoFinished | EntryKind::Resolved { .. } => {
+                    completed_actions.retain(|action| action.name != *name);
+                }
+                _ => {}
+            }
+        }
+        Self {
+            saga_id: record.id.clone(),
+            saga_name: record.name.clone(),
+            status: record.status,
+            context: value_of(record.context.as_ref().unwrap_or(&record.params)),
+            completed_actions,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("saga_id", &self.saga_id)
+            .field("saga_name", &self.saga_name)
+            .field("status", &self.status)
+            .field("completed_actions", &self.completed_actions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CompletedAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompletedAction").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,249 @@
+//! What happens to a node, in the six words that a reader of logs needs: a view of the entries.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
+
+use super::{Entry, EntryKind, Failure, FailureKind, NodePath, Payload, Timestamp};
+
+/// Something that happened to one node.
+///
+/// ```
+/// use saga_core::log::{SagaNodeEvent, SagaNodeEventType};
+/// let mut event = SagaNodeEvent::new("ship", SagaNodeEventType::UndoFailed("no answer".into()));
+/// event.at.0 = 7;
+/// let json = serde_json::json!({ "node": "ship", "at": 7, "event": "undo_failed", "data": "no answer" });
+/// assert_eq!(serde_json::to_value(&event)?, json);
+/// assert_eq!(serde_json::from_value::<SagaNodeEvent>(json)?, event);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SagaNodeEvent {
+    /// Which node.
+    pub node: NodePath,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub event: SagaNodeEventType,
+}
+
+impl SagaNodeEvent {
+    /// An event that happens now.
+    pub fn new(node: impl Into<NodePath>, event: SagaNodeEventType) -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { node: node.into(), at: Timestamp(0).after(since), event }
+    }
+
+    /// What an entry says about a node, if it is one of the six.
+    pub(crate) fn of(entry: &Entry) -> Option<Self> {
+        let event = match &entry.kind {
+            EntryKind::Started => SagaNodeEventType::Started,
+            EntryKind::Succeeded(output) => SagaNodeEventType::Succeeded(value_of(output)),
+            EntryKind::Failed(failure) | EntryKind::InDoubt(failure) => {
+                SagaNodeEventType::Failed(failure.message.clone())
+            }
+            EntryKind::UndoStarted => SagaNodeEventType::UndoStarted,
+            EntryKind::UndoFinished => SagaNodeEventType::UndoFinished,
+            EntryKind::UndoFailed(failure) => {
+                SagaNodeEventType::UndoFailed(failure.message.clone())
+            }
+            _ => return None,
+        };
+        Some(Self { node: entry.node.clone()?, at: entry.at, event })
+    }
+}
+
+/// What was written is JSON; what was written under a key that is not here shows as null.
+pub(crate) fn value_of(payload: &Payload) -> Value {
+    serde_json::from_slice(payload.as_bytes()).unwrap_or_default()
+}
+
+/// What happened. Its `Debug` does not show outputs.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event", content = "data")]
+pub enum SagaNodeEventType {
+    /// An attempt of the action began.
+    Started,
+    /// The node has this output.
+    Succeeded(Value),
+    /// The attempt did not succeed; the error's message.
+    Failed(String),
+    /// An attempt of the undo began.
+    UndoStarted,
+    /// The node's effect is gone.
+    UndoFinished,
+    /// The effect remains or may remain; the error's message.
+    UndoFailed(String),
+}
+
+impl SagaNodeEventType {
+    /// The word that is stored and shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Succeeded(_) => "succeeded",
+            Self::Failed(_) => "failed",
+            Self::UndoStarted => "undo_started",
+            Self::UndoFinished => "undo_finished",
+            Self::UndoFailed(_) => "undo_failed",
+        }
+    }
+
+    /// How the node stands after it.
+    pub fn status(&self) -> SagaNodeLoadStatus {
+        match self {
+            Self::Started => SagaNodeLoadStatus::Started,
+            Self::Succeeded(_) => SagaNodeLoadStatus::Succeeded,
+            Self::Failed(_) => SagaNodeLoadStatus::Failed,
+            Self::UndoStarted => SagaNodeLoadStatus::UndoStarted,
+            Self::UndoFinished => SagaNodeLoadStatus::UndoFinished,
+            Self::UndoFailed(_) => SagaNodeLoadStatus::UndoFailed,
+        }
+    }
+
+    pub(super) fn into_kind(self) -> EntryKind {
+        let failure = |message: String| Failure::new(FailureKind::Failed, message);
+        match self {
+            Self::Started => EntryKind::Started,
+            Self::Succeeded(output) => EntryKind::Succeeded(output.to_string().into_bytes().into()),
+            Self::Failed(message) => EntryKind::Failed(failure(message)),
+            Self::UndoStarted => EntryKind::UndoStarted,
+            Self::UndoFinished => EntryKind::UndoFinished,
+            Self::UndoFailed(message) => EntryKind::UndoFailed(failure(message)),
+        }
+    }
+}
+
+impl fmt::Display for SagaNodeEventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for SagaNodeEventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(message) | Self::UndoFailed(message) => {
+                write!(f, "{}({message:?})", self.name())
+            }
+            other => f.write_str(other.name()),
+        }
+    }
+}
+
+/// How a node stands, as far as its events say.
+///
+/// ```
+/// use saga_core::log::SagaNodeLoadStatus;
+/// assert_eq!("undo_started".parse(), Ok(SagaNodeLoadStatus::UndoStarted));
+/// let error = serde_json::from_str::<SagaNodeLoadStatus>("\"bogus\"").unwrap_err();
+/// assert!(error.to_string().contains("invalid SagaNodeLoadStatus: bogus"));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SagaNodeLoadStatus {
+    /// Nothing has happened.
+    NeverStarted,
+    /// An attempt of the action runs, or was cut off.
+    Started,
+    /// It has its output.
+    Succeeded,
+    /// Its last attempt did not succeed.
+    Failed,
+    /// An attempt of its undo runs, or was cut off.
+    UndoStarted,
+    /// Its effect is gone.
+    UndoFinished,
+    /// Its effect remains or may remain.
+    UndoFailed,
+}
+
+impl SagaNodeLoadStatus {
+    const ALL: [Self; 7] = [
+        Self::NeverStarted,
+        Self::Started,
+        Self::Succeeded,
+        Self::Failed,
+        Self::UndoStarted,
+        Self::UndoFinished,
+        Self::UndoFailed,
+    ];
+
+    /// The word that is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NeverStarted => "never_started",
+            Self::Started => "started",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::UndoStarted => "undo_started",
+            Self::UndoFinished => "undo_finished",
+            Self::UndoFailed => "undo_failed",
+        }
+    }
+
+    /// May this happen next? `Err` is the status that forbids it. What the saga as a whole allows (who waits
+    /// for whom, which undo there is) takes its DAG, and is the machine's to say.
+    pub(super) fn then(self, event: &SagaNodeEventType) -> Result<(), Self> {
+        use SagaNodeEventType as Event;
+        let legal = match event {
+            // after a crash, a failure with tries left, or when an operator says so
+            Event::Started => {
+                matches!(self, Self::NeverStarted | Self::Started | Self::Failed | Self::UndoFailed)
+            }
+            // a constant has its value without a start
+            Event::Succeeded(_) => {
+                matches!(self, Self::NeverStarted | Self::Started | Self::Failed)
+            }
+            Event::Failed(_) => matches!(self, Self::Started | Self::Failed),
+            Event::UndoStarted => !matches!(self, Self::NeverStarted | Self::UndoFinished),
+            Event::UndoFinished => self == Self::UndoStarted,
+            Event::UndoFailed(_) => {
+                matches!(self, Self::Started | Self::Failed | Self::UndoStarted)
+            }
+        };
+        if legal { Ok(()) } else { Err(self) }
+    }
+}
+
+impl fmt::Display for SagaNodeLoadStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that is not a [`SagaNodeLoadStatus`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid SagaNodeLoadStatus: {0}")]
+pub struct InvalidSagaNodeLoadStatus(pub String);
+
+impl FromStr for SagaNodeLoadStatus {
+    type Err = InvalidSagaNodeLoadStatus;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|status| status.as_str() == s);
+        found.ok_or_else(|| InvalidSagaNodeLoadStatus(s.to_string()))
+    }
+}
+
+impl<'de> Deserialize<'de> for SagaNodeLoadStatus {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = std::borrow::Cow::<str>::deserialize(from)?;
+        word.parse().map_err(de::Error::custom)
+    }
+}
+
+/// An event that cannot follow on those before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("illegal event {event} for current load status {status} of node `{node}`")]
+pub struct IllegalEvent {
+    /// The event.
+    pub event: &'static str,
+    /// How the node stands.
+    pub status: SagaNodeLoadStatus,
+    /// Which node.
+    pub node: NodePath,
+}

@@ -1,0 +1,148 @@
+//! Rows: the saga log, its events and the status they lead to.
+
+use saga_core::log::{SagaLog, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus};
+use saga_core::store::MemoryStore;
+use saga_core::{SagaExecutor, SagaId};
+
+use crate::kit::{Any, Journal, saga};
+
+fn id() -> SagaId {
+    "x".parse().unwrap()
+}
+
+#[test]
+fn events_are_recorded_in_order_and_recovered_in_order() -> Result<(), Any> {
+    use SagaNodeEventType::{Failed, Started, Succeeded, UndoFinished, UndoStarted};
+    let mut log = SagaLog::new(id());
+    let events = [
+        ("A", Started),
+        ("A", Succeeded(1.into())),
+        ("B", Started),
+        ("C", Started),
+        ("B", Failed("no".into())),
+        ("B", Started),
+        ("B", Failed("never".into())),
+    ];
+    for (node, event) in events {
+        log.record(SagaNodeEvent::new(node, event))?;
+    }
+    assert!(!log.is_unwinding());
+    log.record(SagaNodeEvent::new("A", UndoStarted))?;
+    assert!(log.is_unwinding());
+    log.record(SagaNodeEvent::new("A", UndoFinished))?;
+    let attempts = log.entries().iter().map(|entry| entry.attempt).collect::<Vec<_>>();
+    assert_eq!(attempts, [1, 1, 1, 1, 1, 2, 2, 1, 1]);
+    let recovered = SagaLog::recover(id(), log.events())?;
+    assert_eq!(recovered, log);
+    assert_eq!(recovered.load_status("A"), SagaNodeLoadStatus::UndoFinished);
+    assert_eq!(recovered.load_status("C"), SagaNodeLoadStatus::Started);
+    assert_eq!(recovered.load_status("D"), SagaNodeLoadStatus::NeverStarted);
+    let pretty = recovered.pretty();
+    assert!(
+        pretty.starts_with("saga id:   x\ndirection: unwinding\nentries:   9\n001 "),
+        "{pretty}"
+    );
+    assert!(pretty.contains("failed B (attempt 2): never\n"), "{pretty}");
+    Ok(())
+}
+
+#[test]
+fn what_cannot_follow_is_refused_and_nothing_changes() -> Result<(), Any> {
+    use SagaNodeEventType::{Failed, Started, Succeeded, UndoFailed, UndoFinished, UndoStarted};
+    let all = || {
+        let (no, one) = ("no".to_string(), 1.into());
+        [Started, Succeeded(one), Failed(no.clone()), UndoStarted, UndoFinished, UndoFailed(no)]
+    };
+    // for each status: how to come there, and what may follow
+    let ways: [(&[usize], [bool; 6]); 7] = [
+        (&[], [true, true, false, false, false, false]),
+        (&[0], [true, true, true, true, false, true]),
+        (&[0, 1], [false, false, false, true, false, false]),
+        (&[0, 2], [true, true, true, true, false, true]),
+        (&[0, 1, 3], [false, false, false, true, true, true]),
+        (&[0, 1, 3, 4], [false, false, false, false, false, false]),
+        (&[0, 1, 3, 5], [true, false, false, true, false, false]),
+    ];
+    for (way, legal) in ways {
+        for (next, legal) in legal.into_iter().enumerate() {
+            let mut log = SagaLog::new(id());
+            for step in way {
+                log.record(SagaNodeEvent::new("N", all()[*step].clone()))?;
+            }
+            let (before, status) = (log.clone(), log.load_status("N"));
+            let event = all()[next].clone();
+            let recorded = log.record(SagaNodeEvent::new("N", event.clone()));
+            assert_eq!(recorded.is_ok(), legal, "{event} after {status}");
+            if let Err(error) = recorded {
+                let expected =
+                    format!("illegal event {event} for current load status {status} of node `N`");
+                assert_eq!(error.to_string(), expected);
+                assert_eq!(log, before);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn words_are_json_and_a_wrong_one_is_named() -> Result<(), Any> {
+    let words = [
+        (SagaNodeLoadStatus::NeverStarted, "never_started"),
+        (SagaNodeLoadStatus::Started, "started"),
+        (SagaNodeLoadStatus::Succeeded, "succeeded"),
+        (SagaNodeLoadStatus::Failed, "failed"),
+        (SagaNodeLoadStatus::UndoStarted, "undo_started"),
+        (SagaNodeLoadStatus::UndoFinished, "undo_finished"),
+        (SagaNodeLoadStatus::UndoFailed, "undo_failed"),
+    ];
+    for (status, word) in words {
+        assert_eq!(serde_json::to_value(status)?, word);
+        assert_eq!(serde_json::from_value::<SagaNodeLoadStatus>(word.into())?, status);
+        assert_eq!((status.to_string().as_str(), word.parse()), (word, Ok(status)));
+    }
+    let bogus = serde_json::from_str::<SagaNodeLoadStatus>("\"bogus\"").unwrap_err();
+    assert!(bogus.to_string().starts_with("invalid SagaNodeLoadStatus: bogus"), "{bogus}");
+    let secret = SagaNodeEvent::new("N", SagaNodeEventType::Succeeded("secret".into()));
+    assert!(!format!("{secret:?}").contains("secret"));
+    let json = serde_json::to_value(&secret)?;
+    assert_eq!((&json["event"], &json["data"]), (&"succeeded".into(), &"secret".into()));
+    assert_eq!(serde_json::from_value::<SagaNodeEvent>(json)?, secret);
+    Ok(())
+}
+
+/// What a saga that ran has in its log is a legal history of its nodes, in the order in which it happened.
+#[tokio::test]
+async fn the_events_of_a_saga_that_ran_are_a_log_again() -> Result<(), Any> {
+    let journal = Journal::failing([("do D", 1), ("undo B", 1)]);
+    let executor =
+        SagaExecutor::new("x", saga("A | B | C | D")?, journal, MemoryStore::new()).await?;
+    executor.execute().await.unwrap_err();
+    executor.operator("alice").retry_undo("x", "B").await?;
+    executor.rollback().await?;
+    let log = executor.log().await?;
+    assert!(log.is_unwinding());
+    let events = log.events().collect::<Vec<_>>();
+    let shown = events.iter().map(|e| format!("{} {}", e.event, e.node)).collect::<Vec<_>>();
+    let expected = [
+        "started A",
+        "succeeded A",
+        "started B",
+        "succeeded B",
+        "started C",
+        "succeeded C",
+        "started D",
+        "failed D",
+        "undo_started C",
+        "undo_finished C",
+        "undo_started B",
+        "undo_failed B",
+        "undo_started B",
+        "undo_finished B",
+        "undo_started A",
+        "undo_finished A",
+    ];
+    assert_eq!(shown, expected);
+    let recovered = SagaLog::recover(id(), events.clone())?;
+    assert_eq!(recovered.events().collect::<Vec<_>>(), events);
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! Rows: stores, and the snapshot that the reference's stores keep.
+
+use saga_core::dag::{DagBuilder, Node};
+use saga_core::executor::State;
+use saga_core::store::{FileStore, MemoryStore, Store, StoreError};
+use saga_core::{
+    ActionContext, ActionFunc, ActionRegistry, BoxError, Coordinator, SagaDag, SagaExecutor,
+    SagaId, SagaStatus,
+};
+use serde_json::json;
+
+use crate::kit::{Any, Journal, saga};
+
+#[tokio::test]
+async fn a_state_has_the_references_fields() -> Result<(), Any> {
+    let executor =
+        SagaExecutor::new("x", saga("A | B")?, Journal::default(), MemoryStore::new()).await?;
+    executor.execute().await?;
+    let state = executor.state().await?.ok_or("lost")?;
+    let json = serde_json::to_value(&state)?;
+    let fields = json.as_object().ok_or("no object")?.keys().map(String::as_str);
+    let expected = [
+        "completed_actions",
+        "context",
+        "created_at",
+        "saga_id",
+        "saga_name",
+        "status",
+        "updated_at",
+    ];
+    let mut fields = fields.collect::<Vec<_>>();
+    fields.sort_unstable();
+    assert_eq!(fields, expected);
+    assert_eq!((&json["saga_id"], &json["status"]), (&json!("x"), &json!("completed")));
+    assert_eq!(json["context"]["lines"], json!(["do A", "do B"]));
+    let completed = json!([
+        { "name": "A", "output": "result_A" },
+        { "name": "B", "output": "result_B" },
+    ]);
+    assert_eq!(json["completed_actions"], completed);
+    assert_eq!(serde_json::from_value::<State>(json)?, state);
+    assert!(!format!("{state:?}").contains("result_A"), "outputs are not for traces");
+    let bad = json!({ "saga_id": "x", "saga_name": "", "status": "running", "context": null,
+        "completed_actions": [], "created_at": "yesterday", "updated_at": "" });
+    let error = serde_json::from_value::<State>(bad).unwrap_err().to_string();
+    assert!(error.contains("\"yesterday\" is no moment like"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_status_after_a_compensation_is_stored() -> Result<(), Any> {
+    let journal = Journal::failing([("do B", 1)]);
+    let executor = SagaExecutor::new("x", saga("A | B")?, journal, MemoryStore::new()).await?;
+    executor.execute().await.unwrap_err();
+    let state = executor.state().await?.ok_or("lost")?;
+    assert_eq!((state.status, state.completed_actions.len()), (SagaStatus::RolledBack, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_context_of_a_coordinator_is_its_parameters() -> Result<(), Any> {
+    let mut actions = ActionRegistry::new();
+    let act =
+        ActionFunc::new_noop_undo("act", |_cx: ActionContext<()>| async { Ok::<_, BoxError>(1) })?;
+    let act = actions.register(act)?;
+    let mut dag = DagBuilder::new("One")?;
+    dag.append(Node::shared_action("A", act)?)?;
+    let store = MemoryStore::new();
+    let sec = Coordinator::builder(()).store(store.clone()).actions(actions).build().await?;
+    sec.saga_dag(SagaDag::new(dag.build()?, &json!({ "n": 1 }))?).id("x").start().await?.await?;
+    let stored = store.load(&"x".parse()?).await?.ok_or("lost")?;
+    assert_eq!(State::from(&stored).context, json!({ "n": 1 }));
+    assert_eq!(stored.record.context, None, "a live handle is not written down");
+    Ok(())
+}
+
+/// Save, load, delete: an id cannot leave the directory, a second process cannot interfere, and what was
+/// deleted can be run anew.
+#[tokio::test]
+async fn a_directory_of_sagas_is_safe() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    let store = FileStore::open(directory.path())?;
+    assert!(matches!(FileStore::open(directory.path()), Err(StoreError::InUse { .. })));
+    assert!("../../etc/passwd".parse::<SagaId>().is_err());
+    drop(store);
+    for _ in 0..2 {
+        let store = FileStore::open(directory.path())?;
+        let executor = SagaExecutor::new("x", saga("A")?, Journal::default(), store).await?;
+        executor.execute().await?;
+        assert_eq!(executor.user_context().lines(), ["do A"]);
+        drop(executor);
+        let store = FileStore::open(directory.path())?;
+        assert!(store.delete(&"x".parse()?).await?);
+        assert!(!store.delete(&"x".parse()?).await?);
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! The context of an executor is written down with the log.
+
+use saga_core::store::MemoryStore;
+use saga_core::{SagaDag, SagaExecutor};
+
+struct Handle;
+
+async fn execute(saga: SagaDag<Handle>) {
+    let executor = SagaExecutor::new("x", saga, Handle, MemoryStore::new()).await;
+}
+
+fn main() {}
