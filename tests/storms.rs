@@ -201,7 +201,7 @@ fn storm(kind: Kind) -> Result<(), Any> {
     let real =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
     for first in (0..RUNS).step_by(BATCH as usize) {
-        let runtime = if first / BATCH % 2 == 0 { &jumping } else { &real };
+        let runtime = if (first / BATCH).is_multiple_of(2) { &jumping } else { &real };
         let batch = batch(world.clone(), dag.clone(), kind, first);
         let ended = async { tokio::time::timeout(Duration::from_secs(120), batch).await };
         runtime.block_on(ended).map_err(|_| format!("sagas {first} and on hang"))??;

@@ -36,8 +36,8 @@ impl<'a> Mutator<'a> {
         let at = self.rng.below(input.len());
         match self.rng.below(6) {
             0 if !input.is_empty() => input[at] ^= 1 << self.rng.below(8),
-            1 if !input.is_empty() => input[at] = self.rng.next() as u8,
-            2 => input.insert(at, self.rng.next() as u8),
+            1 if !input.is_empty() => input[at] = self.rng.number() as u8,
+            2 => input.insert(at, self.rng.number() as u8),
             3 => input.truncate(at),
             4 if !input.is_empty() => {
                 drop(input.drain(at..(at + 1 + self.rng.below(16)).min(input.len())))

@@ -85,11 +85,14 @@ impl Drop for Watch {
     }
 }
 
+/// Files with what is in them.
+type Files = Vec<(PathBuf, Vec<u8>)>;
+
 /// The corpus of a target: its directory, and its files by name.
 ///
 /// # Errors
 /// The file system's.
-pub fn corpus(target: &Target) -> io::Result<(PathBuf, Vec<(PathBuf, Vec<u8>)>)> {
+pub fn corpus(target: &Target) -> io::Result<(PathBuf, Files)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
     let mut files = Vec::new();
     if directory.is_dir() {

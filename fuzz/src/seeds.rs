@@ -20,7 +20,7 @@ type Named = Vec<(String, Vec<u8>)>;
 /// The file system's, in words.
 pub fn seeds() -> Result<Vec<(&'static Target, Named)>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    let files = runtime.and_then(|runtime| Ok(runtime.block_on(files())));
+    let files = runtime.map(|runtime| runtime.block_on(files()));
     let (files, stored, dag) = files.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
     let of = |target: &'static Target| {
         let seeds = match target.name {

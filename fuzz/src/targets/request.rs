@@ -32,7 +32,7 @@ async fn carry_out(mut request: Request) -> Result<String, BoxError> {
     let builder = Coordinator::builder(failures).store(store.clone()).actions(actions);
     let sec = builder.build().await?;
     let handle = sec.saga_dag(SagaDag::new(dag.build()?, &())?).id("a").start().await?;
-    if request.at.0 % 2 == 0 {
+    if request.at.0.is_multiple_of(2) {
         // unless it has ended by now
         drop(sec.operator("bob").pause("a").await);
     } else {

@@ -30,8 +30,12 @@ pub(super) fn write<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<
 /// A user's error as a JSON value that has room in a log entry; none if there is no such thing.
 pub(crate) fn value<T: Serialize + ?Sized>(error: &T) -> Option<serde_json::Value> {
     let json = write(error).ok()?;
-    // the entry adds levels of its own
-    if depth(&json) <= MAX_DEPTH / 2 { serde_json::from_slice(&json).ok() } else { None }
+    if has_room(&json) { serde_json::from_slice(&json).ok() } else { None }
+}
+
+/// True for JSON that can stand inside a log entry, which adds levels of its own.
+pub(crate) fn has_room(json: &[u8]) -> bool {
+    depth(json) <= MAX_DEPTH / 2
 }
 
 fn depth(json: &[u8]) -> usize {

@@ -100,7 +100,10 @@ impl<C: Send + Sync + 'static, O: ActionData> Start<C, O> {
             .map_err(|e| StartError::Params { saga: saga.clone(), why: e.to_string() })?;
         let max = inner.env.limits.max_payload;
         if payload.len() > max {
-            let why = format!("they have {} bytes, more than the limit of {max}", payload.len());
+            let size = payload.len();
+            let why = format!(
+                "they have {size} bytes, more than the limit of {max}; raise `Limits::max_payload`"
+            );
             return Err(StartError::Params { saga, why });
         }
         let deadline = match self.deadline {

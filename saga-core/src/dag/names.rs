@@ -17,7 +17,8 @@ pub struct InvalidName {
 }
 
 fn check(what: &'static str, name: &str) -> Result<(), InvalidName> {
-    let bad = |why| Err(InvalidName { what, name: name.to_string(), why });
+    // of a very long one the beginning says which it is
+    let bad = |why| Err(InvalidName { what, name: name.chars().take(200).collect(), why });
     if name.is_empty() {
         return bad("must not be empty");
     }

@@ -151,7 +151,9 @@ pub(super) fn check_size(output: &ActionOutput, max: usize) -> Result<(), Action
     if size <= max {
         return Ok(());
     }
-    let message = format!("the output has {size} bytes, more than the limit of {max}");
+    let message = format!(
+        "the output has {size} bytes, more than the limit of {max}; raise `Limits::max_payload`"
+    );
     Err(ActionError::SerializeFailed { message })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ContextOf;
 use super::outcome::Outcome;
+use crate::action::storable::has_room;
 use crate::action::{Action, ActionOutput};
 use crate::context::{ActionContext, Frame};
 use crate::dag::{Dag, NodeBody, NodeIndex, Refused};
@@ -77,6 +78,10 @@ impl<C: Send + Sync + 'static> Values<C> {
         let Some((frame, node)) = place else { return Ok(()) };
         match frame.dag.node(node).map(|node| node.decode(output)) {
             Some(Err(error)) => Err(format!("this is not an output of node `{path}`: {error}")),
+            // the entry of the request holds it too
+            Some(Ok(_)) if !has_room(output.as_bytes()) => {
+                Err(format!("the output of node `{path}` is nested too deep for a log entry"))
+            }
             _ => Ok(()),
         }
     }

@@ -46,7 +46,7 @@ pub enum StartError {
         why: String,
     },
     /// The deadline that was given is over.
-    #[error("saga `{saga}` was given a deadline in the past")]
+    #[error("saga `{saga}` was given a deadline in the past; give it a later one")]
     DeadlinePassed {
         /// The saga's name.
         saga: String,
@@ -64,7 +64,7 @@ pub enum StartError {
         status: SagaStatus,
     },
     /// The coordinator is shutting down.
-    #[error("the coordinator is shut down; it starts no sagas")]
+    #[error("the coordinator is shut down and starts no sagas; build another one")]
     ShutDown,
     /// The store failed.
     #[error(transparent)]
