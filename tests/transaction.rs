@@ -444,3 +444,26 @@ async fn a_call_that_has_ended_asks_in_vain() -> Result<(), Any> {
     assert_eq!(place.items(), 8, "only the second's");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_earlier_attempt_asks_in_vain() -> Result<(), Any> {
+    let place = Place::new()?;
+    let action = ActionFunc::new_noop_undo("only", |cx: Cx| async move {
+        if cx.attempt() == 1 {
+            let late = cx.clone();
+            tokio::spawn(async move {
+                until(|| !late.told.lock().unwrap().is_empty()).await;
+                late.transaction(|tx| take_items(tx, 1)).await
+            });
+            return Err::<u32, BoxError>("try again".into());
+        }
+        cx.told.lock().unwrap().push("go".to_string());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok(cx.transaction(|tx| take_items(tx, 2)).await?)
+    })?;
+    let retry = saga_core::Retry::up_to(2).base(Duration::from_millis(1));
+    let (sec, saga) = place.alone(action.retry(retry)).await?;
+    sec.saga_dag(saga).start().await?.await?;
+    assert_eq!(place.items(), 8, "only the second attempt's");
+    Ok(())
+}
