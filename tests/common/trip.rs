@@ -1,35 +1,17 @@
 //! The trip example as a process, and what it leaves on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub(crate) use self::program::program;
+
+mod program;
+
 /// The nodes of the trip saga that have an effect in the world.
 pub(crate) const EFFECTS: [&str; 4] = ["flight", "hotel", "car", "payment"];
-
-/// An example's program, built from the sources as they are now, beside this test's own program.
-pub(crate) fn program(example: &str) -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let directory = BUILT.get_or_init(|| {
-        // target/debug/deps/crash-0123456789abcdef
-        let this = std::env::current_exe().unwrap();
-        let profile = this.parent().unwrap().parent().unwrap().to_path_buf();
-        let name = match profile.file_name().unwrap().to_str().unwrap() {
-            "debug" => "dev",
-            other => other,
-        };
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--example", "trip", "--example", "trip_dynamic"]);
-        cargo.args(["--profile", name, "--target-dir"]).arg(profile.parent().unwrap());
-        let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
-        assert!(built.success(), "{cargo:?} failed");
-        profile.join("examples")
-    });
-    directory.join(format!("{example}{}", std::env::consts::EXE_SUFFIX))
-}
 
 /// `trip --state DIR`, ready for more arguments.
 pub(crate) fn trip(state: &Path) -> Command {

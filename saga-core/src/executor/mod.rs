@@ -55,10 +55,7 @@ mod views;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::action::encode;
+use crate::action::{ActionData, encode_data};
 use crate::coordinator::{Coordinator, Operator};
 use crate::dag::{Dag, NodeIndex, SagaDag};
 use crate::error::{OperateError, SagaError, StartError};
@@ -114,7 +111,7 @@ impl From<InvalidSagaId> for ExecutorError {
     }
 }
 
-impl<C: Serialize + DeserializeOwned + Send + Sync + 'static> SagaExecutor<C> {
+impl<C: ActionData> SagaExecutor<C> {
     /// An executor of the saga with this id. Nothing is written before [`execute`](Self::execute).
     ///
     /// `context` is what a new saga begins with. One that is in the store already comes back with the
@@ -161,7 +158,7 @@ impl<C: Serialize + DeserializeOwned + Send + Sync + 'static> SagaExecutor<C> {
     }
 
     fn with(id: SagaId, saga: SagaDag<C>, context: C, store: Arc<dyn Store>) -> Self {
-        let sec = Coordinator::of_one(&saga, context, store.clone(), |context| encode(context));
+        let sec = Coordinator::of_one(&saga, context, store.clone(), encode_data);
         Self { id, saga, store, sec }
     }
 
@@ -305,18 +302,16 @@ impl<C> fmt::Debug for SagaExecutor<C> {
 }
 
 /// The context that was written down with a saga of this DAG.
-fn restore<C: DeserializeOwned + Send + Sync + 'static>(
-    record: &SagaRecord,
-    dag: &Dag<C>,
-) -> Result<Option<C>, ExecutorError> {
+fn restore<C: ActionData>(record: &SagaRecord, dag: &Dag<C>) -> Result<Option<C>, ExecutorError> {
     let saga = record.id.clone();
     if record.fingerprint != dag.fingerprint() {
         let (name, status) = (record.name.clone(), record.status);
         return Err(StartError::UnknownVersion { saga, name, status }.into());
     }
     let Some(context) = &record.context else { return Ok(None) };
-    let context = serde_json::from_slice(context.as_bytes());
-    context.map(Some).map_err(|e| ExecutorError::Context { saga, why: e.to_string() })
+    C::read(context.as_bytes())
+        .map(Some)
+        .map_err(|e| ExecutorError::Context { saga, why: e.to_string() })
 }
 
 fn undone(ended: Result<serde_json::Value, SagaError>) -> Result<(), ExecutorError> {
