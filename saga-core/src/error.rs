@@ -117,7 +117,7 @@ impl ActionError {
     }
 
     /// An output or a parameter that could not be encoded.
-    pub fn serialize_failed(message: impl fmt::Display) -> Self {
+    pub fn new_serialize(message: impl fmt::Display) -> Self {
         Self::SerializeFailed { message: message.to_string() }
     }
 
@@ -125,15 +125,15 @@ impl ActionError {
     ///
     /// ```
     /// use saga_core::ActionError;
-    /// let error = serde_json::from_str::<u32>("red").map_err(ActionError::deserialize_failed);
+    /// let error = serde_json::from_str::<u32>("red").map_err(ActionError::new_deserialize);
     /// assert!(error.unwrap_err().to_string().starts_with("deserialize failed: expected value"));
     /// ```
-    pub fn deserialize_failed(message: impl fmt::Display) -> Self {
+    pub fn new_deserialize(message: impl fmt::Display) -> Self {
         Self::DeserializeFailed { message: message.to_string() }
     }
 
     /// The parameters of a subsaga that could not be made.
-    pub fn subsaga_create_failed(message: impl fmt::Display) -> Self {
+    pub fn new_subsaga(message: impl fmt::Display) -> Self {
         Self::SubsagaCreateFailed { message: message.to_string() }
     }
 

@@ -111,7 +111,7 @@ impl From<InvalidSagaId> for ExecutorError {
     }
 }
 
-impl<C: ActionData> SagaExecutor<C> {
+impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// An executor of the saga with this id. Nothing is written before [`execute`](Self::execute).
     ///
     /// `context` is what a new saga begins with. One that is in the store already comes back with the
@@ -125,7 +125,10 @@ impl<C: ActionData> SagaExecutor<C> {
         saga: SagaDag<C>,
         context: C,
         store: impl Store,
-    ) -> Result<Self, ExecutorError> {
+    ) -> Result<Self, ExecutorError>
+    where
+        C: ActionData,
+    {
         let (id, store): (SagaId, Arc<dyn Store>) = (id.parse()?, Arc::new(store));
         let context = match store.load(&id).await? {
             Some(stored) => restore(&stored.record, saga.dag())?.unwrap_or(context),
@@ -144,7 +147,10 @@ impl<C: ActionData> SagaExecutor<C> {
         state: &State,
         dag: impl Into<Arc<Dag<C>>>,
         store: impl Store,
-    ) -> Result<Self, ExecutorError> {
+    ) -> Result<Self, ExecutorError>
+    where
+        C: ActionData,
+    {
         let (id, store): (_, Arc<dyn Store>) = (state.saga_id.clone(), Arc::new(store));
         let stored = store.load(&id).await?;
         let record = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?.record;
@@ -157,7 +163,10 @@ impl<C: ActionData> SagaExecutor<C> {
         Ok(Self::with(id.clone(), saga, context, store))
     }
 
-    fn with(id: SagaId, saga: SagaDag<C>, context: C, store: Arc<dyn Store>) -> Self {
+    fn with(id: SagaId, saga: SagaDag<C>, context: C, store: Arc<dyn Store>) -> Self
+    where
+        C: ActionData,
+    {
         let sec = Coordinator::of_one(&saga, context, store.clone(), encode_data);
         Self { id, saga, store, sec }
     }
