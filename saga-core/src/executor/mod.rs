@@ -55,6 +55,8 @@ mod views;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 use crate::action::{ActionData, encode_data};
 use crate::coordinator::{Coordinator, Operator};
 use crate::dag::{Dag, NodeIndex, SagaDag};
@@ -120,21 +122,24 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// # Errors
     /// [`ExecutorError::Start`] if the id cannot be one, is that of another saga or version, or the store
     /// fails; [`ExecutorError::Context`].
-    pub async fn new(
+    pub fn new(
         id: &str,
         saga: SagaDag<C>,
         context: C,
         store: impl Store,
-    ) -> Result<Self, ExecutorError>
+    ) -> BoxFuture<'_, Result<Self, ExecutorError>>
     where
         C: ActionData,
     {
-        let (id, store): (SagaId, Arc<dyn Store>) = (id.parse()?, Arc::new(store));
-        let context = match store.load(&id).await? {
-            Some(stored) => restore(&stored.record, saga.dag())?.unwrap_or(context),
-            None => context,
-        };
-        Ok(Self::with(id, saga, context, store))
+        // no `async fn`: it would report a context that cannot be written twice
+        Box::pin(async move {
+            let (id, store): (SagaId, Arc<dyn Store>) = (id.parse()?, Arc::new(store));
+            let context = match store.load(&id).await? {
+                Some(stored) => restore(&stored.record, saga.dag())?.unwrap_or(context),
+                None => context,
+            };
+            Ok(Self::with(id, saga, context, store))
+        })
     }
 
     /// An executor of a saga that is in the store. `state` says which one; what it has done and its
@@ -143,24 +148,27 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// # Errors
     /// [`ExecutorError::Start`] if the store has no such saga, or it was run with another DAG than this
     /// one; [`ExecutorError::Context`].
-    pub async fn from_state(
+    pub fn from_state(
         state: &State,
         dag: impl Into<Arc<Dag<C>>>,
         store: impl Store,
-    ) -> Result<Self, ExecutorError>
+    ) -> BoxFuture<'static, Result<Self, ExecutorError>>
     where
         C: ActionData,
     {
-        let (id, store): (_, Arc<dyn Store>) = (state.saga_id.clone(), Arc::new(store));
-        let stored = store.load(&id).await?;
-        let record = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?.record;
-        let saga = SagaDag { dag: dag.into(), params: record.params.clone() };
-        let missing = || ExecutorError::Context {
-            saga: id.clone(),
-            why: "it has none; it was not run by an executor".to_string(),
-        };
-        let context = restore(&record, saga.dag())?.ok_or_else(missing)?;
-        Ok(Self::with(id.clone(), saga, context, store))
+        let (id, dag): (_, Arc<Dag<C>>) = (state.saga_id.clone(), dag.into());
+        Box::pin(async move {
+            let store: Arc<dyn Store> = Arc::new(store);
+            let stored = store.load(&id).await?;
+            let record = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?.record;
+            let saga = SagaDag { dag, params: record.params.clone() };
+            let missing = || ExecutorError::Context {
+                saga: id.clone(),
+                why: "it has none; it was not run by an executor".to_string(),
+            };
+            let context = restore(&record, saga.dag())?.ok_or_else(missing)?;
+            Ok(Self::with(id.clone(), saga, context, store))
+        })
     }
 
     fn with(id: SagaId, saga: SagaDag<C>, context: C, store: Arc<dyn Store>) -> Self
