@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::Driver;
 use super::turn::Appended;
-use crate::log::{Answer, Entry, EntryKind, SagaStatus, Uuid};
+use crate::log::{Answer, Entry, EntryKind, Payload, SagaStatus, Uuid};
 use crate::store::{Append, Created, NewSaga, RecordChange, StoreError};
 
 impl<C: Send + Sync + 'static> Driver<C> {
@@ -15,13 +15,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
     ) -> BoxFuture<'static, Appended> {
         let store = self.env.store.clone();
         let mut change = self.change(&entries);
-        match self.env.snapshot.map(|write| write(&self.env.user)).transpose() {
+        match self.snapshot() {
             Ok(context) => change.context = context,
-            // what the entries say would be without the state that goes with it
-            Err(error) => {
-                let (store, why) = ("the context of the saga".to_string(), error.to_string());
-                return Box::pin(async { Err(StoreError::Failed { store, why }) });
-            }
+            Err(error) => return Box::pin(async { Err(error) }),
         }
         if let Some(mut record) = self.new.take() {
             record.status = change.status;
@@ -47,6 +43,15 @@ impl<C: Send + Sync + 'static> Driver<C> {
             answers,
         };
         Box::pin(async move { store.append(append).await.map(|()| None) })
+    }
+
+    /// The context as it is now, if it is state. One that cannot be written stops the saga: what the entries
+    /// say would be without the state that goes with it.
+    fn snapshot(&self) -> Result<Option<Payload>, StoreError> {
+        let Some(write) = self.env.snapshot else { return Ok(None) };
+        let store = "the context of the saga".to_string();
+        let context = write(&self.env.user);
+        context.map(Some).map_err(|error| StoreError::Failed { store, why: error.to_string() })
     }
 
     /// What these entries change in the saga's record.

@@ -44,6 +44,9 @@
 //! let later = SagaExecutor::from_state(&state, saga.dag().clone(), store).await?;
 //! later.rollback().await?;
 //! assert!(later.user_context().items.lock().is_ok_and(|items| items.is_empty()));
+//! let trace = later.execution_trace().await?;
+//! let shown = trace.iter().map(|attempt| format!("{} {}", attempt.node, attempt.state));
+//! assert_eq!(shown.collect::<Vec<_>>(), ["add completed", "add undone"]);
 //! # Ok(()) }
 //! # run(saga)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
