@@ -207,7 +207,7 @@ async fn a_stuck_saga_says_so_and_goes_on_where_its_undo_failed() -> Result<(), 
     let stuck = ["do A", "do B", "do C", "undo C"];
     assert_eq!(lines(&executor), stuck);
     let error = executor.rollback().await.unwrap_err();
-    assert!(matches!(error, ExecutorError::Saga(SagaError::Stuck(_))), "{error}");
+    assert!(matches!(error, ExecutorError::Ended(SagaError::Stuck(_))), "{error}");
     assert_eq!(lines(&executor), stuck, "it repeats nothing");
     executor.operator("alice").retry_undo("x", "B").await?;
     executor.rollback().await?;

@@ -90,7 +90,7 @@ pub enum ExecutorError {
     Start(#[from] StartError),
     /// It did not end as it should.
     #[error(transparent)]
-    Saga(#[from] SagaError),
+    Ended(#[from] SagaError),
     /// It must not be rolled back now.
     #[error(transparent)]
     Operate(#[from] OperateError),
@@ -202,7 +202,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// nothing to undo.
     ///
     /// # Errors
-    /// [`ExecutorError::Saga`] with [`SagaError::Stuck`] if an undo failed for good, now or earlier (see
+    /// [`ExecutorError::Ended`] with [`SagaError::Stuck`] if an undo failed for good, now or earlier (see
     /// [`Operator::retry_undo`]); [`ExecutorError::Operate`] past the point of no return.
     pub async fn rollback(&self) -> Result<(), ExecutorError> {
         let operator = self.sec.operator("executor");
