@@ -467,3 +467,26 @@ async fn an_earlier_attempt_asks_in_vain() -> Result<(), Any> {
     assert_eq!(place.items(), 8, "only the second attempt's");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_cancel_during_the_commit_comes_after_it() -> Result<(), Any> {
+    let place = Place::new()?;
+    let (open, gate) = mpsc::channel();
+    *place.shop.gate.lock().unwrap() = Some(gate);
+    let (sec, saga) = place.alone(gated()).await?;
+    let handle = sec.saga_dag(saga).id("one").start().await?;
+    until(|| !place.told().is_empty()).await;
+    let operator = sec.operator("ann");
+    let (cancelled, ()) = tokio::join!(operator.cancel("one", "enough"), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        open.send(()).unwrap();
+    });
+    let log = place.log("only");
+    assert_eq!((place.items(), &log[..2]), (9, &["started".into(), "succeeded".into()][..]));
+    // whether the order or the end was first, the saga has not lost its log
+    println!("{cancelled:?}");
+    match handle.await {
+        Ok(_) | Err(SagaError::RolledBack(_)) => Ok(()),
+        Err(other) => Err(other.into()),
+    }
+}

@@ -161,6 +161,49 @@ impl Failed {
 /// `#[saga_action]` makes one of an async function and [`ActionFunc`] one of two closures; implement it
 /// by hand only for actions that are data themselves. Any attempt may be the second one for the same
 /// [`idempotency_key`](ActionContext::idempotency_key).
+///
+/// ```
+/// use saga_core::{
+///     Action, ActionContext, ActionError, ActionName, ActionOutput, Failed, UndoError, Value,
+/// };
+/// use saga_core::log::Payload;
+/// use std::pin::Pin;
+/// # type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+///
+/// /// Greets in the language that it was made with.
+/// struct Greet { name: ActionName, word: String }
+///
+/// impl Action<()> for Greet {
+///     fn name(&self) -> &ActionName { &self.name }
+///
+///     fn do_it(&self, cx: ActionContext<()>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+///         Box::pin(async move {
+///             let whom = cx.saga_params::<String>().map_err(ActionError::from)?;
+///             Ok(ActionOutput::new(format!("{} {whom}", self.word))?)
+///         })
+///     }
+///
+///     fn undo_it(&self, _cx: ActionContext<()>, _greeting: Option<Value>)
+///         -> BoxFuture<'_, Result<(), UndoError>> {
+///         Box::pin(async { Ok(()) })
+///     }
+///
+///     fn decode(&self, stored: &Payload) -> Result<ActionOutput, ActionError> {
+///         ActionOutput::decode::<String>(stored)
+///     }
+/// }
+/// # use saga_core::dag::{DagBuilder, Node};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let greet = Greet { name: ActionName::new("greet")?, word: "ciao".into() };
+/// # let mut dag = DagBuilder::new("Greeting")?;
+/// # dag.append(Node::action("greet", greet)?)?;
+/// # let saga = saga_core::SagaDag::new(dag.build()?, &"Ada")?;
+/// # let store = saga_core::store::MemoryStore::new();
+/// # let executor = saga_core::SagaExecutor::new("x", saga, (), store).await?;
+/// # assert_eq!(executor.execute().await?, "ciao Ada");
+/// # Ok(()) }
+/// ```
 pub trait Action<C>: Send + Sync + 'static {
     /// The durable name.
     fn name(&self) -> &ActionName;

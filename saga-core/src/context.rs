@@ -16,8 +16,11 @@ use crate::driver::Transactions;
 use crate::error::ActionError;
 use crate::log::{NodePath, Payload, SagaId};
 
+mod lookup;
 #[cfg(feature = "sqlite")]
 mod transaction;
+
+pub use lookup::LookupError;
 
 /// The values of one run of a DAG: its parameters, and what its nodes have returned.
 pub(crate) struct Frame<C> {
@@ -284,6 +287,14 @@ impl<C: 'static> ActionContext<C> {
     /// certain, in every attempt and after every restart. An undo may also look up its own node. In an
     /// instance or an arm names are looked for in its own body first, then in those around it.
     ///
+    /// ```
+    /// # use saga_core::{ActionContext, BoxError};
+    /// async fn pay(cx: ActionContext<()>) -> Result<u64, BoxError> {
+    ///     let cents = cx.lookup::<u64>("quote")?;
+    ///     Ok(*cents)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`LookupError`] says which of its cases it is.
     pub fn lookup<T: ActionData>(&self, name: &str) -> Result<Arc<T>, LookupError> {
@@ -302,13 +313,6 @@ impl<C: 'static> ActionContext<C> {
     /// [`LookupError`] says which of its cases it is.
     pub fn lookup_raw(&self, name: &str) -> Result<&[u8], LookupError> {
         self.find(name).map(|output| output.payload.as_bytes())
-    }
-
-    /// The names of all nodes of this DAG whose outputs can be looked up here: those that have always ended
-    /// before this one starts, in the order of declaration. Nodes that run beside it are not among them.
-    pub fn ancestors(&self) -> impl Iterator<Item = &NodeName> {
-        let ancestors = self.frame.dag.ancestors(self.call.node).into_iter();
-        ancestors.filter_map(|node| self.frame.dag.node(node)).map(|node| node.name())
     }
 
     /// The saga's parameters; in a body of [`Node::for_each`](crate::dag::Node::for_each), the item.
@@ -346,55 +350,5 @@ impl<C: 'static> ActionContext<C> {
         }
         let missing = || LookupError::NotThere { node: name.to_string(), from: here() };
         frame.output(node).ok_or_else(missing)
-    }
-}
-
-/// Why a lookup found nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LookupError {
-    /// No node has this name.
-    #[error("saga `{saga}` has no node named \"{node}\"")]
-    NoSuchNode {
-        /// The name.
-        node: String,
-        /// The saga.
-        saga: String,
-    },
-    /// The node is there, but need not have run before this one.
-    #[error(
-        "node `{from}` cannot look up `{node}`, which is not one of its ancestors; put `{node}` before it"
-    )]
-    NotAnAncestor {
-        /// The name.
-        node: String,
-        /// The node that asked.
-        from: String,
-    },
-    /// The node has no output (an undo that looks up its own node whose outcome is unknown).
-    #[error("node `{from}` looks up `{node}`, which has no output")]
-    NotThere {
-        /// The name.
-        node: String,
-        /// The node that asked.
-        from: String,
-    },
-    /// The output is of another type.
-    #[error("the output of `{node}` is of another type: {why}")]
-    Deserialize {
-        /// The name.
-        node: String,
-        /// What the decoder said.
-        why: String,
-    },
-}
-
-impl From<LookupError> for ActionError {
-    fn from(e: LookupError) -> Self {
-        let message = e.to_string();
-        match e {
-            LookupError::Deserialize { .. } => Self::DeserializeFailed { message },
-            _ => Self::NotAnAncestor { message },
-        }
     }
 }

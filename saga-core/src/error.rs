@@ -21,6 +21,21 @@ pub use start::StartError;
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Why an attempt of an action did not succeed.
+///
+/// ```
+/// use std::error::Error;
+/// use saga_core::ActionError;
+///
+/// #[derive(Debug, thiserror::Error, serde::Serialize, serde::Deserialize)]
+/// #[error("no room in {city}")]
+/// struct NoRoom { city: String }
+///
+/// let error = ActionError::from_serializable(NoRoom { city: "Rome".into() });
+/// assert_eq!(error.to_string(), "action failed: no room in Rome");
+/// assert!(error.source().is_some_and(|source| source.is::<NoRoom>()));
+/// assert_eq!(error.convert::<NoRoom>()?.city, "Rome");
+/// # Ok::<(), ActionError>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum ActionError {
@@ -117,7 +132,7 @@ impl ActionError {
     }
 
     /// An output or a parameter that could not be encoded.
-    pub fn serialize_failed(message: impl fmt::Display) -> Self {
+    pub fn new_serialize(message: impl fmt::Display) -> Self {
         Self::SerializeFailed { message: message.to_string() }
     }
 
@@ -125,15 +140,15 @@ impl ActionError {
     ///
     /// ```
     /// use saga_core::ActionError;
-    /// let error = serde_json::from_str::<u32>("red").map_err(ActionError::deserialize_failed);
+    /// let error = serde_json::from_str::<u32>("red").map_err(ActionError::new_deserialize);
     /// assert!(error.unwrap_err().to_string().starts_with("deserialize failed: expected value"));
     /// ```
-    pub fn deserialize_failed(message: impl fmt::Display) -> Self {
+    pub fn new_deserialize(message: impl fmt::Display) -> Self {
         Self::DeserializeFailed { message: message.to_string() }
     }
 
     /// The parameters of a subsaga that could not be made.
-    pub fn subsaga_create_failed(message: impl fmt::Display) -> Self {
+    pub fn new_subsaga(message: impl fmt::Display) -> Self {
         Self::SubsagaCreateFailed { message: message.to_string() }
     }
 
@@ -264,6 +279,15 @@ impl Error for StoredError {
 }
 
 /// Why an attempt of an undo did not succeed.
+///
+/// ```
+/// use saga_core::UndoError;
+/// assert!(matches!(UndoError::from_error("busy"), UndoError::Retryable(_)));
+/// let error = UndoError::permanent("it was shipped");
+/// assert_eq!(error.to_string(), "undo failed for good: action failed: it was shipped");
+/// // one that is permanent stays so on its way through other errors
+/// assert!(matches!(UndoError::from_error(error), UndoError::Permanent(_)));
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum UndoError {
     /// Another attempt may succeed. What every error of the user's is, unless wrapped as permanent.

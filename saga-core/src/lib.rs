@@ -116,3 +116,12 @@ pub mod prelude {
 #[cfg(all(doctest, feature = "macros", feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles and runs the programs of the guides for those who come from elsewhere.
+#[cfg(all(doctest, feature = "macros"))]
+mod guides {
+    #[doc = include_str!("../../docs/from-go.md")]
+    struct FromGo;
+    #[doc = include_str!("../../docs/from-steno.md")]
+    struct FromSteno;
+}

@@ -8,6 +8,18 @@ use crate::action::Action;
 use crate::dag::ActionName;
 
 /// The actions that a program knows, by their durable names.
+///
+/// ```
+/// use saga_core::{ActionConstant, ActionRegistry, RegistryError};
+/// let mut actions = ActionRegistry::<()>::new();
+/// actions.register(ActionConstant::new("region", "eu".to_string())?)?;
+/// let taken = actions.register(ActionConstant::new("region", "us".to_string())?);
+/// assert!(matches!(taken, Err(RegistryError::AlreadyRegistered { .. })));
+/// let missing = actions.get("regoin").err().map(|e| e.to_string());
+/// let expected = "action `regoin` is not registered; did you mean `region`?";
+/// assert_eq!(missing.as_deref(), Some(expected));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ActionRegistry<C> {
     actions: BTreeMap<ActionName, Arc<dyn Action<C>>>,
 }

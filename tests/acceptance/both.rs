@@ -69,7 +69,7 @@ fn actions() -> Result<ActionRegistry<Arc<Desk>>, Any> {
         let params = cx.saga_params::<Value>()?;
         kept(done(&cx))?;
         let basket = Basket::deserialize(&params["basket"]);
-        kept(validate(&basket.map_err(ActionError::deserialize_failed)?))
+        kept(validate(&basket.map_err(ActionError::new_deserialize)?))
     };
     actions.register(ActionFunc::new("check", check, undo)?)?;
     let charge = |cx: Cx| async move {

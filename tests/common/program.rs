@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// An example's program, built from the sources as they are now, beside this test's own program.
 pub(crate) fn program(example: &str) -> PathBuf {
@@ -11,7 +11,7 @@ pub(crate) fn program(example: &str) -> PathBuf {
     // target/debug/deps/crash-0123456789abcdef
     let this = std::env::current_exe().unwrap();
     let profile = this.parent().unwrap().parent().unwrap().to_path_buf();
-    let mut built = BUILT.lock().unwrap();
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     if !built.contains(example) {
         let name = match profile.file_name().unwrap().to_str().unwrap() {
             "debug" => "dev",

@@ -44,10 +44,10 @@ fn statuses_are_the_references_words() {
 fn messages_are_the_references() {
     let cases = [
         (ActionError::from_error("no room"), "action failed: no room"),
-        (ActionError::serialize_failed("NaN"), "serialize failed: NaN"),
-        (ActionError::deserialize_failed("no u32"), "deserialize failed: no u32"),
+        (ActionError::new_serialize("NaN"), "serialize failed: NaN"),
+        (ActionError::new_deserialize("no u32"), "deserialize failed: no u32"),
         (ActionError::Injected, "error injected"),
-        (ActionError::subsaga_create_failed("no name"), "failed to create subsaga: no name"),
+        (ActionError::new_subsaga("no name"), "failed to create subsaga: no name"),
     ];
     for (error, message) in cases {
         assert_eq!(error.to_string(), message);

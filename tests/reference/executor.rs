@@ -137,6 +137,36 @@ async fn after_a_reload_only_what_is_missing_runs() -> Result<(), Any> {
     Ok(())
 }
 
+/// The contract `f(output)`: an action that was cut off is run again until it answers, then undone.
+#[tokio::test]
+async fn a_saga_that_was_cut_off_is_rolled_back_without_running_the_rest() -> Result<(), Any> {
+    let (store, shape) = (MemoryStore::new(), saga("A | B C | D")?);
+    let executor = SagaExecutor::new("x", shape.clone(), Journal::default(), store.clone()).await?;
+    executor.execute().await?;
+    let whole = stored(&store, "x").await?;
+    for len in 1..=whole.entries.len() {
+        let journal = Journal::default();
+        let mut begun = Vec::new();
+        for entry in &whole.entries[..len] {
+            let Some(node) = &entry.node else { continue };
+            match entry.kind {
+                EntryKind::Started => begun.push(node.to_string()),
+                _ => journal.note(format!("do {node}"))?,
+            }
+        }
+        let store = cut(&whole, len, &journal).await?;
+        let state = State::from(&stored(&store, "x").await?);
+        let again = SagaExecutor::from_state(&state, shape.dag().clone(), store.clone()).await?;
+        again.rollback().await?;
+        let done = begun.iter().map(|node| format!("do {node}"));
+        let undone = begun.iter().rev().map(|node| format!("undo {node}"));
+        let expected = done.chain(undone).collect::<Vec<_>>();
+        assert_eq!(lines(&again), expected, "after {len} entries");
+        assert_eq!(stored(&store, "x").await?.record.status, SagaStatus::RolledBack);
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_rollback_repeats_nothing_and_a_saga_that_was_rolled_back_does_not_run_again()
 -> Result<(), Any> {
@@ -177,7 +207,7 @@ async fn a_stuck_saga_says_so_and_goes_on_where_its_undo_failed() -> Result<(), 
     let stuck = ["do A", "do B", "do C", "undo C"];
     assert_eq!(lines(&executor), stuck);
     let error = executor.rollback().await.unwrap_err();
-    assert!(matches!(error, ExecutorError::Saga(SagaError::Stuck(_))), "{error}");
+    assert!(matches!(error, ExecutorError::Ended(SagaError::Stuck(_))), "{error}");
     assert_eq!(lines(&executor), stuck, "it repeats nothing");
     executor.operator("alice").retry_undo("x", "B").await?;
     executor.rollback().await?;

@@ -2,9 +2,9 @@
 
 use saga_core::log::{SagaLog, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus};
 use saga_core::store::MemoryStore;
-use saga_core::{SagaExecutor, SagaId};
+use saga_core::{ActionRegistry, Coordinator, SagaExecutor, SagaId};
 
-use crate::kit::{Any, Journal, saga};
+use crate::kit::{Any, Journal, act, saga};
 
 fn id() -> SagaId {
     "x".parse().unwrap()
@@ -144,5 +144,39 @@ async fn the_events_of_a_saga_that_ran_are_a_log_again() -> Result<(), Any> {
     assert_eq!(shown, expected);
     let recovered = SagaLog::recover(id(), events.clone())?;
     assert_eq!(recovered.events().collect::<Vec<_>>(), events);
+    Ok(())
+}
+
+/// There is one machine and one log: who runs the saga makes no difference to either.
+#[tokio::test]
+async fn an_executor_writes_the_log_that_a_coordinator_writes() -> Result<(), Any> {
+    for fails in ["none", "do A", "do B", "do C", "do D", "do E"] {
+        let (journal, other) = (Journal::failing([(fails, 1)]), Journal::failing([(fails, 1)]));
+        let executor =
+            SagaExecutor::new("x", saga("A | B C | D E")?, journal, MemoryStore::new()).await?;
+        let by_executor = executor.execute().await.map_err(|e| e.to_string());
+
+        let mut actions = ActionRegistry::new();
+        actions.register(act()?)?;
+        let builder = Coordinator::builder(other).actions(actions).max_concurrency(1);
+        let sec = builder.build().await?;
+        let handle = sec.saga_dag(saga("A | B C | D E")?).id("x").start().await?;
+        // two last nodes: there is no one output
+        let by_coordinator = handle.await.map_err(|e| e.to_string());
+        assert_eq!(by_executor, by_coordinator, "{fails}");
+        assert_eq!(by_executor.is_ok(), fails == "none");
+
+        let view = sec.inspect("x").await?.ok_or("lost")?;
+        let lines = |log: &SagaLog| {
+            // all but the time, and the random id of the run
+            let lines = log.pretty();
+            let lines = lines.lines().map(|line| match line.split_once('Z') {
+                Some((number, said)) => format!("{}{said}", &number[..3]),
+                None => line.to_string(),
+            });
+            lines.collect::<Vec<_>>()
+        };
+        assert_eq!(lines(&executor.log().await?), lines(&view.log), "{fails}");
+    }
     Ok(())
 }

@@ -47,6 +47,19 @@ use crate::action::Action;
 use crate::definition::{BodyId, Saga};
 
 /// A finished DAG: checked, immutable, shared by all runs of the saga.
+///
+/// ```
+/// use saga_core::dag::{DagBuilder, Node};
+/// let mut dag = DagBuilder::<()>::new("Chain")?;
+/// dag.append(Node::constant("first", 1)?)?;
+/// dag.append(Node::constant("second", 2)?)?;
+/// let dag = dag.build()?;
+/// let second = dag.node_index("second").ok_or("not there")?;
+/// assert_eq!(dag.node(second).map(|node| node.name().as_str()), Some("second"));
+/// let before = dag.predecessors(second).map(|node| node.index()).collect::<Vec<_>>();
+/// assert_eq!(before, [0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Dag<C> {
     name: SagaName,
     graph: DiGraph<Node<C>, (), u32>,

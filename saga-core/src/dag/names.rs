@@ -109,6 +109,14 @@ macro_rules! name {
 
 name! {
     /// The name of a node, unique in its DAG.
+    ///
+    /// ```
+    /// use saga_core::NodeName;
+    /// let name: NodeName = "payment".parse()?;
+    /// assert_eq!(name.to_string(), "payment");
+    /// assert!(NodeName::new("disks[2]/volume").is_err(), "that is a path");
+    /// # Ok::<(), saga_core::InvalidName>(())
+    /// ```
     NodeName, "node"
 }
 name! {

@@ -139,6 +139,17 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// A node that runs another DAG, whose parameters are the output of an earlier node. The names inside
     /// are its own; its output is this node's.
     ///
+    /// ```
+    /// use saga_core::dag::{DagBuilder, Node};
+    /// let mut disk = DagBuilder::<()>::new("Disk")?;
+    /// disk.append(Node::constant("size", 10)?)?;
+    /// let mut machine = DagBuilder::new("Machine")?;
+    /// machine.append(Node::constant("request", "fast".to_string())?)?;
+    /// machine.append(Node::subsaga("disk", disk.build()?, "request")?)?;
+    /// assert_eq!(machine.build()?.len(), 2);
+    /// # Ok::<(), saga_core::dag::DagError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`InvalidName`] if a name cannot be a node's.
     pub fn subsaga(

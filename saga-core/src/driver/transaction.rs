@@ -231,17 +231,24 @@ impl<C: Send + Sync + 'static> Driver<C> {
             attempt: call.attempt,
             kind,
         };
+        let seq = entry.seq;
         let entries = vec![entry];
+        let change = match self.change(&entries) {
+            Ok(change) => change,
+            Err(error) => {
+                let answer = Box::pin(async { Err(error) });
+                return UnderWay { call, undo, end, seq, answer };
+            }
+        };
         let append = Append {
             saga: self.run.id.clone(),
             owner: self.env.worker.clone(),
             epoch: self.epoch,
-            expected_next_seq: state.next_seq(),
-            change: self.change(&entries),
+            expected_next_seq: seq,
+            change,
             answers: Vec::new(),
             entries,
         };
-        let seq = append.expected_next_seq;
         let work = match undo {
             true => work.and_then(|_| Ok(None)),
             false => self.checked(call.vertex, work, end.clone()),

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::Driver;
 use super::turn::{Appended, Turn};
-use crate::log::{Answer, Entry, EntryKind, SagaStatus, Uuid};
+use crate::log::{Answer, Entry, EntryKind, Payload, SagaStatus, Uuid};
 use crate::machine::Event;
 use crate::store::{Append, Created, NewSaga, RecordChange, StoreError};
 
@@ -39,15 +39,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
         answers: Vec<(Uuid, Answer)>,
     ) -> BoxFuture<'static, Appended> {
         let store = self.env.store.clone();
-        let mut change = self.change(&entries);
-        match self.env.snapshot.map(|write| write(&self.env.user)).transpose() {
-            Ok(context) => change.context = context,
-            // what the entries say would be without the state that goes with it
-            Err(error) => {
-                let (store, why) = ("the context of the saga".to_string(), error.to_string());
-                return Box::pin(async { Err(StoreError::Failed { store, why }) });
-            }
-        }
+        let change = match self.change(&entries) {
+            Ok(change) => change,
+            Err(error) => return Box::pin(async { Err(error) }),
+        };
         if let Some(mut record) = self.new.take() {
             record.status = change.status;
             record.error = change.error;
@@ -74,10 +69,20 @@ impl<C: Send + Sync + 'static> Driver<C> {
         Box::pin(async move { store.append(append).await.map(|()| None) })
     }
 
+    /// The context as it is now, if it is state. One that cannot be written stops the saga: what the entries
+    /// say would be without the state that goes with it.
+    fn snapshot(&self) -> Result<Option<Payload>, StoreError> {
+        let Some(write) = self.env.snapshot else { return Ok(None) };
+        let store = "the context of the saga".to_string();
+        let context = write(&self.env.user);
+        context.map(Some).map_err(|error| StoreError::Failed { store, why: error.to_string() })
+    }
+
     /// What these entries change in the saga's record.
-    pub(super) fn change(&self, entries: &[Entry]) -> RecordChange {
+    pub(super) fn change(&self, entries: &[Entry]) -> Result<RecordChange, StoreError> {
         let status = self.machine.status();
         let mut change = RecordChange::status(status);
+        change.context = self.snapshot()?;
         change.wake_at = self.machine.wake_at();
         for entry in entries {
             match &entry.kind {
@@ -92,7 +97,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         if matches!(status, SagaStatus::RolledBack | SagaStatus::Stuck) {
             change.error = Some(self.values.report(&self.machine, &self.run.id).why());
         }
-        change
+        Ok(change)
     }
 }
 

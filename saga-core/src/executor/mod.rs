@@ -44,6 +44,9 @@
 //! let later = SagaExecutor::from_state(&state, saga.dag().clone(), store).await?;
 //! later.rollback().await?;
 //! assert!(later.user_context().items.lock().is_ok_and(|items| items.is_empty()));
+//! let trace = later.execution_trace().await?;
+//! let shown = trace.iter().map(|attempt| format!("{} {}", attempt.node, attempt.state));
+//! assert_eq!(shown.collect::<Vec<_>>(), ["add completed", "add undone"]);
 //! # Ok(()) }
 //! # run(saga)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -55,10 +58,9 @@ mod views;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use futures_util::future::BoxFuture;
 
-use crate::action::encode;
+use crate::action::{ActionData, encode_data};
 use crate::coordinator::{Coordinator, Operator};
 use crate::dag::{Dag, NodeIndex, SagaDag};
 use crate::error::{OperateError, SagaError, StartError};
@@ -88,7 +90,7 @@ pub enum ExecutorError {
     Start(#[from] StartError),
     /// It did not end as it should.
     #[error(transparent)]
-    Saga(#[from] SagaError),
+    Ended(#[from] SagaError),
     /// It must not be rolled back now.
     #[error(transparent)]
     Operate(#[from] OperateError),
@@ -114,7 +116,7 @@ impl From<InvalidSagaId> for ExecutorError {
     }
 }
 
-impl<C: Serialize + DeserializeOwned + Send + Sync + 'static> SagaExecutor<C> {
+impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// An executor of the saga with this id. Nothing is written before [`execute`](Self::execute).
     ///
     /// `context` is what a new saga begins with. One that is in the store already comes back with the
@@ -123,18 +125,24 @@ impl<C: Serialize + DeserializeOwned + Send + Sync + 'static> SagaExecutor<C> {
     /// # Errors
     /// [`ExecutorError::Start`] if the id cannot be one, is that of another saga or version, or the store
     /// fails; [`ExecutorError::Context`].
-    pub async fn new(
+    pub fn new(
         id: &str,
         saga: SagaDag<C>,
         context: C,
         store: impl Store,
-    ) -> Result<Self, ExecutorError> {
-        let (id, store): (SagaId, Arc<dyn Store>) = (id.parse()?, Arc::new(store));
-        let context = match store.load(&id).await? {
-            Some(stored) => restore(&stored.record, saga.dag())?.unwrap_or(context),
-            None => context,
-        };
-        Ok(Self::with(id, saga, context, store))
+    ) -> BoxFuture<'_, Result<Self, ExecutorError>>
+    where
+        C: ActionData,
+    {
+        // no `async fn`: it would report a context that cannot be written twice
+        Box::pin(async move {
+            let (id, store): (SagaId, Arc<dyn Store>) = (id.parse()?, Arc::new(store));
+            let context = match store.load(&id).await? {
+                Some(stored) => restore(&stored.record, saga.dag())?.unwrap_or(context),
+                None => context,
+            };
+            Ok(Self::with(id, saga, context, store))
+        })
     }
 
     /// An executor of a saga that is in the store. `state` says which one; what it has done and its
@@ -143,25 +151,34 @@ impl<C: Serialize + DeserializeOwned + Send + Sync + 'static> SagaExecutor<C> {
     /// # Errors
     /// [`ExecutorError::Start`] if the store has no such saga, or it was run with another DAG than this
     /// one; [`ExecutorError::Context`].
-    pub async fn from_state(
+    pub fn from_state(
         state: &State,
         dag: impl Into<Arc<Dag<C>>>,
         store: impl Store,
-    ) -> Result<Self, ExecutorError> {
-        let (id, store): (_, Arc<dyn Store>) = (state.saga_id.clone(), Arc::new(store));
-        let stored = store.load(&id).await?;
-        let record = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?.record;
-        let saga = SagaDag { dag: dag.into(), params: record.params.clone() };
-        let missing = || ExecutorError::Context {
-            saga: id.clone(),
-            why: "it has none; it was not run by an executor".to_string(),
-        };
-        let context = restore(&record, saga.dag())?.ok_or_else(missing)?;
-        Ok(Self::with(id.clone(), saga, context, store))
+    ) -> BoxFuture<'static, Result<Self, ExecutorError>>
+    where
+        C: ActionData,
+    {
+        let (id, dag): (_, Arc<Dag<C>>) = (state.saga_id.clone(), dag.into());
+        Box::pin(async move {
+            let store: Arc<dyn Store> = Arc::new(store);
+            let stored = store.load(&id).await?;
+            let record = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?.record;
+            let saga = SagaDag { dag, params: record.params.clone() };
+            let missing = || ExecutorError::Context {
+                saga: id.clone(),
+                why: "it has none; it was not run by an executor".to_string(),
+            };
+            let context = restore(&record, saga.dag())?.ok_or_else(missing)?;
+            Ok(Self::with(id.clone(), saga, context, store))
+        })
     }
 
-    fn with(id: SagaId, saga: SagaDag<C>, context: C, store: Arc<dyn Store>) -> Self {
-        let sec = Coordinator::of_one(&saga, context, store.clone(), |context| encode(context));
+    fn with(id: SagaId, saga: SagaDag<C>, context: C, store: Arc<dyn Store>) -> Self
+    where
+        C: ActionData,
+    {
+        let sec = Coordinator::of_one(&saga, context, store.clone(), encode_data);
         Self { id, saga, store, sec }
     }
 
@@ -185,7 +202,7 @@ impl<C: Serialize + DeserializeOwned + Send + Sync + 'static> SagaExecutor<C> {
     /// nothing to undo.
     ///
     /// # Errors
-    /// [`ExecutorError::Saga`] with [`SagaError::Stuck`] if an undo failed for good, now or earlier (see
+    /// [`ExecutorError::Ended`] with [`SagaError::Stuck`] if an undo failed for good, now or earlier (see
     /// [`Operator::retry_undo`]); [`ExecutorError::Operate`] past the point of no return.
     pub async fn rollback(&self) -> Result<(), ExecutorError> {
         let operator = self.sec.operator("executor");
@@ -305,18 +322,16 @@ impl<C> fmt::Debug for SagaExecutor<C> {
 }
 
 /// The context that was written down with a saga of this DAG.
-fn restore<C: DeserializeOwned + Send + Sync + 'static>(
-    record: &SagaRecord,
-    dag: &Dag<C>,
-) -> Result<Option<C>, ExecutorError> {
+fn restore<C: ActionData>(record: &SagaRecord, dag: &Dag<C>) -> Result<Option<C>, ExecutorError> {
     let saga = record.id.clone();
     if record.fingerprint != dag.fingerprint() {
         let (name, status) = (record.name.clone(), record.status);
         return Err(StartError::UnknownVersion { saga, name, status }.into());
     }
     let Some(context) = &record.context else { return Ok(None) };
-    let context = serde_json::from_slice(context.as_bytes());
-    context.map(Some).map_err(|e| ExecutorError::Context { saga, why: e.to_string() })
+    C::read(context.as_bytes())
+        .map(Some)
+        .map_err(|e| ExecutorError::Context { saga, why: e.to_string() })
 }
 
 fn undone(ended: Result<serde_json::Value, SagaError>) -> Result<(), ExecutorError> {

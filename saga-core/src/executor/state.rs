@@ -5,8 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::log::{EntryKind, NodePath, SagaId, SagaStatus, Timestamp, utc, value_of};
-use crate::store::StoredSaga;
+use crate::coordinator::SagaView;
+use crate::log::{Entry, EntryKind, NodePath, SagaId, SagaStatus, Timestamp, utc, value_of};
+use crate::store::{SagaRecord, StoredSaga};
 
 /// A snapshot of a saga, derived from its log: for people and tools that read JSON. The log stays what the
 /// saga goes on from.
@@ -58,10 +59,23 @@ pub struct CompletedAction {
 }
 
 impl From<&StoredSaga> for State {
+    /// Of a saga that was read from a store.
     fn from(stored: &StoredSaga) -> Self {
-        let record = &stored.record;
+        Self::of(&stored.record, &stored.entries)
+    }
+}
+
+impl From<&SagaView> for State {
+    /// Of a saga that a coordinator [looked at](crate::Coordinator::inspect).
+    fn from(view: &SagaView) -> Self {
+        Self::of(&view.record, view.log.entries())
+    }
+}
+
+impl State {
+    fn of(record: &SagaRecord, entries: &[Entry]) -> Self {
         let mut completed_actions = Vec::<CompletedAction>::new();
-        for entry in &stored.entries {
+        for entry in entries {
             let Some(name) = &entry.node else { continue };
             match &entry.kind {
                 EntryKind::Succeeded(output) => {

@@ -6,6 +6,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// What a saga is doing, as stored and shown.
+///
+/// ```
+/// use saga_core::SagaStatus;
+/// assert_eq!(serde_json::to_string(&SagaStatus::RollingBack)?, "\"rolling_back\"");
+/// assert_eq!("stuck".parse(), Ok(SagaStatus::Stuck));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SagaStatus {
@@ -65,6 +72,11 @@ impl FromStr for SagaStatus {
 }
 
 /// The state of one node, as shown in errors and listings.
+///
+/// ```
+/// use saga_core::ActionState;
+/// assert_eq!(ActionState::UndoFailed.to_string(), "undo_failed");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionState {

@@ -5,8 +5,8 @@ use saga_core::{SagaDag, SagaExecutor};
 
 struct Handle;
 
-async fn execute(saga: SagaDag<Handle>) {
-    let executor = SagaExecutor::new("x", saga, Handle, MemoryStore::new()).await;
+fn execute(saga: SagaDag<Handle>) {
+    let _executor = SagaExecutor::new("x", saga, Handle, MemoryStore::new());
 }
 
 fn main() {}

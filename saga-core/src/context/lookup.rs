@@ -1,0 +1,64 @@
+//! What can be looked up, and why a lookup finds nothing.
+
+use super::ActionContext;
+use crate::dag::NodeName;
+use crate::error::ActionError;
+
+impl<C: 'static> ActionContext<C> {
+    /// The names of all nodes of this DAG whose outputs can be looked up here: those that have always ended
+    /// before this one starts, in the order of declaration. Nodes that run beside it are not among them.
+    pub fn ancestors(&self) -> impl Iterator<Item = &NodeName> {
+        let ancestors = self.frame.dag.ancestors(self.call.node).into_iter();
+        ancestors.filter_map(|node| self.frame.dag.node(node)).map(|node| node.name())
+    }
+}
+
+/// Why a lookup found nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookupError {
+    /// No node has this name.
+    #[error("saga `{saga}` has no node named \"{node}\"")]
+    NoSuchNode {
+        /// The name.
+        node: String,
+        /// The saga.
+        saga: String,
+    },
+    /// The node is there, but need not have run before this one.
+    #[error(
+        "node `{from}` cannot look up `{node}`, which is not one of its ancestors; put `{node}` before it"
+    )]
+    NotAnAncestor {
+        /// The name.
+        node: String,
+        /// The node that asked.
+        from: String,
+    },
+    /// The node has no output (an undo that looks up its own node whose outcome is unknown).
+    #[error("node `{from}` looks up `{node}`, which has no output")]
+    NotThere {
+        /// The name.
+        node: String,
+        /// The node that asked.
+        from: String,
+    },
+    /// The output is of another type.
+    #[error("the output of `{node}` is of another type: {why}")]
+    Deserialize {
+        /// The name.
+        node: String,
+        /// What the decoder said.
+        why: String,
+    },
+}
+
+impl From<LookupError> for ActionError {
+    fn from(e: LookupError) -> Self {
+        let message = e.to_string();
+        match e {
+            LookupError::Deserialize { .. } => Self::DeserializeFailed { message },
+            _ => Self::NotAnAncestor { message },
+        }
+    }
+}
