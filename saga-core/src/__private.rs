@@ -9,10 +9,10 @@ use futures_util::future::BoxFuture;
 pub use serde;
 use serde::Serialize;
 
-use crate::action::{Failed, Value, storable, stored};
+use crate::action::{ActionData, Failed, Value, storable, stored};
 use crate::context::ActionContext;
 use crate::definition::{
-    ActionFailure, ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed,
+    ActionFailure, Leaf, Pure, Saga, Scope, Shape, Step, StepKind, Stop, Typed, computed,
 };
 use crate::error::{ActionError, UndoError};
 
@@ -141,6 +141,50 @@ pub fn tail<S, T>(_: &T) -> Tail<'_, S, T> {
     Tail(PhantomData, PhantomData)
 }
 
+/// The same for the last line of a body.
+pub struct InnerTail<'t, T>(PhantomData<&'t T>);
+
+pub fn inner_tail<T>(_: &T) -> InnerTail<'_, T> {
+    InnerTail(PhantomData)
+}
+
+impl<T: Typed> TailStep<()> for &InnerTail<'_, T> {
+    fn kind(&self) -> IsStep {
+        IsStep
+    }
+}
+
+pub trait TailValue {
+    type Kind;
+    fn kind(&self) -> Self::Kind;
+}
+
+impl<T> TailValue for InnerTail<'_, T> {
+    type Kind = IsPlain;
+    fn kind(&self) -> IsPlain {
+        IsPlain
+    }
+}
+
+/// A plain value of any type.
+pub struct IsPlain;
+
+impl IsPlain {
+    pub fn shape<V>(&self) -> Pure<V> {
+        Pure::marker()
+    }
+
+    pub fn run<'s, C: Send + Sync + 'static, V: ActionData>(
+        &self,
+        cx: &'s Scope<C>,
+        value: V,
+        _: &Pure<V>,
+    ) -> BoxFuture<'s, V> {
+        cx.leave(computed(value));
+        Box::pin(std::future::pending())
+    }
+}
+
 pub trait TailStep<S> {
     fn kind(&self) -> IsStep;
 }
@@ -151,11 +195,8 @@ impl<S, T: Typed> TailStep<S> for &Tail<'_, S, T> {
     }
 }
 
-pub trait TailValue<S> {
-    fn kind(&self) -> IsValue<S>;
-}
-
-impl<S, T> TailValue<S> for Tail<'_, S, T> {
+impl<S, T> TailValue for Tail<'_, S, T> {
+    type Kind = IsValue<S>;
     fn kind(&self) -> IsValue<S> {
         IsValue(PhantomData)
     }
@@ -209,7 +250,7 @@ pub struct WholeOutput<S>(PhantomData<fn() -> S>);
 
 impl<S: Saga> Shape<S::Context> for WholeOutput<S> {
     type Output = S::Output;
-    fn action() -> Option<ActionSpec> {
+    fn kind() -> Option<StepKind<S::Context>> {
         None
     }
 }

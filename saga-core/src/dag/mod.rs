@@ -1,5 +1,6 @@
 //! What a saga consists of: nodes, and which of them wait for which.
 
+mod arms;
 mod blocks;
 mod bodies;
 mod builder;
@@ -25,7 +26,7 @@ use std::sync::{Arc, OnceLock};
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
 
-pub use bodies::Arms;
+pub use arms::Arms;
 pub use builder::{DagBuilder, Placed};
 pub use error::DagError;
 pub use holder::Choice;

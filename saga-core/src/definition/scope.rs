@@ -63,8 +63,10 @@ impl<C: Send + Sync + 'static> Scope<C> {
     /// Runs the user's action or undo.
     pub(super) async fn go<A: Step<C>>(&self, action: A) -> Stop {
         let Some(cx) = &self.cx else {
-            let error = ActionError::from_error("no action runs where a value is computed");
-            return Stop::Failed(Failed::from(error).permanent());
+            return action.pure().unwrap_or_else(|| {
+                let error = ActionError::from_error("no action runs where a value is computed");
+                Stop::Failed(Failed::from(error).permanent())
+            });
         };
         self.entered.store(true, Ordering::Relaxed);
         action.go(cx, self.op.clone()).await

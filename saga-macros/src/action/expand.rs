@@ -119,7 +119,7 @@ fn step(action: &Action) -> TokenStream {
     let declared = angled(&declared);
     let (cx, op) = (local("__cx", Span::call_site()), local("__op", Span::call_site()));
     let body = body(action, &cx, &op);
-    let spec = spec(action);
+    let spec = spec(action, &context);
     // where a future that is not `Send` is reported
     let go = quote_spanned! {Span::call_site().located_at(name.span())=>
         fn go(self, #cx: &#krate::ActionContext<#context>, #op: #krate::Op)
