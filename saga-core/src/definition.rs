@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::__private::NeverGivesUp;
 use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
 use crate::context::ActionContext;
 use crate::dag::{Dag, DagBuilder, DagError, Policy, SagaName};
@@ -254,6 +255,21 @@ impl<M> Leaf<M> {
             let stop = cx.go(action).await;
             cx.stop_with(stop).await
         })
+    }
+}
+
+impl<M> Leaf<M> {
+    /// The same behind a point of no return, where an action never gives up.
+    #[doc(hidden)]
+    pub fn run_behind<'s, P, C: Send + Sync + 'static, A>(
+        self,
+        cx: &'s Scope<C>,
+        action: A,
+    ) -> BoxFuture<'s, A::Output>
+    where
+        A: Step<C, Static = M> + NeverGivesUp<P> + 's,
+    {
+        self.run(cx, action)
     }
 }
 

@@ -65,6 +65,7 @@ mod error;
 mod limits;
 pub mod log;
 pub mod machine;
+mod provided;
 mod registry;
 pub mod store;
 #[cfg(feature = "testing")]
@@ -92,6 +93,7 @@ pub use error::{
 pub use limits::Limits;
 pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
 pub use log::{Answer, Command, Decision, Fault, Refusal, Request};
+pub use provided::{fail_if, new_uuid, now};
 pub use registry::{ActionRegistry, RegistryError};
 #[cfg(feature = "macros")]
 pub use saga_macros::{saga, saga_action};
@@ -101,6 +103,7 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::SqliteStore;
     pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
+    pub use crate::{fail_if, new_uuid, now};
     #[cfg(feature = "macros")]
     pub use saga_macros::{saga, saga_action};
 }

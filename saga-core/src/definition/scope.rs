@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 
 use super::{Done, Leaf, Op, Pure, Shape, Source, Step, Stop, computed};
+use crate::__private::NeverGivesUp;
 use crate::action::{ActionData, Failed};
 use crate::context::{ActionContext, Frame};
 use crate::error::ActionError;
@@ -44,6 +45,15 @@ impl<C: Send + Sync + 'static> Scope<C> {
             self.leave(stop);
             Done(PhantomData)
         })
+    }
+
+    /// The same behind a point of no return, where an action never gives up.
+    #[doc(hidden)]
+    pub fn call_behind<'s, P: 's, A>(&'s self, action: A) -> BoxFuture<'s, Done<Leaf<A::Static>>>
+    where
+        A: Step<C> + NeverGivesUp<P> + 's,
+    {
+        self.call(action)
     }
 
     /// Gives the value of a node that runs no action.

@@ -14,6 +14,7 @@ use quote::quote;
 
 use crate::errors::Errors;
 
+pub(crate) use args::durable_name;
 pub(crate) use retry::{Retry, settings as retry_settings};
 pub(crate) use spec::{duration, retry as retry_tokens};
 pub(crate) use values::{number, positive};

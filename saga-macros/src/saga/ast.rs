@@ -3,7 +3,7 @@
 use super::attributes::Settings;
 use proc_macro2::{Ident, Span};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, FieldValue, Pat, Path, Token, Type, Visibility, token};
+use syn::{Attribute, Error, Expr, FieldValue, LitStr, Pat, Path, Token, Type, Visibility, token};
 
 pub(super) struct Saga {
     pub(super) head: Head,
@@ -24,6 +24,10 @@ pub(super) struct Head {
     pub(super) krate: Path,
     pub(super) vis: Visibility,
     pub(super) name: Ident,
+    /// `#[name = ".."]`
+    pub(super) durable: Option<LitStr>,
+    /// `#[retry(forever)]`: all of its nodes are.
+    pub(super) forever: bool,
     pub(super) context: Type,
     pub(super) params: Vec<Param>,
     pub(super) output: Option<Type>,

@@ -124,24 +124,44 @@ fn future(at: Span, cx: &Ident, inner: TokenStream) -> TokenStream {
 }
 
 /// A node whose type is what the action returns.
-pub(super) fn called(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
+pub(super) fn called(
+    call: &Call,
+    behind: Option<&TokenStream>,
+    wiring: &Wiring,
+    cx: &Ident,
+) -> TokenStream {
     let at = call.path.span();
     let ahead = ahead(wiring, cx);
     let literal = literal(call, wiring, cx);
     let scope = Ident::new("__cx", here(at));
-    let done = quote_spanned!(here(at)=> let __done = #scope.call(#literal).await; __done);
+    let called = match behind {
+        None => quote_spanned!(here(at)=> #scope.call(#literal)),
+        Some(pivot) => quote_spanned!(here(at)=> #scope.call_behind::<#pivot, _>(#literal)),
+    };
+    let done = quote_spanned!(here(at)=> let __done = #called.await; __done);
     let done = bound(wiring, cx, done);
     future(at, cx, quote!(#ahead #done))
 }
 
 /// A node whose type is written by the user and compared by rustc.
-pub(super) fn run(call: &Call, ty: &Type, wiring: &Wiring, cx: &Ident) -> TokenStream {
+pub(super) fn run(
+    call: &Call,
+    ty: &Type,
+    behind: Option<&TokenStream>,
+    wiring: &Wiring,
+    cx: &Ident,
+) -> TokenStream {
     let at = call.path.span();
     let leaf = local("__leaf", at);
     let ahead = ahead(wiring, cx);
     let literal = literal(call, wiring, cx);
     let scope = Ident::new("__cx", here(at));
-    let run = quote_spanned!(here(at)=> #leaf.run(#scope, #literal).await);
+    let run = match behind {
+        None => quote_spanned!(here(at)=> #leaf.run(#scope, #literal).await),
+        Some(pivot) => {
+            quote_spanned!(here(at)=> #leaf.run_behind::<#pivot, _, _>(#scope, #literal).await)
+        }
+    };
     let run = quote_spanned! {here(at)=>
         let __value: #ty = #run;
         #scope.done(__value, #leaf)
@@ -191,6 +211,7 @@ pub(super) fn last(
     head: &Head,
     call: &Call,
     output: Option<&Type>,
+    behind: Option<&TokenStream>,
     wiring: &Wiring,
     cx: &Ident,
 ) -> TokenStream {
@@ -204,12 +225,15 @@ pub(super) fn last(
         Some(output) => (quote!(tail::<#name, _>), Some(quote!(: #output))),
         None => (quote!(inner_tail), None),
     };
+    let behind =
+        behind.map(|pivot| quote_spanned!(here(at)=> __kind.behind::<#pivot, _>(&__step);));
     let done = quote_spanned! {here(at)=>
         match (#literal) {
             __step => {
                 #[allow(unused_imports)]
                 use #krate::__private::{TailStep as _, TailValue as _};
                 let __kind = (&&#krate::__private::#kind(&__step)).kind();
+                #behind
                 let __shape = __kind.shape();
                 let __value #ty = __kind.run(#scope, __step, &__shape).await;
                 #scope.done(__value, __shape)

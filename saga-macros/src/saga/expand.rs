@@ -1,16 +1,19 @@
 //! Writes the saga: its struct, and one builder call for each node with the user's own literal in it.
 
+use std::cell::Cell;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Type, parse_quote};
+use syn::{LitStr, Type, parse_quote};
 
 use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
 use super::closures::{bindings, called, here, last, local, run, unwrapped, value, wrong};
 use super::parts;
 use super::resolve::{Line, Part, Wired};
+use super::scopes::nodes_of;
 use super::structure::{impls, stored, structure};
 use super::wiring::Wiring;
 use crate::action::{duration, retry_tokens};
@@ -28,19 +31,29 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     });
     let structure = structure(head);
     let (impls, stored) = (impls(head), stored(head));
-    let durable = name.unraw().to_string();
+    let durable = head.durable.as_ref().map_or_else(|| name.unraw().to_string(), LitStr::value);
     let place = position(name.span())
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
-    let writer = Writer { head, dag: local("__dag", Span::call_site()) };
+    let behind = Cell::new(head.forever.then(|| head.name.clone()));
+    let writer = Writer { head, dag: local("__dag", Span::call_site()), behind };
     let dag = &writer.dag;
     let body = if head.complete { writer.saga(wired) } else { quote!(::core::unreachable!()) };
     // an unused name is a consequence of what is reported
     let quiet = has_errors.then(|| quote!(#[allow(unused_variables, unreachable_code)]));
+    let pivots = pivots(saga).map(|pivot| quote!(pub(super) struct #pivot;));
+    let pivots = pivots.collect::<Vec<_>>();
+    let pivots = (!pivots.is_empty())
+        .then(|| quote!(#[allow(non_camel_case_types, dead_code)] mod __pivot { #(#pivots)* }));
+    let forever = head
+        .forever
+        .then(|| quote!(impl<Pivot> #krate::__private::NeverGivesUp<Pivot> for #name {}));
     quote! {
         #structure
         const _: () = {
+            #pivots
             #stored
             #impls
+            #forever
             impl #krate::Saga for #name {
                 #(#types)*
                 const NAME: &'static ::core::primitive::str = #durable;
@@ -55,6 +68,12 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     }
 }
 
+/// What stands for the points of no return: the pivot, or the saga where its head says so.
+fn pivots(saga: &Saga) -> impl Iterator<Item = &Ident> {
+    let nodes = nodes_of(&saga.body).into_iter().filter(|node| node.settings.pivot.is_some());
+    nodes.map(|node| &node.name).take(1).chain(saga.head.forever.then_some(&saga.head.name))
+}
+
 fn output(head: &Head) -> Type {
     head.output.clone().unwrap_or_else(|| parse_quote!(()))
 }
@@ -63,6 +82,8 @@ fn output(head: &Head) -> Type {
 pub(super) struct Writer<'a> {
     pub(super) head: &'a Head,
     pub(super) dag: Ident,
+    /// Behind which node of the saga this is that is the point of no return.
+    behind: Cell<Option<Ident>>,
 }
 
 impl Writer<'_> {
@@ -108,7 +129,10 @@ impl Writer<'_> {
         let wrong = wrong(wiring);
         let ty = node.ty.as_ref();
         let call = match &node.step {
-            Step::Call(call) => self.call(call, &text, ty, wiring),
+            Step::Call(call) => {
+                let behind = self.behind(&node.settings);
+                self.call(call, &text, ty, behind.as_ref(), wiring)
+            }
             Step::Value(expr) => {
                 let cx = local("__cx", Span::call_site());
                 let closure = value(expr, ty, wiring, &cx);
@@ -120,6 +144,9 @@ impl Writer<'_> {
             Step::Choose(choose) => parts::choose(self, choose, &text, ty, wiring, parts),
             Step::Broken(_) => TokenStream::new(),
         };
+        if node.settings.pivot.is_some() {
+            self.behind.set(Some(name.clone()));
+        }
         let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         let settings = self.settings(&node.settings, name);
         let settings = settings.map(|settings| quote!(#(#conditions)* #settings));
@@ -131,12 +158,19 @@ impl Writer<'_> {
         }
     }
 
-    fn call(&self, call: &Call, text: &str, ty: Option<&Type>, wiring: &Wiring) -> TokenStream {
+    fn call(
+        &self,
+        call: &Call,
+        text: &str,
+        ty: Option<&Type>,
+        behind: Option<&TokenStream>,
+        wiring: &Wiring,
+    ) -> TokenStream {
         let dag = &self.dag;
         let cx = local("__cx", Span::call_site());
         let closure = match ty {
-            None => called(call, wiring, &cx),
-            Some(ty) => run(call, ty, wiring, &cx),
+            None => called(call, behind, wiring, &cx),
+            Some(ty) => run(call, ty, behind, wiring, &cx),
         };
         let (bindings, after) = (bindings(wiring), &wiring.after);
         // at the place of the call, so that rustc says only once of an action that it does not fit
@@ -146,6 +180,14 @@ impl Writer<'_> {
         quote_spanned! {here(call.path.span())=>
             #dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure)
         }
+    }
+
+    /// The type that stands for the point of no return, behind which the action of this node must never
+    /// give up.
+    fn behind(&self, settings: &Settings) -> Option<TokenStream> {
+        let behind = self.behind.take();
+        self.behind.set(behind.clone());
+        behind.filter(|_| !settings.is_forever()).map(|pivot| quote!(__pivot::#pivot))
     }
 
     /// What a node says beside what it runs.
@@ -212,8 +254,9 @@ impl Writer<'_> {
                     }
                 }
             }
-            Some(Tail::Literal(call, _)) => {
-                let closure = last(self.head, call, output, wiring, &cx);
+            Some(Tail::Literal(call, settings)) => {
+                let behind = self.behind(settings);
+                let closure = last(self.head, call, output, behind.as_ref(), wiring, &cx);
                 let text = call.name().map(|name| name.unraw().to_string());
                 quote_spanned!(here(call.path.span())=> #dag.tail(#text, #bindings, #closure))
             }

@@ -8,6 +8,7 @@ mod expand;
 mod head;
 mod parse;
 mod parts;
+mod pivots;
 mod recover;
 mod resolve;
 mod scopes;

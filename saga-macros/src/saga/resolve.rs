@@ -7,8 +7,8 @@ use syn::Expr;
 
 use super::ast::{Body, Choose, Form, Node, Saga, Step, Stmt, Tail, Test};
 use super::scopes::{How, Scopes, nodes_of};
-use super::tails;
 use super::wiring::{Reader, Wiring, below};
+use super::{pivots, tails};
 use crate::errors::{Errors, did_you_mean, list, position};
 use crate::names::Names;
 
@@ -41,6 +41,7 @@ pub(super) struct Part<'a> {
 pub(super) fn resolve<'a>(saga: &'a Saga, errors: &mut Errors) -> Wired<'a> {
     let mut resolver =
         Resolver { saga, errors, scopes: Scopes::default(), open: Vec::new(), items: 0 };
+    pivots::check(saga, resolver.errors);
     let params = saga.head.params.iter().map(|param| param.name.to_string()).collect();
     resolver.body(&saga.body, params)
 }
