@@ -1,21 +1,19 @@
 //! What the macros' output refers to. Not part of the public API: it changes without notice.
 
+mod tail;
 mod undo;
 
-use std::any::Any;
-use std::marker::PhantomData;
-
-use futures_util::future::BoxFuture;
 pub use serde;
 use serde::Serialize;
 
 use crate::action::{Failed, Value, storable, stored};
 use crate::context::ActionContext;
-use crate::definition::{
-    ActionFailure, ActionSpec, Leaf, Saga, Scope, Shape, Step, Stop, Typed, computed,
-};
+use crate::definition::{ActionFailure, Stop, Typed};
 use crate::error::{ActionError, UndoError};
 
+pub use tail::{
+    InnerTail, IsPlain, IsStep, IsValue, Tail, TailStep, TailValue, WholeOutput, inner_tail, tail,
+};
 pub use undo::{Fits, Misfits, undo};
 
 /// What an action's function returns.
@@ -134,82 +132,10 @@ pub fn output<O: 'static>(output: &Option<Value>) -> Option<&O> {
     output.as_ref().and_then(|value| value.downcast_ref())
 }
 
-/// Is the last line of the saga `S` a step or a value? (autoref specialization)
-pub struct Tail<'t, S, T>(PhantomData<&'t T>, PhantomData<fn() -> S>);
-
-pub fn tail<S, T>(_: &T) -> Tail<'_, S, T> {
-    Tail(PhantomData, PhantomData)
-}
-
-pub trait TailStep<S> {
-    fn kind(&self) -> IsStep;
-}
-
-impl<S, T: Typed> TailStep<S> for &Tail<'_, S, T> {
-    fn kind(&self) -> IsStep {
-        IsStep
-    }
-}
-
-pub trait TailValue<S> {
-    fn kind(&self) -> IsValue<S>;
-}
-
-impl<S, T> TailValue<S> for Tail<'_, S, T> {
-    fn kind(&self) -> IsValue<S> {
-        IsValue(PhantomData)
-    }
-}
-
-pub struct IsStep;
-
-impl IsStep {
-    pub fn shape<M>(&self) -> Leaf<M> {
-        Leaf::marker()
-    }
-
-    pub fn run<'s, C: Send + Sync + 'static, A, M>(
-        &self,
-        cx: &'s Scope<C>,
-        action: A,
-        shape: &Leaf<M>,
-    ) -> BoxFuture<'s, A::Output>
-    where
-        A: Step<C, Static = M> + 's,
-    {
-        shape.run(cx, action)
-    }
-}
-
-pub struct IsValue<S>(PhantomData<fn() -> S>);
-
-impl<S: Saga> IsValue<S> {
-    pub fn shape(&self) -> WholeOutput<S> {
-        WholeOutput(PhantomData)
-    }
-
-    pub fn run<'s, V: Send + 'static>(
-        &self,
-        cx: &'s Scope<S::Context>,
-        value: V,
-        _: &WholeOutput<S>,
-    ) -> BoxFuture<'s, V> {
-        let value: Box<dyn Any> = Box::new(value);
-        cx.leave(match value.downcast::<S::Output>() {
-            Ok(output) => computed(*output),
-            // the macro has both types compared, so this is never compiled into anything that runs
-            Err(_) => no_output(),
-        });
-        Box::pin(std::future::pending())
-    }
-}
-
-/// A node whose value is the output of the saga `S`: that this can be stored follows from `S` being one.
-pub struct WholeOutput<S>(PhantomData<fn() -> S>);
-
-impl<S: Saga> Shape<S::Context> for WholeOutput<S> {
-    type Output = S::Output;
-    fn action() -> Option<ActionSpec> {
-        None
-    }
-}
+/// That an action is tried until it succeeds, as it must behind the point of no return `Pivot`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` may give up, but runs behind the point of no return `{Pivot}`",
+    label = "may give up",
+    note = "behind a `#[pivot]`, and in a saga with `#[retry(forever)]`, a saga only goes forward: use an action with `retry(forever)`, put `#[retry(forever)]` on the node, or use a saga with `#[retry(forever)]`"
+)]
+pub trait NeverGivesUp<Pivot> {}

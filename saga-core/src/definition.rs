@@ -12,16 +12,20 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::__private::NeverGivesUp;
 use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
 use crate::context::ActionContext;
-use crate::dag::{DagBuilder, Policy};
-use crate::error::{BoxError, UndoError};
+use crate::dag::{Dag, DagBuilder, DagError, Policy, SagaName};
+use crate::error::{ActionError, BoxError, UndoError};
 
+mod items;
 mod scope;
 mod source;
 
+pub use items::Items;
+pub(crate) use items::Like;
 pub use scope::Scope;
-pub use source::{BodyId, Ends, Item, Items, Param, Slot, Source};
+pub use source::{BodyId, Ends, Item, Param, Slot, Source};
 
 /// A saga: parameters, the DAG that they start, and its output. `saga!` writes the implementation; by
 /// hand it is this:
@@ -116,8 +120,52 @@ pub trait Step<C>: Typed + Sized + Send {
     /// Does it, or undoes it.
     fn go(self, cx: &ActionContext<C>, op: Op) -> impl Future<Output = Stop> + Send;
 
-    /// What the action declares about itself.
-    fn spec() -> ActionSpec;
+    /// What it gives where no action can run; for a saga, its parameters.
+    #[doc(hidden)]
+    fn pure(self) -> Option<Stop> {
+        None
+    }
+
+    /// What a node with this call is.
+    fn kind() -> StepKind<C>;
+}
+
+/// What a node is that runs something.
+pub enum StepKind<C> {
+    /// An action, which declares this about itself.
+    Action(ActionSpec),
+    /// Another saga.
+    Saga(Subsaga<C>),
+}
+
+/// How the DAG of a saga is made that is a node of another.
+pub struct Subsaga<C>(pub(crate) Define<C>);
+
+/// Of at most so many nodes, inside these sagas.
+pub(crate) type Define<C> = fn(usize, Vec<SagaName>) -> Result<Dag<C>, DagError>;
+
+#[diagnostic::do_not_recommend]
+impl<S: Saga> Typed for S {
+    type Output = S::Output;
+    type Error = ActionError;
+}
+
+/// A saga is a node of another one by its parameters.
+#[diagnostic::do_not_recommend]
+impl<S: Saga> Step<S::Context> for S {
+    type Static = S;
+
+    async fn go(self, _cx: &ActionContext<S::Context>, _op: Op) -> Stop {
+        computed(self)
+    }
+
+    fn pure(self) -> Option<Stop> {
+        Some(computed(self))
+    }
+
+    fn kind() -> StepKind<S::Context> {
+        StepKind::Saga(Subsaga(DagBuilder::define::<S>))
+    }
 }
 
 /// What an action declares about itself.
@@ -210,15 +258,36 @@ impl<M> Leaf<M> {
     }
 }
 
+impl<M> Leaf<M> {
+    /// The same behind a point of no return, where an action never gives up.
+    #[doc(hidden)]
+    pub fn run_behind<'s, P, C: Send + Sync + 'static, A>(
+        self,
+        cx: &'s Scope<C>,
+        action: A,
+    ) -> BoxFuture<'s, A::Output>
+    where
+        A: Step<C, Static = M> + NeverGivesUp<P> + 's,
+    {
+        self.run(cx, action)
+    }
+}
+
 /// A node that has a value and runs no action.
 pub struct Pure<O>(PhantomData<fn() -> O>);
+
+impl<O> Pure<O> {
+    pub(crate) fn marker() -> Self {
+        Self(PhantomData)
+    }
+}
 
 /// What a node is, read off the type of its closure, so that building a DAG runs nothing of the user's.
 pub trait Shape<C> {
     /// The node's output.
     type Output: ActionData;
-    /// Its action; none for a computed node.
-    fn action() -> Option<ActionSpec>;
+    /// What it runs; none for a computed node.
+    fn kind() -> Option<StepKind<C>>;
 }
 
 impl<C, M> Shape<C> for Leaf<M>
@@ -226,14 +295,14 @@ where
     M: Step<C> + 'static,
 {
     type Output = M::Output;
-    fn action() -> Option<ActionSpec> {
-        Some(M::spec())
+    fn kind() -> Option<StepKind<C>> {
+        Some(M::kind())
     }
 }
 
 impl<C, O: ActionData> Shape<C> for Pure<O> {
     type Output = O;
-    fn action() -> Option<ActionSpec> {
+    fn kind() -> Option<StepKind<C>> {
         None
     }
 }

@@ -68,6 +68,7 @@ pub mod graph;
 mod limits;
 pub mod log;
 pub mod machine;
+mod provided;
 mod registry;
 pub mod store;
 #[cfg(feature = "testing")]
@@ -89,7 +90,7 @@ pub use coordinator::{
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
 pub use definition::{
     ActionFailure, ActionSpec, BodyId, Done, Ends, Item, Items, Leaf, Op, Param, Pure, Saga, Scope,
-    Shape, Slot, Source, Step, Stop, Typed,
+    Shape, Slot, Source, Step, StepKind, Stop, Subsaga, Typed,
 };
 pub use driver::{Events, MissedEvents, SagaEvent};
 pub use error::{
@@ -99,6 +100,7 @@ pub use executor::SagaExecutor;
 pub use limits::Limits;
 pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
 pub use log::{Answer, Command, Decision, Fault, Refusal, Request};
+pub use provided::{fail_if, new_uuid, now};
 pub use registry::{ActionRegistry, RegistryError};
 #[cfg(feature = "macros")]
 pub use saga_macros::{saga, saga_action};
@@ -108,6 +110,7 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::SqliteStore;
     pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
+    pub use crate::{fail_if, new_uuid, now};
     #[cfg(feature = "macros")]
     pub use saga_macros::{saga, saga_action};
 }

@@ -9,8 +9,8 @@ use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Block, Expr, ExprAsync, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprPath, ExprWhile,
-    FieldValue, Item, Local, Macro, Member, PatIdent, Stmt, Token,
+    Arm, BinOp, Block, Expr, ExprAsync, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprPath,
+    ExprWhile, FieldValue, Item, Local, Macro, Member, Pat, PatIdent, Stmt, Token,
 };
 
 /// What is named, in the order of appearance.
@@ -20,13 +20,15 @@ pub(crate) struct Names {
     /// Names that cannot be replaced where they stand: field shorthands, tokens of a macro, names that
     /// a pattern somewhere binds again.
     pub(crate) fixed: BTreeSet<String>,
-    /// `.await` and `?` that would leave the expression.
+    /// `.await`, `?`, `return` and `break` that would leave the expression.
     pub(crate) exits: Vec<Span>,
     scopes: Vec<BTreeSet<String>>,
     /// Inside a macro call.
     in_macro: bool,
     /// How many closures and async blocks surround this place.
     bodies: usize,
+    /// How many loops and labelled blocks do, inside the innermost of those.
+    loops: usize,
 }
 
 /// One name, once.
@@ -47,6 +49,25 @@ impl Names {
         let mut names = Self::default();
         names.visit_field_value(field);
         names
+    }
+
+    /// A condition, whose `let` bind in what follows.
+    pub(crate) fn condition(&mut self, condition: &Expr) {
+        self.scope(|names| names.visit_expr(condition));
+    }
+
+    /// A pattern and what must hold beside it.
+    pub(crate) fn case(&mut self, pat: &Pat, guard: Option<&Expr>) {
+        self.scope(|names| {
+            names.visit_pat(pat);
+            if let Some(guard) = guard {
+                names.visit_expr(guard);
+            }
+        });
+    }
+
+    pub(crate) fn expr(&mut self, expr: &Expr) {
+        self.visit_expr(expr);
     }
 
     fn mention(&mut self, name: &Ident, certain: bool) {
@@ -70,9 +91,11 @@ impl Names {
     }
 
     fn body(&mut self, visit: impl FnOnce(&mut Self)) {
+        let loops = std::mem::take(&mut self.loops);
         self.bodies += 1;
         self.scope(visit);
         self.bodies -= 1;
+        self.loops = loops;
     }
 
     /// An item hides its name in all of its block.
@@ -265,9 +288,23 @@ impl<'ast> Visit<'ast> for Names {
         match expr {
             Expr::Await(exit) if self.bodies == 0 => self.exits.push(exit.await_token.span),
             Expr::Try(exit) if self.bodies == 0 => self.exits.push(exit.question_token.span),
+            Expr::Return(exit) if self.bodies == 0 => self.exits.push(exit.return_token.span),
+            Expr::Break(exit) if self.bodies + self.loops == 0 => {
+                self.exits.push(exit.break_token.span)
+            }
+            Expr::Continue(exit) if self.bodies + self.loops == 0 => {
+                self.exits.push(exit.continue_token.span)
+            }
             _ => {}
         }
+        let inside = match expr {
+            Expr::ForLoop(_) | Expr::While(_) | Expr::Loop(_) => 1,
+            Expr::Block(block) if block.label.is_some() => 1,
+            _ => 0,
+        };
+        self.loops += inside;
         visit::visit_expr(self, expr);
+        self.loops -= inside;
     }
 
     fn visit_macro(&mut self, mac: &'ast Macro) {
@@ -286,6 +323,41 @@ impl<'ast> Visit<'ast> for Names {
 
     // an item inside an expression sees no variables
     fn visit_item(&mut self, _: &'ast Item) {}
+}
+
+/// The variables that a pattern binds. What looks like a constant or a variant is none.
+pub(crate) fn variables_of(pat: &Pat) -> Vec<Ident> {
+    let mut variables = Variables(Vec::new());
+    variables.visit_pat(pat);
+    variables.0
+}
+
+/// Those that the `let` of a condition bind.
+pub(crate) fn variables_in(condition: &Expr) -> Vec<Ident> {
+    match condition {
+        Expr::Let(condition) => variables_of(&condition.pat),
+        Expr::Binary(both) if matches!(both.op, BinOp::And(_)) => {
+            let mut variables = variables_in(&both.left);
+            variables.extend(variables_in(&both.right));
+            variables
+        }
+        _ => Vec::new(),
+    }
+}
+
+struct Variables(Vec<Ident>);
+
+impl<'ast> Visit<'ast> for Variables {
+    fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
+        let text = pattern.ident.unraw().to_string();
+        let variant = text.trim_start_matches('_').starts_with(char::is_uppercase);
+        if !variant && !self.0.contains(&pattern.ident) {
+            self.0.push(pattern.ident.clone());
+        }
+        visit::visit_pat_ident(self, pattern);
+    }
+
+    fn visit_expr(&mut self, _: &'ast Expr) {}
 }
 
 /// Replaces names by what reads them.

@@ -1,12 +1,13 @@
 //! Typed nodes that hold others: `for_each`, `choose`, `subsaga`.
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::holder::{Choose, ForEach, MakeParams, Number, Pick, Read, Slice, gather_vec};
-use super::typed::Reads;
+use super::arms::Arms;
+use super::holder::{ForEach, MakeParams, Number, Pick, Read, Slice, gather_vec};
 use super::{Choice, Dag, DagBuilder, DagError, Node, NodeBody};
-use crate::definition::{Ends, Item, Items, Saga, Scope, Slot, Source};
+use crate::definition::{BodyId, Ends, Item, Saga, Scope, Slot, Source};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Adds a node that runs a body once for each item of a list, all instances side by side. What the
@@ -71,7 +72,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// The same with a closure that counts the items only: the instances compute theirs with
-    /// [`Item::nth`].
+    /// [`Scope::list`].
     #[doc(hidden)]
     pub fn for_width<O, F>(
         &mut self,
@@ -105,7 +106,9 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         let added = read.and_then(|mut read| {
             let inner = self.inner(read.sources.clone());
             let item = Item::new(inner.body());
-            let body = Arc::new(self.part(inner, &mut read, |dag| body(dag, item))?);
+            let (body, outside) = self.part(inner, |dag| body(dag, item));
+            read.around(self.body(), outside);
+            let body = Arc::new(body?);
             let items = Read::Closure(items, read.sources.clone());
             let each = ForEach { body, items, concurrency: None, gather: gather_vec::<O> };
             Ok((Node::with(read.name.clone(), NodeBody::ForEach(each)), read))
@@ -182,38 +185,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         O: Send + Sync + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> K + Send + Sync + 'static,
     {
-        self.choose_after(name, bindings, &[], arm, arms)
-    }
-
-    /// The same for a node that also waits for nodes that it does not read.
-    #[doc(hidden)]
-    pub fn choose_after<K, O, F>(
-        &mut self,
-        name: &'static str,
-        bindings: &[(&'static str, &[Source])],
-        after: &[Source],
-        arm: F,
-        arms: impl FnOnce(&mut Arms<'_, C, O>),
-    ) -> Slot<K::Output<O>>
-    where
-        K: Choice,
-        O: Send + Sync + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> K + Send + Sync + 'static,
-    {
-        let added = self.read(name, bindings, after).and_then(|mut read| {
-            let mut collected =
-                Arms { dag: self, read: &mut read, arms: Ok(Vec::new()), ty: PhantomData };
-            arms(&mut collected);
-            let arms = collected.arms?;
-            if arms.is_empty() {
-                return Err(DagError::NoArms(read.name));
-            }
-            let arm: Arc<dyn Pick<C>> = Arc::new(Number(move |cx: &Scope<C>| arm(cx).arm()));
-            let by = Read::Closure(arm, read.sources.clone());
-            let choose = Choose { arms, by, gather: K::gather::<O> };
-            Ok((Node::with(read.name.clone(), NodeBody::Choose(choose)), read))
-        });
-        Slot::new(self.body(), self.add(added))
+        let arms = Arms::collect(self, arms);
+        self.choose_of(name, bindings, &[], arm, arms)
     }
 
     /// Adds a node that runs another saga, whose parameters the closure makes out of what the bindings
@@ -298,52 +271,14 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// Builds the body of an instance or arm. What it reads around itself, its node waits for.
-    fn part<O>(
+    pub(super) fn part<O>(
         &mut self,
         mut inner: Self,
-        read: &mut Reads,
         body: impl FnOnce(&mut Self) -> Ends<O>,
-    ) -> Result<Dag<C>, DagError> {
+    ) -> (Result<Dag<C>, DagError>, BTreeSet<(BodyId, u32)>) {
         let end = body(&mut inner);
         self.next_body = inner.next_body;
-        for (body, node) in std::mem::take(&mut inner.outside) {
-            if body == self.body() {
-                read.deps.push(node);
-            } else {
-                read.outside.push((body, node));
-            }
-        }
-        inner.finish_typed(end.node)
-    }
-}
-
-/// The arms of a [`choose`](DagBuilder::choose).
-pub struct Arms<'b, C, O> {
-    dag: &'b mut DagBuilder<C>,
-    read: &'b mut Reads,
-    arms: Result<Vec<Arc<Dag<C>>>, DagError>,
-    ty: PhantomData<fn() -> O>,
-}
-
-impl<C: Send + Sync + 'static, O> Arms<'_, C, O> {
-    /// Adds an arm. All of them end with the same type.
-    pub fn arm(&mut self, body: impl FnOnce(&mut DagBuilder<C>) -> Ends<O>) -> &mut Self {
-        let inner = self.dag.inner(Arc::default());
-        let arm = self.dag.part(inner, self.read, body);
-        if let Ok(arms) = &mut self.arms {
-            match arm {
-                Ok(arm) => arms.push(Arc::new(arm)),
-                Err(error) => self.arms = Err(error),
-            }
-        }
-        self
-    }
-}
-
-impl<C: Send + Sync + 'static> Scope<C> {
-    /// The width of a `for` over this list.
-    #[doc(hidden)]
-    pub fn width<I: Items>(&self, items: I) -> usize {
-        items.count()
+        let outside = std::mem::take(&mut inner.outside);
+        (inner.finish_typed(end.node), outside)
     }
 }

@@ -70,7 +70,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// A saga's DAG, inside these sagas.
-    pub(super) fn define<S: Saga<Context = C>>(
+    pub(crate) fn define<S: Saga<Context = C>>(
         max_nodes: usize,
         within: Vec<SagaName>,
     ) -> Result<Dag<C>, DagError> {

@@ -1,5 +1,6 @@
 //! What a saga consists of: nodes, and which of them wait for which.
 
+mod arms;
 mod blocks;
 mod bodies;
 mod builder;
@@ -27,7 +28,7 @@ use std::sync::{Arc, OnceLock};
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
 
-pub use bodies::Arms;
+pub use arms::Arms;
 pub use builder::{DagBuilder, Placed};
 pub use error::DagError;
 pub(crate) use export::stored_fingerprint;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use super::holder::{Choose, ForEach, MakeParams, Read, gather_arm, gather_list};
-use super::step::{BoundAction, BoundValue};
+use super::step::{BoundAction, BoundParams, BoundValue};
 use super::tuning::{Tuned, Tuning};
 use super::{ActionName, Dag, InvalidName, NodeName, Plan, PlanKind};
 use crate::action::{Action, ActionData, ActionOutput};
 use crate::context::ActionContext;
-use crate::definition::{Done, Scope, Shape, Source};
+use crate::definition::{ActionSpec, Done, Scope, Shape, Source};
 use crate::error::ActionError;
 use crate::log::Payload;
 
@@ -242,6 +242,7 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// The node of a typed step, which may read these sources.
     pub(crate) fn step<H, F>(
         name: NodeName,
+        spec: ActionSpec,
         sources: Arc<[Source]>,
         closure: F,
     ) -> Result<Self, InvalidName>
@@ -249,13 +250,34 @@ impl<C: Send + Sync + 'static> Node<C> {
         H: Shape<C> + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
     {
-        let Some(spec) = H::action() else {
-            let value = Arc::new(BoundValue::new(sources, closure));
-            return Ok(Self::with(name, NodeBody::Computed(value)));
-        };
         let action = BoundAction::new(spec, sources, closure)?;
         let node = Self::with(name, NodeBody::Action(Arc::new(action)));
         Ok(Self { label: spec.label.map(str::to_string), ..node })
+    }
+
+    /// The same for a closure that computes a value.
+    pub(crate) fn value<H, F>(name: NodeName, sources: Arc<[Source]>, closure: F) -> Self
+    where
+        H: Shape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+    {
+        Self::with(name, NodeBody::Computed(Arc::new(BoundValue::new(sources, closure))))
+    }
+
+    /// The same for one that makes the parameters of a saga.
+    pub(crate) fn saga<H, F>(
+        name: NodeName,
+        dag: Dag<C>,
+        sources: Arc<[Source]>,
+        closure: F,
+    ) -> Self
+    where
+        H: Shape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+    {
+        let params: Arc<dyn MakeParams<C>> = Arc::new(BoundParams::new(closure));
+        let params = Read::Closure(params, sources);
+        Self::with(name, NodeBody::Subsaga { dag: Arc::new(dag), params })
     }
 
     /// What the node runs, as it is declared here.

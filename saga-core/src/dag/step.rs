@@ -9,10 +9,11 @@ use std::task::Poll;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::holder::{MakeParams, Params};
 use super::node::Compute;
 use super::{ActionName, InvalidName, Policy};
 use crate::action::{Action, ActionOutput, Failed, Timeouts, Value};
-use crate::context::ActionContext;
+use crate::context::{ActionContext, Frame};
 use crate::definition::{ActionSpec, Done, Op, Scope, Shape, Source, Stop, panic_message};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
@@ -161,5 +162,38 @@ where
 
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
         ActionOutput::decode::<H::Output>(payload)
+    }
+}
+
+/// A step that makes the parameters of a saga.
+pub(super) struct BoundParams<F, H> {
+    closure: F,
+    shape: PhantomData<fn() -> H>,
+}
+
+impl<F, H> BoundParams<F, H> {
+    pub(super) fn new(closure: F) -> Self {
+        Self { closure, shape: PhantomData }
+    }
+}
+
+impl<C, F, H> MakeParams<C> for BoundParams<F, H>
+where
+    C: Send + Sync + 'static,
+    H: Shape<C> + 'static,
+    F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+{
+    fn make(&self, frame: &Arc<Frame<C>>, sources: &Arc<[Source]>) -> Params {
+        if let Some(error) = &frame.refused {
+            return Err(error.clone());
+        }
+        let scope = Scope::pure(frame.clone(), sources.clone());
+        let message = match run(&self.closure, &scope).now_or_never() {
+            Some(Ok(Stop::Output(params))) => return Ok((params.value, params.payload)),
+            Some(Ok(Stop::Failed(failed))) => failed.error.message(),
+            Some(Ok(Stop::Undone(_))) | None => "they await something".to_string(),
+            Some(Err(panic)) => format!("what the node runs cannot be computed: {panic}"),
+        };
+        Err(ActionError::SubsagaCreateFailed { message })
     }
 }

@@ -7,7 +7,9 @@ use futures_util::future::BoxFuture;
 
 use super::{DagBuilder, DagError, Node, NodeIndex, NodeName};
 use crate::action::ActionData;
-use crate::definition::{BodyId, Done, Ends, Param, Pure, Saga, Scope, Shape, Slot, Source};
+use crate::definition::{
+    BodyId, Done, Ends, Param, Pure, Saga, Scope, Shape, Slot, Source, StepKind, Subsaga,
+};
 
 /// What a new node reads.
 pub(super) struct Reads {
@@ -19,6 +21,23 @@ pub(super) struct Reads {
     pub(super) deps: Vec<u32>,
     /// Which nodes around that body it needs.
     pub(super) outside: Vec<(BodyId, u32)>,
+}
+
+impl Reads {
+    /// Adds what a part of the node reads around itself, the node being in this body.
+    pub(super) fn around(
+        &mut self,
+        here: BodyId,
+        outside: impl IntoIterator<Item = (BodyId, u32)>,
+    ) {
+        for (body, node) in outside {
+            if body == here {
+                self.deps.push(node);
+            } else {
+                self.outside.push((body, node));
+            }
+        }
+    }
 }
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
@@ -58,7 +77,16 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
     {
         let added = self.read(name, bindings, after).and_then(|read| {
-            Ok((Node::step(read.name.clone(), read.sources.clone(), closure)?, read))
+            let (name, sources) = (read.name.clone(), read.sources.clone());
+            let node = match H::kind() {
+                Some(StepKind::Action(spec)) => Node::step(name, spec, sources, closure)?,
+                Some(StepKind::Saga(Subsaga(define))) => {
+                    let dag = define(self.max_nodes, self.within.clone())?;
+                    Node::saga(name, dag, sources, closure)
+                }
+                None => Node::value(name, sources, closure),
+            };
+            Ok((node, read))
         });
         Slot::new(self.body(), self.add(added))
     }
@@ -224,7 +252,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         H: Shape<C> + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
     {
-        self.step(if H::action().is_some() { step } else { "output" }, bindings, closure)
+        self.step(if H::kind().is_some() { step } else { "output" }, bindings, closure)
     }
 
     /// Opens a block of statements that run side by side. The next statement after [`end`](Self::end)

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 
 use super::{Done, Leaf, Op, Pure, Shape, Source, Step, Stop, computed};
+use crate::__private::NeverGivesUp;
 use crate::action::{ActionData, Failed};
 use crate::context::{ActionContext, Frame};
 use crate::error::ActionError;
@@ -46,6 +47,15 @@ impl<C: Send + Sync + 'static> Scope<C> {
         })
     }
 
+    /// The same behind a point of no return, where an action never gives up.
+    #[doc(hidden)]
+    pub fn call_behind<'s, P: 's, A>(&'s self, action: A) -> BoxFuture<'s, Done<Leaf<A::Static>>>
+    where
+        A: Step<C> + NeverGivesUp<P> + 's,
+    {
+        self.call(action)
+    }
+
     /// Gives the value of a node that runs no action.
     pub fn value<O: ActionData>(&self, value: O) -> BoxFuture<'_, Done<Pure<O>>> {
         self.leave(computed(value));
@@ -63,8 +73,10 @@ impl<C: Send + Sync + 'static> Scope<C> {
     /// Runs the user's action or undo.
     pub(super) async fn go<A: Step<C>>(&self, action: A) -> Stop {
         let Some(cx) = &self.cx else {
-            let error = ActionError::from_error("no action runs where a value is computed");
-            return Stop::Failed(Failed::from(error).permanent());
+            return action.pure().unwrap_or_else(|| {
+                let error = ActionError::from_error("no action runs where a value is computed");
+                Stop::Failed(Failed::from(error).permanent())
+            });
         };
         self.entered.store(true, Ordering::Relaxed);
         action.go(cx, self.op.clone()).await

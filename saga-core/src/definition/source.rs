@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::Scope;
+use super::{Like, Scope};
 use crate::context::Frame;
 use crate::dag::NodeIndex;
 
@@ -46,6 +46,12 @@ impl<T: 'static> Slot<T> {
     /// The node's name for bindings and `after`.
     pub fn id(self) -> Source {
         Source::Node(self.body, self.node)
+    }
+
+    /// A value of its type, for code that is compiled and never runs.
+    #[doc(hidden)]
+    pub fn like(self) -> T {
+        Like::new().like()
     }
 
     /// The output. Only for nodes that are among the step's bindings: anything else ends the node with
@@ -127,98 +133,12 @@ impl<T: 'static> Item<T> {
         self.instance(cx).1
     }
 
-    /// The item of this instance in a list that is computed once more.
-    #[doc(hidden)]
-    pub fn nth<C: Send + Sync + 'static, I: Items>(self, cx: &Scope<C>, items: I) -> I::Item {
-        let index = self.index(cx);
-        items.nth(index).unwrap_or_else(|| gone(index))
-    }
-
     fn instance<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> (&Frame<C>, usize) {
         let frame = cx.reads(self.id()).and_then(|frame| frame.enclosing(self.body));
         match frame.and_then(|frame| Some((frame, frame.outer.as_ref()?.instance?))) {
             Some((frame, index)) => (frame, index as usize),
             None => unbound("an item"),
         }
-    }
-}
-
-/// A list that a `for` can run over: its order is the same in every process.
-///
-/// ```
-/// # use saga_core::Items;
-/// assert_eq!(["a", "b"].as_slice().count(), 2);
-/// assert_eq!(vec!["a", "b"].nth(1), Some("b"));
-/// ```
-///
-/// A map or a set is none:
-///
-/// ```compile_fail,E0277
-/// # use saga_core::Items;
-/// fn run_over(items: impl Items) {}
-/// run_over(&std::collections::HashMap::<u8, u8>::new());
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "a saga cannot run `for` over `{Self}`",
-    label = "not a slice, an array or a `Vec`",
-    note = "the order of the items must be the same in every process, which that of a map or set is not; collect into a `Vec` and sort it"
-)]
-pub trait Items {
-    /// One of them.
-    type Item;
-    /// How many there are.
-    fn count(&self) -> usize;
-    /// The one at this place, from 0.
-    fn nth(self, index: usize) -> Option<Self::Item>;
-}
-
-impl<'a, T> Items for &'a [T] {
-    type Item = &'a T;
-    fn count(&self) -> usize {
-        self.len()
-    }
-    fn nth(self, index: usize) -> Option<&'a T> {
-        self.get(index)
-    }
-}
-
-impl<'a, T> Items for &'a Vec<T> {
-    type Item = &'a T;
-    fn count(&self) -> usize {
-        self.len()
-    }
-    fn nth(self, index: usize) -> Option<&'a T> {
-        self.get(index)
-    }
-}
-
-impl<'a, T, const N: usize> Items for &'a [T; N] {
-    type Item = &'a T;
-    fn count(&self) -> usize {
-        N
-    }
-    fn nth(self, index: usize) -> Option<&'a T> {
-        self.get(index)
-    }
-}
-
-impl<T> Items for Vec<T> {
-    type Item = T;
-    fn count(&self) -> usize {
-        self.len()
-    }
-    fn nth(self, index: usize) -> Option<T> {
-        self.into_iter().nth(index)
-    }
-}
-
-impl<T, const N: usize> Items for [T; N] {
-    type Item = T;
-    fn count(&self) -> usize {
-        N
-    }
-    fn nth(self, index: usize) -> Option<T> {
-        self.into_iter().nth(index)
     }
 }
 
@@ -235,7 +155,7 @@ fn missing<C: 'static>(frame: &Frame<C>, node: NodeIndex) -> ! {
     std::panic::resume_unwind(Box::new(format!("node `{name}` has no output of this type{why}")))
 }
 
-fn gone(index: usize) -> ! {
+pub(super) fn gone(index: usize) -> ! {
     std::panic::resume_unwind(Box::new(format!(
         "the list has no item {index} any more; it must be the same whenever it is computed"
     )))

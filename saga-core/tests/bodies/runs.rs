@@ -45,12 +45,12 @@ by_hand!(Expanded, "Expanded", |dag, list| {
         "each",
         items,
         &[],
-        move |cx| cx.width(list.get(cx).iter().enumerate().collect::<Vec<_>>()),
+        move |cx| cx.list(list.get(cx).iter().enumerate().collect::<Vec<_>>(), None).count(),
         |dag, item| {
             let from = &[("what", &[list.id(), item.id()] as &[_])];
             let it = dag.step("it", from, move |cx| {
-                let (i, n) =
-                    item.nth(cx, list.get(cx).iter().enumerate().collect::<Vec<(usize, &u64)>>());
+                let items = list.get(cx).iter().enumerate().collect::<Vec<(usize, &u64)>>();
+                let (i, n) = cx.list(items, Some(item)).item();
                 cx.call(act { what: i as u64 * 100 + n })
             });
             dag.ends_with(it)

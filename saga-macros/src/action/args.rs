@@ -153,7 +153,8 @@ fn given_nothing(undo: impl ToTokens, name: &str) -> Error {
     Error::new_spanned(undo, message)
 }
 
-fn durable_name(name: LitStr) -> syn::Result<LitStr> {
+/// A name that the log can hold.
+pub(crate) fn durable_name(name: LitStr) -> syn::Result<LitStr> {
     let text = name.value();
     let bad = |c: char| matches!(c, '/' | '[' | ']' | '#') || c.is_control();
     if text.is_empty() || text.len() > 200 || text.contains(bad) {

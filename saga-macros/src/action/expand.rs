@@ -119,7 +119,7 @@ fn step(action: &Action) -> TokenStream {
     let declared = angled(&declared);
     let (cx, op) = (local("__cx", Span::call_site()), local("__op", Span::call_site()));
     let body = body(action, &cx, &op);
-    let spec = spec(action);
+    let spec = spec(action, &context);
     // where a future that is not `Send` is reported
     let go = quote_spanned! {Span::call_site().located_at(name.span())=>
         fn go(self, #cx: &#krate::ActionContext<#context>, #op: #krate::Op)
@@ -129,8 +129,10 @@ fn step(action: &Action) -> TokenStream {
         }
     };
     let clause = &generics.where_clause;
+    let forever = forever(action);
     quote! {
         #check
+        #forever
         #quiet
         impl #declared #krate::Step<#context> for #name #used #clause {
             type Static = #name #statics;
@@ -138,6 +140,19 @@ fn step(action: &Action) -> TokenStream {
             #spec
         }
     }
+}
+
+/// That it can stand behind a point of no return.
+fn forever(action: &Action) -> Option<TokenStream> {
+    action.args.retry.as_ref().filter(|retry| retry.forever)?;
+    let (krate, name) = (&action.krate, &action.function.sig.ident);
+    let Lifetimes { mut declared, used } = Lifetimes::of(action);
+    declared.push(quote!(Pivot));
+    let (declared, used) = (angled(&declared), angled(&used));
+    let clause = &action.generics.where_clause;
+    Some(quote! {
+        impl #declared #krate::__private::NeverGivesUp<Pivot> for #name #used #clause {}
+    })
 }
 
 fn any_context() -> TokenStream {

@@ -14,6 +14,11 @@ use quote::quote;
 
 use crate::errors::Errors;
 
+pub(crate) use args::durable_name;
+pub(crate) use retry::{Retry, settings as retry_settings};
+pub(crate) use spec::{duration, retry as retry_tokens};
+pub(crate) use values::{number, positive};
+
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let function = match parse::function(item.clone()) {

@@ -14,14 +14,14 @@ const UNDO_RETRY: &[&str] = &["max", "base", "cap", "factor", "jitter", "forever
 
 /// `retry(..)` or `undo_retry(..)`
 #[derive(Default)]
-pub(super) struct Retry {
-    pub(super) max: Option<u32>,
-    pub(super) forever: bool,
-    pub(super) base: Option<Duration>,
-    pub(super) cap: Option<Duration>,
-    pub(super) factor: Option<f64>,
-    pub(super) jitter: Option<f64>,
-    pub(super) when: Option<Path>,
+pub(crate) struct Retry {
+    pub(crate) max: Option<u32>,
+    pub(crate) forever: bool,
+    pub(crate) base: Option<Duration>,
+    pub(crate) cap: Option<Duration>,
+    pub(crate) factor: Option<f64>,
+    pub(crate) jitter: Option<f64>,
+    pub(crate) when: Option<Path>,
 }
 
 pub(super) fn retry(
@@ -37,11 +37,21 @@ pub(super) fn retry(
     }
     let content;
     parenthesized!(content in input);
+    let known = if keyword == "retry" { RETRY } else { UNDO_RETRY };
+    settings(keyword, &content, known, errors)
+}
+
+/// What stands between the parentheses.
+pub(crate) fn settings(
+    keyword: &Ident,
+    input: ParseStream,
+    known: &[&str],
+    errors: &mut Errors,
+) -> syn::Result<Retry> {
     let mut retry = Retry::default();
     let mut given = Vec::<Ident>::new();
     let mut complete = true;
-    let known = if keyword == "retry" { RETRY } else { UNDO_RETRY };
-    items(&content, known, errors, |name, input, _| {
+    items(input, known, errors, |name, input, _| {
         if given.contains(name) {
             return Err(Error::new_spanned(name, format!("`{name}` is given twice")));
         }

@@ -8,7 +8,7 @@ use quote::{ToTokens, quote};
 use super::check::Action;
 use super::retry::Retry;
 
-pub(super) fn spec(action: &Action) -> TokenStream {
+pub(super) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
     let (krate, name) = (&action.krate, &action.durable_name);
     let args = &action.args;
     let rev = args.rev.unwrap_or(0);
@@ -26,8 +26,8 @@ pub(super) fn spec(action: &Action) -> TokenStream {
     let kind = undo_kind(action);
     let undo = undo_text(action);
     quote! {
-        fn spec() -> #krate::ActionSpec {
-            #krate::ActionSpec {
+        fn kind() -> #krate::StepKind<#context> {
+            #krate::StepKind::Action(#krate::ActionSpec {
                 name: #name,
                 rev: #rev,
                 label: #label,
@@ -40,7 +40,7 @@ pub(super) fn spec(action: &Action) -> TokenStream {
                 undo_timeout: #undo_timeout,
                 undo: #undo,
                 place: ::core::concat!(::core::file!(), ":", ::core::line!()),
-            }
+            })
         }
     }
 }
@@ -71,7 +71,8 @@ fn undo_text(action: &Action) -> String {
     }
 }
 
-fn retry(krate: &syn::Path, retry: &Retry, default: u32) -> TokenStream {
+/// The policy as the runtime takes it.
+pub(crate) fn retry(krate: &syn::Path, retry: &Retry, default: u32) -> TokenStream {
     let max = retry.max.unwrap_or(default);
     let mut tokens = if retry.forever {
         quote!(#krate::Retry::forever())
@@ -93,7 +94,7 @@ fn retry(krate: &syn::Path, retry: &Retry, default: u32) -> TokenStream {
     tokens
 }
 
-fn duration(duration: Duration) -> TokenStream {
+pub(crate) fn duration(duration: Duration) -> TokenStream {
     // parsed from a `u64` of milliseconds
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     quote!(::core::time::Duration::from_millis(#millis))

@@ -51,7 +51,7 @@ pub(super) fn value<'a>(name: &Ident, input: ParseStream<'a>) -> syn::Result<Par
 }
 
 /// A `u32`.
-pub(super) fn number(input: ParseStream) -> syn::Result<u32> {
+pub(crate) fn number(input: ParseStream) -> syn::Result<u32> {
     let literal = input.fork().parse::<TokenTree>()?;
     let number = input.parse::<LitInt>().and_then(|number| number.base10_parse());
     number.map_err(|_| Error::new_spanned(literal, "expected a number from 0 to 4294967295"))
@@ -75,7 +75,7 @@ pub(super) fn share(
 }
 
 /// A timeout.
-pub(super) fn positive(input: ParseStream) -> syn::Result<Duration> {
+pub(crate) fn positive(input: ParseStream) -> syn::Result<Duration> {
     let literal = input.fork().parse::<TokenTree>()?;
     match duration(input)? {
         Duration::ZERO => Err(Error::new_spanned(literal, "nothing is done in no time at all")),

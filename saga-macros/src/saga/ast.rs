@@ -1,13 +1,21 @@
 //! What a saga consists of, as written.
 
-use proc_macro2::Ident;
+use super::attributes::Settings;
+use proc_macro2::{Ident, Span};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, FieldValue, Path, Token, Type, Visibility, token};
+use syn::{Attribute, Error, Expr, FieldValue, LitStr, Pat, Path, Token, Type, Visibility, token};
 
 pub(super) struct Saga {
     pub(super) head: Head,
-    pub(super) body: Vec<Stmt>,
+    pub(super) body: Body,
+}
+
+/// What stands in the braces of a saga, a `for` or an arm.
+pub(super) struct Body {
+    pub(super) stmts: Vec<Stmt>,
     pub(super) tail: Option<Tail>,
+    /// Its braces, or what stands for them.
+    pub(super) at: Span,
 }
 
 /// `pub BookTrip<Agency>(trip: TripRequest) -> Itinerary`
@@ -16,6 +24,10 @@ pub(super) struct Head {
     pub(super) krate: Path,
     pub(super) vis: Visibility,
     pub(super) name: Ident,
+    /// `#[name = ".."]`
+    pub(super) durable: Option<LitStr>,
+    /// `#[retry(forever)]`: all of its nodes are.
+    pub(super) forever: bool,
     pub(super) context: Type,
     pub(super) params: Vec<Param>,
     pub(super) output: Option<Type>,
@@ -51,6 +63,7 @@ pub(super) struct Node {
     /// Those that rustc knows: `#[cfg]` and lints.
     pub(super) attrs: Vec<Attribute>,
     pub(super) after: Vec<Ident>,
+    pub(super) settings: Settings,
     pub(super) name: Ident,
     pub(super) form: Form,
     pub(super) ty: Option<Type>,
@@ -72,6 +85,8 @@ pub(super) enum Form {
     Const,
     /// `action { .. };`: named after the action.
     Bare,
+    /// A `for`, `if` or `match` on the last line: named `output`.
+    Last,
 }
 
 /// What a node runs.
@@ -79,6 +94,8 @@ pub(super) enum Step {
     Call(Call),
     /// `{ EXPR }`
     Value(Expr),
+    For(Each),
+    Choose(Choose),
     /// Something that could not be read. The node's name is still one.
     Broken(Error),
 }
@@ -97,10 +114,50 @@ impl Call {
     }
 }
 
+/// `for PAT in EXPR { .. }`
+pub(super) struct Each {
+    pub(super) keyword: Span,
+    pub(super) pat: Pat,
+    pub(super) items: Expr,
+    pub(super) body: Body,
+}
+
+/// `if` with all of its `else`, or `match`.
+pub(super) struct Choose {
+    pub(super) keyword: Span,
+    /// What a `match` is on, and its braces.
+    pub(super) on: Option<(Expr, token::Brace)>,
+    pub(super) arms: Vec<Arm>,
+}
+
+impl Choose {
+    /// True if one of the arms runs, whatever the values are.
+    pub(super) fn is_total(&self) -> bool {
+        self.on.is_some() || self.arms.last().is_some_and(|arm| matches!(arm.test, Test::Else))
+    }
+
+    pub(super) fn word(&self) -> &'static str {
+        if self.on.is_some() { "match" } else { "if" }
+    }
+}
+
+pub(super) struct Arm {
+    pub(super) test: Test,
+    pub(super) body: Body,
+}
+
+/// When an arm runs.
+pub(super) enum Test {
+    If(Expr),
+    Else,
+    /// `PAT if GUARD =>`
+    Case(Pat, Option<Expr>),
+}
+
 /// The last line: what the saga returns.
 pub(super) enum Tail {
     /// A call of an action or a plain struct: types tell.
-    Literal(Call),
+    Literal(Call, Settings),
     /// The output of a node.
     Name(Ident),
     /// `{ EXPR }`

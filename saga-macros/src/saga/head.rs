@@ -6,6 +6,8 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Path, Token, Type, Visibility, parenthesized, parse_quote, token};
 
 use super::ast::{Head, Param};
+use super::attributes::{retry, value};
+use crate::action::durable_name;
 use crate::errors::Errors;
 
 /// The head, and a stop before the body's brace. None if not even a name can be read.
@@ -20,21 +22,23 @@ pub(super) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {
         }
         Ok((attrs, vis, input.parse::<Ident>()?))
     };
-    let Some((mut attrs, vis, name)) = errors.ok(read(input)) else {
+    let Some((attrs, vis, name)) = errors.ok(read(input)) else {
         skip_to_body(input);
         return None;
     };
-    let krate = krate(&mut attrs, errors);
     let mut head = Head {
         attrs,
-        krate,
+        krate: parse_quote!(::saga_core),
         vis,
         name,
+        durable: None,
+        forever: false,
         context: parse_quote!(()),
         params: Vec::new(),
         output: None,
         complete: true,
     };
+    settings(&mut head, errors);
     if let Err(error) = rest(&mut head, input, errors) {
         errors.push(error);
         head.complete = false;
@@ -43,12 +47,10 @@ pub(super) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {
     Some(head)
 }
 
-/// `#[saga(crate = path)]`
-fn krate(attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Path {
-    let mut krate = parse_quote!(::saga_core);
-    attrs.retain(|attr| {
-        let ours = attr.path().is_ident("saga");
-        if ours {
+/// Takes `#[saga(crate = path)]`, `#[name = ".."]` and `#[retry(forever)]` out of the attributes.
+fn settings(head: &mut Head, errors: &mut Errors) {
+    for attr in std::mem::take(&mut head.attrs) {
+        if attr.path().is_ident("saga") {
             let parsed = attr.parse_args_with(|input: ParseStream| {
                 let expected = |error: Error| Error::new(error.span(), "expected `crate = path`");
                 input.parse::<Token![crate]>().map_err(expected)?;
@@ -56,12 +58,25 @@ fn krate(attrs: &mut Vec<Attribute>, errors: &mut Errors) -> Path {
                 input.call(Path::parse_mod_style)
             });
             if let Some(path) = errors.ok(parsed) {
-                krate = path;
+                head.krate = path;
             }
+        } else if attr.path().is_ident("name") {
+            let name = value(&attr, "name = \"..\"", |input| durable_name(input.parse()?));
+            head.durable = errors.ok(name);
+        } else if attr.path().is_ident("retry") {
+            let parsed = retry(&attr, errors);
+            match errors.ok(parsed) {
+                Some(retry) if !retry.forever => {
+                    let message = "a saga takes `#[retry(forever)]` alone, which says that none of its \
+                                   nodes gives up; how often one is tried stands at the node";
+                    errors.at(attr.path(), message);
+                }
+                _ => head.forever = true,
+            }
+        } else {
+            head.attrs.push(attr);
         }
-        !ours
-    });
-    krate
+    }
 }
 
 fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result<()> {

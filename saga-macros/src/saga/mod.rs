@@ -2,13 +2,20 @@
 
 mod ast;
 mod attributes;
+mod closures;
+mod constructs;
 mod expand;
 mod head;
 mod parse;
+mod parts;
+mod pivots;
 mod recover;
 mod resolve;
+mod scopes;
 mod step;
 mod structure;
+mod tails;
+mod wiring;
 
 use proc_macro2::TokenStream;
 use syn::parse::{ParseStream, Parser};

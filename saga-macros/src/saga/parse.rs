@@ -1,17 +1,17 @@
 //! Reads the body of a saga. After a mistake it goes on with the next statement, so that a line that is
 //! being typed is one error and no other node is lost.
 
-use proc_macro2::{Ident, TokenTree};
+use proc_macro2::{Ident, Span, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::ParseStream;
-use syn::{Attribute, Error, Expr, Path, Token, braced, token};
+use syn::{Attribute, Error, Expr, Path, Token, braced, parse_quote, token};
 
-use super::ast::{Form, Node, Saga, Step, Stmt, Tail};
-use super::attributes::{attributes, no_attributes};
+use super::ast::{Body, Choose, Each, Form, Node, Saga, Step, Stmt, Tail};
+use super::attributes::{Attributes, attributes, no_attributes};
 use super::head::head;
 use super::recover::{
-    first, is_parallel, skip_construct, skip_statement, starts_statement, unknown_block,
-    unsupported,
+    construct, first, is_parallel, never, skip_construct, skip_statement, starts_statement,
+    unknown_block,
 };
 use super::step::{call, needs_inputs, step};
 use crate::errors::Errors;
@@ -28,6 +28,8 @@ enum Place {
 enum Read {
     Stmt(Stmt),
     Tail(Tail),
+    /// A last line that is a node with bodies of its own.
+    Last(Stmt, Tail),
     Nothing,
 }
 
@@ -45,19 +47,38 @@ pub(super) fn saga(input: ParseStream, errors: &mut Errors) -> Option<Saga> {
         return None;
     };
     if !input.peek(token::Brace) {
-        return Some(Saga { head, body: Vec::new(), tail: Some(Tail::Broken) });
+        let body = Body { stmts: Vec::new(), tail: Some(Tail::Broken), at: head.name.span() };
+        return Some(Saga { head, body });
     }
-    let parsed = (|| {
-        let content;
-        braced!(content in input);
-        let before = errors.count();
-        let (body, tail) = statements(&content, Place::Body, errors);
-        // a last line may be among what could not be read
-        let broken = errors.count() > before;
-        Ok((body, tail.or(broken.then_some(Tail::Broken))))
-    })();
-    let (body, tail) = errors.ok(parsed)?;
-    Some(Saga { head, body, tail })
+    let body = self::body(input, errors);
+    let mut body = errors.ok(body)?;
+    if let Some(Stmt::Node(last)) = body.stmts.last_mut()
+        && last.form == Form::Last
+    {
+        last.ty = Some(head.output.clone().unwrap_or_else(|| parse_quote!(())));
+    }
+    Some(Saga { head, body })
+}
+
+/// What stands in braces.
+pub(super) fn body(input: ParseStream, errors: &mut Errors) -> syn::Result<Body> {
+    let content;
+    let brace = braced!(content in input);
+    let before = errors.count();
+    let (stmts, tail) = statements(&content, Place::Body, errors);
+    // a last line may be among what could not be read
+    let broken = errors.count() > before;
+    let at = brace.span.join();
+    Ok(Body { stmts, tail: tail.or(broken.then_some(Tail::Broken)), at })
+}
+
+/// A `for`, `if` or `match` on the last line.
+pub(super) fn last(step: Step, attributes: Attributes, at: Span) -> (Stmt, Tail) {
+    let name = Ident::new("output", at);
+    let Attributes { attrs, after, settings } = attributes;
+    let tail = Tail::Name(name.clone());
+    let node = Node { attrs, after, settings, name, form: Form::Last, ty: None, step };
+    (Stmt::Node(Box::new(node)), tail)
 }
 
 fn statements(input: ParseStream, place: Place, errors: &mut Errors) -> (Vec<Stmt>, Option<Tail>) {
@@ -66,6 +87,10 @@ fn statements(input: ParseStream, place: Place, errors: &mut Errors) -> (Vec<Stm
         match statement(input, place, errors) {
             Ok(Read::Stmt(stmt)) => stmts.push(stmt),
             Ok(Read::Tail(tail)) => return (stmts, Some(tail)),
+            Ok(Read::Last(stmt, tail)) => {
+                stmts.push(stmt);
+                return (stmts, Some(tail));
+            }
             Ok(Read::Nothing) => {}
             Err(error) => {
                 errors.push(error);
@@ -94,16 +119,32 @@ fn statement(input: ParseStream, place: Place, errors: &mut Errors) -> syn::Resu
         braced!(content in input);
         return Ok(Read::Stmt(Stmt::Branch(statements(&content, Place::Branch, errors).0)));
     }
-    let (attrs, after) = attributes(attrs, errors);
+    let attrs = attributes(attrs, errors);
     if input.peek(Token![let]) {
-        return node(input, attrs, after, errors).map(Read::node);
+        return node(input, attrs, errors).map(Read::node);
     }
     if input.peek(Token![const]) {
-        return constant(input, attrs, after, errors).map(Read::node);
+        return constant(input, attrs, errors).map(Read::node);
     }
-    if let Some(error) = unsupported(input) {
+    if let Some(error) = never(input) {
         errors.push(error);
         skip_construct(input);
+        return Ok(Read::Nothing);
+    }
+    if let Some(keyword) = construct(input) {
+        let step = step(input, errors);
+        if let Step::Broken(error) = step {
+            errors.push(error);
+            skip_construct(input);
+            return Ok(Read::Nothing);
+        }
+        if place == Place::Body && input.is_empty() {
+            let (stmt, tail) = last(step, attrs, keyword.span());
+            return Ok(Read::Last(stmt, tail));
+        }
+        let message = format!("name this node: `let name = {keyword} ..;`");
+        errors.push(Error::new(keyword.span(), message));
+        input.parse::<Option<Token![;]>>()?;
         return Ok(Read::Nothing);
     }
     if input.peek(token::Brace) {
@@ -119,16 +160,11 @@ fn statement(input: ParseStream, place: Place, errors: &mut Errors) -> syn::Resu
         }
         return Ok(Read::Tail(Tail::Value(block)));
     }
-    bare(input, place, attrs, after, errors)
+    bare(input, place, attrs, errors)
 }
 
 /// `let name: Type = step;`
-fn node(
-    input: ParseStream,
-    attrs: Vec<Attribute>,
-    after: Vec<Ident>,
-    errors: &mut Errors,
-) -> syn::Result<Node> {
+fn node(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> syn::Result<Node> {
     input.parse::<Token![let]>()?;
     if let Some(keyword) = input.parse::<Option<Token![mut]>>()? {
         errors.at(keyword, "a node's output never changes: leave `mut` out");
@@ -137,7 +173,9 @@ fn node(
         return Err(input.error("a node has one name: `let name = action { .. };`"));
     }
     let name = input.parse::<Ident>()?;
-    let node = |ty, step| Node { attrs, after, name: name.clone(), form: Form::Let, ty, step };
+    let Attributes { attrs, after, settings } = attributes;
+    let node =
+        |ty, step| Node { attrs, after, settings, name: name.clone(), form: Form::Let, ty, step };
     let head = (|| {
         let ty = input.parse::<Option<Token![:]>>()?.map(|_| input.parse()).transpose()?;
         let equals = input.parse::<Option<Token![=]>>()?.ok_or_else(|| {
@@ -151,7 +189,7 @@ fn node(
         Ok(ty)
     })();
     let (ty, step) = match head {
-        Ok(ty) => (ty, step(input)),
+        Ok(ty) => (ty, step(input, errors)),
         Err(error) => (None, Step::Broken(error)),
     };
     finish(input, &step, errors);
@@ -159,12 +197,7 @@ fn node(
 }
 
 /// `const NAME: Type = expr;`
-fn constant(
-    input: ParseStream,
-    attrs: Vec<Attribute>,
-    after: Vec<Ident>,
-    errors: &mut Errors,
-) -> syn::Result<Node> {
+fn constant(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> syn::Result<Node> {
     input.parse::<Token![const]>()?;
     let name = input.parse::<Ident>()?;
     input.parse::<Token![:]>()?;
@@ -175,14 +208,15 @@ fn constant(
         Err(error) => Step::Broken(error),
     };
     finish(input, &step, errors);
-    Ok(Node { attrs, after, name, form: Form::Const, ty, step })
+    let Attributes { attrs, after, settings } = attributes;
+    Ok(Node { attrs, after, settings, name, form: Form::Const, ty, step })
 }
 
 /// Reads up to the end of a statement whose step was read.
 fn finish(input: ParseStream, step: &Step, errors: &mut Errors) {
     if let Step::Broken(error) = step {
         errors.push(error.clone());
-        if unsupported(input).is_some() {
+        if construct(input).is_some() || never(input).is_some() {
             skip_construct(input);
         } else if !starts_statement(input) {
             skip_statement(input);
@@ -204,6 +238,7 @@ fn finish(input: ParseStream, step: &Step, errors: &mut Errors) {
     let end = match step {
         Step::Call(call) => call.brace.span.close(),
         Step::Value(Expr::Block(block)) => block.block.brace_token.span.close(),
+        Step::For(Each { keyword, .. }) | Step::Choose(Choose { keyword, .. }) => *keyword,
         _ => here,
     };
     errors.push(Error::new(end, "expected `;` after this node"));
@@ -216,8 +251,7 @@ fn finish(input: ParseStream, step: &Step, errors: &mut Errors) {
 fn bare(
     input: ParseStream,
     place: Place,
-    attrs: Vec<Attribute>,
-    after: Vec<Ident>,
+    attributes: Attributes,
     errors: &mut Errors,
 ) -> syn::Result<Read> {
     let ahead = input.fork();
@@ -262,13 +296,14 @@ fn bare(
         }
     };
     if last && input.is_empty() {
-        for name in &after {
+        for name in &attributes.after {
             errors.at(name, "the last line waits for everything above it");
         }
-        return Ok(Read::Tail(Tail::Literal(call)));
+        return Ok(Read::Tail(Tail::Literal(call, attributes.settings)));
     }
     let Some(name) = call.name().cloned() else { return Ok(Read::Nothing) };
     let step = Step::Call(call);
     finish(input, &step, errors);
-    Ok(Read::node(Node { attrs, after, name, form: Form::Bare, ty: None, step }))
+    let Attributes { attrs, after, settings } = attributes;
+    Ok(Read::node(Node { attrs, after, settings, name, form: Form::Bare, ty: None, step }))
 }

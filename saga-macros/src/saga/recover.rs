@@ -38,23 +38,21 @@ pub(super) fn unknown_block(input: ParseStream) -> Option<Error> {
     Some(Error::new_spanned(&name, format!("unknown block `{name}`{known}")))
 }
 
-/// The error for a construct of the language that does not work yet.
-pub(super) fn unsupported(input: ParseStream) -> Option<Error> {
-    let keyword = ["for", "if", "match", "while", "loop"]
-        .into_iter()
-        .zip([
-            input.peek(Token![for]),
-            input.peek(Token![if]),
-            input.peek(Token![match]),
-            input.peek(Token![while]),
-            input.peek(Token![loop]),
-        ])
-        .find_map(|(keyword, here)| here.then_some(keyword))?;
-    let message = match keyword {
-        "while" | "loop" => format!("a saga cannot `{keyword}`: its nodes never run twice"),
-        _ => format!("`{keyword}` is not supported yet"),
+/// The error for a loop.
+pub(super) fn never(input: ParseStream) -> Option<Error> {
+    let keyword = match () {
+        () if input.peek(Token![while]) => "while",
+        () if input.peek(Token![loop]) => "loop",
+        () => return None,
     };
+    let message = format!("a saga cannot `{keyword}`: its nodes never run twice");
     Some(Error::new(input.span(), message))
+}
+
+/// The keyword before `for`, `if` or `match`.
+pub(super) fn construct(input: ParseStream) -> Option<Ident> {
+    let here = input.peek(Token![for]) || input.peek(Token![if]) || input.peek(Token![match]);
+    here.then(|| input.fork().call(Ident::parse_any).ok()).flatten()
 }
 
 /// True where a new statement probably starts.

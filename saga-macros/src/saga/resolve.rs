@@ -1,21 +1,24 @@
 //! Finds out which node reads what, and whether it may.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proc_macro2::Ident;
-use syn::Error;
-use syn::ext::IdentExt;
+use syn::Expr;
 
-use super::ast::{Call, Form, Node, Saga, Step, Stmt, Tail};
+use super::ast::{Body, Choose, Form, Node, Saga, Step, Stmt, Tail, Test};
+use super::scopes::{How, Scopes, nodes_of};
+use super::wiring::{Reader, Wiring, below};
+use super::{pivots, tails};
 use crate::errors::{Errors, did_you_mean, list, position};
 use crate::names::Names;
 
-/// The body, with everything that the builder must be told.
+/// A body, with everything that the builder must be told.
 pub(super) struct Wired<'a> {
+    pub(super) body: &'a Body,
     pub(super) lines: Vec<Line<'a>>,
     /// For the tail, if it is a node of its own.
-    pub(super) tail: Wiring,
-    /// False if the saga has no output that could be written.
+    pub(super) tail: Wiring<'a>,
+    /// False if there is no output that could be written.
     pub(super) ends: bool,
 }
 
@@ -23,161 +26,119 @@ pub(super) enum Line<'a> {
     Parallel,
     Branch,
     End,
-    Node(&'a Node, Wiring),
+    Node(&'a Node, Wiring<'a>, Vec<Part<'a>>),
 }
 
-/// What a node reads, and how.
-#[derive(Default)]
-pub(super) struct Wiring {
-    /// Which names feed which input.
-    pub(super) inputs: Vec<(String, Vec<Ident>)>,
-    pub(super) after: Vec<Ident>,
-    /// Names that are read ahead of the step, because they cannot be replaced inside of it.
-    pub(super) ahead: Vec<Ident>,
-    /// Names that are replaced where they stand.
-    pub(super) inside: BTreeSet<String>,
-    /// Names that must not be read here, with the error that stands in for them.
-    pub(super) wrong: Vec<(Ident, Error)>,
-    /// Why the node cannot be written at all.
-    pub(super) broken: Option<Error>,
+/// A body of a node.
+pub(super) struct Part<'a> {
+    pub(super) how: How<'a>,
+    pub(super) variables: Vec<Ident>,
+    /// The variables that something in it reads.
+    pub(super) used: BTreeSet<String>,
+    pub(super) wired: Wired<'a>,
 }
 
 pub(super) fn resolve<'a>(saga: &'a Saga, errors: &mut Errors) -> Wired<'a> {
-    let mut resolver = Resolver::new(saga, errors);
-    let before = resolver.errors.count();
-    resolver.ends();
-    let ends = resolver.errors.count() == before && !matches!(saga.tail, Some(Tail::Broken));
-    let mut lines = Vec::new();
-    resolver.statements(&saga.body, &mut lines);
-    let tail = match &saga.tail {
-        Some(Tail::Literal(call)) => resolver.call(None, call),
-        Some(Tail::Value(expr)) => resolver.wiring(None, [(None, Names::of_expr(expr))]),
-        Some(Tail::Name(_) | Tail::Broken) | None => Wiring::default(),
-    };
-    Wired { lines, tail, ends }
+    let mut resolver =
+        Resolver { saga, errors, scopes: Scopes::default(), open: Vec::new(), items: 0 };
+    pivots::check(saga, resolver.errors);
+    let params = saga.head.params.iter().map(|param| param.name.to_string()).collect();
+    resolver.body(&saga.body, params)
 }
 
 struct Resolver<'a, 'e> {
     saga: &'a Saga,
     errors: &'e mut Errors,
-    /// Every node, and the first of its name.
-    nodes: BTreeMap<String, &'a Node>,
-    order: Vec<String>,
-    /// Parameters and the nodes above.
-    declared: BTreeSet<String>,
+    scopes: Scopes<'a>,
+    /// The nodes in whose bodies this is, and the node itself.
+    open: Vec<Ident>,
+    /// How many items have a number.
+    items: usize,
 }
 
-impl<'a, 'e> Resolver<'a, 'e> {
-    fn new(saga: &'a Saga, errors: &'e mut Errors) -> Self {
-        let declared = saga.head.params.iter().map(|param| param.name.to_string()).collect();
-        let mut this = Self { saga, errors, nodes: BTreeMap::new(), order: Vec::new(), declared };
-        this.collect(&saga.body);
-        this
-    }
-
-    fn collect(&mut self, stmts: &'a [Stmt]) {
-        for stmt in stmts {
-            match stmt {
-                Stmt::Node(node) => self.declare(node),
-                Stmt::Parallel(stmts) | Stmt::Branch(stmts) => self.collect(stmts),
-            }
-        }
-    }
-
-    fn declare(&mut self, node: &'a Node) {
-        let name = node.name.to_string();
-        let saga = &self.saga.head;
-        let param = saga.params.iter().find(|param| param.name == node.name);
-        let first = self.nodes.get(&name).copied();
-        let hint = match node.form {
-            Form::Bare => format!("name this one: `let other = {name} {{ .. }};`"),
-            Form::Let | Form::Const => "give this one another name".to_string(),
+impl<'a> Resolver<'a, '_> {
+    /// A body in which these names are there from the start.
+    fn body(&mut self, body: &'a Body, declared: BTreeSet<String>) -> Wired<'a> {
+        let nodes = nodes_of(body);
+        self.check_names(&nodes, declared);
+        let before = self.errors.count();
+        tails::check(self.saga, body, &self.scopes, self.errors);
+        let ends = self.errors.count() == before && !matches!(body.tail, Some(Tail::Broken));
+        let mut lines = Vec::new();
+        self.statements(&body.stmts, &mut lines);
+        let tail = match &body.tail {
+            Some(Tail::Literal(call, _)) => self.reader().call(call),
+            Some(Tail::Value(expr)) => self.reader().inputs([(None, Names::of_expr(expr))]),
+            Some(Tail::Name(_) | Tail::Broken) | None => Wiring::default(),
         };
-        if let Some(param) = param {
-            let place = line(&param.name);
-            let message = format!(
-                "saga `{}` already has a parameter named `{name}`{place}; {hint}",
-                saga.name
-            );
-            self.errors.at(&node.name, message);
-        } else if let Some(first) = first {
-            if first.is_conditional() && node.is_conditional() {
-                return;
+        self.scopes.close();
+        Wired { body, lines, tail, ends }
+    }
+
+    fn reader(&mut self) -> Reader<'_, 'a> {
+        Reader { scopes: &mut self.scopes, errors: self.errors, open: &self.open }
+    }
+
+    /// Opens the body and makes its names known. Names that are visible around it stay what they are:
+    /// what the patterns around read is read in each node again.
+    fn check_names(&mut self, nodes: &[&'a Node], declared: BTreeSet<String>) {
+        let around = nodes.iter().map(|node| self.meaning_around(node)).collect::<Vec<_>>();
+        self.scopes.open_body(declared);
+        let saga = &self.saga.head;
+        for (node, around) in nodes.iter().zip(around) {
+            let name = &node.name;
+            let hint = match node.form {
+                Form::Bare => format!("name this one: `let other = {name} {{ .. }};`"),
+                Form::Let | Form::Const | Form::Last => "give this one another name".to_string(),
+            };
+            let param = saga.params.iter().find(|param| param.name == *name);
+            if let Some(param) = param {
+                let place = line(&param.name);
+                let message = format!(
+                    "saga `{}` already has a parameter named `{name}`{place}; {hint}",
+                    saga.name
+                );
+                self.errors.at(name, message);
+                continue;
             }
-            let place = line(&first.name);
-            let message =
-                format!("saga `{}` already has a node named `{name}`{place}; {hint}", saga.name);
-            self.errors.at(&node.name, message);
-        } else {
-            self.nodes.insert(name.clone(), node);
-            self.order.push(name);
+            if let Some(message) = around {
+                self.errors.at(name, format!("{message}; {hint}"));
+                continue;
+            }
+            let Some(first) = self.scopes.collect(node) else { continue };
+            if !(first.is_conditional() && node.is_conditional()) {
+                let place = line(&first.name);
+                let message = format!(
+                    "saga `{}` already has a node named `{name}`{place}; {hint}",
+                    saga.name
+                );
+                self.errors.at(name, message);
+            }
         }
     }
 
-    /// Checks what the last line must be.
-    fn ends(&mut self) {
-        let head = &self.saga.head;
-        match &self.saga.tail {
-            _ if !head.complete => {}
-            None if self.order.is_empty() => {
-                self.errors.at(&head.name, format!("saga `{}` has no nodes", head.name));
-            }
-            None if !head.returns_unit() => {
-                let message = format!(
-                    "saga `{}` has no last line that gives its output: end with an action without `;`, the \
-                     name of a node, or an expression in braces",
-                    head.name
-                );
-                self.errors.at(head.output.as_ref(), message);
-            }
-            Some(Tail::Name(name)) if head.params.iter().any(|param| param.name == *name) => {
-                let message = format!(
-                    "`{name}` is a parameter, not a node; an output that is computed stands in braces: \
-                     `{{ {name}.clone() }}`"
-                );
-                self.errors.at(name, message);
-            }
-            Some(Tail::Name(name)) if !self.nodes.contains_key(&name.to_string()) => {
-                let text = name.to_string();
-                let nearest = did_you_mean(&text, self.order.iter().map(String::as_str));
-                let message = format!(
-                    "saga `{}` has no node named `{text}`{nearest} (if it is an action, its inputs are \
-                     missing: `{text} {{ .. }}`)",
-                    head.name
-                );
-                self.errors.at(name, message);
-            }
-            Some(Tail::Literal(call)) => {
-                let taken = call.name().filter(|name| self.nodes.contains_key(&name.to_string()));
-                if let Some(name) = taken {
-                    let message = format!(
-                        "saga `{}` already has a node named `{name}`{}; name this one, and end with its name",
-                        head.name,
-                        self.nodes
-                            .get(&name.to_string())
-                            .map_or_else(String::new, |n| line(&n.name)),
-                    );
-                    self.errors.at(name, message);
-                }
-            }
-            Some(Tail::Value(_)) => {
-                if let Some(node) = self.nodes.get("output") {
-                    let message =
-                        "the saga's last line is the node `output`; give this one another name";
-                    self.errors.at(&node.name, message);
-                }
-            }
-            _ => {}
+    /// What the name of a node means around its body, if anything.
+    fn meaning_around(&mut self, node: &Node) -> Option<String> {
+        let name = &node.name;
+        if node.form == Form::Last {
+            return None;
         }
+        if self.scopes.is_variable(name) {
+            return Some(format!("the pattern around this node already binds `{name}`"));
+        }
+        let saga = &self.saga.head.name;
+        self.scopes
+            .is_visible(&name.to_string())
+            .then(|| format!("saga `{saga}` already has a node named `{name}`"))
     }
 
     fn statements(&mut self, stmts: &'a [Stmt], lines: &mut Vec<Line<'a>>) {
         for stmt in stmts {
             match stmt {
                 Stmt::Node(node) => {
-                    let wiring = self.node(node);
-                    self.declared.insert(node.name.to_string());
-                    lines.push(Line::Node(node, wiring));
+                    let (wiring, parts) = self.node(node);
+                    self.scopes.declare(&node.name);
+                    lines.push(Line::Node(node, wiring, parts));
                 }
                 Stmt::Parallel(stmts) => self.block(Line::Parallel, stmts, lines),
                 Stmt::Branch(stmts) => self.block(Line::Branch, stmts, lines),
@@ -191,11 +152,40 @@ impl<'a, 'e> Resolver<'a, 'e> {
         lines.push(Line::End);
     }
 
-    fn node(&mut self, node: &'a Node) -> Wiring {
-        let me = Some(&node.name);
+    fn node(&mut self, node: &'a Node) -> (Wiring<'a>, Vec<Part<'a>>) {
+        self.open.push(node.name.clone());
+        node.settings.check(&node.step, self.errors);
+        let mut parts = Vec::new();
         let mut wiring = match &node.step {
-            Step::Call(call) => self.call(me, call),
-            Step::Value(expr) => self.wiring(me, [(None, Names::of_expr(expr))]),
+            Step::Call(call) => {
+                self.recursion(&call.path);
+                self.reader().call(call)
+            }
+            Step::Value(expr) => self.reader().inputs([(None, Names::of_expr(expr))]),
+            Step::For(each) => {
+                let how = How::For(&each.pat, &each.items, self.items);
+                self.items += 1;
+                let mut names = Names::of_expr(&each.items);
+                names.case(&each.pat, None);
+                let wiring = self.reader().inputs([(Some("items".to_string()), names)]);
+                parts.push(self.part(how, &each.body));
+                wiring
+            }
+            Step::Choose(choose) => {
+                let input = Some(choose.word().to_string());
+                let wiring = self.reader().inputs([(input, names_of(choose))]);
+                for arm in &choose.arms {
+                    let how = match (&arm.test, &choose.on) {
+                        (Test::Case(pat, guard), Some((on, _))) => {
+                            How::Case(on, pat, guard.as_ref())
+                        }
+                        (Test::If(condition), _) => How::If(condition),
+                        _ => How::Else,
+                    };
+                    parts.push(self.part(how, &arm.body));
+                }
+                wiring
+            }
             Step::Broken(_) => Wiring::default(),
         };
         if node.form == Form::Const
@@ -213,117 +203,68 @@ impl<'a, 'e> Resolver<'a, 'e> {
                 wiring.after.push(name.clone());
             }
         }
-        wiring
+        self.open.pop();
+        (wiring, parts)
+    }
+
+    fn part(&mut self, how: How<'a>, body: &'a Body) -> Part<'a> {
+        self.scopes.open_level(how);
+        let wired = self.body(body, BTreeSet::new());
+        Part { how, variables: how.variables(), used: self.scopes.close(), wired }
+    }
+
+    /// A saga that is a node of itself.
+    fn recursion(&mut self, path: &syn::Path) {
+        let saga = &self.saga.head.name;
+        if path.is_ident(saga) {
+            let message = format!("saga `{saga}` contains itself: a subsaga must end somewhere");
+            self.errors.at(path, message);
+        }
     }
 
     /// True if the node may wait for this one.
     fn after(&mut self, name: &Ident, node: &Node) -> bool {
         let text = name.to_string();
         let saga = &self.saga.head.name;
-        if !self.nodes.contains_key(&text) {
-            let nearest = did_you_mean(&text, self.order.iter().map(String::as_str));
-            let known = list(self.order.iter().map(String::as_str));
-            let message = if self.declared.contains(&text) {
+        if self.scopes.node_here(&text).is_none() {
+            let order = self.scopes.names_here();
+            let nearest = did_you_mean(&text, order.iter().map(String::as_str));
+            let known = list(order.iter().map(String::as_str));
+            let message = if self.saga.head.params.iter().any(|param| param.name == *name) {
                 format!("`{text}` is a parameter of saga `{saga}`, which is there from the start")
+            } else if self.scopes.is_inner() && self.scopes.is_visible(&text) {
+                format!("`{text}` stands around this body, and has completed before it starts")
             } else {
                 format!("saga `{saga}` has no node named `{text}`{nearest} (its nodes: {known})")
             };
             self.errors.at(name, message);
             return false;
         }
-        if self.declared.contains(&text) {
+        if self.scopes.is_declared_here(&text) {
             return true;
         }
-        self.errors.push(below(name, Some(&node.name)));
-        false
-    }
-
-    fn call(&mut self, me: Option<&Ident>, call: &Call) -> Wiring {
-        let inputs = call.inputs.iter().map(|field| {
-            let name = match &field.member {
-                syn::Member::Named(name) => name.unraw().to_string(),
-                syn::Member::Unnamed(index) => index.index.to_string(),
-            };
-            (Some(name), Names::of_field(field))
-        });
-        self.wiring(me, inputs)
-    }
-
-    /// Looks up what the inputs of a node name. Without a name of its own, an input is called what it
-    /// reads.
-    fn wiring(
-        &mut self,
-        me: Option<&Ident>,
-        inputs: impl IntoIterator<Item = (Option<String>, Names)>,
-    ) -> Wiring {
-        let mut wiring = Wiring::default();
-        let mut fixed = BTreeSet::new();
-        let mut used = BTreeMap::new();
-        for (input, names) in inputs {
-            for exit in names.exits {
-                let message = "an input is a plain expression, evaluated again at each attempt: \
-                               it cannot await or return early";
-                let error = Error::new(exit, message);
-                self.errors.push(error.clone());
-                wiring.broken.get_or_insert(error);
-            }
-            let mut from = Vec::new();
-            for mention in names.free {
-                if self.may_read(me, &mention.name, mention.certain, &mut wiring) {
-                    used.entry(mention.name.to_string()).or_insert_with(|| mention.name.clone());
-                    from.push(mention.name);
-                }
-            }
-            fixed.extend(names.fixed);
-            match input {
-                Some(input) if !from.is_empty() => wiring.inputs.push((input, from)),
-                Some(_) => {}
-                None => {
-                    wiring.inputs.extend(from.into_iter().map(|n| (n.unraw().to_string(), vec![n])))
-                }
-            }
-        }
-        for (text, name) in used {
-            if fixed.contains(&text) {
-                wiring.ahead.push(name);
-            } else {
-                wiring.inside.insert(text);
-            }
-        }
-        wiring
-    }
-
-    /// True if the name is one of the saga's and declared above.
-    fn may_read(
-        &mut self,
-        me: Option<&Ident>,
-        name: &Ident,
-        certain: bool,
-        wiring: &mut Wiring,
-    ) -> bool {
-        let text = name.to_string();
-        if self.declared.contains(&text) {
-            return true;
-        }
-        if certain && self.nodes.contains_key(&text) {
-            let error = below(name, me);
-            self.errors.push(error.clone());
-            wiring.wrong.push((name.clone(), error));
-        }
+        self.errors.push(below(name, std::slice::from_ref(&node.name)));
         false
     }
 }
 
-fn below(name: &Ident, me: Option<&Ident>) -> Error {
-    let message = if me.is_some_and(|me| me == name) {
-        format!("node `{name}` cannot look up its own output")
-    } else {
-        format!("node `{name}` is declared below; nodes look up only nodes declared above them")
-    };
-    Error::new_spanned(name, message)
+/// All that the choice of an arm reads.
+fn names_of(choose: &Choose) -> Names {
+    let mut names = Names::default();
+    if let Some((on, _)) = &choose.on {
+        names.expr(on);
+    }
+    for arm in &choose.arms {
+        match &arm.test {
+            Test::If(condition) => names.condition(condition),
+            Test::Case(pat, guard) => names.case(pat, guard.as_ref().map(|guard: &Expr| guard)),
+            Test::Else => {}
+        }
+    }
+    names
 }
 
 /// ` (line 3)`, where the compiler tells.
-fn line(name: &Ident) -> String {
+pub(super) fn line(name: &Ident) -> String {
     position(name.span()).map(|(line, _)| format!(" (line {line})")).unwrap_or_default()
 }

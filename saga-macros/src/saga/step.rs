@@ -7,15 +7,23 @@ use syn::punctuated::Punctuated;
 use syn::{Error, Expr, FieldValue, Path, Token, braced, token};
 
 use super::ast::{Call, Step};
+use super::constructs::{branches, cases, each};
 use super::head::skip_all;
-use super::recover::{first, starts_statement, unsupported};
+use super::recover::{first, never, starts_statement};
+use crate::errors::Errors;
 
 /// What stands after the `=`.
-pub(super) fn step(input: ParseStream) -> Step {
-    if let Some(error) = unsupported(input) {
+pub(super) fn step(input: ParseStream, errors: &mut Errors) -> Step {
+    if let Some(error) = never(input) {
         return Step::Broken(error);
     }
-    let parsed = if input.peek(token::Brace) {
+    let parsed = if input.peek(Token![for]) {
+        each(input, errors).map(Step::For)
+    } else if input.peek(Token![if]) {
+        branches(input, errors).map(Step::Choose)
+    } else if input.peek(Token![match]) {
+        cases(input, errors).map(Step::Choose)
+    } else if input.peek(token::Brace) {
         input.parse().map(Step::Value)
     } else {
         call(input).map(Step::Call)

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use saga_core::prelude::*;
-use saga_core::{ActionSpec, Retry, Step};
+use saga_core::{ActionSpec, Retry, Step, StepKind};
 use ui_tests::types::PaymentError;
 
 mod retry {
@@ -43,7 +43,10 @@ async fn r#match() -> Result<(), String> {
 }
 
 fn spec<A: Step<()>>() -> ActionSpec {
-    A::spec()
+    match A::kind() {
+        StepKind::Action(spec) => spec,
+        StepKind::Saga(_) => unreachable!(),
+    }
 }
 
 fn main() {

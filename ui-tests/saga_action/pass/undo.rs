@@ -2,7 +2,7 @@
 #![deny(warnings, missing_docs, unused, rust_2018_idioms, unreachable_pub)]
 
 use saga_core::prelude::*;
-use saga_core::{ActionSpec, Step, UndoKind};
+use saga_core::{ActionSpec, Step, StepKind, UndoKind};
 use ui_tests::types::{Agency, Flight, Leg};
 
 mod undo {
@@ -91,7 +91,10 @@ async fn nothing(leg: &Leg) -> Result<Flight, String> {
 }
 
 fn spec<A: Step<Agency>>(_: &A) -> ActionSpec {
-    A::spec()
+    match A::kind() {
+        StepKind::Action(spec) => spec,
+        StepKind::Saga(_) => unreachable!(),
+    }
 }
 
 fn main() {

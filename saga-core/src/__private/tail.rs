@@ -1,0 +1,137 @@
+//! The last line of a saga or body, a literal: an action, a saga or a plain value?
+
+use std::any::Any;
+use std::marker::PhantomData;
+
+use futures_util::future::BoxFuture;
+
+use super::{NeverGivesUp, no_output};
+use crate::action::ActionData;
+use crate::definition::{Leaf, Pure, Saga, Scope, Shape, Step, StepKind, Typed, computed};
+
+/// Is the last line of the saga `S` a step or a value? (autoref specialization)
+pub struct Tail<'t, S, T>(PhantomData<&'t T>, PhantomData<fn() -> S>);
+
+pub fn tail<S, T>(_: &T) -> Tail<'_, S, T> {
+    Tail(PhantomData, PhantomData)
+}
+
+/// The same for the last line of a body.
+pub struct InnerTail<'t, T>(PhantomData<&'t T>);
+
+pub fn inner_tail<T>(_: &T) -> InnerTail<'_, T> {
+    InnerTail(PhantomData)
+}
+
+impl<T: Typed> TailStep<()> for &InnerTail<'_, T> {
+    fn kind(&self) -> IsStep {
+        IsStep
+    }
+}
+
+pub trait TailValue {
+    type Kind;
+    fn kind(&self) -> Self::Kind;
+}
+
+impl<T> TailValue for InnerTail<'_, T> {
+    type Kind = IsPlain;
+    fn kind(&self) -> IsPlain {
+        IsPlain
+    }
+}
+
+/// A plain value of any type.
+pub struct IsPlain;
+
+impl IsPlain {
+    pub fn behind<P, A>(&self, _: &A) {}
+
+    pub fn shape<V>(&self) -> Pure<V> {
+        Pure::marker()
+    }
+
+    pub fn run<'s, C: Send + Sync + 'static, V: ActionData>(
+        &self,
+        cx: &'s Scope<C>,
+        value: V,
+        _: &Pure<V>,
+    ) -> BoxFuture<'s, V> {
+        cx.leave(computed(value));
+        Box::pin(std::future::pending())
+    }
+}
+
+pub trait TailStep<S> {
+    fn kind(&self) -> IsStep;
+}
+
+impl<S, T: Typed> TailStep<S> for &Tail<'_, S, T> {
+    fn kind(&self) -> IsStep {
+        IsStep
+    }
+}
+
+impl<S, T> TailValue for Tail<'_, S, T> {
+    type Kind = IsValue<S>;
+    fn kind(&self) -> IsValue<S> {
+        IsValue(PhantomData)
+    }
+}
+
+pub struct IsStep;
+
+impl IsStep {
+    pub fn behind<P, A: NeverGivesUp<P>>(&self, _: &A) {}
+
+    pub fn shape<M>(&self) -> Leaf<M> {
+        Leaf::marker()
+    }
+
+    pub fn run<'s, C: Send + Sync + 'static, A, M>(
+        &self,
+        cx: &'s Scope<C>,
+        action: A,
+        shape: &Leaf<M>,
+    ) -> BoxFuture<'s, A::Output>
+    where
+        A: Step<C, Static = M> + 's,
+    {
+        shape.run(cx, action)
+    }
+}
+
+pub struct IsValue<S>(PhantomData<fn() -> S>);
+
+impl<S: Saga> IsValue<S> {
+    pub fn behind<P, A>(&self, _: &A) {}
+
+    pub fn shape(&self) -> WholeOutput<S> {
+        WholeOutput(PhantomData)
+    }
+
+    pub fn run<'s, V: Send + 'static>(
+        &self,
+        cx: &'s Scope<S::Context>,
+        value: V,
+        _: &WholeOutput<S>,
+    ) -> BoxFuture<'s, V> {
+        let value: Box<dyn Any> = Box::new(value);
+        cx.leave(match value.downcast::<S::Output>() {
+            Ok(output) => computed(*output),
+            // the macro has both types compared, so this is never compiled into anything that runs
+            Err(_) => no_output(),
+        });
+        Box::pin(std::future::pending())
+    }
+}
+
+/// A node whose value is the output of the saga `S`: that this can be stored follows from `S` being one.
+pub struct WholeOutput<S>(PhantomData<fn() -> S>);
+
+impl<S: Saga> Shape<S::Context> for WholeOutput<S> {
+    type Output = S::Output;
+    fn kind() -> Option<StepKind<S::Context>> {
+        None
+    }
+}

@@ -1,0 +1,98 @@
+//! The arms of a choice.
+
+use std::collections::BTreeSet;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::holder::{Choose, Number, Pick, Read};
+use super::{Choice, Dag, DagBuilder, DagError, Node, NodeBody};
+use crate::definition::{BodyId, Ends, Like, Scope, Slot, Source};
+
+/// The arms of a [`choose`](DagBuilder::choose).
+pub struct Arms<'b, C, O> {
+    dag: &'b mut DagBuilder<C>,
+    arms: Vec<Arm<C>>,
+    ty: PhantomData<fn() -> O>,
+}
+
+impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
+    pub(super) fn collect(dag: &'b mut DagBuilder<C>, arms: impl FnOnce(&mut Self)) -> Vec<Arm<C>> {
+        let mut collected = Self { dag, arms: Vec::new(), ty: PhantomData };
+        arms(&mut collected);
+        collected.arms
+    }
+
+    /// Adds an arm. All of them end with the same type.
+    pub fn arm(&mut self, body: impl FnOnce(&mut DagBuilder<C>) -> Ends<O>) -> &mut Self {
+        let (arm, _) = self.dag.arm(body);
+        self.arms.push(arm);
+        self
+    }
+}
+
+/// An arm, and what it reads around itself.
+#[doc(hidden)]
+pub struct Arm<C> {
+    dag: Result<Dag<C>, DagError>,
+    outside: BTreeSet<(BodyId, u32)>,
+}
+
+/// What the macro writes: first the arms, then the choice, so that rustc compares the types of the arms
+/// in the user's words.
+impl<C: Send + Sync + 'static> DagBuilder<C> {
+    #[doc(hidden)]
+    pub fn arm<O>(&mut self, body: impl FnOnce(&mut Self) -> Ends<O>) -> (Arm<C>, Like<O>) {
+        let inner = self.inner(Arc::default());
+        let (dag, outside) = self.part(inner, body);
+        (Arm { dag, outside }, Like::new())
+    }
+
+    /// A choice between these arms, which end with what `_like` would give.
+    #[doc(hidden)]
+    pub fn choose_arm<K, O, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        arm: F,
+        arms: Vec<Arm<C>>,
+        _like: impl FnOnce() -> O,
+    ) -> Slot<K::Output<O>>
+    where
+        K: Choice,
+        O: Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> K + Send + Sync + 'static,
+    {
+        self.choose_of(name, bindings, after, arm, arms)
+    }
+
+    pub(super) fn choose_of<K, O, F>(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        arm: F,
+        arms: Vec<Arm<C>>,
+    ) -> Slot<K::Output<O>>
+    where
+        K: Choice,
+        O: Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> K + Send + Sync + 'static,
+    {
+        let added = self.read(name, bindings, after).and_then(|mut read| {
+            let mut dags = Vec::with_capacity(arms.len());
+            for arm in arms {
+                read.around(self.body(), arm.outside);
+                dags.push(Arc::new(arm.dag?));
+            }
+            if dags.is_empty() {
+                return Err(DagError::NoArms(read.name));
+            }
+            let arm: Arc<dyn Pick<C>> = Arc::new(Number(move |cx: &Scope<C>| arm(cx).arm()));
+            let by = Read::Closure(arm, read.sources.clone());
+            let choose = Choose { arms: dags, by, gather: K::gather::<O> };
+            Ok((Node::with(read.name.clone(), NodeBody::Choose(choose)), read))
+        });
+        Slot::new(self.body(), self.add(added))
+    }
+}

@@ -1,0 +1,136 @@
+//! Actions that every saga can use: [`new_uuid`], [`now`] and [`fail_if`].
+//!
+//! An expression in `saga!` is evaluated again and again, so it must not make ids, read the clock or
+//! throw dice. These do it once, as nodes whose output is recorded.
+#![allow(non_camel_case_types)] // they are named like the functions with `#[saga_action]`
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+use crate::__private::{NeverGivesUp, failed, produced};
+use crate::context::ActionContext;
+use crate::dag::{Policy, Retry, UndoKind};
+use crate::definition::{ActionSpec, Op, Step, StepKind, Stop, Typed};
+
+/// Makes a UUID: the same at every attempt and after a crash, another one for every other node and saga.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// # #[saga_action(no_undo)]
+/// # async fn create_disk(id: &uuid::Uuid) -> Result<String, String> { Ok(id.to_string()) }
+/// saga! {
+///     MakeDisk<()>() -> String {
+///         let id = new_uuid {};
+///         create_disk { id }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sec = Coordinator::builder(()).saga::<MakeDisk>().build().await?;
+/// # assert_ne!(sec.run(MakeDisk {}).await?, sec.run(MakeDisk {}).await?);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct new_uuid {}
+
+/// The time when it ran first, in milliseconds since 1970 (UTC).
+///
+/// ```
+/// use saga_core::prelude::*;
+/// saga! {
+///     Stamp<()>() -> u64 {
+///         let created = now {};
+///         { created + 1 }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
+/// # assert!(sec.run(Stamp {}).await? > 1_700_000_000_000);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct now {}
+
+/// Fails with this message if the condition holds, so that the saga is undone.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// saga! {
+///     Transfer<()>(cents: u64) {
+///         fail_if { condition: *cents > 1_000, message: "more than the limit" };
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let sec = Coordinator::builder(()).saga::<Transfer>().build().await?;
+/// # sec.run(Transfer { cents: 1 }).await?;
+/// let error = sec.run(Transfer { cents: 1_001 }).await.unwrap_err();
+/// assert!(error.to_string().contains("more than the limit"));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct fail_if<'a> {
+    /// Whether to fail.
+    pub condition: bool,
+    /// With what.
+    pub message: &'a str,
+}
+
+/// An action without undo, of which `$run` is one attempt.
+macro_rules! provided {
+    ($name:ident $([$life:lifetime])?, $fixed:ty, $output:ty, $retry:expr, |$this:ident, $cx:ident| $run:expr) => {
+        impl$(<$life>)? Typed for $name$(<$life>)? {
+            type Output = $output;
+            type Error = String;
+        }
+
+        impl<$($life,)? C: Send + Sync + 'static> Step<C> for $name$(<$life>)? {
+            type Static = $fixed;
+
+            async fn go(self, $cx: &ActionContext<C>, op: Op) -> Stop {
+                let $this = self;
+                match op {
+                    Op::Undo(_) => Stop::Undone(Ok(())),
+                    Op::Do => match $run {
+                        Ok(output) => produced::<Self>(output),
+                        Err(error) => failed::<Self>(error, None, false, true),
+                    },
+                }
+            }
+
+            fn kind() -> StepKind<C> {
+                let policy =
+                    Policy { undo: UndoKind::Nothing, retry: $retry, undo_retry: Retry::up_to(10) };
+                StepKind::Action(ActionSpec {
+                    name: stringify!($name),
+                    rev: 0,
+                    label: None,
+                    policy,
+                    timeout: None,
+                    undo_timeout: None,
+                    undo: "no_undo",
+                    place: concat!(file!(), ":", line!()),
+                })
+            }
+        }
+    };
+}
+
+provided!(new_uuid, new_uuid, Uuid, Retry::forever(), |_this, cx| {
+    Ok(Uuid::new_v5(&cx.idempotency_key(), b"new_uuid"))
+});
+
+provided!(now, now, u64, Retry::forever(), |_this, _cx| {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).map_err(|error| error.to_string())
+});
+
+provided!(fail_if['a], fail_if<'static>, (), Retry::never(), |this, _cx| match this.condition {
+    true => Err(this.message.to_string()),
+    false => Ok(()),
+});
+
+impl<Pivot> NeverGivesUp<Pivot> for new_uuid {}
+impl<Pivot> NeverGivesUp<Pivot> for now {}

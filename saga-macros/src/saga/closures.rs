@@ -1,0 +1,245 @@
+//! Writes the closures of nodes, with the user's own literals and expressions in them.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::visit_mut::VisitMut;
+use syn::{Expr, Stmt, Type};
+
+use super::ast::{Call, Head};
+use super::scopes::{How, item};
+use super::wiring::Wiring;
+use crate::names::{Read, read};
+
+/// A name that the user's code cannot see, at a place of the user's.
+pub(super) fn local(name: &str, at: Span) -> Ident {
+    Ident::new(name, here(at))
+}
+
+pub(super) fn here(at: Span) -> Span {
+    Span::mixed_site().located_at(at)
+}
+
+/// `{ .. }` at this place.
+pub(super) fn block(at: Span, inner: TokenStream) -> Group {
+    let mut block = Group::new(Delimiter::Brace, inner);
+    block.set_span(here(at));
+    block
+}
+
+/// Declares what must not be read with an error in its place, so that rustc does not report it again.
+pub(super) fn wrong(wiring: &Wiring) -> TokenStream {
+    let wrong = wiring.wrong.iter().map(|(name, error)| {
+        let error = error.to_compile_error();
+        quote!(let #name = #error;)
+    });
+    quote!(#(#wrong)*)
+}
+
+/// `&[("leg", &[trip.id()])]`
+pub(super) fn bindings(wiring: &Wiring) -> TokenStream {
+    let inputs = wiring.inputs.iter().map(|(input, from)| quote!((#input, &[#(#from.id()),*])));
+    quote!(&[#(#inputs),*])
+}
+
+/// `let x = x.get(cx);` for the names that cannot be replaced where they stand.
+pub(super) fn ahead(wiring: &Wiring, cx: &Ident) -> TokenStream {
+    let reads = wiring.ahead.iter().map(|name| {
+        let read = read(name, cx);
+        quote!(#[allow(unused_variables, non_snake_case)] let #name = #read;)
+    });
+    quote!(#(#reads)*)
+}
+
+/// The user's expression, with names replaced by what reads them.
+pub(super) fn expr(expr: &Expr, wiring: &Wiring, cx: &Ident) -> Expr {
+    let mut expr = expr.clone();
+    Read { names: &wiring.inside, cx }.visit_expr_mut(&mut expr);
+    expr
+}
+
+/// Reads these variables, so that rustc does not call them unused.
+pub(super) fn used(variables: &[&Ident]) -> TokenStream {
+    if variables.is_empty() {
+        return TokenStream::new();
+    }
+    quote!(let _ = (#(&#variables,)*);)
+}
+
+/// Binds the variables of the patterns around a node, and ends in `inner`.
+pub(super) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStream {
+    wiring.levels.iter().rev().fold(inner, |inner, level| {
+        let used = used(&level.variables.iter().collect::<Vec<_>>());
+        match level.how {
+            How::For(pat, items, number) => {
+                let (items_at, item) = (items.span(), item(number));
+                let items = expr(items, wiring, cx);
+                let list = local("list", items_at);
+                quote! {
+                    match #cx.#list(#items, ::core::option::Option::Some(#item)).item() {
+                        #pat => { #used #inner }
+                        #[allow(unreachable_patterns)]
+                        _ => #cx.wrong_arm(),
+                    }
+                }
+            }
+            How::Case(on, pat, guard) => {
+                let on = expr(on, wiring, cx);
+                let guard =
+                    guard.map(|guard| expr(guard, wiring, cx)).map(|guard| quote!(if #guard));
+                quote! {
+                    match #on {
+                        #pat #guard => { #used #inner }
+                        #[allow(unreachable_patterns)]
+                        _ => #cx.wrong_arm(),
+                    }
+                }
+            }
+            How::If(condition) => {
+                let condition = expr(condition, wiring, cx);
+                quote!(if #condition { #used #inner } else { #cx.wrong_arm() })
+            }
+            How::Else => inner,
+        }
+    })
+}
+
+/// The user's literal, with names replaced by what reads them.
+fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
+    let mut inputs = call.inputs.clone();
+    let mut replace = Read { names: &wiring.inside, cx };
+    for input in &mut inputs {
+        replace.visit_field_value_mut(input);
+    }
+    let mut literal = call.path.to_token_stream();
+    call.brace.surround(&mut literal, |tokens| inputs.to_tokens(tokens));
+    literal
+}
+
+/// A closure that ends in a future. All of it is at the place of the call: carets would else cover the
+/// whole macro.
+fn future(at: Span, cx: &Ident, inner: TokenStream) -> TokenStream {
+    let block = block(at, inner);
+    quote_spanned!(here(at)=> move |#cx| ::std::boxed::Box::pin(async move #block))
+}
+
+/// A node whose type is what the action returns.
+pub(super) fn called(
+    call: &Call,
+    behind: Option<&TokenStream>,
+    wiring: &Wiring,
+    cx: &Ident,
+) -> TokenStream {
+    let at = call.path.span();
+    let ahead = ahead(wiring, cx);
+    let literal = literal(call, wiring, cx);
+    let scope = Ident::new("__cx", here(at));
+    let called = match behind {
+        None => quote_spanned!(here(at)=> #scope.call(#literal)),
+        Some(pivot) => quote_spanned!(here(at)=> #scope.call_behind::<#pivot, _>(#literal)),
+    };
+    let done = quote_spanned!(here(at)=> let __done = #called.await; __done);
+    let done = bound(wiring, cx, done);
+    future(at, cx, quote!(#ahead #done))
+}
+
+/// A node whose type is written by the user and compared by rustc.
+pub(super) fn run(
+    call: &Call,
+    ty: &Type,
+    behind: Option<&TokenStream>,
+    wiring: &Wiring,
+    cx: &Ident,
+) -> TokenStream {
+    let at = call.path.span();
+    let leaf = local("__leaf", at);
+    let ahead = ahead(wiring, cx);
+    let literal = literal(call, wiring, cx);
+    let scope = Ident::new("__cx", here(at));
+    let run = match behind {
+        None => quote_spanned!(here(at)=> #leaf.run(#scope, #literal).await),
+        Some(pivot) => {
+            quote_spanned!(here(at)=> #leaf.run_behind::<#pivot, _, _>(#scope, #literal).await)
+        }
+    };
+    let run = quote_spanned! {here(at)=>
+        let __value: #ty = #run;
+        #scope.done(__value, #leaf)
+    };
+    let run = bound(wiring, cx, run);
+    let inner = quote_spanned! {here(at)=>
+        let #leaf = #scope.leaf();
+        #ahead
+        #run
+    };
+    future(at, cx, inner)
+}
+
+/// A computed node.
+pub(super) fn value(expr: &Expr, ty: Option<&Type>, wiring: &Wiring, cx: &Ident) -> TokenStream {
+    let expr = unwrapped(expr);
+    let at = here(expr.span());
+    let ahead = ahead(wiring, cx);
+    let expr = self::expr(expr, wiring, cx);
+    let ty = ty.map(|ty| quote!(: #ty));
+    let value = quote_spanned!(at=> let __value #ty = #expr; __value);
+    let value = bound(wiring, cx, value);
+    quote_spanned! {at=>
+        move |#cx| {
+            #ahead
+            #value
+        }
+    }
+}
+
+/// Without braces that hold nothing but an expression.
+pub(super) fn unwrapped(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Block(block) if block.attrs.is_empty() && block.label.is_none() => {
+            match block.block.stmts.as_slice() {
+                [Stmt::Expr(expr, None)] => expr,
+                _ => expr,
+            }
+        }
+        expr => expr,
+    }
+}
+
+/// A literal on the last line, of a type that is an action, a saga or plain: its type tells which. With
+/// the type of the output, if that is known.
+pub(super) fn last(
+    head: &Head,
+    call: &Call,
+    output: Option<&Type>,
+    behind: Option<&TokenStream>,
+    wiring: &Wiring,
+    cx: &Ident,
+) -> TokenStream {
+    let (krate, name) = (&head.krate, &head.name);
+    let at = call.path.span();
+    let ahead = ahead(wiring, cx);
+    let literal = literal(call, wiring, cx);
+    let scope = Ident::new("__cx", here(at));
+    // that the output of a saga can be stored is reported at the saga
+    let (kind, ty) = match output {
+        Some(output) => (quote!(tail::<#name, _>), Some(quote!(: #output))),
+        None => (quote!(inner_tail), None),
+    };
+    let behind =
+        behind.map(|pivot| quote_spanned!(here(at)=> __kind.behind::<#pivot, _>(&__step);));
+    let done = quote_spanned! {here(at)=>
+        match (#literal) {
+            __step => {
+                #[allow(unused_imports)]
+                use #krate::__private::{TailStep as _, TailValue as _};
+                let __kind = (&&#krate::__private::#kind(&__step)).kind();
+                #behind
+                let __shape = __kind.shape();
+                let __value #ty = __kind.run(#scope, __step, &__shape).await;
+                #scope.done(__value, __shape)
+            }
+        }
+    };
+    let done = bound(wiring, cx, done);
+    future(at, cx, quote!(#ahead #done))
+}

@@ -1,0 +1,254 @@
+//! What is visible where: the nodes of the bodies around a place, and the variables of the patterns
+//! between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use proc_macro2::{Ident, Span};
+use syn::{Expr, Pat};
+
+use super::ast::{Body, Node, Stmt};
+use crate::names::{Names, variables_in, variables_of};
+
+/// A `for` or an arm around a node: what must be computed again for the variables that it binds.
+pub(super) struct Level<'a> {
+    pub(super) how: How<'a>,
+    pub(super) variables: Vec<Ident>,
+    /// What is read for it: nodes, parameters and items.
+    pub(super) sources: Vec<Ident>,
+    /// The levels around it whose variables it reads, outermost first.
+    needs: Vec<Rc<Level<'a>>>,
+    depth: usize,
+    pub(super) reads: BTreeMap<String, Ident>,
+    pub(super) fixed: BTreeSet<String>,
+}
+
+/// How a level binds its variables.
+#[derive(Clone, Copy)]
+pub(super) enum How<'a> {
+    /// The pattern, the list, and the number of the item.
+    For(&'a Pat, &'a Expr, usize),
+    Case(&'a Expr, &'a Pat, Option<&'a Expr>),
+    If(&'a Expr),
+    /// Nothing is bound.
+    Else,
+}
+
+impl How<'_> {
+    fn names(&self) -> Names {
+        let mut names = Names::default();
+        match self {
+            Self::For(pat, items, _) => {
+                names.expr(items);
+                names.case(pat, None);
+            }
+            Self::Case(on, pat, guard) => {
+                names.expr(on);
+                names.case(pat, *guard);
+            }
+            Self::If(condition) => names.condition(condition),
+            Self::Else => {}
+        }
+        names
+    }
+
+    pub(super) fn variables(&self) -> Vec<Ident> {
+        match self {
+            Self::For(pat, ..) | Self::Case(_, pat, _) => variables_of(pat),
+            Self::If(condition) => variables_in(condition),
+            Self::Else => Vec::new(),
+        }
+    }
+}
+
+/// The name of the item of a `for`, which the user's code cannot see.
+pub(super) fn item(number: usize) -> Ident {
+    Ident::new(&format!("__item{number}"), Span::mixed_site())
+}
+
+enum Scope<'a> {
+    Body {
+        /// The first node of each name.
+        nodes: BTreeMap<String, &'a Node>,
+        order: Vec<String>,
+        /// Parameters and the nodes above.
+        declared: BTreeSet<String>,
+    },
+    Level(Rc<Level<'a>>, BTreeSet<String>),
+}
+
+/// The scopes around a place, innermost last.
+#[derive(Default)]
+pub(super) struct Scopes<'a>(Vec<Scope<'a>>);
+
+/// What a name means.
+pub(super) enum Meaning<'a> {
+    /// A parameter or an earlier node.
+    Slot,
+    Variable(Rc<Level<'a>>),
+    /// A node that is declared below.
+    Below,
+    Unknown,
+}
+
+impl<'a> Scopes<'a> {
+    pub(super) fn open_body(&mut self, declared: BTreeSet<String>) {
+        self.0.push(Scope::Body { nodes: BTreeMap::new(), order: Vec::new(), declared });
+    }
+
+    pub(super) fn open_level(&mut self, how: How<'a>) {
+        let level = self.level(how);
+        self.0.push(Scope::Level(Rc::new(level), BTreeSet::new()));
+    }
+
+    /// Closes the innermost scope; the variables of a level that were read.
+    pub(super) fn close(&mut self) -> BTreeSet<String> {
+        match self.0.pop() {
+            Some(Scope::Level(_, used)) => used,
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// Makes a name of the innermost body known; the node that has it already.
+    pub(super) fn collect(&mut self, node: &'a Node) -> Option<&'a Node> {
+        let Some(Scope::Body { nodes, order, .. }) = self.0.last_mut() else { return None };
+        let name = node.name.to_string();
+        match nodes.get(&name) {
+            Some(first) => Some(first),
+            None => {
+                order.push(name.clone());
+                nodes.insert(name, node);
+                None
+            }
+        }
+    }
+
+    /// From here on, the node can be read.
+    pub(super) fn declare(&mut self, name: &Ident) {
+        if let Some(Scope::Body { declared, .. }) = self.0.last_mut() {
+            declared.insert(name.to_string());
+        }
+    }
+
+    pub(super) fn is_declared_here(&self, name: &str) -> bool {
+        matches!(self.0.last(), Some(Scope::Body { declared, .. }) if declared.contains(name))
+    }
+
+    /// A node of the innermost body.
+    pub(super) fn node_here(&self, name: &str) -> Option<&'a Node> {
+        match self.0.last() {
+            Some(Scope::Body { nodes, .. }) => nodes.get(name).copied(),
+            _ => None,
+        }
+    }
+
+    /// The nodes of the innermost body, in order.
+    pub(super) fn names_here(&self) -> Vec<String> {
+        match self.0.last() {
+            Some(Scope::Body { order, .. }) => order.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// True if the name is one of a node or parameter that is declared, in any body around.
+    pub(super) fn is_visible(&self, name: &str) -> bool {
+        let declares = |scope: &Scope| matches!(scope, Scope::Body { declared, .. } if declared.contains(name));
+        self.0.iter().any(declares)
+    }
+
+    pub(super) fn is_variable(&self, name: &Ident) -> bool {
+        let binds = |scope: &Scope| matches!(scope, Scope::Level(level, _) if level.variables.contains(name));
+        self.0.iter().any(binds)
+    }
+
+    /// True in a body that is not the saga's own.
+    pub(super) fn is_inner(&self) -> bool {
+        self.0.len() > 1
+    }
+
+    /// What a name means around the innermost body; a read of a variable is noted.
+    pub(super) fn meaning(&mut self, name: &Ident) -> Meaning<'a> {
+        let text = name.to_string();
+        for scope in self.0.iter_mut().rev() {
+            match scope {
+                Scope::Body { declared, .. } if declared.contains(&text) => return Meaning::Slot,
+                Scope::Level(level, used) if level.variables.contains(name) => {
+                    used.insert(text);
+                    return Meaning::Variable(level.clone());
+                }
+                _ => {}
+            }
+        }
+        let below = |scope: &Scope| match scope {
+            Scope::Body { nodes, .. } => nodes.contains_key(&text),
+            Scope::Level(..) => false,
+        };
+        if self.0.iter().any(below) { Meaning::Below } else { Meaning::Unknown }
+    }
+
+    fn level(&mut self, how: How<'a>) -> Level<'a> {
+        let names = how.names();
+        let mut needed = Needed::default();
+        let mut level = Level {
+            how,
+            variables: how.variables(),
+            sources: Vec::new(),
+            needs: Vec::new(),
+            depth: self.0.len(),
+            reads: BTreeMap::new(),
+            fixed: names.fixed,
+        };
+        for mention in names.free {
+            match self.meaning(&mention.name) {
+                Meaning::Slot => {
+                    level.sources.push(mention.name.clone());
+                    level.reads.insert(mention.name.to_string(), mention.name);
+                }
+                Meaning::Variable(outer) => needed.add(&outer),
+                Meaning::Below | Meaning::Unknown => {}
+            }
+        }
+        for outer in needed.levels() {
+            level.sources.extend(outer.sources.iter().cloned());
+            level.needs.push(outer);
+        }
+        if let How::For(_, _, number) = how {
+            // what its list reads is read through the item
+            level.sources = vec![item(number)];
+        }
+        level
+    }
+}
+
+/// Levels without repetition.
+#[derive(Default)]
+pub(super) struct Needed<'a>(BTreeMap<usize, Rc<Level<'a>>>);
+
+impl<'a> Needed<'a> {
+    pub(super) fn add(&mut self, level: &Rc<Level<'a>>) {
+        for outer in &level.needs {
+            self.0.insert(outer.depth, outer.clone());
+        }
+        self.0.insert(level.depth, level.clone());
+    }
+
+    /// Outermost first.
+    pub(super) fn levels(self) -> Vec<Rc<Level<'a>>> {
+        self.0.into_values().collect()
+    }
+}
+
+/// Every node of a body, those in its blocks included.
+pub(super) fn nodes_of(body: &Body) -> Vec<&Node> {
+    fn collect<'a>(stmts: &'a [Stmt], nodes: &mut Vec<&'a Node>) {
+        for stmt in stmts {
+            match stmt {
+                Stmt::Node(node) => nodes.push(node),
+                Stmt::Parallel(stmts) | Stmt::Branch(stmts) => collect(stmts, nodes),
+            }
+        }
+    }
+    let mut nodes = Vec::new();
+    collect(&body.stmts, &mut nodes);
+    nodes
+}

@@ -1,0 +1,130 @@
+//! What a node reads, and how.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use proc_macro2::Ident;
+use syn::Error;
+use syn::ext::IdentExt;
+
+use super::ast::Call;
+use super::scopes::{Level, Meaning, Needed, Scopes};
+use crate::errors::Errors;
+use crate::names::Names;
+
+#[derive(Default)]
+pub(super) struct Wiring<'a> {
+    /// Which names feed which input.
+    pub(super) inputs: Vec<(String, Vec<Ident>)>,
+    pub(super) after: Vec<Ident>,
+    /// Names that are read ahead of the step, because they cannot be replaced inside of it.
+    pub(super) ahead: Vec<Ident>,
+    /// Names that are replaced where they stand.
+    pub(super) inside: BTreeSet<String>,
+    /// What binds the variables that it reads, outermost first.
+    pub(super) levels: Vec<Rc<Level<'a>>>,
+    /// Names that must not be read here, with the error that stands in for them.
+    pub(super) wrong: Vec<(Ident, Error)>,
+    /// Why the node cannot be written at all.
+    pub(super) broken: Option<Error>,
+}
+
+/// What looks the names of a node up.
+pub(super) struct Reader<'r, 'a> {
+    pub(super) scopes: &'r mut Scopes<'a>,
+    pub(super) errors: &'r mut Errors,
+    /// The node, and those in whose bodies it stands.
+    pub(super) open: &'r [Ident],
+}
+
+impl<'a> Reader<'_, 'a> {
+    pub(super) fn call(&mut self, call: &Call) -> Wiring<'a> {
+        let inputs = call.inputs.iter().map(|field| {
+            let name = match &field.member {
+                syn::Member::Named(name) => name.unraw().to_string(),
+                syn::Member::Unnamed(index) => index.index.to_string(),
+            };
+            (Some(name), Names::of_field(field))
+        });
+        self.inputs(inputs)
+    }
+
+    /// Looks up what the inputs of a node name. Without a name of its own, an input is called what it
+    /// reads.
+    pub(super) fn inputs(
+        &mut self,
+        inputs: impl IntoIterator<Item = (Option<String>, Names)>,
+    ) -> Wiring<'a> {
+        let mut wiring = Wiring::default();
+        let (mut fixed, mut used) = (BTreeSet::new(), BTreeMap::new());
+        let mut needed = Needed::default();
+        for (input, names) in inputs {
+            for exit in names.exits {
+                let message = "an input is a plain expression, evaluated again at each attempt: \
+                               it cannot await or return early";
+                let error = Error::new(exit, message);
+                self.errors.push(error.clone());
+                wiring.broken.get_or_insert(error);
+            }
+            let mut from = Vec::<(Ident, Vec<Ident>)>::new();
+            for mention in names.free {
+                let name = mention.name;
+                match self.scopes.meaning(&name) {
+                    Meaning::Slot => {
+                        used.entry(name.to_string()).or_insert_with(|| name.clone());
+                        from.push((name.clone(), vec![name]));
+                    }
+                    Meaning::Variable(level) => {
+                        needed.add(&level);
+                        from.push((name, level.sources.clone()));
+                    }
+                    Meaning::Below if mention.certain => {
+                        let error = below(&name, self.open);
+                        self.errors.push(error.clone());
+                        wiring.wrong.push((name, error));
+                    }
+                    Meaning::Below | Meaning::Unknown => {}
+                }
+            }
+            fixed.extend(names.fixed);
+            match input {
+                None => wiring
+                    .inputs
+                    .extend(from.into_iter().map(|(name, from)| (name.unraw().to_string(), from))),
+                Some(input) => {
+                    let mut all = Vec::new();
+                    for source in from.into_iter().flat_map(|(_, from)| from) {
+                        if !all.contains(&source) {
+                            all.push(source);
+                        }
+                    }
+                    wiring.inputs.push((input, all));
+                }
+            }
+        }
+        wiring.inputs.retain(|(_, from)| !from.is_empty());
+        wiring.levels = needed.levels();
+        for level in &wiring.levels {
+            fixed.extend(level.fixed.iter().cloned());
+            used.extend(level.reads.iter().map(|(text, name)| (text.clone(), name.clone())));
+        }
+        for (text, name) in used {
+            if fixed.contains(&text) {
+                wiring.ahead.push(name);
+            } else {
+                wiring.inside.insert(text);
+            }
+        }
+        wiring
+    }
+}
+
+/// The error for a name that cannot be read yet.
+pub(super) fn below(name: &Ident, open: &[Ident]) -> Error {
+    let message = if open.contains(name) {
+        format!("node `{name}` cannot look up its own output")
+    } else {
+        format!("node `{name}` is declared below; nodes look up only nodes declared above them")
+    };
+    Error::new_spanned(name, message)
+}

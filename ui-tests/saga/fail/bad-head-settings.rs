@@ -1,0 +1,16 @@
+//! The same for a saga.
+#![allow(unused_imports)]
+
+use saga_core::prelude::*;
+use ui_tests::{actions::*, types::*};
+
+saga! {
+    #[name = "a/b"]
+    First<()>() { poke {}; }
+    #[retry(max = 3)]
+    Second<()>() { poke {}; }
+    #[name]
+    Third<()>() { poke {}; }
+}
+
+fn main() {}
