@@ -131,6 +131,7 @@ pub trait Step<C>: Typed + Sized + Send {
 }
 
 /// What a node is that runs something.
+#[expect(clippy::large_enum_variant, reason = "one at a time, while a DAG is built")]
 pub enum StepKind<C> {
     /// An action, which declares this about itself.
     Action(ActionSpec),

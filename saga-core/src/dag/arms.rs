@@ -11,12 +11,15 @@ use crate::definition::{BodyId, Ends, Like, Scope, Slot, Source};
 /// The arms of a [`choose`](DagBuilder::choose).
 pub struct Arms<'b, C, O> {
     dag: &'b mut DagBuilder<C>,
-    arms: Vec<Arm<C>>,
+    arms: Vec<Inner<C>>,
     ty: PhantomData<fn() -> O>,
 }
 
 impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
-    pub(super) fn collect(dag: &'b mut DagBuilder<C>, arms: impl FnOnce(&mut Self)) -> Vec<Arm<C>> {
+    pub(super) fn collect(
+        dag: &'b mut DagBuilder<C>,
+        arms: impl FnOnce(&mut Self),
+    ) -> Vec<Inner<C>> {
         let mut collected = Self { dag, arms: Vec::new(), ty: PhantomData };
         arms(&mut collected);
         collected.arms
@@ -30,21 +33,20 @@ impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
     }
 }
 
-/// An arm, and what it reads around itself.
+/// What an instance or an arm runs, and what it reads around itself.
 #[doc(hidden)]
-pub struct Arm<C> {
-    dag: Result<Dag<C>, DagError>,
-    outside: BTreeSet<(BodyId, u32)>,
+pub struct Inner<C> {
+    pub(super) dag: Result<Dag<C>, DagError>,
+    pub(super) outside: BTreeSet<(BodyId, u32)>,
 }
 
 /// What the macro writes: first the arms, then the choice, so that rustc compares the types of the arms
 /// in the user's words.
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     #[doc(hidden)]
-    pub fn arm<O>(&mut self, body: impl FnOnce(&mut Self) -> Ends<O>) -> (Arm<C>, Like<O>) {
+    pub fn arm<O>(&mut self, body: impl FnOnce(&mut Self) -> Ends<O>) -> (Inner<C>, Like<O>) {
         let inner = self.inner(Arc::default());
-        let (dag, outside) = self.part(inner, body);
-        (Arm { dag, outside }, Like::new())
+        (self.part(inner, body), Like::new())
     }
 
     /// A choice between these arms, which end with what `_like` would give.
@@ -55,7 +57,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         arm: F,
-        arms: Vec<Arm<C>>,
+        arms: Vec<Inner<C>>,
         _like: impl FnOnce() -> O,
     ) -> Slot<K::Output<O>>
     where
@@ -72,7 +74,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         arm: F,
-        arms: Vec<Arm<C>>,
+        arms: Vec<Inner<C>>,
     ) -> Slot<K::Output<O>>
     where
         K: Choice,

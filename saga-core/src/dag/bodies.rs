@@ -1,13 +1,12 @@
 //! Typed nodes that hold others: `for_each`, `choose`, `subsaga`.
 
-use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::arms::Arms;
+use super::arms::{Arms, Inner};
 use super::holder::{ForEach, MakeParams, Number, Pick, Read, Slice, gather_vec};
-use super::{Choice, Dag, DagBuilder, DagError, Node, NodeBody};
-use crate::definition::{BodyId, Ends, Item, Saga, Scope, Slot, Source};
+use super::{Choice, DagBuilder, Node, NodeBody};
+use crate::definition::{Ends, Item, Saga, Scope, Slot, Source};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Adds a node that runs a body once for each item of a list, all instances side by side. What the
@@ -106,7 +105,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         let added = read.and_then(|mut read| {
             let inner = self.inner(read.sources.clone());
             let item = Item::new(inner.body());
-            let (body, outside) = self.part(inner, |dag| body(dag, item));
+            let Inner { dag: body, outside } = self.part(inner, |dag| body(dag, item));
             read.around(self.body(), outside);
             let body = Arc::new(body?);
             let items = Read::Closure(items, read.sources.clone());
@@ -275,10 +274,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         &mut self,
         mut inner: Self,
         body: impl FnOnce(&mut Self) -> Ends<O>,
-    ) -> (Result<Dag<C>, DagError>, BTreeSet<(BodyId, u32)>) {
+    ) -> Inner<C> {
         let end = body(&mut inner);
         self.next_body = inner.next_body;
         let outside = std::mem::take(&mut inner.outside);
-        (inner.finish_typed(end.node), outside)
+        Inner { dag: inner.finish_typed(end.node), outside }
     }
 }

@@ -94,7 +94,7 @@ pub(super) enum Step {
     Call(Call),
     /// `{ EXPR }`
     Value(Expr),
-    For(Each),
+    For(Box<Each>),
     Choose(Choose),
     /// Something that could not be read. The node's name is still one.
     Broken(Error),

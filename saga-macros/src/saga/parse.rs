@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use syn::parse::ParseStream;
 use syn::{Attribute, Error, Expr, Path, Token, braced, parse_quote, token};
 
-use super::ast::{Body, Choose, Each, Form, Node, Saga, Step, Stmt, Tail};
+use super::ast::{Body, Form, Node, Saga, Step, Stmt, Tail};
 use super::attributes::{Attributes, attributes, no_attributes};
 use super::head::head;
 use super::recover::{
@@ -238,7 +238,8 @@ fn finish(input: ParseStream, step: &Step, errors: &mut Errors) {
     let end = match step {
         Step::Call(call) => call.brace.span.close(),
         Step::Value(Expr::Block(block)) => block.block.brace_token.span.close(),
-        Step::For(Each { keyword, .. }) | Step::Choose(Choose { keyword, .. }) => *keyword,
+        Step::For(each) => each.keyword,
+        Step::Choose(choose) => choose.keyword,
         _ => here,
     };
     errors.push(Error::new(end, "expected `;` after this node"));

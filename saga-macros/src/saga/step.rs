@@ -18,7 +18,7 @@ pub(super) fn step(input: ParseStream, errors: &mut Errors) -> Step {
         return Step::Broken(error);
     }
     let parsed = if input.peek(Token![for]) {
-        each(input, errors).map(Step::For)
+        each(input, errors).map(|each| Step::For(Box::new(each)))
     } else if input.peek(Token![if]) {
         branches(input, errors).map(Step::Choose)
     } else if input.peek(Token![match]) {
