@@ -127,7 +127,7 @@ async fn damaged_rows_are_named_with_their_entry() {
             "saga bad: its record is corrupt: its birth is not a UUID",
         ),
         (
-            "UPDATE saga SET params = X'7b' WHERE id = 'bad'",
+            "UPDATE saga_input SET params = X'7b' WHERE number = (SELECT number FROM saga WHERE id = 'bad')",
             "saga bad: its parameters do not decode",
         ),
     ] {
@@ -147,15 +147,18 @@ async fn any_odd_value_in_any_column_keeps_no_other_saga_from_going_on() {
         names.map(Result::unwrap).collect::<Vec<_>>()
     };
     let values = ["NULL", "''", "'odd'", "-1", "9223372036854775807", "X''", "X'ff7b22'"];
-    for (table, of) in [("saga", "id = 'bad'"), ("saga_event", "saga_id = 'bad' AND seq = 3")] {
+    let number = "number = (SELECT number FROM saga WHERE id = 'bad')";
+    let event = "saga_id = 'bad' AND seq = 3";
+    for (table, of) in [("saga", "id = 'bad'"), ("saga_input", number), ("saga_event", event)] {
         for column in columns(table) {
             for value in values {
                 let sql = format!("UPDATE OR IGNORE {table} SET {column} = {value} WHERE {of}");
                 let fits = Connection::open_in_memory().unwrap();
                 let schema = include_str!("../saga-core/src/store/sqlite/schema_1.sql");
                 fits.execute_batch(schema).unwrap();
-                let row = "INSERT INTO saga VALUES ('bad', '', '', '', '', NULL, 1, 1, 1, NULL, NULL, 0, \
-                     NULL, 0, 0, NULL, NULL, X'', X''); \
+                let row = "INSERT INTO saga VALUES (1, 'bad', '', '', '', '', NULL, 1, 1, 1, NULL, NULL, \
+                     0, NULL, 0, 0, NULL, NULL); \
+                     INSERT INTO saga_input VALUES (1, X'', X''); \
                      INSERT INTO saga_event VALUES ('bad', 3, 1, 1, NULL, 1, '', NULL)";
                 fits.execute_batch(row).unwrap();
                 if fits.execute_batch(&sql).is_err() {

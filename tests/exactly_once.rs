@@ -129,7 +129,8 @@ fn check(file: &Path, scratch: &Path) -> usize {
 
 /// Parameters, status, and the entries of each transfer, each once.
 fn transfers(conn: &Connection) -> Vec<(Vec<u8>, String, Vec<String>)> {
-    let mut sagas = conn.prepare("SELECT id, params, status FROM saga").unwrap();
+    let mut sagas =
+        conn.prepare("SELECT id, params, status FROM saga JOIN saga_input USING (number)").unwrap();
     let sql = "SELECT node || ' ' || kind FROM saga_event WHERE saga_id = ?1 AND node IS NOT NULL";
     let mut events = conn.prepare(sql).unwrap();
     let mut rows = sagas.query([]).unwrap();

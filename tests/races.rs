@@ -25,6 +25,9 @@ struct Slow {
     append: Arc<AtomicU64>,
     load: Arc<AtomicU64>,
     refuse: Arc<AtomicBool>,
+    /// How often it was asked for requests, whose answer takes so long.
+    asked: Arc<AtomicU64>,
+    requests: Arc<AtomicU64>,
 }
 
 async fn nap(millis: &AtomicU64) {
@@ -84,7 +87,12 @@ impl Store for Slow {
         self.memory.request(request)
     }
     fn requests(&self, worker: &WorkerId, limit: usize) -> Answer<'_, Vec<Request>> {
-        self.memory.requests(worker, limit)
+        let worker = worker.clone();
+        Box::pin(async move {
+            self.asked.fetch_add(1, SeqCst);
+            nap(&self.requests).await;
+            self.memory.requests(&worker, limit).await
+        })
     }
     fn answer(&self, request: Uuid, answer: log::Answer) -> Answer<'_, ()> {
         self.memory.answer(request, answer)
@@ -154,6 +162,21 @@ async fn a_saga_that_is_always_busy_hears_the_shutdown() {
     let report = tokio::time::timeout(Duration::from_secs(30), shutdown).await;
     assert_eq!(report.expect("it ends").unwrap().interrupted.len(), 1);
     assert!(matches!(handle.await, Err(SagaError::ShutDown { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_shutdown_nothing_holds_the_store() {
+    let store = Slow::default();
+    store.requests.store(3_600_000, SeqCst);
+    let sec = slow(&store).await;
+    sec.run(word("a")).await.unwrap();
+    while store.asked.load(SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    sec.shutdown(Duration::ZERO).await.unwrap();
+    drop(sec);
+    // the next worker may open it at once
+    assert_eq!(Arc::strong_count(&store.asked), 1);
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -10,6 +10,7 @@ mod handle;
 mod live;
 mod operate;
 mod recovery;
+mod requests;
 mod single;
 mod start;
 mod suspects;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use self::requests::Looking;
 use crate::action::ActionData;
 use crate::dag::SagaDag;
 use crate::definition::Saga;
@@ -83,6 +85,7 @@ struct Inner<C> {
     /// Notified when a saga leaves `live`.
     left: Notify,
     closing: AtomicBool,
+    looking: Looking,
     unknown: Vec<SagaVersion>,
     crash_limit: u32,
 }
@@ -190,6 +193,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         let _ = tokio::time::timeout(grace, self.inner.until_idle()).await;
         self.inner.tell(|| Control::Stop);
         self.inner.until_idle().await;
+        self.inner.looking.stop().await;
         self.inner.env.store.release(&self.inner.env.worker).await?;
         let interrupted = told.into_iter().filter_map(|(id, saga)| {
             let outcome = saga.progress.borrow().outcome.clone();
@@ -216,6 +220,7 @@ impl<C> Inner<C> {
             live: Mutex::new(HashMap::new()),
             left: Notify::new(),
             closing: AtomicBool::new(false),
+            looking: Looking::default(),
             unknown: Vec::new(),
             crash_limit,
         }

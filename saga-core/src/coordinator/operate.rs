@@ -1,8 +1,7 @@
 //! Operators at work: requests for sagas that run here, that rest in the store, or that another process
 //! runs.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -10,16 +9,12 @@ use tokio::sync::oneshot;
 
 use super::live::{Entered, Live};
 use super::recovery::Loaded;
+use super::requests::LOOK;
 use super::{Coordinator, Inner};
 use crate::driver::{Asked, Control, Creation, Progress};
 use crate::error::OperateError;
 use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId, Timestamp, Uuid};
 use crate::store::{Store, StoreError};
-
-/// How often requests of other processes are looked for.
-const LOOK: Duration = Duration::from_millis(200);
-/// How many of them at a time.
-const AT_ONCE: usize = 64;
 
 /// Steers sagas from outside: cancels, pauses, and mends those that are stuck. Every request and what
 /// became of it is in the saga's log, with the operator's name.
@@ -264,7 +259,10 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 
 impl<C: Send + Sync + 'static> Inner<C> {
     /// Brings a request to its saga, waking it if it rests, and waits for the answer.
-    async fn operate(self: &Arc<Self>, request: Request) -> Result<Answer, OperateError> {
+    pub(super) async fn operate(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> Result<Answer, OperateError> {
         loop {
             if self.is_closing() {
                 return Err(OperateError::ShutDown);
@@ -348,53 +346,4 @@ impl<C: Send + Sync + 'static> Inner<C> {
         });
         Ok((live, true))
     }
-
-    /// Carries out what other processes ask for, as long as the coordinator is there.
-    pub(super) fn look_for_requests(self: &Arc<Self>) {
-        let inner = Arc::downgrade(self);
-        // those under way: an answer may take as long as a pivot does
-        let under_way = Arc::new(Mutex::new(HashSet::new()));
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(LOOK).await;
-                let Some(inner) = Weak::upgrade(&inner) else { return };
-                if inner.is_closing() {
-                    return;
-                }
-                // a store that fails now is asked again
-                let waiting = inner.env.store.requests(&inner.env.worker, AT_ONCE).await;
-                for request in waiting.unwrap_or_default() {
-                    let new = lock(&under_way).insert(request.id);
-                    if new {
-                        let (inner, under_way) = (inner.clone(), under_way.clone());
-                        tokio::spawn(async move {
-                            let id = request.id;
-                            if inner.carry_out(request).await {
-                                lock(&under_way).remove(&id);
-                            }
-                        });
-                    }
-                }
-            }
-        });
-    }
-
-    /// False if this process cannot carry it out, now or later.
-    async fn carry_out(self: Arc<Self>, request: Request) -> bool {
-        let id = request.id;
-        match self.operate(request).await {
-            // it is in the log, and answered by the entry that settles it
-            Ok(Answer::Held) => false,
-            // most answers are in the store already, beside the entries that they are about
-            Ok(answer) => self.env.store.answer(id, answer).await.is_ok(),
-            Err(error) => {
-                tracing::warn!(target: "saga_core", %error, "a request waits");
-                !matches!(error, OperateError::UnknownVersion { .. })
-            }
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,9 +6,7 @@ use std::path::Path;
 use super::StoreError;
 
 /// Held by the one worker of a store; the system lets go of it when the process dies.
-pub(super) struct WorkerLock(
-    #[expect(dead_code, reason = "the lock lives as long as the file")] File,
-);
+pub(super) struct WorkerLock(File);
 
 impl WorkerLock {
     /// Takes the lock of the store `place` on this file.
@@ -27,6 +25,14 @@ impl WorkerLock {
                 Err(failed(format!("cannot lock {}: {e}", path.display())))
             }
         }
+    }
+}
+
+impl Drop for WorkerLock {
+    /// Closing the file alone would not do at once: a process that is being forked just now has it too.
+    fn drop(&mut self) {
+        // if it fails, closing the file lets go of it
+        let _ = self.0.unlock();
     }
 }
 

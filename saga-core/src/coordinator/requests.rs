@@ -1,0 +1,96 @@
+//! What other processes ask for: found in the store, and carried out here.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures_util::future::select;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::Inner;
+use crate::error::OperateError;
+use crate::log::{Answer, Request, Uuid};
+
+/// How often requests of other processes are looked for.
+pub(super) const LOOK: Duration = Duration::from_millis(200);
+/// How many of them at a time.
+const AT_ONCE: usize = 64;
+
+/// The task that looks for them.
+#[derive(Default)]
+pub(super) struct Looking {
+    stop: Arc<Notify>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Looking {
+    /// Ends the task and what it has under way: nothing of it holds the store after this.
+    pub(super) async fn stop(&self) {
+        self.stop.notify_one();
+        let task = lock(&self.task).take();
+        if let Some(task) = task {
+            // it has no output, and what panicked in it has been reported
+            let _ = task.await;
+        }
+    }
+}
+
+impl<C: Send + Sync + 'static> Inner<C> {
+    /// Carries out what other processes ask for, as long as the coordinator is there.
+    pub(super) fn look_for_requests(self: &Arc<Self>) {
+        let (inner, stop) = (Arc::downgrade(self), self.looking.stop.clone());
+        let task = tokio::spawn(async move {
+            let mut tasks = JoinSet::new();
+            select(pin!(Self::look(inner, &mut tasks)), pin!(stop.notified())).await;
+            tasks.shutdown().await;
+        });
+        *lock(&self.looking.task) = Some(task);
+    }
+
+    async fn look(inner: Weak<Self>, tasks: &mut JoinSet<()>) {
+        // those under way: an answer may take as long as a pivot does
+        let under_way = Arc::new(Mutex::new(HashSet::new()));
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let Some(inner) = Weak::upgrade(&inner) else { return };
+            while tasks.try_join_next().is_some() {}
+            // a store that fails now is asked again
+            let waiting = inner.env.store.requests(&inner.env.worker, AT_ONCE).await;
+            for request in waiting.unwrap_or_default() {
+                let new = lock(&under_way).insert(request.id);
+                if new {
+                    tasks.spawn(inner.clone().settle(request, under_way.clone()));
+                }
+            }
+        }
+    }
+
+    /// One request. It is done with as soon as nothing that this process could do about it is left.
+    async fn settle(self: Arc<Self>, request: Request, under_way: Arc<Mutex<HashSet<Uuid>>>) {
+        let id = request.id;
+        if self.carry_out(request).await {
+            lock(&under_way).remove(&id);
+        }
+    }
+
+    /// False if this process cannot carry it out, now or later.
+    async fn carry_out(self: Arc<Self>, request: Request) -> bool {
+        let id = request.id;
+        match self.operate(request).await {
+            // it is in the log, and answered by the entry that settles it
+            Ok(Answer::Held) => false,
+            // most answers are in the store already, beside the entries that they are about
+            Ok(answer) => self.env.store.answer(id, answer).await.is_ok(),
+            Err(error) => {
+                tracing::warn!(target: "saga_core", %error, "a request waits");
+                !matches!(error, OperateError::UnknownVersion { .. })
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
