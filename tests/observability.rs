@@ -33,6 +33,20 @@ saga! {
     }
 }
 
+#[saga_action(no_undo, retry(forever))]
+async fn deliver() -> Result<(), String> {
+    tokio::time::sleep(std::time::Duration::from_secs(7200)).await;
+    Ok(())
+}
+
+saga! {
+    Delivery<()>(card: String) {
+        #[pivot]
+        let _receipt = charge { card };
+        deliver {};
+    }
+}
+
 /// Writes down all that is traced, each line with the spans that it is in.
 #[derive(Clone, Default)]
 struct Notes {
@@ -107,4 +121,18 @@ fn traces_name_saga_node_and_attempt_and_hold_no_payload() {
     for line in lines.iter().chain(&spans) {
         assert!(!line.contains(SECRET), "{line}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_passes_behind_the_pivot_is_reported() {
+    let notes = Notes::default();
+    let _traced = tracing::subscriber::set_default(notes.clone());
+    let sec = Coordinator::builder(()).saga::<Delivery>().build().await.unwrap();
+    let delivery = Delivery { card: SECRET.to_string() };
+    let hour = std::time::Duration::from_secs(3600);
+    sec.saga(delivery).id("late").deadline(hour).start().await.unwrap().await.unwrap();
+    let lines = notes.lines.lock().unwrap().clone();
+    let late = lines.iter().filter(|line| line.contains("the deadline has passed"));
+    let late = late.collect::<Vec<_>>();
+    assert!(matches!(&late[..], [line] if line.contains("saga=late")), "{lines:#?}");
 }

@@ -109,7 +109,7 @@ fn behind_the_pivot_nothing_goes_back() {
     let x = started(&[("b", &[Do::Fails; 20])]);
     x.process.until(x.world.hears("do b", 1));
     assert_eq!(refusal(x.process.until(x.operator.cancel("x", "no"))), past_pivot());
-    // the deadline passes meanwhile, and is reported by nobody but the record
+    // the deadline passes meanwhile: that is said, and nothing else happens
     x.process.until(async { tokio::time::sleep(Duration::from_secs(4000)).await });
     assert_eq!(end(&x).unwrap(), "pivot");
     assert_eq!(refusal(x.process.until(x.operator.rollback("x", "destroy"))), past_pivot());

@@ -175,7 +175,8 @@ fn go_on_fairly(plan: &Arc<Plan>, config: Config, log: &[Entry]) -> Option<(Fini
                 Effect::SignalCancel
                 | Effect::DropCall(_)
                 | Effect::Answer(..)
-                | Effect::FreeSlot(_) => {}
+                | Effect::FreeSlot(_)
+                | Effect::Overdue => {}
                 Effect::Finish(Finish::Parked { .. }) => {
                     machine = Machine::recover(plan.clone(), config, 99, &log).ok()?;
                     wake = None;

@@ -4,6 +4,7 @@
 //! is held across an await.
 
 mod call;
+mod calls;
 mod observe;
 mod outcome;
 mod panics;
@@ -14,21 +15,19 @@ mod turn;
 mod values;
 mod write;
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tracing::Instrument;
 
-use crate::action::{ActionOutput, Value};
-use crate::context::{ActionContext, RunInfo, Token};
+use crate::action::ActionOutput;
+use crate::context::RunInfo;
 use crate::error::ActionError;
 use crate::log::{Answer, Command, Failure, NodePath, Payload, Refusal, Timestamp, Uuid};
-use crate::machine::{ActionResult, Call, Effect, Event, Finish, Machine, VertexId};
+use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
-use call::{CallEnd, Calls};
+use call::Calls;
 pub(crate) use observe::Observers;
 pub use observe::{Events, MissedEvents, SagaEvent};
 pub(crate) use outcome::{Outcome, Progress};
@@ -254,6 +253,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Effect::WakeAt(time) => {
                 turn.timer = Some(Box::pin(tokio::time::sleep_until(self.env.clock.at(time))));
             }
+            Effect::Overdue => self.say_overdue(),
             Effect::Finish(_) => {}
         }
     }
@@ -276,84 +276,6 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let payload = output.payload.clone();
         self.values.set(&self.machine, vertex, output);
         Ok(payload)
-    }
-
-    fn start(&mut self, call: Call, undo: bool, turn: &mut Turn) {
-        let Some(action) = self.values.action(&self.machine, call.vertex) else {
-            // a call is authorized for nodes with an action only
-            return;
-        };
-        let Some(mut cx) = self.context(ContextOf { call, undo }) else { return };
-        cx.call.transactions = Some(turn.transactions.authorize(call));
-        let room = turn.slots.take(call.vertex);
-        let repeat = call.repeat;
-        // what the action logs is found under its saga and node
-        let span = tracing::debug_span!(
-            target: "saga_core", "node", node = %cx.call.path, attempt = call.attempt, undo
-        );
-        if undo {
-            let output = match self.values.output(&self.machine, call.vertex) {
-                Some(output) => Some(output.value),
-                None => turn.kept.get(&call.vertex).cloned(),
-            };
-            turn.calls.add(
-                call.vertex,
-                room,
-                call::undo(action, cx, output, repeat).instrument(span),
-            );
-        } else {
-            let max = self.env.limits.max_payload;
-            turn.calls.add(
-                call.vertex,
-                room,
-                call::action(action, cx, max, repeat).instrument(span),
-            );
-        }
-    }
-
-    fn context(&self, of: ContextOf) -> Option<ActionContext<C>> {
-        let ContextOf { call, undo } = of;
-        let (frame, node) = self.values.place(&self.machine, call.vertex)?;
-        Some(ActionContext {
-            user: self.env.user.clone(),
-            run: self.run.clone(),
-            frame,
-            call: crate::context::Call {
-                node,
-                path: self.machine.state().path(call.vertex),
-                attempt: call.attempt,
-                undo,
-                cancellable: !undo && !call.unwinding,
-                token: Token { epoch: self.epoch, seq: call.seq },
-                transactions: None,
-            },
-        })
-    }
-
-    /// A call ended: what that means for the machine.
-    fn ended(&mut self, v: VertexId, end: CallEnd, kept: &mut HashMap<VertexId, Value>) -> Event {
-        match end {
-            CallEnd::Action(Ok(output)) => {
-                let payload = output.payload.clone();
-                self.values.set(&self.machine, v, output);
-                Event::ActionDone { vertex: v, result: ActionResult::Ok(payload) }
-            }
-            CallEnd::Action(Err(failed)) => {
-                let failure = failed.error.to_failure(failed.retryable);
-                let result = match (failed.output, failed.in_doubt) {
-                    (Some(output), _) => {
-                        kept.insert(v, output);
-                        ActionResult::Unstorable(failure)
-                    }
-                    (None, true) => ActionResult::InDoubt(failure),
-                    (None, false) => ActionResult::Failed(failure),
-                };
-                Event::ActionDone { vertex: v, result }
-            }
-            CallEnd::Undo(result) => {
-                Event::UndoDone { vertex: v, result: result.map_err(|e| e.to_failure()) }
-            }
-        }
     }
 
     fn report_status(&self) {
@@ -391,11 +313,4 @@ impl<C: Send + Sync + 'static> Driver<C> {
         };
         self.progress.send_modify(|progress| progress.outcome = Some(Arc::new(Err(error))));
     }
-}
-
-/// Which call a context is for.
-#[derive(Clone, Copy)]
-pub(crate) struct ContextOf {
-    pub(crate) call: Call,
-    pub(crate) undo: bool,
 }

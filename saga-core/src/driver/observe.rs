@@ -192,4 +192,12 @@ impl<C: Send + Sync + 'static> Driver<C> {
             let _ = self.env.observers.0.send(Arc::new(event));
         }
     }
+
+    /// It is behind its pivot, so nothing else is done about it.
+    pub(super) fn say_overdue(&self) {
+        tracing::warn!(
+            target: "saga_core", saga = %self.run.id,
+            "the deadline has passed; the saga is behind its point of no return and goes on"
+        );
+    }
 }

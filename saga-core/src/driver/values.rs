@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ContextOf;
+use super::calls::ContextOf;
 use super::outcome::Outcome;
 use crate::action::storable::has_room;
 use crate::action::{Action, ActionOutput};

@@ -150,6 +150,8 @@ pub enum Effect {
     DropCall(VertexId),
     /// Send [`Event::Tick`] at this time. The last one counts.
     WakeAt(Timestamp),
+    /// Say that the saga is past its deadline, and goes on: it is behind its pivot.
+    Overdue,
     /// There is nothing left to do.
     Finish(Finish),
 }

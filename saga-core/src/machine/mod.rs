@@ -63,6 +63,8 @@ pub struct Machine {
     timers: BTreeSet<(Timestamp, VertexId)>,
     /// When forward calls in flight are dropped.
     abandon_at: Option<Timestamp>,
+    /// It has been said that the deadline has passed.
+    overdue: bool,
     /// Values and choices that were asked for.
     evaluating: BTreeSet<VertexId>,
     /// Outputs that are in memory only.
@@ -109,6 +111,7 @@ impl Machine {
             candidates: BTreeMap::new(),
             timers: BTreeSet::new(),
             abandon_at: None,
+            overdue: false,
             evaluating: BTreeSet::new(),
             kept: BTreeSet::new(),
             inbox: VecDeque::new(),

@@ -10,16 +10,26 @@ impl Machine {
         let timer = self.timers.first().filter(|_| self.state.parked.is_none()).map(|(at, _)| *at);
         // not if the last of them came back by itself
         let abandon = self.abandon_at.filter(|_| self.status() == SagaStatus::Failed);
-        [timer, abandon, self.deadline()].into_iter().flatten().min()
+        [timer, abandon, self.deadline(), self.overdue_at()].into_iter().flatten().min()
     }
 
-    /// When the saga will unwind. Not if it does already, nor while a pivot in doubt holds the deadline,
-    /// nor behind it, nor if nothing is left to do.
+    /// When the saga will unwind. Not while a pivot in doubt holds the deadline, nor behind it.
     fn deadline(&self) -> Option<Timestamp> {
+        let held = self.state.past_pivot() || self.state.pivot_is_busy();
+        self.config.deadline.filter(|_| self.is_going() && !held)
+    }
+
+    /// When it will be said that the saga is late: behind the pivot nothing else can be done.
+    fn overdue_at(&self) -> Option<Timestamp> {
+        let to_say = self.state.past_pivot() && !self.overdue;
+        self.config.deadline.filter(|_| self.is_going() && to_say)
+    }
+
+    /// True as long as the saga goes forward and something is left to do.
+    fn is_going(&self) -> bool {
         let state = &self.state;
         let going = state.birth.is_some() && state.ended.is_none() && state.unwinding.is_none();
-        let held = state.past_pivot() || state.pivot_is_busy() || state.all_completed();
-        self.config.deadline.filter(|_| going && !held)
+        going && !state.all_completed()
     }
 
     /// Timers that are due, and calls whose time is up.
@@ -33,6 +43,10 @@ impl Machine {
         }
         if self.deadline().is_some_and(|at| at <= self.now) {
             self.emit(None, EntryKind::Unwinding(Cause::DeadlineExceeded));
+        }
+        if self.overdue_at().is_some_and(|at| at <= self.now) {
+            self.overdue = true;
+            effects.push(Effect::Overdue);
         }
         if self.abandon_at.is_some_and(|at| at <= self.now) {
             self.abandon_at = None;

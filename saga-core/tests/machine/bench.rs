@@ -184,6 +184,7 @@ impl Bench {
                         self.calls.retain(|(_, call)| call.vertex != vertex);
                         self.said.push(format!("drop {}", self.path(vertex)));
                     }
+                    Effect::Overdue => self.said.push("overdue".into()),
                     Effect::WakeAt(at) => self.wake = Some(at),
                     Effect::Finish(finish) => self.finish = Some(finish),
                 }

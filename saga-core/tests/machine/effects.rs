@@ -79,6 +79,11 @@ impl Runner {
                 let flight = self.flights.remove(i.expect("only what is in flight"));
                 self.orphan(flight);
             }
+            Effect::Overdue => {
+                let deadline = self.setup.config.deadline.expect("there is one");
+                assert!(self.now >= deadline && self.machine.state().past_pivot());
+                assert!(self.unwinding_since().is_none());
+            }
             Effect::WakeAt(at) => {
                 self.wake = Some(at);
             }

@@ -84,12 +84,16 @@ fn a_deadline_is_held_by_the_pivot() {
 }
 
 #[test]
-fn behind_the_pivot_there_is_no_deadline() {
+fn behind_the_pivot_a_deadline_is_only_reported() {
     let mut saga = due_in(pivotal_plan(1), 500);
     saga.ok(&["do a", "do p"]);
-    assert_eq!(saga.machine.wake_at(), None);
+    assert_eq!(saga.machine.wake_at(), Some(Timestamp(1500)));
     saga.now = Timestamp(9000);
-    saga.feed([Event::Tick]);
+    let told = saga.machine.step(saga.now, Event::Tick);
+    assert_eq!(told, [Effect::Overdue]);
+    // once
+    assert_eq!(saga.machine.step(saga.now, Event::Tick), []);
+    assert_eq!((saga.machine.wake_at(), saga.status()), (None, Running));
     saga.ok(&["do z"]);
     saga.ended(ENDED_WELL);
 }

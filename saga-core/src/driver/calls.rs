@@ -1,0 +1,104 @@
+//! The calls of one saga: what goes into one, and what its end means.
+
+use std::collections::HashMap;
+
+use tracing::Instrument;
+
+use super::Driver;
+use super::call::{self, CallEnd};
+use super::turn::Turn;
+use crate::action::Value;
+use crate::context::{ActionContext, Token};
+use crate::machine::{ActionResult, Call, Event, VertexId};
+
+/// Which call a context is for.
+#[derive(Clone, Copy)]
+pub(super) struct ContextOf {
+    pub(super) call: Call,
+    pub(super) undo: bool,
+}
+
+impl<C: Send + Sync + 'static> Driver<C> {
+    pub(super) fn start(&mut self, call: Call, undo: bool, turn: &mut Turn) {
+        let Some(action) = self.values.action(&self.machine, call.vertex) else {
+            // a call is authorized for nodes with an action only
+            return;
+        };
+        let Some(mut cx) = self.context(ContextOf { call, undo }) else { return };
+        cx.call.transactions = Some(turn.transactions.authorize(call));
+        let room = turn.slots.take(call.vertex);
+        let repeat = call.repeat;
+        // what the action logs is found under its saga and node
+        let span = tracing::debug_span!(
+            target: "saga_core", "node", node = %cx.call.path, attempt = call.attempt, undo
+        );
+        if undo {
+            let output = match self.values.output(&self.machine, call.vertex) {
+                Some(output) => Some(output.value),
+                None => turn.kept.get(&call.vertex).cloned(),
+            };
+            turn.calls.add(
+                call.vertex,
+                room,
+                call::undo(action, cx, output, repeat).instrument(span),
+            );
+        } else {
+            let max = self.env.limits.max_payload;
+            turn.calls.add(
+                call.vertex,
+                room,
+                call::action(action, cx, max, repeat).instrument(span),
+            );
+        }
+    }
+
+    pub(super) fn context(&self, of: ContextOf) -> Option<ActionContext<C>> {
+        let ContextOf { call, undo } = of;
+        let (frame, node) = self.values.place(&self.machine, call.vertex)?;
+        Some(ActionContext {
+            user: self.env.user.clone(),
+            run: self.run.clone(),
+            frame,
+            call: crate::context::Call {
+                node,
+                path: self.machine.state().path(call.vertex),
+                attempt: call.attempt,
+                undo,
+                cancellable: !undo && !call.unwinding,
+                token: Token { epoch: self.epoch, seq: call.seq },
+                transactions: None,
+            },
+        })
+    }
+
+    /// A call ended: what that means for the machine.
+    pub(super) fn ended(
+        &mut self,
+        v: VertexId,
+        end: CallEnd,
+        kept: &mut HashMap<VertexId, Value>,
+    ) -> Event {
+        match end {
+            CallEnd::Action(Ok(output)) => {
+                let payload = output.payload.clone();
+                self.values.set(&self.machine, v, output);
+                Event::ActionDone { vertex: v, result: ActionResult::Ok(payload) }
+            }
+            CallEnd::Action(Err(failed)) => {
+                let failure = failed.error.to_failure(failed.retryable);
+                let result = match (failed.output, failed.in_doubt) {
+                    (Some(output), _) => {
+                        kept.insert(v, output);
+                        ActionResult::Unstorable(failure)
+                    }
+                    (None, true) => ActionResult::InDoubt(failure),
+                    (None, false) => ActionResult::Failed(failure),
+                };
+                Event::ActionDone { vertex: v, result }
+            }
+            CallEnd::Undo(result) => {
+                Event::UndoDone { vertex: v, result: result.map_err(|e| e.to_failure()) }
+            }
+        }
+    }
+}
