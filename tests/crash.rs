@@ -5,17 +5,17 @@
 
 #![cfg(unix)]
 
+#[path = "common/killing.rs"]
+mod killing;
 #[path = "common/trip.rs"]
 mod trip;
 
 use std::collections::BTreeSet;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::OptionalExtension;
 
+use crate::killing::Killing;
 use crate::trip::{EFFECTS, Effect, check_world, effects, open, table, trip};
 
 const AT_LEAST: u32 = 50;
@@ -23,59 +23,31 @@ const AT_MOST: u32 = 500;
 
 #[test]
 fn killed_at_any_moment_every_trip_is_booked_and_paid_or_not_at_all() {
-    let seed = match std::env::var("CRASH_SEED") {
-        Ok(seed) => seed.parse().unwrap(),
-        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64,
-    };
-    println!("CRASH_SEED={seed}");
-    let mut random = XorShift(seed | 1);
-
     let scratch = tempfile::tempdir().unwrap();
     let undisturbed = scratch.path().join("undisturbed");
-    let mut command = trip(&undisturbed);
-    // the program is built by now
-    let began = Instant::now();
-    let expected = completed(command.output().unwrap());
-    let takes = began.elapsed();
+    let (mut killing, output) = Killing::of(&mut trip(&undisturbed));
+    let expected = table(&output);
     check_world(&undisturbed, &expected);
 
-    let (mut kills, mut lives, mut replays) = (0, 0, 0);
-    let mut caught = BTreeSet::new();
-    let done = |kills, caught: &BTreeSet<_>| kills >= AT_LEAST && caught.len() == EFFECTS.len();
-    while !done(kills, &caught) {
-        lives += 1;
-        let state = scratch.path().join(format!("life-{lives}"));
-        let printed = loop {
-            let mut child = trip(&state);
-            let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            // the last life may end in peace
-            if !done(kills, &caught) {
+    let (mut replays, mut caught) = (0, BTreeSet::new());
+    while killing.goes_on {
+        let state = scratch.path().join(format!("life-{}", killing.lives));
+        let output = killing.life(
+            || trip(&state),
+            |kills| {
+                caught.extend(in_between(&state, scratch.path()));
                 assert!(kills < AT_MOST, "after {kills} kills only {caught:?} were caught");
-                std::thread::sleep(random.up_to(takes));
-                child.kill().unwrap();
-            }
-            let output = child.wait_with_output().unwrap();
-            if output.status.code().is_some() {
-                break completed(output);
-            }
-            // only our SIGKILL: an abort of its own would be a failure
-            assert_eq!(output.status.signal(), Some(9), "{output:?}");
-            kills += 1;
-            caught.extend(in_between(&state, scratch.path()));
-        };
-        assert_eq!(printed, expected, "in {}", state.display());
+                kills < AT_LEAST || caught.len() < EFFECTS.len()
+            },
+        );
+        assert_eq!(table(&output), expected, "in {}", state.display());
         check_world(&state, &expected);
         replays += effects(&state.join("world.db")).iter().filter(|e| e.calls > 1).count();
     }
+    let Killing { kills, lives, .. } = killing;
     println!(
         "{kills} kills in {lives} lives; caught {caught:?}; {replays} bookings asked for again"
     );
-}
-
-/// What a run that was not killed printed.
-fn completed(output: Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    table(&output)
 }
 
 /// The nodes whose effect is in the world while the log knows of no outcome.
@@ -113,17 +85,4 @@ fn in_between(state: &Path, scratch: &Path) -> Vec<&'static str> {
     let found = effects(&world).into_iter().filter(|effect| unknown(effect)).map(|e| e.kind);
     let found = found.collect::<BTreeSet<_>>();
     EFFECTS.into_iter().filter(|kind| found.contains(*kind)).collect()
-}
-
-/// Marsaglia's xorshift64.
-struct XorShift(u64);
-
-impl XorShift {
-    fn up_to(&mut self, limit: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        let limit = u64::try_from(limit.as_micros()).unwrap().max(1);
-        Duration::from_micros(self.0 % limit)
-    }
 }

@@ -5,17 +5,18 @@
 
 #![cfg(unix)]
 
+#[path = "common/killing.rs"]
+mod killing;
 #[path = "common/program.rs"]
 mod program;
 
 use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::process::Command;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use crate::killing::Killing;
 use crate::program::program;
 
 /// So many kills while transfers are under way.
@@ -24,50 +25,30 @@ const AT_MOST: u32 = 1000;
 
 #[test]
 fn killed_at_any_moment_the_accounts_are_what_the_log_says() {
-    let seed = match std::env::var("CRASH_SEED") {
-        Ok(seed) => seed.parse().unwrap(),
-        Err(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64,
-    };
-    println!("CRASH_SEED={seed}");
-    let mut random = XorShift(seed | 1);
-
     let scratch = tempfile::tempdir().unwrap();
     let undisturbed = scratch.path().join("undisturbed.db");
-    let mut command = example(&undisturbed);
-    // the program is built by now
-    let began = Instant::now();
-    let expected = completed(command.output().unwrap());
-    let takes = began.elapsed();
+    let (mut killing, expected) = Killing::of(&mut example(&undisturbed));
     assert_eq!(check(&undisturbed, scratch.path()), 0);
+    let printed = String::from_utf8_lossy(&expected.stdout);
     for line in ["ada gives bob 1\n", "bob gives joe 16: no, action failed", "joe has 2000\n"] {
-        assert!(expected.contains(line), "{line} is missing:\n{expected}");
+        assert!(printed.contains(line), "{line} is missing:\n{printed}");
     }
 
-    let (mut kills, mut under_way, mut lives) = (0, 0, 0);
-    while under_way < AT_LEAST {
-        lives += 1;
-        let file = scratch.path().join(format!("life-{lives}.db"));
-        let printed = loop {
-            let mut child = example(&file);
-            let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            // the last life may end in peace
-            if under_way < AT_LEAST {
+    let mut under_way = 0;
+    while killing.goes_on {
+        let file = scratch.path().join(format!("life-{}.db", killing.lives));
+        let output = killing.life(
+            || example(&file),
+            |kills| {
+                under_way += u32::from(check(&file, scratch.path()) > 0);
                 assert!(kills < AT_MOST, "only {under_way} of {kills} kills met a transfer");
-                std::thread::sleep(random.up_to(takes));
-                child.kill().unwrap();
-            }
-            let output = child.wait_with_output().unwrap();
-            if output.status.code().is_some() {
-                break completed(output);
-            }
-            // only our SIGKILL: an abort of its own would be a failure
-            assert_eq!(output.status.signal(), Some(9), "{output:?}");
-            kills += 1;
-            under_way += u32::from(check(&file, scratch.path()) > 0);
-        };
-        assert_eq!(printed, expected, "in {}", file.display());
+                under_way < AT_LEAST
+            },
+        );
+        assert_eq!(String::from_utf8_lossy(&output.stdout), printed, "in {}", file.display());
         assert_eq!(check(&file, scratch.path()), 0);
     }
+    let Killing { kills, lives, .. } = killing;
     println!("{kills} kills in {lives} lives, {under_way} of them while transfers were under way");
 }
 
@@ -75,12 +56,6 @@ fn example(file: &Path) -> Command {
     let mut command = Command::new(program("exactly_once"));
     command.arg(file);
     command
-}
-
-/// What a run that was not killed printed.
-fn completed(output: Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Compares the accounts with the log, and says how many transfers have not ended.
@@ -144,17 +119,4 @@ fn transfers(conn: &Connection) -> Vec<(Vec<u8>, String, Vec<String>)> {
         found.push((row.get(1).unwrap(), row.get(2).unwrap(), entries));
     }
     found
-}
-
-/// Marsaglia's xorshift64.
-struct XorShift(u64);
-
-impl XorShift {
-    fn up_to(&mut self, limit: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        let limit = u64::try_from(limit.as_micros()).unwrap().max(1);
-        Duration::from_micros(self.0 % limit)
-    }
 }
