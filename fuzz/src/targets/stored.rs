@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use saga_core::dag::Dag;
 use saga_core::log::{Entry, EntryKind, Payload, SagaStatus, Timestamp, Uuid};
-use saga_core::store::{MemoryStore, NewSaga, SagaRecord, Store};
+use saga_core::store::{MemoryStore, NewSaga, SagaRecord, Store, WorkerId};
 use saga_core::{Coordinator, StartError};
 use serde_json::Value;
 
@@ -58,25 +58,15 @@ fn record(dag: &[u8], fingerprint: String, entries: &[Entry]) -> SagaRecord {
         Some(EntryKind::Ended(status)) => *status,
         _ => SagaStatus::Running,
     };
+    let id = "a".parse().expect("an id");
     SagaRecord {
-        id: "a".parse().expect("an id"),
         birth: Uuid::from_u128(1),
-        name: "Fuzzed".to_string(),
         fingerprint,
         params: Payload::from(&b"null"[..]),
         dag: Payload::from(dag),
-        created_at: Timestamp(0),
         status,
         owner: None,
-        epoch: 1,
         next_seq: entries.len() as u64 + 1,
-        attempts: 1,
-        wake_at: None,
-        deadline: None,
-        paused: false,
-        parked_reason: None,
-        error: None,
-        context: None,
-        updated_at: Timestamp(0),
+        ..SagaRecord::new(id, "Fuzzed", WorkerId::generate(), Timestamp(0))
     }
 }

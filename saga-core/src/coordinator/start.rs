@@ -15,7 +15,7 @@ use crate::dag::SagaDag;
 use crate::definition::Saga;
 use crate::driver::{Control, Driver, Progress, Values};
 use crate::error::{ActionError, StartError};
-use crate::log::{Payload, SagaId, SagaStatus, Timestamp, Uuid};
+use crate::log::{Payload, SagaId, SagaStatus, Timestamp};
 use crate::machine::{Config, Event, Machine};
 use crate::store::SagaRecord;
 
@@ -184,27 +184,12 @@ impl<C: Send + Sync + 'static> Inner<C> {
     ) -> Driver<C> {
         let now = self.env.clock.now();
         let dag = &definition.dag;
-        let birth = Uuid::new_v4();
         let record = SagaRecord {
-            id: id.clone(),
-            birth,
-            name: dag.name().to_string(),
             fingerprint: dag.fingerprint().to_string(),
             params: given.payload.clone(),
             dag: encode(&dag.to_json()).unwrap_or_default(),
-            created_at: now,
-            status: SagaStatus::Running,
-            owner: Some(self.env.worker.clone()),
-            epoch: 1,
-            next_seq: 1,
-            attempts: 1,
-            wake_at: None,
             deadline: given.deadline,
-            paused: false,
-            parked_reason: None,
-            error: None,
-            context: None,
-            updated_at: now,
+            ..SagaRecord::new(id.clone(), dag.name().as_str(), self.env.worker.clone(), now)
         };
         let config = Config { deadline: given.deadline, ..self.config };
         Driver {
@@ -214,7 +199,11 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 Frame::new(dag.clone(), given.value, given.payload),
                 self.env.limits.max_width,
             ),
-            run: Arc::new(RunInfo { id: id.clone(), birth, cancel: CancelSignal::default() }),
+            run: Arc::new(RunInfo {
+                id: id.clone(),
+                birth: record.birth,
+                cancel: CancelSignal::default(),
+            }),
             epoch: 1,
             new: Some(record),
             control,

@@ -100,31 +100,12 @@ async fn gets_on(mut events: Events) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{Failure, FailureKind, Payload, SagaStatus, Timestamp, Uuid};
+    use crate::log::{Failure, FailureKind, Payload, Timestamp, Uuid};
     use crate::store::WorkerId;
 
     fn record(attempts: u32) -> SagaRecord {
-        SagaRecord {
-            id: SagaId::generate(),
-            birth: Uuid::nil(),
-            name: "Trip".to_string(),
-            fingerprint: String::new(),
-            params: Payload::default(),
-            dag: Payload::default(),
-            created_at: Timestamp(0),
-            status: SagaStatus::Running,
-            owner: Some(WorkerId::generate()),
-            epoch: 1,
-            next_seq: 1,
-            attempts,
-            wake_at: None,
-            deadline: None,
-            paused: false,
-            parked_reason: None,
-            error: None,
-            context: None,
-            updated_at: Timestamp(0),
-        }
+        let owner = WorkerId::generate();
+        SagaRecord { attempts, ..SagaRecord::new(SagaId::generate(), "Trip", owner, Timestamp(0)) }
     }
 
     fn log(kinds: impl IntoIterator<Item = (u64, EntryKind)>) -> Vec<Entry> {

@@ -89,6 +89,32 @@ pub struct SagaRecord {
 }
 
 impl SagaRecord {
+    /// A saga that a worker begins now, for the first time: it runs, without entries, under a new birth
+    /// id. What is empty is set before it is stored.
+    pub fn new(id: SagaId, name: impl Into<String>, owner: WorkerId, now: Timestamp) -> Self {
+        Self {
+            id,
+            birth: uuid::Uuid::new_v4(),
+            name: name.into(),
+            fingerprint: String::new(),
+            params: Payload::default(),
+            dag: Payload::default(),
+            created_at: now,
+            status: SagaStatus::Running,
+            owner: Some(owner),
+            epoch: 1,
+            next_seq: 1,
+            attempts: 1,
+            wake_at: None,
+            deadline: None,
+            paused: false,
+            parked_reason: None,
+            error: None,
+            context: None,
+            updated_at: now,
+        }
+    }
+
     /// What [`Store::claim`](super::Store::claim) does: a new owner, the next epoch, one more of `attempts`.
     pub fn claim(&mut self, worker: &WorkerId) {
         self.take(worker);

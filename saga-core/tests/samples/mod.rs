@@ -19,25 +19,12 @@ pub(crate) fn new_saga(name: &str) -> NewSaga {
         kind: EntryKind::Created { birth },
     };
     let record = SagaRecord {
-        id: id(name),
         birth,
-        name: "book_trip".to_string(),
         fingerprint: "f1".to_string(),
         params: Payload::from(&b"{}"[..]),
         dag: Payload::from(&b"{}"[..]),
-        created_at: Timestamp(1_000),
-        status: SagaStatus::Running,
-        owner: Some(WorkerId::from("one")),
-        epoch: 1,
         next_seq: 2,
-        attempts: 1,
-        wake_at: None,
-        deadline: None,
-        paused: false,
-        parked_reason: None,
-        error: None,
-        context: None,
-        updated_at: Timestamp(1_000),
+        ..SagaRecord::new(id(name), "book_trip", WorkerId::from("one"), Timestamp(1_000))
     };
     NewSaga { record, entries: vec![entry] }
 }

@@ -18,25 +18,12 @@ fn entry(seq: u64, kind: EntryKind) -> Entry {
 fn new_saga(name: &str) -> NewSaga {
     let birth = Uuid::from_u128(7);
     let record = SagaRecord {
-        id: id(name),
         birth,
-        name: "book_trip".to_string(),
         fingerprint: "f1".to_string(),
         params: Payload::from(&b"{\"to\":\"Oslo\"}"[..]),
         dag: Payload::from(&b"{}"[..]),
-        created_at: Timestamp(1),
-        status: SagaStatus::Running,
-        owner: Some(WorkerId::from("one")),
-        epoch: 1,
         next_seq: 2,
-        attempts: 1,
-        wake_at: None,
-        deadline: None,
-        paused: false,
-        parked_reason: None,
-        error: None,
-        context: None,
-        updated_at: Timestamp(1),
+        ..SagaRecord::new(id(name), "book_trip", WorkerId::from("one"), Timestamp(1))
     };
     NewSaga { record, entries: vec![entry(1, EntryKind::Created { birth })] }
 }

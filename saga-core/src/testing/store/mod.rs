@@ -161,29 +161,17 @@ fn entry(seq: u64, kind: EntryKind) -> Entry {
 
 /// A running saga of worker `one` with entry 1.
 fn new_saga(name: &str) -> NewSaga {
-    let birth = uuid::Uuid::new_v4();
     let record = SagaRecord {
-        id: id(name),
-        birth,
-        name: "book_trip".to_string(),
         fingerprint: "f1".to_string(),
         params: Payload::from(&b"{\"to\":\"Oslo\"}"[..]),
         dag: Payload::from(&b"{\"nodes\":[]}"[..]),
-        created_at: Timestamp(1_000),
-        status: SagaStatus::Running,
-        owner: Some(worker("one")),
-        epoch: 1,
         next_seq: 2,
-        attempts: 1,
-        wake_at: None,
         deadline: Some(Timestamp(9_000)),
-        paused: false,
-        parked_reason: None,
-        error: None,
-        context: None,
         updated_at: Timestamp(1_001),
+        ..SagaRecord::new(id(name), "book_trip", worker("one"), Timestamp(1_000))
     };
-    NewSaga { record, entries: vec![entry(1, EntryKind::Created { birth })] }
+    let created = EntryKind::Created { birth: record.birth };
+    NewSaga { record, entries: vec![entry(1, created)] }
 }
 
 fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
