@@ -18,6 +18,7 @@ use world::{Do, Process, World, bare, maybe, out, plain};
 type W = Arc<World>;
 
 saga! {
+    #[allow(unused_variables)]
     Side<W>() -> String {
         let a = out {};
         parallel {

@@ -16,6 +16,7 @@ use world::{Do, Fixture, Process, World, bare, out, plain, refusal};
 type W = Arc<World>;
 
 saga! {
+    #[allow(unused_variables)]
     Three<W>() {
         let a = plain {};
         let b = bare {};

@@ -104,7 +104,7 @@ pub fn saga_action(args: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|
 /// | ``expected struct, variant or union type, found function `welcome` `` | the function `welcome` has no `#[saga_action]` |
 /// | ``expected `String`, found `&String` `` at an input | names are references: see above |
-/// | ``unused variable`` at a parameter | no node reads it; the outputs of nodes need no reader |
+/// | ``unused variable`` at a parameter or a node | no node reads it. A node that is there for its effect alone is a bare step, or has a name with a leading `_` |
 ///
 /// `#[saga(crate = path)]` on a saga says where `saga_core` is, if it is not `::saga_core`.
 #[proc_macro]

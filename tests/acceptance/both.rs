@@ -160,6 +160,7 @@ fn said(ran: &Ran) -> Vec<&str> {
 }
 
 saga! {
+    #[allow(unused_variables)]
     Order<Arc<Desk>>() {
         let validate = act {};
         parallel {
@@ -186,6 +187,7 @@ async fn case_1_two_nodes_wait_for_one_and_one_for_both() -> Result<(), Any> {
 }
 
 saga! {
+    #[allow(unused_variables)]
     Tasks<Arc<Desk>>() {
         let setup = act {};
         parallel {
@@ -323,6 +325,7 @@ async fn charge(cx: &ActionContext<Arc<Desk>>, cents: &u64) -> Result<String, St
 }
 
 saga! {
+    #[allow(unused_variables)]
     Shop<Arc<Desk>>(basket: Basket) {
         let validate = check { basket };
         let payment = charge { cents: validate };

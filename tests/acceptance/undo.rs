@@ -11,6 +11,7 @@ use crate::world::{Do, Process, World, out};
 type W = Arc<World>;
 
 saga! {
+    #[allow(unused_variables)]
     Diamond<W>() {
         let a = out {};
         parallel {
@@ -21,6 +22,7 @@ saga! {
     }
 }
 saga! {
+    #[allow(unused_variables)]
     Chain<W>() {
         let a = out {};
         let b = out {};

@@ -47,8 +47,12 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     let forever = head
         .forever
         .then(|| quote!(impl<Pivot> #krate::__private::NeverGivesUp<Pivot> for #name {}));
+    // what the user allows is allowed in all of the saga
+    let lints =
+        head.attrs.iter().filter(|attr| LINTS.iter().any(|lint| attr.path().is_ident(lint)));
     quote! {
         #structure
+        #(#lints)*
         const _: () = {
             #pivots
             #stored
@@ -67,6 +71,9 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
         };
     }
 }
+
+/// Attributes of a saga that its struct and its nodes share.
+const LINTS: &[&str] = &["allow", "warn", "deny", "forbid"];
 
 /// What stands for the points of no return: the pivot, or the saga where its head says so.
 fn pivots(saga: &Saga) -> impl Iterator<Item = &Ident> {
@@ -112,11 +119,13 @@ impl Writer<'_> {
 
     fn node(&self, node: &Node, wiring: &Wiring, parts: &[Part]) -> TokenStream {
         let (attrs, name) = (&node.attrs, &node.name);
-        // a node runs for its effect too, and rustc would propose another name, which is durable
-        let quiet = match node.form {
-            Form::Let | Form::Last => quote!(#[allow(unused_variables)]),
-            Form::Const | Form::Bare => quote!(#[allow(unused_variables, non_snake_case)]),
-        };
+        let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+        let conditions = conditions.collect::<Vec<_>>();
+        // these names are not the user's choice
+        let quiet =
+            matches!(node.form, Form::Const | Form::Bare).then(|| quote!(#[allow(non_snake_case)]));
+        // a bare node runs for its effect, and needs no reader
+        let read = (node.form == Form::Bare).then(|| quote!(#(#conditions)* let _ = #name;));
         let broken = match &node.step {
             Step::Broken(error) => Some(error),
             _ => wiring.broken.as_ref(),
@@ -147,13 +156,13 @@ impl Writer<'_> {
         if node.settings.pivot.is_some() {
             self.behind.set(Some(name.clone()));
         }
-        let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         let settings = self.settings(&node.settings, name);
         let settings = settings.map(|settings| quote!(#(#conditions)* #settings));
         quote! {
             #wrong
             #quiet #(#attrs)*
             let #name = #call;
+            #read
             #settings
         }
     }

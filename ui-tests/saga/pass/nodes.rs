@@ -43,9 +43,9 @@ saga! {
             }
             {}
         }
-        let unused = add { a: *c, b: *d };
-        let unused_value = { *c };
-        const UNUSED: u32 = 1;
+        let _unused = add { a: *c, b: *d };
+        let _unused_value = { *c };
+        const _UNUSED: u32 = 1;
         let of_bare = note { text: note };
         { *kept + *a + *c + *d + of_bare.len() as u32 + typed_value.len() as u32 }
     }
@@ -61,7 +61,7 @@ fn main() -> Result<(), DagError> {
     let names = dag.nodes().map(|node| node.name().to_string()).collect::<Vec<_>>();
     assert_eq!(
         names.join(" "),
-        "typed REGION computed typed_value poke kept a b note c d unused unused_value UNUSED of_bare output"
+        "typed REGION computed typed_value poke kept a b note c d _unused _unused_value _UNUSED of_bare output"
     );
     assert_eq!(Dag::of::<First>()?.len() + Dag::of::<Second>()?.len(), 2);
 
