@@ -111,7 +111,7 @@ async fn what_comes_too_late_is_told_so() -> Result<(), Any> {
     sec.saga(Echo { what: json!(1) }).id("x").start().await?.await?;
     let error = sec.operator("bob").cancel("x", "late").await.unwrap_err();
     assert_eq!(error.to_string(), "saga x: the saga has already ended: completed");
-    let again = sec.get::<String>("x").await?.ok_or("it is lost")?.await?;
+    let again = sec.get::<Echo>("x").await?.ok_or("it is lost")?.await?;
     assert_eq!(again, "1", "nothing was done to it");
 
     let handle = sec.saga(Wait {}).id("y").start().await?;

@@ -154,8 +154,11 @@ async fn left_behind(path: &Path) -> Result<(), Any> {
 }
 
 /// What awaiting the saga that is there gives.
-async fn outcome(sec: &Coordinator<()>, id: &str) -> Result<Result<String, SagaError>, Any> {
-    Ok(sec.get::<String>(id).await?.ok_or(format!("{id} is gone"))?.await)
+async fn outcome(
+    sec: &Coordinator<()>,
+    id: &str,
+) -> Result<Result<serde_json::Value, SagaError>, Any> {
+    Ok(sec.get::<serde_json::Value>(id).await?.ok_or(format!("{id} is gone"))?.await)
 }
 
 #[tokio::test]

@@ -226,7 +226,7 @@ async fn a_choice_that_goes_wrong_fails_the_node_and_one_that_changes_parks_the_
     let store = cut(&saga, saga.entries.len() - 1).await?;
     let builder = Coordinator::builder(Lab::failing(None)).store(store.clone());
     let sec = builder.saga::<Impure>().build().await?;
-    let error = sec.get::<String>("i").await?.ok_or("not there")?.await.unwrap_err();
+    let error = sec.get::<Impure>("i").await?.ok_or("not there")?.await.unwrap_err();
     let expected = "nondeterministic: node `chosen` decided for arm 0, and decides now: 1";
     assert!(error.to_string().contains(expected), "{error}");
     Ok(())

@@ -183,9 +183,11 @@ async fn one_id_is_one_saga() -> Result<(), Any> {
         let error = sec.saga(Hang {}).id(bad).start().await.unwrap_err();
         assert!(matches!(error, StartError::InvalidId(_)), "{error}");
     }
-    let found = sec.get::<String>("order-1").await?.ok_or("not found")?;
+    let found = sec.get::<Buy>("order-1").await?.ok_or("not found")?;
     assert_eq!((found.status(), found.await?), (SagaStatus::Completed, "book cash 1".to_string()));
-    assert!(sec.get::<String>("order-2").await?.is_none());
+    assert!(sec.get::<Buy>("order-2").await?.is_none());
+    let other = sec.get::<Hang>("order-1").await.unwrap_err();
+    assert!(other.to_string().contains("started as `Buy`, not `Hang`"), "{other}");
     Ok(())
 }
 
@@ -288,7 +290,7 @@ async fn a_shutdown_hands_over_and_the_next_coordinator_goes_on() -> Result<(), 
 
     shop.hold.0.add_permits(1);
     let sec = open(&shop)?.build().await?;
-    let found = sec.get::<String>("order-1").await?.ok_or("not found")?;
+    let found = sec.get::<Buy>("order-1").await?.ok_or("not found")?;
     assert_eq!(found.await?, "book waited 1");
     let said = ["reserve book", "pay wait", "pay wait"];
     assert_eq!(shop.said(), said, "run again under the same key, nothing else repeated");

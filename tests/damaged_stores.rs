@@ -47,7 +47,7 @@ async fn interrupted(store: impl Store) {
 async fn told(store: impl Store, damage: &str) -> Option<String> {
     let patience = Duration::from_secs(30);
     let sec = build(&Arc::new(World::default()), store).await;
-    let well = sec.get::<String>("well").await.unwrap().expect(damage);
+    let well = sec.get::<Three>("well").await.unwrap().expect(damage);
     let end = tokio::time::timeout(patience, well).await.expect(damage);
     assert_eq!(end.unwrap_or_else(|e| panic!("{damage}: {e}")), "well a b c");
     // neither is kept from being listed, looked at or asked for something

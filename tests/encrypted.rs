@@ -87,7 +87,7 @@ async fn what_users_store_is_in_no_file_and_comes_back_with_the_key() -> Result<
     assert_eq!(well.await?, "RESULT in WARD-of-ada", "the same input finds the saga that ran");
     let other = sec.saga(admit("eve", false)).id("well").start().await.map(|_| ());
     assert!(matches!(other, Err(StartError::IdConflict { .. })), "{other:?}");
-    let Err(SagaError::RolledBack(report)) = sec.get::<String>("sick").await?.unwrap().await else {
+    let Err(SagaError::RolledBack(report)) = sec.get::<Admit>("sick").await?.unwrap().await else {
         panic!("it failed");
     };
     let error = report.error.unwrap();
@@ -108,7 +108,7 @@ async fn keys_change_while_old_sagas_stay_readable() -> Result<(), Any> {
 
     let both = || Keyring::new("new", &new).with_old("old", &old);
     let sec = coordinator(open(&file, both())?).await?;
-    assert_eq!(sec.get::<String>("well").await?.unwrap().await?, "RESULT in WARD-of-ada");
+    assert_eq!(sec.get::<Admit>("well").await?.unwrap().await?, "RESULT in WARD-of-ada");
     sec.saga(admit("eve", false)).id("later").start().await?.await?;
     sec.shutdown(Duration::from_secs(5)).await?;
     drop(sec);
@@ -200,6 +200,6 @@ async fn a_saga_whose_key_is_missing_is_parked_and_goes_on_with_it() -> Result<(
     let both = Keyring::new("new", &new).with_old("old", &old);
     let sec = ward_of(open(&file, both)?).await?;
     sec.operator("me").unpark("x").await?;
-    sec.get::<()>("x").await?.ok_or("it is there")?.await?;
+    sec.get::<Stay>("x").await?.ok_or("it is there")?.await?;
     Ok(())
 }

@@ -137,11 +137,11 @@ fn run(case: &Case, at: usize, lands: bool) -> bool {
     let alice = process.sec.operator("alice");
     let unanswered = process.until(alice.resume("x"));
     if !matches!(unanswered, Err(OperateError::Refused { .. })) {
-        end = process.until(async { process.sec.get("x").await.unwrap().unwrap().await });
+        end = process.until(async { process.sec.get::<Value>("x").await.unwrap().unwrap().await });
     }
     if matches!(end, Err(SagaError::Stuck(_))) {
         process.until(alice.retry_all("x")).unwrap();
-        end = process.until(async { process.sec.get("x").await.unwrap().unwrap().await });
+        end = process.until(async { process.sec.get::<Value>("x").await.unwrap().unwrap().await });
     }
     match end {
         Ok(_) => assert_eq!(world.effects(), [&NODES[..3], &["d", "e"]].concat(), "{what}"),

@@ -71,7 +71,7 @@ async fn a_log_cut_anywhere_leads_to_the_same_end() -> Result<(), Any> {
             fs::write(path.join("saga-order.jsonl"), torn)?;
 
             let sec = coordinator(&path).await?;
-            let found = sec.get::<String>("order").await?.ok_or("lost")?;
+            let found = sec.get::<Buy>("order").await?.ok_or("lost")?;
             assert_eq!(found.await.map_err(|e| e.to_string()), expected, "cut at {cut}");
             sec.shutdown(Duration::ZERO).await?;
             drop(sec);

@@ -96,7 +96,7 @@ async fn ten_thousand_instances_are_fine_and_one_more_is_refused() -> Result<(),
     let world = Lab::failing(None);
     let builder = Coordinator::builder(world).store(store.clone()).limits(limits);
     let sec = builder.saga::<Count>().build().await?;
-    let handle = sec.get::<u64>("many").await?.ok_or("not there")?;
+    let handle = sec.get::<Count>("many").await?.ok_or("not there")?;
     assert_eq!(handle.await?, 10_000 * 9_999 / 2 * 10);
     assert_eq!(chosen(&stored(&store, "many").await?.entries)["taken"], 10_000);
     Ok(())
@@ -133,7 +133,7 @@ async fn one_of_eight_fails_and_the_other_seven_are_undone() -> Result<(), Any> 
     let (world, store) = (Lab::failing(None), cut(&saga, half).await?);
     let builder = Coordinator::builder(world.clone()).store(store.clone());
     let sec = builder.saga::<Count>().build().await?;
-    let handle = sec.get::<u64>("c").await?.ok_or("not there")?;
+    let handle = sec.get::<Count>("c").await?.ok_or("not there")?;
     assert_eq!(handle.await?, 280);
     assert_eq!(chosen(&stored(&store, "c").await?.entries)["taken"], 8);
     Ok(())
@@ -183,7 +183,7 @@ async fn a_list_that_changes_parks_the_saga_and_one_that_panics_fails_it() -> Re
     let store = cut(&saga, saga.entries.len() - 1).await?;
     let builder = Coordinator::builder(Lab::failing(None)).store(store.clone());
     let sec = builder.saga::<Impure>().build().await?;
-    let error = sec.get::<Vec<u64>>("i").await?.ok_or("not there")?.await.unwrap_err();
+    let error = sec.get::<Impure>("i").await?.ok_or("not there")?.await.unwrap_err();
     let expected = "nondeterministic: node `taken` decided for width 3, and decides now: 4";
     assert!(error.to_string().contains(expected), "{error}");
     assert!(matches!(error, SagaError::Parked { .. }));

@@ -150,7 +150,7 @@ async fn a_crash_in_the_middle_resumes_with_the_same_width() -> Result<(), Any> 
         let (after, store) = (Lab::after(None, authorized), cut(&saga, len).await?);
         let builder = Coordinator::builder(after.clone()).store(store.clone());
         let sec = builder.saga::<InstanceStart>().build().await?;
-        let handle = sec.get::<String>("start").await?.ok_or("not there")?;
+        let handle = sec.get::<InstanceStart>("start").await?.ok_or("not there")?;
         assert_eq!(handle.await?, "VM 8", "after entry {len}");
         assert_eq!(after.effects(), world.effects(), "after entry {len}");
         let entries = stored(&store, "start").await?.entries;

@@ -105,7 +105,7 @@ async fn crash_everywhere(fails: Option<&str>) -> Result<(), Any> {
         for after in worlds {
             let store = cut(&saga, len).await?;
             let sec = coordinator(&after, &store).await?;
-            let handle = sec.get::<String>("p").await?.ok_or("not there")?;
+            let handle = sec.get::<Provision>("p").await?.ok_or("not there")?;
             let ended = handle.await.map_err(|e| e.to_string());
             assert_eq!(ended, expected, "after entry {len}");
             assert_eq!(after.effects(), world.effects(), "after entry {len}");

@@ -36,7 +36,7 @@ fn started(scripts: &[(&str, &[Do])]) -> Fixture {
 }
 
 fn end(x: &Fixture) -> Result<serde_json::Value, SagaError> {
-    x.end()
+    x.end::<serde_json::Value>()
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn started(scripts: &[(&str, &[Do])]) -> Fixture {
 }
 
 fn end(x: &Fixture) -> Result<String, SagaError> {
-    x.end()
+    x.end::<Order>()
 }
 
 /// Leaves a cancellation with the saga, and what it will be told.

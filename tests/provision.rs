@@ -81,7 +81,7 @@ const NODES: [&str; 7] =
 const WITHOUT_UNDO: [&str; 2] = ["announce", "id"];
 
 fn end(process: &Process) -> Result<u32, SagaError> {
-    process.until(async { process.sec.get("x").await.unwrap().unwrap().await })
+    process.until(async { process.sec.get::<Provision>("x").await.unwrap().unwrap().await })
 }
 
 fn left(world: &World) -> Vec<String> {

@@ -208,7 +208,7 @@ async fn starts_that_cross_all_hear_that_the_store_failed() {
     store.create.store(50, SeqCst);
     store.refuse.store(true, SeqCst);
     let start = || sec.saga(word("y")).id("y").start();
-    let (first, second, found) = tokio::join!(start(), start(), sec.get::<String>("y"));
+    let (first, second, found) = tokio::join!(start(), start(), sec.get::<Echo>("y"));
     assert!(matches!(first, Err(StartError::Store(_))), "{first:?}");
     assert!(matches!(second, Err(StartError::Store(_))), "{second:?}");
     assert!(found.unwrap().is_none());
@@ -233,7 +233,7 @@ async fn a_lookup_that_crosses_a_start_finds_it() {
     store.load.store(50, SeqCst);
     let lookup = tokio::spawn({
         let sec = sec.clone();
-        async move { sec.get::<String>("x").await }
+        async move { sec.get::<Echo>("x").await }
     });
     tokio::time::sleep(Duration::from_millis(5)).await;
     let started = sec.saga(word("wait")).id("x").start().await.unwrap();
@@ -291,7 +291,7 @@ async fn a_saga_that_nobody_runs_says_why() {
     sec.shutdown(Duration::ZERO).await.unwrap();
     let other = Coordinator::builder(()).store(store.clone()).saga::<Busy>().build().await.unwrap();
     assert_eq!(other.unknown_versions().len(), 1);
-    let found = other.get::<String>("x").await.unwrap().expect("it is there");
+    let found = other.get::<Echo>("x").await.unwrap().expect("it is there");
     let error = found.await.unwrap_err().to_string();
     assert!(error.contains("nobody runs saga x now"), "{error}");
     assert!(error.contains("a version of `Echo` that is not registered here"), "{error}");

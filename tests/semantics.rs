@@ -53,7 +53,7 @@ fn start(process: &Process, saga: impl Saga<Context = W>) {
 }
 
 fn end(process: &Process) -> Result<serde_json::Value, SagaError> {
-    process.until(async { process.sec.get("x").await.unwrap().unwrap().await })
+    process.until(async { process.sec.get::<serde_json::Value>("x").await.unwrap().unwrap().await })
 }
 
 fn rolled_back(process: &Process) -> SagaReport {
@@ -272,7 +272,7 @@ fn keys_of_a_purged_id_are_new() {
         process.sec.purge(Duration::ZERO, &[SagaStatus::Completed]).await
     });
     assert_eq!(purged.unwrap(), 1);
-    assert!(process.until(process.sec.get::<String>("x")).unwrap().is_none());
+    assert!(process.until(process.sec.get::<Out>("x")).unwrap().is_none());
     start(&process, Out {});
     end(&process).unwrap();
     assert_eq!(world.effects(), ["out", "out"], "the second run did not meet the first one's key");

@@ -112,7 +112,7 @@ async fn without_parameters_nothing_of_a_subsaga_runs() -> Result<(), Any> {
             let (world, store) = (Lab::failing(None), cut(&saga, len).await?);
             let builder = Coordinator::builder(world.clone()).store(store);
             let sec = builder.saga::<Twice>().build().await?;
-            let handle = sec.get::<String>("t").await?.ok_or("not there")?;
+            let handle = sec.get::<Twice>("t").await?.ok_or("not there")?;
             let error = handle.await.unwrap_err();
             let report = error.report().ok_or("no report")?;
             let may_remain = report.may_remain().map(ToString::to_string).collect::<Vec<_>>();
@@ -183,7 +183,7 @@ async fn parameters_that_get_lost_never_pass_for_an_undo() -> Result<(), Any> {
         let (after, store) = (Lab::after(None, happened), cut(&saga, len).await?);
         let builder = Coordinator::builder(after.clone()).store(store);
         let sec = builder.saga::<Later>().build().await?;
-        let error = sec.get::<()>("l").await?.ok_or("not there")?.await.unwrap_err();
+        let error = sec.get::<Later>("l").await?.ok_or("not there")?.await.unwrap_err();
         assert_eq!(after.effects().len(), 2, "nothing could be undone");
         if fails {
             let report = error.report().ok_or("no report")?;

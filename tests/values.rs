@@ -81,7 +81,7 @@ async fn an_error_comes_back_as_itself_after_a_restart() {
     drop(first);
     let again = sec(SqliteStore::open(&path).unwrap()).await;
     let error = async |id: &str| {
-        let handle = again.get::<u64>(id).await.unwrap().unwrap();
+        let handle = again.get::<Offer>(id).await.unwrap().unwrap();
         let Err(SagaError::RolledBack(report)) = handle.await else { panic!("rolled back") };
         report.error.unwrap()
     };

@@ -30,7 +30,7 @@ use saga_core::prelude::*;
 
 use crate::options::{INPUT, Options, USAGE};
 use crate::sagas::BookTrip;
-use crate::types::{Agency, Itinerary, TripRequest};
+use crate::types::{Agency, TripRequest};
 use crate::world::World;
 
 #[tokio::main]
@@ -110,7 +110,7 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
 async fn unfinished(sec: &Coordinator<Agency>, ids: &[String]) -> Result<Vec<String>, StartError> {
     let mut unfinished = Vec::new();
     for id in ids {
-        let saga = sec.get::<Itinerary>(id).await?;
+        let saga = sec.get::<BookTrip>(id).await?;
         if saga.is_some_and(|saga| !saga.status().is_ended()) {
             unfinished.push(id.clone());
         }

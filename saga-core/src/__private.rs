@@ -107,6 +107,23 @@ pub fn failed<A: Typed>(
     Stop::Failed(Failed { error, in_doubt, retryable, output: None })
 }
 
+/// The types of a node, by a function that returns its action: there the action's lifetimes are left out.
+pub trait NodeTypes {
+    type Output;
+    type Error;
+}
+
+impl<A: Typed> NodeTypes for fn(&'static ()) -> A {
+    type Output = A::Output;
+    type Error = A::Error;
+}
+
+/// What a key says of the types of a node whose action is declared in the body of a function, where the
+/// key cannot find it.
+#[derive(Debug, Serialize, serde::Deserialize, thiserror::Error)]
+#[error("an action in the body of a function")]
+pub struct ActionInsideOfAFunction;
+
 /// What an undo returns.
 #[diagnostic::on_unimplemented(
     message = "an undo returns `Result<(), Error>`, not `{Self}`",

@@ -118,7 +118,7 @@ fn case_15_an_action_whose_outcome_was_not_written_runs_again_under_its_key() {
     assert_eq!(kinds, ["created", "started"], "its start is on disk");
     drop(process);
     let process = Process::start(&world, &store, sagas);
-    let saga = process.until(process.sec.get::<String>("x")).unwrap().unwrap();
+    let saga = process.until(process.sec.get::<One>("x")).unwrap().unwrap();
     assert_eq!(process.until(async { saga.await }).unwrap(), "out");
     assert_eq!(world.count("do out"), 2);
     // effects are kept by key: two keys would be two effects

@@ -9,9 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store, StoredSaga};
-use saga_core::{
-    ActionData, Answer, CoordinatorBuilder, OperateError, Operator, Refusal, UndoError,
-};
+use saga_core::{Answer, CoordinatorBuilder, OperateError, Operator, Refusal, Runs, UndoError};
 use tokio::sync::watch;
 
 /// What a call does when it comes.
@@ -218,8 +216,8 @@ impl Fixture {
     }
 
     /// Waits until the saga has ended, or stands still.
-    pub(crate) fn end<O: ActionData>(&self) -> Result<O, SagaError> {
-        self.process.until(async { self.process.sec.get("x").await.unwrap().unwrap().await })
+    pub(crate) fn end<S: Runs>(&self) -> Result<S::Output, SagaError> {
+        self.process.until(async { self.process.sec.get::<S>("x").await.unwrap().unwrap().await })
     }
 
     pub(crate) fn kill_and_restart(&mut self) {

@@ -1,9 +1,12 @@
 //! Sagas that are not in memory: how they stand, and why they don't run.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
+use super::handle::Runs;
 use super::{Inner, SagaHandle};
-use crate::action::{ActionData, ActionOutput};
+use crate::action::ActionOutput;
 use crate::dag::DagShape;
 use crate::driver::{Creation, Outcome, Progress, outcome_at_rest};
 use crate::error::{SagaError, StartError};
@@ -13,37 +16,40 @@ use crate::store::{SagaRecord, StoreError, StoredSaga};
 
 impl<C: Send + Sync + 'static> Inner<C> {
     /// A handle of a saga, running here or at rest in the store.
-    pub(super) async fn find<O: ActionData>(
-        &self,
+    pub(super) async fn find<S: Runs>(
+        self: &Arc<Self>,
         id: &SagaId,
-    ) -> Result<Option<SagaHandle<O>>, StartError> {
+    ) -> Result<Option<SagaHandle<S>>, StartError> {
+        let handle = |(name, progress): (String, _)| match S::NAME {
+            Some(requested) if requested != name => {
+                let (saga, requested) = (id.clone(), requested.to_string());
+                Err(StartError::IdConflict { saga, existing: name, requested })
+            }
+            _ => Ok(Some(SagaHandle::new(id.clone(), progress, self))),
+        };
         if let Some(live) = self.find_live(id).await {
-            return Ok(Some(SagaHandle::new(id.clone(), live, &self.env.observers)));
+            return handle(live);
         }
         let mut found = self.at_rest(id).await;
-        if matches!(&found, Ok(progress) if !progress.status.is_ended()) {
+        if matches!(&found, Ok((_, progress)) if !progress.status.is_ended()) {
             // it may have been started, and may even have ended, since the look at the list
             if let Some(live) = self.find_live(id).await {
-                return Ok(Some(SagaHandle::new(id.clone(), live, &self.env.observers)));
+                return handle(live);
             }
             found = self.at_rest(id).await;
         }
         match found {
-            Ok(progress) => Ok(Some(self.handle_at_rest(id, progress))),
+            Ok((name, progress)) => handle((name, watch::channel(progress).1)),
             Err(StartError::Store(StoreError::NotFound { .. })) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn handle_at_rest<O>(&self, id: &SagaId, progress: Progress) -> SagaHandle<O> {
-        SagaHandle::new(id.clone(), watch::channel(progress).1, &self.env.observers)
-    }
-
     /// A saga that runs here and is in the store.
-    async fn find_live(&self, id: &SagaId) -> Option<watch::Receiver<Progress>> {
+    async fn find_live(&self, id: &SagaId) -> Option<(String, watch::Receiver<Progress>)> {
         let mut live = self.live().get(id).cloned()?;
         match live.created().await {
-            Some(Creation::New | Creation::Exists(_)) => Some(live.progress),
+            Some(Creation::New | Creation::Exists(_)) => Some((live.name, live.progress)),
             Some(Creation::Failed(_)) | None => None,
         }
     }
@@ -68,11 +74,11 @@ impl<C: Send + Sync + 'static> Inner<C> {
         SagaError::NotRunning { saga, why }
     }
 
-    /// How a saga stands that this process does not run, from the store.
-    pub(super) async fn at_rest(&self, id: &SagaId) -> Result<Progress, StartError> {
+    /// The name of a saga that this process does not run, and how it stands, from the store.
+    pub(super) async fn at_rest(&self, id: &SagaId) -> Result<(String, Progress), StartError> {
         let stored = self.env.store.load(id).await?;
         let stored = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?;
-        let status = stored.record.status;
+        let (name, status) = (stored.record.name.clone(), stored.record.status);
         let corrupt = |why: String| StartError::Corrupt { saga: id.clone(), why };
         if !status.is_ended() {
             if let Some(definition) = self.definition_of(&stored.record) {
@@ -81,21 +87,20 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 self.values(&definition, &stored, &state).map_err(corrupt)?;
             }
             let error = self.why_at_rest(&stored.record);
-            return Ok(Progress { status, ..Progress::over(Err(error)) });
+            return Ok((name, Progress { status, ..Progress::over(Err(error)) }));
         }
         let Some(definition) = self.definition_of(&stored.record) else {
             let outcome = outcome_of_unknown(&stored).ok_or_else(|| {
-                let (saga, name) = (id.clone(), stored.record.name.clone());
-                StartError::UnknownVersion { saga, name, status }
+                StartError::UnknownVersion { saga: id.clone(), name: name.clone(), status }
             })?;
-            return Ok(Progress { status, ..Progress::over(outcome) });
+            return Ok((name, Progress { status, ..Progress::over(outcome) }));
         };
         let state = State::fold(definition.dag.plan().clone(), &stored.entries)
             .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
         let values = self.values(&definition, &stored, &state).map_err(corrupt)?;
         let outcome = values.ended(&state, id);
         let outcome = outcome.ok_or_else(|| corrupt("its log has no end".to_string()))?;
-        Ok(Progress { status, ..Progress::over(outcome) })
+        Ok((name, Progress { status, ..Progress::over(outcome) }))
     }
 }
 

@@ -3,47 +3,92 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
+use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+use super::Inner;
+use super::outcome::{NodeKey, Outcome, Seen};
 use crate::action::{ActionData, decode};
-use crate::driver::{Events, Observers, Progress};
+use crate::definition::Saga;
+use crate::driver::{self, Events, Observers, Progress};
 use crate::error::SagaError;
-use crate::log::{SagaId, SagaStatus};
+use crate::log::{ActionState, Payload, SagaId, SagaStatus};
 
 /// What awaiting a [`SagaHandle`] is.
 pub type SagaFuture<O> = BoxFuture<'static, Result<O, SagaError>>;
 
+/// What a handle can be of: a saga, by its type, or `serde_json::Value`, which stands for every saga.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a saga",
+    label = "not a saga",
+    note = "a handle is of a saga's type, `SagaHandle<BookTrip>`, or of `serde_json::Value`, which stands for every saga"
+)]
+pub trait Runs: Send + Sync + 'static {
+    /// What it returns.
+    type Output: ActionData;
+    /// The durable name; none for every saga.
+    const NAME: Option<&'static str>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Saga> Runs for S {
+    type Output = S::Output;
+    const NAME: Option<&'static str> = Some(S::NAME);
+}
+
+impl Runs for serde_json::Value {
+    type Output = Self;
+    const NAME: Option<&'static str> = None;
+}
+
 /// A saga that was started. `handle.await` waits for its end and gives its output; dropping the handle
 /// does not stop the saga. Any number of handles may wait for one saga.
-pub struct SagaHandle<O> {
+///
+/// What a single node did, its [`outcome`](Self::outcome) tells.
+pub struct SagaHandle<S> {
     id: SagaId,
     progress: watch::Receiver<Progress>,
     observers: Observers,
-    output: PhantomData<fn() -> O>,
+    /// Not held on to: a handle keeps no store open.
+    coordinator: Weak<dyn Look>,
+    saga: PhantomData<fn() -> S>,
 }
 
-impl<O> Clone for SagaHandle<O> {
+/// What a handle asks the coordinator, whose context it does not know.
+pub(super) trait Look: Send + Sync {
+    /// How the nodes of a saga stand, as its log says.
+    fn look(self: Arc<Self>, id: SagaId) -> BoxFuture<'static, Result<Seen, SagaError>>;
+}
+
+impl<S> Clone for SagaHandle<S> {
     fn clone(&self) -> Self {
-        let (id, progress) = (self.id.clone(), self.progress.clone());
-        Self { id, progress, observers: self.observers.clone(), output: PhantomData }
+        Self {
+            id: self.id.clone(),
+            progress: self.progress.clone(),
+            observers: self.observers.clone(),
+            coordinator: self.coordinator.clone(),
+            saga: PhantomData,
+        }
     }
 }
 
-impl<O> fmt::Debug for SagaHandle<O> {
+impl<S> fmt::Debug for SagaHandle<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SagaHandle").field("id", &self.id).field("status", &self.status()).finish()
     }
 }
 
-impl<O> SagaHandle<O> {
-    pub(super) fn new(
+impl<S> SagaHandle<S> {
+    pub(super) fn new<C: Send + Sync + 'static>(
         id: SagaId,
         progress: watch::Receiver<Progress>,
-        observers: &Observers,
+        coordinator: &Arc<Inner<C>>,
     ) -> Self {
-        Self { id, progress, observers: observers.clone(), output: PhantomData }
+        let observers = coordinator.env.observers.clone();
+        let coordinator: Weak<Inner<C>> = Arc::downgrade(coordinator);
+        Self { id, progress, observers, coordinator, saga: PhantomData }
     }
 
     /// The saga's id.
@@ -61,30 +106,104 @@ impl<O> SagaHandle<O> {
     pub fn status(&self) -> SagaStatus {
         self.progress.borrow().status
     }
+
+    /// How a node stands, as far as it is in the log. One whose turn has not come is `pending`, also in
+    /// a body that may never run.
+    ///
+    /// # Errors
+    /// [`SagaError::NotRunning`] if the coordinator is gone, or why the log cannot be read.
+    pub async fn status_of<O, E>(&self, key: NodeKey<S, O, E>) -> Result<ActionState, SagaError> {
+        let seen = self.coordinator()?.look(self.id.clone()).await?;
+        Ok(seen.node(key.path()).map_or(ActionState::Pending, |node| node.state))
+    }
+
+    fn coordinator(&self) -> Result<Arc<dyn Look>, SagaError> {
+        self.coordinator.upgrade().ok_or_else(|| SagaError::NotRunning {
+            saga: self.id.clone(),
+            why: "its coordinator is gone; ask another one for it, with `get`".to_string(),
+        })
+    }
+
+    /// Waits until this process has nothing more to do with the saga.
+    async fn ended(&mut self) -> Option<Arc<driver::Outcome>> {
+        match self.progress.wait_for(|progress| progress.outcome.is_some()).await {
+            Ok(progress) => progress.outcome.clone(),
+            // the runtime dropped the saga's task
+            Err(_) => None,
+        }
+    }
 }
 
-impl<O: ActionData> IntoFuture for SagaHandle<O> {
-    type Output = Result<O, SagaError>;
-    type IntoFuture = SagaFuture<O>;
+impl<S: Runs> SagaHandle<S> {
+    /// Waits for the saga's end, and reads from its log what each node did.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    ///
+    /// #[saga_action(no_undo)]
+    /// async fn price(nights: u32) -> Result<u32, String> { Ok(nights * 95) }
+    /// #[saga_action(no_undo)]
+    /// async fn charge(cents: u32) -> Result<String, String> { Err(format!("{cents} is too much")) }
+    ///
+    /// saga! {
+    ///     Visit<()>(nights: u32) -> String {
+    ///         let quote = price { nights: *nights };
+    ///         let payment = charge { cents: *quote };
+    ///         { format!("paid: {payment}") }
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Visit>().build().await?;
+    /// let outcome = sec.saga(Visit { nights: 3 }).start().await?.outcome().await?;
+    /// assert_eq!(outcome.get(Visit::quote), Some(&285));
+    /// assert_eq!(outcome.get(Visit::payment), None);
+    /// let error: Option<String> = outcome.error_of(Visit::payment).transpose()?;
+    /// assert_eq!(error.as_deref(), Some("285 is too much"));
+    /// assert!(matches!(outcome.into_result(), Err(SagaError::RolledBack(_))));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SagaError`] if it has not ended, and this process does not go on with it: it is parked, say. A
+    /// saga that rolled back or is stuck has an outcome.
+    pub async fn outcome(mut self) -> Result<Outcome<S>, SagaError> {
+        // taken before the end is awaited, after which nothing else may hold it
+        let coordinator = self.coordinator();
+        let result = self.ended().await;
+        let (saga, id) = (self.id.clone(), self.id);
+        let result = match result.as_deref() {
+            Some(result) => result.clone(),
+            None => return Err(SagaError::ShutDown { saga }),
+        };
+        match result {
+            Ok(_) | Err(SagaError::RolledBack(_) | SagaError::Stuck(_)) => {
+                Ok(Outcome::new(id.clone(), result, coordinator?.look(id).await?))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<S: Runs> IntoFuture for SagaHandle<S> {
+    type Output = Result<S::Output, SagaError>;
+    type IntoFuture = SagaFuture<S::Output>;
 
     fn into_future(mut self) -> Self::IntoFuture {
         Box::pin(async move {
-            let ended = self.progress.wait_for(|progress| progress.outcome.is_some()).await;
-            let outcome = match ended {
-                Ok(progress) => progress.outcome.clone(),
-                // the runtime dropped the saga's task
-                Err(_) => None,
-            };
-            let saga = self.id;
-            match outcome.as_deref() {
-                Some(Ok(output)) => {
-                    let unit = crate::log::Payload::from(&b"null"[..]);
-                    let payload = output.as_ref().map_or(&unit, |output| &output.payload);
-                    decode(payload).map_err(|e| SagaError::Corrupt { saga, why: e.to_string() })
-                }
-                Some(Err(error)) => Err(error.clone()),
-                None => Err(SagaError::ShutDown { saga }),
+            match self.ended().await.as_deref() {
+                Some(result) => output(&self.id, result),
+                None => Err(SagaError::ShutDown { saga: self.id }),
             }
         })
     }
+}
+
+/// What the saga returned.
+pub(super) fn output<O: ActionData>(id: &SagaId, result: &driver::Outcome) -> Result<O, SagaError> {
+    let output = result.as_ref().map_err(SagaError::clone)?;
+    let unit = Payload::from(&b"null"[..]);
+    let payload = output.as_ref().map_or(&unit, |output| &output.payload);
+    let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
+    decode(payload).map_err(|error| corrupt(error.to_string()))
 }

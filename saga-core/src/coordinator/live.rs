@@ -9,7 +9,7 @@ use tracing::Instrument;
 
 use super::{Inner, SagaHandle};
 use crate::definition::panic_message;
-use crate::driver::{Asked, Control, Creation, Driver, Observers, Progress, Ran};
+use crate::driver::{Asked, Control, Creation, Driver, Progress, Ran};
 use crate::error::{SagaError, StartError};
 use crate::log::{NodePath, Payload, SagaId};
 use crate::machine::Event;
@@ -17,7 +17,7 @@ use crate::machine::Event;
 /// A saga that this process runs, as others see it.
 #[derive(Clone)]
 pub(super) struct Live {
-    name: String,
+    pub(super) name: String,
     params: Payload,
     creation: watch::Receiver<Option<Creation>>,
     pub(super) progress: watch::Receiver<Progress>,
@@ -32,19 +32,19 @@ impl Live {
     }
 
     /// The answer to a start with this input.
-    pub(super) async fn answer<O>(
+    pub(super) async fn answer<S, C: Send + Sync + 'static>(
         mut self,
         id: SagaId,
         input: (&str, &Payload),
-        observers: &Observers,
-    ) -> Result<SagaHandle<O>, StartError> {
+        inner: &Arc<Inner<C>>,
+    ) -> Result<SagaHandle<S>, StartError> {
         match self.created().await {
             Some(Creation::New) => same_input(&id, (&self.name, &self.params), input)?,
             Some(Creation::Exists(there)) => same_input(&id, (&there.name, &there.params), input)?,
             Some(Creation::Failed(error)) => return Err(error.into()),
             None => return Err(StartError::ShutDown),
         }
-        Ok(SagaHandle::new(id, self.progress, observers))
+        Ok(SagaHandle::new(id, self.progress, inner))
     }
 
     /// The nodes that a stop cut off.
@@ -125,8 +125,8 @@ impl<C: Send + Sync + 'static> Seat<C> {
             }
             Ok(Ran::Exists) => {
                 let there = self.inner.at_rest(&self.id).await;
-                let there = there.unwrap_or_else(|error| Progress::over(Err(error.into())));
-                self.progress.send_replace(there);
+                let over = |error: StartError| Progress::over(Err(error.into()));
+                self.progress.send_replace(there.map_or_else(over, |(_, progress)| progress));
             }
             Err(panic) => {
                 // a value of the user's can panic where it is dropped

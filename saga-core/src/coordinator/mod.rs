@@ -9,6 +9,7 @@ mod definitions;
 mod handle;
 mod live;
 mod operate;
+mod outcome;
 mod recovery;
 mod requests;
 mod single;
@@ -25,7 +26,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use self::requests::Looking;
-use crate::action::ActionData;
 use crate::dag::SagaDag;
 use crate::definition::Saga;
 use crate::driver::{Control, Environment, Events};
@@ -35,9 +35,10 @@ use crate::machine::Config;
 use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError};
 pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
-pub use handle::{SagaFuture, SagaHandle};
+pub use handle::{Runs, SagaFuture, SagaHandle};
 use live::Live;
 pub use operate::Operator;
+pub use outcome::{NodeKey, Outcome};
 use start::Request;
 pub use start::Start;
 pub use view::SagaView;
@@ -116,7 +117,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     }
 
     /// Prepares a saga: `sec.saga(BookTrip { trip }).id("order-42").start().await?`.
-    pub fn saga<S: Saga<Context = C>>(&self, saga: S) -> Start<C, S::Output> {
+    pub fn saga<S: Saga<Context = C>>(&self, saga: S) -> Start<C, S> {
         Start::new(self.clone(), Request::typed(saga))
     }
 
@@ -126,12 +127,13 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         Start::new(self.clone(), Request::dynamic(saga))
     }
 
-    /// The saga with this id, running or ended, if there is one. `O` is what it returns;
-    /// `serde_json::Value` fits every saga.
+    /// The saga with this id, running or ended, if there is one: `sec.get::<BookTrip>("order-42")`, or
+    /// `sec.get::<serde_json::Value>(..)`, which fits every saga.
     ///
     /// # Errors
-    /// [`StartError::InvalidId`], [`StartError::Store`], [`StartError::Corrupt`].
-    pub async fn get<O: ActionData>(&self, id: &str) -> Result<Option<SagaHandle<O>>, StartError> {
+    /// [`StartError::IdConflict`] if it is another saga, [`StartError::InvalidId`],
+    /// [`StartError::UnknownVersion`], [`StartError::Store`], [`StartError::Corrupt`].
+    pub async fn get<S: Runs>(&self, id: &str) -> Result<Option<SagaHandle<S>>, StartError> {
         let id: SagaId = id.parse()?;
         self.inner.find(&id).await
     }

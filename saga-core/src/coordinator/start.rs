@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 
 use super::definitions::Definition;
+use super::handle::Runs;
 use super::live::{Entered, Seat};
 use super::{Coordinator, Inner, SagaHandle};
-use crate::action::{ActionData, Value, encode};
+use crate::action::{Value, encode};
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::SagaDag;
 use crate::definition::Saga;
@@ -43,12 +44,12 @@ impl<C: Send + Sync + 'static> Request<C> {
 
 /// A saga that is about to be started.
 #[must_use = "a saga starts with `.start().await`"]
-pub struct Start<C, O> {
+pub struct Start<C, S> {
     coordinator: Coordinator<C>,
     request: Request<C>,
     id: Option<String>,
     deadline: Option<Deadline>,
-    output: PhantomData<fn() -> O>,
+    saga: PhantomData<fn() -> S>,
 }
 
 /// When a saga must have ended.
@@ -57,9 +58,9 @@ enum Deadline {
     At(SystemTime),
 }
 
-impl<C: Send + Sync + 'static, O: ActionData> Start<C, O> {
+impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
     pub(super) fn new(coordinator: Coordinator<C>, request: Request<C>) -> Self {
-        Self { coordinator, request, id: None, deadline: None, output: PhantomData }
+        Self { coordinator, request, id: None, deadline: None, saga: PhantomData }
     }
 
     /// The saga's id: 1–128 bytes of `[A-Za-z0-9._:-]`; default a new UUIDv7. Starting the same saga with
@@ -83,7 +84,7 @@ impl<C: Send + Sync + 'static, O: ActionData> Start<C, O> {
     ///
     /// # Errors
     /// [`StartError`]: nothing was written.
-    pub async fn start(self) -> Result<SagaHandle<O>, StartError> {
+    pub async fn start(self) -> Result<SagaHandle<S>, StartError> {
         let inner = self.coordinator.inner;
         if inner.is_closing() {
             return Err(StartError::ShutDown);
@@ -114,7 +115,7 @@ impl<C: Send + Sync + 'static, O: ActionData> Start<C, O> {
                 let deadline = Timestamp(0).after(since);
                 let past = deadline <= inner.env.clock.now();
                 // a saga that is there was started in time
-                if past && inner.find::<O>(&id).await?.is_none() {
+                if past && inner.find::<serde_json::Value>(&id).await?.is_none() {
                     return Err(StartError::DeadlinePassed { saga });
                 }
                 Some(deadline)
@@ -147,18 +148,18 @@ impl<C: Send + Sync + 'static> Inner<C> {
         }
     }
 
-    async fn start<O: ActionData>(
+    async fn start<S: Runs>(
         self: Arc<Self>,
         id: SagaId,
         definition: Definition<C>,
         given: Input,
-    ) -> Result<SagaHandle<O>, StartError> {
+    ) -> Result<SagaHandle<S>, StartError> {
         let name = definition.dag.name().to_string();
         let params = given.payload.clone();
         let input = (name.as_str(), &params);
         let running = Progress { status: SagaStatus::Running, outcome: None };
         let (live, seat, orders) = match self.enter(&id, input, running, None) {
-            Entered::There(there) => return there.answer(id, input, &self.env.observers).await,
+            Entered::There(there) => return there.answer(id, input, &self).await,
             Entered::New(live, seat, orders) => (live, seat, orders),
         };
         if self.is_closing() {
@@ -170,7 +171,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             let birth = driver.run.birth;
             seat.run(driver, Event::Created { birth }, Vec::new()).await;
         });
-        live.answer(id, input, &self.env.observers).await
+        live.answer(id, input, &self).await
     }
 
     /// What runs a new saga, which is not in the store yet.

@@ -35,7 +35,7 @@ pub(crate) use panics::note_places;
 pub(crate) use slots::Bounds;
 pub(crate) use transaction::Transactions;
 use turn::{Turn, Woken};
-pub(crate) use values::{Values, node_reports, outcome_at_rest};
+pub(crate) use values::{Values, node_report, node_reports, outcome_at_rest};
 pub(crate) use write::is_progress;
 #[cfg(feature = "sqlite")]
 pub(crate) use {

@@ -12,7 +12,7 @@ use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
 use crate::log::{
     Cause, Entry, EntryKind, Failure, FailureKind, NodePath, Payload, SagaId, SagaStatus,
 };
-use crate::machine::{Call, Machine, State, VertexId};
+use crate::machine::{Call, Machine, NodeState, State, VertexId};
 
 /// The values of one saga: a frame for each DAG that it runs, as the machine opens them.
 pub(crate) struct Values<C> {
@@ -130,6 +130,12 @@ impl<C: Send + Sync + 'static> Values<C> {
         frame.output(node).cloned()
     }
 
+    /// The output of a node, as its closures read it.
+    pub(crate) fn output_at(&self, state: &State, v: VertexId) -> Option<&ActionOutput> {
+        let (frame, node, _) = state.place(v)?;
+        self.frames.get(frame as usize)?.output(NodeIndex(node))
+    }
+
     pub(super) fn set(&self, machine: &Machine, v: VertexId, output: ActionOutput) {
         if let Some((frame, node)) = self.place(machine, v) {
             frame.put(node, Ok(output));
@@ -211,15 +217,18 @@ pub(crate) fn outcome_at_rest(name: &str, state: &State, id: &SagaId) -> Option<
 
 /// How each node stands, in the order of declaration.
 pub(crate) fn node_reports(state: &State) -> Vec<NodeReport> {
-    let nodes = state.nodes().into_iter().map(|n| NodeReport {
-        node: n.path,
-        state: n.state,
-        has_undo: n.has_undo,
-        in_doubt: n.in_doubt,
-        resolved: n.resolved,
-        attempts: n.attempts,
-        error: n.failure.as_deref().map(ActionError::from_failure),
-        undo_error: n.undo_failure.as_deref().map(ActionError::from_failure),
-    });
-    nodes.collect()
+    state.nodes().into_iter().map(node_report).collect()
+}
+
+pub(crate) fn node_report(node: NodeState) -> NodeReport {
+    NodeReport {
+        node: node.path,
+        state: node.state,
+        has_undo: node.has_undo,
+        in_doubt: node.in_doubt,
+        resolved: node.resolved,
+        attempts: node.attempts,
+        error: node.failure.as_deref().map(ActionError::from_failure),
+        undo_error: node.undo_failure.as_deref().map(ActionError::from_failure),
+    }
 }

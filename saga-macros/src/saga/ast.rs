@@ -62,6 +62,7 @@ pub(super) enum Stmt {
 pub(super) struct Node {
     /// Those that rustc knows: `#[cfg]` and lints.
     pub(super) attrs: Vec<Attribute>,
+    pub(super) docs: Vec<Attribute>,
     pub(super) after: Vec<Ident>,
     pub(super) settings: Settings,
     pub(super) name: Ident,

@@ -18,6 +18,8 @@ use crate::errors::{Errors, did_you_mean, list};
 pub(super) struct Attributes {
     /// Those for rustc.
     pub(super) attrs: Vec<Attribute>,
+    /// Those for people.
+    pub(super) docs: Vec<Attribute>,
     pub(super) after: Vec<Ident>,
     pub(super) settings: Settings,
 }
@@ -105,7 +107,9 @@ pub(super) fn attributes(attrs: Vec<Attribute>, errors: &mut Errors) -> Attribut
             let parsed = setting(&mut sorted, &name, &attr, errors);
             errors.ok(parsed);
             given.push(name);
-        } else if name != "doc" {
+        } else if name == "doc" {
+            sorted.docs.push(attr);
+        } else {
             let nearest = did_you_mean(&name, KNOWN.iter().copied());
             let known = list(KNOWN.iter().copied());
             errors.at(

@@ -11,6 +11,7 @@ use syn::{LitStr, Type, parse_quote};
 use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
 use super::closures::{bindings, called, here, last, local, run, unwrapped, value, wrong};
+use super::keys::keys;
 use super::parts;
 use super::resolve::{Line, Part, Wired};
 use super::scopes::nodes_of;
@@ -47,6 +48,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     let forever = head
         .forever
         .then(|| quote!(impl<Pivot> #krate::__private::NeverGivesUp<Pivot> for #name {}));
+    let keys = keys(saga);
     // what the user allows is allowed in all of the saga
     let lints =
         head.attrs.iter().filter(|attr| LINTS.iter().any(|lint| attr.path().is_ident(lint)));
@@ -69,6 +71,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
                 }
             }
         };
+        #keys
     }
 }
 

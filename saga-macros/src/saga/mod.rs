@@ -6,6 +6,7 @@ mod closures;
 mod constructs;
 mod expand;
 mod head;
+mod keys;
 mod parse;
 mod parts;
 mod pivots;

@@ -75,9 +75,9 @@ pub(super) fn body(input: ParseStream, errors: &mut Errors) -> syn::Result<Body>
 /// A `for`, `if` or `match` on the last line.
 pub(super) fn last(step: Step, attributes: Attributes, at: Span) -> (Stmt, Tail) {
     let name = Ident::new("output", at);
-    let Attributes { attrs, after, settings } = attributes;
+    let Attributes { attrs, docs, after, settings } = attributes;
     let tail = Tail::Name(name.clone());
-    let node = Node { attrs, after, settings, name, form: Form::Last, ty: None, step };
+    let node = Node { attrs, docs, after, settings, name, form: Form::Last, ty: None, step };
     (Stmt::Node(Box::new(node)), tail)
 }
 
@@ -173,9 +173,17 @@ fn node(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> syn:
         return Err(input.error("a node has one name: `let name = action { .. };`"));
     }
     let name = input.parse::<Ident>()?;
-    let Attributes { attrs, after, settings } = attributes;
-    let node =
-        |ty, step| Node { attrs, after, settings, name: name.clone(), form: Form::Let, ty, step };
+    let Attributes { attrs, docs, after, settings } = attributes;
+    let node = |ty, step| Node {
+        attrs,
+        docs,
+        after,
+        settings,
+        name: name.clone(),
+        form: Form::Let,
+        ty,
+        step,
+    };
     let head = (|| {
         let ty = input.parse::<Option<Token![:]>>()?.map(|_| input.parse()).transpose()?;
         let equals = input.parse::<Option<Token![=]>>()?.ok_or_else(|| {
@@ -208,8 +216,8 @@ fn constant(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> 
         Err(error) => Step::Broken(error),
     };
     finish(input, &step, errors);
-    let Attributes { attrs, after, settings } = attributes;
-    Ok(Node { attrs, after, settings, name, form: Form::Const, ty, step })
+    let Attributes { attrs, docs, after, settings } = attributes;
+    Ok(Node { attrs, docs, after, settings, name, form: Form::Const, ty, step })
 }
 
 /// Reads up to the end of a statement whose step was read.
@@ -300,11 +308,16 @@ fn bare(
         for name in &attributes.after {
             errors.at(name, "the last line waits for everything above it");
         }
+        for attr in &attributes.attrs {
+            let message = "the last line is always there, and takes no such attribute; put it on a \
+                           node, `let name = ..;`, and end with the node's name";
+            errors.at(attr, message);
+        }
         return Ok(Read::Tail(Tail::Literal(call, attributes.settings)));
     }
     let Some(name) = call.name().cloned() else { return Ok(Read::Nothing) };
     let step = Step::Call(call);
     finish(input, &step, errors);
-    let Attributes { attrs, after, settings } = attributes;
-    Ok(Read::node(Node { attrs, after, settings, name, form: Form::Bare, ty: None, step }))
+    let Attributes { attrs, docs, after, settings } = attributes;
+    Ok(Read::node(Node { attrs, docs, after, settings, name, form: Form::Bare, ty: None, step }))
 }

@@ -1,0 +1,200 @@
+//! What the nodes of a saga that has ended did, by typed keys.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
+
+use super::Inner;
+use super::handle::{Look, Runs, output};
+use crate::action::ActionOutput;
+use crate::definition::Saga;
+use crate::driver::{self, Values, node_report, node_reports};
+use crate::error::{NodeReport, SagaError, StartError};
+use crate::log::{SagaId, SagaStatus};
+use crate::machine::State;
+use crate::store::StoreError;
+
+/// A node of the saga `S`, whose output is an `O` and whose action fails with `E`: `BookTrip::payment`.
+///
+/// `saga!` makes one for each node whose types can be named: for steps and what holds them, for constants,
+/// and for computed nodes with a type (`let total: u64 = { .. };`). The error of a `for` over one action is
+/// that action's; other nodes that run no action of their own fail with [`ActionError`](crate::ActionError).
+pub struct NodeKey<S, O, E> {
+    path: Cow<'static, str>,
+    types: PhantomData<fn() -> (S, O, E)>,
+}
+
+impl<S, O, E> NodeKey<S, O, E> {
+    #[doc(hidden)]
+    pub const fn new(name: &'static str) -> Self {
+        Self { path: Cow::Borrowed(name), types: PhantomData }
+    }
+
+    /// The node's path in the saga, as in its log.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// A node of the subsaga that this node is: `BookTrip::hotel.node(BookHotel::room)`.
+    pub fn node<T, P, F>(&self, inner: NodeKey<T, P, F>) -> NodeKey<S, P, F>
+    where
+        T: Saga<Output = O>,
+    {
+        self.part(format_args!("/{}", inner.path))
+    }
+
+    fn part<P, F>(&self, part: fmt::Arguments<'_>) -> NodeKey<S, P, F> {
+        NodeKey { path: format!("{}{part}", self.path).into(), types: PhantomData }
+    }
+}
+
+impl<S, O, E> NodeKey<S, Vec<O>, E> {
+    /// One instance of the `for` that this node is, from 0: `BookTrip::rooms.at(2)`.
+    pub fn at(&self, instance: usize) -> NodeKey<S, O, E> {
+        self.part(format_args!("[{instance}]"))
+    }
+}
+
+impl<S, O, E> Clone for NodeKey<S, O, E> {
+    fn clone(&self) -> Self {
+        Self { path: self.path.clone(), types: PhantomData }
+    }
+}
+
+impl<S, O, E> fmt::Debug for NodeKey<S, O, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NodeKey").field(&self.path).finish()
+    }
+}
+
+/// How a saga ended, and what each of its nodes did. Made by
+/// [`SagaHandle::outcome`](crate::SagaHandle::outcome).
+pub struct Outcome<S> {
+    id: SagaId,
+    result: driver::Outcome,
+    seen: Seen,
+    saga: PhantomData<fn() -> S>,
+}
+
+impl<S: Runs> Outcome<S> {
+    pub(super) fn new(id: SagaId, result: driver::Outcome, seen: Seen) -> Self {
+        Self { id, result, seen, saga: PhantomData }
+    }
+
+    /// The saga's id.
+    pub fn id(&self) -> &SagaId {
+        &self.id
+    }
+
+    /// How it ended: `completed`, `rolled_back` or `stuck`.
+    pub fn status(&self) -> SagaStatus {
+        match &self.result {
+            Ok(_) => SagaStatus::Completed,
+            Err(SagaError::Stuck(_)) => SagaStatus::Stuck,
+            Err(_) => SagaStatus::RolledBack,
+        }
+    }
+
+    /// The output of a node, also if it was undone since: [`node`](Self::node) tells. None if it gave none.
+    pub fn get<O: 'static, E>(&self, key: NodeKey<S, O, E>) -> Option<&O> {
+        self.output(key.path())
+    }
+
+    /// The same by the node's path, for nodes without a key: `outcome.output::<Address>("nics[2]/address")`.
+    /// None also if the output is of another type.
+    pub fn output<O: 'static>(&self, path: &str) -> Option<&O> {
+        self.seen.output(path)?.value.downcast_ref()
+    }
+
+    /// How the last attempt of a node's action failed, if it did: the action's own error, if it was stored
+    /// and is one, or else what there is to say.
+    ///
+    /// Only for errors that are `Deserialize`; [`node`](Self::node) gives others.
+    pub fn error_of<O, E>(&self, key: NodeKey<S, O, E>) -> Option<Result<E, crate::ActionError>>
+    where
+        E: DeserializeOwned,
+    {
+        self.node(key)?.error.map(crate::ActionError::convert)
+    }
+
+    /// How a node stands. None for a node of a body that did not run.
+    pub fn node<O, E>(&self, key: NodeKey<S, O, E>) -> Option<NodeReport> {
+        self.seen.node(key.path())
+    }
+
+    /// All nodes, in the order of declaration, each before those that it holds.
+    pub fn nodes(&self) -> Vec<NodeReport> {
+        node_reports(&self.seen.state)
+    }
+
+    /// What awaiting the handle gives: the saga's output, or why it did not complete.
+    ///
+    /// # Errors
+    /// [`SagaError::RolledBack`], [`SagaError::Stuck`]; [`SagaError::Corrupt`] if the output does not
+    /// decode.
+    pub fn into_result(self) -> Result<S::Output, SagaError> {
+        output(&self.id, &self.result)
+    }
+}
+
+impl<S> fmt::Debug for Outcome<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let result = self.result.as_ref().map(|_| ());
+        f.debug_struct("Outcome")
+            .field("id", &self.id)
+            .field("result", &result)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a saga stands, as its log says.
+pub(super) struct Seen {
+    state: State,
+    values: Box<dyn Outputs>,
+}
+
+impl Seen {
+    pub(super) fn node(&self, path: &str) -> Option<NodeReport> {
+        self.state.node(self.state.resolve(path)?).map(node_report)
+    }
+
+    fn output(&self, path: &str) -> Option<&ActionOutput> {
+        self.values.output(&self.state, path)
+    }
+}
+
+/// The values of a saga over whatever context.
+trait Outputs: Send + Sync {
+    fn output(&self, state: &State, path: &str) -> Option<&ActionOutput>;
+}
+
+impl<C: Send + Sync + 'static> Outputs for Values<C> {
+    fn output(&self, state: &State, path: &str) -> Option<&ActionOutput> {
+        self.output_at(state, state.resolve(path)?)
+    }
+}
+
+impl<C: Send + Sync + 'static> Look for Inner<C> {
+    fn look(self: Arc<Self>, id: SagaId) -> BoxFuture<'static, Result<Seen, SagaError>> {
+        Box::pin(async move {
+            let stored = self.env.store.load(&id).await.map_err(StartError::from)?;
+            let missing = || StartError::from(StoreError::NotFound { saga: id.clone() });
+            let stored = stored.ok_or_else(missing)?;
+            let unknown = || StartError::UnknownVersion {
+                saga: id.clone(),
+                name: stored.record.name.clone(),
+                status: stored.record.status,
+            };
+            let definition = self.definition_of(&stored.record).ok_or_else(unknown)?;
+            let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
+            let state = State::fold(definition.dag.plan().clone(), &stored.entries)
+                .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
+            let values = self.values(&definition, &stored, &state).map_err(corrupt)?;
+            Ok(Seen { state, values: Box::new(values) })
+        })
+    }
+}

@@ -1,0 +1,241 @@
+//! Writes the typed keys of a saga's nodes: `BookTrip::payment`.
+//!
+//! A key names the action of its node a second time, beside the user's literal: for the types of the
+//! output and the error. Three tricks keep what is wrong with that name from being reported twice:
+//!
+//! - Lifetimes of an action are left out, as only the signature of a function allows.
+//! - Each key has an `impl` of its own, with a bound that need not hold: that the name is an action.
+//! - The name is found by a glob import, around which stands a struct of the same name. It is what is
+//!   found if there is no such action, and also if the action is declared in the body of a function.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Attribute, Path};
+
+use super::ast::{Body, Call, Choose, Form, Head, Node, Saga, Step, Tail};
+use super::closures::here;
+use super::scopes::nodes_of;
+
+/// The types of a node, and the name of the action that has them.
+struct Types {
+    output: TokenStream,
+    error: TokenStream,
+    action: Option<Path>,
+}
+
+/// Keys whose actions stand in one module.
+#[derive(Default)]
+struct Group {
+    actions: BTreeMap<String, Ident>,
+    keys: TokenStream,
+}
+
+pub(super) fn keys(saga: &Saga) -> TokenStream {
+    let head = &saga.head;
+    if !head.complete {
+        return TokenStream::new();
+    }
+    let mut keys =
+        Keys { head, taken: BTreeMap::new(), plain: TokenStream::new(), groups: BTreeMap::new() };
+    for node in nodes_of(&saga.body) {
+        let types = match node.form {
+            Form::Last => Some(keys.whole()),
+            Form::Let | Form::Const | Form::Bare => keys.of_node(node),
+        };
+        if let Some(types) = types {
+            keys.add(&node.name, &node.attrs, &node.docs, types);
+        }
+    }
+    match &saga.body.tail {
+        Some(Tail::Literal(call, _)) => {
+            if let (Some(name), Some(types)) = (call.name(), keys.of_last(call)) {
+                keys.add(name, &[], &[], types);
+            }
+        }
+        Some(Tail::Value(_)) => {
+            let types = keys.whole();
+            keys.add(&Ident::new("output", Span::call_site()), &[], &[], types);
+        }
+        Some(Tail::Name(_) | Tail::Broken) | None => {}
+    }
+    keys.write()
+}
+
+struct Keys<'a> {
+    head: &'a Head,
+    /// The names of keys, and whether nothing can configure them away.
+    taken: BTreeMap<String, bool>,
+    /// Those whose types name no action.
+    plain: TokenStream,
+    /// Those whose types do, by the module of that action.
+    groups: BTreeMap<String, (TokenStream, Group)>,
+}
+
+impl Keys<'_> {
+    fn add(&mut self, name: &Ident, attrs: &[Attribute], docs: &[Attribute], types: Types) {
+        let Head { krate, vis, name: saga, .. } = self.head;
+        let always = !attrs.iter().any(|attr| attr.path().is_ident("cfg"));
+        if self.taken.insert(name.to_string(), always) == Some(true) {
+            return; // reported as a duplicate
+        }
+        let Types { output, error, action } = types;
+        let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+        let text = name.unraw().to_string();
+        let doc = docs.is_empty().then(|| format!("The node `{text}`."));
+        let doc = doc.map(|doc| quote!(#[doc = #doc]));
+        let node = action.as_ref().and_then(|path| self.node(path));
+        let bound = node.map(|node| quote!(where for<'__a> #node: #krate::__private::NodeTypes));
+        let key = quote! {
+            #(#conditions)*
+            #[allow(
+                dead_code, non_upper_case_globals, private_bounds, private_interfaces,
+                elided_lifetimes_in_paths, mismatched_lifetime_syntaxes
+            )]
+            impl __Saga #bound {
+                #(#docs)* #doc
+                #vis const #name: #krate::NodeKey<Self, #output, #error> =
+                    #krate::NodeKey::new(#text);
+            }
+        };
+        let Some(path) = action else {
+            self.plain.extend(key);
+            return;
+        };
+        let module = module(&path);
+        let (_, group) =
+            self.groups.entry(module.to_string()).or_insert_with(|| (module, Group::default()));
+        group.keys.extend(key);
+        if let Some(last) = path.segments.last().filter(|last| last.ident != *saga) {
+            group.actions.insert(last.ident.to_string(), last.ident.clone());
+        }
+    }
+
+    fn write(self) -> TokenStream {
+        let (krate, saga, plain) = (&self.head.krate, &self.head.name, &self.plain);
+        let groups = self.groups.into_values().map(|(module, Group { actions, keys })| {
+            let actions = actions.into_values();
+            quote! {
+                const _: () = {
+                    #(
+                        #[allow(non_camel_case_types, dead_code)]
+                        struct #actions;
+                        impl #krate::Typed for #actions {
+                            type Output = #krate::__private::ActionInsideOfAFunction;
+                            type Error = #krate::__private::ActionInsideOfAFunction;
+                        }
+                    )*
+                    const _: () = {
+                        #[allow(unused_imports)]
+                        use #module::*;
+                        #keys
+                    };
+                };
+            }
+        });
+        quote! {
+            const _: () = {
+                // another saga of this name may stand where an action is imported from
+                type __Saga = #saga;
+                #plain
+                #(#groups)*
+            };
+        }
+    }
+
+    /// The last line of the saga.
+    fn whole(&self) -> Types {
+        let krate = &self.head.krate;
+        Types {
+            output: quote!(<Self as #krate::Saga>::Output),
+            error: quote!(#krate::ActionError),
+            action: None,
+        }
+    }
+
+    /// None if a type cannot be named.
+    fn of_node(&self, node: &Node) -> Option<Types> {
+        let types = self.of_step(&node.step);
+        match (&node.ty, types) {
+            (None, types) => types,
+            (Some(ty), Some(types)) => Some(Types { output: ty.to_token_stream(), ..types }),
+            (Some(ty), None) => Some(Types { output: ty.to_token_stream(), ..self.whole() }),
+        }
+    }
+
+    fn of_step(&self, step: &Step) -> Option<Types> {
+        match step {
+            Step::Call(call) => Some(self.of_call(call)),
+            Step::For(each) => {
+                let types = self.of_body(&each.body)?;
+                let of = &types.output;
+                Some(Types { output: quote!(::std::vec::Vec<#of>), ..types })
+            }
+            Step::Choose(choose) => self.of_choice(choose),
+            Step::Value(_) | Step::Broken(_) => None,
+        }
+    }
+
+    fn of_choice(&self, choose: &Choose) -> Option<Types> {
+        let krate = &self.head.krate;
+        let types = choose.arms.iter().find_map(|arm| self.of_body(&arm.body))?;
+        let of = &types.output;
+        let output = match choose.is_total() {
+            true => quote!(#of),
+            false => quote!(::core::option::Option<#of>),
+        };
+        Some(Types { output, error: quote!(#krate::ActionError), ..types })
+    }
+
+    /// What an instance or arm gives.
+    fn of_body(&self, body: &Body) -> Option<Types> {
+        let types = match &body.tail {
+            Some(Tail::Literal(call, _)) => self.of_last(call)?,
+            Some(Tail::Name(name)) => {
+                self.of_node(nodes_of(body).into_iter().find(|node| node.name == *name)?)?
+            }
+            Some(Tail::Value(_) | Tail::Broken) => return None,
+            None => Types { output: quote!(()), ..self.whole() },
+        };
+        match (&body.tail, body.stmts.is_empty()) {
+            // a body of one step is the instance
+            (Some(Tail::Literal(..)), true) => Some(types),
+            _ => Some(Types { error: self.whole().error, ..types }),
+        }
+    }
+
+    /// A literal on a last line may be a plain struct, and of one with generics nothing can be said.
+    fn of_last(&self, call: &Call) -> Option<Types> {
+        let name = call.name()?.unraw().to_string();
+        name.starts_with(|c: char| !c.is_uppercase()).then(|| self.of_call(call))
+    }
+
+    fn of_call(&self, call: &Call) -> Types {
+        let krate = &self.head.krate;
+        let node = self.node(&call.path);
+        Types {
+            output: quote!(<#node as #krate::__private::NodeTypes>::Output),
+            error: quote!(<#node as #krate::__private::NodeTypes>::Error),
+            action: Some(call.path.clone()),
+        }
+    }
+
+    /// A function that returns the action.
+    fn node(&self, action: &Path) -> Option<TokenStream> {
+        let name = &action.segments.last()?.ident;
+        Some(quote_spanned!(here(name.span())=> fn(&'static ()) -> #name))
+    }
+}
+
+/// Where an action stands.
+fn module(action: &Path) -> TokenStream {
+    let leading = &action.leading_colon;
+    let segments = action.segments.iter().map(|segment| &segment.ident);
+    let around = segments.clone().take(segments.len().saturating_sub(1)).collect::<Vec<_>>();
+    match (around.is_empty(), leading) {
+        (true, None) => quote!(self),
+        _ => quote!(#leading #(#around)::*),
+    }
+}
