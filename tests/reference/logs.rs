@@ -85,6 +85,23 @@ fn what_cannot_follow_is_refused_and_nothing_changes() -> Result<(), Any> {
 }
 
 #[test]
+fn a_long_log_is_recovered_in_a_moment() -> Result<(), Any> {
+    use SagaNodeEventType::{Started, Succeeded, UndoFinished, UndoStarted};
+    const NODES: usize = 20_000;
+    let began = std::time::Instant::now();
+    let events = [Started, Succeeded(1.into()), UndoStarted, UndoFinished].into_iter();
+    let events = events.flat_map(|event| {
+        (0..NODES).map(move |n| SagaNodeEvent::new(format!("n{n}"), event.clone()))
+    });
+    let log = SagaLog::recover(id(), events)?;
+    assert_eq!(log.entries().len(), 4 * NODES);
+    assert_eq!(log.load_status("n19999"), SagaNodeLoadStatus::UndoFinished);
+    // looking at all that was before for each event takes minutes
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    Ok(())
+}
+
+#[test]
 fn words_are_json_and_a_wrong_one_is_named() -> Result<(), Any> {
     let words = [
         (SagaNodeLoadStatus::NeverStarted, "never_started"),

@@ -186,6 +186,19 @@ impl SagaNodeLoadStatus {
         }
     }
 
+    /// How a node stands after this entry about it, if it is one of the six events.
+    pub(super) fn after(kind: &EntryKind) -> Option<Self> {
+        match kind {
+            EntryKind::Started => Some(Self::Started),
+            EntryKind::Succeeded(_) => Some(Self::Succeeded),
+            EntryKind::Failed(_) | EntryKind::InDoubt(_) => Some(Self::Failed),
+            EntryKind::UndoStarted => Some(Self::UndoStarted),
+            EntryKind::UndoFinished => Some(Self::UndoFinished),
+            EntryKind::UndoFailed(_) => Some(Self::UndoFailed),
+            _ => None,
+        }
+    }
+
     /// May this happen next? `Err` is the status that forbids it. What the saga as a whole allows (who waits
     /// for whom, which undo there is) takes its DAG, and is the machine's to say.
     pub(super) fn then(self, event: &SagaNodeEventType) -> Result<(), Self> {
