@@ -66,6 +66,34 @@ fn goes_on_after_a_crash_at_each_effect() {
     }
 }
 
+/// The lines of the README's block that begins like this.
+fn shown(begin: &str) -> Vec<&'static str> {
+    let readme = include_str!("../README.md");
+    let blocks = readme.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let block = blocks.filter(|block| block.starts_with(begin)).collect::<Vec<_>>();
+    assert_eq!(block.len(), 1, "{begin}");
+    block[0].lines().filter(|line| *line != "...").collect()
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let state = tempfile::tempdir().unwrap();
+    let crashed = trip(state.path()).args(["--crash-at", "payment"]).output().unwrap();
+    let resumed = trip(state.path()).output().unwrap();
+    let printed = [crashed.stderr, resumed.stdout].concat();
+    let printed = String::from_utf8(printed).unwrap();
+    for line in shown("request") {
+        assert!(printed.lines().any(|printed| printed == line), "{line}\n\n{printed}");
+    }
+    for line in shown("crashing") {
+        // which trips it catches is a matter of luck
+        let line = line.split("trip-").next().unwrap();
+        assert!(printed.lines().any(|printed| printed.starts_with(line)), "{line}\n\n{printed}");
+    }
+    let error = include_str!("../ui-tests/saga_action/fail/no-undo-contract.stderr");
+    assert_eq!(shown("error"), error.lines().collect::<Vec<_>>());
+}
+
 #[test]
 fn a_charge_whose_answers_are_all_lost_is_refunded() {
     let state = tempfile::tempdir().unwrap();
