@@ -3,9 +3,10 @@
 #[path = "common/trip.rs"]
 mod trip;
 
+use std::path::Path;
 use std::process::Command;
 
-use crate::trip::{EFFECTS, check_world, effects, program, statuses, table, trip};
+use crate::trip::{EFFECTS, check_world, effects, open, program, statuses, table, trip};
 
 #[test]
 fn prints_the_table_and_the_same_one_again() {
@@ -37,6 +38,15 @@ fn prints_the_table_and_the_same_one_again() {
     assert_eq!(effects(&state.path().join("world.db")), world, "the second run called the world");
 }
 
+/// The kinds of the log's entries about a node.
+fn entries(state: &Path, saga: &str, node: &str) -> Vec<String> {
+    let log = open(&state.join("sagas.db"));
+    let sql = "SELECT kind FROM saga_event WHERE saga_id = ?1 AND node = ?2 ORDER BY seq";
+    let mut kinds = log.prepare(sql).unwrap();
+    let kinds = kinds.query_map([saga, node], |row| row.get(0)).unwrap();
+    kinds.map(Result::unwrap).collect()
+}
+
 #[test]
 fn goes_on_after_a_crash_at_each_effect() {
     let undisturbed = tempfile::tempdir().unwrap();
@@ -49,7 +59,10 @@ fn goes_on_after_a_crash_at_each_effect() {
         let last_words = format!("crashing now, after the effect of `{node}` on trip-");
         assert!(said.starts_with(&last_words), "{node}: {said}");
         let world = effects(&state.path().join("world.db"));
-        assert!(world.iter().any(|effect| effect.kind == node), "{node}: {world:?}");
+        let id = said.lines().next().and_then(|line| line.rsplit(' ').next()).unwrap();
+        let there = world.iter().any(|effect| effect.kind == node && effect.trip == id);
+        assert!(there, "{node} of {id}: {world:?}");
+        assert_eq!(entries(state.path(), id, node), ["started"], "{node} of {id}");
 
         let resumed = trip(state.path()).output().unwrap();
         assert!(resumed.status.success(), "{node}: {resumed:?}");
