@@ -6,7 +6,7 @@ use saga_core::dag::{DagBuilder, Node};
 use saga_core::executor::State;
 use saga_core::store::{FileStore, MemoryStore, SqliteStore, Store, StoreError};
 use saga_core::{
-    ActionContext, ActionFunc, ActionRegistry, BoxError, Coordinator, SagaDag, SagaExecutor,
+    ActionContext, ActionFunc, ActionRegistry, BoxError, Coordinator, Retry, SagaDag, SagaExecutor,
     SagaId, SagaStatus,
 };
 use serde_json::json;
@@ -144,4 +144,44 @@ fn an_executor_goes_on_with_what_another_process_left_on_the_disk() -> Result<()
     let directory = tempfile::tempdir()?;
     dies_and_goes_on(|| FileStore::open(directory.path().join("files")))?;
     dies_and_goes_on(|| SqliteStore::open(directory.path().join("sagas.db")))
+}
+
+/// An attempt that failed is in the trace. The node that succeeded after it has not failed, nor has an undo.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_tried_again_has_not_failed() -> Result<(), Any> {
+    for fails in ["none", "do B"] {
+        let journal = Journal::failing([("do A", 1), (fails, 1), ("undo A", 1)]);
+        let mut dag = DagBuilder::new("Retried")?;
+        let twice = ActionFunc::new(
+            "twice",
+            |cx: ActionContext<Journal>| async move {
+                Ok::<_, BoxError>(cx.note(format!("do {}", cx.node_path()))?)
+            },
+            |cx: ActionContext<Journal>, _output| async move {
+                Ok::<_, BoxError>(cx.note(format!("undo {}", cx.node_path()))?)
+            },
+        )?;
+        dag.append(Node::action("A", twice.retry(Retry::up_to(2)))?)?;
+        dag.append(Node::action("B", act()?)?)?;
+        let saga = SagaDag::new(dag.build()?, &())?;
+        let executor = SagaExecutor::new("x", saga, journal, MemoryStore::new()).await?;
+        let failed = match fails {
+            "none" => {
+                executor.execute().await?;
+                vec![]
+            }
+            _ => {
+                executor.execute().await.unwrap_err();
+                vec!["B"]
+            }
+        };
+        assert_eq!(executor.failed_nodes().await?, failed);
+        let nodes = executor.execution_state().await?;
+        assert_eq!((nodes[0].attempts, &nodes[0].error), (2, &None), "{fails}");
+        assert_eq!(nodes[0].undo_error, None);
+        let trace = executor.execution_trace().await?;
+        assert_eq!(trace[0].error.as_deref(), Some("do A fails"));
+        assert_eq!(trace[1].error, None);
+    }
+    Ok(())
 }
