@@ -55,11 +55,11 @@ fn what_cannot_follow_is_refused_and_nothing_changes() -> Result<(), Any> {
     };
     // for each status: how to come there, and what may follow
     let ways: [(&[usize], [bool; 6]); 7] = [
-        (&[], [true, true, false, false, false, false]),
+        (&[], [true, true, true, false, false, false]),
         (&[0], [true, true, true, true, false, true]),
         (&[0, 1], [false, false, false, true, false, false]),
         (&[0, 2], [true, true, true, true, false, true]),
-        (&[0, 1, 3], [false, false, false, true, true, true]),
+        (&[0, 1, 3], [true, false, false, true, true, true]),
         (&[0, 1, 3, 4], [false, false, false, false, false, false]),
         (&[0, 1, 3, 5], [true, false, false, true, false, false]),
     ];

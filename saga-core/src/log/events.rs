@@ -204,15 +204,15 @@ impl SagaNodeLoadStatus {
     pub(super) fn then(self, event: &SagaNodeEventType) -> Result<(), Self> {
         use SagaNodeEventType as Event;
         let legal = match event {
-            // after a crash, a failure with tries left, or when an operator says so
-            Event::Started => {
-                matches!(self, Self::NeverStarted | Self::Started | Self::Failed | Self::UndoFailed)
-            }
+            // after a crash, a failure with tries left, or when an operator says so; and after an undo whose
+            // output was in memory only and is lost
+            Event::Started => !matches!(self, Self::Succeeded | Self::UndoFinished),
             // a constant has its value without a start
             Event::Succeeded(_) => {
                 matches!(self, Self::NeverStarted | Self::Started | Self::Failed)
             }
-            Event::Failed(_) => matches!(self, Self::Started | Self::Failed),
+            // a value that cannot be computed fails without a start
+            Event::Failed(_) => matches!(self, Self::NeverStarted | Self::Started | Self::Failed),
             Event::UndoStarted => !matches!(self, Self::NeverStarted | Self::UndoFinished),
             Event::UndoFinished => self == Self::UndoStarted,
             Event::UndoFailed(_) => {
