@@ -13,7 +13,7 @@ use super::{Entry, EntryKind, NodePath, SagaId};
 /// tests and tools: a saga that runs writes its log itself.
 ///
 /// ```
-/// use saga_core::log::{SagaLog, SagaNodeEvent, SagaNodeLoadStatus};
+/// use saga_core::log::{SagaLog, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus};
 /// let mut log = SagaLog::new("order-42".parse()?);
 /// log.record(SagaNodeEvent::new("ship", SagaNodeEventType::Started))?;
 /// assert_eq!(log.load_status("ship"), SagaNodeLoadStatus::Started);
