@@ -143,11 +143,16 @@ fn what_was_created_is_taken_back_when_a_node_fails() {
 
 #[test]
 fn wrong_arguments_are_explained() {
-    let cases: [(&str, &[&str], &str); 6] = [
+    let cases: [(&str, &[&str], &str); 7] = [
         ("persistent_cli", &[], "say deploy, destroy or list"),
         ("persistent_cli", &["deploy"], "--saga-id is missing"),
         ("persistent_cli", &["list"], "--state-dir is missing"),
         ("persistent_cli", &["list", "list"], "unknown argument `list`"),
+        (
+            "persistent_cli",
+            &["list", "--saga-id", "a", "--saga-id", "b"],
+            "--saga-id is given twice",
+        ),
         ("persistent_cli", &["list", "--state-dir"], "--state-dir needs a value"),
         (
             "cloud_infra",

@@ -1,11 +1,12 @@
 //! What a coordinator promises: starting, waiting, ids, limits, failures, shutdown and recovery.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use saga_core::prelude::*;
-use saga_core::store::{MemoryStore, SqliteStore};
+use saga_core::store::{ListFilter, MemoryStore, SqliteStore, Store};
 use saga_core::{BuildError, Limits, RegistryError, SagaStatus, StartError};
 use serde::{Deserialize, Serialize};
 
@@ -191,15 +192,39 @@ async fn one_id_is_one_saga() -> Result<(), Any> {
     Ok(())
 }
 
+saga! {
+    Stock<Arc<Shop>>(prices: HashMap<String, u32>) {
+        let _n = reserve { item: &prices.len().to_string() };
+    }
+}
+
+/// A map is written in another order each time.
+#[tokio::test]
+async fn the_same_input_in_another_order_is_the_same() -> Result<(), Any> {
+    let shop = Arc::new(Shop::default());
+    let sec = Coordinator::builder(shop.clone()).saga::<Stock>().build().await?;
+    let stock = |last: u32| Stock {
+        prices: (0..20).map(|n| (format!("item {n}"), if n == 19 { last } else { n })).collect(),
+    };
+    for _ in 0..5 {
+        sec.saga(stock(19)).id("order-1").start().await?.await?;
+    }
+    assert_eq!(shop.said(), ["reserve 20"]);
+    let other = sec.saga(stock(7)).id("order-1").start().await.unwrap_err();
+    assert!(matches!(other, StartError::IdConflict { .. }), "{other}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_is_not_registered_does_not_start() -> Result<(), Any> {
     let shop = Arc::new(Shop::default());
     let sec = Coordinator::builder(shop.clone()).saga::<Hang>().build().await?;
-    let error = sec.saga(buy("book", "cash")).start().await.unwrap_err();
+    let error = sec.saga(buy("book", "cash")).id("order-1").start().await.unwrap_err();
     let expected = "saga `Buy` is not registered; add `.saga::<Buy>()` to the coordinator's builder \
                     (registered: Hang)";
     assert_eq!(error.to_string(), expected);
     assert!(shop.said().is_empty());
+    assert!(sec.list(ListFilter::default()).await?.is_empty(), "something was written");
     Ok(())
 }
 
@@ -299,14 +324,17 @@ async fn a_shutdown_hands_over_and_the_next_coordinator_goes_on() -> Result<(), 
 
 #[tokio::test]
 async fn dropping_the_callers_future_does_not_drop_the_saga() -> Result<(), Any> {
-    let shop = Arc::new(Shop::default());
-    let sec =
-        Coordinator::builder(shop.clone()).store(MemoryStore::new()).saga::<Buy>().build().await?;
+    let (shop, store) = (Arc::new(Shop::default()), MemoryStore::new());
+    let sec = Coordinator::builder(shop.clone()).store(store.clone()).saga::<Buy>().build().await?;
     let running = sec.run(buy("book", "wait"));
     assert!(tokio::time::timeout(Duration::from_millis(20), running).await.is_err());
+    assert_eq!(shop.said(), ["reserve book", "pay wait"]);
     shop.hold.0.add_permits(1);
     let report = sec.shutdown(Duration::from_secs(5)).await?;
     assert_eq!(report.interrupted, []);
+    let ended = store.list(ListFilter::default()).await?;
+    let ended = ended.iter().map(|saga| saga.status).collect::<Vec<_>>();
+    assert_eq!(ended, [SagaStatus::Completed]);
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 #[path = "common/trip.rs"]
 mod trip;
 
+use std::path::Path;
 use std::process::Command;
 
-use crate::trip::{EFFECTS, check_world, effects, program, statuses, table, trip};
+use crate::trip::{EFFECTS, check_world, effects, open, program, statuses, table, trip};
 
 #[test]
 fn prints_the_table_and_the_same_one_again() {
@@ -37,6 +38,15 @@ fn prints_the_table_and_the_same_one_again() {
     assert_eq!(effects(&state.path().join("world.db")), world, "the second run called the world");
 }
 
+/// The kinds of the log's entries about a node.
+fn entries(state: &Path, saga: &str, node: &str) -> Vec<String> {
+    let log = open(&state.join("sagas.db"));
+    let sql = "SELECT kind FROM saga_event WHERE saga_id = ?1 AND node = ?2 ORDER BY seq";
+    let mut kinds = log.prepare(sql).unwrap();
+    let kinds = kinds.query_map([saga, node], |row| row.get(0)).unwrap();
+    kinds.map(Result::unwrap).collect()
+}
+
 #[test]
 fn goes_on_after_a_crash_at_each_effect() {
     let undisturbed = tempfile::tempdir().unwrap();
@@ -49,7 +59,10 @@ fn goes_on_after_a_crash_at_each_effect() {
         let last_words = format!("crashing now, after the effect of `{node}` on trip-");
         assert!(said.starts_with(&last_words), "{node}: {said}");
         let world = effects(&state.path().join("world.db"));
-        assert!(world.iter().any(|effect| effect.kind == node), "{node}: {world:?}");
+        let id = said.lines().next().and_then(|line| line.rsplit(' ').next()).unwrap();
+        let there = world.iter().any(|effect| effect.kind == node && effect.trip == id);
+        assert!(there, "{node} of {id}: {world:?}");
+        assert_eq!(entries(state.path(), id, node), ["started"], "{node} of {id}");
 
         let resumed = trip(state.path()).output().unwrap();
         assert!(resumed.status.success(), "{node}: {resumed:?}");
@@ -64,6 +77,34 @@ fn goes_on_after_a_crash_at_each_effect() {
         assert!(error.contains(&format!("no crash, since no new `{node}` was booked")), "{error}");
         assert_eq!(table(&nothing_left), expected, "{node}");
     }
+}
+
+/// The lines of the README's block that begins like this.
+fn shown(begin: &str) -> Vec<&'static str> {
+    let readme = include_str!("../README.md");
+    let blocks = readme.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let block = blocks.filter(|block| block.starts_with(begin)).collect::<Vec<_>>();
+    assert_eq!(block.len(), 1, "{begin}");
+    block[0].lines().filter(|line| *line != "...").collect()
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let state = tempfile::tempdir().unwrap();
+    let crashed = trip(state.path()).args(["--crash-at", "payment"]).output().unwrap();
+    let resumed = trip(state.path()).output().unwrap();
+    let printed = [crashed.stderr, resumed.stdout].concat();
+    let printed = String::from_utf8(printed).unwrap();
+    for line in shown("request") {
+        assert!(printed.lines().any(|printed| printed == line), "{line}\n\n{printed}");
+    }
+    for line in shown("crashing") {
+        // which trips it catches is a matter of luck
+        let line = line.split("trip-").next().unwrap();
+        assert!(printed.lines().any(|printed| printed.starts_with(line)), "{line}\n\n{printed}");
+    }
+    let error = include_str!("../ui-tests/saga_action/fail/no-undo-contract.stderr");
+    assert_eq!(shown("error"), error.lines().collect::<Vec<_>>());
 }
 
 #[test]

@@ -63,9 +63,9 @@ impl Program {
                 "deploy" if command.is_none() => command = Some(Command::Deploy),
                 "destroy" if command.is_none() => command = Some(Command::Destroy),
                 "list" if command.is_none() => command = Some(Command::List),
-                "--state-dir" => state_dir = Some(value()?.into()),
-                "--saga-id" => saga_id = Some(value()?),
-                at if at == self.at => node = Some(self.known(value()?)?),
+                "--state-dir" => set(&mut state_dir, &arg, value()?.into())?,
+                "--saga-id" => set(&mut saga_id, &arg, value()?)?,
+                at if at == self.at => set(&mut node, &arg, self.known(value()?)?)?,
                 _ => return Err(format!("unknown argument `{arg}`")),
             }
         }
@@ -84,6 +84,13 @@ impl Program {
             return Ok(node);
         }
         Err(format!("there is no node `{node}`; there are {}", self.nodes.join(", ")))
+    }
+}
+
+fn set<T>(option: &mut Option<T>, name: &str, value: T) -> Result<(), String> {
+    match option.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(format!("{name} is given twice")),
     }
 }
 

@@ -20,6 +20,8 @@ type Cx = ActionContext<Arc<Desk>>;
 struct Desk {
     said: Mutex<Vec<String>>,
     fails: Option<&'static str>,
+    /// The end of what every action answers, in place of the node's.
+    says: Option<&'static str>,
     balance: u64,
 }
 
@@ -35,7 +37,8 @@ fn done(cx: &Cx) -> Result<String, String> {
         return Err(format!("{node} fails"));
     }
     cx.said.lock().unwrap().push(format!("do {node}"));
-    Ok(format!("result_{}", node.rsplit('_').next().unwrap_or_default()))
+    let says = cx.says.unwrap_or_else(|| node.rsplit('_').next().unwrap_or_default());
+    Ok(format!("result_{says}"))
 }
 
 fn undone(cx: &Cx) {
@@ -77,6 +80,18 @@ fn actions() -> Result<ActionRegistry<Arc<Desk>>, Any> {
         kept(pay(&cx, *cents))
     };
     actions.register(ActionFunc::new("charge", charge, undo)?)?;
+    let grow = |cx: Cx| async move {
+        let before = match cx.ancestors().last().cloned() {
+            Some(before) => *cx.lookup::<u64>(before.as_str())?,
+            // those of the subsaga are a number
+            None => match &*cx.saga_params::<Value>()? {
+                Value::Object(fields) => fields["seed"].as_u64().unwrap_or_default(),
+                number => number.as_u64().unwrap_or_default(),
+            },
+        };
+        kept(grown(&cx, before))
+    };
+    actions.register(ActionFunc::new("grow", grow, undo)?)?;
     Ok(actions)
 }
 
@@ -222,45 +237,67 @@ async fn case_8_one_of_three_fails_and_the_others_are_undone() -> Result<(), Any
     Ok(())
 }
 
-/// Case 4, at run time.
+/// A number with one more digit.
+fn grown(cx: &Cx, before: u64) -> Result<u64, String> {
+    done(cx)?;
+    Ok(before * 10 + 1)
+}
+
+#[saga_action(undo = ungrow(output))]
+async fn grow(cx: &ActionContext<Arc<Desk>>, before: &u64) -> Result<u64, String> {
+    grown(cx, *before)
+}
+async fn ungrow(cx: &Cx, _output: &u64) -> Result<(), String> {
+    undone(cx);
+    Ok(())
+}
+
+saga! {
+    Inner<Arc<Desk>>(seed: u64) -> u64 {
+        let first_stage = grow { before: seed };
+        let second_stage = grow { before: first_stage };
+        let third_stage = grow { before: second_stage };
+        third_stage
+    }
+    Outer<Arc<Desk>>(seed: u64) -> u64 {
+        let first_stage = grow { before: seed };
+        let inner = Inner { seed: *first_stage };
+        let second_stage = grow { before: inner };
+        let third_stage = grow { before: second_stage };
+        third_stage
+    }
+}
+
 #[tokio::test]
 async fn case_4_a_subsaga_has_its_own_names() -> Result<(), Any> {
-    let mut actions = ActionRegistry::new();
-    let grow = |cx: Cx| async move {
-        let name = cx.node_name().map(ToString::to_string).unwrap_or_default();
-        let before = match cx.ancestors().last().cloned() {
-            Some(before) => cx.lookup::<u64>(before.as_str())?,
-            None => cx.saga_params::<u64>()?,
-        };
-        cx.said.lock().unwrap().push(format!("{} {before}", cx.node_path()));
-        Ok::<_, BoxError>(*before * 10 + name.len() as u64)
-    };
-    let grow = actions.register(ActionFunc::new_noop_undo("grow", grow)?)?;
-    let read = actions.register(ActionFunc::new_noop_undo("read", |cx: Cx| async move {
-        Ok::<_, BoxError>(*cx.lookup::<u64>("inner")?)
-    })?)?;
-    let three = ["first_stage", "second_stage", "third_stage"];
+    let (actions, stages) = (actions()?, ["first_stage", "second_stage", "third_stage"]);
+    let node = |name| Ok::<_, Any>(Node::shared_action(name, actions.get("grow")?)?);
     let mut inner = DagBuilder::new("Inner")?;
-    for name in three {
-        inner.append(Node::shared_action(name, grow.clone())?)?;
+    for name in stages {
+        inner.append(node(name)?)?;
     }
     let mut outer = DagBuilder::new("Outer")?;
-    outer.append(Node::shared_action(three[0], grow.clone())?)?;
-    outer.append(Node::subsaga("inner", inner.build_with_output()?, three[0])?)?;
-    outer.append(Node::shared_action(three[1], read)?)?;
-    let desk = Arc::new(Desk::default());
-    let sec = Coordinator::builder(desk.clone()).actions(actions).build().await?;
-    let output = sec.saga_dag(SagaDag::new(outer.build()?, &7)?).start().await?.await?;
-    // 7 -> 81 at the outer first stage, which the subsaga begins with
-    assert_eq!(output, 81 * 1000 + 11 * 100 + 12 * 10 + 11);
-    let said = desk.said.lock().unwrap().clone();
-    let expected = [
-        "first_stage 7",
-        "inner/first_stage 81",
-        "inner/second_stage 821",
-        "inner/third_stage 8222",
-    ];
-    assert_eq!(said, expected);
+    outer.append(node(stages[0])?)?;
+    outer.append(Node::subsaga("inner", inner.build_with_output()?, stages[0])?)?;
+    outer.append(node(stages[1])?)?.append(node(stages[2])?)?;
+    let (outer, params) = (Arc::new(outer.build()?), json!({ "seed": 7 }));
+
+    let [first, second, third] = stages;
+    let inner = ["inner/first_stage", "inner/second_stage", "inner/third_stage"];
+    let nodes = [&[first], &inner[..], &[second, third]].concat();
+    let ran = built(outer.clone(), &params, Desk::default()).await?;
+    // a digit for each of the six, so each has read the one before it
+    assert_eq!(ran.outcome, Ok(7_111_111.into()));
+    let said = nodes.iter().map(|node| format!("do {node}"));
+    assert_eq!(ran.said, said.collect::<Vec<_>>());
+    assert_eq!(written(Outer { seed: 7 }, Desk::default()).await?, ran);
+
+    let ran = built(outer, &params, Desk::failing("third_stage")).await?;
+    let error = "saga x rolled back: node `third_stage`: action failed: third_stage fails";
+    assert_eq!(ran.outcome, Err(error.to_string()));
+    let undone = nodes.iter().rev().skip(1).map(|node| format!("undo {node}"));
+    assert_eq!(ran.said[nodes.len() - 1..], undone.collect::<Vec<_>>());
+    assert_eq!(written(Outer { seed: 7 }, Desk::failing("third_stage")).await?, ran);
     Ok(())
 }
 
@@ -289,6 +326,13 @@ async fn case_7_a_node_sees_what_an_earlier_one_returned() -> Result<(), Any> {
     // the written one has a node more, that puts its output together
     let outputs = typed.log.iter().filter(|(node, ..)| node.as_deref() != Some("output"));
     assert_eq!(outputs.cloned().collect::<Vec<_>>(), ran.log);
+
+    let other = || Desk { says: Some("x"), ..Desk::default() };
+    let ran = built(stages("node_a | node_b:after_a | node_c")?, &json!(null), other()).await?;
+    let error = "saga x rolled back: node `node_b`: action failed: result_x is not result_a";
+    assert_eq!(ran.outcome, Err(error.to_string()));
+    assert_eq!(said(&ran), ["do node_a", "undo node_a"]);
+    assert_eq!(written(Lookups {}, other()).await?, ran);
     Ok(())
 }
 

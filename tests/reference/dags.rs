@@ -85,6 +85,31 @@ fn an_edge_by_name_counts_as_one() -> Result<(), Any> {
 }
 
 #[test]
+fn edges_in_the_order_of_declaration_are_added_in_a_moment() -> Result<(), Any> {
+    const NODES: usize = 10_000;
+    let name = |n: usize| format!("n{n}");
+    let began = std::time::Instant::now();
+    let mut dag = builder(&[])?;
+    for n in 0..NODES {
+        let placed = dag.node(Node::action(name(n), act()?)?)?;
+        if n > 0 {
+            placed.after([name(n - 1)]);
+        }
+    }
+    for n in 2..NODES {
+        dag.add_edge(&name(n - 2), &name(n))?;
+    }
+    let error = dag.add_edge(&name(NODES - 1), &name(NODES - 2)).err().ok_or("accepted")?;
+    assert_eq!(error.to_string(), "circular dependency: n9998 -> n9999 -> n9998");
+    let dag = dag.build()?;
+    let last = dag.node_index("n9999").ok_or("lost")?;
+    assert_eq!(dag.predecessors(last).map(NodeIndex::index).collect::<Vec<_>>(), [9997, 9998]);
+    // a moment; walking all edges for each of them takes minutes
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    Ok(())
+}
+
+#[test]
 fn a_dag_without_a_beginning_or_one_end_says_so() -> Result<(), Any> {
     let error = builder(&[])?.build().err().ok_or("accepted")?;
     assert_eq!(error.to_string(), "DAG has no root nodes");

@@ -1,15 +1,17 @@
 //! Rows: stores, and the snapshot that the reference's stores keep.
 
+use std::time::Duration;
+
 use saga_core::dag::{DagBuilder, Node};
 use saga_core::executor::State;
-use saga_core::store::{FileStore, MemoryStore, Store, StoreError};
+use saga_core::store::{FileStore, MemoryStore, SqliteStore, Store, StoreError};
 use saga_core::{
-    ActionContext, ActionFunc, ActionRegistry, BoxError, Coordinator, SagaDag, SagaExecutor,
+    ActionContext, ActionFunc, ActionRegistry, BoxError, Coordinator, Retry, SagaDag, SagaExecutor,
     SagaId, SagaStatus,
 };
 use serde_json::json;
 
-use crate::kit::{Any, Journal, saga};
+use crate::kit::{Any, Journal, act, lines, saga};
 
 #[tokio::test]
 async fn a_state_has_the_references_fields() -> Result<(), Any> {
@@ -92,6 +94,94 @@ async fn a_directory_of_sagas_is_safe() -> Result<(), Any> {
         let store = FileStore::open(directory.path())?;
         assert!(store.delete(&"x".parse()?).await?);
         assert!(!store.delete(&"x".parse()?).await?);
+    }
+    Ok(())
+}
+
+/// A | B, where B is under way when the process dies. The next one has only what is on the disk.
+fn dies_and_goes_on<S: Store>(open: impl Fn() -> Result<S, StoreError>) -> Result<(), Any> {
+    let shape = |hangs: bool| {
+        let b = ActionFunc::new_noop_undo("b", move |cx: ActionContext<Journal>| async move {
+            cx.note("do B".into())?;
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, BoxError>(2)
+        });
+        let mut dag = DagBuilder::new("Waits")?;
+        dag.append(Node::action("A", act()?)?)?;
+        dag.append(Node::action("B", b?)?)?;
+        Ok::<_, Any>(SagaDag::new(dag.build()?, &())?)
+    };
+    let process = || tokio::runtime::Builder::new_multi_thread().enable_time().build();
+
+    let first = process()?;
+    first.block_on(async {
+        let executor = SagaExecutor::new("x", shape(true)?, Journal::default(), open()?).await?;
+        let life = tokio::time::timeout(Duration::from_millis(200), executor.execute()).await;
+        assert!(life.is_err(), "B hangs");
+        assert_eq!(lines(&executor), ["do A", "do B"]);
+        Ok::<_, Any>(())
+    })?;
+    first.shutdown_timeout(Duration::from_secs(5));
+
+    process()?.block_on(async {
+        let executor = SagaExecutor::new("x", shape(false)?, Journal::default(), open()?).await?;
+        // as it was when the last entry was written: the call that was cut off came later
+        assert_eq!(lines(&executor), ["do A"]);
+        assert_eq!(executor.execute().await?, 2);
+        assert_eq!(lines(&executor), ["do A", "do B"]);
+        let trace = executor.execution_trace().await?;
+        let attempts = trace.iter().map(|r| (r.node.as_str(), r.attempt, r.ended_at.is_some()));
+        let expected = [("A", 1, true), ("B", 1, false), ("B", 2, true)];
+        assert_eq!(attempts.collect::<Vec<_>>(), expected);
+        Ok(())
+    })
+}
+
+#[test]
+fn an_executor_goes_on_with_what_another_process_left_on_the_disk() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    dies_and_goes_on(|| FileStore::open(directory.path().join("files")))?;
+    dies_and_goes_on(|| SqliteStore::open(directory.path().join("sagas.db")))
+}
+
+/// An attempt that failed is in the trace. The node that succeeded after it has not failed, nor has an undo.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_tried_again_has_not_failed() -> Result<(), Any> {
+    for fails in ["none", "do B"] {
+        let journal = Journal::failing([("do A", 1), (fails, 1), ("undo A", 1)]);
+        let mut dag = DagBuilder::new("Retried")?;
+        let twice = ActionFunc::new(
+            "twice",
+            |cx: ActionContext<Journal>| async move {
+                Ok::<_, BoxError>(cx.note(format!("do {}", cx.node_path()))?)
+            },
+            |cx: ActionContext<Journal>, _output| async move {
+                Ok::<_, BoxError>(cx.note(format!("undo {}", cx.node_path()))?)
+            },
+        )?;
+        dag.append(Node::action("A", twice.retry(Retry::up_to(2)))?)?;
+        dag.append(Node::action("B", act()?)?)?;
+        let saga = SagaDag::new(dag.build()?, &())?;
+        let executor = SagaExecutor::new("x", saga, journal, MemoryStore::new()).await?;
+        let failed = match fails {
+            "none" => {
+                executor.execute().await?;
+                vec![]
+            }
+            _ => {
+                executor.execute().await.unwrap_err();
+                vec!["B"]
+            }
+        };
+        assert_eq!(executor.failed_nodes().await?, failed);
+        let nodes = executor.execution_state().await?;
+        assert_eq!((nodes[0].attempts, &nodes[0].error), (2, &None), "{fails}");
+        assert_eq!(nodes[0].undo_error, None);
+        let trace = executor.execution_trace().await?;
+        assert_eq!(trace[0].error.as_deref(), Some("do A fails"));
+        assert_eq!(trace[1].error, None);
     }
     Ok(())
 }

@@ -14,6 +14,30 @@ impl<C: 'static> ActionContext<C> {
 }
 
 /// Why a lookup found nothing.
+///
+/// ```
+/// use saga_core::dag::{DagBuilder, Node};
+/// use saga_core::store::MemoryStore;
+/// use saga_core::{ActionContext, ActionFunc, BoxError, LookupError, SagaDag, SagaExecutor};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let pay = ActionFunc::new_noop_undo("pay", |cx: ActionContext<()>| async move {
+///     Ok::<_, BoxError>([
+///         matches!(cx.lookup::<u64>("curency"), Err(LookupError::NoSuchNode { .. })),
+///         // it runs beside this one
+///         matches!(cx.lookup::<u64>("tip"), Err(LookupError::NotAnAncestor { .. })),
+///         matches!(cx.lookup::<u64>("currency"), Err(LookupError::Deserialize { .. })),
+///     ])
+/// })?;
+/// let mut dag = DagBuilder::new("Order")?;
+/// dag.append(Node::constant("currency", "EUR".to_string())?)?;
+/// dag.append_parallel([Node::constant("tip", 100_u64)?, Node::action("payment", pay)?])?;
+/// dag.output("payment");
+/// let saga = SagaDag::new(dag.build()?, &())?;
+/// let executor = SagaExecutor::new("order-42", saga, (), MemoryStore::new()).await?;
+/// assert_eq!(executor.execute().await?, serde_json::json!([true, true, true]));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use petgraph::graph::DiGraph;
 
 use super::blocks::Blocks;
+use super::edges::Ways;
 use super::{
     Dag, DagError, InvalidName, Node, NodeBody, NodeIndex, NodeName, Plan, PlanNode, SagaName,
     pivot, topology,
@@ -41,8 +42,9 @@ pub struct DagBuilder<C> {
     name: SagaName,
     pub(super) place: &'static str,
     pub(super) nodes: Vec<Node<C>>,
-    by_name: HashMap<NodeName, u32>,
+    pub(super) by_name: HashMap<NodeName, u32>,
     pub(super) edges: Vec<(u32, u32)>,
+    pub(super) ways: Ways,
     /// Edges by name: the node, and what it waits for.
     pub(super) named: Vec<(u32, String)>,
     pub(super) blocks: Blocks,
@@ -105,6 +107,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             nodes: Vec::new(),
             by_name: HashMap::new(),
             edges: Vec::new(),
+            ways: Ways::default(),
             named: Vec::new(),
             blocks: Blocks::default(),
             output: None,

@@ -5,9 +5,20 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use super::{Dag, DagBuilder, DagError, NodeIndex, NodeName};
 
+/// The edges that lead on from each node, kept from one search to the next.
+#[derive(Default)]
+pub(super) struct Ways {
+    succs: HashMap<u32, Vec<u32>>,
+    /// How many of the builder's edges are among them.
+    edges: usize,
+    /// True if one of them leads to a node that was declared before.
+    back: bool,
+}
+
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// The second node waits for the first one. Both are there already; for one that is added later, see
-    /// [`Placed::after`](super::Placed::after). Looks for a cycle each time, which walks all edges.
+    /// [`Placed::after`](super::Placed::after). Once an edge leads back in the order of declaration, each
+    /// call looks for a cycle among all that comes after the second node.
     ///
     /// ```
     /// use saga_core::dag::{DagBuilder, Node};
@@ -25,6 +36,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// then unchanged.
     pub fn add_edge(&mut self, from: &str, to: &str) -> Result<&mut Self, DagError> {
         let (from, to) = (self.resolve(from)?, self.resolve(to)?);
+        self.place_named();
         if let Some(way) = self.way(to, from) {
             return Err(DagError::Circular(way));
         }
@@ -32,16 +44,26 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(self)
     }
 
+    /// Edges by name become edges; `build` looks at those whose node is not there yet.
+    fn place_named(&mut self) {
+        for (node, name) in std::mem::take(&mut self.named) {
+            match self.by_name.get(name.as_str()) {
+                Some(pred) => self.edges.push((*pred, node)),
+                None => self.named.push((node, name)),
+            }
+        }
+    }
+
     /// The nodes on a way along the edges, and the first one once more.
-    fn way(&self, from: u32, to: u32) -> Option<Vec<NodeName>> {
-        let mut succs = HashMap::<u32, Vec<u32>>::new();
-        // names that are not there yet lead nowhere; `build` looks at them
-        let named = self.named.iter().filter_map(|(node, name)| {
-            let pred = self.nodes.iter().position(|n| n.name().as_str() == name)?;
-            Some((pred as u32, *node))
-        });
-        for (a, b) in self.edges.iter().copied().chain(named) {
+    fn way(&mut self, from: u32, to: u32) -> Option<Vec<NodeName>> {
+        let Ways { succs, edges, back } = &mut self.ways;
+        for &(a, b) in self.edges.iter().skip(*edges) {
             succs.entry(a).or_default().push(b);
+            *back |= a > b;
+        }
+        *edges = self.edges.len();
+        if to < from && !*back {
+            return None;
         }
         let mut came_from = HashMap::from([(from, from)]);
         let mut todo = vec![from];

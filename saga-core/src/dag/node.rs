@@ -15,7 +15,22 @@ use crate::definition::{ActionSpec, Done, Scope, Shape, Source};
 use crate::error::ActionError;
 use crate::log::Payload;
 
-/// A node of a [`Dag`](super::Dag).
+/// A node of a [`Dag`](super::Dag): an action, a constant, or a node that holds others.
+///
+/// ```
+/// use saga_core::dag::{DagBuilder, Node};
+/// use saga_core::{ActionContext, ActionFunc, BoxError};
+/// let pay = ActionFunc::new_noop_undo("pay", |cx: ActionContext<()>| async move {
+///     Ok::<_, BoxError>(*cx.lookup::<u64>("cents")?)
+/// })?;
+/// let mut dag = DagBuilder::new("Order")?;
+/// dag.append(Node::constant("cents", 4200_u64)?)?;
+/// dag.append(Node::action("payment", pay)?.label("charge the card"))?;
+/// let dag = dag.build()?;
+/// let names = dag.nodes().map(|node| node.name().as_str()).collect::<Vec<_>>();
+/// assert_eq!(names, ["cents", "payment"]);
+/// # Ok::<(), saga_core::dag::DagError>(())
+/// ```
 pub struct Node<C> {
     pub(crate) name: NodeName,
     pub(crate) label: Option<String>,

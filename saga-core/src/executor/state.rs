@@ -1,5 +1,6 @@
 //! A saga as one JSON object.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -74,20 +75,22 @@ impl From<&SagaView> for State {
 
 impl State {
     fn of(record: &SagaRecord, entries: &[Entry]) -> Self {
-        let mut completed_actions = Vec::<CompletedAction>::new();
-        for entry in entries {
+        let (mut completed_actions, mut undone) = (Vec::new(), HashSet::new());
+        // backwards: what is undone later does not count
+        for entry in entries.iter().rev() {
             let Some(name) = &entry.node else { continue };
             match &entry.kind {
-                EntryKind::Succeeded(output) => {
+                EntryKind::Succeeded(output) if !undone.contains(name) => {
                     let output = value_of(output);
                     completed_actions.push(CompletedAction { name: name.clone(), output });
                 }
                 EntryKind::UndoFinished | EntryKind::Resolved { .. } => {
-                    completed_actions.retain(|action| action.name != *name);
+                    undone.insert(name);
                 }
                 _ => {}
             }
         }
+        completed_actions.reverse();
         Self {
             saga_id: record.id.clone(),
             saga_name: record.name.clone(),

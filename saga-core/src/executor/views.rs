@@ -9,6 +9,32 @@ use crate::error::NodeReport;
 use crate::log::{ActionState, Entry, EntryKind, NodePath, Timestamp};
 
 /// How one node stands.
+///
+/// ```
+/// use saga_core::dag::{DagBuilder, Node};
+/// use saga_core::log::ActionState;
+/// use saga_core::store::MemoryStore;
+/// use saga_core::{ActionContext, ActionFunc, ActionInjectError, BoxError, SagaDag, SagaExecutor};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reserve = ActionFunc::new(
+///     "reserve",
+///     |_cx: ActionContext<()>| async { Ok::<_, BoxError>(7) },
+///     |_cx, _seat| async { Ok::<_, BoxError>(()) },
+/// )?;
+/// let mut dag = DagBuilder::new("Order")?;
+/// dag.append(Node::action("seat", reserve)?)?;
+/// dag.append(Node::action("payment", ActionInjectError::new("pay")?)?)?;
+/// let saga = SagaDag::new(dag.build()?, &())?;
+/// let executor = SagaExecutor::new("order-42", saga, (), MemoryStore::new()).await?;
+/// assert!(executor.execute().await.is_err());
+/// let nodes = executor.execution_state().await?;
+/// assert_eq!((nodes[0].state, nodes[0].level), (ActionState::Undone, 0));
+/// assert_eq!((nodes[1].state, nodes[1].level), (ActionState::Failed, 1));
+/// assert_eq!(nodes[1].after, ["seat"]);
+/// assert_eq!(nodes[1].error.as_deref(), Some("error injected"));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ExecutionNode {
@@ -34,6 +60,35 @@ pub struct ExecutionNode {
 }
 
 /// One attempt of an action or of an undo.
+///
+/// ```
+/// use saga_core::dag::{DagBuilder, Node};
+/// use saga_core::log::ActionState;
+/// use saga_core::store::MemoryStore;
+/// use saga_core::{ActionContext, ActionFunc, ActionInjectError, BoxError, SagaDag, SagaExecutor};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let reserve = ActionFunc::new(
+///     "reserve",
+///     |_cx: ActionContext<()>| async { Ok::<_, BoxError>(7) },
+///     |_cx, _seat| async { Ok::<_, BoxError>(()) },
+/// )?;
+/// let mut dag = DagBuilder::new("Order")?;
+/// dag.append(Node::action("seat", reserve)?)?;
+/// dag.append(Node::action("payment", ActionInjectError::new("pay")?)?)?;
+/// let saga = SagaDag::new(dag.build()?, &())?;
+/// let executor = SagaExecutor::new("order-42", saga, (), MemoryStore::new()).await?;
+/// assert!(executor.execute().await.is_err());
+/// let trace = executor.execution_trace().await?;
+/// let states = trace.iter().map(|attempt| (attempt.node.as_str(), attempt.undo, attempt.state));
+/// let expected = [
+///     ("seat", false, ActionState::Completed),
+///     ("payment", false, ActionState::Failed),
+///     ("seat", true, ActionState::Undone),
+/// ];
+/// assert_eq!(states.collect::<Vec<_>>(), expected);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ExecutionRecord {

@@ -186,20 +186,33 @@ impl SagaNodeLoadStatus {
         }
     }
 
+    /// How a node stands after this entry about it, if it is one of the six events.
+    pub(super) fn after(kind: &EntryKind) -> Option<Self> {
+        match kind {
+            EntryKind::Started => Some(Self::Started),
+            EntryKind::Succeeded(_) => Some(Self::Succeeded),
+            EntryKind::Failed(_) | EntryKind::InDoubt(_) => Some(Self::Failed),
+            EntryKind::UndoStarted => Some(Self::UndoStarted),
+            EntryKind::UndoFinished => Some(Self::UndoFinished),
+            EntryKind::UndoFailed(_) => Some(Self::UndoFailed),
+            _ => None,
+        }
+    }
+
     /// May this happen next? `Err` is the status that forbids it. What the saga as a whole allows (who waits
     /// for whom, which undo there is) takes its DAG, and is the machine's to say.
     pub(super) fn then(self, event: &SagaNodeEventType) -> Result<(), Self> {
         use SagaNodeEventType as Event;
         let legal = match event {
-            // after a crash, a failure with tries left, or when an operator says so
-            Event::Started => {
-                matches!(self, Self::NeverStarted | Self::Started | Self::Failed | Self::UndoFailed)
-            }
+            // after a crash, a failure with tries left, or when an operator says so; and after an undo whose
+            // output was in memory only and is lost
+            Event::Started => !matches!(self, Self::Succeeded | Self::UndoFinished),
             // a constant has its value without a start
             Event::Succeeded(_) => {
                 matches!(self, Self::NeverStarted | Self::Started | Self::Failed)
             }
-            Event::Failed(_) => matches!(self, Self::Started | Self::Failed),
+            // a value that cannot be computed fails without a start
+            Event::Failed(_) => matches!(self, Self::NeverStarted | Self::Started | Self::Failed),
             Event::UndoStarted => !matches!(self, Self::NeverStarted | Self::UndoFinished),
             Event::UndoFinished => self == Self::UndoStarted,
             Event::UndoFailed(_) => {

@@ -122,6 +122,12 @@ impl NodePath {
     }
 }
 
+impl Borrow<str> for NodePath {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for NodePath {
     type Err = std::convert::Infallible;
     fn from_str(s: &str) -> Result<Self, Self::Err> {

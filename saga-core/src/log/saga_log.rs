@@ -1,9 +1,9 @@
 //! A saga's log as a whole, for people.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use super::events::{IllegalEvent, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus};
+use super::events::{IllegalEvent, SagaNodeEvent, SagaNodeLoadStatus};
 use super::utc::Utc;
 use super::{Entry, EntryKind, NodePath, SagaId};
 
@@ -32,13 +32,27 @@ pub struct SagaLog {
     entries: Vec<Entry>,
     /// The names of the saga's nodes in the order of declaration, as far as they are known.
     nodes: Vec<String>,
+    /// What the entries say of each node.
+    stands: BTreeMap<NodePath, Stand>,
+}
+
+/// How a node stands, and how often it and its undo began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stand {
+    status: SagaNodeLoadStatus,
+    starts: u32,
+    undo_starts: u32,
 }
 
 impl SagaLog {
     /// A log that was read from a store. `nodes`: the names of the saga's nodes in the order of
     /// declaration; nodes that are not among them are numbered as they come.
     pub fn of(saga: SagaId, entries: Vec<Entry>, nodes: Vec<String>) -> Self {
-        Self { saga, entries, nodes }
+        let mut stands = BTreeMap::new();
+        for entry in &entries {
+            note(&mut stands, entry.node.as_ref(), &entry.kind);
+        }
+        Self { saga, entries, nodes, stands }
     }
 
     /// A log without entries.
@@ -70,15 +84,8 @@ impl SagaLog {
             status,
             node: node.clone(),
         })?;
-        let begins = |kind: &EntryKind| match event {
-            SagaNodeEventType::Started
-            | SagaNodeEventType::Succeeded(_)
-            | SagaNodeEventType::Failed(_) => matches!(kind, EntryKind::Started),
-            _ => matches!(kind, EntryKind::UndoStarted),
-        };
-        let kind = event.clone().into_kind();
-        let before = self.of_node(node.as_str()).filter(|entry| begins(&entry.kind)).count();
-        let attempt = (before + usize::from(begins(&kind))) as u32;
+        let kind = event.into_kind();
+        let attempt = note(&mut self.stands, Some(&node), &kind);
         let seq = self.entries.last().map_or(0, |entry| entry.seq) + 1;
         self.entries.push(Entry { seq, epoch: 1, at, node: Some(node), attempt, kind });
         Ok(())
@@ -91,14 +98,7 @@ impl SagaLog {
 
     /// How a node stands after the last event.
     pub fn load_status(&self, node: &str) -> SagaNodeLoadStatus {
-        let mut events = self.of_node(node).filter_map(SagaNodeEvent::of);
-        events.next_back().map_or(SagaNodeLoadStatus::NeverStarted, |event| event.event.status())
-    }
-
-    fn of_node(&self, node: &str) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.entries
-            .iter()
-            .filter(move |entry| entry.node.as_ref().map(NodePath::as_str) == Some(node))
+        self.stands.get(node).map_or(SagaNodeLoadStatus::NeverStarted, |stand| stand.status)
     }
 
     /// Which saga's.
@@ -158,6 +158,25 @@ impl fmt::Display for SagaLog {
             writeln!(f)?;
         }
         Ok(())
+    }
+}
+
+/// Notes what an entry says of its node, and tells which attempt it is about.
+fn note(stands: &mut BTreeMap<NodePath, Stand>, node: Option<&NodePath>, kind: &EntryKind) -> u32 {
+    let (Some(node), Some(status)) = (node, SagaNodeLoadStatus::after(kind)) else { return 0 };
+    let new = Stand { status, starts: 0, undo_starts: 0 };
+    let stand = stands.entry(node.clone()).or_insert(new);
+    stand.status = status;
+    match kind {
+        EntryKind::Started => stand.starts += 1,
+        EntryKind::UndoStarted => stand.undo_starts += 1,
+        _ => {}
+    }
+    match kind {
+        EntryKind::UndoStarted | EntryKind::UndoFinished | EntryKind::UndoFailed(_) => {
+            stand.undo_starts
+        }
+        _ => stand.starts,
     }
 }
 

@@ -261,7 +261,7 @@ impl State {
                 self.opened(-i32::from(forward_ends));
                 return;
             }
-            EntryKind::UndoFinished => x.undo = Undo::Finished,
+            EntryKind::UndoFinished => (x.undo, x.undo_failure) = (Undo::Finished, None),
             EntryKind::UndoRetryScheduled { at, failure } => {
                 x.undo = Undo::Scheduled(*at);
                 x.undo_failure = Some(Arc::new(failure.clone()));

@@ -118,6 +118,8 @@ impl State {
                 if x.progress == Progress::Open {
                     x.progress = Progress::Completed;
                 }
+                // an earlier attempt's; one that is run again to be undone keeps it, as the saga's reason
+                x.failure = None;
                 self.incomplete = self.incomplete.saturating_sub(1);
             }
             let mut succs = Vec::new();

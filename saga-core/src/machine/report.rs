@@ -24,7 +24,8 @@ pub struct NodeState {
     pub has_undo: bool,
     /// How often its action was started.
     pub attempts: u32,
-    /// How its last attempt ended, if not well.
+    /// How its last attempt ended, if not well; an attempt that only found out what there is to undo does
+    /// not count.
     pub failure: Option<Arc<Failure>>,
     /// How its last undo ended, if not well.
     pub undo_failure: Option<Arc<Failure>>,

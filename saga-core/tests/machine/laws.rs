@@ -3,7 +3,9 @@
 
 use saga_core::UndoKind;
 use saga_core::dag::Plan;
-use saga_core::log::{Answer, Cause, Command, Entry, EntryKind, FailureKind, Refusal, SagaStatus};
+use saga_core::log::{
+    Answer, Cause, Command, Entry, EntryKind, FailureKind, Refusal, SagaId, SagaLog, SagaStatus,
+};
 use saga_core::machine::Config;
 
 use super::book::{Book, Undo};
@@ -33,6 +35,17 @@ pub fn check(plan: &Plan, config: &Config, ran: &mut Ran) {
     while ran.world.deliver_late(&mut Tape::fair()) {}
     end(&dag, ran);
     paths(&dag, &ran.state);
+    read_again(&ran.log);
+}
+
+/// The events of any log are a log again.
+fn read_again(log: &[Entry]) {
+    let id: SagaId = "x".parse().unwrap();
+    let read = SagaLog::of(id.clone(), log.to_vec(), Vec::new());
+    let events = read.events().collect::<Vec<_>>();
+    let again = SagaLog::recover(id, events.clone());
+    let again = again.unwrap_or_else(|why| panic!("{why}: {}", read.pretty()));
+    assert_eq!(again.events().collect::<Vec<_>>(), events);
 }
 
 impl Book<'_> {

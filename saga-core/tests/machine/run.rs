@@ -308,6 +308,7 @@ impl Runner {
     fn ended(self, status: SagaStatus) -> Ran {
         let state = self.machine.state().clone();
         assert_eq!(state.status(), status);
+        assert_eq!(self.setup.die_at, None, "it was to die on the way");
         Ran {
             log: self.log,
             issued: self.issued,
