@@ -116,6 +116,32 @@ saga! {
     }
 }
 
+saga! {
+    /// A parameter that is called like the node of a last line, in which it is read.
+    Named<World>(output: Vec<String>) -> String {
+        let made = for text in output {
+            if let Some(output) = output.get(1) { make { what: output } } else { make { what: text } }
+        };
+        match output.as_slice() {
+            [] => make { what: "nothing" },
+            [output, ..] => ready { what: &format!("{output}{}", made.join("")) },
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_last_line_is_not_what_else_is_called_output() -> Result<(), Any> {
+    let output = ["a", "b"].map(String::from).to_vec();
+    let (output, nodes) = all_or_nothing(&Named { output }).await?;
+    assert_eq!(
+        (output.as_str(), paths(&nodes).as_str()),
+        ("A<B><B>", "made[0]#0 made[1]#0 output#1")
+    );
+    let (output, _) = all_or_nothing(&Named { output: Vec::new() }).await?;
+    assert_eq!(output, "<nothing>");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_for_runs_once_for_each_item() -> Result<(), Any> {
     let names = vec!["a".to_string(), "b".to_string()];

@@ -5,38 +5,10 @@
 mod lab;
 
 use lab::{Any, Cx, Lab, World, chosen, cut, make, ready, stored, with};
-use saga_core::dag::{Dag, DagBuilder};
+use saga_core::dag::Dag;
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
-use saga_core::{Ends, Saga};
 use serde::{Deserialize, Serialize};
-
-const BEFORE: [&str; 11] = [
-    "generate_propolis_id",
-    "alloc_server",
-    "alloc_propolis_ip",
-    "create_vmm_record",
-    "mark_as_starting",
-    "fetch_instance",
-    "fetch_disks",
-    "fetch_nics",
-    "multicast_members",
-    "dpd_ensure",
-    "v2p_ensure",
-];
-const AFTER: [&str; 11] = [
-    "nat_entries",
-    "firewall_rules",
-    "ssh_keys",
-    "metadata",
-    "attach_disks",
-    "attach_nics",
-    "boot_disk",
-    "ensure_registered",
-    "ensure_running",
-    "update_state",
-    "notify",
-];
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
@@ -64,50 +36,38 @@ async fn delete_storage(cx: &Cx, _record: &Record) -> Result<(), String> {
     Ok(())
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct InstanceStart {
-    instance: String,
-}
-
-impl Saga for InstanceStart {
-    type Context = World;
-    type Output = String;
-    const NAME: &'static str = "InstanceStart";
-
-    fn define(dag: &mut DagBuilder<World>) -> Ends<String> {
-        let instance = dag.param("instance", |saga: &Self| &saga.instance);
-        let [server, ..] = BEFORE.map(|name| {
-            dag.step(name, &[("what", &[instance.id()])], move |cx| {
-                cx.call(make { what: instance.get(cx) })
-            })
-        });
-        let records =
-            dag.step("local_storage_records", &[("instance", &[instance.id()])], move |cx| {
-                cx.call(local_storage_records { instance: instance.get(cx) })
-            });
-        let items = &[("items", &[records.id()] as &[_])];
-        let ensured = dag.for_each(
-            "ensure_storage",
-            items,
-            move |cx| records.get(cx),
-            |dag, record| {
-                let from: &[_] = &[("server", &[server.id()] as &[_]), ("record", &[record.id()])];
-                let ensured = dag.step("ensured", from, move |cx| {
-                    cx.call(ensure_storage { server: server.get(cx), record: record.get(cx) })
-                });
-                dag.ends_with(ensured)
-            },
-        );
-        let mut last = server;
-        for name in AFTER {
-            last = dag.step(name, &[("what", &[instance.id(), ensured.id()])], move |cx| {
-                Box::pin(async move {
-                    let what = format!("{} {}", instance.get(cx), ensured.get(cx).len());
-                    cx.call(ready { what: &what }).await
-                })
-            });
+saga! {
+    InstanceStart<World>(instance: String) -> String {
+        let propolis_id = make { what: "propolis id" };
+        let server = make { what: instance };
+        let propolis_ip = make { what: &format!("address of {propolis_id}") };
+        let vmm_record = make { what: &format!("{propolis_id} on {server} at {propolis_ip}") };
+        let marked_as_starting = make { what: vmm_record };
+        parallel {
+            let disks = make { what: "disks" };
+            let nics = make { what: "network interfaces" };
+            let multicast_members = make { what: "members" };
+            {
+                let dpd = make { what: server };
+                let v2p = make { what: &format!("{nics} {dpd}") };
+            }
         }
-        dag.ends_with(last)
+        let local_storage_records = local_storage_records { instance };
+        let ensured = for record in local_storage_records { ensure_storage { server, record } };
+        let nat_entries = ready { what: propolis_ip };
+        let firewall_rules = ready { what: nics };
+        let ssh_keys = ready { what: "keys" };
+        let metadata = ready { what: ssh_keys };
+        parallel {
+            let attached_disks = ready { what: disks };
+            let attached_nics = ready { what: &format!("{nics} {v2p}") };
+            let joined = ready { what: multicast_members };
+        }
+        let boot_disk = ready { what: attached_disks };
+        let registered = ready { what: vmm_record };
+        let running = ready { what: registered };
+        let updated = ready { what: marked_as_starting };
+        ready { what: &format!("{instance} {}", ensured.len()) }
     }
 }
 
@@ -118,24 +78,41 @@ async fn run(world: &World, store: &MemoryStore) -> Result<Result<String, SagaEr
     Ok(sec.saga(saga).id("start").start().await?.await)
 }
 
+/// The nodes with an effect: those before the records, their instances, those after.
+const EFFECTS: usize = 10 + 8 + 12;
+
 #[tokio::test]
 async fn the_width_follows_from_the_records_and_item_5_of_8_takes_all_back() -> Result<(), Any> {
     assert_eq!(Dag::of::<InstanceStart>()?.len(), 24);
     let (world, store) = (Lab::failing(None), MemoryStore::new());
     assert_eq!(run(&world, &store).await??, "VM 8");
-    assert_eq!(world.effects().len(), BEFORE.len() + 8 + AFTER.len());
+    assert_eq!(world.effects().len(), EFFECTS);
 
-    let (world, store) = (Lab::failing(Some("ensure_storage[5]")), MemoryStore::new());
+    let (world, store) = (Lab::failing(Some("ensured[5]")), MemoryStore::new());
     let error = run(&world, &store).await?.unwrap_err();
     assert!(matches!(error, SagaError::RolledBack(_)), "{error}");
     assert!(world.effects().is_empty());
     let entries = stored(&store, "start").await?.entries;
     let undone = with(&entries, "undo_finished");
     for i in (0..8).filter(|i| *i != 5) {
-        assert!(undone.contains(&format!("ensure_storage[{i}]")), "{i}: {undone:?}");
+        assert!(undone.contains(&format!("ensured[{i}]")), "{i}: {undone:?}");
     }
+    // with `local_storage_records`, and nothing after the instances
     let started = with(&entries, "started");
-    assert!(AFTER.iter().all(|name| !started.contains(*name)), "{started:?}");
+    assert_eq!(started.len(), 10 + 1 + 8, "{started:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failure_at_each_node_leaves_nothing() -> Result<(), Any> {
+    let world = Lab::failing(None);
+    run(&world, &MemoryStore::new()).await??;
+    for node in world.effects() {
+        let world = Lab::failing(Some(&node));
+        let error = run(&world, &MemoryStore::new()).await?.unwrap_err();
+        assert_eq!(error.failed_node().map(ToString::to_string).as_ref(), Some(&node), "{error}");
+        assert!(world.effects().is_empty(), "{node}: {:?}", world.effects());
+    }
     Ok(())
 }
 
@@ -154,7 +131,7 @@ async fn a_crash_in_the_middle_resumes_with_the_same_width() -> Result<(), Any> 
         assert_eq!(handle.await?, "VM 8", "after entry {len}");
         assert_eq!(after.effects(), world.effects(), "after entry {len}");
         let entries = stored(&store, "start").await?.entries;
-        assert_eq!(chosen(&entries)["ensure_storage"], 8, "after entry {len}");
+        assert_eq!(chosen(&entries)["ensured"], 8, "after entry {len}");
     }
     Ok(())
 }

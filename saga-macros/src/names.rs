@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     Arm, BinOp, Block, Expr, ExprAsync, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprPath,
-    ExprWhile, FieldValue, Item, Local, Macro, Member, Pat, PatIdent, Stmt, Token,
+    ExprWhile, FieldValue, Item, Lit, LitStr, Local, Macro, Member, Pat, PatIdent, Stmt, Token,
 };
+
+mod format;
 
 /// What is named, in the order of appearance.
 #[derive(Default)]
@@ -124,31 +127,21 @@ impl Names {
             match token {
                 TokenTree::Ident(name) if !after_dot => self.mention(&name, false),
                 TokenTree::Group(group) => self.scan(group.stream()),
-                TokenTree::Literal(literal) => self.placeholders(&literal, &BTreeSet::new(), false),
+                TokenTree::Literal(literal) => {
+                    if let Lit::Str(text) = Lit::new(literal) {
+                        self.format(&text, &BTreeSet::new(), false);
+                    }
+                }
                 _ => {}
             }
             after_dot = dot;
         }
     }
 
-    /// The names in `"{name} {name:?}"`.
-    fn placeholders(&mut self, literal: &Literal, given: &BTreeSet<String>, certain: bool) {
-        let text = literal.to_string();
-        if !text.starts_with(['"', 'r']) {
-            return;
-        }
-        // `{{` is a brace, not a placeholder
-        let text = text.replace("{{", "");
-        for part in text.split('{').skip(1) {
-            let end = part.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(part.len());
-            let (name, rest) = part.split_at(end);
-            if !rest.starts_with(['}', ':']) || given.contains(name) {
-                continue;
-            }
-            // `{type}` reads the variable `r#type`
-            let raw = || syn::parse_str::<Ident>(&format!("r#{name}"));
-            if let Ok(mut name) = syn::parse_str::<Ident>(name).or_else(|_| raw()) {
-                name.set_span(literal.span());
+    /// A format string, beside which these names are given.
+    fn format(&mut self, text: &LitStr, given: &BTreeSet<String>, certain: bool) {
+        for name in format::placeholders(text) {
+            if !given.contains(&name.unraw().to_string()) {
                 self.mention(&name, certain);
             }
         }
@@ -166,8 +159,8 @@ impl Names {
             match argument {
                 Expr::Assign(named) => self.visit_expr(&named.right),
                 Expr::Lit(literal) => {
-                    if let syn::Lit::Str(text) = &literal.lit {
-                        self.placeholders(&text.token(), &given, true);
+                    if let Lit::Str(text) = &literal.lit {
+                        self.format(text, &given, true);
                     }
                 }
                 other => self.visit_expr(other),
@@ -309,20 +302,35 @@ impl<'ast> Visit<'ast> for Names {
 
     fn visit_macro(&mut self, mac: &'ast Macro) {
         let outer = std::mem::replace(&mut self.in_macro, true);
-        let plain = mac.path.segments.last().is_some_and(|last| {
-            let name = last.ident.unraw();
-            PLAIN_MACROS.iter().any(|plain| name == plain)
-        });
-        let arguments = plain.then(|| mac.parse_body_with(Punctuated::parse_terminated));
-        match arguments {
-            Some(Ok(arguments)) => self.arguments(&arguments),
-            _ => self.scan(mac.tokens.clone()),
+        let name = mac.path.segments.last().map(|last| last.ident.unraw().to_string());
+        let name = name.as_deref().unwrap_or_default();
+        if PLAIN_MACROS.contains(&name)
+            && let Ok(arguments) = mac.parse_body_with(Punctuated::parse_terminated)
+        {
+            self.arguments(&arguments);
+        } else if name == "matches"
+            && let Ok((on, pat, guard)) = mac.parse_body_with(case_of)
+        {
+            self.visit_expr(&on);
+            self.case(&pat, guard.as_ref());
+        } else {
+            self.scan(mac.tokens.clone());
         }
         self.in_macro = outer;
     }
 
     // an item inside an expression sees no variables
     fn visit_item(&mut self, _: &'ast Item) {}
+}
+
+/// The arguments of `matches!`
+fn case_of(input: ParseStream) -> syn::Result<(Expr, Pat, Option<Expr>)> {
+    let on = input.parse()?;
+    input.parse::<Token![,]>()?;
+    let pat = input.call(Pat::parse_multi_with_leading_vert)?;
+    let guard = input.parse::<Option<Token![if]>>()?.map(|_| input.parse()).transpose()?;
+    input.parse::<Option<Token![,]>>()?;
+    Ok((on, pat, guard))
 }
 
 /// The variables that a pattern binds. What looks like a constant or a variant is none.

@@ -1,16 +1,20 @@
-//! A small outside world for sagas, which keeps what was done to it and does as it is told; and processes
-//! that can be killed.
+//! A small outside world for sagas, which keeps what was done to it and does as it is told.
 
 #![allow(dead_code, reason = "each file of tests uses its part of it")]
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store, StoredSaga};
 use saga_core::{Answer, CoordinatorBuilder, OperateError, Operator, Refusal, Runs, UndoError};
 use tokio::sync::watch;
+
+#[path = "process.rs"]
+mod process;
+
+/// A process that acts on this world.
+pub(crate) type Process = process::Process<Arc<World>>;
 
 /// What a call does when it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,42 +158,6 @@ async fn untimed(cx: &Cx) -> Result<(), UndoError> {
 #[saga_action(no_undo)]
 pub(crate) async fn bare(cx: &Cx) -> Result<String, String> {
     act(cx).await
-}
-
-/// A process that runs sagas, with a clock that jumps over every wait. It dies when it is dropped.
-pub(crate) struct Process {
-    pub(crate) sec: Coordinator<Arc<World>>,
-    runtime: Option<tokio::runtime::Runtime>,
-}
-
-impl Process {
-    pub(crate) fn start(
-        world: &Arc<World>,
-        store: &(impl Store + Clone),
-        sagas: fn(CoordinatorBuilder<Arc<World>>) -> CoordinatorBuilder<Arc<World>>,
-    ) -> Self {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
-        let builder = sagas(Coordinator::builder(world.clone()).store(store.clone()));
-        let sec = runtime.block_on(builder.build()).unwrap();
-        Self { sec, runtime: Some(runtime) }
-    }
-
-    /// Runs the process until this is done.
-    pub(crate) fn until<T>(&self, done: impl Future<Output = T>) -> T {
-        let limit = std::time::Duration::from_secs(100_000);
-        let runtime = self.runtime.as_ref().unwrap();
-        runtime.block_on(async { tokio::time::timeout(limit, done).await.expect("no hang") })
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // calls in flight are cut off in the middle, as by a kill
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 /// What registers the sagas of a test.

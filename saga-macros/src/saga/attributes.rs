@@ -181,6 +181,18 @@ pub(super) fn value<T>(
     parse.parse2(meta.value.to_token_stream())
 }
 
+/// Reports attributes that the last line cannot have: it is there in any case, and it may be no node that
+/// has settings.
+pub(super) fn check_last(attrs: &[Attribute], settings: bool, instead: &str, errors: &mut Errors) {
+    for attr in attrs {
+        let name = attr.path().to_token_stream().to_string();
+        let known = FOR_RUSTC.contains(&name.as_str()) || KNOWN.contains(&name.as_str());
+        if known && (!settings || FOR_RUSTC.contains(&name.as_str())) {
+            errors.at(attr.path(), format!("the last line takes no `#[{name}]`; {instead}"));
+        }
+    }
+}
+
 /// Reports attributes where none can stand.
 pub(super) fn no_attributes(attrs: &[Attribute], what: &str, errors: &mut Errors) {
     for attr in attrs {

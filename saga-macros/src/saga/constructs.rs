@@ -4,7 +4,7 @@ use proc_macro2::TokenTree;
 use syn::parse::ParseStream;
 use syn::{Attribute, Error, Expr, Pat, Token, braced, token};
 
-use super::ast::{Arm, Body, Choose, Each, Step, Tail, Test};
+use super::ast::{Arm, Body, Choose, Each, Step, Stmt, Tail, Test};
 use super::attributes::{Attributes, Settings, no_attributes};
 use super::head::skip_all;
 use super::parse::{body, last};
@@ -107,8 +107,8 @@ fn single(input: ParseStream, arrow: Token![=>], errors: &mut Errors) -> syn::Re
         Some(keyword) => match step(input, errors) {
             Step::Broken(error) => return Err(error),
             step => {
-                let (stmt, tail) = last(step, Attributes::default(), keyword.span());
-                (vec![stmt], tail)
+                let (node, tail) = last(step, Attributes::default(), keyword.span());
+                (vec![Stmt::Node(node)], tail)
             }
         },
         None if input.is_empty() || input.peek(Token![,]) => {

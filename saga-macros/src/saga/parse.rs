@@ -7,7 +7,7 @@ use syn::parse::ParseStream;
 use syn::{Attribute, Error, Expr, Path, Token, braced, parse_quote, token};
 
 use super::ast::{Body, Form, Node, Saga, Step, Stmt, Tail};
-use super::attributes::{Attributes, attributes, no_attributes};
+use super::attributes::{Attributes, attributes, check_last, no_attributes};
 use super::head::head;
 use super::recover::{
     construct, first, is_parallel, never, skip_construct, skip_statement, starts_statement,
@@ -29,7 +29,7 @@ enum Read {
     Stmt(Stmt),
     Tail(Tail),
     /// A last line that is a node with bodies of its own.
-    Last(Stmt, Tail),
+    Last(Box<Node>, Tail),
     Nothing,
 }
 
@@ -73,12 +73,12 @@ pub(super) fn body(input: ParseStream, errors: &mut Errors) -> syn::Result<Body>
 }
 
 /// A `for`, `if` or `match` on the last line.
-pub(super) fn last(step: Step, attributes: Attributes, at: Span) -> (Stmt, Tail) {
+pub(super) fn last(step: Step, attributes: Attributes, at: Span) -> (Box<Node>, Tail) {
     let name = Ident::new("output", at);
     let Attributes { attrs, docs, after, settings } = attributes;
     let tail = Tail::Name(name.clone());
     let node = Node { attrs, docs, after, settings, name, form: Form::Last, ty: None, step };
-    (Stmt::Node(Box::new(node)), tail)
+    (Box::new(node), tail)
 }
 
 fn statements(input: ParseStream, place: Place, errors: &mut Errors) -> (Vec<Stmt>, Option<Tail>) {
@@ -87,8 +87,8 @@ fn statements(input: ParseStream, place: Place, errors: &mut Errors) -> (Vec<Stm
         match statement(input, place, errors) {
             Ok(Read::Stmt(stmt)) => stmts.push(stmt),
             Ok(Read::Tail(tail)) => return (stmts, Some(tail)),
-            Ok(Read::Last(stmt, tail)) => {
-                stmts.push(stmt);
+            Ok(Read::Last(node, tail)) => {
+                stmts.push(Stmt::Node(node));
                 return (stmts, Some(tail));
             }
             Ok(Read::Nothing) => {}
@@ -103,6 +103,29 @@ fn statements(input: ParseStream, place: Place, errors: &mut Errors) -> (Vec<Stm
 
 fn statement(input: ParseStream, place: Place, errors: &mut Errors) -> syn::Result<Read> {
     let attrs = input.call(Attribute::parse_outer)?;
+    let mut read = with_attributes(attrs.clone(), input, place, errors)?;
+    let named = "name this node, `let name = ..;`, and end with its name";
+    match &mut read {
+        Read::Tail(Tail::Name(name)) => {
+            check_last(&attrs, false, &format!("put it on the node `{name}`"), errors);
+        }
+        Read::Tail(Tail::Value(_)) => check_last(&attrs, false, named, errors),
+        Read::Tail(Tail::Literal(..)) => check_last(&attrs, true, named, errors),
+        Read::Last(node, _) => {
+            check_last(&attrs, true, named, errors);
+            node.attrs.clear();
+        }
+        Read::Tail(Tail::Broken) | Read::Stmt(_) | Read::Nothing => {}
+    }
+    Ok(read)
+}
+
+fn with_attributes(
+    attrs: Vec<Attribute>,
+    input: ParseStream,
+    place: Place,
+    errors: &mut Errors,
+) -> syn::Result<Read> {
     let unknown = unknown_block(input);
     if is_parallel(input) || unknown.is_some() {
         // its nodes are there all the same
@@ -139,8 +162,8 @@ fn statement(input: ParseStream, place: Place, errors: &mut Errors) -> syn::Resu
             return Ok(Read::Nothing);
         }
         if place == Place::Body && input.is_empty() {
-            let (stmt, tail) = last(step, attrs, keyword.span());
-            return Ok(Read::Last(stmt, tail));
+            let (node, tail) = last(step, attrs, keyword.span());
+            return Ok(Read::Last(node, tail));
         }
         let message = format!("name this node: `let name = {keyword} ..;`");
         errors.push(Error::new(keyword.span(), message));
@@ -307,11 +330,6 @@ fn bare(
     if last && input.is_empty() {
         for name in &attributes.after {
             errors.at(name, "the last line waits for everything above it");
-        }
-        for attr in &attributes.attrs {
-            let message = "the last line is always there, and takes no such attribute; put it on a \
-                           node, `let name = ..;`, and end with the node's name";
-            errors.at(attr, message);
         }
         return Ok(Read::Tail(Tail::Literal(call, attributes.settings)));
     }

@@ -32,11 +32,15 @@ pub(super) fn each(
     let items = expr(items, wiring, &cx);
     let list = local("list", items_at);
     let keyword = Ident::new("for", each.keyword);
-    // the loop runs never: in it rustc checks the pattern
+    // the loop runs never: in it rustc checks the pattern; what is made on the way to the list lives as
+    // long as it does
     let width = quote! {
-        let __list = #cx.#list(#items, ::core::option::Option::None);
-        #keyword #pat in __list.none() { #used }
-        __list.count()
+        match #cx.#list(#items, ::core::option::Option::None) {
+            __list => {
+                #keyword #pat in __list.none() { #used }
+                __list.count()
+            }
+        }
     };
     let width = bound(wiring, &cx, width);
     let width = quote!(move |#cx| { #ahead #width });

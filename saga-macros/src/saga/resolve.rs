@@ -89,9 +89,12 @@ impl<'a> Resolver<'a, '_> {
             let name = &node.name;
             let hint = match node.form {
                 Form::Bare => format!("name this one: `let other = {name} {{ .. }};`"),
-                Form::Let | Form::Const | Form::Last => "give this one another name".to_string(),
+                Form::Let | Form::Const => "give this one another name".to_string(),
+                Form::Last => "name this one, and end with its name".to_string(),
             };
+            // the name of a last line is ours, and hides what the user calls so from nothing
             let param = saga.params.iter().find(|param| param.name == *name);
+            let param = param.filter(|_| node.form != Form::Last);
             if let Some(param) = param {
                 let place = line(&param.name);
                 let message = format!(

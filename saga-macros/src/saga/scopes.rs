@@ -54,7 +54,12 @@ impl How<'_> {
 
     pub(super) fn variables(&self) -> Vec<Ident> {
         match self {
-            Self::For(pat, ..) | Self::Case(_, pat, _) => variables_of(pat),
+            Self::For(pat, ..) => variables_of(pat),
+            Self::Case(_, pat, guard) => {
+                let mut variables = variables_of(pat);
+                variables.extend(guard.iter().flat_map(|guard| variables_in(guard)));
+                variables
+            }
             Self::If(condition) => variables_in(condition),
             Self::Else => Vec::new(),
         }

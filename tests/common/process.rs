@@ -1,0 +1,43 @@
+//! Processes that can be killed.
+
+use std::future::Future;
+
+use saga_core::CoordinatorBuilder;
+use saga_core::prelude::*;
+use saga_core::store::Store;
+
+/// A process that runs sagas, with a clock that jumps over every wait. It dies when it is dropped.
+pub(crate) struct Process<C> {
+    pub(crate) sec: Coordinator<C>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl<C: Clone + Send + Sync + 'static> Process<C> {
+    pub(crate) fn start(
+        context: &C,
+        store: &(impl Store + Clone),
+        sagas: fn(CoordinatorBuilder<C>) -> CoordinatorBuilder<C>,
+    ) -> Self {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        let builder = sagas(Coordinator::builder(context.clone()).store(store.clone()));
+        let sec = runtime.block_on(builder.build()).unwrap();
+        Self { sec, runtime: Some(runtime) }
+    }
+
+    /// Runs the process until this is done.
+    pub(crate) fn until<T>(&self, done: impl Future<Output = T>) -> T {
+        let limit = std::time::Duration::from_secs(100_000);
+        let runtime = self.runtime.as_ref().unwrap();
+        runtime.block_on(async { tokio::time::timeout(limit, done).await.expect("no hang") })
+    }
+}
+
+impl<C> Drop for Process<C> {
+    fn drop(&mut self) {
+        // calls in flight are cut off in the middle, as by a kill
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
