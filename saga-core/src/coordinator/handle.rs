@@ -54,7 +54,7 @@ impl<O> SagaHandle<O> {
     /// What it does from now on, entry by entry, until it has ended. What it did before is in its log
     /// ([`Coordinator::inspect`](crate::Coordinator::inspect)).
     pub fn events(&self) -> Events {
-        self.observers.events(Some(self.id.clone()))
+        self.observers.events_until(self.id.clone(), self.progress.clone())
     }
 
     /// What it is doing, as far as it is in the log.
