@@ -1,12 +1,17 @@
-//! A saga that takes its process down is found out and parked; those beside it are not.
+//! A saga that takes its process down is found out and parked; those beside it are not, and go on.
+
+#[path = "common/world.rs"]
+mod world;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::prelude::*;
-use saga_core::store::{ListFilter, SqliteStore, Store};
-use saga_core::{Answer, SagaStatus};
+use saga_core::store::{ListFilter, MemoryStore, SqliteStore, Store};
+use saga_core::{Answer, CoordinatorBuilder, SagaStatus};
+use world::{Do, Process, World, bare};
 
 /// Set in the child: where its store is.
 const STORE: &str = "CRASH_LOOP_STORE";
@@ -110,4 +115,46 @@ fn the_saga_that_crashes_the_process_is_parked_and_no_other() {
         let poison = sec.get::<serde_json::Value>("poison").await.unwrap().unwrap();
         assert!(matches!(poison.await, Err(SagaError::RolledBack(_))));
     });
+}
+
+/// A delivery service that is closed until tomorrow.
+#[saga_action(no_undo, retry(max = 9, base = "24h", cap = "24h"))]
+async fn deliver(cx: &ActionContext<Arc<World>>) -> Result<(), String> {
+    Err(format!("{} is closed", cx.node_path()))
+}
+
+saga! {
+    Sleeps<Arc<World>>() { deliver {}; }
+    Works<Arc<World>>() { let call = bare {}; }
+}
+
+#[test]
+fn sagas_that_only_wait_hold_nobody_up_after_crashes() {
+    fn sagas(builder: CoordinatorBuilder<Arc<World>>) -> CoordinatorBuilder<Arc<World>> {
+        builder.saga::<Sleeps>().saga::<Works>()
+    }
+    let (world, store) = (Arc::new(World::default()), MemoryStore::new());
+    world.script("call", [Do::Waits, Do::Waits]);
+    let start = || Process::start(&world, &store, sagas);
+    let process = start();
+    process.until(async {
+        for i in 0..50 {
+            process.sec.saga(Sleeps {}).id(format!("asleep-{i}")).start().await.unwrap();
+        }
+        process.sec.saga(Works {}).id("x").start().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    });
+    drop(process);
+    // it is killed once more: now `x` was in the middle of a call twice, and the others were asleep
+    let process = start();
+    process.until(world.hears("do call", 2));
+    drop(process);
+
+    let process = start();
+    let waited = process.until(async {
+        let began = tokio::time::Instant::now();
+        process.sec.get::<()>("x").await.unwrap().unwrap().await.unwrap();
+        began.elapsed()
+    });
+    assert!(waited < Duration::from_secs(5), "{waited:?}");
 }

@@ -136,3 +136,36 @@ async fn a_deadline_that_passes_behind_the_pivot_is_reported() {
     let late = late.collect::<Vec<_>>();
     assert!(matches!(&late[..], [line] if line.contains("saga=late")), "{lines:#?}");
 }
+
+/// Nobody waits for what will not come.
+#[tokio::test(start_paused = true)]
+async fn the_events_of_a_saga_that_has_ended_are_over() {
+    let sec = Coordinator::builder(()).saga::<Delivery>().build().await.unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    let kinds = async |mut events: saga_core::Events| {
+        let mut kinds = Vec::new();
+        let all = async {
+            while let Some(event) = events.next().await {
+                kinds.push(event.unwrap().kind);
+            }
+        };
+        tokio::time::timeout(hour, all).await.expect("it is over");
+        kinds
+    };
+    let start = async |id: &str| {
+        let delivery = Delivery { card: SECRET.to_string() };
+        sec.saga(delivery).id(id).start().await.unwrap()
+    };
+    let delivery = start("to-its-end").await;
+    let watched = delivery.events();
+    delivery.clone().await.unwrap();
+    assert_eq!(kinds(watched).await.last(), Some(&"ended"));
+    assert_eq!(kinds(delivery.events()).await, [""; 0]);
+    let found = sec.get::<()>("to-its-end").await.unwrap().unwrap();
+    assert_eq!(kinds(found.events()).await, [""; 0]);
+
+    let interrupted = start("interrupted").await.events();
+    tokio::time::sleep(hour).await;
+    sec.shutdown(std::time::Duration::ZERO).await.unwrap();
+    assert_eq!(kinds(interrupted).await, [""; 0], "another process goes on");
+}

@@ -99,7 +99,7 @@ impl<S> SagaHandle<S> {
     /// What it does from now on, entry by entry, until it has ended. What it did before is in its log
     /// ([`Coordinator::inspect`](crate::Coordinator::inspect)).
     pub fn events(&self) -> Events {
-        self.observers.events(Some(self.id.clone()))
+        self.observers.events_until(self.id.clone(), self.progress.clone())
     }
 
     /// What it is doing, as far as it is in the log.

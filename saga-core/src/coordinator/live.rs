@@ -47,6 +47,16 @@ impl Live {
         Ok(SagaHandle::new(id, self.progress, inner))
     }
 
+    /// Why it stopped without having done what it was asked.
+    pub(super) async fn why_not(mut self, saga: SagaId) -> SagaError {
+        let stopped = self.progress.wait_for(|progress| progress.outcome.is_some()).await;
+        let outcome = stopped.ok().and_then(|progress| progress.outcome.clone());
+        match outcome.as_deref() {
+            Some(Err(error)) => error.clone(),
+            _ => SagaError::NotRunning { saga, why: "it has just stopped; ask again".to_string() },
+        }
+    }
+
     /// The nodes that a stop cut off.
     pub(super) fn cut(&self) -> Vec<NodePath> {
         self.cut.lock().unwrap_or_else(PoisonError::into_inner).clone()

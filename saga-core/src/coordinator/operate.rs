@@ -284,12 +284,12 @@ impl<C: Send + Sync + 'static> Inner<C> {
                     self.until_left(&request.saga).await;
                 }
                 None => {
-                    let (_, woken) = self.wake(&request.saga, Some(asked)).await?;
+                    let (live, woken) = self.wake(&request.saga, Some(asked)).await?;
                     match answered.await {
                         Ok(answer) => return Ok(answer),
-                        // it said why, to those who wait for the saga
                         Err(_) if woken => {
-                            return Err(OperateError::NotCarriedOut { saga: request.saga });
+                            let source = Box::new(live.why_not(request.saga).await);
+                            return Err(OperateError::NotCarriedOut { source });
                         }
                         Err(_) => self.until_left(&request.saga).await,
                     }

@@ -80,9 +80,11 @@ impl<C: Send + Sync + 'static> Inner<C> {
         loop {
             let claimed = self.env.store.claim(&self.env.worker, &fingerprints, CLAIM).await?;
             let last = claimed.len() < CLAIM;
-            let (suspects, others) = claimed
-                .into_iter()
-                .partition::<Vec<_>, _>(|record| suspects::is_suspect(record, self.crash_limit));
+            let (mut suspects, mut others) = (Vec::new(), Vec::new());
+            for record in claimed {
+                let side = if self.is_suspect(&record).await { &mut suspects } else { &mut others };
+                side.push(record);
+            }
             let (line, calls) =
                 self.line_up(suspects.iter().map(|record| record.id.clone()).collect());
             for (place, record) in suspects.into_iter().enumerate() {

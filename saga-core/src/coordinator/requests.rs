@@ -11,11 +11,11 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Inner;
 use crate::error::OperateError;
-use crate::log::{Answer, Request, Uuid};
+use crate::log::{Answer, Refusal, Request, Uuid};
 
 /// How often requests of other processes are looked for.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
-/// How many of them at a time.
+/// How many new ones at a time.
 const AT_ONCE: usize = 64;
 
 /// The task that looks for them.
@@ -57,7 +57,9 @@ impl<C: Send + Sync + 'static> Inner<C> {
             let Some(inner) = Weak::upgrade(&inner) else { return };
             while tasks.try_join_next().is_some() {}
             // a store that fails now is asked again
-            let waiting = inner.env.store.requests(&inner.env.worker, AT_ONCE).await;
+            // those under way wait there, too, and must not hide the others
+            let limit = AT_ONCE + lock(&under_way).len();
+            let waiting = inner.env.store.requests(&inner.env.worker, limit).await;
             for request in waiting.unwrap_or_default() {
                 let new = lock(&under_way).insert(request.id);
                 if new {
@@ -83,6 +85,10 @@ impl<C: Send + Sync + 'static> Inner<C> {
             Ok(Answer::Held) => false,
             // most answers are in the store already, beside the entries that they are about
             Ok(answer) => self.env.store.answer(id, answer).await.is_ok(),
+            Err(error) if error.is_unreadable() => {
+                let why = Refusal::Invalid { why: error.to_string() };
+                self.env.store.answer(id, Answer::Refused(why)).await.is_ok()
+            }
             Err(error) => {
                 tracing::warn!(target: "saga_core", %error, "a request waits");
                 !matches!(error, OperateError::UnknownVersion { .. })

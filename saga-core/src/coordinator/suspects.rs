@@ -44,12 +44,6 @@ pub(super) fn crash_loop(record: &SagaRecord, log: &[Entry], limit: u32) -> Opti
     })
 }
 
-/// True for a saga that the store counts enough claims of to be worth a look.
-pub(super) fn is_suspect(record: &SagaRecord, limit: u32) -> bool {
-    // the creator counts as one, and the claim that is looked at here
-    record.attempts.saturating_sub(1) >= limit.saturating_sub(1).max(1)
-}
-
 /// Whose turn it is: 0, 1, 2 … for the suspects, then everybody's.
 #[derive(Clone)]
 pub(super) struct Line(watch::Receiver<usize>);
@@ -63,6 +57,21 @@ impl Line {
 }
 
 impl<C: Send + Sync + 'static> Inner<C> {
+    /// True for a saga that was there whenever a process died, with a call in flight: one that only waited
+    /// for its time would hold up the line for nothing.
+    pub(super) async fn is_suspect(&self, record: &SagaRecord) -> bool {
+        let enough = self.crash_limit.saturating_sub(1).max(1);
+        // the creator counts as one, and the claim that is looked at here; so few logs are read for this
+        if record.attempts.saturating_sub(1) < enough {
+            return false;
+        }
+        match self.env.store.load(&record.id).await {
+            Ok(Some(stored)) => crashes(&stored.record, &stored.entries) >= enough as usize,
+            // it will not run either
+            Ok(None) | Err(_) => false,
+        }
+    }
+
     /// Lets suspects go one after the other, each when the one before has got on or had its time. The
     /// others stand behind the last. The future calls the turns, and must not run before the suspects
     /// are in the coordinator's list.

@@ -1,13 +1,16 @@
 //! What others see of a running saga: a stream of events, traces, and counts. Only what is durable is
 //! shown, and never a payload.
 
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
+use futures_util::future::{Either, select};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, watch};
 
 use super::turn::Turn;
-use super::{Driver, is_progress};
+use super::{Driver, Progress, is_progress};
 use crate::log::{Entry, NodePath, SagaId, SagaStatus, Timestamp};
 
 /// How many events a slow reader may lag behind before it misses some.
@@ -106,7 +109,12 @@ impl Observers {
 
     /// A stream of all events from now on, or of those of one saga.
     pub(crate) fn events(&self, saga: Option<SagaId>) -> Events {
-        Events { receiver: self.0.subscribe(), saga, ended: false }
+        Events { receiver: self.0.subscribe(), saga, progress: None, ended: false }
+    }
+
+    /// A stream of the events of one saga from now on, as long as this process may have some.
+    pub(crate) fn events_until(&self, saga: SagaId, progress: watch::Receiver<Progress>) -> Events {
+        Events { progress: Some(progress), ..self.events(Some(saga)) }
     }
 
     fn watch(&self) -> bool {
@@ -140,6 +148,8 @@ impl Observers {
 pub struct Events {
     receiver: broadcast::Receiver<Arc<SagaEvent>>,
     saga: Option<SagaId>,
+    /// Of the one saga: whether more will come.
+    progress: Option<watch::Receiver<Progress>>,
     ended: bool,
 }
 
@@ -150,16 +160,15 @@ pub struct MissedEvents(pub u64);
 
 impl Events {
     /// The next event. `None` when there will be no more: the coordinator is gone, or the one saga that
-    /// is watched has ended.
+    /// is watched has ended or was interrupted by a shutdown.
     ///
     /// # Errors
     /// [`MissedEvents`] if the reader was too slow; the stream goes on after the gap.
     pub async fn next(&mut self) -> Option<Result<SagaEvent, MissedEvents>> {
         while !self.ended {
-            let event = match self.receiver.recv().await {
+            let event = match self.receive().await? {
                 Ok(event) => event,
-                Err(RecvError::Lagged(missed)) => return Some(Err(MissedEvents(missed))),
-                Err(RecvError::Closed) => return None,
+                Err(missed) => return Some(Err(missed)),
             };
             match &self.saga {
                 Some(saga) if *saga != event.saga => continue,
@@ -169,6 +178,34 @@ impl Events {
             return Some(Ok(SagaEvent::clone(&event)));
         }
         None
+    }
+
+    /// The next event of any saga.
+    async fn receive(&mut self) -> Option<Result<Arc<SagaEvent>, MissedEvents>> {
+        let over = async {
+            if let Some(progress) = &mut self.progress
+                && progress.wait_for(Progress::is_last).await.is_ok()
+            {
+                return;
+            }
+            // then the events end with the coordinator
+            pending().await
+        };
+        let received = match select(pin!(self.receiver.recv()), pin!(over)).await {
+            Either::Left((received, _)) => Some(received),
+            Either::Right(_) => None,
+        };
+        match received {
+            Some(Ok(event)) => Some(Ok(event)),
+            Some(Err(RecvError::Lagged(missed))) => Some(Err(MissedEvents(missed))),
+            Some(Err(RecvError::Closed)) => None,
+            // what a saga did was sent before its end was told
+            None => match self.receiver.try_recv() {
+                Ok(event) => Some(Ok(event)),
+                Err(TryRecvError::Lagged(missed)) => Some(Err(MissedEvents(missed))),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+            },
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::log::SagaStatus;
 pub(crate) type Outcome = Result<Option<ActionOutput>, SagaError>;
 
 /// What handles watch.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Progress {
     pub(crate) status: SagaStatus,
     /// There once this process is done with the saga.
@@ -21,5 +21,13 @@ impl Progress {
     /// This process has nothing to do with the saga (any more).
     pub(crate) fn over(outcome: Outcome) -> Self {
         Self { status: SagaStatus::Running, outcome: Some(Arc::new(outcome)) }
+    }
+
+    /// True once the saga has ended, or this process runs no sagas any more.
+    pub(super) fn is_last(&self) -> bool {
+        match self.outcome.as_deref() {
+            Some(Err(SagaError::ShutDown { .. })) => true,
+            outcome => outcome.is_some() && self.status.is_ended(),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Why an operator's request is not carried out.
 
+use super::SagaError;
 use crate::log::{InvalidSagaId, Refusal, SagaId};
 use crate::store::StoreError;
 
@@ -32,11 +33,11 @@ pub enum OperateError {
         /// How long was waited.
         after: std::time::Duration,
     },
-    /// The saga stopped running before it could answer; awaiting the saga says why.
-    #[error("saga {saga} could not go on, so nothing was done; await the saga to see why")]
+    /// The saga stopped running before it could answer.
+    #[error("nothing was done: {source}")]
     NotCarriedOut {
-        /// Which saga.
-        saga: SagaId,
+        /// What whoever awaits the saga is told.
+        source: Box<SagaError>,
     },
     /// The saga was started by a definition that this program does not know.
     #[error("saga {saga} was started by a version of `{name}` that is not registered here")]
@@ -52,4 +53,15 @@ pub enum OperateError {
     /// The store's error.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl OperateError {
+    /// True if no process can do what is asked as long as the store and the program are as they are.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Corrupt { .. } | StoreError::UnknownKey { .. }) => true,
+            Self::NotCarriedOut { source } => matches!(**source, SagaError::Corrupt { .. }),
+            _ => false,
+        }
+    }
 }
