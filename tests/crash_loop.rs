@@ -125,7 +125,7 @@ async fn deliver(cx: &ActionContext<Arc<World>>) -> Result<(), String> {
 
 saga! {
     Sleeps<Arc<World>>() { deliver {}; }
-    Works<Arc<World>>() { let call = bare {}; }
+    Works<Arc<World>>() { let _call = bare {}; }
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn sagas_that_only_wait_hold_nobody_up_after_crashes() {
         builder.saga::<Sleeps>().saga::<Works>()
     }
     let (world, store) = (Arc::new(World::default()), MemoryStore::new());
-    world.script("call", [Do::Waits, Do::Waits]);
+    world.script("_call", [Do::Waits, Do::Waits]);
     let start = || Process::start(&world, &store, sagas);
     let process = start();
     process.until(async {
@@ -147,13 +147,13 @@ fn sagas_that_only_wait_hold_nobody_up_after_crashes() {
     drop(process);
     // it is killed once more: now `x` was in the middle of a call twice, and the others were asleep
     let process = start();
-    process.until(world.hears("do call", 2));
+    process.until(world.hears("do _call", 2));
     drop(process);
 
     let process = start();
     let waited = process.until(async {
         let began = tokio::time::Instant::now();
-        process.sec.get::<()>("x").await.unwrap().unwrap().await.unwrap();
+        process.sec.get::<Works>("x").await.unwrap().unwrap().await.unwrap();
         began.elapsed()
     });
     assert!(waited < Duration::from_secs(5), "{waited:?}");

@@ -146,7 +146,7 @@ async fn another_process_rebuilds_it_from_the_store_at_any_point() -> Result<(),
         store.create(NewSaga { record, entries }).await?;
         let builder = Coordinator::builder(world.clone()).store(store.clone());
         let sec = builder.actions(kit.actions.clone()).build().await?;
-        let handle = sec.get::<Value>("a").await?.ok_or("not there")?;
+        let handle = sec.get::<serde_json::Value>("a").await?.ok_or("not there")?;
         assert_eq!(handle.await?, OUTPUT, "after entry {len}");
     }
     Ok(())

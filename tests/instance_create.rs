@@ -72,7 +72,7 @@ fn run(cloud: &Cloud, store: &MemoryStore) -> Result<Uuid, SagaError> {
 /// Goes on with the saga in a process of its own.
 fn go_on(cloud: &Cloud, store: &MemoryStore) -> Result<Uuid, SagaError> {
     let process = Process::start(cloud, store, sagas);
-    process.until(async { process.sec.get("x").await.unwrap().unwrap().await })
+    process.until(async { process.sec.get::<InstanceCreate>("x").await.unwrap().unwrap().await })
 }
 
 /// What is there after a run in which nothing fails.

@@ -45,6 +45,7 @@ async fn other() -> Result<(), String> {
 }
 
 saga! {
+    #[allow(unused_variables)]
     Three<Arc<Gate>>() {
         let a = take {};
         let b = take {};

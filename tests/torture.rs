@@ -97,7 +97,7 @@ async fn a_crash_after_each_entry_changes_nothing() -> Result<(), Any> {
             let (after, store) = (Lab::after(None, ops), cut(&whole, len).await?);
             let builder = Coordinator::builder(after.clone()).store(store.clone());
             let sec = builder.saga::<Torture>().build().await?;
-            let output = sec.get::<String>("x").await?.ok_or("not there")?.await?;
+            let output = sec.get::<Torture>("x").await?.ok_or("not there")?.await?;
             assert_eq!(output, plain::torture(&saga), "after entry {len}");
             assert_eq!(after.effects(), world.effects(), "after entry {len}");
         }

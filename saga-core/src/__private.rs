@@ -148,11 +148,3 @@ pub fn no_output() -> Stop {
 pub fn output<O: 'static>(output: &Option<Value>) -> Option<&O> {
     output.as_ref().and_then(|value| value.downcast_ref())
 }
-
-/// That an action is tried until it succeeds, as it must behind the point of no return `Pivot`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` may give up, but runs behind the point of no return `{Pivot}`",
-    label = "may give up",
-    note = "behind a `#[pivot]`, and in a saga with `#[retry(forever)]`, a saga only goes forward: use an action with `retry(forever)`, put `#[retry(forever)]` on the node, or use a saga with `#[retry(forever)]`"
-)]
-pub trait NeverGivesUp<Pivot> {}

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::__private::NeverGivesUp;
 use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
 use crate::context::ActionContext;
 use crate::dag::{Dag, DagBuilder, DagError, Policy, SagaName};
@@ -129,6 +128,16 @@ pub trait Step<C>: Typed + Sized + Send {
     /// What a node with this call is.
     fn kind() -> StepKind<C>;
 }
+
+/// An action that is tried until it succeeds, or a saga of such actions: what can stand behind a
+/// [pivot](crate::dag::Node::pivot). `#[saga_action(retry(forever))]` implements it, and so does `saga!` for
+/// a saga with `#[retry(forever)]`. The parameters name the node and the pivot in rustc's message.
+#[diagnostic::on_unimplemented(
+    message = "node `{Node}` runs behind the pivot `{Pivot}`, but `{Self}` may give up",
+    label = "may give up",
+    note = "behind a `#[pivot]`, and in a saga with `#[retry(forever)]`, a saga only goes forward: use an action with `retry(forever)`, put `#[retry(forever)]` on the node, or use a saga with `#[retry(forever)]`"
+)]
+pub trait NeverGivesUp<Node, Pivot> {}
 
 /// What a node is that runs something.
 #[expect(clippy::large_enum_variant, reason = "one at a time, while a DAG is built")]
@@ -262,13 +271,13 @@ impl<M> Leaf<M> {
 impl<M> Leaf<M> {
     /// The same behind a point of no return, where an action never gives up.
     #[doc(hidden)]
-    pub fn run_behind<'s, P, C: Send + Sync + 'static, A>(
+    pub fn run_behind<'s, N, P, C: Send + Sync + 'static, A>(
         self,
         cx: &'s Scope<C>,
         action: A,
     ) -> BoxFuture<'s, A::Output>
     where
-        A: Step<C, Static = M> + NeverGivesUp<P> + 's,
+        A: Step<C, Static = M> + NeverGivesUp<N, P> + 's,
     {
         self.run(cx, action)
     }

@@ -8,10 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use crate::__private::{NeverGivesUp, failed, produced};
+use crate::__private::{failed, produced};
 use crate::context::ActionContext;
 use crate::dag::{Policy, Retry, UndoKind};
-use crate::definition::{ActionSpec, Op, Step, StepKind, Stop, Typed};
+use crate::definition::{ActionSpec, NeverGivesUp, Op, Step, StepKind, Stop, Typed};
 
 /// Makes a UUID: the same at every attempt and after a crash, another one for every other node and saga.
 ///
@@ -81,11 +81,13 @@ pub struct fail_if<'a> {
 /// An action without undo, of which `$run` is one attempt.
 macro_rules! provided {
     ($name:ident $([$life:lifetime])?, $fixed:ty, $output:ty, $retry:expr, |$this:ident, $cx:ident| $run:expr) => {
+        #[diagnostic::do_not_recommend]
         impl$(<$life>)? Typed for $name$(<$life>)? {
             type Output = $output;
             type Error = String;
         }
 
+        #[diagnostic::do_not_recommend]
         impl<$($life,)? C: Send + Sync + 'static> Step<C> for $name$(<$life>)? {
             type Static = $fixed;
 
@@ -132,5 +134,7 @@ provided!(fail_if['a], fail_if<'static>, (), Retry::never(), |this, _cx| match t
     false => Ok(()),
 });
 
-impl<Pivot> NeverGivesUp<Pivot> for new_uuid {}
-impl<Pivot> NeverGivesUp<Pivot> for now {}
+#[diagnostic::do_not_recommend]
+impl<Node, Pivot> NeverGivesUp<Node, Pivot> for new_uuid {}
+#[diagnostic::do_not_recommend]
+impl<Node, Pivot> NeverGivesUp<Node, Pivot> for now {}

@@ -168,6 +168,7 @@ pub(crate) async fn hold(cx: &ActionContext<Cloud>) -> Result<(), String> {
 
 saga! {
     /// An instance with all that it needs, stopped.
+    #[allow(unused_variables)]
     pub(crate) InstanceCreate<Cloud>(request: Request) -> Uuid {
         let instance_id = new_uuid {};
         let instance_record = create_instance_record {
@@ -231,6 +232,7 @@ saga! {
     }
 
     /// A disk, made of what its source says.
+    #[allow(unused_variables)]
     pub(crate) DiskCreate<Cloud>(project: Uuid, new: NewDisk) -> Disk {
         let disk_id = new_uuid {};
         let volume_id = new_uuid {};

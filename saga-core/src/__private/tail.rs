@@ -5,9 +5,11 @@ use std::marker::PhantomData;
 
 use futures_util::future::BoxFuture;
 
-use super::{NeverGivesUp, no_output};
+use super::no_output;
 use crate::action::ActionData;
-use crate::definition::{Leaf, Pure, Saga, Scope, Shape, Step, StepKind, Typed, computed};
+use crate::definition::{
+    Leaf, NeverGivesUp, Pure, Saga, Scope, Shape, Step, StepKind, Typed, computed,
+};
 
 /// Is the last line of the saga `S` a step or a value? (autoref specialization)
 pub struct Tail<'t, S, T>(PhantomData<&'t T>, PhantomData<fn() -> S>);
@@ -45,7 +47,7 @@ impl<T> TailValue for InnerTail<'_, T> {
 pub struct IsPlain;
 
 impl IsPlain {
-    pub fn behind<P, A>(&self, _: &A) {}
+    pub fn behind<N, P, A>(&self, _: &A) {}
 
     pub fn shape<V>(&self) -> Pure<V> {
         Pure::marker()
@@ -82,7 +84,7 @@ impl<S, T> TailValue for Tail<'_, S, T> {
 pub struct IsStep;
 
 impl IsStep {
-    pub fn behind<P, A: NeverGivesUp<P>>(&self, _: &A) {}
+    pub fn behind<N, P, A: NeverGivesUp<N, P>>(&self, _: &A) {}
 
     pub fn shape<M>(&self) -> Leaf<M> {
         Leaf::marker()
@@ -104,7 +106,7 @@ impl IsStep {
 pub struct IsValue<S>(PhantomData<fn() -> S>);
 
 impl<S: Saga> IsValue<S> {
-    pub fn behind<P, A>(&self, _: &A) {}
+    pub fn behind<N, P, A>(&self, _: &A) {}
 
     pub fn shape(&self) -> WholeOutput<S> {
         WholeOutput(PhantomData)

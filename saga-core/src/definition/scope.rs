@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use super::{Done, Leaf, Op, Pure, Shape, Source, Step, Stop, computed};
-use crate::__private::NeverGivesUp;
+use super::{Done, Leaf, NeverGivesUp, Op, Pure, Shape, Source, Step, Stop, computed};
 use crate::action::{ActionData, Failed};
 use crate::context::{ActionContext, Frame};
 use crate::error::ActionError;
@@ -49,9 +48,9 @@ impl<C: Send + Sync + 'static> Scope<C> {
 
     /// The same behind a point of no return, where an action never gives up.
     #[doc(hidden)]
-    pub fn call_behind<'s, P: 's, A>(&'s self, action: A) -> BoxFuture<'s, Done<Leaf<A::Static>>>
+    pub fn call_behind<'s, N, P, A>(&'s self, action: A) -> BoxFuture<'s, Done<Leaf<A::Static>>>
     where
-        A: Step<C> + NeverGivesUp<P> + 's,
+        A: Step<C> + NeverGivesUp<N, P> + 's,
     {
         self.call(action)
     }

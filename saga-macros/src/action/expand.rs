@@ -84,6 +84,7 @@ fn typed(action: &Action) -> TokenStream {
     };
     let (output, error) = (item("Output", &action.output), item("Error", &action.error));
     quote! {
+        #[diagnostic::do_not_recommend]
         impl #declared #krate::Typed for #name #used #clause {
             #output
             #error
@@ -134,6 +135,7 @@ fn step(action: &Action) -> TokenStream {
         #check
         #forever
         #quiet
+        #[diagnostic::do_not_recommend]
         impl #declared #krate::Step<#context> for #name #used #clause {
             type Static = #name #statics;
             #go
@@ -147,11 +149,12 @@ fn forever(action: &Action) -> Option<TokenStream> {
     action.args.retry.as_ref().filter(|retry| retry.forever)?;
     let (krate, name) = (&action.krate, &action.function.sig.ident);
     let Lifetimes { mut declared, used } = Lifetimes::of(action);
-    declared.push(quote!(Pivot));
+    declared.extend([quote!(Node), quote!(Pivot)]);
     let (declared, used) = (angled(&declared), angled(&used));
     let clause = &action.generics.where_clause;
     Some(quote! {
-        impl #declared #krate::__private::NeverGivesUp<Pivot> for #name #used #clause {}
+        #[diagnostic::do_not_recommend]
+        impl #declared #krate::NeverGivesUp<Node, Pivot> for #name #used #clause {}
     })
 }
 

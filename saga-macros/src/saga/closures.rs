@@ -136,7 +136,7 @@ pub(super) fn called(
     let scope = Ident::new("__cx", here(at));
     let called = match behind {
         None => quote_spanned!(here(at)=> #scope.call(#literal)),
-        Some(pivot) => quote_spanned!(here(at)=> #scope.call_behind::<#pivot, _>(#literal)),
+        Some(behind) => quote_spanned!(here(at)=> #scope.call_behind::<#behind, _>(#literal)),
     };
     let done = quote_spanned!(here(at)=> let __done = #called.await; __done);
     let done = bound(wiring, cx, done);
@@ -158,8 +158,8 @@ pub(super) fn run(
     let scope = Ident::new("__cx", here(at));
     let run = match behind {
         None => quote_spanned!(here(at)=> #leaf.run(#scope, #literal).await),
-        Some(pivot) => {
-            quote_spanned!(here(at)=> #leaf.run_behind::<#pivot, _, _>(#scope, #literal).await)
+        Some(behind) => {
+            quote_spanned!(here(at)=> #leaf.run_behind::<#behind, _, _>(#scope, #literal).await)
         }
     };
     let run = quote_spanned! {here(at)=>
@@ -226,7 +226,7 @@ pub(super) fn last(
         None => (quote!(inner_tail), None),
     };
     let behind =
-        behind.map(|pivot| quote_spanned!(here(at)=> __kind.behind::<#pivot, _>(&__step);));
+        behind.map(|behind| quote_spanned!(here(at)=> __kind.behind::<#behind, _>(&__step);));
     let done = quote_spanned! {here(at)=>
         match (#literal) {
             __step => {

@@ -1,6 +1,7 @@
 //! Writes the saga: its struct, and one builder call for each node with the user's own literal in it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -13,8 +14,8 @@ use super::attributes::Settings;
 use super::closures::{bindings, called, here, last, local, run, unwrapped, value, wrong};
 use super::keys::keys;
 use super::parts;
+use super::pivots::pivot;
 use super::resolve::{Line, Part, Wired};
-use super::scopes::nodes_of;
 use super::structure::{impls, stored, structure};
 use super::wiring::Wiring;
 use crate::action::{duration, retry_tokens};
@@ -35,19 +36,21 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     let durable = head.durable.as_ref().map_or_else(|| name.unraw().to_string(), LitStr::value);
     let place = position(name.span())
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
-    let behind = Cell::new(head.forever.then(|| head.name.clone()));
-    let writer = Writer { head, dag: local("__dag", Span::call_site()), behind };
+    let pivot = pivot(saga).map(|node| &node.name);
+    let behind = Cell::new(head.forever.then_some(&head.name));
+    let dag = local("__dag", Span::call_site());
+    let writer = Writer { head, dag, pivot, behind, bound: RefCell::default() };
     let dag = &writer.dag;
     let body = if head.complete { writer.saga(wired) } else { quote!(::core::unreachable!()) };
     // an unused name is a consequence of what is reported
     let quiet = has_errors.then(|| quote!(#[allow(unused_variables, unreachable_code)]));
-    let pivots = pivots(saga).map(|pivot| quote!(pub(super) struct #pivot;));
-    let pivots = pivots.collect::<Vec<_>>();
-    let pivots = (!pivots.is_empty())
-        .then(|| quote!(#[allow(non_camel_case_types, dead_code)] mod __pivot { #(#pivots)* }));
-    let forever = head
-        .forever
-        .then(|| quote!(impl<Pivot> #krate::__private::NeverGivesUp<Pivot> for #name {}));
+    let markers = markers(&writer.bound.borrow(), [pivot, head.forever.then_some(name)]);
+    let forever = head.forever.then(|| {
+        quote! {
+            #[diagnostic::do_not_recommend]
+            impl<Node, Pivot> #krate::NeverGivesUp<Node, Pivot> for #name {}
+        }
+    });
     let keys = keys(saga);
     // what the user allows is allowed in all of the saga
     let lints =
@@ -56,7 +59,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
         #structure
         #(#lints)*
         const _: () = {
-            #pivots
+            #markers
             #stored
             #impls
             #forever
@@ -78,10 +81,18 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
 /// Attributes of a saga that its struct and its nodes share.
 const LINTS: &[&str] = &["allow", "warn", "deny", "forbid"];
 
-/// What stands for the points of no return: the pivot, or the saga where its head says so.
-fn pivots(saga: &Saga) -> impl Iterator<Item = &Ident> {
-    let nodes = nodes_of(&saga.body).into_iter().filter(|node| node.settings.pivot.is_some());
-    nodes.map(|node| &node.name).take(1).chain(saga.head.forever.then_some(&saga.head.name))
+/// Types that stand for the nodes that must not give up and for the point of no return before them, which
+/// is a node, or the saga where its head says so.
+fn markers(nodes: &BTreeSet<Ident>, pivots: [Option<&Ident>; 2]) -> Option<TokenStream> {
+    let (nodes, pivots) = (nodes.iter(), pivots.into_iter().flatten());
+    (nodes.len() > 0).then(|| {
+        quote! {
+            #[allow(non_camel_case_types, dead_code)]
+            mod saga_node { #(pub(super) struct #nodes;)* }
+            #[allow(non_camel_case_types, dead_code)]
+            mod saga_pivot { #(pub(super) struct #pivots;)* }
+        }
+    })
 }
 
 fn output(head: &Head) -> Type {
@@ -92,8 +103,12 @@ fn output(head: &Head) -> Type {
 pub(super) struct Writer<'a> {
     pub(super) head: &'a Head,
     pub(super) dag: Ident,
-    /// Behind which node of the saga this is that is the point of no return.
-    behind: Cell<Option<Ident>>,
+    /// The node that is the point of no return.
+    pivot: Option<&'a Ident>,
+    /// Behind what this is: that node, once it was written, or the saga where its head says so.
+    behind: Cell<Option<&'a Ident>>,
+    /// The nodes behind it whose actions must not give up.
+    bound: RefCell<BTreeSet<Ident>>,
 }
 
 impl Writer<'_> {
@@ -142,7 +157,7 @@ impl Writer<'_> {
         let ty = node.ty.as_ref();
         let call = match &node.step {
             Step::Call(call) => {
-                let behind = self.behind(&node.settings);
+                let behind = self.behind(&node.settings, name);
                 self.call(call, &text, ty, behind.as_ref(), wiring)
             }
             Step::Value(expr) => {
@@ -156,8 +171,8 @@ impl Writer<'_> {
             Step::Choose(choose) => parts::choose(self, choose, &text, ty, wiring, parts),
             Step::Broken(_) => TokenStream::new(),
         };
-        if node.settings.pivot.is_some() {
-            self.behind.set(Some(name.clone()));
+        if self.pivot == Some(name) {
+            self.behind.set(self.pivot);
         }
         let settings = self.settings(&node.settings, name);
         let settings = settings.map(|settings| quote!(#(#conditions)* #settings));
@@ -194,12 +209,12 @@ impl Writer<'_> {
         }
     }
 
-    /// The type that stands for the point of no return, behind which the action of this node must never
+    /// The types that stand for this node and the point of no return, behind which its action must never
     /// give up.
-    fn behind(&self, settings: &Settings) -> Option<TokenStream> {
-        let behind = self.behind.take();
-        self.behind.set(behind.clone());
-        behind.filter(|_| !settings.is_forever()).map(|pivot| quote!(__pivot::#pivot))
+    fn behind(&self, settings: &Settings, node: &Ident) -> Option<TokenStream> {
+        let pivot = self.behind.get().filter(|_| !settings.is_forever())?;
+        self.bound.borrow_mut().insert(node.clone());
+        Some(quote!(saga_node::#node, saga_pivot::#pivot))
     }
 
     /// What a node says beside what it runs.
@@ -267,7 +282,7 @@ impl Writer<'_> {
                 }
             }
             Some(Tail::Literal(call, settings)) => {
-                let behind = self.behind(settings);
+                let behind = call.name().and_then(|name| self.behind(settings, name));
                 let closure = last(self.head, call, output, behind.as_ref(), wiring, &cx);
                 let text = call.name().map(|name| name.unraw().to_string());
                 quote_spanned!(here(call.path.span())=> #dag.tail(#text, #bindings, #closure))

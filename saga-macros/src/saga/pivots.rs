@@ -6,6 +6,14 @@ use syn::Error;
 use super::ast::{Arm, Node, Saga, Step, Stmt, Tail};
 use crate::errors::Errors;
 
+/// The pivot of a saga, if it is a statement: nothing stands behind a last line.
+pub(super) fn pivot(saga: &Saga) -> Option<&Node> {
+    saga.body.stmts.iter().find_map(|stmt| match stmt {
+        Stmt::Node(node) if node.settings.pivot.is_some() => Some(&**node),
+        _ => None,
+    })
+}
+
 /// Reports every other pivot than the one that the saga may have.
 pub(super) fn check(saga: &Saga, errors: &mut Errors) {
     let nodes = saga.body.stmts.iter().filter_map(|stmt| match stmt {
