@@ -285,7 +285,8 @@ impl<C: 'static> ActionContext<C> {
 
     /// The output of an earlier node, by name. Only of true ancestors: what they return is there for
     /// certain, in every attempt and after every restart. An undo may also look up its own node. In an
-    /// instance or an arm names are looked for in its own body first, then in those around it.
+    /// instance or an arm names are looked for in its own body first, then in those around it. To find out
+    /// costs a walk along the edges, from this node back to that one.
     ///
     /// ```
     /// # use saga_core::{ActionContext, BoxError};
