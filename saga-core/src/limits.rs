@@ -1,6 +1,23 @@
 //! How large things may be.
 
 /// Limits of a coordinator. Beyond each there is a clear error that names what is too large.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// use saga_core::Limits;
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> {
+/// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
+/// # }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let limits = Limits::default().max_payload(100);
+/// let sec = Coordinator::builder(()).saga::<Greet>().limits(limits).build().await?;
+/// let error = sec.run(Greet { name: "Ada ".repeat(50) }).await.unwrap_err().to_string();
+/// assert!(error.contains("they have 211 bytes, more than the limit of 100"), "{error}");
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

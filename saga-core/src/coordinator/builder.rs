@@ -37,6 +37,28 @@ pub enum BuildError {
 type Define<C> = fn(usize) -> Result<Definition<C>, BuildError>;
 
 /// Collects what a [`Coordinator`] needs.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// use saga_core::Limits;
+/// # use std::time::Duration;
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> {
+/// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
+/// # }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(())
+///     .saga::<Greet>()
+///     .limits(Limits::default().max_payload(64 * 1024))
+///     .max_concurrency(8)
+///     .abandon_after(Duration::from_secs(5))
+///     .build()
+///     .await?;
+/// assert_eq!(sec.run(Greet { name: "Ada".into() }).await?, "hello Ada");
+/// # Ok(()) }
+/// ```
 pub struct CoordinatorBuilder<C> {
     context: C,
     store: Option<Arc<dyn Store>>,

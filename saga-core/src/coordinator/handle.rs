@@ -47,6 +47,25 @@ impl Runs for serde_json::Value {
 /// does not stop the saga. Any number of handles may wait for one saga.
 ///
 /// What a single node did, its [`outcome`](Self::outcome) tells.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// use saga_core::SagaStatus;
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> {
+/// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
+/// # }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Greet>().build().await?;
+/// let handle = sec.saga(Greet { name: "Ada".into() }).id("greet-1").start().await?;
+/// let other = sec.get::<Greet>("greet-1").await?.ok_or("there is one")?;
+/// assert_eq!(handle.clone().await?, "hello Ada");
+/// assert_eq!(other.await?, "hello Ada");
+/// assert_eq!((handle.id().as_str(), handle.status()), ("greet-1", SagaStatus::Completed));
+/// # Ok(()) }
+/// ```
 pub struct SagaHandle<S> {
     id: SagaId,
     progress: watch::Receiver<Progress>,

@@ -43,6 +43,26 @@ impl<C: Send + Sync + 'static> Request<C> {
 }
 
 /// A saga that is about to be started.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// use saga_core::StartError;
+/// # use std::time::Duration;
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> {
+/// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
+/// # }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Greet>().build().await?;
+/// let start = |name: &str| sec.saga(Greet { name: name.into() }).id("greet-1");
+/// let handle = start("Ada").deadline(Duration::from_secs(60)).start().await?;
+/// assert_eq!(handle.await?, "hello Ada");
+/// assert_eq!(start("Ada").start().await?.await?, "hello Ada", "the same one");
+/// assert!(matches!(start("Bob").start().await, Err(StartError::IdConflict { .. })));
+/// # Ok(()) }
+/// ```
 #[must_use = "a saga starts with `.start().await`"]
 pub struct Start<C, S> {
     coordinator: Coordinator<C>,

@@ -13,6 +13,24 @@ use crate::store::SagaRecord;
 /// A saga as it is in the store: its record, how each of its nodes stands, and its log.
 ///
 /// Its `Display` is the status as a tree, a line for each node.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> {
+/// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
+/// # }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Greet>().build().await?;
+/// sec.saga(Greet { name: "Ada".into() }).id("greet-1").start().await?.await?;
+/// let view = sec.inspect("greet-1").await?.ok_or("there is one")?;
+/// assert_eq!(view.to_string(), "greet-1 Greet: completed\n  greet completed\n");
+/// let kinds = view.log.entries().iter().map(|entry| entry.kind.name()).collect::<Vec<_>>();
+/// assert_eq!(kinds, ["created", "started", "succeeded", "ended"]);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SagaView {

@@ -5,6 +5,26 @@ use crate::log::{InvalidSagaId, Refusal, SagaId};
 use crate::store::StoreError;
 
 /// Why a request of an operator was not carried out.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// use saga_core::{OperateError, Refusal};
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> {
+/// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
+/// # }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Greet>().build().await?;
+/// sec.saga(Greet { name: "Ada".into() }).id("greet-1").start().await?.await?;
+/// let late = sec.operator("alice").cancel("greet-1", "never mind").await;
+/// let Err(OperateError::Refused { refusal, .. }) = late else {
+///     return Err("it has ended".into());
+/// };
+/// assert!(matches!(refusal, Refusal::AlreadyEnded { .. }));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperateError {

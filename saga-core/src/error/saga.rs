@@ -27,6 +27,32 @@ pub struct NodeReport {
 }
 
 /// How a saga ended that did not complete.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// #[saga_action(undo = put_back(output))]
+/// async fn take(what: &str) -> Result<String, String> { Ok(what.to_string()) }
+/// async fn put_back(_taken: &String) -> Result<(), String> { Ok(()) }
+///
+/// saga! {
+///     Order<()>(what: String) {
+///         let _taken = take { what };
+///         let _check = fail_if { condition: true, message: "it is reserved" };
+///     }
+/// }
+/// let sec = Coordinator::builder(()).saga::<Order>().build().await?;
+/// match sec.run(Order { what: "book".into() }).await {
+///     Err(SagaError::RolledBack(report)) => {
+///         assert_eq!(report.failed_node().map(|node| node.as_str()), Some("_check"));
+///         assert_eq!(report.undone().map(|node| node.as_str()).collect::<Vec<_>>(), ["_taken"]);
+///         assert_eq!((report.remain().count(), report.may_remain().count()), (0, 0));
+///     }
+///     other => return Err(format!("not rolled back: {other:?}").into()),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SagaReport {
@@ -96,6 +122,26 @@ impl SagaReport {
 }
 
 /// Why a saga did not complete.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> {
+/// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
+/// # }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Greet>().build().await?;
+/// let said = match sec.run(Greet { name: String::new() }).await {
+///     Ok(greeting) => greeting,
+///     Err(SagaError::RolledBack(report)) => format!("nothing happened: {:?}", report.error),
+///     Err(SagaError::Stuck(report)) => format!("call someone about {:?}", report.nodes),
+///     Err(error) => error.to_string(),
+/// };
+/// assert!(said.contains("nobody is there"), "{said}");
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SagaError {

@@ -4,6 +4,25 @@ use crate::log::{SagaId, SagaStatus};
 use crate::store::StoreError;
 
 /// Why a saga was not started. Nothing was written.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// use saga_core::StartError;
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> {
+/// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
+/// # }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Greet>().build().await?;
+/// let start = sec.saga(Greet { name: "Ada".into() }).id("a/b").start().await;
+/// assert!(matches!(start, Err(StartError::InvalidId(_))));
+/// let error = start.err().map(|error| error.to_string());
+/// let expected = "saga id \"a/b\" contains '/'; allowed are A-Z a-z 0-9 . _ : -";
+/// assert_eq!(error.as_deref(), Some(expected));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {

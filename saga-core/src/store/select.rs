@@ -6,6 +6,26 @@ use super::{SagaRecord, SagaVersion, WorkerId};
 use crate::log::{SagaId, SagaStatus, Timestamp};
 
 /// Which sagas [`Store::list`](super::Store::list) shows: those that fit all that is set. Ordered by id.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// use saga_core::SagaStatus;
+/// use saga_core::store::ListFilter;
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> {
+/// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
+/// # }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Greet>().build().await?;
+/// sec.saga(Greet { name: "Ada".into() }).id("greet-1").start().await?.await?;
+/// let statuses = vec![SagaStatus::Stuck];
+/// assert!(sec.list(ListFilter { statuses, ..ListFilter::default() }).await?.is_empty());
+/// let all = sec.list(ListFilter::default()).await?;
+/// assert_eq!(all.iter().map(|saga| saga.id.as_str()).collect::<Vec<_>>(), ["greet-1"]);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListFilter {
     /// Only these statuses; empty: any.
