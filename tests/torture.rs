@@ -104,3 +104,19 @@ async fn a_crash_after_each_entry_changes_nothing() -> Result<(), Any> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_completed_one_is_rolled_back_by_another_process() -> Result<(), Any> {
+    for saga in sagas() {
+        let (world, store) = (Lab::failing(None), MemoryStore::new());
+        run(&world, &store, &saga).await??;
+        assert!(!world.effects().is_empty());
+        let builder = Coordinator::builder(world.clone()).store(store.clone()).max_concurrency(1);
+        let sec = builder.saga::<Torture>().build().await?;
+        sec.operator("test").rollback("x", "no longer wanted").await?;
+        let error = sec.get::<String>("x").await?.ok_or("not there")?.await.unwrap_err();
+        assert!(matches!(error, SagaError::RolledBack(_)), "{error}");
+        assert!(world.effects().is_empty(), "{:?}", world.effects());
+    }
+    Ok(())
+}

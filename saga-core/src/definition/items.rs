@@ -23,7 +23,7 @@ use super::{Item, Scope};
 #[diagnostic::on_unimplemented(
     message = "a saga cannot run `for` over `{Self}`",
     label = "not a slice, an array or a `Vec`",
-    note = "the order of the items must be the same in every process, which that of a map or set is not; collect into a `Vec` and sort it"
+    note = "the order of the items must be the same in every process, which that of a map or set is not; collect into a `Vec`, and sort what comes from a map or set"
 )]
 pub trait Items {
     /// One of them.

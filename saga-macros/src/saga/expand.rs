@@ -7,7 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{LitStr, Type, parse_quote};
+use syn::{Expr, LitStr, Type, parse_quote};
 
 use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
@@ -163,9 +163,7 @@ impl Writer<'_> {
             Step::Value(expr) => {
                 let cx = local("__cx", Span::call_site());
                 let closure = value(expr, ty, wiring, &cx);
-                let (dag, bindings, after) = (&self.dag, bindings(wiring), &wiring.after);
-                let computed = local("computed", unwrapped(expr).span());
-                quote!(#dag.#computed(#text, #bindings, &[#(#after.id()),*], #closure))
+                self.computed(expr, &text, closure, wiring)
             }
             Step::For(each) => parts::each(self, each, &text, ty, wiring, parts),
             Step::Choose(choose) => parts::choose(self, choose, &text, ty, wiring, parts),
@@ -207,6 +205,21 @@ impl Writer<'_> {
         quote_spanned! {here(call.path.span())=>
             #dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure)
         }
+    }
+
+    /// All of it at the place of the expression, where rustc says that a value cannot be stored.
+    fn computed(
+        &self,
+        expr: &Expr,
+        text: &str,
+        closure: TokenStream,
+        wiring: &Wiring,
+    ) -> TokenStream {
+        let at = here(unwrapped(expr).span());
+        let mut dag = self.dag.clone();
+        dag.set_span(at);
+        let (bindings, after) = (bindings(wiring), &wiring.after);
+        quote_spanned!(at=> #dag.computed(#text, #bindings, &[#(#after.id()),*], #closure))
     }
 
     /// The types that stand for this node and the point of no return, behind which its action must never
@@ -275,10 +288,7 @@ impl Writer<'_> {
                 let closure = value(expr, output, wiring, &cx);
                 match output {
                     Some(_) => quote!(#dag.computed_output::<Self, _>(#bindings, #closure)),
-                    None => {
-                        let computed = local("computed", unwrapped(expr).span());
-                        quote!(#dag.#computed("output", #bindings, &[], #closure))
-                    }
+                    None => self.computed(expr, "output", closure, wiring),
                 }
             }
             Some(Tail::Literal(call, settings)) => {

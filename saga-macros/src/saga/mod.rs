@@ -14,6 +14,7 @@ mod recover;
 mod resolve;
 mod scopes;
 mod step;
+mod stored;
 mod structure;
 mod tails;
 mod wiring;

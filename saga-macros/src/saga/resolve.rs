@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use proc_macro2::Ident;
-use syn::Expr;
+use syn::{Expr, Type};
 
 use super::ast::{Body, Choose, Form, Node, Saga, Step, Stmt, Tail, Test};
 use super::scopes::{How, Scopes, nodes_of};
+use super::stored::borrowed;
 use super::wiring::{Reader, Wiring, below};
 use super::{pivots, tails};
 use crate::errors::{Errors, did_you_mean, list, position};
@@ -64,10 +65,13 @@ impl<'a> Resolver<'a, '_> {
         let before = self.errors.count();
         tails::check(self.saga, body, &self.scopes, self.errors);
         let ends = self.errors.count() == before && !matches!(body.tail, Some(Tail::Broken));
+        let inner = self.scopes.is_inner();
         let mut lines = Vec::new();
         self.statements(&body.stmts, &mut lines);
         let tail = match &body.tail {
             Some(Tail::Literal(call, _)) => self.reader().call(call),
+            // the saga's own has a type, which rustc compares
+            Some(Tail::Value(expr)) if inner => self.value(None, expr),
             Some(Tail::Value(expr)) => self.reader().inputs([(None, Names::of_expr(expr))]),
             Some(Tail::Name(_) | Tail::Broken) | None => Wiring::default(),
         };
@@ -164,7 +168,7 @@ impl<'a> Resolver<'a, '_> {
                 self.recursion(&call.path);
                 self.reader().call(call)
             }
-            Step::Value(expr) => self.reader().inputs([(None, Names::of_expr(expr))]),
+            Step::Value(expr) => self.value(node.ty.as_ref(), expr),
             Step::For(each) => {
                 let how = How::For(&each.pat, &each.items, self.items);
                 self.items += 1;
@@ -208,6 +212,16 @@ impl<'a> Resolver<'a, '_> {
         }
         self.open.pop();
         (wiring, parts)
+    }
+
+    /// A value that is computed and written down.
+    fn value(&mut self, ty: Option<&Type>, expr: &Expr) -> Wiring<'a> {
+        let mut wiring = self.reader().inputs([(None, Names::of_expr(expr))]);
+        if let Some(error) = borrowed(ty, expr) {
+            self.errors.push(error.clone());
+            wiring.broken.get_or_insert(error);
+        }
+        wiring
     }
 
     fn part(&mut self, how: How<'a>, body: &'a Body) -> Part<'a> {

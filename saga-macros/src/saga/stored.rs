@@ -1,0 +1,22 @@
+//! Values that are written to the log. What their text shows to borrow is reported here: of a
+//! `&'static str` rustc says only that an implementation is not general enough.
+
+use syn::{Error, Expr, ExprLit, Lit, Type};
+
+use super::closures::unwrapped;
+
+/// Why a value of this type, if that is written, cannot be stored.
+pub(super) fn borrowed(ty: Option<&Type>, value: &Expr) -> Option<Error> {
+    let message = "this is kept in the saga log, so it cannot borrow";
+    match (ty, unwrapped(value)) {
+        (Some(Type::Reference(ty)), _) => {
+            let message = format!("{message}: use an owned type, such as `String` or `Vec<_>`");
+            Some(Error::new_spanned(ty, message))
+        }
+        (None, Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => {
+            let message = format!("{message}: write `{}.to_string()`", text.token());
+            Some(Error::new_spanned(text, message))
+        }
+        _ => None,
+    }
+}
