@@ -37,6 +37,7 @@ async fn delete_storage(cx: &Cx, _record: &Record) -> Result<(), String> {
 }
 
 saga! {
+    #[allow(unused_variables)]
     InstanceStart<World>(instance: String) -> String {
         let propolis_id = make { what: "propolis id" };
         let server = make { what: instance };

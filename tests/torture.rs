@@ -114,7 +114,7 @@ async fn a_completed_one_is_rolled_back_by_another_process() -> Result<(), Any> 
         let builder = Coordinator::builder(world.clone()).store(store.clone()).max_concurrency(1);
         let sec = builder.saga::<Torture>().build().await?;
         sec.operator("test").rollback("x", "no longer wanted").await?;
-        let error = sec.get::<String>("x").await?.ok_or("not there")?.await.unwrap_err();
+        let error = sec.get::<Torture>("x").await?.ok_or("not there")?.await.unwrap_err();
         assert!(matches!(error, SagaError::RolledBack(_)), "{error}");
         assert!(world.effects().is_empty(), "{:?}", world.effects());
     }

@@ -129,6 +129,16 @@ pub trait Step<C>: Typed + Sized + Send {
     fn kind() -> StepKind<C>;
 }
 
+/// What can be a node of a saga: every action, and every saga without a pivot. Both macros implement it; for
+/// a saga that is written by hand it is one line, `impl saga_core::Nestable for Inner {}`.
+#[diagnostic::on_unimplemented(
+    message = "saga `{Self}` has a pivot, so it cannot be a node of another saga",
+    label = "has a pivot",
+    note = "the saga around it could still fail, and would have to unwind behind that point of no return; start `{Self}` by itself, or take its `#[pivot]` out",
+    note = "for a saga without a pivot that is written by hand: `impl saga_core::Nestable for {Self} {{}}`"
+)]
+pub trait Nestable {}
+
 /// An action that is tried until it succeeds, or a saga of such actions: what can stand behind a
 /// [pivot](crate::dag::Node::pivot). `#[saga_action(retry(forever))]` implements it, and so does `saga!` for
 /// a saga with `#[retry(forever)]`. The parameters name the node and the pivot in rustc's message.
@@ -302,7 +312,7 @@ pub trait Shape<C> {
 
 impl<C, M> Shape<C> for Leaf<M>
 where
-    M: Step<C> + 'static,
+    M: Step<C> + Nestable + 'static,
 {
     type Output = M::Output;
     fn kind() -> Option<StepKind<C>> {

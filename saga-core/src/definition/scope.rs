@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use super::{Done, Leaf, NeverGivesUp, Op, Pure, Shape, Source, Step, Stop, computed};
+use super::{Done, Leaf, NeverGivesUp, Op, Pure, Source, Step, Stop, computed};
 use crate::action::{ActionData, Failed};
 use crate::context::{ActionContext, Frame};
 use crate::error::ActionError;
@@ -113,7 +113,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
 
     /// The end of a closure that made its call with [`Leaf::run`].
     #[doc(hidden)]
-    pub fn done<O, S: Shape<C>>(&self, _: O, _: S) -> Done<S> {
+    pub fn done<O, S>(&self, _: O, _: S) -> Done<S> {
         Done(PhantomData)
     }
 }

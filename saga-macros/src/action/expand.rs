@@ -85,6 +85,8 @@ fn typed(action: &Action) -> TokenStream {
     let (output, error) = (item("Output", &action.output), item("Error", &action.error));
     quote! {
         #[diagnostic::do_not_recommend]
+        impl #declared #krate::Nestable for #name #used #clause {}
+        #[diagnostic::do_not_recommend]
         impl #declared #krate::Typed for #name #used #clause {
             #output
             #error

@@ -2,6 +2,7 @@
 
 use super::attributes::Settings;
 use proc_macro2::{Ident, Span};
+use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Expr, FieldValue, LitStr, Pat, Path, Token, Type, Visibility, token};
 
@@ -101,6 +102,19 @@ pub(super) enum Step {
     Broken(Error),
 }
 
+impl Step {
+    /// What it runs, for rustdoc.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Call(call) => call.words(),
+            Self::Value(_) => "computed".to_string(),
+            Self::For(_) => "`for`".to_string(),
+            Self::Choose(choose) => format!("`{}`", choose.word()),
+            Self::Broken(_) => String::new(),
+        }
+    }
+}
+
 /// `path { input: expr, .. }`
 pub(super) struct Call {
     pub(super) path: Path,
@@ -112,6 +126,11 @@ impl Call {
     /// The last segment of the path, which names the node of a bare step.
     pub(super) fn name(&self) -> Option<&Ident> {
         self.path.segments.last().map(|last| &last.ident)
+    }
+
+    /// What it runs, for rustdoc.
+    pub(super) fn words(&self) -> String {
+        format!("`{}`", self.path.to_token_stream().to_string().replace(' ', ""))
     }
 }
 

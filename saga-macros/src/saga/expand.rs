@@ -13,8 +13,9 @@ use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
 use super::closures::{bindings, called, here, last, local, run, unwrapped, value, wrong};
 use super::keys::keys;
+use super::order::Order;
 use super::parts;
-use super::pivots::pivot;
+use super::pivots::{self, pivot};
 use super::resolve::{Line, Part, Wired};
 use super::structure::{impls, stored, structure};
 use super::wiring::Wiring;
@@ -31,7 +32,8 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
         let (at, name) = (here(ty.span()), Ident::new(name, ty.span()));
         quote_spanned!(at=> type #name = #ty;)
     });
-    let structure = structure(head);
+    let order = Order::of(wired);
+    let (structure, warnings) = (structure(head, &order.text(wired, 0)), order.warnings());
     let (impls, stored) = (impls(head), stored(head));
     let durable = head.durable.as_ref().map_or_else(|| name.unraw().to_string(), LitStr::value);
     let place = position(name.span())
@@ -51,6 +53,12 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
             impl<Node, Pivot> #krate::NeverGivesUp<Node, Pivot> for #name {}
         }
     });
+    let nestable = (!pivots::has_one(saga)).then(|| {
+        quote! {
+            #[diagnostic::do_not_recommend]
+            impl #krate::Nestable for #name {}
+        }
+    });
     let keys = keys(saga);
     // what the user allows is allowed in all of the saga
     let lints =
@@ -59,10 +67,12 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
         #structure
         #(#lints)*
         const _: () = {
+            #warnings
             #markers
             #stored
             #impls
             #forever
+            #nestable
             impl #krate::Saga for #name {
                 #(#types)*
                 const NAME: &'static ::core::primitive::str = #durable;
@@ -174,10 +184,12 @@ impl Writer<'_> {
         }
         let settings = self.settings(&node.settings, name);
         let settings = settings.map(|settings| quote!(#(#conditions)* #settings));
+        // a constant around the saga would be the pattern, not its name
+        let fresh = (node.form == Form::Const).then(|| quote!(@ _));
         quote! {
             #wrong
             #quiet #(#attrs)*
-            let #name = #call;
+            let #name #fresh = #call;
             #read
             #settings
         }

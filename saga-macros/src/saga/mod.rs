@@ -7,6 +7,7 @@ mod constructs;
 mod expand;
 mod head;
 mod keys;
+mod order;
 mod parse;
 mod parts;
 mod pivots;

@@ -14,6 +14,12 @@ pub(super) fn pivot(saga: &Saga) -> Option<&Node> {
     })
 }
 
+/// True if the saga has a point of no return, also where it is the last line.
+pub(super) fn has_one(saga: &Saga) -> bool {
+    let last = matches!(&saga.body.tail, Some(Tail::Literal(_, last)) if last.pivot.is_some());
+    last || pivot(saga).is_some()
+}
+
 /// Reports every other pivot than the one that the saga may have.
 pub(super) fn check(saga: &Saga, errors: &mut Errors) {
     let nodes = saga.body.stmts.iter().filter_map(|stmt| match stmt {

@@ -51,10 +51,10 @@ saga! {
             let first = remember { text: guests.first() };
             {
                 let again = remember { text: Some(first) };
-                #[after(again)]
                 let last = remember { text: guests.last() };
             }
             #[cfg(not(feature = "patient"))]
+            #[after(again)]
             let waited = pause { r#for: 1 };
             #[cfg(feature = "patient")]
             let waited = pause { r#for: 2 };
