@@ -179,7 +179,7 @@ async fn one_id_is_one_saga() -> Result<(), Any> {
     let other = sec.saga(buy("pen", "cash")).id("order-1").start().await.unwrap_err();
     assert!(matches!(other, StartError::IdConflict { .. }), "{other}");
     let other = sec.saga(Hang {}).id("order-1").start().await.unwrap_err();
-    assert!(other.to_string().contains("started with as `Buy`, not `Hang`"), "{other}");
+    assert!(other.to_string().contains("started as `Buy`, not `Hang`"), "{other}");
     for bad in ["", "../../etc/passwd", "a\nb", "\u{202e}x"] {
         let error = sec.saga(Hang {}).id(bad).start().await.unwrap_err();
         assert!(matches!(error, StartError::InvalidId(_)), "{error}");

@@ -282,9 +282,8 @@ async fn case_4_a_subsaga_has_its_own_names() -> Result<(), Any> {
     outer.append(node(stages[1])?)?.append(node(stages[2])?)?;
     let (outer, params) = (Arc::new(outer.build()?), json!({ "seed": 7 }));
 
-    let [first, second, third] = stages;
     let inner = ["inner/first_stage", "inner/second_stage", "inner/third_stage"];
-    let nodes = [&[first], &inner[..], &[second, third]].concat();
+    let nodes = [&stages[..1], &inner[..], &stages[1..]].concat();
     let ran = built(outer.clone(), &params, Desk::default()).await?;
     // a digit for each of the six, so each has read the one before it
     assert_eq!(ran.outcome, Ok(7_111_111.into()));

@@ -18,6 +18,9 @@ use crate::log::{SagaId, SagaStatus};
 use crate::machine::State;
 use crate::store::StoreError;
 
+/// Of which saga a key is, and what it gives; it holds none of them.
+type Types<S, O, E> = fn() -> (S, O, E);
+
 /// A node of the saga `S`, whose output is an `O` and whose action fails with `E`: `BookTrip::payment`.
 ///
 /// `saga!` makes one for each node whose types can be named: for steps and what holds them, for constants,
@@ -25,7 +28,7 @@ use crate::store::StoreError;
 /// that action's; other nodes that run no action of their own fail with [`ActionError`](crate::ActionError).
 pub struct NodeKey<S, O, E> {
     path: Cow<'static, str>,
-    types: PhantomData<fn() -> (S, O, E)>,
+    types: PhantomData<Types<S, O, E>>,
 }
 
 impl<S, O, E> NodeKey<S, O, E> {

@@ -45,7 +45,7 @@ pub enum StartError {
     InvalidId(#[from] crate::log::InvalidSagaId),
     /// The id belongs to a saga with another name or other parameters.
     #[error(
-        "id conflict: saga {saga} exists and was started with {}; use another id",
+        "id conflict: saga {saga} exists and was started {}; use another id",
         conflict(.existing, .requested)
     )]
     IdConflict {
@@ -108,7 +108,7 @@ fn known_list(known: &[String]) -> String {
 
 fn conflict(existing: &str, requested: &str) -> String {
     if existing == requested {
-        "other parameters".to_string()
+        "with other parameters".to_string()
     } else {
         format!("as `{existing}`, not `{requested}`")
     }
