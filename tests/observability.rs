@@ -33,6 +33,19 @@ saga! {
     }
 }
 
+#[saga_action(no_undo)]
+async fn guess(cx: &ActionContext<()>) -> Result<u32, saga_core::LookupError> {
+    Ok(*cx.lookup::<u32>("receipt")?)
+}
+
+saga! {
+    /// It reads what is stored as another type.
+    Guess<()>(card: String) {
+        let receipt = charge { card };
+        guess {};
+    }
+}
+
 #[saga_action(no_undo, retry(forever))]
 async fn deliver() -> Result<(), String> {
     tokio::time::sleep(std::time::Duration::from_secs(7200)).await;
@@ -98,10 +111,14 @@ fn traces_name_saga_node_and_attempt_and_hold_no_payload() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tracing::subscriber::with_default(notes.clone(), || {
         runtime.block_on(async {
-            let sec = Coordinator::builder(()).saga::<Order>().build().await.unwrap();
+            let sec =
+                Coordinator::builder(()).saga::<Order>().saga::<Guess>().build().await.unwrap();
             let order = Order { card: SECRET.to_string() };
             let order = sec.saga(order).id("order-42").start().await.unwrap();
             assert!(matches!(order.await, Err(SagaError::RolledBack(_))));
+            let error = sec.run(Guess { card: SECRET.to_string() }).await.unwrap_err();
+            assert!(error.to_string().contains("of another type: invalid type: string"), "{error}");
+            assert!(!format!("{error} {error:?}").contains(SECRET), "{error:?}");
         });
     });
     let lines = notes.lines.lock().unwrap().clone();
