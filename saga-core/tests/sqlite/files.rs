@@ -16,6 +16,35 @@ async fn the_users_tables_may_live_in_the_same_file() {
     assert_eq!(theirs, 1);
 }
 
+#[tokio::test]
+async fn a_table_of_theirs_may_have_the_name_of_one_of_ours() {
+    let place = Place::new();
+    let theirs = "CREATE TABLE saga (title TEXT); INSERT INTO saga VALUES ('Njal')";
+    place.connection().execute_batch(theirs).unwrap();
+    let e = refusal(&place.path);
+    let expected = "table saga already exists, and is not the store's; use \
+                    `SqliteStore::open_with_prefix`";
+    assert!(e.contains(expected), "{e}");
+
+    for prefix in ["x\"; drop", "", "1st", "sqlite_"] {
+        let e = SqliteStore::open_with_prefix(&place.path, prefix).unwrap_err().to_string();
+        assert!(e.contains(&format!("sagas.db: the table prefix {prefix:?} must be")), "{e}");
+        assert!(SqliteStore::attach_with_prefix(&place.path, prefix).is_err());
+    }
+    let store = SqliteStore::open_with_prefix(&place.path, "shop_").unwrap();
+    create(&store, &["a"]).await;
+    store.append(append("a", 2, b"ok")).await.unwrap();
+    let reader = SqliteStore::attach_with_prefix(&place.path, "shop_").unwrap();
+    assert_eq!(entries(&reader, "a").await, 2);
+    assert!(SqliteStore::attach(&place.path).is_err());
+    drop((store, reader));
+    let store = SqliteStore::open_with_prefix(&place.path, "shop_").unwrap();
+    assert_eq!(entries(&store, "a").await, 2);
+    let title: String =
+        place.connection().query_row("SELECT title FROM saga", [], |row| row.get(0)).unwrap();
+    assert_eq!(title, "Njal");
+}
+
 #[test]
 fn what_cannot_be_a_store_is_refused_by_name() {
     let place = Place::new();
