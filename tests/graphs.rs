@@ -1,4 +1,4 @@
-//! DAGs as Graphviz and Mermaid text.
+//! DAGs as Graphviz and Mermaid text, and as JSON.
 
 #[path = "common/lab.rs"]
 mod lab;
@@ -7,6 +7,7 @@ use lab::{Any, Lab, Provision, provision};
 use saga_core::dag::{Dag, DagBuilder, Node};
 use saga_core::graph::NodeStates;
 use saga_core::prelude::*;
+use serde_json::json;
 
 const DOT: &str = r##"digraph "Provision" {
     node [shape=box];
@@ -54,6 +55,21 @@ async fn bodies_are_clusters_and_instances_are_counted() -> Result<(), Any> {
     let count =
         |word: &str| lines.iter().filter(|line| line.split(' ').next() == Some(word)).count();
     assert_eq!(count("subgraph"), count("end"));
+
+    let json = dag.to_json_with(&states);
+    let states = |pointer: &str| json.pointer(pointer).cloned().unwrap_or_default();
+    assert_eq!(states("/nodes/0/states"), json!({"undone": 1}));
+    let machine = "/nodes/1/body/nodes";
+    assert_eq!(states(&format!("{machine}/0/states")), json!({"completed": 4}));
+    assert_eq!(states(&format!("{machine}/0/dag/nodes/1/states")), json!({"undone": 4}));
+    // an arm of one `for` adds nothing to the paths of its nodes
+    let disk = format!("{machine}/1/arms/0/nodes/0/body/nodes/1");
+    assert_eq!(states(&format!("{disk}/name")), "mount");
+    assert_eq!(states(&format!("{disk}/states")), json!({"undone": 3}));
+    let plain = dag.to_json();
+    assert!(!plain.to_string().contains("\"states\""));
+    assert_eq!(dag.to_json_with(&NodeStates::new()), plain);
+
     assert!(!dag.to_dot(None).contains("fillcolor"));
     assert!(!dag.to_mermaid(None).contains(":::"));
     Ok(())

@@ -20,16 +20,35 @@ async fn refund(_output: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The message of an error is the user's own words, and is shown; what it carries is not.
+#[derive(Debug, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[error("no courier for a receipt of {} bytes", .receipt.len())]
+struct NoCourier {
+    receipt: String,
+}
+
 #[saga_action(no_undo)]
-async fn ship(receipt: &str) -> Result<(), String> {
-    // the message of an error is the user's own words, and is shown
-    Err(format!("no courier for a receipt of {} bytes", receipt.len()))
+async fn ship(receipt: &str) -> Result<(), NoCourier> {
+    Err(NoCourier { receipt: receipt.to_string() })
 }
 
 saga! {
     Order<()>(card: String) {
         let receipt = charge { card };
         ship { receipt };
+    }
+}
+
+#[saga_action(no_undo)]
+async fn guess(cx: &ActionContext<()>) -> Result<u32, saga_core::LookupError> {
+    Ok(*cx.lookup::<u32>("receipt")?)
+}
+
+saga! {
+    /// It reads what is stored as another type.
+    Guess<()>(card: String) {
+        let receipt = charge { card };
+        guess {};
     }
 }
 
@@ -98,10 +117,21 @@ fn traces_name_saga_node_and_attempt_and_hold_no_payload() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     tracing::subscriber::with_default(notes.clone(), || {
         runtime.block_on(async {
-            let sec = Coordinator::builder(()).saga::<Order>().build().await.unwrap();
+            let sec =
+                Coordinator::builder(()).saga::<Order>().saga::<Guess>().build().await.unwrap();
             let order = Order { card: SECRET.to_string() };
             let order = sec.saga(order).id("order-42").start().await.unwrap();
-            assert!(matches!(order.await, Err(SagaError::RolledBack(_))));
+            let error = order.await.unwrap_err();
+            assert!(!format!("{error} {error:?}").contains(SECRET), "{error:?}");
+            let view = sec.inspect("order-42").await.unwrap().unwrap();
+            let shown = format!("{view} {view:?} {}", view.log.pretty());
+            assert!(!shown.contains(SECRET), "{shown}");
+            let courier = error.action_error().unwrap().clone().convert::<NoCourier>().unwrap();
+            assert!(courier.receipt.contains(SECRET), "it is there for who asks for it");
+
+            let error = sec.run(Guess { card: SECRET.to_string() }).await.unwrap_err();
+            assert!(error.to_string().contains("of another type: invalid type: string"), "{error}");
+            assert!(!format!("{error} {error:?}").contains(SECRET), "{error:?}");
         });
     });
     let lines = notes.lines.lock().unwrap().clone();

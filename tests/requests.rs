@@ -62,7 +62,7 @@ async fn worker(gate: &Arc<Gate>, store: impl Store) -> Result<Coordinator<Arc<G
     Ok(builder.abandon_after(Duration::ZERO).build().await?)
 }
 
-/// The other process: `cancel x`, say.
+/// What the other process asks: `cancel x`, say.
 async fn ask(store: impl Store, words: &str) -> Result<Answer, OperateError> {
     let bob = Operator::attach(store, "bob", Duration::from_secs(20));
     match words.split(' ').collect::<Vec<_>>()[..] {
@@ -84,6 +84,14 @@ fn asked_as_child() -> bool {
         return false;
     };
     let store = Path::new(&store);
+    if words == "open" {
+        let second = match store.is_dir() {
+            true => FileStore::open(store).map(drop),
+            false => SqliteStore::open(store).map(drop),
+        };
+        println!("answer={}", second.err().map_or("it is open".to_string(), |e| e.to_string()));
+        return true;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let answer = runtime.block_on(async {
         match store.is_dir() {
@@ -146,6 +154,10 @@ async fn steered_from_outside<S: Store>(
         assert_eq!(outside(test, path, words).await, answer, "{words}");
     };
     let done = "Done";
+
+    let place = path.display();
+    let in_use = "is in use by another worker; one process at a time runs sagas on it";
+    asks("open", &format!("{place} {in_use}")).await;
 
     sec.saga(Three {}).id("x").start().await?;
     asks("pause x", done).await;

@@ -105,8 +105,12 @@ fn payload(json: serde_json::Result<Vec<u8>>) -> Result<Payload, ActionError> {
 }
 
 pub(crate) fn decode<T: ActionData>(payload: &Payload) -> Result<T, ActionError> {
-    T::read(payload.as_bytes())
-        .map_err(|e| ActionError::DeserializeFailed { message: e.to_string() })
+    read(payload).map_err(|message| ActionError::DeserializeFailed { message })
+}
+
+/// The value, or why it is not a `T`; that says nothing of what is stored.
+pub(crate) fn read<T: ActionData>(payload: &Payload) -> Result<T, String> {
+    T::read(payload.as_bytes()).map_err(|e| misfit::without_the_value(&e))
 }
 
 /// How an attempt of an action ended that did not succeed.
@@ -255,6 +259,7 @@ pub struct Timeouts {
 }
 
 mod func;
+mod misfit;
 mod provided;
 pub(crate) mod storable;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::action::{ActionData, ActionOutput, Value};
+use crate::action::{ActionData, ActionOutput, Value, read};
 use crate::dag::{Dag, NodeBody, NodeIndex, NodeName, SagaName};
 use crate::definition::{BodyId, Scope};
 use crate::driver::Transactions;
@@ -303,9 +303,9 @@ impl<C: 'static> ActionContext<C> {
         if let Ok(value) = output.value.clone().downcast::<T>() {
             return Ok(value);
         }
-        T::read(output.payload.as_bytes())
+        read(&output.payload)
             .map(Arc::new)
-            .map_err(|e| LookupError::Deserialize { node: name.to_string(), why: e.to_string() })
+            .map_err(|why| LookupError::Deserialize { node: name.to_string(), why })
     }
 
     /// The same, as the JSON that is in the log.
@@ -324,9 +324,9 @@ impl<C: 'static> ActionContext<C> {
         if let Ok(value) = self.frame.params.clone().downcast::<T>() {
             return Ok(value);
         }
-        T::read(self.frame.params_payload.as_bytes()).map(Arc::new).map_err(|e| {
-            LookupError::Deserialize { node: "(params)".to_string(), why: e.to_string() }
-        })
+        read(&self.frame.params_payload)
+            .map(Arc::new)
+            .map_err(|why| LookupError::Deserialize { node: "(params)".to_string(), why })
     }
 
     /// The nearest node of this name: in the same body, or in one around it.

@@ -45,8 +45,21 @@
 //! - [`store`]: where logs are kept. [`log`]: what is in them.
 //! - `barrier`: the other side, for services that sagas call.
 //! - [`dag`]: building a DAG by hand or at run time. [`executor`]: running a single one.
-//! - [`graph`]: DAGs as Graphviz and Mermaid text.
+//! - [`graph`]: DAGs as Graphviz and Mermaid text, and as JSON.
 //! - [`machine`]: the pure state machine behind it all, for simulators and the curious.
+//!
+//! # Watching
+//! - [`Coordinator::events`] and [`SagaHandle::events`] give each entry of a log as it becomes durable, and
+//!   [`Coordinator::inspect`] shows a saga as it stands.
+//! - `tracing`, target `saga_core`: a span `saga` (`id`) around all of a saga, in it a span `node` (`node`,
+//!   `attempt`, `undo`) around each call, and for each entry an event of its name: a warning for `undo_failed`
+//!   and `parked`, an error for a saga that ends stuck, otherwise info or debug.
+//! - With the feature `metrics`, counters: `saga_created_total` (`saga`), `saga_ended_total` (`saga`,
+//!   `status`), `saga_parked_total` (`saga`), `saga_node_events_total` (`saga`, `kind`: `started`, `failed` and
+//!   the other words of a log).
+//!
+//! All of them show names, times, reasons and the messages of errors; none shows a parameter, an output or
+//! the fields of an error.
 //!
 //! The idea of sagas is Garcia-Molina & Salem's (1987); the vocabulary is McCaffrey's and that of Oxide's
 //! `steno`.

@@ -15,7 +15,18 @@ async fn ship(address: &str) -> Result<(), String> {
     if address.is_empty() { Err("no address".to_string()) } else { Ok(()) }
 }
 
-saga! { Order<()>(address: String) { ship { address }; } }
+#[saga_action(no_undo)]
+async fn pay() -> Result<(), String> {
+    panic!("nobody knows whether it was paid")
+}
+
+saga! {
+    Order<()>(address: String) { ship { address }; }
+    Pay<()>() {
+        #[pivot]
+        pay {};
+    }
+}
 
 /// Counts by name and labels.
 #[derive(Clone, Default)]
@@ -53,10 +64,11 @@ fn sagas_and_their_ends_are_counted() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     metrics::with_local_recorder(&counts, || {
         runtime.block_on(async {
-            let sec = Coordinator::builder(()).saga::<Order>().build().await.unwrap();
+            let sec = Coordinator::builder(()).saga::<Order>().saga::<Pay>().build().await.unwrap();
             for address in ["a", "b", ""] {
                 let _ = sec.run(Order { address: address.to_string() }).await;
             }
+            let _ = sec.run(Pay {}).await;
         });
     });
     let counts = counts.0.lock().unwrap();
@@ -66,4 +78,6 @@ fn sagas_and_their_ends_are_counted() {
     assert_eq!(count("saga_ended_total saga=Order status=rolled_back"), 1);
     assert_eq!(count("saga_node_events_total saga=Order kind=failed"), 1);
     assert_eq!(count("saga_node_events_total saga=Order kind=succeeded"), 2);
+    assert_eq!(count("saga_node_events_total saga=Pay kind=in_doubt"), 1);
+    assert_eq!(count("saga_parked_total saga=Pay"), 1);
 }

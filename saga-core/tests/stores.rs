@@ -53,6 +53,19 @@ async fn the_sqlite_store_conforms() -> Result<(), ConformanceError> {
     .await
 }
 
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sqlite_store_conforms_with_a_prefix() -> Result<(), ConformanceError> {
+    let directory = tempfile::tempdir().unwrap();
+    let mut stores = 0;
+    store_conformance(async || {
+        stores += 1;
+        let path = directory.path().join(stores.to_string());
+        saga_core::store::SqliteStore::open_with_prefix(path, "shop_")
+    })
+    .await
+}
+
 #[tokio::test]
 async fn clones_of_a_store_share_its_content() -> Result<(), StoreError> {
     async fn check(store: impl Store + Clone) -> Result<(), StoreError> {

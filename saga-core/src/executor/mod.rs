@@ -60,7 +60,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::action::{ActionData, encode_data};
+use crate::action::{ActionData, encode_data, read};
 use crate::coordinator::{Coordinator, Operator};
 use crate::dag::{Dag, NodeIndex, SagaDag};
 use crate::error::{OperateError, SagaError, StartError};
@@ -329,9 +329,7 @@ fn restore<C: ActionData>(record: &SagaRecord, dag: &Dag<C>) -> Result<Option<C>
         return Err(StartError::UnknownVersion { saga, name, status }.into());
     }
     let Some(context) = &record.context else { return Ok(None) };
-    C::read(context.as_bytes())
-        .map(Some)
-        .map_err(|e| ExecutorError::Context { saga, why: e.to_string() })
+    read(context).map(Some).map_err(|why| ExecutorError::Context { saga, why })
 }
 
 fn undone(ended: Result<serde_json::Value, SagaError>) -> Result<(), ExecutorError> {

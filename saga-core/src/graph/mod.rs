@@ -1,6 +1,7 @@
-//! A DAG as text that other programs draw: Graphviz and Mermaid.
+//! A DAG as text that other programs draw, Graphviz and Mermaid, and as JSON; with how its nodes stand.
 
 mod dot;
+mod json;
 mod mermaid;
 
 use std::collections::BTreeMap;
@@ -85,17 +86,44 @@ impl fmt::Display for Id {
 
 impl Drawing {
     fn of<C: Send + Sync + 'static>(dag: &Dag<C>, states: Option<&NodeStates>) -> Self {
-        let mut counts = Counts::new();
-        for (path, state) in states.into_iter().flatten() {
-            let of_node = counts.entry(without_numbers(path.as_str())).or_default();
-            *of_node.entry(*state).or_default() += 1;
-        }
-        draw(dag, "n", "", false, &counts)
+        draw(dag, "n", "", false, &states.map(counts_of).unwrap_or_default())
     }
 }
 
 /// By the path of a node without the numbers of instances: how many of them are in each state.
 type Counts = BTreeMap<String, BTreeMap<ActionState, usize>>;
+
+fn counts_of(states: &NodeStates) -> Counts {
+    let mut counts = Counts::new();
+    for (path, state) in states {
+        let of_node = counts.entry(without_numbers(path.as_str())).or_default();
+        *of_node.entry(*state).or_default() += 1;
+    }
+    counts
+}
+
+/// The path of a node without the numbers of instances.
+fn path_of<C: 'static>(node: &Node<C>, path: &str, inline: bool) -> String {
+    let slash = if path.is_empty() { "" } else { "/" };
+    match inline {
+        true => path.to_string(),
+        false => format!("{path}{slash}{}", node.name()),
+    }
+}
+
+/// The path of the part number `k` of the node with this path.
+fn part_path<C>(node: &Node<C>, path: &str, k: usize) -> String {
+    match &node.body {
+        NodeBody::ForEach(_) => format!("{path}[]"),
+        NodeBody::Choose(_) => format!("{path}#{k}"),
+        _ => path.to_string(),
+    }
+}
+
+/// True if the only node of this part is the instance or the arm itself.
+fn is_inline<C: Send + Sync + 'static>(node: &Node<C>, part: &Dag<C>) -> bool {
+    part.len() == 1 && !matches!(node.body, NodeBody::Subsaga { .. })
+}
 
 /// `id` and `path`: of what holds this DAG; `inline`: its only node has no name of its own in paths.
 fn draw<C: Send + Sync + 'static>(
@@ -107,11 +135,7 @@ fn draw<C: Send + Sync + 'static>(
 ) -> Drawing {
     let id_of = |node: NodeIndex| Id(format!("{id}{node}"));
     let nodes = dag.nodes().enumerate().map(|(i, node)| {
-        let slash = if path.is_empty() { "" } else { "/" };
-        let path = match inline {
-            true => path.to_string(),
-            false => format!("{path}{slash}{}", node.name()),
-        };
+        let path = path_of(node, path, inline);
         let states = counts.get(&path);
         let mut lines = vec![node.name().to_string(), runs(node)];
         lines.extend(states.map(in_words));
@@ -141,18 +165,17 @@ fn parts<C: Send + Sync + 'static>(
     counts: &Counts,
 ) -> Vec<PartDrawn> {
     let parts = node.body.parts().iter().enumerate().map(|(k, dag)| {
-        let (title, path) = match &node.body {
-            NodeBody::ForEach(_) => (format!("each item of {}", node.name()), format!("{path}[]")),
-            NodeBody::Choose(_) => (format!("arm {k} of {}", node.name()), format!("{path}#{k}")),
-            _ => (format!("saga {}", dag.name()), path.to_string()),
+        let title = match &node.body {
+            NodeBody::ForEach(_) => format!("each item of {}", node.name()),
+            NodeBody::Choose(_) => format!("arm {k} of {}", node.name()),
+            _ => format!("saga {}", dag.name()),
         };
-        let inline = dag.len() == 1 && !matches!(node.body, NodeBody::Subsaga { .. });
         let id = format!("{holder}_{k}_");
         let roots = (0..dag.len() as u32).map(NodeIndex);
         let roots = roots.filter(|node| dag.predecessors(*node).next().is_none());
         PartDrawn {
             roots: roots.map(|root| Id(format!("{id}{root}"))).collect(),
-            drawing: draw(dag, &id, &path, inline, counts),
+            drawing: draw(dag, &id, &part_path(node, path, k), is_inline(node, dag), counts),
             id: Id(format!("{holder}_{k}")),
             title,
         }

@@ -16,6 +16,35 @@ async fn the_users_tables_may_live_in_the_same_file() {
     assert_eq!(theirs, 1);
 }
 
+#[tokio::test]
+async fn a_table_of_theirs_may_have_the_name_of_one_of_ours() {
+    let place = Place::new();
+    let theirs = "CREATE TABLE saga (title TEXT); INSERT INTO saga VALUES ('Njal')";
+    place.connection().execute_batch(theirs).unwrap();
+    let e = refusal(&place.path);
+    let expected = "table saga already exists, and is not the store's; use \
+                    `SqliteStore::open_with_prefix`";
+    assert!(e.contains(expected), "{e}");
+
+    for prefix in ["x\"; drop", "", "1st", "sqlite_"] {
+        let e = SqliteStore::open_with_prefix(&place.path, prefix).unwrap_err().to_string();
+        assert!(e.contains(&format!("sagas.db: the table prefix {prefix:?} must be")), "{e}");
+        assert!(SqliteStore::attach_with_prefix(&place.path, prefix).is_err());
+    }
+    let store = SqliteStore::open_with_prefix(&place.path, "shop_").unwrap();
+    create(&store, &["a"]).await;
+    store.append(append("a", 2, b"ok")).await.unwrap();
+    let reader = SqliteStore::attach_with_prefix(&place.path, "shop_").unwrap();
+    assert_eq!(entries(&reader, "a").await, 2);
+    assert!(SqliteStore::attach(&place.path).is_err());
+    drop((store, reader));
+    let store = SqliteStore::open_with_prefix(&place.path, "shop_").unwrap();
+    assert_eq!(entries(&store, "a").await, 2);
+    let title: String =
+        place.connection().query_row("SELECT title FROM saga", [], |row| row.get(0)).unwrap();
+    assert_eq!(title, "Njal");
+}
+
 #[test]
 fn what_cannot_be_a_store_is_refused_by_name() {
     let place = Place::new();
@@ -53,6 +82,29 @@ fn a_newer_schema_is_refused_and_left_alone() {
     place.open();
 }
 
+/// Runs one of these tests as a user who may not write everywhere.
+#[cfg(unix)]
+fn as_nobody(test: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65534;
+    const AGAIN: &str = "SAGA_TEST_AS_NOBODY";
+    assert!(std::env::var_os(AGAIN).is_none(), "nobody may write anywhere, too");
+    // where this program is, and where its files go, may be root's alone
+    let directory = tempfile::tempdir().unwrap();
+    let (program, files) = (directory.path().join("test"), directory.path().join("files"));
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    fs::create_dir(&files).unwrap();
+    for (path, mode) in [(directory.path(), 0o755), (&program, 0o755), (&files, 0o777)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let mut child = std::process::Command::new(program);
+    child.args(["--exact", test]).current_dir(&files).env("TMPDIR", &files).env(AGAIN, "1");
+    let output = child.uid(NOBODY).gid(NOBODY).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_read_only_file_or_directory_is_refused_by_name() {
@@ -63,7 +115,8 @@ fn a_read_only_file_or_directory_is_refused_by_name() {
 
     rights(&place.path, 0o400).unwrap();
     if fs::OpenOptions::new().write(true).open(&place.path).is_ok() {
-        return; // root may write anywhere
+        // root may write anywhere
+        return as_nobody("sqlite::files::a_read_only_file_or_directory_is_refused_by_name");
     }
     let e = refusal(&place.path);
     assert!(e.contains("sagas.db: the file is read-only"), "{e}");

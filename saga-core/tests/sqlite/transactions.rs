@@ -134,6 +134,35 @@ async fn work_can_neither_end_the_transaction_nor_touch_the_log() {
 }
 
 #[tokio::test]
+async fn every_table_of_the_store_is_out_of_reach() {
+    for prefix in ["", "shop_"] {
+        let place = Place::new();
+        let store = match prefix {
+            "" => place.open(),
+            prefix => SqliteStore::open_with_prefix(&place.path, prefix).unwrap(),
+        };
+        let conn = place.connection();
+        let mut select =
+            conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
+        let tables = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let tables = tables.collect::<Result<Vec<_>, _>>().unwrap();
+        assert!(tables.len() > 4 && tables.iter().all(|table| table.starts_with(prefix)));
+        place.connection().execute_batch("CREATE TABLE theirs (x)").unwrap();
+        create(&store, &["a"]).await;
+        let tried = work(move |tx| {
+            for table in tables {
+                let sql = format!("DELETE FROM {table}");
+                let e = tx.execute_batch(&sql).expect_err(&sql).to_string();
+                assert!(e.starts_with("not authorized"), "{sql}: {e}");
+            }
+            insert(tx, 1)
+        });
+        assert_eq!(store.append_with(append("a", 2, b""), tried).await, Ok(()));
+        assert_eq!((rows(&place), entries(&store, "a").await), (vec![1], 2));
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_committed_after_a_statement_that_rolled_all_back() {
     let (place, store) = place_with(&["a"]).await;
     place.connection().execute_batch("CREATE TABLE one (x PRIMARY KEY)").unwrap();

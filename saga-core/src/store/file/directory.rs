@@ -36,9 +36,9 @@ struct Marker {
 pub(super) struct Directory {
     path: PathBuf,
     place: Arc<str>,
-    /// Tests: the disk loses what it is asked to keep.
+    /// Tests: the disk loses what it is asked to keep of files, or of directories.
     #[cfg(test)]
-    pub(super) fsync_fails: Arc<std::sync::atomic::AtomicBool>,
+    pub(super) fsync_fails: Arc<[std::sync::atomic::AtomicBool; 2]>,
 }
 
 impl Directory {
@@ -261,18 +261,33 @@ impl Directory {
         below.iter().try_for_each(|below| self.sync_directory(&self.path(below)))
     }
 
+    /// Makes a file durable that an earlier process may have left otherwise.
+    pub(super) fn keep(&self, name: &Path) -> io::Result<()> {
+        // Windows syncs only what is open for writing
+        self.sync(&OpenOptions::new().append(true).open(self.path(name))?)
+    }
+
     fn sync(&self, file: &File) -> io::Result<()> {
         #[cfg(test)]
-        if self.fsync_fails.load(std::sync::atomic::Ordering::SeqCst) {
+        if let [true, _] = self.broken() {
             return Err(io::Error::other("the test's disk is broken"));
         }
         file.sync_all()
     }
 
+    #[cfg(test)]
+    fn broken(&self) -> [bool; 2] {
+        self.fsync_fails.each_ref().map(|fails| fails.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
     /// The entry of a new file in its directory is data too. Windows has no call for that, and no
     /// need of it.
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        if cfg!(unix) { self.sync(&File::open(path)?) } else { Ok(()) }
+        #[cfg(test)]
+        if let [_, true] = self.broken() {
+            return Err(io::Error::other("the test's disk is broken"));
+        }
+        if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
     }
 }
 

@@ -139,8 +139,22 @@ fn lines_that_are_missing_doubled_or_strange_are_damage() {
 #[tokio::test]
 async fn a_failed_fsync_stops_all_further_writes() {
     let place = tempfile::tempdir().unwrap();
-    for broken in ["append", "create", "claim", "answer", "delete"] {
-        let directory = Directory::new(&place.path().join(broken));
+    let (files, directories) = ([true, false], [false, true]);
+    for (broken, disk) in [
+        ("append", files),
+        ("create", files),
+        ("create", directories),
+        ("claim", files),
+        ("answer", files),
+        ("answer", directories),
+        ("delete", directories),
+    ] {
+        let path = place.path().join(format!("{broken}-{}", disk[0]));
+        let directory = Directory::new(&path);
+        let fails = |disk: [bool; 2]| {
+            let flags = directory.fsync_fails.iter().zip(disk);
+            flags.for_each(|(flag, fails)| flag.store(fails, SeqCst));
+        };
         let worker = Worker::open(directory.clone()).unwrap();
         let store =
             FileStore::start(Files { directory: directory.clone(), worker: Some(worker) }).unwrap();
@@ -158,7 +172,7 @@ async fn a_failed_fsync_stops_all_further_writes() {
         store.request(request.clone()).await.unwrap();
         let before = store.load(&id("a")).await.unwrap();
 
-        directory.fsync_fails.store(true, SeqCst);
+        fails(disk);
         let two = WorkerId::from("two");
         let e = match broken {
             "append" => store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap_err(),
@@ -168,7 +182,7 @@ async fn a_failed_fsync_stops_all_further_writes() {
             _ => store.delete(&id("ended")).await.unwrap_err(),
         };
         assert!(e.to_string().contains("the test's disk is broken"), "{broken}: {e}");
-        directory.fsync_fails.store(false, SeqCst);
+        fails([false; 2]);
 
         let refusals = [
             store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap_err(),
@@ -184,8 +198,21 @@ async fn a_failed_fsync_stops_all_further_writes() {
         assert_eq!(store.load(&id("a")).await.unwrap(), before, "reading goes on");
 
         drop(store);
-        let store = FileStore::open(place.path().join(broken)).unwrap();
+        let store = FileStore::open(path).unwrap();
         assert_eq!(store.load(&id("a")).await.unwrap(), before);
         store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_is_found_is_durable_before_it_is_told() {
+    let place = tempfile::tempdir().unwrap();
+    FileStore::open(place.path()).unwrap().create(new_saga("a")).await.unwrap();
+    for broken in [0, 1] {
+        let directory = Directory::new(place.path());
+        directory.fsync_fails[broken].store(true, SeqCst);
+        let e = Worker::open(directory).err().unwrap().to_string();
+        assert!(e.contains("the test's disk is broken"), "{broken}: {e}");
+    }
+    Worker::open(Directory::new(place.path())).unwrap();
 }

@@ -42,10 +42,11 @@ impl Worker {
             directory.logs()?
         {
             if damage.is_none() {
-                if torn {
-                    let cut = directory.cut(Path::new(&names::of_log(&record.id)), len);
-                    cut.map_err(|e| cannot(&directory, &record.id, &e))?;
-                }
+                let name = names::of_log(&record.id);
+                let name = Path::new(&name);
+                // What a killed worker wrote last may be whole and not durable, and is told from now on.
+                let kept = if torn { directory.cut(name, len) } else { directory.keep(name) };
+                kept.map_err(|e| cannot(&directory, &record.id, &e))?;
                 for (request, answer) in answers {
                     directory.answer(request, answer)?;
                 }

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rusqlite::Connection;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
+use super::database::Database;
+
 /// The log's tables.
-const LOG: [&str; 5] = ["saga", "saga_event", "saga_command", "saga_worker", "saga_meta"];
+const LOG: [&str; 6] =
+    ["saga", "saga_input", "saga_event", "saga_command", "saga_worker", "saga_meta"];
 
 /// The pragmas with an argument that only look, or whose effect ends with the transaction.
 const PRAGMAS: [&str; 9] = [
@@ -31,13 +33,14 @@ const PRAGMAS: [&str; 9] = [
 pub(super) struct Guard(Arc<AtomicBool>);
 
 impl Guard {
-    pub(super) fn install(conn: &mut Connection) -> rusqlite::Result<Self> {
+    pub(super) fn install(conn: &mut Database) -> rusqlite::Result<Self> {
         let on = Arc::new(AtomicBool::new(false));
         let at_commit = Arc::clone(&on);
         conn.commit_hook(Some(move || at_commit.load(Ordering::Relaxed)))?;
         let at_prepare = Arc::clone(&on);
+        let log = LOG.map(|table| conn.prefix.sql(table).into_owned());
         conn.authorizer(Some(move |context: AuthContext<'_>| {
-            match at_prepare.load(Ordering::Relaxed) && is_forbidden(&context.action) {
+            match at_prepare.load(Ordering::Relaxed) && is_forbidden(&context.action, &log) {
                 true => Authorization::Deny,
                 false => Authorization::Allow,
             }
@@ -54,7 +57,7 @@ impl Guard {
     }
 }
 
-fn is_forbidden(action: &AuthAction<'_>) -> bool {
+fn is_forbidden(action: &AuthAction<'_>, log: &[String]) -> bool {
     match *action {
         AuthAction::Transaction { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
             true
@@ -71,7 +74,7 @@ fn is_forbidden(action: &AuthAction<'_>) -> bool {
         | AuthAction::DropIndex { table_name, .. }
         | AuthAction::CreateTrigger { table_name, .. }
         | AuthAction::CreateTempTrigger { table_name, .. } => {
-            LOG.iter().any(|ours| ours.eq_ignore_ascii_case(table_name))
+            log.iter().any(|ours| ours.eq_ignore_ascii_case(table_name))
         }
         _ => false,
     }

@@ -1,9 +1,9 @@
 //! One write request: what it does inside the transaction, and whom it answers afterwards.
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
+use super::database::Database;
 
 /// Why a request did not do what it was asked.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(super) struct Tally {
 /// A request as the writer sees it.
 pub(super) trait Job: Send {
     /// Does the work inside the writer's transaction. May run again after a rollback.
-    fn run(&mut self, conn: &Connection, tally: &mut Tally) -> Result<(), rusqlite::Error>;
+    fn run(&mut self, conn: &Database, tally: &mut Tally) -> Result<(), rusqlite::Error>;
 
     /// Sends the outcome of the last run, or why it is void.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
@@ -60,9 +60,9 @@ impl<T, F> Request<T, F> {
 impl<T, F> Job for Request<T, F>
 where
     T: Send,
-    F: FnMut(&Connection, &mut Tally) -> Result<T, Trouble> + Send,
+    F: FnMut(&Database, &mut Tally) -> Result<T, Trouble> + Send,
 {
-    fn run(&mut self, conn: &Connection, tally: &mut Tally) -> Result<(), rusqlite::Error> {
+    fn run(&mut self, conn: &Database, tally: &mut Tally) -> Result<(), rusqlite::Error> {
         self.outcome = Some(match (self.work)(conn, tally) {
             Ok(value) => Ok(value),
             Err(Trouble::Answer(e)) => Err(e),

@@ -3,6 +3,7 @@
 //! | module | what is in it |
 //! |---|---|
 //! | `file` | the files' paths, rights and lock |
+//! | `database` | a connection, and the prefix of its tables |
 //! | `schema` | connections, durability settings, tables and migrations |
 //! | `writer`, `job` | the writer thread: group commit, answers, what happens on errors |
 //! | `reader` | the reader thread |
@@ -11,6 +12,7 @@
 //! | `work`, `guard` | appends with rows of the user's in their transaction |
 //! | `plans`, `scale` | tests: each statement finds its rows by an index, also among a million |
 
+mod database;
 mod file;
 mod guard;
 mod job;
@@ -36,6 +38,7 @@ use futures_util::future::BoxFuture;
 
 use uuid::Uuid;
 
+use self::database::Prefix;
 use self::reader::Reader;
 use self::requests::RequestRow;
 use self::rows::{AppendRow, NewSagaRow};
@@ -107,13 +110,41 @@ impl SqliteStore {
     /// a newer version of this library wrote it, [`StoreError::Failed`] if it cannot be created,
     /// written or made durable, or is not a SQLite database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_tables(path.as_ref(), &Prefix::default())
+    }
+
+    /// As [`open`](Self::open), where the names of all tables and indexes begin with `prefix`: for a
+    /// database of yours that has a table `saga` already. One worker at a time has the file, whatever
+    /// the prefix.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`StoreError::Failed`] if the prefix is not 1 to 31 of `a-z`, `0-9` and
+    /// `_`, or begins with a digit or `sqlite_`.
+    ///
+    /// ```
+    /// use saga_core::store::SqliteStore;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("shop.db");
+    /// let store = SqliteStore::open_with_prefix(&path, "shop_")?;
+    /// assert!(SqliteStore::open_with_prefix(&path, "x\"; drop").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open_with_prefix(path: impl AsRef<Path>, prefix: &str) -> Result<Self, StoreError> {
         let path = path.as_ref();
+        Self::open_tables(path, &Self::prefix(path, prefix)?)
+    }
+
+    fn prefix(path: &Path, prefix: &str) -> Result<Prefix, StoreError> {
+        Prefix::new(prefix).map_err(|why| failed(&path.display().to_string(), why))
+    }
+
+    fn open_tables(path: &Path, prefix: &Prefix) -> Result<Self, StoreError> {
         let place: Arc<str> = path.display().to_string().into();
         let resolved = file::resolve(path)?;
         let lock = file::lock(path, &resolved)?;
         file::create(path, &resolved)?;
-        let write_to = schema::open_writer(&resolved, &place)?;
-        let read_from = schema::open_reader(&resolved, &place)?;
+        let write_to = schema::open_writer(&resolved, &place, prefix)?;
+        let read_from = schema::open_reader(&resolved, &place, prefix)?;
 
         let counters = Arc::new(Counters::default());
         let reader = Reader::start(read_from, place.clone()).map_err(thread_error(&place))?;
@@ -131,15 +162,38 @@ impl SqliteStore {
     /// [`StoreError::Failed`] if the file is not there or no worker has used it yet,
     /// [`StoreError::NewerSchema`] if a newer version of this library wrote it.
     pub fn attach(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::attach_tables(path.as_ref(), &Prefix::default())
+    }
+
+    /// As [`attach`](Self::attach), to a store that was opened
+    /// [with this prefix](Self::open_with_prefix).
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach), and [`StoreError::Failed`] for a prefix that cannot be one.
+    ///
+    /// ```
+    /// use saga_core::store::SqliteStore;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("shop.db");
+    /// let store = SqliteStore::open_with_prefix(&path, "shop_")?;
+    /// assert!(SqliteStore::attach(&path).is_err(), "no worker has used these tables");
+    /// SqliteStore::attach_with_prefix(&path, "shop_")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn attach_with_prefix(path: impl AsRef<Path>, prefix: &str) -> Result<Self, StoreError> {
         let path = path.as_ref();
+        Self::attach_tables(path, &Self::prefix(path, prefix)?)
+    }
+
+    fn attach_tables(path: &Path, prefix: &Prefix) -> Result<Self, StoreError> {
         let place: Arc<str> = path.display().to_string().into();
         let resolved = file::resolve(path)?;
         if !resolved.exists() {
             let why = "there is no such file; a worker creates it when it opens the store";
             return Err(failed(&place, why));
         }
-        let read_from = schema::open_reader(&resolved, &place)?;
-        let ask = schema::open_asker(&resolved, &place)?;
+        let read_from = schema::open_reader(&resolved, &place, prefix)?;
+        let ask = schema::open_asker(&resolved, &place, prefix)?;
         let counters = Arc::default();
         let reader = Reader::start(read_from, place.clone()).map_err(thread_error(&place))?;
         let writer = Writer::start(ask, None, place.clone(), Arc::clone(&counters))

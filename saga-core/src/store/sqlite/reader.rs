@@ -3,14 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
 use super::super::queue::Queue;
+use super::database::Database;
 use super::job::Trouble;
 
-type Read = Box<dyn FnOnce(&Connection) + Send>;
+type Read = Box<dyn FnOnce(&Database) + Send>;
 
 /// The async end of the reader thread.
 pub(super) struct Reader {
@@ -19,7 +19,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn start(conn: Connection, place: Arc<str>) -> io::Result<Self> {
+    pub(super) fn start(conn: Database, place: Arc<str>) -> io::Result<Self> {
         let queue = Queue::start("saga-reader", move |reads| {
             for read in reads {
                 let read: Read = read;
@@ -33,7 +33,7 @@ impl Reader {
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+        F: FnOnce(&Database) -> Result<T, Trouble> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         self.queue.send(Box::new(move |conn| {
@@ -52,11 +52,11 @@ impl Reader {
 }
 
 fn in_snapshot<T>(
-    conn: &Connection,
-    work: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    conn: &Database,
+    work: impl FnOnce(&Database) -> Result<T, Trouble>,
 ) -> Result<T, Trouble> {
     let snapshot = conn.unchecked_transaction()?;
-    let value = work(&snapshot)?;
+    let value = work(conn)?;
     snapshot.commit()?;
     Ok(value)
 }

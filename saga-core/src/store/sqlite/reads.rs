@@ -1,21 +1,22 @@
 //! What the store reads from SQLite.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
 use super::super::{ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga};
+use super::database::Database;
 use super::job::Trouble;
 use super::rows::{self, ENTRY, RECORD, WITH_INPUT};
 use super::writes::UNFINISHED;
 use crate::log::{SagaId, SagaStatus};
 
-pub(super) fn find(conn: &Connection, id: &SagaId) -> Result<Option<SagaRecord>, Trouble> {
+pub(super) fn find(conn: &Database, id: &SagaId) -> Result<Option<SagaRecord>, Trouble> {
     let mut select =
         conn.prepare_cached(&format!("SELECT {RECORD} FROM saga {WITH_INPUT} WHERE id = ?1"))?;
     let mut rows = select.query([id.as_str()])?;
     rows.next()?.map(rows::record).transpose()
 }
 
-pub(super) fn load(conn: &Connection, id: &SagaId) -> Result<Option<StoredSaga>, Trouble> {
+pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, Trouble> {
     let Some(record) = find(conn, id)? else { return Ok(None) };
     let mut select = conn.prepare_cached(&format!(
         "SELECT {ENTRY} FROM saga_event WHERE saga_id = ?1 ORDER BY seq"
@@ -37,7 +38,7 @@ pub(super) fn load(conn: &Connection, id: &SagaId) -> Result<Option<StoredSaga>,
     Ok(Some(StoredSaga { record, entries }))
 }
 
-pub(super) fn list(conn: &Connection, filter: &ListFilter) -> Result<Vec<SagaRecord>, Trouble> {
+pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecord>, Trouble> {
     if filter.statuses.is_empty() {
         return page(conn, filter, None);
     }
@@ -55,7 +56,7 @@ pub(super) fn list(conn: &Connection, filter: &ListFilter) -> Result<Vec<SagaRec
 }
 
 fn page(
-    conn: &Connection,
+    conn: &Database,
     filter: &ListFilter,
     status: Option<SagaStatus>,
 ) -> Result<Vec<SagaRecord>, Trouble> {
@@ -88,7 +89,7 @@ pub(super) fn page_sql(of_status: bool) -> String {
     )
 }
 
-pub(super) fn versions(conn: &Connection) -> Result<Vec<SagaVersion>, Trouble> {
+pub(super) fn versions(conn: &Database) -> Result<Vec<SagaVersion>, Trouble> {
     let mut select = conn.prepare_cached(&versions_sql())?;
     let version = |row: &Row<'_>| {
         Ok(SagaVersion {

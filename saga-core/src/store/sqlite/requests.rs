@@ -1,10 +1,11 @@
 //! What operators ask, and what they are told, as rows.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::super::StoreError;
+use super::database::Database;
 use super::job::Trouble;
 use super::rows;
 use crate::log::{Answer, Command, Request, SagaId, Timestamp};
@@ -37,7 +38,7 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, String> {
     serde_json::to_vec(value).map_err(|e| e.to_string())
 }
 
-pub(super) fn insert(conn: &Connection, row: &RequestRow) -> Result<(), Trouble> {
+pub(super) fn insert(conn: &Database, row: &RequestRow) -> Result<(), Trouble> {
     let there =
         conn.prepare_cached("SELECT 1 FROM saga WHERE id = ?1")?.exists([row.saga.as_str()])?;
     if !there {
@@ -54,7 +55,7 @@ pub(super) fn insert(conn: &Connection, row: &RequestRow) -> Result<(), Trouble>
 pub(super) const WAITING: &str = "SELECT id, saga_id, args, \"by\", at \
     FROM saga_command INDEXED BY saga_command_waiting WHERE answer IS NULL ORDER BY at, id";
 
-pub(super) fn waiting(conn: &Connection, limit: usize) -> Result<Vec<Request>, Trouble> {
+pub(super) fn waiting(conn: &Database, limit: usize) -> Result<Vec<Request>, Trouble> {
     let mut select = conn.prepare_cached(WAITING)?;
     let mut rows = select.query([])?;
     let mut waiting = Vec::new();
@@ -77,13 +78,13 @@ fn read(row: &Row<'_>) -> Option<Request> {
     })
 }
 
-pub(super) fn answer(conn: &Connection, id: &str, answer: &[u8]) -> rusqlite::Result<()> {
+pub(super) fn answer(conn: &Database, id: &str, answer: &[u8]) -> rusqlite::Result<()> {
     conn.prepare_cached("UPDATE saga_command SET answer = ?2 WHERE id = ?1 AND answer IS NULL")?
         .execute(params![id, answer])?;
     Ok(())
 }
 
-pub(super) fn answer_to(conn: &Connection, id: Uuid) -> Result<Option<Answer>, Trouble> {
+pub(super) fn answer_to(conn: &Database, id: Uuid) -> Result<Option<Answer>, Trouble> {
     let answer: Option<Option<Vec<u8>>> = conn
         .prepare_cached("SELECT answer FROM saga_command WHERE id = ?1")?
         .query_row([id.to_string()], |row| row.get(0))

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, StatementStatus};
 
 use super::super::WorkerId;
+use super::database::{Database, Prefix};
 use super::reads::{self, versions_sql};
 use super::requests::{self, WAITING};
 use super::writes::{self, claim_sql, release_sql};
@@ -14,7 +15,7 @@ const ENDED: u32 = 1_000_000;
 const FEW_STEPS: i32 = 5_000;
 
 /// A million ended sagas with answered requests; ten that run, with one waiting request each.
-fn database() -> Connection {
+fn database() -> Database {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(include_str!("schema_1.sql")).unwrap();
     // Ids in order are inserted fastest.
@@ -41,12 +42,12 @@ fn database() -> Connection {
          COMMIT;"
     ))
     .unwrap();
-    conn
+    Database::new(conn, Prefix::default())
 }
 
 /// Runs the work, and asserts that the cached statement behind it took few steps and scanned
 /// nothing but `scans` rows of a small index.
-fn costs_little<T>(conn: &Connection, sql: &str, scans: i32, work: impl FnOnce() -> T) -> T {
+fn costs_little<T>(conn: &Database, sql: &str, scans: i32, work: impl FnOnce() -> T) -> T {
     conn.flush_prepared_statement_cache();
     let value = work();
     let statement = conn.prepare_cached(sql).unwrap();

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::super::StoreError;
+use super::database::{Database, Prefix};
 
 /// SQLite 3.51.3 mended a race between a commit and a checkpoint that could corrupt a WAL database.
 const MIN_SQLITE: i32 = 3_051_003;
@@ -20,23 +21,31 @@ const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
 pub(super) const KNOWN: u32 = MIGRATIONS.len() as u32;
 
 /// The connection that writes, with all tables there.
-pub(super) fn open_writer(resolved: &Path, place: &str) -> Result<Connection, StoreError> {
+pub(super) fn open_writer(
+    resolved: &Path,
+    place: &str,
+    prefix: &Prefix,
+) -> Result<Database, StoreError> {
     check_sqlite(rusqlite::version_number(), place)?;
-    let mut conn = connect(resolved, place)?;
+    let conn = connect(resolved, place, prefix)?;
     if conn.is_readonly("main").map_err(|e| sql(place, &e))? {
         return Err(failed(place, "the file is read-only; a worker must be able to write to it"));
     }
     // Before anything is changed: a newer program's database is none of our business.
     found_schema(&conn, place)?;
     make_durable(&conn, place)?;
-    migrate(&mut conn, place)?;
+    migrate(&conn, place)?;
     Ok(conn)
 }
 
 /// A connection that reads what a worker has written.
-pub(super) fn open_reader(resolved: &Path, place: &str) -> Result<Connection, StoreError> {
+pub(super) fn open_reader(
+    resolved: &Path,
+    place: &str,
+    prefix: &Prefix,
+) -> Result<Database, StoreError> {
     check_sqlite(rusqlite::version_number(), place)?;
-    let conn = connect(resolved, place)?;
+    let conn = connect(resolved, place, prefix)?;
     match found_schema(&conn, place)? {
         KNOWN => {}
         0 => return Err(failed(place, "no worker has used it as a saga store yet; open it first")),
@@ -52,8 +61,12 @@ pub(super) fn open_reader(resolved: &Path, place: &str) -> Result<Connection, St
 }
 
 /// The connection that leaves requests in a worker's store, whose schema [`open_reader`] has found.
-pub(super) fn open_asker(resolved: &Path, place: &str) -> Result<Connection, StoreError> {
-    let conn = connect(resolved, place)?;
+pub(super) fn open_asker(
+    resolved: &Path,
+    place: &str,
+    prefix: &Prefix,
+) -> Result<Database, StoreError> {
+    let conn = connect(resolved, place, prefix)?;
     make_durable(&conn, place)?;
     Ok(conn)
 }
@@ -68,12 +81,12 @@ fn check_sqlite(version: i32, place: &str) -> Result<(), StoreError> {
     Err(failed(place, why))
 }
 
-fn connect(resolved: &Path, place: &str) -> Result<Connection, StoreError> {
+fn connect(resolved: &Path, place: &str, prefix: &Prefix) -> Result<Database, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(resolved, flags).map_err(|e| sql(place, &e))?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(|e| sql(place, &e))?;
     conn.set_prepared_statement_cache_capacity(32);
-    Ok(conn)
+    Ok(Database::new(conn, prefix.clone()))
 }
 
 fn make_durable(conn: &Connection, place: &str) -> Result<(), StoreError> {
@@ -111,7 +124,7 @@ fn set_and_check(
 }
 
 /// The schema that the file has; 0 if it has none of our tables.
-fn found_schema(conn: &Connection, place: &str) -> Result<u32, StoreError> {
+fn found_schema(conn: &Database, place: &str) -> Result<u32, StoreError> {
     let found = read_schema(conn).map_err(|e| sql(place, &e))?;
     if found > KNOWN {
         let store = place.to_string();
@@ -120,29 +133,44 @@ fn found_schema(conn: &Connection, place: &str) -> Result<u32, StoreError> {
     Ok(found)
 }
 
-fn read_schema(conn: &Connection) -> rusqlite::Result<u32> {
+fn read_schema(conn: &Database) -> rusqlite::Result<u32> {
     let ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'saga_meta'";
-    match conn.query_row(ours, [], |row| row.get::<_, i64>(0))? {
+    match conn.prepare_cached(ours)?.query_row([], |row| row.get::<_, i64>(0))? {
         0 => Ok(0),
-        _ => conn.query_row("SELECT schema_version FROM saga_meta", [], |row| row.get(0)),
+        _ => {
+            let mut version = conn.prepare_cached("SELECT schema_version FROM saga_meta")?;
+            version.query_row([], |row| row.get(0))
+        }
     }
 }
 
-fn migrate(conn: &mut Connection, place: &str) -> Result<(), StoreError> {
-    let tx = conn
-        .transaction_with_behavior(TransactionBehavior::Immediate)
+fn migrate(conn: &Database, place: &str) -> Result<(), StoreError> {
+    // dropped without a commit, it rolls back
+    let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
         .map_err(|e| sql(place, &e))?;
-    let found = found_schema(&tx, place)?;
+    let found = found_schema(conn, place)?;
     for (step, migration) in (0u32..).zip(MIGRATIONS) {
         if step >= found {
-            tx.execute_batch(migration).map_err(|e| sql(place, &e))?;
+            tx.execute_batch(&conn.prefix.sql(migration)).map_err(|e| taken(place, &e))?;
         }
     }
     if found < KNOWN {
-        tx.execute("UPDATE saga_meta SET schema_version = ?1", [KNOWN])
+        conn.prepare_cached("UPDATE saga_meta SET schema_version = ?1")
+            .and_then(|mut update| update.execute([KNOWN]))
             .map_err(|e| sql(place, &e))?;
     }
     tx.commit().map_err(|e| sql(place, &e))
+}
+
+/// A name that the store needs may be one of the user's tables.
+fn taken(place: &str, e: &rusqlite::Error) -> StoreError {
+    match e {
+        rusqlite::Error::SqlInputError { msg, .. } if msg.ends_with("already exists") => {
+            let why = "and is not the store's; use `SqliteStore::open_with_prefix`";
+            failed(place, format!("{msg}, {why}"))
+        }
+        _ => sql(place, e),
+    }
 }
 
 fn sql(place: &str, e: &rusqlite::Error) -> StoreError {

@@ -6,11 +6,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::super::work::SqliteWork;
 use super::super::{Append, StoreError};
+use super::database::Database;
 use super::guard::Guard;
 use super::job::{Tally, Trouble};
 use super::rows::AppendRow;
@@ -55,7 +56,7 @@ impl WorkJob {
     /// Does all of it, and commits. The answer is for [`answer`](Reply::answer).
     pub(super) fn run(
         self,
-        conn: &Connection,
+        conn: &Database,
         guard: &Guard,
         tally: &mut Tally,
     ) -> (Reply, Result<(), Undone>) {
@@ -80,7 +81,7 @@ impl Reply {
 }
 
 fn run(
-    conn: &Connection,
+    conn: &Database,
     guard: &Guard,
     tally: &mut Tally,
     saga: SagaId,
@@ -91,7 +92,7 @@ fn run(
     let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
         .map_err(|error| Undone::Sql { error, at_commit: false })?;
     // what was fenced must not even run
-    writes::check_place(&tx, &row)?;
+    writes::check_place(conn, &row)?;
     let worked = guard.on(|| catch_unwind(AssertUnwindSafe(|| work(&tx))));
     let rolled_back =
         |why: String| Undone::Answer(StoreError::RolledBack { saga: saga.clone(), why });
@@ -109,7 +110,7 @@ fn run(
     {
         first.payload = Some(output);
     }
-    writes::append(&tx, &row, tally)?;
+    writes::append(conn, &row, tally)?;
     match conn.execute_batch("COMMIT") {
         Ok(()) => Ok(()),
         // a deferred foreign key: the transaction is still open, so nothing of it is in

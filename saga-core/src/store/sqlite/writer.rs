@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::ErrorCode;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
 use super::super::lock::WorkerLock;
 use super::super::queue::Queue;
 use super::SqliteStats;
+use super::database::Database;
 use super::guard::Guard;
 use super::job::{Job, Request, Tally, Trouble};
 use super::work::{Undone, WorkJob};
@@ -39,7 +40,7 @@ impl Writer {
     /// The thread keeps the lock until its connection is closed; without one it writes only what
     /// anybody may.
     pub(super) fn start(
-        conn: Connection,
+        conn: Database,
         lock: Option<WorkerLock>,
         place: Arc<str>,
         counters: Arc<Counters>,
@@ -58,7 +59,7 @@ impl Writer {
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnMut(&Connection, &mut Tally) -> Result<T, Trouble> + Send + 'static,
+        F: FnMut(&Database, &mut Tally) -> Result<T, Trouble> + Send + 'static,
     {
         let (request, answer) = Request::new(work);
         self.queue.send(Order::Shared(Box::new(request)));
@@ -90,7 +91,7 @@ impl Writer {
 }
 
 struct WriterThread {
-    conn: Connection,
+    conn: Database,
     place: Arc<str>,
     /// What made the store refuse all further writes.
     poison: Option<String>,

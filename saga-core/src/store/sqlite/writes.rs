@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::super::{Created, Purge, SagaRecord, StoreError, WorkerId};
+use super::database::Database;
 use super::job::{Tally, Trouble};
 use super::reads::find;
 use super::requests;
@@ -16,7 +17,7 @@ use crate::log::{Payload, SagaId};
 pub(super) const UNFINISHED: &str = "status IN ('running', 'failed', 'rolling_back')";
 
 pub(super) fn create(
-    conn: &Connection,
+    conn: &Database,
     new: &NewSagaRow,
     tally: &mut Tally,
 ) -> Result<Created, Trouble> {
@@ -62,7 +63,7 @@ pub(super) fn create(
     Ok(Created::New)
 }
 
-pub(super) fn append(conn: &Connection, row: &AppendRow, tally: &mut Tally) -> Result<(), Trouble> {
+pub(super) fn append(conn: &Database, row: &AppendRow, tally: &mut Tally) -> Result<(), Trouble> {
     // A status that stays is not written: that would rewrite the indexes on it with each append.
     if !update(conn, row, &UPDATE_SAME_STATUS)? && !update(conn, row, &UPDATE)? {
         let saga = row.append.saga.clone();
@@ -80,7 +81,7 @@ pub(super) fn append(conn: &Connection, row: &AppendRow, tally: &mut Tally) -> R
 }
 
 /// Checks that an append would not be fenced, inside of the transaction that it is for.
-pub(super) fn check_place(conn: &Connection, row: &AppendRow) -> Result<(), Trouble> {
+pub(super) fn check_place(conn: &Database, row: &AppendRow) -> Result<(), Trouble> {
     let append = &row.append;
     let place = conn
         .prepare_cached("SELECT owner, epoch, next_seq FROM saga WHERE id = ?1")?
@@ -98,7 +99,7 @@ pub(super) fn check_place(conn: &Connection, row: &AppendRow) -> Result<(), Trou
 }
 
 /// The compare half of compare and append: true if the saga was where the append says.
-fn update(conn: &Connection, row: &AppendRow, sql: &str) -> rusqlite::Result<bool> {
+fn update(conn: &Database, row: &AppendRow, sql: &str) -> rusqlite::Result<bool> {
     let append = &row.append;
     let change = &append.change;
     let parked_reason = change.parked_reason.as_ref();
@@ -134,7 +135,7 @@ pub(super) static UPDATE_SAME_STATUS: LazyLock<String> =
     LazyLock::new(|| format!("UPDATE saga SET {CHANGE} WHERE {COMPARE} AND status = ?2"));
 
 fn insert_entries(
-    conn: &Connection,
+    conn: &Database,
     saga: &SagaId,
     entries: &[EntryRow],
     tally: &mut Tally,
@@ -161,7 +162,7 @@ fn insert_entries(
 
 /// `fingerprints` is a JSON array: there may be more of them than SQLite has parameters.
 pub(super) fn claim(
-    conn: &Connection,
+    conn: &Database,
     worker: &WorkerId,
     fingerprints: &str,
     limit: usize,
@@ -198,7 +199,7 @@ pub(super) fn claim_sql() -> String {
     )
 }
 
-pub(super) fn release(conn: &Connection, worker: &WorkerId) -> Result<(), Trouble> {
+pub(super) fn release(conn: &Database, worker: &WorkerId) -> Result<(), Trouble> {
     conn.prepare_cached(&release_sql())?.execute([worker.as_str()])?;
     Ok(())
 }
@@ -211,7 +212,7 @@ pub(super) fn release_sql() -> String {
 }
 
 pub(super) fn take(
-    conn: &Connection,
+    conn: &Database,
     worker: &WorkerId,
     id: &SagaId,
 ) -> Result<Option<SagaRecord>, Trouble> {
@@ -224,7 +225,7 @@ pub(super) fn take(
     Ok(Some(record))
 }
 
-pub(super) fn delete(conn: &Connection, id: &SagaId) -> Result<bool, Trouble> {
+pub(super) fn delete(conn: &Database, id: &SagaId) -> Result<bool, Trouble> {
     let owned = conn
         .prepare_cached(&format!(
             "SELECT owner IS NOT NULL AND {UNFINISHED} FROM saga WHERE id = ?1"
@@ -240,7 +241,7 @@ pub(super) fn delete(conn: &Connection, id: &SagaId) -> Result<bool, Trouble> {
     Ok(true)
 }
 
-fn remove(conn: &Connection, id: &str) -> rusqlite::Result<()> {
+fn remove(conn: &Database, id: &str) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM saga_event WHERE saga_id = ?1",
         "DELETE FROM saga_command WHERE saga_id = ?1",
@@ -253,7 +254,7 @@ fn remove(conn: &Connection, id: &str) -> rusqlite::Result<()> {
 }
 
 /// `before` is the moment before which they ended.
-pub(super) fn purge(conn: &Connection, purge: &Purge, before: i64) -> Result<u64, Trouble> {
+pub(super) fn purge(conn: &Database, purge: &Purge, before: i64) -> Result<u64, Trouble> {
     let mut select = conn.prepare_cached(PURGE)?;
     let mut old: Vec<String> = Vec::new();
     for status in purge.ends() {

@@ -1,0 +1,59 @@
+//! The JSON of a DAG, with how its nodes stand.
+
+use serde_json::Value;
+
+use super::{Counts, NodeStates, counts_of, is_inline, part_path, path_of};
+use crate::dag::{Dag, NodeBody};
+
+impl<C: Send + Sync + 'static> Dag<C> {
+    /// The DAG as [`to_json`](Self::to_json) gives it, where each node says under `states` how many of it
+    /// are in which state: `{"completed": 3, "failed": 1}` for the instances of one body.
+    ///
+    /// ```
+    /// use saga_core::dag::{DagBuilder, Node};
+    /// use saga_core::graph::NodeStates;
+    /// use saga_core::log::ActionState;
+    /// let mut dag = DagBuilder::<()>::new("Order")?;
+    /// dag.append(Node::constant("rate", 3)?)?;
+    /// let states = NodeStates::from([("rate".into(), ActionState::Completed)]);
+    /// let json = dag.build()?.to_json_with(&states);
+    /// assert_eq!(json["nodes"][0]["states"], serde_json::json!({"completed": 1}));
+    /// # Ok::<(), saga_core::dag::DagError>(())
+    /// ```
+    pub fn to_json_with(&self, states: &NodeStates) -> Value {
+        let mut json = self.to_json();
+        mark(self, &mut json, "", false, &counts_of(states));
+        json
+    }
+}
+
+/// `path` and `inline`: as for a drawing.
+fn mark<C: Send + Sync + 'static>(
+    dag: &Dag<C>,
+    json: &mut Value,
+    path: &str,
+    inline: bool,
+    counts: &Counts,
+) {
+    let nodes = json.get_mut("nodes").and_then(Value::as_array_mut);
+    for (node, json) in dag.nodes().zip(nodes.into_iter().flatten()) {
+        let path = path_of(node, path, inline);
+        let states = counts.get(&path).into_iter().flatten();
+        let states = states.map(|(state, count)| (state.to_string(), Value::from(*count)));
+        let states = states.collect::<serde_json::Map<_, _>>();
+        for (k, part) in node.body.parts().iter().enumerate() {
+            let json = match &node.body {
+                NodeBody::Choose(_) => json.get_mut("arms").and_then(|arms| arms.get_mut(k)),
+                NodeBody::ForEach(_) => json.get_mut("body"),
+                _ => json.get_mut("dag"),
+            };
+            if let Some(json) = json {
+                let path = part_path(node, &path, k);
+                mark(part, json, &path, is_inline(node, part), counts);
+            }
+        }
+        if let (Some(json), false) = (json.as_object_mut(), states.is_empty()) {
+            json.insert("states".to_string(), Value::Object(states));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A connection, and the prefix that sets the store's tables apart from others of the same file.
+
+use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
+
+use rusqlite::{CachedStatement, Connection};
+
+/// What the names of the store's tables and indexes begin with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Prefix(String);
+
+impl Prefix {
+    /// Checks a prefix: it becomes part of SQL.
+    pub(super) fn new(prefix: &str) -> Result<Self, String> {
+        let first = prefix.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if first && prefix.chars().all(word) && prefix.len() <= 31 && !prefix.starts_with("sqlite_")
+        {
+            return Ok(Self(prefix.to_string()));
+        }
+        let shown: String = prefix.chars().take(40).collect();
+        Err(format!(
+            "the table prefix {shown:?} must be 1 to 31 of a-z 0-9 _, and begin neither with a digit nor \
+             with `sqlite_`"
+        ))
+    }
+
+    /// This SQL for tables with the prefix: every word that names a table or an index of ours begins with
+    /// it. The one column whose name looks like those keeps it.
+    pub(super) fn sql<'a>(&self, sql: &'a str) -> Cow<'a, str> {
+        if self.0.is_empty() {
+            return Cow::Borrowed(sql);
+        }
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let mut text = String::with_capacity(sql.len() + 64);
+        let mut rest = sql;
+        while let Some(start) = rest.find(is_word) {
+            let (before, from) = rest.split_at(start);
+            let (word, after) = from.split_at(from.find(|c| !is_word(c)).unwrap_or(from.len()));
+            text.push_str(before);
+            if word == "saga" || (word.starts_with("saga_") && word != "saga_id") {
+                text.push_str(&self.0);
+            }
+            text.push_str(word);
+            rest = after;
+        }
+        text.push_str(rest);
+        Cow::Owned(text)
+    }
+}
+
+/// A connection to the store's tables.
+pub(super) struct Database {
+    conn: Connection,
+    pub(super) prefix: Prefix,
+}
+
+impl Database {
+    pub(super) fn new(conn: Connection, prefix: Prefix) -> Self {
+        Self { conn, prefix }
+    }
+
+    /// As that of the connection, for SQL that names tables of the store.
+    pub(super) fn prepare_cached(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        self.conn.prepare_cached(&self.prefix.sql(sql))
+    }
+}
+
+impl Deref for Database {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.conn
+    }
+}
+
+impl DerefMut for Database {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.conn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_a_part_of_a_name_and_nothing_else() {
+        let long = "x".repeat(31);
+        for prefix in ["x", "_", "shop_", "a1_", &long] {
+            assert_eq!(Prefix::new(prefix), Ok(Prefix(prefix.to_string())));
+        }
+        let too_long = "x".repeat(32);
+        for prefix in
+            ["", "x\"; drop", "1x", "X", "x-", "x y", "ä", "x\0", "sqlite_x", "x'", &too_long]
+        {
+            let e = Prefix::new(prefix).unwrap_err();
+            assert!(e.contains("must be 1 to 31 of a-z 0-9 _"), "{e}");
+        }
+        let e = Prefix::new("x\"; drop").unwrap_err();
+        assert!(e.starts_with("the table prefix \"x\\\"; drop\" must be"), "{e}");
+    }
+
+    #[test]
+    fn all_names_of_ours_begin_with_it() {
+        let prefix = Prefix::new("shop_").unwrap();
+        let sql =
+            "SELECT saga_id, 'saga_meta' FROM saga_event JOIN saga AS s INDEXED BY saga_ended";
+        let expected = "SELECT saga_id, 'shop_saga_meta' FROM shop_saga_event JOIN shop_saga AS s \
+                        INDEXED BY shop_saga_ended";
+        assert_eq!(prefix.sql(sql), expected);
+        assert_eq!(Prefix::default().sql(sql), sql);
+    }
+}
