@@ -191,7 +191,7 @@ async fn the_events_of_a_saga_that_has_ended_are_over() {
     delivery.clone().await.unwrap();
     assert_eq!(kinds(watched).await.last(), Some(&"ended"));
     assert_eq!(kinds(delivery.events()).await, [""; 0]);
-    let found = sec.get::<()>("to-its-end").await.unwrap().unwrap();
+    let found = sec.get::<Delivery>("to-its-end").await.unwrap().unwrap();
     assert_eq!(kinds(found.events()).await, [""; 0]);
 
     let interrupted = start("interrupted").await.events();

@@ -20,7 +20,7 @@ struct Room {
 struct SoldOut(String);
 
 #[saga_action(undo = give_back(output))]
-async fn book<'c>(city: &'c str, night: u32) -> Result<Room, SoldOut> {
+async fn book(city: &str, night: u32) -> Result<Room, SoldOut> {
     match city {
         "Atlantis" => Err(SoldOut(format!("{city}, night {night}"))),
         _ => Ok(Room { no: 100 + night }),

@@ -71,7 +71,7 @@ async fn sagas_that_have_ended_leave_the_memory() {
     // one that nobody waits for
     drop(double(50).await);
     // read again, from the store
-    assert_eq!(sec.get::<Tracked>("7").await.unwrap().unwrap().await.unwrap().n, 14);
+    assert_eq!(sec.get::<Double>("7").await.unwrap().unwrap().await.unwrap().n, 14);
     let gone = async {
         while THERE.load(SeqCst) > 0 || !format!("{sec:?}").contains("live: 0") {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -57,6 +57,7 @@ saga! {
             #[after(again)]
             let waited = pause { r#for: 1 };
             #[cfg(feature = "patient")]
+            #[after(again)]
             let waited = pause { r#for: 2 };
         }
         #[concurrency = 2]
