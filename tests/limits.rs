@@ -55,13 +55,13 @@ saga! {
     /// Eight calls and eight looks side by side.
     Wide<W>(items: Vec<u32>) {
         parallel {
-            let calls = for _item in items { call {} };
-            let looks = for _item in items { look {} };
+            let _calls = for _item in items { call {} };
+            let _looks = for _item in items { look {} };
         }
     }
     Narrow<W>(items: Vec<u32>) {
         #[concurrency = 3]
-        let calls = for _item in items { call {} };
+        let _calls = for _item in items { call {} };
     }
 }
 
@@ -88,7 +88,7 @@ async fn most(limit: impl Fn(CoordinatorBuilder<W>) -> CoordinatorBuilder<W>) ->
         assert_eq!(asked, Answer::Done);
     }
     for id in ["x", "y", "z"] {
-        let end = sec.get::<()>(id).await.unwrap().unwrap().await;
+        let end = sec.get::<Wide>(id).await.unwrap().unwrap().await;
         assert!(matches!(end, Err(SagaError::RolledBack(_))), "{end:?}");
     }
     [all, calls, meters.calls.read()]

@@ -46,6 +46,7 @@ async fn guess(cx: &ActionContext<()>) -> Result<u32, saga_core::LookupError> {
 
 saga! {
     /// It reads what is stored as another type.
+    #[allow(unused_variables)]
     Guess<()>(card: String) {
         let receipt = charge { card };
         guess {};
