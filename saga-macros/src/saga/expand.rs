@@ -1,6 +1,6 @@
 //! Writes the saga: its struct, and one builder call for each node with the user's own literal in it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -17,10 +17,10 @@ use super::scopes::nodes_of;
 use super::structure::{impls, stored, structure};
 use super::wiring::Wiring;
 use crate::action::{duration, retry_tokens};
-use crate::errors::position;
+use crate::errors::{Errors, position};
 use crate::names::read;
 
-pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStream {
+pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream {
     let head = &saga.head;
     let Head { krate, name, context, .. } = head;
     let output = output(head);
@@ -35,11 +35,15 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     let place = position(name.span())
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
     let behind = Cell::new(head.forever.then(|| head.name.clone()));
-    let writer = Writer { head, dag: local("__dag", Span::call_site()), behind };
+    // an unused name is a consequence of what is reported
+    let quiet = if errors.count() > 0 { quote!(all()) } else { quote!(any()) };
+    let unfinished = errors.emit_unfinished();
+    let errors = RefCell::new(errors);
+    let writer = Writer { head, dag: local("__dag", Span::call_site()), behind, errors };
     let dag = &writer.dag;
     let body = if head.complete { writer.saga(wired) } else { quote!(::core::unreachable!()) };
-    // an unused name is a consequence of what is reported
-    let quiet = has_errors.then(|| quote!(#[allow(unused_variables, unreachable_code)]));
+    // rustc reports in the order of the output
+    let errors = writer.errors.into_inner().emit();
     let pivots = pivots(saga).map(|pivot| quote!(pub(super) struct #pivot;));
     let pivots = pivots.collect::<Vec<_>>();
     let pivots = (!pivots.is_empty())
@@ -59,12 +63,14 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
                 const NAME: &'static ::core::primitive::str = #durable;
                 const PLACE: &'static ::core::primitive::str =
                     ::core::concat!(::core::file!(), ":", #place);
-                #quiet
+                #[cfg_attr(#quiet, allow(unused_variables, unreachable_code))]
                 fn define(#dag: &mut #krate::dag::DagBuilder<#context>) -> #krate::Ends<#output> {
+                    #unfinished
                     #body
                 }
             }
         };
+        #errors
     }
 }
 
@@ -84,6 +90,8 @@ pub(super) struct Writer<'a> {
     pub(super) dag: Ident,
     /// Behind which node of the saga this is that is the point of no return.
     behind: Cell<Option<Ident>>,
+    /// What is not reported yet.
+    errors: RefCell<Errors>,
 }
 
 impl Writer<'_> {
@@ -112,6 +120,7 @@ impl Writer<'_> {
 
     fn node(&self, node: &Node, wiring: &Wiring, parts: &[Part]) -> TokenStream {
         let (attrs, name) = (&node.attrs, &node.name);
+        let errors = self.errors.borrow_mut().emit_before(name.span());
         // a node runs for its effect too, and rustc would propose another name, which is durable
         let quiet = match node.form {
             Form::Let | Form::Last => quote!(#[allow(unused_variables)]),
@@ -123,7 +132,7 @@ impl Writer<'_> {
         };
         if let Some(error) = broken {
             let error = error.to_compile_error();
-            return quote!(#(#attrs)* let #name = #error;);
+            return quote!(#errors #(#attrs)* let #name = #error;);
         }
         let text = name.unraw().to_string();
         let wrong = wrong(wiring);
@@ -151,6 +160,7 @@ impl Writer<'_> {
         let settings = self.settings(&node.settings, name);
         let settings = settings.map(|settings| quote!(#(#conditions)* #settings));
         quote! {
+            #errors
             #wrong
             #quiet #(#attrs)*
             let #name = #call;
