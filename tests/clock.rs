@@ -26,6 +26,7 @@ async fn unslow(cx: &ActionContext<W>) -> Result<(), UndoError> {
 }
 
 saga! {
+    #[allow(unused_variables)]
     Slow<W>() {
         let a = slow {};
         let b = bare {};
@@ -67,7 +68,7 @@ fn attempts_and_the_time_of_the_next_one_outlive_the_process() {
         x.process.until(async { tokio::time::sleep(Duration::from_secs(600)).await });
         x.kill_and_restart();
     }
-    let Err(SagaError::RolledBack(_)) = x.end::<()>() else { panic!("rolled back") };
+    let Err(SagaError::RolledBack(_)) = x.end::<Slow>() else { panic!("rolled back") };
     assert_eq!((x.world.count("do a"), x.world.count("undo a")), (3, 2));
     assert_eq!(on_time(&x.stored().entries), [2, 3, 2]);
     assert!(x.world.effects().is_empty());
@@ -81,7 +82,7 @@ fn no_process_gives_more_attempts_than_there_are() {
         x.process.until(x.world.hears("do a", times));
         x.kill_and_restart();
     }
-    let Err(SagaError::RolledBack(report)) = x.end::<()>() else { panic!("rolled back") };
+    let Err(SagaError::RolledBack(report)) = x.end::<Slow>() else { panic!("rolled back") };
     assert_eq!(report.failed_node().map(ToString::to_string).as_deref(), Some("a"));
     assert_eq!(x.world.count("do a"), 3);
 }

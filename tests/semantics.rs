@@ -24,7 +24,6 @@ saga! {
         let a = plain {};
         let b = bare {};
         let c = plain {};
-        #[after(c)]
         let d = bare {};
     }
 }

@@ -25,7 +25,6 @@ saga! {
             let again: String = Inner { seed: second_stage.to_lowercase(), times: 1 };
             let constant = Inner { seed: "c".to_string(), times: 1 };
         }
-        #[after(constant)]
         Deep { of: again.clone() };
         let third_stage = make { what: &format!("{second_stage} {again} {constant} {Deep}") };
         third_stage

@@ -5,11 +5,15 @@ use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
-use syn::Error;
+use syn::{Error, Path};
 
 /// What is wrong with the input of one macro call.
 #[derive(Default)]
-pub(crate) struct Errors(Vec<Error>);
+pub(crate) struct Errors {
+    errors: Vec<Error>,
+    /// What stands where an action is being typed.
+    unfinished: Vec<Path>,
+}
 
 impl Errors {
     /// Adds an error whose caret covers these tokens.
@@ -19,11 +23,16 @@ impl Errors {
 
     /// Adds an error.
     pub(crate) fn push(&mut self, error: Error) {
-        self.0.push(error);
+        self.errors.push(error);
+    }
+
+    /// Notes a path that is being typed, of which nothing can be made yet.
+    pub(crate) fn unfinished(&mut self, path: &Path) {
+        self.unfinished.push(path.clone());
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.0.len()
+        self.errors.len()
     }
 
     /// The value, or a note of what is wrong instead.
@@ -36,13 +45,42 @@ impl Errors {
     /// In a block of a constant: `compile_error!` at item level makes rustc silent about every name of
     /// the module that it cannot resolve.
     pub(crate) fn emit(mut self) -> TokenStream {
-        if self.0.is_empty() {
+        self.errors.sort_by_key(|error| position(error.span()));
+        compile_errors(&self.errors)
+    }
+
+    /// Reports those that stand before this place, for the code in front of it.
+    ///
+    /// An editor completes what is typed by the expansion without and the one with what might be typed,
+    /// at the same offset in both: an error that only one of them has must not move what stands before
+    /// it.
+    pub(crate) fn emit_before(&mut self, place: Span) -> TokenStream {
+        let before = |error: &mut Error| position(error.span()) < position(place);
+        let mut errors = self.errors.extract_if(.., before).collect::<Vec<_>>();
+        errors.sort_by_key(|error| position(error.span()));
+        compile_errors(&errors)
+    }
+
+    /// The paths that are being typed, where only an editor sees them and completes them: rustc would
+    /// report them once more.
+    pub(crate) fn emit_unfinished(&self) -> TokenStream {
+        if self.unfinished.is_empty() {
             return TokenStream::new();
         }
-        self.0.sort_by_key(|error| position(error.span()));
-        let errors = self.0.iter().map(Error::to_compile_error);
-        quote!(const _: () = { #(#errors)* };)
+        let paths = &self.unfinished;
+        quote! {
+            #[allow(unexpected_cfgs)]
+            const _: () = { #(#[cfg(rust_analyzer)] const _: () = { #paths {} };)* };
+        }
     }
+}
+
+fn compile_errors(errors: &[Error]) -> TokenStream {
+    if errors.is_empty() {
+        return TokenStream::new();
+    }
+    let errors = errors.iter().map(Error::to_compile_error);
+    quote!(const _: () = { #(#errors)* };)
 }
 
 /// Line and column, where the compiler tells.

@@ -394,6 +394,6 @@ impl VisitMut for Read<'_> {
 pub(crate) fn read(name: &Ident, cx: &Ident) -> TokenStream {
     let mut arguments = Group::new(Delimiter::Parenthesis, cx.to_token_stream());
     arguments.set_span(name.span());
-    let get = Ident::new("get", Span::mixed_site().located_at(name.span()));
+    let get = Ident::new("get", Span::mixed_site());
     quote!(#name.#get #arguments)
 }

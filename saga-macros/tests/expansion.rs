@@ -183,7 +183,11 @@ fn half_typed_statements_are_one_error() {
         "let hotel = book_hotel { city }",
         "let hotel = book_hotel { city: };",
         "let hotel = book_hotel { city: &trip. };",
-        "let hotel = book_hotel { city: &trip. }",
+        "let hotel = book_hotel { cit }",
+        "let hotel = book_hotel { city: &trip.city, };.",
+        "let hotel = { trip. };",
+        "let hotel = if trip. { book_hotel { city } };",
+        "let hotel = book_hotel { city: f(&trip., 2) };",
         "let hotel = book_hotel { city: &trip.city, nights };.",
         "let hotel = book_hotel { city: &trip.city nights: 2 };",
         "let hotel = book_hotel { city }.await?;",
@@ -241,6 +245,18 @@ fn half_typed_statements_are_one_error() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn two_things_missing_are_two_errors() {
+    assert_eq!(errors(&half_typed("let hotel = book_hotel { city: &trip. }")), 2);
+}
+
+/// An editor compares this expansion with that of `&trip.name`: up to the dot they are the same.
+#[test]
+fn half_typed_field() {
+    let typed = half_typed("let hotel = book_hotel { city: &trip. };");
+    insta::assert_snapshot!(typed);
 }
 
 #[test]

@@ -77,6 +77,7 @@ impl Xtask {
         // compile-error tests show lines of the standard library, and differ where it has no sources
         let sources = sysroot()?.join("lib/rustlib/src");
         self.component("rust-src", sources.is_dir())?;
+        self.rust_analyzer()?;
         // `--all-targets` without the benches
         let targets = ["--lib", "--bins", "--tests", "--examples"];
         let all = ["test", "--workspace", "--all-features"];
@@ -85,6 +86,21 @@ impl Xtask {
         let seconds = self.started.elapsed().as_secs_f64();
         println!("\nxtask: all {} steps passed in {seconds:.1} s", self.steps);
         Ok(())
+    }
+
+    /// Installs what the tests in an editor need. Where that cannot be had, they say that they are
+    /// skipped; under continuous integration that is a failure.
+    fn rust_analyzer(&mut self) -> Outcome {
+        // where it is not installed, rustup has a program of that name, which fails
+        let mut version = Command::new("rust-analyzer");
+        let there = version.arg("--version").output().is_ok_and(|output| output.status.success());
+        match self.component("rust-analyzer", there) {
+            Err(error) if env::var_os("CI").is_none_or(|ci| ci != "true") => {
+                println!("    without it, the tests in `ide-tests` are skipped: {error}");
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Everything that a change must pass.

@@ -120,7 +120,9 @@ fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
 /// whole macro.
 fn future(at: Span, cx: &Ident, inner: TokenStream) -> TokenStream {
     let block = block(at, inner);
-    quote_spanned!(here(at)=> move |#cx| ::std::boxed::Box::pin(async move #block))
+    // its first token is where a call starts
+    let (start, pin) = (quote_spanned!(here(at)=> ::), quote!(std::boxed::Box::pin));
+    quote_spanned!(here(at)=> move |#cx| #start #pin(async move #block))
 }
 
 /// A node whose type is what the action returns.
@@ -133,12 +135,13 @@ pub(super) fn called(
     let at = call.path.span();
     let ahead = ahead(wiring, cx);
     let literal = literal(call, wiring, cx);
-    let scope = Ident::new("__cx", here(at));
+    // an editor goes to the definition of everything that is at the place of the action
+    let (done, wait) = (local("__done", Span::call_site()), quote!(.await));
     let called = match behind {
-        None => quote_spanned!(here(at)=> #scope.call(#literal)),
-        Some(behind) => quote_spanned!(here(at)=> #scope.call_behind::<#behind, _>(#literal)),
+        None => quote_spanned!(here(at)=> (#cx).call(#literal)),
+        Some(behind) => quote_spanned!(here(at)=> (#cx).call_behind::<#behind, _>(#literal)),
     };
-    let done = quote_spanned!(here(at)=> let __done = #called.await; __done);
+    let done = quote_spanned!(here(at)=> let #done = #called #wait; #done);
     let done = bound(wiring, cx, done);
     future(at, cx, quote!(#ahead #done))
 }
@@ -182,7 +185,8 @@ pub(super) fn value(expr: &Expr, ty: Option<&Type>, wiring: &Wiring, cx: &Ident)
     let ahead = ahead(wiring, cx);
     let expr = self::expr(expr, wiring, cx);
     let ty = ty.map(|ty| quote!(: #ty));
-    let value = quote_spanned!(at=> let __value #ty = #expr; __value);
+    let value = local("__value", Span::call_site());
+    let value = quote_spanned!(at=> let #value #ty = #expr; #value);
     let value = bound(wiring, cx, value);
     quote_spanned! {at=>
         move |#cx| {

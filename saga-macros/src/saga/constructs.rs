@@ -115,7 +115,7 @@ fn single(input: ParseStream, arrow: Token![=>], errors: &mut Errors) -> syn::Re
             let message = "expected what runs in this case after `=>`: `action { .. }` or `{ .. }`";
             return Err(Error::new_spanned(arrow, message));
         }
-        None => (Vec::new(), Tail::Literal(call(input)?, Settings::default())),
+        None => (Vec::new(), Tail::Literal(call(input, errors)?, Settings::default())),
     };
     if input.peek(Token![;]) {
         let semicolon = input.parse::<TokenTree>()?;

@@ -20,10 +20,10 @@ use super::resolve::{Line, Part, Wired};
 use super::structure::{impls, stored, structure};
 use super::wiring::Wiring;
 use crate::action::{duration, retry_tokens};
-use crate::errors::position;
+use crate::errors::{Errors, position};
 use crate::names::read;
 
-pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStream {
+pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream {
     let head = &saga.head;
     let Head { krate, name, context, .. } = head;
     let output = output(head);
@@ -40,12 +40,16 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
     let pivot = pivot(saga).map(|node| &node.name);
     let behind = Cell::new(head.forever.then_some(&head.name));
+    // an unused name is a consequence of what is reported
+    let quiet = if errors.count() > 0 { quote!(all()) } else { quote!(any()) };
+    let unfinished = errors.emit_unfinished();
+    let (bound, errors) = (RefCell::default(), RefCell::new(errors));
     let dag = local("__dag", Span::call_site());
-    let writer = Writer { head, dag, pivot, behind, bound: RefCell::default() };
+    let writer = Writer { head, dag, pivot, behind, bound, errors };
     let dag = &writer.dag;
     let body = if head.complete { writer.saga(wired) } else { quote!(::core::unreachable!()) };
-    // an unused name is a consequence of what is reported
-    let quiet = has_errors.then(|| quote!(#[allow(unused_variables, unreachable_code)]));
+    // rustc reports in the order of the output
+    let errors = writer.errors.take().emit();
     let markers = markers(&writer.bound.borrow(), [pivot, head.forever.then_some(name)]);
     let forever = head.forever.then(|| {
         quote! {
@@ -63,12 +67,10 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
     // what the user allows is allowed in all of the saga
     let lints =
         head.attrs.iter().filter(|attr| LINTS.iter().any(|lint| attr.path().is_ident(lint)));
+    // what changes while a line is being typed stands behind the nodes, which an editor finds by their place
     quote! {
-        #structure
         #(#lints)*
         const _: () = {
-            #warnings
-            #markers
             #stored
             #impls
             #forever
@@ -78,12 +80,17 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, has_errors: bool) -> TokenStrea
                 const NAME: &'static ::core::primitive::str = #durable;
                 const PLACE: &'static ::core::primitive::str =
                     ::core::concat!(::core::file!(), ":", #place);
-                #quiet
+                #[cfg_attr(#quiet, allow(unused_variables, unreachable_code))]
                 fn define(#dag: &mut #krate::dag::DagBuilder<#context>) -> #krate::Ends<#output> {
+                    #unfinished
                     #body
                 }
             }
+            #markers
+            #warnings
         };
+        #errors
+        #structure
         #keys
     }
 }
@@ -119,6 +126,8 @@ pub(super) struct Writer<'a> {
     behind: Cell<Option<&'a Ident>>,
     /// The nodes behind it whose actions must not give up.
     bound: RefCell<BTreeSet<Ident>>,
+    /// What is not reported yet.
+    errors: RefCell<Errors>,
 }
 
 impl Writer<'_> {
@@ -147,6 +156,7 @@ impl Writer<'_> {
 
     fn node(&self, node: &Node, wiring: &Wiring, parts: &[Part]) -> TokenStream {
         let (attrs, name) = (&node.attrs, &node.name);
+        let errors = self.errors.borrow_mut().emit_before(name.span());
         let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         let conditions = conditions.collect::<Vec<_>>();
         // these names are not the user's choice
@@ -160,7 +170,7 @@ impl Writer<'_> {
         };
         if let Some(error) = broken {
             let error = error.to_compile_error();
-            return quote!(#(#attrs)* let #name = #error;);
+            return quote!(#errors #(#attrs)* let #name = #error;);
         }
         let text = name.unraw().to_string();
         let wrong = wrong(wiring);
@@ -187,6 +197,7 @@ impl Writer<'_> {
         // a constant around the saga would be the pattern, not its name
         let fresh = (node.form == Form::Const).then(|| quote!(@ _));
         quote! {
+            #errors
             #wrong
             #quiet #(#attrs)*
             let #name #fresh = #call;

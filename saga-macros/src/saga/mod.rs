@@ -4,6 +4,7 @@ mod ast;
 mod attributes;
 mod closures;
 mod constructs;
+mod dots;
 mod expand;
 mod head;
 mod keys;
@@ -26,18 +27,17 @@ use syn::parse::{ParseStream, Parser};
 use crate::errors::Errors;
 
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let input = dots::finish(input.clone()).unwrap_or(input);
     let mut output = TokenStream::new();
     let parsed = (|input: ParseStream| {
         while !input.is_empty() {
             let mut errors = Errors::default();
             let saga = parse::saga(input, &mut errors);
             let wired = saga.as_ref().map(|saga| resolve::resolve(saga, &mut errors));
-            let has_errors = errors.count() > 0;
-            // first: rustc reports in the order of the output
-            output.extend(errors.emit());
-            if let (Some(saga), Some(wired)) = (&saga, &wired) {
-                output.extend(expand::expand(saga, wired, has_errors));
-            }
+            output.extend(match (&saga, &wired) {
+                (Some(saga), Some(wired)) => expand::expand(saga, wired, errors),
+                _ => errors.emit(),
+            });
         }
         Ok(())
     })

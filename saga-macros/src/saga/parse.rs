@@ -294,13 +294,17 @@ fn bare(
             input.call(Path::parse_mod_style)?;
             match path.get_ident() {
                 Some(name) => return Ok(Read::Tail(Tail::Name(name.clone()))),
-                None => return Err(needs_inputs(&path)),
+                None => {
+                    errors.unfinished(&path);
+                    return Err(needs_inputs(&path));
+                }
             }
         }
         Ok(_) if ahead.peek(token::Brace) || ahead.peek(token::Paren) => {}
         Ok(path) if ahead.peek(Token![;]) || starts_statement(&ahead) || ahead.is_empty() => {
             input.call(Path::parse_mod_style)?;
             input.parse::<Option<Token![;]>>()?;
+            errors.unfinished(&path);
             errors.push(needs_inputs(&path));
             return Ok(Read::Nothing);
         }
@@ -317,7 +321,7 @@ fn bare(
             });
         }
     }
-    let call = match call(input) {
+    let call = match call(input, errors) {
         Ok(call) => call,
         Err(error) => {
             errors.push(error);

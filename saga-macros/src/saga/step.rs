@@ -26,7 +26,7 @@ pub(super) fn step(input: ParseStream, errors: &mut Errors) -> Step {
     } else if input.peek(token::Brace) {
         input.parse().map(Step::Value)
     } else {
-        call(input).map(Step::Call)
+        call(input, errors).map(Step::Call)
     };
     parsed.unwrap_or_else(Step::Broken)
 }
@@ -58,7 +58,7 @@ fn text(path: &Path) -> String {
 }
 
 /// `path { inputs }`
-pub(super) fn call(input: ParseStream) -> syn::Result<Call> {
+pub(super) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call> {
     let not_an_action =
         "a node runs an action, `action { .. }`; an expression stands in braces: `{ .. }`";
     let here = input.fork();
@@ -77,6 +77,7 @@ pub(super) fn call(input: ParseStream) -> syn::Result<Call> {
     }
     if !input.peek(token::Brace) {
         if input.is_empty() || input.peek(Token![;]) || starts_statement(input) {
+            errors.unfinished(&path);
             return Err(needs_inputs(&path));
         }
         return Err(Error::new_spanned(path, not_an_action));
