@@ -46,6 +46,11 @@ impl<C> Context for ActionContext<C> {}
 
 /// What an action in a saga over `C` may call its context. Also the user's own `C`, which is reported
 /// where the action is declared, and not again in every saga.
+#[diagnostic::on_unimplemented(
+    message = "an action that takes `&{Self}` cannot be a node of a saga over `{C}`",
+    label = "not an action or a saga over `{C}`",
+    note = "a node is a function with `#[saga_action]` that takes `&ActionContext<{C}>` or no context, or another saga over `{C}`"
+)]
 pub trait ContextOf<C>: Sync {
     fn of(cx: &ActionContext<C>) -> &Self;
 }

@@ -110,7 +110,8 @@ impl<E: Into<BoxError> + Send + 'static> ActionFailure for E {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a node of a saga over `{C}`",
     label = "not an action or a saga over `{C}`",
-    note = "a node is a function with `#[saga_action]` that takes `&ActionContext<{C}>` or no context, or another saga over `{C}`"
+    note = "a node is a function with `#[saga_action]` that takes `&ActionContext<{C}>` or no context, or another saga over `{C}`",
+    note = "a saga with a `#[pivot]` cannot be a node: the saga around it could still fail, and would have to unwind behind that point of no return"
 )]
 pub trait Step<C>: Typed + Sized + Send {
     /// The same call without borrowed inputs: names the action where its inputs don't matter.
@@ -129,15 +130,9 @@ pub trait Step<C>: Typed + Sized + Send {
     fn kind() -> StepKind<C>;
 }
 
-/// What can be a node of a saga: every action, and every saga without a pivot. Both macros implement it; for
-/// a saga that is written by hand it is one line, `impl saga_core::Nestable for Inner {}`.
-#[diagnostic::on_unimplemented(
-    message = "saga `{Self}` has a pivot, so it cannot be a node of another saga",
-    label = "has a pivot",
-    note = "the saga around it could still fail, and would have to unwind behind that point of no return; start `{Self}` by itself, or take its `#[pivot]` out",
-    note = "for a saga without a pivot that is written by hand: `impl saga_core::Nestable for {Self} {{}}`"
-)]
-pub trait Nestable {}
+/// A saga that can be a node of another: one without a pivot. `saga!` implements it; for a saga that is
+/// written by hand it is one line, `impl saga_core::Nestable for Inner {}`.
+pub trait Nestable: Saga {}
 
 /// An action that is tried until it succeeds, or a saga of such actions: what can stand behind a
 /// [pivot](crate::dag::Node::pivot). `#[saga_action(retry(forever))]` implements it, and so does `saga!` for
@@ -172,7 +167,7 @@ impl<S: Saga> Typed for S {
 
 /// A saga is a node of another one by its parameters.
 #[diagnostic::do_not_recommend]
-impl<S: Saga> Step<S::Context> for S {
+impl<S: Nestable> Step<S::Context> for S {
     type Static = S;
 
     async fn go(self, _cx: &ActionContext<S::Context>, _op: Op) -> Stop {
@@ -312,7 +307,7 @@ pub trait Shape<C> {
 
 impl<C, M> Shape<C> for Leaf<M>
 where
-    M: Step<C> + Nestable + 'static,
+    M: Step<C> + 'static,
 {
     type Output = M::Output;
     fn kind() -> Option<StepKind<C>> {

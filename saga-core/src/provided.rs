@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::__private::{failed, produced};
 use crate::context::ActionContext;
 use crate::dag::{Policy, Retry, UndoKind};
-use crate::definition::{ActionSpec, Nestable, NeverGivesUp, Op, Step, StepKind, Stop, Typed};
+use crate::definition::{ActionSpec, NeverGivesUp, Op, Step, StepKind, Stop, Typed};
 
 /// Makes a UUID: the same at every attempt and after a crash, another one for every other node and saga.
 ///
@@ -81,9 +81,6 @@ pub struct fail_if<'a> {
 /// An action without undo, of which `$run` is one attempt.
 macro_rules! provided {
     ($name:ident $([$life:lifetime])?, $fixed:ty, $output:ty, $retry:expr, |$this:ident, $cx:ident| $run:expr) => {
-        #[diagnostic::do_not_recommend]
-        impl$(<$life>)? Nestable for $name$(<$life>)? {}
-
         #[diagnostic::do_not_recommend]
         impl$(<$life>)? Typed for $name$(<$life>)? {
             type Output = $output;

@@ -84,9 +84,6 @@ fn typed(action: &Action) -> TokenStream {
     };
     let (output, error) = (item("Output", &action.output), item("Error", &action.error));
     quote! {
-        #[diagnostic::do_not_recommend]
-        impl #declared #krate::Nestable for #name #used #clause {}
-        #[diagnostic::do_not_recommend]
         impl #declared #krate::Typed for #name #used #clause {
             #output
             #error
@@ -100,7 +97,7 @@ fn step(action: &Action) -> TokenStream {
     let Lifetimes { mut declared, used } = Lifetimes::of(action);
     let statics = used.iter().map(|_| quote!('static)).collect::<Vec<_>>();
     let (used, statics) = (angled(&used), angled(&statics));
-    let (mut check, mut quiet) = (TokenStream::new(), None);
+    let mut check = TokenStream::new();
     let context = match &action.context {
         Some(Context::Plain(user)) => user.to_token_stream(),
         Some(Context::Alias(alias)) => {
@@ -110,8 +107,6 @@ fn step(action: &Action) -> TokenStream {
             let of = quote!(#krate::__private::ContextOf<AnyContext>);
             generics.make_where_clause().predicates.push(parse_quote!(#alias: #of));
             declared.push(any_context());
-            // in a saga over another context rustc names the action then, and not its alias
-            quiet = Some(quote!(#[diagnostic::do_not_recommend]));
             quote!(AnyContext)
         }
         None => {
@@ -136,8 +131,6 @@ fn step(action: &Action) -> TokenStream {
     quote! {
         #check
         #forever
-        #quiet
-        #[diagnostic::do_not_recommend]
         impl #declared #krate::Step<#context> for #name #used #clause {
             type Static = #name #statics;
             #go
@@ -155,7 +148,6 @@ fn forever(action: &Action) -> Option<TokenStream> {
     let (declared, used) = (angled(&declared), angled(&used));
     let clause = &action.generics.where_clause;
     Some(quote! {
-        #[diagnostic::do_not_recommend]
         impl #declared #krate::NeverGivesUp<Node, Pivot> for #name #used #clause {}
     })
 }

@@ -13,7 +13,7 @@ use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
 use super::closures::{bindings, called, here, last, local, run, unwrapped, value, wrong};
 use super::keys::keys;
-use super::order::Order;
+use super::order::{Order, read_in};
 use super::parts;
 use super::pivots::{self, pivot};
 use super::resolve::{Line, Part, Wired};
@@ -33,7 +33,8 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
         quote_spanned!(at=> type #name = #ty;)
     });
     let order = Order::of(wired);
-    let (structure, warnings) = (structure(head, &order.text(wired, 0)), order.warnings());
+    let structure = structure(head);
+    let warnings = (errors.count() == 0).then(|| order.warnings());
     let (impls, stored) = (impls(head), stored(head));
     let durable = head.durable.as_ref().map_or_else(|| name.unraw().to_string(), LitStr::value);
     let place = position(name.span())
@@ -45,7 +46,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
     let unfinished = errors.emit_unfinished();
     let (bound, errors) = (RefCell::default(), RefCell::new(errors));
     let dag = local("__dag", Span::call_site());
-    let writer = Writer { head, dag, pivot, behind, bound, errors };
+    let writer = Writer { head, dag, pivot, behind, bound, read: read_in(wired), errors };
     let dag = &writer.dag;
     let body = if head.complete { writer.saga(wired) } else { quote!(::core::unreachable!()) };
     // rustc reports in the order of the output
@@ -53,22 +54,21 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
     let markers = markers(&writer.bound.borrow(), [pivot, head.forever.then_some(name)]);
     let forever = head.forever.then(|| {
         quote! {
-            #[diagnostic::do_not_recommend]
             impl<Node, Pivot> #krate::NeverGivesUp<Node, Pivot> for #name {}
         }
     });
     let nestable = (!pivots::has_one(saga)).then(|| {
         quote! {
-            #[diagnostic::do_not_recommend]
             impl #krate::Nestable for #name {}
         }
     });
-    let keys = keys(saga);
+    let keys = keys(saga, &order.text(wired, 0));
     // what the user allows is allowed in all of the saga
     let lints =
         head.attrs.iter().filter(|attr| LINTS.iter().any(|lint| attr.path().is_ident(lint)));
     // what changes while a line is being typed stands behind the nodes, which an editor finds by their place
     quote! {
+        #structure
         #(#lints)*
         const _: () = {
             #stored
@@ -90,7 +90,6 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
             #warnings
         };
         #errors
-        #structure
         #keys
     }
 }
@@ -126,6 +125,8 @@ pub(super) struct Writer<'a> {
     behind: Cell<Option<&'a Ident>>,
     /// The nodes behind it whose actions must not give up.
     bound: RefCell<BTreeSet<Ident>>,
+    /// The names that something reads.
+    read: BTreeSet<String>,
     /// What is not reported yet.
     errors: RefCell<Errors>,
 }
@@ -194,8 +195,9 @@ impl Writer<'_> {
         }
         let settings = self.settings(&node.settings, name);
         let settings = settings.map(|settings| quote!(#(#conditions)* #settings));
-        // a constant around the saga would be the pattern, not its name
-        let fresh = (node.form == Form::Const).then(|| quote!(@ _));
+        // of a constant around the saga with this name rustc speaks once; unread, it is an unused variable
+        let constant = node.form == Form::Const && self.read.contains(&name.to_string());
+        let fresh = constant.then(|| quote!(@ _));
         quote! {
             #errors
             #wrong

@@ -10,10 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, Path};
+use syn::{Attribute, Path, Type};
 
 use super::ast::{Body, Call, Choose, Form, Head, Node, Saga, Step, Tail};
 use super::closures::here;
@@ -33,7 +33,8 @@ struct Group {
     keys: TokenStream,
 }
 
-pub(super) fn keys(saga: &Saga) -> TokenStream {
+/// The keys, under a list of the nodes for rustdoc.
+pub(super) fn keys(saga: &Saga, nodes: &str) -> TokenStream {
     let head = &saga.head;
     if !head.complete {
         return TokenStream::new();
@@ -61,7 +62,7 @@ pub(super) fn keys(saga: &Saga) -> TokenStream {
         }
         Some(Tail::Name(_) | Tail::Broken) | None => {}
     }
-    keys.write()
+    keys.write(nodes)
 }
 
 struct Keys<'a> {
@@ -113,8 +114,9 @@ impl Keys<'_> {
         }
     }
 
-    fn write(self) -> TokenStream {
+    fn write(self, nodes: &str) -> TokenStream {
         let (krate, saga, plain) = (&self.head.krate, &self.head.name, &self.plain);
+        let nodes = format!("Its nodes, each with those that it waits for:\n\n{nodes}");
         let groups = self.groups.into_values().map(|(module, Group { actions, keys })| {
             let actions = actions.into_values();
             quote! {
@@ -139,6 +141,8 @@ impl Keys<'_> {
             const _: () = {
                 // another saga of this name may stand where an action is imported from
                 type __Saga = #saga;
+                #[doc = #nodes]
+                impl __Saga {}
                 #plain
                 #(#groups)*
             };
@@ -158,7 +162,9 @@ impl Keys<'_> {
     /// None if a type cannot be named.
     fn of_node(&self, node: &Node) -> Option<Types> {
         let types = self.of_step(&node.step);
-        match (&node.ty, types) {
+        // `Vec<_>` is no type in a signature
+        let ty = node.ty.as_ref().filter(|ty| !has_holes(ty));
+        match (ty, types) {
             (None, types) => types,
             (Some(ty), Some(types)) => Some(Types { output: ty.to_token_stream(), ..types }),
             (Some(ty), None) => Some(Types { output: ty.to_token_stream(), ..self.whole() }),
@@ -227,6 +233,18 @@ impl Keys<'_> {
         let name = &action.segments.last()?.ident;
         Some(quote_spanned!(here(name.span())=> fn(&'static ()) -> #name))
     }
+}
+
+fn has_holes(ty: &Type) -> bool {
+    let mut tokens = ty.to_token_stream().into_iter().collect::<Vec<_>>();
+    while let Some(token) = tokens.pop() {
+        match token {
+            TokenTree::Ident(name) if name == "_" => return true,
+            TokenTree::Group(group) => tokens.extend(group.stream()),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Where an action stands.

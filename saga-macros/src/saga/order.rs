@@ -132,6 +132,24 @@ impl<'a> Order<'a> {
     }
 }
 
+/// The names that something in this body reads.
+pub(super) fn read_in(wired: &Wired) -> BTreeSet<String> {
+    let lines = wired.lines.iter().flat_map(|line| match line {
+        Line::Node(_, wiring, parts) => {
+            let inner = parts.iter().flat_map(|part| read_in(&part.wired));
+            let own = wiring.inputs.iter().flat_map(|(_, from)| from).chain(&wiring.after);
+            own.map(Ident::to_string).chain(inner).collect::<Vec<_>>()
+        }
+        Line::Parallel | Line::Branch | Line::End => Vec::new(),
+    });
+    let tail = wired.tail.inputs.iter().flat_map(|(_, from)| from).map(Ident::to_string);
+    let name = match &wired.body.tail {
+        Some(Tail::Name(name)) => Some(name.to_string()),
+        _ => None,
+    };
+    lines.chain(tail).chain(name).collect()
+}
+
 /// What a node names, in its bodies too.
 fn reads<'a>(
     wiring: &'a Wiring<'a>,

@@ -8,8 +8,7 @@ use syn::{Path, Token};
 
 use super::ast::Head;
 
-/// The struct; `nodes` is the list of them for rustdoc.
-pub(super) fn structure(head: &Head, nodes: &str) -> TokenStream {
+pub(super) fn structure(head: &Head) -> TokenStream {
     let Head { attrs, krate, vis, name, params, .. } = head;
     let serde = quote!(#krate::__private::serde);
     let path = serde.to_string().replace(' ', "");
@@ -27,16 +26,10 @@ pub(super) fn structure(head: &Head, nodes: &str) -> TokenStream {
         let doc = doc.map(|doc| quote!(#[doc = #doc]));
         quote!(#(#attrs)* #doc #vis #name: #ty)
     });
-    let documented = attrs.iter().any(|attr| attr.path().is_ident("doc"));
-    let doc = (!documented).then(|| format!("The saga `{name}`."));
-    let doc = doc.map(|doc| quote!(#[doc = #doc]));
-    let nodes = format!("\n# Nodes\n\n{nodes}");
     quote! {
         #[derive(#(#derives),*)]
         #[serde(crate = #path, #bounds)]
         #(#attrs)*
-        #doc
-        #[doc = #nodes]
         #vis struct #name { #(#fields),* }
     }
 }

@@ -6,9 +6,11 @@ use ui_tests::{actions::*, types::*};
 
 saga! {
     S<Airline>(city: String) -> String {
-        let car = rent_car { city };
-        #[after(car)]
-        let again = rent_car { city };
+        parallel {
+            let car = rent_car { city };
+            #[after(car)]
+            let again = rent_car { city };
+        }
         note { text: &again.id.to_string() }
     }
     T<Airline>(city: String) -> Car {
