@@ -119,7 +119,7 @@ fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
 /// A closure that ends in a future. All of it is at the place of the call: carets would else cover the
 /// whole macro.
 fn future(at: Span, cx: &Ident, inner: TokenStream) -> TokenStream {
-    let block = block(at, inner);
+    let (block, cx) = (block(at, inner), local(&cx.to_string(), at));
     quote_spanned!(here(at)=> move |#cx| ::std::boxed::Box::pin(async move #block))
 }
 
