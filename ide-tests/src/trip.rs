@@ -11,9 +11,11 @@ saga! {
         let hotel = book_hotel { city: &trip.city, nights: trip.nights };
         // typed here
         let total = { flight.cents + hotel.cents };
-        let car = rent_car { city: &flight.number, days: trip.nights };
-        #[after(car)]
-        let text = confirm { flight, hotel, cents: *total };
+        parallel {
+            let car = rent_car { city: &flight.number, days: trip.nights };
+            #[after(car)]
+            let text = confirm { flight, hotel, cents: *total };
+        }
         { format!("{text} {}", flight.number) }
     }
 }

@@ -111,6 +111,10 @@ async fn a_permanent_undo_error_is_final_and_a_retryable_one_is_tried_again() ->
     let (error, tries) = ends(|_| Err(UndoError::permanent("gone"))).await?;
     assert!(matches!(&error, SagaError::Stuck(_)), "{error}");
     assert_eq!(tries, 1);
+    // an operator must see what stands in the way
+    let expected = "saga x is stuck: node `b`: action failed: no; undo of `a`: action failed: gone; \
+                    effects that remain: `a`";
+    assert_eq!(error.to_string(), expected);
     let (error, tries) = ends(|n| match n {
         2 => Ok(()),
         _ => Err(UndoError::from_error("busy")),

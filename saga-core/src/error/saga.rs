@@ -115,6 +115,13 @@ impl SagaReport {
         }
     }
 
+    /// What each undo that failed says.
+    fn failed_undos(&self) -> String {
+        let failed = self.nodes_in(ActionState::UndoFailed);
+        let errors = failed.filter_map(|n| Some((&n.node, n.undo_error.as_ref()?)));
+        errors.map(|(node, error)| format!("; undo of `{node}`: {error}")).collect()
+    }
+
     fn names<'a>(what: &str, nodes: impl Iterator<Item = &'a NodePath>) -> String {
         let nodes = nodes.map(|n| format!("`{n}`")).collect::<Vec<_>>();
         if nodes.is_empty() { String::new() } else { format!("; {what}: {}", nodes.join(", ")) }
@@ -153,7 +160,7 @@ pub enum SagaError {
     RolledBack(Box<SagaReport>),
     /// It ended with effects that remain or may remain; an operator must look at it.
     #[error(
-        "saga {} is stuck: {}{}{}", .0.saga, .0.why(),
+        "saga {} is stuck: {}{}{}{}", .0.saga, .0.why(), .0.failed_undos(),
         SagaReport::names("effects that remain", .0.remain()),
         SagaReport::names("effects that may remain", .0.may_remain())
     )]

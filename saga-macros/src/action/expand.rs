@@ -46,7 +46,7 @@ fn inputs(action: &Action, cfgs: &[&Attribute]) -> TokenStream {
     quote! {
         #(#cfgs)*
         #[doc = #doc]
-        #[allow(non_camel_case_types, dead_code)]
+        #[allow(non_camel_case_types, non_snake_case, dead_code)]
         #vis struct #name #declared #clause { #(#fields),* }
     }
 }
@@ -194,8 +194,10 @@ fn act(action: &Action, cx: &Ident) -> TokenStream {
     let when = action.args.retry.as_ref().and_then(|retry| retry.when.as_ref());
     let retryable = when.map_or_else(|| quote!(true), predicate);
     let at = Span::call_site().located_at(action.error.span);
-    // typed, so that an alias of something else than a `Result` is reported where it is written only
+    // typed, so that an alias of something else than a `Result` is reported where it is written only; of a
+    // deprecated action those are warned who name it
     let result = quote_spanned! {Span::call_site().located_at(action.output.span)=>
+        #[allow(deprecated)]
         let __result: ::core::result::Result<
             <Self as #krate::Typed>::Output,
             <Self as #krate::Typed>::Error,

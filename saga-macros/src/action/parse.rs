@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, Error, Signature, Visibility};
+use syn::{Attribute, Error, FnArg, ReturnType, Signature, Type, Visibility};
 
 pub(super) struct Function {
     pub(super) attrs: Vec<Attribute>,
@@ -30,7 +30,33 @@ impl Parse for Function {
                 });
             }
         };
-        Ok(Self { attrs, vis, sig, body: input.parse()? })
+        Ok(Self { attrs, vis, sig: ungrouped(sig), body: input.parse()? })
+    }
+}
+
+/// Without the groups, which nobody sees, around types that a macro of the user's was given.
+fn ungrouped(mut sig: Signature) -> Signature {
+    for param in &mut sig.inputs {
+        if let FnArg::Typed(param) = param {
+            *param.ty = ungroup(&param.ty).clone();
+            if let Type::Reference(reference) = &mut *param.ty {
+                // of other types, `&` binds tighter than what is in the group
+                if let Type::Path(inner) = ungroup(&reference.elem) {
+                    *reference.elem = Type::Path(inner.clone());
+                }
+            }
+        }
+    }
+    if let ReturnType::Type(_, ty) = &mut sig.output {
+        **ty = ungroup(ty).clone();
+    }
+    sig
+}
+
+fn ungroup(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungroup(&group.elem),
+        ty => ty,
     }
 }
 

@@ -119,7 +119,7 @@ fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
 /// A closure that ends in a future. All of it is at the place of the call: carets would else cover the
 /// whole macro.
 fn future(at: Span, cx: &Ident, inner: TokenStream) -> TokenStream {
-    let block = block(at, inner);
+    let (block, cx) = (block(at, inner), local(&cx.to_string(), at));
     // its first token is where a call starts
     let (start, pin) = (quote_spanned!(here(at)=> ::), quote!(std::boxed::Box::pin));
     quote_spanned!(here(at)=> move |#cx| #start #pin(async move #block))

@@ -96,7 +96,7 @@ impl<'a> Resolver<'a, '_> {
                 Form::Let | Form::Const => "give this one another name".to_string(),
                 Form::Last => "name this one, and end with its name".to_string(),
             };
-            // the name of a last line is ours, and hides what the user calls so from nothing
+            // what a last line is called is not the user's choice, and clashes with no parameter
             let param = saga.params.iter().find(|param| param.name == *name);
             let param = param.filter(|_| node.form != Form::Last);
             if let Some(param) = param {
