@@ -119,7 +119,7 @@ async fn a_crash_after_each_entry_of_a_failed_run_leaves_nothing() -> Result<(),
             let (after, store) = (Lab::after(fails, ops), cut(&whole, len).await?);
             let builder = Coordinator::builder(after.clone()).store(store.clone());
             let sec = builder.saga::<Torture>().build().await?;
-            let error = sec.get::<String>("x").await?.ok_or("not there")?.await.unwrap_err();
+            let error = sec.get::<Torture>("x").await?.ok_or("not there")?.await.unwrap_err();
             assert!(matches!(error, SagaError::RolledBack(_)), "after entry {len}: {error}");
             assert!(after.effects().is_empty(), "after entry {len}: {:?}", after.effects());
         }

@@ -132,7 +132,7 @@ pub trait Step<C>: Typed + Sized + Send {
 
 /// A saga that can be a node of another: one without a pivot. `saga!` implements it; for a saga that is
 /// written by hand it is one line, `impl saga_core::Nestable for Inner {}`.
-pub trait Nestable: Saga {}
+pub trait Nestable {}
 
 /// An action that is tried until it succeeds, or a saga of such actions: what can stand behind a
 /// [pivot](crate::dag::Node::pivot). `#[saga_action(retry(forever))]` implements it, and so does `saga!` for
@@ -167,7 +167,7 @@ impl<S: Saga> Typed for S {
 
 /// A saga is a node of another one by its parameters.
 #[diagnostic::do_not_recommend]
-impl<S: Nestable> Step<S::Context> for S {
+impl<S: Saga + Nestable> Step<S::Context> for S {
     type Static = S;
 
     async fn go(self, _cx: &ActionContext<S::Context>, _op: Op) -> Stop {

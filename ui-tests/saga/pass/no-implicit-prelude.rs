@@ -37,7 +37,7 @@ mod actions {
         let b = { *a + 1 };
         parallel {
             let _c = actions::set { text: &::std::format!("{name} {b}") };
-            #[after(b)]
+            #[after(_c)]
             actions::set { text: "y" };
         }
         { *a + *b }

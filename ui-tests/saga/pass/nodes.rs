@@ -36,7 +36,7 @@ saga! {
                 note { text: REGION };
                 parallel {
                     let c = add { a: *a, b: *b };
-                    #[after(b)]
+                    #[after(a)]
                     let d = add { a: 1, b: 1 };
                     parallel {}
                 }
