@@ -7,8 +7,8 @@ use saga_core::dag::{DagBuilder, Node};
 use saga_core::prelude::*;
 use saga_core::store::{ListFilter, MemoryStore};
 use saga_core::{
-    ActionFunc, ActionRegistry, BoxError, BuildError, Decision, OperateError, Refusal,
-    RegistryError, Retry, SagaDag, SagaStatus, StartError,
+    ActionFunc, ActionRegistry, BoxError, BuildError, Decision, Limits, OperateError, Refusal,
+    RegistryError, Retry, SagaDag, SagaStatus, StartError, UndoError,
 };
 use serde_json::{Value, json};
 
@@ -23,6 +23,21 @@ async fn wait() -> Result<u32, String> {
     std::future::pending().await
 }
 
+/// Says as much as it is told to, in its message and beside it.
+#[derive(Debug, thiserror::Error, serde::Serialize, serde::Deserialize)]
+#[error("{said}")]
+struct Verbose {
+    said: String,
+}
+#[saga_action(undo = complain_again(length))]
+async fn complain(length: usize) -> Result<(), Verbose> {
+    Err(Verbose { said: "ä".repeat(length) })
+}
+async fn complain_again(length: usize) -> Result<(), UndoError> {
+    Err(UndoError::permanent(Verbose { said: "ä".repeat(length) }))
+}
+
+saga! { Complain<()>(length: usize) { complain { length: *length }; } }
 saga! { Echo<()>(what: Value) -> String { echo { what } } }
 saga! { Wait<()>() -> u32 { wait {} } }
 
@@ -96,6 +111,24 @@ async fn parameters_that_are_too_large_or_too_deep_start_nothing() -> Result<(),
     let error = SagaDag::new(dag.build()?, &deep).err().ok_or("encoded")?;
     assert_eq!(error.to_string(), "serialize failed: it is nested more than 127 levels deep");
     assert!(sec.list(ListFilter::default()).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_over_the_limit_is_cut() -> Result<(), Any> {
+    let limits = Limits::default().max_payload(1001);
+    let sec = Coordinator::builder(()).limits(limits).saga::<Complain>().build().await?;
+    for (length, whole) in [(450, true), (600, false), (3 << 20, false)] {
+        let handle = sec.saga(Complain { length }).start().await?;
+        let id = handle.id().to_string();
+        let Err(SagaError::Stuck(report)) = handle.await else { return Err("not stuck".into()) };
+        let error = report.error.ok_or("no error")?;
+        let cut = error.to_string().ends_with("ää…");
+        assert_eq!((cut, error.clone().convert::<Verbose>().is_ok()), (!whole, whole), "{length}");
+        assert!(error.to_string().len() < 1100);
+        let view = sec.inspect(&id).await?.ok_or("it is lost")?;
+        assert!(format!("{:?}", view.log.entries()).len() < 10_000, "{length}: all of its log");
+    }
     Ok(())
 }
 
@@ -236,6 +269,11 @@ async fn a_decision_that_no_log_entry_can_hold_is_refused() -> Result<(), Any> {
         let view = sec.inspect("x").await?.ok_or("it is lost")?;
         assert_eq!(view.record.status, SagaStatus::Running);
     }
+    let large = Decision::Succeeded(json!("x".repeat(5 << 20)));
+    let error = sec.operator("bob").decide("x", "charge", large, "looked it up").await.unwrap_err();
+    let expected = "saga x: the output of node `charge` has 5242882 bytes, more than the limit of \
+                    4194304; raise `Limits::max_payload`";
+    assert_eq!(error.to_string(), expected);
     decide(60).await?;
     assert_eq!(sec.get::<Value>("x").await?.ok_or("it is lost")?.await?, deep(60));
     drop((sec, store));

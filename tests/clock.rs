@@ -9,6 +9,7 @@ use std::time::Duration;
 use saga_core::UndoError;
 use saga_core::log::{Entry, EntryKind};
 use saga_core::prelude::*;
+use saga_core::store::{FileStore, MemoryStore, SqliteStore, Store};
 use world::{Do, Fixture, World, act, bare, unact};
 
 type W = Arc<World>;
@@ -85,4 +86,39 @@ fn no_process_gives_more_attempts_than_there_are() {
     let Err(SagaError::RolledBack(report)) = x.end::<Slow>() else { panic!("rolled back") };
     assert_eq!(report.failed_node().map(ToString::to_string).as_deref(), Some("a"));
     assert_eq!(x.world.count("do a"), 3);
+}
+
+#[saga_action(no_undo)]
+async fn next(n: u64) -> Result<u64, String> {
+    Ok(n + 1)
+}
+
+saga! {
+    Count<()>() -> u64 {
+        let one = next { n: 0 };
+        let two = next { n: *one };
+        let three = next { n: *two };
+        let four = next { n: *three };
+        let five = next { n: *four };
+        next { n: *five }
+    }
+}
+
+/// A paused clock stands still while a store is at work, however long its disk takes.
+async fn counts_without_a_wait(store: impl Store) {
+    let sec = Coordinator::builder(()).store(store).saga::<Count>().build().await.unwrap();
+    let began = tokio::time::Instant::now();
+    let hour = Duration::from_secs(3600);
+    let count = sec.saga(Count {}).deadline(hour).start().await.unwrap().await;
+    assert_eq!(count.unwrap(), 6);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    sec.shutdown(Duration::from_secs(1)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_clock_does_not_run_ahead_of_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    counts_without_a_wait(MemoryStore::new()).await;
+    counts_without_a_wait(FileStore::open(directory.path().join("sagas")).unwrap()).await;
+    counts_without_a_wait(SqliteStore::open(directory.path().join("sagas.db")).unwrap()).await;
 }

@@ -200,3 +200,22 @@ async fn the_events_of_a_saga_that_has_ended_are_over() {
     sec.shutdown(std::time::Duration::ZERO).await.unwrap();
     assert_eq!(kinds(interrupted).await, [""; 0], "another process goes on");
 }
+
+/// Who reads too slowly holds nobody up, is told how much is missing, and goes on from there.
+#[tokio::test]
+async fn a_slow_reader_is_told_what_it_missed() {
+    let sec = Coordinator::builder(()).saga::<Order>().build().await.unwrap();
+    let mut slow = sec.events();
+    for _ in 0..1000 {
+        sec.run(Order { card: SECRET.to_string() }).await.unwrap_err();
+    }
+    let saga_core::MissedEvents(missed) = slow.next().await.unwrap().unwrap_err();
+    let mut left = Vec::new();
+    while let Ok(next) = tokio::time::timeout(std::time::Duration::ZERO, slow.next()).await {
+        left.push(next.unwrap().unwrap());
+    }
+    let of_one = sec.list(saga_core::store::ListFilter::default()).await.unwrap()[0].next_seq - 1;
+    assert_eq!(missed + left.len() as u64, 1000 * of_one);
+    assert!(left.len() > 1000, "{}", left.len());
+    assert_eq!(left.last().map(|event| event.kind), Some("ended"));
+}

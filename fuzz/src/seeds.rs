@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use saga_core::executor::State;
 use saga_core::log::{
     Cause, Command, Decision, Entry, EntryKind, Failure, FailureKind, Fault, Payload, Refusal,
     SagaStatus, Timestamp, Uuid,
@@ -21,7 +22,8 @@ type Named = Vec<(String, Vec<u8>)>;
 pub fn seeds() -> Result<Vec<(&'static Target, Named)>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let files = runtime.map(|runtime| runtime.block_on(files()));
-    let (files, stored, dag) = files.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    let files = files.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    let Files { files, stored, dag, states } = files;
     let of = |target: &'static Target| {
         let seeds = match target.name {
             "entry" => entries(),
@@ -30,6 +32,7 @@ pub fn seeds() -> Result<Vec<(&'static Target, Named)>, String> {
             "stored" => vec![("whole".to_string(), stored.clone())],
             "file" => files.clone(),
             "id" => ids(),
+            "state" => states.clone(),
             _ => requests(),
         };
         (target, seeds)
@@ -37,21 +40,31 @@ pub fn seeds() -> Result<Vec<(&'static Target, Named)>, String> {
     Ok(TARGETS.iter().map(of).collect())
 }
 
-/// Files of a store; one of its sagas as DAG and entries; its DAG.
-async fn files() -> Result<(Named, Vec<u8>, Vec<u8>), saga_core::BoxError> {
+struct Files {
+    /// Of a store.
+    files: Named,
+    /// One of its sagas as DAG and entries.
+    stored: Vec<u8>,
+    dag: Vec<u8>,
+    /// All of its sagas as they stand.
+    states: Named,
+}
+
+async fn files() -> Result<Files, saga_core::BoxError> {
     let directory = tempfile::tempdir()?;
-    let (mut files, mut lines) = (Vec::new(), Vec::new());
+    let (mut files, mut states, mut lines) = (Vec::new(), Vec::new(), Vec::new());
     for end in [false, true] {
         let at = directory.path().join(end.to_string());
         write_saga(&at, SAGA, end).await?;
         let name = if end { "ended" } else { "interrupted" };
         files.push((name.to_string(), fs::read(at.join(format!("saga-{SAGA}.jsonl")))?));
         let stored = FileStore::open(&at)?.load(&SAGA.parse()?).await?.ok_or("not stored")?;
+        states.push((name.to_string(), json(&State::from(&stored))));
         lines = vec![stored.record.dag.as_bytes().to_vec()];
         lines.extend(stored.entries.iter().map(json));
     }
     let dag = lines.first().cloned().unwrap_or_default();
-    Ok((files, lines.join(&b'\n'), dag))
+    Ok(Files { files, stored: lines.join(&b'\n'), dag, states })
 }
 
 fn json(value: &impl Serialize) -> Vec<u8> {

@@ -21,7 +21,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest parameters or output, in bytes of JSON; default 4 MiB.
+    /// The largest parameters or output, in bytes of JSON; default 4 MiB. Of an error beyond it, the log
+    /// keeps the beginning of its message.
     pub max_payload: usize,
     /// How many nodes a registered saga may declare, those of bodies, arms and subsagas included; default
     /// 10 000.

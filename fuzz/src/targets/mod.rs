@@ -6,6 +6,7 @@ mod file;
 mod id;
 mod log;
 mod request;
+mod state;
 mod stored;
 
 pub(crate) use dag::registry;
@@ -24,7 +25,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub static TARGETS: [Target; 7] = [
+pub static TARGETS: [Target; 8] = [
     Target { name: "entry", sealed: false, run: entry::run },
     Target { name: "log", sealed: false, run: log::run },
     Target { name: "dag", sealed: false, run: dag::run },
@@ -32,6 +33,7 @@ pub static TARGETS: [Target; 7] = [
     Target { name: "file", sealed: true, run: file::run },
     Target { name: "id", sealed: false, run: id::run },
     Target { name: "request", sealed: false, run: request::run },
+    Target { name: "state", sealed: false, run: state::run },
 ];
 
 /// A runtime whose clock jumps over every wait.

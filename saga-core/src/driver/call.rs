@@ -17,6 +17,7 @@ use super::slots::Room;
 use crate::action::{Action, ActionOutput, Failed, Value};
 use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
+use crate::log::{Failure, NodePath};
 use crate::machine::VertexId;
 
 /// How a call ended.
@@ -155,6 +156,35 @@ pub(super) fn check_size(output: &ActionOutput, max: usize) -> Result<(), Action
         "the output has {size} bytes, more than the limit of {max}; raise `Limits::max_payload`"
     );
     Err(ActionError::SerializeFailed { message })
+}
+
+/// The same for an output that a human gives.
+pub(super) fn check_len(node: &NodePath, size: usize, max: usize) -> Result<(), String> {
+    if size <= max {
+        return Ok(());
+    }
+    Err(format!(
+        "the output of node `{node}` has {size} bytes, more than the limit of {max}; raise \
+         `Limits::max_payload`"
+    ))
+}
+
+/// As much of an error as the log has room for.
+pub(super) fn fit(failure: Failure, max: usize) -> Failure {
+    let cut = |mut text: String| {
+        if text.len() > max {
+            text.truncate(text.floor_char_boundary(max));
+            text.push('…');
+        }
+        text
+    };
+    let fits = |error: &serde_json::Value| serde_json::to_vec(error).is_ok_and(|e| e.len() <= max);
+    Failure {
+        message: cut(failure.message),
+        sources: failure.sources.into_iter().map(cut).collect(),
+        error: failure.error.filter(fits),
+        ..failure
+    }
 }
 
 async fn guarded<T>(

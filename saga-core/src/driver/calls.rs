@@ -78,6 +78,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         end: CallEnd,
         kept: &mut HashMap<VertexId, Value>,
     ) -> Event {
+        let max = self.env.limits.max_payload;
         match end {
             CallEnd::Action(Ok(output)) => {
                 let payload = output.payload.clone();
@@ -85,7 +86,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 Event::ActionDone { vertex: v, result: ActionResult::Ok(payload) }
             }
             CallEnd::Action(Err(failed)) => {
-                let failure = failed.error.to_failure(failed.retryable);
+                let failure = call::fit(failed.error.to_failure(failed.retryable), max);
                 let result = match (failed.output, failed.in_doubt) {
                     (Some(output), _) => {
                         kept.insert(v, output);
@@ -97,7 +98,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 Event::ActionDone { vertex: v, result }
             }
             CallEnd::Undo(result) => {
-                Event::UndoDone { vertex: v, result: result.map_err(|e| e.to_failure()) }
+                let result = result.map_err(|error| call::fit(error.to_failure(), max));
+                Event::UndoDone { vertex: v, result }
             }
         }
     }

@@ -262,7 +262,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
     fn hear(&self, asked: Asked, turn: &mut Turn) -> Option<Event> {
         if let Command::Decide { node, decision, .. } = &asked.command
             && let Some(output) = decision.output()
-            && let Err(why) = self.values.check(self.machine.state(), node, &output)
+            && let Err(why) = call::check_len(node, output.len(), self.env.limits.max_payload)
+                .and_then(|()| self.values.check(self.machine.state(), node, &output))
         {
             let _ = asked.answer.send(Answer::Refused(Refusal::Invalid { why }));
             return None;

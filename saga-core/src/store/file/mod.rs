@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use self::directory::Directory;
 use self::worker::Worker;
-use super::queue::Queue;
+use super::queue::{Queue, answered};
 use super::{
     Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
     StoredSaga, WorkerId,
@@ -135,7 +135,7 @@ impl FileStore {
                 // A caller that has stopped waiting is no trouble of the store's.
                 let _ = reply.send(work(files));
             }));
-            answer.await.unwrap_or_else(|_| {
+            answered(answer).await.unwrap_or_else(|| {
                 let why = "its thread has died; open the store again".to_string();
                 Err(StoreError::Failed { store: self.inner.place.to_string(), why })
             })

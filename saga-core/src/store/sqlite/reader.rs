@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
-use super::super::queue::Queue;
+use super::super::queue::{Queue, answered};
 use super::database::Database;
 use super::job::Trouble;
 
@@ -42,11 +42,11 @@ impl Reader {
             }
         }));
         let failed = |why| StoreError::Failed { store: self.place.to_string(), why };
-        match answer.await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(Trouble::Answer(e))) => Err(e),
-            Ok(Err(Trouble::Sql(e))) => Err(failed(e.to_string())),
-            Err(_) => Err(failed("its reader thread has died; open the store again".to_string())),
+        match answered(answer).await {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(Trouble::Answer(e))) => Err(e),
+            Some(Err(Trouble::Sql(e))) => Err(failed(e.to_string())),
+            None => Err(failed("its reader thread has died; open the store again".to_string())),
         }
     }
 }

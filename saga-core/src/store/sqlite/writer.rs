@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::super::StoreError;
 use super::super::lock::WorkerLock;
-use super::super::queue::Queue;
+use super::super::queue::{Queue, answered};
 use super::SqliteStats;
 use super::database::Database;
 use super::guard::Guard;
@@ -76,13 +76,13 @@ impl Writer {
         self.answer(answer).await
     }
 
-    async fn answer<T>(
+    async fn answer<T: Send + 'static>(
         &self,
         answer: oneshot::Receiver<Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        match answer.await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(StoreError::Failed {
+        match answered(answer).await {
+            Some(outcome) => outcome,
+            None => Err(StoreError::Failed {
                 store: self.place.to_string(),
                 why: "its writer thread has died; open the store again".to_string(),
             }),
