@@ -162,7 +162,12 @@ async fn batch(
         let resumed = sec.operator("alice").resume(&run.to_string()).await;
         assert!(matches!(resumed, Ok(_) | Err(OperateError::Refused { .. })), "{resumed:?}");
         let handle = sec.get::<Value>(&run.to_string()).await?.ok_or("it is lost")?;
-        let end = handle.await;
+        let Ok(end) = tokio::time::timeout(Duration::from_secs(60), handle).await else {
+            let view = sec.inspect(&run.to_string()).await?.ok_or("it is lost")?;
+            return Err(
+                format!("saga {run} hangs: {resumed:?}\n{view}\n{}", view.log.pretty()).into()
+            );
+        };
         let left = world.left(run);
         let (status, lawful) = match &end {
             Ok(_) => (SagaStatus::Completed, left.len() == NODES),

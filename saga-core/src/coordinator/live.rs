@@ -1,17 +1,19 @@
 //! The sagas that this process runs: a list of them, and the two ends of each.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, watch};
+use futures_util::future::{Either, select};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
 use super::{Inner, SagaHandle};
 use crate::definition::panic_message;
 use crate::driver::{Asked, Control, Creation, Driver, Progress, Ran};
 use crate::error::{SagaError, StartError};
-use crate::log::{NodePath, Payload, SagaId};
+use crate::log::{Answer, NodePath, Payload, SagaId};
 use crate::machine::Event;
 
 /// A saga that this process runs, as others see it.
@@ -32,7 +34,7 @@ impl Live {
     }
 
     /// The answer to a start with this input.
-    pub(super) async fn answer<S, C: Send + Sync + 'static>(
+    pub(super) async fn handle<S, C: Send + Sync + 'static>(
         mut self,
         id: SagaId,
         input: (&str, &Payload),
@@ -45,6 +47,20 @@ impl Live {
             None => return Err(StartError::ShutDown),
         }
         Ok(SagaHandle::new(id, self.progress, inner))
+    }
+
+    /// True if both are the same run of the saga.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.control.same_channel(&other.control)
+    }
+
+    /// The answer to what its task was asked; none if the task ended without one.
+    pub(super) async fn answer(&self, mut answer: oneshot::Receiver<Answer>) -> Option<Answer> {
+        // a message that crosses the end of the task may stay in the channel, and its answer with it
+        match select(&mut answer, pin!(self.control.closed())).await {
+            Either::Left((answer, _)) => answer.ok(),
+            Either::Right(_) => answer.try_recv().ok(),
+        }
     }
 
     /// Why it stopped without having done what it was asked.

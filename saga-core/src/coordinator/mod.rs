@@ -254,6 +254,11 @@ impl<C> Inner<C> {
         self.until(|live| !live.contains_key(id)).await;
     }
 
+    /// Until this run of the saga has left; another one may have begun by then.
+    async fn until_gone(&self, id: &SagaId, run: &Live) {
+        self.until(|live| !live.get(id).is_some_and(|now| now.is(run))).await;
+    }
+
     async fn until(&self, there: impl Fn(&HashMap<SagaId, Live>) -> bool) {
         loop {
             let left = self.left.notified();

@@ -278,20 +278,20 @@ impl<C: Send + Sync + 'static> Inner<C> {
                     }
                     // one that is about to go hears nothing any more, and is woken below
                     let _ = live.control.send(Control::Operate(asked));
-                    if let Ok(answer) = answered.await {
+                    if let Some(answer) = live.answer(answered).await {
                         return Ok(answer);
                     }
-                    self.until_left(&request.saga).await;
+                    self.until_gone(&request.saga, &live).await;
                 }
                 None => {
                     let (live, woken) = self.wake(&request.saga, Some(asked)).await?;
-                    match answered.await {
-                        Ok(answer) => return Ok(answer),
-                        Err(_) if woken => {
+                    match live.answer(answered).await {
+                        Some(answer) => return Ok(answer),
+                        None if woken => {
                             let source = Box::new(live.why_not(request.saga).await);
                             return Err(OperateError::NotCarriedOut { source });
                         }
-                        Err(_) => self.until_left(&request.saga).await,
+                        None => self.until_gone(&request.saga, &live).await,
                     }
                 }
             }

@@ -179,7 +179,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let input = (name.as_str(), &params);
         let running = Progress { status: SagaStatus::Running, outcome: None };
         let (live, seat, orders) = match self.enter(&id, input, running, None) {
-            Entered::There(there) => return there.answer(id, input, &self).await,
+            Entered::There(there) => return there.handle(id, input, &self).await,
             Entered::New(live, seat, orders) => (live, seat, orders),
         };
         if self.is_closing() {
@@ -191,7 +191,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             let birth = driver.run.birth;
             seat.run(driver, Event::Created { birth }, Vec::new()).await;
         });
-        live.answer(id, input, &self).await
+        live.handle(id, input, &self).await
     }
 
     /// What runs a new saga, which is not in the store yet.
