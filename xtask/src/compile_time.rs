@@ -13,7 +13,7 @@ const SIZES: [usize; 3] = [100, 200, 400];
 /// How often each crate is checked.
 const RUNS: usize = 7;
 
-/// Generates the crates below `target`, checks them by turns, and prints the medians.
+/// Generates the crates below `target`, checks them by turns, and prints the times.
 pub(super) fn measure(root: &Path) -> Outcome {
     let crates = Crates { directory: root.join("target/compile-time") };
     let names = SIZES.map(|size| (size, format!("plain-{size}"), format!("saga-{size}")));
@@ -23,24 +23,28 @@ pub(super) fn measure(root: &Path) -> Outcome {
         crates.check(plain)?;
         crates.check(saga)?;
     }
-    println!("checking each crate {RUNS} times, without incremental compilation");
-    println!(
-        "{:>8} {:>10} {:>10} {:>10} {:>12}",
-        "actions", "plain", "saga", "added", "per action"
-    );
+    println!("checking each crate {RUNS} times, by turns, without incremental compilation");
+    println!("{:>7}  {:^29}  {:^29}", "", "median", "quickest");
+    println!("actions  {0:^29}  {0:^29}", "plain      saga     added");
     for (size, plain, saga) in &names {
         let (mut without, mut with) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
             without.push(crates.check(plain)?);
             with.push(crates.check(saga)?);
         }
-        let (without, with) = (median(without), median(with));
-        let added = with.as_secs_f64() - without.as_secs_f64();
-        let (without, with) = (without.as_secs_f64(), with.as_secs_f64());
-        let each = added * 1e3 / *size as f64;
-        println!("{size:>8} {without:>8.2} s {with:>8.2} s {added:>8.2} s {each:>9.2} ms");
+        let row = [RUNS / 2, 0].map(|rank| {
+            let (without, with) = (seconds(&mut without, rank), seconds(&mut with, rank));
+            format!("{without:>7.2} s {with:>7.2} s {:>7.2} s", with - without)
+        });
+        println!("{size:>7}  {}", row.join("  "));
     }
     Ok(())
+}
+
+/// The time at this place, from the quickest on.
+fn seconds(times: &mut [Duration], rank: usize) -> f64 {
+    times.sort_unstable();
+    times.get(rank).copied().unwrap_or_default().as_secs_f64()
 }
 
 /// A workspace of its own, which shares its dependencies' versions with this one.
@@ -140,9 +144,4 @@ fn declaration(size: usize) -> String {
         cents = format!("node{n}.cents");
     }
     source + "    }\n}\n"
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
