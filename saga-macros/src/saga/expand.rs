@@ -17,7 +17,7 @@ use super::scopes::nodes_of;
 use super::structure::{impls, stored, structure};
 use super::wiring::Wiring;
 use crate::action::{duration, retry_tokens};
-use crate::errors::{Errors, position};
+use crate::errors::{Errors, position, unfinished};
 use crate::names::read;
 
 pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream {
@@ -35,9 +35,9 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
     let place = position(name.span())
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
     let behind = Cell::new(head.forever.then(|| head.name.clone()));
-    // an unused name is a consequence of what is reported
+    // an unused name is a consequence of what is reported; both are of one length, for `emit_before`
     let quiet = if errors.count() > 0 { quote!(all()) } else { quote!(any()) };
-    let unfinished = errors.emit_unfinished();
+    let typed = errors.emit_unfinished();
     let errors = RefCell::new(errors);
     let writer = Writer { head, dag: local("__dag", Span::call_site()), behind, errors };
     let dag = &writer.dag;
@@ -65,7 +65,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
                     ::core::concat!(::core::file!(), ":", #place);
                 #[cfg_attr(#quiet, allow(unused_variables, unreachable_code))]
                 fn define(#dag: &mut #krate::dag::DagBuilder<#context>) -> #krate::Ends<#output> {
-                    #unfinished
+                    #typed
                     #body
                 }
             }
@@ -232,7 +232,11 @@ impl Writer<'_> {
     pub(super) fn tail(&self, wired: &Wired, output: Option<&Type>) -> TokenStream {
         let (wiring, dag) = (&wired.tail, &self.dag);
         if !wired.ends || wiring.broken.is_some() {
-            return quote!(::core::unreachable!());
+            let typed = match &wired.body.tail {
+                Some(Tail::Name(name)) => Some(unfinished(quote!(let _ = #name;))),
+                _ => None,
+            };
+            return quote!(#typed ::core::unreachable!());
         }
         // the types were compared, or are those of a body
         let ends = match output {
