@@ -20,7 +20,7 @@ use super::resolve::{Line, Part, Wired};
 use super::structure::{impls, stored, structure};
 use super::wiring::Wiring;
 use crate::action::{duration, retry_tokens};
-use crate::errors::{Errors, position};
+use crate::errors::{Errors, position, unfinished};
 use crate::names::read;
 
 pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream {
@@ -41,9 +41,9 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
     let pivot = pivot(saga).map(|node| &node.name);
     let behind = Cell::new(head.forever.then_some(&head.name));
-    // an unused name is a consequence of what is reported
+    // an unused name is a consequence of what is reported; both are of one length, for `emit_before`
     let quiet = if errors.count() > 0 { quote!(all()) } else { quote!(any()) };
-    let unfinished = errors.emit_unfinished();
+    let typed = errors.emit_unfinished();
     let (bound, errors) = (RefCell::default(), RefCell::new(errors));
     let dag = local("__dag", Span::call_site());
     let writer = Writer { head, dag, pivot, behind, bound, read: read_in(wired), errors };
@@ -82,7 +82,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
                     ::core::concat!(::core::file!(), ":", #place);
                 #[cfg_attr(#quiet, allow(unused_variables, unreachable_code))]
                 fn define(#dag: &mut #krate::dag::DagBuilder<#context>) -> #krate::Ends<#output> {
-                    #unfinished
+                    #typed
                     #body
                 }
             }
@@ -287,7 +287,11 @@ impl Writer<'_> {
     pub(super) fn tail(&self, wired: &Wired, output: Option<&Type>) -> TokenStream {
         let (wiring, dag) = (&wired.tail, &self.dag);
         if !wired.ends || wiring.broken.is_some() {
-            return quote!(::core::unreachable!());
+            let typed = match &wired.body.tail {
+                Some(Tail::Name(name)) => Some(unfinished(quote!(let _ = #name;))),
+                _ => None,
+            };
+            return quote!(#typed ::core::unreachable!());
         }
         // the types were compared, or are those of a body
         let ends = match output {
