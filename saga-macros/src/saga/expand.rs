@@ -11,8 +11,8 @@ use syn::{Expr, LitStr, Type, parse_quote};
 
 use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
-use super::closures::{bindings, called, here, last, local, run, unwrapped, value, wrong};
-use super::keys::keys;
+use super::closures::{self, bindings, called, here, last, local, run, unwrapped, value, wrong};
+use super::keys::{has_holes, keys};
 use super::order::{Order, read_in};
 use super::parts;
 use super::pivots::{self, pivot};
@@ -140,7 +140,7 @@ impl Writer<'_> {
         });
         let lines = self.lines(wired);
         let output = output(self.head);
-        let tail = self.tail(wired, Some(&output));
+        let tail = self.tail(wired, Some(&output), quote!(::core::unreachable!()));
         quote!(#(#params)* #lines #tail)
     }
 
@@ -222,13 +222,17 @@ impl Writer<'_> {
             None => called(call, behind, wiring, &cx),
             Some(ty) => run(call, ty, behind, wiring, &cx),
         };
+        // what reads the node goes by the type that is written, right or wrong
+        let of = ty.filter(|ty| !has_holes(ty)).map(|ty| quote!(.of::<#ty>()));
         let (bindings, after) = (bindings(wiring), &wiring.after);
         // at the place of the call, so that rustc says only once of an action that it does not fit
         if after.is_empty() {
-            return quote_spanned!(here(call.path.span())=> #dag.step(#text, #bindings, #closure));
+            return quote_spanned! {here(call.path.span())=>
+                #dag.step(#text, #bindings, #closure) #of
+            };
         }
         quote_spanned! {here(call.path.span())=>
-            #dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure)
+            #dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure) #of
         }
     }
 
@@ -282,16 +286,21 @@ impl Writer<'_> {
         Some(quote!(#dag.adjust(#node, |__node| __node #calls);))
     }
 
-    /// The last line. The output's type, if it is known, is compared in the node, where rustc's message
-    /// is about the user's types alone.
-    pub(super) fn tail(&self, wired: &Wired, output: Option<&Type>) -> TokenStream {
+    /// The last line, or what stands for one that cannot be written. The output's type, if it is known, is
+    /// compared in the node, where rustc's message is about the user's types alone.
+    pub(super) fn tail(
+        &self,
+        wired: &Wired,
+        output: Option<&Type>,
+        wrong: TokenStream,
+    ) -> TokenStream {
         let (wiring, dag) = (&wired.tail, &self.dag);
         if !wired.ends || wiring.broken.is_some() {
             let typed = match &wired.body.tail {
                 Some(Tail::Name(name)) => Some(unfinished(quote!(let _ = #name;))),
                 _ => None,
             };
-            return quote!(#typed ::core::unreachable!());
+            return quote!(#typed #wrong);
         }
         // the types were compared, or are those of a body
         let ends = match output {
@@ -300,10 +309,10 @@ impl Writer<'_> {
         };
         let cx = local("__cx", Span::call_site());
         let bindings = bindings(wiring);
-        let wrong = wrong(wiring);
+        let reported = closures::wrong(wiring);
         let node = match &wired.body.tail {
             None => return quote!(#dag.ends()),
-            Some(Tail::Broken) => return quote!(::core::unreachable!()),
+            Some(Tail::Broken) => return wrong,
             Some(Tail::Name(name)) => {
                 let compare = output.filter(|_| !ends_in_construct(wired)).map(|output| {
                     let (krate, context) = (&self.head.krate, &self.head.context);
@@ -333,7 +342,7 @@ impl Writer<'_> {
             _ => None,
         };
         quote! {
-            #wrong
+            #reported
             let #tail = #node;
             #settings
             #dag.#ends(#tail)
