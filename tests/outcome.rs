@@ -20,7 +20,8 @@ struct Room {
 struct SoldOut(String);
 
 #[saga_action(undo = give_back(output))]
-async fn book(city: &str, night: u32) -> Result<Room, SoldOut> {
+#[allow(clippy::needless_lifetimes)] // a lifetime with a name
+async fn book<'c>(city: &'c str, night: u32) -> Result<Room, SoldOut> {
     match city {
         "Atlantis" => Err(SoldOut(format!("{city}, night {night}"))),
         _ => Ok(Room { no: 100 + night }),
@@ -52,10 +53,14 @@ saga! {
         let count: usize = { nights.len() };
         let first = Night { city: city.clone(), night: *STARS };
         let rooms = for night in nights { book { city, night: *night } };
-        let pairs = for night in nights {
+        let pairs: Vec<Vec<u32>> = for night in nights {
             let one = book { city, night: *night };
             let two = book { city, night: *night };
             { vec![one.no, two.no] }
+        };
+        let tours: Vec<Room> = for night in nights {
+            let before = book { city, night: *night };
+            Night { city: city.clone(), night: before.no }
         };
         let extra = if *breakfast { book { city: "Kitchen", night: 1 } };
         let kind = match count {
@@ -123,7 +128,16 @@ async fn outputs_of_all_nodes_are_there_after_the_end() -> Result<(), Any> {
     assert_eq!(outcome.get(Stay::rooms), Some(&vec![Room { no: 101 }, Room { no: 102 }]));
     assert_eq!(outcome.get(Stay::rooms.at(1)), Some(&Room { no: 102 }));
     assert_eq!(outcome.get(Stay::rooms.at(2)), None);
+    assert_eq!(outcome.get(Stay::pairs.at(1)), Some(&vec![102, 102]), "of several statements");
+    assert_eq!(outcome.get(Stay::pairs.at(2)), None);
+    let end = outcome.node(Stay::pairs.at(1)).ok_or("no such node")?;
+    assert_eq!((end.node.as_str(), end.state), ("pairs[1]/output", ActionState::Completed));
+    assert_eq!(outcome.get(Stay::tours.at(0)), Some(&Room { no: 1201 }));
+    assert_eq!(outcome.get(Stay::tours.at(0).node(Night::room)), Some(&Room { no: 201 }));
     assert_eq!(outcome.output("pairs[1]/two"), Some(&Room { no: 102 }));
+    for path in ["pairs/two", "first[0]", "kind[0]", "tours[0]/Night[0]", "tours[0]/nothing"] {
+        assert_eq!(outcome.output::<Room>(path), None, "there is no {path}");
+    }
     assert_eq!(outcome.output::<u32>("pairs[1]/two"), None, "it is of another type");
     assert_eq!(outcome.get(Stay::extra), Some(&None));
     assert_eq!(outcome.get(Stay::kind), Some(&Room { no: 1109 }));

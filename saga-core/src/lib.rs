@@ -116,7 +116,14 @@ pub use log::{Answer, Command, Decision, Fault, Refusal, Request};
 pub use provided::{fail_if, new_uuid, now};
 pub use registry::{ActionRegistry, RegistryError};
 #[cfg(feature = "macros")]
-pub use saga_macros::{saga, saga_action};
+#[doc(inline)]
+#[doc = include_str!("../docs/saga.md")]
+#[doc = include_str!("../docs/saga-constructs.md")]
+pub use saga_macros::saga;
+#[cfg(feature = "macros")]
+#[doc(inline)]
+#[doc = include_str!("../docs/saga_action.md")]
+pub use saga_macros::saga_action;
 
 /// What almost every program that uses sagas needs.
 pub mod prelude {

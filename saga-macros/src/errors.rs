@@ -61,16 +61,19 @@ impl Errors {
         compile_errors(&errors)
     }
 
-    /// The paths that are being typed, where only an editor sees them and completes them: rustc would
-    /// report them once more.
+    /// The paths that are being typed.
     pub(crate) fn emit_unfinished(&self) -> TokenStream {
-        if self.unfinished.is_empty() {
-            return TokenStream::new();
-        }
-        let paths = &self.unfinished;
-        quote! {
-            #[allow(unexpected_cfgs)]
-            const _: () = { #(#[cfg(rust_analyzer)] const _: () = { #paths {} };)* };
+        self.unfinished.iter().map(|path| unfinished(quote!(let _ = #path {};))).collect()
+    }
+}
+
+/// What is being typed, where only an editor sees and completes it: rustc would report it once more.
+pub(crate) fn unfinished(statement: TokenStream) -> TokenStream {
+    quote! {
+        #[allow(unexpected_cfgs)]
+        {
+            #[cfg(rust_analyzer)]
+            #statement
         }
     }
 }

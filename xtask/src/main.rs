@@ -1,6 +1,9 @@
-//! The repository's own commands: `cargo xtask test`, `cargo xtask ci` and `cargo xtask fuzz`.
+//! The repository's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask fuzz` and
+//! `cargo xtask compile-time`.
 //!
 //! Only `std`, so that the first command a newcomer runs compiles in a second.
+
+mod compile_time;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,6 +18,8 @@ usage: cargo xtask <command>
   ci     formatting, lints, docs, each feature alone, number of dependencies; then `test`
   fuzz   searches for inputs that make something panic or hang: `--minutes N` (default 1), and
          `--seed N` and `--target NAME` to repeat a search
+  compile-time
+         how much longer `cargo check` takes for a crate with a saga than without
   help   this text";
 
 /// How many crates `saga-core` may pull with its default features.
@@ -26,12 +31,13 @@ fn main() -> ExitCode {
         ["test"] => Xtask::new().and_then(|mut xtask| xtask.test()),
         ["ci"] => Xtask::new().and_then(|mut xtask| xtask.ci()),
         ["fuzz", options @ ..] => Xtask::new().and_then(|mut xtask| xtask.fuzz(options)),
+        ["compile-time"] => Xtask::new().and_then(|xtask| compile_time::measure(&xtask.root)),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
         [] => return usage("no command given"),
-        [command @ ("test" | "ci"), ..] => {
+        [command @ ("test" | "ci" | "compile-time"), ..] => {
             return usage(&format!("`{command}` takes no arguments"));
         }
         [unknown, ..] => return usage(&format!("no command `{unknown}`")),

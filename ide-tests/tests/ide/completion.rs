@@ -72,6 +72,14 @@ fn actions_of_a_bare_statement() {
 }
 
 #[test]
+fn nodes_and_actions_on_the_last_line() {
+    proposes(
+        "let other = if flight.cents > 3 { let inner = { 1 }; inn$0 };",
+        &["inner", "rent_car"],
+    );
+}
+
+#[test]
 fn actions_in_the_body_of_an_if() {
     proposes("let other = if flight.cents > 3 { rent$0 };", &["rent_car"]);
 }

@@ -19,7 +19,7 @@ const TRY_AGAIN: [i64; 2] = [-32801, -32802];
 
 pub(crate) struct Server {
     child: Child,
-    to: Option<ChildStdin>,
+    to: ChildStdin,
     from: Receiver<Value>,
     requests: u64,
 }
@@ -33,7 +33,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("cannot start rust-analyzer: {error}"))?;
-        let to = child.stdin.take();
+        let to = child.stdin.take().ok_or("rust-analyzer has no input")?;
         let out = child.stdout.take().ok_or("rust-analyzer has no output")?;
         let (sender, from) = channel();
         thread::spawn(move || read_all(out, &sender));
@@ -124,18 +124,16 @@ impl Server {
     }
 
     fn send(&mut self, message: &Value) -> Result<(), String> {
-        let to = self.to.as_mut().ok_or("rust-analyzer has no input")?;
         let body = message.to_string();
-        write!(to, "Content-Length: {}\r\n\r\n{body}", body.len())
-            .and_then(|()| to.flush())
+        write!(self.to, "Content-Length: {}\r\n\r\n{body}", body.len())
+            .and_then(|()| self.to.flush())
             .map_err(|error| format!("cannot write to rust-analyzer: {error}"))
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // it ends when its input does; if not, it is made to
-        self.to = None;
+        // where it could not be started; at the end of this process its input ends, and so does it
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -15,7 +15,7 @@ use crate::definition::Saga;
 use crate::driver::{self, Values, node_report, node_reports};
 use crate::error::{NodeReport, SagaError, StartError};
 use crate::log::{SagaId, SagaStatus};
-use crate::machine::State;
+use crate::machine::{Part, State, VertexId};
 use crate::store::StoreError;
 
 /// Of which saga a key is, and what it gives; it holds none of them.
@@ -30,6 +30,8 @@ pub struct NodeKey<S, O, E> {
     path: Cow<'static, str>,
     types: PhantomData<Types<S, O, E>>,
 }
+
+type Types<S, O, E> = fn() -> (S, O, E);
 
 impl<S, O, E> NodeKey<S, O, E> {
     #[doc(hidden)]
@@ -162,7 +164,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn node(&self, path: &str) -> Option<NodeReport> {
-        self.state.node(self.state.resolve(path)?).map(node_report)
+        self.state.node(self.values.vertex(&self.state, path)?).map(node_report)
     }
 
     fn output(&self, path: &str) -> Option<&ActionOutput> {
@@ -172,12 +174,33 @@ impl Seen {
 
 /// The values of a saga over whatever context.
 trait Outputs: Send + Sync {
+    /// The node at this path. An instance of several statements is none: the node stands for it that
+    /// gives its output.
+    fn vertex(&self, state: &State, path: &str) -> Option<VertexId>;
+
     fn output(&self, state: &State, path: &str) -> Option<&ActionOutput>;
 }
 
 impl<C: Send + Sync + 'static> Outputs for Values<C> {
+    fn vertex(&self, state: &State, path: &str) -> Option<VertexId> {
+        if let Some(vertex) = state.resolve(path) {
+            return Some(vertex);
+        }
+        let (holder, part) = path.rsplit_once(['/', '['])?;
+        let instance = part.strip_suffix(']').map(str::parse::<usize>).transpose().ok()?;
+        let frame = state.parts(self.vertex(state, holder)?)?.nth(instance.unwrap_or(0))?;
+        match (instance, state.part_of(frame)?) {
+            (Some(_), (_, Part::Instance(_))) => self.end_of(state, frame),
+            (None, (_, Part::Whole)) => {
+                let inner = state.frames().get(frame as usize)?;
+                Some(inner.base + inner.plan.find(part)?)
+            }
+            _ => None,
+        }
+    }
+
     fn output(&self, state: &State, path: &str) -> Option<&ActionOutput> {
-        self.output_at(state, state.resolve(path)?)
+        self.output_at(state, self.vertex(state, path)?)
     }
 }
 

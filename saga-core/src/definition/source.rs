@@ -48,6 +48,12 @@ impl<T: 'static> Slot<T> {
         Source::Node(self.body, self.node)
     }
 
+    /// The same of a type that was compared before, and reported if it is another.
+    #[doc(hidden)]
+    pub fn of<U>(self) -> Slot<U> {
+        Slot::new(self.body, self.node)
+    }
+
     /// A value of its type, for code that is compiled and never runs.
     #[doc(hidden)]
     pub fn like(self) -> T {

@@ -136,6 +136,12 @@ impl<C: Send + Sync + 'static> Values<C> {
         self.frames.get(frame as usize)?.output(NodeIndex(node))
     }
 
+    /// The node that gives the output of what a frame runs.
+    pub(crate) fn end_of(&self, state: &State, frame: u32) -> Option<VertexId> {
+        let output = self.frames.get(frame as usize)?.dag.output()?;
+        Some(state.frames().get(frame as usize)?.base + output.0)
+    }
+
     pub(super) fn set(&self, machine: &Machine, v: VertexId, output: ActionOutput) {
         if let Some((frame, node)) = self.place(machine, v) {
             frame.put(node, Ok(output));

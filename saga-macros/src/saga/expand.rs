@@ -11,8 +11,8 @@ use syn::{Expr, LitStr, Type, parse_quote};
 
 use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
-use super::closures::{bindings, called, here, last, local, run, unwrapped, value, wrong};
-use super::keys::keys;
+use super::closures::{self, bindings, called, here, last, local, run, unwrapped, value, wrong};
+use super::keys::{has_holes, keys};
 use super::order::{Order, read_in};
 use super::parts;
 use super::pivots::{self, pivot};
@@ -20,7 +20,7 @@ use super::resolve::{Line, Part, Wired};
 use super::structure::{impls, stored, structure};
 use super::wiring::Wiring;
 use crate::action::{duration, retry_tokens};
-use crate::errors::{Errors, position};
+use crate::errors::{Errors, position, unfinished};
 use crate::names::read;
 
 pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream {
@@ -41,9 +41,9 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
     let pivot = pivot(saga).map(|node| &node.name);
     let behind = Cell::new(head.forever.then_some(&head.name));
-    // an unused name is a consequence of what is reported
+    // an unused name is a consequence of what is reported; both are of one length, for `emit_before`
     let quiet = if errors.count() > 0 { quote!(all()) } else { quote!(any()) };
-    let unfinished = errors.emit_unfinished();
+    let typed = errors.emit_unfinished();
     let (bound, errors) = (RefCell::default(), RefCell::new(errors));
     let dag = local("__dag", Span::call_site());
     let writer = Writer { head, dag, pivot, behind, bound, read: read_in(wired), errors };
@@ -82,7 +82,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
                     ::core::concat!(::core::file!(), ":", #place);
                 #[cfg_attr(#quiet, allow(unused_variables, unreachable_code))]
                 fn define(#dag: &mut #krate::dag::DagBuilder<#context>) -> #krate::Ends<#output> {
-                    #unfinished
+                    #typed
                     #body
                 }
             }
@@ -140,7 +140,7 @@ impl Writer<'_> {
         });
         let lines = self.lines(wired);
         let output = output(self.head);
-        let tail = self.tail(wired, Some(&output));
+        let tail = self.tail(wired, Some(&output), quote!(::core::unreachable!()));
         quote!(#(#params)* #lines #tail)
     }
 
@@ -222,13 +222,17 @@ impl Writer<'_> {
             None => called(call, behind, wiring, &cx),
             Some(ty) => run(call, ty, behind, wiring, &cx),
         };
+        // what reads the node goes by the type that is written, right or wrong
+        let of = ty.filter(|ty| !has_holes(ty)).map(|ty| quote!(.of::<#ty>()));
         let (bindings, after) = (bindings(wiring), &wiring.after);
         // at the place of the call, so that rustc says only once of an action that it does not fit
         if after.is_empty() {
-            return quote_spanned!(here(call.path.span())=> #dag.step(#text, #bindings, #closure));
+            return quote_spanned! {here(call.path.span())=>
+                #dag.step(#text, #bindings, #closure) #of
+            };
         }
         quote_spanned! {here(call.path.span())=>
-            #dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure)
+            #dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure) #of
         }
     }
 
@@ -282,12 +286,21 @@ impl Writer<'_> {
         Some(quote!(#dag.adjust(#node, |__node| __node #calls);))
     }
 
-    /// The last line. The output's type, if it is known, is compared in the node, where rustc's message
-    /// is about the user's types alone.
-    pub(super) fn tail(&self, wired: &Wired, output: Option<&Type>) -> TokenStream {
+    /// The last line, or what stands for one that cannot be written. The output's type, if it is known, is
+    /// compared in the node, where rustc's message is about the user's types alone.
+    pub(super) fn tail(
+        &self,
+        wired: &Wired,
+        output: Option<&Type>,
+        wrong: TokenStream,
+    ) -> TokenStream {
         let (wiring, dag) = (&wired.tail, &self.dag);
         if !wired.ends || wiring.broken.is_some() {
-            return quote!(::core::unreachable!());
+            let typed = match &wired.body.tail {
+                Some(Tail::Name(name)) => Some(unfinished(quote!(let _ = #name;))),
+                _ => None,
+            };
+            return quote!(#typed #wrong);
         }
         // the types were compared, or are those of a body
         let ends = match output {
@@ -296,10 +309,10 @@ impl Writer<'_> {
         };
         let cx = local("__cx", Span::call_site());
         let bindings = bindings(wiring);
-        let wrong = wrong(wiring);
+        let reported = closures::wrong(wiring);
         let node = match &wired.body.tail {
             None => return quote!(#dag.ends()),
-            Some(Tail::Broken) => return quote!(::core::unreachable!()),
+            Some(Tail::Broken) => return wrong,
             Some(Tail::Name(name)) => {
                 let compare = output.filter(|_| !ends_in_construct(wired)).map(|output| {
                     let (krate, context) = (&self.head.krate, &self.head.context);
@@ -329,7 +342,7 @@ impl Writer<'_> {
             _ => None,
         };
         quote! {
-            #wrong
+            #reported
             let #tail = #node;
             #settings
             #dag.#ends(#tail)

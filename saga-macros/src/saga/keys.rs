@@ -235,7 +235,8 @@ impl Keys<'_> {
     }
 }
 
-fn has_holes(ty: &Type) -> bool {
+/// True if there is a `_` in the type.
+pub(super) fn has_holes(ty: &Type) -> bool {
     let mut tokens = ty.to_token_stream().into_iter().collect::<Vec<_>>();
     while let Some(token) = tokens.pop() {
         match token {

@@ -26,7 +26,7 @@ pub(super) fn each(
     let How::For(pat, items, number) = part.how else { return TokenStream::new() };
     let (dag, cx) = (&writer.dag, local("__cx", Span::call_site()));
     let (bindings, after, ahead) = (bindings(wiring), &wiring.after, ahead(wiring, &cx));
-    let (body, item) = (declared(writer, part), item(number));
+    let (body, item) = (declared(writer, part, true), item(number));
     let used = used(&variables(part));
     let items_at = items.span();
     let items = expr(items, wiring, &cx);
@@ -68,7 +68,7 @@ pub(super) fn choose(
     let arms = arms.collect::<Vec<_>>();
     let likes = (0..parts.len()).map(|k| local(&format!("__like{k}"), Span::call_site()));
     let likes = likes.collect::<Vec<_>>();
-    let declared = parts.iter().map(|part| declared(writer, part));
+    let declared = parts.iter().map(|part| declared(writer, part, parts.len() == 1));
     let which = bound(wiring, &cx, which(choose, wiring, &cx, parts));
     let compare = compared(choose, &likes, ty);
     let node = quote! {{
@@ -98,10 +98,14 @@ fn as_type(node: TokenStream, ty: &Type, at: Span) -> TokenStream {
     }}
 }
 
-/// The nodes of a body.
-fn declared(writer: &Writer, part: &Part) -> TokenStream {
-    let lines = writer.lines(&part.wired);
-    let tail = writer.tail(&part.wired, None);
+/// The nodes of a body; `alone` if nothing else says what it gives.
+fn declared(writer: &Writer, part: &Part, alone: bool) -> TokenStream {
+    let (lines, dag) = (writer.lines(&part.wired), &writer.dag);
+    let wrong = match alone {
+        true => quote!(#dag.ends()),
+        false => quote!(::core::unreachable!()),
+    };
+    let tail = writer.tail(&part.wired, None, wrong);
     quote!(#lines #tail)
 }
 

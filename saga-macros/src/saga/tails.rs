@@ -44,7 +44,6 @@ pub(super) fn check(saga: &Saga, body: &Body, scopes: &Scopes, errors: &mut Erro
                     head.name
                 )
             };
-            errors.unfinished(&name.clone().into());
             errors.at(name, message);
         }
         Some(Tail::Literal(call, _)) => {
