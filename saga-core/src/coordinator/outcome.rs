@@ -31,8 +31,6 @@ pub struct NodeKey<S, O, E> {
     types: PhantomData<Types<S, O, E>>,
 }
 
-type Types<S, O, E> = fn() -> (S, O, E);
-
 impl<S, O, E> NodeKey<S, O, E> {
     #[doc(hidden)]
     pub const fn new(name: &'static str) -> Self {
