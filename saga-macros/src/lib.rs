@@ -14,6 +14,9 @@ mod saga;
 #[cfg(test)]
 #[path = "../tests/expansion.rs"]
 mod expansion;
+#[cfg(test)]
+#[path = "../tests/order.rs"]
+mod order;
 
 use proc_macro::TokenStream;
 

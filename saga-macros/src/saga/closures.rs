@@ -118,8 +118,10 @@ fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
 
 /// A closure that ends in a future. All of it is at the place of the call: carets would else cover the
 /// whole macro.
-fn future(at: Span, cx: &Ident, inner: TokenStream) -> TokenStream {
-    let (block, cx) = (block(at, inner), local(&cx.to_string(), at));
+fn future(call: &Call, cx: &Ident, inner: TokenStream) -> TokenStream {
+    let at = call.path.span();
+    // at the brace, where an editor looks for nothing
+    let (block, cx) = (block(at, inner), local(&cx.to_string(), call.brace.span.open()));
     // its first token is where a call starts
     let (start, pin) = (quote_spanned!(here(at)=> ::), quote!(std::boxed::Box::pin));
     quote_spanned!(here(at)=> move |#cx| #start #pin(async move #block))
@@ -143,7 +145,7 @@ pub(super) fn called(
     };
     let done = quote_spanned!(here(at)=> let #done = #called #wait; #done);
     let done = bound(wiring, cx, done);
-    future(at, cx, quote!(#ahead #done))
+    future(call, cx, quote!(#ahead #done))
 }
 
 /// A node whose type is written by the user and compared by rustc.
@@ -175,7 +177,7 @@ pub(super) fn run(
         #ahead
         #run
     };
-    future(at, cx, inner)
+    future(call, cx, inner)
 }
 
 /// A computed node.
@@ -245,5 +247,5 @@ pub(super) fn last(
         }
     };
     let done = bound(wiring, cx, done);
-    future(at, cx, quote!(#ahead #done))
+    future(call, cx, quote!(#ahead #done))
 }

@@ -245,10 +245,8 @@ impl Writer<'_> {
         wiring: &Wiring,
     ) -> TokenStream {
         let at = here(unwrapped(expr).span());
-        let mut dag = self.dag.clone();
-        dag.set_span(at);
-        let (bindings, after) = (bindings(wiring), &wiring.after);
-        quote_spanned!(at=> #dag.computed(#text, #bindings, &[#(#after.id()),*], #closure))
+        let (dag, bindings, after) = (&self.dag, bindings(wiring), &wiring.after);
+        quote_spanned!(at=> (#dag).computed(#text, #bindings, &[#(#after.id()),*], #closure))
     }
 
     /// The types that stand for this node and the point of no return, behind which its action must never

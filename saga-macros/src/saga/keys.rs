@@ -11,12 +11,11 @@
 use std::collections::BTreeMap;
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Path, Type};
 
 use super::ast::{Body, Call, Choose, Form, Head, Node, Saga, Step, Tail};
-use super::closures::here;
 use super::scopes::nodes_of;
 
 /// The types of a node, and the name of the action that has them.
@@ -110,7 +109,7 @@ impl Keys<'_> {
             self.groups.entry(module.to_string()).or_insert_with(|| (module, Group::default()));
         group.keys.extend(key);
         if let Some(last) = path.segments.last().filter(|last| last.ident != *saga) {
-            group.actions.insert(last.ident.to_string(), last.ident.clone());
+            group.actions.insert(last.ident.to_string(), elsewhere(&last.ident));
         }
     }
 
@@ -230,9 +229,16 @@ impl Keys<'_> {
 
     /// A function that returns the action.
     fn node(&self, action: &Path) -> Option<TokenStream> {
-        let name = &action.segments.last()?.ident;
-        Some(quote_spanned!(here(name.span())=> fn(&'static ()) -> #name))
+        let name = elsewhere(&action.segments.last()?.ident);
+        Some(quote!(fn(&'static ()) -> #name))
     }
+}
+
+/// The same name at no place of the user's, so that an editor does not go there.
+fn elsewhere(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(Span::call_site());
+    name
 }
 
 /// True if there is a `_` in the type.
