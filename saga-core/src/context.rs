@@ -131,6 +131,13 @@ impl CancelSignal {
 }
 
 /// What orders the calls of one key: see [`ActionContext::token`].
+///
+/// ```
+/// use saga_core::Token;
+///
+/// let (before, since) = (Token { epoch: 1, seq: 9 }, Token { epoch: 2, seq: 3 });
+/// assert!(since > before, "a process that took over comes after all that the other one sent");
+/// ```
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]

@@ -125,14 +125,35 @@ pub use saga_macros::saga;
 #[doc = include_str!("../docs/saga_action.md")]
 pub use saga_macros::saga_action;
 
-/// What almost every program that uses sagas needs.
+/// What almost every program that uses sagas needs: the macros and the actions that every saga can use,
+/// what runs sagas, and what they say of themselves.
+///
+/// ```
+/// use saga_core::prelude::*;
+///
+/// saga! { Stamp<()>() -> u64 { let at = now {}; at } }
+///
+/// fn told(outcome: &Outcome<Stamp>, key: NodeKey<Stamp, u64, String>) -> String {
+///     match outcome.status() {
+///         SagaStatus::Completed => format!("{:?}", outcome.get(key)),
+///         status => status.to_string(),
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
+/// let handle = sec.saga(Stamp {}).start().await?;
+/// assert!(told(&handle.outcome().await?, Stamp::at).starts_with("Some("));
+/// # Ok(()) }
+/// ```
 pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::SqliteStore;
     pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
+    pub use crate::{ActionState, NodeKey, Outcome, SagaStatus, StartError};
     pub use crate::{fail_if, new_uuid, now};
     #[cfg(feature = "macros")]
-    pub use saga_macros::{saga, saga_action};
+    pub use crate::{saga, saga_action};
 }
 
 /// Compiles the programs of the README.

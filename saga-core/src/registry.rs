@@ -25,6 +25,26 @@ pub struct ActionRegistry<C> {
 }
 
 /// A name that is taken, or that nobody has.
+///
+/// ```
+/// use saga_core::prelude::*;
+///
+/// mod other {
+///     use saga_core::prelude::*;
+///     #[saga_action(no_undo)] // `name = "other.ask"` would tell them apart
+///     pub async fn ask() -> Result<u32, String> { Ok(2) }
+/// }
+/// #[saga_action(no_undo)]
+/// async fn ask() -> Result<u32, String> { Ok(1) }
+///
+/// saga! { Ask<()>() -> u32 { let one = ask {}; let two = other::ask {}; { one + two } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let error = Coordinator::builder(()).saga::<Ask>().build().await.err();
+/// let error = error.map(|error| error.to_string()).unwrap_or_default();
+/// assert!(error.starts_with("two actions are named `ask`"), "{error}");
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {

@@ -129,6 +129,22 @@ impl<S> SagaHandle<S> {
     /// How a node stands, as far as it is in the log. One whose turn has not come is `pending`, also in
     /// a body that may never run.
     ///
+    /// ```
+    /// use saga_core::prelude::*;
+    ///
+    /// #[saga_action(no_undo)]
+    /// async fn book(city: &str) -> Result<usize, String> { Ok(city.len()) }
+    ///
+    /// saga! { Visit<()>(city: String) -> usize { let room = book { city }; room } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Visit>().build().await?;
+    /// let handle = sec.saga(Visit { city: "Rome".into() }).start().await?;
+    /// assert_eq!(handle.clone().await?, 4);
+    /// assert_eq!(handle.status_of(Visit::room).await?, ActionState::Completed);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`SagaError::NotRunning`] if the coordinator is gone, or why the log cannot be read.
     pub async fn status_of<O, E>(&self, key: NodeKey<S, O, E>) -> Result<ActionState, SagaError> {

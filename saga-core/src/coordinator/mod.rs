@@ -187,6 +187,24 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// A write that the store has begun is always waited for, however long it takes: only its answer says
     /// where the saga stands.
     ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// #[saga_action(no_undo, timeout = "1h")]
+    /// async fn wait() -> Result<(), String> { std::future::pending().await }
+    ///
+    /// saga! { Wait<()>() { wait {}; } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Wait>().build().await?;
+    /// let handle = sec.saga(Wait {}).id("w").start().await?;
+    /// let report = sec.shutdown(Duration::from_millis(10)).await?;
+    /// assert_eq!(format!("{:?}", report.interrupted), r#"[(SagaId("w"), [NodePath("wait")])]"#);
+    /// assert!(matches!(handle.await, Err(SagaError::ShutDown { .. })));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// The store's, if it could not be told.
     pub async fn shutdown(&self, grace: Duration) -> Result<ShutdownReport, StoreError> {

@@ -26,6 +26,28 @@ type Types<S, O, E> = fn() -> (S, O, E);
 /// `saga!` makes one for each node whose types can be named: for steps and what holds them, for constants,
 /// and for computed nodes with a type (`let total: u64 = { .. };`). The error of a `for` over one action is
 /// that action's; other nodes that run no action of their own fail with [`ActionError`](crate::ActionError).
+///
+/// ```
+/// use saga_core::prelude::*;
+///
+/// #[saga_action(no_undo)]
+/// async fn book(city: &str) -> Result<u32, String> { Ok(city.len() as u32) }
+///
+/// saga! {
+///     Night<()>(city: String) -> u32 { let room = book { city }; room }
+///     Tour<()>(cities: Vec<String>) {
+///         let nights = for city in cities { Night { city: city.clone() } };
+///         let total: u32 = { nights.iter().sum() };
+///         book { city: &total.to_string() };
+///     }
+/// }
+/// # fn main() {
+/// let bare_step: NodeKey<Tour, u32, String> = Tour::book;
+/// let all: NodeKey<Tour, Vec<u32>, ActionError> = Tour::nights;
+/// let inner: NodeKey<Tour, u32, String> = all.at(2).node(Night::room);
+/// assert_eq!((bare_step.path(), inner.path()), ("book", "nights[2]/room"));
+/// # }
+/// ```
 pub struct NodeKey<S, O, E> {
     path: Cow<'static, str>,
     types: PhantomData<Types<S, O, E>>,
@@ -76,6 +98,36 @@ impl<S, O, E> fmt::Debug for NodeKey<S, O, E> {
 
 /// How a saga ended, and what each of its nodes did. Made by
 /// [`SagaHandle::outcome`](crate::SagaHandle::outcome).
+///
+/// ```
+/// use saga_core::prelude::*;
+///
+/// #[saga_action(undo = leave(output))]
+/// async fn book(city: &str) -> Result<usize, String> {
+///     if city == "Oslo" { Err("Oslo is full".into()) } else { Ok(city.len()) }
+/// }
+/// async fn leave(_room: &usize) -> Result<(), String> { Ok(()) }
+///
+/// saga! {
+///     Tour<()>(first: String, second: String) -> usize {
+///         let one = book { city: first };
+///         let two = book { city: second };
+///         { one + two }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Tour>().build().await?;
+/// let tour = Tour { first: "Rome".into(), second: "Oslo".into() };
+/// let outcome = sec.saga(tour).start().await?.outcome().await?;
+///
+/// assert_eq!(outcome.status(), SagaStatus::RolledBack);
+/// assert_eq!(outcome.get(Tour::one), Some(&4));
+/// assert_eq!(outcome.error_of(Tour::two).transpose()?.as_deref(), Some("Oslo is full"));
+/// let states = outcome.nodes().into_iter().map(|node| format!("{}: {}", node.node, node.state));
+/// assert_eq!(states.collect::<Vec<_>>(), ["one: undone", "two: failed", "output: pending"]);
+/// # Ok(()) }
+/// ```
 pub struct Outcome<S> {
     id: SagaId,
     result: driver::Outcome,

@@ -4,7 +4,7 @@ use super::{ActionError, StartError};
 use crate::log::{ActionState, Cause, NodePath, SagaId};
 use crate::store::StoreError;
 
-/// One node of a saga that did not complete.
+/// How one node of a saga stands.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeReport {
