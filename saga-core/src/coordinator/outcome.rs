@@ -24,7 +24,8 @@ type Types<S, O, E> = fn() -> (S, O, E);
 /// A node of the saga `S`, whose output is an `O` and whose action fails with `E`: `BookTrip::payment`.
 ///
 /// `saga!` makes one for each node whose types can be named: for steps and what holds them, for constants,
-/// and for computed nodes with a type (`let total: u64 = { .. };`). The error of a `for` over one action is
+/// and where a type is written (`let total: u64 = { .. };`). Of a computed node, and of a body that ends with a
+/// subsaga or a plain struct, only a written type says what it gives. The error of a `for` over one action is
 /// that action's; other nodes that run no action of their own fail with [`ActionError`](crate::ActionError).
 ///
 /// ```
@@ -36,7 +37,7 @@ type Types<S, O, E> = fn() -> (S, O, E);
 /// saga! {
 ///     Night<()>(city: String) -> u32 { let room = book { city }; room }
 ///     Tour<()>(cities: Vec<String>) {
-///         let nights = for city in cities { Night { city: city.clone() } };
+///         let nights: Vec<u32> = for city in cities { Night { city: city.clone() } };
 ///         let total: u32 = { nights.iter().sum() };
 ///         book { city: &total.to_string() };
 ///     }
