@@ -12,6 +12,11 @@
 //! | 11 | `reference::executor`: `the_context_is_written_with_each_entry_and_comes_back`; what does not compile: `ui-tests/executor/fail` |
 //! | 12, 13 | `acceptance/undo.rs` |
 //! | 14, 15 | `acceptance/reload.rs` |
+//! | 16, 17 | `trip_example.rs`; `provision.rs` |
+//! | 18, 19 | `storms.rs`, `shapes.rs` |
+//! | 21, 22 | `instance_create.rs`, `instance_start.rs` |
+//! | 20, 23 to 33 | `semantics.rs`, `pivot.rs`, `choose.rs`, `operators.rs`; `for` over a map: `ui-tests/saga/fail/for-over-map.rs`; late delivery: `saga-core/tests/barrier.rs` |
+//! | E | `bad_input.rs`, `damaged_stores.rs` |
 
 #[path = "acceptance/both.rs"]
 mod both;
