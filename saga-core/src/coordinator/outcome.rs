@@ -21,8 +21,8 @@ use crate::store::StoreError;
 /// A node of the saga `S`, whose output is an `O` and whose action fails with `E`: `BookTrip::payment`.
 ///
 /// `saga!` makes one for each node whose types can be named: for steps and what holds them, for constants,
-/// and for computed nodes with a type (`let total: u64 = { .. };`). The error of a `for` over one action is
-/// that action's; other nodes that run no action of their own fail with [`ActionError`](crate::ActionError).
+/// and where the type is written (`let total: u64 = { .. };`): that of a computed node, or of a body that ends
+/// with one or with a saga, is not known otherwise. The error of a `for` over one action is that action's; other nodes that run no action of their own fail with [`ActionError`](crate::ActionError).
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -33,7 +33,7 @@ use crate::store::StoreError;
 /// saga! {
 ///     Night<()>(city: String) -> u32 { let room = book { city }; room }
 ///     Tour<()>(cities: Vec<String>) {
-///         let nights = for city in cities { Night { city: city.clone() } };
+///         let nights: Vec<u32> = for city in cities { Night { city: city.clone() } };
 ///         let total: u32 = { nights.iter().sum() };
 ///         book { city: &total.to_string() };
 ///     }
