@@ -1,5 +1,6 @@
 //! Which nodes of a body wait for which: by what they read, and by where they stand. The builder decides;
-//! here the same is said in rustdoc, and of an `#[after]` that changes nothing.
+//! here the same is said in rustdoc, and of an `#[after]` that changes nothing. A macro cannot call the builder,
+//! so its rule (`dag/blocks.rs`) stands here once more; `tests/order.rs` compares both on random sagas.
 
 use std::collections::{BTreeMap, BTreeSet};
 
