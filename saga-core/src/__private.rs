@@ -6,11 +6,14 @@ mod undo;
 pub use serde;
 use serde::Serialize;
 
-use crate::action::{Failed, Value, storable, stored};
-use crate::context::ActionContext;
-use crate::definition::{ActionFailure, Stop, Typed};
-use crate::error::{ActionError, UndoError};
+use std::marker::PhantomData;
 
+use crate::action::{Value, storable, stored};
+use crate::context::ActionContext;
+use crate::definition::{ActionFailure, Attempt, Stop, Typed};
+use crate::error::UndoError;
+
+pub use crate::definition::ErrorRules;
 pub use tail::{
     InnerTail, IsPlain, IsStep, IsValue, Tail, TailStep, TailValue, WholeOutput, inner_tail, tail,
 };
@@ -70,27 +73,27 @@ impl<C: Send + Sync + 'static> ContextOf<C> for C {
 /// That an action's context is one.
 pub fn assert_context<T: Context>() {}
 
-/// Keeps an error as JSON where it is `Serialize` (autoref specialization).
-pub struct Payload<'e, E>(pub &'e E);
+/// An error as JSON, where it is `Serialize`. An inherent constant with a bound hides that of a trait
+/// only where the bound holds.
+pub struct Payload<E>(PhantomData<E>);
 
-pub trait Kept {
-    fn payload(&self) -> Option<serde_json::Value>;
+impl<E: Serialize> Payload<E> {
+    pub const OF: fn(&E) -> Option<serde_json::Value> = storable::value;
 }
 
-impl<E: Serialize> Kept for &Payload<'_, E> {
-    fn payload(&self) -> Option<serde_json::Value> {
-        storable::value(self.0)
-    }
+pub trait NoPayload {
+    type Error;
+    const OF: fn(&Self::Error) -> Option<serde_json::Value>;
 }
 
-pub trait NotKept {
-    fn payload(&self) -> Option<serde_json::Value>;
+impl<E> NoPayload for Payload<E> {
+    type Error = E;
+    const OF: fn(&E) -> Option<serde_json::Value> = |_| None;
 }
 
-impl<E> NotKept for Payload<'_, E> {
-    fn payload(&self) -> Option<serde_json::Value> {
-        None
-    }
+/// What is said of the error of an action that says nothing: it left no effect, and may be tried again.
+pub fn plain_error<E>(_: &E) -> (bool, bool) {
+    (false, true)
 }
 
 /// An action that succeeded.
@@ -99,17 +102,6 @@ pub fn produced<A: Typed>(output: A::Output) -> Stop {
         Ok(output) => Stop::Output(output),
         Err(failed) => Stop::Failed(failed),
     }
-}
-
-/// An action that did not.
-pub fn failed<A: Typed>(
-    error: A::Error,
-    payload: Option<serde_json::Value>,
-    in_doubt: bool,
-    retryable: bool,
-) -> Stop {
-    let error = ActionError::from_parts(error.boxed(), payload);
-    Stop::Failed(Failed { error, in_doubt, retryable, output: None })
 }
 
 /// The types of a node, by a function that returns its action: there the action's lifetimes are left out.
@@ -128,6 +120,21 @@ impl<A: Typed> NodeTypes for fn(&'static ()) -> A {
 #[derive(Debug, Serialize, serde::Deserialize, thiserror::Error)]
 #[error("an action in the body of a function")]
 pub struct ActionInsideOfAFunction;
+
+/// The call of an undo.
+#[diagnostic::on_unimplemented(
+    message = "an undo is an `async fn`, and this one is not: it returns `{Self}`",
+    label = "expected an `async fn`"
+)]
+pub trait UndoCall: Sized {
+    fn attempt<A: Typed, F>(self) -> Attempt<A, F, Self>;
+}
+
+impl<U: Future<Output: UndoReturn>> UndoCall for U {
+    fn attempt<A: Typed, F>(self) -> Attempt<A, F, U> {
+        Attempt::undo(self)
+    }
+}
 
 /// What an undo returns.
 #[diagnostic::on_unimplemented(

@@ -17,10 +17,12 @@ use crate::error::ActionError;
 use crate::log::{NodePath, Payload, SagaId};
 
 mod lookup;
+mod shared;
 #[cfg(feature = "sqlite")]
 mod transaction;
 
 pub use lookup::LookupError;
+pub(crate) use shared::Shared;
 
 /// The values of one run of a DAG: its parameters, and what its nodes have returned.
 pub(crate) struct Frame<C> {
@@ -149,7 +151,6 @@ pub struct Token {
 }
 
 /// Which call this is.
-#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) node: NodeIndex,
     pub(crate) path: NodePath,
@@ -177,6 +178,11 @@ pub(crate) struct Call {
 /// ```
 pub struct ActionContext<C> {
     pub(crate) user: Arc<C>,
+    pub(crate) about: Shared<About<C>>,
+}
+
+/// What a context knows of its call.
+pub(crate) struct About<C> {
     pub(crate) run: Arc<RunInfo>,
     pub(crate) frame: Arc<Frame<C>>,
     pub(crate) call: Call,
@@ -184,12 +190,7 @@ pub struct ActionContext<C> {
 
 impl<C> Clone for ActionContext<C> {
     fn clone(&self) -> Self {
-        Self {
-            user: self.user.clone(),
-            run: self.run.clone(),
-            frame: self.frame.clone(),
-            call: self.call.clone(),
-        }
+        Self { user: self.user.clone(), about: self.about.clone() }
     }
 }
 
@@ -203,10 +204,10 @@ impl<C> Deref for ActionContext<C> {
 impl<C> fmt::Debug for ActionContext<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ActionContext")
-            .field("saga", &self.run.id)
-            .field("node", &self.call.path)
-            .field("attempt", &self.call.attempt)
-            .field("undo", &self.call.undo)
+            .field("saga", &self.about.run.id)
+            .field("node", &self.about.call.path)
+            .field("attempt", &self.about.call.attempt)
+            .field("undo", &self.about.call.undo)
             .finish_non_exhaustive()
     }
 }
@@ -219,44 +220,44 @@ impl<C: 'static> ActionContext<C> {
 
     /// The saga's id.
     pub fn saga_id(&self) -> &SagaId {
-        &self.run.id
+        &self.about.run.id
     }
 
     /// The durable name of the saga, or of the subsaga that this node belongs to.
     pub fn saga_name(&self) -> &SagaName {
-        self.frame.dag.name()
+        self.about.frame.dag.name()
     }
 
     /// The DAG that this node belongs to.
     pub fn dag(&self) -> &Dag<C> {
-        &self.frame.dag
+        &self.about.frame.dag
     }
 
     /// The node's place in that DAG.
     pub fn node_index(&self) -> NodeIndex {
-        self.call.node
+        self.about.call.node
     }
 
     /// The node's name.
     pub fn node_name(&self) -> Option<&NodeName> {
-        self.frame.dag.node(self.call.node).map(|node| node.name())
+        self.about.frame.dag.node(self.about.call.node).map(|node| node.name())
     }
 
     /// The node's path in the whole saga.
     pub fn node_path(&self) -> &NodePath {
-        &self.call.path
+        &self.about.call.path
     }
 
     /// Which attempt this is, from 1.
     pub fn attempt(&self) -> u32 {
-        self.call.attempt
+        self.about.call.attempt
     }
 
     /// The same for every attempt of this node's action (or of its undo) on any machine, and different
     /// for every other node, direction and saga: a UUIDv5 of the saga's random birth id. Give it to the
     /// service that is called, so that it does the work once.
     pub fn idempotency_key(&self) -> Uuid {
-        self.key(if self.call.undo { "undo" } else { "do" })
+        self.key(if self.about.call.undo { "undo" } else { "do" })
     }
 
     /// In an undo: the key under which the action was called. In an action: its own key.
@@ -265,21 +266,21 @@ impl<C: 'static> ActionContext<C> {
     }
 
     fn key(&self, direction: &str) -> Uuid {
-        let name = format!("{}\n{direction}", self.call.path);
-        Uuid::new_v5(&self.run.birth, name.as_bytes())
+        let name = format!("{}\n{direction}", self.about.call.path);
+        Uuid::new_v5(&self.about.run.birth, name.as_bytes())
     }
 
     /// Orders the calls of one key: a receiver that keeps the highest token per key, refuses lower ones
     /// and accepts equal ones is safe from calls that were sent by a process that was since replaced.
     pub fn token(&self) -> Token {
-        self.call.token
+        self.about.call.token
     }
 
     /// Completes when the saga unwinds while this action runs. An action may use it to stop early; it is
     /// never forced. Never completes in an undo.
     pub async fn cancelled(&self) {
-        if self.call.cancellable {
-            self.run.cancel.wait().await;
+        if self.about.call.cancellable {
+            self.about.run.cancel.wait().await;
         } else {
             std::future::pending::<()>().await;
         }
@@ -287,7 +288,7 @@ impl<C: 'static> ActionContext<C> {
 
     /// True once [`cancelled`](Self::cancelled) completes.
     pub fn is_cancelled(&self) -> bool {
-        self.call.cancellable && self.run.cancel.is_set()
+        self.about.call.cancellable && self.about.run.cancel.is_set()
     }
 
     /// The output of an earlier node, by name. Only of true ancestors: what they return is there for
@@ -328,18 +329,18 @@ impl<C: 'static> ActionContext<C> {
     /// # Errors
     /// [`LookupError::Deserialize`] if they are not a `T`.
     pub fn saga_params<T: ActionData>(&self) -> Result<Arc<T>, LookupError> {
-        if let Ok(value) = self.frame.params.clone().downcast::<T>() {
+        if let Ok(value) = self.about.frame.params.clone().downcast::<T>() {
             return Ok(value);
         }
-        read(&self.frame.params_payload)
+        read(&self.about.frame.params_payload)
             .map(Arc::new)
             .map_err(|why| LookupError::Deserialize { node: "(params)".to_string(), why })
     }
 
     /// The nearest node of this name: in the same body, or in one around it.
     fn find(&self, name: &str) -> Result<&ActionOutput, LookupError> {
-        let here = || self.call.path.to_string();
-        let (mut frame, mut from) = (&self.frame, self.call.node);
+        let here = || self.about.call.path.to_string();
+        let (mut frame, mut from) = (&self.about.frame, self.about.call.node);
         let node = loop {
             match (frame.dag.node_index(name), &frame.outer) {
                 (Some(node), _) => break node,
@@ -352,7 +353,7 @@ impl<C: 'static> ActionContext<C> {
                 }
             }
         };
-        let own = self.call.undo && Arc::ptr_eq(frame, &self.frame) && node == from;
+        let own = self.about.call.undo && Arc::ptr_eq(frame, &self.about.frame) && node == from;
         if !own && !frame.dag.is_ancestor(node, from) {
             return Err(LookupError::NotAnAncestor { node: name.to_string(), from: here() });
         }

@@ -17,10 +17,12 @@ use crate::context::ActionContext;
 use crate::dag::{Dag, DagBuilder, DagError, Policy, SagaName};
 use crate::error::{ActionError, BoxError, UndoError};
 
+mod attempt;
 mod items;
 mod scope;
 mod source;
 
+pub use attempt::{Attempt, ErrorRules};
 pub use items::Items;
 pub(crate) use items::Like;
 pub use scope::Scope;
@@ -118,7 +120,7 @@ pub trait Step<C>: Typed + Sized + Send {
     type Static: Step<C> + Typed<Output = Self::Output> + 'static;
 
     /// Does it, or undoes it.
-    fn go(self, cx: &ActionContext<C>, op: Op) -> impl Future<Output = Stop> + Send;
+    fn go(self, cx: &ActionContext<C>, op: &Op) -> impl Future<Output = Stop> + Send;
 
     /// What it gives where no action can run; for a saga, its parameters.
     #[doc(hidden)]
@@ -170,7 +172,7 @@ impl<S: Saga> Typed for S {
 impl<S: Saga + Nestable> Step<S::Context> for S {
     type Static = S;
 
-    async fn go(self, _cx: &ActionContext<S::Context>, _op: Op) -> Stop {
+    async fn go(self, _cx: &ActionContext<S::Context>, _op: &Op) -> Stop {
         computed(self)
     }
 
@@ -211,7 +213,6 @@ impl ActionSpec {
 }
 
 /// What a call of a node's closure is for.
-#[derive(Clone)]
 pub enum Op {
     /// Run the action, or compute the value.
     Do,

@@ -102,8 +102,9 @@ pub use coordinator::{
 };
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
 pub use definition::{
-    ActionFailure, ActionSpec, BodyId, Done, Ends, Item, Items, Leaf, Nestable, NeverGivesUp, Op,
-    Param, Pure, Saga, Scope, Shape, Slot, Source, Step, StepKind, Stop, Subsaga, Typed,
+    ActionFailure, ActionSpec, Attempt, BodyId, Done, Ends, Item, Items, Leaf, Nestable,
+    NeverGivesUp, Op, Param, Pure, Saga, Scope, Shape, Slot, Source, Step, StepKind, Stop, Subsaga,
+    Typed,
 };
 pub use driver::{Events, MissedEvents, SagaEvent};
 pub use error::{

@@ -8,10 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use crate::__private::{failed, produced};
+use crate::__private::produced;
 use crate::context::ActionContext;
 use crate::dag::{Policy, Retry, UndoKind};
 use crate::definition::{ActionSpec, NeverGivesUp, Op, Step, StepKind, Stop, Typed};
+use crate::error::ActionError;
 
 /// Makes a UUID: the same at every attempt and after a crash, another one for every other node and saga.
 ///
@@ -91,13 +92,14 @@ macro_rules! provided {
         impl<$($life,)? C: Send + Sync + 'static> Step<C> for $name$(<$life>)? {
             type Static = $fixed;
 
-            async fn go(self, $cx: &ActionContext<C>, op: Op) -> Stop {
+            async fn go(self, $cx: &ActionContext<C>, op: &Op) -> Stop {
                 let $this = self;
+                let attempt = || -> Result<$output, String> { $run };
                 match op {
                     Op::Undo(_) => Stop::Undone(Ok(())),
-                    Op::Do => match $run {
+                    Op::Do => match attempt() {
                         Ok(output) => produced::<Self>(output),
-                        Err(error) => failed::<Self>(error, None, false, true),
+                        Err(error) => Stop::Failed(ActionError::from_error(error).into()),
                     },
                 }
             }

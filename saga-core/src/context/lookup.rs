@@ -8,8 +8,8 @@ impl<C: 'static> ActionContext<C> {
     /// The names of all nodes of this DAG whose outputs can be looked up here: those that have always ended
     /// before this one starts, in the order of declaration. Nodes that run beside it are not among them.
     pub fn ancestors(&self) -> impl Iterator<Item = &NodeName> {
-        let ancestors = self.frame.dag.ancestors(self.call.node).into_iter();
-        ancestors.filter_map(|node| self.frame.dag.node(node)).map(|node| node.name())
+        let ancestors = self.about.frame.dag.ancestors(self.about.call.node).into_iter();
+        ancestors.filter_map(|node| self.about.frame.dag.node(node)).map(|node| node.name())
     }
 }
 

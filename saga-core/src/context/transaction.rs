@@ -77,11 +77,11 @@ impl<C: 'static> ActionContext<C> {
         T: ActionData,
         E: Send + 'static,
     {
-        let Some(transactions) = &self.call.transactions else { return pending().await };
+        let Some(transactions) = &self.about.call.transactions else { return pending().await };
         let (tell, told) = oneshot::channel();
         let end = EndSlot::default();
         let slot = end.clone();
-        let saga = self.run.id.clone();
+        let saga = self.about.run.id.clone();
         let work = Work::sqlite(Box::new(move |tx| {
             let worked =
                 catch_unwind(AssertUnwindSafe(|| work(tx).map(|value| encode_data(&value))));
@@ -105,7 +105,7 @@ impl<C: 'static> ActionContext<C> {
             slot.set(end);
             Err(StoreError::RolledBack { saga, why })
         }));
-        let _asking = transactions.ask(self.call.undo, work, end);
+        let _asking = transactions.ask(self.about.call.undo, work, end);
         match told.await {
             Ok(Ok(error)) => Err(error),
             Ok(Err(panic)) => resume_unwind(Box::new(panic)),

@@ -25,7 +25,8 @@ pub struct Scope<C> {
 
 impl<C: Send + Sync + 'static> Scope<C> {
     pub(crate) fn new(cx: ActionContext<C>, op: Op, sources: Arc<[Source]>) -> Self {
-        Self { cx: Some(cx.clone()), op, ..Self::pure(cx.frame, sources) }
+        let frame = cx.about.frame.clone();
+        Self { cx: Some(cx), op, ..Self::pure(frame, sources) }
     }
 
     /// For an expression that only reads values.
@@ -78,7 +79,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
             });
         };
         self.entered.store(true, Ordering::Relaxed);
-        action.go(cx, self.op.clone()).await
+        action.go(cx, &self.op).await
     }
 
     pub(crate) fn entered(&self) -> bool {

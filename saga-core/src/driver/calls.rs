@@ -1,21 +1,23 @@
 //! The calls of one saga: what goes into one, and what its end means.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tracing::Instrument;
 
-use super::Driver;
 use super::call::{self, CallEnd};
 use super::turn::Turn;
+use super::{Driver, Transactions};
 use crate::action::Value;
-use crate::context::{ActionContext, Token};
+use crate::context::{About, ActionContext, Shared, Token};
 use crate::machine::{ActionResult, Call, Event, VertexId};
 
 /// Which call a context is for.
-#[derive(Clone, Copy)]
 pub(super) struct ContextOf {
     pub(super) call: Call,
     pub(super) undo: bool,
+    /// How it asks for a transaction; none where no action runs.
+    pub(super) transactions: Option<Transactions>,
 }
 
 impl<C: Send + Sync + 'static> Driver<C> {
@@ -24,13 +26,13 @@ impl<C: Send + Sync + 'static> Driver<C> {
             // a call is authorized for nodes with an action only
             return;
         };
-        let Some(mut cx) = self.context(ContextOf { call, undo }) else { return };
-        cx.call.transactions = Some(turn.transactions.authorize(call));
+        let transactions = Some(turn.transactions.authorize(call));
+        let Some(cx) = self.context(ContextOf { call, undo, transactions }) else { return };
         let room = turn.slots.take(call.vertex);
         let repeat = call.repeat;
         // what the action logs is found under its saga and node
         let span = tracing::debug_span!(
-            target: "saga_core", "node", node = %cx.call.path, attempt = call.attempt, undo
+            target: "saga_core", "node", node = %cx.about.call.path, attempt = call.attempt, undo
         );
         if undo {
             let output = match self.values.output(&self.machine, call.vertex) {
@@ -53,10 +55,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     pub(super) fn context(&self, of: ContextOf) -> Option<ActionContext<C>> {
-        let ContextOf { call, undo } = of;
+        let ContextOf { call, undo, transactions } = of;
         let (frame, node) = self.values.place(&self.machine, call.vertex)?;
-        Some(ActionContext {
-            user: self.env.user.clone(),
+        let about = About {
             run: self.run.clone(),
             frame,
             call: crate::context::Call {
@@ -66,9 +67,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 undo,
                 cancellable: !undo && !call.unwinding,
                 token: Token { epoch: self.epoch, seq: call.seq },
-                transactions: None,
+                transactions,
             },
-        })
+        };
+        Some(ActionContext { user: self.env.user.clone(), about: Shared::new(Arc::new(about)) })
     }
 
     /// A call ended: what that means for the machine.

@@ -162,7 +162,8 @@ impl<C: Send + Sync + 'static> Values<C> {
             Some(NodeBody::Constant { output, .. }) => Ok(output.clone()),
             Some(NodeBody::Computed(compute)) => {
                 let call = Call { vertex: v, attempt: 1, seq: 0, unwinding: false, repeat: 1 };
-                let cx = context(ContextOf { call, undo: false }).ok_or_else(missing)?;
+                let cx = context(ContextOf { call, undo: false, transactions: None })
+                    .ok_or_else(missing)?;
                 compute.compute(cx)
             }
             _ => return Err(missing()),

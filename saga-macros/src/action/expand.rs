@@ -120,10 +120,10 @@ fn step(action: &Action) -> TokenStream {
     let spec = spec(action, &context);
     // where a future that is not `Send` is reported
     let go = quote_spanned! {Span::call_site().located_at(name.span())=>
-        fn go(self, #cx: &#krate::ActionContext<#context>, #op: #krate::Op)
+        fn go(self, #cx: &#krate::ActionContext<#context>, #op: &#krate::Op)
             -> impl ::core::future::Future<Output = #krate::Stop> + ::core::marker::Send
         {
-            async move { #body }
+            #body
         }
     };
     let clause = &generics.where_clause;
@@ -164,10 +164,9 @@ fn local(name: &str, at: Span) -> Ident {
 fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
     let krate = &action.krate;
     let act = act(action, cx);
-    let undone = quote!(#krate::Stop::Undone(::core::result::Result::Ok(())));
     let undo = match &action.args.undo {
         Some(undo) if action.undoable => call_undo(action, undo),
-        _ => quote!({ let _ = __output; #undone }),
+        _ => quote!({ let _ = __output; #krate::Attempt::undone() }),
     };
     quote! {
         match #op {
@@ -180,46 +179,48 @@ fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
 fn act(action: &Action, cx: &Ident) -> TokenStream {
     let (krate, name) = (&action.krate, &action.function.sig.ident);
     if !action.callable {
-        return quote!({ let _ = #cx; #krate::__private::no_output() });
+        return quote!({ let _ = #cx; #krate::Attempt::<Self, _, _>::broken() });
     }
     let cx = given_context(action, cx.span());
     let inputs = action.inputs.iter().map(|input| &input.name);
-    let error = local("__error", action.error.span);
+    let call = quote_spanned! {Span::call_site().located_at(action.output.span)=>
+        #name(#cx #(self.#inputs),*)
+    };
+    let rules = error_rules(action);
+    quote! {{
+        // of a deprecated action those are warned who name it
+        #[allow(deprecated)]
+        let __call = #call;
+        #krate::Attempt::<Self, _, _>::action(__call, #rules)
+    }}
+}
+
+/// What becomes of its error.
+fn error_rules(action: &Action) -> TokenStream {
+    let krate = &action.krate;
+    let at = Span::call_site().located_at(action.error.span);
+    let payload = quote_spanned! {at=> {
+        #[allow(unused_imports)]
+        use #krate::__private::NoPayload as _;
+        #krate::__private::Payload::<<Self as #krate::Typed>::Error>::OF
+    }};
+    let in_doubt = action.args.in_doubt.as_ref();
+    let when = action.args.retry.as_ref().and_then(|retry| retry.when.as_ref());
     let predicate = |path: &syn::Path| {
         let at = Span::call_site().located_at(path.span());
         let error = local("__error", path.span());
-        quote_spanned!(at=> { let __says: ::core::primitive::bool = #path(&#error); __says })
+        quote_spanned!(at=> { let __says: ::core::primitive::bool = #path(#error); __says })
     };
-    let in_doubt = action.args.in_doubt.as_ref().map_or_else(|| quote!(false), predicate);
-    let when = action.args.retry.as_ref().and_then(|retry| retry.when.as_ref());
-    let retryable = when.map_or_else(|| quote!(true), predicate);
-    let at = Span::call_site().located_at(action.error.span);
-    // typed, so that an alias of something else than a `Result` is reported where it is written only; of a
-    // deprecated action those are warned who name it
-    let result = quote_spanned! {Span::call_site().located_at(action.output.span)=>
-        #[allow(deprecated)]
-        let __result: ::core::result::Result<
-            <Self as #krate::Typed>::Output,
-            <Self as #krate::Typed>::Error,
-        > = #name(#cx #(self.#inputs),*).await;
-    };
-    let failed = quote_spanned! {at=>
-        #krate::__private::failed::<Self>(#error, __payload, __in_doubt, __in_doubt || __retryable)
-    };
-    quote! {{
-        #result
-        match __result {
-            ::core::result::Result::Ok(__output) => #krate::__private::produced::<Self>(__output),
-            ::core::result::Result::Err(#error) => {
-                #[allow(unused_imports)]
-                use #krate::__private::{Kept as _, NotKept as _};
-                let __payload = (&&#krate::__private::Payload(&#error)).payload();
-                let __in_doubt = #in_doubt;
-                let __retryable = #retryable;
-                #failed
-            }
+    let judge = match (in_doubt, when) {
+        (None, None) => quote!(#krate::__private::plain_error),
+        _ => {
+            let in_doubt = in_doubt.map_or_else(|| quote!(false), predicate);
+            let retryable = when.map_or_else(|| quote!(true), predicate);
+            let error = local("__error", action.error.span);
+            quote!(|#error: &<Self as #krate::Typed>::Error| (#in_doubt, #retryable))
         }
-    }}
+    };
+    quote!(#krate::__private::ErrorRules { payload: #payload, judge: #judge })
 }
 
 /// How many parameters of an undo are counted before it is called; of more, rustc says what is wrong.
@@ -282,16 +283,16 @@ fn call_undo(action: &Action, undo: &Undo) -> TokenStream {
     let function = checked.unwrap_or_else(|| path.to_token_stream());
     let call = quote_spanned! {at=> {
         let __undo = #function;
-        #krate::__private::UndoReturn::undone(__undo(#cx #(#inputs),*).await)
+        #krate::__private::UndoCall::attempt(__undo(#cx #(#inputs),*))
     }};
-    let given = quote!(#krate::__private::output::<<Self as #krate::Typed>::Output>(&__output));
+    let given = quote!(#krate::__private::output::<<Self as #krate::Typed>::Output>(__output));
     match undo.inputs.iter().find(|input| input.name == "output") {
         None => quote!({ let _ = __output; #call }),
         Some(input) if input.maybe => quote!({ let __given = #given; #call }),
         Some(_) => quote! {
             match #given {
                 ::core::option::Option::Some(__given) => #call,
-                ::core::option::Option::None => #krate::__private::no_output(),
+                ::core::option::Option::None => #krate::Attempt::no_output(),
             }
         },
     }

@@ -7,6 +7,7 @@ use syn::visit_mut::VisitMut;
 use syn::{Expr, Stmt, Type};
 
 use super::ast::{Call, Head};
+use super::lasting::lasts;
 use super::scopes::{How, item};
 use super::wiring::Wiring;
 use crate::names::{Read, read};
@@ -120,11 +121,17 @@ fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
 /// whole macro.
 fn future(call: &Call, cx: &Ident, inner: TokenStream) -> TokenStream {
     let at = call.path.span();
-    // at the brace, where an editor looks for nothing
-    let (block, cx) = (block(at, inner), local(&cx.to_string(), call.brace.span.open()));
+    let block = block(at, inner);
     // its first token is where a call starts
     let (start, pin) = (quote_spanned!(here(at)=> ::), quote!(std::boxed::Box::pin));
-    quote_spanned!(here(at)=> move |#cx| #start #pin(async move #block))
+    closure(call, cx, quote_spanned!(here(at)=> #start #pin(async move #block)))
+}
+
+fn closure(call: &Call, cx: &Ident, inner: TokenStream) -> TokenStream {
+    // at the brace, where an editor looks for nothing
+    let cx = local(&cx.to_string(), call.brace.span.open());
+    let block = block(call.path.span(), inner);
+    quote_spanned!(here(call.path.span())=> move |#cx| #block)
 }
 
 /// A node whose type is what the action returns.
@@ -143,6 +150,9 @@ pub(super) fn called(
         None => quote_spanned!(here(at)=> (#cx).call(#literal)),
         Some(behind) => quote_spanned!(here(at)=> (#cx).call_behind::<#behind, _>(#literal)),
     };
+    if lasts(call, wiring) {
+        return closure(call, cx, quote!(#ahead #called));
+    }
     let done = quote_spanned!(here(at)=> let #done = #called #wait; #done);
     let done = bound(wiring, cx, done);
     future(call, cx, quote!(#ahead #done))

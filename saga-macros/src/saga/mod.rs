@@ -8,6 +8,7 @@ mod dots;
 mod expand;
 mod head;
 mod keys;
+mod lasting;
 mod order;
 mod parse;
 mod parts;

@@ -1,0 +1,110 @@
+//! The call of an action or of its undo, as a future.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
+
+use super::{ActionFailure, Stop, Typed};
+use crate::__private::{UndoReturn, no_output, produced};
+use crate::action::Failed;
+use crate::error::ActionError;
+
+pin_project! {
+    /// What [`Step::go`](crate::Step::go) returns: a call of the action `A`, which is the future `F`, or of
+    /// its undo, which is `U`.
+    pub struct Attempt<A: Typed, F, U> {
+        #[pin]
+        call: Call<A, F, U>,
+    }
+}
+
+type PollFn<F, O> = fn(Pin<&mut F>, &mut Context<'_>) -> Poll<O>;
+
+// an `async` block would do the same, and rustc would check one more of them for every action of the user's;
+// with `poll` beside it a call is known to be a future where it is made, and what is wrong is said once
+pin_project! {
+    #[project = Running]
+    enum Call<A: Typed, F, U> {
+        Action { #[pin] call: F, poll: PollFn<F, Result<A::Output, A::Error>>, error: ErrorRules<A::Error> },
+        Undo { #[pin] call: U, poll: PollFn<U, Stop> },
+        Nothing { stop: fn() -> Stop },
+    }
+}
+
+/// What an action says about its error.
+#[doc(hidden)]
+pub struct ErrorRules<E> {
+    /// It as JSON, where it has a form in JSON.
+    pub payload: fn(&E) -> Option<serde_json::Value>,
+    /// Whether it leaves the effect in doubt, and whether another attempt makes sense.
+    pub judge: fn(&E) -> (bool, bool),
+}
+
+impl<E: ActionFailure> ErrorRules<E> {
+    fn failed(&self, error: E) -> Failed {
+        let payload = (self.payload)(&error);
+        let (in_doubt, retryable) = (self.judge)(&error);
+        let error = ActionError::from_parts(error.boxed(), payload);
+        Failed { error, in_doubt, retryable: in_doubt || retryable, output: None }
+    }
+}
+
+impl<A: Typed, F, U> Attempt<A, F, U> {
+    /// Calls the action.
+    #[doc(hidden)]
+    pub fn action(call: F, error: ErrorRules<A::Error>) -> Self
+    where
+        F: Future<Output = Result<A::Output, A::Error>>,
+    {
+        Self { call: Call::Action { call, poll: F::poll, error } }
+    }
+
+    /// Calls the undo.
+    pub(crate) fn undo(call: U) -> Self
+    where
+        U: Future<Output: UndoReturn>,
+    {
+        let poll =
+            |call: Pin<&mut U>, task: &mut Context<'_>| call.poll(task).map(UndoReturn::undone);
+        Self { call: Call::Undo { call, poll } }
+    }
+
+    /// An undo that was called without the output that it needs.
+    #[doc(hidden)]
+    pub fn no_output() -> Self {
+        Self { call: Call::Nothing { stop: no_output } }
+    }
+}
+
+impl<A: Typed, F> Attempt<A, F, ()> {
+    /// The undo of an action that has none.
+    #[doc(hidden)]
+    pub fn undone() -> Self {
+        Self { call: Call::Nothing { stop: || Stop::Undone(Ok(())) } }
+    }
+}
+
+impl<A: Typed, U> Attempt<A, (), U> {
+    /// In place of an action whose declaration is reported.
+    #[doc(hidden)]
+    pub fn broken() -> Self {
+        Self::no_output()
+    }
+}
+
+impl<A: Typed, F, U> Future for Attempt<A, F, U> {
+    type Output = Stop;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Stop> {
+        Poll::Ready(match self.project().call.project() {
+            Running::Action { call, poll, error } => match ready!(poll(call, task)) {
+                Ok(output) => produced::<A>(output),
+                Err(failed) => Stop::Failed(error.failed(failed)),
+            },
+            Running::Undo { call, poll } => ready!(poll(call, task)),
+            Running::Nothing { stop } => stop(),
+        })
+    }
+}
