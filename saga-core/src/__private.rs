@@ -121,6 +121,12 @@ impl<A: Typed> NodeTypes for fn(&'static ()) -> A {
 #[error("an action in the body of a function")]
 pub struct ActionInsideOfAFunction;
 
+#[diagnostic::do_not_recommend]
+impl Typed for ActionInsideOfAFunction {
+    type Output = Self;
+    type Error = Self;
+}
+
 /// The call of an undo.
 #[diagnostic::on_unimplemented(
     message = "an undo is an `async fn`, and this one is not: it returns `{Self}`",

@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 
 use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
 use crate::context::ActionContext;
-use crate::dag::{Dag, DagBuilder, DagError, Policy, SagaName};
+use crate::dag::{Dag, DagBuilder, DagError, Policy, SagaName, UndoKind};
 use crate::error::{ActionError, BoxError, UndoError};
 
 mod attempt;
@@ -207,6 +207,17 @@ pub struct ActionSpec {
 }
 
 impl ActionSpec {
+    /// An action of which nothing else is said: tried once, its undo up to 10 times.
+    pub const fn new(
+        name: &'static str,
+        kind: UndoKind,
+        undo: &'static str,
+        place: &'static str,
+    ) -> Self {
+        let policy = Policy::new(kind);
+        Self { name, rev: 0, label: None, policy, timeout: None, undo_timeout: None, undo, place }
+    }
+
     pub(crate) fn timeouts(&self) -> Timeouts {
         Timeouts { action: self.timeout, undo: self.undo_timeout }
     }

@@ -105,18 +105,11 @@ macro_rules! provided {
             }
 
             fn kind() -> StepKind<C> {
-                let policy =
-                    Policy { undo: UndoKind::Nothing, retry: $retry, undo_retry: Retry::up_to(10) };
-                StepKind::Action(ActionSpec {
-                    name: stringify!($name),
-                    rev: 0,
-                    label: None,
-                    policy,
-                    timeout: None,
-                    undo_timeout: None,
-                    undo: "no_undo",
-                    place: concat!(file!(), ":", line!()),
-                })
+                let place = concat!(file!(), ":", line!());
+                let spec =
+                    ActionSpec::new(stringify!($name), UndoKind::Nothing, "no_undo", place);
+                let policy = Policy { retry: $retry, ..spec.policy };
+                StepKind::Action(ActionSpec { policy, ..spec })
             }
         }
     };

@@ -10,37 +10,44 @@ use super::retry::Retry;
 
 pub(super) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
     let (krate, name) = (&action.krate, &action.durable_name);
+    let (kind, undo) = (undo_kind(action), undo_text(action));
+    let plain = quote! {
+        #krate::ActionSpec::new(
+            #name,
+            #krate::UndoKind::#kind,
+            #undo,
+            ::core::concat!(::core::file!(), ":", ::core::line!()),
+        )
+    };
     let args = &action.args;
-    let rev = args.rev.unwrap_or(0);
-    let label = option(args.label.as_ref().map(ToTokens::to_token_stream));
-    let retry = args
-        .retry
-        .as_ref()
-        .map_or_else(|| quote!(#krate::Retry::never()), |retry| self::retry(krate, retry, 1));
-    let undo_retry = args
-        .undo_retry
-        .as_ref()
-        .map_or_else(|| quote!(#krate::Retry::up_to(10)), |retry| self::retry(krate, retry, 10));
-    let timeout = option(args.timeout.map(duration));
-    let undo_timeout = option(args.undo_timeout.map(duration));
-    let kind = undo_kind(action);
-    let undo = undo_text(action);
+    let mut said = TokenStream::new();
+    if let Some(rev) = args.rev {
+        said.extend(quote!(__spec.rev = #rev;));
+    }
+    if let Some(label) = &args.label {
+        said.extend(quote!(__spec.label = ::core::option::Option::Some(#label);));
+    }
+    if let Some(retry) = &args.retry {
+        let retry = self::retry(krate, retry, 1);
+        said.extend(quote!(__spec.policy.retry = #retry;));
+    }
+    if let Some(retry) = &args.undo_retry {
+        let retry = self::retry(krate, retry, 10);
+        said.extend(quote!(__spec.policy.undo_retry = #retry;));
+    }
+    if let Some(timeout) = args.timeout.map(duration) {
+        said.extend(quote!(__spec.timeout = ::core::option::Option::Some(#timeout);));
+    }
+    if let Some(timeout) = args.undo_timeout.map(duration) {
+        said.extend(quote!(__spec.undo_timeout = ::core::option::Option::Some(#timeout);));
+    }
+    let spec = match said.is_empty() {
+        true => plain,
+        false => quote!({ let mut __spec = #plain; #said __spec }),
+    };
     quote! {
         fn kind() -> #krate::StepKind<#context> {
-            #krate::StepKind::Action(#krate::ActionSpec {
-                name: #name,
-                rev: #rev,
-                label: #label,
-                policy: #krate::Policy {
-                    undo: #krate::UndoKind::#kind,
-                    retry: #retry,
-                    undo_retry: #undo_retry,
-                },
-                timeout: #timeout,
-                undo_timeout: #undo_timeout,
-                undo: #undo,
-                place: ::core::concat!(::core::file!(), ":", ::core::line!()),
-            })
+            #krate::StepKind::Action(#spec)
         }
     }
 }
@@ -98,11 +105,4 @@ pub(crate) fn duration(duration: Duration) -> TokenStream {
     // parsed from a `u64` of milliseconds
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     quote!(::core::time::Duration::from_millis(#millis))
-}
-
-fn option(value: Option<TokenStream>) -> TokenStream {
-    value.map_or_else(
-        || quote!(::core::option::Option::None),
-        |value| quote!(::core::option::Option::Some(#value)),
-    )
 }

@@ -5,7 +5,7 @@
 //!
 //! - Lifetimes of an action are left out, as only the signature of a function allows.
 //! - Each key has an `impl` of its own, with a bound that need not hold: that the name is an action.
-//! - The name is found by a glob import, around which stands a struct of the same name. It is what is
+//! - The name is found by a glob import, around which stands an alias of the same name. It is what is
 //!   found if there is no such action, and also if the action is declared in the body of a function.
 
 use std::collections::BTreeMap;
@@ -122,11 +122,7 @@ impl Keys<'_> {
                 const _: () = {
                     #(
                         #[allow(non_camel_case_types, dead_code)]
-                        struct #actions;
-                        impl #krate::Typed for #actions {
-                            type Output = #krate::__private::ActionInsideOfAFunction;
-                            type Error = #krate::__private::ActionInsideOfAFunction;
-                        }
+                        type #actions = #krate::__private::ActionInsideOfAFunction;
                     )*
                     const _: () = {
                         #[allow(unused_imports)]
