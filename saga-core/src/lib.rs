@@ -70,6 +70,7 @@ extern crate self as saga_core;
 mod action;
 #[cfg(feature = "sqlite")]
 pub mod barrier;
+pub mod bounds;
 mod context;
 mod coordinator;
 pub mod dag;

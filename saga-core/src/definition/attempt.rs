@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::{ActionFailure, Stop, Typed};
-use crate::__private::{UndoReturn, no_output, produced};
+use crate::__private::{no_output, produced};
 use crate::action::Failed;
+use crate::bounds::UndoReturn;
 use crate::error::ActionError;
 
 pin_project! {

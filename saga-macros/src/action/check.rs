@@ -261,7 +261,7 @@ fn returned(function: &Function, krate: &Path, errors: &mut Errors) -> (Returned
         }
         None => Returned { ty: projection, span: ty.span() },
     };
-    let returned = quote!(#krate::__private::ActionReturn);
+    let returned = quote!(#krate::bounds::ActionReturn);
     let output = part(quote_spanned!(ty.span()=> <#ty as #returned>::Ok));
     (output, part(quote_spanned!(ty.span()=> <#ty as #returned>::Err)))
 }

@@ -102,9 +102,9 @@ fn step(action: &Action) -> TokenStream {
         Some(Context::Plain(user)) => user.to_token_stream(),
         Some(Context::Alias(alias)) => {
             check = quote_spanned! {alias.span()=>
-                const _: fn() = #krate::__private::assert_context::<#alias>;
+                const _: fn() = #krate::bounds::assert_context::<#alias>;
             };
-            let of = quote!(#krate::__private::ContextOf<AnyContext>);
+            let of = quote!(#krate::bounds::ContextOf<AnyContext>);
             generics.make_where_clause().predicates.push(parse_quote!(#alias: #of));
             declared.push(any_context());
             quote!(AnyContext)
@@ -253,7 +253,7 @@ fn given_context(action: &Action, at: Span) -> Option<TokenStream> {
     Some(match action.context.as_ref()? {
         Context::Plain(_) => quote!(#cx,),
         Context::Alias(alias) => {
-            quote_spanned!(cx.span()=> <#alias as #krate::__private::ContextOf<_>>::of(#cx),)
+            quote_spanned!(cx.span()=> <#alias as #krate::bounds::ContextOf<_>>::of(#cx),)
         }
     })
 }
@@ -276,14 +276,14 @@ fn call_undo(action: &Action, undo: &Undo) -> TokenStream {
     let checked = (types.len() <= MOST_CHECKED).then(|| {
         quote_spanned! {at=> {
             #[allow(unused_imports)]
-            use #krate::__private::{Fits as _, Misfits as _};
-            (&&#krate::__private::undo::<(#(#types,)*), _>(#path)).callee()
+            use #krate::bounds::{Fits as _, Misfits as _};
+            (&&#krate::bounds::undo::<(#(#types,)*), _>(#path)).callee()
         }}
     });
     let function = checked.unwrap_or_else(|| path.to_token_stream());
     let call = quote_spanned! {at=> {
         let __undo = #function;
-        #krate::__private::UndoCall::attempt(__undo(#cx #(#inputs),*))
+        #krate::bounds::UndoCall::attempt(__undo(#cx #(#inputs),*))
     }};
     let given = quote!(#krate::__private::output::<<Self as #krate::Typed>::Output>(__output));
     match undo.inputs.iter().find(|input| input.name == "output") {

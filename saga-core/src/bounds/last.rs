@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use futures_util::future::BoxFuture;
 
-use super::no_output;
+use crate::__private::no_output;
 use crate::action::ActionData;
 use crate::definition::{
     Leaf, NeverGivesUp, Pure, Saga, Scope, Shape, Step, StepKind, Typed, computed,
@@ -26,8 +26,8 @@ pub fn inner_tail<T>(_: &T) -> InnerTail<'_, T> {
 }
 
 impl<T: Typed> TailStep<()> for &InnerTail<'_, T> {
-    fn kind(&self) -> IsStep {
-        IsStep
+    fn kind(&self) -> LastStep {
+        LastStep
     }
 }
 
@@ -65,12 +65,12 @@ impl IsPlain {
 }
 
 pub trait TailStep<S> {
-    fn kind(&self) -> IsStep;
+    fn kind(&self) -> LastStep;
 }
 
 impl<S, T: Typed> TailStep<S> for &Tail<'_, S, T> {
-    fn kind(&self) -> IsStep {
-        IsStep
+    fn kind(&self) -> LastStep {
+        LastStep
     }
 }
 
@@ -81,9 +81,9 @@ impl<S, T> TailValue for Tail<'_, S, T> {
     }
 }
 
-pub struct IsStep;
+pub struct LastStep;
 
-impl IsStep {
+impl LastStep {
     pub fn behind<N, P, A: NeverGivesUp<N, P>>(&self, _: &A) {}
 
     pub fn shape<M>(&self) -> Leaf<M> {

@@ -1,0 +1,114 @@
+//! What both macros ask of the functions and types that they are given.
+//!
+//! Nothing here is implemented or called by hand. The names stand in rustc's messages, and here is what
+//! they mean.
+
+use std::future::Future;
+
+use crate::context::ActionContext;
+use crate::definition::{ActionFailure, Attempt, Stop, Typed};
+use crate::error::UndoError;
+
+#[allow(missing_docs)] // plumbing between the macros' output and this crate
+mod last;
+#[allow(missing_docs)] // the same
+mod undo;
+
+#[doc(hidden)]
+pub use last::{
+    InnerTail, IsPlain, IsValue, LastStep, Tail, TailStep, TailValue, WholeOutput, inner_tail, tail,
+};
+pub use undo::Takes;
+#[doc(hidden)]
+pub use undo::{Fits, Misfits, undo};
+
+/// What an action's function returns: a `Result`.
+#[diagnostic::on_unimplemented(
+    message = "a saga action returns `Result<Output, Error>`, not `{Self}`",
+    label = "expected a `Result`"
+)]
+pub trait ActionReturn {
+    /// The output.
+    type Ok;
+    /// The error.
+    type Err;
+    #[doc(hidden)]
+    fn result(self) -> Result<Self::Ok, Self::Err>;
+}
+
+impl<T, E> ActionReturn for Result<T, E> {
+    type Ok = T;
+    type Err = E;
+    fn result(self) -> Self {
+        self
+    }
+}
+
+/// What an action calls its context: an alias of `ActionContext`.
+#[diagnostic::on_unimplemented(
+    message = "the context of an action is an `&ActionContext<{Self}>`, not `&{Self}`",
+    label = "write `ActionContext<{Self}>`, which derefs to `{Self}`"
+)]
+pub trait Context {}
+
+impl<C> Context for ActionContext<C> {}
+
+/// What an action in a saga over `C` may call its context. Also the user's own `C`, which is reported
+/// where the action is declared, and not again in every saga.
+#[diagnostic::on_unimplemented(
+    message = "an action that takes `&{Self}` cannot be a node of a saga over `{C}`",
+    label = "not an action or a saga over `{C}`",
+    note = "a node is a function with `#[saga_action]` that takes `&ActionContext<{C}>` or no context, or another saga over `{C}`"
+)]
+pub trait ContextOf<C>: Sync {
+    #[doc(hidden)]
+    fn of(cx: &ActionContext<C>) -> &Self;
+}
+
+impl<C: Send + Sync + 'static> ContextOf<C> for ActionContext<C> {
+    fn of(cx: &Self) -> &Self {
+        cx
+    }
+}
+
+impl<C: Send + Sync + 'static> ContextOf<C> for C {
+    fn of(cx: &ActionContext<C>) -> &Self {
+        cx
+    }
+}
+
+/// That an action's context is one.
+#[doc(hidden)]
+pub fn assert_context<T: Context>() {}
+
+/// A call of an undo: a future whose output is an [`UndoReturn`].
+#[diagnostic::on_unimplemented(
+    message = "an undo is an `async fn`, and this one is not: it returns `{Self}`",
+    label = "expected an `async fn`"
+)]
+pub trait UndoCall: Sized {
+    #[doc(hidden)]
+    fn attempt<A: Typed, F>(self) -> Attempt<A, F, Self>;
+}
+
+impl<U: Future<Output: UndoReturn>> UndoCall for U {
+    fn attempt<A: Typed, F>(self) -> Attempt<A, F, U> {
+        Attempt::undo(self)
+    }
+}
+
+/// What an undo returns: a `Result<(), Error>`.
+#[diagnostic::on_unimplemented(
+    message = "an undo returns `Result<(), Error>`, not `{Self}`",
+    label = "expected a `Result<(), _>`"
+)]
+pub trait UndoReturn {
+    #[doc(hidden)]
+    fn undone(self) -> Stop;
+}
+
+impl<E: ActionFailure> UndoReturn for Result<(), E> {
+    fn undone(self) -> Stop {
+        Stop::Undone(self.map_err(|error| UndoError::from_error(error.boxed())))
+    }
+}
