@@ -32,7 +32,13 @@ struct Owner {
 }
 
 const LIMIT: u32 = 7;
+const HOUSE: House = House { rooms: Vec::new(), of: Cow::Borrowed("no one") };
 static GREETING: &str = "hello";
+
+struct House {
+    rooms: Vec<String>,
+    of: Cow<'static, str>,
+}
 
 #[saga_action(no_undo)]
 async fn room(name: &str) -> Result<Room, String> {
@@ -95,6 +101,8 @@ saga! {
         let _nested = note { text: den.beds[1].trim().trim_start_matches('r') };
         let _text = note { text: "text" };
         let _outer = note { text: GREETING };
+        let _constant = note { text: &HOUSE.of };
+        let _found = note { text: HOUSE.rooms.first().map_or("nothing", |name| name) };
         let _formatted = note { text: &format!("{count} of {}", den.name) };
         let _cloned = note { text: &den.name.clone() };
         let _called = note { text: &shout(&den.name) };
@@ -130,6 +138,8 @@ const LINES: &[(&str, bool)] = &[
     ("ight", true),
     ("text", true),
     ("hello", true),
+    ("no one", true),
+    ("nothing", true),
     ("3 of den", true),
     ("den", true),
     ("DEN", true),

@@ -134,6 +134,11 @@ async fn outputs_of_all_nodes_are_there_after_the_end() -> Result<(), Any> {
     assert_eq!((end.node.as_str(), end.state), ("pairs[1]/output", ActionState::Completed));
     assert_eq!(outcome.get(Stay::tours.at(0)), Some(&Room { no: 1201 }));
     assert_eq!(outcome.get(Stay::tours.at(0).node(Night::room)), Some(&Room { no: 201 }));
+    let inner = Stay::kind.node(Night::room);
+    assert_eq!(outcome.get(inner.clone()), Some(&Room { no: 109 }), "of the arm that was chosen");
+    let none = Stay { nights: Vec::new(), ..stay("Rome") };
+    let other = sec.saga(none).start().await?.outcome().await?;
+    assert_eq!((other.get(inner), other.get(Stay::kind)), (None, Some(&Room { no: 100 })));
     assert_eq!(outcome.output("pairs[1]/two"), Some(&Room { no: 102 }));
     for path in ["pairs/two", "first[0]", "kind[0]", "tours[0]/Night[0]", "tours[0]/nothing"] {
         assert_eq!(outcome.output::<Room>(path), None, "there is no {path}");

@@ -160,6 +160,7 @@ pub(crate) struct Call {
     pub(crate) cancellable: bool,
     pub(crate) token: Token,
     /// How the call asks for a transaction; none where no action runs.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite alone has them"))]
     pub(crate) transactions: Option<Transactions>,
 }
 

@@ -232,6 +232,21 @@ trait Outputs: Send + Sync {
     fn output(&self, state: &State, path: &str) -> Option<&ActionOutput>;
 }
 
+impl<C: Send + Sync + 'static> Values<C> {
+    /// The node of this name in the subsaga that runs here, also at the end of the arm that was chosen.
+    fn inside(&self, state: &State, holder: VertexId, name: &str) -> Option<VertexId> {
+        let frame = state.parts(holder)?.next()?;
+        match state.part_of(frame)? {
+            (_, Part::Whole) => {
+                let inner = state.frames().get(frame as usize)?;
+                Some(inner.base + inner.plan.find(name)?)
+            }
+            (_, Part::Arm(_)) => self.inside(state, self.end_of(state, frame)?, name),
+            (_, Part::Instance(_)) => None,
+        }
+    }
+}
+
 impl<C: Send + Sync + 'static> Outputs for Values<C> {
     fn vertex(&self, state: &State, path: &str) -> Option<VertexId> {
         if let Some(vertex) = state.resolve(path) {
@@ -239,13 +254,11 @@ impl<C: Send + Sync + 'static> Outputs for Values<C> {
         }
         let (holder, part) = path.rsplit_once(['/', '['])?;
         let instance = part.strip_suffix(']').map(str::parse::<usize>).transpose().ok()?;
-        let frame = state.parts(self.vertex(state, holder)?)?.nth(instance.unwrap_or(0))?;
-        match (instance, state.part_of(frame)?) {
-            (Some(_), (_, Part::Instance(_))) => self.end_of(state, frame),
-            (None, (_, Part::Whole)) => {
-                let inner = state.frames().get(frame as usize)?;
-                Some(inner.base + inner.plan.find(part)?)
-            }
+        let holder = self.vertex(state, holder)?;
+        let Some(instance) = instance else { return self.inside(state, holder, part) };
+        let frame = state.parts(holder)?.nth(instance)?;
+        match state.part_of(frame)? {
+            (_, Part::Instance(_)) => self.end_of(state, frame),
             _ => None,
         }
     }

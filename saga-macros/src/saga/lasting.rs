@@ -9,11 +9,10 @@ use super::wiring::Wiring;
 /// True if all inputs do. An expression about which nothing is known does not.
 pub(super) fn lasts(call: &Call, wiring: &Wiring) -> bool {
     // variables of the patterns around it live in its closure
-    wiring.levels.is_empty() && call.inputs.iter().all(|input| value(&input.expr, wiring))
+    wiring.levels.is_empty() && call.inputs.iter().all(|input| value(&input.expr))
 }
 
-fn value(expr: &Expr, wiring: &Wiring) -> bool {
-    let value = |expr| value(expr, wiring);
+fn value(expr: &Expr) -> bool {
     match expr {
         Expr::Lit(_) | Expr::Path(_) => true,
         Expr::Paren(paren) => value(&paren.expr),
@@ -27,35 +26,35 @@ fn value(expr: &Expr, wiring: &Wiring) -> bool {
             literal.rest.is_none() && literal.fields.iter().all(|field| value(&field.expr))
         }
         Expr::Call(call) => value(&call.func) && call.args.iter().all(value),
-        Expr::MethodCall(call) => receiver(&call.receiver, wiring) && call.args.iter().all(value),
-        Expr::Reference(reference) => place(&reference.expr, wiring),
-        Expr::Field(_) | Expr::Index(_) => place(expr, wiring),
+        Expr::MethodCall(call) => receiver(&call.receiver) && call.args.iter().all(value),
+        Expr::Reference(reference) => place(&reference.expr),
+        Expr::Field(_) | Expr::Index(_) => place(expr),
         _ => false,
     }
 }
 
 /// What a method is called on, and may borrow from.
-fn receiver(expr: &Expr, wiring: &Wiring) -> bool {
-    let text = matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(_), .. }));
-    text || read(expr, wiring) || place(expr, wiring)
+fn receiver(expr: &Expr) -> bool {
+    matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(_), .. })) || read(expr) || place(expr)
 }
 
 /// A part of what is read.
-fn place(expr: &Expr, wiring: &Wiring) -> bool {
-    let within = |expr| read(expr, wiring) || place(expr, wiring);
+fn place(expr: &Expr) -> bool {
+    let within = |expr| read(expr) || place(expr);
     match expr {
-        Expr::Paren(paren) => place(&paren.expr, wiring),
+        Expr::Paren(paren) => place(&paren.expr),
         Expr::Field(field) => within(&field.base),
-        Expr::Index(index) => within(&index.expr) && value(&index.index, wiring),
+        // whatever the index is: what it leads to is borrowed from the list
+        Expr::Index(index) => within(&index.expr),
         Expr::Unary(unary) => matches!(unary.op, UnOp::Deref(_)) && within(&unary.expr),
         _ => false,
     }
 }
 
-/// A node or parameter, which is read by reference.
-fn read(expr: &Expr, wiring: &Wiring) -> bool {
+/// A node or parameter, which is read by reference, or one whose name is being typed: the answer must not
+/// depend on it, since an editor compares both. Only no constant, whose value may last no longer than the
+/// expression.
+fn read(expr: &Expr) -> bool {
     let Expr::Path(path) = expr else { return false };
-    path.path.get_ident().is_some_and(|name| {
-        wiring.inside.contains(&name.to_string()) || wiring.ahead.contains(name)
-    })
+    path.path.get_ident().is_some_and(|name| !name.to_string().starts_with(char::is_uppercase))
 }
