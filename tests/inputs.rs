@@ -92,8 +92,8 @@ saga! {
         let den = room { name: first };
         let _plain = note { text: &den.name };
         let shorthand = { den.name.clone() };
-        note { text: &shorthand };
-        let _deref = note { text: &*den.name };
+        note { text: shorthand };
+        let _deref = note { text: &(*den.name)[1..] };
         let _owner = note { text: &den.owner.name };
         let _method = note { text: den.owner.name.as_str() };
         let _index = note { text: &den.beds[0] };
@@ -130,7 +130,7 @@ saga! {
 const LINES: &[(&str, bool)] = &[
     ("den", true),
     ("den", true),
-    ("den", true),
+    ("en", true),
     ("owner of den", true),
     ("owner of den", true),
     ("left", true),
