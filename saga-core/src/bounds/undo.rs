@@ -1,8 +1,9 @@
 //! Whether an undo takes as many parameters as it is given (autoref specialization). rustc would say so
 //! too, and propose to write the missing ones into the attribute, where they cannot stand.
 //!
-//! [`Fits`] is found for a function of that many parameters and gives the function itself, so that rustc
-//! checks the call. For all else there is [`Misfits`], whose bound never holds.
+//! A function of exactly what is given has `callee` of its own, which is found first, and at once. [`Fits`] is
+//! for one of as many parameters: both give the function itself, so that rustc checks the call. For all
+//! else there is [`Misfits`], whose bound never holds.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
@@ -24,13 +25,13 @@ pub trait Takes<Given> {}
 /// `Call` is what makes the parameters of the implementations appear in the trait.
 pub trait Fits<Call> {
     type Function;
-    fn callee(&self) -> Self::Function;
+    fn callee(self) -> Self::Function;
 }
 
 pub trait Misfits<Call> {
     type Function;
     type Given;
-    fn callee(&self) -> Call
+    fn callee(self) -> Call
     where
         Self::Function: Takes<Self::Given>;
 }
@@ -38,22 +39,31 @@ pub trait Misfits<Call> {
 /// One parameter is `Given Taken`: of the tuple that is given, and of the function.
 macro_rules! arity {
     ($($given:ident $taken:ident),*) => {
-        impl<F, $($given, $taken,)* R> Fits<fn($($taken),*) -> R> for &Undo<($($given,)*), F>
+        impl<F, $($given,)* R> Undo<($($given,)*), F>
         where
-            F: Fn($($taken),*) -> R + Copy,
+            F: Fn($($given),*) -> R,
+        {
+            pub fn callee(self) -> F {
+                self.0
+            }
+        }
+
+        impl<F, $($given, $taken,)* R> Fits<fn($($taken),*) -> R> for Undo<($($given,)*), F>
+        where
+            F: Fn($($taken),*) -> R,
         {
             type Function = F;
-            fn callee(&self) -> F {
+            fn callee(self) -> F {
                 self.0
             }
         }
 
         impl<F, $($given, $taken),*> Misfits<fn($($taken),*) -> Ready<Result<(), String>>>
-            for Undo<($($given,)*), F>
+            for &Undo<($($given,)*), F>
         {
             type Function = F;
             type Given = ($($given,)*);
-            fn callee(&self) -> fn($($taken),*) -> Ready<Result<(), String>>
+            fn callee(self) -> fn($($taken),*) -> Ready<Result<(), String>>
             where
                 F: Takes<Self::Given>,
             {

@@ -277,7 +277,7 @@ fn call_undo(action: &Action, undo: &Undo) -> TokenStream {
         quote_spanned! {at=> {
             #[allow(unused_imports)]
             use #krate::bounds::{Fits as _, Misfits as _};
-            (&&#krate::bounds::undo::<(#(#types,)*), _>(#path)).callee()
+            #krate::bounds::undo::<(#(#types,)*), _>(#path).callee()
         }}
     });
     let function = checked.unwrap_or_else(|| path.to_token_stream());
