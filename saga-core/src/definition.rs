@@ -8,6 +8,8 @@
 use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -251,6 +253,18 @@ pub(crate) fn computed<O: ActionData>(value: O) -> Stop {
 
 /// That a closure came to its end; says by its type what the node is.
 pub struct Done<S>(PhantomData<fn() -> S>);
+
+/// What a node's closure returns: its call, which says by its type what the node is. A type of its own,
+/// since rustc takes longer to compare boxed futures.
+pub struct Called<'s, S>(pub(crate) BoxFuture<'s, Done<S>>);
+
+impl<S> Future for Called<'_, S> {
+    type Output = Done<S>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Done<S>> {
+        self.get_mut().0.as_mut().poll(task)
+    }
+}
 
 /// A node that runs the action `M`.
 pub struct Leaf<M>(PhantomData<fn() -> M>);

@@ -103,7 +103,7 @@ pub use coordinator::{
 };
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
 pub use definition::{
-    ActionFailure, ActionSpec, Attempt, BodyId, Done, Ends, Item, Items, Leaf, Nestable,
+    ActionFailure, ActionSpec, Attempt, BodyId, Called, Done, Ends, Item, Items, Leaf, Nestable,
     NeverGivesUp, Op, Param, Pure, Saga, Scope, Shape, Slot, Source, Step, StepKind, Stop, Subsaga,
     Typed,
 };

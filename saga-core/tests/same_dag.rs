@@ -109,7 +109,7 @@ impl Saga for ByHand {
             ("note", &[payment.id(), quote.id()]),
         ];
         let issued = dag.step("issue", bindings, move |cx| {
-            Box::pin(async move {
+            cx.block(async move {
                 let note = format!("{}, {}", payment.get(cx), quote.get(cx));
                 let (trip, flight, hotel) = (trip.get(cx), flight.get(cx), hotel.get(cx));
                 cx.call(issue { trip, flight, hotel, note: &note }).await

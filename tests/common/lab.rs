@@ -190,7 +190,7 @@ impl Saga for Provision {
                                         });
                                     let from = [volume.id(), address.id(), disk.id()];
                                     let mount = dag.step("mount", &[("what", &from)], move |cx| {
-                                        Box::pin(async move {
+                                        cx.block(async move {
                                             let (at, disk) = (address.get(cx), disk.index(cx));
                                             let what = format!("{}:{disk}{at}", volume.get(cx));
                                             cx.call(ready { what: &what }).await
@@ -221,7 +221,7 @@ impl Saga for Provision {
             },
         );
         let last = dag.step("last", &[("what", &[machines.id()])], move |cx| {
-            Box::pin(async move { cx.call(make { what: &machines.get(cx).join(", ") }).await })
+            cx.block(async move { cx.call(make { what: &machines.get(cx).join(", ") }).await })
         });
         dag.ends_with(last)
     }

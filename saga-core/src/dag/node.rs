@@ -3,15 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 use super::holder::{Choose, ForEach, MakeParams, Read, gather_arm, gather_list};
 use super::step::{BoundAction, BoundParams, BoundValue};
 use super::tuning::{Tuned, Tuning};
 use super::{ActionName, Dag, InvalidName, NodeName, Plan, PlanKind};
 use crate::action::{Action, ActionData, ActionOutput};
 use crate::context::ActionContext;
-use crate::definition::{ActionSpec, Done, Scope, Shape, Source};
+use crate::definition::{ActionSpec, Called, Scope, Shape, Source};
 use crate::error::ActionError;
 use crate::log::Payload;
 
@@ -263,7 +261,7 @@ impl<C: Send + Sync + 'static> Node<C> {
     ) -> Result<Self, InvalidName>
     where
         H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
     {
         let action = BoundAction::new(spec, sources, closure)?;
         let node = Self::with(name, NodeBody::Action(Arc::new(action)));
@@ -274,7 +272,7 @@ impl<C: Send + Sync + 'static> Node<C> {
     pub(crate) fn value<H, F>(name: NodeName, sources: Arc<[Source]>, closure: F) -> Self
     where
         H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
     {
         Self::with(name, NodeBody::Computed(Arc::new(BoundValue::new(sources, closure))))
     }
@@ -288,7 +286,7 @@ impl<C: Send + Sync + 'static> Node<C> {
     ) -> Self
     where
         H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
     {
         let params: Arc<dyn MakeParams<C>> = Arc::new(BoundParams::new(closure));
         let params = Read::Closure(params, sources);

@@ -14,7 +14,7 @@ use super::node::Compute;
 use super::{ActionName, InvalidName, Policy};
 use crate::action::{Action, ActionOutput, Failed, Timeouts, Value};
 use crate::context::{ActionContext, Frame};
-use crate::definition::{ActionSpec, Done, Op, Scope, Shape, Source, Stop, panic_message};
+use crate::definition::{ActionSpec, Called, Op, Scope, Shape, Source, Stop, panic_message};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 
@@ -25,10 +25,10 @@ use crate::log::Payload;
 async fn run<C, H, F>(closure: &F, scope: &Scope<C>) -> Result<Stop, String>
 where
     C: Send + Sync + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync,
+    F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync,
 {
     let called = catch_unwind(AssertUnwindSafe(|| closure(scope)));
-    let mut call = called.map_err(|panic| panic_message(&*panic))?;
+    let Called(mut call) = called.map_err(|panic| panic_message(&*panic))?;
     poll_fn(|task| {
         let polled = match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(task))) {
             Ok(polled) => polled,
@@ -74,7 +74,7 @@ impl<C, F, H> Action<C> for BoundAction<F, H>
 where
     C: Send + Sync + 'static,
     H: Shape<C> + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+    F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
 {
     fn name(&self) -> &ActionName {
         &self.name
@@ -147,7 +147,7 @@ impl<C, F, H> Compute<C> for BoundValue<F, H>
 where
     C: Send + Sync + 'static,
     H: Shape<C> + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+    F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
 {
     fn compute(&self, cx: ActionContext<C>) -> Result<ActionOutput, ActionError> {
         let scope = Scope::new(cx, Op::Do, self.sources.clone());
@@ -181,7 +181,7 @@ impl<C, F, H> MakeParams<C> for BoundParams<F, H>
 where
     C: Send + Sync + 'static,
     H: Shape<C> + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+    F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
 {
     fn make(&self, frame: &Arc<Frame<C>>, sources: &Arc<[Source]>) -> Params {
         if let Some(error) = &frame.refused {

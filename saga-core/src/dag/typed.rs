@@ -3,12 +3,10 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 use super::{DagBuilder, DagError, Node, NodeIndex, NodeName};
 use crate::action::ActionData;
 use crate::definition::{
-    BodyId, Done, Ends, Param, Pure, Saga, Scope, Shape, Slot, Source, StepKind, Subsaga,
+    BodyId, Called, Ends, Param, Pure, Saga, Scope, Shape, Slot, Source, StepKind, Subsaga,
 };
 
 /// What a new node reads.
@@ -59,7 +57,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     ) -> Slot<H::Output>
     where
         H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
     {
         self.step_after(name, bindings, &[], closure)
     }
@@ -74,7 +72,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     ) -> Slot<H::Output>
     where
         H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
     {
         let added = self.read(name, bindings, after).and_then(|read| {
             let (name, sources) = (read.name.clone(), read.sources.clone());
@@ -203,7 +201,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     ) -> Slot<O>
     where
         O: ActionData,
-        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<Pure<O>>> + Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, Pure<O>> + Send + Sync + 'static,
     {
         self.step(name, bindings, closure)
     }
@@ -250,7 +248,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     ) -> Slot<H::Output>
     where
         H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> BoxFuture<'s, Done<H>> + Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
     {
         self.step(if H::kind().is_some() { step } else { "output" }, bindings, closure)
     }

@@ -1,12 +1,13 @@
 //! One call of a node's closure.
 
+use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use super::{Done, Leaf, NeverGivesUp, Op, Pure, Source, Step, Stop, computed};
+use super::{Called, Done, Leaf, NeverGivesUp, Op, Pure, Source, Step, Stop, computed};
 use crate::action::{ActionData, Failed};
 use crate::context::{ActionContext, Frame};
 use crate::error::ActionError;
@@ -36,11 +37,11 @@ impl<C: Send + Sync + 'static> Scope<C> {
     }
 
     /// Calls the action, or its undo: `cx.call(book_hotel { city: city.get(cx) })`.
-    pub fn call<'s, A>(&'s self, action: A) -> BoxFuture<'s, Done<Leaf<A::Static>>>
+    pub fn call<'s, A>(&'s self, action: A) -> Called<'s, Leaf<A::Static>>
     where
         A: Step<C> + 's,
     {
-        Box::pin(async move {
+        self.block(async move {
             let stop = self.go(action).await;
             self.leave(stop);
             Done(PhantomData)
@@ -49,17 +50,47 @@ impl<C: Send + Sync + 'static> Scope<C> {
 
     /// The same behind a point of no return, where an action never gives up.
     #[doc(hidden)]
-    pub fn call_behind<'s, N, P, A>(&'s self, action: A) -> BoxFuture<'s, Done<Leaf<A::Static>>>
+    pub fn call_behind<'s, N, P, A>(&'s self, action: A) -> Called<'s, Leaf<A::Static>>
     where
         A: Step<C> + NeverGivesUp<N, P> + 's,
     {
         self.call(action)
     }
 
+    /// A block that ends in a call: for inputs that borrow from what is computed on the way.
+    ///
+    /// ```
+    /// # use saga_core::prelude::*;
+    /// # use saga_core::dag::DagBuilder;
+    /// #[saga_action(no_undo)]
+    /// async fn greet(text: &str) -> Result<(), String> { Ok(()) }
+    ///
+    /// # fn build() -> Result<(), saga_core::InvalidName> {
+    /// let mut dag = DagBuilder::<()>::new("Greet")?;
+    /// dag.step("greet", &[], |cx| cx.block(async move {
+    ///     let text = format!("hello {}", "Ada");
+    ///     cx.call(greet { text: &text }).await
+    /// }));
+    /// # Ok(()) }
+    /// # build().unwrap();
+    /// ```
+    pub fn block<'s, S>(
+        &'s self,
+        block: impl Future<Output = Done<S>> + Send + 's,
+    ) -> Called<'s, S> {
+        self.boxed(Box::pin(block))
+    }
+
+    /// What `saga!` writes for a [`block`](Self::block): rustc reports a cast where it stands.
+    #[doc(hidden)]
+    pub fn boxed<'s, S>(&'s self, block: BoxFuture<'s, Done<S>>) -> Called<'s, S> {
+        Called(block)
+    }
+
     /// Gives the value of a node that runs no action.
-    pub fn value<O: ActionData>(&self, value: O) -> BoxFuture<'_, Done<Pure<O>>> {
+    pub fn value<O: ActionData>(&self, value: O) -> Called<'_, Pure<O>> {
         self.leave(computed(value));
-        Box::pin(async { Done(PhantomData) })
+        self.block(async { Done(PhantomData) })
     }
 
     /// For a step in an arm of a [`choose`](crate::dag::DagBuilder::choose) that takes apart what was

@@ -122,9 +122,12 @@ fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
 fn future(call: &Call, cx: &Ident, inner: TokenStream) -> TokenStream {
     let at = call.path.span();
     let block = block(at, inner);
+    let scope = Ident::new("__cx", here(at));
+    let boxed = Ident::new("boxed", Span::mixed_site());
     // its first token is where a call starts
     let (start, pin) = (quote_spanned!(here(at)=> ::), quote!(std::boxed::Box::pin));
-    closure(call, cx, quote_spanned!(here(at)=> #start #pin(async move #block)))
+    let block = quote_spanned!(here(at)=> #start #pin(async move #block));
+    closure(call, cx, quote_spanned!(here(at)=> #scope.#boxed(#block)))
 }
 
 fn closure(call: &Call, cx: &Ident, inner: TokenStream) -> TokenStream {
