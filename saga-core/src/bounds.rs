@@ -11,7 +11,7 @@ use crate::error::UndoError;
 
 #[allow(missing_docs)] // plumbing between the macros' output and this crate
 mod last;
-#[allow(missing_docs)] // the same
+#[allow(missing_docs)] // plumbing too; what a message names, `Takes`, says what it is
 mod undo;
 
 #[doc(hidden)]
@@ -32,16 +32,11 @@ pub trait ActionReturn {
     type Ok;
     /// The error.
     type Err;
-    #[doc(hidden)]
-    fn result(self) -> Result<Self::Ok, Self::Err>;
 }
 
 impl<T, E> ActionReturn for Result<T, E> {
     type Ok = T;
     type Err = E;
-    fn result(self) -> Self {
-        self
-    }
 }
 
 /// What an action calls its context: an alias of `ActionContext`.

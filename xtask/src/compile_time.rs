@@ -47,8 +47,8 @@ pub(super) fn measure(root: &Path) -> Outcome {
     Ok(())
 }
 
-/// The processor time of all commands that have ended, where the system tells it (Linux): unlike the time
-/// on the wall it does not depend on what else the machine does.
+/// The processor time of all commands that have ended, where the system tells it (Linux): it depends less
+/// than the time on the wall on what else the machine does.
 fn cpu_of_children() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // the name in parentheses may hold anything; behind it come fields 3 to 52, of which 16 and 17 count

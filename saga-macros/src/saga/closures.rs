@@ -130,6 +130,7 @@ fn future(call: &Call, cx: &Ident, inner: TokenStream) -> TokenStream {
     closure(call, cx, quote_spanned!(here(at)=> #scope.#boxed(#block)))
 }
 
+/// A closure that ends in a call, and needs no `async` block.
 fn closure(call: &Call, cx: &Ident, inner: TokenStream) -> TokenStream {
     // at the brace, where an editor looks for nothing
     let cx = local(&cx.to_string(), call.brace.span.open());
