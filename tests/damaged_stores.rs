@@ -1,6 +1,9 @@
 //! Whatever is damaged about one saga in a store: no other saga is kept from going on, and whoever asks
 //! for the damaged one is told which it is and where.
 
+#[cfg(unix)]
+#[path = "damaged_stores/gone.rs"]
+mod gone;
 #[path = "common/world.rs"]
 mod world;
 

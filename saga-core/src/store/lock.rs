@@ -1,12 +1,17 @@
 //! The lock of the one worker of a store on disk, and files for their owner's eyes only.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::StoreError;
+use super::identity::OpenFiles;
 
 /// Held by the one worker of a store; the system lets go of it when the process dies.
-pub(super) struct WorkerLock(File);
+pub(super) struct WorkerLock {
+    file: File,
+    path: PathBuf,
+}
 
 impl WorkerLock {
     /// Takes the lock of the store `place` on this file.
@@ -19,12 +24,17 @@ impl WorkerLock {
                 failed(format!("{why}; a worker must be able to write there"))
             })?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
+            Ok(()) => Ok(Self { file, path: path.to_path_buf() }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { store: place.to_string() }),
             Err(TryLockError::Error(e)) => {
                 Err(failed(format!("cannot lock {}: {e}", path.display())))
             }
         }
+    }
+
+    /// The lock's file is one to watch: where it is gone, another worker takes a lock of its own.
+    pub(super) fn watch(&self, files: &mut OpenFiles) -> io::Result<()> {
+        files.add(&self.path, &self.file)
     }
 }
 
@@ -32,7 +42,7 @@ impl Drop for WorkerLock {
     /// Closing the file alone would not do at once: a process that is being forked just now has it too.
     fn drop(&mut self) {
         // if it fails, closing the file lets go of it
-        let _ = self.0.unlock();
+        let _ = self.file.unlock();
     }
 }
 

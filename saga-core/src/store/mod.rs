@@ -18,6 +18,7 @@ mod codec;
 mod encoded;
 mod error;
 mod file;
+mod identity;
 mod lock;
 mod memory;
 mod queue;

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::super::StoreError;
-use super::super::lock::private;
+use super::super::identity::OpenFiles;
+use super::super::lock::{WorkerLock, private};
 use super::log::{self, Found};
 use super::{line, names};
 use crate::log::SagaId;
@@ -131,6 +132,16 @@ impl Directory {
         // again; what is found here is acted on.
         self.sync_all(&["", COMMANDS, ANSWERS])
             .map_err(|e| self.failed(format!("cannot make its files durable: {e}")))
+    }
+
+    /// What must stay as it is while the worker runs. The logs are checked one by one, each when it grows.
+    pub(super) fn watch(&self, lock: &WorkerLock) -> Result<OpenFiles, StoreError> {
+        let mut files = OpenFiles::default();
+        files
+            .add_found(&self.path)
+            .and_then(|()| lock.watch(&mut files))
+            .map_err(|e| self.failed(format!("cannot look at its files: {e}")))?;
+        Ok(files)
     }
 
     /// True if this is a store that this version can use, false if it is none yet.

@@ -45,7 +45,9 @@ use crate::log::{Answer, Request, SagaId};
 /// can [`attach`](Self::attach) to read, and to leave requests.
 ///
 /// After a write that failed the store takes no more writes until it is opened again, because
-/// nobody knows what of it is on disk.
+/// nobody knows what of it is on disk. The same holds once the path no longer leads to the directory
+/// that was opened (somebody removed, renamed or replaced it, or the lock in it): what was written there
+/// would be lost for the next process.
 ///
 /// ```
 /// use saga_core::store::FileStore;
@@ -150,10 +152,16 @@ impl Files {
         self.worker.as_mut().ok_or_else(|| self.directory.failed(why))
     }
 
+    /// A worker knows the sagas of the directory that it opened; another one has others.
+    fn check(&self) -> Result<(), StoreError> {
+        self.worker.as_ref().map_or(Ok(()), Worker::check_files)
+    }
+
     fn select<T>(
         &self,
         pick: impl FnOnce(&mut dyn Iterator<Item = &SagaRecord>) -> T,
     ) -> Result<T, StoreError> {
+        self.check()?;
         match &self.worker {
             Some(worker) => Ok(pick(&mut worker.records())),
             None => Ok(pick(&mut self.directory.logs()?.iter().map(|found| &found.saga.record))),
@@ -161,6 +169,7 @@ impl Files {
     }
 
     fn load(&self, id: &SagaId) -> Result<Option<StoredSaga>, StoreError> {
+        self.check()?;
         match self.directory.log(id)? {
             None => Ok(None),
             Some(found) => match found.damage {
@@ -171,6 +180,7 @@ impl Files {
     }
 
     fn requests(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
+        self.check()?;
         let birth_of = |id: &SagaId| match &self.worker {
             Some(worker) => worker.birth_of(id),
             None => Some(self.directory.log(id).ok()??.saga.record.birth),

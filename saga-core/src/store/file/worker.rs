@@ -6,6 +6,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
+use super::super::identity::OpenFiles;
 use super::super::lock::WorkerLock;
 use super::super::{Append, Created, NewSaga, Purge, SagaRecord, StoreError, StoredSaga, WorkerId};
 use super::directory::{Directory, LOCK};
@@ -18,6 +19,7 @@ pub(super) struct Worker {
     sagas: BTreeMap<SagaId, Kept>,
     /// What made the store refuse all further writes.
     poison: Option<String>,
+    files: OpenFiles,
     _lock: WorkerLock,
 }
 
@@ -37,6 +39,7 @@ impl Worker {
         directory.create()?;
         let lock = WorkerLock::take(directory.place(), &directory.path(LOCK))?;
         directory.prepare()?;
+        let files = directory.watch(&lock)?;
         let mut sagas = BTreeMap::new();
         for Found { saga: StoredSaga { record, .. }, len, torn, answers, damage } in
             directory.logs()?
@@ -57,7 +60,7 @@ impl Worker {
         directory.remove_requests(|id| {
             !sagas.contains_key(id) && !directory.path(names::of_log(id)).exists()
         })?;
-        Ok(Self { directory, sagas, poison: None, _lock: lock })
+        Ok(Self { directory, sagas, poison: None, files, _lock: lock })
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = &SagaRecord> {
@@ -70,7 +73,7 @@ impl Worker {
 
     pub(super) fn create(&mut self, saga: NewSaga) -> Result<Created, StoreError> {
         saga.check().map_err(|why| self.directory.failed(why))?;
-        self.check_poison()?;
+        self.check()?;
         let NewSaga { record, entries } = saga;
         if let Some(there) = self.sagas.get(&record.id) {
             return Ok(Created::Exists(Box::new(there.record.clone())));
@@ -84,12 +87,13 @@ impl Worker {
         written.map_err(|e| self.broke(&record.id, &e))?;
         let kept = Kept { len: lines.len() as u64, damage: None, record };
         self.sagas.insert(kept.record.id.clone(), kept);
+        self.check_files()?;
         Ok(Created::New)
     }
 
     pub(super) fn append(&mut self, append: Append) -> Result<(), StoreError> {
         append.check().map_err(|why| self.directory.failed(why))?;
-        self.check_poison()?;
+        self.check()?;
         let Some(kept) = self.sagas.get(&append.saga) else {
             return Err(StoreError::NotFound { saga: append.saga });
         };
@@ -111,7 +115,7 @@ impl Worker {
         fingerprints: &[String],
         limit: usize,
     ) -> Result<Vec<SagaRecord>, StoreError> {
-        self.check_poison()?;
+        self.check()?;
         let free = SagaRecord::claimable(self.records(), worker, fingerprints, limit);
         free.iter().filter_map(|id| self.change(id, |record| record.claim(worker))).collect()
     }
@@ -121,12 +125,12 @@ impl Worker {
         worker: &WorkerId,
         id: &SagaId,
     ) -> Result<Option<SagaRecord>, StoreError> {
-        self.check_poison()?;
+        self.check()?;
         self.change(id, |record| record.take(worker)).transpose()
     }
 
     pub(super) fn release(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
-        self.check_poison()?;
+        self.check()?;
         let owned = |r: &&SagaRecord| r.owner.as_ref() == Some(worker) && !r.status.is_ended();
         let owned: Vec<SagaId> = self.records().filter(owned).map(|r| r.id.clone()).collect();
         for id in owned {
@@ -139,12 +143,13 @@ impl Worker {
     }
 
     pub(super) fn answer(&mut self, request: Uuid, answer: Answer) -> Result<(), StoreError> {
-        self.check_poison()?;
-        self.directory.answer(request, answer).inspect_err(|e| self.poison(e.to_string()))
+        self.check()?;
+        self.directory.answer(request, answer).inspect_err(|e| self.poison(e.to_string()))?;
+        self.check_files()
     }
 
     pub(super) fn delete(&mut self, id: &SagaId) -> Result<bool, StoreError> {
-        self.check_poison()?;
+        self.check()?;
         match self.sagas.get(id) {
             Some(kept) if kept.record.is_held() => {
                 return Err(StoreError::Fenced { saga: id.clone() });
@@ -157,7 +162,7 @@ impl Worker {
     }
 
     pub(super) fn purge(&mut self, purge: &Purge) -> Result<u64, StoreError> {
-        self.check_poison()?;
+        self.check()?;
         let old: BTreeSet<SagaId> = purge.select(self.records()).into_iter().collect();
         if !old.is_empty() {
             self.remove(&old)?;
@@ -231,7 +236,7 @@ impl Worker {
             Ok(()) => {
                 kept.len += lines.len() as u64;
                 kept.record = record;
-                Ok(())
+                self.check_files()
             }
             Err(e) => Err(self.broke(&record.id, &e)),
         }
@@ -248,9 +253,14 @@ impl Worker {
         }
     }
 
-    fn check_poison(&self) -> Result<(), StoreError> {
+    /// Whether what it wrote, or is about to write, is where the next worker looks for it.
+    pub(super) fn check_files(&self) -> Result<(), StoreError> {
+        self.files.check().map_err(|why| self.directory.failed(why))
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
         match &self.poison {
-            None => Ok(()),
+            None => self.check_files(),
             Some(why) => Err(self.directory.failed(format!(
                 "an earlier write failed ({why}), so it takes no more; check the disk, \
                  then open the store again"

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::super::StoreError;
+use super::super::identity::OpenFiles;
 use super::super::lock::{WorkerLock, private};
 
 /// The database's path without links or dots, so that every way to name it has the same lock.
@@ -38,11 +39,38 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(directory.join(name))
 }
 
+/// The files of a store whose connections are open: the database, what SQLite keeps beside it, and the lock
+/// of a worker.
+pub(super) fn watch(
+    path: &Path,
+    resolved: &Path,
+    lock: Option<&WorkerLock>,
+) -> Result<OpenFiles, StoreError> {
+    let mut files = OpenFiles::default();
+    // The path as it was given: a link in it may come to lead elsewhere. The process may change its
+    // working directory.
+    let absolute = std::path::absolute(path);
+    absolute
+        .and_then(|path| files.add_found(&path))
+        .and_then(|()| files.add_found(resolved))
+        // Where these are gone, other connections start with new ones, and neither sees what the other
+        // writes.
+        .and_then(|()| files.add_found(&beside(resolved, "-wal")))
+        .and_then(|()| files.add_found(&beside(resolved, "-shm")))
+        .and_then(|()| lock.map_or(Ok(()), |lock| lock.watch(&mut files)))
+        .map_err(|e| failed(path, format!("cannot look at its files: {e}")))?;
+    Ok(files)
+}
+
 /// Takes the lock beside the database.
 pub(super) fn lock(path: &Path, resolved: &Path) -> Result<WorkerLock, StoreError> {
-    let mut beside = resolved.as_os_str().to_owned();
-    beside.push(".lock");
-    WorkerLock::take(&path.display().to_string(), Path::new(&beside))
+    WorkerLock::take(&path.display().to_string(), &beside(resolved, ".lock"))
+}
+
+fn beside(resolved: &Path, extension: &str) -> PathBuf {
+    let mut name = resolved.as_os_str().to_owned();
+    name.push(extension);
+    name.into()
 }
 
 /// Creates the database's file, if there is none, with rights for its owner only; SQLite gives its

@@ -36,7 +36,7 @@ impl Guard {
     pub(super) fn install(conn: &mut Database) -> rusqlite::Result<Self> {
         let on = Arc::new(AtomicBool::new(false));
         let at_commit = Arc::clone(&on);
-        conn.commit_hook(Some(move || at_commit.load(Ordering::Relaxed)))?;
+        conn.commit_hook(Some(move || at_commit.load(Ordering::Relaxed))).installed()?;
         let at_prepare = Arc::clone(&on);
         let log = LOG.map(|table| conn.prefix.sql(table).into_owned());
         conn.authorizer(Some(move |context: AuthContext<'_>| {
@@ -44,7 +44,8 @@ impl Guard {
                 true => Authorization::Deny,
                 false => Authorization::Allow,
             }
-        }))?;
+        }))
+        .installed()?;
         Ok(Self(on))
     }
 
@@ -54,6 +55,23 @@ impl Guard {
         let result = users();
         self.0.store(false, Ordering::Relaxed);
         result
+    }
+}
+
+/// What installing a hook returns: nothing up to rusqlite 0.36, a result since.
+trait Installed {
+    fn installed(self) -> rusqlite::Result<()>;
+}
+
+impl Installed for () {
+    fn installed(self) -> rusqlite::Result<()> {
+        Ok(())
+    }
+}
+
+impl Installed for rusqlite::Result<()> {
+    fn installed(self) -> Self {
+        self
     }
 }
 

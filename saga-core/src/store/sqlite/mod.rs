@@ -58,7 +58,10 @@ use crate::log::{Answer, Request, SagaId};
 ///
 /// Dropping the last clone finishes the writes that wait, closes the file, and only then returns.
 /// After an I/O error or a full disk at a commit the store takes no more writes until it is opened
-/// again, because nobody knows what of that commit is on disk.
+/// again, because nobody knows what of that commit is on disk. The same holds once the path no longer
+/// leads to the files that were opened (somebody removed, renamed or replaced them, or their
+/// directory): what was written there would be lost for the next process. Only a copy that is written
+/// over the file in place cannot be noticed; to restore a backup, stop the program first.
 ///
 /// The file must be on a local disk: SQLite's WAL does not work on network file systems.
 ///
@@ -145,10 +148,12 @@ impl SqliteStore {
         file::create(path, &resolved)?;
         let write_to = schema::open_writer(&resolved, &place, prefix)?;
         let read_from = schema::open_reader(&resolved, &place, prefix)?;
+        let files = Arc::new(file::watch(path, &resolved, Some(&lock))?);
 
         let counters = Arc::new(Counters::default());
-        let reader = Reader::start(read_from, place.clone()).map_err(thread_error(&place))?;
-        let writer = Writer::start(write_to, Some(lock), place.clone(), counters.clone())
+        let reader =
+            Reader::start(read_from, files.clone(), place.clone()).map_err(thread_error(&place))?;
+        let writer = Writer::start(write_to, Some(lock), files, place.clone(), counters.clone())
             .map_err(thread_error(&place))?;
         let inner = Inner { place, reader, writer, reading_only: false, counters };
         Ok(Self { inner: Arc::new(inner) })
@@ -194,9 +199,11 @@ impl SqliteStore {
         }
         let read_from = schema::open_reader(&resolved, &place, prefix)?;
         let ask = schema::open_asker(&resolved, &place, prefix)?;
+        let files = Arc::new(file::watch(path, &resolved, None)?);
         let counters = Arc::default();
-        let reader = Reader::start(read_from, place.clone()).map_err(thread_error(&place))?;
-        let writer = Writer::start(ask, None, place.clone(), Arc::clone(&counters))
+        let reader =
+            Reader::start(read_from, files.clone(), place.clone()).map_err(thread_error(&place))?;
+        let writer = Writer::start(ask, None, files, place.clone(), Arc::clone(&counters))
             .map_err(thread_error(&place))?;
         let inner = Inner { place, reader, writer, reading_only: true, counters };
         Ok(Self { inner: Arc::new(inner) })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
+use super::super::identity::OpenFiles;
 use super::super::queue::{Queue, answered};
 use super::database::Database;
 use super::job::Trouble;
@@ -15,18 +16,23 @@ type Read = Box<dyn FnOnce(&Database) + Send>;
 /// The async end of the reader thread.
 pub(super) struct Reader {
     queue: Queue<Read>,
+    files: Arc<OpenFiles>,
     place: Arc<str>,
 }
 
 impl Reader {
-    pub(super) fn start(conn: Database, place: Arc<str>) -> io::Result<Self> {
+    pub(super) fn start(
+        conn: Database,
+        files: Arc<OpenFiles>,
+        place: Arc<str>,
+    ) -> io::Result<Self> {
         let queue = Queue::start("saga-reader", move |reads| {
             for read in reads {
                 let read: Read = read;
                 read(&conn);
             }
         })?;
-        Ok(Self { queue, place })
+        Ok(Self { queue, files, place })
     }
 
     /// Runs the work on one consistent snapshot of the database.
@@ -36,9 +42,14 @@ impl Reader {
         F: FnOnce(&Database) -> Result<T, Trouble> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        let (files, place) = (Arc::clone(&self.files), Arc::clone(&self.place));
         self.queue.send(Box::new(move |conn| {
             if !reply.is_closed() {
-                let _ = reply.send(in_snapshot(conn, work));
+                let read = match files.check() {
+                    Ok(()) => in_snapshot(conn, work),
+                    Err(why) => Err(StoreError::Failed { store: place.to_string(), why }.into()),
+                };
+                let _ = reply.send(read);
             }
         }));
         let failed = |why| StoreError::Failed { store: self.place.to_string(), why };

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 
 use super::super::StoreError;
 use super::database::{Database, Prefix};
@@ -28,7 +28,7 @@ pub(super) fn open_writer(
 ) -> Result<Database, StoreError> {
     check_sqlite(rusqlite::version_number(), place)?;
     let conn = connect(resolved, place, prefix)?;
-    if conn.is_readonly("main").map_err(|e| sql(place, &e))? {
+    if conn.is_readonly(MAIN_DB).map_err(|e| sql(place, &e))? {
         return Err(failed(place, "the file is read-only; a worker must be able to write to it"));
     }
     // Before anything is changed: a newer program's database is none of our business.

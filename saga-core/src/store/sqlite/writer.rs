@@ -11,6 +11,7 @@ use rusqlite::ErrorCode;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
+use super::super::identity::OpenFiles;
 use super::super::lock::WorkerLock;
 use super::super::queue::{Queue, answered};
 use super::SqliteStats;
@@ -42,11 +43,13 @@ impl Writer {
     pub(super) fn start(
         conn: Database,
         lock: Option<WorkerLock>,
+        files: Arc<OpenFiles>,
         place: Arc<str>,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         let alone = VecDeque::new();
-        let thread = WriterThread { conn, place: place.clone(), poison: None, counters, alone };
+        let thread =
+            WriterThread { conn, files, place: place.clone(), poison: None, counters, alone };
         let queue = Queue::start("saga-writer", move |jobs| {
             thread.work(jobs);
             drop(lock);
@@ -92,6 +95,7 @@ impl Writer {
 
 struct WriterThread {
     conn: Database,
+    files: Arc<OpenFiles>,
     place: Arc<str>,
     /// What made the store refuse all further writes.
     poison: Option<String>,
@@ -134,15 +138,15 @@ impl WriterThread {
     }
 
     fn own_transaction(&mut self, job: WorkJob, guard: &Guard) {
-        if let Some(why) = &self.poison {
-            return job.refuse(self.failed(why.clone()));
+        if let Err(e) = self.check() {
+            return job.refuse(e);
         }
         let mut tally = Tally::default();
         let (reply, done) = job.run(&self.conn, guard, &mut tally);
         reply.answer(match done {
             Ok(()) => {
                 self.counters.add(&tally);
-                Ok(())
+                self.check()
             }
             Err(Undone::Answer(e)) => {
                 self.roll_back();
@@ -158,8 +162,8 @@ impl WriterThread {
     /// Runs the batch in one transaction, with what arrived while that waited for the database's
     /// write lock.
     fn transaction(&mut self, mut batch: Vec<Box<dyn Job>>, arriving: Option<&Receiver<Order>>) {
-        if let Some(why) = &self.poison {
-            return refuse(batch, &self.failed(why.clone()));
+        if let Err(e) = self.check() {
+            return refuse(batch, &e);
         }
         let changes_before = self.conn.total_changes();
         if let Err(e) = self.conn.execute_batch("BEGIN IMMEDIATE") {
@@ -185,11 +189,21 @@ impl WriterThread {
                     if self.conn.total_changes() > changes_before {
                         self.counters.add(&tally);
                     }
+                    // The files may have gone since the first look, and the commit with them.
+                    let there = self.check();
                     for job in batch {
-                        job.answer(Ok(()));
+                        job.answer(there.clone());
                     }
                 }
             },
+        }
+    }
+
+    /// Whether it may write, and whether what it wrote is where it will be looked for.
+    fn check(&self) -> Result<(), StoreError> {
+        match &self.poison {
+            None => self.files.check().map_err(|why| self.failed(why)),
+            Some(why) => Err(self.failed(why.clone())),
         }
     }
 
