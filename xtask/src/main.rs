@@ -1,9 +1,10 @@
-//! The repository's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask fuzz` and
-//! `cargo xtask compile-time`.
+//! The repository's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask neighbours`,
+//! `cargo xtask fuzz` and `cargo xtask compile-time`.
 //!
 //! Only `std`, so that the first command a newcomer runs compiles in a second.
 
 mod compile_time;
+mod neighbours;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,11 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test   what the tests need, all tests of the workspace, and the examples in the docs
-  ci     formatting, lints, docs, each feature alone, number of dependencies; then `test`
+  ci     formatting, lints, docs, each feature alone, number of dependencies; then `neighbours`
+         and `test`
+  neighbours
+         builds programs that use `saga-core` beside sqlx, diesel, SeaORM and older rusqlites, and
+         runs some; the first time it fetches and compiles all of those
   fuzz   searches for inputs that make something panic or hang: `--minutes N` (default 1), and
          `--seed N` and `--target NAME` to repeat a search
   compile-time
@@ -31,13 +36,14 @@ fn main() -> ExitCode {
         ["test"] => Xtask::new().and_then(|mut xtask| xtask.test()),
         ["ci"] => Xtask::new().and_then(|mut xtask| xtask.ci()),
         ["fuzz", options @ ..] => Xtask::new().and_then(|mut xtask| xtask.fuzz(options)),
+        ["neighbours"] => Xtask::new().and_then(|mut xtask| xtask.neighbours()),
         ["compile-time"] => Xtask::new().and_then(|xtask| compile_time::measure(&xtask.root)),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
         [] => return usage("no command given"),
-        [command @ ("test" | "ci" | "compile-time"), ..] => {
+        [command @ ("test" | "ci" | "neighbours" | "compile-time"), ..] => {
             return usage(&format!("`{command}` takes no arguments"));
         }
         [unknown, ..] => return usage(&format!("no command `{unknown}`")),
@@ -122,6 +128,7 @@ impl Xtask {
         self.run("docs", docs)?;
         self.features()?;
         self.dependencies()?;
+        self.neighbours()?;
         self.test()
     }
 

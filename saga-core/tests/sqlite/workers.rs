@@ -1,6 +1,6 @@
 //! One worker at a time, its readers, and what happens when it goes.
 
-use saga_core::log::Answer;
+use saga_core::log::{Answer, Command, Request};
 use saga_core::store::Purge;
 
 use super::super::*;
@@ -152,6 +152,27 @@ async fn a_reader_sees_what_the_worker_writes_and_leaves_only_requests() {
     let store = place.open();
     store.append(append("a", 2, b"")).await.unwrap();
     assert_eq!(entries(&reader, "a").await, 2);
+}
+
+/// Two that checkpoint are what a SQLite before 3.51.3 can damage a file with.
+#[tokio::test]
+async fn only_the_worker_checkpoints() {
+    let place = Place::new();
+    let store = place.open();
+    create(&store, &["a"]).await;
+    let before = fs::metadata(&place.path).unwrap().len();
+    let reader = SqliteStore::attach(&place.path).unwrap();
+    for _ in 0..300 {
+        let reason = "because ".repeat(3_000);
+        let command = Command::Cancel { reason };
+        reader.request(Request { command, ..request("a") }).await.unwrap();
+    }
+    // the pages that it filled are enough for a checkpoint, and wait for one
+    assert_eq!(fs::metadata(&place.path).unwrap().len(), before);
+    let other = place.connection();
+    let pages = "PRAGMA wal_checkpoint(PASSIVE)";
+    let waiting: i64 = other.query_row(pages, [], |row| row.get(1)).unwrap();
+    assert!(waiting > 1_000, "{waiting}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! | `file` | the files' paths, rights and lock |
 //! | `database` | a connection, and the prefix of its tables |
 //! | `schema` | connections, durability settings, tables and migrations |
+//! | `version` | which SQLite there is, and what is wrong with old ones |
 //! | `writer`, `job` | the writer thread: group commit, answers, what happens on errors |
 //! | `reader` | the reader thread |
 //! | `requests` | what operators ask, as rows |
@@ -25,6 +26,7 @@ mod rows;
 #[cfg(test)]
 mod scale;
 mod schema;
+mod version;
 mod work;
 mod writer;
 mod writes;
@@ -64,6 +66,12 @@ use crate::log::{Answer, Request, SagaId};
 /// over the file in place cannot be noticed; to restore a backup, stop the program first.
 ///
 /// The file must be on a local disk: SQLite's WAL does not work on network file systems.
+///
+/// Any rusqlite from 0.32 to 0.43 does, so that cargo can choose the one that goes with the sqlx, diesel
+/// or rusqlite of the program. A SQLite before 3.51.3 (rusqlite 0.38 and older, as beside sqlx 0.8) has a
+/// [rare bug](https://sqlite.org/wal.html#walresetbug) that can damage a file to which several connections
+/// write. The store's own do not trigger it; where others write to the same file, set
+/// `PRAGMA wal_autocheckpoint = 0` on each of them.
 ///
 /// ```
 /// use saga_core::store::SqliteStore;

@@ -7,9 +7,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, Transacti
 
 use super::super::StoreError;
 use super::database::{Database, Prefix};
-
-/// SQLite 3.51.3 mended a race between a commit and a checkpoint that could corrupt a WAL database.
-const MIN_SQLITE: i32 = 3_051_003;
+use super::version;
 
 /// Another program that writes to the same database may make us wait so long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,7 +24,7 @@ pub(super) fn open_writer(
     place: &str,
     prefix: &Prefix,
 ) -> Result<Database, StoreError> {
-    check_sqlite(rusqlite::version_number(), place)?;
+    version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
     let conn = connect(resolved, place, prefix)?;
     if conn.is_readonly(MAIN_DB).map_err(|e| sql(place, &e))? {
         return Err(failed(place, "the file is read-only; a worker must be able to write to it"));
@@ -44,7 +42,7 @@ pub(super) fn open_reader(
     place: &str,
     prefix: &Prefix,
 ) -> Result<Database, StoreError> {
-    check_sqlite(rusqlite::version_number(), place)?;
+    version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
     let conn = connect(resolved, place, prefix)?;
     match found_schema(&conn, place)? {
         KNOWN => {}
@@ -68,17 +66,9 @@ pub(super) fn open_asker(
 ) -> Result<Database, StoreError> {
     let conn = connect(resolved, place, prefix)?;
     make_durable(&conn, place)?;
+    // Only the worker's writer checkpoints; see `version`.
+    set_and_check(&conn, place, "wal_autocheckpoint", "0", "0")?;
     Ok(conn)
-}
-
-fn check_sqlite(version: i32, place: &str) -> Result<(), StoreError> {
-    if version >= MIN_SQLITE {
-        return Ok(());
-    }
-    let dotted = |v: i32| format!("{}.{}.{}", v / 1_000_000, v / 1000 % 1000, v % 1000);
-    let (found, needed) = (dotted(version), dotted(MIN_SQLITE));
-    let why = format!("the program has SQLite {found}, the store needs {needed}; upgrade rusqlite");
-    Err(failed(place, why))
 }
 
 fn connect(resolved: &Path, place: &str, prefix: &Prefix) -> Result<Database, StoreError> {
@@ -189,15 +179,6 @@ fn failed(place: &str, why: impl Into<String>) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_old_sqlite_is_refused_by_its_version() {
-        assert_eq!(check_sqlite(3_051_003, "sagas.db"), Ok(()));
-        assert_eq!(
-            check_sqlite(3_050_004, "sagas.db").unwrap_err().to_string(),
-            "sagas.db: the program has SQLite 3.50.4, the store needs 3.51.3; upgrade rusqlite"
-        );
-    }
 
     #[test]
     fn a_setting_that_does_not_take_is_an_error_that_says_what_was_found() {

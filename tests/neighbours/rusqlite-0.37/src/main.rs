@@ -1,0 +1,25 @@
+//! Sagas in a program that uses a rusqlite of its own choice: it is also the one of the sagas.
+
+use rusqlite::Transaction;
+use saga_core::prelude::*;
+use saga_core::store::SqliteStore;
+
+fn sell(tx: &Transaction<'_>) -> rusqlite::Result<usize> {
+    tx.execute("DELETE FROM article", [])
+}
+
+#[saga_action(no_undo = "an example")]
+async fn take(cx: &ActionContext<()>) -> rusqlite::Result<usize> {
+    cx.transaction(sell).await
+}
+
+saga! {
+    pub Sell<()>() -> usize {
+        take {}
+    }
+}
+
+fn main() {
+    let _open = SqliteStore::open::<&str>;
+    println!("SQLite {}", rusqlite::version());
+}

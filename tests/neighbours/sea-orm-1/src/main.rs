@@ -1,0 +1,24 @@
+//! Sagas in a program that uses SeaORM.
+
+use saga_core::prelude::*;
+use saga_core::store::SqliteStore;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
+
+/// What the actions share.
+pub struct Shop(DatabaseConnection);
+
+#[saga_action(no_undo = "an example")]
+async fn take(cx: &ActionContext<Shop>) -> Result<u64, DbErr> {
+    Ok(cx.0.execute_unprepared("DELETE FROM article").await?.rows_affected())
+}
+
+saga! {
+    pub Sell<Shop>() -> u64 {
+        take {}
+    }
+}
+
+fn main() {
+    let _open = SqliteStore::open::<&str>;
+    println!("SQLite {}", saga_core::store::rusqlite::version());
+}
