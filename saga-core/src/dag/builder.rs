@@ -256,19 +256,19 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         }
         self.edges.sort_unstable();
         self.edges.dedup();
-        let ranks = topology::ranks(self.nodes.len(), &self.edges).map_err(|cycle| {
-            let names = cycle.into_iter().filter_map(|v| self.nodes.get(v as usize));
-            DagError::Circular(names.map(|n| n.name.clone()).collect())
-        })?;
-        let plan = self.plan()?;
-        let depth = self.depth()?;
         let mut graph = DiGraph::with_capacity(self.nodes.len(), self.edges.len());
-        for node in self.nodes {
+        for node in std::mem::take(&mut self.nodes) {
             graph.add_node(node);
         }
-        for (from, to) in self.edges {
+        for &(from, to) in &self.edges {
             graph.add_edge(from.into(), to.into(), ());
         }
+        let ranks = topology::ranks(&graph).map_err(|cycle| {
+            let names = cycle.into_iter().filter_map(|node| graph.node_weight(node));
+            DagError::Circular(names.map(|n| n.name.clone()).collect())
+        })?;
+        let plan = self.plan(&graph)?;
+        let depth = depth(&graph)?;
         let dag = Dag {
             name: self.name,
             graph,
@@ -287,23 +287,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(dag)
     }
 
-    /// How deep it is. What is built at run time is read back from JSON, which has a limit.
-    fn depth(&self) -> Result<usize, DagError> {
-        let mut depth = 0;
-        for node in &self.nodes {
-            let inner = node.body.parts().iter().map(|part| part.depth).max().unwrap_or(0);
-            if node.body.reads().is_some() && inner >= MAX_DEPTH {
-                return Err(DagError::TooDeep { node: node.name.clone(), limit: MAX_DEPTH });
-            }
-            depth = depth.max(inner);
-        }
-        Ok(depth + 1)
-    }
-
     /// The shape, if what the nodes say beside it fits.
-    fn plan(&self) -> Result<Plan, DagError> {
+    fn plan(&self, graph: &DiGraph<Node<C>, ()>) -> Result<Plan, DagError> {
         let mut found = None;
-        for (i, node) in self.nodes.iter().enumerate() {
+        for (i, node) in graph.node_weights().enumerate() {
             if let Some(what) = node.tuning.misplaced {
                 return Err(DagError::Misplaced { node: node.name.clone(), what });
             }
@@ -320,13 +307,14 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
                 return Err(DagError::TwoPivots { first, second });
             }
         }
-        let kinds =
-            self.nodes.iter().map(|node| PlanNode { name: node.name.clone(), kind: node.kind() });
+        let kinds = graph
+            .node_weights()
+            .map(|node| PlanNode { name: node.name.clone(), kind: node.kind() });
         let plan = Plan::new(kinds.collect(), &self.edges);
         let Some((found, _)) = found else { return Ok(plan) };
         // in a body it is refused as such, by the node that holds this body
         if self.body() == BodyId(0) {
-            pivot::check(&plan, &self.edges, found)?;
+            pivot::check(&plan, graph, found)?;
         }
         Ok(plan.with_pivot(found))
     }
@@ -373,6 +361,19 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             DagError::NoSuchNode { name: name.to_string(), nearest: nearest.cloned(), known }
         })
     }
+}
+
+/// How deep it is. What is built at run time is read back from JSON, which has a limit.
+fn depth<C>(graph: &DiGraph<Node<C>, ()>) -> Result<usize, DagError> {
+    let mut depth = 0;
+    for node in graph.node_weights() {
+        let inner = node.body.parts().iter().map(|part| part.depth).max().unwrap_or(0);
+        if node.body.reads().is_some() && inner >= MAX_DEPTH {
+            return Err(DagError::TooDeep { node: node.name.clone(), limit: MAX_DEPTH });
+        }
+        depth = depth.max(inner);
+    }
+    Ok(depth + 1)
 }
 
 /// A node that was just added with [`DagBuilder::node`].

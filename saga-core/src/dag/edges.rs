@@ -1,14 +1,18 @@
 //! Edges one by one, and what follows from all of them: ancestors, levels, an order.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 
+use petgraph::graph::DiGraph;
+use petgraph::visit::{Dfs, Reversed, Walker};
+
+use super::topology;
 use super::{Dag, DagBuilder, DagError, NodeIndex, NodeName};
 
-/// The edges that lead on from each node, kept from one search to the next.
+/// The nodes and edges, kept from one search to the next.
 #[derive(Default)]
 pub(super) struct Ways {
-    succs: HashMap<u32, Vec<u32>>,
+    graph: DiGraph<(), ()>,
     /// How many of the builder's edges are among them.
     edges: usize,
     /// True if one of them leads to a node that was declared before.
@@ -56,34 +60,21 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
 
     /// The nodes on a way along the edges, and the first one once more.
     fn way(&mut self, from: u32, to: u32) -> Option<Vec<NodeName>> {
-        let Ways { succs, edges, back } = &mut self.ways;
+        let Ways { graph, edges, back } = &mut self.ways;
+        while graph.node_count() < self.nodes.len() {
+            graph.add_node(());
+        }
         for &(a, b) in self.edges.iter().skip(*edges) {
-            succs.entry(a).or_default().push(b);
+            graph.add_edge(a.into(), b.into(), ());
             *back |= a > b;
         }
         *edges = self.edges.len();
         if to < from && !*back {
             return None;
         }
-        let mut came_from = HashMap::from([(from, from)]);
-        let mut todo = vec![from];
-        while let Some(node) = todo.pop().filter(|node| *node != to) {
-            for &succ in succs.get(&node).into_iter().flatten() {
-                came_from.entry(succ).or_insert_with(|| {
-                    todo.push(succ);
-                    node
-                });
-            }
-        }
-        let mut way = vec![from, to];
-        while let Some(&last) = way.last()
-            && last != from
-        {
-            way.push(*came_from.get(&last)?);
-        }
-        // backwards now, with the first node at both ends
-        way.reverse();
-        let names = way.into_iter().filter_map(|node| self.nodes.get(node as usize));
+        let way = topology::way(graph, from.into(), |node| node == to.into())?;
+        let way = way.into_iter().chain([from.into()]);
+        let names = way.filter_map(|node| self.nodes.get(node.index()));
         Some(names.map(|node| node.name().clone()).collect())
     }
 }
@@ -91,16 +82,14 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
 impl<C: 'static> Dag<C> {
     /// All nodes that have always ended before this one starts, in the order of declaration.
     pub fn ancestors(&self, node: NodeIndex) -> Vec<NodeIndex> {
-        let mut found = BTreeSet::new();
-        let mut todo = vec![node];
-        while let Some(node) = todo.pop() {
-            for pred in self.predecessors(node) {
-                if found.insert(pred) {
-                    todo.push(pred);
-                }
-            }
-        }
-        found.into_iter().collect()
+        let (graph, start) = (Reversed(&self.graph), node.0.into());
+        let mut found = Dfs::new(graph, start)
+            .iter(graph)
+            .filter(|found| *found != start)
+            .map(|found| NodeIndex(found.index() as u32))
+            .collect::<Vec<_>>();
+        found.sort_unstable();
+        found
     }
 
     /// How many nodes stand in a line before each node: 0 for the first ones.

@@ -27,6 +27,7 @@ use std::sync::{Arc, OnceLock};
 
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
+use petgraph::visit::{Dfs, NodeFiltered, Reversed, Walker};
 
 pub use arms::Arms;
 pub use builder::{DagBuilder, Placed};
@@ -148,23 +149,17 @@ impl<C: 'static> Dag<C> {
 
     /// True if `ancestor` has always completed before `node` starts.
     pub fn is_ancestor(&self, ancestor: NodeIndex, node: NodeIndex) -> bool {
-        let rank = |n: NodeIndex| self.ranks.get(n.index()).copied();
-        let Some(floor) = rank(ancestor) else { return false };
-        let mut seen = std::collections::HashSet::new();
-        let mut todo = vec![node];
-        while let Some(n) = todo.pop() {
-            for pred in self.graph.neighbors_directed(n.0.into(), Direction::Incoming) {
-                let pred = NodeIndex(pred.index() as u32);
-                if pred == ancestor {
-                    return true;
-                }
-                // below the ancestor's rank there is no way back up to it
-                if rank(pred) > Some(floor) && seen.insert(pred) {
-                    todo.push(pred);
-                }
-            }
+        if ancestor == node || self.node(node).is_none() {
+            return false;
         }
-        false
+        let rank = |n: usize| self.ranks.get(n).copied();
+        let Some(floor) = rank(ancestor.index()) else { return false };
+        // below the ancestor's rank there is no way back up to it
+        let above =
+            NodeFiltered::from_fn(Reversed(&self.graph), |n: petgraph::graph::NodeIndex| {
+                rank(n.index()) >= Some(floor)
+            });
+        Dfs::new(&above, node.0.into()).iter(&above).any(|n| n.index() == ancestor.index())
     }
 
     /// The shape alone, as the machine sees it.
