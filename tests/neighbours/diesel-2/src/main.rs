@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use diesel::sqlite::SqliteConnection;
 use diesel::{QueryResult, RunQueryDsl, sql_query};
 use saga_core::prelude::*;
-use saga_core::store::SqliteStore;
+use saga_core::store::{SqliteStore, StoreError};
 
 /// What the actions share.
 pub struct Shop(Mutex<SqliteConnection>);
@@ -22,7 +22,8 @@ saga! {
     }
 }
 
-fn main() {
-    let _open = SqliteStore::open::<&str>;
+fn main() -> Result<(), StoreError> {
+    SqliteStore::open(std::env::temp_dir().join("beside-diesel-2.db"))?;
     println!("SQLite {}", saga_core::store::rusqlite::version());
+    Ok(())
 }

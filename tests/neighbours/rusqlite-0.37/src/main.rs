@@ -2,7 +2,7 @@
 
 use rusqlite::Transaction;
 use saga_core::prelude::*;
-use saga_core::store::SqliteStore;
+use saga_core::store::{SqliteStore, StoreError};
 
 fn sell(tx: &Transaction<'_>) -> rusqlite::Result<usize> {
     tx.execute("DELETE FROM article", [])
@@ -19,7 +19,8 @@ saga! {
     }
 }
 
-fn main() {
-    let _open = SqliteStore::open::<&str>;
+fn main() -> Result<(), StoreError> {
+    SqliteStore::open(std::env::temp_dir().join("beside-rusqlite-0.37.db"))?;
     println!("SQLite {}", rusqlite::version());
+    Ok(())
 }

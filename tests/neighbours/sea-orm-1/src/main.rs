@@ -1,7 +1,7 @@
 //! Sagas in a program that uses SeaORM.
 
 use saga_core::prelude::*;
-use saga_core::store::SqliteStore;
+use saga_core::store::{SqliteStore, StoreError};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 
 /// What the actions share.
@@ -18,7 +18,8 @@ saga! {
     }
 }
 
-fn main() {
-    let _open = SqliteStore::open::<&str>;
+fn main() -> Result<(), StoreError> {
+    SqliteStore::open(std::env::temp_dir().join("beside-sea-orm-1.db"))?;
     println!("SQLite {}", saga_core::store::rusqlite::version());
+    Ok(())
 }
