@@ -68,7 +68,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // the store checkpoints; before SQLite 3.51.3 nobody else should
         .pragma("wal_autocheckpoint", "0");
     let articles = SqlitePool::connect_with(options).await?;
-    for sql in ["CREATE TABLE taken (key TEXT PRIMARY KEY, sku TEXT)", "CREATE TABLE noted (sku TEXT)"] {
+    for sql in
+        ["CREATE TABLE taken (key TEXT PRIMARY KEY, sku TEXT)", "CREATE TABLE noted (sku TEXT)"]
+    {
         sqlx::query(sql).execute(&articles).await?;
     }
 
