@@ -28,9 +28,14 @@ impl Runner {
         Some(self.request(command))
     }
 
-    /// Something that operators must ask, or the saga would never end.
+    /// Something that operators must ask, or the saga would never end. When every run is explored, they have as
+    /// many whims as requests of their own accord, and then ask for what leads on.
     pub(super) fn demand(&mut self, what: fn(&State, &mut World, &mut Tape) -> Command) -> Event {
-        let command = what(self.machine.state(), &mut self.world, &mut self.tape);
+        let (mut fair, explored) = (Tape::fair(), matches!(self.tape, Tape::Script { .. }));
+        let leads_on = explored && self.setup.asks == 0;
+        self.setup.asks -= u32::from(explored && !leads_on);
+        let tape = if leads_on { &mut fair } else { &mut self.tape };
+        let command = what(self.machine.state(), &mut self.world, tape);
         self.request(command)
     }
 

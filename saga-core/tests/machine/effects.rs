@@ -44,6 +44,7 @@ impl Runner {
     }
 
     pub(super) fn feed(&mut self, events: Vec<Event>) {
+        self.fed.extend(events.iter().cloned());
         for effect in self.machine.step_all(self.now, events) {
             self.follow(effect);
             if self.dead {

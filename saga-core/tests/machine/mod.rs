@@ -6,6 +6,7 @@ pub mod bench;
 mod book;
 mod effects;
 pub mod expand;
+pub mod explore;
 pub mod laws;
 mod left;
 pub mod operators;

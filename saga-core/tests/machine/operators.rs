@@ -84,7 +84,7 @@ pub fn anything(state: &State, world: &World, tape: &mut Tape) -> Option<Command
         12 => Command::Unpark,
         13 => Command::Inject { node, fault: Fault::Error },
         14 => Command::Inject { node, fault: Fault::UndoError },
-        _ => Command::Inject { node, fault: Fault::Repeat(u32::from(tape.byte() % 4)) },
+        _ => Command::Inject { node, fault: Fault::Repeat(tape.pick(4) as u32) },
     })
 }
 

@@ -19,10 +19,14 @@ pub struct Setup {
     pub config: Config,
     /// How many of 256 calls go wrong.
     pub trouble: u8,
+    /// How many calls may go wrong in all.
+    pub troubles: u32,
     /// How often the process may die or be drained at random.
     pub deaths: u32,
     /// How often operators may ask for something of their own accord.
     pub asks: u32,
+    /// True if receivers forget what was undone, so that a call that comes late has its effect.
+    pub forgetful: bool,
     /// Die when the log has this length, in the middle of a batch if need be.
     pub die_at: Option<u64>,
     pub tape: Vec<u8>,
@@ -35,12 +39,22 @@ impl Setup {
             abandon_after: Duration::from_secs(1),
             ..Config::default()
         };
-        Self { plan, config, trouble: 0, deaths: 0, asks: 0, die_at: None, tape: Vec::new() }
+        Self {
+            plan,
+            config,
+            trouble: 0,
+            troubles: u32::MAX,
+            deaths: 0,
+            asks: 0,
+            forgetful: false,
+            die_at: None,
+            tape: Vec::new(),
+        }
     }
 }
 
 /// A call that went out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Issued {
     /// How long the durable log was.
     pub durable: u64,
@@ -84,6 +98,7 @@ enum Next {
     Time,
 }
 
+#[derive(Debug, Clone)]
 pub(super) struct Runner {
     pub(super) setup: Setup,
     pub(super) tape: Tape,
@@ -105,56 +120,74 @@ pub(super) struct Runner {
     pub(super) draining: bool,
     pub(super) dead: bool,
     pub(super) appends: usize,
+    /// What this process has told its machine since the last append went in.
+    pub(super) fed: Vec<Event>,
 }
 
 pub fn run(setup: Setup) -> Ran {
-    let mut r = Runner {
-        machine: Machine::new(setup.plan.clone(), setup.config, 1),
-        tape: Tape::new(setup.tape.clone()),
-        setup,
-        epoch: 0,
-        now: Timestamp(1_000_000),
-        wake: None,
-        log: Vec::new(),
-        pending: None,
-        asked: Vec::new(),
-        wanting: Vec::new(),
-        granted: Vec::new(),
-        questions: Vec::new(),
-        flights: Vec::new(),
-        world: World::default(),
-        issued: Vec::new(),
-        finish: None,
-        draining: false,
-        dead: false,
-        appends: 0,
-    };
-    r.start();
+    let mut runner = Runner::new(setup);
     for _ in 0..100_000 {
-        if r.dead {
-            r.start();
-        }
-        match r.finish.take() {
-            Some(Finish::Ended(status)) => match r.ask(160, operators::after_the_end) {
-                Some(_) => r.start(),
-                None => return r.ended(status),
-            },
-            Some(Finish::Parked { .. }) => {
-                r.demand(operators::when_parked);
-                r.start();
-            }
-            Some(Finish::Drained) => {
-                assert!(r.draining);
-                r.start();
-            }
-            Some(finish) => panic!("{finish:?} after {:#?}", r.log),
-            None => r.go_on(),
+        if let Some(status) = runner.step() {
+            return runner.ended(status);
         }
     }
-    panic!("no end in sight: {:#?}", r.log);
+    panic!("no end in sight: {:#?}", runner.log);
 }
 
 impl Runner {
+    /// A saga that has just been started.
+    pub(super) fn new(setup: Setup) -> Self {
+        let mut runner = Self {
+            machine: Machine::new(setup.plan.clone(), setup.config, 1),
+            tape: Tape::new(setup.tape.clone()),
+            world: World::new(setup.forgetful),
+            setup,
+            epoch: 0,
+            now: Timestamp(1_000_000),
+            wake: None,
+            log: Vec::new(),
+            pending: None,
+            asked: Vec::new(),
+            wanting: Vec::new(),
+            granted: Vec::new(),
+            questions: Vec::new(),
+            flights: Vec::new(),
+            issued: Vec::new(),
+            finish: None,
+            draining: false,
+            dead: false,
+            appends: 0,
+            fed: Vec::new(),
+        };
+        runner.start();
+        runner
+    }
+
+    /// One choice of what happens next, and what follows from it. Returns how the saga ended, if this was
+    /// the last step.
+    pub(super) fn step(&mut self) -> Option<SagaStatus> {
+        if self.dead {
+            self.start();
+        }
+        match self.finish.take() {
+            Some(Finish::Ended(status)) => match self.ask(160, operators::after_the_end) {
+                Some(_) => self.start(),
+                None => return Some(status),
+            },
+            Some(Finish::Parked { .. }) => {
+                self.demand(operators::when_parked);
+                self.start();
+            }
+            Some(Finish::Drained) => {
+                assert!(self.draining);
+                self.start();
+            }
+            Some(finish) => panic!("{finish:?} after {:#?}", self.log),
+            None => self.go_on(),
+        }
+        None
+    }
+
     /// A process takes the saga over, and finds what was asked in the meantime.
     fn start(&mut self) {
         self.epoch += 1;
@@ -170,6 +203,7 @@ impl Runner {
             let machine = Machine::recover(plan, config, self.epoch, &self.log).unwrap();
             (machine, Event::Recovered)
         };
+        self.fed.clear();
         self.look_again();
         let waiting = self.asked.iter().filter(|asked| asked.answer.is_none());
         self.feed([first].into_iter().chain(waiting.map(Asked::event)).collect());
@@ -197,7 +231,7 @@ impl Runner {
             self.feed(vec![Event::Park { reason: "it crashes".into() }]);
             return;
         }
-        if self.tape.chance(12) {
+        if self.world.has_late() && self.tape.chance(12) {
             self.world.deliver_late(&mut self.tape);
         }
         let mut options = Vec::new();
@@ -226,6 +260,7 @@ impl Runner {
                 let (batch, answers) = self.pending.take().unwrap();
                 self.log.extend(batch);
                 answers.into_iter().for_each(|(id, answer)| self.answered(id, answer));
+                self.fed.clear();
                 self.feed(vec![Event::Appended]);
             }
             Next::Complete(i) => {
@@ -239,7 +274,8 @@ impl Runner {
             }
             Next::Time => {
                 let wake = self.wake.unwrap();
-                if self.tape.chance(40) {
+                // sometimes too early
+                if self.tape.byte() > 215 {
                     self.now.0 += u64::from(self.tape.byte());
                 } else {
                     self.now = self.now.max(wake);
@@ -252,7 +288,8 @@ impl Runner {
 
     fn answer(&mut self, i: usize) -> Event {
         let (vertex, choose) = self.questions.remove(i);
-        let fails = self.tape.chance(self.setup.trouble / 8);
+        let fails = self.setup.troubles > 0 && self.tape.chance(self.setup.trouble / 8);
+        self.setup.troubles -= u32::from(fails);
         let failure = || Failure::new(FailureKind::Failed, "cannot be computed");
         if !choose {
             let value = if fails { Err(failure()) } else { Ok(Payload::from(&b"value"[..])) };
@@ -281,31 +318,36 @@ impl Runner {
         Event::ActionDone { vertex, result: self.world.run(&path, kind, what) }
     }
 
+    /// True if the next call goes wrong.
+    fn goes_wrong(&mut self) -> bool {
+        let wrong = self.setup.troubles > 0 && self.tape.chance(self.setup.trouble);
+        self.setup.troubles -= u32::from(wrong);
+        wrong
+    }
+
     pub(super) fn outcome(&mut self) -> Do {
-        if !self.tape.chance(self.setup.trouble) {
+        if !self.goes_wrong() {
             return Do::Ok;
         }
-        let byte = self.tape.byte();
-        let retryable = byte & 0x80 != 0;
-        match byte % 7 {
+        let retryable = self.tape.chance(128);
+        match self.tape.pick(6) {
             0 => Do::Fails { retryable: false },
             1 => Do::Fails { retryable },
             2 => Do::Partial { retryable },
-            3 | 4 => Do::Doubt { effect: true, retryable },
-            5 => Do::Doubt { effect: false, retryable },
+            3 => Do::Doubt { effect: true, retryable },
+            4 => Do::Doubt { effect: false, retryable },
             _ => Do::Unstorable,
         }
     }
 
     fn undo_outcome(&mut self) -> Un {
-        if !self.tape.chance(self.setup.trouble) {
+        if !self.goes_wrong() {
             return Un::Ok;
         }
-        let byte = self.tape.byte();
-        Un::Fails { retryable: byte & 3 != 0, removed: byte & 0x40 != 0 }
+        Un::Fails { retryable: self.tape.chance(192), removed: self.tape.chance(128) }
     }
 
-    fn ended(self, status: SagaStatus) -> Ran {
+    pub(super) fn ended(self, status: SagaStatus) -> Ran {
         let state = self.machine.state().clone();
         assert_eq!(state.status(), status);
         assert_eq!(self.setup.die_at, None, "it was to die on the way");

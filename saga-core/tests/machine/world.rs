@@ -57,10 +57,16 @@ pub struct Receiver {
 #[derive(Debug, Clone, Default)]
 pub struct World {
     pub receivers: BTreeMap<String, Receiver>,
+    /// True if they leave out the tombstones.
+    forgetful: bool,
     late: Vec<(String, UndoKind, Option<Do>)>,
 }
 
 impl World {
+    pub fn new(forgetful: bool) -> Self {
+        Self { forgetful, ..Self::default() }
+    }
+
     pub fn run(&mut self, path: &str, undo: UndoKind, what: Do) -> ActionResult {
         let r = self.receivers.entry(path.to_string()).or_default();
         let fail = |retryable, why: &str| Failure {
@@ -103,7 +109,7 @@ impl World {
         let r = self.receivers.entry(path.to_string()).or_default();
         if !matches!(what, Un::Fails { removed: false, .. }) {
             (r.effect, r.partial) = (false, false);
-            r.tomb |= undo != UndoKind::Output;
+            r.tomb |= undo != UndoKind::Output && !self.forgetful;
             r.undos += 1;
         }
         match what {
@@ -129,6 +135,10 @@ impl World {
             Some(what) => drop(self.run(path, undo, what)),
             None => drop(self.undo(path, undo, Un::Ok)),
         }
+    }
+
+    pub fn has_late(&self) -> bool {
+        !self.late.is_empty()
     }
 
     /// A late call arrives.
