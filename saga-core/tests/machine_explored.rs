@@ -1,6 +1,6 @@
 //! Small sagas in all the ways that they can run: every order, outcome, crash and late delivery within a budget.
 //!
-//! `EXPLORE_STATES` says how many states of each saga are visited, instead of the few thousand of a usual run.
+//! `EXPLORE_STATES` says how many states of each saga are visited, instead of the 2 000 of a usual run.
 
 mod machine;
 

@@ -61,7 +61,7 @@ fn what_cannot_follow_is_refused_and_nothing_changes() -> Result<(), Any> {
         (&[0, 2], [true, true, true, true, false, true]),
         (&[0, 1, 3], [true, false, false, true, true, true]),
         (&[0, 1, 3, 4], [false, false, false, false, false, false]),
-        (&[0, 1, 3, 5], [true, false, false, true, false, false]),
+        (&[0, 1, 3, 5], [true, false, false, true, false, true]),
     ];
     for (way, legal) in ways {
         for (next, legal) in legal.into_iter().enumerate() {

@@ -215,8 +215,9 @@ impl SagaNodeLoadStatus {
             Event::Failed(_) => matches!(self, Self::NeverStarted | Self::Started | Self::Failed),
             Event::UndoStarted => !matches!(self, Self::NeverStarted | Self::UndoFinished),
             Event::UndoFinished => self == Self::UndoStarted,
+            // again, after an operator's retry that came to no call: the retry is no event of the node
             Event::UndoFailed(_) => {
-                matches!(self, Self::Started | Self::Failed | Self::UndoStarted)
+                matches!(self, Self::Started | Self::Failed | Self::UndoStarted | Self::UndoFailed)
             }
         };
         if legal { Ok(()) } else { Err(self) }

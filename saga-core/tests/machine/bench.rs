@@ -102,16 +102,16 @@ impl Bench {
         self.wanting.clear();
     }
 
-    /// It dies now, and this is waiting for the one that takes over.
-    pub fn taken_over(&mut self, event: Event) {
+    /// It dies now, and these are waiting for the one that takes over.
+    pub fn taken_over(&mut self, events: impl IntoIterator<Item = Event>) {
         self.recover();
-        self.feed([Event::Recovered, event]);
+        self.feed([Event::Recovered].into_iter().chain(events));
     }
 
     /// The saga is taken over for this request.
     pub fn claimed_for(&mut self, command: Command) -> Answer {
         let (id, event) = self.request(command);
-        self.taken_over(event);
+        self.taken_over([event]);
         self.answers.get(&id).cloned().expect("an answer")
     }
 

@@ -2,6 +2,7 @@
 
 use super::operators::inject;
 use super::*;
+use saga_core::log::{SagaLog, SagaNodeLoadStatus};
 
 #[test]
 fn an_injected_error_is_in_the_place_of_the_call() {
@@ -71,6 +72,27 @@ fn an_injected_undo_error_is_for_good_until_an_operator_retries() {
     assert_eq!(saga.claimed_for(Command::RetryAll), Answer::Done);
     saga.ok(&["redo n0", "undo n0"]);
     saga.ended(RolledBack);
+}
+
+/// Whoever reads the log as the events of its nodes reads `undo_failed` twice in a row: the retry between them
+/// is an operator's, and no event of the node.
+#[test]
+fn an_undo_that_fails_again_without_a_call_is_a_log_that_can_be_read() {
+    let mut saga = Bench::new(chain(vec![tried("a", Output, 1, 1)]));
+    saga.in_doubt("do a");
+    saga.in_doubt("redo a");
+    saga.ended(Stuck);
+    let retry = saga.request(Command::RetryAll).1;
+    let fails = saga.request(inject("a", Fault::UndoError)).1;
+    saga.taken_over([retry, fails]);
+    saga.ended(Stuck);
+    let words = saga.words();
+    let failed = words.iter().filter(|word| *word == "a undo_failed").count();
+    let begun = words.iter().filter(|word| *word == "a undo_started").count();
+    assert_eq!((failed, begun), (2, 0), "{words:?}");
+    let read = SagaLog::of("x".parse().unwrap(), saga.log.clone(), Vec::new());
+    let again = SagaLog::recover("x".parse().unwrap(), read.events()).unwrap();
+    assert_eq!(again.load_status("a"), SagaNodeLoadStatus::UndoFailed);
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn a_pivot_in_doubt_is_parked_and_never_unwound() {
     let reason = saga.machine.state().parked().unwrap().to_string();
     assert!(reason.contains("the pivot `p`"), "{reason}");
     let (id, event) = saga.request(cancel());
-    saga.taken_over(event);
+    saga.taken_over([event]);
     assert_eq!(saga.answers.get(&id), None);
     assert!(matches!(saga.finish, Some(Finish::Parked { .. })));
     // unparked, it is tried again
@@ -218,7 +218,7 @@ fn only_a_pivot_in_doubt_can_be_decided() {
 fn a_pivot_that_crashed_the_process_can_be_decided() {
     let mut saga = pivotal(1);
     saga.ok(&["do a"]);
-    saga.taken_over(Event::Park { reason: "it crashes".into() });
+    saga.taken_over([Event::Park { reason: "it crashes".into() }]);
     assert!(matches!(saga.finish, Some(Finish::Parked { .. })));
     assert_eq!(saga.claimed_for(decide(Decision::Succeeded(1.into()))), Answer::Done);
     saga.ok(&["do z"]);
