@@ -1,5 +1,8 @@
 //! What is seen of a saga from outside: traces, with its own and those of its actions; never a payload.
 
+#[path = "observability/warnings.rs"]
+mod warnings;
+
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -165,7 +168,7 @@ async fn a_deadline_that_passes_behind_the_pivot_is_reported() {
     let lines = notes.lines.lock().unwrap().clone();
     let late = lines.iter().filter(|line| line.contains("the deadline has passed"));
     let late = late.collect::<Vec<_>>();
-    assert!(matches!(&late[..], [line] if line.contains("saga=late")), "{lines:#?}");
+    assert!(matches!(&late[..], [line] if line.contains(" id=late")), "{lines:#?}");
 }
 
 /// Nobody waits for what will not come.

@@ -53,7 +53,8 @@
 //!   [`Coordinator::inspect`] shows a saga as it stands.
 //! - `tracing`, target `saga_core`: a span `saga` (`id`) around all of a saga, in it a span `node` (`node`,
 //!   `attempt`, `undo`) around each call, and for each entry an event of its name: a warning for `undo_failed`
-//!   and `parked`, an error for a saga that ends stuck, otherwise info or debug.
+//!   and `parked`, an error for a saga that ends stuck, otherwise info or debug. Each event about a saga names
+//!   it by its own fields, `id` and `saga` (its durable name); `why` is the message of an error or a reason.
 //! - With the feature `metrics`, counters: `saga_created_total` (`saga`), `saga_ended_total` (`saga`,
 //!   `status`), `saga_parked_total` (`saga`), `saga_node_events_total` (`saga`, `kind`: `started`, `failed` and
 //!   the other words of a log).

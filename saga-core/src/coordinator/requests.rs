@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Inner;
 use crate::error::OperateError;
-use crate::log::{Answer, Refusal, Request, Uuid};
+use crate::log::{Answer, Refusal, Request, SagaId, Uuid};
 
 /// How often requests of other processes are looked for.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
@@ -79,7 +79,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
 
     /// False if this process cannot carry it out, now or later.
     async fn carry_out(self: Arc<Self>, request: Request) -> bool {
-        let id = request.id;
+        let (id, saga) = (request.id, request.saga.clone());
         match self.operate(request).await {
             // it is in the log, and answered by the entry that settles it
             Ok(Answer::Held) => false,
@@ -90,10 +90,23 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 self.env.store.answer(id, Answer::Refused(why)).await.is_ok()
             }
             Err(error) => {
-                tracing::warn!(target: "saga_core", %error, "a request waits");
+                let (id, saga) = (&saga, self.name_of(&saga, &error).await);
+                tracing::warn!(target: "saga_core", %id, saga, %error, "a request waits");
                 !matches!(error, OperateError::UnknownVersion { .. })
             }
         }
+    }
+
+    /// The durable name of the saga that a request is for, as far as it can be known.
+    async fn name_of(&self, saga: &SagaId, error: &OperateError) -> Option<String> {
+        if let OperateError::UnknownVersion { name, .. } = error {
+            return Some(name.clone());
+        }
+        let live = self.live().get(saga).map(|live| live.name.clone());
+        if live.is_some() {
+            return live;
+        }
+        Some(self.env.store.load(saga).await.ok()??.record.name)
     }
 }
 

@@ -58,20 +58,25 @@ impl SagaEvent {
         }
     }
 
+    /// Each names its saga: who filters by level sees no spans.
     fn trace(&self) {
-        let (node, message) = (self.node.as_ref().map(NodePath::as_str), self.message.as_deref());
+        let (id, saga) = (&self.saga, &*self.name);
+        // `message` is the name of an event's own text
+        let (node, why) = (self.node.as_ref().map(NodePath::as_str), self.message.as_deref());
         let (kind, attempt, status) = (self.kind, self.attempt, self.status.as_str());
         match kind {
             "undo_failed" | "parked" => {
-                tracing::warn!(target: "saga_core", node, attempt, message, "{kind}");
+                tracing::warn!(target: "saga_core", %id, saga, node, attempt, why, "{kind}");
             }
             "ended" if self.status == SagaStatus::Stuck => {
-                tracing::error!(target: "saga_core", status, "{kind}");
+                tracing::error!(target: "saga_core", %id, saga, status, "{kind}");
             }
             "created" | "ended" | "unwinding" | "requested" | "refused" | "paused" | "resumed" => {
-                tracing::info!(target: "saga_core", status, message, "{kind}");
+                tracing::info!(target: "saga_core", %id, saga, status, why, "{kind}");
             }
-            _ => tracing::debug!(target: "saga_core", node, attempt, message, "{kind}"),
+            _ => {
+                tracing::debug!(target: "saga_core", %id, saga, node, attempt, why, "{kind}");
+            }
         }
     }
 
@@ -233,7 +238,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     /// It is behind its pivot, so nothing else is done about it.
     pub(super) fn say_overdue(&self) {
         tracing::warn!(
-            target: "saga_core", saga = %self.run.id,
+            target: "saga_core", id = %self.run.id, saga = self.values.name(),
             "the deadline has passed; the saga is behind its point of no return and goes on"
         );
     }
