@@ -104,6 +104,37 @@ pub(crate) Trip<()>(city: String, guest: String) -> String {
     }
     room
 });
+// two that differ in a constant alone, of the saga itself and of a body
+version!(old_fee, #[saga_action(no_undo)],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    const FEE: u64 = 7;
+    let room = book { city };
+    const FEE_AGAIN: u64 = 7;
+    { format!("{guest}: {room} for {FEE} {FEE_AGAIN}") }
+});
+version!(new_fee, #[saga_action(no_undo)],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    const FEE: u64 = 8;
+    let room = book { city };
+    const FEE_AGAIN: u64 = 8;
+    { format!("{guest}: {room} for {FEE} {FEE_AGAIN}") }
+});
+version!(old_name_inside, #[saga_action(no_undo)],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    let rooms = for _night in [1, 2] {
+        const HOUSE: String = "the old house".to_string();
+        book { city: &format!("{city}, {HOUSE}") }
+    };
+    { rooms.concat() + guest }
+});
+version!(new_name_inside, #[saga_action(no_undo)],
+pub(crate) Trip<()>(city: String, guest: String) -> String {
+    let rooms = for _night in [1, 2] {
+        const HOUSE: String = "the new house".to_string();
+        book { city: &format!("{city}, {HOUSE}") }
+    };
+    { rooms.concat() + guest }
+});
 // beside the first one, whose sagas end under the name that they have
 version!(second, #[saga_action(undo = cancel(city), rev = 1)],
 pub(crate) Trip2<()>(city: String) -> String {
@@ -128,6 +159,10 @@ fn what_makes_it_another_version() -> Result<(), DagError> {
         fingerprint::<bound_otherwise::Trip>()?,
         fingerprint::<computed::Trip>()?,
         fingerprint::<side_by_side::Trip>()?,
+        fingerprint::<old_fee::Trip>()?,
+        fingerprint::<new_fee::Trip>()?,
+        fingerprint::<old_name_inside::Trip>()?,
+        fingerprint::<new_name_inside::Trip>()?,
         fingerprint::<second::Trip2>()?,
     ];
     for (i, other) in others.iter().enumerate() {
@@ -219,5 +254,30 @@ async fn the_old_saga_is_finished_beside_the_new_one() -> Result<(), Any> {
     let new = second::Trip2 { city: "Rome".into() };
     assert_eq!(sec.saga(new).id("new").start().await?.await?, "a room in Rome");
     assert!(matches!(outcome(&sec, "far").await?, Err(SagaError::RolledBack(_))));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_saga_ends_with_the_constants_that_it_started_with() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("sagas.db");
+    let sec = program::<old_fee::Trip>(&path).await?;
+    let trip = old_fee::Trip { city: "Rome".into(), guest: "Ada".into() };
+    assert_eq!(sec.run(trip).await?, "Ada: a room in Rome for 7 7");
+    let trip = old_fee::Trip { city: "Far".into(), guest: "Ada".into() };
+    sec.saga(trip).id("far").start().await?;
+    sec.shutdown(Duration::ZERO).await?;
+    drop(sec);
+
+    let sec = program::<new_fee::Trip>(&path).await?;
+    assert_eq!(sec.unknown_versions().len(), 1);
+    assert!(matches!(outcome(&sec, "far").await?, Err(SagaError::NotRunning { .. })));
+    let trip = new_fee::Trip { city: "Rome".into(), guest: "Ada".into() };
+    assert_eq!(sec.run(trip).await?, "Ada: a room in Rome for 8 8");
+    sec.shutdown(Duration::ZERO).await?;
+    drop(sec);
+
+    let sec = program::<old_fee::Trip>(&path).await?;
+    assert!(sec.unknown_versions().is_empty());
     Ok(())
 }

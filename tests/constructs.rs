@@ -1,5 +1,7 @@
 //! `for`, `if` and `match` in `saga!`: outputs, paths, and failure at each node in turn.
 
+#[path = "constructs/constants.rs"]
+mod constants;
 #[path = "common/lab.rs"]
 mod lab;
 

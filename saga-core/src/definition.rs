@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -204,19 +205,17 @@ pub struct ActionSpec {
     pub undo_timeout: Option<Duration>,
     /// The undo as declared, such as `refund(output?)`.
     pub undo: &'static str,
-    /// Where it is written, as `file:line`.
-    pub place: &'static str,
+    /// Where it is written.
+    pub place: &'static Location<'static>,
 }
 
 impl ActionSpec {
-    /// An action of which nothing else is said: tried once, its undo up to 10 times.
-    pub const fn new(
-        name: &'static str,
-        kind: UndoKind,
-        undo: &'static str,
-        place: &'static str,
-    ) -> Self {
-        let policy = Policy::new(kind);
+    /// An action of which nothing else is said: tried once, its undo up to 10 times. Its place is where
+    /// this is called; as an argument, a line number would make rustc check every action again that
+    /// stands below an edit.
+    #[track_caller]
+    pub const fn new(name: &'static str, kind: UndoKind, undo: &'static str) -> Self {
+        let (policy, place) = (Policy::new(kind), Location::caller());
         Self { name, rev: 0, label: None, policy, timeout: None, undo_timeout: None, undo, place }
     }
 

@@ -105,9 +105,7 @@ macro_rules! provided {
             }
 
             fn kind() -> StepKind<C> {
-                let place = concat!(file!(), ":", line!());
-                let spec =
-                    ActionSpec::new(stringify!($name), UndoKind::Nothing, "no_undo", place);
+                let spec = ActionSpec::new(stringify!($name), UndoKind::Nothing, "no_undo");
                 let policy = Policy { retry: $retry, ..spec.policy };
                 StepKind::Action(ActionSpec { policy, ..spec })
             }

@@ -1,20 +1,25 @@
 //! Which nodes and parameters an expression names, as Rust scopes names.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
-use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, BinOp, Block, Expr, ExprAsync, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprPath,
-    ExprWhile, FieldValue, Item, Lit, LitStr, Local, Macro, Member, Pat, PatIdent, Stmt, Token,
+    Arm, Block, Expr, ExprAsync, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprPath, ExprWhile,
+    FieldValue, Item, Local, Macro, Member, Pat, PatIdent, Stmt,
 };
 
 mod format;
+mod macros;
+mod replace;
+mod variables;
+
+use macros::{PLAIN_MACROS, case_of};
+pub(crate) use replace::{Compare, Read, read, real, real_holder};
+pub(crate) use variables::{is_capital, variables_in, variables_of};
 
 /// What is named, in the order of appearance.
 #[derive(Default)]
@@ -25,6 +30,14 @@ pub(crate) struct Names {
     pub(crate) fixed: BTreeSet<String>,
     /// `.await`, `?`, `return` and `break` that would leave the expression.
     pub(crate) exits: Vec<Span>,
+    /// Constants of the saga that a pattern compares with.
+    pub(crate) compared: Vec<Ident>,
+    /// What stands in a macro of which nothing is known: a pattern, perhaps.
+    pub(crate) scanned: BTreeSet<String>,
+    /// Functions, constants and statics inside of the expression.
+    pub(crate) items: BTreeSet<String>,
+    /// The constants of the saga.
+    constants: Rc<BTreeSet<String>>,
     scopes: Vec<BTreeSet<String>>,
     /// Inside a macro call.
     in_macro: bool,
@@ -42,16 +55,19 @@ pub(crate) struct Mention {
 }
 
 impl Names {
-    pub(crate) fn of_expr(expr: &Expr) -> Self {
-        let mut names = Self::default();
-        names.visit_expr(expr);
-        names
+    /// Nothing yet, in a saga with these constants.
+    pub(crate) fn among(constants: Rc<BTreeSet<String>>) -> Self {
+        Self { constants, ..Self::default() }
     }
 
-    pub(crate) fn of_field(field: &FieldValue) -> Self {
-        let mut names = Self::default();
-        names.visit_field_value(field);
-        names
+    pub(crate) fn with_expr(mut self, expr: &Expr) -> Self {
+        self.visit_expr(expr);
+        self
+    }
+
+    pub(crate) fn with_field(mut self, field: &FieldValue) -> Self {
+        self.visit_field_value(field);
+        self
     }
 
     /// A condition, whose `let` bind in what follows.
@@ -109,7 +125,18 @@ impl Names {
             Item::Static(item) => &item.ident,
             _ => return,
         };
+        self.items.insert(name.to_string());
         self.bind(name);
+    }
+
+    /// True for a pattern that is a constant of the saga: as in Rust it compares, and binds nothing.
+    fn compares(&self, pattern: &PatIdent) -> bool {
+        let name = pattern.ident.to_string();
+        let plain = pattern.by_ref.is_none() && pattern.mutability.is_none();
+        plain
+            && pattern.subpat.is_none()
+            && self.constants.contains(&name)
+            && !self.scopes.iter().any(|scope| scope.contains(&name))
     }
 
     fn bind(&mut self, name: &Ident) {
@@ -118,81 +145,7 @@ impl Names {
             scope.insert(name.to_string());
         }
     }
-
-    /// Every identifier that may be a variable, in a macro of which nothing is known.
-    fn scan(&mut self, tokens: TokenStream) {
-        let mut after_dot = false;
-        for token in tokens {
-            let dot = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '.');
-            match token {
-                TokenTree::Ident(name) if !after_dot => self.mention(&name, false),
-                TokenTree::Group(group) => self.scan(group.stream()),
-                TokenTree::Literal(literal) => {
-                    if let Lit::Str(text) = Lit::new(literal) {
-                        self.format(&text, &BTreeSet::new(), false);
-                    }
-                }
-                _ => {}
-            }
-            after_dot = dot;
-        }
-    }
-
-    /// A format string, beside which these names are given.
-    fn format(&mut self, text: &LitStr, given: &BTreeSet<String>, certain: bool) {
-        for name in format::placeholders(text) {
-            if !given.contains(&name.unraw().to_string()) {
-                self.mention(&name, certain);
-            }
-        }
-    }
-
-    /// A macro whose arguments are expressions, among them format strings and `name = value`.
-    fn arguments(&mut self, arguments: &Punctuated<Expr, Token![,]>) {
-        let mut given = BTreeSet::new();
-        for argument in arguments {
-            if let Expr::Assign(named) = argument {
-                given.insert(named.left.to_token_stream().to_string());
-            }
-        }
-        for argument in arguments {
-            match argument {
-                Expr::Assign(named) => self.visit_expr(&named.right),
-                Expr::Lit(literal) => {
-                    if let Lit::Str(text) = &literal.lit {
-                        self.format(text, &given, true);
-                    }
-                }
-                other => self.visit_expr(other),
-            }
-        }
-    }
 }
-
-/// Macros of the standard library whose arguments are expressions.
-const PLAIN_MACROS: &[&str] = &[
-    "assert",
-    "assert_eq",
-    "assert_ne",
-    "concat",
-    "dbg",
-    "debug_assert",
-    "debug_assert_eq",
-    "debug_assert_ne",
-    "eprint",
-    "eprintln",
-    "format",
-    "format_args",
-    "panic",
-    "print",
-    "println",
-    "todo",
-    "unimplemented",
-    "unreachable",
-    "vec",
-    "write",
-    "writeln",
-];
 
 impl<'ast> Visit<'ast> for Names {
     fn visit_expr_path(&mut self, path: &'ast ExprPath) {
@@ -213,6 +166,10 @@ impl<'ast> Visit<'ast> for Names {
     }
 
     fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
+        if self.compares(pattern) {
+            self.compared.push(pattern.ident.clone());
+            return;
+        }
         self.bind(&pattern.ident);
         visit::visit_pat_ident(self, pattern);
     }
@@ -321,79 +278,4 @@ impl<'ast> Visit<'ast> for Names {
 
     // an item inside an expression sees no variables
     fn visit_item(&mut self, _: &'ast Item) {}
-}
-
-/// The arguments of `matches!`
-fn case_of(input: ParseStream) -> syn::Result<(Expr, Pat, Option<Expr>)> {
-    let on = input.parse()?;
-    input.parse::<Token![,]>()?;
-    let pat = input.call(Pat::parse_multi_with_leading_vert)?;
-    let guard = input.parse::<Option<Token![if]>>()?.map(|_| input.parse()).transpose()?;
-    input.parse::<Option<Token![,]>>()?;
-    Ok((on, pat, guard))
-}
-
-/// The variables that a pattern binds. What looks like a constant or a variant is none.
-pub(crate) fn variables_of(pat: &Pat) -> Vec<Ident> {
-    let mut variables = Variables(Vec::new());
-    variables.visit_pat(pat);
-    variables.0
-}
-
-/// Those that the `let` of a condition bind.
-pub(crate) fn variables_in(condition: &Expr) -> Vec<Ident> {
-    match condition {
-        Expr::Let(condition) => variables_of(&condition.pat),
-        Expr::Binary(both) if matches!(both.op, BinOp::And(_)) => {
-            let mut variables = variables_in(&both.left);
-            variables.extend(variables_in(&both.right));
-            variables
-        }
-        _ => Vec::new(),
-    }
-}
-
-struct Variables(Vec<Ident>);
-
-impl<'ast> Visit<'ast> for Variables {
-    fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
-        let text = pattern.ident.unraw().to_string();
-        let variant = text.trim_start_matches('_').starts_with(char::is_uppercase);
-        if !variant && !self.0.contains(&pattern.ident) {
-            self.0.push(pattern.ident.clone());
-        }
-        visit::visit_pat_ident(self, pattern);
-    }
-
-    fn visit_expr(&mut self, _: &'ast Expr) {}
-}
-
-/// Replaces names by what reads them.
-pub(crate) struct Read<'a> {
-    pub(crate) names: &'a BTreeSet<String>,
-    pub(crate) cx: &'a Ident,
-}
-
-impl VisitMut for Read<'_> {
-    fn visit_expr_mut(&mut self, expr: &mut Expr) {
-        if let Expr::Path(path) = expr
-            && path.qself.is_none()
-            && let Some(name) = path.path.get_ident()
-            && self.names.contains(&name.to_string())
-        {
-            *expr = Expr::Verbatim(read(name, self.cx));
-            return;
-        }
-        visit_mut::visit_expr_mut(self, expr);
-    }
-
-    fn visit_item_mut(&mut self, _: &mut Item) {}
-}
-
-/// `name.get(cx)`, which is at the place of `name` for all messages.
-pub(crate) fn read(name: &Ident, cx: &Ident) -> TokenStream {
-    let mut arguments = Group::new(Delimiter::Parenthesis, cx.to_token_stream());
-    arguments.set_span(name.span());
-    let get = Ident::new("get", Span::mixed_site());
-    quote!(#name.#get #arguments)
 }

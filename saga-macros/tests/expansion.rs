@@ -151,6 +151,20 @@ fn another_name_of_the_crate() {
     assert!(!expansion.to_string().contains("saga_core"));
 }
 
+/// A line that is added above an action must not change what it expands into.
+#[test]
+fn an_action_does_not_know_its_line() {
+    let function = quote!(
+        async fn act(cx: &ActionContext<()>) -> Result<(), String> {}
+    );
+    for args in [quote!(no_undo), quote!(undo = un(output), rev = 2, timeout = "1s")] {
+        let expansion = action::expand(args, function.clone()).to_string();
+        for place in ["line !", "column !", "file !"] {
+            assert!(!expansion.contains(place), "{place} in {expansion}");
+        }
+    }
+}
+
 /// `let hotel ..` is being typed, between nodes that must still be there.
 fn half_typed(statement: &str) -> String {
     pretty(saga::expand(tokens(&format!(

@@ -108,8 +108,8 @@ impl<C: Send + Sync + 'static> Dag<C> {
         serde_json::to_value(self.describe(&[])).unwrap_or_default()
     }
 
-    /// A SHA-256 over what makes the saga this one: names, kinds, edges, bodies, actions and their
-    /// revisions, which nodes feed which input, undo declarations, the pivot. Not labels, retries,
+    /// A SHA-256 over what makes the saga this one: names, kinds, edges, bodies, the values of constants,
+    /// actions and their revisions, which nodes feed which input, undo declarations, the pivot. Not labels, retries,
     /// timeouts or concurrency.
     pub fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| {

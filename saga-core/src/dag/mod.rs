@@ -4,6 +4,7 @@ mod arms;
 mod blocks;
 mod bodies;
 mod builder;
+mod constant;
 mod edges;
 mod error;
 mod export;

@@ -126,7 +126,8 @@ where
     }
 
     fn place(&self) -> String {
-        self.spec.place.to_string()
+        let place = self.spec.place;
+        format!("{}:{}", place.file(), place.line())
     }
 }
 

@@ -12,12 +12,7 @@ pub(super) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
     let (krate, name) = (&action.krate, &action.durable_name);
     let (kind, undo) = (undo_kind(action), undo_text(action));
     let plain = quote! {
-        #krate::ActionSpec::new(
-            #name,
-            #krate::UndoKind::#kind,
-            #undo,
-            ::core::concat!(::core::file!(), ":", ::core::line!()),
-        )
+        #krate::ActionSpec::new(#name, #krate::UndoKind::#kind, #undo)
     };
     let args = &action.args;
     let mut said = TokenStream::new();

@@ -4,13 +4,13 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, Stmt, Type};
+use syn::{Expr, Pat, Stmt, Type};
 
 use super::ast::{Call, Head};
 use super::lasting::lasts;
 use super::scopes::{How, item};
 use super::wiring::Wiring;
-use crate::names::{Read, read};
+use crate::names::{Compare, Read, read, real};
 
 /// A name that the user's code cannot see, at a place of the user's.
 pub(super) fn local(name: &str, at: Span) -> Ident {
@@ -46,6 +46,13 @@ pub(super) fn bindings(wiring: &Wiring) -> TokenStream {
 /// `let x = x.get(cx);` for the names that cannot be replaced where they stand.
 pub(super) fn ahead(wiring: &Wiring, cx: &Ident) -> TokenStream {
     let reads = wiring.ahead.iter().map(|name| {
+        if let Some(ty) = wiring.constants.get(&name.to_string()) {
+            // a constant again: as a pattern it must not bind
+            let real = real(name);
+            let at = here(name.span());
+            let constant = quote_spanned!(at=> const #name: &#ty = &#real;);
+            return quote!(#[allow(dead_code, non_upper_case_globals)] #constant);
+        }
         let read = read(name, cx);
         quote!(#[allow(unused_variables, non_snake_case)] let #name = #read;)
     });
@@ -55,8 +62,16 @@ pub(super) fn ahead(wiring: &Wiring, cx: &Ident) -> TokenStream {
 /// The user's expression, with names replaced by what reads them.
 pub(super) fn expr(expr: &Expr, wiring: &Wiring, cx: &Ident) -> Expr {
     let mut expr = expr.clone();
+    Compare { constants: &wiring.compared }.visit_expr_mut(&mut expr);
     Read { names: &wiring.inside, cx }.visit_expr_mut(&mut expr);
     expr
+}
+
+/// The user's pattern, which compares with constants of the saga.
+pub(super) fn pattern(pat: &Pat, wiring: &Wiring) -> Pat {
+    let mut pat = pat.clone();
+    Compare { constants: &wiring.compared }.visit_pat_mut(&mut pat);
+    pat
 }
 
 /// Reads these variables, so that rustc does not call them unused.
@@ -74,6 +89,7 @@ pub(super) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStr
         match level.how {
             How::For(pat, items, number) => {
                 let (items_at, item) = (items.span(), item(number));
+                let pat = pattern(pat, wiring);
                 let items = expr(items, wiring, cx);
                 let list = local("list", items_at);
                 quote! {
@@ -85,7 +101,7 @@ pub(super) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStr
                 }
             }
             How::Case(on, pat, guard) => {
-                let on = expr(on, wiring, cx);
+                let (on, pat) = (expr(on, wiring, cx), pattern(pat, wiring));
                 let guard =
                     guard.map(|guard| expr(guard, wiring, cx)).map(|guard| quote!(if #guard));
                 quote! {
@@ -108,8 +124,10 @@ pub(super) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStr
 /// The user's literal, with names replaced by what reads them.
 fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
     let mut inputs = call.inputs.clone();
+    let mut compare = Compare { constants: &wiring.compared };
     let mut replace = Read { names: &wiring.inside, cx };
     for input in &mut inputs {
+        compare.visit_field_value_mut(input);
         replace.visit_field_value_mut(input);
     }
     let mut literal = call.path.to_token_stream();
@@ -210,6 +228,16 @@ pub(super) fn value(expr: &Expr, ty: Option<&Type>, wiring: &Wiring, cx: &Ident)
             #value
         }
     }
+}
+
+/// A constant: by its expression, or by the `const` of Rust that patterns compare with.
+pub(super) fn constant(expr: &Expr, ty: Option<&Type>, real: Option<TokenStream>) -> TokenStream {
+    let expr = unwrapped(expr);
+    let at = here(expr.span());
+    let ty = ty.map(|ty| quote!(: #ty));
+    let value = local("__value", Span::call_site());
+    let of = real.unwrap_or_else(|| expr.to_token_stream());
+    quote_spanned!(at=> || { let #value #ty = #of; #value })
 }
 
 /// Without braces that hold nothing but an expression.

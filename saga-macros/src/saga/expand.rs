@@ -7,7 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, LitStr, Type, parse_quote};
+use syn::{Attribute, Expr, LitStr, Type, parse_quote};
 
 use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
@@ -21,9 +21,14 @@ use super::structure::{impls, stored, structure};
 use super::wiring::Wiring;
 use crate::action::{duration, retry_tokens};
 use crate::errors::{Errors, position, unfinished};
-use crate::names::read;
+use crate::names::{read, real, real_holder};
 
-pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream {
+pub(super) fn expand(
+    saga: &Saga,
+    wired: &Wired,
+    compared: BTreeSet<String>,
+    errors: Errors,
+) -> TokenStream {
     let head = &saga.head;
     let Head { krate, name, context, .. } = head;
     let output = output(head);
@@ -46,7 +51,7 @@ pub(super) fn expand(saga: &Saga, wired: &Wired, errors: Errors) -> TokenStream 
     let typed = errors.emit_unfinished();
     let (bound, errors) = (RefCell::default(), RefCell::new(errors));
     let dag = local("__dag", Span::call_site());
-    let writer = Writer { head, dag, pivot, behind, bound, read: read_in(wired), errors };
+    let writer = Writer { head, dag, pivot, behind, bound, read: read_in(wired), compared, errors };
     let dag = &writer.dag;
     let body = if head.complete { writer.saga(wired) } else { quote!(::core::unreachable!()) };
     // rustc reports in the order of the output
@@ -111,6 +116,25 @@ fn markers(nodes: &BTreeSet<Ident>, pivots: [Option<&Ident>; 2]) -> Option<Token
     })
 }
 
+/// The `const` of Rust that patterns compare with.
+fn real_constant(
+    conditions: &[&Attribute],
+    name: &Ident,
+    ty: Option<&Type>,
+    value: &Expr,
+) -> TokenStream {
+    let (holder, at) = (real_holder(name), here(name.span()));
+    let constant = quote_spanned!(at=> const #name: #ty = #value;);
+    quote! {
+        #(#conditions)*
+        #[allow(dead_code, non_camel_case_types)]
+        struct #holder;
+        #(#conditions)*
+        #[allow(dead_code, non_upper_case_globals)]
+        impl #holder { #constant }
+    }
+}
+
 fn output(head: &Head) -> Type {
     head.output.clone().unwrap_or_else(|| parse_quote!(()))
 }
@@ -127,6 +151,8 @@ pub(super) struct Writer<'a> {
     bound: RefCell<BTreeSet<Ident>>,
     /// The names that something reads.
     read: BTreeSet<String>,
+    /// The constants that patterns compare with.
+    compared: BTreeSet<String>,
     /// What is not reported yet.
     errors: RefCell<Errors>,
 }
@@ -176,10 +202,17 @@ impl Writer<'_> {
         let text = name.unraw().to_string();
         let wrong = wrong(wiring);
         let ty = node.ty.as_ref();
+        let mut constant = None;
         let call = match &node.step {
             Step::Call(call) => {
                 let behind = self.behind(&node.settings, name);
                 self.call(call, &text, ty, behind.as_ref(), wiring)
+            }
+            Step::Value(expr) if node.form == Form::Const => {
+                let compared = self.compared.contains(&name.to_string());
+                constant = compared.then(|| real_constant(&conditions, name, ty, expr));
+                let closure = closures::constant(expr, ty, compared.then(|| real(name)));
+                self.constant(expr, &text, closure, wiring)
             }
             Step::Value(expr) => {
                 let cx = local("__cx", Span::call_site());
@@ -196,11 +229,14 @@ impl Writer<'_> {
         let settings = self.settings(&node.settings, name);
         let settings = settings.map(|settings| quote!(#(#conditions)* #settings));
         // of a constant around the saga with this name rustc speaks once; unread, it is an unused variable
-        let constant = node.form == Form::Const && self.read.contains(&name.to_string());
-        let fresh = constant.then(|| quote!(@ _));
+        let text = name.to_string();
+        let is_read = node.form == Form::Const
+            && (self.read.contains(&text) || self.compared.contains(&text));
+        let fresh = is_read.then(|| quote!(@ _));
         quote! {
             #errors
             #wrong
+            #constant
             #quiet #(#attrs)*
             let #name #fresh = #call;
             #read
@@ -247,6 +283,19 @@ impl Writer<'_> {
         let at = here(unwrapped(expr).span());
         let (dag, bindings, after) = (&self.dag, bindings(wiring), &wiring.after);
         quote_spanned!(at=> (#dag).computed(#text, #bindings, &[#(#after.id()),*], #closure))
+    }
+
+    /// The same for a constant, which is there before anything runs.
+    fn constant(
+        &self,
+        expr: &Expr,
+        text: &str,
+        closure: TokenStream,
+        wiring: &Wiring,
+    ) -> TokenStream {
+        let at = here(unwrapped(expr).span());
+        let (dag, after) = (&self.dag, &wiring.after);
+        quote_spanned!(at=> (#dag).constant(#text, &[#(#after.id()),*], #closure))
     }
 
     /// The types that stand for this node and the point of no return, behind which its action must never

@@ -36,7 +36,9 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
             let saga = parse::saga(input, &mut errors);
             let wired = saga.as_ref().map(|saga| resolve::resolve(saga, &mut errors));
             output.extend(match (&saga, &wired) {
-                (Some(saga), Some(wired)) => expand::expand(saga, wired, errors),
+                (Some(saga), Some((wired, compared))) => {
+                    expand::expand(saga, wired, compared.clone(), errors)
+                }
                 _ => errors.emit(),
             });
         }

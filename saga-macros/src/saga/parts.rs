@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
 use super::ast::{Body, Choose, Each, Form, Stmt, Tail, Test};
-use super::closures::{ahead, bindings, block, bound, expr, here, local, used};
+use super::closures::{ahead, bindings, block, bound, expr, here, local, pattern, used};
 use super::expand::Writer;
 use super::resolve::Part;
 use super::scopes::{How, item};
@@ -28,7 +28,7 @@ pub(super) fn each(
     let (bindings, after, ahead) = (bindings(wiring), &wiring.after, ahead(wiring, &cx));
     let (body, item) = (declared(writer, part, true), item(number));
     let used = used(&variables(part));
-    let items_at = items.span();
+    let (items_at, pat) = (items.span(), pattern(pat, wiring));
     let items = expr(items, wiring, &cx);
     let list = local("list", items_at);
     let keyword = Ident::new("for", each.keyword);
@@ -144,6 +144,7 @@ fn which(choose: &Choose, wiring: &Wiring, cx: &Ident, parts: &[Part]) -> TokenS
         let guard = guard.as_ref().map(|guard: &Expr| expr(guard, wiring, cx));
         let guard = guard.map(|guard| quote!(if #guard));
         let (used, number) = (used(&variables(part)), number(k));
+        let pat = pattern(pat, wiring);
         quote!(#pat #guard => { #used #number })
     });
     let mut tokens = quote_spanned!(choose.keyword=> match #on);

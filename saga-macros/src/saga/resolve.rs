@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proc_macro2::Ident;
-use syn::{Expr, Type};
+use syn::{Error, Expr, Type};
 
 use super::ast::{Body, Choose, Form, Node, Saga, Step, Stmt, Tail, Test};
 use super::scopes::{How, Scopes, nodes_of};
@@ -27,7 +27,7 @@ pub(super) enum Line<'a> {
     Parallel,
     Branch,
     End,
-    Node(&'a Node, Wiring<'a>, Vec<Part<'a>>),
+    Node(&'a Node, Box<Wiring<'a>>, Vec<Part<'a>>),
 }
 
 /// A body of a node.
@@ -39,12 +39,14 @@ pub(super) struct Part<'a> {
     pub(super) wired: Wired<'a>,
 }
 
-pub(super) fn resolve<'a>(saga: &'a Saga, errors: &mut Errors) -> Wired<'a> {
+/// The saga, and its constants that are compared with in patterns.
+pub(super) fn resolve<'a>(saga: &'a Saga, errors: &mut Errors) -> (Wired<'a>, BTreeSet<String>) {
     let mut resolver =
         Resolver { saga, errors, scopes: Scopes::default(), open: Vec::new(), items: 0 };
     pivots::check(saga, resolver.errors);
     let params = saga.head.params.iter().map(|param| param.name.to_string()).collect();
-    resolver.body(&saga.body, params)
+    let wired = resolver.body(&saga.body, params);
+    (wired, resolver.scopes.compared)
 }
 
 struct Resolver<'a, 'e> {
@@ -72,7 +74,10 @@ impl<'a> Resolver<'a, '_> {
             Some(Tail::Literal(call, _)) => self.reader().call(call),
             // the saga's own has a type, which rustc compares
             Some(Tail::Value(expr)) if inner => self.value(None, expr),
-            Some(Tail::Value(expr)) => self.reader().inputs([(None, Names::of_expr(expr))]),
+            Some(Tail::Value(expr)) => {
+                let names = self.names().with_expr(expr);
+                self.reader().inputs([(None, names)])
+            }
             Some(Tail::Name(_) | Tail::Broken) | None => Wiring::default(),
         };
         self.scopes.close();
@@ -145,7 +150,7 @@ impl<'a> Resolver<'a, '_> {
                 Stmt::Node(node) => {
                     let (wiring, parts) = self.node(node);
                     self.scopes.declare(&node.name);
-                    lines.push(Line::Node(node, wiring, parts));
+                    lines.push(Line::Node(node, Box::new(wiring), parts));
                 }
                 Stmt::Parallel(stmts) => self.block(Line::Parallel, stmts, lines),
                 Stmt::Branch(stmts) => self.block(Line::Branch, stmts, lines),
@@ -172,7 +177,7 @@ impl<'a> Resolver<'a, '_> {
             Step::For(each) => {
                 let how = How::For(&each.pat, &each.items, self.items);
                 self.items += 1;
-                let mut names = Names::of_expr(&each.items);
+                let mut names = self.names().with_expr(&each.items);
                 names.case(&each.pat, None);
                 let wiring = self.reader().inputs([(Some("items".to_string()), names)]);
                 parts.push(self.part(how, &each.body));
@@ -180,7 +185,8 @@ impl<'a> Resolver<'a, '_> {
             }
             Step::Choose(choose) => {
                 let input = Some(choose.word().to_string());
-                let wiring = self.reader().inputs([(input, names_of(choose))]);
+                let names = names_of(choose, self.names());
+                let wiring = self.reader().inputs([(input, names)]);
                 for arm in &choose.arms {
                     let how = match (&arm.test, &choose.on) {
                         (Test::Case(pat, guard), Some((on, _))) => {
@@ -203,7 +209,9 @@ impl<'a> Resolver<'a, '_> {
                 "a constant reads nothing: write `let {} = {{ .. }};` for a value that is computed",
                 node.name
             );
-            self.errors.at(name, message);
+            let error = Error::new_spanned(name, message);
+            self.errors.push(error.clone());
+            wiring.broken.get_or_insert(error);
         }
         for name in &node.after {
             if self.after(name, node) && !wiring.after.contains(name) {
@@ -216,7 +224,8 @@ impl<'a> Resolver<'a, '_> {
 
     /// A value that is computed and written down.
     fn value(&mut self, ty: Option<&Type>, expr: &Expr) -> Wiring<'a> {
-        let mut wiring = self.reader().inputs([(None, Names::of_expr(expr))]);
+        let names = self.names().with_expr(expr);
+        let mut wiring = self.reader().inputs([(None, names)]);
         if let Some(error) = borrowed(ty, expr) {
             self.errors.push(error.clone());
             wiring.broken.get_or_insert(error);
@@ -224,10 +233,16 @@ impl<'a> Resolver<'a, '_> {
         wiring
     }
 
+    /// Nothing is named yet.
+    fn names(&self) -> Names {
+        Names::among(self.scopes.constants())
+    }
+
     fn part(&mut self, how: How<'a>, body: &'a Body) -> Part<'a> {
+        let variables = how.variables(&self.scopes.constants());
         self.scopes.open_level(how);
         let wired = self.body(body, BTreeSet::new());
-        Part { how, variables: how.variables(), used: self.scopes.close(), wired }
+        Part { how, variables, used: self.scopes.close(), wired }
     }
 
     /// A saga that is a node of itself.
@@ -266,8 +281,7 @@ impl<'a> Resolver<'a, '_> {
 }
 
 /// All that the choice of an arm reads.
-fn names_of(choose: &Choose) -> Names {
-    let mut names = Names::default();
+fn names_of(choose: &Choose, mut names: Names) -> Names {
     if let Some((on, _)) = &choose.on {
         names.expr(on);
     }

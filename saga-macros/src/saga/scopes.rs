@@ -7,8 +7,8 @@ use std::rc::Rc;
 use proc_macro2::{Ident, Span};
 use syn::{Expr, Pat};
 
-use super::ast::{Body, Node, Stmt};
-use crate::names::{Names, variables_in, variables_of};
+use super::ast::{Body, Form, Node, Stmt};
+use crate::names::{Names, is_capital, variables_in, variables_of};
 
 /// A `for` or an arm around a node: what must be computed again for the variables that it binds.
 pub(super) struct Level<'a> {
@@ -21,6 +21,9 @@ pub(super) struct Level<'a> {
     depth: usize,
     pub(super) reads: BTreeMap<String, Ident>,
     pub(super) fixed: BTreeSet<String>,
+    /// What its patterns and its macros say of constants of the saga.
+    pub(super) compared: Vec<Ident>,
+    pub(super) scanned: BTreeSet<String>,
 }
 
 /// How a level binds its variables.
@@ -35,8 +38,8 @@ pub(super) enum How<'a> {
 }
 
 impl How<'_> {
-    fn names(&self) -> Names {
-        let mut names = Names::default();
+    fn names(&self, constants: Rc<BTreeSet<String>>) -> Names {
+        let mut names = Names::among(constants);
         match self {
             Self::For(pat, items, _) => {
                 names.expr(items);
@@ -52,8 +55,9 @@ impl How<'_> {
         names
     }
 
-    pub(super) fn variables(&self) -> Vec<Ident> {
-        match self {
+    /// The variables that its patterns bind, those not among them that are constants of the saga.
+    pub(super) fn variables(&self, constants: &BTreeSet<String>) -> Vec<Ident> {
+        let mut variables = match self {
             Self::For(pat, ..) => variables_of(pat),
             Self::Case(_, pat, guard) => {
                 let mut variables = variables_of(pat);
@@ -62,7 +66,9 @@ impl How<'_> {
             }
             Self::If(condition) => variables_in(condition),
             Self::Else => Vec::new(),
-        }
+        };
+        variables.retain(|name| !constants.contains(&name.to_string()));
+        variables
     }
 }
 
@@ -76,6 +82,8 @@ enum Scope<'a> {
         /// The first node of each name.
         nodes: BTreeMap<String, &'a Node>,
         order: Vec<String>,
+        /// The names of its constants.
+        constants: BTreeSet<String>,
         /// Parameters and the nodes above.
         declared: BTreeSet<String>,
     },
@@ -84,7 +92,11 @@ enum Scope<'a> {
 
 /// The scopes around a place, innermost last.
 #[derive(Default)]
-pub(super) struct Scopes<'a>(Vec<Scope<'a>>);
+pub(super) struct Scopes<'a> {
+    open: Vec<Scope<'a>>,
+    /// The constants that stand in patterns somewhere, and must be constants of Rust.
+    pub(super) compared: BTreeSet<String>,
+}
 
 /// What a name means.
 pub(super) enum Meaning<'a> {
@@ -98,17 +110,18 @@ pub(super) enum Meaning<'a> {
 
 impl<'a> Scopes<'a> {
     pub(super) fn open_body(&mut self, declared: BTreeSet<String>) {
-        self.0.push(Scope::Body { nodes: BTreeMap::new(), order: Vec::new(), declared });
+        let (nodes, constants) = (BTreeMap::new(), BTreeSet::new());
+        self.open.push(Scope::Body { nodes, order: Vec::new(), constants, declared });
     }
 
     pub(super) fn open_level(&mut self, how: How<'a>) {
         let level = self.level(how);
-        self.0.push(Scope::Level(Rc::new(level), BTreeSet::new()));
+        self.open.push(Scope::Level(Rc::new(level), BTreeSet::new()));
     }
 
     /// Closes the innermost scope; the variables of a level that were read.
     pub(super) fn close(&mut self) -> BTreeSet<String> {
-        match self.0.pop() {
+        match self.open.pop() {
             Some(Scope::Level(_, used)) => used,
             _ => BTreeSet::new(),
         }
@@ -116,8 +129,13 @@ impl<'a> Scopes<'a> {
 
     /// Makes a name of the innermost body known; the node that has it already.
     pub(super) fn collect(&mut self, node: &'a Node) -> Option<&'a Node> {
-        let Some(Scope::Body { nodes, order, .. }) = self.0.last_mut() else { return None };
+        let Some(Scope::Body { nodes, order, constants, .. }) = self.open.last_mut() else {
+            return None;
+        };
         let name = node.name.to_string();
+        if node.form == Form::Const {
+            constants.insert(name.clone());
+        }
         match nodes.get(&name) {
             Some(first) => Some(first),
             None => {
@@ -130,18 +148,18 @@ impl<'a> Scopes<'a> {
 
     /// From here on, the node can be read.
     pub(super) fn declare(&mut self, name: &Ident) {
-        if let Some(Scope::Body { declared, .. }) = self.0.last_mut() {
+        if let Some(Scope::Body { declared, .. }) = self.open.last_mut() {
             declared.insert(name.to_string());
         }
     }
 
     pub(super) fn is_declared_here(&self, name: &str) -> bool {
-        matches!(self.0.last(), Some(Scope::Body { declared, .. }) if declared.contains(name))
+        matches!(self.open.last(), Some(Scope::Body { declared, .. }) if declared.contains(name))
     }
 
     /// A node of the innermost body.
     pub(super) fn node_here(&self, name: &str) -> Option<&'a Node> {
-        match self.0.last() {
+        match self.open.last() {
             Some(Scope::Body { nodes, .. }) => nodes.get(name).copied(),
             _ => None,
         }
@@ -149,7 +167,7 @@ impl<'a> Scopes<'a> {
 
     /// The nodes of the innermost body, in order.
     pub(super) fn names_here(&self) -> Vec<String> {
-        match self.0.last() {
+        match self.open.last() {
             Some(Scope::Body { order, .. }) => order.clone(),
             _ => Vec::new(),
         }
@@ -158,23 +176,43 @@ impl<'a> Scopes<'a> {
     /// True if the name is one of a node or parameter that is declared, in any body around.
     pub(super) fn is_visible(&self, name: &str) -> bool {
         let declares = |scope: &Scope| matches!(scope, Scope::Body { declared, .. } if declared.contains(name));
-        self.0.iter().any(declares)
+        self.open.iter().any(declares)
     }
 
     pub(super) fn is_variable(&self, name: &Ident) -> bool {
+        // what is written like a variant is in all likelihood one, and binds nothing
         let binds = |scope: &Scope| matches!(scope, Scope::Level(level, _) if level.variables.contains(name));
-        self.0.iter().any(binds)
+        !is_capital(name) && self.open.iter().any(binds)
+    }
+
+    /// The names of the constants of the bodies around this place.
+    pub(super) fn constants(&self) -> Rc<BTreeSet<String>> {
+        let of_body = |scope: &Scope| match scope {
+            Scope::Body { constants, .. } => constants.iter().cloned().collect::<Vec<_>>(),
+            Scope::Level(..) => Vec::new(),
+        };
+        Rc::new(self.open.iter().flat_map(of_body).collect())
+    }
+
+    /// The constant of this name, of the innermost body that has one.
+    pub(super) fn constant(&self, name: &str) -> Option<&'a Node> {
+        self.open.iter().rev().find_map(|scope| match scope {
+            Scope::Body { nodes, .. } => {
+                nodes.get(name).copied().filter(|node| node.form == Form::Const)
+            }
+            Scope::Level(..) => None,
+        })
     }
 
     /// True in a body that is not the saga's own.
     pub(super) fn is_inner(&self) -> bool {
-        self.0.len() > 1
+        self.open.len() > 1
     }
 
     /// What a name means around the innermost body; a read of a variable is noted.
     pub(super) fn meaning(&mut self, name: &Ident) -> Meaning<'a> {
         let text = name.to_string();
-        for scope in self.0.iter_mut().rev() {
+        for scope in self.open.iter_mut().rev() {
             match scope {
                 Scope::Body { declared, .. } if declared.contains(&text) => return Meaning::Slot,
                 Scope::Level(level, used) if level.variables.contains(name) => {
@@ -188,20 +226,23 @@ impl<'a> Scopes<'a> {
             Scope::Body { nodes, .. } => nodes.contains_key(&text),
             Scope::Level(..) => false,
         };
-        if self.0.iter().any(below) { Meaning::Below } else { Meaning::Unknown }
+        if self.open.iter().any(below) { Meaning::Below } else { Meaning::Unknown }
     }
 
     fn level(&mut self, how: How<'a>) -> Level<'a> {
-        let names = how.names();
+        let constants = self.constants();
+        let names = how.names(constants.clone());
         let mut needed = Needed::default();
         let mut level = Level {
             how,
-            variables: how.variables(),
+            variables: how.variables(&constants),
             sources: Vec::new(),
             needs: Vec::new(),
-            depth: self.0.len(),
+            depth: self.open.len(),
             reads: BTreeMap::new(),
             fixed: names.fixed,
+            compared: names.compared,
+            scanned: names.scanned,
         };
         for mention in names.free {
             match self.meaning(&mention.name) {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use proc_macro2::Ident;
-use syn::Error;
 use syn::ext::IdentExt;
+use syn::{Error, Type};
 
-use super::ast::Call;
+use super::ast::{Call, Step};
+use super::lasting::is_constant;
 use super::scopes::{Level, Meaning, Needed, Scopes};
 use crate::errors::Errors;
 use crate::names::Names;
@@ -21,6 +22,10 @@ pub(super) struct Wiring<'a> {
     pub(super) ahead: Vec<Ident>,
     /// Names that are replaced where they stand.
     pub(super) inside: BTreeSet<String>,
+    /// Constants of the saga that patterns compare with.
+    pub(super) compared: BTreeSet<String>,
+    /// Constants that stand in a macro where they may be patterns, with their types.
+    pub(super) constants: BTreeMap<String, &'a Type>,
     /// What binds the variables that it reads, outermost first.
     pub(super) levels: Vec<Rc<Level<'a>>>,
     /// Names that must not be read here, with the error that stands in for them.
@@ -39,12 +44,13 @@ pub(super) struct Reader<'r, 'a> {
 
 impl<'a> Reader<'_, 'a> {
     pub(super) fn call(&mut self, call: &Call) -> Wiring<'a> {
+        let constants = self.scopes.constants();
         let inputs = call.inputs.iter().map(|field| {
             let name = match &field.member {
                 syn::Member::Named(name) => name.unraw().to_string(),
                 syn::Member::Unnamed(index) => index.index.to_string(),
             };
-            (Some(name), Names::of_field(field))
+            (Some(name), Names::among(constants.clone()).with_field(field))
         });
         self.inputs(inputs)
     }
@@ -59,13 +65,14 @@ impl<'a> Reader<'_, 'a> {
         let (mut fixed, mut used) = (BTreeSet::new(), BTreeMap::new());
         let mut needed = Needed::default();
         for (input, names) in inputs {
-            for exit in names.exits {
+            for exit in &names.exits {
                 let message = "an input is a plain expression, evaluated again at each attempt: \
                                it cannot await or return early";
-                let error = Error::new(exit, message);
+                let error = Error::new(*exit, message);
                 self.errors.push(error.clone());
                 wiring.broken.get_or_insert(error);
             }
+            self.compared(&names, &mut wiring);
             let mut from = Vec::<(Ident, Vec<Ident>)>::new();
             for mention in names.free {
                 let name = mention.name;
@@ -104,7 +111,9 @@ impl<'a> Reader<'_, 'a> {
         }
         wiring.inputs.retain(|(_, from)| !from.is_empty());
         wiring.levels = needed.levels();
-        for level in &wiring.levels {
+        for level in wiring.levels.clone() {
+            wiring.compared.extend(level.compared.iter().map(Ident::to_string));
+            self.scanned(&level.scanned, &mut wiring.constants);
             fixed.extend(level.fixed.iter().cloned());
             used.extend(level.reads.iter().map(|(text, name)| (text.clone(), name.clone())));
         }
@@ -116,6 +125,43 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         wiring
+    }
+
+    /// Notes which constants patterns compare with.
+    fn compared(&mut self, names: &Names, wiring: &mut Wiring<'a>) {
+        for name in &names.compared {
+            let text = name.to_string();
+            let error = if !self.scopes.is_visible(&text) {
+                below(name, self.open)
+            } else if names.items.contains(&text) {
+                let message = format!(
+                    "`{name}` is a constant of the saga, and an item inside of this expression is called \
+                     the same; give one of them another name"
+                );
+                Error::new_spanned(name, message)
+            } else {
+                wiring.compared.insert(text);
+                continue;
+            };
+            self.errors.push(error.clone());
+            wiring.broken.get_or_insert(error);
+        }
+        self.scopes.compared.extend(wiring.compared.iter().cloned());
+        self.scanned(&names.scanned, &mut wiring.constants);
+    }
+
+    /// Notes which constants may be patterns in a macro.
+    fn scanned(&mut self, names: &BTreeSet<String>, constants: &mut BTreeMap<String, &'a Type>) {
+        for name in names {
+            let Some(node) = self.scopes.constant(name) else { continue };
+            if let (Step::Value(value), Some(ty)) = (&node.step, &node.ty)
+                && self.scopes.is_visible(name)
+                && is_constant(value)
+            {
+                self.scopes.compared.insert(name.clone());
+                constants.insert(name.clone(), ty);
+            }
+        }
     }
 }
 

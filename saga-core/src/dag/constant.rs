@@ -1,0 +1,73 @@
+//! Constants of a typed DAG.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{DagBuilder, DagError, Node, NodeBody, NodeName};
+use crate::action::ActionData;
+use crate::definition::{Slot, Source, panic_message};
+
+impl<C: Send + Sync + 'static> DagBuilder<C> {
+    /// Adds a constant: a node that has its value from the start. The value is part of the definition: a
+    /// saga with another one has another [fingerprint](super::Dag::fingerprint). `value` is called twice,
+    /// now, and must give the same both times, as it must in every other process.
+    ///
+    /// ```
+    /// use saga_core::{Ends, Saga, prelude::*};
+    /// use saga_core::dag::{Dag, DagBuilder};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Fee {}
+    ///
+    /// impl Saga for Fee {
+    ///     type Context = ();
+    ///     type Output = u32;
+    ///     const NAME: &'static str = "Fee";
+    ///     fn define(dag: &mut DagBuilder<()>) -> Ends<u32> {
+    ///         let cents = dag.constant("CENTS", &[], || 250);
+    ///         dag.ends_with(cents)
+    ///     }
+    /// }
+    /// assert_eq!(Dag::of::<Fee>()?.to_json()["nodes"][0]["value"], 250);
+    /// # Ok::<(), saga_core::dag::DagError>(())
+    /// ```
+    pub fn constant<O: ActionData>(
+        &mut self,
+        name: &'static str,
+        after: &[Source],
+        value: impl Fn() -> O,
+    ) -> Slot<O> {
+        let added =
+            self.read(name, &[], after).and_then(|read| Ok((constant(&read.name, value)?, read)));
+        Slot::new(self.body(), self.add(added))
+    }
+}
+
+fn constant<C, O>(name: &NodeName, value: impl Fn() -> O) -> Result<Node<C>, DagError>
+where
+    C: Send + Sync + 'static,
+    O: ActionData,
+{
+    let wrong = |why: String| DagError::Constant { node: name.to_string(), why };
+    let node = || {
+        // what it computes is the user's
+        let value = catch_unwind(AssertUnwindSafe(&value));
+        let value =
+            value.map_err(|panic| wrong(format!("it panics: {}", panic_message(&*panic))))?;
+        Node::<C>::constant(name.as_str(), value)
+    };
+    let (node, again) = (node()?, node()?);
+    if json(&node) != json(&again) {
+        let why = "it has another value each time that it is computed, and so would be another saga in \
+                   each process; compute it in a node, `let name = { .. };`";
+        return Err(wrong(why.to_string()));
+    }
+    Ok(node)
+}
+
+/// Its value, in which the order of keys does not matter.
+fn json<C>(node: &Node<C>) -> Option<serde_json::Value> {
+    match &node.body {
+        NodeBody::Constant { output, .. } => serde_json::from_slice(output.payload.as_bytes()).ok(),
+        _ => None,
+    }
+}
