@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use breaking::Breaking;
 use saga_core::prelude::*;
-use saga_core::{Answer, CoordinatorBuilder, OperateError, StartError};
+use saga_core::{Answer, CoordinatorBuilder, OperateError, Refusal, StartError};
 use serde_json::Value;
 use world::{Do, Process, World, bare, maybe, out, plain};
 
@@ -133,12 +133,13 @@ fn run(case: &Case, at: usize, lands: bool) -> bool {
         assert!(at == 1 && !lands, "{what}: it is lost");
         return true;
     };
-    let mut end = process.until(async { found.await });
     let alice = process.sec.operator("alice");
-    let unanswered = process.until(alice.resume("x"));
-    if !matches!(unanswered, Err(OperateError::Refused { .. })) {
-        end = process.until(async { process.sec.get::<Value>("x").await.unwrap().unwrap().await });
+    // it may have been left paused
+    match process.until(alice.resume("x")) {
+        Ok(_) | Err(OperateError::Refused { .. }) => {}
+        Err(error) => panic!("{what}: {error}"),
     }
+    let mut end = process.until(async { found.await });
     if matches!(end, Err(SagaError::Stuck(_))) {
         process.until(alice.retry_all("x")).unwrap();
         end = process.until(async { process.sec.get::<Value>("x").await.unwrap().unwrap().await });
@@ -153,6 +154,38 @@ fn run(case: &Case, at: usize, lands: bool) -> bool {
     }
     process.until(process.sec.inspect("x")).expect("a log that folds");
     store.failed().is_some()
+}
+
+saga! {
+    Point<W>() -> String {
+        let a = out {};
+        #[pivot]
+        let p = maybe {};
+        { format!("{a} {p}") }
+    }
+}
+
+/// A cancel that is not in the log is not held, whatever the saga's state says that has failed to be written.
+#[test]
+fn nobody_is_told_that_a_request_is_held_before_it_is_in_the_log() {
+    // 1: it is created; 2: the pivot starts; 3: somebody cancels
+    for lands in [false, true] {
+        let world = Arc::new(World::default());
+        world.script("p", [Do::Hangs]);
+        let store = Breaking::new(&world, 3, lands);
+        let process = Process::start(&world, &store, |builder| builder.saga::<Point>());
+        let handle = process.until(process.sec.saga(Point {}).id("x").start()).unwrap();
+        process.until(world.hears("do p", 1));
+        let told = process.until(process.sec.operator("alice").cancel("x", "enough"));
+        assert!(store.failed().is_some(), "lands: {lands}");
+        assert!(matches!(process.until(async { handle.await }), Err(SagaError::Store { .. })));
+        // the saga was taken up again for the request, and its pivot works this time
+        let why = Refusal::PastPivot { pivot: "p".into() };
+        assert_eq!(world::refusal(told), why, "lands: {lands}");
+        let view = process.until(process.sec.inspect("x")).unwrap().unwrap();
+        let kinds = view.log.entries().iter().map(|entry| entry.kind.name());
+        assert_eq!(kinds.filter(|kind| *kind == "requested").count(), 1, "lands: {lands}");
+    }
 }
 
 #[test]

@@ -87,6 +87,28 @@ fn a_pause_outlives_the_process() {
 }
 
 #[test]
+fn the_deadline_of_a_paused_saga_passes_in_this_life_as_in_the_next() {
+    for restarted in [false, true] {
+        let mut x = Fixture::new(&[("b", &[Do::Waits])], sagas);
+        let start = x.process.sec.saga(Three {}).id("x").deadline(Duration::from_secs(3600));
+        x.process.until(start.start()).unwrap();
+        x.process.until(x.world.hears("do b", 1));
+        x.process.until(x.operator.pause("x")).unwrap();
+        if restarted {
+            x.kill_and_restart();
+        }
+        x.process.until(async { tokio::time::sleep(Duration::from_secs(3700)).await });
+        let record = x.stored().record;
+        assert_eq!((record.status, record.paused), (SagaStatus::RollingBack, true), "{restarted}");
+        // undos wait for the end of the pause
+        assert_eq!(x.world.said(), ["do a", "do b"], "{restarted}");
+        x.process.until(x.operator.resume("x")).unwrap();
+        assert!(matches!(end(&x), Err(SagaError::RolledBack(_))), "{restarted}");
+        assert!(x.world.effects().is_empty(), "{restarted}");
+    }
+}
+
+#[test]
 fn a_paused_saga_can_be_cancelled() {
     let x = started(&[("a", &[Do::Fails])]);
     x.process.until(x.world.hears("do a", 1));

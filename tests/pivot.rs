@@ -158,10 +158,24 @@ fn a_pivot_in_doubt_waits_for_a_human_who_saw_none() {
 }
 
 #[test]
-fn a_cancellation_of_a_pivot_in_doubt_waits_for_the_human_too() {
+fn a_cancellation_of_a_pivot_in_doubt_is_refused_until_it_is_decided() {
     let x = in_doubt();
-    let answer = x.process.until(x.operator.cancel("x", "no longer wanted")).unwrap();
-    assert_eq!(answer, Answer::Held);
+    let why = refusal(x.process.until(x.operator.cancel("x", "no longer wanted")));
+    assert_eq!(why, Refusal::PivotInDoubt { pivot: "pivot".into() });
+    let asked = x.operator.decide("x", "pivot", Decision::Failed, "not on the statement");
+    assert_eq!(x.process.until(asked).unwrap(), Answer::Done);
+    let error = end(&x).unwrap_err();
+    assert!(!error.to_string().contains("cancelled"), "{error}");
+}
+
+#[test]
+fn a_cancellation_that_was_there_before_the_pivot_was_in_doubt_is_held() {
+    let x = started(&[("pivot", &[Do::Panics, Do::Panics])]);
+    // it is tried again after a second, and is in doubt until then
+    x.process.until(x.world.hears("do pivot", 1));
+    let answer = x.process.until(x.operator.cancel("x", "no longer wanted"));
+    assert_eq!(answer.unwrap(), Answer::Held);
+    assert_eq!(x.world.count("do pivot"), 2);
     let asked = x.operator.decide("x", "pivot", Decision::Failed, "not on the statement");
     assert_eq!(x.process.until(asked).unwrap(), Answer::Done);
     let error = end(&x).unwrap_err();

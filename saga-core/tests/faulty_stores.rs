@@ -26,10 +26,12 @@ enum Fault {
     PayloadsAreText,
     ListIgnoresPages,
     ListIgnoresTimes,
+    ListIgnoresWhatIsParked,
     VersionsCountTheEnded,
     ClaimKeepsTheEpoch,
     ClaimIgnoresTheLimit,
-    ClaimTakesWhatIsPaused,
+    ClaimLeavesWhatIsPaused,
+    ClaimTakesWhatIsParked,
     ReleaseKeepsTheOwner,
     DeleteTakesWhatRuns,
     TakeLeavesTheEnded,
@@ -121,6 +123,7 @@ impl Store for Faulty {
         match self.fault {
             Fault::ListIgnoresPages => filter.after = None,
             Fault::ListIgnoresTimes => filter.created_before = None,
+            Fault::ListIgnoresWhatIsParked => filter.parked = None,
             _ => {}
         }
         self.inner.list(filter)
@@ -150,9 +153,12 @@ impl Store for Faulty {
             if self.has(Fault::ClaimKeepsTheEpoch) {
                 claimed.iter_mut().for_each(|record| record.epoch -= 1);
             }
-            if self.has(Fault::ClaimTakesWhatIsPaused) {
+            if self.has(Fault::ClaimLeavesWhatIsPaused) {
+                claimed.retain(|record| !record.paused);
+            }
+            if self.has(Fault::ClaimTakesWhatIsParked) {
                 for record in self.inner.list(ListFilter::default()).await? {
-                    if record.paused {
+                    if record.parked_reason.is_some() {
                         claimed.extend(self.inner.take(&worker, &record.id).await?);
                     }
                 }
@@ -261,9 +267,11 @@ async fn a_store_with_one_mistake_fails_the_check_that_is_about_it() {
         (Fault::PayloadsAreText, "every_kind_of_entry_comes_back_bit_for_bit"),
         (Fault::ListIgnoresPages, "list_filters_and_pages"),
         (Fault::ListIgnoresTimes, "list_filters_and_pages"),
+        (Fault::ListIgnoresWhatIsParked, "list_filters_and_pages"),
         (Fault::VersionsCountTheEnded, "versions_count_the_unfinished"),
         (Fault::ClaimKeepsTheEpoch, "claim_takes_over_unfinished_sagas_with_a_new_epoch"),
-        (Fault::ClaimTakesWhatIsPaused, "claim_leaves_ended_paused_parked_and_unknown_sagas"),
+        (Fault::ClaimLeavesWhatIsPaused, "claim_leaves_ended_parked_and_unknown_sagas"),
+        (Fault::ClaimTakesWhatIsParked, "claim_leaves_ended_parked_and_unknown_sagas"),
         (Fault::ClaimIgnoresTheLimit, "claim_takes_the_oldest_first_up_to_its_limit"),
         (Fault::ReleaseKeepsTheOwner, "an_append_with_a_stale_owner_epoch_or_seq_is_fenced"),
         (Fault::DeleteTakesWhatRuns, "delete_removes_what_nobody_runs"),

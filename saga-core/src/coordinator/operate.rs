@@ -64,10 +64,11 @@ impl Operator {
         Self { by: by.into(), target: Arc::new(Remote { store: Arc::new(store), patience }) }
     }
 
-    /// Unwinds a saga that has not ended, also one that is paused. Held while the pivot is in flight.
+    /// Unwinds a saga that has not ended, also one that is paused (its undos then wait for the end of the
+    /// pause) or parked (it then goes on). Held while the pivot is in flight.
     ///
     /// # Errors
-    /// Refused if it has ended or is past its pivot.
+    /// Refused if it has ended, is past its pivot, or is parked because nobody knows whether it is.
     pub async fn cancel(
         &self,
         id: &str,
@@ -76,7 +77,8 @@ impl Operator {
         self.ask(id, Command::Cancel { reason: reason.into() }).await
     }
 
-    /// Starts no new node and no new undo of a saga; what runs goes on.
+    /// Starts no new node and no new undo of a saga; what runs goes on, and so does its deadline: one that
+    /// passes unwinds the saga, whose undos then wait for the end of the pause.
     ///
     /// # Errors
     /// Refused if it has ended.

@@ -89,12 +89,15 @@ impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
         Self { id: Some(id.into()), ..self }
     }
 
-    /// Unwinds the saga if it has not ended so long after its start (nor passed its pivot).
+    /// Unwinds the saga if it has not ended so long after its start (nor passed its pivot). A saga that is
+    /// paused by then unwinds too, and its undos wait for the end of the pause; one that is parked unwinds
+    /// when it is unparked. A pivot that is in flight or in doubt holds the deadline until it is known how
+    /// it ended.
     pub fn deadline(self, after: Duration) -> Self {
         Self { deadline: Some(Deadline::After(after)), ..self }
     }
 
-    /// Unwinds the saga if it has not ended by then (nor passed its pivot).
+    /// Unwinds the saga if it has not ended by then (nor passed its pivot); as [`deadline`](Self::deadline).
     pub fn deadline_at(self, time: SystemTime) -> Self {
         Self { deadline: Some(Deadline::At(time)), ..self }
     }

@@ -62,7 +62,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
     pub(super) async fn is_suspect(&self, record: &SagaRecord) -> bool {
         let enough = self.crash_limit.saturating_sub(1).max(1);
         // the creator counts as one, and the claim that is looked at here; so few logs are read for this
-        if record.attempts.saturating_sub(1) < enough {
+        if record.paused || record.attempts.saturating_sub(1) < enough {
             return false;
         }
         match self.env.store.load(&record.id).await {

@@ -157,7 +157,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
                         let error = turn.store_error.clone();
                         created.send_replace(Some(error.map_or(Creation::New, Creation::Failed)));
                     }
-                    turn.hold(|id| self.machine.state().is_held(id));
+                    // after a failed append the state is ahead of the log
+                    if !matches!(finish, Finish::Failed | Finish::Broken(_)) {
+                        turn.hold(|id| self.machine.state().is_held(id));
+                    }
                     self.finish(finish, turn.store_error.take());
                     return Ran::Through { cut };
                 }
@@ -225,10 +228,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         self.values.follow(self.machine.state());
         match effect {
             Effect::Append { entries, answers } => self.write(entries, answers, turn),
-            Effect::Answer(id, answer) => {
-                turn.answers.push((id, answer));
-                turn.answer();
-            }
+            Effect::Answer(id, answer) => turn.tell(id, &answer),
             Effect::WantSlot(vertex) => {
                 let action = self.values.action(&self.machine, vertex);
                 let name = action.as_ref().map_or("", |action| action.name().as_str());

@@ -64,13 +64,18 @@ impl Turn {
         Event::Operator { id, by, command }
     }
 
-    /// The answers hold now.
+    /// The answers of the append hold now.
     pub(super) fn answer(&mut self) {
-        for (id, answer) in self.answers.drain(..) {
-            for waits in self.asked.remove(&id).unwrap_or_default() {
-                // whoever asked may have gone away
-                let _ = waits.send(answer.clone());
-            }
+        for (id, answer) in std::mem::take(&mut self.answers) {
+            self.tell(id, &answer);
+        }
+    }
+
+    /// Tells those who asked. What an append carries is told when that is durable, and not before.
+    pub(super) fn tell(&mut self, id: Uuid, answer: &Answer) {
+        for waits in self.asked.remove(&id).unwrap_or_default() {
+            // whoever asked may have gone away
+            let _ = waits.send(answer.clone());
         }
     }
 

@@ -12,7 +12,7 @@ use super::{ActionState, NodePath, Payload, SagaId, SagaStatus, Timestamp};
 #[serde(rename_all = "snake_case", tag = "command")]
 #[non_exhaustive]
 pub enum Command {
-    /// Unwind it.
+    /// Unwind it, also if it is parked.
     Cancel {
         /// Why.
         reason: String,
@@ -150,7 +150,8 @@ pub enum Answer {
     /// It is in the log and takes effect.
     Done,
     /// It is in the log, and is carried out or refused once it is known how the pivot has ended. Given for
-    /// a saga that is parked with its pivot in doubt; otherwise the answer waits for the pivot.
+    /// a saga that was parked with its pivot in doubt after it had been asked; otherwise the answer waits
+    /// for the pivot.
     Held,
     /// It changes nothing: the saga is already where the command would bring it.
     NothingToDo {
@@ -182,6 +183,14 @@ pub enum Refusal {
     #[error("the saga is past its pivot `{pivot}` and can only go forward")]
     PastPivot {
         /// Which node that was.
+        pivot: NodePath,
+    },
+    /// It is parked because nobody knows whether it is past its point of no return.
+    #[error(
+        "nobody knows whether the pivot `{pivot}` took effect; find out, decide it, and then cancel"
+    )]
+    PivotInDoubt {
+        /// Which node that is.
         pivot: NodePath,
     },
     /// There is no such node.

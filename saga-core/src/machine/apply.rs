@@ -139,7 +139,13 @@ impl State {
             EntryKind::Parked { reason } => self.parked = Some(reason.clone()),
             EntryKind::Unparked => {
                 self.parked = None;
-                self.close(|c| matches!(c, Command::Unpark), &Answer::Done);
+                // one that unwinds already needs nothing else to be cancelled
+                let unwinds = self.unwinding.is_some();
+                let unparks = |c: &Command| match c {
+                    Command::Cancel { .. } => unwinds,
+                    c => matches!(c, Command::Unpark),
+                };
+                self.close(unparks, &Answer::Done);
                 // a pivot in doubt whose tries are used up is what it was parked for
                 if let Some(pivot) = self.pivot().filter(|v| self.has_given_up(*v)) {
                     self.try_again(pivot, touched);

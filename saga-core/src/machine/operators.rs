@@ -18,7 +18,7 @@ impl Machine {
             self.answers.push((id, answer.clone()));
             return true;
         }
-        match self.state.judge(&command).and_then(|()| self.judge_calls(&command)) {
+        match self.state.judge(&command).and_then(|()| self.judge_now(&command)) {
             Err(answer) => self.answers.push((id, answer)),
             Ok(()) => {
                 self.asked.insert(id);
@@ -35,10 +35,18 @@ impl Machine {
         true
     }
 
-    /// What only this process can tell: is something in flight, or ready?
-    fn judge_calls(&self, command: &Command) -> Result<(), Answer> {
+    /// What is refused although the log could hold it: because of what this process has under way, or
+    /// because it would wait for somebody who has not been told.
+    fn judge_now(&self, command: &Command) -> Result<(), Answer> {
         let calls = self.in_flight.len();
         match command {
+            Command::Cancel { .. }
+                if self.state.parked.is_some()
+                    && self.state.pivot_is_busy()
+                    && let Some(pivot) = self.state.pivot() =>
+            {
+                Err(Answer::Refused(Refusal::PivotInDoubt { pivot: self.state.path(pivot) }))
+            }
             Command::RetryUndo { .. }
             | Command::RetryAll
             | Command::Resolve { .. }
@@ -63,11 +71,16 @@ impl Machine {
             if let Command::Decide { node, .. } = &asked.command {
                 // it must not start again instead
                 self.state.resolve(node.as_str()).into_iter().for_each(|v| self.forget(v));
-                if self.state.parked.is_some() {
-                    self.emit(None, EntryKind::Unparked);
-                }
             }
             let Some((v, kind)) = self.effect_of(&asked) else { continue };
+            let goes_on = match asked.command {
+                Command::Decide { .. } => true,
+                Command::Cancel { .. } => matches!(kind, EntryKind::Unwinding(_)),
+                _ => false,
+            };
+            if goes_on && self.state.parked.is_some() {
+                self.emit(None, EntryKind::Unparked);
+            }
             if self.state.allows(v, &kind) {
                 self.emit(v, kind);
             } else {
@@ -84,6 +97,7 @@ impl Machine {
         let find = |node: &crate::log::NodePath| self.state.resolve(node.as_str());
         Some(match &asked.command {
             Command::Cancel { .. } if self.state.pivot_is_busy() => return None,
+            Command::Cancel { .. } if self.state.unwinding.is_some() => (None, EntryKind::Unparked),
             Command::Cancel { reason } => match self.state.pivot() {
                 Some(pivot) if self.state.past_pivot() => {
                     let why = Refusal::PastPivot { pivot: self.state.path(pivot) };

@@ -34,8 +34,10 @@ impl State {
         let ended = || refuse(Refusal::AlreadyEnded { status });
         match command {
             Command::Cancel { .. } if self.ended.is_some() => ended(),
-            Command::Cancel { .. } if self.unwinding.is_some() => nothing,
-            Command::Cancel { .. } => self.can_go_back(),
+            Command::Cancel { .. } if self.unwinding.is_none() => self.can_go_back(),
+            // one that waits for a human on its way back goes on with it
+            Command::Cancel { .. } if self.parked.is_some() => Ok(()),
+            Command::Cancel { .. } => nothing,
             Command::Pause if self.ended.is_some() => ended(),
             Command::Pause if self.paused => nothing,
             Command::Resume | Command::Step if !self.paused => refuse(Refusal::NotPaused),

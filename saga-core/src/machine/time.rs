@@ -13,9 +13,11 @@ impl Machine {
         [timer, abandon, self.deadline(), self.overdue_at()].into_iter().flatten().min()
     }
 
-    /// When the saga will unwind. Not while a pivot in doubt holds the deadline, nor behind it.
+    /// When the saga will unwind, also while it is paused. Not while a pivot in doubt or a human who has
+    /// been asked for holds the deadline, nor behind the pivot.
     fn deadline(&self) -> Option<Timestamp> {
-        let held = self.state.past_pivot() || self.state.pivot_is_busy();
+        let state = &self.state;
+        let held = state.past_pivot() || state.pivot_is_busy() || state.parked.is_some();
         self.config.deadline.filter(|_| self.is_going() && !held)
     }
 

@@ -91,8 +91,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes `worker` the owner of up to `limit` unfinished sagas that have none (or, in a store
     /// with one worker at a time, had another), whose fingerprint is one of `fingerprints`, with
-    /// the next epoch and one more `attempts`. Sagas that are paused or parked stay where they are.
-    /// Returns the records of those claimed, oldest first.
+    /// the next epoch and one more `attempts`. Sagas that are parked stay where they are; those
+    /// that are paused don't, for their deadlines go on. Returns the records of those claimed, oldest
+    /// first.
     fn claim(
         &self,
         worker: &WorkerId,

@@ -30,6 +30,9 @@ use crate::log::{SagaId, SagaStatus, Timestamp};
 pub struct ListFilter {
     /// Only these statuses; empty: any.
     pub statuses: Vec<SagaStatus>,
+    /// Only those that are parked, or only those that are not. A saga that is parked waits for a human, and
+    /// has not ended.
+    pub parked: Option<bool>,
     /// Only this saga name.
     pub name: Option<String>,
     /// Only those created after this moment.
@@ -57,6 +60,7 @@ impl ListFilter {
 
     fn fits(&self, record: &SagaRecord) -> bool {
         (self.statuses.is_empty() || self.statuses.contains(&record.status))
+            && self.parked.is_none_or(|parked| parked == record.parked_reason.is_some())
             && self.name.as_ref().is_none_or(|name| *name == record.name)
             && self.created_after.is_none_or(|after| record.created_at > after)
             && self.created_before.is_none_or(|before| record.created_at < before)
@@ -134,7 +138,6 @@ impl SagaRecord {
         let known: std::collections::HashSet<&String> = fingerprints.iter().collect();
         let free = |r: &&SagaRecord| {
             !r.status.is_ended()
-                && !r.paused
                 && r.parked_reason.is_none()
                 && r.owner.as_ref() != Some(worker)
                 && known.contains(&r.fingerprint)

@@ -202,6 +202,9 @@ impl<'a> Book<'a> {
             EntryKind::Unparked => {
                 self.parked = false;
                 self.close(|c| matches!(c, Command::Unpark));
+                if self.unwinding {
+                    self.close(|c| matches!(c, Command::Cancel { .. }));
+                }
                 if let Some(pivot) = self.dag.pivot.filter(|p| self.given_up(*p) && !self.unwinding)
                 {
                     self.try_again(pivot);

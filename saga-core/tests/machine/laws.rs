@@ -158,6 +158,7 @@ impl Book<'_> {
             EntryKind::Unwinding(_) if self.past() || self.busy() => {
                 panic!("{entry:?}, and the pivot")
             }
+            EntryKind::Unwinding(_) if self.parked => panic!("{entry:?}, and it stays parked"),
             EntryKind::Unwinding(Cause::DeadlineExceeded) => {
                 assert!(!self.unwinding && self.deadline.is_some_and(|at| at <= entry.at));
             }

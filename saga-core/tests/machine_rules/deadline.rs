@@ -52,6 +52,29 @@ fn a_deadline_passes_while_the_saga_is_paused() {
 }
 
 #[test]
+fn the_deadline_of_a_parked_saga_passes_when_it_is_unparked() {
+    let parked = || {
+        let mut saga = due_in(chain(actions(2, Output)), 500);
+        saga.ok(&["do n0"]);
+        saga.taken_over([Event::Park { reason: "it crashes".into() }]);
+        assert_eq!(saga.machine.wake_at(), None);
+        saga.now = Timestamp(9000);
+        // somebody looks in: nothing happens
+        assert_eq!(saga.claimed_for(Command::Resume), Answer::Refused(Refusal::NotPaused));
+        assert_eq!((saga.words().last().unwrap().as_str(), saga.status()), ("parked", Running));
+        saga
+    };
+    let mut saga = parked();
+    assert_eq!(saga.claimed_for(Command::Unpark), Answer::Done);
+    assert_eq!(saga.machine.state().cause(), Some(&Cause::DeadlineExceeded));
+    let words = saga.words();
+    assert_eq!(words[words.len() - 4..], ["requested", "unparked", "unwinding", "n1 started"]);
+    let mut saga = parked();
+    saga.claimed_for(cancel());
+    assert!(matches!(saga.machine.state().cause(), Some(Cause::Cancelled { .. })));
+}
+
+#[test]
 fn what_is_already_unwinding_or_done_knows_no_deadline() {
     let mut saga = due_in(chain(actions(2, Output)), 500);
     saga.ok(&["do n0"]);

@@ -243,17 +243,68 @@ fn a_parked_saga_records_decisions_and_stays_parked() {
     saga.feed([Event::Park { reason: "it crashes".into() }]);
     saga.ok(&["do n1"]);
     let parked = Some(Finish::Parked { reason: "it crashes".into() });
-    for command in [Command::Pause, cancel()] {
-        assert_eq!(saga.claimed_for(command), Answer::Done);
-        assert_eq!((saga.calls(), &saga.finish), (vec![], &parked));
-    }
+    assert_eq!(saga.claimed_for(Command::Pause), Answer::Done);
+    assert_eq!((saga.calls(), &saga.finish), (vec![], &parked));
     assert_eq!(saga.claimed_for(Command::Step), Answer::Refused(Refusal::NothingToStart));
     // paused, but no longer parked
-    assert_eq!(saga.claimed_for(Command::Unpark), Answer::Done);
+    assert_eq!(saga.claimed_for(cancel()), Answer::Done);
     assert_eq!((saga.calls(), &saga.finish, saga.machine.wake_at()), (vec![], &None, None));
     saga.asks(Command::Resume);
     saga.ok(&["undo n1", "undo n0"]);
     saga.ended(RolledBack);
+}
+
+#[test]
+fn a_parked_saga_unwinds_when_it_is_cancelled() {
+    let parked = || {
+        let mut saga = Bench::new(chain(actions(2, Output)));
+        saga.ok(&["do n0"]);
+        saga.taken_over([Event::Park { reason: "it crashes".into() }]);
+        saga
+    };
+    let mut saga = parked();
+    let length = saga.log.len();
+    assert_eq!(saga.claimed_for(cancel()), Answer::Done);
+    let batch = ["requested", "unparked", "unwinding", "n1 started"];
+    assert_eq!(saga.words()[length..], batch);
+    saga.ok(&["redo n1", "undo n1", "undo n0"]);
+    saga.ended(RolledBack);
+    // torn by a crash, it is carried out all the same
+    for keep in 1..batch.len() {
+        let mut saga = parked();
+        saga.claimed_for(cancel());
+        saga.answers.clear();
+        saga.crash(length + keep);
+        saga.ok(&["redo n1", "undo n1", "undo n0"]);
+        saga.ended(RolledBack);
+    }
+}
+
+#[test]
+fn a_cancel_of_a_saga_that_was_parked_on_its_way_back_goes_on_with_it() {
+    let parked = || {
+        let mut saga = Bench::new(chain(actions(2, Output)));
+        saga.ok(&["do n0"]);
+        saga.fails("do n1");
+        saga.taken_over([Event::Park { reason: "it crashes".into() }]);
+        saga
+    };
+    let mut saga = parked();
+    let length = saga.log.len();
+    assert_eq!(saga.claimed_for(cancel()), Answer::Done);
+    assert_eq!(saga.words()[length..], ["requested", "unparked", "n0 undo_started"]);
+    // it unwinds for what it unwound for
+    assert_eq!(saga.machine.state().cause(), Some(&Cause::Failed { node: "n1".into() }));
+    saga.ok(&["undo n0"]);
+    saga.ended(RolledBack);
+    for keep in 1..=2 {
+        let mut saga = parked();
+        saga.claimed_for(cancel());
+        saga.answers.clear();
+        saga.crash(length + keep);
+        saga.ok(&["undo n0"]);
+        saga.ended(RolledBack);
+    }
 }
 
 #[test]

@@ -136,17 +136,33 @@ fn a_pivot_in_doubt_is_parked_and_never_unwound() {
     let mut saga = parked();
     let reason = saga.machine.state().parked().unwrap().to_string();
     assert!(reason.contains("the pivot `p`"), "{reason}");
-    let (id, event) = saga.request(cancel());
-    saga.taken_over([event]);
-    assert_eq!(saga.answers.get(&id), None);
+    let length = saga.log.len();
+    let why = Refusal::PivotInDoubt { pivot: "p".into() };
+    assert_eq!(saga.claimed_for(cancel()), Answer::Refused(why));
+    assert_eq!(saga.log.len(), length);
     assert!(matches!(saga.finish, Some(Finish::Parked { .. })));
     // unparked, it is tried again
     assert_eq!(saga.claimed_for(Command::Unpark), Answer::Done);
     saga.fails("do p");
     assert!(matches!(saga.finish, Some(Finish::Parked { .. })));
     saga.claimed_for(Command::Unpark);
+    saga.ok(&["do p", "do z"]);
+    saga.ended(ENDED_WELL);
+}
+
+#[test]
+fn a_cancel_that_was_granted_before_the_pivot_was_parked_is_held_until_it_is_decided() {
+    let mut saga = pivotal(1);
+    saga.ok(&["do a"]);
+    let (id, event) = saga.request(cancel());
+    saga.feed([event]);
+    saga.in_doubt("do p");
+    assert!(matches!(saga.finish, Some(Finish::Parked { .. })));
+    assert_eq!((saga.answers.get(&id), saga.machine.state().is_held(id)), (None, true));
+    assert_eq!(saga.claimed_for(Command::Unpark), Answer::Done);
     saga.ok(&["do p"]);
     assert_eq!(saga.answers[&id], Answer::Refused(past()));
+    assert_eq!(saga.words()[saga.log.len() - 2..], ["refused", "z started"]);
     saga.ok(&["do z"]);
     saga.ended(ENDED_WELL);
 }

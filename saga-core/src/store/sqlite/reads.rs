@@ -39,11 +39,15 @@ pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, T
 }
 
 pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecord>, Trouble> {
-    if filter.statuses.is_empty() {
+    let mut statuses = filter.statuses.clone();
+    if statuses.is_empty() && filter.parked == Some(true) {
+        // What is parked has not ended, and most sagas have.
+        statuses = vec![SagaStatus::Running, SagaStatus::Failed, SagaStatus::RollingBack];
+    }
+    if statuses.is_empty() {
         return page(conn, filter, None);
     }
     // One status at a time comes out of `saga_by_status` in order; several would have to be sorted.
-    let mut statuses = filter.statuses.clone();
     statuses.sort_unstable();
     statuses.dedup();
     let mut records = Vec::new();
@@ -69,6 +73,7 @@ fn page(
         status.map(SagaStatus::as_str),
         filter.created_after.map(rows::bound),
         filter.created_before.map(rows::bound),
+        filter.parked,
     ])?;
     let mut records = Vec::new();
     while records.len() < filter.page_size()
@@ -85,6 +90,7 @@ pub(super) fn page_sql(of_status: bool) -> String {
     format!(
         "SELECT {RECORD} FROM saga {WITH_INPUT} WHERE {of_status} AND id > ?1 AND (?2 IS NULL OR name = ?2) \
          AND (?5 IS NULL OR created_at > ?5) AND (?6 IS NULL OR created_at < ?6) \
+         AND (?7 IS NULL OR (parked_reason IS NOT NULL) = ?7) \
          ORDER BY id LIMIT ?3"
     )
 }

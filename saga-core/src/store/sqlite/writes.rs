@@ -193,7 +193,7 @@ pub(super) fn claim(
 pub(super) fn claim_sql() -> String {
     format!(
         "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished {WITH_INPUT} WHERE {UNFINISHED} \
-         AND NOT paused AND parked_reason IS NULL AND owner IS NOT ?1 \
+         AND parked_reason IS NULL AND owner IS NOT ?1 \
          AND fingerprint IN (SELECT value FROM json_each(?2)) \
          ORDER BY created_at, id"
     )

@@ -72,6 +72,21 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> Outcome {
     same!(created(Some(1_000), None).await?, 0);
     same!(created(Some(0), Some(u64::MAX)).await?, 5);
 
+    let mut waits = new_saga("f");
+    waits.record.parked_reason = Some(String::new());
+    put(store, waits).await?;
+    let parked = async |parked, statuses: &[SagaStatus]| {
+        let statuses = statuses.to_vec();
+        let filter = ListFilter { parked, statuses, ..ListFilter::default() };
+        Ok::<_, Flaw>(ids(&store.list(filter).await?).join(" "))
+    };
+    same!(parked(None, &[]).await?, "C a b d e f");
+    same!(parked(Some(true), &[]).await?, "f");
+    same!(parked(Some(false), &[]).await?, "C a b d e");
+    same!(parked(Some(true), &[Running, Failed]).await?, "f");
+    same!(parked(Some(true), &[Failed]).await?, "");
+    same!(parked(Some(false), &[Running]).await?, "C e");
+
     for n in 0..110 {
         put(store, new_saga(&format!("page-{n:03}"))).await?;
     }

@@ -80,7 +80,7 @@ pub async fn store_conformance<S: Store>(
         }
         claiming {
             claim_takes_over_unfinished_sagas_with_a_new_epoch
-            claim_leaves_ended_paused_parked_and_unknown_sagas
+            claim_leaves_ended_parked_and_unknown_sagas
             claim_takes_the_oldest_first_up_to_its_limit
             claim_takes_a_list_of_thousands_of_fingerprints
             a_released_saga_counts_no_crash_and_can_be_claimed
