@@ -148,7 +148,7 @@ fn actions() -> Result<ActionRegistry<Agency>, BoxError> {
             let trip = cx.saga_params::<TripRequest>()?;
             let quote = cx.lookup::<Quote>("quote")?;
             let payment = cx.world.charge(Call::of(&cx), &trip.card, quote.cents);
-            Ok::<_, BoxError>(payment.await?)
+            Ok::<_, BoxError>(payment.await.map_err(ActionError::from_serializable)?)
         },
         |cx: Cx, payment: Option<Arc<Payment>>| async move {
             let call = Call::of(&cx);
@@ -156,7 +156,7 @@ fn actions() -> Result<ActionRegistry<Agency>, BoxError> {
             cx.world.cancel(Call { key, ..call }, "payment").await
         },
     )?;
-    actions.register(charge_card.retry(few).in_doubt(is_ambiguous))?;
+    actions.register(charge_card.retry(few).in_doubt(PaymentError::leaves_open))?;
 
     let issue_itinerary = ActionFunc::new_noop_undo("issue_itinerary", |cx: Cx| async move {
         let itinerary = Itinerary {
@@ -171,14 +171,4 @@ fn actions() -> Result<ActionRegistry<Agency>, BoxError> {
     actions.register(issue_itinerary.retry(few))?;
 
     Ok(actions)
-}
-
-/// A closure's error is any error; the user's own is its source.
-fn is_ambiguous(error: &ActionError) -> bool {
-    match error {
-        ActionError::Failed { source: Some(source), .. } => {
-            source.downcast_ref::<PaymentError>().is_some_and(PaymentError::is_ambiguous)
-        }
-        _ => false,
-    }
 }

@@ -29,7 +29,7 @@ async fn wait() -> Result<u32, String> {
 struct Verbose {
     said: String,
 }
-#[saga_action(undo = complain_again(length))]
+#[saga_action(undo = complain_again(length), undo_on_failure)]
 async fn complain(length: usize) -> Result<(), Verbose> {
     Err(Verbose { said: "ä".repeat(length) })
 }

@@ -36,7 +36,7 @@ fn note(cx: &Cx, undo: bool) {
     });
 }
 
-#[saga_action(undo = unnote(), retry(max = 2, base = "1ms"))]
+#[saga_action(undo = unnote(), undo_on_failure, retry(max = 2, base = "1ms"))]
 async fn noted(cx: &ActionContext<Arc<Notes>>, fails: u32) -> Result<u32, String> {
     note(cx, false);
     if cx.attempt() <= fails { Err("not yet".to_string()) } else { Ok(fails) }

@@ -110,7 +110,7 @@ fn the_deadline_of_a_paused_saga_passes_in_this_life_as_in_the_next() {
 
 #[test]
 fn a_paused_saga_can_be_cancelled() {
-    let x = started(&[("a", &[Do::Fails])]);
+    let x = started(&[("a", &[Do::Hangs])]);
     x.process.until(x.world.hears("do a", 1));
     x.process.until(x.operator.pause("x")).unwrap();
     x.process.until(x.operator.cancel("x", "no")).unwrap();

@@ -81,7 +81,7 @@ async fn sagas_that_have_ended_leave_the_memory() {
     assert!(gone.is_ok(), "{} values are left, {sec:?}", THERE.load(SeqCst));
 }
 
-#[saga_action(undo = undo_step(how))]
+#[saga_action(undo = undo_step(how), undo_on_failure)]
 async fn step(how: &str) -> Result<(), String> {
     match how {
         "completes" => Ok(()),

@@ -10,7 +10,7 @@ use saga_core::Saga;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store};
 use saga_core::{Answer, CoordinatorBuilder, OperateError, Refusal, SagaReport, SagaStatus};
-use world::{Do, Process, World, bare, maybe, out, plain, timed};
+use world::{Do, Process, World, act, bare, maybe, out, plain, timed, unact};
 
 type W = Arc<World>;
 
@@ -18,6 +18,17 @@ saga! { Out<W>() -> String { out {} } }
 saga! { Maybe<W>() -> String { maybe {} } }
 saga! { Plain<W>() -> String { plain {} } }
 saga! { Timed<W>() { plain {}; timed {}; } }
+saga! { Untidy<W>() { untidy {}; } }
+
+/// An attempt of it that fails may leave something behind.
+#[saga_action(undo = tidy_up(output?), undo_on_failure)]
+async fn untidy(cx: &ActionContext<W>) -> Result<String, String> {
+    act(cx).await
+}
+async fn tidy_up(cx: &ActionContext<W>, output: Option<&String>) -> Result<(), UndoError> {
+    unact(cx, if output.is_some() { "" } else { " without output" }).await
+}
+
 saga! {
     #[allow(unused_variables)]
     Chain<W>() {
@@ -40,7 +51,7 @@ saga! {
 
 fn sagas(builder: CoordinatorBuilder<W>) -> CoordinatorBuilder<W> {
     let builder = builder.saga::<Out>().saga::<Maybe>().saga::<Plain>().saga::<Timed>();
-    builder.saga::<Chain>().saga::<Side>()
+    builder.saga::<Chain>().saga::<Side>().saga::<Untidy>()
 }
 
 fn setup() -> (W, MemoryStore) {
@@ -96,6 +107,34 @@ fn doubt_outlives_a_later_failure() {
     rolled_back(&process);
     assert!(world.effects().is_empty());
     assert_eq!(world.count("undo maybe without output"), 1);
+}
+
+/// "Sold out" gives nothing back.
+#[test]
+fn a_plain_error_leaves_nothing_to_undo() {
+    for (saga, fails, calls) in [("maybe", Do::FailsForGood, 1), ("plain", Do::Fails, 3)] {
+        let (world, store) = setup();
+        world.script(saga, [fails; 3]);
+        let process = Process::start(&world, &store, sagas);
+        match saga {
+            "maybe" => start(&process, Maybe {}),
+            _ => start(&process, Plain {}),
+        }
+        let report = rolled_back(&process);
+        assert!(report.undone().next().is_none(), "{report:?}");
+        assert_eq!(world.said(), vec![format!("do {saga}"); calls]);
+    }
+}
+
+#[test]
+fn an_action_can_ask_for_its_undo_after_a_plain_error() {
+    let (world, store) = setup();
+    world.script("untidy", [Do::Fails]);
+    let process = Process::start(&world, &store, sagas);
+    start(&process, Untidy {});
+    let report = rolled_back(&process);
+    assert_eq!(names(report.undone()), ["untidy"]);
+    assert_eq!(world.said(), ["do untidy", "undo untidy without output", "undone untidy"]);
 }
 
 #[test]
@@ -238,7 +277,7 @@ fn a_resolved_effect_is_refused_while_its_undo_runs() {
 #[test]
 fn of_two_operators_one_wins_and_the_other_is_told() {
     let (world, store) = setup();
-    world.script("timed", [Do::Fails]);
+    world.script("timed", [Do::Hangs]);
     world.script("undo timed", [Do::FailsForGood]);
     let process = Process::start(&world, &store, sagas);
     start(&process, Timed {});

@@ -1,14 +1,11 @@
 //! What became of the trips, as a table, and whether the world agrees.
-//!
-//! A node that failed may be among those that were undone: an undo that needs no output also cleans up after
-//! an attempt that failed, and here finds nothing to cancel.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 
 use saga_core::{ActionError, SagaError, SagaReport};
 
-use crate::types::Itinerary;
+use crate::types::{Itinerary, PaymentError};
 use crate::world::{Booked, KINDS};
 
 /// Prints the table and the summary. False if a trip is neither fully booked nor fully undone.
@@ -47,7 +44,11 @@ fn failure(report: &SagaReport) -> String {
         Some(error) => error.to_string(),
         None => "unknown".to_string(),
     };
-    let undone = list(report.undone());
+    // What failed for sure left nothing to undo. It is undone all the same if a crash cut off an earlier call of
+    // it; so that the table does not depend on crashes, it is listed only where its error leaves the question
+    // open.
+    let open = report.error.as_ref().is_some_and(PaymentError::leaves_open);
+    let undone = list(report.undone().filter(|node| open || Some(*node) != report.failed_node()));
     let undone = if undone.is_empty() { "nothing".to_string() } else { undone };
     format!("{node} failed: {why}; undone: {undone}")
 }

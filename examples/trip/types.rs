@@ -1,6 +1,7 @@
 //! What the nodes of the trip saga take, return and fail with. All of it goes through the saga's log, so all
 //! of it is `Serialize` and `Deserialize`.
 
+use saga_core::ActionError;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -102,6 +103,11 @@ impl PaymentError {
     /// The card may have been charged: we lost the connection before the answer came.
     pub(crate) fn is_ambiguous(&self) -> bool {
         matches!(self, Self::ConnectionReset)
+    }
+
+    /// The same for an error as the saga has it, which is kept as JSON.
+    pub(crate) fn leaves_open(error: &ActionError) -> bool {
+        error.clone().convert::<Self>().is_ok_and(|error| error.is_ambiguous())
     }
 }
 

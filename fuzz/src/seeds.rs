@@ -145,7 +145,10 @@ fn entries() -> Named {
 }
 
 fn logs() -> Named {
-    let action = |undo| KindJson::Action { undo, retry: Retry::up_to(3) };
+    let action = |undo| {
+        let undo_on_failure = undo == UndoKind::NoOutput;
+        KindJson::Action { undo, undo_on_failure, retry: Retry::up_to(3) }
+    };
     let flat = |nodes, edges: &[(u32, u32)]| PlanJson { nodes, edges: edges.to_vec(), pivot: None };
     let four = || {
         use UndoKind::{MaybeOutput, NoOutput, Nothing, Output};

@@ -185,3 +185,47 @@ fn ancestors_are_what_has_always_completed() -> Result {
     assert!(!is("b", "c")? && !is("d", "a")? && !is("a", "a")?);
     Ok(())
 }
+
+#[test]
+fn an_undo_that_cleans_up_after_failures_is_part_of_the_definition() -> Result {
+    fn action(name: &str) -> Result<ActionFunc<(), u32>> {
+        let act = |_cx| async { Ok::<_, BoxError>(1) };
+        let undo = |_cx, _output| async { Ok::<_, BoxError>(()) };
+        Ok(ActionFunc::new_undo_maybe(name, act, undo)?)
+    }
+    let dag = |action: ActionFunc<(), u32>| -> Result<_> {
+        let mut dag = DagBuilder::new("Order")?;
+        dag.append(Node::action("take", action)?)?;
+        Ok(dag.build()?)
+    };
+    let (plain, cleans_up) = (dag(action("take")?)?, dag(action("take")?.undo_on_failure())?);
+    assert_eq!(plain.to_json()["nodes"][0].get("undo_on_failure"), None);
+    assert_eq!(cleans_up.to_json()["nodes"][0]["undo_on_failure"], true);
+    // it decides what a log may say
+    assert_ne!(plain.fingerprint(), cleans_up.fingerprint());
+
+    let mut actions = ActionRegistry::new();
+    actions.register(action("take")?.undo_on_failure())?;
+    let json = serde_json::to_vec(&cleans_up.to_json())?;
+    let again = saga_core::dag::Dag::from_json(&json, &actions)?;
+    assert_eq!(again.fingerprint(), cleans_up.fingerprint());
+    Ok(())
+}
+
+#[test]
+fn only_an_undo_without_output_can_clean_up_after_failures() -> Result {
+    let act = |_cx| async { Ok::<_, BoxError>(1) };
+    let undo = |_cx, _output| async { Ok::<_, BoxError>(()) };
+    let needs_it = ActionFunc::<(), u32>::new("act", act, undo)?.undo_on_failure();
+    let none = ActionFunc::<(), u32>::new_noop_undo("act", act)?.undo_on_failure();
+    for action in [needs_it, none] {
+        let mut dag = DagBuilder::new("Order")?;
+        dag.append(Node::action("take", action)?)?;
+        let error = dag.build().err().ok_or("accepted")?;
+        assert!(matches!(error, DagError::Misplaced { what: "undo_on_failure", .. }), "{error:?}");
+        let why = "node 'take' cannot have a `undo_on_failure`: it has no undo that does without the \
+                   output of the action";
+        assert_eq!(error.to_string(), why);
+    }
+    Ok(())
+}

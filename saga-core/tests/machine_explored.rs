@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use machine::explore::explore;
-use machine::plans::{chain, inline_action, node, plan, policy};
+use machine::plans::{chain, inline_action, node, plan, policy, undo_on_failure};
 use machine::run::Setup;
 use saga_core::UndoKind::{self, MaybeOutput, NoOutput, Nothing, Output};
 use saga_core::dag::{Plan, PlanKind, PlanNode, Retry};
@@ -64,6 +64,14 @@ fn chain_of_two() {
     let pairs = UNDOS.into_iter().flat_map(|a| UNDOS.map(|b| (a, b)));
     let setups = pairs.map(|(a, b)| setup(chain(vec![action("a", a, 2, 2), once("b", b)]), 2, 0));
     assert_eq!(ends("chain", setups), ALL);
+}
+
+#[test]
+fn failures_that_leave_something_behind() {
+    let setups = [MaybeOutput, NoOutput].into_iter().flat_map(|a| {
+        UNDOS.map(|b| setup(chain(vec![undo_on_failure(action("a", a, 2, 2)), once("b", b)]), 2, 0))
+    });
+    assert_eq!(ends("undo on failure", setups), ALL);
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn the_runs_see_everything() {
     let mut runner = TestRunner::deterministic();
     let (mut ends, mut kinds, mut reruns) = (BTreeMap::new(), BTreeMap::new(), 0);
     let (mut causes, mut answers) = (HashMap::new(), BTreeMap::new());
-    for _ in 0..4000 {
+    for _ in 0..6000 {
         let ran = run(any_setup(2, 12).new_tree(&mut runner).unwrap().current());
         *ends.entry((ran.status, ran.state.past_pivot())).or_insert(0) += 1;
         for asked in &ran.asked {

@@ -8,7 +8,7 @@ mod machine_rules {
     use std::time::Duration;
 
     use saga_core::UndoKind::{self, MaybeOutput, NoOutput, Nothing, Output};
-    use saga_core::dag::{Plan, PlanKind};
+    use saga_core::dag::{Plan, PlanKind, PlanNode};
     use saga_core::log::ActionState::{
         self, Completed, Failed, Pending, Running as InFlight, UndoFailed, Undone,
     };
@@ -21,7 +21,7 @@ mod machine_rules {
 
     use crate::machine::bench::{Bench, failure};
     use crate::machine::plans::{
-        action, actions, chain, each, inline, inline_action, node, plan, tried,
+        action, actions, chain, each, inline, inline_action, node, plan, tried, undo_on_failure,
     };
 
     const ENDED_WELL: SagaStatus = SagaStatus::Completed;

@@ -125,7 +125,7 @@ pub(crate) async fn choose_datasets(gib: u32) -> Result<Vec<String>, String> {
 }
 
 /// One region on each dataset: it may have made some of them when it fails, which its undo finds.
-#[saga_action(undo = delete(), retry(max = 2, base = "1s"))]
+#[saga_action(undo = delete(), undo_on_failure, retry(max = 2, base = "1s"))]
 pub(crate) async fn ensure_regions(
     cx: &ActionContext<Cloud>,
     disk: &str,

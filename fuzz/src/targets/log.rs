@@ -31,10 +31,18 @@ impl Default for PlanJson {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum KindJson {
-    Action { undo: UndoKind, retry: Retry },
+    Action {
+        undo: UndoKind,
+        #[serde(default)]
+        undo_on_failure: bool,
+        retry: Retry,
+    },
     Value,
     Subsaga(PlanJson),
-    ForEach { body: PlanJson, concurrency: Option<u32> },
+    ForEach {
+        body: PlanJson,
+        concurrency: Option<u32>,
+    },
     Choose(Vec<PlanJson>),
 }
 
@@ -80,8 +88,8 @@ impl PlanJson {
 impl KindJson {
     fn kind(self) -> PlanKind {
         match self {
-            Self::Action { undo, retry } => {
-                PlanKind::Action(Policy { undo, retry, undo_retry: retry })
+            Self::Action { undo, undo_on_failure, retry } => {
+                PlanKind::Action(Policy { undo, undo_on_failure, retry, undo_retry: retry })
             }
             Self::Value => PlanKind::Value,
             Self::Subsaga(plan) => PlanKind::Subsaga(Arc::new(plan.plan(false))),

@@ -153,6 +153,16 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
         self
     }
 
+    /// The undo is also called after an attempt that failed for sure, to clean up what it did in part; only
+    /// for an action made by [`new_undo_maybe`](Self::new_undo_maybe), whose undo then gets `None`. Without
+    /// it, nothing is undone after an error that is not [in doubt](Self::in_doubt).
+    ///
+    /// For others the DAG is refused: [`DagError::Misplaced`](crate::dag::DagError::Misplaced).
+    pub fn undo_on_failure(mut self) -> Self {
+        self.policy.undo_on_failure = true;
+        self
+    }
+
     /// How often the undo is tried; default 10 times.
     pub fn undo_retry(mut self, retry: Retry) -> Self {
         self.policy.undo_retry = retry;

@@ -291,7 +291,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     fn plan(&self, graph: &DiGraph<Node<C>, ()>) -> Result<Plan, DagError> {
         let mut found = None;
         for (i, node) in graph.node_weights().enumerate() {
-            if let Some(what) = node.tuning.misplaced {
+            if let Some(what) = node.misplaced() {
                 return Err(DagError::Misplaced { node: node.name.clone(), what });
             }
             for part in node.body.parts() {

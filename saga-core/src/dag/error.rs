@@ -157,6 +157,7 @@ fn path<N: std::fmt::Display>(names: &[N]) -> String {
 fn why_not(what: &str) -> &'static str {
     match what {
         "concurrency" => "it is not a `for`",
+        "undo_on_failure" => "it has no undo that does without the output of the action",
         _ => "it runs no action",
     }
 }

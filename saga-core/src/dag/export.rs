@@ -47,6 +47,8 @@ pub(super) enum KindJson {
         action: ActionName,
         rev: u32,
         undo: UndoKind,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        undo_on_failure: bool,
     },
     Constant {
         value: serde_json::Value,
@@ -154,11 +156,15 @@ impl<C: Send + Sync + 'static> Dag<C> {
 impl<C: Send + Sync + 'static> Node<C> {
     fn describe(&self, visible: &[&Dag<C>]) -> KindJson {
         match &self.body {
-            NodeBody::Action(action) => KindJson::Action {
-                action: action.name().clone(),
-                rev: action.revision(),
-                undo: action.policy().undo,
-            },
+            NodeBody::Action(action) => {
+                let policy = action.policy();
+                KindJson::Action {
+                    action: action.name().clone(),
+                    rev: action.revision(),
+                    undo: policy.undo,
+                    undo_on_failure: policy.undo_on_failure,
+                }
+            }
             NodeBody::Constant { output, .. } => KindJson::Constant {
                 value: serde_json::from_slice(output.payload.as_bytes()).unwrap_or_default(),
             },

@@ -116,6 +116,9 @@ impl Default for Retry {
 pub struct Policy {
     /// What its undo needs.
     pub undo: UndoKind,
+    /// True if the undo is also called after an attempt that failed for sure, to clean up what it did in
+    /// part. Only for undos that do without the output: [`UndoKind::MaybeOutput`], [`UndoKind::NoOutput`].
+    pub undo_on_failure: bool,
     /// Tries of the action.
     pub retry: Retry,
     /// Tries of the undo.
@@ -123,8 +126,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// One try of the action, ten of the undo.
+    /// One try of the action, ten of the undo, and nothing to undo after a failure.
     pub const fn new(undo: UndoKind) -> Self {
-        Self { undo, retry: Retry::never(), undo_retry: Retry::up_to(10) }
+        Self { undo, undo_on_failure: false, retry: Retry::never(), undo_retry: Retry::up_to(10) }
+    }
+
+    /// True if the undo is called after an attempt that failed for sure.
+    pub const fn undoes_failures(&self) -> bool {
+        self.undo_on_failure && matches!(self.undo, UndoKind::MaybeOutput | UndoKind::NoOutput)
     }
 }

@@ -43,7 +43,9 @@ fn plan(json: DagJson) -> Option<Plan> {
         }
         let kind = match node.kind {
             // how often it is tried changes nothing about what its log says
-            KindJson::Action { undo, .. } => PlanKind::Action(Policy::new(undo)),
+            KindJson::Action { undo, undo_on_failure, .. } => {
+                PlanKind::Action(Policy { undo_on_failure, ..Policy::new(undo) })
+            }
             KindJson::Constant { .. } | KindJson::Computed => PlanKind::Value,
             KindJson::Subsaga { dag, .. } => PlanKind::Subsaga(Arc::new(plan(dag)?)),
             KindJson::ForEach { body, .. } => {

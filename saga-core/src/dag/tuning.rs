@@ -75,6 +75,16 @@ impl<C: Send + Sync + 'static> Node<C> {
         self.only_for("concurrency", |body| matches!(body, NodeBody::ForEach(_)))
     }
 
+    /// What is said of it, or of its action, that means nothing there.
+    pub(super) fn misplaced(&self) -> Option<&'static str> {
+        let policy = match &self.body {
+            NodeBody::Action(action) => Some(action.policy()),
+            _ => None,
+        };
+        let unused = policy.is_some_and(|p| p.undo_on_failure && !p.undoes_failures());
+        self.tuning.misplaced.or(unused.then_some("undo_on_failure"))
+    }
+
     /// Says what the other one says, and runs what it ran.
     pub(super) fn take_over(&mut self, other: Self) {
         self.label = other.label;

@@ -107,7 +107,10 @@ impl State {
                 let undoable = policy.is_some_and(|p| match p.undo {
                     // without an output in the log it may still be in memory
                     UndoKind::Output => x.progress == Progress::Completed || x.doubt,
-                    UndoKind::MaybeOutput | UndoKind::NoOutput => x.attempts > 0,
+                    UndoKind::MaybeOutput | UndoKind::NoOutput => {
+                        let unclear = x.open || x.doubt || p.undoes_failures();
+                        x.progress == Progress::Completed || x.attempts > 0 && unclear
+                    }
                     UndoKind::Nothing => false,
                 });
                 unwinding && undoable && !over

@@ -311,8 +311,9 @@ impl State {
             (Progress::Completed, _) => Need::Undo,
             _ if x.attempts == 0 => Need::Nothing,
             (_, UndoKind::Output) if x.open || x.doubt => Need::Rerun,
-            (_, UndoKind::Output) => Need::Nothing,
-            _ => Need::Undo,
+            _ if x.open || x.doubt || policy.undoes_failures() => Need::Undo,
+            // an `Err` says that the attempt left no effect
+            _ => Need::Nothing,
         }
     }
 

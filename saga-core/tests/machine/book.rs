@@ -90,7 +90,9 @@ impl<'a> Book<'a> {
         match policy.undo {
             UndoKind::Nothing => !s.open,
             UndoKind::Output => !s.done && !s.open && !s.doubt,
-            UndoKind::MaybeOutput | UndoKind::NoOutput => false,
+            UndoKind::MaybeOutput | UndoKind::NoOutput => {
+                !s.done && !s.open && !s.doubt && !policy.undo_on_failure
+            }
         }
     }
 

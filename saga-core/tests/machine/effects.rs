@@ -6,7 +6,7 @@ use saga_core::log::{Answer, Entry, EntryKind, Timestamp, Uuid};
 use saga_core::machine::{Call, Effect, Event, Finish, State, VertexId};
 
 use super::run::{Flight, Issued, Runner};
-use super::world::Fate;
+use super::world::{Contract, Fate};
 
 impl Runner {
     /// The process is gone; `keep` entries of its last append are on disk.
@@ -40,7 +40,7 @@ impl Runner {
     pub(super) fn orphan(&mut self, flight: Flight) {
         let what = if flight.undo { None } else { Some(self.outcome()) };
         let fate = [Fate::Delivered, Fate::Lost, Fate::Late][self.tape.pick(3)];
-        self.world.orphan(&flight.path, flight.kind, what, fate);
+        self.world.orphan(&flight.path, flight.contract, what, fate);
     }
 
     pub(super) fn feed(&mut self, events: Vec<Event>) {
@@ -137,8 +137,8 @@ impl Runner {
         let Some(PlanKind::Action(policy)) = state.kind(call.vertex) else {
             panic!("{path} is not an action")
         };
-        let kind = policy.undo;
-        if undo && kind == UndoKind::Output {
+        let contract = Contract::from(*policy);
+        if undo && contract.undo == UndoKind::Output {
             let stored = self.log.iter().any(|e| {
                 e.node.as_ref().is_some_and(|n| n.as_str() == path)
                     && matches!(e.kind, EntryKind::Succeeded(_))
@@ -158,7 +158,13 @@ impl Runner {
         }
         let repeat = call.repeat;
         assert!(repeat > 0);
-        self.flights.push(Flight { vertex: call.vertex, path: path.clone(), kind, undo, repeat });
+        self.flights.push(Flight {
+            vertex: call.vertex,
+            path: path.clone(),
+            contract,
+            undo,
+            repeat,
+        });
         self.issued.push(Issued { durable, call, path, undo, effects });
         let max = self.setup.config.max_concurrency.unwrap_or(usize::MAX);
         assert!(self.flights.len() <= max, "more than {max} calls in flight");

@@ -18,11 +18,19 @@ pub fn action(name: &str, undo: UndoKind) -> PlanNode {
 pub fn policy(undo: UndoKind, tries: u32, undo_tries: u32) -> Policy {
     let wait = |retry: Retry| retry.base(Duration::from_millis(100));
     let (retry, undo_retry) = (wait(Retry::up_to(tries)), wait(Retry::up_to(undo_tries)));
-    Policy { undo, retry, undo_retry }
+    Policy { retry, undo_retry, ..Policy::new(undo) }
 }
 
 pub fn tried(name: &str, undo: UndoKind, tries: u32, undo_tries: u32) -> PlanNode {
     node(name, PlanKind::Action(policy(undo, tries, undo_tries)))
+}
+
+/// The same node, whose undo also cleans up after failures.
+pub fn undo_on_failure(mut node: PlanNode) -> PlanNode {
+    if let PlanKind::Action(policy) = &mut node.kind {
+        policy.undo_on_failure = true;
+    }
+    node
 }
 
 pub fn plan(nodes: Vec<PlanNode>, edges: &[(u32, u32)]) -> Arc<Plan> {
@@ -115,7 +123,11 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         2 => Just(UndoKind::NoOutput),
         2 => Just(UndoKind::Nothing),
     ];
-    (undo, 1..=3u32, 1..=3u32).prop_map(|(undo, tries, undo_tries)| policy(undo, tries, undo_tries))
+    (undo, any::<bool>(), 1..=3u32, 1..=3u32).prop_map(|(undo, on_failure, tries, undo_tries)| {
+        let policy = policy(undo, tries, undo_tries);
+        let without = matches!(undo, UndoKind::MaybeOutput | UndoKind::NoOutput);
+        Policy { undo_on_failure: on_failure && without, ..policy }
+    })
 }
 
 #[derive(Debug, Clone)]

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::UndoKind;
 use saga_core::dag::{Plan, PlanKind};
 use saga_core::log::{Answer, Entry, Failure, FailureKind, Payload, SagaStatus, Timestamp, Uuid};
 use saga_core::machine::{Call, Config, Event, Finish, Machine, NodeState, State, VertexId};
 
 use super::operators::{self, Asked};
 use super::tape::Tape;
-use super::world::{Do, Un, World};
+use super::world::{Contract, Do, Un, World};
 
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -85,7 +84,7 @@ type Answers = Vec<(Uuid, Answer)>;
 pub(super) struct Flight {
     pub(super) vertex: VertexId,
     pub(super) path: String,
-    pub(super) kind: UndoKind,
+    pub(super) contract: Contract,
     pub(super) undo: bool,
     pub(super) repeat: u32,
 }
@@ -305,17 +304,17 @@ impl Runner {
 
     fn complete(&mut self, i: usize) -> Event {
         let flight = self.flights.remove(i);
-        let Flight { vertex, path, kind, undo, repeat } = flight;
+        let Flight { vertex, path, contract, undo, repeat } = flight;
         if undo {
-            (1..repeat).for_each(|_| drop(self.world.undo(&path, kind, Un::Ok)));
+            (1..repeat).for_each(|_| drop(self.world.undo(&path, contract, Un::Ok)));
             let what = self.undo_outcome();
-            return Event::UndoDone { vertex, result: self.world.undo(&path, kind, what) };
+            return Event::UndoDone { vertex, result: self.world.undo(&path, contract, what) };
         }
         let what = self.outcome();
         if what == Do::Ok {
-            (1..repeat).for_each(|_| drop(self.world.run(&path, kind, what)));
+            (1..repeat).for_each(|_| drop(self.world.run(&path, contract, what)));
         }
-        Event::ActionDone { vertex, result: self.world.run(&path, kind, what) }
+        Event::ActionDone { vertex, result: self.world.run(&path, contract, what) }
     }
 
     /// True if the next call goes wrong.

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use saga_core::UndoKind;
 use saga_core::log::{Failure, FailureKind, Payload};
 use saga_core::machine::ActionResult;
+use saga_core::{Policy, UndoKind};
 
 use super::tape::Tape;
 
@@ -18,7 +18,7 @@ pub enum Do {
     Fails {
         retryable: bool,
     },
-    /// A definite error that leaves something behind, which an undo without output cleans up.
+    /// A definite error that leaves something behind, where `undo_on_failure` says that this may happen.
     Partial {
         retryable: bool,
     },
@@ -33,6 +33,19 @@ pub enum Do {
 pub enum Un {
     Ok,
     Fails { retryable: bool, removed: bool },
+}
+
+/// What an action declares about its undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contract {
+    pub undo: UndoKind,
+    pub on_failure: bool,
+}
+
+impl From<Policy> for Contract {
+    fn from(policy: Policy) -> Self {
+        Self { undo: policy.undo, on_failure: policy.undo_on_failure }
+    }
 }
 
 /// What becomes of a call whose caller is gone.
@@ -59,7 +72,7 @@ pub struct World {
     pub receivers: BTreeMap<String, Receiver>,
     /// True if they leave out the tombstones.
     forgetful: bool,
-    late: Vec<(String, UndoKind, Option<Do>)>,
+    late: Vec<(String, Contract, Option<Do>)>,
 }
 
 impl World {
@@ -67,7 +80,7 @@ impl World {
         Self { forgetful, ..Self::default() }
     }
 
-    pub fn run(&mut self, path: &str, undo: UndoKind, what: Do) -> ActionResult {
+    pub fn run(&mut self, path: &str, of: Contract, what: Do) -> ActionResult {
         let r = self.receivers.entry(path.to_string()).or_default();
         let fail = |retryable, why: &str| Failure {
             retryable,
@@ -88,7 +101,7 @@ impl World {
         if let Do::Partial { retryable } = what
             && !r.key
         {
-            r.partial |= matches!(undo, UndoKind::MaybeOutput | UndoKind::NoOutput);
+            r.partial |= of.on_failure;
             return ActionResult::Failed(fail(retryable, "half of it"));
         }
         // a repeated do gives the same result and has no further effect
@@ -105,11 +118,11 @@ impl World {
         }
     }
 
-    pub fn undo(&mut self, path: &str, undo: UndoKind, what: Un) -> Result<(), Failure> {
+    pub fn undo(&mut self, path: &str, of: Contract, what: Un) -> Result<(), Failure> {
         let r = self.receivers.entry(path.to_string()).or_default();
         if !matches!(what, Un::Fails { removed: false, .. }) {
             (r.effect, r.partial) = (false, false);
-            r.tomb |= undo != UndoKind::Output && !self.forgetful;
+            r.tomb |= of.undo != UndoKind::Output && !self.forgetful;
             r.undos += 1;
         }
         match what {
@@ -122,18 +135,18 @@ impl World {
     }
 
     /// The caller of this call is gone; `what` is none for an undo.
-    pub fn orphan(&mut self, path: &str, undo: UndoKind, what: Option<Do>, fate: Fate) {
+    pub fn orphan(&mut self, path: &str, of: Contract, what: Option<Do>, fate: Fate) {
         match fate {
             Fate::Lost => {}
-            Fate::Late => self.late.push((path.to_string(), undo, what)),
-            Fate::Delivered => self.deliver(path, undo, what),
+            Fate::Late => self.late.push((path.to_string(), of, what)),
+            Fate::Delivered => self.deliver(path, of, what),
         }
     }
 
-    fn deliver(&mut self, path: &str, undo: UndoKind, what: Option<Do>) {
+    fn deliver(&mut self, path: &str, of: Contract, what: Option<Do>) {
         match what {
-            Some(what) => drop(self.run(path, undo, what)),
-            None => drop(self.undo(path, undo, Un::Ok)),
+            Some(what) => drop(self.run(path, of, what)),
+            None => drop(self.undo(path, of, Un::Ok)),
         }
     }
 
@@ -146,8 +159,8 @@ impl World {
         if self.late.is_empty() {
             return false;
         }
-        let (path, undo, what) = self.late.remove(tape.pick(self.late.len()));
-        self.deliver(&path, undo, what);
+        let (path, of, what) = self.late.remove(tape.pick(self.late.len()));
+        self.deliver(&path, of, what);
         true
     }
 

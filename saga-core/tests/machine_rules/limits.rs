@@ -62,7 +62,7 @@ fn instances_that_were_not_begun_are_not_undone() {
     let mut saga = limited(inline_action(NoOutput), 2, 4);
     saga.ok(&["do xs[0]"]);
     saga.fails("do xs[1]");
-    saga.ok(&["do xs[2]", "undo xs[2]", "undo xs[1]", "undo xs[0]"]);
+    saga.ok(&["do xs[2]", "undo xs[2]", "undo xs[0]"]);
     saga.ended(RolledBack);
     assert_eq!(saga.node("xs[3]").attempts, 0);
 }

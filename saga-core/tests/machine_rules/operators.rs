@@ -87,8 +87,8 @@ fn a_paused_saga_starts_nothing_and_goes_on() {
 
 #[test]
 fn a_pause_holds_undos_and_retries_too_and_does_not_spin() {
-    let all = plan(vec![tried("a", NoOutput, 2, 2), action("b", NoOutput)], &[]);
-    let mut saga = Bench::new(all);
+    let nodes = [tried("a", NoOutput, 2, 2), action("b", NoOutput)].map(undo_on_failure);
+    let mut saga = Bench::new(plan(nodes.into(), &[]));
     saga.fails_for_now("do a");
     assert_eq!(saga.asks(Command::Pause), DONE);
     saga.wait();

@@ -27,7 +27,8 @@ fn a_node_starts_when_it_has_its_slot() {
 
 #[test]
 fn what_waits_for_a_slot_when_another_fails_was_never_started() {
-    let mut saga = slotted(plan(actions(3, NoOutput), &[]), None);
+    let nodes = actions(3, NoOutput).into_iter().map(undo_on_failure).collect();
+    let mut saga = slotted(plan(nodes, &[]), None);
     assert_eq!(saga.wanting, ["n0", "n1", "n2"]);
     saga.grants("n1");
     saga.fails("do n1");

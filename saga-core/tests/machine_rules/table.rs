@@ -4,7 +4,16 @@ use super::*;
 
 /// `n` ends like this, and `other`, which is beside it, fails the saga; returns what happens to `n`.
 pub(super) fn row(undo: UndoKind, ends: impl Fn(&mut Bench)) -> Bench {
-    let all = plan(vec![tried("n", undo, 1, 2), action("other", Nothing)], &[]);
+    row_of(tried("n", undo, 1, 2), ends)
+}
+
+/// The same for an undo that also cleans up after failures.
+fn cleaning_row(undo: UndoKind, ends: impl Fn(&mut Bench)) -> Bench {
+    row_of(undo_on_failure(tried("n", undo, 1, 2)), ends)
+}
+
+fn row_of(n: PlanNode, ends: impl Fn(&mut Bench)) -> Bench {
+    let all = plan(vec![n, action("other", Nothing)], &[]);
     let mut saga = Bench::new(all);
     ends(&mut saga);
     if saga.calls().contains(&"do other") {
@@ -26,15 +35,60 @@ fn what_succeeded_is_undone() {
 }
 
 #[test]
-fn what_failed_without_doubt_is_undone_by_undos_without_output() {
+fn what_failed_without_doubt_left_nothing_to_undo() {
+    for undo in [Output, MaybeOutput, NoOutput, Nothing] {
+        let saga = row(undo, |saga| saga.fails("do n"));
+        saga.ended(RolledBack);
+        assert_eq!(saga.state("n"), Failed);
+        assert!(!saga.words().iter().any(|word| word.starts_with("n undo")));
+    }
+}
+
+#[test]
+fn what_failed_without_doubt_is_undone_where_the_action_says_so() {
     for undo in [MaybeOutput, NoOutput] {
-        let mut saga = row(undo, |saga| saga.fails("do n"));
+        let mut saga = cleaning_row(undo, |saga| saga.fails("do n"));
+        assert_eq!(saga.calls(), ["undo n"]);
+        saga.ok(&["undo n"]);
+        saga.ended(RolledBack);
+        assert_eq!(saga.state("n"), Undone);
+    }
+    // it says nothing for undos that need the output, or that there are not
+    for undo in [Output, Nothing] {
+        cleaning_row(undo, |saga| saga.fails("do n")).ended(RolledBack);
+    }
+}
+
+#[test]
+fn a_failure_after_doubt_is_undone_all_the_same() {
+    for undo in [MaybeOutput, NoOutput] {
+        // the first attempt may have had its effect, whatever the second one says
+        let mut saga = row_of(tried("n", undo, 2, 2), |saga| {
+            saga.in_doubt("do n");
+            saga.wait();
+            saga.fails("do n");
+        });
         assert_eq!(saga.calls(), ["undo n"]);
         saga.ok(&["undo n"]);
         saga.ended(RolledBack);
     }
-    for undo in [Output, Nothing] {
-        row(undo, |saga| saga.fails("do n")).ended(RolledBack);
+}
+
+#[test]
+fn a_log_cannot_undo_what_failed_unless_the_action_says_so() {
+    for on_failure in [false, true] {
+        let n = tried("n", NoOutput, 1, 2);
+        let n = if on_failure { undo_on_failure(n) } else { n };
+        let all = chain(vec![n]);
+        let mut saga = Bench::new(all.clone());
+        saga.fails("do n");
+        let unwinding = saga.log.iter().position(|e| matches!(e.kind, EntryKind::Unwinding(_)));
+        let mut log = saga.log[..=unwinding.unwrap()].to_vec();
+        let last = log.last().unwrap().clone();
+        let node = Some("n".into());
+        let undo = EntryKind::UndoStarted;
+        log.push(Entry { kind: undo, node, seq: last.seq + 1, attempt: 1, ..last });
+        assert_eq!(State::fold(all, &log).is_ok(), on_failure);
     }
 }
 
@@ -69,7 +123,7 @@ fn an_action_in_doubt_that_never_answers_may_remain() {
 
 #[test]
 fn what_failed_and_cannot_be_cleaned_up_may_remain() {
-    let mut saga = row(NoOutput, |saga| saga.fails("do n"));
+    let mut saga = cleaning_row(NoOutput, |saga| saga.fails("do n"));
     saga.undo_fails("undo n", false);
     saga.ended(Stuck);
     assert!(saga.node("n").in_doubt, "half of its effect may be there");

@@ -15,6 +15,7 @@ use crate::errors::Errors;
 const ARGUMENTS: &[&str] = &[
     "undo",
     "no_undo",
+    "undo_on_failure",
     "retry",
     "undo_retry",
     "timeout",
@@ -100,6 +101,8 @@ fn argument(
             let reason = reason.transpose()?.map(|reason| reason.value());
             args.no_undo = Some(NoUndo { keyword: name.clone(), reason });
         }
+        // that it is given says it all
+        "undo_on_failure" => {}
         "retry" => args.retry = Some(retry(name, input, errors)?),
         "undo_retry" => args.undo_retry = Some(retry(name, input, errors)?),
         "timeout" => args.timeout = Some(positive(value(name, input)?)?),

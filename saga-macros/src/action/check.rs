@@ -11,7 +11,7 @@ use syn::{
     PathSegment, ReturnType, Type, parse_quote,
 };
 
-use super::args::Args;
+use super::args::{Args, UndoInput};
 use super::lifetimes::Elide;
 use super::parse::Function;
 use crate::errors::{Errors, did_you_mean, list};
@@ -275,7 +275,7 @@ fn generic(function: &Function) -> bool {
 fn undo(name: &Ident, args: &Args, inputs: &[Input], errors: &mut Errors) -> bool {
     let Some(undo) = &args.undo else {
         if args.no_undo.is_some() {
-            for argument in ["undo_retry", "undo_timeout"] {
+            for argument in ["undo_on_failure", "undo_retry", "undo_timeout"] {
                 if let Some(given) = args.given(argument) {
                     errors.at(
                         given,
@@ -295,6 +295,12 @@ fn undo(name: &Ident, args: &Args, inputs: &[Input], errors: &mut Errors) -> boo
     if let Some(no_undo) = &args.no_undo {
         errors.at(&no_undo.keyword, "`undo` and `no_undo` contradict each other: leave one out");
         return false;
+    }
+    let needed = |input: &UndoInput| input.name == "output" && !input.maybe;
+    if let Some(given) = args.given("undo_on_failure").filter(|_| undo.inputs.iter().any(needed)) {
+        let message = "after a failure there is no output to give to the undo: write `output?`, or leave \
+                       `undo_on_failure` out";
+        errors.at(given, message);
     }
     let mut good = true;
     for input in &undo.inputs {

@@ -16,6 +16,9 @@ pub(super) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
     };
     let args = &action.args;
     let mut said = TokenStream::new();
+    if args.given("undo_on_failure").is_some() {
+        said.extend(quote!(__spec.policy.undo_on_failure = true;));
+    }
     if let Some(rev) = args.rev {
         said.extend(quote!(__spec.rev = #rev;));
     }

@@ -35,7 +35,7 @@ async fn maybe(leg: &Leg, flight: Option<&Flight>) -> Result<(), String> {
     Ok(())
 }
 
-#[saga_action(undo = undo::without())]
+#[saga_action(undo = undo::without(), undo_on_failure)]
 async fn no_output(leg: &Leg) -> Result<Flight, String> {
     let _ = leg;
     Ok(Flight { no: 1 })
@@ -110,6 +110,8 @@ fn main() {
     let kinds = specs.map(|spec| spec.policy.undo);
     use UndoKind::{MaybeOutput, NoOutput, Nothing, Output};
     assert_eq!(kinds, [Output, MaybeOutput, NoOutput, Output, Output, Nothing]);
+    let on_failure = specs.map(|spec| spec.policy.undo_on_failure);
+    assert_eq!(on_failure, [false, false, true, false, false, false]);
     let texts = specs.map(|spec| spec.undo);
     let expected = [
         "undo::with(output, seats, leg)",
