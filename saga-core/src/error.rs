@@ -10,10 +10,12 @@ use serde::de::DeserializeOwned;
 use crate::log::{Failure, FailureKind};
 
 mod operate;
+mod runtime;
 mod saga;
 mod start;
 
 pub use operate::OperateError;
+pub use runtime::RuntimeError;
 pub use saga::{NodeReport, SagaError, SagaReport};
 pub use start::StartError;
 

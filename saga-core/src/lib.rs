@@ -110,7 +110,8 @@ pub use definition::{
 };
 pub use driver::{Events, MissedEvents, SagaEvent};
 pub use error::{
-    ActionError, BoxError, NodeReport, OperateError, SagaError, SagaReport, StartError, UndoError,
+    ActionError, BoxError, NodeReport, OperateError, RuntimeError, SagaError, SagaReport,
+    StartError, UndoError,
 };
 pub use executor::SagaExecutor;
 pub use limits::Limits;

@@ -74,7 +74,7 @@ impl World {
         heard.wait_for(|_| self.count(what) >= times).await.unwrap();
     }
 
-    fn say(&self, what: String) {
+    pub(crate) fn say(&self, what: String) {
         self.said.lock().unwrap().push(what);
         self.heard.send_modify(|n| *n += 1);
     }

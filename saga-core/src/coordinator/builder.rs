@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::definitions::{Definition, Definitions};
+use super::tasks::Tasks;
 use super::{Coordinator, Inner};
 use crate::dag::DagError;
 use crate::definition::Saga;
 use crate::driver::{Bounds, Clock, Environment, Observers, note_places};
+use crate::error::RuntimeError;
 use crate::limits::Limits;
 use crate::machine::Config;
 use crate::registry::{ActionRegistry, RegistryError};
@@ -28,6 +30,9 @@ pub enum BuildError {
         /// What is wrong.
         source: DagError,
     },
+    /// There is no tokio runtime here that sagas could run on.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
     /// The store failed while unfinished sagas were claimed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -146,12 +151,15 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
 
     /// The coordinator. Goes on with everything in the store that is unfinished and known here.
     ///
-    /// Call it inside a tokio runtime with time enabled: the sagas run on it.
+    /// Call it inside a tokio runtime with time enabled. The sagas run on that runtime for as long as it is
+    /// there, whoever starts and steers them: another runtime, or a thread without one, may do both. (One of
+    /// the kind `current_thread` runs them only while somebody is in its `block_on`.)
     ///
     /// # Errors
-    /// [`BuildError`] if two things have one name, or the store fails.
+    /// [`BuildError`] if two things have one name, the runtime cannot run sagas, or the store fails.
     pub async fn build(self) -> Result<Coordinator<C>, BuildError> {
         note_places();
+        let tasks = Tasks::here()?;
         let mut definitions = Definitions::new(self.actions);
         for saga in self.sagas {
             definitions.add(saga(self.limits.max_nodes)?)?;
@@ -168,7 +176,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             snapshot: None,
         };
         let config = Config { slots: !env.bounds.is_empty(), ..self.config };
-        let mut inner = Inner::new(Arc::new(env), config, definitions, self.crash_limit);
+        let mut inner = Inner::new(tasks, Arc::new(env), config, definitions, self.crash_limit);
         inner.unknown = inner.learn_versions().await?;
         let inner = Arc::new(inner);
         inner.recover().await?;

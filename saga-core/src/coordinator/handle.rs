@@ -12,7 +12,7 @@ use super::Inner;
 use super::outcome::{NodeKey, Outcome, Seen};
 use crate::action::{ActionData, decode};
 use crate::definition::Saga;
-use crate::driver::{self, Events, Observers, Progress};
+use crate::driver::{self, Events, Progress, Watching};
 use crate::error::SagaError;
 use crate::log::{ActionState, Payload, SagaId, SagaStatus};
 
@@ -69,7 +69,7 @@ impl Runs for serde_json::Value {
 pub struct SagaHandle<S> {
     id: SagaId,
     progress: watch::Receiver<Progress>,
-    observers: Observers,
+    watching: Watching,
     /// Not held on to: a handle keeps no store open.
     coordinator: Weak<dyn Look>,
     saga: PhantomData<fn() -> S>,
@@ -86,7 +86,7 @@ impl<S> Clone for SagaHandle<S> {
         Self {
             id: self.id.clone(),
             progress: self.progress.clone(),
-            observers: self.observers.clone(),
+            watching: self.watching.clone(),
             coordinator: self.coordinator.clone(),
             saga: PhantomData,
         }
@@ -105,9 +105,9 @@ impl<S> SagaHandle<S> {
         progress: watch::Receiver<Progress>,
         coordinator: &Arc<Inner<C>>,
     ) -> Self {
-        let observers = coordinator.env.observers.clone();
+        let watching = coordinator.env.observers.watching();
         let coordinator: Weak<Inner<C>> = Arc::downgrade(coordinator);
-        Self { id, progress, observers, coordinator, saga: PhantomData }
+        Self { id, progress, watching, coordinator, saga: PhantomData }
     }
 
     /// The saga's id.
@@ -118,7 +118,7 @@ impl<S> SagaHandle<S> {
     /// What it does from now on, entry by entry, until it has ended. What it did before is in its log
     /// ([`Coordinator::inspect`](crate::Coordinator::inspect)).
     pub fn events(&self) -> Events {
-        self.observers.events_until(self.id.clone(), self.progress.clone())
+        self.watching.events_until(self.id.clone(), self.progress.clone())
     }
 
     /// What it is doing, as far as it is in the log.

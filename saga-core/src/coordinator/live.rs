@@ -44,9 +44,20 @@ impl Live {
             Some(Creation::New) => same_input(&id, (&self.name, &self.params), input)?,
             Some(Creation::Exists(there)) => same_input(&id, (&there.name, &there.params), input)?,
             Some(Creation::Failed(error)) => return Err(error.into()),
-            None => return Err(StartError::ShutDown),
+            None => return Err(self.why_not_begun(id, inner)),
         }
         Ok(SagaHandle::new(id, self.progress, inner))
+    }
+
+    /// Why its task ended before the saga was in the store.
+    fn why_not_begun<C>(&self, saga: SagaId, inner: &Inner<C>) -> StartError {
+        match self.progress.borrow().outcome.as_deref() {
+            // a panic
+            Some(Err(SagaError::NotRunning { why, .. })) => {
+                StartError::Corrupt { saga, why: why.clone() }
+            }
+            _ => inner.tasks.check().err().map_or(StartError::ShutDown, StartError::Runtime),
+        }
     }
 
     /// True if both are the same run of the saga.

@@ -12,25 +12,26 @@ mod operate;
 mod outcome;
 mod recovery;
 mod requests;
+mod shutdown;
 mod single;
 mod start;
 mod suspects;
+mod tasks;
 mod view;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use self::requests::Looking;
 use crate::dag::SagaDag;
 use crate::definition::Saga;
-use crate::driver::{Control, Environment, Events};
+use crate::driver::{Environment, Events};
 use crate::error::{SagaError, StartError};
-use crate::log::{NodePath, SagaId, SagaStatus, Timestamp};
+use crate::log::{SagaId, SagaStatus, Timestamp};
 use crate::machine::Config;
 use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError};
 pub use builder::{BuildError, CoordinatorBuilder};
@@ -39,8 +40,10 @@ pub use handle::{Runs, SagaFuture, SagaHandle};
 use live::Live;
 pub use operate::Operator;
 pub use outcome::{NodeKey, Outcome};
+pub use shutdown::ShutdownReport;
 use start::Request;
 pub use start::Start;
+use tasks::Tasks;
 pub use view::SagaView;
 
 /// How many sagas a purge removes in one go, so that it holds up no other write for long.
@@ -79,25 +82,20 @@ impl<C> Clone for Coordinator<C> {
 }
 
 struct Inner<C> {
+    tasks: Tasks,
     env: Arc<Environment<C>>,
     config: Config,
     definitions: Definitions<C>,
     live: Mutex<HashMap<SagaId, Live>>,
     /// Notified when a saga leaves `live`.
     left: Notify,
-    closing: AtomicBool,
+    /// True from the beginning of a shutdown on.
+    closing: watch::Sender<bool>,
+    /// True once the store was let go of.
+    closed: tokio::sync::Mutex<bool>,
     looking: Looking,
     unknown: Vec<SagaVersion>,
     crash_limit: u32,
-}
-
-/// What [`Coordinator::shutdown`] could not wait for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ShutdownReport {
-    /// Sagas that were interrupted, with the nodes whose calls were cut off in the middle. They go on when
-    /// a coordinator is next built on the store.
-    pub interrupted: Vec<(SagaId, Vec<NodePath>)>,
 }
 
 impl<C: Send + Sync + 'static> Coordinator<C> {
@@ -135,7 +133,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// [`StartError::UnknownVersion`], [`StartError::Store`], [`StartError::Corrupt`].
     pub async fn get<S: Runs>(&self, id: &str) -> Result<Option<SagaHandle<S>>, StartError> {
         let id: SagaId = id.parse()?;
-        self.inner.find(&id).await
+        self.inner.tasks.at_home(self.inner.find(&id)).await
     }
 
     /// Definitions that unfinished sagas in the store were started with and that this program does not
@@ -154,7 +152,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// # Errors
     /// The store's.
     pub async fn list(&self, filter: ListFilter) -> Result<Vec<SagaRecord>, StoreError> {
-        self.inner.env.store.list(filter).await
+        self.inner.tasks.at_home(self.inner.env.store.list(filter)).await
     }
 
     /// Removes sagas from the store that ended longer ago than this, with their logs, and says how many.
@@ -173,73 +171,33 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         let purge = Purge { ended_before, statuses: statuses.to_vec(), limit: PURGE };
         let mut removed = 0;
         loop {
-            let batch = self.inner.env.store.purge(purge.clone()).await?;
+            let batch = self.inner.env.store.purge(purge.clone());
+            let batch = self.inner.tasks.at_home(batch).await?;
             removed += batch;
             if batch < PURGE as u64 {
                 return Ok(removed);
             }
         }
     }
-
-    /// Starts no more sagas and no more nodes, waits up to `grace` for the calls in flight, drops those
-    /// that are left, and releases all sagas, so that the next coordinator goes on with them at once.
-    ///
-    /// A write that the store has begun is always waited for, however long it takes: only its answer says
-    /// where the saga stands.
-    ///
-    /// ```
-    /// use saga_core::prelude::*;
-    /// use std::time::Duration;
-    ///
-    /// #[saga_action(no_undo, timeout = "1h")]
-    /// async fn wait() -> Result<(), String> { std::future::pending().await }
-    ///
-    /// saga! { Wait<()>() { wait {}; } }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let sec = Coordinator::builder(()).saga::<Wait>().build().await?;
-    /// let handle = sec.saga(Wait {}).id("w").start().await?;
-    /// let report = sec.shutdown(Duration::from_millis(10)).await?;
-    /// assert!(matches!(&report.interrupted[..], [(saga, _)] if saga.as_str() == "w"));
-    /// assert!(matches!(handle.await, Err(SagaError::ShutDown { .. })));
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// The store's, if it could not be told.
-    pub async fn shutdown(&self, grace: Duration) -> Result<ShutdownReport, StoreError> {
-        self.inner.closing.store(true, Ordering::Release);
-        let told = self.inner.tell(|| Control::Drain);
-        let _ = tokio::time::timeout(grace, self.inner.until_idle()).await;
-        self.inner.tell(|| Control::Stop);
-        self.inner.until_idle().await;
-        self.inner.looking.stop().await;
-        self.inner.env.store.release(&self.inner.env.worker).await?;
-        let interrupted = told.into_iter().filter_map(|(id, saga)| {
-            let outcome = saga.progress.borrow().outcome.clone();
-            let interrupted = matches!(outcome.as_deref(), Some(Err(SagaError::ShutDown { .. })));
-            interrupted.then(|| (id, saga.cut()))
-        });
-        let mut interrupted = interrupted.collect::<Vec<_>>();
-        interrupted.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(ShutdownReport { interrupted })
-    }
 }
 
 impl<C> Inner<C> {
     fn new(
+        tasks: Tasks,
         env: Arc<Environment<C>>,
         config: Config,
         definitions: Definitions<C>,
         crash_limit: u32,
     ) -> Self {
         Self {
+            tasks,
             env,
             config,
             definitions,
             live: Mutex::new(HashMap::new()),
             left: Notify::new(),
-            closing: AtomicBool::new(false),
+            closing: watch::channel(false).0,
+            closed: tokio::sync::Mutex::new(false),
             looking: Looking::default(),
             unknown: Vec::new(),
             crash_limit,
@@ -251,17 +209,13 @@ impl<C> Inner<C> {
     }
 
     fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
+        *self.closing.borrow()
     }
 
-    fn tell(&self, control: impl Fn() -> Control) -> Vec<(SagaId, Live)> {
-        let live = self.live();
-        let told = live.iter().map(|(id, saga)| {
-            // a saga that has just ended hears nothing any more
-            let _ = saga.control.send(control());
-            (id.clone(), saga.clone())
-        });
-        told.collect()
+    /// Waits until a shutdown begins.
+    async fn closed(&self) {
+        // the sender is here
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
     async fn until_idle(&self) {

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::live::{Entered, Live};
 use super::recovery::Loaded;
 use super::requests::LOOK;
+use super::tasks::Tasks;
 use super::{Coordinator, Inner};
 use crate::driver::{Asked, Control, Creation, Progress};
 use crate::error::OperateError;
@@ -220,6 +221,8 @@ struct Remote {
 impl Target for Remote {
     fn operate(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         Box::pin(async move {
+            // waiting takes one
+            Tasks::here()?;
             let (id, saga) = (request.id, request.saga.clone());
             match self.store.request(request).await {
                 Err(StoreError::NotFound { saga }) => return Err(OperateError::NotFound { saga }),
@@ -247,7 +250,7 @@ struct Local<C>(Arc<Inner<C>>);
 impl<C: Send + Sync + 'static> Target for Local<C> {
     fn operate(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         let inner = self.0.clone();
-        Box::pin(async move { inner.operate(request).await })
+        Box::pin(async move { inner.tasks.at_home(inner.operate(request)).await })
     }
 }
 
@@ -290,6 +293,10 @@ impl<C: Send + Sync + 'static> Inner<C> {
                     match live.answer(answered).await {
                         Some(answer) => return Ok(answer),
                         None if woken => {
+                            self.tasks.check()?;
+                            if self.is_closing() {
+                                return Err(OperateError::ShutDown);
+                            }
                             let source = Box::new(live.why_not(request.saga).await);
                             return Err(OperateError::NotCarriedOut { source });
                         }
@@ -326,10 +333,16 @@ impl<C: Send + Sync + 'static> Inner<C> {
             }
             Entered::New(live, seat, orders) => (live, seat, orders),
         };
+        // a shutdown that has begun meanwhile does not know of it
+        if self.is_closing() {
+            return Err(OperateError::ShutDown);
+        }
         let (inner, id) = (self.clone(), id.clone());
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let taken = inner.env.store.take(&inner.env.worker, &id).await;
             let loaded = match taken {
+                // it is released with all others
+                _ if inner.is_closing() => Err(crate::SagaError::ShutDown { saga: id }),
                 Ok(Some(record)) => {
                     inner.load(record, definition, orders, seat.progress.clone()).await
                 }

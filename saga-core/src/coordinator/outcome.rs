@@ -271,7 +271,8 @@ impl<C: Send + Sync + 'static> Outputs for Values<C> {
 impl<C: Send + Sync + 'static> Look for Inner<C> {
     fn look(self: Arc<Self>, id: SagaId) -> BoxFuture<'static, Result<Seen, SagaError>> {
         Box::pin(async move {
-            let stored = self.env.store.load(&id).await.map_err(StartError::from)?;
+            let stored =
+                self.tasks.at_home(self.env.store.load(&id)).await.map_err(StartError::from)?;
             let missing = || StartError::from(StoreError::NotFound { saga: id.clone() });
             let stored = stored.ok_or_else(missing)?;
             let unknown = || StartError::UnknownVersion {

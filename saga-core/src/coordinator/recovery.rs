@@ -1,5 +1,6 @@
 //! Going on with what an earlier process left.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
@@ -21,6 +22,27 @@ use crate::store::{
 
 /// How many sagas are claimed in one go.
 const CLAIM: usize = 256;
+
+/// Sagas that were claimed and do not run yet. If nobody keeps them, they are released.
+struct Claims<C: Send + Sync + 'static>(Option<Arc<Inner<C>>>);
+
+impl<C: Send + Sync + 'static> Claims<C> {
+    fn keep(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl<C: Send + Sync + 'static> Drop for Claims<C> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.take() {
+            let tasks = inner.tasks.clone();
+            tasks.spawn(async move {
+                // whoever claims them next takes them over in any case
+                let _ = inner.env.store.release(&inner.env.worker).await;
+            });
+        }
+    }
+}
 
 /// A saga that is ready to go on.
 pub(super) struct Loaded<C> {
@@ -71,34 +93,45 @@ impl<C: Send + Sync + 'static> Inner<C> {
         }
     }
 
-    /// Claims everything unfinished that is known here, and goes on with it.
+    /// Claims everything unfinished that is known here, and goes on with it. Nothing runs before all of it is
+    /// claimed; if that fails, or is given up, all of it is released again.
     pub(super) async fn recover(self: &Arc<Self>) -> Result<(), StoreError> {
         let fingerprints = self.definitions.all_fingerprints();
         if fingerprints.is_empty() {
             return Ok(());
         }
+        let mut claims = Claims(Some(self.clone()));
+        let mut all = Vec::new();
         loop {
-            let claimed = self.env.store.claim(&self.env.worker, &fingerprints, CLAIM).await?;
+            let claimed = self.env.store.claim(&self.env.worker, &fingerprints, CLAIM).await;
+            let Ok(claimed) = claimed else {
+                // the claim is what whoever builds is told of
+                let _ = self.env.store.release(&self.env.worker).await;
+                claims.keep();
+                return claimed.map(drop);
+            };
             let last = claimed.len() < CLAIM;
-            let (mut suspects, mut others) = (Vec::new(), Vec::new());
-            for record in claimed {
-                let side = if self.is_suspect(&record).await { &mut suspects } else { &mut others };
-                side.push(record);
-            }
-            let (line, calls) =
-                self.line_up(suspects.iter().map(|record| record.id.clone()).collect());
-            for (place, record) in suspects.into_iter().enumerate() {
-                self.resume(record, line.clone(), place);
-            }
-            for record in others {
-                self.resume(record, line.clone(), usize::MAX);
-            }
-            // only now are all of them on the list of the living
-            tokio::spawn(calls);
+            all.extend(claimed);
             if last {
-                return Ok(());
+                break;
             }
         }
+        let (mut suspects, mut others) = (Vec::new(), Vec::new());
+        for record in all {
+            let side = if self.is_suspect(&record).await { &mut suspects } else { &mut others };
+            side.push(record);
+        }
+        claims.keep();
+        let (line, calls) = self.line_up(suspects.iter().map(|record| record.id.clone()).collect());
+        for (place, record) in suspects.into_iter().enumerate() {
+            self.resume(record, line.clone(), place);
+        }
+        for record in others {
+            self.resume(record, line.clone(), usize::MAX);
+        }
+        // only now are all of them on the list of the living
+        self.tasks.spawn(calls);
+        Ok(())
     }
 
     /// Goes on with one saga, in a task of its own: one bad log never stops the others.
@@ -109,7 +142,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let entered = self.enter(&id, input, progress, Some(Creation::New));
         let Entered::New(_, seat, mut orders) = entered else { return };
         let inner = self.clone();
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             // an order does not wait in line
             let asked = match select(Box::pin(line.turn(place)), Box::pin(orders.recv())).await {
                 Either::Left(_) => Vec::new(),
@@ -138,7 +171,12 @@ impl<C: Send + Sync + 'static> Inner<C> {
     ) -> Result<Loaded<C>, SagaError> {
         let id = record.id.clone();
         let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
-        let stored = match self.env.store.load(&id).await {
+        let mut closed = pin!(self.closed());
+        let stored = match select(self.env.store.load(&id), &mut closed).await {
+            Either::Left((stored, _)) => stored,
+            Either::Right(_) => return Err(SagaError::ShutDown { saga: id }),
+        };
+        let stored = match stored {
             Ok(Some(stored)) => stored,
             Ok(None) => return Err(corrupt("it is no longer in the store".to_string())),
             Err(StoreError::Corrupt { seq, why, .. }) => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::select;
 use tokio::sync::Notify;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use super::Inner;
 use crate::error::OperateError;
@@ -18,35 +18,26 @@ pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// How many new ones at a time.
 const AT_ONCE: usize = 64;
 
-/// The task that looks for them.
+/// How the task that looks for them is stopped.
 #[derive(Default)]
-pub(super) struct Looking {
-    stop: Arc<Notify>,
-    task: Mutex<Option<JoinHandle<()>>>,
-}
+pub(super) struct Looking(Arc<Notify>);
 
 impl Looking {
-    /// Ends the task and what it has under way: nothing of it holds the store after this.
-    pub(super) async fn stop(&self) {
-        self.stop.notify_one();
-        let task = lock(&self.task).take();
-        if let Some(task) = task {
-            // it has no output, and what panicked in it has been reported
-            let _ = task.await;
-        }
+    /// Ends the task and what it has under way.
+    pub(super) fn stop(&self) {
+        self.0.notify_one();
     }
 }
 
 impl<C: Send + Sync + 'static> Inner<C> {
     /// Carries out what other processes ask for, as long as the coordinator is there.
     pub(super) fn look_for_requests(self: &Arc<Self>) {
-        let (inner, stop) = (Arc::downgrade(self), self.looking.stop.clone());
-        let task = tokio::spawn(async move {
+        let (inner, stop) = (Arc::downgrade(self), self.looking.0.clone());
+        self.tasks.spawn(async move {
             let mut tasks = JoinSet::new();
             select(pin!(Self::look(inner, &mut tasks)), pin!(stop.notified())).await;
             tasks.shutdown().await;
         });
-        *lock(&self.looking.task) = Some(task);
     }
 
     async fn look(inner: Weak<Self>, tasks: &mut JoinSet<()>) {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::definitions::{Definition, Definitions};
 use super::live::same_input;
+use super::tasks::Tasks;
 use super::{Coordinator, Inner, SagaHandle};
 use crate::dag::SagaDag;
 use crate::driver::{Bounds, Clock, Environment, Observers, Snapshot, note_places};
-use crate::error::{OperateError, SagaError, StartError};
+use crate::error::{OperateError, RuntimeError, SagaError, StartError};
 use crate::limits::Limits;
 use crate::log::SagaId;
 use crate::machine::Config;
@@ -24,8 +25,9 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         context: C,
         store: Arc<dyn Store>,
         snapshot: Snapshot<C>,
-    ) -> Self {
+    ) -> Result<Self, RuntimeError> {
         note_places();
+        let tasks = Tasks::here()?;
         let env = Environment {
             user: Arc::new(context),
             store,
@@ -36,19 +38,19 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
             observers: Observers::new(),
             snapshot: Some(snapshot),
         };
-        Self::of_one_in(Arc::new(env), saga, 1)
+        Ok(Self::of_one_in(tasks, Arc::new(env), saga, 1))
     }
 
     /// The same coordinator with room for so many calls at once.
     pub(crate) fn with_room(&self, saga: &SagaDag<C>, calls: usize) -> Self {
-        Self::of_one_in(self.inner.env.clone(), saga, calls)
+        Self::of_one_in(self.inner.tasks.clone(), self.inner.env.clone(), saga, calls)
     }
 
-    fn of_one_in(env: Arc<Environment<C>>, saga: &SagaDag<C>, calls: usize) -> Self {
+    fn of_one_in(tasks: Tasks, env: Arc<Environment<C>>, saga: &SagaDag<C>, calls: usize) -> Self {
         let config = Config { max_concurrency: Some(calls.max(1)), ..Config::default() };
         let definitions = Definitions::new(ActionRegistry::new());
         definitions.remember(Definition::dynamic(saga.dag().clone()));
-        let inner = Inner::new(env, config, definitions, NO_CRASH_LIMIT);
+        let inner = Inner::new(tasks, env, config, definitions, NO_CRASH_LIMIT);
         Self { inner: Arc::new(inner) }
     }
 

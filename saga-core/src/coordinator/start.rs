@@ -105,10 +105,19 @@ impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
     /// Starts it. When this returns, the saga is durable and will end, whatever happens to this process;
     /// it does not wait for that end. Dropping the future does not drop the saga.
     ///
+    /// It may be called from anywhere, also outside of a tokio runtime: the saga runs on the one that the
+    /// coordinator was built on.
+    ///
     /// # Errors
     /// [`StartError`]: nothing was written.
     pub async fn start(self) -> Result<SagaHandle<S>, StartError> {
+        let tasks = self.coordinator.inner.tasks.clone();
+        tasks.at_home(self.begin()).await
+    }
+
+    async fn begin(self) -> Result<SagaHandle<S>, StartError> {
         let inner = self.coordinator.inner;
+        inner.tasks.check()?;
         if inner.is_closing() {
             return Err(StartError::ShutDown);
         }
@@ -190,7 +199,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         }
         let driver = self.create(&id, definition, given, orders, &seat);
         // a task of its own: who started it may go away at any time
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let birth = driver.run.birth;
             seat.run(driver, Event::Created { birth }, Vec::new()).await;
         });

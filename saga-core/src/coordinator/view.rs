@@ -95,7 +95,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// fit its definition.
     pub async fn inspect(&self, id: &str) -> Result<Option<SagaView>, StartError> {
         let id: SagaId = id.parse()?;
-        self.inner.view(&id).await
+        self.inner.tasks.at_home(self.inner.view(&id)).await
     }
 }
 

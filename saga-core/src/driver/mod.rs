@@ -28,10 +28,10 @@ use crate::log::{Answer, Command, Failure, NodePath, Payload, Refusal, Timestamp
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::Calls;
-pub(crate) use observe::Observers;
 pub use observe::{Events, MissedEvents, SagaEvent};
+pub(crate) use observe::{Observers, Watching};
 pub(crate) use outcome::{Outcome, Progress};
-pub(crate) use panics::note_places;
+pub(crate) use panics::{note_places, without_message};
 pub(crate) use slots::Bounds;
 pub(crate) use transaction::Transactions;
 use turn::{Turn, Woken};
@@ -47,8 +47,8 @@ pub(crate) use {
 pub(crate) enum Control {
     /// Start nothing new.
     Drain,
-    /// Drop what is in flight and stop.
-    Stop,
+    /// Drop what is in flight and stop. Whoever asks is told when it was heard.
+    Stop(oneshot::Sender<()>),
     /// Do what an operator asks for.
     Operate(Asked),
 }
@@ -161,7 +161,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     if !matches!(finish, Finish::Failed | Finish::Broken(_)) {
                         turn.hold(|id| self.machine.state().is_held(id));
                     }
-                    self.finish(finish, turn.store_error.take());
+                    self.finish(finish, &mut turn);
                     return Ran::Through { cut };
                 }
                 self.perform(effect, &mut turn);
@@ -199,8 +199,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 Woken::Control(Control::Operate(asked)) => {
                     self.hear(asked, &mut turn).into_iter().collect()
                 }
-                Woken::Control(Control::Stop) => {
-                    cut = turn.calls.vertices().map(|v| self.machine.state().path(v)).collect();
+                Woken::Control(Control::Stop(heard)) => {
+                    // nobody may be waiting for it
+                    let _ = heard.send(());
+                    cut.extend(turn.calls.vertices().map(|v| self.machine.state().path(v)));
                     turn.calls = Calls::default();
                     turn.timer = None;
                     // an append that is under way may be in or not: its answer is waited for
@@ -216,7 +218,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 // nothing more is begun; but if that was the last entry, the saga has ended
                 effects.retain(|effect| matches!(effect, Effect::Finish(_)));
                 if effects.is_empty() {
-                    self.let_go(None);
+                    self.let_go(&mut turn);
                     return Ran::Through { cut };
                 }
             }
@@ -285,7 +287,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             .send_if_modified(|progress| std::mem::replace(&mut progress.status, status) != status);
     }
 
-    fn finish(&mut self, finish: Finish, store_error: Option<StoreError>) {
+    fn finish(&mut self, finish: Finish, turn: &mut Turn) {
         self.values.follow(self.machine.state());
         let id = &self.run.id;
         let outcome = match finish {
@@ -293,7 +295,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Finish::Parked { reason } => Err(crate::SagaError::Parked { saga: id.clone(), reason }),
             Finish::Drained => Err(crate::SagaError::ShutDown { saga: id.clone() }),
             Finish::Failed => {
-                self.let_go(store_error);
+                self.let_go(turn);
                 return;
             }
             Finish::Broken(why) => Err(crate::SagaError::Corrupt { saga: id.clone(), why }),
@@ -305,9 +307,11 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// This process stops running the saga, which has not ended.
-    fn let_go(&self, error: Option<StoreError>) {
+    fn let_go(&self, turn: &mut Turn) {
         let saga = self.run.id.clone();
-        let error = match error {
+        let error = match turn.store_error.take() {
+            // what a shutdown has released is not this process's any more
+            _ if turn.stopped => crate::SagaError::ShutDown { saga },
             None => crate::SagaError::ShutDown { saga },
             Some(StoreError::Fenced { .. }) => crate::SagaError::LostOwnership { saga },
             Some(source) => crate::SagaError::Store { saga, source },

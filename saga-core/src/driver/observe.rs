@@ -3,7 +3,7 @@
 
 use std::future::pending;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use futures_util::future::{Either, select};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -103,28 +103,55 @@ impl SagaEvent {
     fn count(&self) {}
 }
 
-/// Those who watch the sagas of a coordinator.
+type Sender = broadcast::Sender<Arc<SagaEvent>>;
+
+/// Those who watch the sagas of a coordinator, as long as there may be something to see.
+pub(crate) struct Observers(Arc<RwLock<Option<Sender>>>);
+
+/// The same for who must not keep the streams of others open.
 #[derive(Clone)]
-pub(crate) struct Observers(broadcast::Sender<Arc<SagaEvent>>);
+pub(crate) struct Watching(Weak<RwLock<Option<Sender>>>);
+
+impl Watching {
+    /// A stream of the events of one saga from now on, as long as this process may have some.
+    pub(crate) fn events_until(&self, saga: SagaId, progress: watch::Receiver<Progress>) -> Events {
+        let observers = self.0.upgrade().map(Observers);
+        let observers = observers.unwrap_or_else(|| Observers(Arc::default()));
+        Events { progress: Some(progress), ..observers.events(Some(saga)) }
+    }
+}
 
 impl Observers {
     pub(crate) fn new() -> Self {
-        Self(broadcast::channel(BUFFER).0)
+        Self(Arc::new(RwLock::new(Some(broadcast::channel(BUFFER).0))))
+    }
+
+    /// Nothing more will happen: all streams end.
+    pub(crate) fn close(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn watching(&self) -> Watching {
+        Watching(Arc::downgrade(&self.0))
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&Sender) -> T) -> Option<T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
     }
 
     /// A stream of all events from now on, or of those of one saga.
     pub(crate) fn events(&self, saga: Option<SagaId>) -> Events {
-        Events { receiver: self.0.subscribe(), saga, progress: None, ended: false }
-    }
-
-    /// A stream of the events of one saga from now on, as long as this process may have some.
-    pub(crate) fn events_until(&self, saga: SagaId, progress: watch::Receiver<Progress>) -> Events {
-        Events { progress: Some(progress), ..self.events(Some(saga)) }
+        let receiver = self.with(broadcast::Sender::subscribe);
+        // without a sender there is nothing to wait for
+        let receiver = receiver.unwrap_or_else(|| broadcast::channel(1).1);
+        Events { receiver, saga, progress: None, ended: false }
     }
 
     fn watch(&self) -> bool {
         let traced = tracing::enabled!(target: "saga_core", tracing::Level::ERROR);
-        self.0.receiver_count() > 0 || traced || cfg!(feature = "metrics")
+        self.with(broadcast::Sender::receiver_count) > Some(0)
+            || traced
+            || cfg!(feature = "metrics")
     }
 }
 
@@ -164,8 +191,8 @@ pub struct Events {
 pub struct MissedEvents(pub u64);
 
 impl Events {
-    /// The next event. `None` when there will be no more: the coordinator is gone, or the one saga that
-    /// is watched has ended or was interrupted by a shutdown.
+    /// The next event. `None` when there will be no more: the coordinator is gone or was shut down, or the
+    /// one saga that is watched has ended or was interrupted by a shutdown.
     ///
     /// # Errors
     /// [`MissedEvents`] if the reader was too slow; the stream goes on after the gap.
@@ -231,7 +258,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             event.trace();
             event.count();
             // nobody may be listening
-            let _ = self.env.observers.0.send(Arc::new(event));
+            self.env.observers.with(|sender| drop(sender.send(Arc::new(event))));
         }
     }
 

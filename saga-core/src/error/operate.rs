@@ -67,6 +67,9 @@ pub enum OperateError {
         /// Its durable name.
         name: String,
     },
+    /// The tokio runtime that the saga would run on is gone.
+    #[error(transparent)]
+    Runtime(#[from] super::RuntimeError),
     /// The coordinator was shut down.
     #[error("the coordinator was shut down")]
     ShutDown,

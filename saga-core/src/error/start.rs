@@ -82,6 +82,9 @@ pub enum StartError {
         /// How it stands.
         status: SagaStatus,
     },
+    /// There is no tokio runtime (any more) that the saga could run on.
+    #[error(transparent)]
+    Runtime(#[from] super::RuntimeError),
     /// The coordinator is shutting down.
     #[error("the coordinator is shut down and starts no sagas; build another one")]
     ShutDown,

@@ -141,7 +141,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
                 Some(stored) => restore(&stored.record, saga.dag())?.unwrap_or(context),
                 None => context,
             };
-            Ok(Self::with(id, saga, context, store))
+            Self::with(id, saga, context, store)
         })
     }
 
@@ -170,16 +170,22 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
                 why: "it has none; it was not run by an executor".to_string(),
             };
             let context = restore(&record, saga.dag())?.ok_or_else(missing)?;
-            Ok(Self::with(id.clone(), saga, context, store))
+            Self::with(id.clone(), saga, context, store)
         })
     }
 
-    fn with(id: SagaId, saga: SagaDag<C>, context: C, store: Arc<dyn Store>) -> Self
+    fn with(
+        id: SagaId,
+        saga: SagaDag<C>,
+        context: C,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, ExecutorError>
     where
         C: ActionData,
     {
         let sec = Coordinator::of_one(&saga, context, store.clone(), encode_data);
-        Self { id, saga, store, sec }
+        let sec = sec.map_err(StartError::from)?;
+        Ok(Self { id, saga, store, sec })
     }
 
     /// How many nodes may run at once; default one after the other. With more, a context that is written

@@ -180,6 +180,10 @@ impl<S: Store> Store for EncodedStore<S> {
         self.store.release(worker)
     }
 
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.close()
+    }
+
     fn take(
         &self,
         worker: &WorkerId,

@@ -43,6 +43,7 @@ pub use error::StoreError;
 pub(crate) use error::corrupt;
 pub use file::FileStore;
 pub use memory::MemoryStore;
+pub(crate) use queue::clock_is_paused;
 pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};
 pub use select::{ListFilter, Purge};
 #[cfg(feature = "sqlite")]
@@ -103,6 +104,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// The unfinished sagas that `worker` owns have no owner any more, and count no crash.
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The worker is done: what was written before is durable, its lock (if the store has one) is released
+    /// when this returns, and every later write of a worker's is refused. Reading, and leaving requests, goes
+    /// on. Clones of the store are closed with it.
+    ///
+    /// The default does nothing, for stores that another worker can open at any time.
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Makes `worker` the owner of this one saga with the next epoch, whatever it is doing (paused,
     /// parked or ended too) and whoever owned it; `attempts` stays. `None` if there is no such saga.

@@ -56,7 +56,7 @@ pub(super) async fn answered<T: Send + 'static>(answer: oneshot::Receiver<T>) ->
 }
 
 /// True if tokio's clock is another one than that of the system.
-fn clock_is_paused() -> bool {
+pub(crate) fn clock_is_paused() -> bool {
     let before = Instant::now();
     let now = tokio::time::Instant::now().into_std();
     now < before || now > Instant::now()

@@ -154,6 +154,44 @@ async fn a_reader_sees_what_the_worker_writes_and_leaves_only_requests() {
     assert_eq!(entries(&reader, "a").await, 2);
 }
 
+#[tokio::test]
+async fn a_closed_store_leaves_its_place_to_the_next_worker() {
+    let place = Place::new();
+    let store = place.open();
+    create(&store, &["a", "b"]).await;
+    // what was sent before is done first
+    let other = place.connection();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let waiting = store.append(append("a", 2, b"ok"));
+    assert!(tokio::time::timeout(Duration::ZERO, waiting).await.is_err());
+    let closing = tokio::spawn({
+        let store = store.clone();
+        async move { store.close().await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(matches!(SqliteStore::open(&place.path), Err(StoreError::InUse { .. })));
+    other.execute_batch("ROLLBACK").unwrap();
+    closing.await.unwrap().unwrap();
+    let next = SqliteStore::open(&place.path).unwrap();
+    assert_eq!(entries(&next, "a").await, 2);
+
+    let refused = [
+        store.create(new_saga("c")).await.unwrap_err(),
+        store.append(append("b", 2, b"")).await.unwrap_err(),
+        store.release(&WorkerId::from("one")).await.unwrap_err(),
+    ];
+    for e in refused {
+        assert!(e.to_string().contains("was closed by a shutdown"), "{e}");
+    }
+    next.append(append("b", 2, b"")).await.unwrap();
+    assert_eq!(entries(&store, "b").await, 2, "it reads what the next one writes");
+    let request = request("a");
+    store.request(request.clone()).await.unwrap();
+    assert_eq!(next.requests(&WorkerId::from("two"), 9).await, Ok(vec![request]));
+    drop(store);
+    next.append(append("b", 3, b"")).await.unwrap();
+}
+
 /// Two that checkpoint are what a SQLite before 3.51.3 can damage a file with.
 #[tokio::test]
 async fn only_the_worker_checkpoints() {

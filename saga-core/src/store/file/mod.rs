@@ -41,8 +41,9 @@ use crate::log::{Answer, Request, SagaId};
 /// what a crash has cut short is told from what was damaged.
 ///
 /// One process at a time runs sagas in a directory: [`open`](Self::open) takes a lock, and keeps it
-/// until the last clone is dropped, which waits for the writes that are under way. Other processes
-/// can [`attach`](Self::attach) to read, and to leave requests.
+/// until [`Coordinator::shutdown`](crate::Coordinator::shutdown) or until the last clone is dropped, which
+/// waits for the writes that are under way. Other processes can [`attach`](Self::attach) to read, and to
+/// leave requests; that is also what is left of this one after a shutdown.
 ///
 /// After a write that failed the store takes no more writes until it is opened again, because
 /// nobody knows what of it is on disk. The same holds once the path no longer leads to the directory
@@ -66,7 +67,6 @@ pub struct FileStore {
 
 struct Inner {
     place: Arc<str>,
-    reading_only: bool,
     queue: Queue<Job>,
 }
 
@@ -75,7 +75,7 @@ type Job = Box<dyn FnOnce(&mut Files) + Send>;
 /// What the store's thread works on.
 struct Files {
     directory: Directory,
-    /// None if the store is attached.
+    /// None if the store is attached, or closed.
     worker: Option<Worker>,
 }
 
@@ -113,7 +113,6 @@ impl FileStore {
 
     fn start(mut files: Files) -> Result<Self, StoreError> {
         let place = files.directory.place().clone();
-        let reading_only = files.worker.is_none();
         let cannot = files.directory.clone();
         let queue = Queue::start("saga-files", move |jobs| {
             for job in jobs {
@@ -122,7 +121,7 @@ impl FileStore {
             }
         })
         .map_err(|e| cannot.failed(format!("cannot start its thread: {e}")))?;
-        Ok(Self { inner: Arc::new(Inner { place, reading_only, queue }) })
+        Ok(Self { inner: Arc::new(Inner { place, queue }) })
     }
 
     /// Does the work on the store's thread. The work must not hold a clone of the store, whose drop
@@ -147,8 +146,8 @@ impl FileStore {
 
 impl Files {
     fn worker(&mut self) -> Result<&mut Worker, StoreError> {
-        let why = "it is attached for reading and requests only; a worker opens it with \
-                   `FileStore::open`";
+        let why = "it is attached for reading and requests only, or was closed by a shutdown; a worker opens \
+                   it with `FileStore::open`";
         self.worker.as_mut().ok_or_else(|| self.directory.failed(why))
     }
 
@@ -191,10 +190,7 @@ impl Files {
 
 impl fmt::Debug for FileStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileStore")
-            .field("path", &self.inner.place)
-            .field("reading_only", &self.inner.reading_only)
-            .finish_non_exhaustive()
+        f.debug_struct("FileStore").field("path", &self.inner.place).finish_non_exhaustive()
     }
 }
 
@@ -233,6 +229,13 @@ impl Store for FileStore {
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
         let worker = worker.clone();
         self.run(move |files| files.worker()?.release(&worker))
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.run(|files| {
+            files.worker = None;
+            Ok(())
+        })
     }
 
     fn take(

@@ -35,6 +35,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 
@@ -55,8 +56,9 @@ use crate::log::{Answer, Request, SagaId};
 /// Sagas in a SQLite file, durable at every commit (WAL, `synchronous = FULL`).
 ///
 /// One process at a time runs sagas on a file: [`open`](Self::open) takes a lock on `<file>.lock`
-/// and keeps it until the last clone is dropped. Other processes can [`attach`](Self::attach) and
-/// read meanwhile. What many sagas write at the same time shares one transaction and one fsync.
+/// and keeps it until [`Coordinator::shutdown`](crate::Coordinator::shutdown) or until the last clone is
+/// dropped. Other processes can [`attach`](Self::attach) and read meanwhile; that is also what is left of
+/// this one after a shutdown. What many sagas write at the same time shares one transaction and one fsync.
 ///
 /// Dropping the last clone finishes the writes that wait, closes the file, and only then returns.
 /// After an I/O error or a full disk at a commit the store takes no more writes until it is opened
@@ -93,9 +95,14 @@ struct Inner {
     // Dropped in this order: the connection that closes last tidies up, and that is the writer's.
     reader: Reader,
     writer: Writer,
-    reading_only: bool,
+    /// It is attached, or was closed.
+    reading_only: AtomicBool,
     counters: Arc<Counters>,
 }
+
+/// Why a store takes nothing from a worker.
+const READING_ONLY: &str = "it is attached for reading and requests only, or was closed by a shutdown; a worker \
+                            opens it with `SqliteStore::open`";
 
 /// What a [`SqliteStore`] has committed since it was opened; for tests and dashboards.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -163,7 +170,8 @@ impl SqliteStore {
             Reader::start(read_from, files.clone(), place.clone()).map_err(thread_error(&place))?;
         let writer = Writer::start(write_to, Some(lock), files, place.clone(), counters.clone())
             .map_err(thread_error(&place))?;
-        let inner = Inner { place, reader, writer, reading_only: false, counters };
+        let reading_only = AtomicBool::new(false);
+        let inner = Inner { place, reader, writer, reading_only, counters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -213,7 +221,8 @@ impl SqliteStore {
             Reader::start(read_from, files.clone(), place.clone()).map_err(thread_error(&place))?;
         let writer = Writer::start(ask, None, files, place.clone(), Arc::clone(&counters))
             .map_err(thread_error(&place))?;
-        let inner = Inner { place, reader, writer, reading_only: true, counters };
+        let reading_only = AtomicBool::new(true);
+        let inner = Inner { place, reader, writer, reading_only, counters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -223,10 +232,8 @@ impl SqliteStore {
     }
 
     fn writer(&self) -> Result<&Writer, StoreError> {
-        if self.inner.reading_only {
-            let why = "it is attached for reading and requests only; a worker opens it with \
-                       `SqliteStore::open`";
-            return Err(failed(&self.inner.place, why));
+        if self.inner.reading_only.load(Ordering::Acquire) {
+            return Err(failed(&self.inner.place, READING_ONLY));
         }
         Ok(&self.inner.writer)
     }
@@ -307,6 +314,11 @@ impl Store for SqliteStore {
         })
     }
 
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.reading_only.store(true, Ordering::Release);
+        Box::pin(self.inner.writer.close())
+    }
+
     fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>> {
         let id = id.clone();
         Box::pin(
@@ -335,7 +347,7 @@ impl Store for SqliteStore {
     fn request(&self, request: Request) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let row = RequestRow::new(request).map_err(|why| self.refused(why))?;
-            self.inner.writer.write(move |conn, _| requests::insert(conn, &row)).await
+            self.inner.writer.ask(move |conn, _| requests::insert(conn, &row)).await
         })
     }
 

@@ -14,11 +14,11 @@ use super::super::StoreError;
 use super::super::identity::OpenFiles;
 use super::super::lock::WorkerLock;
 use super::super::queue::{Queue, answered};
-use super::SqliteStats;
 use super::database::Database;
 use super::guard::Guard;
 use super::job::{Job, Request, Tally, Trouble};
 use super::work::{Undone, WorkJob};
+use super::{READING_ONLY, SqliteStats};
 
 /// So many requests share a transaction at most, which bounds how long the first one waits.
 const MAX_BATCH: usize = 1024;
@@ -33,12 +33,16 @@ pub(super) struct Writer {
 enum Order {
     /// In a transaction with whatever else waits.
     Shared(Box<dyn Job>),
+    /// The same for what anybody may do.
+    Asked(Box<dyn Job>),
     /// In a transaction of its own.
     Alone(Box<WorkJob>),
+    /// The worker is done: no more of the others.
+    Close(oneshot::Sender<()>),
 }
 
 impl Writer {
-    /// The thread keeps the lock until its connection is closed; without one it writes only what
+    /// The thread keeps the lock until it is closed, or its connection is; without one it writes only what
     /// anybody may.
     pub(super) fn start(
         conn: Database,
@@ -48,12 +52,18 @@ impl Writer {
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         let alone = VecDeque::new();
-        let thread =
-            WriterThread { conn, files, place: place.clone(), poison: None, counters, alone };
-        let queue = Queue::start("saga-writer", move |jobs| {
-            thread.work(jobs);
-            drop(lock);
-        })?;
+        let thread = WriterThread {
+            conn,
+            files,
+            place: place.clone(),
+            poison: None,
+            counters,
+            alone,
+            closed: lock.is_none(),
+            closing: Vec::new(),
+            lock,
+        };
+        let queue = Queue::start("saga-writer", move |jobs| thread.work(jobs))?;
         Ok(Self { queue, place })
     }
 
@@ -67,6 +77,26 @@ impl Writer {
         let (request, answer) = Request::new(work);
         self.queue.send(Order::Shared(Box::new(request)));
         self.answer(answer).await
+    }
+
+    /// The same for what anybody may do, also beside a worker.
+    pub(super) async fn ask<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Database, &mut Tally) -> Result<T, Trouble> + Send + 'static,
+    {
+        let (request, answer) = Request::new(work);
+        self.queue.send(Order::Asked(Box::new(request)));
+        self.answer(answer).await
+    }
+
+    /// Returns once the lock is released. What was sent before is done, what comes after is refused.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        let (reply, closed) = oneshot::channel();
+        self.queue.send(Order::Close(reply));
+        // a thread that has died has no lock any more
+        answered(closed).await;
+        Ok(())
     }
 
     /// The same for an append with the user's part.
@@ -102,6 +132,12 @@ struct WriterThread {
     counters: Arc<Counters>,
     /// Taken from the queue, and waiting for a transaction of their own.
     alone: VecDeque<Box<WorkJob>>,
+    /// It does not write for a worker (any more).
+    closed: bool,
+    /// Whom to tell that the lock is released.
+    closing: Vec<oneshot::Sender<()>>,
+    // dropped behind the connection
+    lock: Option<WorkerLock>,
 }
 
 impl WriterThread {
@@ -120,6 +156,9 @@ impl WriterThread {
                     Err(e) => job.refuse(self.failed(format!("it cannot guard its log: {e}"))),
                 }
             }
+            if !self.closing.is_empty() {
+                self.let_go();
+            }
         }
     }
 
@@ -132,8 +171,28 @@ impl WriterThread {
 
     fn sort(&mut self, order: Order, batch: &mut Vec<Box<dyn Job>>) {
         match order {
-            Order::Shared(job) => batch.push(job),
+            Order::Shared(job) if self.closed => {
+                job.answer(Err(self.failed(READING_ONLY.to_string())))
+            }
+            Order::Alone(job) if self.closed => job.refuse(self.failed(READING_ONLY.to_string())),
+            Order::Shared(job) | Order::Asked(job) => batch.push(job),
             Order::Alone(job) => self.alone.push_back(job),
+            Order::Close(reply) => {
+                self.closed = true;
+                self.closing.push(reply);
+            }
+        }
+    }
+
+    /// All that was written for the worker is in. From here on another one may be there.
+    fn let_go(&mut self) {
+        // as for those that are attached: only the worker's writer checkpoints, see `version`
+        if let Err(e) = self.conn.execute_batch("PRAGMA wal_autocheckpoint = 0") {
+            self.poison.get_or_insert_with(|| format!("it could not be closed ({e})"));
+        }
+        drop(self.lock.take());
+        for reply in self.closing.drain(..) {
+            let _ = reply.send(());
         }
     }
 
