@@ -2,7 +2,7 @@
 //! that rustc checks it, and one for each body, which declares its nodes.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
@@ -66,7 +66,9 @@ pub(super) fn choose(
     let (bindings, after, ahead) = (bindings(wiring), &wiring.after, ahead(wiring, &cx));
     let arms = (0..parts.len()).map(|k| local(&format!("__arm{k}"), Span::call_site()));
     let arms = arms.collect::<Vec<_>>();
-    let likes = (0..parts.len()).map(|k| local(&format!("__like{k}"), Span::call_site()));
+    // where an arm says what it gives: rustc's caret starts at the name
+    let likes = choose.arms.iter().enumerate();
+    let likes = likes.map(|(k, arm)| local(&format!("__like{k}"), end(&arm.body)));
     let likes = likes.collect::<Vec<_>>();
     let declared = parts.iter().map(|part| declared(writer, part, parts.len() == 1));
     let which = bound(wiring, &cx, which(choose, wiring, &cx, parts));
@@ -90,11 +92,12 @@ pub(super) fn choose(
 
 /// The node, whose type is written by the user and compared by rustc.
 fn as_type(node: TokenStream, ty: &Type, at: Span) -> TokenStream {
-    let like = like(quote!(__node), at);
+    let name = local("__node", at);
+    let like = like(name.to_token_stream(), at);
     quote! {{
-        let __node = #node;
+        let #name = #node;
         let _ = || -> #ty { #like };
-        __node
+        #name
     }}
 }
 
