@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use std::marker::PhantomData;
 
-use crate::action::{Value, storable, stored};
+use crate::action::{Value, storable};
+use crate::bounds::Storable;
 use crate::definition::{Stop, Typed};
 use crate::error::UndoError;
 
@@ -36,7 +37,7 @@ pub fn plain_error<E>(_: &E) -> (bool, bool) {
 
 /// An action that succeeded.
 pub fn produced<A: Typed>(output: A::Output) -> Stop {
-    match stored(output) {
+    match output.store() {
         Ok(output) => Stop::Output(output),
         Err(failed) => Stop::Failed(failed),
     }

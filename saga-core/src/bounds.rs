@@ -5,9 +5,11 @@
 
 use std::future::Future;
 
+use crate::action::{ActionData, ActionOutput, Failed, stored};
 use crate::context::ActionContext;
 use crate::definition::{ActionFailure, Attempt, Stop, Typed};
-use crate::error::UndoError;
+use crate::error::{ActionError, UndoError};
+use crate::log::Payload;
 
 #[allow(missing_docs)] // plumbing between the macros' output and this crate
 mod last;
@@ -21,6 +23,33 @@ pub use last::{
 pub use undo::Takes;
 #[doc(hidden)]
 pub use undo::{Fits, Misfits, undo};
+
+/// What an action or a saga returns: [`ActionData`], which has supertraits, and of those that do not hold rustc
+/// would report each by itself.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in the saga log",
+    label = "must be `Serialize + DeserializeOwned + Send + Sync + 'static`",
+    note = "node outputs and saga parameters are written to the log so that a crashed saga can resume",
+    note = "for a type of your own, add `#[derive(serde::Serialize, serde::Deserialize)]`"
+)]
+pub trait Storable: 'static {
+    #[doc(hidden)]
+    fn store(self) -> Result<ActionOutput, Failed>;
+
+    #[doc(hidden)]
+    fn restore(payload: &Payload) -> Result<ActionOutput, ActionError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ActionData> Storable for T {
+    fn store(self) -> Result<ActionOutput, Failed> {
+        stored(self)
+    }
+
+    fn restore(payload: &Payload) -> Result<ActionOutput, ActionError> {
+        ActionOutput::decode::<T>(payload)
+    }
+}
 
 /// What an action's function returns: a `Result`.
 #[diagnostic::on_unimplemented(

@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
+use crate::bounds::Storable;
 use crate::context::ActionContext;
 use crate::dag::{Dag, DagBuilder, DagError, Policy, SagaName, UndoKind};
 use crate::error::{ActionError, BoxError, UndoError};
@@ -87,7 +88,7 @@ pub trait Saga: ActionData {
 )]
 pub trait Typed {
     /// What it returns.
-    type Output: ActionData;
+    type Output: Storable;
     /// What it fails with.
     type Error: ActionFailure;
 }
@@ -97,9 +98,10 @@ pub trait Typed {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a saga action",
     label = "not an error",
-    note = "the error of an action is any `std::error::Error + Send + Sync + 'static`, or converts into a `Box` of one, as `anyhow::Error` and `String` do"
+    note = "the error of an action is any `std::error::Error + Send + Sync + 'static`, or converts into a `Box` of one, as `anyhow::Error` and `String` do",
+    note = "a `Box<dyn Error>` is one as `Box<dyn Error + Send + Sync>`"
 )]
-pub trait ActionFailure: Send + 'static {
+pub trait ActionFailure: 'static {
     /// The error, type erased.
     fn boxed(self) -> BoxError;
 }
@@ -325,7 +327,7 @@ impl<O> Pure<O> {
 /// What a node is, read off the type of its closure, so that building a DAG runs nothing of the user's.
 pub trait Shape<C> {
     /// The node's output.
-    type Output: ActionData;
+    type Output: Storable;
     /// What it runs; none for a computed node.
     fn kind() -> Option<StepKind<C>>;
 }

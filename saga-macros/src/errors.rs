@@ -94,6 +94,26 @@ pub(crate) fn position(span: Span) -> Option<(usize, usize)> {
     })
 }
 
+/// The tokens as a user would write them: of spaces only those that separate words or follow a comma.
+pub(crate) fn as_text(tokens: impl ToTokens) -> String {
+    let spaced = tokens.to_token_stream().to_string();
+    let mut text = String::new();
+    let mut words = spaced.split_whitespace().peekable();
+    while let Some(word) = words.next() {
+        text.push_str(word);
+        let Some(next) = words.peek() else { break };
+        let is_word =
+            |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || "_'\"".contains(c));
+        let both = is_word(word.chars().last()) && is_word(next.chars().next());
+        let keyword = ["dyn", "impl", "mut", "as"].contains(&word);
+        let operator = |word: &str| ["+", "->", "=>", "="].contains(&word);
+        if both || keyword || word.ends_with([',', ';']) || operator(word) || operator(next) {
+            text.push(' ');
+        }
+    }
+    text
+}
+
 /// `; did you mean ..?`, if one of the names is similar.
 pub(crate) fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> String {
     let near = |name: &&str| {

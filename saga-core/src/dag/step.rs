@@ -13,6 +13,7 @@ use super::holder::{MakeParams, Params};
 use super::node::Compute;
 use super::{ActionName, InvalidName, Policy};
 use crate::action::{Action, ActionOutput, Failed, Timeouts, Value};
+use crate::bounds::Storable;
 use crate::context::{ActionContext, Frame};
 use crate::definition::{ActionSpec, Called, Op, Scope, Shape, Source, Stop, panic_message};
 use crate::error::{ActionError, UndoError};
@@ -110,7 +111,7 @@ where
     }
 
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
-        ActionOutput::decode::<H::Output>(payload)
+        H::Output::restore(payload)
     }
 
     fn policy(&self) -> Policy {
@@ -162,7 +163,7 @@ where
     }
 
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
-        ActionOutput::decode::<H::Output>(payload)
+        H::Output::restore(payload)
     }
 }
 

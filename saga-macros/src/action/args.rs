@@ -9,8 +9,8 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Error, LitStr, Path, Token, parenthesized, token};
 
 use super::retry::{Retry, retry};
-use super::values::{items, number, positive, value};
-use crate::errors::Errors;
+use super::values::{items, number, path, positive, text, value};
+use crate::errors::{Errors, as_text};
 
 const ARGUMENTS: &[&str] = &[
     "undo",
@@ -74,13 +74,14 @@ pub(super) struct NoUndo {
 pub(super) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
     let mut args = Args::default();
     let parsed = (|input: ParseStream| {
-        items(input, ARGUMENTS, errors, |name, input, errors| {
+        let complete = items(input, ARGUMENTS, errors, |name, input, errors| {
             if args.given.contains(name) {
                 return Err(Error::new_spanned(name, format!("`{name}` is given twice")));
             }
             args.given.push(name.clone());
-            argument(&mut args, name, input, errors).inspect_err(|_| args.incomplete = true)
+            argument(&mut args, name, input, errors)
         });
+        args.incomplete = !complete;
         Ok(())
     })
     .parse2(tokens);
@@ -97,7 +98,7 @@ fn argument(
     match name.to_string().as_str() {
         "undo" => args.undo = Some(undo(value(name, input)?)?),
         "no_undo" => {
-            let reason = input.parse::<Option<Token![=]>>()?.map(|_| input.parse::<LitStr>());
+            let reason = input.parse::<Option<Token![=]>>()?.map(|_| text("no_undo", input));
             let reason = reason.transpose()?.map(|reason| reason.value());
             args.no_undo = Some(NoUndo { keyword: name.clone(), reason });
         }
@@ -107,11 +108,11 @@ fn argument(
         "undo_retry" => args.undo_retry = Some(retry(name, input, errors)?),
         "timeout" => args.timeout = Some(positive(value(name, input)?)?),
         "undo_timeout" => args.undo_timeout = Some(positive(value(name, input)?)?),
-        "in_doubt" => args.in_doubt = Some(value(name, input)?.call(Path::parse_mod_style)?),
-        "name" => args.name = Some(durable_name(value(name, input)?.parse()?)?),
+        "in_doubt" => args.in_doubt = Some(path(name, input)?),
+        "name" => args.name = Some(durable_name(text("name", value(name, input)?)?)?),
         "rev" => args.rev = Some(number(value(name, input)?)?),
-        "label" => args.label = Some(value(name, input)?.parse()?),
-        _ => args.krate = Some(value(name, input)?.call(Path::parse_mod_style)?),
+        "label" => args.label = Some(text("label", value(name, input)?)?),
+        _ => args.krate = Some(path(name, input)?),
     }
     Ok(())
 }
@@ -121,9 +122,18 @@ fn undo(input: ParseStream) -> syn::Result<Undo> {
         let name = input.parse::<LitStr>()?;
         return Err(given_nothing(&name, &name.value()));
     }
-    let path = input.call(Path::parse_mod_style)?;
+    let not_a_path = |error: Error| {
+        let message = "an undo is a function and what it is given, such as `undo = f(output)`; an action \
+                       with nothing to undo says `no_undo`";
+        Error::new(error.span(), message)
+    };
+    let path = input.call(Path::parse_mod_style).map_err(not_a_path)?;
     if !input.peek(token::Paren) {
-        let text = path.to_token_stream().to_string().replace(' ', "");
+        let text = as_text(&path);
+        if ["none", "nothing", "noop", "no_undo"].contains(&text.to_lowercase().as_str()) {
+            let message = "an action with nothing to undo says `no_undo` in place of `undo = ..`";
+            return Err(Error::new_spanned(path, message));
+        }
         return Err(given_nothing(path, &text));
     }
     let content;

@@ -1,20 +1,21 @@
 //! Turns the function and the arguments into an action that can be expanded, and reports what rustc
 //! would report badly or not at all.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
 use syn::{
-    FnArg, GenericArgument, GenericParam, Generics, Lifetime, Pat, PatType, Path, PathArguments,
-    PathSegment, ReturnType, Type, parse_quote,
+    Attribute, FnArg, GenericParam, Generics, Lifetime, Pat, Path, ReturnType, Type, parse_quote,
+    parse_quote_spanned,
 };
 
 use super::args::{Args, UndoInput};
+use super::context::{Context, context, is_context, is_context_name, misplaced};
 use super::lifetimes::Elide;
 use super::parse::Function;
-use crate::errors::{Errors, did_you_mean, list};
+use super::returned::{Returned, is_unsized, last_segment, returned, types};
+use crate::errors::{Errors, as_text, did_you_mean, list};
 
 pub(super) struct Action {
     pub(super) function: Function,
@@ -35,23 +36,9 @@ pub(super) struct Action {
     pub(super) undoable: bool,
 }
 
-/// What the user's context is called.
-pub(super) enum Context {
-    /// `&ActionContext<C>`: the `C`.
-    Plain(Type),
-    /// `cx: &Alias`: the `Alias`.
-    Alias(Type),
-}
-
 pub(super) struct Input {
     pub(super) name: Ident,
     pub(super) ty: Type,
-}
-
-/// A type out of the function's `Result`, and where it is written.
-pub(super) struct Returned {
-    pub(super) ty: TokenStream,
-    pub(super) span: Span,
 }
 
 /// The error for a method, beside which no struct could stand.
@@ -71,8 +58,8 @@ pub(super) fn check(mut function: Function, args: Args, errors: &mut Errors) -> 
     let mut elide = Elide::new(&function);
     let (context, inputs) = parameters(&function, &mut elide, errors);
     let (output, error) = returned(&function, &krate, errors);
-    let callable = errors.count() == before;
-    let undoable = undo(&name, &args, &inputs, errors);
+    let callable = errors.count() == before && !is_reported_by_rustc(&function, &inputs);
+    let undoable = undo(&name, &args, context.is_some(), &inputs, errors) && !generic(&function);
     let durable_name = args.name.as_ref().map_or_else(|| name.unraw().to_string(), |n| n.value());
     let elided = elide.used.then_some(elide.lifetime);
     Action {
@@ -98,6 +85,24 @@ fn signature(function: &mut Function, errors: &mut Errors) {
         // so that an `.await` in the body is not reported too
         sig.asyncness = Some(syn::token::Async(sig.fn_token.span));
     }
+    let again = |attr: &mut Attribute| {
+        attr.path().segments.last().is_some_and(|last| last.ident == "saga_action")
+    };
+    for attr in function.attrs.extract_if(.., again) {
+        let message = format!("`{}` is an action already: it takes the attribute once", sig.ident);
+        errors.at(attr.path(), message);
+    }
+    for param in &mut sig.inputs {
+        if let FnArg::Typed(param) = param
+            && is_unsized(&param.ty)
+        {
+            let ty = as_text(&param.ty);
+            errors.at(&param.ty, format!("an input has a size: take a reference, `&{ty}`"));
+            // rustc would report it in the body too
+            let ty = &param.ty;
+            *param.ty = parse_quote_spanned!(ty.span()=> &#ty);
+        }
+    }
     for param in &sig.generics.params {
         if !matches!(param, GenericParam::Lifetime(_)) {
             let why = "its name in the saga log must stand for one piece of code";
@@ -121,8 +126,10 @@ fn parameters(
         };
         if let Some(found) = self::context(param, context.is_none()) {
             misplaced(function, param, i, context.is_some(), errors);
-            // also where it is misplaced: the undo is given one
-            context.get_or_insert(found);
+            // also where it is misplaced: the undo is given one; of a generic action it may be unknown
+            if !generic(function) {
+                context.get_or_insert(found);
+            }
             continue;
         }
         let name = match &*param.pat {
@@ -146,7 +153,8 @@ fn parameters(
             }
             _ => {}
         }
-        if generic(function) {
+        // what is left out is reported by rustc, at the function
+        if generic(function) || inputs.iter().any(|input: &Input| input.name == name) {
             continue;
         }
         elide.visit_type_mut(&mut ty);
@@ -155,124 +163,23 @@ fn parameters(
     (context, inputs)
 }
 
-/// The context, if this is one: by the type's name, or by its own if the type is an alias.
-fn context(param: &PatType, none_yet: bool) -> Option<Context> {
-    let (reference, inner) = match &*param.ty {
-        Type::Reference(reference) => (true, &*reference.elem),
-        ty => (false, ty),
+/// True for a signature that rustc reports where it stands: a name is used twice, an output has no size.
+fn is_reported_by_rustc(function: &Function, inputs: &[Input]) -> bool {
+    let named = function.sig.inputs.iter().filter(|param| !is_context(param));
+    let returned = match &function.sig.output {
+        ReturnType::Type(_, ty) => last_segment(ty).map(|last| &last.arguments),
+        ReturnType::Default => None,
     };
-    if let Some(arguments) = context_arguments(inner) {
-        return Some(match types(arguments).next() {
-            Some(user) => Context::Plain(user.clone()),
-            None => Context::Alias(inner.clone()),
-        });
-    }
-    let called_cx =
-        matches!(&*param.pat, Pat::Ident(pat) if pat.ident == "cx" || pat.ident == "_cx");
-    (none_yet && reference && called_cx).then(|| Context::Alias(inner.clone()))
-}
-
-/// What `ActionContext<..>` is given, if the type is one by its name.
-fn context_arguments(ty: &Type) -> Option<&PathArguments> {
-    let Type::Path(path) = ty else { return None };
-    path.path.segments.last().filter(|last| last.ident == "ActionContext").map(|l| &l.arguments)
-}
-
-/// Reports a context that does not stand where, or as, it must.
-fn misplaced(function: &Function, param: &PatType, i: usize, second: bool, errors: &mut Errors) {
-    let name = &function.sig.ident;
-    if second {
-        errors.at(param, format!("action `{name}` already has a context"));
-    } else if i > 0 {
-        errors
-            .at(param, format!("the context comes first: make it the first parameter of `{name}`"));
-    } else if context_arguments(&param.ty).is_some() {
-        let text = param.ty.to_token_stream().to_string().replace(' ', "");
-        errors.at(&param.ty, format!("an action borrows its context: `&{text}`"));
-    }
-}
-
-fn types(arguments: &PathArguments) -> impl Iterator<Item = &Type> {
-    let arguments = match arguments {
-        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
-        _ => None,
-    };
-    arguments.into_iter().flatten().filter_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    })
-}
-
-/// Output and error: as written where the type is a `Result<..>`, else by projection out of an alias.
-fn returned(function: &Function, krate: &Path, errors: &mut Errors) -> (Returned, Returned) {
-    let sig = &function.sig;
-    let unknown = |span| {
-        let error = Returned { ty: quote_spanned!(span=> ::std::string::String), span };
-        (Returned { ty: quote_spanned!(span=> ()), span }, error)
-    };
-    if generic(function) {
-        return unknown(sig.ident.span());
-    }
-    let ty = match &sig.output {
-        ReturnType::Type(_, ty) => &**ty,
-        ReturnType::Default => {
-            let message = format!("action `{}` must return a `Result<Output, Error>`", sig.ident);
-            errors.at(&sig.ident, message);
-            return unknown(sig.ident.span());
-        }
-    };
-    let last = match ty {
-        Type::Path(path) => path.path.segments.last(),
-        _ => None,
-    };
-    let named = |last: &&PathSegment| last.ident.to_string().ends_with("Result");
-    let Some(last) = last.filter(named) else {
-        let text = ty.to_token_stream().to_string();
-        let hint = match text.starts_with(char::is_uppercase) {
-            true => " (an alias of `Result` has a name that ends in `Result`)",
-            false => "",
-        };
-        let message = format!(
-            "action `{}` must return a `Result<{text}, Error>`, not `{text}`{hint}",
-            sig.ident
-        );
-        errors.at(ty, message);
-        let (mut output, error) = unknown(ty.span());
-        if matches!(ty, Type::Path(_)) {
-            // what was meant, for the undo and for sagas
-            output.ty = ty.to_token_stream();
-        }
-        return (output, error);
-    };
-    let mut written = (last.ident == "Result").then(|| types(&last.arguments));
-    let mut part = |projection: TokenStream| match written.as_mut().and_then(Iterator::next) {
-        Some(ty) => {
-            let mut ty = ty.clone();
-            if let Type::Reference(reference) = &ty
-                && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
-            {
-                errors.at(
-                    &ty,
-                    "this is kept in the saga log, so it cannot borrow: return an owned value",
-                );
-                ty = parse_quote!(());
-            }
-            Returned { span: ty.span(), ty: ty.into_token_stream() }
-        }
-        None => Returned { ty: projection, span: ty.span() },
-    };
-    let returned = quote!(#krate::bounds::ActionReturn);
-    let output = part(quote_spanned!(ty.span()=> <#ty as #returned>::Ok));
-    (output, part(quote_spanned!(ty.span()=> <#ty as #returned>::Err)))
+    named.count() != inputs.len() || returned.into_iter().flat_map(types).any(is_unsized)
 }
 
 /// True for a function with type or const parameters, which are reported.
-fn generic(function: &Function) -> bool {
+pub(super) fn generic(function: &Function) -> bool {
     function.sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_)))
 }
 
 /// Checks the undo contract; false if there is nothing that could be called.
-fn undo(name: &Ident, args: &Args, inputs: &[Input], errors: &mut Errors) -> bool {
+fn undo(name: &Ident, args: &Args, context: bool, inputs: &[Input], errors: &mut Errors) -> bool {
     let Some(undo) = &args.undo else {
         if args.no_undo.is_some() {
             for argument in ["undo_on_failure", "undo_retry", "undo_timeout"] {
@@ -308,7 +215,24 @@ fn undo(name: &Ident, args: &Args, inputs: &[Input], errors: &mut Errors) -> boo
             continue;
         }
         let wrong = input.name.to_string();
-        if !inputs.iter().any(|known| known.name == input.name) {
+        if is_context_name(&input.name) && !inputs.iter().any(|known| known.name == input.name) {
+            let others = undo.inputs.iter().filter(|other| other.name != input.name).map(|other| {
+                let maybe = if other.maybe { "?" } else { "" };
+                format!("{}{maybe}", other.name)
+            });
+            let call =
+                format!("{}({})", as_text(&undo.path), others.collect::<Vec<_>>().join(", "));
+            let message = match context {
+                true => {
+                    format!("an undo is given the context without being asked: `undo = {call}`")
+                }
+                false => format!(
+                    "an undo takes the context exactly if its action does, and `{name}` takes none"
+                ),
+            };
+            errors.at(&input.name, message);
+            good = false;
+        } else if !inputs.iter().any(|known| known.name == input.name) {
             let known = inputs.iter().map(|i| i.name.to_string()).chain(["output".into()]);
             let known = known.collect::<Vec<_>>();
             let nearest = did_you_mean(&wrong, known.iter().map(String::as_str));

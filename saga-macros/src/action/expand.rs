@@ -1,12 +1,18 @@
 //! Writes the function as it was, the struct of its inputs, and what the runtime calls.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, parse_quote};
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Attribute, FnArg, PathArguments, ReturnType, Signature, TypePath, parse_quote,
+    parse_quote_spanned,
+};
 
 use super::args::Undo;
-use super::check::{Action, Context, Returned};
+use super::check::Action;
+use super::context::{Context, is_context};
+use super::returned::Returned;
 use super::spec::spec;
 use crate::errors::Errors;
 
@@ -18,6 +24,7 @@ pub(super) fn expand(action: &Action, errors: Errors) -> TokenStream {
     let inputs = inputs(action, &cfgs);
     let typed = typed(action);
     let step = step(action);
+    let sig = named_twice(sig);
     quote! {
         #(#attrs)* #vis #sig #body
         #errors
@@ -27,6 +34,34 @@ pub(super) fn expand(action: &Action, errors: Errors) -> TokenStream {
             #typed
             #step
         };
+    }
+}
+
+/// The signature, in which types that stand in the implementation too have a `<>`: without it rustc proposes to
+/// make one that it cannot find a parameter of the function, and then says the same again without that.
+fn named_twice(sig: &Signature) -> Signature {
+    let mut sig = sig.clone();
+    let context = sig.inputs.first_mut().filter(|param| is_context(param));
+    if let Some(FnArg::Typed(param)) = context {
+        Named.visit_type_mut(&mut param.ty);
+    }
+    if let ReturnType::Type(_, ty) = &mut sig.output {
+        Named.visit_type_mut(ty);
+    }
+    sig
+}
+
+struct Named;
+
+impl VisitMut for Named {
+    fn visit_type_path_mut(&mut self, path: &mut TypePath) {
+        if path.path.get_ident().is_some()
+            && let Some(segment) = path.path.segments.first_mut()
+        {
+            let at = segment.ident.span();
+            segment.arguments = PathArguments::AngleBracketed(parse_quote_spanned!(at=> <>));
+        }
+        visit_mut::visit_type_path_mut(self, path);
     }
 }
 
@@ -43,11 +78,15 @@ fn inputs(action: &Action, cfgs: &[&Attribute]) -> TokenStream {
         let doc = format!("The parameter `{name}`.");
         quote!(#[doc = #doc] #vis #name: #ty)
     });
+    // where rustc says that the name is used twice
+    let at = Span::call_site().located_at(name.span());
+    let keyword = Ident::new("struct", at);
+    let fields = braces(at, quote!(#(#fields),*));
     quote! {
         #(#cfgs)*
         #[doc = #doc]
         #[allow(non_camel_case_types, non_snake_case, dead_code)]
-        #vis struct #name #declared #clause { #(#fields),* }
+        #vis #keyword #name #declared #clause #fields
     }
 }
 
@@ -83,12 +122,8 @@ fn typed(action: &Action) -> TokenStream {
         quote_spanned!(at=> type #name = #ty;)
     };
     let (output, error) = (item("Output", &action.output), item("Error", &action.error));
-    quote! {
-        impl #declared #krate::Typed for #name #used #clause {
-            #output
-            #error
-        }
-    }
+    let implementation = quote!(#declared #krate::Typed);
+    implement(name, implementation, quote!(#used #clause), quote!(#output #error))
 }
 
 fn step(action: &Action) -> TokenStream {
@@ -128,15 +163,36 @@ fn step(action: &Action) -> TokenStream {
     };
     let clause = &generics.where_clause;
     let forever = forever(action);
-    quote! {
-        #check
-        #forever
-        impl #declared #krate::Step<#context> for #name #used #clause {
-            type Static = #name #statics;
-            #go
-            #spec
-        }
-    }
+    let items = quote! {
+        type Static = #name #statics;
+        #go
+        #spec
+    };
+    let implementation = quote!(#declared #krate::Step<#context>);
+    let implementation = implement(name, implementation, quote!(#used #clause), items);
+    quote!(#check #forever #implementation)
+}
+
+/// `impl <..> Trait for name <..> { items }`, which rustc says to be at the name where there are two actions of
+/// one name.
+fn implement(
+    name: &Ident,
+    implementation: TokenStream,
+    rest: TokenStream,
+    items: TokenStream,
+) -> TokenStream {
+    let at = Span::call_site().located_at(name.span());
+    let keyword = Ident::new("impl", at);
+    let mut name = name.clone();
+    name.set_span(at);
+    let items = braces(at, items);
+    quote!(#keyword #implementation for #name #rest #items)
+}
+
+fn braces(at: Span, inner: TokenStream) -> Group {
+    let mut group = Group::new(Delimiter::Brace, inner);
+    group.set_span(at);
+    group
 }
 
 /// That it can stand behind a point of no return.

@@ -2,7 +2,10 @@
 
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Lifetime, ParenthesizedGenericArguments, TypeFnPtr, TypeReference};
+use syn::{
+    GenericArgument, Lifetime, ParenthesizedGenericArguments, PathArguments, PathSegment,
+    TypeFnPtr, TypeReference,
+};
 
 use super::parse::Function;
 
@@ -34,6 +37,18 @@ impl VisitMut for Elide {
             reference.lifetime = Some(self.name(reference.and_token.span));
         }
         visit_mut::visit_type_reference_mut(self, reference);
+    }
+
+    // rustc reports a `Cow<str>` at the function, and would again at the struct
+    fn visit_path_segment_mut(&mut self, segment: &mut PathSegment) {
+        if segment.ident == "Cow"
+            && let PathArguments::AngleBracketed(arguments) = &mut segment.arguments
+            && !matches!(arguments.args.first(), Some(GenericArgument::Lifetime(_)))
+        {
+            let lifetime = self.name(segment.ident.span());
+            arguments.args.insert(0, GenericArgument::Lifetime(lifetime));
+        }
+        visit_mut::visit_path_segment_mut(self, segment);
     }
 
     fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {

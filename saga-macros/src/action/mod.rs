@@ -2,10 +2,12 @@
 
 mod args;
 mod check;
+mod context;
 mod expand;
 mod lifetimes;
 mod parse;
 mod retry;
+mod returned;
 mod spec;
 mod values;
 

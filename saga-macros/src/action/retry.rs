@@ -6,7 +6,7 @@ use proc_macro2::{Ident, TokenTree};
 use syn::parse::ParseStream;
 use syn::{Error, Path, parenthesized, token};
 
-use super::values::{duration, items, number, share, value};
+use super::values::{duration, items, number, path, share, value};
 use crate::errors::Errors;
 
 const RETRY: &[&str] = &["max", "base", "cap", "factor", "jitter", "when", "forever"];
@@ -50,13 +50,12 @@ pub(crate) fn settings(
 ) -> syn::Result<Retry> {
     let mut retry = Retry::default();
     let mut given = Vec::<Ident>::new();
-    let mut complete = true;
-    items(input, known, errors, |name, input, _| {
+    let complete = items(input, known, errors, |name, input, _| {
         if given.contains(name) {
             return Err(Error::new_spanned(name, format!("`{name}` is given twice")));
         }
         given.push(name.clone());
-        setting(&mut retry, name, input).inspect_err(|_| complete = false)
+        setting(&mut retry, name, input)
     });
     if retry.forever {
         for name in given.iter().filter(|name| *name == "max" || *name == "when") {
@@ -93,7 +92,7 @@ fn setting(retry: &mut Retry, name: &Ident, input: ParseStream) -> syn::Result<(
         "cap" => retry.cap = Some(duration(value(name, input)?)?),
         "factor" => retry.factor = Some(share(value(name, input)?, 1.0..=1e6, "1 or more")?),
         "jitter" => retry.jitter = Some(share(value(name, input)?, 0.0..=1.0, "from 0 to 1")?),
-        "when" => retry.when = Some(value(name, input)?.call(Path::parse_mod_style)?),
+        "when" => retry.when = Some(path(name, input)?),
         _ => retry.forever = true,
     }
     Ok(())

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::quote;
 
 use super::check::Action;
 use super::retry::Retry;
+use crate::errors::as_text;
 
 pub(super) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
     let (krate, name) = (&action.krate, &action.durable_name);
@@ -68,7 +69,7 @@ fn undo_text(action: &Action) -> String {
                 let maybe = if input.maybe { "?" } else { "" };
                 format!("{}{maybe}", input.name)
             });
-            let path = undo.path.to_token_stream().to_string().replace(' ', "");
+            let path = as_text(&undo.path);
             format!("{path}({})", inputs.collect::<Vec<_>>().join(", "))
         }
         (None, Some(reason)) => format!("no_undo = {reason:?}"),

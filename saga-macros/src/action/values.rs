@@ -6,19 +6,25 @@ use std::time::Duration;
 use proc_macro2::{Ident, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Error, Lit, LitInt, Token};
+use syn::{Error, Lit, LitInt, LitStr, Path, Token};
 
 use crate::errors::{Errors, did_you_mean, list};
 
-/// Reads `name ..` items that are separated by commas; goes on at the next comma after a mistake.
+/// Reads `name ..` items that are separated by commas; goes on at the next comma after a mistake. False if
+/// there was one: what it would have said is not known.
 pub(super) fn items(
     input: ParseStream,
     known: &[&str],
     errors: &mut Errors,
     mut item: impl FnMut(&Ident, ParseStream, &mut Errors) -> syn::Result<()>,
-) {
+) -> bool {
+    let mut complete = true;
     while !input.is_empty() {
-        let parsed = input.call(Ident::parse_any).and_then(|name| {
+        let by_name = |error: Error| {
+            let known = list(known.iter().copied());
+            Error::new(error.span(), format!("arguments are given by name: {known}"))
+        };
+        let parsed = input.call(Ident::parse_any).map_err(by_name).and_then(|name| {
             let text = name.to_string();
             if !known.contains(&text.as_str()) {
                 let nearest = did_you_mean(&text, known.iter().copied());
@@ -28,18 +34,19 @@ pub(super) fn items(
             }
             item(&name, input, errors)?;
             if !input.is_empty() && !input.peek(Token![,]) {
-                return Err(input.error("expected `,`"));
+                return Err(input.error(format!("expected `,` behind the argument `{text}`")));
             }
             Ok(())
         });
-        errors.ok(parsed);
+        complete &= errors.ok(parsed).is_some();
         while !input.is_empty() && !input.peek(Token![,]) {
             if input.parse::<TokenTree>().is_err() {
-                return;
+                return false;
             }
         }
         let _ = input.parse::<Option<Token![,]>>();
     }
+    complete
 }
 
 /// Steps over the `=`.
@@ -48,6 +55,25 @@ pub(super) fn value<'a>(name: &Ident, input: ParseStream<'a>) -> syn::Result<Par
         return Err(Error::new_spanned(name, format!("`{name}` needs a value: `{name} = ..`")));
     }
     Ok(input)
+}
+
+/// The path of a function or module.
+pub(super) fn path(name: &Ident, input: ParseStream) -> syn::Result<Path> {
+    let form = match name.to_string().as_str() {
+        "crate" => "the path of the library: `crate = ::saga_core`".to_string(),
+        name => format!("the path of a function, without quotes: `{name} = path::to::function`"),
+    };
+    let expected = |error: Error| Error::new(error.span(), format!("`{name}` is {form}"));
+    value(name, input)?.call(Path::parse_mod_style).map_err(expected)
+}
+
+/// A text in quotes.
+pub(crate) fn text(name: &str, input: ParseStream) -> syn::Result<LitStr> {
+    let expected = |error: Error| {
+        let what = if name == "no_undo" { "the reason" } else { name };
+        Error::new(error.span(), format!("{what} stands in quotes: `{name} = \"..\"`"))
+    };
+    input.parse().map_err(expected)
 }
 
 /// A `u32`.
@@ -78,7 +104,7 @@ pub(super) fn share(
 pub(crate) fn positive(input: ParseStream) -> syn::Result<Duration> {
     let literal = input.fork().parse::<TokenTree>()?;
     match duration(input)? {
-        Duration::ZERO => Err(Error::new_spanned(literal, "nothing is done in no time at all")),
+        Duration::ZERO => Err(Error::new_spanned(literal, "a timeout is longer than zero")),
         timeout => Ok(timeout),
     }
 }

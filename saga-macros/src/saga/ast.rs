@@ -1,8 +1,8 @@
 //! What a saga consists of, as written.
 
 use super::attributes::Settings;
+use crate::errors::as_text;
 use proc_macro2::{Ident, Span};
-use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Expr, FieldValue, LitStr, Pat, Path, Token, Type, Visibility, token};
 
@@ -130,7 +130,7 @@ impl Call {
 
     /// What it runs, for rustdoc.
     pub(super) fn words(&self) -> String {
-        format!("`{}`", self.path.to_token_stream().to_string().replace(' ', ""))
+        format!("`{}`", as_text(&self.path))
     }
 }
 

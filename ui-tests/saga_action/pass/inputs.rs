@@ -51,6 +51,26 @@ async fn aliased_unused(_cx: &Cx) -> Result<u32, String> {
     Ok(1)
 }
 
+#[saga_action(undo = forget(output))]
+async fn called_ctx(ctx: &Cx) -> Result<u32, String> {
+    Ok(ctx.attempt())
+}
+
+async fn forget(_ctx: &Cx, _attempt: &u32) -> Result<(), String> {
+    Ok(())
+}
+
+#[saga_action(no_undo)]
+async fn called_context(_context: &Cx) -> Result<u32, String> {
+    Ok(1)
+}
+
+/// Inputs, since they are of types without a name of their own.
+#[saga_action(no_undo)]
+async fn no_context(context: &str, ctx: &[u8]) -> Result<usize, String> {
+    Ok(context.len() + ctx.len())
+}
+
 #[saga_action(no_undo)]
 async fn by_path(cx: &saga_core::ActionContext<Agency>) -> Result<u32, String> {
     Ok(cx.attempt())
@@ -65,5 +85,6 @@ fn main() {
     let _ = hidden { view: View(&text()), text: Cow::Borrowed("b"), fixed: "c" };
     drop(named(&text(), "b"));
     let _ = functions { plain: str::len, dynamic: &str::len, map: &BTreeMap::new() };
+    let _ = (called_ctx {}, called_context {}, no_context { context: "c", ctx: &[1] });
     let _ = (aliased { leg: &Leg::default() }, aliased_unused {}, by_path {});
 }

@@ -1,0 +1,80 @@
+//! Which parameter is the context.
+
+use proc_macro2::Ident;
+use syn::{FnArg, Pat, PatType, PathArguments, Type};
+
+use super::parse::Function;
+use super::returned::{last_segment, types};
+use crate::errors::{Errors, as_text};
+
+/// What the user's context is called.
+pub(super) enum Context {
+    /// `&ActionContext<C>`: the `C`.
+    Plain(Type),
+    /// `cx: &Alias`: the `Alias`.
+    Alias(Type),
+}
+
+/// The context, if this is one: by the type's name, or by its own if the type is an alias.
+pub(super) fn context(param: &PatType, none_yet: bool) -> Option<Context> {
+    let (reference, inner) = match &*param.ty {
+        Type::Reference(reference) => (true, &*reference.elem),
+        ty => (false, ty),
+    };
+    if let Some(arguments) = context_arguments(inner) {
+        return Some(match types(arguments).next() {
+            Some(user) => Context::Plain(user.clone()),
+            None => Context::Alias(inner.clone()),
+        });
+    }
+    let called_cx = matches!(&*param.pat, Pat::Ident(pat) if is_context_name(&pat.ident));
+    (none_yet && reference && called_cx && has_own_name(inner))
+        .then(|| Context::Alias(inner.clone()))
+}
+
+/// True for a parameter that is the context, or would be if it were the first.
+pub(super) fn is_context(param: &FnArg) -> bool {
+    matches!(param, FnArg::Typed(param) if context(param, true).is_some())
+}
+
+/// True for what a context is called, whatever its type is called.
+pub(super) fn is_context_name(name: &Ident) -> bool {
+    let name = name.to_string();
+    ["cx", "ctx", "context"].contains(&name.strip_prefix('_').unwrap_or(&name))
+}
+
+/// False for types of the language and `String`, which are an input that is only called like a context.
+fn has_own_name(ty: &Type) -> bool {
+    let last = last_segment(ty).map(|last| last.ident.to_string());
+    last.is_some_and(|last| last.starts_with(char::is_uppercase) && last != "String")
+}
+
+/// What `ActionContext<..>` is given, if the type is one by its name.
+fn context_arguments(ty: &Type) -> Option<&PathArguments> {
+    last_segment(ty).filter(|last| last.ident == "ActionContext").map(|last| &last.arguments)
+}
+
+/// Reports a context that does not stand where, or as, it must.
+pub(super) fn misplaced(
+    function: &Function,
+    param: &PatType,
+    i: usize,
+    second: bool,
+    errors: &mut Errors,
+) {
+    let name = &function.sig.ident;
+    if second {
+        errors.at(param, format!("action `{name}` already has a context"));
+    } else if i > 0 {
+        errors
+            .at(param, format!("the context comes first: make it the first parameter of `{name}`"));
+    } else if let Type::Reference(reference) = &*param.ty
+        && let Some(mutability) = reference.mutability
+    {
+        let message = "a context is shared: leave `mut` out";
+        errors.at(mutability, message);
+    } else if context_arguments(&param.ty).is_some() {
+        let text = as_text(&param.ty);
+        errors.at(&param.ty, format!("an action borrows its context: `&{text}`"));
+    }
+}
