@@ -36,7 +36,7 @@ async fn bodies_are_clusters_and_instances_are_counted() -> Result<(), Any> {
     let dot = dag.to_dot(Some(&states));
     assert!(dot.starts_with(DOT), "{dot}");
     // an arm of one `for` adds nothing to the paths of its nodes
-    assert!(dot.contains("label=\"mount\\nready\\n3 undone\""), "{dot}");
+    assert!(dot.contains("label=\"mount\\nready\\n1 failed, 2 undone\""), "{dot}");
     assert!(dot.contains("subgraph cluster_n1_0_1_0_0_0 {"), "{dot}");
     assert_eq!(dot.matches('{').count(), dot.matches('}').count());
 
@@ -65,7 +65,7 @@ async fn bodies_are_clusters_and_instances_are_counted() -> Result<(), Any> {
     // an arm of one `for` adds nothing to the paths of its nodes
     let disk = format!("{machine}/1/arms/0/nodes/0/body/nodes/1");
     assert_eq!(states(&format!("{disk}/name")), "mount");
-    assert_eq!(states(&format!("{disk}/states")), json!({"undone": 3}));
+    assert_eq!(states(&format!("{disk}/states")), json!({"undone": 2, "failed": 1}));
     let plain = dag.to_json();
     assert!(!plain.to_string().contains("\"states\""));
     assert_eq!(dag.to_json_with(&NodeStates::new()), plain);

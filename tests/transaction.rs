@@ -6,8 +6,11 @@ mod meanwhile;
 mod shop;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use saga_core::prelude::*;
+use saga_core::store::SqliteStore;
 use saga_core::store::rusqlite::{self, Connection};
 use saga_core::{ActionFunc, BoxError};
 
@@ -32,6 +35,47 @@ async fn an_undo_has_a_transaction_too() -> Result<(), Any> {
     assert!(matches!(error, SagaError::RolledBack(_)), "{error}");
     assert_eq!(place.items(), 10);
     assert_eq!(place.log("left"), ["started", "succeeded", "undo_started", "undo_finished"]);
+    Ok(())
+}
+
+/// As `take`, but its first attempt never comes to its transaction.
+#[saga_action(undo = put_back(output?, n))]
+async fn take_late(cx: &Cx, n: u32) -> Result<u32, SoldOut> {
+    if cx.attempt() == 1 {
+        cx.told.lock().unwrap().push("begun".to_string());
+        std::future::pending::<()>().await;
+    }
+    cx.transaction(move |tx| take_items(tx, n)).await
+}
+
+saga! { BuyLate<Arc<Shop>>(n: u32) -> u32 { let left = take_late { n: *n }; left } }
+
+/// Cut off, and then refused: an undo that waited for an output would wait for ever.
+#[tokio::test]
+async fn what_is_refused_after_a_crash_is_rolled_back() -> Result<(), Any> {
+    let place = Place::new()?;
+    let build = async || -> Result<_, Any> {
+        let store = SqliteStore::open(place.file())?;
+        Ok(Coordinator::builder(place.shop.clone()).store(store).saga::<BuyLate>().build().await?)
+    };
+    let sec = build().await?;
+    let handle = sec.saga(BuyLate { n: 6 }).id("one").start().await?;
+    while place.told().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // as when the process dies, its call has begun and has no outcome
+    sec.shutdown(Duration::ZERO).await?;
+    assert!(handle.await.is_err());
+    drop(sec);
+    assert_eq!(place.log("left"), ["started"]);
+    // meanwhile somebody else was faster
+    Connection::open(place.file())?.execute_batch("UPDATE shelf SET items = 5")?;
+
+    let sec = build().await?;
+    let handle = sec.get::<BuyLate>("one").await?.ok_or("it is lost")?;
+    let Err(SagaError::RolledBack(report)) = handle.await else { panic!("there are 5") };
+    assert_eq!(report.error.unwrap().convert::<SoldOut>()?, SoldOut { left: 5 });
+    assert_eq!((place.items(), place.told()[1..].join(", ")), (5, "nothing to put back".into()));
     Ok(())
 }
 

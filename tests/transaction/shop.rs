@@ -38,14 +38,19 @@ pub(super) fn take_items(tx: &Connection, n: u32) -> Result<u32, SoldOut> {
     }
 }
 
-#[saga_action(undo = put_back(output, n))]
+#[saga_action(undo = put_back(output?, n))]
 pub(super) async fn take(cx: &Cx, n: u32) -> Result<u32, SoldOut> {
     let done = cx.transaction(move |tx| take_items(tx, n)).await;
     cx.told.lock().unwrap().push(format!("after the transaction: {done:?}"));
     done
 }
 
-async fn put_back(cx: &Cx, _: &u32, n: u32) -> Result<(), rusqlite::Error> {
+/// Nothing was taken where there is no output.
+pub(super) async fn put_back(cx: &Cx, left: Option<&u32>, n: u32) -> Result<(), rusqlite::Error> {
+    if left.is_none() {
+        cx.told.lock().unwrap().push("nothing to put back".to_string());
+        return Ok(());
+    }
     cx.transaction(move |tx| tx.execute("UPDATE shelf SET items = items + ?1", [n]).map(|_| ()))
         .await
 }

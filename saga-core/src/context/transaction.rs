@@ -20,7 +20,7 @@ impl<C: 'static> ActionContext<C> {
     /// use saga_core::prelude::*;
     /// use saga_core::store::{SqliteStore, rusqlite};
     ///
-    /// #[saga_action(undo = put_back(shelf, output))]
+    /// #[saga_action(undo = put_back(shelf, output?))]
     /// async fn take(cx: &ActionContext<()>, shelf: u32) -> Result<u32, rusqlite::Error> {
     ///     cx.transaction(move |tx| {
     ///         let sql = "UPDATE shelf SET items = items - 1 WHERE id = ?1 RETURNING items";
@@ -28,7 +28,10 @@ impl<C: 'static> ActionContext<C> {
     ///     })
     ///     .await
     /// }
-    /// async fn put_back(cx: &ActionContext<()>, shelf: u32, _: &u32) -> Result<(), rusqlite::Error> {
+    /// async fn put_back(cx: &ActionContext<()>, shelf: u32, left: Option<&u32>) -> Result<(), rusqlite::Error> {
+    ///     if left.is_none() {
+    ///         return Ok(()); // no output, so nothing was taken
+    ///     }
     ///     cx.transaction(move |tx| {
     ///         tx.execute("UPDATE shelf SET items = items + 1 WHERE id = ?1", [shelf]).map(|_| ())
     ///     })
@@ -54,6 +57,15 @@ impl<C: 'static> ActionContext<C> {
     /// The work's value is the action's output. **When it is committed, this call does not return**: the
     /// action is dropped where it waits, and code behind it never runs. In an undo the value is
     /// dropped, and the undo has succeeded. Await it in the action itself, not in a task of its own.
+    ///
+    /// # Its undo takes `output?`
+    /// Where there is no output, there are no rows: the undo has nothing to do for `None`, also where nobody knows
+    /// how the action ended. Rows that the action writes in another way, and calls of other services, belong into
+    /// actions of their own.
+    ///
+    /// With `undo = f(output)` a saga can get stuck although nothing happened. After a crash in the middle the node
+    /// is in doubt, since the log does not know that a transaction was all that the action did; the action is then
+    /// run again for its output, and may now have a reason of its own to fail, such as "sold out", each time.
     ///
     /// # Errors
     /// The work's own error, when everything that it wrote is rolled back: return it, or try something
