@@ -1,5 +1,9 @@
 //! Waits follow tokio's clock, which a test can pause, and the log: they outlive the process.
 
+#[path = "clock/ages.rs"]
+mod ages;
+#[path = "clock/jumps.rs"]
+mod jumps;
 #[path = "common/world.rs"]
 mod world;
 

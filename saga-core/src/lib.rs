@@ -72,6 +72,7 @@ mod action;
 #[cfg(feature = "sqlite")]
 pub mod barrier;
 pub mod bounds;
+mod clock;
 mod context;
 mod coordinator;
 pub mod dag;

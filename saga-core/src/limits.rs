@@ -1,5 +1,10 @@
 //! How large things may be.
 
+use std::time::Duration;
+
+/// The longest wait: 100 years of 365 days. A time so far ahead fits into every store.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Limits of a coordinator. Beyond each there is a clear error that names what is too large.
 ///
 /// ```

@@ -315,7 +315,7 @@ pub struct Entry {
     pub seq: u64,
     /// Which ownership of the saga wrote it.
     pub epoch: u64,
-    /// Wall time.
+    /// Wall time; never before that of the entry before it, also where the clock is set back.
     pub at: Timestamp,
     /// The node that it is about; none for entries about the saga.
     pub node: Option<NodePath>,

@@ -54,6 +54,7 @@ mod machine_rules {
         Some(Answer::Refused(why))
     }
 
+    mod clock;
     mod deadline;
     mod durable;
     mod failed;

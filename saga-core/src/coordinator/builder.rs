@@ -1,16 +1,17 @@
 //! Putting a coordinator together.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::definitions::{Definition, Definitions};
 use super::tasks::Tasks;
 use super::{Coordinator, Inner};
+use crate::clock::{Clock, Wall};
 use crate::dag::DagError;
 use crate::definition::Saga;
-use crate::driver::{Bounds, Clock, Environment, Observers, note_places};
+use crate::driver::{Bounds, Environment, Observers, note_places};
 use crate::error::RuntimeError;
-use crate::limits::Limits;
+use crate::limits::{LONGEST_WAIT, Limits};
 use crate::machine::Config;
 use crate::registry::{ActionRegistry, RegistryError};
 use crate::store::{MemoryStore, Store, StoreError, WorkerId};
@@ -46,7 +47,7 @@ type Define<C> = fn(usize) -> Result<Definition<C>, BuildError>;
 /// ```
 /// use saga_core::prelude::*;
 /// use saga_core::Limits;
-/// # use std::time::Duration;
+/// # use std::time::{Duration, SystemTime};
 /// # #[saga_action(no_undo)]
 /// # async fn greet(name: &str) -> Result<String, String> {
 /// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
@@ -74,6 +75,7 @@ pub struct CoordinatorBuilder<C> {
     limits: Limits,
     bounds: Bounds,
     crash_limit: u32,
+    wall_clock: Option<Box<Wall>>,
 }
 
 impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
@@ -87,6 +89,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             limits: Limits::default(),
             bounds: Bounds::default(),
             crash_limit: 3,
+            wall_clock: None,
         }
     }
 
@@ -143,10 +146,41 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     }
 
     /// How long an action may go on after its saga began to unwind, before it is dropped and in doubt;
-    /// default 30 s.
+    /// default 30 s. More than 100 years count as that.
     pub fn abandon_after(mut self, after: Duration) -> Self {
-        self.config.abandon_after = after;
+        self.config.abandon_after = after.min(LONGEST_WAIT);
         self
+    }
+
+    /// What time it is, in place of the system's clock (or of tokio's, where a test has paused that): for
+    /// tests of what happens when the clock is set. Times in logs and records, deadlines, and what
+    /// [`purge`](Coordinator::purge) takes for old go by it; a call's timeout does not.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// use saga_core::prelude::*;
+    ///
+    /// #[saga_action(no_undo, timeout = "10m")]
+    /// async fn wait() -> Result<(), String> { std::future::pending().await }
+    ///
+    /// saga! { Wait<()>() { wait {}; } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ahead = Arc::new(AtomicU64::new(0));
+    /// let clock = ahead.clone();
+    /// let clock = move || SystemTime::now() + Duration::from_secs(clock.load(Ordering::SeqCst));
+    /// let sec = Coordinator::builder(()).saga::<Wait>().wall_clock(clock);
+    /// let sec = sec.abandon_after(Duration::ZERO).build().await?;
+    /// let saga = sec.saga(Wait {}).deadline(Duration::from_secs(3600)).start().await?;
+    /// ahead.store(3600, Ordering::SeqCst);
+    /// assert!(matches!(saga.await, Err(SagaError::RolledBack(_))), "its deadline has passed");
+    /// # Ok(()) }
+    /// ```
+    pub fn wall_clock(self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self { wall_clock: Some(Box::new(now)), ..self }
     }
 
     /// The coordinator. Goes on with everything in the store that is unfinished and known here.
@@ -169,7 +203,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             user: Arc::new(self.context),
             store,
             worker: WorkerId::generate(),
-            clock: Clock::new(),
+            clock: Arc::new(Clock::new(self.wall_clock)),
             limits: self.limits,
             bounds: self.bounds,
             observers: Observers::new(),

@@ -1,10 +1,11 @@
 //! Operators at work: requests for sagas that run here, that rest in the store, or that another process
 //! runs.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 use tokio::sync::oneshot;
 
 use super::live::{Entered, Live};
@@ -12,6 +13,7 @@ use super::recovery::Loaded;
 use super::requests::LOOK;
 use super::tasks::Tasks;
 use super::{Coordinator, Inner};
+use crate::clock::real_pause;
 use crate::driver::{Asked, Control, Creation, Progress};
 use crate::error::OperateError;
 use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId, Timestamp, Uuid};
@@ -218,6 +220,16 @@ struct Remote {
     patience: Duration,
 }
 
+impl Remote {
+    /// A wait by the clock of who answers.
+    async fn pause(&self, time: Duration) {
+        match self.store.requested() {
+            Some(_) => tokio::time::sleep(time).await,
+            None => real_pause(time).await,
+        }
+    }
+}
+
 impl Target for Remote {
     fn operate(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         Box::pin(async move {
@@ -233,12 +245,12 @@ impl Target for Remote {
                     if let Some(answer) = self.store.answer_to(id).await? {
                         return Ok(answer);
                     }
-                    tokio::time::sleep(LOOK / 4).await;
+                    self.pause(LOOK / 4).await;
                 }
             };
-            match tokio::time::timeout(self.patience, answer).await {
-                Ok(answer) => answer,
-                Err(_) => Err(OperateError::Unanswered { saga, after: self.patience }),
+            match select(pin!(answer), pin!(self.pause(self.patience))).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => Err(OperateError::Unanswered { saga, after: self.patience }),
             }
         })
     }

@@ -213,6 +213,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             new: None,
             control,
             progress,
+            lead: self.env.clock.lead(),
         };
         Ok(Loaded { driver, first })
     }
@@ -226,7 +227,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let entry = Entry {
             seq: record.next_seq,
             epoch: record.epoch,
-            at: self.env.clock.now(),
+            at: self.env.clock.now().max(record.updated_at),
             node: None,
             attempt: 0,
             kind: EntryKind::Parked { reason: reason.clone() },

@@ -10,10 +10,11 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::Inner;
+use crate::clock::real_pause;
 use crate::error::OperateError;
 use crate::log::{Answer, Refusal, Request, SagaId, Uuid};
 
-/// How often requests of other processes are looked for.
+/// How often requests of other processes are looked for, by the system's clock.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// How many new ones at a time.
 const AT_ONCE: usize = 64;
@@ -29,13 +30,23 @@ impl Looking {
     }
 }
 
+impl Drop for Looking {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 impl<C: Send + Sync + 'static> Inner<C> {
     /// Carries out what other processes ask for, as long as the coordinator is there.
     pub(super) fn look_for_requests(self: &Arc<Self>) {
         let (inner, stop) = (Arc::downgrade(self), self.looking.0.clone());
+        let clock = self.env.clock.clone();
         self.tasks.spawn(async move {
             let mut tasks = JoinSet::new();
-            select(pin!(Self::look(inner, &mut tasks)), pin!(stop.notified())).await;
+            {
+                let (look, watch) = (pin!(Self::look(inner, &mut tasks)), pin!(clock.watch()));
+                select(select(look, watch), pin!(stop.notified())).await;
+            }
             tasks.shutdown().await;
         });
     }
@@ -44,18 +55,26 @@ impl<C: Send + Sync + 'static> Inner<C> {
         // those under way: an answer may take as long as a pivot does
         let under_way = Arc::new(Mutex::new(HashSet::new()));
         loop {
-            tokio::time::sleep(LOOK).await;
             let Some(inner) = Weak::upgrade(&inner) else { return };
             while tasks.try_join_next().is_some() {}
+            let requested = inner.env.store.requested();
             // a store that fails now is asked again
             // those under way wait there, too, and must not hide the others
             let limit = AT_ONCE + lock(&under_way).len();
             let waiting = inner.env.store.requests(&inner.env.worker, limit).await;
+            let none = matches!(&waiting, Ok(waiting) if waiting.is_empty());
             for request in waiting.unwrap_or_default() {
                 let new = lock(&under_way).insert(request.id);
                 if new {
                     tasks.spawn(inner.clone().settle(request, under_way.clone()));
                 }
+            }
+            drop(inner);
+            match requested {
+                Some(requested) if none => requested.await,
+                // some may have to be tried again
+                Some(requested) => drop(select(requested, pin!(real_pause(LOOK))).await),
+                None => real_pause(LOOK).await,
             }
         }
     }

@@ -7,8 +7,9 @@ use super::definitions::{Definition, Definitions};
 use super::live::same_input;
 use super::tasks::Tasks;
 use super::{Coordinator, Inner, SagaHandle};
+use crate::clock::Clock;
 use crate::dag::SagaDag;
-use crate::driver::{Bounds, Clock, Environment, Observers, Snapshot, note_places};
+use crate::driver::{Bounds, Environment, Observers, Snapshot, note_places};
 use crate::error::{OperateError, RuntimeError, SagaError, StartError};
 use crate::limits::Limits;
 use crate::log::SagaId;
@@ -32,7 +33,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
             user: Arc::new(context),
             store,
             worker: WorkerId::generate(),
-            clock: Clock::new(),
+            clock: Arc::new(Clock::new(None)),
             limits: Limits::default(),
             bounds: Bounds::default(),
             observers: Observers::new(),

@@ -16,6 +16,7 @@ use crate::dag::SagaDag;
 use crate::definition::Saga;
 use crate::driver::{Control, Driver, Progress, Values};
 use crate::error::{ActionError, StartError};
+use crate::limits::LONGEST_WAIT;
 use crate::log::{Payload, SagaId, SagaStatus, Timestamp};
 use crate::machine::{Config, Event, Machine};
 use crate::store::SagaRecord;
@@ -89,15 +90,16 @@ impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
         Self { id: Some(id.into()), ..self }
     }
 
-    /// Unwinds the saga if it has not ended so long after its start (nor passed its pivot). A saga that is
-    /// paused by then unwinds too, and its undos wait for the end of the pause; one that is parked unwinds
-    /// when it is unparked. A pivot that is in flight or in doubt holds the deadline until it is known how
-    /// it ended.
+    /// Unwinds the saga if it has not ended so long after its start (nor passed its pivot): at most 100
+    /// years. What is kept is the time by the wall clock at which that is. A saga that is paused by then
+    /// unwinds too, and its undos wait for the end of the pause; one that is parked unwinds when it is
+    /// unparked. A pivot that is in flight or in doubt holds the deadline until it is known how it ended.
     pub fn deadline(self, after: Duration) -> Self {
         Self { deadline: Some(Deadline::After(after)), ..self }
     }
 
-    /// Unwinds the saga if it has not ended by then (nor passed its pivot); as [`deadline`](Self::deadline).
+    /// Unwinds the saga if it has not ended by then (nor passed its pivot), by the wall clock: at most 100
+    /// years ahead; otherwise as [`deadline`](Self::deadline).
     pub fn deadline_at(self, time: SystemTime) -> Self {
         Self { deadline: Some(Deadline::At(time)), ..self }
     }
@@ -139,13 +141,14 @@ impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
             );
             return Err(StartError::Params { saga, why });
         }
+        let now = inner.env.clock.now();
         let deadline = match self.deadline {
             None => None,
-            Some(Deadline::After(after)) => Some(inner.env.clock.now().after(after)),
+            Some(Deadline::After(after)) => Some(now.after(after)),
             Some(Deadline::At(time)) => {
                 let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
                 let deadline = Timestamp(0).after(since);
-                let past = deadline <= inner.env.clock.now();
+                let past = deadline <= now;
                 // a saga that is there was started in time
                 if past && inner.find::<serde_json::Value>(&id).await?.is_none() {
                     return Err(StartError::DeadlinePassed { saga });
@@ -153,6 +156,9 @@ impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
                 Some(deadline)
             }
         };
+        if deadline.is_some_and(|deadline| deadline > now.after(LONGEST_WAIT)) {
+            return Err(StartError::DeadlineTooFar { saga });
+        }
         let input = Input { value, payload, deadline };
         inner.start(id, definition, input).await
     }
@@ -241,6 +247,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             new: Some(record),
             control,
             progress: seat.progress.clone(),
+            lead: self.env.clock.lead(),
         }
     }
 }

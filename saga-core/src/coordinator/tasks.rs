@@ -13,9 +13,9 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
+use crate::clock::is_paused;
 use crate::driver::without_message;
 use crate::error::RuntimeError;
-use crate::store::clock_is_paused;
 
 /// Where the tasks run, and how many do.
 #[derive(Clone)]
@@ -86,7 +86,7 @@ impl Tasks {
 /// Waits, also where the threads of the runtime are blocked, and with them its timers.
 pub(super) async fn wait(time: Duration) {
     // who has paused the clock means that one
-    if clock_is_paused() {
+    if is_paused() {
         return tokio::time::sleep(time).await;
     }
     // the thread ends with the wait, also if that is dropped

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::LONGEST_WAIT;
+
 /// What an undo needs to know, and so what can be done about a node whose outcome is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,14 +62,14 @@ impl Retry {
         Self { max: None, ..Self::up_to(1) }
     }
 
-    /// The wait after the first try; default 100 ms.
+    /// The wait after the first try; default 100 ms. More than 100 years count as that.
     pub const fn base(self, base: Duration) -> Self {
-        Self { base, ..self }
+        Self { base: bounded(base), ..self }
     }
 
-    /// The longest wait; default 1 min.
+    /// The longest wait; default 1 min. More than 100 years count as that.
     pub const fn cap(self, cap: Duration) -> Self {
-        Self { cap, ..self }
+        Self { cap: bounded(cap), ..self }
     }
 
     /// By how much the wait grows each time; below 1 counts as 1; default 2.
@@ -101,8 +103,14 @@ impl Retry {
             (self.base.as_secs_f64() * self.factor.powi(exponent)).min(self.cap.as_secs_f64());
         // 53 bits: every value is exact in an f64
         let random = (dice >> 11) as f64 / (1u64 << 53) as f64;
-        Duration::try_from_secs_f64(full * (1.0 - self.jitter * random)).unwrap_or(self.cap)
+        let delay = Duration::try_from_secs_f64(full * (1.0 - self.jitter * random));
+        // one that was read from a store may say anything
+        bounded(delay.unwrap_or(self.cap))
     }
+}
+
+const fn bounded(wait: Duration) -> Duration {
+    if wait.as_secs() < LONGEST_WAIT.as_secs() { wait } else { LONGEST_WAIT }
 }
 
 impl Default for Retry {

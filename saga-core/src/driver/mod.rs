@@ -19,12 +19,12 @@ use std::future::poll_fn;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
 
 use crate::action::ActionOutput;
+use crate::clock::{Clock, Lead};
 use crate::context::RunInfo;
 use crate::error::ActionError;
-use crate::log::{Answer, Command, Failure, NodePath, Payload, Refusal, Timestamp, Uuid};
+use crate::log::{Answer, Command, Failure, NodePath, Payload, Refusal, Uuid};
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::Calls;
@@ -66,7 +66,7 @@ pub(crate) struct Environment<C> {
     pub(crate) user: Arc<C>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) worker: WorkerId,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) limits: crate::limits::Limits,
     pub(crate) bounds: Bounds,
     pub(crate) observers: Observers,
@@ -76,30 +76,6 @@ pub(crate) struct Environment<C> {
 
 /// Writes a context down.
 pub(crate) type Snapshot<C> = fn(&C) -> Result<Payload, ActionError>;
-
-/// Wall time that moves with tokio's clock, so that tests can pause it.
-pub(crate) struct Clock {
-    wall: Timestamp,
-    start: Instant,
-}
-
-impl Clock {
-    pub(crate) fn new() -> Self {
-        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Self { wall: Timestamp(0).after(wall.unwrap_or_default()), start: Instant::now() }
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.wall.after(self.start.elapsed())
-    }
-
-    fn at(&self, time: Timestamp) -> Instant {
-        // a wait longer than a year is cut into years
-        let year = 365 * 24 * 3600 * 1000;
-        let wait = time.0.saturating_sub(self.now().0).min(year);
-        Instant::now() + std::time::Duration::from_millis(wait)
-    }
-}
 
 /// How the first entries of a saga went in.
 #[derive(Clone)]
@@ -133,6 +109,8 @@ pub(crate) struct Driver<C> {
     pub(crate) new: Option<SagaRecord>,
     pub(crate) control: mpsc::UnboundedReceiver<Control>,
     pub(crate) progress: watch::Sender<Progress>,
+    /// What it has seen of the clock.
+    pub(crate) lead: Lead,
 }
 
 impl<C: Send + Sync + 'static> Driver<C> {
@@ -148,7 +126,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let asked = asked.into_iter().filter_map(|asked| self.hear(asked, &mut turn));
         let asked = asked.collect::<Vec<_>>();
         let first = [first].into_iter().chain(asked);
-        turn.todo = self.machine.step_all(self.env.clock.now(), first).into();
+        turn.todo = self.step(first).into();
         let mut cut = Vec::new();
         loop {
             while let Some(effect) = turn.todo.pop_front() {
@@ -213,7 +191,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             if turn.transactions.hold(&mut event, turn.append.is_some()) {
                 continue;
             }
-            let mut effects = self.machine.step_all(self.env.clock.now(), event);
+            let mut effects = self.step(event);
             if turn.stopped && turn.append.is_none() {
                 // nothing more is begun; but if that was the last entry, the saga has ended
                 effects.retain(|effect| matches!(effect, Effect::Finish(_)));
@@ -224,6 +202,13 @@ impl<C: Send + Sync + 'static> Driver<C> {
             }
             turn.todo.extend(effects);
         }
+    }
+
+    /// Tells the machine what has happened.
+    fn step(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<Effect> {
+        let (now, set) = self.env.clock.look(&mut self.lead);
+        let set = set.map(|millis| Event::ClockSet { millis });
+        self.machine.step_all(now, set.into_iter().chain(events))
     }
 
     fn perform(&mut self, effect: Effect, turn: &mut Turn) {
@@ -243,17 +228,17 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 let value = self.values.compute(&self.machine, vertex, |call| self.context(call));
                 let value = value.and_then(|output| self.keep(vertex, output));
                 let event = Event::Computed { vertex, value };
-                turn.todo.extend(self.machine.step(self.env.clock.now(), event));
+                turn.todo.extend(self.step([event]));
             }
             Effect::Choose(vertex) => {
                 let choice = self.values.choose(&self.machine, vertex);
                 let event = Event::Chosen { vertex, choice };
-                turn.todo.extend(self.machine.step(self.env.clock.now(), event));
+                turn.todo.extend(self.step([event]));
             }
             Effect::SignalCancel => self.run.cancel.set(),
             Effect::DropCall(vertex) => turn.calls.drop_call(vertex),
             Effect::WakeAt(time) => {
-                turn.timer = Some(Box::pin(tokio::time::sleep_until(self.env.clock.at(time))));
+                turn.timer = Some(Box::pin(self.env.clock.until(time)));
             }
             Effect::Overdue => self.say_overdue(),
             Effect::Finish(_) => {}

@@ -215,8 +215,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
         }
     }
 
-    fn transaction(&self, want: Want) -> UnderWay {
+    fn transaction(&mut self, want: Want) -> UnderWay {
         let Want { call, undo, work, end, .. } = want;
+        let at = self.machine.entry_time(self.env.clock.now());
         let state = self.machine.state();
         let kind = match undo {
             true => EntryKind::UndoFinished,
@@ -226,7 +227,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let entry = Entry {
             seq: state.next_seq(),
             epoch: self.epoch,
-            at: self.env.clock.now(),
+            at,
             node: Some(state.path(call.vertex)),
             attempt: call.attempt,
             kind,

@@ -1,12 +1,10 @@
 //! What the task of one saga has under way, and what wakes it.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Sleep;
 
 use super::call::{CallEnd, Calls};
 use super::observe::SagaEvent;
@@ -35,7 +33,7 @@ pub(super) struct Turn {
     /// Who waits for an answer.
     asked: HashMap<Uuid, Vec<oneshot::Sender<Answer>>>,
     pub(super) transactions: Wants,
-    pub(super) timer: Option<Pin<Box<Sleep>>>,
+    pub(super) timer: Option<BoxFuture<'static, ()>>,
     /// Outputs that could not be stored, for their undos.
     pub(super) kept: HashMap<VertexId, Value>,
     /// Why the last append failed.

@@ -29,7 +29,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         self.observe(turn);
         self.report_status();
         turn.answer();
-        let appended = self.machine.step(self.env.clock.now(), Event::Appended);
+        let appended = self.step([Event::Appended]);
         turn.todo.extend(appended);
     }
 

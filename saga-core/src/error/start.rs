@@ -70,6 +70,14 @@ pub enum StartError {
         /// The saga's name.
         saga: String,
     },
+    /// The deadline that was given is more than 100 years ahead.
+    #[error(
+        "saga `{saga}` was given a deadline more than 100 years ahead; to have none, do not give one"
+    )]
+    DeadlineTooFar {
+        /// The saga's name.
+        saga: String,
+    },
     /// The saga is there, and was run by a definition that this program does not know.
     #[error(
         "saga {saga} is {status} and was run by a version of `{name}` that is not registered here"

@@ -101,6 +101,12 @@ pub enum Event {
     },
     /// Time has passed.
     Tick,
+    /// The clock that says `now` was set since the last step. What waits for so long, and not until a time,
+    /// does not wait longer for that.
+    ClockSet {
+        /// By how many milliseconds: forward, or back if it is negative.
+        millis: i64,
+    },
     /// Start nothing new.
     Drain,
 }

@@ -40,7 +40,7 @@ impl Machine {
     fn after_failure(&mut self, v: VertexId) {
         let Some(x) = self.state.vertex(v) else { return };
         if let Some(at) = x.retry_at {
-            if at <= self.now {
+            if self.is_due(at) {
                 self.line_up(v, self.state.turn_forward(v));
             } else {
                 self.timers.insert((at, v));
@@ -53,7 +53,7 @@ impl Machine {
         match self.state.policy(v) {
             Some(policy) if retryable && policy.retry.allows_after(tries) => {
                 let delay = policy.retry.delay_after(tries, self.dice(v, 0, attempts));
-                self.emit(Some(v), EntryKind::RetryScheduled { at: self.now.after(delay) });
+                self.emit(Some(v), EntryKind::RetryScheduled { at: self.waited().after(delay) });
             }
             _ if self.state.pivot() == Some(v) && doubt => {
                 let node = self.state.path(v);

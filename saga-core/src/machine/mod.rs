@@ -56,7 +56,12 @@ pub struct Machine {
     state: State,
     config: Config,
     epoch: u64,
+    /// What the wall clock says.
     now: Timestamp,
+    /// By how many milliseconds it was set back since the waits of the log began; known from the first step on.
+    set_back: Option<u64>,
+    /// The time of the last entry.
+    written_at: Timestamp,
     in_flight: BTreeMap<VertexId, InFlight>,
     /// What may start and has not: waits for room, the end of a pause, or for ever while draining.
     candidates: BTreeMap<Turn, VertexId>,
@@ -107,6 +112,8 @@ impl Machine {
             config,
             epoch,
             now: Timestamp::default(),
+            set_back: None,
+            written_at: Timestamp::default(),
             in_flight: BTreeMap::new(),
             candidates: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -160,7 +167,7 @@ impl Machine {
         events: impl IntoIterator<Item = Event>,
     ) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.now = self.now.max(now);
+        self.tell_time(now);
         for event in events {
             if self.finished {
                 return effects;
@@ -169,10 +176,11 @@ impl Machine {
                 Event::Appended if self.appending => {
                     self.appending = false;
                     if self.held.contains(&Effect::SignalCancel) {
-                        self.abandon_at = Some(self.now.after(self.config.abandon_after));
+                        self.abandon_at = Some(self.waited().after(self.config.abandon_after));
                     }
                     effects.append(&mut self.held);
                 }
+                Event::ClockSet { millis } => self.clock_was_set(millis),
                 Event::AppendFailed => self.abort(&mut effects, Finish::Failed),
                 // the turn that asked for them goes on
                 Event::Chosen { vertex, choice } => {
@@ -290,6 +298,7 @@ impl Machine {
             }
             Event::Appended
             | Event::AppendFailed
+            | Event::ClockSet { .. }
             | Event::Chosen { .. }
             | Event::Computed { .. } => {}
         }
@@ -354,6 +363,7 @@ impl Machine {
             }
         }
         let node = v.map(|v| self.state.path(v));
-        self.batch.push(Entry { seq, epoch: self.epoch, at: self.now, node, attempt, kind });
+        let at = self.entry_time(self.now);
+        self.batch.push(Entry { seq, epoch: self.epoch, at, node, attempt, kind });
     }
 }

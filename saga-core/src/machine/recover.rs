@@ -35,6 +35,8 @@ impl Machine {
         epoch: u64,
         log: &[Entry],
     ) -> Result<Self, Corrupt> {
-        Ok(Self::with_state(State::fold(plan, log)?, config, epoch))
+        let mut machine = Self::with_state(State::fold(plan, log)?, config, epoch);
+        machine.written_at = log.last().map_or(machine.written_at, |entry| entry.at);
+        Ok(machine)
     }
 }

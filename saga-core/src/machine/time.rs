@@ -1,4 +1,8 @@
 //! What time does: timers, the deadline, calls whose time is up.
+//!
+//! A deadline is a time of the wall clock, and follows it when that is set. The wait before a retry is so and
+//! so long. It is kept as a time, too, for a process that comes later; but a clock that is set back by an hour
+//! does not make it an hour longer. One that is set forward ends it, as for a machine that slept.
 
 use super::{Effect, InFlight, Machine, VertexId};
 use crate::log::{Cause, EntryKind, Failure, FailureKind, SagaStatus, Timestamp};
@@ -10,7 +14,10 @@ impl Machine {
         let timer = self.timers.first().filter(|_| self.state.parked.is_none()).map(|(at, _)| *at);
         // not if the last of them came back by itself
         let abandon = self.abandon_at.filter(|_| self.status() == SagaStatus::Failed);
-        [timer, abandon, self.deadline(), self.overdue_at()].into_iter().flatten().min()
+        let set_back = self.set_back.unwrap_or_default();
+        let waited = [timer, abandon].into_iter().flatten();
+        let waited = waited.map(|at| Timestamp(at.0.saturating_sub(set_back)));
+        waited.chain(self.deadline()).chain(self.overdue_at()).min()
     }
 
     /// When the saga will unwind, also while it is paused. Not while a pivot in doubt or a human who has
@@ -37,7 +44,7 @@ impl Machine {
     /// Timers that are due, and calls whose time is up.
     pub(super) fn pass_time(&mut self, effects: &mut Vec<Effect>) {
         while let Some(&(at, v)) = self.timers.first() {
-            if at > self.now {
+            if at > self.waited() {
                 break;
             }
             self.timers.pop_first();
@@ -50,7 +57,7 @@ impl Machine {
             self.overdue = true;
             effects.push(Effect::Overdue);
         }
-        if self.abandon_at.is_some_and(|at| at <= self.now) {
+        if self.abandon_at.is_some_and(|at| at <= self.waited()) {
             self.abandon_at = None;
             let forward = self.in_flight.iter().filter(|(_, call)| **call == InFlight::Forward);
             for v in forward.map(|(v, _)| *v).collect::<Vec<_>>() {
@@ -62,6 +69,39 @@ impl Machine {
                 self.emit(Some(v), EntryKind::InDoubt(Failure::new(FailureKind::Cancelled, why)));
             }
         }
+    }
+
+    /// What the clock says. A log that ends later was written before the clock was set back.
+    pub(super) fn tell_time(&mut self, now: Timestamp) {
+        self.now = now;
+        self.set_back.get_or_insert(self.written_at.0.saturating_sub(now.0));
+    }
+
+    pub(super) fn clock_was_set(&mut self, millis: i64) {
+        let set_back = self.set_back.unwrap_or_default();
+        // one that is set forward again is as it was
+        self.set_back = Some(set_back.saturating_add_signed(millis.saturating_neg()));
+        self.woken = None;
+    }
+
+    /// The time by which waits go: that of the wall clock, had it never been set back.
+    pub(super) fn waited(&self) -> Timestamp {
+        Timestamp(self.now.0.saturating_add(self.set_back.unwrap_or_default()))
+    }
+
+    /// True if a wait until then is over. What comes after it is not earlier in the log.
+    pub(super) fn is_due(&mut self, at: Timestamp) -> bool {
+        let due = at <= self.waited();
+        if due {
+            self.written_at = self.written_at.max(at);
+        }
+        due
+    }
+
+    /// The time of an entry that is written now: never before that of the one before it.
+    pub fn entry_time(&mut self, now: Timestamp) -> Timestamp {
+        self.written_at = self.written_at.max(now);
+        self.written_at
     }
 
     /// A number that is the same wherever this try of this call is made.

@@ -22,7 +22,7 @@ impl Machine {
             Need::Rerun => self.decide_rerun(v),
             Need::Undo if unsettled > 0 => {}
             Need::Undo => match undo {
-                Undo::Scheduled(at) if at > self.now => {
+                Undo::Scheduled(at) if !self.is_due(at) => {
                     self.timers.insert((at, v));
                 }
                 _ => self.line_up(v, self.state.turn_back(v)),
@@ -45,7 +45,7 @@ impl Machine {
         // the action was; or its undo, which had the output in memory
         let cut_off = x.open || x.undo != Undo::NotStarted;
         match retry_at {
-            Some(at) if at > self.now && reruns > 0 => {
+            Some(at) if reruns > 0 && !self.is_due(at) => {
                 self.timers.insert((at, v));
             }
             // cut off, the first time, or its time has come
@@ -54,7 +54,7 @@ impl Machine {
             }
             _ if policy.undo_retry.allows_after(reruns) => {
                 let delay = policy.undo_retry.delay_after(reruns, self.dice(v, 1, reruns));
-                self.emit(Some(v), EntryKind::RetryScheduled { at: self.now.after(delay) });
+                self.emit(Some(v), EntryKind::RetryScheduled { at: self.waited().after(delay) });
             }
             _ => {
                 let last = self.state.failure(v).map(|f| f.message.as_str()).unwrap_or_default();
@@ -86,7 +86,7 @@ impl Machine {
         let kind = match retry {
             Some(retry) => {
                 let delay = retry.delay_after(tries, self.dice(v, 2, all));
-                EntryKind::UndoRetryScheduled { at: self.now.after(delay), failure }
+                EntryKind::UndoRetryScheduled { at: self.waited().after(delay), failure }
             }
             None => EntryKind::UndoFailed(failure),
         };

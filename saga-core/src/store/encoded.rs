@@ -226,6 +226,10 @@ impl<S: Store> Store for EncodedStore<S> {
         })
     }
 
+    fn requested(&self) -> Option<BoxFuture<'static, ()>> {
+        self.store.requested()
+    }
+
     fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.answer(request, answer)
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 
 use uuid::Uuid;
 
@@ -31,6 +32,8 @@ use crate::log::{Answer, Request, SagaId};
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     content: Arc<Mutex<Content>>,
+    /// Told of each new request.
+    requested: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -148,6 +151,8 @@ impl MemoryStore {
             return Err(StoreError::NotFound { saga: request.saga });
         }
         content.requests.entry(request.id).or_insert((request, None));
+        drop(content);
+        self.requested.notify_waiters();
         Ok(())
     }
 
@@ -237,6 +242,10 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Request>, StoreError>> {
         Box::pin(async move { Ok(self.requests_now(limit)) })
+    }
+
+    fn requested(&self) -> Option<BoxFuture<'static, ()>> {
+        Some(Box::pin(self.requested.clone().notified_owned()))
     }
 
     fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -43,7 +43,6 @@ pub use error::StoreError;
 pub(crate) use error::corrupt;
 pub use file::FileStore;
 pub use memory::MemoryStore;
-pub(crate) use queue::clock_is_paused;
 pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};
 pub use select::{ListFilter, Purge};
 #[cfg(feature = "sqlite")]
@@ -144,6 +143,14 @@ pub trait Store: Send + Sync + 'static {
         worker: &WorkerId,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Request>, StoreError>>;
+
+    /// Ready when a request has come in since this was called.
+    ///
+    /// The default says `None`, for a store that another process can reach: then requests are looked for
+    /// several times a second. One that only this process can reach says how to wait for them.
+    fn requested(&self) -> Option<BoxFuture<'static, ()>> {
+        None
+    }
 
     /// Answers a waiting request that leaves no entry in the log. No effect if it does not wait.
     fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>>;

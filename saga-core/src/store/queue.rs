@@ -3,7 +3,6 @@
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -49,15 +48,8 @@ impl<J> Drop for Queue<J> {
 /// Tokio does not know of the thread. Where a test has paused the clock it would take the process for idle,
 /// and jump over all deadlines before the disk has answered; a blocking task of its own keeps it from that.
 pub(super) async fn answered<T: Send + 'static>(answer: oneshot::Receiver<T>) -> Option<T> {
-    if !clock_is_paused() {
+    if !crate::clock::is_paused() {
         return answer.await.ok();
     }
     tokio::task::spawn_blocking(|| answer.blocking_recv().ok()).await.ok()?
-}
-
-/// True if tokio's clock is another one than that of the system.
-pub(crate) fn clock_is_paused() -> bool {
-    let before = Instant::now();
-    let now = tokio::time::Instant::now().into_std();
-    now < before || now > Instant::now()
 }

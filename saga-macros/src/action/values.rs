@@ -10,6 +10,9 @@ use syn::{Error, Lit, LitInt, LitStr, Path, Token};
 
 use crate::errors::{Errors, did_you_mean, list};
 
+/// As long as the library can wait.
+const LONGEST: Duration = Duration::from_secs(876_000 * 3600);
+
 /// Reads `name ..` items that are separated by commas; goes on at the next comma after a mistake. False if
 /// there was one: what it would have said is not known.
 pub(super) fn items(
@@ -117,6 +120,10 @@ pub(super) fn duration(input: ParseStream) -> syn::Result<Duration> {
         Ok(Lit::Str(text)) => parse_duration(&text.value()),
         _ => None,
     };
+    if parsed.is_some_and(|duration| duration > LONGEST) {
+        let message = format!("{tokens} is too long: at most \"876000h\", which is 100 years");
+        return Err(Error::new_spanned(tokens, message));
+    }
     parsed.ok_or_else(|| {
         let message = format!(
             "{tokens} is not a duration: expected a number and a unit in quotes, such as \"100ms\", \
@@ -136,5 +143,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "h" => 3_600_000,
         _ => return None,
     };
-    number.parse::<u64>().ok()?.checked_mul(millis).map(Duration::from_millis)
+    // a number that is too large for any of them is too long in any unit
+    let number = number.parse::<u64>().unwrap_or(u64::MAX);
+    Some(Duration::from_millis(number.saturating_mul(millis)))
 }
