@@ -1,5 +1,7 @@
 //! What operators can do to a saga: here, at rest, and from another process.
 
+#[path = "operators/handles.rs"]
+mod handles;
 #[path = "common/world.rs"]
 mod world;
 

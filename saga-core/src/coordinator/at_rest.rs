@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use super::handle::Runs;
 use super::{Inner, SagaHandle};
 use crate::action::ActionOutput;
@@ -20,36 +18,36 @@ impl<C: Send + Sync + 'static> Inner<C> {
         self: &Arc<Self>,
         id: &SagaId,
     ) -> Result<Option<SagaHandle<S>>, StartError> {
-        let handle = |(name, progress): (String, _)| match S::NAME {
+        let track = self.tracks.of(id);
+        let name = loop {
+            let life = track.life();
+            if let Some(name) = self.find_live(id).await {
+                break name;
+            }
+            let (name, progress) = match self.at_rest(id).await {
+                Ok(found) => found,
+                Err(StartError::Store(StoreError::NotFound { .. })) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            // otherwise it was taken up since the look at the list, and may even have ended
+            if track.rest(life, progress) {
+                break name;
+            }
+        };
+        match S::NAME {
             Some(requested) if requested != name => {
                 let (saga, requested) = (id.clone(), requested.to_string());
                 Err(StartError::IdConflict { saga, existing: name, requested })
             }
-            _ => Ok(Some(SagaHandle::new(id.clone(), progress, self))),
-        };
-        if let Some(live) = self.find_live(id).await {
-            return handle(live);
-        }
-        let mut found = self.at_rest(id).await;
-        if matches!(&found, Ok((_, progress)) if !progress.status.is_ended()) {
-            // it may have been started, and may even have ended, since the look at the list
-            if let Some(live) = self.find_live(id).await {
-                return handle(live);
-            }
-            found = self.at_rest(id).await;
-        }
-        match found {
-            Ok((name, progress)) => handle((name, watch::channel(progress).1)),
-            Err(StartError::Store(StoreError::NotFound { .. })) => Ok(None),
-            Err(error) => Err(error),
+            _ => Ok(Some(SagaHandle::new(id.clone(), track, self))),
         }
     }
 
-    /// A saga that runs here and is in the store.
-    async fn find_live(&self, id: &SagaId) -> Option<(String, watch::Receiver<Progress>)> {
+    /// The name of a saga that runs here and is in the store.
+    async fn find_live(&self, id: &SagaId) -> Option<String> {
         let mut live = self.live().get(id).cloned()?;
         match live.created().await {
-            Some(Creation::New | Creation::Exists(_)) => Some((live.name, live.progress)),
+            Some(Creation::New | Creation::Exists(_)) => Some(live.name),
             Some(Creation::Failed(_)) | None => None,
         }
     }
@@ -87,20 +85,20 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 self.values(&definition, &stored, &state).map_err(corrupt)?;
             }
             let error = self.why_at_rest(&stored.record);
-            return Ok((name, Progress { status, ..Progress::over(Err(error)) }));
+            return Ok((name, Progress::over(status, Err(error))));
         }
         let Some(definition) = self.definition_of(&stored.record) else {
             let outcome = outcome_of_unknown(&stored).ok_or_else(|| {
                 StartError::UnknownVersion { saga: id.clone(), name: name.clone(), status }
             })?;
-            return Ok((name, Progress { status, ..Progress::over(outcome) }));
+            return Ok((name, Progress::over(status, outcome)));
         };
         let state = State::fold(definition.dag.plan().clone(), &stored.entries)
             .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
         let values = self.values(&definition, &stored, &state).map_err(corrupt)?;
         let outcome = values.ended(&state, id);
         let outcome = outcome.ok_or_else(|| corrupt("its log has no end".to_string()))?;
-        Ok((name, Progress { status, ..Progress::over(outcome) }))
+        Ok((name, Progress::over(status, outcome)))
     }
 }
 

@@ -6,13 +6,12 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 
 use super::Inner;
 use super::outcome::{NodeKey, Outcome, Seen};
 use crate::action::{ActionData, decode};
 use crate::definition::Saga;
-use crate::driver::{self, Events, Progress, Watching};
+use crate::driver::{self, Events, Track, Watching};
 use crate::error::SagaError;
 use crate::log::{ActionState, Payload, SagaId, SagaStatus};
 
@@ -46,6 +45,9 @@ impl Runs for serde_json::Value {
 /// A saga that was started. `handle.await` waits for its end and gives its output; dropping the handle
 /// does not stop the saga. Any number of handles may wait for one saga.
 ///
+/// A handle goes on with its saga: one that an operator rolls back after its end, or unparks, is running again
+/// for its older handles, too. `handle.await` then waits for the next end.
+///
 /// What a single node did, its [`outcome`](Self::outcome) tells.
 ///
 /// ```
@@ -68,7 +70,7 @@ impl Runs for serde_json::Value {
 /// ```
 pub struct SagaHandle<S> {
     id: SagaId,
-    progress: watch::Receiver<Progress>,
+    track: Arc<Track>,
     watching: Watching,
     /// Not held on to: a handle keeps no store open.
     coordinator: Weak<dyn Look>,
@@ -85,7 +87,7 @@ impl<S> Clone for SagaHandle<S> {
     fn clone(&self) -> Self {
         Self {
             id: self.id.clone(),
-            progress: self.progress.clone(),
+            track: self.track.clone(),
             watching: self.watching.clone(),
             coordinator: self.coordinator.clone(),
             saga: PhantomData,
@@ -102,12 +104,12 @@ impl<S> fmt::Debug for SagaHandle<S> {
 impl<S> SagaHandle<S> {
     pub(super) fn new<C: Send + Sync + 'static>(
         id: SagaId,
-        progress: watch::Receiver<Progress>,
+        track: Arc<Track>,
         coordinator: &Arc<Inner<C>>,
     ) -> Self {
         let watching = coordinator.env.observers.watching();
         let coordinator: Weak<Inner<C>> = Arc::downgrade(coordinator);
-        Self { id, progress, watching, coordinator, saga: PhantomData }
+        Self { id, track, watching, coordinator, saga: PhantomData }
     }
 
     /// The saga's id.
@@ -115,15 +117,15 @@ impl<S> SagaHandle<S> {
         &self.id
     }
 
-    /// What it does from now on, entry by entry, until it has ended. What it did before is in its log
-    /// ([`Coordinator::inspect`](crate::Coordinator::inspect)).
+    /// What it does from now on, entry by entry, until it has ended; that it is parked is no end. What it did
+    /// before is in its log ([`Coordinator::inspect`](crate::Coordinator::inspect)).
     pub fn events(&self) -> Events {
-        self.watching.events_until(self.id.clone(), self.progress.clone())
+        self.watching.events_of(self.id.clone(), self.track.clone())
     }
 
     /// What it is doing, as far as it is in the log.
     pub fn status(&self) -> SagaStatus {
-        self.progress.borrow().status
+        self.track.status()
     }
 
     /// How a node stands, as far as it is in the log. One whose turn has not come is `pending`, also in
@@ -157,15 +159,6 @@ impl<S> SagaHandle<S> {
             saga: self.id.clone(),
             why: "its coordinator is gone; ask another one for it, with `get`".to_string(),
         })
-    }
-
-    /// Waits until this process has nothing more to do with the saga.
-    async fn ended(&mut self) -> Option<Arc<driver::Outcome>> {
-        match self.progress.wait_for(|progress| progress.outcome.is_some()).await {
-            Ok(progress) => progress.outcome.clone(),
-            // the runtime dropped the saga's task
-            Err(_) => None,
-        }
     }
 }
 
@@ -202,17 +195,13 @@ impl<S: Runs> SagaHandle<S> {
     /// # Errors
     /// [`SagaError`] if it has not ended, and this process does not go on with it: it is parked, say. A
     /// saga that rolled back or is stuck has an outcome.
-    pub async fn outcome(mut self) -> Result<Outcome<S>, SagaError> {
+    pub async fn outcome(self) -> Result<Outcome<S>, SagaError> {
         // taken before the end is awaited, after which nothing else may hold it
         let coordinator = self.coordinator();
-        let result = self.ended().await;
-        let (saga, id) = (self.id.clone(), self.id);
-        let result = match result.as_deref() {
-            Some(result) => result.clone(),
-            None => return Err(SagaError::ShutDown { saga }),
-        };
-        match result {
-            Ok(_) | Err(SagaError::RolledBack(_) | SagaError::Stuck(_)) => {
+        let result = self.track.ended().await;
+        let id = self.id;
+        match driver::Outcome::clone(&result) {
+            result @ (Ok(_) | Err(SagaError::RolledBack(_) | SagaError::Stuck(_))) => {
                 Ok(Outcome::new(id.clone(), result, coordinator?.look(id).await?))
             }
             Err(error) => Err(error),
@@ -224,13 +213,8 @@ impl<S: Runs> IntoFuture for SagaHandle<S> {
     type Output = Result<S::Output, SagaError>;
     type IntoFuture = SagaFuture<S::Output>;
 
-    fn into_future(mut self) -> Self::IntoFuture {
-        Box::pin(async move {
-            match self.ended().await.as_deref() {
-                Some(result) => output(&self.id, result),
-                None => Err(SagaError::ShutDown { saga: self.id }),
-            }
-        })
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { output(&self.id, &*self.track.ended().await) })
     }
 }
 

@@ -11,9 +11,9 @@ use tracing::Instrument;
 
 use super::{Inner, SagaHandle};
 use crate::definition::panic_message;
-use crate::driver::{Asked, Control, Creation, Driver, Progress, Ran};
+use crate::driver::{Asked, Control, Creation, Driver, Progress, Ran, Track};
 use crate::error::{SagaError, StartError};
-use crate::log::{Answer, NodePath, Payload, SagaId};
+use crate::log::{Answer, NodePath, Payload, SagaId, SagaStatus};
 use crate::machine::Event;
 
 /// A saga that this process runs, as others see it.
@@ -22,7 +22,9 @@ pub(super) struct Live {
     pub(super) name: String,
     params: Payload,
     creation: watch::Receiver<Option<Creation>>,
-    pub(super) progress: watch::Receiver<Progress>,
+    pub(super) track: Arc<Track>,
+    /// Which life of the saga this is.
+    life: u64,
     pub(super) control: mpsc::UnboundedSender<Control>,
     cut: Arc<Mutex<Vec<NodePath>>>,
 }
@@ -46,12 +48,12 @@ impl Live {
             Some(Creation::Failed(error)) => return Err(error.into()),
             None => return Err(self.why_not_begun(id, inner)),
         }
-        Ok(SagaHandle::new(id, self.progress, inner))
+        Ok(SagaHandle::new(id, self.track, inner))
     }
 
     /// Why its task ended before the saga was in the store.
     fn why_not_begun<C>(&self, saga: SagaId, inner: &Inner<C>) -> StartError {
-        match self.progress.borrow().outcome.as_deref() {
+        match self.track.outcome().as_deref() {
             // a panic
             Some(Err(SagaError::NotRunning { why, .. })) => {
                 StartError::Corrupt { saga, why: why.clone() }
@@ -75,10 +77,8 @@ impl Live {
     }
 
     /// Why it stopped without having done what it was asked.
-    pub(super) async fn why_not(mut self, saga: SagaId) -> SagaError {
-        let stopped = self.progress.wait_for(|progress| progress.outcome.is_some()).await;
-        let outcome = stopped.ok().and_then(|progress| progress.outcome.clone());
-        match outcome.as_deref() {
+    pub(super) async fn why_not(self, saga: SagaId) -> SagaError {
+        match self.track.ended_in(self.life).await.as_deref() {
             Some(Err(error)) => error.clone(),
             _ => SagaError::NotRunning { saga, why: "it has just stopped; ask again".to_string() },
         }
@@ -95,12 +95,15 @@ pub(super) struct Seat<C> {
     inner: Arc<Inner<C>>,
     id: SagaId,
     creation: watch::Sender<Option<Creation>>,
-    pub(super) progress: watch::Sender<Progress>,
+    pub(super) track: Arc<Track>,
+    life: u64,
     cut: Arc<Mutex<Vec<NodePath>>>,
 }
 
 impl<C> Drop for Seat<C> {
     fn drop(&mut self) {
+        // nothing, unless the runtime dropped the saga's task
+        self.track.fail(SagaError::ShutDown { saga: self.id.clone() });
         self.inner.live().remove(&self.id);
         self.inner.left.notify_waiters();
     }
@@ -115,14 +118,13 @@ pub(super) enum Entered<C> {
 }
 
 impl<C> Inner<C> {
-    /// Puts a saga on the list. One lock for the look and the entry: of two starts of one id, one finds
-    /// the other.
+    /// Puts a saga on the list; `there`: where it stands, if it is in the store. One lock for the look and
+    /// the entry: of two starts of one id, one finds the other.
     pub(super) fn enter(
         self: &Arc<Self>,
         id: &SagaId,
         (name, params): (&str, &Payload),
-        progress: Progress,
-        creation: Option<Creation>,
+        there: Option<SagaStatus>,
     ) -> Entered<C> {
         let mut list = self.live();
         if let Some(there) = list.get(id) {
@@ -130,18 +132,25 @@ impl<C> Inner<C> {
         }
         let (control, orders) = mpsc::unbounded_channel();
         let cut = Arc::default();
+        let track = self.tracks.of(id);
+        let life = track.enter();
+        if let Some(status) = there {
+            track.begin(status);
+        }
         let seat = Seat {
             inner: self.clone(),
             id: id.clone(),
-            creation: watch::channel(creation).0,
-            progress: watch::channel(progress).0,
+            creation: watch::channel(there.map(|_| Creation::New)).0,
+            track: track.clone(),
+            life,
             cut: Arc::clone(&cut),
         };
         let live = Live {
             name: name.to_string(),
             params: params.clone(),
             creation: seat.creation.subscribe(),
-            progress: seat.progress.subscribe(),
+            track,
+            life,
             control,
             cut,
         };
@@ -162,8 +171,10 @@ impl<C: Send + Sync + 'static> Seat<C> {
             }
             Ok(Ran::Exists) => {
                 let there = self.inner.at_rest(&self.id).await;
-                let over = |error: StartError| Progress::over(Err(error.into()));
-                self.progress.send_replace(there.map_or_else(over, |(_, progress)| progress));
+                let over =
+                    |error: StartError| Progress::over(self.track.status(), Err(error.into()));
+                let progress = there.map_or_else(over, |(_, progress)| progress);
+                self.track.rest(self.life, progress);
             }
             Err(panic) => {
                 // a value of the user's can panic where it is dropped
@@ -175,13 +186,7 @@ impl<C: Send + Sync + 'static> Seat<C> {
 
     /// The saga does not go on in this process.
     pub(super) fn fail(&self, error: SagaError) {
-        self.progress.send_if_modified(|progress| {
-            let open = progress.outcome.is_none();
-            if open {
-                progress.outcome = Some(Arc::new(Err(error)));
-            }
-            open
-        });
+        self.track.fail(error);
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::sync::{Notify, watch};
 use self::requests::Looking;
 use crate::dag::SagaDag;
 use crate::definition::Saga;
-use crate::driver::{Environment, Events};
+use crate::driver::{Environment, Events, Tracks};
 use crate::error::{SagaError, StartError};
 use crate::log::{SagaId, SagaStatus, Timestamp};
 use crate::machine::Config;
@@ -87,6 +87,8 @@ struct Inner<C> {
     config: Config,
     definitions: Definitions<C>,
     live: Mutex<HashMap<SagaId, Live>>,
+    /// What handles look at.
+    tracks: Tracks,
     /// Notified when a saga leaves `live`.
     left: Notify,
     /// True from the beginning of a shutdown on.
@@ -195,6 +197,7 @@ impl<C> Inner<C> {
             config,
             definitions,
             live: Mutex::new(HashMap::new()),
+            tracks: Tracks::default(),
             left: Notify::new(),
             closing: watch::channel(false).0,
             closed: tokio::sync::Mutex::new(false),

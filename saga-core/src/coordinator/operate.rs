@@ -14,7 +14,7 @@ use super::requests::LOOK;
 use super::tasks::Tasks;
 use super::{Coordinator, Inner};
 use crate::clock::real_pause;
-use crate::driver::{Asked, Control, Creation, Progress};
+use crate::driver::{Asked, Control, Creation};
 use crate::error::OperateError;
 use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId, Timestamp, Uuid};
 use crate::store::{Store, StoreError};
@@ -332,9 +332,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
             let (saga, name) = (id.clone(), record.name.clone());
             OperateError::UnknownVersion { saga, name }
         })?;
-        let progress = Progress { status: record.status, outcome: None };
         let input = (record.name.as_str(), &record.params);
-        let entered = self.enter(id, input, progress, Some(Creation::New));
+        let entered = self.enter(id, input, Some(record.status));
         let (live, seat, orders) = match entered {
             Entered::There(live) => {
                 // woken by another request: it takes this one as well
@@ -356,7 +355,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 // it is released with all others
                 _ if inner.is_closing() => Err(crate::SagaError::ShutDown { saga: id }),
                 Ok(Some(record)) => {
-                    inner.load(record, definition, orders, seat.progress.clone()).await
+                    inner.load(record, definition, orders, seat.track.clone()).await
                 }
                 Ok(None) => Err(crate::SagaError::Store {
                     source: StoreError::NotFound { saga: id.clone() },

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::Inner;
 use super::definitions::Definition;
@@ -12,7 +12,7 @@ use super::live::Entered;
 use super::suspects::{self, Line};
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::stored_fingerprint;
-use crate::driver::{Control, Creation, Driver, Progress, Values};
+use crate::driver::{Control, Driver, Track, Values};
 use crate::error::SagaError;
 use crate::log::{Entry, EntryKind, Payload};
 use crate::machine::{Config, Event, Machine, State};
@@ -137,9 +137,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
     /// Goes on with one saga, in a task of its own: one bad log never stops the others.
     fn resume(self: &Arc<Self>, record: SagaRecord, mut line: Line, place: usize) {
         let Some(definition) = self.definitions.known(&record.fingerprint) else { return };
-        let progress = Progress { status: record.status, outcome: None };
         let (id, input) = (record.id.clone(), (record.name.as_str(), &record.params));
-        let entered = self.enter(&id, input, progress, Some(Creation::New));
+        let entered = self.enter(&id, input, Some(record.status));
         let Entered::New(_, seat, mut orders) = entered else { return };
         let inner = self.clone();
         self.tasks.spawn(async move {
@@ -149,7 +148,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 Either::Right((Some(Control::Operate(asked)), _)) => vec![asked],
                 Either::Right(_) => return seat.fail(SagaError::ShutDown { saga: id }),
             };
-            match inner.load(record, definition, orders, seat.progress.clone()).await {
+            match inner.load(record, definition, orders, seat.track.clone()).await {
                 Ok(Loaded { driver, first }) => seat.run(driver, first, asked).await,
                 Err(error) => seat.fail(error),
             }
@@ -167,7 +166,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         record: SagaRecord,
         definition: Definition<C>,
         control: mpsc::UnboundedReceiver<Control>,
-        progress: watch::Sender<Progress>,
+        track: Arc<Track>,
     ) -> Result<Loaded<C>, SagaError> {
         let id = record.id.clone();
         let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
@@ -212,7 +211,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             epoch: record.epoch,
             new: None,
             control,
-            progress,
+            track,
             lead: self.env.clock.lead(),
         };
         Ok(Loaded { driver, first })

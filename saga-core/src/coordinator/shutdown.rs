@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 use super::tasks::wait;
 use super::{Coordinator, Inner, Live};
 use crate::driver::Control;
-use crate::error::SagaError;
 use crate::log::{NodePath, SagaId};
 use crate::store::StoreError;
 
@@ -82,9 +81,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 
 fn report(told: HashMap<SagaId, Live>, blocked: Vec<SagaId>) -> ShutdownReport {
     let interrupted = told.into_iter().filter_map(|(id, saga)| {
-        let outcome = saga.progress.borrow().outcome.clone();
-        let interrupted = matches!(outcome.as_deref(), Some(Err(SagaError::ShutDown { .. })));
-        (interrupted || blocked.contains(&id)).then(|| (id, saga.cut()))
+        (saga.track.is_shut_down() || blocked.contains(&id)).then(|| (id, saga.cut()))
     });
     let mut interrupted = interrupted.collect::<Vec<_>>();
     interrupted.sort_by(|a, b| a.0.cmp(&b.0));

@@ -74,7 +74,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         same_input(id, there, (saga.saga_name().as_str(), &saga.params))?;
         if !record.status.is_ended() {
             let (live, _) = self.inner.wake(id, None).await.map_err(|error| why(id, error))?;
-            return Ok(SagaHandle::new(id.clone(), live.progress, &self.inner));
+            return Ok(SagaHandle::new(id.clone(), live.track, &self.inner));
         }
         let missing = || StartError::from(StoreError::NotFound { saga: id.clone() });
         Ok(self.inner.find(id).await?.ok_or_else(missing)?)

@@ -14,10 +14,10 @@ use crate::action::{Value, encode};
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::SagaDag;
 use crate::definition::Saga;
-use crate::driver::{Control, Driver, Progress, Values};
+use crate::driver::{Control, Driver, Values};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
-use crate::log::{Payload, SagaId, SagaStatus, Timestamp};
+use crate::log::{Payload, SagaId, Timestamp};
 use crate::machine::{Config, Event, Machine};
 use crate::store::SagaRecord;
 
@@ -195,8 +195,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let name = definition.dag.name().to_string();
         let params = given.payload.clone();
         let input = (name.as_str(), &params);
-        let running = Progress { status: SagaStatus::Running, outcome: None };
-        let (live, seat, orders) = match self.enter(&id, input, running, None) {
+        let (live, seat, orders) = match self.enter(&id, input, None) {
             Entered::There(there) => return there.handle(id, input, &self).await,
             Entered::New(live, seat, orders) => (live, seat, orders),
         };
@@ -246,7 +245,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             epoch: 1,
             new: Some(record),
             control,
-            progress: seat.progress.clone(),
+            track: seat.track.clone(),
             lead: self.env.clock.lead(),
         }
     }

@@ -6,10 +6,10 @@
 mod call;
 mod calls;
 mod observe;
-mod outcome;
 mod panics;
 mod parts;
 mod slots;
+mod track;
 mod transaction;
 mod turn;
 mod values;
@@ -30,9 +30,9 @@ use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::Calls;
 pub use observe::{Events, MissedEvents, SagaEvent};
 pub(crate) use observe::{Observers, Watching};
-pub(crate) use outcome::{Outcome, Progress};
 pub(crate) use panics::{note_places, without_message};
 pub(crate) use slots::Bounds;
+pub(crate) use track::{Outcome, Progress, Track, Tracks};
 pub(crate) use transaction::Transactions;
 use turn::{Turn, Woken};
 pub(crate) use values::{Values, node_report, node_reports, outcome_at_rest};
@@ -108,7 +108,8 @@ pub(crate) struct Driver<C> {
     /// The record of a saga that is not in the store yet.
     pub(crate) new: Option<SagaRecord>,
     pub(crate) control: mpsc::UnboundedReceiver<Control>,
-    pub(crate) progress: watch::Sender<Progress>,
+    /// What its handles look at.
+    pub(crate) track: Arc<Track>,
     /// What it has seen of the clock.
     pub(crate) lead: Lead,
 }
@@ -132,8 +133,12 @@ impl<C: Send + Sync + 'static> Driver<C> {
             while let Some(effect) = turn.todo.pop_front() {
                 if let Effect::Finish(finish) = effect {
                     if created.borrow().is_none() {
-                        let error = turn.store_error.clone();
-                        created.send_replace(Some(error.map_or(Creation::New, Creation::Failed)));
+                        if let Some(error) = turn.store_error.take() {
+                            // it is not there, and nobody has a handle of it
+                            created.send_replace(Some(Creation::Failed(error)));
+                            return Ran::Through { cut };
+                        }
+                        self.is_created(created);
                     }
                     // after a failed append the state is ahead of the log
                     if !matches!(finish, Finish::Failed | Finish::Broken(_)) {
@@ -151,7 +156,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             let mut event = match woken {
                 Woken::Appended(Ok(None)) => {
                     if created.borrow().is_none() {
-                        created.send_replace(Some(Creation::New));
+                        self.is_created(created);
                     }
                     self.observe(&mut turn);
                     self.report_status();
@@ -212,6 +217,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     fn perform(&mut self, effect: Effect, turn: &mut Turn) {
+        if turn.decides {
+            // what is computed of it is asked for before its entry is written
+            self.values.fill(self.machine.state(), self.machine.unwritten());
+        }
         self.values.follow(self.machine.state());
         match effect {
             Effect::Append { entries, answers } => self.write(entries, answers, turn),
@@ -266,10 +275,14 @@ impl<C: Send + Sync + 'static> Driver<C> {
         Ok(payload)
     }
 
+    /// A saga that was there before under this id is so no longer.
+    fn is_created(&self, created: &watch::Sender<Option<Creation>>) {
+        self.track.begin(self.machine.status());
+        created.send_replace(Some(Creation::New));
+    }
+
     fn report_status(&self) {
-        let status = self.machine.status();
-        self.progress
-            .send_if_modified(|progress| std::mem::replace(&mut progress.status, status) != status);
+        self.track.report(self.machine.status());
     }
 
     fn finish(&mut self, finish: Finish, turn: &mut Turn) {
@@ -285,10 +298,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             }
             Finish::Broken(why) => Err(crate::SagaError::Corrupt { saga: id.clone(), why }),
         };
-        self.progress.send_modify(|progress| {
-            progress.status = self.machine.status();
-            progress.outcome = Some(Arc::new(outcome));
-        });
+        self.track.end(Some(self.machine.status()), outcome);
     }
 
     /// This process stops running the saga, which has not ended.
@@ -301,6 +311,6 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Some(StoreError::Fenced { .. }) => crate::SagaError::LostOwnership { saga },
             Some(source) => crate::SagaError::Store { saga, source },
         };
-        self.progress.send_modify(|progress| progress.outcome = Some(Arc::new(Err(error))));
+        self.track.end(None, Err(error));
     }
 }

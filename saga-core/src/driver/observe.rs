@@ -6,11 +6,11 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use futures_util::future::{Either, select};
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::{broadcast, watch};
 
 use super::turn::Turn;
-use super::{Driver, Progress, is_progress};
+use super::{Driver, Track, is_progress};
 use crate::log::{Entry, NodePath, SagaId, SagaStatus, Timestamp};
 
 /// How many events a slow reader may lag behind before it misses some.
@@ -114,10 +114,10 @@ pub(crate) struct Watching(Weak<RwLock<Option<Sender>>>);
 
 impl Watching {
     /// A stream of the events of one saga from now on, as long as this process may have some.
-    pub(crate) fn events_until(&self, saga: SagaId, progress: watch::Receiver<Progress>) -> Events {
+    pub(crate) fn events_of(&self, saga: SagaId, track: Arc<Track>) -> Events {
         let observers = self.0.upgrade().map(Observers);
         let observers = observers.unwrap_or_else(|| Observers(Arc::default()));
-        Events { progress: Some(progress), ..observers.events(Some(saga)) }
+        Events { track: Some(track), ..observers.events(Some(saga)) }
     }
 }
 
@@ -144,7 +144,7 @@ impl Observers {
         let receiver = self.with(broadcast::Sender::subscribe);
         // without a sender there is nothing to wait for
         let receiver = receiver.unwrap_or_else(|| broadcast::channel(1).1);
-        Events { receiver, saga, progress: None, ended: false }
+        Events { receiver, saga, track: None }
     }
 
     fn watch(&self) -> bool {
@@ -181,8 +181,7 @@ pub struct Events {
     receiver: broadcast::Receiver<Arc<SagaEvent>>,
     saga: Option<SagaId>,
     /// Of the one saga: whether more will come.
-    progress: Option<watch::Receiver<Progress>>,
-    ended: bool,
+    track: Option<Arc<Track>>,
 }
 
 /// The reader was too slow: so many events are lost to it. The log has them.
@@ -191,37 +190,32 @@ pub struct Events {
 pub struct MissedEvents(pub u64);
 
 impl Events {
-    /// The next event. `None` when there will be no more: the coordinator is gone or was shut down, or the
-    /// one saga that is watched has ended or was interrupted by a shutdown.
+    /// The next event. `None` when there are no more: the coordinator is gone or was shut down, or the one
+    /// saga that is watched has ended or was interrupted by a shutdown. If a saga is rolled back after its
+    /// end, `next` goes on with what it does then.
     ///
     /// # Errors
     /// [`MissedEvents`] if the reader was too slow; the stream goes on after the gap.
     pub async fn next(&mut self) -> Option<Result<SagaEvent, MissedEvents>> {
-        while !self.ended {
+        loop {
             let event = match self.receive().await? {
                 Ok(event) => event,
                 Err(missed) => return Some(Err(missed)),
             };
-            match &self.saga {
-                Some(saga) if *saga != event.saga => continue,
-                Some(_) => self.ended = event.kind == "ended",
-                None => {}
+            if self.saga.as_ref().is_none_or(|saga| *saga == event.saga) {
+                return Some(Ok(SagaEvent::clone(&event)));
             }
-            return Some(Ok(SagaEvent::clone(&event)));
         }
-        None
     }
 
     /// The next event of any saga.
     async fn receive(&mut self) -> Option<Result<Arc<SagaEvent>, MissedEvents>> {
         let over = async {
-            if let Some(progress) = &mut self.progress
-                && progress.wait_for(Progress::is_last).await.is_ok()
-            {
-                return;
+            match &self.track {
+                Some(track) => track.last().await,
+                // the events end with the coordinator
+                None => pending().await,
             }
-            // then the events end with the coordinator
-            pending().await
         };
         let received = match select(pin!(self.receiver.recv()), pin!(over)).await {
             Either::Left((received, _)) => Some(received),

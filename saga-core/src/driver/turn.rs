@@ -12,7 +12,7 @@ use super::slots::Slots;
 use super::transaction::Wants;
 use super::{Asked, Control};
 use crate::action::Value;
-use crate::log::{Answer, Uuid};
+use crate::log::{Answer, Command, Uuid};
 use crate::machine::{Effect, Event, VertexId};
 use crate::store::{SagaRecord, StoreError};
 
@@ -39,6 +39,8 @@ pub(super) struct Turn {
     /// Why the last append failed.
     pub(super) store_error: Option<StoreError>,
     pub(super) stopped: bool,
+    /// True once an operator said how a node ended, whose output then comes from the log.
+    pub(super) decides: bool,
 }
 
 /// What woke the task.
@@ -59,6 +61,7 @@ impl Turn {
     pub(super) fn ask(&mut self, asked: Asked) -> Event {
         let Asked { id, by, command, answer } = asked;
         self.asked.entry(id).or_default().push(answer);
+        self.decides |= matches!(command, Command::Decide { .. });
         Event::Operator { id, by, command }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::calls::ContextOf;
-use super::outcome::Outcome;
+use super::track::Outcome;
 use crate::action::storable::has_room;
 use crate::action::{Action, ActionOutput};
 use crate::context::{ActionContext, Frame};

@@ -16,8 +16,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
         answers: Vec<(Uuid, Answer)>,
         turn: &mut Turn,
     ) {
-        if entries.iter().any(|e| matches!(e.kind, EntryKind::Requested { .. })) {
+        if turn.decides {
             self.values.fill(self.machine.state(), &entries);
+            turn.decides = false;
         }
         turn.answers.clone_from(&answers);
         turn.written = self.observed(&entries);

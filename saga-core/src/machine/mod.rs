@@ -145,6 +145,11 @@ impl Machine {
         &self.state
     }
 
+    /// Entries that follow from what has happened, and whose append has not been asked for.
+    pub fn unwritten(&self) -> &[Entry] {
+        &self.batch
+    }
+
     /// How many decisions were looked at and edges walked: linear in nodes and edges.
     pub fn work(&self) -> u64 {
         self.work + self.state.walked
