@@ -104,10 +104,10 @@ fn run(case: &Case, at: usize, lands: bool) -> bool {
             if case.operator {
                 process.until(steer(&process, &store));
             }
-            let end = process.until(async { handle.clone().await });
-            match store.failed() {
-                Some(_) if case.operator => {}
-                Some(_) => {
+            // a saga that was taken up again for what the operator asked may be paused
+            if !case.operator || store.failed().is_none() {
+                let end = process.until(async { handle.clone().await });
+                if store.failed().is_some() {
                     let Err(error @ SagaError::Store { .. }) = end else {
                         panic!("{what}: {end:?}")
                     };
@@ -115,7 +115,6 @@ fn run(case: &Case, at: usize, lands: bool) -> bool {
                         "saga x stopped, and goes on when it is recovered: disk: no space left";
                     assert_eq!(error.to_string(), said, "{what}");
                 }
-                None => drop(end),
             }
         }
     }
@@ -178,8 +177,8 @@ fn nobody_is_told_that_a_request_is_held_before_it_is_in_the_log() {
         process.until(world.hears("do p", 1));
         let told = process.until(process.sec.operator("alice").cancel("x", "enough"));
         assert!(store.failed().is_some(), "lands: {lands}");
-        assert!(matches!(process.until(async { handle.await }), Err(SagaError::Store { .. })));
         // the saga was taken up again for the request, and its pivot works this time
+        assert_eq!(process.until(async { handle.await }).unwrap(), "a p", "lands: {lands}");
         let why = Refusal::PastPivot { pivot: "p".into() };
         assert_eq!(world::refusal(told), why, "lands: {lands}");
         let view = process.until(process.sec.inspect("x")).unwrap().unwrap();

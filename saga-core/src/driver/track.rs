@@ -124,7 +124,7 @@ impl Track {
         self.progress.send_if_modified(|progress| {
             fits = progress.life == life;
             // those who look are not told twice why a process that runs nothing does not run it
-            let news = fits && !(progress.is_shut_down() && !found.status.is_ended());
+            let news = fits && (found.status.is_ended() || !progress.is_shut_down());
             if news {
                 *progress = Progress { life, ..found };
             }
