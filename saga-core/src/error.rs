@@ -221,7 +221,7 @@ impl ActionError {
             }
             _ => (None, Vec::new()),
         };
-        Failure { kind: self.kind(), message: self.message(), sources, error, retryable }
+        Failure { sources, error, retryable, ..Failure::new(self.kind(), self.message()) }
     }
 
     /// As it is read from the log.

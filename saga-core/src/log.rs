@@ -106,12 +106,23 @@ pub struct Failure {
     /// True if another attempt may have another result.
     #[serde(default)]
     pub retryable: bool,
+    /// True if the transaction of an action was rolled back. Then no earlier attempt took effect either: its
+    /// transaction would have left the output in the log.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rolled_back: bool,
 }
 
 impl Failure {
     /// A failure without sources or payload that may be retried.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), sources: Vec::new(), error: None, retryable: true }
+        Self {
+            kind,
+            message: message.into(),
+            sources: Vec::new(),
+            error: None,
+            retryable: true,
+            rolled_back: false,
+        }
     }
 
     /// The same, but no other attempt would end differently.

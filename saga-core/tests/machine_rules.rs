@@ -14,8 +14,8 @@ mod machine_rules {
     };
     use saga_core::log::SagaStatus::{self, RolledBack, RollingBack, Running, Stuck};
     use saga_core::log::{
-        Answer, Cause, Command, Decision, Entry, EntryKind, FailureKind, Fault, Refusal, Timestamp,
-        Uuid,
+        Answer, Cause, Command, Decision, Entry, EntryKind, Failure, FailureKind, Fault, Refusal,
+        Timestamp, Uuid,
     };
     use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, State};
 

@@ -63,9 +63,10 @@ impl<C: 'static> ActionContext<C> {
     /// how the action ended. Rows that the action writes in another way, and calls of other services, belong into
     /// actions of their own.
     ///
-    /// With `undo = f(output)` a saga can get stuck although nothing happened. After a crash in the middle the node
-    /// is in doubt, since the log does not know that a transaction was all that the action did; the action is then
-    /// run again for its output, and may now have a reason of its own to fail, such as "sold out", each time.
+    /// With `undo = f(output)` a node in doubt is run again for its output: after a crash in the middle the log
+    /// does not know that a transaction was all that the action did. If it then declines in its transaction
+    /// ("sold out"), there is nothing to undo. But if it cannot come to it (what it does before fails each time),
+    /// the saga gets stuck although nothing happened.
     ///
     /// # Errors
     /// The work's own error, when everything that it wrote is rolled back: return it, or try something

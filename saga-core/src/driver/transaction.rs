@@ -17,10 +17,12 @@
 //! - If the transaction is not in, the work has had no effect. If it said so itself, the call gets its
 //!   error and goes on; otherwise the call ends here. If nobody knows (a failed commit, a lost lease),
 //!   the saga stops in this process, as after every failed append.
+//! - If it is rolled back and the action then fails, no attempt of the action has had an effect: that of an
+//!   earlier one, cut off by a crash, would have its output in the log. So nothing is in doubt any more.
 //! - The work runs at most once, and only for the call that the log authorizes: a call that has ended or
 //!   was dropped before its turn asks in vain.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -119,6 +121,8 @@ pub(super) struct Wants {
     /// What the machine is told after the transaction.
     held: Vec<Event>,
     ended: Vec<(VertexId, CallEnd)>,
+    /// Nodes whose call goes on after its transaction was rolled back.
+    rolled_back: HashSet<VertexId>,
     /// The entry that is in the log before the machine writes it.
     written: Option<u64>,
 }
@@ -134,6 +138,7 @@ impl Default for Wants {
             authorized: HashMap::new(),
             held: Vec::new(),
             ended: Vec::new(),
+            rolled_back: HashSet::new(),
             written: None,
         }
     }
@@ -143,6 +148,7 @@ impl Wants {
     /// The means by which this call asks; those of the node's earlier calls ask in vain from now on.
     pub(super) fn authorize(&mut self, call: Call) -> Transactions {
         self.authorized.insert(call.vertex, call);
+        self.rolled_back.remove(&call.vertex);
         Transactions { sender: self.sender.clone(), call }
     }
 
@@ -300,7 +306,20 @@ impl<C: Send + Sync + 'static> Driver<C> {
             turn.transactions.ended.extend(ended);
             return Vec::new();
         }
-        ended.into_iter().map(|(v, end)| self.ended(v, end, &mut turn.kept)).collect()
+        self.all_over(ended, turn)
+    }
+
+    /// A failure behind a transaction that was rolled back says so.
+    fn all_over(&mut self, ended: Vec<(VertexId, CallEnd)>, turn: &mut Turn) -> Vec<Event> {
+        let events = ended.into_iter().map(|(v, end)| {
+            let mut event = self.ended(v, end, &mut turn.kept);
+            if let Event::ActionDone { vertex, result: ActionResult::Failed(failure) } = &mut event
+            {
+                failure.rolled_back = turn.transactions.rolled_back.remove(vertex);
+            }
+            event
+        });
+        events.collect()
     }
 
     /// The transaction has ended: what that means for the machine, and what was held back.
@@ -321,6 +340,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     events.push(self.committed(v, undo, end.take()));
                 }
                 Err(error @ (StoreError::RolledBack { .. } | StoreError::NoTransactions)) => {
+                    if !undo && error != StoreError::NoTransactions {
+                        turn.transactions.rolled_back.insert(v);
+                    }
                     let over = ended.iter().any(|(other, _)| *other == v);
                     if let Some(end) = not_committed(undo, end.take(), error)
                         && !over
@@ -335,7 +357,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 }
             }
         }
-        events.extend(ended.into_iter().map(|(v, end)| self.ended(v, end, &mut turn.kept)));
+        events.extend(self.all_over(ended, turn));
         // before the next transaction in the queue, which would hold them back again
         events.append(&mut turn.transactions.held);
         events

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::{Illegal, Part, Progress, State, Undo, VertexId, target};
-use crate::dag::PlanKind;
+use crate::dag::{PlanKind, Policy, UndoKind};
 use crate::log::{Answer, Command, Entry, EntryKind};
 
 /// A log that does not make sense at one place.
@@ -191,7 +191,7 @@ impl State {
         touched: &mut Vec<VertexId>,
     ) {
         let unwinding = self.unwinding.is_some();
-        let decided = self.is_deciding(v);
+        let decided = self.is_deciding(v) || self.leaves_no_doubt(v, kind);
         match kind {
             EntryKind::Started | EntryKind::UndoStarted if self.paused => {
                 self.steps = self.steps.saturating_sub(1);
@@ -289,6 +289,15 @@ impl State {
         if unwinding {
             self.settle(v, touched);
         }
+    }
+
+    /// True if an attempt has found out that no earlier one took effect. An undo that needs no output to find
+    /// out for itself is called all the same.
+    fn leaves_no_doubt(&self, v: VertexId, kind: &EntryKind) -> bool {
+        let finds_out =
+            |policy: Policy| matches!(policy.undo, UndoKind::MaybeOutput | UndoKind::NoOutput);
+        matches!(kind, EntryKind::Failed(failure) if failure.rolled_back)
+            && !self.policy(v).is_some_and(finds_out)
     }
 
     fn chosen_parts(&self, gate: VertexId, n: u64) -> Vec<(Arc<crate::dag::Plan>, Part)> {

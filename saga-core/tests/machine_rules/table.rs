@@ -233,3 +233,38 @@ fn a_lost_output_is_asked_for_again_after_the_last_try() {
     saga.ended(Stuck);
     assert!(saga.node("n").in_doubt);
 }
+
+/// Its transaction was rolled back.
+fn declined() -> ActionResult {
+    ActionResult::Failed(Failure { rolled_back: true, ..failure(true) })
+}
+
+#[test]
+fn a_transaction_that_was_rolled_back_leaves_no_doubt_of_what_came_before_it() {
+    // cut off, and then declined going forward
+    for (undo, calls) in [(Output, vec![]), (MaybeOutput, vec!["undo n0"]), (Nothing, vec![])] {
+        let mut saga = Bench::new(chain(actions(1, undo)));
+        saga.crash_now();
+        saga.ends("do n0", declined());
+        // without an output there is still something that an undo can do about the doubt
+        assert_eq!(saga.calls(), calls, "{undo:?}");
+        saga.ok(&calls);
+        saga.ended(RolledBack);
+        assert!(!saga.node("n0").in_doubt);
+    }
+    // cut off, and then declined when it was run again for its undo
+    let mut saga = row(Output, |saga| {
+        saga.crash_now();
+        saga.fails("do other");
+        saga.ends("do n", ActionResult::InDoubt(failure(true)));
+    });
+    assert_eq!(saga.calls(), ["redo n"]);
+    saga.ends("redo n", declined());
+    saga.ended(RolledBack);
+
+    let mut saga = pivotal(1);
+    saga.ok(&["do a"]);
+    saga.crash_now();
+    saga.ends("do p", declined());
+    assert_eq!(saga.calls(), ["undo a"], "nobody has to find out and decide");
+}

@@ -167,6 +167,7 @@ pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Stor
         sources: vec![text(), String::new()],
         error: Some(json!({"n": u64::MAX, "i": i64::MIN, "x": [null, 1.5, text()]})),
         retryable: true,
+        rolled_back: true,
     };
     let at = Timestamp(u64::MAX); // inside a payload there is no limit
     let mut kinds = vec![
