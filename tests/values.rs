@@ -1,5 +1,12 @@
 //! What goes through the store comes back as it was, or is refused with its field's name.
 
+#[path = "values/large_numbers.rs"]
+mod large_numbers;
+#[path = "values/panics.rs"]
+mod panics;
+#[path = "values/read_back.rs"]
+mod read_back;
+
 use std::error::Error;
 
 use saga_core::prelude::*;

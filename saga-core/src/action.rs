@@ -13,6 +13,7 @@ use crate::context::ActionContext;
 use crate::dag::{ActionName, Policy, UndoKind};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
+use crate::panics::{self, Contained};
 
 /// A value in memory, shared by everyone who looks it up.
 pub type Value = Arc<dyn Any + Send + Sync>;
@@ -34,6 +35,10 @@ pub trait ActionData: Send + Sync + 'static {
     fn read(json: &[u8]) -> serde_json::Result<Self>
     where
         Self: Sized;
+
+    /// The path to what keeps this from being read.
+    #[doc(hidden)]
+    fn misfit(json: &[u8]) -> String;
 }
 
 #[diagnostic::do_not_recommend]
@@ -45,23 +50,46 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ActionData for T {
     fn read(json: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(json)
     }
+
+    fn misfit(json: &[u8]) -> String {
+        place::path::<T>(json)
+    }
 }
 
 /// A node's output: the value, and how it is written.
 #[derive(Clone)]
 pub struct ActionOutput {
-    pub(crate) value: Value,
+    pub(crate) value: Contained<Value>,
     pub(crate) payload: Payload,
 }
 
 impl ActionOutput {
-    /// Encodes a value.
+    /// Encodes a value, and reads it back: what was read counts from then on, in this process as in the
+    /// next one.
+    ///
+    /// ```
+    /// use saga_core::ActionOutput;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    /// struct Session { user: String, #[serde(skip)] token: Option<String> }
+    ///
+    /// let output = ActionOutput::new(Session { user: "ada".into(), token: Some("t0k3n".into()) })?;
+    /// assert_eq!(output.get(), Some(&Session { user: "ada".into(), token: None }));
+    ///
+    /// // the reader of a tagged enum knows no `u128`
+    /// #[derive(Serialize, Deserialize)]
+    /// #[serde(tag = "kind")]
+    /// enum Receipt { Chain { wei: u128 } }
+    /// assert!(ActionOutput::new(Receipt::Chain { wei: 5 }).is_err());
+    /// # Ok::<(), saga_core::ActionError>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ActionError::SerializeFailed`] if serde says so.
+    /// [`ActionError::SerializeFailed`] if the value cannot be written, or what was written cannot be read;
+    /// [`ActionError::Panicked`] if its own code for that panics.
     pub fn new<T: ActionData>(value: T) -> Result<Self, ActionError> {
-        let payload = encode_data(&value)?;
-        Ok(Self { value: Arc::new(value), payload })
+        Self::decode::<T>(&write_down(value)?).map_err(unreadable)
     }
 
     /// Decodes a value that was stored.
@@ -69,12 +97,22 @@ impl ActionOutput {
     /// # Errors
     /// [`ActionError::DeserializeFailed`] if the bytes are not a `T`.
     pub fn decode<T: ActionData>(payload: &Payload) -> Result<Self, ActionError> {
-        Ok(Self { value: Arc::new(decode::<T>(payload)?), payload: payload.clone() })
+        Ok(Self::of(decode::<T>(payload)?, payload.clone()))
+    }
+
+    /// A value that was read from this payload, or is about to be.
+    pub(crate) fn of<T: Send + Sync + 'static>(value: T, payload: Payload) -> Self {
+        Self { value: Contained::new(Arc::new(value)), payload }
     }
 
     /// The value, if it is a `T`.
     pub fn get<T: 'static>(&self) -> Option<&T> {
-        self.value.downcast_ref()
+        self.value.get()?.downcast_ref()
+    }
+
+    /// The same, shared.
+    pub(crate) fn share<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.value.get()?.clone().downcast().ok()
     }
 }
 
@@ -84,33 +122,81 @@ impl fmt::Debug for ActionOutput {
     }
 }
 
-/// Encodes what an action returned; on failure the value stays in memory for its undo.
+/// Encodes what an action returned; on failure the value stays in memory for its undo. Whoever called the
+/// action reads it back, by [`read_back`].
 pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, Failed> {
     match encode_data(&output) {
-        Ok(payload) => Ok(ActionOutput { value: Arc::new(output), payload }),
+        Ok(payload) => Ok(ActionOutput::of(output, payload)),
         Err(error) => Err(Failed::unstorable(error, Arc::new(output))),
     }
 }
 
+/// What an action's output is for everyone: that which the action reads from the output's payload, as it
+/// would after a crash.
+///
+/// # Errors
+/// As [`ActionOutput::new`].
+pub(crate) fn read_back<C: 'static>(
+    action: &dyn Action<C>,
+    output: &ActionOutput,
+) -> Result<ActionOutput, ActionError> {
+    let read = panics::contain(|| action.decode(&output.payload));
+    read.unwrap_or_else(|message| Err(ActionError::Panicked { message })).map_err(unreadable)
+}
+
+/// What is wrong with a value that was just written, if it cannot be read.
+fn unreadable(error: ActionError) -> ActionError {
+    match error {
+        ActionError::DeserializeFailed { message } => {
+            let message = format!("what was written cannot be read back: {message}");
+            ActionError::SerializeFailed { message }
+        }
+        other => other,
+    }
+}
+
+/// Encodes a value that nobody needs any more.
+pub(crate) fn write_down<T: ActionData>(value: T) -> Result<Payload, ActionError> {
+    let payload = encode_data(&value);
+    panics::discard(value);
+    payload
+}
+
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Payload, ActionError> {
-    payload(storable::write(value))
+    payload(|| storable::write(value))
 }
 
 pub(crate) fn encode_data<T: ActionData>(value: &T) -> Result<Payload, ActionError> {
-    payload(T::write(value))
+    payload(|| T::write(value))
 }
 
-fn payload(json: serde_json::Result<Vec<u8>>) -> Result<Payload, ActionError> {
-    json.map(Payload::from).map_err(|e| ActionError::SerializeFailed { message: e.to_string() })
+fn payload(write: impl FnOnce() -> serde_json::Result<Vec<u8>>) -> Result<Payload, ActionError> {
+    match panics::contain(write) {
+        Ok(Ok(json)) => Ok(Payload::from(json)),
+        Ok(Err(error)) => Err(ActionError::SerializeFailed { message: error.to_string() }),
+        Err(message) => Err(ActionError::Panicked { message }),
+    }
 }
 
 pub(crate) fn decode<T: ActionData>(payload: &Payload) -> Result<T, ActionError> {
-    read(payload).map_err(|message| ActionError::DeserializeFailed { message })
+    let json = payload.as_bytes();
+    let read = panics::contain(|| T::read(json).map_err(|error| (error, T::misfit(json))));
+    match read {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err((error, path))) => {
+            let message = misfit::without_the_value(&error, &path);
+            Err(ActionError::DeserializeFailed { message })
+        }
+        Err(message) => Err(ActionError::Panicked { message }),
+    }
 }
 
 /// The value, or why it is not a `T`; that says nothing of what is stored.
 pub(crate) fn read<T: ActionData>(payload: &Payload) -> Result<T, String> {
-    T::read(payload.as_bytes()).map_err(|e| misfit::without_the_value(&e))
+    decode(payload).map_err(|error| match error {
+        ActionError::DeserializeFailed { message } => message,
+        other => other.to_string(),
+    })
 }
 
 /// How an attempt of an action ended that did not succeed.
@@ -260,6 +346,7 @@ pub struct Timeouts {
 
 mod func;
 mod misfit;
+mod place;
 mod provided;
 pub(crate) mod storable;
 

@@ -9,12 +9,12 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::action::{ActionData, ActionOutput, Value, read};
+use crate::action::{ActionData, ActionOutput, read};
 use crate::dag::{Dag, NodeBody, NodeIndex, NodeName, SagaName};
 use crate::definition::{BodyId, Scope};
 use crate::driver::Transactions;
 use crate::error::ActionError;
-use crate::log::{NodePath, Payload, SagaId};
+use crate::log::{NodePath, SagaId};
 
 mod lookup;
 mod shared;
@@ -27,8 +27,7 @@ pub(crate) use shared::Shared;
 /// The values of one run of a DAG: its parameters, and what its nodes have returned.
 pub(crate) struct Frame<C> {
     pub(crate) dag: Arc<Dag<C>>,
-    pub(crate) params: Value,
-    pub(crate) params_payload: Payload,
+    pub(crate) params: ActionOutput,
     /// Why there are no parameters: then nothing in this frame runs.
     pub(crate) refused: Option<ActionError>,
     /// Of an instance or arm: where the names around it are found.
@@ -45,9 +44,9 @@ pub(crate) struct Outer<C> {
 }
 
 impl<C: 'static> Frame<C> {
-    pub(crate) fn new(dag: Arc<Dag<C>>, params: Value, params_payload: Payload) -> Self {
+    pub(crate) fn new(dag: Arc<Dag<C>>, params: ActionOutput) -> Self {
         let outputs = dag.nodes().map(|_| OnceLock::new()).collect();
-        Self { dag, params, params_payload, refused: None, outer: None, outputs }
+        Self { dag, params, refused: None, outer: None, outputs }
     }
 
     pub(crate) fn output(&self, node: NodeIndex) -> Option<&ActionOutput> {
@@ -309,7 +308,7 @@ impl<C: 'static> ActionContext<C> {
     /// [`LookupError`] says which of its cases it is.
     pub fn lookup<T: ActionData>(&self, name: &str) -> Result<Arc<T>, LookupError> {
         let output = self.find(name)?;
-        if let Ok(value) = output.value.clone().downcast::<T>() {
+        if let Some(value) = output.share() {
             return Ok(value);
         }
         read(&output.payload)
@@ -330,10 +329,11 @@ impl<C: 'static> ActionContext<C> {
     /// # Errors
     /// [`LookupError::Deserialize`] if they are not a `T`.
     pub fn saga_params<T: ActionData>(&self) -> Result<Arc<T>, LookupError> {
-        if let Ok(value) = self.about.frame.params.clone().downcast::<T>() {
+        let params = &self.about.frame.params;
+        if let Some(value) = params.share() {
             return Ok(value);
         }
-        read(&self.about.frame.params_payload)
+        read(&params.payload)
             .map(Arc::new)
             .map_err(|why| LookupError::Deserialize { node: "(params)".to_string(), why })
     }

@@ -5,7 +5,6 @@
 //! struct is one call ([`Step`]). A node of a typed DAG is a closure that makes this value from the
 //! outputs of earlier nodes; the same closure serves the action and its undo.
 
-use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -347,11 +346,4 @@ impl<C, O: ActionData> Shape<C> for Pure<O> {
     fn kind() -> Option<StepKind<C>> {
         None
     }
-}
-
-/// The message of a panic.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_string())
 }

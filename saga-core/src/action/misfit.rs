@@ -22,11 +22,27 @@ const FOUND: [&str; 14] = [
 ];
 
 /// Messages that hold nothing of the value: names and sizes are those of the type.
-const NAMES_ONLY: [&str; 4] =
-    ["missing field ", "duplicate field ", "invalid length ", "data did not match any variant of "];
+const NAMES_ONLY: [&str; 6] = [
+    "missing field ",
+    "duplicate field ",
+    "invalid length ",
+    "data did not match any variant of ",
+    // what flattened fields, tagged and untagged enums say
+    "u128 is not supported",
+    "i128 is not supported",
+];
 
-/// The decoder's message without what it quotes of the value.
-pub(super) fn without_the_value(error: &serde_json::Error) -> String {
+/// The decoder's message without what it quotes of the value, and with the path to where that stands.
+pub(super) fn without_the_value(error: &serde_json::Error, path: &str) -> String {
+    let told = told(error);
+    if path.is_empty() {
+        return told;
+    }
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    format!("`{path}`: {}", told.strip_suffix(&place).unwrap_or(&told))
+}
+
+fn told(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let plain = error.classify() != Category::Data;
     if plain || NAMES_ONLY.iter().any(|start| text.starts_with(start)) {
@@ -61,6 +77,7 @@ mod tests {
     use serde::de::DeserializeOwned;
     use uuid::Uuid;
 
+    use super::super::place;
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -77,7 +94,8 @@ mod tests {
     }
 
     fn told<T: DeserializeOwned + Debug>(json: &str) -> String {
-        without_the_value(&serde_json::from_str::<T>(json).unwrap_err())
+        let error = serde_json::from_str::<T>(json).unwrap_err();
+        without_the_value(&error, &place::path::<T>(json.as_bytes()))
     }
 
     #[test]
@@ -101,7 +119,26 @@ mod tests {
         assert_eq!(told::<u8>("{"), "invalid type: map, expected u8 at line 1 column 0");
         assert_eq!(told::<Card>("{"), "EOF while parsing an object at line 1 column 1");
         let of_value = serde_json::from_value::<u8>("4242".into()).unwrap_err();
-        assert_eq!(without_the_value(&of_value), "invalid type: string, expected u8");
+        assert_eq!(without_the_value(&of_value, ""), "invalid type: string, expected u8");
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(tag = "kind")]
+    #[allow(dead_code, reason = "it is never read")]
+    enum Receipt {
+        Chain { wei: u128 },
+    }
+
+    #[test]
+    fn the_field_is_told() {
+        let map = r#"{"a": [1, "4242"]}"#;
+        let expected = "`a[1]`: invalid type: string, expected u8";
+        assert_eq!(told::<BTreeMap<String, Vec<u8>>>(map), expected);
+        let receipts = r#"{"a": {"kind": "Chain", "wei": 5}}"#;
+        let expected = "`a`: u128 is not supported";
+        assert_eq!(told::<BTreeMap<String, Receipt>>(receipts), expected);
+        assert_eq!(told::<Vec<Uuid>>(r#"["4242"]"#), "`[0]`: its type does not accept it");
+        assert_eq!(told::<Vec<Card>>("[{}]"), "`[0]`: missing field `number`");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::context::ActionContext;
 use crate::dag::{ActionName, InvalidName, Policy, UndoKind};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
+use crate::panics::Contained;
 
 /// An action that returns the same value each time, and has nothing to undo.
 ///
@@ -46,7 +47,7 @@ impl<C: Send + Sync + 'static, T: ActionData> Action<C> for ActionConstant<T> {
         Box::pin(async {
             // a value that cannot be encoded now cannot be later either, and it has no effect to undo
             let payload = encode_data(&*self.value).map_err(|e| Failed::from(e).permanent())?;
-            Ok(ActionOutput { value: self.value.clone(), payload })
+            Ok(ActionOutput { value: Contained::new(self.value.clone()), payload })
         })
     }
 

@@ -1,13 +1,14 @@
 //! `cx.transaction()`.
 
 use std::future::pending;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 
 use tokio::sync::oneshot;
 
 use super::ActionContext;
-use crate::action::{ActionData, encode_data};
-use crate::driver::{EndSlot, WorkEnd, describe};
+use crate::action::{ActionData, write_down};
+use crate::driver::{EndSlot, WorkEnd};
+use crate::panics::{self, Contained};
 use crate::store::rusqlite::Transaction;
 use crate::store::{StoreError, Work};
 
@@ -95,21 +96,24 @@ impl<C: 'static> ActionContext<C> {
         let end = EndSlot::default();
         let slot = end.clone();
         let saga = self.about.run.id.clone();
+        // the thread that writes the log may be who drops it, or its error, and must not panic
+        let work = Contained::new(work);
         let work = Work::sqlite(Box::new(move |tx| {
             let worked =
-                catch_unwind(AssertUnwindSafe(|| work(tx).map(|value| encode_data(&value))));
+                panics::contain(|| Some(work.take()?(tx).map(write_down).map_err(Contained::new)));
             let (end, why) = match worked {
-                Ok(Ok(Ok(payload))) => return Ok(Some(payload)),
-                Ok(Ok(Err(error))) => {
+                Ok(Some(Ok(Ok(payload)))) => return Ok(Some(payload)),
+                Ok(Some(Ok(Err(error)))) => {
                     let why = error.to_string();
                     (WorkEnd::Refused(error), why)
                 }
-                Ok(Err(error)) => {
+                Ok(Some(Err(error))) => {
                     let _ = tell.send(Ok(error));
                     (WorkEnd::Told, "the action's own work failed".to_string())
                 }
-                Err(panic) => {
-                    let message = describe(&*panic);
+                // it runs once, and so is there
+                Ok(None) => (WorkEnd::Open, "the action's own work is gone".to_string()),
+                Err(message) => {
                     let why = format!("the action's own work panicked: {message}");
                     let _ = tell.send(Err(message));
                     (WorkEnd::Told, why)
@@ -120,7 +124,10 @@ impl<C: 'static> ActionContext<C> {
         }));
         let _asking = transactions.ask(self.about.call.undo, work, end);
         match told.await {
-            Ok(Ok(error)) => Err(error),
+            Ok(Ok(error)) => match error.take() {
+                Some(error) => Err(error),
+                None => pending().await,
+            },
             Ok(Err(panic)) => resume_unwind(Box::new(panic)),
             // it is committed, or the call ends otherwise: whoever knows will drop it
             Err(_) => pending().await,

@@ -37,7 +37,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         match S::NAME {
             Some(requested) if requested != name => {
                 let (saga, requested) = (id.clone(), requested.to_string());
-                Err(StartError::IdConflict { saga, existing: name, requested })
+                Err(StartError::IdConflict { saga, existing: name, requested, differs: None })
             }
             _ => Ok(Some(SagaHandle::new(id.clone(), track, self))),
         }

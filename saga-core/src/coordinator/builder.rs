@@ -9,10 +9,11 @@ use super::{Coordinator, Inner};
 use crate::clock::{Clock, Wall};
 use crate::dag::DagError;
 use crate::definition::Saga;
-use crate::driver::{Bounds, Environment, Observers, note_places};
+use crate::driver::{Bounds, Environment, Observers};
 use crate::error::RuntimeError;
 use crate::limits::{LONGEST_WAIT, Limits};
 use crate::machine::Config;
+use crate::panics::note_places;
 use crate::registry::{ActionRegistry, RegistryError};
 use crate::store::{MemoryStore, Store, StoreError, WorkerId};
 

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::action::{ActionData, Value, decode};
+use crate::action::ActionOutput;
 use crate::dag::{Dag, DagError};
 use crate::definition::Saga;
 use crate::error::ActionError;
@@ -14,7 +14,7 @@ use crate::registry::{ActionRegistry, RegistryError};
 /// A saga that can be run: its DAG, and how its parameters are read.
 pub(super) struct Definition<C> {
     pub(super) dag: Arc<Dag<C>>,
-    pub(super) decode_params: fn(&Payload) -> Result<Value, ActionError>,
+    pub(super) decode_params: fn(&Payload) -> Result<ActionOutput, ActionError>,
     ty: Option<TypeId>,
 }
 
@@ -27,16 +27,12 @@ impl<C> Clone for Definition<C> {
 impl<C: Send + Sync + 'static> Definition<C> {
     pub(super) fn of<S: Saga<Context = C>>(max_nodes: usize) -> Result<Self, DagError> {
         let dag = Arc::new(Dag::of_at_most::<S>(max_nodes)?);
-        Ok(Self { dag, decode_params: decode_value::<S>, ty: Some(TypeId::of::<S>()) })
+        Ok(Self { dag, decode_params: ActionOutput::decode::<S>, ty: Some(TypeId::of::<S>()) })
     }
 
     pub(super) fn dynamic(dag: Arc<Dag<C>>) -> Self {
-        Self { dag, decode_params: decode_value::<serde_json::Value>, ty: None }
+        Self { dag, decode_params: ActionOutput::decode::<serde_json::Value>, ty: None }
     }
-}
-
-fn decode_value<T: ActionData>(payload: &Payload) -> Result<Value, ActionError> {
-    decode::<T>(payload).map(|params| Arc::new(params) as Value)
 }
 
 /// All of them.

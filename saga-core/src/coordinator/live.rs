@@ -10,11 +10,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
 use super::{Inner, SagaHandle};
-use crate::definition::panic_message;
 use crate::driver::{Asked, Control, Creation, Driver, Progress, Ran, Track};
 use crate::error::{SagaError, StartError};
+use crate::json;
 use crate::log::{Answer, NodePath, Payload, SagaId, SagaStatus};
 use crate::machine::Event;
+use crate::panics;
 
 /// A saga that this process runs, as others see it.
 #[derive(Clone)]
@@ -178,7 +179,7 @@ impl<C: Send + Sync + 'static> Seat<C> {
             }
             Err(panic) => {
                 // a value of the user's can panic where it is dropped
-                let why = format!("a panic stopped it: {}", panic_message(&*panic));
+                let why = format!("a panic stopped it: {}", panics::message(panic));
                 self.fail(SagaError::NotRunning { saga: self.id.clone(), why });
             }
         }
@@ -190,16 +191,19 @@ impl<C: Send + Sync + 'static> Seat<C> {
     }
 }
 
-/// Parameters are compared as values: spaces and the order of fields don't matter.
+/// Parameters are compared as JSON: spaces and the order of fields don't matter.
 pub(super) fn same_input(
     id: &SagaId,
     (existing, there): (&str, &Payload),
     (requested, new): (&str, &Payload),
 ) -> Result<(), StartError> {
-    let value = |p: &Payload| serde_json::from_slice::<serde_json::Value>(p.as_bytes()).ok();
-    if existing == requested && (there == new || value(there) == value(new)) {
-        return Ok(());
-    }
+    let differs = match existing == requested {
+        true => match json::difference(there.as_bytes(), new.as_bytes()) {
+            None => return Ok(()),
+            Some(path) => Some(json::show(&path)),
+        },
+        false => None,
+    };
     let (existing, requested) = (existing.to_string(), requested.to_string());
-    Err(StartError::IdConflict { saga: id.clone(), existing, requested })
+    Err(StartError::IdConflict { saga: id.clone(), existing, requested, differs })
 }

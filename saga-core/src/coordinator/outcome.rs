@@ -163,7 +163,7 @@ impl<S: Runs> Outcome<S> {
     /// The same by the node's path, for nodes without a key: `outcome.output::<Address>("nics[2]/address")`.
     /// None also if the output is of another type.
     pub fn output<O: 'static>(&self, path: &str) -> Option<&O> {
-        self.seen.output(path)?.value.downcast_ref()
+        self.seen.output(path)?.get()
     }
 
     /// How the last attempt of a node's action failed, if it did: the action's own error, if it was stored

@@ -257,10 +257,9 @@ impl<C: Send + Sync + 'static> Inner<C> {
         stored: &StoredSaga,
         state: &State,
     ) -> Result<Values<C>, String> {
-        let payload = stored.record.params.clone();
-        let params = (definition.decode_params)(&payload);
+        let params = (definition.decode_params)(&stored.record.params);
         let params = params.map_err(|e| format!("its parameters do not decode: {e}"))?;
-        let root = Frame::new(definition.dag.clone(), params, payload);
+        let root = Frame::new(definition.dag.clone(), params);
         let mut values = Values::new(root, self.env.limits.max_width);
         values.load(state, &stored.entries)?;
         Ok(values)

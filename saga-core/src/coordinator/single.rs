@@ -9,11 +9,12 @@ use super::tasks::Tasks;
 use super::{Coordinator, Inner, SagaHandle};
 use crate::clock::Clock;
 use crate::dag::SagaDag;
-use crate::driver::{Bounds, Environment, Observers, Snapshot, note_places};
+use crate::driver::{Bounds, Environment, Observers, Snapshot};
 use crate::error::{OperateError, RuntimeError, SagaError, StartError};
 use crate::limits::Limits;
 use crate::log::SagaId;
 use crate::machine::Config;
+use crate::panics::note_places;
 use crate::registry::ActionRegistry;
 use crate::store::{Store, StoreError, WorkerId};
 

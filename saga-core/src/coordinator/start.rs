@@ -10,35 +10,32 @@ use super::definitions::Definition;
 use super::handle::Runs;
 use super::live::{Entered, Seat};
 use super::{Coordinator, Inner, SagaHandle};
-use crate::action::{Value, encode};
+use crate::action::{ActionOutput, encode};
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::SagaDag;
 use crate::definition::Saga;
 use crate::driver::{Control, Driver, Values};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
-use crate::log::{Payload, SagaId, Timestamp};
+use crate::log::{SagaId, Timestamp};
 use crate::machine::{Config, Event, Machine};
 use crate::store::SagaRecord;
 
 /// What is to be started.
 pub(super) struct Request<C> {
     name: String,
-    params: Result<(Value, Payload), ActionError>,
+    params: Result<ActionOutput, ActionError>,
     /// The DAG of a saga that was built at run time.
     dag: Option<SagaDag<C>>,
 }
 
 impl<C: Send + Sync + 'static> Request<C> {
     pub(super) fn typed<S: Saga<Context = C>>(saga: S) -> Self {
-        let params =
-            crate::action::encode_data(&saga).map(|payload| (Arc::new(saga) as Value, payload));
-        Self { name: S::NAME.to_string(), params, dag: None }
+        Self { name: S::NAME.to_string(), params: ActionOutput::new(saga), dag: None }
     }
 
     pub(super) fn dynamic(saga: SagaDag<C>) -> Self {
-        let params = crate::action::decode::<serde_json::Value>(&saga.params)
-            .map(|value| (Arc::new(value) as Value, saga.params.clone()));
+        let params = ActionOutput::decode::<serde_json::Value>(&saga.params);
         Self { name: saga.saga_name().to_string(), params, dag: Some(saga) }
     }
 }
@@ -129,13 +126,13 @@ impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
         };
         let definition = inner.definition(&self.request)?;
         let saga = self.request.name;
-        let (value, payload) = self
+        let params = self
             .request
             .params
             .map_err(|e| StartError::Params { saga: saga.clone(), why: e.to_string() })?;
         let max = inner.env.limits.max_payload;
-        if payload.len() > max {
-            let size = payload.len();
+        if params.payload.len() > max {
+            let size = params.payload.len();
             let why = format!(
                 "they have {size} bytes, more than the limit of {max}; raise `Limits::max_payload`"
             );
@@ -159,15 +156,14 @@ impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
         if deadline.is_some_and(|deadline| deadline > now.after(LONGEST_WAIT)) {
             return Err(StartError::DeadlineTooFar { saga });
         }
-        let input = Input { value, payload, deadline };
+        let input = Input { params, deadline };
         inner.start(id, definition, input).await
     }
 }
 
 /// What a saga is started with.
 struct Input {
-    value: Value,
-    payload: Payload,
+    params: ActionOutput,
     deadline: Option<Timestamp>,
 }
 
@@ -193,7 +189,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         given: Input,
     ) -> Result<SagaHandle<S>, StartError> {
         let name = definition.dag.name().to_string();
-        let params = given.payload.clone();
+        let params = given.params.payload.clone();
         let input = (name.as_str(), &params);
         let (live, seat, orders) = match self.enter(&id, input, None) {
             Entered::There(there) => return there.handle(id, input, &self).await,
@@ -224,7 +220,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let dag = &definition.dag;
         let record = SagaRecord {
             fingerprint: dag.fingerprint().to_string(),
-            params: given.payload.clone(),
+            params: given.params.payload.clone(),
             dag: encode(&dag.to_json()).unwrap_or_default(),
             deadline: given.deadline,
             ..SagaRecord::new(id.clone(), dag.name().as_str(), self.env.worker.clone(), now)
@@ -233,10 +229,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         Driver {
             env: self.env.clone(),
             machine: Machine::new(dag.plan().clone(), config, 1),
-            values: Values::new(
-                Frame::new(dag.clone(), given.value, given.payload),
-                self.env.limits.max_width,
-            ),
+            values: Values::new(Frame::new(dag.clone(), given.params), self.env.limits.max_width),
             run: Arc::new(RunInfo {
                 id: id.clone(),
                 birth: record.birth,

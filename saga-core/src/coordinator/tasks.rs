@@ -14,8 +14,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::is_paused;
-use crate::driver::without_message;
 use crate::error::RuntimeError;
+use crate::panics::without_message;
 
 /// Where the tasks run, and how many do.
 #[derive(Clone)]

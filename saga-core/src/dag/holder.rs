@@ -9,11 +9,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{Dag, NodeName};
-use crate::action::{ActionData, ActionOutput, Value, encode_data};
+use crate::action::{ActionData, ActionOutput};
 use crate::context::Frame;
-use crate::definition::{Items, Scope, Source, panic_message};
+use crate::definition::{Items, Scope, Source};
 use crate::error::ActionError;
 use crate::log::Payload;
+use crate::panics;
 
 /// Makes the output of a node out of those of its parts, which nobody else has.
 pub(crate) type Gather = fn(Vec<ActionOutput>) -> Result<ActionOutput, ActionError>;
@@ -142,7 +143,7 @@ fn evaluate<C: Send + Sync + 'static, T>(
     }
     let scope = Scope::pure(frame.clone(), sources.clone());
     catch_unwind(AssertUnwindSafe(|| closure(&scope))).map_err(|panic| {
-        let message = panic_message(&*panic);
+        let message = panics::message(panic);
         ActionError::from_error(format!("what the node runs cannot be computed: {message}"))
     })
 }
@@ -191,7 +192,7 @@ pub(crate) trait MakeParams<C>: Send + Sync {
 }
 
 /// The parameters of a subsaga, or why there are none.
-pub(crate) type Params = Result<(Value, Payload), ActionError>;
+pub(crate) type Params = Result<ActionOutput, ActionError>;
 
 impl<C, S, F> MakeParams<C> for F
 where
@@ -200,11 +201,7 @@ where
     F: for<'s> Fn(&'s Scope<C>) -> S + Send + Sync,
 {
     fn make(&self, frame: &Arc<Frame<C>>, sources: &Arc<[Source]>) -> Params {
-        let made = evaluate(frame, sources, |cx| {
-            let params = self(cx);
-            let payload = encode_data(&params)?;
-            Ok((Arc::new(params) as Value, payload))
-        });
+        let made = evaluate(frame, sources, |cx| ActionOutput::new(self(cx)));
         match made.flatten() {
             Ok(params) => Ok(params),
             Err(error) => Err(ActionError::SubsagaCreateFailed { message: error.message() }),
@@ -257,10 +254,10 @@ impl Choice for Option<usize> {
         mut parts: Vec<ActionOutput>,
     ) -> Result<ActionOutput, ActionError> {
         let Some(part) = parts.pop() else {
-            return Ok(ActionOutput { value: Arc::new(None::<O>), payload: null() });
+            return Ok(ActionOutput::of(None::<O>, null()));
         };
         let (value, payload) = owned::<O>(part)?;
-        Ok(ActionOutput { value: Arc::new(Some(value)), payload })
+        Ok(ActionOutput::of(Some(value), payload))
     }
 }
 
@@ -270,7 +267,7 @@ pub(super) fn gather_vec<O: Send + Sync + 'static>(
 ) -> Result<ActionOutput, ActionError> {
     let payload = join(&parts);
     let values = parts.into_iter().map(|part| owned::<O>(part).map(|(value, _)| value));
-    Ok(ActionOutput { value: Arc::new(values.collect::<Result<Vec<O>, _>>()?), payload })
+    Ok(ActionOutput::of(values.collect::<Result<Vec<O>, _>>()?, payload))
 }
 
 /// The same without types.
@@ -300,7 +297,8 @@ fn null() -> Payload {
 }
 
 fn owned<O: Send + Sync + 'static>(part: ActionOutput) -> Result<(O, Payload), ActionError> {
-    let value = part.value.downcast::<O>().ok().and_then(Arc::into_inner);
+    let value = part.value.take().and_then(|value| value.downcast::<O>().ok());
+    let value = value.and_then(Arc::into_inner);
     value.map(|value| (value, part.payload)).ok_or_else(mixed_up)
 }
 

@@ -12,6 +12,7 @@ use crate::context::ActionContext;
 use crate::definition::{ActionSpec, Called, Scope, Shape, Source};
 use crate::error::ActionError;
 use crate::log::Payload;
+use crate::panics;
 
 /// A node of a [`Dag`](super::Dag): an action, a constant, or a node that holds others.
 ///
@@ -319,7 +320,8 @@ impl<C: 'static> Node<C> {
     /// Reads the node's stored output; that of a node that holds others is not stored.
     pub(crate) fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
         match &self.body {
-            NodeBody::Action(action) => action.decode(payload),
+            NodeBody::Action(action) => panics::contain(|| action.decode(payload))
+                .unwrap_or_else(|message| Err(ActionError::Panicked { message })),
             NodeBody::Constant { decode, .. } => decode(payload),
             NodeBody::Computed(compute) => compute.decode(payload),
             NodeBody::Subsaga { .. } | NodeBody::ForEach(_) | NodeBody::Choose(_) => {

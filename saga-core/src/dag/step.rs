@@ -15,9 +15,10 @@ use super::{ActionName, InvalidName, Policy};
 use crate::action::{Action, ActionOutput, Failed, Timeouts, Value};
 use crate::bounds::Storable;
 use crate::context::{ActionContext, Frame};
-use crate::definition::{ActionSpec, Called, Op, Scope, Shape, Source, Stop, panic_message};
+use crate::definition::{ActionSpec, Called, Op, Scope, Shape, Source, Stop};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
+use crate::panics;
 
 /// Runs a closure until it leaves a result.
 ///
@@ -29,12 +30,12 @@ where
     F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync,
 {
     let called = catch_unwind(AssertUnwindSafe(|| closure(scope)));
-    let Called(mut call) = called.map_err(|panic| panic_message(&*panic))?;
+    let Called(mut call) = called.map_err(panics::message)?;
     poll_fn(|task| {
         let polled = match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(task))) {
             Ok(polled) => polled,
             Err(panic) if scope.entered() => resume_unwind(panic),
-            Err(panic) => return Poll::Ready(Err(panic_message(&*panic))),
+            Err(panic) => return Poll::Ready(Err(panics::message(panic))),
         };
         match scope.take() {
             Some(stop) => Poll::Ready(Ok(stop)),
@@ -191,7 +192,7 @@ where
         }
         let scope = Scope::pure(frame.clone(), sources.clone());
         let message = match run(&self.closure, &scope).now_or_never() {
-            Some(Ok(Stop::Output(params))) => return Ok((params.value, params.payload)),
+            Some(Ok(Stop::Output(params))) => return Ok(params),
             Some(Ok(Stop::Failed(failed))) => failed.error.message(),
             Some(Ok(Stop::Undone(_))) | None => "they await something".to_string(),
             Some(Err(panic)) => format!("what the node runs cannot be computed: {panic}"),

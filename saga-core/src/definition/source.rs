@@ -93,7 +93,7 @@ impl<S: 'static, T> Param<S, T> {
 
     /// The parameter. Only if it is among the step's bindings, as for [`Slot::get`].
     pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
-        let params = cx.reads(self.id()).and_then(|frame| frame.params.downcast_ref());
+        let params = cx.reads(self.id()).and_then(|frame| frame.params.get());
         match params {
             Some(saga) => (self.get)(saga),
             None => unbound(&format!("parameter `{}`", self.name)),

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,18 +11,60 @@ use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
-use super::panics;
 use super::slots::Room;
-use crate::action::{Action, ActionOutput, Failed, Value};
+use crate::action::{Action, ActionOutput, Failed, Value, read_back};
 use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
 use crate::log::{Failure, NodePath};
 use crate::machine::VertexId;
+use crate::panics::{self, Contained};
 
-/// How a call ended.
+/// How a call ended. An error is no error of the user's any more: those are formatted and dropped where the
+/// call's panics are caught.
 pub(super) enum CallEnd {
-    Action(Result<ActionOutput, Failed>),
-    Undo(Result<(), UndoError>),
+    Action(Result<ActionOutput, Missed>),
+    Undo(Result<(), Failure>),
+}
+
+/// A [`Failed`] as it goes into the log.
+pub(super) struct Missed {
+    pub(super) failure: Failure,
+    pub(super) in_doubt: bool,
+    /// What could not be stored, for the undo.
+    pub(super) output: Option<Contained<Value>>,
+}
+
+impl Missed {
+    pub(super) fn of(failed: Failed, max: usize) -> Self {
+        let Failed { error, in_doubt, retryable, output } = failed;
+        let output = output.map(Contained::new);
+        match logged(error, |error| error.to_failure(retryable), max) {
+            Ok(failure) => Self { failure, in_doubt, output },
+            Err(failure) => Self { failure, in_doubt: true, output },
+        }
+    }
+
+    /// The action did its work, but its output cannot be stored.
+    fn unstorable(error: &ActionError, output: Contained<Value>, max: usize) -> Self {
+        let failure = fit(error.to_failure(false), max);
+        Self { failure, in_doubt: true, output: Some(output) }
+    }
+}
+
+/// An error as it goes into the log. `Err` is the panic of what formats or drops it.
+fn logged<E>(
+    error: E,
+    to_failure: impl FnOnce(&E) -> Failure,
+    max: usize,
+) -> Result<Failure, Failure> {
+    let told = panics::contain(|| to_failure(&error));
+    let dropped = panics::contain(|| drop(error));
+    match (told, dropped) {
+        (Ok(failure), Ok(())) => Ok(fit(failure, max)),
+        (Err(message), _) | (_, Err(message)) => {
+            Err(fit(ActionError::Panicked { message }.to_failure(true), max))
+        }
+    }
 }
 
 type Running = Abortable<BoxFuture<'static, (VertexId, CallEnd)>>;
@@ -105,45 +146,61 @@ async fn action_once<C: Send + Sync + 'static>(
     cx: ActionContext<C>,
     max_payload: usize,
 ) -> CallEnd {
-    let timeout = action.timeouts().action;
-    let result = match guarded(async { action.do_it(cx).await }, timeout).await {
-        Ok(Ok(output)) => match check_size(&output, max_payload) {
-            Ok(()) => Ok(output),
-            Err(error) => Err(Failed::unstorable(error, output.value)),
-        },
-        Ok(Err(failed)) => Err(failed),
-        Err(cut) => Err(Failed::from(cut).in_doubt()),
+    let call = async {
+        match action.do_it(cx).await {
+            Ok(output) => settle(&*action, output, max_payload),
+            Err(failed) => Err(Missed::of(failed, max_payload)),
+        }
     };
-    CallEnd::Action(result)
+    let ended = guarded(call, || action.timeouts().action).await;
+    CallEnd::Action(
+        ended.unwrap_or_else(|cut| Err(Missed::of(Failed::from(cut).in_doubt(), max_payload))),
+    )
+}
+
+/// What the action returned counts as what is read from its payload, or not at all.
+fn settle<C: 'static>(
+    action: &dyn Action<C>,
+    output: ActionOutput,
+    max_payload: usize,
+) -> Result<ActionOutput, Missed> {
+    let read = check_size(&output, max_payload).and_then(|()| read_back(action, &output));
+    read.map_err(|error| Missed::unstorable(&error, output.value, max_payload))
 }
 
 /// Runs an undo, so many times in a row.
 pub(super) async fn undo<C: Send + Sync + 'static>(
     action: Arc<dyn Action<C>>,
     cx: ActionContext<C>,
-    output: Option<Value>,
+    output: Option<Contained<Value>>,
+    max_payload: usize,
     repeat: u32,
 ) -> CallEnd {
     for _ in 1..repeat {
-        let end = undo_once(action.clone(), cx.clone(), output.clone()).await;
+        let end = undo_once(action.clone(), cx.clone(), output.clone(), max_payload).await;
         if matches!(end, CallEnd::Undo(Err(_))) {
             return end;
         }
     }
-    undo_once(action, cx, output).await
+    undo_once(action, cx, output, max_payload).await
 }
 
 async fn undo_once<C: Send + Sync + 'static>(
     action: Arc<dyn Action<C>>,
     cx: ActionContext<C>,
-    output: Option<Value>,
+    output: Option<Contained<Value>>,
+    max_payload: usize,
 ) -> CallEnd {
-    let timeout = action.timeouts().undo;
-    let result = match guarded(async { action.undo_it(cx, output).await }, timeout).await {
-        Ok(result) => result,
-        Err(cut) => Err(UndoError::Retryable(cut)),
+    let call = async {
+        let undone = action.undo_it(cx, output.and_then(Contained::take)).await;
+        undone.map_err(|error| match logged(error, UndoError::to_failure, max_payload) {
+            Ok(failure) | Err(failure) => failure,
+        })
     };
-    CallEnd::Undo(result)
+    let ended = guarded(call, || action.timeouts().undo).await;
+    CallEnd::Undo(
+        ended.unwrap_or_else(|cut| Err(fit(UndoError::Retryable(cut).to_failure(), max_payload))),
+    )
 }
 
 /// An output over the limit cannot be stored.
@@ -187,12 +244,14 @@ pub(super) fn fit(failure: Failure, max: usize) -> Failure {
     }
 }
 
+/// Runs a call for as long as its timeout allows, which is the user's code as well.
 async fn guarded<T>(
     call: impl Future<Output = T> + Send,
-    timeout: Option<Duration>,
+    timeout: impl FnOnce() -> Option<Duration>,
 ) -> Result<T, ActionError> {
-    let call = Contained(Some(Box::pin(call)));
-    let ended = match timeout {
+    let call = Guarded(Contained::new(Box::pin(call)));
+    let panicked = |message| ActionError::Panicked { message };
+    let ended = match panics::contain(timeout).map_err(panicked)? {
         None => call.await,
         Some(limit) => match tokio::time::timeout(limit, call).await {
             Ok(ended) => ended,
@@ -202,30 +261,22 @@ async fn guarded<T>(
             }
         },
     };
-    ended.map_err(|message| ActionError::Panicked { message })
+    ended.map_err(panicked)
 }
 
 /// A future of the user's, whose panics go no further: neither those of its code nor those of what it
 /// drops, also when it is dropped in the middle.
-struct Contained<F>(Option<Pin<Box<F>>>);
+struct Guarded<F>(Contained<Pin<Box<F>>>);
 
-impl<F: Future> Future for Contained<F> {
+impl<F: Future> Future for Guarded<F> {
     type Output = Result<F::Output, String>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(call) = &mut self.0 else { return Poll::Pending };
-        match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(task))) {
+        let Some(call) = self.0.get_mut() else { return Poll::Pending };
+        match panics::contain(|| call.as_mut().poll(task)) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panics::describe(&*panic))),
+            Err(panic) => Poll::Ready(Err(panic)),
         }
-    }
-}
-
-impl<F> Drop for Contained<F> {
-    fn drop(&mut self) {
-        let call = self.0.take();
-        // how the call ended, or that it was cut off, is known by now; there is nothing to add
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(call)));
     }
 }

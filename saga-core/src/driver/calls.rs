@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
-use super::call::{self, CallEnd};
+use super::call::{self, CallEnd, Missed};
 use super::turn::Turn;
 use super::{Driver, Transactions};
 use crate::action::Value;
 use crate::context::{About, ActionContext, Shared, Token};
 use crate::machine::{ActionResult, Call, Event, VertexId};
+use crate::panics::Contained;
 
 /// Which call a context is for.
 pub(super) struct ContextOf {
@@ -29,7 +30,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let transactions = Some(turn.transactions.authorize(call));
         let Some(cx) = self.context(ContextOf { call, undo, transactions }) else { return };
         let room = turn.slots.take(call.vertex);
-        let repeat = call.repeat;
+        let (repeat, max) = (call.repeat, self.env.limits.max_payload);
         // what the action logs is found under its saga and node
         let span = tracing::debug_span!(
             target: "saga_core", "node", node = %cx.about.call.path, attempt = call.attempt, undo
@@ -42,10 +43,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
             turn.calls.add(
                 call.vertex,
                 room,
-                call::undo(action, cx, output, repeat).instrument(span),
+                call::undo(action, cx, output, max, repeat).instrument(span),
             );
         } else {
-            let max = self.env.limits.max_payload;
             turn.calls.add(
                 call.vertex,
                 room,
@@ -78,18 +78,16 @@ impl<C: Send + Sync + 'static> Driver<C> {
         &mut self,
         v: VertexId,
         end: CallEnd,
-        kept: &mut HashMap<VertexId, Value>,
+        kept: &mut HashMap<VertexId, Contained<Value>>,
     ) -> Event {
-        let max = self.env.limits.max_payload;
         match end {
             CallEnd::Action(Ok(output)) => {
                 let payload = output.payload.clone();
                 self.values.set(&self.machine, v, output);
                 Event::ActionDone { vertex: v, result: ActionResult::Ok(payload) }
             }
-            CallEnd::Action(Err(failed)) => {
-                let failure = call::fit(failed.error.to_failure(failed.retryable), max);
-                let result = match (failed.output, failed.in_doubt) {
+            CallEnd::Action(Err(Missed { failure, in_doubt, output })) => {
+                let result = match (output, in_doubt) {
                     (Some(output), _) => {
                         kept.insert(v, output);
                         ActionResult::Unstorable(failure)
@@ -99,10 +97,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 };
                 Event::ActionDone { vertex: v, result }
             }
-            CallEnd::Undo(result) => {
-                let result = result.map_err(|error| call::fit(error.to_failure(), max));
-                Event::UndoDone { vertex: v, result }
-            }
+            CallEnd::Undo(result) => Event::UndoDone { vertex: v, result },
         }
     }
 }

@@ -6,7 +6,6 @@
 mod call;
 mod calls;
 mod observe;
-mod panics;
 mod parts;
 mod slots;
 mod track;
@@ -30,18 +29,14 @@ use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::Calls;
 pub use observe::{Events, MissedEvents, SagaEvent};
 pub(crate) use observe::{Observers, Watching};
-pub(crate) use panics::{note_places, without_message};
 pub(crate) use slots::Bounds;
 pub(crate) use track::{Outcome, Progress, Track, Tracks};
 pub(crate) use transaction::Transactions;
+#[cfg(feature = "sqlite")]
+pub(crate) use transaction::{EndSlot, WorkEnd};
 use turn::{Turn, Woken};
 pub(crate) use values::{Values, node_report, node_reports, outcome_at_rest};
 pub(crate) use write::is_progress;
-#[cfg(feature = "sqlite")]
-pub(crate) use {
-    panics::describe,
-    transaction::{EndSlot, WorkEnd},
-};
 
 /// What the coordinator tells a running saga.
 pub(crate) enum Control {

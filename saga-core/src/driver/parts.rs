@@ -1,17 +1,16 @@
 //! What nodes hold: their frames, what decides how many there are, and the outputs made of theirs.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::panics;
 use super::values::Values;
-use crate::action::{ActionOutput, Value};
+use crate::action::ActionOutput;
 use crate::context::{Frame, Outer};
 use crate::dag::{NodeBody, PlanKind, Read};
 use crate::definition::Source;
 use crate::error::ActionError;
 use crate::log::{Failure, Payload};
 use crate::machine::{Machine, Part, State, VertexId};
+use crate::panics;
 
 impl<C: Send + Sync + 'static> Values<C> {
     /// Opens the frames that the machine has opened, and gives the nodes that hold others and have
@@ -37,31 +36,33 @@ impl<C: Send + Sync + 'static> Values<C> {
     /// The frames of one node; none as long as what they need is not there.
     fn open(&self, state: &State, holder: VertexId) -> Option<Vec<Arc<Frame<C>>>> {
         let (outer, node) = self.place_in(state, holder)?;
-        let part = |dag, (params, payload): (Value, Payload), instance| {
+        let part = |dag, params, instance| {
             let place = Outer { frame: outer.clone(), node, instance };
-            Arc::new(Frame { outer: Some(place), ..Frame::new(dag, params, payload) })
+            Arc::new(Frame { outer: Some(place), ..Frame::new(dag, params) })
         };
-        let same = || (outer.params.clone(), outer.params_payload.clone());
+        let same = || outer.params.clone();
         let parts = state.parts(holder)?;
         match &outer.dag.node(node)?.body {
             NodeBody::Action(_) | NodeBody::Constant { .. } | NodeBody::Computed(_) => None,
             NodeBody::Subsaga { dag, params } => {
                 let made = match params {
                     Read::Output(name) => {
-                        let output = outer.output(outer.dag.node_index(name.as_str())?)?.clone();
-                        Ok((output.value, output.payload))
+                        Ok(outer.output(outer.dag.node_index(name.as_str())?)?.clone())
                     }
                     Read::Closure(closure, sources) => {
                         if !sources.iter().all(|source| is_there(&outer, *source)) {
                             return None;
                         }
-                        closure.make(&outer, sources)
+                        panics::contain(|| closure.make(&outer, sources)).unwrap_or_else(
+                            |message| Err(ActionError::SubsagaCreateFailed { message }),
+                        )
                     }
                 };
                 let frame = match made {
-                    Ok((params, payload)) => Frame::new(dag.clone(), params, payload),
+                    Ok(params) => Frame::new(dag.clone(), params),
                     Err(error) => {
-                        let frame = Frame::new(dag.clone(), Arc::new(()), Payload::default());
+                        let none = ActionOutput::of((), Payload::default());
+                        let frame = Frame::new(dag.clone(), none);
                         Frame { refused: Some(error), ..frame }
                     }
                 };
@@ -80,8 +81,7 @@ impl<C: Send + Sync + 'static> Values<C> {
                     let items = items.chain(std::iter::repeat(serde_json::Value::Null));
                     let frames = (0..parts.len() as u32).zip(items).map(|(i, item)| {
                         let item = ActionOutput::new(item).ok()?;
-                        let params = (item.value, item.payload);
-                        Some(part(each.body.clone(), params, Some(i)))
+                        Some(part(each.body.clone(), item, Some(i)))
                     });
                     frames.collect()
                 }
@@ -121,8 +121,8 @@ impl<C: Send + Sync + 'static> Values<C> {
                 }
             }
             // the outputs are read once more, by code of the user's
-            _ => catch_unwind(AssertUnwindSafe(|| self.made_of_parts(state, holder)))
-                .unwrap_or_else(|panic| Err(unreadable(panics::describe(&*panic)))),
+            _ => panics::contain(|| self.made_of_parts(state, holder))
+                .unwrap_or_else(|panic| Err(unreadable(panic))),
         };
         outer.put(node, output);
         Some(())

@@ -23,20 +23,20 @@
 //!   was dropped before its turn asks in vain.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use super::call::{CallEnd, check_size};
+use super::Driver;
+use super::call::{CallEnd, Missed, check_size};
 use super::turn::{Turn, Woken};
-use super::{Driver, panics};
 use crate::action::{ActionOutput, Failed};
-use crate::error::{ActionError, UndoError};
+use crate::error::ActionError;
 use crate::log::{Entry, EntryKind, Payload};
 use crate::machine::{ActionResult, Call, Event, VertexId};
+use crate::panics;
 use crate::store::{Append, StoreError, Work};
 
 /// What became of the work, as far as the store does not say it.
@@ -272,16 +272,14 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let saga = self.run.id.clone();
         work.and_then(move |payload| {
             // reading it runs code of the user's
-            let read = catch_unwind(AssertUnwindSafe(|| {
+            let read = panics::contain(|| {
                 let action = action.ok_or_else(|| ActionError::from_error("it is no action"))?;
                 let output = action.decode(&payload)?;
                 check_size(&output, max)?;
                 Ok(output)
-            }));
-            let read = read.unwrap_or_else(|panic| {
-                Err(ActionError::Panicked { message: panics::describe(&*panic) })
             });
-            match read {
+            let panicked = |message| Err(ActionError::Panicked { message });
+            match read.unwrap_or_else(panicked) {
                 Ok(output) => {
                     end.set(WorkEnd::Output(output));
                     Ok(Some(payload))
@@ -344,7 +342,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
                         turn.transactions.rolled_back.insert(v);
                     }
                     let over = ended.iter().any(|(other, _)| *other == v);
-                    if let Some(end) = not_committed(undo, end.take(), error)
+                    if let Some(end) =
+                        not_committed(undo, end.take(), error, self.env.limits.max_payload)
                         && !over
                     {
                         turn.calls.drop_call(v);
@@ -378,17 +377,17 @@ impl<C: Send + Sync + 'static> Driver<C> {
 }
 
 /// How a call ends whose transaction is not in; none if it goes on by itself.
-fn not_committed(undo: bool, end: WorkEnd, why: StoreError) -> Option<CallEnd> {
+fn not_committed(undo: bool, end: WorkEnd, why: StoreError, max: usize) -> Option<CallEnd> {
     let permanent = matches!(end, WorkEnd::Refused(_)) || why == StoreError::NoTransactions;
     let error = match end {
         WorkEnd::Told => return None,
         WorkEnd::Refused(error) => error,
         WorkEnd::Open | WorkEnd::Output(_) => ActionError::from_error(why),
     };
-    Some(match (undo, permanent) {
-        (true, true) => CallEnd::Undo(Err(UndoError::Permanent(error))),
-        (true, false) => CallEnd::Undo(Err(UndoError::Retryable(error))),
-        (false, true) => CallEnd::Action(Err(Failed::from(error).permanent())),
-        (false, false) => CallEnd::Action(Err(Failed::from(error))),
+    let failed = Failed { retryable: !permanent, ..Failed::from(error) };
+    let missed = Missed::of(failed, max);
+    Some(match undo {
+        true => CallEnd::Undo(Err(missed.failure)),
+        false => CallEnd::Action(Err(missed)),
     })
 }

@@ -14,6 +14,7 @@ use super::{Asked, Control};
 use crate::action::Value;
 use crate::log::{Answer, Command, Uuid};
 use crate::machine::{Effect, Event, VertexId};
+use crate::panics::Contained;
 use crate::store::{SagaRecord, StoreError};
 
 /// The answer to an append; for a new saga whose id is taken, the one that has it.
@@ -35,7 +36,7 @@ pub(super) struct Turn {
     pub(super) transactions: Wants,
     pub(super) timer: Option<BoxFuture<'static, ()>>,
     /// Outputs that could not be stored, for their undos.
-    pub(super) kept: HashMap<VertexId, Value>,
+    pub(super) kept: HashMap<VertexId, Contained<Value>>,
     /// Why the last append failed.
     pub(super) store_error: Option<StoreError>,
     pub(super) stopped: bool,

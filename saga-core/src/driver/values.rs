@@ -13,6 +13,7 @@ use crate::log::{
     Cause, Entry, EntryKind, Failure, FailureKind, NodePath, Payload, SagaId, SagaStatus,
 };
 use crate::machine::{Call, Machine, NodeState, State, VertexId};
+use crate::panics;
 
 /// The values of one saga: a frame for each DAG that it runs, as the machine opens them.
 pub(crate) struct Values<C> {
@@ -164,7 +165,8 @@ impl<C: Send + Sync + 'static> Values<C> {
                 let call = Call { vertex: v, attempt: 1, seq: 0, unwinding: false, repeat: 1 };
                 let cx = context(ContextOf { call, undo: false, transactions: None })
                     .ok_or_else(missing)?;
-                compute.compute(cx)
+                panics::contain(|| compute.compute(cx))
+                    .unwrap_or_else(|message| Err(ActionError::Panicked { message }))
             }
             _ => return Err(missing()),
         };

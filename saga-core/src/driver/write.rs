@@ -4,8 +4,10 @@ use futures_util::future::BoxFuture;
 
 use super::Driver;
 use super::turn::{Appended, Turn};
+use crate::error::ActionError;
 use crate::log::{Answer, Entry, EntryKind, Payload, SagaStatus, Uuid};
 use crate::machine::Event;
+use crate::panics;
 use crate::store::{Append, Created, NewSaga, RecordChange, StoreError};
 
 impl<C: Send + Sync + 'static> Driver<C> {
@@ -75,7 +77,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
     fn snapshot(&self) -> Result<Option<Payload>, StoreError> {
         let Some(write) = self.env.snapshot else { return Ok(None) };
         let store = "the context of the saga".to_string();
-        let context = write(&self.env.user);
+        let context = panics::contain(|| write(&self.env.user))
+            .unwrap_or_else(|message| Err(ActionError::Panicked { message }));
         context.map(Some).map_err(|error| StoreError::Failed { store, why: error.to_string() })
     }
 

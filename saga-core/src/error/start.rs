@@ -46,7 +46,7 @@ pub enum StartError {
     /// The id belongs to a saga with another name or other parameters.
     #[error(
         "id conflict: saga {saga} exists and was started {}; use another id",
-        conflict(.existing, .requested)
+        conflict(.existing, .requested, .differs)
     )]
     IdConflict {
         /// The id.
@@ -55,6 +55,9 @@ pub enum StartError {
         existing: String,
         /// The name of the saga that was to get it.
         requested: String,
+        /// Of one saga: the path to the first field that differs, such as `order.items[1].cents`; empty
+        /// if they differ as a whole.
+        differs: Option<String>,
     },
     /// The parameters cannot be encoded.
     #[error("the parameters of saga `{saga}` cannot be stored: {why}")]
@@ -117,10 +120,10 @@ fn known_list(known: &[String]) -> String {
     }
 }
 
-fn conflict(existing: &str, requested: &str) -> String {
-    if existing == requested {
-        "with other parameters".to_string()
-    } else {
-        format!("as `{existing}`, not `{requested}`")
+fn conflict(existing: &str, requested: &str, differs: &Option<String>) -> String {
+    match differs {
+        Some(path) if !path.is_empty() => format!("with other parameters (`{path}` differs)"),
+        _ if existing == requested => "with other parameters".to_string(),
+        _ => format!("as `{existing}`, not `{requested}`"),
     }
 }

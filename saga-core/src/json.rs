@@ -1,0 +1,202 @@
+//! Stored JSON as it is written: numbers by their digits, never through a float. `serde_json::Value` would round
+//! integers beyond `u64`.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+/// How deep JSON is looked at: as deep as its reader goes along with.
+const MAX_DEPTH: usize = 128;
+
+/// A JSON text, taken apart.
+enum Json<'a> {
+    /// `null`, `true`, `false`, or a number, as it is written.
+    Word(&'a str),
+    Text(String),
+    List(Vec<Json<'a>>),
+    Object(BTreeMap<String, Json<'a>>),
+}
+
+impl<'a> Json<'a> {
+    fn read(json: &'a [u8]) -> Option<Self> {
+        Self::of(serde_json::from_slice(json).ok()?, MAX_DEPTH)
+    }
+
+    fn of(raw: &'a RawValue, depth: usize) -> Option<Self> {
+        let (text, depth) = (raw.get(), depth.checked_sub(1)?);
+        Some(match text.as_bytes().first()? {
+            b'"' => Self::Text(serde_json::from_str(text).ok()?),
+            b'[' => {
+                let items = serde_json::from_str::<Vec<&RawValue>>(text).ok()?.into_iter();
+                Self::List(items.map(|item| Self::of(item, depth)).collect::<Option<_>>()?)
+            }
+            b'{' => {
+                let fields = serde_json::from_str::<BTreeMap<String, &RawValue>>(text).ok()?;
+                let fields = fields.into_iter();
+                let fields = fields.map(|(key, value)| Some((key, Self::of(value, depth)?)));
+                Self::Object(fields.collect::<Option<_>>()?)
+            }
+            _ => Self::Word(text),
+        })
+    }
+
+    /// Goes to the first place where two texts differ; the path to it is left behind.
+    fn differs(&self, other: &Self, path: &mut Vec<Step>) -> bool {
+        match (self, other) {
+            (Self::Word(one), Self::Word(other)) => !is_same_word(one, other),
+            (Self::Text(one), Self::Text(other)) => one != other,
+            (Self::List(one), Self::List(other)) => {
+                for (i, pair) in one.iter().zip(other).enumerate() {
+                    path.push(Step::Item(i));
+                    if pair.0.differs(pair.1, path) {
+                        return true;
+                    }
+                    path.pop();
+                }
+                let same = one.len() == other.len();
+                if !same {
+                    path.push(Step::Item(one.len().min(other.len())));
+                }
+                !same
+            }
+            (Self::Object(one), Self::Object(other)) => {
+                for (key, value) in one {
+                    path.push(Step::Field(key.clone()));
+                    if other.get(key).is_none_or(|other| value.differs(other, path)) {
+                        return true;
+                    }
+                    path.pop();
+                }
+                let more = other.keys().find(|key| !one.contains_key(*key));
+                path.extend(more.cloned().map(Step::Field));
+                more.is_some()
+            }
+            _ => true,
+        }
+    }
+}
+
+/// One step of a path into a JSON text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The item of a list at this index.
+    Item(usize),
+    /// The field of an object with this name.
+    Field(String),
+}
+
+/// A key that is longer, or is no identifier, is the user's data rather than the name of a field.
+const LONGEST_NAME: usize = 40;
+
+/// A path for people: `legs[1].miles`. A key of an object that is no identifier shows as `[..]`.
+pub(crate) fn show(path: &[Step]) -> String {
+    let mut shown = String::new();
+    for step in path {
+        match step {
+            Step::Item(index) => shown.push_str(&format!("[{index}]")),
+            Step::Field(name) if is_name(name) => {
+                if !shown.is_empty() {
+                    shown.push('.');
+                }
+                shown.push_str(name);
+            }
+            Step::Field(_) => shown.push_str("[..]"),
+        }
+    }
+    shown
+}
+
+fn is_name(key: &str) -> bool {
+    let first = key.chars().next();
+    key.len() <= LONGEST_NAME
+        && first.is_some_and(|first| first == '_' || first.is_ascii_alphabetic())
+        && key.chars().all(|c| c == '_' || c == '-' || c.is_ascii_alphanumeric())
+}
+
+/// Is it the same `null`, boolean, or number? `1.0` and `1e0` are one number; it has no sign if it is 0.
+fn is_same_word(one: &str, other: &str) -> bool {
+    one == other || number(one).is_some_and(|one| number(other) == Some(one))
+}
+
+/// The sign of a number, its digits without zeros around them, and the power of ten of the last one.
+fn number(word: &str) -> Option<(bool, String, i64)> {
+    let (negative, word) = match word.strip_prefix('-') {
+        Some(word) => (true, word),
+        None => (false, word),
+    };
+    let (mantissa, exponent) = match word.split_once(['e', 'E']) {
+        // beyond what anybody counts with: then only the same text is the same number
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (word, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if !whole.bytes().chain(fraction.bytes()).all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let digits = format!("{whole}{fraction}");
+    let digits = digits.trim_start_matches('0');
+    let significant = digits.trim_end_matches('0');
+    if significant.is_empty() {
+        return Some((false, String::new(), 0));
+    }
+    let zeros = i64::try_from(digits.len() - significant.len()).ok()?;
+    let fraction = i64::try_from(fraction.len()).ok()?;
+    let power = exponent.checked_sub(fraction)?.checked_add(zeros)?;
+    Some((negative, significant.to_string(), power))
+}
+
+/// The path to the first place where two JSON texts do not say the same; spaces and the order of keys say
+/// nothing. None if there is no such place. What is no JSON differs from all but itself.
+pub(crate) fn difference(one: &[u8], other: &[u8]) -> Option<Vec<Step>> {
+    if one == other {
+        return None;
+    }
+    let mut path = Vec::new();
+    match (Json::read(one), Json::read(other)) {
+        (Some(one), Some(other)) => one.differs(&other, &mut path).then_some(path),
+        _ => Some(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn differs(one: &str, other: &str) -> Option<String> {
+        let found = difference(one.as_bytes(), other.as_bytes());
+        let back = difference(other.as_bytes(), one.as_bytes());
+        assert_eq!(found, back, "{one} against {other}");
+        found.map(|path| show(&path))
+    }
+
+    #[test]
+    fn the_first_difference_is_found() {
+        let same = [
+            (r#"{"a":1,"b":[true,null,"x"]}"#, r#"{ "b" : [true, null, "\u0078"], "a" : 1 }"#),
+            ("1.0", "1"),
+            ("-0.0", "0"),
+            ("1e2", "100.00"),
+            ("12.50", "125E-1"),
+            ("1e99999999999999999999", "1e99999999999999999999"),
+        ];
+        for (one, other) in same {
+            assert_eq!(differs(one, other), None, "{one} and {other}");
+        }
+        let wei = "1000000000000000000000";
+        let more = "1000000000000000000001";
+        assert_eq!(differs(wei, more).as_deref(), Some(""));
+        assert_eq!(differs(&format!("-{wei}"), wei).as_deref(), Some(""));
+        assert_eq!(
+            differs(r#"{"a":1,"b":{"c":[1,2]}}"#, r#"{"a":1,"b":{"c":[1,3]}}"#).unwrap(),
+            "b.c[1]"
+        );
+        assert_eq!(differs(r#"{"a":[1]}"#, r#"{"a":[1,2]}"#).unwrap(), "a[1]");
+        assert_eq!(differs(r#"{"a":1}"#, r#"{"a":1,"b":2}"#).unwrap(), "b");
+        assert_eq!(differs(r#"{"a":null}"#, r#"{"a":false}"#).unwrap(), "a");
+        assert_eq!(differs(r#"{"a":"1"}"#, r#"{"a":1}"#).unwrap(), "a");
+        assert_eq!(differs(r#"{"a":[]}"#, r#"{"a":{}}"#).unwrap(), "a");
+        assert_eq!(differs(r#"{"4111 1111":[1]}"#, r#"{"4111 1111":[2]}"#).unwrap(), "[..][0]");
+        assert_eq!(differs("1e99999999999999999999", "2e99999999999999999999").unwrap(), "");
+        assert_eq!(differs("no json", "1").unwrap(), "");
+    }
+}
