@@ -1,5 +1,5 @@
 //! The repository's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask neighbours`,
-//! `cargo xtask fuzz` and `cargo xtask compile-time`.
+//! `cargo xtask fuzz`, `cargo xtask soak` and `cargo xtask compile-time`.
 //!
 //! Only `std`, so that the first command a newcomer runs compiles in a second.
 
@@ -23,6 +23,8 @@ usage: cargo xtask <command>
          runs some; the first time it fetches and compiles all of those
   fuzz   searches for inputs that make something panic or hang: `--minutes N` (default 1), and
          `--seed N` and `--target NAME` to repeat a search
+  soak   an order service under load that is killed 400 times, in a few minutes; `SHOP_ORDERS`,
+         `SHOP_KILLS` and `SHOP_SEED` in the environment say how it is done
   compile-time
          how much longer `cargo check` takes for a crate with a saga than without
   help   this text";
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["test"] => Xtask::new().and_then(|mut xtask| xtask.test()),
         ["ci"] => Xtask::new().and_then(|mut xtask| xtask.ci()),
         ["fuzz", options @ ..] => Xtask::new().and_then(|mut xtask| xtask.fuzz(options)),
+        ["soak"] => Xtask::new().and_then(|mut xtask| xtask.soak()),
         ["neighbours"] => Xtask::new().and_then(|mut xtask| xtask.neighbours()),
         ["compile-time"] => Xtask::new().and_then(|xtask| compile_time::measure(&xtask.root)),
         ["help" | "--help" | "-h"] => {
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         [] => return usage("no command given"),
-        [command @ ("test" | "ci" | "neighbours" | "compile-time"), ..] => {
+        [command @ ("test" | "ci" | "neighbours" | "soak" | "compile-time"), ..] => {
             return usage(&format!("`{command}` takes no arguments"));
         }
         [unknown, ..] => return usage(&format!("no command `{unknown}`")),
@@ -137,6 +140,17 @@ impl Xtask {
         // as tests are built, with checks of overflow, but optimized
         let run = ["run", "--profile", "fuzz", "--package", "fuzz", "--"];
         self.cargo("fuzz", &[&run[..], options].concat())
+    }
+
+    /// The shop of the tests, for longer.
+    fn soak(&mut self) -> Outcome {
+        let mut soak = cargo(&["test", "--test", "shop", "--", "--nocapture"]);
+        for (name, default) in [("SHOP_ORDERS", "4000"), ("SHOP_KILLS", "400")] {
+            if env::var_os(name).is_none() {
+                soak.env(name, default);
+            }
+        }
+        self.run("soak", soak)
     }
 
     /// Lints `saga-core` without features, and with each of its features alone.
