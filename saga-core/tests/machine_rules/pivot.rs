@@ -329,3 +329,15 @@ fn a_pivot_that_was_about_to_start_again_does_not_once_it_is_decided() {
     saga.ok(&["do z"]);
     saga.ended(ENDED_WELL);
 }
+
+#[test]
+fn what_is_refused_at_once_leaves_nothing_in_the_log() {
+    let mut saga = pivotal(1);
+    saga.ok(&["do a", "do p"]);
+    let (before, appends) = (saga.log.clone(), saga.appends);
+    let why = Refusal::PastPivot { pivot: "p".into() };
+    assert_eq!(saga.asks(cancel()), refused(why));
+    assert_eq!((&saga.log, saga.appends), (&before, appends));
+    assert_eq!(saga.asks(Command::Resume), refused(Refusal::NotPaused));
+    assert_eq!((&saga.log, saga.appends), (&before, appends));
+}

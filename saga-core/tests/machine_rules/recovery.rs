@@ -96,3 +96,67 @@ fn jitter_is_the_same_on_every_machine() {
     assert_eq!(wakes[0], wakes[1]);
     assert_eq!(wakes[0].0, wakes[0].1);
 }
+
+/// When the first retry of a saga's only node comes; `others` nodes are declared before it.
+fn first_retry(others: u32) -> u64 {
+    let mut nodes = actions(others, Output);
+    nodes.push(tried("a", Output, 3, 1));
+    let mut saga = Bench::new(plan(nodes, &[]));
+    let now = saga.now;
+    saga.fails_for_now("do a");
+    saga.wake.expect("a retry").0 - now.0
+}
+
+#[test]
+fn retries_of_different_nodes_come_at_different_times() {
+    let waits = (0..8).map(first_retry).collect::<std::collections::BTreeSet<_>>();
+    assert!(waits.len() > 4, "{waits:?}");
+    // the default: up to a half of it is left to chance
+    assert!(waits.iter().all(|wait| (50..=100).contains(wait)), "{waits:?}");
+}
+
+#[test]
+fn waits_grow_by_the_factor_up_to_the_cap() {
+    let retry = Retry::up_to(9).base(Duration::from_millis(100)).factor(2.0);
+    let retry = retry.cap(Duration::from_secs(1)).jitter(0.0);
+    let waits = |retry: Retry, dice| {
+        (1..=5).map(|tries| retry.delay_after(tries, dice).as_millis()).collect::<Vec<_>>()
+    };
+    assert_eq!(waits(retry, 0), [100, 200, 400, 800, 1000]);
+    assert_eq!(waits(retry, u64::MAX), [100, 200, 400, 800, 1000], "no jitter, no dice");
+    assert_eq!(waits(retry.factor(1.0), 0), [100; 5]);
+    // all of the jitter, and none of it
+    assert_eq!(waits(retry.jitter(0.5), 0), [100, 200, 400, 800, 1000]);
+    assert_eq!(waits(retry.jitter(0.5), u64::MAX), [50, 100, 200, 400, 500]);
+    assert_eq!(waits(retry.jitter(1.0), 1 << 63), [50, 100, 200, 400, 500]);
+}
+
+#[test]
+fn the_second_wait_is_twice_the_first() {
+    // without jitter, as the machine asks for it
+    let mut policy = crate::machine::plans::policy(Output, 4, 1);
+    policy.retry = policy.retry.jitter(0.0);
+    policy.undo_retry = Retry::up_to(4).base(Duration::from_millis(10)).jitter(0.0);
+    let mut saga = Bench::new(chain(vec![node("a", PlanKind::Action(policy))]));
+    let mut waits = Vec::new();
+    let mut note = |saga: &mut Bench| {
+        waits.push(saga.wake.expect("something to wait for").0 - saga.now.0);
+        saga.wait();
+    };
+    for _ in 0..3 {
+        saga.in_doubt("do a");
+        note(&mut saga);
+    }
+    saga.in_doubt("do a");
+    // the same for reruns, and for undos
+    for _ in 0..3 {
+        saga.fails("redo a");
+        note(&mut saga);
+    }
+    saga.ok(&["redo a"]);
+    for _ in 0..3 {
+        saga.undo_fails("undo a", true);
+        note(&mut saga);
+    }
+    assert_eq!(waits, [100, 200, 400, 10, 20, 40, 10, 20, 40]);
+}
