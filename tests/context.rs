@@ -133,3 +133,39 @@ async fn lookups_find_ancestors_and_say_what_is_wrong() -> Result<(), Any> {
     assert_eq!(answers[5].as_deref(), Ok("[1, 2]"));
     Ok(())
 }
+
+/// Never answers in its first life.
+#[saga_action(no_undo)]
+async fn late(cx: &ActionContext<Arc<Notes>>) -> Result<u32, String> {
+    note(cx, false);
+    if cx.attempt() == 1 {
+        std::future::pending::<()>().await;
+    }
+    Ok(1)
+}
+
+saga! { Late<Arc<Notes>>() -> u32 { late {} } }
+
+/// A receiver tells by it which of two calls under one key comes from the process that was replaced.
+#[tokio::test]
+async fn a_token_says_in_which_life_the_call_was_made() -> Result<(), Any> {
+    let (notes, store) = (Arc::new(Notes::default()), saga_core::store::MemoryStore::new());
+    let build = async || {
+        let builder = Coordinator::builder(notes.clone()).store(store.clone());
+        builder.saga::<Late>().build().await
+    };
+    let sec = build().await?;
+    sec.saga(Late {}).id("x").start().await?;
+    while notes.0.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    sec.shutdown(Duration::ZERO).await?;
+    let sec = build().await?;
+    assert_eq!(sec.get::<Late>("x").await?.ok_or("it is lost")?.await?, 1);
+    let seen = notes.0.lock().unwrap().clone();
+    let tokens = seen.iter().map(|seen| seen.token.epoch).collect::<Vec<_>>();
+    assert_eq!(tokens, [1, 2]);
+    assert_eq!(seen[0].key, seen[1].key, "under one key");
+    assert!(seen[0].token < seen[1].token);
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! What is undone and when, where simpler rules go wrong: each case was a counterexample to one.
 
+#[path = "semantics/cut_off.rs"]
+mod cut_off;
 #[path = "common/world.rs"]
 mod world;
 

@@ -199,7 +199,8 @@ pub enum EntryKind {
     },
     /// How many instances a `for` has, or which arm of a choice runs.
     Chosen(u64),
-    /// The node will not run.
+    /// The node will not run. Read, and written by no saga yet: the nodes of an arm that was not chosen are not
+    /// in a log at all.
     Skipped,
     /// An attempt of an undo begins.
     UndoStarted,
@@ -257,7 +258,7 @@ pub enum EntryKind {
         /// What.
         fault: Fault,
     },
-    /// The saga goes on under another definition.
+    /// The saga goes on under another definition. Read, and written by no saga yet.
     Migrated {
         /// The definition's fingerprint.
         fingerprint: String,

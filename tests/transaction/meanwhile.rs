@@ -229,3 +229,58 @@ async fn a_cancel_during_the_commit_comes_after_it() -> Result<(), Any> {
         Err(other) => Err(other.into()),
     }
 }
+
+/// The call goes on without the transaction that it asked for: nobody would wait for its rows.
+#[tokio::test]
+async fn a_transaction_that_is_given_up_is_not_done() -> Result<(), Any> {
+    let place = Place::new()?;
+    let action = ActionFunc::new_noop_undo("only", |cx: Cx| async move {
+        tokio::select! {
+            biased;
+            left = cx.transaction(|tx| take_items(tx, 1)) => return left,
+            () = std::future::ready(()) => {}
+        }
+        // long enough for it to come to its turn
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok(7_u32)
+    })?;
+    let (sec, saga) = place.alone(action).await?;
+    assert_eq!(sec.saga_dag(saga).start().await?.await?, 7);
+    assert_eq!(place.items(), 10);
+    Ok(())
+}
+
+/// Other nodes of the saga always have something to write. It gets its turn all the same, right after the append
+/// that is under way.
+#[tokio::test]
+async fn a_transaction_does_not_wait_until_nothing_else_is_written() -> Result<(), Any> {
+    const CHAINS: usize = 8;
+    const LENGTH: usize = 30;
+    let place = Place::new()?;
+    let mut registry = ActionRegistry::new();
+    let take = registry.register(only(|tx| take_items(tx, 1)))?;
+    let quick = registry.register(ActionFunc::new_noop_undo("quick", |_: Cx| async {
+        Ok::<_, BoxError>(0_u32)
+    })?)?;
+    let mut dag = DagBuilder::new("Busy")?;
+    dag.node(Node::shared_action("only", take)?)?;
+    for chain in 0..CHAINS {
+        for n in 0..LENGTH {
+            let node = Node::shared_action(format!("n{chain}_{n}"), quick.clone())?;
+            let before = n.checked_sub(1).map(|before| format!("n{chain}_{before}"));
+            dag.node(node)?.after(before);
+        }
+    }
+    dag.output("only");
+    let builder = Coordinator::builder(place.shop.clone()).store(SqliteStore::open(place.file())?);
+    let sec = builder.actions(registry).build().await?;
+    sec.saga_dag(SagaDag::new(dag.build()?, &())?).start().await?.await?;
+    let conn = Connection::open(place.file())?;
+    let seq = |node: &str| {
+        let sql = "SELECT seq FROM saga_event WHERE node = ?1 AND kind = 'succeeded'";
+        conn.query_row(sql, [node], |row| row.get::<_, i64>(0))
+    };
+    let (taken, last) = (seq("only")?, seq(&format!("n0_{}", LENGTH - 1))?);
+    assert!(taken < last / 4, "as entry {taken}, and the chains go on to entry {last}");
+    Ok(())
+}

@@ -94,7 +94,7 @@ pub enum ActionState {
     Undone,
     /// Its effect remains or may remain.
     UndoFailed,
-    /// Will not run.
+    /// Will not run. No saga has such a node yet: those of an arm that was not chosen are not listed.
     Skipped,
 }
 
