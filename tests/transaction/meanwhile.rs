@@ -259,9 +259,14 @@ async fn a_transaction_does_not_wait_until_nothing_else_is_written() -> Result<(
     let place = Place::new()?;
     let mut registry = ActionRegistry::new();
     let take = registry.register(only(|tx| take_items(tx, 1)))?;
-    let quick = registry.register(ActionFunc::new_noop_undo("quick", |_: Cx| async {
+    // some end while what the others did is being written
+    let quick = ActionFunc::new_noop_undo("quick", |cx: Cx| async move {
+        if cx.node_path().as_str() < "n4" {
+            tokio::task::yield_now().await;
+        }
         Ok::<_, BoxError>(0_u32)
-    })?)?;
+    })?;
+    let quick = registry.register(quick)?;
     let mut dag = DagBuilder::new("Busy")?;
     dag.node(Node::shared_action("only", take)?)?;
     for chain in 0..CHAINS {
