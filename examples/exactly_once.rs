@@ -42,8 +42,8 @@ fn add(tx: &Transaction<'_>, owner: &str, cents: i64) -> Result<i64, BankError> 
 // The transaction is the last thing that the action does, and its value is the action's output.
 //
 // Its undo takes `output?`, and not `output`: killed in the middle of a withdrawal that is then refused, because
-// meanwhile there is too little, a transfer is undone without an output. `output` would make the saga wait for
-// one until it is stuck.
+// meanwhile there is too little, a transfer is undone without an output. With `output` the withdrawal would be
+// run again to get one, and the saga would be stuck if it fails each time before it comes to its transaction.
 #[saga_action(undo = put_back(output?, from, cents))]
 async fn withdraw(cx: &ActionContext<()>, from: &str, cents: i64) -> Result<i64, BankError> {
     let from = from.to_string();
