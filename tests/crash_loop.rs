@@ -3,116 +3,196 @@
 #[path = "common/world.rs"]
 mod world;
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use saga_core::prelude::*;
 use saga_core::store::{ListFilter, MemoryStore, SqliteStore, Store};
 use saga_core::{Answer, CoordinatorBuilder, SagaStatus};
 use world::{Do, Process, World, bare};
 
-/// Set in the child: where its store is.
+/// Set in the child: where its store is, and what it does.
 const STORE: &str = "CRASH_LOOP_STORE";
+const DOES: &str = "CRASH_LOOP_DOES";
 
 #[saga_action(undo = nothing())]
-async fn poison(work: &str) -> Result<(), String> {
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    if work == "fatal" {
-        std::process::abort();
+async fn poison(after: &u64) -> Result<(), String> {
+    if *after > 0 {
+        tokio::time::sleep(Duration::from_millis(*after)).await;
     }
-    Ok(())
+    std::process::abort()
 }
 async fn nothing() -> Result<(), String> {
     Ok(())
 }
 
 #[saga_action(no_undo)]
-async fn slow() -> Result<(), String> {
-    tokio::time::sleep(Duration::from_millis(100)).await;
+async fn work(millis: &u64) -> Result<(), String> {
+    match *millis {
+        0 => std::future::pending().await,
+        millis => tokio::time::sleep(Duration::from_millis(millis)).await,
+    }
     Ok(())
 }
 
-saga! { Poison<()>(work: String) { poison { work }; } }
-saga! { Bystander<()>() { slow {}; } }
+saga! { Poison<()>(after: u64) { poison { after }; } }
+saga! {
+    Bystander<()>(millis: u64) {
+        work { millis };
+        let _more = work { millis };
+    }
+}
 
 async fn coordinator(store: &Path) -> Coordinator<()> {
     let store = SqliteStore::open(store).unwrap();
-    Coordinator::builder(())
-        .store(store)
-        .saga::<Poison>()
-        .saga::<Bystander>()
-        .build()
-        .await
-        .unwrap()
+    let builder = Coordinator::builder(()).store(store).saga::<Poison>().saga::<Bystander>();
+    builder.build().await.unwrap()
 }
 
-/// What the process does that is taken down: both kinds of sagas at once, under ids that stay.
-async fn live(store: &Path) {
+/// What the process does that is taken down: all of its sagas at once, under ids that stay.
+async fn live(store: &Path, does: &str) {
     let sec = coordinator(store).await;
+    let kills_after = does.parse::<u64>().ok();
     let mut bystanders = Vec::new();
-    for i in 0..3 {
-        bystanders.push(sec.saga(Bystander {}).id(format!("before-{i}")).start().await.unwrap());
-    }
-    let poison = Poison { work: "fatal".to_string() };
-    let poison = sec.saga(poison).id("poison").start().await.unwrap();
-    for i in 0..3 {
-        bystanders.push(sec.saga(Bystander {}).id(format!("behind-{i}")).start().await.unwrap());
+    for i in 0..300 {
+        // some take longer than any life of the process, if it is killed from outside
+        let millis = if kills_after.is_some() { 100 } else { [5, 200, 3_000, 0][i % 4] };
+        let bystander = sec.saga(Bystander { millis }).id(format!("bystander-{i}"));
+        bystanders.push(bystander.start().await.unwrap());
+        if let (150, Some(after)) = (i, kills_after) {
+            sec.saga(Poison { after }).id("poison").start().await.unwrap();
+        }
     }
     for bystander in bystanders {
         bystander.await.unwrap();
     }
+    let poison = sec.get::<Poison>("poison").await.unwrap().unwrap();
     let error = poison.await.unwrap_err();
     assert!(matches!(error, SagaError::Parked { .. }), "{error}");
 }
 
+/// This test's own program, which then runs [`live`] in place of the test of this name.
+fn child(test: &str, store: &Path, does: &str) -> Command {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", test]).env(STORE, store).env(DOES, does);
+    child.stdout(Stdio::piped()).stderr(Stdio::piped());
+    child
+}
+
+fn is_child() -> bool {
+    let (Some(store), Ok(does)) = (std::env::var_os(STORE), std::env::var(DOES)) else {
+        return false;
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(live(Path::new(&store), &does));
+    true
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Every saga in the store: its id, its status and why it is parked.
+fn all(store: &Path) -> Vec<(String, SagaStatus, Option<String>)> {
+    let store = SqliteStore::attach(store).unwrap();
+    let filter = ListFilter { limit: 1_000, ..ListFilter::default() };
+    let all = block_on(store.list(filter)).unwrap();
+    all.into_iter()
+        .map(|record| (record.id.to_string(), record.status, record.parked_reason))
+        .collect()
+}
+
+/// Runs the child until it comes to its end; how often it crashed.
+fn crashes_until_parked(test: &str, store: &Path, after: u64, limit: u32) -> u32 {
+    let mut crashes = 0;
+    loop {
+        let ended = child(test, store, &after.to_string()).output().unwrap();
+        if ended.status.success() {
+            break;
+        }
+        assert_eq!(ended.status.signal(), Some(6), "aborted, not failed: {ended:?}");
+        crashes += 1;
+        assert!(crashes <= limit, "not parked after {crashes} crashes");
+    }
+    println!("parked after {crashes} crashes");
+    let all = all(store);
+    assert_eq!(all.len(), 301);
+    for (id, status, parked) in all {
+        if id == "poison" {
+            let reason = parked.expect("parked");
+            assert!(reason.contains("times in a row within"), "{reason}");
+            assert!(reason.ends_with("after `poison` began"), "{reason}");
+        } else {
+            assert_eq!((status, parked), (SagaStatus::Completed, None), "{id}");
+        }
+    }
+    crashes
+}
+
+/// The first crashes tell which saga it is that kills; then three count against it.
 #[test]
 fn the_saga_that_crashes_the_process_is_parked_and_no_other() {
-    if let Some(store) = std::env::var_os(STORE) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(live(Path::new(&store)));
+    const TEST: &str = "the_saga_that_crashes_the_process_is_parked_and_no_other";
+    if is_child() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("sagas.db");
-    let mut crashes = 0;
-    loop {
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        let child =
-            child.args(["--exact", "the_saga_that_crashes_the_process_is_parked_and_no_other"]);
-        let child = child.env(STORE, &store).output().unwrap();
-        if child.status.success() {
-            break;
-        }
-        let output = String::from_utf8_lossy(&child.stdout);
-        assert!(!output.contains("panicked"), "killed, not failed: {output}");
-        crashes += 1;
-        assert!(crashes <= 3, "parked at the third crash");
-    }
-    assert_eq!(crashes, 3);
+    assert!(crashes_until_parked(TEST, &store, 0, 12) > 3);
 
     // it can be looked at, and goes on when a human says so
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let attached = SqliteStore::attach(&store).unwrap();
-        let all = attached.list(ListFilter::default()).await.unwrap();
-        assert_eq!(all.len(), 7);
-        for record in &all {
-            let reason = record.parked_reason.as_deref();
-            if record.id.as_str() == "poison" {
-                let expected = "the process died 3 times in a row while `poison` was running";
-                assert_eq!(reason, Some(expected));
-            } else {
-                assert_eq!((record.status, reason), (SagaStatus::Completed, None), "{}", record.id);
-            }
-        }
+    block_on(async {
         let sec = coordinator(&store).await;
         let operator = sec.operator("alice");
+        // it is taken back where it stands; its undo finds nothing to do
         assert_eq!(operator.cancel("poison", "it kills us").await.unwrap(), Answer::Done);
         let poison = sec.get::<serde_json::Value>("poison").await.unwrap().unwrap();
         assert!(matches!(poison.await, Err(SagaError::RolledBack(_))));
     });
+}
+
+#[test]
+fn one_that_takes_its_time_to_crash_the_process_is_found_too() {
+    const TEST: &str = "one_that_takes_its_time_to_crash_the_process_is_found_too";
+    if is_child() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    crashes_until_parked(TEST, &directory.path().join("sagas.db"), 50, 40);
+}
+
+/// 300 sagas, some of which cannot get on in so short a life.
+#[test]
+fn a_process_that_is_killed_again_and_again_parks_nothing() {
+    const TEST: &str = "a_process_that_is_killed_again_and_again_parks_nothing";
+    if is_child() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("sagas.db");
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    println!("CRASH_SEED={seed}");
+    let mut random = seed | 1;
+    for _ in 0..60 {
+        let mut child = child(TEST, &store, "works").spawn().unwrap();
+        // Marsaglia's xorshift64
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        std::thread::sleep(Duration::from_millis(random % 1_000));
+        child.kill().unwrap();
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.signal(), Some(9), "killed, not failed: {ended:?}");
+    }
+    let all = all(&store);
+    let parked = all.iter().filter(|(_, _, parked)| parked.is_some()).collect::<Vec<_>>();
+    assert!(parked.is_empty(), "{parked:?}");
+    assert_eq!(all.len(), 300);
+    let done = all.iter().filter(|(_, status, _)| *status == SagaStatus::Completed).count();
+    assert!(done >= 75, "those with short calls get through: {done}");
 }
 
 /// A delivery service that is closed until tomorrow.

@@ -132,6 +132,7 @@ fn entries() -> Named {
     ];
     let asked = |command| EntryKind::Requested { id, by: "bob".into(), command };
     kinds.extend(commands().into_iter().map(asked));
+    kinds.push(EntryKind::Suspected { crashes: 2, alone: true });
     let mut seeds = Vec::new();
     for (i, kind) in kinds.into_iter().enumerate() {
         let mut words = [kind.name().as_bytes(), b"\n"].concat();

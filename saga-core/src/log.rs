@@ -235,6 +235,16 @@ pub enum EntryKind {
     },
     /// The end of that wait.
     Unparked,
+    /// The process died while a call of the saga was running. It goes on under watch: whether that was
+    /// its doing is to be seen.
+    Suspected {
+        /// How many crashes count against it.
+        crashes: u32,
+        /// True if no other saga is watched with it, so that one more crash would count.
+        alone: bool,
+    },
+    /// Its calls have run for some time under that watch, and the process lives.
+    Cleared,
     /// An operator asked for something that takes effect now, or is held until the pivot has ended.
     Requested {
         /// The request's id.
@@ -289,6 +299,8 @@ impl EntryKind {
             Self::Resumed => "resumed",
             Self::Parked { .. } => "parked",
             Self::Unparked => "unparked",
+            Self::Suspected { .. } => "suspected",
+            Self::Cleared => "cleared",
             Self::Requested { .. } => "requested",
             Self::Refused { .. } => "refused",
             Self::Injected { .. } => "injected",
@@ -313,10 +325,30 @@ impl EntryKind {
             Self::Refused { why, .. } => Some(why.to_string()),
             Self::Resolved { by, note } => Some(format!("by {by}: {note}")),
             Self::Injected { at, fault } => Some(format!("{fault:?} at `{at}`")),
+            Self::Suspected { crashes, .. } => Some(format!("{crashes} crashes count against it")),
             Self::Ended(status) => Some(status.to_string()),
             Self::Chosen(n) => Some(n.to_string()),
             _ => None,
         }
+    }
+}
+
+impl EntryKind {
+    /// Does it say that the saga got on, so that a series of crashes is over? That a call begins does not,
+    /// nor that somebody asked for something.
+    pub(crate) fn is_progress(&self) -> bool {
+        !matches!(
+            self,
+            Self::Started
+                | Self::UndoStarted
+                | Self::Paused
+                | Self::Resumed
+                | Self::Parked { .. }
+                | Self::Suspected { .. }
+                | Self::Cleared
+                | Self::Requested { .. }
+                | Self::Refused { .. }
+        )
     }
 }
 

@@ -124,7 +124,7 @@ fn the_runs_see_everything() {
     let often = |n: &i32| *n >= 50;
     // rolled back is not possible behind the pivot
     assert!(ends.len() == 5 && ends.values().all(often), "{ends:?}");
-    assert!(kinds.len() == 21 && kinds.values().all(often), "{kinds:?}");
+    assert!(kinds.len() == 23 && kinds.values().all(often), "{kinds:?}");
     assert!(causes.len() == 4 && causes.values().all(often), "{causes:?}");
     assert!(reruns >= 50, "{reruns}");
     let commands = answers.keys().map(|(command, _)| command).collect::<BTreeSet<_>>();

@@ -139,9 +139,19 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         self
     }
 
-    /// How many processes in a row may die while a call of a saga is in flight, and without it getting on,
-    /// before the saga is parked instead of being run again; default 3, at least 1. A saga that has seen
-    /// all but one of them is run alone for a while, so that it is not parked for what another did.
+    /// How many crashes of the process must count against a saga before it is parked instead of being run
+    /// again; default 3, at least 1.
+    ///
+    /// A crash counts against a saga if the process died right after a call of it began (within 20 ms), while
+    /// that saga was the only one that was watched, and began at a moment taken at random. So kills from
+    /// outside park nothing, however often they come: they rarely meet that moment several times in a row.
+    /// The first few crashes find out which saga is to be watched, and don't count. One that takes longer to
+    /// kill its process is watched for longer, up to 5 s, and more crashes must count: twice the limit for
+    /// up to 80 ms, three times for 320 ms, and so on. One that gets on begins at zero, and one that waits
+    /// for its time or in [`shutdown`](Coordinator::shutdown) was not there.
+    ///
+    /// A saga that was running at crashes may begin up to one second later in the next process; one that was
+    /// running at many crashes in a row, each time for 320 ms and more, up to ten. The others don't wait.
     pub fn crash_limit(self, crashes: u32) -> Self {
         Self { crash_limit: crashes.max(1), ..self }
     }

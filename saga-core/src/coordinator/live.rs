@@ -162,7 +162,7 @@ impl<C> Inner<C> {
 
 impl<C: Send + Sync + 'static> Seat<C> {
     /// Runs the saga as long as this process does.
-    pub(super) async fn run(self, driver: Driver<C>, first: Event, asked: Vec<Asked>) {
+    pub(super) async fn run(self, driver: Driver<C>, first: Vec<Event>, asked: Vec<Asked>) {
         let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id);
         let run = driver.run(first, asked, &self.creation).instrument(span);
         let ran = AssertUnwindSafe(run).catch_unwind().await;

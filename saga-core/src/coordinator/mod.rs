@@ -225,10 +225,6 @@ impl<C> Inner<C> {
         self.until(HashMap::is_empty).await;
     }
 
-    async fn until_left(&self, id: &SagaId) {
-        self.until(|live| !live.contains_key(id)).await;
-    }
-
     /// Until this run of the saga has left; another one may have begun by then.
     async fn until_gone(&self, id: &SagaId, run: &Live) {
         self.until(|live| !live.get(id).is_some_and(|now| now.is(run))).await;

@@ -365,7 +365,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             };
             match loaded {
                 Ok(Loaded { driver, first }) => {
-                    seat.run(driver, first, asked.into_iter().collect()).await;
+                    seat.run(driver, vec![first], asked.into_iter().collect()).await;
                 }
                 Err(error) => seat.fail(error),
             }

@@ -4,12 +4,12 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Inner;
 use super::definitions::Definition;
 use super::live::Entered;
-use super::suspects::{self, Line};
+use super::suspects::{self, Turn, comes, stand_in_line};
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::stored_fingerprint;
 use crate::driver::{Control, Driver, Track, Values};
@@ -116,26 +116,20 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 break;
             }
         }
-        let (mut suspects, mut others) = (Vec::new(), Vec::new());
-        for record in all {
-            let side = if self.is_suspect(&record).await { &mut suspects } else { &mut others };
-            side.push(record);
-        }
         claims.keep();
-        let (line, calls) = self.line_up(suspects.iter().map(|record| record.id.clone()).collect());
-        for (place, record) in suspects.into_iter().enumerate() {
-            self.resume(record, line.clone(), place);
-        }
-        for record in others {
-            self.resume(record, line.clone(), usize::MAX);
+        let mut line = Vec::new();
+        for record in all {
+            let turn = stand_in_line(&record, &mut line);
+            self.resume(record, turn);
         }
         // only now are all of them on the list of the living
-        self.tasks.spawn(calls);
+        self.tasks.spawn(self.clone().call_turns(line));
         Ok(())
     }
 
-    /// Goes on with one saga, in a task of its own: one bad log never stops the others.
-    fn resume(self: &Arc<Self>, record: SagaRecord, mut line: Line, place: usize) {
+    /// Goes on with one saga, in a task of its own: one bad log never stops the others. One that stands in
+    /// the line of suspects waits for its turn.
+    fn resume(self: &Arc<Self>, record: SagaRecord, turn: Option<oneshot::Receiver<Turn>>) {
         let Some(definition) = self.definitions.known(&record.fingerprint) else { return };
         let (id, input) = (record.id.clone(), (record.name.as_str(), &record.params));
         let entered = self.enter(&id, input, Some(record.status));
@@ -143,13 +137,17 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let inner = self.clone();
         self.tasks.spawn(async move {
             // an order does not wait in line
-            let asked = match select(Box::pin(line.turn(place)), Box::pin(orders.recv())).await {
-                Either::Left(_) => Vec::new(),
-                Either::Right((Some(Control::Operate(asked)), _)) => vec![asked],
-                Either::Right(_) => return seat.fail(SagaError::ShutDown { saga: id }),
+            let (watch, asked) = match select(pin!(comes(turn)), pin!(orders.recv())).await {
+                Either::Left((Some(watch), _)) => (watch, Vec::new()),
+                Either::Right((Some(Control::Operate(asked)), _)) => (None, vec![asked]),
+                _ => return seat.fail(SagaError::ShutDown { saga: id }),
             };
             match inner.load(record, definition, orders, seat.track.clone()).await {
-                Ok(Loaded { driver, first }) => seat.run(driver, first, asked).await,
+                Ok(Loaded { driver, first }) => {
+                    let watch = watch.filter(|_| first == Event::Recovered);
+                    let first = watch.map(Event::Watch).into_iter().chain([first]).collect();
+                    seat.run(driver, first, asked).await;
+                }
                 Err(error) => seat.fail(error),
             }
         });

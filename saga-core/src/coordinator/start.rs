@@ -202,7 +202,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         // a task of its own: who started it may go away at any time
         self.tasks.spawn(async move {
             let birth = driver.run.birth;
-            seat.run(driver, Event::Created { birth }, Vec::new()).await;
+            seat.run(driver, vec![Event::Created { birth }], Vec::new()).await;
         });
         live.handle(id, input, &self).await
     }

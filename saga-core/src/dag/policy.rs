@@ -25,6 +25,8 @@ pub enum UndoKind {
 /// The wait before try n + 1 is `base * factor^(n - 1)`, at most `cap`, of which a share `jitter` is
 /// random (a hash of the call's key and try, so that recovery computes the same).
 ///
+/// A try that was cut off by the end of its process, or by a shutdown, is made again and does not count.
+///
 /// ```
 /// use saga_core::Retry;
 /// use std::time::Duration;

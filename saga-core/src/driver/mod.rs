@@ -36,7 +36,6 @@ pub(crate) use transaction::Transactions;
 pub(crate) use transaction::{EndSlot, WorkEnd};
 use turn::{Turn, Woken};
 pub(crate) use values::{Values, node_report, node_reports, outcome_at_rest};
-pub(crate) use write::is_progress;
 
 /// What the coordinator tells a running saga.
 pub(crate) enum Control {
@@ -114,14 +113,14 @@ impl<C: Send + Sync + 'static> Driver<C> {
     /// a new saga is in the store.
     pub(crate) async fn run(
         mut self,
-        first: Event,
+        first: Vec<Event>,
         asked: Vec<Asked>,
         created: &watch::Sender<Option<Creation>>,
     ) -> Ran {
         let mut turn = Turn::default();
         let asked = asked.into_iter().filter_map(|asked| self.hear(asked, &mut turn));
         let asked = asked.collect::<Vec<_>>();
-        let first = [first].into_iter().chain(asked);
+        let first = first.into_iter().chain(asked);
         turn.todo = self.step(first).into();
         let mut cut = Vec::new();
         loop {

@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::turn::Turn;
-use super::{Driver, Track, is_progress};
+use super::{Driver, Track};
 use crate::log::{Entry, NodePath, SagaId, SagaStatus, Timestamp};
 
 /// How many events a slow reader may lag behind before it misses some.
@@ -38,8 +38,6 @@ pub struct SagaEvent {
     pub message: Option<String>,
     /// What the saga does after the append that the entry was part of.
     pub status: SagaStatus,
-    /// True if the saga got on.
-    pub(crate) progress: bool,
 }
 
 impl SagaEvent {
@@ -54,7 +52,6 @@ impl SagaEvent {
             kind: entry.kind.name(),
             message: entry.kind.message(),
             status,
-            progress: is_progress(&entry.kind),
         }
     }
 

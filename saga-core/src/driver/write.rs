@@ -96,26 +96,11 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 EntryKind::Unparked => change.parked_reason = Some(None),
                 _ => {}
             }
-            change.progress |= is_progress(&entry.kind);
+            change.progress |= entry.kind.is_progress();
         }
         if matches!(status, SagaStatus::RolledBack | SagaStatus::Stuck) {
             change.error = Some(self.values.report(&self.machine, &self.run.id).why());
         }
         Ok(change)
     }
-}
-
-/// Does an entry say that the saga got on, so that a series of crashes is over? That a call begins does
-/// not, nor that somebody asked for something.
-pub(crate) fn is_progress(kind: &EntryKind) -> bool {
-    !matches!(
-        kind,
-        EntryKind::Started
-            | EntryKind::UndoStarted
-            | EntryKind::Paused
-            | EntryKind::Resumed
-            | EntryKind::Parked { .. }
-            | EntryKind::Requested { .. }
-            | EntryKind::Refused { .. }
-    )
 }

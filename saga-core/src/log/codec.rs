@@ -37,6 +37,12 @@ struct Reason {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Suspected {
+    crashes: u32,
+    alone: bool,
+}
+
+#[derive(Serialize, Deserialize)]
 struct Requested {
     id: uuid::Uuid,
     by: String,
@@ -76,6 +82,9 @@ impl EntryKind {
             Self::Unwinding(cause) => json(cause),
             Self::Resolved { by, note } => json(&Resolution { by: by.clone(), note: note.clone() }),
             Self::Parked { reason } => json(&Reason { reason: reason.clone() }),
+            Self::Suspected { crashes, alone } => {
+                json(&Suspected { crashes: *crashes, alone: *alone })
+            }
             Self::Requested { id, by, command } => {
                 json(&Requested { id: *id, by: by.clone(), command: command.clone() })
             }
@@ -89,7 +98,8 @@ impl EntryKind {
             | Self::UndoFinished
             | Self::Paused
             | Self::Resumed
-            | Self::Unparked => None,
+            | Self::Unparked
+            | Self::Cleared => None,
         }
     }
 
@@ -126,6 +136,11 @@ impl EntryKind {
             "resumed" => Self::Resumed,
             "parked" => Self::Parked { reason: parse::<Reason>("parked", bytes)?.reason },
             "unparked" => Self::Unparked,
+            "suspected" => {
+                let Suspected { crashes, alone } = parse("suspected", bytes)?;
+                Self::Suspected { crashes, alone }
+            }
+            "cleared" => Self::Cleared,
             "requested" => {
                 let Requested { id, by, command } = parse("requested", bytes)?;
                 Self::Requested { id, by, command }

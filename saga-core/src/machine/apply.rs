@@ -218,6 +218,8 @@ impl State {
             EntryKind::Started => {
                 x.doubt |= x.open;
                 x.attempts = x.attempts.saturating_add(1);
+                // one that was cut off by the end of its process does not use up a try
+                let cut_off = x.open;
                 x.open = true;
                 x.failed = false;
                 x.retry_at = None;
@@ -225,11 +227,13 @@ impl State {
                     x.first_start = seq;
                 }
                 if unwinding {
-                    x.reruns = x.reruns.saturating_add(1);
+                    let again = cut_off && x.reruns > 0;
+                    x.reruns = x.reruns.saturating_add(u32::from(!again));
                     // the undo had an output in memory that is lost
                     x.undo = Undo::NotStarted;
                     self.opened(-i32::from(forward_ends));
                 } else {
+                    x.tries_from = x.tries_from.saturating_add(u32::from(cut_off));
                     self.opened(i32::from(!forward_ends));
                 }
                 return;
@@ -262,6 +266,8 @@ impl State {
             EntryKind::UndoStarted => {
                 x.doubt |= x.open;
                 x.open = false;
+                let cut_off = x.undo == Undo::Started;
+                x.undo_from = x.undo_from.saturating_add(u32::from(cut_off));
                 x.undo = Undo::Started;
                 x.undo_tries = x.undo_tries.saturating_add(1);
                 self.opened(-i32::from(forward_ends));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::state::VertexId;
+use super::watch::Watch;
 use crate::log::{Answer, Command, Entry, Failure, Payload, SagaStatus, Timestamp, Uuid};
 
 /// What the machine is told once.
@@ -40,6 +41,9 @@ pub enum Event {
     },
     /// This process took the saga over with the log that it has: calls without an outcome were cut off.
     Recovered,
+    /// The saga was running when its process died: with [`Event::Recovered`] in the same
+    /// [`step_all`](super::Machine::step_all), and before it.
+    Watch(Watch),
     /// The append is durable.
     Appended,
     /// The append is not in, or nobody knows.

@@ -49,6 +49,9 @@ impl State {
             EntryKind::Resumed => self.paused,
             EntryKind::Parked { .. } => self.ended.is_none() && self.parked.is_none(),
             EntryKind::Unparked => self.parked.is_some(),
+            EntryKind::Suspected { .. } | EntryKind::Cleared => {
+                self.ended.is_none() && self.parked.is_none()
+            }
             EntryKind::Requested { id, command, .. } => {
                 !self.is_known(*id) && self.judge(command).is_ok()
             }

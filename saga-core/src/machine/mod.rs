@@ -26,6 +26,7 @@ mod start;
 mod state;
 mod time;
 mod unwind;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -34,11 +35,13 @@ use crate::dag::Plan;
 use crate::log::{Answer, Command, Entry, EntryKind, SagaStatus, Timestamp, Uuid};
 
 use order::Turn;
+use watch::Watched;
 
 pub use apply::Corrupt;
 pub use event::{ActionResult, Call, Config, Effect, Event, Finish};
 pub use report::NodeState;
 pub use state::{Frame, Illegal, Part, State, Vertex, VertexId};
+pub use watch::Watch;
 
 /// A call in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,8 @@ pub struct Machine {
     /// What may start and has not: waits for room, the end of a pause, or for ever while draining.
     candidates: BTreeMap<Turn, VertexId>,
     timers: BTreeSet<(Timestamp, VertexId)>,
+    /// It was running when its process died, and is being looked at.
+    watched: Option<Watched>,
     /// When forward calls in flight are dropped.
     abandon_at: Option<Timestamp>,
     /// It has been said that the deadline has passed.
@@ -117,6 +122,7 @@ impl Machine {
             in_flight: BTreeMap::new(),
             candidates: BTreeMap::new(),
             timers: BTreeSet::new(),
+            watched: None,
             abandon_at: None,
             overdue: false,
             evaluating: BTreeSet::new(),
@@ -183,7 +189,9 @@ impl Machine {
                     if self.held.contains(&Effect::SignalCancel) {
                         self.abandon_at = Some(self.waited().after(self.config.abandon_after));
                     }
-                    effects.append(&mut self.held);
+                    let held = std::mem::take(&mut self.held);
+                    self.watch_calls(&held);
+                    effects.extend(held);
                 }
                 Event::ClockSet { millis } => self.clock_was_set(millis),
                 Event::AppendFailed => self.abort(&mut effects, Finish::Failed),
@@ -246,7 +254,7 @@ impl Machine {
             self.finish(effects, finish);
             return;
         }
-        if let Some(at) = self.wake_at()
+        if let Some(at) = self.wake_at().into_iter().chain(self.watched_until()).min()
             && self.woken != Some(at)
         {
             self.woken = Some(at);
@@ -290,6 +298,7 @@ impl Machine {
         match event {
             Event::Created { birth } => self.emit(None, EntryKind::Created { birth }),
             Event::Recovered => self.touched.extend(0..self.state.len()),
+            Event::Watch(watch) => self.begin_watch(watch),
             Event::ActionDone { vertex, result } => self.action_done(vertex, result),
             Event::UndoDone { vertex, result } => self.undo_done(vertex, result),
             Event::Tick => self.woken = None,
@@ -358,6 +367,9 @@ impl Machine {
             return;
         }
         let attempt = self.state.attempt(v, &kind);
+        if kind.is_progress() {
+            self.watched = None;
+        }
         if let EntryKind::Unwinding(_) = kind {
             self.candidates.clear();
             self.timers.clear();

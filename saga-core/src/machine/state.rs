@@ -90,7 +90,8 @@ pub struct Vertex {
     pub(super) progress: Progress,
     /// How often the action was started.
     pub(super) attempts: u32,
-    /// How many of them came before an operator said to try again: retries are counted anew.
+    /// How many of them do not count as tries: those that were cut off by the end of their process, and all
+    /// that came before an operator said to try again.
     pub(super) tries_from: u32,
     /// How often while unwinding, since an operator last said to try again.
     pub(super) reruns: u32,
@@ -107,7 +108,7 @@ pub struct Vertex {
     pub(super) retry_at: Option<Timestamp>,
     pub(super) undo: Undo,
     pub(super) undo_tries: u32,
-    /// How many of them came before an operator said to try again.
+    /// How many of them do not count as tries, as above.
     pub(super) undo_from: u32,
     pub(super) undo_failure: Option<Arc<Failure>>,
     /// How many successors are not settled, while unwinding.

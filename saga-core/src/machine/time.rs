@@ -50,6 +50,7 @@ impl Machine {
             self.timers.pop_first();
             self.touched.push(v);
         }
+        self.end_watch();
         if self.deadline().is_some_and(|at| at <= self.now) {
             self.emit(None, EntryKind::Unwinding(Cause::DeadlineExceeded));
         }

@@ -92,7 +92,7 @@ impl Bench {
         self.feed([Event::Recovered]);
     }
 
-    fn recover(&mut self) {
+    pub fn recover(&mut self) {
         self.epoch += 1;
         self.machine =
             Machine::recover(self.plan.clone(), self.config, self.epoch, &self.log).unwrap();

@@ -226,6 +226,8 @@ impl<'a> Book<'a> {
         match &entry.kind {
             EntryKind::Started => {
                 s.doubt |= s.open;
+                // one that was cut off does not use up a try
+                s.from += u32::from(s.open && !unwinding);
                 s.starts += 1;
                 s.first = if s.first == 0 { entry.seq } else { s.first };
                 (s.last, s.open, s.retry_at) = ((entry.seq, unwinding), true, None);

@@ -173,6 +173,7 @@ impl Book<'_> {
             EntryKind::Paused => assert!(!self.paused),
             EntryKind::Resumed => assert!(self.paused),
             EntryKind::Parked { .. } => assert!(!self.parked),
+            EntryKind::Suspected { .. } | EntryKind::Cleared => assert!(!self.parked),
             EntryKind::Unparked => assert!(self.parked),
             EntryKind::Injected { .. } => {}
             EntryKind::Requested { id, .. } => assert!(!self.requested.contains(id)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use saga_core::dag::{Plan, PlanKind};
 use saga_core::log::{Answer, Entry, Failure, FailureKind, Payload, SagaStatus, Timestamp, Uuid};
-use saga_core::machine::{Call, Config, Event, Finish, Machine, NodeState, State, VertexId};
+use saga_core::machine::{Call, Config, Event, Finish, Machine, NodeState, State, VertexId, Watch};
 
 use super::operators::{self, Asked};
 use super::tape::Tape;
@@ -205,7 +205,13 @@ impl Runner {
         self.fed.clear();
         self.look_again();
         let waiting = self.asked.iter().filter(|asked| asked.answer.is_none());
-        self.feed([first].into_iter().chain(waiting.map(Asked::event)).collect());
+        let mut events = [first].into_iter().chain(waiting.map(Asked::event)).collect::<Vec<_>>();
+        let chance = self.tape.byte();
+        if !self.log.is_empty() && chance > 127 {
+            let window = std::time::Duration::from_millis(chance.into());
+            events.insert(0, Event::Watch(Watch { crashes: 0, alone: true, window }));
+        }
+        self.feed(events);
     }
 
     fn go_on(&mut self) {

@@ -83,6 +83,76 @@ fn backoff_survives_a_crash() {
     saga.ended(RolledBack);
 }
 
+/// However often the process died in the middle: `max` counts attempts that came to an end.
+#[test]
+fn an_attempt_that_was_cut_off_is_no_try() {
+    let mut saga = Bench::new(chain(vec![tried("n", Nothing, 2, 2)]));
+    for _ in 0..3 {
+        saga.crash_now();
+    }
+    saga.fails_for_now("do n");
+    saga.crash_now();
+    saga.wait();
+    saga.crash_now();
+    // the second try, begun for the second time
+    assert_eq!(saga.calls(), ["do n"]);
+    saga.fails_for_now("do n");
+    saga.ended(RolledBack);
+}
+
+#[test]
+fn an_undo_and_a_call_for_its_output_that_were_cut_off_are_no_tries() {
+    let mut saga =
+        Bench::new(plan(vec![tried("n", NoOutput, 1, 2), action("bad", Nothing)], &[(0, 1)]));
+    saga.ok(&["do n"]);
+    saga.fails("do bad");
+    for _ in 0..3 {
+        saga.crash_now();
+    }
+    saga.undo_fails("undo n", true);
+    saga.wait();
+    saga.ok(&["undo n"]);
+    saga.ended(RolledBack);
+
+    let mut saga = Bench::new(plan(vec![tried("n", Output, 1, 2), action("bad", Nothing)], &[]));
+    saga.crash_now();
+    saga.fails("do bad");
+    saga.in_doubt("do n");
+    for _ in 0..3 {
+        saga.crash_now();
+    }
+    saga.fails_for_now("redo n");
+    saga.wait();
+    saga.ok(&["redo n", "undo n"]);
+    saga.ended(RolledBack);
+}
+
+/// One that was running when its process died says so before it goes on, and that it has lived long enough.
+#[test]
+fn a_suspect_is_watched_from_its_first_call_on() {
+    let watch = |ms| Watch { crashes: 1, alone: true, window: Duration::from_millis(ms) };
+    let mut saga = Bench::new(plan(actions(2, Output), &[(0, 1)]));
+    saga.recover();
+    saga.feed([Event::Watch(watch(20)), Event::Recovered]);
+    assert_eq!(saga.words()[2..], ["suspected", "n0 started"]);
+    assert_eq!((saga.calls(), saga.wake), (vec!["do n0"], Some(saga.now.after(watch(20).window))));
+    saga.wait();
+    assert_eq!(saga.words()[4..], ["cleared"]);
+    saga.ok(&["do n0", "do n1"]);
+    saga.ended(ENDED_WELL);
+
+    // one that gets on has nothing to show
+    let mut saga = Bench::new(plan(actions(2, Output), &[(0, 1)]));
+    saga.recover();
+    saga.feed([Event::Watch(watch(20)), Event::Recovered]);
+    saga.ok(&["do n0"]);
+    saga.now = saga.now.after(Duration::from_secs(1));
+    saga.feed([Event::Tick]);
+    saga.ok(&["do n1"]);
+    saga.ended(ENDED_WELL);
+    assert!(!saga.words().contains(&"cleared".to_string()));
+}
+
 #[test]
 fn jitter_is_the_same_on_every_machine() {
     let wakes = [(); 2].map(|()| {

@@ -193,6 +193,8 @@ pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Stor
         EntryKind::Resumed,
         EntryKind::Parked { reason: text() },
         EntryKind::Unparked,
+        EntryKind::Suspected { crashes: u32::MAX, alone: true },
+        EntryKind::Cleared,
         EntryKind::Requested {
             id: uuid::Uuid::from_u128(7),
             by: text(),

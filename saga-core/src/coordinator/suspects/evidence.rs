@@ -1,0 +1,185 @@
+//! What the log of a saga says about the crashes that it has seen.
+
+use std::time::Duration;
+
+use crate::log::{Entry, EntryKind};
+use crate::store::SagaRecord;
+
+/// How long a suspect is watched, by how often it was cleared before without getting on. One that takes
+/// longer than the last of them to kill its process is not told from one that is killed with it.
+pub(super) const WATCHES: [Duration; 5] = [
+    Duration::from_millis(20),
+    Duration::from_millis(80),
+    Duration::from_millis(320),
+    Duration::from_millis(1_280),
+    Duration::from_millis(5_120),
+];
+
+/// A saga that was running when a process died, and has not got on since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Evidence {
+    /// Where it stood in the process that died last.
+    pub(super) last: Last,
+    /// How many crashes in a row count against it.
+    pub(super) crashes: u32,
+    /// Which of [`WATCHES`] comes next.
+    pub(super) level: usize,
+}
+
+/// Where a saga stood when the process died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// It had not begun.
+    Absent,
+    /// It was running, and nobody watched it.
+    Unwatched,
+    /// It was being watched.
+    Watched,
+    /// It was running, and had lived through its watch.
+    Cleared,
+}
+
+/// What there is against a saga that was just claimed; none if it was not running at a crash.
+pub(super) fn evidence(record: &SagaRecord, log: &[Entry]) -> Option<Evidence> {
+    // the store counts claims without a release before them, this one too: a handover in good order is
+    // no crash
+    if record.attempts <= 1 {
+        return None;
+    }
+    let got_on = log.iter().rposition(|entry| entry.kind.is_progress());
+    let since = log.get(got_on.map_or(0, |i| i + 1)..).unwrap_or_default();
+    since.iter().find(|entry| is_start(entry))?;
+    let cleared = since.iter().filter(|entry| entry.kind == EntryKind::Cleared).count();
+    let died = since.iter().filter(|entry| entry.epoch.checked_add(1) == Some(record.epoch));
+    let (mut last, mut crashes) = (Last::Absent, 0);
+    let mut suspected = None;
+    for entry in died {
+        match entry.kind {
+            EntryKind::Suspected { crashes, alone } => suspected = Some((crashes, alone)),
+            EntryKind::Cleared => (last, crashes) = (Last::Cleared, 0),
+            _ if is_start(entry) && last == Last::Absent => match suspected {
+                None => last = Last::Unwatched,
+                Some((before, alone)) => {
+                    last = Last::Watched;
+                    crashes = before.saturating_add(alone.into());
+                }
+            },
+            _ => {}
+        }
+    }
+    Some(Evidence { last, crashes, level: cleared.min(WATCHES.len() - 1) })
+}
+
+fn is_start(entry: &Entry) -> bool {
+    matches!(entry.kind, EntryKind::Started | EntryKind::UndoStarted)
+}
+
+impl Evidence {
+    pub(super) fn watch(&self) -> Duration {
+        WATCHES.get(self.level).copied().unwrap_or_default()
+    }
+
+    /// A longer watch says less.
+    fn is_enough(&self, limit: u32) -> bool {
+        let level = u32::try_from(self.level).unwrap_or(u32::MAX);
+        self.crashes >= limit.saturating_mul(level.saturating_add(1))
+    }
+}
+
+/// Why a saga is parked instead of being run again, if it is.
+pub(crate) fn crash_loop(record: &SagaRecord, log: &[Entry], limit: u32) -> Option<String> {
+    let found = evidence(record, log)?;
+    found.is_enough(limit).then(|| {
+        let open = log.iter().rev().take_while(|entry| !entry.kind.is_progress());
+        let open = open.filter(|entry| is_start(entry));
+        let mut nodes = open.filter_map(|entry| entry.node.clone()).collect::<Vec<_>>();
+        nodes.sort();
+        nodes.dedup();
+        let nodes = nodes.iter().map(|node| format!("`{node}`")).collect::<Vec<_>>().join(", ");
+        let (crashes, watch) = (found.crashes, found.watch());
+        format!("the process died {crashes} times in a row within {watch:?} after {nodes} began")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Failure, FailureKind, Payload, SagaId, Timestamp, Uuid};
+    use crate::store::WorkerId;
+    use EntryKind::{Cleared, Started, Succeeded};
+
+    fn record(attempts: u32, epoch: u64) -> SagaRecord {
+        let owner = WorkerId::generate();
+        let record = SagaRecord::new(SagaId::generate(), "Trip", owner, Timestamp(0));
+        SagaRecord { attempts, epoch, ..record }
+    }
+
+    fn log(kinds: impl IntoIterator<Item = (u64, EntryKind)>) -> Vec<Entry> {
+        let entries = kinds.into_iter().enumerate().map(|(i, (epoch, kind))| Entry {
+            seq: i as u64 + 1,
+            epoch,
+            at: Timestamp(0),
+            node: Some("a".into()),
+            attempt: 1,
+            kind,
+        });
+        entries.collect()
+    }
+
+    fn suspected(crashes: u32, alone: bool) -> EntryKind {
+        EntryKind::Suspected { crashes, alone }
+    }
+
+    fn is(last: Last, crashes: u32, level: usize) -> Option<Evidence> {
+        Some(Evidence { last, crashes, level })
+    }
+
+    #[test]
+    fn a_crash_counts_against_one_that_was_watched_alone() {
+        let created = || (1, EntryKind::Created { birth: Uuid::nil() });
+        let first = [created(), (1, Started)];
+        assert_eq!(evidence(&record(2, 2), &log(first.clone())), is(Last::Unwatched, 0, 0));
+        let with_others = first.clone().into_iter().chain([(2, suspected(0, false)), (2, Started)]);
+        let with_others = with_others.collect::<Vec<_>>();
+        assert_eq!(evidence(&record(3, 3), &log(with_others.clone())), is(Last::Watched, 0, 0));
+        let alone = with_others.into_iter().chain([(3, suspected(0, true)), (3, Started)]);
+        let mut alone = log(alone);
+        assert_eq!(evidence(&record(4, 4), &alone), is(Last::Watched, 1, 0));
+        assert_eq!(crash_loop(&record(4, 4), &alone, 2), None);
+        assert!(crash_loop(&record(4, 4), &alone, 1).unwrap().contains("1 times in a row"));
+        // it did not run when the process died once more
+        assert_eq!(evidence(&record(5, 5), &alone), is(Last::Absent, 0, 0));
+        // handed over in good order
+        assert_eq!(evidence(&record(1, 4), &alone), None);
+        // two calls at once are one crash
+        alone.extend(log([(3, Started)]));
+        assert_eq!(evidence(&record(4, 4), &alone), is(Last::Watched, 1, 0));
+        alone.extend(log([(3, Succeeded(Payload::default()))]));
+        assert_eq!(evidence(&record(2, 4), &alone), None);
+    }
+
+    #[test]
+    fn one_that_was_cleared_is_watched_for_longer_and_must_do_more() {
+        let entries =
+            [(1, Started), (2, suspected(2, true)), (2, Started), (2, Cleared), (3, Started)];
+        let cleared = log(entries.clone().into_iter().take(4));
+        assert_eq!(evidence(&record(3, 3), &cleared), is(Last::Cleared, 0, 1));
+        assert_eq!(evidence(&record(4, 4), &log(entries)), is(Last::Unwatched, 0, 1));
+        let five = [(1, Cleared), (1, suspected(4, true)), (1, Started)];
+        assert_eq!(crash_loop(&record(2, 2), &log(five), 3), None);
+        let six = [(1, Cleared), (2, suspected(5, true)), (2, Started)];
+        let reason = "the process died 6 times in a row within 80ms after `a` began";
+        assert_eq!(crash_loop(&record(3, 3), &log(six), 3).as_deref(), Some(reason));
+    }
+
+    #[test]
+    fn one_that_only_waits_is_no_suspect() {
+        let failure = Failure::new(FailureKind::Failed, "no");
+        let waits = log([
+            (1, Started),
+            (1, EntryKind::Failed(failure)),
+            (1, EntryKind::RetryScheduled { at: Timestamp(9) }),
+        ]);
+        assert_eq!(evidence(&record(10, 2), &waits), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! Which suspect goes on when. Pure: chance comes in as a seed.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use super::evidence::{Evidence, Last, WATCHES};
+use crate::machine::Watch;
+
+/// Over how much time suspects are spread that are watched for a short time.
+const SPREAD: Duration = Duration::from_millis(450);
+/// From so much time the moment is taken at which the only one begins that was watched when the process died; more, where it is
+/// watched for long.
+const CHANCE: Duration = Duration::from_millis(600);
+/// How long a suspect is held back at most …
+const PATIENCE: Duration = Duration::from_millis(950);
+/// … and one whose calls are known to run for long, and which did not get on in many crashes.
+const MORE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// When a suspect goes on after the process began, and how it is watched.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
+    pub(super) after: Duration,
+    pub(super) watch: Option<Watch>,
+}
+
+/// A place for each suspect, in their order.
+pub(super) fn line_up(suspects: &[Evidence], dice: &mut Dice) -> Vec<Place> {
+    let mut places = vec![Place::default(); suspects.len()];
+    let found = suspects.iter().any(|suspect| suspect.last == Last::Watched);
+    for level in 0..WATCHES.len() {
+        let stands = suspects.iter().enumerate().filter(|(_, suspect)| {
+            // when the process died in somebody's watch, those who had been through theirs did not do it
+            suspect.level == level && !(found && suspect.last == Last::Cleared)
+        });
+        let mut stands = stands.collect::<Vec<_>>();
+        dice.shuffle(&mut stands);
+        for (i, place) in line_up_level(&stands, level, dice) {
+            if let Some(there) = places.get_mut(i) {
+                *there = place;
+            }
+        }
+    }
+    places
+}
+
+/// The same for those that are watched equally long; they come in any order.
+fn line_up_level(
+    suspects: &[(usize, &Evidence)],
+    level: usize,
+    dice: &mut Dice,
+) -> Vec<(usize, Place)> {
+    let (mut accused, others): (Vec<_>, Vec<_>) =
+        suspects.iter().copied().partition(|(_, suspect)| suspect.last == Last::Watched);
+    accused.sort_by_key(|(_, suspect)| Reverse(suspect.crashes));
+    let window = WATCHES.get(level).copied().unwrap_or_default();
+    let patience = if window < Duration::from_secs(1) { PATIENCE } else { MORE_PATIENCE };
+    let step = window * 3 / 2;
+    let slots = usize::try_from(SPREAD.as_millis() / step.as_millis().max(1)).unwrap_or(2).max(2);
+    let alone = accused.len() == 1;
+    let range = (window * 3).clamp(CHANCE, patience);
+    let head = if alone { range.mul_f64(dice.next_unit()) } else { Duration::ZERO };
+
+    let for_others = usize::from(!others.is_empty());
+    let each = accused.len() + for_others <= slots;
+    let parts = if each { accused.len() } else { (slots - for_others).max(2) };
+    let accused = deal(accused, parts);
+    let parts = slots.saturating_sub(accused.len()).clamp(1, if alone { 4 } else { slots });
+    let mut places = Vec::new();
+    for (turn, group) in (0_u32..).zip(accused.into_iter().chain(deal(others, parts))) {
+        let after = (head + step * turn).min(patience);
+        for (i, suspect) in group {
+            let alone = alone && suspect.last == Last::Watched;
+            let watch = Watch { crashes: suspect.crashes, alone, window };
+            places.push((i, Place { after, watch: Some(watch) }));
+        }
+    }
+    places
+}
+
+/// So many groups of about equal size; fewer, if there are not enough for one in each.
+fn deal<T>(cards: Vec<T>, groups: usize) -> Vec<Vec<T>> {
+    let groups = groups.min(cards.len());
+    let mut dealt = (0..groups).map(|_| Vec::new()).collect::<Vec<_>>();
+    for (i, card) in cards.into_iter().enumerate() {
+        if let Some(group) = dealt.get_mut(i % groups.max(1)) {
+            group.push(card);
+        }
+    }
+    dealt
+}
+
+/// Random numbers of a seed (splitmix64).
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let hash = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        hash ^ (hash >> 31)
+    }
+
+    /// From 0 to 1.
+    pub(super) fn next_unit(&mut self) -> f64 {
+        f64::from(u32::try_from(self.next() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+    }
+
+    fn shuffle<T>(&mut self, cards: &mut [T]) {
+        for i in (1..cards.len()).rev() {
+            let j = self.next() % (i as u64 + 1);
+            cards.swap(i, usize::try_from(j).unwrap_or(i));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The rule against both ends: processes that are killed from outside, and sagas that kill them. Logs are
+//! written as the machine writes them, and read by the functions that recovery uses.
+
+use std::time::Duration;
+
+use super::evidence::{Last, WATCHES, crash_loop, evidence};
+use super::line_up::{Dice, line_up};
+use crate::log::{Entry, EntryKind, Payload, SagaId, Timestamp};
+use crate::store::{SagaRecord, WorkerId};
+
+const LIMIT: u32 = 3;
+const NEVER: f64 = f64::INFINITY;
+
+/// How a saga of the world behaves.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Its calls take so many seconds each, and there is always one more.
+    Works(f64),
+    /// Its call kills the process after so many seconds.
+    Kills(f64),
+    /// It sleeps until some other day.
+    Sleeps,
+}
+
+struct Saga {
+    kind: Kind,
+    record: SagaRecord,
+    log: Vec<Entry>,
+    parked: bool,
+}
+
+impl Saga {
+    fn new(kind: Kind) -> Self {
+        let (id, owner) = (SagaId::generate(), WorkerId::from("w"));
+        let record = SagaRecord::new(id, "Saga", owner, Timestamp(0));
+        Self { kind, record, log: Vec::new(), parked: false }
+    }
+
+    fn write(&mut self, kind: EntryKind) {
+        self.record.attempts = if kind.is_progress() { 1 } else { self.record.attempts };
+        // all that recovery looks at is what came after the last outcome
+        if kind.is_progress() {
+            self.log.clear();
+        }
+        let (seq, epoch) = (self.log.len() as u64 + 1, self.record.epoch);
+        let node = Some("a".into());
+        self.log.push(Entry { seq, epoch, at: Timestamp(0), node, attempt: 1, kind });
+    }
+}
+
+struct World {
+    sagas: Vec<Saga>,
+    dice: Dice,
+    crashes: u32,
+    /// The longest time that one was held back whose calls are short.
+    held: f64,
+}
+
+impl World {
+    fn new(seed: u64, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        let sagas = kinds.into_iter().map(Saga::new).collect();
+        Self { sagas, dice: Dice::new(seed), crashes: 0, held: 0.0 }
+    }
+
+    /// One life of the process, until it dies by itself or is killed then.
+    fn life(&mut self, killed: f64) {
+        let mut suspects = Vec::new();
+        for (i, saga) in self.sagas.iter_mut().enumerate().filter(|(_, saga)| !saga.parked) {
+            if self.crashes > 0 {
+                saga.record.claim(&WorkerId::from("w"));
+            }
+            saga.parked = crash_loop(&saga.record, &saga.log, LIMIT).is_some();
+            let found = evidence(&saga.record, &saga.log).filter(|_| !saga.parked);
+            suspects.extend(found.map(|found| (i, found)));
+        }
+        let found = suspects.iter().map(|(_, found)| *found).collect::<Vec<_>>();
+        let mut places = vec![(0.0, None); self.sagas.len()];
+        for ((i, found), place) in suspects.iter().zip(line_up(&found, &mut self.dice)) {
+            let after = place.after.as_secs_f64();
+            if found.level < 3 && found.last != Last::Watched {
+                self.held = self.held.max(after);
+            }
+            places[*i] = (after, place.watch);
+        }
+        // it is read, and an append is made, before its call goes out
+        let begins = places.iter().map(|(after, _)| after + 0.002 + 0.01 * self.dice.next_unit());
+        let begins = begins.collect::<Vec<_>>();
+        let mut dies = killed;
+        for (saga, begins) in self.sagas.iter().zip(&begins) {
+            if let (Kind::Kills(after), false) = (saga.kind, saga.parked) {
+                dies = dies.min(begins + after);
+            }
+        }
+        if dies == NEVER {
+            return;
+        }
+        for ((saga, begins), (_, watch)) in self.sagas.iter_mut().zip(begins).zip(places) {
+            if saga.parked || begins > dies {
+                continue;
+            }
+            if let Some(watch) = watch {
+                let (crashes, alone) = (watch.crashes, watch.alone);
+                saga.write(EntryKind::Suspected { crashes, alone });
+            }
+            saga.write(EntryKind::Started);
+            let takes = match saga.kind {
+                Kind::Works(takes) => takes,
+                Kind::Kills(_) => NEVER,
+                Kind::Sleeps => 0.0,
+            };
+            let cleared = watch.map(|watch| begins + watch.window.as_secs_f64() + 0.005);
+            if cleared.is_some_and(|at| at < dies && at < begins + takes) {
+                saga.write(EntryKind::Cleared);
+            }
+            if begins + takes < dies {
+                saga.write(EntryKind::Succeeded(Payload::default()));
+                if matches!(saga.kind, Kind::Works(_)) {
+                    saga.write(EntryKind::Started);
+                }
+            }
+        }
+        self.crashes += 1;
+    }
+
+    fn parked(&self) -> (usize, usize) {
+        let parked = self.sagas.iter().filter(|saga| saga.parked);
+        let (killers, others): (Vec<_>, Vec<_>) =
+            parked.partition(|saga| matches!(saga.kind, Kind::Kills(_)));
+        (killers.len(), others.len())
+    }
+}
+
+/// Those of a busy process: some calls are over at once, some take longer than any of its lives.
+fn others(n: usize) -> impl Iterator<Item = Kind> {
+    let kinds =
+        [Kind::Works(0.01), Kind::Works(0.3), Kind::Works(2.0), Kind::Works(NEVER), Kind::Sleeps];
+    kinds.into_iter().cycle().take(n)
+}
+
+#[test]
+fn kills_from_outside_park_nobody() {
+    type Kill = fn(&mut Dice) -> f64;
+    let kills: [(&str, Kill); 6] = [
+        ("at any moment of a second", |dice| dice.next_unit()),
+        ("without memory", |dice| -0.5 * (1.0 - dice.next_unit()).ln()),
+        ("like a clock", |_| 0.5),
+        ("like a fast clock", |_| 0.3),
+        ("within ten seconds", |dice| 10.0 * dice.next_unit()),
+        ("every five seconds", |_| 5.0),
+    ];
+    for (when, kill) in kills {
+        for worlds in
+            [vec![Kind::Works(NEVER); 1], vec![Kind::Works(NEVER); 30], others(300).collect()]
+        {
+            for seed in 0..10 {
+                let mut world = World::new(seed, worlds.iter().copied());
+                for _ in 0..60 {
+                    let killed = kill(&mut world.dice);
+                    world.life(killed);
+                }
+                let parked = world.parked();
+                assert_eq!(parked, (0, 0), "killed {when}, {} sagas, seed {seed}", worlds.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn whoever_kills_is_parked_and_nobody_else() {
+    // what kills, among how many others, and how many crashes that may take
+    let cases: [(&[f64], usize, u32); 12] = [
+        (&[0.0], 0, 5),
+        (&[0.0], 6, 8),
+        (&[0.0], 300, 9),
+        (&[0.015], 300, 9),
+        (&[0.0, 0.0], 300, 18),
+        (&[0.0; 5], 300, 45),
+        (&[0.1], 0, 13),
+        (&[0.1], 300, 30),
+        (&[0.0, 0.1], 300, 60),
+        (&[1.0], 0, 21),
+        (&[1.0], 300, 40),
+        (&[4.0], 30, 60),
+    ];
+    for (killers, n, limit) in cases {
+        for seed in 0..5 {
+            let kinds = others(n).chain(killers.iter().map(|after| Kind::Kills(*after)));
+            let mut world = World::new(seed, kinds);
+            while world.parked().0 < killers.len() {
+                world.life(NEVER);
+                let crashes = world.crashes;
+                assert!(crashes <= limit, "{killers:?} among {n}, seed {seed}: {crashes} crashes");
+            }
+            assert_eq!(world.parked(), (killers.len(), 0), "{killers:?} among {n}, seed {seed}");
+            assert!(world.held < 1.0, "{killers:?} among {n}, seed {seed}: held {}", world.held);
+        }
+    }
+}
+
+#[test]
+fn one_budget_holds_for_all_that_are_suspected() {
+    let mut dice = Dice::new(7);
+    for n in [1, 5, 50, 5_000] {
+        for level in 0..WATCHES.len() {
+            for last in [Last::Unwatched, Last::Watched, Last::Cleared, Last::Absent] {
+                let one = super::Evidence { last, crashes: 1, level };
+                let places = line_up(&vec![one; n], &mut dice);
+                let longest = places.iter().map(|place| place.after).max().unwrap();
+                let budget = Duration::from_secs(if level < 3 { 1 } else { 10 });
+                assert!(longest <= budget, "{n} at level {level}: {longest:?}");
+            }
+        }
+    }
+}
