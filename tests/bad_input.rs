@@ -228,6 +228,9 @@ async fn no_wait_is_too_short_or_too_long() -> Result<(), Any> {
     }
     // the same for how long an attempt, and all of it, may take
     let sec = sec(&MemoryStore::new()).await?;
+    let too_far = sec.saga(Wait {}).deadline(longest).start().await;
+    assert!(matches!(too_far, Err(StartError::DeadlineTooFar { .. })), "{too_far:?}");
+    let longest = Duration::from_secs(99 * 365 * 24 * 3600);
     for deadline in [Duration::ZERO, longest] {
         let handle = sec.saga(Wait {}).deadline(deadline).start().await?;
         let id = handle.id().to_string();

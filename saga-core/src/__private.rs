@@ -9,6 +9,7 @@ use crate::action::{Value, storable};
 use crate::bounds::Storable;
 use crate::definition::{Stop, Typed};
 use crate::error::UndoError;
+use crate::log;
 
 pub use crate::definition::ErrorRules;
 
@@ -17,17 +18,17 @@ pub use crate::definition::ErrorRules;
 pub struct Payload<E>(PhantomData<E>);
 
 impl<E: Serialize> Payload<E> {
-    pub const OF: fn(&E) -> Option<serde_json::Value> = storable::value;
+    pub const OF: fn(&E) -> Option<log::Payload> = storable::error_json;
 }
 
 pub trait NoPayload {
     type Error;
-    const OF: fn(&Self::Error) -> Option<serde_json::Value>;
+    const OF: fn(&Self::Error) -> Option<log::Payload>;
 }
 
 impl<E> NoPayload for Payload<E> {
     type Error = E;
-    const OF: fn(&E) -> Option<serde_json::Value> = |_| None;
+    const OF: fn(&E) -> Option<log::Payload> = |_| None;
 }
 
 /// What is said of the error of an action that says nothing: it left no effect, and may be tried again.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::log::{Failure, FailureKind};
+use crate::log::{Failure, FailureKind, Payload};
+use crate::panics;
 
 mod operate;
 mod runtime;
@@ -46,7 +47,7 @@ pub enum ActionError {
         /// The error's message.
         message: String,
         /// The error as JSON, if it is `Serialize`: what [`convert`](Self::convert) reads.
-        payload: Option<serde_json::Value>,
+        payload: Option<Payload>,
         /// The error itself, or after a restart the messages of its sources.
         source: Option<Arc<dyn Error + Send + Sync>>,
     },
@@ -129,7 +130,7 @@ impl ActionError {
     where
         E: Into<BoxError> + Serialize,
     {
-        let payload = crate::action::storable::value(&error);
+        let payload = crate::action::storable::error_json(&error);
         Self::from_parts(error.into(), payload)
     }
 
@@ -154,7 +155,7 @@ impl ActionError {
         Self::SubsagaCreateFailed { message: message.to_string() }
     }
 
-    pub(crate) fn from_parts(error: BoxError, payload: Option<serde_json::Value>) -> Self {
+    pub(crate) fn from_parts(error: BoxError, payload: Option<Payload>) -> Self {
         let error = match error.downcast::<ActionError>() {
             Ok(own) => return *own,
             Err(other) => other,
@@ -172,7 +173,10 @@ impl ActionError {
     /// This error, unchanged, if it holds no `E`.
     pub fn convert<E: DeserializeOwned>(self) -> Result<E, ActionError> {
         let converted = match &self {
-            Self::Failed { payload: Some(payload), .. } => E::deserialize(payload).ok(),
+            Self::Failed { payload: Some(payload), .. } => {
+                let read = panics::contain(|| serde_json::from_slice(payload.as_bytes()).ok());
+                read.ok().flatten()
+            }
             _ => None,
         };
         converted.ok_or(self)

@@ -40,6 +40,35 @@ impl<'a> Json<'a> {
         })
     }
 
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Word(word) => out.push_str(word),
+            Self::Text(text) => write_text(text, out),
+            Self::List(items) => {
+                out.push('[');
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(',');
+                    }
+                    item.write(out);
+                }
+                out.push(']');
+            }
+            Self::Object(fields) => {
+                out.push('{');
+                for (i, (key, value)) in fields.iter().enumerate() {
+                    if i > 0 {
+                        out.push(',');
+                    }
+                    write_text(key, out);
+                    out.push(':');
+                    value.write(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+
     /// Goes to the first place where two texts differ; the path to it is left behind.
     fn differs(&self, other: &Self, path: &mut Vec<Step>) -> bool {
         match (self, other) {
@@ -74,6 +103,11 @@ impl<'a> Json<'a> {
             _ => true,
         }
     }
+}
+
+fn write_text(text: &str, out: &mut String) {
+    // text always encodes
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
 /// One step of a path into a JSON text.
@@ -145,6 +179,14 @@ fn number(word: &str) -> Option<(bool, String, i64)> {
     Some((negative, significant.to_string(), power))
 }
 
+/// A JSON text without spaces, its keys in order: one text for whatever says the same, but for numbers, which
+/// stay as they are written. None if it is no JSON.
+pub(crate) fn canonical(json: &[u8]) -> Option<String> {
+    let mut text = String::with_capacity(json.len());
+    Json::read(json)?.write(&mut text);
+    Some(text)
+}
+
 /// The path to the first place where two JSON texts do not say the same; spaces and the order of keys say
 /// nothing. None if there is no such place. What is no JSON differs from all but itself.
 pub(crate) fn difference(one: &[u8], other: &[u8]) -> Option<Vec<Step>> {
@@ -198,5 +240,17 @@ mod tests {
         assert_eq!(differs(r#"{"4111 1111":[1]}"#, r#"{"4111 1111":[2]}"#).unwrap(), "[..][0]");
         assert_eq!(differs("1e99999999999999999999", "2e99999999999999999999").unwrap(), "");
         assert_eq!(differs("no json", "1").unwrap(), "");
+    }
+
+    #[test]
+    fn one_text_stands_for_what_says_the_same() {
+        let text = |json: &str| canonical(json.as_bytes());
+        let spaced = "{ \"b\" : [ 1.50, 1000000000000000000001 ], \"a\": \"\\u0041\\n\" }";
+        let expected = r#"{"a":"A\n","b":[1.50,1000000000000000000001]}"#;
+        assert_eq!(text(spaced).as_deref(), Some(expected));
+        assert_eq!(text("[1,"), None);
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(text(&nested(MAX_DEPTH)).is_some());
+        assert_eq!(text(&nested(100_000)), None, "and no overflow of the stack");
     }
 }

@@ -101,8 +101,8 @@ pub struct Failure {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
     /// The error itself as JSON, if it is `Serialize`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "raw::optional")]
+    pub error: Option<Payload>,
     /// True if another attempt may have another result.
     #[serde(default)]
     pub retryable: bool,
@@ -389,6 +389,7 @@ mod codec;
 mod events;
 mod form;
 mod id;
+mod raw;
 mod request;
 mod saga_log;
 mod status;
@@ -400,6 +401,7 @@ pub use events::{
 };
 pub(crate) use form::EntryForm;
 pub use id::{InvalidSagaId, NodePath, SagaId};
+pub(crate) use raw::{RawJson, optional::deserialize as optional_json};
 pub use request::{Answer, Command, Decision, Fault, Refusal, Request};
 pub use saga_log::SagaLog;
 pub use status::{ActionState, InvalidSagaStatus, SagaStatus};

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::ser::{self, Serialize};
 
+use crate::log::Payload;
+
 /// How deep arrays and objects may be nested: what the reader of `serde_json` goes along with.
 const MAX_DEPTH: usize = 127;
 
@@ -27,10 +29,10 @@ pub(super) fn write<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<
     Ok(json)
 }
 
-/// A user's error as a JSON value that has room in a log entry; none if there is no such thing.
-pub(crate) fn value<T: Serialize + ?Sized>(error: &T) -> Option<serde_json::Value> {
+/// A user's error as JSON that has room in a log entry; none if there is no such thing.
+pub(crate) fn error_json<T: Serialize + ?Sized>(error: &T) -> Option<Payload> {
     let json = write(error).ok()?;
-    if has_room(&json) { serde_json::from_slice(&json).ok() } else { None }
+    has_room(&json).then(|| Payload::from(json))
 }
 
 /// True for JSON that can stand inside a log entry, which adds levels of its own.

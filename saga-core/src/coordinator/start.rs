@@ -10,7 +10,7 @@ use super::definitions::Definition;
 use super::handle::Runs;
 use super::live::{Entered, Seat};
 use super::{Coordinator, Inner, SagaHandle};
-use crate::action::{ActionOutput, encode};
+use crate::action::ActionOutput;
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::SagaDag;
 use crate::definition::Saga;
@@ -83,6 +83,10 @@ impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
 
     /// The saga's id: 1–128 bytes of `[A-Za-z0-9._:-]`; default a new UUIDv7. Starting the same saga with
     /// the same parameters under the same id again gives a handle of the one that is there.
+    ///
+    /// Parameters are compared as they are stored, as JSON: numbers by their digits, objects without regard to
+    /// the order of their fields, lists in order. So a `HashSet` is not the same parameter twice, since it comes
+    /// in another order each time: take a `BTreeSet`, or a sorted `Vec`. A `HashMap` is, since its keys are fields.
     pub fn id(self, id: impl Into<String>) -> Self {
         Self { id: Some(id.into()), ..self }
     }
@@ -221,7 +225,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let record = SagaRecord {
             fingerprint: dag.fingerprint().to_string(),
             params: given.params.payload.clone(),
-            dag: encode(&dag.to_json()).unwrap_or_default(),
+            dag: dag.to_json_text().into_bytes().into(),
             deadline: given.deadline,
             ..SagaRecord::new(id.clone(), dag.name().as_str(), self.env.worker.clone(), now)
         };

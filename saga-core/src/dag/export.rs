@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::{ActionName, Dag, Node, NodeBody, NodeIndex, NodeName, Retry, SagaName, UndoKind};
 use crate::definition::Source;
+use crate::json;
+use crate::log::{Payload, RawJson};
 
 /// The JSON of a DAG: everything that says which saga it is, and what its nodes say beside that.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,55 +19,55 @@ pub(super) struct DagJson {
     pub(super) output: Option<NodeName>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(super) struct NodeJson {
     pub(super) name: NodeName,
     #[serde(flatten)]
     pub(super) kind: KindJson,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) pivot: bool,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) inputs: Vec<InputJson>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) after: Vec<NodeName>,
     // what the fingerprint leaves out
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) label: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) retry: Option<Retry>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) timeout: Option<Duration>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) concurrency: Option<u32>,
 }
 
 /// What decides what a node runs is the output of another node, or else a closure.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum KindJson {
     Action {
         action: ActionName,
         rev: u32,
         undo: UndoKind,
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
         undo_on_failure: bool,
     },
     Constant {
-        value: serde_json::Value,
+        value: RawJson,
     },
     Computed,
     Subsaga {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         params: Option<NodeName>,
         dag: DagJson,
     },
     ForEach {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         items: Option<NodeName>,
         body: DagJson,
     },
     Choose {
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<NodeName>,
         arms: Vec<DagJson>,
     },
@@ -92,7 +94,12 @@ impl DagJson {
             node.timeout = None;
             node.concurrency = None;
             match &mut node.kind {
-                KindJson::Action { .. } | KindJson::Constant { .. } | KindJson::Computed => {}
+                KindJson::Action { .. } | KindJson::Computed => {}
+                KindJson::Constant { value: RawJson(value) } => {
+                    if let Some(text) = json::canonical(value.as_bytes()) {
+                        *value = Payload::from(text.into_bytes());
+                    }
+                }
                 KindJson::Subsaga { dag: part, .. } | KindJson::ForEach { body: part, .. } => {
                     part.forget_the_rest();
                 }
@@ -105,9 +112,30 @@ impl DagJson {
 impl<C: Send + Sync + 'static> Dag<C> {
     /// The DAG as JSON: nodes in the order of declaration, with what feeds their inputs, what they wait
     /// for, and what they hold. Two definitions of the same saga give the same JSON.
+    ///
+    /// A [`Value`](serde_json::Value) holds no integers beyond `u64`, and rounds them where they are in constants;
+    /// [`to_json_text`](Self::to_json_text) does not.
     pub fn to_json(&self) -> serde_json::Value {
         // names, numbers and JSON values always encode
         serde_json::to_value(self.describe(&[])).unwrap_or_default()
+    }
+
+    /// The same as text, with the values of constants as they are written. It is what a store keeps, and what
+    /// [`from_json`](Self::from_json) reads.
+    ///
+    /// ```
+    /// use saga_core::dag::{Dag, DagBuilder, Node};
+    /// let wei = 1_000_000_000_000_000_000_001_u128;
+    /// let mut dag = DagBuilder::<()>::new("Pay")?;
+    /// dag.append(Node::constant("wei", wei)?)?;
+    /// let text = dag.build()?.to_json_text();
+    /// assert!(text.contains(&wei.to_string()));
+    /// let again = Dag::<()>::from_json(text.as_bytes(), &Default::default())?;
+    /// assert_eq!(again.to_json_text(), text);
+    /// # Ok::<(), saga_core::dag::DagError>(())
+    /// ```
+    pub fn to_json_text(&self) -> String {
+        serde_json::to_string(&self.describe(&[])).unwrap_or_default()
     }
 
     /// A SHA-256 over what makes the saga this one: names, kinds, edges, bodies, the values of constants,
@@ -165,9 +193,9 @@ impl<C: Send + Sync + 'static> Node<C> {
                     undo_on_failure: policy.undo_on_failure,
                 }
             }
-            NodeBody::Constant { output, .. } => KindJson::Constant {
-                value: serde_json::from_slice(output.payload.as_bytes()).unwrap_or_default(),
-            },
+            NodeBody::Constant { output, .. } => {
+                KindJson::Constant { value: RawJson(output.payload.clone()) }
+            }
             NodeBody::Computed(_) => KindJson::Computed,
             NodeBody::Subsaga { dag, params } => {
                 KindJson::Subsaga { params: params.node().cloned(), dag: dag.describe(&[]) }

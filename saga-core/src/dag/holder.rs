@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::{Dag, NodeName};
 use crate::action::{ActionData, ActionOutput};
@@ -72,10 +73,7 @@ impl<C: Send + Sync + 'static> ForEach<C> {
     }
 
     /// The items of a body that is a DAG of its own.
-    pub(crate) fn listed(
-        &self,
-        frame: &Arc<Frame<C>>,
-    ) -> Result<Vec<serde_json::Value>, ActionError> {
+    pub(crate) fn listed(&self, frame: &Arc<Frame<C>>) -> Result<Vec<Box<RawValue>>, ActionError> {
         let Read::Output(name) = &self.items else { return Ok(Vec::new()) };
         decide(frame, name, "a list")
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::json;
+
 use super::{ActionName, Dag, NodeBody, NodeName, SagaName};
 
 /// One node of a DAG that is written out: see [`Dag::internal_nodes`].
@@ -25,8 +27,8 @@ pub enum InternalNode {
     Constant {
         /// The node.
         name: NodeName,
-        /// The value.
-        value: serde_json::Value,
+        /// The value, as JSON.
+        value: String,
     },
     /// Computes its value from earlier ones.
     Computed {
@@ -132,7 +134,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
                     InternalNode::Action { name, label, action: action.name().clone() }
                 }
                 NodeBody::Constant { output, .. } => {
-                    let value = serde_json::from_slice(output.payload.as_bytes());
+                    let value = json::canonical(output.payload.as_bytes());
                     InternalNode::Constant { name, value: value.unwrap_or_default() }
                 }
                 NodeBody::Computed(_) => InternalNode::Computed { name },

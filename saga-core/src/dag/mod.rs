@@ -19,6 +19,7 @@ mod rebuild;
 mod saga_dag;
 mod shape;
 mod step;
+mod stored;
 mod topology;
 mod tuning;
 mod typed;

@@ -150,6 +150,19 @@ impl<C: Send + Sync + 'static> Node<C> {
         Ok(Self::with(name, NodeBody::Constant { output, decode: ActionOutput::decode::<T> }))
     }
 
+    /// The same with a value that is JSON.
+    pub(crate) fn stored_constant(
+        name: NodeName,
+        value: &Payload,
+    ) -> Result<Self, super::DagError> {
+        let decode = ActionOutput::decode::<serde_json::Value>;
+        let output = decode(value).map_err(|e| super::DagError::Constant {
+            node: name.to_string(),
+            why: e.to_string(),
+        })?;
+        Ok(Self::with(name, NodeBody::Constant { output, decode }))
+    }
+
     /// A node that runs another DAG, whose parameters are the output of an earlier node. The names inside
     /// are its own; its output is this node's.
     ///

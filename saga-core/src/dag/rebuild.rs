@@ -63,7 +63,7 @@ fn rebuild_node<C: Send + Sync + 'static>(
         KindJson::Action { action, .. } => {
             Node::shared_action(name, actions.get(action.as_str())?)?
         }
-        KindJson::Constant { value } => Node::constant(name, value)?,
+        KindJson::Constant { value } => Node::stored_constant(json.name, &value.0)?,
         KindJson::Computed => return Err(closure("is computed")),
         KindJson::Subsaga { params, dag } => {
             let params = params.ok_or_else(|| closure("is given its parameters"))?;

@@ -11,6 +11,7 @@ use crate::__private::{no_output, produced};
 use crate::action::Failed;
 use crate::bounds::UndoReturn;
 use crate::error::ActionError;
+use crate::log::Payload;
 
 pin_project! {
     /// What [`Step::go`](crate::Step::go) returns: a call of the action `A`, which is the future `F`, or of
@@ -38,7 +39,7 @@ pin_project! {
 #[doc(hidden)]
 pub struct ErrorRules<E> {
     /// It as JSON, where it has a form in JSON.
-    pub payload: fn(&E) -> Option<serde_json::Value>,
+    pub payload: fn(&E) -> Option<Payload>,
     /// Whether it leaves the effect in doubt, and whether another attempt makes sense.
     pub judge: fn(&E) -> (bool, bool),
 }

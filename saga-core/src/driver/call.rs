@@ -15,7 +15,7 @@ use super::slots::Room;
 use crate::action::{Action, ActionOutput, Failed, Value, read_back};
 use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
-use crate::log::{Failure, NodePath};
+use crate::log::{Failure, NodePath, Payload};
 use crate::machine::VertexId;
 use crate::panics::{self, Contained};
 
@@ -235,7 +235,7 @@ pub(super) fn fit(failure: Failure, max: usize) -> Failure {
         }
         text
     };
-    let fits = |error: &serde_json::Value| serde_json::to_vec(error).is_ok_and(|e| e.len() <= max);
+    let fits = |error: &Payload| error.len() <= max;
     Failure {
         message: cut(failure.message),
         sources: failure.sources.into_iter().map(cut).collect(),

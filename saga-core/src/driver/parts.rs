@@ -78,9 +78,10 @@ impl<C: Send + Sync + 'static> Values<C> {
                     outer.output(outer.dag.node_index(items.as_str())?)?;
                     // an item that is gone reads as null; `recheck` reports it before anything runs
                     let items = each.listed(&outer).unwrap_or_default().into_iter();
-                    let items = items.chain(std::iter::repeat(serde_json::Value::Null));
+                    let items = items.map(|item| Payload::from(item.get().as_bytes()));
+                    let items = items.chain(std::iter::repeat(Payload::from(&b"null"[..])));
                     let frames = (0..parts.len() as u32).zip(items).map(|(i, item)| {
-                        let item = ActionOutput::new(item).ok()?;
+                        let item = ActionOutput::decode::<serde_json::Value>(&item).ok()?;
                         Some(part(each.body.clone(), item, Some(i)))
                     });
                     frames.collect()

@@ -5,6 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::action::encode;
+use crate::error::ActionError;
+
 use super::{ActionState, NodePath, Payload, SagaId, SagaStatus, Timestamp};
 
 /// Something that an operator asks of one saga.
@@ -93,15 +96,35 @@ impl Command {
 pub enum Decision {
     /// Its effect is there, and this is its output.
     Succeeded(serde_json::Value),
+    /// The same with an output as it is stored, which [`Decision::with_output`] makes: a
+    /// [`Value`](serde_json::Value) holds no integers beyond `u64`.
+    SucceededWith(Payload),
     /// Its effect is not there.
     Failed,
 }
 
 impl Decision {
+    /// Its effect is there, and this is its output.
+    ///
+    /// ```
+    /// use saga_core::Decision;
+    /// let wei = 1_000_000_000_000_000_000_001_u128;
+    /// let decision = Decision::with_output(&wei)?;
+    /// assert_eq!(decision.output().unwrap().as_bytes(), wei.to_string().as_bytes());
+    /// # Ok::<(), saga_core::ActionError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ActionError::SerializeFailed`](crate::ActionError::SerializeFailed) if it cannot be encoded.
+    pub fn with_output<T: Serialize + ?Sized>(output: &T) -> Result<Self, ActionError> {
+        encode(output).map(Self::SucceededWith)
+    }
+
     /// The output as it is stored, if there is one.
     pub fn output(&self) -> Option<Payload> {
         match self {
             Self::Succeeded(output) => Some(Payload::from(output.to_string().into_bytes())),
+            Self::SucceededWith(output) => Some(output.clone()),
             Self::Failed => None,
         }
     }
@@ -110,7 +133,7 @@ impl Decision {
 impl fmt::Debug for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Succeeded(_) => f.write_str("Succeeded(..)"),
+            Self::Succeeded(_) | Self::SucceededWith(_) => f.write_str("Succeeded(..)"),
             Self::Failed => f.write_str("Failed"),
         }
     }

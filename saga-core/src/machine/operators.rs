@@ -117,7 +117,9 @@ impl Machine {
             }
             Command::Decide { node, decision, note } => {
                 let kind = match (decision, decision.output()) {
-                    (Decision::Succeeded(_), Some(output)) => EntryKind::Succeeded(output),
+                    (Decision::Succeeded(_) | Decision::SucceededWith(_), Some(output)) => {
+                        EntryKind::Succeeded(output)
+                    }
                     _ => {
                         let why = format!("{by} decided that it did not take effect: {note}");
                         EntryKind::Failed(Failure::new(FailureKind::Failed, why).permanent())

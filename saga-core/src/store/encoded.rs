@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 use super::codec::{Aad, CodecError, PayloadCodec, PayloadKind};
 use super::{
@@ -297,15 +297,26 @@ impl Pass<'_> {
 
     fn failure(&self, node: Option<&NodePath>, failure: Failure) -> Result<Failure, StoreError> {
         let aad = Aad::of_node(self.saga, node, PayloadKind::Error);
-        let error = failure.error.map(|error| self.json(aad, error)).transpose()?;
+        let error = failure.error.map(|error| self.json(aad, &error)).transpose()?;
         Ok(Failure { error, ..failure })
     }
 
     fn command(&self, command: Command) -> Result<Command, StoreError> {
         match command {
-            Command::Decide { node, decision: Decision::Succeeded(output), note } => {
+            Command::Decide { node, decision, note } => {
                 let aad = Aad::of_node(self.saga, Some(&node), PayloadKind::Decision);
-                let decision = Decision::Succeeded(self.json(aad, output)?);
+                let decision = match decision {
+                    Decision::Succeeded(output) => {
+                        let json =
+                            self.json(aad, &Payload::from(output.to_string().into_bytes()))?;
+                        let output = serde_json::from_slice(json.as_bytes());
+                        Decision::Succeeded(output.map_err(|_| self.not_json(&aad))?)
+                    }
+                    Decision::SucceededWith(output) => {
+                        Decision::SucceededWith(self.json(aad, &output)?)
+                    }
+                    Decision::Failed => Decision::Failed,
+                };
                 Ok(Command::Decide { node, decision, note })
             }
             other => Ok(other),
@@ -320,23 +331,30 @@ impl Pass<'_> {
         passed.map_err(|error| self.error(error, &aad))
     }
 
-    /// A value that is stored as JSON among other things: encoded, it is a string of hexadecimal digits.
-    fn json(&self, aad: Aad<'_>, value: Value) -> Result<Value, StoreError> {
-        let failed = |why: &str| self.error(CodecError::Failed { why: why.to_string() }, &aad);
-        match (self.way, value) {
-            (Way::In, value) => {
-                let plain = serde_json::to_vec(&value).map_err(|_| failed("it is not JSON"))?;
-                let encoded = self.payload(aad, &Payload::from(plain))?;
-                Ok(Value::String(to_hex(encoded.as_bytes())))
+    /// What is stored as JSON among other things: encoded, it is a string of hexadecimal digits.
+    fn json(&self, aad: Aad<'_>, json: &Payload) -> Result<Payload, StoreError> {
+        match self.way {
+            Way::In => {
+                let encoded = self.payload(aad, json)?;
+                Ok(Payload::from(format!("\"{}\"", to_hex(encoded.as_bytes())).into_bytes()))
             }
-            (Way::Out, Value::String(hex)) => {
-                let encoded = from_hex(&hex).ok_or_else(|| failed("it was not encoded"))?;
+            Way::Out => {
+                let hex = serde_json::from_slice::<String>(json.as_bytes()).ok();
+                let encoded = hex.and_then(|hex| from_hex(&hex)).ok_or_else(|| {
+                    self.error(CodecError::Failed { why: "it was not encoded".to_string() }, &aad)
+                })?;
                 let plain = self.payload(aad, &Payload::from(encoded))?;
-                serde_json::from_slice(plain.as_bytes())
-                    .map_err(|_| failed("what was decoded is not JSON"))
+                match serde_json::from_slice::<IgnoredAny>(plain.as_bytes()) {
+                    Ok(_) => Ok(plain),
+                    Err(_) => Err(self.not_json(&aad)),
+                }
             }
-            (Way::Out, _) => Err(failed("it was not encoded")),
         }
+    }
+
+    fn not_json(&self, aad: &Aad<'_>) -> StoreError {
+        let why = "what was decoded is not JSON".to_string();
+        self.error(CodecError::Failed { why }, aad)
     }
 
     fn error(&self, error: CodecError, aad: &Aad<'_>) -> StoreError {

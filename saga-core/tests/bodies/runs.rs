@@ -146,10 +146,10 @@ by_hand!(Forgetful, "Forgetful", |dag, list| {
 });
 
 #[tokio::test]
-async fn an_output_that_does_not_read_back_fails_who_reads_it() {
+async fn an_output_that_does_not_read_back_fails_where_it_comes_from() {
     let sec = Coordinator::builder(()).saga::<Forgetful>().build().await.unwrap();
-    let error = sec.run(Forgetful { list: vec![1, 2] }).await.unwrap_err();
-    assert_eq!(error.failed_node().map(ToString::to_string).as_deref(), Some("sum"));
-    let expected = "node `each` has no output of this type: deserialize failed: missing field `n`";
+    let error = sec.run(Forgetful { list: vec![1] }).await.unwrap_err();
+    assert_eq!(error.failed_node().map(ToString::to_string).as_deref(), Some("each[0]"));
+    let expected = "what was written cannot be read back: missing field `n`";
     assert!(error.to_string().contains(expected), "{error}");
 }

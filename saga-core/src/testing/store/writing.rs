@@ -161,11 +161,14 @@ pub(super) async fn an_append_needs_entries_without_gaps(store: &impl Store) -> 
 
 pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Store) -> Outcome {
     let text = || "line\nbreak \u{0} \u{202e} 'quote' \"ü😀".to_string();
+    let error = json!({"n": u64::MAX, "i": i64::MIN, "x": [null, 1.5, text()]}).to_string();
+    let error = error.replace("1.5", "340282366920938463463374607431768211455").into_bytes();
+    let error = Payload::from(error);
     let failure = || Failure {
         kind: FailureKind::TimedOut,
         message: text(),
         sources: vec![text(), String::new()],
-        error: Some(json!({"n": u64::MAX, "i": i64::MIN, "x": [null, 1.5, text()]})),
+        error: Some(error.clone()),
         retryable: true,
         rolled_back: true,
     };

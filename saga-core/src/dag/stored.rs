@@ -1,0 +1,87 @@
+//! How one node of a stored DAG is read: all fields in one place, and which of them it must have follows from its
+//! kind. Nothing looks at a constant on the way, so that its numbers stay as they are written.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::export::{DagJson, InputJson, KindJson, NodeJson};
+use super::{ActionName, NodeName, Retry, UndoKind};
+use crate::log::{Payload, RawJson, optional_json};
+
+#[derive(Deserialize)]
+struct NodeForm {
+    name: NodeName,
+    kind: Kind,
+    action: Option<ActionName>,
+    rev: Option<u32>,
+    undo: Option<UndoKind>,
+    #[serde(default)]
+    undo_on_failure: bool,
+    #[serde(default, deserialize_with = "optional_json")]
+    value: Option<Payload>,
+    params: Option<NodeName>,
+    dag: Option<DagJson>,
+    items: Option<NodeName>,
+    body: Option<DagJson>,
+    by: Option<NodeName>,
+    arms: Option<Vec<DagJson>>,
+    #[serde(default)]
+    pivot: bool,
+    #[serde(default)]
+    inputs: Vec<InputJson>,
+    #[serde(default)]
+    after: Vec<NodeName>,
+    label: Option<String>,
+    retry: Option<Retry>,
+    timeout: Option<Duration>,
+    concurrency: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Action,
+    Constant,
+    Computed,
+    Subsaga,
+    ForEach,
+    Choose,
+}
+
+impl<'de> Deserialize<'de> for NodeJson {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        fn needed<T, E: de::Error>(field: Option<T>, name: &'static str) -> Result<T, E> {
+            field.ok_or_else(|| E::missing_field(name))
+        }
+        let form = NodeForm::deserialize(from)?;
+        let kind = match form.kind {
+            Kind::Action => KindJson::Action {
+                action: needed(form.action, "action")?,
+                rev: needed(form.rev, "rev")?,
+                undo: needed(form.undo, "undo")?,
+                undo_on_failure: form.undo_on_failure,
+            },
+            Kind::Constant => KindJson::Constant { value: RawJson(needed(form.value, "value")?) },
+            Kind::Computed => KindJson::Computed,
+            Kind::Subsaga => {
+                KindJson::Subsaga { params: form.params, dag: needed(form.dag, "dag")? }
+            }
+            Kind::ForEach => {
+                KindJson::ForEach { items: form.items, body: needed(form.body, "body")? }
+            }
+            Kind::Choose => KindJson::Choose { by: form.by, arms: needed(form.arms, "arms")? },
+        };
+        Ok(Self {
+            name: form.name,
+            kind,
+            pivot: form.pivot,
+            inputs: form.inputs,
+            after: form.after,
+            label: form.label,
+            retry: form.retry,
+            timeout: form.timeout,
+            concurrency: form.concurrency,
+        })
+    }
+}
