@@ -37,8 +37,7 @@ pub(crate) fn run(file: &Path, outside: SocketAddr, naive: bool) {
     drop(shelves);
 
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    // it is killed at random, and no saga is to blame
-    let builder = Coordinator::builder(Shop { outside }).store(store).max_calls(32).crash_limit(99);
+    let builder = Coordinator::builder(Shop { outside }).store(store).max_calls(32);
     let sec = runtime.block_on(builder.saga::<PlaceOrder>().build()).unwrap();
     let (stop, stopped) = std::sync::mpsc::channel();
     let (inside, handle) = (sec.clone(), runtime.handle().clone());
