@@ -1,6 +1,8 @@
 //! How a coordinator comes and goes: where its sagas run, what a `build` that fails leaves behind, and what is
 //! true once a shutdown has returned.
 
+#[path = "common/breaking.rs"]
+mod breaking;
 #[path = "common/hooked.rs"]
 mod hooked;
 #[path = "common/world.rs"]
@@ -8,6 +10,8 @@ mod world;
 
 #[path = "lifecycle/build.rs"]
 mod build;
+#[path = "lifecycle/failing.rs"]
+mod failing;
 #[path = "lifecycle/runtimes.rs"]
 mod runtimes;
 #[path = "lifecycle/shutdown.rs"]

@@ -102,8 +102,8 @@ pub use action::{
 };
 pub use context::{ActionContext, LookupError, Token};
 pub use coordinator::{
-    BuildError, Coordinator, CoordinatorBuilder, NodeKey, Operator, Outcome, Runs, SagaFuture,
-    SagaHandle, SagaView, ShutdownReport, Start,
+    BuildError, Coordinator, CoordinatorBuilder, Health, NodeKey, Operator, Outcome, Runs,
+    SagaFuture, SagaHandle, SagaView, ShutdownReport, Start,
 };
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
 pub use definition::{

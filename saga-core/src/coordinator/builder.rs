@@ -9,7 +9,7 @@ use super::{Coordinator, Inner};
 use crate::clock::{Clock, Wall};
 use crate::dag::DagError;
 use crate::definition::Saga;
-use crate::driver::{Bounds, Environment, Observers};
+use crate::driver::{Bounds, Condition, Environment, Observers};
 use crate::error::RuntimeError;
 use crate::limits::{LONGEST_WAIT, Limits};
 use crate::machine::Config;
@@ -218,6 +218,8 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             limits: self.limits,
             bounds: self.bounds,
             observers: Observers::new(),
+            condition: Condition::default(),
+            reloads: true,
             snapshot: None,
         };
         let config = Config { slots: !env.bounds.is_empty(), ..self.config };

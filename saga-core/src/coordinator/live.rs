@@ -9,13 +9,15 @@ use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
+use super::recovery::Loaded;
+use super::reload::{Pause, hearing};
 use super::{Inner, SagaHandle};
-use crate::driver::{Asked, Control, Creation, Driver, Progress, Ran, Track};
+use crate::driver::{Asked, Control, Creation, Progress, Ran, Reply, Track};
 use crate::error::{SagaError, StartError};
 use crate::json;
-use crate::log::{Answer, NodePath, Payload, SagaId, SagaStatus};
-use crate::machine::Event;
+use crate::log::{NodePath, Payload, SagaId, SagaStatus};
 use crate::panics;
+use crate::store::StoreError;
 
 /// A saga that this process runs, as others see it.
 #[derive(Clone)]
@@ -69,7 +71,7 @@ impl Live {
     }
 
     /// The answer to what its task was asked; none if the task ended without one.
-    pub(super) async fn answer(&self, mut answer: oneshot::Receiver<Answer>) -> Option<Answer> {
+    pub(super) async fn answer(&self, mut answer: oneshot::Receiver<Reply>) -> Option<Reply> {
         // a message that crosses the end of the task may stay in the channel, and its answer with it
         match select(&mut answer, pin!(self.control.closed())).await {
             Either::Left((answer, _)) => answer.ok(),
@@ -108,6 +110,16 @@ impl<C> Drop for Seat<C> {
         self.inner.live().remove(&self.id);
         self.inner.left.notify_waiters();
     }
+}
+
+/// What follows when a saga has stopped.
+enum Next {
+    /// This process is done with it.
+    Nothing,
+    /// The store failed for a while.
+    Reload(StoreError),
+    /// It was there already, and this process is the one to run it.
+    TakeUp,
 }
 
 /// What a look for a place in the list found.
@@ -161,16 +173,80 @@ impl<C> Inner<C> {
 }
 
 impl<C: Send + Sync + 'static> Seat<C> {
-    /// Runs the saga as long as this process does.
-    pub(super) async fn run(self, driver: Driver<C>, first: Vec<Event>, asked: Vec<Asked>) {
+    /// Runs the saga as long as this process does; each time that the store fails for a while, it is loaded
+    /// again.
+    pub(super) async fn live(
+        self,
+        mut loaded: Result<Loaded<C>, SagaError>,
+        mut asked: Vec<Asked>,
+        mut orders: mpsc::UnboundedReceiver<Control>,
+    ) {
+        let mut pause = Pause::new();
+        loop {
+            let failed = match loaded {
+                // a shutdown that came while it was loaded may have been heard already
+                Ok(_) if self.inner.is_closing() => SagaError::ShutDown { saga: self.id.clone() },
+                Ok(ready) => {
+                    let asked_now = std::mem::take(&mut asked);
+                    match self.run(ready, asked_now, &mut orders, &mut pause).await {
+                        Next::Nothing => return,
+                        Next::Reload(source) => SagaError::Store { saga: self.id.clone(), source },
+                        Next::TakeUp => {
+                            let taken = self.inner.take_again(&self);
+                            loaded = hearing(&mut orders, |new| asked.push(new), taken).await;
+                            continue;
+                        }
+                    }
+                }
+                Err(error) => error,
+            };
+            for asked in asked.drain(..) {
+                // whoever asked may have gone away
+                let _ = asked.answer.send(Err(failed.clone()));
+            }
+            match failed {
+                SagaError::Store { source, .. } if self.inner.goes_on_after(&source) => {
+                    loaded = self.reload(source, &mut pause, &mut orders).await;
+                }
+                error => return self.leave(error).await,
+            }
+        }
+    }
+
+    /// Runs the saga once.
+    async fn run(
+        &self,
+        Loaded { driver, first }: Loaded<C>,
+        asked: Vec<Asked>,
+        orders: &mut mpsc::UnboundedReceiver<Control>,
+        pause: &mut Pause,
+    ) -> Next {
+        let birth = driver.run.birth;
         let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id);
-        let run = driver.run(first, asked, &self.creation).instrument(span);
+        let run = driver.run(first, asked, &self.creation, orders).instrument(span);
         let ran = AssertUnwindSafe(run).catch_unwind().await;
         match ran {
             Ok(Ran::Through { cut }) => {
                 *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = cut;
             }
-            Ok(Ran::Exists) => {
+            Ok(Ran::StoreFailed { error, got_on }) => {
+                if got_on {
+                    *pause = Pause::new();
+                }
+                return Next::Reload(error);
+            }
+            Ok(Ran::NotCreated(error)) => {
+                if self.inner.goes_on_after(&error) {
+                    self.inner.look_after(self.id.clone(), birth);
+                }
+            }
+            Ok(Ran::Exists(there)) if self.inner.is_left_alone(&there) => {
+                self.track.begin(there.status);
+                self.creation.send_replace(Some(Creation::Exists(there)));
+                return Next::TakeUp;
+            }
+            Ok(Ran::Exists(there)) => {
+                self.creation.send_replace(Some(Creation::Exists(there)));
                 let there = self.inner.at_rest(&self.id).await;
                 let over =
                     |error: StartError| Progress::over(self.track.status(), Err(error.into()));
@@ -183,6 +259,26 @@ impl<C: Send + Sync + 'static> Seat<C> {
                 self.fail(SagaError::NotRunning { saga: self.id.clone(), why });
             }
         }
+        Next::Nothing
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner<C>> {
+        &self.inner
+    }
+
+    pub(super) fn id(&self) -> &SagaId {
+        &self.id
+    }
+
+    /// The saga does not go on in this process, but may have ended in another one.
+    async fn leave(self, error: SagaError) {
+        if let SagaError::LostOwnership { .. } = error
+            && let Ok((_, progress)) = self.inner.at_rest(&self.id).await
+            && progress.status.is_ended()
+        {
+            self.track.rest(self.life, progress);
+        }
+        self.fail(error);
     }
 
     /// The saga does not go on in this process.

@@ -7,10 +7,12 @@ mod at_rest;
 mod builder;
 mod definitions;
 mod handle;
+mod health;
 mod live;
 mod operate;
 mod outcome;
 mod recovery;
+mod reload;
 mod requests;
 mod shutdown;
 mod single;
@@ -19,7 +21,7 @@ mod suspects;
 mod tasks;
 mod view;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,6 +39,7 @@ use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError};
 pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
 pub use handle::{Runs, SagaFuture, SagaHandle};
+pub use health::Health;
 use live::Live;
 pub use operate::Operator;
 pub use outcome::{NodeKey, Outcome};
@@ -89,6 +92,8 @@ struct Inner<C> {
     live: Mutex<HashMap<SagaId, Live>>,
     /// What handles look at.
     tracks: Tracks,
+    /// Those of them whose store has failed.
+    waiting: Mutex<BTreeSet<SagaId>>,
     /// Notified when a saga leaves `live`.
     left: Notify,
     /// True from the beginning of a shutdown on.
@@ -198,6 +203,7 @@ impl<C> Inner<C> {
             definitions,
             live: Mutex::new(HashMap::new()),
             tracks: Tracks::default(),
+            waiting: Mutex::default(),
             left: Notify::new(),
             closing: watch::channel(false).0,
             closed: tokio::sync::Mutex::new(false),

@@ -9,13 +9,13 @@ use futures_util::future::{BoxFuture, Either, select};
 use tokio::sync::oneshot;
 
 use super::live::{Entered, Live};
-use super::recovery::Loaded;
+use super::reload::{Life, hearing};
 use super::requests::LOOK;
 use super::tasks::Tasks;
 use super::{Coordinator, Inner};
 use crate::clock::real_pause;
 use crate::driver::{Asked, Control, Creation};
-use crate::error::OperateError;
+use crate::error::{OperateError, SagaError};
 use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId, Timestamp, Uuid};
 use crate::store::{Store, StoreError};
 
@@ -296,21 +296,17 @@ impl<C: Send + Sync + 'static> Inner<C> {
                     // one that is about to go hears nothing any more, and is woken below
                     let _ = live.control.send(Control::Operate(asked));
                     if let Some(answer) = live.answer(answered).await {
-                        return Ok(answer);
+                        return answer.map_err(not_carried_out);
                     }
                     self.until_gone(&request.saga, &live).await;
                 }
                 None => {
                     let (live, woken) = self.wake(&request.saga, Some(asked)).await?;
                     match live.answer(answered).await {
-                        Some(answer) => return Ok(answer),
+                        Some(answer) => return answer.map_err(not_carried_out),
                         None if woken => {
                             self.tasks.check()?;
-                            if self.is_closing() {
-                                return Err(OperateError::ShutDown);
-                            }
-                            let source = Box::new(live.why_not(request.saga).await);
-                            return Err(OperateError::NotCarriedOut { source });
+                            return Err(not_carried_out(live.why_not(request.saga).await));
                         }
                         None => self.until_gone(&request.saga, &live).await,
                     }
@@ -334,7 +330,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         })?;
         let input = (record.name.as_str(), &record.params);
         let entered = self.enter(id, input, Some(record.status));
-        let (live, seat, orders) = match entered {
+        let (live, seat, mut orders) = match entered {
             Entered::There(live) => {
                 // woken by another request: it takes this one as well
                 if let Some(asked) = asked {
@@ -350,26 +346,30 @@ impl<C: Send + Sync + 'static> Inner<C> {
         }
         let (inner, id) = (self.clone(), id.clone());
         self.tasks.spawn(async move {
-            let taken = inner.env.store.take(&inner.env.worker, &id).await;
-            let loaded = match taken {
-                // it is released with all others
-                _ if inner.is_closing() => Err(crate::SagaError::ShutDown { saga: id }),
-                Ok(Some(record)) => {
-                    inner.load(record, definition, orders, seat.track.clone()).await
+            let mut asked = asked.into_iter().collect::<Vec<_>>();
+            let shut_down = || SagaError::ShutDown { saga: id.clone() };
+            let failed = |source| SagaError::Store { saga: id.clone(), source };
+            let load = async {
+                let taken = inner.env.store.take(&inner.env.worker, &id).await.map_err(failed)?;
+                if inner.is_closing() {
+                    // it is released with all others
+                    return Err(shut_down());
                 }
-                Ok(None) => Err(crate::SagaError::Store {
-                    source: StoreError::NotFound { saga: id.clone() },
-                    saga: id,
-                }),
-                Err(source) => Err(crate::SagaError::Store { saga: id, source }),
+                let missing = || failed(StoreError::NotFound { saga: id.clone() });
+                let record = taken.ok_or_else(missing)?;
+                inner.load(record, definition, seat.track.clone(), Life::Again).await
             };
-            match loaded {
-                Ok(Loaded { driver, first }) => {
-                    seat.run(driver, vec![first], asked.into_iter().collect()).await;
-                }
-                Err(error) => seat.fail(error),
-            }
+            let loaded = hearing(&mut orders, |new| asked.push(new), load).await;
+            seat.live(loaded, asked, orders).await;
         });
         Ok((live, true))
+    }
+}
+
+/// Why a saga did not do what it was asked.
+fn not_carried_out(source: SagaError) -> OperateError {
+    match source {
+        SagaError::ShutDown { .. } => OperateError::ShutDown,
+        source => OperateError::NotCarriedOut { source: Box::new(source) },
     }
 }

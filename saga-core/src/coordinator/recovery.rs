@@ -4,11 +4,12 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::Inner;
 use super::definitions::Definition;
 use super::live::Entered;
+use super::reload::{Life, hearing};
 use super::suspects::{self, Turn, comes, stand_in_line};
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::stored_fingerprint;
@@ -48,7 +49,7 @@ impl<C: Send + Sync + 'static> Drop for Claims<C> {
 pub(super) struct Loaded<C> {
     pub(super) driver: Driver<C>,
     /// What its machine is told first.
-    pub(super) first: Event,
+    pub(super) first: Vec<Event>,
 }
 
 impl<C: Send + Sync + 'static> Inner<C> {
@@ -137,19 +138,19 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let inner = self.clone();
         self.tasks.spawn(async move {
             // an order does not wait in line
-            let (watch, asked) = match select(pin!(comes(turn)), pin!(orders.recv())).await {
+            let (watch, mut asked) = match select(pin!(comes(turn)), pin!(orders.recv())).await {
                 Either::Left((Some(watch), _)) => (watch, Vec::new()),
                 Either::Right((Some(Control::Operate(asked)), _)) => (None, vec![asked]),
                 _ => return seat.fail(SagaError::ShutDown { saga: id }),
             };
-            match inner.load(record, definition, orders, seat.track.clone()).await {
-                Ok(Loaded { driver, first }) => {
-                    let watch = watch.filter(|_| first == Event::Recovered);
-                    let first = watch.map(Event::Watch).into_iter().chain([first]).collect();
-                    seat.run(driver, first, asked).await;
-                }
-                Err(error) => seat.fail(error),
+            let load = inner.load(record, definition, seat.track.clone(), Life::Claimed);
+            let mut loaded = hearing(&mut orders, |new| asked.push(new), load).await;
+            if let (Some(watch), Ok(loaded)) = (watch, &mut loaded)
+                && loaded.first == [Event::Recovered]
+            {
+                loaded.first.insert(0, Event::Watch(watch));
             }
+            seat.live(loaded, asked, orders).await;
         });
     }
 
@@ -163,8 +164,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
         &self,
         record: SagaRecord,
         definition: Definition<C>,
-        control: mpsc::UnboundedReceiver<Control>,
         track: Arc<Track>,
+        life: Life,
     ) -> Result<Loaded<C>, SagaError> {
         let id = record.id.clone();
         let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
@@ -197,6 +198,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
         // one that an operator has just woken goes on, whatever it was parked for
         let first = match &stored.record {
             record if record.parked_reason.is_some() || record.status.is_ended() => None,
+            // what this process stopped itself is no crash
+            _ if life == Life::Again => values.recheck(machine.state()),
             record => suspects::crash_loop(record, &stored.entries, self.crash_limit)
                 .or_else(|| values.recheck(machine.state())),
         };
@@ -208,11 +211,10 @@ impl<C: Send + Sync + 'static> Inner<C> {
             run: Arc::new(run),
             epoch: record.epoch,
             new: None,
-            control,
             track,
             lead: self.env.clock.lead(),
         };
-        Ok(Loaded { driver, first })
+        Ok(Loaded { driver, first: vec![first] })
     }
 
     /// Parks a saga whose log cannot be read, so no machine can. It waits for its key.

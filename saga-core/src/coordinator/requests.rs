@@ -16,6 +16,8 @@ use crate::log::{Answer, Refusal, Request, SagaId, Uuid};
 
 /// How often requests of other processes are looked for, by the system's clock.
 pub(super) const LOOK: Duration = Duration::from_millis(200);
+/// How long one waits whose saga's store has failed.
+const STORE: Duration = Duration::from_secs(5);
 /// How many new ones at a time.
 const AT_ONCE: usize = 64;
 
@@ -102,6 +104,9 @@ impl<C: Send + Sync + 'static> Inner<C> {
             Err(error) => {
                 let (id, saga) = (&saga, self.name_of(&saga, &error).await);
                 tracing::warn!(target: "saga_core", %id, saga, %error, "a request waits");
+                if error.may_pass() {
+                    real_pause(STORE).await;
+                }
                 !matches!(error, OperateError::UnknownVersion { .. })
             }
         }

@@ -9,7 +9,7 @@ use super::tasks::Tasks;
 use super::{Coordinator, Inner, SagaHandle};
 use crate::clock::Clock;
 use crate::dag::SagaDag;
-use crate::driver::{Bounds, Environment, Observers, Snapshot};
+use crate::driver::{Bounds, Condition, Environment, Observers, Snapshot};
 use crate::error::{OperateError, RuntimeError, SagaError, StartError};
 use crate::limits::Limits;
 use crate::log::SagaId;
@@ -38,6 +38,9 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
             limits: Limits::default(),
             bounds: Bounds::default(),
             observers: Observers::new(),
+            condition: Condition::default(),
+            // whoever runs it by hand is told, and may do it again
+            reloads: false,
             snapshot: Some(snapshot),
         };
         Ok(Self::of_one_in(tasks, Arc::new(env), saga, 1))

@@ -4,17 +4,16 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::mpsc;
-
 use super::definitions::Definition;
 use super::handle::Runs;
 use super::live::{Entered, Seat};
+use super::recovery::Loaded;
 use super::{Coordinator, Inner, SagaHandle};
 use crate::action::ActionOutput;
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::SagaDag;
 use crate::definition::Saga;
-use crate::driver::{Control, Driver, Values};
+use crate::driver::{Driver, Values};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
 use crate::log::{SagaId, Timestamp};
@@ -202,11 +201,11 @@ impl<C: Send + Sync + 'static> Inner<C> {
         if self.is_closing() {
             return Err(StartError::ShutDown);
         }
-        let driver = self.create(&id, definition, given, orders, &seat);
+        let driver = self.create(&id, definition, given, &seat);
         // a task of its own: who started it may go away at any time
         self.tasks.spawn(async move {
-            let birth = driver.run.birth;
-            seat.run(driver, vec![Event::Created { birth }], Vec::new()).await;
+            let first = vec![Event::Created { birth: driver.run.birth }];
+            seat.live(Ok(Loaded { driver, first }), Vec::new(), orders).await;
         });
         live.handle(id, input, &self).await
     }
@@ -217,7 +216,6 @@ impl<C: Send + Sync + 'static> Inner<C> {
         id: &SagaId,
         definition: Definition<C>,
         given: Input,
-        control: mpsc::UnboundedReceiver<Control>,
         seat: &Seat<C>,
     ) -> Driver<C> {
         let now = self.env.clock.now();
@@ -241,7 +239,6 @@ impl<C: Send + Sync + 'static> Inner<C> {
             }),
             epoch: 1,
             new: Some(record),
-            control,
             track: seat.track.clone(),
             lead: self.env.clock.lead(),
         }

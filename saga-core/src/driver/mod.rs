@@ -5,6 +5,7 @@
 
 mod call;
 mod calls;
+mod condition;
 mod observe;
 mod parts;
 mod slots;
@@ -27,6 +28,7 @@ use crate::log::{Answer, Command, Failure, NodePath, Payload, Refusal, Uuid};
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::Calls;
+pub(crate) use condition::Condition;
 pub use observe::{Events, MissedEvents, SagaEvent};
 pub(crate) use observe::{Observers, Watching};
 pub(crate) use slots::Bounds;
@@ -52,8 +54,11 @@ pub(crate) struct Asked {
     pub(crate) id: Uuid,
     pub(crate) by: String,
     pub(crate) command: Command,
-    pub(crate) answer: oneshot::Sender<Answer>,
+    pub(crate) answer: oneshot::Sender<Reply>,
 }
+
+/// The answer to a request, or why the saga stopped before it had one.
+pub(crate) type Reply = Result<Answer, crate::SagaError>;
 
 /// What all sagas of a coordinator share.
 pub(crate) struct Environment<C> {
@@ -64,6 +69,9 @@ pub(crate) struct Environment<C> {
     pub(crate) limits: crate::limits::Limits,
     pub(crate) bounds: Bounds,
     pub(crate) observers: Observers,
+    pub(crate) condition: Condition,
+    /// Sagas that stop because the store fails for a while are loaded again.
+    pub(crate) reloads: bool,
     /// How the context is written with each append, where it is state and no handle.
     pub(crate) snapshot: Option<Snapshot<C>>,
 }
@@ -88,8 +96,17 @@ pub(crate) enum Ran {
         /// The nodes.
         cut: Vec<NodePath>,
     },
-    /// The new saga's id is taken: nothing was done, and nothing said to its handles.
-    Exists,
+    /// The new saga's id is taken, by this one: nothing was done, and nothing said to its handles.
+    Exists(Arc<SagaRecord>),
+    /// The new saga is not in the store, as far as that knows.
+    NotCreated(StoreError),
+    /// The store failed, and may work later. Nothing was said to the saga's handles.
+    StoreFailed {
+        /// What the store said.
+        error: StoreError,
+        /// True if the saga got on before that.
+        got_on: bool,
+    },
 }
 
 /// A saga in flight.
@@ -101,7 +118,6 @@ pub(crate) struct Driver<C> {
     pub(crate) epoch: u64,
     /// The record of a saga that is not in the store yet.
     pub(crate) new: Option<SagaRecord>,
-    pub(crate) control: mpsc::UnboundedReceiver<Control>,
     /// What its handles look at.
     pub(crate) track: Arc<Track>,
     /// What it has seen of the clock.
@@ -116,6 +132,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         first: Vec<Event>,
         asked: Vec<Asked>,
         created: &watch::Sender<Option<Creation>>,
+        control: &mut mpsc::UnboundedReceiver<Control>,
     ) -> Ran {
         let mut turn = Turn::default();
         let asked = asked.into_iter().filter_map(|asked| self.hear(asked, &mut turn));
@@ -129,10 +146,17 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     if created.borrow().is_none() {
                         if let Some(error) = turn.store_error.take() {
                             // it is not there, and nobody has a handle of it
-                            created.send_replace(Some(Creation::Failed(error)));
-                            return Ran::Through { cut };
+                            created.send_replace(Some(Creation::Failed(error.clone())));
+                            return Ran::NotCreated(error);
                         }
                         self.is_created(created);
+                    }
+                    if let Some(error) =
+                        turn.store_error.take_if(|e| self.is_over_for_now(e, turn.stopped))
+                    {
+                        let saga = self.run.id.clone();
+                        turn.give_up(&crate::SagaError::Store { saga, source: error.clone() });
+                        return Ran::StoreFailed { error, got_on: turn.got_on };
                     }
                     // after a failed append the state is ahead of the log
                     if !matches!(finish, Finish::Failed | Finish::Broken(_)) {
@@ -146,9 +170,15 @@ impl<C: Send + Sync + 'static> Driver<C> {
             self.begin_transaction(&mut turn);
             // gives way to other tasks now and then, however much is ready here
             tokio::task::coop::consume_budget().await;
-            let woken = poll_fn(|task| turn.poll(&mut self.control, task)).await;
+            let woken = poll_fn(|task| turn.poll(control, task)).await;
+            match &woken {
+                Woken::Appended(answer) => self.env.condition.note(answer),
+                Woken::Transacted(answer) => self.env.condition.note(answer),
+                _ => {}
+            }
             let mut event = match woken {
                 Woken::Appended(Ok(None)) => {
+                    turn.got_on |= turn.gets_on;
                     if created.borrow().is_none() {
                         self.is_created(created);
                     }
@@ -158,8 +188,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                     vec![Event::Appended]
                 }
                 Woken::Appended(Ok(Some(existing))) => {
-                    created.send_replace(Some(Creation::Exists(existing.into())));
-                    return Ran::Exists;
+                    return Ran::Exists(existing.into());
                 }
                 Woken::Appended(Err(error)) => {
                     turn.store_error = Some(error);
@@ -255,7 +284,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             && let Err(why) = call::check_len(node, output.len(), self.env.limits.max_payload)
                 .and_then(|()| self.values.check(self.machine.state(), node, &output))
         {
-            let _ = asked.answer.send(Answer::Refused(Refusal::Invalid { why }));
+            let _ = asked.answer.send(Ok(Answer::Refused(Refusal::Invalid { why })));
             return None;
         }
         Some(turn.ask(asked))
@@ -295,6 +324,11 @@ impl<C: Send + Sync + 'static> Driver<C> {
         self.track.end(Some(self.machine.status()), outcome);
     }
 
+    /// True if the store may work later, and the saga goes on then.
+    fn is_over_for_now(&self, error: &StoreError, stopped: bool) -> bool {
+        self.env.reloads && error.may_pass() && !stopped
+    }
+
     /// This process stops running the saga, which has not ended.
     fn let_go(&self, turn: &mut Turn) {
         let saga = self.run.id.clone();
@@ -305,6 +339,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Some(StoreError::Fenced { .. }) => crate::SagaError::LostOwnership { saga },
             Some(source) => crate::SagaError::Store { saga, source },
         };
+        turn.give_up(&error);
         self.track.end(None, Err(error));
     }
 }

@@ -332,6 +332,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             let v = call.vertex;
             match answer {
                 Ok(()) => {
+                    turn.got_on = true;
                     ended.retain(|(other, _)| *other != v);
                     turn.calls.drop_call(v);
                     turn.transactions.written = Some(seq);

@@ -10,8 +10,9 @@ use super::call::{CallEnd, Calls};
 use super::observe::SagaEvent;
 use super::slots::Slots;
 use super::transaction::Wants;
-use super::{Asked, Control};
+use super::{Asked, Control, Reply};
 use crate::action::Value;
+use crate::error::SagaError;
 use crate::log::{Answer, Command, Uuid};
 use crate::machine::{Effect, Event, VertexId};
 use crate::panics::Contained;
@@ -32,7 +33,7 @@ pub(super) struct Turn {
     /// What the append answers.
     pub(super) answers: Vec<(Uuid, Answer)>,
     /// Who waits for an answer.
-    asked: HashMap<Uuid, Vec<oneshot::Sender<Answer>>>,
+    asked: HashMap<Uuid, Vec<oneshot::Sender<Reply>>>,
     pub(super) transactions: Wants,
     pub(super) timer: Option<BoxFuture<'static, ()>>,
     /// Outputs that could not be stored, for their undos.
@@ -40,6 +41,10 @@ pub(super) struct Turn {
     /// Why the last append failed.
     pub(super) store_error: Option<StoreError>,
     pub(super) stopped: bool,
+    /// True if the append under way says that the saga gets on.
+    pub(super) gets_on: bool,
+    /// True if the saga got on since it was loaded.
+    pub(super) got_on: bool,
     /// True once an operator said how a node ended, whose output then comes from the log.
     pub(super) decides: bool,
 }
@@ -77,7 +82,14 @@ impl Turn {
     pub(super) fn tell(&mut self, id: Uuid, answer: &Answer) {
         for waits in self.asked.remove(&id).unwrap_or_default() {
             // whoever asked may have gone away
-            let _ = waits.send(answer.clone());
+            let _ = waits.send(Ok(answer.clone()));
+        }
+    }
+
+    /// Nobody gets an answer any more, for this reason.
+    pub(super) fn give_up(&mut self, why: &SagaError) {
+        for waits in self.asked.drain().flat_map(|(_, waits)| waits) {
+            let _ = waits.send(Err(why.clone()));
         }
     }
 
@@ -85,7 +97,7 @@ impl Turn {
     pub(super) fn hold(&mut self, is_held: impl Fn(Uuid) -> bool) {
         for (_, waits) in self.asked.extract_if(|id, _| is_held(*id)) {
             for waits in waits {
-                let _ = waits.send(Answer::Held);
+                let _ = waits.send(Ok(Answer::Held));
             }
         }
     }

@@ -24,6 +24,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         }
         turn.answers.clone_from(&answers);
         turn.written = self.observed(&entries);
+        turn.gets_on = entries.iter().any(|entry| entry.kind.is_progress());
         let entries = turn.transactions.not_written(entries);
         if !entries.is_empty() {
             turn.append = Some(self.append(entries, answers));

@@ -79,6 +79,17 @@ pub enum OperateError {
 }
 
 impl OperateError {
+    /// True if the store failed, and may work later.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(source) => source.may_pass(),
+            Self::NotCarriedOut { source } => {
+                matches!(&**source, SagaError::Store { source, .. } if source.may_pass())
+            }
+            _ => false,
+        }
+    }
+
     /// True if no process can do what is asked as long as the store and the program are as they are.
     pub(crate) fn is_unreadable(&self) -> bool {
         match self {

@@ -187,7 +187,8 @@ pub enum SagaError {
         /// Why, and what makes it go on.
         why: String,
     },
-    /// The store failed. The saga goes on from its log when it is next recovered.
+    /// The store takes nothing more until it is opened again. The saga goes on from its log when it is next
+    /// recovered. (One whose store fails for a while waits for it, and so does who awaits the saga.)
     #[error("saga {saga} stopped, and goes on when it is recovered: {source}")]
     Store {
         /// Which saga.

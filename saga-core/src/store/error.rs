@@ -66,7 +66,16 @@ pub enum StoreError {
         /// What this version writes.
         known: u32,
     },
-    /// The store cannot keep what it is given (disk full, I/O error, connection lost).
+    /// The store takes nothing more until it is opened again: a disk that failed to say what it has
+    /// written, files that are gone, a shutdown. To ask again is in vain.
+    #[error("{store}: {why}")]
+    Closed {
+        /// Which store.
+        store: String,
+        /// What closed it, and what to do.
+        why: String,
+    },
+    /// The store cannot keep what it is given now (disk full, busy, connection lost). It may later.
     #[error("{store}: {why}")]
     Failed {
         /// Which store.
@@ -74,6 +83,13 @@ pub enum StoreError {
         /// What it said.
         why: String,
     },
+}
+
+impl StoreError {
+    /// True if the same may work later, although nobody does anything about the saga or this process.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
 }
 
 /// What is wrong with a saga in a store, for people.

@@ -54,8 +54,10 @@ pub use work::Work;
 /// Keeps sagas and their logs. Object-safe; all methods may be called at the same time.
 ///
 /// A returned `Ok` of `create` and `append` means *durable*, whatever that is for this store. After
-/// an error nothing of the call is in, but for one: after [`StoreError::Failed`] it may be, if it
-/// was the commit that failed. The caller then stops, and whoever loads the saga sees what is in.
+/// an error nothing of the call is in, but for two: after [`StoreError::Failed`] and
+/// [`StoreError::Closed`] it may be, if it was the commit that failed. The caller then stops, and whoever
+/// loads the saga sees what is in. After `Failed` that is the caller itself, a while later; a store that
+/// will not work before it is opened again answers `Closed`.
 ///
 /// A future that is dropped before it is ready may have done its work or not. What does not depend
 /// on the store's content (entries without a gap, numbers that fit) is checked first, and is

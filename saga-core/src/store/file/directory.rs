@@ -40,6 +40,9 @@ pub(super) struct Directory {
     /// Tests: the disk loses what it is asked to keep of files, or of directories.
     #[cfg(test)]
     pub(super) fsync_fails: Arc<[std::sync::atomic::AtomicBool; 2]>,
+    /// Tests: half of each write does not fit.
+    #[cfg(test)]
+    pub(super) disk_is_full: Arc<std::sync::atomic::AtomicBool>,
 }
 
 impl Directory {
@@ -50,6 +53,8 @@ impl Directory {
             place: path.display().to_string().into(),
             #[cfg(test)]
             fsync_fails: Arc::default(),
+            #[cfg(test)]
+            disk_is_full: Arc::default(),
         }
     }
 
@@ -60,6 +65,11 @@ impl Directory {
 
     pub(super) fn failed(&self, why: impl Into<String>) -> StoreError {
         StoreError::Failed { store: self.place.to_string(), why: why.into() }
+    }
+
+    /// It takes no more until it is opened again.
+    pub(super) fn closed(&self, why: impl Into<String>) -> StoreError {
+        StoreError::Closed { store: self.place.to_string(), why: why.into() }
     }
 
     pub(super) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
@@ -208,7 +218,8 @@ impl Directory {
         Ok(logs)
     }
 
-    /// Writes a whole file, in place of the one that may be there. Durable when it returns.
+    /// Writes a whole file, in place of the one that may be there. Durable when it returns. [Full](is_full) is
+    /// an error that has left no trace.
     pub(super) fn write(&self, name: &Path, bytes: &[u8]) -> io::Result<()> {
         let target = self.path(name);
         let file_name = name.file_name().unwrap_or_default();
@@ -220,15 +231,15 @@ impl Directory {
         let written = || -> io::Result<()> {
             let mut file = private(OpenOptions::new().write(true).create(true).truncate(true))
                 .open(&unfinished)?;
-            file.write_all(bytes)?;
-            self.sync(&file)?;
-            fs::rename(&unfinished, &target)
+            self.write_all(&mut file, bytes)?;
+            self.sync(&file).map_err(unknown)?;
+            fs::rename(&unfinished, &target).map_err(unknown)
         };
         if let Err(e) = written() {
             let _ = fs::remove_file(&unfinished);
             return Err(e);
         }
-        self.sync_directory(target.parent().unwrap_or(&self.path))
+        self.sync_directory(target.parent().unwrap_or(&self.path)).map_err(unknown)
     }
 
     /// Checks that nobody else has changed a file that should have so many bytes.
@@ -244,12 +255,27 @@ impl Directory {
     }
 
     /// Grows a file of `len` bytes. Durable when it returns; after an error what was written is cut
-    /// off again, as far as that works.
+    /// off again, as far as that works. [Full](is_full) is an error after which it has worked.
     pub(super) fn append(&self, name: &Path, len: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).open(self.path(name))?;
-        file.write_all(bytes).and_then(|()| self.sync(&file)).inspect_err(|_| {
-            let _ = file.set_len(len);
-        })
+        let mut file = OpenOptions::new().append(true).open(self.path(name)).map_err(unknown)?;
+        let written = self.write_all(&mut file, bytes);
+        let written = written.and_then(|()| self.sync(&file).map_err(unknown));
+        match written {
+            Ok(()) => Ok(()),
+            Err(e) => match file.set_len(len) {
+                Ok(()) => Err(e),
+                Err(_) => Err(unknown(e)),
+            },
+        }
+    }
+
+    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        if self.disk_is_full.load(std::sync::atomic::Ordering::SeqCst) {
+            file.write_all(&bytes[..bytes.len() / 2])?;
+            return Err(ErrorKind::StorageFull.into());
+        }
+        file.write_all(bytes)
     }
 
     /// Cuts off what follows the first `len` bytes.
@@ -300,6 +326,16 @@ impl Directory {
         }
         if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
     }
+}
+
+/// True if a write did not fit, and nothing of it is there.
+pub(super) fn is_full(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
+/// An error after which nobody knows what is on disk, whatever it says.
+fn unknown(e: io::Error) -> io::Error {
+    if is_full(&e) { io::Error::other(e) } else { e }
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {

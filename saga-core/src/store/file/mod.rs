@@ -45,8 +45,9 @@ use crate::log::{Answer, Request, SagaId};
 /// waits for the writes that are under way. Other processes can [`attach`](Self::attach) to read, and to
 /// leave requests; that is also what is left of this one after a shutdown.
 ///
-/// After a write that failed the store takes no more writes until it is opened again, because
-/// nobody knows what of it is on disk. The same holds once the path no longer leads to the directory
+/// After a write that failed the store takes no more writes until it is opened again
+/// ([`StoreError::Closed`]), because nobody knows what of it is on disk. (A disk that is full is none of that
+/// kind: what did not fit is cut off again, and the store goes on once there is room.) The same holds once the path no longer leads to the directory
 /// that was opened (somebody removed, renamed or replaced it, or the lock in it): what was written there
 /// would be lost for the next process.
 ///
@@ -138,7 +139,7 @@ impl FileStore {
             }));
             answered(answer).await.unwrap_or_else(|| {
                 let why = "its thread has died; open the store again".to_string();
-                Err(StoreError::Failed { store: self.inner.place.to_string(), why })
+                Err(StoreError::Closed { store: self.inner.place.to_string(), why })
             })
         })
     }
@@ -148,7 +149,7 @@ impl Files {
     fn worker(&mut self) -> Result<&mut Worker, StoreError> {
         let why = "it is attached for reading and requests only, or was closed by a shutdown; a worker opens \
                    it with `FileStore::open`";
-        self.worker.as_mut().ok_or_else(|| self.directory.failed(why))
+        self.worker.as_mut().ok_or_else(|| self.directory.closed(why))
     }
 
     /// A worker knows the sagas of the directory that it opened; another one has others.

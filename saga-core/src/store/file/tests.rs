@@ -205,6 +205,40 @@ async fn a_failed_fsync_stops_all_further_writes() {
 }
 
 #[tokio::test]
+async fn after_a_full_disk_it_goes_on_once_there_is_room() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = Directory::new(&place.path().join("sagas"));
+    let worker = Worker::open(directory.clone()).unwrap();
+    let store =
+        FileStore::start(Files { directory: directory.clone(), worker: Some(worker) }).unwrap();
+    store.create(new_saga("a")).await.unwrap();
+    let before = store.load(&id("a")).await.unwrap();
+
+    directory.disk_is_full.store(true, SeqCst);
+    for _ in 0..2 {
+        let append = append("a", 2, vec![EntryKind::Started]);
+        for e in [
+            store.append(append).await.unwrap_err(),
+            store.create(new_saga("b")).await.unwrap_err(),
+            store.release(&WorkerId::from("one")).await.unwrap_err(),
+        ] {
+            assert!(matches!(e, StoreError::Failed { .. }), "it may work later: {e}");
+        }
+    }
+    assert_eq!(store.load(&id("a")).await.unwrap(), before);
+    assert_eq!(store.load(&id("b")).await.unwrap(), None);
+
+    directory.disk_is_full.store(false, SeqCst);
+    store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap();
+    store.create(new_saga("b")).await.unwrap();
+    let after = store.load(&id("a")).await.unwrap();
+    drop(store);
+    let store = FileStore::open(place.path().join("sagas")).unwrap();
+    assert_eq!(store.load(&id("a")).await.unwrap(), after);
+    assert!(store.load(&id("b")).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn what_is_found_is_durable_before_it_is_told() {
     let place = tempfile::tempdir().unwrap();
     FileStore::open(place.path()).unwrap().create(new_saga("a")).await.unwrap();

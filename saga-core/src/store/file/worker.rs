@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::super::identity::OpenFiles;
 use super::super::lock::WorkerLock;
 use super::super::{Append, Created, NewSaga, Purge, SagaRecord, StoreError, StoredSaga, WorkerId};
-use super::directory::{Directory, LOCK};
+use super::directory::{Directory, LOCK, is_full};
 use super::log::{self, Found};
 use super::names;
 use crate::log::{Answer, Entry, SagaId};
@@ -255,13 +255,13 @@ impl Worker {
 
     /// Whether what it wrote, or is about to write, is where the next worker looks for it.
     pub(super) fn check_files(&self) -> Result<(), StoreError> {
-        self.files.check().map_err(|why| self.directory.failed(why))
+        self.files.check().map_err(|why| self.directory.closed(why))
     }
 
     fn check(&self) -> Result<(), StoreError> {
         match &self.poison {
             None => self.check_files(),
-            Some(why) => Err(self.directory.failed(format!(
+            Some(why) => Err(self.directory.closed(format!(
                 "an earlier write failed ({why}), so it takes no more; check the disk, \
                  then open the store again"
             ))),
@@ -271,8 +271,11 @@ impl Worker {
     /// After a failed write or fsync nobody knows what is on disk, and a later fsync may succeed
     /// without it (PostgreSQL's "fsyncgate").
     fn broke(&mut self, saga: &SagaId, e: &io::Error) -> StoreError {
+        if is_full(e) {
+            return cannot(&self.directory, saga, e);
+        }
         self.poison(e.to_string());
-        cannot(&self.directory, saga, e)
+        self.directory.closed(cannot_write(saga, e))
     }
 
     fn poison(&mut self, why: String) {
@@ -281,5 +284,9 @@ impl Worker {
 }
 
 fn cannot(directory: &Directory, saga: &SagaId, e: &io::Error) -> StoreError {
-    directory.failed(format!("cannot write the log of saga {saga}: {e}"))
+    directory.failed(cannot_write(saga, e))
+}
+
+fn cannot_write(saga: &SagaId, e: &io::Error) -> String {
+    format!("cannot write the log of saga {saga}: {e}")
 }

@@ -12,9 +12,12 @@
 //! | `writes`, `reads`, `rows` | the SQL, and records and entries as rows |
 //! | `work`, `guard` | appends with rows of the user's in their transaction |
 //! | `plans`, `scale` | tests: each statement finds its rows by an index, also among a million |
+//! | `full` | tests: a disk that is full |
 
 mod database;
 mod file;
+#[cfg(test)]
+mod full;
 mod guard;
 mod job;
 #[cfg(test)]
@@ -61,8 +64,9 @@ use crate::log::{Answer, Request, SagaId};
 /// this one after a shutdown. What many sagas write at the same time shares one transaction and one fsync.
 ///
 /// Dropping the last clone finishes the writes that wait, closes the file, and only then returns.
-/// After an I/O error or a full disk at a commit the store takes no more writes until it is opened
-/// again, because nobody knows what of that commit is on disk. The same holds once the path no longer
+/// After an I/O error the store takes no more writes until it is opened again
+/// ([`StoreError::Closed`]), because nobody knows what of the commit is on disk. (A disk that is full is none: what did
+/// not fit is not in, and the store goes on once there is room.) The same holds once the path no longer
 /// leads to the files that were opened (somebody removed, renamed or replaced them, or their
 /// directory): what was written there would be lost for the next process. Only a copy that is written
 /// over the file in place cannot be noticed; to restore a backup, stop the program first.
@@ -233,7 +237,7 @@ impl SqliteStore {
 
     fn writer(&self) -> Result<&Writer, StoreError> {
         if self.inner.reading_only.load(Ordering::Acquire) {
-            return Err(failed(&self.inner.place, READING_ONLY));
+            return Err(closed(&self.inner.place, READING_ONLY));
         }
         Ok(&self.inner.writer)
     }
@@ -371,6 +375,10 @@ impl Store for SqliteStore {
     fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {
         Box::pin(self.inner.reader.read(move |conn| requests::answer_to(conn, request)))
     }
+}
+
+fn closed(place: &str, why: impl Into<String>) -> StoreError {
+    StoreError::Closed { store: place.to_string(), why: why.into() }
 }
 
 fn thread_error(place: &str) -> impl Fn(io::Error) -> StoreError + '_ {

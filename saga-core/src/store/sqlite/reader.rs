@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::super::StoreError;
 use super::super::identity::OpenFiles;
 use super::super::queue::{Queue, answered};
+use super::closed;
 use super::database::Database;
 use super::job::Trouble;
 
@@ -47,7 +48,7 @@ impl Reader {
             if !reply.is_closed() {
                 let read = match files.check() {
                     Ok(()) => in_snapshot(conn, work),
-                    Err(why) => Err(StoreError::Failed { store: place.to_string(), why }.into()),
+                    Err(why) => Err(closed(&place, why).into()),
                 };
                 let _ = reply.send(read);
             }
@@ -57,7 +58,7 @@ impl Reader {
             Some(Ok(value)) => Ok(value),
             Some(Err(Trouble::Answer(e))) => Err(e),
             Some(Err(Trouble::Sql(e))) => Err(failed(e.to_string())),
-            None => Err(failed("its reader thread has died; open the store again".to_string())),
+            None => Err(closed(&self.place, "its reader thread has died; open the store again")),
         }
     }
 }

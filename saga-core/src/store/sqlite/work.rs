@@ -31,13 +31,13 @@ pub(super) enum Undone {
     /// Nothing of it is in.
     Answer(StoreError),
     /// SQLite failed, and not because of what the user's part did.
-    Sql { error: rusqlite::Error, at_commit: bool },
+    Sql(rusqlite::Error),
 }
 
 impl From<Trouble> for Undone {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Sql(error) => Self::Sql { error, at_commit: false },
+            Trouble::Sql(error) => Self::Sql(error),
             Trouble::Answer(error) => Self::Answer(error),
         }
     }
@@ -89,8 +89,8 @@ fn run(
     work: SqliteWork,
 ) -> Result<(), Undone> {
     // dropped without a commit, it rolls back
-    let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
-        .map_err(|error| Undone::Sql { error, at_commit: false })?;
+    let tx =
+        Transaction::new_unchecked(conn, TransactionBehavior::Immediate).map_err(Undone::Sql)?;
     // what was fenced must not even run
     writes::check_place(conn, &row)?;
     let worked = guard.on(|| catch_unwind(AssertUnwindSafe(|| work(&tx))));
@@ -117,6 +117,6 @@ fn run(
         Err(e) if e.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
             Err(rolled_back(e.to_string()))
         }
-        Err(error) => Err(Undone::Sql { error, at_commit: true }),
+        Err(error) => Err(Undone::Sql(error)),
     }
 }

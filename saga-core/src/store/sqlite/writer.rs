@@ -18,7 +18,7 @@ use super::database::Database;
 use super::guard::Guard;
 use super::job::{Job, Request, Tally, Trouble};
 use super::work::{Undone, WorkJob};
-use super::{READING_ONLY, SqliteStats};
+use super::{READING_ONLY, SqliteStats, closed};
 
 /// So many requests share a transaction at most, which bounds how long the first one waits.
 const MAX_BATCH: usize = 1024;
@@ -115,7 +115,7 @@ impl Writer {
     ) -> Result<T, StoreError> {
         match answered(answer).await {
             Some(outcome) => outcome,
-            None => Err(StoreError::Failed {
+            None => Err(StoreError::Closed {
                 store: self.place.to_string(),
                 why: "its writer thread has died; open the store again".to_string(),
             }),
@@ -171,10 +171,8 @@ impl WriterThread {
 
     fn sort(&mut self, order: Order, batch: &mut Vec<Box<dyn Job>>) {
         match order {
-            Order::Shared(job) if self.closed => {
-                job.answer(Err(self.failed(READING_ONLY.to_string())))
-            }
-            Order::Alone(job) if self.closed => job.refuse(self.failed(READING_ONLY.to_string())),
+            Order::Shared(job) if self.closed => job.answer(Err(self.reading_only())),
+            Order::Alone(job) if self.closed => job.refuse(self.reading_only()),
             Order::Shared(job) | Order::Asked(job) => batch.push(job),
             Order::Alone(job) => self.alone.push_back(job),
             Order::Close(reply) => {
@@ -211,10 +209,7 @@ impl WriterThread {
                 self.roll_back();
                 Err(e)
             }
-            Err(Undone::Sql { error, at_commit }) => {
-                self.give_up(&error, at_commit);
-                Err(self.failed(error.to_string()))
-            }
+            Err(Undone::Sql(error)) => Err(self.give_up(&error)),
         });
     }
 
@@ -226,7 +221,7 @@ impl WriterThread {
         }
         let changes_before = self.conn.total_changes();
         if let Err(e) = self.conn.execute_batch("BEGIN IMMEDIATE") {
-            return self.abandon(batch, &e, false);
+            return self.abandon(batch, &e);
         }
         if let Some(orders) = arriving {
             self.take(orders, &mut batch);
@@ -241,9 +236,9 @@ impl WriterThread {
                     self.transaction(vec![job], None);
                 }
             }
-            Err(e) => self.abandon(batch, &e, false),
+            Err(e) => self.abandon(batch, &e),
             Ok(()) => match self.conn.execute_batch("COMMIT") {
-                Err(e) => self.abandon(batch, &e, true),
+                Err(e) => self.abandon(batch, &e),
                 Ok(()) => {
                     if self.conn.total_changes() > changes_before {
                         self.counters.add(&tally);
@@ -261,23 +256,26 @@ impl WriterThread {
     /// Whether it may write, and whether what it wrote is where it will be looked for.
     fn check(&self) -> Result<(), StoreError> {
         match &self.poison {
-            None => self.files.check().map_err(|why| self.failed(why)),
-            Some(why) => Err(self.failed(why.clone())),
+            None => self.files.check().map_err(|why| closed(&self.place, why)),
+            Some(why) => Err(closed(&self.place, why)),
         }
     }
 
-    fn abandon(&mut self, batch: Vec<Box<dyn Job>>, e: &rusqlite::Error, at_commit: bool) {
-        self.give_up(e, at_commit);
-        refuse(batch, &self.failed(e.to_string()));
+    fn abandon(&mut self, batch: Vec<Box<dyn Job>>, e: &rusqlite::Error) {
+        let why = self.give_up(e);
+        refuse(batch, &why);
     }
 
-    /// Rolls back; and takes no more, if nobody can know what is on disk.
-    fn give_up(&mut self, e: &rusqlite::Error, at_commit: bool) {
+    /// Rolls back; and takes no more, if nobody can know what is on disk. What to answer.
+    ///
+    /// After a disk that is full, everybody knows: SQLite says so of a write that did not fit, before any
+    /// fsync, and what it wrote of the transaction is not part of the database.
+    fn give_up(&mut self, e: &rusqlite::Error) -> StoreError {
         self.roll_back();
         // After a failed write or fsync the kernel may have dropped the pages, and a later fsync
         // would succeed without them (PostgreSQL's "fsyncgate"): what it acknowledged would be a
         // guess.
-        if is_io_error(e) || (at_commit && is_disk_full(e)) {
+        if is_io_error(e) {
             self.poison.get_or_insert_with(|| {
                 format!(
                     "an earlier write failed ({e}), so it takes no more; check the disk, \
@@ -285,6 +283,14 @@ impl WriterThread {
                 )
             });
         }
+        match self.poison {
+            Some(_) => closed(&self.place, e.to_string()),
+            None => self.failed(e.to_string()),
+        }
+    }
+
+    fn reading_only(&self) -> StoreError {
+        closed(&self.place, READING_ONLY)
     }
 
     fn roll_back(&mut self) {
@@ -312,10 +318,6 @@ fn refuse(batch: Vec<Box<dyn Job>>, why: &StoreError) {
 
 fn is_io_error(e: &rusqlite::Error) -> bool {
     e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
-}
-
-fn is_disk_full(e: &rusqlite::Error) -> bool {
-    e.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
 
 /// What [`SqliteStats`] is read from.

@@ -1,0 +1,90 @@
+//! Whether a coordinator can do its work.
+
+use std::fmt;
+
+use super::Coordinator;
+use crate::error::RuntimeError;
+use crate::log::SagaId;
+use crate::store::StoreError;
+
+/// Whether a coordinator can do its work, as far as it knows without asking its store: what it was answered
+/// last. For a health check, or an alarm.
+///
+/// Its `Display` is a sentence.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// # #[saga_action(no_undo)]
+/// # async fn greet(name: &str) -> Result<String, String> { Ok(format!("hello {name}")) }
+/// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Greet>().build().await?;
+/// sec.run(Greet { name: "Ada".into() }).await?;
+/// let health = sec.health();
+/// assert!(health.is_good());
+/// assert_eq!(health.to_string(), "good; 0 sagas run");
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// Why the store did not write what it was last given; none if it did.
+    pub store: Option<StoreError>,
+    /// The sagas that stopped for that. They go on by themselves once the store works again, and whoever
+    /// awaits them need not do anything.
+    pub waiting: Vec<SagaId>,
+    /// How many sagas this coordinator runs, those that wait included.
+    pub running: usize,
+    /// True from the beginning of a shutdown on.
+    pub shut_down: bool,
+    /// [`RuntimeError::Gone`] if the runtime is.
+    pub runtime: Option<RuntimeError>,
+}
+
+impl Health {
+    /// True if nothing is wrong, and sagas can be started.
+    pub fn is_good(&self) -> bool {
+        self.store.is_none() && self.waiting.is_empty() && !self.shut_down && self.runtime.is_none()
+    }
+
+    /// True if it does not get better by itself: the store must be opened again, or the coordinator was shut
+    /// down or has no runtime any more. The sagas go on when a coordinator is next built.
+    pub fn needs_restart(&self) -> bool {
+        let closed = matches!(self.store, Some(StoreError::Closed { .. }));
+        closed || self.shut_down || self.runtime.is_some()
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.runtime, self.shut_down, &self.store) {
+            (Some(error), ..) => write!(f, "{error}")?,
+            (None, true, _) => write!(f, "shut down")?,
+            (None, false, Some(error)) => write!(f, "the store fails: {error}")?,
+            (None, false, None) if self.waiting.is_empty() => write!(f, "good")?,
+            (None, false, None) => write!(f, "the store works again")?,
+        }
+        let sagas = |n: usize| if n == 1 { "saga" } else { "sagas" };
+        let runs = if self.running == 1 { "runs" } else { "run" };
+        write!(f, "; {} {} {runs}", self.running, sagas(self.running))?;
+        match self.waiting.len() {
+            0 => Ok(()),
+            n => write!(f, ", of which {n} wait for the store"),
+        }
+    }
+}
+
+impl<C: Send + Sync + 'static> Coordinator<C> {
+    /// Whether it can do its work now. Answers at once.
+    pub fn health(&self) -> Health {
+        let inner = &self.inner;
+        Health {
+            store: inner.env.condition.error(),
+            waiting: inner.those_waiting(),
+            running: inner.live().len(),
+            shut_down: inner.is_closing(),
+            runtime: inner.tasks.check().err(),
+        }
+    }
+}
