@@ -60,13 +60,26 @@ saga! {
     }
 }
 saga! { Nest<()>(levels: usize) -> serde_json::Value { nest { levels: *levels } } }
+saga! {
+    Nests<()>(levels: Vec<Vec<usize>>) -> Vec<Vec<serde_json::Value>> {
+        let nests = for row in levels { for level in row { nest { levels: *level } } };
+        nests
+    }
+}
 
 fn offer(how: &str) -> Offer {
     Offer { how: how.to_string(), budget: 10.0 }
 }
 
 async fn sec(store: SqliteStore) -> Coordinator<()> {
-    Coordinator::builder(()).store(store).saga::<Offer>().saga::<Nest>().build().await.unwrap()
+    Coordinator::builder(())
+        .store(store)
+        .saga::<Offer>()
+        .saga::<Nest>()
+        .saga::<Nests>()
+        .build()
+        .await
+        .unwrap()
 }
 
 async fn failed(sec: &Coordinator<()>, how: &str) -> saga_core::ActionError {
@@ -133,4 +146,13 @@ async fn what_is_nested_too_deep_is_refused() {
     };
     let error = report.error.unwrap().to_string();
     assert_eq!(error, "serialize failed: it is nested more than 127 levels deep");
+
+    // each `for` puts what it gives into a list
+    let nests = |levels| Nests { levels: vec![vec![1], vec![levels]] };
+    assert!(sec.run(nests(125)).await.is_ok());
+    let Err(SagaError::RolledBack(report)) = sec.run(nests(126)).await else {
+        panic!("rolled back")
+    };
+    let error = report.error.unwrap().to_string();
+    assert!(error.contains("more than 127 levels deep, with the lists of the `for`"), "{error}");
 }

@@ -20,6 +20,13 @@ pub type Value = Arc<dyn Any + Send + Sync>;
 
 /// What a node's output or a saga's parameter must be: it is written to the log as JSON, and read back
 /// when another process goes on with the saga. Implemented for every type that fits.
+///
+/// **What is read from the log is the value**, from the moment on at which it is written: everyone who gets it
+/// gets that, whether or not the process has died in between. So a field with `#[serde(skip)]` has its default
+/// for the next node and for the undo, and `Some(())`, which JSON writes as `null`, is `None`. A value that was
+/// written and cannot be read back is no output: the action fails for good with
+/// [`SerializeFailed`](ActionError::SerializeFailed), which names the field, and its undo is given the value as
+/// the action returned it. (Serde's readers of flattened fields and of tagged enums know no `u128`, for one.)
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept in the saga log",
     label = "must be `Serialize + DeserializeOwned + Send + Sync + 'static`",
@@ -153,6 +160,13 @@ fn unreadable(error: ActionError) -> ActionError {
         }
         other => other,
     }
+}
+
+/// Encodes a value that stays as it is in this process, and that another one will read.
+pub(crate) fn write_readable<T: ActionData>(value: &T) -> Result<Payload, ActionError> {
+    let payload = encode_data(value)?;
+    ActionOutput::decode::<T>(&payload).map_err(unreadable)?;
+    Ok(payload)
 }
 
 /// Encodes a value that nobody needs any more.

@@ -60,6 +60,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::action::storable;
 use crate::context::Token;
 
 /// Why a call was not carried out. `E` is the error of the service's own work.
@@ -88,7 +89,7 @@ pub enum Error<E> {
     /// The work failed. Its writes are rolled back, and it may be tried again.
     #[error("{0}")]
     Work(E),
-    /// The result cannot be stored, or what is stored is of another type. Nothing was done.
+    /// The result cannot be stored, or not be read back, or what is stored is of another type. Nothing was done.
     #[error("the result of call {key} {why}")]
     Result {
         /// The action's key.
@@ -147,8 +148,11 @@ where
         Some(Found { undone: true, .. }) => Err(Error::Undone { key: key.to_string() }),
         _ => {
             let result = work(tx).map_err(Error::Work)?;
-            let json = serde_json::to_vec(&result)
+            let json = storable::write(&result)
                 .map_err(|e| result_error(key, format!("does not serialize: {e}")))?;
+            // the caller of a duplicate gets no other
+            let result = serde_json::from_slice(&json)
+                .map_err(|_| result_error(key, "cannot be read back".to_string()))?;
             tx.execute("UPDATE saga_barrier SET result = ?2 WHERE key = ?1", params![key, json])?;
             Ok(result)
         }

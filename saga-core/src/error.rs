@@ -51,7 +51,8 @@ pub enum ActionError {
         /// The error itself, or after a restart the messages of its sources.
         source: Option<Arc<dyn Error + Send + Sync>>,
     },
-    /// The output could not be encoded, or is larger than the limit.
+    /// The output could not be encoded, or not be read back from what was encoded, or is larger than the
+    /// limit.
     SerializeFailed {
         /// What went wrong.
         message: String,

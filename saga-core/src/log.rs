@@ -72,7 +72,8 @@ impl fmt::Debug for Payload {
 pub enum FailureKind {
     /// The action returned an error.
     Failed,
-    /// The output could not be encoded, or is larger than the limit.
+    /// The output could not be encoded, or not be read back from what was encoded, or is larger than the
+    /// limit.
     SerializeFailed,
     /// A stored value could not be decoded.
     DeserializeFailed,

@@ -121,6 +121,30 @@ fn mistakes_of_the_service_are_told() {
     assert_eq!(effects(&conn), 1);
 }
 
+/// Reads back as nothing.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Forgets {
+    #[serde(skip_serializing)]
+    _n: u64,
+}
+
+#[test]
+fn a_result_is_what_was_written_of_it() {
+    let mut conn = database();
+    for _ in 0..2 {
+        // JSON has one `null`
+        let some = |tx: &Transaction<'_>| add(tx).map(|_| Some(()));
+        assert_eq!(barrier::once(&mut conn, "k", token(1, 1), some).unwrap(), None);
+    }
+    let lost = barrier::once(&mut conn, "l", token(1, 1), |tx| add(tx).map(|_| f64::NAN));
+    let error = lost.unwrap_err().to_string();
+    assert!(error.contains("result of call l does not serialize: the value is NaN"), "{error}");
+    let forgets = |tx: &Transaction<'_>| add(tx).map(|_| Forgets { _n: 1 });
+    let lost = barrier::once(&mut conn, "m", token(1, 1), forgets);
+    assert_eq!(lost.unwrap_err().to_string(), "the result of call m cannot be read back");
+    assert_eq!(effects(&conn), 1, "what has no result was not done");
+}
+
 #[test]
 fn calls_of_one_key_at_the_same_time_are_done_once() {
     let directory = tempfile::tempdir().unwrap();

@@ -277,13 +277,19 @@ impl saga_core::Saga for Commits {
 /// What an operator says that a pivot gave.
 #[tokio::test(start_paused = true)]
 async fn a_decided_output_is_taken_by_its_digits() {
+    let directory = tempfile::tempdir().unwrap();
     for plain in [true, false] {
-        let builder = Coordinator::builder(());
-        let builder = match plain {
-            true => builder.store(MemoryStore::new()),
-            false => builder.store(EncodedStore::new(MemoryStore::new(), Reversed)),
+        let path = directory.path().join(format!("{plain}.db"));
+        let build = async || {
+            let store = SqliteStore::open(&path).unwrap();
+            let builder = Coordinator::builder(());
+            let builder = match plain {
+                true => builder.store(store),
+                false => builder.store(EncodedStore::new(store, Reversed)),
+            };
+            builder.saga::<Commits>().build().await.unwrap()
         };
-        let sec = builder.saga::<Commits>().build().await.unwrap();
+        let sec = build().await;
         let parked = sec.saga(Commits).id("x").start().await.unwrap().await;
         assert!(matches!(parked, Err(SagaError::Parked { .. })), "{parked:?}");
         let operator = sec.operator("ada");
@@ -293,6 +299,10 @@ async fn a_decided_output_is_taken_by_its_digits() {
         assert_eq!(format!("{decision:?}"), "Succeeded(..)");
         operator.decide("x", "pivot", decision, "asked").await.unwrap();
         let handle = sec.get::<Commits>("x").await.unwrap().unwrap();
+        assert_eq!(handle.await.unwrap(), WEI);
+        sec.shutdown(Duration::ZERO).await.unwrap();
+        drop(sec);
+        let handle = build().await.get::<Commits>("x").await.unwrap().unwrap();
         assert_eq!(handle.await.unwrap(), WEI);
     }
 }

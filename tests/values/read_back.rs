@@ -12,7 +12,8 @@ use saga_core::log::EntryKind;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, SqliteStore, Store};
 use saga_core::{
-    Action, ActionFunc, ActionName, ActionOutput, BoxError, Failed, SagaDag, StartError, Value,
+    Action, ActionFunc, ActionName, ActionOutput, BoxError, Failed, SagaDag, SagaExecutor,
+    StartError, Value,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -391,6 +392,28 @@ async fn an_action_by_hand_reads_what_it_wrote() {
     assert!(report.contains("node `mixed`"), "{report}");
     assert!(error.ends_with("read back: invalid type: string, expected u32 at line 1 column 7"));
     assert_eq!(world.said(), ["mixed", "undo Some(\"seven\")"]);
+}
+
+/// A context that is state, and is written down.
+#[derive(Serialize, Deserialize)]
+struct Till {
+    receipts: Mutex<Vec<Receipt>>,
+}
+
+#[tokio::test]
+async fn a_context_that_cannot_be_read_back_stops_the_saga() {
+    let pay = ActionFunc::new_noop_undo("pay", |cx: ActionContext<Till>| async move {
+        cx.receipts.lock().map_err(|e| e.to_string())?.push(Receipt::Chain { wei: 5 });
+        Ok::<_, BoxError>(())
+    });
+    let mut dag = DagBuilder::new("Paying").unwrap();
+    dag.append(Node::action("payment", pay.unwrap()).unwrap()).unwrap();
+    let saga = SagaDag::new(dag.build().unwrap(), &()).unwrap();
+    let till = Till { receipts: Mutex::default() };
+    let executor = SagaExecutor::new("x", saga, till, MemoryStore::new()).await.unwrap();
+    let ended = executor.execute().await.unwrap_err().to_string();
+    assert!(ended.contains("the context of the saga"), "{ended}");
+    assert!(ended.contains("read back: `receipts[0]`: u128 is not supported"), "{ended}");
 }
 
 #[tokio::test]

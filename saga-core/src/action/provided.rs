@@ -25,7 +25,7 @@ use crate::panics::Contained;
 /// ```
 pub struct ActionConstant<T> {
     name: ActionName,
-    value: Arc<T>,
+    value: Contained<Arc<T>>,
 }
 
 impl<T: ActionData> ActionConstant<T> {
@@ -34,7 +34,7 @@ impl<T: ActionData> ActionConstant<T> {
     /// # Errors
     /// [`InvalidName`] if the name cannot be an action's.
     pub fn new(name: impl AsRef<str>, value: T) -> Result<Self, InvalidName> {
-        Ok(Self { name: ActionName::new(name)?, value: Arc::new(value) })
+        Ok(Self { name: ActionName::new(name)?, value: Contained::new(Arc::new(value)) })
     }
 }
 
@@ -46,8 +46,10 @@ impl<C: Send + Sync + 'static, T: ActionData> Action<C> for ActionConstant<T> {
     fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
         Box::pin(async {
             // a value that cannot be encoded now cannot be later either, and it has no effect to undo
-            let payload = encode_data(&*self.value).map_err(|e| Failed::from(e).permanent())?;
-            Ok(ActionOutput { value: Contained::new(self.value.clone()), payload })
+            let gone = || ActionError::from_error("the constant is gone");
+            let value = self.value.get().ok_or_else(gone)?.clone();
+            let payload = encode_data(&*value).map_err(|e| Failed::from(e).permanent())?;
+            Ok(ActionOutput { value: Contained::new(value), payload })
         })
     }
 

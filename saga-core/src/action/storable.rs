@@ -8,10 +8,10 @@ use serde::ser::{self, Serialize};
 use crate::log::Payload;
 
 /// How deep arrays and objects may be nested: what the reader of `serde_json` goes along with.
-const MAX_DEPTH: usize = 127;
+pub(crate) const MAX_DEPTH: usize = 127;
 
 /// Writes a value as JSON that can be read back.
-pub(super) fn write<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
     let json = serde_json::to_vec(value)?;
     if depth(&json) > MAX_DEPTH {
         let why = format!("it is nested more than {MAX_DEPTH} levels deep");
@@ -40,7 +40,7 @@ pub(crate) fn has_room(json: &[u8]) -> bool {
     depth(json) <= MAX_DEPTH / 2
 }
 
-fn depth(json: &[u8]) -> usize {
+pub(crate) fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest, mut quoted, mut escaped) = (0usize, 0, false, false);
     for byte in json {
         match byte {

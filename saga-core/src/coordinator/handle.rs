@@ -18,7 +18,8 @@ use crate::log::{ActionState, Payload, SagaId, SagaStatus};
 /// What awaiting a [`SagaHandle`] is.
 pub type SagaFuture<O> = BoxFuture<'static, Result<O, SagaError>>;
 
-/// What a handle can be of: a saga, by its type, or `serde_json::Value`, which stands for every saga.
+/// What a handle can be of: a saga, by its type, or `serde_json::Value`, which stands for every saga. A `Value`
+/// rounds integers beyond `u64`: ask for those by the saga's type, or [by the node's](crate::Outcome::output).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a saga",
     label = "not a saga",

@@ -12,6 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
 use super::slots::Room;
+use crate::action::storable::{MAX_DEPTH, depth};
 use crate::action::{Action, ActionOutput, Failed, Value, read_back};
 use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
@@ -129,43 +130,42 @@ impl Calls {
 pub(super) async fn action<C: Send + Sync + 'static>(
     action: Arc<dyn Action<C>>,
     cx: ActionContext<C>,
-    max_payload: usize,
+    space: Space,
     repeat: u32,
 ) -> CallEnd {
     for _ in 1..repeat {
-        let end = action_once(action.clone(), cx.clone(), max_payload).await;
+        let end = action_once(action.clone(), cx.clone(), space).await;
         if matches!(end, CallEnd::Action(Err(_))) {
             return end;
         }
     }
-    action_once(action, cx, max_payload).await
+    action_once(action, cx, space).await
 }
 
 async fn action_once<C: Send + Sync + 'static>(
     action: Arc<dyn Action<C>>,
     cx: ActionContext<C>,
-    max_payload: usize,
+    space: Space,
 ) -> CallEnd {
+    let missed = |failed| Err(Missed::of(failed, space.max_payload));
     let call = async {
         match action.do_it(cx).await {
-            Ok(output) => settle(&*action, output, max_payload),
-            Err(failed) => Err(Missed::of(failed, max_payload)),
+            Ok(output) => settle(&*action, output, space),
+            Err(failed) => missed(failed),
         }
     };
     let ended = guarded(call, || action.timeouts().action).await;
-    CallEnd::Action(
-        ended.unwrap_or_else(|cut| Err(Missed::of(Failed::from(cut).in_doubt(), max_payload))),
-    )
+    CallEnd::Action(ended.unwrap_or_else(|cut| missed(Failed::from(cut).in_doubt())))
 }
 
 /// What the action returned counts as what is read from its payload, or not at all.
 fn settle<C: 'static>(
     action: &dyn Action<C>,
     output: ActionOutput,
-    max_payload: usize,
+    space: Space,
 ) -> Result<ActionOutput, Missed> {
-    let read = check_size(&output, max_payload).and_then(|()| read_back(action, &output));
-    read.map_err(|error| Missed::unstorable(&error, output.value, max_payload))
+    let read = space.check(&output).and_then(|()| read_back(action, &output));
+    read.map_err(|error| Missed::unstorable(&error, output.value, space.max_payload))
 }
 
 /// Runs an undo, so many times in a row.
@@ -203,16 +203,35 @@ async fn undo_once<C: Send + Sync + 'static>(
     )
 }
 
-/// An output over the limit cannot be stored.
-pub(super) fn check_size(output: &ActionOutput, max: usize) -> Result<(), ActionError> {
-    let size = output.payload.len();
-    if size <= max {
-        return Ok(());
+/// How much room there is for the output of one node.
+#[derive(Clone, Copy)]
+pub(super) struct Space {
+    /// In bytes.
+    pub(super) max_payload: usize,
+    /// How many `for` put it into their lists, which may be the saga's output: each is one more level of JSON.
+    pub(super) lists: usize,
+}
+
+impl Space {
+    /// An output without room cannot be stored.
+    pub(super) fn check(self, output: &ActionOutput) -> Result<(), ActionError> {
+        let (size, max) = (output.payload.len(), self.max_payload);
+        if size > max {
+            let message = format!(
+                "the output has {size} bytes, more than the limit of {max}; raise \
+                 `Limits::max_payload`"
+            );
+            return Err(ActionError::SerializeFailed { message });
+        }
+        if self.lists > 0 && depth(output.payload.as_bytes()) + self.lists > MAX_DEPTH {
+            let message = format!(
+                "it is nested more than {MAX_DEPTH} levels deep, with the lists of the `for` \
+                 around its node"
+            );
+            return Err(ActionError::SerializeFailed { message });
+        }
+        Ok(())
     }
-    let message = format!(
-        "the output has {size} bytes, more than the limit of {max}; raise `Limits::max_payload`"
-    );
-    Err(ActionError::SerializeFailed { message })
 }
 
 /// The same for an output that a human gives.

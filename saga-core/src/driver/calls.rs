@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
-use super::call::{self, CallEnd, Missed};
+use super::call::{self, CallEnd, Missed, Space};
 use super::turn::Turn;
 use super::{Driver, Transactions};
 use crate::action::Value;
@@ -30,7 +30,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let transactions = Some(turn.transactions.authorize(call));
         let Some(cx) = self.context(ContextOf { call, undo, transactions }) else { return };
         let room = turn.slots.take(call.vertex);
-        let (repeat, max) = (call.repeat, self.env.limits.max_payload);
+        let (repeat, space) = (call.repeat, self.space(call.vertex));
         // what the action logs is found under its saga and node
         let span = tracing::debug_span!(
             target: "saga_core", "node", node = %cx.about.call.path, attempt = call.attempt, undo
@@ -43,15 +43,21 @@ impl<C: Send + Sync + 'static> Driver<C> {
             turn.calls.add(
                 call.vertex,
                 room,
-                call::undo(action, cx, output, max, repeat).instrument(span),
+                call::undo(action, cx, output, space.max_payload, repeat).instrument(span),
             );
         } else {
             turn.calls.add(
                 call.vertex,
                 room,
-                call::action(action, cx, max, repeat).instrument(span),
+                call::action(action, cx, space, repeat).instrument(span),
             );
         }
+    }
+
+    /// How much room there is for the output of a node.
+    pub(super) fn space(&self, v: VertexId) -> Space {
+        let max_payload = self.env.limits.max_payload;
+        Space { max_payload, lists: self.values.lists_around(&self.machine, v) }
     }
 
     pub(super) fn context(&self, of: ContextOf) -> Option<ActionContext<C>> {

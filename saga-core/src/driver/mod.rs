@@ -292,7 +292,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
 
     /// The value of a computed node, if it is not too large for the log.
     fn keep(&self, vertex: VertexId, output: ActionOutput) -> Result<Payload, Failure> {
-        call::check_size(&output, self.env.limits.max_payload).map_err(|e| e.to_failure(false))?;
+        self.space(vertex).check(&output).map_err(|e| e.to_failure(false))?;
         let payload = output.payload.clone();
         self.values.set(&self.machine, vertex, output);
         Ok(payload)

@@ -30,7 +30,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::Driver;
-use super::call::{CallEnd, Missed, check_size};
+use super::call::{CallEnd, Missed};
 use super::turn::{Turn, Woken};
 use crate::action::{ActionOutput, Failed};
 use crate::error::ActionError;
@@ -268,14 +268,14 @@ impl<C: Send + Sync + 'static> Driver<C> {
     /// The work, whose value must be what the action returns: nothing else may be committed as its output.
     fn checked(&self, v: VertexId, work: Work, end: EndSlot) -> Work {
         let action = self.values.action(&self.machine, v);
-        let max = self.env.limits.max_payload;
+        let space = self.space(v);
         let saga = self.run.id.clone();
         work.and_then(move |payload| {
             // reading it runs code of the user's
             let read = panics::contain(|| {
                 let action = action.ok_or_else(|| ActionError::from_error("it is no action"))?;
                 let output = action.decode(&payload)?;
-                check_size(&output, max)?;
+                space.check(&output)?;
                 Ok(output)
             });
             let panicked = |message| Err(ActionError::Panicked { message });

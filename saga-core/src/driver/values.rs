@@ -149,6 +149,14 @@ impl<C: Send + Sync + 'static> Values<C> {
         }
     }
 
+    /// How many `for` the node is an instance of.
+    pub(super) fn lists_around(&self, machine: &Machine, v: VertexId) -> usize {
+        let place = self.place(machine, v).map(|(frame, _)| frame);
+        let around = |frame: &Arc<Frame<C>>| frame.outer.as_ref().map(|outer| outer.frame.clone());
+        let frames = std::iter::successors(place, around);
+        frames.filter(|frame| frame.outer.as_ref().is_some_and(|o| o.instance.is_some())).count()
+    }
+
     /// The value of a constant or computed node.
     pub(super) fn compute(
         &self,

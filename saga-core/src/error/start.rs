@@ -59,7 +59,7 @@ pub enum StartError {
         /// if they differ as a whole.
         differs: Option<String>,
     },
-    /// The parameters cannot be encoded.
+    /// The parameters cannot be encoded, or not be read back from what was encoded, or are too large.
     #[error("the parameters of saga `{saga}` cannot be stored: {why}")]
     Params {
         /// The saga's name.

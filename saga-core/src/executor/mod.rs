@@ -60,7 +60,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::action::{ActionData, encode_data, read};
+use crate::action::{ActionData, read, write_readable};
 use crate::coordinator::{Coordinator, Operator};
 use crate::dag::{Dag, NodeIndex, SagaDag};
 use crate::error::{OperateError, SagaError, StartError};
@@ -183,7 +183,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     where
         C: ActionData,
     {
-        let sec = Coordinator::of_one(&saga, context, store.clone(), encode_data);
+        let sec = Coordinator::of_one(&saga, context, store.clone(), write_readable);
         let sec = sec.map_err(StartError::from)?;
         Ok(Self { id, saga, store, sec })
     }

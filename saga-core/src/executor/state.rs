@@ -55,7 +55,7 @@ pub struct State {
 pub struct CompletedAction {
     /// The node.
     pub name: NodePath,
-    /// What it gave.
+    /// What it gave; a [`Value`] rounds integers beyond `u64`, which the log has exactly.
     pub output: Value,
 }
 

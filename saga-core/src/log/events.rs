@@ -68,7 +68,7 @@ pub(crate) fn value_of(payload: &Payload) -> Value {
 pub enum SagaNodeEventType {
     /// An attempt of the action began.
     Started,
-    /// The node has this output.
+    /// The node has this output; a [`Value`] rounds integers beyond `u64`, which the log has exactly.
     Succeeded(Value),
     /// The attempt did not succeed; the error's message.
     Failed(String),
