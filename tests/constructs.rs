@@ -1,9 +1,17 @@
 //! `for`, `if` and `match` in `saga!`: outputs, paths, and failure at each node in turn.
 
+#[path = "constructs/called_like_ours.rs"]
+mod called_like_ours;
 #[path = "constructs/constants.rs"]
 mod constants;
 #[path = "common/lab.rs"]
 mod lab;
+#[path = "constructs/lists.rs"]
+mod lists;
+#[path = "constructs/statements.rs"]
+mod statements;
+#[path = "constructs/variables.rs"]
+mod variables;
 
 use std::collections::BTreeSet;
 

@@ -142,13 +142,13 @@ pub trait Nestable {}
 
 /// An action that is tried until it succeeds, or a saga of such actions: what can stand behind a
 /// [pivot](crate::dag::Node::pivot). `#[saga_action(retry(forever))]` implements it, and so does `saga!` for
-/// a saga with `#[retry(forever)]`. The parameters name the node and the pivot in rustc's message.
+/// a saga with `#[retry(forever)]`.
 #[diagnostic::on_unimplemented(
-    message = "node `{Node}` runs behind the pivot `{Pivot}`, but `{Self}` may give up",
+    message = "`{Self}` may give up, where a saga only goes forward",
     label = "may give up",
-    note = "behind a `#[pivot]`, and in a saga with `#[retry(forever)]`, a saga only goes forward: use an action with `retry(forever)`, put `#[retry(forever)]` on the node, or use a saga with `#[retry(forever)]`"
+    note = "that is behind a `#[pivot]`, and in all of a saga with `#[retry(forever)]`: use an action with `retry(forever)`, put `#[retry(forever)]` on the node, or use a saga with `#[retry(forever)]`"
 )]
-pub trait NeverGivesUp<Node, Pivot> {}
+pub trait NeverGivesUp {}
 
 /// What a node is that runs something.
 #[expect(clippy::large_enum_variant, reason = "one at a time, while a DAG is built")]
@@ -302,13 +302,13 @@ impl<M> Leaf<M> {
 impl<M> Leaf<M> {
     /// The same behind a point of no return, where an action never gives up.
     #[doc(hidden)]
-    pub fn run_behind<'s, N, P, C: Send + Sync + 'static, A>(
+    pub fn run_behind<'s, C: Send + Sync + 'static, A>(
         self,
         cx: &'s Scope<C>,
         action: A,
     ) -> BoxFuture<'s, A::Output>
     where
-        A: Step<C, Static = M> + NeverGivesUp<N, P> + 's,
+        A: Step<C, Static = M> + NeverGivesUp + 's,
     {
         self.run(cx, action)
     }

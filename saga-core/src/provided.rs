@@ -128,6 +128,6 @@ provided!(fail_if['a], fail_if<'static>, (), Retry::never(), |this, _cx| match t
 });
 
 #[diagnostic::do_not_recommend]
-impl<Node, Pivot> NeverGivesUp<Node, Pivot> for new_uuid {}
+impl NeverGivesUp for new_uuid {}
 #[diagnostic::do_not_recommend]
-impl<Node, Pivot> NeverGivesUp<Node, Pivot> for now {}
+impl NeverGivesUp for now {}

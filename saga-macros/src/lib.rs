@@ -7,6 +7,7 @@
 
 mod action;
 mod errors;
+mod fresh;
 mod names;
 mod saga;
 

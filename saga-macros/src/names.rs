@@ -19,7 +19,7 @@ mod variables;
 
 use macros::{PLAIN_MACROS, case_of};
 pub(crate) use replace::{Compare, Read, read, real, real_holder};
-pub(crate) use variables::{is_capital, variables_in, variables_of};
+pub(crate) use variables::{has_mut, is_capital, variables_in, variables_of};
 
 /// What is named, in the order of appearance.
 #[derive(Default)]

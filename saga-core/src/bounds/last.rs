@@ -47,7 +47,7 @@ impl<T> TailValue for InnerTail<'_, T> {
 pub struct IsPlain;
 
 impl IsPlain {
-    pub fn behind<N, P, A>(&self, _: &A) {}
+    pub fn behind<A>(&self, _: &A) {}
 
     pub fn shape<V>(&self) -> Pure<V> {
         Pure::marker()
@@ -84,7 +84,7 @@ impl<S, T> TailValue for Tail<'_, S, T> {
 pub struct LastStep;
 
 impl LastStep {
-    pub fn behind<N, P, A: NeverGivesUp<N, P>>(&self, _: &A) {}
+    pub fn behind<A: NeverGivesUp>(&self, _: &A) {}
 
     pub fn shape<M>(&self) -> Leaf<M> {
         Leaf::marker()
@@ -106,7 +106,7 @@ impl LastStep {
 pub struct IsValue<S>(PhantomData<fn() -> S>);
 
 impl<S: Saga> IsValue<S> {
-    pub fn behind<N, P, A>(&self, _: &A) {}
+    pub fn behind<A>(&self, _: &A) {}
 
     pub fn shape(&self) -> WholeOutput<S> {
         WholeOutput(PhantomData)

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::{Dag, NodeName};
 use crate::action::{ActionData, ActionOutput};
 use crate::context::Frame;
-use crate::definition::{Items, Scope, Source};
+use crate::definition::{Scope, Source};
 use crate::error::ActionError;
 use crate::log::Payload;
 use crate::panics;
@@ -164,7 +164,7 @@ where
     F: for<'s> Fn(&'s Scope<C>) -> &'s [T] + Send + Sync,
 {
     fn pick(&self, cx: &Scope<C>) -> Option<usize> {
-        Some((self.0)(cx).count())
+        Some((self.0)(cx).len())
     }
 
     fn item<'s>(&'s self, cx: &'s Scope<C>, index: usize) -> Option<&'s dyn Any> {

@@ -1,88 +1,160 @@
 //! What a `for` runs over, and types that are compared without a value.
 
+use std::collections::{
+    BTreeMap, BTreeSet, LinkedList, VecDeque, btree_map, btree_set, linked_list, vec_deque,
+};
 use std::marker::PhantomData;
+use std::ops::{Range, RangeFrom, RangeInclusive};
+use std::{array, iter, option, slice, str, vec};
 
 use super::source::gone;
 use super::{Item, Scope};
 
-/// A list that a `for` can run over: its order is the same in every process.
+/// A list that a `for` can run over: its order is the same in every process. That is so for slices, arrays,
+/// `Vec`, `VecDeque`, ranges, `BTreeMap` and `BTreeSet`, and for the iterators of the standard library over
+/// what is in order, such as `guests.iter().enumerate()`. A type of your own implements it.
 ///
 /// ```
 /// # use saga_core::Items;
-/// assert_eq!(["a", "b"].as_slice().count(), 2);
-/// assert_eq!(vec!["a", "b"].nth(1), Some("b"));
+/// assert_eq!(["a", "b"].as_slice().in_order().nth(1), Some(&"b"));
+/// assert_eq!((1..=3).rev().in_order().collect::<Vec<_>>(), [3, 2, 1]);
 /// ```
 ///
-/// A map or a set is none:
+/// A `HashMap` or `HashSet` is none:
 ///
 /// ```compile_fail,E0277
 /// # use saga_core::Items;
 /// fn run_over(items: impl Items) {}
-/// run_over(&std::collections::HashMap::<u8, u8>::new());
+/// run_over(std::collections::HashMap::<u8, u8>::new().keys());
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a saga cannot run `for` over `{Self}`",
-    label = "not a slice, an array or a `Vec`",
-    note = "the order of the items must be the same in every process, which that of a map or set is not; collect into a `Vec`, and sort what comes from a map or set"
+    label = "not a list with an order of its own",
+    note = "a `for` runs over slices, arrays, `Vec`, `VecDeque`, ranges, `BTreeMap`, `BTreeSet` and iterators over them",
+    note = "the order of the items must be the same in every process, which that of a `HashMap` or `HashSet` is not: collect into a `Vec` and sort it, or take a `BTreeMap` or `BTreeSet`"
 )]
 pub trait Items {
     /// One of them.
     type Item;
-    /// How many there are.
-    fn count(&self) -> usize;
-    /// The one at this place, from 0.
-    fn nth(self, index: usize) -> Option<Self::Item>;
+    /// All of them, the same and in the same order each time.
+    fn in_order(self) -> impl Iterator<Item = Self::Item>;
 }
 
-impl<'a, T> Items for &'a [T] {
-    type Item = &'a T;
-    fn count(&self) -> usize {
-        self.len()
-    }
-    fn nth(self, index: usize) -> Option<&'a T> {
-        self.get(index)
-    }
+macro_rules! lists {
+    ($([$($generics:tt)*] $list:ty;)*) => {$(
+        // the message names them, and rustc need not
+        #[diagnostic::do_not_recommend]
+        impl<$($generics)*> Items for $list
+        where
+            $list: IntoIterator,
+        {
+            type Item = <$list as IntoIterator>::Item;
+            fn in_order(self) -> impl Iterator<Item = Self::Item> {
+                self.into_iter()
+            }
+        }
+    )*};
 }
 
-impl<'a, T> Items for &'a Vec<T> {
-    type Item = &'a T;
-    fn count(&self) -> usize {
-        self.len()
-    }
-    fn nth(self, index: usize) -> Option<&'a T> {
-        self.get(index)
-    }
+lists! {
+    ['a, T] &'a [T];
+    ['a, T, const N: usize] &'a [T; N];
+    ['a, T] &'a Vec<T>;
+    ['a, T] &'a Box<[T]>;
+    ['a, T] &'a VecDeque<T>;
+    ['a, T] &'a LinkedList<T>;
+    ['a, K, V] &'a BTreeMap<K, V>;
+    ['a, T] &'a BTreeSet<T>;
+    [T, const N: usize] [T; N];
+    [T] Vec<T>;
+    [T] Box<[T]>;
+    [T] VecDeque<T>;
+    [T] LinkedList<T>;
+    [K, V] BTreeMap<K, V>;
+    [T] BTreeSet<T>;
+    [T] Range<T>;
+    [T] RangeInclusive<T>;
 }
 
-impl<'a, T, const N: usize> Items for &'a [T; N] {
-    type Item = &'a T;
-    fn count(&self) -> usize {
-        N
-    }
-    fn nth(self, index: usize) -> Option<&'a T> {
-        self.get(index)
-    }
+// iterators over what is in order, and what is made of them
+lists! {
+    ['a, T] slice::Iter<'a, T>;
+    ['a, T] slice::Chunks<'a, T>;
+    ['a, T] slice::ChunksExact<'a, T>;
+    ['a, T] slice::RChunks<'a, T>;
+    ['a, T] slice::Windows<'a, T>;
+    ['a, T, F: FnMut(&T) -> bool] slice::Split<'a, T, F>;
+    ['a, T, F] slice::ChunkBy<'a, T, F>;
+    [T] vec::IntoIter<T>;
+    [T, const N: usize] array::IntoIter<T, N>;
+    ['a, T] vec_deque::Iter<'a, T>;
+    [T] vec_deque::IntoIter<T>;
+    ['a, T] linked_list::Iter<'a, T>;
+    [T] linked_list::IntoIter<T>;
+    ['a, K, V] btree_map::Iter<'a, K, V>;
+    ['a, K, V] btree_map::Keys<'a, K, V>;
+    ['a, K, V] btree_map::Values<'a, K, V>;
+    ['a, K, V] btree_map::Range<'a, K, V>;
+    [K, V] btree_map::IntoIter<K, V>;
+    [K, V] btree_map::IntoKeys<K, V>;
+    [K, V] btree_map::IntoValues<K, V>;
+    ['a, T] btree_set::Iter<'a, T>;
+    ['a, T] btree_set::Range<'a, T>;
+    ['a, T] btree_set::Union<'a, T>;
+    ['a, T] btree_set::Intersection<'a, T>;
+    ['a, T] btree_set::Difference<'a, T>;
+    ['a, T] btree_set::SymmetricDifference<'a, T>;
+    [T] btree_set::IntoIter<T>;
+    ['a, T] option::Iter<'a, T>;
+    [T] option::IntoIter<T>;
+    ['a] str::Chars<'a>;
+    ['a] str::CharIndices<'a>;
+    ['a] str::Bytes<'a>;
+    ['a] str::Lines<'a>;
+    ['a] str::SplitWhitespace<'a>;
+    ['a] str::SplitAsciiWhitespace<'a>;
+    [T] iter::Empty<T>;
+    [T] iter::Once<T>;
+    [T] iter::RepeatN<T>;
+    [I: Items] iter::Enumerate<I>;
+    [I: Items] iter::Rev<I>;
+    [I: Items] iter::Cloned<I>;
+    [I: Items] iter::Copied<I>;
+    [I: Items] iter::Take<I>;
+    [I: Items] iter::Skip<I>;
+    [I: Items] iter::StepBy<I>;
+    [I: Items] iter::Fuse<I>;
+    [I: Items + Iterator] iter::Peekable<I>;
+    [I: Items, F] iter::Map<I, F>;
+    [I: Items, F] iter::Filter<I, F>;
+    [I: Items, F] iter::FilterMap<I, F>;
+    [I: Items, F] iter::TakeWhile<I, F>;
+    [I: Items, F] iter::SkipWhile<I, F>;
+    [I: Items, F] iter::MapWhile<I, F>;
+    [I: Items, F] iter::Inspect<I, F>;
+    [I: Items, S, F] iter::Scan<I, S, F>;
+    [I: Items, J: Items] iter::Chain<I, J>;
+    [I: Items, J: Items] iter::Zip<I, J>;
+    [I: Items, T] iter::Zip<I, RangeFrom<T>>;
+    [T, J: Items] iter::Zip<RangeFrom<T>, J>;
+    [I: Items + Iterator<Item: IntoIterator<IntoIter: Items>>] iter::Flatten<I>;
+    [I: Items, U: IntoIterator<IntoIter: Items>, F] iter::FlatMap<I, U, F>;
 }
 
-impl<T> Items for Vec<T> {
-    type Item = T;
-    fn count(&self) -> usize {
-        self.len()
-    }
-    fn nth(self, index: usize) -> Option<T> {
-        self.into_iter().nth(index)
-    }
+// `Pattern` cannot be named as a bound
+macro_rules! splits {
+    ($($split:ident)*) => {
+        lists! { $(
+            ['a] str::$split<'a, char>;
+            ['a, 'b] str::$split<'a, &'b str>;
+            ['a, 'b] str::$split<'a, &'b String>;
+            ['a, const N: usize] str::$split<'a, [char; N]>;
+            ['a, F: FnMut(char) -> bool] str::$split<'a, F>;
+        )* }
+    };
 }
 
-impl<T, const N: usize> Items for [T; N] {
-    type Item = T;
-    fn count(&self) -> usize {
-        N
-    }
-    fn nth(self, index: usize) -> Option<T> {
-        self.into_iter().nth(index)
-    }
-}
+splits! { Split SplitN SplitTerminator SplitInclusive }
 
 /// What a `for` needs of its list.
 #[doc(hidden)]
@@ -114,12 +186,11 @@ impl<C: Send + Sync + 'static> Scope<C> {
     /// rustc says once what is wrong with the list.
     #[doc(hidden)]
     pub fn list<I: Items>(&self, items: I, of: Option<Item<()>>) -> Listed<I::Item> {
-        let count = items.count();
         match of {
-            None => Listed { count, index: 0, item: None },
+            None => Listed { count: items.in_order().count(), index: 0, item: None },
             Some(item) => {
                 let index = item.index(self);
-                Listed { count, index, item: items.nth(index) }
+                Listed { count: 0, index, item: items.in_order().nth(index) }
             }
         }
     }

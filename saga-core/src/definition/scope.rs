@@ -50,9 +50,9 @@ impl<C: Send + Sync + 'static> Scope<C> {
 
     /// The same behind a point of no return, where an action never gives up.
     #[doc(hidden)]
-    pub fn call_behind<'s, N, P, A>(&'s self, action: A) -> Called<'s, Leaf<A::Static>>
+    pub fn call_behind<'s, A>(&'s self, action: A) -> Called<'s, Leaf<A::Static>>
     where
-        A: Step<C> + NeverGivesUp<N, P> + 's,
+        A: Step<C> + NeverGivesUp + 's,
     {
         self.call(action)
     }

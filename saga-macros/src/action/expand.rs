@@ -15,6 +15,7 @@ use super::context::{Context, is_context};
 use super::returned::Returned;
 use super::spec::spec;
 use crate::errors::Errors;
+use crate::fresh::Taken;
 
 pub(super) fn expand(action: &Action, errors: Errors) -> TokenStream {
     let function = &action.function;
@@ -133,20 +134,22 @@ fn step(action: &Action) -> TokenStream {
     let statics = used.iter().map(|_| quote!('static)).collect::<Vec<_>>();
     let (used, statics) = (angled(&used), angled(&statics));
     let mut check = TokenStream::new();
+    let any = taken(action).free("C");
+    let any_context = quote!(#any: ::core::marker::Send + ::core::marker::Sync + 'static);
     let context = match &action.context {
         Some(Context::Plain(user)) => user.to_token_stream(),
         Some(Context::Alias(alias)) => {
             check = quote_spanned! {alias.span()=>
                 const _: fn() = #krate::bounds::assert_context::<#alias>;
             };
-            let of = quote!(#krate::bounds::ContextOf<AnyContext>);
+            let of = quote!(#krate::bounds::ContextOf<#any>);
             generics.make_where_clause().predicates.push(parse_quote!(#alias: #of));
-            declared.push(any_context());
-            quote!(AnyContext)
+            declared.push(any_context);
+            any.to_token_stream()
         }
         None => {
-            declared.push(any_context());
-            quote!(AnyContext)
+            declared.push(any_context);
+            any.to_token_stream()
         }
     };
     let declared = angled(&declared);
@@ -199,17 +202,21 @@ fn braces(at: Span, inner: TokenStream) -> Group {
 fn forever(action: &Action) -> Option<TokenStream> {
     action.args.retry.as_ref().filter(|retry| retry.forever)?;
     let (krate, name) = (&action.krate, &action.function.sig.ident);
-    let Lifetimes { mut declared, used } = Lifetimes::of(action);
-    declared.extend([quote!(Node), quote!(Pivot)]);
+    let Lifetimes { declared, used } = Lifetimes::of(action);
     let (declared, used) = (angled(&declared), angled(&used));
     let clause = &action.generics.where_clause;
     Some(quote! {
-        impl #declared #krate::NeverGivesUp<Node, Pivot> for #name #used #clause {}
+        impl #declared #krate::NeverGivesUp for #name #used #clause {}
     })
 }
 
-fn any_context() -> TokenStream {
-    quote!(AnyContext: ::core::marker::Send + ::core::marker::Sync + 'static)
+/// The names that stand in what we write of the user's.
+fn taken(action: &Action) -> Taken {
+    let args = &action.args;
+    let when = args.retry.as_ref().and_then(|retry| retry.when.as_ref());
+    let undo = args.undo.as_ref().map(|undo| &undo.path);
+    let taken = Taken::default().by(&action.function.sig).by(&action.krate);
+    taken.by(when).by(undo).by(&args.in_doubt)
 }
 
 /// A name of ours at a place of the user's, for messages about it.

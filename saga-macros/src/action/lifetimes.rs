@@ -1,6 +1,7 @@
 //! The lifetimes of the inputs: a struct must name those that a function may leave out.
 
 use proc_macro2::Span;
+use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
     GenericArgument, Lifetime, ParenthesizedGenericArguments, PathArguments, PathSegment,
@@ -8,6 +9,7 @@ use syn::{
 };
 
 use super::parse::Function;
+use crate::fresh::Taken;
 
 /// Gives lifetimes that are left out a name.
 pub(super) struct Elide {
@@ -17,9 +19,10 @@ pub(super) struct Elide {
 
 impl Elide {
     pub(super) fn new(function: &Function) -> Self {
-        let taken =
-            |name: &str| function.sig.generics.lifetimes().any(|l| l.lifetime.ident == name);
-        let name = ["a", "input", "elided"].into_iter().find(|name| !taken(name)).unwrap_or("__a");
+        // those of `for<'a>` too, which must not hide it
+        let mut named = Named(Taken::default());
+        named.visit_signature(&function.sig);
+        let name = named.0.free("a");
         Self { used: false, lifetime: Lifetime::new(&format!("'{name}"), Span::call_site()) }
     }
 
@@ -60,5 +63,14 @@ impl VisitMut for Elide {
     // `fn(&T)` and `Fn(&T)` are about any lifetime
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
+    }
+}
+
+/// The lifetimes that have a name.
+struct Named(Taken);
+
+impl<'ast> Visit<'ast> for Named {
+    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+        self.0.add(&lifetime.ident);
     }
 }

@@ -32,6 +32,23 @@ pub(crate) fn is_capital(name: &Ident) -> bool {
     name.unraw().to_string().trim_start_matches('_').starts_with(char::is_uppercase)
 }
 
+/// True if one of the variables is `mut`, in the pattern or in those of the expression.
+pub(crate) fn has_mut(pat: Option<&Pat>, expr: Option<&Expr>) -> bool {
+    let mut found = Mut(false);
+    pat.into_iter().for_each(|pat| found.visit_pat(pat));
+    expr.into_iter().for_each(|expr| found.visit_expr(expr));
+    found.0
+}
+
+struct Mut(bool);
+
+impl<'ast> Visit<'ast> for Mut {
+    fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
+        self.0 |= pattern.mutability.is_some();
+        visit::visit_pat_ident(self, pattern);
+    }
+}
+
 struct Variables(Vec<Ident>);
 
 impl Variables {

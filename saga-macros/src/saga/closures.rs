@@ -82,11 +82,23 @@ pub(super) fn used(variables: &[&Ident]) -> TokenStream {
     quote!(let _ = (#(&#variables,)*);)
 }
 
+/// The user's patterns stand in several closures, and not in each of them is a variable changed that is
+/// `mut`: rustc would ask for that to go.
+pub(super) fn mutable<'a>(
+    hows: impl IntoIterator<Item = &'a How<'a>>,
+    inner: TokenStream,
+) -> TokenStream {
+    match hows.into_iter().any(How::has_mut) {
+        true => quote!(match () { #[allow(unused_mut)] () => #inner }),
+        false => inner,
+    }
+}
+
 /// Binds the variables of the patterns around a node, and ends in `inner`.
 pub(super) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStream {
     wiring.levels.iter().rev().fold(inner, |inner, level| {
         let used = used(&level.variables.iter().collect::<Vec<_>>());
-        match level.how {
+        let bound = match level.how {
             How::For(pat, items, number) => {
                 let (items_at, item) = (items.span(), item(number));
                 let pat = pattern(pat, wiring);
@@ -117,7 +129,8 @@ pub(super) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStr
                 quote!(if #condition { #used #inner } else { #cx.wrong_arm() })
             }
             How::Else => inner,
-        }
+        };
+        mutable([&level.how], bound)
     })
 }
 
@@ -157,20 +170,15 @@ fn closure(call: &Call, cx: &Ident, inner: TokenStream) -> TokenStream {
 }
 
 /// A node whose type is what the action returns.
-pub(super) fn called(
-    call: &Call,
-    behind: Option<&TokenStream>,
-    wiring: &Wiring,
-    cx: &Ident,
-) -> TokenStream {
+pub(super) fn called(call: &Call, behind: bool, wiring: &Wiring, cx: &Ident) -> TokenStream {
     let at = call.path.span();
     let ahead = ahead(wiring, cx);
     let literal = literal(call, wiring, cx);
     // an editor goes to the definition of everything that is at the place of the action
     let (done, wait) = (local("__done", Span::call_site()), quote!(.await));
     let called = match behind {
-        None => quote_spanned!(here(at)=> (#cx).call(#literal)),
-        Some(behind) => quote_spanned!(here(at)=> (#cx).call_behind::<#behind, _>(#literal)),
+        false => quote_spanned!(here(at)=> (#cx).call(#literal)),
+        true => quote_spanned!(here(at)=> (#cx).call_behind(#literal)),
     };
     if lasts(call, wiring) {
         return closure(call, cx, quote!(#ahead #called));
@@ -184,7 +192,7 @@ pub(super) fn called(
 pub(super) fn run(
     call: &Call,
     ty: &Type,
-    behind: Option<&TokenStream>,
+    behind: bool,
     wiring: &Wiring,
     cx: &Ident,
 ) -> TokenStream {
@@ -194,10 +202,8 @@ pub(super) fn run(
     let literal = literal(call, wiring, cx);
     let scope = Ident::new("__cx", here(at));
     let run = match behind {
-        None => quote_spanned!(here(at)=> #leaf.run(#scope, #literal).await),
-        Some(behind) => {
-            quote_spanned!(here(at)=> #leaf.run_behind::<#behind, _, _>(#scope, #literal).await)
-        }
+        false => quote_spanned!(here(at)=> #leaf.run(#scope, #literal).await),
+        true => quote_spanned!(here(at)=> #leaf.run_behind(#scope, #literal).await),
     };
     let run = quote_spanned! {here(at)=>
         let __value: #ty = #run;
@@ -259,7 +265,7 @@ pub(super) fn last(
     head: &Head,
     call: &Call,
     output: Option<&Type>,
-    behind: Option<&TokenStream>,
+    behind: bool,
     wiring: &Wiring,
     cx: &Ident,
 ) -> TokenStream {
@@ -273,8 +279,7 @@ pub(super) fn last(
         Some(output) => (quote!(tail::<#name, _>), Some(quote!(: #output))),
         None => (quote!(inner_tail), None),
     };
-    let behind =
-        behind.map(|behind| quote_spanned!(here(at)=> __kind.behind::<#behind, _>(&__step);));
+    let behind = behind.then(|| quote_spanned!(here(at)=> __kind.behind(&__step);));
     let done = quote_spanned! {here(at)=>
         match (#literal) {
             __step => {

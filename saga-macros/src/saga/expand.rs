@@ -7,11 +7,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, LitStr, Type, parse_quote};
+use syn::{Expr, LitStr, Type, parse_quote};
 
 use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
 use super::closures::{self, bindings, called, here, last, local, run, unwrapped, value, wrong};
+use super::constant::real_constant;
 use super::keys::{has_holes, keys};
 use super::order::{Order, read_in};
 use super::parts;
@@ -21,7 +22,7 @@ use super::structure::{impls, stored, structure};
 use super::wiring::Wiring;
 use crate::action::{duration, retry_tokens};
 use crate::errors::{Errors, position, unfinished};
-use crate::names::{read, real, real_holder};
+use crate::names::{read, real};
 
 pub(super) fn expand(
     saga: &Saga,
@@ -45,21 +46,20 @@ pub(super) fn expand(
     let place = position(name.span())
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
     let pivot = pivot(saga).map(|node| &node.name);
-    let behind = Cell::new(head.forever.then_some(&head.name));
+    let behind = Cell::new(head.forever);
     // an unused name is a consequence of what is reported; both are of one length, for `emit_before`
     let quiet = if errors.count() > 0 { quote!(all()) } else { quote!(any()) };
     let typed = errors.emit_unfinished();
-    let (bound, errors) = (RefCell::default(), RefCell::new(errors));
+    let errors = RefCell::new(errors);
     let dag = local("__dag", Span::call_site());
-    let writer = Writer { head, dag, pivot, behind, bound, read: read_in(wired), compared, errors };
+    let writer = Writer { head, dag, pivot, behind, read: read_in(wired), compared, errors };
     let dag = &writer.dag;
     let body = if head.complete { writer.saga(wired) } else { quote!(::core::unreachable!()) };
     // rustc reports in the order of the output
     let errors = writer.errors.take().emit();
-    let markers = markers(&writer.bound.borrow(), [pivot, head.forever.then_some(name)]);
     let forever = head.forever.then(|| {
         quote! {
-            impl<Node, Pivot> #krate::NeverGivesUp<Node, Pivot> for #name {}
+            impl #krate::NeverGivesUp for #name {}
         }
     });
     let nestable = (!pivots::has_one(saga)).then(|| {
@@ -76,7 +76,8 @@ pub(super) fn expand(
         #structure
         #(#lints)*
         const _: () = {
-            #stored
+            // nothing of ours has a name that the user's code could see
+            const _: () = { #stored };
             #impls
             #forever
             #nestable
@@ -91,7 +92,6 @@ pub(super) fn expand(
                     #body
                 }
             }
-            #markers
             #warnings
         };
         #errors
@@ -101,39 +101,6 @@ pub(super) fn expand(
 
 /// Attributes of a saga that its struct and its nodes share.
 const LINTS: &[&str] = &["allow", "warn", "deny", "forbid"];
-
-/// Types that stand for the nodes that must not give up and for the point of no return before them, which
-/// is a node, or the saga where its head says so.
-fn markers(nodes: &BTreeSet<Ident>, pivots: [Option<&Ident>; 2]) -> Option<TokenStream> {
-    let (nodes, pivots) = (nodes.iter(), pivots.into_iter().flatten());
-    (nodes.len() > 0).then(|| {
-        quote! {
-            #[allow(non_camel_case_types, dead_code)]
-            mod saga_node { #(pub(super) struct #nodes;)* }
-            #[allow(non_camel_case_types, dead_code)]
-            mod saga_pivot { #(pub(super) struct #pivots;)* }
-        }
-    })
-}
-
-/// The `const` of Rust that patterns compare with.
-fn real_constant(
-    conditions: &[&Attribute],
-    name: &Ident,
-    ty: Option<&Type>,
-    value: &Expr,
-) -> TokenStream {
-    let (holder, at) = (real_holder(name), here(name.span()));
-    let constant = quote_spanned!(at=> const #name: #ty = #value;);
-    quote! {
-        #(#conditions)*
-        #[allow(dead_code, non_camel_case_types)]
-        struct #holder;
-        #(#conditions)*
-        #[allow(dead_code, non_upper_case_globals)]
-        impl #holder { #constant }
-    }
-}
 
 fn output(head: &Head) -> Type {
     head.output.clone().unwrap_or_else(|| parse_quote!(()))
@@ -145,10 +112,8 @@ pub(super) struct Writer<'a> {
     pub(super) dag: Ident,
     /// The node that is the point of no return.
     pivot: Option<&'a Ident>,
-    /// Behind what this is: that node, once it was written, or the saga where its head says so.
-    behind: Cell<Option<&'a Ident>>,
-    /// The nodes behind it whose actions must not give up.
-    bound: RefCell<BTreeSet<Ident>>,
+    /// True behind it, and everywhere if the head of the saga says so.
+    behind: Cell<bool>,
     /// The names that something reads.
     read: BTreeSet<String>,
     /// The constants that patterns compare with.
@@ -189,8 +154,9 @@ impl Writer<'_> {
         // these names are not the user's choice
         let quiet =
             matches!(node.form, Form::Const | Form::Bare).then(|| quote!(#[allow(non_snake_case)]));
-        // a bare node runs for its effect, and needs no reader
-        let read = (node.form == Form::Bare).then(|| quote!(#(#conditions)* let _ = #name;));
+        // such a node runs for its effect, and needs no reader
+        let for_effect = matches!(node.form, Form::Bare | Form::Numbered);
+        let read = for_effect.then(|| quote!(#(#conditions)* let _ = #name;));
         let broken = match &node.step {
             Step::Broken(error) => Some(error),
             _ => wiring.broken.as_ref(),
@@ -205,8 +171,8 @@ impl Writer<'_> {
         let mut constant = None;
         let call = match &node.step {
             Step::Call(call) => {
-                let behind = self.behind(&node.settings, name);
-                self.call(call, &text, ty, behind.as_ref(), wiring)
+                let behind = self.behind(&node.settings);
+                self.call(call, &text, ty, behind, wiring)
             }
             Step::Value(expr) if node.form == Form::Const => {
                 let compared = self.compared.contains(&name.to_string());
@@ -224,7 +190,7 @@ impl Writer<'_> {
             Step::Broken(_) => TokenStream::new(),
         };
         if self.pivot == Some(name) {
-            self.behind.set(self.pivot);
+            self.behind.set(true);
         }
         let settings = self.settings(&node.settings, name);
         let settings = settings.map(|settings| quote!(#(#conditions)* #settings));
@@ -249,7 +215,7 @@ impl Writer<'_> {
         call: &Call,
         text: &str,
         ty: Option<&Type>,
-        behind: Option<&TokenStream>,
+        behind: bool,
         wiring: &Wiring,
     ) -> TokenStream {
         let dag = &self.dag;
@@ -298,12 +264,9 @@ impl Writer<'_> {
         quote_spanned!(at=> (#dag).constant(#text, &[#(#after.id()),*], #closure))
     }
 
-    /// The types that stand for this node and the point of no return, behind which its action must never
-    /// give up.
-    fn behind(&self, settings: &Settings, node: &Ident) -> Option<TokenStream> {
-        let pivot = self.behind.get().filter(|_| !settings.is_forever())?;
-        self.bound.borrow_mut().insert(node.clone());
-        Some(quote!(saga_node::#node, saga_pivot::#pivot))
+    /// True for a node whose action must never give up.
+    fn behind(&self, settings: &Settings) -> bool {
+        self.behind.get() && !settings.is_forever()
     }
 
     /// What a node says beside what it runs.
@@ -377,8 +340,8 @@ impl Writer<'_> {
                 }
             }
             Some(Tail::Literal(call, settings)) => {
-                let behind = call.name().and_then(|name| self.behind(settings, name));
-                let closure = last(self.head, call, output, behind.as_ref(), wiring, &cx);
+                let behind = self.behind(settings);
+                let closure = last(self.head, call, output, behind, wiring, &cx);
                 let text = call.name().map(|name| name.unraw().to_string());
                 quote_spanned!(here(call.path.span())=> #dag.tail(#text, #bindings, #closure))
             }

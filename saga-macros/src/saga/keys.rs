@@ -43,7 +43,7 @@ pub(super) fn keys(saga: &Saga, nodes: &str) -> TokenStream {
     for node in nodes_of(&saga.body) {
         let types = match node.form {
             Form::Last => Some(keys.whole()),
-            Form::Let | Form::Const | Form::Bare => keys.of_node(node),
+            Form::Let | Form::Const | Form::Bare | Form::Numbered => keys.of_node(node),
         };
         if let Some(types) = types {
             keys.add(&node.name, &node.attrs, &node.docs, types);

@@ -3,12 +3,14 @@
 mod ast;
 mod attributes;
 mod closures;
+mod constant;
 mod constructs;
 mod dots;
 mod expand;
 mod head;
 mod keys;
 mod lasting;
+mod numbers;
 mod order;
 mod parse;
 mod parts;

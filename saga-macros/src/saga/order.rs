@@ -88,7 +88,7 @@ impl<'a> Order<'a> {
         for Place { node, parts, waits_for, .. } in &self.nodes {
             let what = match node.form {
                 Form::Const => "constant".to_string(),
-                Form::Let | Form::Bare | Form::Last => node.step.words(),
+                Form::Let | Form::Bare | Form::Numbered | Form::Last => node.step.words(),
             };
             text += &line(&node.name, what, waits_for);
             for Part { wired, .. } in *parts {

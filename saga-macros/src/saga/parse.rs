@@ -1,6 +1,8 @@
 //! Reads the body of a saga. After a mistake it goes on with the next statement, so that a line that is
 //! being typed is one error and no other node is lost.
 
+use std::collections::BTreeMap;
+
 use proc_macro2::{Ident, Span, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::ParseStream;
@@ -9,6 +11,7 @@ use syn::{Attribute, Error, Expr, Path, Token, braced, parse_quote, token};
 use super::ast::{Body, Form, Node, Saga, Step, Stmt, Tail};
 use super::attributes::{Attributes, attributes, check_last, no_attributes};
 use super::head::head;
+use super::numbers::number;
 use super::recover::{
     construct, first, is_parallel, never, skip_construct, skip_statement, starts_statement,
     unknown_block,
@@ -55,9 +58,25 @@ pub(super) fn saga(input: ParseStream, errors: &mut Errors) -> Option<Saga> {
     if let Some(Stmt::Node(last)) = body.stmts.last_mut()
         && last.form == Form::Last
     {
-        last.ty = Some(head.output.clone().unwrap_or_else(|| parse_quote!(())));
+        if head.returns_unit() && !gives_unit(&last.step) {
+            // as in Rust, it is there for its effect
+            last.form = Form::Numbered;
+            body.tail = None;
+        } else {
+            last.ty = Some(head.output.clone().unwrap_or_else(|| parse_quote!(())));
+        }
     }
+    number(&mut body, &mut BTreeMap::new());
     Some(Saga { head, body })
+}
+
+/// False if the output is not `()` whatever its bodies give.
+fn gives_unit(step: &Step) -> bool {
+    match step {
+        Step::For(_) => false,
+        Step::Choose(choose) => choose.is_total(),
+        _ => true,
+    }
 }
 
 /// What stands in braces.
@@ -165,10 +184,10 @@ fn with_attributes(
             let (node, tail) = last(step, attrs, keyword.span());
             return Ok(Read::Last(node, tail));
         }
-        let message = format!("name this node: `let name = {keyword} ..;`");
-        errors.push(Error::new(keyword.span(), message));
         input.parse::<Option<Token![;]>>()?;
-        return Ok(Read::Nothing);
+        let Attributes { attrs, docs, after, settings } = attrs;
+        let (name, form) = (keyword, Form::Numbered);
+        return Ok(Read::node(Node { attrs, docs, after, settings, name, form, ty: None, step }));
     }
     if input.peek(token::Brace) {
         if place == Place::Branch {
@@ -192,26 +211,20 @@ fn node(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> syn:
     if let Some(keyword) = input.parse::<Option<Token![mut]>>()? {
         errors.at(keyword, "a node's output never changes: leave `mut` out");
     }
-    if !input.peek(syn::Ident) || input.peek2(token::Brace) || input.peek2(token::Paren) {
+    let unnamed = input.parse::<Option<Token![_]>>()?;
+    let named = input.peek(syn::Ident) && !input.peek2(token::Brace) && !input.peek2(token::Paren);
+    if unnamed.is_none() && !named {
         return Err(input.error("a node has one name: `let name = action { .. };`"));
     }
-    let name = input.parse::<Ident>()?;
-    let Attributes { attrs, docs, after, settings } = attributes;
-    let node = |ty, step| Node {
-        attrs,
-        docs,
-        after,
-        settings,
-        name: name.clone(),
-        form: Form::Let,
-        ty,
-        step,
+    let name = match unnamed {
+        Some(token) => Ident::new("value", token.span),
+        None => input.parse::<Ident>()?,
     };
     let head = (|| {
         let ty = input.parse::<Option<Token![:]>>()?.map(|_| input.parse()).transpose()?;
         let equals = input.parse::<Option<Token![=]>>()?.ok_or_else(|| {
             let message = format!("say what node `{name}` runs: `let {name} = action {{ .. }};`");
-            Error::new_spanned(&name, message)
+            Error::new(name.span(), message)
         })?;
         if input.is_empty() || input.peek(Token![let]) || input.peek(Token![;]) {
             let message = "expected an action and its inputs after `=`: `action { .. };`";
@@ -224,7 +237,13 @@ fn node(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> syn:
         Err(error) => (None, Step::Broken(error)),
     };
     finish(input, &step, errors);
-    Ok(node(ty, step))
+    let Attributes { attrs, docs, after, settings } = attributes;
+    let (name, form) = match (unnamed, &step) {
+        (None, _) => (name, Form::Let),
+        (Some(_), Step::Call(call)) => (call.name().cloned().unwrap_or(name), Form::Bare),
+        (Some(_), _) => (name, Form::Numbered),
+    };
+    Ok(Node { attrs, docs, after, settings, name, form, ty, step })
 }
 
 /// `const NAME: Type = expr;`

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
 use super::ast::{Body, Choose, Each, Form, Stmt, Tail, Test};
-use super::closures::{ahead, bindings, block, bound, expr, here, local, pattern, used};
+use super::closures::{ahead, bindings, block, bound, expr, here, local, mutable, pattern, used};
 use super::expand::Writer;
 use super::resolve::Part;
 use super::scopes::{How, item};
@@ -42,7 +42,7 @@ pub(super) fn each(
             }
         }
     };
-    let width = bound(wiring, &cx, width);
+    let width = bound(wiring, &cx, mutable([&part.how], width));
     let width = quote!(move |#cx| { #ahead #width });
     let node = quote_spanned! {here(each.keyword)=>
         #dag.for_width(#text, #bindings, &[#(#after.id()),*], #width, |#dag, #item| { #body })
@@ -71,7 +71,8 @@ pub(super) fn choose(
     let likes = likes.map(|(k, arm)| local(&format!("__like{k}"), end(&arm.body)));
     let likes = likes.collect::<Vec<_>>();
     let declared = parts.iter().map(|part| declared(writer, part, parts.len() == 1));
-    let which = bound(wiring, &cx, which(choose, wiring, &cx, parts));
+    let which = which(choose, wiring, &cx, parts);
+    let which = bound(wiring, &cx, mutable(parts.iter().map(|part| &part.how), which));
     let compare = compared(choose, &likes, ty);
     let node = quote! {{
         #(let (#arms, #likes) = #dag.arm(|#dag| { #declared });)*

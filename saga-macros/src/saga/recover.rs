@@ -76,7 +76,8 @@ pub(super) fn skip_statement(input: ParseStream) {
 
 /// Goes past the block or blocks of `for`, `if` or `match`.
 pub(super) fn skip_construct(input: ParseStream) {
-    while !input.is_empty() && !input.peek(Token![;]) {
+    let next = || input.peek(Token![let]) && input.peek2(syn::Ident) && input.peek3(Token![=]);
+    while !input.is_empty() && !input.peek(Token![;]) && !next() {
         let block = input.peek(token::Brace);
         if input.parse::<TokenTree>().is_err() {
             return;

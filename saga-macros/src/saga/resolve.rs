@@ -98,6 +98,7 @@ impl<'a> Resolver<'a, '_> {
             let name = &node.name;
             let hint = match node.form {
                 Form::Bare => format!("name this one: `let other = {name} {{ .. }};`"),
+                Form::Numbered => "name this one: `let name = ..;`".to_string(),
                 Form::Let | Form::Const => "give this one another name".to_string(),
                 Form::Last => "name this one, and end with its name".to_string(),
             };

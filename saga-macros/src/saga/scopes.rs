@@ -8,7 +8,7 @@ use proc_macro2::{Ident, Span};
 use syn::{Expr, Pat};
 
 use super::ast::{Body, Form, Node, Stmt};
-use crate::names::{Names, is_capital, variables_in, variables_of};
+use crate::names::{Names, has_mut, is_capital, variables_in, variables_of};
 
 /// A `for` or an arm around a node: what must be computed again for the variables that it binds.
 pub(super) struct Level<'a> {
@@ -53,6 +53,16 @@ impl How<'_> {
             Self::Else => {}
         }
         names
+    }
+
+    /// True if one of its variables is `mut`.
+    pub(super) fn has_mut(&self) -> bool {
+        match self {
+            Self::For(pat, ..) => has_mut(Some(pat), None),
+            Self::Case(_, pat, guard) => has_mut(Some(pat), *guard),
+            Self::If(condition) => has_mut(None, Some(condition)),
+            Self::Else => false,
+        }
     }
 
     /// The variables that its patterns bind, those not among them that are constants of the saga.

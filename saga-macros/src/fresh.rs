@@ -1,0 +1,43 @@
+//! Names for generic parameters of ours. Types have no hygiene: one that is called like a type of the user's
+//! would stand in its place.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::{Ident, Span, TokenTree};
+use quote::ToTokens;
+
+/// The names that the user's tokens use.
+#[derive(Default)]
+pub(crate) struct Taken(BTreeSet<String>);
+
+impl Taken {
+    /// Adds all names that stand in these tokens.
+    pub(crate) fn by(mut self, tokens: impl ToTokens) -> Self {
+        self.add(tokens);
+        self
+    }
+
+    /// The same.
+    pub(crate) fn add(&mut self, tokens: impl ToTokens) {
+        for token in tokens.into_token_stream() {
+            match token {
+                TokenTree::Ident(name) => {
+                    self.0.insert(name.to_string());
+                }
+                TokenTree::Group(group) => self.add(group.stream()),
+                TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            }
+        }
+    }
+
+    /// A name that is not taken: this one, or with a number behind it.
+    pub(crate) fn free(&self, wish: &str) -> Ident {
+        let mut name = wish.to_string();
+        let mut number = 2;
+        while self.0.contains(&name) {
+            name = format!("{wish}{number}");
+            number += 1;
+        }
+        Ident::new(&name, Span::call_site())
+    }
+}
