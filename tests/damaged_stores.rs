@@ -124,14 +124,17 @@ async fn damaged_rows_are_named_with_their_entry() {
             "UPDATE saga_event SET payload = X'00' WHERE $ AND seq = 1",
             "saga bad: its log is corrupt at entry 1",
         ),
-        ("UPDATE saga_event SET payload = X'00' WHERE $ AND seq = 3", "saga bad: "),
+        (
+            "UPDATE saga_event SET payload = X'00' WHERE $ AND seq = 3",
+            "saga bad is parked: this program cannot read the output of node `a`: ",
+        ),
         (
             "UPDATE saga SET birth = 'never' WHERE id = 'bad'",
             "saga bad: its record is corrupt: its birth is not a UUID",
         ),
         (
             "UPDATE saga_input SET params = X'7b' WHERE number = (SELECT number FROM saga WHERE id = 'bad')",
-            "saga bad: its parameters do not decode",
+            "saga bad is parked: this program cannot read the saga's parameters: ",
         ),
     ] {
         let sql = damage.replace('$', "saga_id = 'bad'");

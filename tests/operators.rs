@@ -2,6 +2,8 @@
 
 #[path = "operators/handles.rs"]
 mod handles;
+#[path = "operators/unreadable.rs"]
+mod unreadable;
 #[path = "common/world.rs"]
 mod world;
 

@@ -14,7 +14,7 @@ use crate::dag::{Dag, NodeBody, NodeIndex, NodeName, SagaName};
 use crate::definition::{BodyId, Scope};
 use crate::driver::Transactions;
 use crate::error::ActionError;
-use crate::log::{NodePath, SagaId};
+use crate::log::{NodePath, Payload, SagaId};
 
 mod lookup;
 mod shared;
@@ -47,6 +47,12 @@ impl<C: 'static> Frame<C> {
     pub(crate) fn new(dag: Arc<Dag<C>>, params: ActionOutput) -> Self {
         let outputs = dag.nodes().map(|_| OnceLock::new()).collect();
         Self { dag, params, refused: None, outer: None, outputs }
+    }
+
+    /// One without parameters, and why there are none.
+    pub(crate) fn refused(dag: Arc<Dag<C>>, why: ActionError) -> Self {
+        let frame = Self::new(dag, ActionOutput::of((), Payload::default()));
+        Self { refused: Some(why), ..frame }
     }
 
     pub(crate) fn output(&self, node: NodeIndex) -> Option<&ActionOutput> {

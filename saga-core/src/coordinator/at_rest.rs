@@ -80,9 +80,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let corrupt = |why: String| StartError::Corrupt { saga: id.clone(), why };
         if !status.is_ended() {
             if let Some(definition) = self.definition_of(&stored.record) {
-                let state = State::fold(definition.dag.plan().clone(), &stored.entries)
+                State::fold(definition.dag.plan().clone(), &stored.entries)
                     .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
-                self.values(&definition, &stored, &state).map_err(corrupt)?;
             }
             let error = self.why_at_rest(&stored.record);
             return Ok((name, Progress::over(status, Err(error))));
@@ -95,7 +94,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         };
         let state = State::fold(definition.dag.plan().clone(), &stored.entries)
             .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
-        let values = self.values(&definition, &stored, &state).map_err(corrupt)?;
+        let values = self.values(&definition, &stored, &state);
         let outcome = values.ended(&state, id);
         let outcome = outcome.ok_or_else(|| corrupt("its log has no end".to_string()))?;
         Ok((name, Progress::over(status, outcome)))

@@ -278,6 +278,11 @@ impl<C: Send + Sync + 'static> Seat<C> {
         {
             self.track.rest(self.life, progress);
         }
+        if let SagaError::Corrupt { .. } | SagaError::Parked { .. } = error {
+            let (id, live) = (&self.id, self.inner.live().get(&self.id).cloned());
+            let saga = live.map(|live| live.name);
+            tracing::warn!(target: "saga_core", %id, saga, why = %error, "it cannot be loaded");
+        }
         self.fail(error);
     }
 

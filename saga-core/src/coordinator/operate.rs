@@ -177,7 +177,7 @@ impl Operator {
     /// Goes on with a parked saga.
     ///
     /// # Errors
-    /// Refused if it is not parked.
+    /// Refused if it is not parked, or if a stored value is of a type that this program does not read.
     pub async fn unpark(&self, id: &str) -> Result<Answer, OperateError> {
         self.ask(id, Command::Unpark).await
     }

@@ -284,7 +284,7 @@ impl<C: Send + Sync + 'static> Look for Inner<C> {
             let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
             let state = State::fold(definition.dag.plan().clone(), &stored.entries)
                 .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
-            let values = self.values(&definition, &stored, &state).map_err(corrupt)?;
+            let values = self.values(&definition, &stored, &state);
             Ok(Seen { state, values: Box::new(values) })
         })
     }

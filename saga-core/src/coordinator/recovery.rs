@@ -45,6 +45,11 @@ impl<C: Send + Sync + 'static> Drop for Claims<C> {
     }
 }
 
+/// True if the saga unwinds because a human said so after it had been parked: what it cannot undo is then left.
+fn is_given_up(state: &State, log: &[Entry]) -> bool {
+    state.cause().is_some() && log.iter().any(|entry| entry.kind == EntryKind::Unparked)
+}
+
 /// A saga that is ready to go on.
 pub(super) struct Loaded<C> {
     pub(super) driver: Driver<C>,
@@ -190,7 +195,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let config = Config { deadline: record.deadline, ..self.config };
         let machine = Machine::recover(plan, config, record.epoch, &stored.entries)
             .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
-        let values = self.values(&definition, &stored, machine.state()).map_err(corrupt)?;
+        let values = self.values(&definition, &stored, machine.state());
         let run = RunInfo { id: id.clone(), birth: record.birth, cancel: CancelSignal::default() };
         if machine.state().cause().is_some() {
             run.cancel.set();
@@ -198,9 +203,14 @@ impl<C: Send + Sync + 'static> Inner<C> {
         // one that an operator has just woken goes on, whatever it was parked for
         let first = match &stored.record {
             record if record.parked_reason.is_some() || record.status.is_ended() => None,
-            // what this process stopped itself is no crash
-            _ if life == Life::Again => values.recheck(machine.state()),
-            record => suspects::crash_loop(record, &stored.entries, self.crash_limit)
+            record => values
+                .unreadable()
+                .filter(|_| !is_given_up(machine.state(), &stored.entries))
+                .or_else(|| {
+                    // what this process stopped itself is no crash
+                    let limit = Some(self.crash_limit).filter(|_| life == Life::Claimed)?;
+                    suspects::crash_loop(record, &stored.entries, limit)
+                })
                 .or_else(|| values.recheck(machine.state())),
         };
         let first = first.map_or(Event::Recovered, |reason| Event::Park { reason });
@@ -251,17 +261,20 @@ impl<C: Send + Sync + 'static> Inner<C> {
         }
     }
 
+    /// The values of a stored saga; those that this program's types do not read are left out.
     pub(super) fn values(
         &self,
         definition: &Definition<C>,
         stored: &StoredSaga,
         state: &State,
-    ) -> Result<Values<C>, String> {
-        let params = (definition.decode_params)(&stored.record.params);
-        let params = params.map_err(|e| format!("its parameters do not decode: {e}"))?;
-        let root = Frame::new(definition.dag.clone(), params);
+    ) -> Values<C> {
+        let dag = definition.dag.clone();
+        let root = match (definition.decode_params)(&stored.record.params) {
+            Ok(params) => Frame::new(dag, params),
+            Err(error) => Frame::refused(dag, error),
+        };
         let mut values = Values::new(root, self.env.limits.max_width);
-        values.load(state, &stored.entries)?;
-        Ok(values)
+        values.load(state, &stored.entries);
+        values
     }
 }

@@ -8,7 +8,7 @@ use crate::context::{Frame, Outer};
 use crate::dag::{NodeBody, PlanKind, Read};
 use crate::definition::Source;
 use crate::error::ActionError;
-use crate::log::{Failure, Payload};
+use crate::log::Failure;
 use crate::machine::{Machine, Part, State, VertexId};
 use crate::panics;
 
@@ -47,7 +47,11 @@ impl<C: Send + Sync + 'static> Values<C> {
             NodeBody::Subsaga { dag, params } => {
                 let made = match params {
                     Read::Output(name) => {
-                        Ok(outer.output(outer.dag.node_index(name.as_str())?)?.clone())
+                        let node = outer.dag.node_index(name.as_str())?;
+                        match (outer.output(node), outer.broken(node)) {
+                            (Some(output), _) => Ok(output.clone()),
+                            (None, broken) => Err(broken?.clone()),
+                        }
                     }
                     Read::Closure(closure, sources) => {
                         if !sources.iter().all(|source| is_there(&outer, *source)) {
@@ -60,11 +64,7 @@ impl<C: Send + Sync + 'static> Values<C> {
                 };
                 let frame = match made {
                     Ok(params) => Frame::new(dag.clone(), params),
-                    Err(error) => {
-                        let none = ActionOutput::of((), Payload::default());
-                        let frame = Frame::new(dag.clone(), none);
-                        Frame { refused: Some(error), ..frame }
-                    }
+                    Err(error) => Frame::refused(dag.clone(), error),
                 };
                 Some(vec![Arc::new(frame)])
             }
@@ -75,7 +75,16 @@ impl<C: Send + Sync + 'static> Values<C> {
                         .collect(),
                 ),
                 Some(items) => {
-                    outer.output(outer.dag.node_index(items.as_str())?)?;
+                    let items = outer.dag.node_index(items.as_str())?;
+                    if let Some(error) = outer.broken(items) {
+                        let refused = |i| {
+                            let place = Outer { frame: outer.clone(), node, instance: Some(i) };
+                            let frame = Frame::refused(each.body.clone(), error.clone());
+                            Arc::new(Frame { outer: Some(place), ..frame })
+                        };
+                        return Some((0..parts.len() as u32).map(refused).collect());
+                    }
+                    outer.output(items)?;
                     // an item that is gone reads as null; `recheck` reports it before anything runs
                     let items = each.listed(&outer).unwrap_or_default().into_iter();
                     let items = items.map(|item| Payload::from(item.get().as_bytes()));

@@ -1,5 +1,6 @@
 //! The values of a run beside the machine, which knows no types: parameters and outputs, decoded.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::calls::ContextOf;
@@ -7,7 +8,7 @@ use super::track::Outcome;
 use crate::action::storable::has_room;
 use crate::action::{Action, ActionOutput};
 use crate::context::{ActionContext, Frame};
-use crate::dag::{Dag, NodeBody, NodeIndex, Refused};
+use crate::dag::{Dag, NodeBody, NodeIndex, Refused, UndoKind};
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
 use crate::log::{
     Cause, Entry, EntryKind, Failure, FailureKind, NodePath, Payload, SagaId, SagaStatus,
@@ -24,32 +25,71 @@ pub(crate) struct Values<C> {
     /// How many parts of the next one are known to have theirs.
     pub(super) gathered: u32,
     pub(super) max_width: usize,
+    unreadable: Vec<Unreadable>,
+}
+
+/// A stored value that this program's types do not read.
+struct Unreadable {
+    /// Whose output it is; none for the saga's parameters.
+    node: Option<NodePath>,
+    error: ActionError,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.node {
+            Some(node) => write!(f, "the output of node `{node}`: ")?,
+            None => f.write_str("the saga's parameters: ")?,
+        }
+        match &self.error {
+            ActionError::DeserializeFailed { message } => f.write_str(message),
+            error => error.fmt(f),
+        }
+    }
 }
 
 impl<C: Send + Sync + 'static> Values<C> {
+    /// The values of a saga whose parameters are in `root`, or why they are not.
     pub(crate) fn new(root: Frame<C>, max_width: usize) -> Self {
         let root = Arc::new(root);
-        Self { frames: vec![root.clone()], root, collected: 0, gathered: 0, max_width }
+        let refused = root.refused.clone().map(|error| Unreadable { node: None, error });
+        let unreadable = refused.into_iter().collect();
+        Self { frames: vec![root.clone()], root, collected: 0, gathered: 0, max_width, unreadable }
     }
 
-    /// Reads the outputs of a stored log.
-    pub(crate) fn load(&mut self, state: &State, log: &[Entry]) -> Result<(), String> {
+    /// Reads the outputs of a stored log. What this program's types do not read is
+    /// [remembered](Self::unreadable): who reads it finds an error in its place.
+    pub(crate) fn load(&mut self, state: &State, log: &[Entry]) {
         for entry in log {
             let (EntryKind::Succeeded(payload), Some(path)) = (&entry.kind, &entry.node) else {
                 continue;
             };
-            let unknown = || format!("the saga has no node `{path}`");
-            let vertex = state.resolve(path.as_str()).ok_or_else(unknown)?;
+            let Some(vertex) = state.resolve(path.as_str()) else { continue };
             if self.place_in(state, vertex).is_none() {
                 // its frame opens with what was read so far
                 self.follow(state);
             }
-            let (frame, at) = self.place_in(state, vertex).ok_or_else(unknown)?;
-            let output = frame.dag.node(at).ok_or_else(unknown)?.decode(payload);
-            frame.put(at, Ok(output.map_err(|e| format!("output of node `{path}`: {e}"))?));
+            let Some((frame, at)) = self.place_in(state, vertex) else {
+                self.unreadable.push(Unreadable { node: Some(path.clone()), error: lost() });
+                continue;
+            };
+            let output = frame.dag.node(at).ok_or_else(lost).and_then(|node| node.decode(payload));
+            if let Err(error) = &output {
+                self.unreadable.push(Unreadable { node: Some(path.clone()), error: error.clone() });
+            }
+            frame.put(at, output);
         }
         self.follow(state);
-        Ok(())
+    }
+
+    /// Why the saga must not go on, if something of it cannot be read.
+    pub(crate) fn unreadable(&self) -> Option<String> {
+        let first = self.unreadable.first()?;
+        let more = match self.unreadable.len() {
+            1 => String::new(),
+            n => format!(" (and {} more)", n - 1),
+        };
+        Some(format!("this program cannot read {first}{more}"))
     }
 
     /// Takes in outputs that no call of this process gave: those that an operator decided on.
@@ -117,7 +157,9 @@ impl<C: Send + Sync + 'static> Values<C> {
     pub(super) fn action(&self, machine: &Machine, v: VertexId) -> Option<Arc<dyn Action<C>>> {
         let (frame, node) = self.place(machine, v)?;
         let action = frame.dag.node(node)?.to_run()?;
-        let Some(error) = frame.refused.clone() else { return Some(action) };
+        // an output that cannot be read is there: its undo must not run without it
+        let broken = frame.broken(node).filter(|_| action.policy().undo == UndoKind::Output);
+        let Some(error) = frame.refused.as_ref().or(broken).cloned() else { return Some(action) };
         let always = machine.state().node(v).is_some_and(|state| {
             let failed = error.to_failure(false);
             let before = state.failure.is_some_and(|before| *before == failed);
@@ -188,23 +230,34 @@ impl<C: Send + Sync + 'static> Values<C> {
 
     pub(super) fn outcome(&self, machine: &Machine, id: &SagaId, status: SagaStatus) -> Outcome {
         match status {
-            SagaStatus::Completed => Ok(self.saga_output()),
+            SagaStatus::Completed => self.saga_output(id),
             SagaStatus::Stuck => Err(SagaError::Stuck(Box::new(self.report(machine, id)))),
             _ => Err(SagaError::RolledBack(Box::new(self.report(machine, id)))),
         }
     }
 
-    fn saga_output(&self) -> Option<ActionOutput> {
-        self.root.output(self.dag().output()?).cloned()
+    fn saga_output(&self, id: &SagaId) -> Outcome {
+        let Some(node) = self.dag().output() else { return Ok(None) };
+        match (self.root.output(node), self.root.broken(node)) {
+            (None, Some(error)) => {
+                let why = format!("its output cannot be read: {error}");
+                Err(SagaError::Corrupt { saga: id.clone(), why })
+            }
+            (output, _) => Ok(output.cloned()),
+        }
     }
 
     /// The outcome of a saga that ended in another process, or earlier in this one.
     pub(crate) fn ended(&self, state: &State, id: &SagaId) -> Option<Outcome> {
         match state.status() {
-            SagaStatus::Completed => Some(Ok(self.saga_output())),
+            SagaStatus::Completed => Some(self.saga_output(id)),
             _ => outcome_at_rest(self.name(), state, id),
         }
     }
+}
+
+fn lost() -> ActionError {
+    ActionError::from_error("it is not where the log says")
 }
 
 fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {

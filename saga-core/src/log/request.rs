@@ -253,6 +253,12 @@ pub enum Refusal {
     /// The saga is not parked.
     #[error("the saga is not parked")]
     NotParked,
+    /// Something of the saga is of a type that this program does not have (any more).
+    #[error("{why}; start a program that can, or cancel the saga to undo what can be undone")]
+    Unreadable {
+        /// What it is, and how it differs.
+        why: String,
+    },
     /// The node is not a pivot in doubt.
     #[error("node `{node}` is no pivot in doubt, it is {state}")]
     NotInDoubt {
