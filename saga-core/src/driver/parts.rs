@@ -8,7 +8,7 @@ use crate::context::{Frame, Outer};
 use crate::dag::{NodeBody, PlanKind, Read};
 use crate::definition::Source;
 use crate::error::ActionError;
-use crate::log::Failure;
+use crate::log::{Failure, Payload};
 use crate::machine::{Machine, Part, State, VertexId};
 use crate::panics;
 
