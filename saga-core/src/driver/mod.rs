@@ -290,7 +290,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         if let (Command::Unpark, Some(why)) = (&asked.command, self.values.unreadable())
             && self.machine.state().parked().is_some()
         {
-            let _ = asked.answer.send(Answer::Refused(Refusal::Unreadable { why }));
+            let _ = asked.answer.send(Ok(Answer::Refused(Refusal::Unreadable { why })));
             return None;
         }
         Some(turn.ask(asked))
