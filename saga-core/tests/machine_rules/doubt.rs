@@ -103,7 +103,7 @@ fn what_succeeded_at_last_shows_no_error() {
 
 #[test]
 fn what_cannot_be_computed_is_never_tried_again() {
-    let nodes = vec![
+    let nodes = [
         action("a", Output),
         node("xs", each(inline_action(Output))),
         node("m", PlanKind::Choose(vec![])),
