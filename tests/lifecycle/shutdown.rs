@@ -182,6 +182,29 @@ async fn crossing(waits: fn(&Call) -> bool, within: bool) -> Result<(), Any> {
     Ok(())
 }
 
+/// Also one for a saga that still has its time.
+#[tokio::test]
+async fn a_saga_that_is_about_to_be_handed_over_hears_no_new_request() -> Result<(), Any> {
+    let (world, store) = (W::default(), MemoryStore::new());
+    world.script("a", [Do::Waits]);
+    let sec = coordinator(&world, store.clone()).await?;
+    sec.saga(Pair {}).id("x").start().await?;
+    soon(world.hears("do a", 1)).await;
+    let down = tokio::spawn({
+        let sec = sec.clone();
+        async move { sec.shutdown(Duration::from_millis(300)).await }
+    });
+    while !matches!(sec.saga(Pair {}).start().await, Err(StartError::ShutDown)) {
+        tokio::task::yield_now().await;
+    }
+    let answer = soon(sec.operator("alice").pause("x")).await;
+    assert!(matches!(answer, Err(OperateError::ShutDown)), "{answer:?}");
+    soon(down).await??;
+    let entries = store.load(&"x".parse()?).await?.ok_or("it is there")?.entries;
+    assert!(!entries.iter().any(|entry| entry.kind.name() == "requested"), "{entries:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_request_that_looks_for_its_saga_meanwhile_starts_nothing() -> Result<(), Any> {
     crossing(|call| matches!(call, Call::Load(_)), false).await
