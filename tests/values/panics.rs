@@ -185,7 +185,8 @@ fn rolled_back<T: fmt::Debug>(ended: Result<T, SagaError>) -> Box<SagaReport> {
 
 #[tokio::test]
 async fn an_error_that_panics_is_a_panic_of_the_attempt() {
-    for how in [Odd::Display, Odd::Source, Odd::Drop, Odd::DisplayOfSourceAndDrop] {
+    let all = [Odd::Display, Odd::Source, Odd::Write, Odd::Drop, Odd::DisplayOfSourceAndDrop];
+    for how in all {
         let (world, store) = (Arc::new(World::default()), MemoryStore::new());
         let sec = sec(&world, store.clone()).await;
         let ended = sec.saga(Pays { how }).id("x").start().await.unwrap().await;
