@@ -12,6 +12,8 @@ mod world;
 mod build;
 #[path = "lifecycle/failing.rs"]
 mod failing;
+#[path = "lifecycle/nested.rs"]
+mod nested;
 #[path = "lifecycle/runtimes.rs"]
 mod runtimes;
 #[path = "lifecycle/shutdown.rs"]

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::watch;
+
 use super::definitions::{Definition, Definitions};
 use super::tasks::Tasks;
 use super::{Coordinator, Inner};
@@ -219,6 +221,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             bounds: self.bounds,
             observers: Observers::new(),
             condition: Condition::default(),
+            closing: watch::channel(false).0,
             reloads: true,
             snapshot: None,
         };

@@ -11,7 +11,7 @@ use super::Inner;
 use super::outcome::{NodeKey, Outcome, Seen};
 use crate::action::{ActionData, decode};
 use crate::definition::Saga;
-use crate::driver::{self, Events, Track, Watching};
+use crate::driver::{self, Events, Track, Watching, before_telling_of_shutdown};
 use crate::error::SagaError;
 use crate::log::{ActionState, Payload, SagaId, SagaStatus};
 
@@ -155,6 +155,15 @@ impl<S> SagaHandle<S> {
         Ok(seen.node(key.path()).map_or(ActionState::Pending, |node| node.state))
     }
 
+    /// Waits until this process does not run the saga (any more).
+    async fn ended(&self) -> Arc<driver::Outcome> {
+        let ended = self.track.ended().await;
+        if let Err(SagaError::ShutDown { .. }) = &*ended {
+            before_telling_of_shutdown().await;
+        }
+        ended
+    }
+
     fn coordinator(&self) -> Result<Arc<dyn Look>, SagaError> {
         self.coordinator.upgrade().ok_or_else(|| SagaError::NotRunning {
             saga: self.id.clone(),
@@ -199,7 +208,7 @@ impl<S: Runs> SagaHandle<S> {
     pub async fn outcome(self) -> Result<Outcome<S>, SagaError> {
         // taken before the end is awaited, after which nothing else may hold it
         let coordinator = self.coordinator();
-        let result = self.track.ended().await;
+        let result = self.ended().await;
         let id = self.id;
         match driver::Outcome::clone(&result) {
             result @ (Ok(_) | Err(SagaError::RolledBack(_) | SagaError::Stuck(_))) => {
@@ -215,7 +224,7 @@ impl<S: Runs> IntoFuture for SagaHandle<S> {
     type IntoFuture = SagaFuture<S::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { output(&self.id, &*self.track.ended().await) })
+        Box::pin(async move { output(&self.id, &*self.ended().await) })
     }
 }
 

@@ -26,7 +26,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use self::requests::Looking;
 use crate::dag::SagaDag;
@@ -96,8 +96,6 @@ struct Inner<C> {
     waiting: Mutex<BTreeSet<SagaId>>,
     /// Notified when a saga leaves `live`.
     left: Notify,
-    /// True from the beginning of a shutdown on.
-    closing: watch::Sender<bool>,
     /// True once the store was let go of.
     closed: tokio::sync::Mutex<bool>,
     looking: Looking,
@@ -205,7 +203,6 @@ impl<C> Inner<C> {
             tracks: Tracks::default(),
             waiting: Mutex::default(),
             left: Notify::new(),
-            closing: watch::channel(false).0,
             closed: tokio::sync::Mutex::new(false),
             looking: Looking::default(),
             unknown: Vec::new(),
@@ -218,13 +215,13 @@ impl<C> Inner<C> {
     }
 
     fn is_closing(&self) -> bool {
-        *self.closing.borrow()
+        *self.env.closing.borrow()
     }
 
     /// Waits until a shutdown begins.
     async fn closed(&self) {
         // the sender is here
-        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+        let _ = self.env.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
     async fn until_idle(&self) {

@@ -14,7 +14,7 @@ use super::requests::LOOK;
 use super::tasks::Tasks;
 use super::{Coordinator, Inner};
 use crate::clock::real_pause;
-use crate::driver::{Asked, Control, Creation};
+use crate::driver::{Asked, Control, Creation, before_telling_of_shutdown};
 use crate::error::{OperateError, SagaError};
 use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId, Timestamp, Uuid};
 use crate::store::{Store, StoreError};
@@ -262,7 +262,13 @@ struct Local<C>(Arc<Inner<C>>);
 impl<C: Send + Sync + 'static> Target for Local<C> {
     fn operate(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         let inner = self.0.clone();
-        Box::pin(async move { inner.tasks.at_home(inner.operate(request)).await })
+        Box::pin(async move {
+            let answer = inner.tasks.at_home(inner.operate(request)).await;
+            if let Err(OperateError::ShutDown) = answer {
+                before_telling_of_shutdown().await;
+            }
+            answer
+        })
     }
 }
 

@@ -38,6 +38,9 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// [closed](crate::store::Store::close): the next coordinator may open it, also while this one and clones of the
     /// store are still there. Reading goes on, so what handles and `get` tell stays true.
     ///
+    /// An action that awaits another saga of this coordinator, or starts one, is interrupted with it: it is told
+    /// of no error, and run again when its own saga goes on.
+    ///
     /// It returns soon after the grace also where an action blocks its thread; the report then says so. Only
     /// a write that the store has begun is always waited for, however long it takes: nothing but its answer
     /// says where the saga stands. May be called more than once, say with a shorter grace.
@@ -64,7 +67,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// The store's, if it could not be told. The tasks have ended all the same.
     pub async fn shutdown(&self, grace: Duration) -> Result<ShutdownReport, StoreError> {
         let inner = &self.inner;
-        inner.closing.send_replace(true);
+        inner.env.closing.send_replace(true);
         let told = inner.tell(|| Control::Drain);
         select(pin!(inner.until_idle()), pin!(wait(grace))).await;
         let blocked = inner.stop().await;

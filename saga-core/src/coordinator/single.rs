@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::definitions::{Definition, Definitions};
 use super::live::same_input;
 use super::tasks::Tasks;
@@ -39,6 +41,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
             bounds: Bounds::default(),
             observers: Observers::new(),
             condition: Condition::default(),
+            closing: watch::channel(false).0,
             // whoever runs it by hand is told, and may do it again
             reloads: false,
             snapshot: Some(snapshot),

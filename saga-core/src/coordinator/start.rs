@@ -13,7 +13,7 @@ use crate::action::ActionOutput;
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::SagaDag;
 use crate::definition::Saga;
-use crate::driver::{Driver, Values};
+use crate::driver::{Driver, Values, before_telling_of_shutdown};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
 use crate::log::{SagaId, Timestamp};
@@ -114,7 +114,11 @@ impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
     /// [`StartError`]: nothing was written.
     pub async fn start(self) -> Result<SagaHandle<S>, StartError> {
         let tasks = self.coordinator.inner.tasks.clone();
-        tasks.at_home(self.begin()).await
+        let started = tasks.at_home(self.begin()).await;
+        if let Err(StartError::ShutDown) = started {
+            before_telling_of_shutdown().await;
+        }
+        started
     }
 
     async fn begin(self) -> Result<SagaHandle<S>, StartError> {

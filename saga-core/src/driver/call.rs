@@ -1,8 +1,8 @@
 //! One call of an action or an undo: with its timeout, its panics caught, and a way to drop it.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
+use super::inside::Inside;
 use super::slots::Room;
 use crate::action::storable::{MAX_DEPTH, depth};
 use crate::action::{Action, ActionOutput, Failed, Value, read_back};
@@ -68,13 +69,15 @@ fn logged<E>(
     }
 }
 
-type Running = Abortable<BoxFuture<'static, (VertexId, CallEnd)>>;
+/// None if it was interrupted.
+type Running = Abortable<BoxFuture<'static, (VertexId, Option<CallEnd>)>>;
 
 /// The calls of one saga that are in flight.
 #[derive(Default)]
 pub(super) struct Calls {
     running: FuturesUnordered<Running>,
     handles: HashMap<VertexId, AbortHandle>,
+    interrupted: Vec<VertexId>,
 }
 
 impl Calls {
@@ -82,11 +85,15 @@ impl Calls {
         &mut self,
         vertex: VertexId,
         room: Option<Room>,
+        inside: Arc<Inside>,
         call: impl Future<Output = CallEnd> + Send + 'static,
     ) {
         let (handle, registration) = AbortHandle::new_pair();
         let call = async move {
-            let end = call.await;
+            let end = {
+                let mut call = pin!(call);
+                poll_fn(|task| inside.poll(|| call.as_mut().poll(task))).await
+            };
             drop(room);
             (vertex, end)
         };
@@ -107,6 +114,11 @@ impl Calls {
         self.handles.keys().copied()
     }
 
+    /// The nodes whose calls a shutdown has ended from within.
+    pub(super) fn interrupted(&self) -> &[VertexId] {
+        &self.interrupted
+    }
+
     pub(super) fn is_in_flight(&self, vertex: VertexId) -> bool {
         self.handles.contains_key(&vertex)
     }
@@ -120,7 +132,10 @@ impl Calls {
         while let Poll::Ready(Some(call)) = self.running.poll_next_unpin(task) {
             if let Ok((vertex, end)) = call {
                 self.handles.remove(&vertex);
-                ended.push((vertex, end));
+                match end {
+                    Some(end) => ended.push((vertex, end)),
+                    None => self.interrupted.push(vertex),
+                }
             }
         }
     }

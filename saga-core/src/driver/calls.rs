@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tracing::Instrument;
 
 use super::call::{self, CallEnd, Missed, Space};
+use super::inside::Inside;
 use super::turn::Turn;
 use super::{Driver, Transactions};
 use crate::action::Value;
@@ -30,6 +31,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let transactions = Some(turn.transactions.authorize(call));
         let Some(cx) = self.context(ContextOf { call, undo, transactions }) else { return };
         let room = turn.slots.take(call.vertex);
+        let inside = Inside::new(&self.env.closing);
         let (repeat, space) = (call.repeat, self.space(call.vertex));
         // what the action logs is found under its saga and node
         let span = tracing::debug_span!(
@@ -43,12 +45,14 @@ impl<C: Send + Sync + 'static> Driver<C> {
             turn.calls.add(
                 call.vertex,
                 room,
+                inside,
                 call::undo(action, cx, output, space.max_payload, repeat).instrument(span),
             );
         } else {
             turn.calls.add(
                 call.vertex,
                 room,
+                inside,
                 call::action(action, cx, space, repeat).instrument(span),
             );
         }

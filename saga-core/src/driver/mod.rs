@@ -6,6 +6,7 @@
 mod call;
 mod calls;
 mod condition;
+mod inside;
 mod observe;
 mod parts;
 mod slots;
@@ -29,6 +30,7 @@ use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::Calls;
 pub(crate) use condition::Condition;
+pub(crate) use inside::before_telling_of_shutdown;
 pub use observe::{Events, MissedEvents, SagaEvent};
 pub(crate) use observe::{Observers, Watching};
 pub(crate) use slots::Bounds;
@@ -70,6 +72,8 @@ pub(crate) struct Environment<C> {
     pub(crate) bounds: Bounds,
     pub(crate) observers: Observers,
     pub(crate) condition: Condition,
+    /// True from the beginning of a shutdown on.
+    pub(crate) closing: watch::Sender<bool>,
     /// Sagas that stop because the store fails for a while are loaded again.
     pub(crate) reloads: bool,
     /// How the context is written with each append, where it is state and no handle.
@@ -208,7 +212,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 Woken::Control(Control::Stop(heard)) => {
                     // nobody may be waiting for it
                     let _ = heard.send(());
-                    cut.extend(turn.calls.vertices().map(|v| self.machine.state().path(v)));
+                    cut.extend(self.cut(&turn.calls));
                     turn.calls = Calls::default();
                     turn.timer = None;
                     // an append that is under way may be in or not: its answer is waited for
@@ -229,7 +233,19 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 }
             }
             turn.todo.extend(effects);
+            if turn.waits_in_vain() {
+                cut.extend(self.cut(&turn.calls));
+                turn.stopped = true;
+                self.let_go(&mut turn);
+                return Ran::Through { cut };
+            }
         }
+    }
+
+    /// The nodes whose calls are cut off if nobody waits for them any more.
+    fn cut(&self, calls: &Calls) -> Vec<NodePath> {
+        let vertices = calls.vertices().chain(calls.interrupted().iter().copied());
+        vertices.map(|v| self.machine.state().path(v)).collect()
     }
 
     /// Tells the machine what has happened.

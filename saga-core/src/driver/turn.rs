@@ -102,6 +102,14 @@ impl Turn {
         }
     }
 
+    /// True if nothing but calls that a shutdown has interrupted is left to wait for.
+    pub(super) fn waits_in_vain(&self) -> bool {
+        let busy = self.calls.vertices().next().is_some()
+            || self.append.is_some()
+            || self.transactions.under_way();
+        !busy && self.todo.is_empty() && !self.calls.interrupted().is_empty()
+    }
+
     /// Ready with what happened, or registered for all that can.
     pub(super) fn poll(
         &mut self,
@@ -130,8 +138,9 @@ impl Turn {
             return Poll::Ready(woken);
         }
         let mut ended = Vec::new();
+        let interrupted = self.calls.interrupted().len();
         self.calls.poll_ended(task, &mut ended);
-        if !ended.is_empty() {
+        if !ended.is_empty() || self.calls.interrupted().len() > interrupted {
             return Poll::Ready(Woken::Ended(ended));
         }
         let mut granted = Vec::new();

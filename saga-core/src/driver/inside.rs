@@ -1,0 +1,61 @@
+//! Calls that wait for what their own coordinator does not do any more.
+//!
+//! An action that awaits another saga is told of a shutdown by that saga's handle, before its own call is
+//! cut off. An error that it makes of that would be in the log as its own, and unwind a saga that nothing was
+//! wrong with. So nobody is told inside of a call: it ends there, cut off like those that the shutdown
+//! did not wait for, and is run again in the next life.
+
+use std::cell::RefCell;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use tokio::sync::watch;
+
+thread_local! {
+    /// The call whose code runs on this thread.
+    static CALL: RefCell<Option<Arc<Inside>>> = const { RefCell::new(None) };
+}
+
+/// One call, as its code finds it.
+pub(super) struct Inside {
+    /// Whether its coordinator shuts down.
+    closing: watch::Receiver<bool>,
+    interrupted: AtomicBool,
+}
+
+impl Inside {
+    pub(super) fn new(closing: &watch::Sender<bool>) -> Arc<Self> {
+        Arc::new(Self { closing: closing.subscribe(), interrupted: AtomicBool::new(false) })
+    }
+
+    /// Polls the call; none if it is to end here, without having said anything.
+    pub(super) fn poll<T>(self: &Arc<Self>, call: impl FnOnce() -> Poll<T>) -> Poll<Option<T>> {
+        struct Back(Option<Arc<Inside>>);
+        impl Drop for Back {
+            fn drop(&mut self) {
+                CALL.set(self.0.take());
+            }
+        }
+        let polled = {
+            let _back = Back(CALL.replace(Some(self.clone())));
+            call()
+        };
+        match polled {
+            Poll::Pending if self.interrupted.load(Ordering::Relaxed) => Poll::Ready(None),
+            polled => polled.map(Some),
+        }
+    }
+}
+
+/// Comes before somebody is told of a shutdown. Inside of a call that the same shutdown ends it never returns.
+pub(crate) async fn before_telling_of_shutdown() {
+    let ends = CALL.with_borrow(|call| {
+        let call = call.as_ref().filter(|call| *call.closing.borrow());
+        call.inspect(|call| call.interrupted.store(true, Ordering::Relaxed)).is_some()
+    });
+    if ends {
+        pending().await
+    }
+}
