@@ -17,7 +17,7 @@ mod machine_rules {
         Answer, Cause, Command, Decision, Entry, EntryKind, Failure, FailureKind, Fault, Refusal,
         Timestamp, Uuid,
     };
-    use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, State, Watch};
+    use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, State, Watch};
 
     use crate::machine::bench::{Bench, failure};
     use crate::machine::plans::{

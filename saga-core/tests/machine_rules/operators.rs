@@ -7,7 +7,7 @@ fn last(saga: &Bench, n: usize) -> Vec<String> {
     words[words.len() - n..].to_vec()
 }
 
-fn rollback() -> Command {
+pub(super) fn rollback() -> Command {
     Command::Rollback { reason: "torn down".into() }
 }
 

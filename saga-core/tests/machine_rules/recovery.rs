@@ -230,3 +230,28 @@ fn the_second_wait_is_twice_the_first() {
     }
     assert_eq!(waits, [100, 200, 400, 10, 20, 40, 10, 20, 40]);
 }
+
+/// Whoever takes a saga over may find a reason to park it, and bring an operator's request as well.
+#[test]
+fn a_saga_that_is_parked_or_has_ended_is_not_parked_again() {
+    let park = || Event::Park { reason: "it crashes".into() };
+    let taken_over = |saga: &mut Bench, command| {
+        let (id, request) = saga.request(command);
+        let recovered = Machine::recover(saga.plan.clone(), saga.config, 9, &saga.log);
+        (saga.machine, saga.finish) = (recovered.unwrap(), None);
+        saga.feed([park(), request]);
+        assert_eq!(saga.answers[&id], Answer::Done);
+    };
+    let mut saga = Bench::new(chain(actions(2, Output)));
+    saga.ok(&["do n0"]);
+    saga.crash_now();
+    saga.feed([park()]);
+    saga.ok(&["do n1"]);
+    assert!(matches!(saga.finish, Some(Finish::Parked { .. })));
+    taken_over(&mut saga, Command::Unpark);
+    saga.ended(ENDED_WELL);
+    taken_over(&mut saga, operators::rollback());
+    saga.ok(&["undo n1", "undo n0"]);
+    saga.ended(RolledBack);
+    assert_eq!(saga.words().iter().filter(|word| *word == "parked").count(), 1);
+}
