@@ -125,3 +125,29 @@ async fn a_for_has_a_limit() {
     sec.run(Narrow { items: items() }).await.unwrap();
     assert_eq!(meters.calls.read(), 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wide_saga_does_not_hold_up_a_small_one() {
+    let builder = Coordinator::builder(W::default()).saga::<Narrow>().saga::<Wide>();
+    let sec = builder.max_calls(10).build().await.unwrap();
+    let wide = sec.saga(Wide { items: (0..500).collect() }).start().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let began = tokio::time::Instant::now();
+    sec.run(Narrow { items: vec![1] }).await.unwrap();
+    // the calls that were there, and its own
+    assert!(began.elapsed() <= Duration::from_secs(2), "{:?}", began.elapsed());
+    wide.await.unwrap();
+    assert!(began.elapsed() <= Duration::from_secs(101), "and no room is left empty");
+}
+
+#[tokio::test]
+async fn a_limit_of_an_action_that_is_not_there_is_an_error() {
+    let builder = Coordinator::builder(W::default()).saga::<Wide>();
+    let error = builder.max_calls_of("cal", 1).build().await.err().map(|e| e.to_string());
+    let expected = "action `cal` is not registered; did you mean `call`?";
+    assert_eq!(error.as_deref(), Some(expected));
+    let mut actions = saga_core::ActionRegistry::<W>::new();
+    actions.register(saga_core::ActionConstant::new("region", 1_u32).unwrap()).unwrap();
+    let builder = Coordinator::builder(W::default()).actions(actions).max_calls_of("region", 1);
+    builder.build().await.unwrap();
+}

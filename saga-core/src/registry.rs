@@ -54,7 +54,7 @@ pub enum RegistryError {
         /// The name.
         name: String,
         /// The most similar name that is registered.
-        nearest: Option<ActionName>,
+        nearest: Option<String>,
     },
     /// Another action, or another saga, has this name already.
     #[error("two {what}s are named `{name}`: {first} and {second}; give one of them another name")]
@@ -70,7 +70,23 @@ pub enum RegistryError {
     },
 }
 
-fn meant(nearest: &Option<ActionName>) -> String {
+impl RegistryError {
+    /// No action has this name; these are known.
+    pub(crate) fn not_found<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let near = |known: &str| {
+            let distance = strsim::osa_distance(name, known);
+            (distance <= (name.len().max(known.len()) / 3).max(1)).then_some(distance)
+        };
+        let near = known.into_iter().filter_map(|known| Some((near(known)?, known)));
+        let nearest = near.min_by_key(|(distance, _)| *distance);
+        Self::NotFound {
+            name: name.to_string(),
+            nearest: nearest.map(|(_, known)| known.to_string()),
+        }
+    }
+}
+
+fn meant(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default()
 }
 
@@ -124,21 +140,9 @@ impl<C: 'static> ActionRegistry<C> {
     /// # Errors
     /// [`RegistryError::NotFound`] if there is none.
     pub fn get(&self, name: &str) -> Result<Arc<dyn Action<C>>, RegistryError> {
-        self.actions.get(name).cloned().ok_or_else(|| {
-            let near = |known: &&ActionName| {
-                let distance = strsim::osa_distance(name, known.as_str());
-                (distance <= (name.len().max(known.as_str().len()) / 3).max(1)).then_some(distance)
-            };
-            let nearest = self
-                .actions
-                .keys()
-                .filter_map(|n| near(&n).map(|d| (d, n)))
-                .min_by_key(|(d, _)| *d);
-            RegistryError::NotFound {
-                name: name.to_string(),
-                nearest: nearest.map(|(_, n)| n.clone()),
-            }
-        })
+        let known = || self.actions.keys().map(ActionName::as_str);
+        let action = self.actions.get(name).cloned();
+        action.ok_or_else(|| RegistryError::not_found(name, known()))
     }
 
     /// The names, in order.

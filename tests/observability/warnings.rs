@@ -70,7 +70,15 @@ async fn deliver() -> Result<(), String> {
     Ok(())
 }
 
+/// As one that calls a library that knows nothing of async.
+#[saga_action(no_undo)]
+async fn block() -> Result<(), String> {
+    std::thread::sleep(Duration::from_millis(1_100));
+    Ok(())
+}
+
 saga! {
+    Blocks<()>() { block {}; }
     /// Its undo fails.
     KeepsIt<()>() { take {}; fail {}; }
     /// Nobody knows whether its pivot took effect.
@@ -100,9 +108,17 @@ async fn each_warning_names_its_saga() {
     elsewhere.shutdown(Duration::ZERO).await.unwrap();
 
     let sec = Coordinator::builder(()).store(store.clone());
-    let sec = sec.saga::<KeepsIt>().saga::<InDoubt>().saga::<Late>().build().await.unwrap();
+    let sec = sec
+        .saga::<Blocks>()
+        .saga::<KeepsIt>()
+        .saga::<InDoubt>()
+        .saga::<Late>()
+        .build()
+        .await
+        .unwrap();
     let keeps_it = sec.saga(KeepsIt {}).id("keeps-it").start().await.unwrap();
     assert!(matches!(keeps_it.await, Err(SagaError::Stuck(_))));
+    sec.saga(Blocks {}).id("blocks").start().await.unwrap().await.unwrap();
     let in_doubt = sec.saga(InDoubt {}).id("in-doubt").start().await.unwrap();
     assert!(matches!(in_doubt.await, Err(SagaError::Parked { .. })));
     let hour = Duration::from_secs(3600);
@@ -114,6 +130,7 @@ async fn each_warning_names_its_saga() {
     for warning in &warnings {
         let (id, saga) = (warning.get("id"), warning.get("saga"));
         let named = match id.map(String::as_str) {
+            Some("blocks") => "Blocks",
             Some("keeps-it") => "KeepsIt",
             Some("in-doubt") => "InDoubt",
             Some("late") => "Late",
@@ -126,6 +143,7 @@ async fn each_warning_names_its_saga() {
         let found = warnings.iter().find(|w| w["id"] == id && w["message"].contains(message));
         assert!(found.is_some(), "no {message:?} of {id} in {warnings:#?}");
     };
+    said("blocks", "a call blocked its thread");
     said("keeps-it", "undo_failed");
     said("keeps-it", "ended");
     said("in-doubt", "parked");

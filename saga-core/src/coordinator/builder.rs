@@ -129,13 +129,16 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
 
     /// How many calls of all sagas together may be in flight; default any number. A node that waits for
     /// room has not started, so there is nothing to undo about it.
+    ///
+    /// Sagas that wait for room take turns, a call each, so that one with many calls holds nobody up.
     pub fn max_calls(mut self, calls: usize) -> Self {
         self.bounds.bound_all(calls);
         self
     }
 
     /// How many calls of the action with this name, and of its undo, may be in flight in all sagas
-    /// together; default any number. For a service that takes only so much at a time.
+    /// together; default any number. For a service that takes only so much at a time. It must be an action of
+    /// a registered saga, or [registered](Self::actions) itself.
     pub fn max_calls_of(mut self, action: impl Into<String>, calls: usize) -> Self {
         self.bounds.bound_action(action.into(), calls);
         self
@@ -203,13 +206,16 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// the kind `current_thread` runs them only while somebody is in its `block_on`.)
     ///
     /// # Errors
-    /// [`BuildError`] if two things have one name, the runtime cannot run sagas, or the store fails.
+    /// [`BuildError`] if two things have one name, if [`max_calls_of`](Self::max_calls_of) names no action, if the runtime cannot run sagas, or the store fails.
     pub async fn build(self) -> Result<Coordinator<C>, BuildError> {
         note_places();
         let tasks = Tasks::here()?;
         let mut definitions = Definitions::new(self.actions);
         for saga in self.sagas {
             definitions.add(saga(self.limits.max_nodes)?)?;
+        }
+        for action in self.bounds.actions() {
+            definitions.check_name(&action)?;
         }
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
         let env = Environment {

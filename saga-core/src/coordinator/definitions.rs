@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::action::ActionOutput;
-use crate::dag::{Dag, DagError};
+use crate::dag::{ActionName, Dag, DagError};
 use crate::definition::Saga;
 use crate::error::ActionError;
 use crate::log::Payload;
@@ -84,6 +84,18 @@ impl<C: Send + Sync + 'static> Definitions<C> {
         self.remember(definition.clone());
         self.by_name.insert(name, definition);
         Ok(())
+    }
+
+    /// Checks that an action of this name is known.
+    pub(super) fn check_name(&self, action: &str) -> Result<(), RegistryError> {
+        let in_sagas = self.places.keys().map(|(name, _)| name.as_str());
+        let known = in_sagas.chain(self.actions.names().map(ActionName::as_str));
+        let mut known = known.collect::<Vec<_>>();
+        known.sort_unstable();
+        if known.binary_search(&action).is_ok() {
+            return Ok(());
+        }
+        Err(RegistryError::not_found(action, known))
     }
 
     pub(super) fn remember(&self, definition: Definition<C>) {

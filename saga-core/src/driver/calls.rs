@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
+use super::blocking::{Timed, Whose};
 use super::call::{self, CallEnd, Missed, Space};
 use super::inside::Inside;
 use super::turn::Turn;
@@ -37,6 +38,12 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let span = tracing::debug_span!(
             target: "saga_core", "node", node = %cx.about.call.path, attempt = call.attempt, undo
         );
+        let whose = Whose {
+            id: self.run.id.clone(),
+            saga: self.values.name().into(),
+            node: cx.about.call.path.clone(),
+            attempt: call.attempt,
+        };
         if undo {
             let output = match self.values.output(&self.machine, call.vertex) {
                 Some(output) => Some(output.value),
@@ -46,14 +53,15 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 call.vertex,
                 room,
                 inside,
-                call::undo(action, cx, output, space.max_payload, repeat).instrument(span),
+                Timed::new(call::undo(action, cx, output, space.max_payload, repeat), whose)
+                    .instrument(span),
             );
         } else {
             turn.calls.add(
                 call.vertex,
                 room,
                 inside,
-                call::action(action, cx, space, repeat).instrument(span),
+                Timed::new(call::action(action, cx, space, repeat), whose).instrument(span),
             );
         }
     }

@@ -3,6 +3,7 @@
 //! One saga is one task. Its calls are futures of that task; nothing is spawned for a node, and no lock
 //! is held across an await.
 
+mod blocking;
 mod call;
 mod calls;
 mod condition;

@@ -1,81 +1,242 @@
 //! Bounds on how many calls run at once, over all sagas of a coordinator.
+//!
+//! Sagas take turns: each that waits for room is given it for one call, and then stands behind the others,
+//! however many more it wants. So one with a thousand calls holds nobody up.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-
-use futures_util::future::{AbortHandle, Abortable, BoxFuture};
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 
 use crate::machine::VertexId;
 
 /// The bounds themselves.
+#[derive(Clone, Default)]
+pub(crate) struct Bounds(Arc<Mutex<Hall>>);
+
+/// Where sagas stand in line.
 #[derive(Default)]
-pub(crate) struct Bounds {
-    all: Option<Arc<Semaphore>>,
-    by_action: HashMap<String, Arc<Semaphore>>,
+struct Hall {
+    /// How many more calls there may be in all; none if that has no bound.
+    all: Option<usize>,
+    /// The first line is for actions without a bound of their own.
+    lines: Vec<Line>,
+    by_action: HashMap<String, usize>,
+    sagas: HashMap<u64, Member>,
+    /// The last number that was given to a saga, or to a place in line.
+    last: u64,
+}
+
+#[derive(Default)]
+struct Line {
+    free: Option<usize>,
+    /// What sagas want, by their places, which are the same in all lines.
+    wanted: BTreeMap<u64, Wanted>,
+}
+
+/// The nodes of one saga that wait in one line.
+struct Wanted {
+    saga: u64,
+    nodes: VecDeque<VertexId>,
+}
+
+/// A saga that has asked for room.
+#[derive(Default)]
+struct Member {
+    place: u64,
+    /// In how many lines it stands.
+    stands: usize,
+    /// What it was given and has not looked at, with the line.
+    granted: Vec<(VertexId, usize)>,
+    waker: Option<Waker>,
 }
 
 impl Bounds {
     pub(crate) fn bound_all(&mut self, calls: usize) {
-        self.all = Some(Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS))));
+        self.hall().all = Some(calls.max(1));
     }
 
     pub(crate) fn bound_action(&mut self, action: String, calls: usize) {
-        let bound = Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)));
-        self.by_action.insert(action, bound);
+        let mut hall = self.hall();
+        hall.first_line();
+        let next = hall.lines.len();
+        let line = *hall.by_action.entry(action).or_insert(next);
+        if line == next {
+            hall.lines.push(Line::default());
+        }
+        if let Some(line) = hall.lines.get_mut(line) {
+            line.free = Some(calls.max(1));
+        }
     }
 
     /// True if there is no bound at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_none() && self.by_action.is_empty()
+        let hall = self.hall();
+        hall.all.is_none() && hall.by_action.is_empty()
     }
 
-    /// Waits for room for a call of this action. Always in this order, so that no two wait for each other.
-    fn room(&self, action: &str) -> BoxFuture<'static, Room> {
-        let bounds = [self.by_action.get(action).cloned(), self.all.clone()];
-        async move {
-            let mut room = Room(Vec::new());
-            for bound in bounds.into_iter().flatten() {
-                // they are never closed
-                room.0.extend(bound.acquire_owned().await.ok());
-            }
-            room
+    /// The actions that have a bound of their own, in order.
+    pub(crate) fn actions(&self) -> Vec<String> {
+        let mut actions = self.hall().by_action.keys().cloned().collect::<Vec<_>>();
+        actions.sort();
+        actions
+    }
+
+    fn hall(&self) -> MutexGuard<'_, Hall> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes something, and wakes the sagas that are given room thereby.
+    fn change<T>(&self, change: impl FnOnce(&mut Hall) -> T) -> T {
+        let (changed, wakers) = {
+            let mut hall = self.hall();
+            (change(&mut hall), hall.give())
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        changed
+    }
+}
+
+impl Hall {
+    fn first_line(&mut self) {
+        if self.lines.is_empty() {
+            self.lines.push(Line::default());
         }
-        .boxed()
+    }
+
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    fn want(&mut self, saga: u64, node: VertexId, action: &str) {
+        self.first_line();
+        let behind = self.next();
+        let line = self.by_action.get(action).copied().unwrap_or(0);
+        let member = self.sagas.entry(saga).or_default();
+        if member.stands == 0 {
+            member.place = behind;
+        }
+        let Some(line) = self.lines.get_mut(line) else { return };
+        let wanted = line.wanted.entry(member.place).or_insert_with(|| {
+            member.stands += 1;
+            Wanted { saga, nodes: VecDeque::new() }
+        });
+        wanted.nodes.push_back(node);
+    }
+
+    /// Gives the room that there is to the sagas whose turn it is; whom to wake.
+    fn give(&mut self) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        while self.all != Some(0) {
+            let open = self.lines.iter().enumerate().filter(|(_, line)| line.free != Some(0));
+            let first = open.filter_map(|(i, line)| Some((*line.wanted.first_key_value()?.0, i)));
+            let Some((place, i)) = first.min() else { break };
+            let Some(line) = self.lines.get_mut(i) else { break };
+            let Some(wanted) = line.wanted.get_mut(&place) else { break };
+            let (saga, node) = (wanted.saga, wanted.nodes.pop_front());
+            let through = wanted.nodes.is_empty();
+            if through {
+                line.wanted.remove(&place);
+            }
+            let Some(node) = node else { continue };
+            line.free = line.free.map(|free| free - 1);
+            self.all = self.all.map(|all| all - 1);
+            if let Some(member) = self.sagas.get_mut(&saga) {
+                member.stands -= usize::from(through);
+                member.granted.push((node, i));
+                wakers.extend(member.waker.take());
+            }
+            self.move_back(saga);
+        }
+        wakers
+    }
+
+    /// The saga stands behind all others from now on.
+    fn move_back(&mut self, saga: u64) {
+        let behind = self.next();
+        let Some(member) = self.sagas.get_mut(&saga) else { return };
+        let place = std::mem::replace(&mut member.place, behind);
+        for line in &mut self.lines {
+            if let Some(wanted) = line.wanted.remove(&place) {
+                line.wanted.insert(behind, wanted);
+            }
+        }
+    }
+
+    fn give_back(&mut self, line: usize) {
+        self.all = self.all.map(|all| all + 1);
+        if let Some(line) = self.lines.get_mut(line) {
+            line.free = line.free.map(|free| free + 1);
+        }
+    }
+
+    /// The room that was asked for is not needed.
+    fn forget(&mut self, saga: u64, node: VertexId) {
+        let Some(member) = self.sagas.get_mut(&saga) else { return };
+        if let Some(i) = member.granted.iter().position(|(granted, _)| *granted == node) {
+            let (_, line) = member.granted.remove(i);
+            self.give_back(line);
+            return;
+        }
+        for line in &mut self.lines {
+            let Some(wanted) = line.wanted.get_mut(&member.place) else { continue };
+            wanted.nodes.retain(|wants| *wants != node);
+            if wanted.nodes.is_empty() {
+                line.wanted.remove(&member.place);
+                member.stands -= 1;
+            }
+        }
+    }
+
+    /// Returns its waker, which is not to be dropped in here.
+    fn leave(&mut self, saga: u64) -> Option<Waker> {
+        let member = self.sagas.remove(&saga)?;
+        for line in &mut self.lines {
+            line.wanted.remove(&member.place);
+        }
+        for (_, line) in member.granted {
+            self.give_back(line);
+        }
+        member.waker
     }
 }
 
 /// Room for one call, given back when it is dropped.
-pub(super) struct Room(
-    #[allow(dead_code, reason = "held until the call ends")] Vec<OwnedSemaphorePermit>,
-);
+pub(super) struct Room {
+    bounds: Bounds,
+    line: usize,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.bounds.change(|hall| hall.give_back(self.line));
+    }
+}
 
 /// What one saga waits for, and what it was granted and has not used.
 #[derive(Default)]
 pub(super) struct Slots {
-    wanted: FuturesUnordered<Abortable<BoxFuture<'static, (VertexId, Room)>>>,
-    handles: HashMap<VertexId, AbortHandle>,
+    /// Where it stands in line, once it has asked for something.
+    member: Option<(Bounds, u64)>,
     granted: HashMap<VertexId, Room>,
 }
 
 impl Slots {
     pub(super) fn want(&mut self, vertex: VertexId, action: &str, bounds: &Bounds) {
-        let room = bounds.room(action);
-        let (handle, registration) = AbortHandle::new_pair();
-        let room = async move { (vertex, room.await) }.boxed();
-        self.wanted.push(Abortable::new(room, registration));
-        self.handles.insert(vertex, handle);
+        let (bounds, saga) = self.member.get_or_insert_with(|| {
+            let saga = bounds.hall().next();
+            (bounds.clone(), saga)
+        });
+        bounds.change(|hall| hall.want(*saga, vertex, action));
     }
 
     /// It is not needed any more.
     pub(super) fn free(&mut self, vertex: VertexId) {
-        if let Some(handle) = self.handles.remove(&vertex) {
-            handle.abort();
+        if self.granted.remove(&vertex).is_none()
+            && let Some((bounds, saga)) = &self.member
+        {
+            bounds.change(|hall| hall.forget(*saga, vertex));
         }
-        self.granted.remove(&vertex);
     }
 
     /// The room of a call that goes out.
@@ -85,12 +246,88 @@ impl Slots {
 
     /// All that was granted by now.
     pub(super) fn poll_granted(&mut self, task: &mut Context<'_>, granted: &mut Vec<VertexId>) {
-        while let Poll::Ready(Some(room)) = self.wanted.poll_next_unpin(task) {
-            if let Ok((vertex, room)) = room {
-                self.handles.remove(&vertex);
-                self.granted.insert(vertex, room);
-                granted.push(vertex);
+        let Some((bounds, saga)) = &self.member else { return };
+        // nothing that may come back here is dropped while the hall is locked
+        let (given, _waker) = match bounds.hall().sagas.get_mut(saga) {
+            Some(member) => {
+                let waker = member.waker.replace(task.waker().clone());
+                (std::mem::take(&mut member.granted), waker)
             }
+            None => return,
+        };
+        for (vertex, line) in given {
+            self.granted.insert(vertex, Room { bounds: bounds.clone(), line });
+            granted.push(vertex);
         }
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        if let Some((bounds, saga)) = &self.member {
+            drop(bounds.change(|hall| hall.leave(*saga)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(slots: &mut Slots) -> Vec<VertexId> {
+        let mut granted = Vec::new();
+        slots.poll_granted(&mut Context::from_waker(Waker::noop()), &mut granted);
+        granted
+    }
+
+    #[test]
+    fn sagas_take_turns() {
+        let mut bounds = Bounds::default();
+        bounds.bound_all(2);
+        let (mut wide, mut small, mut late) =
+            (Slots::default(), Slots::default(), Slots::default());
+        (0..100).for_each(|v| wide.want(v, "a", &bounds));
+        small.want(7, "b", &bounds);
+        assert_eq!((granted(&mut wide), granted(&mut small)), (vec![0, 1], vec![]));
+        drop(wide.take(0));
+        assert_eq!((granted(&mut wide), granted(&mut small)), (vec![2], vec![]));
+        late.want(8, "b", &bounds);
+        drop(wide.take(1));
+        // the wide one stands behind it now
+        assert_eq!((granted(&mut wide), granted(&mut small)), (vec![], vec![7]));
+        drop(small.take(7));
+        drop(wide.take(2));
+        assert_eq!((granted(&mut wide), granted(&mut late)), (vec![3], vec![8]));
+        drop(wide);
+        small.want(9, "a", &bounds);
+        assert_eq!(granted(&mut small), [9]);
+        assert_eq!(bounds.hall().all, Some(0));
+        drop((small, late));
+        let hall = bounds.hall();
+        assert_eq!((hall.all, hall.sagas.len()), (Some(2), 0));
+    }
+
+    #[test]
+    fn a_line_that_stands_holds_up_no_other() {
+        let mut bounds = Bounds::default();
+        bounds.bound_all(3);
+        bounds.bound_action("a".into(), 1);
+        let (mut x, mut y) = (Slots::default(), Slots::default());
+        x.want(0, "a", &bounds);
+        x.want(1, "a", &bounds);
+        y.want(0, "a", &bounds);
+        y.want(1, "b", &bounds);
+        x.want(2, "b", &bounds);
+        assert_eq!((granted(&mut x), granted(&mut y)), (vec![0, 2], vec![1]));
+        // what is given up, waiting or granted, goes to the next
+        x.free(0);
+        assert_eq!((granted(&mut x), granted(&mut y)), (vec![], vec![0]));
+        x.free(1);
+        y.free(0);
+        y.free(1);
+        x.free(2);
+        let hall = bounds.hall();
+        assert_eq!(hall.all, Some(3));
+        assert!(hall.lines.iter().all(|line| line.wanted.is_empty() && line.free != Some(0)));
     }
 }
