@@ -53,6 +53,36 @@ async fn the_store_can_be_opened_again_at_once_file() -> Result<(), Any> {
     Ok(())
 }
 
+/// What is closed by a shutdown is opened again for the next coordinator, unless another worker was faster.
+async fn serve_again<S: Store + Clone>(
+    open: impl Fn() -> Result<S, StoreError>,
+) -> Result<(), Any> {
+    let world = W::default();
+    world.script("a", [Do::Waits]);
+    let store = open()?;
+    let sec = coordinator(&world, store.clone()).await?;
+    sec.saga(Pair {}).id("x").start().await?;
+    soon(sec.shutdown(Duration::ZERO)).await?;
+    let other = open()?;
+    let builder = Coordinator::builder(world.clone()).store(store.clone()).saga::<Pair>();
+    let Err(error) = builder.build().await else { panic!("another worker has it") };
+    assert!(error.to_string().contains("is in use by another worker"), "{error}");
+    drop(other);
+    let next = coordinator(&world, store.clone()).await?;
+    soon(next.get::<Pair>("x").await?.ok_or("it is lost")?.into_future()).await?;
+    assert!(open().is_err(), "it has its lock again");
+    soon(next.shutdown(Duration::ZERO)).await?;
+    open()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_was_closed_serves_the_next_coordinator() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    serve_again(|| SqliteStore::open(directory.path().join("sagas.db"))).await?;
+    serve_again(|| FileStore::open(directory.path().join("sagas"))).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_task_holds_the_store_any_more() -> Result<(), Any> {
     let world = W::default();

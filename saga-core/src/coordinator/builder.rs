@@ -233,6 +233,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         };
         let config = Config { slots: !env.bounds.is_empty(), ..self.config };
         let mut inner = Inner::new(tasks, Arc::new(env), config, definitions, self.crash_limit);
+        inner.env.store.reopen().await?;
         inner.unknown = inner.learn_versions().await?;
         let inner = Arc::new(inner);
         inner.recover().await?;

@@ -184,6 +184,10 @@ impl<S: Store> Store for EncodedStore<S> {
         self.store.close()
     }
 
+    fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.reopen()
+    }
+
     fn take(
         &self,
         worker: &WorkerId,

@@ -108,10 +108,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// The worker is done: what was written before is durable, its lock (if the store has one) is released
     /// when this returns, and every later write of a worker's is refused. Reading, and leaving requests, goes
-    /// on. Clones of the store are closed with it.
+    /// on. Clones of the store are closed with it, until [`reopen`](Self::reopen).
     ///
     /// The default does nothing, for stores that another worker can open at any time.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// A coordinator begins to use the store: one that was [closed](Self::close) is opened again, as if it were new.
+    /// [`StoreError::InUse`] if another worker has opened it meanwhile. Nothing happens to one that is not closed.
+    ///
+    /// The default does nothing, for stores that are never closed.
+    fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }
 

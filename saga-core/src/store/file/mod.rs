@@ -43,7 +43,8 @@ use crate::log::{Answer, Request, SagaId};
 /// One process at a time runs sagas in a directory: [`open`](Self::open) takes a lock, and keeps it
 /// until [`Coordinator::shutdown`](crate::Coordinator::shutdown) or until the last clone is dropped, which
 /// waits for the writes that are under way. Other processes can [`attach`](Self::attach) to read, and to
-/// leave requests; that is also what is left of this one after a shutdown.
+/// leave requests; that is also what is left of this one after a
+/// shutdown, until a coordinator is built on it again.
 ///
 /// After a write that failed the store takes no more writes until it is opened again
 /// ([`StoreError::Closed`]), because nobody knows what of it is on disk. (A disk that is full is none of that
@@ -78,6 +79,8 @@ struct Files {
     directory: Directory,
     /// None if the store is attached, or closed.
     worker: Option<Worker>,
+    /// It never was a worker's.
+    attached: bool,
 }
 
 impl FileStore {
@@ -94,7 +97,7 @@ impl FileStore {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let directory = Directory::new(path.as_ref());
         let worker = Worker::open(directory.clone())?;
-        Self::start(Files { directory, worker: Some(worker) })
+        Self::start(Files { directory, worker: Some(worker), attached: false })
     }
 
     /// Opens a worker's store to look at it and to leave requests, also while the worker runs. Takes
@@ -109,7 +112,7 @@ impl FileStore {
             let why = "it is no saga store yet; a worker makes it one with `FileStore::open`";
             return Err(directory.failed(why));
         }
-        Self::start(Files { directory, worker: None })
+        Self::start(Files { directory, worker: None, attached: true })
     }
 
     fn start(mut files: Files) -> Result<Self, StoreError> {
@@ -235,6 +238,15 @@ impl Store for FileStore {
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.run(|files| {
             files.worker = None;
+            Ok(())
+        })
+    }
+
+    fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.run(|files| {
+            if files.worker.is_none() && !files.attached {
+                files.worker = Some(Worker::open(files.directory.clone())?);
+            }
             Ok(())
         })
     }

@@ -36,7 +36,7 @@ mod writes;
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,6 +49,7 @@ use self::reader::Reader;
 use self::requests::RequestRow;
 use self::rows::{AppendRow, NewSagaRow};
 use self::work::WorkJob;
+pub use self::writer::SqliteStats;
 use self::writer::{Counters, Writer};
 use super::{
     Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
@@ -61,7 +62,7 @@ use crate::log::{Answer, Request, SagaId};
 /// One process at a time runs sagas on a file: [`open`](Self::open) takes a lock on `<file>.lock`
 /// and keeps it until [`Coordinator::shutdown`](crate::Coordinator::shutdown) or until the last clone is
 /// dropped. Other processes can [`attach`](Self::attach) and read meanwhile; that is also what is left of
-/// this one after a shutdown. What many sagas write at the same time shares one transaction and one fsync.
+/// this one after a shutdown, until a coordinator is built on it again. What many sagas write at the same time shares one transaction and one fsync.
 ///
 /// Dropping the last clone finishes the writes that wait, closes the file, and only then returns.
 /// After an I/O error the store takes no more writes until it is opened again
@@ -101,26 +102,14 @@ struct Inner {
     writer: Writer,
     /// It is attached, or was closed.
     reading_only: AtomicBool,
+    /// Where a worker's lock is; none if it is attached.
+    lock_of: Option<(PathBuf, PathBuf)>,
     counters: Arc<Counters>,
 }
 
 /// Why a store takes nothing from a worker.
 const READING_ONLY: &str = "it is attached for reading and requests only, or was closed by a shutdown; a worker \
                             opens it with `SqliteStore::open`";
-
-/// What a [`SqliteStore`] has committed since it was opened; for tests and dashboards.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SqliteStats {
-    /// Transactions that changed something, each with one fsync.
-    pub transactions: u64,
-    /// Sagas created.
-    pub creates: u64,
-    /// Appends that were not fenced.
-    pub appends: u64,
-    /// Log entries, those of creates included.
-    pub entries: u64,
-}
 
 impl SqliteStore {
     /// Opens the store of a worker; creates the file if there is none, for its owner's eyes only.
@@ -175,7 +164,8 @@ impl SqliteStore {
         let writer = Writer::start(write_to, Some(lock), files, place.clone(), counters.clone())
             .map_err(thread_error(&place))?;
         let reading_only = AtomicBool::new(false);
-        let inner = Inner { place, reader, writer, reading_only, counters };
+        let lock_of = Some((path.to_path_buf(), resolved));
+        let inner = Inner { place, reader, writer, reading_only, lock_of, counters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -226,7 +216,7 @@ impl SqliteStore {
         let writer = Writer::start(ask, None, files, place.clone(), Arc::clone(&counters))
             .map_err(thread_error(&place))?;
         let reading_only = AtomicBool::new(true);
-        let inner = Inner { place, reader, writer, reading_only, counters };
+        let inner = Inner { place, reader, writer, reading_only, lock_of: None, counters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -321,6 +311,18 @@ impl Store for SqliteStore {
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.inner.reading_only.store(true, Ordering::Release);
         Box::pin(self.inner.writer.close())
+    }
+
+    fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async {
+            let closed = self.inner.reading_only.load(Ordering::Acquire);
+            let Some((path, resolved)) = self.inner.lock_of.as_ref().filter(|_| closed) else {
+                return Ok(());
+            };
+            self.inner.writer.reopen(file::lock(path, resolved)?).await?;
+            self.inner.reading_only.store(false, Ordering::Release);
+            Ok(())
+        })
     }
 
     fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>> {

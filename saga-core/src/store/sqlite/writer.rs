@@ -18,7 +18,7 @@ use super::database::Database;
 use super::guard::Guard;
 use super::job::{Job, Request, Tally, Trouble};
 use super::work::{Undone, WorkJob};
-use super::{READING_ONLY, SqliteStats, closed};
+use super::{READING_ONLY, closed};
 
 /// So many requests share a transaction at most, which bounds how long the first one waits.
 const MAX_BATCH: usize = 1024;
@@ -39,6 +39,8 @@ enum Order {
     Alone(Box<WorkJob>),
     /// The worker is done: no more of the others.
     Close(oneshot::Sender<()>),
+    /// Another worker begins, with this lock.
+    Reopen(WorkerLock, oneshot::Sender<Result<(), StoreError>>),
 }
 
 impl Writer {
@@ -97,6 +99,13 @@ impl Writer {
         // a thread that has died has no lock any more
         answered(closed).await;
         Ok(())
+    }
+
+    /// Writes for a worker again, who has this lock.
+    pub(super) async fn reopen(&self, lock: WorkerLock) -> Result<(), StoreError> {
+        let (reply, opened) = oneshot::channel();
+        self.queue.send(Order::Reopen(lock, reply));
+        self.answer(opened).await
     }
 
     /// The same for an append with the user's part.
@@ -179,7 +188,20 @@ impl WriterThread {
                 self.closed = true;
                 self.closing.push(reply);
             }
+            Order::Reopen(lock, reply) => {
+                // whoever asks may have gone away
+                let _ = reply.send(self.reopen(lock));
+            }
         }
+    }
+
+    fn reopen(&mut self, lock: WorkerLock) -> Result<(), StoreError> {
+        self.check()?;
+        // SQLite's own default, which its closing has turned off
+        let checkpoints = self.conn.execute_batch("PRAGMA wal_autocheckpoint = 1000");
+        checkpoints.map_err(|e| self.failed(format!("it could not be opened again ({e})")))?;
+        (self.lock, self.closed) = (Some(lock), false);
+        Ok(())
     }
 
     /// All that was written for the worker is in. From here on another one may be there.
@@ -318,6 +340,20 @@ fn refuse(batch: Vec<Box<dyn Job>>, why: &StoreError) {
 
 fn is_io_error(e: &rusqlite::Error) -> bool {
     e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+}
+
+/// What a [`SqliteStore`](super::SqliteStore) has committed since it was opened; for tests and dashboards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SqliteStats {
+    /// Transactions that changed something, each with one fsync.
+    pub transactions: u64,
+    /// Sagas created.
+    pub creates: u64,
+    /// Appends that were not fenced.
+    pub appends: u64,
+    /// Log entries, those of creates included.
+    pub entries: u64,
 }
 
 /// What [`SqliteStats`] is read from.
