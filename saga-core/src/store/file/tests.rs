@@ -156,8 +156,12 @@ async fn a_failed_fsync_stops_all_further_writes() {
             flags.for_each(|(flag, fails)| flag.store(fails, SeqCst));
         };
         let worker = Worker::open(directory.clone()).unwrap();
-        let store =
-            FileStore::start(Files { directory: directory.clone(), worker: Some(worker) }).unwrap();
+        let store = FileStore::start(Files {
+            directory: directory.clone(),
+            worker: Some(worker),
+            attached: false,
+        })
+        .unwrap();
         store.create(new_saga("a")).await.unwrap();
         let mut ended = new_saga("ended");
         ended.record.status = SagaStatus::Completed;
@@ -209,8 +213,12 @@ async fn after_a_full_disk_it_goes_on_once_there_is_room() {
     let place = tempfile::tempdir().unwrap();
     let directory = Directory::new(&place.path().join("sagas"));
     let worker = Worker::open(directory.clone()).unwrap();
-    let store =
-        FileStore::start(Files { directory: directory.clone(), worker: Some(worker) }).unwrap();
+    let store = FileStore::start(Files {
+        directory: directory.clone(),
+        worker: Some(worker),
+        attached: false,
+    })
+    .unwrap();
     store.create(new_saga("a")).await.unwrap();
     let before = store.load(&id("a")).await.unwrap();
 
