@@ -182,6 +182,30 @@ fn a_cancellation_that_was_there_before_the_pivot_was_in_doubt_is_held() {
     assert!(error.to_string().contains("cancelled: no longer wanted"), "{error}");
 }
 
+saga! {
+    Unsaid<W>() -> String {
+        let _a = plain {};
+        #[pivot]
+        let p = bare {};
+        { p.clone() }
+    }
+}
+
+#[test]
+fn a_pivot_without_tries_of_its_own_has_ten_before_it_parks() {
+    for (panics, ends_well) in [(9, true), (10, false)] {
+        let x = Fixture::new(&[("p", &[Do::Panics; 10][..panics])], |b| b.saga::<Unsaid>());
+        x.process.until(x.process.sec.saga(Unsaid {}).id("x").start()).unwrap();
+        match x.end::<Unsaid>() {
+            Ok(p) => assert!(ends_well && p == "p"),
+            Err(SagaError::Parked { .. }) => assert!(!ends_well),
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(x.world.count("do p"), 10);
+        assert_eq!(x.world.count("undo _a"), 0);
+    }
+}
+
 #[test]
 fn a_pivot_in_doubt_can_be_tried_again() {
     let x = in_doubt();

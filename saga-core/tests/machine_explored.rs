@@ -12,7 +12,7 @@ use machine::explore::explore;
 use machine::plans::{chain, inline_action, node, plan, policy, undo_on_failure};
 use machine::run::Setup;
 use saga_core::UndoKind::{self, MaybeOutput, NoOutput, Nothing, Output};
-use saga_core::dag::{Plan, PlanKind, PlanNode, Retry};
+use saga_core::dag::{Plan, PlanKind, PlanNode, Policy, Retry};
 use saga_core::log::{SagaStatus, Timestamp};
 
 const UNDOS: [UndoKind; 4] = [Output, MaybeOutput, NoOutput, Nothing];
@@ -112,6 +112,14 @@ fn a_pivot() {
         })
     });
     assert_eq!(ends("pivot", setups), ALL);
+}
+
+#[test]
+fn a_pivot_that_says_nothing_about_tries() {
+    let pivot = node("p", PlanKind::Action(Policy::new(Output)));
+    let plan = Plan::new(vec![once("a", NoOutput), pivot, once("c", Output)], &[(0, 1), (1, 2)]);
+    let setup = setup(Arc::new(plan.with_pivot(1)), 2, 1);
+    assert_eq!(ends("unsaid", [setup]), ALL);
 }
 
 #[test]

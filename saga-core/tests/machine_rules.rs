@@ -7,6 +7,7 @@ mod machine_rules {
     use std::sync::Arc;
     use std::time::Duration;
 
+    use saga_core::Policy;
     use saga_core::UndoKind::{self, MaybeOutput, NoOutput, Nothing, Output};
     use saga_core::dag::{Plan, PlanKind, PlanNode, Retry};
     use saga_core::log::ActionState::{

@@ -24,6 +24,7 @@ saga! {
     Order<()>(address: String) { ship { address }; }
     Pay<()>() {
         #[pivot]
+        #[retry(max = 1)]
         pay {};
     }
 }

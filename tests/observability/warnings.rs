@@ -84,6 +84,7 @@ saga! {
     /// Nobody knows whether its pivot took effect.
     InDoubt<()>() {
         #[pivot]
+        #[retry(max = 1)]
         hang {};
     }
     /// It is late, and cannot go back.

@@ -40,6 +40,9 @@ pub struct Retry {
     cap: Duration,
     factor: f64,
     jitter: f64,
+    /// True if nobody said anything about tries.
+    #[serde(skip)]
+    unsaid: bool,
 }
 
 impl Retry {
@@ -56,6 +59,7 @@ impl Retry {
             cap: Duration::from_secs(60),
             factor: 2.0,
             jitter: 0.5,
+            unsaid: false,
         }
     }
 
@@ -88,6 +92,12 @@ impl Retry {
     /// How many tries at most; `None` for ever.
     pub const fn max(&self) -> Option<u32> {
         self.max
+    }
+
+    /// The tries of a pivot as long as nobody knows whether it took effect: its own, or ten if it has none. It
+    /// can neither be undone nor left alone then, and a timeout or a lost connection is often over soon.
+    pub(crate) fn of_pivot_in_doubt(self) -> Self {
+        if self.unsaid { Self::up_to(10) } else { self }
     }
 
     /// True if a call that was tried `tries` times may be tried again.
@@ -136,9 +146,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// One try of the action, ten of the undo, and nothing to undo after a failure.
+    /// One try of the action (ten of a pivot in doubt), ten of the undo, and nothing to undo after a failure.
     pub const fn new(undo: UndoKind) -> Self {
-        Self { undo, undo_on_failure: false, retry: Retry::never(), undo_retry: Retry::up_to(10) }
+        let retry = Retry { unsaid: true, ..Retry::never() };
+        Self { undo, undo_on_failure: false, retry, undo_retry: Retry::up_to(10) }
     }
 
     /// True if the undo is called after an attempt that failed for sure.

@@ -49,6 +49,10 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// The same node as the point of no return: once it has succeeded, the saga only goes forward. Every
     /// other node must be before or behind it, and every action behind it [`Retry::forever`].
     ///
+    /// As long as nobody knows whether it took effect (it timed out, say), it is run again under the same
+    /// key: as often as its [`retry`](Self::retry) or its action's says, or ten times if neither says anything.
+    /// Then the saga is parked.
+    ///
     /// ```
     /// use saga_core::{ActionFunc, BoxError, Retry};
     /// use saga_core::dag::{DagBuilder, Node};

@@ -50,12 +50,17 @@ impl Machine {
         let retryable = x.failure.as_ref().is_some_and(|failure| failure.retryable);
         let (attempts, doubt) = (x.attempts, x.doubt);
         let tries = attempts.saturating_sub(x.tries_from);
-        match self.state.policy(v) {
-            Some(policy) if retryable && policy.retry.allows_after(tries) => {
-                let delay = policy.retry.delay_after(tries, self.dice(v, 0, attempts));
+        let pivot_in_doubt = doubt && self.state.pivot() == Some(v);
+        let retry = self.state.policy(v).map(|policy| match pivot_in_doubt {
+            true => policy.retry.of_pivot_in_doubt(),
+            false => policy.retry,
+        });
+        match retry {
+            Some(retry) if retryable && retry.allows_after(tries) => {
+                let delay = retry.delay_after(tries, self.dice(v, 0, attempts));
                 self.emit(Some(v), EntryKind::RetryScheduled { at: self.waited().after(delay) });
             }
-            _ if self.state.pivot() == Some(v) && doubt => {
+            _ if pivot_in_doubt => {
                 let node = self.state.path(v);
                 let last = self.state.failure(v).map(|f| f.message.as_str()).unwrap_or_default();
                 let reason = format!(

@@ -168,6 +168,37 @@ fn a_cancel_that_was_granted_before_the_pivot_was_parked_is_held_until_it_is_dec
 }
 
 #[test]
+fn a_pivot_that_says_nothing_about_tries_has_ten_while_it_is_in_doubt() {
+    let unsaid = || {
+        let pivot = PlanKind::Action(Policy::new(Output));
+        let nodes = vec![action("a", Output), node("p", pivot), action("z", Output)];
+        let mut saga = Bench::new(Plan::new(nodes, &[(0, 1), (1, 2)]).with_pivot(1).into());
+        saga.ok(&["do a"]);
+        saga
+    };
+    let mut saga = unsaid();
+    for life in 0..2 {
+        for tries in 1..10 {
+            saga.in_doubt("do p");
+            assert_eq!(saga.words().last().unwrap(), "p retry_scheduled");
+            saga.wait();
+            assert_eq!(saga.call("do p").attempt, life * 10 + tries + 1);
+        }
+        // a failure takes the doubt of the tries before it away from nobody
+        saga.fails_for_now("do p");
+        assert!(matches!(saga.finish, Some(Finish::Parked { .. })), "{:?}", saga.finish);
+        assert_eq!(saga.claimed_for(Command::Unpark), Answer::Done);
+    }
+    saga.ok(&["do p", "do z"]);
+    saga.ended(ENDED_WELL);
+    // without doubt it is tried once, as any other action
+    let mut saga = unsaid();
+    saga.fails_for_now("do p");
+    saga.ok(&["undo a"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
 fn an_operator_can_decide_how_a_pivot_ended() {
     let output = serde_json::json!({ "receipt": 7 });
     let mut saga = parked();
