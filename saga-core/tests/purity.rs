@@ -45,8 +45,15 @@ fn the_machine_imports_only_std_the_log_and_the_dag() {
                 && (visibility.is_empty() || visibility.starts_with("pub"))
             {
                 let own = ["std::", "crate::log::", "crate::dag::", "super::"];
-                let submodules =
-                    ["apply::", "event::", "order::", "report::", "state::", "ActionState::"];
+                let submodules = [
+                    "apply::",
+                    "event::",
+                    "order::",
+                    "report::",
+                    "state::",
+                    "watch::",
+                    "ActionState::",
+                ];
                 let known = own.iter().chain(&submodules).any(|start| path.starts_with(start));
                 assert!(known, "{file} imports {path}");
             }
