@@ -2,6 +2,8 @@
 
 #[path = "constructs/called_like_ours.rs"]
 mod called_like_ours;
+#[path = "constructs/conditions.rs"]
+mod conditions;
 #[path = "constructs/constants.rs"]
 mod constants;
 #[path = "common/lab.rs"]
@@ -10,6 +12,8 @@ mod lab;
 mod lists;
 #[path = "constructs/statements.rs"]
 mod statements;
+#[path = "constructs/structs.rs"]
+mod structs;
 #[path = "constructs/variables.rs"]
 mod variables;
 

@@ -6,6 +6,7 @@
 //! rustc reports better (types, misspelled names, missing inputs) is left to it, on the user's tokens.
 
 mod action;
+mod conditions;
 mod errors;
 mod fresh;
 mod names;

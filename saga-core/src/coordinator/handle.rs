@@ -152,7 +152,7 @@ impl<S> SagaHandle<S> {
     /// [`SagaError::NotRunning`] if the coordinator is gone, or why the log cannot be read.
     pub async fn status_of<O, E>(&self, key: NodeKey<S, O, E>) -> Result<ActionState, SagaError> {
         let seen = self.coordinator()?.look(self.id.clone()).await?;
-        Ok(seen.node(key.path()).map_or(ActionState::Pending, |node| node.state))
+        Ok(seen.node_of(&key).map_or(ActionState::Pending, |node| node.state))
     }
 
     /// Waits until this process does not run the saga (any more).

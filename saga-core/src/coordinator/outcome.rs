@@ -24,8 +24,9 @@ type Types<S, O, E> = fn() -> (S, O, E);
 /// A node of the saga `S`, whose output is an `O` and whose action fails with `E`: `BookTrip::payment`.
 ///
 /// `saga!` makes one for each node whose types can be named: for steps and what holds them, for constants,
-/// and where a type is written (`let total: u64 = { .. };`). Of a computed node, and of a body that ends with a
-/// subsaga or a plain struct, only a written type says what it gives. The error of a `for` over one action is
+/// and where a type is written (`let total: u64 = { .. };`). Of a computed node, and of a `for`, `if` or `match` whose
+/// body ends with a subsaga or a plain struct, only a written type says what it gives. If the saga itself does, the key
+/// of its last line is called as it is written there, and `output`. The error of a `for` over one action is
 /// that action's; other nodes that run no action of their own fail with [`ActionError`](crate::ActionError).
 ///
 /// ```
@@ -51,13 +52,21 @@ type Types<S, O, E> = fn() -> (S, O, E);
 /// ```
 pub struct NodeKey<S, O, E> {
     path: Cow<'static, str>,
+    /// What the node may be called instead: of a struct on a last line only its type says whether it is a saga.
+    or: Option<&'static str>,
     types: PhantomData<Types<S, O, E>>,
 }
 
 impl<S, O, E> NodeKey<S, O, E> {
     #[doc(hidden)]
     pub const fn new(name: &'static str) -> Self {
-        Self { path: Cow::Borrowed(name), types: PhantomData }
+        Self { path: Cow::Borrowed(name), or: None, types: PhantomData }
+    }
+
+    /// Of a last line that has one of two names.
+    #[doc(hidden)]
+    pub const fn either(name: &'static str, or: &'static str) -> Self {
+        Self { path: Cow::Borrowed(name), or: Some(or), types: PhantomData }
     }
 
     /// The node's path in the saga, as in its log.
@@ -70,24 +79,32 @@ impl<S, O, E> NodeKey<S, O, E> {
     where
         T: Saga<Output = O>,
     {
-        self.part(format_args!("/{}", inner.path))
+        // a subsaga is called after itself, whatever its other name
+        let of = self.other().filter(|_| self.path.ends_with("output"));
+        let of = of.as_deref().unwrap_or(&self.path);
+        NodeKey { path: format!("{of}/{}", inner.path).into(), or: inner.or, types: PhantomData }
     }
 
-    fn part<P, F>(&self, part: fmt::Arguments<'_>) -> NodeKey<S, P, F> {
-        NodeKey { path: format!("{}{part}", self.path).into(), types: PhantomData }
+    /// The path with the node's other name.
+    pub(super) fn other(&self) -> Option<String> {
+        let or = self.or?;
+        Some(match self.path.rsplit_once('/') {
+            Some((holder, _)) => format!("{holder}/{or}"),
+            None => or.to_string(),
+        })
     }
 }
 
 impl<S, O, E> NodeKey<S, Vec<O>, E> {
     /// One instance of the `for` that this node is, from 0: `BookTrip::rooms.at(2)`.
     pub fn at(&self, instance: usize) -> NodeKey<S, O, E> {
-        self.part(format_args!("[{instance}]"))
+        NodeKey { path: format!("{}[{instance}]", self.path).into(), or: None, types: PhantomData }
     }
 }
 
 impl<S, O, E> Clone for NodeKey<S, O, E> {
     fn clone(&self) -> Self {
-        Self { path: self.path.clone(), types: PhantomData }
+        Self { path: self.path.clone(), or: self.or, types: PhantomData }
     }
 }
 
@@ -157,7 +174,8 @@ impl<S: Runs> Outcome<S> {
 
     /// The output of a node, also if it was undone since: [`node`](Self::node) tells. None if it gave none.
     pub fn get<O: 'static, E>(&self, key: NodeKey<S, O, E>) -> Option<&O> {
-        self.output(key.path())
+        let other = || self.output(&key.other()?);
+        self.output(key.path()).or_else(other)
     }
 
     /// The same by the node's path, for nodes without a key: `outcome.output::<Address>("nics[2]/address")`.
@@ -179,7 +197,7 @@ impl<S: Runs> Outcome<S> {
 
     /// How a node stands. None for a node of a body that did not run.
     pub fn node<O, E>(&self, key: NodeKey<S, O, E>) -> Option<NodeReport> {
-        self.seen.node(key.path())
+        self.seen.node_of(&key)
     }
 
     /// All nodes, in the order of declaration, each before those that it holds.
@@ -216,6 +234,10 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn node(&self, path: &str) -> Option<NodeReport> {
         self.state.node(self.values.vertex(&self.state, path)?).map(node_report)
+    }
+
+    pub(super) fn node_of<S, O, E>(&self, key: &NodeKey<S, O, E>) -> Option<NodeReport> {
+        self.node(key.path()).or_else(|| self.node(&key.other()?))
     }
 
     fn output(&self, path: &str) -> Option<&ActionOutput> {

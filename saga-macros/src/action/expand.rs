@@ -14,14 +14,16 @@ use super::check::Action;
 use super::context::{Context, is_context};
 use super::returned::Returned;
 use super::spec::spec;
+use crate::conditions::condition;
 use crate::errors::Errors;
 use crate::fresh::Taken;
 
 pub(super) fn expand(action: &Action, errors: Errors) -> TokenStream {
     let function = &action.function;
     let (attrs, vis, sig, body) = (&function.attrs, &function.vis, &function.sig, &function.body);
-    let cfgs = attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect::<Vec<_>>();
+    let cfgs = attrs.iter().filter(|attr| condition(attr).is_some()).collect::<Vec<_>>();
     let errors = errors.emit();
+    let errors = (!errors.is_empty()).then(|| quote!(#(#cfgs)* #errors));
     let inputs = inputs(action, &cfgs);
     let typed = typed(action);
     let step = step(action);

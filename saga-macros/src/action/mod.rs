@@ -11,9 +11,12 @@ mod returned;
 mod spec;
 mod values;
 
+use parse::Function;
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::{Attribute, FnArg};
 
+use crate::conditions::Conditions;
 use crate::errors::Errors;
 
 pub(crate) use args::durable_name;
@@ -35,7 +38,39 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
         let error = error.into_compile_error();
         return quote!(#item #error);
     }
+    let mut conditions = Conditions::default();
+    function.sig.inputs.iter().for_each(|param| conditions.add_all(attrs_of(param)));
+    let choices = match conditions.choices() {
+        Ok(choices) => choices,
+        Err(error) => {
+            let error = error.into_compile_error();
+            return quote!(#item #error);
+        }
+    };
+    if let [_] = choices.as_slice() {
+        return written(args, function);
+    }
+    let written = choices.iter().map(|choice| {
+        let mut function = function.clone();
+        let params = std::mem::take(&mut function.sig.inputs);
+        function.sig.inputs =
+            params.into_iter().filter(|param| choice.keeps(attrs_of(param))).collect();
+        function.attrs.insert(0, choice.gate());
+        written(args.clone(), function)
+    });
+    written.collect()
+}
+
+fn written(args: TokenStream, function: Function) -> TokenStream {
+    let mut errors = Errors::default();
     let args = args::parse(args, &mut errors);
     let action = check::check(function, args, &mut errors);
     expand::expand(&action, errors)
+}
+
+fn attrs_of(param: &FnArg) -> &[Attribute] {
+    match param {
+        FnArg::Receiver(receiver) => &receiver.attrs,
+        FnArg::Typed(param) => &param.attrs,
+    }
 }

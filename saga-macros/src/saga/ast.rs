@@ -122,6 +122,8 @@ pub(super) struct Call {
     pub(super) path: Path,
     pub(super) brace: token::Brace,
     pub(super) inputs: Punctuated<FieldValue, Token![,]>,
+    /// `..rest`, of a struct.
+    pub(super) rest: Option<(Token![..], Expr)>,
 }
 
 impl Call {

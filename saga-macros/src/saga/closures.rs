@@ -144,7 +144,12 @@ fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
         replace.visit_field_value_mut(input);
     }
     let mut literal = call.path.to_token_stream();
-    call.brace.surround(&mut literal, |tokens| inputs.to_tokens(tokens));
+    let rest = call.rest.as_ref().map(|(dots, from)| {
+        let from = expr(from, wiring, cx);
+        let comma = (!inputs.empty_or_trailing()).then(|| quote!(,));
+        quote!(#comma #dots #from)
+    });
+    call.brace.surround(&mut literal, |tokens| tokens.extend(quote!(#inputs #rest)));
     literal
 }
 

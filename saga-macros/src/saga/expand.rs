@@ -68,13 +68,16 @@ pub(super) fn expand(
         }
     });
     let keys = keys(saga, &order.text(wired, 0));
-    // what the user allows is allowed in all of the saga
-    let lints =
-        head.attrs.iter().filter(|attr| LINTS.iter().any(|lint| attr.path().is_ident(lint)));
+    // what the user allows is allowed in all of the saga, and all of it is there or not
+    let shared =
+        head.attrs.iter().filter(|attr| SHARED.iter().any(|name| attr.path().is_ident(name)));
+    let cfgs = head.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect::<Vec<_>>();
+    let gated = |items: TokenStream| (!items.is_empty()).then(|| quote!(#(#cfgs)* #items));
+    let (errors, keys) = (gated(errors), gated(keys));
     // what changes while a line is being typed stands behind the nodes, which an editor finds by their place
     quote! {
         #structure
-        #(#lints)*
+        #(#shared)*
         const _: () = {
             // nothing of ours has a name that the user's code could see
             const _: () = { #stored };
@@ -100,7 +103,7 @@ pub(super) fn expand(
 }
 
 /// Attributes of a saga that its struct and its nodes share.
-const LINTS: &[&str] = &["allow", "warn", "deny", "forbid"];
+const SHARED: &[&str] = &["cfg", "allow", "warn", "deny", "forbid"];
 
 fn output(head: &Head) -> Type {
     head.output.clone().unwrap_or_else(|| parse_quote!(()))

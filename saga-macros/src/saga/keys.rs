@@ -51,8 +51,14 @@ pub(super) fn keys(saga: &Saga, nodes: &str) -> TokenStream {
     }
     match &saga.body.tail {
         Some(Tail::Literal(call, _)) => {
-            if let (Some(name), Some(types)) = (call.name(), keys.of_last(call)) {
-                keys.add(name, &[], &[], types);
+            let output = Ident::new("output", Span::call_site());
+            match (call.name(), keys.of_last(call)) {
+                (Some(name), Some(types)) => keys.add(name, &[], &[], types),
+                (Some(name), None) => {
+                    keys.add_last(name, &output);
+                    keys.add_last(&output, name);
+                }
+                (None, _) => {}
             }
         }
         Some(Tail::Value(_)) => {
@@ -111,6 +117,24 @@ impl Keys<'_> {
         if let Some(last) = path.segments.last().filter(|last| last.ident != *saga) {
             group.actions.insert(last.ident.to_string(), elsewhere(&last.ident));
         }
+    }
+
+    /// A last line that is a struct, of which only rustc knows whether it is a saga, and so how it is called.
+    fn add_last(&mut self, name: &Ident, or: &Ident) {
+        if self.taken.contains_key(&name.to_string()) {
+            return;
+        }
+        let Head { krate, vis, .. } = self.head;
+        let Types { output, error, .. } = self.whole();
+        let (text, or) = (name.unraw().to_string(), or.unraw().to_string());
+        self.plain.extend(quote! {
+            #[allow(dead_code, non_upper_case_globals, private_interfaces)]
+            impl __Saga {
+                #[doc = "The last line."]
+                #vis const #name: #krate::NodeKey<Self, #output, #error> =
+                    #krate::NodeKey::either(#text, #or);
+            }
+        });
     }
 
     fn write(self, nodes: &str) -> TokenStream {

@@ -9,7 +9,9 @@ use super::wiring::Wiring;
 /// True if all inputs do. An expression about which nothing is known does not.
 pub(super) fn lasts(call: &Call, wiring: &Wiring) -> bool {
     // variables of the patterns around it live in its closure
-    wiring.levels.is_empty() && call.inputs.iter().all(|input| value(&input.expr))
+    wiring.levels.is_empty()
+        && call.rest.is_none()
+        && call.inputs.iter().all(|input| value(&input.expr))
 }
 
 fn value(expr: &Expr) -> bool {

@@ -24,9 +24,11 @@ mod structure;
 mod tails;
 mod wiring;
 
-use proc_macro2::TokenStream;
+use ast::Saga;
+use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 
+use crate::conditions::{Choice, Conditions};
 use crate::errors::Errors;
 
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
@@ -34,14 +36,17 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let mut output = TokenStream::new();
     let parsed = (|input: ParseStream| {
         while !input.is_empty() {
+            let start = input.fork();
             let mut errors = Errors::default();
             let saga = parse::saga(input, &mut errors);
-            let wired = saga.as_ref().map(|saga| resolve::resolve(saga, &mut errors));
-            output.extend(match (&saga, &wired) {
-                (Some(saga), Some((wired, compared))) => {
-                    expand::expand(saga, wired, compared.clone(), errors)
-                }
-                _ => errors.emit(),
+            let mut tokens = TokenStream::new();
+            while start.cursor() != input.cursor() {
+                tokens.extend([start.parse::<TokenTree>()?]);
+            }
+            let choices = conditions(saga.as_ref(), &tokens).choices();
+            output.extend(match errors.ok(choices) {
+                Some(choices) if choices.len() > 1 => each(choices, &tokens)?,
+                Some(_) | None => written(saga, errors),
             });
         }
         Ok(())
@@ -53,4 +58,44 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
         output.extend(errors.emit());
     }
     output
+}
+
+fn written(saga: Option<Saga>, mut errors: Errors) -> TokenStream {
+    let Some(saga) = saga else { return errors.emit() };
+    let (wired, compared) = resolve::resolve(&saga, &mut errors);
+    expand::expand(&saga, &wired, compared, errors)
+}
+
+/// The conditions on which parameters and attributes of a saga depend.
+fn conditions(saga: Option<&Saga>, tokens: &TokenStream) -> Conditions {
+    let mut conditions = Conditions::default();
+    let params = |saga: &Saga, conditions: &mut Conditions| {
+        saga.head.params.iter().for_each(|param| conditions.add_all(&param.attrs));
+    };
+    conditions.add_attributes(tokens.clone());
+    if conditions.is_empty() {
+        saga.into_iter().for_each(|saga| params(saga, &mut conditions));
+        return conditions;
+    }
+    // what they stand for may be a `#[cfg]`
+    let all = |input: ParseStream| Ok(parse::saga(input, &mut Errors::default()));
+    let saga = all.parse2(Choice::default().apply(tokens.clone())).ok().flatten();
+    saga.iter().for_each(|saga| params(saga, &mut conditions));
+    conditions
+}
+
+/// The saga of these tokens for each choice.
+fn each(choices: Vec<Choice>, tokens: &TokenStream) -> syn::Result<TokenStream> {
+    let mut output = TokenStream::new();
+    for choice in choices {
+        let mut errors = Errors::default();
+        let saga = |input: ParseStream| Ok(parse::saga(input, &mut errors));
+        let mut saga = saga.parse2(choice.apply(tokens.clone()))?;
+        if let Some(Saga { head, .. }) = &mut saga {
+            head.params.retain(|param| choice.keeps(&param.attrs));
+            head.attrs.insert(0, choice.gate());
+        }
+        output.extend(written(saga, errors));
+    }
+    Ok(output)
 }

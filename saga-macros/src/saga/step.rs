@@ -11,6 +11,7 @@ use super::constructs::{branches, cases, each};
 use super::head::skip_all;
 use super::recover::{first, never, starts_statement};
 use crate::errors::Errors;
+use crate::names::is_capital;
 
 /// What stands after the `=`.
 pub(super) fn step(input: ParseStream, errors: &mut Errors) -> Step {
@@ -84,15 +85,23 @@ pub(super) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call>
     }
     let content;
     let brace = braced!(content in input);
-    let inputs = inputs(&content, &path).inspect_err(|_| skip_all(&content))?;
-    Ok(Call { path, brace, inputs })
+    let (inputs, rest) = inputs(&content, &path).inspect_err(|_| skip_all(&content))?;
+    Ok(Call { path, brace, inputs, rest })
 }
 
-fn inputs(input: ParseStream, path: &Path) -> syn::Result<Punctuated<FieldValue, Token![,]>> {
+/// What a call is given.
+type Inputs = (Punctuated<FieldValue, Token![,]>, Option<(Token![..], Expr)>);
+
+fn inputs(input: ParseStream, path: &Path) -> syn::Result<Inputs> {
     let mut inputs = Punctuated::new();
+    let is_struct = path.segments.last().is_some_and(|last| is_capital(&last.ident));
     while !input.is_empty() {
         if input.peek(Token![..]) {
             let rest = input.parse::<Token![..]>()?;
+            if is_struct && !input.is_empty() {
+                let from = input.parse()?;
+                return Ok((inputs, Some((rest, from))));
+            }
             let message = format!(
                 "a node names all inputs of its action: there is no `..` in `{}`",
                 text(path)
@@ -105,5 +114,5 @@ fn inputs(input: ParseStream, path: &Path) -> syn::Result<Punctuated<FieldValue,
         }
         inputs.push_punct(input.parse()?);
     }
-    Ok(inputs)
+    Ok((inputs, None))
 }

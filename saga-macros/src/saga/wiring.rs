@@ -52,7 +52,10 @@ impl<'a> Reader<'_, 'a> {
             };
             (Some(name), Names::among(constants.clone()).with_field(field))
         });
-        self.inputs(inputs)
+        let rest = call.rest.iter().map(|(_, from)| {
+            (Some("..".to_string()), Names::among(constants.clone()).with_expr(from))
+        });
+        self.inputs(inputs.chain(rest))
     }
 
     /// Looks up what the inputs of a node name. Without a name of its own, an input is called what it

@@ -1,0 +1,146 @@
+//! `#[cfg]` and `#[cfg_attr]` where what they decide is more than one item: the parameters of an action or a
+//! saga, and attributes of ours. A macro does not know which conditions hold, so it writes everything once
+//! for each combination of them, and rustc drops all but one.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Error, Meta, Token, parse_quote};
+
+/// The condition under which something with this attribute is there.
+pub(crate) fn condition(attr: &Attribute) -> Option<TokenStream> {
+    let Meta::List(list) = &attr.meta else { return None };
+    if list.path.is_ident("cfg") {
+        return Some(list.tokens.clone());
+    }
+    let (condition, attrs) = cfg_attr(attr)?;
+    let inner = attrs.iter().find_map(|meta| condition_of(meta))?;
+    Some(quote!(any(not(#condition), #inner)))
+}
+
+fn condition_of(meta: &Meta) -> Option<TokenStream> {
+    condition(&parse_quote!(#[#meta]))
+}
+
+/// `#[cfg_attr(condition, attrs..)]`
+fn cfg_attr(attr: &Attribute) -> Option<(TokenStream, Vec<Meta>)> {
+    if !attr.path().is_ident("cfg_attr") {
+        return None;
+    }
+    let parse = Punctuated::<Meta, Token![,]>::parse_terminated;
+    let mut metas = attr.parse_args_with(parse).ok()?.into_iter();
+    Some((metas.next()?.into_token_stream(), metas.collect()))
+}
+
+/// Conditions without repetition.
+#[derive(Default)]
+pub(crate) struct Conditions(Vec<TokenStream>);
+
+/// More would be too much code.
+const MOST: usize = 5;
+
+impl Conditions {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, condition: TokenStream) {
+        let text = condition.to_string();
+        if !self.0.iter().any(|known| known.to_string() == text) {
+            self.0.push(condition);
+        }
+    }
+
+    /// Those of the attributes.
+    pub(crate) fn add_all<'a>(&mut self, attrs: impl IntoIterator<Item = &'a Attribute>) {
+        attrs.into_iter().filter_map(condition).for_each(|condition| self.add(condition));
+    }
+
+    /// Those of each `#[cfg_attr]`.
+    pub(crate) fn add_attributes(&mut self, tokens: TokenStream) {
+        Choice::default().attributes(tokens, &mut |condition| self.add(condition.clone()));
+    }
+
+    /// All combinations.
+    pub(crate) fn choices(self) -> Result<Vec<Choice>, Error> {
+        if let Some(beyond) = self.0.get(MOST) {
+            let message = format!("more than {MOST} different conditions in one item");
+            return Err(Error::new_spanned(beyond, message));
+        }
+        let numbers = 0..1usize << self.0.len();
+        let holds = |number: usize| {
+            let conditions = self.0.iter().enumerate();
+            conditions.map(move |(i, condition)| (condition.clone(), number >> i & 1 == 0))
+        };
+        Ok(numbers.map(|number| Choice(holds(number).collect())).collect())
+    }
+}
+
+/// Which conditions hold; others do.
+#[derive(Default)]
+pub(crate) struct Choice(Vec<(TokenStream, bool)>);
+
+impl Choice {
+    /// The attribute of what is written for this choice.
+    pub(crate) fn gate(&self) -> Attribute {
+        let conditions = self.0.iter().map(|(condition, holds)| match holds {
+            true => condition.clone(),
+            false => quote!(not(#condition)),
+        });
+        parse_quote!(#[cfg(all(#(#conditions),*))])
+    }
+
+    /// True for something with these attributes that is there.
+    pub(crate) fn keeps(&self, attrs: &[Attribute]) -> bool {
+        attrs.iter().filter_map(condition).all(|condition| self.holds(&condition))
+    }
+
+    /// Replaces each `#[cfg_attr]` by the attributes that it stands for.
+    pub(crate) fn apply(&self, tokens: TokenStream) -> TokenStream {
+        self.attributes(tokens, &mut |_| {})
+    }
+
+    fn holds(&self, condition: &TokenStream) -> bool {
+        let text = condition.to_string();
+        let known = self.0.iter().find(|(known, _)| known.to_string() == text);
+        known.is_none_or(|(_, holds)| *holds)
+    }
+
+    fn attributes(&self, tokens: TokenStream, see: &mut impl FnMut(&TokenStream)) -> TokenStream {
+        let mut output = TokenStream::new();
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            let hash = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '#');
+            if hash
+                && let Some(TokenTree::Group(group)) = tokens.peek()
+                && group.delimiter() == Delimiter::Bracket
+                && let Some((condition, attrs)) = cfg_attr(&parse_attribute(group))
+            {
+                tokens.next();
+                see(&condition);
+                if self.holds(&condition) {
+                    let attrs = quote!(#(#[#attrs])*);
+                    output.extend(self.attributes(attrs, see));
+                }
+                continue;
+            }
+            output.extend([match token {
+                TokenTree::Group(group) => {
+                    let inner = self.attributes(group.stream(), see);
+                    let mut inner = Group::new(group.delimiter(), inner);
+                    inner.set_span(group.span());
+                    TokenTree::Group(inner)
+                }
+                token => token,
+            }]);
+        }
+        output
+    }
+}
+
+/// What stands in the brackets as an attribute; another one, if it is none.
+fn parse_attribute(group: &Group) -> Attribute {
+    let meta = syn::parse2::<Meta>(group.stream());
+    let meta = meta.unwrap_or_else(|_| parse_quote!(none));
+    parse_quote!(#[#meta])
+}

@@ -1,0 +1,72 @@
+//! `#[cfg]` and `#[cfg_attr]`: on a saga, on its parameters, on those of an action, on nodes. Half of what
+//! stands here is not there.
+
+use saga_core::Saga;
+use saga_core::dag::Dag;
+use saga_core::prelude::*;
+
+use super::Any;
+
+#[saga_action(undo = take_back(b))]
+async fn add(
+    a: i64,
+    #[cfg(not(all()))] missing: NoSuchType,
+    #[cfg(all())] b: &i64,
+    #[cfg_attr(all(), cfg(not(all())))] gone: NoSuchType,
+    #[cfg_attr(not(all()), cfg(not(all())))] c: i64,
+) -> Result<i64, String> {
+    Ok(a + b + c)
+}
+async fn take_back(_: &i64) -> Result<(), String> {
+    Ok(())
+}
+
+#[saga_action(no_undo)]
+#[cfg_attr(all(), cfg(not(all())))]
+async fn not_there(a: NoSuchType) -> Result<NoSuchType, String> {
+    Ok(a)
+}
+
+saga! {
+    /// None of it is there, whatever is wrong with it.
+    #[cfg(not(all()))]
+    NotThere<NoSuchContext>(a: NoSuchType) -> NoSuchType { no_such_action { a } }
+
+    #[cfg_attr(all(), cfg(not(all())))]
+    NotThereEither<NoSuchContext>(a: NoSuchType) -> NoSuchType { no_such_action { a } }
+
+    #[cfg(all())]
+    #[cfg_attr(all(), name = "There.1", derive(PartialEq))]
+    #[cfg_attr(not(all()), name = "There.2", retry(forever))]
+    There<()>(
+        n: i64,
+        #[cfg(not(all()))] missing: NoSuchType,
+        #[cfg(all())] more: i64,
+        #[cfg_attr(all(), serde(default))] fresh: i64,
+    ) -> i64 {
+        #[cfg_attr(all(), label = "the first", after())]
+        #[cfg_attr(not(all()), pivot, after(nobody))]
+        let first = add { a: *n, b: more, #[cfg(not(all()))] missing: n, c: 0 };
+        #[cfg_attr(all(), cfg(not(all())))]
+        let not_there = no_such_action { a: first };
+        #[cfg_attr(not(all()), retry(forever))]
+        add { a: *first, b: n, c: *fresh }
+    }
+}
+
+#[tokio::test]
+async fn what_is_configured_away_is_not_there() -> Result<(), Any> {
+    assert_eq!(There::NAME, "There.1");
+    let there = There { n: 1, more: 20, fresh: 300 };
+    assert!(there == there.clone());
+    assert_eq!(
+        serde_json::from_str::<There>(r#"{"n": 1, "more": 20}"#)?,
+        There { fresh: 0, ..there.clone() }
+    );
+    let sec = Coordinator::builder(()).saga::<There>().build().await?;
+    assert_eq!(sec.run(there).await?, 322);
+    let dag = Dag::of::<There>()?;
+    assert_eq!(dag.len(), 2);
+    assert_eq!(dag.to_json()["nodes"][0]["label"], "the first");
+    Ok(())
+}
