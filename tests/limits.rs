@@ -1,5 +1,8 @@
 //! How many calls are in flight at once: of a `for`, of a saga, of an action, of a coordinator.
 
+#[path = "limits/waits.rs"]
+mod waits;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;

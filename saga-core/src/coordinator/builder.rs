@@ -130,7 +130,9 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// How many calls of all sagas together may be in flight; default any number. A node that waits for
     /// room has not started, so there is nothing to undo about it.
     ///
-    /// Sagas that wait for room take turns, a call each, so that one with many calls holds nobody up.
+    /// Sagas that wait for room take turns, a call each, so that one with many calls holds nobody up. An action
+    /// that waits for another saga keeps its room meanwhile; where that saga waits for this very room, the wait
+    /// ends with [`SagaError::WaitsForItself`](crate::SagaError::WaitsForItself).
     pub fn max_calls(mut self, calls: usize) -> Self {
         self.bounds.bound_all(calls);
         self

@@ -11,7 +11,7 @@ use super::Inner;
 use super::outcome::{NodeKey, Outcome, Seen};
 use crate::action::{ActionData, decode};
 use crate::definition::Saga;
-use crate::driver::{self, Events, Track, Watching, before_telling_of_shutdown};
+use crate::driver::{self, Bounds, Events, Track, Watching, before_telling_of_shutdown, wait_for};
 use crate::error::SagaError;
 use crate::log::{ActionState, Payload, SagaId, SagaStatus};
 
@@ -73,6 +73,7 @@ pub struct SagaHandle<S> {
     id: SagaId,
     track: Arc<Track>,
     watching: Watching,
+    bounds: Bounds,
     /// Not held on to: a handle keeps no store open.
     coordinator: Weak<dyn Look>,
     saga: PhantomData<fn() -> S>,
@@ -90,6 +91,7 @@ impl<S> Clone for SagaHandle<S> {
             id: self.id.clone(),
             track: self.track.clone(),
             watching: self.watching.clone(),
+            bounds: self.bounds.clone(),
             coordinator: self.coordinator.clone(),
             saga: PhantomData,
         }
@@ -109,8 +111,9 @@ impl<S> SagaHandle<S> {
         coordinator: &Arc<Inner<C>>,
     ) -> Self {
         let watching = coordinator.env.observers.watching();
+        let bounds = coordinator.env.bounds.clone();
         let coordinator: Weak<Inner<C>> = Arc::downgrade(coordinator);
-        Self { id, track, watching, coordinator, saga: PhantomData }
+        Self { id, track, watching, bounds, coordinator, saga: PhantomData }
     }
 
     /// The saga's id.
@@ -156,12 +159,12 @@ impl<S> SagaHandle<S> {
     }
 
     /// Waits until this process does not run the saga (any more).
-    async fn ended(&self) -> Arc<driver::Outcome> {
-        let ended = self.track.ended().await;
+    async fn ended(&self) -> Result<Arc<driver::Outcome>, SagaError> {
+        let ended = wait_for(&self.bounds, &self.id, self.track.ended()).await?;
         if let Err(SagaError::ShutDown { .. }) = &*ended {
             before_telling_of_shutdown().await;
         }
-        ended
+        Ok(ended)
     }
 
     fn coordinator(&self) -> Result<Arc<dyn Look>, SagaError> {
@@ -208,7 +211,7 @@ impl<S: Runs> SagaHandle<S> {
     pub async fn outcome(self) -> Result<Outcome<S>, SagaError> {
         // taken before the end is awaited, after which nothing else may hold it
         let coordinator = self.coordinator();
-        let result = self.ended().await;
+        let result = self.ended().await?;
         let id = self.id;
         match driver::Outcome::clone(&result) {
             result @ (Ok(_) | Err(SagaError::RolledBack(_) | SagaError::Stuck(_))) => {
@@ -224,7 +227,7 @@ impl<S: Runs> IntoFuture for SagaHandle<S> {
     type IntoFuture = SagaFuture<S::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { output(&self.id, &*self.ended().await) })
+        Box::pin(async move { output(&self.id, &*self.ended().await?) })
     }
 }
 

@@ -8,6 +8,7 @@ use tracing::Instrument;
 use super::blocking::{Timed, Whose};
 use super::call::{self, CallEnd, Missed, Space};
 use super::inside::Inside;
+use super::slots::Caller;
 use super::turn::Turn;
 use super::{Driver, Transactions};
 use crate::action::Value;
@@ -32,7 +33,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let transactions = Some(turn.transactions.authorize(call));
         let Some(cx) = self.context(ContextOf { call, undo, transactions }) else { return };
         let room = turn.slots.take(call.vertex);
-        let inside = Inside::new(&self.env.closing);
+        let caller =
+            Caller::new(&self.env.bounds, &self.run.id, &cx.about.call.path, room.as_ref());
+        let inside = Inside::new(&self.env.closing, caller);
         let (repeat, space) = (call.repeat, self.space(call.vertex));
         // what the action logs is found under its saga and node
         let span = tracing::debug_span!(

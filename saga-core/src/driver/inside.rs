@@ -6,12 +6,16 @@
 //! did not wait for, and is run again in the next life.
 
 use std::cell::RefCell;
-use std::future::pending;
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use tokio::sync::watch;
+
+use super::slots::{Bounds, Caller};
+use crate::error::SagaError;
+use crate::log::SagaId;
 
 thread_local! {
     /// The call whose code runs on this thread.
@@ -22,12 +26,14 @@ thread_local! {
 pub(super) struct Inside {
     /// Whether its coordinator shuts down.
     closing: watch::Receiver<bool>,
+    caller: Caller,
     interrupted: AtomicBool,
 }
 
 impl Inside {
-    pub(super) fn new(closing: &watch::Sender<bool>) -> Arc<Self> {
-        Arc::new(Self { closing: closing.subscribe(), interrupted: AtomicBool::new(false) })
+    pub(super) fn new(closing: &watch::Sender<bool>, caller: Caller) -> Arc<Self> {
+        let interrupted = AtomicBool::new(false);
+        Arc::new(Self { closing: closing.subscribe(), caller, interrupted })
     }
 
     /// Polls the call; none if it is to end here, without having said anything.
@@ -57,5 +63,21 @@ pub(crate) async fn before_telling_of_shutdown() {
     });
     if ends {
         pending().await
+    }
+}
+
+/// Waits for the end of a saga of the coordinator that has these bounds.
+///
+/// # Errors
+/// [`SagaError::WaitsForItself`] inside of a call for which that end may never come.
+pub(crate) async fn wait_for<T>(
+    bounds: &Bounds,
+    saga: &SagaId,
+    ended: impl Future<Output = T>,
+) -> Result<T, SagaError> {
+    let call = CALL.with_borrow(Option::clone);
+    match call.filter(|call| call.caller.is_of(bounds)) {
+        Some(call) => call.caller.wait(saga, ended).await,
+        None => Ok(ended.await),
     }
 }

@@ -31,7 +31,7 @@ use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::Calls;
 pub(crate) use condition::Condition;
-pub(crate) use inside::before_telling_of_shutdown;
+pub(crate) use inside::{before_telling_of_shutdown, wait_for};
 pub use observe::{Events, MissedEvents, SagaEvent};
 pub(crate) use observe::{Observers, Watching};
 pub(crate) use slots::Bounds;
@@ -268,7 +268,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Effect::WantSlot(vertex) => {
                 let action = self.values.action(&self.machine, vertex);
                 let name = action.as_ref().map_or("", |action| action.name().as_str());
-                turn.slots.want(vertex, name, &self.env.bounds);
+                turn.slots.want(&self.run.id, vertex, name, &self.env.bounds);
             }
             Effect::FreeSlot(vertex) => turn.slots.free(vertex),
             Effect::RunAction(call) => self.start(call, false, turn),

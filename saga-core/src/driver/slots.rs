@@ -3,11 +3,16 @@
 //! Sagas take turns: each that waits for room is given it for one call, and then stands behind the others,
 //! however many more it wants. So one with a thousand calls holds nobody up.
 
+mod waits;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
+use crate::log::SagaId;
 use crate::machine::VertexId;
+pub(super) use waits::Caller;
+use waits::Wait;
 
 /// The bounds themselves.
 #[derive(Clone, Default)]
@@ -18,10 +23,14 @@ pub(crate) struct Bounds(Arc<Mutex<Hall>>);
 struct Hall {
     /// How many more calls there may be in all; none if that has no bound.
     all: Option<usize>,
+    /// How many there are.
+    in_all: usize,
     /// The first line is for actions without a bound of their own.
     lines: Vec<Line>,
     by_action: HashMap<String, usize>,
     sagas: HashMap<u64, Member>,
+    /// Calls that wait for the end of another saga, by the order in which they began to.
+    waits: BTreeMap<u64, Wait>,
     /// The last number that was given to a saga, or to a place in line.
     last: u64,
 }
@@ -29,6 +38,8 @@ struct Hall {
 #[derive(Default)]
 struct Line {
     free: Option<usize>,
+    /// How many calls there are.
+    taken: usize,
     /// What sagas want, by their places, which are the same in all lines.
     wanted: BTreeMap<u64, Wanted>,
 }
@@ -42,6 +53,7 @@ struct Wanted {
 /// A saga that has asked for room.
 #[derive(Default)]
 struct Member {
+    id: Option<SagaId>,
     place: u64,
     /// In how many lines it stands.
     stands: usize,
@@ -81,6 +93,10 @@ impl Bounds {
         actions
     }
 
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     fn hall(&self) -> MutexGuard<'_, Hall> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,7 +105,10 @@ impl Bounds {
     fn change<T>(&self, change: impl FnOnce(&mut Hall) -> T) -> T {
         let (changed, wakers) = {
             let mut hall = self.hall();
-            (change(&mut hall), hall.give())
+            let changed = change(&mut hall);
+            let mut wakers = hall.give();
+            wakers.extend(hall.break_circle());
+            (changed, wakers)
         };
         wakers.into_iter().for_each(Waker::wake);
         changed
@@ -108,11 +127,12 @@ impl Hall {
         self.last
     }
 
-    fn want(&mut self, saga: u64, node: VertexId, action: &str) {
+    fn want(&mut self, saga: u64, id: &SagaId, node: VertexId, action: &str) {
         self.first_line();
         let behind = self.next();
         let line = self.by_action.get(action).copied().unwrap_or(0);
         let member = self.sagas.entry(saga).or_default();
+        member.id.get_or_insert_with(|| id.clone());
         if member.stands == 0 {
             member.place = behind;
         }
@@ -140,7 +160,9 @@ impl Hall {
             }
             let Some(node) = node else { continue };
             line.free = line.free.map(|free| free - 1);
+            line.taken += 1;
             self.all = self.all.map(|all| all - 1);
+            self.in_all += 1;
             if let Some(member) = self.sagas.get_mut(&saga) {
                 member.stands -= usize::from(through);
                 member.granted.push((node, i));
@@ -165,7 +187,9 @@ impl Hall {
 
     fn give_back(&mut self, line: usize) {
         self.all = self.all.map(|all| all + 1);
+        self.in_all -= 1;
         if let Some(line) = self.lines.get_mut(line) {
+            line.taken -= 1;
             line.free = line.free.map(|free| free + 1);
         }
     }
@@ -222,12 +246,12 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    pub(super) fn want(&mut self, vertex: VertexId, action: &str, bounds: &Bounds) {
+    pub(super) fn want(&mut self, id: &SagaId, vertex: VertexId, action: &str, bounds: &Bounds) {
         let (bounds, saga) = self.member.get_or_insert_with(|| {
             let saga = bounds.hall().next();
             (bounds.clone(), saga)
         });
-        bounds.change(|hall| hall.want(*saga, vertex, action));
+        bounds.change(|hall| hall.want(*saga, id, vertex, action));
     }
 
     /// It is not needed any more.
@@ -274,6 +298,10 @@ impl Drop for Slots {
 mod tests {
     use super::*;
 
+    fn id() -> SagaId {
+        SagaId::generate()
+    }
+
     fn granted(slots: &mut Slots) -> Vec<VertexId> {
         let mut granted = Vec::new();
         slots.poll_granted(&mut Context::from_waker(Waker::noop()), &mut granted);
@@ -286,12 +314,12 @@ mod tests {
         bounds.bound_all(2);
         let (mut wide, mut small, mut late) =
             (Slots::default(), Slots::default(), Slots::default());
-        (0..100).for_each(|v| wide.want(v, "a", &bounds));
-        small.want(7, "b", &bounds);
+        (0..100).for_each(|v| wide.want(&id(), v, "a", &bounds));
+        small.want(&id(), 7, "b", &bounds);
         assert_eq!((granted(&mut wide), granted(&mut small)), (vec![0, 1], vec![]));
         drop(wide.take(0));
         assert_eq!((granted(&mut wide), granted(&mut small)), (vec![2], vec![]));
-        late.want(8, "b", &bounds);
+        late.want(&id(), 8, "b", &bounds);
         drop(wide.take(1));
         // the wide one stands behind it now
         assert_eq!((granted(&mut wide), granted(&mut small)), (vec![], vec![7]));
@@ -299,7 +327,7 @@ mod tests {
         drop(wide.take(2));
         assert_eq!((granted(&mut wide), granted(&mut late)), (vec![3], vec![8]));
         drop(wide);
-        small.want(9, "a", &bounds);
+        small.want(&id(), 9, "a", &bounds);
         assert_eq!(granted(&mut small), [9]);
         assert_eq!(bounds.hall().all, Some(0));
         drop((small, late));
@@ -313,11 +341,11 @@ mod tests {
         bounds.bound_all(3);
         bounds.bound_action("a".into(), 1);
         let (mut x, mut y) = (Slots::default(), Slots::default());
-        x.want(0, "a", &bounds);
-        x.want(1, "a", &bounds);
-        y.want(0, "a", &bounds);
-        y.want(1, "b", &bounds);
-        x.want(2, "b", &bounds);
+        x.want(&id(), 0, "a", &bounds);
+        x.want(&id(), 1, "a", &bounds);
+        y.want(&id(), 0, "a", &bounds);
+        y.want(&id(), 1, "b", &bounds);
+        x.want(&id(), 2, "b", &bounds);
         assert_eq!((granted(&mut x), granted(&mut y)), (vec![0, 2], vec![1]));
         // what is given up, waiting or granted, goes to the next
         x.free(0);

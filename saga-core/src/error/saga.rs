@@ -202,6 +202,23 @@ pub enum SagaError {
         /// Which saga.
         saga: SagaId,
     },
+    /// A call of an action waits for the end of this saga, which cannot come before that call ends: the saga
+    /// waits for room that such calls take, or for the saga of the call itself. Of several calls that stand
+    /// in each other's way one is told, and the others go on. (A wait in a task that the action has spawned is
+    /// not seen.)
+    #[error(
+        "node `{node}` of saga {by} waits for saga {saga}, which cannot go on before that node ends: it waits \
+         for the room of such calls (`max_calls`, `max_calls_of`) or for saga {by} itself; raise the bound, or \
+         make it a subsaga"
+    )]
+    WaitsForItself {
+        /// The saga that the call waits for.
+        saga: SagaId,
+        /// Whose call it is.
+        by: SagaId,
+        /// The node of the call.
+        node: NodePath,
+    },
     /// Its stored log or values do not fit its definition.
     #[error("saga {saga}: {why}")]
     Corrupt {

@@ -1,0 +1,102 @@
+//! Actions that await sagas of their own coordinator, and would have to wait for their own room.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use saga_core::CoordinatorBuilder;
+use saga_core::prelude::*;
+use tokio::sync::Barrier;
+
+/// Sagas that know their coordinator.
+struct Us {
+    sec: OnceLock<Coordinator<Arc<Us>>>,
+    /// As many as meet before one of them waits.
+    meet: Barrier,
+}
+
+type W = Arc<Us>;
+
+#[saga_action(no_undo)]
+async fn look(cx: &ActionContext<W>) -> Result<u32, String> {
+    assert!(cx.sec.get().is_some());
+    Ok(7)
+}
+saga! { Child<W>() -> u32 { let seven = look {}; seven } }
+
+#[saga_action(no_undo)]
+async fn ask(cx: &ActionContext<W>) -> Result<u32, String> {
+    cx.meet.wait().await;
+    let sec = cx.sec.get().ok_or("not built")?;
+    sec.run(Child {}).await.map_err(|error| error.to_string())
+}
+saga! { Parent<W>() -> u32 { let seven = ask {}; seven } }
+
+#[saga_action(no_undo)]
+async fn ask_asker(cx: &ActionContext<W>) -> Result<u32, String> {
+    let sec = cx.sec.get().ok_or("not built")?;
+    sec.run(Parent {}).await.map_err(|error| error.to_string())
+}
+saga! { Grandparent<W>() -> u32 { let seven = ask_asker {}; seven } }
+
+#[saga_action(no_undo)]
+async fn ask_itself(cx: &ActionContext<W>) -> Result<u32, String> {
+    let sec = cx.sec.get().ok_or("not built")?;
+    let me = sec.get::<Itself>(cx.saga_id().as_str()).await.map_err(|error| error.to_string())?;
+    me.ok_or("not there")?.await.map_err(|error| error.to_string())
+}
+saga! { Itself<W>() -> u32 { let never = ask_itself {}; never } }
+
+async fn us(
+    meet: usize,
+    bounds: impl Fn(CoordinatorBuilder<W>) -> CoordinatorBuilder<W>,
+) -> Coordinator<W> {
+    let us = Arc::new(Us { sec: OnceLock::new(), meet: Barrier::new(meet) });
+    let sec = Coordinator::builder(us.clone()).saga::<Child>().saga::<Parent>();
+    let sec = bounds(sec.saga::<Grandparent>().saga::<Itself>()).build().await.unwrap();
+    let _ = us.sec.set(sec.clone());
+    sec
+}
+
+async fn soon<T>(end: impl IntoFuture<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(1_000), end).await.expect("it hangs")
+}
+
+fn says_why(end: Result<u32, SagaError>) {
+    let error = end.unwrap_err();
+    assert!(error.to_string().contains("which cannot go on before that node ends"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_would_wait_for_its_own_room_is_told() {
+    let sec = us(1, |builder| builder.max_calls(1)).await;
+    says_why(soon(sec.run(Parent {})).await);
+    assert_eq!(soon(sec.run(Child {})).await.unwrap(), 7);
+    let sec = us(1, |builder| builder.max_calls_of("look", 1).max_calls_of("ask", 1)).await;
+    assert_eq!(soon(sec.run(Parent {})).await.unwrap(), 7);
+    assert_eq!(soon(sec.run(Grandparent {})).await.unwrap(), 7);
+    let sec = us(1, |builder| builder.max_calls(2)).await;
+    assert_eq!(soon(sec.run(Parent {})).await.unwrap(), 7);
+    says_why(soon(sec.run(Grandparent {})).await);
+}
+
+/// Each of them alone has room enough.
+#[tokio::test(start_paused = true)]
+async fn of_calls_that_stand_in_each_others_way_one_is_told() {
+    let sec = us(3, |builder| builder.max_calls(3)).await;
+    let mut parents = Vec::new();
+    for _ in 0..3 {
+        parents.push(sec.saga(Parent {}).start().await.unwrap());
+    }
+    let mut told = Vec::new();
+    for parent in parents {
+        told.extend(soon(parent).await.err());
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    says_why(Err(told.remove(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_for_its_own_saga_is_told() {
+    let sec = us(1, |builder| builder).await;
+    says_why(soon(sec.run(Itself {})).await);
+}
