@@ -306,3 +306,21 @@ async fn a_decided_output_is_taken_by_its_digits() {
         assert_eq!(handle.await.unwrap(), WEI);
     }
 }
+
+#[test]
+fn a_deep_constant_in_a_deep_dag_is_read_back() {
+    let deep = (0..126).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]));
+    let mut dag = DagBuilder::<()>::new("Deep").unwrap();
+    dag.append(Node::constant("deep", deep).unwrap()).unwrap();
+    let mut dag = dag.build().unwrap();
+    for _ in 1..32 {
+        let mut outer = DagBuilder::new("Deep").unwrap();
+        outer.append(Node::constant("given", ()).unwrap()).unwrap();
+        outer.append(Node::subsaga("inner", dag, "given").unwrap()).unwrap();
+        dag = outer.build().unwrap();
+    }
+    let text = dag.to_json_text();
+    let again = Dag::<()>::from_json(text.as_bytes(), &ActionRegistry::new()).unwrap();
+    assert_eq!(again.fingerprint(), dag.fingerprint());
+    assert_eq!(again.to_json_text(), dag.to_json_text());
+}

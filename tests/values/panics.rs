@@ -119,6 +119,19 @@ async fn fail(_cx: &Cx) -> Result<(), String> {
     Err("no".into())
 }
 
+/// What its transaction gives, or the error of its work, panics where it is dropped; so does what the work holds.
+#[saga_action(no_undo)]
+async fn write(cx: &Cx, works: bool) -> Result<Evil, OddError> {
+    let held = Evil { what: Odd::Drop, dropped: Some(cx.dropped.clone()) };
+    cx.transaction(move |tx| {
+        let _held = &held;
+        tx.execute("INSERT INTO note VALUES ('here')", []).map_err(|_| odd(Odd::Nothing))?;
+        let dropped = held.dropped.clone();
+        if works { Ok(Evil { what: Odd::Nothing, dropped }) } else { Err(odd(Odd::Drop)) }
+    })
+    .await
+}
+
 /// A value, and what of it panics.
 struct Evil {
     what: Odd,
@@ -170,12 +183,14 @@ saga! {
         let three: Evil = { Evil { what: *what, dropped: None } };
         { let _ = (one, two, three); *room }
     }
+    Writes<Arc<World>>(works: bool) { let _note = write { works: *works }; }
     Given<Arc<World>>(evil: Evil) -> u32 { let room = book {}; { let _ = evil; *room } }
 }
 
 async fn sec(world: &Arc<World>, store: impl Store) -> Coordinator<Arc<World>> {
     let builder = Coordinator::builder(world.clone()).store(store);
-    builder.saga::<Pays>().saga::<Sends>().saga::<Makes>().saga::<Given>().build().await.unwrap()
+    let builder = builder.saga::<Pays>().saga::<Sends>().saga::<Makes>();
+    builder.saga::<Given>().saga::<Writes>().build().await.unwrap()
 }
 
 fn rolled_back<T: fmt::Debug>(ended: Result<T, SagaError>) -> Box<SagaReport> {
@@ -247,4 +262,24 @@ async fn outputs_that_panic_where_they_are_dropped_end_no_process() {
     drop(outcome);
     assert_eq!(sec.run(Makes { what: Odd::Nothing }).await.unwrap(), 7, "all goes on");
     sec.shutdown(std::time::Duration::ZERO).await.unwrap();
+}
+
+/// What a transaction holds is dropped by the thread that writes all logs.
+#[tokio::test]
+async fn a_transaction_whose_values_panic_where_they_are_dropped_ends_no_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sagas.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let shop = rusqlite::Connection::open(&path).unwrap();
+    shop.execute_batch("CREATE TABLE note (text TEXT)").unwrap();
+    let world = Arc::new(World::default());
+    let sec = sec(&world, store).await;
+    for _ in 0..2 {
+        // what the work holds is dropped before its value counts: that is a panic of the work
+        rolled_back(sec.run(Writes { works: true }).await);
+        rolled_back(sec.run(Writes { works: false }).await);
+    }
+    assert_eq!(sec.run(Makes { what: Odd::Nothing }).await.unwrap(), 7, "the store goes on");
+    let notes: u32 = shop.query_row("SELECT count(*) FROM note", [], |row| row.get(0)).unwrap();
+    assert_eq!(notes, 0);
 }
