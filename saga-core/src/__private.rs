@@ -44,6 +44,11 @@ pub fn produced<A: Typed>(output: A::Output) -> Stop {
     }
 }
 
+/// The type of a saga's parameter, by its number.
+pub trait Parameter<const NUMBER: usize> {
+    type Type;
+}
+
 /// The types of a node, by a function that returns its action: there the action's lifetimes are left out.
 pub trait NodeTypes {
     type Output;

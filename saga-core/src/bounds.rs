@@ -12,10 +12,14 @@ use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 
 #[allow(missing_docs)] // plumbing between the macros' output and this crate
+mod computed;
+#[allow(missing_docs)]
 mod last;
 #[allow(missing_docs)] // plumbing too; what a message names, `Takes`, says what it is
 mod undo;
 
+#[doc(hidden)]
+pub use computed::computed;
 #[doc(hidden)]
 pub use last::{
     InnerTail, IsPlain, IsValue, LastStep, Tail, TailStep, TailValue, WholeOutput, inner_tail, tail,

@@ -244,10 +244,10 @@ pub enum Stop {
 }
 
 /// What a computed node leaves.
-pub(crate) fn computed<O: ActionData>(value: O) -> Stop {
-    match ActionOutput::new(value) {
+pub(crate) fn computed<O: Storable>(value: O) -> Stop {
+    match value.store() {
         Ok(output) => Stop::Output(output),
-        Err(error) => Stop::Failed(Failed::from(error).permanent()),
+        Err(failed) => Stop::Failed(Failed::from(failed.error).permanent()),
     }
 }
 
@@ -341,7 +341,7 @@ where
     }
 }
 
-impl<C, O: ActionData> Shape<C> for Pure<O> {
+impl<C, O: Storable> Shape<C> for Pure<O> {
     type Output = O;
     fn kind() -> Option<StepKind<C>> {
         None

@@ -5,7 +5,8 @@ use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Error, Path};
+use syn::visit_mut::{self, VisitMut};
+use syn::{Error, Path, PathArguments, Type, TypePath, parse_quote_spanned};
 
 /// What is wrong with the input of one macro call.
 #[derive(Default)]
@@ -13,6 +14,8 @@ pub(crate) struct Errors {
     errors: Vec<Error>,
     /// What stands where an action is being typed.
     unfinished: Vec<Path>,
+    /// Something that declares names could not be read: of the rest nobody knows what is wrong.
+    pub(crate) lost_names: bool,
 }
 
 impl Errors {
@@ -33,6 +36,11 @@ impl Errors {
 
     pub(crate) fn count(&self) -> usize {
         self.errors.len()
+    }
+
+    /// The first error beyond so many.
+    pub(crate) fn since(&self, count: usize) -> Option<Error> {
+        self.errors.get(count).cloned()
     }
 
     /// The value, or a note of what is wrong instead.
@@ -112,6 +120,41 @@ pub(crate) fn as_text(tokens: impl ToTokens) -> String {
         }
     }
     text
+}
+
+/// Adds a `<>` to names of types: of a name that it cannot find, rustc says the same wherever it stands. Without
+/// that it proposes, in some places and not in others, to make the name a type parameter; what differs, it says
+/// again.
+pub(crate) fn said_once(ty: &mut Type) {
+    // what rustc proposes where their parameters are missing would end up in the middle of their names
+    const GENERIC: &[&str] = &[
+        "ActionContext",
+        "Arc",
+        "BTreeMap",
+        "BTreeSet",
+        "Box",
+        "Cow",
+        "HashMap",
+        "HashSet",
+        "Option",
+        "Rc",
+        "Result",
+        "Vec",
+        "VecDeque",
+    ];
+    struct Named;
+    impl VisitMut for Named {
+        fn visit_type_path_mut(&mut self, path: &mut TypePath) {
+            if path.path.get_ident().is_some_and(|name| !GENERIC.iter().any(|known| name == known))
+                && let Some(segment) = path.path.segments.first_mut()
+            {
+                let at = segment.ident.span();
+                segment.arguments = PathArguments::AngleBracketed(parse_quote_spanned!(at=> <>));
+            }
+            visit_mut::visit_type_path_mut(self, path);
+        }
+    }
+    Named.visit_type_mut(ty);
 }
 
 /// `; did you mean ..?`, if one of the names is similar.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use saga_core::Slot;
+use saga_core::bounds::computed;
 use saga_core::dag::DagBuilder;
 
 use crate::saga;
@@ -71,7 +72,7 @@ impl Both {
         writeln!(self.text, "let {name} = act {{ x: [{}] }};", names(&reads)).unwrap();
         let ids = |slots: &[(String, Slot<u32>)]| slots.iter().map(|(_, slot)| slot.id()).collect();
         let (reads, after): (Vec<_>, Vec<_>) = (ids(&reads), ids(&after));
-        let slot = self.dag.computed(name.clone().leak(), &[("x", &reads)], &after, |_| 0);
+        let slot = computed(&mut self.dag, name.clone().leak(), &[("x", &reads)], &after, |_| 0);
         self.slots.push((name, slot));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{DagBuilder, DagError, Node, NodeIndex, NodeName};
 use crate::action::ActionData;
+use crate::bounds::Storable;
 use crate::definition::{
     BodyId, Called, Ends, Param, Pure, Saga, Scope, Shape, Slot, Source, StepKind, Subsaga,
 };
@@ -206,10 +207,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.step(name, bindings, closure)
     }
 
-    /// The same as [`value`](Self::value), with a closure that returns the value: rustc then has one
-    /// place to say that it cannot be kept.
-    #[doc(hidden)]
-    pub fn computed<O, F>(
+    /// The same as [`value`](Self::value), with a closure that returns the value.
+    pub(crate) fn computed<O, F>(
         &mut self,
         name: &'static str,
         bindings: &[(&'static str, &[Source])],
@@ -217,10 +216,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         closure: F,
     ) -> Slot<O>
     where
-        O: ActionData,
+        O: Storable,
         F: for<'s> Fn(&'s Scope<C>) -> O + Send + Sync + 'static,
     {
-        self.step_after(name, bindings, after, move |cx| cx.value::<O>(closure(cx)))
+        self.step_after(name, bindings, after, move |cx| cx.computed::<O>(closure(cx)))
     }
 
     /// The same for the output of the saga `S`.

@@ -89,6 +89,11 @@ impl<C: Send + Sync + 'static> Scope<C> {
 
     /// Gives the value of a node that runs no action.
     pub fn value<O: ActionData>(&self, value: O) -> Called<'_, Pure<O>> {
+        self.computed(value)
+    }
+
+    /// The same of a value that is known to be kept by another trait.
+    pub(crate) fn computed<O: crate::bounds::Storable>(&self, value: O) -> Called<'_, Pure<O>> {
         self.leave(computed(value));
         self.block(async { Done(PhantomData) })
     }

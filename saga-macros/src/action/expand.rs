@@ -3,11 +3,7 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::visit_mut::{self, VisitMut};
-use syn::{
-    Attribute, FnArg, PathArguments, ReturnType, Signature, TypePath, parse_quote,
-    parse_quote_spanned,
-};
+use syn::{Attribute, FnArg, ReturnType, Signature, parse_quote};
 
 use super::args::Undo;
 use super::check::Action;
@@ -15,7 +11,7 @@ use super::context::{Context, is_context};
 use super::returned::Returned;
 use super::spec::spec;
 use crate::conditions::condition;
-use crate::errors::Errors;
+use crate::errors::{Errors, said_once};
 use crate::fresh::Taken;
 
 pub(super) fn expand(action: &Action, errors: Errors) -> TokenStream {
@@ -40,32 +36,17 @@ pub(super) fn expand(action: &Action, errors: Errors) -> TokenStream {
     }
 }
 
-/// The signature, in which types that stand in the implementation too have a `<>`: without it rustc proposes to
-/// make one that it cannot find a parameter of the function, and then says the same again without that.
+/// The signature, of which some types stand in the implementation too.
 fn named_twice(sig: &Signature) -> Signature {
     let mut sig = sig.clone();
     let context = sig.inputs.first_mut().filter(|param| is_context(param));
     if let Some(FnArg::Typed(param)) = context {
-        Named.visit_type_mut(&mut param.ty);
+        said_once(&mut param.ty);
     }
     if let ReturnType::Type(_, ty) = &mut sig.output {
-        Named.visit_type_mut(ty);
+        said_once(ty);
     }
     sig
-}
-
-struct Named;
-
-impl VisitMut for Named {
-    fn visit_type_path_mut(&mut self, path: &mut TypePath) {
-        if path.path.get_ident().is_some()
-            && let Some(segment) = path.path.segments.first_mut()
-        {
-            let at = segment.ident.span();
-            segment.arguments = PathArguments::AngleBracketed(parse_quote_spanned!(at=> <>));
-        }
-        visit_mut::visit_type_path_mut(self, path);
-    }
 }
 
 /// The struct. After the function, which is what rustc names when a name is used twice.

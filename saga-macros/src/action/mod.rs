@@ -22,7 +22,7 @@ use crate::errors::Errors;
 pub(crate) use args::durable_name;
 pub(crate) use retry::{Retry, settings as retry_settings};
 pub(crate) use spec::{duration, retry as retry_tokens};
-pub(crate) use values::{number, positive};
+pub(crate) use values::{number, positive, text};
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();

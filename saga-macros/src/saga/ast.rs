@@ -15,6 +15,8 @@ pub(super) struct Saga {
 pub(super) struct Body {
     pub(super) stmts: Vec<Stmt>,
     pub(super) tail: Option<Tail>,
+    /// Why there is no last line, where one may be among what could not be read.
+    pub(super) broken: Option<Error>,
     /// Its braces, or what stands for them.
     pub(super) at: Span,
 }

@@ -10,7 +10,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, LitStr, Meta, Token};
 
 use super::ast::Step;
-use crate::action::{Retry, number, positive, retry_settings};
+use crate::action::{Retry, number, positive, retry_settings, text};
 use crate::errors::{Errors, did_you_mean, list};
 
 /// What stands before a node.
@@ -142,7 +142,7 @@ fn setting(
             settings.pivot = Some(at);
         }
         "label" => {
-            settings.label = Some(value(attr, "label = \"..\"", |input| input.parse())?);
+            settings.label = Some(value(attr, "label = \"..\"", |input| text("label", input))?);
         }
         "retry" => settings.retry = Some((at, retry(attr, errors)?)),
         "timeout" => settings.timeout = Some((at, value(attr, "timeout = \"30s\"", positive)?)),
@@ -176,7 +176,7 @@ pub(super) fn value<T>(
     parse: impl FnOnce(ParseStream) -> syn::Result<T>,
 ) -> syn::Result<T> {
     let Meta::NameValue(meta) = &attr.meta else {
-        return Err(Error::new_spanned(attr, format!("expected `#[{form}]`")));
+        return Err(Error::new_spanned(attr, format!("this is written `#[{form}]`")));
     };
     parse.parse2(meta.value.to_token_stream())
 }
@@ -196,6 +196,6 @@ pub(super) fn check_last(attrs: &[Attribute], settings: bool, instead: &str, err
 /// Reports attributes where none can stand.
 pub(super) fn no_attributes(attrs: &[Attribute], what: &str, errors: &mut Errors) {
     for attr in attrs {
-        errors.at(attr, format!("{what} takes no attributes; put them on its nodes"));
+        errors.at(attr, format!("attributes do not stand on {what}: put them on its nodes"));
     }
 }

@@ -1,6 +1,6 @@
 //! Writes the closures of nodes, with the user's own literals and expressions in them.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
@@ -19,6 +19,28 @@ pub(super) fn local(name: &str, at: Span) -> Ident {
 
 pub(super) fn here(at: Span) -> Span {
     Span::mixed_site().located_at(at)
+}
+
+/// Tokens of ours at a place of the user's.
+pub(super) fn placed(tokens: TokenStream, at: Span) -> TokenStream {
+    let tokens = tokens.into_iter().map(|mut token| {
+        token.set_span(token.span().located_at(at));
+        token
+    });
+    tokens.collect()
+}
+
+/// The same of a path without the names on the way: an editor goes to the definition of every name that is at a
+/// place of the user's.
+pub(super) fn path_placed(tokens: TokenStream, at: Span) -> TokenStream {
+    let mut tokens = tokens.into_iter().collect::<Vec<_>>();
+    let last = tokens.len().saturating_sub(1);
+    for (number, token) in tokens.iter_mut().enumerate() {
+        if number == last || matches!(token, TokenTree::Punct(_)) {
+            token.set_span(token.span().located_at(at));
+        }
+    }
+    tokens.into_iter().collect()
 }
 
 /// `{ .. }` at this place.
@@ -231,7 +253,8 @@ pub(super) fn value(expr: &Expr, ty: Option<&Type>, wiring: &Wiring, cx: &Ident)
     let expr = self::expr(expr, wiring, cx);
     let ty = ty.map(|ty| quote!(: #ty));
     let value = local("__value", Span::call_site());
-    let value = quote_spanned!(at=> let #value #ty = #expr; #value);
+    let returned = returned(value.to_token_stream(), at);
+    let value = quote_spanned!(at=> let #value #ty = #expr; #returned);
     let value = bound(wiring, cx, value);
     quote_spanned! {at=>
         move |#cx| {
@@ -239,6 +262,15 @@ pub(super) fn value(expr: &Expr, ty: Option<&Type>, wiring: &Wiring, cx: &Ident)
             #value
         }
     }
+}
+
+/// A value that is returned at this place, where rustc says that it borrows. Only what starts and ends it is
+/// there: an editor would go to the definition of a name.
+fn returned(value: TokenStream, at: Span) -> TokenStream {
+    let (start, identity) = (quote_spanned!(at=> ::), quote!(core::convert::identity));
+    let mut value = Group::new(Delimiter::Parenthesis, value);
+    value.set_span(at);
+    quote!(#start #identity #value)
 }
 
 /// A constant: by its expression, or by the `const` of Rust that patterns compare with.

@@ -8,6 +8,7 @@ use super::ast::{Arm, Body, Choose, Each, Step, Stmt, Tail, Test};
 use super::attributes::{Attributes, Settings, no_attributes};
 use super::head::skip_all;
 use super::parse::{body, last};
+use super::plain;
 use super::recover::construct;
 use super::step::{call, step};
 use crate::errors::Errors;
@@ -25,6 +26,7 @@ pub(super) fn each(input: ParseStream, errors: &mut Errors) -> syn::Result<Each>
 /// `if COND { .. } else if COND { .. } else { .. }`
 pub(super) fn branches(input: ParseStream, errors: &mut Errors) -> syn::Result<Choose> {
     let keyword = input.fork().parse::<Token![if]>()?.span;
+    plain::check(input)?;
     let mut arms = Vec::new();
     loop {
         input.parse::<Token![if]>()?;
@@ -62,6 +64,7 @@ fn has_body(input: ParseStream, form: &str) -> syn::Result<()> {
 
 /// `match EXPR { PAT => .., .. }`
 pub(super) fn cases(input: ParseStream, errors: &mut Errors) -> syn::Result<Choose> {
+    plain::check(input)?;
     let keyword = input.parse::<Token![match]>()?.span;
     let on = value(input, "expected a value after `match`")?;
     has_body(input, "match value { pattern => action { .. } }")?;
@@ -121,5 +124,5 @@ fn single(input: ParseStream, arrow: Token![=>], errors: &mut Errors) -> syn::Re
         let semicolon = input.parse::<TokenTree>()?;
         return Err(Error::new_spanned(semicolon, "arms end with `,`"));
     }
-    Ok(Body { stmts, tail: Some(tail), at })
+    Ok(Body { stmts, tail: Some(tail), broken: None, at })
 }

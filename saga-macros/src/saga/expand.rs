@@ -11,7 +11,9 @@ use syn::{Expr, LitStr, Type, parse_quote};
 
 use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
-use super::closures::{self, bindings, called, here, last, local, run, unwrapped, value, wrong};
+use super::closures::{
+    self, bindings, called, here, last, local, path_placed, run, unwrapped, value, wrong,
+};
 use super::constant::real_constant;
 use super::keys::{has_holes, keys};
 use super::order::{Order, read_in};
@@ -251,7 +253,9 @@ impl Writer<'_> {
     ) -> TokenStream {
         let at = here(unwrapped(expr).span());
         let (dag, bindings, after) = (&self.dag, bindings(wiring), &wiring.after);
-        quote_spanned!(at=> (#dag).computed(#text, #bindings, &[#(#after.id()),*], #closure))
+        let krate = &self.head.krate;
+        let computed = path_placed(quote!(#krate::bounds::computed), at);
+        quote_spanned!(at=> #computed(#dag, #text, #bindings, &[#(#after.id()),*], #closure))
     }
 
     /// The same for a constant, which is there before anything runs.

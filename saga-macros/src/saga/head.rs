@@ -1,14 +1,14 @@
 //! Reads the first line of a saga.
 
-use proc_macro2::{Ident, TokenTree};
+use proc_macro2::{Group, Ident, TokenTree};
 use syn::parse::ParseStream;
-use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Path, Token, Type, Visibility, parenthesized, parse_quote, token};
 
-use super::ast::{Head, Param};
+use super::ast::Head;
 use super::attributes::{retry, value};
-use crate::action::durable_name;
-use crate::errors::Errors;
+use super::params::{Kept, generic, params, skip_generics, unkept};
+use crate::action::{durable_name, text};
+use crate::errors::{Errors, said_once};
 
 /// The head, and a stop before the body's brace. None if not even a name can be read.
 pub(super) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {
@@ -61,7 +61,7 @@ fn settings(head: &mut Head, errors: &mut Errors) {
                 head.krate = path;
             }
         } else if attr.path().is_ident("name") {
-            let name = value(&attr, "name = \"..\"", |input| durable_name(input.parse()?));
+            let name = value(&attr, "name = \"..\"", |input| durable_name(text("name", input)?));
             head.durable = errors.ok(name);
         } else if attr.path().is_ident("retry") {
             let parsed = retry(&attr, errors);
@@ -81,6 +81,7 @@ fn settings(head: &mut Head, errors: &mut Errors) {
 
 fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result<()> {
     let name = head.name.clone();
+    let mut is_generic = false;
     if input.parse::<Option<Token![<]>>()?.is_none() {
         let message = format!(
             "say which context its actions share: `{name}<Context>(..)`, or `{name}<()>(..)`"
@@ -92,42 +93,50 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
         errors.push(error);
         head.complete = false;
     } else {
-        head.context = input.parse()?;
-        input.parse::<Token![>]>()?;
+        let context = context(&name, input)?;
+        if input.parse::<Option<Token![>]>>()?.is_some() {
+            head.context = context;
+            said_once(&mut head.context);
+        } else {
+            errors.push(generic(&name, &context, input));
+            (head.complete, is_generic) = (false, true);
+            skip_generics(input);
+        }
     }
     if !input.peek(token::Paren) {
-        let message =
-            format!("expected the parameters of saga `{name}`: `(name: Type, ..)` or `()`");
+        let expected = match input.peek(token::Brace) {
+            true => "parameters stand in parentheses",
+            false => "expected the parameters of the saga",
+        };
+        let message = format!("{expected}: `{name}<..>(name: Type, ..)` or `{name}<..>()`");
         return Err(Error::new(input.span(), message));
     }
     let content;
     parenthesized!(content in input);
-    let params = Punctuated::<Param, Token![,]>::parse_terminated_with(&content, param);
-    match params {
-        Ok(params) => head.params.extend(params),
-        Err(error) => {
-            skip_all(&content);
-            return Err(error);
-        }
+    let before = errors.count();
+    let params = params(&name, &content, errors);
+    if errors.count() == before && !is_generic {
+        head.params = params;
     }
-    let mut borrows = false;
-    for param in &head.params {
-        if let Type::Reference(reference) = &param.ty
-            && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
-        {
-            let message = format!(
-                "saga `{name}` keeps its parameters in the saga log, so it owns them: leave the `&` out"
-            );
-            errors.at(&param.ty, message);
-            borrows = true;
-        }
-    }
-    if borrows {
-        head.complete = false;
-        head.params.clear();
-    }
+    head.complete &= errors.count() == before;
     if input.parse::<Option<Token![->]>>()?.is_some() {
-        head.output = Some(input.parse()?);
+        let expected =
+            |error: Error| Error::new(error.span(), "expected the type of the output after `->`");
+        let mut output = input.parse().map_err(expected)?;
+        match unkept(&name, Kept::Output, &output) {
+            None => {
+                said_once(&mut output);
+                head.output = Some(output);
+            }
+            Some(error) => {
+                errors.push(error);
+                head.complete = false;
+            }
+        }
+    }
+    if input.peek(Token![where]) {
+        head.params.clear();
+        return Err(input.error("a saga is not generic: leave the `where` out"));
     }
     if !input.peek(token::Brace) {
         return Err(Error::new(
@@ -138,18 +147,32 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
     Ok(())
 }
 
-fn param(input: ParseStream) -> syn::Result<Param> {
-    let attrs = input.call(Attribute::parse_outer)?;
-    let name = input.parse()?;
-    input.parse::<Token![:]>()?;
-    Ok(Param { attrs, name, ty: input.parse()? })
+/// What stands behind the `<`.
+fn context(saga: &Ident, input: ParseStream) -> syn::Result<Type> {
+    let parsed = input.parse::<Type>();
+    parsed.map_err(|error| {
+        let message = format!(
+            "expected the context of saga `{saga}`: `{saga}<Context>(..)`, or `{saga}<()>(..)`"
+        );
+        Error::new(error.span(), message)
+    })
 }
 
+/// Goes to the body, past braces that are none: those of parameters, which the output or the body follows.
 fn skip_to_body(input: ParseStream) {
-    while !input.is_empty() && !input.peek(token::Brace) {
-        if input.parse::<TokenTree>().is_err() {
-            return;
+    let mut last = None;
+    while !input.is_empty() {
+        if input.peek(token::Brace) && !input.peek2(Token![->]) && !input.peek2(token::Brace) {
+            break;
         }
+        match input.parse::<TokenTree>() {
+            Ok(token) => last = Some(token),
+            Err(_) => return,
+        }
+    }
+    // `note { .. }` where the body's brace is missing: nothing can be said of what follows
+    if matches!(last, Some(TokenTree::Ident(_))) {
+        let _ = input.parse::<Option<Group>>();
     }
 }
 

@@ -1,20 +1,24 @@
 //! `saga!`.
 
 mod ast;
+mod astray;
 mod attributes;
 mod closures;
 mod constant;
 mod constructs;
 mod dots;
 mod expand;
+mod finish;
 mod head;
 mod keys;
 mod lasting;
 mod numbers;
 mod order;
+mod params;
 mod parse;
 mod parts;
 mod pivots;
+mod plain;
 mod recover;
 mod resolve;
 mod scopes;

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use proc_macro2::{Ident, Span, TokenTree};
-use quote::{ToTokens, quote};
+use proc_macro2::{Ident, Span};
 use syn::parse::ParseStream;
 use syn::{Attribute, Error, Expr, Path, Token, braced, parse_quote, token};
 
 use super::ast::{Body, Form, Node, Saga, Step, Stmt, Tail};
-use super::attributes::{Attributes, attributes, check_last, no_attributes};
+use super::astray::{Astray, astray, named_parallel};
+use super::attributes::{Attributes, Settings, attributes, check_last, no_attributes};
+use super::finish::finish;
 use super::head::head;
 use super::numbers::number;
 use super::recover::{
@@ -31,6 +32,8 @@ enum Place {
 enum Read {
     Stmt(Stmt),
     Tail(Tail),
+    /// Something that the language does not have.
+    Astray(Astray),
     /// A last line that is a node with bodies of its own.
     Last(Box<Node>, Tail),
     Nothing,
@@ -44,17 +47,19 @@ impl Read {
 
 /// One saga of the block.
 pub(super) fn saga(input: ParseStream, errors: &mut Errors) -> Option<Saga> {
-    let Some(head) = head(input, errors) else {
+    let Some(mut head) = head(input, errors) else {
         // the body of nothing
         errors.ok(input.parse::<Option<proc_macro2::Group>>());
         return None;
     };
     if !input.peek(token::Brace) {
-        let body = Body { stmts: Vec::new(), tail: Some(Tail::Broken), at: head.name.span() };
+        let (stmts, at) = (Vec::new(), head.name.span());
+        let body = Body { stmts, tail: Some(Tail::Broken), broken: None, at };
         return Some(Saga { head, body });
     }
     let body = self::body(input, errors);
     let mut body = errors.ok(body)?;
+    head.complete &= !errors.lost_names;
     if let Some(Stmt::Node(last)) = body.stmts.last_mut()
         && last.form == Form::Last
     {
@@ -88,7 +93,8 @@ pub(super) fn body(input: ParseStream, errors: &mut Errors) -> syn::Result<Body>
     // a last line may be among what could not be read
     let broken = errors.count() > before;
     let at = brace.span.join();
-    Ok(Body { stmts, tail: tail.or(broken.then_some(Tail::Broken)), at })
+    let why = errors.since(before).filter(|_| tail.is_none());
+    Ok(Body { stmts, tail: tail.or(broken.then_some(Tail::Broken)), broken: why, at })
 }
 
 /// A `for`, `if` or `match` on the last line.
@@ -110,6 +116,7 @@ fn statements(input: ParseStream, place: Place, errors: &mut Errors) -> (Vec<Stm
                 stmts.push(Stmt::Node(node));
                 return (stmts, Some(tail));
             }
+            Ok(Read::Astray(astray)) => stmts.extend(declared(astray, &stmts, errors)),
             Ok(Read::Nothing) => {}
             Err(error) => {
                 errors.push(error);
@@ -118,6 +125,38 @@ fn statements(input: ParseStream, place: Place, errors: &mut Errors) -> (Vec<Stm
         }
     }
     (stmts, None)
+}
+
+/// The nodes that a statement would have declared: what reads them is not wrong.
+fn declared(astray: Astray, stmts: &[Stmt], errors: &mut Errors) -> Vec<Stmt> {
+    let Astray { names, error, assigns } = astray;
+    let before = stmts.iter().find_map(|stmt| match stmt {
+        Stmt::Node(node) if names.contains(&node.name) => Some(node),
+        _ => None,
+    });
+    match before {
+        // `let hotel;` before it is reported
+        Some(node) if assigns && matches!(node.step, Step::Broken(_)) => return Vec::new(),
+        Some(node) if assigns => {
+            let name = &node.name;
+            let message = format!("the output of node `{name}` never changes");
+            errors.push(Error::new(error.span(), message));
+            return Vec::new();
+        }
+        _ => errors.push(error.clone()),
+    }
+    errors.lost_names |= names.is_empty();
+    let node = |name: Ident| Node {
+        attrs: Vec::new(),
+        docs: Vec::new(),
+        after: Vec::new(),
+        settings: Settings::default(),
+        name,
+        form: Form::Let,
+        ty: None,
+        step: Step::Broken(error.clone()),
+    };
+    names.into_iter().map(|name| Stmt::Node(Box::new(node(name)))).collect()
 }
 
 fn statement(input: ParseStream, place: Place, errors: &mut Errors) -> syn::Result<Read> {
@@ -134,7 +173,7 @@ fn statement(input: ParseStream, place: Place, errors: &mut Errors) -> syn::Resu
             check_last(&attrs, true, named, errors);
             node.attrs.clear();
         }
-        Read::Tail(Tail::Broken) | Read::Stmt(_) | Read::Nothing => {}
+        Read::Tail(Tail::Broken) | Read::Stmt(_) | Read::Astray(_) | Read::Nothing => {}
     }
     Ok(read)
 }
@@ -145,6 +184,9 @@ fn with_attributes(
     place: Place,
     errors: &mut Errors,
 ) -> syn::Result<Read> {
+    let named = named_parallel(input);
+    let is_named = named.is_some();
+    named.into_iter().for_each(|error| errors.push(error));
     let unknown = unknown_block(input);
     if is_parallel(input) || unknown.is_some() {
         // its nodes are there all the same
@@ -153,7 +195,11 @@ fn with_attributes(
         input.parse::<Ident>()?;
         let content;
         braced!(content in input);
-        return Ok(Read::Stmt(Stmt::Parallel(statements(&content, Place::Parallel, errors).0)));
+        let stmts = statements(&content, Place::Parallel, errors).0;
+        if is_named {
+            input.parse::<Option<Token![;]>>()?;
+        }
+        return Ok(Read::Stmt(Stmt::Parallel(stmts)));
     }
     if input.peek(token::Brace) && place == Place::Parallel {
         no_attributes(&attrs, "a branch", errors);
@@ -162,6 +208,9 @@ fn with_attributes(
         return Ok(Read::Stmt(Stmt::Branch(statements(&content, Place::Branch, errors).0)));
     }
     let attrs = attributes(attrs, errors);
+    if let Some(astray) = astray(input) {
+        return Ok(Read::Astray(astray));
+    }
     if input.peek(Token![let]) {
         return node(input, attrs, errors).map(Read::node);
     }
@@ -232,11 +281,11 @@ fn node(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> syn:
         }
         Ok(ty)
     })();
-    let (ty, step) = match head {
+    let (ty, mut step) = match head {
         Ok(ty) => (ty, step(input, errors)),
         Err(error) => (None, Step::Broken(error)),
     };
-    finish(input, &step, errors);
+    finish(input, &mut step, errors);
     let Attributes { attrs, docs, after, settings } = attributes;
     let (name, form) = match (unnamed, &step) {
         (None, _) => (name, Form::Let),
@@ -253,49 +302,13 @@ fn constant(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> 
     input.parse::<Token![:]>()?;
     let ty = Some(input.parse()?);
     input.parse::<Token![=]>()?;
-    let step = match input.parse() {
+    let mut step = match input.parse() {
         Ok(expr) => Step::Value(expr),
         Err(error) => Step::Broken(error),
     };
-    finish(input, &step, errors);
+    finish(input, &mut step, errors);
     let Attributes { attrs, docs, after, settings } = attributes;
     Ok(Node { attrs, docs, after, settings, name, form: Form::Const, ty, step })
-}
-
-/// Reads up to the end of a statement whose step was read.
-fn finish(input: ParseStream, step: &Step, errors: &mut Errors) {
-    if let Step::Broken(error) = step {
-        errors.push(error.clone());
-        if construct(input).is_some() || never(input).is_some() {
-            skip_construct(input);
-        } else if !starts_statement(input) {
-            skip_statement(input);
-        }
-        return;
-    }
-    let here = input.cursor().span();
-    if input.peek(Token![.]) || input.peek(Token![?]) {
-        let message = "not needed here: the coordinator awaits each node and handles its error";
-        let exit = input.parse::<TokenTree>().map(ToTokens::into_token_stream).unwrap_or_default();
-        let keyword = input.parse::<Option<Token![await]>>().ok().flatten();
-        errors.at(quote!(#exit #keyword), message);
-        skip_statement(input);
-        return;
-    }
-    if input.parse::<Option<Token![;]>>().is_ok_and(|semi| semi.is_some()) {
-        return;
-    }
-    let end = match step {
-        Step::Call(call) => call.brace.span.close(),
-        Step::Value(Expr::Block(block)) => block.block.brace_token.span.close(),
-        Step::For(each) => each.keyword,
-        Step::Choose(choose) => choose.keyword,
-        _ => here,
-    };
-    errors.push(Error::new(end, "expected `;` after this node"));
-    if !starts_statement(input) {
-        skip_statement(input);
-    }
 }
 
 /// `action { .. };`, or the last line.
@@ -357,8 +370,8 @@ fn bare(
         return Ok(Read::Tail(Tail::Literal(call, attributes.settings)));
     }
     let Some(name) = call.name().cloned() else { return Ok(Read::Nothing) };
-    let step = Step::Call(call);
-    finish(input, &step, errors);
+    let mut step = Step::Call(call);
+    finish(input, &mut step, errors);
     let Attributes { attrs, docs, after, settings } = attributes;
     Ok(Read::node(Node { attrs, docs, after, settings, name, form: Form::Bare, ty: None, step }))
 }

@@ -105,9 +105,14 @@ fn as_type(node: TokenStream, ty: &Type, at: Span) -> TokenStream {
 /// The nodes of a body; `alone` if nothing else says what it gives.
 fn declared(writer: &Writer, part: &Part, alone: bool) -> TokenStream {
     let (lines, dag) = (writer.lines(&part.wired), &writer.dag);
-    let wrong = match alone {
-        true => quote!(#dag.ends()),
-        false => quote!(::core::unreachable!()),
+    let wrong = match (&part.wired.body.broken, alone) {
+        // of any type
+        (Some(error), _) => {
+            let error = error.to_compile_error();
+            quote!((#error))
+        }
+        (None, true) => quote!(#dag.ends()),
+        (None, false) => quote!(::core::unreachable!()),
     };
     let tail = writer.tail(&part.wired, None, wrong);
     quote!(#lines #tail)

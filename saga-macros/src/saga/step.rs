@@ -1,16 +1,17 @@
 //! Reads what a node runs.
 
-use proc_macro2::Group;
+use proc_macro2::{Group, Ident, TokenTree};
 use quote::ToTokens;
+use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Error, Expr, FieldValue, Path, Token, braced, token};
+use syn::{Attribute, Error, Expr, FieldValue, Path, Token, braced, token};
 
 use super::ast::{Call, Step};
 use super::constructs::{branches, cases, each};
 use super::head::skip_all;
 use super::recover::{first, never, starts_statement};
-use crate::errors::Errors;
+use crate::errors::{Errors, as_text};
 use crate::names::is_capital;
 
 /// What stands after the `=`.
@@ -34,7 +35,7 @@ pub(super) fn step(input: ParseStream, errors: &mut Errors) -> Step {
 
 /// The error for a path that stands alone.
 pub(super) fn needs_inputs(path: &Path) -> Error {
-    let text = text(path);
+    let text = as_text(path);
     Error::new_spanned(path, format!("the inputs of `{text}` are missing: `{text} {{ .. }}`"))
 }
 
@@ -54,10 +55,6 @@ fn wrapped(path: &Path, last: bool) -> Option<&'static str> {
     })
 }
 
-fn text(path: &Path) -> String {
-    path.to_token_stream().to_string().replace(' ', "")
-}
-
 /// `path { inputs }`
 pub(super) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call> {
     let not_an_action =
@@ -72,11 +69,20 @@ pub(super) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call>
         if let Some(message) = wrapped(&path, input.is_empty()) {
             return Err(Error::new_spanned(path, message));
         }
-        let text = text(&path);
-        let message = format!("actions take named inputs: `{text} {{ .. }}`");
+        let text = as_text(&path);
+        let message = format!(
+            "`{text}(..)` calls a function: an action takes its inputs by name, `{text} {{ .. }}`; an \
+             expression stands in braces, `{{ {text}(..) }}`"
+        );
         return Err(Error::new_spanned(path, message));
     }
     if !input.peek(token::Brace) {
+        if input.peek(syn::Ident) && input.peek2(Token![:]) && !input.peek2(Token![::]) {
+            let text = as_text(&path);
+            let message = format!("the inputs of `{text}` stand in braces: `{text} {{ .. }}`");
+            skip_inputs(input);
+            return Err(Error::new_spanned(path, message));
+        }
         if input.is_empty() || input.peek(Token![;]) || starts_statement(input) {
             errors.unfinished(&path);
             return Err(needs_inputs(&path));
@@ -104,15 +110,58 @@ fn inputs(input: ParseStream, path: &Path) -> syn::Result<Inputs> {
             }
             let message = format!(
                 "a node names all inputs of its action: there is no `..` in `{}`",
-                text(path)
+                as_text(path)
             );
             return Err(Error::new_spanned(rest, message));
         }
-        inputs.push_value(input.parse()?);
+        inputs.push_value(one_input(input, path)?);
         if input.is_empty() {
             break;
+        }
+        if !input.peek(Token![,]) {
+            return Err(input.error("inputs are separated by `,`"));
         }
         inputs.push_punct(input.parse()?);
     }
     Ok((inputs, None))
+}
+
+/// `name: expr`, or `name`
+fn one_input(input: ParseStream, path: &Path) -> syn::Result<FieldValue> {
+    let here = input.fork();
+    let error = match input.parse::<FieldValue>() {
+        Ok(field) => {
+            if input.peek(Token![=]) {
+                let name = field.member.to_token_stream();
+                return Err(input.error(format!("an input is given with `:`: `{name}: ..`")));
+            }
+            return Ok(field);
+        }
+        Err(error) => error,
+    };
+    here.call(Attribute::parse_outer)?;
+    let at = here.span();
+    let keyword = here.fork().call(Ident::parse_any).ok().filter(|_| !here.peek(syn::Ident));
+    match keyword {
+        Some(keyword) if here.peek2(Token![:]) => {
+            let message = format!(
+                "`{keyword}` is a word of Rust: an input of this name is `r#{keyword}: ..`"
+            );
+            Err(Error::new(at, message))
+        }
+        None if here.peek(syn::Ident) && here.peek2(Token![:]) => Err(error),
+        _ => {
+            let message = format!("inputs are given by name: `{} {{ name: .. }}`", as_text(path));
+            Err(Error::new(at, message))
+        }
+    }
+}
+
+/// Steps over inputs without braces.
+fn skip_inputs(input: ParseStream) {
+    while !input.is_empty() && !input.peek(Token![;]) && !input.peek(Token![let]) {
+        if input.parse::<TokenTree>().is_err() {
+            return;
+        }
+    }
 }

@@ -17,6 +17,14 @@ pub(super) fn borrowed(ty: Option<&Type>, value: &Expr) -> Option<Error> {
             let message = format!("{message}: write `{}.to_string()`", text.token());
             Some(Error::new_spanned(text, message))
         }
+        (None, Expr::MethodCall(call)) if BORROW.iter().any(|name| call.method == name) => {
+            let message =
+                format!("{message}: `{}` borrows, so make an owned value of it", call.method);
+            Some(Error::new_spanned(&call.method, message))
+        }
         _ => None,
     }
 }
+
+/// Methods that borrow from what they are called on, whatever that is.
+const BORROW: &[&str] = &["as_str", "as_bytes", "as_slice", "as_path", "as_deref"];

@@ -1,46 +1,50 @@
 //! Writes the saga's struct, whose fields are the parameters, and the traits that it gets without asking.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Path, Token};
 
 use super::ast::Head;
+use super::closures::{block, here, placed};
+use crate::errors::as_text;
 
 pub(super) fn structure(head: &Head) -> TokenStream {
     let Head { attrs, krate, vis, name, params, .. } = head;
     let serde = quote!(#krate::__private::serde);
-    let path = serde.to_string().replace(' ', "");
-    let bounds = bounds(head, &path);
+    let path = as_text(&serde);
     let derived = derived(head);
     let derives = ["Serialize", "Deserialize"].into_iter().filter(|name| !derived.has(name));
     let derives = derives.map(|name| {
         let name = quote::format_ident!("{name}");
         quote!(#serde::#name)
     });
-    let fields = params.iter().map(|param| {
+    let fields = params.iter().enumerate().map(|(number, param)| {
         let (attrs, name, ty) = (&param.attrs, &param.name, &param.ty);
         let documented = attrs.iter().any(|attr| attr.path().is_ident("doc"));
         let doc = (!documented).then(|| format!("The parameter `{name}`."));
         let doc = doc.map(|doc| quote!(#[doc = #doc]));
-        quote!(#(#attrs)* #doc #vis #name: #ty)
+        let bounds = bounds(head, number, &path);
+        quote!(#[serde(#bounds)] #(#attrs)* #doc #vis #name: #ty)
     });
+    // where rustc says that the name is used twice
+    let keyword = Ident::new("struct", here(name.span()));
+    let fields = block(name.span(), quote!(#(#fields),*));
     quote! {
         #[derive(#(#derives),*)]
-        #[serde(crate = #path, #bounds)]
+        #[serde(crate = #path)]
         #(#attrs)*
-        #vis struct #name { #(#fields),* }
+        #vis #keyword #name #fields
     }
 }
 
-/// Bounds for serde that need not hold: what cannot be stored is reported once, by [`stored`].
-fn bounds(head: &Head, serde: &str) -> TokenStream {
-    let bound = |bound: &str| {
-        let types = head.params.iter().map(|param| param.ty.to_token_stream().to_string());
-        let bounds = types.map(|ty| format!("for<'__a> {ty}: {serde}::{bound}"));
-        bounds.collect::<Vec<_>>().join(", ")
-    };
+/// Bounds for serde that need not hold: what cannot be stored is reported once, by [`stored`]. They are text,
+/// of which rustc would say that it is the whole macro: the type is named by its number.
+fn bounds(head: &Head, number: usize, serde: &str) -> TokenStream {
+    let Head { krate, name, .. } = head;
+    let ty = as_text(quote!(<#name as #krate::__private::Parameter<#number>>::Type));
+    let bound = |bound: &str| format!("for<'__a> {ty}: {serde}::{bound}");
     let (ser, de) = (bound("Serialize"), bound("Deserialize<'de>"));
     quote!(bound(serialize = #ser, deserialize = #de))
 }
@@ -51,14 +55,19 @@ pub(super) fn stored(head: &Head) -> TokenStream {
     let krate = &head.krate;
     let bounds = head.params.iter().map(|param| {
         let (ty, at) = (&param.ty, param.ty.span());
-        let data = quote!(#krate::ActionData).into_iter().map(|mut token| {
-            token.set_span(token.span().located_at(at));
-            token
-        });
-        let data = data.collect::<TokenStream>();
+        let data = placed(quote!(#krate::bounds::Storable), at);
         quote_spanned!(at=> #ty: #data)
     });
+    let numbered = head.params.iter().enumerate().map(|(number, param)| {
+        let (name, ty) = (&head.name, &param.ty);
+        quote! {
+            impl #krate::__private::Parameter<#number> for #name {
+                type Type = #ty;
+            }
+        }
+    });
     quote! {
+        #(#numbered)*
         #[allow(dead_code, trivial_bounds)]
         fn stored() where #(#bounds),* {}
     }

@@ -35,6 +35,10 @@ pub(super) fn check(saga: &Saga, body: &Body, scopes: &Scopes, errors: &mut Erro
                     "`{name}` is no node of this body; an output that is computed stands in braces: \
                      `{{ {name}.clone() }}`"
                 )
+            } else if text.starts_with(char::is_uppercase) {
+                format!(
+                    "`{name}` is no node; an output that is computed stands in braces: `{{ {name} }}`"
+                )
             } else {
                 let names = scopes.names_here();
                 let nearest = did_you_mean(&text, names.iter().map(String::as_str));

@@ -1,0 +1,22 @@
+//! Computed nodes: a value whose type is no [`Storable`] is reported as a bound of the function here, and not of
+//! the builder, which users of `saga!` never see.
+
+use super::Storable;
+use crate::dag::DagBuilder;
+use crate::definition::{Scope, Slot, Source};
+
+/// A node whose value follows from earlier ones.
+pub fn computed<C, O, F>(
+    dag: &mut DagBuilder<C>,
+    name: &'static str,
+    bindings: &[(&'static str, &[Source])],
+    after: &[Source],
+    value: F,
+) -> Slot<O>
+where
+    C: Send + Sync + 'static,
+    O: Storable,
+    F: for<'s> Fn(&'s Scope<C>) -> O + Send + Sync + 'static,
+{
+    dag.computed(name, bindings, after, value)
+}
