@@ -220,33 +220,6 @@ async fn a_shutdown_does_not_wait_for_a_store_that_is_down() -> Result<(), Any> 
     Ok(())
 }
 
-/// The same with a real database that another program locks, for longer than a write waits for it (30 s).
-#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
-#[ignore = "takes 40 s"]
-async fn a_database_that_is_locked_for_long() -> Result<(), Any> {
-    let directory = tempfile::tempdir()?;
-    let path = directory.path().join("sagas.db");
-    let world = W::default();
-    let sec = coordinator(&world, SqliteStore::open(&path)?).await?;
-    sec.run(Pair {}).await?;
-    let other = rusqlite::Connection::open(&path)?;
-    let mut handles = Vec::new();
-    for n in 0..5 {
-        handles.push(sec.saga(Blocks {}).id(format!("x{n}")).start().await?);
-    }
-    soon(world.hears("do a", 6)).await;
-    other.execute_batch("BEGIN IMMEDIATE")?;
-    world.say("go on".to_string());
-    tokio::time::sleep(Duration::from_secs(36)).await;
-    assert!(!sec.health().waiting.is_empty(), "{}", sec.health());
-    other.execute_batch("ROLLBACK")?;
-    for handle in handles {
-        assert_eq!(tokio::time::timeout(Duration::from_secs(60), handle).await??, "ab");
-    }
-    assert!(sec.health().is_good());
-    Ok(())
-}
-
 /// What a disk that failed to say what it has written does to a real store: nothing more until it is opened again.
 #[tokio::test]
 async fn what_the_store_says_of_itself_reaches_whoever_asks() -> Result<(), Any> {

@@ -1,4 +1,4 @@
-//! That a full disk closes no store.
+//! A full disk and a database that another program locks for long: neither closes the store.
 
 use super::super::{NewSaga, SagaRecord, Store, StoreError, WorkerId};
 use super::SqliteStore;
@@ -14,18 +14,18 @@ fn new_saga(id: &str, size: usize) -> NewSaga {
     NewSaga { record, entries: vec![entry] }
 }
 
-async fn pages_at_most(store: &SqliteStore, pages: u32) {
-    let limit = move |conn: &super::database::Database, _: &mut super::job::Tally| {
-        Ok(conn.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?)
+async fn set(store: &SqliteStore, pragma: &'static str, value: u32) {
+    let set = move |conn: &super::database::Database, _: &mut super::job::Tally| {
+        Ok(conn.execute_batch(&format!("PRAGMA {pragma} = {value}"))?)
     };
-    store.inner.writer.write(limit).await.unwrap();
+    store.inner.writer.write(set).await.unwrap();
 }
 
 #[tokio::test]
 async fn after_a_full_disk_it_goes_on_once_there_is_room() {
     let place = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(place.path().join("sagas.db")).unwrap();
-    pages_at_most(&store, 100).await;
+    set(&store, "max_page_count", 100).await;
     for n in 0..3 {
         let error = store.create(new_saga(&format!("big-{n}"), 1_000_000)).await.unwrap_err();
         let StoreError::Failed { why, .. } = &error else { panic!("{error:?}") };
@@ -33,11 +33,28 @@ async fn after_a_full_disk_it_goes_on_once_there_is_room() {
         // what fits goes on meanwhile
         store.create(new_saga(&format!("small-{n}"), 10)).await.unwrap();
     }
-    pages_at_most(&store, 100_000).await;
+    set(&store, "max_page_count", 100_000).await;
     store.create(new_saga("big-0", 1_000_000)).await.unwrap();
     drop(store);
     let store = SqliteStore::open(place.path().join("sagas.db")).unwrap();
     for (id, there) in [("big-0", true), ("big-1", false), ("small-0", true), ("small-2", true)] {
         assert_eq!(store.load(&id.parse().unwrap()).await.unwrap().is_some(), there, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_lock_that_outlasts_its_patience_it_goes_on_once_the_lock_is_gone() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("sagas.db");
+    let store = SqliteStore::open(&path).unwrap();
+    set(&store, "busy_timeout", 20).await; // it is 30 s
+    let other = rusqlite::Connection::open(&path).unwrap();
+    for n in 0..3 {
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let error = store.create(new_saga(&format!("saga-{n}"), 10)).await.unwrap_err();
+        let StoreError::Failed { why, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(why, "database is locked");
+        other.execute_batch("ROLLBACK").unwrap();
+        store.create(new_saga(&format!("saga-{n}"), 10)).await.unwrap();
     }
 }
