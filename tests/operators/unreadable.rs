@@ -3,8 +3,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use saga_core::SagaReport;
 use saga_core::store::ListFilter;
+use saga_core::{Decision, SagaReport};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::*;
@@ -167,6 +167,34 @@ fn a_program_that_can_read_the_value_again_undoes_it_after_all() {
     restart(&mut x, old::sagas);
     x.process.until(x.operator.retry_all("x")).unwrap();
     assert!(matches!(end(&x), Err(SagaError::RolledBack(_))));
+    assert!(x.world.effects().is_empty());
+}
+
+#[test]
+fn somebody_says_what_the_value_is_that_cannot_be_read() {
+    let mut x = left_by_the_old!(old::Order {});
+    restart(&mut x, new::sagas);
+    parked(&x);
+    let say = |x: &Fixture, node: &str, output: serde_json::Value| {
+        let decided = x.operator.decide("x", node, Decision::Succeeded(output), "converted");
+        x.process.until(decided)
+    };
+    let wrong = refusal(say(&x, "price", 5.into()));
+    assert!(wrong.to_string().contains("not an output of node `price`"), "{wrong}");
+    // what can be read stays what it is
+    let wrong = refusal(say(&x, "b", "other".into()));
+    assert!(matches!(wrong, Refusal::NotInDoubt { .. }), "{wrong}");
+    let failed = x.operator.decide("x", "price", Decision::Failed, "no");
+    assert!(matches!(refusal(x.process.until(failed)), Refusal::NotInDoubt { .. }));
+
+    assert_eq!(say(&x, "price", "5".into()).unwrap(), Answer::Done);
+    let Err(SagaError::Parked { .. }) = end(&x) else { panic!("still parked") };
+    restart(&mut x, new::sagas);
+    // the undo gets it as well
+    x.world.script("c", [Do::Fails]);
+    assert_eq!(x.process.until(x.operator.unpark("x")).unwrap(), Answer::Done);
+    assert!(matches!(end(&x), Err(SagaError::RolledBack(_))));
+    assert_eq!(x.world.count("undo price"), 1);
     assert!(x.world.effects().is_empty());
 }
 

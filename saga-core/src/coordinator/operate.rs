@@ -159,10 +159,13 @@ impl Operator {
         self.ask(id, Command::Retry { node: node.into() }).await
     }
 
-    /// Says how a pivot in doubt ended, whose saga is parked for that.
+    /// Says how a pivot in doubt ended, whose saga is parked for that, and goes on with the saga.
+    ///
+    /// Or says what the output of a node is that this program cannot read, in the form that it can. The saga
+    /// stays parked, for there may be more of them: [`unpark`](Self::unpark) goes on when all can be read.
     ///
     /// # Errors
-    /// Refused if the node is no pivot in doubt.
+    /// Refused if the node is neither, or the output is none of this node.
     pub async fn decide(
         &self,
         id: &str,

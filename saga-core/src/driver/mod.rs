@@ -26,7 +26,7 @@ use crate::action::ActionOutput;
 use crate::clock::{Clock, Lead};
 use crate::context::RunInfo;
 use crate::error::ActionError;
-use crate::log::{Answer, Command, Failure, NodePath, Payload, Refusal, Uuid};
+use crate::log::{ActionState, Answer, Command, Failure, NodePath, Payload, Refusal, Uuid};
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::Calls;
@@ -302,6 +302,16 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 .and_then(|()| self.values.check(self.machine.state(), node, &output))
         {
             let _ = asked.answer.send(Ok(Answer::Refused(Refusal::Invalid { why })));
+            return None;
+        }
+        let state = self.machine.state();
+        if let Command::Decide { node, .. } = &asked.command
+            && let Some(there) = state.resolve(node.as_str()).and_then(|v| state.node(v))
+            && there.state == ActionState::Completed
+            && !self.values.is_unreadable(&there.path)
+        {
+            let (node, state) = (there.path, there.state);
+            let _ = asked.answer.send(Ok(Answer::Refused(Refusal::NotInDoubt { node, state })));
             return None;
         }
         if let (Command::Unpark, Some(why)) = (&asked.command, self.values.unreadable())

@@ -1,5 +1,6 @@
 //! The values of a run beside the machine, which knows no types: parameters and outputs, decoded.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::context::{ActionContext, Frame};
 use crate::dag::{Dag, NodeBody, NodeIndex, Refused, UndoKind};
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
 use crate::log::{
-    Cause, Entry, EntryKind, Failure, FailureKind, NodePath, Payload, SagaId, SagaStatus,
+    Cause, Command, Entry, EntryKind, Failure, FailureKind, NodePath, Payload, SagaId, SagaStatus,
 };
 use crate::machine::{Call, Machine, NodeState, State, VertexId};
 use crate::panics;
@@ -60,10 +61,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     /// Reads the outputs of a stored log. What this program's types do not read is
     /// [remembered](Self::unreadable): who reads it finds an error in its place.
     pub(crate) fn load(&mut self, state: &State, log: &[Entry]) {
-        for entry in log {
-            let (EntryKind::Succeeded(payload), Some(path)) = (&entry.kind, &entry.node) else {
-                continue;
-            };
+        for (path, payload) in stored_outputs(log) {
             let Some(vertex) = state.resolve(path.as_str()) else { continue };
             if self.place_in(state, vertex).is_none() {
                 // its frame opens with what was read so far
@@ -80,6 +78,11 @@ impl<C: Send + Sync + 'static> Values<C> {
             frame.put(at, output);
         }
         self.follow(state);
+    }
+
+    /// True if what the log has of this node's output cannot be read.
+    pub(super) fn is_unreadable(&self, node: &NodePath) -> bool {
+        self.unreadable.iter().any(|unreadable| unreadable.node.as_ref() == Some(node))
     }
 
     /// Why the saga must not go on, if something of it cannot be read.
@@ -254,6 +257,23 @@ impl<C: Send + Sync + 'static> Values<C> {
             _ => outcome_at_rest(self.name(), state, id),
         }
     }
+}
+
+/// The outputs in a log, in the order in which they were first there; of a node that an operator has given
+/// another one, that.
+fn stored_outputs(log: &[Entry]) -> impl Iterator<Item = (&NodePath, &Payload)> {
+    let outputs = log.iter().filter_map(|entry| match (&entry.node, &entry.kind) {
+        (Some(path), EntryKind::Succeeded(payload)) => Some((path, payload)),
+        _ => None,
+    });
+    let decides = |entry: &Entry| match &entry.kind {
+        EntryKind::Requested { command: Command::Decide { .. }, .. } => true,
+        _ => false,
+    };
+    let decided = log.iter().any(decides);
+    let last: HashMap<&NodePath, &Payload> =
+        if decided { outputs.clone().collect() } else { HashMap::new() };
+    outputs.map(move |(path, payload)| (path, last.get(path).copied().unwrap_or(payload)))
 }
 
 fn lost() -> ActionError {

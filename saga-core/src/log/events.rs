@@ -207,9 +207,9 @@ impl SagaNodeLoadStatus {
             // after a crash, a failure with tries left, or when an operator says so; and after an undo whose
             // output was in memory only and is lost
             Event::Started => !matches!(self, Self::Succeeded | Self::UndoFinished),
-            // a constant has its value without a start
+            // a constant has its value without a start; one that cannot be read, an operator replaces
             Event::Succeeded(_) => {
-                matches!(self, Self::NeverStarted | Self::Started | Self::Failed)
+                matches!(self, Self::NeverStarted | Self::Started | Self::Failed | Self::Succeeded)
             }
             // a value that cannot be computed fails without a start
             Event::Failed(_) => matches!(self, Self::NeverStarted | Self::Started | Self::Failed),

@@ -50,7 +50,8 @@ pub enum Command {
         /// Which node.
         node: NodePath,
     },
-    /// Say how a pivot in doubt ended for which the saga is parked, and go on.
+    /// Say how a pivot in doubt ended for which the saga is parked, and go on; or what the output of a node is
+    /// that cannot be read, for which it stays parked until it is told to go on.
     Decide {
         /// The pivot.
         node: NodePath,

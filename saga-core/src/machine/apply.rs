@@ -209,6 +209,11 @@ impl State {
                 self.complete(v, touched);
                 return;
             }
+            EntryKind::Succeeded(_) if self.is_replacing(v) => {
+                // it has succeeded before, and only its output is another one now
+                self.close(|c| matches!(c, Command::Decide { .. }), &Answer::Done);
+                return;
+            }
             _ => {}
         }
         let Some(x) = self.vertices.get_mut(v as usize) else { return };

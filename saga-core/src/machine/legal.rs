@@ -87,6 +87,7 @@ impl State {
         match kind {
             EntryKind::Started if unwinding => action && fresh && rerun,
             EntryKind::Started => action && fresh,
+            EntryKind::Succeeded(_) if x.progress == Progress::Completed => self.is_replacing(v),
             EntryKind::Succeeded(_) if action => fresh && (x.open || self.is_deciding(v)),
             EntryKind::Succeeded(_) => {
                 fresh && self.kind(v) == Some(&PlanKind::Value) && !unwinding

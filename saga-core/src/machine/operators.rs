@@ -68,13 +68,15 @@ impl Machine {
             if !self.state.is_held(asked.id) {
                 continue; // it came with the one before it
             }
-            if let Command::Decide { node, .. } = &asked.command {
-                // it must not start again instead
-                self.state.resolve(node.as_str()).into_iter().for_each(|v| self.forget(v));
-            }
             let Some((v, kind)) = self.effect_of(&asked) else { continue };
+            let replaces = v.is_some_and(|v| self.state.is_replacing(v));
+            if let (Command::Decide { .. }, Some(v), false) = (&asked.command, v, replaces) {
+                // it must not start again instead
+                self.forget(v);
+            }
             let goes_on = match asked.command {
-                Command::Decide { .. } => true,
+                // one that is given another output stays parked: there may be more that cannot be read
+                Command::Decide { .. } => !replaces,
                 Command::Cancel { .. } => matches!(kind, EntryKind::Unwinding(_)),
                 _ => false,
             };

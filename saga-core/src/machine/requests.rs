@@ -5,7 +5,7 @@
 //! tears them apart. To be stepped or to try again is not followed by anything of its own: that is done
 //! with the request.
 
-use super::state::{Progress, State, Undo, VertexId};
+use super::state::{Progress, State, Undo, Vertex, VertexId};
 use crate::dag::PlanKind;
 use crate::log::{Answer, Command, Fault, NodePath, Refusal, SagaStatus, Uuid};
 
@@ -70,9 +70,10 @@ impl State {
                     _ => Ok(()),
                 }
             }
-            Command::Decide { node, .. } => {
+            Command::Decide { node, decision, .. } => {
                 let v = self.named(node)?;
                 match self.node(v) {
+                    _ if self.is_replaceable(v) && decision.output().is_some() => Ok(()),
                     Some(n) if self.pivot() != Some(v) || !self.pivot_is_busy() => {
                         refuse(Refusal::NotInDoubt { node: node.clone(), state: n.state })
                     }
@@ -238,8 +239,27 @@ impl State {
 
     /// True if an operator says how this vertex, a pivot in doubt, has ended.
     pub(super) fn is_deciding(&self, v: VertexId) -> bool {
-        let decides = |asked: &Asked| matches!(asked.command, Command::Decide { .. });
-        !self.open.is_empty() && self.pivot() == Some(v) && self.open.iter().any(decides)
+        self.pivot() == Some(v) && self.is_decided(v)
+    }
+
+    fn is_decided(&self, v: VertexId) -> bool {
+        self.open.iter().any(|asked| match &asked.command {
+            Command::Decide { node, .. } => self.resolve(node.as_str()) == Some(v),
+            _ => false,
+        })
+    }
+
+    /// True if an operator may give this vertex another output: its saga is parked, as nobody can read the
+    /// one that is there. Whether that is so, only who reads it knows.
+    pub(super) fn is_replaceable(&self, v: VertexId) -> bool {
+        let stored = matches!(self.kind(v), Some(PlanKind::Action(_) | PlanKind::Value));
+        let done = |x: &Vertex| x.progress == Progress::Completed && x.undo == Undo::NotStarted;
+        self.parked.is_some() && stored && self.vertex(v).is_some_and(done)
+    }
+
+    /// True if an operator gives this vertex another output.
+    pub(super) fn is_replacing(&self, v: VertexId) -> bool {
+        self.is_replaceable(v) && self.is_decided(v)
     }
 
     /// True if an operator has dealt with the effect of this vertex.

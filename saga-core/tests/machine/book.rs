@@ -130,8 +130,9 @@ impl<'a> Book<'a> {
 
     /// True if an operator said how this node ended.
     pub(super) fn decides(&self, i: usize) -> bool {
-        let decides = |c: &Command| matches!(c, Command::Decide { .. });
-        self.dag.pivot == Some(i) && self.open.values().any(decides)
+        let path = self.dag.nodes[i].path.as_str();
+        let decides = |c: &Command| matches!(c, Command::Decide { node, .. } if node == path);
+        (self.dag.pivot == Some(i) || self.status[i].done) && self.open.values().any(decides)
     }
 
     /// True if the node failed, and only an operator goes on with it.

@@ -106,6 +106,7 @@ impl Book<'_> {
             }
             EntryKind::Succeeded(_) | EntryKind::InDoubt(_) => {
                 let decided = self.decides(i);
+                assert!(!s.done || decided && self.parked, "{entry:?} again");
                 assert!(s.open || node.policy.is_none() || decided);
             }
             EntryKind::UndoStarted => {
