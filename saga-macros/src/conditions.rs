@@ -14,7 +14,7 @@ pub(crate) fn condition(attr: &Attribute) -> Option<TokenStream> {
         return Some(list.tokens.clone());
     }
     let (condition, attrs) = cfg_attr(attr)?;
-    let inner = attrs.iter().find_map(|meta| condition_of(meta))?;
+    let inner = attrs.iter().find_map(condition_of)?;
     Some(quote!(any(not(#condition), #inner)))
 }
 

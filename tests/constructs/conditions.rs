@@ -10,10 +10,10 @@ use super::Any;
 #[saga_action(undo = take_back(b))]
 async fn add(
     a: i64,
-    #[cfg(not(all()))] missing: NoSuchType,
-    #[cfg(all())] b: &i64,
-    #[cfg_attr(all(), cfg(not(all())))] gone: NoSuchType,
-    #[cfg_attr(not(all()), cfg(not(all())))] c: i64,
+    #[cfg(not(test))] missing: NoSuchType,
+    #[cfg(test)] b: &i64,
+    #[cfg_attr(test, cfg(not(test)))] gone: NoSuchType,
+    #[cfg_attr(not(test), cfg(not(test)))] c: i64,
 ) -> Result<i64, String> {
     Ok(a + b + c)
 }
@@ -22,34 +22,34 @@ async fn take_back(_: &i64) -> Result<(), String> {
 }
 
 #[saga_action(no_undo)]
-#[cfg_attr(all(), cfg(not(all())))]
+#[cfg_attr(test, cfg(not(test)))]
 async fn not_there(a: NoSuchType) -> Result<NoSuchType, String> {
     Ok(a)
 }
 
 saga! {
     /// None of it is there, whatever is wrong with it.
-    #[cfg(not(all()))]
+    #[cfg(not(test))]
     NotThere<NoSuchContext>(a: NoSuchType) -> NoSuchType { no_such_action { a } }
 
-    #[cfg_attr(all(), cfg(not(all())))]
+    #[cfg_attr(test, cfg(not(test)))]
     NotThereEither<NoSuchContext>(a: NoSuchType) -> NoSuchType { no_such_action { a } }
 
-    #[cfg(all())]
-    #[cfg_attr(all(), name = "There.1", derive(PartialEq))]
-    #[cfg_attr(not(all()), name = "There.2", retry(forever))]
+    #[cfg(test)]
+    #[cfg_attr(test, name = "There.1", derive(PartialEq))]
+    #[cfg_attr(not(test), name = "There.2", retry(forever))]
     There<()>(
         n: i64,
-        #[cfg(not(all()))] missing: NoSuchType,
-        #[cfg(all())] more: i64,
-        #[cfg_attr(all(), serde(default))] fresh: i64,
+        #[cfg(not(test))] missing: NoSuchType,
+        #[cfg(test)] more: i64,
+        #[cfg_attr(test, serde(default))] fresh: i64,
     ) -> i64 {
-        #[cfg_attr(all(), label = "the first", after())]
-        #[cfg_attr(not(all()), pivot, after(nobody))]
-        let first = add { a: *n, b: more, #[cfg(not(all()))] missing: n, c: 0 };
-        #[cfg_attr(all(), cfg(not(all())))]
+        #[cfg_attr(test, label = "the first", after())]
+        #[cfg_attr(not(test), pivot, after(nobody))]
+        let first = add { a: *n, b: more, #[cfg(not(test))] missing: n, c: 0 };
+        #[cfg_attr(test, cfg(not(test)))]
         let not_there = no_such_action { a: first };
-        #[cfg_attr(not(all()), retry(forever))]
+        #[cfg_attr(not(test), retry(forever))]
         add { a: *first, b: n, c: *fresh }
     }
 }

@@ -27,7 +27,7 @@ saga! {
             let changed: i64 = { x += 1; x * 10 };
             changed
         };
-        let by_reference = match a.clone() {
+        let by_reference = match a.filter(|x| *x > 0) {
             Some(ref mut x) => { let changed: i64 = { *x += 1; *x }; changed }
             None => add { a: 0, b: 0 },
         };

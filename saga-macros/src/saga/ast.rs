@@ -125,7 +125,7 @@ pub(super) struct Call {
     pub(super) brace: token::Brace,
     pub(super) inputs: Punctuated<FieldValue, Token![,]>,
     /// `..rest`, of a struct.
-    pub(super) rest: Option<(Token![..], Expr)>,
+    pub(super) rest: Option<Box<(Token![..], Expr)>>,
 }
 
 impl Call {

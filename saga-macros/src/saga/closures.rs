@@ -166,7 +166,8 @@ fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
         replace.visit_field_value_mut(input);
     }
     let mut literal = call.path.to_token_stream();
-    let rest = call.rest.as_ref().map(|(dots, from)| {
+    let rest = call.rest.as_ref().map(|rest| {
+        let (dots, from) = &**rest;
         let from = expr(from, wiring, cx);
         let comma = (!inputs.empty_or_trailing()).then(|| quote!(,));
         quote!(#comma #dots #from)

@@ -96,7 +96,7 @@ pub(super) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call>
 }
 
 /// What a call is given.
-type Inputs = (Punctuated<FieldValue, Token![,]>, Option<(Token![..], Expr)>);
+type Inputs = (Punctuated<FieldValue, Token![,]>, Option<Box<(Token![..], Expr)>>);
 
 fn inputs(input: ParseStream, path: &Path) -> syn::Result<Inputs> {
     let mut inputs = Punctuated::new();
@@ -106,7 +106,7 @@ fn inputs(input: ParseStream, path: &Path) -> syn::Result<Inputs> {
             let rest = input.parse::<Token![..]>()?;
             if is_struct && !input.is_empty() {
                 let from = input.parse()?;
-                return Ok((inputs, Some((rest, from))));
+                return Ok((inputs, Some(Box::new((rest, from)))));
             }
             let message = format!(
                 "a node names all inputs of its action: there is no `..` in `{}`",

@@ -52,8 +52,8 @@ impl<'a> Reader<'_, 'a> {
             };
             (Some(name), Names::among(constants.clone()).with_field(field))
         });
-        let rest = call.rest.iter().map(|(_, from)| {
-            (Some("..".to_string()), Names::among(constants.clone()).with_expr(from))
+        let rest = call.rest.iter().map(|rest| {
+            (Some("..".to_string()), Names::among(constants.clone()).with_expr(&rest.1))
         });
         self.inputs(inputs.chain(rest))
     }
