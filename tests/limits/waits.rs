@@ -46,12 +46,31 @@ async fn ask_itself(cx: &ActionContext<W>) -> Result<u32, String> {
 }
 saga! { Itself<W>() -> u32 { let never = ask_itself {}; never } }
 
+/// Waits for another saga, whose last call is of this action, too.
+#[saga_action(no_undo)]
+async fn pass_on(cx: &ActionContext<W>, first: bool) -> Result<u32, String> {
+    let sec = cx.sec.get().ok_or("not built")?;
+    if !first {
+        return Ok(7);
+    }
+    sec.run(Last {}).await.map_err(|error| error.to_string())
+}
+saga! { First<W>() -> u32 { let seven = pass_on { first: true }; seven } }
+saga! {
+    Last<W>() -> u32 {
+        let _seven = look {};
+        let seven = pass_on { first: false };
+        seven
+    }
+}
+
 async fn us(
     meet: usize,
     bounds: impl Fn(CoordinatorBuilder<W>) -> CoordinatorBuilder<W>,
 ) -> Coordinator<W> {
     let us = Arc::new(Us { sec: OnceLock::new(), meet: Barrier::new(meet) });
     let sec = Coordinator::builder(us.clone()).saga::<Child>().saga::<Parent>();
+    let sec = sec.saga::<First>().saga::<Last>();
     let sec = bounds(sec.saga::<Grandparent>().saga::<Itself>()).build().await.unwrap();
     let _ = us.sec.set(sec.clone());
     sec
@@ -77,6 +96,16 @@ async fn a_call_that_would_wait_for_its_own_room_is_told() {
     let sec = us(1, |builder| builder.max_calls(2)).await;
     assert_eq!(soon(sec.run(Parent {})).await.unwrap(), 7);
     says_why(soon(sec.run(Grandparent {})).await);
+}
+
+/// It waits already when the saga that it waits for comes to want its room.
+#[tokio::test(start_paused = true)]
+async fn a_call_is_told_as_soon_as_it_stands_in_the_way() {
+    let sec = us(1, |builder| builder.max_calls_of("pass_on", 1)).await;
+    let first = sec.saga(First {}).start().await.unwrap();
+    says_why(soon(first).await);
+    let sec = us(1, |builder| builder.max_calls_of("pass_on", 2)).await;
+    assert_eq!(soon(sec.run(First {})).await.unwrap(), 7);
 }
 
 /// Each of them alone has room enough.
