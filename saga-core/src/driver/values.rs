@@ -266,9 +266,8 @@ fn stored_outputs(log: &[Entry]) -> impl Iterator<Item = (&NodePath, &Payload)> 
         (Some(path), EntryKind::Succeeded(payload)) => Some((path, payload)),
         _ => None,
     });
-    let decides = |entry: &Entry| match &entry.kind {
-        EntryKind::Requested { command: Command::Decide { .. }, .. } => true,
-        _ => false,
+    let decides = |entry: &Entry| {
+        matches!(entry.kind, EntryKind::Requested { command: Command::Decide { .. }, .. })
     };
     let decided = log.iter().any(decides);
     let last: HashMap<&NodePath, &Payload> =

@@ -308,6 +308,33 @@ fn a_cancel_of_a_saga_that_was_parked_on_its_way_back_goes_on_with_it() {
 }
 
 #[test]
+fn a_parked_saga_can_be_given_another_output_and_stays_parked() {
+    let decide = |node: &str, decision| Command::Decide {
+        node: node.into(),
+        decision,
+        note: "converted".into(),
+    };
+    let other = || decide("n0", Decision::Succeeded("another".into()));
+    let mut saga = Bench::new(chain(actions(2, Output)));
+    saga.ok(&["do n0"]);
+    let running = refused(Refusal::NotInDoubt { node: "n0".into(), state: Completed });
+    assert_eq!(saga.asks(other()), running);
+    saga.taken_over([Event::Park { reason: "nobody can read it".into() }]);
+    let length = saga.log.len();
+    assert_eq!(Some(saga.claimed_for(decide("n0", Decision::Failed))), running);
+    assert_eq!(saga.claimed_for(other()), Answer::Done);
+    assert_eq!(saga.words()[length..], ["requested", "n0 succeeded"]);
+    assert!(matches!(saga.finish, Some(Finish::Parked { .. })));
+    // torn by a crash, it is carried out
+    saga.answers.clear();
+    saga.crash(length + 1);
+    assert_eq!(saga.words()[length..], ["requested", "n0 succeeded"]);
+    assert_eq!(saga.claimed_for(cancel()), Answer::Done);
+    saga.ok(&["redo n1", "undo n1", "undo n0"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
 fn timers_of_a_parked_saga_do_not_spin() {
     let mut saga = Bench::new(plan(vec![tried("a", Output, 2, 1), action("b", Output)], &[]));
     saga.fails_for_now("do a");
