@@ -188,9 +188,8 @@ fn forever(action: &Action) -> Option<TokenStream> {
     let Lifetimes { declared, used } = Lifetimes::of(action);
     let (declared, used) = (angled(&declared), angled(&used));
     let clause = &action.generics.where_clause;
-    Some(quote! {
-        impl #declared #krate::NeverGivesUp for #name #used #clause {}
-    })
+    let implementation = quote!(#declared #krate::NeverGivesUp);
+    Some(implement(name, implementation, quote!(#used #clause), TokenStream::new()))
 }
 
 /// The names that stand in what we write of the user's.
