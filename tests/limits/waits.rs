@@ -19,6 +19,7 @@ type W = Arc<Us>;
 #[saga_action(no_undo)]
 async fn look(cx: &ActionContext<W>) -> Result<u32, String> {
     assert!(cx.sec.get().is_some());
+    tokio::time::sleep(Duration::from_secs(1)).await;
     Ok(7)
 }
 saga! { Child<W>() -> u32 { let seven = look {}; seven } }
@@ -58,8 +59,8 @@ async fn pass_on(cx: &ActionContext<W>, first: bool) -> Result<u32, String> {
 saga! { First<W>() -> u32 { let seven = pass_on { first: true }; seven } }
 saga! {
     Last<W>() -> u32 {
-        let _seven = look {};
-        let seven = pass_on { first: false };
+        let looked = look {};
+        let seven = pass_on { first: *looked == 0 };
         seven
     }
 }
