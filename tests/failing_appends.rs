@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use breaking::Breaking;
 use saga_core::prelude::*;
+use saga_core::store::{Store, WorkerId};
 use saga_core::{Answer, CoordinatorBuilder, OperateError, StartError};
 use serde_json::Value;
 use world::{Do, Process, World, bare, maybe, out, plain};
@@ -182,6 +183,25 @@ fn nobody_is_told_that_a_request_is_held_before_it_is_in_the_log() {
         let requests = kinds.filter(|kind| *kind == "requested").count();
         assert_eq!(requests, usize::from(lands), "lands: {lands}");
     }
+}
+
+/// Nor is a cancel of a saga that another worker has taken over, and it is not taken back for it.
+#[test]
+fn a_request_for_a_saga_that_another_worker_runs_is_not_held_here() {
+    let world = Arc::new(World::default());
+    world.script("p", [Do::Hangs]);
+    let store = Breaking::new(&world, 0, false);
+    let process = Process::start(&world, &store, |builder| builder.saga::<Point>());
+    let handle = process.until(process.sec.saga(Point {}).id("x").start()).unwrap();
+    process.until(world.hears("do p", 1));
+    let (id, other) = ("x".parse().unwrap(), WorkerId::from("other"));
+    process.until(store.memory.take(&other, &id)).unwrap();
+    let told = process.until(process.sec.operator("alice").cancel("x", "enough"));
+    let Err(OperateError::NotCarriedOut { source }) = told else { panic!("{told:?}") };
+    assert!(matches!(*source, SagaError::LostOwnership { .. }), "{source}");
+    assert!(matches!(process.until(async { handle.await }), Err(SagaError::LostOwnership { .. })));
+    let stored = process.until(store.memory.load(&id)).unwrap().unwrap();
+    assert_eq!(stored.record.owner, Some(other));
 }
 
 #[test]
