@@ -39,6 +39,8 @@ saga! {
             }
         }
         let _ = say { text: last };
+        say { text: last };
+        let _ = say { text: "twice" };
         { format!("{} {say}", guests.len()) }
     }
 
@@ -98,8 +100,8 @@ async fn they_have_keys() -> Result<(), Any> {
 #[test]
 fn they_are_named_in_the_order_of_the_text() -> Result<(), DagError> {
     let expected = [
-        "for_1", "if_1", "if_2", "match_1", "value_2", "for_3", "if_4", "match_2", "last", "say",
-        "output",
+        "for_1", "if_1", "if_2", "match_1", "value_2", "for_3", "if_4", "match_2", "last", "say_1",
+        "say", "say_2", "output",
     ];
     assert_eq!(names(&Dag::of::<ForEffect>()?), expected);
     assert_eq!(names(&Dag::of::<Loop>()?), ["for_1"]);

@@ -87,9 +87,9 @@ pub(super) enum Form {
     Let,
     /// `const NAME: T = ..;`
     Const,
-    /// `action { .. };` or `let _ = action { .. };`: named after the action.
+    /// `action { .. };`: named after the action.
     Bare,
-    /// `for .. { .. }`, and `let _ = { .. };`: named after what it is, with a number.
+    /// `for .. { .. }`, and `let _ = ..;`: named after what it is, with a number.
     Numbered,
     /// A `for`, `if` or `match` on the last line: named `output`.
     Last,

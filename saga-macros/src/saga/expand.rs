@@ -157,8 +157,8 @@ impl Writer<'_> {
         let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         let conditions = conditions.collect::<Vec<_>>();
         // these names are not the user's choice
-        let quiet =
-            matches!(node.form, Form::Const | Form::Bare).then(|| quote!(#[allow(non_snake_case)]));
+        let quiet = matches!(node.form, Form::Const | Form::Bare | Form::Numbered)
+            .then(|| quote!(#[allow(non_snake_case)]));
         // such a node runs for its effect, and needs no reader
         let for_effect = matches!(node.form, Form::Bare | Form::Numbered);
         let read = for_effect.then(|| quote!(#(#conditions)* let _ = #name;));

@@ -1,24 +1,29 @@
 //! Names the nodes that have no name: after what they are, with a number that counts those of a kind in the
 //! saga, in the order of the text.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use proc_macro2::Ident;
+use syn::ext::IdentExt;
 
 use super::ast::{Body, Form, Node, Step, Stmt};
 
+/// How many there are of a kind.
+pub(super) type Counts = BTreeMap<Cow<'static, str>, u32>;
+
 /// Names those of a body and of the bodies in it; how many there were is counted by their kind.
-pub(super) fn number(body: &mut Body, counts: &mut BTreeMap<&'static str, u32>) {
+pub(super) fn number(body: &mut Body, counts: &mut Counts) {
     statements(&mut body.stmts, counts);
 }
 
-fn statements(stmts: &mut [Stmt], counts: &mut BTreeMap<&'static str, u32>) {
+fn statements(stmts: &mut [Stmt], counts: &mut Counts) {
     for stmt in stmts {
         match stmt {
             Stmt::Node(node) => {
                 if node.form == Form::Numbered {
                     let kind = kind(node);
-                    let count = counts.entry(kind).or_default();
+                    let count = counts.entry(kind.clone()).or_default();
                     *count += 1;
                     node.name = Ident::new(&format!("{kind}_{count}"), node.name.span());
                 }
@@ -35,10 +40,13 @@ fn statements(stmts: &mut [Stmt], counts: &mut BTreeMap<&'static str, u32>) {
     }
 }
 
-fn kind(node: &Node) -> &'static str {
+fn kind(node: &Node) -> Cow<'static, str> {
     match &node.step {
-        Step::For(_) => "for",
-        Step::Choose(choose) => choose.word(),
-        Step::Call(_) | Step::Value(_) | Step::Broken(_) => "value",
+        Step::For(_) => "for".into(),
+        Step::Choose(choose) => choose.word().into(),
+        Step::Call(call) => {
+            call.name().map(|name| name.unraw().to_string()).unwrap_or_default().into()
+        }
+        Step::Value(_) | Step::Broken(_) => "value".into(),
     }
 }

@@ -287,11 +287,7 @@ fn node(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> syn:
     };
     finish(input, &mut step, errors);
     let Attributes { attrs, docs, after, settings } = attributes;
-    let (name, form) = match (unnamed, &step) {
-        (None, _) => (name, Form::Let),
-        (Some(_), Step::Call(call)) => (call.name().cloned().unwrap_or(name), Form::Bare),
-        (Some(_), _) => (name, Form::Numbered),
-    };
+    let form = if unnamed.is_some() { Form::Numbered } else { Form::Let };
     Ok(Node { attrs, docs, after, settings, name, form, ty, step })
 }
 

@@ -8,8 +8,8 @@ saga! {
     S<Agency>(trip: TripRequest) {
         let for_1 = book_flight { leg: &trip.flight };
         for _night in 0..trip.nights { note { text: &for_1.no.to_string() } }
-        let _ = note { text: "one" };
-        let _ = note { text: "two" };
+        let note_1 = note { text: "one" };
+        let _ = note { text: note_1 };
     }
 }
 
