@@ -273,6 +273,10 @@ fn a_value_that_panics_when_it_is_read_parks_its_saga() {
     x.kill_and_restart();
     let reason = parked(&x);
     assert!(reason.contains("the output of node `mood`: panicked: not today"), "{reason}");
+    // nor can anybody say what it is
+    let decided = x.operator.decide("x", "mood", Decision::Succeeded(3.into()), "looked");
+    let why = refusal(x.process.until(decided));
+    assert!(why.to_string().contains("panicked: not today"), "{why}");
     IN_A_MOOD.store(false, SeqCst);
     x.process.until(x.operator.unpark("x")).unwrap();
     assert_eq!(end(&x).unwrap(), 3);
