@@ -109,6 +109,17 @@ impl<C: Send + Sync + 'static> ContextOf<C> for C {
 #[doc(hidden)]
 pub fn assert_context<T: Context>() {}
 
+/// What a saga's actions share. It is what rustc would report part by part, and in each node again.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the context of a saga",
+    label = "must be `Send + Sync + 'static`",
+    note = "the actions of a saga share its context, and run on all threads: use an `Arc` or a `Mutex` inside, and `Box<dyn Trait + Send + Sync>`"
+)]
+pub trait SharedContext {}
+
+#[diagnostic::do_not_recommend]
+impl<C: Send + Sync + 'static> SharedContext for C {}
+
 /// A call of an undo: a future whose output is an [`UndoReturn`].
 #[diagnostic::on_unimplemented(
     message = "an undo is an `async fn`, and this one is not: it returns `{Self}`",

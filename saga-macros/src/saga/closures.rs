@@ -253,7 +253,8 @@ pub(super) fn value(expr: &Expr, ty: Option<&Type>, wiring: &Wiring, cx: &Ident)
     let ahead = ahead(wiring, cx);
     let expr = self::expr(expr, wiring, cx);
     let ty = ty.map(|ty| quote!(: #ty));
-    let value = local("__value", Span::call_site());
+    // rustc may propose to call it
+    let value = local("value", Span::call_site());
     let returned = returned(value.to_token_stream(), at);
     let value = quote_spanned!(at=> let #value #ty = #expr; #returned);
     let value = bound(wiring, cx, value);

@@ -12,7 +12,7 @@ use syn::{Expr, LitStr, Type, parse_quote};
 use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
 use super::attributes::Settings;
 use super::closures::{
-    self, bindings, called, here, last, local, path_placed, run, unwrapped, value, wrong,
+    self, bindings, called, here, last, local, path_placed, placed, run, unwrapped, value, wrong,
 };
 use super::constant::real_constant;
 use super::keys::{has_holes, keys};
@@ -40,6 +40,14 @@ pub(super) fn expand(
         let (at, name) = (here(ty.span()), Ident::new(name, ty.span()));
         quote_spanned!(at=> type #name = #ty;)
     });
+    let at = context.span();
+    let bound = placed(quote!(#krate::bounds::SharedContext), at);
+    let checked = quote_spanned! {here(at)=>
+        const _: () = {
+            #[allow(dead_code, trivial_bounds)]
+            fn shared() where #context: #bound {}
+        };
+    };
     let order = Order::of(wired);
     let structure = structure(head);
     let warnings = (errors.count() == 0).then(|| order.warnings());
@@ -86,7 +94,12 @@ pub(super) fn expand(
             #impls
             #forever
             #nestable
-            impl #krate::Saga for #name {
+            #checked
+            // that need not hold: what is wrong with the context is reported once, in front of this
+            impl #krate::Saga for #name
+            where
+                for<'__a> #context: ::core::marker::Send + ::core::marker::Sync,
+            {
                 #(#types)*
                 const NAME: &'static ::core::primitive::str = #durable;
                 const PLACE: &'static ::core::primitive::str =
