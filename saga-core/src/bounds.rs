@@ -40,6 +40,10 @@ pub trait Storable: 'static {
     #[doc(hidden)]
     fn store(self) -> Result<ActionOutput, Failed>;
 
+    /// The same for a value that no action made: what is read from what is written of it.
+    #[doc(hidden)]
+    fn read_back(self) -> Result<ActionOutput, ActionError>;
+
     #[doc(hidden)]
     fn restore(payload: &Payload) -> Result<ActionOutput, ActionError>;
 }
@@ -48,6 +52,10 @@ pub trait Storable: 'static {
 impl<T: ActionData> Storable for T {
     fn store(self) -> Result<ActionOutput, Failed> {
         stored(self)
+    }
+
+    fn read_back(self) -> Result<ActionOutput, ActionError> {
+        ActionOutput::new(self)
     }
 
     fn restore(payload: &Payload) -> Result<ActionOutput, ActionError> {

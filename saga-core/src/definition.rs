@@ -245,9 +245,9 @@ pub enum Stop {
 
 /// What a computed node leaves.
 pub(crate) fn computed<O: Storable>(value: O) -> Stop {
-    match value.store() {
+    match value.read_back() {
         Ok(output) => Stop::Output(output),
-        Err(failed) => Stop::Failed(Failed::from(failed.error).permanent()),
+        Err(error) => Stop::Failed(Failed::from(error).permanent()),
     }
 }
 
