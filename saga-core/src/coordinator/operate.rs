@@ -359,7 +359,9 @@ impl<C: Send + Sync + 'static> Inner<C> {
             let shut_down = || SagaError::ShutDown { saga: id.clone() };
             let failed = |source| SagaError::Store { saga: id.clone(), source };
             let load = async {
-                let taken = inner.env.store.take(&inner.env.worker, &id).await.map_err(failed)?;
+                let taken = inner.env.store.take(&inner.env.worker, &id).await;
+                inner.env.condition.note(&taken);
+                let taken = taken.map_err(failed)?;
                 if inner.is_closing() {
                     // it is released with all others
                     return Err(shut_down());

@@ -13,7 +13,7 @@ use super::Inner;
 use super::live::Seat;
 use super::recovery::Loaded;
 use crate::driver::{Asked, Control};
-use crate::error::SagaError;
+use crate::error::{OperateError, SagaError};
 use crate::log::{SagaId, Uuid};
 use crate::store::{SagaRecord, StoreError};
 
@@ -154,7 +154,9 @@ impl<C: Send + Sync + 'static> Inner<C> {
             return Err(SagaError::LostOwnership { saga: id.clone() });
         }
         let Some(definition) = self.definition_of(&there) else { return Err(missing()) };
-        let taken = self.env.store.take(&self.env.worker, id).await.map_err(failed)?;
+        let taken = self.env.store.take(&self.env.worker, id).await;
+        self.env.condition.note(&taken);
+        let taken = taken.map_err(failed)?;
         let record = taken.ok_or_else(|| SagaError::LostOwnership { saga: id.clone() })?;
         self.load(record, definition, seat.track.clone(), Life::Again).await
     }
@@ -177,9 +179,11 @@ impl<C: Send + Sync + 'static> Inner<C> {
                     Ok(Some(stored))
                         if stored.record.birth == birth && inner.is_left_alone(&stored.record) =>
                     {
-                        // an error has been said by its task
-                        let _ = inner.wake(&id, None).await;
-                        return;
+                        match inner.wake(&id, None).await {
+                            Err(OperateError::Store(error)) if error.may_pass() => {}
+                            // another error has been said by its task
+                            _ => return,
+                        }
                     }
                     Ok(_) | Err(_) => return,
                 }

@@ -53,8 +53,9 @@ pub enum OperateError {
         /// How long was waited.
         after: std::time::Duration,
     },
-    /// The saga stopped running before it could answer.
-    #[error("nothing was done: {source}")]
+    /// The saga stopped running before it could answer. If its last write reached the store, the request is in the
+    /// log, and is carried out; otherwise nothing was done.
+    #[error("nobody knows whether it was done; its log will tell: {source}")]
     NotCarriedOut {
         /// What whoever awaits the saga is told.
         source: Box<SagaError>,

@@ -255,7 +255,9 @@ pub enum Refusal {
     #[error("the saga is not parked")]
     NotParked,
     /// Something of the saga is of a type that this program does not have (any more).
-    #[error("{why}; start a program that can, or cancel the saga to undo what can be undone")]
+    #[error(
+        "{why}; start a program that can, decide what it is, or (in front of a pivot) cancel the saga to undo what can be undone"
+    )]
     Unreadable {
         /// What it is, and how it differs.
         why: String,
