@@ -32,7 +32,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::dag::Plan;
-use crate::log::{Answer, Command, Entry, EntryKind, SagaStatus, Timestamp, Uuid};
+use crate::log::{
+    Answer, Command, Entry, EntryKind, Failure, FailureKind, SagaStatus, Timestamp, Uuid,
+};
 
 use order::Turn;
 use watch::Watched;
@@ -328,7 +330,17 @@ impl Machine {
         if self.state.unwinding.is_none() {
             self.decide_forward(v, effects);
         } else {
+            self.tell_cut_off(v);
             self.decide_unwinding(v);
+        }
+    }
+
+    /// A paused saga undoes nothing yet; its log says all the same that nothing is in flight any more.
+    fn tell_cut_off(&mut self, v: VertexId) {
+        let open = self.state.vertices.get(v as usize).is_some_and(|x| x.open && x.reruns == 0);
+        if self.state.paused && open {
+            let why = "its process ended before it did";
+            self.emit(Some(v), EntryKind::InDoubt(Failure::new(FailureKind::Cancelled, why)));
         }
     }
 
