@@ -39,6 +39,21 @@ fn a_deadline_passes_while_nobody_runs_the_saga() {
 }
 
 #[test]
+fn a_deadline_passes_while_the_saga_is_paused_and_its_process_has_died() {
+    let mut saga = due_in(chain(actions(2, NoOutput)), 500);
+    saga.asks(Command::Pause);
+    saga.crash_now();
+    assert_eq!((saga.status(), saga.calls()), (SagaStatus::Running, vec![]));
+    saga.wait();
+    // as without the crash: nothing is in flight, and nothing is undone before the pause is over
+    assert_eq!((saga.status(), saga.calls()), (RollingBack, vec![]));
+    assert!(saga.node("n0").in_doubt);
+    saga.asks(Command::Resume);
+    saga.ok(&["undo n0"]);
+    saga.ended(RolledBack);
+}
+
+#[test]
 fn a_deadline_passes_while_the_saga_is_paused() {
     let mut saga = due_in(chain(actions(2, Output)), 500);
     saga.asks(Command::Pause);
