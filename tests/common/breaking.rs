@@ -24,6 +24,9 @@ pub(crate) struct Breaking {
     pub(crate) lands: bool,
     pub(crate) world: Arc<World>,
     writes: Arc<AtomicUsize>,
+    /// Which `load` after that write fails too, from 1; none if 0.
+    pub(crate) bad_load: usize,
+    loads: Arc<AtomicUsize>,
     /// How many calls had been made when it failed, and one more.
     calls: Arc<AtomicUsize>,
 }
@@ -31,7 +34,8 @@ pub(crate) struct Breaking {
 impl Breaking {
     pub(crate) fn new(world: &Arc<World>, at: usize, lands: bool) -> Self {
         let (memory, world) = (MemoryStore::new(), world.clone());
-        Self { memory, at, lands, world, writes: Arc::default(), calls: Arc::default() }
+        let (writes, calls, loads) = Default::default();
+        Self { memory, at, lands, world, writes, bad_load: 0, loads, calls }
     }
 
     /// How many calls had been made when it failed, if it has.
@@ -43,9 +47,13 @@ impl Breaking {
     fn fail(&self) -> Option<StoreError> {
         (self.writes.fetch_add(1, SeqCst) + 1 == self.at).then(|| {
             self.calls.store(self.world.said().len() + 1, SeqCst);
-            StoreError::Failed { store: "disk".into(), why: "no space left".into() }
+            no_space()
         })
     }
+}
+
+fn no_space() -> StoreError {
+    StoreError::Failed { store: "disk".into(), why: "no space left".into() }
 }
 
 impl Store for Breaking {
@@ -72,6 +80,10 @@ impl Store for Breaking {
         })
     }
     fn load(&self, id: &saga_core::SagaId) -> Answer<'_, Option<StoredSaga>> {
+        let nth = self.failed().map_or(0, |_| self.loads.fetch_add(1, SeqCst) + 1);
+        if nth == self.bad_load && nth > 0 {
+            return Box::pin(async { Err(no_space()) });
+        }
         self.memory.load(id)
     }
     fn list(&self, filter: ListFilter) -> Answer<'_, Vec<SagaRecord>> {

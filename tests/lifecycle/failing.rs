@@ -149,6 +149,22 @@ async fn a_creation_that_failed_and_is_in_all_the_same_runs() -> Result<(), Any>
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_runs_also_if_the_store_fails_once_more_meanwhile() -> Result<(), Any> {
+    for bad_load in 1..=5 {
+        let world = W::default();
+        let mut store = Breaking::new(&world, 1, true);
+        store.bad_load = bad_load;
+        let sec = coordinator(&world, store).await?;
+        let started = sec.saga(Pair {}).id("x").start().await;
+        assert!(matches!(started, Err(StartError::Store(_))), "{started:?}");
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        assert_eq!(world.said(), ["do a", "do b"], "load {bad_load}");
+        assert!(sec.health().is_good());
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_saga_that_another_process_has_taken_over_is_left_to_it() -> Result<(), Any> {
     for ends in [false, true] {
         let (world, store) = (W::default(), Hooked::default());
