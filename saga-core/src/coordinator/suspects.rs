@@ -56,8 +56,8 @@ pub(super) fn stand_in_line(
     record: &SagaRecord,
     line: &mut Vec<Waits>,
 ) -> Option<oneshot::Receiver<Turn>> {
-    // the claim that is looked at here counts as one
-    (record.attempts > 1).then(|| {
+    // the claim that is looked at here counts as one; one that is paused calls nothing
+    (record.attempts > 1 && !record.paused).then(|| {
         let (turn, comes) = oneshot::channel();
         line.push(Waits { id: record.id.clone(), turn });
         comes
