@@ -57,7 +57,8 @@ fn what_cannot_follow_is_refused_and_nothing_changes() -> Result<(), Any> {
     let ways: [(&[usize], [bool; 6]); 7] = [
         (&[], [true, true, true, false, false, false]),
         (&[0], [true, true, true, true, false, true]),
-        (&[0, 1], [false, false, false, true, false, false]),
+        // an operator has said what the output is, for one that could not be read
+        (&[0, 1], [false, true, false, true, false, false]),
         (&[0, 2], [true, true, true, true, false, true]),
         (&[0, 1, 3], [true, false, false, true, true, true]),
         (&[0, 1, 3, 4], [false, false, false, false, false, false]),
