@@ -50,7 +50,7 @@ type Define<C> = fn(usize) -> Result<Definition<C>, BuildError>;
 /// ```
 /// use saga_core::prelude::*;
 /// use saga_core::Limits;
-/// # use std::time::{Duration, SystemTime};
+/// # use std::time::Duration;
 /// # #[saga_action(no_undo)]
 /// # async fn greet(name: &str) -> Result<String, String> {
 /// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }
@@ -208,7 +208,8 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// the kind `current_thread` runs them only while somebody is in its `block_on`.)
     ///
     /// # Errors
-    /// [`BuildError`] if two things have one name, if [`max_calls_of`](Self::max_calls_of) names no action, if the runtime cannot run sagas, or the store fails.
+    /// [`BuildError`] if two things have one name, if [`max_calls_of`](Self::max_calls_of) names no action, if the
+    /// runtime cannot run sagas, or the store fails.
     pub async fn build(self) -> Result<Coordinator<C>, BuildError> {
         note_places();
         let tasks = Tasks::here()?;
