@@ -6,9 +6,10 @@
 //! rustc reports better (types, misspelled names, missing inputs) is left to it, on the user's tokens.
 
 mod action;
-mod conditions;
+mod arguments;
+mod cfg_combinations;
 mod errors;
-mod fresh;
+mod fresh_names;
 mod names;
 mod saga;
 

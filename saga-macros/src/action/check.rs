@@ -10,45 +10,45 @@ use syn::{
     parse_quote_spanned,
 };
 
-use super::args::{Args, UndoInput};
+use super::arguments::{Args, UndoInput};
 use super::context::{Context, context, is_context, is_context_name, misplaced};
+use super::function::Function;
 use super::lifetimes::Elide;
-use super::parse::Function;
-use super::returned::{Returned, is_unsized, last_segment, returned, types};
+use super::return_type::{Returned, is_unsized, last_segment, returned, types};
 use crate::errors::{Errors, as_text, did_you_mean, list};
 
-pub(super) struct Action {
-    pub(super) function: Function,
+pub(crate) struct Action {
+    pub(crate) function: Function,
     /// Its lifetimes.
-    pub(super) generics: Generics,
-    pub(super) args: Args,
-    pub(super) krate: Path,
-    pub(super) durable_name: String,
-    pub(super) context: Option<Context>,
-    pub(super) inputs: Vec<Input>,
+    pub(crate) generics: Generics,
+    pub(crate) args: Args,
+    pub(crate) krate: Path,
+    pub(crate) durable_name: String,
+    pub(crate) context: Option<Context>,
+    pub(crate) inputs: Vec<Input>,
     /// An `'a` for the lifetimes that are left out.
-    pub(super) elided: Option<Lifetime>,
-    pub(super) output: Returned,
-    pub(super) error: Returned,
+    pub(crate) elided: Option<Lifetime>,
+    pub(crate) output: Returned,
+    pub(crate) error: Returned,
     /// False if a call of the function would only repeat what is reported already.
-    pub(super) callable: bool,
+    pub(crate) callable: bool,
     /// False if there is no undo that can be called.
-    pub(super) undoable: bool,
+    pub(crate) undoable: bool,
 }
 
-pub(super) struct Input {
-    pub(super) name: Ident,
-    pub(super) ty: Type,
+pub(crate) struct Input {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
 }
 
 /// The error for a method, beside which no struct could stand.
-pub(super) fn receiver(function: &Function) -> Option<syn::Error> {
+pub(crate) fn receiver(function: &Function) -> Option<syn::Error> {
     let this = function.sig.receiver()?;
     let message = "an action is a function outside of `impl` blocks: it has no `self`";
     Some(syn::Error::new_spanned(this, message))
 }
 
-pub(super) fn check(mut function: Function, args: Args, errors: &mut Errors) -> Action {
+pub(crate) fn check(mut function: Function, args: Args, errors: &mut Errors) -> Action {
     let generics =
         if generic(&function) { Generics::default() } else { function.sig.generics.clone() };
     let krate = args.krate.clone().unwrap_or_else(|| parse_quote!(::saga_core));
@@ -174,7 +174,7 @@ fn is_reported_by_rustc(function: &Function, inputs: &[Input]) -> bool {
 }
 
 /// True for a function with type or const parameters, which are reported.
-pub(super) fn generic(function: &Function) -> bool {
+pub(crate) fn generic(function: &Function) -> bool {
     function.sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_)))
 }
 

@@ -3,12 +3,12 @@
 use proc_macro2::Ident;
 use syn::{FnArg, Pat, PatType, PathArguments, Type};
 
-use super::parse::Function;
-use super::returned::{last_segment, types};
+use super::function::Function;
+use super::return_type::{last_segment, types};
 use crate::errors::{Errors, as_text};
 
 /// What the user's context is called.
-pub(super) enum Context {
+pub(crate) enum Context {
     /// `&ActionContext<C>`: the `C`.
     Plain(Type),
     /// `cx: &Alias`: the `Alias`.
@@ -16,7 +16,7 @@ pub(super) enum Context {
 }
 
 /// The context, if this is one: by the type's name, or by its own if the type is an alias.
-pub(super) fn context(param: &PatType, none_yet: bool) -> Option<Context> {
+pub(crate) fn context(param: &PatType, none_yet: bool) -> Option<Context> {
     let (reference, inner) = match &*param.ty {
         Type::Reference(reference) => (true, &*reference.elem),
         ty => (false, ty),
@@ -33,12 +33,12 @@ pub(super) fn context(param: &PatType, none_yet: bool) -> Option<Context> {
 }
 
 /// True for a parameter that is the context, or would be if it were the first.
-pub(super) fn is_context(param: &FnArg) -> bool {
+pub(crate) fn is_context(param: &FnArg) -> bool {
     matches!(param, FnArg::Typed(param) if context(param, true).is_some())
 }
 
 /// True for what a context is called, whatever its type is called.
-pub(super) fn is_context_name(name: &Ident) -> bool {
+pub(crate) fn is_context_name(name: &Ident) -> bool {
     let name = name.to_string();
     ["cx", "ctx", "context"].contains(&name.strip_prefix('_').unwrap_or(&name))
 }
@@ -55,7 +55,7 @@ fn context_arguments(ty: &Type) -> Option<&PathArguments> {
 }
 
 /// Reports a context that does not stand where, or as, it must.
-pub(super) fn misplaced(
+pub(crate) fn misplaced(
     function: &Function,
     param: &PatType,
     i: usize,

@@ -5,16 +5,16 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, ReturnType, Signature, parse_quote};
 
-use super::args::Undo;
+use super::arguments::Undo;
 use super::check::Action;
 use super::context::{Context, is_context};
-use super::returned::Returned;
+use super::return_type::Returned;
 use super::spec::spec;
-use crate::conditions::condition;
+use crate::cfg_combinations::condition;
 use crate::errors::{Errors, said_once};
-use crate::fresh::Taken;
+use crate::fresh_names::Taken;
 
-pub(super) fn expand(action: &Action, errors: Errors) -> TokenStream {
+pub(crate) fn expand(action: &Action, errors: Errors) -> TokenStream {
     let function = &action.function;
     let (attrs, vis, sig, body) = (&function.attrs, &function.vis, &function.sig, &function.body);
     let cfgs = attrs.iter().filter(|attr| condition(attr).is_some()).collect::<Vec<_>>();

@@ -8,17 +8,17 @@ use syn::{
     TypeFnPtr, TypeReference,
 };
 
-use super::parse::Function;
-use crate::fresh::Taken;
+use super::function::Function;
+use crate::fresh_names::Taken;
 
 /// Gives lifetimes that are left out a name.
-pub(super) struct Elide {
-    pub(super) used: bool,
-    pub(super) lifetime: Lifetime,
+pub(crate) struct Elide {
+    pub(crate) used: bool,
+    pub(crate) lifetime: Lifetime,
 }
 
 impl Elide {
-    pub(super) fn new(function: &Function) -> Self {
+    pub(crate) fn new(function: &Function) -> Self {
         // those of `for<'a>` too, which must not hide it
         let mut named = Named(Taken::default());
         named.visit_signature(&function.sig);

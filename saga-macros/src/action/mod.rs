@@ -1,32 +1,28 @@
 //! `#[saga_action]`.
 
-mod args;
+mod arguments;
 mod check;
 mod context;
 mod expand;
+mod function;
 mod lifetimes;
-mod parse;
-mod retry;
-mod returned;
+mod return_type;
 mod spec;
-mod values;
 
-use parse::Function;
+use self::function::Function;
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, FnArg};
 
-use crate::conditions::Conditions;
+use crate::cfg_combinations::Conditions;
 use crate::errors::Errors;
 
-pub(crate) use args::durable_name;
-pub(crate) use retry::{Retry, settings as retry_settings};
+pub(crate) use arguments::durable_name;
 pub(crate) use spec::{duration, retry as retry_tokens};
-pub(crate) use values::{number, positive, text};
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
-    let function = match parse::function(item.clone()) {
+    let function = match function::function(item.clone()) {
         Ok(function) => function,
         Err(error) => {
             errors.push(error);
@@ -63,7 +59,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 
 fn written(args: TokenStream, function: Function) -> TokenStream {
     let mut errors = Errors::default();
-    let args = args::parse(args, &mut errors);
+    let args = arguments::parse(args, &mut errors);
     let action = check::check(function, args, &mut errors);
     expand::expand(&action, errors)
 }

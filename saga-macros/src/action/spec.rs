@@ -6,10 +6,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::check::Action;
-use super::retry::Retry;
+use crate::arguments::Retry;
 use crate::errors::as_text;
 
-pub(super) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
+pub(crate) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
     let (krate, name) = (&action.krate, &action.durable_name);
     let (kind, undo) = (undo_kind(action), undo_text(action));
     let plain = quote! {

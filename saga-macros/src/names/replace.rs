@@ -9,7 +9,7 @@ use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, Item, Macro, Pat, Token};
 
-use super::macros::{PLAIN_MACROS, case_of};
+use super::macro_calls::{PLAIN_MACROS, case_of};
 
 /// Replaces names by what reads them.
 pub(crate) struct Read<'a> {

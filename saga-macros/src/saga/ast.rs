@@ -6,40 +6,40 @@ use proc_macro2::{Ident, Span};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Expr, FieldValue, LitStr, Pat, Path, Token, Type, Visibility, token};
 
-pub(super) struct Saga {
-    pub(super) head: Head,
-    pub(super) body: Body,
+pub(crate) struct Saga {
+    pub(crate) head: Head,
+    pub(crate) body: Body,
 }
 
 /// What stands in the braces of a saga, a `for` or an arm.
-pub(super) struct Body {
-    pub(super) stmts: Vec<Stmt>,
-    pub(super) tail: Option<Tail>,
+pub(crate) struct Body {
+    pub(crate) stmts: Vec<Stmt>,
+    pub(crate) tail: Option<Tail>,
     /// Why there is no last line, where one may be among what could not be read.
-    pub(super) broken: Option<Error>,
+    pub(crate) broken: Option<Error>,
     /// Its braces, or what stands for them.
-    pub(super) at: Span,
+    pub(crate) at: Span,
 }
 
 /// `pub BookTrip<Agency>(trip: TripRequest) -> Itinerary`
-pub(super) struct Head {
-    pub(super) attrs: Vec<Attribute>,
-    pub(super) krate: Path,
-    pub(super) vis: Visibility,
-    pub(super) name: Ident,
+pub(crate) struct Head {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) krate: Path,
+    pub(crate) vis: Visibility,
+    pub(crate) name: Ident,
     /// `#[name = ".."]`
-    pub(super) durable: Option<LitStr>,
+    pub(crate) durable: Option<LitStr>,
     /// `#[retry(forever)]`: all of its nodes are.
-    pub(super) forever: bool,
-    pub(super) context: Type,
-    pub(super) params: Vec<Param>,
-    pub(super) output: Option<Type>,
+    pub(crate) forever: bool,
+    pub(crate) context: Type,
+    pub(crate) params: Vec<Param>,
+    pub(crate) output: Option<Type>,
     /// False if something above is made up, and the nodes could not be checked against it.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
 }
 
 impl Head {
-    pub(super) fn returns_unit(&self) -> bool {
+    pub(crate) fn returns_unit(&self) -> bool {
         match &self.output {
             None => true,
             Some(Type::Tuple(tuple)) => tuple.elems.is_empty(),
@@ -48,13 +48,13 @@ impl Head {
     }
 }
 
-pub(super) struct Param {
-    pub(super) attrs: Vec<Attribute>,
-    pub(super) name: Ident,
-    pub(super) ty: Type,
+pub(crate) struct Param {
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
 }
 
-pub(super) enum Stmt {
+pub(crate) enum Stmt {
     Node(Box<Node>),
     /// `parallel { .. }`
     Parallel(Vec<Stmt>),
@@ -62,27 +62,27 @@ pub(super) enum Stmt {
     Branch(Vec<Stmt>),
 }
 
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Those that rustc knows: `#[cfg]` and lints.
-    pub(super) attrs: Vec<Attribute>,
-    pub(super) docs: Vec<Attribute>,
-    pub(super) after: Vec<Ident>,
-    pub(super) settings: Settings,
-    pub(super) name: Ident,
-    pub(super) form: Form,
-    pub(super) ty: Option<Type>,
-    pub(super) step: Step,
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) after: Vec<Ident>,
+    pub(crate) settings: Settings,
+    pub(crate) name: Ident,
+    pub(crate) form: Form,
+    pub(crate) ty: Option<Type>,
+    pub(crate) step: Step,
 }
 
 impl Node {
-    pub(super) fn is_conditional(&self) -> bool {
+    pub(crate) fn is_conditional(&self) -> bool {
         self.attrs.iter().any(|attr| attr.path().is_ident("cfg"))
     }
 }
 
 /// How a node is written.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// `let name = ..;`
     Let,
     /// `const NAME: T = ..;`
@@ -96,7 +96,7 @@ pub(super) enum Form {
 }
 
 /// What a node runs.
-pub(super) enum Step {
+pub(crate) enum Step {
     Call(Call),
     /// `{ EXPR }`
     Value(Expr),
@@ -108,7 +108,7 @@ pub(super) enum Step {
 
 impl Step {
     /// What it runs, for rustdoc.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::Call(call) => call.words(),
             Self::Value(_) => "computed".to_string(),
@@ -120,60 +120,60 @@ impl Step {
 }
 
 /// `path { input: expr, .. }`
-pub(super) struct Call {
-    pub(super) path: Path,
-    pub(super) brace: token::Brace,
-    pub(super) inputs: Punctuated<FieldValue, Token![,]>,
+pub(crate) struct Call {
+    pub(crate) path: Path,
+    pub(crate) brace: token::Brace,
+    pub(crate) inputs: Punctuated<FieldValue, Token![,]>,
     /// `..rest`, of a struct.
-    pub(super) rest: Option<Box<(Token![..], Expr)>>,
+    pub(crate) rest: Option<Box<(Token![..], Expr)>>,
 }
 
 impl Call {
     /// The last segment of the path, which names the node of a bare step.
-    pub(super) fn name(&self) -> Option<&Ident> {
+    pub(crate) fn name(&self) -> Option<&Ident> {
         self.path.segments.last().map(|last| &last.ident)
     }
 
     /// What it runs, for rustdoc.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         format!("`{}`", as_text(&self.path))
     }
 }
 
 /// `for PAT in EXPR { .. }`
-pub(super) struct Each {
-    pub(super) keyword: Span,
-    pub(super) pat: Pat,
-    pub(super) items: Expr,
-    pub(super) body: Body,
+pub(crate) struct Each {
+    pub(crate) keyword: Span,
+    pub(crate) pat: Pat,
+    pub(crate) items: Expr,
+    pub(crate) body: Body,
 }
 
 /// `if` with all of its `else`, or `match`.
-pub(super) struct Choose {
-    pub(super) keyword: Span,
+pub(crate) struct Choose {
+    pub(crate) keyword: Span,
     /// What a `match` is on, and its braces.
-    pub(super) on: Option<(Expr, token::Brace)>,
-    pub(super) arms: Vec<Arm>,
+    pub(crate) on: Option<(Expr, token::Brace)>,
+    pub(crate) arms: Vec<Arm>,
 }
 
 impl Choose {
     /// True if one of the arms runs, whatever the values are.
-    pub(super) fn is_total(&self) -> bool {
+    pub(crate) fn is_total(&self) -> bool {
         self.on.is_some() || self.arms.last().is_some_and(|arm| matches!(arm.test, Test::Else))
     }
 
-    pub(super) fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         if self.on.is_some() { "match" } else { "if" }
     }
 }
 
-pub(super) struct Arm {
-    pub(super) test: Test,
-    pub(super) body: Body,
+pub(crate) struct Arm {
+    pub(crate) test: Test,
+    pub(crate) body: Body,
 }
 
 /// When an arm runs.
-pub(super) enum Test {
+pub(crate) enum Test {
     If(Expr),
     Else,
     /// `PAT if GUARD =>`
@@ -181,7 +181,7 @@ pub(super) enum Test {
 }
 
 /// The last line: what the saga returns.
-pub(super) enum Tail {
+pub(crate) enum Tail {
     /// A call of an action or a plain struct: types tell.
     Literal(Call, Settings),
     /// The output of a node.

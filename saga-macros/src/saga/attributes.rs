@@ -10,32 +10,32 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Error, LitStr, Meta, Token};
 
 use super::ast::Step;
-use crate::action::{Retry, number, positive, retry_settings, text};
+use crate::arguments::{Retry, number, positive, retry_settings, text};
 use crate::errors::{Errors, did_you_mean, list};
 
 /// What stands before a node.
 #[derive(Default)]
-pub(super) struct Attributes {
+pub(crate) struct Attributes {
     /// Those for rustc.
-    pub(super) attrs: Vec<Attribute>,
+    pub(crate) attrs: Vec<Attribute>,
     /// Those for people.
-    pub(super) docs: Vec<Attribute>,
-    pub(super) after: Vec<Ident>,
-    pub(super) settings: Settings,
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) after: Vec<Ident>,
+    pub(crate) settings: Settings,
 }
 
 /// What a node says beside what it runs, with the place where it does.
 #[derive(Default)]
-pub(super) struct Settings {
-    pub(super) pivot: Option<Span>,
-    pub(super) label: Option<LitStr>,
-    pub(super) retry: Option<(Span, Retry)>,
-    pub(super) timeout: Option<(Span, Duration)>,
-    pub(super) concurrency: Option<(Span, u32)>,
+pub(crate) struct Settings {
+    pub(crate) pivot: Option<Span>,
+    pub(crate) label: Option<LitStr>,
+    pub(crate) retry: Option<(Span, Retry)>,
+    pub(crate) timeout: Option<(Span, Duration)>,
+    pub(crate) concurrency: Option<(Span, u32)>,
 }
 
 impl Settings {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.pivot.is_none()
             && self.label.is_none()
             && self.retry.is_none()
@@ -43,12 +43,12 @@ impl Settings {
             && self.concurrency.is_none()
     }
 
-    pub(super) fn is_forever(&self) -> bool {
+    pub(crate) fn is_forever(&self) -> bool {
         self.retry.as_ref().is_some_and(|(_, retry)| retry.forever)
     }
 
     /// Reports what means nothing for this kind of node.
-    pub(super) fn check(&self, step: &Step, errors: &mut Errors) {
+    pub(crate) fn check(&self, step: &Step, errors: &mut Errors) {
         let (call, each) = match step {
             Step::Call(_) | Step::Broken(_) => (true, false),
             Step::For(_) => (false, true),
@@ -92,7 +92,7 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Sorts the attributes of a node.
-pub(super) fn attributes(attrs: Vec<Attribute>, errors: &mut Errors) -> Attributes {
+pub(crate) fn attributes(attrs: Vec<Attribute>, errors: &mut Errors) -> Attributes {
     let mut sorted = Attributes::default();
     let mut given = Vec::<String>::new();
     for attr in attrs {
@@ -159,7 +159,7 @@ fn setting(
 }
 
 /// `#[retry(..)]` of a node, or of a saga's head.
-pub(super) fn retry(attr: &Attribute, errors: &mut Errors) -> syn::Result<Retry> {
+pub(crate) fn retry(attr: &Attribute, errors: &mut Errors) -> syn::Result<Retry> {
     let keyword = Ident::new("retry", attr.path().span());
     if !matches!(attr.meta, Meta::List(_)) {
         let message = "say how often: `#[retry(max = 5, base = \"100ms\")]` or `#[retry(forever)]`";
@@ -170,7 +170,7 @@ pub(super) fn retry(attr: &Attribute, errors: &mut Errors) -> syn::Result<Retry>
 }
 
 /// What stands after the `=`.
-pub(super) fn value<T>(
+pub(crate) fn value<T>(
     attr: &Attribute,
     form: &str,
     parse: impl FnOnce(ParseStream) -> syn::Result<T>,
@@ -183,7 +183,7 @@ pub(super) fn value<T>(
 
 /// Reports attributes that the last line cannot have: it is there in any case, and it may be no node that
 /// has settings.
-pub(super) fn check_last(attrs: &[Attribute], settings: bool, instead: &str, errors: &mut Errors) {
+pub(crate) fn check_last(attrs: &[Attribute], settings: bool, instead: &str, errors: &mut Errors) {
     for attr in attrs {
         let name = attr.path().to_token_stream().to_string();
         let known = FOR_RUSTC.contains(&name.as_str()) || KNOWN.contains(&name.as_str());
@@ -194,7 +194,7 @@ pub(super) fn check_last(attrs: &[Attribute], settings: bool, instead: &str, err
 }
 
 /// Reports attributes where none can stand.
-pub(super) fn no_attributes(attrs: &[Attribute], what: &str, errors: &mut Errors) {
+pub(crate) fn no_attributes(attrs: &[Attribute], what: &str, errors: &mut Errors) {
     for attr in attrs {
         errors.at(attr, format!("attributes do not stand on {what}: put them on its nodes"));
     }

@@ -1,42 +1,21 @@
 //! `saga!`.
 
 mod ast;
-mod astray;
 mod attributes;
-mod closures;
-mod constant;
-mod constructs;
-mod dots;
 mod expand;
-mod finish;
-mod head;
-mod keys;
-mod lasting;
-mod numbers;
 mod order;
-mod params;
 mod parse;
-mod parts;
-mod pivots;
-mod plain;
-mod recover;
 mod resolve;
-mod scopes;
-mod step;
-mod stored;
-mod structure;
-mod tails;
-mod wiring;
 
-use ast::Saga;
+use self::ast::Saga;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 
-use crate::conditions::{Choice, Conditions};
+use crate::cfg_combinations::{Choice, Conditions};
 use crate::errors::Errors;
 
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
-    let input = dots::finish(input.clone()).unwrap_or(input);
+    let input = parse::finish_trailing_dots(input.clone()).unwrap_or(input);
     let mut output = TokenStream::new();
     let parsed = (|input: ParseStream| {
         while !input.is_empty() {

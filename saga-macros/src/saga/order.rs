@@ -9,19 +9,19 @@ use quote::{quote, quote_spanned};
 
 use super::ast::{Form, Node, Tail};
 use super::resolve::{Line, Part, Wired};
-use super::wiring::Wiring;
+use crate::saga::resolve::wiring::Wiring;
 
 /// The nodes of a body, each with those that it waits for; what follows from others is left out.
-pub(super) struct Order<'a> {
-    pub(super) nodes: Vec<Place<'a>>,
+pub(crate) struct Order<'a> {
+    pub(crate) nodes: Vec<Place<'a>>,
     /// For the last line, if it is a node of its own.
-    pub(super) tail: Vec<&'a Ident>,
+    pub(crate) tail: Vec<&'a Ident>,
 }
 
-pub(super) struct Place<'a> {
-    pub(super) node: &'a Node,
-    pub(super) parts: &'a [Part<'a>],
-    pub(super) waits_for: Vec<&'a Ident>,
+pub(crate) struct Place<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) parts: &'a [Part<'a>],
+    pub(crate) waits_for: Vec<&'a Ident>,
     /// Names in its `#[after]` that it waits for anyway.
     redundant: Vec<&'a Ident>,
 }
@@ -36,7 +36,7 @@ enum Block {
 }
 
 impl<'a> Order<'a> {
-    pub(super) fn of(wired: &'a Wired<'a>) -> Self {
+    pub(crate) fn of(wired: &'a Wired<'a>) -> Self {
         let mut blocks = Blocks(vec![Block::Sequence { frontier: Vec::new(), first: true }]);
         let (mut nodes, mut waits) = (Vec::<Place>::new(), Vec::<Vec<usize>>::new());
         let mut known = BTreeMap::<String, usize>::new();
@@ -75,7 +75,7 @@ impl<'a> Order<'a> {
     }
 
     /// The same list as text for rustdoc.
-    pub(super) fn text(&self, wired: &Wired, indent: usize) -> String {
+    pub(crate) fn text(&self, wired: &Wired, indent: usize) -> String {
         let mut text = String::new();
         let line = |name: &dyn std::fmt::Display, what: String, waits_for: &[&Ident]| {
             let waits_for = waits_for.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
@@ -109,7 +109,7 @@ impl<'a> Order<'a> {
 
     /// Warns of each `#[after]` that changes nothing: macros have no warnings of their own, so it is one
     /// about something deprecated.
-    pub(super) fn warnings(&self) -> TokenStream {
+    pub(crate) fn warnings(&self) -> TokenStream {
         let warnings = self.nodes.iter().map(|Place { node, parts, redundant, .. }| {
             let own = redundant.iter().map(|name| {
                 let note = format!(
@@ -134,7 +134,7 @@ impl<'a> Order<'a> {
 }
 
 /// The names that something in this body reads.
-pub(super) fn read_in(wired: &Wired) -> BTreeSet<String> {
+pub(crate) fn read_in(wired: &Wired) -> BTreeSet<String> {
     let lines = wired.lines.iter().flat_map(|line| match line {
         Line::Node(_, wiring, parts) => {
             let inner = parts.iter().flat_map(|part| read_in(&part.wired));

@@ -1,0 +1,217 @@
+//! Writes `for`, `if` and `match`: a closure that decides, in which the user's own construct stands so
+//! that rustc checks it, and one for each body, which declares its nodes.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, Type};
+
+use super::Writer;
+use super::closures::{ahead, bindings, block, bound, expr, here, local, mutable, pattern, used};
+use crate::saga::ast::{Body, Choose, Each, Form, Stmt, Tail, Test};
+use crate::saga::resolve::Part;
+use crate::saga::resolve::scopes::{How, item};
+use crate::saga::resolve::wiring::Wiring;
+
+/// `for PAT in EXPR { .. }`
+pub(crate) fn each(
+    writer: &Writer,
+    each: &Each,
+    text: &str,
+    ty: Option<&Type>,
+    wiring: &Wiring,
+    parts: &[Part],
+) -> TokenStream {
+    let Some(part) = parts.first() else { return TokenStream::new() };
+    let How::For(pat, items, number) = part.how else { return TokenStream::new() };
+    let (dag, cx) = (&writer.dag, local("__cx", Span::call_site()));
+    let (bindings, after, ahead) = (bindings(wiring), &wiring.after, ahead(wiring, &cx));
+    let (body, item) = (declared(writer, part, true), item(number));
+    let used = used(&variables(part));
+    let (items_at, pat) = (items.span(), pattern(pat, wiring));
+    let items = expr(items, wiring, &cx);
+    let list = local("list", items_at);
+    let keyword = Ident::new("for", each.keyword);
+    // the loop runs never: in it rustc checks the pattern; what is made on the way to the list lives as
+    // long as it does
+    let width = quote! {
+        match #cx.#list(#items, ::core::option::Option::None) {
+            __list => {
+                #keyword #pat in __list.none() { #used }
+                __list.count()
+            }
+        }
+    };
+    let width = bound(wiring, &cx, mutable([&part.how], width));
+    let width = quote!(move |#cx| { #ahead #width });
+    let node = quote_spanned! {here(each.keyword)=>
+        #dag.for_width(#text, #bindings, &[#(#after.id()),*], #width, |#dag, #item| { #body })
+    };
+    match ty {
+        Some(ty) => as_type(node, ty, each.keyword),
+        None => node,
+    }
+}
+
+/// `if` or `match`
+pub(crate) fn choose(
+    writer: &Writer,
+    choose: &Choose,
+    text: &str,
+    ty: Option<&Type>,
+    wiring: &Wiring,
+    parts: &[Part],
+) -> TokenStream {
+    let (dag, cx) = (&writer.dag, local("__cx", Span::call_site()));
+    let (bindings, after, ahead) = (bindings(wiring), &wiring.after, ahead(wiring, &cx));
+    let arms = (0..parts.len()).map(|k| local(&format!("__arm{k}"), Span::call_site()));
+    let arms = arms.collect::<Vec<_>>();
+    // where an arm says what it gives: rustc's caret starts at the name
+    let likes = choose.arms.iter().enumerate();
+    let likes = likes.map(|(k, arm)| local(&format!("__like{k}"), end(&arm.body)));
+    let likes = likes.collect::<Vec<_>>();
+    let declared = parts.iter().map(|part| declared(writer, part, parts.len() == 1));
+    let which = which(choose, wiring, &cx, parts);
+    let which = bound(wiring, &cx, mutable(parts.iter().map(|part| &part.how), which));
+    let compare = compared(choose, &likes, ty);
+    let node = quote! {{
+        #(let (#arms, #likes) = #dag.arm(|#dag| { #declared });)*
+        #dag.choose_arm(
+            #text,
+            #bindings,
+            &[#(#after.id()),*],
+            move |#cx| { #ahead #which },
+            ::std::vec![#(#arms),*],
+            #compare,
+        )
+    }};
+    match ty.filter(|_| !choose.is_total()) {
+        Some(ty) => as_type(node, ty, choose.keyword),
+        None => node,
+    }
+}
+
+/// The node, whose type is written by the user and compared by rustc.
+fn as_type(node: TokenStream, ty: &Type, at: Span) -> TokenStream {
+    let name = local("__node", at);
+    let like = like(name.to_token_stream(), at);
+    quote! {{
+        let #name = #node;
+        let _ = || -> #ty { #like };
+        #name
+    }}
+}
+
+/// The nodes of a body; `alone` if nothing else says what it gives.
+fn declared(writer: &Writer, part: &Part, alone: bool) -> TokenStream {
+    let (lines, dag) = (writer.lines(&part.wired), &writer.dag);
+    let wrong = match (&part.wired.body.broken, alone) {
+        // of any type
+        (Some(error), _) => {
+            let error = error.to_compile_error();
+            quote!((#error))
+        }
+        (None, true) => quote!(#dag.ends()),
+        (None, false) => quote!(::core::unreachable!()),
+    };
+    let tail = writer.tail(&part.wired, None, wrong);
+    quote!(#lines #tail)
+}
+
+/// The variables that a body reads, as its pattern binds them.
+fn variables<'a>(part: &'a Part) -> Vec<&'a Ident> {
+    part.variables.iter().filter(|name| part.used.contains(&name.to_string())).collect()
+}
+
+/// The user's own `if` or `match`, which says the number of the arm.
+fn which(choose: &Choose, wiring: &Wiring, cx: &Ident, parts: &[Part]) -> TokenStream {
+    let number = |k: usize| match choose.is_total() {
+        true => quote!(#k),
+        false => quote!(::core::option::Option::Some(#k)),
+    };
+    let Some((on, brace)) = &choose.on else {
+        let mut tokens = TokenStream::new();
+        for (k, (arm, part)) in choose.arms.iter().zip(parts).enumerate() {
+            let (used, number) = (used(&variables(part)), number(k));
+            let inner = block(arm.body.at, quote!(#used #number));
+            if let Test::If(condition) = &arm.test {
+                let keyword = Ident::new("if", here(choose.keyword));
+                let condition = expr(condition, wiring, cx);
+                tokens.extend(quote!(#keyword #condition #inner else));
+            } else {
+                tokens.extend(quote!(#inner));
+            }
+        }
+        if !choose.is_total() {
+            tokens.extend(quote!({ ::core::option::Option::None }));
+        }
+        return tokens;
+    };
+    let on = expr(on, wiring, cx);
+    let cases = choose.arms.iter().zip(parts).enumerate().map(|(k, (arm, part))| {
+        let Test::Case(pat, guard) = &arm.test else { return TokenStream::new() };
+        let guard = guard.as_ref().map(|guard: &Expr| expr(guard, wiring, cx));
+        let guard = guard.map(|guard| quote!(if #guard));
+        let (used, number) = (used(&variables(part)), number(k));
+        let pat = pattern(pat, wiring);
+        quote!(#pat #guard => { #used #number })
+    });
+    let mut tokens = quote_spanned!(choose.keyword=> match #on);
+    brace.surround(&mut tokens, |tokens| tokens.extend(quote!(#(#cases)*)));
+    tokens
+}
+
+/// A closure that never runs, in which rustc compares the types of the arms.
+fn compared(choose: &Choose, likes: &[Ident], ty: Option<&Type>) -> TokenStream {
+    let at = choose.keyword;
+    let values = likes
+        .iter()
+        .zip(&choose.arms)
+        .map(|(name, arm)| like(quote!(#name), end(&arm.body)))
+        .collect::<Vec<_>>();
+    let value = match (&choose.on, values.as_slice()) {
+        (Some(_), values) => {
+            let last = values.len().saturating_sub(1);
+            let arms = values.iter().enumerate().map(|(k, value)| match k == last {
+                true => quote!(_ => #value,),
+                false => quote!(#k => #value,),
+            });
+            let arms = block(at, quote!(#(#arms)*));
+            quote_spanned!(here(at)=> match 0usize #arms)
+        }
+        (None, values) => {
+            let mut tokens = TokenStream::new();
+            for (k, value) in values.iter().enumerate() {
+                let value = block(at, value.clone());
+                let first = k + 1 < values.len();
+                let test = first.then(|| quote_spanned!(here(at)=> if #k == 0usize));
+                let otherwise = first.then(|| quote_spanned!(here(at)=> else));
+                tokens.extend(quote!(#test #value #otherwise));
+            }
+            tokens
+        }
+    };
+    // without `else` it is compared as an `Option`, later
+    match ty.filter(|_| choose.is_total()) {
+        None => quote!(|| #value),
+        Some(ty) => quote!(|| -> #ty { #value }),
+    }
+}
+
+/// A value of the type that a body ends with, in code that never runs.
+fn like(of: TokenStream, at: Span) -> TokenStream {
+    quote_spanned!(here(at)=> #of.like())
+}
+
+/// Where a body says what it gives.
+fn end(body: &Body) -> Span {
+    match &body.tail {
+        Some(Tail::Literal(call, _)) => call.path.span(),
+        Some(Tail::Name(name)) => match body.stmts.last() {
+            Some(Stmt::Node(node)) if node.form == Form::Last => node.name.span(),
+            _ => name.span(),
+        },
+        Some(Tail::Value(expr)) => expr.span(),
+        Some(Tail::Broken) | None => body.at,
+    }
+}

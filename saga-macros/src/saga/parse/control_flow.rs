@@ -1,0 +1,128 @@
+//! Reads `for`, `if` and `match`: the user's own patterns and expressions, and bodies of statements.
+
+use proc_macro2::TokenTree;
+use syn::parse::ParseStream;
+use syn::{Attribute, Error, Expr, Pat, Token, braced, token};
+
+use super::error_recovery::construct;
+use super::head::skip_all;
+use super::plain_control_flow;
+use super::step::{call, step};
+use super::{body, last};
+use crate::errors::Errors;
+use crate::saga::ast::{Arm, Body, Choose, Each, Step, Stmt, Tail, Test};
+use crate::saga::attributes::{Attributes, Settings, no_attributes};
+
+/// `for PAT in EXPR { .. }`
+pub(crate) fn each(input: ParseStream, errors: &mut Errors) -> syn::Result<Each> {
+    let keyword = input.parse::<Token![for]>()?.span;
+    let pat = input.call(Pat::parse_multi_with_leading_vert)?;
+    input.parse::<Token![in]>()?;
+    let items = value(input, "expected a list after `in`")?;
+    has_body(input, "for item in items { .. }")?;
+    Ok(Each { keyword, pat, items, body: body(input, errors)? })
+}
+
+/// `if COND { .. } else if COND { .. } else { .. }`
+pub(crate) fn branches(input: ParseStream, errors: &mut Errors) -> syn::Result<Choose> {
+    let keyword = input.fork().parse::<Token![if]>()?.span;
+    plain_control_flow::check(input)?;
+    let mut arms = Vec::new();
+    loop {
+        input.parse::<Token![if]>()?;
+        let test = Test::If(value(input, "expected a condition after `if`")?);
+        has_body(input, "if condition { .. }")?;
+        arms.push(Arm { test, body: body(input, errors)? });
+        if input.parse::<Option<Token![else]>>()?.is_none() {
+            break;
+        }
+        if input.peek(Token![if]) {
+            continue;
+        }
+        has_body(input, "else { .. }")?;
+        arms.push(Arm { test: Test::Else, body: body(input, errors)? });
+        break;
+    }
+    Ok(Choose { keyword, on: None, arms })
+}
+
+/// An expression that a brace ends. `let name =` is no condition, but the next statement.
+fn value(input: ParseStream, expected: &str) -> syn::Result<Expr> {
+    let next = input.peek(Token![let]) && input.peek2(syn::Ident) && input.peek3(Token![=]);
+    if next || input.is_empty() || input.peek(Token![;]) {
+        return Err(input.error(expected));
+    }
+    input.call(Expr::parse_without_eager_brace)
+}
+
+fn has_body(input: ParseStream, form: &str) -> syn::Result<()> {
+    if input.peek(token::Brace) {
+        return Ok(());
+    }
+    Err(input.error(format!("expected the nodes in braces: `{form}`")))
+}
+
+/// `match EXPR { PAT => .., .. }`
+pub(crate) fn cases(input: ParseStream, errors: &mut Errors) -> syn::Result<Choose> {
+    plain_control_flow::check(input)?;
+    let keyword = input.parse::<Token![match]>()?.span;
+    let on = value(input, "expected a value after `match`")?;
+    has_body(input, "match value { pattern => action { .. } }")?;
+    let content;
+    let brace = braced!(content in input);
+    let mut arms = Vec::new();
+    while !content.is_empty() {
+        match case(&content, errors) {
+            Ok(arm) => arms.push(arm),
+            Err(error) => {
+                skip_all(&content);
+                return Err(error);
+            }
+        }
+    }
+    if arms.is_empty() {
+        return Err(Error::new(
+            keyword,
+            "a `match` has at least one arm: `pattern => action { .. }`",
+        ));
+    }
+    Ok(Choose { keyword, on: Some((on, brace)), arms })
+}
+
+fn case(input: ParseStream, errors: &mut Errors) -> syn::Result<Arm> {
+    no_attributes(&input.call(Attribute::parse_outer)?, "an arm", errors);
+    let pat = input.call(Pat::parse_multi_with_leading_vert)?;
+    let guard = input.parse::<Option<Token![if]>>()?.map(|_| input.parse()).transpose()?;
+    let arrow = input.parse::<Token![=>]>()?;
+    let braces = input.peek(token::Brace);
+    let body = if braces { body(input, errors)? } else { single(input, arrow, errors)? };
+    let comma = input.parse::<Option<Token![,]>>()?.is_some();
+    if !comma && !braces && !input.is_empty() {
+        return Err(input.error("expected `,` after this arm"));
+    }
+    Ok(Arm { test: Test::Case(pat, guard), body })
+}
+
+/// An arm without braces: one node.
+fn single(input: ParseStream, arrow: Token![=>], errors: &mut Errors) -> syn::Result<Body> {
+    let at = input.span();
+    let (stmts, tail) = match construct(input) {
+        Some(keyword) => match step(input, errors) {
+            Step::Broken(error) => return Err(error),
+            step => {
+                let (node, tail) = last(step, Attributes::default(), keyword.span());
+                (vec![Stmt::Node(node)], tail)
+            }
+        },
+        None if input.is_empty() || input.peek(Token![,]) => {
+            let message = "expected what runs in this case after `=>`: `action { .. }` or `{ .. }`";
+            return Err(Error::new_spanned(arrow, message));
+        }
+        None => (Vec::new(), Tail::Literal(call(input, errors)?, Settings::default())),
+    };
+    if input.peek(Token![;]) {
+        let semicolon = input.parse::<TokenTree>()?;
+        return Err(Error::new_spanned(semicolon, "arms end with `,`"));
+    }
+    Ok(Body { stmts, tail: Some(tail), broken: None, at })
+}

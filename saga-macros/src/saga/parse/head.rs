@@ -1,0 +1,187 @@
+//! Reads the first line of a saga.
+
+use proc_macro2::{Group, Ident, TokenTree};
+use syn::parse::ParseStream;
+use syn::{Attribute, Error, Path, Token, Type, Visibility, parenthesized, parse_quote, token};
+
+use super::parameters::{Kept, generic, params, skip_generics, unkept};
+use crate::action::durable_name;
+use crate::arguments::text;
+use crate::errors::{Errors, said_once};
+use crate::saga::ast::Head;
+use crate::saga::attributes::{retry, value};
+
+/// The head, and a stop before the body's brace. None if not even a name can be read.
+pub(crate) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {
+    let read = |input: ParseStream| {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse::<Visibility>()?;
+        if !input.peek(syn::Ident) {
+            return Err(
+                input.error("expected a saga: `Name<Context>(param: Type, ..) -> Output { .. }`")
+            );
+        }
+        Ok((attrs, vis, input.parse::<Ident>()?))
+    };
+    let Some((attrs, vis, name)) = errors.ok(read(input)) else {
+        skip_to_body(input);
+        return None;
+    };
+    let mut head = Head {
+        attrs,
+        krate: parse_quote!(::saga_core),
+        vis,
+        name,
+        durable: None,
+        forever: false,
+        context: parse_quote!(()),
+        params: Vec::new(),
+        output: None,
+        complete: true,
+    };
+    settings(&mut head, errors);
+    if let Err(error) = rest(&mut head, input, errors) {
+        errors.push(error);
+        head.complete = false;
+        skip_to_body(input);
+    }
+    Some(head)
+}
+
+/// Takes `#[saga(crate = path)]`, `#[name = ".."]` and `#[retry(forever)]` out of the attributes.
+fn settings(head: &mut Head, errors: &mut Errors) {
+    for attr in std::mem::take(&mut head.attrs) {
+        if attr.path().is_ident("saga") {
+            let parsed = attr.parse_args_with(|input: ParseStream| {
+                let expected = |error: Error| Error::new(error.span(), "expected `crate = path`");
+                input.parse::<Token![crate]>().map_err(expected)?;
+                input.parse::<Token![=]>().map_err(expected)?;
+                input.call(Path::parse_mod_style)
+            });
+            if let Some(path) = errors.ok(parsed) {
+                head.krate = path;
+            }
+        } else if attr.path().is_ident("name") {
+            let name = value(&attr, "name = \"..\"", |input| durable_name(text("name", input)?));
+            head.durable = errors.ok(name);
+        } else if attr.path().is_ident("retry") {
+            let parsed = retry(&attr, errors);
+            match errors.ok(parsed) {
+                Some(retry) if !retry.forever => {
+                    let message = "a saga takes `#[retry(forever)]` alone, which says that none of its \
+                                   nodes gives up; how often one is tried stands at the node";
+                    errors.at(attr.path(), message);
+                }
+                _ => head.forever = true,
+            }
+        } else {
+            head.attrs.push(attr);
+        }
+    }
+}
+
+fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result<()> {
+    let name = head.name.clone();
+    let mut is_generic = false;
+    if input.parse::<Option<Token![<]>>()?.is_none() {
+        let message = format!(
+            "say which context its actions share: `{name}<Context>(..)`, or `{name}<()>(..)`"
+        );
+        let error = Error::new_spanned(&name, message);
+        if !input.peek(token::Paren) {
+            return Err(error);
+        }
+        errors.push(error);
+        head.complete = false;
+    } else {
+        let context = context(&name, input)?;
+        if input.parse::<Option<Token![>]>>()?.is_some() {
+            head.context = context;
+            said_once(&mut head.context);
+        } else {
+            errors.push(generic(&name, &context, input));
+            (head.complete, is_generic) = (false, true);
+            skip_generics(input);
+        }
+    }
+    if !input.peek(token::Paren) {
+        let expected = match input.peek(token::Brace) {
+            true => "parameters stand in parentheses",
+            false => "expected the parameters of the saga",
+        };
+        let message = format!("{expected}: `{name}<..>(name: Type, ..)` or `{name}<..>()`");
+        return Err(Error::new(input.span(), message));
+    }
+    let content;
+    parenthesized!(content in input);
+    let before = errors.count();
+    let params = params(&name, &content, errors);
+    if errors.count() == before && !is_generic {
+        head.params = params;
+    }
+    head.complete &= errors.count() == before;
+    if input.parse::<Option<Token![->]>>()?.is_some() {
+        let expected =
+            |error: Error| Error::new(error.span(), "expected the type of the output after `->`");
+        let mut output = input.parse().map_err(expected)?;
+        match unkept(&name, Kept::Output, &output) {
+            None => {
+                said_once(&mut output);
+                head.output = Some(output);
+            }
+            Some(error) => {
+                errors.push(error);
+                head.complete = false;
+            }
+        }
+    }
+    if input.peek(Token![where]) {
+        head.params.clear();
+        return Err(input.error("a saga is not generic: leave the `where` out"));
+    }
+    if !input.peek(token::Brace) {
+        return Err(Error::new(
+            input.span(),
+            format!("expected the body of saga `{name}`: `{{ .. }}`"),
+        ));
+    }
+    Ok(())
+}
+
+/// What stands behind the `<`.
+fn context(saga: &Ident, input: ParseStream) -> syn::Result<Type> {
+    let parsed = input.parse::<Type>();
+    parsed.map_err(|error| {
+        let message = format!(
+            "expected the context of saga `{saga}`: `{saga}<Context>(..)`, or `{saga}<()>(..)`"
+        );
+        Error::new(error.span(), message)
+    })
+}
+
+/// Goes to the body, past braces that are none: those of parameters, which the output or the body follows.
+fn skip_to_body(input: ParseStream) {
+    let mut last = None;
+    while !input.is_empty() {
+        if input.peek(token::Brace) && !input.peek2(Token![->]) && !input.peek2(token::Brace) {
+            break;
+        }
+        match input.parse::<TokenTree>() {
+            Ok(token) => last = Some(token),
+            Err(_) => return,
+        }
+    }
+    // `note { .. }` where the body's brace is missing: nothing can be said of what follows
+    if matches!(last, Some(TokenTree::Ident(_))) {
+        let _ = input.parse::<Option<Group>>();
+    }
+}
+
+/// Reads what is left, so that syn does not report it.
+pub(crate) fn skip_all(input: ParseStream) {
+    while !input.is_empty() {
+        if input.parse::<TokenTree>().is_err() {
+            return;
+        }
+    }
+}

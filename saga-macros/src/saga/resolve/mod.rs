@@ -1,0 +1,307 @@
+//! Finds out which node reads what, and whether it may.
+
+mod last_line;
+mod owned_values;
+pub(crate) mod pivots;
+pub(crate) mod scopes;
+pub(crate) mod wiring;
+
+use std::collections::BTreeSet;
+
+use proc_macro2::Ident;
+use syn::{Error, Expr, Type};
+
+use self::owned_values::borrowed;
+use self::scopes::{How, Scopes, nodes_of};
+use self::wiring::{Reader, Wiring, below};
+use super::ast::{Body, Choose, Form, Node, Saga, Step, Stmt, Tail, Test};
+use crate::errors::{Errors, did_you_mean, list, position};
+use crate::names::Names;
+
+/// A body, with everything that the builder must be told.
+pub(crate) struct Wired<'a> {
+    pub(crate) body: &'a Body,
+    pub(crate) lines: Vec<Line<'a>>,
+    /// For the tail, if it is a node of its own.
+    pub(crate) tail: Wiring<'a>,
+    /// False if there is no output that could be written.
+    pub(crate) ends: bool,
+}
+
+pub(crate) enum Line<'a> {
+    Parallel,
+    Branch,
+    End,
+    Node(&'a Node, Box<Wiring<'a>>, Vec<Part<'a>>),
+}
+
+/// A body of a node.
+pub(crate) struct Part<'a> {
+    pub(crate) how: How<'a>,
+    pub(crate) variables: Vec<Ident>,
+    /// The variables that something in it reads.
+    pub(crate) used: BTreeSet<String>,
+    pub(crate) wired: Wired<'a>,
+}
+
+/// The saga, and its constants that are compared with in patterns.
+pub(crate) fn resolve<'a>(saga: &'a Saga, errors: &mut Errors) -> (Wired<'a>, BTreeSet<String>) {
+    let mut resolver =
+        Resolver { saga, errors, scopes: Scopes::default(), open: Vec::new(), items: 0 };
+    pivots::check(saga, resolver.errors);
+    let params = saga.head.params.iter().map(|param| param.name.to_string()).collect();
+    let wired = resolver.body(&saga.body, params);
+    (wired, resolver.scopes.compared)
+}
+
+struct Resolver<'a, 'e> {
+    saga: &'a Saga,
+    errors: &'e mut Errors,
+    scopes: Scopes<'a>,
+    /// The nodes in whose bodies this is, and the node itself.
+    open: Vec<Ident>,
+    /// How many items have a number.
+    items: usize,
+}
+
+impl<'a> Resolver<'a, '_> {
+    /// A body in which these names are there from the start.
+    fn body(&mut self, body: &'a Body, declared: BTreeSet<String>) -> Wired<'a> {
+        let nodes = nodes_of(body);
+        self.check_names(&nodes, declared);
+        let before = self.errors.count();
+        last_line::check(self.saga, body, &self.scopes, self.errors);
+        let ends = self.errors.count() == before && !matches!(body.tail, Some(Tail::Broken));
+        let inner = self.scopes.is_inner();
+        let mut lines = Vec::new();
+        self.statements(&body.stmts, &mut lines);
+        let tail = match &body.tail {
+            Some(Tail::Literal(call, _)) => self.reader().call(call),
+            // the saga's own has a type, which rustc compares
+            Some(Tail::Value(expr)) if inner => self.value(None, expr),
+            Some(Tail::Value(expr)) => {
+                let names = self.names().with_expr(expr);
+                self.reader().inputs([(None, names)])
+            }
+            Some(Tail::Name(_) | Tail::Broken) | None => Wiring::default(),
+        };
+        self.scopes.close();
+        Wired { body, lines, tail, ends }
+    }
+
+    fn reader(&mut self) -> Reader<'_, 'a> {
+        Reader { scopes: &mut self.scopes, errors: self.errors, open: &self.open }
+    }
+
+    /// Opens the body and makes its names known. Names that are visible around it stay what they are:
+    /// what the patterns around read is read in each node again.
+    fn check_names(&mut self, nodes: &[&'a Node], declared: BTreeSet<String>) {
+        let around = nodes.iter().map(|node| self.meaning_around(node)).collect::<Vec<_>>();
+        self.scopes.open_body(declared);
+        let saga = &self.saga.head;
+        for (node, around) in nodes.iter().zip(around) {
+            let name = &node.name;
+            let hint = match node.form {
+                Form::Bare => format!("name this one: `let other = {name} {{ .. }};`"),
+                Form::Numbered => "name this one: `let name = ..;`".to_string(),
+                Form::Let | Form::Const => "give this one another name".to_string(),
+                Form::Last => "name this one, and end with its name".to_string(),
+            };
+            // what a last line is called is not the user's choice, and clashes with no parameter
+            let param = saga.params.iter().find(|param| param.name == *name);
+            let param = param.filter(|_| node.form != Form::Last);
+            if let Some(param) = param {
+                let place = line(&param.name);
+                let message = format!(
+                    "saga `{}` already has a parameter named `{name}`{place}; {hint}",
+                    saga.name
+                );
+                self.errors.at(name, message);
+                continue;
+            }
+            if let Some(message) = around {
+                self.errors.at(name, format!("{message}; {hint}"));
+                continue;
+            }
+            let Some(first) = self.scopes.collect(node) else { continue };
+            if !(first.is_conditional() && node.is_conditional()) {
+                let place = line(&first.name);
+                let message = format!(
+                    "saga `{}` already has a node named `{name}`{place}; {hint}",
+                    saga.name
+                );
+                self.errors.at(name, message);
+            }
+        }
+    }
+
+    /// What the name of a node means around its body, if anything.
+    fn meaning_around(&mut self, node: &Node) -> Option<String> {
+        let name = &node.name;
+        if node.form == Form::Last {
+            return None;
+        }
+        if self.scopes.is_variable(name) {
+            return Some(format!("the pattern around this node already binds `{name}`"));
+        }
+        let saga = &self.saga.head.name;
+        self.scopes
+            .is_visible(&name.to_string())
+            .then(|| format!("saga `{saga}` already has a node named `{name}`"))
+    }
+
+    fn statements(&mut self, stmts: &'a [Stmt], lines: &mut Vec<Line<'a>>) {
+        for stmt in stmts {
+            match stmt {
+                Stmt::Node(node) => {
+                    let (wiring, parts) = self.node(node);
+                    self.scopes.declare(&node.name);
+                    lines.push(Line::Node(node, Box::new(wiring), parts));
+                }
+                Stmt::Parallel(stmts) => self.block(Line::Parallel, stmts, lines),
+                Stmt::Branch(stmts) => self.block(Line::Branch, stmts, lines),
+            }
+        }
+    }
+
+    fn block(&mut self, start: Line<'a>, stmts: &'a [Stmt], lines: &mut Vec<Line<'a>>) {
+        lines.push(start);
+        self.statements(stmts, lines);
+        lines.push(Line::End);
+    }
+
+    fn node(&mut self, node: &'a Node) -> (Wiring<'a>, Vec<Part<'a>>) {
+        self.open.push(node.name.clone());
+        node.settings.check(&node.step, self.errors);
+        let mut parts = Vec::new();
+        let mut wiring = match &node.step {
+            Step::Call(call) => {
+                self.recursion(&call.path);
+                self.reader().call(call)
+            }
+            Step::Value(expr) => self.value(node.ty.as_ref(), expr),
+            Step::For(each) => {
+                let how = How::For(&each.pat, &each.items, self.items);
+                self.items += 1;
+                let mut names = self.names().with_expr(&each.items);
+                names.case(&each.pat, None);
+                let wiring = self.reader().inputs([(Some("items".to_string()), names)]);
+                parts.push(self.part(how, &each.body));
+                wiring
+            }
+            Step::Choose(choose) => {
+                let input = Some(choose.word().to_string());
+                let names = names_of(choose, self.names());
+                let wiring = self.reader().inputs([(input, names)]);
+                for arm in &choose.arms {
+                    let how = match (&arm.test, &choose.on) {
+                        (Test::Case(pat, guard), Some((on, _))) => {
+                            How::Case(on, pat, guard.as_ref())
+                        }
+                        (Test::If(condition), _) => How::If(condition),
+                        _ => How::Else,
+                    };
+                    parts.push(self.part(how, &arm.body));
+                }
+                wiring
+            }
+            Step::Broken(_) => Wiring::default(),
+        };
+        if node.form == Form::Const
+            && let Some((_, from)) = wiring.inputs.first()
+            && let Some(name) = from.first()
+        {
+            let message = format!(
+                "a constant reads nothing: write `let {} = {{ .. }};` for a value that is computed",
+                node.name
+            );
+            let error = Error::new_spanned(name, message);
+            self.errors.push(error.clone());
+            wiring.broken.get_or_insert(error);
+        }
+        for name in &node.after {
+            if self.after(name, node) && !wiring.after.contains(name) {
+                wiring.after.push(name.clone());
+            }
+        }
+        self.open.pop();
+        (wiring, parts)
+    }
+
+    /// A value that is computed and written down.
+    fn value(&mut self, ty: Option<&Type>, expr: &Expr) -> Wiring<'a> {
+        let names = self.names().with_expr(expr);
+        let mut wiring = self.reader().inputs([(None, names)]);
+        if let Some(error) = borrowed(ty, expr) {
+            self.errors.push(error.clone());
+            wiring.broken.get_or_insert(error);
+        }
+        wiring
+    }
+
+    /// Nothing is named yet.
+    fn names(&self) -> Names {
+        Names::among(self.scopes.constants())
+    }
+
+    fn part(&mut self, how: How<'a>, body: &'a Body) -> Part<'a> {
+        let variables = how.variables(&self.scopes.constants());
+        self.scopes.open_level(how);
+        let wired = self.body(body, BTreeSet::new());
+        Part { how, variables, used: self.scopes.close(), wired }
+    }
+
+    /// A saga that is a node of itself.
+    fn recursion(&mut self, path: &syn::Path) {
+        let saga = &self.saga.head.name;
+        if path.is_ident(saga) {
+            let message = format!("saga `{saga}` contains itself: a subsaga must end somewhere");
+            self.errors.at(path, message);
+        }
+    }
+
+    /// True if the node may wait for this one.
+    fn after(&mut self, name: &Ident, node: &Node) -> bool {
+        let text = name.to_string();
+        let saga = &self.saga.head.name;
+        if self.scopes.node_here(&text).is_none() {
+            let order = self.scopes.names_here();
+            let nearest = did_you_mean(&text, order.iter().map(String::as_str));
+            let known = list(order.iter().map(String::as_str));
+            let message = if self.saga.head.params.iter().any(|param| param.name == *name) {
+                format!("`{text}` is a parameter of saga `{saga}`, which is there from the start")
+            } else if self.scopes.is_inner() && self.scopes.is_visible(&text) {
+                format!("`{text}` stands around this body, and has completed before it starts")
+            } else {
+                format!("saga `{saga}` has no node named `{text}`{nearest} (its nodes: {known})")
+            };
+            self.errors.at(name, message);
+            return false;
+        }
+        if self.scopes.is_declared_here(&text) {
+            return true;
+        }
+        self.errors.push(below(name, std::slice::from_ref(&node.name)));
+        false
+    }
+}
+
+/// All that the choice of an arm reads.
+fn names_of(choose: &Choose, mut names: Names) -> Names {
+    if let Some((on, _)) = &choose.on {
+        names.expr(on);
+    }
+    for arm in &choose.arms {
+        match &arm.test {
+            Test::If(condition) => names.condition(condition),
+            Test::Case(pat, guard) => names.case(pat, guard.as_ref().map(|guard: &Expr| guard)),
+            Test::Else => {}
+        }
+    }
+    names
+}
+
+/// ` (line 3)`, where the compiler tells.
+pub(crate) fn line(name: &Ident) -> String {
+    position(name.span()).map(|(line, _)| format!(" (line {line})")).unwrap_or_default()
+}
