@@ -1,4 +1,5 @@
-//! The arguments of the attribute: a list in which each mistake is reported by itself.
+//! The arguments of `#[saga_action(..)]`: the table of them, and how each is read. A mistake in one of them leaves
+//! the others as they are.
 
 use std::time::Duration;
 
@@ -8,27 +9,51 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, LitStr, Path, Token, parenthesized, token};
 
-use crate::arguments::{Retry, items, number, path, positive, retry, text, value};
+use crate::arguments::{
+    Retry, RetryOf, Word, arguments, function, number, positive_duration, retry, text, value, words,
+};
 use crate::errors::{Errors, as_text};
 
-const ARGUMENTS: &[&str] = &[
-    "undo",
-    "no_undo",
-    "undo_on_failure",
-    "retry",
-    "undo_retry",
-    "timeout",
-    "undo_timeout",
-    "in_doubt",
-    "name",
-    "rev",
-    "label",
-    "crate",
-];
+words! {
+    /// What `#[saga_action(..)]` may say. [`read`] reads it, and [`spec`](super::spec) writes what the runtime is to
+    /// know of it.
+    pub(crate) enum Argument {
+        Undo = "undo",
+        NoUndo = "no_undo",
+        UndoOnFailure = "undo_on_failure",
+        Retry = "retry",
+        UndoRetry = "undo_retry",
+        Timeout = "timeout",
+        UndoTimeout = "undo_timeout",
+        InDoubt = "in_doubt",
+        Name = "name",
+        Rev = "rev",
+        Label = "label",
+        Crate = "crate",
+    }
+}
+
+impl Argument {
+    /// True for what says something of an undo, and so contradicts `no_undo`.
+    pub(crate) fn is_about_undo(self) -> bool {
+        match self {
+            Self::UndoOnFailure | Self::UndoRetry | Self::UndoTimeout => true,
+            // That both `undo` and `no_undo` are given has a message of its own.
+            Self::Undo | Self::NoUndo => false,
+            Self::Retry
+            | Self::Timeout
+            | Self::InDoubt
+            | Self::Name
+            | Self::Rev
+            | Self::Label
+            | Self::Crate => false,
+        }
+    }
+}
 
 /// What the attribute says, as written.
 #[derive(Default)]
-pub(crate) struct Args {
+pub(crate) struct Arguments {
     pub(crate) undo: Option<Undo>,
     pub(crate) no_undo: Option<NoUndo>,
     pub(crate) retry: Option<Retry>,
@@ -40,15 +65,16 @@ pub(crate) struct Args {
     pub(crate) rev: Option<u32>,
     pub(crate) label: Option<LitStr>,
     pub(crate) krate: Option<Path>,
-    /// One argument could not be read: what it would have said is not known.
+    /// True if one argument could not be read, so that what it would have said is unknown.
     pub(crate) incomplete: bool,
-    /// The arguments that are there, in order.
-    pub(crate) given: Vec<Ident>,
+    /// The arguments that are given, in the order of the text.
+    given: Vec<(Argument, Ident)>,
 }
 
-impl Args {
-    pub(crate) fn given(&self, name: &str) -> Option<&Ident> {
-        self.given.iter().find(|given| *given == name)
+impl Arguments {
+    /// Where this argument is given, if it is.
+    pub(crate) fn given(&self, argument: Argument) -> Option<&Ident> {
+        self.given.iter().find(|(given, _)| *given == argument).map(|(_, name)| name)
     }
 }
 
@@ -70,15 +96,16 @@ pub(crate) struct NoUndo {
     pub(crate) reason: Option<String>,
 }
 
-pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
-    let mut args = Args::default();
+/// Reads the list of arguments.
+pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Arguments {
+    let mut args = Arguments::default();
     let parsed = (|input: ParseStream| {
-        let complete = items(input, ARGUMENTS, errors, |name, input, errors| {
-            if args.given.contains(name) {
+        let complete = arguments(input, Argument::ALL, errors, |argument, name, input, errors| {
+            if args.given(argument).is_some() {
                 return Err(Error::new_spanned(name, format!("`{name}` is given twice")));
             }
-            args.given.push(name.clone());
-            argument(&mut args, name, input, errors)
+            args.given.push((argument, name.clone()));
+            read(argument, &mut args, name, input, errors)
         });
         args.incomplete = !complete;
         Ok(())
@@ -88,32 +115,45 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Args {
     args
 }
 
-fn argument(
-    args: &mut Args,
+fn read(
+    argument: Argument,
+    args: &mut Arguments,
     name: &Ident,
     input: ParseStream,
     errors: &mut Errors,
 ) -> syn::Result<()> {
-    match name.to_string().as_str() {
-        "undo" => args.undo = Some(undo(value(name, input)?)?),
-        "no_undo" => {
-            let reason = input.parse::<Option<Token![=]>>()?.map(|_| text("no_undo", input));
+    match argument {
+        Argument::Undo => args.undo = Some(undo(value(name, input)?)?),
+        Argument::NoUndo => {
+            let reason =
+                input.parse::<Option<Token![=]>>()?.map(|_| text("reason", "no_undo", input));
             let reason = reason.transpose()?.map(|reason| reason.value());
             args.no_undo = Some(NoUndo { keyword: name.clone(), reason });
         }
-        // that it is given says it all
-        "undo_on_failure" => {}
-        "retry" => args.retry = Some(retry(name, input, errors)?),
-        "undo_retry" => args.undo_retry = Some(retry(name, input, errors)?),
-        "timeout" => args.timeout = Some(positive(value(name, input)?)?),
-        "undo_timeout" => args.undo_timeout = Some(positive(value(name, input)?)?),
-        "in_doubt" => args.in_doubt = Some(path(name, input)?),
-        "name" => args.name = Some(durable_name(text("name", value(name, input)?)?)?),
-        "rev" => args.rev = Some(number(value(name, input)?)?),
-        "label" => args.label = Some(text("label", value(name, input)?)?),
-        _ => args.krate = Some(path(name, input)?),
+        // That it is given says it all.
+        Argument::UndoOnFailure => {}
+        Argument::Retry => args.retry = Some(retry(name, RetryOf::Action, input, errors)?),
+        Argument::UndoRetry => args.undo_retry = Some(retry(name, RetryOf::Undo, input, errors)?),
+        Argument::Timeout => args.timeout = Some(positive_duration(value(name, input)?)?),
+        Argument::UndoTimeout => args.undo_timeout = Some(positive_duration(value(name, input)?)?),
+        Argument::InDoubt => args.in_doubt = Some(function(name, input)?),
+        Argument::Name => {
+            args.name = Some(durable_name(text("name", "name", value(name, input)?)?)?);
+        }
+        Argument::Rev => args.rev = Some(number(value(name, input)?)?),
+        Argument::Label => args.label = Some(text("label", "label", value(name, input)?)?),
+        Argument::Crate => args.krate = Some(library(name, input)?),
     }
     Ok(())
+}
+
+/// `crate = ::saga_core`
+fn library(name: &Ident, input: ParseStream) -> syn::Result<Path> {
+    let expected = |error: Error| {
+        let message = "`crate` is the path of the library: `crate = ::saga_core`";
+        Error::new(error.span(), message)
+    };
+    value(name, input)?.call(Path::parse_mod_style).map_err(expected)
 }
 
 fn undo(input: ParseStream) -> syn::Result<Undo> {
@@ -155,7 +195,7 @@ fn undo(input: ParseStream) -> syn::Result<Undo> {
     }
 }
 
-/// The error for an undo that is only named.
+/// The error for an undo without a list of what it is given.
 fn given_nothing(undo: impl ToTokens, name: &str) -> Error {
     let name = name.split('(').next().unwrap_or_default();
     let message = format!(
@@ -165,7 +205,7 @@ fn given_nothing(undo: impl ToTokens, name: &str) -> Error {
     Error::new_spanned(undo, message)
 }
 
-/// A name that the log can hold.
+/// Checks that a name can stand in the saga log.
 pub(crate) fn durable_name(name: LitStr) -> syn::Result<LitStr> {
     let text = name.value();
     let bad = |c: char| matches!(c, '/' | '[' | ']' | '#') || c.is_control();

@@ -10,18 +10,19 @@ use syn::{
     parse_quote_spanned,
 };
 
-use super::arguments::{Args, UndoInput};
+use super::arguments::{Argument, Arguments, UndoInput};
 use super::context::{Context, context, is_context, is_context_name, misplaced};
 use super::function::Function;
 use super::lifetimes::Elide;
 use super::return_type::{Returned, is_unsized, last_segment, returned, types};
+use crate::arguments::Word;
 use crate::errors::{Errors, as_text, did_you_mean, list};
 
 pub(crate) struct Action {
     pub(crate) function: Function,
     /// Its lifetimes.
     pub(crate) generics: Generics,
-    pub(crate) args: Args,
+    pub(crate) args: Arguments,
     pub(crate) krate: Path,
     pub(crate) durable_name: String,
     pub(crate) context: Option<Context>,
@@ -48,7 +49,7 @@ pub(crate) fn receiver(function: &Function) -> Option<syn::Error> {
     Some(syn::Error::new_spanned(this, message))
 }
 
-pub(crate) fn check(mut function: Function, args: Args, errors: &mut Errors) -> Action {
+pub(crate) fn check(mut function: Function, args: Arguments, errors: &mut Errors) -> Action {
     let generics =
         if generic(&function) { Generics::default() } else { function.sig.generics.clone() };
     let krate = args.krate.clone().unwrap_or_else(|| parse_quote!(::saga_core));
@@ -179,14 +180,20 @@ pub(crate) fn generic(function: &Function) -> bool {
 }
 
 /// Checks the undo contract; false if there is nothing that could be called.
-fn undo(name: &Ident, args: &Args, context: bool, inputs: &[Input], errors: &mut Errors) -> bool {
+fn undo(
+    name: &Ident,
+    args: &Arguments,
+    context: bool,
+    inputs: &[Input],
+    errors: &mut Errors,
+) -> bool {
     let Some(undo) = &args.undo else {
         if args.no_undo.is_some() {
-            for argument in ["undo_on_failure", "undo_retry", "undo_timeout"] {
-                if let Some(given) = args.given(argument) {
+            for argument in Argument::ALL.iter().filter(|argument| argument.is_about_undo()) {
+                if let Some(given) = args.given(*argument) {
                     errors.at(
                         given,
-                        format!("`{argument}` without an undo: this action says `no_undo`"),
+                        format!("`{given}` without an undo: this action says `no_undo`"),
                     );
                 }
             }
@@ -204,7 +211,9 @@ fn undo(name: &Ident, args: &Args, context: bool, inputs: &[Input], errors: &mut
         return false;
     }
     let needed = |input: &UndoInput| input.name == "output" && !input.maybe;
-    if let Some(given) = args.given("undo_on_failure").filter(|_| undo.inputs.iter().any(needed)) {
+    if let Some(given) =
+        args.given(Argument::UndoOnFailure).filter(|_| undo.inputs.iter().any(needed))
+    {
         let message = "after a failure there is no output to give to the undo: write `output?`, or leave \
                        `undo_on_failure` out";
         errors.at(given, message);

@@ -209,9 +209,9 @@ fn local(name: &str, at: Span) -> Ident {
 fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
     let krate = &action.krate;
     let act = act(action, cx);
-    let undo = match &action.args.undo {
-        Some(undo) if action.undoable => call_undo(action, undo),
-        _ => quote!({ let _ = __output; #krate::Attempt::undone() }),
+    let undo = match action.args.undo.as_ref().filter(|_| action.undoable) {
+        Some(undo) => call_undo(action, undo),
+        None => quote!({ let _ = __output; #krate::Attempt::undone() }),
     };
     quote! {
         match #op {

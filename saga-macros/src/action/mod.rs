@@ -17,8 +17,8 @@ use syn::{Attribute, FnArg};
 use crate::cfg_combinations::Conditions;
 use crate::errors::Errors;
 
-pub(crate) use arguments::durable_name;
-pub(crate) use spec::{duration, retry as retry_tokens};
+pub(crate) use self::arguments::durable_name;
+pub(crate) use self::spec::{duration_tokens, retry_tokens};
 
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();

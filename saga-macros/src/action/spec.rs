@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::Path;
 
+use super::arguments::{Argument, Arguments};
 use super::check::Action;
-use crate::arguments::Retry;
+use crate::arguments::{Retry, Word};
 use crate::errors::as_text;
 
 pub(crate) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
@@ -16,30 +18,8 @@ pub(crate) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
         #krate::ActionSpec::new(#name, #krate::UndoKind::#kind, #undo)
     };
     let args = &action.args;
-    let mut said = TokenStream::new();
-    if args.given("undo_on_failure").is_some() {
-        said.extend(quote!(__spec.policy.undo_on_failure = true;));
-    }
-    if let Some(rev) = args.rev {
-        said.extend(quote!(__spec.rev = #rev;));
-    }
-    if let Some(label) = &args.label {
-        said.extend(quote!(__spec.label = ::core::option::Option::Some(#label);));
-    }
-    if let Some(retry) = &args.retry {
-        let retry = self::retry(krate, retry, 1);
-        said.extend(quote!(__spec.policy.retry = #retry;));
-    }
-    if let Some(retry) = &args.undo_retry {
-        let retry = self::retry(krate, retry, 10);
-        said.extend(quote!(__spec.policy.undo_retry = #retry;));
-    }
-    if let Some(timeout) = args.timeout.map(duration) {
-        said.extend(quote!(__spec.timeout = ::core::option::Option::Some(#timeout);));
-    }
-    if let Some(timeout) = args.undo_timeout.map(duration) {
-        said.extend(quote!(__spec.undo_timeout = ::core::option::Option::Some(#timeout);));
-    }
+    let said = Argument::ALL.iter().filter_map(|argument| said(*argument, args, krate));
+    let said = said.collect::<TokenStream>();
     let spec = match said.is_empty() {
         true => plain,
         false => quote!({ let mut __spec = #plain; #said __spec }),
@@ -48,6 +28,42 @@ pub(crate) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
         fn kind() -> #krate::StepKind<#context> {
             #krate::StepKind::Action(#spec)
         }
+    }
+}
+
+/// What the specification says of one argument, unless that is a part of `ActionSpec::new` or of something else.
+fn said(argument: Argument, args: &Arguments, krate: &Path) -> Option<TokenStream> {
+    match argument {
+        Argument::UndoOnFailure => {
+            args.given(argument).map(|_| quote!(__spec.policy.undo_on_failure = true;))
+        }
+        Argument::Rev => args.rev.map(|rev| quote!(__spec.rev = #rev;)),
+        Argument::Label => args
+            .label
+            .as_ref()
+            .map(|label| quote!(__spec.label = ::core::option::Option::Some(#label);)),
+        Argument::Retry => args.retry.as_ref().map(|retry| {
+            let retry = retry_tokens(krate, retry, 1);
+            quote!(__spec.policy.retry = #retry;)
+        }),
+        Argument::UndoRetry => args.undo_retry.as_ref().map(|retry| {
+            let retry = retry_tokens(krate, retry, 10);
+            quote!(__spec.policy.undo_retry = #retry;)
+        }),
+        Argument::Timeout => args.timeout.map(|timeout| {
+            let timeout = duration_tokens(timeout);
+            quote!(__spec.timeout = ::core::option::Option::Some(#timeout);)
+        }),
+        Argument::UndoTimeout => args.undo_timeout.map(|timeout| {
+            let timeout = duration_tokens(timeout);
+            quote!(__spec.undo_timeout = ::core::option::Option::Some(#timeout);)
+        }),
+        // They are arguments of `ActionSpec::new`.
+        Argument::Undo | Argument::NoUndo | Argument::Name => None,
+        // It is called where an attempt has failed; see `expand`.
+        Argument::InDoubt => None,
+        // It is the first segment of every path that is written.
+        Argument::Crate => None,
     }
 }
 
@@ -78,17 +94,17 @@ fn undo_text(action: &Action) -> String {
 }
 
 /// The policy as the runtime takes it.
-pub(crate) fn retry(krate: &syn::Path, retry: &Retry, default: u32) -> TokenStream {
+pub(crate) fn retry_tokens(krate: &Path, retry: &Retry, default: u32) -> TokenStream {
     let max = retry.max.unwrap_or(default);
     let mut tokens = if retry.forever {
         quote!(#krate::Retry::forever())
     } else {
         quote!(#krate::Retry::up_to(#max))
     };
-    if let Some(base) = retry.base.map(duration) {
+    if let Some(base) = retry.base.map(duration_tokens) {
         tokens.extend(quote!(.base(#base)));
     }
-    if let Some(cap) = retry.cap.map(duration) {
+    if let Some(cap) = retry.cap.map(duration_tokens) {
         tokens.extend(quote!(.cap(#cap)));
     }
     if let Some(factor) = retry.factor {
@@ -100,7 +116,7 @@ pub(crate) fn retry(krate: &syn::Path, retry: &Retry, default: u32) -> TokenStre
     tokens
 }
 
-pub(crate) fn duration(duration: Duration) -> TokenStream {
+pub(crate) fn duration_tokens(duration: Duration) -> TokenStream {
     // parsed from a `u64` of milliseconds
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     quote!(::core::time::Duration::from_millis(#millis))

@@ -1,4 +1,4 @@
-//! `retry(..)` and `undo_retry(..)`.
+//! `retry(..)` and `undo_retry(..)`, of an action or a node.
 
 use std::time::Duration;
 
@@ -6,13 +6,56 @@ use proc_macro2::{Ident, TokenTree};
 use syn::parse::ParseStream;
 use syn::{Error, Path, parenthesized, token};
 
-use super::values::{duration, items, number, path, share, value};
+use super::values::{duration, function, number, share, value};
+use super::words::{Word, arguments, words};
 use crate::errors::Errors;
 
-const RETRY: &[&str] = &["max", "base", "cap", "factor", "jitter", "when", "forever"];
-const UNDO_RETRY: &[&str] = &["max", "base", "cap", "factor", "jitter", "forever"];
+words! {
+    /// What a retry policy says.
+    enum Setting {
+        Max = "max",
+        Base = "base",
+        Cap = "cap",
+        Factor = "factor",
+        Jitter = "jitter",
+        When = "when",
+        Forever = "forever",
+    }
+}
 
-/// `retry(..)` or `undo_retry(..)`
+/// Whose retries a policy is about.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum RetryOf {
+    Action,
+    Undo,
+    /// Those of a node's action, as the node says it.
+    Node,
+}
+
+impl RetryOf {
+    fn takes(self, setting: Setting) -> bool {
+        match setting {
+            // It is a function of the action's error.
+            Setting::When => self == Self::Action,
+            Setting::Max
+            | Setting::Base
+            | Setting::Cap
+            | Setting::Factor
+            | Setting::Jitter
+            | Setting::Forever => true,
+        }
+    }
+
+    /// True if the policy must say how often to try; an undo has a default.
+    fn needs_limit(self) -> bool {
+        match self {
+            Self::Action | Self::Node => true,
+            Self::Undo => false,
+        }
+    }
+}
+
+/// A retry policy as written.
 #[derive(Default)]
 pub(crate) struct Retry {
     pub(crate) max: Option<u32>,
@@ -24,8 +67,10 @@ pub(crate) struct Retry {
     pub(crate) when: Option<Path>,
 }
 
+/// `retry(..)` or `undo_retry(..)`, of which the keyword has been read.
 pub(crate) fn retry(
     keyword: &Ident,
+    of: RetryOf,
     input: ParseStream,
     errors: &mut Errors,
 ) -> syn::Result<Retry> {
@@ -37,38 +82,42 @@ pub(crate) fn retry(
     }
     let content;
     parenthesized!(content in input);
-    let known = if keyword == "retry" { RETRY } else { UNDO_RETRY };
-    settings(keyword, &content, known, errors)
+    retry_settings(keyword, of, &content, errors)
 }
 
 /// What stands between the parentheses.
-pub(crate) fn settings(
+pub(crate) fn retry_settings(
     keyword: &Ident,
+    of: RetryOf,
     input: ParseStream,
-    known: &[&str],
     errors: &mut Errors,
 ) -> syn::Result<Retry> {
+    let known = Setting::ALL.iter().copied().filter(|setting| of.takes(*setting));
+    let known = known.collect::<Vec<_>>();
     let mut retry = Retry::default();
-    let mut given = Vec::<Ident>::new();
-    let complete = items(input, known, errors, |name, input, _| {
-        if given.contains(name) {
+    let mut given = Vec::<(Setting, Ident)>::new();
+    let complete = arguments(input, &known, errors, |setting, name, input, _| {
+        if given.iter().any(|(other, _)| *other == setting) {
             return Err(Error::new_spanned(name, format!("`{name}` is given twice")));
         }
-        given.push(name.clone());
-        setting(&mut retry, name, input)
+        given.push((setting, name.clone()));
+        read(setting, &mut retry, name, input)
     });
     if retry.forever {
-        for name in given.iter().filter(|name| *name == "max" || *name == "when") {
-            let message = format!("`forever` and `{name}` contradict each other: leave one out");
-            errors.at(name, message);
+        for (setting, name) in &given {
+            if contradicts_forever(*setting) {
+                let message =
+                    format!("`forever` and `{name}` contradict each other: leave one out");
+                errors.at(name, message);
+            }
         }
-    } else if complete && retry.max.is_none() && keyword == "retry" {
+    } else if complete && retry.max.is_none() && of.needs_limit() {
         errors
             .at(keyword, "say how often to try: `max = N` (the first attempt counts) or `forever`");
     }
     if let (Some(base), Some(cap)) = (retry.base, retry.cap)
         && cap < base
-        && let Some(name) = given.iter().find(|name| *name == "cap")
+        && let Some((_, name)) = given.iter().find(|(setting, _)| *setting == Setting::Cap)
     {
         errors
             .at(name, "`cap` is the longest wait: it cannot be shorter than `base`, the first one");
@@ -76,9 +125,18 @@ pub(crate) fn settings(
     Ok(retry)
 }
 
-fn setting(retry: &mut Retry, name: &Ident, input: ParseStream) -> syn::Result<()> {
-    match name.to_string().as_str() {
-        "max" => {
+fn contradicts_forever(setting: Setting) -> bool {
+    match setting {
+        Setting::Max | Setting::When => true,
+        Setting::Base | Setting::Cap | Setting::Factor | Setting::Jitter | Setting::Forever => {
+            false
+        }
+    }
+}
+
+fn read(setting: Setting, retry: &mut Retry, name: &Ident, input: ParseStream) -> syn::Result<()> {
+    match setting {
+        Setting::Max => {
             let literal = value(name, input)?.fork().parse::<TokenTree>()?;
             match number(input)? {
                 0 => {
@@ -88,12 +146,16 @@ fn setting(retry: &mut Retry, name: &Ident, input: ParseStream) -> syn::Result<(
                 max => retry.max = Some(max),
             }
         }
-        "base" => retry.base = Some(duration(value(name, input)?)?),
-        "cap" => retry.cap = Some(duration(value(name, input)?)?),
-        "factor" => retry.factor = Some(share(value(name, input)?, 1.0..=1e6, "1 or more")?),
-        "jitter" => retry.jitter = Some(share(value(name, input)?, 0.0..=1.0, "from 0 to 1")?),
-        "when" => retry.when = Some(path(name, input)?),
-        _ => retry.forever = true,
+        Setting::Base => retry.base = Some(duration(value(name, input)?)?),
+        Setting::Cap => retry.cap = Some(duration(value(name, input)?)?),
+        Setting::Factor => {
+            retry.factor = Some(share(value(name, input)?, 1.0..=1e6, "1 or more")?);
+        }
+        Setting::Jitter => {
+            retry.jitter = Some(share(value(name, input)?, 0.0..=1.0, "from 0 to 1")?);
+        }
+        Setting::When => retry.when = Some(function(name, input)?),
+        Setting::Forever => retry.forever = true,
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a saga consists of, as written.
 
-use super::attributes::Settings;
+use super::attributes::{Attributes, NodeOptions};
 use crate::errors::as_text;
 use proc_macro2::{Ident, Span};
 use syn::punctuated::Punctuated;
@@ -19,6 +19,23 @@ pub(crate) struct Body {
     pub(crate) broken: Option<Error>,
     /// Its braces, or what stands for them.
     pub(crate) at: Span,
+}
+
+impl Body {
+    /// All nodes, those in blocks of statements included, but not those in bodies of nodes.
+    pub(crate) fn nodes(&self) -> Vec<&Node> {
+        fn collect<'a>(stmts: &'a [Stmt], nodes: &mut Vec<&'a Node>) {
+            for stmt in stmts {
+                match stmt {
+                    Stmt::Node(node) => nodes.push(node),
+                    Stmt::Parallel(stmts) | Stmt::Branch(stmts) => collect(stmts, nodes),
+                }
+            }
+        }
+        let mut nodes = Vec::new();
+        collect(&self.stmts, &mut nodes);
+        nodes
+    }
 }
 
 /// `pub BookTrip<Agency>(trip: TripRequest) -> Itinerary`
@@ -62,12 +79,18 @@ pub(crate) enum Stmt {
     Branch(Vec<Stmt>),
 }
 
+impl Stmt {
+    /// The node, if the statement is one and not a block.
+    pub(crate) fn node(&self) -> Option<&Node> {
+        match self {
+            Self::Node(node) => Some(node),
+            Self::Parallel(_) | Self::Branch(_) => None,
+        }
+    }
+}
+
 pub(crate) struct Node {
-    /// Those that rustc knows: `#[cfg]` and lints.
-    pub(crate) attrs: Vec<Attribute>,
-    pub(crate) docs: Vec<Attribute>,
-    pub(crate) after: Vec<Ident>,
-    pub(crate) settings: Settings,
+    pub(crate) attributes: Attributes,
     pub(crate) name: Ident,
     pub(crate) form: Form,
     pub(crate) ty: Option<Type>,
@@ -76,7 +99,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn is_conditional(&self) -> bool {
-        self.attrs.iter().any(|attr| attr.path().is_ident("cfg"))
+        self.attributes.rustc.iter().any(|attr| attr.path().is_ident("cfg"))
     }
 }
 
@@ -183,11 +206,33 @@ pub(crate) enum Test {
 /// The last line: what the saga returns.
 pub(crate) enum Tail {
     /// A call of an action or a plain struct: types tell.
-    Literal(Call, Settings),
+    Literal(Call, NodeOptions),
     /// The output of a node.
     Name(Ident),
     /// `{ EXPR }`
     Value(Expr),
     /// Something that could not be read.
     Broken,
+}
+
+impl Tail {
+    /// A call with its options, if the last line is one.
+    pub(crate) fn call(&self) -> Option<(&Call, &NodeOptions)> {
+        match self {
+            Self::Literal(call, options) => Some((call, options)),
+            Self::Name(_) | Self::Value(_) | Self::Broken => None,
+        }
+    }
+
+    pub(crate) fn is_call(&self) -> bool {
+        self.call().is_some()
+    }
+
+    /// The node whose output it is, if the last line is a name.
+    pub(crate) fn name(&self) -> Option<&Ident> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Literal(..) | Self::Value(_) | Self::Broken => None,
+        }
+    }
 }

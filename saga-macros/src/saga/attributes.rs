@@ -1,161 +1,275 @@
-//! The attributes of nodes.
+//! The attributes of a node: the table of them, where each may stand, how it is read, and what it tells the builder.
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, Span};
-use quote::ToTokens;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, LitStr, Meta, Token};
+use syn::{Attribute, Error, LitStr, Meta, Path, Token};
 
 use super::ast::Step;
-use crate::arguments::{Retry, number, positive, retry_settings, text};
+use crate::action::{duration_tokens, retry_tokens};
+use crate::arguments::{
+    Retry, RetryOf, Word, number, positive_duration, retry_settings, text, words,
+};
 use crate::errors::{Errors, did_you_mean, list};
 
-/// What stands before a node.
-#[derive(Default)]
-pub(crate) struct Attributes {
-    /// Those for rustc.
-    pub(crate) attrs: Vec<Attribute>,
-    /// Those for people.
-    pub(crate) docs: Vec<Attribute>,
-    pub(crate) after: Vec<Ident>,
-    pub(crate) settings: Settings,
+words! {
+    /// The attributes of ours. To add one, add a line here, and a variant of [`Said`] for what it says; the compiler
+    /// then lists the functions of this file that must know it.
+    #[derive(PartialOrd, Ord)]
+    pub(crate) enum NodeAttribute {
+        After = "after",
+        Pivot = "pivot",
+        Label = "label",
+        Retry = "retry",
+        Timeout = "timeout",
+        Concurrency = "concurrency",
+    }
 }
 
-/// What a node says beside what it runs, with the place where it does.
-#[derive(Default)]
-pub(crate) struct Settings {
-    pub(crate) pivot: Option<Span>,
-    pub(crate) label: Option<LitStr>,
-    pub(crate) retry: Option<(Span, Retry)>,
-    pub(crate) timeout: Option<(Span, Duration)>,
-    pub(crate) concurrency: Option<(Span, u32)>,
+words! {
+    /// The attributes of rustc's that a node may have.
+    pub(crate) enum RustcAttribute {
+        Cfg = "cfg",
+        Allow = "allow",
+        Expect = "expect",
+        Warn = "warn",
+        Deny = "deny",
+        Forbid = "forbid",
+    }
 }
 
-impl Settings {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pivot.is_none()
-            && self.label.is_none()
-            && self.retry.is_none()
-            && self.timeout.is_none()
-            && self.concurrency.is_none()
+/// What an attribute says.
+pub(crate) enum Said {
+    After(Vec<Ident>),
+    Pivot,
+    Label(LitStr),
+    Retry(Retry),
+    Timeout(Duration),
+    Concurrency(u32),
+}
+
+/// The nodes that an attribute may stand on.
+#[derive(Clone, Copy, PartialEq)]
+enum BelongsOn {
+    AnyNode,
+    Actions,
+    ForLoops,
+}
+
+impl NodeAttribute {
+    fn belongs_on(self) -> BelongsOn {
+        match self {
+            Self::After | Self::Label => BelongsOn::AnyNode,
+            Self::Pivot | Self::Retry | Self::Timeout => BelongsOn::Actions,
+            Self::Concurrency => BelongsOn::ForLoops,
+        }
     }
 
-    pub(crate) fn is_forever(&self) -> bool {
-        self.retry.as_ref().is_some_and(|(_, retry)| retry.forever)
+    /// True for what the nodes in a body may have instead of the node that holds the body.
+    fn may_stand_inside(self) -> bool {
+        match self {
+            Self::Retry | Self::Timeout | Self::After | Self::Label | Self::Concurrency => true,
+            Self::Pivot => false,
+        }
     }
 
-    /// Reports what means nothing for this kind of node.
-    pub(crate) fn check(&self, step: &Step, errors: &mut Errors) {
-        let (call, each) = match step {
-            Step::Call(_) | Step::Broken(_) => (true, false),
-            Step::For(_) => (false, true),
-            Step::Choose(_) | Step::Value(_) => (false, false),
-        };
-        let only = [
-            ("pivot", self.pivot, "an action"),
-            ("retry", self.retry.as_ref().map(|(at, _)| *at), "an action"),
-            ("timeout", self.timeout.map(|(at, _)| at), "an action"),
-            ("concurrency", self.concurrency.map(|(at, _)| at), "a `for`"),
-        ];
-        for (name, at, what) in only {
-            let fits = if name == "concurrency" { each } else { call };
-            if let (Some(at), false) = (at, fits || matches!(step, Step::Broken(_))) {
-                let hint = match step {
-                    Step::For(_) | Step::Choose(_) if name != "concurrency" && name != "pivot" => {
-                        "; put it on the nodes inside"
-                    }
-                    _ => "",
-                };
-                errors.push(Error::new(at, format!("`#[{name}]` belongs to {what}{hint}")));
+    fn may_be_repeated(self) -> bool {
+        match self {
+            Self::After => true,
+            Self::Pivot | Self::Label | Self::Retry | Self::Timeout | Self::Concurrency => false,
+        }
+    }
+
+    fn read(self, attr: &Attribute, errors: &mut Errors) -> syn::Result<Said> {
+        Ok(match self {
+            Self::After => {
+                let names = attr.parse_args_with(Punctuated::<Ident, Token![,]>::parse_terminated);
+                let message = "expected names of nodes: `#[after(a, b)]`";
+                let names = names.map_err(|_| Error::new_spanned(attr, message))?;
+                Said::After(names.into_iter().collect())
             }
+            Self::Pivot => match attr.meta {
+                Meta::Path(_) => Said::Pivot,
+                Meta::List(_) | Meta::NameValue(_) => {
+                    return Err(Error::new_spanned(attr, "`#[pivot]` takes no arguments"));
+                }
+            },
+            Self::Label => {
+                let label = |input: ParseStream| text("label", "label", input);
+                Said::Label(value(attr, "label = \"..\"", label)?)
+            }
+            Self::Retry => Said::Retry(retry(attr, errors)?),
+            Self::Timeout => Said::Timeout(value(attr, "timeout = \"30s\"", positive_duration)?),
+            Self::Concurrency => match value(attr, "concurrency = 4", number)? {
+                0 => {
+                    let message = "at least one instance must be able to run";
+                    return Err(Error::new_spanned(attr, message));
+                }
+                instances => Said::Concurrency(instances),
+            },
+        })
+    }
+}
+
+impl Said {
+    /// The method of `Node` that takes it over.
+    fn call(&self, krate: &Path) -> TokenStream {
+        match self {
+            // It is an argument of the call that declares the node.
+            Self::After(_) => TokenStream::new(),
+            Self::Pivot => quote!(.pivot()),
+            Self::Label(label) => quote!(.label(#label)),
+            Self::Retry(retry) => {
+                let retry = retry_tokens(krate, retry, 1);
+                quote!(.retry(#retry))
+            }
+            Self::Timeout(timeout) => {
+                let timeout = duration_tokens(*timeout);
+                quote!(.timeout(#timeout))
+            }
+            Self::Concurrency(instances) => quote!(.concurrency(#instances)),
         }
     }
 }
 
-const FOR_RUSTC: &[&str] = &["cfg", "allow", "expect", "warn", "deny", "forbid"];
+/// One of our attributes, where it stands, and what it says.
+struct NodeOption {
+    attribute: NodeAttribute,
+    at: Span,
+    said: Said,
+}
 
-const KNOWN: &[&str] = &[
-    "after",
-    "pivot",
-    "label",
-    "retry",
-    "timeout",
-    "concurrency",
-    "cfg",
-    "allow",
-    "expect",
-    "warn",
-    "deny",
-];
+/// What our attributes say of a node.
+#[derive(Default)]
+pub(crate) struct NodeOptions(Vec<NodeOption>);
 
-/// Sorts the attributes of a node.
-pub(crate) fn attributes(attrs: Vec<Attribute>, errors: &mut Errors) -> Attributes {
-    let mut sorted = Attributes::default();
-    let mut given = Vec::<String>::new();
-    for attr in attrs {
-        let name = attr.path().to_token_stream().to_string();
-        if FOR_RUSTC.contains(&name.as_str()) {
-            sorted.attrs.push(attr);
-        } else if KNOWN.contains(&name.as_str()) {
-            if given.contains(&name) && name != "after" {
-                errors.at(attr.path(), format!("`#[{name}]` is given twice"));
+impl NodeOptions {
+    /// Where the node is said to be the pivot.
+    pub(crate) fn pivot(&self) -> Option<Span> {
+        self.0.iter().find(|option| matches!(option.said, Said::Pivot)).map(|option| option.at)
+    }
+
+    /// True if its action is tried until it succeeds.
+    pub(crate) fn is_forever(&self) -> bool {
+        self.0.iter().any(|option| matches!(&option.said, Said::Retry(retry) if retry.forever))
+    }
+
+    /// The nodes that it waits for without reading them.
+    pub(crate) fn after(&self) -> impl Iterator<Item = &Ident> {
+        let names = self.0.iter().map(|option| match &option.said {
+            Said::After(names) => names.as_slice(),
+            Said::Pivot
+            | Said::Label(_)
+            | Said::Retry(_)
+            | Said::Timeout(_)
+            | Said::Concurrency(_) => &[],
+        });
+        names.flatten()
+    }
+
+    /// The calls that take the options over, in the order of the table.
+    pub(crate) fn calls(&self, krate: &Path) -> TokenStream {
+        let mut options = self.0.iter().collect::<Vec<_>>();
+        options.sort_by_key(|option| option.attribute);
+        options.into_iter().map(|option| option.said.call(krate)).collect()
+    }
+
+    /// Reports what has no meaning for this kind of node.
+    pub(crate) fn check(&self, step: &Step, errors: &mut Errors) {
+        let (is_action, is_loop, has_bodies) = match step {
+            Step::Call(_) => (true, false, false),
+            Step::For(_) => (false, true, true),
+            Step::Choose(_) => (false, false, true),
+            Step::Value(_) => (false, false, false),
+            // What it would have been is unknown.
+            Step::Broken(_) => return,
+        };
+        for NodeOption { attribute, at, .. } in &self.0 {
+            let (fits, what) = match attribute.belongs_on() {
+                BelongsOn::AnyNode => continue,
+                BelongsOn::Actions => (is_action, "an action"),
+                BelongsOn::ForLoops => (is_loop, "a `for`"),
+            };
+            if fits {
                 continue;
             }
-            let parsed = setting(&mut sorted, &name, &attr, errors);
-            errors.ok(parsed);
-            given.push(name);
-        } else if name == "doc" {
-            sorted.docs.push(attr);
-        } else {
-            let nearest = did_you_mean(&name, KNOWN.iter().copied());
-            let known = list(KNOWN.iter().copied());
-            errors.at(
-                attr.path(),
-                format!("unknown attribute `{name}`{nearest} (a node takes {known})"),
-            );
+            let inside = has_bodies
+                && attribute.belongs_on() == BelongsOn::Actions
+                && attribute.may_stand_inside();
+            let hint = if inside { "; put it on the nodes inside" } else { "" };
+            let word = attribute.word();
+            errors.push(Error::new(*at, format!("`#[{word}]` belongs on {what}{hint}")));
+        }
+    }
+}
+
+/// What stands before a node.
+#[derive(Default)]
+pub(crate) struct Attributes {
+    /// Those for rustc: `#[cfg]` and lints.
+    pub(crate) rustc: Vec<Attribute>,
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) options: NodeOptions,
+}
+
+/// Whom an attribute is for.
+enum Owner {
+    Ours(NodeAttribute),
+    Rustc,
+    Docs,
+    Unknown,
+}
+
+fn owner(name: &str) -> Owner {
+    match (NodeAttribute::find(name), RustcAttribute::find(name)) {
+        (Some(attribute), _) => Owner::Ours(attribute),
+        (None, Some(_)) => Owner::Rustc,
+        (None, None) if name == "doc" => Owner::Docs,
+        (None, None) => Owner::Unknown,
+    }
+}
+
+/// Reads and sorts the attributes of a node.
+pub(crate) fn attributes(attrs: Vec<Attribute>, errors: &mut Errors) -> Attributes {
+    let mut sorted = Attributes::default();
+    let mut given = Vec::new();
+    for attr in attrs {
+        let name = attr.path().to_token_stream().to_string();
+        match owner(&name) {
+            Owner::Rustc => sorted.rustc.push(attr),
+            Owner::Docs => sorted.docs.push(attr),
+            Owner::Ours(attribute) => {
+                if given.contains(&attribute) && !attribute.may_be_repeated() {
+                    errors.at(attr.path(), format!("`#[{name}]` is given twice"));
+                    continue;
+                }
+                given.push(attribute);
+                let (at, said) = (attr.path().span(), attribute.read(&attr, errors));
+                if let Some(said) = errors.ok(said) {
+                    sorted.options.0.push(NodeOption { attribute, at, said });
+                }
+            }
+            Owner::Unknown => {
+                let nearest = did_you_mean(&name, known());
+                let known = list(known());
+                errors.at(
+                    attr.path(),
+                    format!("unknown attribute `{name}`{nearest} (a node takes {known})"),
+                );
+            }
         }
     }
     sorted
 }
 
-fn setting(
-    sorted: &mut Attributes,
-    name: &str,
-    attr: &Attribute,
-    errors: &mut Errors,
-) -> syn::Result<()> {
-    let at = attr.path().span();
-    let settings = &mut sorted.settings;
-    match name {
-        "after" => {
-            let names = attr.parse_args_with(Punctuated::<Ident, Token![,]>::parse_terminated);
-            let message = "expected names of nodes: `#[after(a, b)]`";
-            sorted.after.extend(names.map_err(|_| Error::new_spanned(attr, message))?);
-        }
-        "pivot" => {
-            if !matches!(attr.meta, Meta::Path(_)) {
-                return Err(Error::new_spanned(attr, "`#[pivot]` takes no arguments"));
-            }
-            settings.pivot = Some(at);
-        }
-        "label" => {
-            settings.label = Some(value(attr, "label = \"..\"", |input| text("label", input))?);
-        }
-        "retry" => settings.retry = Some((at, retry(attr, errors)?)),
-        "timeout" => settings.timeout = Some((at, value(attr, "timeout = \"30s\"", positive)?)),
-        _ => {
-            let form = "concurrency = 4";
-            let instances = value(attr, form, number)?;
-            if instances == 0 {
-                return Err(Error::new_spanned(attr, "at least one instance must be able to run"));
-            }
-            settings.concurrency = Some((at, instances));
-        }
-    }
-    Ok(())
+/// The attributes that a node may have.
+fn known() -> impl Iterator<Item = &'static str> {
+    let ours = NodeAttribute::ALL.iter().map(|attribute| attribute.word());
+    ours.chain(RustcAttribute::ALL.iter().map(|attribute| attribute.word()))
 }
 
 /// `#[retry(..)]` of a node, or of a saga's head.
@@ -165,11 +279,11 @@ pub(crate) fn retry(attr: &Attribute, errors: &mut Errors) -> syn::Result<Retry>
         let message = "say how often: `#[retry(max = 5, base = \"100ms\")]` or `#[retry(forever)]`";
         return Err(Error::new_spanned(attr.path(), message));
     }
-    const KNOWN: &[&str] = &["max", "base", "cap", "factor", "jitter", "forever"];
-    attr.parse_args_with(|input: ParseStream| retry_settings(&keyword, input, KNOWN, errors))
+    let read = |input: ParseStream| retry_settings(&keyword, RetryOf::Node, input, errors);
+    attr.parse_args_with(read)
 }
 
-/// What stands after the `=`.
+/// What stands after the `=` of `#[name = value]`.
 pub(crate) fn value<T>(
     attr: &Attribute,
     form: &str,
@@ -181,21 +295,24 @@ pub(crate) fn value<T>(
     parse.parse2(meta.value.to_token_stream())
 }
 
-/// Reports attributes that the last line cannot have: it is there in any case, and it may be no node that
-/// has settings.
-pub(crate) fn check_last(attrs: &[Attribute], settings: bool, instead: &str, errors: &mut Errors) {
+/// Reports attributes that the last line cannot have: it is always there, and unless it `is_node`, it has no options.
+pub(crate) fn check_last(attrs: &[Attribute], is_node: bool, instead: &str, errors: &mut Errors) {
     for attr in attrs {
         let name = attr.path().to_token_stream().to_string();
-        let known = FOR_RUSTC.contains(&name.as_str()) || KNOWN.contains(&name.as_str());
-        if known && (!settings || FOR_RUSTC.contains(&name.as_str())) {
+        let refused = match owner(&name) {
+            Owner::Rustc => true,
+            Owner::Ours(_) => !is_node,
+            Owner::Docs | Owner::Unknown => false,
+        };
+        if refused {
             errors.at(attr.path(), format!("the last line takes no `#[{name}]`; {instead}"));
         }
     }
 }
 
 /// Reports attributes where none can stand.
-pub(crate) fn no_attributes(attrs: &[Attribute], what: &str, errors: &mut Errors) {
+pub(crate) fn no_attributes(attrs: &[Attribute], place: &str, errors: &mut Errors) {
     for attr in attrs {
-        errors.at(attr, format!("attributes do not stand on {what}: put them on its nodes"));
+        errors.at(attr, format!("{place} takes no attributes: put them on its nodes"));
     }
 }

@@ -8,7 +8,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::ast::{Form, Node, Tail};
-use super::resolve::{Line, Part, Wired};
+use super::resolve::{InnerBody, Line, Wired};
 use crate::saga::resolve::wiring::Wiring;
 
 /// The nodes of a body, each with those that it waits for; what follows from others is left out.
@@ -20,7 +20,7 @@ pub(crate) struct Order<'a> {
 
 pub(crate) struct Place<'a> {
     pub(crate) node: &'a Node,
-    pub(crate) parts: &'a [Part<'a>],
+    pub(crate) bodies: &'a [InnerBody<'a>],
     pub(crate) waits_for: Vec<&'a Ident>,
     /// Names in its `#[after]` that it waits for anyway.
     redundant: Vec<&'a Ident>,
@@ -49,9 +49,9 @@ impl<'a> Order<'a> {
                 Line::Parallel => blocks.parallel(at),
                 Line::Branch => blocks.branch(at),
                 Line::End => blocks.end(),
-                Line::Node(node, wiring, parts) => {
+                Line::Node(node, wiring, bodies) => {
                     let find = |name: &Ident| known.get(&name.to_string()).copied();
-                    let reads = reads(wiring, parts).filter_map(find).collect::<Vec<_>>();
+                    let reads = reads(wiring, bodies).filter_map(find).collect::<Vec<_>>();
                     let after = wiring.after.iter().filter_map(|name| Some((name, find(name)?)));
                     let after = after.collect::<Vec<_>>();
                     let redundant = after.iter().filter(|(_, there)| {
@@ -63,7 +63,7 @@ impl<'a> Order<'a> {
                     let deps = reads.iter().copied().chain(after.iter().map(|(_, at)| *at));
                     let waited = blocks.place(at, &deps.collect::<Vec<_>>());
                     let waits_for = names(&nodes, &waited);
-                    nodes.push(Place { node, parts, waits_for, redundant });
+                    nodes.push(Place { node, bodies, waits_for, redundant });
                     waits.push(waited);
                     known.insert(node.name.to_string(), at);
                 }
@@ -85,13 +85,13 @@ impl<'a> Order<'a> {
             };
             format!("{:indent$}- `{name}`: {what}{after}\n", "")
         };
-        for Place { node, parts, waits_for, .. } in &self.nodes {
+        for Place { node, bodies, waits_for, .. } in &self.nodes {
             let what = match node.form {
                 Form::Const => "constant".to_string(),
                 Form::Let | Form::Bare | Form::Numbered | Form::Last => node.step.words(),
             };
             text += &line(&node.name, what, waits_for);
-            for Part { wired, .. } in *parts {
+            for InnerBody { wired, .. } in *bodies {
                 text += &Order::of(wired).text(wired, indent + 2);
             }
         }
@@ -110,7 +110,7 @@ impl<'a> Order<'a> {
     /// Warns of each `#[after]` that changes nothing: macros have no warnings of their own, so it is one
     /// about something deprecated.
     pub(crate) fn warnings(&self) -> TokenStream {
-        let warnings = self.nodes.iter().map(|Place { node, parts, redundant, .. }| {
+        let warnings = self.nodes.iter().map(|Place { node, bodies, redundant, .. }| {
             let own = redundant.iter().map(|name| {
                 let note = format!(
                     "node `{}` waits for `{name}` anyway; take it out of `#[after]`",
@@ -126,7 +126,7 @@ impl<'a> Order<'a> {
                     };
                 }
             });
-            let inner = parts.iter().map(|part| Order::of(&part.wired).warnings());
+            let inner = bodies.iter().map(|body| Order::of(&body.wired).warnings());
             own.chain(inner).collect::<TokenStream>()
         });
         warnings.collect()
@@ -136,33 +136,30 @@ impl<'a> Order<'a> {
 /// The names that something in this body reads.
 pub(crate) fn read_in(wired: &Wired) -> BTreeSet<String> {
     let lines = wired.lines.iter().flat_map(|line| match line {
-        Line::Node(_, wiring, parts) => {
-            let inner = parts.iter().flat_map(|part| read_in(&part.wired));
+        Line::Node(_, wiring, bodies) => {
+            let inner = bodies.iter().flat_map(|body| read_in(&body.wired));
             let own = wiring.inputs.iter().flat_map(|(_, from)| from).chain(&wiring.after);
             own.map(Ident::to_string).chain(inner).collect::<Vec<_>>()
         }
         Line::Parallel | Line::Branch | Line::End => Vec::new(),
     });
     let tail = wired.tail.inputs.iter().flat_map(|(_, from)| from).map(Ident::to_string);
-    let name = match &wired.body.tail {
-        Some(Tail::Name(name)) => Some(name.to_string()),
-        _ => None,
-    };
+    let name = wired.body.tail.as_ref().and_then(Tail::name).map(Ident::to_string);
     lines.chain(tail).chain(name).collect()
 }
 
 /// What a node names, in its bodies too.
 fn reads<'a>(
     wiring: &'a Wiring<'a>,
-    parts: &'a [Part<'a>],
+    bodies: &'a [InnerBody<'a>],
 ) -> Box<dyn Iterator<Item = &'a Ident> + 'a> {
     let own = wiring.inputs.iter().flat_map(|(_, from)| from);
-    Box::new(own.chain(parts.iter().flat_map(|part| {
-        let nodes = part.wired.lines.iter().filter_map(|line| match line {
-            Line::Node(_, wiring, parts) => Some(reads(wiring, parts)),
+    Box::new(own.chain(bodies.iter().flat_map(|body| {
+        let nodes = body.wired.lines.iter().filter_map(|line| match line {
+            Line::Node(_, wiring, bodies) => Some(reads(wiring, bodies)),
             Line::Parallel | Line::Branch | Line::End => None,
         });
-        nodes.flatten().chain(reads(&part.wired.tail, &[]))
+        nodes.flatten().chain(reads(&body.wired.tail, &[]))
     })))
 }
 

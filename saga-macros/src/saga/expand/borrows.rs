@@ -9,7 +9,7 @@ use crate::saga::resolve::wiring::Wiring;
 /// True if all inputs do. An expression about which nothing is known does not.
 pub(crate) fn lasts(call: &Call, wiring: &Wiring) -> bool {
     // variables of the patterns around it live in its closure
-    wiring.levels.is_empty()
+    wiring.binders.is_empty()
         && call.rest.is_none()
         && call.inputs.iter().all(|input| value(&input.expr))
 }

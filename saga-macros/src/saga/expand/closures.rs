@@ -9,7 +9,7 @@ use syn::{Expr, Pat, Stmt, Type};
 use super::borrows::lasts;
 use crate::names::{Compare, Read, read, real};
 use crate::saga::ast::{Call, Head};
-use crate::saga::resolve::scopes::{How, item};
+use crate::saga::resolve::binders::{Binder, item};
 use crate::saga::resolve::wiring::Wiring;
 
 /// A name that the user's code cannot see, at a place of the user's.
@@ -107,10 +107,10 @@ pub(crate) fn used(variables: &[&Ident]) -> TokenStream {
 /// The user's patterns stand in several closures, and not in each of them is a variable changed that is
 /// `mut`: rustc would ask for that to go.
 pub(crate) fn mutable<'a>(
-    hows: impl IntoIterator<Item = &'a How<'a>>,
+    binders: impl IntoIterator<Item = &'a Binder<'a>>,
     inner: TokenStream,
 ) -> TokenStream {
-    match hows.into_iter().any(How::has_mut) {
+    match binders.into_iter().any(Binder::has_mut) {
         true => quote!(match () { #[allow(unused_mut)] () => #inner }),
         false => inner,
     }
@@ -118,10 +118,10 @@ pub(crate) fn mutable<'a>(
 
 /// Binds the variables of the patterns around a node, and ends in `inner`.
 pub(crate) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStream {
-    wiring.levels.iter().rev().fold(inner, |inner, level| {
-        let used = used(&level.variables.iter().collect::<Vec<_>>());
-        let bound = match level.how {
-            How::For(pat, items, number) => {
+    wiring.binders.iter().rev().fold(inner, |inner, scope| {
+        let used = used(&scope.variables.iter().collect::<Vec<_>>());
+        let bound = match scope.binder {
+            Binder::For(pat, items, number) => {
                 let (items_at, item) = (items.span(), item(number));
                 let pat = pattern(pat, wiring);
                 let items = expr(items, wiring, cx);
@@ -134,7 +134,7 @@ pub(crate) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStr
                     }
                 }
             }
-            How::Case(on, pat, guard) => {
+            Binder::Case(on, pat, guard) => {
                 let (on, pat) = (expr(on, wiring, cx), pattern(pat, wiring));
                 let guard =
                     guard.map(|guard| expr(guard, wiring, cx)).map(|guard| quote!(if #guard));
@@ -146,13 +146,13 @@ pub(crate) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStr
                     }
                 }
             }
-            How::If(condition) => {
+            Binder::If(condition) => {
                 let condition = expr(condition, wiring, cx);
                 quote!(if #condition { #used #inner } else { #cx.wrong_arm() })
             }
-            How::Else => inner,
+            Binder::Else => inner,
         };
-        mutable([&level.how], bound)
+        mutable([&scope.binder], bound)
     })
 }
 

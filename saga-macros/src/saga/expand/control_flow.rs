@@ -9,8 +9,8 @@ use syn::{Expr, Type};
 use super::Writer;
 use super::closures::{ahead, bindings, block, bound, expr, here, local, mutable, pattern, used};
 use crate::saga::ast::{Body, Choose, Each, Form, Stmt, Tail, Test};
-use crate::saga::resolve::Part;
-use crate::saga::resolve::scopes::{How, item};
+use crate::saga::resolve::InnerBody;
+use crate::saga::resolve::binders::{Binder, item};
 use crate::saga::resolve::wiring::Wiring;
 
 /// `for PAT in EXPR { .. }`
@@ -20,14 +20,14 @@ pub(crate) fn each(
     text: &str,
     ty: Option<&Type>,
     wiring: &Wiring,
-    parts: &[Part],
+    bodies: &[InnerBody],
 ) -> TokenStream {
-    let Some(part) = parts.first() else { return TokenStream::new() };
-    let How::For(pat, items, number) = part.how else { return TokenStream::new() };
+    let Some(inner) = bodies.first() else { return TokenStream::new() };
+    let Binder::For(pat, items, number) = inner.binder else { return TokenStream::new() };
     let (dag, cx) = (&writer.dag, local("__cx", Span::call_site()));
     let (bindings, after, ahead) = (bindings(wiring), &wiring.after, ahead(wiring, &cx));
-    let (body, item) = (declared(writer, part, true), item(number));
-    let used = used(&variables(part));
+    let (body, item) = (declared(writer, inner, true), item(number));
+    let used = used(&variables(inner));
     let (items_at, pat) = (items.span(), pattern(pat, wiring));
     let items = expr(items, wiring, &cx);
     let list = local("list", items_at);
@@ -42,7 +42,7 @@ pub(crate) fn each(
             }
         }
     };
-    let width = bound(wiring, &cx, mutable([&part.how], width));
+    let width = bound(wiring, &cx, mutable([&inner.binder], width));
     let width = quote!(move |#cx| { #ahead #width });
     let node = quote_spanned! {here(each.keyword)=>
         #dag.for_width(#text, #bindings, &[#(#after.id()),*], #width, |#dag, #item| { #body })
@@ -60,19 +60,19 @@ pub(crate) fn choose(
     text: &str,
     ty: Option<&Type>,
     wiring: &Wiring,
-    parts: &[Part],
+    bodies: &[InnerBody],
 ) -> TokenStream {
     let (dag, cx) = (&writer.dag, local("__cx", Span::call_site()));
     let (bindings, after, ahead) = (bindings(wiring), &wiring.after, ahead(wiring, &cx));
-    let arms = (0..parts.len()).map(|k| local(&format!("__arm{k}"), Span::call_site()));
+    let arms = (0..bodies.len()).map(|k| local(&format!("__arm{k}"), Span::call_site()));
     let arms = arms.collect::<Vec<_>>();
     // where an arm says what it gives: rustc's caret starts at the name
     let likes = choose.arms.iter().enumerate();
     let likes = likes.map(|(k, arm)| local(&format!("__like{k}"), end(&arm.body)));
     let likes = likes.collect::<Vec<_>>();
-    let declared = parts.iter().map(|part| declared(writer, part, parts.len() == 1));
-    let which = which(choose, wiring, &cx, parts);
-    let which = bound(wiring, &cx, mutable(parts.iter().map(|part| &part.how), which));
+    let declared = bodies.iter().map(|inner| declared(writer, inner, bodies.len() == 1));
+    let which = which(choose, wiring, &cx, bodies);
+    let which = bound(wiring, &cx, mutable(bodies.iter().map(|inner| &inner.binder), which));
     let compare = compared(choose, &likes, ty);
     let node = quote! {{
         #(let (#arms, #likes) = #dag.arm(|#dag| { #declared });)*
@@ -103,9 +103,9 @@ fn as_type(node: TokenStream, ty: &Type, at: Span) -> TokenStream {
 }
 
 /// The nodes of a body; `alone` if nothing else says what it gives.
-fn declared(writer: &Writer, part: &Part, alone: bool) -> TokenStream {
-    let (lines, dag) = (writer.lines(&part.wired), &writer.dag);
-    let wrong = match (&part.wired.body.broken, alone) {
+fn declared(writer: &Writer, inner: &InnerBody, alone: bool) -> TokenStream {
+    let (lines, dag) = (writer.lines(&inner.wired), &writer.dag);
+    let wrong = match (&inner.wired.body.broken, alone) {
         // of any type
         (Some(error), _) => {
             let error = error.to_compile_error();
@@ -114,25 +114,25 @@ fn declared(writer: &Writer, part: &Part, alone: bool) -> TokenStream {
         (None, true) => quote!(#dag.ends()),
         (None, false) => quote!(::core::unreachable!()),
     };
-    let tail = writer.tail(&part.wired, None, wrong);
+    let tail = writer.tail(&inner.wired, None, wrong);
     quote!(#lines #tail)
 }
 
 /// The variables that a body reads, as its pattern binds them.
-fn variables<'a>(part: &'a Part) -> Vec<&'a Ident> {
-    part.variables.iter().filter(|name| part.used.contains(&name.to_string())).collect()
+fn variables<'a>(inner: &'a InnerBody) -> Vec<&'a Ident> {
+    inner.variables.iter().filter(|name| inner.used.contains(&name.to_string())).collect()
 }
 
 /// The user's own `if` or `match`, which says the number of the arm.
-fn which(choose: &Choose, wiring: &Wiring, cx: &Ident, parts: &[Part]) -> TokenStream {
+fn which(choose: &Choose, wiring: &Wiring, cx: &Ident, bodies: &[InnerBody]) -> TokenStream {
     let number = |k: usize| match choose.is_total() {
         true => quote!(#k),
         false => quote!(::core::option::Option::Some(#k)),
     };
     let Some((on, brace)) = &choose.on else {
         let mut tokens = TokenStream::new();
-        for (k, (arm, part)) in choose.arms.iter().zip(parts).enumerate() {
-            let (used, number) = (used(&variables(part)), number(k));
+        for (k, (arm, inner)) in choose.arms.iter().zip(bodies).enumerate() {
+            let (used, number) = (used(&variables(inner)), number(k));
             let inner = block(arm.body.at, quote!(#used #number));
             if let Test::If(condition) = &arm.test {
                 let keyword = Ident::new("if", here(choose.keyword));
@@ -148,11 +148,11 @@ fn which(choose: &Choose, wiring: &Wiring, cx: &Ident, parts: &[Part]) -> TokenS
         return tokens;
     };
     let on = expr(on, wiring, cx);
-    let cases = choose.arms.iter().zip(parts).enumerate().map(|(k, (arm, part))| {
+    let cases = choose.arms.iter().zip(bodies).enumerate().map(|(k, (arm, inner))| {
         let Test::Case(pat, guard) = &arm.test else { return TokenStream::new() };
         let guard = guard.as_ref().map(|guard: &Expr| expr(guard, wiring, cx));
         let guard = guard.map(|guard| quote!(if #guard));
-        let (used, number) = (used(&variables(part)), number(k));
+        let (used, number) = (used(&variables(inner)), number(k));
         let pat = pattern(pat, wiring);
         quote!(#pat #guard => { #used #number })
     });
@@ -207,10 +207,11 @@ fn like(of: TokenStream, at: Span) -> TokenStream {
 fn end(body: &Body) -> Span {
     match &body.tail {
         Some(Tail::Literal(call, _)) => call.path.span(),
-        Some(Tail::Name(name)) => match body.stmts.last() {
-            Some(Stmt::Node(node)) if node.form == Form::Last => node.name.span(),
-            _ => name.span(),
-        },
+        Some(Tail::Name(name)) => {
+            let last = body.stmts.last().and_then(Stmt::node);
+            let last = last.filter(|node| node.form == Form::Last);
+            last.map_or_else(|| name.span(), |node| node.name.span())
+        }
         Some(Tail::Value(expr)) => expr.span(),
         Some(Tail::Broken) | None => body.at,
     }

@@ -16,7 +16,6 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Path, Type};
 
 use crate::saga::ast::{Body, Call, Choose, Form, Head, Node, Saga, Step, Tail};
-use crate::saga::resolve::scopes::nodes_of;
 
 /// The types of a node, and the name of the action that has them.
 struct Types {
@@ -40,13 +39,13 @@ pub(crate) fn keys(saga: &Saga, nodes: &str) -> TokenStream {
     }
     let mut keys =
         Keys { head, taken: BTreeMap::new(), plain: TokenStream::new(), groups: BTreeMap::new() };
-    for node in nodes_of(&saga.body) {
+    for node in saga.body.nodes() {
         let types = match node.form {
             Form::Last => Some(keys.whole()),
             Form::Let | Form::Const | Form::Bare | Form::Numbered => keys.of_node(node),
         };
         if let Some(types) = types {
-            keys.add(&node.name, &node.attrs, &node.docs, types);
+            keys.add(&node.name, &node.attributes.rustc, &node.attributes.docs, types);
         }
     }
     match &saga.body.tail {
@@ -219,16 +218,15 @@ impl Keys<'_> {
         let types = match &body.tail {
             Some(Tail::Literal(call, _)) => self.of_last(call)?,
             Some(Tail::Name(name)) => {
-                self.of_node(nodes_of(body).into_iter().find(|node| node.name == *name)?)?
+                self.of_node(body.nodes().into_iter().find(|node| node.name == *name)?)?
             }
             Some(Tail::Value(_) | Tail::Broken) => return None,
             None => Types { output: quote!(()), ..self.whole() },
         };
-        match (&body.tail, body.stmts.is_empty()) {
-            // a body of one step is the instance
-            (Some(Tail::Literal(..)), true) => Some(types),
-            _ => Some(Types { error: self.whole().error, ..types }),
-        }
+        // A body of one step is the instance.
+        let is_one_step = body.stmts.is_empty() && body.tail.as_ref().is_some_and(Tail::is_call);
+        let error = if is_one_step { types.error } else { self.whole().error };
+        Some(Types { error, ..types })
     }
 
     /// A literal on a last line may be a plain struct, and of one with generics nothing can be said.

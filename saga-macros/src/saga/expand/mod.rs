@@ -23,10 +23,9 @@ use self::keys::{has_holes, keys};
 use self::pattern_constants::real_constant;
 use self::saga_struct::{impls, stored, structure};
 use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
-use super::attributes::Settings;
+use super::attributes::NodeOptions;
 use super::order::{Order, read_in};
-use super::resolve::{Line, Part, Wired};
-use crate::action::{duration, retry_tokens};
+use super::resolve::{InnerBody, Line, Wired};
 use crate::errors::{Errors, position, unfinished};
 use crate::names::{read, real};
 use crate::saga::resolve::pivots::{self, pivot};
@@ -165,13 +164,13 @@ impl Writer<'_> {
             Line::Parallel => quote!(#dag.parallel();),
             Line::Branch => quote!(#dag.branch();),
             Line::End => quote!(#dag.end();),
-            Line::Node(node, wiring, parts) => self.node(node, wiring, parts),
+            Line::Node(node, wiring, bodies) => self.node(node, wiring, bodies),
         });
         quote!(#(#lines)*)
     }
 
-    fn node(&self, node: &Node, wiring: &Wiring, parts: &[Part]) -> TokenStream {
-        let (attrs, name) = (&node.attrs, &node.name);
+    fn node(&self, node: &Node, wiring: &Wiring, bodies: &[InnerBody]) -> TokenStream {
+        let (attrs, name) = (&node.attributes.rustc, &node.name);
         let errors = self.errors.borrow_mut().emit_before(name.span());
         let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         let conditions = conditions.collect::<Vec<_>>();
@@ -183,7 +182,9 @@ impl Writer<'_> {
         let read = for_effect.then(|| quote!(#(#conditions)* let _ = #name;));
         let broken = match &node.step {
             Step::Broken(error) => Some(error),
-            _ => wiring.broken.as_ref(),
+            Step::Call(_) | Step::Value(_) | Step::For(_) | Step::Choose(_) => {
+                wiring.broken.as_ref()
+            }
         };
         if let Some(error) = broken {
             let error = error.to_compile_error();
@@ -195,7 +196,7 @@ impl Writer<'_> {
         let mut constant = None;
         let call = match &node.step {
             Step::Call(call) => {
-                let behind = self.behind(&node.settings);
+                let behind = self.behind(&node.attributes.options);
                 self.call(call, &text, ty, behind, wiring)
             }
             Step::Value(expr) if node.form == Form::Const => {
@@ -209,15 +210,15 @@ impl Writer<'_> {
                 let closure = value(expr, ty, wiring, &cx);
                 self.computed(expr, &text, closure, wiring)
             }
-            Step::For(each) => control_flow::each(self, each, &text, ty, wiring, parts),
-            Step::Choose(choose) => control_flow::choose(self, choose, &text, ty, wiring, parts),
+            Step::For(each) => control_flow::each(self, each, &text, ty, wiring, bodies),
+            Step::Choose(choose) => control_flow::choose(self, choose, &text, ty, wiring, bodies),
             Step::Broken(_) => TokenStream::new(),
         };
         if self.pivot == Some(name) {
             self.behind.set(true);
         }
-        let settings = self.settings(&node.settings, name);
-        let settings = settings.map(|settings| quote!(#(#conditions)* #settings));
+        let options = self.options(&node.attributes.options, name);
+        let options = options.map(|options| quote!(#(#conditions)* #options));
         // of a constant around the saga with this name rustc speaks once; unread, it is an unused variable
         let text = name.to_string();
         let is_read = node.form == Form::Const
@@ -230,7 +231,7 @@ impl Writer<'_> {
             #quiet #(#attrs)*
             let #name #fresh = #call;
             #read
-            #settings
+            #options
         }
     }
 
@@ -291,35 +292,14 @@ impl Writer<'_> {
     }
 
     /// True for a node whose action must never give up.
-    fn behind(&self, settings: &Settings) -> bool {
-        self.behind.get() && !settings.is_forever()
+    fn behind(&self, options: &NodeOptions) -> bool {
+        self.behind.get() && !options.is_forever()
     }
 
-    /// What a node says beside what it runs.
-    fn settings(&self, settings: &Settings, node: &Ident) -> Option<TokenStream> {
-        if settings.is_empty() {
-            return None;
-        }
-        let (krate, dag) = (&self.head.krate, &self.dag);
-        let mut calls = TokenStream::new();
-        if settings.pivot.is_some() {
-            calls.extend(quote!(.pivot()));
-        }
-        if let Some(label) = &settings.label {
-            calls.extend(quote!(.label(#label)));
-        }
-        if let Some((_, retry)) = &settings.retry {
-            let retry = retry_tokens(krate, retry, 1);
-            calls.extend(quote!(.retry(#retry)));
-        }
-        if let Some((_, timeout)) = settings.timeout {
-            let timeout = duration(timeout);
-            calls.extend(quote!(.timeout(#timeout)));
-        }
-        if let Some((_, instances)) = settings.concurrency {
-            calls.extend(quote!(.concurrency(#instances)));
-        }
-        Some(quote!(#dag.adjust(#node, |__node| __node #calls);))
+    /// The call that takes over what our attributes say of a node.
+    fn options(&self, options: &NodeOptions, node: &Ident) -> Option<TokenStream> {
+        let (dag, calls) = (&self.dag, options.calls(&self.head.krate));
+        (!calls.is_empty()).then(|| quote!(#dag.adjust(#node, |__node| __node #calls);))
     }
 
     /// The last line, or what stands for one that cannot be written. The output's type, if it is known, is
@@ -332,10 +312,8 @@ impl Writer<'_> {
     ) -> TokenStream {
         let (wiring, dag) = (&wired.tail, &self.dag);
         if !wired.ends || wiring.broken.is_some() {
-            let typed = match &wired.body.tail {
-                Some(Tail::Name(name)) => Some(unfinished(quote!(let _ = #name;))),
-                _ => None,
-            };
+            let name = wired.body.tail.as_ref().and_then(Tail::name);
+            let typed = name.map(|name| unfinished(quote!(let _ = #name;)));
             return quote!(#typed #wrong);
         }
         // the types were compared, or are those of a body
@@ -365,22 +343,20 @@ impl Writer<'_> {
                     None => self.computed(expr, "output", closure, wiring),
                 }
             }
-            Some(Tail::Literal(call, settings)) => {
-                let behind = self.behind(settings);
+            Some(Tail::Literal(call, options)) => {
+                let behind = self.behind(options);
                 let closure = last(self.head, call, output, behind, wiring, &cx);
                 let text = call.name().map(|name| name.unraw().to_string());
                 quote_spanned!(here(call.path.span())=> #dag.tail(#text, #bindings, #closure))
             }
         };
         let tail = local("__tail", Span::call_site());
-        let settings = match &wired.body.tail {
-            Some(Tail::Literal(_, settings)) => self.settings(settings, &tail),
-            _ => None,
-        };
+        let options = wired.body.tail.as_ref().and_then(Tail::call);
+        let options = options.and_then(|(_, options)| self.options(options, &tail));
         quote! {
             #reported
             let #tail = #node;
-            #settings
+            #options
             #dag.#ends(#tail)
         }
     }
@@ -388,5 +364,6 @@ impl Writer<'_> {
 
 /// A `for`, `if` or `match` on the last line: its type is compared there.
 fn ends_in_construct(wired: &Wired) -> bool {
-    matches!(wired.body.stmts.last(), Some(Stmt::Node(node)) if node.form == Form::Last)
+    let last = wired.body.stmts.last().and_then(Stmt::node);
+    last.is_some_and(|node| node.form == Form::Last)
 }

@@ -11,7 +11,7 @@ use super::step::{call, step};
 use super::{body, last};
 use crate::errors::Errors;
 use crate::saga::ast::{Arm, Body, Choose, Each, Step, Stmt, Tail, Test};
-use crate::saga::attributes::{Attributes, Settings, no_attributes};
+use crate::saga::attributes::{Attributes, NodeOptions, no_attributes};
 
 /// `for PAT in EXPR { .. }`
 pub(crate) fn each(input: ParseStream, errors: &mut Errors) -> syn::Result<Each> {
@@ -118,7 +118,7 @@ fn single(input: ParseStream, arrow: Token![=>], errors: &mut Errors) -> syn::Re
             let message = "expected what runs in this case after `=>`: `action { .. }` or `{ .. }`";
             return Err(Error::new_spanned(arrow, message));
         }
-        None => (Vec::new(), Tail::Literal(call(input, errors)?, Settings::default())),
+        None => (Vec::new(), Tail::Literal(call(input, errors)?, NodeOptions::default())),
     };
     if input.peek(Token![;]) {
         let semicolon = input.parse::<TokenTree>()?;

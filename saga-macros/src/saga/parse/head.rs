@@ -6,7 +6,7 @@ use syn::{Attribute, Error, Path, Token, Type, Visibility, parenthesized, parse_
 
 use super::parameters::{Kept, generic, params, skip_generics, unkept};
 use crate::action::durable_name;
-use crate::arguments::text;
+use crate::arguments::{Word, text, words};
 use crate::errors::{Errors, said_once};
 use crate::saga::ast::Head;
 use crate::saga::attributes::{retry, value};
@@ -39,7 +39,7 @@ pub(crate) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {
         output: None,
         complete: true,
     };
-    settings(&mut head, errors);
+    take_ours(&mut head, errors);
     if let Err(error) = rest(&mut head, input, errors) {
         errors.push(error);
         head.complete = false;
@@ -48,36 +48,52 @@ pub(crate) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {
     Some(head)
 }
 
-/// Takes `#[saga(crate = path)]`, `#[name = ".."]` and `#[retry(forever)]` out of the attributes.
-fn settings(head: &mut Head, errors: &mut Errors) {
+words! {
+    /// The attributes of a saga that are ours; all others are those of its struct.
+    enum HeadAttribute {
+        Saga = "saga",
+        Name = "name",
+        Retry = "retry",
+    }
+}
+
+/// Takes our attributes out of those of the head.
+fn take_ours(head: &mut Head, errors: &mut Errors) {
     for attr in std::mem::take(&mut head.attrs) {
-        if attr.path().is_ident("saga") {
-            let parsed = attr.parse_args_with(|input: ParseStream| {
-                let expected = |error: Error| Error::new(error.span(), "expected `crate = path`");
-                input.parse::<Token![crate]>().map_err(expected)?;
-                input.parse::<Token![=]>().map_err(expected)?;
-                input.call(Path::parse_mod_style)
-            });
-            if let Some(path) = errors.ok(parsed) {
-                head.krate = path;
+        let name = attr.path().get_ident().map(Ident::to_string).unwrap_or_default();
+        match HeadAttribute::find(&name) {
+            Some(HeadAttribute::Saga) => {
+                if let Some(path) = errors.ok(library(&attr)) {
+                    head.krate = path;
+                }
             }
-        } else if attr.path().is_ident("name") {
-            let name = value(&attr, "name = \"..\"", |input| durable_name(text("name", input)?));
-            head.durable = errors.ok(name);
-        } else if attr.path().is_ident("retry") {
-            let parsed = retry(&attr, errors);
-            match errors.ok(parsed) {
-                Some(retry) if !retry.forever => {
+            Some(HeadAttribute::Name) => {
+                let name = |input: ParseStream| durable_name(text("name", "name", input)?);
+                head.durable = errors.ok(value(&attr, "name = \"..\"", name));
+            }
+            Some(HeadAttribute::Retry) => {
+                let parsed = retry(&attr, errors);
+                if errors.ok(parsed).is_some_and(|retry| !retry.forever) {
                     let message = "a saga takes `#[retry(forever)]` alone, which says that none of its \
                                    nodes gives up; how often one is tried stands at the node";
                     errors.at(attr.path(), message);
+                } else {
+                    head.forever = true;
                 }
-                _ => head.forever = true,
             }
-        } else {
-            head.attrs.push(attr);
+            None => head.attrs.push(attr),
         }
     }
+}
+
+/// `#[saga(crate = path)]`
+fn library(attr: &Attribute) -> syn::Result<Path> {
+    attr.parse_args_with(|input: ParseStream| {
+        let expected = |error: Error| Error::new(error.span(), "expected `crate = path`");
+        input.parse::<Token![crate]>().map_err(expected)?;
+        input.parse::<Token![=]>().map_err(expected)?;
+        input.call(Path::parse_mod_style)
+    })
 }
 
 fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result<()> {

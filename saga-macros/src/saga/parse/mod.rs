@@ -28,7 +28,7 @@ use self::step::{call, needs_inputs, step};
 use self::unknown_statements::{Astray, astray, named_parallel};
 use self::unnamed_nodes::number;
 use super::ast::{Body, Form, Node, Saga, Step, Stmt, Tail};
-use super::attributes::{Attributes, Settings, attributes, check_last, no_attributes};
+use super::attributes::{Attributes, attributes, check_last, no_attributes};
 use crate::errors::Errors;
 
 pub(crate) use self::trailing_dots::finish as finish_trailing_dots;
@@ -93,7 +93,7 @@ fn gives_unit(step: &Step) -> bool {
     match step {
         Step::For(_) => false,
         Step::Choose(choose) => choose.is_total(),
-        _ => true,
+        Step::Call(_) | Step::Value(_) | Step::Broken(_) => true,
     }
 }
 
@@ -113,9 +113,8 @@ pub(crate) fn body(input: ParseStream, errors: &mut Errors) -> syn::Result<Body>
 /// A `for`, `if` or `match` on the last line.
 pub(crate) fn last(step: Step, attributes: Attributes, at: Span) -> (Box<Node>, Tail) {
     let name = Ident::new("output", at);
-    let Attributes { attrs, docs, after, settings } = attributes;
     let tail = Tail::Name(name.clone());
-    let node = Node { attrs, docs, after, settings, name, form: Form::Last, ty: None, step };
+    let node = Node { attributes, name, form: Form::Last, ty: None, step };
     (Box::new(node), tail)
 }
 
@@ -143,27 +142,19 @@ fn statements(input: ParseStream, place: Place, errors: &mut Errors) -> (Vec<Stm
 /// The nodes that a statement would have declared: what reads them is not wrong.
 fn declared(astray: Astray, stmts: &[Stmt], errors: &mut Errors) -> Vec<Stmt> {
     let Astray { names, error, assigns } = astray;
-    let before = stmts.iter().find_map(|stmt| match stmt {
-        Stmt::Node(node) if names.contains(&node.name) => Some(node),
-        _ => None,
-    });
-    match before {
-        // `let hotel;` before it is reported
-        Some(node) if assigns && matches!(node.step, Step::Broken(_)) => return Vec::new(),
-        Some(node) if assigns => {
-            let name = &node.name;
-            let message = format!("the output of node `{name}` never changes");
+    let mut nodes = stmts.iter().filter_map(Stmt::node);
+    if let Some(node) = nodes.find(|node| assigns && names.contains(&node.name)) {
+        // A `let hotel;` above it is reported already.
+        if !matches!(node.step, Step::Broken(_)) {
+            let message = format!("the output of node `{}` never changes", node.name);
             errors.push(Error::new(error.span(), message));
-            return Vec::new();
         }
-        _ => errors.push(error.clone()),
+        return Vec::new();
     }
+    errors.push(error.clone());
     errors.lost_names |= names.is_empty();
     let node = |name: Ident| Node {
-        attrs: Vec::new(),
-        docs: Vec::new(),
-        after: Vec::new(),
-        settings: Settings::default(),
+        attributes: Attributes::default(),
         name,
         form: Form::Let,
         ty: None,
@@ -184,7 +175,7 @@ fn statement(input: ParseStream, place: Place, errors: &mut Errors) -> syn::Resu
         Read::Tail(Tail::Literal(..)) => check_last(&attrs, true, named, errors),
         Read::Last(node, _) => {
             check_last(&attrs, true, named, errors);
-            node.attrs.clear();
+            node.attributes.rustc.clear();
         }
         Read::Tail(Tail::Broken) | Read::Stmt(_) | Read::Astray(_) | Read::Nothing => {}
     }
@@ -220,15 +211,15 @@ fn with_attributes(
         braced!(content in input);
         return Ok(Read::Stmt(Stmt::Branch(statements(&content, Place::Branch, errors).0)));
     }
-    let attrs = attributes(attrs, errors);
+    let attributes = attributes(attrs, errors);
     if let Some(astray) = astray(input) {
         return Ok(Read::Astray(astray));
     }
     if input.peek(Token![let]) {
-        return node(input, attrs, errors).map(Read::node);
+        return node(input, attributes, errors).map(Read::node);
     }
     if input.peek(Token![const]) {
-        return constant(input, attrs, errors).map(Read::node);
+        return constant(input, attributes, errors).map(Read::node);
     }
     if let Some(error) = never(input) {
         errors.push(error);
@@ -243,13 +234,12 @@ fn with_attributes(
             return Ok(Read::Nothing);
         }
         if place == Place::Body && input.is_empty() {
-            let (node, tail) = last(step, attrs, keyword.span());
+            let (node, tail) = last(step, attributes, keyword.span());
             return Ok(Read::Last(node, tail));
         }
         input.parse::<Option<Token![;]>>()?;
-        let Attributes { attrs, docs, after, settings } = attrs;
         let (name, form) = (keyword, Form::Numbered);
-        return Ok(Read::node(Node { attrs, docs, after, settings, name, form, ty: None, step }));
+        return Ok(Read::node(Node { attributes, name, form, ty: None, step }));
     }
     if input.peek(token::Brace) {
         if place == Place::Branch {
@@ -264,7 +254,7 @@ fn with_attributes(
         }
         return Ok(Read::Tail(Tail::Value(block)));
     }
-    bare(input, place, attrs, errors)
+    bare(input, place, attributes, errors)
 }
 
 /// `let name: Type = step;`
@@ -299,9 +289,8 @@ fn node(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> syn:
         Err(error) => (None, Step::Broken(error)),
     };
     finish(input, &mut step, errors);
-    let Attributes { attrs, docs, after, settings } = attributes;
     let form = if unnamed.is_some() { Form::Numbered } else { Form::Let };
-    Ok(Node { attrs, docs, after, settings, name, form, ty, step })
+    Ok(Node { attributes, name, form, ty, step })
 }
 
 /// `const NAME: Type = expr;`
@@ -316,8 +305,7 @@ fn constant(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> 
         Err(error) => Step::Broken(error),
     };
     finish(input, &mut step, errors);
-    let Attributes { attrs, docs, after, settings } = attributes;
-    Ok(Node { attrs, docs, after, settings, name, form: Form::Const, ty, step })
+    Ok(Node { attributes, name, form: Form::Const, ty, step })
 }
 
 /// `action { .. };`, or the last line.
@@ -373,14 +361,13 @@ fn bare(
         }
     };
     if last && input.is_empty() {
-        for name in &attributes.after {
+        for name in attributes.options.after() {
             errors.at(name, "the last line waits for everything above it");
         }
-        return Ok(Read::Tail(Tail::Literal(call, attributes.settings)));
+        return Ok(Read::Tail(Tail::Literal(call, attributes.options)));
     }
     let Some(name) = call.name().cloned() else { return Ok(Read::Nothing) };
     let mut step = Step::Call(call);
     finish(input, &mut step, errors);
-    let Attributes { attrs, docs, after, settings } = attributes;
-    Ok(Read::node(Node { attrs, docs, after, settings, name, form: Form::Bare, ty: None, step }))
+    Ok(Read::node(Node { attributes, name, form: Form::Bare, ty: None, step }))
 }

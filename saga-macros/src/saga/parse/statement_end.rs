@@ -53,7 +53,7 @@ pub(crate) fn finish(input: ParseStream, step: &mut Step, errors: &mut Errors) {
         Step::Value(Expr::Block(block)) => block.block.brace_token.span.close(),
         Step::For(each) => each.keyword,
         Step::Choose(choose) => choose.keyword,
-        _ => here,
+        Step::Value(_) | Step::Broken(_) => here,
     };
     errors.push(Error::new(end, "expected `;` after this node"));
     if !starts_statement(input) {

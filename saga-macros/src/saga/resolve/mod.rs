@@ -1,9 +1,10 @@
 //! Finds out which node reads what, and whether it may.
 
+pub(crate) mod binders;
 mod last_line;
 mod owned_values;
 pub(crate) mod pivots;
-pub(crate) mod scopes;
+mod scopes;
 pub(crate) mod wiring;
 
 use std::collections::BTreeSet;
@@ -11,8 +12,9 @@ use std::collections::BTreeSet;
 use proc_macro2::Ident;
 use syn::{Error, Expr, Type};
 
+use self::binders::Binder;
 use self::owned_values::borrowed;
-use self::scopes::{How, Scopes, nodes_of};
+use self::scopes::Scopes;
 use self::wiring::{Reader, Wiring, below};
 use super::ast::{Body, Choose, Form, Node, Saga, Step, Stmt, Tail, Test};
 use crate::errors::{Errors, did_you_mean, list, position};
@@ -32,12 +34,12 @@ pub(crate) enum Line<'a> {
     Parallel,
     Branch,
     End,
-    Node(&'a Node, Box<Wiring<'a>>, Vec<Part<'a>>),
+    Node(&'a Node, Box<Wiring<'a>>, Vec<InnerBody<'a>>),
 }
 
 /// A body of a node.
-pub(crate) struct Part<'a> {
-    pub(crate) how: How<'a>,
+pub(crate) struct InnerBody<'a> {
+    pub(crate) binder: Binder<'a>,
     pub(crate) variables: Vec<Ident>,
     /// The variables that something in it reads.
     pub(crate) used: BTreeSet<String>,
@@ -67,7 +69,7 @@ struct Resolver<'a, 'e> {
 impl<'a> Resolver<'a, '_> {
     /// A body in which these names are there from the start.
     fn body(&mut self, body: &'a Body, declared: BTreeSet<String>) -> Wired<'a> {
-        let nodes = nodes_of(body);
+        let nodes = body.nodes();
         self.check_names(&nodes, declared);
         let before = self.errors.count();
         last_line::check(self.saga, body, &self.scopes, self.errors);
@@ -85,7 +87,7 @@ impl<'a> Resolver<'a, '_> {
             }
             Some(Tail::Name(_) | Tail::Broken) | None => Wiring::default(),
         };
-        self.scopes.close();
+        self.scopes.close_body();
         Wired { body, lines, tail, ends }
     }
 
@@ -111,7 +113,7 @@ impl<'a> Resolver<'a, '_> {
             let param = saga.params.iter().find(|param| param.name == *name);
             let param = param.filter(|_| node.form != Form::Last);
             if let Some(param) = param {
-                let place = line(&param.name);
+                let place = at_line(&param.name);
                 let message = format!(
                     "saga `{}` already has a parameter named `{name}`{place}; {hint}",
                     saga.name
@@ -125,7 +127,7 @@ impl<'a> Resolver<'a, '_> {
             }
             let Some(first) = self.scopes.collect(node) else { continue };
             if !(first.is_conditional() && node.is_conditional()) {
-                let place = line(&first.name);
+                let place = at_line(&first.name);
                 let message = format!(
                     "saga `{}` already has a node named `{name}`{place}; {hint}",
                     saga.name
@@ -154,9 +156,9 @@ impl<'a> Resolver<'a, '_> {
         for stmt in stmts {
             match stmt {
                 Stmt::Node(node) => {
-                    let (wiring, parts) = self.node(node);
+                    let (wiring, bodies) = self.node(node);
                     self.scopes.declare(&node.name);
-                    lines.push(Line::Node(node, Box::new(wiring), parts));
+                    lines.push(Line::Node(node, Box::new(wiring), bodies));
                 }
                 Stmt::Parallel(stmts) => self.block(Line::Parallel, stmts, lines),
                 Stmt::Branch(stmts) => self.block(Line::Branch, stmts, lines),
@@ -170,10 +172,10 @@ impl<'a> Resolver<'a, '_> {
         lines.push(Line::End);
     }
 
-    fn node(&mut self, node: &'a Node) -> (Wiring<'a>, Vec<Part<'a>>) {
+    fn node(&mut self, node: &'a Node) -> (Wiring<'a>, Vec<InnerBody<'a>>) {
         self.open.push(node.name.clone());
-        node.settings.check(&node.step, self.errors);
-        let mut parts = Vec::new();
+        node.attributes.options.check(&node.step, self.errors);
+        let mut bodies = Vec::new();
         let mut wiring = match &node.step {
             Step::Call(call) => {
                 self.recursion(&call.path);
@@ -181,12 +183,12 @@ impl<'a> Resolver<'a, '_> {
             }
             Step::Value(expr) => self.value(node.ty.as_ref(), expr),
             Step::For(each) => {
-                let how = How::For(&each.pat, &each.items, self.items);
+                let binder = Binder::For(&each.pat, &each.items, self.items);
                 self.items += 1;
                 let mut names = self.names().with_expr(&each.items);
                 names.case(&each.pat, None);
                 let wiring = self.reader().inputs([(Some("items".to_string()), names)]);
-                parts.push(self.part(how, &each.body));
+                bodies.push(self.inner_body(binder, &each.body));
                 wiring
             }
             Step::Choose(choose) => {
@@ -194,14 +196,16 @@ impl<'a> Resolver<'a, '_> {
                 let names = names_of(choose, self.names());
                 let wiring = self.reader().inputs([(input, names)]);
                 for arm in &choose.arms {
-                    let how = match (&arm.test, &choose.on) {
+                    let binder = match (&arm.test, &choose.on) {
                         (Test::Case(pat, guard), Some((on, _))) => {
-                            How::Case(on, pat, guard.as_ref())
+                            Binder::Case(on, pat, guard.as_ref())
                         }
-                        (Test::If(condition), _) => How::If(condition),
-                        _ => How::Else,
+                        // Only a `match`, which is on something, has cases.
+                        (Test::Case(..), None) => Binder::Else,
+                        (Test::If(condition), _) => Binder::If(condition),
+                        (Test::Else, _) => Binder::Else,
                     };
-                    parts.push(self.part(how, &arm.body));
+                    bodies.push(self.inner_body(binder, &arm.body));
                 }
                 wiring
             }
@@ -219,13 +223,13 @@ impl<'a> Resolver<'a, '_> {
             self.errors.push(error.clone());
             wiring.broken.get_or_insert(error);
         }
-        for name in &node.after {
+        for name in node.attributes.options.after() {
             if self.after(name, node) && !wiring.after.contains(name) {
                 wiring.after.push(name.clone());
             }
         }
         self.open.pop();
-        (wiring, parts)
+        (wiring, bodies)
     }
 
     /// A value that is computed and written down.
@@ -244,11 +248,11 @@ impl<'a> Resolver<'a, '_> {
         Names::among(self.scopes.constants())
     }
 
-    fn part(&mut self, how: How<'a>, body: &'a Body) -> Part<'a> {
-        let variables = how.variables(&self.scopes.constants());
-        self.scopes.open_level(how);
+    fn inner_body(&mut self, binder: Binder<'a>, body: &'a Body) -> InnerBody<'a> {
+        let variables = binder.variables(&self.scopes.constants());
+        self.scopes.open_binder(binder);
         let wired = self.body(body, BTreeSet::new());
-        Part { how, variables, used: self.scopes.close(), wired }
+        InnerBody { binder, variables, used: self.scopes.close_binder(), wired }
     }
 
     /// A saga that is a node of itself.
@@ -302,6 +306,6 @@ fn names_of(choose: &Choose, mut names: Names) -> Names {
 }
 
 /// ` (line 3)`, where the compiler tells.
-pub(crate) fn line(name: &Ident) -> String {
+fn at_line(name: &Ident) -> String {
     position(name.span()).map(|(line, _)| format!(" (line {line})")).unwrap_or_default()
 }

@@ -4,34 +4,33 @@ use proc_macro2::{Ident, Span};
 use syn::Error;
 
 use crate::errors::Errors;
-use crate::saga::ast::{Arm, Node, Saga, Step, Stmt, Tail};
+use crate::saga::ast::{Body, Call, Node, Saga, Step, Stmt, Tail};
 
-/// The pivot of a saga, if it is a statement: nothing stands behind a last line.
+/// The node that is the pivot, unless that is the last line, which no node can follow.
 pub(crate) fn pivot(saga: &Saga) -> Option<&Node> {
-    saga.body.stmts.iter().find_map(|stmt| match stmt {
-        Stmt::Node(node) if node.settings.pivot.is_some() => Some(&**node),
-        _ => None,
-    })
+    let mut nodes = saga.body.stmts.iter().filter_map(Stmt::node);
+    nodes.find(|node| node.attributes.options.pivot().is_some())
 }
 
-/// True if the saga has a point of no return, also where it is the last line.
+/// True if the saga has a pivot, also if that is the last line.
 pub(crate) fn has_one(saga: &Saga) -> bool {
-    let last = matches!(&saga.body.tail, Some(Tail::Literal(_, last)) if last.pivot.is_some());
-    last || pivot(saga).is_some()
+    pivot_of(saga.body.tail.as_ref()).is_some() || pivot(saga).is_some()
+}
+
+/// The pivot on a last line.
+fn pivot_of(tail: Option<&Tail>) -> Option<(Span, &Call)> {
+    let (call, options) = tail?.call()?;
+    Some((options.pivot()?, call))
 }
 
 /// Reports every other pivot than the one that the saga may have.
 pub(crate) fn check(saga: &Saga, errors: &mut Errors) {
-    let nodes = saga.body.stmts.iter().filter_map(|stmt| match stmt {
-        Stmt::Node(node) => Some((node.settings.pivot?, &node.name)),
-        _ => None,
-    });
-    let last = match &saga.body.tail {
-        Some(Tail::Literal(call, settings)) => settings.pivot.zip(call.name()),
-        _ => None,
-    };
+    let nodes = saga.body.stmts.iter().filter_map(Stmt::node);
+    let pivots = nodes.filter_map(|node| Some((node.attributes.options.pivot()?, &node.name)));
+    let last = pivot_of(saga.body.tail.as_ref());
+    let last = last.and_then(|(at, call)| Some((at, call.name()?)));
     let mut first = None::<&Ident>;
-    for (at, name) in nodes.chain(last) {
+    for (at, name) in pivots.chain(last) {
         if let Some(first) = first {
             let message = format!(
                 "nodes `{first}` and `{name}` are both the pivot; a saga has one point of no return at most"
@@ -51,31 +50,24 @@ pub(crate) fn check(saga: &Saga, errors: &mut Errors) {
 /// Reports pivots in the bodies of a node.
 fn inside(node: &Node, errors: &mut Errors) {
     match &node.step {
-        Step::For(each) => {
-            last(each.body.tail.as_ref(), "for", errors);
-            misplaced(&each.body.stmts, "for", errors);
-        }
+        Step::For(each) => in_body(&each.body, "for", errors),
         Step::Choose(choose) => {
-            for Arm { body, .. } in &choose.arms {
-                last(body.tail.as_ref(), choose.word(), errors);
-                misplaced(&body.stmts, choose.word(), errors);
-            }
+            choose.arms.iter().for_each(|arm| in_body(&arm.body, choose.word(), errors));
         }
-        _ => {}
+        Step::Call(_) | Step::Value(_) | Step::Broken(_) => {}
     }
 }
 
-fn last(tail: Option<&Tail>, block: &str, errors: &mut Errors) {
-    if let Some(Tail::Literal(_, settings)) = tail {
-        report(settings.pivot, block, errors);
-    }
+fn in_body(body: &Body, block: &str, errors: &mut Errors) {
+    report(pivot_of(body.tail.as_ref()).map(|(at, _)| at), block, errors);
+    misplaced(&body.stmts, block, errors);
 }
 
 fn misplaced(stmts: &[Stmt], block: &str, errors: &mut Errors) {
     for stmt in stmts {
         match stmt {
             Stmt::Node(node) => {
-                report(node.settings.pivot, block, errors);
+                report(node.attributes.options.pivot(), block, errors);
                 inside(node, errors);
             }
             Stmt::Parallel(stmts) | Stmt::Branch(stmts) => misplaced(stmts, block, errors),

@@ -7,7 +7,8 @@ use proc_macro2::Ident;
 use syn::ext::IdentExt;
 use syn::{Error, Type};
 
-use super::scopes::{Level, Meaning, Needed, Scopes};
+use super::binders::{BinderScope, NeededBinders};
+use super::scopes::{Meaning, Scopes};
 use crate::errors::Errors;
 use crate::names::Names;
 use crate::saga::ast::{Call, Step};
@@ -27,7 +28,7 @@ pub(crate) struct Wiring<'a> {
     /// Constants that stand in a macro where they may be patterns, with their types.
     pub(crate) constants: BTreeMap<String, &'a Type>,
     /// What binds the variables that it reads, outermost first.
-    pub(crate) levels: Vec<Rc<Level<'a>>>,
+    pub(crate) binders: Vec<Rc<BinderScope<'a>>>,
     /// Names that must not be read here, with the error that stands in for them.
     pub(crate) wrong: Vec<(Ident, Error)>,
     /// Why the node cannot be written at all.
@@ -66,7 +67,7 @@ impl<'a> Reader<'_, 'a> {
     ) -> Wiring<'a> {
         let mut wiring = Wiring::default();
         let (mut fixed, mut used) = (BTreeSet::new(), BTreeMap::new());
-        let mut needed = Needed::default();
+        let mut needed = NeededBinders::default();
         for (input, names) in inputs {
             for exit in &names.exits {
                 let message = "an input is a plain expression, evaluated again at each attempt: \
@@ -80,13 +81,13 @@ impl<'a> Reader<'_, 'a> {
             for mention in names.free {
                 let name = mention.name;
                 match self.scopes.meaning(&name) {
-                    Meaning::Slot => {
+                    Meaning::Value => {
                         used.entry(name.to_string()).or_insert_with(|| name.clone());
                         from.push((name.clone(), vec![name]));
                     }
-                    Meaning::Variable(level) => {
-                        needed.add(&level);
-                        from.push((name, level.sources.clone()));
+                    Meaning::Variable(binder) => {
+                        needed.add(&binder);
+                        from.push((name, binder.sources.clone()));
                     }
                     Meaning::Below if mention.certain => {
                         let error = below(&name, self.open);
@@ -113,12 +114,12 @@ impl<'a> Reader<'_, 'a> {
             }
         }
         wiring.inputs.retain(|(_, from)| !from.is_empty());
-        wiring.levels = needed.levels();
-        for level in wiring.levels.clone() {
-            wiring.compared.extend(level.compared.iter().map(Ident::to_string));
-            self.scanned(&level.scanned, &mut wiring.constants);
-            fixed.extend(level.fixed.iter().cloned());
-            used.extend(level.reads.iter().map(|(text, name)| (text.clone(), name.clone())));
+        wiring.binders = needed.outermost_first();
+        for binder in wiring.binders.clone() {
+            wiring.compared.extend(binder.compared.iter().map(Ident::to_string));
+            self.scanned(&binder.scanned, &mut wiring.constants);
+            fixed.extend(binder.fixed.iter().cloned());
+            used.extend(binder.reads.iter().map(|(text, name)| (text.clone(), name.clone())));
         }
         for (text, name) in used {
             if fixed.contains(&text) {
