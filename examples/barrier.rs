@@ -10,7 +10,7 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use saga_core::Token;
+use saga_core::FencingToken;
 use saga_core::barrier;
 use saga_core::prelude::*;
 use saga_core::store::rusqlite::{Connection, Transaction};
@@ -31,12 +31,18 @@ impl Bank {
         Ok(Self(Mutex::new(conn)))
     }
 
-    fn deposit(&self, key: &str, token: Token, owner: &str, cents: i64) -> Result<i64, Refused> {
+    fn deposit(
+        &self,
+        key: &str,
+        token: FencingToken,
+        owner: &str,
+        cents: i64,
+    ) -> Result<i64, Refused> {
         let mut conn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(barrier::once(&mut conn, key, token, |tx| add(tx, owner, cents).map(|()| cents))?)
     }
 
-    fn take_back(&self, action_key: &str, token: Token, owner: &str) -> Result<(), Refused> {
+    fn take_back(&self, action_key: &str, token: FencingToken, owner: &str) -> Result<(), Refused> {
         let mut conn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(barrier::undo(&mut conn, action_key, token, |tx, cents: i64| add(tx, owner, -cents))?)
     }

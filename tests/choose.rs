@@ -9,7 +9,7 @@ use lab::{Any, Lab, World, chosen, cut, make, ready, stored, with};
 use saga_core::dag::{Dag, DagBuilder};
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
-use saga_core::{ActionState, Ends, Saga};
+use saga_core::{ActionState, Saga, SagaOutput};
 use serde::{Deserialize, Serialize};
 
 /// Each way to yield a value: a step, a computed node, a constant of the arm, nothing.
@@ -23,7 +23,7 @@ impl Saga for Ways {
     type Output = Vec<Option<String>>;
     const NAME: &'static str = "Ways";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<Vec<Option<String>>> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<Vec<Option<String>>> {
         let ways = dag.param("ways", |saga: &Self| &saga.ways);
         let items = &[("items", &[ways.id()] as &[_])];
         let all = dag.for_each(
@@ -99,7 +99,7 @@ impl Saga for Nothing {
     type Output = String;
     const NAME: &'static str = "Nothing";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<String> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<String> {
         let on = dag.param("on", |saga: &Self| &saga.on);
         let items = &[("items", &[on.id()] as &[_])];
         let all = dag.for_each(
@@ -163,7 +163,7 @@ impl Saga for Impure {
     type Output = String;
     const NAME: &'static str = "Impure";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<String> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<String> {
         dag.step("before", &[], |cx| cx.call(make { what: "before" }));
         let chosen = dag.choose(
             "chosen",
@@ -241,7 +241,7 @@ impl Saga for NoArms {
     type Output = ();
     const NAME: &'static str = "NoArms";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<()> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<()> {
         let chosen = dag.choose::<usize, (), _>("chosen", &[], |_| 0, |_| {});
         dag.ends_with(chosen)
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use saga_core::dag::{DagBuilder, Node};
 use saga_core::prelude::*;
-use saga_core::{ActionFunc, ActionRegistry, BoxError, LookupError, SagaDag, Token};
+use saga_core::{ActionFunc, ActionRegistry, BoxError, FencingToken, LookupError, SagaDag};
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
 
@@ -17,7 +17,7 @@ struct Seen {
     attempt: u32,
     key: String,
     action_key: String,
-    token: Token,
+    token: FencingToken,
 }
 
 #[derive(Default)]

@@ -129,8 +129,8 @@ async fn damaged_rows_are_named_with_their_entry() {
             "saga bad is parked: this program cannot read the output of node `a`: ",
         ),
         (
-            "UPDATE saga SET birth = 'never' WHERE id = 'bad'",
-            "saga bad: its record is corrupt: its birth is not a UUID",
+            "UPDATE saga SET run_key = 'never' WHERE id = 'bad'",
+            "saga bad: its record is corrupt: its run_key is not a UUID",
         ),
         (
             "UPDATE saga_input SET params = X'7b' WHERE number = (SELECT number FROM saga WHERE id = 'bad')",

@@ -11,7 +11,7 @@ use lab::{Any, Cx, Lab, World, chosen, cut, stored, with};
 use saga_core::dag::DagBuilder;
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
-use saga_core::{Ends, Limits, LookupError, Saga};
+use saga_core::{Limits, LookupError, Saga, SagaOutput};
 use serde::{Deserialize, Serialize};
 
 #[saga_action(undo = put_back(item))]
@@ -46,7 +46,7 @@ impl Saga for Count {
     type Output = u64;
     const NAME: &'static str = "Count";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<u64> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<u64> {
         let items = dag.param("items", |saga: &Self| &saga.items);
         let list = dag.step("list", &[("items", &[items.id()])], move |cx| {
             cx.call(list { items: *items.get(cx) })
@@ -152,7 +152,7 @@ impl Saga for Impure {
     type Output = Vec<u64>;
     const NAME: &'static str = "Impure";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<Vec<u64>> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<Vec<u64>> {
         let items = dag.param("items", |saga: &Self| &saga.items);
         let taken = dag.for_each(
             "taken",
@@ -234,7 +234,7 @@ impl Saga for Asks {
     type Output = Vec<()>;
     const NAME: &'static str = "Asks";
 
-    fn define(dag: &mut DagBuilder<Arc<Answers>>) -> Ends<Vec<()>> {
+    fn define(dag: &mut DagBuilder<Arc<Answers>>) -> SagaOutput<Vec<()>> {
         let words = dag.param("words", |saga: &Self| &saga.words);
         let names = dag.param("names", |saga: &Self| &saga.names);
         dag.step("before", &[], |cx| cx.call(give { what: "outer before" }));
@@ -308,7 +308,7 @@ impl Saga for SideBySide {
     type Output = ();
     const NAME: &'static str = "SideBySide";
 
-    fn define(dag: &mut DagBuilder<Arc<AtMost>>) -> Ends<()> {
+    fn define(dag: &mut DagBuilder<Arc<AtMost>>) -> SagaOutput<()> {
         let items = dag.param("items", |saga: &Self| &saga.items);
         let items_of = &[("items", &[items.id()] as &[_])];
         dag.for_each(

@@ -150,7 +150,7 @@ fn a_running_saga_is_not_rolled_back() {
 fn a_stuck_saga_is_mended() {
     let mut x = started(&[("c", &[Do::Fails]), ("undo a", &[Do::FailsForGood])]);
     let Err(SagaError::Stuck(report)) = end(&x) else { panic!("stuck") };
-    assert_eq!(report.remain().map(ToString::to_string).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(report.remaining_effects().map(ToString::to_string).collect::<Vec<_>>(), ["a"]);
     let wrong = refusal(x.process.until(x.operator.retry_undo("x", "c")));
     assert!(matches!(wrong, Refusal::UndoNotFailed { .. }), "{wrong}");
     let wrong = refusal(x.process.until(x.operator.retry_undo("x", "zebra")));

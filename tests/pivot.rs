@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use saga_core::dag::{DagBuilder, Retry};
 use saga_core::prelude::*;
-use saga_core::{Answer, CoordinatorBuilder, Decision, Ends, OperateError, Refusal, Saga};
+use saga_core::{Answer, CoordinatorBuilder, Decision, OperateError, Refusal, Saga, SagaOutput};
 use world::{Do, Fixture, World, bare, maybe, plain, refusal};
 
 type W = Arc<World>;
@@ -21,7 +21,7 @@ impl Saga for Order {
     type Context = W;
     type Output = String;
     const NAME: &'static str = "Order";
-    fn define(dag: &mut DagBuilder<W>) -> Ends<String> {
+    fn define(dag: &mut DagBuilder<W>) -> SagaOutput<String> {
         dag.step("a", &[], |cx| cx.call(plain {}));
         let pivot = dag.step("pivot", &[], |cx| cx.call(maybe {}));
         dag.adjust(pivot, |node| node.pivot().retry(Retry::up_to(2).base(Duration::from_secs(1))));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use saga_core::dag::{Dag, DagBuilder, Node};
 use saga_core::prelude::*;
-use saga_core::{ActionFunc, ActionRegistry, BoxError, Ends, Retry, Saga, SagaDag};
+use saga_core::{ActionFunc, ActionRegistry, BoxError, Retry, Saga, SagaDag, SagaOutput};
 use serde::{Deserialize, Serialize};
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
@@ -109,7 +109,7 @@ impl Saga for InArm {
     type Output = ();
     const NAME: &'static str = "InArm";
 
-    fn define(dag: &mut DagBuilder<()>) -> Ends<()> {
+    fn define(dag: &mut DagBuilder<()>) -> SagaOutput<()> {
         dag.choose(
             "chosen",
             &[],

@@ -10,7 +10,7 @@ use saga_core::dag::DagBuilder;
 use saga_core::log::Entry;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store};
-use saga_core::{CoordinatorBuilder, Ends, Fault, Saga, SagaStatus};
+use saga_core::{CoordinatorBuilder, Fault, Saga, SagaOutput, SagaStatus};
 use world::{Cx, Do, Process, World, bare, maybe, out, plain};
 
 type W = Arc<World>;
@@ -35,7 +35,7 @@ impl Saga for Disk {
     type Context = W;
     type Output = u32;
     const NAME: &'static str = "Disk";
-    fn define(dag: &mut DagBuilder<W>) -> Ends<u32> {
+    fn define(dag: &mut DagBuilder<W>) -> SagaOutput<u32> {
         let size = dag.param("size", |disk: &Self| &disk.size);
         let volume = dag.step("volume", &[("size", &[size.id()])], move |cx| {
             cx.call(allocate { size: *size.get(cx) })
@@ -52,7 +52,7 @@ impl Saga for Provision {
     type Context = W;
     type Output = u32;
     const NAME: &'static str = "Provision";
-    fn define(dag: &mut DagBuilder<W>) -> Ends<u32> {
+    fn define(dag: &mut DagBuilder<W>) -> SagaOutput<u32> {
         let size = dag.value("size", &[], |cx| cx.value(16_u32));
         dag.step("id", &[], |cx| cx.call(bare {}));
         dag.parallel();
@@ -128,7 +128,7 @@ fn a_failed_undo_at_each_node_is_stuck_and_mended() {
         let process = Process::start(&world, &store, sagas);
         process.until(process.sec.saga(Provision).id("x").start()).unwrap();
         let Err(SagaError::Stuck(report)) = end(&process) else { panic!("stuck at {node}") };
-        assert!(report.remain().any(|remains| remains == *node), "{report:?}");
+        assert!(report.remaining_effects().any(|remains| remains == *node), "{report:?}");
         process.until(process.sec.operator("test").retry_undo("x", *node)).unwrap();
         assert!(matches!(end(&process), Err(SagaError::RolledBack(_))));
         assert_eq!(left(&world), [] as [&str; 0], "undo at {node}");

@@ -101,8 +101,8 @@ fn effect_then_crash(saga: impl Saga<Context = W>, node: &str) -> (W, Process) {
 fn doubt_outlives_a_later_failure() {
     let (world, process) = effect_then_crash(Out {}, "out");
     let report = stuck(&process);
-    assert_eq!(names(report.may_remain()), ["out"]);
-    assert!(names(report.remain()).is_empty());
+    assert_eq!(names(report.possible_effects()), ["out"]);
+    assert!(names(report.remaining_effects()).is_empty());
     assert_eq!(world.effects(), ["out"], "the report is right: it is there");
 
     let (world, process) = effect_then_crash(Maybe {}, "maybe");
@@ -200,8 +200,8 @@ fn an_undo_that_hangs_is_given_up() {
     start(&process, Timed {});
     let report = stuck(&process);
     assert_eq!(world.count("undo timed"), 2, "`undo_retry` and `undo_timeout` bound it");
-    assert_eq!(names(report.may_remain()), ["timed"]);
-    assert_eq!(names(report.remain()), ["plain"], "what comes before it waits");
+    assert_eq!(names(report.possible_effects()), ["timed"]);
+    assert_eq!(names(report.remaining_effects()), ["plain"], "what comes before it waits");
     // an operator tries again
     process.until(process.sec.operator("me").retry_undo("x", "timed")).unwrap();
     rolled_back(&process);
@@ -265,7 +265,7 @@ fn a_resolved_effect_is_refused_while_its_undo_runs() {
     let operator = process.sec.operator("alice");
     assert_eq!(process.until(operator.rollback("x", "no longer wanted")).unwrap(), Answer::Done);
     let report = stuck(&process);
-    assert_eq!(names(report.remain()), ["out"]);
+    assert_eq!(names(report.remaining_effects()), ["out"]);
     process.until(operator.retry_undo("x", "out")).unwrap();
     process.until(world.hears("undo out", 2));
     let refused = process.until(operator.resolve("x", "out", "by hand")).unwrap_err();

@@ -173,7 +173,7 @@ async fn batch(
             Ok(_) => (SagaStatus::Completed, left.len() == NODES),
             Err(SagaError::RolledBack(_)) => (SagaStatus::RolledBack, left.is_empty()),
             Err(SagaError::Stuck(report)) => {
-                let said = report.remain().chain(report.may_remain());
+                let said = report.remaining_effects().chain(report.possible_effects());
                 let said = said.map(ToString::to_string).collect::<HashSet<_>>();
                 (SagaStatus::Stuck, !said.is_empty() && left.is_subset(&said))
             }

@@ -10,7 +10,7 @@ use lab::{Any, Lab, World, cut, make, ready, stored};
 use saga_core::dag::DagBuilder;
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
-use saga_core::{ActionState, Ends, Saga};
+use saga_core::{ActionState, Saga, SagaOutput};
 use serde::{Deserialize, Serialize};
 
 /// A step whose undo needs its output and one whose undo does not: both would clean up after a failure.
@@ -26,7 +26,7 @@ impl Saga for Pair {
     type Output = String;
     const NAME: &'static str = "Pair";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<String> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<String> {
         let what = dag.param("what", |saga: &Self| &saga.what);
         dag.parallel();
         let made = dag.step("made", &[("what", &[what.id()])], move |cx| {
@@ -53,7 +53,7 @@ impl Saga for Twice {
     type Output = String;
     const NAME: &'static str = "Twice";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<String> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<String> {
         let words = dag.param("words", |saga: &Self| &saga.words);
         let odd = dag.param("odd", |saga: &Self| &saga.odd);
         let first = dag.subsaga("first", &[("what", &[words.id()])], move |cx| Pair {
@@ -115,7 +115,7 @@ async fn without_parameters_nothing_of_a_subsaga_runs() -> Result<(), Any> {
             let handle = sec.get::<Twice>("t").await?.ok_or("not there")?;
             let error = handle.await.unwrap_err();
             let report = error.report().ok_or("no report")?;
-            let may_remain = report.may_remain().map(ToString::to_string).collect::<Vec<_>>();
+            let may_remain = report.possible_effects().map(ToString::to_string).collect::<Vec<_>>();
             match &error {
                 SagaError::RolledBack(_) => assert!(may_remain.is_empty()),
                 SagaError::Stuck(_) => {
@@ -148,7 +148,7 @@ impl Saga for Later {
     type Output = ();
     const NAME: &'static str = "Later";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<()> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<()> {
         let fails = dag.param("fails", |saga: &Self| &saga.fails);
         dag.subsaga("sub", &[], |_| {
             assert!(!BROKEN.load(Ordering::SeqCst), "broken");
@@ -188,7 +188,7 @@ async fn parameters_that_get_lost_never_pass_for_an_undo() -> Result<(), Any> {
         if fails {
             let report = error.report().ok_or("no report")?;
             assert!(matches!(error, SagaError::Stuck(_)), "{error}");
-            let remain = report.remain().map(ToString::to_string).collect::<Vec<_>>();
+            let remain = report.remaining_effects().map(ToString::to_string).collect::<Vec<_>>();
             assert_eq!(remain, ["sub/made", "sub/readied"]);
         } else {
             let expected = "nondeterministic: subsaga `sub` ran, and now: failed to create subsaga";

@@ -54,7 +54,7 @@ fn failure(report: &SagaReport) -> String {
 }
 
 fn stuck(report: &SagaReport) -> String {
-    let (remain, may_remain) = (list(report.remain()), list(report.may_remain()));
+    let (remain, may_remain) = (list(report.remaining_effects()), list(report.possible_effects()));
     format!("{}; remain: {remain}; may remain: {may_remain}", failure(report))
 }
 

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use saga_core::executor::State;
+use saga_core::executor::SagaSnapshot;
 use saga_core::log::{
     Cause, Command, Decision, Entry, EntryKind, Failure, FailureKind, Fault, Payload, Refusal,
     SagaStatus, Timestamp, Uuid,
 };
 use saga_core::store::{FileStore, Store};
-use saga_core::{ActionState, Answer, Request, Retry, UndoKind};
+use saga_core::{ActionState, Answer, Request, Retry, UndoContract};
 use serde::Serialize;
 
 use crate::targets::{KindJson, PlanJson, SAGA, TARGETS, Target, example, write_saga};
@@ -59,7 +59,7 @@ async fn files() -> Result<Files, saga_core::BoxError> {
         let name = if end { "ended" } else { "interrupted" };
         files.push((name.to_string(), fs::read(at.join(format!("saga-{SAGA}.jsonl")))?));
         let stored = FileStore::open(&at)?.load(&SAGA.parse()?).await?.ok_or("not stored")?;
-        states.push((name.to_string(), json(&State::from(&stored))));
+        states.push((name.to_string(), json(&SagaSnapshot::from(&stored))));
         lines = vec![stored.record.dag.as_bytes().to_vec()];
         lines.extend(stored.entries.iter().map(json));
     }
@@ -114,7 +114,7 @@ fn entries() -> Named {
     let failure = || Failure::new(FailureKind::Failed, "no");
     let (id, at) = (Uuid::from_u128(7), Timestamp(1_700_000_000_000));
     let mut kinds = vec![
-        EntryKind::Created { birth: id },
+        EntryKind::Created { run_key: id },
         EntryKind::Started,
         EntryKind::Succeeded(Payload::from(&b"{\"a\":[1,2.5]}"[..])),
         EntryKind::Failed(failure()),
@@ -147,19 +147,25 @@ fn entries() -> Named {
 
 fn logs() -> Named {
     let action = |undo| {
-        let undo_on_failure = undo == UndoKind::NoOutput;
+        let undo_on_failure = undo == UndoContract::InputsOnly;
         KindJson::Action { undo, undo_on_failure, retry: Retry::up_to(3) }
     };
     let flat = |nodes, edges: &[(u32, u32)]| PlanJson { nodes, edges: edges.to_vec(), pivot: None };
     let four = || {
-        use UndoKind::{MaybeOutput, NoOutput, Nothing, Output};
-        [Output, MaybeOutput, NoOutput, Nothing].map(action).into_iter().collect::<Vec<_>>()
+        use UndoContract::{InputsOnly, MaybeOutput, None, Output};
+        [Output, MaybeOutput, InputsOnly, None].map(action).into_iter().collect::<Vec<_>>()
     };
     let nested = || {
         let each = KindJson::ForEach { body: flat(four(), &[(0, 1)]), concurrency: Some(2) };
         let sub = KindJson::Subsaga(flat(four(), &[(0, 3), (1, 2)]));
         let choose = KindJson::Choose(vec![flat(four(), &[]), flat(vec![each], &[])]);
-        vec![action(UndoKind::Output), sub, choose, KindJson::Value, action(UndoKind::Output)]
+        vec![
+            action(UndoContract::Output),
+            sub,
+            choose,
+            KindJson::Value,
+            action(UndoContract::Output),
+        ]
     };
     let plans = [
         flat(four(), &[(0, 1), (0, 2), (1, 3), (2, 3)]),

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 
 use crate::action::{Value, storable};
 use crate::bounds::Storable;
-use crate::definition::{Stop, Typed};
+use crate::definition::{StepResult, Typed};
 use crate::error::UndoError;
 use crate::log;
 
@@ -37,10 +37,10 @@ pub fn plain_error<E>(_: &E) -> (bool, bool) {
 }
 
 /// An action that succeeded.
-pub fn produced<A: Typed>(output: A::Output) -> Stop {
+pub fn produced<A: Typed>(output: A::Output) -> StepResult {
     match output.store() {
-        Ok(output) => Stop::Output(output),
-        Err(failed) => Stop::Failed(failed),
+        Ok(output) => StepResult::Output(output),
+        Err(failed) => StepResult::Failed(failed),
     }
 }
 
@@ -73,8 +73,8 @@ impl Typed for ActionInsideOfAFunction {
 }
 
 /// An undo that was called without the output that it needs.
-pub fn no_output() -> Stop {
-    Stop::Undone(Err(UndoError::permanent("this undo needs an output, and there is none")))
+pub fn no_output() -> StepResult {
+    StepResult::Undone(Err(UndoError::permanent("this undo needs an output, and there is none")))
 }
 
 /// The output that an undo is given.

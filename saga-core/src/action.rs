@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::ActionContext;
-use crate::dag::{ActionName, Policy, UndoKind};
+use crate::dag::{ActionName, Policy, UndoContract};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::panics::{self, Contained};
@@ -131,10 +131,10 @@ impl fmt::Debug for ActionOutput {
 
 /// Encodes what an action returned; on failure the value stays in memory for its undo. Whoever called the
 /// action reads it back, by [`read_back`].
-pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, Failed> {
+pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, AttemptError> {
     match encode_data(&output) {
         Ok(payload) => Ok(ActionOutput::of(output, payload)),
-        Err(error) => Err(Failed::unstorable(error, Arc::new(output))),
+        Err(error) => Err(AttemptError::unstorable(error, Arc::new(output))),
     }
 }
 
@@ -214,7 +214,7 @@ pub(crate) fn read<T: ActionData>(payload: &Payload) -> Result<T, String> {
 }
 
 /// How an attempt of an action ended that did not succeed.
-pub struct Failed {
+pub struct AttemptError {
     /// The error.
     pub error: ActionError,
     /// True if the effect may have happened all the same.
@@ -226,9 +226,9 @@ pub struct Failed {
     pub output: Option<Value>,
 }
 
-impl fmt::Debug for Failed {
+impl fmt::Debug for AttemptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Failed")
+        f.debug_struct("AttemptError")
             .field("error", &self.error)
             .field("in_doubt", &self.in_doubt)
             .field("retryable", &self.retryable)
@@ -236,14 +236,14 @@ impl fmt::Debug for Failed {
     }
 }
 
-impl From<ActionError> for Failed {
+impl From<ActionError> for AttemptError {
     /// An attempt that left no effect and may be retried.
     fn from(error: ActionError) -> Self {
         Self { error, in_doubt: false, retryable: true, output: None }
     }
 }
 
-impl Failed {
+impl AttemptError {
     /// The same error, but the effect may have happened.
     pub fn in_doubt(self) -> Self {
         Self { in_doubt: true, ..self }
@@ -268,7 +268,7 @@ impl Failed {
 ///
 /// ```
 /// use saga_core::{
-///     Action, ActionContext, ActionError, ActionName, ActionOutput, Failed, UndoError, Value,
+///     Action, ActionContext, ActionError, ActionName, ActionOutput, AttemptError, UndoError, Value,
 /// };
 /// use saga_core::log::Payload;
 /// use std::pin::Pin;
@@ -280,7 +280,7 @@ impl Failed {
 /// impl Action<()> for Greet {
 ///     fn name(&self) -> &ActionName { &self.name }
 ///
-///     fn do_it(&self, cx: ActionContext<()>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+///     fn do_it(&self, cx: ActionContext<()>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
 ///         Box::pin(async move {
 ///             let whom = cx.saga_params::<String>().map_err(ActionError::from)?;
 ///             Ok(ActionOutput::new(format!("{} {whom}", self.word))?)
@@ -313,7 +313,7 @@ pub trait Action<C>: Send + Sync + 'static {
     fn name(&self) -> &ActionName;
 
     /// Does it. The future may be dropped at any await; the attempt is then in doubt.
-    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>>;
+    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>>;
 
     /// Undoes it. `output` is there if the action is known to have succeeded.
     fn undo_it(
@@ -330,7 +330,7 @@ pub trait Action<C>: Send + Sync + 'static {
 
     /// What the undo needs, and how often both are tried.
     fn policy(&self) -> Policy {
-        Policy::new(UndoKind::Output)
+        Policy::new(UndoContract::Output)
     }
 
     /// How long one attempt of the action and of its undo may take.

@@ -32,7 +32,7 @@
 //! - Work that fails leaves nothing but its token.
 //!
 //! ```
-//! use saga_core::Token;
+//! use saga_core::FencingToken;
 //! use saga_core::barrier;
 //! use saga_core::store::rusqlite::{self, Connection};
 //!
@@ -44,7 +44,7 @@
 //!     let sql = "UPDATE account SET cents = cents + ?1 RETURNING cents";
 //!     tx.query_row(sql, [cents], |row| row.get::<_, i64>(0))
 //! };
-//! let (first, later) = (Token { epoch: 1, seq: 3 }, Token { epoch: 1, seq: 7 });
+//! let (first, later) = (FencingToken { epoch: 1, seq: 3 }, FencingToken { epoch: 1, seq: 7 });
 //! assert_eq!(barrier::once(&mut bank, "key", first, |tx| add(tx, -30))?, 70);
 //! assert_eq!(barrier::once(&mut bank, "key", first, |tx| add(tx, -30))?, 70, "a duplicate");
 //! barrier::undo(&mut bank, "key", later, |tx, _left: i64| add(tx, 30).map(|_| ()))?;
@@ -61,7 +61,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::action::storable;
-use crate::context::Token;
+use crate::context::FencingToken;
 
 /// Why a call was not carried out. `E` is the error of the service's own work.
 #[derive(Debug, thiserror::Error)]
@@ -76,9 +76,9 @@ pub enum Error<E> {
         /// The action's key.
         key: String,
         /// The call's token.
-        token: Token,
+        token: FencingToken,
         /// The highest token so far.
-        highest: Token,
+        highest: FencingToken,
     },
     /// The undo came before the do, which must not happen any more. Nothing was done.
     #[error("call {key} was undone before it was done")]
@@ -137,7 +137,7 @@ pub fn install(conn: &Connection) -> rusqlite::Result<()> {
 pub fn once<T, E>(
     conn: &mut Connection,
     key: &str,
-    token: Token,
+    token: FencingToken,
     work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, Error<E>>
 where
@@ -171,7 +171,7 @@ where
 pub fn undo<T, E>(
     conn: &mut Connection,
     action_key: &str,
-    token: Token,
+    token: FencingToken,
     work: impl FnOnce(&Transaction<'_>, T) -> Result<(), E>,
 ) -> Result<(), Error<E>>
 where
@@ -199,7 +199,7 @@ struct Found {
 fn call<T, E>(
     conn: &mut Connection,
     key: &str,
-    token: Token,
+    token: FencingToken,
     work: impl FnOnce(&Transaction<'_>, Option<Found>) -> Result<T, Error<E>>,
 ) -> Result<T, Error<E>> {
     let int =
@@ -217,7 +217,8 @@ fn call<T, E>(
     if let Some(Found { token: highest, .. }) = &found
         && (epoch, seq) < *highest
     {
-        let highest = Token { epoch: highest.0.unsigned_abs(), seq: highest.1.unsigned_abs() };
+        let highest =
+            FencingToken { epoch: highest.0.unsigned_abs(), seq: highest.1.unsigned_abs() };
         return Err(Error::Stale { key: key.to_string(), token, highest });
     }
     tx.prepare_cached(

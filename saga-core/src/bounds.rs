@@ -5,9 +5,9 @@
 
 use std::future::Future;
 
-use crate::action::{ActionData, ActionOutput, Failed, stored};
+use crate::action::{ActionData, ActionOutput, AttemptError, stored};
 use crate::context::ActionContext;
-use crate::definition::{ActionFailure, Attempt, Stop, Typed};
+use crate::definition::{ActionFailure, Attempt, StepResult, Typed};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 
@@ -38,7 +38,7 @@ pub use undo::{Fits, Misfits, undo};
 )]
 pub trait Storable: 'static {
     #[doc(hidden)]
-    fn store(self) -> Result<ActionOutput, Failed>;
+    fn store(self) -> Result<ActionOutput, AttemptError>;
 
     /// The same for a value that no action made: what is read from what is written of it.
     #[doc(hidden)]
@@ -50,7 +50,7 @@ pub trait Storable: 'static {
 
 #[diagnostic::do_not_recommend]
 impl<T: ActionData> Storable for T {
-    fn store(self) -> Result<ActionOutput, Failed> {
+    fn store(self) -> Result<ActionOutput, AttemptError> {
         stored(self)
     }
 
@@ -151,11 +151,11 @@ impl<U: Future<Output: UndoReturn>> UndoCall for U {
 )]
 pub trait UndoReturn {
     #[doc(hidden)]
-    fn undone(self) -> Stop;
+    fn undone(self) -> StepResult;
 }
 
 impl<E: ActionFailure> UndoReturn for Result<(), E> {
-    fn undone(self) -> Stop {
-        Stop::Undone(self.map_err(|error| UndoError::from_error(error.boxed())))
+    fn undone(self) -> StepResult {
+        StepResult::Undone(self.map_err(|error| UndoError::from_error(error.boxed())))
     }
 }

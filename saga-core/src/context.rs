@@ -105,7 +105,7 @@ impl<C: Send + Sync + 'static> Frame<C> {
 /// Who is running: the same for all calls of a saga.
 pub(crate) struct RunInfo {
     pub(crate) id: SagaId,
-    pub(crate) birth: Uuid,
+    pub(crate) run_key: Uuid,
     pub(crate) cancel: CancelSignal,
 }
 
@@ -140,15 +140,15 @@ impl CancelSignal {
 /// What orders the calls of one key: see [`ActionContext::token`].
 ///
 /// ```
-/// use saga_core::Token;
+/// use saga_core::FencingToken;
 ///
-/// let (before, since) = (Token { epoch: 1, seq: 9 }, Token { epoch: 2, seq: 3 });
+/// let (before, since) = (FencingToken { epoch: 1, seq: 9 }, FencingToken { epoch: 2, seq: 3 });
 /// assert!(since > before, "a process that took over comes after all that the other one sent");
 /// ```
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
-pub struct Token {
+pub struct FencingToken {
     /// The ownership under which the call is made.
     pub epoch: u64,
     /// The log entry that authorized it.
@@ -163,7 +163,7 @@ pub(crate) struct Call {
     pub(crate) undo: bool,
     /// False for an undo and for a re-run while unwinding: the saga's cancellation never reaches them.
     pub(crate) cancellable: bool,
-    pub(crate) token: Token,
+    pub(crate) token: FencingToken,
     /// How the call asks for a transaction; none where no action runs.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite alone has them"))]
     pub(crate) transactions: Option<Transactions>,
@@ -260,7 +260,7 @@ impl<C: 'static> ActionContext<C> {
     }
 
     /// The same for every attempt of this node's action (or of its undo) on any machine, and different
-    /// for every other node, direction and saga: a UUIDv5 of the saga's random birth id. Give it to the
+    /// for every other node, direction and saga: a UUIDv5 of the saga's random run_key id. Give it to the
     /// service that is called, so that it does the work once.
     pub fn idempotency_key(&self) -> Uuid {
         self.key(if self.about.call.undo { "undo" } else { "do" })
@@ -273,12 +273,12 @@ impl<C: 'static> ActionContext<C> {
 
     fn key(&self, direction: &str) -> Uuid {
         let name = format!("{}\n{direction}", self.about.call.path);
-        Uuid::new_v5(&self.about.run.birth, name.as_bytes())
+        Uuid::new_v5(&self.about.run.run_key, name.as_bytes())
     }
 
     /// Orders the calls of one key: a receiver that keeps the highest token per key, refuses lower ones
     /// and accepts equal ones is safe from calls that were sent by a process that was since replaced.
-    pub fn token(&self) -> Token {
+    pub fn token(&self) -> FencingToken {
         self.about.call.token
     }
 

@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::action::{ActionData, ActionOutput, Failed, Timeouts, Value};
+use crate::action::{ActionData, ActionOutput, AttemptError, Timeouts, Value};
 use crate::bounds::Storable;
 use crate::context::ActionContext;
-use crate::dag::{Dag, DagBuilder, DagError, Policy, SagaName, UndoKind};
+use crate::dag::{Dag, DagBuilder, DagError, Policy, SagaName, UndoContract};
 use crate::error::{ActionError, BoxError, UndoError};
 
 mod attempt;
@@ -29,7 +29,7 @@ pub use attempt::{Attempt, ErrorRules};
 pub use items::Items;
 pub(crate) use items::Like;
 pub use scope::Scope;
-pub use source::{BodyId, Ends, Item, Param, Slot, Source};
+pub use source::{BodyId, ItemRef, OutputRef, ParamRef, SagaOutput, Source};
 
 /// A saga: parameters, the DAG that they start, and its output. `saga!` writes the implementation; by
 /// hand it is this:
@@ -37,7 +37,7 @@ pub use source::{BodyId, Ends, Item, Param, Slot, Source};
 /// ```
 /// use saga_core::prelude::*;
 /// use saga_core::dag::DagBuilder;
-/// use saga_core::{Saga, Ends};
+/// use saga_core::{Saga, SagaOutput};
 ///
 /// #[saga_action(no_undo)]
 /// async fn greet(name: &str) -> Result<String, String> { Ok(format!("hello {name}")) }
@@ -49,7 +49,7 @@ pub use source::{BodyId, Ends, Item, Param, Slot, Source};
 ///     type Context = ();
 ///     type Output = String;
 ///     const NAME: &'static str = "Greet";
-///     fn define(dag: &mut DagBuilder<()>) -> Ends<String> {
+///     fn define(dag: &mut DagBuilder<()>) -> SagaOutput<String> {
 ///         let name = dag.param("name", |saga: &Greet| &saga.name);
 ///         let greet = dag.step("greet", &[("name", &[name.id()])], move |cx| {
 ///             cx.call(greet { name: name.get(cx) })
@@ -76,7 +76,7 @@ pub trait Saga: ActionData {
     /// Where it is written, as `file:line`.
     const PLACE: &'static str = "";
     /// Declares the nodes.
-    fn define(dag: &mut DagBuilder<Self::Context>) -> Ends<Self::Output>;
+    fn define(dag: &mut DagBuilder<Self::Context>) -> SagaOutput<Self::Output>;
 }
 
 /// What an action or a saga returns. Implemented by both macros.
@@ -124,11 +124,11 @@ pub trait Step<C>: Typed + Sized + Send {
     type Static: Step<C> + Typed<Output = Self::Output> + 'static;
 
     /// Does it, or undoes it.
-    fn go(self, cx: &ActionContext<C>, op: &Op) -> impl Future<Output = Stop> + Send;
+    fn go(self, cx: &ActionContext<C>, op: &StepCall) -> impl Future<Output = StepResult> + Send;
 
     /// What it gives where no action can run; for a saga, its parameters.
     #[doc(hidden)]
-    fn pure(self) -> Option<Stop> {
+    fn pure(self) -> Option<StepResult> {
         None
     }
 
@@ -176,11 +176,11 @@ impl<S: Saga> Typed for S {
 impl<S: Saga + Nestable> Step<S::Context> for S {
     type Static = S;
 
-    async fn go(self, _cx: &ActionContext<S::Context>, _op: &Op) -> Stop {
+    async fn go(self, _cx: &ActionContext<S::Context>, _op: &StepCall) -> StepResult {
         computed(self)
     }
 
-    fn pure(self) -> Option<Stop> {
+    fn pure(self) -> Option<StepResult> {
         Some(computed(self))
     }
 
@@ -215,7 +215,7 @@ impl ActionSpec {
     /// this is called; as an argument, a line number would make rustc check every action again that
     /// stands below an edit.
     #[track_caller]
-    pub const fn new(name: &'static str, kind: UndoKind, undo: &'static str) -> Self {
+    pub const fn new(name: &'static str, kind: UndoContract, undo: &'static str) -> Self {
         let (policy, place) = (Policy::new(kind), Location::caller());
         Self { name, rev: 0, label: None, policy, timeout: None, undo_timeout: None, undo, place }
     }
@@ -226,7 +226,7 @@ impl ActionSpec {
 }
 
 /// What a call of a node's closure is for.
-pub enum Op {
+pub enum StepCall {
     /// Run the action, or compute the value.
     Do,
     /// Run the undo; with the output, if the action is known to have succeeded.
@@ -234,49 +234,49 @@ pub enum Op {
 }
 
 /// What came of it.
-pub enum Stop {
+pub enum StepResult {
     /// The action succeeded, or the value is computed.
     Output(ActionOutput),
     /// The action did not.
-    Failed(Failed),
+    Failed(AttemptError),
     /// The undo ended.
     Undone(Result<(), UndoError>),
 }
 
 /// What a computed node leaves.
-pub(crate) fn computed<O: Storable>(value: O) -> Stop {
+pub(crate) fn computed<O: Storable>(value: O) -> StepResult {
     match value.read_back() {
-        Ok(output) => Stop::Output(output),
-        Err(error) => Stop::Failed(Failed::from(error).permanent()),
+        Ok(output) => StepResult::Output(output),
+        Err(error) => StepResult::Failed(AttemptError::from(error).permanent()),
     }
 }
 
 /// That a closure came to its end; says by its type what the node is.
-pub struct Done<S>(PhantomData<fn() -> S>);
+pub struct StepDone<S>(PhantomData<fn() -> S>);
 
 /// What a node's closure returns: its call, which says by its type what the node is. A type of its own,
 /// since rustc takes longer to compare boxed futures.
-pub struct Called<'s, S>(pub(crate) BoxFuture<'s, Done<S>>);
+pub struct StepFuture<'s, S>(pub(crate) BoxFuture<'s, StepDone<S>>);
 
-impl<S> Future for Called<'_, S> {
-    type Output = Done<S>;
+impl<S> Future for StepFuture<'_, S> {
+    type Output = StepDone<S>;
 
-    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Done<S>> {
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<StepDone<S>> {
         self.get_mut().0.as_mut().poll(task)
     }
 }
 
 /// A node that runs the action `M`.
-pub struct Leaf<M>(PhantomData<fn() -> M>);
+pub struct ActionNode<M>(PhantomData<fn() -> M>);
 
-impl<M> Clone for Leaf<M> {
+impl<M> Clone for ActionNode<M> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<M> Copy for Leaf<M> {}
+impl<M> Copy for ActionNode<M> {}
 
-impl<M> Leaf<M> {
+impl<M> ActionNode<M> {
     pub(crate) fn marker() -> Self {
         Self(PhantomData)
     }
@@ -299,7 +299,7 @@ impl<M> Leaf<M> {
     }
 }
 
-impl<M> Leaf<M> {
+impl<M> ActionNode<M> {
     /// The same behind a point of no return, where an action never gives up.
     #[doc(hidden)]
     pub fn run_behind<'s, C: Send + Sync + 'static, A>(
@@ -315,23 +315,23 @@ impl<M> Leaf<M> {
 }
 
 /// A node that has a value and runs no action.
-pub struct Pure<O>(PhantomData<fn() -> O>);
+pub struct ComputedNode<O>(PhantomData<fn() -> O>);
 
-impl<O> Pure<O> {
+impl<O> ComputedNode<O> {
     pub(crate) fn marker() -> Self {
         Self(PhantomData)
     }
 }
 
 /// What a node is, read off the type of its closure, so that building a DAG runs nothing of the user's.
-pub trait Shape<C> {
+pub trait NodeShape<C> {
     /// The node's output.
     type Output: Storable;
     /// What it runs; none for a computed node.
     fn kind() -> Option<StepKind<C>>;
 }
 
-impl<C, M> Shape<C> for Leaf<M>
+impl<C, M> NodeShape<C> for ActionNode<M>
 where
     M: Step<C> + 'static,
 {
@@ -341,7 +341,7 @@ where
     }
 }
 
-impl<C, O: Storable> Shape<C> for Pure<O> {
+impl<C, O: Storable> NodeShape<C> for ComputedNode<O> {
     type Output = O;
     fn kind() -> Option<StepKind<C>> {
         None

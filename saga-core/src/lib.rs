@@ -97,19 +97,19 @@ pub mod testing;
 pub mod __private;
 
 pub use action::{
-    Action, ActionConstant, ActionData, ActionFunc, ActionInjectError, ActionOutput, Failed,
+    Action, ActionConstant, ActionData, ActionFunc, ActionInjectError, ActionOutput, AttemptError,
     Timeouts, Value,
 };
-pub use context::{ActionContext, LookupError, Token};
+pub use context::{ActionContext, FencingToken, LookupError};
 pub use coordinator::{
-    BuildError, Coordinator, CoordinatorBuilder, Health, NodeKey, Operator, Outcome, Runs,
-    SagaFuture, SagaHandle, SagaView, ShutdownReport, Start,
+    BuildError, Coordinator, CoordinatorBuilder, Health, NodeKey, Operator, Outcome, SagaFuture,
+    SagaHandle, SagaType, SagaView, ShutdownReport, Start,
 };
-pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoKind};
+pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoContract};
 pub use definition::{
-    ActionFailure, ActionSpec, Attempt, BodyId, Called, Done, Ends, Item, Items, Leaf, Nestable,
-    NeverGivesUp, Op, Param, Pure, Saga, Scope, Shape, Slot, Source, Step, StepKind, Stop, Subsaga,
-    Typed,
+    ActionFailure, ActionNode, ActionSpec, Attempt, BodyId, ComputedNode, ItemRef, Items, Nestable,
+    NeverGivesUp, NodeShape, OutputRef, ParamRef, Saga, SagaOutput, Scope, Source, Step, StepCall,
+    StepDone, StepFuture, StepKind, StepResult, Subsaga, Typed,
 };
 pub use driver::{Events, MissedEvents, SagaEvent};
 pub use error::{

@@ -72,7 +72,7 @@ pub enum EntryKind {
     /// The saga exists; always entry 1.
     Created {
         /// Random for each run: the root of all idempotency keys.
-        birth: uuid::Uuid,
+        run_key: uuid::Uuid,
     },
     /// An attempt of an action begins.
     Started,

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::__private::produced;
 use crate::context::ActionContext;
-use crate::dag::{Policy, Retry, UndoKind};
-use crate::definition::{ActionSpec, NeverGivesUp, Op, Step, StepKind, Stop, Typed};
+use crate::dag::{Policy, Retry, UndoContract};
+use crate::definition::{ActionSpec, NeverGivesUp, Step, StepCall, StepKind, StepResult, Typed};
 use crate::error::ActionError;
 
 /// Makes a UUID: the same at every attempt and after a crash, another one for every other node and saga.
@@ -92,20 +92,20 @@ macro_rules! provided {
         impl<$($life,)? C: Send + Sync + 'static> Step<C> for $name$(<$life>)? {
             type Static = $fixed;
 
-            async fn go(self, $cx: &ActionContext<C>, op: &Op) -> Stop {
+            async fn go(self, $cx: &ActionContext<C>, op: &StepCall) -> StepResult {
                 let $this = self;
                 let attempt = || -> Result<$output, String> { $run };
                 match op {
-                    Op::Undo(_) => Stop::Undone(Ok(())),
-                    Op::Do => match attempt() {
+                    StepCall::Undo(_) => StepResult::Undone(Ok(())),
+                    StepCall::Do => match attempt() {
                         Ok(output) => produced::<Self>(output),
-                        Err(error) => Stop::Failed(ActionError::from_error(error).into()),
+                        Err(error) => StepResult::Failed(ActionError::from_error(error).into()),
                     },
                 }
             }
 
             fn kind() -> StepKind<C> {
-                let spec = ActionSpec::new(stringify!($name), UndoKind::Nothing, "no_undo");
+                let spec = ActionSpec::new(stringify!($name), UndoContract::None, "no_undo");
                 let policy = Policy { retry: $retry, ..spec.policy };
                 StepKind::Action(ActionSpec { policy, ..spec })
             }

@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use saga_core::Token;
+use saga_core::FencingToken;
 use saga_core::barrier::{self, Error};
 use saga_core::store::rusqlite::{Connection, Transaction};
 
 use network::{Barrier, KeyOnly, Service, World};
 
-fn token(epoch: u64, seq: u64) -> Token {
-    Token { epoch, seq }
+fn token(epoch: u64, seq: u64) -> FencingToken {
+    FencingToken { epoch, seq }
 }
 
 fn database() -> Connection {

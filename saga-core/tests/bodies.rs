@@ -3,7 +3,7 @@
 
 use saga_core::dag::{Dag, DagBuilder};
 use saga_core::prelude::*;
-use saga_core::{ActionRegistry, Ends, Limits, Saga};
+use saga_core::{ActionRegistry, Limits, Saga, SagaOutput};
 use serde::{Deserialize, Serialize};
 
 #[saga_action(no_undo)]
@@ -29,7 +29,7 @@ macro_rules! by_hand {
             type Output = ();
             const NAME: &'static str = $durable;
 
-            fn define($dag: &mut DagBuilder<()>) -> Ends<()> {
+            fn define($dag: &mut DagBuilder<()>) -> SagaOutput<()> {
                 let $list = $dag.param("list", |saga: &Self| &saga.list);
                 $body
             }

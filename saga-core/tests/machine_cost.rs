@@ -5,7 +5,7 @@ mod machine;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use saga_core::UndoKind::Output;
+use saga_core::UndoContract::Output;
 use saga_core::dag::{Plan, PlanKind};
 use saga_core::log::{Entry, SagaStatus, Timestamp, Uuid};
 use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine};
@@ -23,7 +23,7 @@ struct Cost {
 /// Runs a saga; the action `fails` does. The first call that goes out ends first.
 fn cost(plan: &Arc<Plan>, width: u64, fails: Option<&str>) -> Cost {
     let mut machine = Machine::new(plan.clone(), Config::default(), 1);
-    let mut events = VecDeque::from([Event::Created { birth: Uuid::from_u128(1) }]);
+    let mut events = VecDeque::from([Event::Created { run_key: Uuid::from_u128(1) }]);
     let (mut log, mut most) = (Vec::new(), 0);
     loop {
         let event = events.pop_front().unwrap();

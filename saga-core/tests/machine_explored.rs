@@ -11,11 +11,11 @@ use std::time::Duration;
 use machine::explore::explore;
 use machine::plans::{chain, inline_action, node, plan, policy, undo_on_failure};
 use machine::run::Setup;
-use saga_core::UndoKind::{self, MaybeOutput, NoOutput, Nothing, Output};
+use saga_core::UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output};
 use saga_core::dag::{Plan, PlanKind, PlanNode, Policy, Retry};
 use saga_core::log::{SagaStatus, Timestamp};
 
-const UNDOS: [UndoKind; 4] = [Output, MaybeOutput, NoOutput, Nothing];
+const UNDOS: [UndoContract; 4] = [Output, MaybeOutput, InputsOnly, NoUndo];
 
 fn states() -> usize {
     let states = std::env::var("EXPLORE_STATES").ok();
@@ -26,14 +26,14 @@ fn states() -> usize {
 const STATES: usize = 2000;
 
 /// An action without jitter, so that orders don't differ by it.
-fn action(name: &str, undo: UndoKind, tries: u32, undo_tries: u32) -> PlanNode {
+fn action(name: &str, undo: UndoContract, tries: u32, undo_tries: u32) -> PlanNode {
     let mut policy = policy(undo, tries, undo_tries);
     let even = |retry: Retry| retry.base(Duration::from_millis(100)).factor(1.0).jitter(0.0);
     (policy.retry, policy.undo_retry) = (even(policy.retry), even(policy.undo_retry));
     node(name, PlanKind::Action(policy))
 }
 
-fn once(name: &str, undo: UndoKind) -> PlanNode {
+fn once(name: &str, undo: UndoContract) -> PlanNode {
     action(name, undo, 1, 1)
 }
 
@@ -68,7 +68,7 @@ fn chain_of_two() {
 
 #[test]
 fn failures_that_leave_something_behind() {
-    let setups = [MaybeOutput, NoOutput].into_iter().flat_map(|a| {
+    let setups = [MaybeOutput, InputsOnly].into_iter().flat_map(|a| {
         UNDOS.map(|b| setup(chain(vec![undo_on_failure(action("a", a, 2, 2)), once("b", b)]), 2, 0))
     });
     assert_eq!(ends("undo on failure", setups), ALL);
@@ -77,7 +77,7 @@ fn failures_that_leave_something_behind() {
 #[test]
 fn two_side_by_side() {
     let setups = [None, Some(1)].into_iter().flat_map(|max| {
-        [(Output, NoOutput), (MaybeOutput, Output), (Nothing, Output)].map(|(a, b)| {
+        [(Output, InputsOnly), (MaybeOutput, Output), (NoUndo, Output)].map(|(a, b)| {
             let mut setup = setup(plan(vec![action("a", a, 2, 2), once("b", b)], &[]), 2, 0);
             setup.config.max_concurrency = max;
             setup.config.slots = max.is_none();
@@ -89,7 +89,7 @@ fn two_side_by_side() {
 
 #[test]
 fn a_diamond() {
-    let undos = [[Output, NoOutput, Output, Nothing], [NoOutput, Nothing, MaybeOutput, Output]];
+    let undos = [[Output, InputsOnly, Output, NoUndo], [InputsOnly, NoUndo, MaybeOutput, Output]];
     let setups = undos.map(|[a, b, c, d]| {
         let nodes = vec![once("a", a), once("b", b), once("c", c), once("d", d)];
         setup(plan(nodes, &[(0, 1), (0, 2), (1, 3), (2, 3)]), 2, 0)
@@ -102,7 +102,7 @@ fn a_diamond() {
 #[test]
 fn a_pivot() {
     let setups = UNDOS.into_iter().flat_map(|pivot| {
-        [Output, NoOutput].map(|before| {
+        [Output, InputsOnly].map(|before| {
             let nodes = vec![once("a", before), action("p", pivot, 2, 1), once("c", Output)];
             let plan = Plan::new(nodes, &[(0, 1), (1, 2)]).with_pivot(1);
             let mut setup = setup(Arc::new(plan), 1, 1);
@@ -117,16 +117,17 @@ fn a_pivot() {
 #[test]
 fn a_pivot_that_says_nothing_about_tries() {
     let pivot = node("p", PlanKind::Action(Policy::new(Output)));
-    let plan = Plan::new(vec![once("a", NoOutput), pivot, once("c", Output)], &[(0, 1), (1, 2)]);
+    let plan = Plan::new(vec![once("a", InputsOnly), pivot, once("c", Output)], &[(0, 1), (1, 2)]);
     let setup = setup(Arc::new(plan.with_pivot(1)), 2, 1);
     assert_eq!(ends("unsaid", [setup]), ALL);
 }
 
 #[test]
 fn a_for_a_choice_and_a_subsaga() {
-    let each = |concurrency| PlanKind::ForEach { body: inline_action(NoOutput), concurrency };
-    let arms = || vec![inline_action(Output), chain(vec![once("s", NoOutput), once("t", Output)])];
-    let sub = || plan(vec![once("s", Output), once("t", NoOutput)], &[]);
+    let each = |concurrency| PlanKind::ForEach { body: inline_action(InputsOnly), concurrency };
+    let arms =
+        || vec![inline_action(Output), chain(vec![once("s", InputsOnly), once("t", Output)])];
+    let sub = || plan(vec![once("s", Output), once("t", InputsOnly)], &[]);
     let kinds = [each(None), each(Some(1)), PlanKind::Choose(arms()), PlanKind::Subsaga(sub())];
     let setups = kinds.map(|kind| {
         let nodes = vec![once("a", Output), node("inner", kind), once("z", MaybeOutput)];
@@ -137,8 +138,8 @@ fn a_for_a_choice_and_a_subsaga() {
 
 #[test]
 fn operators() {
-    let setups = [Output, NoOutput].into_iter().flat_map(|a| {
-        [Output, Nothing].map(|b| {
+    let setups = [Output, InputsOnly].into_iter().flat_map(|a| {
+        [Output, NoUndo].map(|b| {
             let plan = chain(vec![once("a", a), once("b", b)]);
             Setup { deaths: 1, ..setup(plan, 1, 1) }
         })
@@ -149,7 +150,7 @@ fn operators() {
 /// The search finds what is wrong: receivers without tombstones let a late call have its effect.
 #[test]
 fn receivers_that_forget_an_undo_are_found_out() {
-    let plan = chain(vec![once("a", NoOutput), once("b", NoOutput)]);
+    let plan = chain(vec![once("a", InputsOnly), once("b", InputsOnly)]);
     let forgetful = Setup { forgetful: true, ..setup(plan, 1, 0) };
     let found = std::panic::catch_unwind(|| explore(forgetful, usize::MAX));
     let why = found.expect_err("a law is broken");

@@ -258,7 +258,7 @@ proptest! {
         match State::fold(setup.plan.clone(), &log) {
             Err(why) => drop(why.to_string()),
             // nothing is left of it
-            Ok(state) if state.birth().is_none() => {}
+            Ok(state) if state.run_key().is_none() => {}
             Ok(state) => {
                 drop((state.nodes(), state.status(), state.clone()));
                 let (finish, log) = go_on_fairly(&setup.plan, setup.config, &log).unwrap();

@@ -8,7 +8,7 @@ mod machine_rules {
     use std::time::Duration;
 
     use saga_core::Policy;
-    use saga_core::UndoKind::{self, MaybeOutput, NoOutput, Nothing, Output};
+    use saga_core::UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output};
     use saga_core::dag::{Plan, PlanKind, PlanNode, Retry};
     use saga_core::log::ActionState::{
         self, Completed, Failed, Pending, Running as InFlight, UndoFailed, Undone,

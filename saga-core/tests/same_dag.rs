@@ -4,7 +4,7 @@
 
 use saga_core::dag::{Dag, DagBuilder, DagError};
 use saga_core::prelude::*;
-use saga_core::{Ends, Saga};
+use saga_core::{Saga, SagaOutput};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ impl Saga for ByHand {
     type Output = Itinerary;
     const NAME: &'static str = "BookTrip";
 
-    fn define(dag: &mut DagBuilder<()>) -> Ends<Itinerary> {
+    fn define(dag: &mut DagBuilder<()>) -> SagaOutput<Itinerary> {
         let trip = dag.param("trip", |saga: &Self| &saga.trip);
         let tip = dag.param("tip", |saga: &Self| &saga.tip);
         let quote = dag.step("quote", &[("trip", &[trip.id()])], move |cx| {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use saga_core::Slot;
+use saga_core::OutputRef;
 use saga_core::bounds::computed;
 use saga_core::dag::DagBuilder;
 
@@ -26,7 +26,7 @@ struct Both {
     dice: Dice,
     text: String,
     dag: DagBuilder<()>,
-    slots: Vec<(String, Slot<u32>)>,
+    slots: Vec<(String, OutputRef<u32>)>,
 }
 
 impl Both {
@@ -55,7 +55,7 @@ impl Both {
         self.dag.end();
     }
 
-    fn some(&mut self) -> Vec<(String, Slot<u32>)> {
+    fn some(&mut self) -> Vec<(String, OutputRef<u32>)> {
         let dice = &mut self.dice;
         self.slots.iter().filter(|_| dice.below(4) == 0).cloned().collect()
     }
@@ -63,14 +63,15 @@ impl Both {
     fn node(&mut self) {
         let (reads, after) = (self.some(), self.some());
         let name = format!("n{}", self.slots.len());
-        let names = |slots: &[(String, Slot<u32>)]| {
+        let names = |slots: &[(String, OutputRef<u32>)]| {
             slots.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
         };
         if !after.is_empty() {
             writeln!(self.text, "#[after({})]", names(&after)).unwrap();
         }
         writeln!(self.text, "let {name} = act {{ x: [{}] }};", names(&reads)).unwrap();
-        let ids = |slots: &[(String, Slot<u32>)]| slots.iter().map(|(_, slot)| slot.id()).collect();
+        let ids =
+            |slots: &[(String, OutputRef<u32>)]| slots.iter().map(|(_, slot)| slot.id()).collect();
         let (reads, after): (Vec<_>, Vec<_>) = (ids(&reads), ids(&after));
         let slot = computed(&mut self.dag, name.clone().leak(), &[("x", &reads)], &after, |_| 0);
         self.slots.push((name, slot));

@@ -112,7 +112,7 @@ impl Ran {
     fn new(outcome: Result<Value, SagaError>, saga: StoredSaga, desk: &Desk) -> Self {
         let line = |entry: Entry| {
             let kind = match entry.kind {
-                EntryKind::Created { .. } => EntryKind::Created { birth: uuid::Uuid::nil() },
+                EntryKind::Created { .. } => EntryKind::Created { run_key: uuid::Uuid::nil() },
                 other => other,
             };
             (entry.node.map(|node| node.to_string()), entry.attempt, kind)

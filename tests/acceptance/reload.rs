@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use saga_core::dag::{DagBuilder, Node};
-use saga_core::executor::State;
+use saga_core::executor::SagaSnapshot;
 use saga_core::log::EntryKind;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store};
@@ -74,7 +74,7 @@ async fn case_14_after_a_reload_only_b_runs() -> Result<(), Any> {
     store.create(NewSaga { record, entries }).await?;
 
     let stored = store.load(&"x".parse()?).await?.ok_or("lost")?;
-    let state = State::from(&stored);
+    let state = SagaSnapshot::from(&stored);
     assert_eq!(state.completed_actions[0].output, serde_json::json!({ "number": 7 }));
     let later = SagaExecutor::from_state(&state, saga.dag().clone(), store).await?;
     assert_eq!(later.execute().await?, 7);

@@ -72,7 +72,7 @@ fn case_13_a_failed_undo_makes_it_stuck_until_it_works() {
     let states = report.nodes.iter().map(|node| node.state).collect::<Vec<_>>();
     use ActionState::{Completed, Failed, UndoFailed, Undone};
     assert_eq!(states, [Completed, UndoFailed, Undone, Failed]);
-    assert_eq!(report.remain().map(NodePath::as_str).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(report.remaining_effects().map(NodePath::as_str).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(status(&process, &store), SagaStatus::Stuck);
     let before = world.said().len();
     process.until(process.sec.operator("alice").retry_undo("x", "b")).unwrap();

@@ -9,7 +9,7 @@ use saga_core::dag::DagBuilder;
 use saga_core::log::{Entry, EntryKind, Uuid};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store, StoredSaga};
-use saga_core::{Ends, Saga, SagaId, SagaStatus};
+use saga_core::{Saga, SagaId, SagaOutput, SagaStatus};
 use serde::{Deserialize, Serialize};
 
 pub(crate) type Any = Box<dyn std::error::Error + Send + Sync>;
@@ -131,7 +131,7 @@ impl Saga for Address {
     type Output = String;
     const NAME: &'static str = "Address";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<String> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<String> {
         let name = dag.param("name", |saga: &Self| &saga.name);
         let reserved = dag.step("reserved", &[("what", &[name.id()])], move |cx| {
             cx.call(make { what: name.get(cx) })
@@ -154,7 +154,7 @@ impl Saga for Provision {
     type Output = String;
     const NAME: &'static str = "Provision";
 
-    fn define(dag: &mut DagBuilder<World>) -> Ends<String> {
+    fn define(dag: &mut DagBuilder<World>) -> SagaOutput<String> {
         let vms = dag.param("vms", |saga: &Self| &saga.vms);
         let net = dag.step("net", &[], |cx| cx.call(make { what: "net" }));
         let machines = dag.for_each(

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store, StoredSaga};
-use saga_core::{Answer, CoordinatorBuilder, OperateError, Operator, Refusal, Runs, UndoError};
+use saga_core::{Answer, CoordinatorBuilder, OperateError, Operator, Refusal, SagaType, UndoError};
 use tokio::sync::watch;
 
 #[path = "process.rs"]
@@ -184,7 +184,7 @@ impl Fixture {
     }
 
     /// Waits until the saga has ended, or stands still.
-    pub(crate) fn end<S: Runs>(&self) -> Result<S::Output, SagaError> {
+    pub(crate) fn end<S: SagaType>(&self) -> Result<S::Output, SagaError> {
         self.process.until(async { self.process.sec.get::<S>("x").await.unwrap().unwrap().await })
     }
 

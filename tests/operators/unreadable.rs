@@ -104,7 +104,7 @@ fn stuck(x: &Fixture) -> SagaReport {
 }
 
 fn remain(report: &SagaReport) -> Vec<String> {
-    report.remain().map(ToString::to_string).collect()
+    report.remaining_effects().map(ToString::to_string).collect()
 }
 
 #[test]

@@ -49,7 +49,7 @@ async fn constants_and_injected_errors_are_registered_and_come_back_from_json() 
     let error = saga.await.unwrap_err();
     assert_eq!(error.to_string(), "saga x rolled back: node `then`: error injected");
     let view = sec.inspect("x").await?.ok_or("lost")?;
-    let state = saga_core::executor::State::from(&view);
+    let state = saga_core::executor::SagaSnapshot::from(&view);
     assert_eq!(state.completed_actions[0].output, "eu-west");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use saga_core::dag::{DagBuilder, Node};
-use saga_core::executor::{ExecutorError, State};
+use saga_core::executor::{ExecutorError, SagaSnapshot};
 use saga_core::log::EntryKind;
 use saga_core::store::{FileStore, MemoryStore, NewSaga, Store, StoredSaga};
 use saga_core::{
@@ -124,7 +124,7 @@ async fn after_a_reload_only_what_is_missing_runs() -> Result<(), Any> {
         ended.for_each(|line| journal.note(line).unwrap());
         let store = cut(&whole, len, &journal).await?;
 
-        let state = State::from(&stored(&store, "x").await?);
+        let state = SagaSnapshot::from(&stored(&store, "x").await?);
         let again = SagaExecutor::from_state(&state, shape.dag().clone(), store.clone()).await?;
         assert_eq!(again.execute().await?, "result_D", "after {len} entries");
         assert_eq!(lines(&again), ["do A", "do B", "do C", "do D"], "after {len} entries");
@@ -155,7 +155,7 @@ async fn a_saga_that_was_cut_off_is_rolled_back_without_running_the_rest() -> Re
             }
         }
         let store = cut(&whole, len, &journal).await?;
-        let state = State::from(&stored(&store, "x").await?);
+        let state = SagaSnapshot::from(&stored(&store, "x").await?);
         let again = SagaExecutor::from_state(&state, shape.dag().clone(), store.clone()).await?;
         again.rollback().await?;
         let done = begun.iter().map(|node| format!("do {node}"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_core::dag::{DagBuilder, Node};
-use saga_core::executor::State;
+use saga_core::executor::SagaSnapshot;
 use saga_core::store::{FileStore, MemoryStore, SqliteStore, Store, StoreError};
 use saga_core::{
     ActionContext, ActionFunc, ActionRegistry, BoxError, Coordinator, Retry, SagaDag, SagaExecutor,
@@ -40,11 +40,11 @@ async fn a_state_has_the_references_fields() -> Result<(), Any> {
         { "name": "B", "output": "result_B" },
     ]);
     assert_eq!(json["completed_actions"], completed);
-    assert_eq!(serde_json::from_value::<State>(json)?, state);
+    assert_eq!(serde_json::from_value::<SagaSnapshot>(json)?, state);
     assert!(!format!("{state:?}").contains("result_A"), "outputs are not for traces");
     let bad = json!({ "saga_id": "x", "saga_name": "", "status": "running", "context": null,
         "completed_actions": [], "created_at": "yesterday", "updated_at": "" });
-    let error = serde_json::from_value::<State>(bad).unwrap_err().to_string();
+    let error = serde_json::from_value::<SagaSnapshot>(bad).unwrap_err().to_string();
     assert!(error.contains("\"yesterday\" is no moment like"), "{error}");
     Ok(())
 }
@@ -71,7 +71,7 @@ async fn the_context_of_a_coordinator_is_its_parameters() -> Result<(), Any> {
     let sec = Coordinator::builder(()).store(store.clone()).actions(actions).build().await?;
     sec.saga_dag(SagaDag::new(dag.build()?, &json!({ "n": 1 }))?).id("x").start().await?.await?;
     let stored = store.load(&"x".parse()?).await?.ok_or("lost")?;
-    assert_eq!(State::from(&stored).context, json!({ "n": 1 }));
+    assert_eq!(SagaSnapshot::from(&stored).context, json!({ "n": 1 }));
     assert_eq!(stored.record.context, None, "a live handle is not written down");
     Ok(())
 }

@@ -267,7 +267,7 @@ impl saga_core::Saga for Commits {
     type Context = ();
     type Output = u128;
     const NAME: &'static str = "Commits";
-    fn define(dag: &mut DagBuilder<()>) -> saga_core::Ends<u128> {
+    fn define(dag: &mut DagBuilder<()>) -> saga_core::SagaOutput<u128> {
         let pivot = dag.step("pivot", &[], |cx| cx.call(commit {}));
         dag.adjust(pivot, |node| node.pivot());
         dag.ends_with(pivot)

@@ -7,7 +7,8 @@ use saga_core::dag::{DagBuilder, Node};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, SqliteStore};
 use saga_core::{
-    Action, ActionFunc, ActionName, ActionOutput, BoxError, Failed, SagaDag, SagaExecutor, Value,
+    Action, ActionFunc, ActionName, ActionOutput, AttemptError, BoxError, SagaDag, SagaExecutor,
+    Value,
 };
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ impl Action<Arc<World>> for Mixed {
         &self.name
     }
 
-    fn do_it(&self, cx: Cx) -> Called<'_, ActionOutput, Failed> {
+    fn do_it(&self, cx: Cx) -> Called<'_, ActionOutput, AttemptError> {
         Box::pin(async move {
             cx.say("mixed");
             Ok(ActionOutput::new("seven".to_string())?)

@@ -9,7 +9,7 @@ const OURS: &[&str] = &[
     "saga_node::",
     "saga_pivot::",
     "DagBuilder",
-    "Slot<",
+    "OutputRef<",
     "Param<",
     "AnyContext",
     "error: expected ident",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use saga_core::dag::{Plan, PlanKind, PlanNode};
 use saga_core::log::{Command, Entry, EntryKind, Failure, FailureKind, Payload, Timestamp, Uuid};
 use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, State};
-use saga_core::{NodeName, Policy, Retry, UndoKind};
+use saga_core::{NodeName, Policy, Retry, UndoContract};
 use serde::{Deserialize, Serialize};
 
 use crate::{Rng, name_of};
@@ -32,7 +32,7 @@ impl Default for PlanJson {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum KindJson {
     Action {
-        undo: UndoKind,
+        undo: UndoContract,
         #[serde(default)]
         undo_on_failure: bool,
         retry: Retry,
@@ -120,7 +120,7 @@ pub(super) fn run(input: &[u8]) -> String {
     let plan = Arc::new(plan.plan(true));
     super::words(State::fold(plan.clone(), &entries), |state| {
         drop((state.nodes(), format!("{state:?}")));
-        if state.birth().is_none() {
+        if state.run_key().is_none() {
             return "nothing".to_string();
         }
         let mut rng = Rng::new(u64::from_str_radix(&name_of(input), 16).unwrap_or_default());
@@ -135,8 +135,8 @@ pub(crate) fn example(plan: &PlanJson, seed: u64) -> Result<Vec<u8>, serde_json:
     let mut lines = vec![serde_json::to_vec(plan)?];
     let again = serde_json::from_slice::<PlanJson>(&serde_json::to_vec(plan)?)?;
     let machine = Machine::new(Arc::new(again.plan(true)), Config::default(), 1);
-    let (mut log, birth) = (Vec::new(), Uuid::from_u128(1));
-    drive(machine, Event::Created { birth }, &mut Rng::new(seed), &mut log);
+    let (mut log, run_key) = (Vec::new(), Uuid::from_u128(1));
+    drive(machine, Event::Created { run_key }, &mut Rng::new(seed), &mut log);
     for entry in &log {
         lines.push(serde_json::to_vec(entry)?);
     }

@@ -2,15 +2,15 @@
 
 use saga_core::SagaExecutor;
 use saga_core::dag::{Dag, DagBuilder, Node};
-use saga_core::executor::State;
+use saga_core::executor::SagaSnapshot;
 use saga_core::store::MemoryStore;
 
 pub(super) fn run(input: &[u8]) -> String {
-    super::words(serde_json::from_slice::<State>(input), |state| {
+    super::words(serde_json::from_slice::<SagaSnapshot>(input), |state| {
         drop(format!("{state:?}"));
         // what can be read is written as it was
         let written = serde_json::to_vec(&state).expect("a state is JSON");
-        assert_eq!(serde_json::from_slice::<State>(&written).expect("its own JSON"), state);
+        assert_eq!(serde_json::from_slice::<SagaSnapshot>(&written).expect("its own JSON"), state);
         let found = SagaExecutor::<()>::from_state(&state, dag(), MemoryStore::new());
         let Err(why) = super::jumping().block_on(found) else { panic!("the store is empty") };
         why.to_string()

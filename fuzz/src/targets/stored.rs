@@ -60,7 +60,7 @@ fn record(dag: &[u8], fingerprint: String, entries: &[Entry]) -> SagaRecord {
     };
     let id = "a".parse().expect("an id");
     SagaRecord {
-        birth: Uuid::from_u128(1),
+        run_key: Uuid::from_u128(1),
         fingerprint,
         params: Payload::from(&b"null"[..]),
         dag: Payload::from(dag),

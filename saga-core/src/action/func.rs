@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{Action, ActionData, ActionOutput, Failed, Timeouts, Value, stored};
+use super::{Action, ActionData, ActionOutput, AttemptError, Timeouts, Value, stored};
 use crate::context::ActionContext;
-use crate::dag::{ActionName, InvalidName, Policy, Retry, UndoKind};
+use crate::dag::{ActionName, InvalidName, Policy, Retry, UndoContract};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 
 type DoFn<C, O> =
-    Box<dyn Fn(ActionContext<C>) -> BoxFuture<'static, Result<O, Failed>> + Send + Sync>;
+    Box<dyn Fn(ActionContext<C>) -> BoxFuture<'static, Result<O, AttemptError>> + Send + Sync>;
 type UndoFn<C, O> = Box<
     dyn Fn(ActionContext<C>, Option<Arc<O>>) -> BoxFuture<'static, Result<(), UndoError>>
         + Send
@@ -82,7 +82,7 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
         };
         Ok(Self {
             name: ActionName::new(name)?,
-            policy: Policy::new(UndoKind::Output),
+            policy: Policy::new(UndoContract::Output),
             timeouts: Timeouts::default(),
             do_it: boxed(do_it),
             undo_it: Box::new(undo),
@@ -104,7 +104,7 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
     {
         Ok(Self {
             name: ActionName::new(name)?,
-            policy: Policy::new(UndoKind::Nothing),
+            policy: Policy::new(UndoContract::None),
             timeouts: Timeouts::default(),
             do_it: boxed(do_it),
             undo_it: Box::new(|_, _| Box::pin(async { Ok(()) })),
@@ -138,7 +138,7 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
         };
         Ok(Self {
             name: ActionName::new(name)?,
-            policy: Policy::new(UndoKind::MaybeOutput),
+            policy: Policy::new(UndoContract::MaybeOutput),
             timeouts: Timeouts::default(),
             do_it: boxed(do_it),
             undo_it: Box::new(undo),
@@ -219,7 +219,7 @@ impl<C: Send + Sync + 'static, O: ActionData> Action<C> for ActionFunc<C, O> {
         &self.name
     }
 
-    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
         let attempt = (self.do_it)(cx);
         Box::pin(async move { stored(attempt.await?) })
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::{Action, ActionData, ActionOutput, Failed, Value, encode_data};
+use super::{Action, ActionData, ActionOutput, AttemptError, Value, encode_data};
 use crate::context::ActionContext;
-use crate::dag::{ActionName, InvalidName, Policy, UndoKind};
+use crate::dag::{ActionName, InvalidName, Policy, UndoContract};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::panics::Contained;
@@ -43,12 +43,12 @@ impl<C: Send + Sync + 'static, T: ActionData> Action<C> for ActionConstant<T> {
         &self.name
     }
 
-    fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+    fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
         Box::pin(async {
             // a value that cannot be encoded now cannot be later either, and it has no effect to undo
             let gone = || ActionError::from_error("the constant is gone");
             let value = self.value.get().ok_or_else(gone)?.clone();
-            let payload = encode_data(&*value).map_err(|e| Failed::from(e).permanent())?;
+            let payload = encode_data(&*value).map_err(|e| AttemptError::from(e).permanent())?;
             Ok(ActionOutput { value: Contained::new(value), payload })
         })
     }
@@ -66,7 +66,7 @@ impl<C: Send + Sync + 'static, T: ActionData> Action<C> for ActionConstant<T> {
     }
 
     fn policy(&self) -> Policy {
-        Policy::new(UndoKind::Nothing)
+        Policy::new(UndoContract::None)
     }
 }
 
@@ -109,8 +109,8 @@ impl<C: Send + Sync + 'static> Action<C> for ActionInjectError {
         &self.name
     }
 
-    fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
-        Box::pin(async { Err(Failed::from(ActionError::Injected).permanent()) })
+    fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
+        Box::pin(async { Err(AttemptError::from(ActionError::Injected).permanent()) })
     }
 
     fn undo_it(
@@ -126,6 +126,6 @@ impl<C: Send + Sync + 'static> Action<C> for ActionInjectError {
     }
 
     fn policy(&self) -> Policy {
-        Policy::new(UndoKind::Nothing)
+        Policy::new(UndoContract::None)
     }
 }

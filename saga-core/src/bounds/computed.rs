@@ -3,7 +3,7 @@
 
 use super::Storable;
 use crate::dag::DagBuilder;
-use crate::definition::{Scope, Slot, Source};
+use crate::definition::{OutputRef, Scope, Source};
 
 /// A node whose value follows from earlier ones.
 pub fn computed<C, O, F>(
@@ -12,7 +12,7 @@ pub fn computed<C, O, F>(
     bindings: &[(&'static str, &[Source])],
     after: &[Source],
     value: F,
-) -> Slot<O>
+) -> OutputRef<O>
 where
     C: Send + Sync + 'static,
     O: Storable,

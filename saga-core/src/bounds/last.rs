@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use crate::__private::no_output;
 use crate::action::ActionData;
 use crate::definition::{
-    Leaf, NeverGivesUp, Pure, Saga, Scope, Shape, Step, StepKind, Typed, computed,
+    ActionNode, ComputedNode, NeverGivesUp, NodeShape, Saga, Scope, Step, StepKind, Typed, computed,
 };
 
 /// Is the last line of the saga `S` a step or a value? (autoref specialization)
@@ -49,15 +49,15 @@ pub struct IsPlain;
 impl IsPlain {
     pub fn behind<A>(&self, _: &A) {}
 
-    pub fn shape<V>(&self) -> Pure<V> {
-        Pure::marker()
+    pub fn shape<V>(&self) -> ComputedNode<V> {
+        ComputedNode::marker()
     }
 
     pub fn run<'s, C: Send + Sync + 'static, V: ActionData>(
         &self,
         cx: &'s Scope<C>,
         value: V,
-        _: &Pure<V>,
+        _: &ComputedNode<V>,
     ) -> BoxFuture<'s, V> {
         cx.leave(computed(value));
         Box::pin(std::future::pending())
@@ -86,15 +86,15 @@ pub struct LastStep;
 impl LastStep {
     pub fn behind<A: NeverGivesUp>(&self, _: &A) {}
 
-    pub fn shape<M>(&self) -> Leaf<M> {
-        Leaf::marker()
+    pub fn shape<M>(&self) -> ActionNode<M> {
+        ActionNode::marker()
     }
 
     pub fn run<'s, C: Send + Sync + 'static, A, M>(
         &self,
         cx: &'s Scope<C>,
         action: A,
-        shape: &Leaf<M>,
+        shape: &ActionNode<M>,
     ) -> BoxFuture<'s, A::Output>
     where
         A: Step<C, Static = M> + 's,
@@ -131,7 +131,7 @@ impl<S: Saga> IsValue<S> {
 /// A node whose value is the output of the saga `S`: that this can be stored follows from `S` being one.
 pub struct WholeOutput<S>(PhantomData<fn() -> S>);
 
-impl<S: Saga> Shape<S::Context> for WholeOutput<S> {
+impl<S: Saga> NodeShape<S::Context> for WholeOutput<S> {
     type Output = S::Output;
     fn kind() -> Option<StepKind<S::Context>> {
         None

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::handle::Runs;
+use super::handle::SagaType;
 use super::{Inner, SagaHandle};
 use crate::action::ActionOutput;
 use crate::dag::DagShape;
@@ -14,7 +14,7 @@ use crate::store::{SagaRecord, StoreError, StoredSaga};
 
 impl<C: Send + Sync + 'static> Inner<C> {
     /// A handle of a saga, running here or at rest in the store.
-    pub(super) async fn find<S: Runs>(
+    pub(super) async fn find<S: SagaType>(
         self: &Arc<Self>,
         id: &SagaId,
     ) -> Result<Option<SagaHandle<S>>, StartError> {

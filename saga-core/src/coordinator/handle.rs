@@ -25,7 +25,7 @@ pub type SagaFuture<O> = BoxFuture<'static, Result<O, SagaError>>;
     label = "not a saga",
     note = "a handle is of a saga's type, `SagaHandle<BookTrip>`, or of `serde_json::Value`, which stands for every saga"
 )]
-pub trait Runs: Send + Sync + 'static {
+pub trait SagaType: Send + Sync + 'static {
     /// What it returns.
     type Output: ActionData;
     /// The durable name; none for every saga.
@@ -33,12 +33,12 @@ pub trait Runs: Send + Sync + 'static {
 }
 
 #[diagnostic::do_not_recommend]
-impl<S: Saga> Runs for S {
+impl<S: Saga> SagaType for S {
     type Output = S::Output;
     const NAME: Option<&'static str> = Some(S::NAME);
 }
 
-impl Runs for serde_json::Value {
+impl SagaType for serde_json::Value {
     type Output = Self;
     const NAME: Option<&'static str> = None;
 }
@@ -175,7 +175,7 @@ impl<S> SagaHandle<S> {
     }
 }
 
-impl<S: Runs> SagaHandle<S> {
+impl<S: SagaType> SagaHandle<S> {
     /// Waits for the saga's end, and reads from its log what each node did.
     ///
     /// ```
@@ -222,7 +222,7 @@ impl<S: Runs> SagaHandle<S> {
     }
 }
 
-impl<S: Runs> IntoFuture for SagaHandle<S> {
+impl<S: SagaType> IntoFuture for SagaHandle<S> {
     type Output = Result<S::Output, SagaError>;
     type IntoFuture = SagaFuture<S::Output>;
 

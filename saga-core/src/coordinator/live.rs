@@ -221,7 +221,7 @@ impl<C: Send + Sync + 'static> Seat<C> {
         orders: &mut mpsc::UnboundedReceiver<Control>,
         pause: &mut Pause,
     ) -> Next {
-        let birth = driver.run.birth;
+        let run_key = driver.run.run_key;
         let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id);
         let run = driver.run(first, asked, &self.creation, orders).instrument(span);
         let ran = AssertUnwindSafe(run).catch_unwind().await;
@@ -237,7 +237,7 @@ impl<C: Send + Sync + 'static> Seat<C> {
             }
             Ok(Ran::NotCreated(error)) => {
                 if self.inner.goes_on_after(&error) {
-                    self.inner.look_after(self.id.clone(), birth);
+                    self.inner.look_after(self.id.clone(), run_key);
                 }
             }
             Ok(Ran::Exists(there)) if self.inner.is_left_alone(&there) => {

@@ -38,7 +38,7 @@ use crate::machine::Config;
 use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError};
 pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
-pub use handle::{Runs, SagaFuture, SagaHandle};
+pub use handle::{SagaFuture, SagaHandle, SagaType};
 pub use health::Health;
 use live::Live;
 pub use operate::Operator;
@@ -136,7 +136,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// # Errors
     /// [`StartError::IdConflict`] if it is another saga, [`StartError::InvalidId`],
     /// [`StartError::UnknownVersion`], [`StartError::Store`], [`StartError::Corrupt`].
-    pub async fn get<S: Runs>(&self, id: &str) -> Result<Option<SagaHandle<S>>, StartError> {
+    pub async fn get<S: SagaType>(&self, id: &str) -> Result<Option<SagaHandle<S>>, StartError> {
         let id: SagaId = id.parse()?;
         self.inner.tasks.at_home(self.inner.find(&id)).await
     }

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 use super::Inner;
-use super::handle::{Look, Runs, output};
+use super::handle::{Look, SagaType, output};
 use crate::action::ActionOutput;
 use crate::definition::Saga;
 use crate::driver::{self, Values, node_report, node_reports};
@@ -153,7 +153,7 @@ pub struct Outcome<S> {
     saga: PhantomData<fn() -> S>,
 }
 
-impl<S: Runs> Outcome<S> {
+impl<S: SagaType> Outcome<S> {
     pub(super) fn new(id: SagaId, result: driver::Outcome, seen: Seen) -> Self {
         Self { id, result, seen, saga: PhantomData }
     }

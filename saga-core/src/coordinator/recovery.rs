@@ -196,7 +196,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let machine = Machine::recover(plan, config, record.epoch, &stored.entries)
             .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
         let values = self.values(&definition, &stored, machine.state());
-        let run = RunInfo { id: id.clone(), birth: record.birth, cancel: CancelSignal::default() };
+        let run =
+            RunInfo { id: id.clone(), run_key: record.run_key, cancel: CancelSignal::default() };
         if machine.state().cause().is_some() {
             run.cancel.set();
         }

@@ -169,7 +169,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
 
     /// Looks whether a saga is in the store whose creation failed: a commit that failed may be in. If so, it
     /// runs, for nobody else would do it before the next `build`.
-    pub(super) fn look_after(self: &Arc<Self>, id: SagaId, birth: Uuid) {
+    pub(super) fn look_after(self: &Arc<Self>, id: SagaId, run_key: Uuid) {
         let inner = self.clone();
         self.tasks.spawn(async move {
             let mut pause = Pause::new();
@@ -177,7 +177,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 match inner.env.store.load(&id).await {
                     Err(error) if error.may_pass() => {}
                     Ok(Some(stored))
-                        if stored.record.birth == birth && inner.is_left_alone(&stored.record) =>
+                        if stored.record.run_key == run_key
+                            && inner.is_left_alone(&stored.record) =>
                     {
                         match inner.wake(&id, None).await {
                             Err(OperateError::Store(error)) if error.may_pass() => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::definitions::Definition;
-use super::handle::Runs;
+use super::handle::SagaType;
 use super::live::{Entered, Seat};
 use super::recovery::Loaded;
 use super::{Coordinator, Inner, SagaHandle};
@@ -75,7 +75,7 @@ enum Deadline {
     At(SystemTime),
 }
 
-impl<C: Send + Sync + 'static, S: Runs> Start<C, S> {
+impl<C: Send + Sync + 'static, S: SagaType> Start<C, S> {
     pub(super) fn new(coordinator: Coordinator<C>, request: Request<C>) -> Self {
         Self { coordinator, request, id: None, deadline: None, saga: PhantomData }
     }
@@ -189,7 +189,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         }
     }
 
-    async fn start<S: Runs>(
+    async fn start<S: SagaType>(
         self: Arc<Self>,
         id: SagaId,
         definition: Definition<C>,
@@ -208,7 +208,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let driver = self.create(&id, definition, given, &seat);
         // a task of its own: who started it may go away at any time
         self.tasks.spawn(async move {
-            let first = vec![Event::Created { birth: driver.run.birth }];
+            let first = vec![Event::Created { run_key: driver.run.run_key }];
             seat.live(Ok(Loaded { driver, first }), Vec::new(), orders).await;
         });
         live.handle(id, input, &self).await
@@ -238,7 +238,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             values: Values::new(Frame::new(dag.clone(), given.params), self.env.limits.max_width),
             run: Arc::new(RunInfo {
                 id: id.clone(),
-                birth: record.birth,
+                run_key: record.run_key,
                 cancel: CancelSignal::default(),
             }),
             epoch: 1,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::holder::{Choose, Number, Pick, Read};
 use super::{Choice, Dag, DagBuilder, DagError, Node, NodeBody};
-use crate::definition::{BodyId, Ends, Like, Scope, Slot, Source};
+use crate::definition::{BodyId, Like, OutputRef, SagaOutput, Scope, Source};
 
 /// The arms of a [`choose`](DagBuilder::choose).
 pub struct Arms<'b, C, O> {
@@ -26,7 +26,7 @@ impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
     }
 
     /// Adds an arm. All of them end with the same type.
-    pub fn arm(&mut self, body: impl FnOnce(&mut DagBuilder<C>) -> Ends<O>) -> &mut Self {
+    pub fn arm(&mut self, body: impl FnOnce(&mut DagBuilder<C>) -> SagaOutput<O>) -> &mut Self {
         let (arm, _) = self.dag.arm(body);
         self.arms.push(arm);
         self
@@ -44,7 +44,7 @@ pub struct Inner<C> {
 /// in the user's words.
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     #[doc(hidden)]
-    pub fn arm<O>(&mut self, body: impl FnOnce(&mut Self) -> Ends<O>) -> (Inner<C>, Like<O>) {
+    pub fn arm<O>(&mut self, body: impl FnOnce(&mut Self) -> SagaOutput<O>) -> (Inner<C>, Like<O>) {
         let inner = self.inner(Arc::default());
         (self.part(inner, body), Like::new())
     }
@@ -59,7 +59,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         arm: F,
         arms: Vec<Inner<C>>,
         _like: impl FnOnce() -> O,
-    ) -> Slot<K::Output<O>>
+    ) -> OutputRef<K::Output<O>>
     where
         K: Choice,
         O: Send + Sync + 'static,
@@ -75,7 +75,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         after: &[Source],
         arm: F,
         arms: Vec<Inner<C>>,
-    ) -> Slot<K::Output<O>>
+    ) -> OutputRef<K::Output<O>>
     where
         K: Choice,
         O: Send + Sync + 'static,
@@ -95,6 +95,6 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             let choose = Choose { arms: dags, by, gather: K::gather::<O> };
             Ok((Node::with(read.name.clone(), NodeBody::Choose(choose)), read))
         });
-        Slot::new(self.body(), self.add(added))
+        OutputRef::new(self.body(), self.add(added))
     }
 }

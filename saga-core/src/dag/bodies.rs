@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::arms::{Arms, Inner};
 use super::holder::{ForEach, MakeParams, Number, Pick, Read, Slice, gather_vec};
 use super::{Choice, DagBuilder, Node, NodeBody};
-use crate::definition::{Ends, Item, Saga, Scope, Slot, Source};
+use crate::definition::{ItemRef, OutputRef, Saga, SagaOutput, Scope, Source};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Adds a node that runs a body once for each item of a list, all instances side by side. What the
@@ -19,7 +19,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// `NAME[i]` where the body is a single step.
     ///
     /// ```
-    /// use saga_core::{Ends, Saga, prelude::*};
+    /// use saga_core::{SagaOutput, Saga, prelude::*};
     /// use saga_core::dag::DagBuilder;
     ///
     /// #[saga_action(no_undo)]
@@ -32,7 +32,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     ///     type Context = ();
     ///     type Output = Vec<String>;
     ///     const NAME: &'static str = "AttachAll";
-    ///     fn define(dag: &mut DagBuilder<()>) -> Ends<Vec<String>> {
+    ///     fn define(dag: &mut DagBuilder<()>) -> SagaOutput<Vec<String>> {
     ///         let host = dag.param("host", |saga: &Self| &saga.host);
     ///         let nics = dag.param("nics", |saga: &Self| &saga.nics);
     ///         let items: &[_] = &[("items", &[nics.id()] as &[_])];
@@ -60,8 +60,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         name: &'static str,
         bindings: &[(&'static str, &[Source])],
         items: F,
-        body: impl FnOnce(&mut Self, Item<T>) -> Ends<O>,
-    ) -> Slot<Vec<O>>
+        body: impl FnOnce(&mut Self, ItemRef<T>) -> SagaOutput<O>,
+    ) -> OutputRef<Vec<O>>
     where
         T: 'static,
         O: Send + Sync + 'static,
@@ -79,8 +79,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         width: F,
-        body: impl FnOnce(&mut Self, Item<()>) -> Ends<O>,
-    ) -> Slot<Vec<O>>
+        body: impl FnOnce(&mut Self, ItemRef<()>) -> SagaOutput<O>,
+    ) -> OutputRef<Vec<O>>
     where
         O: Send + Sync + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> usize + Send + Sync + 'static,
@@ -95,8 +95,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         items: Arc<dyn Pick<C>>,
-        body: impl FnOnce(&mut Self, Item<T>) -> Ends<O>,
-    ) -> Slot<Vec<O>>
+        body: impl FnOnce(&mut Self, ItemRef<T>) -> SagaOutput<O>,
+    ) -> OutputRef<Vec<O>>
     where
         T: 'static,
         O: Send + Sync + 'static,
@@ -104,7 +104,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         let read = self.read(name, bindings, after);
         let added = read.and_then(|mut read| {
             let inner = self.inner(read.sources.clone());
-            let item = Item::new(inner.body());
+            let item = ItemRef::new(inner.body());
             let Inner { dag: body, outside } = self.part(inner, |dag| body(dag, item));
             read.around(self.body(), outside);
             let body = Arc::new(body?);
@@ -112,7 +112,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             let each = ForEach { body, items, concurrency: None, gather: gather_vec::<O> };
             Ok((Node::with(read.name.clone(), NodeBody::ForEach(each)), read))
         });
-        Slot::new(self.body(), self.add(added))
+        OutputRef::new(self.body(), self.add(added))
     }
 
     /// Adds a node that runs one of several bodies. `arm` returns its number, from 0, out of what the
@@ -125,7 +125,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// arm is a single step.
     ///
     /// ```
-    /// use saga_core::{Ends, Saga, prelude::*};
+    /// use saga_core::{SagaOutput, Saga, prelude::*};
     /// use saga_core::dag::DagBuilder;
     ///
     /// #[derive(serde::Serialize, serde::Deserialize)]
@@ -143,7 +143,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     ///     type Context = ();
     ///     type Output = String;
     ///     const NAME: &'static str = "MakeDisk";
-    ///     fn define(dag: &mut DagBuilder<()>) -> Ends<String> {
+    ///     fn define(dag: &mut DagBuilder<()>) -> SagaOutput<String> {
     ///         let source = dag.param("source", |saga: &Self| &saga.source);
     ///         let which = move |cx: &saga_core::Scope<()>| match source.get(cx) {
     ///             Source::Blank => 0,
@@ -178,7 +178,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         arm: F,
         arms: impl FnOnce(&mut Arms<'_, C, O>),
-    ) -> Slot<K::Output<O>>
+    ) -> OutputRef<K::Output<O>>
     where
         K: Choice,
         O: Send + Sync + 'static,
@@ -195,7 +195,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// The closure is called once in each process that runs the saga: it must be pure.
     ///
     /// ```
-    /// use saga_core::{Ends, Saga, prelude::*};
+    /// use saga_core::{SagaOutput, Saga, prelude::*};
     /// use saga_core::dag::DagBuilder;
     /// # #[saga_action(no_undo)]
     /// # async fn greet(name: &str) -> Result<String, String> { Ok(format!("hello {name}")) }
@@ -205,7 +205,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// #     type Context = ();
     /// #     type Output = String;
     /// #     const NAME: &'static str = "Greet";
-    /// #     fn define(dag: &mut DagBuilder<()>) -> Ends<String> {
+    /// #     fn define(dag: &mut DagBuilder<()>) -> SagaOutput<String> {
     /// #         let name = dag.param("name", |saga: &Greet| &saga.name);
     /// #         let greet = dag.step("greet", &[("name", &[name.id()])], move |cx| {
     /// #             cx.call(greet { name: name.get(cx) })
@@ -220,7 +220,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     ///     type Context = ();
     ///     type Output = String;
     ///     const NAME: &'static str = "Welcome";
-    ///     fn define(dag: &mut DagBuilder<()>) -> Ends<String> {
+    ///     fn define(dag: &mut DagBuilder<()>) -> SagaOutput<String> {
     ///         let guest = dag.param("guest", |saga: &Self| &saga.guest);
     ///         let words = dag.subsaga("words", &[("name", &[guest.id()])], move |cx| {
     ///             Greet { name: guest.get(cx).clone() }
@@ -239,7 +239,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         name: &'static str,
         bindings: &[(&'static str, &[Source])],
         params: F,
-    ) -> Slot<S::Output>
+    ) -> OutputRef<S::Output>
     where
         S: Saga<Context = C>,
         F: for<'s> Fn(&'s Scope<C>) -> S + Send + Sync + 'static,
@@ -255,7 +255,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         params: F,
-    ) -> Slot<S::Output>
+    ) -> OutputRef<S::Output>
     where
         S: Saga<Context = C>,
         F: for<'s> Fn(&'s Scope<C>) -> S + Send + Sync + 'static,
@@ -266,14 +266,14 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             let params = Read::Closure(params, read.sources.clone());
             Ok((Node::with(read.name.clone(), NodeBody::Subsaga { dag, params }), read))
         });
-        Slot::new(self.body(), self.add(added))
+        OutputRef::new(self.body(), self.add(added))
     }
 
     /// Builds the body of an instance or arm. What it reads around itself, its node waits for.
     pub(super) fn part<O>(
         &mut self,
         mut inner: Self,
-        body: impl FnOnce(&mut Self) -> Ends<O>,
+        body: impl FnOnce(&mut Self) -> SagaOutput<O>,
     ) -> Inner<C> {
         let end = body(&mut inner);
         self.next_body = inner.next_body;

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{DagBuilder, DagError, Node, NodeBody, NodeName};
 use crate::action::ActionData;
-use crate::definition::{Slot, Source};
+use crate::definition::{OutputRef, Source};
 use crate::log::Payload;
 use crate::{json, panics};
 
@@ -14,7 +14,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// now, and must give the same both times, as it must in every other process.
     ///
     /// ```
-    /// use saga_core::{Ends, Saga, prelude::*};
+    /// use saga_core::{SagaOutput, Saga, prelude::*};
     /// use saga_core::dag::{Dag, DagBuilder};
     ///
     /// #[derive(serde::Serialize, serde::Deserialize)]
@@ -24,7 +24,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     ///     type Context = ();
     ///     type Output = u32;
     ///     const NAME: &'static str = "Fee";
-    ///     fn define(dag: &mut DagBuilder<()>) -> Ends<u32> {
+    ///     fn define(dag: &mut DagBuilder<()>) -> SagaOutput<u32> {
     ///         let cents = dag.constant("CENTS", &[], || 250);
     ///         dag.ends_with(cents)
     ///     }
@@ -37,10 +37,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         name: &'static str,
         after: &[Source],
         value: impl Fn() -> O,
-    ) -> Slot<O> {
+    ) -> OutputRef<O> {
         let added =
             self.read(name, &[], after).and_then(|read| Ok((constant(&read.name, value)?, read)));
-        Slot::new(self.body(), self.add(added))
+        OutputRef::new(self.body(), self.add(added))
     }
 }
 

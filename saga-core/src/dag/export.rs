@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ActionName, Dag, Node, NodeBody, NodeIndex, NodeName, Retry, SagaName, UndoKind};
+use super::{ActionName, Dag, Node, NodeBody, NodeIndex, NodeName, Retry, SagaName, UndoContract};
 use crate::definition::Source;
 use crate::json;
 use crate::log::{Payload, RawJson};
@@ -48,7 +48,7 @@ pub(super) enum KindJson {
     Action {
         action: ActionName,
         rev: u32,
-        undo: UndoKind,
+        undo: UndoContract,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         undo_on_failure: bool,
     },

@@ -42,7 +42,7 @@ pub use names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};
 pub use node::Node;
 pub(crate) use node::NodeBody;
 pub use plan::{Plan, PlanKind, PlanNode};
-pub use policy::{Policy, Retry, UndoKind};
+pub use policy::{Policy, Retry, UndoContract};
 pub use saga_dag::SagaDag;
 pub(crate) use shape::DagShape;
 pub(crate) use tuning::Refused;

@@ -9,7 +9,7 @@ use super::tuning::{Tuned, Tuning};
 use super::{ActionName, Dag, InvalidName, NodeName, Plan, PlanKind};
 use crate::action::{Action, ActionData, ActionOutput};
 use crate::context::ActionContext;
-use crate::definition::{ActionSpec, Called, Scope, Shape, Source};
+use crate::definition::{ActionSpec, NodeShape, Scope, Source, StepFuture};
 use crate::error::ActionError;
 use crate::log::Payload;
 use crate::panics;
@@ -274,8 +274,8 @@ impl<C: Send + Sync + 'static> Node<C> {
         closure: F,
     ) -> Result<Self, InvalidName>
     where
-        H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
+        H: NodeShape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
     {
         let action = BoundAction::new(spec, sources, closure)?;
         let node = Self::with(name, NodeBody::Action(Arc::new(action)));
@@ -285,8 +285,8 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// The same for a closure that computes a value.
     pub(crate) fn value<H, F>(name: NodeName, sources: Arc<[Source]>, closure: F) -> Self
     where
-        H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
+        H: NodeShape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
     {
         Self::with(name, NodeBody::Computed(Arc::new(BoundValue::new(sources, closure))))
     }
@@ -299,8 +299,8 @@ impl<C: Send + Sync + 'static> Node<C> {
         closure: F,
     ) -> Self
     where
-        H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
+        H: NodeShape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
     {
         let params: Arc<dyn MakeParams<C>> = Arc::new(BoundParams::new(closure));
         let params = Read::Closure(params, sources);

@@ -9,15 +9,17 @@ use crate::limits::LONGEST_WAIT;
 /// What an undo needs to know, and so what can be done about a node whose outcome is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum UndoKind {
+pub enum UndoContract {
     /// `undo = f(output, ..)`: needs the output. In doubt, the action is run again until it answers.
     Output,
     /// `undo = f(output?, ..)`: takes the output if there is one.
     MaybeOutput,
     /// `undo = f(..)`: works from the inputs alone.
-    NoOutput,
+    #[serde(rename = "no_output")] // the stored word, which fingerprints depend on
+    InputsOnly,
     /// `no_undo`: there is nothing worth undoing.
-    Nothing,
+    #[serde(rename = "nothing")]
+    None,
 }
 
 /// How often a call is tried, and how long to wait between tries.
@@ -135,9 +137,9 @@ impl Default for Retry {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
     /// What its undo needs.
-    pub undo: UndoKind,
+    pub undo: UndoContract,
     /// True if the undo is also called after an attempt that failed for sure, to clean up what it did in
-    /// part. Only for undos that do without the output: [`UndoKind::MaybeOutput`], [`UndoKind::NoOutput`].
+    /// part. Only for undos that do without the output: [`UndoContract::MaybeOutput`], [`UndoContract::InputsOnly`].
     pub undo_on_failure: bool,
     /// Tries of the action.
     pub retry: Retry,
@@ -147,13 +149,14 @@ pub struct Policy {
 
 impl Policy {
     /// One try of the action (ten of a pivot in doubt), ten of the undo, and nothing to undo after a failure.
-    pub const fn new(undo: UndoKind) -> Self {
+    pub const fn new(undo: UndoContract) -> Self {
         let retry = Retry { unsaid: true, ..Retry::never() };
         Self { undo, undo_on_failure: false, retry, undo_retry: Retry::up_to(10) }
     }
 
     /// True if the undo is called after an attempt that failed for sure.
     pub const fn undoes_failures(&self) -> bool {
-        self.undo_on_failure && matches!(self.undo, UndoKind::MaybeOutput | UndoKind::NoOutput)
+        self.undo_on_failure
+            && matches!(self.undo, UndoContract::MaybeOutput | UndoContract::InputsOnly)
     }
 }

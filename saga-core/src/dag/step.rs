@@ -12,10 +12,10 @@ use futures_util::future::BoxFuture;
 use super::holder::{MakeParams, Params};
 use super::node::Compute;
 use super::{ActionName, InvalidName, Policy};
-use crate::action::{Action, ActionOutput, Failed, Timeouts, Value};
+use crate::action::{Action, ActionOutput, AttemptError, Timeouts, Value};
 use crate::bounds::Storable;
 use crate::context::{ActionContext, Frame};
-use crate::definition::{ActionSpec, Called, Op, Scope, Shape, Source, Stop};
+use crate::definition::{ActionSpec, NodeShape, Scope, Source, StepCall, StepFuture, StepResult};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::panics;
@@ -24,13 +24,13 @@ use crate::panics;
 ///
 /// A panic before the user's action is entered is one in the expressions of its inputs: those are pure,
 /// so no other attempt would end differently, and no effect has happened. `Err` is its message.
-async fn run<C, H, F>(closure: &F, scope: &Scope<C>) -> Result<Stop, String>
+async fn run<C, H, F>(closure: &F, scope: &Scope<C>) -> Result<StepResult, String>
 where
     C: Send + Sync + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync,
+    F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync,
 {
     let called = catch_unwind(AssertUnwindSafe(|| closure(scope)));
-    let Called(mut call) = called.map_err(panics::message)?;
+    let StepFuture(mut call) = called.map_err(panics::message)?;
     poll_fn(|task| {
         let polled = match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(task))) {
             Ok(polled) => polled,
@@ -75,23 +75,23 @@ impl<F, H> BoundAction<F, H> {
 impl<C, F, H> Action<C> for BoundAction<F, H>
 where
     C: Send + Sync + 'static,
-    H: Shape<C> + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
+    H: NodeShape<C> + 'static,
+    F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
 {
     fn name(&self) -> &ActionName {
         &self.name
     }
 
-    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
         Box::pin(async move {
-            let scope = Scope::new(cx, Op::Do, self.sources.clone());
+            let scope = Scope::new(cx, StepCall::Do, self.sources.clone());
             match run(&self.closure, &scope).await {
-                Ok(Stop::Output(output)) => Ok(output),
-                Ok(Stop::Failed(failed)) => Err(failed),
-                Ok(Stop::Undone(_)) => {
-                    Err(Failed::from(bad_inputs("it undid instead".into())).permanent())
+                Ok(StepResult::Output(output)) => Ok(output),
+                Ok(StepResult::Failed(failed)) => Err(failed),
+                Ok(StepResult::Undone(_)) => {
+                    Err(AttemptError::from(bad_inputs("it undid instead".into())).permanent())
                 }
-                Err(panic) => Err(Failed::from(bad_inputs(panic)).permanent()),
+                Err(panic) => Err(AttemptError::from(bad_inputs(panic)).permanent()),
             }
         })
     }
@@ -102,9 +102,9 @@ where
         output: Option<Value>,
     ) -> BoxFuture<'_, Result<(), UndoError>> {
         Box::pin(async move {
-            let scope = Scope::new(cx, Op::Undo(output), self.sources.clone());
+            let scope = Scope::new(cx, StepCall::Undo(output), self.sources.clone());
             match run(&self.closure, &scope).await {
-                Ok(Stop::Undone(result)) => result,
+                Ok(StepResult::Undone(result)) => result,
                 Ok(_) => Err(UndoError::permanent("the action ran instead of its undo")),
                 Err(panic) => Err(UndoError::Permanent(bad_inputs(panic))),
             }
@@ -149,16 +149,18 @@ impl<F, H> BoundValue<F, H> {
 impl<C, F, H> Compute<C> for BoundValue<F, H>
 where
     C: Send + Sync + 'static,
-    H: Shape<C> + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
+    H: NodeShape<C> + 'static,
+    F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
 {
     fn compute(&self, cx: ActionContext<C>) -> Result<ActionOutput, ActionError> {
-        let scope = Scope::new(cx, Op::Do, self.sources.clone());
+        let scope = Scope::new(cx, StepCall::Do, self.sources.clone());
         // an expression awaits nothing: it is there at the first poll
         match run(&self.closure, &scope).now_or_never() {
-            Some(Ok(Stop::Output(output))) => Ok(output),
-            Some(Ok(Stop::Failed(failed))) => Err(failed.error),
-            Some(Ok(Stop::Undone(_))) | None => Err(bad_inputs("a value awaits something".into())),
+            Some(Ok(StepResult::Output(output))) => Ok(output),
+            Some(Ok(StepResult::Failed(failed))) => Err(failed.error),
+            Some(Ok(StepResult::Undone(_))) | None => {
+                Err(bad_inputs("a value awaits something".into()))
+            }
             Some(Err(panic)) => Err(bad_inputs(panic)),
         }
     }
@@ -183,8 +185,8 @@ impl<F, H> BoundParams<F, H> {
 impl<C, F, H> MakeParams<C> for BoundParams<F, H>
 where
     C: Send + Sync + 'static,
-    H: Shape<C> + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
+    H: NodeShape<C> + 'static,
+    F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
 {
     fn make(&self, frame: &Arc<Frame<C>>, sources: &Arc<[Source]>) -> Params {
         if let Some(error) = &frame.refused {
@@ -192,9 +194,9 @@ where
         }
         let scope = Scope::pure(frame.clone(), sources.clone());
         let message = match run(&self.closure, &scope).now_or_never() {
-            Some(Ok(Stop::Output(params))) => return Ok(params),
-            Some(Ok(Stop::Failed(failed))) => failed.error.message(),
-            Some(Ok(Stop::Undone(_))) | None => "they await something".to_string(),
+            Some(Ok(StepResult::Output(params))) => return Ok(params),
+            Some(Ok(StepResult::Failed(failed))) => failed.error.message(),
+            Some(Ok(StepResult::Undone(_))) | None => "they await something".to_string(),
             Some(Err(panic)) => format!("what the node runs cannot be computed: {panic}"),
         };
         Err(ActionError::SubsagaCreateFailed { message })

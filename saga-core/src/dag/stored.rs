@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use super::export::{DagJson, InputJson, KindJson, NodeJson};
-use super::{ActionName, NodeName, Retry, UndoKind};
+use super::{ActionName, NodeName, Retry, UndoContract};
 use crate::log::{Payload, RawJson, optional_json};
 
 #[derive(Deserialize)]
@@ -15,7 +15,7 @@ struct NodeForm {
     kind: Kind,
     action: Option<ActionName>,
     rev: Option<u32>,
-    undo: Option<UndoKind>,
+    undo: Option<UndoContract>,
     #[serde(default)]
     undo_on_failure: bool,
     #[serde(default, deserialize_with = "optional_json")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::{ActionName, Node, NodeBody, Policy, Retry};
-use crate::action::{Action, ActionOutput, Failed, Timeouts, Value};
+use crate::action::{Action, ActionOutput, AttemptError, Timeouts, Value};
 use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
@@ -126,7 +126,7 @@ impl<C: Send + Sync + 'static> Action<C> for Tuned<C> {
         self.action.name()
     }
 
-    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
+    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
         self.action.do_it(cx)
     }
 
@@ -173,8 +173,8 @@ impl<C: Send + Sync + 'static> Action<C> for Refused<C> {
         self.action.name()
     }
 
-    fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, Failed>> {
-        let failed = Failed::from(self.error.clone()).permanent();
+    fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
+        let failed = AttemptError::from(self.error.clone()).permanent();
         Box::pin(async { Err(failed) })
     }
 

@@ -7,7 +7,8 @@ use super::{DagBuilder, DagError, Node, NodeIndex, NodeName};
 use crate::action::ActionData;
 use crate::bounds::Storable;
 use crate::definition::{
-    BodyId, Called, Ends, Param, Pure, Saga, Scope, Shape, Slot, Source, StepKind, Subsaga,
+    BodyId, ComputedNode, NodeShape, OutputRef, ParamRef, Saga, SagaOutput, Scope, Source,
+    StepFuture, StepKind, Subsaga,
 };
 
 /// What a new node reads.
@@ -41,8 +42,12 @@ impl Reads {
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// A parameter of a typed saga, for the bindings of its steps.
-    pub fn param<S: 'static, T>(&mut self, name: &'static str, get: fn(&S) -> &T) -> Param<S, T> {
-        Param { name, get }
+    pub fn param<S: 'static, T>(
+        &mut self,
+        name: &'static str,
+        get: fn(&S) -> &T,
+    ) -> ParamRef<S, T> {
+        ParamRef { name, get }
     }
 
     /// Adds a typed step: a closure that makes the call of an annotated action out of what its bindings
@@ -55,10 +60,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         name: &'static str,
         bindings: &[(&'static str, &[Source])],
         closure: F,
-    ) -> Slot<H::Output>
+    ) -> OutputRef<H::Output>
     where
-        H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
+        H: NodeShape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
     {
         self.step_after(name, bindings, &[], closure)
     }
@@ -70,10 +75,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         closure: F,
-    ) -> Slot<H::Output>
+    ) -> OutputRef<H::Output>
     where
-        H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
+        H: NodeShape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
     {
         let added = self.read(name, bindings, after).and_then(|read| {
             let (name, sources) = (read.name.clone(), read.sources.clone());
@@ -87,7 +92,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             };
             Ok((node, read))
         });
-        Slot::new(self.body(), self.add(added))
+        OutputRef::new(self.body(), self.add(added))
     }
 
     /// Looks up what a new node reads.
@@ -154,7 +159,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Says more about a typed step: its label, how often it is tried, that it is the pivot.
     ///
     /// ```
-    /// use saga_core::{Retry, Saga, Ends, prelude::*};
+    /// use saga_core::{Retry, Saga, SagaOutput, prelude::*};
     /// use saga_core::dag::{Dag, DagBuilder};
     /// # #[saga_action(no_undo)]
     /// # async fn capture(order: u32) -> Result<u32, String> { Ok(order) }
@@ -167,7 +172,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     ///     type Context = ();
     ///     type Output = u32;
     ///     const NAME: &'static str = "Order";
-    ///     fn define(dag: &mut DagBuilder<()>) -> Ends<u32> {
+    ///     fn define(dag: &mut DagBuilder<()>) -> SagaOutput<u32> {
     ///         let id = dag.param("id", |saga: &Order| &saga.id);
     ///         let payment = dag.step("payment", &[("order", &[id.id()])], move |cx| {
     ///             cx.call(capture { order: *id.get(cx) })
@@ -183,7 +188,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// assert!(Dag::of::<Order>()?.pivot().is_some());
     /// # Ok::<(), saga_core::dag::DagError>(())
     /// ```
-    pub fn adjust<T>(&mut self, step: Slot<T>, how: impl FnOnce(Node<C>) -> Node<C>) {
+    pub fn adjust<T>(&mut self, step: OutputRef<T>, how: impl FnOnce(Node<C>) -> Node<C>) {
         if step.body != self.body() {
             let (node, what) = ("(adjust)".to_string(), "a node");
             self.errors.push(DagError::NotVisible { node, what });
@@ -199,10 +204,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         name: &'static str,
         bindings: &[(&'static str, &[Source])],
         closure: F,
-    ) -> Slot<O>
+    ) -> OutputRef<O>
     where
         O: ActionData,
-        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, Pure<O>> + Send + Sync + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, ComputedNode<O>> + Send + Sync + 'static,
     {
         self.step(name, bindings, closure)
     }
@@ -214,7 +219,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         closure: F,
-    ) -> Slot<O>
+    ) -> OutputRef<O>
     where
         O: Storable,
         F: for<'s> Fn(&'s Scope<C>) -> O + Send + Sync + 'static,
@@ -228,7 +233,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         &mut self,
         bindings: &[(&'static str, &[Source])],
         closure: F,
-    ) -> Slot<S::Output>
+    ) -> OutputRef<S::Output>
     where
         S: Saga<Context = C>,
         F: for<'s> Fn(&'s Scope<C>) -> S::Output + Send + Sync + 'static,
@@ -244,10 +249,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         step: &'static str,
         bindings: &[(&'static str, &[Source])],
         closure: F,
-    ) -> Slot<H::Output>
+    ) -> OutputRef<H::Output>
     where
-        H: Shape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> Called<'s, H> + Send + Sync + 'static,
+        H: NodeShape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
     {
         self.step(if H::kind().is_some() { step } else { "output" }, bindings, closure)
     }
@@ -271,18 +276,18 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// The last line of a typed definition: what this node returns is the saga's output.
-    pub fn ends_with<O>(&self, node: Slot<O>) -> Ends<O> {
-        Ends { node: Some((node.body, node.node)), ty: PhantomData }
+    pub fn ends_with<O>(&self, node: OutputRef<O>) -> SagaOutput<O> {
+        SagaOutput { node: Some((node.body, node.node)), ty: PhantomData }
     }
 
     /// The same where the types were compared already, and rustc reported it if they differ.
     #[doc(hidden)]
-    pub fn ends_at<T, O>(&self, node: Slot<T>) -> Ends<O> {
-        Ends { node: Some((node.body, node.node)), ty: PhantomData }
+    pub fn ends_at<T, O>(&self, node: OutputRef<T>) -> SagaOutput<O> {
+        SagaOutput { node: Some((node.body, node.node)), ty: PhantomData }
     }
 
     /// The last line of a typed definition without output.
-    pub fn ends(&self) -> Ends<()> {
-        Ends { node: None, ty: PhantomData }
+    pub fn ends(&self) -> SagaOutput<()> {
+        SagaOutput { node: None, ty: PhantomData }
     }
 }

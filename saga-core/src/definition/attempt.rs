@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::{ActionFailure, Stop, Typed};
+use super::{ActionFailure, StepResult, Typed};
 use crate::__private::{no_output, produced};
-use crate::action::Failed;
+use crate::action::AttemptError;
 use crate::bounds::UndoReturn;
 use crate::error::ActionError;
 use crate::log::Payload;
@@ -30,8 +30,8 @@ pin_project! {
     #[project = Running]
     enum Call<A: Typed, F, U> {
         Action { #[pin] call: F, poll: PollFn<F, Result<A::Output, A::Error>>, error: ErrorRules<A::Error> },
-        Undo { #[pin] call: U, poll: PollFn<U, Stop> },
-        Nothing { stop: fn() -> Stop },
+        Undo { #[pin] call: U, poll: PollFn<U, StepResult> },
+        Nothing { stop: fn() -> StepResult },
     }
 }
 
@@ -45,11 +45,11 @@ pub struct ErrorRules<E> {
 }
 
 impl<E: ActionFailure> ErrorRules<E> {
-    fn failed(&self, error: E) -> Failed {
+    fn failed(&self, error: E) -> AttemptError {
         let payload = (self.payload)(&error);
         let (in_doubt, retryable) = (self.judge)(&error);
         let error = ActionError::from_parts(error.boxed(), payload);
-        Failed { error, in_doubt, retryable: in_doubt || retryable, output: None }
+        AttemptError { error, in_doubt, retryable: in_doubt || retryable, output: None }
     }
 }
 
@@ -84,7 +84,7 @@ impl<A: Typed, F> Attempt<A, F, ()> {
     /// The undo of an action that has none.
     #[doc(hidden)]
     pub fn undone() -> Self {
-        Self { call: Call::Nothing { stop: || Stop::Undone(Ok(())) } }
+        Self { call: Call::Nothing { stop: || StepResult::Undone(Ok(())) } }
     }
 }
 
@@ -97,13 +97,13 @@ impl<A: Typed, U> Attempt<A, (), U> {
 }
 
 impl<A: Typed, F, U> Future for Attempt<A, F, U> {
-    type Output = Stop;
+    type Output = StepResult;
 
-    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Stop> {
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<StepResult> {
         Poll::Ready(match self.project().call.project() {
             Running::Action { call, poll, error } => match ready!(poll(call, task)) {
                 Ok(output) => produced::<A>(output),
-                Err(failed) => Stop::Failed(error.failed(failed)),
+                Err(failed) => StepResult::Failed(error.failed(failed)),
             },
             Running::Undo { call, poll } => ready!(poll(call, task)),
             Running::Nothing { stop } => stop(),

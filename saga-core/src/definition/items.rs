@@ -8,7 +8,7 @@ use std::ops::{Range, RangeFrom, RangeInclusive};
 use std::{array, iter, option, slice, str, vec};
 
 use super::source::gone;
-use super::{Item, Scope};
+use super::{ItemRef, Scope};
 
 /// A list that a `for` can run over: its order is the same in every process. That is so for slices, arrays,
 /// `Vec`, `VecDeque`, ranges, `BTreeMap` and `BTreeSet`, and for the iterators of the standard library over
@@ -185,7 +185,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
     /// The list of a `for`: for its width, or for the item of an instance. One method for both, so that
     /// rustc says once what is wrong with the list.
     #[doc(hidden)]
-    pub fn list<I: Items>(&self, items: I, of: Option<Item<()>>) -> Listed<I::Item> {
+    pub fn list<I: Items>(&self, items: I, of: Option<ItemRef<()>>) -> Listed<I::Item> {
         match of {
             None => Listed { count: items.in_order().count(), index: 0, item: None },
             Some(item) => {

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 
-use super::{Called, Done, Leaf, NeverGivesUp, Op, Pure, Source, Step, Stop, computed};
-use crate::action::{ActionData, Failed};
+use super::{
+    ActionNode, ComputedNode, NeverGivesUp, Source, Step, StepCall, StepDone, StepFuture,
+    StepResult, computed,
+};
+use crate::action::{ActionData, AttemptError};
 use crate::context::{ActionContext, Frame};
 use crate::error::ActionError;
 
@@ -17,15 +20,15 @@ pub struct Scope<C> {
     frame: Arc<Frame<C>>,
     /// Who is calling; nobody where a width, an arm or parameters are computed.
     cx: Option<ActionContext<C>>,
-    op: Op,
+    op: StepCall,
     /// What the step declared to read; all else is refused.
     sources: Arc<[Source]>,
     entered: AtomicBool,
-    stop: Mutex<Option<Stop>>,
+    stop: Mutex<Option<StepResult>>,
 }
 
 impl<C: Send + Sync + 'static> Scope<C> {
-    pub(crate) fn new(cx: ActionContext<C>, op: Op, sources: Arc<[Source]>) -> Self {
+    pub(crate) fn new(cx: ActionContext<C>, op: StepCall, sources: Arc<[Source]>) -> Self {
         let frame = cx.about.frame.clone();
         Self { cx: Some(cx), op, ..Self::pure(frame, sources) }
     }
@@ -33,24 +36,24 @@ impl<C: Send + Sync + 'static> Scope<C> {
     /// For an expression that only reads values.
     pub(crate) fn pure(frame: Arc<Frame<C>>, sources: Arc<[Source]>) -> Self {
         let (entered, stop) = (AtomicBool::new(false), Mutex::new(None));
-        Self { frame, cx: None, op: Op::Do, sources, entered, stop }
+        Self { frame, cx: None, op: StepCall::Do, sources, entered, stop }
     }
 
     /// Calls the action, or its undo: `cx.call(book_hotel { city: city.get(cx) })`.
-    pub fn call<'s, A>(&'s self, action: A) -> Called<'s, Leaf<A::Static>>
+    pub fn call<'s, A>(&'s self, action: A) -> StepFuture<'s, ActionNode<A::Static>>
     where
         A: Step<C> + 's,
     {
         self.block(async move {
             let stop = self.go(action).await;
             self.leave(stop);
-            Done(PhantomData)
+            StepDone(PhantomData)
         })
     }
 
     /// The same behind a point of no return, where an action never gives up.
     #[doc(hidden)]
-    pub fn call_behind<'s, A>(&'s self, action: A) -> Called<'s, Leaf<A::Static>>
+    pub fn call_behind<'s, A>(&'s self, action: A) -> StepFuture<'s, ActionNode<A::Static>>
     where
         A: Step<C> + NeverGivesUp + 's,
     {
@@ -76,26 +79,29 @@ impl<C: Send + Sync + 'static> Scope<C> {
     /// ```
     pub fn block<'s, S>(
         &'s self,
-        block: impl Future<Output = Done<S>> + Send + 's,
-    ) -> Called<'s, S> {
+        block: impl Future<Output = StepDone<S>> + Send + 's,
+    ) -> StepFuture<'s, S> {
         self.boxed(Box::pin(block))
     }
 
     /// What `saga!` writes for a [`block`](Self::block): rustc reports a cast where it stands.
     #[doc(hidden)]
-    pub fn boxed<'s, S>(&'s self, block: BoxFuture<'s, Done<S>>) -> Called<'s, S> {
-        Called(block)
+    pub fn boxed<'s, S>(&'s self, block: BoxFuture<'s, StepDone<S>>) -> StepFuture<'s, S> {
+        StepFuture(block)
     }
 
     /// Gives the value of a node that runs no action.
-    pub fn value<O: ActionData>(&self, value: O) -> Called<'_, Pure<O>> {
+    pub fn value<O: ActionData>(&self, value: O) -> StepFuture<'_, ComputedNode<O>> {
         self.computed(value)
     }
 
     /// The same of a value that is known to be kept by another trait.
-    pub(crate) fn computed<O: crate::bounds::Storable>(&self, value: O) -> Called<'_, Pure<O>> {
+    pub(crate) fn computed<O: crate::bounds::Storable>(
+        &self,
+        value: O,
+    ) -> StepFuture<'_, ComputedNode<O>> {
         self.leave(computed(value));
-        self.block(async { Done(PhantomData) })
+        self.block(async { StepDone(PhantomData) })
     }
 
     /// For a step in an arm of a [`choose`](crate::dag::DagBuilder::choose) that takes apart what was
@@ -107,11 +113,11 @@ impl<C: Send + Sync + 'static> Scope<C> {
     }
 
     /// Runs the user's action or undo.
-    pub(super) async fn go<A: Step<C>>(&self, action: A) -> Stop {
+    pub(super) async fn go<A: Step<C>>(&self, action: A) -> StepResult {
         let Some(cx) = &self.cx else {
             return action.pure().unwrap_or_else(|| {
                 let error = ActionError::from_error("no action runs where a value is computed");
-                Stop::Failed(Failed::from(error).permanent())
+                StepResult::Failed(AttemptError::from(error).permanent())
             });
         };
         self.entered.store(true, Ordering::Relaxed);
@@ -122,11 +128,11 @@ impl<C: Send + Sync + 'static> Scope<C> {
         self.entered.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn leave(&self, stop: Stop) {
+    pub(crate) fn leave(&self, stop: StepResult) {
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
     }
 
-    pub(crate) fn take(&self) -> Option<Stop> {
+    pub(crate) fn take(&self) -> Option<StepResult> {
         self.stop.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -137,20 +143,20 @@ impl<C: Send + Sync + 'static> Scope<C> {
 
     /// Leaves the result and never comes back: the plumbing of calls whose plain output has a type of its
     /// own in the closure.
-    pub(super) async fn stop_with<T>(&self, stop: Stop) -> T {
+    pub(super) async fn stop_with<T>(&self, stop: StepResult) -> T {
         self.leave(stop);
         std::future::pending().await
     }
 
-    /// The marker of a call that is made with [`Leaf::run`].
+    /// The marker of a call that is made with [`ActionNode::run`].
     #[doc(hidden)]
-    pub fn leaf<M>(&self) -> Leaf<M> {
-        Leaf::marker()
+    pub fn leaf<M>(&self) -> ActionNode<M> {
+        ActionNode::marker()
     }
 
-    /// The end of a closure that made its call with [`Leaf::run`].
+    /// The end of a closure that made its call with [`ActionNode::run`].
     #[doc(hidden)]
-    pub fn done<O, S>(&self, _: O, _: S) -> Done<S> {
-        Done(PhantomData)
+    pub fn done<O, S>(&self, _: O, _: S) -> StepDone<S> {
+        StepDone(PhantomData)
     }
 }

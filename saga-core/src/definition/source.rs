@@ -23,26 +23,26 @@ pub enum Source {
 }
 
 /// The output of a node, known by place and type before the saga runs.
-pub struct Slot<T> {
+pub struct OutputRef<T> {
     pub(crate) body: BodyId,
     pub(crate) node: NodeIndex,
     pub(crate) ty: PhantomData<fn() -> T>,
 }
 
-impl<T> Clone for Slot<T> {
+impl<T> Clone for OutputRef<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<T> Copy for Slot<T> {}
+impl<T> Copy for OutputRef<T> {}
 
-impl<T> Slot<T> {
+impl<T> OutputRef<T> {
     pub(crate) fn new(body: BodyId, node: NodeIndex) -> Self {
         Self { body, node, ty: PhantomData }
     }
 }
 
-impl<T: 'static> Slot<T> {
+impl<T: 'static> OutputRef<T> {
     /// The node's name for bindings and `after`.
     pub fn id(self) -> Source {
         Source::Node(self.body, self.node)
@@ -50,8 +50,8 @@ impl<T: 'static> Slot<T> {
 
     /// The same of a type that was compared before, and reported if it is another.
     #[doc(hidden)]
-    pub fn of<U>(self) -> Slot<U> {
-        Slot::new(self.body, self.node)
+    pub fn of<U>(self) -> OutputRef<U> {
+        OutputRef::new(self.body, self.node)
     }
 
     /// A value of its type, for code that is compiled and never runs.
@@ -73,25 +73,25 @@ impl<T: 'static> Slot<T> {
 }
 
 /// A parameter of a saga.
-pub struct Param<S, T> {
+pub struct ParamRef<S, T> {
     pub(crate) name: &'static str,
     pub(crate) get: fn(&S) -> &T,
 }
 
-impl<S, T> Clone for Param<S, T> {
+impl<S, T> Clone for ParamRef<S, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<S, T> Copy for Param<S, T> {}
+impl<S, T> Copy for ParamRef<S, T> {}
 
-impl<S: 'static, T> Param<S, T> {
+impl<S: 'static, T> ParamRef<S, T> {
     /// The parameter's name for bindings.
     pub fn id(self) -> Source {
         Source::Param(self.name)
     }
 
-    /// The parameter. Only if it is among the step's bindings, as for [`Slot::get`].
+    /// The parameter. Only if it is among the step's bindings, as for [`OutputRef::get`].
     pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
         let params = cx.reads(self.id()).and_then(|frame| frame.params.get());
         match params {
@@ -103,19 +103,19 @@ impl<S: 'static, T> Param<S, T> {
 
 /// The item that an instance of a `for` runs for; see
 /// [`DagBuilder::for_each`](crate::dag::DagBuilder::for_each).
-pub struct Item<T> {
+pub struct ItemRef<T> {
     body: BodyId,
     ty: PhantomData<fn() -> T>,
 }
 
-impl<T> Clone for Item<T> {
+impl<T> Clone for ItemRef<T> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<T> Copy for Item<T> {}
+impl<T> Copy for ItemRef<T> {}
 
-impl<T: 'static> Item<T> {
+impl<T: 'static> ItemRef<T> {
     pub(crate) fn new(body: BodyId) -> Self {
         Self { body, ty: PhantomData }
     }
@@ -125,7 +125,7 @@ impl<T: 'static> Item<T> {
         Source::Item(self.body)
     }
 
-    /// The item. Only if it is among the step's bindings, as for [`Slot::get`].
+    /// The item. Only if it is among the step's bindings, as for [`OutputRef::get`].
     pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
         let (frame, index) = self.instance(cx);
         match frame.item(cx, index).and_then(|item| item.downcast_ref()) {
@@ -168,7 +168,7 @@ pub(super) fn gone(index: usize) -> ! {
 }
 
 /// The last line of a definition: what the saga returns.
-pub struct Ends<O> {
+pub struct SagaOutput<O> {
     pub(crate) node: Option<(BodyId, NodeIndex)>,
     pub(crate) ty: PhantomData<fn() -> O>,
 }

@@ -14,7 +14,7 @@ use futures_util::{FutureExt, StreamExt};
 use super::inside::Inside;
 use super::slots::Room;
 use crate::action::storable::{MAX_DEPTH, depth};
-use crate::action::{Action, ActionOutput, Failed, Value, read_back};
+use crate::action::{Action, ActionOutput, AttemptError, Value, read_back};
 use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
 use crate::log::{Failure, NodePath, Payload};
@@ -28,7 +28,7 @@ pub(super) enum CallEnd {
     Undo(Result<(), Failure>),
 }
 
-/// A [`Failed`] as it goes into the log.
+/// An [`AttemptError`] as it goes into the log.
 pub(super) struct Missed {
     pub(super) failure: Failure,
     pub(super) in_doubt: bool,
@@ -37,8 +37,8 @@ pub(super) struct Missed {
 }
 
 impl Missed {
-    pub(super) fn of(failed: Failed, max: usize) -> Self {
-        let Failed { error, in_doubt, retryable, output } = failed;
+    pub(super) fn of(failed: AttemptError, max: usize) -> Self {
+        let AttemptError { error, in_doubt, retryable, output } = failed;
         let output = output.map(Contained::new);
         match logged(error, |error| error.to_failure(retryable), max) {
             Ok(failure) => Self { failure, in_doubt, output },
@@ -170,7 +170,7 @@ async fn action_once<C: Send + Sync + 'static>(
         }
     };
     let ended = guarded(call, || action.timeouts().action).await;
-    CallEnd::Action(ended.unwrap_or_else(|cut| missed(Failed::from(cut).in_doubt())))
+    CallEnd::Action(ended.unwrap_or_else(|cut| missed(AttemptError::from(cut).in_doubt())))
 }
 
 /// What the action returned counts as what is read from its payload, or not at all.

@@ -12,7 +12,7 @@ use super::slots::Caller;
 use super::turn::Turn;
 use super::{Driver, Transactions};
 use crate::action::Value;
-use crate::context::{About, ActionContext, Shared, Token};
+use crate::context::{About, ActionContext, FencingToken, Shared};
 use crate::machine::{ActionResult, Call, Event, VertexId};
 use crate::panics::Contained;
 
@@ -87,7 +87,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 attempt: call.attempt,
                 undo,
                 cancellable: !undo && !call.unwinding,
-                token: Token { epoch: self.epoch, seq: call.seq },
+                token: FencingToken { epoch: self.epoch, seq: call.seq },
                 transactions,
             },
         };

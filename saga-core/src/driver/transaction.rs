@@ -32,7 +32,7 @@ use tokio::sync::mpsc;
 use super::Driver;
 use super::call::{CallEnd, Missed};
 use super::turn::{Turn, Woken};
-use crate::action::{ActionOutput, Failed};
+use crate::action::{ActionOutput, AttemptError};
 use crate::error::ActionError;
 use crate::log::{Entry, EntryKind, Payload};
 use crate::machine::{ActionResult, Call, Event, VertexId};
@@ -385,7 +385,7 @@ fn not_committed(undo: bool, end: WorkEnd, why: StoreError, max: usize) -> Optio
         WorkEnd::Refused(error) => error,
         WorkEnd::Open | WorkEnd::Output(_) => ActionError::from_error(why),
     };
-    let failed = Failed { retryable: !permanent, ..Failed::from(error) };
+    let failed = AttemptError { retryable: !permanent, ..AttemptError::from(error) };
     let missed = Missed::of(failed, max);
     Some(match undo {
         true => CallEnd::Undo(Err(missed.failure)),

@@ -9,7 +9,7 @@ use super::track::Outcome;
 use crate::action::storable::has_room;
 use crate::action::{Action, ActionOutput};
 use crate::context::{ActionContext, Frame};
-use crate::dag::{Dag, NodeBody, NodeIndex, Refused, UndoKind};
+use crate::dag::{Dag, NodeBody, NodeIndex, Refused, UndoContract};
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
 use crate::log::{
     Cause, Command, Entry, EntryKind, Failure, FailureKind, NodePath, Payload, SagaId, SagaStatus,
@@ -161,7 +161,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         let (frame, node) = self.place(machine, v)?;
         let action = frame.dag.node(node)?.to_run()?;
         // an output that cannot be read is there: its undo must not run without it
-        let broken = frame.broken(node).filter(|_| action.policy().undo == UndoKind::Output);
+        let broken = frame.broken(node).filter(|_| action.policy().undo == UndoContract::Output);
         let Some(error) = frame.refused.as_ref().or(broken).cloned() else { return Some(action) };
         let always = machine.state().node(v).is_some_and(|state| {
             let failed = error.to_failure(false);

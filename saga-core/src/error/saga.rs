@@ -47,7 +47,7 @@ pub struct NodeReport {
 ///     Err(SagaError::RolledBack(report)) => {
 ///         assert_eq!(report.failed_node().map(|node| node.as_str()), Some("_check"));
 ///         assert_eq!(report.undone().map(|node| node.as_str()).collect::<Vec<_>>(), ["_taken"]);
-///         assert_eq!((report.remain().count(), report.may_remain().count()), (0, 0));
+///         assert_eq!((report.remaining_effects().count(), report.possible_effects().count()), (0, 0));
 ///     }
 ///     other => return Err(format!("not rolled back: {other:?}").into()),
 /// }
@@ -88,7 +88,7 @@ impl SagaReport {
     }
 
     /// Effects that are there and could not be undone.
-    pub fn remain(&self) -> impl Iterator<Item = &NodePath> {
+    pub fn remaining_effects(&self) -> impl Iterator<Item = &NodePath> {
         // what a failed undo stands in front of was not undone either
         let remains = |n: &&NodeReport| match n.state {
             ActionState::UndoFailed => !n.in_doubt,
@@ -99,7 +99,7 @@ impl SagaReport {
     }
 
     /// Effects that may be there: nobody knows how these actions ended.
-    pub fn may_remain(&self) -> impl Iterator<Item = &NodePath> {
+    pub fn possible_effects(&self) -> impl Iterator<Item = &NodePath> {
         self.nodes_in(ActionState::UndoFailed).filter(|n| n.in_doubt).map(|n| &n.node)
     }
 
@@ -161,8 +161,8 @@ pub enum SagaError {
     /// It ended with effects that remain or may remain; an operator must look at it.
     #[error(
         "saga {} is stuck: {}{}{}{}", .0.saga, .0.why(), .0.failed_undos(),
-        SagaReport::names("effects that remain", .0.remain()),
-        SagaReport::names("effects that may remain", .0.may_remain())
+        SagaReport::names("effects that remain", .0.remaining_effects()),
+        SagaReport::names("effects that may remain", .0.possible_effects())
     )]
     Stuck(Box<SagaReport>),
     /// It waits for an operator, and goes on when told to.

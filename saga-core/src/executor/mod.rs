@@ -7,7 +7,7 @@
 //! ```
 //! use std::sync::{Arc, Mutex};
 //! use saga_core::dag::{DagBuilder, Node};
-//! use saga_core::executor::{SagaExecutor, State};
+//! use saga_core::executor::{SagaExecutor, SagaSnapshot};
 //! use saga_core::store::MemoryStore;
 //! use saga_core::{ActionContext, ActionFunc, BoxError, SagaDag};
 //!
@@ -67,7 +67,7 @@ use crate::error::{OperateError, SagaError, StartError};
 use crate::log::{InvalidSagaId, NodePath, Refusal, SagaId, SagaLog, SagaStatus};
 use crate::store::{SagaRecord, Store, StoreError, StoredSaga};
 
-pub use state::{CompletedAction, State};
+pub use state::{CompletedAction, SagaSnapshot};
 pub use views::{ExecutionNode, ExecutionRecord};
 
 /// Runs one saga, a node at a time, over a context that is written down with it.
@@ -152,7 +152,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// [`ExecutorError::Start`] if the store has no such saga, or it was run with another DAG than this
     /// one; [`ExecutorError::Context`].
     pub fn from_state(
-        state: &State,
+        state: &SagaSnapshot,
         dag: impl Into<Arc<Dag<C>>>,
         store: impl Store,
     ) -> BoxFuture<'static, Result<Self, ExecutorError>>
@@ -217,7 +217,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
                 SagaStatus::Completed => operator.rollback(self.id.as_str(), "rollback").await,
                 SagaStatus::Running => operator.cancel(self.id.as_str(), "rollback").await,
                 SagaStatus::RolledBack => return Ok(()),
-                SagaStatus::Failed | SagaStatus::RollingBack | SagaStatus::Stuck => {
+                SagaStatus::Aborting | SagaStatus::RollingBack | SagaStatus::Stuck => {
                     return undone(self.execute().await);
                 }
             };
@@ -265,8 +265,8 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     ///
     /// # Errors
     /// The store's.
-    pub async fn state(&self) -> Result<Option<State>, StoreError> {
-        Ok(self.load().await?.as_ref().map(State::from))
+    pub async fn state(&self) -> Result<Option<SagaSnapshot>, StoreError> {
+        Ok(self.load().await?.as_ref().map(SagaSnapshot::from))
     }
 
     /// How each node stands, in the order of declaration.

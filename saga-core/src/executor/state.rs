@@ -14,7 +14,7 @@ use crate::store::{SagaRecord, StoredSaga};
 /// saga goes on from.
 ///
 /// ```
-/// use saga_core::executor::State;
+/// use saga_core::executor::SagaSnapshot;
 /// let json = serde_json::json!({
 ///     "saga_id": "order-42",
 ///     "saga_name": "Order",
@@ -24,13 +24,13 @@ use crate::store::{SagaRecord, StoredSaga};
 ///     "created_at": "2026-11-24T03:13:20.123Z",
 ///     "updated_at": "2026-11-24T03:13:21.000Z",
 /// });
-/// let state: State = serde_json::from_value(json.clone())?;
+/// let state: SagaSnapshot = serde_json::from_value(json.clone())?;
 /// assert_eq!(state.completed_actions[0].output, 7);
 /// assert_eq!(serde_json::to_value(&state)?, json);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct State {
+pub struct SagaSnapshot {
     /// The saga's id.
     pub saga_id: SagaId,
     /// Its durable name.
@@ -59,21 +59,21 @@ pub struct CompletedAction {
     pub output: Value,
 }
 
-impl From<&StoredSaga> for State {
+impl From<&StoredSaga> for SagaSnapshot {
     /// Of a saga that was read from a store.
     fn from(stored: &StoredSaga) -> Self {
         Self::of(&stored.record, &stored.entries)
     }
 }
 
-impl From<&SagaView> for State {
+impl From<&SagaView> for SagaSnapshot {
     /// Of a saga that a coordinator [looked at](crate::Coordinator::inspect).
     fn from(view: &SagaView) -> Self {
         Self::of(&view.record, view.log.entries())
     }
 }
 
-impl State {
+impl SagaSnapshot {
     fn of(record: &SagaRecord, entries: &[Entry]) -> Self {
         let (mut completed_actions, mut undone) = (Vec::new(), HashSet::new());
         // backwards: what is undone later does not count
@@ -103,9 +103,9 @@ impl State {
     }
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for SagaSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State")
+        f.debug_struct("SagaSnapshot")
             .field("saga_id", &self.saga_id)
             .field("saga_name", &self.saga_name)
             .field("status", &self.status)

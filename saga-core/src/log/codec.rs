@@ -10,8 +10,9 @@ use super::{
 };
 
 #[derive(Serialize, Deserialize)]
-struct Birth {
-    birth: uuid::Uuid,
+struct RunKey {
+    #[serde(rename = "birth")]
+    run_key: uuid::Uuid,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,7 +71,7 @@ impl EntryKind {
     pub fn encode(&self) -> Option<Payload> {
         match self {
             Self::Succeeded(output) => Some(output.clone()),
-            Self::Created { birth } => json(&Birth { birth: *birth }),
+            Self::Created { run_key } => json(&RunKey { run_key: *run_key }),
             Self::Failed(failure) | Self::InDoubt(failure) | Self::UndoFailed(failure) => {
                 json(failure)
             }
@@ -110,7 +111,7 @@ impl EntryKind {
     pub fn decode(name: &str, bytes: Option<&[u8]>) -> Result<Self, CorruptEntry> {
         let bytes = bytes.unwrap_or_default();
         Ok(match name {
-            "created" => Self::Created { birth: parse::<Birth>("created", bytes)?.birth },
+            "created" => Self::Created { run_key: parse::<RunKey>("created", bytes)?.run_key },
             "started" => Self::Started,
             "succeeded" => Self::Succeeded(Payload::from(bytes)),
             "failed" => Self::Failed(parse("failed", bytes)?),

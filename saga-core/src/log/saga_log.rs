@@ -201,7 +201,7 @@ mod tests {
         };
         let failure = Failure::new(FailureKind::Failed, "sold out");
         let entries = vec![
-            entry(None, 0, EntryKind::Created { birth: Uuid::nil() }),
+            entry(None, 0, EntryKind::Created { run_key: Uuid::nil() }),
             entry(Some("flight"), 1, EntryKind::Started),
             entry(Some("nics[2]/ip"), 2, EntryKind::Failed(failure)),
             entry(None, 0, EntryKind::Unwinding(Cause::Failed { node: "nics[2]/ip".into() })),

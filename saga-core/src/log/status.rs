@@ -18,8 +18,11 @@ use serde::{Deserialize, Serialize};
 pub enum SagaStatus {
     /// Going forward.
     Running,
-    /// Unwinding is decided; actions are still in flight and nothing new starts.
-    Failed,
+    /// The decision to roll back has been made: nothing new starts, and the actions in flight may still end.
+    ///
+    /// The word that is stored and shown is `failed`, as in the reference.
+    #[serde(rename = "failed")]
+    Aborting,
     /// Undo actions run.
     RollingBack,
     /// Ended: every effect is there.
@@ -35,7 +38,7 @@ impl SagaStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
-            Self::Failed => "failed",
+            Self::Aborting => "failed",
             Self::RollingBack => "rolling_back",
             Self::Completed => "completed",
             Self::RolledBack => "rolled_back",
@@ -63,8 +66,8 @@ pub struct InvalidSagaStatus(pub String);
 impl FromStr for SagaStatus {
     type Err = InvalidSagaStatus;
     fn from_str(s: &str) -> Result<Self, InvalidSagaStatus> {
-        use SagaStatus::{Completed, Failed, RolledBack, RollingBack, Running, Stuck};
-        [Running, Failed, RollingBack, Completed, RolledBack, Stuck]
+        use SagaStatus::{Aborting, Completed, RolledBack, RollingBack, Running, Stuck};
+        [Running, Aborting, RollingBack, Completed, RolledBack, Stuck]
             .into_iter()
             .find(|status| status.as_str() == s)
             .ok_or_else(|| InvalidSagaStatus(s.to_string()))

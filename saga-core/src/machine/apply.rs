@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::{Illegal, Part, Progress, State, Undo, VertexId, target};
-use crate::dag::{PlanKind, Policy, UndoKind};
+use crate::dag::{PlanKind, Policy, UndoContract};
 use crate::log::{Answer, Command, Entry, EntryKind};
 
 /// A log that does not make sense at one place.
@@ -112,8 +112,8 @@ impl State {
 
     fn apply_to_saga(&mut self, kind: &EntryKind, touched: &mut Vec<VertexId>) {
         match kind {
-            EntryKind::Created { birth } => {
-                self.birth = Some(*birth);
+            EntryKind::Created { run_key } => {
+                self.run_key = Some(*run_key);
                 if let Some(frame) = self.frames.first() {
                     let (base, plan) = (frame.base, frame.plan.clone());
                     touched.extend(plan.roots().iter().map(|root| base + root));
@@ -305,8 +305,9 @@ impl State {
     /// True if an attempt has found out that no earlier one took effect. An undo that needs no output to find
     /// out for itself is called all the same.
     fn leaves_no_doubt(&self, v: VertexId, kind: &EntryKind) -> bool {
-        let finds_out =
-            |policy: Policy| matches!(policy.undo, UndoKind::MaybeOutput | UndoKind::NoOutput);
+        let finds_out = |policy: Policy| {
+            matches!(policy.undo, UndoContract::MaybeOutput | UndoContract::InputsOnly)
+        };
         matches!(kind, EntryKind::Failed(failure) if failure.rolled_back)
             && !self.policy(v).is_some_and(finds_out)
     }

@@ -37,7 +37,7 @@ pub enum Event {
     /// The saga is new.
     Created {
         /// Its random id.
-        birth: Uuid,
+        run_key: Uuid,
     },
     /// This process took the saga over with the log that it has: calls without an outcome were cut off.
     Recovered,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::{Progress, State, Undo, VertexId};
-use crate::dag::{PlanKind, UndoKind};
+use crate::dag::{PlanKind, UndoContract};
 use crate::log::{Cause, EntryKind, Failure, SagaStatus};
 
 /// No log may open more instances at once than this, whatever it says.
@@ -20,9 +20,9 @@ impl State {
 
     fn allows_for_saga(&self, kind: &EntryKind) -> bool {
         if let EntryKind::Created { .. } = kind {
-            return self.birth.is_none();
+            return self.run_key.is_none();
         }
-        if self.birth.is_none() {
+        if self.run_key.is_none() {
             return false;
         }
         match kind {
@@ -64,7 +64,7 @@ impl State {
 
     fn allows_for_node(&self, v: VertexId, kind: &EntryKind) -> bool {
         let Some(x) = self.vertex(v) else { return false };
-        if self.birth.is_none() {
+        if self.run_key.is_none() {
             return false;
         }
         if self.ended.is_some() {
@@ -80,7 +80,7 @@ impl State {
         // an undo that has failed is tried again when an operator says so, and not before
         let over = matches!(x.undo, Undo::Finished | Undo::Resolved | Undo::Failed);
         let rerun = unwinding
-            && policy.is_some_and(|p| p.undo == UndoKind::Output)
+            && policy.is_some_and(|p| p.undo == UndoContract::Output)
             && !over
             && (x.open || x.doubt);
         let fresh = x.progress == Progress::Open && x.waiting == 0;
@@ -110,12 +110,12 @@ impl State {
             EntryKind::UndoStarted => {
                 let undoable = policy.is_some_and(|p| match p.undo {
                     // without an output in the log it may still be in memory
-                    UndoKind::Output => x.progress == Progress::Completed || x.doubt,
-                    UndoKind::MaybeOutput | UndoKind::NoOutput => {
+                    UndoContract::Output => x.progress == Progress::Completed || x.doubt,
+                    UndoContract::MaybeOutput | UndoContract::InputsOnly => {
                         let unclear = x.open || x.doubt || p.undoes_failures();
                         x.progress == Progress::Completed || x.attempts > 0 && unclear
                     }
-                    UndoKind::Nothing => false,
+                    UndoContract::None => false,
                 });
                 unwinding && undoable && !over
             }
@@ -133,7 +133,7 @@ impl State {
     /// What a node, or the saga, is at the moment: the words of error messages.
     pub(super) fn describe(&self, vertex: Option<VertexId>) -> String {
         let Some(x) = vertex.and_then(|v| self.vertex(v)) else {
-            return match self.birth {
+            return match self.run_key {
                 None => "not created".to_string(),
                 Some(_) => self.status().to_string(),
             };

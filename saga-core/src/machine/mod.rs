@@ -298,7 +298,7 @@ impl Machine {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Created { birth } => self.emit(None, EntryKind::Created { birth }),
+            Event::Created { run_key } => self.emit(None, EntryKind::Created { run_key }),
             Event::Recovered => self.touched.extend(0..self.state.len()),
             Event::Watch(watch) => self.begin_watch(watch),
             Event::ActionDone { vertex, result } => self.action_done(vertex, result),
@@ -350,7 +350,7 @@ impl Machine {
 
     fn end_if_done(&mut self) {
         let ended = self.state.ended.is_some() || self.state.parked.is_some();
-        if ended || self.state.birth.is_none() || self.broken.is_some() {
+        if ended || self.state.run_key.is_none() || self.broken.is_some() {
             return;
         }
         let idle = self.in_flight.is_empty()

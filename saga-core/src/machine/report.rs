@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::{Part, Progress, State, Undo, VertexId};
-use crate::dag::{PlanKind, UndoKind};
+use crate::dag::{PlanKind, UndoContract};
 use crate::log::{ActionState, Failure, NodePath};
 
 /// How a node stands.
@@ -85,7 +85,7 @@ impl State {
         Some(NodeState {
             vertex: v,
             path: self.path(v),
-            has_undo: self.policy(v).is_some_and(|p| p.undo != UndoKind::Nothing),
+            has_undo: self.policy(v).is_some_and(|p| p.undo != UndoContract::None),
             state,
             resolved: x.undo == Undo::Resolved,
             in_doubt,

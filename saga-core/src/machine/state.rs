@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::requests::{Asked, Faults};
-use crate::dag::{Plan, PlanKind, Policy, UndoKind};
+use crate::dag::{Plan, PlanKind, Policy, UndoContract};
 use crate::log::{Answer, Cause, EntryKind, Failure, NodePath, SagaStatus, Timestamp, Uuid};
 
 /// A vertex of the run: a node, or the gate of a node that holds others. The vertices of one frame are
@@ -139,7 +139,7 @@ fn at(node: &Option<NodePath>) -> String {
 pub struct State {
     pub(super) frames: Vec<Frame>,
     pub(super) vertices: Vec<Vertex>,
-    pub(super) birth: Option<Uuid>,
+    pub(super) run_key: Option<Uuid>,
     pub(super) next_seq: u64,
     pub(super) unwinding: Option<Cause>,
     pub(super) ended: Option<SagaStatus>,
@@ -171,7 +171,7 @@ impl State {
         let mut state = Self {
             frames: Vec::new(),
             vertices: Vec::new(),
-            birth: None,
+            run_key: None,
             next_seq: 1,
             unwinding: None,
             ended: None,
@@ -196,7 +196,7 @@ impl State {
         match (&self.ended, &self.unwinding) {
             (Some(ended), _) => *ended,
             (None, None) => SagaStatus::Running,
-            (None, Some(_)) if self.forward_open > 0 => SagaStatus::Failed,
+            (None, Some(_)) if self.forward_open > 0 => SagaStatus::Aborting,
             (None, Some(_)) => SagaStatus::RollingBack,
         }
     }
@@ -242,8 +242,8 @@ impl State {
     }
 
     /// The random id of this run, once it is created.
-    pub fn birth(&self) -> Option<Uuid> {
-        self.birth
+    pub fn run_key(&self) -> Option<Uuid> {
+        self.run_key
     }
 
     /// The sequence number of the next entry.
@@ -305,13 +305,13 @@ impl State {
         let (Some(x), Some(policy)) = (self.vertex(v), self.policy(v)) else {
             return Need::Nothing;
         };
-        if policy.undo == UndoKind::Nothing || x.progress == Progress::Skipped {
+        if policy.undo == UndoContract::None || x.progress == Progress::Skipped {
             return Need::Nothing;
         }
         match (x.progress, policy.undo) {
             (Progress::Completed, _) => Need::Undo,
             _ if x.attempts == 0 => Need::Nothing,
-            (_, UndoKind::Output) if x.open || x.doubt => Need::Rerun,
+            (_, UndoContract::Output) if x.open || x.doubt => Need::Rerun,
             _ if x.open || x.doubt || policy.undoes_failures() => Need::Undo,
             // an `Err` says that the attempt left no effect
             _ => Need::Nothing,

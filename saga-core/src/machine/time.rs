@@ -13,7 +13,7 @@ impl Machine {
         // nothing that waits for its time goes on before the saga is unparked
         let timer = self.timers.first().filter(|_| self.state.parked.is_none()).map(|(at, _)| *at);
         // not if the last of them came back by itself
-        let abandon = self.abandon_at.filter(|_| self.status() == SagaStatus::Failed);
+        let abandon = self.abandon_at.filter(|_| self.status() == SagaStatus::Aborting);
         let set_back = self.set_back.unwrap_or_default();
         let waited = [timer, abandon].into_iter().flatten();
         let waited = waited.map(|at| Timestamp(at.0.saturating_sub(set_back)));
@@ -37,7 +37,7 @@ impl Machine {
     /// True as long as the saga goes forward and something is left to do.
     fn is_going(&self) -> bool {
         let state = &self.state;
-        let going = state.birth.is_some() && state.ended.is_none() && state.unwinding.is_none();
+        let going = state.run_key.is_some() && state.ended.is_none() && state.unwinding.is_none();
         going && !state.all_completed()
     }
 
@@ -107,8 +107,8 @@ impl Machine {
 
     /// A number that is the same wherever this try of this call is made.
     pub(super) fn dice(&self, v: VertexId, direction: u8, attempt: u32) -> u64 {
-        let birth = self.state.birth.unwrap_or_default();
-        let bytes = birth.as_bytes().iter().copied();
+        let run_key = self.state.run_key.unwrap_or_default();
+        let bytes = run_key.as_bytes().iter().copied();
         let bytes = bytes.chain(v.to_le_bytes()).chain([direction]).chain(attempt.to_le_bytes());
         // FNV-1a, then a finalizer that spreads the last bytes over all bits (splitmix64)
         let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

@@ -2,7 +2,7 @@
 
 use super::state::{Need, Undo, VertexId};
 use super::{InFlight, Machine};
-use crate::dag::UndoKind;
+use crate::dag::UndoContract;
 use crate::log::{EntryKind, Failure, FailureKind};
 
 impl Machine {
@@ -98,7 +98,7 @@ impl Machine {
         let output = self
             .state
             .policy(v)
-            .is_some_and(|p| matches!(p.undo, UndoKind::Output | UndoKind::MaybeOutput));
+            .is_some_and(|p| matches!(p.undo, UndoContract::Output | UndoContract::MaybeOutput));
         output && self.kept.contains(&v)
     }
 }

@@ -49,8 +49,9 @@ impl fmt::Debug for WorkerId {
 pub struct SagaRecord {
     /// The user's id.
     pub id: SagaId,
-    /// Random for each run.
-    pub birth: uuid::Uuid,
+    /// A random key of this run: the root of all idempotency keys. Stored as `birth`.
+    #[serde(rename = "birth")]
+    pub run_key: uuid::Uuid,
     /// The saga's durable name.
     pub name: String,
     /// The shape of the DAG that the run was started with.
@@ -89,12 +90,12 @@ pub struct SagaRecord {
 }
 
 impl SagaRecord {
-    /// A saga that a worker begins now, for the first time: it runs, without entries, under a new birth
+    /// A saga that a worker begins now, for the first time: it runs, without entries, under a new run_key
     /// id. What is empty is set before it is stored.
     pub fn new(id: SagaId, name: impl Into<String>, owner: WorkerId, now: Timestamp) -> Self {
         Self {
             id,
-            birth: uuid::Uuid::new_v4(),
+            run_key: uuid::Uuid::new_v4(),
             name: name.into(),
             fingerprint: String::new(),
             params: Payload::default(),

@@ -1,13 +1,13 @@
 //! One action of one saga, a network between it and the service, and what must hold in the end.
 
-use saga_core::Token;
+use saga_core::FencingToken;
 use saga_core::barrier::{self, Error};
 use saga_core::store::rusqlite::{Connection, OptionalExtension, Transaction};
 
 /// What the saga calls. An `Err` is an answer: that attempt had no effect.
 pub(crate) trait Service {
-    fn act(&mut self, key: &str, token: Token, fails: bool) -> Result<i64, String>;
-    fn undo(&mut self, key: &str, token: Token) -> Result<(), String>;
+    fn act(&mut self, key: &str, token: FencingToken, fails: bool) -> Result<i64, String>;
+    fn undo(&mut self, key: &str, token: FencingToken) -> Result<(), String>;
     fn effects(&self) -> i64;
 }
 
@@ -38,11 +38,11 @@ impl Barrier {
 }
 
 impl Service for Barrier {
-    fn act(&mut self, key: &str, token: Token, fails: bool) -> Result<i64, String> {
+    fn act(&mut self, key: &str, token: FencingToken, fails: bool) -> Result<i64, String> {
         barrier::once(&mut self.0, key, token, |tx| work(tx, key, fails)).map_err(text)
     }
 
-    fn undo(&mut self, key: &str, token: Token) -> Result<(), String> {
+    fn undo(&mut self, key: &str, token: FencingToken) -> Result<(), String> {
         let remove = |tx: &Transaction<'_>, row: i64| match tx
             .execute("DELETE FROM effect WHERE rowid = ?1", [row])
             .unwrap()
@@ -72,7 +72,7 @@ impl KeyOnly {
 }
 
 impl Service for KeyOnly {
-    fn act(&mut self, key: &str, _token: Token, fails: bool) -> Result<i64, String> {
+    fn act(&mut self, key: &str, _token: FencingToken, fails: bool) -> Result<i64, String> {
         let tx = self.0.transaction().unwrap();
         let sql = "SELECT rowid FROM effect WHERE key = ?1";
         let there = tx.query_row(sql, [key], |row| row.get(0)).optional().unwrap();
@@ -81,7 +81,7 @@ impl Service for KeyOnly {
         Ok(row)
     }
 
-    fn undo(&mut self, key: &str, _token: Token) -> Result<(), String> {
+    fn undo(&mut self, key: &str, _token: FencingToken) -> Result<(), String> {
         self.0.execute("DELETE FROM effect WHERE key = ?1", [key]).unwrap();
         Ok(())
     }
@@ -93,8 +93,8 @@ impl Service for KeyOnly {
 
 #[derive(Debug, Clone, Copy)]
 enum Message {
-    Do { token: Token, fails: bool },
-    Undo { token: Token },
+    Do { token: FencingToken, fails: bool },
+    Undo { token: FencingToken },
 }
 
 /// The saga and the network, driven by a list of choices; when it ends, all goes well from there on.
@@ -103,7 +103,7 @@ pub(crate) struct World<'a, S> {
     choices: std::slice::Iter<'a, u8>,
     /// Sent, and kept by the network: may arrive at any time, and more than once.
     kept: Vec<Message>,
-    token: Token,
+    token: FencingToken,
     /// The first result: every other must be the same.
     result: Option<i64>,
 }
@@ -112,7 +112,7 @@ const KEY: &str = "key";
 
 impl<'a, S: Service> World<'a, S> {
     pub(crate) fn new(service: S, choices: &'a [u8]) -> Self {
-        let token = Token { epoch: 1, seq: 1 };
+        let token = FencingToken { epoch: 1, seq: 1 };
         Self { service, choices: choices.iter(), kept: Vec::new(), token, result: None }
     }
 
@@ -178,7 +178,7 @@ impl<'a, S: Service> World<'a, S> {
     }
 
     /// A later call has a higher token, whether the process is the same or not.
-    fn next_token(&mut self) -> Token {
+    fn next_token(&mut self) -> FencingToken {
         match self.choose(3) {
             1 => self.token.epoch += 1,
             _ => self.token.seq += 1,

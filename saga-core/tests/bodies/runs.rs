@@ -2,7 +2,7 @@
 
 use saga_core::dag::DagBuilder;
 use saga_core::prelude::*;
-use saga_core::{Ends, Saga};
+use saga_core::{Saga, SagaOutput};
 use serde::{Deserialize, Serialize};
 
 use super::{First, act};
@@ -72,9 +72,9 @@ async fn items_may_be_computed_in_each_node() {
 /// A list of one in a list of one, this deep.
 fn level(
     dag: &mut DagBuilder<()>,
-    list: saga_core::Param<Deep, Vec<u64>>,
+    list: saga_core::ParamRef<Deep, Vec<u64>>,
     depth: usize,
-) -> Ends<String> {
+) -> SagaOutput<String> {
     if depth == 0 {
         let it = dag.step("it", &[("what", &[list.id()])], move |cx| {
             cx.call(act { what: list.get(cx)[0] })
@@ -102,7 +102,7 @@ impl Saga for Deep {
     type Output = String;
     const NAME: &'static str = "Deep";
 
-    fn define(dag: &mut DagBuilder<()>) -> Ends<String> {
+    fn define(dag: &mut DagBuilder<()>) -> SagaOutput<String> {
         let list = dag.param("list", |saga: &Self| &saga.list);
         level(dag, list, 60)
     }

@@ -52,7 +52,7 @@ impl Bench {
 
     pub fn configured(plan: Arc<Plan>, config: Config, choices: &[(&str, u64)]) -> Self {
         let mut bench = Self::off(plan, config, choices);
-        bench.feed([Event::Created { birth: Uuid::from_u128(1) }]);
+        bench.feed([Event::Created { run_key: Uuid::from_u128(1) }]);
         bench
     }
 

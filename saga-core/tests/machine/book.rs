@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use saga_core::UndoKind;
+use saga_core::UndoContract;
 use saga_core::log::{Command, Entry, EntryKind, Failure, Refusal, SagaStatus, Timestamp, Uuid};
 use saga_core::machine::Config;
 
@@ -88,9 +88,9 @@ impl<'a> Book<'a> {
             return true;
         }
         match policy.undo {
-            UndoKind::Nothing => !s.open,
-            UndoKind::Output => !s.done && !s.open && !s.doubt,
-            UndoKind::MaybeOutput | UndoKind::NoOutput => {
+            UndoContract::None => !s.open,
+            UndoContract::Output => !s.done && !s.open && !s.doubt,
+            UndoContract::MaybeOutput | UndoContract::InputsOnly => {
                 !s.done && !s.open && !s.doubt && !policy.undo_on_failure
             }
         }

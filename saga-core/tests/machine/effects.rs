@@ -1,6 +1,6 @@
 //! What the machine wants done in a run, and what becomes of it when the process dies.
 
-use saga_core::UndoKind;
+use saga_core::UndoContract;
 use saga_core::dag::PlanKind;
 use saga_core::log::{Answer, Entry, EntryKind, Timestamp, Uuid};
 use saga_core::machine::{Call, Effect, Event, Finish, State, VertexId};
@@ -138,7 +138,7 @@ impl Runner {
             panic!("{path} is not an action")
         };
         let contract = Contract::from(*policy);
-        if undo && contract.undo == UndoKind::Output {
+        if undo && contract.undo == UndoContract::Output {
             let stored = self.log.iter().any(|e| {
                 e.node.as_ref().is_some_and(|n| n.as_str() == path)
                     && matches!(e.kind, EntryKind::Succeeded(_))

@@ -1,7 +1,7 @@
 //! What must hold of every log, of the calls that went out, and of what is left in the end: the rules of the log,
 //! §4 to §6, read off the log alone.
 
-use saga_core::UndoKind;
+use saga_core::UndoContract;
 use saga_core::dag::Plan;
 use saga_core::log::{
     Answer, Cause, Command, Entry, EntryKind, FailureKind, Refusal, SagaId, SagaLog, SagaStatus,
@@ -79,7 +79,7 @@ impl Book<'_> {
                 assert!(!s.done);
                 assert!(s.open || s.retry_at.is_none_or(|at| self.unwinding || entry.at >= at));
                 if self.unwinding {
-                    assert_eq!(policy.undo, UndoKind::Output, "{entry:?} while unwinding");
+                    assert_eq!(policy.undo, UndoContract::Output, "{entry:?} while unwinding");
                     assert!(s.open || s.doubt, "{entry:?} while unwinding, without doubt");
                     self.goes_back_in_order(i, entry);
                 } else {
@@ -95,7 +95,7 @@ impl Book<'_> {
                 let policy = node.policy.expect("an action");
                 let (failure, in_doubt) = s.failure.as_ref().expect("a failure");
                 if self.unwinding {
-                    assert!(policy.undo == UndoKind::Output && s.doubt);
+                    assert!(policy.undo == UndoContract::Output && s.doubt);
                 } else {
                     assert!(failure.retryable || *in_doubt);
                     let tries = s.starts - s.from;
@@ -262,7 +262,7 @@ impl Book<'_> {
         assert!(self.descendants_settled(i), "{path}: undo before what came after it is settled");
         for d in self.dag.descendants(i) {
             let node = &self.dag.nodes[d];
-            let kept = node.policy.is_some_and(|p| p.undo != UndoKind::Nothing);
+            let kept = node.policy.is_some_and(|p| p.undo != UndoContract::None);
             assert!(!kept || !effects.contains(&node.path), "{path} undone before {}", node.path);
         }
     }

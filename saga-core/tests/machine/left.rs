@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use saga_core::UndoKind;
+use saga_core::UndoContract;
 use saga_core::log::{ActionState, EntryKind, SagaStatus};
 use saga_core::machine::State;
 
@@ -39,7 +39,7 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
                 assert!(state.state != ActionState::Completed || receiver.effect);
                 assert!(state.state != ActionState::Pending || !left);
             }
-            _ if policy.undo == UndoKind::Nothing => {
+            _ if policy.undo == UndoContract::None => {
                 assert_eq!(receiver.undos, 0, "{path}: undone without an undo");
             }
             SagaStatus::RolledBack => assert!(!left, "{path}: rolled back, its effect is left"),

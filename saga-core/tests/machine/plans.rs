@@ -5,23 +5,23 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use saga_core::dag::{Plan, PlanKind, PlanNode};
-use saga_core::{NodeName, Policy, Retry, UndoKind};
+use saga_core::{NodeName, Policy, Retry, UndoContract};
 
 pub fn node(name: &str, kind: PlanKind) -> PlanNode {
     PlanNode { name: NodeName::new(name).unwrap(), kind }
 }
 
-pub fn action(name: &str, undo: UndoKind) -> PlanNode {
+pub fn action(name: &str, undo: UndoContract) -> PlanNode {
     node(name, PlanKind::Action(policy(undo, 1, 3)))
 }
 
-pub fn policy(undo: UndoKind, tries: u32, undo_tries: u32) -> Policy {
+pub fn policy(undo: UndoContract, tries: u32, undo_tries: u32) -> Policy {
     let wait = |retry: Retry| retry.base(Duration::from_millis(100));
     let (retry, undo_retry) = (wait(Retry::up_to(tries)), wait(Retry::up_to(undo_tries)));
     Policy { retry, undo_retry, ..Policy::new(undo) }
 }
 
-pub fn tried(name: &str, undo: UndoKind, tries: u32, undo_tries: u32) -> PlanNode {
+pub fn tried(name: &str, undo: UndoContract, tries: u32, undo_tries: u32) -> PlanNode {
     node(name, PlanKind::Action(policy(undo, tries, undo_tries)))
 }
 
@@ -43,7 +43,7 @@ pub fn chain(nodes: Vec<PlanNode>) -> Arc<Plan> {
     plan(nodes, &edges)
 }
 
-pub fn actions(n: u32, undo: UndoKind) -> Vec<PlanNode> {
+pub fn actions(n: u32, undo: UndoContract) -> Vec<PlanNode> {
     (0..n).map(|i| action(&format!("n{i}"), undo)).collect()
 }
 
@@ -51,7 +51,7 @@ pub fn inline(kind: PlanKind) -> Arc<Plan> {
     Arc::new(Plan::inline(node("it", kind)))
 }
 
-pub fn inline_action(undo: UndoKind) -> Arc<Plan> {
+pub fn inline_action(undo: UndoContract) -> Arc<Plan> {
     inline(PlanKind::Action(policy(undo, 1, 3)))
 }
 
@@ -118,14 +118,14 @@ fn any_kind(depth: u32) -> BoxedStrategy<PlanKind> {
 
 fn any_policy() -> impl Strategy<Value = Policy> {
     let undo = prop_oneof![
-        3 => Just(UndoKind::Output),
-        2 => Just(UndoKind::MaybeOutput),
-        2 => Just(UndoKind::NoOutput),
-        2 => Just(UndoKind::Nothing),
+        3 => Just(UndoContract::Output),
+        2 => Just(UndoContract::MaybeOutput),
+        2 => Just(UndoContract::InputsOnly),
+        2 => Just(UndoContract::None),
     ];
     (undo, any::<bool>(), 1..=3u32, 1..=3u32).prop_map(|(undo, on_failure, tries, undo_tries)| {
         let policy = policy(undo, tries, undo_tries);
-        let without = matches!(undo, UndoKind::MaybeOutput | UndoKind::NoOutput);
+        let without = matches!(undo, UndoContract::MaybeOutput | UndoContract::InputsOnly);
         Policy { undo_on_failure: on_failure && without, ..policy }
     })
 }

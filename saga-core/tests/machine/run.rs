@@ -196,8 +196,8 @@ impl Runner {
         let (plan, config) = (self.setup.plan.clone(), self.setup.config);
         let first;
         (self.machine, first) = if self.log.is_empty() {
-            let birth = Uuid::from_u128(7);
-            (Machine::new(plan, config, self.epoch), Event::Created { birth })
+            let run_key = Uuid::from_u128(7);
+            (Machine::new(plan, config, self.epoch), Event::Created { run_key })
         } else {
             let machine = Machine::recover(plan, config, self.epoch, &self.log).unwrap();
             (machine, Event::Recovered)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use saga_core::log::{Failure, FailureKind, Payload};
 use saga_core::machine::ActionResult;
-use saga_core::{Policy, UndoKind};
+use saga_core::{Policy, UndoContract};
 
 use super::tape::Tape;
 
@@ -38,7 +38,7 @@ pub enum Un {
 /// What an action declares about its undo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contract {
-    pub undo: UndoKind,
+    pub undo: UndoContract,
     pub on_failure: bool,
 }
 
@@ -122,7 +122,7 @@ impl World {
         let r = self.receivers.entry(path.to_string()).or_default();
         if !matches!(what, Un::Fails { removed: false, .. }) {
             (r.effect, r.partial) = (false, false);
-            r.tomb |= of.undo != UndoKind::Output && !self.forgetful;
+            r.tomb |= of.undo != UndoContract::Output && !self.forgetful;
             r.undos += 1;
         }
         match what {

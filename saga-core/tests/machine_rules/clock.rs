@@ -6,9 +6,9 @@ const HOUR: u64 = 3_600_000;
 
 /// Waits for the second try of its only node, at a time of day; and when that try is due.
 fn waiting(config: Config) -> (Bench, Timestamp) {
-    let mut saga = Bench::off(plan(vec![tried("a", NoOutput, 2, 1)], &[]), config, &[]);
+    let mut saga = Bench::off(plan(vec![tried("a", InputsOnly, 2, 1)], &[]), config, &[]);
     saga.now = Timestamp(100 * HOUR);
-    saga.feed([Event::Created { birth: Uuid::from_u128(1) }]);
+    saga.feed([Event::Created { run_key: Uuid::from_u128(1) }]);
     saga.fails_for_now("do a");
     let due = saga.wake.expect("it waits");
     assert!(saga.now < due && saga.calls().is_empty());
@@ -82,9 +82,9 @@ fn a_deadline_is_a_time_of_the_wall_clock() {
 
 #[test]
 fn time_to_come_back_is_not_longer_for_a_clock_that_is_set_back() {
-    let mut saga = Bench::off(plan(actions(2, NoOutput), &[]), Config::default(), &[]);
+    let mut saga = Bench::off(plan(actions(2, InputsOnly), &[]), Config::default(), &[]);
     saga.now = Timestamp(100 * HOUR);
-    saga.feed([Event::Created { birth: Uuid::from_u128(1) }]);
+    saga.feed([Event::Created { run_key: Uuid::from_u128(1) }]);
     saga.fails("do n0");
     assert_eq!(saga.wake, Some(Timestamp(100 * HOUR + 30_000)));
     set(&mut saga, -(10 * HOUR as i64));

@@ -15,7 +15,10 @@ fn a_deadline_that_passes_unwinds() {
     assert_eq!(saga.wake, Some(Timestamp(1500)));
     saga.wait();
     assert_eq!(saga.machine.state().cause(), Some(&Cause::DeadlineExceeded));
-    assert_eq!((saga.status(), saga.said.as_slice()), (SagaStatus::Failed, &["cancel".into()][..]));
+    assert_eq!(
+        (saga.status(), saga.said.as_slice()),
+        (SagaStatus::Aborting, &["cancel".into()][..])
+    );
     saga.ok(&["do n1", "undo n1", "undo n0"]);
     saga.ended(RolledBack);
 }
@@ -30,7 +33,7 @@ fn a_deadline_in_the_past_unwinds_at_once() {
 
 #[test]
 fn a_deadline_passes_while_nobody_runs_the_saga() {
-    let mut saga = due_in(chain(actions(2, NoOutput)), 500);
+    let mut saga = due_in(chain(actions(2, InputsOnly)), 500);
     saga.now = Timestamp(2000);
     saga.crash_now();
     assert_eq!(saga.calls(), ["undo n0"]);
@@ -40,7 +43,7 @@ fn a_deadline_passes_while_nobody_runs_the_saga() {
 
 #[test]
 fn a_deadline_passes_while_the_saga_is_paused_and_its_process_has_died() {
-    let mut saga = due_in(chain(actions(2, NoOutput)), 500);
+    let mut saga = due_in(chain(actions(2, InputsOnly)), 500);
     saga.asks(Command::Pause);
     saga.crash_now();
     assert_eq!((saga.status(), saga.calls()), (SagaStatus::Running, vec![]));

@@ -12,7 +12,7 @@ fn a_call_in_flight_is_in_doubt_for_who_reads_the_log() {
 
 #[test]
 fn a_cut_off_action_is_in_doubt_while_it_is_undone() {
-    let mut saga = Bench::new(chain(actions(1, NoOutput)));
+    let mut saga = Bench::new(chain(actions(1, InputsOnly)));
     saga.asks(cancel());
     saga.crash_now();
     assert_eq!(saga.calls(), ["undo n0"]);
@@ -42,7 +42,7 @@ fn a_cut_off_action_is_taken_care_of_at_once() {
     for (undo, call, word) in [
         (Output, "redo n0", "n0 started"),
         (MaybeOutput, "undo n0", "n0 undo_started"),
-        (NoOutput, "undo n0", "n0 undo_started"),
+        (InputsOnly, "undo n0", "n0 undo_started"),
     ] {
         let mut saga = Bench::new(chain(actions(1, undo)));
         saga.asks(cancel());
@@ -64,7 +64,7 @@ fn the_end_of_a_dropped_call_means_nothing() {
         ]
     };
     for result in ends() {
-        let mut saga = Bench::new(plan(actions(2, NoOutput), &[]));
+        let mut saga = Bench::new(plan(actions(2, InputsOnly), &[]));
         let vertex = saga.call("do n1").vertex;
         saga.fails("do n0");
         saga.wait();

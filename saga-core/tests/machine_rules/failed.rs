@@ -12,7 +12,10 @@ fn nothing_new_starts_once_it_fails() {
     ];
     let mut saga = Bench::new(plan(nodes, &[(0, 3)]));
     saga.fails("do c");
-    assert_eq!((saga.status(), saga.said.as_slice()), (SagaStatus::Failed, &["cancel".into()][..]));
+    assert_eq!(
+        (saga.status(), saga.said.as_slice()),
+        (SagaStatus::Aborting, &["cancel".into()][..])
+    );
     saga.fails_for_now("do b");
     assert_eq!(saga.calls(), ["do a"]);
     saga.ok(&["do a"]);
@@ -24,7 +27,7 @@ fn nothing_new_starts_once_it_fails() {
 
 #[test]
 fn what_waits_for_room_is_never_started_and_never_undone() {
-    let mut saga = Bench::with(plan(actions(3, NoOutput), &[]), Some(1), &[]);
+    let mut saga = Bench::with(plan(actions(3, InputsOnly), &[]), Some(1), &[]);
     saga.fails("do n0");
     saga.ended(RolledBack);
     assert!(!saga.words().iter().any(|w| w.starts_with("n1") || w.starts_with("n2")));
@@ -53,7 +56,7 @@ fn an_action_that_never_returns_is_abandoned_and_in_doubt() {
 fn no_call_is_abandoned_before_unwinding_is_durable() {
     let config =
         Config { max_concurrency: None, abandon_after: Duration::ZERO, ..Config::default() };
-    let mut saga = Bench::configured(plan(actions(2, NoOutput), &[]), config, &[]);
+    let mut saga = Bench::configured(plan(actions(2, InputsOnly), &[]), config, &[]);
     let (n0, n1) = (saga.call("do n0").vertex, saga.call("do n1").vertex);
     let fails = Event::ActionDone { vertex: n0, result: ActionResult::Failed(failure(false)) };
     let effects = saga.machine.step(saga.now, fails);
@@ -78,9 +81,9 @@ fn a_call_that_came_back_is_neither_abandoned_nor_waited_for() {
 
 #[test]
 fn a_retry_that_waits_is_forgotten_when_another_fails() {
-    let all = [(Output, false), (Output, true), (NoOutput, false), (NoOutput, true)];
+    let all = [(Output, false), (Output, true), (InputsOnly, false), (InputsOnly, true)];
     for (undo, in_doubt) in all {
-        let all = plan(vec![tried("n", undo, 3, 1), action("other", Nothing)], &[]);
+        let all = plan(vec![tried("n", undo, 3, 1), action("other", NoUndo)], &[]);
         let mut saga = Bench::new(all);
         if in_doubt {
             saga.in_doubt("do n")
@@ -100,8 +103,8 @@ fn a_retry_that_waits_is_forgotten_when_another_fails() {
 #[test]
 fn a_retry_that_waits_does_not_hold_up_the_way_back() {
     let nodes = vec![
-        undo_on_failure(tried("n", NoOutput, 3, 1)),
-        undo_on_failure(action("other", NoOutput)),
+        undo_on_failure(tried("n", InputsOnly, 3, 1)),
+        undo_on_failure(action("other", InputsOnly)),
     ];
     let mut saga = Bench::with(plan(nodes, &[]), Some(1), &[]);
     saga.fails_for_now("do n");

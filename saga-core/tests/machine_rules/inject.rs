@@ -20,7 +20,7 @@ fn an_injected_error_is_in_the_place_of_the_call() {
 #[test]
 fn an_injected_error_survives_crashes() {
     for keep in [1, 2] {
-        let mut saga = Bench::new(chain(actions(2, NoOutput)));
+        let mut saga = Bench::new(chain(actions(2, InputsOnly)));
         let length = saga.log.len();
         saga.asks(inject("n1", Fault::Error));
         // torn, too
@@ -124,7 +124,7 @@ fn a_node_that_is_not_there_yet_can_be_named() {
     assert_eq!(why.to_string(), "node `xs` has no action of its own, name one that has");
     saga.ok(&["do a"]);
     assert_eq!(saga.calls(), ["do xs[0]", "undo a"][..1]);
-    assert_eq!((saga.status(), saga.state("xs[1]")), (SagaStatus::Failed, Failed));
+    assert_eq!((saga.status(), saga.state("xs[1]")), (SagaStatus::Aborting, Failed));
     saga.ok(&["do xs[0]", "undo xs[0]", "undo a"]);
     saga.ended(RolledBack);
 }

@@ -59,7 +59,7 @@ fn what_holds_others_has_one_place() {
 
 #[test]
 fn instances_that_were_not_begun_are_not_undone() {
-    let mut saga = limited(inline_action(NoOutput), 2, 4);
+    let mut saga = limited(inline_action(InputsOnly), 2, 4);
     saga.ok(&["do xs[0]"]);
     saga.fails("do xs[1]");
     saga.ok(&["do xs[2]", "undo xs[2]", "undo xs[0]"]);

@@ -19,8 +19,11 @@ fn a_cancel_unwinds() {
     assert_eq!(last(&saga, 2), ["requested", "unwinding"]);
     let cause = Cause::Cancelled { reason: "changed my mind".into() };
     assert_eq!(saga.machine.state().cause(), Some(&cause));
-    assert_eq!((saga.said.as_slice(), saga.status()), (&["cancel".into()][..], SagaStatus::Failed));
-    assert_eq!(saga.asks(cancel()), nothing(SagaStatus::Failed));
+    assert_eq!(
+        (saga.said.as_slice(), saga.status()),
+        (&["cancel".into()][..], SagaStatus::Aborting)
+    );
+    assert_eq!(saga.asks(cancel()), nothing(SagaStatus::Aborting));
     saga.ok(&["do n1", "undo n1", "undo n0"]);
     saga.ended(RolledBack);
     assert_eq!(saga.state("n2"), Pending);
@@ -28,7 +31,7 @@ fn a_cancel_unwinds() {
 
 #[test]
 fn a_cancel_costs_one_append() {
-    let mut saga = Bench::new(chain(actions(2, NoOutput)));
+    let mut saga = Bench::new(chain(actions(2, InputsOnly)));
     saga.ok(&["do n0"]);
     let appends = saga.appends;
     saga.asks(cancel());
@@ -42,7 +45,7 @@ fn a_cancel_costs_one_append() {
 fn a_saga_can_be_cancelled_before_its_first_node() {
     let mut saga = Bench::off(chain(actions(1, Output)), Config::default(), &[]);
     let (id, event) = saga.request(cancel());
-    saga.feed([Event::Created { birth: Uuid::from_u128(1) }, event]);
+    saga.feed([Event::Created { run_key: Uuid::from_u128(1) }, event]);
     assert_eq!(saga.answers[&id], Answer::Done);
     assert_eq!(saga.words(), ["created", "requested", "unwinding", "ended"]);
     saga.ended(RolledBack);
@@ -87,7 +90,7 @@ fn a_paused_saga_starts_nothing_and_goes_on() {
 
 #[test]
 fn a_pause_holds_undos_and_retries_too_and_does_not_spin() {
-    let nodes = [tried("a", NoOutput, 2, 2), action("b", NoOutput)].map(undo_on_failure);
+    let nodes = [tried("a", InputsOnly, 2, 2), action("b", InputsOnly)].map(undo_on_failure);
     let mut saga = Bench::new(plan(nodes.into(), &[]));
     saga.fails_for_now("do a");
     assert_eq!(saga.asks(Command::Pause), DONE);
@@ -159,7 +162,7 @@ fn a_step_survives_a_crash_and_ends_with_the_pause() {
 #[test]
 fn a_request_torn_from_its_effect_has_it_after_the_crash() {
     for (command, effect) in [(Command::Pause, "paused"), (cancel(), "unwinding")] {
-        let mut saga = Bench::new(chain(actions(2, NoOutput)));
+        let mut saga = Bench::new(chain(actions(2, InputsOnly)));
         let (id, event) = saga.request(command);
         saga.feed([event.clone()]);
         let at = saga.words().iter().position(|w| w == "requested").unwrap();

@@ -6,7 +6,7 @@ use super::*;
 fn an_undo_waits_through_a_node_without_undo() {
     let all = chain(vec![
         action("a", Output),
-        action("b", Nothing),
+        action("b", NoUndo),
         action("c", Output),
         action("d", Output),
     ]);

@@ -86,7 +86,7 @@ fn backoff_survives_a_crash() {
 /// However often the process died in the middle: `max` counts attempts that came to an end.
 #[test]
 fn an_attempt_that_was_cut_off_is_no_try() {
-    let mut saga = Bench::new(chain(vec![tried("n", Nothing, 2, 2)]));
+    let mut saga = Bench::new(chain(vec![tried("n", NoUndo, 2, 2)]));
     for _ in 0..3 {
         saga.crash_now();
     }
@@ -103,7 +103,7 @@ fn an_attempt_that_was_cut_off_is_no_try() {
 #[test]
 fn an_undo_and_a_call_for_its_output_that_were_cut_off_are_no_tries() {
     let mut saga =
-        Bench::new(plan(vec![tried("n", NoOutput, 1, 2), action("bad", Nothing)], &[(0, 1)]));
+        Bench::new(plan(vec![tried("n", InputsOnly, 1, 2), action("bad", NoUndo)], &[(0, 1)]));
     saga.ok(&["do n"]);
     saga.fails("do bad");
     for _ in 0..3 {
@@ -114,7 +114,7 @@ fn an_undo_and_a_call_for_its_output_that_were_cut_off_are_no_tries() {
     saga.ok(&["undo n"]);
     saga.ended(RolledBack);
 
-    let mut saga = Bench::new(plan(vec![tried("n", Output, 1, 2), action("bad", Nothing)], &[]));
+    let mut saga = Bench::new(plan(vec![tried("n", Output, 1, 2), action("bad", NoUndo)], &[]));
     saga.crash_now();
     saga.fails("do bad");
     saga.in_doubt("do n");

@@ -27,7 +27,7 @@ fn a_node_starts_when_it_has_its_slot() {
 
 #[test]
 fn what_waits_for_a_slot_when_another_fails_was_never_started() {
-    let nodes = actions(3, NoOutput).into_iter().map(undo_on_failure).collect();
+    let nodes = actions(3, InputsOnly).into_iter().map(undo_on_failure).collect();
     let mut saga = slotted(plan(nodes, &[]), None);
     assert_eq!(saga.wanting, ["n0", "n1", "n2"]);
     saga.grants("n1");
@@ -45,7 +45,7 @@ fn what_waits_for_a_slot_when_another_fails_was_never_started() {
 
 #[test]
 fn a_slot_that_comes_with_a_failure_is_given_back() {
-    let mut saga = slotted(plan(actions(2, NoOutput), &[]), None);
+    let mut saga = slotted(plan(actions(2, InputsOnly), &[]), None);
     saga.grants("n1");
     let vertex = saga.call("do n1").vertex;
     let (n0, fails) = (

@@ -164,7 +164,7 @@ fn an_action_in_doubt_is_run_again_with_all_of_its_tries() {
 
 #[test]
 fn an_undo_can_be_retried_before_the_saga_is_stuck() {
-    let all = plan(vec![action("a", Output), tried("b", Output, 1, 3), action("z", Nothing)], &[]);
+    let all = plan(vec![action("a", Output), tried("b", Output, 1, 3), action("z", NoUndo)], &[]);
     let mut saga = Bench::new(all);
     saga.ok(&["do a", "do b"]);
     saga.fails("do z");

@@ -3,17 +3,17 @@
 use super::*;
 
 /// `n` ends like this, and `other`, which is beside it, fails the saga; returns what happens to `n`.
-pub(super) fn row(undo: UndoKind, ends: impl Fn(&mut Bench)) -> Bench {
+pub(super) fn row(undo: UndoContract, ends: impl Fn(&mut Bench)) -> Bench {
     row_of(tried("n", undo, 1, 2), ends)
 }
 
 /// The same for an undo that also cleans up after failures.
-fn cleaning_row(undo: UndoKind, ends: impl Fn(&mut Bench)) -> Bench {
+fn cleaning_row(undo: UndoContract, ends: impl Fn(&mut Bench)) -> Bench {
     row_of(undo_on_failure(tried("n", undo, 1, 2)), ends)
 }
 
 fn row_of(n: PlanNode, ends: impl Fn(&mut Bench)) -> Bench {
-    let all = plan(vec![n, action("other", Nothing)], &[]);
+    let all = plan(vec![n, action("other", NoUndo)], &[]);
     let mut saga = Bench::new(all);
     ends(&mut saga);
     if saga.calls().contains(&"do other") {
@@ -24,19 +24,19 @@ fn row_of(n: PlanNode, ends: impl Fn(&mut Bench)) -> Bench {
 
 #[test]
 fn what_succeeded_is_undone() {
-    for undo in [Output, MaybeOutput, NoOutput] {
+    for undo in [Output, MaybeOutput, InputsOnly] {
         let mut saga = row(undo, |saga| saga.ok(&["do n"]));
         assert_eq!(saga.calls(), ["undo n"]);
         saga.ok(&["undo n"]);
         saga.ended(RolledBack);
         assert_eq!(saga.state("n"), Undone);
     }
-    row(Nothing, |saga| saga.ok(&["do n"])).ended(RolledBack);
+    row(NoUndo, |saga| saga.ok(&["do n"])).ended(RolledBack);
 }
 
 #[test]
 fn what_failed_without_doubt_left_nothing_to_undo() {
-    for undo in [Output, MaybeOutput, NoOutput, Nothing] {
+    for undo in [Output, MaybeOutput, InputsOnly, NoUndo] {
         let saga = row(undo, |saga| saga.fails("do n"));
         saga.ended(RolledBack);
         assert_eq!(saga.state("n"), Failed);
@@ -46,7 +46,7 @@ fn what_failed_without_doubt_left_nothing_to_undo() {
 
 #[test]
 fn what_failed_without_doubt_is_undone_where_the_action_says_so() {
-    for undo in [MaybeOutput, NoOutput] {
+    for undo in [MaybeOutput, InputsOnly] {
         let mut saga = cleaning_row(undo, |saga| saga.fails("do n"));
         assert_eq!(saga.calls(), ["undo n"]);
         saga.ok(&["undo n"]);
@@ -54,14 +54,14 @@ fn what_failed_without_doubt_is_undone_where_the_action_says_so() {
         assert_eq!(saga.state("n"), Undone);
     }
     // it says nothing for undos that need the output, or that there are not
-    for undo in [Output, Nothing] {
+    for undo in [Output, NoUndo] {
         cleaning_row(undo, |saga| saga.fails("do n")).ended(RolledBack);
     }
 }
 
 #[test]
 fn a_failure_after_doubt_is_undone_all_the_same() {
-    for undo in [MaybeOutput, NoOutput] {
+    for undo in [MaybeOutput, InputsOnly] {
         // the first attempt may have had its effect, whatever the second one says
         let mut saga = row_of(tried("n", undo, 2, 2), |saga| {
             saga.in_doubt("do n");
@@ -77,7 +77,7 @@ fn a_failure_after_doubt_is_undone_all_the_same() {
 #[test]
 fn a_log_cannot_undo_what_failed_unless_the_action_says_so() {
     for on_failure in [false, true] {
-        let n = tried("n", NoOutput, 1, 2);
+        let n = tried("n", InputsOnly, 1, 2);
         let n = if on_failure { undo_on_failure(n) } else { n };
         let all = chain(vec![n]);
         let mut saga = Bench::new(all.clone());
@@ -94,14 +94,14 @@ fn a_log_cannot_undo_what_failed_unless_the_action_says_so() {
 
 #[test]
 fn what_is_in_doubt_is_undone_or_run_again_first() {
-    for undo in [MaybeOutput, NoOutput] {
+    for undo in [MaybeOutput, InputsOnly] {
         let mut saga = row(undo, |saga| saga.in_doubt("do n"));
         assert_eq!(saga.calls(), ["undo n"]);
         saga.ok(&["undo n"]);
         saga.ended(RolledBack);
         assert!(!saga.node("n").in_doubt);
     }
-    row(Nothing, |saga| saga.in_doubt("do n")).ended(RolledBack);
+    row(NoUndo, |saga| saga.in_doubt("do n")).ended(RolledBack);
     let mut saga = row(Output, |saga| saga.in_doubt("do n"));
     assert_eq!(saga.calls(), ["redo n"]);
     assert_eq!(saga.call("redo n").attempt, 2);
@@ -123,11 +123,11 @@ fn an_action_in_doubt_that_never_answers_may_remain() {
 
 #[test]
 fn what_failed_and_cannot_be_cleaned_up_may_remain() {
-    let mut saga = cleaning_row(NoOutput, |saga| saga.fails("do n"));
+    let mut saga = cleaning_row(InputsOnly, |saga| saga.fails("do n"));
     saga.undo_fails("undo n", false);
     saga.ended(Stuck);
     assert!(saga.node("n").in_doubt, "half of its effect may be there");
-    let mut saga = row(NoOutput, |saga| saga.ok(&["do n"]));
+    let mut saga = row(InputsOnly, |saga| saga.ok(&["do n"]));
     saga.undo_fails("undo n", false);
     saga.ended(Stuck);
     assert!(!saga.node("n").in_doubt, "all of it is");
@@ -177,12 +177,12 @@ fn an_attempt_that_was_cut_off_is_always_run_again() {
 #[test]
 fn a_cut_off_action_without_an_undo_does_not_hold_the_others_up() {
     let mut saga = Bench::new(plan(
-        vec![action("a", Output), action("n", Nothing), action("z", Output)],
+        vec![action("a", Output), action("n", NoUndo), action("z", Output)],
         &[(0, 1), (0, 2)],
     ));
     saga.ok(&["do a"]);
     saga.fails("do z");
-    assert_eq!((saga.status(), saga.calls()), (SagaStatus::Failed, vec!["do n"]));
+    assert_eq!((saga.status(), saga.calls()), (SagaStatus::Aborting, vec!["do n"]));
     saga.crash_now();
     assert_eq!((saga.status(), saga.calls()), (RollingBack, vec!["undo a"]));
     saga.ok(&["undo a"]);
@@ -242,7 +242,7 @@ fn declined() -> ActionResult {
 #[test]
 fn a_transaction_that_was_rolled_back_leaves_no_doubt_of_what_came_before_it() {
     // cut off, and then declined going forward
-    for (undo, calls) in [(Output, vec![]), (MaybeOutput, vec!["undo n0"]), (Nothing, vec![])] {
+    for (undo, calls) in [(Output, vec![]), (MaybeOutput, vec!["undo n0"]), (NoUndo, vec![])] {
         let mut saga = Bench::new(chain(actions(1, undo)));
         saga.crash_now();
         saga.ends("do n0", declined());

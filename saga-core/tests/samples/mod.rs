@@ -9,17 +9,17 @@ pub(crate) fn id(text: &str) -> SagaId {
 }
 
 pub(crate) fn new_saga(name: &str) -> NewSaga {
-    let birth = uuid::Uuid::new_v4();
+    let run_key = uuid::Uuid::new_v4();
     let entry = Entry {
         seq: 1,
         epoch: 1,
         at: Timestamp(1_000),
         node: None,
         attempt: 0,
-        kind: EntryKind::Created { birth },
+        kind: EntryKind::Created { run_key },
     };
     let record = SagaRecord {
-        birth,
+        run_key,
         fingerprint: "f1".to_string(),
         params: Payload::from(&b"{}"[..]),
         dag: Payload::from(&b"{}"[..]),

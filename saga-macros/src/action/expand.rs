@@ -141,8 +141,8 @@ fn step(action: &Action) -> TokenStream {
     let spec = spec(action, &context);
     // where a future that is not `Send` is reported
     let go = quote_spanned! {Span::call_site().located_at(name.span())=>
-        fn go(self, #cx: &#krate::ActionContext<#context>, #op: &#krate::Op)
-            -> impl ::core::future::Future<Output = #krate::Stop> + ::core::marker::Send
+        fn go(self, #cx: &#krate::ActionContext<#context>, #op: &#krate::StepCall)
+            -> impl ::core::future::Future<Output = #krate::StepResult> + ::core::marker::Send
         {
             #body
         }
@@ -215,8 +215,8 @@ fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
     };
     quote! {
         match #op {
-            #krate::Op::Do => #act,
-            #krate::Op::Undo(__output) => #undo,
+            #krate::StepCall::Do => #act,
+            #krate::StepCall::Undo(__output) => #undo,
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
     let (krate, name) = (&action.krate, &action.durable_name);
     let (kind, undo) = (undo_kind(action), undo_text(action));
     let plain = quote! {
-        #krate::ActionSpec::new(#name, #krate::UndoKind::#kind, #undo)
+        #krate::ActionSpec::new(#name, #krate::UndoContract::#kind, #undo)
     };
     let args = &action.args;
     let said = Argument::ALL.iter().filter_map(|argument| said(*argument, args, krate));
@@ -68,11 +68,11 @@ fn said(argument: Argument, args: &Arguments, krate: &Path) -> Option<TokenStrea
 }
 
 fn undo_kind(action: &Action) -> TokenStream {
-    let Some(undo) = &action.args.undo else { return quote!(Nothing) };
+    let Some(undo) = &action.args.undo else { return quote!(None) };
     match undo.inputs.iter().find(|input| input.name == "output") {
         Some(input) if input.maybe => quote!(MaybeOutput),
         Some(_) => quote!(Output),
-        None => quote!(NoOutput),
+        None => quote!(InputsOnly),
     }
 }
 

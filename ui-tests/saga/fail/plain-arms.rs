@@ -20,7 +20,7 @@ saga! {
     Each<Agency>(cities: Vec<String>) -> Vec<String> {
         for city in cities { city.to_uppercase() }
     }
-    Ends<Agency>(cities: Vec<String>) -> Vec<String> {
+    SagaOutput<Agency>(cities: Vec<String>) -> Vec<String> {
         for city in cities {
             let _noted = note { text: city };
             break;

@@ -2,7 +2,7 @@
 #![deny(warnings, missing_docs, unused, rust_2018_idioms, unreachable_pub)]
 
 use saga_core::prelude::*;
-use saga_core::{ActionSpec, Step, StepKind, UndoKind};
+use saga_core::{ActionSpec, Step, StepKind, UndoContract};
 use ui_tests::types::{Agency, Flight, Leg};
 
 mod undo {
@@ -108,7 +108,7 @@ fn main() {
         spec(&nothing { leg }),
     ];
     let kinds = specs.map(|spec| spec.policy.undo);
-    use UndoKind::{MaybeOutput, NoOutput, Nothing, Output};
+    use UndoContract::{MaybeOutput, NoOutput, Nothing, Output};
     assert_eq!(kinds, [Output, MaybeOutput, NoOutput, Output, Output, Nothing]);
     let on_failure = specs.map(|spec| spec.policy.undo_on_failure);
     assert_eq!(on_failure, [false, false, true, false, false, false]);

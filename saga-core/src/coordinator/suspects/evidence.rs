@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_crash_counts_against_one_that_was_watched_alone() {
-        let created = || (1, EntryKind::Created { birth: Uuid::nil() });
+        let created = || (1, EntryKind::Created { run_key: Uuid::nil() });
         let first = [created(), (1, Started)];
         assert_eq!(evidence(&record(2, 2), &log(first.clone())), is(Last::Unwatched, 0, 0));
         let with_others = first.clone().into_iter().chain([(2, suspected(0, false)), (2, Started)]);

@@ -184,11 +184,11 @@ impl Files {
 
     fn requests(&self, limit: usize) -> Result<Vec<Request>, StoreError> {
         self.check()?;
-        let birth_of = |id: &SagaId| match &self.worker {
-            Some(worker) => worker.birth_of(id),
-            None => Some(self.directory.log(id).ok()??.saga.record.birth),
+        let run_key_of = |id: &SagaId| match &self.worker {
+            Some(worker) => worker.run_key_of(id),
+            None => Some(self.directory.log(id).ok()??.saga.record.run_key),
         };
-        self.directory.requests(birth_of, limit)
+        self.directory.requests(run_key_of, limit)
     }
 }
 

@@ -16,8 +16,9 @@ use crate::log::{Answer, Request, SagaId};
 #[derive(Serialize, Deserialize)]
 struct Waiting {
     request: Request,
-    /// Of the saga that is meant: another one may get the same id later.
-    birth: Uuid,
+    /// The run that is meant: another saga may get the same id later.
+    #[serde(rename = "birth")]
+    run_key: Uuid,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,16 +37,16 @@ impl Directory {
         if self.path(&waits).exists() || self.path(answered).exists() {
             return Ok(());
         }
-        let birth = found.saga.record.birth;
-        let bytes = sealed(&Waiting { request, birth }).map_err(|why| self.failed(why))?;
+        let run_key = found.saga.record.run_key;
+        let bytes = sealed(&Waiting { request, run_key }).map_err(|why| self.failed(why))?;
         self.write(&waits, &bytes)
             .map_err(|e| self.failed(format!("cannot write {}: {e}", waits.display())))
     }
 
-    /// The requests that wait, by their time and id; `birth_of` says which sagas there are.
+    /// The requests that wait, by their time and id; `run_key_of` says which sagas there are.
     pub(super) fn requests(
         &self,
-        birth_of: impl Fn(&SagaId) -> Option<Uuid>,
+        run_key_of: impl Fn(&SagaId) -> Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
         let mut requests = Vec::new();
@@ -54,7 +55,7 @@ impl Directory {
             // One that a later version left must not keep the others from being read.
             let Some(found) = self.sealed::<Waiting>(&file)? else { continue };
             let waits = file == waiting(found.request.id)
-                && birth_of(&found.request.saga) == Some(found.birth)
+                && run_key_of(&found.request.saga) == Some(found.run_key)
                 && !self.path(answered(found.request.id)).exists();
             if waits {
                 requests.push(found.request);

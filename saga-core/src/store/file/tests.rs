@@ -16,16 +16,16 @@ fn entry(seq: u64, kind: EntryKind) -> Entry {
 }
 
 fn new_saga(name: &str) -> NewSaga {
-    let birth = Uuid::from_u128(7);
+    let run_key = Uuid::from_u128(7);
     let record = SagaRecord {
-        birth,
+        run_key,
         fingerprint: "f1".to_string(),
         params: Payload::from(&b"{\"to\":\"Oslo\"}"[..]),
         dag: Payload::from(&b"{}"[..]),
         next_seq: 2,
         ..SagaRecord::new(id(name), "book_trip", WorkerId::from("one"), Timestamp(1))
     };
-    NewSaga { record, entries: vec![entry(1, EntryKind::Created { birth })] }
+    NewSaga { record, entries: vec![entry(1, EntryKind::Created { run_key })] }
 }
 
 fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {

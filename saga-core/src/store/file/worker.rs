@@ -67,8 +67,8 @@ impl Worker {
         self.sagas.values().map(|kept| &kept.record)
     }
 
-    pub(super) fn birth_of(&self, id: &SagaId) -> Option<Uuid> {
-        self.sagas.get(id).map(|kept| kept.record.birth)
+    pub(super) fn run_key_of(&self, id: &SagaId) -> Option<Uuid> {
+        self.sagas.get(id).map(|kept| kept.record.run_key)
     }
 
     pub(super) fn create(&mut self, saga: NewSaga) -> Result<Created, StoreError> {

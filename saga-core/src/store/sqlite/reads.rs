@@ -42,7 +42,7 @@ pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecor
     let mut statuses = filter.statuses.clone();
     if statuses.is_empty() && filter.parked == Some(true) {
         // What is parked has not ended, and most sagas have.
-        statuses = vec![SagaStatus::Running, SagaStatus::Failed, SagaStatus::RollingBack];
+        statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
     }
     if statuses.is_empty() {
         return page(conn, filter, None);

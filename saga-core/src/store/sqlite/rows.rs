@@ -24,7 +24,7 @@ pub(super) const ENTRY: &str = "seq, epoch, at, node, attempt, kind, payload";
 /// request must not cost a transaction.
 pub(super) struct NewSagaRow {
     pub(super) record: SagaRecord,
-    pub(super) birth: String,
+    pub(super) run_key: String,
     pub(super) epoch: i64,
     pub(super) next_seq: i64,
     pub(super) wake_at: Option<i64>,
@@ -39,7 +39,7 @@ impl NewSagaRow {
         saga.check()?;
         let NewSaga { record, entries } = saga;
         Ok(Self {
-            birth: record.birth.to_string(),
+            run_key: record.run_key.to_string(),
             epoch: int(record.epoch)?,
             next_seq: int(record.next_seq)?,
             wake_at: record.wake_at.map(|at| int(at.0)).transpose()?,
@@ -134,10 +134,10 @@ pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, Trouble> {
         let mut columns = Columns { row, next: 1 };
         Ok(SagaRecord {
             id: id.clone(),
-            birth: columns
+            run_key: columns
                 .take::<String>()?
                 .parse()
-                .map_err(|e: uuid::Error| format!("its birth is not a UUID: {e}"))?,
+                .map_err(|e: uuid::Error| format!("its run key is not a UUID: {e}"))?,
             name: columns.take()?,
             fingerprint: columns.take()?,
             status: columns.take::<String>()?.parse::<SagaStatus>().map_err(|e| e.to_string())?,

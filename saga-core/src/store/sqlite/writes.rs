@@ -31,7 +31,7 @@ pub(super) fn create(
         )?
         .execute(params![
             record.id.as_str(),
-            new.birth,
+            new.run_key,
             record.name,
             record.fingerprint,
             record.status.as_str(),

@@ -129,13 +129,13 @@ pub(super) async fn take_makes_a_worker_the_owner_whatever_the_saga_does(
 }
 
 pub(super) async fn purge_removes_old_ends_in_batches(store: &impl Store) -> Outcome {
-    use SagaStatus::{Completed, Failed, RolledBack, RollingBack, Running, Stuck};
+    use SagaStatus::{Aborting, Completed, RolledBack, RollingBack, Running, Stuck};
     for (name, status, updated_at) in [
         ("a", Completed, 10),
         ("b", RolledBack, 10),
         ("c", Stuck, 10),
         ("d", Running, 10),
-        ("e", Failed, 10),
+        ("e", Aborting, 10),
         ("f", RollingBack, 10),
         ("g", Completed, 20),
         ("h", Completed, 10),
@@ -154,7 +154,7 @@ pub(super) async fn purge_removes_old_ends_in_batches(store: &impl Store) -> Out
     let expect = |gone: u64, left: &str| (gone, left.to_string());
     same!(purge(10, &[], 9).await?, expect(0, "abcdefgh"));
     same!(purge(11, &[], 0).await?, expect(0, "abcdefgh"));
-    same!(purge(99, &[Running, Failed, RollingBack], 9).await?, expect(0, "abcdefgh"));
+    same!(purge(99, &[Running, Aborting, RollingBack], 9).await?, expect(0, "abcdefgh"));
     same!(purge(11, &[RolledBack, RolledBack], 9).await?, expect(1, "acdefgh"));
     same!(purge(11, &[], 1).await?.0, 1);
     same!(purge(11, &[], 9).await?, expect(1, "cdefg"));

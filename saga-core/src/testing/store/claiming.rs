@@ -12,7 +12,7 @@ pub(super) async fn claim_takes_over_unfinished_sagas_with_a_new_epoch(
 
     let claimed = store.claim(&worker("two"), &f1, 10).await?;
     let mut expected = new_saga("a").record;
-    expected.birth = get(store, "a").await?.record.birth;
+    expected.run_key = get(store, "a").await?.record.run_key;
     expected.owner = Some(worker("two"));
     expected.epoch = 2;
     expected.attempts = 2;
@@ -39,7 +39,7 @@ pub(super) async fn claim_leaves_ended_parked_and_unknown_sagas(store: &impl Sto
     };
     for saga in [
         change("completed", |record| record.status = SagaStatus::Completed),
-        change("failed", |record| record.status = SagaStatus::Failed),
+        change("failed", |record| record.status = SagaStatus::Aborting),
         change("parked", |record| record.parked_reason = Some(String::new())),
         change("paused", |record| record.paused = true),
         change("rolled_back", |record| record.status = SagaStatus::RolledBack),

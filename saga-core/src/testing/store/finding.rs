@@ -17,13 +17,13 @@ pub(super) async fn what_is_not_there_is_not_found(store: &impl Store) -> Outcom
 }
 
 pub(super) async fn list_filters_and_pages(store: &impl Store) -> Outcome {
-    use SagaStatus::{Completed, Failed, Running, Stuck};
+    use SagaStatus::{Aborting, Completed, Running, Stuck};
     let sagas = [
         ("e", "trip", Running),
         ("a", "trip", Completed),
         ("C", "order", Running),
         ("b", "order", Stuck),
-        ("d", "trip", Failed),
+        ("d", "trip", Aborting),
     ];
     for (name, saga_name, status) in sagas {
         let mut saga = new_saga(name);
@@ -53,7 +53,7 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> Outcome {
     same!(list(&[Running], None, "", 0).await?, "C e");
     same!(list(&[Running, Stuck, Running], None, "", 0).await?, "C b e");
     same!(list(&[Running, Stuck], None, "C", 1).await?, "b");
-    same!(list(&[Running, Failed], Some("trip"), "", usize::MAX).await?, "d e");
+    same!(list(&[Running, Aborting], Some("trip"), "", usize::MAX).await?, "d e");
 
     let expected = get(store, "a").await?.record;
     let filter = ListFilter { statuses: vec![Completed], ..ListFilter::default() };
@@ -83,8 +83,8 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> Outcome {
     same!(parked(None, &[]).await?, "C a b d e f");
     same!(parked(Some(true), &[]).await?, "f");
     same!(parked(Some(false), &[]).await?, "C a b d e");
-    same!(parked(Some(true), &[Running, Failed]).await?, "f");
-    same!(parked(Some(true), &[Failed]).await?, "");
+    same!(parked(Some(true), &[Running, Aborting]).await?, "f");
+    same!(parked(Some(true), &[Aborting]).await?, "");
     same!(parked(Some(false), &[Running]).await?, "C e");
 
     for n in 0..110 {
@@ -97,7 +97,7 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> Outcome {
 pub(super) async fn versions_count_the_unfinished(store: &impl Store) -> Outcome {
     let sagas = [
         ("a", "trip", "f2", SagaStatus::Running),
-        ("b", "trip", "f1", SagaStatus::Failed),
+        ("b", "trip", "f1", SagaStatus::Aborting),
         ("c", "order", "f1", SagaStatus::RollingBack),
         ("d", "trip", "f2", SagaStatus::Running),
         ("e", "trip", "f3", SagaStatus::Completed),

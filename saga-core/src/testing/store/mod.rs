@@ -170,7 +170,7 @@ fn new_saga(name: &str) -> NewSaga {
         updated_at: Timestamp(1_001),
         ..SagaRecord::new(id(name), "book_trip", worker("one"), Timestamp(1_000))
     };
-    let created = EntryKind::Created { birth: record.birth };
+    let created = EntryKind::Created { run_key: record.run_key };
     NewSaga { record, entries: vec![entry(1, created)] }
 }
 

@@ -110,7 +110,7 @@ pub(crate) fn expand(
                 const PLACE: &'static ::core::primitive::str =
                     ::core::concat!(::core::file!(), ":", #place);
                 #[cfg_attr(#quiet, allow(unused_variables, unreachable_code))]
-                fn define(#dag: &mut #krate::dag::DagBuilder<#context>) -> #krate::Ends<#output> {
+                fn define(#dag: &mut #krate::dag::DagBuilder<#context>) -> #krate::SagaOutput<#output> {
                     #typed
                     #body
                 }
