@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use petgraph::graph::DiGraph;
+use saga_order::Blocks;
 
-use super::blocks::Blocks;
 use super::edges::Ways;
 use super::{
     Dag, DagError, InvalidName, Node, NodeBody, NodeIndex, NodeName, Plan, PlanNode, SagaName,

@@ -1,7 +1,6 @@
 //! What a saga consists of: nodes, and which of them wait for which.
 
 mod arms;
-mod blocks;
 mod bodies;
 mod builder;
 mod constant;

@@ -260,17 +260,17 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Opens a block of statements that run side by side. The next statement after [`end`](Self::end)
     /// waits for all of them.
     pub fn parallel(&mut self) {
-        self.blocks.parallel(self.nodes.len() as u32);
+        self.blocks.open_parallel(self.nodes.len() as u32);
     }
 
     /// Opens, inside a parallel block, a branch of statements that run one after the other.
     pub fn branch(&mut self) {
-        self.blocks.branch(self.nodes.len() as u32);
+        self.blocks.open_branch(self.nodes.len() as u32);
     }
 
     /// Closes the innermost block.
     pub fn end(&mut self) {
-        if !self.blocks.end() {
+        if !self.blocks.close() {
             self.errors.push(DagError::Unbalanced("`end` without `parallel` or `branch`"));
         }
     }
