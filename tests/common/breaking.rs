@@ -1,7 +1,5 @@
 //! A store of which one write fails.
 
-#![allow(dead_code, reason = "each file of tests uses its part of it")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 

@@ -1,7 +1,5 @@
 //! A store that can be made to wait or to fail at anything that it is asked.
 
-#![allow(dead_code, reason = "each file of tests uses its part of it")]
-
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 

@@ -1,7 +1,5 @@
 //! A small world that actions act on, and a saga that holds everything a DAG can hold.
 
-#![allow(dead_code)] // each test uses what it needs
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 

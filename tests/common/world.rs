@@ -1,7 +1,5 @@
 //! A small outside world for sagas, which keeps what was done to it and does as it is told.
 
-#![allow(dead_code, reason = "each file of tests uses its part of it")]
-
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
@@ -10,11 +8,8 @@ use saga_core::store::{MemoryStore, Store, StoredSaga};
 use saga_core::{Answer, CoordinatorBuilder, OperateError, Operator, Refusal, SagaType, UndoError};
 use tokio::sync::watch;
 
-#[path = "process.rs"]
-mod process;
-
 /// A process that acts on this world.
-pub(crate) type Process = process::Process<Arc<World>>;
+pub(crate) type Process = super::process::Process<Arc<World>>;
 
 /// What a call does when it comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

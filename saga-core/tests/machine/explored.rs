@@ -1,0 +1,157 @@
+//! Small sagas in all the ways that they can run: every order, outcome, crash and late delivery within a budget.
+//!
+//! `EXPLORE_STATES` says how many states of each saga are visited, instead of the 2 000 of a usual run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::simulation::explore::explore;
+use crate::simulation::plans::{chain, inline_action, node, plan, policy, undo_on_failure};
+use crate::simulation::run::Setup;
+use saga_core::UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output};
+use saga_core::dag::{Plan, PlanKind, PlanNode, Policy, Retry};
+use saga_core::log::{SagaStatus, Timestamp};
+
+const UNDOS: [UndoContract; 4] = [Output, MaybeOutput, InputsOnly, NoUndo];
+
+fn states() -> usize {
+    let states = std::env::var("EXPLORE_STATES").ok();
+    states.map_or(STATES, |n| n.parse().expect("a number of states"))
+}
+
+/// How many states of each saga a usual run visits.
+const STATES: usize = 2000;
+
+/// An action without jitter, so that orders don't differ by it.
+fn action(name: &str, undo: UndoContract, tries: u32, undo_tries: u32) -> PlanNode {
+    let mut policy = policy(undo, tries, undo_tries);
+    let even = |retry: Retry| retry.base(Duration::from_millis(100)).factor(1.0).jitter(0.0);
+    (policy.retry, policy.undo_retry) = (even(policy.retry), even(policy.undo_retry));
+    node(name, PlanKind::Action(policy))
+}
+
+fn once(name: &str, undo: UndoContract) -> PlanNode {
+    action(name, undo, 1, 1)
+}
+
+/// One crash or drain, and so many calls that go wrong.
+fn setup(plan: Arc<Plan>, troubles: u32, asks: u32) -> Setup {
+    Setup { trouble: 128, troubles, deaths: 1, asks, ..Setup::fair(plan) }
+}
+
+/// Explores all of these, and says which ends were seen.
+fn ends(name: &str, setups: impl IntoIterator<Item = Setup>) -> Vec<SagaStatus> {
+    let (mut states_seen, mut ends, mut cut) = (0, BTreeMap::new(), 0);
+    for setup in setups {
+        let explored = explore(setup, states());
+        states_seen += explored.states;
+        cut += usize::from(explored.cut);
+        for (status, n) in explored.ends {
+            *ends.entry(status).or_insert(0) += n;
+        }
+    }
+    println!("{name}: {states_seen} states, {ends:?}, {cut} cut short");
+    ends.into_keys().collect()
+}
+
+const ALL: [SagaStatus; 3] = [SagaStatus::Completed, SagaStatus::RolledBack, SagaStatus::Stuck];
+
+#[test]
+fn chain_of_two() {
+    let pairs = UNDOS.into_iter().flat_map(|a| UNDOS.map(|b| (a, b)));
+    let setups = pairs.map(|(a, b)| setup(chain(vec![action("a", a, 2, 2), once("b", b)]), 2, 0));
+    assert_eq!(ends("chain", setups), ALL);
+}
+
+#[test]
+fn failures_that_leave_something_behind() {
+    let setups = [MaybeOutput, InputsOnly].into_iter().flat_map(|a| {
+        UNDOS.map(|b| setup(chain(vec![undo_on_failure(action("a", a, 2, 2)), once("b", b)]), 2, 0))
+    });
+    assert_eq!(ends("undo on failure", setups), ALL);
+}
+
+#[test]
+fn two_side_by_side() {
+    let setups = [None, Some(1)].into_iter().flat_map(|max| {
+        [(Output, InputsOnly), (MaybeOutput, Output), (NoUndo, Output)].map(|(a, b)| {
+            let mut setup = setup(plan(vec![action("a", a, 2, 2), once("b", b)], &[]), 2, 0);
+            setup.config.max_concurrency = max;
+            setup.config.slots = max.is_none();
+            setup
+        })
+    });
+    assert_eq!(ends("parallel", setups), ALL);
+}
+
+#[test]
+fn a_diamond() {
+    let undos = [[Output, InputsOnly, Output, NoUndo], [InputsOnly, NoUndo, MaybeOutput, Output]];
+    let setups = undos.map(|[a, b, c, d]| {
+        let nodes = vec![once("a", a), once("b", b), once("c", c), once("d", d)];
+        setup(plan(nodes, &[(0, 1), (0, 2), (1, 3), (2, 3)]), 2, 0)
+    });
+    // a usual run does not come to the few ways in which nothing goes wrong
+    let seen = ends("diamond", setups);
+    assert!(seen.ends_with(&ALL[1..]), "{seen:?}");
+}
+
+#[test]
+fn a_pivot() {
+    let setups = UNDOS.into_iter().flat_map(|pivot| {
+        [Output, InputsOnly].map(|before| {
+            let nodes = vec![once("a", before), action("p", pivot, 2, 1), once("c", Output)];
+            let plan = Plan::new(nodes, &[(0, 1), (1, 2)]).with_pivot(1);
+            let mut setup = setup(Arc::new(plan), 1, 1);
+            // a run begins at 1 000 000
+            setup.config.deadline = Some(Timestamp(1_000_150));
+            setup
+        })
+    });
+    assert_eq!(ends("pivot", setups), ALL);
+}
+
+#[test]
+fn a_pivot_that_says_nothing_about_tries() {
+    let pivot = node("p", PlanKind::Action(Policy::new(Output)));
+    let plan = Plan::new(vec![once("a", InputsOnly), pivot, once("c", Output)], &[(0, 1), (1, 2)]);
+    let setup = setup(Arc::new(plan.with_pivot(1)), 2, 1);
+    assert_eq!(ends("unsaid", [setup]), ALL);
+}
+
+#[test]
+fn a_for_a_choice_and_a_subsaga() {
+    let each = |concurrency| PlanKind::ForEach { body: inline_action(InputsOnly), concurrency };
+    let arms =
+        || vec![inline_action(Output), chain(vec![once("s", InputsOnly), once("t", Output)])];
+    let sub = || plan(vec![once("s", Output), once("t", InputsOnly)], &[]);
+    let kinds = [each(None), each(Some(1)), PlanKind::Choose(arms()), PlanKind::Subsaga(sub())];
+    let setups = kinds.map(|kind| {
+        let nodes = vec![once("a", Output), node("inner", kind), once("z", MaybeOutput)];
+        setup(chain(nodes), 2, 0)
+    });
+    assert_eq!(ends("holders", setups), ALL);
+}
+
+#[test]
+fn operators() {
+    let setups = [Output, InputsOnly].into_iter().flat_map(|a| {
+        [Output, NoUndo].map(|b| {
+            let plan = chain(vec![once("a", a), once("b", b)]);
+            Setup { deaths: 1, ..setup(plan, 1, 1) }
+        })
+    });
+    assert_eq!(ends("operators", setups), ALL);
+}
+
+/// The search finds what is wrong: receivers without tombstones let a late call have its effect.
+#[test]
+fn receivers_that_forget_an_undo_are_found_out() {
+    let plan = chain(vec![once("a", InputsOnly), once("b", InputsOnly)]);
+    let forgetful = Setup { forgetful: true, ..setup(plan, 1, 0) };
+    let found = std::panic::catch_unwind(|| explore(forgetful, usize::MAX));
+    let why = found.expect_err("a law is broken");
+    let why = why.downcast_ref::<String>().expect("a message");
+    assert!(why.contains("rolled back, its effect is left"), "{why}");
+}

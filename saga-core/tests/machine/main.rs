@@ -1,0 +1,7 @@
+//! The pure machine, without stores, clocks or tasks: its rules, its laws, and its cost.
+
+mod cost;
+mod explored;
+mod properties;
+mod rules;
+mod simulation;

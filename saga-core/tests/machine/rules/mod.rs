@@ -1,0 +1,68 @@
+//! The rules of a saga's life, one example each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::Policy;
+use saga_core::UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output};
+use saga_core::dag::{Plan, PlanKind, PlanNode, Retry};
+use saga_core::log::ActionState::{
+    self, Completed, Failed, Pending, Running as InFlight, UndoFailed, Undone,
+};
+use saga_core::log::SagaStatus::{self, RolledBack, RollingBack, Running, Stuck};
+use saga_core::log::{
+    Answer, Cause, Command, Decision, Entry, EntryKind, Failure, FailureKind, Fault, Refusal,
+    Timestamp, Uuid,
+};
+use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, State, Watch};
+
+use crate::simulation::bench::{Bench, failure};
+use crate::simulation::plans::{
+    action, actions, chain, each, inline, inline_action, node, plan, tried, undo_on_failure,
+};
+
+const ENDED_WELL: SagaStatus = SagaStatus::Completed;
+const NO_CALLS: [&str; 0] = [];
+
+use table::row;
+
+/// A chain of three whose middle is the point of no return, and the answers of its operators.
+fn pivotal(tries: u32) -> Bench {
+    Bench::new(pivotal_plan(tries))
+}
+
+fn pivotal_plan(tries: u32) -> Arc<Plan> {
+    let nodes = vec![action("a", Output), tried("p", Output, tries, 2), tried("z", Output, 2, 2)];
+    Arc::new(Plan::new(nodes, &[(0, 1), (1, 2)]).with_pivot(1))
+}
+
+fn cancel() -> Command {
+    Command::Cancel { reason: "changed my mind".into() }
+}
+
+const DONE: Option<Answer> = Some(Answer::Done);
+
+fn nothing(status: SagaStatus) -> Option<Answer> {
+    Some(Answer::NothingToDo { status })
+}
+
+fn refused(why: Refusal) -> Option<Answer> {
+    Some(Answer::Refused(why))
+}
+
+mod clock;
+mod deadline;
+mod doubt;
+mod durable;
+mod failed;
+mod forward;
+mod illegal;
+mod inject;
+mod limits;
+mod operators;
+mod order;
+mod pivot;
+mod recovery;
+mod slots;
+mod stuck;
+mod table;

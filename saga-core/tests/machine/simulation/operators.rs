@@ -1,0 +1,123 @@
+//! Operators: what they ask, at which moment, and what they were told.
+
+use saga_core::log::{ActionState, Answer, Command, Decision, Fault, NodePath, SagaStatus, Uuid};
+use saga_core::machine::{Event, State};
+
+use super::tape::Tape;
+use super::world::World;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) id: Uuid,
+    pub(crate) command: Command,
+    pub(crate) answer: Option<Answer>,
+}
+
+impl Asked {
+    pub(crate) fn new(number: usize, command: Command) -> Self {
+        Self { id: Uuid::from_u128(100 + number as u128), command, answer: None }
+    }
+
+    pub(crate) fn event(&self) -> Event {
+        Event::Operator { id: self.id, by: "me".into(), command: self.command.clone() }
+    }
+}
+
+/// A node that is there, or was never heard of.
+fn some_node(state: &State, tape: &mut Tape) -> NodePath {
+    let nodes = state.nodes();
+    match tape.pick(nodes.len() + 2) {
+        i if i < nodes.len() => nodes[i].path.clone(),
+        i if i == nodes.len() => "nope".into(),
+        _ => format!("{}[1]", nodes[0].path).into(),
+    }
+}
+
+/// What somebody finds out who looks.
+pub(crate) fn decide(node: NodePath, world: &World) -> Command {
+    // the pivot stands in no other node, so its path is its name
+    let happened = world.would_have_effect(node.as_str());
+    let output = Decision::Succeeded(serde_json::json!("found out"));
+    let decision = if happened { output } else { Decision::Failed };
+    Command::Decide { node, decision, note: "looked".into() }
+}
+
+/// What somebody asks who looks at the saga first.
+fn something_fitting(state: &State, world: &World, tape: &mut Tape) -> Option<Command> {
+    let nodes = state.nodes();
+    let is = |what| nodes.iter().find(|n| n.state == what).map(|n| n.path.clone());
+    if let Some(node) = is(ActionState::UndoFailed) {
+        return Some(match tape.pick(3) {
+            0 => Command::RetryUndo { node },
+            1 => Command::Resolve { node, note: "by hand".into() },
+            _ => Command::RetryAll,
+        });
+    }
+    if state.is_paused() {
+        return Some(if tape.chance(180) { Command::Step } else { Command::Resume });
+    }
+    if let Some(node) = nodes.iter().find(|n| n.in_doubt)
+        && tape.chance(100)
+    {
+        return Some(decide(node.path.clone(), world));
+    }
+    is(ActionState::Running).map(|_| Command::Cancel { reason: "because".into() })
+}
+
+pub(crate) fn anything(state: &State, world: &World, tape: &mut Tape) -> Option<Command> {
+    if tape.chance(128) {
+        return something_fitting(state, world, tape);
+    }
+    let node = some_node(state, tape);
+    let reason = || "because".to_string();
+    Some(match tape.pick(16) {
+        0 => Command::Cancel { reason: reason() },
+        1 | 2 => Command::Pause,
+        3 => Command::Resume,
+        4 | 5 => Command::Step,
+        6 => Command::RetryUndo { node },
+        7 => Command::RetryAll,
+        8 => Command::Resolve { node, note: reason() },
+        9 => Command::Rollback { reason: reason() },
+        10 => Command::Retry { node },
+        11 => decide(node, world),
+        12 => Command::Unpark,
+        13 => Command::Inject { node, fault: Fault::Error },
+        14 => Command::Inject { node, fault: Fault::UndoError },
+        _ => Command::Inject { node, fault: Fault::Repeat(tape.pick(4) as u32) },
+    })
+}
+
+/// Somebody is not content with how it ended.
+pub(crate) fn after_the_end(state: &State, _: &World, tape: &mut Tape) -> Option<Command> {
+    let mut nodes = state.nodes();
+    let back = state.cause().is_some();
+    nodes.retain(|n| n.state == if back { ActionState::UndoFailed } else { ActionState::Failed });
+    let node = nodes.get(tape.pick(nodes.len())).map(|n| n.path.clone());
+    let node = node.unwrap_or_else(|| "nope".into());
+    Some(match (state.status(), tape.pick(4)) {
+        (SagaStatus::Stuck, 3) if back => Command::RetryAll,
+        (SagaStatus::Stuck, 0) if back => Command::RetryUndo { node },
+        (SagaStatus::Stuck, _) if back => Command::Resolve { node, note: "by hand".into() },
+        (SagaStatus::Stuck, _) => Command::Retry { node },
+        (_, 3) => Command::Cancel { reason: "too late".into() },
+        _ => Command::Rollback { reason: "torn down".into() },
+    })
+}
+
+/// A saga that is parked goes on only when somebody says so.
+pub(crate) fn when_parked(state: &State, world: &mut World, tape: &mut Tape) -> Command {
+    let in_doubt = state.nodes().into_iter().find(|n| n.in_doubt);
+    match (in_doubt, tape.pick(4)) {
+        (Some(node), 1) if state.cause().is_none() => {
+            while world.deliver_late(tape) {}
+            decide(node.path, world)
+        }
+        (_, 2) => Command::Cancel { reason: "enough".into() },
+        _ => Command::Unpark,
+    }
+}
+
+pub(crate) fn when_paused(_: &State, _: &mut World, tape: &mut Tape) -> Command {
+    if tape.chance(100) { Command::Step } else { Command::Resume }
+}

@@ -1,0 +1,365 @@
+//! One saga, driven to its end through a world of choices: which call ends next and how, when time passes,
+//! when the process dies and how much of its last append is on disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saga_core::dag::{Plan, PlanKind};
+use saga_core::log::{Answer, Entry, Failure, FailureKind, Payload, SagaStatus, Timestamp, Uuid};
+use saga_core::machine::{Call, Config, Event, Finish, Machine, NodeState, State, VertexId, Watch};
+
+use super::operators::{self, Asked};
+use super::tape::Tape;
+use super::world::{Contract, Do, Un, World};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) config: Config,
+    /// How many of 256 calls go wrong.
+    pub(crate) trouble: u8,
+    /// How many calls may go wrong in all.
+    pub(crate) troubles: u32,
+    /// How often the process may die or be drained at random.
+    pub(crate) deaths: u32,
+    /// How often operators may ask for something of their own accord.
+    pub(crate) asks: u32,
+    /// True if receivers forget what was undone, so that a call that comes late has its effect.
+    pub(crate) forgetful: bool,
+    /// Die when the log has this length, in the middle of a batch if need be.
+    pub(crate) die_at: Option<u64>,
+    pub(crate) tape: Vec<u8>,
+}
+
+impl Setup {
+    pub(crate) fn fair(plan: Arc<Plan>) -> Self {
+        let config = Config {
+            max_concurrency: None,
+            abandon_after: Duration::from_secs(1),
+            ..Config::default()
+        };
+        Self {
+            plan,
+            config,
+            trouble: 0,
+            troubles: u32::MAX,
+            deaths: 0,
+            asks: 0,
+            forgetful: false,
+            die_at: None,
+            tape: Vec::new(),
+        }
+    }
+}
+
+/// A call that went out.
+#[derive(Debug, Clone)]
+pub(crate) struct Issued {
+    /// How long the durable log was.
+    pub(crate) durable: u64,
+    pub(crate) call: Call,
+    pub(crate) path: String,
+    pub(crate) undo: bool,
+    /// Where there were effects at that time.
+    pub(crate) effects: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) log: Vec<Entry>,
+    pub(crate) issued: Vec<Issued>,
+    pub(crate) asked: Vec<Asked>,
+    pub(crate) world: World,
+    pub(crate) nodes: Vec<NodeState>,
+    pub(crate) status: SagaStatus,
+    pub(crate) state: State,
+}
+
+/// What an append tells those who asked.
+type Answers = Vec<(Uuid, Answer)>;
+
+#[derive(Debug, Clone)]
+pub(super) struct Flight {
+    pub(super) vertex: VertexId,
+    pub(super) path: String,
+    pub(super) contract: Contract,
+    pub(super) undo: bool,
+    pub(super) repeat: u32,
+}
+
+enum Next {
+    Answer(usize),
+    Grant(usize),
+    Appended,
+    Complete(usize),
+    Time,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Runner {
+    pub(super) setup: Setup,
+    pub(super) tape: Tape,
+    pub(super) machine: Machine,
+    pub(super) epoch: u64,
+    pub(super) now: Timestamp,
+    pub(super) wake: Option<Timestamp>,
+    pub(super) log: Vec<Entry>,
+    pub(super) pending: Option<(Vec<Entry>, Answers)>,
+    pub(super) asked: Vec<Asked>,
+    /// Nodes that wait for a slot, and those that were given theirs and have not begun.
+    pub(super) wanting: Vec<VertexId>,
+    pub(super) granted: Vec<VertexId>,
+    pub(super) questions: Vec<(VertexId, bool)>,
+    pub(super) flights: Vec<Flight>,
+    pub(super) world: World,
+    pub(super) issued: Vec<Issued>,
+    pub(super) finish: Option<Finish>,
+    pub(super) draining: bool,
+    pub(super) dead: bool,
+    /// What this process has told its machine since the last append went in.
+    pub(super) fed: Vec<Event>,
+}
+
+pub(crate) fn run(setup: Setup) -> Ran {
+    let mut runner = Runner::new(setup);
+    for _ in 0..100_000 {
+        if let Some(status) = runner.step() {
+            return runner.ended(status);
+        }
+    }
+    panic!("no end in sight: {:#?}", runner.log);
+}
+
+impl Runner {
+    /// A saga that has just been started.
+    pub(super) fn new(setup: Setup) -> Self {
+        let mut runner = Self {
+            machine: Machine::new(setup.plan.clone(), setup.config, 1),
+            tape: Tape::new(setup.tape.clone()),
+            world: World::new(setup.forgetful),
+            setup,
+            epoch: 0,
+            now: Timestamp(1_000_000),
+            wake: None,
+            log: Vec::new(),
+            pending: None,
+            asked: Vec::new(),
+            wanting: Vec::new(),
+            granted: Vec::new(),
+            questions: Vec::new(),
+            flights: Vec::new(),
+            issued: Vec::new(),
+            finish: None,
+            draining: false,
+            dead: false,
+            fed: Vec::new(),
+        };
+        runner.start();
+        runner
+    }
+
+    /// One choice of what happens next, and what follows from it. Returns how the saga ended, if this was
+    /// the last step.
+    pub(super) fn step(&mut self) -> Option<SagaStatus> {
+        if self.dead {
+            self.start();
+        }
+        match self.finish.take() {
+            Some(Finish::Ended(status)) => match self.ask(160, operators::after_the_end) {
+                Some(_) => self.start(),
+                None => return Some(status),
+            },
+            Some(Finish::Parked { .. }) => {
+                self.demand(operators::when_parked);
+                self.start();
+            }
+            Some(Finish::Drained) => {
+                assert!(self.draining);
+                self.start();
+            }
+            Some(finish) => panic!("{finish:?} after {:#?}", self.log),
+            None => self.go_on(),
+        }
+        None
+    }
+
+    /// A process takes the saga over, and finds what was asked in the meantime.
+    fn start(&mut self) {
+        self.epoch += 1;
+        self.dead = false;
+        self.draining = false;
+        self.wake = None;
+        let (plan, config) = (self.setup.plan.clone(), self.setup.config);
+        let first;
+        (self.machine, first) = if self.log.is_empty() {
+            let run_key = Uuid::from_u128(7);
+            (Machine::new(plan, config, self.epoch), Event::Created { run_key })
+        } else {
+            let machine = Machine::recover(plan, config, self.epoch, &self.log).unwrap();
+            (machine, Event::Recovered)
+        };
+        self.fed.clear();
+        self.look_again();
+        let waiting = self.asked.iter().filter(|asked| asked.answer.is_none());
+        let mut events = [first].into_iter().chain(waiting.map(Asked::event)).collect::<Vec<_>>();
+        let chance = self.tape.byte();
+        if !self.log.is_empty() && chance > 127 {
+            let window = std::time::Duration::from_millis(chance.into());
+            events.insert(0, Event::Watch(Watch { crashes: 0, alone: true, window }));
+        }
+        self.feed(events);
+    }
+
+    fn go_on(&mut self) {
+        if self.setup.deaths > 0 && self.tape.chance(10) {
+            self.setup.deaths -= 1;
+            if !self.draining && self.tape.chance(100) {
+                self.draining = true;
+                self.feed(vec![Event::Drain]);
+            } else {
+                let keep = self.pending.as_ref().map_or(0, |(batch, _)| batch.len()) + 1;
+                let keep = self.tape.pick(keep);
+                self.die(keep);
+            }
+            return;
+        }
+        if let Some(event) = self.ask(60, operators::anything) {
+            self.feed(vec![event]);
+            return;
+        }
+        if self.setup.asks > 0 && self.tape.chance(4) {
+            self.setup.asks -= 1;
+            self.feed(vec![Event::Park { reason: "it crashes".into() }]);
+            return;
+        }
+        if self.world.has_late() && self.tape.chance(12) {
+            self.world.deliver_late(&mut self.tape);
+        }
+        let mut options = Vec::new();
+        options.extend((0..self.questions.len()).map(Next::Answer));
+        options.extend(self.pending.as_ref().map(|_| Next::Appended));
+        options.extend((0..self.wanting.len()).map(Next::Grant));
+        options.extend((0..self.flights.len()).map(Next::Complete));
+        options.extend(self.wake.map(|_| Next::Time));
+        if options.is_empty() && self.machine.state().is_paused() {
+            let event = self.demand(operators::when_paused);
+            self.feed(vec![event]);
+            return;
+        }
+        assert!(!options.is_empty(), "hangs: {:#?}\n{:#?}", self.log, self.machine);
+        match options.remove(self.tape.pick(options.len())) {
+            Next::Answer(i) => {
+                let answer = self.answer(i);
+                self.feed(vec![answer]);
+            }
+            Next::Grant(i) => {
+                let vertex = self.wanting.remove(i);
+                self.granted.push(vertex);
+                self.feed(vec![Event::SlotGranted { vertex }]);
+            }
+            Next::Appended => {
+                let (batch, answers) = self.pending.take().unwrap();
+                self.log.extend(batch);
+                answers.into_iter().for_each(|(id, answer)| self.answered(id, answer));
+                self.fed.clear();
+                self.feed(vec![Event::Appended]);
+            }
+            Next::Complete(i) => {
+                let mut events = vec![self.complete(i)];
+                // sometimes several at a time
+                while !self.flights.is_empty() && self.tape.chance(80) {
+                    let i = self.tape.pick(self.flights.len());
+                    events.push(self.complete(i));
+                }
+                self.feed(events);
+            }
+            Next::Time => {
+                let wake = self.wake.unwrap();
+                // sometimes too early
+                if self.tape.byte() > 215 {
+                    self.now.0 += u64::from(self.tape.byte());
+                } else {
+                    self.now = self.now.max(wake);
+                    self.wake = None;
+                }
+                self.feed(vec![Event::Tick]);
+            }
+        }
+    }
+
+    fn answer(&mut self, i: usize) -> Event {
+        let (vertex, choose) = self.questions.remove(i);
+        let fails = self.setup.troubles > 0 && self.tape.chance(self.setup.trouble / 8);
+        self.setup.troubles -= u32::from(fails);
+        let failure = || Failure::new(FailureKind::Failed, "cannot be computed");
+        if !choose {
+            let value = if fails { Err(failure()) } else { Ok(Payload::from(&b"value"[..])) };
+            return Event::Computed { vertex, value };
+        }
+        let choices = match self.machine.state().kind(vertex) {
+            Some(PlanKind::Choose(arms)) => arms.len() + 1,
+            _ => 4,
+        };
+        let choice = if fails { Err(failure()) } else { Ok(self.tape.pick(choices) as u64) };
+        Event::Chosen { vertex, choice }
+    }
+
+    fn complete(&mut self, i: usize) -> Event {
+        let flight = self.flights.remove(i);
+        let Flight { vertex, path, contract, undo, repeat } = flight;
+        if undo {
+            (1..repeat).for_each(|_| drop(self.world.undo(&path, contract, Un::Ok)));
+            let what = self.undo_outcome();
+            return Event::UndoDone { vertex, result: self.world.undo(&path, contract, what) };
+        }
+        let what = self.outcome();
+        if what == Do::Ok {
+            (1..repeat).for_each(|_| drop(self.world.run(&path, contract, what)));
+        }
+        Event::ActionDone { vertex, result: self.world.run(&path, contract, what) }
+    }
+
+    /// True if the next call goes wrong.
+    fn goes_wrong(&mut self) -> bool {
+        let wrong = self.setup.troubles > 0 && self.tape.chance(self.setup.trouble);
+        self.setup.troubles -= u32::from(wrong);
+        wrong
+    }
+
+    pub(super) fn outcome(&mut self) -> Do {
+        if !self.goes_wrong() {
+            return Do::Ok;
+        }
+        let retryable = self.tape.chance(128);
+        match self.tape.pick(6) {
+            0 => Do::Fails { retryable: false },
+            1 => Do::Fails { retryable },
+            2 => Do::Partial { retryable },
+            3 => Do::Doubt { effect: true, retryable },
+            4 => Do::Doubt { effect: false, retryable },
+            _ => Do::Unstorable,
+        }
+    }
+
+    fn undo_outcome(&mut self) -> Un {
+        if !self.goes_wrong() {
+            return Un::Ok;
+        }
+        Un::Fails { retryable: self.tape.chance(192), removed: self.tape.chance(128) }
+    }
+
+    pub(super) fn ended(self, status: SagaStatus) -> Ran {
+        let state = self.machine.state().clone();
+        assert_eq!(state.status(), status);
+        assert_eq!(self.setup.die_at, None, "it was to die on the way");
+        Ran {
+            log: self.log,
+            issued: self.issued,
+            asked: self.asked,
+            world: self.world,
+            nodes: state.nodes(),
+            status,
+            state,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The receivers of the calls. They do what README.md asks of them: one result for one key, idempotent undos, and for
+//! undos that may come without an output a tombstone.
+
+use std::collections::BTreeMap;
+
+use saga_core::log::{Failure, FailureKind, Payload};
+use saga_core::machine::ActionResult;
+use saga_core::{Policy, UndoContract};
+
+use super::tape::Tape;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Do {
+    Ok,
+    /// The output cannot be stored.
+    Unstorable,
+    /// A definite error before anything happened.
+    Fails {
+        retryable: bool,
+    },
+    /// A definite error that leaves something behind, where `undo_on_failure` says that this may happen.
+    Partial {
+        retryable: bool,
+    },
+    /// No answer; `effect` says whether it happened.
+    Doubt {
+        effect: bool,
+        retryable: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Un {
+    Ok,
+    Fails { retryable: bool, removed: bool },
+}
+
+/// What an action declares about its undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Contract {
+    pub(crate) undo: UndoContract,
+    pub(crate) on_failure: bool,
+}
+
+impl From<Policy> for Contract {
+    fn from(policy: Policy) -> Self {
+        Self { undo: policy.undo, on_failure: policy.undo_on_failure }
+    }
+}
+
+/// What becomes of a call whose caller is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Delivered,
+    Lost,
+    Late,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Receiver {
+    pub(crate) effect: bool,
+    pub(crate) partial: bool,
+    /// A call of this key has had its effect.
+    key: bool,
+    /// An undo without output was here.
+    tomb: bool,
+    pub(crate) undos: u32,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct World {
+    pub(crate) receivers: BTreeMap<String, Receiver>,
+    /// True if they leave out the tombstones.
+    forgetful: bool,
+    late: Vec<(String, Contract, Option<Do>)>,
+}
+
+impl World {
+    pub(crate) fn new(forgetful: bool) -> Self {
+        Self { forgetful, ..Self::default() }
+    }
+
+    pub(crate) fn run(&mut self, path: &str, of: Contract, what: Do) -> ActionResult {
+        let r = self.receivers.entry(path.to_string()).or_default();
+        let fail = |retryable, why: &str| Failure {
+            retryable,
+            ..Failure::new(FailureKind::Failed, format!("{path}: {why}"))
+        };
+        if let Do::Fails { retryable } = what {
+            return ActionResult::Failed(fail(retryable, "never got there"));
+        }
+        if let Do::Doubt { effect: false, retryable } = what {
+            return ActionResult::InDoubt(fail(retryable, "no answer"));
+        }
+        if r.tomb {
+            return match what {
+                Do::Doubt { retryable, .. } => ActionResult::InDoubt(fail(retryable, "no answer")),
+                _ => ActionResult::Failed(fail(false, "refused: it was undone")),
+            };
+        }
+        if let Do::Partial { retryable } = what
+            && !r.key
+        {
+            r.partial |= of.on_failure;
+            return ActionResult::Failed(fail(retryable, "half of it"));
+        }
+        // a repeated do gives the same result and has no further effect
+        if !r.key {
+            (r.key, r.effect, r.partial) = (true, true, false);
+        }
+        match what {
+            Do::Doubt { retryable, .. } => ActionResult::InDoubt(fail(retryable, "no answer")),
+            Do::Unstorable => ActionResult::Unstorable(Failure::new(
+                FailureKind::SerializeFailed,
+                format!("{path}: the output is too large"),
+            )),
+            _ => ActionResult::Ok(Payload::from(path.as_bytes())),
+        }
+    }
+
+    pub(crate) fn undo(&mut self, path: &str, of: Contract, what: Un) -> Result<(), Failure> {
+        let r = self.receivers.entry(path.to_string()).or_default();
+        if !matches!(what, Un::Fails { removed: false, .. }) {
+            (r.effect, r.partial) = (false, false);
+            r.tomb |= of.undo != UndoContract::Output && !self.forgetful;
+            r.undos += 1;
+        }
+        match what {
+            Un::Ok => Ok(()),
+            Un::Fails { retryable, .. } => Err(Failure {
+                retryable,
+                ..Failure::new(FailureKind::Failed, format!("{path}: undo failed"))
+            }),
+        }
+    }
+
+    /// The caller of this call is gone; `what` is none for an undo.
+    pub(crate) fn orphan(&mut self, path: &str, of: Contract, what: Option<Do>, fate: Fate) {
+        match fate {
+            Fate::Lost => {}
+            Fate::Late => self.late.push((path.to_string(), of, what)),
+            Fate::Delivered => self.deliver(path, of, what),
+        }
+    }
+
+    fn deliver(&mut self, path: &str, of: Contract, what: Option<Do>) {
+        match what {
+            Some(what) => drop(self.run(path, of, what)),
+            None => drop(self.undo(path, of, Un::Ok)),
+        }
+    }
+
+    pub(crate) fn has_late(&self) -> bool {
+        !self.late.is_empty()
+    }
+
+    /// A late call arrives.
+    pub(crate) fn deliver_late(&mut self, tape: &mut Tape) -> bool {
+        if self.late.is_empty() {
+            return false;
+        }
+        let (path, of, what) = self.late.remove(tape.pick(self.late.len()));
+        self.deliver(&path, of, what);
+        true
+    }
+
+    /// True if an effect is there, or will be once all calls have arrived.
+    pub(crate) fn would_have_effect(&self, path: &str) -> bool {
+        let mut world = self.clone();
+        while world.deliver_late(&mut Tape::fair()) {}
+        world.receivers.get(path).is_some_and(|r| r.effect)
+    }
+
+    /// True if anything is left there.
+    pub(crate) fn left(&self, path: &str) -> bool {
+        self.receivers.get(path).is_some_and(|r| r.effect || r.partial)
+    }
+}

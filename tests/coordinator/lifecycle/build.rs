@@ -1,0 +1,74 @@
+//! A `build` that does not come to its end.
+
+use saga_core::store::{ListFilter, StoreError};
+
+use super::*;
+use crate::common::hooked::{Call, Hooked, no_space};
+
+const SAGAS: usize = 300;
+
+/// So many sagas whose coordinator has handed them over, more than are claimed in one go.
+async fn handed_over(world: &W, store: &Hooked) -> Result<(), Any> {
+    world.script("a", vec![world::Do::Waits; SAGAS]);
+    let sec = coordinator(world, store.clone()).await?;
+    for n in 0..SAGAS {
+        sec.saga(Pair {}).id(format!("x{n}")).start().await?;
+    }
+    sec.shutdown(Duration::ZERO).await?;
+    Ok(())
+}
+
+async fn owned(store: &Hooked) -> Result<usize, StoreError> {
+    let filter = ListFilter { limit: 2 * SAGAS, ..ListFilter::default() };
+    let all = store.memory.list(filter).await?;
+    Ok(all.iter().filter(|record| record.owner.is_some()).count())
+}
+
+fn claims(store: &Hooked) -> usize {
+    store.calls().iter().filter(|call| **call == Call::Claim).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_fails_half_way_releases_what_it_claimed() -> Result<(), Any> {
+    let (world, store) = (W::default(), Hooked::default());
+    handed_over(&world, &store).await?;
+    let (said, claimed) = (world.said().len(), claims(&store));
+    let counted = store.clone();
+    store.before(move |call| {
+        let second = *call == Call::Claim && claims(&counted) == claimed + 2;
+        second.then(|| Box::pin(async { Err(no_space()) }) as _)
+    });
+    let built = coordinator(&world, store.clone()).await;
+    assert!(matches!(built, Err(BuildError::Store(_))), "{:?}", built.err());
+    assert_eq!(owned(&store).await?, 0);
+    store.heal();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(store.others(), 0, "something of it still runs");
+    assert_eq!(world.said().len(), said, "a saga runs that nobody can reach");
+
+    // nothing is lost by it
+    let sec = coordinator(&world, store.clone()).await?;
+    for n in 0..SAGAS {
+        let found = sec.get::<Pair>(&format!("x{n}")).await?.ok_or("it is there")?;
+        assert_eq!(soon(found).await?, "ab");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_runs_before_all_is_claimed_and_what_is_given_up_is_released() -> Result<(), Any> {
+    let (world, store) = (W::default(), Hooked::default());
+    handed_over(&world, &store).await?;
+    let (said, claimed) = (world.said().len(), claims(&store));
+    let counted = store.clone();
+    store.before(move |call| {
+        let second = *call == Call::Claim && claims(&counted) == claimed + 2;
+        second.then(|| Box::pin(std::future::pending()) as _)
+    });
+    let building = coordinator(&world, store.clone());
+    assert!(tokio::time::timeout(Duration::from_secs(60), building).await.is_err());
+    assert_eq!(world.said().len(), said, "it runs while others may still be claimed by nobody");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((owned(&store).await?, store.others()), (0, 1), "the hook has one");
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! A coordinator in one process: starting, waiting, limits, time, shutdown, and what it keeps.
+
+mod basics;
+mod clock;
+#[path = "../common/mod.rs"]
+mod common;
+mod lifecycle;
+mod limits;
+mod outcome;
+mod races;
+mod retention;

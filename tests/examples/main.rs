@@ -1,0 +1,11 @@
+//! The examples as their readers run them: what they print, and what is left when they are killed.
+
+mod cloud;
+mod encrypted_payloads;
+#[cfg(unix)]
+mod exactly_once;
+#[cfg(unix)]
+mod killing;
+mod program;
+mod topics;
+mod trip;

@@ -1,0 +1,17 @@
+//! What sagas mean: the constructs and attributes of `saga!`, and the same written by hand.
+
+mod action_context;
+mod choose;
+#[path = "../common/mod.rs"]
+mod common;
+mod constructs;
+mod for_each;
+mod inputs;
+mod instance_create;
+mod instance_start;
+mod nested_bodies;
+mod node_attributes;
+mod other_crates;
+mod subsaga_parameters;
+mod subsagas;
+mod whole_language;

@@ -1,0 +1,285 @@
+//! What operators ask in another process: it attaches to the store, and the worker carries it out.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use saga_core::prelude::*;
+use saga_core::store::{FileStore, ListFilter, MemoryStore, SqliteStore, Store, StoreError};
+use saga_core::{Answer, OperateError, Operator, UndoError};
+use serde_json::Value;
+
+type Any = Box<dyn std::error::Error + Send + Sync>;
+
+/// Set in the child: where the store is, and what it asks.
+const STORE: &str = "REQUESTS_STORE";
+const ASK: &str = "REQUESTS_ASK";
+
+/// Each call waits for its permit.
+struct Gate {
+    permits: tokio::sync::Semaphore,
+    undos_work: AtomicBool,
+}
+
+impl Gate {
+    fn new() -> Arc<Self> {
+        let permits = tokio::sync::Semaphore::new(0);
+        Arc::new(Self { permits, undos_work: AtomicBool::new(false) })
+    }
+}
+
+#[saga_action(undo = give())]
+async fn take(cx: &ActionContext<Arc<Gate>>) -> Result<(), String> {
+    cx.permits.acquire().await.map_err(|e| e.to_string())?.forget();
+    Ok(())
+}
+async fn give(cx: &ActionContext<Arc<Gate>>) -> Result<(), UndoError> {
+    if cx.undos_work.load(SeqCst) { Ok(()) } else { Err(UndoError::permanent("it is kept")) }
+}
+
+#[saga_action(no_undo)]
+async fn other() -> Result<(), String> {
+    Ok(())
+}
+
+saga! {
+    #[allow(unused_variables)]
+    Three<Arc<Gate>>() {
+        let a = take {};
+        let b = take {};
+        let c = take {};
+    }
+    Other<Arc<Gate>>() {
+        take {};
+        other {};
+    }
+}
+
+async fn worker(gate: &Arc<Gate>, store: impl Store) -> Result<Coordinator<Arc<Gate>>, Any> {
+    let builder = Coordinator::builder(gate.clone()).store(store).saga::<Three>();
+    Ok(builder.abandon_after(Duration::ZERO).build().await?)
+}
+
+/// What the other process asks: `cancel x`, say.
+async fn ask(store: impl Store, words: &str) -> Result<Answer, OperateError> {
+    let bob = Operator::attach(store, "bob", Duration::from_secs(20));
+    match words.split(' ').collect::<Vec<_>>()[..] {
+        ["pause", saga] => bob.pause(saga).await,
+        ["step", saga] => bob.step(saga).await,
+        ["resume", saga] => bob.resume(saga).await,
+        ["cancel", saga] => bob.cancel(saga, "from outside").await,
+        ["rollback", saga] => bob.rollback(saga, "from outside").await,
+        ["retry_undo", saga, node] => bob.retry_undo(saga, node).await,
+        ["retry_all", saga] => bob.retry_all(saga).await,
+        ["resolve", saga, node] => bob.resolve(saga, node, "by hand").await,
+        _ => panic!("what is {words:?}?"),
+    }
+}
+
+/// Runs in a process of its own; then it has asked and been answered, and there is nothing to test.
+fn asked_as_child() -> bool {
+    let (Some(store), Ok(words)) = (std::env::var_os(STORE), std::env::var(ASK)) else {
+        return false;
+    };
+    let store = Path::new(&store);
+    if words == "open" {
+        let second = match store.is_dir() {
+            true => FileStore::open(store).map(drop),
+            false => SqliteStore::open(store).map(drop),
+        };
+        println!("answer={}", second.err().map_or("it is open".to_string(), |e| e.to_string()));
+        return true;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(async {
+        match store.is_dir() {
+            true => ask(FileStore::attach(store).unwrap(), &words).await,
+            false => ask(SqliteStore::attach(store).unwrap(), &words).await,
+        }
+    });
+    let answer = match answer {
+        Ok(answer) => format!("{answer:?}"),
+        Err(error) => error.to_string(),
+    };
+    println!("answer={answer}");
+    true
+}
+
+/// What a process of its own is answered.
+async fn outside(test: &'static str, store: &Path, words: &str) -> String {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", test, "--nocapture"]).env(STORE, store).env(ASK, words);
+    let child = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{words}: {output}{}", String::from_utf8_lossy(&child.stderr));
+    let answer = output.split_once("answer=").and_then(|(_, rest)| rest.lines().next());
+    answer.unwrap_or_else(|| panic!("{words}: {output}")).to_string()
+}
+
+/// The saga's log: `started a`, say.
+async fn log(sec: &Coordinator<Arc<Gate>>, id: &str) -> Result<Vec<String>, Any> {
+    let view = sec.inspect(id).await?.ok_or("it is not there")?;
+    let words = view.log.entries().iter().map(|entry| match &entry.node {
+        Some(node) => format!("{} {node}", entry.kind.name()),
+        None => entry.kind.name().to_string(),
+    });
+    Ok(words.collect())
+}
+
+async fn until(sec: &Coordinator<Arc<Gate>>, id: &str, entry: &str) -> Result<(), Any> {
+    let found = async {
+        while !log(sec, id).await?.iter().any(|found| found == entry) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await?
+}
+
+async fn end(sec: &Coordinator<Arc<Gate>>, id: &str) -> Result<Result<Value, SagaError>, Any> {
+    let saga = sec.get::<Value>(id).await?.ok_or("it is not there")?;
+    Ok(tokio::time::timeout(Duration::from_secs(20), saga.into_future()).await?)
+}
+
+async fn steered_from_outside<S: Store>(
+    test: &'static str,
+    path: &Path,
+    open: impl Fn() -> Result<S, StoreError>,
+) -> Result<(), Any> {
+    let gate = Gate::new();
+    let sec = worker(&gate, open()?).await?;
+    let asks = async |words: &str, answer: &str| {
+        assert_eq!(outside(test, path, words).await, answer, "{words}");
+    };
+    let done = "Done";
+
+    let place = path.display();
+    let in_use = "is in use by another worker; one process at a time runs sagas on it";
+    asks("open", &format!("{place} {in_use}")).await;
+
+    sec.saga(Three {}).id("x").start().await?;
+    asks("pause x", done).await;
+    gate.permits.add_permits(1);
+    until(&sec, "x", "succeeded a").await?;
+    assert!(!log(&sec, "x").await?.contains(&"started b".to_string()), "it is paused");
+    asks("step x", done).await;
+    gate.permits.add_permits(1);
+    until(&sec, "x", "succeeded b").await?;
+    assert!(!log(&sec, "x").await?.contains(&"started c".to_string()), "it was one step");
+    asks("resume x", done).await;
+    until(&sec, "x", "started c").await?;
+    asks("cancel x", done).await;
+    let Err(SagaError::Stuck(_)) = end(&sec, "x").await? else { panic!("its undos fail") };
+    // what follows finds the sagas at rest
+    asks("retry_undo x c", done).await;
+    let Err(SagaError::Stuck(_)) = end(&sec, "x").await? else { panic!("its undos fail") };
+    let undos = log(&sec, "x").await?.into_iter().filter(|entry| entry == "undo_failed c").count();
+    assert_eq!(undos, 2);
+    gate.undos_work.store(true, SeqCst);
+    asks("resolve x c", done).await;
+    let Err(SagaError::RolledBack(report)) = end(&sec, "x").await? else { panic!("rolled back") };
+    assert_eq!(report.resolved().map(ToString::to_string).collect::<Vec<_>>(), ["c"]);
+    asks("cancel x", "saga x: the saga has already ended: rolled_back").await;
+
+    gate.permits.add_permits(3);
+    sec.saga(Three {}).id("y").start().await?.await?;
+    gate.undos_work.store(false, SeqCst);
+    asks("rollback y", done).await;
+    let Err(SagaError::Stuck(_)) = end(&sec, "y").await? else { panic!("its undos fail") };
+    gate.undos_work.store(true, SeqCst);
+    asks("retry_all y", done).await;
+    let Err(SagaError::RolledBack(_)) = end(&sec, "y").await? else { panic!("rolled back") };
+
+    // nobody is there: it waits for the next worker
+    sec.saga(Three {}).id("z").start().await?;
+    sec.shutdown(Duration::ZERO).await?;
+    drop(sec);
+    let (asked, sec) = tokio::join!(outside(test, path, "cancel z"), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        worker(&gate, open()?).await
+    });
+    assert_eq!(asked, done);
+    let error = end(&sec?, "z").await?.unwrap_err();
+    assert!(error.to_string().contains("cancelled: from outside"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_process_steers_sagas_in_sqlite() -> Result<(), Any> {
+    if tokio::task::spawn_blocking(asked_as_child).await? {
+        return Ok(());
+    }
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("sagas.db");
+    let open = || SqliteStore::open(&path);
+    steered_from_outside("other_process::another_process_steers_sagas_in_sqlite", &path, open).await
+}
+
+#[tokio::test]
+async fn another_process_steers_sagas_in_files() -> Result<(), Any> {
+    if tokio::task::spawn_blocking(asked_as_child).await? {
+        return Ok(());
+    }
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("sagas");
+    let open = || FileStore::open(&path);
+    steered_from_outside("other_process::another_process_steers_sagas_in_files", &path, open).await
+}
+
+/// A saga that no worker here knows waits for one that does, and so do the requests for it.
+#[tokio::test(start_paused = true)]
+async fn requests_that_nobody_can_carry_out_hide_no_others() -> Result<(), Any> {
+    let (gate, store) = (Gate::new(), MemoryStore::new());
+    let builder = Coordinator::builder(gate.clone()).store(store.clone()).saga::<Other>();
+    let elsewhere = builder.build().await?;
+    elsewhere.saga(Other {}).id("unknown").start().await?;
+    elsewhere.shutdown(Duration::ZERO).await?;
+
+    let sec = worker(&gate, store.clone()).await?;
+    assert_eq!(sec.unknown_versions().len(), 1);
+    sec.saga(Three {}).id("x").start().await?;
+    let hasty = Operator::attach(store.clone(), "bob", Duration::from_millis(300));
+    for _ in 0..100 {
+        let asked = hasty.pause("unknown").await;
+        assert!(matches!(asked, Err(OperateError::Unanswered { .. })), "{asked:?}");
+    }
+    let bob = Operator::attach(store, "bob", Duration::from_secs(20));
+    assert_eq!(bob.pause("x").await?, Answer::Done);
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_asks_for_a_corrupt_saga_is_told_and_the_store_is_left_in_peace() -> Result<(), Any> {
+    for damage in ["kind = 'dreamt'", "node = 'z'"] {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("sagas.db");
+        let gate = Gate::new();
+        let sec = worker(&gate, SqliteStore::open(&path)?).await?;
+        for id in ["bad", "well"] {
+            sec.saga(Three {}).id(id).start().await?;
+        }
+        sec.shutdown(Duration::ZERO).await?;
+        drop(sec);
+        let sql = format!("UPDATE saga_event SET {damage} WHERE saga_id = 'bad' AND seq = 2");
+        assert_eq!(rusqlite::Connection::open(&path)?.execute(&sql, [])?, 1);
+
+        let sec = worker(&gate, SqliteStore::open(&path)?).await?;
+        let why = "saga bad: its log is corrupt";
+        let told = sec.operator("alice").cancel("bad", "away with it").await.unwrap_err();
+        assert!(told.to_string().contains(why), "{damage}: {told}");
+
+        let bob = Operator::attach(SqliteStore::attach(&path)?, "bob", Duration::from_secs(20));
+        let told = bob.cancel("bad", "away with it").await.unwrap_err();
+        assert!(matches!(told, OperateError::Refused { .. }), "{damage}: {told}");
+        assert!(told.to_string().contains(why), "{damage}: {told}");
+        assert_eq!(bob.cancel("well", "enough").await?, Answer::Done);
+
+        let epoch = async || Ok::<_, Any>(sec.list(ListFilter::default()).await?[0].epoch);
+        let before = epoch().await?;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(epoch().await?, before, "{damage}: it was taken again");
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Sagas that outlive their process: crashes, changed programs, and stores that fail or are damaged.
+
+mod changed_saga;
+#[path = "../common/mod.rs"]
+mod common;
+mod crash_loop;
+mod damaged_stores;
+mod failing_appends;
+mod truncated_log;
