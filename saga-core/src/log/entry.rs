@@ -1,70 +1,8 @@
-//! The saga log: the only thing that a saga leaves on disk, and the only thing that recovery reads.
-//!
-//! A log is a list of [`Entry`]s with dense sequence numbers from 1. What a saga has done, what it
-//! may have done and what it must do next all follow from the entries; nothing else is stored.
-//! (The idea: Garcia-Molina & Salem, *Sagas*, 1987; the vocabulary: McCaffrey's distributed sagas
-//! and Oxide's steno.)
+//! The entries of a log: what each kind records, and the words for them.
 
-use std::fmt;
-use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
-
-pub use uuid::Uuid;
-
-/// A moment of wall time: milliseconds since the Unix epoch.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct Timestamp(pub u64);
-
-impl Timestamp {
-    /// This moment and `delay` later; stops at the end of time.
-    pub fn after(self, delay: std::time::Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)))
-    }
-}
-
-/// An encoded value: parameters, an output, a context. Cheap to clone; its `Debug` shows the size only,
-/// so that what users store never ends in their traces.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Payload(Arc<[u8]>);
-
-impl Payload {
-    /// The encoded bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// How many bytes there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// True if there is not a single byte.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl From<Vec<u8>> for Payload {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
-    }
-}
-
-impl From<&[u8]> for Payload {
-    fn from(bytes: &[u8]) -> Self {
-        Self(bytes.into())
-    }
-}
-
-impl fmt::Debug for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{} bytes>", self.0.len())
-    }
-}
+use super::{
+    Cause, Command, Failure, Fault, NodePath, Payload, Refusal, SagaStatus, Timestamp, Uuid,
+};
 
 /// What one entry records. The variants' names are the words in the stored log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +10,7 @@ pub enum EntryKind {
     /// The saga exists; always entry 1.
     Created {
         /// Random for each run: the root of all idempotency keys.
-        run_key: uuid::Uuid,
+        run_key: Uuid,
     },
     /// An attempt of an action begins.
     Started,
@@ -274,26 +212,3 @@ pub enum CorruptEntry {
         why: String,
     },
 }
-
-mod codec;
-mod events;
-mod failure;
-mod form;
-mod id;
-mod raw;
-mod request;
-mod saga_log;
-mod status;
-pub(crate) mod utc;
-
-pub(crate) use events::value_of;
-pub use events::{
-    IllegalEvent, InvalidSagaNodeLoadStatus, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus,
-};
-pub use failure::{Cause, Failure, FailureKind};
-pub(crate) use form::EntryForm;
-pub use id::{InvalidSagaId, NodePath, SagaId};
-pub(crate) use raw::{RawJson, optional::deserialize as optional_json};
-pub use request::{Answer, Command, Decision, Fault, Refusal, Request};
-pub use saga_log::SagaLog;
-pub use status::{ActionState, InvalidSagaStatus, SagaStatus};

@@ -1,0 +1,152 @@
+//! What operators ask of a saga.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::encode;
+use crate::error::ActionError;
+
+use super::{NodePath, Payload};
+
+/// Something that an operator asks of one saga.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "command")]
+#[non_exhaustive]
+pub enum Command {
+    /// Unwind it, also if it is parked.
+    Cancel {
+        /// Why.
+        reason: String,
+    },
+    /// Start no new node and no new undo.
+    Pause,
+    /// Go on after a pause.
+    Resume,
+    /// Start one node or undo of a paused saga.
+    Step,
+    /// Try the failed undo of a stuck saga's node again, with all of its tries.
+    RetryUndo {
+        /// Which node.
+        node: NodePath,
+    },
+    /// Try all failed undos of a stuck saga again.
+    RetryAll,
+    /// Take a failed undo's effect as dealt with by a human.
+    Resolve {
+        /// Which node.
+        node: NodePath,
+        /// What was done about it.
+        note: String,
+    },
+    /// Unwind a completed saga.
+    Rollback {
+        /// Why.
+        reason: String,
+    },
+    /// Try the node again that failed for good behind the pivot, with all of its tries.
+    Retry {
+        /// Which node.
+        node: NodePath,
+    },
+    /// Say how a pivot in doubt ended for which the saga is parked, and go on; or what the output of a node is
+    /// that cannot be read, for which it stays parked until it is told to go on.
+    Decide {
+        /// The pivot.
+        node: NodePath,
+        /// How it ended.
+        decision: Decision,
+        /// How that is known.
+        note: String,
+    },
+    /// Go on after having been parked. A pivot in doubt is run again, with all of its tries.
+    Unpark,
+    /// Put a fault into the saga, for a test.
+    Inject {
+        /// Where.
+        node: NodePath,
+        /// What.
+        fault: Fault,
+    },
+}
+
+impl Command {
+    /// The word that is stored and shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Cancel { .. } => "cancel",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Step => "step",
+            Self::RetryUndo { .. } => "retry_undo",
+            Self::RetryAll => "retry_all",
+            Self::Resolve { .. } => "resolve",
+            Self::Rollback { .. } => "rollback",
+            Self::Retry { .. } => "retry",
+            Self::Decide { .. } => "decide",
+            Self::Unpark => "unpark",
+            Self::Inject { .. } => "inject",
+        }
+    }
+}
+
+/// How a pivot in doubt ended, as somebody found out. Its `Debug` does not show the output.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Its effect is there, and this is its output.
+    Succeeded(serde_json::Value),
+    /// The same with an output as it is stored, which [`Decision::with_output`] makes: a
+    /// [`Value`](serde_json::Value) holds no integers beyond `u64`.
+    SucceededWith(Payload),
+    /// Its effect is not there.
+    Failed,
+}
+
+impl Decision {
+    /// Its effect is there, and this is its output.
+    ///
+    /// ```
+    /// use saga_core::Decision;
+    /// let wei = 1_000_000_000_000_000_000_001_u128;
+    /// let decision = Decision::with_output(&wei)?;
+    /// assert_eq!(decision.output().unwrap().as_bytes(), wei.to_string().as_bytes());
+    /// # Ok::<(), saga_core::ActionError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ActionError::SerializeFailed`](crate::ActionError::SerializeFailed) if it cannot be encoded.
+    pub fn with_output<T: Serialize + ?Sized>(output: &T) -> Result<Self, ActionError> {
+        encode(output).map(Self::SucceededWith)
+    }
+
+    /// The output as it is stored, if there is one.
+    pub fn output(&self) -> Option<Payload> {
+        match self {
+            Self::Succeeded(output) => Some(Payload::from(output.to_string().into_bytes())),
+            Self::SucceededWith(output) => Some(output.clone()),
+            Self::Failed => None,
+        }
+    }
+}
+
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Succeeded(_) | Self::SucceededWith(_) => f.write_str("Succeeded(..)"),
+            Self::Failed => f.write_str("Failed"),
+        }
+    }
+}
+
+/// A fault that a test puts into a node; it stays with the saga, also through a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The action fails with [`Injected`](crate::ActionError::Injected) instead of being called.
+    Error,
+    /// The undo fails for good instead of being called.
+    UndoError,
+    /// Action and undo are each called so many times in a row: a repeated call must change nothing.
+    Repeat(u32),
+}

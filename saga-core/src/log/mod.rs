@@ -1,0 +1,40 @@
+//! The saga log: the only thing that a saga leaves on disk, and the only thing that recovery reads.
+//!
+//! A log is a list of [`Entry`]s with dense sequence numbers from 1. What a saga has done, what it
+//! may have done and what it must do next all follow from the entries; nothing else is stored.
+//! (The idea: Garcia-Molina & Salem, *Sagas*, 1987; the vocabulary: McCaffrey's distributed sagas
+//! and Oxide's steno.)
+
+mod answer;
+mod codec;
+mod command;
+mod entry;
+mod events;
+mod failure;
+mod form;
+mod id;
+mod payload;
+mod raw;
+mod request;
+mod saga_log;
+mod status;
+mod timestamp;
+pub(crate) mod utc;
+
+pub use answer::{Answer, Refusal};
+pub use command::{Command, Decision, Fault};
+pub use entry::{CorruptEntry, Entry, EntryKind};
+pub(crate) use events::value_of;
+pub use events::{
+    IllegalEvent, InvalidSagaNodeLoadStatus, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus,
+};
+pub use failure::{Cause, Failure, FailureKind};
+pub(crate) use form::EntryForm;
+pub use id::{InvalidSagaId, NodePath, SagaId};
+pub use payload::Payload;
+pub(crate) use raw::{RawJson, optional::deserialize as optional_json};
+pub use request::Request;
+pub use saga_log::SagaLog;
+pub use status::{ActionState, InvalidSagaStatus, SagaStatus};
+pub use timestamp::Timestamp;
+pub use uuid::Uuid;

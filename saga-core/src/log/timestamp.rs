@@ -1,0 +1,17 @@
+//! Moments of wall time.
+
+use serde::{Deserialize, Serialize};
+
+/// A moment of wall time: milliseconds since the Unix epoch.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// This moment and `delay` later; stops at the end of time.
+    pub fn after(self, delay: std::time::Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
