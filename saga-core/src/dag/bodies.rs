@@ -109,7 +109,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             read.around(self.body(), outside);
             let body = Arc::new(body?);
             let items = Read::Closure(items, read.sources.clone());
-            let each = ForEach { body, items, concurrency: None, gather: gather_vec::<O> };
+            let each = ForEach { body, items, gather: gather_vec::<O> };
             Ok((Node::with(read.name.clone(), NodeBody::ForEach(each)), read))
         });
         OutputRef::new(self.body(), self.add(added))

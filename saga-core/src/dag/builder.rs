@@ -7,6 +7,7 @@ use petgraph::graph::DiGraph;
 use saga_order::Blocks;
 
 use super::edges::Ways;
+use super::options::Misplaced;
 use super::{
     Dag, DagError, InvalidName, Node, NodeBody, NodeIndex, NodeName, Plan, PlanNode, SagaName,
     pivot, topology,
@@ -291,8 +292,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     fn plan(&self, graph: &DiGraph<Node<C>, ()>) -> Result<Plan, DagError> {
         let mut found = None;
         for (i, node) in graph.node_weights().enumerate() {
-            if let Some(what) = node.misplaced() {
-                return Err(DagError::Misplaced { node: node.name.clone(), what });
+            if let Some(Misplaced { what, why }) = node.misplaced() {
+                return Err(DagError::Misplaced { node: node.name.clone(), what, why });
             }
             for part in node.body.parts() {
                 if let Some(pivot) = part.pivot().and_then(|pivot| part.node(pivot)) {
@@ -300,7 +301,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
                     return Err(DagError::PivotInside { pivot, inside });
                 }
             }
-            if node.tuning.pivot
+            if node.is_pivot
                 && let Some((_, first)) = found.replace((i as u32, &node.name))
             {
                 let (first, second) = (first.clone(), node.name.clone());

@@ -73,12 +73,14 @@ pub enum DagError {
     #[error("saga contains itself: {}; a subsaga must end somewhere", path(.0))]
     Recursive(Vec<SagaName>),
     /// Something was said of a node that means nothing for it.
-    #[error("node '{node}' cannot have a `{what}`: {}", why_not(.what))]
+    #[error("node '{node}' cannot have a `{what}`: {why}")]
     Misplaced {
         /// The node.
         node: NodeName,
         /// What was said.
         what: &'static str,
+        /// Why it means nothing.
+        why: &'static str,
     },
     /// Two points of no return.
     #[error("nodes '{first}' and '{second}' are both the pivot; a saga has one at most")]
@@ -152,14 +154,6 @@ fn list(names: &[NodeName]) -> String {
 
 fn path<N: std::fmt::Display>(names: &[N]) -> String {
     names.iter().map(N::to_string).collect::<Vec<_>>().join(" -> ")
-}
-
-fn why_not(what: &str) -> &'static str {
-    match what {
-        "concurrency" => "it is not a `for`",
-        "undo_on_failure" => "it has no undo that does without the output of the action",
-        _ => "it runs no action",
-    }
 }
 
 fn meant(nearest: &Option<NodeName>) -> String {

@@ -1,11 +1,10 @@
 //! A DAG as JSON, and its fingerprint.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{ActionName, Dag, Node, NodeBody, NodeIndex, NodeName, Retry, SagaName, UndoContract};
+use super::options::NodeOptions;
+use super::{ActionName, Dag, Node, NodeBody, NodeIndex, NodeName, SagaName, UndoContract};
 use crate::definition::Source;
 use crate::json;
 use crate::log::{Payload, RawJson};
@@ -30,15 +29,9 @@ pub(super) struct NodeJson {
     pub(super) inputs: Vec<InputJson>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) after: Vec<NodeName>,
-    // what the fingerprint leaves out
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) label: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) retry: Option<Retry>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) timeout: Option<Duration>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) concurrency: Option<u32>,
+    /// The fingerprint leaves them out.
+    #[serde(flatten)]
+    pub(super) options: NodeOptions,
 }
 
 /// What decides what a node runs is the output of another node, or else a closure.
@@ -89,10 +82,7 @@ impl DagJson {
     /// Leaves what makes the saga this one.
     fn forget_the_rest(&mut self) {
         for node in &mut self.nodes {
-            node.label = None;
-            node.retry = None;
-            node.timeout = None;
-            node.concurrency = None;
+            node.options = NodeOptions::default();
             match &mut node.kind {
                 KindJson::Action { .. } | KindJson::Computed => {}
                 KindJson::Constant { value: RawJson(value) } => {
@@ -165,13 +155,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
                 })
                 .collect(),
             after: self.predecessors(NodeIndex(i as u32)).filter_map(name).collect(),
-            label: node.label.clone(),
-            retry: node.tuning.retry,
-            timeout: node.tuning.timeout,
-            concurrency: match &node.body {
-                NodeBody::ForEach(each) => each.concurrency,
-                _ => None,
-            },
+            options: node.options.clone(),
         });
         DagJson {
             name: self.name.clone(),

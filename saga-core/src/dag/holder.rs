@@ -49,14 +49,13 @@ impl<F: ?Sized> Read<F> {
 pub(crate) struct ForEach<C> {
     pub(crate) body: Arc<Dag<C>>,
     pub(crate) items: Read<dyn Pick<C>>,
-    pub(crate) concurrency: Option<u32>,
     pub(crate) gather: Gather,
 }
 
 impl<C> Clone for ForEach<C> {
     fn clone(&self) -> Self {
         let (body, items) = (self.body.clone(), self.items.clone());
-        Self { body, items, concurrency: self.concurrency, gather: self.gather }
+        Self { body, items, gather: self.gather }
     }
 }
 

@@ -130,7 +130,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
             let name = node.name().clone();
             let written = match &node.body {
                 NodeBody::Action(action) => {
-                    let label = node.label.clone().unwrap_or_else(|| name.to_string());
+                    let label = node.options.label.clone().unwrap_or_else(|| name.to_string());
                     InternalNode::Action { name, label, action: action.name().clone() }
                 }
                 NodeBody::Constant { output, .. } => {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::holder::{Choose, ForEach, MakeParams, Read, gather_arm, gather_list};
+use super::options::{Misplaced, NodeOptions, WithOptions};
 use super::step::{BoundAction, BoundParams, BoundValue};
-use super::tuning::{Tuned, Tuning};
 use super::{ActionName, Dag, InvalidName, NodeName, Plan, PlanKind};
 use crate::action::{Action, ActionData, ActionOutput};
 use crate::context::ActionContext;
@@ -32,11 +32,14 @@ use crate::panics;
 /// ```
 pub struct Node<C> {
     pub(crate) name: NodeName,
-    pub(crate) label: Option<String>,
     pub(crate) body: NodeBody<C>,
     /// Which sources feed which input, for readers and the fingerprint.
     pub(crate) inputs: Vec<(&'static str, Vec<Source>)>,
-    pub(crate) tuning: Tuning,
+    pub(crate) options: NodeOptions,
+    /// The point of no return.
+    pub(crate) is_pivot: bool,
+    /// What was said of it that means nothing for such a node.
+    pub(super) misplaced: Option<Misplaced>,
 }
 
 /// What a node runs.
@@ -99,10 +102,11 @@ impl<C> Clone for Node<C> {
     fn clone(&self) -> Self {
         Self {
             name: self.name.clone(),
-            label: self.label.clone(),
             body: self.body.clone(),
             inputs: self.inputs.clone(),
-            tuning: self.tuning,
+            options: self.options.clone(),
+            is_pivot: self.is_pivot,
+            misplaced: self.misplaced,
         }
     }
 }
@@ -224,7 +228,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         items: impl AsRef<str>,
     ) -> Result<Self, InvalidName> {
         let items = Read::Output(NodeName::new(items)?);
-        let each = ForEach { body: body.into(), items, concurrency: None, gather: gather_list };
+        let each = ForEach { body: body.into(), items, gather: gather_list };
         Ok(Self::with(NodeName::new(name)?, NodeBody::ForEach(each)))
     }
 
@@ -263,7 +267,8 @@ impl<C: Send + Sync + 'static> Node<C> {
     }
 
     pub(crate) fn with(name: NodeName, body: NodeBody<C>) -> Self {
-        Self { name, label: None, body, inputs: Vec::new(), tuning: Tuning::default() }
+        let (inputs, options) = (Vec::new(), NodeOptions::default());
+        Self { name, body, inputs, options, is_pivot: false, misplaced: None }
     }
 
     /// The node of a typed step, which may read these sources.
@@ -278,8 +283,9 @@ impl<C: Send + Sync + 'static> Node<C> {
         F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
     {
         let action = BoundAction::new(spec, sources, closure)?;
-        let node = Self::with(name, NodeBody::Action(Arc::new(action)));
-        Ok(Self { label: spec.label.map(str::to_string), ..node })
+        let mut node = Self::with(name, NodeBody::Action(Arc::new(action)));
+        node.options.label = spec.label.map(str::to_string);
+        Ok(node)
     }
 
     /// The same for a closure that computes a value.
@@ -310,7 +316,7 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// What the node runs, as it is declared here.
     pub(crate) fn to_run(&self) -> Option<Arc<dyn Action<C>>> {
         match &self.body {
-            NodeBody::Action(action) => Some(Tuned::wrap(action, self.tuning)),
+            NodeBody::Action(action) => Some(WithOptions::wrap(action, &self.options)),
             _ => None,
         }
     }
@@ -346,11 +352,11 @@ impl<C: 'static> Node<C> {
 
     pub(crate) fn kind(&self) -> PlanKind {
         match &self.body {
-            NodeBody::Action(action) => PlanKind::Action(self.tuning.policy(action.policy())),
+            NodeBody::Action(action) => PlanKind::Action(self.options.policy(action.policy())),
             NodeBody::Constant { .. } | NodeBody::Computed(_) => PlanKind::Value,
             NodeBody::Subsaga { dag, .. } => PlanKind::Subsaga(dag.plan().clone()),
             NodeBody::ForEach(each) => {
-                PlanKind::ForEach { body: part(&each.body), concurrency: each.concurrency }
+                PlanKind::ForEach { body: part(&each.body), concurrency: self.options.concurrency }
             }
             NodeBody::Choose(choose) => {
                 PlanKind::Choose(choose.arms.iter().map(|arm| part(arm)).collect())

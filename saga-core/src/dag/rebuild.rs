@@ -79,12 +79,6 @@ fn rebuild_node<C: Send + Sync + 'static>(
             Node::choose(name, arms.collect::<Result<Vec<_>, _>>()?, by.as_str())?
         }
     };
-    node.label = json.label;
-    node.tuning.retry = json.retry;
-    node.tuning.timeout = json.timeout;
-    node.tuning.pivot = json.pivot;
-    if let Some(concurrency) = json.concurrency {
-        node = node.concurrency(concurrency);
-    }
-    Ok(node)
+    node.is_pivot = json.pivot;
+    Ok(node.with_stored_options(json.options))
 }

@@ -49,7 +49,7 @@ fn plan(json: DagJson) -> Option<Plan> {
             KindJson::Constant { .. } | KindJson::Computed => PlanKind::Value,
             KindJson::Subsaga { dag, .. } => PlanKind::Subsaga(Arc::new(plan(dag)?)),
             KindJson::ForEach { body, .. } => {
-                PlanKind::ForEach { body: part(body)?, concurrency: node.concurrency }
+                PlanKind::ForEach { body: part(body)?, concurrency: node.options.concurrency }
             }
             KindJson::Choose { arms, .. } => {
                 PlanKind::Choose(arms.into_iter().map(part).collect::<Option<_>>()?)

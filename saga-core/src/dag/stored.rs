@@ -1,12 +1,11 @@
 //! How one node of a stored DAG is read: all fields in one place, and which of them it must have follows from its
 //! kind. Nothing looks at a constant on the way, so that its numbers stay as they are written.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Deserializer, de};
 
 use super::export::{DagJson, InputJson, KindJson, NodeJson};
-use super::{ActionName, NodeName, Retry, UndoContract};
+use super::options::NodeOptions;
+use super::{ActionName, NodeName, UndoContract};
 use crate::log::{Payload, RawJson, optional_json};
 
 #[derive(Deserialize)]
@@ -32,10 +31,8 @@ struct NodeForm {
     inputs: Vec<InputJson>,
     #[serde(default)]
     after: Vec<NodeName>,
-    label: Option<String>,
-    retry: Option<Retry>,
-    timeout: Option<Duration>,
-    concurrency: Option<u32>,
+    #[serde(flatten)]
+    options: NodeOptions,
 }
 
 #[derive(Deserialize)]
@@ -78,10 +75,7 @@ impl<'de> Deserialize<'de> for NodeJson {
             pivot: form.pivot,
             inputs: form.inputs,
             after: form.after,
-            label: form.label,
-            retry: form.retry,
-            timeout: form.timeout,
-            concurrency: form.concurrency,
+            options: form.options,
         })
     }
 }

@@ -194,7 +194,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             self.errors.push(DagError::NotVisible { node, what });
         } else if let Some(node) = self.nodes.get_mut(step.node.index()) {
             // what it runs stays: the slot has its type
-            node.take_over(how(node.clone()));
+            node.take_options(how(node.clone()));
         }
     }
 

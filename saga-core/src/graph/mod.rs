@@ -193,7 +193,7 @@ fn runs<C: Send + Sync + 'static>(node: &Node<C>) -> String {
         NodeBody::ForEach(_) => "for each",
         NodeBody::Choose(_) => "choose",
     };
-    node.label.as_deref().unwrap_or(kind).to_string()
+    node.options.label.as_deref().unwrap_or(kind).to_string()
 }
 
 /// `completed`, or `3 completed, 1 failed` for the instances of one body.

@@ -1,0 +1,235 @@
+//! The options of a node: label, retries, timeouts, concurrency, and that it is the pivot.
+//!
+//! To add one, add a field to [`NodeOptions`] and a method to [`Node`]. That is all for an option that changes what the
+//! node's action declares: the JSON of a DAG has every field, and no fingerprint has any.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use super::{ActionName, Node, NodeBody, Policy, Retry};
+use crate::action::{Action, ActionOutput, AttemptError, Timeouts, Value};
+use crate::context::ActionContext;
+use crate::error::{ActionError, UndoError};
+use crate::log::Payload;
+
+/// What a node says that can be changed while sagas are running: it is in the JSON of a DAG, but not in its
+/// fingerprint.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct NodeOptions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retry: Option<Retry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timeout: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) concurrency: Option<u32>,
+}
+
+impl NodeOptions {
+    /// What remains of the action's policy.
+    pub(crate) fn policy(&self, policy: Policy) -> Policy {
+        Policy { retry: self.retry.unwrap_or(policy.retry), ..policy }
+    }
+
+    fn timeouts(&self, declared: Timeouts) -> Timeouts {
+        Timeouts { action: self.timeout.or(declared.action), ..declared }
+    }
+
+    /// True if the node's action is to be run otherwise than it declares.
+    fn change_action(&self) -> bool {
+        let Self { label: _, retry, timeout, concurrency: _ } = self;
+        retry.is_some() || timeout.is_some()
+    }
+}
+
+/// Which nodes an option means something for.
+#[derive(Clone, Copy)]
+enum BelongsTo {
+    Actions,
+    ForEach,
+    /// Actions with an undo that needs no output.
+    UndoWithoutOutput,
+}
+
+/// An option that means nothing for the node that has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Misplaced {
+    pub(crate) what: &'static str,
+    pub(crate) why: &'static str,
+}
+
+impl BelongsTo {
+    fn includes<C: 'static>(self, body: &NodeBody<C>) -> bool {
+        match (self, body) {
+            (Self::Actions, NodeBody::Action(_)) | (Self::ForEach, NodeBody::ForEach(_)) => true,
+            (Self::UndoWithoutOutput, NodeBody::Action(action)) => {
+                action.policy().undoes_failures()
+            }
+            (
+                Self::Actions | Self::ForEach | Self::UndoWithoutOutput,
+                NodeBody::Action(_)
+                | NodeBody::Constant { .. }
+                | NodeBody::Computed(_)
+                | NodeBody::Subsaga { .. }
+                | NodeBody::ForEach(_)
+                | NodeBody::Choose(_),
+            ) => false,
+        }
+    }
+
+    fn misplaced(self, what: &'static str) -> Misplaced {
+        let why = match self {
+            Self::Actions => "it runs no action",
+            Self::ForEach => "it is not a `for`",
+            Self::UndoWithoutOutput => "it has no undo that does without the output of the action",
+        };
+        Misplaced { what, why }
+    }
+}
+
+impl<C: Send + Sync + 'static> Node<C> {
+    /// The same node with a label for humans.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.options.label = Some(label.into());
+        self
+    }
+
+    /// The same node, whose action is tried this often instead of as it declares.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.options.retry = Some(retry);
+        self.only_for(BelongsTo::Actions, "retry")
+    }
+
+    /// The same node, an attempt of whose action may take this long.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self.only_for(BelongsTo::Actions, "timeout")
+    }
+
+    /// The same node as the point of no return: once it has succeeded, the saga only goes forward. Every
+    /// other node must be before or behind it, and every action behind it [`Retry::forever`].
+    ///
+    /// As long as nobody knows whether it took effect (it timed out, say), it is run again under the same
+    /// key: as often as its [`retry`](Self::retry) or its action's says, or ten times if neither says anything.
+    /// Then the saga is parked.
+    ///
+    /// ```
+    /// use saga_core::{ActionFunc, BoxError, Retry};
+    /// use saga_core::dag::{DagBuilder, Node};
+    /// # fn act(name: &str) -> ActionFunc<(), u32> {
+    /// #     ActionFunc::new_noop_undo(name, |_| async { Ok::<_, BoxError>(1) }).unwrap()
+    /// # }
+    /// let mut dag = DagBuilder::<()>::new("Order")?;
+    /// dag.append(Node::action("reserve", act("reserve"))?)?;
+    /// dag.append(Node::action("capture", act("capture"))?.pivot())?;
+    /// dag.append(Node::action("ship", act("ship"))?.retry(Retry::forever()))?;
+    /// assert_eq!(dag.build()?.pivot().map(|n| n.index()), Some(1));
+    /// # Ok::<(), saga_core::dag::DagError>(())
+    /// ```
+    pub fn pivot(mut self) -> Self {
+        self.is_pivot = true;
+        self.only_for(BelongsTo::Actions, "pivot")
+    }
+
+    /// The same `for`, of which at most this many instances run at once, going forward; 0 counts as 1.
+    pub fn concurrency(mut self, instances: u32) -> Self {
+        self.options.concurrency = Some(instances.max(1));
+        self.only_for(BelongsTo::ForEach, "concurrency")
+    }
+
+    /// An option of it, or of its action, that means nothing there.
+    pub(super) fn misplaced(&self) -> Option<Misplaced> {
+        let cleans_up = match &self.body {
+            NodeBody::Action(action) => action.policy().undo_on_failure,
+            NodeBody::Constant { .. }
+            | NodeBody::Computed(_)
+            | NodeBody::Subsaga { .. }
+            | NodeBody::ForEach(_)
+            | NodeBody::Choose(_) => false,
+        };
+        let needs = BelongsTo::UndoWithoutOutput;
+        let unused = cleans_up && !needs.includes(&self.body);
+        self.misplaced.or(unused.then(|| needs.misplaced("undo_on_failure")))
+    }
+
+    /// Takes over the options of the other node, and keeps what it runs.
+    pub(super) fn take_options(&mut self, other: Self) {
+        self.options = other.options;
+        self.is_pivot = other.is_pivot;
+        self.misplaced = other.misplaced;
+    }
+
+    /// The same node with the options of a stored one.
+    pub(super) fn with_stored_options(mut self, options: NodeOptions) -> Self {
+        let concurrency = options.concurrency;
+        self.options = options;
+        match concurrency {
+            Some(instances) => self.concurrency(instances),
+            None => self,
+        }
+    }
+
+    fn only_for(mut self, nodes: BelongsTo, what: &'static str) -> Self {
+        if !nodes.includes(&self.body) {
+            self.misplaced = Some(nodes.misplaced(what));
+        }
+        self
+    }
+}
+
+/// An action with the options of a node.
+pub(super) struct WithOptions<C> {
+    action: Arc<dyn Action<C>>,
+    options: NodeOptions,
+}
+
+impl<C: Send + Sync + 'static> WithOptions<C> {
+    pub(super) fn wrap(action: &Arc<dyn Action<C>>, options: &NodeOptions) -> Arc<dyn Action<C>> {
+        match options.change_action() {
+            true => Arc::new(Self { action: action.clone(), options: options.clone() }),
+            false => action.clone(),
+        }
+    }
+}
+
+impl<C: Send + Sync + 'static> Action<C> for WithOptions<C> {
+    fn name(&self) -> &ActionName {
+        self.action.name()
+    }
+
+    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
+        self.action.do_it(cx)
+    }
+
+    fn undo_it(
+        &self,
+        cx: ActionContext<C>,
+        output: Option<Value>,
+    ) -> BoxFuture<'_, Result<(), UndoError>> {
+        self.action.undo_it(cx, output)
+    }
+
+    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
+        self.action.decode(payload)
+    }
+
+    fn policy(&self) -> Policy {
+        self.options.policy(self.action.policy())
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.options.timeouts(self.action.timeouts())
+    }
+
+    fn revision(&self) -> u32 {
+        self.action.revision()
+    }
+
+    fn place(&self) -> String {
+        self.action.place()
+    }
+}
