@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::action::{ActionData, ActionOutput, read};
 use crate::dag::{Dag, NodeBody, NodeIndex, NodeName, SagaName};
 use crate::definition::{BodyId, Scope};
-use crate::driver::Transactions;
+use crate::driver::TransactionHandle;
 use crate::error::ActionError;
 use crate::log::{NodePath, Payload, SagaId};
 
@@ -166,7 +166,7 @@ pub(crate) struct Call {
     pub(crate) token: FencingToken,
     /// How the call asks for a transaction; none where no action runs.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite alone has them"))]
-    pub(crate) transactions: Option<Transactions>,
+    pub(crate) transactions: Option<TransactionHandle>,
 }
 
 /// The user's context, and everything that an attempt of an action or an undo may ask about itself.

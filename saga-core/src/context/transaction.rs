@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::ActionContext;
 use crate::action::{ActionData, write_down};
-use crate::driver::{EndSlot, WorkEnd};
+use crate::driver::{WorkEnd, WorkEndCell};
 use crate::panics::{self, Contained};
 use crate::store::rusqlite::Transaction;
 use crate::store::{StoreError, Work};
@@ -93,7 +93,7 @@ impl<C: 'static> ActionContext<C> {
     {
         let Some(transactions) = &self.about.call.transactions else { return pending().await };
         let (tell, told) = oneshot::channel();
-        let end = EndSlot::default();
+        let end = WorkEndCell::default();
         let slot = end.clone();
         let saga = self.about.run.id.clone();
         // the thread that writes the log may be who drops it, or its error, and must not panic

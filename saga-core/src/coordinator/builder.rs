@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use super::definitions::{Definition, Definitions};
-use super::tasks::Tasks;
-use super::{Coordinator, Inner};
+use super::task_tracker::TaskTracker;
+use super::{Coordinator, CoordinatorInner};
 use crate::clock::{Clock, Wall};
 use crate::dag::DagError;
 use crate::definition::Saga;
-use crate::driver::{Bounds, Condition, Environment, Observers};
+use crate::driver::{Bounds, Environment, Observers, StoreHealth};
 use crate::error::RuntimeError;
 use crate::limits::{LONGEST_WAIT, Limits};
 use crate::machine::Config;
@@ -43,7 +43,7 @@ pub enum BuildError {
 }
 
 /// Builds a saga's DAG of at most this many nodes.
-type Define<C> = fn(usize) -> Result<Definition<C>, BuildError>;
+type BuildDefinition<C> = fn(usize) -> Result<Definition<C>, BuildError>;
 
 /// Collects what a [`Coordinator`] needs.
 ///
@@ -73,7 +73,7 @@ pub struct CoordinatorBuilder<C> {
     store: Option<Arc<dyn Store>>,
     actions: ActionRegistry<C>,
     /// Each is built once the limits are known.
-    sagas: Vec<Define<C>>,
+    sagas: Vec<BuildDefinition<C>>,
     config: Config,
     limits: Limits,
     bounds: Bounds,
@@ -212,7 +212,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// runtime cannot run sagas, or the store fails.
     pub async fn build(self) -> Result<Coordinator<C>, BuildError> {
         note_places();
-        let tasks = Tasks::here()?;
+        let tasks = TaskTracker::here()?;
         let mut definitions = Definitions::new(self.actions);
         for saga in self.sagas {
             definitions.add(saga(self.limits.max_nodes)?)?;
@@ -229,13 +229,14 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             limits: self.limits,
             bounds: self.bounds,
             observers: Observers::new(),
-            condition: Condition::default(),
+            store_health: StoreHealth::default(),
             closing: watch::channel(false).0,
             reloads: true,
             snapshot: None,
         };
-        let config = Config { slots: !env.bounds.is_empty(), ..self.config };
-        let mut inner = Inner::new(tasks, Arc::new(env), config, definitions, self.crash_limit);
+        let config = Config { permits: !env.bounds.is_empty(), ..self.config };
+        let mut inner =
+            CoordinatorInner::new(tasks, Arc::new(env), config, definitions, self.crash_limit);
         inner.env.store.reopen().await?;
         inner.unknown = inner.learn_versions().await?;
         let inner = Arc::new(inner);

@@ -7,11 +7,14 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
 
-use super::Inner;
-use super::outcome::{NodeKey, Outcome, Seen};
+use super::CoordinatorInner;
+use super::outcome::{NodeKey, NodeOutcomes, Outcome};
 use crate::action::{ActionData, decode};
 use crate::definition::Saga;
-use crate::driver::{self, Bounds, Events, Track, Watching, before_telling_of_shutdown, wait_for};
+use crate::driver::{
+    Bounds, Events, ProgressChannel, SagaResult, WeakObservers, before_telling_of_shutdown,
+    wait_for,
+};
 use crate::error::SagaError;
 use crate::log::{ActionState, Payload, SagaId, SagaStatus};
 
@@ -71,18 +74,18 @@ impl SagaType for serde_json::Value {
 /// ```
 pub struct SagaHandle<S> {
     id: SagaId,
-    track: Arc<Track>,
-    watching: Watching,
+    track: Arc<ProgressChannel>,
+    watching: WeakObservers,
     bounds: Bounds,
     /// Not held on to: a handle keeps no store open.
-    coordinator: Weak<dyn Look>,
+    coordinator: Weak<dyn OutcomeSource>,
     saga: PhantomData<fn() -> S>,
 }
 
 /// What a handle asks the coordinator, whose context it does not know.
-pub(super) trait Look: Send + Sync {
+pub(super) trait OutcomeSource: Send + Sync {
     /// How the nodes of a saga stand, as its log says.
-    fn look(self: Arc<Self>, id: SagaId) -> BoxFuture<'static, Result<Seen, SagaError>>;
+    fn look(self: Arc<Self>, id: SagaId) -> BoxFuture<'static, Result<NodeOutcomes, SagaError>>;
 }
 
 impl<S> Clone for SagaHandle<S> {
@@ -107,12 +110,12 @@ impl<S> fmt::Debug for SagaHandle<S> {
 impl<S> SagaHandle<S> {
     pub(super) fn new<C: Send + Sync + 'static>(
         id: SagaId,
-        track: Arc<Track>,
-        coordinator: &Arc<Inner<C>>,
+        track: Arc<ProgressChannel>,
+        coordinator: &Arc<CoordinatorInner<C>>,
     ) -> Self {
         let watching = coordinator.env.observers.watching();
         let bounds = coordinator.env.bounds.clone();
-        let coordinator: Weak<Inner<C>> = Arc::downgrade(coordinator);
+        let coordinator: Weak<CoordinatorInner<C>> = Arc::downgrade(coordinator);
         Self { id, track, watching, bounds, coordinator, saga: PhantomData }
     }
 
@@ -159,7 +162,7 @@ impl<S> SagaHandle<S> {
     }
 
     /// Waits until this process does not run the saga (any more).
-    async fn ended(&self) -> Result<Arc<driver::Outcome>, SagaError> {
+    async fn ended(&self) -> Result<Arc<SagaResult>, SagaError> {
         let ended = wait_for(&self.bounds, &self.id, self.track.ended()).await?;
         if let Err(SagaError::ShutDown { .. }) = &*ended {
             before_telling_of_shutdown().await;
@@ -167,7 +170,7 @@ impl<S> SagaHandle<S> {
         Ok(ended)
     }
 
-    fn coordinator(&self) -> Result<Arc<dyn Look>, SagaError> {
+    fn coordinator(&self) -> Result<Arc<dyn OutcomeSource>, SagaError> {
         self.coordinator.upgrade().ok_or_else(|| SagaError::NotRunning {
             saga: self.id.clone(),
             why: "its coordinator is gone; ask another one for it, with `get`".to_string(),
@@ -213,7 +216,7 @@ impl<S: SagaType> SagaHandle<S> {
         let coordinator = self.coordinator();
         let result = self.ended().await?;
         let id = self.id;
-        match driver::Outcome::clone(&result) {
+        match SagaResult::clone(&result) {
             result @ (Ok(_) | Err(SagaError::RolledBack(_) | SagaError::Stuck(_))) => {
                 Ok(Outcome::new(id.clone(), result, coordinator?.look(id).await?))
             }
@@ -232,7 +235,7 @@ impl<S: SagaType> IntoFuture for SagaHandle<S> {
 }
 
 /// What the saga returned.
-pub(super) fn output<O: ActionData>(id: &SagaId, result: &driver::Outcome) -> Result<O, SagaError> {
+pub(super) fn output<O: ActionData>(id: &SagaId, result: &SagaResult) -> Result<O, SagaError> {
     let output = result.as_ref().map_err(SagaError::clone)?;
     let unit = Payload::from(&b"null"[..]);
     let payload = output.as_ref().map_or(&unit, |output| &output.payload);

@@ -80,9 +80,9 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     pub fn health(&self) -> Health {
         let inner = &self.inner;
         Health {
-            store: inner.env.condition.error(),
+            store: inner.env.store_health.error(),
             waiting: inner.those_waiting(),
-            running: inner.live().len(),
+            running: inner.running().len(),
             shut_down: inner.is_closing(),
             runtime: inner.tasks.check().err(),
         }

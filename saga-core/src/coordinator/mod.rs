@@ -3,23 +3,23 @@
 //! A coordinator starts sagas, runs each as a task of its own, and on [`build`](CoordinatorBuilder::build)
 //! goes on with everything that an earlier process left unfinished.
 
-mod at_rest;
 mod builder;
+mod crash_loop;
 mod definitions;
+mod find;
 mod handle;
 mod health;
-mod live;
+mod inspect;
 mod operate;
 mod outcome;
 mod recovery;
 mod reload;
-mod requests;
+mod request_poller;
+mod running;
 mod shutdown;
-mod single;
+mod single_saga;
 mod start;
-mod suspects;
-mod tasks;
-mod view;
+mod task_tracker;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -28,10 +28,10 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use self::requests::Looking;
+use self::request_poller::RequestPoller;
 use crate::dag::SagaDag;
 use crate::definition::Saga;
-use crate::driver::{Environment, Events, Tracks};
+use crate::driver::{Environment, Events, ProgressChannels};
 use crate::error::{SagaError, StartError};
 use crate::log::{SagaId, SagaStatus, Timestamp};
 use crate::machine::Config;
@@ -40,14 +40,14 @@ pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
 pub use handle::{SagaFuture, SagaHandle, SagaType};
 pub use health::Health;
-use live::Live;
+pub use inspect::SagaView;
 pub use operate::Operator;
 pub use outcome::{NodeKey, Outcome};
+use running::RunningSaga;
 pub use shutdown::ShutdownReport;
-use start::Request;
 pub use start::Start;
-use tasks::Tasks;
-pub use view::SagaView;
+use start::StartRequest;
+use task_tracker::TaskTracker;
 
 /// How many sagas a purge removes in one go, so that it holds up no other write for long.
 const PURGE: usize = 500;
@@ -75,7 +75,7 @@ const PURGE: usize = 500;
 /// # Ok(()) }
 /// ```
 pub struct Coordinator<C> {
-    inner: Arc<Inner<C>>,
+    inner: Arc<CoordinatorInner<C>>,
 }
 
 impl<C> Clone for Coordinator<C> {
@@ -84,21 +84,21 @@ impl<C> Clone for Coordinator<C> {
     }
 }
 
-struct Inner<C> {
-    tasks: Tasks,
+struct CoordinatorInner<C> {
+    tasks: TaskTracker,
     env: Arc<Environment<C>>,
     config: Config,
     definitions: Definitions<C>,
-    live: Mutex<HashMap<SagaId, Live>>,
+    running: Mutex<HashMap<SagaId, RunningSaga>>,
     /// What handles look at.
-    tracks: Tracks,
+    tracks: ProgressChannels,
     /// Those of them whose store has failed.
     waiting: Mutex<BTreeSet<SagaId>>,
     /// Notified when a saga leaves `live`.
     left: Notify,
     /// True once the store was let go of.
     closed: tokio::sync::Mutex<bool>,
-    looking: Looking,
+    looking: RequestPoller,
     unknown: Vec<SagaVersion>,
     crash_limit: u32,
 }
@@ -121,13 +121,13 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 
     /// Prepares a saga: `sec.saga(BookTrip { trip }).id("order-42").start().await?`.
     pub fn saga<S: Saga<Context = C>>(&self, saga: S) -> Start<C, S> {
-        Start::new(self.clone(), Request::typed(saga))
+        Start::new(self.clone(), StartRequest::typed(saga))
     }
 
     /// Prepares a saga whose DAG was built at run time. All of its actions must be registered with
     /// [`actions`](CoordinatorBuilder::actions), so that another process can go on with it.
     pub fn saga_dag(&self, saga: SagaDag<C>) -> Start<C, serde_json::Value> {
-        Start::new(self.clone(), Request::dynamic(saga))
+        Start::new(self.clone(), StartRequest::dynamic(saga))
     }
 
     /// The saga with this id, running or ended, if there is one: `sec.get::<BookTrip>("order-42")`, or
@@ -186,9 +186,9 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     }
 }
 
-impl<C> Inner<C> {
+impl<C> CoordinatorInner<C> {
     fn new(
-        tasks: Tasks,
+        tasks: TaskTracker,
         env: Arc<Environment<C>>,
         config: Config,
         definitions: Definitions<C>,
@@ -199,19 +199,19 @@ impl<C> Inner<C> {
             env,
             config,
             definitions,
-            live: Mutex::new(HashMap::new()),
-            tracks: Tracks::default(),
+            running: Mutex::new(HashMap::new()),
+            tracks: ProgressChannels::default(),
             waiting: Mutex::default(),
             left: Notify::new(),
             closed: tokio::sync::Mutex::new(false),
-            looking: Looking::default(),
+            looking: RequestPoller::default(),
             unknown: Vec::new(),
             crash_limit,
         }
     }
 
-    fn live(&self) -> std::sync::MutexGuard<'_, HashMap<SagaId, Live>> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<SagaId, RunningSaga>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_closing(&self) -> bool {
@@ -229,17 +229,17 @@ impl<C> Inner<C> {
     }
 
     /// Until this run of the saga has left; another one may have begun by then.
-    async fn until_gone(&self, id: &SagaId, run: &Live) {
-        self.until(|live| !live.get(id).is_some_and(|now| now.is(run))).await;
+    async fn until_gone(&self, id: &SagaId, run: &RunningSaga) {
+        self.until(|running| !running.get(id).is_some_and(|now| now.is(run))).await;
     }
 
-    async fn until(&self, there: impl Fn(&HashMap<SagaId, Live>) -> bool) {
+    async fn until(&self, there: impl Fn(&HashMap<SagaId, RunningSaga>) -> bool) {
         loop {
             let left = self.left.notified();
             tokio::pin!(left);
             // counts from here on, so that nothing is missed before the await
             left.as_mut().enable();
-            if there(&self.live()) {
+            if there(&self.running()) {
                 return;
             }
             left.await;
@@ -251,7 +251,7 @@ impl<C> fmt::Debug for Coordinator<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Coordinator")
             .field("worker", &self.inner.env.worker)
-            .field("live", &self.inner.live().len())
+            .field("running", &self.inner.running().len())
             .finish_non_exhaustive()
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, Either, select};
 use tokio::sync::oneshot;
 
-use super::live::{Entered, Live};
-use super::reload::{Life, hearing};
-use super::requests::LOOK;
-use super::tasks::Tasks;
-use super::{Coordinator, Inner};
+use super::reload::{LoadReason, while_listening};
+use super::request_poller::POLL_INTERVAL;
+use super::running::{Admission, RunningSaga};
+use super::task_tracker::TaskTracker;
+use super::{Coordinator, CoordinatorInner};
 use crate::clock::real_pause;
 use crate::driver::{Asked, Control, Creation, before_telling_of_shutdown};
 use crate::error::{OperateError, SagaError};
@@ -50,11 +50,11 @@ use crate::store::{Store, StoreError};
 #[derive(Clone)]
 pub struct Operator {
     by: String,
-    target: Arc<dyn Target>,
+    target: Arc<dyn OperatorTarget>,
 }
 
 /// Where requests go.
-trait Target: Send + Sync {
+trait OperatorTarget: Send + Sync {
     fn operate(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>>;
 }
 
@@ -233,11 +233,11 @@ impl Remote {
     }
 }
 
-impl Target for Remote {
+impl OperatorTarget for Remote {
     fn operate(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         Box::pin(async move {
             // waiting takes one
-            Tasks::here()?;
+            TaskTracker::here()?;
             let (id, saga) = (request.id, request.saga.clone());
             match self.store.request(request).await {
                 Err(StoreError::NotFound { saga }) => return Err(OperateError::NotFound { saga }),
@@ -248,7 +248,7 @@ impl Target for Remote {
                     if let Some(answer) = self.store.answer_to(id).await? {
                         return Ok(answer);
                     }
-                    self.pause(LOOK / 4).await;
+                    self.pause(POLL_INTERVAL / 4).await;
                 }
             };
             match select(pin!(answer), pin!(self.pause(self.patience))).await {
@@ -260,9 +260,9 @@ impl Target for Remote {
 }
 
 /// Sagas of this process.
-struct Local<C>(Arc<Inner<C>>);
+struct Local<C>(Arc<CoordinatorInner<C>>);
 
-impl<C: Send + Sync + 'static> Target for Local<C> {
+impl<C: Send + Sync + 'static> OperatorTarget for Local<C> {
     fn operate(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         let inner = self.0.clone();
         Box::pin(async move {
@@ -283,7 +283,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     }
 }
 
-impl<C: Send + Sync + 'static> Inner<C> {
+impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     /// Brings a request to its saga, waking it if it rests, and waits for the answer.
     pub(super) async fn operate(
         self: &Arc<Self>,
@@ -296,28 +296,28 @@ impl<C: Send + Sync + 'static> Inner<C> {
             let (answer, answered) = oneshot::channel();
             let Request { id, by, command, .. } = request.clone();
             let asked = Asked { id, by, command, answer };
-            let live = self.live().get(&request.saga).cloned();
-            match live {
-                Some(mut live) => {
-                    if let Some(Creation::Failed(_)) | None = live.created().await {
+            let running = self.running().get(&request.saga).cloned();
+            match running {
+                Some(mut running) => {
+                    if let Some(Creation::Failed(_)) | None = running.created().await {
                         return Err(OperateError::NotFound { saga: request.saga });
                     }
                     // one that is about to go hears nothing any more, and is woken below
-                    let _ = live.control.send(Control::Operate(asked));
-                    if let Some(answer) = live.answer(answered).await {
+                    let _ = running.control.send(Control::Operate(asked));
+                    if let Some(answer) = running.answer(answered).await {
                         return answer.map_err(not_carried_out);
                     }
-                    self.until_gone(&request.saga, &live).await;
+                    self.until_gone(&request.saga, &running).await;
                 }
                 None => {
-                    let (live, woken) = self.wake(&request.saga, Some(asked)).await?;
-                    match live.answer(answered).await {
+                    let (running, woken) = self.wake(&request.saga, Some(asked)).await?;
+                    match running.answer(answered).await {
                         Some(answer) => return answer.map_err(not_carried_out),
                         None if woken => {
                             self.tasks.check()?;
-                            return Err(not_carried_out(live.why_not(request.saga).await));
+                            return Err(not_carried_out(running.why_not(request.saga).await));
                         }
-                        None => self.until_gone(&request.saga, &live).await,
+                        None => self.until_gone(&request.saga, &running).await,
                     }
                 }
             }
@@ -330,7 +330,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         self: &Arc<Self>,
         id: &SagaId,
         asked: Option<Asked>,
-    ) -> Result<(Live, bool), OperateError> {
+    ) -> Result<(RunningSaga, bool), OperateError> {
         let stored = self.env.store.load(id).await?;
         let record = stored.ok_or_else(|| OperateError::NotFound { saga: id.clone() })?.record;
         let definition = self.definition_of(&record).ok_or_else(|| {
@@ -339,15 +339,15 @@ impl<C: Send + Sync + 'static> Inner<C> {
         })?;
         let input = (record.name.as_str(), &record.params);
         let entered = self.enter(id, input, Some(record.status));
-        let (live, seat, mut orders) = match entered {
-            Entered::There(live) => {
+        let (running, task, mut control) = match entered {
+            Admission::AlreadyRunning(running) => {
                 // woken by another request: it takes this one as well
                 if let Some(asked) = asked {
-                    let _ = live.control.send(Control::Operate(asked));
+                    let _ = running.control.send(Control::Operate(asked));
                 }
-                return Ok((live, false));
+                return Ok((running, false));
             }
-            Entered::New(live, seat, orders) => (live, seat, orders),
+            Admission::Admitted(running, task, control) => (running, task, control),
         };
         // a shutdown that has begun meanwhile does not know of it
         if self.is_closing() {
@@ -360,7 +360,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             let failed = |source| SagaError::Store { saga: id.clone(), source };
             let load = async {
                 let taken = inner.env.store.take(&inner.env.worker, &id).await;
-                inner.env.condition.note(&taken);
+                inner.env.store_health.note(&taken);
                 let taken = taken.map_err(failed)?;
                 if inner.is_closing() {
                     // it is released with all others
@@ -368,12 +368,12 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 }
                 let missing = || failed(StoreError::NotFound { saga: id.clone() });
                 let record = taken.ok_or_else(missing)?;
-                inner.load(record, definition, seat.track.clone(), Life::Again).await
+                inner.load(record, definition, task.track.clone(), LoadReason::Again).await
             };
-            let loaded = hearing(&mut orders, |new| asked.push(new), load).await;
-            seat.live(loaded, asked, orders).await;
+            let loaded = while_listening(&mut control, |new| asked.push(new), load).await;
+            task.run_until_released(loaded, asked, control).await;
         });
-        Ok((live, true))
+        Ok((running, true))
     }
 }
 

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
-use super::Inner;
-use super::handle::{Look, SagaType, output};
+use super::CoordinatorInner;
+use super::handle::{OutcomeSource, SagaType, output};
 use crate::action::ActionOutput;
 use crate::definition::Saga;
-use crate::driver::{self, Values, node_report, node_reports};
+use crate::driver::{SagaResult, Values, node_report, node_reports};
 use crate::error::{NodeReport, SagaError, StartError};
 use crate::log::{SagaId, SagaStatus};
 use crate::machine::{Part, State, VertexId};
@@ -148,13 +148,13 @@ impl<S, O, E> fmt::Debug for NodeKey<S, O, E> {
 /// ```
 pub struct Outcome<S> {
     id: SagaId,
-    result: driver::Outcome,
-    seen: Seen,
+    result: SagaResult,
+    seen: NodeOutcomes,
     saga: PhantomData<fn() -> S>,
 }
 
 impl<S: SagaType> Outcome<S> {
-    pub(super) fn new(id: SagaId, result: driver::Outcome, seen: Seen) -> Self {
+    pub(super) fn new(id: SagaId, result: SagaResult, seen: NodeOutcomes) -> Self {
         Self { id, result, seen, saga: PhantomData }
     }
 
@@ -226,12 +226,12 @@ impl<S> fmt::Debug for Outcome<S> {
 }
 
 /// How a saga stands, as its log says.
-pub(super) struct Seen {
+pub(super) struct NodeOutcomes {
     state: State,
-    values: Box<dyn Outputs>,
+    values: Box<dyn NodeOutputs>,
 }
 
-impl Seen {
+impl NodeOutcomes {
     pub(super) fn node(&self, path: &str) -> Option<NodeReport> {
         self.state.node(self.values.vertex(&self.state, path)?).map(node_report)
     }
@@ -246,7 +246,7 @@ impl Seen {
 }
 
 /// The values of a saga over whatever context.
-trait Outputs: Send + Sync {
+trait NodeOutputs: Send + Sync {
     /// The node at this path. An instance of several statements is none: the node stands for it that
     /// gives its output.
     fn vertex(&self, state: &State, path: &str) -> Option<VertexId>;
@@ -269,7 +269,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 }
 
-impl<C: Send + Sync + 'static> Outputs for Values<C> {
+impl<C: Send + Sync + 'static> NodeOutputs for Values<C> {
     fn vertex(&self, state: &State, path: &str) -> Option<VertexId> {
         if let Some(vertex) = state.resolve(path) {
             return Some(vertex);
@@ -290,8 +290,8 @@ impl<C: Send + Sync + 'static> Outputs for Values<C> {
     }
 }
 
-impl<C: Send + Sync + 'static> Look for Inner<C> {
-    fn look(self: Arc<Self>, id: SagaId) -> BoxFuture<'static, Result<Seen, SagaError>> {
+impl<C: Send + Sync + 'static> OutcomeSource for CoordinatorInner<C> {
+    fn look(self: Arc<Self>, id: SagaId) -> BoxFuture<'static, Result<NodeOutcomes, SagaError>> {
         Box::pin(async move {
             let stored =
                 self.tasks.at_home(self.env.store.load(&id)).await.map_err(StartError::from)?;
@@ -307,7 +307,7 @@ impl<C: Send + Sync + 'static> Look for Inner<C> {
             let state = State::fold(definition.dag.plan().clone(), &stored.entries)
                 .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
             let values = self.values(&definition, &stored, &state);
-            Ok(Seen { state, values: Box::new(values) })
+            Ok(NodeOutcomes { state, values: Box::new(values) })
         })
     }
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
-use super::Inner;
+use super::CoordinatorInner;
+use super::crash_loop::{self, ScheduledResume, comes, stand_in_line};
 use super::definitions::Definition;
-use super::live::Entered;
-use super::reload::{Life, hearing};
-use super::suspects::{self, Turn, comes, stand_in_line};
+use super::reload::{LoadReason, while_listening};
+use super::running::Admission;
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::stored_fingerprint;
-use crate::driver::{Control, Driver, Track, Values};
+use crate::driver::{Control, Driver, ProgressChannel, Values};
 use crate::error::SagaError;
 use crate::log::{Entry, EntryKind, Payload};
 use crate::machine::{Config, Event, Machine, State};
@@ -25,7 +25,7 @@ use crate::store::{
 const CLAIM: usize = 256;
 
 /// Sagas that were claimed and do not run yet. If nobody keeps them, they are released.
-struct Claims<C: Send + Sync + 'static>(Option<Arc<Inner<C>>>);
+struct Claims<C: Send + Sync + 'static>(Option<Arc<CoordinatorInner<C>>>);
 
 impl<C: Send + Sync + 'static> Claims<C> {
     fn keep(&mut self) {
@@ -57,7 +57,7 @@ pub(super) struct Loaded<C> {
     pub(super) first: Vec<Event>,
 }
 
-impl<C: Send + Sync + 'static> Inner<C> {
+impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     /// Looks at the definitions of unfinished sagas; those of registered actions are rebuilt. Returns the
     /// ones that this program does not know.
     pub(super) async fn learn_versions(&self) -> Result<Vec<SagaVersion>, StoreError> {
@@ -135,27 +135,31 @@ impl<C: Send + Sync + 'static> Inner<C> {
 
     /// Goes on with one saga, in a task of its own: one bad log never stops the others. One that stands in
     /// the line of suspects waits for its turn.
-    fn resume(self: &Arc<Self>, record: SagaRecord, turn: Option<oneshot::Receiver<Turn>>) {
+    fn resume(
+        self: &Arc<Self>,
+        record: SagaRecord,
+        turn: Option<oneshot::Receiver<ScheduledResume>>,
+    ) {
         let Some(definition) = self.definitions.known(&record.fingerprint) else { return };
         let (id, input) = (record.id.clone(), (record.name.as_str(), &record.params));
         let entered = self.enter(&id, input, Some(record.status));
-        let Entered::New(_, seat, mut orders) = entered else { return };
+        let Admission::Admitted(_, task, mut control) = entered else { return };
         let inner = self.clone();
         self.tasks.spawn(async move {
             // an order does not wait in line
-            let (watch, mut asked) = match select(pin!(comes(turn)), pin!(orders.recv())).await {
+            let (watch, mut asked) = match select(pin!(comes(turn)), pin!(control.recv())).await {
                 Either::Left((Some(watch), _)) => (watch, Vec::new()),
                 Either::Right((Some(Control::Operate(asked)), _)) => (None, vec![asked]),
-                _ => return seat.fail(SagaError::ShutDown { saga: id }),
+                _ => return task.fail(SagaError::ShutDown { saga: id }),
             };
-            let load = inner.load(record, definition, seat.track.clone(), Life::Claimed);
-            let mut loaded = hearing(&mut orders, |new| asked.push(new), load).await;
+            let load = inner.load(record, definition, task.track.clone(), LoadReason::Claimed);
+            let mut loaded = while_listening(&mut control, |new| asked.push(new), load).await;
             if let (Some(watch), Ok(loaded)) = (watch, &mut loaded)
                 && loaded.first == [Event::Recovered]
             {
                 loaded.first.insert(0, Event::Watch(watch));
             }
-            seat.live(loaded, asked, orders).await;
+            task.run_until_released(loaded, asked, control).await;
         });
     }
 
@@ -169,8 +173,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
         &self,
         record: SagaRecord,
         definition: Definition<C>,
-        track: Arc<Track>,
-        life: Life,
+        track: Arc<ProgressChannel>,
+        life: LoadReason,
     ) -> Result<Loaded<C>, SagaError> {
         let id = record.id.clone();
         let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
@@ -209,8 +213,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
                 .filter(|_| !is_given_up(machine.state(), &stored.entries))
                 .or_else(|| {
                     // what this process stopped itself is no crash
-                    let limit = Some(self.crash_limit).filter(|_| life == Life::Claimed)?;
-                    suspects::crash_loop(record, &stored.entries, limit)
+                    let limit = Some(self.crash_limit).filter(|_| life == LoadReason::Claimed)?;
+                    crash_loop::crash_loop(record, &stored.entries, limit)
                 })
                 .or_else(|| values.recheck(machine.state())),
         };

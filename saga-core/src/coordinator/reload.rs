@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 
-use super::Inner;
-use super::live::Seat;
+use super::CoordinatorInner;
 use super::recovery::Loaded;
+use super::running::SagaTask;
 use crate::driver::{Asked, Control};
 use crate::error::{OperateError, SagaError};
 use crate::log::{SagaId, Uuid};
@@ -22,9 +22,9 @@ pub(super) const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// The time before the next try.
-pub(super) struct Pause(Duration);
+pub(super) struct Backoff(Duration);
 
-impl Pause {
+impl Backoff {
     pub(super) fn new() -> Self {
         Self(FIRST)
     }
@@ -38,14 +38,14 @@ impl Pause {
 
 /// Does something while the saga's machine does not run. What is asked meanwhile is handed over; a shutdown is
 /// heard, and must be looked for afterwards.
-pub(super) async fn hearing<T>(
-    orders: &mut mpsc::UnboundedReceiver<Control>,
+pub(super) async fn while_listening<T>(
+    control: &mut mpsc::UnboundedReceiver<Control>,
     mut asked: impl FnMut(Asked),
     work: impl Future<Output = T>,
 ) -> T {
     let mut work = pin!(work);
     loop {
-        let order = match select(work, pin!(orders.recv())).await {
+        let order = match select(work, pin!(control.recv())).await {
             Either::Left((done, _)) => return done,
             Either::Right((order, rest)) => {
                 work = rest;
@@ -63,37 +63,37 @@ pub(super) async fn hearing<T>(
 }
 
 /// On the list of those that wait, as long as it is there.
-struct Waits<'a, C> {
-    inner: &'a Inner<C>,
+struct WaitingForStore<'a, C> {
+    inner: &'a CoordinatorInner<C>,
     id: &'a SagaId,
 }
 
-impl<'a, C> Waits<'a, C> {
-    fn begin(inner: &'a Inner<C>, id: &'a SagaId) -> Self {
+impl<'a, C> WaitingForStore<'a, C> {
+    fn begin(inner: &'a CoordinatorInner<C>, id: &'a SagaId) -> Self {
         inner.waiting().insert(id.clone());
         Self { inner, id }
     }
 }
 
-impl<C> Drop for Waits<'_, C> {
+impl<C> Drop for WaitingForStore<'_, C> {
     fn drop(&mut self) {
         self.inner.waiting().remove(self.id);
     }
 }
 
-impl<C: Send + Sync + 'static> Seat<C> {
-    /// Waits until the store works again, and loads the saga. What is asked meanwhile is answered with the error.
+impl<C: Send + Sync + 'static> SagaTask<C> {
+    /// WaitingForStore until the store works again, and loads the saga. What is asked meanwhile is answered with the error.
     pub(super) async fn reload(
         &self,
         mut error: StoreError,
-        pause: &mut Pause,
-        orders: &mut mpsc::UnboundedReceiver<Control>,
+        pause: &mut Backoff,
+        control: &mut mpsc::UnboundedReceiver<Control>,
     ) -> Result<Loaded<C>, SagaError> {
         let (inner, id) = (self.inner(), self.id());
-        let _waits = Waits::begin(inner, id);
+        let _waits = WaitingForStore::begin(inner, id);
         loop {
             let after = pause.next();
-            let saga = inner.live().get(id).map(|live| live.name.clone());
+            let saga = inner.running().get(id).map(|running| running.name.clone());
             tracing::warn!(
                 target: "saga_core", %id, saga, why = %error,
                 "the store failed: the saga stops, and goes on once it works again; next try in {after:?}"
@@ -110,7 +110,7 @@ impl<C: Send + Sync + 'static> Seat<C> {
                 }
                 Err(SagaError::ShutDown { saga: id.clone() })
             };
-            match hearing(orders, tell, again).await {
+            match while_listening(control, tell, again).await {
                 Err(SagaError::Store { source, .. }) if inner.goes_on_after(&source) => {
                     error = source
                 }
@@ -120,13 +120,13 @@ impl<C: Send + Sync + 'static> Seat<C> {
     }
 }
 
-impl<C> Inner<C> {
+impl<C> CoordinatorInner<C> {
     fn waiting(&self) -> MutexGuard<'_, BTreeSet<SagaId>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<C: Send + Sync + 'static> Inner<C> {
+impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     /// The sagas that wait for the store.
     pub(super) fn those_waiting(&self) -> Vec<SagaId> {
         self.waiting().iter().cloned().collect()
@@ -144,8 +144,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
     }
 
     /// Loads a saga that this process ran before, with a new epoch: a write that is still on its way is fenced.
-    pub(super) async fn take_again(&self, seat: &Seat<C>) -> Result<Loaded<C>, SagaError> {
-        let id = seat.id();
+    pub(super) async fn take_again(&self, task: &SagaTask<C>) -> Result<Loaded<C>, SagaError> {
+        let id = task.id();
         let failed = |source| SagaError::Store { saga: id.clone(), source };
         let missing = || failed(StoreError::NotFound { saga: id.clone() });
         let there = self.env.store.load(id).await.map_err(failed)?.ok_or_else(missing)?.record;
@@ -155,10 +155,10 @@ impl<C: Send + Sync + 'static> Inner<C> {
         }
         let Some(definition) = self.definition_of(&there) else { return Err(missing()) };
         let taken = self.env.store.take(&self.env.worker, id).await;
-        self.env.condition.note(&taken);
+        self.env.store_health.note(&taken);
         let taken = taken.map_err(failed)?;
         let record = taken.ok_or_else(|| SagaError::LostOwnership { saga: id.clone() })?;
-        self.load(record, definition, seat.track.clone(), Life::Again).await
+        self.load(record, definition, task.track.clone(), LoadReason::Again).await
     }
 
     /// A saga of this process whose creation failed, or seemed to, and that is in the store all the same.
@@ -172,7 +172,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
     pub(super) fn look_after(self: &Arc<Self>, id: SagaId, run_key: Uuid) {
         let inner = self.clone();
         self.tasks.spawn(async move {
-            let mut pause = Pause::new();
+            let mut pause = Backoff::new();
             while inner.pauses(pause.next()).await {
                 match inner.env.store.load(&id).await {
                     Err(error) if error.may_pass() => {}
@@ -195,7 +195,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
 
 /// Why a saga is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
+pub(super) enum LoadReason {
     /// It was claimed: the process that ran it may have died.
     Claimed,
     /// This process ran it before, or an operator has asked for it.

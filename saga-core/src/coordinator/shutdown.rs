@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::future::{join_all, select};
 use tokio::sync::oneshot;
 
-use super::tasks::wait;
-use super::{Coordinator, Inner, Live};
+use super::task_tracker::wait;
+use super::{Coordinator, CoordinatorInner, RunningSaga};
 use crate::driver::Control;
 use crate::log::{NodePath, SagaId};
 use crate::store::StoreError;
@@ -75,14 +75,14 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         if blocked.is_empty() {
             inner.tasks.ended().await;
         } else {
-            inner.until(|live| live.keys().all(|id| blocked.contains(id))).await;
+            inner.until(|running| running.keys().all(|id| blocked.contains(id))).await;
         }
         inner.close().await?;
         Ok(report(told, blocked))
     }
 }
 
-fn report(told: HashMap<SagaId, Live>, blocked: Vec<SagaId>) -> ShutdownReport {
+fn report(told: HashMap<SagaId, RunningSaga>, blocked: Vec<SagaId>) -> ShutdownReport {
     let interrupted = told.into_iter().filter_map(|(id, saga)| {
         (saga.track.is_shut_down() || blocked.contains(&id)).then(|| (id, saga.cut()))
     });
@@ -91,20 +91,20 @@ fn report(told: HashMap<SagaId, Live>, blocked: Vec<SagaId>) -> ShutdownReport {
     ShutdownReport { interrupted, blocked }
 }
 
-impl<C: Send + Sync + 'static> Inner<C> {
-    fn tell(&self, control: impl Fn() -> Control) -> HashMap<SagaId, Live> {
-        let live = self.live();
-        for saga in live.values() {
+impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+    fn tell(&self, control: impl Fn() -> Control) -> HashMap<SagaId, RunningSaga> {
+        let running = self.running();
+        for saga in running.values() {
             // one that has just ended hears nothing any more
             let _ = saga.control.send(control());
         }
-        live.clone()
+        running.clone()
     }
 
     /// Tells all sagas to stop. Those that do not hear it, because a thread is blocked, are returned.
     async fn stop(&self) -> Vec<SagaId> {
         let mut told = Vec::new();
-        for (id, saga) in self.live().iter() {
+        for (id, saga) in self.running().iter() {
             let (hears, heard) = oneshot::channel();
             let _ = saga.control.send(Control::Stop(hears));
             told.push((id.clone(), heard));

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::definitions::Definition;
 use super::handle::SagaType;
-use super::live::{Entered, Seat};
 use super::recovery::Loaded;
-use super::{Coordinator, Inner, SagaHandle};
+use super::running::{Admission, SagaTask};
+use super::{Coordinator, CoordinatorInner, SagaHandle};
 use crate::action::ActionOutput;
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::SagaDag;
@@ -21,14 +21,14 @@ use crate::machine::{Config, Event, Machine};
 use crate::store::SagaRecord;
 
 /// What is to be started.
-pub(super) struct Request<C> {
+pub(super) struct StartRequest<C> {
     name: String,
     params: Result<ActionOutput, ActionError>,
     /// The DAG of a saga that was built at run time.
     dag: Option<SagaDag<C>>,
 }
 
-impl<C: Send + Sync + 'static> Request<C> {
+impl<C: Send + Sync + 'static> StartRequest<C> {
     pub(super) fn typed<S: Saga<Context = C>>(saga: S) -> Self {
         Self { name: S::NAME.to_string(), params: ActionOutput::new(saga), dag: None }
     }
@@ -63,7 +63,7 @@ impl<C: Send + Sync + 'static> Request<C> {
 #[must_use = "a saga starts with `.start().await`"]
 pub struct Start<C, S> {
     coordinator: Coordinator<C>,
-    request: Request<C>,
+    request: StartRequest<C>,
     id: Option<String>,
     deadline: Option<Deadline>,
     saga: PhantomData<fn() -> S>,
@@ -76,7 +76,7 @@ enum Deadline {
 }
 
 impl<C: Send + Sync + 'static, S: SagaType> Start<C, S> {
-    pub(super) fn new(coordinator: Coordinator<C>, request: Request<C>) -> Self {
+    pub(super) fn new(coordinator: Coordinator<C>, request: StartRequest<C>) -> Self {
         Self { coordinator, request, id: None, deadline: None, saga: PhantomData }
     }
 
@@ -174,9 +174,9 @@ struct Input {
     deadline: Option<Timestamp>,
 }
 
-impl<C: Send + Sync + 'static> Inner<C> {
+impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     /// The definition of what was asked for, if everything about it is registered.
-    fn definition(&self, request: &Request<C>) -> Result<Definition<C>, StartError> {
+    fn definition(&self, request: &StartRequest<C>) -> Result<Definition<C>, StartError> {
         match &request.dag {
             Some(saga) => {
                 self.definitions.check_actions(&saga.dag)?;
@@ -198,20 +198,20 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let name = definition.dag.name().to_string();
         let params = given.params.payload.clone();
         let input = (name.as_str(), &params);
-        let (live, seat, orders) = match self.enter(&id, input, None) {
-            Entered::There(there) => return there.handle(id, input, &self).await,
-            Entered::New(live, seat, orders) => (live, seat, orders),
+        let (running, task, control) = match self.enter(&id, input, None) {
+            Admission::AlreadyRunning(there) => return there.handle(id, input, &self).await,
+            Admission::Admitted(running, task, control) => (running, task, control),
         };
         if self.is_closing() {
             return Err(StartError::ShutDown);
         }
-        let driver = self.create(&id, definition, given, &seat);
+        let driver = self.create(&id, definition, given, &task);
         // a task of its own: who started it may go away at any time
         self.tasks.spawn(async move {
             let first = vec![Event::Created { run_key: driver.run.run_key }];
-            seat.live(Ok(Loaded { driver, first }), Vec::new(), orders).await;
+            task.run_until_released(Ok(Loaded { driver, first }), Vec::new(), control).await;
         });
-        live.handle(id, input, &self).await
+        running.handle(id, input, &self).await
     }
 
     /// What runs a new saga, which is not in the store yet.
@@ -220,7 +220,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         id: &SagaId,
         definition: Definition<C>,
         given: Input,
-        seat: &Seat<C>,
+        task: &SagaTask<C>,
     ) -> Driver<C> {
         let now = self.env.clock.now();
         let dag = &definition.dag;
@@ -243,7 +243,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
             }),
             epoch: 1,
             new: Some(record),
-            track: seat.track.clone(),
+            track: task.track.clone(),
             lead: self.env.clock.lead(),
         }
     }

@@ -12,8 +12,8 @@ use crate::log::{NodePath, SagaId};
 /// How long a call may go on without an `await` that waits.
 const LONG: Duration = Duration::from_secs(1);
 
-/// Whose call it is.
-pub(super) struct Whose {
+/// CallLabel call it is.
+pub(super) struct CallLabel {
     pub(super) id: SagaId,
     pub(super) saga: Arc<str>,
     pub(super) node: NodePath,
@@ -21,18 +21,18 @@ pub(super) struct Whose {
 }
 
 /// A call that is timed each time that it is polled. Of one that blocks again and again it is said once.
-pub(super) struct Timed<F> {
+pub(super) struct TimedPolls<F> {
     call: Pin<Box<F>>,
-    whose: Option<Whose>,
+    label: Option<CallLabel>,
 }
 
-impl<F> Timed<F> {
-    pub(super) fn new(call: F, whose: Whose) -> Self {
-        Self { call: Box::pin(call), whose: Some(whose) }
+impl<F> TimedPolls<F> {
+    pub(super) fn new(call: F, label: CallLabel) -> Self {
+        Self { call: Box::pin(call), label: Some(label) }
     }
 }
 
-impl<F: Future> Future for Timed<F> {
+impl<F: Future> Future for TimedPolls<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
@@ -41,7 +41,7 @@ impl<F: Future> Future for Timed<F> {
         let polled = self.call.as_mut().poll(task);
         let took = began.elapsed();
         if took > LONG
-            && let Some(Whose { id, saga, node, attempt }) = self.whose.take()
+            && let Some(CallLabel { id, saga, node, attempt }) = self.label.take()
         {
             let (node, millis) =
                 (node.as_str(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));

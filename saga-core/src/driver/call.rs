@@ -11,8 +11,8 @@ use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
-use super::inside::Inside;
-use super::slots::Room;
+use super::current_call::CurrentCall;
+use super::permits::Permit;
 use crate::action::storable::{MAX_DEPTH, depth};
 use crate::action::{Action, ActionOutput, AttemptError, Value, read_back};
 use crate::context::ActionContext;
@@ -24,19 +24,19 @@ use crate::panics::{self, Contained};
 /// How a call ended. An error is no error of the user's any more: those are formatted and dropped where the
 /// call's panics are caught.
 pub(super) enum CallEnd {
-    Action(Result<ActionOutput, Missed>),
+    Action(Result<ActionOutput, FailedAttempt>),
     Undo(Result<(), Failure>),
 }
 
 /// An [`AttemptError`] as it goes into the log.
-pub(super) struct Missed {
+pub(super) struct FailedAttempt {
     pub(super) failure: Failure,
     pub(super) in_doubt: bool,
     /// What could not be stored, for the undo.
     pub(super) output: Option<Contained<Value>>,
 }
 
-impl Missed {
+impl FailedAttempt {
     pub(super) fn of(failed: AttemptError, max: usize) -> Self {
         let AttemptError { error, in_doubt, retryable, output } = failed;
         let output = output.map(Contained::new);
@@ -70,12 +70,12 @@ fn logged<E>(
 }
 
 /// None if it was interrupted.
-type Running = Abortable<BoxFuture<'static, (VertexId, Option<CallEnd>)>>;
+type CallFuture = Abortable<BoxFuture<'static, (VertexId, Option<CallEnd>)>>;
 
 /// The calls of one saga that are in flight.
 #[derive(Default)]
 pub(super) struct Calls {
-    running: FuturesUnordered<Running>,
+    running: FuturesUnordered<CallFuture>,
     handles: HashMap<VertexId, AbortHandle>,
     interrupted: Vec<VertexId>,
 }
@@ -84,8 +84,8 @@ impl Calls {
     pub(super) fn add(
         &mut self,
         vertex: VertexId,
-        room: Option<Room>,
-        inside: Arc<Inside>,
+        room: Option<Permit>,
+        inside: Arc<CurrentCall>,
         call: impl Future<Output = CallEnd> + Send + 'static,
     ) {
         let (handle, registration) = AbortHandle::new_pair();
@@ -145,7 +145,7 @@ impl Calls {
 pub(super) async fn action<C: Send + Sync + 'static>(
     action: Arc<dyn Action<C>>,
     cx: ActionContext<C>,
-    space: Space,
+    space: OutputLimits,
     repeat: u32,
 ) -> CallEnd {
     for _ in 1..repeat {
@@ -160,9 +160,9 @@ pub(super) async fn action<C: Send + Sync + 'static>(
 async fn action_once<C: Send + Sync + 'static>(
     action: Arc<dyn Action<C>>,
     cx: ActionContext<C>,
-    space: Space,
+    space: OutputLimits,
 ) -> CallEnd {
-    let missed = |failed| Err(Missed::of(failed, space.max_payload));
+    let missed = |failed| Err(FailedAttempt::of(failed, space.max_payload));
     let call = async {
         match action.do_it(cx).await {
             Ok(output) => settle(&*action, output, space),
@@ -177,10 +177,10 @@ async fn action_once<C: Send + Sync + 'static>(
 fn settle<C: 'static>(
     action: &dyn Action<C>,
     output: ActionOutput,
-    space: Space,
-) -> Result<ActionOutput, Missed> {
+    space: OutputLimits,
+) -> Result<ActionOutput, FailedAttempt> {
     let read = space.check(&output).and_then(|()| read_back(action, &output));
-    read.map_err(|error| Missed::unstorable(&error, output.value, space.max_payload))
+    read.map_err(|error| FailedAttempt::unstorable(&error, output.value, space.max_payload))
 }
 
 /// Runs an undo, so many times in a row.
@@ -220,14 +220,14 @@ async fn undo_once<C: Send + Sync + 'static>(
 
 /// How much room there is for the output of one node.
 #[derive(Clone, Copy)]
-pub(super) struct Space {
+pub(super) struct OutputLimits {
     /// In bytes.
     pub(super) max_payload: usize,
     /// How many `for` put it into their lists, which may be the saga's output: each is one more level of JSON.
     pub(super) lists: usize,
 }
 
-impl Space {
+impl OutputLimits {
     /// An output without room cannot be stored.
     pub(super) fn check(self, output: &ActionOutput) -> Result<(), ActionError> {
         let (size, max) = (output.payload.len(), self.max_payload);

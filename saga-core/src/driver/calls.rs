@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
-use super::blocking::{Timed, Whose};
-use super::call::{self, CallEnd, Missed, Space};
-use super::inside::Inside;
-use super::slots::Caller;
-use super::turn::Turn;
-use super::{Driver, Transactions};
+use super::blocking::{CallLabel, TimedPolls};
+use super::call::{self, CallEnd, FailedAttempt, OutputLimits};
+use super::current_call::CurrentCall;
+use super::in_flight::InFlight;
+use super::permits::Caller;
+use super::{Driver, TransactionHandle};
 use crate::action::Value;
 use crate::context::{About, ActionContext, FencingToken, Shared};
 use crate::machine::{ActionResult, Call, Event, VertexId};
@@ -21,27 +21,27 @@ pub(super) struct ContextOf {
     pub(super) call: Call,
     pub(super) undo: bool,
     /// How it asks for a transaction; none where no action runs.
-    pub(super) transactions: Option<Transactions>,
+    pub(super) transactions: Option<TransactionHandle>,
 }
 
 impl<C: Send + Sync + 'static> Driver<C> {
-    pub(super) fn start(&mut self, call: Call, undo: bool, turn: &mut Turn) {
+    pub(super) fn start(&mut self, call: Call, undo: bool, in_flight: &mut InFlight) {
         let Some(action) = self.values.action(&self.machine, call.vertex) else {
             // a call is authorized for nodes with an action only
             return;
         };
-        let transactions = Some(turn.transactions.authorize(call));
+        let transactions = Some(in_flight.transactions.authorize(call));
         let Some(cx) = self.context(ContextOf { call, undo, transactions }) else { return };
-        let room = turn.slots.take(call.vertex);
+        let room = in_flight.permits.take(call.vertex);
         let caller =
             Caller::new(&self.env.bounds, &self.run.id, &cx.about.call.path, room.as_ref());
-        let inside = Inside::new(&self.env.closing, caller);
+        let inside = CurrentCall::new(&self.env.closing, caller);
         let (repeat, space) = (call.repeat, self.space(call.vertex));
         // what the action logs is found under its saga and node
         let span = tracing::debug_span!(
             target: "saga_core", "node", node = %cx.about.call.path, attempt = call.attempt, undo
         );
-        let whose = Whose {
+        let label = CallLabel {
             id: self.run.id.clone(),
             saga: self.values.name().into(),
             node: cx.about.call.path.clone(),
@@ -50,29 +50,29 @@ impl<C: Send + Sync + 'static> Driver<C> {
         if undo {
             let output = match self.values.output(&self.machine, call.vertex) {
                 Some(output) => Some(output.value),
-                None => turn.kept.get(&call.vertex).cloned(),
+                None => in_flight.kept.get(&call.vertex).cloned(),
             };
-            turn.calls.add(
+            in_flight.calls.add(
                 call.vertex,
                 room,
                 inside,
-                Timed::new(call::undo(action, cx, output, space.max_payload, repeat), whose)
+                TimedPolls::new(call::undo(action, cx, output, space.max_payload, repeat), label)
                     .instrument(span),
             );
         } else {
-            turn.calls.add(
+            in_flight.calls.add(
                 call.vertex,
                 room,
                 inside,
-                Timed::new(call::action(action, cx, space, repeat), whose).instrument(span),
+                TimedPolls::new(call::action(action, cx, space, repeat), label).instrument(span),
             );
         }
     }
 
     /// How much room there is for the output of a node.
-    pub(super) fn space(&self, v: VertexId) -> Space {
+    pub(super) fn space(&self, v: VertexId) -> OutputLimits {
         let max_payload = self.env.limits.max_payload;
-        Space { max_payload, lists: self.values.lists_around(&self.machine, v) }
+        OutputLimits { max_payload, lists: self.values.lists_around(&self.machine, v) }
     }
 
     pub(super) fn context(&self, of: ContextOf) -> Option<ActionContext<C>> {
@@ -107,7 +107,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 self.values.set(&self.machine, v, output);
                 Event::ActionDone { vertex: v, result: ActionResult::Ok(payload) }
             }
-            CallEnd::Action(Err(Missed { failure, in_doubt, output })) => {
+            CallEnd::Action(Err(FailedAttempt { failure, in_doubt, output })) => {
                 let result = match (output, in_doubt) {
                     (Some(output), _) => {
                         kept.insert(v, output);

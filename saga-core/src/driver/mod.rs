@@ -3,19 +3,19 @@
 //! One saga is one task. Its calls are futures of that task; nothing is spawned for a node, and no lock
 //! is held across an await.
 
+mod append;
 mod blocking;
 mod call;
 mod calls;
-mod condition;
-mod inside;
-mod observe;
-mod parts;
-mod slots;
-mod track;
+mod current_call;
+mod events;
+mod in_flight;
+mod nesting;
+mod permits;
+mod progress;
+mod store_health;
 mod transaction;
-mod turn;
 mod values;
-mod write;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -30,16 +30,16 @@ use crate::log::{ActionState, Answer, Command, Failure, NodePath, Payload, Refus
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
 use call::Calls;
-pub(crate) use condition::Condition;
-pub(crate) use inside::{before_telling_of_shutdown, wait_for};
-pub use observe::{Events, MissedEvents, SagaEvent};
-pub(crate) use observe::{Observers, Watching};
-pub(crate) use slots::Bounds;
-pub(crate) use track::{Outcome, Progress, Track, Tracks};
-pub(crate) use transaction::Transactions;
+pub(crate) use current_call::{before_telling_of_shutdown, wait_for};
+pub use events::{Events, MissedEvents, SagaEvent};
+pub(crate) use events::{Observers, WeakObservers};
+use in_flight::{InFlight, Wakeup};
+pub(crate) use permits::Bounds;
+pub(crate) use progress::{ProgressChannel, ProgressChannels, SagaProgress, SagaResult};
+pub(crate) use store_health::StoreHealth;
+pub(crate) use transaction::TransactionHandle;
 #[cfg(feature = "sqlite")]
-pub(crate) use transaction::{EndSlot, WorkEnd};
-use turn::{Turn, Woken};
+pub(crate) use transaction::{WorkEnd, WorkEndCell};
 pub(crate) use values::{Values, node_report, node_reports, outcome_at_rest};
 
 /// What the coordinator tells a running saga.
@@ -72,7 +72,7 @@ pub(crate) struct Environment<C> {
     pub(crate) limits: crate::limits::Limits,
     pub(crate) bounds: Bounds,
     pub(crate) observers: Observers,
-    pub(crate) condition: Condition,
+    pub(crate) store_health: StoreHealth,
     /// True from the beginning of a shutdown on.
     pub(crate) closing: watch::Sender<bool>,
     /// Sagas that stop because the store fails for a while are loaded again.
@@ -95,7 +95,7 @@ pub(crate) enum Creation {
 }
 
 /// How a task ended.
-pub(crate) enum Ran {
+pub(crate) enum RunEnd {
     /// This process is done with the saga; a stop cut these nodes off.
     Through {
         /// The nodes.
@@ -124,7 +124,7 @@ pub(crate) struct Driver<C> {
     /// The record of a saga that is not in the store yet.
     pub(crate) new: Option<SagaRecord>,
     /// What its handles look at.
-    pub(crate) track: Arc<Track>,
+    pub(crate) track: Arc<ProgressChannel>,
     /// What it has seen of the clock.
     pub(crate) lead: Lead,
 }
@@ -138,107 +138,108 @@ impl<C: Send + Sync + 'static> Driver<C> {
         asked: Vec<Asked>,
         created: &watch::Sender<Option<Creation>>,
         control: &mut mpsc::UnboundedReceiver<Control>,
-    ) -> Ran {
-        let mut turn = Turn::default();
-        let asked = asked.into_iter().filter_map(|asked| self.hear(asked, &mut turn));
+    ) -> RunEnd {
+        let mut in_flight = InFlight::default();
+        let asked = asked.into_iter().filter_map(|asked| self.hear(asked, &mut in_flight));
         let asked = asked.collect::<Vec<_>>();
         let first = first.into_iter().chain(asked);
-        turn.todo = self.step(first).into();
+        in_flight.todo = self.step(first).into();
         let mut cut = Vec::new();
         loop {
-            while let Some(effect) = turn.todo.pop_front() {
+            while let Some(effect) = in_flight.todo.pop_front() {
                 if let Effect::Finish(finish) = effect {
                     if created.borrow().is_none() {
-                        if let Some(error) = turn.store_error.take() {
+                        if let Some(error) = in_flight.store_error.take() {
                             // it is not there, and nobody has a handle of it
                             created.send_replace(Some(Creation::Failed(error.clone())));
-                            return Ran::NotCreated(error);
+                            return RunEnd::NotCreated(error);
                         }
                         self.is_created(created);
                     }
-                    if let Some(error) =
-                        turn.store_error.take_if(|e| self.is_over_for_now(e, turn.stopped))
+                    if let Some(error) = in_flight
+                        .store_error
+                        .take_if(|e| self.is_over_for_now(e, in_flight.stopped))
                     {
                         let saga = self.run.id.clone();
-                        turn.give_up(&crate::SagaError::Store { saga, source: error.clone() });
-                        return Ran::StoreFailed { error, got_on: turn.got_on };
+                        in_flight.give_up(&crate::SagaError::Store { saga, source: error.clone() });
+                        return RunEnd::StoreFailed { error, got_on: in_flight.got_on };
                     }
                     // after a failed append the state is ahead of the log
                     if !matches!(finish, Finish::Failed | Finish::Broken(_)) {
-                        turn.hold(|id| self.machine.state().is_held(id));
+                        in_flight.hold(|id| self.machine.state().is_held(id));
                     }
-                    self.finish(finish, &mut turn);
-                    return Ran::Through { cut };
+                    self.finish(finish, &mut in_flight);
+                    return RunEnd::Through { cut };
                 }
-                self.perform(effect, &mut turn);
+                self.perform(effect, &mut in_flight);
             }
-            self.begin_transaction(&mut turn);
+            self.begin_transaction(&mut in_flight);
             // gives way to other tasks now and then, however much is ready here
             tokio::task::coop::consume_budget().await;
-            let woken = poll_fn(|task| turn.poll(control, task)).await;
+            let woken = poll_fn(|task| in_flight.poll(control, task)).await;
             match &woken {
-                Woken::Appended(answer) => self.env.condition.note(answer),
-                Woken::Transacted(answer) => self.env.condition.note(answer),
+                Wakeup::Appended(answer) => self.env.store_health.note(answer),
+                Wakeup::Transacted(answer) => self.env.store_health.note(answer),
                 _ => {}
             }
             let mut event = match woken {
-                Woken::Appended(Ok(None)) => {
-                    turn.got_on |= turn.gets_on;
+                Wakeup::Appended(Ok(None)) => {
+                    in_flight.got_on |= in_flight.gets_on;
                     if created.borrow().is_none() {
                         self.is_created(created);
                     }
-                    self.observe(&mut turn);
+                    self.observe(&mut in_flight);
                     self.report_status();
-                    turn.answer();
+                    in_flight.answer();
                     vec![Event::Appended]
                 }
-                Woken::Appended(Ok(Some(existing))) => {
-                    return Ran::Exists(existing.into());
+                Wakeup::Appended(Ok(Some(existing))) => {
+                    return RunEnd::Exists(existing.into());
                 }
-                Woken::Appended(Err(error)) => {
-                    turn.store_error = Some(error);
+                Wakeup::Appended(Err(error)) => {
+                    in_flight.store_error = Some(error);
                     vec![Event::AppendFailed]
                 }
-                Woken::Ended(ended) => self.all_ended(ended, &mut turn),
-                Woken::Granted(granted) => {
-                    granted.into_iter().map(|vertex| Event::SlotGranted { vertex }).collect()
+                Wakeup::Ended(ended) => self.all_ended(ended, &mut in_flight),
+                Wakeup::Granted(granted) => {
+                    granted.into_iter().map(|vertex| Event::PermitGranted { vertex }).collect()
                 }
-                Woken::Wanted => Vec::new(),
-                Woken::Transacted(result) => self.transacted(result, &mut turn),
-                Woken::Tick => vec![Event::Tick],
-                Woken::Control(Control::Drain) => vec![Event::Drain],
-                Woken::Control(Control::Operate(asked)) => {
-                    self.hear(asked, &mut turn).into_iter().collect()
+                Wakeup::TransactionRequested => Vec::new(),
+                Wakeup::Transacted(result) => self.transacted(result, &mut in_flight),
+                Wakeup::Tick => vec![Event::Tick],
+                Wakeup::Control(Control::Drain) => vec![Event::Drain],
+                Wakeup::Control(Control::Operate(asked)) => {
+                    self.hear(asked, &mut in_flight).into_iter().collect()
                 }
-                Woken::Control(Control::Stop(heard)) => {
+                Wakeup::Control(Control::Stop(heard)) => {
                     // nobody may be waiting for it
                     let _ = heard.send(());
-                    cut.extend(self.cut(&turn.calls));
-                    turn.calls = Calls::default();
-                    turn.timer = None;
+                    cut.extend(self.cut(&in_flight.calls));
+                    in_flight.calls = Calls::default();
+                    in_flight.timer = None;
                     // an append that is under way may be in or not: its answer is waited for
-                    turn.stopped = true;
+                    in_flight.stopped = true;
                     Vec::new()
                 }
             };
-            if turn.transactions.hold(&mut event, turn.append.is_some()) {
+            if in_flight.transactions.hold(&mut event, in_flight.append.is_some()) {
                 continue;
             }
             let mut effects = self.step(event);
-            if turn.stopped && turn.append.is_none() {
+            if in_flight.stopped && in_flight.append.is_none() {
                 // nothing more is begun; but if that was the last entry, the saga has ended
                 effects.retain(|effect| matches!(effect, Effect::Finish(_)));
                 if effects.is_empty() {
-                    self.let_go(&mut turn);
-                    return Ran::Through { cut };
+                    self.let_go(&mut in_flight);
+                    return RunEnd::Through { cut };
                 }
             }
-            turn.todo.extend(effects);
-            if turn.waits_in_vain() {
-                cut.extend(self.cut(&turn.calls));
-                turn.stopped = true;
-                self.let_go(&mut turn);
-                return Ran::Through { cut };
+            in_flight.todo.extend(effects);
+            if in_flight.waits_in_vain() {
+                cut.extend(self.cut(&in_flight.calls));
+                in_flight.stopped = true;
+                self.let_go(&mut in_flight);
+                return RunEnd::Through { cut };
             }
         }
     }
@@ -256,38 +257,38 @@ impl<C: Send + Sync + 'static> Driver<C> {
         self.machine.step_all(now, set.into_iter().chain(events))
     }
 
-    fn perform(&mut self, effect: Effect, turn: &mut Turn) {
-        if turn.decides {
+    fn perform(&mut self, effect: Effect, in_flight: &mut InFlight) {
+        if in_flight.decides {
             // what is computed of it is asked for before its entry is written
             self.values.fill(self.machine.state(), self.machine.unwritten());
         }
         self.values.follow(self.machine.state());
         match effect {
-            Effect::Append { entries, answers } => self.write(entries, answers, turn),
-            Effect::Answer(id, answer) => turn.tell(id, &answer),
-            Effect::WantSlot(vertex) => {
+            Effect::Append { entries, answers } => self.write(entries, answers, in_flight),
+            Effect::Answer(id, answer) => in_flight.tell(id, &answer),
+            Effect::RequestPermit(vertex) => {
                 let action = self.values.action(&self.machine, vertex);
                 let name = action.as_ref().map_or("", |action| action.name().as_str());
-                turn.slots.want(&self.run.id, vertex, name, &self.env.bounds);
+                in_flight.permits.want(&self.run.id, vertex, name, &self.env.bounds);
             }
-            Effect::FreeSlot(vertex) => turn.slots.free(vertex),
-            Effect::RunAction(call) => self.start(call, false, turn),
-            Effect::RunUndo(call) => self.start(call, true, turn),
+            Effect::ReleasePermit(vertex) => in_flight.permits.free(vertex),
+            Effect::RunAction(call) => self.start(call, false, in_flight),
+            Effect::RunUndo(call) => self.start(call, true, in_flight),
             Effect::Compute(vertex) => {
                 let value = self.values.compute(&self.machine, vertex, |call| self.context(call));
                 let value = value.and_then(|output| self.keep(vertex, output));
                 let event = Event::Computed { vertex, value };
-                turn.todo.extend(self.step([event]));
+                in_flight.todo.extend(self.step([event]));
             }
             Effect::Choose(vertex) => {
                 let choice = self.values.choose(&self.machine, vertex);
                 let event = Event::Chosen { vertex, choice };
-                turn.todo.extend(self.step([event]));
+                in_flight.todo.extend(self.step([event]));
             }
             Effect::SignalCancel => self.run.cancel.set(),
-            Effect::DropCall(vertex) => turn.calls.drop_call(vertex),
+            Effect::DropCall(vertex) => in_flight.calls.drop_call(vertex),
             Effect::WakeAt(time) => {
-                turn.timer = Some(Box::pin(self.env.clock.until(time)));
+                in_flight.timer = Some(Box::pin(self.env.clock.until(time)));
             }
             Effect::Overdue => self.say_overdue(),
             Effect::Finish(_) => {}
@@ -295,7 +296,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// What the machine is told about a request; nothing, if it is answered here.
-    fn hear(&self, asked: Asked, turn: &mut Turn) -> Option<Event> {
+    fn hear(&self, asked: Asked, in_flight: &mut InFlight) -> Option<Event> {
         if let Command::Decide { node, decision, .. } = &asked.command
             && let Some(output) = decision.output()
             && let Err(why) = call::check_len(node, output.len(), self.env.limits.max_payload)
@@ -320,7 +321,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             let _ = asked.answer.send(Ok(Answer::Refused(Refusal::Unreadable { why })));
             return None;
         }
-        Some(turn.ask(asked))
+        Some(in_flight.ask(asked))
     }
 
     /// The value of a computed node, if it is not too large for the log.
@@ -341,7 +342,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         self.track.report(self.machine.status());
     }
 
-    fn finish(&mut self, finish: Finish, turn: &mut Turn) {
+    fn finish(&mut self, finish: Finish, in_flight: &mut InFlight) {
         self.values.follow(self.machine.state());
         let id = &self.run.id;
         let outcome = match finish {
@@ -349,7 +350,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Finish::Parked { reason } => Err(crate::SagaError::Parked { saga: id.clone(), reason }),
             Finish::Drained => Err(crate::SagaError::ShutDown { saga: id.clone() }),
             Finish::Failed => {
-                self.let_go(turn);
+                self.let_go(in_flight);
                 return;
             }
             Finish::Broken(why) => Err(crate::SagaError::Corrupt { saga: id.clone(), why }),
@@ -363,16 +364,16 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// This process stops running the saga, which has not ended.
-    fn let_go(&self, turn: &mut Turn) {
+    fn let_go(&self, in_flight: &mut InFlight) {
         let saga = self.run.id.clone();
-        let error = match turn.store_error.take() {
+        let error = match in_flight.store_error.take() {
             // what a shutdown has released is not this process's any more
-            _ if turn.stopped => crate::SagaError::ShutDown { saga },
+            _ if in_flight.stopped => crate::SagaError::ShutDown { saga },
             None => crate::SagaError::ShutDown { saga },
             Some(StoreError::Fenced { .. }) => crate::SagaError::LostOwnership { saga },
             Some(source) => crate::SagaError::Store { saga, source },
         };
-        turn.give_up(&error);
+        in_flight.give_up(&error);
         self.track.end(None, Err(error));
     }
 }

@@ -30,8 +30,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::Driver;
-use super::call::{CallEnd, Missed};
-use super::turn::{Turn, Woken};
+use super::call::{CallEnd, FailedAttempt};
+use super::in_flight::{InFlight, Wakeup};
 use crate::action::{ActionOutput, AttemptError};
 use crate::error::ActionError;
 use crate::log::{Entry, EntryKind, Payload};
@@ -56,9 +56,9 @@ pub(crate) enum WorkEnd {
 
 /// The end of a work, which its closure writes.
 #[derive(Clone, Default)]
-pub(crate) struct EndSlot(Arc<Mutex<WorkEnd>>);
+pub(crate) struct WorkEndCell(Arc<Mutex<WorkEnd>>);
 
-impl EndSlot {
+impl WorkEndCell {
     fn lock(&self) -> MutexGuard<'_, WorkEnd> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,49 +73,49 @@ impl EndSlot {
 }
 
 /// A call that asks for its transaction.
-struct Want {
+struct TransactionRequest {
     call: Call,
     undo: bool,
     work: Work,
-    end: EndSlot,
+    end: WorkEndCell,
     /// Gone once the call does not wait any more.
     asks: std::sync::Weak<()>,
 }
 
 /// How one call asks.
 #[derive(Clone)]
-pub(crate) struct Transactions {
-    sender: mpsc::UnboundedSender<Want>,
+pub(crate) struct TransactionHandle {
+    sender: mpsc::UnboundedSender<TransactionRequest>,
     call: Call,
 }
 
-impl Transactions {
+impl TransactionHandle {
     /// Asks. What is returned must be kept for as long as the caller waits.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
-    pub(crate) fn ask(&self, undo: bool, work: Work, end: EndSlot) -> Arc<()> {
+    pub(crate) fn ask(&self, undo: bool, work: Work, end: WorkEndCell) -> Arc<()> {
         let asking = Arc::new(());
         let asks = Arc::downgrade(&asking);
         // a task that is gone answers nothing, and so does this
-        let _ = self.sender.send(Want { call: self.call, undo, work, end, asks });
+        let _ = self.sender.send(TransactionRequest { call: self.call, undo, work, end, asks });
         asking
     }
 }
 
 /// The transaction that the store has under way.
-struct UnderWay {
+struct ActiveTransaction {
     call: Call,
     undo: bool,
-    end: EndSlot,
+    end: WorkEndCell,
     seq: u64,
     answer: BoxFuture<'static, Result<(), StoreError>>,
 }
 
 /// The transactions of one saga.
-pub(super) struct Wants {
-    sender: mpsc::UnboundedSender<Want>,
-    receiver: mpsc::UnboundedReceiver<Want>,
-    waiting: VecDeque<Want>,
-    under_way: Option<UnderWay>,
+pub(super) struct TransactionQueue {
+    sender: mpsc::UnboundedSender<TransactionRequest>,
+    receiver: mpsc::UnboundedReceiver<TransactionRequest>,
+    waiting: VecDeque<TransactionRequest>,
+    under_way: Option<ActiveTransaction>,
     /// The last call of each node.
     authorized: HashMap<VertexId, Call>,
     /// What the machine is told after the transaction.
@@ -127,7 +127,7 @@ pub(super) struct Wants {
     written: Option<u64>,
 }
 
-impl Default for Wants {
+impl Default for TransactionQueue {
     fn default() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         Self {
@@ -144,12 +144,12 @@ impl Default for Wants {
     }
 }
 
-impl Wants {
+impl TransactionQueue {
     /// The means by which this call asks; those of the node's earlier calls ask in vain from now on.
-    pub(super) fn authorize(&mut self, call: Call) -> Transactions {
+    pub(super) fn authorize(&mut self, call: Call) -> TransactionHandle {
         self.authorized.insert(call.vertex, call);
         self.rolled_back.remove(&call.vertex);
-        Transactions { sender: self.sender.clone(), call }
+        TransactionHandle { sender: self.sender.clone(), call }
     }
 
     pub(super) fn under_way(&self) -> bool {
@@ -182,20 +182,20 @@ impl Wants {
         entries
     }
 
-    pub(super) fn poll(&mut self, task: &mut Context<'_>) -> Poll<Woken> {
+    pub(super) fn poll(&mut self, task: &mut Context<'_>) -> Poll<Wakeup> {
         if let Some(under_way) = &mut self.under_way
             && let Poll::Ready(answer) = under_way.answer.as_mut().poll(task)
         {
-            return Poll::Ready(Woken::Transacted(answer));
+            return Poll::Ready(Wakeup::Transacted(answer));
         }
         if !self.under_way() && self.waiting.is_empty() && !self.held.is_empty() {
             // what asked was dropped meanwhile
-            return Poll::Ready(Woken::Wanted);
+            return Poll::Ready(Wakeup::TransactionRequested);
         }
         match self.receiver.poll_recv(task) {
             Poll::Ready(Some(want)) => {
                 self.waiting.push_back(want);
-                Poll::Ready(Woken::Wanted)
+                Poll::Ready(Wakeup::TransactionRequested)
             }
             // never without a sender: this has one
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
@@ -205,24 +205,24 @@ impl Wants {
 
 impl<C: Send + Sync + 'static> Driver<C> {
     /// Begins the next transaction, if nothing else is being written.
-    pub(super) fn begin_transaction(&mut self, turn: &mut Turn) {
-        if turn.append.is_some() || turn.transactions.under_way() || turn.stopped {
+    pub(super) fn begin_transaction(&mut self, in_flight: &mut InFlight) {
+        if in_flight.append.is_some() || in_flight.transactions.under_way() || in_flight.stopped {
             return;
         }
-        while let Some(want) = turn.transactions.waiting.pop_front() {
+        while let Some(want) = in_flight.transactions.waiting.pop_front() {
             let v = want.call.vertex;
-            let current = turn.transactions.authorized.get(&v) == Some(&want.call)
-                && turn.calls.is_in_flight(v)
+            let current = in_flight.transactions.authorized.get(&v) == Some(&want.call)
+                && in_flight.calls.is_in_flight(v)
                 && want.asks.strong_count() > 0;
             if current {
-                turn.transactions.under_way = Some(self.transaction(want));
+                in_flight.transactions.under_way = Some(self.transaction(want));
                 return;
             }
         }
     }
 
-    fn transaction(&mut self, want: Want) -> UnderWay {
-        let Want { call, undo, work, end, .. } = want;
+    fn transaction(&mut self, want: TransactionRequest) -> ActiveTransaction {
+        let TransactionRequest { call, undo, work, end, .. } = want;
         let at = self.machine.entry_time(self.env.clock.now());
         let state = self.machine.state();
         let kind = match undo {
@@ -244,7 +244,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Ok(change) => change,
             Err(error) => {
                 let answer = Box::pin(async { Err(error) });
-                return UnderWay { call, undo, end, seq, answer };
+                return ActiveTransaction { call, undo, end, seq, answer };
             }
         };
         let append = Append {
@@ -262,11 +262,11 @@ impl<C: Send + Sync + 'static> Driver<C> {
         };
         let store = self.env.store.clone();
         let answer = Box::pin(async move { store.append_with(append, work).await });
-        UnderWay { call, undo, end, seq, answer }
+        ActiveTransaction { call, undo, end, seq, answer }
     }
 
     /// The work, whose value must be what the action returns: nothing else may be committed as its output.
-    fn checked(&self, v: VertexId, work: Work, end: EndSlot) -> Work {
+    fn checked(&self, v: VertexId, work: Work, end: WorkEndCell) -> Work {
         let action = self.values.action(&self.machine, v);
         let space = self.space(v);
         let saga = self.run.id.clone();
@@ -298,22 +298,26 @@ impl<C: Send + Sync + 'static> Driver<C> {
     pub(super) fn all_ended(
         &mut self,
         ended: Vec<(VertexId, CallEnd)>,
-        turn: &mut Turn,
+        in_flight: &mut InFlight,
     ) -> Vec<Event> {
-        if turn.transactions.under_way() {
-            turn.transactions.ended.extend(ended);
+        if in_flight.transactions.under_way() {
+            in_flight.transactions.ended.extend(ended);
             return Vec::new();
         }
-        self.all_over(ended, turn)
+        self.all_over(ended, in_flight)
     }
 
     /// A failure behind a transaction that was rolled back says so.
-    fn all_over(&mut self, ended: Vec<(VertexId, CallEnd)>, turn: &mut Turn) -> Vec<Event> {
+    fn all_over(
+        &mut self,
+        ended: Vec<(VertexId, CallEnd)>,
+        in_flight: &mut InFlight,
+    ) -> Vec<Event> {
         let events = ended.into_iter().map(|(v, end)| {
-            let mut event = self.ended(v, end, &mut turn.kept);
+            let mut event = self.ended(v, end, &mut in_flight.kept);
             if let Event::ActionDone { vertex, result: ActionResult::Failed(failure) } = &mut event
             {
-                failure.rolled_back = turn.transactions.rolled_back.remove(vertex);
+                failure.rolled_back = in_flight.transactions.rolled_back.remove(vertex);
             }
             event
         });
@@ -324,42 +328,44 @@ impl<C: Send + Sync + 'static> Driver<C> {
     pub(super) fn transacted(
         &mut self,
         answer: Result<(), StoreError>,
-        turn: &mut Turn,
+        in_flight: &mut InFlight,
     ) -> Vec<Event> {
-        let mut ended = std::mem::take(&mut turn.transactions.ended);
+        let mut ended = std::mem::take(&mut in_flight.transactions.ended);
         let mut events = Vec::new();
-        if let Some(UnderWay { call, undo, end, seq, .. }) = turn.transactions.under_way.take() {
+        if let Some(ActiveTransaction { call, undo, end, seq, .. }) =
+            in_flight.transactions.under_way.take()
+        {
             let v = call.vertex;
             match answer {
                 Ok(()) => {
-                    turn.got_on = true;
+                    in_flight.got_on = true;
                     ended.retain(|(other, _)| *other != v);
-                    turn.calls.drop_call(v);
-                    turn.transactions.written = Some(seq);
+                    in_flight.calls.drop_call(v);
+                    in_flight.transactions.written = Some(seq);
                     events.push(self.committed(v, undo, end.take()));
                 }
                 Err(error @ (StoreError::RolledBack { .. } | StoreError::NoTransactions)) => {
                     if !undo && error != StoreError::NoTransactions {
-                        turn.transactions.rolled_back.insert(v);
+                        in_flight.transactions.rolled_back.insert(v);
                     }
                     let over = ended.iter().any(|(other, _)| *other == v);
                     if let Some(end) =
                         not_committed(undo, end.take(), error, self.env.limits.max_payload)
                         && !over
                     {
-                        turn.calls.drop_call(v);
+                        in_flight.calls.drop_call(v);
                         ended.push((v, end));
                     }
                 }
                 Err(error) => {
-                    turn.store_error = Some(error);
+                    in_flight.store_error = Some(error);
                     events.push(Event::AppendFailed);
                 }
             }
         }
-        events.extend(self.all_over(ended, turn));
+        events.extend(self.all_over(ended, in_flight));
         // before the next transaction in the queue, which would hold them back again
-        events.append(&mut turn.transactions.held);
+        events.append(&mut in_flight.transactions.held);
         events
     }
 
@@ -386,7 +392,7 @@ fn not_committed(undo: bool, end: WorkEnd, why: StoreError, max: usize) -> Optio
         WorkEnd::Open | WorkEnd::Output(_) => ActionError::from_error(why),
     };
     let failed = AttemptError { retryable: !permanent, ..AttemptError::from(error) };
-    let missed = Missed::of(failed, max);
+    let missed = FailedAttempt::of(failed, max);
     Some(match undo {
         true => CallEnd::Undo(Err(missed.failure)),
         false => CallEnd::Action(Err(missed)),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::calls::ContextOf;
-use super::track::Outcome;
+use super::progress::SagaResult;
 use crate::action::storable::has_room;
 use crate::action::{Action, ActionOutput};
 use crate::context::{ActionContext, Frame};
@@ -26,17 +26,17 @@ pub(crate) struct Values<C> {
     /// How many parts of the next one are known to have theirs.
     pub(super) gathered: u32,
     pub(super) max_width: usize,
-    unreadable: Vec<Unreadable>,
+    unreadable: Vec<UnreadableValue>,
 }
 
 /// A stored value that this program's types do not read.
-struct Unreadable {
-    /// Whose output it is; none for the saga's parameters.
+struct UnreadableValue {
+    /// CallLabel output it is; none for the saga's parameters.
     node: Option<NodePath>,
     error: ActionError,
 }
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for UnreadableValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.node {
             Some(node) => write!(f, "the output of node `{node}`: ")?,
@@ -53,7 +53,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     /// The values of a saga whose parameters are in `root`, or why they are not.
     pub(crate) fn new(root: Frame<C>, max_width: usize) -> Self {
         let root = Arc::new(root);
-        let refused = root.refused.clone().map(|error| Unreadable { node: None, error });
+        let refused = root.refused.clone().map(|error| UnreadableValue { node: None, error });
         let unreadable = refused.into_iter().collect();
         Self { frames: vec![root.clone()], root, collected: 0, gathered: 0, max_width, unreadable }
     }
@@ -68,12 +68,13 @@ impl<C: Send + Sync + 'static> Values<C> {
                 self.follow(state);
             }
             let Some((frame, at)) = self.place_in(state, vertex) else {
-                self.unreadable.push(Unreadable { node: Some(path.clone()), error: lost() });
+                self.unreadable.push(UnreadableValue { node: Some(path.clone()), error: lost() });
                 continue;
             };
             let output = frame.dag.node(at).ok_or_else(lost).and_then(|node| node.decode(payload));
             if let Err(error) = &output {
-                self.unreadable.push(Unreadable { node: Some(path.clone()), error: error.clone() });
+                self.unreadable
+                    .push(UnreadableValue { node: Some(path.clone()), error: error.clone() });
             }
             frame.put(at, output);
         }
@@ -231,7 +232,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         report(self.dag().name().as_str(), machine.state(), id)
     }
 
-    pub(super) fn outcome(&self, machine: &Machine, id: &SagaId, status: SagaStatus) -> Outcome {
+    pub(super) fn outcome(&self, machine: &Machine, id: &SagaId, status: SagaStatus) -> SagaResult {
         match status {
             SagaStatus::Completed => self.saga_output(id),
             SagaStatus::Stuck => Err(SagaError::Stuck(Box::new(self.report(machine, id)))),
@@ -239,7 +240,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         }
     }
 
-    fn saga_output(&self, id: &SagaId) -> Outcome {
+    fn saga_output(&self, id: &SagaId) -> SagaResult {
         let Some(node) = self.dag().output() else { return Ok(None) };
         match (self.root.output(node), self.root.broken(node)) {
             (None, Some(error)) => {
@@ -251,7 +252,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// The outcome of a saga that ended in another process, or earlier in this one.
-    pub(crate) fn ended(&self, state: &State, id: &SagaId) -> Option<Outcome> {
+    pub(crate) fn ended(&self, state: &State, id: &SagaId) -> Option<SagaResult> {
         match state.status() {
             SagaStatus::Completed => Some(self.saga_output(id)),
             _ => outcome_at_rest(self.name(), state, id),
@@ -295,7 +296,7 @@ fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {
 }
 
 /// How a saga ended that did not complete.
-pub(crate) fn outcome_at_rest(name: &str, state: &State, id: &SagaId) -> Option<Outcome> {
+pub(crate) fn outcome_at_rest(name: &str, state: &State, id: &SagaId) -> Option<SagaResult> {
     let report = || Box::new(report(name, state, id));
     match state.status() {
         SagaStatus::RolledBack => Some(Err(SagaError::RolledBack(report()))),

@@ -52,7 +52,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod state;
+mod snapshot;
 mod views;
 
 use std::fmt;
@@ -67,7 +67,7 @@ use crate::error::{OperateError, SagaError, StartError};
 use crate::log::{InvalidSagaId, NodePath, Refusal, SagaId, SagaLog, SagaStatus};
 use crate::store::{SagaRecord, Store, StoreError, StoredSaga};
 
-pub use state::{CompletedAction, SagaSnapshot};
+pub use snapshot::{CompletedAction, SagaSnapshot};
 pub use views::{ExecutionNode, ExecutionRecord};
 
 /// Runs one saga, a node at a time, over a context that is written down with it.

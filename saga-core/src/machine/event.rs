@@ -16,8 +16,8 @@ pub struct Config {
     /// When the saga must have ended, or unwinds; an open pivot holds it, and behind the pivot there is
     /// none.
     pub deadline: Option<Timestamp>,
-    /// True if calls wait for [`Effect::WantSlot`]: this process bounds how many run at once.
-    pub slots: bool,
+    /// True if calls wait for [`Effect::RequestPermit`]: this process bounds how many run at once.
+    pub permits: bool,
 }
 
 impl Default for Config {
@@ -26,7 +26,7 @@ impl Default for Config {
             max_concurrency: None,
             abandon_after: Duration::from_secs(30),
             deadline: None,
-            slots: false,
+            permits: false,
         }
     }
 }
@@ -76,8 +76,8 @@ pub enum Event {
         /// The value; or why there is none.
         value: Result<Payload, Failure>,
     },
-    /// There is room for the call that was asked for with [`Effect::WantSlot`].
-    SlotGranted {
+    /// There is room for the call that was asked for with [`Effect::RequestPermit`].
+    PermitGranted {
         /// Of which node.
         vertex: VertexId,
     },
@@ -140,12 +140,12 @@ pub enum Effect {
     },
     /// Answer a request that leaves nothing in the log.
     Answer(Uuid, Answer),
-    /// Ask for room for a call of this node; answer with [`Event::SlotGranted`].
-    WantSlot(VertexId),
+    /// Ask for room for a call of this node; answer with [`Event::PermitGranted`].
+    RequestPermit(VertexId),
     /// The room that was asked for is not needed (any more): a call that was granted it is not made.
-    /// Every [`Effect::WantSlot`] is followed by this or by the call. A grant that crosses with it is
+    /// Every [`Effect::RequestPermit`] is followed by this or by the call. A grant that crosses with it is
     /// not looked at.
-    FreeSlot(VertexId),
+    ReleasePermit(VertexId),
     /// Run an action; answer with [`Event::ActionDone`].
     RunAction(Call),
     /// Run an undo; answer with [`Event::UndoDone`].

@@ -285,12 +285,12 @@ impl Machine {
         for held in std::mem::take(&mut self.held) {
             if let Effect::RunAction(call) | Effect::RunUndo(call) = held {
                 self.in_flight.remove(&call.vertex);
-                if self.config.slots {
-                    effects.push(Effect::FreeSlot(call.vertex));
+                if self.config.permits {
+                    effects.push(Effect::ReleasePermit(call.vertex));
                 }
             }
         }
-        self.free_slots();
+        self.release_permits();
         effects.append(&mut self.said);
         effects.extend(self.in_flight.keys().map(|v| Effect::DropCall(*v)));
         self.finish(effects, finish);
@@ -305,7 +305,7 @@ impl Machine {
             Event::UndoDone { vertex, result } => self.undo_done(vertex, result),
             Event::Tick => self.woken = None,
             Event::Drain => self.draining = true,
-            Event::SlotGranted { vertex } => self.granted.push_back(vertex),
+            Event::PermitGranted { vertex } => self.granted.push_back(vertex),
             Event::Operator { id, by, command } => self.requests.push_back((id, by, command)),
             Event::Park { reason } => {
                 if self.state.allows(None, &EntryKind::Parked { reason: String::new() }) {
@@ -386,7 +386,7 @@ impl Machine {
             self.candidates.clear();
             self.timers.clear();
             self.evaluating.clear();
-            self.free_slots();
+            self.release_permits();
             if self.forward_in_flight() {
                 self.held.push(Effect::SignalCancel);
             }

@@ -1,4 +1,4 @@
-//! What may start starts: room, slots, pauses, and the faults that tests put in its place.
+//! What may start starts: room, permits, pauses, and the faults that tests put in its place.
 
 use super::order::Turn;
 use super::state::{Need, VertexId};
@@ -18,7 +18,7 @@ impl Machine {
             if self.wanting.remove(&v).is_some() {
                 self.start(v);
                 if !self.in_flight.contains_key(&v) {
-                    self.said.push(Effect::FreeSlot(v));
+                    self.said.push(Effect::ReleasePermit(v));
                 }
                 return true;
             }
@@ -27,9 +27,9 @@ impl Machine {
             return false;
         }
         let Some((turn, v)) = self.candidates.pop_first() else { return false };
-        if self.config.slots {
+        if self.config.permits {
             self.wanting.insert(v, turn);
-            self.said.push(Effect::WantSlot(v));
+            self.said.push(Effect::RequestPermit(v));
         } else {
             self.start(v);
         }
@@ -65,15 +65,15 @@ impl Machine {
     }
 
     /// Slots that were asked for are not needed any more.
-    pub(super) fn free_slots(&mut self) {
+    pub(super) fn release_permits(&mut self) {
         self.granted.clear();
-        self.said.extend(std::mem::take(&mut self.wanting).into_keys().map(Effect::FreeSlot));
+        self.said.extend(std::mem::take(&mut self.wanting).into_keys().map(Effect::ReleasePermit));
     }
 
     /// Those that wait for a slot go back into their line: others may come before them now.
     pub(super) fn line_up_again(&mut self) {
         for (v, turn) in std::mem::take(&mut self.wanting) {
-            self.said.push(Effect::FreeSlot(v));
+            self.said.push(Effect::ReleasePermit(v));
             self.candidates.insert(turn, v);
         }
     }
@@ -82,7 +82,7 @@ impl Machine {
     pub(super) fn forget(&mut self, v: VertexId) {
         self.candidates.retain(|_, candidate| *candidate != v);
         if self.wanting.remove(&v).is_some() {
-            self.said.push(Effect::FreeSlot(v));
+            self.said.push(Effect::ReleasePermit(v));
         }
     }
 

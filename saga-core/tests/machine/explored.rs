@@ -78,7 +78,7 @@ fn two_side_by_side() {
         [(Output, InputsOnly), (MaybeOutput, Output), (NoUndo, Output)].map(|(a, b)| {
             let mut setup = setup(plan(vec![action("a", a, 2, 2), once("b", b)], &[]), 2, 0);
             setup.config.max_concurrency = max;
-            setup.config.slots = max.is_none();
+            setup.config.permits = max.is_none();
             setup
         })
     });

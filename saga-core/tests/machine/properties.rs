@@ -21,11 +21,11 @@ fn any_config() -> impl Strategy<Value = Config> {
     // a run begins at 1 000 000
     let deadline = prop_oneof![3 => Just(None), 1 => (0..3000u64).prop_map(Some)];
     (max, abandon, deadline, prop::bool::weighted(0.3)).prop_map(
-        |(max_concurrency, abandon, deadline, slots)| Config {
+        |(max_concurrency, abandon, deadline, permits)| Config {
             max_concurrency,
             abandon_after: Duration::from_millis(abandon),
             deadline: deadline.map(|millis| Timestamp(1_000_000 + millis)),
-            slots,
+            permits,
         },
     )
 }
@@ -171,11 +171,11 @@ fn go_on_fairly(plan: &Arc<Plan>, config: Config, log: &[Entry]) -> Option<(Fini
                     events.push(Event::Computed { vertex, value: Ok(Default::default()) });
                 }
                 Effect::WakeAt(at) => wake = Some(at),
-                Effect::WantSlot(vertex) => events.push(Event::SlotGranted { vertex }),
+                Effect::RequestPermit(vertex) => events.push(Event::PermitGranted { vertex }),
                 Effect::SignalCancel
                 | Effect::DropCall(_)
                 | Effect::Answer(..)
-                | Effect::FreeSlot(_)
+                | Effect::ReleasePermit(_)
                 | Effect::Overdue => {}
                 Effect::Finish(Finish::Parked { .. }) => {
                     machine = Machine::recover(plan.clone(), config, 99, &log).ok()?;

@@ -131,7 +131,7 @@ fn a_node_that_is_not_there_yet_can_be_named() {
 
 #[test]
 fn a_slot_for_a_call_that_is_not_made_is_given_back() {
-    let config = Config { slots: true, ..Config::default() };
+    let config = Config { permits: true, ..Config::default() };
     let mut saga = Bench::configured(chain(actions(1, Output)), config, &[]);
     saga.asks(inject("n0", Fault::Error));
     saga.grants("n0");

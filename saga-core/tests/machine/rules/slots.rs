@@ -3,7 +3,7 @@
 use super::*;
 
 fn slotted(plan: Arc<Plan>, max_concurrency: Option<usize>) -> Bench {
-    let config = Config { slots: true, max_concurrency, ..Config::default() };
+    let config = Config { permits: true, max_concurrency, ..Config::default() };
     Bench::configured(plan, config, &[])
 }
 
@@ -36,7 +36,7 @@ fn what_waits_for_a_slot_when_another_fails_was_never_started() {
     assert_eq!(saga.wanting, ["n1"]);
     // it crossed with the slot that was given back
     let n0 = saga.machine.state().resolve("n0").unwrap();
-    saga.feed([Event::SlotGranted { vertex: n0 }]);
+    saga.feed([Event::PermitGranted { vertex: n0 }]);
     saga.grants("n1");
     saga.ok(&["undo n1"]);
     saga.ended(RolledBack);
@@ -52,8 +52,8 @@ fn a_slot_that_comes_with_a_failure_is_given_back() {
         saga.machine.state().resolve("n0").unwrap(),
         Event::ActionDone { vertex, result: ActionResult::Failed(failure(false)) },
     );
-    let effects = saga.machine.step_all(saga.now, [Event::SlotGranted { vertex: n0 }, fails]);
-    assert!(effects.contains(&Effect::FreeSlot(n0)), "{effects:?}");
+    let effects = saga.machine.step_all(saga.now, [Event::PermitGranted { vertex: n0 }, fails]);
+    assert!(effects.contains(&Effect::ReleasePermit(n0)), "{effects:?}");
     assert_eq!(saga.node("n0").attempts, 0);
 }
 
@@ -107,12 +107,12 @@ fn a_failed_append_gives_back_the_slots_of_calls_that_were_not_made() {
     let mut saga = slotted(plan(actions(3, Output), &[]), None);
     saga.grants("n0");
     let [n0, n1, n2] = ["n0", "n1", "n2"].map(|n| saga.machine.state().resolve(n).unwrap());
-    let effects = saga.machine.step(saga.now, Event::SlotGranted { vertex: n1 });
+    let effects = saga.machine.step(saga.now, Event::PermitGranted { vertex: n1 });
     assert!(matches!(effects.as_slice(), [Effect::Append { .. }]), "{effects:?}");
     let effects = saga.machine.step(saga.now, Event::AppendFailed);
     let expected = [
-        Effect::FreeSlot(n1),
-        Effect::FreeSlot(n2),
+        Effect::ReleasePermit(n1),
+        Effect::ReleasePermit(n2),
         Effect::DropCall(n0),
         Effect::Finish(Finish::Failed),
     ];

@@ -133,7 +133,7 @@ impl Bench {
         let i = self.wanting.iter().position(|n| n == node).expect("wants no slot");
         self.wanting.remove(i);
         let vertex = self.machine.state().resolve(node).unwrap();
-        self.feed([Event::SlotGranted { vertex }]);
+        self.feed([Event::PermitGranted { vertex }]);
     }
 
     /// It dies now.
@@ -173,8 +173,8 @@ impl Bench {
                         events.push(Event::Computed { vertex, value });
                     }
                     Effect::Answer(id, answer) => self.answered(id, answer),
-                    Effect::WantSlot(vertex) => self.wanting.push(self.path(vertex)),
-                    Effect::FreeSlot(vertex) => {
+                    Effect::RequestPermit(vertex) => self.wanting.push(self.path(vertex)),
+                    Effect::ReleasePermit(vertex) => {
                         let path = self.path(vertex);
                         self.wanting.retain(|node| *node != path);
                         self.said.push(format!("free {path}"));

@@ -62,12 +62,12 @@ impl Runner {
         match effect {
             Effect::Append { entries: batch, answers } => self.append(batch, answers),
             Effect::Answer(id, answer) => self.answered(id, answer),
-            Effect::WantSlot(vertex) => {
-                assert!(self.setup.config.slots && !self.draining);
+            Effect::RequestPermit(vertex) => {
+                assert!(self.setup.config.permits && !self.draining);
                 assert!(!self.wanting.contains(&vertex) && !self.granted.contains(&vertex));
                 self.wanting.push(vertex);
             }
-            Effect::FreeSlot(vertex) => self.free(vertex),
+            Effect::ReleasePermit(vertex) => self.free(vertex),
             Effect::RunAction(call) => self.issue(call, false),
             Effect::RunUndo(call) => self.issue(call, true),
             Effect::Choose(vertex) => self.questions.push((vertex, true)),
@@ -151,7 +151,7 @@ impl Runner {
         let left = self.world.receivers.keys().filter(|path| self.world.left(path));
         let effects = left.filter(|path| !resolved(path)).cloned().collect();
         let durable = self.log.len() as u64;
-        if self.setup.config.slots {
+        if self.setup.config.permits {
             let i = self.granted.iter().position(|v| *v == call.vertex);
             self.granted.remove(i.expect("a slot for the call"));
         }

@@ -255,7 +255,7 @@ impl Runner {
             Next::Grant(i) => {
                 let vertex = self.wanting.remove(i);
                 self.granted.push(vertex);
-                self.feed(vec![Event::SlotGranted { vertex }]);
+                self.feed(vec![Event::PermitGranted { vertex }]);
             }
             Next::Appended => {
                 let (batch, answers) = self.pending.take().unwrap();

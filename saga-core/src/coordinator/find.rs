@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::handle::SagaType;
-use super::{Inner, SagaHandle};
+use super::{CoordinatorInner, SagaHandle};
 use crate::action::ActionOutput;
 use crate::dag::DagShape;
-use crate::driver::{Creation, Outcome, Progress, outcome_at_rest};
+use crate::driver::{Creation, SagaProgress, SagaResult, outcome_at_rest};
 use crate::error::{SagaError, StartError};
 use crate::log::{EntryKind, SagaId, SagaStatus};
 use crate::machine::State;
 use crate::store::{SagaRecord, StoreError, StoredSaga};
 
-impl<C: Send + Sync + 'static> Inner<C> {
+impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     /// A handle of a saga, running here or at rest in the store.
     pub(super) async fn find<S: SagaType>(
         self: &Arc<Self>,
@@ -21,7 +21,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
         let track = self.tracks.of(id);
         let name = loop {
             let life = track.life();
-            if let Some(name) = self.find_live(id).await {
+            if let Some(name) = self.find_running(id).await {
                 break name;
             }
             let (name, progress) = match self.at_rest(id).await {
@@ -44,10 +44,10 @@ impl<C: Send + Sync + 'static> Inner<C> {
     }
 
     /// The name of a saga that runs here and is in the store.
-    async fn find_live(&self, id: &SagaId) -> Option<String> {
-        let mut live = self.live().get(id).cloned()?;
-        match live.created().await {
-            Some(Creation::New | Creation::Exists(_)) => Some(live.name),
+    async fn find_running(&self, id: &SagaId) -> Option<String> {
+        let mut saga = self.running().get(id).cloned()?;
+        match saga.created().await {
+            Some(Creation::New | Creation::Exists(_)) => Some(saga.name),
             Some(Creation::Failed(_)) | None => None,
         }
     }
@@ -73,7 +73,7 @@ impl<C: Send + Sync + 'static> Inner<C> {
     }
 
     /// The name of a saga that this process does not run, and how it stands, from the store.
-    pub(super) async fn at_rest(&self, id: &SagaId) -> Result<(String, Progress), StartError> {
+    pub(super) async fn at_rest(&self, id: &SagaId) -> Result<(String, SagaProgress), StartError> {
         let stored = self.env.store.load(id).await?;
         let stored = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?;
         let (name, status) = (stored.record.name.clone(), stored.record.status);
@@ -84,25 +84,25 @@ impl<C: Send + Sync + 'static> Inner<C> {
                     .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
             }
             let error = self.why_at_rest(&stored.record);
-            return Ok((name, Progress::over(status, Err(error))));
+            return Ok((name, SagaProgress::over(status, Err(error))));
         }
         let Some(definition) = self.definition_of(&stored.record) else {
             let outcome = outcome_of_unknown(&stored).ok_or_else(|| {
                 StartError::UnknownVersion { saga: id.clone(), name: name.clone(), status }
             })?;
-            return Ok((name, Progress::over(status, outcome)));
+            return Ok((name, SagaProgress::over(status, outcome)));
         };
         let state = State::fold(definition.dag.plan().clone(), &stored.entries)
             .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
         let values = self.values(&definition, &stored, &state);
         let outcome = values.ended(&state, id);
         let outcome = outcome.ok_or_else(|| corrupt("its log has no end".to_string()))?;
-        Ok((name, Progress::over(status, outcome)))
+        Ok((name, SagaProgress::over(status, outcome)))
     }
 }
 
 /// How a saga ended whose definition this program does not know, as far as the log alone says.
-fn outcome_of_unknown(stored: &StoredSaga) -> Option<Outcome> {
+fn outcome_of_unknown(stored: &StoredSaga) -> Option<SagaResult> {
     let shape = DagShape::read(stored.record.dag.as_bytes())?;
     let state = State::fold(shape.plan, &stored.entries).ok()?;
     if state.status() != SagaStatus::Completed {

@@ -7,13 +7,13 @@ use crate::store::StoreError;
 
 /// What the store said to the last write.
 #[derive(Debug, Default)]
-pub(crate) struct Condition {
+pub(crate) struct StoreHealth {
     /// So that the usual case costs no lock.
     fails: AtomicBool,
     error: Mutex<Option<StoreError>>,
 }
 
-impl Condition {
+impl StoreHealth {
     /// A write was answered.
     pub(crate) fn note<T>(&self, answer: &Result<T, StoreError>) {
         match answer {

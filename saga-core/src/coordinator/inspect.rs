@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Coordinator, Inner};
+use super::{Coordinator, CoordinatorInner};
 use crate::dag::DagShape;
 use crate::driver::node_reports;
 use crate::error::{NodeReport, StartError};
@@ -99,7 +99,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     }
 }
 
-impl<C: Send + Sync + 'static> Inner<C> {
+impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     async fn view(&self, id: &SagaId) -> Result<Option<SagaView>, StartError> {
         let Some(stored) = self.env.store.load(id).await? else { return Ok(None) };
         let plan = self.definition_of(&stored.record).map(|known| known.dag.plan().clone());

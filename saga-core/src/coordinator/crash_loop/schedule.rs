@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::evidence::{Evidence, Last, WATCHES};
+use super::evidence::{CrashState, Evidence, WATCHES};
 use crate::machine::Watch;
 
 /// Over how much time suspects are spread that are watched for a short time.
@@ -18,19 +18,19 @@ const MORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// When a suspect goes on after the process began, and how it is watched.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Place {
+pub(super) struct ScheduledStart {
     pub(super) after: Duration,
     pub(super) watch: Option<Watch>,
 }
 
 /// A place for each suspect, in their order.
-pub(super) fn line_up(suspects: &[Evidence], dice: &mut Dice) -> Vec<Place> {
-    let mut places = vec![Place::default(); suspects.len()];
-    let found = suspects.iter().any(|suspect| suspect.last == Last::Watched);
+pub(super) fn line_up(suspects: &[Evidence], dice: &mut RandomNumbers) -> Vec<ScheduledStart> {
+    let mut places = vec![ScheduledStart::default(); suspects.len()];
+    let found = suspects.iter().any(|suspect| suspect.last == CrashState::Watched);
     for level in 0..WATCHES.len() {
         let stands = suspects.iter().enumerate().filter(|(_, suspect)| {
             // when the process died in somebody's watch, those who had been through theirs did not do it
-            suspect.level == level && !(found && suspect.last == Last::Cleared)
+            suspect.level == level && !(found && suspect.last == CrashState::Cleared)
         });
         let mut stands = stands.collect::<Vec<_>>();
         dice.shuffle(&mut stands);
@@ -47,10 +47,10 @@ pub(super) fn line_up(suspects: &[Evidence], dice: &mut Dice) -> Vec<Place> {
 fn line_up_level(
     suspects: &[(usize, &Evidence)],
     level: usize,
-    dice: &mut Dice,
-) -> Vec<(usize, Place)> {
+    dice: &mut RandomNumbers,
+) -> Vec<(usize, ScheduledStart)> {
     let (mut accused, others): (Vec<_>, Vec<_>) =
-        suspects.iter().copied().partition(|(_, suspect)| suspect.last == Last::Watched);
+        suspects.iter().copied().partition(|(_, suspect)| suspect.last == CrashState::Watched);
     accused.sort_by_key(|(_, suspect)| Reverse(suspect.crashes));
     let window = WATCHES.get(level).copied().unwrap_or_default();
     let patience = if window < Duration::from_secs(1) { PATIENCE } else { MORE_PATIENCE };
@@ -69,9 +69,9 @@ fn line_up_level(
     for (turn, group) in (0_u32..).zip(accused.into_iter().chain(deal(others, parts))) {
         let after = (head + step * turn).min(patience);
         for (i, suspect) in group {
-            let alone = alone && suspect.last == Last::Watched;
+            let alone = alone && suspect.last == CrashState::Watched;
             let watch = Watch { crashes: suspect.crashes, alone, window };
-            places.push((i, Place { after, watch: Some(watch) }));
+            places.push((i, ScheduledStart { after, watch: Some(watch) }));
         }
     }
     places
@@ -90,9 +90,9 @@ fn deal<T>(cards: Vec<T>, groups: usize) -> Vec<Vec<T>> {
 }
 
 /// Random numbers of a seed (splitmix64).
-pub(super) struct Dice(u64);
+pub(super) struct RandomNumbers(u64);
 
-impl Dice {
+impl RandomNumbers {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -19,13 +19,13 @@ use crate::panics::without_message;
 
 /// Where the tasks run, and how many do.
 #[derive(Clone)]
-pub(super) struct Tasks {
+pub(super) struct TaskTracker {
     runtime: Handle,
-    running: Arc<Running>,
+    running: Arc<TaskCount>,
 }
 
 #[derive(Default)]
-struct Running {
+struct TaskCount {
     count: AtomicUsize,
     /// Notified when a task has ended.
     ended: Notify,
@@ -33,8 +33,8 @@ struct Running {
     gone: AtomicBool,
 }
 
-impl Tasks {
-    /// Tasks on the runtime of whoever calls this.
+impl TaskTracker {
+    /// TaskTracker on the runtime of whoever calls this.
     pub(super) fn here() -> Result<Self, RuntimeError> {
         let runtime = Handle::try_current().map_err(|_| RuntimeError::Missing)?;
         // there is no other way to ask; it panics if the runtime has no timers
@@ -45,8 +45,8 @@ impl Tasks {
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.running.count.fetch_add(1, Ordering::AcqRel);
-        let place = Place { running: Arc::clone(&self.running), state: State::Waits };
-        drop(self.runtime.spawn(Task { future: Box::pin(task), place }));
+        let place = CountedTask { running: Arc::clone(&self.running), state: TaskPhase::Waits };
+        drop(self.runtime.spawn(TrackedTask { future: Box::pin(task), place }));
     }
 
     /// Waits until all tasks have ended, and all that they held is dropped.
@@ -103,23 +103,23 @@ pub(super) async fn wait(time: Duration) {
 }
 
 /// A task. Fields are dropped in order: what the task held goes before its place does.
-struct Task {
+struct TrackedTask {
     future: BoxFuture<'static, ()>,
-    place: Place,
+    place: CountedTask,
 }
 
-impl Future for Task {
+impl Future for TrackedTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
-        self.place.state = State::Runs;
+        self.place.state = TaskPhase::Runs;
         let polled = self.future.as_mut().poll(task);
-        self.place.state = if polled.is_ready() { State::Over } else { State::Waits };
+        self.place.state = if polled.is_ready() { TaskPhase::Over } else { TaskPhase::Waits };
         polled
     }
 }
 
-enum State {
+enum TaskPhase {
     Waits,
     /// Where it stays if it panics.
     Runs,
@@ -127,14 +127,14 @@ enum State {
 }
 
 /// A task's part in the count.
-struct Place {
-    running: Arc<Running>,
-    state: State,
+struct CountedTask {
+    running: Arc<TaskCount>,
+    state: TaskPhase,
 }
 
-impl Drop for Place {
+impl Drop for CountedTask {
     fn drop(&mut self) {
-        if matches!(self.state, State::Waits) {
+        if matches!(self.state, TaskPhase::Waits) {
             // nobody else drops a task
             self.running.gone.store(true, Ordering::Release);
         }

@@ -19,7 +19,7 @@ pub(super) const WATCHES: [Duration; 5] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Evidence {
     /// Where it stood in the process that died last.
-    pub(super) last: Last,
+    pub(super) last: CrashState,
     /// How many crashes in a row count against it.
     pub(super) crashes: u32,
     /// Which of [`WATCHES`] comes next.
@@ -28,7 +28,7 @@ pub(super) struct Evidence {
 
 /// Where a saga stood when the process died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Last {
+pub(super) enum CrashState {
     /// It had not begun.
     Absent,
     /// It was running, and nobody watched it.
@@ -51,16 +51,16 @@ pub(super) fn evidence(record: &SagaRecord, log: &[Entry]) -> Option<Evidence> {
     since.iter().find(|entry| is_start(entry))?;
     let cleared = since.iter().filter(|entry| entry.kind == EntryKind::Cleared).count();
     let died = since.iter().filter(|entry| entry.epoch.checked_add(1) == Some(record.epoch));
-    let (mut last, mut crashes) = (Last::Absent, 0);
+    let (mut last, mut crashes) = (CrashState::Absent, 0);
     let mut suspected = None;
     for entry in died {
         match entry.kind {
             EntryKind::Suspected { crashes, alone } => suspected = Some((crashes, alone)),
-            EntryKind::Cleared => (last, crashes) = (Last::Cleared, 0),
-            _ if is_start(entry) && last == Last::Absent => match suspected {
-                None => last = Last::Unwatched,
+            EntryKind::Cleared => (last, crashes) = (CrashState::Cleared, 0),
+            _ if is_start(entry) && last == CrashState::Absent => match suspected {
+                None => last = CrashState::Unwatched,
                 Some((before, alone)) => {
-                    last = Last::Watched;
+                    last = CrashState::Watched;
                     crashes = before.saturating_add(alone.into());
                 }
             },
@@ -130,7 +130,7 @@ mod tests {
         EntryKind::Suspected { crashes, alone }
     }
 
-    fn is(last: Last, crashes: u32, level: usize) -> Option<Evidence> {
+    fn is(last: CrashState, crashes: u32, level: usize) -> Option<Evidence> {
         Some(Evidence { last, crashes, level })
     }
 
@@ -138,22 +138,25 @@ mod tests {
     fn a_crash_counts_against_one_that_was_watched_alone() {
         let created = || (1, EntryKind::Created { run_key: Uuid::nil() });
         let first = [created(), (1, Started)];
-        assert_eq!(evidence(&record(2, 2), &log(first.clone())), is(Last::Unwatched, 0, 0));
+        assert_eq!(evidence(&record(2, 2), &log(first.clone())), is(CrashState::Unwatched, 0, 0));
         let with_others = first.clone().into_iter().chain([(2, suspected(0, false)), (2, Started)]);
         let with_others = with_others.collect::<Vec<_>>();
-        assert_eq!(evidence(&record(3, 3), &log(with_others.clone())), is(Last::Watched, 0, 0));
+        assert_eq!(
+            evidence(&record(3, 3), &log(with_others.clone())),
+            is(CrashState::Watched, 0, 0)
+        );
         let alone = with_others.into_iter().chain([(3, suspected(0, true)), (3, Started)]);
         let mut alone = log(alone);
-        assert_eq!(evidence(&record(4, 4), &alone), is(Last::Watched, 1, 0));
+        assert_eq!(evidence(&record(4, 4), &alone), is(CrashState::Watched, 1, 0));
         assert_eq!(crash_loop(&record(4, 4), &alone, 2), None);
         assert!(crash_loop(&record(4, 4), &alone, 1).unwrap().contains("1 times in a row"));
         // it did not run when the process died once more
-        assert_eq!(evidence(&record(5, 5), &alone), is(Last::Absent, 0, 0));
+        assert_eq!(evidence(&record(5, 5), &alone), is(CrashState::Absent, 0, 0));
         // handed over in good order
         assert_eq!(evidence(&record(1, 4), &alone), None);
         // two calls at once are one crash
         alone.extend(log([(3, Started)]));
-        assert_eq!(evidence(&record(4, 4), &alone), is(Last::Watched, 1, 0));
+        assert_eq!(evidence(&record(4, 4), &alone), is(CrashState::Watched, 1, 0));
         alone.extend(log([(3, Succeeded(Payload::default()))]));
         assert_eq!(evidence(&record(2, 4), &alone), None);
     }
@@ -163,8 +166,8 @@ mod tests {
         let entries =
             [(1, Started), (2, suspected(2, true)), (2, Started), (2, Cleared), (3, Started)];
         let cleared = log(entries.clone().into_iter().take(4));
-        assert_eq!(evidence(&record(3, 3), &cleared), is(Last::Cleared, 0, 1));
-        assert_eq!(evidence(&record(4, 4), &log(entries)), is(Last::Unwatched, 0, 1));
+        assert_eq!(evidence(&record(3, 3), &cleared), is(CrashState::Cleared, 0, 1));
+        assert_eq!(evidence(&record(4, 4), &log(entries)), is(CrashState::Unwatched, 0, 1));
         let five = [(1, Cleared), (1, suspected(4, true)), (1, Started)];
         assert_eq!(crash_loop(&record(2, 2), &log(five), 3), None);
         let six = [(1, Cleared), (2, suspected(5, true)), (2, Started)];

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::evidence::{Last, WATCHES, crash_loop, evidence};
-use super::line_up::{Dice, line_up};
+use super::evidence::{CrashState, WATCHES, crash_loop, evidence};
+use super::schedule::{RandomNumbers, line_up};
 use crate::log::{Entry, EntryKind, Payload, SagaId, Timestamp};
 use crate::store::{SagaRecord, WorkerId};
 
@@ -13,7 +13,7 @@ const NEVER: f64 = f64::INFINITY;
 
 /// How a saga of the world behaves.
 #[derive(Clone, Copy)]
-enum Kind {
+enum Behavior {
     /// Its calls take so many seconds each, and there is always one more.
     Works(f64),
     /// Its call kills the process after so many seconds.
@@ -22,15 +22,15 @@ enum Kind {
     Sleeps,
 }
 
-struct Saga {
-    kind: Kind,
+struct SimulatedSaga {
+    kind: Behavior,
     record: SagaRecord,
     log: Vec<Entry>,
     parked: bool,
 }
 
-impl Saga {
-    fn new(kind: Kind) -> Self {
+impl SimulatedSaga {
+    fn new(kind: Behavior) -> Self {
         let (id, owner) = (SagaId::generate(), WorkerId::from("w"));
         let record = SagaRecord::new(id, "Saga", owner, Timestamp(0));
         Self { kind, record, log: Vec::new(), parked: false }
@@ -49,17 +49,17 @@ impl Saga {
 }
 
 struct World {
-    sagas: Vec<Saga>,
-    dice: Dice,
+    sagas: Vec<SimulatedSaga>,
+    dice: RandomNumbers,
     crashes: u32,
     /// The longest time that one was held back whose calls are short.
     held: f64,
 }
 
 impl World {
-    fn new(seed: u64, kinds: impl IntoIterator<Item = Kind>) -> Self {
-        let sagas = kinds.into_iter().map(Saga::new).collect();
-        Self { sagas, dice: Dice::new(seed), crashes: 0, held: 0.0 }
+    fn new(seed: u64, kinds: impl IntoIterator<Item = Behavior>) -> Self {
+        let sagas = kinds.into_iter().map(SimulatedSaga::new).collect();
+        Self { sagas, dice: RandomNumbers::new(seed), crashes: 0, held: 0.0 }
     }
 
     /// One life of the process, until it dies by itself or is killed then.
@@ -77,7 +77,7 @@ impl World {
         let mut places = vec![(0.0, None); self.sagas.len()];
         for ((i, found), place) in suspects.iter().zip(line_up(&found, &mut self.dice)) {
             let after = place.after.as_secs_f64();
-            if found.level < 3 && found.last != Last::Watched {
+            if found.level < 3 && found.last != CrashState::Watched {
                 self.held = self.held.max(after);
             }
             places[*i] = (after, place.watch);
@@ -87,7 +87,7 @@ impl World {
         let begins = begins.collect::<Vec<_>>();
         let mut dies = killed;
         for (saga, begins) in self.sagas.iter().zip(&begins) {
-            if let (Kind::Kills(after), false) = (saga.kind, saga.parked) {
+            if let (Behavior::Kills(after), false) = (saga.kind, saga.parked) {
                 dies = dies.min(begins + after);
             }
         }
@@ -104,9 +104,9 @@ impl World {
             }
             saga.write(EntryKind::Started);
             let takes = match saga.kind {
-                Kind::Works(takes) => takes,
-                Kind::Kills(_) => NEVER,
-                Kind::Sleeps => 0.0,
+                Behavior::Works(takes) => takes,
+                Behavior::Kills(_) => NEVER,
+                Behavior::Sleeps => 0.0,
             };
             let cleared = watch.map(|watch| begins + watch.window.as_secs_f64() + 0.005);
             if cleared.is_some_and(|at| at < dies && at < begins + takes) {
@@ -114,7 +114,7 @@ impl World {
             }
             if begins + takes < dies {
                 saga.write(EntryKind::Succeeded(Payload::default()));
-                if matches!(saga.kind, Kind::Works(_)) {
+                if matches!(saga.kind, Behavior::Works(_)) {
                     saga.write(EntryKind::Started);
                 }
             }
@@ -125,21 +125,26 @@ impl World {
     fn parked(&self) -> (usize, usize) {
         let parked = self.sagas.iter().filter(|saga| saga.parked);
         let (killers, others): (Vec<_>, Vec<_>) =
-            parked.partition(|saga| matches!(saga.kind, Kind::Kills(_)));
+            parked.partition(|saga| matches!(saga.kind, Behavior::Kills(_)));
         (killers.len(), others.len())
     }
 }
 
 /// Those of a busy process: some calls are over at once, some take longer than any of its lives.
-fn others(n: usize) -> impl Iterator<Item = Kind> {
-    let kinds =
-        [Kind::Works(0.01), Kind::Works(0.3), Kind::Works(2.0), Kind::Works(NEVER), Kind::Sleeps];
+fn others(n: usize) -> impl Iterator<Item = Behavior> {
+    let kinds = [
+        Behavior::Works(0.01),
+        Behavior::Works(0.3),
+        Behavior::Works(2.0),
+        Behavior::Works(NEVER),
+        Behavior::Sleeps,
+    ];
     kinds.into_iter().cycle().take(n)
 }
 
 #[test]
 fn kills_from_outside_park_nobody() {
-    type Kill = fn(&mut Dice) -> f64;
+    type Kill = fn(&mut RandomNumbers) -> f64;
     let kills: [(&str, Kill); 6] = [
         ("at any moment of a second", |dice| dice.next_unit()),
         ("without memory", |dice| -0.5 * (1.0 - dice.next_unit()).ln()),
@@ -149,9 +154,11 @@ fn kills_from_outside_park_nobody() {
         ("every five seconds", |_| 5.0),
     ];
     for (when, kill) in kills {
-        for worlds in
-            [vec![Kind::Works(NEVER); 1], vec![Kind::Works(NEVER); 30], others(300).collect()]
-        {
+        for worlds in [
+            vec![Behavior::Works(NEVER); 1],
+            vec![Behavior::Works(NEVER); 30],
+            others(300).collect(),
+        ] {
             for seed in 0..10 {
                 let mut world = World::new(seed, worlds.iter().copied());
                 for _ in 0..60 {
@@ -184,7 +191,7 @@ fn whoever_kills_is_parked_and_nobody_else() {
     ];
     for (killers, n, limit) in cases {
         for seed in 0..5 {
-            let kinds = others(n).chain(killers.iter().map(|after| Kind::Kills(*after)));
+            let kinds = others(n).chain(killers.iter().map(|after| Behavior::Kills(*after)));
             let mut world = World::new(seed, kinds);
             while world.parked().0 < killers.len() {
                 world.life(NEVER);
@@ -199,10 +206,15 @@ fn whoever_kills_is_parked_and_nobody_else() {
 
 #[test]
 fn one_budget_holds_for_all_that_are_suspected() {
-    let mut dice = Dice::new(7);
+    let mut dice = RandomNumbers::new(7);
     for n in [1, 5, 50, 5_000] {
         for level in 0..WATCHES.len() {
-            for last in [Last::Unwatched, Last::Watched, Last::Cleared, Last::Absent] {
+            for last in [
+                CrashState::Unwatched,
+                CrashState::Watched,
+                CrashState::Cleared,
+                CrashState::Absent,
+            ] {
                 let one = super::Evidence { last, crashes: 1, level };
                 let places = line_up(&vec![one; n], &mut dice);
                 let longest = places.iter().map(|place| place.after).max().unwrap();

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::definitions::{Definition, Definitions};
-use super::live::same_input;
-use super::tasks::Tasks;
-use super::{Coordinator, Inner, SagaHandle};
+use super::running::same_input;
+use super::task_tracker::TaskTracker;
+use super::{Coordinator, CoordinatorInner, SagaHandle};
 use crate::clock::Clock;
 use crate::dag::SagaDag;
-use crate::driver::{Bounds, Condition, Environment, Observers, Snapshot};
+use crate::driver::{Bounds, Environment, Observers, Snapshot, StoreHealth};
 use crate::error::{OperateError, RuntimeError, SagaError, StartError};
 use crate::limits::Limits;
 use crate::log::SagaId;
@@ -31,7 +31,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         snapshot: Snapshot<C>,
     ) -> Result<Self, RuntimeError> {
         note_places();
-        let tasks = Tasks::here()?;
+        let tasks = TaskTracker::here()?;
         let env = Environment {
             user: Arc::new(context),
             store,
@@ -40,7 +40,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
             limits: Limits::default(),
             bounds: Bounds::default(),
             observers: Observers::new(),
-            condition: Condition::default(),
+            store_health: StoreHealth::default(),
             closing: watch::channel(false).0,
             // whoever runs it by hand is told, and may do it again
             reloads: false,
@@ -54,11 +54,16 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         Self::of_one_in(self.inner.tasks.clone(), self.inner.env.clone(), saga, calls)
     }
 
-    fn of_one_in(tasks: Tasks, env: Arc<Environment<C>>, saga: &SagaDag<C>, calls: usize) -> Self {
+    fn of_one_in(
+        tasks: TaskTracker,
+        env: Arc<Environment<C>>,
+        saga: &SagaDag<C>,
+        calls: usize,
+    ) -> Self {
         let config = Config { max_concurrency: Some(calls.max(1)), ..Config::default() };
         let definitions = Definitions::new(ActionRegistry::new());
         definitions.remember(Definition::dynamic(saga.dag().clone()));
-        let inner = Inner::new(tasks, env, config, definitions, NO_CRASH_LIMIT);
+        let inner = CoordinatorInner::new(tasks, env, config, definitions, NO_CRASH_LIMIT);
         Self { inner: Arc::new(inner) }
     }
 
@@ -80,8 +85,8 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         let there = (record.name.as_str(), &record.params);
         same_input(id, there, (saga.saga_name().as_str(), &saga.params))?;
         if !record.status.is_ended() {
-            let (live, _) = self.inner.wake(id, None).await.map_err(|error| why(id, error))?;
-            return Ok(SagaHandle::new(id.clone(), live.track, &self.inner));
+            let (running, _) = self.inner.wake(id, None).await.map_err(|error| why(id, error))?;
+            return Ok(SagaHandle::new(id.clone(), running.track, &self.inner));
         }
         let missing = || StartError::from(StoreError::NotFound { saga: id.clone() });
         Ok(self.inner.find(id).await?.ok_or_else(missing)?)

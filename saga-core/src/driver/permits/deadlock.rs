@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use super::{Bounds, Hall, Room};
+use super::{Bounds, Permit, PermitQueues};
 use crate::error::SagaError;
 use crate::log::{NodePath, SagaId};
 
@@ -26,9 +26,9 @@ impl Caller {
         bounds: &Bounds,
         saga: &SagaId,
         node: &NodePath,
-        room: Option<&Room>,
+        room: Option<&Permit>,
     ) -> Self {
-        let call = bounds.hall().next();
+        let call = bounds.queues().next();
         let (bounds, saga, node) = (bounds.clone(), saga.clone(), node.clone());
         Self { bounds, call, saga, node, line: room.map(|room| room.line) }
     }
@@ -48,7 +48,7 @@ impl Caller {
             if let Poll::Ready(ended) = ended.as_mut().poll(task) {
                 return Poll::Ready(Ok(ended));
             }
-            let place = place.get_or_insert_with(|| Place::new(self, saga));
+            let place = place.get_or_insert_with(|| WaitGuard::new(self, saga));
             if place.is_lost(task) {
                 let (saga, by, node) = (saga.clone(), self.saga.clone(), self.node.clone());
                 return Poll::Ready(Err(SagaError::WaitsForItself { saga, by, node }));
@@ -65,9 +65,9 @@ impl Caller {
 }
 
 /// A call that waits.
-pub(super) struct Wait {
+pub(super) struct WaitingCall {
     call: u64,
-    /// Whose call it is.
+    /// CallLabel call it is.
     saga: SagaId,
     line: Option<usize>,
     /// What it waits for.
@@ -78,19 +78,19 @@ pub(super) struct Wait {
 }
 
 /// A wait that has begun, and is over when this is dropped.
-struct Place<'a> {
+struct WaitGuard<'a> {
     bounds: &'a Bounds,
     number: u64,
 }
 
-impl<'a> Place<'a> {
+impl<'a> WaitGuard<'a> {
     fn new(caller: &'a Caller, target: &SagaId) -> Self {
         let (saga, target) = (caller.saga.clone(), target.clone());
         let (call, line) = (caller.call, caller.line);
-        let wait = Wait { call, saga, line, target, waker: None, lost: false };
-        let number = caller.bounds.change(|hall| {
-            let number = hall.next();
-            hall.waits.insert(number, wait);
+        let wait = WaitingCall { call, saga, line, target, waker: None, lost: false };
+        let number = caller.bounds.change(|queues| {
+            let number = queues.next();
+            queues.waits.insert(number, wait);
             number
         });
         Self { bounds: &caller.bounds, number }
@@ -98,23 +98,23 @@ impl<'a> Place<'a> {
 
     fn is_lost(&self, task: &Context<'_>) -> bool {
         let waker = Some(task.waker().clone());
-        let mut hall = self.bounds.hall();
-        let wait = hall.waits.get_mut(&self.number);
+        let mut queues = self.bounds.queues();
+        let wait = queues.waits.get_mut(&self.number);
         let (lost, _before) = wait
             .map_or((false, None), |wait| (wait.lost, std::mem::replace(&mut wait.waker, waker)));
-        // a waker is not dropped in the hall
-        drop(hall);
+        // a waker is not dropped in the queues
+        drop(queues);
         lost
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
-        drop(self.bounds.change(|hall| hall.waits.remove(&self.number)));
+        drop(self.bounds.change(|queues| queues.waits.remove(&self.number)));
     }
 }
 
-impl Hall {
+impl PermitQueues {
     /// Ends one of the waits that would never end; whom to wake.
     ///
     /// All that may stand is taken to stand, and then what can go on is taken out until nothing changes:
@@ -140,8 +140,9 @@ impl Hall {
                 self.waits.values().filter(|wait| !wait.lost && stand.contains(&wait.target));
             let calls = calls.map(|wait| (wait.call, wait)).collect::<HashMap<_, _>>();
             let within = |line: Option<usize>| {
-                let takes =
-                    |wait: &&&Wait| wait.line.is_some() && (line.is_none() || wait.line == line);
+                let takes = |wait: &&&WaitingCall| {
+                    wait.line.is_some() && (line.is_none() || wait.line == line)
+                };
                 calls.values().filter(takes).count()
             };
             let all = self.all == Some(0) && within(None) == self.in_all;
@@ -160,7 +161,7 @@ impl Hall {
                 break;
             }
         }
-        let stands = |wait: &Wait| !wait.lost && stand.contains(&wait.target);
+        let stands = |wait: &WaitingCall| !wait.lost && stand.contains(&wait.target);
         let lost = self.waits.iter().filter(|(_, wait)| stands(wait)).map(|(number, _)| *number);
         // the others may go on then
         let wait = self.waits.get_mut(&lost.max()?)?;

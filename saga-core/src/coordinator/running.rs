@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
 use super::recovery::Loaded;
-use super::reload::{Pause, hearing};
-use super::{Inner, SagaHandle};
-use crate::driver::{Asked, Control, Creation, Progress, Ran, Reply, Track};
+use super::reload::{Backoff, while_listening};
+use super::{CoordinatorInner, SagaHandle};
+use crate::driver::{Asked, Control, Creation, ProgressChannel, Reply, RunEnd, SagaProgress};
 use crate::error::{SagaError, StartError};
 use crate::json;
 use crate::log::{NodePath, Payload, SagaId, SagaStatus};
@@ -21,18 +21,18 @@ use crate::store::StoreError;
 
 /// A saga that this process runs, as others see it.
 #[derive(Clone)]
-pub(super) struct Live {
+pub(super) struct RunningSaga {
     pub(super) name: String,
     params: Payload,
     creation: watch::Receiver<Option<Creation>>,
-    pub(super) track: Arc<Track>,
+    pub(super) track: Arc<ProgressChannel>,
     /// Which life of the saga this is.
     life: u64,
     pub(super) control: mpsc::UnboundedSender<Control>,
     cut: Arc<Mutex<Vec<NodePath>>>,
 }
 
-impl Live {
+impl RunningSaga {
     /// Waits until a saga that is being created is in the store, or is not going to be.
     pub(super) async fn created(&mut self) -> Option<Creation> {
         self.creation.wait_for(Option::is_some).await.ok()?.clone()
@@ -43,7 +43,7 @@ impl Live {
         mut self,
         id: SagaId,
         input: (&str, &Payload),
-        inner: &Arc<Inner<C>>,
+        inner: &Arc<CoordinatorInner<C>>,
     ) -> Result<SagaHandle<S>, StartError> {
         match self.created().await {
             Some(Creation::New) => same_input(&id, (&self.name, &self.params), input)?,
@@ -55,7 +55,7 @@ impl Live {
     }
 
     /// Why its task ended before the saga was in the store.
-    fn why_not_begun<C>(&self, saga: SagaId, inner: &Inner<C>) -> StartError {
+    fn why_not_begun<C>(&self, saga: SagaId, inner: &CoordinatorInner<C>) -> StartError {
         match self.track.outcome().as_deref() {
             // a panic
             Some(Err(SagaError::NotRunning { why, .. })) => {
@@ -94,20 +94,20 @@ impl Live {
 }
 
 /// The end that the saga's task holds. However the task ends, the saga then leaves the list.
-pub(super) struct Seat<C> {
-    inner: Arc<Inner<C>>,
+pub(super) struct SagaTask<C> {
+    inner: Arc<CoordinatorInner<C>>,
     id: SagaId,
     creation: watch::Sender<Option<Creation>>,
-    pub(super) track: Arc<Track>,
+    pub(super) track: Arc<ProgressChannel>,
     life: u64,
     cut: Arc<Mutex<Vec<NodePath>>>,
 }
 
-impl<C> Drop for Seat<C> {
+impl<C> Drop for SagaTask<C> {
     fn drop(&mut self) {
         // nothing, unless the runtime dropped the saga's task
         self.track.fail(SagaError::ShutDown { saga: self.id.clone() });
-        self.inner.live().remove(&self.id);
+        self.inner.running().remove(&self.id);
         self.inner.left.notify_waiters();
     }
 }
@@ -123,14 +123,14 @@ enum Next {
 }
 
 /// What a look for a place in the list found.
-pub(super) enum Entered<C> {
+pub(super) enum Admission<C> {
     /// The saga is there already.
-    There(Live),
-    /// It is now, with this end and these orders for its task.
-    New(Live, Seat<C>, mpsc::UnboundedReceiver<Control>),
+    AlreadyRunning(RunningSaga),
+    /// It is now, with this end and these control for its task.
+    Admitted(RunningSaga, SagaTask<C>, mpsc::UnboundedReceiver<Control>),
 }
 
-impl<C> Inner<C> {
+impl<C> CoordinatorInner<C> {
     /// Puts a saga on the list; `there`: where it stands, if it is in the store. One lock for the look and
     /// the entry: of two starts of one id, one finds the other.
     pub(super) fn enter(
@@ -138,19 +138,19 @@ impl<C> Inner<C> {
         id: &SagaId,
         (name, params): (&str, &Payload),
         there: Option<SagaStatus>,
-    ) -> Entered<C> {
-        let mut list = self.live();
+    ) -> Admission<C> {
+        let mut list = self.running();
         if let Some(there) = list.get(id) {
-            return Entered::There(there.clone());
+            return Admission::AlreadyRunning(there.clone());
         }
-        let (control, orders) = mpsc::unbounded_channel();
+        let (control, receiver) = mpsc::unbounded_channel();
         let cut = Arc::default();
         let track = self.tracks.of(id);
         let life = track.enter();
         if let Some(status) = there {
             track.begin(status);
         }
-        let seat = Seat {
+        let task = SagaTask {
             inner: self.clone(),
             id: id.clone(),
             creation: watch::channel(there.map(|_| Creation::New)).0,
@@ -158,42 +158,43 @@ impl<C> Inner<C> {
             life,
             cut: Arc::clone(&cut),
         };
-        let live = Live {
+        let running = RunningSaga {
             name: name.to_string(),
             params: params.clone(),
-            creation: seat.creation.subscribe(),
+            creation: task.creation.subscribe(),
             track,
             life,
             control,
             cut,
         };
-        list.insert(id.clone(), live.clone());
-        Entered::New(live, seat, orders)
+        list.insert(id.clone(), running.clone());
+        Admission::Admitted(running, task, receiver)
     }
 }
 
-impl<C: Send + Sync + 'static> Seat<C> {
+impl<C: Send + Sync + 'static> SagaTask<C> {
     /// Runs the saga as long as this process does; each time that the store fails for a while, it is loaded
     /// again.
-    pub(super) async fn live(
+    pub(super) async fn run_until_released(
         self,
         mut loaded: Result<Loaded<C>, SagaError>,
         mut asked: Vec<Asked>,
-        mut orders: mpsc::UnboundedReceiver<Control>,
+        mut control: mpsc::UnboundedReceiver<Control>,
     ) {
-        let mut pause = Pause::new();
+        let mut pause = Backoff::new();
         loop {
             let failed = match loaded {
                 // a shutdown that came while it was loaded may have been heard already
                 Ok(_) if self.inner.is_closing() => SagaError::ShutDown { saga: self.id.clone() },
                 Ok(ready) => {
                     let asked_now = std::mem::take(&mut asked);
-                    match self.run(ready, asked_now, &mut orders, &mut pause).await {
+                    match self.run(ready, asked_now, &mut control, &mut pause).await {
                         Next::Nothing => return,
                         Next::Reload(source) => SagaError::Store { saga: self.id.clone(), source },
                         Next::TakeUp => {
                             let taken = self.inner.take_again(&self);
-                            loaded = hearing(&mut orders, |new| asked.push(new), taken).await;
+                            loaded =
+                                while_listening(&mut control, |new| asked.push(new), taken).await;
                             continue;
                         }
                     }
@@ -206,7 +207,7 @@ impl<C: Send + Sync + 'static> Seat<C> {
             }
             match failed {
                 SagaError::Store { source, .. } if self.inner.goes_on_after(&source) => {
-                    loaded = self.reload(source, &mut pause, &mut orders).await;
+                    loaded = self.reload(source, &mut pause, &mut control).await;
                 }
                 error => return self.leave(error).await,
             }
@@ -218,38 +219,38 @@ impl<C: Send + Sync + 'static> Seat<C> {
         &self,
         Loaded { driver, first }: Loaded<C>,
         asked: Vec<Asked>,
-        orders: &mut mpsc::UnboundedReceiver<Control>,
-        pause: &mut Pause,
+        control: &mut mpsc::UnboundedReceiver<Control>,
+        pause: &mut Backoff,
     ) -> Next {
         let run_key = driver.run.run_key;
         let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id);
-        let run = driver.run(first, asked, &self.creation, orders).instrument(span);
+        let run = driver.run(first, asked, &self.creation, control).instrument(span);
         let ran = AssertUnwindSafe(run).catch_unwind().await;
         match ran {
-            Ok(Ran::Through { cut }) => {
+            Ok(RunEnd::Through { cut }) => {
                 *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = cut;
             }
-            Ok(Ran::StoreFailed { error, got_on }) => {
+            Ok(RunEnd::StoreFailed { error, got_on }) => {
                 if got_on {
-                    *pause = Pause::new();
+                    *pause = Backoff::new();
                 }
                 return Next::Reload(error);
             }
-            Ok(Ran::NotCreated(error)) => {
+            Ok(RunEnd::NotCreated(error)) => {
                 if self.inner.goes_on_after(&error) {
                     self.inner.look_after(self.id.clone(), run_key);
                 }
             }
-            Ok(Ran::Exists(there)) if self.inner.is_left_alone(&there) => {
+            Ok(RunEnd::Exists(there)) if self.inner.is_left_alone(&there) => {
                 self.track.begin(there.status);
                 self.creation.send_replace(Some(Creation::Exists(there)));
                 return Next::TakeUp;
             }
-            Ok(Ran::Exists(there)) => {
+            Ok(RunEnd::Exists(there)) => {
                 self.creation.send_replace(Some(Creation::Exists(there)));
                 let there = self.inner.at_rest(&self.id).await;
                 let over =
-                    |error: StartError| Progress::over(self.track.status(), Err(error.into()));
+                    |error: StartError| SagaProgress::over(self.track.status(), Err(error.into()));
                 let progress = there.map_or_else(over, |(_, progress)| progress);
                 self.track.rest(self.life, progress);
             }
@@ -262,7 +263,7 @@ impl<C: Send + Sync + 'static> Seat<C> {
         Next::Nothing
     }
 
-    pub(super) fn inner(&self) -> &Arc<Inner<C>> {
+    pub(super) fn inner(&self) -> &Arc<CoordinatorInner<C>> {
         &self.inner
     }
 
@@ -279,8 +280,8 @@ impl<C: Send + Sync + 'static> Seat<C> {
             self.track.rest(self.life, progress);
         }
         if let SagaError::Corrupt { .. } | SagaError::Parked { .. } = error {
-            let (id, live) = (&self.id, self.inner.live().get(&self.id).cloned());
-            let saga = live.map(|live| live.name);
+            let (id, running) = (&self.id, self.inner.running().get(&self.id).cloned());
+            let saga = running.map(|running| running.name);
             tracing::warn!(target: "saga_core", %id, saga, why = %error, "it cannot be loaded");
         }
         self.fail(error);

@@ -1,9 +1,9 @@
-//! What goes into the store: the entries of a turn, and what they change in the saga's record.
+//! What goes into the store: the entries of a in_flight, and what they change in the saga's record.
 
 use futures_util::future::BoxFuture;
 
 use super::Driver;
-use super::turn::{Appended, Turn};
+use super::in_flight::{Appended, InFlight};
 use crate::error::ActionError;
 use crate::log::{Answer, Entry, EntryKind, Payload, SagaStatus, Uuid};
 use crate::machine::Event;
@@ -11,30 +11,30 @@ use crate::panics;
 use crate::store::{Append, Created, NewSaga, RecordChange, StoreError};
 
 impl<C: Send + Sync + 'static> Driver<C> {
-    /// Begins the append of a turn. What a transaction has written already is not written again.
+    /// Begins the append of a in_flight. What a transaction has written already is not written again.
     pub(super) fn write(
         &mut self,
         entries: Vec<Entry>,
         answers: Vec<(Uuid, Answer)>,
-        turn: &mut Turn,
+        in_flight: &mut InFlight,
     ) {
-        if turn.decides {
+        if in_flight.decides {
             self.values.fill(self.machine.state(), &entries);
-            turn.decides = false;
+            in_flight.decides = false;
         }
-        turn.answers.clone_from(&answers);
-        turn.written = self.observed(&entries);
-        turn.gets_on = entries.iter().any(|entry| entry.kind.is_progress());
-        let entries = turn.transactions.not_written(entries);
+        in_flight.answers.clone_from(&answers);
+        in_flight.written = self.observed(&entries);
+        in_flight.gets_on = entries.iter().any(|entry| entry.kind.is_progress());
+        let entries = in_flight.transactions.not_written(entries);
         if !entries.is_empty() {
-            turn.append = Some(self.append(entries, answers));
+            in_flight.append = Some(self.append(entries, answers));
             return;
         }
-        self.observe(turn);
+        self.observe(in_flight);
         self.report_status();
-        turn.answer();
+        in_flight.answer();
         let appended = self.step([Event::Appended]);
-        turn.todo.extend(appended);
+        in_flight.todo.extend(appended);
     }
 
     fn append(

@@ -9,8 +9,8 @@ use futures_util::future::{Either, select};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use super::turn::Turn;
-use super::{Driver, Track};
+use super::in_flight::InFlight;
+use super::{Driver, ProgressChannel};
 use crate::log::{Entry, NodePath, SagaId, SagaStatus, Timestamp};
 
 /// How many events a slow reader may lag behind before it misses some.
@@ -107,11 +107,11 @@ pub(crate) struct Observers(Arc<RwLock<Option<Sender>>>);
 
 /// The same for who must not keep the streams of others open.
 #[derive(Clone)]
-pub(crate) struct Watching(Weak<RwLock<Option<Sender>>>);
+pub(crate) struct WeakObservers(Weak<RwLock<Option<Sender>>>);
 
-impl Watching {
+impl WeakObservers {
     /// A stream of the events of one saga from now on, as long as this process may have some.
-    pub(crate) fn events_of(&self, saga: SagaId, track: Arc<Track>) -> Events {
+    pub(crate) fn events_of(&self, saga: SagaId, track: Arc<ProgressChannel>) -> Events {
         let observers = self.0.upgrade().map(Observers);
         let observers = observers.unwrap_or_else(|| Observers(Arc::default()));
         Events { track: Some(track), ..observers.events(Some(saga)) }
@@ -128,8 +128,8 @@ impl Observers {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(crate) fn watching(&self) -> Watching {
-        Watching(Arc::downgrade(&self.0))
+    pub(crate) fn watching(&self) -> WeakObservers {
+        WeakObservers(Arc::downgrade(&self.0))
     }
 
     fn with<T>(&self, look: impl FnOnce(&Sender) -> T) -> Option<T> {
@@ -178,7 +178,7 @@ pub struct Events {
     receiver: broadcast::Receiver<Arc<SagaEvent>>,
     saga: Option<SagaId>,
     /// Of the one saga: whether more will come.
-    track: Option<Arc<Track>>,
+    track: Option<Arc<ProgressChannel>>,
 }
 
 /// The reader was too slow: so many events are lost to it. The log has them.
@@ -244,8 +244,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// They are durable now.
-    pub(super) fn observe(&self, turn: &mut Turn) {
-        for event in turn.written.drain(..) {
+    pub(super) fn observe(&self, in_flight: &mut InFlight) {
+        for event in in_flight.written.drain(..) {
             event.trace();
             event.count();
             // nobody may be listening

@@ -13,24 +13,24 @@ use std::task::Poll;
 
 use tokio::sync::watch;
 
-use super::slots::{Bounds, Caller};
+use super::permits::{Bounds, Caller};
 use crate::error::SagaError;
 use crate::log::SagaId;
 
 thread_local! {
     /// The call whose code runs on this thread.
-    static CALL: RefCell<Option<Arc<Inside>>> = const { RefCell::new(None) };
+    static CALL: RefCell<Option<Arc<CurrentCall>>> = const { RefCell::new(None) };
 }
 
 /// One call, as its code finds it.
-pub(super) struct Inside {
+pub(super) struct CurrentCall {
     /// Whether its coordinator shuts down.
     closing: watch::Receiver<bool>,
     caller: Caller,
     interrupted: AtomicBool,
 }
 
-impl Inside {
+impl CurrentCall {
     pub(super) fn new(closing: &watch::Sender<bool>, caller: Caller) -> Arc<Self> {
         let interrupted = AtomicBool::new(false);
         Arc::new(Self { closing: closing.subscribe(), caller, interrupted })
@@ -38,7 +38,7 @@ impl Inside {
 
     /// Polls the call; none if it is to end here, without having said anything.
     pub(super) fn poll<T>(self: &Arc<Self>, call: impl FnOnce() -> Poll<T>) -> Poll<Option<T>> {
-        struct Back(Option<Arc<Inside>>);
+        struct Back(Option<Arc<CurrentCall>>);
         impl Drop for Back {
             fn drop(&mut self) {
                 CALL.set(self.0.take());
@@ -55,7 +55,7 @@ impl Inside {
     }
 }
 
-/// Comes before somebody is told of a shutdown. Inside of a call that the same shutdown ends it never returns.
+/// Comes before somebody is told of a shutdown. CurrentCall of a call that the same shutdown ends it never returns.
 pub(crate) async fn before_telling_of_shutdown() {
     let ends = CALL.with_borrow(|call| {
         let call = call.as_ref().filter(|call| *call.closing.borrow());

@@ -3,7 +3,7 @@
 //! Sagas take turns: each that waits for room is given it for one call, and then stands behind the others,
 //! however many more it wants. So one with a thousand calls holds nobody up.
 
-mod waits;
+mod deadlock;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,48 +11,48 @@ use std::task::{Context, Waker};
 
 use crate::log::SagaId;
 use crate::machine::VertexId;
-pub(super) use waits::Caller;
-use waits::Wait;
+pub(super) use deadlock::Caller;
+use deadlock::WaitingCall;
 
 /// The bounds themselves.
 #[derive(Clone, Default)]
-pub(crate) struct Bounds(Arc<Mutex<Hall>>);
+pub(crate) struct Bounds(Arc<Mutex<PermitQueues>>);
 
 /// Where sagas stand in line.
 #[derive(Default)]
-struct Hall {
+struct PermitQueues {
     /// How many more calls there may be in all; none if that has no bound.
     all: Option<usize>,
     /// How many there are.
     in_all: usize,
     /// The first line is for actions without a bound of their own.
-    lines: Vec<Line>,
+    lines: Vec<PermitQueue>,
     by_action: HashMap<String, usize>,
-    sagas: HashMap<u64, Member>,
+    sagas: HashMap<u64, Contender>,
     /// Calls that wait for the end of another saga, by the order in which they began to.
-    waits: BTreeMap<u64, Wait>,
+    waits: BTreeMap<u64, WaitingCall>,
     /// The last number that was given to a saga, or to a place in line.
     last: u64,
 }
 
 #[derive(Default)]
-struct Line {
+struct PermitQueue {
     free: Option<usize>,
     /// How many calls there are.
     taken: usize,
     /// What sagas want, by their places, which are the same in all lines.
-    wanted: BTreeMap<u64, Wanted>,
+    wanted: BTreeMap<u64, QueuedNodes>,
 }
 
 /// The nodes of one saga that wait in one line.
-struct Wanted {
+struct QueuedNodes {
     saga: u64,
     nodes: VecDeque<VertexId>,
 }
 
 /// A saga that has asked for room.
 #[derive(Default)]
-struct Member {
+struct Contender {
     id: Option<SagaId>,
     place: u64,
     /// In how many lines it stands.
@@ -64,31 +64,31 @@ struct Member {
 
 impl Bounds {
     pub(crate) fn bound_all(&mut self, calls: usize) {
-        self.hall().all = Some(calls.max(1));
+        self.queues().all = Some(calls.max(1));
     }
 
     pub(crate) fn bound_action(&mut self, action: String, calls: usize) {
-        let mut hall = self.hall();
-        hall.first_line();
-        let next = hall.lines.len();
-        let line = *hall.by_action.entry(action).or_insert(next);
+        let mut queues = self.queues();
+        queues.first_line();
+        let next = queues.lines.len();
+        let line = *queues.by_action.entry(action).or_insert(next);
         if line == next {
-            hall.lines.push(Line::default());
+            queues.lines.push(PermitQueue::default());
         }
-        if let Some(line) = hall.lines.get_mut(line) {
+        if let Some(line) = queues.lines.get_mut(line) {
             line.free = Some(calls.max(1));
         }
     }
 
     /// True if there is no bound at all.
     pub(crate) fn is_empty(&self) -> bool {
-        let hall = self.hall();
-        hall.all.is_none() && hall.by_action.is_empty()
+        let queues = self.queues();
+        queues.all.is_none() && queues.by_action.is_empty()
     }
 
     /// The actions that have a bound of their own, in order.
     pub(crate) fn actions(&self) -> Vec<String> {
-        let mut actions = self.hall().by_action.keys().cloned().collect::<Vec<_>>();
+        let mut actions = self.queues().by_action.keys().cloned().collect::<Vec<_>>();
         actions.sort();
         actions
     }
@@ -97,17 +97,17 @@ impl Bounds {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    fn hall(&self) -> MutexGuard<'_, Hall> {
+    fn queues(&self) -> MutexGuard<'_, PermitQueues> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes something, and wakes the sagas that are given room thereby.
-    fn change<T>(&self, change: impl FnOnce(&mut Hall) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut PermitQueues) -> T) -> T {
         let (changed, wakers) = {
-            let mut hall = self.hall();
-            let changed = change(&mut hall);
-            let mut wakers = hall.give();
-            wakers.extend(hall.break_circle());
+            let mut queues = self.queues();
+            let changed = change(&mut queues);
+            let mut wakers = queues.give();
+            wakers.extend(queues.break_circle());
             (changed, wakers)
         };
         wakers.into_iter().for_each(Waker::wake);
@@ -115,10 +115,10 @@ impl Bounds {
     }
 }
 
-impl Hall {
+impl PermitQueues {
     fn first_line(&mut self) {
         if self.lines.is_empty() {
-            self.lines.push(Line::default());
+            self.lines.push(PermitQueue::default());
         }
     }
 
@@ -139,7 +139,7 @@ impl Hall {
         let Some(line) = self.lines.get_mut(line) else { return };
         let wanted = line.wanted.entry(member.place).or_insert_with(|| {
             member.stands += 1;
-            Wanted { saga, nodes: VecDeque::new() }
+            QueuedNodes { saga, nodes: VecDeque::new() }
         });
         wanted.nodes.push_back(node);
     }
@@ -225,33 +225,33 @@ impl Hall {
     }
 }
 
-/// Room for one call, given back when it is dropped.
-pub(super) struct Room {
+/// Permit for one call, given back when it is dropped.
+pub(super) struct Permit {
     bounds: Bounds,
     line: usize,
 }
 
-impl Drop for Room {
+impl Drop for Permit {
     fn drop(&mut self) {
-        self.bounds.change(|hall| hall.give_back(self.line));
+        self.bounds.change(|queues| queues.give_back(self.line));
     }
 }
 
 /// What one saga waits for, and what it was granted and has not used.
 #[derive(Default)]
-pub(super) struct Slots {
+pub(super) struct SagaPermits {
     /// Where it stands in line, once it has asked for something.
     member: Option<(Bounds, u64)>,
-    granted: HashMap<VertexId, Room>,
+    granted: HashMap<VertexId, Permit>,
 }
 
-impl Slots {
+impl SagaPermits {
     pub(super) fn want(&mut self, id: &SagaId, vertex: VertexId, action: &str, bounds: &Bounds) {
         let (bounds, saga) = self.member.get_or_insert_with(|| {
-            let saga = bounds.hall().next();
+            let saga = bounds.queues().next();
             (bounds.clone(), saga)
         });
-        bounds.change(|hall| hall.want(*saga, id, vertex, action));
+        bounds.change(|queues| queues.want(*saga, id, vertex, action));
     }
 
     /// It is not needed any more.
@@ -259,20 +259,20 @@ impl Slots {
         if self.granted.remove(&vertex).is_none()
             && let Some((bounds, saga)) = &self.member
         {
-            bounds.change(|hall| hall.forget(*saga, vertex));
+            bounds.change(|queues| queues.forget(*saga, vertex));
         }
     }
 
     /// The room of a call that goes out.
-    pub(super) fn take(&mut self, vertex: VertexId) -> Option<Room> {
+    pub(super) fn take(&mut self, vertex: VertexId) -> Option<Permit> {
         self.granted.remove(&vertex)
     }
 
     /// All that was granted by now.
     pub(super) fn poll_granted(&mut self, task: &mut Context<'_>, granted: &mut Vec<VertexId>) {
         let Some((bounds, saga)) = &self.member else { return };
-        // nothing that may come back here is dropped while the hall is locked
-        let (given, _waker) = match bounds.hall().sagas.get_mut(saga) {
+        // nothing that may come back here is dropped while the queues is locked
+        let (given, _waker) = match bounds.queues().sagas.get_mut(saga) {
             Some(member) => {
                 let waker = member.waker.replace(task.waker().clone());
                 (std::mem::take(&mut member.granted), waker)
@@ -280,16 +280,16 @@ impl Slots {
             None => return,
         };
         for (vertex, line) in given {
-            self.granted.insert(vertex, Room { bounds: bounds.clone(), line });
+            self.granted.insert(vertex, Permit { bounds: bounds.clone(), line });
             granted.push(vertex);
         }
     }
 }
 
-impl Drop for Slots {
+impl Drop for SagaPermits {
     fn drop(&mut self) {
         if let Some((bounds, saga)) = &self.member {
-            drop(bounds.change(|hall| hall.leave(*saga)));
+            drop(bounds.change(|queues| queues.leave(*saga)));
         }
     }
 }
@@ -302,9 +302,9 @@ mod tests {
         SagaId::generate()
     }
 
-    fn granted(slots: &mut Slots) -> Vec<VertexId> {
+    fn granted(permits: &mut SagaPermits) -> Vec<VertexId> {
         let mut granted = Vec::new();
-        slots.poll_granted(&mut Context::from_waker(Waker::noop()), &mut granted);
+        permits.poll_granted(&mut Context::from_waker(Waker::noop()), &mut granted);
         granted
     }
 
@@ -313,7 +313,7 @@ mod tests {
         let mut bounds = Bounds::default();
         bounds.bound_all(2);
         let (mut wide, mut small, mut late) =
-            (Slots::default(), Slots::default(), Slots::default());
+            (SagaPermits::default(), SagaPermits::default(), SagaPermits::default());
         (0..100).for_each(|v| wide.want(&id(), v, "a", &bounds));
         small.want(&id(), 7, "b", &bounds);
         assert_eq!((granted(&mut wide), granted(&mut small)), (vec![0, 1], vec![]));
@@ -329,10 +329,10 @@ mod tests {
         drop(wide);
         small.want(&id(), 9, "a", &bounds);
         assert_eq!(granted(&mut small), [9]);
-        assert_eq!(bounds.hall().all, Some(0));
+        assert_eq!(bounds.queues().all, Some(0));
         drop((small, late));
-        let hall = bounds.hall();
-        assert_eq!((hall.all, hall.sagas.len()), (Some(2), 0));
+        let queues = bounds.queues();
+        assert_eq!((queues.all, queues.sagas.len()), (Some(2), 0));
     }
 
     #[test]
@@ -340,7 +340,7 @@ mod tests {
         let mut bounds = Bounds::default();
         bounds.bound_all(3);
         bounds.bound_action("a".into(), 1);
-        let (mut x, mut y) = (Slots::default(), Slots::default());
+        let (mut x, mut y) = (SagaPermits::default(), SagaPermits::default());
         x.want(&id(), 0, "a", &bounds);
         x.want(&id(), 1, "a", &bounds);
         y.want(&id(), 0, "a", &bounds);
@@ -354,8 +354,8 @@ mod tests {
         y.free(0);
         y.free(1);
         x.free(2);
-        let hall = bounds.hall();
-        assert_eq!(hall.all, Some(3));
-        assert!(hall.lines.iter().all(|line| line.wanted.is_empty() && line.free != Some(0)));
+        let queues = bounds.queues();
+        assert_eq!(queues.all, Some(3));
+        assert!(queues.lines.iter().all(|line| line.wanted.is_empty() && line.free != Some(0)));
     }
 }

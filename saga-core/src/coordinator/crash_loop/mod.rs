@@ -18,9 +18,9 @@
 //! `line_up` says who begins when. The tests in `simulated` run both ends through these very functions.
 
 mod evidence;
-mod line_up;
+mod schedule;
 #[cfg(test)]
-mod simulated;
+mod simulation;
 
 use std::sync::Arc;
 
@@ -28,53 +28,55 @@ use futures_util::StreamExt;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Inner;
+use super::CoordinatorInner;
 use crate::log::SagaId;
 use crate::machine::Watch;
 use crate::store::SagaRecord;
 pub(super) use evidence::crash_loop;
 use evidence::{Evidence, evidence};
-use line_up::{Dice, line_up};
+use schedule::{RandomNumbers, line_up};
 
 /// How many logs are read at once.
 const READS: usize = 32;
 
 /// When a saga goes on, and how it is watched.
-pub(super) struct Turn {
+pub(super) struct ScheduledResume {
     pub(super) at: Instant,
     pub(super) watch: Option<Watch>,
 }
 
 /// A saga that waits to hear when it goes on.
-pub(super) struct Waits {
+pub(super) struct WaitingSuspect {
     id: SagaId,
-    turn: oneshot::Sender<Turn>,
+    turn: oneshot::Sender<ScheduledResume>,
 }
 
 /// A place in the line, for one that was running, or asleep, when its process died; none for the others.
 pub(super) fn stand_in_line(
     record: &SagaRecord,
-    line: &mut Vec<Waits>,
-) -> Option<oneshot::Receiver<Turn>> {
+    line: &mut Vec<WaitingSuspect>,
+) -> Option<oneshot::Receiver<ScheduledResume>> {
     // the claim that is looked at here counts as one; one that is paused calls nothing
     (record.attempts > 1 && !record.paused).then(|| {
         let (turn, comes) = oneshot::channel();
-        line.push(Waits { id: record.id.clone(), turn });
+        line.push(WaitingSuspect { id: record.id.clone(), turn });
         comes
     })
 }
 
-/// Waits for the turn, if there is a line; then how the saga is watched. None if it never comes.
-pub(super) async fn comes(turn: Option<oneshot::Receiver<Turn>>) -> Option<Option<Watch>> {
+/// WaitingSuspect for the turn, if there is a line; then how the saga is watched. None if it never comes.
+pub(super) async fn comes(
+    turn: Option<oneshot::Receiver<ScheduledResume>>,
+) -> Option<Option<Watch>> {
     let Some(turn) = turn else { return Some(None) };
-    let Turn { at, watch } = turn.await.ok()?;
+    let ScheduledResume { at, watch } = turn.await.ok()?;
     tokio::time::sleep_until(at).await;
     Some(watch)
 }
 
-impl<C: Send + Sync + 'static> Inner<C> {
+impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     /// Tells everyone in the line when to go on.
-    pub(super) async fn call_turns(self: Arc<Self>, line: Vec<Waits>) {
+    pub(super) async fn call_turns(self: Arc<Self>, line: Vec<WaitingSuspect>) {
         let inner = &self;
         let looked = line.into_iter().map(|waits| async move {
             let found = inner.evidence(&waits.id).await;
@@ -89,14 +91,14 @@ impl<C: Send + Sync + 'static> Inner<C> {
             match found {
                 Some(evidence) => suspects.push((turn, evidence)),
                 // one that only waits for its time holds nobody up. Whoever waits may have gone away.
-                None => drop(turn.send(Turn { at: Instant::now(), watch: None })),
+                None => drop(turn.send(ScheduledResume { at: Instant::now(), watch: None })),
             }
         }
         let (turns, evidence): (Vec<_>, Vec<_>) = suspects.into_iter().unzip();
         let now = Instant::now();
-        let mut dice = Dice::new(uuid::Uuid::new_v4().as_u64_pair().0);
+        let mut dice = RandomNumbers::new(uuid::Uuid::new_v4().as_u64_pair().0);
         for (turn, place) in turns.into_iter().zip(line_up(&evidence, &mut dice)) {
-            let _ = turn.send(Turn { at: now + place.after, watch: place.watch });
+            let _ = turn.send(ScheduledResume { at: now + place.after, watch: place.watch });
         }
     }
 

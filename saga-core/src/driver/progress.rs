@@ -11,21 +11,21 @@ use crate::error::SagaError;
 use crate::log::{SagaId, SagaStatus};
 
 /// How a saga ended; an output that is `None` stands for `()`.
-pub(crate) type Outcome = Result<Option<ActionOutput>, SagaError>;
+pub(crate) type SagaResult = Result<Option<ActionOutput>, SagaError>;
 
 /// How a saga stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Progress {
+pub(crate) struct SagaProgress {
     pub(crate) status: SagaStatus,
     /// There once this process is done with the saga, until it takes it up again.
-    pub(crate) outcome: Option<Arc<Outcome>>,
+    pub(crate) outcome: Option<Arc<SagaResult>>,
     /// How often this process has taken it up.
     life: u64,
 }
 
-impl Progress {
+impl SagaProgress {
     /// This process does not run the saga.
-    pub(crate) fn over(status: SagaStatus, outcome: Outcome) -> Self {
+    pub(crate) fn over(status: SagaStatus, outcome: SagaResult) -> Self {
         Self { status, outcome: Some(Arc::new(outcome)), life: 0 }
     }
 
@@ -39,35 +39,35 @@ impl Progress {
     }
 }
 
-type All = Arc<Mutex<HashMap<SagaId, Weak<Track>>>>;
+type All = Arc<Mutex<HashMap<SagaId, Weak<ProgressChannel>>>>;
 
 /// The channels of those sagas that somebody looks at or that run.
 #[derive(Default)]
-pub(crate) struct Tracks(All);
+pub(crate) struct ProgressChannels(All);
 
-impl Tracks {
+impl ProgressChannels {
     /// The channel of this saga.
-    pub(crate) fn of(&self, id: &SagaId) -> Arc<Track> {
+    pub(crate) fn of(&self, id: &SagaId) -> Arc<ProgressChannel> {
         let mut all = lock(&self.0);
         if let Some(track) = all.get(id).and_then(Weak::upgrade) {
             return track;
         }
-        let progress = Progress { status: SagaStatus::Running, outcome: None, life: 0 };
+        let progress = SagaProgress { status: SagaStatus::Running, outcome: None, life: 0 };
         let (id, progress) = (id.clone(), watch::channel(progress).0);
-        let track = Arc::new(Track { id, progress, all: self.0.clone() });
+        let track = Arc::new(ProgressChannel { id, progress, all: self.0.clone() });
         all.insert(track.id.clone(), Arc::downgrade(&track));
         track
     }
 }
 
 /// The channel of one saga. Kept by those who look and by the task that runs the saga.
-pub(crate) struct Track {
+pub(crate) struct ProgressChannel {
     id: SagaId,
-    progress: watch::Sender<Progress>,
+    progress: watch::Sender<SagaProgress>,
     all: All,
 }
 
-impl Drop for Track {
+impl Drop for ProgressChannel {
     fn drop(&mut self) {
         let mut all = lock(&self.all);
         // another one may have taken its place
@@ -77,7 +77,7 @@ impl Drop for Track {
     }
 }
 
-impl Track {
+impl ProgressChannel {
     /// This process is about to run the saga. Returns the number of this life.
     pub(crate) fn enter(&self) -> u64 {
         let mut life = 0;
@@ -99,7 +99,7 @@ impl Track {
     }
 
     /// This process is done with the saga. `status`: where it is now, if that has changed.
-    pub(crate) fn end(&self, status: Option<SagaStatus>, outcome: Outcome) {
+    pub(crate) fn end(&self, status: Option<SagaStatus>, outcome: SagaResult) {
         self.progress.send_modify(|progress| {
             progress.status = status.unwrap_or(progress.status);
             progress.outcome = Some(Arc::new(outcome));
@@ -119,14 +119,14 @@ impl Track {
 
     /// How the saga stands in the store, as it was read after life number `life` had begun. False if that
     /// is out of date.
-    pub(crate) fn rest(&self, life: u64, found: Progress) -> bool {
+    pub(crate) fn rest(&self, life: u64, found: SagaProgress) -> bool {
         let mut fits = false;
         self.progress.send_if_modified(|progress| {
             fits = progress.life == life;
             // those who look are not told twice why a process that runs nothing does not run it
             let news = fits && (found.status.is_ended() || !progress.is_shut_down());
             if news {
-                *progress = Progress { life, ..found };
+                *progress = SagaProgress { life, ..found };
             }
             news
         });
@@ -142,7 +142,7 @@ impl Track {
     }
 
     /// How its last life ended, if it has.
-    pub(crate) fn outcome(&self) -> Option<Arc<Outcome>> {
+    pub(crate) fn outcome(&self) -> Option<Arc<SagaResult>> {
         self.progress.borrow().outcome.clone()
     }
 
@@ -152,24 +152,24 @@ impl Track {
     }
 
     /// Waits until this process does not run the saga (any more).
-    pub(crate) async fn ended(&self) -> Arc<Outcome> {
+    pub(crate) async fn ended(&self) -> Arc<SagaResult> {
         let outcome = self.until(|progress| progress.outcome.is_some()).await.outcome;
         outcome.unwrap_or_else(|| Arc::new(Err(SagaError::ShutDown { saga: self.id.clone() })))
     }
 
     /// Waits for the end of this life. None if another one has begun since.
-    pub(crate) async fn ended_in(&self, life: u64) -> Option<Arc<Outcome>> {
-        let over = |progress: &Progress| progress.life != life || progress.outcome.is_some();
+    pub(crate) async fn ended_in(&self, life: u64) -> Option<Arc<SagaResult>> {
+        let over = |progress: &SagaProgress| progress.life != life || progress.outcome.is_some();
         let progress = self.until(over).await;
         progress.outcome.filter(|_| progress.life == life)
     }
 
     /// Waits until the saga has ended, or this process runs no sagas any more.
     pub(crate) async fn last(&self) {
-        self.until(Progress::is_last).await;
+        self.until(SagaProgress::is_last).await;
     }
 
-    async fn until(&self, is: impl FnMut(&Progress) -> bool) -> Progress {
+    async fn until(&self, is: impl FnMut(&SagaProgress) -> bool) -> SagaProgress {
         let mut progress = self.progress.subscribe();
         match progress.wait_for(is).await {
             Ok(progress) => progress.clone(),
@@ -179,9 +179,9 @@ impl Track {
     }
 }
 
-impl std::fmt::Debug for Track {
+impl std::fmt::Debug for ProgressChannel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Track").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("ProgressChannel").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_saga_has_one_channel_as_long_as_somebody_looks() {
-        let tracks = Tracks::default();
+        let tracks = ProgressChannels::default();
         let (a, again, b) = (tracks.of(&id("a")), tracks.of(&id("a")), tracks.of(&id("b")));
         assert!(Arc::ptr_eq(&a, &again) && !Arc::ptr_eq(&a, &b));
         drop((a, b));
@@ -210,8 +210,8 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_life_began_is_out_of_date() {
-        let track = Tracks::default().of(&id("a"));
-        let ended = || Progress::over(SagaStatus::Completed, Ok(None));
+        let track = ProgressChannels::default().of(&id("a"));
+        let ended = || SagaProgress::over(SagaStatus::Completed, Ok(None));
         let read = track.life();
         track.enter();
         track.begin(SagaStatus::Running);

@@ -9,13 +9,13 @@ use futures_util::future::select;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::Inner;
+use super::CoordinatorInner;
 use crate::clock::real_pause;
 use crate::error::OperateError;
 use crate::log::{Answer, Refusal, Request, SagaId, Uuid};
 
 /// How often requests of other processes are looked for, by the system's clock.
-pub(super) const LOOK: Duration = Duration::from_millis(200);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// How long one waits whose saga's store has failed.
 const STORE: Duration = Duration::from_secs(5);
 /// How many new ones at a time.
@@ -23,22 +23,22 @@ const AT_ONCE: usize = 64;
 
 /// How the task that looks for them is stopped.
 #[derive(Default)]
-pub(super) struct Looking(Arc<Notify>);
+pub(super) struct RequestPoller(Arc<Notify>);
 
-impl Looking {
+impl RequestPoller {
     /// Ends the task and what it has under way.
     pub(super) fn stop(&self) {
         self.0.notify_one();
     }
 }
 
-impl Drop for Looking {
+impl Drop for RequestPoller {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-impl<C: Send + Sync + 'static> Inner<C> {
+impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     /// Carries out what other processes ask for, as long as the coordinator is there.
     pub(super) fn look_for_requests(self: &Arc<Self>) {
         let (inner, stop) = (Arc::downgrade(self), self.looking.0.clone());
@@ -75,8 +75,8 @@ impl<C: Send + Sync + 'static> Inner<C> {
             match requested {
                 Some(requested) if none => requested.await,
                 // some may have to be tried again
-                Some(requested) => drop(select(requested, pin!(real_pause(LOOK))).await),
-                None => real_pause(LOOK).await,
+                Some(requested) => drop(select(requested, pin!(real_pause(POLL_INTERVAL))).await),
+                None => real_pause(POLL_INTERVAL).await,
             }
         }
     }
@@ -117,9 +117,9 @@ impl<C: Send + Sync + 'static> Inner<C> {
         if let OperateError::UnknownVersion { name, .. } = error {
             return Some(name.clone());
         }
-        let live = self.live().get(saga).map(|live| live.name.clone());
-        if live.is_some() {
-            return live;
+        let running = self.running().get(saga).map(|running| running.name.clone());
+        if running.is_some() {
+            return running;
         }
         Some(self.env.store.load(saga).await.ok()??.record.name)
     }

@@ -7,9 +7,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use super::call::{CallEnd, Calls};
-use super::observe::SagaEvent;
-use super::slots::Slots;
-use super::transaction::Wants;
+use super::events::SagaEvent;
+use super::permits::SagaPermits;
+use super::transaction::TransactionQueue;
 use super::{Asked, Control, Reply};
 use crate::action::Value;
 use crate::error::SagaError;
@@ -23,10 +23,10 @@ pub(super) type Appended = Result<Option<Box<SagaRecord>>, StoreError>;
 
 /// What a task has under way.
 #[derive(Default)]
-pub(super) struct Turn {
+pub(super) struct InFlight {
     pub(super) todo: VecDeque<Effect>,
     pub(super) calls: Calls,
-    pub(super) slots: Slots,
+    pub(super) permits: SagaPermits,
     pub(super) append: Option<BoxFuture<'static, Appended>>,
     /// What the append carries, for those who watch.
     pub(super) written: Vec<SagaEvent>,
@@ -34,7 +34,7 @@ pub(super) struct Turn {
     pub(super) answers: Vec<(Uuid, Answer)>,
     /// Who waits for an answer.
     asked: HashMap<Uuid, Vec<oneshot::Sender<Reply>>>,
-    pub(super) transactions: Wants,
+    pub(super) transactions: TransactionQueue,
     pub(super) timer: Option<BoxFuture<'static, ()>>,
     /// Outputs that could not be stored, for their undos.
     pub(super) kept: HashMap<VertexId, Contained<Value>>,
@@ -50,10 +50,10 @@ pub(super) struct Turn {
 }
 
 /// What woke the task.
-pub(super) enum Woken {
+pub(super) enum Wakeup {
     Appended(Appended),
     /// A call asked for a transaction.
-    Wanted,
+    TransactionRequested,
     /// The transaction under way has ended.
     Transacted(Result<(), StoreError>),
     Ended(Vec<(VertexId, CallEnd)>),
@@ -62,7 +62,7 @@ pub(super) enum Woken {
     Control(Control),
 }
 
-impl Turn {
+impl InFlight {
     /// Remembers who waits for the answer.
     pub(super) fn ask(&mut self, asked: Asked) -> Event {
         let Asked { id, by, command, answer } = asked;
@@ -115,10 +115,10 @@ impl Turn {
         &mut self,
         control: &mut mpsc::UnboundedReceiver<Control>,
         task: &mut Context<'_>,
-    ) -> Poll<Woken> {
+    ) -> Poll<Wakeup> {
         // orders and the time first: a saga whose store and calls are always ready must hear them
         if let Poll::Ready(Some(message)) = control.poll_recv(task) {
-            return Poll::Ready(Woken::Control(message));
+            return Poll::Ready(Wakeup::Control(message));
         }
         // what becomes due during a transaction is looked at after it
         if !self.transactions.under_way()
@@ -126,13 +126,13 @@ impl Turn {
             && timer.as_mut().poll(task).is_ready()
         {
             self.timer = None;
-            return Poll::Ready(Woken::Tick);
+            return Poll::Ready(Wakeup::Tick);
         }
         if let Some(append) = &mut self.append
             && let Poll::Ready(result) = append.as_mut().poll(task)
         {
             self.append = None;
-            return Poll::Ready(Woken::Appended(result));
+            return Poll::Ready(Wakeup::Appended(result));
         }
         if let Poll::Ready(woken) = self.transactions.poll(task) {
             return Poll::Ready(woken);
@@ -141,10 +141,10 @@ impl Turn {
         let interrupted = self.calls.interrupted().len();
         self.calls.poll_ended(task, &mut ended);
         if !ended.is_empty() || self.calls.interrupted().len() > interrupted {
-            return Poll::Ready(Woken::Ended(ended));
+            return Poll::Ready(Wakeup::Ended(ended));
         }
         let mut granted = Vec::new();
-        self.slots.poll_granted(task, &mut granted);
-        if granted.is_empty() { Poll::Pending } else { Poll::Ready(Woken::Granted(granted)) }
+        self.permits.poll_granted(task, &mut granted);
+        if granted.is_empty() { Poll::Pending } else { Poll::Ready(Wakeup::Granted(granted)) }
     }
 }
