@@ -60,8 +60,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::action::storable;
 use crate::context::FencingToken;
+use crate::json;
 
 /// Why a call was not carried out. `E` is the error of the service's own work.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +148,7 @@ where
         Some(Found { undone: true, .. }) => Err(Error::Undone { key: key.to_string() }),
         _ => {
             let result = work(tx).map_err(Error::Work)?;
-            let json = storable::write(&result)
+            let json = json::write(&result)
                 .map_err(|e| result_error(key, format!("does not serialize: {e}")))?;
             // the caller of a duplicate gets no other
             let result = serde_json::from_slice(&json)

@@ -45,7 +45,7 @@
 //! - [`store`]: where logs are kept. [`log`]: what is in them.
 //! - `barrier`: the other side, for services that sagas call.
 //! - [`dag`]: building a DAG by hand or at run time. [`executor`]: running a single one.
-//! - [`graph`]: DAGs as Graphviz and Mermaid text, and as JSON.
+//! - [`render`]: DAGs as Graphviz and Mermaid text, and as JSON.
 //! - [`machine`]: the pure state machine behind it all, for simulators and the curious.
 //!
 //! # Watching
@@ -72,25 +72,28 @@ mod action;
 #[cfg(feature = "sqlite")]
 pub mod barrier;
 pub mod bounds;
+mod builtin;
 mod clock;
 mod context;
 mod coordinator;
 pub mod dag;
-mod definition;
 mod driver;
 mod error;
 pub mod executor;
-pub mod graph;
 mod json;
 mod limits;
 pub mod log;
 pub mod machine;
+mod names;
 mod panics;
-mod provided;
-mod registry;
+mod plan;
+mod policy;
+pub mod render;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod typed;
+mod value;
 
 #[doc(hidden)]
 #[allow(missing_docs)] // plumbing between the macros' output and this crate
@@ -100,17 +103,14 @@ pub use action::{
     Action, ActionConstant, ActionData, ActionFunc, ActionInjectError, ActionOutput, AttemptError,
     Timeouts, Value,
 };
+pub use action::{ActionRegistry, RegistryError};
+pub use builtin::{fail_if, new_uuid, now};
 pub use context::{ActionContext, FencingToken, LookupError};
 pub use coordinator::{
     BuildError, Coordinator, CoordinatorBuilder, Health, NodeKey, Operator, Outcome, SagaFuture,
     SagaHandle, SagaType, SagaView, ShutdownReport, Start,
 };
 pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoContract};
-pub use definition::{
-    ActionFailure, ActionNode, ActionSpec, Attempt, BodyId, ComputedNode, ItemRef, Items, Nestable,
-    NeverGivesUp, NodeShape, OutputRef, ParamRef, Saga, SagaOutput, Scope, Source, Step, StepCall,
-    StepDone, StepFuture, StepKind, StepResult, Subsaga, Typed,
-};
 pub use driver::{Events, MissedEvents, SagaEvent};
 pub use error::{
     ActionError, BoxError, NodeReport, OperateError, RuntimeError, SagaError, SagaReport,
@@ -120,8 +120,6 @@ pub use executor::SagaExecutor;
 pub use limits::Limits;
 pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
 pub use log::{Answer, Command, Decision, Fault, Refusal, Request};
-pub use provided::{fail_if, new_uuid, now};
-pub use registry::{ActionRegistry, RegistryError};
 #[cfg(feature = "macros")]
 #[doc(inline)]
 #[doc = include_str!("../docs/saga.md")]
@@ -131,6 +129,11 @@ pub use saga_macros::saga;
 #[doc(inline)]
 #[doc = include_str!("../docs/saga_action.md")]
 pub use saga_macros::saga_action;
+pub use typed::{
+    ActionFailure, ActionNode, ActionSpec, Attempt, BodyId, ComputedNode, ItemRef, Items, Nestable,
+    NeverGivesUp, NodeShape, OutputRef, ParamRef, Saga, SagaOutput, Scope, Source, Step, StepCall,
+    StepDone, StepFuture, StepKind, StepResult, Subsaga, Typed,
+};
 
 /// What almost every program that uses sagas needs: the macros and the actions that every saga can use,
 /// what runs sagas, and what they say of themselves.

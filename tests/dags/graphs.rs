@@ -2,8 +2,8 @@
 
 use crate::common::lab::{Any, Lab, Provision, provision};
 use saga_core::dag::{Dag, DagBuilder, Node};
-use saga_core::graph::NodeStates;
 use saga_core::prelude::*;
+use saga_core::render::NodeStates;
 use serde_json::json;
 
 const DOT: &str = r##"digraph "Provision" {

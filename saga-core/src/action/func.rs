@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::{Action, ActionData, ActionOutput, AttemptError, Timeouts, Value, stored};
+use super::{Action, ActionData, ActionOutput, AttemptError, Timeouts, Value};
 use crate::context::ActionContext;
-use crate::dag::{ActionName, InvalidName, Policy, Retry, UndoContract};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
+use crate::names::{ActionName, InvalidName};
+use crate::policy::{Policy, Retry, UndoContract};
+use crate::value::stored;
 
 type DoFn<C, O> =
     Box<dyn Fn(ActionContext<C>) -> BoxFuture<'static, Result<O, AttemptError>> + Send + Sync>;

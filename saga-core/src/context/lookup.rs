@@ -1,8 +1,8 @@
 //! What can be looked up, and why a lookup finds nothing.
 
 use super::ActionContext;
-use crate::dag::NodeName;
 use crate::error::ActionError;
+use crate::names::NodeName;
 
 impl<C: 'static> ActionContext<C> {
     /// The names of all nodes of this DAG whose outputs can be looked up here: those that have always ended

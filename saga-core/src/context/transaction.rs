@@ -6,11 +6,11 @@ use std::panic::resume_unwind;
 use tokio::sync::oneshot;
 
 use super::ActionContext;
-use crate::action::{ActionData, write_down};
 use crate::driver::{WorkEnd, WorkEndCell};
 use crate::panics::{self, Contained};
 use crate::store::rusqlite::Transaction;
 use crate::store::{StoreError, Work};
+use crate::value::{ActionData, write_down};
 
 impl<C: 'static> ActionContext<C> {
     /// Runs the action's own SQL in the transaction that writes the action's outcome to the log, so that

@@ -8,16 +8,16 @@ use tokio::sync::watch;
 use super::definitions::{Definition, Definitions};
 use super::task_tracker::TaskTracker;
 use super::{Coordinator, CoordinatorInner};
+use crate::action::{ActionRegistry, RegistryError};
 use crate::clock::{Clock, Wall};
 use crate::dag::DagError;
-use crate::definition::Saga;
 use crate::driver::{Bounds, Environment, Observers, StoreHealth};
 use crate::error::RuntimeError;
 use crate::limits::{LONGEST_WAIT, Limits};
 use crate::machine::Config;
 use crate::panics::note_places;
-use crate::registry::{ActionRegistry, RegistryError};
 use crate::store::{MemoryStore, Store, StoreError, WorkerId};
+use crate::typed::Saga;
 
 /// Why a coordinator could not be built.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -4,12 +4,13 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::action::ActionOutput;
-use crate::dag::{ActionName, Dag, DagError};
-use crate::definition::Saga;
+use crate::action::{ActionRegistry, RegistryError};
+use crate::dag::{Dag, DagError};
 use crate::error::ActionError;
 use crate::log::Payload;
-use crate::registry::{ActionRegistry, RegistryError};
+use crate::names::ActionName;
+use crate::typed::Saga;
+use crate::value::ActionOutput;
 
 /// A saga that can be run: its DAG, and how its parameters are read.
 pub(super) struct Definition<C> {

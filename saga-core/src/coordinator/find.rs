@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::handle::SagaType;
 use super::{CoordinatorInner, SagaHandle};
-use crate::action::ActionOutput;
 use crate::dag::DagShape;
 use crate::driver::{Creation, SagaProgress, SagaResult, outcome_at_rest};
 use crate::error::{SagaError, StartError};
 use crate::log::{EntryKind, SagaId, SagaStatus};
 use crate::machine::State;
 use crate::store::{SagaRecord, StoreError, StoredSaga};
+use crate::value::ActionOutput;
 
 impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     /// A handle of a saga, running here or at rest in the store.

@@ -9,14 +9,14 @@ use futures_util::future::BoxFuture;
 
 use super::CoordinatorInner;
 use super::outcome::{NodeKey, NodeOutcomes, Outcome};
-use crate::action::{ActionData, decode};
-use crate::definition::Saga;
 use crate::driver::{
     Bounds, Events, ProgressChannel, SagaResult, WeakObservers, before_telling_of_shutdown,
     wait_for,
 };
 use crate::error::SagaError;
 use crate::log::{ActionState, Payload, SagaId, SagaStatus};
+use crate::typed::Saga;
+use crate::value::{ActionData, decode};
 
 /// What awaiting a [`SagaHandle`] is.
 pub type SagaFuture<O> = BoxFuture<'static, Result<O, SagaError>>;

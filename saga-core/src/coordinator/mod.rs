@@ -30,12 +30,12 @@ use tokio::sync::Notify;
 
 use self::request_poller::RequestPoller;
 use crate::dag::SagaDag;
-use crate::definition::Saga;
 use crate::driver::{Environment, Events, ProgressChannels};
 use crate::error::{SagaError, StartError};
 use crate::log::{SagaId, SagaStatus, Timestamp};
 use crate::machine::Config;
 use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError};
+use crate::typed::Saga;
 pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
 pub use handle::{SagaFuture, SagaHandle, SagaType};

@@ -10,13 +10,13 @@ use serde::de::DeserializeOwned;
 
 use super::CoordinatorInner;
 use super::handle::{OutcomeSource, SagaType, output};
-use crate::action::ActionOutput;
-use crate::definition::Saga;
 use crate::driver::{SagaResult, Values, node_report, node_reports};
 use crate::error::{NodeReport, SagaError, StartError};
 use crate::log::{SagaId, SagaStatus};
 use crate::machine::{Part, State, VertexId};
 use crate::store::StoreError;
+use crate::typed::Saga;
+use crate::value::ActionOutput;
 
 /// Of which saga a key is, and what it gives; it holds none of them.
 type Types<S, O, E> = fn() -> (S, O, E);

@@ -9,6 +9,7 @@ use super::definitions::{Definition, Definitions};
 use super::running::same_input;
 use super::task_tracker::TaskTracker;
 use super::{Coordinator, CoordinatorInner, SagaHandle};
+use crate::action::ActionRegistry;
 use crate::clock::Clock;
 use crate::dag::SagaDag;
 use crate::driver::{Bounds, Environment, Observers, Snapshot, StoreHealth};
@@ -17,7 +18,6 @@ use crate::limits::Limits;
 use crate::log::SagaId;
 use crate::machine::Config;
 use crate::panics::note_places;
-use crate::registry::ActionRegistry;
 use crate::store::{Store, StoreError, WorkerId};
 
 /// A process that runs one saga by hand is not restarted by itself, so its crashes are not counted.

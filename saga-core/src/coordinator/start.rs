@@ -9,16 +9,16 @@ use super::handle::SagaType;
 use super::recovery::Loaded;
 use super::running::{Admission, SagaTask};
 use super::{Coordinator, CoordinatorInner, SagaHandle};
-use crate::action::ActionOutput;
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::SagaDag;
-use crate::definition::Saga;
 use crate::driver::{Driver, Values, before_telling_of_shutdown};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
 use crate::log::{SagaId, Timestamp};
 use crate::machine::{Config, Event, Machine};
 use crate::store::SagaRecord;
+use crate::typed::Saga;
+use crate::value::ActionOutput;
 
 /// What is to be started.
 pub(super) struct StartRequest<C> {

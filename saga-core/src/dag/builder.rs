@@ -8,14 +8,13 @@ use saga_order::Blocks;
 
 use super::edges::Ways;
 use super::options::Misplaced;
-use super::{
-    Dag, DagError, InvalidName, Node, NodeBody, NodeIndex, NodeName, Plan, PlanNode, SagaName,
-    pivot, topology,
-};
-use crate::definition::{BodyId, Saga, Source};
+use super::{Dag, DagError, Node, NodeBody, pivot, topology};
+use crate::names::{InvalidName, NodeIndex, NodeName, SagaName};
+use crate::plan::{Plan, PlanNode};
+use crate::typed::{BodyId, Saga, Source};
 
 /// How many nodes a DAG may have unless the builder is told otherwise.
-pub(super) const DEFAULT_MAX_NODES: usize = 10_000;
+pub(crate) const DEFAULT_MAX_NODES: usize = 10_000;
 
 /// How many DAGs that are built at run time may stand in one another.
 const MAX_DEPTH: usize = 32;
@@ -41,26 +40,26 @@ const MAX_DEPTH: usize = 32;
 /// ```
 pub struct DagBuilder<C> {
     name: SagaName,
-    pub(super) place: &'static str,
-    pub(super) nodes: Vec<Node<C>>,
-    pub(super) by_name: HashMap<NodeName, u32>,
-    pub(super) edges: Vec<(u32, u32)>,
+    pub(crate) place: &'static str,
+    pub(crate) nodes: Vec<Node<C>>,
+    pub(crate) by_name: HashMap<NodeName, u32>,
+    pub(crate) edges: Vec<(u32, u32)>,
     pub(super) ways: Ways,
     /// Edges by name: the node, and what it waits for.
-    pub(super) named: Vec<(u32, String)>,
-    pub(super) blocks: Blocks,
+    pub(crate) named: Vec<(u32, String)>,
+    pub(crate) blocks: Blocks,
     output: Option<String>,
     /// What typed steps found wrong, reported by `build`.
-    pub(super) errors: Vec<DagError>,
-    pub(super) max_nodes: usize,
+    pub(crate) errors: Vec<DagError>,
+    pub(crate) max_nodes: usize,
     /// The bodies around this one, itself last, each with what the item of its instance is read from.
-    pub(super) bodies: Vec<(BodyId, Arc<[Source]>)>,
+    pub(crate) bodies: Vec<(BodyId, Arc<[Source]>)>,
     /// The number of the next body of the definition.
-    pub(super) next_body: u32,
+    pub(crate) next_body: u32,
     /// What the nodes of this body read around it.
-    pub(super) outside: BTreeSet<(BodyId, u32)>,
+    pub(crate) outside: BTreeSet<(BodyId, u32)>,
     /// The sagas that this one is a subsaga of, itself last.
-    pub(super) within: Vec<SagaName>,
+    pub(crate) within: Vec<SagaName>,
 }
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
@@ -89,7 +88,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// A builder for a part of this one.
-    pub(super) fn inner(&mut self, items: Arc<[Source]>) -> Self {
+    pub(crate) fn inner(&mut self, items: Arc<[Source]>) -> Self {
         let body = BodyId(self.next_body);
         Self {
             place: self.place,
@@ -122,7 +121,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// Which body this is.
-    pub(super) fn body(&self) -> BodyId {
+    pub(crate) fn body(&self) -> BodyId {
         self.bodies.last().map_or(BodyId(0), |(body, _)| *body)
     }
 
@@ -187,7 +186,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
 
     /// The same, but it does not wait for the node that it reads either, unless that is named: a stored
     /// DAG names all that its nodes wait for.
-    pub(super) fn node_exactly(&mut self, node: Node<C>) -> Result<Placed<'_, C>, DagError> {
+    pub(crate) fn node_exactly(&mut self, node: Node<C>) -> Result<Placed<'_, C>, DagError> {
         self.check_new(&node.name)?;
         self.input_of(&node)?;
         let index = self.push(node);
@@ -231,7 +230,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// Finishes a typed definition or body, which ends with this node.
-    pub(super) fn finish_typed(self, end: Option<(BodyId, NodeIndex)>) -> Result<Dag<C>, DagError> {
+    pub(crate) fn finish_typed(self, end: Option<(BodyId, NodeIndex)>) -> Result<Dag<C>, DagError> {
         if self.errors.is_empty() && end.is_some_and(|(body, _)| body != self.body()) {
             let node = format!("{} (its last line)", self.name);
             return Err(DagError::NotVisible { node, what: "a node" });
@@ -320,7 +319,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(plan.with_pivot(found))
     }
 
-    pub(super) fn check_new(&self, name: &NodeName) -> Result<(), DagError> {
+    pub(crate) fn check_new(&self, name: &NodeName) -> Result<(), DagError> {
         if self.by_name.contains_key(name) {
             return Err(DagError::AlreadyExists(name.clone()));
         }
@@ -348,17 +347,17 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// Adds a node where the open blocks say, after `deps`.
-    pub(super) fn place(&mut self, node: Node<C>, deps: &[u32]) -> NodeIndex {
+    pub(crate) fn place(&mut self, node: Node<C>, deps: &[u32]) -> NodeIndex {
         let index = self.push(node);
         let preds = self.blocks.place(index, deps);
         self.edges.extend(preds.into_iter().map(|pred| (pred, index)));
         NodeIndex(index)
     }
 
-    pub(super) fn resolve(&self, name: &str) -> Result<u32, DagError> {
+    pub(crate) fn resolve(&self, name: &str) -> Result<u32, DagError> {
         self.by_name.get(name).copied().ok_or_else(|| {
             let known = self.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ");
-            let nearest = super::names::nearest(name, self.nodes.iter().map(|n| &n.name));
+            let nearest = crate::names::nearest(name, self.nodes.iter().map(|n| &n.name));
             DagError::NoSuchNode { name: name.to_string(), nearest: nearest.cloned(), known }
         })
     }

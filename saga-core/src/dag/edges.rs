@@ -7,7 +7,8 @@ use petgraph::graph::DiGraph;
 use petgraph::visit::{Dfs, Reversed, Walker};
 
 use super::topology;
-use super::{Dag, DagBuilder, DagError, NodeIndex, NodeName};
+use super::{Dag, DagBuilder, DagError};
+use crate::names::{NodeIndex, NodeName};
 
 /// The nodes and edges, kept from one search to the next.
 #[derive(Default)]

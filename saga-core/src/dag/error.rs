@@ -1,6 +1,6 @@
 //! What can be wrong with a DAG.
 
-use super::{InvalidName, NodeName, SagaName};
+use crate::names::{InvalidName, NodeName, SagaName};
 
 /// What is wrong with a DAG.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,7 +145,7 @@ pub enum DagError {
     BadJson(String),
     /// A stored DAG names an action that is not registered.
     #[error(transparent)]
-    Registry(#[from] crate::registry::RegistryError),
+    Registry(#[from] crate::action::RegistryError),
 }
 
 fn list(names: &[NodeName]) -> String {

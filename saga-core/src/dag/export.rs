@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::options::NodeOptions;
-use super::{ActionName, Dag, Node, NodeBody, NodeIndex, NodeName, SagaName, UndoContract};
-use crate::definition::Source;
+use super::{Dag, Node, NodeBody};
 use crate::json;
 use crate::log::{Payload, RawJson};
+use crate::names::{ActionName, NodeIndex, NodeName, SagaName};
+use crate::policy::UndoContract;
+use crate::typed::Source;
 
 /// The JSON of a DAG: everything that says which saga it is, and what its nodes say beside that.
 #[derive(Debug, Serialize, Deserialize)]

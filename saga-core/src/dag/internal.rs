@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::json;
 
-use super::{ActionName, Dag, NodeBody, NodeName, SagaName};
+use super::{Dag, NodeBody};
+use crate::names::{ActionName, NodeName, SagaName};
 
 /// One node of a DAG that is written out: see [`Dag::internal_nodes`].
 #[derive(Clone, PartialEq)]

@@ -1,28 +1,20 @@
 //! What a saga consists of: nodes, and which of them wait for which.
 
-mod arms;
-mod bodies;
 mod builder;
-mod constant;
+mod composite;
 mod edges;
 mod error;
 mod export;
-mod holder;
 mod internal;
-mod names;
 mod node;
 mod options;
 mod pivot;
-mod plan;
-mod policy;
 mod rebuild;
 mod refused;
 mod saga_dag;
 mod shape;
-mod step;
 mod stored;
 mod topology;
-mod typed;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -31,24 +23,26 @@ use petgraph::Direction;
 use petgraph::graph::DiGraph;
 use petgraph::visit::{Dfs, NodeFiltered, Reversed, Walker};
 
-pub use arms::Arms;
+pub use crate::names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};
+pub use crate::plan::{Plan, PlanKind, PlanNode};
+pub use crate::policy::{Policy, Retry, UndoContract};
+pub use crate::typed::Arms;
 pub use builder::{DagBuilder, Placed};
+pub use composite::Choice;
+pub(crate) use composite::{
+    Choose, ForEach, MakeParams, Number, Params, Pick, Read, Slice, gather_vec,
+};
 pub use error::DagError;
 pub(crate) use export::stored_fingerprint;
-pub use holder::Choice;
-pub(crate) use holder::Read;
 pub use internal::InternalNode;
-pub use names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};
 pub use node::Node;
-pub(crate) use node::NodeBody;
-pub use plan::{Plan, PlanKind, PlanNode};
-pub use policy::{Policy, Retry, UndoContract};
+pub(crate) use node::{Compute, NodeBody};
 pub(crate) use refused::Refused;
 pub use saga_dag::SagaDag;
 pub(crate) use shape::DagShape;
 
 use crate::action::Action;
-use crate::definition::{BodyId, Saga};
+use crate::typed::{BodyId, Saga};
 
 /// A finished DAG: checked, immutable, shared by all runs of the saga.
 ///

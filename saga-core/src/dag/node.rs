@@ -3,16 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::holder::{Choose, ForEach, MakeParams, Read, gather_arm, gather_list};
+use super::Dag;
+use super::composite::{Choose, ForEach, MakeParams, Read, gather_arm, gather_list};
 use super::options::{Misplaced, NodeOptions, WithOptions};
-use super::step::{BoundAction, BoundParams, BoundValue};
-use super::{ActionName, Dag, InvalidName, NodeName, Plan, PlanKind};
-use crate::action::{Action, ActionData, ActionOutput};
+use crate::action::Action;
 use crate::context::ActionContext;
-use crate::definition::{ActionSpec, NodeShape, Scope, Source, StepFuture};
 use crate::error::ActionError;
 use crate::log::Payload;
+use crate::names::{ActionName, InvalidName, NodeName};
 use crate::panics;
+use crate::plan::{Plan, PlanKind};
+use crate::typed::{ActionSpec, NodeShape, Scope, Source, StepFuture};
+use crate::typed::{BoundAction, BoundParams, BoundValue};
+use crate::value::{ActionData, ActionOutput};
 
 /// A node of a [`Dag`](super::Dag): an action, a constant, or a node that holds others.
 ///

@@ -9,11 +9,14 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::{ActionName, Node, NodeBody, Policy, Retry};
-use crate::action::{Action, ActionOutput, AttemptError, Timeouts, Value};
+use super::{Node, NodeBody};
+use crate::action::{Action, Timeouts};
 use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
+use crate::names::ActionName;
+use crate::policy::{Policy, Retry};
+use crate::value::{ActionOutput, AttemptError, Value};
 
 /// What a node says that can be changed while sagas are running: it is in the JSON of a DAG, but not in its
 /// fingerprint.
@@ -157,7 +160,7 @@ impl<C: Send + Sync + 'static> Node<C> {
     }
 
     /// Takes over the options of the other node, and keeps what it runs.
-    pub(super) fn take_options(&mut self, other: Self) {
+    pub(crate) fn take_options(&mut self, other: Self) {
         self.options = other.options;
         self.is_pivot = other.is_pivot;
         self.misplaced = other.misplaced;

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Reversed, Walker};
 
-use super::{DagError, NodeName, Plan, PlanKind};
+use super::DagError;
+use crate::names::NodeName;
+use crate::plan::{Plan, PlanKind};
 
 /// Every other node must be before or behind it, and those behind it must not give up.
 pub(super) fn check<N>(plan: &Plan, graph: &DiGraph<N, ()>, pivot: u32) -> Result<(), DagError> {

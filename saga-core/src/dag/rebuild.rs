@@ -1,8 +1,9 @@
 //! The way back from JSON, for DAGs of registered actions.
 
 use super::export::{DagJson, KindJson, NodeJson};
-use super::{Dag, DagBuilder, DagError, Node, NodeIndex, NodeName};
-use crate::registry::ActionRegistry;
+use super::{Dag, DagBuilder, DagError, Node};
+use crate::action::ActionRegistry;
+use crate::names::{NodeIndex, NodeName};
 
 impl<C: Send + Sync + 'static> Dag<C> {
     /// A DAG from its JSON, with the actions of a registry. Only for DAGs of actions that look up their

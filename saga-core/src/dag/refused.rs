@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::ActionName;
-use crate::action::{Action, ActionOutput, AttemptError, Value};
+use crate::action::Action;
 use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
+use crate::names::ActionName;
+use crate::value::{ActionOutput, AttemptError, Value};
 
 /// The action of a node whose saga has no parameters: it never begins.
 pub(crate) struct Refused<C> {

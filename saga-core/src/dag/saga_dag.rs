@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Dag, Node, NodeIndex, SagaName};
-use crate::action::encode;
+use super::{Dag, Node};
 use crate::error::ActionError;
 use crate::log::Payload;
+use crate::names::{NodeIndex, SagaName};
+use crate::value::encode;
 
 /// One run of a DAG of actions that look up their inputs by name. Immutable.
 ///

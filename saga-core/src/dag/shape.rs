@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::export::{DagJson, KindJson};
-use super::{Plan, PlanKind, PlanNode, Policy};
+use crate::plan::{Plan, PlanKind, PlanNode};
+use crate::policy::Policy;
 
 /// What a stored DAG says without its definition.
 pub(crate) struct DagShape {

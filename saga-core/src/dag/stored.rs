@@ -5,8 +5,9 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::export::{DagJson, InputJson, KindJson, NodeJson};
 use super::options::NodeOptions;
-use super::{ActionName, NodeName, UndoContract};
 use crate::log::{Payload, RawJson, optional_json};
+use crate::names::{ActionName, NodeName};
+use crate::policy::UndoContract;
 
 #[derive(Deserialize)]
 struct NodeForm {

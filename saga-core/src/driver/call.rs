@@ -13,13 +13,14 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::current_call::CurrentCall;
 use super::permits::Permit;
-use crate::action::storable::{MAX_DEPTH, depth};
-use crate::action::{Action, ActionOutput, AttemptError, Value, read_back};
+use crate::action::{Action, read_back};
 use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
+use crate::json::{MAX_NESTING, depth};
 use crate::log::{Failure, NodePath, Payload};
 use crate::machine::VertexId;
 use crate::panics::{self, Contained};
+use crate::value::{ActionOutput, AttemptError, Value};
 
 /// How a call ended. An error is no error of the user's any more: those are formatted and dropped where the
 /// call's panics are caught.
@@ -238,9 +239,9 @@ impl OutputLimits {
             );
             return Err(ActionError::SerializeFailed { message });
         }
-        if self.lists > 0 && depth(output.payload.as_bytes()) + self.lists > MAX_DEPTH {
+        if self.lists > 0 && depth(output.payload.as_bytes()) + self.lists > MAX_NESTING {
             let message = format!(
-                "it is nested more than {MAX_DEPTH} levels deep, with the lists of the `for` \
+                "it is nested more than {MAX_NESTING} levels deep, with the lists of the `for` \
                  around its node"
             );
             return Err(ActionError::SerializeFailed { message });

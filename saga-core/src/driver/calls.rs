@@ -11,10 +11,10 @@ use super::current_call::CurrentCall;
 use super::in_flight::InFlight;
 use super::permits::Caller;
 use super::{Driver, TransactionHandle};
-use crate::action::Value;
 use crate::context::{About, ActionContext, FencingToken, Shared};
 use crate::machine::{ActionResult, Call, Event, VertexId};
 use crate::panics::Contained;
+use crate::value::Value;
 
 /// Which call a context is for.
 pub(super) struct ContextOf {

@@ -11,12 +11,12 @@ use super::events::SagaEvent;
 use super::permits::SagaPermits;
 use super::transaction::TransactionQueue;
 use super::{Asked, Control, Reply};
-use crate::action::Value;
 use crate::error::SagaError;
 use crate::log::{Answer, Command, Uuid};
 use crate::machine::{Effect, Event, VertexId};
 use crate::panics::Contained;
 use crate::store::{SagaRecord, StoreError};
+use crate::value::Value;
 
 /// The answer to an append; for a new saga whose id is taken, the one that has it.
 pub(super) type Appended = Result<Option<Box<SagaRecord>>, StoreError>;

@@ -22,13 +22,13 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::action::ActionOutput;
 use crate::clock::{Clock, Lead};
 use crate::context::RunInfo;
 use crate::error::ActionError;
 use crate::log::{ActionState, Answer, Command, Failure, NodePath, Payload, Refusal, Uuid};
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, Store, StoreError, WorkerId};
+use crate::value::ActionOutput;
 use call::Calls;
 pub(crate) use current_call::{before_telling_of_shutdown, wait_for};
 pub use events::{Events, MissedEvents, SagaEvent};

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::values::Values;
-use crate::action::ActionOutput;
 use crate::context::{Frame, Outer};
-use crate::dag::{NodeBody, PlanKind, Read};
-use crate::definition::Source;
+use crate::dag::{NodeBody, Read};
 use crate::error::ActionError;
 use crate::log::{Failure, Payload};
 use crate::machine::{Machine, Part, State, VertexId};
 use crate::panics;
+use crate::plan::PlanKind;
+use crate::typed::Source;
+use crate::value::ActionOutput;
 
 impl<C: Send + Sync + 'static> Values<C> {
     /// Opens the frames that the machine has opened, and gives the nodes that hold others and have

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
 
-use crate::action::ActionOutput;
 use crate::error::SagaError;
 use crate::log::{SagaId, SagaStatus};
+use crate::value::ActionOutput;
 
 /// How a saga ended; an output that is `None` stands for `()`.
 pub(crate) type SagaResult = Result<Option<ActionOutput>, SagaError>;

@@ -32,12 +32,12 @@ use tokio::sync::mpsc;
 use super::Driver;
 use super::call::{CallEnd, FailedAttempt};
 use super::in_flight::{InFlight, Wakeup};
-use crate::action::{ActionOutput, AttemptError};
 use crate::error::ActionError;
 use crate::log::{Entry, EntryKind, Payload};
 use crate::machine::{ActionResult, Call, Event, VertexId};
 use crate::panics;
 use crate::store::{Append, StoreError, Work};
+use crate::value::{ActionOutput, AttemptError};
 
 /// What became of the work, as far as the store does not say it.
 #[derive(Default)]

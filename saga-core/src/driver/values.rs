@@ -6,16 +6,19 @@ use std::sync::Arc;
 
 use super::calls::ContextOf;
 use super::progress::SagaResult;
-use crate::action::storable::has_room;
-use crate::action::{Action, ActionOutput};
+use crate::action::Action;
 use crate::context::{ActionContext, Frame};
-use crate::dag::{Dag, NodeBody, NodeIndex, Refused, UndoContract};
+use crate::dag::{Dag, NodeBody, Refused};
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
+use crate::json::has_room;
 use crate::log::{
     Cause, Command, Entry, EntryKind, Failure, FailureKind, NodePath, Payload, SagaId, SagaStatus,
 };
 use crate::machine::{Call, Machine, NodeState, State, VertexId};
+use crate::names::NodeIndex;
 use crate::panics;
+use crate::policy::UndoContract;
+use crate::value::ActionOutput;
 
 /// The values of one saga: a frame for each DAG that it runs, as the machine opens them.
 pub(crate) struct Values<C> {

@@ -131,7 +131,7 @@ impl ActionError {
     where
         E: Into<BoxError> + Serialize,
     {
-        let payload = crate::action::storable::error_json(&error);
+        let payload = crate::json::error_json(&error);
         Self::from_parts(error.into(), payload)
     }
 

@@ -60,12 +60,13 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::action::{ActionData, read, write_readable};
 use crate::coordinator::{Coordinator, Operator};
-use crate::dag::{Dag, NodeIndex, SagaDag};
+use crate::dag::{Dag, SagaDag};
 use crate::error::{OperateError, SagaError, StartError};
 use crate::log::{InvalidSagaId, NodePath, Refusal, SagaId, SagaLog, SagaStatus};
+use crate::names::NodeIndex;
 use crate::store::{SagaRecord, Store, StoreError, StoredSaga};
+use crate::value::{ActionData, read, write_readable};
 
 pub use snapshot::{CompletedAction, SagaSnapshot};
 pub use views::{ExecutionNode, ExecutionRecord};

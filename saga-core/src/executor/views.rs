@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::dag::{ActionName, Dag, NodeName};
+use crate::dag::Dag;
 use crate::error::NodeReport;
 use crate::log::{ActionState, Entry, EntryKind, NodePath, Timestamp};
+use crate::names::{ActionName, NodeName};
 
 /// How one node stands.
 ///

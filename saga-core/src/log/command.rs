@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::encode;
 use crate::error::ActionError;
+use crate::value::encode;
 
 use super::{NodePath, Payload};
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::state::{Illegal, Part, Progress, State, Undo, VertexId, target};
-use crate::dag::{PlanKind, Policy, UndoContract};
 use crate::log::{Answer, Command, Entry, EntryKind};
+use crate::plan::PlanKind;
+use crate::policy::{Policy, UndoContract};
 
 /// A log that does not make sense at one place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -168,7 +169,7 @@ impl State {
     /// A subsaga without predecessors opens with the frame that it is in.
     fn open_ready_subsagas(
         &mut self,
-        plan: &Arc<crate::dag::Plan>,
+        plan: &Arc<crate::plan::Plan>,
         base: VertexId,
         touched: &mut Vec<VertexId>,
     ) {
@@ -312,7 +313,7 @@ impl State {
             && !self.policy(v).is_some_and(finds_out)
     }
 
-    fn chosen_parts(&self, gate: VertexId, n: u64) -> Vec<(Arc<crate::dag::Plan>, Part)> {
+    fn chosen_parts(&self, gate: VertexId, n: u64) -> Vec<(Arc<crate::plan::Plan>, Part)> {
         match self.kind(gate) {
             Some(PlanKind::ForEach { body, .. }) => (0..u32::try_from(n).unwrap_or(u32::MAX))
                 .map(|i| (body.clone(), Part::Instance(i)))

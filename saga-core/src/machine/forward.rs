@@ -2,8 +2,8 @@
 
 use super::state::{Progress, VertexId};
 use super::{ActionResult, Effect, InFlight, Machine};
-use crate::dag::PlanKind;
 use crate::log::{Cause, EntryKind, Failure};
+use crate::plan::PlanKind;
 
 impl Machine {
     pub(super) fn decide_forward(&mut self, v: VertexId, effects: &mut Vec<Effect>) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::{Frame, Need, Part, Parts, Progress, State, Undo, Vertex, VertexId};
-use crate::dag::{Plan, PlanKind};
+use crate::plan::{Plan, PlanKind};
 
 impl State {
     /// The gate of a node that holds others.

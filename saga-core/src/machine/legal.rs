@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::state::{Progress, State, Undo, VertexId};
-use crate::dag::{PlanKind, UndoContract};
 use crate::log::{Cause, EntryKind, Failure, SagaStatus};
+use crate::plan::PlanKind;
+use crate::policy::UndoContract;
 
 /// No log may open more instances at once than this, whatever it says.
 const MAX_WIDTH: u64 = 1 << 20;

@@ -31,10 +31,10 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::dag::Plan;
 use crate::log::{
     Answer, Command, Entry, EntryKind, Failure, FailureKind, SagaStatus, Timestamp, Uuid,
 };
+use crate::plan::Plan;
 
 use order::Turn;
 use watch::Watched;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Config, Corrupt, Machine, State};
-use crate::dag::Plan;
 use crate::log::Entry;
+use crate::plan::Plan;
 
 impl State {
     /// The state that follows from a log.

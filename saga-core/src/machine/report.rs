@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::state::{Part, Progress, State, Undo, VertexId};
-use crate::dag::{PlanKind, UndoContract};
 use crate::log::{ActionState, Failure, NodePath};
+use crate::plan::PlanKind;
+use crate::policy::UndoContract;
 
 /// How a node stands.
 #[derive(Debug, Clone, PartialEq)]

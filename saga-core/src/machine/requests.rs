@@ -6,8 +6,8 @@
 //! with the request.
 
 use super::state::{Progress, State, Undo, Vertex, VertexId};
-use crate::dag::PlanKind;
 use crate::log::{Answer, Command, Fault, NodePath, Refusal, SagaStatus, Uuid};
+use crate::plan::PlanKind;
 
 /// A request that was granted.
 #[derive(Debug, Clone, PartialEq)]

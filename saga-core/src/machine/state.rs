@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::requests::{Asked, Faults};
-use crate::dag::{Plan, PlanKind, Policy, UndoContract};
 use crate::log::{Answer, Cause, EntryKind, Failure, NodePath, SagaStatus, Timestamp, Uuid};
+use crate::plan::{Plan, PlanKind};
+use crate::policy::{Policy, UndoContract};
 
 /// A vertex of the run: a node, or the gate of a node that holds others. The vertices of one frame are
 /// next to each other, in the order of its plan.

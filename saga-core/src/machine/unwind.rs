@@ -2,8 +2,8 @@
 
 use super::state::{Need, Undo, VertexId};
 use super::{InFlight, Machine};
-use crate::dag::UndoContract;
 use crate::log::{EntryKind, Failure, FailureKind};
+use crate::policy::UndoContract;
 
 impl Machine {
     pub(super) fn decide_unwinding(&mut self, v: VertexId) {

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Dag, NodeName};
-use crate::action::{ActionData, ActionOutput};
+use super::Dag;
 use crate::context::Frame;
-use crate::definition::{Scope, Source};
 use crate::error::ActionError;
 use crate::log::Payload;
+use crate::names::NodeName;
 use crate::panics;
+use crate::typed::{Scope, Source};
+use crate::value::{ActionData, ActionOutput};
 
 /// Makes the output of a node out of those of its parts, which nobody else has.
 pub(crate) type Gather = fn(Vec<ActionOutput>) -> Result<ActionOutput, ActionError>;
@@ -155,7 +156,7 @@ pub(crate) trait Pick<C>: Send + Sync {
 }
 
 /// The items of a `for`, borrowed from what its closure reads.
-pub(super) struct Slice<F, T>(pub(super) F, pub(super) PhantomData<fn() -> T>);
+pub(crate) struct Slice<F, T>(pub(crate) F, pub(crate) PhantomData<fn() -> T>);
 
 impl<C, T, F> Pick<C> for Slice<F, T>
 where
@@ -172,7 +173,7 @@ where
 }
 
 /// Only a number.
-pub(super) struct Number<F>(pub(super) F);
+pub(crate) struct Number<F>(pub(crate) F);
 
 impl<C, F> Pick<C> for Number<F>
 where
@@ -259,7 +260,7 @@ impl Choice for Option<usize> {
 }
 
 /// The outputs of all instances.
-pub(super) fn gather_vec<O: Send + Sync + 'static>(
+pub(crate) fn gather_vec<O: Send + Sync + 'static>(
     parts: Vec<ActionOutput>,
 ) -> Result<ActionOutput, ActionError> {
     let payload = join(&parts);
@@ -268,12 +269,12 @@ pub(super) fn gather_vec<O: Send + Sync + 'static>(
 }
 
 /// The same without types.
-pub(super) fn gather_list(parts: Vec<ActionOutput>) -> Result<ActionOutput, ActionError> {
+pub(crate) fn gather_list(parts: Vec<ActionOutput>) -> Result<ActionOutput, ActionError> {
     ActionOutput::decode::<serde_json::Value>(&join(&parts))
 }
 
 /// What the arm that ran gives, or null.
-pub(super) fn gather_arm(mut parts: Vec<ActionOutput>) -> Result<ActionOutput, ActionError> {
+pub(crate) fn gather_arm(mut parts: Vec<ActionOutput>) -> Result<ActionOutput, ActionError> {
     parts.pop().map_or_else(|| ActionOutput::decode::<serde_json::Value>(&null()), Ok)
 }
 

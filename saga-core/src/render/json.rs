@@ -11,7 +11,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
     ///
     /// ```
     /// use saga_core::dag::{DagBuilder, Node};
-    /// use saga_core::graph::NodeStates;
+    /// use saga_core::render::NodeStates;
     /// use saga_core::log::ActionState;
     /// let mut dag = DagBuilder::<()>::new("Order")?;
     /// dag.append(Node::constant("rate", 3)?)?;

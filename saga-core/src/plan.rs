@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{NodeName, Policy};
+use crate::names::NodeName;
+use crate::policy::Policy;
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use futures_util::future::BoxFuture;
 
 use crate::__private::no_output;
-use crate::action::ActionData;
-use crate::definition::{
+use crate::typed::{
     ActionNode, ComputedNode, NeverGivesUp, NodeShape, Saga, Scope, Step, StepKind, Typed, computed,
 };
+use crate::value::ActionData;
 
 /// Is the last line of the saga `S` a step or a value? (autoref specialization)
 pub struct Tail<'t, S, T>(PhantomData<&'t T>, PhantomData<fn() -> S>);

@@ -5,28 +5,21 @@
 
 use std::future::Future;
 
-use crate::action::{ActionData, ActionOutput, AttemptError, stored};
 use crate::context::ActionContext;
-use crate::definition::{ActionFailure, Attempt, StepResult, Typed};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
-
-#[allow(missing_docs)] // plumbing between the macros' output and this crate
-mod computed;
-#[allow(missing_docs)]
-mod last;
-#[allow(missing_docs)] // plumbing too; what a message names, `Takes`, says what it is
-mod undo;
+use crate::typed::{ActionFailure, Attempt, StepResult, Typed};
+use crate::value::{ActionData, ActionOutput, AttemptError, stored};
 
 #[doc(hidden)]
-pub use computed::computed;
+pub use crate::__private::computed::computed;
 #[doc(hidden)]
-pub use last::{
+pub use crate::__private::last_line::{
     InnerTail, IsPlain, IsValue, LastStep, Tail, TailStep, TailValue, WholeOutput, inner_tail, tail,
 };
-pub use undo::Takes;
+pub use crate::__private::undo_arity::Takes;
 #[doc(hidden)]
-pub use undo::{Fits, Misfits, undo};
+pub use crate::__private::undo_arity::{Fits, Misfits, undo};
 
 /// What an action or a saga returns: [`ActionData`], which has supertraits, and of those that do not hold rustc
 /// would report each by itself.

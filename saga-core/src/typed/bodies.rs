@@ -4,9 +4,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::arms::{Arms, Inner};
-use super::holder::{ForEach, MakeParams, Number, Pick, Read, Slice, gather_vec};
-use super::{Choice, DagBuilder, Node, NodeBody};
-use crate::definition::{ItemRef, OutputRef, Saga, SagaOutput, Scope, Source};
+use crate::dag::{
+    Choice, DagBuilder, ForEach, MakeParams, Node, NodeBody, Number, Pick, Read, Slice, gather_vec,
+};
+use crate::typed::{ItemRef, OutputRef, Saga, SagaOutput, Scope, Source};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Adds a node that runs a body once for each item of a list, all instances side by side. What the
@@ -270,7 +271,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// Builds the body of an instance or arm. What it reads around itself, its node waits for.
-    pub(super) fn part<O>(
+    pub(crate) fn part<O>(
         &mut self,
         mut inner: Self,
         body: impl FnOnce(&mut Self) -> SagaOutput<O>,

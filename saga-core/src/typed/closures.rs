@@ -9,16 +9,17 @@ use std::task::Poll;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::holder::{MakeParams, Params};
-use super::node::Compute;
-use super::{ActionName, InvalidName, Policy};
-use crate::action::{Action, ActionOutput, AttemptError, Timeouts, Value};
+use crate::action::{Action, Timeouts};
 use crate::bounds::Storable;
 use crate::context::{ActionContext, Frame};
-use crate::definition::{ActionSpec, NodeShape, Scope, Source, StepCall, StepFuture, StepResult};
+use crate::dag::{Compute, MakeParams, Params};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
+use crate::names::{ActionName, InvalidName};
 use crate::panics;
+use crate::policy::Policy;
+use crate::typed::{ActionSpec, NodeShape, Scope, Source, StepCall, StepFuture, StepResult};
+use crate::value::{ActionOutput, AttemptError, Value};
 
 /// Runs a closure until it leaves a result.
 ///
@@ -53,7 +54,7 @@ fn bad_inputs(message: String) -> ActionError {
 }
 
 /// A step that runs an action.
-pub(super) struct BoundAction<F, H> {
+pub(crate) struct BoundAction<F, H> {
     name: ActionName,
     spec: ActionSpec,
     sources: Arc<[Source]>,
@@ -62,7 +63,7 @@ pub(super) struct BoundAction<F, H> {
 }
 
 impl<F, H> BoundAction<F, H> {
-    pub(super) fn new(
+    pub(crate) fn new(
         spec: ActionSpec,
         sources: Arc<[Source]>,
         closure: F,
@@ -134,14 +135,14 @@ where
 }
 
 /// A step that computes a value.
-pub(super) struct BoundValue<F, H> {
+pub(crate) struct BoundValue<F, H> {
     sources: Arc<[Source]>,
     closure: F,
     shape: PhantomData<fn() -> H>,
 }
 
 impl<F, H> BoundValue<F, H> {
-    pub(super) fn new(sources: Arc<[Source]>, closure: F) -> Self {
+    pub(crate) fn new(sources: Arc<[Source]>, closure: F) -> Self {
         Self { sources, closure, shape: PhantomData }
     }
 }
@@ -171,13 +172,13 @@ where
 }
 
 /// A step that makes the parameters of a saga.
-pub(super) struct BoundParams<F, H> {
+pub(crate) struct BoundParams<F, H> {
     closure: F,
     shape: PhantomData<fn() -> H>,
 }
 
 impl<F, H> BoundParams<F, H> {
-    pub(super) fn new(closure: F) -> Self {
+    pub(crate) fn new(closure: F) -> Self {
         Self { closure, shape: PhantomData }
     }
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::{Like, Scope};
 use crate::context::Frame;
-use crate::dag::NodeIndex;
+use crate::names::NodeIndex;
 
 /// Which body of a definition: the saga itself, or what runs in an instance or arm. Numbered in the order
 /// of declaration, from 0.
@@ -161,7 +161,7 @@ fn missing<C: 'static>(frame: &Frame<C>, node: NodeIndex) -> ! {
     std::panic::resume_unwind(Box::new(format!("node `{name}` has no output of this type{why}")))
 }
 
-pub(super) fn gone(index: usize) -> ! {
+pub(crate) fn gone(index: usize) -> ! {
     std::panic::resume_unwind(Box::new(format!(
         "the list has no item {index} any more; it must be the same whenever it is computed"
     )))

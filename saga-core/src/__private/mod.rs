@@ -1,24 +1,29 @@
 //! What the macros' output refers to. Not part of the public API: it changes without notice.
 
+pub(crate) mod computed;
+pub(crate) mod last_line;
+pub(crate) mod undo_arity;
+
 pub use serde;
 use serde::Serialize;
 
 use std::marker::PhantomData;
 
-use crate::action::{Value, storable};
 use crate::bounds::Storable;
-use crate::definition::{StepResult, Typed};
 use crate::error::UndoError;
+use crate::json;
 use crate::log;
+use crate::typed::{StepResult, Typed};
+use crate::value::Value;
 
-pub use crate::definition::ErrorRules;
+pub use crate::typed::ErrorRules;
 
 /// An error as JSON, where it is `Serialize`. An inherent constant with a bound hides that of a trait
 /// only where the bound holds.
 pub struct Payload<E>(PhantomData<E>);
 
 impl<E: Serialize> Payload<E> {
-    pub const OF: fn(&E) -> Option<log::Payload> = storable::error_json;
+    pub const OF: fn(&E) -> Option<log::Payload> = json::error_json;
 }
 
 pub trait NoPayload {

@@ -3,29 +3,30 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::{DagBuilder, DagError, Node, NodeIndex, NodeName};
-use crate::action::ActionData;
 use crate::bounds::Storable;
-use crate::definition::{
+use crate::dag::{DagBuilder, DagError, Node};
+use crate::names::{NodeIndex, NodeName};
+use crate::typed::{
     BodyId, ComputedNode, NodeShape, OutputRef, ParamRef, Saga, SagaOutput, Scope, Source,
     StepFuture, StepKind, Subsaga,
 };
+use crate::value::ActionData;
 
 /// What a new node reads.
-pub(super) struct Reads {
-    pub(super) name: NodeName,
-    pub(super) inputs: Vec<(&'static str, Vec<Source>)>,
+pub(crate) struct Reads {
+    pub(crate) name: NodeName,
+    pub(crate) inputs: Vec<(&'static str, Vec<Source>)>,
     /// All that its closure may read.
-    pub(super) sources: Arc<[Source]>,
+    pub(crate) sources: Arc<[Source]>,
     /// Which nodes of its own body it waits for.
-    pub(super) deps: Vec<u32>,
+    pub(crate) deps: Vec<u32>,
     /// Which nodes around that body it needs.
-    pub(super) outside: Vec<(BodyId, u32)>,
+    pub(crate) outside: Vec<(BodyId, u32)>,
 }
 
 impl Reads {
     /// Adds what a part of the node reads around itself, the node being in this body.
-    pub(super) fn around(
+    pub(crate) fn around(
         &mut self,
         here: BodyId,
         outside: impl IntoIterator<Item = (BodyId, u32)>,
@@ -96,7 +97,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// Looks up what a new node reads.
-    pub(super) fn read(
+    pub(crate) fn read(
         &self,
         name: &str,
         bindings: &[(&'static str, &[Source])],
@@ -142,7 +143,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// Adds a typed node, or keeps what is wrong with it for `build`.
-    pub(super) fn add(&mut self, node: Result<(Node<C>, Reads), DagError>) -> NodeIndex {
+    pub(crate) fn add(&mut self, node: Result<(Node<C>, Reads), DagError>) -> NodeIndex {
         match node {
             Ok((mut node, read)) => {
                 node.inputs = read.inputs;

@@ -14,18 +14,28 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::action::{ActionData, ActionOutput, AttemptError, Timeouts, Value};
+use crate::action::Timeouts;
 use crate::bounds::Storable;
 use crate::context::ActionContext;
-use crate::dag::{Dag, DagBuilder, DagError, Policy, SagaName, UndoContract};
+use crate::dag::{Dag, DagBuilder, DagError};
 use crate::error::{ActionError, BoxError, UndoError};
+use crate::names::SagaName;
+use crate::policy::{Policy, UndoContract};
+use crate::value::{ActionData, ActionOutput, AttemptError, Value};
 
+mod arms;
 mod attempt;
+mod bodies;
+mod closures;
+mod constant;
 mod items;
 mod scope;
 mod source;
+mod steps;
 
+pub use arms::Arms;
 pub use attempt::{Attempt, ErrorRules};
+pub(crate) use closures::{BoundAction, BoundParams, BoundValue};
 pub use items::Items;
 pub(crate) use items::Like;
 pub use scope::Scope;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::action::Action;
-use crate::dag::ActionName;
+use super::Action;
+use crate::names::ActionName;
 
 /// The actions that a program knows, by their durable names.
 ///

@@ -174,7 +174,7 @@ impl fmt::Display for NodeIndex {
 }
 
 /// The name that was probably meant.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     wrong: &str,
     names: impl Iterator<Item = &'a NodeName>,
 ) -> Option<&'a NodeName> {

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::holder::{Choose, Number, Pick, Read};
-use super::{Choice, Dag, DagBuilder, DagError, Node, NodeBody};
-use crate::definition::{BodyId, Like, OutputRef, SagaOutput, Scope, Source};
+use crate::dag::{Choice, Choose, Dag, DagBuilder, DagError, Node, NodeBody, Number, Pick, Read};
+use crate::typed::{BodyId, Like, OutputRef, SagaOutput, Scope, Source};
 
 /// The arms of a [`choose`](DagBuilder::choose).
 pub struct Arms<'b, C, O> {
@@ -16,7 +15,7 @@ pub struct Arms<'b, C, O> {
 }
 
 impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
-    pub(super) fn collect(
+    pub(crate) fn collect(
         dag: &'b mut DagBuilder<C>,
         arms: impl FnOnce(&mut Self),
     ) -> Vec<Inner<C>> {
@@ -36,8 +35,8 @@ impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
 /// What an instance or an arm runs, and what it reads around itself.
 #[doc(hidden)]
 pub struct Inner<C> {
-    pub(super) dag: Result<Dag<C>, DagError>,
-    pub(super) outside: BTreeSet<(BodyId, u32)>,
+    pub(crate) dag: Result<Dag<C>, DagError>,
+    pub(crate) outside: BTreeSet<(BodyId, u32)>,
 }
 
 /// What the macro writes: first the arms, then the choice, so that rustc compares the types of the arms
@@ -68,7 +67,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.choose_of(name, bindings, after, arm, arms)
     }
 
-    pub(super) fn choose_of<K, O, F>(
+    pub(crate) fn choose_of<K, O, F>(
         &mut self,
         name: &'static str,
         bindings: &[(&'static str, &[Source])],

@@ -1,9 +1,13 @@
 //! Stored JSON as it is written: numbers by their digits, never through a float. `serde_json::Value` would round
 //! integers beyond `u64`.
 
+mod writable;
+
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
+
+pub(crate) use writable::{MAX_DEPTH as MAX_NESTING, depth, error_json, has_room, write};
 
 /// How deep JSON is looked at: as deep as its reader goes along with.
 const MAX_DEPTH: usize = 128;

@@ -11,9 +11,9 @@ use super::{
     ActionNode, ComputedNode, NeverGivesUp, Source, Step, StepCall, StepDone, StepFuture,
     StepResult, computed,
 };
-use crate::action::{ActionData, AttemptError};
 use crate::context::{ActionContext, Frame};
 use crate::error::ActionError;
+use crate::value::{ActionData, AttemptError};
 
 /// One call of a node's closure: where the closure reads its inputs and leaves its result.
 pub struct Scope<C> {
@@ -113,7 +113,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
     }
 
     /// Runs the user's action or undo.
-    pub(super) async fn go<A: Step<C>>(&self, action: A) -> StepResult {
+    pub(crate) async fn go<A: Step<C>>(&self, action: A) -> StepResult {
         let Some(cx) = &self.cx else {
             return action.pure().unwrap_or_else(|| {
                 let error = ActionError::from_error("no action runs where a value is computed");
@@ -137,13 +137,13 @@ impl<C: Send + Sync + 'static> Scope<C> {
     }
 
     /// The frame in which what it reads is found, if it declared to read that.
-    pub(super) fn reads(&self, source: Source) -> Option<&Arc<Frame<C>>> {
+    pub(crate) fn reads(&self, source: Source) -> Option<&Arc<Frame<C>>> {
         self.sources.contains(&source).then_some(&self.frame)
     }
 
     /// Leaves the result and never comes back: the plumbing of calls whose plain output has a type of its
     /// own in the closure.
-    pub(super) async fn stop_with<T>(&self, stop: StepResult) -> T {
+    pub(crate) async fn stop_with<T>(&self, stop: StepResult) -> T {
         self.leave(stop);
         std::future::pending().await
     }

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::__private::produced;
 use crate::context::ActionContext;
-use crate::dag::{Policy, Retry, UndoContract};
-use crate::definition::{ActionSpec, NeverGivesUp, Step, StepCall, StepKind, StepResult, Typed};
 use crate::error::ActionError;
+use crate::policy::{Policy, Retry, UndoContract};
+use crate::typed::{ActionSpec, NeverGivesUp, Step, StepCall, StepKind, StepResult, Typed};
 
 /// Makes a UUID: the same at every attempt and after a crash, another one for every other node and saga.
 ///

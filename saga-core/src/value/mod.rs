@@ -1,19 +1,22 @@
-//! What a node does: the [`Action`] trait, and actions made of closures.
+//! Values that sagas keep: as they are in memory, and as they are written to the log.
+
+mod attempt_error;
+mod decode_error;
+mod place;
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::context::ActionContext;
-use crate::dag::{ActionName, Policy, UndoContract};
-use crate::error::{ActionError, UndoError};
+use crate::error::ActionError;
+use crate::json;
 use crate::log::Payload;
 use crate::panics::{self, Contained};
+
+pub use attempt_error::AttemptError;
 
 /// A value in memory, shared by everyone who looks it up.
 pub type Value = Arc<dyn Any + Send + Sync>;
@@ -51,7 +54,7 @@ pub trait ActionData: Send + Sync + 'static {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ActionData for T {
     fn write(this: &Self) -> serde_json::Result<Vec<u8>> {
-        storable::write(this)
+        json::write(this)
     }
 
     fn read(json: &[u8]) -> serde_json::Result<Self> {
@@ -138,21 +141,8 @@ pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, AttemptEr
     }
 }
 
-/// What an action's output is for everyone: that which the action reads from the output's payload, as it
-/// would after a crash.
-///
-/// # Errors
-/// As [`ActionOutput::new`].
-pub(crate) fn read_back<C: 'static>(
-    action: &dyn Action<C>,
-    output: &ActionOutput,
-) -> Result<ActionOutput, ActionError> {
-    let read = panics::contain(|| action.decode(&output.payload));
-    read.unwrap_or_else(|message| Err(ActionError::Panicked { message })).map_err(unreadable)
-}
-
 /// What is wrong with a value that was just written, if it cannot be read.
-fn unreadable(error: ActionError) -> ActionError {
+pub(crate) fn unreadable(error: ActionError) -> ActionError {
     match error {
         ActionError::DeserializeFailed { message } => {
             let message = format!("what was written cannot be read back: {message}");
@@ -177,7 +167,7 @@ pub(crate) fn write_down<T: ActionData>(value: T) -> Result<Payload, ActionError
 }
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Payload, ActionError> {
-    payload(|| storable::write(value))
+    payload(|| json::write(value))
 }
 
 pub(crate) fn encode_data<T: ActionData>(value: &T) -> Result<Payload, ActionError> {
@@ -198,7 +188,7 @@ pub(crate) fn decode<T: ActionData>(payload: &Payload) -> Result<T, ActionError>
     match read {
         Ok(Ok(value)) => Ok(value),
         Ok(Err((error, path))) => {
-            let message = misfit::without_the_value(&error, &path);
+            let message = decode_error::without_the_value(&error, &path);
             Err(ActionError::DeserializeFailed { message })
         }
         Err(message) => Err(ActionError::Panicked { message }),
@@ -212,157 +202,3 @@ pub(crate) fn read<T: ActionData>(payload: &Payload) -> Result<T, String> {
         other => other.to_string(),
     })
 }
-
-/// How an attempt of an action ended that did not succeed.
-pub struct AttemptError {
-    /// The error.
-    pub error: ActionError,
-    /// True if the effect may have happened all the same.
-    pub in_doubt: bool,
-    /// True if another attempt may end differently.
-    pub retryable: bool,
-    /// The output of an action that did its work, where only storing it failed: the undo gets it from
-    /// memory.
-    pub output: Option<Value>,
-}
-
-impl fmt::Debug for AttemptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AttemptError")
-            .field("error", &self.error)
-            .field("in_doubt", &self.in_doubt)
-            .field("retryable", &self.retryable)
-            .finish_non_exhaustive()
-    }
-}
-
-impl From<ActionError> for AttemptError {
-    /// An attempt that left no effect and may be retried.
-    fn from(error: ActionError) -> Self {
-        Self { error, in_doubt: false, retryable: true, output: None }
-    }
-}
-
-impl AttemptError {
-    /// The same error, but the effect may have happened.
-    pub fn in_doubt(self) -> Self {
-        Self { in_doubt: true, ..self }
-    }
-
-    /// The same error, but no other attempt would end differently.
-    pub fn permanent(self) -> Self {
-        Self { retryable: false, ..self }
-    }
-
-    /// The action did its work, but its output cannot be stored.
-    pub(crate) fn unstorable(error: ActionError, output: Value) -> Self {
-        Self { error, in_doubt: true, retryable: false, output: Some(output) }
-    }
-}
-
-/// A unit of work with its undo, run by a node.
-///
-/// `#[saga_action]` makes one of an async function and [`ActionFunc`] one of two closures; implement it
-/// by hand only for actions that are data themselves. Any attempt may be the second one for the same
-/// [`idempotency_key`](ActionContext::idempotency_key).
-///
-/// ```
-/// use saga_core::{
-///     Action, ActionContext, ActionError, ActionName, ActionOutput, AttemptError, UndoError, Value,
-/// };
-/// use saga_core::log::Payload;
-/// use std::pin::Pin;
-/// # type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-///
-/// /// Greets in the language that it was made with.
-/// struct Greet { name: ActionName, word: String }
-///
-/// impl Action<()> for Greet {
-///     fn name(&self) -> &ActionName { &self.name }
-///
-///     fn do_it(&self, cx: ActionContext<()>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
-///         Box::pin(async move {
-///             let whom = cx.saga_params::<String>().map_err(ActionError::from)?;
-///             Ok(ActionOutput::new(format!("{} {whom}", self.word))?)
-///         })
-///     }
-///
-///     fn undo_it(&self, _cx: ActionContext<()>, _greeting: Option<Value>)
-///         -> BoxFuture<'_, Result<(), UndoError>> {
-///         Box::pin(async { Ok(()) })
-///     }
-///
-///     fn decode(&self, stored: &Payload) -> Result<ActionOutput, ActionError> {
-///         ActionOutput::decode::<String>(stored)
-///     }
-/// }
-/// # use saga_core::dag::{DagBuilder, Node};
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let greet = Greet { name: ActionName::new("greet")?, word: "ciao".into() };
-/// # let mut dag = DagBuilder::new("Greeting")?;
-/// # dag.append(Node::action("greet", greet)?)?;
-/// # let saga = saga_core::SagaDag::new(dag.build()?, &"Ada")?;
-/// # let store = saga_core::store::MemoryStore::new();
-/// # let executor = saga_core::SagaExecutor::new("x", saga, (), store).await?;
-/// # assert_eq!(executor.execute().await?, "ciao Ada");
-/// # Ok(()) }
-/// ```
-pub trait Action<C>: Send + Sync + 'static {
-    /// The durable name.
-    fn name(&self) -> &ActionName;
-
-    /// Does it. The future may be dropped at any await; the attempt is then in doubt.
-    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>>;
-
-    /// Undoes it. `output` is there if the action is known to have succeeded.
-    fn undo_it(
-        &self,
-        cx: ActionContext<C>,
-        output: Option<Value>,
-    ) -> BoxFuture<'_, Result<(), UndoError>>;
-
-    /// Reads a stored output.
-    ///
-    /// # Errors
-    /// [`ActionError::DeserializeFailed`] if it is not what this action returns.
-    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError>;
-
-    /// What the undo needs, and how often both are tried.
-    fn policy(&self) -> Policy {
-        Policy::new(UndoContract::Output)
-    }
-
-    /// How long one attempt of the action and of its undo may take.
-    fn timeouts(&self) -> Timeouts {
-        Timeouts::default()
-    }
-
-    /// The revision: change it when the same name comes to mean something else.
-    fn revision(&self) -> u32 {
-        0
-    }
-
-    /// Where it is written, as `file:line`; shown when two actions have one name.
-    fn place(&self) -> String {
-        String::new()
-    }
-}
-
-/// How long one attempt may take; none: as long as it wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Timeouts {
-    /// Of the action. The attempt is in doubt after it.
-    pub action: Option<Duration>,
-    /// Of the undo.
-    pub undo: Option<Duration>,
-}
-
-mod func;
-mod misfit;
-mod place;
-mod provided;
-pub(crate) mod storable;
-
-pub use func::ActionFunc;
-pub use provided::{ActionConstant, ActionInjectError};

@@ -2,15 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{DagBuilder, DagError, Node, NodeBody, NodeName};
-use crate::action::ActionData;
-use crate::definition::{OutputRef, Source};
+use crate::dag::{DagBuilder, DagError, Node, NodeBody};
 use crate::log::Payload;
+use crate::names::NodeName;
+use crate::typed::{OutputRef, Source};
+use crate::value::ActionData;
 use crate::{json, panics};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Adds a constant: a node that has its value from the start. The value is part of the definition: a
-    /// saga with another one has another [fingerprint](super::Dag::fingerprint). `value` is called twice,
+    /// saga with another one has another [fingerprint](crate::dag::Dag::fingerprint). `value` is called twice,
     /// now, and must give the same both times, as it must in every other process.
     ///
     /// ```

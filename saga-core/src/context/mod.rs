@@ -9,12 +9,13 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::action::{ActionData, ActionOutput, read};
-use crate::dag::{Dag, NodeBody, NodeIndex, NodeName, SagaName};
-use crate::definition::{BodyId, Scope};
+use crate::dag::{Dag, NodeBody};
 use crate::driver::TransactionHandle;
 use crate::error::ActionError;
 use crate::log::{NodePath, Payload, SagaId};
+use crate::names::{NodeIndex, NodeName, SagaName};
+use crate::typed::{BodyId, Scope};
+use crate::value::{ActionData, ActionOutput, read};
 
 mod lookup;
 mod shared;

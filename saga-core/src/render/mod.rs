@@ -7,8 +7,9 @@ mod mermaid;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::dag::{Dag, Node, NodeBody, NodeIndex};
+use crate::dag::{Dag, Node, NodeBody};
 use crate::log::{ActionState, NodePath};
+use crate::names::NodeIndex;
 
 /// How the nodes of a saga stand, by their paths; those of a
 /// [`SagaReport`](crate::SagaReport) are `report.nodes.iter().map(|n| (n.node.clone(), n.state))`.

@@ -8,10 +8,10 @@ use pin_project_lite::pin_project;
 
 use super::{ActionFailure, StepResult, Typed};
 use crate::__private::{no_output, produced};
-use crate::action::AttemptError;
 use crate::bounds::UndoReturn;
 use crate::error::ActionError;
 use crate::log::Payload;
+use crate::value::AttemptError;
 
 pin_project! {
     /// What [`Step::go`](crate::Step::go) returns: a call of the action `A`, which is the future `F`, or of

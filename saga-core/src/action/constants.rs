@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::{Action, ActionData, ActionOutput, AttemptError, Value, encode_data};
+use super::{Action, ActionData, ActionOutput, AttemptError, Value};
 use crate::context::ActionContext;
-use crate::dag::{ActionName, InvalidName, Policy, UndoContract};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
+use crate::names::{ActionName, InvalidName};
 use crate::panics::Contained;
+use crate::policy::{Policy, UndoContract};
+use crate::value::encode_data;
 
 /// An action that returns the same value each time, and has nothing to undo.
 ///
