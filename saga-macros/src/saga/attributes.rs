@@ -53,34 +53,43 @@ pub(crate) enum Said {
 }
 
 /// The nodes that an attribute may stand on.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum BelongsOn {
     AnyNode,
-    Actions,
-    ForLoops,
+    Action,
+    ForLoop,
+}
+
+/// Where an attribute may stand.
+struct Rule {
+    on: BelongsOn,
+    /// True if a node with bodies has it on the nodes inside instead.
+    inside: bool,
+    repeatable: bool,
+}
+
+impl Rule {
+    fn on(on: BelongsOn) -> Self {
+        Self { on, inside: false, repeatable: false }
+    }
+
+    fn or_inside(self) -> Self {
+        Self { inside: true, ..self }
+    }
+
+    fn repeatable(self) -> Self {
+        Self { repeatable: true, ..self }
+    }
 }
 
 impl NodeAttribute {
-    fn belongs_on(self) -> BelongsOn {
+    fn rule(self) -> Rule {
         match self {
-            Self::After | Self::Label => BelongsOn::AnyNode,
-            Self::Pivot | Self::Retry | Self::Timeout => BelongsOn::Actions,
-            Self::Concurrency => BelongsOn::ForLoops,
-        }
-    }
-
-    /// True for what the nodes in a body may have instead of the node that holds the body.
-    fn may_stand_inside(self) -> bool {
-        match self {
-            Self::Retry | Self::Timeout | Self::After | Self::Label | Self::Concurrency => true,
-            Self::Pivot => false,
-        }
-    }
-
-    fn may_be_repeated(self) -> bool {
-        match self {
-            Self::After => true,
-            Self::Pivot | Self::Label | Self::Retry | Self::Timeout | Self::Concurrency => false,
+            Self::After => Rule::on(BelongsOn::AnyNode).repeatable(),
+            Self::Pivot => Rule::on(BelongsOn::Action),
+            Self::Label => Rule::on(BelongsOn::AnyNode),
+            Self::Retry | Self::Timeout => Rule::on(BelongsOn::Action).or_inside(),
+            Self::Concurrency => Rule::on(BelongsOn::ForLoop),
         }
     }
 
@@ -189,18 +198,19 @@ impl NodeOptions {
             Step::Broken(_) => return,
         };
         for NodeOption { attribute, at, .. } in &self.0 {
-            let (fits, what) = match attribute.belongs_on() {
+            let rule = attribute.rule();
+            let (fits, what) = match rule.on {
                 BelongsOn::AnyNode => continue,
-                BelongsOn::Actions => (is_action, "an action"),
-                BelongsOn::ForLoops => (is_loop, "a `for`"),
+                BelongsOn::Action => (is_action, "an action"),
+                BelongsOn::ForLoop => (is_loop, "a `for`"),
             };
             if fits {
                 continue;
             }
-            let inside = has_bodies
-                && attribute.belongs_on() == BelongsOn::Actions
-                && attribute.may_stand_inside();
-            let hint = if inside { "; put it on the nodes inside" } else { "" };
+            let hint = match rule.inside && has_bodies {
+                true => "; put it on the nodes inside",
+                false => "",
+            };
             let word = attribute.word();
             errors.push(Error::new(*at, format!("`#[{word}]` belongs on {what}{hint}")));
         }
@@ -243,7 +253,7 @@ pub(crate) fn attributes(attrs: Vec<Attribute>, errors: &mut Errors) -> Attribut
             Owner::Rustc => sorted.rustc.push(attr),
             Owner::Docs => sorted.docs.push(attr),
             Owner::Ours(attribute) => {
-                if given.contains(&attribute) && !attribute.may_be_repeated() {
+                if given.contains(&attribute) && !attribute.rule().repeatable {
                     errors.at(attr.path(), format!("`#[{name}]` is given twice"));
                     continue;
                 }
