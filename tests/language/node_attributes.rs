@@ -30,7 +30,32 @@ async fn ship(of: &str) -> Result<String, String> {
     Ok(format!("{of} shipped"))
 }
 
+/// Its first undo takes longer than its node allows.
+#[saga_action(undo = release(), undo_retry(max = 2, base = "1ms"))]
+async fn hold(cx: &ActionContext<World>) -> Result<(), String> {
+    let _ = cx;
+    Ok(())
+}
+
+async fn release(cx: &ActionContext<World>) -> Result<(), String> {
+    if cx.fetch_add(1, Ordering::SeqCst) == 0 {
+        std::future::pending::<()>().await;
+    }
+    Ok(())
+}
+
 saga! {
+    Undone<World>() {
+        #[undo_timeout = "10ms"]
+        hold {};
+        fail_if { condition: true, message: "as planned" };
+    }
+
+    HasNoUndo<World>() {
+        #[undo_timeout = "10ms"]
+        reserve {};
+    }
+
     #[name = "order"]
     Order<World>(fast: bool, parts: Vec<String>) -> String {
         reserve {};
@@ -105,6 +130,25 @@ async fn the_last_line_may_be_the_pivot() -> Result<(), Any> {
     let error = sec.run(LastIsThePivot {}).await.err().ok_or("it completed")?;
     assert!(error.to_string().contains("attempt 0"), "{error}");
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_says_how_long_its_undo_may_take() -> Result<(), Any> {
+    let world = World::default();
+    let sec = Coordinator::builder(world.clone()).saga::<Undone>().build().await?;
+    let error = sec.run(Undone {}).await.err().ok_or("it completed")?;
+    assert!(error.to_string().contains("as planned"), "{error}");
+    assert_eq!(world.load(Ordering::SeqCst), 2, "the first undo was cut off");
+    let nodes = &Dag::of::<Undone>()?.to_json()["nodes"];
+    assert_eq!(nodes[0]["undo_timeout"]["nanos"], 10_000_000);
+    Ok(())
+}
+
+#[test]
+fn an_undo_timeout_without_an_undo_is_refused() {
+    let error = Dag::of::<HasNoUndo>().err().map(|error| error.to_string());
+    let expected = "node 'reserve' cannot have a `undo_timeout`: it runs no action with an undo";
+    assert_eq!(error.as_deref(), Some(expected));
 }
 
 #[tokio::test]

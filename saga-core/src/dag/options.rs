@@ -15,7 +15,7 @@ use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::names::ActionName;
-use crate::policy::{Policy, Retry};
+use crate::policy::{Policy, Retry, UndoContract};
 use crate::value::{ActionOutput, AttemptError, Value};
 
 /// What a node says that can be changed while sagas are running: it is in the JSON of a DAG, but not in its
@@ -29,6 +29,8 @@ pub(crate) struct NodeOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timeout: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) undo_timeout: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) concurrency: Option<u32>,
 }
 
@@ -39,13 +41,16 @@ impl NodeOptions {
     }
 
     fn timeouts(&self, declared: Timeouts) -> Timeouts {
-        Timeouts { action: self.timeout.or(declared.action), ..declared }
+        Timeouts {
+            action: self.timeout.or(declared.action),
+            undo: self.undo_timeout.or(declared.undo),
+        }
     }
 
     /// True if the node's action is to be run otherwise than it declares.
     fn change_action(&self) -> bool {
-        let Self { label: _, retry, timeout, concurrency: _ } = self;
-        retry.is_some() || timeout.is_some()
+        let Self { label: _, retry, timeout, undo_timeout, concurrency: _ } = self;
+        retry.is_some() || timeout.is_some() || undo_timeout.is_some()
     }
 }
 
@@ -53,6 +58,7 @@ impl NodeOptions {
 #[derive(Clone, Copy)]
 enum BelongsTo {
     Actions,
+    ActionsWithUndo,
     ForEach,
     /// Actions with an undo that needs no output.
     UndoWithoutOutput,
@@ -69,11 +75,14 @@ impl BelongsTo {
     fn includes<C: 'static>(self, body: &NodeBody<C>) -> bool {
         match (self, body) {
             (Self::Actions, NodeBody::Action(_)) | (Self::ForEach, NodeBody::ForEach(_)) => true,
+            (Self::ActionsWithUndo, NodeBody::Action(action)) => {
+                action.policy().undo != UndoContract::None
+            }
             (Self::UndoWithoutOutput, NodeBody::Action(action)) => {
                 action.policy().undoes_failures()
             }
             (
-                Self::Actions | Self::ForEach | Self::UndoWithoutOutput,
+                Self::Actions | Self::ActionsWithUndo | Self::ForEach | Self::UndoWithoutOutput,
                 NodeBody::Action(_)
                 | NodeBody::Constant { .. }
                 | NodeBody::Computed(_)
@@ -87,6 +96,7 @@ impl BelongsTo {
     fn misplaced(self, what: &'static str) -> Misplaced {
         let why = match self {
             Self::Actions => "it runs no action",
+            Self::ActionsWithUndo => "it runs no action with an undo",
             Self::ForEach => "it is not a `for`",
             Self::UndoWithoutOutput => "it has no undo that does without the output of the action",
         };
@@ -111,6 +121,12 @@ impl<C: Send + Sync + 'static> Node<C> {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self.only_for(BelongsTo::Actions, "timeout")
+    }
+
+    /// The same node, an attempt of whose undo may take this long, instead of as its action declares.
+    pub fn undo_timeout(mut self, timeout: Duration) -> Self {
+        self.options.undo_timeout = Some(timeout);
+        self.only_for(BelongsTo::ActionsWithUndo, "undo_timeout")
     }
 
     /// The same node as the point of no return: once it has succeeded, the saga only goes forward. Every

@@ -26,6 +26,7 @@ words! {
         Label = "label",
         Retry = "retry",
         Timeout = "timeout",
+        UndoTimeout = "undo_timeout",
         Concurrency = "concurrency",
     }
 }
@@ -49,6 +50,7 @@ pub(crate) enum Said {
     Label(LitStr),
     Retry(Retry),
     Timeout(Duration),
+    UndoTimeout(Duration),
     Concurrency(u32),
 }
 
@@ -88,7 +90,9 @@ impl NodeAttribute {
             Self::After => Rule::on(BelongsOn::AnyNode).repeatable(),
             Self::Pivot => Rule::on(BelongsOn::Action),
             Self::Label => Rule::on(BelongsOn::AnyNode),
-            Self::Retry | Self::Timeout => Rule::on(BelongsOn::Action).or_inside(),
+            Self::Retry | Self::Timeout | Self::UndoTimeout => {
+                Rule::on(BelongsOn::Action).or_inside()
+            }
             Self::Concurrency => Rule::on(BelongsOn::ForLoop),
         }
     }
@@ -97,7 +101,7 @@ impl NodeAttribute {
         Ok(match self {
             Self::After => {
                 let names = attr.parse_args_with(Punctuated::<Ident, Token![,]>::parse_terminated);
-                let message = "expected names of nodes: `#[after(a, b)]`";
+                let message = "expected the names of nodes: `#[after(a, b)]`";
                 let names = names.map_err(|_| Error::new_spanned(attr, message))?;
                 Said::After(names.into_iter().collect())
             }
@@ -113,6 +117,9 @@ impl NodeAttribute {
             }
             Self::Retry => Said::Retry(retry(attr, errors)?),
             Self::Timeout => Said::Timeout(value(attr, "timeout = \"30s\"", positive_duration)?),
+            Self::UndoTimeout => {
+                Said::UndoTimeout(value(attr, "undo_timeout = \"30s\"", positive_duration)?)
+            }
             Self::Concurrency => match value(attr, "concurrency = 4", number)? {
                 0 => {
                     let message = "at least one instance must be able to run";
@@ -139,6 +146,10 @@ impl Said {
             Self::Timeout(timeout) => {
                 let timeout = duration_tokens(*timeout);
                 quote!(.timeout(#timeout))
+            }
+            Self::UndoTimeout(timeout) => {
+                let timeout = duration_tokens(*timeout);
+                quote!(.undo_timeout(#timeout))
             }
             Self::Concurrency(instances) => quote!(.concurrency(#instances)),
         }
@@ -175,6 +186,7 @@ impl NodeOptions {
             | Said::Label(_)
             | Said::Retry(_)
             | Said::Timeout(_)
+            | Said::UndoTimeout(_)
             | Said::Concurrency(_) => &[],
         });
         names.flatten()
@@ -286,7 +298,8 @@ fn known() -> impl Iterator<Item = &'static str> {
 pub(crate) fn retry(attr: &Attribute, errors: &mut Errors) -> syn::Result<Retry> {
     let keyword = Ident::new("retry", attr.path().span());
     if !matches!(attr.meta, Meta::List(_)) {
-        let message = "say how often: `#[retry(max = 5, base = \"100ms\")]` or `#[retry(forever)]`";
+        let message =
+            "say how often to retry: `#[retry(max = 5, base = \"100ms\")]` or `#[retry(forever)]`";
         return Err(Error::new_spanned(attr.path(), message));
     }
     let read = |input: ParseStream| retry_settings(&keyword, RetryOf::Node, input, errors);
@@ -300,7 +313,7 @@ pub(crate) fn value<T>(
     parse: impl FnOnce(ParseStream) -> syn::Result<T>,
 ) -> syn::Result<T> {
     let Meta::NameValue(meta) = &attr.meta else {
-        return Err(Error::new_spanned(attr, format!("this is written `#[{form}]`")));
+        return Err(Error::new_spanned(attr, format!("write this as `#[{form}]`")));
     };
     parse.parse2(meta.value.to_token_stream())
 }
@@ -315,7 +328,7 @@ pub(crate) fn check_last(attrs: &[Attribute], is_node: bool, instead: &str, erro
             Owner::Docs | Owner::Unknown => false,
         };
         if refused {
-            errors.at(attr.path(), format!("the last line takes no `#[{name}]`; {instead}"));
+            errors.at(attr.path(), format!("the last line cannot have `#[{name}]`; {instead}"));
         }
     }
 }
