@@ -64,7 +64,7 @@ impl Conditions {
     /// All combinations.
     pub(crate) fn choices(self) -> Result<Vec<Choice>, Error> {
         if let Some(beyond) = self.0.get(MOST) {
-            let message = format!("more than {MOST} different conditions in one item");
+            let message = format!("an item can depend on at most {MOST} different conditions");
             return Err(Error::new_spanned(beyond, message));
         }
         let numbers = 0..1usize << self.0.len();

@@ -162,15 +162,15 @@ fn undo(input: ParseStream) -> syn::Result<Undo> {
         return Err(given_nothing(&name, &name.value()));
     }
     let not_a_path = |error: Error| {
-        let message = "an undo is a function and what it is given, such as `undo = f(output)`; an action \
-                       with nothing to undo says `no_undo`";
+        let message = "expected a function and its arguments, such as `undo = f(output)`; if there is \
+                       nothing to undo, write `no_undo`";
         Error::new(error.span(), message)
     };
     let path = input.call(Path::parse_mod_style).map_err(not_a_path)?;
     if !input.peek(token::Paren) {
         let text = as_text(&path);
         if ["none", "nothing", "noop", "no_undo"].contains(&text.to_lowercase().as_str()) {
-            let message = "an action with nothing to undo says `no_undo` in place of `undo = ..`";
+            let message = "if there is nothing to undo, write `no_undo` instead of `undo = ..`";
             return Err(Error::new_spanned(path, message));
         }
         return Err(given_nothing(path, &text));
@@ -188,8 +188,7 @@ fn undo(input: ParseStream) -> syn::Result<Undo> {
         Ok(inputs) => Ok(Undo { path, inputs: inputs.into_iter().collect() }),
         Err(error) => {
             content.parse::<TokenStream>()?;
-            let message =
-                "an undo is given `output`, `output?` and parameters of the action by name";
+            let message = "an undo takes `output`, `output?` and parameters of the action, by name";
             Err(Error::new(error.span(), message))
         }
     }
@@ -199,7 +198,7 @@ fn undo(input: ParseStream) -> syn::Result<Undo> {
 fn given_nothing(undo: impl ToTokens, name: &str) -> Error {
     let name = name.split('(').next().unwrap_or_default();
     let message = format!(
-        "say what `{name}` is given: `undo = {name}(output)`, `undo = {name}(output?)`, or parameters of \
+        "say what to pass to `{name}`: `undo = {name}(output)`, `undo = {name}(output?)`, or parameters of \
          the action by name"
     );
     Error::new_spanned(undo, message)
@@ -211,7 +210,7 @@ pub(crate) fn durable_name(name: LitStr) -> syn::Result<LitStr> {
     let bad = |c: char| matches!(c, '/' | '[' | ']' | '#') || c.is_control();
     if text.is_empty() || text.len() > 200 || text.contains(bad) {
         let message =
-            "a durable name has 1 to 200 bytes, none of them / [ ] # or a control character";
+            "a durable name has 1 to 200 bytes, without `/`, `[`, `]`, `#` and control characters";
         return Err(Error::new_spanned(name, message));
     }
     Ok(name)

@@ -45,7 +45,8 @@ pub(crate) struct Input {
 /// The error for a method, beside which no struct could stand.
 pub(crate) fn receiver(function: &Function) -> Option<syn::Error> {
     let this = function.sig.receiver()?;
-    let message = "an action is a function outside of `impl` blocks: it has no `self`";
+    let message =
+        "an action cannot be a method: write a function without `self`, outside of `impl` blocks";
     Some(syn::Error::new_spanned(this, message))
 }
 
@@ -90,7 +91,7 @@ fn signature(function: &mut Function, errors: &mut Errors) {
         attr.path().segments.last().is_some_and(|last| last.ident == "saga_action")
     };
     for attr in function.attrs.extract_if(.., again) {
-        let message = format!("`{}` is an action already: it takes the attribute once", sig.ident);
+        let message = format!("`{}` is already an action: it takes the attribute once", sig.ident);
         errors.at(attr.path(), message);
     }
     for param in &mut sig.inputs {
@@ -98,7 +99,10 @@ fn signature(function: &mut Function, errors: &mut Errors) {
             && is_unsized(&param.ty)
         {
             let ty = as_text(&param.ty);
-            errors.at(&param.ty, format!("an input has a size: take a reference, `&{ty}`"));
+            errors.at(
+                &param.ty,
+                format!("an input must have a known size: take a reference, `&{ty}`"),
+            );
             // rustc would report it in the body too
             let ty = &param.ty;
             *param.ty = parse_quote_spanned!(ty.span()=> &#ty);
@@ -214,8 +218,8 @@ fn undo(
     if let Some(given) =
         args.given(Argument::UndoOnFailure).filter(|_| undo.inputs.iter().any(needed))
     {
-        let message = "after a failure there is no output to give to the undo: write `output?`, or leave \
-                       `undo_on_failure` out";
+        let message = "after a failure there is no output to pass to the undo: write `output?`, or remove \
+                       `undo_on_failure`";
         errors.at(given, message);
     }
     let mut good = true;
@@ -233,10 +237,10 @@ fn undo(
                 format!("{}({})", as_text(&undo.path), others.collect::<Vec<_>>().join(", "));
             let message = match context {
                 true => {
-                    format!("an undo is given the context without being asked: `undo = {call}`")
+                    format!("an undo gets the context without naming it: `undo = {call}`")
                 }
                 false => format!(
-                    "an undo takes the context exactly if its action does, and `{name}` takes none"
+                    "an undo takes the context if and only if its action does, and `{name}` does not"
                 ),
             };
             errors.at(&input.name, message);

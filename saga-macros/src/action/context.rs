@@ -71,10 +71,10 @@ pub(crate) fn misplaced(
     } else if let Type::Reference(reference) = &*param.ty
         && let Some(mutability) = reference.mutability
     {
-        let message = "a context is shared: leave `mut` out";
+        let message = "a context is shared: remove `mut`";
         errors.at(mutability, message);
     } else if context_arguments(&param.ty).is_some() {
         let text = as_text(&param.ty);
-        errors.at(&param.ty, format!("an action borrows its context: `&{text}`"));
+        errors.at(&param.ty, format!("an action takes its context by reference: `&{text}`"));
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn returned(
     let Some(last) = last_segment(ty).filter(named) else {
         let text = as_text(ty);
         let hint = match text.starts_with(char::is_uppercase) {
-            true => " (an alias of `Result` has a name that ends in `Result`)",
+            true => " (the name of an alias of `Result` must end in `Result`)",
             false => "",
         };
         let message = format!(
@@ -89,7 +89,7 @@ fn unkept(ty: &Type, is_output: bool) -> Option<&'static str> {
             Some("this is kept in the saga log, so it cannot borrow: return an owned value")
         }
         Type::ImplTrait(_) if is_output => {
-            Some("an output is read back from the saga log, which must know its type: name it")
+            Some("an output is read back from the saga log: name its type")
         }
         Type::ImplTrait(_) => Some("name the type of this error"),
         _ => None,

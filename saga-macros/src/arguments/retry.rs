@@ -76,7 +76,7 @@ pub(crate) fn retry(
 ) -> syn::Result<Retry> {
     if !input.peek(token::Paren) {
         let message = format!(
-            "say how often: `{keyword}(max = 5, base = \"100ms\")` or `{keyword}(forever)`"
+            "say how often to retry: `{keyword}(max = 5, base = \"100ms\")` or `{keyword}(forever)`"
         );
         return Err(Error::new_spanned(keyword, message));
     }

@@ -65,7 +65,7 @@ pub(crate) fn share(
 pub(crate) fn positive_duration(input: ParseStream) -> syn::Result<Duration> {
     let literal = input.fork().parse::<TokenTree>()?;
     match duration(input)? {
-        Duration::ZERO => Err(Error::new_spanned(literal, "a timeout is longer than zero")),
+        Duration::ZERO => Err(Error::new_spanned(literal, "a timeout must be longer than zero")),
         timeout => Ok(timeout),
     }
 }

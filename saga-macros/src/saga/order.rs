@@ -109,7 +109,7 @@ impl<'a> Order<'a> {
         let warnings = self.nodes.iter().map(|Ordered { node, bodies, redundant, .. }| {
             let own = redundant.iter().map(|name| {
                 let note = format!(
-                    "node `{}` waits for `{name}` anyway; take it out of `#[after]`",
+                    "node `{}` already waits for `{name}`; remove that from `#[after]`",
                     node.name
                 );
                 let used = quote_spanned!(name.span()=> redundant_after);

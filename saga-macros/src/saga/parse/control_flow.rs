@@ -83,7 +83,7 @@ pub(crate) fn cases(input: ParseStream, errors: &mut Errors) -> syn::Result<Choo
     if arms.is_empty() {
         return Err(Error::new(
             keyword,
-            "a `match` has at least one arm: `pattern => action { .. }`",
+            "a `match` needs at least one arm: `pattern => action { .. }`",
         ));
     }
     Ok(Choose { keyword, on: Some((on, brace)), arms })

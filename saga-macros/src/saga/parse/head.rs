@@ -74,8 +74,8 @@ fn take_ours(head: &mut Head, errors: &mut Errors) {
             Some(HeadAttribute::Retry) => {
                 let parsed = retry(&attr, errors);
                 if errors.ok(parsed).is_some_and(|retry| !retry.forever) {
-                    let message = "a saga takes `#[retry(forever)]` alone, which says that none of its \
-                                   nodes gives up; how often one is tried stands at the node";
+                    let message = "a saga itself takes only `#[retry(forever)]`, which says that none of its \
+                                   nodes gives up; put other retries on the nodes";
                     errors.at(attr.path(), message);
                 } else {
                     head.forever = true;
@@ -101,7 +101,7 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
     let mut is_generic = false;
     if input.parse::<Option<Token![<]>>()?.is_none() {
         let message = format!(
-            "say which context its actions share: `{name}<Context>(..)`, or `{name}<()>(..)`"
+            "name the context that its actions share: `{name}<Context>(..)`, or `{name}<()>(..)`"
         );
         let error = Error::new_spanned(&name, message);
         if !input.peek(token::Paren) {
@@ -122,7 +122,7 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
     }
     if !input.peek(token::Paren) {
         let expected = match input.peek(token::Brace) {
-            true => "parameters stand in parentheses",
+            true => "put the parameters in parentheses",
             false => "expected the parameters of the saga",
         };
         let message = format!("{expected}: `{name}<..>(name: Type, ..)` or `{name}<..>()`");
@@ -153,7 +153,7 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
     }
     if input.peek(Token![where]) {
         head.params.clear();
-        return Err(input.error("a saga is not generic: leave the `where` out"));
+        return Err(input.error("a saga cannot be generic: remove the `where`"));
     }
     if !input.peek(token::Brace) {
         return Err(Error::new(

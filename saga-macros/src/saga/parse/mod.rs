@@ -243,12 +243,12 @@ fn with_attributes(
     }
     if input.peek(token::Brace) {
         if place == Place::Branch {
-            return Err(input.error("a branch stands directly in `parallel { .. }`"));
+            return Err(input.error("a branch must be directly inside `parallel { .. }`"));
         }
         let block = input.parse::<Expr>()?;
         if !input.is_empty() {
             let message =
-                "only the last line is an expression; a computed node is `let name = { .. };`";
+                "only the last line can be an expression; a computed node is `let name = { .. };`";
             errors.at(first(&block), message);
             return Ok(Read::Nothing);
         }
@@ -261,7 +261,7 @@ fn with_attributes(
 fn node(input: ParseStream, attributes: Attributes, errors: &mut Errors) -> syn::Result<Node> {
     input.parse::<Token![let]>()?;
     if let Some(keyword) = input.parse::<Option<Token![mut]>>()? {
-        errors.at(keyword, "a node's output never changes: leave `mut` out");
+        errors.at(keyword, "a node's output never changes: remove `mut`");
     }
     let unnamed = input.parse::<Option<Token![_]>>()?;
     let named = input.peek(syn::Ident) && !input.peek2(token::Brace) && !input.peek2(token::Paren);
@@ -362,7 +362,10 @@ fn bare(
     };
     if last && input.is_empty() {
         for name in attributes.options.after() {
-            errors.at(name, "the last line waits for everything above it");
+            errors.at(
+                name,
+                "the last line waits for everything above it anyway: remove it from `#[after]`",
+            );
         }
         return Ok(Read::Tail(Tail::Literal(call, attributes.options)));
     }

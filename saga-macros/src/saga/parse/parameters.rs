@@ -42,7 +42,7 @@ pub(crate) fn params(saga: &Ident, input: ParseStream, errors: &mut Errors) -> V
 fn param(saga: &Ident, input: ParseStream) -> syn::Result<(Param, Option<Error>)> {
     let attrs = input.call(Attribute::parse_outer)?;
     if input.peek(Token![mut]) {
-        return Err(input.error("a parameter never changes: leave `mut` out"));
+        return Err(input.error("a parameter never changes: remove `mut`"));
     }
     if input.peek(Token![&]) || input.peek(Token![self]) {
         return Err(input.error("a saga has no `self`: it is made of its parameters, `name: Type`"));
@@ -54,7 +54,7 @@ fn param(saga: &Ident, input: ParseStream) -> syn::Result<(Param, Option<Error>)
         let here = input.span();
         let message = match input.call(Ident::parse_any) {
             Ok(keyword) if input.peek(Token![:]) => {
-                format!("`{keyword}` is a word of Rust: give the parameter another name")
+                format!("`{keyword}` is a keyword of Rust: give the parameter another name")
             }
             _ => "a parameter has one name: `name: Type`".to_string(),
         };
@@ -64,7 +64,7 @@ fn param(saga: &Ident, input: ParseStream) -> syn::Result<(Param, Option<Error>)
     if input.parse::<Option<Token![:]>>()?.is_none() {
         return Err(Error::new_spanned(
             &name,
-            format!("say which type parameter `{name}` has: `{name}: Type`"),
+            format!("give parameter `{name}` a type: `{name}: Type`"),
         ));
     }
     let mut ty = input.parse::<Type>().map_err(|error| {
@@ -72,7 +72,7 @@ fn param(saga: &Ident, input: ParseStream) -> syn::Result<(Param, Option<Error>)
     })?;
     if input.peek(Token![=]) {
         let message =
-            format!("a parameter has no default: whoever starts saga `{saga}` says all of them");
+            format!("a parameter has no default: whoever starts saga `{saga}` gives all of them");
         return Err(input.error(message));
     }
     if !input.is_empty() && input.parse::<Option<Token![,]>>()?.is_none() {
@@ -104,7 +104,7 @@ pub(crate) fn unkept(saga: &Ident, kept: Kept, ty: &Type) -> Option<Error> {
         Kept::Output => ("output", "it"),
     };
     let message =
-        format!("saga `{saga}` keeps its {what} in the saga log, so it owns {them}: {message}");
+        format!("saga `{saga}` keeps its {what} in the saga log, so it must own {them}: {message}");
     Some(Error::new_spanned(at, message))
 }
 
@@ -121,11 +121,11 @@ impl Find {
 
 impl<'ast> Visit<'ast> for Find {
     fn visit_type_reference(&mut self, ty: &'ast TypeReference) {
-        self.found(ty, "leave the `&` out");
+        self.found(ty, "remove the `&`");
     }
 
     fn visit_type_impl_trait(&mut self, ty: &'ast TypeImplTrait) {
-        self.found(ty, "name a type in place of `impl`");
+        self.found(ty, "name a type instead of `impl`");
     }
 
     fn visit_type_path(&mut self, ty: &'ast TypePath) {
@@ -148,7 +148,7 @@ pub(crate) fn generic(saga: &Ident, context: &Type, input: ParseStream) -> Error
     Error::new_spanned(
         at,
         format!(
-            "saga `{saga}` takes its context and nothing else: `{saga}<{context}>`; a saga is not generic"
+            "saga `{saga}` takes its context and nothing else: `{saga}<{context}>`; a saga cannot be generic"
         ),
     )
 }

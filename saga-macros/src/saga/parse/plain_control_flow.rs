@@ -17,7 +17,7 @@ pub(crate) fn check(input: ParseStream) -> syn::Result<()> {
         return Ok(());
     }
     let message = format!(
-        "an `{keyword}` of plain values is an expression, which stands in braces: `{{ {keyword} .. }}`"
+        "an `{keyword}` over plain values is an expression: put it in braces, `{{ {keyword} .. }}`"
     )
     .replacen("an `match`", "a `match`", 1);
     Err(Error::new(keyword.span(), message))

@@ -29,8 +29,8 @@ pub(crate) fn finish(input: ParseStream, step: &mut Step, errors: &mut Errors) {
     }
     let here = input.cursor().span();
     if follows_value(input) {
-        let message = "a node is its action alone: what is made of its output stands where that is read, or in \
-                       a computed node, `let other = { .. };`";
+        let message = "a node is just its action: put what follows where its output is read, or in a computed \
+                       node, `let other = { .. };`";
         let error = input.error(message);
         errors.push(error.clone());
         *step = Step::Broken(error);

@@ -47,7 +47,7 @@ fn wrapped(path: &Path, last: bool) -> Option<&'static str> {
         }
         ("Ok", false) => "a node is the action itself, without `Ok`: `action { .. }`",
         ("Some", true) => {
-            "the last line is the value itself, without `Some`; an output that is an `Option` stands in \
+            "the last line is the value itself, without `Some`; put an output that is an `Option` in \
              braces: `{ Some(..) }`"
         }
         ("Err", _) => "a saga fails when one of its nodes does: leave `Err` to the actions",
@@ -58,7 +58,7 @@ fn wrapped(path: &Path, last: bool) -> Option<&'static str> {
 /// `path { inputs }`
 pub(crate) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call> {
     let not_an_action =
-        "a node runs an action, `action { .. }`; an expression stands in braces: `{ .. }`";
+        "a node runs an action, `action { .. }`; put an expression in braces: `{ .. }`";
     let here = input.fork();
     let path = input.call(Path::parse_mod_style).map_err(|error| match here.parse::<Expr>() {
         Ok(expr) => Error::new_spanned(first(&expr), not_an_action),
@@ -71,15 +71,15 @@ pub(crate) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call>
         }
         let text = as_text(&path);
         let message = format!(
-            "`{text}(..)` calls a function: an action takes its inputs by name, `{text} {{ .. }}`; an \
-             expression stands in braces, `{{ {text}(..) }}`"
+            "`{text}(..)` calls a function: an action takes its inputs by name, `{text} {{ .. }}`; put an \
+             expression in braces, `{{ {text}(..) }}`"
         );
         return Err(Error::new_spanned(path, message));
     }
     if !input.peek(token::Brace) {
         if input.peek(syn::Ident) && input.peek2(Token![:]) && !input.peek2(Token![::]) {
             let text = as_text(&path);
-            let message = format!("the inputs of `{text}` stand in braces: `{text} {{ .. }}`");
+            let message = format!("put the inputs of `{text}` in braces: `{text} {{ .. }}`");
             skip_inputs(input);
             return Err(Error::new_spanned(path, message));
         }
@@ -109,7 +109,7 @@ fn inputs(input: ParseStream, path: &Path) -> syn::Result<Inputs> {
                 return Ok((inputs, Some(Box::new((rest, from)))));
             }
             let message = format!(
-                "a node names all inputs of its action: there is no `..` in `{}`",
+                "a node names all inputs of its action: remove the `..` from `{}`",
                 as_text(path)
             );
             return Err(Error::new_spanned(rest, message));
@@ -133,7 +133,7 @@ fn one_input(input: ParseStream, path: &Path) -> syn::Result<FieldValue> {
         Ok(field) => {
             if input.peek(Token![=]) {
                 let name = field.member.to_token_stream();
-                return Err(input.error(format!("an input is given with `:`: `{name}: ..`")));
+                return Err(input.error(format!("an input is written with `:`, `{name}: ..`")));
             }
             return Ok(field);
         }
@@ -145,7 +145,7 @@ fn one_input(input: ParseStream, path: &Path) -> syn::Result<FieldValue> {
     match keyword {
         Some(keyword) if here.peek2(Token![:]) => {
             let message = format!(
-                "`{keyword}` is a word of Rust: an input of this name is `r#{keyword}: ..`"
+                "`{keyword}` is a keyword of Rust: an input of this name is `r#{keyword}: ..`"
             );
             Err(Error::new(at, message))
         }

@@ -34,7 +34,7 @@ pub(crate) fn astray(input: ParseStream) -> Option<Astray> {
     let item = input.peek(Token![use]) || input.peek(Token![fn]) || input.peek(Token![struct]);
     if item || input.peek(Token![type]) || input.peek(Token![enum]) {
         let keyword = input.fork().call(Ident::parse_any).ok()?;
-        let message = format!("`{keyword}` stands outside of the saga, beside its actions");
+        let message = format!("`{keyword}` belongs outside of the saga, beside its actions");
         let error = Error::new_spanned(&keyword, message);
         let block = |input: ParseStream| keyword != "use" && input.peek(token::Brace);
         while !input.is_empty() {
@@ -60,7 +60,7 @@ fn pattern(input: ParseStream) -> Option<Astray> {
     let keyword = ahead.fork().call(Ident::parse_any).ok().filter(|_| !ahead.peek(syn::Ident));
     let (names, message) = match keyword {
         Some(keyword) if ahead.peek2(Token![=]) || ahead.peek2(Token![:]) => {
-            let message = format!("`{keyword}` is a word of Rust: give the node another name");
+            let message = format!("`{keyword}` is a keyword of Rust: give the node another name");
             (vec![Ident::new_raw(&keyword.to_string(), keyword.span())], message)
         }
         _ => {
@@ -80,11 +80,12 @@ fn constant(input: ParseStream) -> Option<Astray> {
     let error = match keyword == "static" {
         true => Error::new_spanned(
             &keyword,
-            format!("a saga has constants: `const {name}: Type = ..;`"),
+            format!("a saga has no `static`: declare a constant, `const {name}: Type = ..;`"),
         ),
-        false if ahead.peek(Token![=]) => {
-            Error::new_spanned(&name, format!("a constant has a type: `const {name}: Type = ..;`"))
-        }
+        false if ahead.peek(Token![=]) => Error::new_spanned(
+            &name,
+            format!("a constant needs a type: `const {name}: Type = ..;`"),
+        ),
         false => return None,
     };
     skip(input, false);
@@ -158,6 +159,6 @@ pub(crate) fn named_parallel(input: ParseStream) -> Option<Error> {
         input.parse::<TokenTree>().ok()?;
     }
     let message =
-        "`parallel` has no value: name the nodes in it, and write it alone, `parallel { .. }`";
+        "`parallel` has no value: name the nodes inside, and write just `parallel { .. }`";
     Some(Error::new_spanned(name, message))
 }

@@ -49,16 +49,16 @@ fn not_a_node(head: &Head, name: &Ident, scopes: &Scopes) -> String {
     let text = name.to_string();
     if head.params.iter().any(|param| param.name == *name) {
         format!(
-            "`{name}` is a parameter, not a node; an output that is computed stands in braces: \
+            "`{name}` is a parameter, not a node; put a computed output in braces: \
              `{{ {name}.clone() }}`"
         )
     } else if scopes.is_variable(name) || (scopes.is_inner() && scopes.is_visible(&text)) {
         format!(
-            "`{name}` is no node of this body; an output that is computed stands in braces: \
+            "`{name}` is not a node of this body; put a computed output in braces: \
              `{{ {name}.clone() }}`"
         )
     } else if text.starts_with(char::is_uppercase) {
-        format!("`{name}` is no node; an output that is computed stands in braces: `{{ {name} }}`")
+        format!("`{name}` is not a node; put a computed output in braces: `{{ {name} }}`")
     } else {
         let names = scopes.names_here();
         let nearest = did_you_mean(&text, names.iter().map(String::as_str));

@@ -216,7 +216,7 @@ impl<'a> Resolver<'a, '_> {
             && let Some(name) = from.first()
         {
             let message = format!(
-                "a constant reads nothing: write `let {} = {{ .. }};` for a value that is computed",
+                "a constant cannot read anything: write `let {} = {{ .. }};` for a computed value",
                 node.name
             );
             let error = Error::new_spanned(name, message);
@@ -273,9 +273,13 @@ impl<'a> Resolver<'a, '_> {
             let nearest = did_you_mean(&text, order.iter().map(String::as_str));
             let known = list(order.iter().map(String::as_str));
             let message = if self.saga.head.params.iter().any(|param| param.name == *name) {
-                format!("`{text}` is a parameter of saga `{saga}`, which is there from the start")
+                format!(
+                    "`{text}` is a parameter of saga `{saga}`, which is available from the start"
+                )
             } else if self.scopes.is_inner() && self.scopes.is_visible(&text) {
-                format!("`{text}` stands around this body, and has completed before it starts")
+                format!(
+                    "`{text}` is outside of this body, and has completed before the body starts"
+                )
             } else {
                 format!("saga `{saga}` has no node named `{text}`{nearest} (its nodes: {known})")
             };

@@ -33,7 +33,7 @@ pub(crate) fn check(saga: &Saga, errors: &mut Errors) {
     for (at, name) in pivots.chain(last) {
         if let Some(first) = first {
             let message = format!(
-                "nodes `{first}` and `{name}` are both the pivot; a saga has one point of no return at most"
+                "nodes `{first}` and `{name}` are both the pivot; a saga has at most one point of no return"
             );
             errors.push(Error::new(at, message));
         }
@@ -77,7 +77,7 @@ fn misplaced(stmts: &[Stmt], block: &str, errors: &mut Errors) {
 
 fn report(pivot: Option<Span>, block: &str, errors: &mut Errors) {
     let message = format!(
-        "the pivot stands outside of `{block}`: every other node of the saga is before it or behind it"
+        "the pivot cannot be inside `{block}`: every other node of the saga runs before it or after it"
     );
     if let Some(at) = pivot {
         errors.push(Error::new(at, message));

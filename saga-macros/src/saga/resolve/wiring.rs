@@ -139,8 +139,8 @@ impl<'a> Reader<'_, 'a> {
                 below(name, self.open)
             } else if names.items.contains(&text) {
                 let message = format!(
-                    "`{name}` is a constant of the saga, and an item inside of this expression is called \
-                     the same; give one of them another name"
+                    "`{name}` is a constant of the saga, and an item inside this expression has the same \
+                     name; rename one of them"
                 );
                 Error::new_spanned(name, message)
             } else {
