@@ -27,6 +27,8 @@ pub(crate) struct NodeOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry: Option<Retry>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) undo_retry: Option<Retry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timeout: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) undo_timeout: Option<Duration>,
@@ -37,7 +39,11 @@ pub(crate) struct NodeOptions {
 impl NodeOptions {
     /// What remains of the action's policy.
     pub(crate) fn policy(&self, policy: Policy) -> Policy {
-        Policy { retry: self.retry.unwrap_or(policy.retry), ..policy }
+        Policy {
+            retry: self.retry.unwrap_or(policy.retry),
+            undo_retry: self.undo_retry.unwrap_or(policy.undo_retry),
+            ..policy
+        }
     }
 
     fn timeouts(&self, declared: Timeouts) -> Timeouts {
@@ -49,8 +55,8 @@ impl NodeOptions {
 
     /// True if the node's action is to be run otherwise than it declares.
     fn change_action(&self) -> bool {
-        let Self { label: _, retry, timeout, undo_timeout, concurrency: _ } = self;
-        retry.is_some() || timeout.is_some() || undo_timeout.is_some()
+        let Self { label: _, retry, undo_retry, timeout, undo_timeout, concurrency: _ } = self;
+        retry.is_some() || undo_retry.is_some() || timeout.is_some() || undo_timeout.is_some()
     }
 }
 
@@ -115,6 +121,12 @@ impl<C: Send + Sync + 'static> Node<C> {
     pub fn retry(mut self, retry: Retry) -> Self {
         self.options.retry = Some(retry);
         self.only_for(BelongsTo::Actions, "retry")
+    }
+
+    /// The same node, whose undo is tried this often instead of as its action declares.
+    pub fn undo_retry(mut self, retry: Retry) -> Self {
+        self.options.undo_retry = Some(retry);
+        self.only_for(BelongsTo::ActionsWithUndo, "undo_retry")
     }
 
     /// The same node, an attempt of whose action may take this long.

@@ -25,6 +25,7 @@ words! {
         Pivot = "pivot",
         Label = "label",
         Retry = "retry",
+        UndoRetry = "undo_retry",
         Timeout = "timeout",
         UndoTimeout = "undo_timeout",
         Concurrency = "concurrency",
@@ -49,6 +50,7 @@ pub(crate) enum Said {
     Pivot,
     Label(LitStr),
     Retry(Retry),
+    UndoRetry(Retry),
     Timeout(Duration),
     UndoTimeout(Duration),
     Concurrency(u32),
@@ -90,7 +92,7 @@ impl NodeAttribute {
             Self::After => Rule::on(BelongsOn::AnyNode).repeatable(),
             Self::Pivot => Rule::on(BelongsOn::Action),
             Self::Label => Rule::on(BelongsOn::AnyNode),
-            Self::Retry | Self::Timeout | Self::UndoTimeout => {
+            Self::Retry | Self::UndoRetry | Self::Timeout | Self::UndoTimeout => {
                 Rule::on(BelongsOn::Action).or_inside()
             }
             Self::Concurrency => Rule::on(BelongsOn::ForLoop),
@@ -115,7 +117,8 @@ impl NodeAttribute {
                 let label = |input: ParseStream| text("label", "label", input);
                 Said::Label(value(attr, "label = \"..\"", label)?)
             }
-            Self::Retry => Said::Retry(retry(attr, errors)?),
+            Self::Retry => Said::Retry(retry(attr, RetryOf::Node, errors)?),
+            Self::UndoRetry => Said::UndoRetry(retry(attr, RetryOf::Undo, errors)?),
             Self::Timeout => Said::Timeout(value(attr, "timeout = \"30s\"", positive_duration)?),
             Self::UndoTimeout => {
                 Said::UndoTimeout(value(attr, "undo_timeout = \"30s\"", positive_duration)?)
@@ -142,6 +145,10 @@ impl Said {
             Self::Retry(retry) => {
                 let retry = retry_tokens(krate, retry, 1);
                 quote!(.retry(#retry))
+            }
+            Self::UndoRetry(retry) => {
+                let retry = retry_tokens(krate, retry, 10);
+                quote!(.undo_retry(#retry))
             }
             Self::Timeout(timeout) => {
                 let timeout = duration_tokens(*timeout);
@@ -185,6 +192,7 @@ impl NodeOptions {
             Said::Pivot
             | Said::Label(_)
             | Said::Retry(_)
+            | Said::UndoRetry(_)
             | Said::Timeout(_)
             | Said::UndoTimeout(_)
             | Said::Concurrency(_) => &[],
@@ -294,16 +302,17 @@ fn known() -> impl Iterator<Item = &'static str> {
     ours.chain(RustcAttribute::ALL.iter().map(|attribute| attribute.word()))
 }
 
-/// `#[retry(..)]` of a node, or of a saga's head.
-pub(crate) fn retry(attr: &Attribute, errors: &mut Errors) -> syn::Result<Retry> {
-    let keyword = Ident::new("retry", attr.path().span());
+/// `#[retry(..)]` of a node or of a saga's head, or `#[undo_retry(..)]` of a node.
+pub(crate) fn retry(attr: &Attribute, of: RetryOf, errors: &mut Errors) -> syn::Result<Retry> {
+    let word = attr.path().to_token_stream().to_string();
     if !matches!(attr.meta, Meta::List(_)) {
-        let message =
-            "say how often to retry: `#[retry(max = 5, base = \"100ms\")]` or `#[retry(forever)]`";
+        let message = format!(
+            "say how often to retry: `#[{word}(max = 5, base = \"100ms\")]` or `#[{word}(forever)]`"
+        );
         return Err(Error::new_spanned(attr.path(), message));
     }
-    let read = |input: ParseStream| retry_settings(&keyword, RetryOf::Node, input, errors);
-    attr.parse_args_with(read)
+    let keyword = Ident::new(&word, attr.path().span());
+    attr.parse_args_with(|input: ParseStream| retry_settings(&keyword, of, input, errors))
 }
 
 /// What stands after the `=` of `#[name = value]`.

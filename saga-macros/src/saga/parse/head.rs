@@ -6,7 +6,7 @@ use syn::{Attribute, Error, Path, Token, Type, Visibility, parenthesized, parse_
 
 use super::parameters::{Kept, generic, params, skip_generics, unkept};
 use crate::action::durable_name;
-use crate::arguments::{Word, text, words};
+use crate::arguments::{RetryOf, Word, text, words};
 use crate::errors::{Errors, said_once};
 use crate::saga::ast::Head;
 use crate::saga::attributes::{retry, value};
@@ -72,7 +72,7 @@ fn take_ours(head: &mut Head, errors: &mut Errors) {
                 head.durable = errors.ok(value(&attr, "name = \"..\"", name));
             }
             Some(HeadAttribute::Retry) => {
-                let parsed = retry(&attr, errors);
+                let parsed = retry(&attr, RetryOf::Node, errors);
                 if errors.ok(parsed).is_some_and(|retry| !retry.forever) {
                     let message = "a saga itself takes only `#[retry(forever)]`, which says that none of its \
                                    nodes gives up; put other retries on the nodes";
