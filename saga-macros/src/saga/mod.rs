@@ -3,6 +3,7 @@
 mod ast;
 mod attributes;
 mod expand;
+mod expressions;
 mod order;
 mod parse;
 mod resolve;

@@ -60,18 +60,3 @@ fn read(expr: &Expr) -> bool {
     let Expr::Path(path) = expr else { return false };
     path.path.get_ident().is_some_and(|name| !name.to_string().starts_with(char::is_uppercase))
 }
-
-/// True if a `const` of Rust can have this value, by its text alone.
-pub(crate) fn is_constant(value: &Expr) -> bool {
-    match value {
-        Expr::Lit(_) | Expr::Path(_) => true,
-        Expr::Paren(paren) => is_constant(&paren.expr),
-        Expr::Group(group) => is_constant(&group.expr),
-        Expr::Cast(cast) => is_constant(&cast.expr),
-        Expr::Unary(unary) => !matches!(unary.op, UnOp::Deref(_)) && is_constant(&unary.expr),
-        Expr::Binary(binary) => is_constant(&binary.left) && is_constant(&binary.right),
-        Expr::Tuple(tuple) => tuple.elems.iter().all(is_constant),
-        Expr::Array(array) => array.elems.iter().all(is_constant),
-        _ => false,
-    }
-}

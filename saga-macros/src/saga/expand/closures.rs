@@ -1,160 +1,18 @@
 //! Writes the closures of nodes, with the user's own literals and expressions in them.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, Pat, Stmt, Type};
+use syn::{Expr, Type};
 
 use super::borrows::lasts;
-use crate::names::{Compare, Read, read, real};
+use super::reads::{ahead, bound, expr};
+use super::spans::{block, here, local};
+use crate::names::{Compare, Read};
 use crate::saga::ast::{Call, Head};
-use crate::saga::resolve::binders::{Binder, item};
+use crate::saga::expressions::unwrapped;
 use crate::saga::resolve::wiring::Wiring;
-
-/// A name that the user's code cannot see, at a place of the user's.
-pub(crate) fn local(name: &str, at: Span) -> Ident {
-    Ident::new(name, here(at))
-}
-
-pub(crate) fn here(at: Span) -> Span {
-    Span::mixed_site().located_at(at)
-}
-
-/// Tokens of ours at a place of the user's.
-pub(crate) fn placed(tokens: TokenStream, at: Span) -> TokenStream {
-    let tokens = tokens.into_iter().map(|mut token| {
-        token.set_span(token.span().located_at(at));
-        token
-    });
-    tokens.collect()
-}
-
-/// The same of a path without the names on the way: an editor goes to the definition of every name that is at a
-/// place of the user's.
-pub(crate) fn path_placed(tokens: TokenStream, at: Span) -> TokenStream {
-    let mut tokens = tokens.into_iter().collect::<Vec<_>>();
-    let last = tokens.len().saturating_sub(1);
-    for (number, token) in tokens.iter_mut().enumerate() {
-        if number == last || matches!(token, TokenTree::Punct(_)) {
-            token.set_span(token.span().located_at(at));
-        }
-    }
-    tokens.into_iter().collect()
-}
-
-/// `{ .. }` at this place.
-pub(crate) fn block(at: Span, inner: TokenStream) -> Group {
-    let mut block = Group::new(Delimiter::Brace, inner);
-    block.set_span(here(at));
-    block
-}
-
-/// Declares what must not be read with an error in its place, so that rustc does not report it again.
-pub(crate) fn wrong(wiring: &Wiring) -> TokenStream {
-    let wrong = wiring.wrong.iter().map(|(name, error)| {
-        let error = error.to_compile_error();
-        quote!(let #name = #error;)
-    });
-    quote!(#(#wrong)*)
-}
-
-/// `&[("leg", &[trip.id()])]`
-pub(crate) fn bindings(wiring: &Wiring) -> TokenStream {
-    let inputs = wiring.inputs.iter().map(|(input, from)| quote!((#input, &[#(#from.id()),*])));
-    quote!(&[#(#inputs),*])
-}
-
-/// `let x = x.get(cx);` for the names that cannot be replaced where they stand.
-pub(crate) fn ahead(wiring: &Wiring, cx: &Ident) -> TokenStream {
-    let reads = wiring.ahead.iter().map(|name| {
-        if let Some(ty) = wiring.constants.get(&name.to_string()) {
-            // a constant again: as a pattern it must not bind
-            let real = real(name);
-            let at = here(name.span());
-            let constant = quote_spanned!(at=> const #name: &#ty = &#real;);
-            return quote!(#[allow(dead_code, non_upper_case_globals)] #constant);
-        }
-        let read = read(name, cx);
-        quote!(#[allow(unused_variables, non_snake_case)] let #name = #read;)
-    });
-    quote!(#(#reads)*)
-}
-
-/// The user's expression, with names replaced by what reads them.
-pub(crate) fn expr(expr: &Expr, wiring: &Wiring, cx: &Ident) -> Expr {
-    let mut expr = expr.clone();
-    Compare { constants: &wiring.compared }.visit_expr_mut(&mut expr);
-    Read { names: &wiring.inside, cx }.visit_expr_mut(&mut expr);
-    expr
-}
-
-/// The user's pattern, which compares with constants of the saga.
-pub(crate) fn pattern(pat: &Pat, wiring: &Wiring) -> Pat {
-    let mut pat = pat.clone();
-    Compare { constants: &wiring.compared }.visit_pat_mut(&mut pat);
-    pat
-}
-
-/// Reads these variables, so that rustc does not call them unused.
-pub(crate) fn used(variables: &[&Ident]) -> TokenStream {
-    if variables.is_empty() {
-        return TokenStream::new();
-    }
-    quote!(let _ = (#(&#variables,)*);)
-}
-
-/// The user's patterns stand in several closures, and not in each of them is a variable changed that is
-/// `mut`: rustc would ask for that to go.
-pub(crate) fn mutable<'a>(
-    binders: impl IntoIterator<Item = &'a Binder<'a>>,
-    inner: TokenStream,
-) -> TokenStream {
-    match binders.into_iter().any(Binder::has_mut) {
-        true => quote!(match () { #[allow(unused_mut)] () => #inner }),
-        false => inner,
-    }
-}
-
-/// Binds the variables of the patterns around a node, and ends in `inner`.
-pub(crate) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStream {
-    wiring.binders.iter().rev().fold(inner, |inner, scope| {
-        let used = used(&scope.variables.iter().collect::<Vec<_>>());
-        let bound = match scope.binder {
-            Binder::For(pat, items, number) => {
-                let (items_at, item) = (items.span(), item(number));
-                let pat = pattern(pat, wiring);
-                let items = expr(items, wiring, cx);
-                let list = local("list", items_at);
-                quote! {
-                    match #cx.#list(#items, ::core::option::Option::Some(#item)).item() {
-                        #pat => { #used #inner }
-                        #[allow(unreachable_patterns)]
-                        _ => #cx.wrong_arm(),
-                    }
-                }
-            }
-            Binder::Case(on, pat, guard) => {
-                let (on, pat) = (expr(on, wiring, cx), pattern(pat, wiring));
-                let guard =
-                    guard.map(|guard| expr(guard, wiring, cx)).map(|guard| quote!(if #guard));
-                quote! {
-                    match #on {
-                        #pat #guard => { #used #inner }
-                        #[allow(unreachable_patterns)]
-                        _ => #cx.wrong_arm(),
-                    }
-                }
-            }
-            Binder::If(condition) => {
-                let condition = expr(condition, wiring, cx);
-                quote!(if #condition { #used #inner } else { #cx.wrong_arm() })
-            }
-            Binder::Else => inner,
-        };
-        mutable([&scope.binder], bound)
-    })
-}
 
 /// The user's literal, with names replaced by what reads them.
 fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
@@ -283,19 +141,6 @@ pub(crate) fn constant(expr: &Expr, ty: Option<&Type>, real: Option<TokenStream>
     let value = local("__value", Span::call_site());
     let of = real.unwrap_or_else(|| expr.to_token_stream());
     quote_spanned!(at=> || { let #value #ty = #of; #value })
-}
-
-/// Without braces that hold nothing but an expression.
-pub(crate) fn unwrapped(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Block(block) if block.attrs.is_empty() && block.label.is_none() => {
-            match block.block.stmts.as_slice() {
-                [Stmt::Expr(expr, None)] => expr,
-                _ => expr,
-            }
-        }
-        expr => expr,
-    }
 }
 
 /// A literal on the last line, of a type that is an action, a saga or plain: its type tells which. With

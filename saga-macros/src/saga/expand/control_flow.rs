@@ -6,8 +6,9 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
-use super::Writer;
-use super::closures::{ahead, bindings, block, bound, expr, here, local, mutable, pattern, used};
+use super::nodes::Writer;
+use super::reads::{ahead, bindings, bound, expr, mutable, pattern, used};
+use super::spans::{block, here, local};
 use crate::saga::ast::{Body, Choose, Each, Form, Stmt, Tail, Test};
 use crate::saga::resolve::InnerBody;
 use crate::saga::resolve::binders::{Binder, item};

@@ -1,35 +1,33 @@
-//! Writes the saga: its struct, and one builder call for each node with the user's own literal in it.
+//! Writes the saga: its struct, the definition of its DAG, and its keys.
 
-pub(crate) mod borrows;
-pub(crate) mod closures;
+mod borrows;
+mod closures;
 mod control_flow;
 mod keys;
+mod nodes;
 mod pattern_constants;
+mod reads;
 mod saga_struct;
+mod spans;
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, LitStr, Type, parse_quote};
+use syn::{Attribute, LitStr, Type, parse_quote};
 
-use self::closures::{
-    bindings, called, here, last, local, path_placed, placed, run, unwrapped, value, wrong,
-};
-use self::keys::{has_holes, keys};
-use self::pattern_constants::real_constant;
+use self::keys::keys;
+use self::nodes::Writer;
 use self::saga_struct::{impls, stored, structure};
-use super::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
-use super::attributes::NodeOptions;
+use self::spans::{here, local, placed};
+use super::ast::{Head, Saga};
+use super::attributes::RustcAttribute;
 use super::order::{Order, read_in};
-use super::resolve::{InnerBody, Line, Wired};
-use crate::errors::{Errors, position, unfinished};
-use crate::names::{read, real};
-use crate::saga::resolve::pivots::{self, pivot};
-use crate::saga::resolve::wiring::Wiring;
+use super::resolve::{Wired, pivots};
+use crate::arguments::Word;
+use crate::errors::{Errors, position};
 
 pub(crate) fn expand(
     saga: &Saga,
@@ -60,18 +58,14 @@ pub(crate) fn expand(
     let durable = head.durable.as_ref().map_or_else(|| name.unraw().to_string(), LitStr::value);
     let place = position(name.span())
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
-    let pivot = pivot(saga).map(|node| &node.name);
-    let behind = Cell::new(head.forever);
     // an unused name is a consequence of what is reported; both are of one length, for `emit_before`
     let quiet = if errors.count() > 0 { quote!(all()) } else { quote!(any()) };
     let typed = errors.emit_unfinished();
-    let errors = RefCell::new(errors);
-    let dag = local("__dag", Span::call_site());
-    let writer = Writer { head, dag, pivot, behind, read: read_in(wired), compared, errors };
-    let dag = &writer.dag;
+    let dag = &local("__dag", Span::call_site());
+    let writer = Writer::new(saga, dag.clone(), read_in(wired), compared, errors);
     let body = if head.complete { writer.saga(wired) } else { quote!(::core::unreachable!()) };
     // rustc reports in the order of the output
-    let errors = writer.errors.take().emit();
+    let errors = writer.unreported().emit();
     let forever = head.forever.then(|| {
         quote! {
             impl #krate::NeverGivesUp for #name {}
@@ -84,8 +78,7 @@ pub(crate) fn expand(
     });
     let keys = keys(saga, &order.text(wired, 0));
     // what the user allows is allowed in all of the saga, and all of it is there or not
-    let shared =
-        head.attrs.iter().filter(|attr| SHARED.iter().any(|name| attr.path().is_ident(name)));
+    let shared = head.attrs.iter().filter(|attr| is_shared(attr));
     let cfgs = head.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect::<Vec<_>>();
     let gated = |items: TokenStream| (!items.is_empty()).then(|| quote!(#(#cfgs)* #items));
     let (errors, keys) = (gated(errors), gated(keys));
@@ -122,248 +115,22 @@ pub(crate) fn expand(
     }
 }
 
-/// Attributes of a saga that its struct and its nodes share.
-const SHARED: &[&str] = &["cfg", "allow", "warn", "deny", "forbid"];
+/// True for an attribute of a saga that its struct and its nodes share.
+fn is_shared(attr: &Attribute) -> bool {
+    let name = attr.path().get_ident().map(Ident::to_string).unwrap_or_default();
+    match RustcAttribute::find(&name) {
+        Some(
+            RustcAttribute::Cfg
+            | RustcAttribute::Allow
+            | RustcAttribute::Warn
+            | RustcAttribute::Deny
+            | RustcAttribute::Forbid,
+        ) => true,
+        // It would have to be fulfilled in both.
+        Some(RustcAttribute::Expect) | None => false,
+    }
+}
 
 fn output(head: &Head) -> Type {
     head.output.clone().unwrap_or_else(|| parse_quote!(()))
-}
-
-/// Writes the calls of a builder.
-pub(crate) struct Writer<'a> {
-    pub(crate) head: &'a Head,
-    pub(crate) dag: Ident,
-    /// The node that is the point of no return.
-    pivot: Option<&'a Ident>,
-    /// True behind it, and everywhere if the head of the saga says so.
-    behind: Cell<bool>,
-    /// The names that something reads.
-    read: BTreeSet<String>,
-    /// The constants that patterns compare with.
-    compared: BTreeSet<String>,
-    /// What is not reported yet.
-    errors: RefCell<Errors>,
-}
-
-impl Writer<'_> {
-    fn saga(&self, wired: &Wired) -> TokenStream {
-        let (name, dag) = (&self.head.name, &self.dag);
-        let params = self.head.params.iter().map(|param| {
-            let (param, text) = (&param.name, param.name.unraw().to_string());
-            quote!(let #param = #dag.param(#text, |__saga: &#name| &__saga.#param);)
-        });
-        let lines = self.lines(wired);
-        let output = output(self.head);
-        let tail = self.tail(wired, Some(&output), quote!(::core::unreachable!()));
-        quote!(#(#params)* #lines #tail)
-    }
-
-    pub(crate) fn lines(&self, wired: &Wired) -> TokenStream {
-        let dag = &self.dag;
-        let lines = wired.lines.iter().map(|line| match line {
-            Line::Parallel => quote!(#dag.parallel();),
-            Line::Branch => quote!(#dag.branch();),
-            Line::End => quote!(#dag.end();),
-            Line::Node(node, wiring, bodies) => self.node(node, wiring, bodies),
-        });
-        quote!(#(#lines)*)
-    }
-
-    fn node(&self, node: &Node, wiring: &Wiring, bodies: &[InnerBody]) -> TokenStream {
-        let (attrs, name) = (&node.attributes.rustc, &node.name);
-        let errors = self.errors.borrow_mut().emit_before(name.span());
-        let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
-        let conditions = conditions.collect::<Vec<_>>();
-        // these names are not the user's choice
-        let quiet = matches!(node.form, Form::Const | Form::Bare | Form::Numbered)
-            .then(|| quote!(#[allow(non_snake_case)]));
-        // such a node runs for its effect, and needs no reader
-        let for_effect = matches!(node.form, Form::Bare | Form::Numbered);
-        let read = for_effect.then(|| quote!(#(#conditions)* let _ = #name;));
-        let broken = match &node.step {
-            Step::Broken(error) => Some(error),
-            Step::Call(_) | Step::Value(_) | Step::For(_) | Step::Choose(_) => {
-                wiring.broken.as_ref()
-            }
-        };
-        if let Some(error) = broken {
-            let error = error.to_compile_error();
-            return quote!(#errors #(#attrs)* let #name = #error;);
-        }
-        let text = name.unraw().to_string();
-        let wrong = wrong(wiring);
-        let ty = node.ty.as_ref();
-        let mut constant = None;
-        let call = match &node.step {
-            Step::Call(call) => {
-                let behind = self.behind(&node.attributes.options);
-                self.call(call, &text, ty, behind, wiring)
-            }
-            Step::Value(expr) if node.form == Form::Const => {
-                let compared = self.compared.contains(&name.to_string());
-                constant = compared.then(|| real_constant(&conditions, name, ty, expr));
-                let closure = closures::constant(expr, ty, compared.then(|| real(name)));
-                self.constant(expr, &text, closure, wiring)
-            }
-            Step::Value(expr) => {
-                let cx = local("__cx", Span::call_site());
-                let closure = value(expr, ty, wiring, &cx);
-                self.computed(expr, &text, closure, wiring)
-            }
-            Step::For(each) => control_flow::each(self, each, &text, ty, wiring, bodies),
-            Step::Choose(choose) => control_flow::choose(self, choose, &text, ty, wiring, bodies),
-            Step::Broken(_) => TokenStream::new(),
-        };
-        if self.pivot == Some(name) {
-            self.behind.set(true);
-        }
-        let options = self.options(&node.attributes.options, name);
-        let options = options.map(|options| quote!(#(#conditions)* #options));
-        // of a constant around the saga with this name rustc speaks once; unread, it is an unused variable
-        let text = name.to_string();
-        let is_read = node.form == Form::Const
-            && (self.read.contains(&text) || self.compared.contains(&text));
-        let fresh = is_read.then(|| quote!(@ _));
-        quote! {
-            #errors
-            #wrong
-            #constant
-            #quiet #(#attrs)*
-            let #name #fresh = #call;
-            #read
-            #options
-        }
-    }
-
-    fn call(
-        &self,
-        call: &Call,
-        text: &str,
-        ty: Option<&Type>,
-        behind: bool,
-        wiring: &Wiring,
-    ) -> TokenStream {
-        let dag = &self.dag;
-        let cx = local("__cx", Span::call_site());
-        let closure = match ty {
-            None => called(call, behind, wiring, &cx),
-            Some(ty) => run(call, ty, behind, wiring, &cx),
-        };
-        // what reads the node goes by the type that is written, right or wrong
-        let of = ty.filter(|ty| !has_holes(ty)).map(|ty| quote!(.of::<#ty>()));
-        let (bindings, after) = (bindings(wiring), &wiring.after);
-        // at the place of the call, so that rustc says only once of an action that it does not fit
-        if after.is_empty() {
-            return quote_spanned! {here(call.path.span())=>
-                #dag.step(#text, #bindings, #closure) #of
-            };
-        }
-        quote_spanned! {here(call.path.span())=>
-            #dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure) #of
-        }
-    }
-
-    /// All of it at the place of the expression, where rustc says that a value cannot be stored.
-    fn computed(
-        &self,
-        expr: &Expr,
-        text: &str,
-        closure: TokenStream,
-        wiring: &Wiring,
-    ) -> TokenStream {
-        let at = here(unwrapped(expr).span());
-        let (dag, bindings, after) = (&self.dag, bindings(wiring), &wiring.after);
-        let krate = &self.head.krate;
-        let computed = path_placed(quote!(#krate::bounds::computed), at);
-        quote_spanned!(at=> #computed(#dag, #text, #bindings, &[#(#after.id()),*], #closure))
-    }
-
-    /// The same for a constant, which is there before anything runs.
-    fn constant(
-        &self,
-        expr: &Expr,
-        text: &str,
-        closure: TokenStream,
-        wiring: &Wiring,
-    ) -> TokenStream {
-        let at = here(unwrapped(expr).span());
-        let (dag, after) = (&self.dag, &wiring.after);
-        quote_spanned!(at=> (#dag).constant(#text, &[#(#after.id()),*], #closure))
-    }
-
-    /// True for a node whose action must never give up.
-    fn behind(&self, options: &NodeOptions) -> bool {
-        self.behind.get() && !options.is_forever()
-    }
-
-    /// The call that takes over what our attributes say of a node.
-    fn options(&self, options: &NodeOptions, node: &Ident) -> Option<TokenStream> {
-        let (dag, calls) = (&self.dag, options.calls(&self.head.krate));
-        (!calls.is_empty()).then(|| quote!(#dag.adjust(#node, |__node| __node #calls);))
-    }
-
-    /// The last line, or what stands for one that cannot be written. The output's type, if it is known, is
-    /// compared in the node, where rustc's message is about the user's types alone.
-    pub(crate) fn tail(
-        &self,
-        wired: &Wired,
-        output: Option<&Type>,
-        wrong: TokenStream,
-    ) -> TokenStream {
-        let (wiring, dag) = (&wired.tail, &self.dag);
-        if !wired.ends || wiring.broken.is_some() {
-            let name = wired.body.tail.as_ref().and_then(Tail::name);
-            let typed = name.map(|name| unfinished(quote!(let _ = #name;)));
-            return quote!(#typed #wrong);
-        }
-        // the types were compared, or are those of a body
-        let ends = match output {
-            Some(_) => quote!(ends_at),
-            None => quote!(ends_with),
-        };
-        let cx = local("__cx", Span::call_site());
-        let bindings = bindings(wiring);
-        let reported = closures::wrong(wiring);
-        let node = match &wired.body.tail {
-            None => return quote!(#dag.ends()),
-            Some(Tail::Broken) => return wrong,
-            Some(Tail::Name(name)) => {
-                let compare = output.filter(|_| !ends_in_construct(wired)).map(|output| {
-                    let (krate, context) = (&self.head.krate, &self.head.context);
-                    let read = read(name, &cx);
-                    let compare = quote_spanned!(here(output.span())=> let _: &#output = #read;);
-                    quote!(let _ = |#cx: &#krate::Scope<#context>| { #compare };)
-                });
-                return quote!(#compare #dag.#ends(#name));
-            }
-            Some(Tail::Value(expr)) => {
-                let closure = value(expr, output, wiring, &cx);
-                match output {
-                    Some(_) => quote!(#dag.computed_output::<Self, _>(#bindings, #closure)),
-                    None => self.computed(expr, "output", closure, wiring),
-                }
-            }
-            Some(Tail::Literal(call, options)) => {
-                let behind = self.behind(options);
-                let closure = last(self.head, call, output, behind, wiring, &cx);
-                let text = call.name().map(|name| name.unraw().to_string());
-                quote_spanned!(here(call.path.span())=> #dag.tail(#text, #bindings, #closure))
-            }
-        };
-        let tail = local("__tail", Span::call_site());
-        let options = wired.body.tail.as_ref().and_then(Tail::call);
-        let options = options.and_then(|(_, options)| self.options(options, &tail));
-        quote! {
-            #reported
-            let #tail = #node;
-            #options
-            #dag.#ends(#tail)
-        }
-    }
-}
-
-/// A `for`, `if` or `match` on the last line: its type is compared there.
-fn ends_in_construct(wired: &Wired) -> bool {
-    let last = wired.body.stmts.last().and_then(Stmt::node);
-    last.is_some_and(|node| node.form == Form::Last)
 }

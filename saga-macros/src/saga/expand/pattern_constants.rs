@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Attribute, Expr, Type};
 
-use super::closures::here;
+use super::spans::here;
 use crate::names::real_holder;
 
 /// The `const` of Rust that patterns compare with.

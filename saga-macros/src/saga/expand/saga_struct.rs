@@ -6,7 +6,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Path, Token};
 
-use super::closures::{block, here, placed};
+use super::spans::{block, here, placed};
 use crate::errors::as_text;
 use crate::saga::ast::Head;
 

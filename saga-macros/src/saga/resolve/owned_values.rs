@@ -3,7 +3,7 @@
 
 use syn::{Error, Expr, ExprLit, Lit, Type};
 
-use crate::saga::expand::closures::unwrapped;
+use crate::saga::expressions::unwrapped;
 
 /// Why a value of this type, if that is written, cannot be stored.
 pub(crate) fn borrowed(ty: Option<&Type>, value: &Expr) -> Option<Error> {

@@ -12,7 +12,7 @@ use super::scopes::{Meaning, Scopes};
 use crate::errors::Errors;
 use crate::names::Names;
 use crate::saga::ast::{Call, Step};
-use crate::saga::expand::borrows::is_constant;
+use crate::saga::expressions::is_constant;
 
 #[derive(Default)]
 pub(crate) struct Wiring<'a> {

@@ -1,0 +1,282 @@
+//! Writes the definition of a DAG: one builder call for each node, with the user's own literal in it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Expr, Type};
+
+use super::closures::{self, called, last, run, value};
+use super::keys::has_holes;
+use super::pattern_constants::real_constant;
+use super::reads::{bindings, wrong};
+use super::spans::{here, local, path_placed};
+use super::{control_flow, output};
+use crate::errors::{Errors, unfinished};
+use crate::names::{read, real};
+use crate::saga::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
+use crate::saga::attributes::NodeOptions;
+use crate::saga::expressions::unwrapped;
+use crate::saga::resolve::pivots::pivot;
+use crate::saga::resolve::wiring::Wiring;
+use crate::saga::resolve::{InnerBody, Line, Wired};
+
+/// Writes the calls of a builder.
+pub(crate) struct Writer<'a> {
+    pub(crate) head: &'a Head,
+    pub(crate) dag: Ident,
+    /// The node that is the point of no return.
+    pivot: Option<&'a Ident>,
+    /// True behind it, and everywhere if the head of the saga says so.
+    behind: Cell<bool>,
+    /// The names that something reads.
+    read: BTreeSet<String>,
+    /// The constants that patterns compare with.
+    compared: BTreeSet<String>,
+    /// What is not reported yet.
+    errors: RefCell<Errors>,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(
+        saga: &'a Saga,
+        dag: Ident,
+        read: BTreeSet<String>,
+        compared: BTreeSet<String>,
+        errors: Errors,
+    ) -> Self {
+        let head = &saga.head;
+        let pivot = pivot(saga).map(|node| &node.name);
+        let (behind, errors) = (Cell::new(head.forever), RefCell::new(errors));
+        Self { head, dag, pivot, behind, read, compared, errors }
+    }
+
+    /// The errors that are not reported in front of a node.
+    pub(crate) fn unreported(self) -> Errors {
+        self.errors.into_inner()
+    }
+
+    pub(crate) fn saga(&self, wired: &Wired) -> TokenStream {
+        let (name, dag) = (&self.head.name, &self.dag);
+        let params = self.head.params.iter().map(|param| {
+            let (param, text) = (&param.name, param.name.unraw().to_string());
+            quote!(let #param = #dag.param(#text, |__saga: &#name| &__saga.#param);)
+        });
+        let lines = self.lines(wired);
+        let output = output(self.head);
+        let tail = self.tail(wired, Some(&output), quote!(::core::unreachable!()));
+        quote!(#(#params)* #lines #tail)
+    }
+
+    pub(crate) fn lines(&self, wired: &Wired) -> TokenStream {
+        let dag = &self.dag;
+        let lines = wired.lines.iter().map(|line| match line {
+            Line::Parallel => quote!(#dag.parallel();),
+            Line::Branch => quote!(#dag.branch();),
+            Line::End => quote!(#dag.end();),
+            Line::Node(node, wiring, bodies) => self.node(node, wiring, bodies),
+        });
+        quote!(#(#lines)*)
+    }
+
+    fn node(&self, node: &Node, wiring: &Wiring, bodies: &[InnerBody]) -> TokenStream {
+        let (attrs, name) = (&node.attributes.rustc, &node.name);
+        let errors = self.errors.borrow_mut().emit_before(name.span());
+        let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+        let conditions = conditions.collect::<Vec<_>>();
+        // these names are not the user's choice
+        let quiet = matches!(node.form, Form::Const | Form::Bare | Form::Numbered)
+            .then(|| quote!(#[allow(non_snake_case)]));
+        // such a node runs for its effect, and needs no reader
+        let for_effect = matches!(node.form, Form::Bare | Form::Numbered);
+        let read = for_effect.then(|| quote!(#(#conditions)* let _ = #name;));
+        let broken = match &node.step {
+            Step::Broken(error) => Some(error),
+            Step::Call(_) | Step::Value(_) | Step::For(_) | Step::Choose(_) => {
+                wiring.broken.as_ref()
+            }
+        };
+        if let Some(error) = broken {
+            let error = error.to_compile_error();
+            return quote!(#errors #(#attrs)* let #name = #error;);
+        }
+        let text = name.unraw().to_string();
+        let wrong = wrong(wiring);
+        let ty = node.ty.as_ref();
+        let mut constant = None;
+        let call = match &node.step {
+            Step::Call(call) => {
+                let behind = self.behind(&node.attributes.options);
+                self.call(call, &text, ty, behind, wiring)
+            }
+            Step::Value(expr) if node.form == Form::Const => {
+                let compared = self.compared.contains(&name.to_string());
+                constant = compared.then(|| real_constant(&conditions, name, ty, expr));
+                let closure = closures::constant(expr, ty, compared.then(|| real(name)));
+                self.constant(expr, &text, closure, wiring)
+            }
+            Step::Value(expr) => {
+                let cx = local("__cx", Span::call_site());
+                let closure = value(expr, ty, wiring, &cx);
+                self.computed(expr, &text, closure, wiring)
+            }
+            Step::For(each) => control_flow::each(self, each, &text, ty, wiring, bodies),
+            Step::Choose(choose) => control_flow::choose(self, choose, &text, ty, wiring, bodies),
+            Step::Broken(_) => TokenStream::new(),
+        };
+        if self.pivot == Some(name) {
+            self.behind.set(true);
+        }
+        let options = self.options(&node.attributes.options, name);
+        let options = options.map(|options| quote!(#(#conditions)* #options));
+        // of a constant around the saga with this name rustc speaks once; unread, it is an unused variable
+        let text = name.to_string();
+        let is_read = node.form == Form::Const
+            && (self.read.contains(&text) || self.compared.contains(&text));
+        let fresh = is_read.then(|| quote!(@ _));
+        quote! {
+            #errors
+            #wrong
+            #constant
+            #quiet #(#attrs)*
+            let #name #fresh = #call;
+            #read
+            #options
+        }
+    }
+
+    fn call(
+        &self,
+        call: &Call,
+        text: &str,
+        ty: Option<&Type>,
+        behind: bool,
+        wiring: &Wiring,
+    ) -> TokenStream {
+        let dag = &self.dag;
+        let cx = local("__cx", Span::call_site());
+        let closure = match ty {
+            None => called(call, behind, wiring, &cx),
+            Some(ty) => run(call, ty, behind, wiring, &cx),
+        };
+        // what reads the node goes by the type that is written, right or wrong
+        let of = ty.filter(|ty| !has_holes(ty)).map(|ty| quote!(.of::<#ty>()));
+        let (bindings, after) = (bindings(wiring), &wiring.after);
+        // at the place of the call, so that rustc says only once of an action that it does not fit
+        if after.is_empty() {
+            return quote_spanned! {here(call.path.span())=>
+                #dag.step(#text, #bindings, #closure) #of
+            };
+        }
+        quote_spanned! {here(call.path.span())=>
+            #dag.step_after(#text, #bindings, &[#(#after.id()),*], #closure) #of
+        }
+    }
+
+    /// All of it at the place of the expression, where rustc says that a value cannot be stored.
+    fn computed(
+        &self,
+        expr: &Expr,
+        text: &str,
+        closure: TokenStream,
+        wiring: &Wiring,
+    ) -> TokenStream {
+        let at = here(unwrapped(expr).span());
+        let (dag, bindings, after) = (&self.dag, bindings(wiring), &wiring.after);
+        let krate = &self.head.krate;
+        let computed = path_placed(quote!(#krate::bounds::computed), at);
+        quote_spanned!(at=> #computed(#dag, #text, #bindings, &[#(#after.id()),*], #closure))
+    }
+
+    /// The same for a constant, which is there before anything runs.
+    fn constant(
+        &self,
+        expr: &Expr,
+        text: &str,
+        closure: TokenStream,
+        wiring: &Wiring,
+    ) -> TokenStream {
+        let at = here(unwrapped(expr).span());
+        let (dag, after) = (&self.dag, &wiring.after);
+        quote_spanned!(at=> (#dag).constant(#text, &[#(#after.id()),*], #closure))
+    }
+
+    /// True for a node whose action must never give up.
+    fn behind(&self, options: &NodeOptions) -> bool {
+        self.behind.get() && !options.is_forever()
+    }
+
+    /// The call that takes over what our attributes say of a node.
+    fn options(&self, options: &NodeOptions, node: &Ident) -> Option<TokenStream> {
+        let (dag, calls) = (&self.dag, options.calls(&self.head.krate));
+        (!calls.is_empty()).then(|| quote!(#dag.adjust(#node, |__node| __node #calls);))
+    }
+
+    /// The last line, or what stands for one that cannot be written. The output's type, if it is known, is
+    /// compared in the node, where rustc's message is about the user's types alone.
+    pub(crate) fn tail(
+        &self,
+        wired: &Wired,
+        output: Option<&Type>,
+        instead: TokenStream,
+    ) -> TokenStream {
+        let (wiring, dag) = (&wired.tail, &self.dag);
+        if !wired.ends || wiring.broken.is_some() {
+            let name = wired.body.tail.as_ref().and_then(Tail::name);
+            let typed = name.map(|name| unfinished(quote!(let _ = #name;)));
+            return quote!(#typed #instead);
+        }
+        // the types were compared, or are those of a body
+        let ends = match output {
+            Some(_) => quote!(ends_at),
+            None => quote!(ends_with),
+        };
+        let cx = local("__cx", Span::call_site());
+        let bindings = bindings(wiring);
+        let reported = wrong(wiring);
+        let node = match &wired.body.tail {
+            None => return quote!(#dag.ends()),
+            Some(Tail::Broken) => return instead,
+            Some(Tail::Name(name)) => {
+                let compare = output.filter(|_| !ends_in_construct(wired)).map(|output| {
+                    let (krate, context) = (&self.head.krate, &self.head.context);
+                    let read = read(name, &cx);
+                    let compare = quote_spanned!(here(output.span())=> let _: &#output = #read;);
+                    quote!(let _ = |#cx: &#krate::Scope<#context>| { #compare };)
+                });
+                return quote!(#compare #dag.#ends(#name));
+            }
+            Some(Tail::Value(expr)) => {
+                let closure = value(expr, output, wiring, &cx);
+                match output {
+                    Some(_) => quote!(#dag.computed_output::<Self, _>(#bindings, #closure)),
+                    None => self.computed(expr, "output", closure, wiring),
+                }
+            }
+            Some(Tail::Literal(call, options)) => {
+                let behind = self.behind(options);
+                let closure = last(self.head, call, output, behind, wiring, &cx);
+                let text = call.name().map(|name| name.unraw().to_string());
+                quote_spanned!(here(call.path.span())=> #dag.tail(#text, #bindings, #closure))
+            }
+        };
+        let tail = local("__tail", Span::call_site());
+        let options = wired.body.tail.as_ref().and_then(Tail::call);
+        let options = options.and_then(|(_, options)| self.options(options, &tail));
+        quote! {
+            #reported
+            let #tail = #node;
+            #options
+            #dag.#ends(#tail)
+        }
+    }
+}
+
+/// A `for`, `if` or `match` on the last line: its type is compared there.
+fn ends_in_construct(wired: &Wired) -> bool {
+    let last = wired.body.stmts.last().and_then(Stmt::node);
+    last.is_some_and(|node| node.form == Form::Last)
+}
