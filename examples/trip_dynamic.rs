@@ -19,10 +19,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::action::{ActionFunc, ActionRegistry};
 use saga_core::dag::{Dag, DagBuilder, Node, SagaDag};
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
-use saga_core::{ActionFunc, ActionRegistry, BoxError, Retry};
+use saga_core::{BoxError, Retry};
 
 use crate::types::{
     Agency, Car, Flight, Hotel, Itinerary, Payment, PaymentError, Quote, TripRequest,

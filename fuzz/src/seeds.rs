@@ -2,13 +2,12 @@
 
 use std::fs;
 
+use saga_core::action::UndoContract;
 use saga_core::executor::SagaSnapshot;
-use saga_core::log::{
-    Cause, Command, Decision, Entry, EntryKind, Failure, FailureKind, Fault, Payload, Refusal,
-    SagaStatus, Timestamp, Uuid,
-};
+use saga_core::log::{Cause, Entry, EntryKind, Failure, FailureKind, Payload, Timestamp, Uuid};
+use saga_core::operator::{Answer, Command, Decision, Fault, Refusal, Request};
 use saga_core::store::{FileStore, Store};
-use saga_core::{ActionState, Answer, Request, Retry, UndoContract};
+use saga_core::{ActionState, Retry, SagaStatus};
 use serde::Serialize;
 
 use crate::targets::{KindJson, PlanJson, SAGA, TARGETS, Target, example, write_saga};

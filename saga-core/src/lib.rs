@@ -68,14 +68,14 @@
 // the macros name this crate as their users do
 extern crate self as saga_core;
 
-mod action;
+pub mod action;
 #[cfg(feature = "sqlite")]
 pub mod barrier;
 pub mod bounds;
-mod builtin;
+pub mod builtin;
 mod clock;
 mod context;
-mod coordinator;
+pub mod coordinator;
 pub mod dag;
 mod driver;
 mod error;
@@ -92,34 +92,25 @@ pub mod render;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod typed;
+pub mod typed;
 mod value;
 
 #[doc(hidden)]
 #[allow(missing_docs)] // plumbing between the macros' output and this crate
 pub mod __private;
 
-pub use action::{
-    Action, ActionConstant, ActionData, ActionFunc, ActionInjectError, ActionOutput, AttemptError,
-    Timeouts, Value,
-};
-pub use action::{ActionRegistry, RegistryError};
-pub use builtin::{fail_if, new_uuid, now};
 pub use context::{ActionContext, FencingToken, LookupError};
 pub use coordinator::{
-    BuildError, Coordinator, CoordinatorBuilder, Health, NodeKey, Operator, Outcome, SagaFuture,
-    SagaHandle, SagaType, SagaView, ShutdownReport, Start,
+    BuildError, Coordinator, CoordinatorBuilder, Health, NodeKey, Outcome, SagaHandle,
+    ShutdownReport,
 };
-pub use dag::{ActionName, InvalidName, NodeName, Policy, Retry, SagaDag, SagaName, UndoContract};
-pub use driver::{Events, MissedEvents, SagaEvent};
 pub use error::{
-    ActionError, BoxError, NodeReport, OperateError, RuntimeError, SagaError, SagaReport,
-    StartError, UndoError,
+    ActionError, BoxError, NodeReport, RuntimeError, SagaError, SagaReport, StartError, UndoError,
 };
-pub use executor::SagaExecutor;
 pub use limits::Limits;
-pub use log::{ActionState, InvalidSagaId, NodePath, SagaId, SagaStatus};
-pub use log::{Answer, Command, Decision, Fault, Refusal, Request};
+pub use log::id::SagaId;
+pub use log::status::{ActionState, SagaStatus};
+pub use policy::Retry;
 #[cfg(feature = "macros")]
 #[doc(inline)]
 #[doc = include_str!("../docs/saga.md")]
@@ -129,11 +120,21 @@ pub use saga_macros::saga;
 #[doc(inline)]
 #[doc = include_str!("../docs/saga_action.md")]
 pub use saga_macros::saga_action;
-pub use typed::{
-    ActionFailure, ActionNode, ActionSpec, Attempt, BodyId, ComputedNode, ItemRef, Items, Nestable,
-    NeverGivesUp, NodeShape, OutputRef, ParamRef, Saga, SagaOutput, Scope, Source, Step, StepCall,
-    StepDone, StepFuture, StepKind, StepResult, Subsaga, Typed,
-};
+pub use typed::Saga;
+/// What operators ask of sagas that have stopped or must stop, and the answers.
+pub mod operator {
+    pub use crate::coordinator::inspect::SagaView;
+    pub use crate::coordinator::operate::Operator;
+    pub use crate::error::OperateError;
+    pub use crate::log::answer::{Answer, Refusal};
+    pub use crate::log::command::{Command, Decision, Fault};
+    pub use crate::log::request::Request;
+}
+
+/// What happens to running sagas, as it happens.
+pub mod events {
+    pub use crate::driver::{Events, MissedEvents, SagaEvent};
+}
 
 /// What almost every program that uses sagas needs: the macros and the actions that every saga can use,
 /// what runs sagas, and what they say of themselves.
@@ -157,11 +158,11 @@ pub use typed::{
 /// # Ok(()) }
 /// ```
 pub mod prelude {
+    pub use crate::builtin::{fail_if, new_uuid, now};
     #[cfg(feature = "sqlite")]
     pub use crate::store::SqliteStore;
     pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
     pub use crate::{ActionState, NodeKey, Outcome, SagaStatus, StartError};
-    pub use crate::{fail_if, new_uuid, now};
     #[cfg(feature = "macros")]
     pub use crate::{saga, saga_action};
 }

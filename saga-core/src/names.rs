@@ -111,11 +111,11 @@ name! {
     /// The name of a node, unique in its DAG.
     ///
     /// ```
-    /// use saga_core::NodeName;
+    /// use saga_core::dag::NodeName;
     /// let name: NodeName = "payment".parse()?;
     /// assert_eq!(name.to_string(), "payment");
     /// assert!(NodeName::new("disks[2]/volume").is_err(), "that is a path");
-    /// # Ok::<(), saga_core::InvalidName>(())
+    /// # Ok::<(), saga_core::dag::InvalidName>(())
     /// ```
     NodeName, "node"
 }

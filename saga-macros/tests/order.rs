@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use saga_core::OutputRef;
 use saga_core::bounds::computed;
 use saga_core::dag::DagBuilder;
+use saga_core::typed::OutputRef;
 
 use crate::saga;
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use saga_core::log::{self, Request, Uuid};
+use saga_core::log::Uuid;
+use saga_core::operator::Request;
 use saga_core::store::{
     Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
     StoreError, StoredSaga, WorkerId,
@@ -111,10 +112,10 @@ impl Store for Breaking {
     fn requests(&self, worker: &WorkerId, limit: usize) -> Answer<'_, Vec<Request>> {
         self.memory.requests(worker, limit)
     }
-    fn answer(&self, request: Uuid, answer: log::Answer) -> Answer<'_, ()> {
+    fn answer(&self, request: Uuid, answer: saga_core::operator::Answer) -> Answer<'_, ()> {
         self.memory.answer(request, answer)
     }
-    fn answer_to(&self, request: Uuid) -> Answer<'_, Option<log::Answer>> {
+    fn answer_to(&self, request: Uuid) -> Answer<'_, Option<saga_core::operator::Answer>> {
         self.memory.answer_to(request)
     }
 }

@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use saga_core::SagaId;
-use saga_core::log::{self, Request, Uuid};
+use saga_core::log::Uuid;
+use saga_core::operator::Request;
 use saga_core::store::{
     Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
     StoreError, StoredSaga, WorkerId,
@@ -119,10 +120,10 @@ impl Store for Hooked {
     fn requests(&self, worker: &WorkerId, limit: usize) -> Answer<'_, Vec<Request>> {
         self.call(Call::Requests, self.memory.requests(worker, limit))
     }
-    fn answer(&self, request: Uuid, answer: log::Answer) -> Answer<'_, ()> {
+    fn answer(&self, request: Uuid, answer: saga_core::operator::Answer) -> Answer<'_, ()> {
         self.call(Call::Other, self.memory.answer(request, answer))
     }
-    fn answer_to(&self, request: Uuid) -> Answer<'_, Option<log::Answer>> {
+    fn answer_to(&self, request: Uuid) -> Answer<'_, Option<saga_core::operator::Answer>> {
         self.call(Call::Other, self.memory.answer_to(request))
     }
 }

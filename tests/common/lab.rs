@@ -7,7 +7,8 @@ use saga_core::dag::DagBuilder;
 use saga_core::log::{Entry, EntryKind, Uuid};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store, StoredSaga};
-use saga_core::{Saga, SagaId, SagaOutput, SagaStatus};
+use saga_core::typed::SagaOutput;
+use saga_core::{Saga, SagaId, SagaStatus};
 use serde::{Deserialize, Serialize};
 
 pub(crate) type Any = Box<dyn std::error::Error + Send + Sync>;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use saga_core::coordinator::SagaType;
+use saga_core::operator::{Answer, OperateError, Operator, Refusal};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store, StoredSaga};
-use saga_core::{Answer, CoordinatorBuilder, OperateError, Operator, Refusal, SagaType, UndoError};
+use saga_core::{CoordinatorBuilder, UndoError};
 use tokio::sync::watch;
 
 /// A process that acts on this world.

@@ -6,12 +6,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use saga_core::dag::{Dag, DagBuilder, Node};
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{Dag, DagBuilder, Node, SagaDag};
+use saga_core::operator::{OperateError, Operator};
 use saga_core::prelude::*;
 use saga_core::store::{ListFilter, MemoryStore, Store};
-use saga_core::{
-    ActionFunc, ActionRegistry, BoxError, OperateError, Operator, Retry, SagaDag, SagaStatus,
-};
+use saga_core::{BoxError, Retry, SagaStatus};
 use serde_json::Value;
 
 const RUNS: u64 = 10_000;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::world::{Do, Fixture, World, bare, maybe, plain, refusal};
-use saga_core::dag::{DagBuilder, Retry};
+use saga_core::dag::DagBuilder;
+use saga_core::operator::{Answer, Decision, OperateError, Refusal};
 use saga_core::prelude::*;
-use saga_core::{Answer, CoordinatorBuilder, Decision, OperateError, Refusal, Saga, SagaOutput};
+use saga_core::typed::SagaOutput;
+use saga_core::{CoordinatorBuilder, Retry, Saga};
 
 type W = Arc<World>;
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use crate::common::world::{self, Cx, Do, Process, World, bare, maybe, out, plain};
 use saga_core::dag::DagBuilder;
 use saga_core::log::Entry;
+use saga_core::operator::Fault;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store};
-use saga_core::{CoordinatorBuilder, Fault, Saga, SagaOutput, SagaStatus};
+use saga_core::typed::SagaOutput;
+use saga_core::{CoordinatorBuilder, Saga, SagaStatus};
 
 type W = Arc<World>;
 

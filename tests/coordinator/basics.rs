@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use saga_core::action::RegistryError;
 use saga_core::prelude::*;
 use saga_core::store::{ListFilter, MemoryStore, SqliteStore, Store};
-use saga_core::{BuildError, Limits, RegistryError, SagaStatus, StartError};
+use saga_core::{BuildError, Limits, SagaStatus, StartError};
 use serde::{Deserialize, Serialize};
 
 type Any = Box<dyn std::error::Error + Send + Sync>;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use saga_core::log::{self, Request, Uuid};
+use saga_core::log::Uuid;
+use saga_core::operator::Request;
 use saga_core::prelude::*;
 use saga_core::store::{
     Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
@@ -94,10 +95,10 @@ impl Store for Slow {
             self.memory.requests(&worker, limit).await
         })
     }
-    fn answer(&self, request: Uuid, answer: log::Answer) -> Answer<'_, ()> {
+    fn answer(&self, request: Uuid, answer: saga_core::operator::Answer) -> Answer<'_, ()> {
         self.memory.answer(request, answer)
     }
-    fn answer_to(&self, request: Uuid) -> Answer<'_, Option<log::Answer>> {
+    fn answer_to(&self, request: Uuid) -> Answer<'_, Option<saga_core::operator::Answer>> {
         self.memory.answer_to(request)
     }
 }
@@ -299,7 +300,7 @@ async fn a_saga_that_nobody_runs_says_why() {
 
 #[test]
 fn a_retry_without_a_base_never_waits() {
-    let retry = saga_core::dag::Retry::forever().base(Duration::ZERO);
+    let retry = saga_core::Retry::forever().base(Duration::ZERO);
     for tries in [1, 2, 1024, 1025, 1026, u32::MAX] {
         assert_eq!(retry.delay_after(tries, 7), Duration::ZERO, "after try {tries}");
     }

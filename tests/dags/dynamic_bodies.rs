@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use saga_core::dag::{Dag, DagBuilder, Node};
+use saga_core::action::{Action, ActionFunc, ActionRegistry};
+use saga_core::dag::{Dag, DagBuilder, Node, SagaDag};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store};
-use saga_core::{Action, ActionFunc, ActionRegistry, BoxError, SagaDag, SagaId, SagaStatus};
+use saga_core::{BoxError, SagaId, SagaStatus};
 use serde_json::json;
 
 type Any = Box<dyn std::error::Error + Send + Sync>;

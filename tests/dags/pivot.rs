@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use saga_core::dag::{Dag, DagBuilder, Node};
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{Dag, DagBuilder, Node, SagaDag};
 use saga_core::prelude::*;
-use saga_core::{ActionFunc, ActionRegistry, BoxError, Retry, Saga, SagaDag, SagaOutput};
+use saga_core::typed::SagaOutput;
+use saga_core::{BoxError, Retry, Saga};
 use serde::{Deserialize, Serialize};
 
 type Any = Box<dyn std::error::Error + Send + Sync>;

@@ -3,11 +3,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use saga_core::dag::{Dag, DagBuilder, Node, NodeIndex};
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{Dag, DagBuilder, Node, NodeIndex, SagaDag};
 use saga_core::log::EntryKind;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store};
-use saga_core::{ActionFunc, ActionRegistry, BoxError, SagaDag, SagaId, SagaStatus};
+use saga_core::{BoxError, SagaId, SagaStatus};
 use serde_json::{Value, json};
 
 type Any = Box<dyn std::error::Error + Send + Sync>;

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use saga_core::dag::{DagBuilder, Node};
-use saga_core::log::{self, Request, Uuid};
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{DagBuilder, Node, SagaDag};
+use saga_core::log::Uuid;
+use saga_core::operator::Request;
 use saga_core::prelude::*;
 use saga_core::store::{
     Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, SqliteStore,
     Store, StoreError, StoredSaga, WorkerId,
 };
-use saga_core::{ActionFunc, ActionRegistry, ActionState, BoxError, SagaDag, SagaId, StartError};
+use saga_core::{ActionState, BoxError, SagaId, StartError};
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
 type Pinned<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -31,9 +33,9 @@ fn undoable() -> Result<ActionFunc<(), u64>, Any> {
 
 struct Kit {
     registry: ActionRegistry<()>,
-    ok: Arc<dyn saga_core::Action<()>>,
-    fails: Arc<dyn saga_core::Action<()>>,
-    undoable: Arc<dyn saga_core::Action<()>>,
+    ok: Arc<dyn saga_core::action::Action<()>>,
+    fails: Arc<dyn saga_core::action::Action<()>>,
+    undoable: Arc<dyn saga_core::action::Action<()>>,
 }
 
 fn kit() -> Result<Kit, Any> {
@@ -207,10 +209,17 @@ impl Store for Failing {
     ) -> Pinned<'_, Result<Vec<Request>, StoreError>> {
         self.inner.requests(worker, limit)
     }
-    fn answer(&self, request: Uuid, answer: log::Answer) -> Pinned<'_, Result<(), StoreError>> {
+    fn answer(
+        &self,
+        request: Uuid,
+        answer: saga_core::operator::Answer,
+    ) -> Pinned<'_, Result<(), StoreError>> {
         self.inner.answer(request, answer)
     }
-    fn answer_to(&self, request: Uuid) -> Pinned<'_, Result<Option<log::Answer>, StoreError>> {
+    fn answer_to(
+        &self,
+        request: Uuid,
+    ) -> Pinned<'_, Result<Option<saga_core::operator::Answer>, StoreError>> {
         self.inner.answer_to(request)
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use saga_core::dag::{DagBuilder, Node};
+use saga_core::BoxError;
+use saga_core::action::{Action, ActionFunc, ActionRegistry};
+use saga_core::dag::{DagBuilder, Node, SagaDag};
 use saga_core::prelude::*;
 use saga_core::store::SqliteStore;
-use saga_core::{Action, ActionFunc, ActionRegistry, BoxError, SagaDag};
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
 

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use saga_core::dag::{DagBuilder, Node};
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{DagBuilder, Node, SagaDag};
 use saga_core::prelude::*;
-use saga_core::{ActionFunc, ActionRegistry, BoxError, FencingToken, LookupError, SagaDag};
+use saga_core::{BoxError, FencingToken, LookupError};
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
 

@@ -6,7 +6,8 @@ use crate::common::lab::{Any, Lab, World, chosen, cut, make, ready, stored, with
 use saga_core::dag::{Dag, DagBuilder};
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
-use saga_core::{ActionState, Saga, SagaOutput};
+use saga_core::typed::SagaOutput;
+use saga_core::{ActionState, Saga};
 use serde::{Deserialize, Serialize};
 
 /// Each way to yield a value: a step, a computed node, a constant of the arm, nothing.

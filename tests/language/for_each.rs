@@ -8,7 +8,8 @@ use crate::common::lab::{Any, Cx, Lab, World, chosen, cut, stored, with};
 use saga_core::dag::DagBuilder;
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
-use saga_core::{Limits, LookupError, Saga, SagaOutput};
+use saga_core::typed::SagaOutput;
+use saga_core::{Limits, LookupError, Saga};
 use serde::{Deserialize, Serialize};
 
 #[saga_action(undo = put_back(item))]

@@ -7,7 +7,8 @@ use crate::common::lab::{Any, Lab, World, cut, make, ready, stored};
 use saga_core::dag::DagBuilder;
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
-use saga_core::{ActionState, Saga, SagaOutput};
+use saga_core::typed::SagaOutput;
+use saga_core::{ActionState, Saga};
 use serde::{Deserialize, Serialize};
 
 /// A step whose undo needs its output and one whose undo does not: both would clean up after a failure.

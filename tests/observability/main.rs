@@ -175,7 +175,7 @@ async fn a_deadline_that_passes_behind_the_pivot_is_reported() {
 async fn the_events_of_a_saga_that_has_ended_are_over() {
     let sec = Coordinator::builder(()).saga::<Delivery>().build().await.unwrap();
     let hour = std::time::Duration::from_secs(3600);
-    let kinds = async |mut events: saga_core::Events| {
+    let kinds = async |mut events: saga_core::events::Events| {
         let mut kinds = Vec::new();
         let all = async {
             while let Some(event) = events.next().await {
@@ -211,7 +211,7 @@ async fn a_slow_reader_is_told_what_it_missed() {
     for _ in 0..1000 {
         sec.run(Order { card: SECRET.to_string() }).await.unwrap_err();
     }
-    let saga_core::MissedEvents(missed) = slow.next().await.unwrap().unwrap_err();
+    let saga_core::events::MissedEvents(missed) = slow.next().await.unwrap().unwrap_err();
     let mut left = Vec::new();
     while let Ok(next) = tokio::time::timeout(std::time::Duration::ZERO, slow.next()).await {
         left.push(next.unwrap().unwrap());

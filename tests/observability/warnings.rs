@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use saga_core::UndoError;
+use saga_core::operator::Operator;
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
-use saga_core::{Operator, UndoError};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};

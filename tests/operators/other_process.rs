@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
+use saga_core::UndoError;
+use saga_core::operator::{Answer, OperateError, Operator};
 use saga_core::prelude::*;
 use saga_core::store::{FileStore, ListFilter, MemoryStore, SqliteStore, Store, StoreError};
-use saga_core::{Answer, OperateError, Operator, UndoError};
 use serde_json::Value;
 
 type Any = Box<dyn std::error::Error + Send + Sync>;

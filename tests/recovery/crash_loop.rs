@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::common::world::{Do, Process, World, bare};
+use saga_core::operator::Answer;
 use saga_core::prelude::*;
 use saga_core::store::{ListFilter, MemoryStore, SqliteStore, Store};
-use saga_core::{Answer, CoordinatorBuilder, SagaStatus};
+use saga_core::{CoordinatorBuilder, SagaStatus};
 
 /// Set in the child: where its store is, and what it does.
 const STORE: &str = "CRASH_LOOP_STORE";

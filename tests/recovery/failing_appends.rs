@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::common::breaking::Breaking;
 use crate::common::world::{Do, Process, World, bare, maybe, out, plain};
+use saga_core::operator::{Answer, OperateError};
 use saga_core::prelude::*;
 use saga_core::store::{Store, WorkerId};
-use saga_core::{Answer, CoordinatorBuilder, OperateError, StartError};
+use saga_core::{CoordinatorBuilder, StartError};
 use serde_json::Value;
 
 type W = Arc<World>;

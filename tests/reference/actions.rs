@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use saga_core::dag::{DagBuilder, Node};
-use saga_core::store::MemoryStore;
-use saga_core::{
-    Action, ActionConstant, ActionContext, ActionFunc, ActionInjectError, ActionRegistry, BoxError,
-    Coordinator, LookupError, RegistryError, SagaDag,
+use saga_core::action::{
+    Action, ActionConstant, ActionFunc, ActionInjectError, ActionRegistry, RegistryError,
 };
+use saga_core::dag::{DagBuilder, Node, SagaDag};
+use saga_core::store::MemoryStore;
+use saga_core::{ActionContext, BoxError, Coordinator, LookupError};
 use serde_json::{Value, json};
 
 use crate::kit::Any;

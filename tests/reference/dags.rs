@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use saga_core::dag::{Dag, DagBuilder, DagError, InternalNode, Node, NodeIndex};
-use saga_core::{ActionName, NodeName, SagaDag, SagaId, SagaName};
+use saga_core::SagaId;
+use saga_core::dag::{
+    ActionName, Dag, DagBuilder, DagError, InternalNode, Node, NodeIndex, NodeName, SagaDag,
+    SagaName,
+};
 use serde_json::json;
 
 use crate::kit::{Any, Journal, act, saga, stages};
@@ -145,7 +148,7 @@ fn names_and_places_are_read_as_they_are_written() -> Result<(), Any> {
     assert_eq!("a".parse::<ActionName>()?.to_string(), "a");
     assert_eq!("a".parse::<SagaName>()?.to_string(), "a");
     assert_eq!("a".parse::<SagaId>()?.to_string(), "a");
-    let path = "disks[2]/volume".parse::<saga_core::NodePath>()?;
+    let path = "disks[2]/volume".parse::<saga_core::log::NodePath>()?;
     assert_eq!(serde_json::to_value(&path)?, "disks[2]/volume");
     let places: Vec<NodeIndex> = serde_json::from_value(json!([2, 0, 1]))?;
     let numbers = places.iter().map(|place| i64::from(*place)).collect::<Vec<_>>();

@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use saga_core::dag::{DagBuilder, Node};
-use saga_core::log::ActionState;
+use saga_core::action::ActionFunc;
+use saga_core::dag::{DagBuilder, Node, SagaDag};
+use saga_core::executor::SagaExecutor;
 use saga_core::store::MemoryStore;
 use saga_core::{
-    ActionContext, ActionError, ActionFunc, BoxError, Retry, SagaDag, SagaError, SagaExecutor,
-    SagaStatus, UndoError,
+    ActionContext, ActionError, ActionState, BoxError, Retry, SagaError, SagaStatus, UndoError,
 };
 use serde::{Deserialize, Serialize};
 

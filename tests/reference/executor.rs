@@ -2,14 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use saga_core::dag::{DagBuilder, Node};
-use saga_core::executor::{ExecutorError, SagaSnapshot};
+use saga_core::action::ActionFunc;
+use saga_core::dag::{DagBuilder, Node, SagaDag};
+use saga_core::executor::{ExecutorError, SagaExecutor, SagaSnapshot};
 use saga_core::log::EntryKind;
 use saga_core::store::{FileStore, MemoryStore, NewSaga, Store, StoredSaga};
-use saga_core::{
-    ActionContext, ActionFunc, ActionState, BoxError, SagaDag, SagaError, SagaExecutor, SagaId,
-    SagaStatus, StartError,
-};
+use saga_core::{ActionContext, ActionState, BoxError, SagaError, SagaId, SagaStatus, StartError};
 use serde::{Deserialize, Serialize};
 
 use crate::kit::{Any, Journal, act, lines, saga};

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use saga_core::dag::{Dag, DagBuilder, Node};
-use saga_core::{ActionContext, ActionFunc, BoxError, SagaDag, SagaExecutor, UndoError};
+use saga_core::action::ActionFunc;
+use saga_core::dag::{Dag, DagBuilder, Node, SagaDag};
+use saga_core::executor::SagaExecutor;
+use saga_core::{ActionContext, BoxError, UndoError};
 use serde::{Deserialize, Serialize};
 
 pub(crate) type Any = Box<dyn std::error::Error + Send + Sync>;

@@ -1,8 +1,10 @@
 //! Rows: the saga log, its events and the status they lead to.
 
+use saga_core::action::ActionRegistry;
+use saga_core::executor::SagaExecutor;
 use saga_core::log::{SagaLog, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus};
 use saga_core::store::MemoryStore;
-use saga_core::{ActionRegistry, Coordinator, SagaExecutor, SagaId};
+use saga_core::{Coordinator, SagaId};
 
 use crate::kit::{Any, Journal, act, saga};
 

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use saga_core::dag::{DagBuilder, Node};
-use saga_core::executor::SagaSnapshot;
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{DagBuilder, Node, SagaDag};
+use saga_core::executor::{SagaExecutor, SagaSnapshot};
 use saga_core::store::{FileStore, MemoryStore, SqliteStore, Store, StoreError};
-use saga_core::{
-    ActionContext, ActionFunc, ActionRegistry, BoxError, Coordinator, Retry, SagaDag, SagaExecutor,
-    SagaId, SagaStatus,
-};
+use saga_core::{ActionContext, BoxError, Coordinator, Retry, SagaId, SagaStatus};
 use serde_json::json;
 
 use crate::kit::{Any, Journal, act, lines, saga};

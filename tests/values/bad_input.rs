@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use saga_core::dag::{DagBuilder, Node};
+use saga_core::action::{ActionFunc, ActionRegistry, RegistryError};
+use saga_core::dag::{DagBuilder, Node, SagaDag};
+use saga_core::operator::{Decision, OperateError, Refusal};
 use saga_core::prelude::*;
 use saga_core::store::{ListFilter, MemoryStore};
-use saga_core::{
-    ActionFunc, ActionRegistry, BoxError, BuildError, Decision, Limits, OperateError, Refusal,
-    RegistryError, Retry, SagaDag, SagaStatus, StartError, UndoError,
-};
+use saga_core::{BoxError, BuildError, Limits, Retry, SagaStatus, StartError, UndoError};
 use serde_json::{Value, json};
 
 type Any = BoxError;

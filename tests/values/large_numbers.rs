@@ -3,12 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use saga_core::dag::{Dag, DagBuilder, Node};
+use saga_core::BoxError;
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{Dag, DagBuilder, Node, SagaDag};
+use saga_core::operator::Decision;
 use saga_core::prelude::*;
 use saga_core::store::{
     Aad, CodecError, EncodedStore, FileStore, MemoryStore, PayloadCodec, SqliteStore, Store,
 };
-use saga_core::{ActionFunc, ActionRegistry, BoxError, Decision, SagaDag};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -267,7 +269,7 @@ impl saga_core::Saga for Commits {
     type Context = ();
     type Output = u128;
     const NAME: &'static str = "Commits";
-    fn define(dag: &mut DagBuilder<()>) -> saga_core::SagaOutput<u128> {
+    fn define(dag: &mut DagBuilder<()>) -> saga_core::typed::SagaOutput<u128> {
         let pivot = dag.step("pivot", &[], |cx| cx.call(commit {}));
         dag.adjust(pivot, |node| node.pivot());
         dag.ends_with(pivot)

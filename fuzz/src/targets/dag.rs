@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use saga_core::action::{ActionFunc, ActionRegistry};
 use saga_core::dag::Dag;
-use saga_core::{ActionContext, ActionFunc, ActionRegistry, BoxError};
+use saga_core::{ActionContext, BoxError};
 use serde_json::Value;
 
 /// How often actions still fail that can: so a saga that retries for ever ends.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use saga_core::dag::{Dag, DagBuilder, Node};
+use saga_core::dag::{Dag, DagBuilder, Node, SagaDag};
 use saga_core::store::{FileStore, ListFilter, Store};
-use saga_core::{BoxError, Coordinator, SagaDag, SagaId};
+use saga_core::{BoxError, Coordinator, SagaId};
 use serde_json::Value;
 
 use super::dag::Failures;

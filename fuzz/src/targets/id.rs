@@ -1,7 +1,8 @@
 //! Names from outside: ids of sagas, and names of nodes.
 
+use saga_core::SagaId;
+use saga_core::dag::NodeName;
 use saga_core::log::SagaLog;
-use saga_core::{NodeName, SagaId};
 
 pub(super) fn run(input: &[u8]) -> String {
     let text = String::from_utf8_lossy(input);

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use saga_core::dag::{Plan, PlanKind, PlanNode};
-use saga_core::log::{Command, Entry, EntryKind, Failure, FailureKind, Payload, Timestamp, Uuid};
+use saga_core::Retry;
+use saga_core::action::{Policy, UndoContract};
+use saga_core::dag::{NodeName, Plan, PlanKind, PlanNode};
+use saga_core::log::{Entry, EntryKind, Failure, FailureKind, Payload, Timestamp, Uuid};
 use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, State};
-use saga_core::{NodeName, Policy, Retry, UndoContract};
+use saga_core::operator::Command;
 use serde::{Deserialize, Serialize};
 
 use crate::{Rng, name_of};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use saga_core::dag::{DagBuilder, Node};
+use saga_core::dag::{DagBuilder, Node, SagaDag};
+use saga_core::operator::{Answer, Command, Decision, Fault, Request};
 use saga_core::store::{MemoryStore, Store};
-use saga_core::{Answer, BoxError, Command, Coordinator, Decision, Fault, Request, SagaDag};
+use saga_core::{BoxError, Coordinator};
 
 pub(super) fn run(input: &[u8]) -> String {
     if let Ok(answer) = serde_json::from_slice::<Answer>(input) {

@@ -1,8 +1,7 @@
 //! A saga's snapshot as JSON, and an executor that is told to go on from it.
 
-use saga_core::SagaExecutor;
 use saga_core::dag::{Dag, DagBuilder, Node};
-use saga_core::executor::SagaSnapshot;
+use saga_core::executor::{SagaExecutor, SagaSnapshot};
 use saga_core::store::MemoryStore;
 
 pub(super) fn run(input: &[u8]) -> String {

@@ -6,9 +6,9 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use saga_core::dag::Dag;
-use saga_core::log::{Entry, EntryKind, Payload, SagaStatus, Timestamp, Uuid};
+use saga_core::log::{Entry, EntryKind, Payload, Timestamp, Uuid};
 use saga_core::store::{MemoryStore, NewSaga, SagaRecord, Store, WorkerId};
-use saga_core::{Coordinator, StartError};
+use saga_core::{Coordinator, SagaStatus, StartError};
 use serde_json::Value;
 
 pub(super) fn run(input: &[u8]) -> String {

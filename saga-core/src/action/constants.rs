@@ -19,7 +19,7 @@ use crate::value::encode_data;
 /// DAG's own is [`Node::constant`](crate::dag::Node::constant), without an action.
 ///
 /// ```
-/// use saga_core::{ActionConstant, ActionRegistry};
+/// use saga_core::action::{ActionConstant, ActionRegistry};
 /// let mut actions = ActionRegistry::<()>::new();
 /// actions.register(ActionConstant::new("region", "eu-west".to_string())?)?;
 /// assert_eq!(actions.get("region")?.name().as_str(), "region");
@@ -78,8 +78,9 @@ impl<C: Send + Sync + 'static, T: ActionData> Action<C> for ActionConstant<T> {
 /// A running saga is made to fail at a node of its own with [`Operator::inject`](crate::Operator::inject).
 ///
 /// ```
-/// use saga_core::{ActionConstant, ActionInjectError, SagaDag, Coordinator, ActionRegistry};
-/// use saga_core::dag::{DagBuilder, Node};
+/// use saga_core::action::{ActionConstant, ActionInjectError, ActionRegistry};
+/// use saga_core::dag::{DagBuilder, Node, SagaDag};
+/// use saga_core::Coordinator;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut actions = ActionRegistry::<()>::new();

@@ -27,7 +27,8 @@ type UndoFn<C, O> = Box<
 /// An action made of closures, for DAGs that are built at run time.
 ///
 /// ```
-/// use saga_core::{ActionContext, ActionFunc};
+/// use saga_core::action::ActionFunc;
+/// use saga_core::ActionContext;
 /// # struct Agency;
 /// let book = ActionFunc::new(
 ///     "book_hotel",
@@ -40,7 +41,7 @@ type UndoFn<C, O> = Box<
 ///         Ok::<_, saga_core::BoxError>(())
 ///     },
 /// )?;
-/// # Ok::<(), saga_core::InvalidName>(())
+/// # Ok::<(), saga_core::dag::InvalidName>(())
 /// ```
 pub struct ActionFunc<C, O> {
     name: ActionName,

@@ -13,9 +13,10 @@ use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::names::ActionName;
 use crate::panics;
-use crate::policy::{Policy, UndoContract};
+
 use crate::value::unreadable;
 
+pub use crate::policy::{Policy, UndoContract};
 pub use crate::value::{ActionData, ActionOutput, AttemptError, Value};
 pub use constants::{ActionConstant, ActionInjectError};
 pub use func::ActionFunc;
@@ -41,10 +42,10 @@ pub(crate) fn read_back<C: 'static>(
 /// [`idempotency_key`](ActionContext::idempotency_key).
 ///
 /// ```
-/// use saga_core::{
-///     Action, ActionContext, ActionError, ActionName, ActionOutput, AttemptError, UndoError, Value,
-/// };
+/// use saga_core::action::{Action, ActionOutput, AttemptError, Value};
+/// use saga_core::dag::ActionName;
 /// use saga_core::log::Payload;
+/// use saga_core::{ActionContext, ActionError, UndoError};
 /// use std::pin::Pin;
 /// # type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
@@ -76,9 +77,9 @@ pub(crate) fn read_back<C: 'static>(
 /// # let greet = Greet { name: ActionName::new("greet")?, word: "ciao".into() };
 /// # let mut dag = DagBuilder::new("Greeting")?;
 /// # dag.append(Node::action("greet", greet)?)?;
-/// # let saga = saga_core::SagaDag::new(dag.build()?, &"Ada")?;
+/// # let saga = saga_core::dag::SagaDag::new(dag.build()?, &"Ada")?;
 /// # let store = saga_core::store::MemoryStore::new();
-/// # let executor = saga_core::SagaExecutor::new("x", saga, (), store).await?;
+/// # let executor = saga_core::executor::SagaExecutor::new("x", saga, (), store).await?;
 /// # assert_eq!(executor.execute().await?, "ciao Ada");
 /// # Ok(()) }
 /// ```

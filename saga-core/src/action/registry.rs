@@ -10,7 +10,7 @@ use crate::names::ActionName;
 /// The actions that a program knows, by their durable names.
 ///
 /// ```
-/// use saga_core::{ActionConstant, ActionRegistry, RegistryError};
+/// use saga_core::action::{ActionConstant, ActionRegistry, RegistryError};
 /// let mut actions = ActionRegistry::<()>::new();
 /// actions.register(ActionConstant::new("region", "eu".to_string())?)?;
 /// let taken = actions.register(ActionConstant::new("region", "us".to_string())?);

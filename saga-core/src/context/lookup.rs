@@ -16,9 +16,11 @@ impl<C: 'static> ActionContext<C> {
 /// Why a lookup found nothing.
 ///
 /// ```
-/// use saga_core::dag::{DagBuilder, Node};
+/// use saga_core::action::ActionFunc;
+/// use saga_core::dag::{DagBuilder, Node, SagaDag};
+/// use saga_core::executor::SagaExecutor;
 /// use saga_core::store::MemoryStore;
-/// use saga_core::{ActionContext, ActionFunc, BoxError, LookupError, SagaDag, SagaExecutor};
+/// use saga_core::{ActionContext, BoxError, LookupError};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let pay = ActionFunc::new_noop_undo("pay", |cx: ActionContext<()>| async move {

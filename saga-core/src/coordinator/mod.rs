@@ -9,8 +9,8 @@ mod definitions;
 mod find;
 mod handle;
 mod health;
-mod inspect;
-mod operate;
+pub(crate) mod inspect;
+pub(crate) mod operate;
 mod outcome;
 mod recovery;
 mod reload;
@@ -40,12 +40,12 @@ pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
 pub use handle::{SagaFuture, SagaHandle, SagaType};
 pub use health::Health;
-pub use inspect::SagaView;
-pub use operate::Operator;
+pub(crate) use inspect::SagaView;
+pub(crate) use operate::Operator;
 pub use outcome::{NodeKey, Outcome};
 use running::RunningSaga;
 pub use shutdown::ShutdownReport;
-pub use start::Start;
+pub use start::SagaStart;
 use start::StartRequest;
 use task_tracker::TaskTracker;
 
@@ -120,14 +120,14 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     }
 
     /// Prepares a saga: `sec.saga(BookTrip { trip }).id("order-42").start().await?`.
-    pub fn saga<S: Saga<Context = C>>(&self, saga: S) -> Start<C, S> {
-        Start::new(self.clone(), StartRequest::typed(saga))
+    pub fn saga<S: Saga<Context = C>>(&self, saga: S) -> SagaStart<C, S> {
+        SagaStart::new(self.clone(), StartRequest::typed(saga))
     }
 
     /// Prepares a saga whose DAG was built at run time. All of its actions must be registered with
     /// [`actions`](CoordinatorBuilder::actions), so that another process can go on with it.
-    pub fn saga_dag(&self, saga: SagaDag<C>) -> Start<C, serde_json::Value> {
-        Start::new(self.clone(), StartRequest::dynamic(saga))
+    pub fn saga_dag(&self, saga: SagaDag<C>) -> SagaStart<C, serde_json::Value> {
+        SagaStart::new(self.clone(), StartRequest::dynamic(saga))
     }
 
     /// The saga with this id, running or ended, if there is one: `sec.get::<BookTrip>("order-42")`, or

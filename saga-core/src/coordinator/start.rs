@@ -61,7 +61,7 @@ impl<C: Send + Sync + 'static> StartRequest<C> {
 /// # Ok(()) }
 /// ```
 #[must_use = "a saga starts with `.start().await`"]
-pub struct Start<C, S> {
+pub struct SagaStart<C, S> {
     coordinator: Coordinator<C>,
     request: StartRequest<C>,
     id: Option<String>,
@@ -75,7 +75,7 @@ enum Deadline {
     At(SystemTime),
 }
 
-impl<C: Send + Sync + 'static, S: SagaType> Start<C, S> {
+impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
     pub(super) fn new(coordinator: Coordinator<C>, request: StartRequest<C>) -> Self {
         Self { coordinator, request, id: None, deadline: None, saga: PhantomData }
     }

@@ -22,8 +22,9 @@ const MAX_DEPTH: usize = 32;
 /// Puts a [`Dag`] together.
 ///
 /// ```
-/// use saga_core::{ActionFunc, BoxError};
+/// use saga_core::action::ActionFunc;
 /// use saga_core::dag::{DagBuilder, Node};
+/// use saga_core::BoxError;
 /// # fn act(name: &str) -> ActionFunc<(), u32> {
 /// #     ActionFunc::new_noop_undo(name, |_| async { Ok::<_, BoxError>(1) }).unwrap()
 /// # }

@@ -25,8 +25,6 @@ use petgraph::visit::{Dfs, NodeFiltered, Reversed, Walker};
 
 pub use crate::names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};
 pub use crate::plan::{Plan, PlanKind, PlanNode};
-pub use crate::policy::{Policy, Retry, UndoContract};
-pub use crate::typed::Arms;
 pub use builder::{DagBuilder, Placed};
 pub use composite::Choice;
 pub(crate) use composite::{

@@ -20,8 +20,9 @@ use crate::value::{ActionData, ActionOutput};
 /// A node of a [`Dag`](super::Dag): an action, a constant, or a node that holds others.
 ///
 /// ```
+/// use saga_core::action::ActionFunc;
 /// use saga_core::dag::{DagBuilder, Node};
-/// use saga_core::{ActionContext, ActionFunc, BoxError};
+/// use saga_core::{ActionContext, BoxError};
 /// let pay = ActionFunc::new_noop_undo("pay", |cx: ActionContext<()>| async move {
 ///     Ok::<_, BoxError>(*cx.lookup::<u64>("cents")?)
 /// })?;
@@ -201,14 +202,15 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// nodes and those before this one. The output is the list of the instances' outputs.
     ///
     /// ```
-    /// use saga_core::{ActionContext, ActionFunc, BoxError};
+    /// use saga_core::action::ActionFunc;
     /// use saga_core::dag::{DagBuilder, Node};
+    /// use saga_core::{ActionContext, BoxError};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let greet = ActionFunc::new_noop_undo("greet", |cx: ActionContext<()>| async move {
     ///     Ok::<_, BoxError>(format!("hello {}", cx.saga_params::<String>()?))
     /// })?;
-    /// let mut actions = saga_core::ActionRegistry::new();
+    /// let mut actions = saga_core::action::ActionRegistry::new();
     /// let mut body = DagBuilder::new("Greeting")?;
     /// body.append(Node::shared_action("greet", actions.register(greet)?)?)?;
     ///
@@ -217,7 +219,7 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// dag.append(Node::for_each("greetings", body.build()?, "names")?)?;
     ///
     /// let sec = saga_core::Coordinator::builder(()).actions(actions).build().await?;
-    /// let saga = saga_core::SagaDag::new(dag.build()?, &())?;
+    /// let saga = saga_core::dag::SagaDag::new(dag.build()?, &())?;
     /// let greetings = sec.saga_dag(saga).start().await?.await?;
     /// assert_eq!(greetings, serde_json::json!(["hello Ada", "hello Emmy"]));
     /// # Ok(()) }
@@ -240,8 +242,9 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// and those before this one. The output is the arm's, or null.
     ///
     /// ```
-    /// # use saga_core::{ActionContext, ActionFunc, BoxError};
+    /// # use saga_core::action::ActionFunc;
     /// # use saga_core::dag::{DagBuilder, Node};
+    /// # use saga_core::{ActionContext, BoxError};
     /// # fn say(word: &'static str) -> Result<DagBuilder<()>, Box<dyn std::error::Error>> {
     /// #     let say = move |_cx: ActionContext<()>| async move { Ok::<_, BoxError>(word.to_string()) };
     /// #     let mut arm = DagBuilder::new("Say")?;

@@ -149,8 +149,9 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// Then the saga is parked.
     ///
     /// ```
-    /// use saga_core::{ActionFunc, BoxError, Retry};
+    /// use saga_core::action::ActionFunc;
     /// use saga_core::dag::{DagBuilder, Node};
+    /// use saga_core::{BoxError, Retry};
     /// # fn act(name: &str) -> ActionFunc<(), u32> {
     /// #     ActionFunc::new_noop_undo(name, |_| async { Ok::<_, BoxError>(1) }).unwrap()
     /// # }

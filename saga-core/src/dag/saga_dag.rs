@@ -14,8 +14,9 @@ use crate::value::encode;
 /// One run of a DAG of actions that look up their inputs by name. Immutable.
 ///
 /// ```
-/// use saga_core::{ActionFunc, BoxError, SagaDag};
-/// use saga_core::dag::{DagBuilder, Node};
+/// use saga_core::action::ActionFunc;
+/// use saga_core::dag::{DagBuilder, Node, SagaDag};
+/// use saga_core::BoxError;
 /// let greet = ActionFunc::<(), String>::new_noop_undo("greet", |cx: saga_core::ActionContext<()>| async move {
 ///     let name = cx.saga_params::<String>()?;
 ///     Ok::<_, BoxError>(format!("hello {name}"))

@@ -7,8 +7,8 @@ use crate::store::StoreError;
 /// Why a request of an operator was not carried out.
 ///
 /// ```
+/// use saga_core::operator::{OperateError, Refusal};
 /// use saga_core::prelude::*;
-/// use saga_core::{OperateError, Refusal};
 /// # #[saga_action(no_undo)]
 /// # async fn greet(name: &str) -> Result<String, String> {
 /// #     if name.is_empty() { Err("nobody is there".into()) } else { Ok(format!("hello {name}")) }

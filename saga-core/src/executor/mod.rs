@@ -6,10 +6,11 @@
 //!
 //! ```
 //! use std::sync::{Arc, Mutex};
-//! use saga_core::dag::{DagBuilder, Node};
+//! use saga_core::action::ActionFunc;
+//! use saga_core::dag::{DagBuilder, Node, SagaDag};
 //! use saga_core::executor::{SagaExecutor, SagaSnapshot};
 //! use saga_core::store::MemoryStore;
-//! use saga_core::{ActionContext, ActionFunc, BoxError, SagaDag};
+//! use saga_core::{ActionContext, BoxError};
 //!
 //! /// Actions share their context, so what they change in it stands behind a lock.
 //! #[derive(Default, serde::Serialize, serde::Deserialize)]

@@ -12,10 +12,11 @@ use crate::names::{ActionName, NodeName};
 /// How one node stands.
 ///
 /// ```
-/// use saga_core::dag::{DagBuilder, Node};
-/// use saga_core::log::ActionState;
+/// use saga_core::action::{ActionFunc, ActionInjectError};
+/// use saga_core::dag::{DagBuilder, Node, SagaDag};
+/// use saga_core::executor::SagaExecutor;
 /// use saga_core::store::MemoryStore;
-/// use saga_core::{ActionContext, ActionFunc, ActionInjectError, BoxError, SagaDag, SagaExecutor};
+/// use saga_core::{ActionContext, ActionState, BoxError};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let reserve = ActionFunc::new(
@@ -63,10 +64,11 @@ pub struct ExecutionNode {
 /// One attempt of an action or of an undo.
 ///
 /// ```
-/// use saga_core::dag::{DagBuilder, Node};
-/// use saga_core::log::ActionState;
+/// use saga_core::action::{ActionFunc, ActionInjectError};
+/// use saga_core::dag::{DagBuilder, Node, SagaDag};
+/// use saga_core::executor::SagaExecutor;
 /// use saga_core::store::MemoryStore;
-/// use saga_core::{ActionContext, ActionFunc, ActionInjectError, BoxError, SagaDag, SagaExecutor};
+/// use saga_core::{ActionContext, ActionState, BoxError};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let reserve = ActionFunc::new(

@@ -107,7 +107,7 @@ impl Decision {
     /// Its effect is there, and this is its output.
     ///
     /// ```
-    /// use saga_core::Decision;
+    /// use saga_core::operator::Decision;
     /// let wei = 1_000_000_000_000_000_000_001_u128;
     /// let decision = Decision::with_output(&wei)?;
     /// assert_eq!(decision.output().unwrap().as_bytes(), wei.to_string().as_bytes());

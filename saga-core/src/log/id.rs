@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// let id: SagaId = "order-42".parse()?;
 /// assert_eq!(id.as_str(), "order-42");
 /// assert!("../../etc/passwd".parse::<SagaId>().is_err());
-/// # Ok::<(), saga_core::InvalidSagaId>(())
+/// # Ok::<(), saga_core::log::InvalidSagaId>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -5,24 +5,24 @@
 //! (The idea: Garcia-Molina & Salem, *Sagas*, 1987; the vocabulary: McCaffrey's distributed sagas
 //! and Oxide's steno.)
 
-mod answer;
+pub(crate) mod answer;
 mod codec;
-mod command;
+pub(crate) mod command;
 mod entry;
 mod events;
 mod failure;
 mod form;
-mod id;
+pub(crate) mod id;
 mod payload;
 mod raw;
-mod request;
+pub(crate) mod request;
 mod saga_log;
-mod status;
+pub(crate) mod status;
 mod timestamp;
 pub(crate) mod utc;
 
-pub use answer::{Answer, Refusal};
-pub use command::{Command, Decision, Fault};
+pub(crate) use answer::{Answer, Refusal};
+pub(crate) use command::{Command, Decision, Fault};
 pub use entry::{CorruptEntry, Entry, EntryKind};
 pub(crate) use events::value_of;
 pub use events::{
@@ -30,11 +30,13 @@ pub use events::{
 };
 pub use failure::{Cause, Failure, FailureKind};
 pub(crate) use form::EntryForm;
-pub use id::{InvalidSagaId, NodePath, SagaId};
+pub(crate) use id::SagaId;
+pub use id::{InvalidSagaId, NodePath};
 pub use payload::Payload;
 pub(crate) use raw::{RawJson, optional::deserialize as optional_json};
-pub use request::Request;
+pub(crate) use request::Request;
 pub use saga_log::SagaLog;
-pub use status::{ActionState, InvalidSagaStatus, SagaStatus};
+pub use status::InvalidSagaStatus;
+pub(crate) use status::{ActionState, SagaStatus};
 pub use timestamp::Timestamp;
 pub use uuid::Uuid;

@@ -12,7 +12,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
     /// ```
     /// use saga_core::dag::{DagBuilder, Node};
     /// use saga_core::render::NodeStates;
-    /// use saga_core::log::ActionState;
+    /// use saga_core::ActionState;
     /// let mut dag = DagBuilder::<()>::new("Order")?;
     /// dag.append(Node::constant("rate", 3)?)?;
     /// let states = NodeStates::from([("rate".into(), ActionState::Completed)]);

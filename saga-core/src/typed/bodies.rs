@@ -20,8 +20,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// `NAME[i]` where the body is a single step.
     ///
     /// ```
-    /// use saga_core::{SagaOutput, Saga, prelude::*};
     /// use saga_core::dag::DagBuilder;
+    /// use saga_core::prelude::*;
+    /// use saga_core::typed::SagaOutput;
+    /// use saga_core::Saga;
     ///
     /// #[saga_action(no_undo)]
     /// async fn attach(host: &str, nic: &str) -> Result<String, String> { Ok(format!("{nic}@{host}")) }
@@ -126,8 +128,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// arm is a single step.
     ///
     /// ```
-    /// use saga_core::{SagaOutput, Saga, prelude::*};
     /// use saga_core::dag::DagBuilder;
+    /// use saga_core::prelude::*;
+    /// use saga_core::typed::SagaOutput;
+    /// use saga_core::Saga;
     ///
     /// #[derive(serde::Serialize, serde::Deserialize)]
     /// enum Source { Blank, Image(String) }
@@ -146,7 +150,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     ///     const NAME: &'static str = "MakeDisk";
     ///     fn define(dag: &mut DagBuilder<()>) -> SagaOutput<String> {
     ///         let source = dag.param("source", |saga: &Self| &saga.source);
-    ///         let which = move |cx: &saga_core::Scope<()>| match source.get(cx) {
+    ///         let which = move |cx: &saga_core::typed::Scope<()>| match source.get(cx) {
     ///             Source::Blank => 0,
     ///             Source::Image(_) => 1,
     ///         };
@@ -196,8 +200,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// The closure is called once in each process that runs the saga: it must be pure.
     ///
     /// ```
-    /// use saga_core::{SagaOutput, Saga, prelude::*};
     /// use saga_core::dag::DagBuilder;
+    /// use saga_core::prelude::*;
+    /// use saga_core::typed::SagaOutput;
+    /// use saga_core::Saga;
     /// # #[saga_action(no_undo)]
     /// # async fn greet(name: &str) -> Result<String, String> { Ok(format!("hello {name}")) }
     /// # #[derive(serde::Serialize, serde::Deserialize)]

@@ -15,8 +15,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// now, and must give the same both times, as it must in every other process.
     ///
     /// ```
-    /// use saga_core::{SagaOutput, Saga, prelude::*};
     /// use saga_core::dag::{Dag, DagBuilder};
+    /// use saga_core::prelude::*;
+    /// use saga_core::typed::SagaOutput;
+    /// use saga_core::Saga;
     ///
     /// #[derive(serde::Serialize, serde::Deserialize)]
     /// struct Fee {}

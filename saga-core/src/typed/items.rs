@@ -15,7 +15,7 @@ use super::{ItemRef, Scope};
 /// what is in order, such as `guests.iter().enumerate()`. A type of your own implements it.
 ///
 /// ```
-/// # use saga_core::Items;
+/// # use saga_core::typed::Items;
 /// assert_eq!(["a", "b"].as_slice().in_order().nth(1), Some(&"b"));
 /// assert_eq!((1..=3).rev().in_order().collect::<Vec<_>>(), [3, 2, 1]);
 /// ```
@@ -23,7 +23,7 @@ use super::{ItemRef, Scope};
 /// A `HashMap` or `HashSet` is none:
 ///
 /// ```compile_fail,E0277
-/// # use saga_core::Items;
+/// # use saga_core::typed::Items;
 /// fn run_over(items: impl Items) {}
 /// run_over(std::collections::HashMap::<u8, u8>::new().keys());
 /// ```

@@ -45,9 +45,10 @@ pub use source::{BodyId, ItemRef, OutputRef, ParamRef, SagaOutput, Source};
 /// hand it is this:
 ///
 /// ```
-/// use saga_core::prelude::*;
 /// use saga_core::dag::DagBuilder;
-/// use saga_core::{Saga, SagaOutput};
+/// use saga_core::prelude::*;
+/// use saga_core::typed::SagaOutput;
+/// use saga_core::Saga;
 ///
 /// #[saga_action(no_undo)]
 /// async fn greet(name: &str) -> Result<String, String> { Ok(format!("hello {name}")) }
@@ -147,7 +148,7 @@ pub trait Step<C>: Typed + Sized + Send {
 }
 
 /// A saga that can be a node of another: one without a pivot. `saga!` implements it; for a saga that is
-/// written by hand it is one line, `impl saga_core::Nestable for Inner {}`.
+/// written by hand it is one line, `impl saga_core::typed::Nestable for Inner {}`.
 pub trait Nestable {}
 
 /// An action that is tried until it succeeds, or a saga of such actions: what can stand behind a

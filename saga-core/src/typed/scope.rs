@@ -68,7 +68,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
     /// #[saga_action(no_undo)]
     /// async fn greet(text: &str) -> Result<(), String> { Ok(()) }
     ///
-    /// # fn build() -> Result<(), saga_core::InvalidName> {
+    /// # fn build() -> Result<(), saga_core::dag::InvalidName> {
     /// let mut dag = DagBuilder::<()>::new("Greet")?;
     /// dag.step("greet", &[], |cx| cx.block(async move {
     ///     let text = format!("hello {}", "Ada");

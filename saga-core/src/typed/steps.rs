@@ -160,8 +160,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Says more about a typed step: its label, how often it is tried, that it is the pivot.
     ///
     /// ```
-    /// use saga_core::{Retry, Saga, SagaOutput, prelude::*};
     /// use saga_core::dag::{Dag, DagBuilder};
+    /// use saga_core::prelude::*;
+    /// use saga_core::typed::SagaOutput;
+    /// use saga_core::{Retry, Saga};
     /// # #[saga_action(no_undo)]
     /// # async fn capture(order: u32) -> Result<u32, String> { Ok(order) }
     /// # #[saga_action(no_undo)]

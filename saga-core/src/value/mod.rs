@@ -78,7 +78,7 @@ impl ActionOutput {
     /// next one.
     ///
     /// ```
-    /// use saga_core::ActionOutput;
+    /// use saga_core::action::ActionOutput;
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! Building DAGs: the edges that follow from stages and names, and every mistake.
 
+use saga_core::BoxError;
+use saga_core::action::{ActionFunc, ActionRegistry};
 use saga_core::dag::{DagBuilder, DagError, Node};
-use saga_core::{ActionFunc, ActionRegistry, BoxError};
 
 type Result<T = ()> = std::result::Result<T, BoxError>;
 

@@ -2,9 +2,10 @@
 //! blocks, data and `#[after]`.
 #![cfg(feature = "macros")]
 
+use saga_core::Saga;
 use saga_core::dag::{Dag, DagBuilder, DagError};
 use saga_core::prelude::*;
-use saga_core::{Saga, SagaOutput};
+use saga_core::typed::SagaOutput;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

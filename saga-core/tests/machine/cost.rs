@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use saga_core::UndoContract::Output;
+use saga_core::SagaStatus;
+use saga_core::action::UndoContract::Output;
 use saga_core::dag::{Plan, PlanKind};
-use saga_core::log::{Entry, SagaStatus, Timestamp, Uuid};
+use saga_core::log::{Entry, Timestamp, Uuid};
 use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine};
 
 use crate::simulation::bench::failure;

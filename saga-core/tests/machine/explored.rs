@@ -9,9 +9,13 @@ use std::time::Duration;
 use crate::simulation::explore::explore;
 use crate::simulation::plans::{chain, inline_action, node, plan, policy, undo_on_failure};
 use crate::simulation::run::Setup;
-use saga_core::UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output};
-use saga_core::dag::{Plan, PlanKind, PlanNode, Policy, Retry};
-use saga_core::log::{SagaStatus, Timestamp};
+use saga_core::action::{
+    Policy,
+    UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output},
+};
+use saga_core::dag::{Plan, PlanKind, PlanNode};
+use saga_core::log::Timestamp;
+use saga_core::{Retry, SagaStatus};
 
 const UNDOS: [UndoContract; 4] = [Output, MaybeOutput, InputsOnly, NoUndo];
 

@@ -7,9 +7,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use saga_core::SagaStatus;
 use saga_core::dag::Plan;
-use saga_core::log::{Answer, Command, Entry, EntryKind, SagaStatus, Timestamp, Uuid};
+use saga_core::log::{Entry, EntryKind, Timestamp, Uuid};
 use saga_core::machine::{Config, Effect, Event, Finish, Machine, State};
+use saga_core::operator::{Answer, Command};
 
 use crate::simulation::laws;
 use crate::simulation::plans::{any_pivotal_plan, any_plan};

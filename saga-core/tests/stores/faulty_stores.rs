@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use futures_util::future::BoxFuture;
 use saga_core::SagaId;
-use saga_core::log::{Answer, Payload, Request, Uuid};
+use saga_core::log::{Payload, Uuid};
+use saga_core::operator::{Answer, Request};
 use saga_core::store::{
     Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
     StoreError, StoredSaga, WorkerId,

@@ -1,8 +1,9 @@
 //! Sagas to store.
 
-use saga_core::SagaId;
-use saga_core::log::{Command, Entry, EntryKind, Payload, Request, SagaStatus, Timestamp, Uuid};
+use saga_core::log::{Entry, EntryKind, Payload, Timestamp, Uuid};
+use saga_core::operator::{Command, Request};
 use saga_core::store::{Append, Created, NewSaga, RecordChange, SagaRecord, Store, WorkerId};
+use saga_core::{SagaId, SagaStatus};
 
 pub(crate) fn id(text: &str) -> SagaId {
     text.parse().unwrap()

@@ -106,7 +106,7 @@ fn typed(action: &Action) -> TokenStream {
         quote_spanned!(at=> type #name = #ty;)
     };
     let (output, error) = (item("Output", &action.output), item("Error", &action.error));
-    let implementation = quote!(#declared #krate::Typed);
+    let implementation = quote!(#declared #krate::typed::Typed);
     implement(name, implementation, quote!(#used #clause), quote!(#output #error))
 }
 
@@ -141,8 +141,8 @@ fn step(action: &Action) -> TokenStream {
     let spec = spec(action, &context);
     // where a future that is not `Send` is reported
     let go = quote_spanned! {Span::call_site().located_at(name.span())=>
-        fn go(self, #cx: &#krate::ActionContext<#context>, #op: &#krate::StepCall)
-            -> impl ::core::future::Future<Output = #krate::StepResult> + ::core::marker::Send
+        fn go(self, #cx: &#krate::ActionContext<#context>, #op: &#krate::typed::StepCall)
+            -> impl ::core::future::Future<Output = #krate::typed::StepResult> + ::core::marker::Send
         {
             #body
         }
@@ -154,7 +154,7 @@ fn step(action: &Action) -> TokenStream {
         #go
         #spec
     };
-    let implementation = quote!(#declared #krate::Step<#context>);
+    let implementation = quote!(#declared #krate::typed::Step<#context>);
     let implementation = implement(name, implementation, quote!(#used #clause), items);
     quote!(#check #forever #implementation)
 }
@@ -188,7 +188,7 @@ fn forever(action: &Action) -> Option<TokenStream> {
     let Lifetimes { declared, used } = Lifetimes::of(action);
     let (declared, used) = (angled(&declared), angled(&used));
     let clause = &action.generics.where_clause;
-    let implementation = quote!(#declared #krate::NeverGivesUp);
+    let implementation = quote!(#declared #krate::typed::NeverGivesUp);
     Some(implement(name, implementation, quote!(#used #clause), TokenStream::new()))
 }
 
@@ -211,12 +211,12 @@ fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
     let act = act(action, cx);
     let undo = match action.args.undo.as_ref().filter(|_| action.undoable) {
         Some(undo) => call_undo(action, undo),
-        None => quote!({ let _ = __output; #krate::Attempt::undone() }),
+        None => quote!({ let _ = __output; #krate::typed::Attempt::undone() }),
     };
     quote! {
         match #op {
-            #krate::StepCall::Do => #act,
-            #krate::StepCall::Undo(__output) => #undo,
+            #krate::typed::StepCall::Do => #act,
+            #krate::typed::StepCall::Undo(__output) => #undo,
         }
     }
 }
@@ -224,7 +224,7 @@ fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
 fn act(action: &Action, cx: &Ident) -> TokenStream {
     let (krate, name) = (&action.krate, &action.function.sig.ident);
     if !action.callable {
-        return quote!({ let _ = #cx; #krate::Attempt::<Self, _, _>::broken() });
+        return quote!({ let _ = #cx; #krate::typed::Attempt::<Self, _, _>::broken() });
     }
     let cx = given_context(action, cx.span());
     let inputs = action.inputs.iter().map(|input| &input.name);
@@ -236,7 +236,7 @@ fn act(action: &Action, cx: &Ident) -> TokenStream {
         // of a deprecated action those are warned who name it
         #[allow(deprecated)]
         let __call = #call;
-        #krate::Attempt::<Self, _, _>::action(__call, #rules)
+        #krate::typed::Attempt::<Self, _, _>::action(__call, #rules)
     }}
 }
 
@@ -247,7 +247,7 @@ fn error_rules(action: &Action) -> TokenStream {
     let payload = quote_spanned! {at=> {
         #[allow(unused_imports)]
         use #krate::__private::NoPayload as _;
-        #krate::__private::Payload::<<Self as #krate::Typed>::Error>::OF
+        #krate::__private::Payload::<<Self as #krate::typed::Typed>::Error>::OF
     }};
     let in_doubt = action.args.in_doubt.as_ref();
     let when = action.args.retry.as_ref().and_then(|retry| retry.when.as_ref());
@@ -262,7 +262,7 @@ fn error_rules(action: &Action) -> TokenStream {
             let in_doubt = in_doubt.map_or_else(|| quote!(false), predicate);
             let retryable = when.map_or_else(|| quote!(true), predicate);
             let error = local("__error", action.error.span);
-            quote!(|#error: &<Self as #krate::Typed>::Error| (#in_doubt, #retryable))
+            quote!(|#error: &<Self as #krate::typed::Typed>::Error| (#in_doubt, #retryable))
         }
     };
     quote!(#krate::__private::ErrorRules { payload: #payload, judge: #judge })
@@ -278,7 +278,7 @@ fn given_types(action: &Action, undo: &Undo) -> Vec<TokenStream> {
         Context::Plain(user) => quote!(&#krate::ActionContext<#user>),
         Context::Alias(alias) => quote!(&#alias),
     });
-    let output = quote!(<Self as #krate::Typed>::Output);
+    let output = quote!(<Self as #krate::typed::Typed>::Output);
     let inputs = undo.inputs.iter().map(|given| {
         if given.name == "output" {
             return match given.maybe {
@@ -330,14 +330,15 @@ fn call_undo(action: &Action, undo: &Undo) -> TokenStream {
         let __undo = #function;
         #krate::bounds::UndoCall::attempt(__undo(#cx #(#inputs),*))
     }};
-    let given = quote!(#krate::__private::output::<<Self as #krate::Typed>::Output>(__output));
+    let given =
+        quote!(#krate::__private::output::<<Self as #krate::typed::Typed>::Output>(__output));
     match undo.inputs.iter().find(|input| input.name == "output") {
         None => quote!({ let _ = __output; #call }),
         Some(input) if input.maybe => quote!({ let __given = #given; #call }),
         Some(_) => quote! {
             match #given {
                 ::core::option::Option::Some(__given) => #call,
-                ::core::option::Option::None => #krate::Attempt::no_output(),
+                ::core::option::Option::None => #krate::typed::Attempt::no_output(),
             }
         },
     }

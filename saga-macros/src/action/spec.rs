@@ -15,7 +15,7 @@ pub(crate) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
     let (krate, name) = (&action.krate, &action.durable_name);
     let (kind, undo) = (undo_kind(action), undo_text(action));
     let plain = quote! {
-        #krate::ActionSpec::new(#name, #krate::UndoContract::#kind, #undo)
+        #krate::typed::ActionSpec::new(#name, #krate::action::UndoContract::#kind, #undo)
     };
     let args = &action.args;
     let said = Argument::ALL.iter().filter_map(|argument| said(*argument, args, krate));
@@ -25,8 +25,8 @@ pub(crate) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
         false => quote!({ let mut __spec = #plain; #said __spec }),
     };
     quote! {
-        fn kind() -> #krate::StepKind<#context> {
-            #krate::StepKind::Action(#spec)
+        fn kind() -> #krate::typed::StepKind<#context> {
+            #krate::typed::StepKind::Action(#spec)
         }
     }
 }

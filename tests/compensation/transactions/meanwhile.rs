@@ -3,11 +3,12 @@
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use saga_core::dag::{DagBuilder, Node};
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{DagBuilder, Node, SagaDag};
 use saga_core::prelude::*;
 use saga_core::store::SqliteStore;
 use saga_core::store::rusqlite::{self, Connection};
-use saga_core::{ActionFunc, ActionRegistry, BoxError, SagaDag, SagaStatus};
+use saga_core::{BoxError, SagaStatus};
 
 use super::shop::*;
 

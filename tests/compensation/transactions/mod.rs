@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::action::ActionFunc;
 use saga_core::prelude::*;
 use saga_core::store::SqliteStore;
 use saga_core::store::rusqlite::{self, Connection};
-use saga_core::{ActionFunc, BoxError, Saga};
+use saga_core::{BoxError, Saga};
 
 use self::shop::*;
 

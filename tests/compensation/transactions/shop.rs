@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
-use saga_core::dag::{DagBuilder, Node};
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{DagBuilder, Node, SagaDag};
 use saga_core::prelude::*;
 use saga_core::store::SqliteStore;
 use saga_core::store::rusqlite::{self, Connection};
-use saga_core::{ActionFunc, ActionRegistry, BoxError, Limits, SagaDag};
+use saga_core::{BoxError, Limits};
 
 pub(super) type Any = Box<dyn std::error::Error + Send + Sync>;
 
@@ -96,7 +97,7 @@ impl Place {
     }
 
     /// A coordinator with one action, and a saga of it alone.
-    pub(super) async fn alone<T: saga_core::ActionData>(
+    pub(super) async fn alone<T: saga_core::action::ActionData>(
         &self,
         action: ActionFunc<Arc<Shop>, T>,
     ) -> Result<(Coordinator<Arc<Shop>>, SagaDag<Arc<Shop>>), Any> {
@@ -134,7 +135,7 @@ pub(super) fn only<T, E>(
     work: impl Fn(&rusqlite::Transaction<'_>) -> Result<T, E> + Clone + Send + Sync + 'static,
 ) -> ActionFunc<Arc<Shop>, T>
 where
-    T: saga_core::ActionData,
+    T: saga_core::action::ActionData,
     E: Into<BoxError> + Send + 'static,
 {
     let action = ActionFunc::new_noop_undo("only", move |cx: Cx| {

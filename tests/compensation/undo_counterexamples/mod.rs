@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::world::{Do, Process, World, act, bare, maybe, out, plain, timed, unact};
-use saga_core::Saga;
+use saga_core::operator::{Answer, OperateError, Refusal};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store};
-use saga_core::{Answer, CoordinatorBuilder, OperateError, Refusal, SagaReport, SagaStatus};
+use saga_core::{CoordinatorBuilder, Saga, SagaReport, SagaStatus};
 
 type W = Arc<World>;
 
@@ -79,8 +79,8 @@ fn stuck(process: &Process) -> SagaReport {
     }
 }
 
-fn names<'a>(nodes: impl Iterator<Item = &'a saga_core::NodePath>) -> Vec<&'a str> {
-    nodes.map(saga_core::NodePath::as_str).collect()
+fn names<'a>(nodes: impl Iterator<Item = &'a saga_core::log::NodePath>) -> Vec<&'a str> {
+    nodes.map(saga_core::log::NodePath::as_str).collect()
 }
 
 /// The action takes effect, the process dies, and the next attempts all fail.

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant, SystemTime};
 
-use saga_core::dag::{DagBuilder, Node};
-use saga_core::log::{Answer, Request, SagaId, SagaStatus, Uuid};
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{DagBuilder, Node, SagaDag};
+use saga_core::log::Uuid;
+use saga_core::operator::{Answer, Request};
 use saga_core::prelude::*;
 use saga_core::store::{
     Append, Created, FileStore, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion,
     SqliteStore, Store, StoreError, StoredSaga, WorkerId,
 };
-use saga_core::{ActionFunc, ActionRegistry, Retry, SagaDag, StartError};
+use saga_core::{Retry, SagaId, SagaStatus, StartError};
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 

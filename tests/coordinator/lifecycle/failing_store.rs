@@ -1,7 +1,8 @@
 //! A store that fails for a while: sagas stop, and go on by themselves once it works again.
 
+use saga_core::StartError;
+use saga_core::operator::OperateError;
 use saga_core::store::{MemoryStore, StoreError};
-use saga_core::{OperateError, StartError};
 
 use super::*;
 use crate::common::breaking::Breaking;

@@ -4,12 +4,12 @@ use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use saga_core::dag::{DagBuilder, Node};
-use saga_core::executor::ExecutorError;
+use saga_core::action::ActionFunc;
+use saga_core::dag::{DagBuilder, Node, SagaDag};
+use saga_core::executor::{ExecutorError, SagaExecutor};
+use saga_core::operator::{OperateError, Operator};
 use saga_core::store::{ListFilter, MemoryStore};
-use saga_core::{
-    ActionFunc, BoxError, OperateError, Operator, RuntimeError, SagaDag, SagaExecutor, StartError,
-};
+use saga_core::{BoxError, RuntimeError, StartError};
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use saga_core::OperateError;
+use saga_core::operator::OperateError;
 use saga_core::store::{FileStore, ListFilter, MemoryStore, StoreError};
 use tokio::sync::Notify;
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use saga_core::CoordinatorBuilder;
+use saga_core::operator::Answer;
 use saga_core::prelude::*;
-use saga_core::{Answer, CoordinatorBuilder};
 
 /// How many calls are under way, and how many there ever were at once.
 #[derive(Default)]
@@ -148,8 +149,8 @@ async fn a_limit_of_an_action_that_is_not_there_is_an_error() {
     let error = builder.max_calls_of("cal", 1).build().await.err().map(|e| e.to_string());
     let expected = "action `cal` is not registered; did you mean `call`?";
     assert_eq!(error.as_deref(), Some(expected));
-    let mut actions = saga_core::ActionRegistry::<W>::new();
-    actions.register(saga_core::ActionConstant::new("region", 1_u32).unwrap()).unwrap();
+    let mut actions = saga_core::action::ActionRegistry::<W>::new();
+    actions.register(saga_core::action::ActionConstant::new("region", 1_u32).unwrap()).unwrap();
     let builder = Coordinator::builder(W::default()).actions(actions).max_calls_of("region", 1);
     builder.build().await.unwrap();
 }

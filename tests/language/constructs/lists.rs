@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use saga_core::Limits;
 use saga_core::dag::Dag;
 use saga_core::prelude::*;
-use saga_core::{Items, Limits};
+use saga_core::typed::Items;
 
 use super::Any;
 

@@ -12,10 +12,11 @@ use self::sagas::{
     DiskCreate, DiskRequest, ExternalIp, Hold, InstanceCreate, NewDisk, Nic, Request, Source,
 };
 use crate::common::process::Process;
+use saga_core::CoordinatorBuilder;
 use saga_core::log::Uuid;
+use saga_core::operator::Fault;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store};
-use saga_core::{CoordinatorBuilder, Fault};
 
 fn sagas(builder: CoordinatorBuilder<Cloud>) -> CoordinatorBuilder<Cloud> {
     builder.saga::<InstanceCreate>().saga::<DiskCreate>()

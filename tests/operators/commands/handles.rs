@@ -1,6 +1,7 @@
 //! A handle and its events go on with their saga, in whichever life of it they were made.
 
-use saga_core::{Decision, Events};
+use saga_core::events::Events;
+use saga_core::operator::Decision;
 
 use super::*;
 

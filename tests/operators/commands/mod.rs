@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::world::{self, Do, Fixture, Process, World, bare, out, plain, refusal};
+use saga_core::operator::{Answer, Fault, OperateError, Operator, Refusal};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, SqliteStore, Store};
-use saga_core::{
-    Answer, CoordinatorBuilder, Fault, OperateError, Operator, Refusal, SagaStatus, StartError,
-};
+use saga_core::{CoordinatorBuilder, SagaStatus, StartError};
 
 type W = Arc<World>;
 
@@ -223,7 +222,7 @@ fn what_is_not_there_is_not_found() {
 #[test]
 fn a_pivot_that_is_not_there_is_not_decided() {
     let x = started(&[("a", &[Do::Waits])]);
-    let decision = saga_core::Decision::Failed;
+    let decision = saga_core::operator::Decision::Failed;
     let answer = refusal(x.process.until(x.operator.decide("x", "a", decision, "looked")));
     assert!(matches!(answer, Refusal::NotInDoubt { .. }), "{answer}");
     assert_eq!(refusal(x.process.until(x.operator.unpark("x"))), Refusal::NotParked);

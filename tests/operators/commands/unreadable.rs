@@ -3,8 +3,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use saga_core::SagaReport;
+use saga_core::operator::Decision;
 use saga_core::store::ListFilter;
-use saga_core::{Decision, SagaReport};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::*;

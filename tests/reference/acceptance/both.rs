@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use saga_core::dag::{Dag, DagBuilder, Node};
+use saga_core::action::{ActionFunc, ActionRegistry};
+use saga_core::dag::{Dag, DagBuilder, Node, SagaDag};
 use saga_core::log::{Entry, EntryKind};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store, StoredSaga};
-use saga_core::{ActionFunc, ActionRegistry, BoxError, Saga, SagaDag, SagaStatus};
+use saga_core::{BoxError, Saga, SagaStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use saga_core::dag::{DagBuilder, Node};
-use saga_core::executor::SagaSnapshot;
+use saga_core::action::ActionFunc;
+use saga_core::dag::{DagBuilder, Node, SagaDag};
+use saga_core::executor::{SagaExecutor, SagaSnapshot};
 use saga_core::log::EntryKind;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store};
-use saga_core::{ActionFunc, BoxError, CoordinatorBuilder, SagaDag, SagaExecutor, SagaStatus};
+use saga_core::{BoxError, CoordinatorBuilder, SagaStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::common::world::{Do, Process, World, out};

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use saga_core::log::NodePath;
+use saga_core::operator::Answer;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store};
-use saga_core::{ActionState, Answer, CoordinatorBuilder, NodePath, SagaStatus};
+use saga_core::{ActionState, CoordinatorBuilder, SagaStatus};
 
 use crate::common::world::{Do, Process, World, out};
 

@@ -3,13 +3,12 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use saga_core::dag::{DagBuilder, Node};
+use saga_core::BoxError;
+use saga_core::action::{Action, ActionFunc, ActionOutput, AttemptError, Value};
+use saga_core::dag::{ActionName, DagBuilder, Node, SagaDag};
+use saga_core::executor::SagaExecutor;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, SqliteStore};
-use saga_core::{
-    Action, ActionFunc, ActionName, ActionOutput, AttemptError, BoxError, SagaDag, SagaExecutor,
-    Value,
-};
 use serde::{Deserialize, Serialize};
 
 use super::{Cx, Receipt, World, rolled_back};
@@ -48,7 +47,7 @@ async fn an_action_by_hand_reads_what_it_wrote() {
     let (world, store) = (World::new(true), MemoryStore::new());
     let mut dag = DagBuilder::new("ByHand").unwrap();
     let mixed = Mixed { name: ActionName::new("mixed").unwrap() };
-    let mut actions = saga_core::ActionRegistry::new();
+    let mut actions = saga_core::action::ActionRegistry::new();
     let mixed = actions.register(mixed).unwrap();
     dag.append(Node::shared_action("mixed", mixed).unwrap()).unwrap();
     let sec = Coordinator::builder(world.clone()).store(store).actions(actions);
@@ -97,7 +96,7 @@ async fn what_a_transaction_gives_must_be_readable_or_is_rolled_back() {
         .await
         .map_err(BoxError::from)
     });
-    let mut actions = saga_core::ActionRegistry::new();
+    let mut actions = saga_core::action::ActionRegistry::new();
     let pay = actions.register(pay.unwrap()).unwrap();
     let mut dag = DagBuilder::new("Paying").unwrap();
     dag.append(Node::shared_action("payment", pay).unwrap()).unwrap();

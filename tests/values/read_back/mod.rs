@@ -6,11 +6,12 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use saga_core::StartError;
+use saga_core::action::ActionOutput;
 use saga_core::dag::{DagError, Node};
 use saga_core::log::EntryKind;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store};
-use saga_core::{ActionOutput, StartError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;

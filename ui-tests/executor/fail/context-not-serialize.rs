@@ -1,7 +1,8 @@
 //! The context of an executor is written down with the log.
 
+use saga_core::dag::SagaDag;
+use saga_core::executor::SagaExecutor;
 use saga_core::store::MemoryStore;
-use saga_core::{SagaDag, SagaExecutor};
 
 struct Handle;
 

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use saga_core::prelude::*;
-use saga_core::{ActionSpec, Retry, Step, StepKind};
+use saga_core::typed::{ActionSpec, Step, StepKind};
+use saga_core::Retry;
 use ui_tests::types::PaymentError;
 
 mod retry {

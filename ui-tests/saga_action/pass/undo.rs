@@ -1,8 +1,9 @@
 //! The forms of the undo, with and without context, by path, and with values.
 #![deny(warnings, missing_docs, unused, rust_2018_idioms, unreachable_pub)]
 
+use saga_core::action::UndoContract;
 use saga_core::prelude::*;
-use saga_core::{ActionSpec, Step, StepKind, UndoContract};
+use saga_core::typed::{ActionSpec, Step, StepKind};
 use ui_tests::types::{Agency, Flight, Leg};
 
 mod undo {

@@ -127,7 +127,7 @@ pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, Trouble> {
         rusqlite::Error::FromSqlConversionFailure(
             0,
             Type::Text,
-            Box::<crate::InvalidSagaId>::new(e),
+            Box::<crate::log::InvalidSagaId>::new(e),
         )
     })?;
     let read = || -> Result<SagaRecord, String> {

@@ -1,9 +1,11 @@
 //! Typed bodies as a DAG: what waits for what, what the fingerprint sees, and every mistake.
 #![cfg(feature = "macros")]
 
+use saga_core::action::ActionRegistry;
 use saga_core::dag::{Dag, DagBuilder};
 use saga_core::prelude::*;
-use saga_core::{ActionRegistry, Limits, Saga, SagaOutput};
+use saga_core::typed::SagaOutput;
+use saga_core::{Limits, Saga};
 use serde::{Deserialize, Serialize};
 
 #[saga_action(no_undo)]

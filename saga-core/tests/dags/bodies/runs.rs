@@ -1,8 +1,9 @@
 //! Typed bodies that run: what cannot be computed, lists that are computed in each node, any depth.
 
+use saga_core::Saga;
 use saga_core::dag::DagBuilder;
 use saga_core::prelude::*;
-use saga_core::{Saga, SagaOutput};
+use saga_core::typed::SagaOutput;
 use serde::{Deserialize, Serialize};
 
 use super::{First, act};
@@ -72,7 +73,7 @@ async fn items_may_be_computed_in_each_node() {
 /// A list of one in a list of one, this deep.
 fn level(
     dag: &mut DagBuilder<()>,
-    list: saga_core::ParamRef<Deep, Vec<u64>>,
+    list: saga_core::typed::ParamRef<Deep, Vec<u64>>,
     depth: usize,
 ) -> SagaOutput<String> {
     if depth == 0 {

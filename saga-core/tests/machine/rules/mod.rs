@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saga_core::Policy;
-use saga_core::UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output};
-use saga_core::dag::{Plan, PlanKind, PlanNode, Retry};
-use saga_core::log::ActionState::{
-    self, Completed, Failed, Pending, Running as InFlight, UndoFailed, Undone,
+use saga_core::action::{
+    Policy,
+    UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output},
 };
-use saga_core::log::SagaStatus::{self, RolledBack, RollingBack, Running, Stuck};
-use saga_core::log::{
-    Answer, Cause, Command, Decision, Entry, EntryKind, Failure, FailureKind, Fault, Refusal,
-    Timestamp, Uuid,
-};
+use saga_core::dag::{Plan, PlanKind, PlanNode};
+use saga_core::log::{Cause, Entry, EntryKind, Failure, FailureKind, Timestamp, Uuid};
 use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, State, Watch};
+use saga_core::operator::{Answer, Command, Decision, Fault, Refusal};
+use saga_core::{
+    ActionState::{self, Completed, Failed, Pending, Running as InFlight, UndoFailed, Undone},
+    Retry,
+    SagaStatus::{self, RolledBack, RollingBack, Running, Stuck},
+};
 
 use crate::simulation::bench::{Bench, failure};
 use crate::simulation::plans::{

@@ -1,7 +1,8 @@
 //! Operators in a run: who asks what when, and what they are told.
 
-use saga_core::log::{Answer, Command, Entry, EntryKind, Uuid};
+use saga_core::log::{Entry, EntryKind, Uuid};
 use saga_core::machine::{Event, State};
+use saga_core::operator::{Answer, Command};
 
 use super::operators::{self, Asked};
 use super::run::Runner;

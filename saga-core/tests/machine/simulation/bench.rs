@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saga_core::dag::Plan;
-use saga_core::log::{
-    ActionState, Answer, Command, Entry, Failure, FailureKind, Payload, SagaStatus, Timestamp, Uuid,
-};
+use saga_core::log::{Entry, Failure, FailureKind, Payload, Timestamp, Uuid};
 use saga_core::machine::{ActionResult, Call, Config, Effect, Event, Finish, Machine, NodeState};
+use saga_core::operator::{Answer, Command};
+use saga_core::{ActionState, SagaStatus};
 
 pub(crate) struct Bench {
     pub(crate) machine: Machine,

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use saga_core::UndoContract;
-use saga_core::log::{Command, Entry, EntryKind, Failure, Refusal, SagaStatus, Timestamp, Uuid};
+use saga_core::SagaStatus;
+use saga_core::action::UndoContract;
+use saga_core::log::{Entry, EntryKind, Failure, Timestamp, Uuid};
 use saga_core::machine::Config;
+use saga_core::operator::{Command, Refusal};
 
 use super::expand::Expanded;
 

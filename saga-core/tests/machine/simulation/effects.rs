@@ -1,9 +1,10 @@
 //! What the machine wants done in a run, and what becomes of it when the process dies.
 
-use saga_core::UndoContract;
+use saga_core::action::UndoContract;
 use saga_core::dag::PlanKind;
-use saga_core::log::{Answer, Entry, EntryKind, Timestamp, Uuid};
+use saga_core::log::{Entry, EntryKind, Timestamp, Uuid};
 use saga_core::machine::{Call, Effect, Event, Finish, State, VertexId};
+use saga_core::operator::Answer;
 
 use super::run::{Flight, Issued, Runner};
 use super::world::{Contract, Fate};

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use saga_core::Policy;
+use saga_core::action::Policy;
 use saga_core::dag::{Plan, PlanKind};
 use saga_core::log::{Entry, EntryKind};
 

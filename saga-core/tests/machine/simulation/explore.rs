@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use saga_core::log::SagaStatus;
+use saga_core::SagaStatus;
 
 use super::laws;
 use super::run::{Runner, Setup};

@@ -1,12 +1,12 @@
 //! What must hold of every log, of the calls that went out, and of what is left in the end: the rules of the log,
 //! §4 to §6, read off the log alone.
 
-use saga_core::UndoContract;
+use saga_core::action::UndoContract;
 use saga_core::dag::Plan;
-use saga_core::log::{
-    Answer, Cause, Command, Entry, EntryKind, FailureKind, Refusal, SagaId, SagaLog, SagaStatus,
-};
+use saga_core::log::{Cause, Entry, EntryKind, FailureKind, SagaLog};
 use saga_core::machine::Config;
+use saga_core::operator::{Answer, Command, Refusal};
+use saga_core::{SagaId, SagaStatus};
 
 use super::book::{Book, Undo};
 use super::expand::Expanded;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use saga_core::UndoContract;
-use saga_core::log::{ActionState, EntryKind, SagaStatus};
+use saga_core::action::UndoContract;
+use saga_core::log::EntryKind;
 use saga_core::machine::State;
+use saga_core::{ActionState, SagaStatus};
 
 use super::expand::Expanded;
 use super::run::Ran;

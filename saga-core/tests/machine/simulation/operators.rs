@@ -1,7 +1,9 @@
 //! Operators: what they ask, at which moment, and what they were told.
 
-use saga_core::log::{ActionState, Answer, Command, Decision, Fault, NodePath, SagaStatus, Uuid};
+use saga_core::log::{NodePath, Uuid};
 use saga_core::machine::{Event, State};
+use saga_core::operator::{Answer, Command, Decision, Fault};
+use saga_core::{ActionState, SagaStatus};
 
 use super::tape::Tape;
 use super::world::World;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use saga_core::dag::{Plan, PlanKind, PlanNode};
-use saga_core::{NodeName, Policy, Retry, UndoContract};
+use saga_core::Retry;
+use saga_core::action::{Policy, UndoContract};
+use saga_core::dag::{NodeName, Plan, PlanKind, PlanNode};
 
 pub(crate) fn node(name: &str, kind: PlanKind) -> PlanNode {
     PlanNode { name: NodeName::new(name).unwrap(), kind }

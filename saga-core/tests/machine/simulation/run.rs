@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::SagaStatus;
 use saga_core::dag::{Plan, PlanKind};
-use saga_core::log::{Answer, Entry, Failure, FailureKind, Payload, SagaStatus, Timestamp, Uuid};
+use saga_core::log::{Entry, Failure, FailureKind, Payload, Timestamp, Uuid};
 use saga_core::machine::{Call, Config, Event, Finish, Machine, NodeState, State, VertexId, Watch};
+use saga_core::operator::Answer;
 
 use super::operators::{self, Asked};
 use super::tape::Tape;

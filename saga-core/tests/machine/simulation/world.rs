@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use saga_core::action::{Policy, UndoContract};
 use saga_core::log::{Failure, FailureKind, Payload};
 use saga_core::machine::ActionResult;
-use saga_core::{Policy, UndoContract};
 
 use super::tape::Tape;
 

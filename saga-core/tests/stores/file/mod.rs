@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use saga_core::log::{Answer, Timestamp};
+use saga_core::log::Timestamp;
+use saga_core::operator::Answer;
 use saga_core::store::{Created, FileStore, ListFilter, Purge, Store, StoreError, WorkerId};
 use tempfile::TempDir;
 

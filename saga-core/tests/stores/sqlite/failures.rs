@@ -77,7 +77,7 @@ async fn a_request_of_a_later_version_is_left_to_it() {
     assert_eq!(place.connection().execute(later, [one.id.to_string()]), Ok(1));
     let worker = WorkerId::from("one");
     assert_eq!(store.requests(&worker, 1).await, Ok(vec![two.clone()]));
-    store.answer(two.id, saga_core::log::Answer::Done).await.unwrap();
+    store.answer(two.id, saga_core::operator::Answer::Done).await.unwrap();
     assert_eq!(store.requests(&worker, 9).await, Ok(vec![]));
     assert_eq!(store.answer_to(one.id).await, Ok(None));
 }

@@ -1,6 +1,6 @@
 //! One worker at a time, its readers, and what happens when it goes.
 
-use saga_core::log::{Answer, Command, Request};
+use saga_core::operator::{Answer, Command, Request};
 use saga_core::store::Purge;
 
 use super::*;

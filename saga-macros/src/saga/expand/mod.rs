@@ -68,12 +68,12 @@ pub(crate) fn expand(
     let errors = writer.unreported().emit();
     let forever = head.forever.then(|| {
         quote! {
-            impl #krate::NeverGivesUp for #name {}
+            impl #krate::typed::NeverGivesUp for #name {}
         }
     });
     let nestable = (!pivots::has_one(saga)).then(|| {
         quote! {
-            impl #krate::Nestable for #name {}
+            impl #krate::typed::Nestable for #name {}
         }
     });
     let keys = keys(saga, &order.text(wired, 0));
@@ -103,7 +103,7 @@ pub(crate) fn expand(
                 const PLACE: &'static ::core::primitive::str =
                     ::core::concat!(::core::file!(), ":", #place);
                 #[cfg_attr(#quiet, allow(unused_variables, unreachable_code))]
-                fn define(#dag: &mut #krate::dag::DagBuilder<#context>) -> #krate::SagaOutput<#output> {
+                fn define(#dag: &mut #krate::dag::DagBuilder<#context>) -> #krate::typed::SagaOutput<#output> {
                     #typed
                     #body
                 }

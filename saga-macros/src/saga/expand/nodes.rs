@@ -245,7 +245,7 @@ impl<'a> Writer<'a> {
                     let (krate, context) = (&self.head.krate, &self.head.context);
                     let read = read(name, &cx);
                     let compare = quote_spanned!(here(output.span())=> let _: &#output = #read;);
-                    quote!(let _ = |#cx: &#krate::Scope<#context>| { #compare };)
+                    quote!(let _ = |#cx: &#krate::typed::Scope<#context>| { #compare };)
                 });
                 return quote!(#compare #dag.#ends(#name));
             }
