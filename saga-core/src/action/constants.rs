@@ -75,7 +75,7 @@ impl<C: Send + Sync + 'static, T: ActionData> Action<C> for ActionConstant<T> {
 /// An action that always fails with [`ActionError::Injected`]: a node that is there to see what the others
 /// are worth when it fails.
 ///
-/// A running saga is made to fail at a node of its own with [`Operator::inject`](crate::Operator::inject).
+/// A running saga is made to fail at a node of its own with [`Operator::inject`](crate::operator::Operator::inject).
 ///
 /// ```
 /// use saga_core::action::{ActionConstant, ActionInjectError, ActionRegistry};
