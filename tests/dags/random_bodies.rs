@@ -111,11 +111,11 @@ fn dag(Model(nodes): &Model, actions: &ActionRegistry<()>) -> Result<Dag<()>, An
 fn actions() -> Result<ActionRegistry<()>, Any> {
     let mut actions = ActionRegistry::new();
     actions.register(ActionFunc::new_noop_undo("mix", |cx: ActionContext<()>| async move {
-        let preds = cx.dag().predecessors(cx.node_index()).collect::<Vec<NodeIndex>>();
+        let preds = cx.plan().predecessors(cx.node_index()).collect::<Vec<NodeIndex>>();
         let before = match preds.as_slice() {
             [] => "\"nothing\"".to_string(),
             [pred, ..] => {
-                let name = cx.dag().node(*pred).ok_or("no predecessor")?.name();
+                let name = &cx.plan().node(*pred).ok_or("no predecessor")?.name;
                 String::from_utf8(cx.lookup_raw(name.as_str())?.to_vec())?
             }
         };

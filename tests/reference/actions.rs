@@ -96,7 +96,7 @@ async fn the_context_knows_where_it_is() -> Result<(), Any> {
         Ok(json!([
             cx.node_index().index(),
             cx.node_name().map(ToString::to_string),
-            cx.dag().len(),
+            cx.plan().len(),
             params["size"],
             cx.saga_name().as_str(),
             std::str::from_utf8(cx.lookup_raw("A")?)?,

@@ -16,11 +16,12 @@ use crate::panics;
 
 use crate::value::unreadable;
 
+pub use crate::error::RegistryError;
 pub use crate::policy::{Policy, UndoContract};
 pub use crate::value::{ActionData, ActionOutput, AttemptError, Value};
 pub use constants::{ActionConstant, ActionInjectError};
 pub use func::ActionFunc;
-pub use registry::{ActionRegistry, RegistryError};
+pub use registry::ActionRegistry;
 
 /// What an action's output is for everyone: that which the action reads from the output's payload, as it
 /// would after a crash.

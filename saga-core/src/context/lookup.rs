@@ -1,90 +1,88 @@
-//! What can be looked up, and why a lookup finds nothing.
+//! Lookups by name: the outputs of earlier nodes, and the parameters of the saga.
+
+use std::sync::Arc;
 
 use super::ActionContext;
-use crate::error::ActionError;
+use crate::error::LookupError;
 use crate::names::NodeName;
+use crate::value::{ActionData, ActionOutput, read};
 
 impl<C: 'static> ActionContext<C> {
+    /// The output of an earlier node, by name. Only of true ancestors: what they return is there for
+    /// certain, in every attempt and after every restart. An undo may also look up its own node. In an
+    /// instance or an arm names are looked for in its own body first, then in those around it. To find out
+    /// costs a walk along the edges, from this node back to that one.
+    ///
+    /// ```
+    /// # use saga_core::{ActionContext, BoxError};
+    /// async fn pay(cx: ActionContext<()>) -> Result<u64, BoxError> {
+    ///     let cents = cx.lookup::<u64>("quote")?;
+    ///     Ok(*cents)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`LookupError`] says which of its cases it is.
+    pub fn lookup<T: ActionData>(&self, name: &str) -> Result<Arc<T>, LookupError> {
+        let output = self.find(name)?;
+        if let Some(value) = output.share() {
+            return Ok(value);
+        }
+        read(&output.payload)
+            .map(Arc::new)
+            .map_err(|why| LookupError::Deserialize { node: name.to_string(), why })
+    }
+
+    /// The same, as the JSON that is in the log.
+    ///
+    /// # Errors
+    /// [`LookupError`] says which of its cases it is.
+    pub fn lookup_raw(&self, name: &str) -> Result<&[u8], LookupError> {
+        self.find(name).map(|output| output.payload.as_bytes())
+    }
+
+    /// The saga's parameters; in a body of [`Node::for_each`](crate::dag::Node::for_each), the item.
+    ///
+    /// # Errors
+    /// [`LookupError::Deserialize`] if they are not a `T`.
+    pub fn saga_params<T: ActionData>(&self) -> Result<Arc<T>, LookupError> {
+        let params = &self.about.frame.params;
+        if let Some(value) = params.share() {
+            return Ok(value);
+        }
+        read(&params.payload)
+            .map(Arc::new)
+            .map_err(|why| LookupError::Deserialize { node: "(params)".to_string(), why })
+    }
+
     /// The names of all nodes of this DAG whose outputs can be looked up here: those that have always ended
     /// before this one starts, in the order of declaration. Nodes that run beside it are not among them.
     pub fn ancestors(&self) -> impl Iterator<Item = &NodeName> {
-        let ancestors = self.about.frame.dag.ancestors(self.about.call.node).into_iter();
-        ancestors.filter_map(|node| self.about.frame.dag.node(node)).map(|node| node.name())
+        let ancestors = self.plan().ancestors(self.node_index()).into_iter();
+        ancestors.filter_map(|node| self.plan().node(node)).map(|node| &node.name)
     }
-}
 
-/// Why a lookup found nothing.
-///
-/// ```
-/// use saga_core::action::ActionFunc;
-/// use saga_core::dag::{DagBuilder, Node, SagaDag};
-/// use saga_core::executor::SagaExecutor;
-/// use saga_core::store::MemoryStore;
-/// use saga_core::{ActionContext, BoxError, LookupError};
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let pay = ActionFunc::new_noop_undo("pay", |cx: ActionContext<()>| async move {
-///     Ok::<_, BoxError>([
-///         matches!(cx.lookup::<u64>("curency"), Err(LookupError::NoSuchNode { .. })),
-///         // it runs beside this one
-///         matches!(cx.lookup::<u64>("tip"), Err(LookupError::NotAnAncestor { .. })),
-///         matches!(cx.lookup::<u64>("currency"), Err(LookupError::Deserialize { .. })),
-///     ])
-/// })?;
-/// let mut dag = DagBuilder::new("Order")?;
-/// dag.append(Node::constant("currency", "EUR".to_string())?)?;
-/// dag.append_parallel([Node::constant("tip", 100_u64)?, Node::action("payment", pay)?])?;
-/// dag.output("payment");
-/// let saga = SagaDag::new(dag.build()?, &())?;
-/// let executor = SagaExecutor::new("order-42", saga, (), MemoryStore::new()).await?;
-/// assert_eq!(executor.execute().await?, serde_json::json!([true, true, true]));
-/// # Ok(()) }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LookupError {
-    /// No node has this name.
-    #[error("saga `{saga}` has no node named \"{node}\"")]
-    NoSuchNode {
-        /// The name.
-        node: String,
-        /// The saga.
-        saga: String,
-    },
-    /// The node is there, but need not have run before this one.
-    #[error(
-        "node `{from}` cannot look up `{node}`, which is not one of its ancestors; put `{node}` before it"
-    )]
-    NotAnAncestor {
-        /// The name.
-        node: String,
-        /// The node that asked.
-        from: String,
-    },
-    /// The node has no output (an undo that looks up its own node whose outcome is unknown).
-    #[error("node `{from}` looks up `{node}`, which has no output")]
-    NotThere {
-        /// The name.
-        node: String,
-        /// The node that asked.
-        from: String,
-    },
-    /// The output is of another type.
-    #[error("the output of `{node}` is of another type: {why}")]
-    Deserialize {
-        /// The name.
-        node: String,
-        /// What the decoder said.
-        why: String,
-    },
-}
-
-impl From<LookupError> for ActionError {
-    fn from(e: LookupError) -> Self {
-        let message = e.to_string();
-        match e {
-            LookupError::Deserialize { .. } => Self::DeserializeFailed { message },
-            _ => Self::NotAnAncestor { message },
+    /// The nearest node of this name: in the same body, or in one around it.
+    fn find(&self, name: &str) -> Result<&ActionOutput, LookupError> {
+        let here = || self.about.call.path.to_string();
+        let (mut frame, mut from) = (&self.about.frame, self.about.call.node);
+        let node = loop {
+            match (frame.plan.node_index(name), &frame.outer) {
+                (Some(node), _) => break node,
+                (None, Some(outer)) => (frame, from) = (&outer.frame, outer.node),
+                (None, None) => {
+                    return Err(LookupError::NoSuchNode {
+                        node: name.to_string(),
+                        saga: frame.saga.to_string(),
+                    });
+                }
+            }
+        };
+        let own = self.about.call.undo && Arc::ptr_eq(frame, &self.about.frame) && node == from;
+        if !own && !frame.plan.is_ancestor(node, from) {
+            return Err(LookupError::NotAnAncestor { node: name.to_string(), from: here() });
         }
+        let missing = || LookupError::NotThere { node: name.to_string(), from: here() };
+        frame.output(node).ok_or_else(missing)
     }
 }

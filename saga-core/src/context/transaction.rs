@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 use tokio::sync::oneshot;
 
 use super::ActionContext;
-use crate::driver::{WorkEnd, WorkEndCell};
+use super::{WorkEnd, WorkEndCell};
 use crate::panics::{self, Contained};
 use crate::store::rusqlite::Transaction;
 use crate::store::{StoreError, Work};

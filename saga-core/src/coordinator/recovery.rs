@@ -11,7 +11,7 @@ use super::crash_loop::{self, ScheduledResume, comes, stand_in_line};
 use super::definitions::Definition;
 use super::reload::{LoadReason, while_listening};
 use super::running::Admission;
-use crate::context::{CancelSignal, Frame, RunInfo};
+use crate::context::{CancelSignal, RunInfo};
 use crate::dag::stored_fingerprint;
 use crate::driver::{Control, Driver, ProgressChannel, Values};
 use crate::error::SagaError;
@@ -275,10 +275,10 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     ) -> Values<C> {
         let dag = definition.dag.clone();
         let root = match (definition.decode_params)(&stored.record.params) {
-            Ok(params) => Frame::new(dag, params),
-            Err(error) => Frame::refused(dag, error),
+            Ok(params) => dag.frame(params),
+            Err(error) => dag.refused_frame(error),
         };
-        let mut values = Values::new(root, self.env.limits.max_width);
+        let mut values = Values::new(dag, root, self.env.limits.max_width);
         values.load(state, &stored.entries);
         values
     }

@@ -9,7 +9,7 @@ use super::handle::SagaType;
 use super::recovery::Loaded;
 use super::running::{Admission, SagaTask};
 use super::{Coordinator, CoordinatorInner, SagaHandle};
-use crate::context::{CancelSignal, Frame, RunInfo};
+use crate::context::{CancelSignal, RunInfo};
 use crate::dag::SagaDag;
 use crate::driver::{Driver, Values, before_telling_of_shutdown};
 use crate::error::{ActionError, StartError};
@@ -235,7 +235,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         Driver {
             env: self.env.clone(),
             machine: Machine::new(dag.plan().clone(), config, 1),
-            values: Values::new(Frame::new(dag.clone(), given.params), self.env.limits.max_width),
+            values: Values::new(dag.clone(), dag.frame(given.params), self.env.limits.max_width),
             run: Arc::new(RunInfo {
                 id: id.clone(),
                 run_key: record.run_key,

@@ -9,9 +9,9 @@ use saga_order::Blocks;
 use super::edges::Ways;
 use super::options::Misplaced;
 use super::{Dag, DagError, Node, NodeBody, pivot, topology};
+use crate::names::{BodyId, Source};
 use crate::names::{InvalidName, NodeIndex, NodeName, SagaName};
 use crate::plan::{Plan, PlanNode};
-use crate::typed::{BodyId, Saga, Source};
 
 /// How many nodes a DAG may have unless the builder is told otherwise.
 pub(crate) const DEFAULT_MAX_NODES: usize = 10_000;
@@ -40,7 +40,7 @@ const MAX_DEPTH: usize = 32;
 /// # Ok::<(), saga_core::dag::DagError>(())
 /// ```
 pub struct DagBuilder<C> {
-    name: SagaName,
+    pub(crate) name: SagaName,
     pub(crate) place: &'static str,
     pub(crate) nodes: Vec<Node<C>>,
     pub(crate) by_name: HashMap<NodeName, u32>,
@@ -72,36 +72,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(Self::with_name(SagaName::new(name)?))
     }
 
-    /// A saga's DAG, inside these sagas.
-    pub(crate) fn define<S: Saga<Context = C>>(
-        max_nodes: usize,
-        within: Vec<SagaName>,
-    ) -> Result<Dag<C>, DagError> {
-        let name = SagaName::new(S::NAME)?;
-        let known = within.iter().position(|outer| *outer == name);
-        let within = within.into_iter().chain([name.clone()]).collect::<Vec<_>>();
-        if let Some(first) = known {
-            return Err(DagError::Recursive(within.into_iter().skip(first).collect()));
-        }
-        let mut builder = Self { place: S::PLACE, max_nodes, within, ..Self::with_name(name) };
-        let end = S::define(&mut builder);
-        builder.finish_typed(end.node)
-    }
-
-    /// A builder for a part of this one.
-    pub(crate) fn inner(&mut self, items: Arc<[Source]>) -> Self {
-        let body = BodyId(self.next_body);
-        Self {
-            place: self.place,
-            max_nodes: self.max_nodes,
-            bodies: self.bodies.iter().cloned().chain([(body, items)]).collect(),
-            next_body: self.next_body + 1,
-            within: self.within.clone(),
-            ..Self::with_name(self.name.clone())
-        }
-    }
-
-    fn with_name(name: SagaName) -> Self {
+    pub(crate) fn with_name(name: SagaName) -> Self {
         Self {
             name,
             place: "",
@@ -230,16 +201,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(dag)
     }
 
-    /// Finishes a typed definition or body, which ends with this node.
-    pub(crate) fn finish_typed(self, end: Option<(BodyId, NodeIndex)>) -> Result<Dag<C>, DagError> {
-        if self.errors.is_empty() && end.is_some_and(|(body, _)| body != self.body()) {
-            let node = format!("{} (its last line)", self.name);
-            return Err(DagError::NotVisible { node, what: "a node" });
-        }
-        self.finish(end.map(|(_, node)| node))
-    }
-
-    fn finish(mut self, output: Option<NodeIndex>) -> Result<Dag<C>, DagError> {
+    pub(crate) fn finish(mut self, output: Option<NodeIndex>) -> Result<Dag<C>, DagError> {
         if let Some(error) = self.errors.drain(..).next() {
             return Err(error);
         }
@@ -264,7 +226,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         for &(from, to) in &self.edges {
             graph.add_edge(from.into(), to.into(), ());
         }
-        let ranks = topology::ranks(&graph).map_err(|cycle| {
+        topology::check_acyclic(&graph).map_err(|cycle| {
             let names = cycle.into_iter().filter_map(|node| graph.node_weight(node));
             DagError::Circular(names.map(|n| n.name.clone()).collect())
         })?;
@@ -273,7 +235,6 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         let dag = Dag {
             name: self.name,
             graph,
-            ranks,
             output,
             place: self.place,
             body,

@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use petgraph::graph::DiGraph;
-use petgraph::visit::{Dfs, Reversed, Walker};
 
 use super::topology;
 use super::{Dag, DagBuilder, DagError};
@@ -83,14 +82,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
 impl<C: 'static> Dag<C> {
     /// All nodes that have always ended before this one starts, in the order of declaration.
     pub fn ancestors(&self, node: NodeIndex) -> Vec<NodeIndex> {
-        let (graph, start) = (Reversed(&self.graph), node.0.into());
-        let mut found = Dfs::new(graph, start)
-            .iter(graph)
-            .filter(|found| *found != start)
-            .map(|found| NodeIndex(found.index() as u32))
-            .collect::<Vec<_>>();
-        found.sort_unstable();
-        found
+        self.plan.ancestors(node)
     }
 
     /// How many nodes stand in a line before each node: 0 for the first ones.

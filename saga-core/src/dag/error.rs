@@ -145,7 +145,7 @@ pub enum DagError {
     BadJson(String),
     /// A stored DAG names an action that is not registered.
     #[error(transparent)]
-    Registry(#[from] crate::action::RegistryError),
+    Registry(#[from] crate::error::RegistryError),
 }
 
 fn list(names: &[NodeName]) -> String {

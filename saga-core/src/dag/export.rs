@@ -7,9 +7,9 @@ use super::options::NodeOptions;
 use super::{Dag, Node, NodeBody};
 use crate::json;
 use crate::log::{Payload, RawJson};
+use crate::names::Source;
 use crate::names::{ActionName, NodeIndex, NodeName, SagaName};
 use crate::policy::UndoContract;
-use crate::typed::Source;
 
 /// The JSON of a DAG: everything that says which saga it is, and what its nodes say beside that.
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! What a saga consists of: nodes, and which of them wait for which.
 
-mod builder;
+pub(crate) mod builder;
 mod composite;
 mod edges;
 mod error;
@@ -21,14 +21,13 @@ use std::sync::{Arc, OnceLock};
 
 use petgraph::Direction;
 use petgraph::graph::DiGraph;
-use petgraph::visit::{Dfs, NodeFiltered, Reversed, Walker};
 
 pub use crate::names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};
 pub use crate::plan::{Plan, PlanKind, PlanNode};
 pub use builder::{DagBuilder, Placed};
-pub use composite::Choice;
 pub(crate) use composite::{
-    Choose, ForEach, MakeParams, Number, Params, Pick, Read, Slice, gather_vec,
+    Choose, CompositeInput, ForEach, MakeParams, Params, Selector, evaluate, join, mixed_up, null,
+    owned,
 };
 pub use error::DagError;
 pub(crate) use export::stored_fingerprint;
@@ -40,7 +39,11 @@ pub use saga_dag::SagaDag;
 pub(crate) use shape::DagShape;
 
 use crate::action::Action;
-use crate::typed::{BodyId, Saga};
+use crate::context::Frame;
+use crate::error::ActionError;
+use crate::log::Payload;
+use crate::names::BodyId;
+use crate::value::ActionOutput;
 
 /// A finished DAG: checked, immutable, shared by all runs of the saga.
 ///
@@ -59,8 +62,6 @@ use crate::typed::{BodyId, Saga};
 pub struct Dag<C> {
     name: SagaName,
     graph: DiGraph<Node<C>, (), u32>,
-    /// The place of each node in a topological order.
-    ranks: Vec<u32>,
     output: Option<NodeIndex>,
     place: &'static str,
     /// Which body of a typed definition it is.
@@ -69,20 +70,6 @@ pub struct Dag<C> {
     depth: usize,
     plan: Arc<Plan>,
     fingerprint: OnceLock<String>,
-}
-
-impl<C: Send + Sync + 'static> Dag<C> {
-    /// The DAG of a saga that was declared with `saga!` or by hand.
-    ///
-    /// # Errors
-    /// [`DagError`] if the definition is not a DAG; `saga!` leaves no way to write one that isn't.
-    pub fn of<S: Saga<Context = C>>() -> Result<Self, DagError> {
-        Self::of_at_most::<S>(builder::DEFAULT_MAX_NODES)
-    }
-
-    pub(crate) fn of_at_most<S: Saga<Context = C>>(max_nodes: usize) -> Result<Self, DagError> {
-        DagBuilder::define::<S>(max_nodes, Vec::new())
-    }
 }
 
 impl<C: 'static> Dag<C> {
@@ -143,17 +130,7 @@ impl<C: 'static> Dag<C> {
 
     /// True if `ancestor` has always completed before `node` starts.
     pub fn is_ancestor(&self, ancestor: NodeIndex, node: NodeIndex) -> bool {
-        if ancestor == node || self.node(node).is_none() {
-            return false;
-        }
-        let rank = |n: usize| self.ranks.get(n).copied();
-        let Some(floor) = rank(ancestor.index()) else { return false };
-        // below the ancestor's rank there is no way back up to it
-        let above =
-            NodeFiltered::from_fn(Reversed(&self.graph), |n: petgraph::graph::NodeIndex| {
-                rank(n.index()) >= Some(floor)
-            });
-        Dfs::new(&above, node.0.into()).iter(&above).any(|n| n.index() == ancestor.index())
+        self.plan.is_ancestor(ancestor, node)
     }
 
     /// The shape alone, as the machine sees it.
@@ -166,8 +143,15 @@ impl<C: 'static> Dag<C> {
         self.plan.pivot().map(NodeIndex)
     }
 
-    pub(crate) fn body(&self) -> BodyId {
-        self.body
+    /// A frame for one run of it with these parameters.
+    pub(crate) fn frame(&self, params: ActionOutput) -> Frame {
+        Frame::new(self.name.clone(), self.body, self.plan.clone(), params)
+    }
+
+    /// The frame of a run that has no parameters, and why.
+    pub(crate) fn refused_frame(&self, why: ActionError) -> Frame {
+        let frame = self.frame(ActionOutput::of((), Payload::default()));
+        Frame { refused: Some(why), ..frame }
     }
 
     /// This DAG and all that its nodes hold: bodies, arms and subsagas.

@@ -4,17 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Dag;
-use super::composite::{Choose, ForEach, MakeParams, Read, gather_arm, gather_list};
+use super::composite::{Choose, CompositeInput, ForEach, MakeParams, gather_arm, gather_list};
 use super::options::{Misplaced, NodeOptions, WithOptions};
 use crate::action::Action;
 use crate::context::ActionContext;
 use crate::error::ActionError;
 use crate::log::Payload;
+use crate::names::Source;
 use crate::names::{ActionName, InvalidName, NodeName};
 use crate::panics;
 use crate::plan::{Plan, PlanKind};
-use crate::typed::{ActionSpec, NodeShape, Scope, Source, StepFuture};
-use crate::typed::{BoundAction, BoundParams, BoundValue};
 use crate::value::{ActionData, ActionOutput};
 
 /// A node of a [`Dag`](super::Dag): an action, a constant, or a node that holds others.
@@ -57,7 +56,7 @@ pub(crate) enum NodeBody<C> {
     /// Another DAG in this node's place.
     Subsaga {
         dag: Arc<Dag<C>>,
-        params: Read<dyn MakeParams<C>>,
+        params: CompositeInput<dyn MakeParams<C>>,
     },
     ForEach(ForEach<C>),
     Choose(Choose<C>),
@@ -192,7 +191,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         dag: impl Into<Arc<Dag<C>>>,
         params: impl AsRef<str>,
     ) -> Result<Self, InvalidName> {
-        let params = Read::Output(NodeName::new(params)?);
+        let params = CompositeInput::Output(NodeName::new(params)?);
         let body = NodeBody::Subsaga { dag: dag.into(), params };
         Ok(Self::with(NodeName::new(name)?, body))
     }
@@ -232,7 +231,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         body: impl Into<Arc<Dag<C>>>,
         items: impl AsRef<str>,
     ) -> Result<Self, InvalidName> {
-        let items = Read::Output(NodeName::new(items)?);
+        let items = CompositeInput::Output(NodeName::new(items)?);
         let each = ForEach { body: body.into(), items, gather: gather_list };
         Ok(Self::with(NodeName::new(name)?, NodeBody::ForEach(each)))
     }
@@ -267,7 +266,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         by: impl AsRef<str>,
     ) -> Result<Self, InvalidName> {
         let arms = arms.into_iter().map(Into::into).collect();
-        let by = Read::Output(NodeName::new(by)?);
+        let by = CompositeInput::Output(NodeName::new(by)?);
         let choose = Choose { arms, by, gather: gather_arm };
         Ok(Self::with(NodeName::new(name)?, NodeBody::Choose(choose)))
     }
@@ -275,48 +274,6 @@ impl<C: Send + Sync + 'static> Node<C> {
     pub(crate) fn with(name: NodeName, body: NodeBody<C>) -> Self {
         let (inputs, options) = (Vec::new(), NodeOptions::default());
         Self { name, body, inputs, options, is_pivot: false, misplaced: None }
-    }
-
-    /// The node of a typed step, which may read these sources.
-    pub(crate) fn step<H, F>(
-        name: NodeName,
-        spec: ActionSpec,
-        sources: Arc<[Source]>,
-        closure: F,
-    ) -> Result<Self, InvalidName>
-    where
-        H: NodeShape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
-    {
-        let action = BoundAction::new(spec, sources, closure)?;
-        let mut node = Self::with(name, NodeBody::Action(Arc::new(action)));
-        node.options.label = spec.label.map(str::to_string);
-        Ok(node)
-    }
-
-    /// The same for a closure that computes a value.
-    pub(crate) fn value<H, F>(name: NodeName, sources: Arc<[Source]>, closure: F) -> Self
-    where
-        H: NodeShape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
-    {
-        Self::with(name, NodeBody::Computed(Arc::new(BoundValue::new(sources, closure))))
-    }
-
-    /// The same for one that makes the parameters of a saga.
-    pub(crate) fn saga<H, F>(
-        name: NodeName,
-        dag: Dag<C>,
-        sources: Arc<[Source]>,
-        closure: F,
-    ) -> Self
-    where
-        H: NodeShape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
-    {
-        let params: Arc<dyn MakeParams<C>> = Arc::new(BoundParams::new(closure));
-        let params = Read::Closure(params, sources);
-        Self::with(name, NodeBody::Subsaga { dag: Arc::new(dag), params })
     }
 
     /// What the node runs, as it is declared here.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 
+use super::Driver;
 use super::blocking::{CallLabel, TimedPolls};
 use super::call::{self, CallEnd, FailedAttempt, OutputLimits};
 use super::current_call::CurrentCall;
 use super::in_flight::InFlight;
 use super::permits::Caller;
-use super::{Driver, TransactionHandle};
-use crate::context::{About, ActionContext, FencingToken, Shared};
+use crate::context::{About, ActionContext, FencingToken, Shared, TransactionHandle};
 use crate::machine::{ActionResult, Call, Event, VertexId};
 use crate::panics::Contained;
 use crate::value::Value;
@@ -77,10 +77,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
 
     pub(super) fn context(&self, of: ContextOf) -> Option<ActionContext<C>> {
         let ContextOf { call, undo, transactions } = of;
-        let (frame, node) = self.values.place(&self.machine, call.vertex)?;
+        let (opened, node) = self.values.place(&self.machine, call.vertex)?;
         let about = About {
             run: self.run.clone(),
-            frame,
+            frame: opened.frame,
             call: crate::context::Call {
                 node,
                 path: self.machine.state().path(call.vertex),

@@ -37,9 +37,6 @@ use in_flight::{InFlight, Wakeup};
 pub(crate) use permits::Bounds;
 pub(crate) use progress::{ProgressChannel, ProgressChannels, SagaProgress, SagaResult};
 pub(crate) use store_health::StoreHealth;
-pub(crate) use transaction::TransactionHandle;
-#[cfg(feature = "sqlite")]
-pub(crate) use transaction::{WorkEnd, WorkEndCell};
 pub(crate) use values::{Values, node_report, node_reports, outcome_at_rest};
 
 /// What the coordinator tells a running saga.

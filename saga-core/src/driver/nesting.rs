@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::values::Values;
+use super::values::{Opened, Values};
 use crate::context::{Frame, Outer};
-use crate::dag::{NodeBody, Read};
+use crate::dag::{CompositeInput, Dag, NodeBody};
 use crate::error::ActionError;
 use crate::log::{Failure, Payload};
 use crate::machine::{Machine, Part, State, VertexId};
+use crate::names::Source;
 use crate::panics;
 use crate::plan::PlanKind;
-use crate::typed::Source;
 use crate::value::ActionOutput;
 
 impl<C: Send + Sync + 'static> Values<C> {
@@ -35,26 +35,37 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// The frames of one node; none as long as what they need is not there.
-    fn open(&self, state: &State, holder: VertexId) -> Option<Vec<Arc<Frame<C>>>> {
+    fn open(&self, state: &State, holder: VertexId) -> Option<Vec<Opened<C>>> {
         let (outer, node) = self.place_in(state, holder)?;
-        let part = |dag, params, instance| {
-            let place = Outer { frame: outer.clone(), node, instance };
-            Arc::new(Frame { outer: Some(place), ..Frame::new(dag, params) })
+        let items = match &outer.dag.node(node)?.body {
+            NodeBody::ForEach(each) => each.item_source(),
+            NodeBody::Action(_)
+            | NodeBody::Constant { .. }
+            | NodeBody::Computed(_)
+            | NodeBody::Subsaga { .. }
+            | NodeBody::Choose(_) => None,
         };
+        let inside = |dag: &Arc<Dag<C>>, frame, instance| {
+            let around = outer.frame.clone();
+            let outer = Outer { frame: around, node, instance, items: items.clone() };
+            let frame = Arc::new(Frame { outer: Some(outer), ..frame });
+            Opened { dag: dag.clone(), frame }
+        };
+        let part = |dag: &Arc<Dag<C>>, params, instance| inside(dag, dag.frame(params), instance);
         let same = || outer.params.clone();
         let parts = state.parts(holder)?;
         match &outer.dag.node(node)?.body {
             NodeBody::Action(_) | NodeBody::Constant { .. } | NodeBody::Computed(_) => None,
             NodeBody::Subsaga { dag, params } => {
                 let made = match params {
-                    Read::Output(name) => {
+                    CompositeInput::Output(name) => {
                         let node = outer.dag.node_index(name.as_str())?;
                         match (outer.output(node), outer.broken(node)) {
                             (Some(output), _) => Ok(output.clone()),
                             (None, broken) => Err(broken?.clone()),
                         }
                     }
-                    Read::Closure(closure, sources) => {
+                    CompositeInput::Closure(closure, sources) => {
                         if !sources.iter().all(|source| is_there(&outer, *source)) {
                             return None;
                         }
@@ -64,24 +75,21 @@ impl<C: Send + Sync + 'static> Values<C> {
                     }
                 };
                 let frame = match made {
-                    Ok(params) => Frame::new(dag.clone(), params),
-                    Err(error) => Frame::refused(dag.clone(), error),
+                    Ok(params) => dag.frame(params),
+                    Err(error) => dag.refused_frame(error),
                 };
-                Some(vec![Arc::new(frame)])
+                Some(vec![Opened { dag: dag.clone(), frame: Arc::new(frame) }])
             }
             NodeBody::ForEach(each) => match each.items.node() {
                 None => Some(
-                    (0..parts.len() as u32)
-                        .map(|i| part(each.body.clone(), same(), Some(i)))
-                        .collect(),
+                    (0..parts.len() as u32).map(|i| part(&each.body, same(), Some(i))).collect(),
                 ),
                 Some(items) => {
                     let items = outer.dag.node_index(items.as_str())?;
                     if let Some(error) = outer.broken(items) {
                         let refused = |i| {
-                            let place = Outer { frame: outer.clone(), node, instance: Some(i) };
-                            let frame = Frame::refused(each.body.clone(), error.clone());
-                            Arc::new(Frame { outer: Some(place), ..frame })
+                            let frame = each.body.refused_frame(error.clone());
+                            inside(&each.body, frame, Some(i))
                         };
                         return Some((0..parts.len() as u32).map(refused).collect());
                     }
@@ -92,16 +100,14 @@ impl<C: Send + Sync + 'static> Values<C> {
                     let items = items.chain(std::iter::repeat(Payload::from(&b"null"[..])));
                     let frames = (0..parts.len() as u32).zip(items).map(|(i, item)| {
                         let item = ActionOutput::decode::<serde_json::Value>(&item).ok()?;
-                        Some(part(each.body.clone(), item, Some(i)))
+                        Some(part(&each.body, item, Some(i)))
                     });
                     frames.collect()
                 }
             },
             NodeBody::Choose(choose) => {
                 let frames = parts.map(|frame| match state.part_of(frame)? {
-                    (_, Part::Arm(arm)) => {
-                        Some(part(choose.arms.get(arm as usize)?.clone(), same(), None))
-                    }
+                    (_, Part::Arm(arm)) => Some(part(choose.arms.get(arm as usize)?, same(), None)),
                     _ => None,
                 });
                 frames.collect()
@@ -240,7 +246,7 @@ fn unreadable(message: String) -> ActionError {
 }
 
 /// True once it is known what this gives.
-fn is_there<C: 'static>(frame: &Frame<C>, source: Source) -> bool {
+fn is_there(frame: &Frame, source: Source) -> bool {
     match source {
         Source::Node(body, node) => frame.enclosing(body).is_some_and(|frame| frame.is_known(node)),
         // an item stands for the sources of its `for`, which are listed beside it

@@ -23,7 +23,6 @@
 //!   was dropped before its turn asks in vain.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
@@ -32,74 +31,13 @@ use tokio::sync::mpsc;
 use super::Driver;
 use super::call::{CallEnd, FailedAttempt};
 use super::in_flight::{InFlight, Wakeup};
+use crate::context::{TransactionHandle, TransactionRequest, WorkEnd, WorkEndCell};
 use crate::error::ActionError;
 use crate::log::{Entry, EntryKind, Payload};
 use crate::machine::{ActionResult, Call, Event, VertexId};
 use crate::panics;
 use crate::store::{Append, StoreError, Work};
-use crate::value::{ActionOutput, AttemptError};
-
-/// What became of the work, as far as the store does not say it.
-#[derive(Default)]
-pub(crate) enum WorkEnd {
-    /// It has not run, or was rolled back after it had.
-    #[default]
-    Open,
-    /// It declined, and the call knows why.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
-    Told,
-    /// Its value cannot be the output.
-    Refused(ActionError),
-    /// It has an output.
-    Output(ActionOutput),
-}
-
-/// The end of a work, which its closure writes.
-#[derive(Clone, Default)]
-pub(crate) struct WorkEndCell(Arc<Mutex<WorkEnd>>);
-
-impl WorkEndCell {
-    fn lock(&self) -> MutexGuard<'_, WorkEnd> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn set(&self, end: WorkEnd) {
-        *self.lock() = end;
-    }
-
-    fn take(&self) -> WorkEnd {
-        std::mem::take(&mut *self.lock())
-    }
-}
-
-/// A call that asks for its transaction.
-struct TransactionRequest {
-    call: Call,
-    undo: bool,
-    work: Work,
-    end: WorkEndCell,
-    /// Gone once the call does not wait any more.
-    asks: std::sync::Weak<()>,
-}
-
-/// How one call asks.
-#[derive(Clone)]
-pub(crate) struct TransactionHandle {
-    sender: mpsc::UnboundedSender<TransactionRequest>,
-    call: Call,
-}
-
-impl TransactionHandle {
-    /// Asks. What is returned must be kept for as long as the caller waits.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
-    pub(crate) fn ask(&self, undo: bool, work: Work, end: WorkEndCell) -> Arc<()> {
-        let asking = Arc::new(());
-        let asks = Arc::downgrade(&asking);
-        // a task that is gone answers nothing, and so does this
-        let _ = self.sender.send(TransactionRequest { call: self.call, undo, work, end, asks });
-        asking
-    }
-}
+use crate::value::AttemptError;
 
 /// The transaction that the store has under way.
 struct ActiveTransaction {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::calls::ContextOf;
@@ -20,10 +21,29 @@ use crate::panics;
 use crate::policy::UndoContract;
 use crate::value::ActionOutput;
 
+/// A DAG that a saga runs, and the values of that run.
+pub(super) struct Opened<C> {
+    pub(super) dag: Arc<Dag<C>>,
+    pub(super) frame: Arc<Frame>,
+}
+
+impl<C> Clone for Opened<C> {
+    fn clone(&self) -> Self {
+        Self { dag: self.dag.clone(), frame: self.frame.clone() }
+    }
+}
+
+impl<C> Deref for Opened<C> {
+    type Target = Arc<Frame>;
+    fn deref(&self) -> &Arc<Frame> {
+        &self.frame
+    }
+}
+
 /// The values of one saga: a frame for each DAG that it runs, as the machine opens them.
 pub(crate) struct Values<C> {
-    root: Arc<Frame<C>>,
-    pub(super) frames: Vec<Arc<Frame<C>>>,
+    root: Opened<C>,
+    pub(super) frames: Vec<Opened<C>>,
     /// How many of the machine's completed holders have their output.
     pub(super) collected: usize,
     /// How many parts of the next one are known to have theirs.
@@ -54,8 +74,8 @@ impl fmt::Display for UnreadableValue {
 
 impl<C: Send + Sync + 'static> Values<C> {
     /// The values of a saga whose parameters are in `root`, or why they are not.
-    pub(crate) fn new(root: Frame<C>, max_width: usize) -> Self {
-        let root = Arc::new(root);
+    pub(crate) fn new(dag: Arc<Dag<C>>, root: Frame, max_width: usize) -> Self {
+        let root = Opened { dag, frame: Arc::new(root) };
         let refused = root.refused.clone().map(|error| UnreadableValue { node: None, error });
         let unreadable = refused.into_iter().collect();
         Self { frames: vec![root.clone()], root, collected: 0, gathered: 0, max_width, unreadable }
@@ -144,19 +164,11 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// The frame and the node of a vertex.
-    pub(super) fn place(
-        &self,
-        machine: &Machine,
-        v: VertexId,
-    ) -> Option<(Arc<Frame<C>>, NodeIndex)> {
+    pub(super) fn place(&self, machine: &Machine, v: VertexId) -> Option<(Opened<C>, NodeIndex)> {
         self.place_in(machine.state(), v)
     }
 
-    pub(super) fn place_in(
-        &self,
-        state: &State,
-        v: VertexId,
-    ) -> Option<(Arc<Frame<C>>, NodeIndex)> {
+    pub(super) fn place_in(&self, state: &State, v: VertexId) -> Option<(Opened<C>, NodeIndex)> {
         let (frame, node, _) = state.place(v)?;
         Some((self.frames.get(frame as usize)?.clone(), NodeIndex(node)))
     }
@@ -200,8 +212,8 @@ impl<C: Send + Sync + 'static> Values<C> {
 
     /// How many `for` the node is an instance of.
     pub(super) fn lists_around(&self, machine: &Machine, v: VertexId) -> usize {
-        let place = self.place(machine, v).map(|(frame, _)| frame);
-        let around = |frame: &Arc<Frame<C>>| frame.outer.as_ref().map(|outer| outer.frame.clone());
+        let place = self.place(machine, v).map(|(opened, _)| opened.frame);
+        let around = |frame: &Arc<Frame>| frame.outer.as_ref().map(|outer| outer.frame.clone());
         let frames = std::iter::successors(place, around);
         frames.filter(|frame| frame.outer.as_ref().is_some_and(|o| o.instance.is_some())).count()
     }

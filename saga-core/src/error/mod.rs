@@ -10,12 +10,16 @@ use serde::de::DeserializeOwned;
 use crate::log::{Failure, FailureKind, Payload};
 use crate::panics;
 
+mod lookup;
 mod operate;
+mod registry;
 mod runtime;
 mod saga;
 mod start;
 
+pub use lookup::LookupError;
 pub use operate::OperateError;
+pub use registry::RegistryError;
 pub use runtime::RuntimeError;
 pub use saga::{NodeReport, SagaError, SagaReport};
 pub use start::StartError;
@@ -161,7 +165,7 @@ impl ActionError {
             Ok(own) => return *own,
             Err(other) => other,
         };
-        let error = match error.downcast::<crate::context::LookupError>() {
+        let error = match error.downcast::<LookupError>() {
             Ok(lookup) => return (*lookup).into(),
             Err(other) => other,
         };

@@ -39,7 +39,7 @@ pub enum StartError {
     },
     /// The DAG names an action that the coordinator does not know.
     #[error(transparent)]
-    Registry(#[from] crate::action::RegistryError),
+    Registry(#[from] crate::error::RegistryError),
     /// The id cannot be one.
     #[error(transparent)]
     InvalidId(#[from] crate::log::InvalidSagaId),

@@ -4,9 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::ActionError;
-use crate::value::encode;
-
 use super::{NodePath, Payload};
 
 /// Something that an operator asks of one saga.
@@ -104,22 +101,6 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// Its effect is there, and this is its output.
-    ///
-    /// ```
-    /// use saga_core::operator::Decision;
-    /// let wei = 1_000_000_000_000_000_000_001_u128;
-    /// let decision = Decision::with_output(&wei)?;
-    /// assert_eq!(decision.output().unwrap().as_bytes(), wei.to_string().as_bytes());
-    /// # Ok::<(), saga_core::ActionError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ActionError::SerializeFailed`](crate::ActionError::SerializeFailed) if it cannot be encoded.
-    pub fn with_output<T: Serialize + ?Sized>(output: &T) -> Result<Self, ActionError> {
-        encode(output).map(Self::SucceededWith)
-    }
-
     /// The output as it is stored, if there is one.
     pub fn output(&self) -> Option<Payload> {
         match self {

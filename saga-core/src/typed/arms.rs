@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::dag::{Choice, Choose, Dag, DagBuilder, DagError, Node, NodeBody, Number, Pick, Read};
+use super::Choice;
+use super::selectors::SelectNumber;
+use crate::dag::{Choose, CompositeInput, Dag, DagBuilder, DagError, Node, NodeBody, Selector};
 use crate::typed::{BodyId, Like, OutputRef, SagaOutput, Scope, Source};
 
 /// The arms of a [`choose`](DagBuilder::choose).
 pub struct Arms<'b, C, O> {
     dag: &'b mut DagBuilder<C>,
-    arms: Vec<Inner<C>>,
+    arms: Vec<NestedBody<C>>,
     ty: PhantomData<fn() -> O>,
 }
 
@@ -18,7 +20,7 @@ impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
     pub(crate) fn collect(
         dag: &'b mut DagBuilder<C>,
         arms: impl FnOnce(&mut Self),
-    ) -> Vec<Inner<C>> {
+    ) -> Vec<NestedBody<C>> {
         let mut collected = Self { dag, arms: Vec::new(), ty: PhantomData };
         arms(&mut collected);
         collected.arms
@@ -34,7 +36,7 @@ impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
 
 /// What an instance or an arm runs, and what it reads around itself.
 #[doc(hidden)]
-pub struct Inner<C> {
+pub struct NestedBody<C> {
     pub(crate) dag: Result<Dag<C>, DagError>,
     pub(crate) outside: BTreeSet<(BodyId, u32)>,
 }
@@ -43,7 +45,10 @@ pub struct Inner<C> {
 /// in the user's words.
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     #[doc(hidden)]
-    pub fn arm<O>(&mut self, body: impl FnOnce(&mut Self) -> SagaOutput<O>) -> (Inner<C>, Like<O>) {
+    pub fn arm<O>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> SagaOutput<O>,
+    ) -> (NestedBody<C>, Like<O>) {
         let inner = self.inner(Arc::default());
         (self.part(inner, body), Like::new())
     }
@@ -56,7 +61,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         arm: F,
-        arms: Vec<Inner<C>>,
+        arms: Vec<NestedBody<C>>,
         _like: impl FnOnce() -> O,
     ) -> OutputRef<K::Output<O>>
     where
@@ -73,7 +78,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         arm: F,
-        arms: Vec<Inner<C>>,
+        arms: Vec<NestedBody<C>>,
     ) -> OutputRef<K::Output<O>>
     where
         K: Choice,
@@ -89,8 +94,9 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             if dags.is_empty() {
                 return Err(DagError::NoArms(read.name));
             }
-            let arm: Arc<dyn Pick<C>> = Arc::new(Number(move |cx: &Scope<C>| arm(cx).arm()));
-            let by = Read::Closure(arm, read.sources.clone());
+            let arm: Arc<dyn Selector<C>> =
+                Arc::new(SelectNumber(move |cx: &Scope<C>| arm(cx).arm()));
+            let by = CompositeInput::Closure(arm, read.sources.clone());
             let choose = Choose { arms: dags, by, gather: K::gather::<O> };
             Ok((Node::with(read.name.clone(), NodeBody::Choose(choose)), read))
         });

@@ -3,10 +3,10 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::arms::{Arms, Inner};
-use crate::dag::{
-    Choice, DagBuilder, ForEach, MakeParams, Node, NodeBody, Number, Pick, Read, Slice, gather_vec,
-};
+use super::Choice;
+use super::arms::{Arms, NestedBody};
+use super::selectors::{SelectFromSlice, SelectNumber, gather_vec};
+use crate::dag::{CompositeInput, DagBuilder, ForEach, MakeParams, Node, NodeBody, Selector};
 use crate::typed::{ItemRef, OutputRef, Saga, SagaOutput, Scope, Source};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
@@ -70,7 +70,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         O: Send + Sync + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> &'s [T] + Send + Sync + 'static,
     {
-        self.repeat(name, bindings, &[], Arc::new(Slice(items, PhantomData)), body)
+        self.repeat(name, bindings, &[], Arc::new(SelectFromSlice(items, PhantomData)), body)
     }
 
     /// The same with a closure that counts the items only: the instances compute theirs with
@@ -88,7 +88,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         O: Send + Sync + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> usize + Send + Sync + 'static,
     {
-        let width = Number(move |cx: &Scope<C>| Some(width(cx)));
+        let width = SelectNumber(move |cx: &Scope<C>| Some(width(cx)));
         self.repeat(name, bindings, after, Arc::new(width), body)
     }
 
@@ -97,7 +97,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         name: &str,
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
-        items: Arc<dyn Pick<C>>,
+        items: Arc<dyn Selector<C>>,
         body: impl FnOnce(&mut Self, ItemRef<T>) -> SagaOutput<O>,
     ) -> OutputRef<Vec<O>>
     where
@@ -108,10 +108,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         let added = read.and_then(|mut read| {
             let inner = self.inner(read.sources.clone());
             let item = ItemRef::new(inner.body());
-            let Inner { dag: body, outside } = self.part(inner, |dag| body(dag, item));
+            let NestedBody { dag: body, outside } = self.part(inner, |dag| body(dag, item));
             read.around(self.body(), outside);
             let body = Arc::new(body?);
-            let items = Read::Closure(items, read.sources.clone());
+            let items = CompositeInput::Closure(items, read.sources.clone());
             let each = ForEach { body, items, gather: gather_vec::<O> };
             Ok((Node::with(read.name.clone(), NodeBody::ForEach(each)), read))
         });
@@ -270,21 +270,9 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         let added = self.read(name, bindings, after).and_then(|read| {
             let dag = Arc::new(Self::define::<S>(self.max_nodes, self.within.clone())?);
             let params: Arc<dyn MakeParams<C>> = Arc::new(params);
-            let params = Read::Closure(params, read.sources.clone());
+            let params = CompositeInput::Closure(params, read.sources.clone());
             Ok((Node::with(read.name.clone(), NodeBody::Subsaga { dag, params }), read))
         });
         OutputRef::new(self.body(), self.add(added))
-    }
-
-    /// Builds the body of an instance or arm. What it reads around itself, its node waits for.
-    pub(crate) fn part<O>(
-        &mut self,
-        mut inner: Self,
-        body: impl FnOnce(&mut Self) -> SagaOutput<O>,
-    ) -> Inner<C> {
-        let end = body(&mut inner);
-        self.next_body = inner.next_body;
-        let outside = std::mem::take(&mut inner.outside);
-        Inner { dag: inner.finish_typed(end.node), outside }
     }
 }

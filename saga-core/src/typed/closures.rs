@@ -12,10 +12,10 @@ use futures_util::future::BoxFuture;
 use crate::action::{Action, Timeouts};
 use crate::bounds::Storable;
 use crate::context::{ActionContext, Frame};
-use crate::dag::{Compute, MakeParams, Params};
+use crate::dag::{CompositeInput, Compute, Dag, MakeParams, Node, NodeBody, Params};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
-use crate::names::{ActionName, InvalidName};
+use crate::names::{ActionName, InvalidName, NodeName};
 use crate::panics;
 use crate::policy::Policy;
 use crate::typed::{ActionSpec, NodeShape, Scope, Source, StepCall, StepFuture, StepResult};
@@ -54,7 +54,7 @@ fn bad_inputs(message: String) -> ActionError {
 }
 
 /// A step that runs an action.
-pub(crate) struct BoundAction<F, H> {
+struct BoundAction<F, H> {
     name: ActionName,
     spec: ActionSpec,
     sources: Arc<[Source]>,
@@ -63,11 +63,7 @@ pub(crate) struct BoundAction<F, H> {
 }
 
 impl<F, H> BoundAction<F, H> {
-    pub(crate) fn new(
-        spec: ActionSpec,
-        sources: Arc<[Source]>,
-        closure: F,
-    ) -> Result<Self, InvalidName> {
+    fn new(spec: ActionSpec, sources: Arc<[Source]>, closure: F) -> Result<Self, InvalidName> {
         let name = ActionName::new(spec.name)?;
         Ok(Self { name, spec, sources, closure, shape: PhantomData })
     }
@@ -135,14 +131,14 @@ where
 }
 
 /// A step that computes a value.
-pub(crate) struct BoundValue<F, H> {
+struct BoundValue<F, H> {
     sources: Arc<[Source]>,
     closure: F,
     shape: PhantomData<fn() -> H>,
 }
 
 impl<F, H> BoundValue<F, H> {
-    pub(crate) fn new(sources: Arc<[Source]>, closure: F) -> Self {
+    fn new(sources: Arc<[Source]>, closure: F) -> Self {
         Self { sources, closure, shape: PhantomData }
     }
 }
@@ -172,13 +168,13 @@ where
 }
 
 /// A step that makes the parameters of a saga.
-pub(crate) struct BoundParams<F, H> {
+struct BoundParams<F, H> {
     closure: F,
     shape: PhantomData<fn() -> H>,
 }
 
 impl<F, H> BoundParams<F, H> {
-    pub(crate) fn new(closure: F) -> Self {
+    fn new(closure: F) -> Self {
         Self { closure, shape: PhantomData }
     }
 }
@@ -189,7 +185,7 @@ where
     H: NodeShape<C> + 'static,
     F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
 {
-    fn make(&self, frame: &Arc<Frame<C>>, sources: &Arc<[Source]>) -> Params {
+    fn make(&self, frame: &Arc<Frame>, sources: &Arc<[Source]>) -> Params {
         if let Some(error) = &frame.refused {
             return Err(error.clone());
         }
@@ -201,5 +197,49 @@ where
             Some(Err(panic)) => format!("what the node runs cannot be computed: {panic}"),
         };
         Err(ActionError::SubsagaCreateFailed { message })
+    }
+}
+
+impl<C: Send + Sync + 'static> Node<C> {
+    /// The node of a typed step, which may read these sources.
+    pub(crate) fn step<H, F>(
+        name: NodeName,
+        spec: ActionSpec,
+        sources: Arc<[Source]>,
+        closure: F,
+    ) -> Result<Self, InvalidName>
+    where
+        H: NodeShape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
+    {
+        let action = BoundAction::new(spec, sources, closure)?;
+        let mut node = Self::with(name, NodeBody::Action(Arc::new(action)));
+        node.options.label = spec.label.map(str::to_string);
+        Ok(node)
+    }
+
+    /// The same for a closure that computes a value.
+    pub(crate) fn value<H, F>(name: NodeName, sources: Arc<[Source]>, closure: F) -> Self
+    where
+        H: NodeShape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
+    {
+        Self::with(name, NodeBody::Computed(Arc::new(BoundValue::new(sources, closure))))
+    }
+
+    /// The same for one that makes the parameters of a saga.
+    pub(crate) fn saga<H, F>(
+        name: NodeName,
+        dag: Dag<C>,
+        sources: Arc<[Source]>,
+        closure: F,
+    ) -> Self
+    where
+        H: NodeShape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
+    {
+        let params: Arc<dyn MakeParams<C>> = Arc::new(BoundParams::new(closure));
+        let params = CompositeInput::Closure(params, sources);
+        Self::with(name, NodeBody::Subsaga { dag: Arc::new(dag), params })
     }
 }

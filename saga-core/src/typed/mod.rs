@@ -18,28 +18,32 @@ use crate::action::Timeouts;
 use crate::bounds::Storable;
 use crate::context::ActionContext;
 use crate::dag::{Dag, DagBuilder, DagError};
-use crate::error::{ActionError, BoxError, UndoError};
+use crate::error::{ActionError, BoxError};
 use crate::names::SagaName;
 use crate::policy::{Policy, UndoContract};
-use crate::value::{ActionData, ActionOutput, AttemptError, Value};
+use crate::value::{ActionData, AttemptError};
 
 mod arms;
 mod attempt;
 mod bodies;
+mod choice;
 mod closures;
 mod constant;
+mod define;
 mod items;
 mod scope;
+mod selectors;
 mod source;
 mod steps;
 
+pub use crate::context::{Scope, StepCall, StepResult};
+pub use crate::names::{BodyId, Source};
 pub use arms::Arms;
 pub use attempt::{Attempt, ErrorRules};
-pub(crate) use closures::{BoundAction, BoundParams, BoundValue};
+pub use choice::Choice;
 pub use items::Items;
 pub(crate) use items::Like;
-pub use scope::Scope;
-pub use source::{BodyId, ItemRef, OutputRef, ParamRef, SagaOutput, Source};
+pub use source::{ItemRef, OutputRef, ParamRef, SagaOutput};
 
 /// A saga: parameters, the DAG that they start, and its output. `saga!` writes the implementation; by
 /// hand it is this:
@@ -234,24 +238,6 @@ impl ActionSpec {
     pub(crate) fn timeouts(&self) -> Timeouts {
         Timeouts { action: self.timeout, undo: self.undo_timeout }
     }
-}
-
-/// What a call of a node's closure is for.
-pub enum StepCall {
-    /// Run the action, or compute the value.
-    Do,
-    /// Run the undo; with the output, if the action is known to have succeeded.
-    Undo(Option<Value>),
-}
-
-/// What came of it.
-pub enum StepResult {
-    /// The action succeeded, or the value is computed.
-    Output(ActionOutput),
-    /// The action did not.
-    Failed(AttemptError),
-    /// The undo ended.
-    Undone(Result<(), UndoError>),
 }
 
 /// What a computed node leaves.

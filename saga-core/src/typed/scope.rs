@@ -2,43 +2,18 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
 
 use futures_util::future::BoxFuture;
 
 use super::{
-    ActionNode, ComputedNode, NeverGivesUp, Source, Step, StepCall, StepDone, StepFuture,
-    StepResult, computed,
+    ActionNode, ComputedNode, NeverGivesUp, Step, StepDone, StepFuture, StepResult, computed,
 };
-use crate::context::{ActionContext, Frame};
+use crate::context::Scope;
 use crate::error::ActionError;
 use crate::value::{ActionData, AttemptError};
 
-/// One call of a node's closure: where the closure reads its inputs and leaves its result.
-pub struct Scope<C> {
-    frame: Arc<Frame<C>>,
-    /// Who is calling; nobody where a width, an arm or parameters are computed.
-    cx: Option<ActionContext<C>>,
-    op: StepCall,
-    /// What the step declared to read; all else is refused.
-    sources: Arc<[Source]>,
-    entered: AtomicBool,
-    stop: Mutex<Option<StepResult>>,
-}
-
 impl<C: Send + Sync + 'static> Scope<C> {
-    pub(crate) fn new(cx: ActionContext<C>, op: StepCall, sources: Arc<[Source]>) -> Self {
-        let frame = cx.about.frame.clone();
-        Self { cx: Some(cx), op, ..Self::pure(frame, sources) }
-    }
-
-    /// For an expression that only reads values.
-    pub(crate) fn pure(frame: Arc<Frame<C>>, sources: Arc<[Source]>) -> Self {
-        let (entered, stop) = (AtomicBool::new(false), Mutex::new(None));
-        Self { frame, cx: None, op: StepCall::Do, sources, entered, stop }
-    }
-
     /// Calls the action, or its undo: `cx.call(book_hotel { city: city.get(cx) })`.
     pub fn call<'s, A>(&'s self, action: A) -> StepFuture<'s, ActionNode<A::Static>>
     where
@@ -122,23 +97,6 @@ impl<C: Send + Sync + 'static> Scope<C> {
         };
         self.entered.store(true, Ordering::Relaxed);
         action.go(cx, &self.op).await
-    }
-
-    pub(crate) fn entered(&self) -> bool {
-        self.entered.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn leave(&self, stop: StepResult) {
-        *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
-    }
-
-    pub(crate) fn take(&self) -> Option<StepResult> {
-        self.stop.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// The frame in which what it reads is found, if it declared to read that.
-    pub(crate) fn reads(&self, source: Source) -> Option<&Arc<Frame<C>>> {
-        self.sources.contains(&source).then_some(&self.frame)
     }
 
     /// Leaves the result and never comes back: the plumbing of calls whose plain output has a type of its

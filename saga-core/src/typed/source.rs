@@ -4,23 +4,7 @@ use std::marker::PhantomData;
 
 use super::{Like, Scope};
 use crate::context::Frame;
-use crate::names::NodeIndex;
-
-/// Which body of a definition: the saga itself, or what runs in an instance or arm. Numbered in the order
-/// of declaration, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BodyId(pub(crate) u32);
-
-/// Where a step reads from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// A parameter of the saga.
-    Param(&'static str),
-    /// An earlier node of this body, or of one around it.
-    Node(BodyId, NodeIndex),
-    /// The item of the instance that this body runs for.
-    Item(BodyId),
-}
+use crate::names::{BodyId, NodeIndex, Source};
 
 /// The output of a node, known by place and type before the saga runs.
 pub struct OutputRef<T> {
@@ -139,7 +123,7 @@ impl<T: 'static> ItemRef<T> {
         self.instance(cx).1
     }
 
-    fn instance<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> (&Frame<C>, usize) {
+    fn instance<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> (&Frame, usize) {
         let frame = cx.reads(self.id()).and_then(|frame| frame.enclosing(self.body));
         match frame.and_then(|frame| Some((frame, frame.outer.as_ref()?.instance?))) {
             Some((frame, index)) => (frame, index as usize),
@@ -155,8 +139,8 @@ fn unbound(what: &str) -> ! {
     )))
 }
 
-fn missing<C: 'static>(frame: &Frame<C>, node: NodeIndex) -> ! {
-    let name = frame.dag.node(node).map(|node| node.name().to_string()).unwrap_or_default();
+fn missing(frame: &Frame, node: NodeIndex) -> ! {
+    let name = frame.plan.node(node).map(|node| node.name.to_string()).unwrap_or_default();
     let why = frame.broken(node).map(|error| format!(": {error}")).unwrap_or_default();
     std::panic::resume_unwind(Box::new(format!("node `{name}` has no output of this type{why}")))
 }

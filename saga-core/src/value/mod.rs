@@ -1,6 +1,7 @@
 //! Values that sagas keep: as they are in memory, and as they are written to the log.
 
 mod attempt_error;
+mod decision;
 mod decode_error;
 mod place;
 

@@ -1,11 +1,15 @@
 //! Names and numbers of the things in a DAG.
 
+mod source;
+
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use source::{BodyId, Source};
 
 /// A string that cannot be a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

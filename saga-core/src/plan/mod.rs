@@ -4,6 +4,8 @@
 //! (a `for`, a choice, a subsaga) has a second one, its *gate*, behind all nodes. Edges into such a node
 //! lead to its gate, edges out of it leave from its own vertex, and what it holds runs between the two.
 
+mod ancestry;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -52,6 +54,8 @@ pub struct Plan {
     succs: Edges,
     roots: Vec<u32>,
     leaves: Vec<u32>,
+    /// The place of each node in a topological order.
+    ranks: Vec<u32>,
     /// True for the body of an instance or arm that is one step: it *is* the instance, and adds no
     /// segment to the path.
     inline: bool,
@@ -117,7 +121,9 @@ impl Plan {
         let leaves = (0..n as u32).filter(|v| succs.of(*v).is_empty()).collect::<Vec<_>>();
         let by_name =
             nodes.iter().enumerate().map(|(i, node)| (node.name.clone(), i as u32)).collect();
-        Self {
+        let ranks = Vec::new();
+        let (inline, pivot) = (false, None);
+        let plan = Self {
             nodes,
             by_name,
             gates,
@@ -126,9 +132,11 @@ impl Plan {
             succs,
             roots,
             leaves,
-            inline: false,
-            pivot: None,
-        }
+            ranks,
+            inline,
+            pivot,
+        };
+        Self { ranks: plan.topological_ranks(), ..plan }
     }
 
     /// A body of one step.
