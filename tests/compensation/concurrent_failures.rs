@@ -215,7 +215,7 @@ fn storm(kind: Kind) -> Result<(), Any> {
 }
 
 #[test]
-fn nodes_that_fail_at_once() -> Result<(), Any> {
+fn parallel_nodes_fail_at_once() -> Result<(), Any> {
     storm(Kind::Failures)
 }
 
@@ -225,7 +225,7 @@ fn cancels_at_any_moment() -> Result<(), Any> {
 }
 
 #[test]
-fn pauses_steps_and_cancels_that_cross() -> Result<(), Any> {
+fn pauses_steps_and_cancels_interleave() -> Result<(), Any> {
     storm(Kind::Pause)
 }
 

@@ -104,7 +104,7 @@ fn a_cancellation_during_the_pivot_is_applied_if_it_fails() {
 }
 
 #[test]
-fn behind_the_pivot_nothing_goes_back() {
+fn after_the_pivot_a_saga_cannot_be_cancelled() {
     let x = started(&[("b", &[Do::Fails; 20])]);
     x.process.until(x.world.hears("do b", 1));
     assert_eq!(refusal(x.process.until(x.operator.cancel("x", "no"))), past_pivot());
@@ -191,7 +191,7 @@ saga! {
 }
 
 #[test]
-fn a_pivot_without_tries_of_its_own_has_ten_before_it_parks() {
+fn a_pivot_in_doubt_parks_after_ten_attempts_by_default() {
     for (panics, ends_well) in [(9, true), (10, false)] {
         let x = Fixture::new(&[("p", &[Do::Panics; 10][..panics])], |b| b.saga::<Unsaid>());
         x.process.until(x.process.sec.saga(Unsaid {}).id("x").start()).unwrap();

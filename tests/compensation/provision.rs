@@ -90,7 +90,7 @@ fn left(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn it_is_provisioned() {
+fn the_server_is_provisioned() {
     let (world, store) = (Arc::new(World::default()), MemoryStore::new());
     let process = Process::start(&world, &store, sagas);
     process.until(process.sec.saga(Provision).id("x").start()).unwrap();

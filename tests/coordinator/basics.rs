@@ -150,7 +150,7 @@ async fn a_failure_undoes_what_was_done_and_keeps_the_typed_error() -> Result<()
 }
 
 #[tokio::test]
-async fn doubt_panics_and_timeouts_are_undone_and_never_forgotten() -> Result<(), Any> {
+async fn panics_and_timeouts_are_in_doubt_and_undone() -> Result<(), Any> {
     let shop = Arc::new(Shop::default());
     let sec = coordinator(&shop).await?;
     for how in ["broken", "panic"] {
@@ -221,7 +221,7 @@ async fn the_same_input_in_another_order_is_the_same() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn what_is_not_registered_does_not_start() -> Result<(), Any> {
+async fn an_unregistered_saga_does_not_start() -> Result<(), Any> {
     let shop = Arc::new(Shop::default());
     let sec = Coordinator::builder(shop.clone()).saga::<Hang>().build().await?;
     let error = sec.saga(buy("book", "cash")).id("order-1").start().await.unwrap_err();
@@ -249,7 +249,7 @@ mod elsewhere {
 }
 
 #[tokio::test]
-async fn two_actions_of_one_name_are_refused() -> Result<(), Any> {
+async fn two_actions_with_one_name_are_refused() -> Result<(), Any> {
     let shop = Arc::new(Shop::default());
     let builder = Coordinator::builder(shop).saga::<Buy>().saga::<elsewhere::Other>();
     let error = builder.build().await.unwrap_err();
@@ -300,7 +300,7 @@ saga! {
 }
 
 #[tokio::test]
-async fn a_shutdown_hands_over_and_the_next_coordinator_goes_on() -> Result<(), Any> {
+async fn a_shutdown_hands_over_and_the_next_coordinator_resumes() -> Result<(), Any> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("sagas.db");
     let shop = Arc::new(Shop::default());

@@ -173,7 +173,7 @@ async fn errors_come_back_as_themselves_and_undone_outputs_stay_readable() -> Re
 }
 
 #[tokio::test(start_paused = true)]
-async fn how_a_node_stands_is_there_meanwhile() -> Result<(), Any> {
+async fn the_state_of_a_node_can_be_read_while_the_saga_runs() -> Result<(), Any> {
     let sec = Coordinator::builder(()).saga::<Waits>().build().await?;
     let handle = sec.saga(Waits {}).id("x").start().await?;
     while handle.status_of(Waits::wait).await? == ActionState::Pending {

@@ -156,7 +156,7 @@ async fn slow(store: &Slow) -> Coordinator<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_saga_that_is_always_busy_hears_the_shutdown() {
+async fn a_busy_saga_notices_the_shutdown() {
     let sec = Coordinator::builder(()).saga::<Busy>().build().await.unwrap();
     let handle = sec.saga(Busy {}).start().await.unwrap();
     let shutdown = sec.shutdown(Duration::from_millis(20));
@@ -181,7 +181,7 @@ async fn after_a_shutdown_nothing_holds_the_store() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_saga_that_is_always_busy_lets_others_run() {
+async fn a_busy_saga_lets_others_run() {
     let sec = Coordinator::builder(()).saga::<Busy>().saga::<Echo>().build().await.unwrap();
     let _busy = sec.saga(Busy {}).start().await.unwrap();
     let other = tokio::time::timeout(Duration::from_secs(30), sec.run(word("hello"))).await;
@@ -190,7 +190,7 @@ async fn a_saga_that_is_always_busy_lets_others_run() {
 }
 
 #[tokio::test]
-async fn starts_that_cross_are_compared_with_what_is_in_the_store() {
+async fn concurrent_starts_are_compared_with_the_stored_saga() {
     let store = Slow::default();
     let sec = slow(&store).await;
     sec.saga(word("book")).id("x").start().await.unwrap().await.unwrap();
@@ -203,7 +203,7 @@ async fn starts_that_cross_are_compared_with_what_is_in_the_store() {
 }
 
 #[tokio::test]
-async fn starts_that_cross_all_hear_that_the_store_failed() {
+async fn concurrent_starts_all_learn_that_the_store_failed() {
     let store = Slow::default();
     let sec = slow(&store).await;
     store.create.store(50, SeqCst);
@@ -216,7 +216,7 @@ async fn starts_that_cross_all_hear_that_the_store_failed() {
 }
 
 #[tokio::test]
-async fn starts_that_cross_are_one_saga() {
+async fn concurrent_starts_with_one_id_are_one_saga() {
     let store = Slow::default();
     let sec = slow(&store).await;
     store.create.store(20, SeqCst);
@@ -228,7 +228,7 @@ async fn starts_that_cross_are_one_saga() {
 }
 
 #[tokio::test]
-async fn a_lookup_that_crosses_a_start_finds_it() {
+async fn a_lookup_during_a_start_finds_the_saga() {
     let store = Slow::default();
     let sec = slow(&store).await;
     store.load.store(50, SeqCst);
@@ -256,7 +256,7 @@ async fn a_stop_during_the_last_append_does_not_interrupt() {
 }
 
 #[tokio::test]
-async fn a_panic_while_a_call_is_dropped_goes_no_further() {
+async fn a_panic_while_a_call_is_dropped_is_contained() {
     let store = Slow::default();
     let sec = slow(&store).await;
     // dropped by its timeout

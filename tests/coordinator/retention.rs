@@ -52,7 +52,7 @@ saga! {
 }
 
 #[tokio::test]
-async fn sagas_that_have_ended_leave_the_memory() {
+async fn sagas_that_have_ended_are_freed() {
     let sec = Coordinator::builder(()).saga::<Double>().build().await.unwrap();
     let double = async |n: u64| {
         let given = make(n).await.unwrap();

@@ -182,7 +182,7 @@ fn json_shows_bodies_and_comes_back() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn what_decides_must_be_there_and_fit() -> Result<(), Any> {
+async fn a_decider_must_exist_and_have_the_right_type() -> Result<(), Any> {
     let kit = kit()?;
     let body = || -> Result<_, Any> {
         let mut body = DagBuilder::new("Body")?;
@@ -214,7 +214,7 @@ async fn what_decides_must_be_there_and_fit() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn what_nests_as_deep_as_it_may_is_read_back_and_no_deeper() -> Result<(), Any> {
+async fn bodies_nested_to_the_limit_are_read_back_and_deeper_ones_refused() -> Result<(), Any> {
     let kit = kit()?;
     let mut dag = DagBuilder::<Arc<World>>::new("Deep")?;
     dag.append(Node::constant("n", 7)?)?;

@@ -32,7 +32,7 @@ fn refused(stages: Vec<Vec<Node<()>>>) -> Result<String, Any> {
 }
 
 #[test]
-fn every_node_is_before_or_behind_the_pivot() -> Result<(), Any> {
+fn every_node_is_before_or_after_the_pivot() -> Result<(), Any> {
     let mut dag = DagBuilder::new("Order")?;
     dag.append(node("first")?)?;
     dag.append_parallel([node("left")?, node("right")?])?;
@@ -53,7 +53,7 @@ fn every_node_is_before_or_behind_the_pivot() -> Result<(), Any> {
 }
 
 #[test]
-fn what_is_behind_the_pivot_never_gives_up_however_deep_it_is() -> Result<(), Any> {
+fn nodes_after_the_pivot_must_retry_forever_at_any_depth() -> Result<(), Any> {
     let pivot = || Ok::<_, Any>(vec![node("charge")?.pivot()]);
     let gives_up = refused(vec![pivot()?, vec![forever("pack")?], vec![node("ship")?]])?;
     let expected = "node 'ship' runs after the pivot 'charge', but may give up; use an action with `retry(forever)`, or say so on the node";
@@ -76,7 +76,7 @@ fn what_is_behind_the_pivot_never_gives_up_however_deep_it_is() -> Result<(), An
 }
 
 #[test]
-fn a_pivot_stands_in_the_saga_itself() -> Result<(), Any> {
+fn a_pivot_must_be_a_node_of_the_saga_itself() -> Result<(), Any> {
     let inner = || {
         let mut inner = DagBuilder::new("Inner")?;
         inner.append(node("charge")?.pivot())?;
@@ -129,7 +129,7 @@ impl Saga for InArm {
 }
 
 #[test]
-fn what_means_nothing_for_a_node_is_refused() -> Result<(), Any> {
+fn options_that_mean_nothing_for_a_node_are_refused() -> Result<(), Any> {
     let constant = || Node::<()>::constant("rate", 3);
     let error = refused(vec![vec![constant()?.pivot()]])?;
     assert_eq!(error, "node 'rate' cannot have a `pivot`: it runs no action");
@@ -143,7 +143,7 @@ fn what_means_nothing_for_a_node_is_refused() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn a_node_is_tried_and_timed_as_it_says_not_as_its_action_does() -> Result<(), Any> {
+async fn options_of_a_node_override_those_of_its_action() -> Result<(), Any> {
     let tries = Arc::new(AtomicU32::new(0));
     let mut actions = ActionRegistry::<()>::new();
     let counted = tries.clone();

@@ -125,7 +125,7 @@ fn actions() -> Result<ActionRegistry<()>, Any> {
 }
 
 #[tokio::test]
-async fn each_gives_what_a_plain_evaluation_gives_also_after_a_crash() -> Result<(), Any> {
+async fn random_dags_give_what_plain_evaluation_gives_also_after_a_crash() -> Result<(), Any> {
     let seed = match std::env::var("BODIES_SEED") {
         Ok(seed) => seed.parse()?,
         Err(_) => SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64,

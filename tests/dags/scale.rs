@@ -81,7 +81,7 @@ async fn stages_chains_and_wide_stages_finish_and_unwind() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn twelve_side_by_side_of_which_six_fail_10_000_times() -> Result<(), Any> {
+async fn twelve_parallel_nodes_of_which_six_fail_10_000_times() -> Result<(), Any> {
     let kit = kit()?;
     let sec = coordinator(&kit, MemoryStore::new()).await?;
     let mut dag = DagBuilder::new("Dozen")?;

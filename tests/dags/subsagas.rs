@@ -118,7 +118,7 @@ async fn a_failure_outside_undoes_what_is_inside_and_the_store_has_it_all() -> R
 }
 
 #[test]
-fn parameters_come_from_a_node_that_is_there() -> Result<(), Any> {
+fn parameters_must_come_from_an_existing_node() -> Result<(), Any> {
     let kit = kit()?;
     let mut inner = DagBuilder::new("Inner")?;
     inner.append(Node::shared_action("first", kit.stage)?)?;

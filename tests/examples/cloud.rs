@@ -51,7 +51,7 @@ const LINE: [&str; 3] = ["vpc", "subnet", "instance"];
 const INFRA: [&str; 6] = ["vpc", "gateway", "subnet", "security_group", "route_table", "instance"];
 
 #[test]
-fn the_cloud_refuses_to_delete_what_others_stand_on() {
+fn the_cloud_refuses_to_delete_what_others_depend_on() {
     let state = tempfile::tempdir().unwrap();
     let cloud = Cloud::open(state.path()).unwrap();
     let (one, two, three) = (Uuid::from_u128(1 << 96), Uuid::from_u128(2 << 96), Uuid::max());
@@ -105,7 +105,7 @@ fn a_deployment_is_made_listed_and_destroyed_by_three_processes() {
 }
 
 #[test]
-fn a_killed_deployment_goes_on_in_the_next_process() {
+fn a_killed_deployment_resumes_in_the_next_process() {
     for node in LINE {
         for next in ["deploy", "destroy"] {
             let state = tempfile::tempdir().unwrap();
@@ -124,7 +124,7 @@ fn a_killed_deployment_goes_on_in_the_next_process() {
 }
 
 #[test]
-fn what_was_created_is_taken_back_when_a_node_fails() {
+fn created_resources_are_deleted_when_a_node_fails() {
     for node in INFRA {
         let state = tempfile::tempdir().unwrap();
         let state = state.path();

@@ -69,7 +69,7 @@ fn id(text: &str) -> SagaId {
 }
 
 #[tokio::test]
-async fn what_users_store_is_in_no_file_and_comes_back_with_the_key() -> Result<(), Any> {
+async fn payloads_are_in_no_file_in_the_clear_and_come_back_with_the_key() -> Result<(), Any> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("sagas.db");
     let key = random_key();
@@ -133,7 +133,7 @@ async fn keys_change_while_old_sagas_stay_readable() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn rows_that_were_swapped_do_not_decode() -> Result<(), Any> {
+async fn swapped_rows_do_not_decode() -> Result<(), Any> {
     let swaps = [
         // (what is put, where)
         ("saga_id = 'well' AND node = 'result' AND kind = 'succeeded'", "ward"),
@@ -173,7 +173,7 @@ async fn ward_of(store: Encrypted) -> Result<Coordinator<()>, Any> {
 }
 
 #[tokio::test]
-async fn a_saga_whose_key_is_missing_is_parked_and_goes_on_with_it() -> Result<(), Any> {
+async fn a_saga_whose_key_is_missing_is_parked_until_the_key_is_back() -> Result<(), Any> {
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("sagas.db");
     let (old, new) = (random_key(), random_key());

@@ -14,7 +14,7 @@ fn said(example: &str) -> Vec<String> {
 }
 
 #[test]
-fn behind_the_barrier_nothing_is_done_twice_or_too_late() {
+fn barrier_lets_nothing_happen_twice_or_too_late() {
     let said = said("barrier");
     let count = |what: &str| said.iter().filter(|line| line.starts_with(what)).count();
     assert_eq!(said[0], "the deposit arrives: Ok(500); its answer is lost");
@@ -24,7 +24,7 @@ fn behind_the_barrier_nothing_is_done_twice_or_too_late() {
 }
 
 #[test]
-fn what_an_old_key_encrypted_is_gone_with_it_and_nothing_else() {
+fn encrypted_loses_exactly_what_the_missing_key_encrypted() {
     let said = said("encrypted");
     let expected = [
         "saga treat-ada: the payload codec does not have the key \"spring\"; give it that key",

@@ -149,7 +149,7 @@ saga! { Late<Arc<Notes>>() -> u32 { late {} } }
 
 /// A receiver tells by it which of two calls under one key comes from the process that was replaced.
 #[tokio::test]
-async fn a_token_says_in_which_life_the_call_was_made() -> Result<(), Any> {
+async fn a_token_tells_the_epoch_of_its_call() -> Result<(), Any> {
     let (notes, store) = (Arc::new(Notes::default()), saga_core::store::MemoryStore::new());
     let build = async || {
         let builder = Coordinator::builder(notes.clone()).store(store.clone());

@@ -141,7 +141,7 @@ impl Saga for Nothing {
 }
 
 #[tokio::test]
-async fn what_gives_nothing_is_still_there_or_not() -> Result<(), Any> {
+async fn a_choice_whose_arms_give_no_value_tells_whether_one_ran() -> Result<(), Any> {
     let world = Lab::failing(None);
     let sec = Coordinator::builder(world.clone()).saga::<Nothing>().build().await?;
     let told = sec.run(Nothing { on: vec![true, false, true] }).await?;

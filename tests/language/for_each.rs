@@ -111,7 +111,7 @@ async fn no_items_give_an_empty_list() -> Result<(), Any> {
 
 /// The width is decided by an output; item 5 fails, the other 7 are undone, and nothing after runs.
 #[tokio::test]
-async fn one_of_eight_fails_and_the_other_seven_are_undone() -> Result<(), Any> {
+async fn a_failed_instance_undoes_the_others() -> Result<(), Any> {
     let (world, store) = (Lab::failing(Some("taken[5]")), MemoryStore::new());
     let builder = Coordinator::builder(world.clone()).store(store.clone());
     let sec = builder.saga::<Count>().max_concurrency(8).build().await?;

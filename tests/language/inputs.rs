@@ -168,7 +168,7 @@ async fn what_an_input_borrows_from_is_there_until_the_action_has_ended() {
 }
 
 #[tokio::test]
-async fn and_again_until_its_undo_has() {
+async fn what_an_input_borrows_from_is_there_until_its_undo_has_ended() {
     let book = Book::default();
     let sec = Coordinator::builder(book.clone()).saga::<Inputs>().build().await.unwrap();
     sec.run(Inputs { first: "den".into(), count: 3, fails: true }).await.unwrap_err();

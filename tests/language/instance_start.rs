@@ -80,7 +80,7 @@ async fn run(world: &World, store: &MemoryStore) -> Result<Result<String, SagaEr
 const EFFECTS: usize = 10 + 8 + 12;
 
 #[tokio::test]
-async fn the_width_follows_from_the_records_and_item_5_of_8_takes_all_back() -> Result<(), Any> {
+async fn the_width_follows_the_records_and_a_failed_item_undoes_everything() -> Result<(), Any> {
     assert_eq!(Dag::of::<InstanceStart>()?.len(), 24);
     let (world, store) = (Lab::failing(None), MemoryStore::new());
     assert_eq!(run(&world, &store).await??, "VM 8");

@@ -107,7 +107,7 @@ saga! {
 }
 
 #[tokio::test]
-async fn behind_the_pivot_a_saga_goes_forward() -> Result<(), Any> {
+async fn after_the_pivot_a_saga_only_goes_forward() -> Result<(), Any> {
     let dag = Dag::of::<Order>()?;
     assert_eq!(dag.pivot(), dag.node_index("paid"));
     assert_eq!(Order::NAME, "order");
@@ -153,7 +153,7 @@ fn an_undo_timeout_without_an_undo_is_refused() {
 }
 
 #[tokio::test]
-async fn each_new_uuid_is_another() -> Result<(), Any> {
+async fn each_new_uuid_is_different() -> Result<(), Any> {
     let sec = Coordinator::builder(()).saga::<Ids>().build().await?;
     let (one, two) = sec.run(Ids {}).await?;
     let (third, _) = sec.run(Ids {}).await?;

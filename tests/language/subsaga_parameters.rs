@@ -74,7 +74,7 @@ fn twice(words: &[&str], odd: bool) -> Twice {
 }
 
 #[tokio::test]
-async fn one_saga_runs_twice_in_another_under_its_own_names() -> Result<(), Any> {
+async fn one_saga_runs_twice_in_another_under_different_names() -> Result<(), Any> {
     let world = Lab::failing(None);
     let sec = Coordinator::builder(world.clone()).saga::<Twice>().build().await?;
     assert_eq!(sec.run(twice(&["a", "b"], false)).await?, "<a> IT, <b> IT");
@@ -160,7 +160,7 @@ impl Saga for Later {
 }
 
 #[tokio::test(start_paused = true)]
-async fn parameters_that_get_lost_never_pass_for_an_undo() -> Result<(), Any> {
+async fn lost_parameters_do_not_count_as_an_undo() -> Result<(), Any> {
     for fails in [false, true] {
         BROKEN.store(false, Ordering::SeqCst);
         let (world, store) = (Lab::failing(None), MemoryStore::new());

@@ -157,7 +157,7 @@ fn traces_name_saga_node_and_attempt_and_hold_no_payload() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_that_passes_behind_the_pivot_is_reported() {
+async fn a_deadline_that_passes_after_the_pivot_is_reported() {
     let notes = Notes::default();
     let _traced = tracing::subscriber::set_default(notes.clone());
     let sec = Coordinator::builder(()).saga::<Delivery>().build().await.unwrap();
@@ -172,7 +172,7 @@ async fn a_deadline_that_passes_behind_the_pivot_is_reported() {
 
 /// Nobody waits for what will not come.
 #[tokio::test(start_paused = true)]
-async fn the_events_of_a_saga_that_has_ended_are_over() {
+async fn the_events_of_a_saga_end_with_it() {
     let sec = Coordinator::builder(()).saga::<Delivery>().build().await.unwrap();
     let hour = std::time::Duration::from_secs(3600);
     let kinds = async |mut events: saga_core::events::Events| {

@@ -231,7 +231,7 @@ async fn another_process_steers_sagas_in_files() -> Result<(), Any> {
 
 /// A saga that no worker here knows waits for one that does, and so do the requests for it.
 #[tokio::test(start_paused = true)]
-async fn requests_that_nobody_can_carry_out_hide_no_others() -> Result<(), Any> {
+async fn requests_that_nobody_can_carry_out_do_not_block_others() -> Result<(), Any> {
     let (gate, store) = (Gate::new(), MemoryStore::new());
     let builder = Coordinator::builder(gate.clone()).store(store.clone()).saga::<Other>();
     let elsewhere = builder.build().await?;
@@ -252,7 +252,7 @@ async fn requests_that_nobody_can_carry_out_hide_no_others() -> Result<(), Any> 
 }
 
 #[tokio::test]
-async fn who_asks_for_a_corrupt_saga_is_told_and_the_store_is_left_in_peace() -> Result<(), Any> {
+async fn a_request_for_a_corrupt_saga_is_refused_and_not_retried() -> Result<(), Any> {
     for damage in ["kind = 'dreamt'", "node = 'z'"] {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("sagas.db");

@@ -146,7 +146,7 @@ fn fingerprint<S: Saga>() -> Result<String, DagError> {
 }
 
 #[test]
-fn what_makes_it_another_version() -> Result<(), DagError> {
+fn what_counts_as_another_version() -> Result<(), DagError> {
     let first = fingerprint::<first::Trip>()?;
     // retries, timeouts, labels, expressions; a parameter that nothing reads
     assert_eq!(fingerprint::<retried::Trip>()?, first);
@@ -224,7 +224,7 @@ async fn an_unfinished_saga_waits_for_a_program_that_knows_it() -> Result<(), An
 }
 
 #[tokio::test]
-async fn what_an_ended_saga_gave_is_read_by_any_program() -> Result<(), Any> {
+async fn the_output_of_an_ended_saga_is_readable_by_any_program() -> Result<(), Any> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("sagas.db");
     left_behind(&path).await?;

@@ -132,8 +132,8 @@ fn crashes_until_parked(test: &str, store: &Path, after: u64, limit: u32) -> u32
 
 /// The first crashes tell which saga it is that kills; then three count against it.
 #[test]
-fn the_saga_that_crashes_the_process_is_parked_and_no_other() {
-    const TEST: &str = "crash_loop::the_saga_that_crashes_the_process_is_parked_and_no_other";
+fn only_the_saga_that_crashes_the_process_is_parked() {
+    const TEST: &str = "crash_loop::only_the_saga_that_crashes_the_process_is_parked";
     if is_child() {
         return;
     }
@@ -153,8 +153,8 @@ fn the_saga_that_crashes_the_process_is_parked_and_no_other() {
 }
 
 #[test]
-fn one_that_takes_its_time_to_crash_the_process_is_found_too() {
-    const TEST: &str = "crash_loop::one_that_takes_its_time_to_crash_the_process_is_found_too";
+fn a_saga_that_crashes_the_process_after_a_while_is_parked() {
+    const TEST: &str = "crash_loop::a_saga_that_crashes_the_process_after_a_while_is_parked";
     if is_child() {
         return;
     }
@@ -205,7 +205,7 @@ saga! {
 }
 
 #[test]
-fn sagas_that_only_wait_hold_nobody_up_after_crashes() {
+fn sagas_that_only_wait_delay_no_others_after_crashes() {
     fn sagas(builder: CoordinatorBuilder<Arc<World>>) -> CoordinatorBuilder<Arc<World>> {
         builder.saga::<Sleeps>().saga::<Works>()
     }

@@ -159,7 +159,7 @@ saga! {
 
 /// A cancel that is not in the log is not held, whatever the saga's state says that has failed to be written.
 #[test]
-fn nobody_is_told_that_a_request_is_held_before_it_is_in_the_log() {
+fn a_request_is_reported_as_held_only_once_it_is_logged() {
     // 1: it is created; 2: the pivot starts; 3: somebody cancels
     for lands in [false, true] {
         let world = Arc::new(World::default());
@@ -201,7 +201,7 @@ fn a_request_for_a_saga_that_another_worker_runs_is_not_held_here() {
 }
 
 #[test]
-fn whichever_append_fails_the_saga_stops_and_nothing_is_lost() {
+fn a_failure_of_any_append_stops_the_saga_and_loses_nothing() {
     for case in &CASES {
         for lands in [false, true] {
             let writes = (1..100).find(|at| !run(case, *at, lands)).expect("an end") - 1;

@@ -50,7 +50,7 @@ async fn run(above: &Path, with: &str) -> Result<(Vec<u8>, Result<String, String
 }
 
 #[tokio::test]
-async fn a_log_cut_anywhere_leads_to_the_same_end() -> Result<(), Any> {
+async fn a_log_truncated_anywhere_leads_to_the_same_end() -> Result<(), Any> {
     for (with, status) in [("gold", SagaStatus::Completed), ("bad money", SagaStatus::RolledBack)] {
         let above = tempfile::tempdir()?;
         let (log, expected) = run(above.path(), with).await?;

@@ -76,7 +76,7 @@ where
 }
 
 #[tokio::test]
-async fn ancestors_are_true_ancestors_and_siblings_are_not_seen() -> Result<(), Any> {
+async fn lookups_see_ancestors_and_not_siblings() -> Result<(), Any> {
     let seen = look(|cx| async move {
         let ancestors = cx.ancestors().map(ToString::to_string).collect::<Vec<_>>();
         let sibling = cx.lookup::<u32>("B").map_err(|e| e.to_string());
@@ -89,7 +89,7 @@ async fn ancestors_are_true_ancestors_and_siblings_are_not_seen() -> Result<(), 
 }
 
 #[tokio::test]
-async fn the_context_knows_where_it_is() -> Result<(), Any> {
+async fn the_context_knows_its_saga_and_node() -> Result<(), Any> {
     let seen = look(|cx| async move {
         let params = cx.saga_params::<Value>()?;
         cx.user_context().lock().map_err(|e| e.to_string())?.push("seen".into());
@@ -108,7 +108,7 @@ async fn the_context_knows_where_it_is() -> Result<(), Any> {
 
 /// Case 10: each mistake is its own error, and none panics.
 #[tokio::test]
-async fn lookups_tell_what_is_wrong() -> Result<(), Any> {
+async fn failed_lookups_say_what_is_wrong() -> Result<(), Any> {
     let seen = look(|cx| async move {
         let right = cx.lookup::<u32>("A")?;
         let missing = cx.lookup::<u32>("Z").unwrap_err();
@@ -125,7 +125,7 @@ async fn lookups_tell_what_is_wrong() -> Result<(), Any> {
 }
 
 #[test]
-fn an_action_is_an_object() -> Result<(), Any> {
+fn an_action_can_be_a_trait_object() -> Result<(), Any> {
     let actions: Vec<Box<dyn Action<Seen>>> =
         vec![Box::new(noop("a")?), Box::new(ActionInjectError::new("b")?)];
     let names = actions.iter().map(|action| action.name().to_string()).collect::<Vec<_>>();

@@ -52,7 +52,7 @@ fn a_failed_append_leaves_nothing_behind() -> Result<(), Any> {
 }
 
 #[test]
-fn an_edge_that_closes_a_circle_is_refused_by_name() -> Result<(), Any> {
+fn an_edge_that_closes_a_cycle_is_refused_by_name() -> Result<(), Any> {
     let mut dag = builder(&["A", "B", "C"])?;
     let before = {
         let same = builder(&["A", "B", "C"])?.build()?;
@@ -88,7 +88,7 @@ fn an_edge_by_name_counts_as_one() -> Result<(), Any> {
 }
 
 #[test]
-fn edges_in_the_order_of_declaration_are_added_in_a_moment() -> Result<(), Any> {
+fn edges_in_declaration_order_are_added_quickly() -> Result<(), Any> {
     const NODES: usize = 10_000;
     let name = |n: usize| format!("n{n}");
     let began = std::time::Instant::now();
@@ -113,7 +113,7 @@ fn edges_in_the_order_of_declaration_are_added_in_a_moment() -> Result<(), Any> 
 }
 
 #[test]
-fn a_dag_without_a_beginning_or_one_end_says_so() -> Result<(), Any> {
+fn a_dag_without_a_root_or_a_single_leaf_is_refused() -> Result<(), Any> {
     let error = builder(&[])?.build().err().ok_or("accepted")?;
     assert_eq!(error.to_string(), "DAG has no root nodes");
     let mut dag = builder(&["A"])?;

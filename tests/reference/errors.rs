@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::kit::Any;
 
 #[test]
-fn statuses_are_the_references_words() {
+fn status_words_are_those_of_the_reference() {
     let words = ["running", "failed", "rolling_back", "completed", "rolled_back", "stuck"];
     for word in words {
         let status: SagaStatus = word.parse().unwrap();
@@ -41,7 +41,7 @@ fn statuses_are_the_references_words() {
 }
 
 #[test]
-fn messages_are_the_references() {
+fn error_messages_are_those_of_the_reference() {
     let cases = [
         (ActionError::from_error("no room"), "action failed: no room"),
         (ActionError::new_serialize("NaN"), "serialize failed: NaN"),
@@ -68,7 +68,7 @@ struct Declined {
 struct Cause;
 
 #[test]
-fn the_users_error_comes_back_typed_and_its_source_is_there() {
+fn the_user_error_comes_back_typed_with_its_source() {
     let error = ActionError::from_serializable(Declined { code: 51, cause: Some(Cause) });
     let source = error.source().ok_or("none").unwrap();
     assert!(source.is::<Declined>());

@@ -17,7 +17,7 @@ async fn stored(store: &MemoryStore, id: &str) -> Result<StoredSaga, Any> {
 }
 
 #[tokio::test]
-async fn executed_twice_it_runs_once() -> Result<(), Any> {
+async fn a_saga_executed_twice_runs_once() -> Result<(), Any> {
     let store = MemoryStore::new();
     let executor =
         SagaExecutor::new("x", saga("A | B")?, Journal::default(), store.clone()).await?;
@@ -36,7 +36,7 @@ async fn executed_twice_it_runs_once() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn two_calls_at_once_run_it_once() -> Result<(), Any> {
+async fn concurrent_calls_run_a_saga_once() -> Result<(), Any> {
     let executor =
         SagaExecutor::new("x", saga("A | B C")?, Journal::default(), MemoryStore::new()).await?;
     let (first, second) = tokio::join!(executor.execute(), executor.execute());
@@ -109,7 +109,7 @@ async fn cut(saga: &StoredSaga, len: usize, context: &Journal) -> Result<MemoryS
 }
 
 #[tokio::test]
-async fn after_a_reload_only_what_is_missing_runs() -> Result<(), Any> {
+async fn after_a_reload_only_the_missing_nodes_run() -> Result<(), Any> {
     let (store, shape) = (MemoryStore::new(), saga("A | B C | D")?);
     let executor = SagaExecutor::new("x", shape.clone(), Journal::default(), store.clone()).await?;
     executor.execute().await?;
@@ -196,7 +196,7 @@ async fn a_rollback_repeats_nothing_and_a_saga_that_was_rolled_back_does_not_run
 }
 
 #[tokio::test]
-async fn a_stuck_saga_says_so_and_goes_on_where_its_undo_failed() -> Result<(), Any> {
+async fn a_stuck_saga_resumes_at_the_failed_undo() -> Result<(), Any> {
     let journal = Journal::failing([("do D", 1), ("undo B", 1)]);
     let executor =
         SagaExecutor::new("x", saga("A | B | C | D")?, journal, MemoryStore::new()).await?;
@@ -358,7 +358,7 @@ async fn executors_leave_the_sagas_of_others_alone() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn with_room_for_more_nodes_run_side_by_side() -> Result<(), Any> {
+async fn with_higher_concurrency_nodes_run_in_parallel() -> Result<(), Any> {
     let barrier = Arc::new(tokio::sync::Barrier::new(2));
     let meet = move |_cx: ActionContext<()>| {
         let barrier = barrier.clone();

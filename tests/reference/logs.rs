@@ -49,7 +49,7 @@ fn events_are_recorded_in_order_and_recovered_in_order() -> Result<(), Any> {
 }
 
 #[test]
-fn what_cannot_follow_is_refused_and_nothing_changes() -> Result<(), Any> {
+fn an_event_that_cannot_follow_is_refused_and_changes_nothing() -> Result<(), Any> {
     use SagaNodeEventType::{Failed, Started, Succeeded, UndoFailed, UndoFinished, UndoStarted};
     let all = || {
         let (no, one) = ("no".to_string(), 1.into());
@@ -88,7 +88,7 @@ fn what_cannot_follow_is_refused_and_nothing_changes() -> Result<(), Any> {
 }
 
 #[test]
-fn a_long_log_is_recovered_in_a_moment() -> Result<(), Any> {
+fn a_long_log_is_recovered_quickly() -> Result<(), Any> {
     use SagaNodeEventType::{Started, Succeeded, UndoFinished, UndoStarted};
     const NODES: usize = 20_000;
     let began = std::time::Instant::now();
@@ -105,7 +105,7 @@ fn a_long_log_is_recovered_in_a_moment() -> Result<(), Any> {
 }
 
 #[test]
-fn words_are_json_and_a_wrong_one_is_named() -> Result<(), Any> {
+fn stored_words_round_trip_and_an_unknown_one_is_named() -> Result<(), Any> {
     let words = [
         (SagaNodeLoadStatus::NeverStarted, "never_started"),
         (SagaNodeLoadStatus::Started, "started"),
@@ -132,7 +132,7 @@ fn words_are_json_and_a_wrong_one_is_named() -> Result<(), Any> {
 
 /// What a saga that ran has in its log is a legal history of its nodes, in the order in which it happened.
 #[tokio::test]
-async fn the_events_of_a_saga_that_ran_are_a_log_again() -> Result<(), Any> {
+async fn the_events_of_a_run_form_a_valid_log() -> Result<(), Any> {
     let journal = Journal::failing([("do D", 1), ("undo B", 1)]);
     let executor =
         SagaExecutor::new("x", saga("A | B | C | D")?, journal, MemoryStore::new()).await?;
@@ -169,7 +169,7 @@ async fn the_events_of_a_saga_that_ran_are_a_log_again() -> Result<(), Any> {
 
 /// There is one machine and one log: who runs the saga makes no difference to either.
 #[tokio::test]
-async fn an_executor_writes_the_log_that_a_coordinator_writes() -> Result<(), Any> {
+async fn an_executor_writes_the_same_log_as_a_coordinator() -> Result<(), Any> {
     for fails in ["none", "do A", "do B", "do C", "do D", "do E"] {
         let (journal, other) = (Journal::failing([(fails, 1)]), Journal::failing([(fails, 1)]));
         let executor =

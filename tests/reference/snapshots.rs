@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::kit::{Any, Journal, act, lines, saga};
 
 #[tokio::test]
-async fn a_state_has_the_references_fields() -> Result<(), Any> {
+async fn a_snapshot_has_the_fields_of_the_reference() -> Result<(), Any> {
     let executor =
         SagaExecutor::new("x", saga("A | B")?, Journal::default(), MemoryStore::new()).await?;
     executor.execute().await?;
@@ -77,7 +77,7 @@ async fn the_context_of_a_coordinator_is_its_parameters() -> Result<(), Any> {
 /// Save, load, delete: an id cannot leave the directory, a second process cannot interfere, and what was
 /// deleted can be run anew.
 #[tokio::test]
-async fn a_directory_of_sagas_is_safe() -> Result<(), Any> {
+async fn a_store_directory_is_locked_and_ids_cannot_escape_it() -> Result<(), Any> {
     let directory = tempfile::tempdir()?;
     let store = FileStore::open(directory.path())?;
     assert!(matches!(FileStore::open(directory.path()), Err(StoreError::InUse { .. })));
@@ -138,7 +138,7 @@ fn dies_and_goes_on<S: Store>(open: impl Fn() -> Result<S, StoreError>) -> Resul
 }
 
 #[test]
-fn an_executor_goes_on_with_what_another_process_left_on_the_disk() -> Result<(), Any> {
+fn an_executor_resumes_what_another_process_left_on_disk() -> Result<(), Any> {
     let directory = tempfile::tempdir()?;
     dies_and_goes_on(|| FileStore::open(directory.path().join("files")))?;
     dies_and_goes_on(|| SqliteStore::open(directory.path().join("sagas.db")))
@@ -146,7 +146,7 @@ fn an_executor_goes_on_with_what_another_process_left_on_the_disk() -> Result<()
 
 /// An attempt that failed is in the trace. The node that succeeded after it has not failed, nor has an undo.
 #[tokio::test(start_paused = true)]
-async fn a_node_that_was_tried_again_has_not_failed() -> Result<(), Any> {
+async fn a_retried_node_is_not_shown_as_failed() -> Result<(), Any> {
     for fails in ["none", "do B"] {
         let journal = Journal::failing([("do A", 1), (fails, 1), ("undo A", 1)]);
         let mut dag = DagBuilder::new("Retried")?;

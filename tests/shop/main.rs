@@ -32,13 +32,13 @@ const OUTSIDE: &str = "SHOP_OUTSIDE";
 const CUSTOMERS: usize = 6;
 
 #[test]
-fn orders_outlive_the_shop() {
-    outlive("orders_outlive_the_shop", false);
+fn orders_survive_kills_of_the_shop() {
+    outlive("orders_survive_kills_of_the_shop", false);
 }
 
 #[test]
-fn orders_whose_undo_thinks_of_no_crash_outlive_the_shop() {
-    outlive("orders_whose_undo_thinks_of_no_crash_outlive_the_shop", true);
+fn orders_with_naive_undos_survive_kills_of_the_shop() {
+    outlive("orders_with_naive_undos_survive_kills_of_the_shop", true);
 }
 
 type Said = Lines<BufReader<ChildStdout>>;

@@ -53,7 +53,7 @@ async fn sec(store: &MemoryStore) -> Result<Coordinator<()>, BuildError> {
 }
 
 #[tokio::test]
-async fn an_odd_id_is_shown_as_harmless_text() -> Result<(), Any> {
+async fn an_odd_id_is_shown_escaped() -> Result<(), Any> {
     let store = MemoryStore::new();
     let sec = sec(&store).await?;
     let long = "x".repeat(129);
@@ -132,7 +132,7 @@ async fn an_error_over_the_limit_is_cut() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn what_comes_too_late_is_told_so() -> Result<(), Any> {
+async fn requests_that_come_too_late_are_refused() -> Result<(), Any> {
     let store = MemoryStore::new();
     let sec = sec(&store).await?;
     let past = std::time::SystemTime::UNIX_EPOCH;
@@ -185,7 +185,7 @@ async fn names_that_are_taken_are_refused_with_both_places() -> Result<(), Any> 
 }
 
 #[tokio::test]
-async fn a_name_that_is_no_name_is_shown_in_part_and_escaped() -> Result<(), Any> {
+async fn an_invalid_name_is_shown_shortened_and_escaped() -> Result<(), Any> {
     let error = DagBuilder::<()>::new("x".repeat(1_000_000)).err().ok_or("a name")?.to_string();
     assert!(error.ends_with("xx\" is longer than 200 bytes"), "{}", error.len());
     assert!(error.len() < 300, "{}", error.len());
@@ -196,7 +196,7 @@ async fn a_name_that_is_no_name_is_shown_in_part_and_escaped() -> Result<(), Any
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_wait_is_too_short_or_too_long() -> Result<(), Any> {
+async fn extreme_durations_are_accepted() -> Result<(), Any> {
     let longest = Duration::MAX;
     let odd = [
         Retry::up_to(3).base(Duration::ZERO),

@@ -76,7 +76,7 @@ async fn same_and_other(store: impl Store) {
 }
 
 #[tokio::test]
-async fn another_amount_under_the_same_id_is_a_conflict() {
+async fn a_different_large_amount_under_the_same_id_is_a_conflict() {
     let directory = tempfile::tempdir().unwrap();
     same_and_other(MemoryStore::new()).await;
     same_and_other(SqliteStore::open(directory.path().join("sagas.db")).unwrap()).await;
@@ -194,7 +194,7 @@ fn dag(actions: &ActionRegistry<()>, wei: u128) -> Dag<()> {
 }
 
 #[test]
-fn two_constants_are_two_sagas() {
+fn large_constants_that_differ_make_different_sagas() {
     let actions = registry(&Arc::new(Semaphore::new(0)));
     let (one, other) = (dag(&actions, WEI), dag(&actions, WEI + 1));
     assert_ne!(one.fingerprint(), other.fingerprint());
@@ -278,7 +278,7 @@ impl saga_core::Saga for Commits {
 
 /// What an operator says that a pivot gave.
 #[tokio::test(start_paused = true)]
-async fn a_decided_output_is_taken_by_its_digits() {
+async fn a_decided_output_keeps_its_digits() {
     let directory = tempfile::tempdir().unwrap();
     for plain in [true, false] {
         let path = directory.path().join(format!("{plain}.db"));

@@ -199,7 +199,7 @@ fn rolled_back<T: fmt::Debug>(ended: Result<T, SagaError>) -> Box<SagaReport> {
 }
 
 #[tokio::test]
-async fn an_error_that_panics_is_a_panic_of_the_attempt() {
+async fn an_error_that_panics_counts_as_a_panic_of_the_attempt() {
     let all = [Odd::Display, Odd::Source, Odd::Write, Odd::Drop, Odd::DisplayOfSourceAndDrop];
     for how in all {
         let (world, store) = (Arc::new(World::default()), MemoryStore::new());
@@ -218,7 +218,7 @@ async fn an_error_that_panics_is_a_panic_of_the_attempt() {
 }
 
 #[tokio::test]
-async fn the_error_of_an_undo_that_panics_is_a_failed_undo() {
+async fn an_undo_error_that_panics_counts_as_a_failed_undo() {
     for how in [Odd::Display, Odd::Source, Odd::Drop, Odd::DisplayOfSourceAndDrop] {
         let world = Arc::new(World::default());
         let sec = sec(&world, MemoryStore::new()).await;
@@ -231,7 +231,7 @@ async fn the_error_of_an_undo_that_panics_is_a_failed_undo() {
 }
 
 #[tokio::test]
-async fn an_output_that_panics_where_it_is_written_or_read_is_undone_from_memory() {
+async fn an_output_that_panics_when_serialized_or_deserialized_is_undone_from_memory() {
     for what in [Odd::Write, Odd::Display] {
         let world = Arc::new(World::default());
         let sec = sec(&world, MemoryStore::new()).await;
@@ -247,7 +247,7 @@ async fn an_output_that_panics_where_it_is_written_or_read_is_undone_from_memory
 
 /// Its outputs panic where they are dropped, several of them: the saga ends, and so does nobody else.
 #[tokio::test]
-async fn outputs_that_panic_where_they_are_dropped_end_no_process() {
+async fn outputs_that_panic_when_dropped_do_not_end_the_process() {
     let directory = tempfile::tempdir().unwrap();
     let world = Arc::new(World::default());
     let sec = sec(&world, SqliteStore::open(directory.path().join("sagas.db")).unwrap()).await;
@@ -266,7 +266,7 @@ async fn outputs_that_panic_where_they_are_dropped_end_no_process() {
 
 /// What a transaction holds is dropped by the thread that writes all logs.
 #[tokio::test]
-async fn a_transaction_whose_values_panic_where_they_are_dropped_ends_no_store() {
+async fn transaction_values_that_panic_when_dropped_do_not_end_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sagas.db");
     let store = SqliteStore::open(&path).unwrap();

@@ -83,7 +83,7 @@ async fn failed(sec: &Coordinator<()>, how: &str) -> saga_core::ActionError {
 }
 
 #[tokio::test]
-async fn an_error_comes_back_as_itself_after_a_restart() {
+async fn a_typed_error_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sagas.db");
     let first = sec(SqliteStore::open(&path).unwrap()).await;
@@ -119,7 +119,7 @@ async fn numbers_are_exact() {
 }
 
 #[tokio::test]
-async fn what_json_cannot_hold_is_refused_with_its_path() {
+async fn values_that_json_cannot_hold_are_refused_with_their_path() {
     let directory = tempfile::tempdir().unwrap();
     let sec = sec(SqliteStore::open(directory.path().join("sagas.db")).unwrap()).await;
     let error = failed(&sec, "nan").await.to_string();
@@ -130,7 +130,7 @@ async fn what_json_cannot_hold_is_refused_with_its_path() {
 }
 
 #[tokio::test]
-async fn what_is_nested_too_deep_is_refused() {
+async fn values_nested_too_deep_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let sec = sec(SqliteStore::open(directory.path().join("sagas.db")).unwrap()).await;
     assert!(sec.run(Nest { levels: 127 }).await.is_ok());

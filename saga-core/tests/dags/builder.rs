@@ -108,7 +108,7 @@ fn roots_leaves_names_and_size() -> Result {
 }
 
 #[test]
-fn json_goes_out_and_comes_back() -> Result {
+fn a_dag_survives_a_round_trip_through_json() -> Result {
     let mut registry = ActionRegistry::new();
     let act = ActionFunc::<(), u32>::new_noop_undo("act", |_cx| async { Ok::<_, BoxError>(1) })?;
     let act = registry.register(act)?;
@@ -138,7 +138,7 @@ fn json_goes_out_and_comes_back() -> Result {
 }
 
 #[test]
-fn what_reads_an_early_node_comes_back_from_json_as_it_was() -> Result {
+fn reads_of_early_nodes_survive_json() -> Result {
     let mut registry = ActionRegistry::new();
     let act = ActionFunc::<(), u32>::new_noop_undo("act", |_cx| async { Ok::<_, BoxError>(1) })?;
     let act = registry.register(act)?;
@@ -172,7 +172,7 @@ fn what_reads_an_early_node_comes_back_from_json_as_it_was() -> Result {
 }
 
 #[test]
-fn ancestors_are_what_has_always_completed() -> Result {
+fn ancestors_are_the_nodes_that_have_always_completed() -> Result {
     let mut dag = DagBuilder::new("Diamond")?;
     dag.append(node("a")?)?;
     dag.append_parallel([node("b")?, node("c")?])?;

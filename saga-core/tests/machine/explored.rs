@@ -69,7 +69,7 @@ fn chain_of_two() {
 }
 
 #[test]
-fn failures_that_leave_something_behind() {
+fn failures_that_leave_effects_behind() {
     let setups = [MaybeOutput, InputsOnly].into_iter().flat_map(|a| {
         UNDOS.map(|b| setup(chain(vec![undo_on_failure(action("a", a, 2, 2)), once("b", b)]), 2, 0))
     });
@@ -117,7 +117,7 @@ fn a_pivot() {
 }
 
 #[test]
-fn a_pivot_that_says_nothing_about_tries() {
+fn a_pivot_with_default_retries() {
     let pivot = node("p", PlanKind::Action(Policy::new(Output)));
     let plan = Plan::new(vec![once("a", InputsOnly), pivot, once("c", Output)], &[(0, 1), (1, 2)]);
     let setup = setup(Arc::new(plan.with_pivot(1)), 2, 1);
@@ -151,7 +151,7 @@ fn operators() {
 
 /// The search finds what is wrong: receivers without tombstones let a late call have its effect.
 #[test]
-fn receivers_that_forget_an_undo_are_found_out() {
+fn receivers_that_forget_an_undo_are_detected() {
     let plan = chain(vec![once("a", InputsOnly), once("b", InputsOnly)]);
     let forgetful = Setup { forgetful: true, ..setup(plan, 1, 0) };
     let found = std::panic::catch_unwind(|| explore(forgetful, usize::MAX));

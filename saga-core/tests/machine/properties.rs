@@ -82,7 +82,7 @@ proptest! {
 
     /// From every prefix of every log a fair world leads to an end.
     #[test]
-    fn every_prefix_recovers(setup in any_setup(2, 8)) {
+    fn every_prefix_of_a_log_recovers(setup in any_setup(2, 8)) {
         let whole = run(setup.clone());
         for length in 1..=whole.log.len() {
             let prefix = &whole.log[..length];
@@ -98,7 +98,7 @@ proptest! {
 
 /// The strategy reaches what the laws are about: each end, and each entry that the machine writes.
 #[test]
-fn the_runs_see_everything() {
+fn the_random_runs_reach_every_kind_of_entry() {
     let mut runner = TestRunner::deterministic();
     let (mut ends, mut kinds, mut reruns) = (BTreeMap::new(), BTreeMap::new(), 0);
     let (mut causes, mut answers) = (HashMap::new(), BTreeMap::new());
@@ -245,7 +245,7 @@ proptest! {
 
     /// A damaged log is refused, or it is another saga's; never a panic, never an endless saga.
     #[test]
-    fn garbage_never_panics(
+    fn random_logs_never_panic(
         setup in any_setup(1, 6),
         damage in prop::collection::vec(any_damage(), 1..6),
         dense in prop::bool::weighted(0.9),

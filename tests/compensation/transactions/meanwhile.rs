@@ -51,7 +51,7 @@ async fn a_timeout_during_the_commit_does_not_put_it_in_doubt() -> Result<(), An
 }
 
 #[tokio::test]
-async fn a_shutdown_during_the_commit_keeps_it() -> Result<(), Any> {
+async fn a_shutdown_during_the_commit_does_not_lose_it() -> Result<(), Any> {
     let place = Place::new()?;
     let (open, gate) = mpsc::channel();
     *place.shop.gate.lock().unwrap() = Some(gate);
@@ -76,7 +76,7 @@ async fn a_shutdown_during_the_commit_keeps_it() -> Result<(), Any> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_busy_saga_with_many_transactions_does_each_once() -> Result<(), Any> {
+async fn many_transactions_of_one_saga_each_happen_once() -> Result<(), Any> {
     let place = Place::new()?;
     Connection::open(place.file())?.execute_batch("UPDATE shelf SET items = 1000")?;
     let mut registry = ActionRegistry::new();
@@ -119,7 +119,8 @@ async fn a_busy_saga_with_many_transactions_does_each_once() -> Result<(), Any> 
 /// Calls that ask and then end otherwise: each transaction is either in, with its value as the output, or
 /// not in at all, and nothing waits for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_does_not_wait_has_its_transaction_or_its_own_output() -> Result<(), Any> {
+async fn an_action_that_does_not_await_its_transaction_has_either_its_rows_or_its_own_output()
+-> Result<(), Any> {
     const NO_WAIT: u32 = 5000;
     let place = Place::new()?;
     Connection::open(place.file())?.execute_batch("UPDATE shelf SET items = 1000")?;
@@ -156,7 +157,7 @@ async fn a_call_that_does_not_wait_has_its_transaction_or_its_own_output() -> Re
 }
 
 #[tokio::test]
-async fn a_call_that_has_ended_asks_in_vain() -> Result<(), Any> {
+async fn a_call_that_has_ended_gets_no_transaction() -> Result<(), Any> {
     let place = Place::new()?;
     let action = ActionFunc::new_noop_undo("only", |cx: Cx| async move {
         let late = cx.clone();
@@ -186,7 +187,7 @@ async fn a_call_that_has_ended_asks_in_vain() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn an_earlier_attempt_asks_in_vain() -> Result<(), Any> {
+async fn an_earlier_attempt_gets_no_transaction() -> Result<(), Any> {
     let place = Place::new()?;
     let action = ActionFunc::new_noop_undo("only", |cx: Cx| async move {
         if cx.attempt() == 1 {
@@ -233,7 +234,7 @@ async fn a_cancel_during_the_commit_comes_after_it() -> Result<(), Any> {
 
 /// The call goes on without the transaction that it asked for: nobody would wait for its rows.
 #[tokio::test]
-async fn a_transaction_that_is_given_up_is_not_done() -> Result<(), Any> {
+async fn a_dropped_transaction_is_not_committed() -> Result<(), Any> {
     let place = Place::new()?;
     let action = ActionFunc::new_noop_undo("only", |cx: Cx| async move {
         tokio::select! {

@@ -16,7 +16,7 @@ use saga_core::{BoxError, Saga};
 use self::shop::*;
 
 #[tokio::test]
-async fn rows_and_outcome_are_there_together_and_the_value_is_the_output() -> Result<(), Any> {
+async fn rows_and_outcome_are_committed_together() -> Result<(), Any> {
     let place = Place::new()?;
     let sec = place.coordinator().await?;
     assert_eq!(sec.run(Buy { n: 3, fails: false }).await?, 14, "what follows reads the output");
@@ -27,7 +27,7 @@ async fn rows_and_outcome_are_there_together_and_the_value_is_the_output() -> Re
 }
 
 #[tokio::test]
-async fn an_undo_has_a_transaction_too() -> Result<(), Any> {
+async fn an_undo_can_use_a_transaction() -> Result<(), Any> {
     let place = Place::new()?;
     let sec = place.coordinator().await?;
     let error = sec.run(Buy { n: 3, fails: true }).await.unwrap_err();
@@ -77,7 +77,7 @@ saga! {
 }
 
 #[tokio::test]
-async fn what_is_refused_after_a_crash_is_rolled_back() -> Result<(), Any> {
+async fn a_refusal_after_a_crash_is_rolled_back() -> Result<(), Any> {
     let told = refused_after_a_crash(BuyLate { n: 6 }).await?;
     assert_eq!(told, ["begun", "nothing to put back"], "nobody knew whether there was something");
     assert_eq!(refused_after_a_crash(BuyNaively { n: 6 }).await?, ["begun"]);
@@ -146,7 +146,7 @@ async fn after_an_error_the_action_may_try_something_else() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn a_panic_in_the_work_is_one_in_the_action() -> Result<(), Any> {
+async fn a_panic_in_a_transaction_is_a_panic_of_the_action() -> Result<(), Any> {
     let place = Place::new()?;
     let (sec, saga) = place
         .alone(only(|tx| {
@@ -211,7 +211,7 @@ async fn a_store_without_transactions_says_so() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn who_has_lost_the_saga_writes_neither_rows_nor_log() -> Result<(), Any> {
+async fn a_fenced_worker_writes_neither_rows_nor_log() -> Result<(), Any> {
     let place = Place::new()?;
     let action = ActionFunc::new_noop_undo("only", |cx: Cx| async move {
         // as another worker's claim would

@@ -43,7 +43,7 @@ fn begun<S: Saga<Context = W>>(saga: S, scripts: &[(&str, &[Do])]) -> Fixture {
 }
 
 #[test]
-fn a_timeout_leaves_doubt() {
+fn an_attempt_that_timed_out_is_in_doubt() {
     let x = begun(Long {}, &[("b", &[Do::Hangs])]);
     assert!(matches!(x.end::<Long>(), Err(SagaError::RolledBack(_))));
     assert_eq!(x.world.said()[1..], ["do b", "do b", "undo b", "undone b", "undo a", "undone a"]);
@@ -52,7 +52,7 @@ fn a_timeout_leaves_doubt() {
 }
 
 #[test]
-fn what_only_finds_out_what_there_is_to_undo_is_not_cancelled() {
+fn a_call_that_obtains_an_output_to_undo_is_not_cancelled() {
     let mut x = begun(Long {}, &[("b", &[Do::Hangs])]);
     x.process.until(x.world.hears("do b", 1));
     // the answer to the cancel comes once it is in the log

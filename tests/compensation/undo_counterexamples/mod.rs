@@ -95,7 +95,7 @@ fn effect_then_crash(saga: impl Saga<Context = W>, node: &str) -> (W, Process) {
 }
 
 #[test]
-fn doubt_outlives_a_later_failure() {
+fn an_attempt_in_doubt_is_undone_even_after_a_plain_failure() {
     let (world, process) = effect_then_crash(Out {}, "out");
     let report = stuck(&process);
     assert_eq!(names(report.possible_effects()), ["out"]);
@@ -189,7 +189,7 @@ fn an_action_that_never_returns_does_not_stop_the_unwinding() {
 }
 
 #[test]
-fn an_undo_that_hangs_is_given_up() {
+fn an_undo_that_hangs_times_out() {
     let (world, store) = setup();
     world.script("timed", [Do::Hangs]);
     world.script("undo timed", [Do::Hangs, Do::Hangs]);
@@ -233,7 +233,7 @@ fn a_crash_in_an_undo_before_later_nodes_ever_started_recovers() {
 }
 
 #[test]
-fn a_node_that_waits_for_room_has_not_started() {
+fn a_node_that_waits_for_a_permit_has_not_started() {
     let (world, store) = setup();
     world.script("b", [Do::Waits]);
     let bounded = |builder| sagas(builder).max_calls_of("bare", 1);
@@ -274,7 +274,7 @@ fn a_resolved_effect_is_refused_while_its_undo_runs() {
 }
 
 #[test]
-fn of_two_operators_one_wins_and_the_other_is_told() {
+fn of_two_conflicting_operators_one_wins_and_the_other_is_told() {
     let (world, store) = setup();
     world.script("timed", [Do::Hangs]);
     world.script("undo timed", [Do::FailsForGood]);
@@ -299,7 +299,7 @@ fn of_two_operators_one_wins_and_the_other_is_told() {
 }
 
 #[test]
-fn keys_of_a_purged_id_are_new() {
+fn a_purged_id_gets_new_idempotency_keys() {
     let (world, store) = setup();
     let process = Process::start(&world, &store, sagas);
     start(&process, Out {});

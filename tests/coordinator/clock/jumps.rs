@@ -83,7 +83,7 @@ async fn check_log(sec: &Coordinator<()>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forward_deadlines_pass_and_waits_are_over() {
+async fn a_jump_forward_ends_deadlines_and_waits() {
     let clock = Clock::new();
     let sec = sec(&clock).await;
     let slow = sec.saga(Slow {}).deadline_at(clock.now() + HOUR / 2).start().await.unwrap();
@@ -97,7 +97,7 @@ async fn forward_deadlines_pass_and_waits_are_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn back_deadlines_are_later_and_no_wait_is_longer() {
+async fn a_jump_back_moves_deadlines_and_lengthens_no_wait() {
     let clock = Clock::new();
     let sec = sec(&clock).await;
     let slow = sec.saga(Slow {}).deadline_at(clock.now() + HOUR / 2).start().await.unwrap();

@@ -76,7 +76,7 @@ fn attempts_and_the_time_of_the_next_one_outlive_the_process() {
 }
 
 #[test]
-fn no_process_gives_more_attempts_than_there_are() {
+fn restarts_do_not_add_attempts() {
     let mut x = Fixture::new(&[("a", &[Do::Fails; 9])], |builder| builder.saga::<Slow>());
     x.process.until(x.process.sec.saga(Slow {}).id("x").start()).unwrap();
     for times in 1..=2 {

@@ -29,7 +29,7 @@ fn claims(store: &Hooked) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_fails_half_way_releases_what_it_claimed() -> Result<(), Any> {
+async fn a_build_that_fails_half_way_releases_its_claims() -> Result<(), Any> {
     let (world, store) = (W::default(), Hooked::default());
     handed_over(&world, &store).await?;
     let (said, claimed) = (world.said().len(), claims(&store));
@@ -56,7 +56,8 @@ async fn one_that_fails_half_way_releases_what_it_claimed() -> Result<(), Any> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_runs_before_all_is_claimed_and_what_is_given_up_is_released() -> Result<(), Any> {
+async fn no_saga_runs_before_all_are_claimed_and_a_dropped_build_releases_them() -> Result<(), Any>
+{
     let (world, store) = (W::default(), Hooked::default());
     handed_over(&world, &store).await?;
     let (said, claimed) = (world.said().len(), claims(&store));

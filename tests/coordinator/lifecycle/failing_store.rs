@@ -25,7 +25,7 @@ async fn until(what: impl Fn() -> bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handles_and_events_go_on_when_the_store_works_again() -> Result<(), Any> {
+async fn handles_and_events_resume_when_the_store_works_again() -> Result<(), Any> {
     let (world, store) = (W::default(), Hooked::default());
     let sec = coordinator(&world, store.clone()).await?;
     assert!(sec.health().is_good());
@@ -76,7 +76,7 @@ async fn handles_and_events_go_on_when_the_store_works_again() -> Result<(), Any
 
 /// It does not matter what of the store fails: reading, taking, or the first read after a restart.
 #[tokio::test(start_paused = true)]
-async fn whatever_fails_is_tried_again() -> Result<(), Any> {
+async fn every_failed_store_call_is_retried() -> Result<(), Any> {
     let all: [fn(&Call) -> bool; 4] = [
         |call| matches!(call, Call::Load(_)),
         |call| matches!(call, Call::Take(_)),
@@ -117,7 +117,7 @@ async fn whatever_fails_is_tried_again() -> Result<(), Any> {
 
 /// An append that can never go in does not keep the machine busy.
 #[tokio::test(start_paused = true)]
-async fn a_saga_that_never_gets_on_is_tried_ever_more_seldom() -> Result<(), Any> {
+async fn a_saga_that_makes_no_progress_is_retried_with_backoff() -> Result<(), Any> {
     let (world, store) = (W::default(), Hooked::default());
     let sec = coordinator(&world, store.clone()).await?;
     fails(&store, |call| matches!(call, Call::Append(_, kinds) if kinds.contains(&"succeeded")));
@@ -130,7 +130,7 @@ async fn a_saga_that_never_gets_on_is_tried_ever_more_seldom() -> Result<(), Any
 
 /// As if the connection had broken in the commit. (`failing_appends` does so with every write.)
 #[tokio::test(start_paused = true)]
-async fn a_creation_that_failed_and_is_in_all_the_same_runs() -> Result<(), Any> {
+async fn a_saga_runs_when_its_creation_reported_an_error_but_was_stored() -> Result<(), Any> {
     for again in [false, true] {
         let world = W::default();
         let store = Breaking::new(&world, 1, true);
@@ -150,7 +150,7 @@ async fn a_creation_that_failed_and_is_in_all_the_same_runs() -> Result<(), Any>
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_runs_also_if_the_store_fails_once_more_meanwhile() -> Result<(), Any> {
+async fn a_saga_runs_when_the_store_fails_again_after_such_a_creation() -> Result<(), Any> {
     for bad_load in 1..=5 {
         let world = W::default();
         let mut store = Breaking::new(&world, 1, true);
@@ -193,7 +193,7 @@ async fn a_saga_that_another_process_has_taken_over_is_left_to_it() -> Result<()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_must_be_opened_again_is_not_asked_again() -> Result<(), Any> {
+async fn a_store_that_must_be_reopened_is_not_retried() -> Result<(), Any> {
     let (world, store) = (W::default(), Hooked::default());
     let sec = coordinator(&world, store.clone()).await?;
     let closed = || StoreError::Closed { store: "disk".into(), why: "open the store again".into() };
@@ -239,7 +239,7 @@ async fn a_shutdown_does_not_wait_for_a_store_that_is_down() -> Result<(), Any> 
 
 /// What a disk that failed to say what it has written does to a real store: nothing more until it is opened again.
 #[tokio::test]
-async fn what_the_store_says_of_itself_reaches_whoever_asks() -> Result<(), Any> {
+async fn every_caller_gets_the_message_of_the_store() -> Result<(), Any> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("sagas");
     std::fs::create_dir(&path)?;

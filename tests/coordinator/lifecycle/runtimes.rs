@@ -68,7 +68,7 @@ fn a_saga_outlives_the_runtime_that_started_it() -> Result<(), Any> {
 }
 
 #[test]
-fn a_rollback_that_another_runtime_asked_for_goes_on_without_it() -> Result<(), Any> {
+fn a_rollback_outlives_the_runtime_that_requested_it() -> Result<(), Any> {
     let (world, home) = (W::default(), home());
     let sec = home.block_on(coordinator(&world, MemoryStore::new()))?;
     home.block_on(async { sec.saga(Pair {}).id("x").start().await?.await })?;
@@ -82,7 +82,7 @@ fn a_rollback_that_another_runtime_asked_for_goes_on_without_it() -> Result<(), 
 }
 
 #[test]
-fn all_of_it_works_where_there_is_no_runtime() -> Result<(), Any> {
+fn handles_and_operators_work_without_a_runtime() -> Result<(), Any> {
     let directory = tempfile::tempdir()?;
     let (world, home) = (W::default(), home());
     let store = SqliteStore::open(directory.path().join("sagas.db"))?;
@@ -113,7 +113,7 @@ fn all_of_it_works_where_there_is_no_runtime() -> Result<(), Any> {
 }
 
 #[test]
-fn a_coordinator_is_not_built_where_it_could_not_run() -> Result<(), Any> {
+fn a_coordinator_is_not_built_without_a_suitable_runtime() -> Result<(), Any> {
     let world = W::default();
     let built = without_runtime(coordinator(&world, MemoryStore::new()));
     let Err(error @ BuildError::Runtime(RuntimeError::Missing)) = built else {
@@ -149,7 +149,7 @@ fn a_coordinator_is_not_built_where_it_could_not_run() -> Result<(), Any> {
 }
 
 #[test]
-fn when_its_runtime_is_gone_everyone_is_told() -> Result<(), Any> {
+fn when_the_runtime_is_gone_every_caller_is_told() -> Result<(), Any> {
     let (world, home, store) = (W::default(), home(), MemoryStore::new());
     world.script("a", vec![world::Do::Hangs; 20]);
     let sec = home.block_on(coordinator(&world, store.clone()))?;

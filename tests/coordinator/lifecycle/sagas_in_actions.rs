@@ -125,7 +125,7 @@ async fn shut_down(nest: &N, sec: &Coordinator<N>) -> Result<saga_core::Shutdown
 }
 
 #[tokio::test]
-async fn an_action_that_awaits_another_saga_is_interrupted_and_not_failed() -> Result<(), Any> {
+async fn an_action_that_awaits_another_saga_is_interrupted_by_a_shutdown() -> Result<(), Any> {
     let store = MemoryStore::new();
     let (nest, sec) = build(&store).await?;
     let outer = sec.saga(Outer { fails: false }).id("outer").start().await?;
@@ -146,7 +146,7 @@ async fn an_action_that_awaits_another_saga_is_interrupted_and_not_failed() -> R
 }
 
 #[tokio::test]
-async fn so_is_an_undo_that_does() -> Result<(), Any> {
+async fn an_undo_that_awaits_another_saga_is_interrupted_by_a_shutdown() -> Result<(), Any> {
     let store = MemoryStore::new();
     let (nest, sec) = build(&store).await?;
     nest.go_on().add_permits(1);
@@ -162,7 +162,7 @@ async fn so_is_an_undo_that_does() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn so_is_an_action_that_starts_a_saga_when_it_is_too_late() -> Result<(), Any> {
+async fn an_action_that_starts_a_saga_during_a_shutdown_is_interrupted() -> Result<(), Any> {
     let store = MemoryStore::new();
     let (nest, sec) = build(&store).await?;
     sec.saga(Late {}).id("outer").start().await?;

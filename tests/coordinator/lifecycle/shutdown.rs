@@ -84,7 +84,7 @@ async fn a_store_that_was_closed_serves_the_next_coordinator() -> Result<(), Any
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_task_holds_the_store_any_more() -> Result<(), Any> {
+async fn no_task_holds_the_store_after_a_shutdown() -> Result<(), Any> {
     let world = W::default();
     for round in 0..100_usize {
         world.script("a", [Do::Waits, Do::Works, Do::Waits]);
@@ -120,17 +120,17 @@ async fn blocked() -> Result<(), Any> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_does_not_wait_for_an_action_that_blocks_its_thread() -> Result<(), Any> {
+async fn a_shutdown_does_not_wait_for_an_action_that_blocks_its_thread() -> Result<(), Any> {
     blocked().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn it_does_not_wait_for_an_action_that_blocks_the_only_thread() -> Result<(), Any> {
+async fn a_shutdown_does_not_wait_for_an_action_that_blocks_the_only_thread() -> Result<(), Any> {
     blocked().await
 }
 
 #[tokio::test]
-async fn a_second_one_is_answered_too() -> Result<(), Any> {
+async fn a_second_shutdown_returns_too() -> Result<(), Any> {
     let (world, store) = (W::default(), Hooked::default());
     world.script("a", [Do::Waits]);
     let sec = coordinator(&world, store.clone()).await?;
@@ -214,7 +214,7 @@ async fn crossing(waits: fn(&Call) -> bool, within: bool) -> Result<(), Any> {
 
 /// Also one for a saga that still has its time.
 #[tokio::test]
-async fn a_saga_that_is_about_to_be_handed_over_hears_no_new_request() -> Result<(), Any> {
+async fn a_saga_that_is_being_handed_over_accepts_no_request() -> Result<(), Any> {
     let (world, store) = (W::default(), MemoryStore::new());
     world.script("a", [Do::Waits]);
     let sec = coordinator(&world, store.clone()).await?;
@@ -236,18 +236,18 @@ async fn a_saga_that_is_about_to_be_handed_over_hears_no_new_request() -> Result
 }
 
 #[tokio::test]
-async fn a_request_that_looks_for_its_saga_meanwhile_starts_nothing() -> Result<(), Any> {
+async fn a_request_that_loads_its_saga_during_a_shutdown_starts_nothing() -> Result<(), Any> {
     crossing(|call| matches!(call, Call::Load(_)), false).await
 }
 
 #[tokio::test]
-async fn a_request_that_takes_its_saga_meanwhile_starts_nothing() -> Result<(), Any> {
+async fn a_request_that_claims_its_saga_during_a_shutdown_starts_nothing() -> Result<(), Any> {
     crossing(|call| matches!(call, Call::Take(_)), true).await
 }
 
 /// The saga is taken already, and its log is being read.
 #[tokio::test]
-async fn a_saga_that_is_being_woken_does_not_hold_it_up() -> Result<(), Any> {
+async fn a_saga_that_is_being_woken_does_not_delay_a_shutdown() -> Result<(), Any> {
     let (world, store) = (W::default(), Hooked::default());
     let sec = coordinator(&world, store.clone()).await?;
     sec.saga(Pair {}).id("x").start().await?.await?;

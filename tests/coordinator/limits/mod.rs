@@ -130,7 +130,7 @@ async fn a_for_has_a_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wide_saga_does_not_hold_up_a_small_one() {
+async fn a_wide_saga_does_not_delay_a_small_one() {
     let builder = Coordinator::builder(W::default()).saga::<Narrow>().saga::<Wide>();
     let sec = builder.max_calls(10).build().await.unwrap();
     let wide = sec.saga(Wide { items: (0..500).collect() }).start().await.unwrap();
@@ -144,7 +144,7 @@ async fn a_wide_saga_does_not_hold_up_a_small_one() {
 }
 
 #[tokio::test]
-async fn a_limit_of_an_action_that_is_not_there_is_an_error() {
+async fn a_limit_for_an_unknown_action_is_an_error() {
     let builder = Coordinator::builder(W::default()).saga::<Wide>();
     let error = builder.max_calls_of("cal", 1).build().await.err().map(|e| e.to_string());
     let expected = "action `cal` is not registered; did you mean `call`?";

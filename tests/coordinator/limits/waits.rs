@@ -87,7 +87,7 @@ fn says_why(end: Result<u32, SagaError>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_would_wait_for_its_own_room_is_told() {
+async fn a_call_that_would_wait_for_its_own_permit_gets_an_error() {
     let sec = us(1, |builder| builder.max_calls(1)).await;
     says_why(soon(sec.run(Parent {})).await);
     assert_eq!(soon(sec.run(Child {})).await.unwrap(), 7);
@@ -101,7 +101,7 @@ async fn a_call_that_would_wait_for_its_own_room_is_told() {
 
 /// It waits already when the saga that it waits for comes to want its room.
 #[tokio::test(start_paused = true)]
-async fn a_call_is_told_as_soon_as_it_stands_in_the_way() {
+async fn a_call_gets_an_error_as_soon_as_it_blocks_its_own_child() {
     let sec = us(1, |builder| builder.max_calls_of("pass_on", 1)).await;
     let first = sec.saga(First {}).start().await.unwrap();
     says_why(soon(first).await);
@@ -111,7 +111,7 @@ async fn a_call_is_told_as_soon_as_it_stands_in_the_way() {
 
 /// Each of them alone has room enough.
 #[tokio::test(start_paused = true)]
-async fn of_calls_that_stand_in_each_others_way_one_is_told() {
+async fn one_of_two_calls_that_block_each_other_gets_an_error() {
     let sec = us(3, |builder| builder.max_calls(3)).await;
     let mut parents = Vec::new();
     for _ in 0..3 {
@@ -126,7 +126,7 @@ async fn of_calls_that_stand_in_each_others_way_one_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_for_its_own_saga_is_told() {
+async fn a_call_that_waits_for_its_own_saga_gets_an_error() {
     let sec = us(1, |builder| builder).await;
     says_why(soon(sec.run(Itself {})).await);
 }

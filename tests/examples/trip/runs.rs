@@ -46,7 +46,7 @@ fn entries(state: &Path, saga: &str, node: &str) -> Vec<String> {
 }
 
 #[test]
-fn goes_on_after_a_crash_at_each_effect() {
+fn resumes_after_a_crash_at_each_effect() {
     let undisturbed = tempfile::tempdir().unwrap();
     let expected = table(&trip(undisturbed.path()).output().unwrap());
     for node in EFFECTS {

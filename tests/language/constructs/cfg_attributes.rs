@@ -55,7 +55,7 @@ saga! {
 }
 
 #[tokio::test]
-async fn what_is_configured_away_is_not_there() -> Result<(), Any> {
+async fn items_disabled_by_cfg_are_absent() -> Result<(), Any> {
     assert_eq!(There::NAME, "There.1");
     let there = There { n: 1, more: 20, fresh: 300 };
     assert!(there == there.clone());

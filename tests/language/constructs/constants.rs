@@ -147,7 +147,7 @@ async fn a_pattern_compares_with_a_constant() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn another_capital_letter_binds() -> Result<(), Any> {
+async fn a_capitalized_name_that_is_no_constant_binds() -> Result<(), Any> {
     let sec = Coordinator::builder(()).saga::<Bind>().build().await?;
     assert_eq!(sec.run(Bind { xs: vec![1, 2] }).await?, ["1", "2 of 2"]);
     Ok(())

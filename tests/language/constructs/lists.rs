@@ -64,7 +64,7 @@ saga! {
 }
 
 #[tokio::test]
-async fn whatever_has_an_order_is_a_list() -> Result<(), Any> {
+async fn for_accepts_every_ordered_collection() -> Result<(), Any> {
     let sec = Coordinator::builder(()).saga::<Lists>().build().await?;
     let said = sec.run(Lists {
         n: 2,
@@ -98,7 +98,7 @@ async fn whatever_has_an_order_is_a_list() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn a_range_is_as_bounded_as_a_list() -> Result<(), Any> {
+async fn a_range_has_the_same_limit_as_a_list() -> Result<(), Any> {
     let limits = Limits::default().max_width(3);
     let sec = Coordinator::builder(()).saga::<Long>().limits(limits).build().await?;
     assert_eq!(sec.run(Long { n: 3 }).await?, ["0", "1", "2"]);

@@ -135,7 +135,7 @@ saga! {
 }
 
 #[tokio::test]
-async fn a_last_line_is_not_what_else_is_called_output() -> Result<(), Any> {
+async fn an_item_named_output_does_not_shadow_the_last_line() -> Result<(), Any> {
     let output = ["a", "b"].map(String::from).to_vec();
     let (output, nodes) = all_or_nothing(&Named { output }).await?;
     assert_eq!(

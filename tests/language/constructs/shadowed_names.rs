@@ -82,7 +82,7 @@ saga! {
 }
 
 #[tokio::test]
-async fn they_mean_what_they_mean_outside() -> Result<(), Any> {
+async fn user_items_with_generated_names_keep_their_meaning() -> Result<(), Any> {
     let sec = Coordinator::builder(()).saga::<Outer>().build().await?;
     let outer = Outer { any: AnyContext(1000), c: C(200) };
     assert_eq!(sec.run(outer).await?, (1230 + 100 + 1 + 15, "ext".to_string()));

@@ -60,7 +60,7 @@ fn names(dag: &Dag<World>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn they_run_for_their_effect() -> Result<(), Any> {
+async fn unnamed_statements_run_for_their_effect() -> Result<(), Any> {
     let guests = ["Ada", "Dijkstra"].map(String::from).to_vec();
     let (world, result) = run(ForEffect { guests: guests.clone(), vip: true }, None).await?;
     assert_eq!(result?, "2 last");
@@ -85,7 +85,7 @@ async fn they_run_for_their_effect() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn they_have_keys() -> Result<(), Any> {
+async fn unnamed_statements_have_keys() -> Result<(), Any> {
     let sec = Coordinator::builder(World::default()).saga::<ForEffect>().build().await?;
     let saga = ForEffect { guests: vec!["Ada".to_string()], vip: false };
     let outcome = sec.saga(saga).start().await?.outcome().await?;
@@ -98,7 +98,7 @@ async fn they_have_keys() -> Result<(), Any> {
 }
 
 #[test]
-fn they_are_named_in_the_order_of_the_text() -> Result<(), DagError> {
+fn unnamed_statements_are_numbered_in_source_order() -> Result<(), DagError> {
     let expected = [
         "for_1", "if_1", "if_2", "match_1", "value_2", "for_3", "if_4", "match_2", "last", "say_1",
         "say", "say_2", "output",

@@ -39,7 +39,7 @@ saga! {
 }
 
 #[tokio::test]
-async fn a_struct_can_take_the_rest_from_another() -> Result<(), Any> {
+async fn a_struct_can_use_functional_update() -> Result<(), Any> {
     let sec = Coordinator::builder(()).saga::<Update>().build().await?;
     let update =
         Update { point: Point { x: 1, y: 2 }, inner: Inner { n: 10, m: 20 }, xs: vec![100] };
@@ -48,7 +48,7 @@ async fn a_struct_can_take_the_rest_from_another() -> Result<(), Any> {
 }
 
 #[tokio::test]
-async fn a_last_line_has_a_key_by_its_name_and_as_output() -> Result<(), Any> {
+async fn the_last_line_has_a_key_by_name_and_as_output() -> Result<(), Any> {
     let sec =
         Coordinator::builder(()).saga::<LastSaga>().saga::<LastStruct>().saga::<LastGeneric>();
     let sec = sec.saga::<Holder>().build().await?;

@@ -36,7 +36,7 @@ saga! {
 }
 
 #[tokio::test]
-async fn a_variable_can_be_mut() -> Result<(), Any> {
+async fn a_pattern_variable_can_be_mut() -> Result<(), Any> {
     let sec = Coordinator::builder(()).saga::<Mutable>().build().await?;
     assert_eq!(sec.run(Mutable { a: Some(4), list: vec![1, 2] }).await?, [5, 15, 5, 20, 30]);
     assert_eq!(sec.run(Mutable { a: None, list: vec![] }).await?, [0, 0, 0]);

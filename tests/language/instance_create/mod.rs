@@ -81,7 +81,7 @@ fn complete() -> (Cloud, BTreeMap<&'static str, usize>) {
 }
 
 #[test]
-fn all_of_it_is_created_and_the_caller_learns_the_id() {
+fn everything_is_created_and_the_caller_learns_the_id() {
     let cloud = Cloud::default();
     let id = run(&cloud, &MemoryStore::new()).unwrap();
     assert_eq!(cloud.ids("instance"), [id.to_string()]);
@@ -111,7 +111,7 @@ fn all_of_it_is_created_and_the_caller_learns_the_id() {
 }
 
 #[test]
-fn an_instance_may_have_nothing() {
+fn an_instance_without_parts_is_created() {
     let cloud = Cloud::default();
     let mut empty = request();
     empty.request.nics.clear();
@@ -127,7 +127,7 @@ fn an_instance_may_have_nothing() {
 }
 
 #[test]
-fn a_disk_is_made_of_what_its_source_says() {
+fn a_disk_is_made_from_its_source() {
     let made = [
         [("disk", 1), ("space", 1)].as_slice(),
         &[("crucible", 1), ("disk", 1), ("region", 3), ("space", 1), ("volume", 1)],
@@ -145,7 +145,7 @@ fn a_disk_is_made_of_what_its_source_says() {
 }
 
 #[test]
-fn trouble_at_each_node_leaves_nothing() {
+fn a_failure_at_each_node_leaves_nothing() {
     let nodes = complete().0.nodes();
     assert_eq!(nodes.len(), 32, "{nodes:?}");
     for (node, many) in nodes {

@@ -57,7 +57,7 @@ async fn run(
 }
 
 #[tokio::test]
-async fn it_does_what_it_means() -> Result<(), Any> {
+async fn it_gives_what_plain_rust_gives() -> Result<(), Any> {
     for saga in sagas() {
         let output = run(&Lab::failing(None), &MemoryStore::new(), &saga).await??;
         assert_eq!(output, plain_rust::torture(&saga), "{saga:?}");

@@ -70,7 +70,7 @@ fn parked(scripts: &[(&str, &[Do])]) -> Fixture {
 }
 
 #[test]
-fn a_handle_of_a_parked_saga_goes_on_when_it_is_unparked() {
+fn a_handle_of_a_parked_saga_resumes_when_it_is_unparked() {
     let x = parked(&[("p", &[Do::Panics])]);
     let at_rest = handle(&x);
     let mut events = at_rest.events();
@@ -84,7 +84,7 @@ fn a_handle_of_a_parked_saga_goes_on_when_it_is_unparked() {
 }
 
 #[test]
-fn who_waits_for_a_saga_that_is_taken_up_again_hears_of_its_next_end() {
+fn a_waiter_of_a_resumed_saga_learns_its_next_end() {
     let x = parked(&[("p", &[Do::Panics, Do::Panics])]);
     let older = handle(&x);
     x.process.until(x.operator.unpark("x")).unwrap();
@@ -96,7 +96,7 @@ fn who_waits_for_a_saga_that_is_taken_up_again_hears_of_its_next_end() {
 }
 
 #[test]
-fn a_saga_that_is_started_again_under_its_id_stays_what_it_is() {
+fn starting_a_saga_again_under_its_id_changes_nothing() {
     let x = started(&[]);
     let older = handle(&x);
     await_it(&x, &older).unwrap();
@@ -112,7 +112,7 @@ fn a_saga_that_is_started_again_under_its_id_stays_what_it_is() {
 }
 
 #[test]
-fn a_handle_of_a_saga_that_was_removed_is_of_the_next_one_with_its_id() {
+fn a_handle_of_a_deleted_saga_follows_the_next_one_with_its_id() {
     let x = started(&[]);
     let older = handle(&x);
     await_it(&x, &older).unwrap();

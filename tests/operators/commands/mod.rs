@@ -86,7 +86,7 @@ fn a_pause_outlives_the_process() {
 }
 
 #[test]
-fn the_deadline_of_a_paused_saga_passes_in_this_life_as_in_the_next() {
+fn the_deadline_of_a_paused_saga_passes_before_and_after_a_restart() {
     for restarted in [false, true] {
         let mut x = Fixture::new(&[("b", &[Do::Waits])], sagas);
         let start = x.process.sec.saga(Three {}).id("x").deadline(Duration::from_secs(3600));
@@ -142,7 +142,7 @@ fn a_running_saga_is_not_rolled_back() {
 }
 
 #[test]
-fn a_stuck_saga_is_mended() {
+fn a_stuck_saga_is_repaired() {
     let mut x = started(&[("c", &[Do::Fails]), ("undo a", &[Do::FailsForGood])]);
     let Err(SagaError::Stuck(report)) = end(&x) else { panic!("stuck") };
     assert_eq!(report.remaining_effects().map(ToString::to_string).collect::<Vec<_>>(), ["a"]);
@@ -167,7 +167,7 @@ fn a_resolved_effect_is_shown() {
 }
 
 #[test]
-fn a_fault_stays_with_the_saga() {
+fn an_injected_fault_stays_with_the_saga() {
     let mut x = started(&[("a", &[Do::Waits])]);
     x.process.until(x.operator.inject("x", "c", Fault::Error)).unwrap();
     x.process.until(x.operator.inject("x", "b", Fault::Repeat(3))).unwrap();
@@ -211,7 +211,7 @@ fn a_deadline_in_the_past_starts_nothing() {
 }
 
 #[test]
-fn what_is_not_there_is_not_found() {
+fn an_unknown_saga_is_not_found() {
     let x = started(&[]);
     let error = x.process.until(x.operator.cancel("y", "no")).unwrap_err();
     assert_eq!(error.to_string(), "there is no saga y");
@@ -220,7 +220,7 @@ fn what_is_not_there_is_not_found() {
 }
 
 #[test]
-fn a_pivot_that_is_not_there_is_not_decided() {
+fn a_saga_without_a_pivot_cannot_have_it_decided() {
     let x = started(&[("a", &[Do::Waits])]);
     let decision = saga_core::operator::Decision::Failed;
     let answer = refusal(x.process.until(x.operator.decide("x", "a", decision, "looked")));
@@ -231,7 +231,7 @@ fn a_pivot_that_is_not_there_is_not_decided() {
 }
 
 #[tokio::test]
-async fn another_process_asks_through_the_store() {
+async fn another_process_sends_requests_through_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sagas.db");
     let world = Arc::new(World::default());
@@ -259,7 +259,7 @@ async fn another_process_asks_through_the_store() {
 }
 
 #[test]
-fn operators_that_come_at_once_are_all_answered() {
+fn concurrent_operators_are_all_answered() {
     let x = started(&[("c", &[Do::Waits])]);
     x.process.until(x.world.hears("do c", 1));
     let answers = x.process.until(async {
@@ -311,7 +311,7 @@ x Three: stuck: node `c`: action failed: c failed
 }
 
 #[test]
-fn events_come_as_they_become_durable() {
+fn events_are_sent_as_they_become_durable() {
     let x = started(&[("a", &[Do::Fails]), ("c", &[Do::Fails])]);
     let events = x.process.until(async {
         let handle = x.process.sec.get::<serde_json::Value>("x").await.unwrap().unwrap();

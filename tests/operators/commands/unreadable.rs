@@ -109,7 +109,7 @@ fn remain(report: &SagaReport) -> Vec<String> {
 }
 
 #[test]
-fn a_saga_with_a_value_that_cannot_be_read_is_parked_with_the_reason() {
+fn a_saga_with_an_unreadable_value_is_parked_with_the_reason() {
     let mut x = left_by_the_old!(old::Order {});
     restart(&mut x, new::sagas);
     let reason = parked(&x);
@@ -134,7 +134,7 @@ fn a_saga_with_a_value_that_cannot_be_read_is_parked_with_the_reason() {
 }
 
 #[test]
-fn what_can_be_undone_of_a_saga_that_cannot_be_read_is_undone_and_the_rest_is_listed() {
+fn an_unreadable_saga_is_undone_where_possible_and_the_rest_is_listed() {
     let mut x = left_by_the_old!(old::Order {});
     restart(&mut x, new::sagas);
     parked(&x);
@@ -172,7 +172,7 @@ fn a_program_that_can_read_the_value_again_undoes_it_after_all() {
 }
 
 #[test]
-fn somebody_says_what_the_value_is_that_cannot_be_read() {
+fn an_operator_can_supply_an_unreadable_value() {
     let mut x = left_by_the_old!(old::Order {});
     restart(&mut x, new::sagas);
     parked(&x);
@@ -200,7 +200,7 @@ fn somebody_says_what_the_value_is_that_cannot_be_read() {
 }
 
 #[test]
-fn a_saga_whose_parameters_cannot_be_read_is_parked_too() {
+fn a_saga_with_unreadable_parameters_is_parked() {
     let mut x = left_by_the_old!(old::Visit { guest: 7 });
     restart(&mut x, new::sagas);
     let reason = parked(&x);
@@ -210,7 +210,7 @@ fn a_saga_whose_parameters_cannot_be_read_is_parked_too() {
 }
 
 #[test]
-fn instances_over_a_list_that_cannot_be_read_are_listed() {
+fn instances_over_an_unreadable_list_are_listed() {
     let mut x = left_by_the_old!(old::Tour {});
     restart(&mut x, new::sagas);
     let reason = parked(&x);
@@ -224,7 +224,7 @@ fn instances_over_a_list_that_cannot_be_read_are_listed() {
 }
 
 #[test]
-fn a_completed_saga_of_which_something_cannot_be_read_still_gives_its_output() {
+fn a_completed_saga_with_an_unreadable_value_still_gives_its_output() {
     let mut x = Fixture::new(&[], old::sagas);
     x.process.until(x.process.sec.saga(old::Order {}).id("x").start()).unwrap();
     end(&x).unwrap();

@@ -117,7 +117,7 @@ async fn run(sec: &Coordinator<W>, id: &str) -> Result<(), StartError> {
 }
 
 #[tokio::test]
-async fn nothing_is_started_in_files_that_are_gone() {
+async fn no_saga_starts_in_missing_files() {
     for (kind, name, change, expected) in CHANGES {
         let place = Place::new();
         let world = Arc::new(World::default());
@@ -149,7 +149,7 @@ async fn nothing_is_started_in_files_that_are_gone() {
 /// A saga that is between two nodes when its files go is not driven any further, and goes on where it was
 /// when the files are back.
 #[tokio::test]
-async fn a_saga_whose_files_go_stops_and_goes_on_when_they_are_back() {
+async fn a_saga_whose_files_disappear_stops_and_resumes_when_they_are_back() {
     for kind in ["sqlite", "file"] {
         let place = Place::new();
         let world = Arc::new(World::default());
@@ -180,7 +180,7 @@ async fn a_saga_whose_files_go_stops_and_goes_on_when_they_are_back() {
 
 /// One who only looks must not be shown what is no longer there, nor leave a request for nobody.
 #[tokio::test]
-async fn an_attached_store_notices_too() {
+async fn an_attached_store_notices_missing_files_too() {
     let place = Place::new();
     let world = Arc::new(World::default());
     let sec = place.build("sqlite", &world).await;

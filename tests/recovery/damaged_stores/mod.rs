@@ -126,7 +126,7 @@ async fn damaged_rows_are_named_with_their_entry() {
             "saga bad is parked: this program cannot read the output of node `a`: ",
         ),
         (
-            "UPDATE saga SET run_key = 'never' WHERE id = 'bad'",
+            "UPDATE saga SET birth = 'never' WHERE id = 'bad'",
             "saga bad: its record is corrupt: its run_key is not a UUID",
         ),
         (
@@ -141,7 +141,7 @@ async fn damaged_rows_are_named_with_their_entry() {
 }
 
 #[tokio::test]
-async fn any_odd_value_in_any_column_keeps_no_other_saga_from_going_on() {
+async fn an_odd_value_in_any_column_does_not_stop_other_sagas() {
     let (_directory, template) = template().await;
     let columns = |table: &str| {
         let connection = Connection::open(&template).unwrap();
@@ -176,7 +176,7 @@ async fn any_odd_value_in_any_column_keeps_no_other_saga_from_going_on() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_named_and_the_others_go_on() {
+async fn a_damaged_file_is_named_and_other_sagas_resume() {
     let directory = tempfile::tempdir().unwrap();
     let at = directory.path().join("sagas");
     interrupted(FileStore::open(&at).unwrap()).await;

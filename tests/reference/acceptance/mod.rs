@@ -6,9 +6,9 @@
 //! |---|---|
 //! | 1, 2, 4, 7, 8, 9 | `both`: built at run time and written as `saga!`, with the same log |
 //! | 3 | `dags`: `an_empty_stage_is_refused`, `a_failed_append_leaves_nothing_behind` |
-//! | 5 | `dags`: `an_edge_that_closes_a_circle_is_refused_by_name` |
+//! | 5 | `dags`: `an_edge_that_closes_a_cycle_is_refused_by_name` |
 //! | 6 | `executor`: `nodes_run_one_by_one_and_are_undone_in_reverse` |
-//! | 10 | `actions`: `lookups_tell_what_is_wrong` |
+//! | 10 | `actions`: `failed_lookups_say_what_is_wrong` |
 //! | 11 | `executor`: `the_context_is_written_with_each_entry_and_comes_back`; what does not compile: `ui-tests/executor/fail` |
 //! | 12, 13 | `undo` |
 //! | 14, 15 | `reload` |

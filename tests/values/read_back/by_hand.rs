@@ -43,7 +43,7 @@ impl Action<Arc<World>> for Mixed {
 }
 
 #[tokio::test]
-async fn an_action_by_hand_reads_what_it_wrote() {
+async fn a_hand_written_action_sees_its_deserialized_output() {
     let (world, store) = (World::new(true), MemoryStore::new());
     let mut dag = DagBuilder::new("ByHand").unwrap();
     let mixed = Mixed { name: ActionName::new("mixed").unwrap() };
@@ -82,7 +82,7 @@ async fn a_context_that_cannot_be_read_back_stops_the_saga() {
 }
 
 #[tokio::test]
-async fn what_a_transaction_gives_must_be_readable_or_is_rolled_back() {
+async fn a_transaction_with_an_unreadable_output_is_rolled_back() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("shop.db");
     let store = SqliteStore::open(&path).unwrap();

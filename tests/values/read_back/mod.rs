@@ -190,7 +190,7 @@ async fn parameters_that_cannot_be_read_back_start_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_computed_on_the_way_must_be_readable_as_well() {
+async fn computed_values_must_be_readable_too() {
     let world = World::new(true);
     let sec = sec(&world, MemoryStore::new()).await;
     let (report, error) = rolled_back(sec.run(Computing {}).await);
@@ -203,7 +203,7 @@ async fn what_is_computed_on_the_way_must_be_readable_as_well() {
 }
 
 #[test]
-fn a_constant_that_cannot_be_read_back_is_none() {
+fn a_constant_that_cannot_be_read_back_is_refused() {
     let node = Node::<()>::constant("how", Receipt::Chain { wei: 5 });
     let Err(DagError::Constant { node, why }) = node else { panic!("{:?}", node.map(|_| ())) };
     assert_eq!(node, "how");
@@ -212,7 +212,7 @@ fn a_constant_that_cannot_be_read_back_is_none() {
 
 /// What serde accepts and does not read, what it reads as something else, and what it reads as it was.
 #[test]
-fn every_value_is_what_was_read() {
+fn every_value_is_the_deserialized_one() {
     fn read<T>(value: T) -> Result<T, String>
     where
         T: Serialize + DeserializeOwned + Send + Sync + Clone + 'static,

@@ -74,7 +74,7 @@ by_hand!(Arrows, "Arrows", |dag, list| {
 });
 
 #[test]
-fn a_for_waits_for_what_its_body_reads() {
+fn a_for_waits_for_the_nodes_its_body_reads() {
     let dag = Dag::of::<Arrows>().unwrap();
     let each = dag.node_index("each").unwrap();
     let preds = dag.predecessors(each).filter_map(|p| dag.node(p)).map(|n| n.name().to_string());

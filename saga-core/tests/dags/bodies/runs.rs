@@ -28,7 +28,7 @@ by_hand!(Broken, "Broken", |dag, list| {
 });
 
 #[tokio::test]
-async fn what_cannot_be_computed_fails_the_node() {
+async fn a_value_that_cannot_be_computed_fails_the_node() {
     let sec = Coordinator::builder(()).saga::<Unbound>().saga::<Broken>().build().await.unwrap();
     let error = sec.run(Unbound { list: vec![1] }).await.unwrap_err();
     let expected = "an item is read but not among the step's bindings; add it to them";

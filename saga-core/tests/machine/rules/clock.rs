@@ -32,7 +32,7 @@ fn ends(mut saga: Bench, due: Timestamp) {
 }
 
 #[test]
-fn a_wait_is_not_longer_for_a_clock_that_is_set_back() {
+fn setting_the_clock_back_does_not_lengthen_a_wait() {
     let (mut saga, due) = waiting(Config::default());
     set(&mut saga, -(10 * HOUR as i64));
     assert_eq!(saga.wake, Some(Timestamp(due.0 - 10 * HOUR)));
@@ -41,7 +41,7 @@ fn a_wait_is_not_longer_for_a_clock_that_is_set_back() {
 }
 
 #[test]
-fn nor_if_that_was_while_nobody_ran_the_saga() {
+fn a_clock_set_back_between_two_processes_does_not_lengthen_a_wait() {
     let (mut saga, due) = waiting(Config::default());
     let wait = due.0 - saga.now.0;
     saga.now.0 -= 10 * HOUR;
@@ -52,14 +52,14 @@ fn nor_if_that_was_while_nobody_ran_the_saga() {
 }
 
 #[test]
-fn a_wait_is_over_when_the_clock_is_set_forward() {
+fn setting_the_clock_forward_ends_a_wait() {
     let (mut saga, due) = waiting(Config::default());
     set(&mut saga, HOUR as i64);
     ends(saga, due);
 }
 
 #[test]
-fn a_clock_that_was_set_back_by_mistake_changes_no_wait() {
+fn setting_the_clock_back_and_forward_again_changes_no_wait() {
     let (mut saga, due) = waiting(Config::default());
     set(&mut saga, -(10 * HOUR as i64));
     set(&mut saga, 10 * HOUR as i64);
@@ -69,7 +69,7 @@ fn a_clock_that_was_set_back_by_mistake_changes_no_wait() {
 }
 
 #[test]
-fn a_deadline_is_a_time_of_the_wall_clock() {
+fn a_deadline_follows_the_wall_clock() {
     let deadline = Timestamp(100 * HOUR + 1);
     let (mut saga, _) = waiting(Config { deadline: Some(deadline), ..Config::default() });
     set(&mut saga, -(10 * HOUR as i64));
@@ -81,7 +81,7 @@ fn a_deadline_is_a_time_of_the_wall_clock() {
 }
 
 #[test]
-fn time_to_come_back_is_not_longer_for_a_clock_that_is_set_back() {
+fn setting_the_clock_back_does_not_lengthen_the_abandon_time() {
     let mut saga = Bench::off(plan(actions(2, InputsOnly), &[]), Config::default(), &[]);
     saga.now = Timestamp(100 * HOUR);
     saga.feed([Event::Created { run_key: Uuid::from_u128(1) }]);

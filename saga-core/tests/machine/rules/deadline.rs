@@ -32,7 +32,7 @@ fn a_deadline_in_the_past_unwinds_at_once() {
 }
 
 #[test]
-fn a_deadline_passes_while_nobody_runs_the_saga() {
+fn a_deadline_passes_while_no_process_runs_the_saga() {
     let mut saga = due_in(chain(actions(2, InputsOnly)), 500);
     saga.now = Timestamp(2000);
     saga.crash_now();
@@ -93,7 +93,7 @@ fn the_deadline_of_a_parked_saga_passes_when_it_is_unparked() {
 }
 
 #[test]
-fn what_is_already_unwinding_or_done_knows_no_deadline() {
+fn a_saga_that_unwinds_or_has_ended_ignores_its_deadline() {
     let mut saga = due_in(chain(actions(2, Output)), 500);
     saga.ok(&["do n0"]);
     saga.fails("do n1");
@@ -110,7 +110,7 @@ fn what_is_already_unwinding_or_done_knows_no_deadline() {
 }
 
 #[test]
-fn a_deadline_is_held_by_the_pivot() {
+fn a_deadline_is_held_while_the_pivot_is_open() {
     let mut saga = due_in(pivotal_plan(2), 500);
     saga.ok(&["do a"]);
     assert_eq!(saga.machine.wake_at(), None);
@@ -125,7 +125,7 @@ fn a_deadline_is_held_by_the_pivot() {
 }
 
 #[test]
-fn behind_the_pivot_a_deadline_is_only_reported() {
+fn after_the_pivot_a_deadline_is_only_reported() {
     let mut saga = due_in(pivotal_plan(1), 500);
     saga.ok(&["do a", "do p"]);
     assert_eq!(saga.machine.wake_at(), Some(Timestamp(1500)));

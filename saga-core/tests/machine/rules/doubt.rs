@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_call_in_flight_is_in_doubt_for_who_reads_the_log() {
+fn the_log_shows_a_call_in_flight_as_in_doubt() {
     let mut saga = Bench::new(chain(actions(1, Output)));
     assert!(saga.node("n0").in_doubt, "nobody knows yet");
     saga.ok(&["do n0"]);
@@ -24,7 +24,7 @@ fn a_cut_off_action_is_in_doubt_while_it_is_undone() {
 }
 
 #[test]
-fn an_undo_that_failed_without_a_call_leaves_the_doubt_of_a_cut_off_action() {
+fn an_injected_undo_failure_leaves_a_cut_off_action_in_doubt() {
     let mut saga = Bench::new(chain(actions(1, Output)));
     saga.asks(Command::Inject { node: "n0".into(), fault: Fault::UndoError });
     saga.asks(cancel());
@@ -37,7 +37,7 @@ fn an_undo_that_failed_without_a_call_leaves_the_doubt_of_a_cut_off_action() {
 }
 
 #[test]
-fn a_cut_off_action_is_taken_care_of_at_once() {
+fn a_cut_off_action_is_handled_at_once() {
     // its start says that nobody knows how it ended: nothing else need be written about it
     for (undo, call, word) in [
         (Output, "redo n0", "n0 started"),
@@ -54,7 +54,7 @@ fn a_cut_off_action_is_taken_care_of_at_once() {
 }
 
 #[test]
-fn the_end_of_a_dropped_call_means_nothing() {
+fn the_end_of_a_dropped_call_is_ignored() {
     let ends = || {
         [
             ActionResult::Ok(Default::default()),
@@ -78,7 +78,7 @@ fn the_end_of_a_dropped_call_means_nothing() {
 }
 
 #[test]
-fn the_end_of_an_undo_that_was_not_called_means_nothing() {
+fn the_end_of_an_undo_that_was_not_called_is_ignored() {
     let mut saga = Bench::new(chain(actions(2, Output)));
     saga.ok(&["do n0"]);
     let n0 = saga.machine.state().resolve("n0").unwrap();
@@ -92,7 +92,7 @@ fn the_end_of_an_undo_that_was_not_called_means_nothing() {
 }
 
 #[test]
-fn what_succeeded_at_last_shows_no_error() {
+fn a_node_that_succeeded_at_last_shows_no_error() {
     let mut saga = Bench::new(chain(vec![tried("a", Output, 2, 1), action("b", Output)]));
     saga.fails_for_now("do a");
     saga.wait();
@@ -102,7 +102,7 @@ fn what_succeeded_at_last_shows_no_error() {
 }
 
 #[test]
-fn what_cannot_be_computed_is_never_tried_again() {
+fn a_value_that_cannot_be_computed_is_not_retried() {
     let nodes = [
         action("a", Output),
         node("xs", each(inline_action(Output))),

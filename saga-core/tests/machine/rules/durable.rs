@@ -65,7 +65,7 @@ fn a_failed_append_stops_everything_and_drops_only_what_went_out() {
 }
 
 #[test]
-fn nothing_is_said_after_the_end() {
+fn no_effects_follow_the_end() {
     let mut saga = Bench::new(chain(actions(1, Output)));
     saga.ok(&["do n0"]);
     saga.ended(ENDED_WELL);

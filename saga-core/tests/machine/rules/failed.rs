@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn nothing_new_starts_once_it_fails() {
+fn no_node_starts_after_a_failure() {
     let nodes = vec![
         action("a", Output),
         tried("b", Output, 9, 1),
@@ -26,7 +26,7 @@ fn nothing_new_starts_once_it_fails() {
 }
 
 #[test]
-fn what_waits_for_room_is_never_started_and_never_undone() {
+fn a_node_that_waits_for_a_permit_is_neither_started_nor_undone() {
     let mut saga = Bench::with(plan(actions(3, InputsOnly), &[]), Some(1), &[]);
     saga.fails("do n0");
     saga.ended(RolledBack);
@@ -80,7 +80,7 @@ fn a_call_that_came_back_is_neither_abandoned_nor_waited_for() {
 }
 
 #[test]
-fn a_retry_that_waits_is_forgotten_when_another_fails() {
+fn a_pending_retry_is_dropped_when_another_node_fails() {
     let all = [(Output, false), (Output, true), (InputsOnly, false), (InputsOnly, true)];
     for (undo, in_doubt) in all {
         let all = plan(vec![tried("n", undo, 3, 1), action("other", NoUndo)], &[]);
@@ -101,7 +101,7 @@ fn a_retry_that_waits_is_forgotten_when_another_fails() {
 }
 
 #[test]
-fn a_retry_that_waits_does_not_hold_up_the_way_back() {
+fn a_pending_retry_does_not_delay_unwinding() {
     let nodes = vec![
         undo_on_failure(tried("n", InputsOnly, 3, 1)),
         undo_on_failure(action("other", InputsOnly)),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn one_at_a_time_takes_the_first_declared() {
+fn with_concurrency_one_the_first_declared_runs_first() {
     let nodes = actions(5, Output);
     let mut saga = Bench::with(plan(nodes, &[(0, 3), (1, 2)]), Some(1), &[]);
     for i in [0, 1, 2, 3, 4] {
@@ -14,7 +14,7 @@ fn one_at_a_time_takes_the_first_declared() {
 }
 
 #[test]
-fn declaration_counts_within_a_subsaga_too() {
+fn with_concurrency_one_subsagas_follow_declaration_order_too() {
     // the instances of `xs` come into being after `y`, and are declared before it
     let body = plan(vec![node("xs", each(inline_action(Output))), action("y", Output)], &[]);
     let all = plan(vec![action("a", Output), node("sub", PlanKind::Subsaga(body))], &[(0, 1)]);
@@ -24,7 +24,7 @@ fn declaration_counts_within_a_subsaga_too() {
 }
 
 #[test]
-fn a_width_is_chosen_once_and_stands() {
+fn the_width_of_a_for_is_chosen_once() {
     let all = chain(vec![
         action("a", Output),
         node("xs", each(inline_action(Output))),
@@ -41,7 +41,7 @@ fn a_width_is_chosen_once_and_stands() {
 }
 
 #[test]
-fn a_for_over_nothing_goes_on() {
+fn a_for_over_an_empty_list_completes() {
     let all = chain(vec![
         node("xs", each(inline_action(Output))),
         node("m", PlanKind::Choose(vec![inline_action(Output)])),
@@ -55,7 +55,7 @@ fn a_for_over_nothing_goes_on() {
 }
 
 #[test]
-fn an_empty_body_goes_on_and_back() {
+fn an_empty_body_completes_and_unwinds() {
     let nothing = || plan(vec![], &[]);
     let all = chain(vec![
         action("a", Output),
@@ -72,7 +72,7 @@ fn an_empty_body_goes_on_and_back() {
 }
 
 #[test]
-fn subsagas_open_wherever_they_stand_first() {
+fn nested_subsagas_that_come_first_open_at_once() {
     let inner = || PlanKind::Subsaga(chain(vec![action("deep", Output)]));
     let sub = || PlanKind::Subsaga(plan(vec![node("in", inner())], &[]));
     let all = plan(vec![node("root", sub()), node("xs", each(inline(sub())))], &[]);
@@ -83,7 +83,7 @@ fn subsagas_open_wherever_they_stand_first() {
 }
 
 #[test]
-fn a_choice_without_an_arm_has_no_parts() {
+fn a_choice_of_no_arm_runs_nothing() {
     let arms = || PlanKind::Choose(vec![inline_action(Output), plan(actions(1, Output), &[])]);
     let mut saga = Bench::with(
         chain(vec![node("none", arms()), node("some", arms())]),

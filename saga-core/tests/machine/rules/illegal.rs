@@ -25,7 +25,7 @@ fn an_illegal_entry_says_what_and_where() {
 }
 
 #[test]
-fn only_an_operator_goes_on_with_a_failed_undo() {
+fn only_an_operator_can_retry_a_failed_undo() {
     let mut saga = row(Output, |saga| saga.in_doubt("do n"));
     saga.fails("redo n");
     saga.wait();
@@ -68,7 +68,7 @@ fn only_an_operator_goes_on_with_a_failed_undo() {
 }
 
 #[test]
-fn nothing_is_resolved_unasked() {
+fn an_undo_is_resolved_only_on_request() {
     let mut saga = Bench::new(plan(actions(3, Output), &[]));
     saga.ok(&["do n0", "do n1"]);
     saga.fails("do n2");
@@ -107,7 +107,7 @@ fn followed_by(saga: &Bench, kinds: &[EntryKind]) -> Result<State, String> {
 }
 
 #[test]
-fn no_log_unwinds_at_or_behind_the_pivot() {
+fn a_log_that_unwinds_at_or_after_the_pivot_is_illegal() {
     let back = || EntryKind::Unwinding(Cause::Cancelled { reason: String::new() });
     let mut saga = pivotal(1);
     assert!(followed_by(&saga, &[back()]).is_ok());
@@ -122,7 +122,7 @@ fn no_log_unwinds_at_or_behind_the_pivot() {
 }
 
 #[test]
-fn a_saga_that_stands_starts_nothing_and_does_not_end() {
+fn a_log_in_which_a_paused_or_parked_saga_starts_or_ends_is_illegal() {
     let stands = [EntryKind::Paused, EntryKind::Parked { reason: "it crashes".into() }];
     for kind in stands {
         let mut saga = Bench::new(chain(actions(2, Output)));
@@ -142,7 +142,7 @@ fn a_saga_that_stands_starts_nothing_and_does_not_end() {
 }
 
 #[test]
-fn only_what_is_asked_is_refused_and_only_once_asked() {
+fn a_refusal_without_its_request_is_illegal() {
     let mut saga = pivotal(1);
     saga.ok(&["do a"]);
     let id = Uuid::from_u128(1);

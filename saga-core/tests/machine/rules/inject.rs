@@ -5,7 +5,7 @@ use super::*;
 use saga_core::log::{SagaLog, SagaNodeLoadStatus};
 
 #[test]
-fn an_injected_error_is_in_the_place_of_the_call() {
+fn an_injected_error_replaces_the_call() {
     let mut saga = Bench::new(chain(vec![action("a", Output), tried("b", Output, 3, 2)]));
     assert_eq!(saga.asks(inject("b", Fault::Error)), DONE);
     assert_eq!(saga.words()[2..], ["requested", "injected"]);
@@ -41,7 +41,7 @@ fn an_injected_error_survives_crashes() {
 }
 
 #[test]
-fn an_injected_error_can_be_retried_behind_a_pivot() {
+fn an_injected_error_can_be_retried_after_the_pivot() {
     let mut saga = pivotal(1);
     saga.asks(inject("z", Fault::Error));
     saga.ok(&["do a", "do p"]);
@@ -52,7 +52,7 @@ fn an_injected_error_can_be_retried_behind_a_pivot() {
 }
 
 #[test]
-fn an_injected_undo_error_is_for_good_until_an_operator_retries() {
+fn an_injected_undo_error_is_permanent_until_an_operator_retries() {
     let mut saga = Bench::new(chain(actions(2, Output)));
     saga.asks(inject("n0", Fault::UndoError));
     saga.ok(&["do n0"]);
@@ -77,7 +77,7 @@ fn an_injected_undo_error_is_for_good_until_an_operator_retries() {
 /// Whoever reads the log as the events of its nodes reads `undo_failed` twice in a row: the retry between them
 /// is an operator's, and no event of the node.
 #[test]
-fn an_undo_that_fails_again_without_a_call_is_a_log_that_can_be_read() {
+fn a_log_with_two_injected_undo_errors_is_legal() {
     let mut saga = Bench::new(chain(vec![tried("a", Output, 1, 1)]));
     saga.in_doubt("do a");
     saga.in_doubt("redo a");
@@ -130,7 +130,7 @@ fn a_node_that_is_not_there_yet_can_be_named() {
 }
 
 #[test]
-fn a_slot_for_a_call_that_is_not_made_is_given_back() {
+fn the_permit_of_a_call_that_is_not_made_is_returned() {
     let config = Config { permits: true, ..Config::default() };
     let mut saga = Bench::configured(chain(actions(1, Output)), config, &[]);
     saga.asks(inject("n0", Fault::Error));

@@ -22,7 +22,7 @@ fn at_most_n_instances_run_at_once() {
 }
 
 #[test]
-fn an_instance_has_its_place_until_all_of_it_has_completed() {
+fn an_instance_keeps_its_place_until_all_its_nodes_have_completed() {
     let body = plan(actions(3, Output), &[(0, 1), (0, 2)]);
     let mut saga = limited(body, 1, 2);
     saga.ok(&["do xs[0]/n0", "do xs[0]/n2"]);
@@ -34,7 +34,7 @@ fn an_instance_has_its_place_until_all_of_it_has_completed() {
 }
 
 #[test]
-fn an_instance_that_waits_for_its_next_try_keeps_its_place() {
+fn an_instance_that_waits_for_a_retry_keeps_its_place() {
     let body = inline(tried("it", Output, 2, 1).kind);
     let mut saga = limited(body, 1, 2);
     saga.fails_for_now("do xs[0]");
@@ -45,7 +45,7 @@ fn an_instance_that_waits_for_its_next_try_keeps_its_place() {
 }
 
 #[test]
-fn what_holds_others_has_one_place() {
+fn a_nested_for_takes_one_place_of_the_outer_limit() {
     let inner = PlanKind::ForEach { body: inline_action(Output), concurrency: Some(1) };
     let all =
         chain(vec![node("xs", PlanKind::ForEach { body: inline(inner), concurrency: Some(2) })]);
@@ -58,7 +58,7 @@ fn what_holds_others_has_one_place() {
 }
 
 #[test]
-fn instances_that_were_not_begun_are_not_undone() {
+fn instances_that_never_started_are_not_undone() {
     let mut saga = limited(inline_action(InputsOnly), 2, 4);
     saga.ok(&["do xs[0]"]);
     saga.fails("do xs[1]");
@@ -68,7 +68,7 @@ fn instances_that_were_not_begun_are_not_undone() {
 }
 
 #[test]
-fn undos_have_no_such_limit() {
+fn undos_are_not_limited() {
     let mut saga = limited(inline_action(Output), 1, 3);
     saga.ok(&["do xs[0]", "do xs[1]", "do xs[2]"]);
     saga.fails("do z");
@@ -76,7 +76,7 @@ fn undos_have_no_such_limit() {
 }
 
 #[test]
-fn limits_beyond_the_width_and_of_nothing() {
+fn limits_above_the_width_and_of_zero() {
     let mut saga = limited(inline_action(Output), 9, 2);
     saga.ok(&["do xs[0]", "do xs[1]", "do z"]);
     saga.ended(ENDED_WELL);

@@ -52,7 +52,7 @@ fn a_saga_can_be_cancelled_before_its_first_node() {
 }
 
 #[test]
-fn what_has_ended_cannot_be_cancelled_or_paused() {
+fn a_saga_that_has_ended_cannot_be_cancelled_or_paused() {
     let mut saga = Bench::new(chain(actions(1, Output)));
     saga.ok(&["do n0"]);
     let why = Refusal::AlreadyEnded { status: ENDED_WELL };
@@ -72,7 +72,7 @@ pub(super) fn inject(node: &str, fault: Fault) -> Command {
 }
 
 #[test]
-fn a_paused_saga_starts_nothing_and_goes_on() {
+fn a_paused_saga_starts_nothing_until_resumed() {
     let mut saga = Bench::new(plan(actions(4, Output), &[(0, 2), (1, 3)]));
     assert_eq!(saga.asks(Command::Resume), refused(Refusal::NotPaused));
     assert_eq!(saga.asks(Command::Pause), DONE);
@@ -89,7 +89,7 @@ fn a_paused_saga_starts_nothing_and_goes_on() {
 }
 
 #[test]
-fn a_pause_holds_undos_and_retries_too_and_does_not_spin() {
+fn a_pause_holds_undos_and_retries_without_spinning() {
     let nodes = [tried("a", InputsOnly, 2, 2), action("b", InputsOnly)].map(undo_on_failure);
     let mut saga = Bench::new(plan(nodes.into(), &[]));
     saga.fails_for_now("do a");
@@ -160,7 +160,7 @@ fn a_step_survives_a_crash_and_ends_with_the_pause() {
 }
 
 #[test]
-fn a_request_torn_from_its_effect_has_it_after_the_crash() {
+fn a_crash_between_a_request_and_its_effect_is_repaired() {
     for (command, effect) in [(Command::Pause, "paused"), (cancel(), "unwinding")] {
         let mut saga = Bench::new(chain(actions(2, InputsOnly)));
         let (id, event) = saga.request(command);
@@ -179,7 +179,7 @@ fn a_request_torn_from_its_effect_has_it_after_the_crash() {
 }
 
 #[test]
-fn an_answer_that_rests_on_what_is_not_durable_waits_for_it() {
+fn an_answer_waits_until_what_it_reports_is_durable() {
     let mut saga = Bench::new(chain(actions(1, Output)));
     let vertex = saga.call("do n0").vertex;
     let done = Event::ActionDone { vertex, result: ActionResult::Failed(failure(false)) };
@@ -219,7 +219,7 @@ fn a_saga_that_ended_while_it_was_paused_is_rolled_back_without_steps() {
 }
 
 #[test]
-fn a_parked_saga_writes_what_was_in_flight_and_nothing_more() {
+fn a_parked_saga_records_calls_in_flight_and_nothing_else() {
     let mut saga = Bench::new(chain(actions(3, Output)));
     saga.ok(&["do n0"]);
     assert_eq!(saga.asks(Command::Unpark), refused(Refusal::NotParked));
@@ -284,7 +284,7 @@ fn a_parked_saga_unwinds_when_it_is_cancelled() {
 }
 
 #[test]
-fn a_cancel_of_a_saga_that_was_parked_on_its_way_back_goes_on_with_it() {
+fn a_cancel_resumes_a_saga_that_was_parked_while_unwinding() {
     let parked = || {
         let mut saga = Bench::new(chain(actions(2, Output)));
         saga.ok(&["do n0"]);
@@ -353,7 +353,7 @@ fn timers_of_a_parked_saga_do_not_spin() {
 }
 
 #[test]
-fn what_ends_a_saga_is_not_parked_after_it() {
+fn a_park_that_crosses_the_end_is_ignored() {
     let mut saga = Bench::new(chain(actions(1, Output)));
     let vertex = saga.call("do n0").vertex;
     let done = Event::ActionDone { vertex, result: ActionResult::Ok(Default::default()) };
@@ -365,7 +365,7 @@ fn what_ends_a_saga_is_not_parked_after_it() {
 }
 
 #[test]
-fn what_was_chosen_can_be_compared_after_a_crash() {
+fn a_recorded_choice_can_be_compared_after_a_crash() {
     let nodes = vec![
         node("xs", each(inline_action(Output))),
         node("m", PlanKind::Choose(vec![inline_action(Output)])),

@@ -50,7 +50,7 @@ fn an_undo_waits_through_a_skipped_node() {
 }
 
 #[test]
-fn independent_undos_run_at_once_and_a_failed_one_blocks_what_it_stands_on() {
+fn independent_undos_run_in_parallel_and_a_failed_one_blocks_its_ancestors() {
     let nodes =
         vec![action("a", Output), action("b", Output), action("c", Output), action("z", Output)];
     let mut saga = Bench::new(plan(nodes, &[(0, 1), (0, 2), (1, 3), (2, 3)]));
@@ -79,7 +79,7 @@ fn an_undo_is_retried_and_the_wait_survives_a_crash() {
 }
 
 #[test]
-fn one_at_a_time_goes_back_in_exact_reverse() {
+fn with_concurrency_one_undos_run_in_exact_reverse() {
     let mut saga = Bench::with(plan(actions(4, Output), &[]), Some(1), &[]);
     saga.ok(&["do n0", "do n1", "do n2"]);
     saga.fails("do n3");
@@ -95,7 +95,7 @@ fn one_at_a_time_goes_back_in_exact_reverse() {
 }
 
 #[test]
-fn item_5_of_8_fails_and_the_other_7_are_undone() {
+fn a_failed_instance_of_a_for_undoes_the_other_instances() {
     let all = chain(vec![node("xs", each(inline_action(Output))), action("after", Output)]);
     let mut saga = Bench::with(all, None, &[("xs", 8)]);
     let others = [0, 1, 2, 3, 4, 6, 7];

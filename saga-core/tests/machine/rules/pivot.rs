@@ -21,7 +21,7 @@ fn parked() -> Bench {
 }
 
 #[test]
-fn before_the_pivot_a_saga_unwinds_as_any_other() {
+fn before_the_pivot_a_saga_unwinds_as_usual() {
     let mut saga = pivotal(1);
     assert_eq!(saga.asks(cancel()), DONE);
     saga.ok(&["do a", "undo a"]);
@@ -104,7 +104,7 @@ fn a_held_cancel_survives_a_crash() {
 }
 
 #[test]
-fn a_pivot_that_fails_without_doubt_unwinds_and_is_not_undone_itself() {
+fn a_pivot_that_failed_for_certain_unwinds_the_saga_without_an_undo_of_its_own() {
     let mut saga = pivotal(1);
     saga.ok(&["do a"]);
     saga.fails("do p");
@@ -114,7 +114,7 @@ fn a_pivot_that_fails_without_doubt_unwinds_and_is_not_undone_itself() {
 }
 
 #[test]
-fn a_pivot_between_tries_is_not_in_doubt() {
+fn a_pivot_that_waits_for_a_retry_is_not_in_doubt() {
     let mut saga = pivotal(2);
     saga.ok(&["do a"]);
     saga.fails_for_now("do p");
@@ -168,7 +168,7 @@ fn a_cancel_that_was_granted_before_the_pivot_was_parked_is_held_until_it_is_dec
 }
 
 #[test]
-fn a_pivot_that_says_nothing_about_tries_has_ten_while_it_is_in_doubt() {
+fn a_pivot_in_doubt_has_ten_attempts_by_default() {
     let unsaid = || {
         let pivot = PlanKind::Action(Policy::new(Output));
         let nodes = vec![action("a", Output), node("p", pivot), action("z", Output)];
@@ -222,7 +222,7 @@ fn an_operator_can_decide_how_a_pivot_ended() {
 }
 
 #[test]
-fn a_decision_torn_by_a_crash_is_carried_out() {
+fn a_decision_interrupted_by_a_crash_is_carried_out() {
     for decision in [Decision::Failed, Decision::Succeeded(serde_json::Value::Null)] {
         for keep in 1..=3 {
             let mut saga = parked();
@@ -279,7 +279,7 @@ fn a_decision_does_not_show_its_output() {
 }
 
 #[test]
-fn behind_the_pivot_a_failure_is_stuck_and_can_be_retried() {
+fn after_the_pivot_a_failure_is_stuck_and_can_be_retried() {
     let mut saga = pivotal(1);
     let retry = |node: &str| Command::Retry { node: node.into() };
     let not = |state| Refusal::NotFailed { node: "z".into(), state };
@@ -309,7 +309,7 @@ fn behind_the_pivot_a_failure_is_stuck_and_can_be_retried() {
 }
 
 #[test]
-fn what_can_go_forward_behind_the_pivot_does_before_it_is_stuck() {
+fn after_the_pivot_everything_that_can_run_does_before_the_saga_is_stuck() {
     let nodes = vec![
         action("p", Output),
         action("a", Output),
@@ -331,7 +331,7 @@ fn what_can_go_forward_behind_the_pivot_does_before_it_is_stuck() {
 }
 
 #[test]
-fn a_choice_that_cannot_be_made_behind_the_pivot_is_stuck_and_can_be_retried() {
+fn after_the_pivot_a_choice_that_cannot_be_made_is_stuck_and_can_be_retried() {
     let nodes = vec![action("p", Output), node("xs", each(inline_action(Output)))];
     let all = Plan::new(nodes, &[(0, 1)]).with_pivot(0);
     let mut saga = Bench::with(Arc::new(all), None, &[("xs", 1)]);
@@ -347,7 +347,7 @@ fn a_choice_that_cannot_be_made_behind_the_pivot_is_stuck_and_can_be_retried() {
 }
 
 #[test]
-fn a_pivot_that_was_about_to_start_again_does_not_once_it_is_decided() {
+fn a_decided_pivot_is_not_retried() {
     let mut saga = pivotal(2);
     saga.ok(&["do a"]);
     saga.in_doubt("do p");
@@ -362,7 +362,7 @@ fn a_pivot_that_was_about_to_start_again_does_not_once_it_is_decided() {
 }
 
 #[test]
-fn what_is_refused_at_once_leaves_nothing_in_the_log() {
+fn a_request_refused_at_once_leaves_no_log_entry() {
     let mut saga = pivotal(1);
     saga.ok(&["do a", "do p"]);
     let (before, appends) = (saga.log.clone(), saga.appends);

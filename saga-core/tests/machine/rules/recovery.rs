@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn draining_starts_nothing_new_and_another_process_goes_on() {
+fn draining_starts_nothing_and_another_process_resumes() {
     let mut saga = Bench::new(plan(actions(3, Output), &[(0, 2)]));
     saga.feed([Event::Drain]);
     saga.ok(&["do n0"]);
@@ -31,7 +31,7 @@ fn draining_does_not_unwind_either() {
 }
 
 #[test]
-fn what_asks_to_drain_while_choices_are_made_is_heard_before_undos_start() {
+fn a_drain_during_choices_takes_effect_before_undos_start() {
     let nodes = vec![
         action("a", Output),
         node("m", PlanKind::Choose(vec![])),
@@ -50,7 +50,7 @@ fn what_asks_to_drain_while_choices_are_made_is_heard_before_undos_start() {
 }
 
 #[test]
-fn a_parked_saga_stands_still() {
+fn a_parked_saga_does_nothing() {
     let all = plan(vec![action("n", Output), action("other", Output)], &[]);
     let mut saga = Bench::new(all.clone());
     saga.ok(&["do n"]);
@@ -85,7 +85,7 @@ fn backoff_survives_a_crash() {
 
 /// However often the process died in the middle: `max` counts attempts that came to an end.
 #[test]
-fn an_attempt_that_was_cut_off_is_no_try() {
+fn a_cut_off_attempt_does_not_count_as_a_try() {
     let mut saga = Bench::new(chain(vec![tried("n", NoUndo, 2, 2)]));
     for _ in 0..3 {
         saga.crash_now();
@@ -101,7 +101,7 @@ fn an_attempt_that_was_cut_off_is_no_try() {
 }
 
 #[test]
-fn an_undo_and_a_call_for_its_output_that_were_cut_off_are_no_tries() {
+fn a_cut_off_undo_or_output_lookup_does_not_count_as_a_try() {
     let mut saga =
         Bench::new(plan(vec![tried("n", InputsOnly, 1, 2), action("bad", NoUndo)], &[(0, 1)]));
     saga.ok(&["do n"]);
@@ -129,7 +129,7 @@ fn an_undo_and_a_call_for_its_output_that_were_cut_off_are_no_tries() {
 
 /// One that was running when its process died says so before it goes on, and that it has lived long enough.
 #[test]
-fn a_suspect_is_watched_from_its_first_call_on() {
+fn a_saga_suspected_of_crashing_is_watched_from_its_first_call() {
     let watch = |ms| Watch { crashes: 1, alone: true, window: Duration::from_millis(ms) };
     let mut saga = Bench::new(plan(actions(2, Output), &[(0, 1)]));
     saga.recover();

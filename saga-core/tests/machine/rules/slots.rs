@@ -8,7 +8,7 @@ fn slotted(plan: Arc<Plan>, max_concurrency: Option<usize>) -> Bench {
 }
 
 #[test]
-fn a_node_starts_when_it_has_its_slot() {
+fn a_node_starts_when_it_is_granted_its_permit() {
     let mut saga = slotted(chain(actions(2, Output)), None);
     assert_eq!((saga.words(), saga.calls()), (vec!["created".into()], vec![]));
     assert_eq!(saga.wanting, ["n0"]);
@@ -26,7 +26,7 @@ fn a_node_starts_when_it_has_its_slot() {
 }
 
 #[test]
-fn what_waits_for_a_slot_when_another_fails_was_never_started() {
+fn a_node_that_waits_for_a_permit_when_another_fails_never_starts() {
     let nodes = actions(3, InputsOnly).into_iter().map(undo_on_failure).collect();
     let mut saga = slotted(plan(nodes, &[]), None);
     assert_eq!(saga.wanting, ["n0", "n1", "n2"]);
@@ -44,7 +44,7 @@ fn what_waits_for_a_slot_when_another_fails_was_never_started() {
 }
 
 #[test]
-fn a_slot_that_comes_with_a_failure_is_given_back() {
+fn a_permit_granted_together_with_a_failure_is_returned() {
     let mut saga = slotted(plan(actions(2, InputsOnly), &[]), None);
     saga.grants("n1");
     let vertex = saga.call("do n1").vertex;
@@ -58,7 +58,7 @@ fn a_slot_that_comes_with_a_failure_is_given_back() {
 }
 
 #[test]
-fn a_pause_a_park_and_a_drain_give_slots_back() {
+fn pausing_parking_and_draining_return_permits() {
     let all = || plan(actions(2, Output), &[]);
     let mut saga = slotted(all(), None);
     saga.grants("n0");
@@ -84,7 +84,7 @@ fn a_pause_a_park_and_a_drain_give_slots_back() {
 }
 
 #[test]
-fn one_at_a_time_keeps_its_order() {
+fn with_concurrency_one_permits_keep_the_order() {
     let mut saga = slotted(plan(actions(3, Output), &[]), Some(1));
     for node in ["n0", "n1"] {
         assert_eq!(saga.wanting, [node]);
@@ -103,7 +103,7 @@ fn one_at_a_time_keeps_its_order() {
 }
 
 #[test]
-fn a_failed_append_gives_back_the_slots_of_calls_that_were_not_made() {
+fn a_failed_append_returns_the_permits_of_calls_that_were_not_made() {
     let mut saga = slotted(plan(actions(3, Output), &[]), None);
     saga.grants("n0");
     let [n0, n1, n2] = ["n0", "n1", "n2"].map(|n| saga.machine.state().resolve(n).unwrap());
@@ -120,7 +120,7 @@ fn a_failed_append_gives_back_the_slots_of_calls_that_were_not_made() {
 }
 
 #[test]
-fn an_undo_that_is_retried_comes_before_those_that_wait_for_a_slot() {
+fn a_retried_undo_comes_before_those_that_wait_for_a_permit() {
     let mut saga = slotted(plan(actions(3, Output), &[]), Some(1));
     for node in ["n0", "n1"] {
         saga.grants(node);
@@ -144,7 +144,7 @@ fn an_undo_that_is_retried_comes_before_those_that_wait_for_a_slot() {
 }
 
 #[test]
-fn a_step_that_waits_for_its_slot_ends_with_the_pause() {
+fn a_step_that_waits_for_its_permit_ends_with_the_pause() {
     let mut saga = slotted(plan(actions(2, Output), &[]), None);
     saga.asks(Command::Pause);
     assert_eq!(saga.asks(Command::Step), DONE);

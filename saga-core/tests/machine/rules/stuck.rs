@@ -24,7 +24,7 @@ fn stuck() -> Bench {
 }
 
 #[test]
-fn a_failed_undo_is_tried_again_with_all_of_its_tries() {
+fn an_operator_retry_gives_an_undo_all_of_its_attempts_again() {
     let mut saga = stuck();
     assert_eq!(["a", "b", "c"].map(|n| saga.state(n)), [Completed, UndoFailed, Undone]);
     assert_eq!(saga.claimed_for(retry_undo("b")), Answer::Done);
@@ -61,7 +61,7 @@ fn a_retry_survives_a_crash_at_each_entry() {
 }
 
 #[test]
-fn only_failed_undos_are_tried_again_or_resolved() {
+fn only_failed_undos_can_be_retried_or_resolved() {
     let mut saga = stuck();
     let not = |node: &str, state| Refusal::UndoNotFailed { node: node.into(), state };
     let refusals = [
@@ -84,7 +84,7 @@ fn only_failed_undos_are_tried_again_or_resolved() {
 }
 
 #[test]
-fn nothing_is_tried_again_or_resolved_while_a_call_is_in_flight() {
+fn nothing_can_be_retried_or_resolved_while_a_call_is_in_flight() {
     let mut saga = Bench::new(plan(actions(3, Output), &[]));
     saga.ok(&["do n0", "do n1"]);
     saga.fails("do n2");
@@ -117,7 +117,7 @@ fn a_resolved_effect_is_shown_as_such() {
 }
 
 #[test]
-fn a_resolve_torn_by_a_crash_is_carried_out() {
+fn a_resolve_interrupted_by_a_crash_is_carried_out() {
     let length = stuck().log.len();
     let mut saga = stuck();
     saga.claimed_for(resolve("b"));
@@ -128,7 +128,7 @@ fn a_resolve_torn_by_a_crash_is_carried_out() {
 }
 
 #[test]
-fn all_failed_undos_are_tried_again_at_once() {
+fn all_failed_undos_are_retried_in_parallel() {
     let mut saga = Bench::new(plan(actions(4, Output), &[]));
     assert_eq!(saga.asks(Command::RetryAll), nothing(Running));
     saga.ok(&["do n0", "do n1", "do n2"]);
@@ -148,7 +148,7 @@ fn all_failed_undos_are_tried_again_at_once() {
 }
 
 #[test]
-fn an_action_in_doubt_is_run_again_with_all_of_its_tries() {
+fn an_operator_retry_gives_an_action_in_doubt_all_of_its_attempts_again() {
     let mut saga = row(Output, |saga| saga.in_doubt("do n"));
     saga.fails("redo n");
     saga.wait();

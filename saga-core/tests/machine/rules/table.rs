@@ -23,7 +23,7 @@ fn row_of(n: PlanNode, ends: impl Fn(&mut Bench)) -> Bench {
 }
 
 #[test]
-fn what_succeeded_is_undone() {
+fn an_action_that_succeeded_is_undone() {
     for undo in [Output, MaybeOutput, InputsOnly] {
         let mut saga = row(undo, |saga| saga.ok(&["do n"]));
         assert_eq!(saga.calls(), ["undo n"]);
@@ -35,7 +35,7 @@ fn what_succeeded_is_undone() {
 }
 
 #[test]
-fn what_failed_without_doubt_left_nothing_to_undo() {
+fn an_action_that_failed_for_certain_is_not_undone() {
     for undo in [Output, MaybeOutput, InputsOnly, NoUndo] {
         let saga = row(undo, |saga| saga.fails("do n"));
         saga.ended(RolledBack);
@@ -45,7 +45,7 @@ fn what_failed_without_doubt_left_nothing_to_undo() {
 }
 
 #[test]
-fn what_failed_without_doubt_is_undone_where_the_action_says_so() {
+fn an_action_that_failed_for_certain_is_undone_with_undo_on_failure() {
     for undo in [MaybeOutput, InputsOnly] {
         let mut saga = cleaning_row(undo, |saga| saga.fails("do n"));
         assert_eq!(saga.calls(), ["undo n"]);
@@ -60,7 +60,7 @@ fn what_failed_without_doubt_is_undone_where_the_action_says_so() {
 }
 
 #[test]
-fn a_failure_after_doubt_is_undone_all_the_same() {
+fn a_failure_after_an_attempt_in_doubt_is_undone() {
     for undo in [MaybeOutput, InputsOnly] {
         // the first attempt may have had its effect, whatever the second one says
         let mut saga = row_of(tried("n", undo, 2, 2), |saga| {
@@ -75,7 +75,7 @@ fn a_failure_after_doubt_is_undone_all_the_same() {
 }
 
 #[test]
-fn a_log_cannot_undo_what_failed_unless_the_action_says_so() {
+fn a_log_that_undoes_a_certain_failure_is_illegal_without_undo_on_failure() {
     for on_failure in [false, true] {
         let n = tried("n", InputsOnly, 1, 2);
         let n = if on_failure { undo_on_failure(n) } else { n };
@@ -93,7 +93,7 @@ fn a_log_cannot_undo_what_failed_unless_the_action_says_so() {
 }
 
 #[test]
-fn what_is_in_doubt_is_undone_or_run_again_first() {
+fn an_action_in_doubt_is_undone_or_first_run_again() {
     for undo in [MaybeOutput, InputsOnly] {
         let mut saga = row(undo, |saga| saga.in_doubt("do n"));
         assert_eq!(saga.calls(), ["undo n"]);
@@ -110,7 +110,7 @@ fn what_is_in_doubt_is_undone_or_run_again_first() {
 }
 
 #[test]
-fn an_action_in_doubt_that_never_answers_may_remain() {
+fn the_effect_of_an_action_in_doubt_that_never_answers_may_remain() {
     let mut saga = row(Output, |saga| saga.in_doubt("do n"));
     saga.fails("redo n");
     assert_eq!(saga.calls(), NO_CALLS);
@@ -122,7 +122,7 @@ fn an_action_in_doubt_that_never_answers_may_remain() {
 }
 
 #[test]
-fn what_failed_and_cannot_be_cleaned_up_may_remain() {
+fn a_failure_that_cannot_be_cleaned_up_may_remain() {
     let mut saga = cleaning_row(InputsOnly, |saga| saga.fails("do n"));
     saga.undo_fails("undo n", false);
     saga.ended(Stuck);
@@ -134,7 +134,7 @@ fn what_failed_and_cannot_be_cleaned_up_may_remain() {
 }
 
 #[test]
-fn doubt_is_sticky() {
+fn once_in_doubt_a_node_stays_in_doubt() {
     // effect, crash, and the next attempt does not even get there
     let mut saga = Bench::new(chain(vec![tried("n", Output, 1, 1)]));
     saga.crash_now();
@@ -147,7 +147,7 @@ fn doubt_is_sticky() {
 }
 
 #[test]
-fn doubt_is_tried_again_whatever_the_error_says() {
+fn an_action_in_doubt_is_retried_even_after_a_permanent_error() {
     let mut saga = Bench::new(chain(vec![tried("n", Output, 2, 1)]));
     saga.ends("do n", ActionResult::InDoubt(failure(false)));
     saga.wait();
@@ -156,7 +156,7 @@ fn doubt_is_tried_again_whatever_the_error_says() {
 }
 
 #[test]
-fn an_attempt_that_was_cut_off_is_always_run_again() {
+fn a_cut_off_attempt_is_always_run_again() {
     let mut saga = Bench::new(chain(vec![tried("n", Output, 1, 1)]));
     for attempt in 2..6 {
         saga.crash_now();
@@ -175,7 +175,7 @@ fn an_attempt_that_was_cut_off_is_always_run_again() {
 }
 
 #[test]
-fn a_cut_off_action_without_an_undo_does_not_hold_the_others_up() {
+fn a_cut_off_action_without_an_undo_does_not_delay_other_undos() {
     let mut saga = Bench::new(plan(
         vec![action("a", Output), action("n", NoUndo), action("z", Output)],
         &[(0, 1), (0, 2)],
@@ -221,7 +221,7 @@ fn an_output_that_cannot_be_stored_is_in_doubt_after_a_crash() {
 }
 
 #[test]
-fn a_lost_output_is_asked_for_again_after_the_last_try() {
+fn a_lost_output_is_obtained_again_even_when_retries_are_exhausted() {
     // reruns are used up, the undo from memory waits for its next try: then the process dies
     let mut saga = row(Output, |saga| saga.in_doubt("do n"));
     saga.fails("redo n");
@@ -240,7 +240,7 @@ fn declined() -> ActionResult {
 }
 
 #[test]
-fn a_transaction_that_was_rolled_back_leaves_no_doubt_of_what_came_before_it() {
+fn a_rolled_back_transaction_clears_earlier_doubt() {
     // cut off, and then declined going forward
     for (undo, calls) in [(Output, vec![]), (MaybeOutput, vec!["undo n0"]), (NoUndo, vec![])] {
         let mut saga = Bench::new(chain(actions(1, undo)));

@@ -84,7 +84,7 @@ fn a_do_that_comes_after_an_undo_that_found_nothing_is_refused() {
 }
 
 #[test]
-fn older_calls_are_refused_whatever_became_of_the_newer_one() {
+fn calls_with_an_older_token_are_refused() {
     let mut conn = database();
     let error = barrier::once(&mut conn, "k", token(2, 3), fails).unwrap_err();
     assert!(matches!(&error, Error::Work(why) if why == "no"), "{error}");
@@ -106,7 +106,7 @@ fn older_calls_are_refused_whatever_became_of_the_newer_one() {
 }
 
 #[test]
-fn mistakes_of_the_service_are_told() {
+fn mistakes_of_the_service_are_reported() {
     let mut conn = database();
     barrier::once(&mut conn, "k", token(1, 1), add).unwrap();
     let other = barrier::once(&mut conn, "k", token(1, 1), |_| Ok::<_, String>("text".to_string()));
@@ -128,7 +128,7 @@ struct Forgets {
 }
 
 #[test]
-fn a_result_is_what_was_written_of_it() {
+fn a_result_is_returned_as_it_was_stored() {
     let mut conn = database();
     for _ in 0..2 {
         // JSON has one `null`
@@ -173,7 +173,7 @@ fn calls_of_one_key_at_the_same_time_are_done_once() {
 
 proptest! {
     #[test]
-    fn whatever_the_network_does_the_saga_ends_with_all_or_nothing(choices: Vec<u8>) {
+    fn over_any_network_the_saga_ends_with_all_or_nothing(choices: Vec<u8>) {
         World::new(Barrier::new(), &choices).run().map_err(TestCaseError::fail)?;
     }
 }

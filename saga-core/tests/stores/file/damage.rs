@@ -102,7 +102,7 @@ async fn a_log_without_a_readable_record_is_an_error_by_its_id() {
 }
 
 #[tokio::test]
-async fn a_log_that_another_program_changed_takes_no_more() {
+async fn a_log_changed_by_another_program_refuses_appends() {
     let place = Place::new();
     written(&place).await;
     let store = place.open();
@@ -135,7 +135,7 @@ async fn a_log_that_another_program_changed_takes_no_more() {
 }
 
 #[tokio::test]
-async fn what_a_crash_left_unfinished_is_cleared_away() {
+async fn files_left_unfinished_by_a_crash_are_removed() {
     let place = Place::new();
     written(&place).await;
     let leftover = place.path.join("tmp-saga-c.jsonl-77");
@@ -204,7 +204,7 @@ async fn a_failed_write_stops_all_further_writes() {
     assert_eq!(store.append(append("b", 2, b"small")).await, Ok(()));
 }
 
-/// The child of [`what_was_acknowledged_survives_a_kill`]: appends until it is killed.
+/// The child of [`acknowledged_appends_survive_a_kill`]: appends until it is killed.
 async fn append_for_ever(path: std::ffi::OsString) {
     use std::io::Write;
     let store = FileStore::open(path).unwrap();
@@ -222,7 +222,7 @@ async fn append_for_ever(path: std::ffi::OsString) {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_a_kill() {
+async fn acknowledged_appends_survive_a_kill() {
     use std::io::{BufRead, BufReader};
     if let Some(path) = std::env::var_os("SAGA_TEST_APPEND_FOR_EVER") {
         return append_for_ever(path).await;
@@ -231,7 +231,7 @@ async fn what_was_acknowledged_survives_a_kill() {
     let mut acknowledged = 0;
     for lines in [1, 2, 5, 17, 40, 3] {
         let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "file::damage::what_was_acknowledged_survives_a_kill", "--nocapture"])
+            .args(["--exact", "file::damage::acknowledged_appends_survive_a_kill", "--nocapture"])
             .env("SAGA_TEST_APPEND_FOR_EVER", &place.path)
             .stdout(std::process::Stdio::piped())
             .spawn()

@@ -78,7 +78,7 @@ async fn ids_that_look_like_paths_or_each_other_have_files_of_their_own() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_store_is_refused_by_name_and_left_alone() {
+async fn a_directory_that_cannot_be_a_store_is_refused_by_name_and_left_alone() {
     let place = Place::new();
     let above = place.path.parent().unwrap();
     fs::write(above.join("notes.txt"), "mine").unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn what_was_written_is_there_after_a_reopen() {
+async fn written_sagas_are_there_after_a_reopen() {
     let place = Place::new();
     let store = place.open();
     create(&store, &["a", "b"]).await;

@@ -47,7 +47,7 @@ async fn a_fenced_append_does_not_harm_the_others_of_its_batch() {
 }
 
 #[tokio::test]
-async fn a_statement_that_fails_does_not_sink_its_batch() {
+async fn a_failing_statement_does_not_fail_its_batch() {
     let place = Place::new();
     let store = place.open();
     create(&store, &["a", "b", "c"]).await;
@@ -71,7 +71,7 @@ async fn a_statement_that_fails_does_not_sink_its_batch() {
 }
 
 #[tokio::test]
-async fn a_number_that_does_not_fit_is_refused() {
+async fn a_number_too_large_for_sqlite_is_refused() {
     let place = Place::new();
     let store = place.open();
     create(&store, &["a"]).await;

@@ -17,7 +17,7 @@ async fn the_users_tables_may_live_in_the_same_file() {
 }
 
 #[tokio::test]
-async fn a_table_of_theirs_may_have_the_name_of_one_of_ours() {
+async fn a_user_table_may_have_the_name_of_a_store_table_under_a_prefix() {
     let place = Place::new();
     let theirs = "CREATE TABLE saga (title TEXT); INSERT INTO saga VALUES ('Njal')";
     place.connection().execute_batch(theirs).unwrap();
@@ -46,7 +46,7 @@ async fn a_table_of_theirs_may_have_the_name_of_one_of_ours() {
 }
 
 #[test]
-fn what_cannot_be_a_store_is_refused_by_name() {
+fn a_file_that_cannot_be_a_store_is_refused_by_name() {
     let place = Place::new();
     let directory = place.directory();
 

@@ -59,7 +59,7 @@ async fn rows_and_entry_are_one_commit() {
 }
 
 #[tokio::test]
-async fn what_is_fenced_does_not_run() {
+async fn fenced_work_does_not_run() {
     let (place, store) = place_with(&["a"]).await;
     let ran = Arc::new(AtomicU32::new(0));
     let stale = [

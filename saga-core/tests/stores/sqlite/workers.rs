@@ -6,7 +6,7 @@ use saga_core::store::Purge;
 use super::*;
 
 #[tokio::test]
-async fn what_was_written_is_there_after_a_reopen() {
+async fn written_sagas_are_there_after_a_reopen() {
     let place = Place::new();
     let store = place.open();
     create(&store, &["a", "b"]).await;
@@ -155,7 +155,7 @@ async fn a_reader_sees_what_the_worker_writes_and_leaves_only_requests() {
 }
 
 #[tokio::test]
-async fn a_closed_store_leaves_its_place_to_the_next_worker() {
+async fn closing_a_store_lets_the_next_worker_open_it() {
     let place = Place::new();
     let store = place.open();
     create(&store, &["a", "b"]).await;
