@@ -1,4 +1,5 @@
-//! What is counted with the feature `metrics`.
+//! The counters of the feature `metrics`. A recorder is global, so these tests have a process of their
+//! own.
 
 #![cfg(all(feature = "metrics", feature = "macros"))]
 

@@ -1,4 +1,4 @@
-//! A small world that actions act on, and a saga that holds everything a DAG can hold.
+//! A small world for actions to act on, and a saga with everything that a DAG can contain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

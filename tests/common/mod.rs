@@ -1,9 +1,10 @@
-//! What several themes of tests share: small outside worlds, stores that fail, and processes that die.
+//! What several themes share: small worlds for actions to act on, stores that fail, and processes that
+//! die.
 
 #![allow(dead_code, reason = "each theme uses its part of it")]
 
-pub(crate) mod breaking;
-pub(crate) mod hooked;
+pub(crate) mod failing_store;
 pub(crate) mod lab;
 pub(crate) mod process;
+pub(crate) mod scripted_store;
 pub(crate) mod world;

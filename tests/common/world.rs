@@ -1,4 +1,4 @@
-//! A small outside world for sagas, which keeps what was done to it and does as it is told.
+//! A small outside world that records every call and answers as its script says.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};

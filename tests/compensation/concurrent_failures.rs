@@ -1,5 +1,5 @@
-//! Simultaneous failures, cancellation, pauses and shutdown, in any order and 10 000 sagas each: none
-//! hangs, each ends in full or not at all (or says what remains), and its log can be read.
+//! Failures, cancellations, pauses and shutdowns at the same time, in any order, with 10 000 sagas each:
+//! none hangs, each completes or is undone (or reports what remains), and its log is readable.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,4 +1,4 @@
-//! The point of no return: once the pivot has succeeded, the saga only goes forward.
+//! The point of no return: once the pivot has succeeded, a saga only goes forward.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A server is provisioned: a constant, a subsaga, nodes side by side. A fault at each node in turn, and a
-//! crash at each entry of each log, leave nothing behind.
+//! A server is provisioned with a constant, a subsaga and parallel nodes. A fault at each node in turn
+//! and a crash after each entry of each log leave nothing behind.
 
 use std::sync::Arc;
 

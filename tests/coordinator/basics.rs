@@ -1,4 +1,4 @@
-//! What a coordinator promises: starting, waiting, ids, limits, failures, shutdown and recovery.
+//! The basics of a coordinator: starting, waiting, ids, limits, failures, shutdown and recovery.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! A coordinator in one process: starting, waiting, limits, time, shutdown, and what it keeps.
+//! A coordinator in one process: starting, waiting, limits, time, shutdown, and what it retains.
 
 mod basics;
 mod clock;

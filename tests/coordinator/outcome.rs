@@ -1,4 +1,5 @@
-//! What each node did, by typed keys: after the end, meanwhile, and from another process.
+//! The outcome of each node by its typed key: after the end, while the saga runs, and from another
+//! process.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Starts, lookups, stops and panics that cross: nothing hangs, nothing is lost, and everyone is told
-//! the truth.
+//! Starts, lookups, stops and panics that race: nothing hangs, nothing is lost, and every caller gets a
+//! true answer.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What is kept of sagas that have ended: nothing in memory, and in the store as long as somebody wants.
+//! Sagas that have ended: they are freed from memory, and stay in the store until they are purged.
 
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! DAGs that are built at run time: `for` and choices over the outputs of nodes, their JSON, and recovery
-//! from it.
+//! DAGs built at run time: `for` and choices over the outputs of nodes, their JSON, and recovery from it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

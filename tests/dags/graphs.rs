@@ -1,4 +1,4 @@
-//! DAGs as Graphviz and Mermaid text, and as JSON.
+//! DAGs as Graphviz, Mermaid and JSON.
 
 use crate::common::lab::{Any, Lab, Provision, provision};
 use saga_core::dag::{Dag, DagBuilder, Node};

@@ -1,4 +1,4 @@
-//! DAGs that are built at run time: what they may hold, what they look like, and how they run.
+//! DAGs built at run time: what they may contain, how they are drawn, and how they run.
 
 #[path = "../common/mod.rs"]
 mod common;

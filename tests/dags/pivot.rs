@@ -1,4 +1,4 @@
-//! Where the point of no return may stand, and what a node says beside its action.
+//! Where the pivot may stand in a DAG, and options of nodes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,7 @@
-//! Random DAGs of bodies in bodies, run and cut short at random places: each gives what a plain recursive
-//! evaluation gives. `BODIES_SEED=n cargo test --test dags random_bodies` repeats a run.
+//! Random DAGs of nested bodies, run and interrupted at random places: each gives what a plain recursive
+//! evaluation gives.
+//!
+//! `BODIES_SEED=n cargo test --test dags random_bodies` repeats a run.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! Large and hostile shapes, counted and not timed, and what a step costs in commits.
+//! Large and adversarial DAGs, and the number of commits per step. Counted, not timed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! A DAG inside a DAG: names don't clash, parameters come from an outer node, the output is visible.
+//! A DAG inside a DAG: its names are its own, its parameters come from an outer node, and its output is
+//! visible.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! The examples `persistent_cli` and `cloud_infra` as their readers run them, and the cloud that they use.
+//! The examples `persistent_cli` and `cloud_infra` as a reader runs them, and the cloud that they use.
 
 #[path = "../../examples/cloud/world.rs"]
 mod world;

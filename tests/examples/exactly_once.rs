@@ -1,7 +1,8 @@
-//! Kills the example `exactly_once` at random moments. Whenever it dies, the accounts are what the log
-//! says, to the cent; and in the end every transfer has happened once or not at all.
+//! Kills the example `exactly_once` at random moments. Whenever it dies, the accounts match the log to
+//! the cent, and in the end every transfer has happened once or not at all.
 //!
-//! `CRASH_SEED=n cargo test --test examples exactly_once` repeats the moments of a run, as far as the machine does.
+//! `CRASH_SEED=n cargo test --test examples exactly_once` repeats the moments of a run, as far as the
+//! machine allows.
 
 use std::collections::BTreeMap;
 use std::path::Path;

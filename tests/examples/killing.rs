@@ -1,4 +1,4 @@
-//! Kills a program at random moments, until it has been killed often enough and comes to its end.
+//! Kills a program at random moments until it has been killed often enough, then lets it finish.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};

@@ -1,4 +1,4 @@
-//! The examples as their readers run them: what they print, and what is left when they are killed.
+//! The examples as a reader runs them: what they print, and what is left when they are killed.
 
 mod cloud;
 mod encrypted_payloads;

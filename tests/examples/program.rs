@@ -1,4 +1,4 @@
-//! The examples as programs.
+//! Builds the examples and finds their executables.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The examples of one topic each run, and say what they promise to say.
+//! Each example of a single topic runs and prints what it promises.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What an action can ask about itself: keys, tokens, attempts, cancellation, lookups.
+//! What an action can ask its context: keys, tokens, attempts, cancellation, lookups.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Choices: what the arms give, which run, and what happens when the choice goes wrong or changes.
+//! Choices: the values of their arms, which arm runs, and what happens when the choice fails or changes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

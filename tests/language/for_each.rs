@@ -1,5 +1,5 @@
-//! `for` over the items of a list: how many there are, what each can see, limits, and what happens when
-//! the list cannot be computed or changes.
+//! `for` over the items of a list: how many there may be, what each instance sees, limits, and what
+//! happens when the list cannot be computed or changes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,5 @@
-//! What an input may be: whatever it borrows from lives until its action has ended, and at its undo again.
+//! What an input may be: whatever it borrows from lives until its action has ended, and again until its
+//! undo has ended.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};

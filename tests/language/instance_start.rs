@@ -1,5 +1,5 @@
-//! The shape of a large real saga: an instance is started in 24 nodes. In the middle a list of local
-//! storage is looked up, and each record is made ready side by side, with an undo of its own.
+//! Modelled on a large real saga: an instance is started in 24 nodes. In the middle a list of local
+//! storage is looked up, and its records are prepared in parallel, each with an undo of its own.
 
 use crate::common::lab::{Any, Cx, Lab, World, chosen, cut, make, ready, stored, with};
 use saga_core::dag::Dag;

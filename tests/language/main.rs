@@ -1,4 +1,4 @@
-//! What sagas mean: the constructs and attributes of `saga!`, and the same written by hand.
+//! The meaning of sagas: the constructs and attributes of `saga!`, and their hand-written equivalents.
 
 mod action_context;
 mod choose;

@@ -1,4 +1,4 @@
-//! A `for` in a choice in a `for`, beside a subsaga: outputs, failure at each node in turn, and a crash
+//! A `for` in a choice in a `for`, beside a subsaga: outputs, a failure at each node in turn, and a crash
 //! after each log entry.
 
 use crate::common::lab::{Any, Lab, Op, Provision, World, chosen, cut, provision, stored, with};

@@ -1,4 +1,4 @@
-//! `#[pivot]` and what else a node says, in `saga!`, and the provided actions.
+//! `#[pivot]` and the other attributes of nodes in `saga!`, and the provided actions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,5 +1,6 @@
-//! Sagas and actions of other crates: one that is linted strictly, and one in which `saga-core` has another
-//! name. Here it is what they do; that they compile without a warning, the lints of the workspace tell.
+//! Sagas and actions of other crates: one under strict lints, and one in which `saga-core` has another
+//! name. These tests run them; that they compile without warnings is checked by the lints of the
+//! workspace.
 
 use pedantic::Desk;
 use pedantic::actions::DeskError;

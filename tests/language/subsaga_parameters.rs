@@ -1,4 +1,5 @@
-//! Subsagas of a type: parameters made by a closure, one saga many times, and parameters that cannot be.
+//! Hand-written subsagas: parameters computed by a closure, one saga used several times, and parameters
+//! that cannot be computed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
-//! Sagas as nodes of sagas: names don't clash, parameters come from outer nodes, and a failure anywhere
-//! leaves nothing behind.
+//! Sagas as nodes of sagas: their names do not clash, their parameters come from outer nodes, and a
+//! failure anywhere leaves nothing behind.
 
 use crate::common::lab::{Any, Lab, World, make, ready};
 use saga_core::dag::Dag;

@@ -1,4 +1,7 @@
-//! What is seen of a saga from outside: traces, with its own and those of its actions; never a payload.
+//! What can be observed of sagas from outside: traces, including those of their actions, without any
+//! payload.
+//!
+//! These tests have a process of their own: tracing caches in it which call sites are enabled.
 
 mod warnings;
 

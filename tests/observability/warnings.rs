@@ -1,4 +1,4 @@
-//! Who filters by level sees no spans: each warning and error says by itself which saga it is about.
+//! A log filtered by level contains no spans, so every warning and error names its saga itself.
 
 use std::collections::BTreeMap;
 use std::fmt;

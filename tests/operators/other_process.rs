@@ -1,4 +1,4 @@
-//! What operators ask in another process: it attaches to the store, and the worker carries it out.
+//! Requests from another process: it attaches to the store, and the worker carries them out.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What becomes of unfinished and of ended sagas when the program that comes next declares them otherwise.
+//! What happens to unfinished and ended sagas when the next program declares them differently.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! A saga that takes its process down is found out and parked; those beside it are not, and go on.
+//! A saga that crashes its process is detected and parked; the sagas beside it are not, and complete.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;

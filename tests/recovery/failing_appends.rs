@@ -1,10 +1,10 @@
-//! An append that fails, whichever it is: the saga stops there and then, and goes on by itself once the store
-//! works again. Its handle waits for that, and another process finds nothing amiss.
+//! Whichever append fails, the saga stops at that point and resumes by itself once the store works again.
+//! Its handle waits for that, and another process finds a consistent log.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::breaking::Breaking;
+use crate::common::failing_store::Breaking;
 use crate::common::world::{Do, Process, World, bare, maybe, out, plain};
 use saga_core::operator::{Answer, OperateError};
 use saga_core::prelude::*;

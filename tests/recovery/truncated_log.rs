@@ -1,4 +1,4 @@
-//! Sagas on a `FileStore`: cut anywhere, as a crash would, their logs still lead to the same end.
+//! Sagas in a `FileStore`: a log truncated anywhere, as by a crash, still leads to the same end.
 
 use std::fs;
 use std::path::Path;

@@ -10,7 +10,7 @@ use saga_core::store::MemoryStore;
 use saga_core::{ActionContext, BoxError, Coordinator, LookupError};
 use serde_json::{Value, json};
 
-use crate::kit::Any;
+use crate::journal::Any;
 
 type Seen = Arc<Mutex<Vec<String>>>;
 

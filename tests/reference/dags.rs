@@ -9,7 +9,7 @@ use saga_core::dag::{
 };
 use serde_json::json;
 
-use crate::kit::{Any, Journal, act, saga, stages};
+use crate::journal::{Any, Journal, act, saga, stages};
 
 fn builder(names: &[&str]) -> Result<DagBuilder<Journal>, Any> {
     let mut dag = DagBuilder::new("Stages")?;

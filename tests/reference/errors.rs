@@ -12,7 +12,7 @@ use saga_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::kit::Any;
+use crate::journal::Any;
 
 #[test]
 fn status_words_are_those_of_the_reference() {

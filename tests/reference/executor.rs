@@ -1,4 +1,4 @@
-//! `SagaExecutor`: what was run is not run again, what was undone is not undone again.
+//! `SagaExecutor`: what has run is not run again, and what has been undone is not undone again.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use saga_core::store::{FileStore, MemoryStore, NewSaga, Store, StoredSaga};
 use saga_core::{ActionContext, ActionState, BoxError, SagaError, SagaId, SagaStatus, StartError};
 use serde::{Deserialize, Serialize};
 
-use crate::kit::{Any, Journal, act, lines, saga};
+use crate::journal::{Any, Journal, act, lines, saga};
 
 async fn stored(store: &MemoryStore, id: &str) -> Result<StoredSaga, Any> {
     Ok(store.load(&id.parse::<SagaId>()?).await?.ok_or("not stored")?)
@@ -218,7 +218,7 @@ async fn a_stuck_saga_resumes_at_the_failed_undo() -> Result<(), Any> {
 async fn a_running_saga_is_cancelled_by_a_rollback() -> Result<(), Any> {
     let waits = ActionFunc::new(
         "waits",
-        |cx: crate::kit::Cx| async move {
+        |cx: crate::journal::Cx| async move {
             cx.note("waits".into())?;
             cx.cancelled().await;
             Err::<(), BoxError>("called off".into())

@@ -1,4 +1,4 @@
-//! Rows: the saga log, its events and the status they lead to.
+//! Rows: the saga log, its events, and the status that follows from them.
 
 use saga_core::action::ActionRegistry;
 use saga_core::executor::SagaExecutor;
@@ -6,7 +6,7 @@ use saga_core::log::{SagaLog, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStat
 use saga_core::store::MemoryStore;
 use saga_core::{Coordinator, SagaId};
 
-use crate::kit::{Any, Journal, act, saga};
+use crate::journal::{Any, Journal, act, saga};
 
 fn id() -> SagaId {
     "x".parse().unwrap()

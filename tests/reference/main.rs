@@ -1,4 +1,4 @@
-//! The rows of `docs/from-go.md`: what the reference library has, and what it gets wrong.
+//! The rows of `docs/from-go.md`: what the reference library offers, and its known mistakes.
 
 mod acceptance;
 mod actions;
@@ -7,6 +7,6 @@ mod common;
 mod dags;
 mod errors;
 mod executor;
-mod kit;
+mod journal;
 mod logs;
 mod snapshots;

@@ -1,4 +1,4 @@
-//! Rows: stores, and the snapshot that the reference's stores keep.
+//! Rows: stores, and the snapshot format of the reference's stores.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use saga_core::store::{FileStore, MemoryStore, SqliteStore, Store, StoreError};
 use saga_core::{ActionContext, BoxError, Coordinator, Retry, SagaId, SagaStatus};
 use serde_json::json;
 
-use crate::kit::{Any, Journal, act, lines, saga};
+use crate::journal::{Any, Journal, act, lines, saga};
 
 #[tokio::test]
 async fn a_snapshot_has_the_fields_of_the_reference() -> Result<(), Any> {

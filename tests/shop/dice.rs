@@ -1,4 +1,4 @@
-//! Random numbers that can be thrown again, by any thread.
+//! Random numbers that several threads share and a seed repeats.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;

@@ -1,12 +1,13 @@
-//! An order service under load, which is killed again and again, and the world around it, which is not. At the
-//! end no order is stuck, parked or lost, nobody has paid twice, and the shelves are right.
+//! An order service under load that is killed again and again, and the partners it calls, which are not.
+//! In the end no order is stuck, parked or lost, nobody has paid twice, and the stock is right.
 //!
-//! `SHOP_SEED=n cargo test --test shop` repeats the orders and the moments of the kills, as far as the machine
-//! does; `SHOP_ORDERS` and `SHOP_KILLS` say how many. `cargo xtask soak` runs it for long.
+//! `SHOP_SEED=n cargo test --test shop` repeats the orders and the moments of the kills, as far as the
+//! machine allows; `SHOP_ORDERS` and `SHOP_KILLS` set their number. `cargo xtask soak` runs it for
+//! longer.
 
 mod dice;
 mod orders;
-mod outside;
+mod partners;
 mod service;
 mod wire;
 
@@ -22,12 +23,12 @@ use serde_json::{Value, json};
 
 use dice::Dice;
 use orders::{Line, Order};
-use outside::Outside;
+use partners::Partners;
 use service::ARTICLES;
 
 /// Set in the child.
 const FILE: &str = "SHOP_FILE";
-const OUTSIDE: &str = "SHOP_OUTSIDE";
+const PARTNERS: &str = "SHOP_PARTNERS";
 /// How many order at the same time.
 const CUSTOMERS: usize = 6;
 
@@ -47,7 +48,7 @@ type Said = Lines<BufReader<ChildStdout>>;
 struct Shop {
     test: &'static str,
     file: PathBuf,
-    outside: SocketAddr,
+    partners: SocketAddr,
     /// With what it says, which somebody must be there to hear.
     child: Mutex<Option<(Child, Said)>>,
     address: Mutex<Option<SocketAddr>>,
@@ -58,7 +59,7 @@ impl Shop {
     fn open(&self) {
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", self.test, "--nocapture"]);
-        child.env(FILE, &self.file).env(OUTSIDE, self.outside.to_string());
+        child.env(FILE, &self.file).env(PARTNERS, self.partners.to_string());
         let mut child = child.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = said.by_ref().map_while(Result::ok).find_map(|line| {
@@ -104,18 +105,18 @@ fn number(name: &str, default: u64) -> u64 {
 
 fn outlive(test: &'static str, naive: bool) {
     if let Some(file) = std::env::var_os(FILE) {
-        let outside = std::env::var(OUTSIDE).unwrap().parse().unwrap();
-        return service::run(Path::new(&file), outside, naive);
+        let partners = std::env::var(PARTNERS).unwrap().parse().unwrap();
+        return service::run(Path::new(&file), partners, naive);
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = number("SHOP_SEED", now.as_nanos() as u64);
     println!("SHOP_SEED={seed}");
     let directory = tempfile::tempdir().unwrap();
-    let (outside, address) = Outside::open(Dice::new(seed)).unwrap();
+    let (partners, address) = Partners::open(Dice::new(seed)).unwrap();
     let shop = Shop {
         test,
         file: directory.path().join("shop.db"),
-        outside: address,
+        partners: address,
         child: Mutex::default(),
         address: Mutex::default(),
     };
@@ -144,7 +145,7 @@ fn outlive(test: &'static str, naive: bool) {
     shop.insist(&json!({ "what": "stop" }));
     let (mut child, _said) = shop.child.lock().unwrap().take().unwrap();
     assert!(child.wait().unwrap().success(), "it closes in good order");
-    check(&shop.file, &orders, &ends, &outside);
+    check(&shop.file, &orders, &ends, &partners);
     let completed = ends.values().filter(|end| *end == "completed").count();
     println!("{kills} kills, {} orders, {completed} of them completed", orders.len());
 }
@@ -193,7 +194,7 @@ fn check(
     file: &Path,
     orders: &BTreeMap<String, Order>,
     ends: &BTreeMap<&str, String>,
-    outside: &Outside,
+    partners: &Partners,
 ) {
     let shelves = rusqlite::Connection::open(file).unwrap();
     let count =
@@ -205,7 +206,7 @@ fn check(
             let article = ARTICLES.iter().find(|(name, ..)| *name == line.article);
             article.unwrap().1 * line.pieces
         };
-        let done = outside.done_for(id);
+        let done = partners.done_for(id);
         let confirmed = count("SELECT count(*) FROM confirmed WHERE id = ?1", id);
         let found = (&done.charges[..], done.parcels, confirmed, done.mails);
         if ends[id.as_str()] == "completed" {

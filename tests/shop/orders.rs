@@ -6,7 +6,7 @@ use saga_core::prelude::*;
 use saga_core::store::rusqlite::{self, OptionalExtension};
 use serde::{Deserialize, Serialize};
 
-use crate::outside::{self, Answer, Call, What};
+use crate::partners::{self, Answer, Call, What};
 
 /// What costs more is looked at.
 const CHECKED: u32 = 30_000;
@@ -33,7 +33,7 @@ pub(crate) struct Taken {
 }
 
 pub(crate) struct Shop {
-    pub(crate) outside: SocketAddr,
+    pub(crate) partners: SocketAddr,
 }
 
 type Cx = ActionContext<Shop>;
@@ -71,8 +71,8 @@ impl CallError {
 
 async fn call(cx: &Cx, what: What, key: String, of: &str, cents: u32) -> Result<String, CallError> {
     let (order, of) = (cx.saga_id().to_string(), of.to_string());
-    let (outside, call) = (cx.outside, Call { what, key, order, of, cents });
-    let asked = tokio::task::spawn_blocking(move || outside::ask(outside, &call));
+    let (partners, call) = (cx.partners, Call { what, key, order, of, cents });
+    let asked = tokio::task::spawn_blocking(move || partners::ask(partners, &call));
     match asked.await?? {
         Answer::Done(reference) => Ok(reference),
         Answer::Busy => Err(CallError::Busy),

@@ -21,7 +21,7 @@ pub(crate) const ARTICLES: [(&str, u32, u32, u32); 4] = [
 ];
 
 /// Runs the shop until it is told to stop, or killed. Says on which port it listens.
-pub(crate) fn run(file: &Path, outside: SocketAddr, naive: bool) {
+pub(crate) fn run(file: &Path, partners: SocketAddr, naive: bool) {
     let store = SqliteStore::open(file).unwrap();
     let tables =
         "CREATE TABLE IF NOT EXISTS article (name TEXT PRIMARY KEY, cents INTEGER NOT NULL,
@@ -37,7 +37,7 @@ pub(crate) fn run(file: &Path, outside: SocketAddr, naive: bool) {
     drop(shelves);
 
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let builder = Coordinator::builder(Shop { outside }).store(store).max_calls(32);
+    let builder = Coordinator::builder(Shop { partners }).store(store).max_calls(32);
     let sec = runtime.block_on(builder.saga::<PlaceOrder>().build()).unwrap();
     let (stop, stopped) = std::sync::mpsc::channel();
     let (inside, handle) = (sec.clone(), runtime.handle().clone());

@@ -1,4 +1,4 @@
-//! How the programs talk: a line of JSON there, a line of JSON back, over a connection of its own.
+//! The protocol between the programs: one line of JSON in each direction, on a connection of its own.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

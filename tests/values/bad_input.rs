@@ -1,5 +1,5 @@
-//! Bad input: a clear error that names the item, says what is wrong and what to do; and nothing is lost.
-//! What other files test is not repeated here.
+//! Bad input gets a clear error that names the item, says what is wrong and what to do, and loses
+//! nothing. Input that other tests cover is not repeated here.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Integers beyond `u64` are compared and kept by their digits.
+//! Integers beyond `u64` are compared and stored digit by digit.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

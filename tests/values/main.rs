@@ -1,4 +1,4 @@
-//! What goes into sagas and comes out of them: values, errors and input that is refused.
+//! What goes into sagas and comes out of them: values, errors, and input that is refused.
 
 mod bad_input;
 mod large_numbers;

@@ -1,5 +1,5 @@
-//! Values and errors of the user's that panic where they are formatted, written, read, or dropped: that is a panic
-//! of the call, and of nothing else.
+//! Values and errors of the user that panic when they are formatted, serialized, deserialized or dropped:
+//! only that call panics.
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What goes through the store comes back as it was, or is refused with its field's name.
+//! What is stored comes back unchanged, or is refused with the name of its field.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Building DAGs: the edges that follow from stages and names, and every mistake.
+//! The DAG builder: the edges that follow from stages and names, and every mistake.
 
 use saga_core::BoxError;
 use saga_core::action::{ActionFunc, ActionRegistry};

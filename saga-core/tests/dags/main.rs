@@ -1,4 +1,4 @@
-//! How DAGs are built, and that a saga gives the same DAG however it is written.
+//! How DAGs are built, and that a saga has the same DAG whichever way it is written.
 
 mod bodies;
 mod builder;

@@ -1,4 +1,4 @@
-//! A saga gives the same DAG whether it is written with `saga!` or by hand, and its edges follow from
+//! A saga has the same DAG whether it is written with `saga!` or by hand, and its edges follow from
 //! blocks, data and `#[after]`.
 #![cfg(feature = "macros")]
 

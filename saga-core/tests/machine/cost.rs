@@ -1,4 +1,4 @@
-//! What the machine costs: linear in nodes and edges, and flat on the stack. Counted, not timed.
+//! The cost of the machine: linear in nodes and edges, and constant in stack depth. Counted, not timed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

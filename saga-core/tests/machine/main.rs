@@ -1,4 +1,4 @@
-//! The pure machine, without stores, clocks or tasks: its rules, its laws, and its cost.
+//! The pure machine, without stores, clocks or tasks: its rules, its invariants and its cost.
 
 mod cost;
 mod explored;

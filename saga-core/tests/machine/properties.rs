@@ -1,4 +1,4 @@
-//! What holds of the machine whatever happens: random plans, outcomes, orders, crashes and times.
+//! Invariants of the machine under random plans, outcomes, orders, crashes and times.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

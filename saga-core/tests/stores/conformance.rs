@@ -1,4 +1,4 @@
-//! What every store must do, checked of each of them.
+//! Every store of the library against the conformance suite.
 
 use saga_core::store::{
     Aad, CodecError, EncodedStore, FileStore, ListFilter, MemoryStore, PayloadCodec, Store,

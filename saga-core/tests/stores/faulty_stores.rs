@@ -1,5 +1,4 @@
-//! The conformance suite finds what is wrong: stores with one mistake each, and the check that it
-//! must fail.
+//! The conformance suite detects faults: stores with one mistake each, and the check that each must fail.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 

@@ -1,4 +1,4 @@
-//! The stores that come with the library: what every store must do, and what only one of them does.
+//! The stores of the library: what every store must do, what only one of them does, and the barrier.
 
 mod barrier;
 mod conformance;

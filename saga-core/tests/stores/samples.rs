@@ -1,4 +1,4 @@
-//! Sagas to store.
+//! Sample sagas, appends and requests for the tests of stores.
 
 use saga_core::log::{Entry, EntryKind, Payload, Timestamp, Uuid};
 use saga_core::operator::{Command, Request};

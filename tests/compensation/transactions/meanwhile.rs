@@ -1,4 +1,4 @@
-//! What happens while a transaction is under way, or asks for its turn.
+//! What happens while a transaction runs or waits for its turn: timeouts, shutdowns, cancellations.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;

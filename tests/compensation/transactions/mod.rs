@@ -1,4 +1,4 @@
-//! Actions whose rows and outcome are one commit.
+//! Actions that commit rows of their own together with their outcome.
 
 mod meanwhile;
 mod shop;

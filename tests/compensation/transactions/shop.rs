@@ -1,4 +1,4 @@
-//! A shop with a shelf in the file of the log, and sagas that take items from it.
+//! A shop whose shelf is a table in the database of the log, and sagas that take items from it.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;

@@ -1,4 +1,5 @@
-//! Calls that are cut off, by a timeout or by the death of their process, and what is told of it.
+//! Calls that are cut off by a timeout or by the death of their process, and what the saga shows
+//! meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is undone and when, where simpler rules go wrong: each case was a counterexample to one.
+//! What is undone and when: each case is a counterexample to a simpler rule.
 
 mod cut_off;
 

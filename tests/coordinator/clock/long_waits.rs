@@ -1,4 +1,4 @@
-//! Very long waits: the longest there are, and those that a test jumps over.
+//! Very long waits: the longest possible ones, and those that a test skips on a paused clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};

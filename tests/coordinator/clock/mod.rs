@@ -1,4 +1,4 @@
-//! Waits follow tokio's clock, which a test can pause, and the log: they outlive the process.
+//! Waits follow tokio's clock, which a test can pause; they are in the log and outlive the process.
 
 mod jumps;
 mod long_waits;

@@ -1,9 +1,9 @@
-//! A `build` that does not come to its end.
+//! A `build` that fails or is dropped half-way.
 
 use saga_core::store::{ListFilter, StoreError};
 
 use super::*;
-use crate::common::hooked::{Call, Hooked, no_space};
+use crate::common::scripted_store::{Call, Hooked, no_space};
 
 const SAGAS: usize = 300;
 

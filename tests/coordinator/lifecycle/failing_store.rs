@@ -1,12 +1,12 @@
-//! A store that fails for a while: sagas stop, and go on by themselves once it works again.
+//! A store that fails for a while: sagas stop, and resume by themselves once it works again.
 
 use saga_core::StartError;
 use saga_core::operator::OperateError;
 use saga_core::store::{MemoryStore, StoreError};
 
 use super::*;
-use crate::common::breaking::Breaking;
-use crate::common::hooked::{Call, Hooked, no_space};
+use crate::common::failing_store::Breaking;
+use crate::common::scripted_store::{Call, Hooked, no_space};
 use crate::common::world::Do;
 
 fn writes(call: &Call) -> bool {

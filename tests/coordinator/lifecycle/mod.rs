@@ -1,5 +1,5 @@
-//! How a coordinator comes and goes: where its sagas run, what a `build` that fails leaves behind, and what is
-//! true once a shutdown has returned.
+//! The life of a coordinator: where its sagas run, what a failed `build` leaves behind, and what holds
+//! once a shutdown has returned.
 
 mod build;
 mod failing_store;

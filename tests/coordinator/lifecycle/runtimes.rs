@@ -1,4 +1,4 @@
-//! Sagas run on the runtime that their coordinator was built on, whoever starts and steers them.
+//! Sagas run on the runtime on which their coordinator was built, whoever starts or steers them.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};

@@ -1,4 +1,4 @@
-//! Actions that run sagas of their own, and a shutdown.
+//! Actions that await sagas of their own when a shutdown comes.
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,4 @@
-//! What is true once a shutdown has returned.
+//! What holds once a shutdown has returned.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use saga_core::store::{FileStore, ListFilter, MemoryStore, StoreError};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::common::hooked::{Call, Hooked};
+use crate::common::scripted_store::{Call, Hooked};
 use crate::common::world::Do;
 
 /// Opens a store again and again, at once after each shutdown, with the coordinator and its handles still there.

@@ -1,6 +1,6 @@
-//! How many calls are in flight at once: of a `for`, of a saga, of an action, of a coordinator.
+//! Limits on the calls in flight: of a `for`, of a saga, of an action, of a coordinator.
 
-mod waits;
+mod self_blocking;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

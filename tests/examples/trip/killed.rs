@@ -1,7 +1,8 @@
-//! Kills the trip example at random moments, again and again, until every action that has an effect was
-//! caught between its effect and the log entry about it. All trips end as they do without a kill.
+//! Kills the trip example at random moments until every action that has an effect was caught between its
+//! effect and the log entry about it. All trips end as they do without a kill.
 //!
-//! `CRASH_SEED=n cargo test --test examples trip::killed` repeats the moments of a run, as far as the machine does.
+//! `CRASH_SEED=n cargo test --test examples trip::killed` repeats the moments of a run, as far as the
+//! machine allows.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The trip example as its reader runs it.
+//! The trip example as a reader runs it.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! `#[cfg]` and `#[cfg_attr]`: on a saga, on its parameters, on those of an action, on nodes. Half of what
-//! stands here is not there.
+//! `#[cfg]` and `#[cfg_attr]` on sagas, parameters, actions and nodes. Half of the items in this file are
+//! disabled.
 
 use saga_core::Saga;
 use saga_core::dag::Dag;

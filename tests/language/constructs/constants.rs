@@ -1,4 +1,4 @@
-//! Constants: what they hold, and patterns that compare with them.
+//! Constants: their values, and patterns that compare with them.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a `for` runs over: everything that has an order of its own.
+//! What a `for` can run over: every collection with an order of its own.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

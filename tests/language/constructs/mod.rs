@@ -1,4 +1,4 @@
-//! `for`, `if` and `match` in `saga!`: outputs, paths, and failure at each node in turn.
+//! `for`, `if` and `match` in `saga!`: outputs, paths, and a failure at each node in turn.
 
 mod cfg_attributes;
 mod constants;

@@ -1,4 +1,4 @@
-//! Users' items that are called as something is in what the macros write.
+//! Items of the user that have the same names as items in the macros' output.
 #![allow(non_snake_case, non_camel_case_types)]
 
 use saga_core::prelude::*;

@@ -1,4 +1,4 @@
-//! Statements without a name: `for`, `if`, `match`, and `let _ =`.
+//! Statements without a name: `for`, `if`, `match` and `let _ =`.
 
 use saga_core::dag::{Dag, DagError};
 use saga_core::prelude::*;

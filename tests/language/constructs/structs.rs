@@ -1,4 +1,4 @@
-//! Plain structs and sagas: on the last line, with `..rest`, and the keys of such a line.
+//! Struct literals and sagas on the last line, with `..rest`, and the keys of such a line.
 
 use saga_core::prelude::*;
 use serde::{Deserialize, Serialize};

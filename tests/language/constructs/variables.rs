@@ -1,4 +1,4 @@
-//! Variables of patterns that are changed.
+//! Pattern variables that are mutated.
 
 use saga_core::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A cloud in memory: whatever an action does is a row, and a node can be told to fail or to stand still.
+//! A cloud in memory: every effect is a row, and a node can be made to fail or to hang.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,6 @@
-//! The shape of a large real saga: an instance is created with the network interfaces, addresses, groups and
-//! disks of a request, each by a saga of its own. Whatever fails, and wherever the process dies, all of it is
-//! there in the end, or nothing.
+//! Modelled on a large real saga: an instance is created with the network interfaces, addresses, groups
+//! and disks of a request, each by a saga of its own. Whatever fails and wherever the process dies, in
+//! the end everything exists or nothing does.
 
 mod cloud;
 mod sagas;

@@ -1,4 +1,4 @@
-//! The sagas and what their nodes do.
+//! The sagas, and what their nodes do.
 
 use saga_core::UndoError;
 use saga_core::log::Uuid;

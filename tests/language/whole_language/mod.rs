@@ -1,5 +1,5 @@
-//! One saga with everything of the language in everything else, beside the plain Rust that it means. Whatever
-//! its node that fails, and wherever its process dies, it ends as it should.
+//! One saga that nests every construct of the language in every other, compared with the plain Rust that
+//! it means. Whichever node fails and wherever the process dies, it ends as it should.
 
 mod plain_rust;
 mod saga;

@@ -1,4 +1,4 @@
-//! What the saga means, without sagas.
+//! What the saga means, in plain Rust.
 
 use super::saga::{Backup, Mode, Torture, Zone};
 

@@ -1,4 +1,4 @@
-//! The saga: every construct in every other.
+//! The saga: every construct inside every other.
 
 use saga_core::prelude::*;
 use serde::{Deserialize, Serialize};

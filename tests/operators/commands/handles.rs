@@ -1,4 +1,4 @@
-//! A handle and its events go on with their saga, in whichever life of it they were made.
+//! Handles and events follow their saga through every process that runs it.
 
 use saga_core::events::Events;
 use saga_core::operator::Decision;

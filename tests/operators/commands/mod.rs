@@ -1,4 +1,4 @@
-//! What operators can do to a saga: here, at rest, and from another process.
+//! What operators can do to a saga: while it runs, while it rests, and from another process.
 
 mod handles;
 mod unreadable;

@@ -1,5 +1,5 @@
-//! A program whose types do not read what an earlier one has stored, under the same fingerprint: its sagas are
-//! parked, and operators can do something about them.
+//! A program whose types cannot read what an earlier one stored under the same fingerprint: its sagas are
+//! parked, and operators can repair them.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 

@@ -1,5 +1,5 @@
-//! Files that are removed, renamed or replaced under a running coordinator: it stops there and then, and what
-//! it has said to be started is found by the next process.
+//! Files that are removed, renamed or replaced under a running coordinator: it stops at once, and the
+//! next process finds everything that was reported as started.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Whatever is damaged about one saga in a store: no other saga is kept from going on, and whoever asks
-//! for the damaged one is told which it is and where.
+//! Whatever is damaged about one saga in a store, the other sagas resume, and whoever asks for the
+//! damaged one is told which it is and where the damage is.
 
 #[cfg(unix)]
 mod missing_files;
@@ -127,7 +127,7 @@ async fn damaged_rows_are_named_with_their_entry() {
         ),
         (
             "UPDATE saga SET birth = 'never' WHERE id = 'bad'",
-            "saga bad: its record is corrupt: its run_key is not a UUID",
+            "saga bad: its record is corrupt: its run key is not a UUID",
         ),
         (
             "UPDATE saga_input SET params = X'7b' WHERE number = (SELECT number FROM saga WHERE id = 'bad')",

@@ -1,5 +1,5 @@
-//! Cases 1, 2, 4, 7, 8, 9: each saga twice, built at run time and written as `saga!`. Both give the same
-//! log, and do the same to the world.
+//! Cases 1, 2, 4, 7, 8, 9: each saga twice, built at run time and written as `saga!`. Both have the same
+//! log and the same effects.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Cases 12 and 13: what a failure undoes, and what an undo that fails leaves.
+//! Cases 12 and 13: what a failure undoes, and what a failed undo leaves.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The same for actions by hand, for contexts that are state, and for what a transaction gives.
+//! The same for hand-written actions, contexts with state, and outputs of transactions.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};

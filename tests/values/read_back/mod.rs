@@ -1,5 +1,5 @@
-//! A value counts as what is read from what was written of it; one that cannot be read back is refused where it
-//! comes from, and what it stands for is undone.
+//! A value is what is deserialized from its stored form; a value that cannot be read back is refused at
+//! its origin, and its effect is undone.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

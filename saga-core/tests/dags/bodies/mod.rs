@@ -1,4 +1,4 @@
-//! Typed bodies as a DAG: what waits for what, what the fingerprint sees, and every mistake.
+//! Typed bodies of `for` and choices as DAGs: their edges, their fingerprint, and every mistake.
 #![cfg(feature = "macros")]
 
 use saga_core::action::ActionRegistry;

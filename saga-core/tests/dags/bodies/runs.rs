@@ -1,4 +1,5 @@
-//! Typed bodies that run: what cannot be computed, lists that are computed in each node, any depth.
+//! Running typed bodies: values that cannot be computed, lists computed in each node, nesting at any
+//! depth.
 
 use saga_core::Saga;
 use saga_core::dag::DagBuilder;

@@ -1,4 +1,4 @@
-//! Going forward (§4).
+//! Running forward (§4).
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! The rules of a saga's life, one example each.
+//! The rules of a saga's life, one example each. A section sign refers to the specification of the
+//! machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::simulation::plans::{
 const ENDED_WELL: SagaStatus = SagaStatus::Completed;
 const NO_CALLS: [&str; 0] = [];
 
-use table::row;
+use undo_table::row;
 
 /// A chain of three whose middle is the point of no return, and the answers of its operators.
 fn pivotal(tries: u32) -> Bench {
@@ -53,17 +54,17 @@ fn refused(why: Refusal) -> Option<Answer> {
 
 mod clock;
 mod deadline;
-mod doubt;
-mod durable;
-mod failed;
+mod durability;
+mod for_limits;
 mod forward;
-mod illegal;
-mod inject;
-mod limits;
+mod illegal_logs;
+mod in_doubt;
+mod injected_faults;
 mod operators;
-mod order;
+mod permits;
 mod pivot;
 mod recovery;
-mod slots;
 mod stuck;
-mod table;
+mod undo_order;
+mod undo_table;
+mod unwinding;

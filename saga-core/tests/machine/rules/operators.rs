@@ -1,4 +1,4 @@
-//! What operators ask of a saga that runs, was paused, was parked, or has ended (§6).
+//! Requests of operators to a saga that is running, paused, parked, or has ended (§6).
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Draining, parking, and coming back (§6, §7).
+//! Draining, parking and recovering (§6, §7).
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Sagas whose undos failed for good, and the operators who go on with them (§6).
+//! Sagas whose undos have failed permanently, and the operators who resume them (§6).
 
 use super::*;
 

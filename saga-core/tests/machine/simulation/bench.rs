@@ -1,4 +1,4 @@
-//! A machine on the bench: every append is durable at once, calls end as the test says.
+//! A bench for one machine: every append is durable at once, and calls end as the test says.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the machine wants done in a run, and what becomes of it when the process dies.
+//! Carries out the effects that the machine asks for in a run, and loses them when the process dies.
 
 use saga_core::action::UndoContract;
 use saga_core::dag::PlanKind;

@@ -1,5 +1,5 @@
-//! The DAG that a log talks about, written out: every instance and arm that was chosen, with paths and
-//! edges made in another way than the machine's.
+//! The expanded DAG that a log refers to: every instance and arm that was chosen, with its path and
+//! edges, computed independently of the machine.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;

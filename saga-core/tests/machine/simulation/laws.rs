@@ -8,10 +8,10 @@ use saga_core::machine::Config;
 use saga_core::operator::{Answer, Command, Refusal};
 use saga_core::{SagaId, SagaStatus};
 
-use super::book::{Book, Undo};
 use super::expand::Expanded;
-use super::left::{end, paths};
+use super::log_view::{Book, Undo};
 use super::operators::Asked;
+use super::remaining::{end, paths};
 use super::run::{Issued, Ran};
 use super::tape::Tape;
 

@@ -1,15 +1,16 @@
-//! A simulated world around the machine: plans, receivers, crashes, time; and what must hold in it.
+//! A simulated world around the machine: plans, receivers, crashes and time, and the laws that every run
+//! obeys.
 
-mod asking;
 pub(crate) mod bench;
-mod book;
 mod effects;
 pub(crate) mod expand;
 pub(crate) mod explore;
 pub(crate) mod laws;
-mod left;
+mod log_view;
 pub(crate) mod operators;
 pub(crate) mod plans;
+mod remaining;
+mod requests;
 pub(crate) mod run;
 pub(crate) mod tape;
 pub(crate) mod world;

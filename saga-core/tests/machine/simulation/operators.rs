@@ -1,4 +1,4 @@
-//! Operators: what they ask, at which moment, and what they were told.
+//! Simulated operators: what they request, at which moment, and the answers they got.
 
 use saga_core::log::{NodePath, Uuid};
 use saga_core::machine::{Event, State};

@@ -1,5 +1,5 @@
-//! One saga, driven to its end through a world of choices: which call ends next and how, when time passes,
-//! when the process dies and how much of its last append is on disk.
+//! Drives one saga to its end through a world of choices: which call ends next and how, when time passes,
+//! when the process dies, and how much of its last append is on disk.
 
 use std::sync::Arc;
 use std::time::Duration;

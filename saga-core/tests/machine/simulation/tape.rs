@@ -1,4 +1,5 @@
-//! Choices that a run is made of. Zero is the fair choice everywhere: the first in line, success, no crash.
+//! The choices that a run consists of. Zero is the benign choice everywhere: the first in line, success,
+//! no crash.
 
 /// Where the choices of a run come from.
 #[derive(Debug, Clone)]

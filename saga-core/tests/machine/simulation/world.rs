@@ -1,5 +1,5 @@
-//! The receivers of the calls. They do what README.md asks of them: one result for one key, idempotent undos, and for
-//! undos that may come without an output a tombstone.
+//! The receivers of the calls. They fulfil the obligations listed in README.md: one result per key,
+//! idempotent undos, and a tombstone for an undo that may come without an output.
 
 use std::collections::BTreeMap;
 

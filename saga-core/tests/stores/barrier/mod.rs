@@ -1,5 +1,5 @@
-//! A service with the barrier against a network that repeats, delays and reorders; and the same service
-//! without it.
+//! A service behind the barrier, against a network that repeats, delays and reorders calls; and the same
+//! service without the barrier.
 #![cfg(feature = "sqlite")]
 
 mod network;

@@ -1,4 +1,4 @@
-//! What a crash, another program or a full disk leaves of the files.
+//! What a crash, another program or a full disk does to the files.
 
 use super::*;
 

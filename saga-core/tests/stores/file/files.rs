@@ -1,4 +1,4 @@
-//! What the files look like, and what is refused as a store.
+//! The layout of the files, and directories that are refused as a store.
 
 use super::*;
 

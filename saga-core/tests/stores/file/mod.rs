@@ -1,4 +1,4 @@
-//! What only the file store does: readable logs, torn and damaged ones, requests from elsewhere.
+//! What only the file store does: readable logs, torn and damaged files, requests from other processes.
 
 use std::fs;
 use std::path::{Path, PathBuf};

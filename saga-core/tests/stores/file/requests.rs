@@ -1,4 +1,4 @@
-//! Requests that another process leaves, and answers that a crash interrupts.
+//! Requests left by another process, and answers interrupted by a crash.
 
 use super::*;
 

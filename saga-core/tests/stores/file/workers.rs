@@ -1,4 +1,4 @@
-//! One worker at a time, and what the next one finds.
+//! One worker at a time, and what its successor finds.
 
 use super::*;
 

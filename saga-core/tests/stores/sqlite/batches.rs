@@ -1,4 +1,5 @@
-//! Group commit: what waits together shares a transaction, and nobody suffers for another.
+//! Group commit: appends that wait together share a transaction, and one that fails does not fail the
+//! others.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Damaged logs, and a disk that fails.
+//! Damaged logs and failing disks.
 
 use super::*;
 

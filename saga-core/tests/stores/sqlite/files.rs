@@ -1,4 +1,4 @@
-//! What the files are, and what is refused as one.
+//! The files of the store, and files that are refused as one.
 
 use super::*;
 

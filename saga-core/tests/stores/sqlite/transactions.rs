@@ -1,4 +1,4 @@
-//! Appends with rows of the user's in their transaction.
+//! Appends that commit rows of the user in the same transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! One worker at a time, its readers, and what happens when it goes.
+//! One worker at a time, its readers, and what happens when it is closed.
 
 use saga_core::operator::{Answer, Command, Request};
 use saga_core::store::Purge;

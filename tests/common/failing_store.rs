@@ -1,4 +1,4 @@
-//! A store of which one write fails.
+//! A store in memory of which one chosen write fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -1,4 +1,4 @@
-//! Slots: room in this process that several sagas share (§4).
+//! Permits for calls, which the sagas of one process share (§4).
 
 use super::*;
 

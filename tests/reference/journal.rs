@@ -1,4 +1,4 @@
-//! A context that is state: what was done, in order, and which nodes fail.
+//! A context with state: what was done, in order, and which nodes fail.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! What is undone: the table of §5, row by row, and doubt.
+//! What is undone: the table of §5, row by row, including nodes in doubt.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Faults that tests put into a saga (§6).
+//! Faults that are injected into a saga for a test (§6).
 
 use super::operators::inject;
 use super::*;

@@ -1,5 +1,5 @@
-//! The world outside of the shop: a bank, carriers, a mailer. It is never killed, and knows each call by its
-//! key: a call that comes again has one effect, and one that comes after its undo has none.
+//! The partners of the shop: a bank, carriers, a mailer. They are never killed, and recognize each call
+//! by its key: a repeated call has one effect, and a call that comes after its undo has none.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -58,21 +58,21 @@ struct Effect {
     undone: bool,
 }
 
-pub(crate) struct Outside {
+pub(crate) struct Partners {
     dice: Dice,
     effects: Mutex<BTreeMap<String, Effect>>,
 }
 
-impl Outside {
+impl Partners {
     /// Opens, on a port of its own.
     pub(crate) fn open(dice: Dice) -> io::Result<(Arc<Self>, SocketAddr)> {
-        let outside = Arc::new(Self { dice, effects: Mutex::default() });
-        let here = outside.clone();
+        let partners = Arc::new(Self { dice, effects: Mutex::default() });
+        let here = partners.clone();
         let address = wire::serve(move |call| match serde_json::from_value(call) {
             Ok(call) => json!(here.answer(call)),
             Err(error) => json!(Answer::Refused(error.to_string())),
         })?;
-        Ok((outside, address))
+        Ok((partners, address))
     }
 
     pub(crate) fn done_for(&self, order: &str) -> Done {
@@ -126,7 +126,7 @@ impl Outside {
 }
 
 /// What the shop hears.
-pub(crate) fn ask(outside: SocketAddr, call: &Call) -> io::Result<Answer> {
-    let answer: Value = wire::ask(outside, &json!(call))?;
+pub(crate) fn ask(partners: SocketAddr, call: &Call) -> io::Result<Answer> {
+    let answer: Value = wire::ask(partners, &json!(call))?;
     Ok(serde_json::from_value(answer)?)
 }

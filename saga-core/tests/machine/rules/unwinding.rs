@@ -1,4 +1,4 @@
-//! Unwinding is decided, and calls are in flight (§2, §5).
+//! The decision to unwind while calls are in flight (§2, §5).
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Operators in a run: who asks what when, and what they are told.
+//! Operators in a simulated run: which request is made when, and how it is answered.
 
 use saga_core::log::{Entry, EntryKind, Uuid};
 use saga_core::machine::{Event, State};

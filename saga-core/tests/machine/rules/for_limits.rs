@@ -1,4 +1,4 @@
-//! How many instances of a `for` run at once (§4).
+//! How many instances of a `for` run at the same time (§4).
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is left in the end, and what the saga says is left.
+//! Which effects remain at the end, compared with what the saga reports.
 
 use std::collections::{BTreeSet, HashMap};
 

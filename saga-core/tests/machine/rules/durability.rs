@@ -1,4 +1,4 @@
-//! What is durable before what, and what it costs (§3).
+//! Which entries are durable before which calls, and how many appends that costs (§3).
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a log says so far, read in another way than the machine's own.
+//! The state that a log describes, computed independently of the machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Actions that await sagas of their own coordinator, and would have to wait for their own room.
+//! Actions that await sagas of their own coordinator and would wait for a permit that they hold
+//! themselves.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

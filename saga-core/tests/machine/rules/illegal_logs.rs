@@ -1,4 +1,4 @@
-//! Logs that do not make sense (§3).
+//! Logs that the machine refuses because no run could have written them (§3).
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What is known of a call that was cut off, dropped, or came back at last.
+//! What is known about a call that was cut off, was dropped, or returned after all.
 
 use super::*;
 

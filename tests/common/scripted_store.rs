@@ -1,4 +1,4 @@
-//! A store that can be made to wait or to fail at anything that it is asked.
+//! A store in memory that waits or fails at whichever calls a test chooses.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
