@@ -5,7 +5,7 @@ use quote::quote_spanned;
 
 /// The input with `flight.` replaced by `flight[error]`, which for rustc is of any type: the statement can
 /// then be read, and an editor knows whose fields to show. Nothing, if there is none.
-pub(crate) fn finish(input: TokenStream) -> Option<TokenStream> {
+pub(crate) fn finish_trailing_dots(input: TokenStream) -> Option<TokenStream> {
     let tokens = input.into_iter().collect::<Vec<_>>();
     let mut output = Vec::with_capacity(tokens.len());
     let mut found = false;
@@ -13,11 +13,12 @@ pub(crate) fn finish(input: TokenStream) -> Option<TokenStream> {
         let before = at.checked_sub(1).and_then(|at| tokens.get(at));
         let group = match token {
             // the input of a macro may be anything
-            TokenTree::Group(group) if !is(before, '!') => finish(group.stream()).map(|inner| {
-                let mut finished = Group::new(group.delimiter(), inner);
-                finished.set_span(group.span());
-                TokenTree::Group(finished)
-            }),
+            TokenTree::Group(group) if !is(before, '!') => finish_trailing_dots(group.stream())
+                .map(|inner| {
+                    let mut finished = Group::new(group.delimiter(), inner);
+                    finished.set_span(group.span());
+                    TokenTree::Group(finished)
+                }),
             _ => None,
         };
         if let Some(group) = group {

@@ -1,30 +1,31 @@
-//! Statements that the language does not have, but of which one knows what is meant: they are one error, and
-//! the names that they declare are known further on.
+//! Statements that the language does not have, although it is clear what they mean: each is one error, and the names
+//! that it declares are known from there on.
 
 use proc_macro2::{Ident, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Error, Pat, Path, Token, Type, token};
 
-use super::error_recovery::starts_statement;
+use super::error_recovery::{is_parallel, starts_statement};
 use crate::names::variables_of;
 
-/// A statement with what is wrong with it.
-pub(crate) struct Astray {
+/// Such a statement, and what is wrong with it.
+pub(crate) struct UnknownStatement {
+    /// The names that it declares.
     pub(crate) names: Vec<Ident>,
     pub(crate) error: Error,
-    /// The name is one of a node that is there already: `hotel = ..`.
+    /// True if it assigns to a name that may be declared already: `hotel = ..`.
     pub(crate) assigns: bool,
 }
 
-impl Astray {
+impl UnknownStatement {
     fn new(names: Vec<Ident>, error: Error) -> Self {
         Self { names, error, assigns: false }
     }
 }
 
-/// Reads such a statement, if there is one.
-pub(crate) fn astray(input: ParseStream) -> Option<Astray> {
+/// Reads such a statement, if the next one is.
+pub(crate) fn unknown_statement(input: ParseStream) -> Option<UnknownStatement> {
     if input.peek(Token![let]) {
         return pattern(input);
     }
@@ -43,13 +44,13 @@ pub(crate) fn astray(input: ParseStream) -> Option<Astray> {
                 break;
             }
         }
-        return Some(Astray::new(Vec::new(), error));
+        return Some(UnknownStatement::new(Vec::new(), error));
     }
     without_let(input)
 }
 
 /// `let (a, b) = ..;`, `let Some(a) = .. else { .. };`, `let type = ..;`
-fn pattern(input: ParseStream) -> Option<Astray> {
+fn pattern(input: ParseStream) -> Option<UnknownStatement> {
     let ahead = input.fork();
     ahead.parse::<Token![let]>().ok()?;
     let plain = ahead.peek(syn::Ident) && !ahead.peek2(token::Brace) && !ahead.peek2(token::Paren);
@@ -69,11 +70,11 @@ fn pattern(input: ParseStream) -> Option<Astray> {
         }
     };
     skip(input, false);
-    Some(Astray::new(names, Error::new(at, message)))
+    Some(UnknownStatement::new(names, Error::new(at, message)))
 }
 
 /// `const NAME = ..;` and `static NAME: T = ..;`
-fn constant(input: ParseStream) -> Option<Astray> {
+fn constant(input: ParseStream) -> Option<UnknownStatement> {
     let ahead = input.fork();
     let keyword = ahead.call(Ident::parse_any).ok()?;
     let name = ahead.parse::<Ident>().ok()?;
@@ -89,11 +90,11 @@ fn constant(input: ParseStream) -> Option<Astray> {
         false => return None,
     };
     skip(input, false);
-    Some(Astray::new(vec![name], error))
+    Some(UnknownStatement::new(vec![name], error))
 }
 
 /// `hotel = ..;`, `hotel: Hotel = ..;`, `var hotel = ..;`, and `hotel: action { .. },`
-fn without_let(input: ParseStream) -> Option<Astray> {
+fn without_let(input: ParseStream) -> Option<UnknownStatement> {
     let ahead = input.fork();
     let first = ahead.parse::<Ident>().ok()?;
     let declares = |ahead: ParseStream| {
@@ -112,7 +113,7 @@ fn without_let(input: ParseStream) -> Option<Astray> {
     if ahead.parse::<Option<Token![:]>>().ok()?.is_some() {
         let typed = ahead.fork();
         if typed.parse::<Type>().is_err() || !typed.peek(Token![=]) {
-            // a list of fields
+            // Otherwise it is a field in a list of them.
             typed_action(&ahead)?;
         }
     }
@@ -121,7 +122,7 @@ fn without_let(input: ParseStream) -> Option<Astray> {
         format!("a node is declared with `let`: `let {name} = action {{ .. }};`"),
     );
     skip(input, true);
-    Some(Astray { names: vec![name], error, assigns })
+    Some(UnknownStatement { names: vec![name], error, assigns })
 }
 
 /// `action { .. }`
@@ -130,7 +131,7 @@ fn typed_action(ahead: ParseStream) -> Option<()> {
     ahead.peek(token::Brace).then_some(())
 }
 
-/// Steps over the rest of the statement; in a list, to the comma.
+/// Skips the rest of the statement; in a list, up to the comma.
 fn skip(input: ParseStream, list: bool) {
     let mut first = true;
     while !input.is_empty() && (first || !input.peek(Token![let])) {
@@ -146,13 +147,13 @@ fn skip(input: ParseStream, list: bool) {
     }
 }
 
-/// Steps over the `let name =` before `parallel { .. }`, which has no value.
+/// Skips the `let name =` in front of `parallel { .. }`, which has no value.
 pub(crate) fn named_parallel(input: ParseStream) -> Option<Error> {
     let ahead = input.fork();
     ahead.parse::<Token![let]>().ok()?;
     let name = ahead.parse::<Ident>().ok()?;
     ahead.parse::<Token![=]>().ok()?;
-    if !super::error_recovery::is_parallel(&ahead) {
+    if !is_parallel(&ahead) {
         return None;
     }
     for _ in 0..3 {
