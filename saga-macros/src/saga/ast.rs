@@ -1,6 +1,7 @@
 //! What a saga consists of, as written.
 
-use super::attributes::{Attributes, NodeOptions};
+use super::attributes::Attributes;
+use super::node_options::NodeOptions;
 use crate::errors::as_text;
 use proc_macro2::{Ident, Span};
 use syn::punctuated::Punctuated;

@@ -4,6 +4,7 @@ mod ast;
 mod attributes;
 mod expand;
 mod expressions;
+mod node_options;
 mod order;
 mod parse;
 mod resolve;

@@ -11,7 +11,8 @@ use super::step::{call, step};
 use super::{body, last};
 use crate::errors::Errors;
 use crate::saga::ast::{Arm, Body, Choose, Each, Step, Stmt, Tail, Test};
-use crate::saga::attributes::{Attributes, NodeOptions, no_attributes};
+use crate::saga::attributes::{Attributes, no_attributes};
+use crate::saga::node_options::NodeOptions;
 
 /// `for PAT in EXPR { .. }`
 pub(crate) fn each(input: ParseStream, errors: &mut Errors) -> syn::Result<Each> {

@@ -9,7 +9,7 @@ use crate::action::durable_name;
 use crate::arguments::{RetryOf, Word, text, words};
 use crate::errors::{Errors, said_once};
 use crate::saga::ast::Head;
-use crate::saga::attributes::{retry, value};
+use crate::saga::node_options::{retry, value};
 
 /// The head, and a stop before the body's brace. None if not even a name can be read.
 pub(crate) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {

@@ -2,7 +2,7 @@
 
 use proc_macro2::Ident;
 
-use super::at_line;
+use super::node_names::at_line;
 use super::scopes::Scopes;
 use crate::errors::{Errors, did_you_mean};
 use crate::saga::ast::{Body, Call, Form, Head, Saga, Tail};

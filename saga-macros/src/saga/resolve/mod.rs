@@ -2,6 +2,7 @@
 
 pub(crate) mod binders;
 mod last_line;
+mod node_names;
 mod owned_values;
 pub(crate) mod pivots;
 mod scopes;
@@ -17,7 +18,7 @@ use self::owned_values::borrowed;
 use self::scopes::Scopes;
 use self::wiring::{Reader, Wiring, below};
 use super::ast::{Body, Choose, Form, Node, Saga, Step, Stmt, Tail, Test};
-use crate::errors::{Errors, did_you_mean, list, position};
+use crate::errors::{Errors, did_you_mean, list};
 use crate::names::Names;
 
 /// A body, with everything that the builder must be told.
@@ -93,63 +94,6 @@ impl<'a> Resolver<'a, '_> {
 
     fn reader(&mut self) -> Reader<'_, 'a> {
         Reader { scopes: &mut self.scopes, errors: self.errors, open: &self.open }
-    }
-
-    /// Opens the body and makes its names known. Names that are visible around it stay what they are:
-    /// what the patterns around read is read in each node again.
-    fn check_names(&mut self, nodes: &[&'a Node], declared: BTreeSet<String>) {
-        let around = nodes.iter().map(|node| self.meaning_around(node)).collect::<Vec<_>>();
-        self.scopes.open_body(declared);
-        let saga = &self.saga.head;
-        for (node, around) in nodes.iter().zip(around) {
-            let name = &node.name;
-            let hint = match node.form {
-                Form::Bare => format!("name this one: `let other = {name} {{ .. }};`"),
-                Form::Numbered => "name this one: `let name = ..;`".to_string(),
-                Form::Let | Form::Const => "give this one another name".to_string(),
-                Form::Last => "name this one, and end with its name".to_string(),
-            };
-            // what a last line is called is not the user's choice, and clashes with no parameter
-            let param = saga.params.iter().find(|param| param.name == *name);
-            let param = param.filter(|_| node.form != Form::Last);
-            if let Some(param) = param {
-                let place = at_line(&param.name);
-                let message = format!(
-                    "saga `{}` already has a parameter named `{name}`{place}; {hint}",
-                    saga.name
-                );
-                self.errors.at(name, message);
-                continue;
-            }
-            if let Some(message) = around {
-                self.errors.at(name, format!("{message}; {hint}"));
-                continue;
-            }
-            let Some(first) = self.scopes.collect(node) else { continue };
-            if !(first.is_conditional() && node.is_conditional()) {
-                let place = at_line(&first.name);
-                let message = format!(
-                    "saga `{}` already has a node named `{name}`{place}; {hint}",
-                    saga.name
-                );
-                self.errors.at(name, message);
-            }
-        }
-    }
-
-    /// What the name of a node means around its body, if anything.
-    fn meaning_around(&mut self, node: &Node) -> Option<String> {
-        let name = &node.name;
-        if node.form == Form::Last {
-            return None;
-        }
-        if self.scopes.is_variable(name) {
-            return Some(format!("the pattern around this node already binds `{name}`"));
-        }
-        let saga = &self.saga.head.name;
-        self.scopes
-            .is_visible(&name.to_string())
-            .then(|| format!("saga `{saga}` already has a node named `{name}`"))
     }
 
     fn statements(&mut self, stmts: &'a [Stmt], lines: &mut Vec<Line<'a>>) {
@@ -307,9 +251,4 @@ fn names_of(choose: &Choose, mut names: Names) -> Names {
         }
     }
     names
-}
-
-/// ` (line 3)`, where the compiler tells.
-fn at_line(name: &Ident) -> String {
-    position(name.span()).map(|(line, _)| format!(" (line {line})")).unwrap_or_default()
 }

@@ -1,0 +1,67 @@
+//! Writes a call of the user's function, and what becomes of its error.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::local;
+use crate::action::check::Action;
+use crate::action::context::Context;
+
+pub(crate) fn attempt(action: &Action, cx: &Ident) -> TokenStream {
+    let (krate, name) = (&action.krate, &action.function.sig.ident);
+    if !action.callable {
+        return quote!({ let _ = #cx; #krate::typed::Attempt::<Self, _, _>::broken() });
+    }
+    let cx = given_context(action, cx.span());
+    let inputs = action.inputs.iter().map(|input| &input.name);
+    let call = quote_spanned! {Span::call_site().located_at(action.output.span)=>
+        #name(#cx #(self.#inputs),*)
+    };
+    let rules = error_rules(action);
+    quote! {{
+        // of a deprecated action those are warned who name it
+        #[allow(deprecated)]
+        let __call = #call;
+        #krate::typed::Attempt::<Self, _, _>::action(__call, #rules)
+    }}
+}
+
+/// What becomes of its error.
+fn error_rules(action: &Action) -> TokenStream {
+    let krate = &action.krate;
+    let at = Span::call_site().located_at(action.error.span);
+    let payload = quote_spanned! {at=> {
+        #[allow(unused_imports)]
+        use #krate::__private::NoPayload as _;
+        #krate::__private::Payload::<<Self as #krate::typed::Typed>::Error>::OF
+    }};
+    let in_doubt = action.args.in_doubt.as_ref();
+    let when = action.args.retry.as_ref().and_then(|retry| retry.when.as_ref());
+    let predicate = |path: &syn::Path| {
+        let at = Span::call_site().located_at(path.span());
+        let error = local("__error", path.span());
+        quote_spanned!(at=> { let __says: ::core::primitive::bool = #path(#error); __says })
+    };
+    let judge = match (in_doubt, when) {
+        (None, None) => quote!(#krate::__private::plain_error),
+        _ => {
+            let in_doubt = in_doubt.map_or_else(|| quote!(false), predicate);
+            let retryable = when.map_or_else(|| quote!(true), predicate);
+            let error = local("__error", action.error.span);
+            quote!(|#error: &<Self as #krate::typed::Typed>::Error| (#in_doubt, #retryable))
+        }
+    };
+    quote!(#krate::__private::ErrorRules { payload: #payload, judge: #judge })
+}
+
+/// The first argument of the action and its undo, if they take the context.
+pub(crate) fn given_context(action: &Action, at: Span) -> Option<TokenStream> {
+    let (krate, cx) = (&action.krate, local("__cx", at));
+    Some(match action.context.as_ref()? {
+        Context::Plain(_) => quote!(#cx,),
+        Context::Alias(alias) => {
+            quote_spanned!(cx.span()=> <#alias as #krate::bounds::ContextOf<_>>::of(#cx),)
+        }
+    })
+}

@@ -1,0 +1,98 @@
+//! Writes the implementation of `Step`: how an action is run and undone, and what it declares.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::parse_quote;
+use syn::spanned::Spanned;
+
+use super::attempt::attempt;
+use super::undo::call_undo;
+use super::{Lifetimes, angled, implement, local};
+use crate::action::check::Action;
+use crate::action::context::Context;
+use crate::action::spec::spec;
+use crate::fresh_names::Taken;
+
+pub(crate) fn step(action: &Action) -> TokenStream {
+    let (krate, name) = (&action.krate, &action.function.sig.ident);
+    let mut generics = action.generics.clone();
+    let Lifetimes { mut declared, used } = Lifetimes::of(action);
+    let statics = used.iter().map(|_| quote!('static)).collect::<Vec<_>>();
+    let (used, statics) = (angled(&used), angled(&statics));
+    let mut check = TokenStream::new();
+    let any = taken(action).free("C");
+    let any_context = quote!(#any: ::core::marker::Send + ::core::marker::Sync + 'static);
+    let context = match &action.context {
+        Some(Context::Plain(user)) => user.to_token_stream(),
+        Some(Context::Alias(alias)) => {
+            check = quote_spanned! {alias.span()=>
+                const _: fn() = #krate::bounds::assert_context::<#alias>;
+            };
+            let of = quote!(#krate::bounds::ContextOf<#any>);
+            generics.make_where_clause().predicates.push(parse_quote!(#alias: #of));
+            declared.push(any_context);
+            any.to_token_stream()
+        }
+        None => {
+            declared.push(any_context);
+            any.to_token_stream()
+        }
+    };
+    let declared = angled(&declared);
+    let (cx, op) = (local("__cx", Span::call_site()), local("__op", Span::call_site()));
+    let body = body(action, &cx, &op);
+    let spec = spec(action, &context);
+    // where a future that is not `Send` is reported
+    let go = quote_spanned! {Span::call_site().located_at(name.span())=>
+        fn go(self, #cx: &#krate::ActionContext<#context>, #op: &#krate::typed::StepCall)
+            -> impl ::core::future::Future<Output = #krate::typed::StepResult> + ::core::marker::Send
+        {
+            #body
+        }
+    };
+    let clause = &generics.where_clause;
+    let forever = forever(action);
+    let items = quote! {
+        type Static = #name #statics;
+        #go
+        #spec
+    };
+    let implementation = quote!(#declared #krate::typed::Step<#context>);
+    let implementation = implement(name, implementation, quote!(#used #clause), items);
+    quote!(#check #forever #implementation)
+}
+
+/// That it can stand behind a point of no return.
+fn forever(action: &Action) -> Option<TokenStream> {
+    action.args.retry.as_ref().filter(|retry| retry.forever)?;
+    let (krate, name) = (&action.krate, &action.function.sig.ident);
+    let Lifetimes { declared, used } = Lifetimes::of(action);
+    let (declared, used) = (angled(&declared), angled(&used));
+    let clause = &action.generics.where_clause;
+    let implementation = quote!(#declared #krate::typed::NeverGivesUp);
+    Some(implement(name, implementation, quote!(#used #clause), TokenStream::new()))
+}
+
+/// The names that stand in what we write of the user's.
+fn taken(action: &Action) -> Taken {
+    let args = &action.args;
+    let when = args.retry.as_ref().and_then(|retry| retry.when.as_ref());
+    let undo = args.undo.as_ref().map(|undo| &undo.path);
+    let taken = Taken::default().by(&action.function.sig).by(&action.krate);
+    taken.by(when).by(undo).by(&args.in_doubt)
+}
+
+fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
+    let krate = &action.krate;
+    let act = attempt(action, cx);
+    let undo = match action.args.undo.as_ref().filter(|_| action.undoable) {
+        Some(undo) => call_undo(action, undo),
+        None => quote!({ let _ = __output; #krate::typed::Attempt::undone() }),
+    };
+    quote! {
+        match #op {
+            #krate::typed::StepCall::Do => #act,
+            #krate::typed::StepCall::Undo(__output) => #undo,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Writes a call of the user's undo.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use super::attempt::given_context;
+use crate::action::arguments::Undo;
+use crate::action::check::Action;
+use crate::action::context::Context;
+
+/// How many parameters of an undo are counted before it is called; of more, rustc says what is wrong.
+const MOST_CHECKED: usize = 8;
+
+/// The types of what the undo is given.
+fn given_types(action: &Action, undo: &Undo) -> Vec<TokenStream> {
+    let krate = &action.krate;
+    let context = action.context.as_ref().map(|context| match context {
+        Context::Plain(user) => quote!(&#krate::ActionContext<#user>),
+        Context::Alias(alias) => quote!(&#alias),
+    });
+    let output = quote!(<Self as #krate::typed::Typed>::Output);
+    let inputs = undo.inputs.iter().map(|given| {
+        if given.name == "output" {
+            return match given.maybe {
+                true => quote!(::core::option::Option<&#output>),
+                false => quote!(&#output),
+            };
+        }
+        let input = action.inputs.iter().find(|input| input.name == given.name);
+        input.map_or_else(|| quote!(()), |input| input.ty.to_token_stream())
+    });
+    context.into_iter().chain(inputs).collect()
+}
+
+pub(crate) fn call_undo(action: &Action, undo: &Undo) -> TokenStream {
+    let krate = &action.krate;
+    let path = &undo.path;
+    let at = Span::call_site().located_at(path.span());
+    let cx = given_context(action, at);
+    let inputs = undo.inputs.iter().map(|input| {
+        let name = &input.name;
+        let here = Span::call_site().located_at(name.span());
+        if name == "output" {
+            return Ident::new("__given", here).into_token_stream();
+        }
+        let this = Ident::new("self", Span::call_site().located_at(name.span()));
+        quote_spanned!(here=> #this.#name)
+    });
+    let types = given_types(action, undo);
+    let checked = (types.len() <= MOST_CHECKED).then(|| {
+        quote_spanned! {at=> {
+            #[allow(unused_imports)]
+            use #krate::bounds::{Fits as _, Misfits as _};
+            #krate::bounds::undo::<(#(#types,)*), _>(#path).callee()
+        }}
+    });
+    let function = checked.unwrap_or_else(|| path.to_token_stream());
+    let call = quote_spanned! {at=> {
+        let __undo = #function;
+        #krate::bounds::UndoCall::attempt(__undo(#cx #(#inputs),*))
+    }};
+    let given =
+        quote!(#krate::__private::output::<<Self as #krate::typed::Typed>::Output>(__output));
+    match undo.inputs.iter().find(|input| input.name == "output") {
+        None => quote!({ let _ = __output; #call }),
+        Some(input) if input.maybe => quote!({ let __given = #given; #call }),
+        Some(_) => quote! {
+            match #given {
+                ::core::option::Option::Some(__given) => #call,
+                ::core::option::Option::None => #krate::typed::Attempt::no_output(),
+            }
+        },
+    }
+}
