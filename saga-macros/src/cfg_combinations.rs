@@ -1,5 +1,5 @@
-//! `#[cfg]` and `#[cfg_attr]` where what they decide is more than one item: the parameters of an action or a
-//! saga, and attributes of ours. A macro does not know which conditions hold, so it writes everything once
+//! `#[cfg]` and `#[cfg_attr]` where they decide on more than one item: on the parameters of an action or a
+//! saga, and on attributes of ours. A macro does not know which conditions hold, so it writes everything once
 //! for each combination of them, and rustc drops all but one.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
@@ -7,7 +7,7 @@ use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Meta, Token, parse_quote};
 
-/// The condition under which something with this attribute is there.
+/// The condition under which something with this attribute exists.
 pub(crate) fn condition(attr: &Attribute) -> Option<TokenStream> {
     let Meta::List(list) = &attr.meta else { return None };
     if list.path.is_ident("cfg") {
@@ -36,7 +36,7 @@ fn cfg_attr(attr: &Attribute) -> Option<(TokenStream, Vec<Meta>)> {
 #[derive(Default)]
 pub(crate) struct Conditions(Vec<TokenStream>);
 
-/// More would be too much code.
+/// How many conditions there may be; more would be too much code.
 const MOST: usize = 5;
 
 impl Conditions {
@@ -51,17 +51,17 @@ impl Conditions {
         }
     }
 
-    /// Those of the attributes.
+    /// Adds those of the attributes.
     pub(crate) fn add_all<'a>(&mut self, attrs: impl IntoIterator<Item = &'a Attribute>) {
         attrs.into_iter().filter_map(condition).for_each(|condition| self.add(condition));
     }
 
-    /// Those of each `#[cfg_attr]`.
+    /// Adds that of each `#[cfg_attr]`.
     pub(crate) fn add_attributes(&mut self, tokens: TokenStream) {
         Choice::default().attributes(tokens, &mut |condition| self.add(condition.clone()));
     }
 
-    /// All combinations.
+    /// All combinations of the conditions.
     pub(crate) fn choices(self) -> Result<Vec<Choice>, Error> {
         if let Some(beyond) = self.0.get(MOST) {
             let message = format!("an item can depend on at most {MOST} different conditions");
@@ -76,12 +76,12 @@ impl Conditions {
     }
 }
 
-/// Which conditions hold; others do.
+/// One combination: which of the conditions hold. Conditions that are not in it hold.
 #[derive(Default)]
 pub(crate) struct Choice(Vec<(TokenStream, bool)>);
 
 impl Choice {
-    /// The attribute of what is written for this choice.
+    /// The attribute for everything that is written for this combination.
     pub(crate) fn gate(&self) -> Attribute {
         let conditions = self.0.iter().map(|(condition, holds)| match holds {
             true => condition.clone(),
@@ -90,7 +90,7 @@ impl Choice {
         parse_quote!(#[cfg(all(#(#conditions),*))])
     }
 
-    /// True for something with these attributes that is there.
+    /// True if something with these attributes exists.
     pub(crate) fn keeps(&self, attrs: &[Attribute]) -> bool {
         attrs.iter().filter_map(condition).all(|condition| self.holds(&condition))
     }
@@ -138,7 +138,7 @@ impl Choice {
     }
 }
 
-/// What stands in the brackets as an attribute; another one, if it is none.
+/// The content of the brackets as an attribute; some other attribute, if it is not one.
 fn parse_attribute(group: &Group) -> Attribute {
     let meta = syn::parse2::<Meta>(group.stream());
     let meta = meta.unwrap_or_else(|_| parse_quote!(none));

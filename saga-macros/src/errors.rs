@@ -1,5 +1,5 @@
-//! Errors are collected and emitted together, beside code that stands in for what is wrong, so that
-//! one mistake gives one error.
+//! Errors are collected and written together, beside code that takes the place of what is wrong, so that one
+//! mistake is one error.
 
 use std::fmt::Display;
 
@@ -12,9 +12,10 @@ use syn::{Error, Path, PathArguments, Type, TypePath, parse_quote_spanned};
 #[derive(Default)]
 pub(crate) struct Errors {
     errors: Vec<Error>,
-    /// What stands where an action is being typed.
+    /// Paths of actions that are being typed.
     unfinished: Vec<Path>,
-    /// Something that declares names could not be read: of the rest nobody knows what is wrong.
+    /// True if something that declares names could not be read, so that nothing is known about the names that
+    /// follow.
     pub(crate) lost_names: bool,
 }
 
@@ -29,7 +30,7 @@ impl Errors {
         self.errors.push(error);
     }
 
-    /// Notes a path that is being typed, of which nothing can be made yet.
+    /// Notes a path that is being typed and cannot be expanded yet.
     pub(crate) fn unfinished(&mut self, path: &Path) {
         self.unfinished.push(path.clone());
     }
@@ -38,29 +39,29 @@ impl Errors {
         self.errors.len()
     }
 
-    /// The first error beyond so many.
+    /// The first error after the first `count` of them.
     pub(crate) fn since(&self, count: usize) -> Option<Error> {
         self.errors.get(count).cloned()
     }
 
-    /// The value, or a note of what is wrong instead.
+    /// The value, or None if it is an error, which is added.
     pub(crate) fn ok<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }
 
-    /// Reports them in source order.
+    /// Writes the errors, in the order of the text.
     ///
-    /// In a block of a constant: `compile_error!` at item level makes rustc silent about every name of
-    /// the module that it cannot resolve.
+    /// They are in a block of a constant, because after a `compile_error!` at item level, rustc reports no
+    /// unresolved name of the module.
     pub(crate) fn emit(mut self) -> TokenStream {
         self.errors.sort_by_key(|error| position(error.span()));
         compile_errors(&self.errors)
     }
 
-    /// Reports those that stand before this place, for the code in front of it.
+    /// Writes the errors in front of this place.
     ///
-    /// An editor completes what is typed by the expansion without and the one with what might be typed,
-    /// at the same offset in both: an error that only one of them has must not move what stands before
+    /// To complete what is being typed, an editor compares the expansions with and without a possible
+    /// completion, at the same offset. An error that only one of them has must not move what is in front of
     /// it.
     pub(crate) fn emit_before(&mut self, place: Span) -> TokenStream {
         let before = |error: &mut Error| position(error.span()) < position(place);
@@ -69,13 +70,13 @@ impl Errors {
         compile_errors(&errors)
     }
 
-    /// The paths that are being typed.
+    /// Writes the paths that are being typed.
     pub(crate) fn emit_unfinished(&self) -> TokenStream {
         self.unfinished.iter().map(|path| unfinished(quote!(let _ = #path {};))).collect()
     }
 }
 
-/// What is being typed, where only an editor sees and completes it: rustc would report it once more.
+/// A statement that is being typed, which only an editor sees and completes: rustc would report it once more.
 pub(crate) fn unfinished(statement: TokenStream) -> TokenStream {
     quote! {
         #[allow(unexpected_cfgs)]
@@ -94,7 +95,7 @@ fn compile_errors(errors: &[Error]) -> TokenStream {
     quote!(const _: () = { #(#errors)* };)
 }
 
-/// Line and column, where the compiler tells.
+/// Line and column, if the compiler tells them.
 pub(crate) fn position(span: Span) -> Option<(usize, usize)> {
     proc_macro::is_available().then(|| {
         let span = span.unwrap();
@@ -102,7 +103,7 @@ pub(crate) fn position(span: Span) -> Option<(usize, usize)> {
     })
 }
 
-/// The tokens as a user would write them: of spaces only those that separate words or follow a comma.
+/// The tokens as a user would write them, with spaces only between words, around operators and after commas.
 pub(crate) fn as_text(tokens: impl ToTokens) -> String {
     let spaced = tokens.to_token_stream().to_string();
     let mut text = String::new();
@@ -122,11 +123,12 @@ pub(crate) fn as_text(tokens: impl ToTokens) -> String {
     text
 }
 
-/// Adds a `<>` to names of types: of a name that it cannot find, rustc says the same wherever it stands. Without
-/// that it proposes, in some places and not in others, to make the name a type parameter; what differs, it says
-/// again.
+/// Adds an invisible `<>` to the names of types, so that rustc reports a name that it cannot find in the same
+/// words everywhere, and therefore once. Without it, rustc suggests a type parameter in some places but not
+/// in others.
 pub(crate) fn said_once(ty: &mut Type) {
-    // what rustc proposes where their parameters are missing would end up in the middle of their names
+    // If the parameters of one of these are missing, rustc's suggestion would end up in the middle of its
+    // name.
     const GENERIC: &[&str] = &[
         "ActionContext",
         "Arc",

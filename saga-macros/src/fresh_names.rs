@@ -1,5 +1,5 @@
-//! Names for generic parameters of ours. Types have no hygiene: one that is called like a type of the user's
-//! would stand in its place.
+//! Names for generic parameters of ours. Types have no hygiene: a parameter that is named like a type of the
+//! user's would hide that type.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +11,13 @@ use quote::ToTokens;
 pub(crate) struct Taken(BTreeSet<String>);
 
 impl Taken {
-    /// Adds all names that stand in these tokens.
+    /// Adds all names in these tokens.
     pub(crate) fn by(mut self, tokens: impl ToTokens) -> Self {
         self.add(tokens);
         self
     }
 
-    /// The same.
+    /// The same, in place.
     pub(crate) fn add(&mut self, tokens: impl ToTokens) {
         for token in tokens.into_token_stream() {
             match token {
@@ -30,7 +30,7 @@ impl Taken {
         }
     }
 
-    /// A name that is not taken: this one, or with a number behind it.
+    /// A name that is not taken: this one, or this one with a number.
     pub(crate) fn free(&self, wish: &str) -> Ident {
         let mut name = wish.to_string();
         let mut number = 2;

@@ -15,8 +15,8 @@ use crate::arguments::{
 use crate::errors::{Errors, as_text};
 
 words! {
-    /// What `#[saga_action(..)]` may say. [`read`] reads it, and [`spec`](super::spec) writes what the runtime is to
-    /// know of it.
+    /// What `#[saga_action(..)]` may say. [`read`] reads an argument, and [`spec`](super::spec) writes what
+    /// the runtime must know of it.
     pub(crate) enum Argument {
         Undo = "undo",
         NoUndo = "no_undo",
@@ -130,7 +130,7 @@ fn read(
             let reason = reason.transpose()?.map(|reason| reason.value());
             args.no_undo = Some(NoUndo { keyword: name.clone(), reason });
         }
-        // That it is given says it all.
+        // It has no value.
         Argument::UndoOnFailure => {}
         Argument::Retry => args.retry = Some(retry(name, RetryOf::Action, input, errors)?),
         Argument::UndoRetry => args.undo_retry = Some(retry(name, RetryOf::Undo, input, errors)?),

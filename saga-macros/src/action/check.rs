@@ -27,11 +27,11 @@ pub(crate) struct Action {
     pub(crate) durable_name: String,
     pub(crate) context: Option<Context>,
     pub(crate) inputs: Vec<Input>,
-    /// An `'a` for the lifetimes that are left out.
+    /// An `'a` for omitted lifetimes.
     pub(crate) elided: Option<Lifetime>,
     pub(crate) output: Returned,
     pub(crate) error: Returned,
-    /// False if a call of the function would only repeat what is reported already.
+    /// False if a call of the function would only repeat errors that are reported already.
     pub(crate) callable: bool,
     /// False if there is no undo that can be called.
     pub(crate) undoable: bool,
@@ -42,7 +42,7 @@ pub(crate) struct Input {
     pub(crate) ty: Type,
 }
 
-/// The error for a method, beside which no struct could stand.
+/// The error for a method: there can be no struct beside it.
 pub(crate) fn receiver(function: &Function) -> Option<syn::Error> {
     let this = function.sig.receiver()?;
     let message =
@@ -84,7 +84,7 @@ fn signature(function: &mut Function, errors: &mut Errors) {
     let sig = &mut function.sig;
     if sig.asyncness.is_none() {
         errors.at(sig.fn_token, format!("action `{0}` must be async: `async fn {0}`", sig.ident));
-        // so that an `.await` in the body is not reported too
+        // This keeps an `.await` in the body from being reported as well.
         sig.asyncness = Some(syn::token::Async(sig.fn_token.span));
     }
     let again = |attr: &mut Attribute| {
@@ -103,7 +103,7 @@ fn signature(function: &mut Function, errors: &mut Errors) {
                 &param.ty,
                 format!("an input must have a known size: take a reference, `&{ty}`"),
             );
-            // rustc would report it in the body too
+            // rustc would report it in the body as well.
             let ty = &param.ty;
             *param.ty = parse_quote_spanned!(ty.span()=> &#ty);
         }
@@ -126,12 +126,13 @@ fn parameters(
     for (i, param) in function.sig.inputs.iter().enumerate() {
         let param = match param {
             FnArg::Typed(param) => param,
-            // reported by `receiver`
+            // It is reported by `receiver`.
             FnArg::Receiver(_) => continue,
         };
         if let Some(found) = self::context(param, context.is_none()) {
             misplaced(function, param, i, context.is_some(), errors);
-            // also where it is misplaced: the undo is given one; of a generic action it may be unknown
+            // A misplaced context counts too, since the undo takes one. That of a generic action may be
+            // unknown.
             if !generic(function) {
                 context.get_or_insert(found);
             }
@@ -158,7 +159,7 @@ fn parameters(
             }
             _ => {}
         }
-        // what is left out is reported by rustc, at the function
+        // rustc reports these at the function.
         if generic(function) || inputs.iter().any(|input: &Input| input.name == name) {
             continue;
         }
@@ -168,7 +169,7 @@ fn parameters(
     (context, inputs)
 }
 
-/// True for a signature that rustc reports where it stands: a name is used twice, an output has no size.
+/// True for a signature that rustc reports itself: a name is used twice, or an output has no known size.
 fn is_reported_by_rustc(function: &Function, inputs: &[Input]) -> bool {
     let named = function.sig.inputs.iter().filter(|param| !is_context(param));
     let returned = match &function.sig.output {
@@ -178,12 +179,12 @@ fn is_reported_by_rustc(function: &Function, inputs: &[Input]) -> bool {
     named.count() != inputs.len() || returned.into_iter().flat_map(types).any(is_unsized)
 }
 
-/// True for a function with type or const parameters, which are reported.
+/// True for a function with type or const parameters, which are reported separately.
 pub(crate) fn generic(function: &Function) -> bool {
     function.sig.generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_)))
 }
 
-/// Checks the undo contract; false if there is nothing that could be called.
+/// Checks the undo contract; false if there is no undo that can be called.
 fn undo(
     name: &Ident,
     args: &Arguments,

@@ -7,7 +7,7 @@ use super::function::Function;
 use super::return_type::{last_segment, types};
 use crate::errors::{Errors, as_text};
 
-/// What the user's context is called.
+/// How the context is written.
 pub(crate) enum Context {
     /// `&ActionContext<C>`: the `C`.
     Plain(Type),
@@ -15,7 +15,8 @@ pub(crate) enum Context {
     Alias(Type),
 }
 
-/// The context, if this is one: by the type's name, or by its own if the type is an alias.
+/// The context, if this parameter is one: by the name of its type, or by its own name if the type is an
+/// alias.
 pub(crate) fn context(param: &PatType, none_yet: bool) -> Option<Context> {
     let (reference, inner) = match &*param.ty {
         Type::Reference(reference) => (true, &*reference.elem),
@@ -37,24 +38,24 @@ pub(crate) fn is_context(param: &FnArg) -> bool {
     matches!(param, FnArg::Typed(param) if context(param, true).is_some())
 }
 
-/// True for what a context is called, whatever its type is called.
+/// True for a name that a context has, whatever its type is.
 pub(crate) fn is_context_name(name: &Ident) -> bool {
     let name = name.to_string();
     ["cx", "ctx", "context"].contains(&name.strip_prefix('_').unwrap_or(&name))
 }
 
-/// False for types of the language and `String`, which are an input that is only called like a context.
+/// False for built-in types and `String`: such a parameter is an input that is only named like a context.
 fn has_own_name(ty: &Type) -> bool {
     let last = last_segment(ty).map(|last| last.ident.to_string());
     last.is_some_and(|last| last.starts_with(char::is_uppercase) && last != "String")
 }
 
-/// What `ActionContext<..>` is given, if the type is one by its name.
+/// The arguments of `ActionContext<..>`, if the type has that name.
 fn context_arguments(ty: &Type) -> Option<&PathArguments> {
     last_segment(ty).filter(|last| last.ident == "ActionContext").map(|last| &last.arguments)
 }
 
-/// Reports a context that does not stand where, or as, it must.
+/// Reports a context that is not the first parameter, or not a shared reference.
 pub(crate) fn misplaced(
     function: &Function,
     param: &PatType,

@@ -1,4 +1,4 @@
-//! Reads the function. Its body is carried along unread.
+//! Reads the function, whose body is carried along unread.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -35,13 +35,13 @@ impl Parse for Function {
     }
 }
 
-/// Without the groups, which nobody sees, around types that a macro of the user's was given.
+/// The signature without the invisible groups around types that were passed to a macro of the user's.
 fn ungrouped(mut sig: Signature) -> Signature {
     for param in &mut sig.inputs {
         if let FnArg::Typed(param) = param {
             *param.ty = ungroup(&param.ty).clone();
             if let Type::Reference(reference) = &mut *param.ty {
-                // of other types, `&` binds tighter than what is in the group
+                // For other types, `&` binds tighter than what is in the group.
                 if let Type::Path(inner) = ungroup(&reference.elem) {
                     *reference.elem = Type::Path(inner.clone());
                 }

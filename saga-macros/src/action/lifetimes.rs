@@ -1,4 +1,4 @@
-//! The lifetimes of the inputs: a struct must name those that a function may leave out.
+//! Lifetimes of the inputs: a struct must name those that a function may omit.
 
 use proc_macro2::Span;
 use syn::visit::Visit;
@@ -11,7 +11,7 @@ use syn::{
 use super::function::Function;
 use crate::fresh_names::Taken;
 
-/// Gives lifetimes that are left out a name.
+/// Names omitted lifetimes.
 pub(crate) struct Elide {
     pub(crate) used: bool,
     pub(crate) lifetime: Lifetime,
@@ -19,7 +19,7 @@ pub(crate) struct Elide {
 
 impl Elide {
     pub(crate) fn new(function: &Function) -> Self {
-        // those of `for<'a>` too, which must not hide it
+        // This includes those of `for<'a>`, which must not hide ours.
         let mut named = Named(Taken::default());
         named.visit_signature(&function.sig);
         let name = named.0.free("a");
@@ -42,7 +42,7 @@ impl VisitMut for Elide {
         visit_mut::visit_type_reference_mut(self, reference);
     }
 
-    // rustc reports a `Cow<str>` at the function, and would again at the struct
+    // rustc reports a `Cow<str>` at the function, and would report it again at the struct.
     fn visit_path_segment_mut(&mut self, segment: &mut PathSegment) {
         if segment.ident == "Cow"
             && let PathArguments::AngleBracketed(arguments) = &mut segment.arguments
@@ -60,13 +60,13 @@ impl VisitMut for Elide {
         }
     }
 
-    // `fn(&T)` and `Fn(&T)` are about any lifetime
+    // `fn(&T)` and `Fn(&T)` are about any lifetime.
     fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {
     }
 }
 
-/// The lifetimes that have a name.
+/// Collects the lifetimes that have a name.
 struct Named(Taken);
 
 impl<'ast> Visit<'ast> for Named {

@@ -1,4 +1,5 @@
-//! `#[saga_action]`.
+//! `#[saga_action]`: reads the function and the arguments, checks what rustc cannot check (`check`), and
+//! writes the code (`expand`).
 
 mod arguments;
 mod check;

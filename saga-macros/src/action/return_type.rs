@@ -1,4 +1,4 @@
-//! What the function returns: a `Result`, of whose parts rustc would report some badly.
+//! What the function returns: a `Result`, parts of which rustc would report badly.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -11,7 +11,7 @@ use super::check::generic;
 use super::function::Function;
 use crate::errors::{Errors, as_text};
 
-/// A type out of the function's `Result`, and where it is written.
+/// A type from the function's `Result`, and where it is written.
 pub(crate) struct Returned {
     pub(crate) ty: TokenStream,
     pub(crate) span: Span,
@@ -53,7 +53,7 @@ pub(crate) fn returned(
         errors.at(ty, message);
         let (mut output, error) = unknown(ty.span());
         if matches!(ty, Type::Path(_)) {
-            // what was meant, for the undo and for sagas
+            // This is what was meant, for the undo and for sagas.
             output.ty = ty.to_token_stream();
         }
         return (output, error);
@@ -84,7 +84,7 @@ pub(crate) fn returned(
 fn unkept(ty: &Type, is_output: bool) -> Option<&'static str> {
     let is_static = |lifetime: &Lifetime| lifetime.ident == "static";
     match ty {
-        // no reference can be read back; a static error is an error
+        // No reference can be read back, but an error may be `'static`.
         Type::Reference(ty) if is_output || !ty.lifetime.as_ref().is_some_and(is_static) => {
             Some("this is kept in the saga log, so it cannot borrow: return an owned value")
         }
@@ -103,7 +103,7 @@ pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
     }
 }
 
-/// True for a type that rustc reports where a function takes or returns it.
+/// True for a type without a known size, which rustc reports where a function takes or returns it.
 pub(crate) fn is_unsized(ty: &Type) -> bool {
     match ty {
         Type::Slice(_) | Type::TraitObject(_) => true,

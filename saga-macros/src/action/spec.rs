@@ -31,7 +31,7 @@ pub(crate) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
     }
 }
 
-/// What the specification says of one argument, unless that is a part of `ActionSpec::new` or of something else.
+/// What the specification says about one argument, if that is not written elsewhere.
 fn said(argument: Argument, args: &Arguments, krate: &Path) -> Option<TokenStream> {
     match argument {
         Argument::UndoOnFailure => {
@@ -58,11 +58,11 @@ fn said(argument: Argument, args: &Arguments, krate: &Path) -> Option<TokenStrea
             let timeout = duration_tokens(timeout);
             quote!(__spec.undo_timeout = ::core::option::Option::Some(#timeout);)
         }),
-        // They are arguments of `ActionSpec::new`.
+        // These are arguments of `ActionSpec::new`.
         Argument::Undo | Argument::NoUndo | Argument::Name => None,
         // It is called where an attempt has failed; see `expand`.
         Argument::InDoubt => None,
-        // It is the first segment of every path that is written.
+        // It is the start of every path that is written.
         Argument::Crate => None,
     }
 }
@@ -76,7 +76,7 @@ fn undo_kind(action: &Action) -> TokenStream {
     }
 }
 
-/// The undo as declared, for people.
+/// The undo as declared, for humans.
 fn undo_text(action: &Action) -> String {
     let reason = action.args.no_undo.as_ref().and_then(|no_undo| no_undo.reason.as_ref());
     match (&action.args.undo, reason) {
@@ -93,7 +93,7 @@ fn undo_text(action: &Action) -> String {
     }
 }
 
-/// The policy as the runtime takes it.
+/// The retry policy, as an expression.
 pub(crate) fn retry_tokens(krate: &Path, retry: &Retry, default: u32) -> TokenStream {
     let max = retry.max.unwrap_or(default);
     let mut tokens = if retry.forever {
@@ -117,7 +117,7 @@ pub(crate) fn retry_tokens(krate: &Path, retry: &Retry, default: u32) -> TokenSt
 }
 
 pub(crate) fn duration_tokens(duration: Duration) -> TokenStream {
-    // parsed from a `u64` of milliseconds
+    // It was parsed from a `u64` of milliseconds.
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     quote!(::core::time::Duration::from_millis(#millis))
 }

@@ -28,7 +28,7 @@ words! {
 pub(crate) enum RetryOf {
     Action,
     Undo,
-    /// Those of a node's action, as the node says it.
+    /// Those of a node's action, declared by the node.
     Node,
 }
 

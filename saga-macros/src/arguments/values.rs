@@ -29,7 +29,7 @@ pub(crate) fn function(name: &Ident, input: ParseStream) -> syn::Result<Path> {
     value(name, input)?.call(Path::parse_mod_style).map_err(expected)
 }
 
-/// A text in quotes, which is the value of this argument; `what` it is, for the message.
+/// A text in quotes, the value of this argument; `what` says in the message what the text is.
 pub(crate) fn text(what: &str, argument: &str, input: ParseStream) -> syn::Result<LitStr> {
     let expected = |error: Error| {
         Error::new(error.span(), format!("write the {what} in quotes: `{argument} = \"..\"`"))
@@ -44,7 +44,7 @@ pub(crate) fn number(input: ParseStream) -> syn::Result<u32> {
     number.map_err(|_| Error::new_spanned(literal, "expected a number from 0 to 4294967295"))
 }
 
-/// A number in this range; `meaning` says in words which one.
+/// A number in this range, which `meaning` puts into words.
 pub(crate) fn share(
     input: ParseStream,
     range: RangeInclusive<f64>,

@@ -1,5 +1,5 @@
-//! What a macro call names: the arguments of macros of the standard library are known, those of others may
-//! be anything.
+//! Which names a macro call contains. The arguments of the standard library's macros are known, those of
+//! others may be anything.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use syn::{Expr, Lit, LitStr, Pat, Token};
 use super::{Names, format_strings};
 
 impl Names {
-    /// Every identifier that may be a variable, in a macro of which nothing is known.
+    /// Adds every identifier that may be a variable, in a macro about which nothing is known.
     pub(crate) fn scan(&mut self, tokens: TokenStream) {
         let tokens = tokens.into_iter().collect::<Vec<_>>();
         for (at, token) in tokens.iter().enumerate() {
@@ -35,7 +35,7 @@ impl Names {
         }
     }
 
-    /// A format string, beside which these names are given.
+    /// Adds the names in a format string, except those that are given as arguments.
     fn format(&mut self, text: &LitStr, given: &BTreeSet<String>, certain: bool) {
         for name in format_strings::placeholders(text) {
             if !given.contains(&name.unraw().to_string()) {
@@ -44,7 +44,8 @@ impl Names {
         }
     }
 
-    /// A macro whose arguments are expressions, among them format strings and `name = value`.
+    /// Adds the names in a macro's arguments, which are expressions, among them format strings and `name =
+    /// value`.
     pub(crate) fn arguments(&mut self, arguments: &Punctuated<Expr, Token![,]>) {
         let mut given = BTreeSet::new();
         for argument in arguments {
@@ -66,21 +67,21 @@ impl Names {
     }
 }
 
-/// True for an identifier between these tokens that may stand for a variable: it is no field or method, no
-/// segment of a path, no key, label, lifetime or macro.
+/// True if an identifier between these tokens may be a variable: it is not a field or method, and not a
+/// segment of a path, a key, a label, a lifetime or a macro.
 fn may_be_variable(before: Option<&[TokenTree]>, after: Option<&[TokenTree]>) -> bool {
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
     let mut back = before.iter().rev().map(punct);
     let mut ahead = after.iter().map(punct);
     let follows = match (back.next().flatten(), back.next().flatten()) {
-        // `0..x` is a range, `a.x` a field
+        // `0..x` is a range, `a.x` a field.
         (Some('.'), before) => before == Some('.'),
         (Some(':'), before) => before != Some(':'),
         (Some('\''), _) => false,
         _ => true,
     };
     let leads = match (ahead.next().flatten(), ahead.next().flatten()) {
-        // a key, or a path
+        // This is a key or a path.
         (Some(':'), _) => false,
         (Some('='), next) => matches!(next, Some('=' | '>')),
         (Some('!'), next) => next == Some('='),

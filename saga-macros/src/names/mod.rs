@@ -1,4 +1,4 @@
-//! Which nodes and parameters an expression names, as Rust scopes names.
+//! Which nodes and parameters an expression names, by Rust's rules of scope.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -21,41 +21,41 @@ use self::macro_calls::{PLAIN_MACROS, case_of};
 pub(crate) use self::pattern_variables::{has_mut, is_capital, variables_in, variables_of};
 pub(crate) use self::replace::{Compare, Read, read, real, real_holder};
 
-/// What is named, in the order of appearance.
+/// The names in an expression.
 #[derive(Default)]
 pub(crate) struct Names {
     pub(crate) free: Vec<Mention>,
-    /// Names that cannot be replaced where they stand: field shorthands, tokens of a macro, names that
-    /// a pattern somewhere binds again.
+    /// Names that cannot be replaced where they are: field shorthands, tokens of a macro, and names that a
+    /// pattern binds again somewhere.
     pub(crate) fixed: BTreeSet<String>,
     /// `.await`, `?`, `return` and `break` that would leave the expression.
     pub(crate) exits: Vec<Span>,
-    /// Constants of the saga that a pattern compares with.
+    /// Constants of the saga that patterns compare with.
     pub(crate) compared: Vec<Ident>,
-    /// What stands in a macro of which nothing is known: a pattern, perhaps.
+    /// Names in a macro about which nothing is known, which may be patterns.
     pub(crate) scanned: BTreeSet<String>,
-    /// Functions, constants and statics inside of the expression.
+    /// Functions, constants and statics that are declared inside the expression.
     pub(crate) items: BTreeSet<String>,
     /// The constants of the saga.
     constants: Rc<BTreeSet<String>>,
     scopes: Vec<BTreeSet<String>>,
-    /// Inside a macro call.
+    /// True inside a macro call.
     in_macro: bool,
     /// How many closures and async blocks surround this place.
     bodies: usize,
-    /// How many loops and labelled blocks do, inside the innermost of those.
+    /// How many loops and labelled blocks surround it, inside the innermost of those.
     loops: usize,
 }
 
-/// One name, once.
+/// A name, listed once however often it occurs.
 pub(crate) struct Mention {
     pub(crate) name: Ident,
-    /// False if it stands in a macro that may mean anything by it.
+    /// False if it occurs only in macros that may mean anything by it.
     pub(crate) certain: bool,
 }
 
 impl Names {
-    /// Nothing yet, in a saga with these constants.
+    /// No names yet, in a saga with these constants.
     pub(crate) fn among(constants: Rc<BTreeSet<String>>) -> Self {
         Self { constants, ..Self::default() }
     }
@@ -70,12 +70,12 @@ impl Names {
         self
     }
 
-    /// A condition, whose `let` bind in what follows.
+    /// Adds a condition, whose `let`s bind in what follows.
     pub(crate) fn condition(&mut self, condition: &Expr) {
         self.scope(|names| names.visit_expr(condition));
     }
 
-    /// A pattern and what must hold beside it.
+    /// Adds a pattern and its guard.
     pub(crate) fn case(&mut self, pat: &Pat, guard: Option<&Expr>) {
         self.scope(|names| {
             names.visit_pat(pat);
@@ -117,7 +117,7 @@ impl Names {
         self.loops = loops;
     }
 
-    /// An item hides its name in all of its block.
+    /// Notes an item, which hides its name in all of its block.
     fn item(&mut self, item: &Item) {
         let name = match item {
             Item::Fn(item) => &item.sig.ident,
@@ -129,7 +129,7 @@ impl Names {
         self.bind(name);
     }
 
-    /// True for a pattern that is a constant of the saga: as in Rust it compares, and binds nothing.
+    /// True for a pattern that is a constant of the saga: as in Rust, it compares and binds nothing.
     fn compares(&self, pattern: &PatIdent) -> bool {
         let name = pattern.ident.to_string();
         let plain = pattern.by_ref.is_none() && pattern.mutability.is_none();
@@ -276,6 +276,6 @@ impl<'ast> Visit<'ast> for Names {
         self.in_macro = outer;
     }
 
-    // an item inside an expression sees no variables
+    // An item inside an expression sees no variables.
     fn visit_item(&mut self, _: &'ast Item) {}
 }

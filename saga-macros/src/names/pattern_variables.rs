@@ -5,16 +5,16 @@ use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
 use syn::{BinOp, Expr, Macro, Pat, PatIdent};
 
-/// The variables that a pattern binds. What is written like a constant or a variant is among them, because
-/// only rustc knows whether it is one: where it is, the pattern compares, and the name means the same
-/// behind it.
+/// The variables that a pattern binds. Names that are written like a constant or a variant are among them,
+/// because only rustc knows whether they are one; if so, the pattern compares, and the name means the same
+/// afterwards.
 pub(crate) fn variables_of(pat: &Pat) -> Vec<Ident> {
     let mut variables = Variables(Vec::new());
     variables.visit_pat(pat);
     variables.0
 }
 
-/// Those that the `let` of a condition bind.
+/// The variables that the `let`s of a condition bind.
 pub(crate) fn variables_in(condition: &Expr) -> Vec<Ident> {
     match condition {
         Expr::Let(condition) => variables_of(&condition.pat),
@@ -27,12 +27,12 @@ pub(crate) fn variables_in(condition: &Expr) -> Vec<Ident> {
     }
 }
 
-/// True if the name is written like that of a constant or a variant.
+/// True if the name is written like a constant or a variant.
 pub(crate) fn is_capital(name: &Ident) -> bool {
     name.unraw().to_string().trim_start_matches('_').starts_with(char::is_uppercase)
 }
 
-/// True if one of the variables is `mut`, in the pattern or in those of the expression.
+/// True if the pattern, or a pattern in the expression, has a `mut` variable.
 pub(crate) fn has_mut(pat: Option<&Pat>, expr: Option<&Expr>) -> bool {
     let mut found = Mut(false);
     pat.into_iter().for_each(|pat| found.visit_pat(pat));
@@ -58,7 +58,7 @@ impl Variables {
         }
     }
 
-    /// What a macro in a pattern may bind.
+    /// Adds what a macro in a pattern may bind.
     fn scan(&mut self, tokens: TokenStream) {
         for token in tokens {
             match token {

@@ -1,4 +1,4 @@
-//! Puts what the expansion means into the place of what the user wrote.
+//! Replaces names in the user's expressions and patterns with what they mean in the expansion.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ impl VisitMut for Read<'_> {
     fn visit_item_mut(&mut self, _: &mut Item) {}
 }
 
-/// `name.get(cx)`, which is at the place of `name` for all messages.
+/// `name.get(cx)`, which for all messages is at the place of `name`.
 pub(crate) fn read(name: &Ident, cx: &Ident) -> TokenStream {
     let mut arguments = Group::new(Delimiter::Parenthesis, cx.to_token_stream());
     arguments.set_span(name.span());
@@ -41,7 +41,7 @@ pub(crate) fn read(name: &Ident, cx: &Ident) -> TokenStream {
     quote!(#name.#get #arguments)
 }
 
-/// Lets patterns compare with constants of the saga: with the `const` of Rust that stands for each.
+/// Lets patterns compare with constants of the saga, each represented by a `const` of Rust.
 pub(crate) struct Compare<'a> {
     pub(crate) constants: &'a BTreeSet<String>,
 }
@@ -84,14 +84,14 @@ impl VisitMut for Compare<'_> {
     fn visit_item_mut(&mut self, _: &mut Item) {}
 }
 
-/// The `const` of Rust that stands for a constant of the saga, at its place. A path, because of a single name
-/// rustc suggests that it might be a variable.
+/// The `const` of Rust that represents a constant of the saga, at its place. It is a path, because rustc
+/// suggests that a single name might be a variable.
 pub(crate) fn real(constant: &Ident) -> TokenStream {
     let holder = real_holder(constant);
     quote_spanned!(holder.span()=> #holder::#constant)
 }
 
-/// The type that holds it.
+/// The type that has this `const`.
 pub(crate) fn real_holder(constant: &Ident) -> Ident {
     let at = Span::mixed_site().located_at(constant.span());
     Ident::new(&format!("__Const{}", constant.unraw()), at)

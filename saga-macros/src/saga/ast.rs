@@ -1,4 +1,4 @@
-//! What a saga consists of, as written.
+//! The syntax tree of a saga, as written.
 
 use super::attributes::Attributes;
 use super::node_options::NodeOptions;
@@ -12,13 +12,13 @@ pub(crate) struct Saga {
     pub(crate) body: Body,
 }
 
-/// What stands in the braces of a saga, a `for` or an arm.
+/// The body of a saga, a `for` or an arm: what is in the braces.
 pub(crate) struct Body {
     pub(crate) stmts: Vec<Stmt>,
     pub(crate) tail: Option<Tail>,
-    /// Why there is no last line, where one may be among what could not be read.
+    /// Why there is no last line, if it may be among what could not be read.
     pub(crate) broken: Option<Error>,
-    /// Its braces, or what stands for them.
+    /// The braces, or what takes their place.
     pub(crate) at: Span,
 }
 
@@ -47,12 +47,12 @@ pub(crate) struct Head {
     pub(crate) name: Ident,
     /// `#[name = ".."]`
     pub(crate) durable: Option<LitStr>,
-    /// `#[retry(forever)]`: all of its nodes are.
+    /// True for `#[retry(forever)]`: none of its nodes gives up.
     pub(crate) forever: bool,
     pub(crate) context: Type,
     pub(crate) params: Vec<Param>,
     pub(crate) output: Option<Type>,
-    /// False if something above is made up, and the nodes could not be checked against it.
+    /// False if something above could not be read and is made up, so that nodes cannot be checked against it.
     pub(crate) complete: bool,
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum Stmt {
     Node(Box<Node>),
     /// `parallel { .. }`
     Parallel(Vec<Stmt>),
-    /// `{ .. }` inside of it: one after the other.
+    /// `{ .. }` inside `parallel`: one statement after the other.
     Branch(Vec<Stmt>),
 }
 
@@ -113,7 +113,7 @@ pub(crate) enum Form {
     Const,
     /// `action { .. };`: named after the action.
     Bare,
-    /// `for .. { .. }`, and `let _ = ..;`: named after what it is, with a number.
+    /// `for .. { .. }` and `let _ = ..;`: named after its kind, with a number.
     Numbered,
     /// A `for`, `if` or `match` on the last line: named `output`.
     Last,
@@ -126,7 +126,7 @@ pub(crate) enum Step {
     Value(Expr),
     For(Box<Each>),
     Choose(Choose),
-    /// Something that could not be read. The node's name is still one.
+    /// Something that could not be read. The name of the node is known all the same.
     Broken(Error),
 }
 
@@ -148,7 +148,7 @@ pub(crate) struct Call {
     pub(crate) path: Path,
     pub(crate) brace: token::Brace,
     pub(crate) inputs: Punctuated<FieldValue, Token![,]>,
-    /// `..rest`, of a struct.
+    /// `..rest`, which a plain struct may have.
     pub(crate) rest: Option<Box<(Token![..], Expr)>>,
 }
 
@@ -181,7 +181,7 @@ pub(crate) struct Choose {
 }
 
 impl Choose {
-    /// True if one of the arms runs, whatever the values are.
+    /// True if exactly one of the arms runs, whatever the values are.
     pub(crate) fn is_total(&self) -> bool {
         self.on.is_some() || self.arms.last().is_some_and(|arm| matches!(arm.test, Test::Else))
     }
@@ -206,7 +206,7 @@ pub(crate) enum Test {
 
 /// The last line: what the saga returns.
 pub(crate) enum Tail {
-    /// A call of an action or a plain struct: types tell.
+    /// A call of an action or a saga, or a plain struct; only its type tells which.
     Literal(Call, NodeOptions),
     /// The output of a node.
     Name(Ident),

@@ -1,4 +1,4 @@
-//! `saga!`.
+//! `saga!`: reads sagas (`parse`), finds what rustc cannot find (`resolve`), and writes the code (`expand`).
 
 mod ast;
 mod attributes;
@@ -62,14 +62,14 @@ fn conditions(saga: Option<&Saga>, tokens: &TokenStream) -> Conditions {
         saga.into_iter().for_each(|saga| params(saga, &mut conditions));
         return conditions;
     }
-    // what they stand for may be a `#[cfg]`
+    // A `#[cfg_attr]` may expand to a `#[cfg]`.
     let all = |input: ParseStream| Ok(parse::saga(input, &mut Errors::default()));
     let saga = all.parse2(Choice::default().apply(tokens.clone())).ok().flatten();
     saga.iter().for_each(|saga| params(saga, &mut conditions));
     conditions
 }
 
-/// The saga of these tokens for each choice.
+/// Writes the saga of these tokens once for each choice.
 fn each(choices: Vec<Choice>, tokens: &TokenStream) -> syn::Result<TokenStream> {
     let mut output = TokenStream::new();
     for choice in choices {

@@ -1,4 +1,4 @@
-//! Writes a call of the user's function, and what becomes of its error.
+//! Writes a call of the user's function, and how its error is judged.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -20,14 +20,14 @@ pub(crate) fn attempt(action: &Action, cx: &Ident) -> TokenStream {
     };
     let rules = error_rules(action);
     quote! {{
-        // of a deprecated action those are warned who name it
+        // A deprecated action is a warning for those who name it, and not here.
         #[allow(deprecated)]
         let __call = #call;
         #krate::typed::Attempt::<Self, _, _>::action(__call, #rules)
     }}
 }
 
-/// What becomes of its error.
+/// How its error is judged: in doubt or not, retryable or not.
 fn error_rules(action: &Action) -> TokenStream {
     let krate = &action.krate;
     let at = Span::call_site().located_at(action.error.span);
@@ -55,7 +55,7 @@ fn error_rules(action: &Action) -> TokenStream {
     quote!(#krate::__private::ErrorRules { payload: #payload, judge: #judge })
 }
 
-/// The first argument of the action and its undo, if they take the context.
+/// The context as the first argument of the action and its undo, if they take it.
 pub(crate) fn given_context(action: &Action, at: Span) -> Option<TokenStream> {
     let (krate, cx) = (&action.krate, local("__cx", at));
     Some(match action.context.as_ref()? {

@@ -1,4 +1,4 @@
-//! Writes the function as it was, the struct of its inputs, and what the runtime calls.
+//! Writes the function as it was, the struct of its inputs, and the implementations that the runtime calls.
 
 mod attempt;
 mod step;
@@ -37,7 +37,7 @@ pub(crate) fn expand(action: &Action, errors: Errors) -> TokenStream {
     }
 }
 
-/// The signature, of which some types stand in the implementation too.
+/// The signature, in which some types get a `<>` because they are written once more in an implementation.
 fn named_twice(sig: &Signature) -> Signature {
     let mut sig = sig.clone();
     let context = sig.inputs.first_mut().filter(|param| is_context(param));
@@ -50,7 +50,7 @@ fn named_twice(sig: &Signature) -> Signature {
     sig
 }
 
-/// The struct. After the function, which is what rustc names when a name is used twice.
+/// The struct. It follows the function, which is what rustc names when two items have the same name.
 fn inputs(action: &Action, cfgs: &[&Attribute]) -> TokenStream {
     let (vis, name) = (&action.function.vis, &action.function.sig.ident);
     let generics = &action.generics;
@@ -63,7 +63,7 @@ fn inputs(action: &Action, cfgs: &[&Attribute]) -> TokenStream {
         let doc = format!("The parameter `{name}`.");
         quote!(#[doc = #doc] #vis #name: #ty)
     });
-    // where rustc says that the name is used twice
+    // This is where rustc reports that the name is used twice.
     let at = Span::call_site().located_at(name.span());
     let keyword = Ident::new("struct", at);
     let fields = braces(at, quote!(#(#fields),*));
@@ -75,7 +75,7 @@ fn inputs(action: &Action, cfgs: &[&Attribute]) -> TokenStream {
     }
 }
 
-/// The lifetimes of the struct, declared, used, and replaced by `'static`.
+/// The lifetimes of the struct, as declared and as used.
 struct Lifetimes {
     declared: Vec<TokenStream>,
     used: Vec<TokenStream>,
@@ -100,7 +100,7 @@ fn typed(action: &Action) -> TokenStream {
     let clause = &action.generics.where_clause;
     let Lifetimes { declared, used } = Lifetimes::of(action);
     let (declared, used) = (angled(&declared), angled(&used));
-    // each item at the place of its type, where rustc says that it is private
+    // Each item at the place of its type, where rustc says that it is private.
     let item = |name: &str, returned: &Returned| {
         let (at, ty) = (Span::call_site().located_at(returned.span), &returned.ty);
         let name = Ident::new(name, at);
@@ -111,8 +111,7 @@ fn typed(action: &Action) -> TokenStream {
     implement(name, implementation, quote!(#used #clause), quote!(#output #error))
 }
 
-/// `impl <..> Trait for name <..> { items }`, which rustc says to be at the name where there are two actions of
-/// one name.
+/// `impl <..> Trait for name <..> { items }`, at the name, where rustc reports two actions of the same name.
 fn implement(
     name: &Ident,
     implementation: TokenStream,

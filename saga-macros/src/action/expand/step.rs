@@ -42,7 +42,7 @@ pub(crate) fn step(action: &Action) -> TokenStream {
     let (cx, op) = (local("__cx", Span::call_site()), local("__op", Span::call_site()));
     let body = body(action, &cx, &op);
     let spec = spec(action, &context);
-    // where a future that is not `Send` is reported
+    // This is where rustc reports a future that is not `Send`.
     let go = quote_spanned! {Span::call_site().located_at(name.span())=>
         fn go(self, #cx: &#krate::ActionContext<#context>, #op: &#krate::typed::StepCall)
             -> impl ::core::future::Future<Output = #krate::typed::StepResult> + ::core::marker::Send
@@ -62,7 +62,7 @@ pub(crate) fn step(action: &Action) -> TokenStream {
     quote!(#check #forever #implementation)
 }
 
-/// That it can stand behind a point of no return.
+/// Implements the marker of an action that may run after a point of no return.
 fn forever(action: &Action) -> Option<TokenStream> {
     action.args.retry.as_ref().filter(|retry| retry.forever)?;
     let (krate, name) = (&action.krate, &action.function.sig.ident);
@@ -73,7 +73,7 @@ fn forever(action: &Action) -> Option<TokenStream> {
     Some(implement(name, implementation, quote!(#used #clause), TokenStream::new()))
 }
 
-/// The names that stand in what we write of the user's.
+/// The user's names in the code that we write.
 fn taken(action: &Action) -> Taken {
     let args = &action.args;
     let when = args.retry.as_ref().and_then(|retry| retry.when.as_ref());

@@ -9,10 +9,11 @@ use crate::action::arguments::Undo;
 use crate::action::check::Action;
 use crate::action::context::Context;
 
-/// How many parameters of an undo are counted before it is called; of more, rustc says what is wrong.
+/// An undo with at most this many parameters is checked before it is called; about others, rustc says what is
+/// wrong.
 const MOST_CHECKED: usize = 8;
 
-/// The types of what the undo is given.
+/// The types of the undo's arguments.
 fn given_types(action: &Action, undo: &Undo) -> Vec<TokenStream> {
     let krate = &action.krate;
     let context = action.context.as_ref().map(|context| match context {

@@ -1,14 +1,14 @@
-//! Which inputs borrow from nothing but nodes and parameters, and so need no `async` block that keeps what
-//! they borrow from. Most are so, and rustc checks a call that stands alone in a third of the time.
+//! Which inputs borrow only from nodes and parameters, and therefore need no `async` block that keeps what
+//! they borrow from. Most of them do, and rustc checks a call without such a block in a third of the time.
 
 use syn::{Expr, ExprLit, Lit, UnOp};
 
 use crate::saga::ast::Call;
 use crate::saga::resolve::wiring::Wiring;
 
-/// True if all inputs do. An expression about which nothing is known does not.
+/// True if all inputs do. An expression of an unknown kind does not.
 pub(crate) fn lasts(call: &Call, wiring: &Wiring) -> bool {
-    // variables of the patterns around it live in its closure
+    // Variables of the patterns around it live in its closure.
     wiring.binders.is_empty()
         && call.rest.is_none()
         && call.inputs.iter().all(|input| value(&input.expr))
@@ -35,27 +35,27 @@ fn value(expr: &Expr) -> bool {
     }
 }
 
-/// What a method is called on, and may borrow from.
+/// True for a receiver that a method may borrow from.
 fn receiver(expr: &Expr) -> bool {
     matches!(expr, Expr::Lit(ExprLit { lit: Lit::Str(_), .. })) || read(expr) || place(expr)
 }
 
-/// A part of what is read.
+/// True for a part of what is read.
 fn place(expr: &Expr) -> bool {
     let within = |expr| read(expr) || place(expr);
     match expr {
         Expr::Paren(paren) => place(&paren.expr),
         Expr::Field(field) => within(&field.base),
-        // whatever the index is: what it leads to is borrowed from the list
+        // Whatever the index is, the element is borrowed from the list.
         Expr::Index(index) => within(&index.expr),
         Expr::Unary(unary) => matches!(unary.op, UnOp::Deref(_)) && within(&unary.expr),
         _ => false,
     }
 }
 
-/// A node or parameter, which is read by reference, or one whose name is being typed: the answer must not
-/// depend on it, since an editor compares both. Only no constant, whose value may last no longer than the
-/// expression.
+/// True for a node or parameter, which is read by reference, and for a name that is still being typed: an
+/// editor compares both expansions, so they must not differ. A constant is not one, because its value may
+/// live no longer than the expression.
 fn read(expr: &Expr) -> bool {
     let Expr::Path(path) = expr else { return false };
     path.path.get_ident().is_some_and(|name| !name.to_string().starts_with(char::is_uppercase))

@@ -34,33 +34,34 @@ fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
     literal
 }
 
-/// A closure that ends in a future. All of it is at the place of the call: carets would else cover the
+/// A closure that returns a future. All of it is at the place of the call; otherwise, carets would cover the
 /// whole macro.
 fn future(call: &Call, cx: &Ident, inner: TokenStream) -> TokenStream {
     let at = call.path.span();
     let block = block(at, inner);
     let scope = Ident::new("__cx", here(at));
     let boxed = Ident::new("boxed", Span::mixed_site());
-    // its first token is where a call starts
+    // A caret under the call starts at its first token.
     let (start, pin) = (quote_spanned!(here(at)=> ::), quote!(std::boxed::Box::pin));
     let block = quote_spanned!(here(at)=> #start #pin(async move #block));
     closure(call, cx, quote_spanned!(here(at)=> #scope.#boxed(#block)))
 }
 
-/// A closure that ends in a call, and needs no `async` block.
+/// A closure that returns a call, and needs no `async` block.
 fn closure(call: &Call, cx: &Ident, inner: TokenStream) -> TokenStream {
-    // at the brace, where an editor looks for nothing
+    // It is placed at the brace, where an editor looks for nothing.
     let cx = local(&cx.to_string(), call.brace.span.open());
     let block = block(call.path.span(), inner);
     quote_spanned!(here(call.path.span())=> move |#cx| #block)
 }
 
-/// A node whose type is what the action returns.
+/// The closure of a node whose type is what the action returns.
 pub(crate) fn called(call: &Call, behind: bool, wiring: &Wiring, cx: &Ident) -> TokenStream {
     let at = call.path.span();
     let ahead = ahead(wiring, cx);
     let literal = literal(call, wiring, cx);
-    // an editor goes to the definition of everything that is at the place of the action
+    // These are at no place of the user's: an editor offers the definition of everything at the place of the
+    // action.
     let (done, wait) = (local("__done", Span::call_site()), quote!(.await));
     let called = match behind {
         false => quote_spanned!(here(at)=> (#cx).call(#literal)),
@@ -74,7 +75,7 @@ pub(crate) fn called(call: &Call, behind: bool, wiring: &Wiring, cx: &Ident) -> 
     future(call, cx, quote!(#ahead #done))
 }
 
-/// A node whose type is written by the user and compared by rustc.
+/// The closure of a node whose type the user wrote, which rustc compares.
 pub(crate) fn run(
     call: &Call,
     ty: &Type,
@@ -104,14 +105,14 @@ pub(crate) fn run(
     future(call, cx, inner)
 }
 
-/// A computed node.
+/// The closure of a computed node.
 pub(crate) fn value(expr: &Expr, ty: Option<&Type>, wiring: &Wiring, cx: &Ident) -> TokenStream {
     let expr = unwrapped(expr);
     let at = here(expr.span());
     let ahead = ahead(wiring, cx);
     let expr = self::expr(expr, wiring, cx);
     let ty = ty.map(|ty| quote!(: #ty));
-    // rustc may propose to call it
+    // This name is at no place of the user's, because rustc may suggest to call it.
     let value = local("value", Span::call_site());
     let returned = returned(value.to_token_stream(), at);
     let value = quote_spanned!(at=> let #value #ty = #expr; #returned);
@@ -124,8 +125,8 @@ pub(crate) fn value(expr: &Expr, ty: Option<&Type>, wiring: &Wiring, cx: &Ident)
     }
 }
 
-/// A value that is returned at this place, where rustc says that it borrows. Only what starts and ends it is
-/// there: an editor would go to the definition of a name.
+/// A value that is returned at this place, where rustc reports that it borrows. Only its first and last
+/// tokens are there: an editor would offer the definition of a name.
 fn returned(value: TokenStream, at: Span) -> TokenStream {
     let (start, identity) = (quote_spanned!(at=> ::), quote!(core::convert::identity));
     let mut value = Group::new(Delimiter::Parenthesis, value);
@@ -133,7 +134,7 @@ fn returned(value: TokenStream, at: Span) -> TokenStream {
     quote!(#start #identity #value)
 }
 
-/// A constant: by its expression, or by the `const` of Rust that patterns compare with.
+/// The closure of a constant, with its expression or with the `const` of Rust that patterns compare with.
 pub(crate) fn constant(expr: &Expr, ty: Option<&Type>, real: Option<TokenStream>) -> TokenStream {
     let expr = unwrapped(expr);
     let at = here(expr.span());
@@ -143,8 +144,8 @@ pub(crate) fn constant(expr: &Expr, ty: Option<&Type>, real: Option<TokenStream>
     quote_spanned!(at=> || { let #value #ty = #of; #value })
 }
 
-/// A literal on the last line, of a type that is an action, a saga or plain: its type tells which. With
-/// the type of the output, if that is known.
+/// The closure of a literal on the last line, which is an action, a saga or a plain struct, as its type
+/// tells; with the type of the output, if that is known.
 pub(crate) fn last(
     head: &Head,
     call: &Call,
@@ -158,7 +159,7 @@ pub(crate) fn last(
     let ahead = ahead(wiring, cx);
     let literal = literal(call, wiring, cx);
     let scope = Ident::new("__cx", here(at));
-    // that the output of a saga can be stored is reported at the saga
+    // An output of a saga that cannot be stored is reported at the saga.
     let (kind, ty) = match output {
         Some(output) => (quote!(tail::<#name, _>), Some(quote!(: #output))),
         None => (quote!(inner_tail), None),

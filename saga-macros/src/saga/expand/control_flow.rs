@@ -1,5 +1,5 @@
-//! Writes `for`, `if` and `match`: a closure that decides, in which the user's own construct stands so
-//! that rustc checks it, and one for each body, which declares its nodes.
+//! Writes `for`, `if` and `match`: a closure that decides, which contains the user's own construct so that
+//! rustc checks it, and a closure for each body, which declares its nodes.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -33,8 +33,8 @@ pub(crate) fn each(
     let items = expr(items, wiring, &cx);
     let list = local("list", items_at);
     let keyword = Ident::new("for", each.keyword);
-    // the loop runs never: in it rustc checks the pattern; what is made on the way to the list lives as
-    // long as it does
+    // The loop never runs: it lets rustc check the pattern. Temporaries in the list's expression live as long
+    // as the `match`.
     let width = quote! {
         match #cx.#list(#items, ::core::option::Option::None) {
             __list => {
@@ -67,7 +67,7 @@ pub(crate) fn choose(
     let (bindings, after, ahead) = (bindings(wiring), &wiring.after, ahead(wiring, &cx));
     let arms = (0..bodies.len()).map(|k| local(&format!("__arm{k}"), Span::call_site()));
     let arms = arms.collect::<Vec<_>>();
-    // where an arm says what it gives: rustc's caret starts at the name
+    // These are placed where an arm gives its value, because rustc's caret starts at the name.
     let likes = choose.arms.iter().enumerate();
     let likes = likes.map(|(k, arm)| local(&format!("__like{k}"), end(&arm.body)));
     let likes = likes.collect::<Vec<_>>();
@@ -92,7 +92,7 @@ pub(crate) fn choose(
     }
 }
 
-/// The node, whose type is written by the user and compared by rustc.
+/// The node, with a type that the user wrote and rustc compares.
 fn as_type(node: TokenStream, ty: &Type, at: Span) -> TokenStream {
     let name = local("__node", at);
     let like = like(name.to_token_stream(), at);
@@ -103,11 +103,11 @@ fn as_type(node: TokenStream, ty: &Type, at: Span) -> TokenStream {
     }}
 }
 
-/// The nodes of a body; `alone` if nothing else says what it gives.
+/// The nodes of a body; `alone` if no other body tells the type of its value.
 fn declared(writer: &Writer, inner: &InnerBody, alone: bool) -> TokenStream {
     let (lines, dag) = (writer.lines(&inner.wired), &writer.dag);
     let wrong = match (&inner.wired.body.broken, alone) {
-        // of any type
+        // An error has any type.
         (Some(error), _) => {
             let error = error.to_compile_error();
             quote!((#error))
@@ -119,12 +119,12 @@ fn declared(writer: &Writer, inner: &InnerBody, alone: bool) -> TokenStream {
     quote!(#lines #tail)
 }
 
-/// The variables that a body reads, as its pattern binds them.
+/// The variables that a body reads, in the order in which its pattern binds them.
 fn variables<'a>(inner: &'a InnerBody) -> Vec<&'a Ident> {
     inner.variables.iter().filter(|name| inner.used.contains(&name.to_string())).collect()
 }
 
-/// The user's own `if` or `match`, which says the number of the arm.
+/// The user's own `if` or `match`, which evaluates to the number of the arm.
 fn which(choose: &Choose, wiring: &Wiring, cx: &Ident, bodies: &[InnerBody]) -> TokenStream {
     let number = |k: usize| match choose.is_total() {
         true => quote!(#k),
@@ -192,19 +192,19 @@ fn compared(choose: &Choose, likes: &[Ident], ty: Option<&Type>) -> TokenStream 
             tokens
         }
     };
-    // without `else` it is compared as an `Option`, later
+    // Without `else`, the type is that of an `Option`, and is compared later.
     match ty.filter(|_| choose.is_total()) {
         None => quote!(|| #value),
         Some(ty) => quote!(|| -> #ty { #value }),
     }
 }
 
-/// A value of the type that a body ends with, in code that never runs.
+/// A value of the type that a body returns, in code that never runs.
 fn like(of: TokenStream, at: Span) -> TokenStream {
     quote_spanned!(here(at)=> #of.like())
 }
 
-/// Where a body says what it gives.
+/// Where a body gives its value.
 fn end(body: &Body) -> Span {
     match &body.tail {
         Some(Tail::Literal(call, _)) => call.path.span(),

@@ -1,7 +1,7 @@
 //! Writes the typed keys of a saga's nodes: `BookTrip::payment`.
 //!
-//! A key names the action of its node a second time, beside the user's literal: for the types of the
-//! output and the error. Three tricks keep what is wrong with that name from being reported twice:
+//! A key names the action of its node a second time, for the types of its output and its error. Three tricks
+//! keep an error in that name from being reported twice:
 //!
 //! - Lifetimes of an action are left out, as only the signature of a function allows.
 //! - Each key has an `impl` of its own, with a bound that need not hold: that the name is an action.
@@ -24,14 +24,14 @@ struct Types {
     action: Option<Path>,
 }
 
-/// Keys whose actions stand in one module.
+/// The keys whose actions are in one module.
 #[derive(Default)]
 struct Group {
     actions: BTreeMap<String, Ident>,
     keys: TokenStream,
 }
 
-/// The keys, under a list of the nodes for rustdoc.
+/// Writes the keys, and a list of the nodes for rustdoc.
 pub(crate) fn keys(saga: &Saga, nodes: &str) -> TokenStream {
     let head = &saga.head;
     if !head.complete {
@@ -71,11 +71,11 @@ pub(crate) fn keys(saga: &Saga, nodes: &str) -> TokenStream {
 
 struct Keys<'a> {
     head: &'a Head,
-    /// The names of keys, and whether nothing can configure them away.
+    /// The names of the keys, each with whether no `#[cfg]` can remove it.
     taken: BTreeMap<String, bool>,
-    /// Those whose types name no action.
+    /// The keys whose types name no action.
     plain: TokenStream,
-    /// Those whose types do, by the module of that action.
+    /// The keys whose types name an action, by the module of that action.
     groups: BTreeMap<String, (TokenStream, Group)>,
 }
 
@@ -118,7 +118,8 @@ impl Keys<'_> {
         }
     }
 
-    /// A last line that is a struct, of which only rustc knows whether it is a saga, and so how it is called.
+    /// Adds the key of a last line that is a struct: only rustc knows whether it is a saga, and so what the
+    /// node is called.
     fn add_last(&mut self, name: &Ident, or: &Ident) {
         if self.taken.contains_key(&name.to_string()) {
             return;
@@ -157,7 +158,7 @@ impl Keys<'_> {
         });
         quote! {
             const _: () = {
-                // another saga of this name may stand where an action is imported from
+                // Where an action is imported from, there may be another saga of this name.
                 type __Saga = #saga;
                 #[doc = #nodes]
                 impl __Saga {}
@@ -167,7 +168,7 @@ impl Keys<'_> {
         }
     }
 
-    /// The last line of the saga.
+    /// The types of the saga's last line.
     fn whole(&self) -> Types {
         let krate = &self.head.krate;
         Types {
@@ -180,7 +181,7 @@ impl Keys<'_> {
     /// None if a type cannot be named.
     fn of_node(&self, node: &Node) -> Option<Types> {
         let types = self.of_step(&node.step);
-        // `Vec<_>` is no type in a signature
+        // `Vec<_>` is not allowed in a signature.
         let ty = node.ty.as_ref().filter(|ty| !has_holes(ty));
         match (ty, types) {
             (None, types) => types,
@@ -213,7 +214,7 @@ impl Keys<'_> {
         Some(Types { output, error: quote!(#krate::ActionError), ..types })
     }
 
-    /// What an instance or arm gives.
+    /// The types of what an instance or an arm returns.
     fn of_body(&self, body: &Body) -> Option<Types> {
         let types = match &body.tail {
             Some(Tail::Literal(call, _)) => self.of_last(call)?,
@@ -229,7 +230,8 @@ impl Keys<'_> {
         Some(Types { error, ..types })
     }
 
-    /// A literal on a last line may be a plain struct, and of one with generics nothing can be said.
+    /// A literal on a last line. It may be a plain struct, about which nothing is known, since it may be
+    /// generic.
     fn of_last(&self, call: &Call) -> Option<Types> {
         let name = call.name()?.unraw().to_string();
         name.starts_with(|c: char| !c.is_uppercase()).then(|| self.of_call(call))
@@ -245,14 +247,14 @@ impl Keys<'_> {
         }
     }
 
-    /// A function that returns the action.
+    /// The type of a function that returns the action.
     fn node(&self, action: &Path) -> Option<TokenStream> {
         let name = elsewhere(&action.segments.last()?.ident);
         Some(quote!(fn(&'static ()) -> #name))
     }
 }
 
-/// The same name at no place of the user's, so that an editor does not go there.
+/// The same name, but not at a place of the user's, so that an editor does not go there.
 fn elsewhere(name: &Ident) -> Ident {
     let mut name = name.clone();
     name.set_span(Span::call_site());
@@ -272,7 +274,7 @@ pub(crate) fn has_holes(ty: &Type) -> bool {
     false
 }
 
-/// Where an action stands.
+/// The module of an action.
 fn module(action: &Path) -> TokenStream {
     let leading = &action.leading_colon;
     let segments = action.segments.iter().map(|segment| &segment.ident);

@@ -38,7 +38,7 @@ pub(crate) fn expand(
     let head = &saga.head;
     let Head { krate, name, context, .. } = head;
     let output = output(head);
-    // each item at the place of its type, where rustc says that it is private
+    // Each item is at the place of its type, where rustc reports that it is private.
     let types = [("Context", context), ("Output", &output)].map(|(name, ty)| {
         let (at, name) = (here(ty.span()), Ident::new(name, ty.span()));
         quote_spanned!(at=> type #name = #ty;)
@@ -58,13 +58,14 @@ pub(crate) fn expand(
     let durable = head.durable.as_ref().map_or_else(|| name.unraw().to_string(), LitStr::value);
     let place = position(name.span())
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
-    // an unused name is a consequence of what is reported; both are of one length, for `emit_before`
+    // After an error, an unused name is only a consequence. Both texts have the same length; see
+    // `emit_before`.
     let quiet = if errors.count() > 0 { quote!(all()) } else { quote!(any()) };
     let typed = errors.emit_unfinished();
     let dag = &local("__dag", Span::call_site());
     let writer = Writer::new(saga, dag.clone(), read_in(wired), compared, errors);
     let body = if head.complete { writer.saga(wired) } else { quote!(::core::unreachable!()) };
-    // rustc reports in the order of the output
+    // rustc reports errors in the order in which they are written.
     let errors = writer.unreported().emit();
     let forever = head.forever.then(|| {
         quote! {
@@ -77,23 +78,24 @@ pub(crate) fn expand(
         }
     });
     let keys = keys(saga, &order.text(wired, 0));
-    // what the user allows is allowed in all of the saga, and all of it is there or not
+    // What the user allows is allowed in all of the saga, and a `#[cfg]` holds for all of it.
     let shared = head.attrs.iter().filter(|attr| is_shared(attr));
     let cfgs = head.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect::<Vec<_>>();
     let gated = |items: TokenStream| (!items.is_empty()).then(|| quote!(#(#cfgs)* #items));
     let (errors, keys) = (gated(errors), gated(keys));
-    // what changes while a line is being typed stands behind the nodes, which an editor finds by their place
+    // What changes while a line is being typed is written after the nodes, which an editor finds by their
+    // place.
     quote! {
         #structure
         #(#shared)*
         const _: () = {
-            // nothing of ours has a name that the user's code could see
+            // This block keeps our names out of sight of the user's code.
             const _: () = { #stored };
             #impls
             #forever
             #nestable
             #checked
-            // that need not hold: what is wrong with the context is reported once, in front of this
+            // This bound need not hold: what is wrong with the context is reported once, above.
             impl #krate::Saga for #name
             where
                 for<'__a> #context: ::core::marker::Send + ::core::marker::Sync,
@@ -126,7 +128,7 @@ fn is_shared(attr: &Attribute) -> bool {
             | RustcAttribute::Deny
             | RustcAttribute::Forbid,
         ) => true,
-        // It would have to be fulfilled in both.
+        // An expectation would have to be fulfilled in both.
         Some(RustcAttribute::Expect) | None => false,
     }
 }

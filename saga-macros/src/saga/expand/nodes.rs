@@ -24,19 +24,19 @@ use crate::saga::resolve::pivots::pivot;
 use crate::saga::resolve::wiring::Wiring;
 use crate::saga::resolve::{InnerBody, Line, Wired};
 
-/// Writes the calls of a builder.
+/// Writes the calls of `DagBuilder`.
 pub(crate) struct Writer<'a> {
     pub(crate) head: &'a Head,
     pub(crate) dag: Ident,
     /// The node that is the point of no return.
     pivot: Option<&'a Ident>,
-    /// True behind it, and everywhere if the head of the saga says so.
+    /// True after the pivot, and everywhere if the head of the saga says `#[retry(forever)]`.
     behind: Cell<bool>,
     /// The names that something reads.
     read: BTreeSet<String>,
     /// The constants that patterns compare with.
     compared: BTreeSet<String>,
-    /// What is not reported yet.
+    /// The errors that are not written yet.
     errors: RefCell<Errors>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Writer<'a> {
         Self { head, dag, pivot, behind, read, compared, errors }
     }
 
-    /// The errors that are not reported in front of a node.
+    /// The errors that were not written in front of a node.
     pub(crate) fn unreported(self) -> Errors {
         self.errors.into_inner()
     }
@@ -87,10 +87,10 @@ impl<'a> Writer<'a> {
         let errors = self.errors.borrow_mut().emit_before(name.span());
         let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         let conditions = conditions.collect::<Vec<_>>();
-        // these names are not the user's choice
+        // The user did not choose these names.
         let quiet = matches!(node.form, Form::Const | Form::Bare | Form::Numbered)
             .then(|| quote!(#[allow(non_snake_case)]));
-        // such a node runs for its effect, and needs no reader
+        // Such a node runs for its effect, so nothing needs to read it.
         let for_effect = matches!(node.form, Form::Bare | Form::Numbered);
         let read = for_effect.then(|| quote!(#(#conditions)* let _ = #name;));
         let broken = match &node.step {
@@ -132,7 +132,8 @@ impl<'a> Writer<'a> {
         }
         let options = self.options(&node.attributes.options, name);
         let options = options.map(|options| quote!(#(#conditions)* #options));
-        // of a constant around the saga with this name rustc speaks once; unread, it is an unused variable
+        // If a constant around the saga has the same name, rustc reports that once. A constant that is never
+        // read stays a plain `let`, so that rustc calls it unused.
         let text = name.to_string();
         let is_read = node.form == Form::Const
             && (self.read.contains(&text) || self.compared.contains(&text));
@@ -162,10 +163,10 @@ impl<'a> Writer<'a> {
             None => called(call, behind, wiring, &cx),
             Some(ty) => run(call, ty, behind, wiring, &cx),
         };
-        // what reads the node goes by the type that is written, right or wrong
+        // Readers of the node go by the written type, right or wrong.
         let of = ty.filter(|ty| !has_holes(ty)).map(|ty| quote!(.of::<#ty>()));
         let (bindings, after) = (bindings(wiring), &wiring.after);
-        // at the place of the call, so that rustc says only once of an action that it does not fit
+        // All of it is at the place of the call, so that rustc reports an action that does not fit only once.
         if after.is_empty() {
             return quote_spanned! {here(call.path.span())=>
                 #dag.step(#text, #bindings, #closure) #of
@@ -176,7 +177,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// All of it at the place of the expression, where rustc says that a value cannot be stored.
+    /// All of it is at the place of the expression, where rustc reports a value that cannot be stored.
     fn computed(
         &self,
         expr: &Expr,
@@ -191,7 +192,7 @@ impl<'a> Writer<'a> {
         quote_spanned!(at=> #computed(#dag, #text, #bindings, &[#(#after.id()),*], #closure))
     }
 
-    /// The same for a constant, which is there before anything runs.
+    /// The same for a constant, whose value exists before anything runs.
     fn constant(
         &self,
         expr: &Expr,
@@ -204,19 +205,19 @@ impl<'a> Writer<'a> {
         quote_spanned!(at=> (#dag).constant(#text, &[#(#after.id()),*], #closure))
     }
 
-    /// True for a node whose action must never give up.
+    /// True if the node's action must never give up, and the node does not say that it never does.
     fn behind(&self, options: &NodeOptions) -> bool {
         self.behind.get() && !options.is_forever()
     }
 
-    /// The call that takes over what our attributes say of a node.
+    /// The call that passes on what our attributes say about a node.
     fn options(&self, options: &NodeOptions, node: &Ident) -> Option<TokenStream> {
         let (dag, calls) = (&self.dag, options.calls(&self.head.krate));
         (!calls.is_empty()).then(|| quote!(#dag.adjust(#node, |__node| __node #calls);))
     }
 
-    /// The last line, or what stands for one that cannot be written. The output's type, if it is known, is
-    /// compared in the node, where rustc's message is about the user's types alone.
+    /// The last line, or what takes the place of one that cannot be written. If the type of the output is
+    /// known, it is compared inside the node, where rustc's message mentions only types of the user's.
     pub(crate) fn tail(
         &self,
         wired: &Wired,
@@ -229,7 +230,7 @@ impl<'a> Writer<'a> {
             let typed = name.map(|name| unfinished(quote!(let _ = #name;)));
             return quote!(#typed #instead);
         }
-        // the types were compared, or are those of a body
+        // Either the types were compared, or this is a body, whose type is not written.
         let ends = match output {
             Some(_) => quote!(ends_at),
             None => quote!(ends_with),
@@ -275,7 +276,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A `for`, `if` or `match` on the last line: its type is compared there.
+/// True if the last line is a `for`, `if` or `match`, where its type is compared.
 fn ends_in_construct(wired: &Wired) -> bool {
     let last = wired.body.stmts.last().and_then(Stmt::node);
     last.is_some_and(|node| node.form == Form::Last)

@@ -1,4 +1,4 @@
-//! Constants that patterns compare with, which must be constants of Rust too.
+//! Constants of a saga that patterns compare with, which must therefore be constants of Rust as well.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};

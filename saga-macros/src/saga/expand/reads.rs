@@ -1,4 +1,4 @@
-//! Writes what a node reads: its bindings, the names that stand for outputs, and the binders around it.
+//! Writes how a node reads: its bindings, the names of outputs in its expressions, and the binders around it.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
@@ -11,7 +11,8 @@ use crate::names::{Compare, Read, read, real};
 use crate::saga::resolve::binders::{Binder, item};
 use crate::saga::resolve::wiring::Wiring;
 
-/// Declares what must not be read with an error in its place, so that rustc does not report it again.
+/// Declares each name that must not be read, with an error as its value, so that rustc does not report it
+/// again.
 pub(crate) fn wrong(wiring: &Wiring) -> TokenStream {
     let wrong = wiring.wrong.iter().map(|(name, error)| {
         let error = error.to_compile_error();
@@ -30,7 +31,7 @@ pub(crate) fn bindings(wiring: &Wiring) -> TokenStream {
 pub(crate) fn ahead(wiring: &Wiring, cx: &Ident) -> TokenStream {
     let reads = wiring.ahead.iter().map(|name| {
         if let Some(ty) = wiring.constants.get(&name.to_string()) {
-            // a constant again: as a pattern it must not bind
+            // It is declared as a constant, which does not bind where it is a pattern.
             let real = real(name);
             let at = here(name.span());
             let constant = quote_spanned!(at=> const #name: &#ty = &#real;);
@@ -65,8 +66,8 @@ pub(crate) fn used(variables: &[&Ident]) -> TokenStream {
     quote!(let _ = (#(&#variables,)*);)
 }
 
-/// The user's patterns stand in several closures, and not in each of them is a variable changed that is
-/// `mut`: rustc would ask for that to go.
+/// The user's patterns are written into several closures, and a `mut` variable is not changed in all of them:
+/// rustc would say that it need not be `mut`.
 pub(crate) fn mutable<'a>(
     binders: impl IntoIterator<Item = &'a Binder<'a>>,
     inner: TokenStream,

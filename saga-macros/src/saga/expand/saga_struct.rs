@@ -1,4 +1,4 @@
-//! Writes the saga's struct, whose fields are the parameters, and the traits that it gets without asking.
+//! Writes the saga's struct, whose fields are the parameters, and the traits that it always has.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -28,7 +28,7 @@ pub(crate) fn structure(head: &Head) -> TokenStream {
         let bounds = bounds(head, number, &path);
         quote!(#[serde(#bounds)] #(#attrs)* #doc #vis #name: #ty)
     });
-    // where rustc says that the name is used twice
+    // Where rustc says that the name is used twice.
     let keyword = Ident::new("struct", here(name.span()));
     let fields = block(name.span(), quote!(#(#fields),*));
     quote! {
@@ -40,7 +40,7 @@ pub(crate) fn structure(head: &Head) -> TokenStream {
 }
 
 /// Bounds for serde that need not hold: what cannot be stored is reported once, by [`stored`]. They are text,
-/// of which rustc would say that it is the whole macro: the type is named by its number.
+/// and rustc places an error in it on the whole macro, so a type is named by the number of its parameter.
 fn bounds(head: &Head, number: usize, serde: &str) -> TokenStream {
     let Head { krate, name, .. } = head;
     let ty = as_text(quote!(<#name as #krate::__private::Parameter<#number>>::Type));
@@ -49,8 +49,8 @@ fn bounds(head: &Head, number: usize, serde: &str) -> TokenStream {
     quote!(bound(serialize = #ser, deserialize = #de))
 }
 
-/// That each parameter can be stored. As a bound, which rustc checks in the order of the items: before
-/// the saga, which cannot be stored either then.
+/// Checks that each parameter can be stored. It is a bound, since rustc checks bounds in the order of the
+/// items: before the saga, which then cannot be stored either.
 pub(crate) fn stored(head: &Head) -> TokenStream {
     let krate = &head.krate;
     let bounds = head.params.iter().map(|param| {
@@ -73,8 +73,7 @@ pub(crate) fn stored(head: &Head) -> TokenStream {
     }
 }
 
-/// `Debug` and `Clone`, where the parameters have them: a bound with a lifetime that it does not use is
-/// one that need not hold.
+/// `Debug` and `Clone`, if the parameters have them: a bound with an unused lifetime need not hold.
 pub(crate) fn impls(head: &Head) -> TokenStream {
     let Head { name, params, .. } = head;
     let derived = derived(head);
@@ -113,7 +112,7 @@ pub(crate) fn impls(head: &Head) -> TokenStream {
     quote!(#debug #clone)
 }
 
-/// The traits that the user derives: those are not written again.
+/// The traits that the user derives, which are not written again.
 struct Derived(Vec<String>);
 
 impl Derived {

@@ -1,4 +1,5 @@
-//! Where the tokens that are written stand: rustc's carets and an editor's "go to definition" go by that.
+//! Places of the tokens that are written, which decide on rustc's carets and on an editor's "go to
+//! definition".
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 
@@ -20,8 +21,8 @@ pub(crate) fn placed(tokens: TokenStream, at: Span) -> TokenStream {
     tokens.collect()
 }
 
-/// The same of a path without the names on the way: an editor goes to the definition of every name that is at a
-/// place of the user's.
+/// The same for a path, of which only the last name and the punctuation move: for every name at a place of
+/// the user's, an editor offers its definition.
 pub(crate) fn path_placed(tokens: TokenStream, at: Span) -> TokenStream {
     let mut tokens = tokens.into_iter().collect::<Vec<_>>();
     let last = tokens.len().saturating_sub(1);

@@ -14,7 +14,7 @@ use crate::saga::ast::{Arm, Body, Choose, Each, Step, Stmt, Tail, Test};
 use crate::saga::attributes::{Attributes, no_attributes};
 use crate::saga::node_options::NodeOptions;
 
-/// `for PAT in EXPR { .. }`
+/// Reads `for PAT in EXPR { .. }`.
 pub(crate) fn each(input: ParseStream, errors: &mut Errors) -> syn::Result<Each> {
     let keyword = input.parse::<Token![for]>()?.span;
     let pat = input.call(Pat::parse_multi_with_leading_vert)?;
@@ -24,7 +24,7 @@ pub(crate) fn each(input: ParseStream, errors: &mut Errors) -> syn::Result<Each>
     Ok(Each { keyword, pat, items, body: body(input, errors)? })
 }
 
-/// `if COND { .. } else if COND { .. } else { .. }`
+/// Reads `if COND { .. } else if COND { .. } else { .. }`.
 pub(crate) fn branches(input: ParseStream, errors: &mut Errors) -> syn::Result<Choose> {
     let keyword = input.fork().parse::<Token![if]>()?.span;
     plain_control_flow::check(input)?;
@@ -47,7 +47,7 @@ pub(crate) fn branches(input: ParseStream, errors: &mut Errors) -> syn::Result<C
     Ok(Choose { keyword, on: None, arms })
 }
 
-/// An expression that a brace ends. `let name =` is no condition, but the next statement.
+/// Reads an expression that a brace ends. `let name =` is not a condition, but the next statement.
 fn value(input: ParseStream, expected: &str) -> syn::Result<Expr> {
     let next = input.peek(Token![let]) && input.peek2(syn::Ident) && input.peek3(Token![=]);
     if next || input.is_empty() || input.peek(Token![;]) {
@@ -104,7 +104,7 @@ fn case(input: ParseStream, errors: &mut Errors) -> syn::Result<Arm> {
     Ok(Arm { test: Test::Case(pat, guard), body })
 }
 
-/// An arm without braces: one node.
+/// Reads an arm without braces, which is one node.
 fn single(input: ParseStream, arrow: Token![=>], errors: &mut Errors) -> syn::Result<Body> {
     let at = input.span();
     let (stmts, tail) = match construct(input) {

@@ -15,7 +15,7 @@ pub(crate) fn is_parallel(input: ParseStream) -> bool {
         && input.fork().call(Ident::parse_any).is_ok_and(|name| name == "parallel")
 }
 
-/// The error for a block with another name than `parallel`: its braces hold statements, so it is no
+/// The error for a block with another name than `parallel`. Its braces contain statements, so it is not an
 /// action with its inputs.
 pub(crate) fn unknown_block(input: ParseStream) -> Option<Error> {
     let ahead = input.fork();
@@ -64,7 +64,7 @@ pub(crate) fn starts_statement(input: ParseStream) -> bool {
         || input.peek(syn::Ident)
 }
 
-/// Goes to the next statement.
+/// Skips to the next statement.
 pub(crate) fn skip_statement(input: ParseStream) {
     while !input.is_empty() && !input.peek(Token![let]) && !is_parallel(input) {
         let end = input.peek(Token![;]);
@@ -74,7 +74,7 @@ pub(crate) fn skip_statement(input: ParseStream) {
     }
 }
 
-/// Goes past the block or blocks of `for`, `if` or `match`.
+/// Skips the block or blocks of a `for`, `if` or `match`.
 pub(crate) fn skip_construct(input: ParseStream) {
     let next = || input.peek(Token![let]) && input.peek2(syn::Ident) && input.peek3(Token![=]);
     while !input.is_empty() && !input.peek(Token![;]) && !next() {
@@ -89,7 +89,7 @@ pub(crate) fn skip_construct(input: ParseStream) {
     let _ = input.parse::<Option<Token![;]>>();
 }
 
-/// The first token, for carets that would else cover several lines.
+/// The first token, for carets that would otherwise cover several lines.
 pub(crate) fn first(tokens: impl ToTokens) -> Option<TokenTree> {
     tokens.into_token_stream().into_iter().next()
 }

@@ -1,4 +1,4 @@
-//! Reads the first line of a saga.
+//! Reads the head of a saga: everything in front of its body.
 
 use proc_macro2::{Group, Ident, TokenTree};
 use syn::parse::ParseStream;
@@ -11,7 +11,7 @@ use crate::errors::{Errors, said_once};
 use crate::saga::ast::Head;
 use crate::saga::node_options::{retry, value};
 
-/// The head, and a stop before the body's brace. None if not even a name can be read.
+/// Reads the head, up to the brace of the body. None if not even the name can be read.
 pub(crate) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {
     let read = |input: ParseStream| {
         let attrs = input.call(Attribute::parse_outer)?;
@@ -49,7 +49,7 @@ pub(crate) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {
 }
 
 words! {
-    /// The attributes of a saga that are ours; all others are those of its struct.
+    /// The attributes of a saga that are ours; all others belong to its struct.
     enum HeadAttribute {
         Saga = "saga",
         Name = "name",
@@ -57,7 +57,7 @@ words! {
     }
 }
 
-/// Takes our attributes out of those of the head.
+/// Reads our attributes, and leaves the others in the head.
 fn take_ours(head: &mut Head, errors: &mut Errors) {
     for attr in std::mem::take(&mut head.attrs) {
         let name = attr.path().get_ident().map(Ident::to_string).unwrap_or_default();
@@ -164,7 +164,7 @@ fn rest(head: &mut Head, input: ParseStream, errors: &mut Errors) -> syn::Result
     Ok(())
 }
 
-/// What stands behind the `<`.
+/// Reads what follows the `<`.
 fn context(saga: &Ident, input: ParseStream) -> syn::Result<Type> {
     let parsed = input.parse::<Type>();
     parsed.map_err(|error| {
@@ -175,7 +175,8 @@ fn context(saga: &Ident, input: ParseStream) -> syn::Result<Type> {
     })
 }
 
-/// Goes to the body, past braces that are none: those of parameters, which the output or the body follows.
+/// Skips to the body. Braces that the output or another brace follows are not the body, but around the
+/// parameters.
 fn skip_to_body(input: ParseStream) {
     let mut last = None;
     while !input.is_empty() {
@@ -187,13 +188,13 @@ fn skip_to_body(input: ParseStream) {
             Err(_) => return,
         }
     }
-    // `note { .. }` where the body's brace is missing: nothing can be said of what follows
+    // This is `note { .. }`, and the brace of the body is missing: what follows cannot be read.
     if matches!(last, Some(TokenTree::Ident(_))) {
         let _ = input.parse::<Option<Group>>();
     }
 }
 
-/// Reads what is left, so that syn does not report it.
+/// Skips the rest, so that syn does not report it.
 pub(crate) fn skip_all(input: ParseStream) {
     while !input.is_empty() {
         if input.parse::<TokenTree>().is_err() {

@@ -1,5 +1,5 @@
-//! Reads the parameters of a saga, and finds types that rustc would report once for each of the places that
-//! the struct of parameters is written to.
+//! Reads the parameters of a saga, and reports types that rustc would report several times, since the struct
+//! of parameters is written several times.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -15,7 +15,7 @@ use super::head::skip_all;
 use crate::errors::{Errors, as_text, said_once};
 use crate::saga::ast::Param;
 
-/// `name: Type, ..`
+/// Reads `name: Type, ..`.
 pub(crate) fn params(saga: &Ident, input: ParseStream, errors: &mut Errors) -> Vec<Param> {
     let mut params = Vec::<Param>::new();
     while !input.is_empty() {
@@ -38,7 +38,7 @@ pub(crate) fn params(saga: &Ident, input: ParseStream, errors: &mut Errors) -> V
     params
 }
 
-/// One of them, with its comma, and why it cannot be kept.
+/// Reads one parameter, with its comma; also returns why it cannot be kept, if that is so.
 fn param(saga: &Ident, input: ParseStream) -> syn::Result<(Param, Option<Error>)> {
     let attrs = input.call(Attribute::parse_outer)?;
     if input.peek(Token![mut]) {
@@ -83,7 +83,7 @@ fn param(saga: &Ident, input: ParseStream) -> syn::Result<(Param, Option<Error>)
     Ok((Param { attrs, name, ty }, unkept))
 }
 
-/// What a saga keeps in the log.
+/// Values that a saga keeps in the log.
 #[derive(Clone, Copy)]
 pub(crate) enum Kept {
     Params,
@@ -141,7 +141,7 @@ impl<'ast> Visit<'ast> for Find {
     }
 }
 
-/// The error for what stands where `>` must.
+/// The error for a token where `>` is expected.
 pub(crate) fn generic(saga: &Ident, context: &Type, input: ParseStream) -> Error {
     let at = input.fork().parse::<TokenTree>().map(ToTokens::into_token_stream).unwrap_or_default();
     let context = as_text(context);
@@ -153,7 +153,7 @@ pub(crate) fn generic(saga: &Ident, context: &Type, input: ParseStream) -> Error
     )
 }
 
-/// Steps over what is left of `<..>`.
+/// Skips the rest of `<..>`.
 pub(crate) fn skip_generics(input: ParseStream) {
     let mut open = 1usize;
     while open > 0 && !input.is_empty() && !input.peek(syn::token::Brace) {

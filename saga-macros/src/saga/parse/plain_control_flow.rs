@@ -1,11 +1,12 @@
-//! `if` and `match` of plain values: they are expressions, and not nodes that run something in their arms.
+//! Recognizes `if` and `match` over plain values: they are expressions, and not nodes that run something in
+//! their arms.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Block, Error, Expr, Stmt};
 
-/// The error for an `if` or `match` in whose arms nothing runs.
+/// Refuses an `if` or `match` in whose arms nothing runs.
 pub(crate) fn check(input: ParseStream) -> syn::Result<()> {
     let ahead = input.fork();
     let keyword = ahead.fork().call(Ident::parse_any)?;
@@ -23,12 +24,12 @@ pub(crate) fn check(input: ParseStream) -> syn::Result<()> {
     Err(Error::new(keyword.span(), message))
 }
 
-/// What an arm gives.
+/// What an arm evaluates to.
 #[derive(PartialEq)]
 enum Value {
     Plain,
     Node,
-    /// A name is either, and so is what ends the arm early.
+    /// A name may be either, and so may an arm that ends early.
     Unknown,
 }
 

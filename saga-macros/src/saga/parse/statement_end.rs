@@ -9,7 +9,7 @@ use super::error_recovery::{construct, never, skip_construct, skip_statement, st
 use crate::errors::Errors;
 use crate::saga::ast::Step;
 
-/// True before what makes a value of a step, as if it had one.
+/// True before an operator or a field, as if the step had a value.
 fn follows_value(input: ParseStream) -> bool {
     let operator = input.peek(Token![+]) || input.peek(Token![-]) || input.peek(Token![/]);
     let field = input.peek(Token![.]) && !input.peek2(Token![await]);

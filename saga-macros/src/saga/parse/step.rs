@@ -14,7 +14,7 @@ use crate::errors::{Errors, as_text};
 use crate::names::is_capital;
 use crate::saga::ast::{Call, Step};
 
-/// What stands after the `=`.
+/// Reads what follows the `=`.
 pub(crate) fn step(input: ParseStream, errors: &mut Errors) -> Step {
     if let Some(error) = never(input) {
         return Step::Broken(error);
@@ -39,7 +39,7 @@ pub(crate) fn needs_inputs(path: &Path) -> Error {
     Error::new_spanned(path, format!("the inputs of `{text}` are missing: `{text} {{ .. }}`"))
 }
 
-/// What is wrong with `Ok(..)`, and with `Some(..)` at the end.
+/// What is wrong with `Ok(..)` and `Err(..)`, and with `Some(..)` on the last line.
 fn wrapped(path: &Path, last: bool) -> Option<&'static str> {
     Some(match (path.get_ident()?.to_string().as_str(), last) {
         ("Ok", true) => {
@@ -55,7 +55,7 @@ fn wrapped(path: &Path, last: bool) -> Option<&'static str> {
     })
 }
 
-/// `path { inputs }`
+/// Reads `path { inputs }`.
 pub(crate) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call> {
     let not_an_action =
         "a node runs an action, `action { .. }`; put an expression in braces: `{ .. }`";
@@ -95,7 +95,7 @@ pub(crate) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call>
     Ok(Call { path, brace, inputs, rest })
 }
 
-/// What a call is given.
+/// The inputs of a call, and its `..rest`.
 type Inputs = (Punctuated<FieldValue, Token![,]>, Option<Box<(Token![..], Expr)>>);
 
 fn inputs(input: ParseStream, path: &Path) -> syn::Result<Inputs> {
@@ -126,7 +126,7 @@ fn inputs(input: ParseStream, path: &Path) -> syn::Result<Inputs> {
     Ok((inputs, None))
 }
 
-/// `name: expr`, or `name`
+/// Reads `name: expr`, or `name`.
 fn one_input(input: ParseStream, path: &Path) -> syn::Result<FieldValue> {
     let here = input.fork();
     let error = match input.parse::<FieldValue>() {
@@ -157,7 +157,7 @@ fn one_input(input: ParseStream, path: &Path) -> syn::Result<FieldValue> {
     }
 }
 
-/// Steps over inputs without braces.
+/// Skips inputs without braces.
 fn skip_inputs(input: ParseStream) {
     while !input.is_empty() && !input.peek(Token![;]) && !input.peek(Token![let]) {
         if input.parse::<TokenTree>().is_err() {

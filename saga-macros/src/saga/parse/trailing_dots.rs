@@ -1,10 +1,10 @@
-//! Expressions that end in a dot, because what comes after it is being typed.
+//! Expressions that end in a dot, because the field or method after it is being typed.
 
 use proc_macro2::{Group, Spacing, TokenStream, TokenTree};
 use quote::quote_spanned;
 
-/// The input with `flight.` replaced by `flight[error]`, which for rustc is of any type: the statement can
-/// then be read, and an editor knows whose fields to show. Nothing, if there is none.
+/// The input with `flight.` replaced by `flight[error]`, which has any type for rustc: then the statement can
+/// be read, and an editor knows whose fields to show. None if nothing is to be replaced.
 pub(crate) fn finish_trailing_dots(input: TokenStream) -> Option<TokenStream> {
     let tokens = input.into_iter().collect::<Vec<_>>();
     let mut output = Vec::with_capacity(tokens.len());
@@ -12,7 +12,7 @@ pub(crate) fn finish_trailing_dots(input: TokenStream) -> Option<TokenStream> {
     for (at, token) in tokens.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|at| tokens.get(at));
         let group = match token {
-            // the input of a macro may be anything
+            // The input of a macro may be anything.
             TokenTree::Group(group) if !is(before, '!') => finish_trailing_dots(group.stream())
                 .map(|inner| {
                     let mut finished = Group::new(group.delimiter(), inner);

@@ -1,4 +1,4 @@
-//! Names the nodes that have no name: after what they are, with a number that counts those of a kind in the
+//! Names the nodes without a name: after their kind, with a number that counts the nodes of that kind in the
 //! saga, in the order of the text.
 
 use std::borrow::Cow;
@@ -9,10 +9,10 @@ use syn::ext::IdentExt;
 
 use crate::saga::ast::{Body, Form, Node, Step, Stmt};
 
-/// How many there are of a kind.
+/// How many unnamed nodes of each kind there are.
 pub(crate) type Counts = BTreeMap<Cow<'static, str>, u32>;
 
-/// Names those of a body and of the bodies in it; how many there were is counted by their kind.
+/// Names those of a body and of the bodies inside it.
 pub(crate) fn number(body: &mut Body, counts: &mut Counts) {
     statements(&mut body.stmts, counts);
 }

@@ -1,4 +1,4 @@
-//! Finds out which node reads what, and whether it may.
+//! Finds out which node reads what, and reports what it must not read.
 
 pub(crate) mod binders;
 mod last_line;
@@ -21,13 +21,13 @@ use super::ast::{Body, Choose, Form, Node, Saga, Step, Stmt, Tail, Test};
 use crate::errors::{Errors, did_you_mean, list};
 use crate::names::Names;
 
-/// A body, with everything that the builder must be told.
+/// A body, with everything that the builder must know of it.
 pub(crate) struct Wired<'a> {
     pub(crate) body: &'a Body,
     pub(crate) lines: Vec<Line<'a>>,
-    /// For the tail, if it is a node of its own.
+    /// What the last line reads, if it is a node of its own.
     pub(crate) tail: Wiring<'a>,
-    /// False if there is no output that could be written.
+    /// False if the last line is wrong, so that no output can be written.
     pub(crate) ends: bool,
 }
 
@@ -42,12 +42,12 @@ pub(crate) enum Line<'a> {
 pub(crate) struct InnerBody<'a> {
     pub(crate) binder: Binder<'a>,
     pub(crate) variables: Vec<Ident>,
-    /// The variables that something in it reads.
+    /// Those of its variables that are read.
     pub(crate) used: BTreeSet<String>,
     pub(crate) wired: Wired<'a>,
 }
 
-/// The saga, and its constants that are compared with in patterns.
+/// Resolves a saga; also returns the constants of the saga that patterns compare with.
 pub(crate) fn resolve<'a>(saga: &'a Saga, errors: &mut Errors) -> (Wired<'a>, BTreeSet<String>) {
     let mut resolver =
         Resolver { saga, errors, scopes: Scopes::default(), open: Vec::new(), items: 0 };
@@ -61,14 +61,14 @@ struct Resolver<'a, 'e> {
     saga: &'a Saga,
     errors: &'e mut Errors,
     scopes: Scopes<'a>,
-    /// The nodes in whose bodies this is, and the node itself.
+    /// The node that is being resolved, last, and those in whose bodies it is.
     open: Vec<Ident>,
-    /// How many items have a number.
+    /// How many `for` items are numbered so far.
     items: usize,
 }
 
 impl<'a> Resolver<'a, '_> {
-    /// A body in which these names are there from the start.
+    /// Resolves a body in which these names are declared from the start.
     fn body(&mut self, body: &'a Body, declared: BTreeSet<String>) -> Wired<'a> {
         let nodes = body.nodes();
         self.check_names(&nodes, declared);
@@ -80,7 +80,7 @@ impl<'a> Resolver<'a, '_> {
         self.statements(&body.stmts, &mut lines);
         let tail = match &body.tail {
             Some(Tail::Literal(call, _)) => self.reader().call(call),
-            // the saga's own has a type, which rustc compares
+            // The output of the saga itself has a written type, which rustc compares.
             Some(Tail::Value(expr)) if inner => self.value(None, expr),
             Some(Tail::Value(expr)) => {
                 let names = self.names().with_expr(expr);
@@ -176,7 +176,7 @@ impl<'a> Resolver<'a, '_> {
         (wiring, bodies)
     }
 
-    /// A value that is computed and written down.
+    /// The expression of a computed node or constant, whose value is written to the log.
     fn value(&mut self, ty: Option<&Type>, expr: &Expr) -> Wiring<'a> {
         let names = self.names().with_expr(expr);
         let mut wiring = self.reader().inputs([(None, names)]);
@@ -187,7 +187,7 @@ impl<'a> Resolver<'a, '_> {
         wiring
     }
 
-    /// Nothing is named yet.
+    /// An empty collection of names.
     fn names(&self) -> Names {
         Names::among(self.scopes.constants())
     }
@@ -199,7 +199,7 @@ impl<'a> Resolver<'a, '_> {
         InnerBody { binder, variables, used: self.scopes.close_binder(), wired }
     }
 
-    /// A saga that is a node of itself.
+    /// Reports a saga that is a node of itself.
     fn recursion(&mut self, path: &syn::Path) {
         let saga = &self.saga.head.name;
         if path.is_ident(saga) {
@@ -208,7 +208,7 @@ impl<'a> Resolver<'a, '_> {
         }
     }
 
-    /// True if the node may wait for this one.
+    /// True if the node may wait for the node of this name; reports it otherwise.
     fn after(&mut self, name: &Ident, node: &Node) -> bool {
         let text = name.to_string();
         let saga = &self.saga.head.name;
@@ -238,7 +238,7 @@ impl<'a> Resolver<'a, '_> {
     }
 }
 
-/// All that the choice of an arm reads.
+/// The names that decide which arm runs.
 fn names_of(choose: &Choose, mut names: Names) -> Names {
     if let Some((on, _)) = &choose.on {
         names.expr(on);

@@ -9,8 +9,8 @@ use crate::errors::position;
 use crate::saga::ast::{Form, Node};
 
 impl<'a> Resolver<'a, '_> {
-    /// Opens the body and makes its names known. Names that are visible around it stay what they are:
-    /// what the patterns around read is read in each node again.
+    /// Opens the scope of a body and makes its names known. They must not shadow names that are visible
+    /// around it, because what the patterns around it read is read in each node again.
     pub(crate) fn check_names(&mut self, nodes: &[&'a Node], declared: BTreeSet<String>) {
         let around = nodes.iter().map(|node| self.meaning_around(node)).collect::<Vec<_>>();
         self.scopes.open_body(declared);
@@ -23,7 +23,7 @@ impl<'a> Resolver<'a, '_> {
                 Form::Let | Form::Const => "give this one another name".to_string(),
                 Form::Last => "name this one, and end with its name".to_string(),
             };
-            // what a last line is called is not the user's choice, and clashes with no parameter
+            // The user did not choose the name of a last line, so it cannot clash with a parameter.
             let param = saga.params.iter().find(|param| param.name == *name);
             let param = param.filter(|_| node.form != Form::Last);
             if let Some(param) = param {
@@ -51,7 +51,7 @@ impl<'a> Resolver<'a, '_> {
         }
     }
 
-    /// What the name of a node means around its body, if anything.
+    /// What to report if the name of a node already means something around its body.
     fn meaning_around(&mut self, node: &Node) -> Option<String> {
         let name = &node.name;
         if node.form == Form::Last {
@@ -67,7 +67,7 @@ impl<'a> Resolver<'a, '_> {
     }
 }
 
-/// ` (line 3)`, where the compiler tells.
+/// ` (line 3)`, if the compiler tells the line.
 pub(crate) fn at_line(name: &Ident) -> String {
     position(name.span()).map(|(line, _)| format!(" (line {line})")).unwrap_or_default()
 }

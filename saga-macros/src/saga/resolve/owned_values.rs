@@ -1,11 +1,11 @@
-//! Values that are written to the log. What their text shows to borrow is reported here: of a
-//! `&'static str` rustc says only that an implementation is not general enough.
+//! Values that are written to the log and must not borrow. If their text shows that they do, that is reported
+//! here: about a `&'static str`, rustc says only that an implementation is not general enough.
 
 use syn::{Error, Expr, ExprLit, Lit, Type};
 
 use crate::saga::expressions::unwrapped;
 
-/// Why a value of this type, if that is written, cannot be stored.
+/// Why this value, of this type if one is written, cannot be stored.
 pub(crate) fn borrowed(ty: Option<&Type>, value: &Expr) -> Option<Error> {
     let message = "this is kept in the saga log, so it cannot borrow";
     match (ty, unwrapped(value)) {
@@ -26,5 +26,5 @@ pub(crate) fn borrowed(ty: Option<&Type>, value: &Expr) -> Option<Error> {
     }
 }
 
-/// Methods that borrow from what they are called on, whatever that is.
+/// Methods that borrow from their receiver, whatever its type.
 const BORROW: &[&str] = &["as_str", "as_bytes", "as_slice", "as_path", "as_deref"];

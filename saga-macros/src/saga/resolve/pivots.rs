@@ -1,4 +1,4 @@
-//! Where the point of no return may stand: once, in the saga itself.
+//! Where the pivot, the point of no return, may be: once, in the saga itself.
 
 use proc_macro2::{Ident, Span};
 use syn::Error;

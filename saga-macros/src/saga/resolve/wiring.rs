@@ -1,4 +1,4 @@
-//! What a node reads, and how.
+//! What a node reads, and how the expansion reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -16,30 +16,30 @@ use crate::saga::expressions::is_constant;
 
 #[derive(Default)]
 pub(crate) struct Wiring<'a> {
-    /// Which names feed which input.
+    /// The inputs, each with the names that feed it.
     pub(crate) inputs: Vec<(String, Vec<Ident>)>,
     pub(crate) after: Vec<Ident>,
-    /// Names that are read ahead of the step, because they cannot be replaced inside of it.
+    /// Names that are read in front of the step, because they cannot be replaced inside it.
     pub(crate) ahead: Vec<Ident>,
     /// Names that are replaced where they stand.
     pub(crate) inside: BTreeSet<String>,
     /// Constants of the saga that patterns compare with.
     pub(crate) compared: BTreeSet<String>,
-    /// Constants that stand in a macro where they may be patterns, with their types.
+    /// Constants that a macro names, where they may be patterns, with their types.
     pub(crate) constants: BTreeMap<String, &'a Type>,
-    /// What binds the variables that it reads, outermost first.
+    /// The binders of the variables that it reads, outermost first.
     pub(crate) binders: Vec<Rc<BinderScope<'a>>>,
-    /// Names that must not be read here, with the error that stands in for them.
+    /// Names that must not be read here, each with the error that takes its place.
     pub(crate) wrong: Vec<(Ident, Error)>,
-    /// Why the node cannot be written at all.
+    /// Why the node cannot be expanded at all.
     pub(crate) broken: Option<Error>,
 }
 
-/// What looks the names of a node up.
+/// Looks up the names of a node.
 pub(crate) struct Reader<'r, 'a> {
     pub(crate) scopes: &'r mut Scopes<'a>,
     pub(crate) errors: &'r mut Errors,
-    /// The node, and those in whose bodies it stands.
+    /// The node, and those in whose bodies it is.
     pub(crate) open: &'r [Ident],
 }
 
@@ -59,7 +59,7 @@ impl<'a> Reader<'_, 'a> {
         self.inputs(inputs.chain(rest))
     }
 
-    /// Looks up what the inputs of a node name. Without a name of its own, an input is called what it
+    /// Looks up the names in the inputs of a node. An input without a name of its own is named after what it
     /// reads.
     pub(crate) fn inputs(
         &mut self,
@@ -131,7 +131,7 @@ impl<'a> Reader<'_, 'a> {
         wiring
     }
 
-    /// Notes which constants patterns compare with.
+    /// Notes the constants that patterns compare with.
     fn compared(&mut self, names: &Names, wiring: &mut Wiring<'a>) {
         for name in &names.compared {
             let text = name.to_string();
@@ -154,7 +154,7 @@ impl<'a> Reader<'_, 'a> {
         self.scanned(&names.scanned, &mut wiring.constants);
     }
 
-    /// Notes which constants may be patterns in a macro.
+    /// Notes the constants that may be patterns in a macro.
     fn scanned(&mut self, names: &BTreeSet<String>, constants: &mut BTreeMap<String, &'a Type>) {
         for name in names {
             let Some(node) = self.scopes.constant(name) else { continue };
