@@ -109,8 +109,8 @@ fn main() {
         spec(&nothing { leg }),
     ];
     let kinds = specs.map(|spec| spec.policy.undo);
-    use UndoContract::{MaybeOutput, NoOutput, Nothing, Output};
-    assert_eq!(kinds, [Output, MaybeOutput, NoOutput, Output, Output, Nothing]);
+    use UndoContract::{InputsOnly, MaybeOutput, Output};
+    assert_eq!(kinds, [Output, MaybeOutput, InputsOnly, Output, Output, UndoContract::None]);
     let on_failure = specs.map(|spec| spec.policy.undo_on_failure);
     assert_eq!(on_failure, [false, false, true, false, false, false]);
     let texts = specs.map(|spec| spec.undo);
