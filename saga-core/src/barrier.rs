@@ -16,7 +16,7 @@
 //! - Call [`install`] once at its start.
 //! - Do all of the work's writes through the transaction that the work is given. What the work does
 //!   elsewhere (a mail, another service) is not covered.
-//! - Answer what [`once`] and [`undo`] return. The refusals [`Error::Stale`] and [`Error::Undone`] are
+//! - Answer what [`once`] and [`undo`] return. The refusals [`BarrierError::Stale`] and [`BarrierError::Undone`] are
 //!   final: the saga that sent this call does not wait for it any more.
 //! - Keep the rows of `saga_barrier` for as long as a call may still arrive; after that, delete them by
 //!   their `at`, the Unix time of the last call.
@@ -49,7 +49,7 @@
 //! assert_eq!(barrier::once(&mut bank, "key", first, |tx| add(tx, -30))?, 70, "a duplicate");
 //! barrier::undo(&mut bank, "key", later, |tx, _left: i64| add(tx, 30).map(|_| ()))?;
 //! let late = barrier::once(&mut bank, "key", first, |tx| add(tx, -30));
-//! assert!(matches!(late, Err(barrier::Error::Stale { .. })));
+//! assert!(matches!(late, Err(barrier::BarrierError::Stale { .. })));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -66,7 +66,7 @@ use crate::json;
 /// Why a call was not carried out. `E` is the error of the service's own work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error<E> {
+pub enum BarrierError<E> {
     /// The call is older than one that was here before. Nothing was done.
     #[error(
         "call {key} is late: it has token {}.{}, a later call had {}.{}",
@@ -132,22 +132,22 @@ pub fn install(conn: &Connection) -> rusqlite::Result<()> {
 /// is committed here, with what the barrier notes, and not by the work.
 ///
 /// # Errors
-/// [`Error`] says which of its cases it is. In all of them but [`Error::Ended`] the work's writes are
+/// [`BarrierError`] says which of its cases it is. In all of them but [`BarrierError::Ended`] the work's writes are
 /// not there.
 pub fn once<T, E>(
     conn: &mut Connection,
     key: &str,
     token: FencingToken,
     work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
-) -> Result<T, Error<E>>
+) -> Result<T, BarrierError<E>>
 where
     T: Serialize + DeserializeOwned,
 {
     call(conn, key, token, |tx, found| match found {
-        Some(Found { result: Some(json), .. }) => decode(key, &json),
-        Some(Found { undone: true, .. }) => Err(Error::Undone { key: key.to_string() }),
+        Some(StoredCall { result: Some(json), .. }) => decode(key, &json),
+        Some(StoredCall { undone: true, .. }) => Err(BarrierError::Undone { key: key.to_string() }),
         _ => {
-            let result = work(tx).map_err(Error::Work)?;
+            let result = work(tx).map_err(BarrierError::Work)?;
             let json = json::write(&result)
                 .map_err(|e| result_error(key, format!("does not serialize: {e}")))?;
             // the caller of a duplicate gets no other
@@ -166,21 +166,21 @@ where
 /// the result of the call that it undoes.
 ///
 /// # Errors
-/// [`Error`] says which of its cases it is. In all of them but [`Error::Ended`] the work's writes are
+/// [`BarrierError`] says which of its cases it is. In all of them but [`BarrierError::Ended`] the work's writes are
 /// not there.
 pub fn undo<T, E>(
     conn: &mut Connection,
     action_key: &str,
     token: FencingToken,
     work: impl FnOnce(&Transaction<'_>, T) -> Result<(), E>,
-) -> Result<(), Error<E>>
+) -> Result<(), BarrierError<E>>
 where
     T: DeserializeOwned,
 {
     call(conn, action_key, token, |tx, found| {
         let found = found.filter(|found| !found.undone);
-        if let Some(Found { result: Some(json), .. }) = found {
-            work(tx, decode(action_key, &json)?).map_err(Error::Work)?;
+        if let Some(StoredCall { result: Some(json), .. }) = found {
+            work(tx, decode(action_key, &json)?).map_err(BarrierError::Work)?;
         }
         tx.execute("UPDATE saga_barrier SET undone = 1 WHERE key = ?1", [action_key])?;
         Ok(())
@@ -188,7 +188,7 @@ where
 }
 
 /// What the table knows of a key.
-struct Found {
+struct StoredCall {
     token: (i64, i64),
     undone: bool,
     result: Option<Vec<u8>>,
@@ -200,8 +200,8 @@ fn call<T, E>(
     conn: &mut Connection,
     key: &str,
     token: FencingToken,
-    work: impl FnOnce(&Transaction<'_>, Option<Found>) -> Result<T, Error<E>>,
-) -> Result<T, Error<E>> {
+    work: impl FnOnce(&Transaction<'_>, Option<StoredCall>) -> Result<T, BarrierError<E>>,
+) -> Result<T, BarrierError<E>> {
     let int =
         |n: u64| i64::try_from(n).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)));
     let (epoch, seq) = (int(token.epoch)?, int(token.seq)?);
@@ -211,15 +211,15 @@ fn call<T, E>(
         .prepare_cached("SELECT epoch, seq, undone, result FROM saga_barrier WHERE key = ?1")?
         .query_row([key], |row| {
             let token = (row.get(0)?, row.get(1)?);
-            Ok(Found { token, undone: row.get(2)?, result: row.get(3)? })
+            Ok(StoredCall { token, undone: row.get(2)?, result: row.get(3)? })
         })
         .optional()?;
-    if let Some(Found { token: highest, .. }) = &found
+    if let Some(StoredCall { token: highest, .. }) = &found
         && (epoch, seq) < *highest
     {
         let highest =
             FencingToken { epoch: highest.0.unsigned_abs(), seq: highest.1.unsigned_abs() };
-        return Err(Error::Stale { key: key.to_string(), token, highest });
+        return Err(BarrierError::Stale { key: key.to_string(), token, highest });
     }
     tx.prepare_cached(
         "INSERT INTO saga_barrier (key, epoch, seq, undone, at) VALUES (?1, ?2, ?3, 0, unixepoch())
@@ -229,7 +229,7 @@ fn call<T, E>(
     tx.execute_batch("SAVEPOINT saga_barrier")?;
     let outcome = work(&tx, found);
     if tx.is_autocommit() {
-        return Err(Error::Ended { key: key.to_string() });
+        return Err(BarrierError::Ended { key: key.to_string() });
     }
     if outcome.is_err() {
         tx.execute_batch("ROLLBACK TO saga_barrier")?;
@@ -238,11 +238,11 @@ fn call<T, E>(
     outcome
 }
 
-fn decode<T: DeserializeOwned, E>(key: &str, json: &[u8]) -> Result<T, Error<E>> {
+fn decode<T: DeserializeOwned, E>(key: &str, json: &[u8]) -> Result<T, BarrierError<E>> {
     serde_json::from_slice(json)
         .map_err(|_| result_error(key, "is stored as another type".to_string()))
 }
 
-fn result_error<E>(key: &str, why: String) -> Error<E> {
-    Error::Result { key: key.to_string(), why }
+fn result_error<E>(key: &str, why: String) -> BarrierError<E> {
+    BarrierError::Result { key: key.to_string(), why }
 }

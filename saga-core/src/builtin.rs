@@ -8,11 +8,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use crate::__private::produced;
 use crate::context::ActionContext;
 use crate::error::ActionError;
 use crate::policy::{Policy, Retry, UndoContract};
-use crate::typed::{ActionSpec, NeverGivesUp, Step, StepCall, StepKind, StepResult, Typed};
+use crate::typed::{
+    ActionSpec, NeverGivesUp, Step, StepCall, StepKind, StepResult, Typed, produced,
+};
 
 /// Makes a UUID: the same at every attempt and after a crash, another one for every other node and saga.
 ///

@@ -1,9 +1,9 @@
 //! Computed nodes: a value whose type is no [`Storable`] is reported as a bound of the function here, and not of
 //! the builder, which users of `saga!` never see.
 
-use crate::bounds::Storable;
 use crate::dag::DagBuilder;
 use crate::typed::{OutputRef, Scope, Source};
+use crate::value::Storable;
 
 /// A node whose value follows from earlier ones.
 pub fn computed<C, O, F>(

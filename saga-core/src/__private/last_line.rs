@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 
 use futures_util::future::BoxFuture;
 
-use crate::__private::no_output;
 use crate::typed::{
-    ActionNode, ComputedNode, NeverGivesUp, NodeShape, Saga, Scope, Step, StepKind, Typed, computed,
+    ActionNode, ComputedNode, NeverGivesUp, NodeShape, Saga, Scope, Step, StepKind, Typed,
+    computed, no_output,
 };
 use crate::value::ActionData;
 

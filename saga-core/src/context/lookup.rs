@@ -46,7 +46,7 @@ impl<C: 'static> ActionContext<C> {
     /// # Errors
     /// [`LookupError::Deserialize`] if they are not a `T`.
     pub fn saga_params<T: ActionData>(&self) -> Result<Arc<T>, LookupError> {
-        let params = &self.about.frame.params;
+        let params = &self.inner.frame.params;
         if let Some(value) = params.share() {
             return Ok(value);
         }
@@ -64,8 +64,8 @@ impl<C: 'static> ActionContext<C> {
 
     /// The nearest node of this name: in the same body, or in one around it.
     fn find(&self, name: &str) -> Result<&ActionOutput, LookupError> {
-        let here = || self.about.call.path.to_string();
-        let (mut frame, mut from) = (&self.about.frame, self.about.call.node);
+        let here = || self.inner.call.path.to_string();
+        let (mut frame, mut from) = (&self.inner.frame, self.inner.call.node);
         let node = loop {
             match (frame.plan.node_index(name), &frame.outer) {
                 (Some(node), _) => break node,
@@ -78,7 +78,7 @@ impl<C: 'static> ActionContext<C> {
                 }
             }
         };
-        let own = self.about.call.undo && Arc::ptr_eq(frame, &self.about.frame) && node == from;
+        let own = self.inner.call.undo && Arc::ptr_eq(frame, &self.inner.frame) && node == from;
         if !own && !frame.plan.is_ancestor(node, from) {
             return Err(LookupError::NotAnAncestor { node: name.to_string(), from: here() });
         }

@@ -80,7 +80,7 @@ pub struct FencingToken {
 }
 
 /// Which call this is.
-pub(crate) struct Call {
+pub(crate) struct CallInfo {
     pub(crate) node: NodeIndex,
     pub(crate) path: NodePath,
     pub(crate) attempt: u32,
@@ -108,19 +108,19 @@ pub(crate) struct Call {
 /// ```
 pub struct ActionContext<C> {
     pub(crate) user: Arc<C>,
-    pub(crate) about: Shared<About>,
+    pub(crate) inner: Shared<ContextInner>,
 }
 
 /// What a context knows of its call.
-pub(crate) struct About {
+pub(crate) struct ContextInner {
     pub(crate) run: Arc<RunInfo>,
     pub(crate) frame: Arc<Frame>,
-    pub(crate) call: Call,
+    pub(crate) call: CallInfo,
 }
 
 impl<C> Clone for ActionContext<C> {
     fn clone(&self) -> Self {
-        Self { user: self.user.clone(), about: self.about.clone() }
+        Self { user: self.user.clone(), inner: self.inner.clone() }
     }
 }
 
@@ -134,10 +134,10 @@ impl<C> Deref for ActionContext<C> {
 impl<C> fmt::Debug for ActionContext<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ActionContext")
-            .field("saga", &self.about.run.id)
-            .field("node", &self.about.call.path)
-            .field("attempt", &self.about.call.attempt)
-            .field("undo", &self.about.call.undo)
+            .field("saga", &self.inner.run.id)
+            .field("node", &self.inner.call.path)
+            .field("attempt", &self.inner.call.attempt)
+            .field("undo", &self.inner.call.undo)
             .finish_non_exhaustive()
     }
 }
@@ -150,22 +150,22 @@ impl<C: 'static> ActionContext<C> {
 
     /// The saga's id.
     pub fn saga_id(&self) -> &SagaId {
-        &self.about.run.id
+        &self.inner.run.id
     }
 
     /// The durable name of the saga, or of the subsaga that this node belongs to.
     pub fn saga_name(&self) -> &SagaName {
-        &self.about.frame.saga
+        &self.inner.frame.saga
     }
 
     /// The shape of the DAG that this node belongs to: its nodes, and which of them wait for which.
     pub fn plan(&self) -> &Plan {
-        &self.about.frame.plan
+        &self.inner.frame.plan
     }
 
     /// The node's place in that DAG.
     pub fn node_index(&self) -> NodeIndex {
-        self.about.call.node
+        self.inner.call.node
     }
 
     /// The node's name.
@@ -175,19 +175,19 @@ impl<C: 'static> ActionContext<C> {
 
     /// The node's path in the whole saga.
     pub fn node_path(&self) -> &NodePath {
-        &self.about.call.path
+        &self.inner.call.path
     }
 
     /// Which attempt this is, from 1.
     pub fn attempt(&self) -> u32 {
-        self.about.call.attempt
+        self.inner.call.attempt
     }
 
     /// The same for every attempt of this node's action (or of its undo) on any machine, and different
     /// for every other node, direction and saga: a UUIDv5 of the saga's random run_key id. Give it to the
     /// service that is called, so that it does the work once.
     pub fn idempotency_key(&self) -> Uuid {
-        self.key(if self.about.call.undo { "undo" } else { "do" })
+        self.key(if self.inner.call.undo { "undo" } else { "do" })
     }
 
     /// In an undo: the key under which the action was called. In an action: its own key.
@@ -196,21 +196,21 @@ impl<C: 'static> ActionContext<C> {
     }
 
     fn key(&self, direction: &str) -> Uuid {
-        let name = format!("{}\n{direction}", self.about.call.path);
-        Uuid::new_v5(&self.about.run.run_key, name.as_bytes())
+        let name = format!("{}\n{direction}", self.inner.call.path);
+        Uuid::new_v5(&self.inner.run.run_key, name.as_bytes())
     }
 
     /// Orders the calls of one key: a receiver that keeps the highest token per key, refuses lower ones
     /// and accepts equal ones is safe from calls that were sent by a process that was since replaced.
     pub fn token(&self) -> FencingToken {
-        self.about.call.token
+        self.inner.call.token
     }
 
     /// Completes when the saga unwinds while this action runs. An action may use it to stop early; it is
     /// never forced. Never completes in an undo.
     pub async fn cancelled(&self) {
-        if self.about.call.cancellable {
-            self.about.run.cancel.wait().await;
+        if self.inner.call.cancellable {
+            self.inner.run.cancel.wait().await;
         } else {
             std::future::pending::<()>().await;
         }
@@ -218,6 +218,6 @@ impl<C: 'static> ActionContext<C> {
 
     /// True once [`cancelled`](Self::cancelled) completes.
     pub fn is_cancelled(&self) -> bool {
-        self.about.call.cancellable && self.about.run.cancel.is_set()
+        self.inner.call.cancellable && self.inner.run.cancel.is_set()
     }
 }

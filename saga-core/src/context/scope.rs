@@ -40,7 +40,7 @@ pub struct Scope<C> {
 
 impl<C: Send + Sync + 'static> Scope<C> {
     pub(crate) fn new(cx: ActionContext<C>, op: StepCall, sources: Arc<[Source]>) -> Self {
-        let frame = cx.about.frame.clone();
+        let frame = cx.inner.frame.clone();
         Self { cx: Some(cx), op, ..Self::pure(frame, sources) }
     }
 

@@ -91,11 +91,11 @@ impl<C: 'static> ActionContext<C> {
         T: ActionData,
         E: Send + 'static,
     {
-        let Some(transactions) = &self.about.call.transactions else { return pending().await };
+        let Some(transactions) = &self.inner.call.transactions else { return pending().await };
         let (tell, told) = oneshot::channel();
         let end = WorkEndCell::default();
         let slot = end.clone();
-        let saga = self.about.run.id.clone();
+        let saga = self.inner.run.id.clone();
         // the thread that writes the log may be who drops it, or its error, and must not panic
         let work = Contained::new(work);
         let work = Work::sqlite(Box::new(move |tx| {
@@ -122,7 +122,7 @@ impl<C: 'static> ActionContext<C> {
             slot.set(end);
             Err(StoreError::RolledBack { saga, why })
         }));
-        let _asking = transactions.ask(self.about.call.undo, work, end);
+        let _asking = transactions.ask(self.inner.call.undo, work, end);
         match told.await {
             Ok(Ok(error)) => match error.take() {
                 Some(error) => Err(error),

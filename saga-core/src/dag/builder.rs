@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use petgraph::graph::DiGraph;
 use saga_order::Blocks;
 
-use super::edges::Ways;
+use super::edges::EdgeGraph;
 use super::options::Misplaced;
 use super::{Dag, DagError, Node, NodeBody, pivot, topology};
 use crate::names::{BodyId, Source};
@@ -45,7 +45,7 @@ pub struct DagBuilder<C> {
     pub(crate) nodes: Vec<Node<C>>,
     pub(crate) by_name: HashMap<NodeName, u32>,
     pub(crate) edges: Vec<(u32, u32)>,
-    pub(super) ways: Ways,
+    pub(super) ways: EdgeGraph,
     /// Edges by name: the node, and what it waits for.
     pub(crate) named: Vec<(u32, String)>,
     pub(crate) blocks: Blocks,
@@ -79,7 +79,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             nodes: Vec::new(),
             by_name: HashMap::new(),
             edges: Vec::new(),
-            ways: Ways::default(),
+            ways: EdgeGraph::default(),
             named: Vec::new(),
             blocks: Blocks::default(),
             output: None,

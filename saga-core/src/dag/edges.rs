@@ -11,7 +11,7 @@ use crate::names::{NodeIndex, NodeName};
 
 /// The nodes and edges, kept from one search to the next.
 #[derive(Default)]
-pub(super) struct Ways {
+pub(super) struct EdgeGraph {
     graph: DiGraph<(), ()>,
     /// How many of the builder's edges are among them.
     edges: usize,
@@ -60,7 +60,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
 
     /// The nodes on a way along the edges, and the first one once more.
     fn way(&mut self, from: u32, to: u32) -> Option<Vec<NodeName>> {
-        let Ways { graph, edges, back } = &mut self.ways;
+        let EdgeGraph { graph, edges, back } = &mut self.ways;
         while graph.node_count() < self.nodes.len() {
             graph.add_node(());
         }

@@ -12,7 +12,7 @@ use crate::policy::UndoContract;
 #[derive(Deserialize)]
 struct NodeForm {
     name: NodeName,
-    kind: Kind,
+    kind: KindWord,
     action: Option<ActionName>,
     rev: Option<u32>,
     undo: Option<UndoContract>,
@@ -38,7 +38,7 @@ struct NodeForm {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+enum KindWord {
     Action,
     Constant,
     Computed,
@@ -54,21 +54,23 @@ impl<'de> Deserialize<'de> for NodeJson {
         }
         let form = NodeForm::deserialize(from)?;
         let kind = match form.kind {
-            Kind::Action => KindJson::Action {
+            KindWord::Action => KindJson::Action {
                 action: needed(form.action, "action")?,
                 rev: needed(form.rev, "rev")?,
                 undo: needed(form.undo, "undo")?,
                 undo_on_failure: form.undo_on_failure,
             },
-            Kind::Constant => KindJson::Constant { value: RawJson(needed(form.value, "value")?) },
-            Kind::Computed => KindJson::Computed,
-            Kind::Subsaga => {
+            KindWord::Constant => {
+                KindJson::Constant { value: RawJson(needed(form.value, "value")?) }
+            }
+            KindWord::Computed => KindJson::Computed,
+            KindWord::Subsaga => {
                 KindJson::Subsaga { params: form.params, dag: needed(form.dag, "dag")? }
             }
-            Kind::ForEach => {
+            KindWord::ForEach => {
                 KindJson::ForEach { items: form.items, body: needed(form.body, "body")? }
             }
-            Kind::Choose => KindJson::Choose { by: form.by, arms: needed(form.arms, "arms")? },
+            KindWord::Choose => KindJson::Choose { by: form.by, arms: needed(form.arms, "arms")? },
         };
         Ok(Self {
             name: form.name,

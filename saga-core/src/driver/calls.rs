@@ -11,7 +11,9 @@ use super::call::{self, CallEnd, FailedAttempt, OutputLimits};
 use super::current_call::CurrentCall;
 use super::in_flight::InFlight;
 use super::permits::Caller;
-use crate::context::{About, ActionContext, FencingToken, Shared, TransactionHandle};
+use crate::context::{
+    ActionContext, CallInfo, ContextInner, FencingToken, Shared, TransactionHandle,
+};
 use crate::machine::{ActionResult, Call, Event, VertexId};
 use crate::panics::Contained;
 use crate::value::Value;
@@ -34,17 +36,17 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let Some(cx) = self.context(ContextOf { call, undo, transactions }) else { return };
         let room = in_flight.permits.take(call.vertex);
         let caller =
-            Caller::new(&self.env.bounds, &self.run.id, &cx.about.call.path, room.as_ref());
+            Caller::new(&self.env.bounds, &self.run.id, &cx.inner.call.path, room.as_ref());
         let inside = CurrentCall::new(&self.env.closing, caller);
         let (repeat, space) = (call.repeat, self.space(call.vertex));
         // what the action logs is found under its saga and node
         let span = tracing::debug_span!(
-            target: "saga_core", "node", node = %cx.about.call.path, attempt = call.attempt, undo
+            target: "saga_core", "node", node = %cx.inner.call.path, attempt = call.attempt, undo
         );
         let label = CallLabel {
             id: self.run.id.clone(),
             saga: self.values.name().into(),
-            node: cx.about.call.path.clone(),
+            node: cx.inner.call.path.clone(),
             attempt: call.attempt,
         };
         if undo {
@@ -78,10 +80,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
     pub(super) fn context(&self, of: ContextOf) -> Option<ActionContext<C>> {
         let ContextOf { call, undo, transactions } = of;
         let (opened, node) = self.values.place(&self.machine, call.vertex)?;
-        let about = About {
+        let inner = ContextInner {
             run: self.run.clone(),
             frame: opened.frame,
-            call: crate::context::Call {
+            call: CallInfo {
                 node,
                 path: self.machine.state().path(call.vertex),
                 attempt: call.attempt,
@@ -91,7 +93,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 transactions,
             },
         };
-        Some(ActionContext { user: self.env.user.clone(), about: Shared::new(Arc::new(about)) })
+        Some(ActionContext { user: self.env.user.clone(), inner: Shared::new(Arc::new(inner)) })
     }
 
     /// A call ended: what that means for the machine.

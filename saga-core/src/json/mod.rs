@@ -74,13 +74,13 @@ impl<'a> Json<'a> {
     }
 
     /// Goes to the first place where two texts differ; the path to it is left behind.
-    fn differs(&self, other: &Self, path: &mut Vec<Step>) -> bool {
+    fn differs(&self, other: &Self, path: &mut Vec<PathSegment>) -> bool {
         match (self, other) {
             (Self::Word(one), Self::Word(other)) => !is_same_word(one, other),
             (Self::Text(one), Self::Text(other)) => one != other,
             (Self::List(one), Self::List(other)) => {
                 for (i, pair) in one.iter().zip(other).enumerate() {
-                    path.push(Step::Item(i));
+                    path.push(PathSegment::Item(i));
                     if pair.0.differs(pair.1, path) {
                         return true;
                     }
@@ -88,20 +88,20 @@ impl<'a> Json<'a> {
                 }
                 let same = one.len() == other.len();
                 if !same {
-                    path.push(Step::Item(one.len().min(other.len())));
+                    path.push(PathSegment::Item(one.len().min(other.len())));
                 }
                 !same
             }
             (Self::Object(one), Self::Object(other)) => {
                 for (key, value) in one {
-                    path.push(Step::Field(key.clone()));
+                    path.push(PathSegment::Field(key.clone()));
                     if other.get(key).is_none_or(|other| value.differs(other, path)) {
                         return true;
                     }
                     path.pop();
                 }
                 let more = other.keys().find(|key| !one.contains_key(*key));
-                path.extend(more.cloned().map(Step::Field));
+                path.extend(more.cloned().map(PathSegment::Field));
                 more.is_some()
             }
             _ => true,
@@ -116,7 +116,7 @@ fn write_text(text: &str, out: &mut String) {
 
 /// One step of a path into a JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum PathSegment {
     /// The item of a list at this index.
     Item(usize),
     /// The field of an object with this name.
@@ -127,18 +127,18 @@ pub(crate) enum Step {
 const LONGEST_NAME: usize = 40;
 
 /// A path for people: `legs[1].miles`. A key of an object that is no identifier shows as `[..]`.
-pub(crate) fn show(path: &[Step]) -> String {
+pub(crate) fn show(path: &[PathSegment]) -> String {
     let mut shown = String::new();
     for step in path {
         match step {
-            Step::Item(index) => shown.push_str(&format!("[{index}]")),
-            Step::Field(name) if is_name(name) => {
+            PathSegment::Item(index) => shown.push_str(&format!("[{index}]")),
+            PathSegment::Field(name) if is_name(name) => {
                 if !shown.is_empty() {
                     shown.push('.');
                 }
                 shown.push_str(name);
             }
-            Step::Field(_) => shown.push_str("[..]"),
+            PathSegment::Field(_) => shown.push_str("[..]"),
         }
     }
     shown
@@ -193,7 +193,7 @@ pub(crate) fn canonical(json: &[u8]) -> Option<String> {
 
 /// The path to the first place where two JSON texts do not say the same; spaces and the order of keys say
 /// nothing. None if there is no such place. What is no JSON differs from all but itself.
-pub(crate) fn difference(one: &[u8], other: &[u8]) -> Option<Vec<Step>> {
+pub(crate) fn difference(one: &[u8], other: &[u8]) -> Option<Vec<PathSegment>> {
     if one == other {
         return None;
     }

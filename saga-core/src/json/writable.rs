@@ -19,8 +19,8 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<
     }
     // NaN is written as `null`: without one there is nothing to look for
     if json.windows(4).any(|word| word == b"null") {
-        let mut look = Look::default();
-        if let Err(Found(path)) = value.serialize(&mut look) {
+        let mut look = FiniteCheck::default();
+        if let Err(NotFinite(path)) = value.serialize(&mut look) {
             let field = if path.is_empty() { "the value".to_string() } else { format!("`{path}`") };
             let why = format!("{field} is NaN or infinite, which JSON cannot hold");
             return Err(ser::Error::custom(why));
@@ -60,7 +60,7 @@ pub(crate) fn depth(json: &[u8]) -> usize {
 
 /// Walks a value and stops at the first number that is not finite.
 #[derive(Default)]
-struct Look {
+struct FiniteCheck {
     path: String,
     /// The element of the sequence that is walked.
     index: usize,
@@ -70,28 +70,28 @@ struct Look {
 
 /// The path of what was found.
 #[derive(Debug)]
-struct Found(String);
+struct NotFinite(String);
 
-impl fmt::Display for Found {
+impl fmt::Display for NotFinite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Found {}
+impl std::error::Error for NotFinite {}
 
-impl ser::Error for Found {
+impl ser::Error for NotFinite {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Found(message.to_string())
+        NotFinite(message.to_string())
     }
 }
 
-impl Look {
-    fn number(&self, finite: bool) -> Result<(), Found> {
-        if finite { Ok(()) } else { Err(Found(self.path.clone())) }
+impl FiniteCheck {
+    fn number(&self, finite: bool) -> Result<(), NotFinite> {
+        if finite { Ok(()) } else { Err(NotFinite(self.path.clone())) }
     }
 
-    fn inside<T: Serialize + ?Sized>(&mut self, segment: &str, value: &T) -> Result<(), Found> {
+    fn inside<T: Serialize + ?Sized>(&mut self, segment: &str, value: &T) -> Result<(), NotFinite> {
         let (length, index) = (self.path.len(), std::mem::take(&mut self.index));
         if !self.path.is_empty() && !segment.starts_with('[') {
             self.path.push('.');
@@ -103,7 +103,7 @@ impl Look {
         Ok(())
     }
 
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Found> {
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotFinite> {
         let segment = format!("[{}]", self.index);
         self.inside(&segment, value)?;
         self.index += 1;
@@ -113,20 +113,20 @@ impl Look {
 
 macro_rules! leaves {
     ($($method:ident: $ty:ty),*) => {
-        $(fn $method(self, _: $ty) -> Result<(), Found> { Ok(()) })*
+        $(fn $method(self, _: $ty) -> Result<(), NotFinite> { Ok(()) })*
     };
 }
 
-impl<'a> ser::Serializer for &'a mut Look {
+impl<'a> ser::Serializer for &'a mut FiniteCheck {
     type Ok = ();
-    type Error = Found;
-    type SerializeSeq = &'a mut Look;
-    type SerializeTuple = &'a mut Look;
-    type SerializeTupleStruct = &'a mut Look;
-    type SerializeTupleVariant = &'a mut Look;
-    type SerializeMap = &'a mut Look;
-    type SerializeStruct = &'a mut Look;
-    type SerializeStructVariant = &'a mut Look;
+    type Error = NotFinite;
+    type SerializeSeq = &'a mut FiniteCheck;
+    type SerializeTuple = &'a mut FiniteCheck;
+    type SerializeTupleStruct = &'a mut FiniteCheck;
+    type SerializeTupleVariant = &'a mut FiniteCheck;
+    type SerializeMap = &'a mut FiniteCheck;
+    type SerializeStruct = &'a mut FiniteCheck;
+    type SerializeStructVariant = &'a mut FiniteCheck;
 
     leaves! {
         serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32,
@@ -135,33 +135,33 @@ impl<'a> ser::Serializer for &'a mut Look {
         serialize_bytes: &[u8], serialize_unit_struct: &'static str
     }
 
-    fn serialize_str(self, key: &str) -> Result<(), Found> {
+    fn serialize_str(self, key: &str) -> Result<(), NotFinite> {
         self.key = key.to_string();
         Ok(())
     }
-    fn serialize_f32(self, number: f32) -> Result<(), Found> {
+    fn serialize_f32(self, number: f32) -> Result<(), NotFinite> {
         self.number(number.is_finite())
     }
-    fn serialize_f64(self, number: f64) -> Result<(), Found> {
+    fn serialize_f64(self, number: f64) -> Result<(), NotFinite> {
         self.number(number.is_finite())
     }
-    fn serialize_none(self) -> Result<(), Found> {
+    fn serialize_none(self) -> Result<(), NotFinite> {
         Ok(())
     }
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Found> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), NotFinite> {
         value.serialize(self)
     }
-    fn serialize_unit(self) -> Result<(), Found> {
+    fn serialize_unit(self) -> Result<(), NotFinite> {
         Ok(())
     }
-    fn serialize_unit_variant(self, _: &str, _: u32, _: &str) -> Result<(), Found> {
+    fn serialize_unit_variant(self, _: &str, _: u32, _: &str) -> Result<(), NotFinite> {
         Ok(())
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         _: &'static str,
         value: &T,
-    ) -> Result<(), Found> {
+    ) -> Result<(), NotFinite> {
         value.serialize(self)
     }
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -170,17 +170,17 @@ impl<'a> ser::Serializer for &'a mut Look {
         _: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<(), Found> {
+    ) -> Result<(), NotFinite> {
         self.inside(variant, value)
     }
-    fn serialize_seq(self, _: Option<usize>) -> Result<Self, Found> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self, NotFinite> {
         self.index = 0;
         Ok(self)
     }
-    fn serialize_tuple(self, _: usize) -> Result<Self, Found> {
+    fn serialize_tuple(self, _: usize) -> Result<Self, NotFinite> {
         self.serialize_seq(None)
     }
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Found> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, NotFinite> {
         self.serialize_seq(None)
     }
     fn serialize_tuple_variant(
@@ -189,13 +189,13 @@ impl<'a> ser::Serializer for &'a mut Look {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self, Found> {
+    ) -> Result<Self, NotFinite> {
         self.serialize_seq(None)
     }
-    fn serialize_map(self, _: Option<usize>) -> Result<Self, Found> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Self, NotFinite> {
         Ok(self)
     }
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Found> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, NotFinite> {
         Ok(self)
     }
     fn serialize_struct_variant(
@@ -204,20 +204,20 @@ impl<'a> ser::Serializer for &'a mut Look {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Self, Found> {
+    ) -> Result<Self, NotFinite> {
         Ok(self)
     }
 }
 
 macro_rules! sequences {
     ($($kind:ident $method:ident),*) => {
-        $(impl ser::$kind for &mut Look {
+        $(impl ser::$kind for &mut FiniteCheck {
             type Ok = ();
-            type Error = Found;
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Found> {
+            type Error = NotFinite;
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotFinite> {
                 self.element(value)
             }
-            fn end(self) -> Result<(), Found> {
+            fn end(self) -> Result<(), NotFinite> {
                 Ok(())
             }
         })*
@@ -231,17 +231,17 @@ sequences! {
 
 macro_rules! structs {
     ($($kind:ident),*) => {
-        $(impl ser::$kind for &mut Look {
+        $(impl ser::$kind for &mut FiniteCheck {
             type Ok = ();
-            type Error = Found;
+            type Error = NotFinite;
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 key: &'static str,
                 value: &T,
-            ) -> Result<(), Found> {
+            ) -> Result<(), NotFinite> {
                 self.inside(key, value)
             }
-            fn end(self) -> Result<(), Found> {
+            fn end(self) -> Result<(), NotFinite> {
                 Ok(())
             }
         })*
@@ -250,22 +250,22 @@ macro_rules! structs {
 
 structs!(SerializeStruct, SerializeStructVariant);
 
-impl ser::SerializeMap for &mut Look {
+impl ser::SerializeMap for &mut FiniteCheck {
     type Ok = ();
-    type Error = Found;
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Found> {
+    type Error = NotFinite;
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), NotFinite> {
         // a key that is no string is shown without its name
         self.key.clear();
-        let mut name = Look::default();
+        let mut name = FiniteCheck::default();
         let _ = key.serialize(&mut name);
         self.key = name.key;
         Ok(())
     }
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Found> {
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NotFinite> {
         let segment = format!("[{:?}]", self.key);
         self.inside(&segment, value)
     }
-    fn end(self) -> Result<(), Found> {
+    fn end(self) -> Result<(), NotFinite> {
         Ok(())
     }
 }

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use super::results::{no_output, produced};
+use super::signature::UndoReturn;
 use super::{ActionFailure, StepResult, Typed};
-use crate::__private::{no_output, produced};
-use crate::bounds::UndoReturn;
 use crate::error::ActionError;
 use crate::log::Payload;
 use crate::value::AttemptError;
@@ -18,7 +18,7 @@ pin_project! {
     /// its undo, which is `U`.
     pub struct Attempt<A: Typed, F, U> {
         #[pin]
-        call: Call<A, F, U>,
+        call: AttemptCall<A, F, U>,
     }
 }
 
@@ -27,8 +27,8 @@ type PollFn<F, O> = fn(Pin<&mut F>, &mut Context<'_>) -> Poll<O>;
 // an `async` block would do the same, and rustc would check one more of them for every action of the user's;
 // with `poll` beside it a call is known to be a future where it is made, and what is wrong is said once
 pin_project! {
-    #[project = Running]
-    enum Call<A: Typed, F, U> {
+    #[project = AttemptProjection]
+    enum AttemptCall<A: Typed, F, U> {
         Action { #[pin] call: F, poll: PollFn<F, Result<A::Output, A::Error>>, error: ErrorRules<A::Error> },
         Undo { #[pin] call: U, poll: PollFn<U, StepResult> },
         Nothing { stop: fn() -> StepResult },
@@ -60,7 +60,7 @@ impl<A: Typed, F, U> Attempt<A, F, U> {
     where
         F: Future<Output = Result<A::Output, A::Error>>,
     {
-        Self { call: Call::Action { call, poll: F::poll, error } }
+        Self { call: AttemptCall::Action { call, poll: F::poll, error } }
     }
 
     /// Calls the undo.
@@ -70,13 +70,13 @@ impl<A: Typed, F, U> Attempt<A, F, U> {
     {
         let poll =
             |call: Pin<&mut U>, task: &mut Context<'_>| call.poll(task).map(UndoReturn::undone);
-        Self { call: Call::Undo { call, poll } }
+        Self { call: AttemptCall::Undo { call, poll } }
     }
 
     /// An undo that was called without the output that it needs.
     #[doc(hidden)]
     pub fn no_output() -> Self {
-        Self { call: Call::Nothing { stop: no_output } }
+        Self { call: AttemptCall::Nothing { stop: no_output } }
     }
 }
 
@@ -84,7 +84,7 @@ impl<A: Typed, F> Attempt<A, F, ()> {
     /// The undo of an action that has none.
     #[doc(hidden)]
     pub fn undone() -> Self {
-        Self { call: Call::Nothing { stop: || StepResult::Undone(Ok(())) } }
+        Self { call: AttemptCall::Nothing { stop: || StepResult::Undone(Ok(())) } }
     }
 }
 
@@ -101,12 +101,12 @@ impl<A: Typed, F, U> Future for Attempt<A, F, U> {
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<StepResult> {
         Poll::Ready(match self.project().call.project() {
-            Running::Action { call, poll, error } => match ready!(poll(call, task)) {
+            AttemptProjection::Action { call, poll, error } => match ready!(poll(call, task)) {
                 Ok(output) => produced::<A>(output),
                 Err(failed) => StepResult::Failed(error.failed(failed)),
             },
-            Running::Undo { call, poll } => ready!(poll(call, task)),
-            Running::Nothing { stop } => stop(),
+            AttemptProjection::Undo { call, poll } => ready!(poll(call, task)),
+            AttemptProjection::Nothing { stop } => stop(),
         })
     }
 }

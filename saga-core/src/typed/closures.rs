@@ -10,7 +10,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::action::{Action, Timeouts};
-use crate::bounds::Storable;
 use crate::context::{ActionContext, Frame};
 use crate::dag::{CompositeInput, Compute, Dag, MakeParams, Node, NodeBody, Params};
 use crate::error::{ActionError, UndoError};
@@ -19,6 +18,7 @@ use crate::names::{ActionName, InvalidName, NodeName};
 use crate::panics;
 use crate::policy::Policy;
 use crate::typed::{ActionSpec, NodeShape, Scope, Source, StepCall, StepFuture, StepResult};
+use crate::value::Storable;
 use crate::value::{ActionOutput, AttemptError, Value};
 
 /// Runs a closure until it leaves a result.

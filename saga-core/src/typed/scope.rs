@@ -1,7 +1,6 @@
 //! One call of a node's closure.
 
 use std::future::Future;
-use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 
 use futures_util::future::BoxFuture;
@@ -22,7 +21,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
         self.block(async move {
             let stop = self.go(action).await;
             self.leave(stop);
-            StepDone(PhantomData)
+            StepDone::new()
         })
     }
 
@@ -71,12 +70,12 @@ impl<C: Send + Sync + 'static> Scope<C> {
     }
 
     /// The same of a value that is known to be kept by another trait.
-    pub(crate) fn computed<O: crate::bounds::Storable>(
+    pub(crate) fn computed<O: crate::value::Storable>(
         &self,
         value: O,
     ) -> StepFuture<'_, ComputedNode<O>> {
         self.leave(computed(value));
-        self.block(async { StepDone(PhantomData) })
+        self.block(async { StepDone::new() })
     }
 
     /// For a step in an arm of a [`choose`](crate::dag::DagBuilder::choose) that takes apart what was
@@ -115,6 +114,6 @@ impl<C: Send + Sync + 'static> Scope<C> {
     /// The end of a closure that made its call with [`ActionNode::run`].
     #[doc(hidden)]
     pub fn done<O, S>(&self, _: O, _: S) -> StepDone<S> {
-        StepDone(PhantomData)
+        StepDone::new()
     }
 }

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::bounds::Storable;
 use crate::dag::{DagBuilder, DagError, Node};
 use crate::names::{NodeIndex, NodeName};
 use crate::typed::{
@@ -11,9 +10,10 @@ use crate::typed::{
     StepFuture, StepKind, Subsaga,
 };
 use crate::value::ActionData;
+use crate::value::Storable;
 
 /// What a new node reads.
-pub(crate) struct Reads {
+pub(crate) struct StepInputs {
     pub(crate) name: NodeName,
     pub(crate) inputs: Vec<(&'static str, Vec<Source>)>,
     /// All that its closure may read.
@@ -24,7 +24,7 @@ pub(crate) struct Reads {
     pub(crate) outside: Vec<(BodyId, u32)>,
 }
 
-impl Reads {
+impl StepInputs {
     /// Adds what a part of the node reads around itself, the node being in this body.
     pub(crate) fn around(
         &mut self,
@@ -102,12 +102,17 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         name: &str,
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
-    ) -> Result<Reads, DagError> {
+    ) -> Result<StepInputs, DagError> {
         let name = NodeName::new(name)?;
         self.check_new(&name)?;
         let inputs = bindings.iter().map(|(input, from)| (*input, from.to_vec())).collect();
-        let mut read =
-            Reads { name, inputs, sources: Arc::default(), deps: Vec::new(), outside: Vec::new() };
+        let mut read = StepInputs {
+            name,
+            inputs,
+            sources: Arc::default(),
+            deps: Vec::new(),
+            outside: Vec::new(),
+        };
         let mut sources = Vec::new();
         for source in bindings.iter().flat_map(|(_, from)| from.iter()) {
             self.read_from(*source, &mut read)?;
@@ -125,7 +130,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(read)
     }
 
-    fn read_from(&self, source: Source, read: &mut Reads) -> Result<(), DagError> {
+    fn read_from(&self, source: Source, read: &mut StepInputs) -> Result<(), DagError> {
         let (body, what) = match source {
             Source::Param(_) => return Ok(()),
             Source::Node(body, _) => (body, "a node"),
@@ -143,7 +148,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// Adds a typed node, or keeps what is wrong with it for `build`.
-    pub(crate) fn add(&mut self, node: Result<(Node<C>, Reads), DagError>) -> NodeIndex {
+    pub(crate) fn add(&mut self, node: Result<(Node<C>, StepInputs), DagError>) -> NodeIndex {
         match node {
             Ok((mut node, read)) => {
                 node.inputs = read.inputs;

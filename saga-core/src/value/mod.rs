@@ -4,6 +4,7 @@ mod attempt_error;
 mod decision;
 mod decode_error;
 mod place;
+mod storable;
 
 use std::any::Any;
 use std::fmt;
@@ -18,6 +19,7 @@ use crate::log::Payload;
 use crate::panics::{self, Contained};
 
 pub use attempt_error::AttemptError;
+pub use storable::Storable;
 
 /// A value in memory, shared by everyone who looks it up.
 pub type Value = Arc<dyn Any + Send + Sync>;

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
-use crate::json::{Step, show};
+use crate::json::{PathSegment, show};
 
 /// The path to what keeps this from being a `T`: `legs[1].miles`; empty for the whole of it. It reads all once
 /// more, which keeps the reading of what does fit fast.
@@ -14,12 +14,14 @@ pub(super) fn path<T: DeserializeOwned>(json: &[u8]) -> String {
     };
     let (line, column) = (error.inner().line(), error.inner().column());
     let steps = error.path().iter().filter_map(|segment| match segment {
-        Segment::Seq { index } => Some(Step::Item(*index)),
-        Segment::Map { key } | Segment::Enum { variant: key } => Some(Step::Field(key.clone())),
+        Segment::Seq { index } => Some(PathSegment::Item(*index)),
+        Segment::Map { key } | Segment::Enum { variant: key } => {
+            Some(PathSegment::Field(key.clone()))
+        }
         Segment::Unknown => None,
     });
     let mut steps = steps.collect::<Vec<_>>();
-    if let Some(Step::Field(name)) = steps.last()
+    if let Some(PathSegment::Field(name)) = steps.last()
         && key_at(json, line, column) == Some(name.as_bytes())
     {
         // it is no name of a field, but what was found in place of one

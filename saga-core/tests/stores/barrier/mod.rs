@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use saga_core::FencingToken;
-use saga_core::barrier::{self, Error};
+use saga_core::barrier::{self, BarrierError};
 use saga_core::store::rusqlite::{Connection, Transaction};
 
 use self::network::{Barrier, KeyOnly, Service, World};
@@ -87,20 +87,26 @@ fn a_do_that_comes_after_an_undo_that_found_nothing_is_refused() {
 fn calls_with_an_older_token_are_refused() {
     let mut conn = database();
     let error = barrier::once(&mut conn, "k", token(2, 3), fails).unwrap_err();
-    assert!(matches!(&error, Error::Work(why) if why == "no"), "{error}");
+    assert!(matches!(&error, BarrierError::Work(why) if why == "no"), "{error}");
     assert_eq!(effects(&conn), 0, "what failed is rolled back");
     let highest = token(2, 3);
     for late in [token(1, 9), token(2, 2)] {
         let done = barrier::once(&mut conn, "k", late, add);
-        assert!(matches!(done, Err(Error::Stale { highest: h, .. }) if h == highest), "{late:?}");
+        assert!(
+            matches!(done, Err(BarrierError::Stale { highest: h, .. }) if h == highest),
+            "{late:?}"
+        );
         let undone = barrier::undo(&mut conn, "k", late, remove);
-        assert!(matches!(undone, Err(Error::Stale { highest: h, .. }) if h == highest));
+        assert!(matches!(undone, Err(BarrierError::Stale { highest: h, .. }) if h == highest));
     }
     barrier::once(&mut conn, "k", token(2, 3), add).unwrap();
     assert_eq!(effects(&conn), 1, "the same call again is welcome");
     let no = |_: &Transaction<'_>, _: i64| Err("not now".to_string());
-    assert!(matches!(barrier::undo(&mut conn, "k", token(2, 4), no), Err(Error::Work(_))));
-    assert!(matches!(barrier::once(&mut conn, "k", token(2, 3), add), Err(Error::Stale { .. })));
+    assert!(matches!(barrier::undo(&mut conn, "k", token(2, 4), no), Err(BarrierError::Work(_))));
+    assert!(matches!(
+        barrier::once(&mut conn, "k", token(2, 3), add),
+        Err(BarrierError::Stale { .. })
+    ));
     barrier::undo(&mut conn, "k", token(2, 4), remove).unwrap();
     assert_eq!(effects(&conn), 0);
 }
@@ -114,9 +120,9 @@ fn mistakes_of_the_service_are_reported() {
     let ended = barrier::once(&mut conn, "l", token(1, 1), |tx| {
         tx.execute_batch("COMMIT").map_err(|e| e.to_string())
     });
-    assert!(matches!(ended, Err(Error::Ended { .. })), "{ended:?}");
+    assert!(matches!(ended, Err(BarrierError::Ended { .. })), "{ended:?}");
     let large = barrier::once(&mut conn, "m", token(u64::MAX, 1), add);
-    assert!(matches!(large, Err(Error::Sql(_))), "{large:?}");
+    assert!(matches!(large, Err(BarrierError::Sql(_))), "{large:?}");
     assert_eq!(effects(&conn), 1);
 }
 

@@ -1,7 +1,7 @@
 //! One action of one saga, a network between it and the service, and what must hold in the end.
 
 use saga_core::FencingToken;
-use saga_core::barrier::{self, Error};
+use saga_core::barrier::{self, BarrierError};
 use saga_core::store::rusqlite::{Connection, OptionalExtension, Transaction};
 
 /// What the saga calls. An `Err` is an answer: that attempt had no effect.
@@ -58,7 +58,7 @@ impl Service for Barrier {
     }
 }
 
-fn text(e: Error<String>) -> String {
+fn text(e: BarrierError<String>) -> String {
     e.to_string()
 }
 

@@ -33,8 +33,8 @@ fn error_rules(action: &Action) -> TokenStream {
     let at = Span::call_site().located_at(action.error.span);
     let payload = quote_spanned! {at=> {
         #[allow(unused_imports)]
-        use #krate::__private::NoPayload as _;
-        #krate::__private::Payload::<<Self as #krate::typed::Typed>::Error>::OF
+        use #krate::__private::NoErrorPayload as _;
+        #krate::__private::ErrorPayload::<<Self as #krate::typed::Typed>::Error>::OF
     }};
     let in_doubt = action.args.in_doubt.as_ref();
     let when = action.args.retry.as_ref().and_then(|retry| retry.when.as_ref());

@@ -52,8 +52,8 @@ pub(crate) fn call_undo(action: &Action, undo: &Undo) -> TokenStream {
     let checked = (types.len() <= MOST_CHECKED).then(|| {
         quote_spanned! {at=> {
             #[allow(unused_imports)]
-            use #krate::bounds::{Fits as _, Misfits as _};
-            #krate::bounds::undo::<(#(#types,)*), _>(#path).callee()
+            use #krate::__private::{Fits as _, Misfits as _};
+            #krate::__private::undo::<(#(#types,)*), _>(#path).callee()
         }}
     });
     let function = checked.unwrap_or_else(|| path.to_token_stream());

@@ -169,8 +169,8 @@ pub(crate) fn last(
         match (#literal) {
             __step => {
                 #[allow(unused_imports)]
-                use #krate::bounds::{TailStep as _, TailValue as _};
-                let __kind = (&&#krate::bounds::#kind(&__step)).kind();
+                use #krate::__private::{TailStep as _, TailValue as _};
+                let __kind = (&&#krate::__private::#kind(&__step)).kind();
                 #behind
                 let __shape = __kind.shape();
                 let __value #ty = __kind.run(#scope, __step, &__shape).await;

@@ -188,7 +188,7 @@ impl<'a> Writer<'a> {
         let at = here(unwrapped(expr).span());
         let (dag, bindings, after) = (&self.dag, bindings(wiring), &wiring.after);
         let krate = &self.head.krate;
-        let computed = path_placed(quote!(#krate::bounds::computed), at);
+        let computed = path_placed(quote!(#krate::__private::computed), at);
         quote_spanned!(at=> #computed(#dag, #text, #bindings, &[#(#after.id()),*], #closure))
     }
 

@@ -1,58 +1,31 @@
-//! What both macros ask of the functions and types that they are given.
+//! What the macros ask of an action's function, of its undo, and of the context that they share.
 //!
-//! Nothing here is implemented or called by hand. The names stand in rustc's messages, and here is what
-//! they mean.
+//! All of these traits are implemented for every type that fits, and called by nobody but the macros' output. They
+//! exist for the messages that rustc prints where a type does not fit. Users read them as [`crate::bounds`].
 
 use std::future::Future;
 
+use super::{Attempt, StepResult, Typed};
 use crate::context::ActionContext;
-use crate::error::{ActionError, UndoError};
-use crate::log::Payload;
-use crate::typed::{ActionFailure, Attempt, StepResult, Typed};
-use crate::value::{ActionData, ActionOutput, AttemptError, stored};
+use crate::error::{BoxError, UndoError};
 
-#[doc(hidden)]
-pub use crate::__private::computed::computed;
-#[doc(hidden)]
-pub use crate::__private::last_line::{
-    InnerTail, IsPlain, IsValue, LastStep, Tail, TailStep, TailValue, WholeOutput, inner_tail, tail,
-};
-pub use crate::__private::undo_arity::Takes;
-#[doc(hidden)]
-pub use crate::__private::undo_arity::{Fits, Misfits, undo};
-
-/// What an action or a saga returns: [`ActionData`], which has supertraits, and of those that do not hold rustc
-/// would report each by itself.
+/// What an action and its undo may fail with: any error, and what converts into one. Implemented for
+/// every type that fits.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be kept in the saga log",
-    label = "must be `Serialize + DeserializeOwned + Send + Sync + 'static`",
-    note = "node outputs and saga parameters are written to the log so that a crashed saga can resume",
-    note = "for a type of your own, add `#[derive(serde::Serialize, serde::Deserialize)]`"
+    message = "`{Self}` cannot be the error of a saga action",
+    label = "not an error",
+    note = "the error of an action is any `std::error::Error + Send + Sync + 'static`, or converts into a `Box` of one, as `anyhow::Error` and `String` do",
+    note = "a `Box<dyn Error>` is one as `Box<dyn Error + Send + Sync>`"
 )]
-pub trait Storable: 'static {
-    #[doc(hidden)]
-    fn store(self) -> Result<ActionOutput, AttemptError>;
-
-    /// The same for a value that no action made: what is read from what is written of it.
-    #[doc(hidden)]
-    fn read_back(self) -> Result<ActionOutput, ActionError>;
-
-    #[doc(hidden)]
-    fn restore(payload: &Payload) -> Result<ActionOutput, ActionError>;
+pub trait ActionFailure: 'static {
+    /// The error, type erased.
+    fn boxed(self) -> BoxError;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: ActionData> Storable for T {
-    fn store(self) -> Result<ActionOutput, AttemptError> {
-        stored(self)
-    }
-
-    fn read_back(self) -> Result<ActionOutput, ActionError> {
-        ActionOutput::new(self)
-    }
-
-    fn restore(payload: &Payload) -> Result<ActionOutput, ActionError> {
-        ActionOutput::decode::<T>(payload)
+impl<E: Into<BoxError> + Send + 'static> ActionFailure for E {
+    fn boxed(self) -> BoxError {
+        self.into()
     }
 }
 

@@ -1,0 +1,27 @@
+//! The results of a node's closure, made of the values that users' code returns.
+
+use super::step::Typed;
+use crate::context::StepResult;
+use crate::error::UndoError;
+use crate::value::{AttemptError, Storable};
+
+/// An action that succeeded.
+pub(crate) fn produced<A: Typed>(output: A::Output) -> StepResult {
+    match output.store() {
+        Ok(output) => StepResult::Output(output),
+        Err(failed) => StepResult::Failed(failed),
+    }
+}
+
+/// What a computed node leaves.
+pub(crate) fn computed<O: Storable>(value: O) -> StepResult {
+    match value.read_back() {
+        Ok(output) => StepResult::Output(output),
+        Err(error) => StepResult::Failed(AttemptError::from(error).permanent()),
+    }
+}
+
+/// An undo that was called without the output that it needs.
+pub(crate) fn no_output() -> StepResult {
+    StepResult::Undone(Err(UndoError::permanent("this undo needs an output, and there is none")))
+}

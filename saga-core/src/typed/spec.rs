@@ -1,0 +1,43 @@
+//! What an action declares about itself.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::action::Timeouts;
+use crate::policy::{Policy, UndoContract};
+
+/// What an action declares about itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ActionSpec {
+    /// The durable name.
+    pub name: &'static str,
+    /// The revision.
+    pub rev: u32,
+    /// For humans.
+    pub label: Option<&'static str>,
+    /// What its undo needs, and how often both are tried.
+    pub policy: Policy,
+    /// How long one attempt of the action may take.
+    pub timeout: Option<Duration>,
+    /// How long one attempt of the undo may take.
+    pub undo_timeout: Option<Duration>,
+    /// The undo as declared, such as `refund(output?)`.
+    pub undo: &'static str,
+    /// Where it is written.
+    pub place: &'static Location<'static>,
+}
+
+impl ActionSpec {
+    /// An action of which nothing else is said: tried once, its undo up to 10 times. Its place is where
+    /// this is called; as an argument, a line number would make rustc check every action again that
+    /// stands below an edit.
+    #[track_caller]
+    pub const fn new(name: &'static str, kind: UndoContract, undo: &'static str) -> Self {
+        let (policy, place) = (Policy::new(kind), Location::caller());
+        Self { name, rev: 0, label: None, policy, timeout: None, undo_timeout: None, undo, place }
+    }
+
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        Timeouts { action: self.timeout, undo: self.undo_timeout }
+    }
+}

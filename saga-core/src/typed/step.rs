@@ -1,0 +1,71 @@
+//! Calls of actions and of sagas, as the nodes of a saga make them.
+
+use std::future::Future;
+
+use super::{ActionFailure, ActionSpec};
+use crate::context::{ActionContext, StepCall, StepResult};
+use crate::dag::{Dag, DagError};
+use crate::names::SagaName;
+use crate::value::Storable;
+
+/// What an action or a saga returns. Implemented by both macros.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an action or a saga",
+    label = "not an action or a saga",
+    note = "annotate the function with `#[saga_action]` to use it as a node"
+)]
+pub trait Typed {
+    /// What it returns.
+    type Output: Storable;
+    /// What it fails with.
+    type Error: ActionFailure;
+}
+
+/// One call of an action that can be a node of a saga over `C`. Implemented by `#[saga_action]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a node of a saga over `{C}`",
+    label = "not an action or a saga over `{C}`",
+    note = "a node is a function with `#[saga_action]` that takes `&ActionContext<{C}>` or no context, or another saga over `{C}`",
+    note = "a saga with a `#[pivot]` cannot be a node: the saga around it could still fail, and would have to unwind behind that point of no return"
+)]
+pub trait Step<C>: Typed + Sized + Send {
+    /// The same call without borrowed inputs: names the action where its inputs don't matter.
+    type Static: Step<C> + Typed<Output = Self::Output> + 'static;
+
+    /// Does it, or undoes it.
+    fn go(self, cx: &ActionContext<C>, op: &StepCall) -> impl Future<Output = StepResult> + Send;
+
+    /// What it gives where no action can run; for a saga, its parameters.
+    #[doc(hidden)]
+    fn pure(self) -> Option<StepResult> {
+        None
+    }
+
+    /// What a node with this call is.
+    fn kind() -> StepKind<C>;
+}
+
+/// An action that is tried until it succeeds, or a saga of such actions: what can stand behind a
+/// [pivot](crate::dag::Node::pivot). `#[saga_action(retry(forever))]` implements it, and so does `saga!` for
+/// a saga with `#[retry(forever)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` may give up, where a saga only goes forward",
+    label = "may give up",
+    note = "that is behind a `#[pivot]`, and in all of a saga with `#[retry(forever)]`: use an action with `retry(forever)`, put `#[retry(forever)]` on the node, or use a saga with `#[retry(forever)]`"
+)]
+pub trait NeverGivesUp {}
+
+/// What a node is that runs something.
+#[expect(clippy::large_enum_variant, reason = "one at a time, while a DAG is built")]
+pub enum StepKind<C> {
+    /// An action, which declares this about itself.
+    Action(ActionSpec),
+    /// Another saga.
+    Saga(Subsaga<C>),
+}
+
+/// How the DAG of a saga is made that is a node of another.
+pub struct Subsaga<C>(pub(crate) DefineFn<C>);
+
+/// Of at most so many nodes, inside these sagas.
+pub(crate) type DefineFn<C> = fn(usize, Vec<SagaName>) -> Result<Dag<C>, DagError>;

@@ -1,0 +1,40 @@
+//! What an action or a saga returns.
+
+use super::{ActionData, ActionOutput, AttemptError, stored};
+use crate::error::ActionError;
+use crate::log::Payload;
+
+/// What an action or a saga returns: [`ActionData`], which has supertraits, and of those that do not hold rustc
+/// would report each by itself.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in the saga log",
+    label = "must be `Serialize + DeserializeOwned + Send + Sync + 'static`",
+    note = "node outputs and saga parameters are written to the log so that a crashed saga can resume",
+    note = "for a type of your own, add `#[derive(serde::Serialize, serde::Deserialize)]`"
+)]
+pub trait Storable: 'static {
+    #[doc(hidden)]
+    fn store(self) -> Result<ActionOutput, AttemptError>;
+
+    /// The same for a value that no action made: what is read from what is written of it.
+    #[doc(hidden)]
+    fn read_back(self) -> Result<ActionOutput, ActionError>;
+
+    #[doc(hidden)]
+    fn restore(payload: &Payload) -> Result<ActionOutput, ActionError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ActionData> Storable for T {
+    fn store(self) -> Result<ActionOutput, AttemptError> {
+        stored(self)
+    }
+
+    fn read_back(self) -> Result<ActionOutput, ActionError> {
+        ActionOutput::new(self)
+    }
+
+    fn restore(payload: &Payload) -> Result<ActionOutput, ActionError> {
+        ActionOutput::decode::<T>(payload)
+    }
+}
