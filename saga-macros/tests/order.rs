@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use saga_core::bounds::computed;
+use saga_core::__private::computed;
 use saga_core::dag::DagBuilder;
 use saga_core::typed::OutputRef;
 

@@ -68,10 +68,10 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
     where
         D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<O, E>> + Send + 'static,
-        E: Into<crate::BoxError>,
+        E: Into<crate::error::BoxError>,
         U: Fn(ActionContext<C>, Arc<O>) -> G + Send + Sync + 'static,
         G: Future<Output = Result<(), X>> + Send + 'static,
-        X: Into<crate::BoxError>,
+        X: Into<crate::error::BoxError>,
     {
         let undo = move |cx, output: Option<Arc<O>>| -> BoxFuture<'static, _> {
             match output {
@@ -103,7 +103,7 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
     where
         D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<O, E>> + Send + 'static,
-        E: Into<crate::BoxError>,
+        E: Into<crate::error::BoxError>,
     {
         Ok(Self {
             name: ActionName::new(name)?,
@@ -130,10 +130,10 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
     where
         D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<O, E>> + Send + 'static,
-        E: Into<crate::BoxError>,
+        E: Into<crate::error::BoxError>,
         U: Fn(ActionContext<C>, Option<Arc<O>>) -> G + Send + Sync + 'static,
         G: Future<Output = Result<(), X>> + Send + 'static,
-        X: Into<crate::BoxError>,
+        X: Into<crate::error::BoxError>,
     {
         let undo = move |cx, output| -> BoxFuture<'static, _> {
             let undo = undo_it(cx, output);
@@ -208,7 +208,7 @@ fn boxed<C, O, E, D, F>(do_it: D) -> DoFn<C, O>
 where
     D: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
     F: Future<Output = Result<O, E>> + Send + 'static,
-    E: Into<crate::BoxError>,
+    E: Into<crate::error::BoxError>,
     O: 'static,
 {
     Box::new(move |cx| {

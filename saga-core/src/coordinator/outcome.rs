@@ -27,7 +27,7 @@ type Types<S, O, E> = fn() -> (S, O, E);
 /// and where a type is written (`let total: u64 = { .. };`). Of a computed node, and of a `for`, `if` or `match` whose
 /// body ends with a subsaga or a plain struct, only a written type says what it gives. If the saga itself does, the key
 /// of its last line is called as it is written there, and `output`. The error of a `for` over one action is
-/// that action's; other nodes that run no action of their own fail with [`ActionError`](crate::ActionError).
+/// that action's; other nodes that run no action of their own fail with [`ActionError`](crate::error::ActionError).
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -188,11 +188,14 @@ impl<S: SagaType> Outcome<S> {
     /// and is one, or else what there is to say.
     ///
     /// Only for errors that are `Deserialize`; [`node`](Self::node) gives others.
-    pub fn error_of<O, E>(&self, key: NodeKey<S, O, E>) -> Option<Result<E, crate::ActionError>>
+    pub fn error_of<O, E>(
+        &self,
+        key: NodeKey<S, O, E>,
+    ) -> Option<Result<E, crate::error::ActionError>>
     where
         E: DeserializeOwned,
     {
-        self.node(key)?.error.map(crate::ActionError::convert)
+        self.node(key)?.error.map(crate::error::ActionError::convert)
     }
 
     /// How a node stands. None for a node of a body that did not run.

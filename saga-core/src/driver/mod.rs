@@ -58,7 +58,7 @@ pub(crate) struct Asked {
 }
 
 /// The answer to a request, or why the saga stopped before it had one.
-pub(crate) type Reply = Result<Answer, crate::SagaError>;
+pub(crate) type Reply = Result<Answer, crate::error::SagaError>;
 
 /// What all sagas of a coordinator share.
 pub(crate) struct Environment<C> {
@@ -158,7 +158,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
                         .take_if(|e| self.is_over_for_now(e, in_flight.stopped))
                     {
                         let saga = self.run.id.clone();
-                        in_flight.give_up(&crate::SagaError::Store { saga, source: error.clone() });
+                        in_flight.give_up(&crate::error::SagaError::Store {
+                            saga,
+                            source: error.clone(),
+                        });
                         return RunEnd::StoreFailed { error, got_on: in_flight.got_on };
                     }
                     // after a failed append the state is ahead of the log
@@ -344,13 +347,15 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let id = &self.run.id;
         let outcome = match finish {
             Finish::Ended(status) => self.values.outcome(&self.machine, id, status),
-            Finish::Parked { reason } => Err(crate::SagaError::Parked { saga: id.clone(), reason }),
-            Finish::Drained => Err(crate::SagaError::ShutDown { saga: id.clone() }),
+            Finish::Parked { reason } => {
+                Err(crate::error::SagaError::Parked { saga: id.clone(), reason })
+            }
+            Finish::Drained => Err(crate::error::SagaError::ShutDown { saga: id.clone() }),
             Finish::Failed => {
                 self.let_go(in_flight);
                 return;
             }
-            Finish::Broken(why) => Err(crate::SagaError::Corrupt { saga: id.clone(), why }),
+            Finish::Broken(why) => Err(crate::error::SagaError::Corrupt { saga: id.clone(), why }),
         };
         self.track.end(Some(self.machine.status()), outcome);
     }
@@ -365,10 +370,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let saga = self.run.id.clone();
         let error = match in_flight.store_error.take() {
             // what a shutdown has released is not this process's any more
-            _ if in_flight.stopped => crate::SagaError::ShutDown { saga },
-            None => crate::SagaError::ShutDown { saga },
-            Some(StoreError::Fenced { .. }) => crate::SagaError::LostOwnership { saga },
-            Some(source) => crate::SagaError::Store { saga, source },
+            _ if in_flight.stopped => crate::error::SagaError::ShutDown { saga },
+            None => crate::error::SagaError::ShutDown { saga },
+            Some(StoreError::Fenced { .. }) => crate::error::SagaError::LostOwnership { saga },
+            Some(source) => crate::error::SagaError::Store { saga, source },
         };
         in_flight.give_up(&error);
         self.track.end(None, Err(error));
