@@ -4,7 +4,9 @@ use std::fs;
 
 use saga_core::action::UndoContract;
 use saga_core::executor::SagaSnapshot;
-use saga_core::log::{Cause, Entry, EntryKind, Failure, FailureKind, Payload, Timestamp, Uuid};
+use saga_core::log::{
+    Cause, Entry, Failure, FailureKind, NodeEntry, Payload, SagaEntry, Timestamp, Uuid,
+};
 use saga_core::operator::{Answer, Command, Decision, Fault, Refusal, Request};
 use saga_core::store::{FileStore, Store};
 use saga_core::{ActionState, Retry, SagaStatus};
@@ -113,32 +115,32 @@ fn entries() -> Named {
     let failure = || Failure::new(FailureKind::Failed, "no");
     let (id, at) = (Uuid::from_u128(7), Timestamp(1_700_000_000_000));
     let mut kinds = vec![
-        EntryKind::Created { run_key: id },
-        EntryKind::Started,
-        EntryKind::Succeeded(Payload::from(&b"{\"a\":[1,2.5]}"[..])),
-        EntryKind::Failed(failure()),
-        EntryKind::InDoubt(Failure { sources: vec!["why".into()], ..failure() }),
-        EntryKind::RetryScheduled { at },
-        EntryKind::Chosen(3),
-        EntryKind::UndoRetryScheduled { at, failure: failure() },
-        EntryKind::Unwinding(Cause::Failed { node: "a".into() }),
-        EntryKind::Resolved { by: "bob".into(), note: "n".into() },
-        EntryKind::Parked { reason: "r".into() },
-        EntryKind::Refused { id, why: Refusal::NotPaused },
-        EntryKind::Injected { at: "a".into(), fault: Fault::Error },
-        EntryKind::Migrated { fingerprint: "f".into() },
-        EntryKind::Ended(SagaStatus::Stuck),
+        SagaEntry::Created { run_key: id }.into(),
+        NodeEntry::Started.about("a", 1),
+        NodeEntry::Succeeded(Payload::from(&b"{\"a\":[1,2.5]}"[..])).about("a", 1),
+        NodeEntry::Failed(failure()).about("a", 1),
+        NodeEntry::InDoubt(Failure { sources: vec!["why".into()], ..failure() }).about("a", 1),
+        NodeEntry::RetryScheduled { at }.about("a", 1),
+        NodeEntry::Chosen(3).about("a", 1),
+        NodeEntry::UndoRetryScheduled { at, failure: failure() }.about("a", 1),
+        SagaEntry::Unwinding(Cause::Failed { node: "a".into() }).into(),
+        NodeEntry::Resolved { by: "bob".into(), note: "n".into() }.about("a", 1),
+        SagaEntry::Parked { reason: "r".into() }.into(),
+        SagaEntry::Refused { id, why: Refusal::NotPaused }.into(),
+        SagaEntry::Injected { at: "a".into(), fault: Fault::Error }.into(),
+        SagaEntry::Migrated("f".into()).into(),
+        SagaEntry::Ended(SagaStatus::Stuck).into(),
     ];
-    let asked = |command| EntryKind::Requested { id, by: "bob".into(), command };
+    let asked = |command| SagaEntry::Requested { id, by: "bob".into(), command }.into();
     kinds.extend(commands().into_iter().map(asked));
-    kinds.push(EntryKind::Suspected { crashes: 2, alone: true });
+    kinds.push(SagaEntry::Suspected { crashes: 2, alone: true }.into());
     let mut seeds = Vec::new();
     for (i, kind) in kinds.into_iter().enumerate() {
         let mut words = [kind.name().as_bytes(), b"\n"].concat();
         words.extend(kind.encode().iter().flat_map(|payload| payload.as_bytes()));
         let name = format!("{i:02}-{}", kind.name());
         seeds.push((format!("{name}-words"), words));
-        let entry = Entry { seq: 1, epoch: 1, at, node: Some("a".into()), attempt: 1, kind };
+        let entry = Entry { seq: 1, epoch: 1, at, kind };
         seeds.push((name, json(&entry)));
     }
     seeds

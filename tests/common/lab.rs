@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use saga_core::dag::DagBuilder;
-use saga_core::log::{Entry, EntryKind, Uuid};
+use saga_core::log::{Entry, EntryKind, NodeEntry, SagaEntry, Uuid};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store, StoredSaga};
 use saga_core::typed::SagaOutput;
@@ -250,8 +250,8 @@ pub(crate) async fn cut(saga: &StoredSaga, len: usize) -> Result<MemoryStore, An
     record.next_seq = len as u64 + 1;
     record.owner = None;
     record.error = None;
-    record.status = match entries.last().map(|entry| &entry.kind) {
-        Some(EntryKind::Ended(status)) => *status,
+    record.status = match entries.last().and_then(Entry::saga_entry) {
+        Some(SagaEntry::Ended(status)) => *status,
         _ => SagaStatus::Running,
     };
     store.create(NewSaga { record, entries }).await?;
@@ -260,8 +260,8 @@ pub(crate) async fn cut(saga: &StoredSaga, len: usize) -> Result<MemoryStore, An
 
 /// What was decided: widths and arms, by node.
 pub(crate) fn chosen(entries: &[Entry]) -> BTreeMap<String, u64> {
-    let chosen = entries.iter().filter_map(|entry| match (&entry.kind, &entry.node) {
-        (EntryKind::Chosen(n), Some(path)) => Some((path.to_string(), *n)),
+    let chosen = entries.iter().filter_map(|entry| match &entry.kind {
+        EntryKind::Node { node, entry: NodeEntry::Chosen(n), .. } => Some((node.to_string(), *n)),
         _ => None,
     });
     chosen.collect()
@@ -270,5 +270,5 @@ pub(crate) fn chosen(entries: &[Entry]) -> BTreeMap<String, u64> {
 /// The paths of nodes with an entry of this kind.
 pub(crate) fn with(entries: &[Entry], kind: &str) -> BTreeSet<String> {
     let entries = entries.iter().filter(|entry| entry.kind.name() == kind);
-    entries.filter_map(|entry| entry.node.as_ref()).map(ToString::to_string).collect()
+    entries.filter_map(|entry| entry.node()).map(ToString::to_string).collect()
 }

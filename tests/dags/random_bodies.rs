@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use saga_core::action::{ActionFunc, ActionRegistry};
 use saga_core::dag::{Dag, DagBuilder, Node, NodeIndex, SagaDag};
-use saga_core::log::EntryKind;
+use saga_core::log::{Entry, NodeEntry};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store};
 use saga_core::{BoxError, SagaId, SagaStatus};
@@ -147,8 +147,8 @@ async fn random_dags_give_what_plain_evaluation_gives_also_after_a_crash() -> Re
         assert_eq!(sec.saga_dag(saga).id("r").start().await?.await?, expected, "run {run}");
 
         let saga = store.load(&"r".parse::<SagaId>()?).await?.ok_or("not stored")?;
-        let wide = |kind: &EntryKind| matches!(kind, EntryKind::Chosen(n) if *n > 1);
-        instances += saga.entries.iter().filter(|entry| wide(&entry.kind)).count();
+        let wide = |e: &&Entry| matches!(e.node_entry(), Some(NodeEntry::Chosen(n)) if *n > 1);
+        instances += saga.entries.iter().filter(wide).count();
         for _ in 0..4 {
             let len = 1 + random.below(saga.entries.len() as u64 - 1) as usize;
             let store = MemoryStore::new();

@@ -122,7 +122,7 @@ async fn outside(test: &'static str, store: &Path, words: &str) -> String {
 /// The saga's log: `started a`, say.
 async fn log(sec: &Coordinator<Arc<Gate>>, id: &str) -> Result<Vec<String>, Any> {
     let view = sec.inspect(id).await?.ok_or("it is not there")?;
-    let words = view.log.entries().iter().map(|entry| match &entry.node {
+    let words = view.log.entries().iter().map(|entry| match entry.node() {
         Some(node) => format!("{} {node}", entry.kind.name()),
         None => entry.kind.name().to_string(),
     });

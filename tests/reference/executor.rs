@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use saga_core::action::ActionFunc;
 use saga_core::dag::{DagBuilder, Node, SagaDag};
 use saga_core::executor::{ExecutorError, SagaExecutor, SagaSnapshot};
-use saga_core::log::EntryKind;
+use saga_core::log::{Entry, EntryKind, NodeEntry, SagaEntry};
 use saga_core::store::{FileStore, MemoryStore, NewSaga, Store, StoredSaga};
 use saga_core::{ActionContext, ActionState, BoxError, SagaError, SagaId, SagaStatus, StartError};
 use serde::{Deserialize, Serialize};
@@ -100,8 +100,8 @@ async fn cut(saga: &StoredSaga, len: usize, context: &Journal) -> Result<MemoryS
     record.next_seq = len as u64 + 1;
     record.error = None;
     record.context = Some(serde_json::to_vec(context)?.into());
-    record.status = match entries.last().map(|entry| &entry.kind) {
-        Some(EntryKind::Ended(status)) => *status,
+    record.status = match entries.last().and_then(Entry::saga_entry) {
+        Some(SagaEntry::Ended(status)) => *status,
         _ => SagaStatus::Running,
     };
     store.create(NewSaga { record, entries }).await?;
@@ -116,8 +116,9 @@ async fn after_a_reload_only_the_missing_nodes_run() -> Result<(), Any> {
     let whole = stored(&store, "x").await?;
     for len in 1..=whole.entries.len() {
         let outcomes = whole.entries[..len].iter();
-        let ended = outcomes.filter(|entry| matches!(entry.kind, EntryKind::Succeeded(_)));
-        let ended = ended.filter_map(|entry| Some(format!("do {}", entry.node.as_ref()?)));
+        let ended =
+            outcomes.filter(|entry| matches!(entry.node_entry(), Some(NodeEntry::Succeeded(_))));
+        let ended = ended.filter_map(|entry| Some(format!("do {}", entry.node()?)));
         let journal = Journal::default();
         ended.for_each(|line| journal.note(line).unwrap());
         let store = cut(&whole, len, &journal).await?;
@@ -146,9 +147,9 @@ async fn a_saga_that_was_cut_off_is_rolled_back_without_running_the_rest() -> Re
         let journal = Journal::default();
         let mut begun = Vec::new();
         for entry in &whole.entries[..len] {
-            let Some(node) = &entry.node else { continue };
-            match entry.kind {
-                EntryKind::Started => begun.push(node.to_string()),
+            let EntryKind::Node { node, entry, .. } = &entry.kind else { continue };
+            match entry {
+                NodeEntry::Started => begun.push(node.to_string()),
                 _ => journal.note(format!("do {node}"))?,
             }
         }

@@ -32,7 +32,7 @@ fn events_are_recorded_in_order_and_recovered_in_order() -> Result<(), Any> {
     log.record(SagaNodeEvent::new("A", UndoStarted))?;
     assert!(log.is_unwinding());
     log.record(SagaNodeEvent::new("A", UndoFinished))?;
-    let attempts = log.entries().iter().map(|entry| entry.attempt).collect::<Vec<_>>();
+    let attempts = log.entries().iter().map(|entry| entry.attempt()).collect::<Vec<_>>();
     assert_eq!(attempts, [1, 1, 1, 1, 1, 2, 2, 1, 1]);
     let recovered = SagaLog::recover(id(), log.events())?;
     assert_eq!(recovered, log);

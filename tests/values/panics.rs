@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use saga_core::log::{EntryKind, FailureKind};
+use saga_core::log::{FailureKind, NodeEntry};
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, SqliteStore, Store};
 use saga_core::{SagaReport, StartError};
@@ -211,7 +211,7 @@ async fn an_error_that_panics_counts_as_a_panic_of_the_attempt() {
         assert_eq!(*world.said.lock().unwrap(), expected, "{how:?}");
         let log = store.load(&"x".parse().unwrap()).await.unwrap().unwrap().entries;
         let in_doubt = log.iter().any(|entry| {
-            matches!(&entry.kind, EntryKind::InDoubt(why) if why.kind == FailureKind::Panicked)
+            matches!(entry.node_entry(), Some(NodeEntry::InDoubt(why)) if why.kind == FailureKind::Panicked)
         });
         assert!(in_doubt, "{how:?}: {log:?}");
     }

@@ -1,6 +1,6 @@
 //! One line of a log. The input: the word of a kind and what it carries, or an entry as JSON.
 
-use saga_core::log::{Entry, EntryKind};
+use saga_core::log::{CorruptEntry, Entry, EntryKind};
 
 pub(super) fn run(input: &[u8]) -> String {
     if let Ok(entry) = serde_json::from_slice::<Entry>(input) {
@@ -14,10 +14,21 @@ pub(super) fn run(input: &[u8]) -> String {
     let (name, payload) = input.split_at(end);
     let name = String::from_utf8_lossy(name);
     let payload = payload.strip_prefix(b"\n");
-    super::words(EntryKind::decode(&name, payload), |kind| {
+    // a word is of an entry about a node, or of one about the saga
+    let about_node = EntryKind::decode(&name, Some("a".into()), 1, payload);
+    let decoded = match about_node {
+        Err(CorruptEntry::UnexpectedNode { .. }) => EntryKind::decode(&name, None, 0, payload),
+        other => other,
+    };
+    super::words(decoded, |kind| {
         let written = kind.encode();
         let bytes = written.as_ref().map(|payload| payload.as_bytes());
-        assert_eq!(EntryKind::decode(kind.name(), bytes).as_ref(), Ok(&kind));
+        let (node, attempt) = match &kind {
+            EntryKind::Saga(_) => (None, 0),
+            EntryKind::Node { node, attempt, .. } => (Some(node.clone()), *attempt),
+        };
+        let again = EntryKind::decode(kind.name(), node, attempt, bytes);
+        assert_eq!(again.as_ref(), Ok(&kind));
         kind.name().to_string()
     })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use saga_core::Retry;
 use saga_core::action::{Policy, UndoContract};
 use saga_core::dag::{NodeName, Plan, PlanKind, PlanNode};
-use saga_core::log::{Entry, EntryKind, Failure, FailureKind, Payload, Timestamp, Uuid};
+use saga_core::log::{Entry, Failure, FailureKind, NodeEntry, Payload, Timestamp, Uuid};
 use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, State};
 use saga_core::operator::Command;
 use serde::{Deserialize, Serialize};
@@ -115,7 +115,7 @@ pub(super) fn run(input: &[u8]) -> String {
     let entries = lines.filter(|line| !line.is_empty()).map(serde_json::from_slice::<Entry>);
     let entries = entries.collect::<Result<Vec<_>, _>>();
     let Ok(entries) = entries else { return "no entries".to_string() };
-    let wide = |e: &Entry| matches!(e.kind, EntryKind::Chosen(n) if n > WIDTH && n <= 1 << 20);
+    let wide = |e: &Entry| matches!(e.node_entry(), Some(NodeEntry::Chosen(n)) if *n > WIDTH && *n <= 1 << 20);
     if entries.iter().any(wide) {
         return "too wide".to_string();
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use saga_core::dag::Dag;
-use saga_core::log::{Entry, EntryKind, Payload, Timestamp, Uuid};
+use saga_core::log::{Entry, NodeEntry, Payload, SagaEntry, Timestamp, Uuid};
 use saga_core::store::{MemoryStore, NewSaga, SagaRecord, Store, WorkerId};
 use saga_core::{Coordinator, SagaStatus, StartError};
 use serde_json::Value;
@@ -16,7 +16,7 @@ pub(super) fn run(input: &[u8]) -> String {
     let dag = lines.next().unwrap_or_default();
     let entries = lines.filter(|line| !line.is_empty()).map(serde_json::from_slice::<Entry>);
     let Ok(entries) = entries.collect::<Result<Vec<_>, _>>() else { return "no entries".into() };
-    let wide = |e: &Entry| matches!(e.kind, EntryKind::Chosen(n) if n > 300 && n <= 1 << 20);
+    let wide = |e: &Entry| matches!(e.node_entry(), Some(NodeEntry::Chosen(n)) if *n > 300 && *n <= 1 << 20);
     if entries.iter().any(wide) {
         return "too wide".to_string();
     }
@@ -54,8 +54,8 @@ async fn look(dag: &[u8], entries: Vec<Entry>) -> String {
 }
 
 fn record(dag: &[u8], fingerprint: String, entries: &[Entry]) -> SagaRecord {
-    let status = match entries.last().map(|entry| &entry.kind) {
-        Some(EntryKind::Ended(status)) => *status,
+    let status = match entries.last().and_then(Entry::saga_entry) {
+        Some(SagaEntry::Ended(status)) => *status,
         _ => SagaStatus::Running,
     };
     let id = "a".parse().expect("an id");

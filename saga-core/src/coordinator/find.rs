@@ -7,7 +7,7 @@ use super::{CoordinatorInner, SagaHandle};
 use crate::dag::DagShape;
 use crate::driver::{Creation, SagaProgress, SagaResult, outcome_at_rest};
 use crate::error::{SagaError, StartError};
-use crate::log::{EntryKind, SagaId, SagaStatus};
+use crate::log::{EntryKind, NodeEntry, SagaId, SagaStatus};
 use crate::machine::State;
 use crate::store::{SagaRecord, StoreError, StoredSaga};
 use crate::value::ActionOutput;
@@ -112,8 +112,10 @@ fn outcome_of_unknown(stored: &StoredSaga) -> Option<SagaResult> {
         return Some(Ok(None));
     }
     let output = shape.output?;
-    let payload = stored.entries.iter().find_map(|entry| match (&entry.node, &entry.kind) {
-        (Some(node), EntryKind::Succeeded(payload)) if *node == *output => Some(payload),
+    let payload = stored.entries.iter().find_map(|entry| match &entry.kind {
+        EntryKind::Node { node, entry: NodeEntry::Succeeded(payload), .. } if *node == *output => {
+            Some(payload)
+        }
         _ => None,
     });
     Some(Ok(Some(ActionOutput::decode::<serde_json::Value>(payload?).ok()?)))

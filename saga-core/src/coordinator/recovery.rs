@@ -15,7 +15,7 @@ use crate::context::{CancelSignal, RunInfo};
 use crate::dag::stored_fingerprint;
 use crate::driver::{Control, Driver, ProgressChannel, Values};
 use crate::error::SagaError;
-use crate::log::{Entry, EntryKind, Payload};
+use crate::log::{Entry, Payload, SagaEntry};
 use crate::machine::{Config, Event, Machine, State};
 use crate::store::{
     Append, ListFilter, RecordChange, SagaRecord, SagaVersion, StoreError, StoredSaga,
@@ -47,7 +47,8 @@ impl<C: Send + Sync + 'static> Drop for Claims<C> {
 
 /// True if the saga unwinds because a human said so after it had been parked: what it cannot undo is then left.
 fn is_given_up(state: &State, log: &[Entry]) -> bool {
-    state.cause().is_some() && log.iter().any(|entry| entry.kind == EntryKind::Unparked)
+    state.cause().is_some()
+        && log.iter().any(|entry| entry.saga_entry() == Some(&SagaEntry::Unparked))
 }
 
 /// A saga that is ready to go on.
@@ -242,9 +243,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             seq: record.next_seq,
             epoch: record.epoch,
             at: self.env.clock.now().max(record.updated_at),
-            node: None,
-            attempt: 0,
-            kind: EntryKind::Parked { reason: reason.clone() },
+            kind: SagaEntry::Parked { reason: reason.clone() }.into(),
         };
         let change = RecordChange {
             parked_reason: Some(Some(reason.clone())),

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use super::Driver;
 use super::in_flight::{Appended, InFlight};
 use crate::error::ActionError;
-use crate::log::{Answer, Entry, EntryKind, Payload, SagaStatus, Uuid};
+use crate::log::{Answer, Entry, Halt, Payload, SagaEntry, SagaStatus, Uuid};
 use crate::machine::Event;
 use crate::panics;
 use crate::store::{Append, Created, NewSaga, RecordChange, StoreError};
@@ -90,12 +90,12 @@ impl<C: Send + Sync + 'static> Driver<C> {
         change.context = self.snapshot()?;
         change.wake_at = self.machine.wake_at();
         for entry in entries {
-            match &entry.kind {
-                EntryKind::Paused => change.paused = Some(true),
-                EntryKind::Resumed => change.paused = Some(false),
-                EntryKind::Parked { reason } => change.parked_reason = Some(Some(reason.clone())),
-                EntryKind::Unparked => change.parked_reason = Some(None),
-                _ => {}
+            match entry.saga_entry().and_then(SagaEntry::halt) {
+                Some(Halt::Paused) => change.paused = Some(true),
+                Some(Halt::Resumed) => change.paused = Some(false),
+                Some(Halt::Parked(reason)) => change.parked_reason = Some(Some(reason.to_string())),
+                Some(Halt::Unparked) => change.parked_reason = Some(None),
+                None => {}
             }
             change.progress |= entry.kind.is_progress();
         }

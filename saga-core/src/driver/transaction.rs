@@ -33,7 +33,7 @@ use super::call::{CallEnd, FailedAttempt};
 use super::in_flight::{InFlight, Wakeup};
 use crate::context::{TransactionHandle, TransactionRequest, WorkEnd, WorkEndCell};
 use crate::error::ActionError;
-use crate::log::{Entry, EntryKind, Payload};
+use crate::log::{Entry, NodeEntry, Payload};
 use crate::machine::{ActionResult, Call, Event, VertexId};
 use crate::panics;
 use crate::store::{Append, StoreError, Work};
@@ -163,18 +163,16 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let TransactionRequest { call, undo, work, end, .. } = want;
         let at = self.machine.entry_time(self.env.clock.now());
         let state = self.machine.state();
-        let kind = match undo {
-            true => EntryKind::UndoFinished,
+        let recorded = match undo {
+            true => NodeEntry::UndoFinished,
             // the work's output comes in its place
-            false => EntryKind::Succeeded(Payload::default()),
+            false => NodeEntry::Succeeded(Payload::default()),
         };
         let entry = Entry {
             seq: state.next_seq(),
             epoch: self.epoch,
             at,
-            node: Some(state.path(call.vertex)),
-            attempt: call.attempt,
-            kind,
+            kind: recorded.about(state.path(call.vertex), call.attempt),
         };
         let seq = entry.seq;
         let entries = vec![entry];

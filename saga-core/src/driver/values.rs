@@ -13,7 +13,8 @@ use crate::dag::{Dag, NodeBody, Refused};
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
 use crate::json::has_room;
 use crate::log::{
-    Cause, Command, Entry, EntryKind, Failure, FailureKind, NodePath, Payload, SagaId, SagaStatus,
+    Cause, Command, Entry, EntryKind, Failure, FailureKind, NodeEntry, NodePath, Payload,
+    SagaEntry, SagaId, SagaStatus,
 };
 use crate::machine::{Call, Machine, NodeState, State, VertexId};
 use crate::names::NodeIndex;
@@ -122,7 +123,9 @@ impl<C: Send + Sync + 'static> Values<C> {
     /// Takes in outputs that no call of this process gave: those that an operator decided on.
     pub(super) fn fill(&self, state: &State, entries: &[Entry]) {
         for entry in entries {
-            let (EntryKind::Succeeded(payload), Some(path)) = (&entry.kind, &entry.node) else {
+            let EntryKind::Node { node: path, entry: NodeEntry::Succeeded(payload), .. } =
+                &entry.kind
+            else {
                 continue;
             };
             let place = state.resolve(path.as_str()).and_then(|v| self.place_in(state, v));
@@ -278,12 +281,15 @@ impl<C: Send + Sync + 'static> Values<C> {
 /// The outputs in a log, in the order in which they were first there; of a node that an operator has given
 /// another one, that.
 fn stored_outputs(log: &[Entry]) -> impl Iterator<Item = (&NodePath, &Payload)> {
-    let outputs = log.iter().filter_map(|entry| match (&entry.node, &entry.kind) {
-        (Some(path), EntryKind::Succeeded(payload)) => Some((path, payload)),
+    let outputs = log.iter().filter_map(|entry| match &entry.kind {
+        EntryKind::Node { node, entry: NodeEntry::Succeeded(payload), .. } => Some((node, payload)),
         _ => None,
     });
     let decides = |entry: &Entry| {
-        matches!(entry.kind, EntryKind::Requested { command: Command::Decide { .. }, .. })
+        matches!(
+            entry.saga_entry(),
+            Some(SagaEntry::Requested { command: Command::Decide { .. }, .. })
+        )
     };
     let decided = log.iter().any(decides);
     let last: HashMap<&NodePath, &Payload> =

@@ -78,16 +78,15 @@ impl SagaSnapshot {
         let (mut completed_actions, mut undone) = (Vec::new(), HashSet::new());
         // backwards: what is undone later does not count
         for entry in entries.iter().rev() {
-            let Some(name) = &entry.node else { continue };
-            match &entry.kind {
-                EntryKind::Succeeded(output) if !undone.contains(name) => {
-                    let output = value_of(output);
-                    completed_actions.push(CompletedAction { name: name.clone(), output });
-                }
-                EntryKind::UndoFinished | EntryKind::Resolved { .. } => {
-                    undone.insert(name);
-                }
-                _ => {}
+            let EntryKind::Node { node: name, entry: recorded, .. } = &entry.kind else { continue };
+            if let Some(output) = recorded.output()
+                && !undone.contains(name)
+            {
+                let output = value_of(output);
+                completed_actions.push(CompletedAction { name: name.clone(), output });
+            }
+            if recorded.ends_effect() {
+                undone.insert(name);
             }
         }
         completed_actions.reverse();

@@ -151,36 +151,27 @@ pub(super) fn trace(log: &[Entry]) -> Vec<ExecutionRecord> {
     // the attempt under way at each node, by its place in the trace
     let mut open = HashMap::<&NodePath, usize>::new();
     for entry in log {
-        let Some(node) = &entry.node else { continue };
-        let (state, error) = match &entry.kind {
-            EntryKind::Started | EntryKind::UndoStarted => {
-                let undo = matches!(entry.kind, EntryKind::UndoStarted);
-                open.insert(node, records.len());
-                records.push(ExecutionRecord {
-                    node: node.clone(),
-                    undo,
-                    attempt: entry.attempt,
-                    state: if undo { ActionState::Undoing } else { ActionState::Running },
-                    started_at: entry.at,
-                    ended_at: None,
-                    error: None,
-                });
-                continue;
-            }
-            EntryKind::Succeeded(_) => (ActionState::Completed, None),
-            EntryKind::Failed(e) | EntryKind::InDoubt(e) => (ActionState::Failed, Some(e)),
-            EntryKind::UndoFinished => (ActionState::Undone, None),
-            EntryKind::UndoFailed(e) | EntryKind::UndoRetryScheduled { failure: e, .. } => {
-                (ActionState::UndoFailed, Some(e))
-            }
-            _ => continue,
-        };
+        let EntryKind::Node { node, attempt, entry: recorded } = &entry.kind else { continue };
+        let Some(state) = recorded.attempt_state() else { continue };
+        if recorded.is_start() {
+            open.insert(node, records.len());
+            records.push(ExecutionRecord {
+                node: node.clone(),
+                undo: recorded.is_of_undo(),
+                attempt: *attempt,
+                state,
+                started_at: entry.at,
+                ended_at: None,
+                error: None,
+            });
+            continue;
+        }
         // values that are there from the start were never attempted
         let record = open.remove(node).and_then(|at| records.get_mut(at));
         if let Some(record) = record {
             record.state = state;
             record.ended_at = Some(entry.at);
-            record.error = error.map(|failure| failure.message.clone());
+            record.error = recorded.failure().map(|failure| failure.message.clone());
         }
     }
     records

@@ -85,6 +85,30 @@ impl Command {
             Self::Inject { .. } => "inject",
         }
     }
+
+    /// The same with the decision of an operator, which can carry an output, passed through this function.
+    pub(crate) fn try_map_decision<E>(
+        self,
+        map: impl FnOnce(&NodePath, Decision) -> Result<Decision, E>,
+    ) -> Result<Self, E> {
+        Ok(match self {
+            Self::Decide { node, decision, note } => {
+                let decision = map(&node, decision)?;
+                Self::Decide { node, decision, note }
+            }
+            command @ (Self::Cancel { .. }
+            | Self::Pause
+            | Self::Resume
+            | Self::Step
+            | Self::RetryUndo { .. }
+            | Self::RetryAll
+            | Self::Resolve { .. }
+            | Self::Rollback { .. }
+            | Self::Retry { .. }
+            | Self::Unpark
+            | Self::Inject { .. }) => command,
+        })
+    }
 }
 
 /// How a pivot in doubt ended, as somebody found out. Its `Debug` does not show the output.

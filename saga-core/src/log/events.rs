@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
-use super::{Entry, EntryKind, Failure, FailureKind, NodePath, Payload, Timestamp};
+use super::{Entry, EntryKind, Failure, FailureKind, NodeEntry, NodePath, Payload, Timestamp};
 
 /// Something that happened to one node.
 ///
@@ -40,20 +40,13 @@ impl SagaNodeEvent {
 
     /// What an entry says about a node, if it is one of the six.
     pub(crate) fn of(entry: &Entry) -> Option<Self> {
-        let event = match &entry.kind {
-            EntryKind::Started => SagaNodeEventType::Started,
-            EntryKind::Succeeded(output) => SagaNodeEventType::Succeeded(value_of(output)),
-            EntryKind::Failed(failure) | EntryKind::InDoubt(failure) => {
-                SagaNodeEventType::Failed(failure.message.clone())
+        match &entry.kind {
+            EntryKind::Saga(_) => None,
+            EntryKind::Node { node, entry: recorded, .. } => {
+                let event = recorded.event()?;
+                Some(Self { node: node.clone(), at: entry.at, event })
             }
-            EntryKind::UndoStarted => SagaNodeEventType::UndoStarted,
-            EntryKind::UndoFinished => SagaNodeEventType::UndoFinished,
-            EntryKind::UndoFailed(failure) => {
-                SagaNodeEventType::UndoFailed(failure.message.clone())
-            }
-            _ => return None,
-        };
-        Some(Self { node: entry.node.clone()?, at: entry.at, event })
+        }
     }
 }
 
@@ -105,15 +98,15 @@ impl SagaNodeEventType {
         }
     }
 
-    pub(super) fn into_kind(self) -> EntryKind {
+    pub(super) fn into_entry(self) -> NodeEntry {
         let failure = |message: String| Failure::new(FailureKind::Failed, message);
         match self {
-            Self::Started => EntryKind::Started,
-            Self::Succeeded(output) => EntryKind::Succeeded(output.to_string().into_bytes().into()),
-            Self::Failed(message) => EntryKind::Failed(failure(message)),
-            Self::UndoStarted => EntryKind::UndoStarted,
-            Self::UndoFinished => EntryKind::UndoFinished,
-            Self::UndoFailed(message) => EntryKind::UndoFailed(failure(message)),
+            Self::Started => NodeEntry::Started,
+            Self::Succeeded(output) => NodeEntry::Succeeded(output.to_string().into_bytes().into()),
+            Self::Failed(message) => NodeEntry::Failed(failure(message)),
+            Self::UndoStarted => NodeEntry::UndoStarted,
+            Self::UndoFinished => NodeEntry::UndoFinished,
+            Self::UndoFailed(message) => NodeEntry::UndoFailed(failure(message)),
         }
     }
 }
@@ -130,7 +123,9 @@ impl fmt::Debug for SagaNodeEventType {
             Self::Failed(message) | Self::UndoFailed(message) => {
                 write!(f, "{}({message:?})", self.name())
             }
-            other => f.write_str(other.name()),
+            Self::Started | Self::Succeeded(_) | Self::UndoStarted | Self::UndoFinished => {
+                f.write_str(self.name())
+            }
         }
     }
 }
@@ -183,19 +178,6 @@ impl SagaNodeLoadStatus {
             Self::UndoStarted => "undo_started",
             Self::UndoFinished => "undo_finished",
             Self::UndoFailed => "undo_failed",
-        }
-    }
-
-    /// How a node stands after this entry about it, if it is one of the six events.
-    pub(super) fn after(kind: &EntryKind) -> Option<Self> {
-        match kind {
-            EntryKind::Started => Some(Self::Started),
-            EntryKind::Succeeded(_) => Some(Self::Succeeded),
-            EntryKind::Failed(_) | EntryKind::InDoubt(_) => Some(Self::Failed),
-            EntryKind::UndoStarted => Some(Self::UndoStarted),
-            EntryKind::UndoFinished => Some(Self::UndoFinished),
-            EntryKind::UndoFailed(_) => Some(Self::UndoFailed),
-            _ => None,
         }
     }
 

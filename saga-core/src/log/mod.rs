@@ -6,12 +6,10 @@
 //! and Oxide's steno.)
 
 pub(crate) mod answer;
-mod codec;
 pub(crate) mod command;
 mod entry;
 mod events;
 mod failure;
-mod form;
 pub(crate) mod id;
 mod payload;
 mod raw;
@@ -23,13 +21,13 @@ pub(crate) mod utc;
 
 pub(crate) use answer::{Answer, Refusal};
 pub(crate) use command::{Command, Decision, Fault};
-pub use entry::{CorruptEntry, Entry, EntryKind};
+pub use entry::{CorruptEntry, Entry, EntryKind, NodeEntry, SagaEntry};
+pub(crate) use entry::{EntryForm, Halt};
 pub(crate) use events::value_of;
 pub use events::{
     IllegalEvent, InvalidSagaNodeLoadStatus, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus,
 };
 pub use failure::{Cause, Failure, FailureKind};
-pub(crate) use form::EntryForm;
 pub(crate) use id::SagaId;
 pub use id::{InvalidSagaId, NodePath};
 pub use payload::Payload;

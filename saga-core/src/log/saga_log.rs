@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::events::{IllegalEvent, SagaNodeEvent, SagaNodeLoadStatus};
 use super::utc::Utc;
-use super::{Entry, EntryKind, NodePath, SagaId};
+use super::{Entry, EntryKind, NodeEntry, NodePath, SagaEntry, SagaId};
 
 /// The log of one saga: one that was read from a store, or one that is put together event by event.
 ///
@@ -50,7 +50,9 @@ impl SagaLog {
     pub fn of(saga: SagaId, entries: Vec<Entry>, nodes: Vec<String>) -> Self {
         let mut stands = BTreeMap::new();
         for entry in &entries {
-            note(&mut stands, entry.node.as_ref(), &entry.kind);
+            if let EntryKind::Node { node, entry, .. } = &entry.kind {
+                note(&mut stands, node, entry);
+            }
         }
         Self { saga, entries, nodes, stands }
     }
@@ -84,10 +86,10 @@ impl SagaLog {
             status,
             node: node.clone(),
         })?;
-        let kind = event.into_kind();
-        let attempt = note(&mut self.stands, Some(&node), &kind);
+        let entry = event.into_entry();
+        let attempt = note(&mut self.stands, &node, &entry);
         let seq = self.entries.last().map_or(0, |entry| entry.seq) + 1;
-        self.entries.push(Entry { seq, epoch: 1, at, node: Some(node), attempt, kind });
+        self.entries.push(Entry { seq, epoch: 1, at, kind: entry.about(node, attempt) });
         Ok(())
     }
 
@@ -114,16 +116,13 @@ impl SagaLog {
     /// True once the saga has begun to unwind.
     pub fn is_unwinding(&self) -> bool {
         // a log that was recorded has no entry of the decision
-        let unwinds = |kind: &EntryKind| {
-            matches!(
-                kind,
-                EntryKind::Unwinding(_)
-                    | EntryKind::UndoStarted
-                    | EntryKind::UndoFinished
-                    | EntryKind::UndoFailed(_)
-            )
-        };
-        self.entries.iter().any(|entry| unwinds(&entry.kind))
+        self.entries.iter().any(|entry| match &entry.kind {
+            EntryKind::Saga(entry) => matches!(entry, SagaEntry::Unwinding(_)),
+            EntryKind::Node { entry, .. } => {
+                use NodeEntry::{UndoFailed, UndoFinished, UndoStarted};
+                matches!(entry, UndoStarted | UndoFinished | UndoFailed(_))
+            }
+        })
     }
 
     /// The log as text: the saga's id, its direction and the number of entries, then a line for each, with
@@ -142,15 +141,15 @@ impl fmt::Display for SagaLog {
         let mut numbers = (0..).zip(&self.nodes).map(|(i, n)| (n.as_str(), i)).collect();
         for entry in &self.entries {
             write!(f, "{:03} {} ", entry.seq, Utc(entry.at))?;
-            if let Some(path) = &entry.node {
+            if let Some(path) = entry.node() {
                 write!(f, "N{:03} ", number(&mut numbers, path.as_str()))?;
             }
             write!(f, "{}", entry.kind.name())?;
-            if let Some(path) = &entry.node {
+            if let Some(path) = entry.node() {
                 write!(f, " {path}")?;
             }
-            if entry.attempt > 1 {
-                write!(f, " (attempt {})", entry.attempt)?;
+            if entry.attempt() > 1 {
+                write!(f, " (attempt {})", entry.attempt())?;
             }
             if let Some(message) = entry.kind.message() {
                 write!(f, ": {message}")?;
@@ -162,22 +161,14 @@ impl fmt::Display for SagaLog {
 }
 
 /// Notes what an entry says of its node, and tells which attempt it is about.
-fn note(stands: &mut BTreeMap<NodePath, Stand>, node: Option<&NodePath>, kind: &EntryKind) -> u32 {
-    let (Some(node), Some(status)) = (node, SagaNodeLoadStatus::after(kind)) else { return 0 };
+fn note(stands: &mut BTreeMap<NodePath, Stand>, node: &NodePath, entry: &NodeEntry) -> u32 {
+    let Some(status) = entry.load_status() else { return 0 };
     let new = Stand { status, starts: 0, undo_starts: 0 };
     let stand = stands.entry(node.clone()).or_insert(new);
     stand.status = status;
-    match kind {
-        EntryKind::Started => stand.starts += 1,
-        EntryKind::UndoStarted => stand.undo_starts += 1,
-        _ => {}
-    }
-    match kind {
-        EntryKind::UndoStarted | EntryKind::UndoFinished | EntryKind::UndoFailed(_) => {
-            stand.undo_starts
-        }
-        _ => stand.starts,
-    }
+    let attempts = if entry.is_of_undo() { &mut stand.undo_starts } else { &mut stand.starts };
+    *attempts += u32::from(entry.is_start());
+    *attempts
 }
 
 /// The number of the declared node that a path begins with.
@@ -195,16 +186,17 @@ mod tests {
     #[test]
     fn a_line_says_what_happened_to_which_node() {
         let mut seq = 0;
-        let mut entry = |node: Option<&str>, attempt, kind| {
+        let mut entry = |kind| {
             seq += 1;
-            Entry { seq, epoch: 1, at: Timestamp(1000), node: node.map(Into::into), attempt, kind }
+            Entry { seq, epoch: 1, at: Timestamp(1000), kind }
         };
         let failure = Failure::new(FailureKind::Failed, "sold out");
+        let cause = Cause::Failed { node: "nics[2]/ip".into() };
         let entries = vec![
-            entry(None, 0, EntryKind::Created { run_key: Uuid::nil() }),
-            entry(Some("flight"), 1, EntryKind::Started),
-            entry(Some("nics[2]/ip"), 2, EntryKind::Failed(failure)),
-            entry(None, 0, EntryKind::Unwinding(Cause::Failed { node: "nics[2]/ip".into() })),
+            entry(SagaEntry::Created { run_key: Uuid::nil() }.into()),
+            entry(NodeEntry::Started.about("flight", 1)),
+            entry(NodeEntry::Failed(failure).about("nics[2]/ip", 2)),
+            entry(SagaEntry::Unwinding(cause).into()),
         ];
         let nodes = vec!["hotel".to_string(), "flight".to_string()];
         let id = "order-42".parse().unwrap();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::state::{Illegal, Part, Progress, State, Undo, VertexId, target};
-use crate::log::{Answer, Command, Entry, EntryKind};
+use super::state::{Illegal, Part, Progress, State, Undo, Vertex, VertexId};
+use crate::log::{Answer, Command, Entry, EntryKind, NodeEntry, SagaEntry};
 use crate::plan::PlanKind;
 use crate::policy::{Policy, UndoContract};
 
@@ -53,67 +53,93 @@ impl State {
         entry: &Entry,
         touched: &mut Vec<VertexId>,
     ) -> Result<(), Corrupt> {
-        if entry.seq != self.next_seq {
-            return Err(Corrupt::Gap { expected: self.next_seq, found: entry.seq });
+        let seq = entry.seq;
+        if seq != self.next_seq {
+            return Err(Corrupt::Gap { expected: self.next_seq, found: seq });
         }
-        let vertex = match &entry.node {
-            None => None,
-            Some(path) => {
-                let found = self.resolve(path.as_str());
-                let node = found.ok_or_else(|| Corrupt::NoSuchNode {
-                    seq: entry.seq,
-                    node: path.to_string(),
-                })?;
-                Some(target(self, node, &entry.kind))
+        let (vertex, entry, attempt) = match &entry.kind {
+            EntryKind::Saga(entry) => {
+                return self
+                    .apply_saga_entry(entry, touched)
+                    .map_err(|why| Corrupt::Illegal { seq, why });
+            }
+            EntryKind::Node { node, attempt, entry } => {
+                let found = self.resolve(node.as_str());
+                let found =
+                    found.ok_or_else(|| Corrupt::NoSuchNode { seq, node: node.to_string() })?;
+                (self.target(found, entry), entry, *attempt)
             }
         };
-        self.apply(vertex, &entry.kind, touched)
-            .map_err(|why| Corrupt::Illegal { seq: entry.seq, why })?;
-        let expected = self.attempt(vertex, &entry.kind);
-        if entry.attempt != expected {
-            return Err(Corrupt::Attempt { seq: entry.seq, expected, found: entry.attempt });
+        self.apply_node_entry(vertex, entry, touched)
+            .map_err(|why| Corrupt::Illegal { seq, why })?;
+        let expected = self.attempt(vertex, entry);
+        if attempt != expected {
+            return Err(Corrupt::Attempt { seq, expected, found: attempt });
         }
         Ok(())
+    }
+
+    /// Entries about a node that holds others are about its gate.
+    fn target(&self, node: VertexId, entry: &NodeEntry) -> VertexId {
+        match entry {
+            NodeEntry::Chosen(_) | NodeEntry::Failed(_) => self.gate(node).unwrap_or(node),
+            NodeEntry::Started
+            | NodeEntry::Succeeded(_)
+            | NodeEntry::InDoubt(_)
+            | NodeEntry::RetryScheduled { .. }
+            | NodeEntry::Skipped
+            | NodeEntry::UndoStarted
+            | NodeEntry::UndoFinished
+            | NodeEntry::UndoFailed(_)
+            | NodeEntry::UndoRetryScheduled { .. }
+            | NodeEntry::Resolved { .. } => node,
+        }
     }
 
     /// The attempt that an entry which was just applied is about.
-    pub(super) fn attempt(&self, vertex: Option<VertexId>, kind: &EntryKind) -> u32 {
-        vertex.and_then(|v| self.vertex(v)).map_or(0, |x| match kind {
-            EntryKind::UndoStarted
-            | EntryKind::UndoFinished
-            | EntryKind::UndoFailed(_)
-            | EntryKind::UndoRetryScheduled { .. } => x.undo_tries,
-            _ => x.attempts,
-        })
+    pub(super) fn attempt(&self, v: VertexId, entry: &NodeEntry) -> u32 {
+        let attempts = |x: &Vertex| if entry.is_of_undo() { x.undo_tries } else { x.attempts };
+        self.vertex(v).map_or(0, attempts)
     }
 
-    /// Applies the next entry. `touched` collects the vertices about which there may be something new to
-    /// decide. On an error nothing has changed.
-    pub(super) fn apply(
+    /// Applies the next entry, which is about the saga. `touched` collects the vertices about which there may
+    /// be something new to decide. On an error nothing has changed.
+    pub(super) fn apply_saga_entry(
         &mut self,
-        vertex: Option<VertexId>,
-        kind: &EntryKind,
+        entry: &SagaEntry,
         touched: &mut Vec<VertexId>,
     ) -> Result<(), Illegal> {
-        if !self.allows(vertex, kind) {
-            return Err(Illegal {
-                event: kind.name(),
-                status: self.describe(vertex),
-                node: vertex.map(|v| self.path(v)),
-            });
+        if !self.allows_saga_entry(entry) {
+            return Err(self.illegal(entry.name(), None));
         }
-        let seq = self.next_seq;
         self.next_seq += 1;
-        match vertex {
-            Some(v) => self.apply_to_node(v, kind, seq, touched),
-            None => self.apply_to_saga(kind, touched),
-        }
+        self.follow_saga_entry(entry, touched);
         Ok(())
     }
 
-    fn apply_to_saga(&mut self, kind: &EntryKind, touched: &mut Vec<VertexId>) {
-        match kind {
-            EntryKind::Created { run_key } => {
+    /// The same for an entry about a node.
+    pub(super) fn apply_node_entry(
+        &mut self,
+        v: VertexId,
+        entry: &NodeEntry,
+        touched: &mut Vec<VertexId>,
+    ) -> Result<(), Illegal> {
+        if !self.allows_node_entry(v, entry) {
+            return Err(self.illegal(entry.name(), Some(v)));
+        }
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.follow_node_entry(v, entry, seq, touched);
+        Ok(())
+    }
+
+    fn illegal(&self, event: &'static str, v: Option<VertexId>) -> Illegal {
+        Illegal { event, status: self.describe(v), node: v.map(|v| self.path(v)) }
+    }
+
+    fn follow_saga_entry(&mut self, entry: &SagaEntry, touched: &mut Vec<VertexId>) {
+        match entry {
+            SagaEntry::Created { run_key } => {
                 self.run_key = Some(*run_key);
                 if let Some(frame) = self.frames.first() {
                     let (base, plan) = (frame.base, frame.plan.clone());
@@ -121,7 +147,7 @@ impl State {
                     self.open_ready_subsagas(&plan, base, touched);
                 }
             }
-            EntryKind::Unwinding(cause) => {
+            SagaEntry::Unwinding(cause) => {
                 self.unwinding = Some(cause.clone());
                 self.ended = None;
                 self.begin_unwinding(touched);
@@ -129,16 +155,16 @@ impl State {
                     |c: &Command| matches!(c, Command::Cancel { .. } | Command::Rollback { .. });
                 self.close(cancels, &Answer::Done);
             }
-            EntryKind::Paused => {
+            SagaEntry::Paused => {
                 self.paused = true;
                 self.close(|c| matches!(c, Command::Pause), &Answer::Done);
             }
-            EntryKind::Resumed => {
+            SagaEntry::Resumed => {
                 (self.paused, self.steps) = (false, 0);
                 self.close(|c| matches!(c, Command::Resume), &Answer::Done);
             }
-            EntryKind::Parked { reason } => self.parked = Some(reason.clone()),
-            EntryKind::Unparked => {
+            SagaEntry::Parked { reason } => self.parked = Some(reason.clone()),
+            SagaEntry::Unparked => {
                 self.parked = None;
                 // one that unwinds already needs nothing else to be cancelled
                 let unwinds = self.unwinding.is_some();
@@ -154,15 +180,16 @@ impl State {
                 // a parked saga decides nothing
                 touched.extend(0..self.len());
             }
-            EntryKind::Requested { id, by, command } => self.requested(*id, by, command, touched),
-            EntryKind::Refused { id, why } => self.refused(*id, why),
-            EntryKind::Injected { at, fault } => self.injected(at, *fault),
-            EntryKind::Ended(status) => {
+            SagaEntry::Requested { id, by, command } => self.requested(*id, by, command, touched),
+            SagaEntry::Refused { id, why } => self.refused(*id, why),
+            SagaEntry::Injected { at, fault } => self.injected(at, *fault),
+            SagaEntry::Ended(status) => {
                 self.ended = Some(*status);
                 // should it be rolled back later, then not step by step
                 (self.paused, self.steps) = (false, 0);
             }
-            _ => {}
+            // what they say concerns the process that runs the saga, or the definition
+            SagaEntry::Suspected { .. } | SagaEntry::Cleared | SagaEntry::Migrated(_) => {}
         }
     }
 
@@ -184,33 +211,33 @@ impl State {
         }
     }
 
-    fn apply_to_node(
+    fn follow_node_entry(
         &mut self,
         v: VertexId,
-        kind: &EntryKind,
+        entry: &NodeEntry,
         seq: u64,
         touched: &mut Vec<VertexId>,
     ) {
         let unwinding = self.unwinding.is_some();
-        let decided = self.is_deciding(v) || self.leaves_no_doubt(v, kind);
-        match kind {
-            EntryKind::Started | EntryKind::UndoStarted if self.paused => {
+        let decided = self.is_deciding(v) || self.leaves_no_doubt(v, entry);
+        match entry {
+            NodeEntry::Started | NodeEntry::UndoStarted if self.paused => {
                 self.steps = self.steps.saturating_sub(1);
             }
-            EntryKind::Chosen(n) => {
+            NodeEntry::Chosen(n) => {
                 let parts = self.chosen_parts(v, *n);
                 self.open_gate(v, *n, parts);
                 self.complete(v, touched);
                 return;
             }
-            EntryKind::Skipped => {
+            NodeEntry::Skipped => {
                 if let Some(x) = self.vertices.get_mut(v as usize) {
                     x.progress = Progress::Skipped;
                 }
                 self.complete(v, touched);
                 return;
             }
-            EntryKind::Succeeded(_) if self.is_replacing(v) => {
+            NodeEntry::Succeeded(_) if self.is_replacing(v) => {
                 // it has succeeded before, and only its output is another one now
                 self.close(|c| matches!(c, Command::Decide { .. }), &Answer::Done);
                 return;
@@ -220,8 +247,8 @@ impl State {
         let Some(x) = self.vertices.get_mut(v as usize) else { return };
         // an attempt that was started going forward ends with this entry, one way or the other
         let forward_ends = x.open && x.reruns == 0;
-        match kind {
-            EntryKind::Started => {
+        match entry {
+            NodeEntry::Started => {
                 x.doubt |= x.open;
                 x.attempts = x.attempts.saturating_add(1);
                 // one that was cut off by the end of its process does not use up a try
@@ -244,7 +271,7 @@ impl State {
                 }
                 return;
             }
-            EntryKind::Succeeded(_) => {
+            NodeEntry::Succeeded(_) => {
                 x.open = false;
                 x.doubt = false;
                 x.failed = false;
@@ -258,9 +285,9 @@ impl State {
                     self.complete(v, touched);
                 }
             }
-            EntryKind::Failed(failure) | EntryKind::InDoubt(failure) => {
+            NodeEntry::Failed(failure) | NodeEntry::InDoubt(failure) => {
                 x.open = false;
-                x.doubt |= matches!(kind, EntryKind::InDoubt(_));
+                x.doubt |= matches!(entry, NodeEntry::InDoubt(_));
                 // somebody found out that its effect is not there
                 x.doubt &= !decided;
                 x.failed = true;
@@ -268,8 +295,8 @@ impl State {
                 self.opened(-i32::from(forward_ends));
                 self.close(|c| matches!(c, Command::Decide { .. }), &Answer::Done);
             }
-            EntryKind::RetryScheduled { at } => x.retry_at = Some(*at),
-            EntryKind::UndoStarted => {
+            NodeEntry::RetryScheduled { at } => x.retry_at = Some(*at),
+            NodeEntry::UndoStarted => {
                 x.doubt |= x.open;
                 x.open = false;
                 let cut_off = x.undo == Undo::Started;
@@ -279,19 +306,19 @@ impl State {
                 self.opened(-i32::from(forward_ends));
                 return;
             }
-            EntryKind::UndoFinished => (x.undo, x.undo_failure) = (Undo::Finished, None),
-            EntryKind::UndoRetryScheduled { at, failure } => {
+            NodeEntry::UndoFinished => (x.undo, x.undo_failure) = (Undo::Finished, None),
+            NodeEntry::UndoRetryScheduled { at, failure } => {
                 x.undo = Undo::Scheduled(*at);
                 x.undo_failure = Some(Arc::new(failure.clone()));
             }
-            EntryKind::UndoFailed(failure) => {
+            NodeEntry::UndoFailed(failure) => {
                 x.doubt |= x.open;
                 x.open = false;
                 x.undo = Undo::Failed;
                 x.undo_failure = Some(Arc::new(failure.clone()));
                 self.opened(-i32::from(forward_ends));
             }
-            EntryKind::Resolved { .. } => {
+            NodeEntry::Resolved { .. } => {
                 x.undo = Undo::Resolved;
                 self.close(|c| matches!(c, Command::Resolve { .. }), &Answer::Done);
             }
@@ -305,11 +332,11 @@ impl State {
 
     /// True if an attempt has found out that no earlier one took effect. An undo that needs no output to find
     /// out for itself is called all the same.
-    fn leaves_no_doubt(&self, v: VertexId, kind: &EntryKind) -> bool {
+    fn leaves_no_doubt(&self, v: VertexId, entry: &NodeEntry) -> bool {
         let finds_out = |policy: Policy| {
             matches!(policy.undo, UndoContract::MaybeOutput | UndoContract::InputsOnly)
         };
-        matches!(kind, EntryKind::Failed(failure) if failure.rolled_back)
+        matches!(entry, NodeEntry::Failed(failure) if failure.rolled_back)
             && !self.policy(v).is_some_and(finds_out)
     }
 

@@ -2,7 +2,7 @@
 
 use super::state::{Progress, VertexId};
 use super::{ActionResult, Effect, InFlight, Machine};
-use crate::log::{Cause, EntryKind, Failure};
+use crate::log::{Cause, Failure, NodeEntry, SagaEntry};
 use crate::plan::PlanKind;
 
 impl Machine {
@@ -58,7 +58,7 @@ impl Machine {
         match retry {
             Some(retry) if retryable && retry.allows_after(tries) => {
                 let delay = retry.delay_after(tries, self.dice(v, 0, attempts));
-                self.emit(Some(v), EntryKind::RetryScheduled { at: self.waited().after(delay) });
+                self.write_about(v, NodeEntry::RetryScheduled { at: self.waited().after(delay) });
             }
             _ if pivot_in_doubt => {
                 let node = self.state.path(v);
@@ -66,13 +66,13 @@ impl Machine {
                 let reason = format!(
                     "nobody knows whether the pivot `{node}` took effect: {last}; find out and decide"
                 );
-                self.emit(None, EntryKind::Parked { reason });
+                self.write(SagaEntry::Parked { reason });
             }
             // there is no way back: the saga is stuck when nothing else is left to do
             _ if self.state.past_pivot() => {}
             _ => {
                 let node = self.state.path(v);
-                self.emit(None, EntryKind::Unwinding(Cause::Failed { node }));
+                self.write(SagaEntry::Unwinding(Cause::Failed { node }));
             }
         }
     }
@@ -84,28 +84,28 @@ impl Machine {
         }
         self.in_flight.remove(&v);
         let kind = match result {
-            ActionResult::Ok(output) => EntryKind::Succeeded(output),
-            ActionResult::Failed(failure) => EntryKind::Failed(failure),
+            ActionResult::Ok(output) => NodeEntry::Succeeded(output),
+            ActionResult::Failed(failure) => NodeEntry::Failed(failure),
             // doubt is always tried again, whatever `when` says of the error
             ActionResult::InDoubt(failure) => {
-                EntryKind::InDoubt(Failure { retryable: true, ..failure })
+                NodeEntry::InDoubt(Failure { retryable: true, ..failure })
             }
             ActionResult::Unstorable(failure) => {
                 self.kept.insert(v);
-                EntryKind::InDoubt(failure.permanent())
+                NodeEntry::InDoubt(failure.permanent())
             }
         };
-        self.emit(Some(v), kind);
+        self.write_about(v, kind);
     }
 
     /// The answer to a question about pure expressions.
-    pub(super) fn evaluated(&mut self, v: VertexId, answer: Result<EntryKind, Failure>) {
+    pub(super) fn evaluated(&mut self, v: VertexId, answer: Result<NodeEntry, Failure>) {
         if !self.evaluating.remove(&v) || self.state.unwinding.is_some() {
             return;
         }
         match answer {
-            Ok(kind) => self.emit(Some(v), kind),
-            Err(failure) => self.emit(Some(v), EntryKind::Failed(failure.permanent())),
+            Ok(kind) => self.write_about(v, kind),
+            Err(failure) => self.write_about(v, NodeEntry::Failed(failure.permanent())),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::state::{Progress, State, Undo, VertexId};
-use crate::log::{Cause, EntryKind, Failure, SagaStatus};
+use crate::log::{Cause, Failure, NodeEntry, SagaEntry, SagaStatus};
 use crate::plan::PlanKind;
 use crate::policy::UndoContract;
 
@@ -11,30 +11,23 @@ use crate::policy::UndoContract;
 const MAX_WIDTH: u64 = 1 << 20;
 
 impl State {
-    /// The rules of the log: which entry may follow in this state.
-    pub(super) fn allows(&self, vertex: Option<VertexId>, kind: &EntryKind) -> bool {
-        match vertex {
-            Some(v) => self.allows_for_node(v, kind),
-            None => self.allows_for_saga(kind),
-        }
-    }
-
-    fn allows_for_saga(&self, kind: &EntryKind) -> bool {
-        if let EntryKind::Created { .. } = kind {
+    /// Whether this entry about the saga may follow in this state.
+    pub(super) fn allows_saga_entry(&self, entry: &SagaEntry) -> bool {
+        if let SagaEntry::Created { .. } = entry {
             return self.run_key.is_none();
         }
         if self.run_key.is_none() {
             return false;
         }
-        match kind {
-            EntryKind::Unwinding(cause) => match self.ended {
+        match entry {
+            SagaEntry::Unwinding(cause) => match self.ended {
                 // behind the pivot there is no way back, and while it is in doubt nobody knows
                 _ if self.past_pivot() || self.pivot_is_busy() => false,
                 None => self.unwinding.is_none() && !matches!(cause, Cause::Rollback { .. }),
                 Some(SagaStatus::Completed) => matches!(cause, Cause::Rollback { .. }),
                 Some(_) => false,
             },
-            EntryKind::Ended(status) => {
+            SagaEntry::Ended(status) => {
                 let fits = match status {
                     SagaStatus::Completed => self.unwinding.is_none() && self.all_completed(),
                     SagaStatus::RolledBack => self.unwinding.is_some() && self.all_settled(),
@@ -42,28 +35,29 @@ impl State {
                     SagaStatus::Stuck => {
                         self.past_pivot() && (0..self.len()).any(|v| self.has_given_up(v))
                     }
-                    _ => false,
+                    SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack => false,
                 };
                 self.ended.is_none() && self.parked.is_none() && fits
             }
-            EntryKind::Paused => self.ended.is_none() && !self.paused,
-            EntryKind::Resumed => self.paused,
-            EntryKind::Parked { .. } => self.ended.is_none() && self.parked.is_none(),
-            EntryKind::Unparked => self.parked.is_some(),
-            EntryKind::Suspected { .. } | EntryKind::Cleared => {
+            SagaEntry::Paused => self.ended.is_none() && !self.paused,
+            SagaEntry::Resumed => self.paused,
+            SagaEntry::Parked { .. } => self.ended.is_none() && self.parked.is_none(),
+            SagaEntry::Unparked => self.parked.is_some(),
+            SagaEntry::Suspected { .. } | SagaEntry::Cleared => {
                 self.ended.is_none() && self.parked.is_none()
             }
-            EntryKind::Requested { id, command, .. } => {
+            SagaEntry::Requested { id, command, .. } => {
                 !self.is_known(*id) && self.judge(command).is_ok()
             }
-            EntryKind::Refused { id, .. } => self.is_held(*id),
-            EntryKind::Injected { .. } => self.ended.is_none(),
-            EntryKind::Migrated { .. } => true,
-            _ => false,
+            SagaEntry::Refused { id, .. } => self.is_held(*id),
+            SagaEntry::Injected { .. } => self.ended.is_none(),
+            SagaEntry::Migrated(_) => true,
+            SagaEntry::Created { .. } => false,
         }
     }
 
-    fn allows_for_node(&self, v: VertexId, kind: &EntryKind) -> bool {
+    /// Whether this entry about a node may follow in this state.
+    pub(super) fn allows_node_entry(&self, v: VertexId, entry: &NodeEntry) -> bool {
         let Some(x) = self.vertex(v) else { return false };
         if self.run_key.is_none() {
             return false;
@@ -71,8 +65,7 @@ impl State {
         if self.ended.is_some() {
             return false;
         }
-        let starts = matches!(kind, EntryKind::Started | EntryKind::UndoStarted);
-        if starts && (self.parked.is_some() || self.paused && self.steps == 0) {
+        if entry.is_start() && (self.parked.is_some() || self.paused && self.steps == 0) {
             return false;
         }
         let unwinding = self.unwinding.is_some();
@@ -85,30 +78,32 @@ impl State {
             && !over
             && (x.open || x.doubt);
         let fresh = x.progress == Progress::Open && x.waiting == 0;
-        match kind {
-            EntryKind::Started if unwinding => action && fresh && rerun,
-            EntryKind::Started => action && fresh,
-            EntryKind::Succeeded(_) if x.progress == Progress::Completed => self.is_replacing(v),
-            EntryKind::Succeeded(_) if action => fresh && (x.open || self.is_deciding(v)),
-            EntryKind::Succeeded(_) => {
+        match entry {
+            NodeEntry::Started if unwinding => action && fresh && rerun,
+            NodeEntry::Started => action && fresh,
+            NodeEntry::Succeeded(_) if x.progress == Progress::Completed => self.is_replacing(v),
+            NodeEntry::Succeeded(_) if action => fresh && (x.open || self.is_deciding(v)),
+            NodeEntry::Succeeded(_) => {
                 fresh && self.kind(v) == Some(&PlanKind::Value) && !unwinding
             }
-            EntryKind::Failed(_) if action => fresh && (x.open || self.is_deciding(v)),
-            EntryKind::Failed(_) => fresh && !unwinding,
-            EntryKind::InDoubt(_) => action && fresh && x.open,
-            EntryKind::RetryScheduled { .. } => {
+            NodeEntry::Failed(_) if action => fresh && (x.open || self.is_deciding(v)),
+            NodeEntry::Failed(_) => fresh && !unwinding,
+            NodeEntry::InDoubt(_) => action && fresh && x.open,
+            NodeEntry::RetryScheduled { .. } => {
                 action && fresh && x.failed && x.retry_at.is_none() && (!unwinding || rerun)
             }
-            EntryKind::Chosen(_) => {
-                let choice = match (self.kind(v), kind) {
-                    (Some(PlanKind::ForEach { .. }), EntryKind::Chosen(n)) => *n <= MAX_WIDTH,
-                    (Some(PlanKind::Choose(_)), _) => true,
-                    _ => false,
+            NodeEntry::Chosen(n) => {
+                let choice = match self.kind(v) {
+                    Some(PlanKind::ForEach { .. }) => *n <= MAX_WIDTH,
+                    Some(PlanKind::Choose(_)) => true,
+                    Some(PlanKind::Action(_) | PlanKind::Value | PlanKind::Subsaga(_)) | None => {
+                        false
+                    }
                 };
                 fresh && !unwinding && self.is_gate(v) && choice
             }
-            EntryKind::Skipped => fresh && !unwinding && action && x.attempts == 0,
-            EntryKind::UndoStarted => {
+            NodeEntry::Skipped => fresh && !unwinding && action && x.attempts == 0,
+            NodeEntry::UndoStarted => {
                 let undoable = policy.is_some_and(|p| match p.undo {
                     // without an output in the log it may still be in memory
                     UndoContract::Output => x.progress == Progress::Completed || x.doubt,
@@ -120,14 +115,13 @@ impl State {
                 });
                 unwinding && undoable && !over
             }
-            EntryKind::UndoFinished | EntryKind::UndoRetryScheduled { .. } => {
+            NodeEntry::UndoFinished | NodeEntry::UndoRetryScheduled { .. } => {
                 unwinding && x.undo == Undo::Started
             }
-            EntryKind::UndoFailed(_) => unwinding && (x.undo == Undo::Started || rerun && fresh),
-            EntryKind::Resolved { .. } => {
+            NodeEntry::UndoFailed(_) => unwinding && (x.undo == Undo::Started || rerun && fresh),
+            NodeEntry::Resolved { .. } => {
                 unwinding && x.undo == Undo::Failed && self.is_resolving(v)
             }
-            _ => false,
         }
     }
 

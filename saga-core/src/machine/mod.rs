@@ -32,7 +32,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::log::{
-    Answer, Command, Entry, EntryKind, Failure, FailureKind, SagaStatus, Timestamp, Uuid,
+    Answer, Command, Entry, EntryKind, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus,
+    Timestamp, Uuid,
 };
 use crate::plan::Plan;
 
@@ -199,10 +200,10 @@ impl Machine {
                 Event::AppendFailed => self.abort(&mut effects, Finish::Failed),
                 // the turn that asked for them goes on
                 Event::Chosen { vertex, choice } => {
-                    self.evaluated(vertex, choice.map(EntryKind::Chosen));
+                    self.evaluated(vertex, choice.map(NodeEntry::Chosen));
                 }
                 Event::Computed { vertex, value } => {
-                    self.evaluated(vertex, value.map(EntryKind::Succeeded));
+                    self.evaluated(vertex, value.map(NodeEntry::Succeeded));
                 }
                 other => self.inbox.push_back(other),
             }
@@ -298,7 +299,7 @@ impl Machine {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Created { run_key } => self.emit(None, EntryKind::Created { run_key }),
+            Event::Created { run_key } => self.write(SagaEntry::Created { run_key }),
             Event::Recovered => self.touched.extend(0..self.state.len()),
             Event::Watch(watch) => self.begin_watch(watch),
             Event::ActionDone { vertex, result } => self.action_done(vertex, result),
@@ -308,8 +309,8 @@ impl Machine {
             Event::PermitGranted { vertex } => self.granted.push_back(vertex),
             Event::Operator { id, by, command } => self.requests.push_back((id, by, command)),
             Event::Park { reason } => {
-                if self.state.allows(None, &EntryKind::Parked { reason: String::new() }) {
-                    self.emit(None, EntryKind::Parked { reason });
+                if self.state.allows_saga_entry(&SagaEntry::Parked { reason: String::new() }) {
+                    self.write(SagaEntry::Parked { reason });
                 }
             }
             Event::Appended
@@ -340,7 +341,7 @@ impl Machine {
         let open = self.state.vertices.get(v as usize).is_some_and(|x| x.open && x.reruns == 0);
         if self.state.paused && open {
             let why = "its process ended before it did";
-            self.emit(Some(v), EntryKind::InDoubt(Failure::new(FailureKind::Cancelled, why)));
+            self.write_about(v, NodeEntry::InDoubt(Failure::new(FailureKind::Cancelled, why)));
         }
     }
 
@@ -365,24 +366,20 @@ impl Machine {
             None if idle && self.state.past_pivot() => SagaStatus::Stuck,
             _ => return,
         };
-        self.emit(None, EntryKind::Ended(status));
+        self.write(SagaEntry::Ended(status));
     }
 
-    /// Writes an entry into the batch, and lets the state follow it.
-    fn emit(&mut self, v: Option<VertexId>, kind: EntryKind) {
+    /// Writes an entry about the saga into the batch, and lets the state follow it.
+    fn write(&mut self, entry: SagaEntry) {
         let seq = self.state.next_seq;
         if self.broken.is_some() {
             return;
         }
-        if let Err(illegal) = self.state.apply(v, &kind, &mut self.touched) {
+        if let Err(illegal) = self.state.apply_saga_entry(&entry, &mut self.touched) {
             self.broken = Some(illegal.to_string());
             return;
         }
-        let attempt = self.state.attempt(v, &kind);
-        if kind.is_progress() {
-            self.watched = None;
-        }
-        if let EntryKind::Unwinding(_) = kind {
+        if let SagaEntry::Unwinding(_) = entry {
             self.candidates.clear();
             self.timers.clear();
             self.evaluating.clear();
@@ -391,8 +388,28 @@ impl Machine {
                 self.held.push(Effect::SignalCancel);
             }
         }
-        let node = v.map(|v| self.state.path(v));
+        self.push(seq, entry.into());
+    }
+
+    /// The same for an entry about a node.
+    fn write_about(&mut self, v: VertexId, entry: NodeEntry) {
+        let seq = self.state.next_seq;
+        if self.broken.is_some() {
+            return;
+        }
+        if let Err(illegal) = self.state.apply_node_entry(v, &entry, &mut self.touched) {
+            self.broken = Some(illegal.to_string());
+            return;
+        }
+        let attempt = self.state.attempt(v, &entry);
+        self.push(seq, entry.about(self.state.path(v), attempt));
+    }
+
+    fn push(&mut self, seq: u64, kind: EntryKind) {
+        if kind.is_progress() {
+            self.watched = None;
+        }
         let at = self.entry_time(self.now);
-        self.batch.push(Entry { seq, epoch: self.epoch, at, node, attempt, kind });
+        self.batch.push(Entry { seq, epoch: self.epoch, at, kind });
     }
 }

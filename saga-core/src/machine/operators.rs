@@ -4,8 +4,16 @@ use super::Machine;
 use super::requests::Asked;
 use super::state::VertexId;
 use crate::log::{
-    Answer, Cause, Command, Decision, EntryKind, Failure, FailureKind, Refusal, Uuid,
+    Answer, Cause, Command, Decision, Failure, FailureKind, NodeEntry, Refusal, SagaEntry, Uuid,
 };
+
+/// What follows from a request that is open.
+enum Next {
+    Saga(SagaEntry),
+    Node(VertexId, NodeEntry),
+    /// The node that it names is not there.
+    Gone,
+}
 
 impl Machine {
     /// Looks at the next request.
@@ -28,7 +36,7 @@ impl Machine {
                 ) {
                     self.line_up_again();
                 }
-                self.emit(None, EntryKind::Requested { id, by, command });
+                self.write(SagaEntry::Requested { id, by, command });
                 self.follow_up();
             }
         }
@@ -68,71 +76,83 @@ impl Machine {
             if !self.state.is_held(asked.id) {
                 continue; // it came with the one before it
             }
-            let Some((v, kind)) = self.effect_of(&asked) else { continue };
-            let replaces = v.is_some_and(|v| self.state.is_replacing(v));
-            if let (Command::Decide { .. }, Some(v), false) = (&asked.command, v, replaces) {
+            let Some(next) = self.effect_of(&asked) else { continue };
+            let replaces = match &next {
+                Next::Node(v, _) => self.state.is_replacing(*v),
+                Next::Saga(_) | Next::Gone => false,
+            };
+            if let (Command::Decide { .. }, Next::Node(v, _), false) =
+                (&asked.command, &next, replaces)
+            {
                 // it must not start again instead
-                self.forget(v);
+                self.forget(*v);
             }
             let goes_on = match asked.command {
                 // one that is given another output stays parked: there may be more that cannot be read
                 Command::Decide { .. } => !replaces,
-                Command::Cancel { .. } => matches!(kind, EntryKind::Unwinding(_)),
+                Command::Cancel { .. } => matches!(next, Next::Saga(SagaEntry::Unwinding(_))),
                 _ => false,
             };
             if goes_on && self.state.parked.is_some() {
-                self.emit(None, EntryKind::Unparked);
+                self.write(SagaEntry::Unparked);
             }
-            if self.state.allows(v, &kind) {
-                self.emit(v, kind);
-            } else {
-                let why = format!("{} does not apply to the saga any more", asked.command.name());
-                let why = Refusal::Invalid { why };
-                self.emit(None, EntryKind::Refused { id: asked.id, why });
+            match next {
+                Next::Saga(entry) if self.state.allows_saga_entry(&entry) => self.write(entry),
+                Next::Node(v, entry) if self.state.allows_node_entry(v, &entry) => {
+                    self.write_about(v, entry);
+                }
+                Next::Saga(_) | Next::Node(..) | Next::Gone => {
+                    let command = asked.command.name();
+                    let why = format!("{command} does not apply to the saga any more");
+                    let why = Refusal::Invalid { why };
+                    self.write(SagaEntry::Refused { id: asked.id, why });
+                }
             }
         }
     }
 
     /// The entry that does what a request asks for; none while it is held.
-    fn effect_of(&self, asked: &Asked) -> Option<(Option<VertexId>, EntryKind)> {
+    fn effect_of(&self, asked: &Asked) -> Option<Next> {
         let (id, by) = (asked.id, asked.by.as_str());
         let find = |node: &crate::log::NodePath| self.state.resolve(node.as_str());
+        let about = |node, entry| find(node).map_or(Next::Gone, |v| Next::Node(v, entry));
         Some(match &asked.command {
             Command::Cancel { .. } if self.state.pivot_is_busy() => return None,
-            Command::Cancel { .. } if self.state.unwinding.is_some() => (None, EntryKind::Unparked),
+            Command::Cancel { .. } if self.state.unwinding.is_some() => {
+                Next::Saga(SagaEntry::Unparked)
+            }
             Command::Cancel { reason } => match self.state.pivot() {
                 Some(pivot) if self.state.past_pivot() => {
                     let why = Refusal::PastPivot { pivot: self.state.path(pivot) };
-                    (None, EntryKind::Refused { id, why })
+                    Next::Saga(SagaEntry::Refused { id, why })
                 }
-                _ => (None, EntryKind::Unwinding(Cause::Cancelled { reason: reason.clone() })),
+                _ => Next::Saga(SagaEntry::Unwinding(Cause::Cancelled { reason: reason.clone() })),
             },
             Command::Rollback { reason } => {
-                (None, EntryKind::Unwinding(Cause::Rollback { reason: reason.clone() }))
+                Next::Saga(SagaEntry::Unwinding(Cause::Rollback { reason: reason.clone() }))
             }
-            Command::Pause => (None, EntryKind::Paused),
-            Command::Resume => (None, EntryKind::Resumed),
-            Command::Unpark => (None, EntryKind::Unparked),
+            Command::Pause => Next::Saga(SagaEntry::Paused),
+            Command::Resume => Next::Saga(SagaEntry::Resumed),
+            Command::Unpark => Next::Saga(SagaEntry::Unparked),
             Command::Resolve { node, note } => {
-                let resolved = EntryKind::Resolved { by: by.to_string(), note: note.clone() };
-                (find(node), resolved)
+                about(node, NodeEntry::Resolved { by: by.to_string(), note: note.clone() })
             }
             Command::Decide { node, decision, note } => {
-                let kind = match (decision, decision.output()) {
+                let entry = match (decision, decision.output()) {
                     (Decision::Succeeded(_) | Decision::SucceededWith(_), Some(output)) => {
-                        EntryKind::Succeeded(output)
+                        NodeEntry::Succeeded(output)
                     }
                     _ => {
                         let why = format!("{by} decided that it did not take effect: {note}");
-                        EntryKind::Failed(Failure::new(FailureKind::Failed, why).permanent())
+                        NodeEntry::Failed(Failure::new(FailureKind::Failed, why).permanent())
                     }
                 };
-                (find(node), kind)
+                about(node, entry)
             }
             Command::Inject { node, fault } => {
                 // as the log writes it, if the node is there
                 let at = find(node).map_or_else(|| node.clone(), |v| self.state.path(v));
-                (None, EntryKind::Injected { at, fault: *fault })
+                Next::Saga(SagaEntry::Injected { at, fault: *fault })
             }
             // done with the request
             Command::Step

@@ -3,7 +3,7 @@
 use super::order::Turn;
 use super::state::{Need, VertexId};
 use super::{Call, Effect, InFlight, Machine};
-use crate::log::{EntryKind, Failure, FailureKind};
+use crate::log::{Failure, FailureKind, NodeEntry};
 
 impl Machine {
     /// Starts the first candidate, if there is one and room for it.
@@ -95,7 +95,7 @@ impl Machine {
             Need::Nothing => {}
             // nobody can tell whether there is something to undo
             Need::Rerun if self.state.faults(v).undo_error => {
-                self.emit(Some(v), EntryKind::UndoFailed(injected()));
+                self.write_about(v, NodeEntry::UndoFailed(injected()));
             }
             Need::Rerun => self.start_action(v, InFlight::Rerun),
             Need::Undo => self.start_undo(v),
@@ -106,10 +106,10 @@ impl Machine {
         let seq = self.state.next_seq;
         let unwinding = call == InFlight::Rerun;
         let faults = self.state.faults(v);
-        self.emit(Some(v), EntryKind::Started);
+        self.write_about(v, NodeEntry::Started);
         // a rerun finds out what there is to undo: a fault in the action's place would not tell
         if faults.error && !unwinding {
-            self.emit(Some(v), EntryKind::Failed(injected()));
+            self.write_about(v, NodeEntry::Failed(injected()));
             return;
         }
         self.in_flight.insert(v, call);
@@ -121,9 +121,9 @@ impl Machine {
     fn start_undo(&mut self, v: VertexId) {
         let seq = self.state.next_seq;
         let faults = self.state.faults(v);
-        self.emit(Some(v), EntryKind::UndoStarted);
+        self.write_about(v, NodeEntry::UndoStarted);
         if faults.undo_error {
-            self.emit(Some(v), EntryKind::UndoFailed(injected()));
+            self.write_about(v, NodeEntry::UndoFailed(injected()));
             return;
         }
         self.in_flight.insert(v, InFlight::Undo);

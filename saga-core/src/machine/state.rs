@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::requests::{Asked, Faults};
-use crate::log::{Answer, Cause, EntryKind, Failure, NodePath, SagaStatus, Timestamp, Uuid};
+use crate::log::{Answer, Cause, Failure, NodePath, SagaStatus, Timestamp, Uuid};
 use crate::plan::{Plan, PlanKind};
 use crate::policy::{Policy, UndoContract};
 
@@ -357,13 +357,5 @@ impl Vertex {
             settled: false,
             parts: None,
         }
-    }
-}
-
-/// Entries about a node that holds others are about its gate.
-pub(super) fn target(state: &State, node: VertexId, kind: &EntryKind) -> VertexId {
-    match kind {
-        EntryKind::Chosen(_) | EntryKind::Failed(_) => state.gate(node).unwrap_or(node),
-        _ => node,
     }
 }

@@ -5,7 +5,7 @@
 //! does not make it an hour longer. One that is set forward ends it, as for a machine that slept.
 
 use super::{Effect, InFlight, Machine, VertexId};
-use crate::log::{Cause, EntryKind, Failure, FailureKind, SagaStatus, Timestamp};
+use crate::log::{Cause, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp};
 
 impl Machine {
     /// When a saga that only waits wants to go on.
@@ -52,7 +52,7 @@ impl Machine {
         }
         self.end_watch();
         if self.deadline().is_some_and(|at| at <= self.now) {
-            self.emit(None, EntryKind::Unwinding(Cause::DeadlineExceeded));
+            self.write(SagaEntry::Unwinding(Cause::DeadlineExceeded));
         }
         if self.overdue_at().is_some_and(|at| at <= self.now) {
             self.overdue = true;
@@ -67,7 +67,7 @@ impl Machine {
                 let after = self.config.abandon_after;
                 let why =
                     format!("still running {after:?} after the saga began to unwind; dropped");
-                self.emit(Some(v), EntryKind::InDoubt(Failure::new(FailureKind::Cancelled, why)));
+                self.write_about(v, NodeEntry::InDoubt(Failure::new(FailureKind::Cancelled, why)));
             }
         }
     }

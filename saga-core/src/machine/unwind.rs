@@ -2,7 +2,7 @@
 
 use super::state::{Need, Undo, VertexId};
 use super::{InFlight, Machine};
-use crate::log::{EntryKind, Failure, FailureKind};
+use crate::log::{Failure, FailureKind, NodeEntry};
 use crate::policy::UndoContract;
 
 impl Machine {
@@ -16,7 +16,7 @@ impl Machine {
             // cut off by the death of its process, and there is no undo: whatever it did stays
             Need::Nothing if open => {
                 let why = Failure::new(FailureKind::Cancelled, "the process ended during the call");
-                self.emit(Some(v), EntryKind::InDoubt(why));
+                self.write_about(v, NodeEntry::InDoubt(why));
             }
             Need::Nothing => {}
             Need::Rerun => self.decide_rerun(v),
@@ -54,7 +54,7 @@ impl Machine {
             }
             _ if policy.undo_retry.allows_after(reruns) => {
                 let delay = policy.undo_retry.delay_after(reruns, self.dice(v, 1, reruns));
-                self.emit(Some(v), EntryKind::RetryScheduled { at: self.waited().after(delay) });
+                self.write_about(v, NodeEntry::RetryScheduled { at: self.waited().after(delay) });
             }
             _ => {
                 let last = self.state.failure(v).map(|f| f.message.as_str()).unwrap_or_default();
@@ -63,7 +63,7 @@ impl Machine {
                      did not tell: {last}"
                 );
                 let kind = self.state.failure(v).map_or(FailureKind::Failed, |f| f.kind);
-                self.emit(Some(v), EntryKind::UndoFailed(Failure::new(kind, why).permanent()));
+                self.write_about(v, NodeEntry::UndoFailed(Failure::new(kind, why).permanent()));
             }
         }
     }
@@ -74,7 +74,7 @@ impl Machine {
         }
         self.in_flight.remove(&v);
         let Err(failure) = result else {
-            self.emit(Some(v), EntryKind::UndoFinished);
+            self.write_about(v, NodeEntry::UndoFinished);
             return;
         };
         let (tries, all) = self
@@ -86,11 +86,11 @@ impl Machine {
         let kind = match retry {
             Some(retry) => {
                 let delay = retry.delay_after(tries, self.dice(v, 2, all));
-                EntryKind::UndoRetryScheduled { at: self.waited().after(delay), failure }
+                NodeEntry::UndoRetryScheduled { at: self.waited().after(delay), failure }
             }
-            None => EntryKind::UndoFailed(failure),
+            None => NodeEntry::UndoFailed(failure),
         };
-        self.emit(Some(v), kind);
+        self.write_about(v, kind);
     }
 
     /// True if the undo of this node is given an output that is in memory only.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Effect, Machine};
-use crate::log::{EntryKind, Timestamp};
+use crate::log::{SagaEntry, Timestamp};
 
 /// How a saga is watched that was running when its process died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +28,9 @@ pub(super) struct Watched {
 impl Machine {
     pub(super) fn begin_watch(&mut self, watch: Watch) {
         let Watch { crashes, alone, window } = watch;
-        let suspected = EntryKind::Suspected { crashes, alone };
-        if self.state.allows(None, &suspected) {
-            self.emit(None, suspected);
+        let suspected = SagaEntry::Suspected { crashes, alone };
+        if self.state.allows_saga_entry(&suspected) {
+            self.write(suspected);
             self.watched = Some(Watched { window, until: None });
         }
     }
@@ -55,8 +55,8 @@ impl Machine {
     pub(super) fn end_watch(&mut self) {
         if self.watched_until().is_some_and(|at| at <= self.now) {
             self.watched = None;
-            if !self.in_flight.is_empty() && self.state.allows(None, &EntryKind::Cleared) {
-                self.emit(None, EntryKind::Cleared);
+            if !self.in_flight.is_empty() && self.state.allows_saga_entry(&SagaEntry::Cleared) {
+                self.write(SagaEntry::Cleared);
             }
         }
     }

@@ -126,7 +126,7 @@ impl<S: Store> Store for EncodedStore<S> {
     }
 
     fn append_with(&self, append: Append, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
-        let first = append.entries.first().map(|entry| (entry.seq, entry.node.clone()));
+        let first = append.entries.first().map(|entry| (entry.seq, entry.node().cloned()));
         let (codec, saga) = (Arc::clone(&self.codec), append.saga.clone());
         let work = work.and_then(move |output| {
             let (seq, node) = first.unwrap_or_default();
@@ -279,52 +279,41 @@ impl Pass<'_> {
     }
 
     fn entry(&self, entry: Entry) -> Result<Entry, StoreError> {
-        let node = entry.node.as_ref();
         let kind = match entry.kind {
-            EntryKind::Succeeded(output) => {
-                let aad = Aad::of_node(self.saga, node, PayloadKind::Output);
-                EntryKind::Succeeded(self.payload(aad, &output)?)
+            EntryKind::Saga(saga) => EntryKind::Saga(saga.try_map_command(|c| self.command(c))?),
+            EntryKind::Node { node, attempt, entry: recorded } => {
+                let aad = Aad::of_node(self.saga, Some(&node), PayloadKind::Output);
+                let recorded = recorded.try_map_user_data(
+                    |output| self.payload(aad, &output),
+                    |failure| self.failure(&node, failure),
+                )?;
+                recorded.about(node, attempt)
             }
-            EntryKind::Failed(failure) => EntryKind::Failed(self.failure(node, failure)?),
-            EntryKind::InDoubt(failure) => EntryKind::InDoubt(self.failure(node, failure)?),
-            EntryKind::UndoFailed(failure) => EntryKind::UndoFailed(self.failure(node, failure)?),
-            EntryKind::UndoRetryScheduled { at, failure } => {
-                EntryKind::UndoRetryScheduled { at, failure: self.failure(node, failure)? }
-            }
-            EntryKind::Requested { id, by, command } => {
-                EntryKind::Requested { id, by, command: self.command(command)? }
-            }
-            other => other,
         };
         Ok(Entry { kind, ..entry })
     }
 
-    fn failure(&self, node: Option<&NodePath>, failure: Failure) -> Result<Failure, StoreError> {
-        let aad = Aad::of_node(self.saga, node, PayloadKind::Error);
+    fn failure(&self, node: &NodePath, failure: Failure) -> Result<Failure, StoreError> {
+        let aad = Aad::of_node(self.saga, Some(node), PayloadKind::Error);
         let error = failure.error.map(|error| self.json(aad, &error)).transpose()?;
         Ok(Failure { error, ..failure })
     }
 
     fn command(&self, command: Command) -> Result<Command, StoreError> {
-        match command {
-            Command::Decide { node, decision, note } => {
-                let aad = Aad::of_node(self.saga, Some(&node), PayloadKind::Decision);
-                let decision = match decision {
-                    Decision::Succeeded(output) => {
-                        let json =
-                            self.json(aad, &Payload::from(output.to_string().into_bytes()))?;
-                        let output = serde_json::from_slice(json.as_bytes());
-                        Decision::Succeeded(output.map_err(|_| self.not_json(&aad))?)
-                    }
-                    Decision::SucceededWith(output) => {
-                        Decision::SucceededWith(self.json(aad, &output)?)
-                    }
-                    Decision::Failed => Decision::Failed,
-                };
-                Ok(Command::Decide { node, decision, note })
-            }
-            other => Ok(other),
-        }
+        command.try_map_decision(|node, decision| {
+            let aad = Aad::of_node(self.saga, Some(node), PayloadKind::Decision);
+            Ok(match decision {
+                Decision::Succeeded(output) => {
+                    let json = self.json(aad, &Payload::from(output.to_string().into_bytes()))?;
+                    let output = serde_json::from_slice(json.as_bytes());
+                    Decision::Succeeded(output.map_err(|_| self.not_json(&aad))?)
+                }
+                Decision::SucceededWith(output) => {
+                    Decision::SucceededWith(self.json(aad, &output)?)
+                }
+                Decision::Failed => Decision::Failed,
+            })
+        })
     }
 
     fn payload(&self, aad: Aad<'_>, payload: &Payload) -> Result<Payload, StoreError> {

@@ -163,7 +163,7 @@ fn deep_nesting_does_not_need_a_deep_stack() {
         }
         let ran = cost(&body, 0, None);
         assert!(ran.total < 20 * depth, "{}", ran.total);
-        let path = ran.log[1].node.clone().unwrap();
+        let path = ran.log[1].node().cloned().unwrap();
         assert_eq!(path.as_str().split('/').count() as u64, depth);
     });
 }

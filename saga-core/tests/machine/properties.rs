@@ -9,7 +9,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use saga_core::SagaStatus;
 use saga_core::dag::Plan;
-use saga_core::log::{Entry, EntryKind, Timestamp, Uuid};
+use saga_core::log::{Entry, EntryKind, NodeEntry, SagaEntry, Timestamp, Uuid};
 use saga_core::machine::{Config, Effect, Event, Finish, Machine, State};
 use saga_core::operator::{Answer, Command};
 
@@ -89,7 +89,7 @@ proptest! {
             State::fold(setup.plan.clone(), prefix).unwrap();
             let (finish, log) = go_on_fairly(&setup.plan, setup.config, prefix).unwrap();
             prop_assert!(matches!(finish, Finish::Ended(_)), "{finish:?}: {log:#?}");
-            let ended = prefix.iter().any(|e| matches!(e.kind, EntryKind::Unwinding(_)));
+            let ended = prefix.iter().any(|e| matches!(e.saga_entry(), Some(SagaEntry::Unwinding(_))));
             let completed = finish == Finish::Ended(SagaStatus::Completed);
             prop_assert!(!(ended && completed));
         }
@@ -115,7 +115,7 @@ fn the_random_runs_reach_every_kind_of_entry() {
         }
         for entry in &ran.log {
             *kinds.entry(entry.kind.name()).or_insert(0) += 1;
-            if let EntryKind::Unwinding(cause) = &entry.kind {
+            if let Some(SagaEntry::Unwinding(cause)) = entry.saga_entry() {
                 *causes.entry(std::mem::discriminant(cause)).or_insert(0) += 1;
             }
         }
@@ -227,13 +227,26 @@ impl Damage {
             Self::Drop(a) => drop(log.remove(a % n)),
             Self::Double(a) => log.insert(a % n, log[a % n].clone()),
             Self::Swap(a, b) => log.swap(a % n, b % n),
-            Self::Renode(a, b) => log[a % n].node = log[b % n].node.clone(),
-            Self::Unnode(a) => log[a % n].node = None,
-            Self::Rekind(a, b) => log[a % n].kind = log[b % n].kind.clone(),
+            Self::Renode(a, b) => {
+                let other = log[b % n].node().cloned();
+                if let (EntryKind::Node { node, .. }, Some(other)) = (&mut log[a % n].kind, other) {
+                    *node = other;
+                }
+            }
+            // no entry about a node is without one: it becomes one about the saga
+            Self::Unnode(a) => log[a % n].kind = SagaEntry::Paused.into(),
+            Self::Rekind(a, b) => match (log[b % n].kind.clone(), &mut log[a % n].kind) {
+                (EntryKind::Node { entry: other, .. }, EntryKind::Node { entry, .. }) => {
+                    *entry = other;
+                }
+                (other, kind) => *kind = other,
+            },
             Self::Choose(a, to) => {
-                let mut chosen = log.iter_mut().filter(|e| matches!(e.kind, EntryKind::Chosen(_)));
+                let mut chosen =
+                    log.iter_mut().filter(|e| matches!(e.node_entry(), Some(NodeEntry::Chosen(_))));
                 if let Some(entry) = chosen.nth(a % 3) {
-                    entry.kind = EntryKind::Chosen(to);
+                    let node = entry.node().cloned().unwrap();
+                    entry.kind = NodeEntry::Chosen(to).about(node, entry.attempt());
                 }
             }
         }

@@ -80,7 +80,7 @@ impl Store for Faulty {
     }
 
     fn append(&self, mut append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
-        use saga_core::log::EntryKind::Succeeded;
+        use saga_core::log::{EntryKind, NodeEntry};
         Box::pin(async move {
             let there = self.record(&append.saga).await?;
             if let Some(there) = there {
@@ -96,7 +96,9 @@ impl Store for Faulty {
             }
             if self.has(Fault::PayloadsAreText) {
                 for entry in &mut append.entries {
-                    if let Succeeded(output) = &mut entry.kind {
+                    if let EntryKind::Node { entry: NodeEntry::Succeeded(output), .. } =
+                        &mut entry.kind
+                    {
                         let text = String::from_utf8_lossy(output.as_bytes()).into_owned();
                         *output = Payload::from(text.into_bytes());
                     }

@@ -1,6 +1,6 @@
 //! Sample sagas, appends and requests for the tests of stores.
 
-use saga_core::log::{Entry, EntryKind, Payload, Timestamp, Uuid};
+use saga_core::log::{Entry, NodeEntry, Payload, SagaEntry, Timestamp, Uuid};
 use saga_core::operator::{Command, Request};
 use saga_core::store::{Append, Created, NewSaga, RecordChange, SagaRecord, Store, WorkerId};
 use saga_core::{SagaId, SagaStatus};
@@ -15,9 +15,7 @@ pub(crate) fn new_saga(name: &str) -> NewSaga {
         seq: 1,
         epoch: 1,
         at: Timestamp(1_000),
-        node: None,
-        attempt: 0,
-        kind: EntryKind::Created { run_key },
+        kind: SagaEntry::Created { run_key }.into(),
     };
     let record = SagaRecord {
         run_key,
@@ -35,9 +33,7 @@ pub(crate) fn append(name: &str, seq: u64, output: &[u8]) -> Append {
         seq,
         epoch: 1,
         at: Timestamp(1_000 + seq),
-        node: Some("hotel".into()),
-        attempt: 1,
-        kind: EntryKind::Succeeded(Payload::from(output)),
+        kind: NodeEntry::Succeeded(Payload::from(output)).about("hotel", 1),
     };
     Append {
         saga: id(name),

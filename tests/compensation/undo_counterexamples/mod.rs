@@ -248,7 +248,7 @@ fn a_node_that_waits_for_a_permit_has_not_started() {
     assert_eq!(names(report.undone()), ["a"]);
     assert_eq!(world.count("do c"), 1, "the second `c` never started");
     let stored = process.until(store.load(&"x".parse().unwrap())).unwrap().unwrap();
-    assert!(stored.entries.iter().all(|entry| entry.node.as_ref().is_none_or(|n| *n != "c")));
+    assert!(stored.entries.iter().all(|entry| entry.node().is_none_or(|n| *n != "c")));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use saga_core::log::EntryKind;
+use saga_core::log::NodeEntry;
 use saga_core::prelude::*;
 use tokio::time::Instant;
 
@@ -74,11 +74,12 @@ async fn check_log(sec: &Coordinator<()>) {
     let view = sec.inspect("patient").await.unwrap().unwrap();
     let entries = view.log.entries();
     assert!(entries.is_sorted_by_key(|entry| entry.at), "{}", view.log.pretty());
-    let due = entries.iter().find_map(|entry| match &entry.kind {
-        EntryKind::RetryScheduled { at } => Some(*at),
+    let due = entries.iter().find_map(|entry| match entry.node_entry() {
+        Some(NodeEntry::RetryScheduled { at }) => Some(*at),
         _ => None,
     });
-    let started = entries.iter().rfind(|entry| entry.kind == EntryKind::Started).unwrap();
+    let started =
+        entries.iter().rfind(|entry| entry.node_entry() == Some(&NodeEntry::Started)).unwrap();
     assert!(Some(started.at) >= due, "{}", view.log.pretty());
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::common::world::{Do, Fixture, World, act, bare, unact};
 use saga_core::UndoError;
-use saga_core::log::{Entry, EntryKind};
+use saga_core::log::{Entry, NodeEntry};
 use saga_core::prelude::*;
 use saga_core::store::{FileStore, MemoryStore, SqliteStore, Store};
 
@@ -39,16 +39,16 @@ fn on_time(entries: &[Entry]) -> Vec<u32> {
     let mut attempts = Vec::new();
     let mut due = None;
     for entry in entries {
-        match &entry.kind {
-            EntryKind::RetryScheduled { at } | EntryKind::UndoRetryScheduled { at, .. } => {
+        match entry.node_entry() {
+            Some(NodeEntry::RetryScheduled { at } | NodeEntry::UndoRetryScheduled { at, .. }) => {
                 assert!(at.0 - entry.at.0 >= 30 * 60_000, "half of it is random");
                 due = Some(at.0);
             }
-            EntryKind::Started | EntryKind::UndoStarted => {
+            Some(NodeEntry::Started | NodeEntry::UndoStarted) => {
                 if let Some(due) = due.take() {
                     let late = entry.at.0.checked_sub(due).expect("not before its time");
                     assert!(late < 1000, "{late} ms late");
-                    attempts.push(entry.attempt);
+                    attempts.push(entry.attempt());
                 }
             }
             _ => {}

@@ -167,7 +167,7 @@ fn an_injected_error_at_each_node_leaves_nothing() {
     let process = Process::start(&Cloud::default(), &store, sagas);
     let log = process.until(store.load(&"x".parse().unwrap())).unwrap().unwrap().entries;
     let nodes = log.iter().filter(|entry| entry.kind.name() == "started");
-    let nodes = nodes.filter_map(|entry| entry.node.clone()).collect::<Vec<_>>();
+    let nodes = nodes.filter_map(|entry| entry.node().cloned()).collect::<Vec<_>>();
     assert_eq!(nodes.len(), 49);
     for node in nodes {
         let cloud = Cloud::default();

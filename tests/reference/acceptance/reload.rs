@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use saga_core::action::ActionFunc;
 use saga_core::dag::{DagBuilder, Node, SagaDag};
 use saga_core::executor::{SagaExecutor, SagaSnapshot};
-use saga_core::log::EntryKind;
+use saga_core::log::NodeEntry;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, NewSaga, Store};
 use saga_core::{BoxError, CoordinatorBuilder, SagaStatus};
@@ -66,7 +66,8 @@ async fn case_14_after_a_reload_only_b_runs() -> Result<(), Any> {
     whole.execute().await?;
     let whole = store.load(&"x".parse()?).await?.ok_or("lost")?;
     // the process died when A's outcome, and with it B's start, was written
-    let done = whole.entries.iter().position(|e| matches!(e.kind, EntryKind::Succeeded(_)));
+    let done =
+        whole.entries.iter().position(|e| matches!(e.node_entry(), Some(NodeEntry::Succeeded(_))));
     let entries = whole.entries[..=done.ok_or("A did not succeed")?].to_vec();
     let mut record = whole.record;
     (record.status, record.next_seq) = (SagaStatus::Running, entries.len() as u64 + 1);
@@ -125,6 +126,7 @@ fn case_15_an_action_whose_outcome_was_not_written_runs_again_under_its_key() {
     // effects are kept by key: two keys would be two effects
     assert_eq!(world.effects(), ["out"]);
     let stored = process.until(store.load(&"x".parse().unwrap())).unwrap().unwrap();
-    let starts = stored.entries.iter().filter(|e| matches!(e.kind, EntryKind::Started));
-    assert_eq!(starts.map(|entry| entry.attempt).collect::<Vec<_>>(), [1, 2]);
+    let starts =
+        stored.entries.iter().filter(|e| matches!(e.node_entry(), Some(NodeEntry::Started)));
+    assert_eq!(starts.map(|entry| entry.attempt()).collect::<Vec<_>>(), [1, 2]);
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use saga_core::StartError;
 use saga_core::action::ActionOutput;
 use saga_core::dag::{DagError, Node};
-use saga_core::log::EntryKind;
+use saga_core::log::NodeEntry;
 use saga_core::prelude::*;
 use saga_core::store::{MemoryStore, Store};
 use serde::de::DeserializeOwned;
@@ -165,11 +165,11 @@ async fn an_output_that_cannot_be_read_back_is_undone_from_memory() {
     assert_eq!(world.said(), ["reserve", "pay", "refund Chain { wei: 5 }", "release 7"]);
     let log = store.load(&"x".parse().unwrap()).await.unwrap().unwrap().entries;
     let about = |node: &str| {
-        let about = log.iter().filter(|e| e.node.as_ref().is_some_and(|at| *at == *node));
-        about.map(|e| e.kind.clone()).collect::<Vec<_>>()
+        let about = log.iter().filter(|e| e.node().is_some_and(|at| *at == *node));
+        about.filter_map(|e| e.node_entry().cloned()).collect::<Vec<_>>()
     };
-    assert!(!about("receipt").iter().any(|kind| matches!(kind, EntryKind::Succeeded(_))));
-    let EntryKind::InDoubt(failure) = &about("receipt")[1] else { panic!("{log:?}") };
+    assert!(!about("receipt").iter().any(|kind| matches!(kind, NodeEntry::Succeeded(_))));
+    let NodeEntry::InDoubt(failure) = &about("receipt")[1] else { panic!("{log:?}") };
     assert!(!failure.retryable, "another attempt would give the same");
 
     let (report, error) = rolled_back(sec.run(Ordering {}).await);

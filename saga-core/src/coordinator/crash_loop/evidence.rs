@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::log::{Entry, EntryKind};
+use crate::log::{Entry, NodeEntry, SagaEntry};
 use crate::store::SagaRecord;
 
 /// How long a suspect is watched, by how often it was cleared before without getting on. One that takes
@@ -49,29 +49,30 @@ pub(super) fn evidence(record: &SagaRecord, log: &[Entry]) -> Option<Evidence> {
     let got_on = log.iter().rposition(|entry| entry.kind.is_progress());
     let since = log.get(got_on.map_or(0, |i| i + 1)..).unwrap_or_default();
     since.iter().find(|entry| is_start(entry))?;
-    let cleared = since.iter().filter(|entry| entry.kind == EntryKind::Cleared).count();
+    let cleared =
+        since.iter().filter(|entry| entry.saga_entry() == Some(&SagaEntry::Cleared)).count();
     let died = since.iter().filter(|entry| entry.epoch.checked_add(1) == Some(record.epoch));
     let (mut last, mut crashes) = (CrashState::Absent, 0);
     let mut suspected = None;
     for entry in died {
-        match entry.kind {
-            EntryKind::Suspected { crashes, alone } => suspected = Some((crashes, alone)),
-            EntryKind::Cleared => (last, crashes) = (CrashState::Cleared, 0),
-            _ if is_start(entry) && last == CrashState::Absent => match suspected {
+        match entry.saga_entry() {
+            Some(&SagaEntry::Suspected { crashes, alone }) => suspected = Some((crashes, alone)),
+            Some(SagaEntry::Cleared) => (last, crashes) = (CrashState::Cleared, 0),
+            Some(_) | None if is_start(entry) && last == CrashState::Absent => match suspected {
                 None => last = CrashState::Unwatched,
                 Some((before, alone)) => {
                     last = CrashState::Watched;
                     crashes = before.saturating_add(alone.into());
                 }
             },
-            _ => {}
+            Some(_) | None => {}
         }
     }
     Some(Evidence { last, crashes, level: cleared.min(WATCHES.len() - 1) })
 }
 
 fn is_start(entry: &Entry) -> bool {
-    matches!(entry.kind, EntryKind::Started | EntryKind::UndoStarted)
+    entry.node_entry().is_some_and(NodeEntry::is_start)
 }
 
 impl Evidence {
@@ -92,7 +93,7 @@ pub(crate) fn crash_loop(record: &SagaRecord, log: &[Entry], limit: u32) -> Opti
     found.is_enough(limit).then(|| {
         let open = log.iter().rev().take_while(|entry| !entry.kind.is_progress());
         let open = open.filter(|entry| is_start(entry));
-        let mut nodes = open.filter_map(|entry| entry.node.clone()).collect::<Vec<_>>();
+        let mut nodes = open.filter_map(|entry| entry.node().cloned()).collect::<Vec<_>>();
         nodes.sort();
         nodes.dedup();
         let nodes = nodes.iter().map(|node| format!("`{node}`")).collect::<Vec<_>>().join(", ");
@@ -104,9 +105,10 @@ pub(crate) fn crash_loop(record: &SagaRecord, log: &[Entry], limit: u32) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{Failure, FailureKind, Payload, SagaId, Timestamp, Uuid};
+    use crate::log::{
+        EntryKind, Failure, FailureKind, NodeEntry, Payload, SagaEntry, SagaId, Timestamp, Uuid,
+    };
     use crate::store::WorkerId;
-    use EntryKind::{Cleared, Started, Succeeded};
 
     fn record(attempts: u32, epoch: u64) -> SagaRecord {
         let owner = WorkerId::generate();
@@ -119,15 +121,21 @@ mod tests {
             seq: i as u64 + 1,
             epoch,
             at: Timestamp(0),
-            node: Some("a".into()),
-            attempt: 1,
             kind,
         });
         entries.collect()
     }
 
     fn suspected(crashes: u32, alone: bool) -> EntryKind {
-        EntryKind::Suspected { crashes, alone }
+        SagaEntry::Suspected { crashes, alone }.into()
+    }
+
+    fn started() -> EntryKind {
+        NodeEntry::Started.about("a", 1)
+    }
+
+    fn cleared() -> EntryKind {
+        SagaEntry::Cleared.into()
     }
 
     fn is(last: CrashState, crashes: u32, level: usize) -> Option<Evidence> {
@@ -136,16 +144,17 @@ mod tests {
 
     #[test]
     fn a_crash_counts_against_one_that_was_watched_alone() {
-        let created = || (1, EntryKind::Created { run_key: Uuid::nil() });
-        let first = [created(), (1, Started)];
+        let created = || (1, SagaEntry::Created { run_key: Uuid::nil() }.into());
+        let first = [created(), (1, started())];
         assert_eq!(evidence(&record(2, 2), &log(first.clone())), is(CrashState::Unwatched, 0, 0));
-        let with_others = first.clone().into_iter().chain([(2, suspected(0, false)), (2, Started)]);
+        let with_others =
+            first.clone().into_iter().chain([(2, suspected(0, false)), (2, started())]);
         let with_others = with_others.collect::<Vec<_>>();
         assert_eq!(
             evidence(&record(3, 3), &log(with_others.clone())),
             is(CrashState::Watched, 0, 0)
         );
-        let alone = with_others.into_iter().chain([(3, suspected(0, true)), (3, Started)]);
+        let alone = with_others.into_iter().chain([(3, suspected(0, true)), (3, started())]);
         let mut alone = log(alone);
         assert_eq!(evidence(&record(4, 4), &alone), is(CrashState::Watched, 1, 0));
         assert_eq!(crash_loop(&record(4, 4), &alone, 2), None);
@@ -155,22 +164,27 @@ mod tests {
         // handed over in good order
         assert_eq!(evidence(&record(1, 4), &alone), None);
         // two calls at once are one crash
-        alone.extend(log([(3, Started)]));
+        alone.extend(log([(3, started())]));
         assert_eq!(evidence(&record(4, 4), &alone), is(CrashState::Watched, 1, 0));
-        alone.extend(log([(3, Succeeded(Payload::default()))]));
+        alone.extend(log([(3, NodeEntry::Succeeded(Payload::default()).about("a", 1))]));
         assert_eq!(evidence(&record(2, 4), &alone), None);
     }
 
     #[test]
     fn one_that_was_cleared_is_watched_for_longer_and_must_do_more() {
-        let entries =
-            [(1, Started), (2, suspected(2, true)), (2, Started), (2, Cleared), (3, Started)];
-        let cleared = log(entries.clone().into_iter().take(4));
-        assert_eq!(evidence(&record(3, 3), &cleared), is(CrashState::Cleared, 0, 1));
+        let entries = [
+            (1, started()),
+            (2, suspected(2, true)),
+            (2, started()),
+            (2, cleared()),
+            (3, started()),
+        ];
+        let one = log(entries.clone().into_iter().take(4));
+        assert_eq!(evidence(&record(3, 3), &one), is(CrashState::Cleared, 0, 1));
         assert_eq!(evidence(&record(4, 4), &log(entries)), is(CrashState::Unwatched, 0, 1));
-        let five = [(1, Cleared), (1, suspected(4, true)), (1, Started)];
+        let five = [(1, cleared()), (1, suspected(4, true)), (1, started())];
         assert_eq!(crash_loop(&record(2, 2), &log(five), 3), None);
-        let six = [(1, Cleared), (2, suspected(5, true)), (2, Started)];
+        let six = [(1, cleared()), (2, suspected(5, true)), (2, started())];
         let reason = "the process died 6 times in a row within 80ms after `a` began";
         assert_eq!(crash_loop(&record(3, 3), &log(six), 3).as_deref(), Some(reason));
     }
@@ -179,9 +193,9 @@ mod tests {
     fn one_that_only_waits_is_no_suspect() {
         let failure = Failure::new(FailureKind::Failed, "no");
         let waits = log([
-            (1, Started),
-            (1, EntryKind::Failed(failure)),
-            (1, EntryKind::RetryScheduled { at: Timestamp(9) }),
+            (1, started()),
+            (1, NodeEntry::Failed(failure).about("a", 1)),
+            (1, NodeEntry::RetryScheduled { at: Timestamp(9) }.about("a", 1)),
         ]);
         assert_eq!(evidence(&record(10, 2), &waits), None);
     }

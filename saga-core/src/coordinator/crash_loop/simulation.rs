@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::evidence::{CrashState, WATCHES, crash_loop, evidence};
 use super::schedule::{RandomNumbers, line_up};
-use crate::log::{Entry, EntryKind, Payload, SagaId, Timestamp};
+use crate::log::{Entry, EntryKind, NodeEntry, Payload, SagaEntry, SagaId, Timestamp};
 use crate::store::{SagaRecord, WorkerId};
 
 const LIMIT: u32 = 3;
@@ -43,8 +43,7 @@ impl SimulatedSaga {
             self.log.clear();
         }
         let (seq, epoch) = (self.log.len() as u64 + 1, self.record.epoch);
-        let node = Some("a".into());
-        self.log.push(Entry { seq, epoch, at: Timestamp(0), node, attempt: 1, kind });
+        self.log.push(Entry { seq, epoch, at: Timestamp(0), kind });
     }
 }
 
@@ -100,9 +99,9 @@ impl World {
             }
             if let Some(watch) = watch {
                 let (crashes, alone) = (watch.crashes, watch.alone);
-                saga.write(EntryKind::Suspected { crashes, alone });
+                saga.write(SagaEntry::Suspected { crashes, alone }.into());
             }
-            saga.write(EntryKind::Started);
+            saga.write(NodeEntry::Started.about("a", 1));
             let takes = match saga.kind {
                 Behavior::Works(takes) => takes,
                 Behavior::Kills(_) => NEVER,
@@ -110,12 +109,12 @@ impl World {
             };
             let cleared = watch.map(|watch| begins + watch.window.as_secs_f64() + 0.005);
             if cleared.is_some_and(|at| at < dies && at < begins + takes) {
-                saga.write(EntryKind::Cleared);
+                saga.write(SagaEntry::Cleared.into());
             }
             if begins + takes < dies {
-                saga.write(EntryKind::Succeeded(Payload::default()));
+                saga.write(NodeEntry::Succeeded(Payload::default()).about("a", 1));
                 if matches!(saga.kind, Behavior::Works(_)) {
-                    saga.write(EntryKind::Started);
+                    saga.write(NodeEntry::Started.about("a", 1));
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::*;
-use crate::log::{Entry, EntryKind, Payload, SagaStatus, Timestamp};
+use crate::log::{Entry, EntryKind, NodeEntry, Payload, SagaEntry, SagaStatus, Timestamp};
 use crate::store::RecordChange;
 
 fn id(text: &str) -> SagaId {
@@ -11,8 +11,11 @@ fn id(text: &str) -> SagaId {
 }
 
 fn entry(seq: u64, kind: EntryKind) -> Entry {
-    let node = (seq > 1).then(|| "größe[0]/b#1".into());
-    Entry { seq, epoch: 1, at: Timestamp(seq), node, attempt: u32::from(seq > 1), kind }
+    Entry { seq, epoch: 1, at: Timestamp(seq), kind }
+}
+
+fn about(entry: NodeEntry) -> EntryKind {
+    entry.about("größe[0]/b#1", 1)
 }
 
 fn new_saga(name: &str) -> NewSaga {
@@ -25,7 +28,7 @@ fn new_saga(name: &str) -> NewSaga {
         next_seq: 2,
         ..SagaRecord::new(id(name), "book_trip", WorkerId::from("one"), Timestamp(1))
     };
-    NewSaga { record, entries: vec![entry(1, EntryKind::Created { run_key })] }
+    NewSaga { record, entries: vec![entry(1, SagaEntry::Created { run_key }.into())] }
 }
 
 fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
@@ -47,9 +50,12 @@ fn a_log() -> (Vec<u8>, Vec<(usize, StoredSaga)>) {
     let mut writes =
         vec![(bytes.len(), StoredSaga { record: record.clone(), entries: entries.clone() })];
     for kinds in [
-        vec![EntryKind::Started, EntryKind::Succeeded(Payload::from(&b"\"out\\nput\""[..]))],
-        vec![EntryKind::Started, EntryKind::Skipped, EntryKind::Paused],
-        vec![EntryKind::Succeeded(Payload::from(&b"\xff"[..]))],
+        vec![
+            about(NodeEntry::Started),
+            about(NodeEntry::Succeeded(Payload::from(&b"\"out\\nput\""[..]))),
+        ],
+        vec![about(NodeEntry::Started), about(NodeEntry::Skipped), SagaEntry::Paused.into()],
+        vec![about(NodeEntry::Succeeded(Payload::from(&b"\xff"[..])))],
     ] {
         let append = append("a", record.next_seq, kinds);
         append.apply_to(&mut record).unwrap();
@@ -179,7 +185,9 @@ async fn a_failed_fsync_stops_all_further_writes() {
         fails(disk);
         let two = WorkerId::from("two");
         let e = match broken {
-            "append" => store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap_err(),
+            "append" => {
+                store.append(append("a", 2, vec![about(NodeEntry::Started)])).await.unwrap_err()
+            }
             "create" => store.create(new_saga("b")).await.unwrap_err(),
             "claim" => store.claim(&two, &["f1".to_string()], 9).await.unwrap_err(),
             "answer" => store.answer(request.id, Answer::Done).await.unwrap_err(),
@@ -189,7 +197,7 @@ async fn a_failed_fsync_stops_all_further_writes() {
         fails([false; 2]);
 
         let refusals = [
-            store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap_err(),
+            store.append(append("a", 2, vec![about(NodeEntry::Started)])).await.unwrap_err(),
             store.create(new_saga("c")).await.unwrap_err(),
             store.take(&two, &id("a")).await.unwrap_err(),
             store.release(&WorkerId::from("one")).await.unwrap_err(),
@@ -204,7 +212,7 @@ async fn a_failed_fsync_stops_all_further_writes() {
         drop(store);
         let store = FileStore::open(path).unwrap();
         assert_eq!(store.load(&id("a")).await.unwrap(), before);
-        store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap();
+        store.append(append("a", 2, vec![about(NodeEntry::Started)])).await.unwrap();
     }
 }
 
@@ -224,7 +232,7 @@ async fn after_a_full_disk_it_goes_on_once_there_is_room() {
 
     directory.disk_is_full.store(true, SeqCst);
     for _ in 0..2 {
-        let append = append("a", 2, vec![EntryKind::Started]);
+        let append = append("a", 2, vec![about(NodeEntry::Started)]);
         for e in [
             store.append(append).await.unwrap_err(),
             store.create(new_saga("b")).await.unwrap_err(),
@@ -237,7 +245,7 @@ async fn after_a_full_disk_it_goes_on_once_there_is_room() {
     assert_eq!(store.load(&id("b")).await.unwrap(), None);
 
     directory.disk_is_full.store(false, SeqCst);
-    store.append(append("a", 2, vec![EntryKind::Started])).await.unwrap();
+    store.append(append("a", 2, vec![about(NodeEntry::Started)])).await.unwrap();
     store.create(new_saga("b")).await.unwrap();
     let after = store.load(&id("a")).await.unwrap();
     drop(store);

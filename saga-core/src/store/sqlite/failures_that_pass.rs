@@ -2,15 +2,15 @@
 
 use super::super::{NewSaga, SagaRecord, Store, StoreError, WorkerId};
 use super::SqliteStore;
-use crate::log::{Entry, EntryKind, Payload, Timestamp, Uuid};
+use crate::log::{Entry, Payload, SagaEntry, Timestamp, Uuid};
 
 fn new_saga(id: &str, size: usize) -> NewSaga {
     let worker = WorkerId::from("one");
     let mut record = SagaRecord::new(id.parse().unwrap(), "Trip", worker, Timestamp(1));
     record.params = Payload::from(vec![b'7'; size]);
     record.next_seq = 2;
-    let kind = EntryKind::Created { run_key: Uuid::nil() };
-    let entry = Entry { seq: 1, epoch: 1, at: Timestamp(1), node: None, attempt: 0, kind };
+    let kind = SagaEntry::Created { run_key: Uuid::nil() };
+    let entry = Entry { seq: 1, epoch: 1, at: Timestamp(1), kind: kind.into() };
     NewSaga { record, entries: vec![entry] }
 }
 

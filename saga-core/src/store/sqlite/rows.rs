@@ -103,8 +103,8 @@ impl EntryRow {
             seq: int(entry.seq)?,
             epoch: int(entry.epoch)?,
             at: int(entry.at.0)?,
-            node: entry.node,
-            attempt: entry.attempt,
+            node: entry.node().cloned(),
+            attempt: entry.attempt(),
             kind: entry.kind.name(),
             payload: entry.kind.encode(),
         })
@@ -173,21 +173,19 @@ pub(super) fn entry(row: &Row<'_>, saga: &SagaId, expected: u64) -> Result<Entry
             seq,
             epoch: columns.unsigned()?,
             at: Timestamp(columns.unsigned()?),
-            node: columns.take::<Option<String>>()?.map(NodePath::from),
-            attempt: columns.take()?,
-            kind: kind(row)?,
+            kind: kind(row, columns.take::<Option<String>>()?, columns.take()?)?,
         })
     };
     read().map_err(corrupt)
 }
 
 /// Borrows the payload, which may be large, until the entry copies it.
-fn kind(row: &Row<'_>) -> Result<EntryKind, String> {
+fn kind(row: &Row<'_>, node: Option<String>, attempt: u32) -> Result<EntryKind, String> {
     let name = row.get_ref(5).map_err(|e| e.to_string())?;
     let name = name.as_str().map_err(|e| e.to_string())?;
     let payload = row.get_ref(6).map_err(|e| e.to_string())?;
     let payload = payload.as_blob_or_null().map_err(|e| e.to_string())?;
-    EntryKind::decode(name, payload).map_err(|e| e.to_string())
+    EntryKind::decode(name, node.map(NodePath::from), attempt, payload).map_err(|e| e.to_string())
 }
 
 /// Reads one column after the other.

@@ -55,14 +55,14 @@ pub(super) async fn an_append_answers_requests(store: &impl Store) -> Outcome {
         store.request(request(n, "a", 10)).await?;
     }
     let [one, two, nine] = [1, 2, 9].map(Uuid::from_u128);
-    let mut stale = append("a", 5, vec![EntryKind::Paused]);
+    let mut stale = append("a", 5, vec![SagaEntry::Paused.into()]);
     stale.answers = vec![(one, Answer::Done)];
     same!(store.append(stale).await, fenced("a"));
     same!(waiting(store).await?, [1, 2, 3]);
 
     let nothing = Answer::NothingToDo { status: SagaStatus::Running };
     store.answer(two, nothing.clone()).await?;
-    let mut good = append("a", 2, vec![EntryKind::Paused]);
+    let mut good = append("a", 2, vec![SagaEntry::Paused.into()]);
     good.answers = [one, two, nine].map(|id| (id, Answer::Done)).into();
     store.append(good).await?;
     same!(waiting(store).await?, [3]);
@@ -114,7 +114,7 @@ pub(super) async fn take_makes_a_worker_the_owner_whatever_the_saga_does(
         same!(store.take(&worker("two"), &id(name)).await, Ok(Some(expected.clone())));
         same!(get(store, name).await?.record, expected);
 
-        let zombie = append(name, 2, vec![EntryKind::Started]);
+        let zombie = append(name, 2, vec![about(NodeEntry::Started)]);
         same!(store.append(zombie.clone()).await, fenced(name));
         let mut owner = zombie;
         owner.owner = worker("two");

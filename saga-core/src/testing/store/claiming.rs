@@ -19,7 +19,7 @@ pub(super) async fn claim_takes_over_unfinished_sagas_with_a_new_epoch(
     same!(claimed, vec![expected.clone()]);
     same!(get(store, "a").await?.record, expected);
 
-    let good = append("a", 2, vec![EntryKind::Started]);
+    let good = append("a", 2, vec![about(NodeEntry::Started)]);
     // The former owner may not know yet that it lost the saga.
     same!(store.append(good.clone()).await, fenced("a"));
     let good = Append { owner: worker("two"), epoch: 2, ..good };
@@ -106,9 +106,9 @@ pub(super) async fn progress_ends_a_series_of_crashes(store: &impl Store) -> Out
     let mut saga = new_saga("a");
     saga.record.attempts = 3;
     put(store, saga).await?;
-    store.append(append("a", 2, vec![EntryKind::Started])).await?;
+    store.append(append("a", 2, vec![about(NodeEntry::Started)])).await?;
     same!(get(store, "a").await?.record.attempts, 3);
-    let mut outcome = append("a", 3, vec![EntryKind::Succeeded(Payload::default())]);
+    let mut outcome = append("a", 3, vec![about(NodeEntry::Succeeded(Payload::default()))]);
     outcome.change.progress = true;
     store.append(outcome).await?;
     same!(get(store, "a").await?.record.attempts, 1);

@@ -6,7 +6,7 @@ pub(super) async fn what_is_not_there_is_not_found(store: &impl Store) -> Outcom
     same!(store.load(&id("a")).await, Ok(None));
     same!(store.delete(&id("a")).await, Ok(false));
     same!(
-        store.append(append("a", 2, vec![EntryKind::Started])).await,
+        store.append(append("a", 2, vec![about(NodeEntry::Started)])).await,
         Err(StoreError::NotFound { saga: id("a") })
     );
     same!(store.list(ListFilter::default()).await, Ok(vec![]));

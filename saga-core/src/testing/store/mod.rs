@@ -7,7 +7,7 @@ mod writing;
 
 use std::fmt;
 
-use crate::log::{Entry, EntryKind, Payload, SagaId, SagaStatus, Timestamp};
+use crate::log::{Entry, EntryKind, NodeEntry, Payload, SagaEntry, SagaId, SagaStatus, Timestamp};
 use crate::store::{
     Append, Created, ListFilter, NewSaga, RecordChange, SagaRecord, Store, StoreError, StoredSaga,
     WorkerId,
@@ -156,7 +156,11 @@ fn worker(name: &str) -> WorkerId {
 }
 
 fn entry(seq: u64, kind: EntryKind) -> Entry {
-    Entry { seq, epoch: 1, at: Timestamp(1_000 + seq), node: None, attempt: 0, kind }
+    Entry { seq, epoch: 1, at: Timestamp(1_000 + seq), kind }
+}
+
+fn about(entry: NodeEntry) -> EntryKind {
+    entry.about("room", 1)
 }
 
 /// A running saga of worker `one` with entry 1.
@@ -170,7 +174,7 @@ fn new_saga(name: &str) -> NewSaga {
         updated_at: Timestamp(1_001),
         ..SagaRecord::new(id(name), "book_trip", worker("one"), Timestamp(1_000))
     };
-    let created = EntryKind::Created { run_key: record.run_key };
+    let created = SagaEntry::Created { run_key: record.run_key }.into();
     NewSaga { record, entries: vec![entry(1, created)] }
 }
 

@@ -15,7 +15,7 @@ pub(super) async fn a_new_saga_is_found_as_it_was_given(store: &impl Store) -> O
     saga.record.parked_reason = Some("a\u{0}b".to_string());
     saga.record.params = Payload::default();
     saga.record.paused = true;
-    saga.entries.push(entry(2, EntryKind::Started));
+    saga.entries.push(entry(2, about(NodeEntry::Started)));
     saga.record.next_seq = 3;
     put(store, saga.clone()).await?;
     let found = get(store, "a").await?;
@@ -40,7 +40,7 @@ pub(super) async fn a_new_saga_must_count_its_entries_rightly(store: &impl Store
     let mut none = new_saga("a");
     none.entries.clear();
     let mut late = new_saga("a");
-    late.entries = vec![entry(2, EntryKind::Skipped)];
+    late.entries = vec![entry(2, about(NodeEntry::Skipped))];
     let mut miscounted = new_saga("a");
     miscounted.record.next_seq = 3;
     for bad in [none, late, miscounted] {
@@ -53,7 +53,7 @@ pub(super) async fn a_new_saga_must_count_its_entries_rightly(store: &impl Store
 
 pub(super) async fn an_append_grows_the_log_and_changes_the_record(store: &impl Store) -> Outcome {
     put(store, new_saga("a")).await?;
-    let mut first = append("a", 2, vec![EntryKind::Paused, EntryKind::Skipped]);
+    let mut first = append("a", 2, vec![SagaEntry::Paused.into(), about(NodeEntry::Skipped)]);
     first.change = RecordChange {
         status: SagaStatus::RollingBack,
         wake_at: Some(Timestamp(5_000)),
@@ -66,7 +66,8 @@ pub(super) async fn an_append_grows_the_log_and_changes_the_record(store: &impl 
     store.append(first).await?;
     let found = get(store, "a").await?;
     let record = found.record;
-    let expected = append("a", 2, vec![EntryKind::Paused, EntryKind::Skipped]).entries;
+    let expected =
+        append("a", 2, vec![SagaEntry::Paused.into(), about(NodeEntry::Skipped)]).entries;
     same!(after_first(&found.entries), expected);
     same!(record.status, SagaStatus::RollingBack);
     same!(record.wake_at, Some(Timestamp(5_000)));
@@ -89,7 +90,7 @@ pub(super) async fn an_append_changes_only_what_it_names(store: &impl Store) -> 
     saga.record.parked_reason = Some("crash loop".to_string());
     saga.record.attempts = 2;
     put(store, saga.clone()).await?;
-    store.append(append("a", 2, vec![EntryKind::Started])).await?;
+    store.append(append("a", 2, vec![about(NodeEntry::Started)])).await?;
     let mut expected = saga.record;
     // An append without a time to wake means that the saga does not wait.
     expected.wake_at = None;
@@ -97,7 +98,7 @@ pub(super) async fn an_append_changes_only_what_it_names(store: &impl Store) -> 
     expected.updated_at = Timestamp(1_002);
     same!(get(store, "a").await?.record, expected);
 
-    let mut back = append("a", 3, vec![EntryKind::Resumed]);
+    let mut back = append("a", 3, vec![SagaEntry::Resumed.into()]);
     back.change.paused = Some(false);
     back.change.parked_reason = Some(None);
     store.append(back).await?;
@@ -112,13 +113,13 @@ pub(super) async fn an_append_with_a_stale_owner_epoch_or_seq_is_fenced(
     store: &impl Store,
 ) -> Outcome {
     put(store, new_saga("a")).await?;
-    let good = append("a", 2, vec![EntryKind::Started]);
+    let good = append("a", 2, vec![about(NodeEntry::Started)]);
     let before = get(store, "a").await?;
     let other_owner = Append { owner: worker("two"), ..good.clone() };
     let old_epoch = Append { epoch: 0, ..good.clone() };
     let new_epoch = Append { epoch: 2, ..good.clone() };
-    let ahead = append("a", 3, vec![EntryKind::Started]);
-    let behind = append("a", 1, vec![EntryKind::Started]);
+    let ahead = append("a", 3, vec![about(NodeEntry::Started)]);
+    let behind = append("a", 1, vec![about(NodeEntry::Started)]);
     for stale in [other_owner, old_epoch, new_epoch, ahead, behind] {
         same!(store.append(stale).await, fenced("a"));
     }
@@ -128,13 +129,13 @@ pub(super) async fn an_append_with_a_stale_owner_epoch_or_seq_is_fenced(
     same!(store.append(good).await, fenced("a"));
 
     store.release(&worker("one")).await?;
-    same!(store.append(append("a", 3, vec![EntryKind::Started])).await, fenced("a"));
+    same!(store.append(append("a", 3, vec![about(NodeEntry::Started)])).await, fenced("a"));
     Ok(())
 }
 
 pub(super) async fn of_two_appends_at_one_place_one_wins(store: &impl Store) -> Outcome {
     put(store, new_saga("a")).await?;
-    let tries = (0..20).map(|n| store.append(append("a", 2, vec![EntryKind::Chosen(n)])));
+    let tries = (0..20).map(|n| store.append(append("a", 2, vec![about(NodeEntry::Chosen(n))])));
     let results = join_all(tries).await;
     same!(results.iter().filter(|result| result.is_ok()).count(), 1);
     check!(results.iter().all(|result| *result == Ok(()) || *result == fenced("a")));
@@ -145,12 +146,12 @@ pub(super) async fn of_two_appends_at_one_place_one_wins(store: &impl Store) -> 
 pub(super) async fn an_append_needs_entries_without_gaps(store: &impl Store) -> Outcome {
     put(store, new_saga("a")).await?;
     let before = get(store, "a").await?;
-    let mut gap = append("a", 2, vec![EntryKind::Started, EntryKind::Skipped]);
-    gap.entries = vec![entry(2, EntryKind::Started), entry(4, EntryKind::Skipped)];
-    let mut twice = append("a", 2, vec![EntryKind::Started, EntryKind::Skipped]);
-    twice.entries = vec![entry(2, EntryKind::Started), entry(2, EntryKind::Skipped)];
-    let mut elsewhere = append("a", 2, vec![EntryKind::Started]);
-    elsewhere.entries = vec![entry(3, EntryKind::Started)];
+    let mut gap = append("a", 2, vec![about(NodeEntry::Started), about(NodeEntry::Skipped)]);
+    gap.entries = vec![entry(2, about(NodeEntry::Started)), entry(4, about(NodeEntry::Skipped))];
+    let mut twice = append("a", 2, vec![about(NodeEntry::Started), about(NodeEntry::Skipped)]);
+    twice.entries = vec![entry(2, about(NodeEntry::Started)), entry(2, about(NodeEntry::Skipped))];
+    let mut elsewhere = append("a", 2, vec![about(NodeEntry::Started)]);
+    elsewhere.entries = vec![entry(3, about(NodeEntry::Started))];
     for bad in [append("a", 2, vec![]), gap, twice, elsewhere] {
         let refused = store.append(bad).await;
         check!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
@@ -173,48 +174,48 @@ pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Stor
         rolled_back: true,
     };
     let at = Timestamp(u64::MAX); // inside a payload there is no limit
-    let mut kinds = vec![
-        EntryKind::Started,
-        EntryKind::Succeeded(Payload::default()),
-        EntryKind::Succeeded(Payload::from((0..=255).collect::<Vec<u8>>())),
-        EntryKind::Succeeded(Payload::from(vec![0; 300_000])),
-        EntryKind::Failed(failure()),
-        EntryKind::InDoubt(failure().permanent()),
-        EntryKind::RetryScheduled { at },
-        EntryKind::Chosen(u64::MAX),
-        EntryKind::Skipped,
-        EntryKind::UndoStarted,
-        EntryKind::UndoFinished,
-        EntryKind::UndoFailed(Failure::new(FailureKind::Failed, "")),
-        EntryKind::UndoRetryScheduled { at, failure: failure() },
-        EntryKind::Unwinding(Cause::Failed { node: NodePath::from("disks[2]/volume#1") }),
-        EntryKind::Unwinding(Cause::Cancelled { reason: text() }),
-        EntryKind::Unwinding(Cause::DeadlineExceeded),
-        EntryKind::Unwinding(Cause::Rollback { reason: String::new() }),
-        EntryKind::Resolved { by: text(), note: text() },
-        EntryKind::Paused,
-        EntryKind::Resumed,
-        EntryKind::Parked { reason: text() },
-        EntryKind::Unparked,
-        EntryKind::Suspected { crashes: u32::MAX, alone: true },
-        EntryKind::Cleared,
-        EntryKind::Requested {
+    let about_nodes = [
+        NodeEntry::Started,
+        NodeEntry::Succeeded(Payload::default()),
+        NodeEntry::Succeeded(Payload::from((0..=255).collect::<Vec<u8>>())),
+        NodeEntry::Succeeded(Payload::from(vec![0; 300_000])),
+        NodeEntry::Failed(failure()),
+        NodeEntry::InDoubt(failure().permanent()),
+        NodeEntry::RetryScheduled { at },
+        NodeEntry::Chosen(u64::MAX),
+        NodeEntry::Skipped,
+        NodeEntry::UndoStarted,
+        NodeEntry::UndoFinished,
+        NodeEntry::UndoFailed(Failure::new(FailureKind::Failed, "")),
+        NodeEntry::UndoRetryScheduled { at, failure: failure() },
+        NodeEntry::Resolved { by: text(), note: text() },
+    ];
+    let about_sagas = [
+        SagaEntry::Unwinding(Cause::Failed { node: NodePath::from("disks[2]/volume#1") }),
+        SagaEntry::Unwinding(Cause::Cancelled { reason: text() }),
+        SagaEntry::Unwinding(Cause::DeadlineExceeded),
+        SagaEntry::Unwinding(Cause::Rollback { reason: String::new() }),
+        SagaEntry::Paused,
+        SagaEntry::Resumed,
+        SagaEntry::Parked { reason: text() },
+        SagaEntry::Unparked,
+        SagaEntry::Suspected { crashes: u32::MAX, alone: true },
+        SagaEntry::Cleared,
+        SagaEntry::Requested {
             id: uuid::Uuid::from_u128(7),
             by: text(),
             command: Command::Cancel { reason: text() },
         },
-        EntryKind::Refused { id: uuid::Uuid::from_u128(7), why: Refusal::Invalid { why: text() } },
-        EntryKind::Injected { at: "a/b[1]".into(), fault: Fault::Repeat(2) },
-        EntryKind::Migrated { fingerprint: text() },
+        SagaEntry::Refused { id: uuid::Uuid::from_u128(7), why: Refusal::Invalid { why: text() } },
+        SagaEntry::Injected { at: "a/b[1]".into(), fault: Fault::Repeat(2) },
+        SagaEntry::Migrated(text()),
     ];
-    for status in [SagaStatus::Completed, SagaStatus::RolledBack, SagaStatus::Stuck] {
-        kinds.push(EntryKind::Ended(status));
-    }
-    let mut given = append("a", 2, kinds);
-    for (entry, attempt) in given.entries.iter_mut().zip([0, 1, u32::MAX].into_iter().cycle()) {
-        entry.attempt = attempt;
-        entry.node = (attempt > 0).then(|| NodePath::from("größe[0]/b#1"));
-    }
+    let ended = [SagaStatus::Completed, SagaStatus::RolledBack, SagaStatus::Stuck];
+    let about_sagas = about_sagas.into_iter().chain(ended.map(SagaEntry::Ended));
+    let attempts = [0, 1, u32::MAX].into_iter().cycle();
+    let about_nodes = about_nodes.into_iter().zip(attempts);
+    let kinds = about_nodes.map(|(entry, attempt)| entry.about("größe[0]/b#1", attempt));
+    let given = append("a", 2, kinds.chain(about_sagas.map(EntryKind::from)).collect());
     put(store, new_saga("a")).await?;
     store.append(given.clone()).await?;
     same!(after_first(&get(store, "a").await?.entries), given.entries);
@@ -226,14 +227,15 @@ pub(super) async fn many_sagas_grow_at_the_same_time(store: &impl Store) -> Outc
     let grown = join_all(names.iter().map(|name| async move {
         put(store, new_saga(name)).await?;
         for seq in 2..22 {
-            store.append(append(name, seq, vec![EntryKind::Chosen(seq)])).await?;
+            store.append(append(name, seq, vec![about(NodeEntry::Chosen(seq))])).await?;
         }
         Ok(())
     }));
     grown.await.into_iter().collect::<Outcome>()?;
     for name in &names {
         let entries = get(store, name).await?.entries;
-        let expected = append(name, 2, (2..22).map(EntryKind::Chosen).collect()).entries;
+        let expected =
+            append(name, 2, (2..22).map(|n| about(NodeEntry::Chosen(n))).collect()).entries;
         same!(after_first(&entries), expected);
     }
     Ok(())
@@ -267,7 +269,7 @@ pub(super) async fn an_append_nobody_waits_for_is_in_once_or_not_at_all(
     for n in 0..20 {
         let name = &format!("saga-{n}");
         put(store, new_saga(name)).await?;
-        let given = append(name, 2, vec![EntryKind::Started, EntryKind::Skipped]);
+        let given = append(name, 2, vec![about(NodeEntry::Started), about(NodeEntry::Skipped)]);
         drop(select(store.append(given.clone()), ready(())).await);
         let there = get(store, name).await?;
         check!([1, 3].contains(&there.entries.len()), "{} entries", there.entries.len());
@@ -276,7 +278,7 @@ pub(super) async fn an_append_nobody_waits_for_is_in_once_or_not_at_all(
         let again = store.append(given.clone()).await;
         check!(again == Ok(()) || again == fenced(name), "{again:?}");
         same!(after_first(&get(store, name).await?.entries), given.entries);
-        store.append(append(name, 4, vec![EntryKind::Started])).await?;
+        store.append(append(name, 4, vec![about(NodeEntry::Started)])).await?;
     }
     Ok(())
 }

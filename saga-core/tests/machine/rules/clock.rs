@@ -27,7 +27,8 @@ fn ends(mut saga: Bench, due: Timestamp) {
     saga.ended(ENDED_WELL);
     let times = saga.log.iter().map(|entry| entry.at).collect::<Vec<_>>();
     assert!(times.is_sorted(), "{times:?}");
-    let started = saga.log.iter().rfind(|entry| entry.kind == EntryKind::Started).unwrap();
+    let started =
+        saga.log.iter().rfind(|entry| entry.node_entry() == Some(&NodeEntry::Started)).unwrap();
     assert!(started.at >= due, "no try is before its time, as the log has it");
 }
 

@@ -112,7 +112,8 @@ fn a_choice_that_cannot_be_made_unwinds() {
     let [Effect::Append { entries: batch, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     let names = batch.iter().map(|e| e.kind.name()).collect::<Vec<_>>();
     assert_eq!(names, ["succeeded", "failed", "unwinding", "undo_started"]);
-    assert_eq!(batch[2].kind, EntryKind::Unwinding(Cause::Failed { node: "m".into() }));
+    let unwinding = SagaEntry::Unwinding(Cause::Failed { node: "m".into() });
+    assert_eq!(batch[2].kind, unwinding.into());
     assert_eq!(saga.state("m"), Failed);
     // the same, if the process dies between the two
     let torn = saga.log.iter().chain(&batch[..2]).cloned().collect::<Vec<_>>();

@@ -10,13 +10,13 @@ fn an_illegal_entry_says_what_and_where() {
         saga
     };
     let mut log = saga.log.clone();
-    log[3].kind = EntryKind::UndoFinished;
+    log[3].kind = NodeEntry::UndoFinished.about("n1", 0);
     let why = State::fold(saga.plan.clone(), &log).unwrap_err().to_string();
     assert_eq!(
         why,
         "entry 4: illegal event undo_finished for current load status never_started of node `n1`"
     );
-    log[3].node = Some("nn".into());
+    log[3].kind = NodeEntry::UndoFinished.about("nn", 0);
     let why = State::fold(saga.plan.clone(), &log).unwrap_err().to_string();
     assert_eq!(why, "entry 4: the saga has no node `nn`");
     log.remove(1);
@@ -32,28 +32,24 @@ fn only_an_operator_can_retry_a_failed_undo() {
     saga.fails("redo n");
     saga.ended(Stuck);
     let last = saga.log.last().unwrap().clone();
-    let then = |kinds: &[(&str, EntryKind)]| {
+    let then = |kinds: &[EntryKind]| {
         let mut log = saga.log.clone();
-        for (seq, (node, kind)) in (last.seq + 1..).zip(kinds) {
-            let node = Some(*node).filter(|node| !node.is_empty()).map(Into::into);
-            let attempt = match kind {
-                EntryKind::Started => 4,
-                EntryKind::Resolved { .. } => 3,
-                _ => 0,
-            };
-            log.push(Entry { kind: kind.clone(), node, seq, attempt, ..last.clone() });
+        for (seq, kind) in (last.seq + 1..).zip(kinds) {
+            log.push(Entry { kind: kind.clone(), seq, ..last.clone() });
         }
         State::fold(saga.plan.clone(), &log)
     };
-    let asked =
-        |command| ("", EntryKind::Requested { id: Uuid::from_u128(1), by: "me".into(), command });
+    let asked = |command| {
+        let by = "me".to_string();
+        EntryKind::from(SagaEntry::Requested { id: Uuid::from_u128(1), by, command })
+    };
     let retry = asked(Command::RetryUndo { node: "n".into() });
     let resolve = asked(Command::Resolve { node: "n".into(), note: "by hand".into() });
-    let resolved = ("n", EntryKind::Resolved { by: "me".into(), note: "by hand".into() });
-    let started = ("n", EntryKind::Started);
+    let resolved = NodeEntry::Resolved { by: "me".into(), note: "by hand".into() }.about("n", 3);
+    let started = NodeEntry::Started.about("n", 4);
     for illegal in [
-        vec![("n", EntryKind::RetryScheduled { at: last.at })],
-        vec![("n", EntryKind::UndoFailed(failure(false)))],
+        vec![NodeEntry::RetryScheduled { at: last.at }.about("n", 0)],
+        vec![NodeEntry::UndoFailed(failure(false)).about("n", 0)],
         vec![started.clone()],
         vec![resolved.clone()],
         vec![asked(Command::RetryUndo { node: "other".into() })],
@@ -73,10 +69,9 @@ fn an_undo_is_resolved_only_on_request() {
     saga.ok(&["do n0", "do n1"]);
     saga.fails("do n2");
     saga.undo_fails("undo n1", false);
-    let kind = EntryKind::Resolved { by: "me".into(), note: "by hand".into() };
+    let kind = NodeEntry::Resolved { by: "me".into(), note: "by hand".into() }.about("n1", 1);
     let seq = saga.log.len() as u64 + 1;
-    let resolved = Entry { kind, seq, attempt: 1, ..saga.log[seq as usize - 2].clone() };
-    assert_eq!(resolved.node, Some("n1".into()));
+    let resolved = Entry { kind, seq, ..saga.log[seq as usize - 2].clone() };
     let log = saga.log.iter().cloned().chain([resolved]).collect::<Vec<_>>();
     let why = State::fold(saga.plan, &log).unwrap_err().to_string();
     assert!(why.contains("illegal event resolved for current load status undo_failed"), "{why}");
@@ -87,19 +82,17 @@ fn an_attempt_is_counted_as_the_log_has_it() {
     let mut saga = Bench::new(chain(actions(2, Output)));
     saga.ok(&["do n0"]);
     let mut log = saga.log.clone();
-    log[3].attempt = 2;
+    log[3].kind = NodeEntry::Started.about("n1", 2);
     let why = State::fold(saga.plan, &log).unwrap_err().to_string();
     assert_eq!(why, "entry 4: attempt 2 where 1 should be");
 }
 
 /// The log of a saga with these entries about the saga behind it.
-fn followed_by(saga: &Bench, kinds: &[EntryKind]) -> Result<State, String> {
+fn followed_by(saga: &Bench, entries: &[SagaEntry]) -> Result<State, String> {
     let last = saga.log.last().unwrap().clone();
-    let more = (last.seq + 1..).zip(kinds).map(|(seq, kind)| Entry {
+    let more = (last.seq + 1..).zip(entries).map(|(seq, entry)| Entry {
         seq,
-        kind: kind.clone(),
-        node: None,
-        attempt: 0,
+        kind: entry.clone().into(),
         ..last.clone()
     });
     let log = saga.log.iter().cloned().chain(more).collect::<Vec<_>>();
@@ -108,7 +101,7 @@ fn followed_by(saga: &Bench, kinds: &[EntryKind]) -> Result<State, String> {
 
 #[test]
 fn a_log_that_unwinds_at_or_after_the_pivot_is_illegal() {
-    let back = || EntryKind::Unwinding(Cause::Cancelled { reason: String::new() });
+    let back = || SagaEntry::Unwinding(Cause::Cancelled { reason: String::new() });
     let mut saga = pivotal(1);
     assert!(followed_by(&saga, &[back()]).is_ok());
     saga.ok(&["do a"]);
@@ -117,18 +110,18 @@ fn a_log_that_unwinds_at_or_after_the_pivot_is_illegal() {
     saga.ok(&["do p"]);
     assert!(followed_by(&saga, &[back()]).is_err());
     saga.ok(&["do z"]);
-    let back = EntryKind::Unwinding(Cause::Rollback { reason: String::new() });
+    let back = SagaEntry::Unwinding(Cause::Rollback { reason: String::new() });
     assert!(followed_by(&saga, &[back]).is_err());
 }
 
 #[test]
 fn a_log_in_which_a_paused_or_parked_saga_starts_or_ends_is_illegal() {
-    let stands = [EntryKind::Paused, EntryKind::Parked { reason: "it crashes".into() }];
-    for kind in stands {
+    let stands = [SagaEntry::Paused, SagaEntry::Parked { reason: "it crashes".into() }];
+    for stands in stands {
         let mut saga = Bench::new(chain(actions(2, Output)));
         saga.ok(&["do n0"]);
         let mut log = saga.log[..3].to_vec();
-        let stands = Entry { kind, node: None, attempt: 0, seq: 4, ..log[2].clone() };
+        let stands = Entry { kind: stands.into(), seq: 4, ..log[2].clone() };
         log.extend([stands, Entry { seq: 5, ..saga.log[3].clone() }]);
         let why = State::fold(saga.plan, &log).unwrap_err().to_string();
         assert!(why.starts_with("entry 5: illegal event started"), "{why}");
@@ -136,9 +129,9 @@ fn a_log_in_which_a_paused_or_parked_saga_starts_or_ends_is_illegal() {
     let mut saga = Bench::new(chain(actions(1, Output)));
     saga.feed([Event::Park { reason: "it crashes".into() }]);
     saga.ok(&["do n0"]);
-    let ended = EntryKind::Ended(ENDED_WELL);
+    let ended = SagaEntry::Ended(ENDED_WELL);
     assert!(followed_by(&saga, std::slice::from_ref(&ended)).is_err());
-    assert!(followed_by(&saga, &[EntryKind::Unparked, ended]).is_ok());
+    assert!(followed_by(&saga, &[SagaEntry::Unparked, ended]).is_ok());
 }
 
 #[test]
@@ -146,13 +139,13 @@ fn a_refusal_without_its_request_is_illegal() {
     let mut saga = pivotal(1);
     saga.ok(&["do a"]);
     let id = Uuid::from_u128(1);
-    let asked = || EntryKind::Requested { id, by: "me".into(), command: cancel() };
-    let refused = || EntryKind::Refused { id, why: Refusal::PastPivot { pivot: "p".into() } };
+    let asked = || SagaEntry::Requested { id, by: "me".into(), command: cancel() };
+    let refused = || SagaEntry::Refused { id, why: Refusal::PastPivot { pivot: "p".into() } };
     assert!(followed_by(&saga, &[asked(), refused()]).is_ok());
     assert!(followed_by(&saga, &[refused()]).is_err());
     assert!(followed_by(&saga, &[asked(), asked()]).is_err());
     assert!(followed_by(&saga, &[asked(), refused(), refused()]).is_err());
     assert!(followed_by(&saga, &[asked(), refused(), asked()]).is_err());
-    let unpark = EntryKind::Requested { id, by: "me".into(), command: Command::Unpark };
+    let unpark = SagaEntry::Requested { id, by: "me".into(), command: Command::Unpark };
     assert!(followed_by(&saga, &[unpark]).is_err());
 }

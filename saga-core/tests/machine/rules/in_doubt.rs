@@ -124,7 +124,7 @@ fn a_value_that_cannot_be_computed_is_not_retried() {
         let [Effect::Append { entries, .. }] = effects.as_slice() else { panic!("{effects:?}") };
         let kinds = entries.iter().map(|entry| entry.kind.name()).collect::<Vec<_>>();
         assert_eq!(kinds[..3], ["succeeded", "failed", "unwinding"], "{wanted}");
-        let EntryKind::Failed(why) = &entries[1].kind else { panic!("{entries:?}") };
+        let Some(NodeEntry::Failed(why)) = entries[1].node_entry() else { panic!("{entries:?}") };
         assert!(!why.retryable, "{wanted}: whoever reads the log is not told that it can be");
     }
 }

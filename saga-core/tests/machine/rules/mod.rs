@@ -9,7 +9,9 @@ use saga_core::action::{
     UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output},
 };
 use saga_core::dag::{Plan, PlanKind, PlanNode};
-use saga_core::log::{Cause, Entry, EntryKind, Failure, FailureKind, Timestamp, Uuid};
+use saga_core::log::{
+    Cause, Entry, EntryKind, Failure, FailureKind, NodeEntry, SagaEntry, Timestamp, Uuid,
+};
 use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, State, Watch};
 use saga_core::operator::{Answer, Command, Decision, Fault, Refusal};
 use saga_core::{

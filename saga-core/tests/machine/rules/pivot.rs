@@ -206,8 +206,9 @@ fn an_operator_can_decide_how_a_pivot_ended() {
     let words = saga.words();
     let end = &words[words.len() - 4..];
     assert_eq!(end, ["requested", "unparked", "p succeeded", "z started"]);
-    let stored = &saga.log[saga.log.len() - 2].kind;
-    assert_eq!(*stored, EntryKind::Succeeded(output.to_string().into_bytes().into()));
+    let stored = saga.log[saga.log.len() - 2].node_entry();
+    let succeeded = NodeEntry::Succeeded(output.to_string().into_bytes().into());
+    assert_eq!(stored, Some(&succeeded));
     saga.ok(&["do z"]);
     saga.ended(ENDED_WELL);
 

@@ -57,13 +57,13 @@ fn a_parked_saga_does_nothing() {
     saga.fails("do other");
     let mut log = saga.log.clone();
     let last = log.last().unwrap().clone();
-    let parked = EntryKind::Parked { reason: "a missing key".into() };
-    log.push(Entry { kind: parked, node: None, seq: last.seq + 1, attempt: 0, ..last });
+    let parked = SagaEntry::Parked { reason: "a missing key".into() };
+    log.push(Entry { kind: parked.into(), seq: last.seq + 1, ..last });
     let last = log.last().unwrap().clone();
     let saga = Bench::recovered(all.clone(), &log);
     let parked = Finish::Parked { reason: "a missing key".into() };
     assert_eq!((saga.calls(), &saga.finish, saga.appends), (vec![], &Some(parked), 0));
-    log.push(Entry { kind: EntryKind::Unparked, node: None, seq: last.seq + 1, ..last });
+    log.push(Entry { kind: SagaEntry::Unparked.into(), seq: last.seq + 1, ..last });
     let mut saga = Bench::recovered(all, &log);
     saga.ok(&["undo n"]);
     saga.ended(RolledBack);

@@ -38,8 +38,7 @@ fn an_undo_waits_through_a_skipped_node() {
     let mut saga = Bench::new(all.clone());
     saga.ok(&["do a"]);
     let mut log = saga.log[..3].to_vec();
-    let b = Some("b".into());
-    log.push(Entry { kind: EntryKind::Skipped, node: b, seq: 4, attempt: 0, ..log[2].clone() });
+    log.push(Entry { kind: NodeEntry::Skipped.about("b", 0), seq: 4, ..log[2].clone() });
     let mut saga = Bench::recovered(all, &log);
     saga.in_doubt("do c");
     assert_eq!(saga.calls(), ["redo c"]);

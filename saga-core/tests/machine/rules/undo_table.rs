@@ -82,12 +82,12 @@ fn a_log_that_undoes_a_certain_failure_is_illegal_without_undo_on_failure() {
         let all = chain(vec![n]);
         let mut saga = Bench::new(all.clone());
         saga.fails("do n");
-        let unwinding = saga.log.iter().position(|e| matches!(e.kind, EntryKind::Unwinding(_)));
+        let unwinding =
+            saga.log.iter().position(|e| matches!(e.saga_entry(), Some(SagaEntry::Unwinding(_))));
         let mut log = saga.log[..=unwinding.unwrap()].to_vec();
         let last = log.last().unwrap().clone();
-        let node = Some("n".into());
-        let undo = EntryKind::UndoStarted;
-        log.push(Entry { kind: undo, node, seq: last.seq + 1, attempt: 1, ..last });
+        let undo = NodeEntry::UndoStarted.about("n", 1);
+        log.push(Entry { kind: undo, seq: last.seq + 1, ..last });
         assert_eq!(State::fold(all, &log).is_ok(), on_failure);
     }
 }

@@ -290,7 +290,7 @@ impl Bench {
 
     /// The log in words.
     pub(crate) fn words(&self) -> Vec<String> {
-        let word = |e: &Entry| match &e.node {
+        let word = |e: &Entry| match e.node() {
             Some(node) => format!("{node} {}", e.kind.name()),
             None => e.kind.name().to_string(),
         };

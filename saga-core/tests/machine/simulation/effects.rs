@@ -2,7 +2,7 @@
 
 use saga_core::action::UndoContract;
 use saga_core::dag::PlanKind;
-use saga_core::log::{Entry, EntryKind, Timestamp, Uuid};
+use saga_core::log::{Entry, NodeEntry, SagaEntry, Timestamp, Uuid};
 use saga_core::machine::{Call, Effect, Event, Finish, State, VertexId};
 use saga_core::operator::Answer;
 
@@ -106,13 +106,15 @@ impl Runner {
     }
 
     pub(super) fn unwinding_since(&self) -> Option<Timestamp> {
-        let entry = self.log.iter().rfind(|e| matches!(e.kind, EntryKind::Unwinding(_)));
+        let entry =
+            self.log.iter().rfind(|e| matches!(e.saga_entry(), Some(SagaEntry::Unwinding(_))));
         entry.map(|entry| entry.at)
     }
 
     pub(super) fn append(&mut self, batch: Vec<Entry>, answers: Vec<(Uuid, Answer)>) {
         assert!(self.pending.is_none());
-        let starts = |e: &Entry| matches!(e.kind, EntryKind::Started | EntryKind::UndoStarted);
+        let starts =
+            |e: &Entry| matches!(e.node_entry(), Some(NodeEntry::Started | NodeEntry::UndoStarted));
         assert!(!self.draining || !batch.iter().any(starts), "starts while it drains: {batch:#?}");
         let all = self.log.iter().chain(&batch).cloned().collect::<Vec<_>>();
         let folded = State::fold(self.setup.plan.clone(), &all).unwrap();
@@ -140,8 +142,8 @@ impl Runner {
         let contract = Contract::from(*policy);
         if undo && contract.undo == UndoContract::Output {
             let stored = self.log.iter().any(|e| {
-                e.node.as_ref().is_some_and(|n| n.as_str() == path)
-                    && matches!(e.kind, EntryKind::Succeeded(_))
+                e.node().is_some_and(|n| n.as_str() == path)
+                    && matches!(e.node_entry(), Some(NodeEntry::Succeeded(_)))
             });
             assert!(stored || self.machine.output_is_kept(call.vertex), "{path}: no output");
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use saga_core::action::Policy;
 use saga_core::dag::{Plan, PlanKind};
-use saga_core::log::{Entry, EntryKind};
+use saga_core::log::{Entry, EntryKind, NodeEntry};
 
 pub(crate) struct Node {
     pub(crate) path: String,
@@ -37,8 +37,10 @@ pub(crate) struct Expanded {
 
 impl Expanded {
     pub(crate) fn of(plan: &Plan, log: &[Entry]) -> Self {
-        let chosen = log.iter().filter_map(|entry| match (&entry.node, &entry.kind) {
-            (Some(node), EntryKind::Chosen(n)) => Some((node.to_string(), *n)),
+        let chosen = log.iter().filter_map(|entry| match &entry.kind {
+            EntryKind::Node { node, entry: NodeEntry::Chosen(n), .. } => {
+                Some((node.to_string(), *n))
+            }
             _ => None,
         });
         let mut all =

@@ -3,7 +3,7 @@
 
 use saga_core::action::UndoContract;
 use saga_core::dag::Plan;
-use saga_core::log::{Cause, Entry, EntryKind, FailureKind, SagaLog};
+use saga_core::log::{Cause, Entry, EntryKind, FailureKind, NodeEntry, SagaEntry, SagaLog};
 use saga_core::machine::Config;
 use saga_core::operator::{Answer, Command, Refusal};
 use saga_core::{SagaId, SagaStatus};
@@ -53,7 +53,7 @@ impl Book<'_> {
         assert!(!self.parked && (!self.paused || self.steps > 0), "{entry:?} although it stands");
         let cancels = |c: &Command| matches!(c, Command::Cancel { .. });
         if self.busy() {
-            let pivot = entry.node.as_ref().map(|n| self.dag.by_path[n.as_str()]);
+            let pivot = entry.node().map(|n| self.dag.by_path[n.as_str()]);
             assert!(pivot == self.dag.pivot && !self.unwinding, "{entry:?} beside the pivot");
         } else {
             assert!(!self.open.values().any(cancels), "{entry:?} although it is cancelled");
@@ -62,19 +62,24 @@ impl Book<'_> {
 
     fn before(&self, entry: &Entry) {
         if self.ended.is_some() {
-            let asks = matches!(entry.kind, EntryKind::Requested { .. });
-            let back = matches!(entry.kind, EntryKind::Unwinding(Cause::Rollback { .. }));
+            let asks = matches!(entry.saga_entry(), Some(SagaEntry::Requested { .. }));
+            let back =
+                matches!(entry.saga_entry(), Some(SagaEntry::Unwinding(Cause::Rollback { .. })));
             assert!(asks || back, "{entry:?} after the end");
         }
-        if matches!(entry.kind, EntryKind::Started | EntryKind::UndoStarted) {
+        if matches!(entry.node_entry(), Some(NodeEntry::Started | NodeEntry::UndoStarted)) {
             self.may_start(entry);
         }
-        let Some(i) = self.index(entry) else { return self.before_of_saga(entry) };
+        let recorded = match &entry.kind {
+            EntryKind::Saga(recorded) => return self.before_of_saga(entry, recorded),
+            EntryKind::Node { entry, .. } => entry,
+        };
+        let Some(i) = self.index(entry) else { return };
         let (s, node) = (&self.status[i], &self.dag.nodes[i]);
-        match &entry.kind {
-            EntryKind::Started => {
+        match recorded {
+            NodeEntry::Started => {
                 let policy = node.policy.expect("an action");
-                assert_eq!(entry.attempt, s.starts + 1);
+                assert_eq!(entry.attempt(), s.starts + 1);
                 assert!(self.done_before(i), "{entry:?} before its predecessors are done");
                 assert!(!s.done);
                 assert!(s.open || s.retry_at.is_none_or(|at| self.unwinding || entry.at >= at));
@@ -91,7 +96,7 @@ impl Book<'_> {
                     self.goes_forward_in_order(i, entry);
                 }
             }
-            EntryKind::RetryScheduled { .. } => {
+            NodeEntry::RetryScheduled { .. } => {
                 let policy = node.policy.expect("an action");
                 let (failure, in_doubt) = s.failure.as_ref().expect("a failure");
                 if self.unwinding {
@@ -104,12 +109,12 @@ impl Book<'_> {
                     assert!(policy.retry.allows_after(tries) || pivot);
                 }
             }
-            EntryKind::Succeeded(_) | EntryKind::InDoubt(_) => {
+            NodeEntry::Succeeded(_) | NodeEntry::InDoubt(_) => {
                 let decided = self.decides(i);
                 assert!(!s.done || decided && self.parked, "{entry:?} again");
                 assert!(s.open || node.policy.is_none() || decided);
             }
-            EntryKind::UndoStarted => {
+            NodeEntry::UndoStarted => {
                 assert!(!self.past() && !self.busy(), "{entry:?} behind the pivot");
                 assert!(self.unwinding && !self.needs_nothing(i), "{entry:?}");
                 assert!(self.descendants_settled(i), "{entry:?} before what came after it");
@@ -118,18 +123,18 @@ impl Book<'_> {
                 }
                 self.goes_back_in_order(i, entry);
             }
-            EntryKind::UndoFinished | EntryKind::UndoRetryScheduled { .. } => {
+            NodeEntry::UndoFinished | NodeEntry::UndoRetryScheduled { .. } => {
                 assert_eq!(s.undo, Undo::Started);
             }
-            EntryKind::UndoFailed(_) => {
+            NodeEntry::UndoFailed(_) => {
                 assert!(s.undo == Undo::Started || (s.open || s.doubt) && !s.done);
             }
-            EntryKind::Resolved { .. } => {
+            NodeEntry::Resolved { .. } => {
                 assert_eq!(s.undo, Undo::Failed);
-                let open = |c: &Command| matches!(c, Command::Resolve { node, .. } if Some(node) == entry.node.as_ref());
+                let open = |c: &Command| matches!(c, Command::Resolve { node, .. } if Some(node) == entry.node());
                 assert!(self.open.values().any(open), "{entry:?} that nobody asked for");
             }
-            _ => {}
+            NodeEntry::Failed(_) | NodeEntry::Chosen(_) | NodeEntry::Skipped => {}
         }
     }
 
@@ -156,37 +161,37 @@ impl Book<'_> {
         assert_eq!(later.map(|j| &self.dag.nodes[j].path), None, "goes back before {entry:?}");
     }
 
-    fn before_of_saga(&self, entry: &Entry) {
-        match &entry.kind {
-            EntryKind::Created { .. } => assert_eq!(entry.seq, 1),
-            EntryKind::Unwinding(_) if self.past() || self.busy() => {
+    fn before_of_saga(&self, entry: &Entry, recorded: &SagaEntry) {
+        match recorded {
+            SagaEntry::Created { .. } => assert_eq!(entry.seq, 1),
+            SagaEntry::Unwinding(_) if self.past() || self.busy() => {
                 panic!("{entry:?}, and the pivot")
             }
-            EntryKind::Unwinding(_) if self.parked => panic!("{entry:?}, and it stays parked"),
-            EntryKind::Unwinding(Cause::DeadlineExceeded) => {
+            SagaEntry::Unwinding(_) if self.parked => panic!("{entry:?}, and it stays parked"),
+            SagaEntry::Unwinding(Cause::DeadlineExceeded) => {
                 assert!(!self.unwinding && self.deadline.is_some_and(|at| at <= entry.at));
             }
-            EntryKind::Unwinding(Cause::Cancelled { .. }) => {
+            SagaEntry::Unwinding(Cause::Cancelled { .. }) => {
                 assert!(!self.unwinding);
                 assert!(self.open.values().any(|c| matches!(c, Command::Cancel { .. })));
             }
-            EntryKind::Unwinding(Cause::Rollback { .. }) => {
+            SagaEntry::Unwinding(Cause::Rollback { .. }) => {
                 assert_eq!(self.ended, Some(SagaStatus::Completed));
                 assert!(self.open.values().any(|c| matches!(c, Command::Rollback { .. })));
             }
-            EntryKind::Paused => assert!(!self.paused),
-            EntryKind::Resumed => assert!(self.paused),
-            EntryKind::Parked { .. } => assert!(!self.parked),
-            EntryKind::Suspected { .. } | EntryKind::Cleared => assert!(!self.parked),
-            EntryKind::Unparked => assert!(self.parked),
-            EntryKind::Injected { .. } => {}
-            EntryKind::Requested { id, .. } => assert!(!self.requested.contains(id)),
-            EntryKind::Refused { id, why } => {
+            SagaEntry::Paused => assert!(!self.paused),
+            SagaEntry::Resumed => assert!(self.paused),
+            SagaEntry::Parked { .. } => assert!(!self.parked),
+            SagaEntry::Suspected { .. } | SagaEntry::Cleared => assert!(!self.parked),
+            SagaEntry::Unparked => assert!(self.parked),
+            SagaEntry::Injected { .. } => {}
+            SagaEntry::Requested { id, .. } => assert!(!self.requested.contains(id)),
+            SagaEntry::Refused { id, why } => {
                 let cancels = |c: &Command| matches!(c, Command::Cancel { .. });
                 assert!(self.open.get(id).is_some_and(cancels), "{entry:?}");
                 assert!(matches!(why, Refusal::PastPivot { .. }) && self.past());
             }
-            EntryKind::Unwinding(Cause::Failed { node }) => {
+            SagaEntry::Unwinding(Cause::Failed { node }) => {
                 assert!(!self.unwinding);
                 let i = self.dag.by_path[node.as_str()];
                 let (failure, in_doubt) = self.status[i].failure.as_ref().expect("a failure");
@@ -199,30 +204,30 @@ impl Book<'_> {
                     assert!(!again || unstorable || !tries_left, "{node} has tries left");
                 }
             }
-            EntryKind::Ended(SagaStatus::Completed) => {
+            SagaEntry::Ended(SagaStatus::Completed) => {
                 assert!(!self.unwinding);
                 let done =
                     |(i, n): (usize, &super::expand::Node)| self.status[i].done || !n.has_entry;
                 assert!(self.dag.nodes.iter().enumerate().all(done));
             }
-            EntryKind::Ended(SagaStatus::RolledBack) => {
+            SagaEntry::Ended(SagaStatus::RolledBack) => {
                 assert!(self.unwinding && (0..self.status.len()).all(|i| self.needs_nothing(i)));
             }
-            EntryKind::Ended(_) if !self.unwinding => {
+            SagaEntry::Ended(_) if !self.unwinding => {
                 assert!(self.past() && (0..self.status.len()).any(|i| self.given_up(i)));
                 for (i, node) in self.dag.nodes.iter().enumerate() {
                     let waits = self.status[i].done || !node.has_entry || self.given_up(i);
                     assert!(waits || !self.done_before(i) || !self.has_place(i), "{}", node.path);
                 }
             }
-            EntryKind::Ended(_) => {
+            SagaEntry::Ended(_) => {
                 assert!(self.status.iter().any(|s| s.undo == Undo::Failed));
                 for i in 0..self.status.len() {
                     let path = &self.dag.nodes[i].path;
                     assert!(self.needs_nothing(i) || self.blocked(i), "{path} was not undone");
                 }
             }
-            other => panic!("{other:?} about the saga"),
+            SagaEntry::Migrated(_) => panic!("{entry:?}, which no saga writes"),
         }
     }
 
@@ -248,17 +253,17 @@ impl Book<'_> {
         let s = &self.status[i];
         assert!(call.seq <= *durable);
         let entry = &log[call.seq as usize - 1];
-        assert_eq!(entry.node.as_ref().map(|n| n.as_str()), Some(path.as_str()));
-        assert_eq!(entry.attempt, call.attempt);
+        assert_eq!(entry.node().map(|n| n.as_str()), Some(path.as_str()));
+        assert_eq!(entry.attempt(), call.attempt);
         if !undo {
-            assert_eq!(entry.kind, EntryKind::Started);
+            assert_eq!(entry.node_entry(), Some(&NodeEntry::Started));
             assert!(s.open && s.starts == call.attempt, "{path}: its own `started` is not durable");
             assert_eq!(s.last, (call.seq, call.unwinding));
             assert!(self.done_before(i), "{path}: an ancestor's output is not durable");
             return;
         }
         assert!(self.unwinding, "{path}: undo before `unwinding` is durable");
-        assert_eq!((&entry.kind, s.undo), (&EntryKind::UndoStarted, Undo::Started));
+        assert_eq!((entry.node_entry(), s.undo), (Some(&NodeEntry::UndoStarted), Undo::Started));
         assert!(self.descendants_settled(i), "{path}: undo before what came after it is settled");
         for d in self.dag.descendants(i) {
             let node = &self.dag.nodes[d];

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use saga_core::SagaStatus;
 use saga_core::action::UndoContract;
-use saga_core::log::{Entry, EntryKind, Failure, Timestamp, Uuid};
+use saga_core::log::{Entry, EntryKind, Failure, NodeEntry, SagaEntry, Timestamp, Uuid};
 use saga_core::machine::Config;
 use saga_core::operator::{Command, Refusal};
 
@@ -74,7 +74,7 @@ impl<'a> Book<'a> {
     }
 
     pub(super) fn index(&self, entry: &Entry) -> Option<usize> {
-        let path = entry.node.as_ref()?;
+        let path = entry.node()?;
         Some(*self.dag.by_path.get(path.as_str()).unwrap_or_else(|| panic!("no node {path}")))
     }
 
@@ -180,31 +180,31 @@ impl<'a> Book<'a> {
         self.open.retain(|_, command| !what(command));
     }
 
-    pub(super) fn apply(&mut self, entry: &Entry) {
-        match &entry.kind {
-            EntryKind::Unwinding(_) => {
+    fn apply_to_saga(&mut self, entry: &SagaEntry) {
+        match entry {
+            SagaEntry::Unwinding(_) => {
                 (self.unwinding, self.ended) = (true, None);
                 self.close(|c| matches!(c, Command::Cancel { .. } | Command::Rollback { .. }));
             }
-            EntryKind::Ended(status) => {
+            SagaEntry::Ended(status) => {
                 self.ended = Some(*status);
                 (self.paused, self.steps) = (false, 0);
             }
-            EntryKind::Requested { id, command, .. } => self.requested(*id, command),
-            EntryKind::Refused { id, why } => {
+            SagaEntry::Requested { id, command, .. } => self.requested(*id, command),
+            SagaEntry::Refused { id, why } => {
                 self.open.remove(id);
                 self.refused.insert(*id, why.clone());
             }
-            EntryKind::Paused => {
+            SagaEntry::Paused => {
                 self.paused = true;
                 self.close(|c| matches!(c, Command::Pause));
             }
-            EntryKind::Resumed => {
+            SagaEntry::Resumed => {
                 (self.paused, self.steps) = (false, 0);
                 self.close(|c| matches!(c, Command::Resume));
             }
-            EntryKind::Parked { .. } => self.parked = true,
-            EntryKind::Unparked => {
+            SagaEntry::Parked { .. } => self.parked = true,
+            SagaEntry::Unparked => {
                 self.parked = false;
                 self.close(|c| matches!(c, Command::Unpark));
                 if self.unwinding {
@@ -215,10 +215,22 @@ impl<'a> Book<'a> {
                     self.try_again(pivot);
                 }
             }
-            EntryKind::Injected { .. } => self.close(|c| matches!(c, Command::Inject { .. })),
-            EntryKind::Resolved { .. } => self.close(|c| matches!(c, Command::Resolve { .. })),
-            EntryKind::Started | EntryKind::UndoStarted if self.paused => self.steps -= 1,
-            _ => {}
+            SagaEntry::Injected { .. } => self.close(|c| matches!(c, Command::Inject { .. })),
+            SagaEntry::Created { .. }
+            | SagaEntry::Suspected { .. }
+            | SagaEntry::Cleared
+            | SagaEntry::Migrated(_) => {}
+        }
+    }
+
+    pub(super) fn apply(&mut self, entry: &Entry) {
+        match &entry.kind {
+            EntryKind::Saga(entry) => self.apply_to_saga(entry),
+            EntryKind::Node { entry, .. } => match entry {
+                NodeEntry::Resolved { .. } => self.close(|c| matches!(c, Command::Resolve { .. })),
+                NodeEntry::Started | NodeEntry::UndoStarted if self.paused => self.steps -= 1,
+                _ => {}
+            },
         }
         let decided = self.index(entry).is_some_and(|i| self.decides(i));
         if decided {
@@ -226,8 +238,9 @@ impl<'a> Book<'a> {
         }
         let (Some(i), unwinding) = (self.index(entry), self.unwinding) else { return };
         let s = &mut self.status[i];
-        match &entry.kind {
-            EntryKind::Started => {
+        let Some(recorded) = entry.node_entry() else { return };
+        match recorded {
+            NodeEntry::Started => {
                 s.doubt |= s.open;
                 // one that was cut off does not use up a try
                 s.from += u32::from(s.open && !unwinding);
@@ -236,30 +249,29 @@ impl<'a> Book<'a> {
                 (s.last, s.open, s.retry_at) = ((entry.seq, unwinding), true, None);
                 (s.undo, s.failure) = (Undo::No, None);
             }
-            EntryKind::Succeeded(_) | EntryKind::Chosen(_) => {
+            NodeEntry::Succeeded(_) | NodeEntry::Chosen(_) => {
                 (s.done, s.open, s.doubt) = (true, false, false);
             }
-            EntryKind::Skipped => (s.done, s.skipped) = (true, true),
-            EntryKind::Failed(failure) => {
+            NodeEntry::Skipped => (s.done, s.skipped) = (true, true),
+            NodeEntry::Failed(failure) => {
                 (s.open, s.failure) = (false, Some((failure.clone(), false)));
                 s.doubt &= !decided;
             }
-            EntryKind::Resolved { .. } => s.undo = Undo::Resolved,
-            EntryKind::InDoubt(failure) => {
+            NodeEntry::Resolved { .. } => s.undo = Undo::Resolved,
+            NodeEntry::InDoubt(failure) => {
                 (s.open, s.doubt, s.failure) = (false, true, Some((failure.clone(), true)));
             }
-            EntryKind::RetryScheduled { at } => s.retry_at = Some(*at),
-            EntryKind::UndoStarted => {
+            NodeEntry::RetryScheduled { at } => s.retry_at = Some(*at),
+            NodeEntry::UndoStarted => {
                 s.doubt |= s.open;
                 (s.undo, s.open) = (Undo::Started, false);
             }
-            EntryKind::UndoFinished => s.undo = Undo::Done,
-            EntryKind::UndoRetryScheduled { at, .. } => s.undo = Undo::Waits(*at),
-            EntryKind::UndoFailed(_) => {
+            NodeEntry::UndoFinished => s.undo = Undo::Done,
+            NodeEntry::UndoRetryScheduled { at, .. } => s.undo = Undo::Waits(*at),
+            NodeEntry::UndoFailed(_) => {
                 s.doubt |= s.open;
                 (s.undo, s.open) = (Undo::Failed, false);
             }
-            _ => {}
         }
     }
 }

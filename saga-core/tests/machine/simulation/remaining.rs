@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use saga_core::action::UndoContract;
-use saga_core::log::EntryKind;
+use saga_core::log::NodeEntry;
 use saga_core::machine::State;
 use saga_core::{ActionState, SagaStatus};
 
@@ -51,8 +51,8 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
                 // without an output nobody can say that the effect *is* there
                 let known = state.state == ActionState::Completed
                     || ran.log.iter().any(|e| {
-                        e.node.as_ref().is_some_and(|n| n.as_str() == path)
-                            && matches!(e.kind, EntryKind::Succeeded(_))
+                        e.node().is_some_and(|n| n.as_str() == path)
+                            && matches!(e.node_entry(), Some(NodeEntry::Succeeded(_)))
                     });
                 assert!(
                     !lists || state.in_doubt != known,

@@ -1,6 +1,6 @@
 //! Operators in a simulated run: which request is made when, and how it is answered.
 
-use saga_core::log::{Entry, EntryKind, Uuid};
+use saga_core::log::{Entry, SagaEntry, Uuid};
 use saga_core::machine::{Event, State};
 use saga_core::operator::{Answer, Command};
 
@@ -61,8 +61,7 @@ impl Runner {
     pub(super) fn look_again(&mut self) {
         for i in 0..self.asked.len() {
             let Asked { id, command, answer } = &self.asked[i];
-            let logged =
-                |e: &Entry| matches!(&e.kind, EntryKind::Requested { id: i, .. } if i == id);
+            let logged = |e: &Entry| matches!(e.saga_entry(), Some(SagaEntry::Requested { id: i, .. }) if i == id);
             if let (Command::Decide { node, .. }, None) = (command, answer)
                 && !self.log.iter().any(logged)
             {

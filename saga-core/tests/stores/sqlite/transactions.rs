@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rusqlite::Transaction;
-use saga_core::log::{EntryKind, Payload};
+use saga_core::log::{NodeEntry, Payload};
 use saga_core::store::{Aad, CodecError, Created, EncodedStore, MemoryStore, PayloadCodec, Work};
 
 use super::*;
@@ -46,7 +46,10 @@ async fn rows_and_entry_are_one_commit() {
     let done = store.append_with(append("a", 2, b""), work(|tx| insert(tx, 7))).await;
     assert_eq!(done, Ok(()));
     let stored = store.load(&id("a")).await.unwrap().unwrap();
-    assert_eq!(stored.entries[1].kind, EntryKind::Succeeded(Payload::from(&b"7"[..])));
+    assert_eq!(
+        stored.entries[1].node_entry(),
+        Some(&NodeEntry::Succeeded(Payload::from(&b"7"[..])))
+    );
     assert_eq!(stored.record.next_seq, 3);
     assert_eq!(rows(&place), [7]);
     let after = store.stats();
@@ -55,7 +58,10 @@ async fn rows_and_entry_are_one_commit() {
     let keep = work(|tx| insert(tx, 8).map(|_| None));
     assert_eq!(store.append_with(append("a", 3, b"as given"), keep).await, Ok(()));
     let stored = store.load(&id("a")).await.unwrap().unwrap();
-    assert_eq!(stored.entries[2].kind, EntryKind::Succeeded(Payload::from(&b"as given"[..])));
+    assert_eq!(
+        stored.entries[2].node_entry(),
+        Some(&NodeEntry::Succeeded(Payload::from(&b"as given"[..])))
+    );
 }
 
 #[tokio::test]
@@ -245,8 +251,14 @@ async fn an_output_is_encoded_on_its_way_in() {
     assert!(matches!(store.create(new_saga("a")).await, Ok(Created::New)));
     store.append_with(append("a", 2, b""), work(|tx| insert(tx, 123))).await.unwrap();
     let outer = store.load(&id("a")).await.unwrap().unwrap();
-    assert_eq!(outer.entries[1].kind, EntryKind::Succeeded(Payload::from(&b"123"[..])));
+    assert_eq!(
+        outer.entries[1].node_entry(),
+        Some(&NodeEntry::Succeeded(Payload::from(&b"123"[..])))
+    );
     let inner = store.inner().load(&id("a")).await.unwrap().unwrap();
-    assert_eq!(inner.entries[1].kind, EntryKind::Succeeded(Payload::from(&b"321"[..])));
+    assert_eq!(
+        inner.entries[1].node_entry(),
+        Some(&NodeEntry::Succeeded(Payload::from(&b"321"[..])))
+    );
     assert_eq!(rows(&place), [123]);
 }

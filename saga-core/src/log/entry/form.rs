@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{CorruptEntry, Entry, EntryKind, NodePath, Payload, Timestamp};
+use super::{CorruptEntry, Entry, EntryKind};
+use crate::log::{NodePath, Payload, Timestamp};
 
 /// An [`Entry`] whose kind is not decoded.
 #[derive(Serialize, Deserialize)]
@@ -29,8 +30,8 @@ impl From<&Entry> for EntryForm {
             seq: entry.seq,
             epoch: entry.epoch,
             at: entry.at,
-            node: entry.node.clone(),
-            attempt: entry.attempt,
+            node: entry.node().cloned(),
+            attempt: entry.attempt(),
             kind: entry.kind.name().to_string(),
             payload: entry.kind.encode(),
         }
@@ -45,9 +46,7 @@ impl TryFrom<EntryForm> for Entry {
             seq: form.seq,
             epoch: form.epoch,
             at: form.at,
-            node: form.node,
-            attempt: form.attempt,
-            kind: EntryKind::decode(&form.kind, payload)?,
+            kind: EntryKind::decode(&form.kind, form.node, form.attempt, payload)?,
         })
     }
 }
@@ -67,6 +66,7 @@ impl<'de> Deserialize<'de> for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::NodeEntry;
 
     #[test]
     fn an_entry_is_one_flat_object() {
@@ -74,9 +74,7 @@ mod tests {
             seq: 3,
             epoch: 1,
             at: Timestamp(1_000),
-            node: Some("hotel".into()),
-            attempt: 2,
-            kind: EntryKind::Succeeded(Payload::from(&b"\"room 7\""[..])),
+            kind: NodeEntry::Succeeded(Payload::from(&b"\"room 7\""[..])).about("hotel", 2),
         };
         let stored = serde_json::to_string(&entry).unwrap();
         let expected = r#"{"seq":3,"epoch":1,"at":1000,"node":"hotel","attempt":2,"kind":"succeeded","payload":"\"room 7\""}"#;

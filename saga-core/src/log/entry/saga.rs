@@ -1,0 +1,179 @@
+//! What the log records about a saga as a whole.
+
+use serde::{Deserialize, Serialize};
+
+use crate::log::{Cause, Command, Fault, NodePath, Refusal, SagaStatus, Uuid};
+
+/// What an entry about the saga as a whole records. The variants' names are the words in the stored log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SagaEntry {
+    /// The saga exists; always entry 1.
+    Created {
+        /// Random for each run: the root of all idempotency keys.
+        #[serde(rename = "birth")]
+        run_key: Uuid,
+    },
+    /// From here on the saga unwinds.
+    Unwinding(Cause),
+    /// No new node or undo starts.
+    Paused,
+    /// The end of a pause.
+    Resumed,
+    /// The saga waits for a human.
+    Parked {
+        /// Why.
+        reason: String,
+    },
+    /// The end of that wait.
+    Unparked,
+    /// The process died while a call of the saga was running. The saga goes on under watch, to find out
+    /// whether its call was what killed the process.
+    Suspected {
+        /// How many crashes count against it.
+        crashes: u32,
+        /// True if no other saga is watched with it, so that one more crash would count.
+        alone: bool,
+    },
+    /// Its calls have run for some time under that watch, and the process lives.
+    Cleared,
+    /// An operator asked for something that takes effect now, or is held until the pivot has ended.
+    Requested {
+        /// The request's id.
+        id: Uuid,
+        /// Who asked.
+        by: String,
+        /// For what.
+        #[serde(flatten)]
+        command: Command,
+    },
+    /// A request that was held is refused.
+    Refused {
+        /// The request's id.
+        id: Uuid,
+        /// Why.
+        #[serde(flatten)]
+        why: Refusal,
+    },
+    /// A fault that a test put into the saga, and that stays with it.
+    Injected {
+        /// Into which node.
+        at: NodePath,
+        /// Which fault.
+        fault: Fault,
+    },
+    /// The saga goes on under another definition, which has this fingerprint. It is read, but no saga writes
+    /// it yet.
+    Migrated(String),
+    /// The saga has ended.
+    Ended(SagaStatus),
+}
+
+/// What an entry says about whether the saga stands still.
+pub(crate) enum Halt<'a> {
+    Paused,
+    Resumed,
+    Parked(&'a str),
+    Unparked,
+}
+
+impl SagaEntry {
+    /// The word that is stored and shown.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "created",
+            Self::Unwinding(_) => "unwinding",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
+            Self::Parked { .. } => "parked",
+            Self::Unparked => "unparked",
+            Self::Suspected { .. } => "suspected",
+            Self::Cleared => "cleared",
+            Self::Requested { .. } => "requested",
+            Self::Refused { .. } => "refused",
+            Self::Injected { .. } => "injected",
+            Self::Migrated(_) => "migrated",
+            Self::Ended(_) => "ended",
+        }
+    }
+
+    /// What it says about whether the saga stands still.
+    pub(crate) fn halt(&self) -> Option<Halt<'_>> {
+        match self {
+            Self::Paused => Some(Halt::Paused),
+            Self::Resumed => Some(Halt::Resumed),
+            Self::Parked { reason } => Some(Halt::Parked(reason)),
+            Self::Unparked => Some(Halt::Unparked),
+            Self::Created { .. }
+            | Self::Unwinding(_)
+            | Self::Suspected { .. }
+            | Self::Cleared
+            | Self::Requested { .. }
+            | Self::Refused { .. }
+            | Self::Injected { .. }
+            | Self::Migrated(_)
+            | Self::Ended(_) => None,
+        }
+    }
+
+    /// The same with the command of an operator, which can carry an output, passed through this function.
+    pub(crate) fn try_map_command<E>(
+        self,
+        map: impl FnOnce(Command) -> Result<Command, E>,
+    ) -> Result<Self, E> {
+        Ok(match self {
+            Self::Requested { id, by, command } => {
+                Self::Requested { id, by, command: map(command)? }
+            }
+            entry @ (Self::Created { .. }
+            | Self::Unwinding(_)
+            | Self::Paused
+            | Self::Resumed
+            | Self::Parked { .. }
+            | Self::Unparked
+            | Self::Suspected { .. }
+            | Self::Cleared
+            | Self::Refused { .. }
+            | Self::Injected { .. }
+            | Self::Migrated(_)
+            | Self::Ended(_)) => entry,
+        })
+    }
+
+    pub(super) fn message(&self) -> Option<String> {
+        match self {
+            Self::Unwinding(cause) => Some(cause.to_string()),
+            Self::Parked { reason } => Some(reason.clone()),
+            Self::Suspected { crashes, .. } => Some(format!("{crashes} crashes count against it")),
+            Self::Requested { by, command, .. } => Some(format!("{} by {by}", command.name())),
+            Self::Refused { why, .. } => Some(why.to_string()),
+            Self::Injected { at, fault } => Some(format!("{fault:?} at `{at}`")),
+            Self::Ended(status) => Some(status.to_string()),
+            Self::Created { .. }
+            | Self::Paused
+            | Self::Resumed
+            | Self::Unparked
+            | Self::Cleared
+            | Self::Migrated(_) => None,
+        }
+    }
+
+    /// That somebody asked for something, or that the saga stands still, is no progress.
+    pub(super) fn is_progress(&self) -> bool {
+        match self {
+            Self::Created { .. }
+            | Self::Unwinding(_)
+            | Self::Unparked
+            | Self::Injected { .. }
+            | Self::Migrated(_)
+            | Self::Ended(_) => true,
+            Self::Paused
+            | Self::Resumed
+            | Self::Parked { .. }
+            | Self::Suspected { .. }
+            | Self::Cleared
+            | Self::Requested { .. }
+            | Self::Refused { .. } => false,
+        }
+    }
+}
