@@ -73,7 +73,7 @@ async fn sagas_that_have_ended_are_freed() {
     // read again, from the store
     assert_eq!(sec.get::<Double>("7").await.unwrap().unwrap().await.unwrap().n, 14);
     let gone = async {
-        while THERE.load(SeqCst) > 0 || !format!("{sec:?}").contains("live: 0") {
+        while THERE.load(SeqCst) > 0 || !format!("{sec:?}").contains("running: 0") {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
