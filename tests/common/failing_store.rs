@@ -17,7 +17,7 @@ type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, StoreError>
 /// Keeps sagas in memory. Its write number `at`, from 1, fails; `lands` says whether it is in all the
 /// same, as after a connection that broke in a commit.
 #[derive(Clone)]
-pub(crate) struct Breaking {
+pub(crate) struct FailingStore {
     pub(crate) memory: MemoryStore,
     pub(crate) at: usize,
     pub(crate) lands: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Breaking {
     calls: Arc<AtomicUsize>,
 }
 
-impl Breaking {
+impl FailingStore {
     pub(crate) fn new(world: &Arc<World>, at: usize, lands: bool) -> Self {
         let (memory, world) = (MemoryStore::new(), world.clone());
         let (writes, calls, loads) = Default::default();
@@ -55,7 +55,7 @@ fn no_space() -> StoreError {
     StoreError::Failed { store: "disk".into(), why: "no space left".into() }
 }
 
-impl Store for Breaking {
+impl Store for FailingStore {
     fn create(&self, saga: NewSaga) -> Answer<'_, Created> {
         Box::pin(async move {
             match self.fail() {

@@ -258,6 +258,19 @@ pub(crate) async fn cut(saga: &StoredSaga, len: usize) -> Result<MemoryStore, An
     Ok(store)
 }
 
+/// The world and the store when this saga's process has died after the first `len` entries. What they
+/// authorized has happened.
+pub(crate) async fn crashed(
+    world: &World,
+    fails: Option<&str>,
+    saga: &StoredSaga,
+    len: usize,
+) -> Result<(World, MemoryStore), Any> {
+    let ops = world.ops();
+    let authorized = ops.iter().filter(|op| op.seq <= len as u64);
+    Ok((Lab::after(fails, authorized), cut(saga, len).await?))
+}
+
 /// What was decided: widths and arms, by node.
 pub(crate) fn chosen(entries: &[Entry]) -> BTreeMap<String, u64> {
     let chosen = entries.iter().filter_map(|entry| match &entry.kind {

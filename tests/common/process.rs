@@ -1,4 +1,4 @@
-//! Processes that can be killed.
+//! Processes that can be killed, and tests that run again as a process of their own.
 
 use std::future::Future;
 
@@ -40,4 +40,16 @@ impl<C> Drop for Process<C> {
             runtime.shutdown_background();
         }
     }
+}
+
+/// This program again, as a process that runs nothing but one test: `module` is `module_path!()`.
+pub(crate) fn again(module: &str, test: &str) -> std::process::Command {
+    // a module's path begins with the name of the program, and the path of a test does not
+    let path = match module.split_once("::") {
+        Some((_program, module)) => format!("{module}::{test}"),
+        None => test.to_string(),
+    };
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", &path, "--nocapture"]);
+    child
 }

@@ -31,13 +31,13 @@ type Hook = dyn Fn(&Call) -> Option<Answer<'static, ()>> + Send + Sync;
 
 /// Keeps sagas in memory.
 #[derive(Clone, Default)]
-pub(crate) struct Hooked {
+pub(crate) struct ScriptedStore {
     pub(crate) memory: MemoryStore,
     hook: Arc<Mutex<Option<Arc<Hook>>>>,
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
-impl Hooked {
+impl ScriptedStore {
     /// What comes before each call from now on; one whose hook fails does nothing else.
     pub(crate) fn before(
         &self,
@@ -79,7 +79,7 @@ pub(crate) fn no_space() -> StoreError {
     StoreError::Failed { store: "disk".into(), why: "no space left".into() }
 }
 
-impl Store for Hooked {
+impl Store for ScriptedStore {
     fn create(&self, saga: NewSaga) -> Answer<'_, Created> {
         self.call(Call::Create(saga.record.id.to_string()), self.memory.create(saga))
     }

@@ -1,7 +1,7 @@
 //! Modelled on a large real saga: an instance is started in 24 nodes. In the middle a list of local
 //! storage is looked up, and its records are prepared in parallel, each with an undo of its own.
 
-use crate::common::lab::{Any, Cx, Lab, World, chosen, cut, make, ready, stored, with};
+use crate::common::lab::{Any, Cx, Lab, World, chosen, crashed, make, ready, stored, with};
 use saga_core::dag::Dag;
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
@@ -120,9 +120,7 @@ async fn a_crash_in_the_middle_resumes_with_the_same_width() -> Result<(), Any> 
     run(&world, &store).await??;
     let saga = stored(&store, "start").await?;
     for len in 1..saga.entries.len() {
-        let authorized = world.ops();
-        let authorized = authorized.iter().filter(|op| op.seq <= len as u64);
-        let (after, store) = (Lab::after(None, authorized), cut(&saga, len).await?);
+        let (after, store) = crashed(&world, None, &saga, len).await?;
         let builder = Coordinator::builder(after.clone()).store(store.clone());
         let sec = builder.saga::<InstanceStart>().build().await?;
         let handle = sec.get::<InstanceStart>("start").await?.ok_or("not there")?;

@@ -1,11 +1,11 @@
 //! Requests from another process: it attaches to the store, and the worker carries them out.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
+use crate::common::process::again;
 use saga_core::UndoError;
 use saga_core::operator::{Answer, OperateError, Operator};
 use saga_core::prelude::*;
@@ -110,8 +110,8 @@ fn asked_as_child() -> bool {
 
 /// What a process of its own is answered.
 async fn outside(test: &'static str, store: &Path, words: &str) -> String {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", test, "--nocapture"]).env(STORE, store).env(ASK, words);
+    let mut child = again(module_path!(), test);
+    child.env(STORE, store).env(ASK, words);
     let child = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
     let output = String::from_utf8_lossy(&child.stdout);
     assert!(child.status.success(), "{words}: {output}{}", String::from_utf8_lossy(&child.stderr));
@@ -215,7 +215,7 @@ async fn another_process_steers_sagas_in_sqlite() -> Result<(), Any> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("sagas.db");
     let open = || SqliteStore::open(&path);
-    steered_from_outside("other_process::another_process_steers_sagas_in_sqlite", &path, open).await
+    steered_from_outside("another_process_steers_sagas_in_sqlite", &path, open).await
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn another_process_steers_sagas_in_files() -> Result<(), Any> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("sagas");
     let open = || FileStore::open(&path);
-    steered_from_outside("other_process::another_process_steers_sagas_in_files", &path, open).await
+    steered_from_outside("another_process_steers_sagas_in_files", &path, open).await
 }
 
 /// A saga that no worker here knows waits for one that does, and so do the requests for it.

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::common::process::again;
 use crate::common::world::{Do, Process, World, bare};
 use saga_core::operator::Answer;
 use saga_core::prelude::*;
@@ -74,8 +75,8 @@ async fn live(store: &Path, does: &str) {
 
 /// This test's own program, which then runs [`live`] in place of the test of this name.
 fn child(test: &str, store: &Path, does: &str) -> Command {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", test]).env(STORE, store).env(DOES, does);
+    let mut child = again(module_path!(), test);
+    child.env(STORE, store).env(DOES, does);
     child.stdout(Stdio::piped()).stderr(Stdio::piped());
     child
 }
@@ -133,7 +134,7 @@ fn crashes_until_parked(test: &str, store: &Path, after: u64, limit: u32) -> u32
 /// The first crashes tell which saga it is that kills; then three count against it.
 #[test]
 fn only_the_saga_that_crashes_the_process_is_parked() {
-    const TEST: &str = "crash_loop::only_the_saga_that_crashes_the_process_is_parked";
+    const TEST: &str = "only_the_saga_that_crashes_the_process_is_parked";
     if is_child() {
         return;
     }
@@ -154,7 +155,7 @@ fn only_the_saga_that_crashes_the_process_is_parked() {
 
 #[test]
 fn a_saga_that_crashes_the_process_after_a_while_is_parked() {
-    const TEST: &str = "crash_loop::a_saga_that_crashes_the_process_after_a_while_is_parked";
+    const TEST: &str = "a_saga_that_crashes_the_process_after_a_while_is_parked";
     if is_child() {
         return;
     }
@@ -165,7 +166,7 @@ fn a_saga_that_crashes_the_process_after_a_while_is_parked() {
 /// 300 sagas, some of which cannot get on in so short a life.
 #[test]
 fn a_process_that_is_killed_again_and_again_parks_nothing() {
-    const TEST: &str = "crash_loop::a_process_that_is_killed_again_and_again_parks_nothing";
+    const TEST: &str = "a_process_that_is_killed_again_and_again_parks_nothing";
     if is_child() {
         return;
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::failing_store::Breaking;
+use crate::common::failing_store::FailingStore;
 use crate::common::world::{Do, Process, World, bare, maybe, out, plain};
 use saga_core::operator::{Answer, OperateError};
 use saga_core::prelude::*;
@@ -53,7 +53,7 @@ const CASES: [Case; 4] = [
 ];
 
 /// What an operator does, as long as the store does not fail; all of it is answered.
-async fn steer(process: &Process, store: &Breaking) {
+async fn steer(process: &Process, store: &FailingStore) {
     let alice = process.sec.operator("alice");
     type Asked = Result<Answer, OperateError>;
     let heard = |asked: Asked| match asked {
@@ -89,7 +89,7 @@ fn run(case: &Case, at: usize, lands: bool) -> bool {
     for (call, script) in case.scripts {
         world.script(call, script.iter().copied());
     }
-    let store = Breaking::new(&world, at, lands);
+    let store = FailingStore::new(&world, at, lands);
     let process = Process::start(&world, &store, sagas);
     let started = process.until(process.sec.saga(Side {}).id("x").start());
     match &started {
@@ -164,7 +164,7 @@ fn a_request_is_reported_as_held_only_once_it_is_logged() {
     for lands in [false, true] {
         let world = Arc::new(World::default());
         world.script("p", [Do::Hangs]);
-        let store = Breaking::new(&world, 3, lands);
+        let store = FailingStore::new(&world, 3, lands);
         let process = Process::start(&world, &store, |builder| builder.saga::<Point>());
         let handle = process.until(process.sec.saga(Point {}).id("x").start()).unwrap();
         process.until(world.hears("do p", 1));
@@ -186,7 +186,7 @@ fn a_request_is_reported_as_held_only_once_it_is_logged() {
 fn a_request_for_a_saga_that_another_worker_runs_is_not_held_here() {
     let world = Arc::new(World::default());
     world.script("p", [Do::Hangs]);
-    let store = Breaking::new(&world, 0, false);
+    let store = FailingStore::new(&world, 0, false);
     let process = Process::start(&world, &store, |builder| builder.saga::<Point>());
     let handle = process.until(process.sec.saga(Point {}).id("x").start()).unwrap();
     process.until(world.hears("do p", 1));

@@ -118,13 +118,9 @@ async fn put_back(cx: &Cx, taken: Option<&Taken>) -> Result<(), StockError> {
 }
 
 /// As a newcomer writes it, who thinks of no crash.
-#[saga_action(undo = put_back_naively(output))]
+#[saga_action(undo = give_back(output))]
 async fn reserve_naively(cx: &Cx, article: &str, pieces: u32) -> Result<Taken, StockError> {
     take(cx, article, pieces).await
-}
-
-async fn put_back_naively(cx: &Cx, taken: &Taken) -> Result<(), StockError> {
-    give_back(cx, taken).await
 }
 
 #[saga_action(no_undo, timeout = "2s", retry(max = 5, when = CallError::is_transient))]

@@ -1,6 +1,7 @@
 //! The stores of the library: what every store must do, what only one of them does, and the barrier.
 
 mod barrier;
+mod child;
 mod conformance;
 mod faulty_stores;
 mod file;

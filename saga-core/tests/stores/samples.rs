@@ -1,8 +1,10 @@
 //! Sample sagas, appends and requests for the tests of stores.
 
 use saga_core::log::{Entry, NodeEntry, Payload, SagaEntry, Timestamp, Uuid};
-use saga_core::operator::{Command, Request};
-use saga_core::store::{Append, Created, NewSaga, RecordChange, SagaRecord, Store, WorkerId};
+use saga_core::operator::{Answer, Command, Request};
+use saga_core::store::{
+    Append, Created, NewSaga, Purge, RecordChange, SagaRecord, Store, WorkerId,
+};
 use saga_core::{SagaId, SagaStatus};
 
 pub(crate) fn id(text: &str) -> SagaId {
@@ -64,5 +66,24 @@ pub(crate) fn request(saga: &str) -> Request {
         command: Command::Pause,
         by: "ann".to_string(),
         at: Timestamp(1),
+    }
+}
+
+/// A store that is attached does nothing that only a worker may do.
+pub(crate) async fn refuses_to_work(reader: &impl Store) {
+    let one = WorkerId::from("one");
+    let everything = Purge { ended_before: Timestamp(u64::MAX), statuses: Vec::new(), limit: 9 };
+    let refusals = [
+        reader.create(new_saga("b")).await.unwrap_err(),
+        reader.append(append("a", 2, b"")).await.unwrap_err(),
+        reader.claim(&one, &[], 1).await.unwrap_err(),
+        reader.release(&one).await.unwrap_err(),
+        reader.delete(&id("a")).await.unwrap_err(),
+        reader.take(&one, &id("a")).await.unwrap_err(),
+        reader.purge(everything).await.unwrap_err(),
+        reader.answer(request("a").id, Answer::Done).await.unwrap_err(),
+    ];
+    for e in refusals {
+        assert!(e.to_string().contains("attached for reading and requests only"), "{e}");
     }
 }

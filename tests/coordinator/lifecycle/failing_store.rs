@@ -5,8 +5,8 @@ use saga_core::operator::OperateError;
 use saga_core::store::{MemoryStore, StoreError};
 
 use super::*;
-use crate::common::failing_store::Breaking;
-use crate::common::scripted_store::{Call, Hooked, no_space};
+use crate::common::failing_store::FailingStore;
+use crate::common::scripted_store::{Call, ScriptedStore, no_space};
 use crate::common::world::Do;
 
 fn writes(call: &Call) -> bool {
@@ -14,7 +14,7 @@ fn writes(call: &Call) -> bool {
 }
 
 /// From now on nothing that fits is done.
-fn fails(store: &Hooked, what: impl Fn(&Call) -> bool + Send + Sync + 'static) {
+fn fails(store: &ScriptedStore, what: impl Fn(&Call) -> bool + Send + Sync + 'static) {
     store.before(move |call| what(call).then(|| Box::pin(async { Err(no_space()) }) as _));
 }
 
@@ -26,7 +26,7 @@ async fn until(what: impl Fn() -> bool) {
 
 #[tokio::test(start_paused = true)]
 async fn handles_and_events_resume_when_the_store_works_again() -> Result<(), Any> {
-    let (world, store) = (W::default(), Hooked::default());
+    let (world, store) = (W::default(), ScriptedStore::default());
     let sec = coordinator(&world, store.clone()).await?;
     assert!(sec.health().is_good());
     // `b` is done, and nobody can write that down
@@ -84,7 +84,7 @@ async fn every_failed_store_call_is_retried() -> Result<(), Any> {
         |call| !matches!(call, Call::Claim | Call::Other | Call::Requests),
     ];
     for (n, down) in all.into_iter().enumerate() {
-        let (world, store) = (W::default(), Hooked::default());
+        let (world, store) = (W::default(), ScriptedStore::default());
         world.script("a", [Do::Waits]);
         let sec = coordinator(&world, store.clone()).await?;
         sec.saga(Pair {}).id("x").start().await?;
@@ -118,7 +118,7 @@ async fn every_failed_store_call_is_retried() -> Result<(), Any> {
 /// An append that can never go in does not keep the machine busy.
 #[tokio::test(start_paused = true)]
 async fn a_saga_that_makes_no_progress_is_retried_with_backoff() -> Result<(), Any> {
-    let (world, store) = (W::default(), Hooked::default());
+    let (world, store) = (W::default(), ScriptedStore::default());
     let sec = coordinator(&world, store.clone()).await?;
     fails(&store, |call| matches!(call, Call::Append(_, kinds) if kinds.contains(&"succeeded")));
     sec.saga(Pair {}).id("x").start().await?;
@@ -133,7 +133,7 @@ async fn a_saga_that_makes_no_progress_is_retried_with_backoff() -> Result<(), A
 async fn a_saga_runs_when_its_creation_reported_an_error_but_was_stored() -> Result<(), Any> {
     for again in [false, true] {
         let world = W::default();
-        let store = Breaking::new(&world, 1, true);
+        let store = FailingStore::new(&world, 1, true);
         let sec = coordinator(&world, store.clone()).await?;
         let started = sec.saga(Pair {}).id("x").start().await;
         assert!(matches!(started, Err(StartError::Store(_))), "{started:?}");
@@ -153,7 +153,7 @@ async fn a_saga_runs_when_its_creation_reported_an_error_but_was_stored() -> Res
 async fn a_saga_runs_when_the_store_fails_again_after_such_a_creation() -> Result<(), Any> {
     for bad_load in 1..=5 {
         let world = W::default();
-        let mut store = Breaking::new(&world, 1, true);
+        let mut store = FailingStore::new(&world, 1, true);
         store.bad_load = bad_load;
         let sec = coordinator(&world, store).await?;
         let started = sec.saga(Pair {}).id("x").start().await;
@@ -168,7 +168,7 @@ async fn a_saga_runs_when_the_store_fails_again_after_such_a_creation() -> Resul
 #[tokio::test(start_paused = true)]
 async fn a_saga_that_another_process_has_taken_over_is_left_to_it() -> Result<(), Any> {
     for ends in [false, true] {
-        let (world, store) = (W::default(), Hooked::default());
+        let (world, store) = (W::default(), ScriptedStore::default());
         world.script("b", [Do::Waits, if ends { Do::Works } else { Do::Waits }]);
         let sec = coordinator(&world, store.clone()).await?;
         let handle = sec.saga(Pair {}).id("x").start().await?;
@@ -194,7 +194,7 @@ async fn a_saga_that_another_process_has_taken_over_is_left_to_it() -> Result<()
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_must_be_reopened_is_not_retried() -> Result<(), Any> {
-    let (world, store) = (W::default(), Hooked::default());
+    let (world, store) = (W::default(), ScriptedStore::default());
     let sec = coordinator(&world, store.clone()).await?;
     let closed = || StoreError::Closed { store: "disk".into(), why: "open the store again".into() };
     store.before(move |call| writes(call).then(|| Box::pin(async move { Err(closed()) }) as _));
@@ -218,7 +218,7 @@ async fn a_store_that_must_be_reopened_is_not_retried() -> Result<(), Any> {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_does_not_wait_for_a_store_that_is_down() -> Result<(), Any> {
-    let (world, store) = (W::default(), Hooked::default());
+    let (world, store) = (W::default(), ScriptedStore::default());
     world.script("b", [Do::Works, Do::Works]);
     let sec = coordinator(&world, store.clone()).await?;
     fails(&store, |call| matches!(call, Call::Append(..) | Call::Take(_)));

@@ -7,7 +7,7 @@ use saga_core::store::{FileStore, ListFilter, MemoryStore, StoreError};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::common::scripted_store::{Call, Hooked};
+use crate::common::scripted_store::{Call, ScriptedStore};
 use crate::common::world::Do;
 
 /// Opens a store again and again, at once after each shutdown, with the coordinator and its handles still there.
@@ -88,7 +88,7 @@ async fn no_task_holds_the_store_after_a_shutdown() -> Result<(), Any> {
     let world = W::default();
     for round in 0..100_usize {
         world.script("a", [Do::Waits, Do::Works, Do::Waits]);
-        let store = Hooked::default();
+        let store = ScriptedStore::default();
         let sec = coordinator(&world, store.clone()).await?;
         for _ in 0..3 {
             sec.saga(Pair {}).start().await?;
@@ -131,7 +131,7 @@ async fn a_shutdown_does_not_wait_for_an_action_that_blocks_the_only_thread() ->
 
 #[tokio::test]
 async fn a_second_shutdown_returns_too() -> Result<(), Any> {
-    let (world, store) = (W::default(), Hooked::default());
+    let (world, store) = (W::default(), ScriptedStore::default());
     world.script("a", [Do::Waits]);
     let sec = coordinator(&world, store.clone()).await?;
     sec.saga(Pair {}).id("x").start().await?;
@@ -160,7 +160,10 @@ struct Gate {
 
 impl Gate {
     /// A gate in front of these calls.
-    fn before(store: &Hooked, waits: impl Fn(&Call) -> bool + Send + Sync + 'static) -> Self {
+    fn before(
+        store: &ScriptedStore,
+        waits: impl Fn(&Call) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let gate = Self::default();
         let Self { arrived, open } = gate.clone();
         store.before(move |call| {
@@ -179,7 +182,7 @@ impl Gate {
 
 /// A request waits in front of a call of the store while a shutdown comes and goes.
 async fn crossing(waits: fn(&Call) -> bool, within: bool) -> Result<(), Any> {
-    let (world, store) = (W::default(), Hooked::default());
+    let (world, store) = (W::default(), ScriptedStore::default());
     let sec = coordinator(&world, store.clone()).await?;
     sec.saga(Pair {}).id("x").start().await?.await?;
     let gate = Gate::before(&store, waits);
@@ -248,7 +251,7 @@ async fn a_request_that_claims_its_saga_during_a_shutdown_starts_nothing() -> Re
 /// The saga is taken already, and its log is being read.
 #[tokio::test]
 async fn a_saga_that_is_being_woken_does_not_delay_a_shutdown() -> Result<(), Any> {
-    let (world, store) = (W::default(), Hooked::default());
+    let (world, store) = (W::default(), ScriptedStore::default());
     let sec = coordinator(&world, store.clone()).await?;
     sec.saga(Pair {}).id("x").start().await?.await?;
     let taken = store.clone();
@@ -268,7 +271,7 @@ async fn a_saga_that_is_being_woken_does_not_delay_a_shutdown() -> Result<(), An
 /// A request that a coordinator heard before it was shut down takes no saga from the next one.
 #[tokio::test]
 async fn the_next_coordinator_keeps_its_sagas() -> Result<(), Any> {
-    let (world, store) = (W::default(), Hooked::default());
+    let (world, store) = (W::default(), ScriptedStore::default());
     world.script("b", [Do::Fails, Do::Waits]);
     let first = coordinator(&world, store.clone()).await?;
     first.saga(Pair {}).id("x").start().await?.await.expect_err("rolled back");

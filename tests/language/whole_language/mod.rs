@@ -4,8 +4,8 @@
 mod plain_rust;
 mod saga;
 
-use self::saga::{Backup, Mode, Plan, Torture, Zone};
-use crate::common::lab::{Any, Lab, World, cut, stored};
+use self::saga::{Backup, Everything, Mode, Plan, Zone};
+use crate::common::lab::{Any, Lab, World, crashed, stored};
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
 
@@ -16,7 +16,7 @@ fn zone(name: &str, racks: &[u32], backup: Option<(&[&str], u32)>) -> Zone {
 }
 
 /// Sagas that take each of the arms.
-fn sagas() -> Vec<Torture> {
+fn sagas() -> Vec<Everything> {
     let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
     let named = |last| {
         let list = [("x", 5), ("y", 4), ("z", last)];
@@ -30,15 +30,15 @@ fn sagas() -> Vec<Torture> {
     ];
     let plan = |mode, limit| Plan { zones: zones.clone(), limit, mode };
     vec![
-        Torture { plan: plan(Mode::Dry, None), names: names(&["a.b", "c"]), r#loop: 1 },
-        Torture {
+        Everything { plan: plan(Mode::Dry, None), names: names(&["a.b", "c"]), r#loop: 1 },
+        Everything {
             plan: plan(Mode::Fast { of: 4 }, Some(3)),
             names: names(&["a", "b", "c"]),
             r#loop: 2,
         },
-        Torture { plan: plan(named(3), Some(2)), names: Vec::new(), r#loop: 3 },
-        Torture { plan: plan(named(9), None), names: names(&["a"]), r#loop: 0 },
-        Torture {
+        Everything { plan: plan(named(3), Some(2)), names: Vec::new(), r#loop: 3 },
+        Everything { plan: plan(named(9), None), names: names(&["a"]), r#loop: 0 },
+        Everything {
             plan: Plan { zones: Vec::new(), limit: None, mode: Mode::Dry },
             names: Vec::new(),
             r#loop: 0,
@@ -49,10 +49,10 @@ fn sagas() -> Vec<Torture> {
 async fn run(
     world: &World,
     store: &MemoryStore,
-    saga: &Torture,
+    saga: &Everything,
 ) -> Result<Result<String, SagaError>, Any> {
     let builder = Coordinator::builder(world.clone()).store(store.clone());
-    let sec = builder.saga::<Torture>().build().await?;
+    let sec = builder.saga::<Everything>().build().await?;
     Ok(sec.saga(saga.clone()).id("x").start().await?.await)
 }
 
@@ -60,7 +60,7 @@ async fn run(
 async fn it_gives_what_plain_rust_gives() -> Result<(), Any> {
     for saga in sagas() {
         let output = run(&Lab::failing(None), &MemoryStore::new(), &saga).await??;
-        assert_eq!(output, plain_rust::torture(&saga), "{saga:?}");
+        assert_eq!(output, plain_rust::evaluate(&saga), "{saga:?}");
     }
     Ok(())
 }
@@ -88,13 +88,11 @@ async fn a_crash_after_each_entry_changes_nothing() -> Result<(), Any> {
         run(&world, &store, &saga).await??;
         let whole = stored(&store, "x").await?;
         for len in 1..whole.entries.len() {
-            let ops = world.ops();
-            let ops = ops.iter().filter(|op| op.seq <= len as u64);
-            let (after, store) = (Lab::after(None, ops), cut(&whole, len).await?);
+            let (after, store) = crashed(&world, None, &whole, len).await?;
             let builder = Coordinator::builder(after.clone()).store(store.clone());
-            let sec = builder.saga::<Torture>().build().await?;
-            let output = sec.get::<Torture>("x").await?.ok_or("not there")?.await?;
-            assert_eq!(output, plain_rust::torture(&saga), "after entry {len}");
+            let sec = builder.saga::<Everything>().build().await?;
+            let output = sec.get::<Everything>("x").await?.ok_or("not there")?.await?;
+            assert_eq!(output, plain_rust::evaluate(&saga), "after entry {len}");
             assert_eq!(after.effects(), world.effects(), "after entry {len}");
         }
     }
@@ -110,12 +108,10 @@ async fn a_crash_after_each_entry_of_a_failed_run_leaves_nothing() -> Result<(),
         run(&world, &store, &saga).await?.unwrap_err();
         let whole = stored(&store, "x").await?;
         for len in 1..whole.entries.len() {
-            let ops = world.ops();
-            let ops = ops.iter().filter(|op| op.seq <= len as u64);
-            let (after, store) = (Lab::after(fails, ops), cut(&whole, len).await?);
+            let (after, store) = crashed(&world, fails, &whole, len).await?;
             let builder = Coordinator::builder(after.clone()).store(store.clone());
-            let sec = builder.saga::<Torture>().build().await?;
-            let error = sec.get::<Torture>("x").await?.ok_or("not there")?.await.unwrap_err();
+            let sec = builder.saga::<Everything>().build().await?;
+            let error = sec.get::<Everything>("x").await?.ok_or("not there")?.await.unwrap_err();
             assert!(matches!(error, SagaError::RolledBack(_)), "after entry {len}: {error}");
             assert!(after.effects().is_empty(), "after entry {len}: {:?}", after.effects());
         }
@@ -130,9 +126,9 @@ async fn a_completed_one_is_rolled_back_by_another_process() -> Result<(), Any> 
         run(&world, &store, &saga).await??;
         assert!(!world.effects().is_empty());
         let builder = Coordinator::builder(world.clone()).store(store.clone()).max_concurrency(1);
-        let sec = builder.saga::<Torture>().build().await?;
+        let sec = builder.saga::<Everything>().build().await?;
         sec.operator("test").rollback("x", "no longer wanted").await?;
-        let error = sec.get::<Torture>("x").await?.ok_or("not there")?.await.unwrap_err();
+        let error = sec.get::<Everything>("x").await?.ok_or("not there")?.await.unwrap_err();
         assert!(matches!(error, SagaError::RolledBack(_)), "{error}");
         assert!(world.effects().is_empty(), "{:?}", world.effects());
     }

@@ -1,6 +1,6 @@
 //! What the saga means, in plain Rust.
 
-use super::saga::{Backup, Mode, Torture, Zone};
+use super::saga::{Backup, Everything, Mode, Zone};
 
 fn make(what: &str) -> String {
     format!("<{what}>")
@@ -11,8 +11,8 @@ fn leaf(text: &str, n: u32) -> String {
     if n > 2 { made.to_uppercase() } else { make("small") }
 }
 
-fn rack(saga: &Torture, zone: &Zone, i: usize, n: u32, head: &str, net: &str) -> String {
-    let Torture { plan, names, .. } = saga;
+fn rack(saga: &Everything, zone: &Zone, i: usize, n: u32, head: &str, net: &str) -> String {
+    let Everything { plan, names, .. } = saga;
     match (n, &plan.mode) {
         (0, _) => String::from("none"),
         (n, Mode::Fast { of }) if n > *of && names.len() > i => {
@@ -42,7 +42,7 @@ fn rack(saga: &Torture, zone: &Zone, i: usize, n: u32, head: &str, net: &str) ->
     }
 }
 
-fn zone(saga: &Torture, zone: &Zone, net: &str) -> String {
+fn zone(saga: &Everything, zone: &Zone, net: &str) -> String {
     let head = make(&zone.name.to_uppercase());
     let racks = zone.racks.iter().enumerate();
     let racks = racks.map(|(i, n)| rack(saga, zone, i, *n, &head, net)).collect::<Vec<_>>();
@@ -65,7 +65,7 @@ fn zone(saga: &Torture, zone: &Zone, net: &str) -> String {
     format!("{}|{}|{backup}", racks.join("/"), zone.racks.len())
 }
 
-pub(crate) fn torture(saga: &Torture) -> String {
+pub(crate) fn evaluate(saga: &Everything) -> String {
     let net = make(&format!("net-{}", saga.r#loop));
     let zones = saga.plan.zones.iter().map(|at| zone(saga, at, &net)).collect::<Vec<_>>();
     let again = saga.names.iter().map(|name| name.split('.').count()).collect::<Vec<_>>();

@@ -39,7 +39,7 @@ macro_rules! shout {
 }
 
 /// Lifetimes, named and elided, and a parameter that is called like a keyword.
-#[saga_action(undo = leave(), name = "torture.join", retry(max = 2, base = "10ms"), timeout = "1m")]
+#[saga_action(undo = leave(), name = "everything.join", retry(max = 2, base = "10ms"), timeout = "1m")]
 async fn join<'a, 'b: 'a>(
     cx: &ActionContext<World>,
     parts: &[&'a str],
@@ -63,8 +63,8 @@ async fn r#type(r#match: u32) -> Result<u32, String> {
 saga! {
     /// Everything.
     #[derive(PartialEq)]
-    #[name = "torture"]
-    pub(crate) Torture<World>(
+    #[name = "everything"]
+    pub(crate) Everything<World>(
         /// What to do.
         plan: Plan,
         names: Vec<String>,

@@ -1,6 +1,9 @@
 //! What a crash, another program or a full disk does to the files.
 
 use super::*;
+use crate::child::again;
+#[cfg(unix)]
+use crate::child::{FULL, acknowledged_until_full};
 
 /// Two logs of three writes each; where each write of `a` ends.
 async fn written(place: &Place) -> Vec<u64> {
@@ -180,25 +183,12 @@ async fn run_out_of_space(path: std::ffi::OsString) {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_failed_write_stops_all_further_writes() {
-    if let Some(path) = std::env::var_os("SAGA_TEST_SMALL_FILES") {
+    if let Some(path) = std::env::var_os(FULL) {
         return run_out_of_space(path).await;
     }
     let place = Place::new();
-    // Without the signal a write beyond the limit is an error like any other.
-    let child = std::process::Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 600; exec \"$0\" \"$@\""])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "file::damage::a_failed_write_stops_all_further_writes", "--nocapture"])
-        .env("SAGA_TEST_SMALL_FILES", &place.path)
-        .output()
-        .unwrap();
-    let output = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success(), "{output}{}", String::from_utf8_lossy(&child.stderr));
-    let acknowledged: usize = output
-        .split_once("acknowledged=")
-        .and_then(|(_, rest)| rest.lines().next())
-        .and_then(|number| number.trim().parse().ok())
-        .unwrap();
+    let test = "a_failed_write_stops_all_further_writes";
+    let acknowledged = acknowledged_until_full(module_path!(), test, &place.path);
     let store = place.open();
     assert_eq!(entries(&store, "a").await, acknowledged);
     assert_eq!(store.append(append("b", 2, b"small")).await, Ok(()));
@@ -230,8 +220,7 @@ async fn acknowledged_appends_survive_a_kill() {
     let place = Place::new();
     let mut acknowledged = 0;
     for lines in [1, 2, 5, 17, 40, 3] {
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "file::damage::acknowledged_appends_survive_a_kill", "--nocapture"])
+        let mut child = again(module_path!(), "acknowledged_appends_survive_a_kill")
             .env("SAGA_TEST_APPEND_FOR_EVER", &place.path)
             .stdout(std::process::Stdio::piped())
             .spawn()

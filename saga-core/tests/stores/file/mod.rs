@@ -8,7 +8,7 @@ use saga_core::operator::Answer;
 use saga_core::store::{Created, FileStore, ListFilter, Purge, Store, StoreError, WorkerId};
 use tempfile::TempDir;
 
-use crate::samples::{append, create, entries, id, new_saga, request};
+use crate::samples::{append, create, entries, id, new_saga, refuses_to_work, request};
 
 /// A store in a directory of its own.
 struct Place {

@@ -13,20 +13,7 @@ async fn an_attached_process_reads_and_leaves_only_requests() {
     assert_eq!(reader.versions().await.unwrap()[0].unfinished, 1);
 
     let one = WorkerId::from("one");
-    let everything = Purge { ended_before: Timestamp(u64::MAX), statuses: Vec::new(), limit: 9 };
-    let refusals = [
-        reader.create(new_saga("b")).await.unwrap_err(),
-        reader.append(append("a", 2, b"")).await.unwrap_err(),
-        reader.claim(&one, &[], 1).await.unwrap_err(),
-        reader.release(&one).await.unwrap_err(),
-        reader.delete(&id("a")).await.unwrap_err(),
-        reader.take(&one, &id("a")).await.unwrap_err(),
-        reader.purge(everything).await.unwrap_err(),
-        reader.answer(request("a").id, Answer::Done).await.unwrap_err(),
-    ];
-    for e in refusals {
-        assert!(e.to_string().contains("attached for reading and requests only"), "{e}");
-    }
+    refuses_to_work(&reader).await;
 
     let request = request("a");
     reader.request(request.clone()).await.unwrap();

@@ -1,6 +1,8 @@
 //! Damaged logs and failing disks.
 
 use super::*;
+#[cfg(unix)]
+use crate::child::{FULL, acknowledged_until_full};
 
 #[tokio::test]
 async fn a_damaged_saga_is_an_error_and_the_others_go_on() {
@@ -27,7 +29,7 @@ async fn a_damaged_saga_is_an_error_and_the_others_go_on() {
         ("payload", 1, "the payload of a `created` entry does not decode"),
         ("gap", 1, "it is missing; the next one is entry 2"),
         ("tail", 2, "the log ends before entry 2, its record says before entry 3"),
-        ("record", 0, "its birth is not a UUID"),
+        ("record", 0, "its run key is not a UUID"),
         ("input", 0, "Invalid column type Null at index: 17, name: params"),
     ] {
         match store.load(&id(name)).await.unwrap_err() {
@@ -109,29 +111,12 @@ async fn run_out_of_space(path: std::ffi::OsString) {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_failed_commit_stops_all_further_writes() {
-    if let Some(path) = std::env::var_os("SAGA_TEST_SMALL_FILES") {
+    if let Some(path) = std::env::var_os(FULL) {
         return run_out_of_space(path).await;
     }
     let place = Place::new();
-    // Without the signal a write beyond the limit is an error like any other.
-    let child = std::process::Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 600; exec \"$0\" \"$@\""])
-        .arg(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "sqlite::failures::a_failed_commit_stops_all_further_writes",
-            "--nocapture",
-        ])
-        .env("SAGA_TEST_SMALL_FILES", &place.path)
-        .output()
-        .unwrap();
-    let output = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success(), "{output}{}", String::from_utf8_lossy(&child.stderr));
-    let acknowledged: usize = output
-        .split_once("acknowledged=")
-        .and_then(|(_, rest)| rest.lines().next())
-        .and_then(|number| number.trim().parse().ok())
-        .unwrap();
+    let test = "a_failed_commit_stops_all_further_writes";
+    let acknowledged = acknowledged_until_full(module_path!(), test, &place.path);
 
     let store = place.open();
     let found = entries(&store, "a").await;

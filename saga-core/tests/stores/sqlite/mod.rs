@@ -11,7 +11,7 @@ use saga_core::log::Timestamp;
 use saga_core::store::{Append, ListFilter, SqliteStore, Store, StoreError, WorkerId};
 use tempfile::TempDir;
 
-use crate::samples::{append, create, entries, id, new_saga, request};
+use crate::samples::{append, create, entries, id, new_saga, refuses_to_work, request};
 
 /// A store in a directory of its own.
 struct Place {

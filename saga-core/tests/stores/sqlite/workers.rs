@@ -1,7 +1,6 @@
 //! One worker at a time, its readers, and what happens when it is closed.
 
 use saga_core::operator::{Answer, Command, Request};
-use saga_core::store::Purge;
 
 use super::*;
 
@@ -128,19 +127,7 @@ async fn a_reader_sees_what_the_worker_writes_and_leaves_only_requests() {
     assert_eq!(reader.versions().await.unwrap()[0].unfinished, 1);
 
     let one = WorkerId::from("one");
-    let refusals = [
-        reader.create(new_saga("b")).await.unwrap_err(),
-        reader.append(append("a", 2, b"")).await.unwrap_err(),
-        reader.claim(&one, &[], 1).await.unwrap_err(),
-        reader.release(&one).await.unwrap_err(),
-        reader.delete(&id("a")).await.unwrap_err(),
-        reader.take(&one, &id("a")).await.unwrap_err(),
-        reader.purge(everything()).await.unwrap_err(),
-        reader.answer(uuid::Uuid::nil(), Answer::Done).await.unwrap_err(),
-    ];
-    for e in refusals {
-        assert!(e.to_string().contains("attached for reading and requests only"), "{e}");
-    }
+    refuses_to_work(&reader).await;
     let request = request("a");
     reader.request(request.clone()).await.unwrap();
     assert_eq!(store.requests(&one, 9).await, Ok(vec![request.clone()]));
@@ -223,8 +210,4 @@ fn a_reader_needs_a_store_that_is_there() {
     place.connection().execute_batch("CREATE TABLE theirs (x)").unwrap();
     let e = SqliteStore::attach(&place.path).unwrap_err().to_string();
     assert!(e.contains("no worker has used it"), "{e}");
-}
-
-fn everything() -> Purge {
-    Purge { ended_before: Timestamp(u64::MAX), statuses: Vec::new(), limit: usize::MAX }
 }
