@@ -9,7 +9,7 @@ use super::ActionContext;
 use super::{WorkEnd, WorkEndCell};
 use crate::panics::{self, Contained};
 use crate::store::rusqlite::Transaction;
-use crate::store::{StoreError, Work};
+use crate::store::{StoreError, TransactionWork};
 use crate::value::{ActionData, write_down};
 
 impl<C: 'static> ActionContext<C> {
@@ -98,7 +98,7 @@ impl<C: 'static> ActionContext<C> {
         let saga = self.inner.run.id.clone();
         // the thread that writes the log may be who drops it, or its error, and must not panic
         let work = Contained::new(work);
-        let work = Work::sqlite(Box::new(move |tx| {
+        let work = TransactionWork::sqlite(Box::new(move |tx| {
             let worked =
                 panics::contain(|| Some(work.take()?(tx).map(write_down).map_err(Contained::new)));
             let (end, why) = match worked {

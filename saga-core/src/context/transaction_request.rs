@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::error::ActionError;
 use crate::machine::Call;
-use crate::store::Work;
+use crate::store::TransactionWork;
 use crate::value::ActionOutput;
 
 /// What became of the work, as far as the store does not say it.
@@ -46,7 +46,7 @@ impl WorkEndCell {
 pub(crate) struct TransactionRequest {
     pub(crate) call: Call,
     pub(crate) undo: bool,
-    pub(crate) work: Work,
+    pub(crate) work: TransactionWork,
     pub(crate) end: WorkEndCell,
     /// Gone once the call does not wait any more.
     pub(crate) asks: Weak<()>,
@@ -62,7 +62,7 @@ pub(crate) struct TransactionHandle {
 impl TransactionHandle {
     /// Asks. What is returned must be kept for as long as the caller waits.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
-    pub(crate) fn ask(&self, undo: bool, work: Work, end: WorkEndCell) -> Arc<()> {
+    pub(crate) fn ask(&self, undo: bool, work: TransactionWork, end: WorkEndCell) -> Arc<()> {
         let asking = Arc::new(());
         let asks = Arc::downgrade(&asking);
         // a task that is gone answers nothing, and so does this

@@ -36,7 +36,7 @@ use crate::error::ActionError;
 use crate::log::{Entry, NodeEntry, Payload};
 use crate::machine::{ActionResult, Call, Event, VertexId};
 use crate::panics;
-use crate::store::{Append, StoreError, Work};
+use crate::store::{Append, StoreError, TransactionWork};
 use crate::value::AttemptError;
 
 /// The transaction that the store has under way.
@@ -202,7 +202,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// The work, whose value must be what the action returns: nothing else may be committed as its output.
-    fn checked(&self, v: VertexId, work: Work, end: WorkEndCell) -> Work {
+    fn checked(&self, v: VertexId, work: TransactionWork, end: WorkEndCell) -> TransactionWork {
         let action = self.values.action(&self.machine, v);
         let space = self.space(v);
         let saga = self.run.id.clone();

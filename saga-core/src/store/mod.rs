@@ -14,19 +14,19 @@
 #![doc = include_str!("../../docs/custom-store.md")]
 
 mod append;
-mod codec;
 mod encoded;
 mod error;
 mod file;
-mod identity;
-mod lock;
+mod io_thread;
 mod memory;
-mod queue;
+mod open_files;
+mod payload_codec;
+mod queries;
 mod record;
-mod select;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-mod work;
+mod transaction_work;
+mod worker_lock;
 
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -37,19 +37,19 @@ use crate::log::{Answer, Request, SagaId};
 #[cfg(feature = "sqlite")]
 pub use ::rusqlite;
 pub use append::{Append, RecordChange};
-pub use codec::{Aad, CodecError, PayloadCodec, PayloadKind};
 pub use encoded::EncodedStore;
 pub use error::StoreError;
 pub(crate) use error::corrupt;
 pub use file::FileStore;
 pub use memory::MemoryStore;
+pub use payload_codec::{Aad, CodecError, PayloadCodec, PayloadKind};
+pub use queries::{ListFilter, Purge};
 pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};
-pub use select::{ListFilter, Purge};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStats, SqliteStore};
 #[cfg(feature = "sqlite")]
-pub use work::SqliteWork;
-pub use work::Work;
+pub use transaction_work::SqliteWork;
+pub use transaction_work::TransactionWork;
 
 /// Keeps sagas and their logs. Object-safe; all methods may be called at the same time.
 ///
@@ -76,7 +76,11 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// The default answers [`StoreError::NoTransactions`], and so does a store that is given the work of
     /// another kind of database.
-    fn append_with(&self, append: Append, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn append_with(
+        &self,
+        append: Append,
+        work: TransactionWork,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         let _ = (append, work);
         Box::pin(async { Err(StoreError::NoTransactions) })
     }

@@ -2,6 +2,6 @@
 //!
 //! [`store_conformance`] checks a store of your own; [`store`](crate::store) shows how to write one.
 
-mod store;
+mod conformance;
 
-pub use store::{ConformanceError, store_conformance};
+pub use conformance::{ConformanceError, store_conformance};

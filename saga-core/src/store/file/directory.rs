@@ -10,10 +10,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::super::StoreError;
-use super::super::identity::OpenFiles;
-use super::super::lock::{WorkerLock, private};
-use super::log::{self, Found};
-use super::{line, names};
+use super::super::open_files::OpenFiles;
+use super::super::worker_lock::{WorkerLock, private};
+use super::log_file::{self, LogFile};
+use super::{file_names, sealed_line};
 use crate::log::SagaId;
 
 /// The schema that this version writes.
@@ -193,10 +193,10 @@ impl Directory {
     }
 
     /// A saga's log, if there is one.
-    pub(super) fn log(&self, id: &SagaId) -> Result<Option<Found>, StoreError> {
-        let Some(bytes) = self.read(Path::new(&names::of_log(id)))? else { return Ok(None) };
+    pub(super) fn log(&self, id: &SagaId) -> Result<Option<LogFile>, StoreError> {
+        let Some(bytes) = self.read(Path::new(&file_names::of_log(id)))? else { return Ok(None) };
         let corrupt = |why| StoreError::Corrupt { saga: id.clone(), seq: 0, why };
-        let found = log::read(&bytes).map_err(corrupt)?;
+        let found = log_file::read(&bytes).map_err(corrupt)?;
         let holds = &found.saga.record.id;
         if holds != id {
             return Err(corrupt(format!("its file holds saga {holds}")));
@@ -205,12 +205,12 @@ impl Directory {
     }
 
     /// All logs whose record can be read. The others are found by their id, and say what is wrong.
-    pub(super) fn logs(&self) -> Result<Vec<Found>, StoreError> {
+    pub(super) fn logs(&self) -> Result<Vec<LogFile>, StoreError> {
         let mut logs = Vec::new();
-        for name in self.names("")?.iter().filter(|name| names::is_log(name)) {
+        for name in self.names("")?.iter().filter(|name| file_names::is_log(name)) {
             let Some(bytes) = self.read(Path::new(name))? else { continue };
-            if let Ok(found) = log::read(&bytes)
-                && names::of_log(&found.saga.record.id) == *name
+            if let Ok(found) = log_file::read(&bytes)
+                && file_names::of_log(&found.saga.record.id) == *name
             {
                 logs.push(found);
             }
@@ -348,6 +348,6 @@ fn make_directory(path: &Path) -> io::Result<()> {
 /// One sealed line as a file.
 pub(super) fn sealed(body: &impl Serialize) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    line::seal(&mut bytes, body)?;
+    sealed_line::seal(&mut bytes, body)?;
     Ok(bytes)
 }

@@ -9,13 +9,13 @@
 //! | `worker` | records, writes, and what happens when one fails |
 
 mod directory;
-mod line;
-mod log;
-mod names;
+mod file_names;
+mod log_file;
+mod log_writer;
 mod requests;
+mod sealed_line;
 #[cfg(test)]
 mod tests;
-mod worker;
 
 use std::fmt;
 use std::path::Path;
@@ -26,8 +26,8 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use self::directory::Directory;
-use self::worker::Worker;
-use super::queue::{Queue, answered};
+use self::log_writer::LogWriter;
+use super::io_thread::{IoThread, reply_of};
 use super::{
     Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
     StoredSaga, WorkerId,
@@ -64,21 +64,21 @@ use crate::log::{Answer, Request, SagaId};
 /// ```
 #[derive(Clone)]
 pub struct FileStore {
-    inner: Arc<Inner>,
+    inner: Arc<FileStoreInner>,
 }
 
-struct Inner {
+struct FileStoreInner {
     place: Arc<str>,
-    queue: Queue<Job>,
+    queue: IoThread<FileJob>,
 }
 
-type Job = Box<dyn FnOnce(&mut Files) + Send>;
+type FileJob = Box<dyn FnOnce(&mut Files) + Send>;
 
 /// What the store's thread works on.
 struct Files {
     directory: Directory,
     /// None if the store is attached, or closed.
-    worker: Option<Worker>,
+    worker: Option<LogWriter>,
     /// It never was a worker's.
     attached: bool,
 }
@@ -96,7 +96,7 @@ impl FileStore {
     /// log is no error here: [`load`](Store::load) says what is wrong with it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let directory = Directory::new(path.as_ref());
-        let worker = Worker::open(directory.clone())?;
+        let worker = LogWriter::open(directory.clone())?;
         Self::start(Files { directory, worker: Some(worker), attached: false })
     }
 
@@ -118,14 +118,14 @@ impl FileStore {
     fn start(mut files: Files) -> Result<Self, StoreError> {
         let place = files.directory.place().clone();
         let cannot = files.directory.clone();
-        let queue = Queue::start("saga-files", move |jobs| {
+        let queue = IoThread::start("saga-files", move |jobs| {
             for job in jobs {
-                let job: Job = job;
+                let job: FileJob = job;
                 job(&mut files);
             }
         })
         .map_err(|e| cannot.failed(format!("cannot start its thread: {e}")))?;
-        Ok(Self { inner: Arc::new(Inner { place, queue }) })
+        Ok(Self { inner: Arc::new(FileStoreInner { place, queue }) })
     }
 
     /// Does the work on the store's thread. The work must not hold a clone of the store, whose drop
@@ -140,7 +140,7 @@ impl FileStore {
                 // A caller that has stopped waiting is no trouble of the store's.
                 let _ = reply.send(work(files));
             }));
-            answered(answer).await.unwrap_or_else(|| {
+            reply_of(answer).await.unwrap_or_else(|| {
                 let why = "its thread has died; open the store again".to_string();
                 Err(StoreError::Closed { store: self.inner.place.to_string(), why })
             })
@@ -149,7 +149,7 @@ impl FileStore {
 }
 
 impl Files {
-    fn worker(&mut self) -> Result<&mut Worker, StoreError> {
+    fn worker(&mut self) -> Result<&mut LogWriter, StoreError> {
         let why = "it is attached for reading and requests only, or was closed by a shutdown; a worker opens \
                    it with `FileStore::open`";
         self.worker.as_mut().ok_or_else(|| self.directory.closed(why))
@@ -157,7 +157,7 @@ impl Files {
 
     /// A worker knows the sagas of the directory that it opened; another one has others.
     fn check(&self) -> Result<(), StoreError> {
-        self.worker.as_ref().map_or(Ok(()), Worker::check_files)
+        self.worker.as_ref().map_or(Ok(()), LogWriter::check_files)
     }
 
     fn select<T>(
@@ -245,7 +245,7 @@ impl Store for FileStore {
     fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.run(|files| {
             if files.worker.is_none() && !files.attached {
-                files.worker = Some(Worker::open(files.directory.clone())?);
+                files.worker = Some(LogWriter::open(files.directory.clone())?);
             }
             Ok(())
         })

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::super::StoreError;
 use super::directory::{ANSWERS, COMMANDS, Directory, sealed};
-use super::line;
+use super::sealed_line;
 use crate::log::{Answer, Request, SagaId};
 
 #[derive(Serialize, Deserialize)]
@@ -91,7 +91,7 @@ impl Directory {
     pub(super) fn answer_to(&self, id: Uuid) -> Result<Option<Answer>, StoreError> {
         let file = answered(id);
         let Some(bytes) = self.read(&file)? else { return Ok(None) };
-        let found = line::open(&bytes).and_then(|body| serde_json::from_slice(&body).ok());
+        let found = sealed_line::open(&bytes).and_then(|body| serde_json::from_slice(&body).ok());
         match found {
             Some(Answered { answer, .. }) => Ok(Some(answer)),
             None => Err(self.failed(format!(
@@ -126,7 +126,7 @@ impl Directory {
     /// What one sealed line says; none if it cannot be read.
     fn sealed<T: for<'a> Deserialize<'a>>(&self, file: &Path) -> Result<Option<T>, StoreError> {
         let bytes = self.read(file)?;
-        let body = bytes.as_deref().and_then(line::open);
+        let body = bytes.as_deref().and_then(sealed_line::open);
         Ok(body.and_then(|body| serde_json::from_slice(&body).ok()))
     }
 }

@@ -46,7 +46,7 @@ fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
 /// A log of four writes: its bytes, and after each write how long it was and what it said.
 fn a_log() -> (Vec<u8>, Vec<(usize, StoredSaga)>) {
     let NewSaga { mut record, mut entries } = new_saga("a");
-    let mut bytes = log::create(&record, &entries).unwrap();
+    let mut bytes = log_file::create(&record, &entries).unwrap();
     let mut writes =
         vec![(bytes.len(), StoredSaga { record: record.clone(), entries: entries.clone() })];
     for kinds in [
@@ -59,7 +59,7 @@ fn a_log() -> (Vec<u8>, Vec<(usize, StoredSaga)>) {
     ] {
         let append = append("a", record.next_seq, kinds);
         append.apply_to(&mut record).unwrap();
-        bytes.extend(log::change(&record, &append.entries, &[]).unwrap());
+        bytes.extend(log_file::change(&record, &append.entries, &[]).unwrap());
         entries.extend(append.entries);
         writes.push((bytes.len(), StoredSaga { record: record.clone(), entries: entries.clone() }));
     }
@@ -71,7 +71,7 @@ fn a_log_cut_at_any_byte_is_what_it_was_after_a_whole_write() {
     let (bytes, writes) = a_log();
     for cut in 0..=bytes.len() {
         let whole = writes.iter().rev().find(|(len, _)| *len <= cut);
-        match (log::read(&bytes[..cut]), whole) {
+        match (log_file::read(&bytes[..cut]), whole) {
             (Ok(found), Some((len, saga))) => {
                 assert_eq!((&found.saga, found.len), (saga, *len as u64), "cut at {cut}");
                 assert_eq!(found.torn, cut > *len);
@@ -91,7 +91,7 @@ fn a_byte_that_changed_is_found_and_the_last_write_alone_may_be_cut() {
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
-        match log::read(&changed) {
+        match log_file::read(&changed) {
             Err(_) => assert!(at <= first_line, "byte {at}"),
             Ok(found) => match found.damage {
                 Some(StoreError::Corrupt { saga, seq, .. }) => {
@@ -116,7 +116,7 @@ fn lines_that_are_missing_doubled_or_strange_are_damage() {
     let (bytes, writes) = a_log();
     let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
     assert_eq!(lines.len(), 12, "saga, 1, record, 2, 3, record, 4, 5, 6, record, 7, record");
-    let damage = |lines: &[&[u8]]| match log::read(&lines.concat()).unwrap().damage {
+    let damage = |lines: &[&[u8]]| match log_file::read(&lines.concat()).unwrap().damage {
         Some(StoreError::Corrupt { seq, why, .. }) => (seq, why),
         other => panic!("{other:?}"),
     };
@@ -134,8 +134,8 @@ fn lines_that_are_missing_doubled_or_strange_are_damage() {
 
     // A later version may have written these: they must not be cut off.
     let mut later = lines[..6].concat();
-    line::seal(&mut later, &serde_json::json!({"snapshot": "secret"})).unwrap();
-    let found = log::read(&later).unwrap();
+    sealed_line::seal(&mut later, &serde_json::json!({"snapshot": "secret"})).unwrap();
+    let found = log_file::read(&later).unwrap();
     let e = found.damage.unwrap().to_string();
     assert!(e.contains("corrupt at entry 4: its line holds something else"), "{e}");
     assert!(!e.contains("secret"), "{e}");
@@ -161,7 +161,7 @@ async fn a_failed_fsync_stops_all_further_writes() {
             let flags = directory.fsync_fails.iter().zip(disk);
             flags.for_each(|(flag, fails)| flag.store(fails, SeqCst));
         };
-        let worker = Worker::open(directory.clone()).unwrap();
+        let worker = LogWriter::open(directory.clone()).unwrap();
         let store = FileStore::start(Files {
             directory: directory.clone(),
             worker: Some(worker),
@@ -220,7 +220,7 @@ async fn a_failed_fsync_stops_all_further_writes() {
 async fn after_a_full_disk_it_goes_on_once_there_is_room() {
     let place = tempfile::tempdir().unwrap();
     let directory = Directory::new(&place.path().join("sagas"));
-    let worker = Worker::open(directory.clone()).unwrap();
+    let worker = LogWriter::open(directory.clone()).unwrap();
     let store = FileStore::start(Files {
         directory: directory.clone(),
         worker: Some(worker),
@@ -261,8 +261,8 @@ async fn what_is_found_is_durable_before_it_is_told() {
     for broken in [0, 1] {
         let directory = Directory::new(place.path());
         directory.fsync_fails[broken].store(true, SeqCst);
-        let e = Worker::open(directory).err().unwrap().to_string();
+        let e = LogWriter::open(directory).err().unwrap().to_string();
         assert!(e.contains("the test's disk is broken"), "{broken}: {e}");
     }
-    Worker::open(Directory::new(place.path())).unwrap();
+    LogWriter::open(Directory::new(place.path())).unwrap();
 }

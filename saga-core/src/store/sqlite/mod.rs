@@ -15,22 +15,22 @@
 //! | `full` | tests: a disk that is full |
 
 mod database;
+mod database_file;
+mod log_guard;
 #[cfg(test)]
-mod failures_that_pass;
-mod file;
-mod guard;
-mod job;
+mod many_sagas;
 #[cfg(test)]
-mod plans;
+mod query_plans;
 mod reader;
 mod reads;
 mod requests;
 mod rows;
-#[cfg(test)]
-mod scale;
 mod schema;
-mod version;
-mod work;
+mod sqlite_version;
+mod transaction_job;
+#[cfg(test)]
+mod transient_failures;
+mod write_job;
 mod writer;
 mod writes;
 
@@ -48,12 +48,12 @@ use self::database::Prefix;
 use self::reader::Reader;
 use self::requests::RequestRow;
 use self::rows::{AppendRow, NewSagaRow};
-use self::work::WorkJob;
+use self::transaction_job::TransactionJob;
 pub use self::writer::SqliteStats;
 use self::writer::{Counters, Writer};
 use super::{
     Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
-    StoredSaga, Work, WorkerId,
+    StoredSaga, TransactionWork, WorkerId,
 };
 use crate::log::{Answer, Request, SagaId};
 
@@ -92,10 +92,10 @@ use crate::log::{Answer, Request, SagaId};
 /// ```
 #[derive(Clone)]
 pub struct SqliteStore {
-    inner: Arc<Inner>,
+    inner: Arc<SqliteStoreInner>,
 }
 
-struct Inner {
+struct SqliteStoreInner {
     place: Arc<str>,
     // Dropped in this order: the connection that closes last tidies up, and that is the writer's.
     reader: Reader,
@@ -151,12 +151,12 @@ impl SqliteStore {
 
     fn open_tables(path: &Path, prefix: &Prefix) -> Result<Self, StoreError> {
         let place: Arc<str> = path.display().to_string().into();
-        let resolved = file::resolve(path)?;
-        let lock = file::lock(path, &resolved)?;
-        file::create(path, &resolved)?;
+        let resolved = database_file::resolve(path)?;
+        let lock = database_file::lock(path, &resolved)?;
+        database_file::create(path, &resolved)?;
         let write_to = schema::open_writer(&resolved, &place, prefix)?;
         let read_from = schema::open_reader(&resolved, &place, prefix)?;
-        let files = Arc::new(file::watch(path, &resolved, Some(&lock))?);
+        let files = Arc::new(database_file::watch(path, &resolved, Some(&lock))?);
 
         let counters = Arc::new(Counters::default());
         let reader =
@@ -165,7 +165,7 @@ impl SqliteStore {
             .map_err(thread_error(&place))?;
         let reading_only = AtomicBool::new(false);
         let lock_of = Some((path.to_path_buf(), resolved));
-        let inner = Inner { place, reader, writer, reading_only, lock_of, counters };
+        let inner = SqliteStoreInner { place, reader, writer, reading_only, lock_of, counters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -202,21 +202,22 @@ impl SqliteStore {
 
     fn attach_tables(path: &Path, prefix: &Prefix) -> Result<Self, StoreError> {
         let place: Arc<str> = path.display().to_string().into();
-        let resolved = file::resolve(path)?;
+        let resolved = database_file::resolve(path)?;
         if !resolved.exists() {
             let why = "there is no such file; a worker creates it when it opens the store";
             return Err(failed(&place, why));
         }
         let read_from = schema::open_reader(&resolved, &place, prefix)?;
         let ask = schema::open_asker(&resolved, &place, prefix)?;
-        let files = Arc::new(file::watch(path, &resolved, None)?);
+        let files = Arc::new(database_file::watch(path, &resolved, None)?);
         let counters = Arc::default();
         let reader =
             Reader::start(read_from, files.clone(), place.clone()).map_err(thread_error(&place))?;
         let writer = Writer::start(ask, None, files, place.clone(), Arc::clone(&counters))
             .map_err(thread_error(&place))?;
         let reading_only = AtomicBool::new(true);
-        let inner = Inner { place, reader, writer, reading_only, lock_of: None, counters };
+        let inner =
+            SqliteStoreInner { place, reader, writer, reading_only, lock_of: None, counters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -264,11 +265,16 @@ impl Store for SqliteStore {
         })
     }
 
-    fn append_with(&self, append: Append, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn append_with(
+        &self,
+        append: Append,
+        work: TransactionWork,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let writer = self.writer()?;
             let work = work.into_sqlite().ok_or(StoreError::NoTransactions)?;
-            let (job, answer) = WorkJob::new(append, work).map_err(|why| self.refused(why))?;
+            let (job, answer) =
+                TransactionJob::new(append, work).map_err(|why| self.refused(why))?;
             writer.work(job, answer).await
         })
     }
@@ -319,7 +325,7 @@ impl Store for SqliteStore {
             let Some((path, resolved)) = self.inner.lock_of.as_ref().filter(|_| closed) else {
                 return Ok(());
             };
-            self.inner.writer.reopen(file::lock(path, resolved)?).await?;
+            self.inner.writer.reopen(database_file::lock(path, resolved)?).await?;
             self.inner.reading_only.store(false, Ordering::Release);
             Ok(())
         })

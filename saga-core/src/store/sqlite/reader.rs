@@ -6,17 +6,17 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
-use super::super::identity::OpenFiles;
-use super::super::queue::{Queue, answered};
+use super::super::io_thread::{IoThread, reply_of};
+use super::super::open_files::OpenFiles;
 use super::closed;
 use super::database::Database;
-use super::job::Trouble;
+use super::write_job::SqliteError;
 
-type Read = Box<dyn FnOnce(&Database) + Send>;
+type ReadJob = Box<dyn FnOnce(&Database) + Send>;
 
 /// The async end of the reader thread.
 pub(super) struct Reader {
-    queue: Queue<Read>,
+    queue: IoThread<ReadJob>,
     files: Arc<OpenFiles>,
     place: Arc<str>,
 }
@@ -27,9 +27,9 @@ impl Reader {
         files: Arc<OpenFiles>,
         place: Arc<str>,
     ) -> io::Result<Self> {
-        let queue = Queue::start("saga-reader", move |reads| {
+        let queue = IoThread::start("saga-reader", move |reads| {
             for read in reads {
-                let read: Read = read;
+                let read: ReadJob = read;
                 read(&conn);
             }
         })?;
@@ -40,7 +40,7 @@ impl Reader {
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(&Database) -> Result<T, Trouble> + Send + 'static,
+        F: FnOnce(&Database) -> Result<T, SqliteError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let (files, place) = (Arc::clone(&self.files), Arc::clone(&self.place));
@@ -54,10 +54,10 @@ impl Reader {
             }
         }));
         let failed = |why| StoreError::Failed { store: self.place.to_string(), why };
-        match answered(answer).await {
+        match reply_of(answer).await {
             Some(Ok(value)) => Ok(value),
-            Some(Err(Trouble::Answer(e))) => Err(e),
-            Some(Err(Trouble::Sql(e))) => Err(failed(e.to_string())),
+            Some(Err(SqliteError::Store(e))) => Err(e),
+            Some(Err(SqliteError::Sql(e))) => Err(failed(e.to_string())),
             None => Err(closed(&self.place, "its reader thread has died; open the store again")),
         }
     }
@@ -65,8 +65,8 @@ impl Reader {
 
 fn in_snapshot<T>(
     conn: &Database,
-    work: impl FnOnce(&Database) -> Result<T, Trouble>,
-) -> Result<T, Trouble> {
+    work: impl FnOnce(&Database) -> Result<T, SqliteError>,
+) -> Result<T, SqliteError> {
     let snapshot = conn.unchecked_transaction()?;
     let value = work(conn)?;
     snapshot.commit()?;

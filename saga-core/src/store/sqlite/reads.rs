@@ -4,19 +4,19 @@ use rusqlite::{Row, params};
 
 use super::super::{ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga};
 use super::database::Database;
-use super::job::Trouble;
 use super::rows::{self, ENTRY, RECORD, WITH_INPUT};
+use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
 use crate::log::{SagaId, SagaStatus};
 
-pub(super) fn find(conn: &Database, id: &SagaId) -> Result<Option<SagaRecord>, Trouble> {
+pub(super) fn find(conn: &Database, id: &SagaId) -> Result<Option<SagaRecord>, SqliteError> {
     let mut select =
         conn.prepare_cached(&format!("SELECT {RECORD} FROM saga {WITH_INPUT} WHERE id = ?1"))?;
     let mut rows = select.query([id.as_str()])?;
     rows.next()?.map(rows::record).transpose()
 }
 
-pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, Trouble> {
+pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, SqliteError> {
     let Some(record) = find(conn, id)? else { return Ok(None) };
     let mut select = conn.prepare_cached(&format!(
         "SELECT {ENTRY} FROM saga_event WHERE saga_id = ?1 ORDER BY seq"
@@ -38,7 +38,7 @@ pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, T
     Ok(Some(StoredSaga { record, entries }))
 }
 
-pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecord>, Trouble> {
+pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecord>, SqliteError> {
     let mut statuses = filter.statuses.clone();
     if statuses.is_empty() && filter.parked == Some(true) {
         // What is parked has not ended, and most sagas have.
@@ -63,7 +63,7 @@ fn page(
     conn: &Database,
     filter: &ListFilter,
     status: Option<SagaStatus>,
-) -> Result<Vec<SagaRecord>, Trouble> {
+) -> Result<Vec<SagaRecord>, SqliteError> {
     let mut select = conn.prepare_cached(&page_sql(status.is_some()))?;
     let mut rows = select.query(params![
         filter.after.as_ref().map_or("", SagaId::as_str),
@@ -95,7 +95,7 @@ pub(super) fn page_sql(of_status: bool) -> String {
     )
 }
 
-pub(super) fn versions(conn: &Database) -> Result<Vec<SagaVersion>, Trouble> {
+pub(super) fn versions(conn: &Database) -> Result<Vec<SagaVersion>, SqliteError> {
     let mut select = conn.prepare_cached(&versions_sql())?;
     let version = |row: &Row<'_>| {
         Ok(SagaVersion {

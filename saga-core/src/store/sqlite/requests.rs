@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::super::StoreError;
 use super::database::Database;
-use super::job::Trouble;
 use super::rows;
+use super::write_job::SqliteError;
 use crate::log::{Answer, Command, Request, SagaId, Timestamp};
 
 /// A request that is known to fit.
@@ -38,7 +38,7 @@ pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, String> {
     serde_json::to_vec(value).map_err(|e| e.to_string())
 }
 
-pub(super) fn insert(conn: &Database, row: &RequestRow) -> Result<(), Trouble> {
+pub(super) fn insert(conn: &Database, row: &RequestRow) -> Result<(), SqliteError> {
     let there =
         conn.prepare_cached("SELECT 1 FROM saga WHERE id = ?1")?.exists([row.saga.as_str()])?;
     if !there {
@@ -55,7 +55,7 @@ pub(super) fn insert(conn: &Database, row: &RequestRow) -> Result<(), Trouble> {
 pub(super) const WAITING: &str = "SELECT id, saga_id, args, \"by\", at \
     FROM saga_command INDEXED BY saga_command_waiting WHERE answer IS NULL ORDER BY at, id";
 
-pub(super) fn waiting(conn: &Database, limit: usize) -> Result<Vec<Request>, Trouble> {
+pub(super) fn waiting(conn: &Database, limit: usize) -> Result<Vec<Request>, SqliteError> {
     let mut select = conn.prepare_cached(WAITING)?;
     let mut rows = select.query([])?;
     let mut waiting = Vec::new();
@@ -84,7 +84,7 @@ pub(super) fn answer(conn: &Database, id: &str, answer: &[u8]) -> rusqlite::Resu
     Ok(())
 }
 
-pub(super) fn answer_to(conn: &Database, id: Uuid) -> Result<Option<Answer>, Trouble> {
+pub(super) fn answer_to(conn: &Database, id: Uuid) -> Result<Option<Answer>, SqliteError> {
     let answer: Option<Option<Vec<u8>>> = conn
         .prepare_cached("SELECT answer FROM saga_command WHERE id = ?1")?
         .query_row([id.to_string()], |row| row.get(0))

@@ -4,8 +4,8 @@ use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
 
 use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId};
-use super::job::Trouble;
 use super::requests;
+use super::write_job::SqliteError;
 use crate::log::{Entry, EntryKind, NodePath, Payload, SagaId, SagaStatus, Timestamp};
 
 /// The columns that [`record`] reads, in its order.
@@ -122,7 +122,7 @@ pub(super) fn bound(at: Timestamp) -> i64 {
 }
 
 /// A row with the [`RECORD`] columns.
-pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, Trouble> {
+pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, SqliteError> {
     let id: SagaId = row.get::<_, String>(0)?.try_into().map_err(|e| {
         rusqlite::Error::FromSqlConversionFailure(
             0,

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, Transacti
 
 use super::super::StoreError;
 use super::database::{Database, Prefix};
-use super::version;
+use super::sqlite_version;
 
 /// Another program that writes to the same database may make us wait so long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ pub(super) fn open_writer(
     place: &str,
     prefix: &Prefix,
 ) -> Result<Database, StoreError> {
-    version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
+    sqlite_version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
     let conn = connect(resolved, place, prefix)?;
     if conn.is_readonly(MAIN_DB).map_err(|e| sql(place, &e))? {
         return Err(failed(place, "the file is read-only; a worker must be able to write to it"));
@@ -42,7 +42,7 @@ pub(super) fn open_reader(
     place: &str,
     prefix: &Prefix,
 ) -> Result<Database, StoreError> {
-    version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
+    sqlite_version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
     let conn = connect(resolved, place, prefix)?;
     match found_schema(&conn, place)? {
         KNOWN => {}

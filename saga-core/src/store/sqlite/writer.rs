@@ -11,13 +11,13 @@ use rusqlite::ErrorCode;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
-use super::super::identity::OpenFiles;
-use super::super::lock::WorkerLock;
-use super::super::queue::{Queue, answered};
+use super::super::io_thread::{IoThread, reply_of};
+use super::super::open_files::OpenFiles;
+use super::super::worker_lock::WorkerLock;
 use super::database::Database;
-use super::guard::Guard;
-use super::job::{Job, Request, Tally, Trouble};
-use super::work::{Undone, WorkJob};
+use super::log_guard::LogGuard;
+use super::transaction_job::{NotCommitted, TransactionJob};
+use super::write_job::{ClosureJob, SqliteError, Tally, WriteJob};
 use super::{READING_ONLY, closed};
 
 /// So many requests share a transaction at most, which bounds how long the first one waits.
@@ -25,18 +25,18 @@ const MAX_BATCH: usize = 1024;
 
 /// The async end of the writer thread.
 pub(super) struct Writer {
-    queue: Queue<Order>,
+    queue: IoThread<WriterCommand>,
     place: Arc<str>,
 }
 
 /// What the thread is asked to do.
-enum Order {
+enum WriterCommand {
     /// In a transaction with whatever else waits.
-    Shared(Box<dyn Job>),
+    Shared(Box<dyn WriteJob>),
     /// The same for what anybody may do.
-    Asked(Box<dyn Job>),
+    Asked(Box<dyn WriteJob>),
     /// In a transaction of its own.
-    Alone(Box<WorkJob>),
+    Alone(Box<TransactionJob>),
     /// The worker is done: no more of the others.
     Close(oneshot::Sender<()>),
     /// Another worker begins, with this lock.
@@ -65,19 +65,19 @@ impl Writer {
             closing: Vec::new(),
             lock,
         };
-        let queue = Queue::start("saga-writer", move |jobs| thread.work(jobs))?;
+        let queue = IoThread::start("saga-writer", move |jobs| thread.work(jobs))?;
         Ok(Self { queue, place })
     }
 
     /// Answers once the transaction is durable. The work must have written nothing when it returns
-    /// [`Trouble::Answer`], and may run twice.
+    /// [`SqliteError::Store`], and may run twice.
     pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnMut(&Database, &mut Tally) -> Result<T, Trouble> + Send + 'static,
+        F: FnMut(&Database, &mut Tally) -> Result<T, SqliteError> + Send + 'static,
     {
-        let (request, answer) = Request::new(work);
-        self.queue.send(Order::Shared(Box::new(request)));
+        let (request, answer) = ClosureJob::new(work);
+        self.queue.send(WriterCommand::Shared(Box::new(request)));
         self.answer(answer).await
     }
 
@@ -85,36 +85,36 @@ impl Writer {
     pub(super) async fn ask<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnMut(&Database, &mut Tally) -> Result<T, Trouble> + Send + 'static,
+        F: FnMut(&Database, &mut Tally) -> Result<T, SqliteError> + Send + 'static,
     {
-        let (request, answer) = Request::new(work);
-        self.queue.send(Order::Asked(Box::new(request)));
+        let (request, answer) = ClosureJob::new(work);
+        self.queue.send(WriterCommand::Asked(Box::new(request)));
         self.answer(answer).await
     }
 
     /// Returns once the lock is released. What was sent before is done, what comes after is refused.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let (reply, closed) = oneshot::channel();
-        self.queue.send(Order::Close(reply));
+        self.queue.send(WriterCommand::Close(reply));
         // a thread that has died has no lock any more
-        answered(closed).await;
+        reply_of(closed).await;
         Ok(())
     }
 
     /// Writes for a worker again, who has this lock.
     pub(super) async fn reopen(&self, lock: WorkerLock) -> Result<(), StoreError> {
         let (reply, opened) = oneshot::channel();
-        self.queue.send(Order::Reopen(lock, reply));
+        self.queue.send(WriterCommand::Reopen(lock, reply));
         self.answer(opened).await
     }
 
     /// The same for an append with the user's part.
     pub(super) async fn work(
         &self,
-        job: WorkJob,
+        job: TransactionJob,
         answer: oneshot::Receiver<Result<(), StoreError>>,
     ) -> Result<(), StoreError> {
-        self.queue.send(Order::Alone(Box::new(job)));
+        self.queue.send(WriterCommand::Alone(Box::new(job)));
         self.answer(answer).await
     }
 
@@ -122,7 +122,7 @@ impl Writer {
         &self,
         answer: oneshot::Receiver<Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        match answered(answer).await {
+        match reply_of(answer).await {
             Some(outcome) => outcome,
             None => Err(StoreError::Closed {
                 store: self.place.to_string(),
@@ -140,7 +140,7 @@ struct WriterThread {
     poison: Option<String>,
     counters: Arc<Counters>,
     /// Taken from the queue, and waiting for a transaction of their own.
-    alone: VecDeque<Box<WorkJob>>,
+    alone: VecDeque<Box<TransactionJob>>,
     /// It does not write for a worker (any more).
     closed: bool,
     /// Whom to tell that the lock is released.
@@ -150,8 +150,8 @@ struct WriterThread {
 }
 
 impl WriterThread {
-    fn work(mut self, orders: Receiver<Order>) {
-        let guard = Guard::install(&mut self.conn);
+    fn work(mut self, orders: Receiver<WriterCommand>) {
+        let guard = LogGuard::install(&mut self.conn);
         while let Ok(first) = orders.recv() {
             let mut batch = Vec::new();
             self.sort(first, &mut batch);
@@ -172,23 +172,23 @@ impl WriterThread {
     }
 
     /// What waits, as far as it fits.
-    fn take(&mut self, orders: &Receiver<Order>, batch: &mut Vec<Box<dyn Job>>) {
+    fn take(&mut self, orders: &Receiver<WriterCommand>, batch: &mut Vec<Box<dyn WriteJob>>) {
         for order in orders.try_iter().take(MAX_BATCH.saturating_sub(batch.len())) {
             self.sort(order, batch);
         }
     }
 
-    fn sort(&mut self, order: Order, batch: &mut Vec<Box<dyn Job>>) {
+    fn sort(&mut self, order: WriterCommand, batch: &mut Vec<Box<dyn WriteJob>>) {
         match order {
-            Order::Shared(job) if self.closed => job.answer(Err(self.reading_only())),
-            Order::Alone(job) if self.closed => job.refuse(self.reading_only()),
-            Order::Shared(job) | Order::Asked(job) => batch.push(job),
-            Order::Alone(job) => self.alone.push_back(job),
-            Order::Close(reply) => {
+            WriterCommand::Shared(job) if self.closed => job.answer(Err(self.reading_only())),
+            WriterCommand::Alone(job) if self.closed => job.refuse(self.reading_only()),
+            WriterCommand::Shared(job) | WriterCommand::Asked(job) => batch.push(job),
+            WriterCommand::Alone(job) => self.alone.push_back(job),
+            WriterCommand::Close(reply) => {
                 self.closed = true;
                 self.closing.push(reply);
             }
-            Order::Reopen(lock, reply) => {
+            WriterCommand::Reopen(lock, reply) => {
                 // whoever asks may have gone away
                 let _ = reply.send(self.reopen(lock));
             }
@@ -216,7 +216,7 @@ impl WriterThread {
         }
     }
 
-    fn own_transaction(&mut self, job: WorkJob, guard: &Guard) {
+    fn own_transaction(&mut self, job: TransactionJob, guard: &LogGuard) {
         if let Err(e) = self.check() {
             return job.refuse(e);
         }
@@ -227,17 +227,21 @@ impl WriterThread {
                 self.counters.add(&tally);
                 self.check()
             }
-            Err(Undone::Answer(e)) => {
+            Err(NotCommitted::Store(e)) => {
                 self.roll_back();
                 Err(e)
             }
-            Err(Undone::Sql(error)) => Err(self.give_up(&error)),
+            Err(NotCommitted::Sql(error)) => Err(self.give_up(&error)),
         });
     }
 
     /// Runs the batch in one transaction, with what arrived while that waited for the database's
     /// write lock.
-    fn transaction(&mut self, mut batch: Vec<Box<dyn Job>>, arriving: Option<&Receiver<Order>>) {
+    fn transaction(
+        &mut self,
+        mut batch: Vec<Box<dyn WriteJob>>,
+        arriving: Option<&Receiver<WriterCommand>>,
+    ) {
         if let Err(e) = self.check() {
             return refuse(batch, &e);
         }
@@ -283,7 +287,7 @@ impl WriterThread {
         }
     }
 
-    fn abandon(&mut self, batch: Vec<Box<dyn Job>>, e: &rusqlite::Error) {
+    fn abandon(&mut self, batch: Vec<Box<dyn WriteJob>>, e: &rusqlite::Error) {
         let why = self.give_up(e);
         refuse(batch, &why);
     }
@@ -332,7 +336,7 @@ impl WriterThread {
     }
 }
 
-fn refuse(batch: Vec<Box<dyn Job>>, why: &StoreError) {
+fn refuse(batch: Vec<Box<dyn WriteJob>>, why: &StoreError) {
     for job in batch {
         job.answer(Err(why.clone()));
     }

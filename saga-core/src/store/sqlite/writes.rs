@@ -6,10 +6,10 @@ use rusqlite::{OptionalExtension, params};
 
 use super::super::{Created, Purge, SagaRecord, StoreError, WorkerId};
 use super::database::Database;
-use super::job::{Tally, Trouble};
 use super::reads::find;
 use super::requests;
 use super::rows::{self, AppendRow, EntryRow, NewSagaRow, RECORD, WITH_INPUT};
+use super::write_job::{SqliteError, Tally};
 use crate::log::{Payload, SagaId};
 
 /// Word for word the condition of the index `saga_unfinished`, or SQLite could not use it. Left to
@@ -20,7 +20,7 @@ pub(super) fn create(
     conn: &Database,
     new: &NewSagaRow,
     tally: &mut Tally,
-) -> Result<Created, Trouble> {
+) -> Result<Created, SqliteError> {
     let record = &new.record;
     let inserted = conn
         .prepare_cached(
@@ -63,7 +63,11 @@ pub(super) fn create(
     Ok(Created::New)
 }
 
-pub(super) fn append(conn: &Database, row: &AppendRow, tally: &mut Tally) -> Result<(), Trouble> {
+pub(super) fn append(
+    conn: &Database,
+    row: &AppendRow,
+    tally: &mut Tally,
+) -> Result<(), SqliteError> {
     // A status that stays is not written: that would rewrite the indexes on it with each append.
     if !update(conn, row, &UPDATE_SAME_STATUS)? && !update(conn, row, &UPDATE)? {
         let saga = row.append.saga.clone();
@@ -81,7 +85,7 @@ pub(super) fn append(conn: &Database, row: &AppendRow, tally: &mut Tally) -> Res
 }
 
 /// Checks that an append would not be fenced, inside of the transaction that it is for.
-pub(super) fn check_place(conn: &Database, row: &AppendRow) -> Result<(), Trouble> {
+pub(super) fn check_place(conn: &Database, row: &AppendRow) -> Result<(), SqliteError> {
     let append = &row.append;
     let place = conn
         .prepare_cached("SELECT owner, epoch, next_seq FROM saga WHERE id = ?1")?
@@ -166,7 +170,7 @@ pub(super) fn claim(
     worker: &WorkerId,
     fingerprints: &str,
     limit: usize,
-) -> Result<Vec<SagaRecord>, Trouble> {
+) -> Result<Vec<SagaRecord>, SqliteError> {
     let mut free = conn.prepare_cached(&claim_sql())?;
     let mut rows = free.query(params![worker.as_str(), fingerprints])?;
     let mut claimed = Vec::new();
@@ -199,7 +203,7 @@ pub(super) fn claim_sql() -> String {
     )
 }
 
-pub(super) fn release(conn: &Database, worker: &WorkerId) -> Result<(), Trouble> {
+pub(super) fn release(conn: &Database, worker: &WorkerId) -> Result<(), SqliteError> {
     conn.prepare_cached(&release_sql())?.execute([worker.as_str()])?;
     Ok(())
 }
@@ -215,7 +219,7 @@ pub(super) fn take(
     conn: &Database,
     worker: &WorkerId,
     id: &SagaId,
-) -> Result<Option<SagaRecord>, Trouble> {
+) -> Result<Option<SagaRecord>, SqliteError> {
     let Some(mut record) = find(conn, id)? else { return Ok(None) };
     record.owner = Some(worker.clone());
     record.epoch += 1;
@@ -225,7 +229,7 @@ pub(super) fn take(
     Ok(Some(record))
 }
 
-pub(super) fn delete(conn: &Database, id: &SagaId) -> Result<bool, Trouble> {
+pub(super) fn delete(conn: &Database, id: &SagaId) -> Result<bool, SqliteError> {
     let owned = conn
         .prepare_cached(&format!(
             "SELECT owner IS NOT NULL AND {UNFINISHED} FROM saga WHERE id = ?1"
@@ -254,7 +258,7 @@ fn remove(conn: &Database, id: &str) -> rusqlite::Result<()> {
 }
 
 /// `before` is the moment before which they ended.
-pub(super) fn purge(conn: &Database, purge: &Purge, before: i64) -> Result<u64, Trouble> {
+pub(super) fn purge(conn: &Database, purge: &Purge, before: i64) -> Result<u64, SqliteError> {
     let mut select = conn.prepare_cached(PURGE)?;
     let mut old: Vec<String> = Vec::new();
     for status in purge.ends() {

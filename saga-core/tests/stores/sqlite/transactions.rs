@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rusqlite::Transaction;
 use saga_core::log::{NodeEntry, Payload};
-use saga_core::store::{Aad, CodecError, Created, EncodedStore, MemoryStore, PayloadCodec, Work};
+use saga_core::store::{
+    Aad, CodecError, Created, EncodedStore, MemoryStore, PayloadCodec, TransactionWork,
+};
 
 use super::*;
 
 type Outcome = Result<Option<Payload>, StoreError>;
 
-fn work(work: impl FnOnce(&Transaction<'_>) -> Outcome + Send + 'static) -> Work {
-    Work::sqlite(Box::new(work))
+fn work(work: impl FnOnce(&Transaction<'_>) -> Outcome + Send + 'static) -> TransactionWork {
+    TransactionWork::sqlite(Box::new(work))
 }
 
 /// Writes a row and gives an output.

@@ -15,7 +15,7 @@ fn new_saga(id: &str, size: usize) -> NewSaga {
 }
 
 async fn set(store: &SqliteStore, pragma: &'static str, value: u32) {
-    let set = move |conn: &super::database::Database, _: &mut super::job::Tally| {
+    let set = move |conn: &super::database::Database, _: &mut super::write_job::Tally| {
         Ok(conn.execute_batch(&format!("PRAGMA {pragma} = {value}"))?)
     };
     store.inner.writer.write(set).await.unwrap();

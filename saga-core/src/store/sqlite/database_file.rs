@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::super::StoreError;
-use super::super::identity::OpenFiles;
-use super::super::lock::{WorkerLock, private};
+use super::super::open_files::OpenFiles;
+use super::super::worker_lock::{WorkerLock, private};
 
 /// The database's path without links or dots, so that every way to name it has the same lock.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {

@@ -30,9 +30,9 @@ const PRAGMAS: [&str; 9] = [
 /// Two hooks, because neither is enough. The authorizer refuses statements, and so leaves the
 /// transaction alive, but an `INSERT OR ROLLBACK` ends it all the same, and then every statement
 /// commits by itself; the commit hook makes a rollback of each.
-pub(super) struct Guard(Arc<AtomicBool>);
+pub(super) struct LogGuard(Arc<AtomicBool>);
 
-impl Guard {
+impl LogGuard {
     pub(super) fn install(conn: &mut Database) -> rusqlite::Result<Self> {
         let on = Arc::new(AtomicBool::new(false));
         let at_commit = Arc::clone(&on);

@@ -9,17 +9,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rusqlite::{ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::super::work::SqliteWork;
+use super::super::transaction_work::SqliteWork;
 use super::super::{Append, StoreError};
 use super::database::Database;
-use super::guard::Guard;
-use super::job::{Tally, Trouble};
+use super::log_guard::LogGuard;
 use super::rows::AppendRow;
+use super::write_job::{SqliteError, Tally};
 use super::writes;
 use crate::log::SagaId;
 
 /// An append with the user's part of it.
-pub(super) struct WorkJob {
+pub(super) struct TransactionJob {
     saga: SagaId,
     row: AppendRow,
     work: SqliteWork,
@@ -27,23 +27,23 @@ pub(super) struct WorkJob {
 }
 
 /// Why it was not done.
-pub(super) enum Undone {
+pub(super) enum NotCommitted {
     /// Nothing of it is in.
-    Answer(StoreError),
+    Store(StoreError),
     /// SQLite failed, and not because of what the user's part did.
     Sql(rusqlite::Error),
 }
 
-impl From<Trouble> for Undone {
-    fn from(trouble: Trouble) -> Self {
+impl From<SqliteError> for NotCommitted {
+    fn from(trouble: SqliteError) -> Self {
         match trouble {
-            Trouble::Sql(error) => Self::Sql(error),
-            Trouble::Answer(error) => Self::Answer(error),
+            SqliteError::Sql(error) => Self::Sql(error),
+            SqliteError::Store(error) => Self::Store(error),
         }
     }
 }
 
-impl WorkJob {
+impl TransactionJob {
     pub(super) fn new(
         append: Append,
         work: SqliteWork,
@@ -53,27 +53,27 @@ impl WorkJob {
         Ok((Self { saga, row: AppendRow::new(append)?, work, reply }, answer))
     }
 
-    /// Does all of it, and commits. The answer is for [`answer`](Reply::answer).
+    /// Does all of it, and commits. The answer is for [`answer`](TransactionReply::answer).
     pub(super) fn run(
         self,
         conn: &Database,
-        guard: &Guard,
+        guard: &LogGuard,
         tally: &mut Tally,
-    ) -> (Reply, Result<(), Undone>) {
+    ) -> (TransactionReply, Result<(), NotCommitted>) {
         let Self { saga, row, work, reply } = self;
-        (Reply(reply), run(conn, guard, tally, saga, row, work))
+        (TransactionReply(reply), run(conn, guard, tally, saga, row, work))
     }
 
     /// Answers without doing anything.
     pub(super) fn refuse(self, why: StoreError) {
-        Reply(self.reply).answer(Err(why));
+        TransactionReply(self.reply).answer(Err(why));
     }
 }
 
 /// Whom to answer.
-pub(super) struct Reply(oneshot::Sender<Result<(), StoreError>>);
+pub(super) struct TransactionReply(oneshot::Sender<Result<(), StoreError>>);
 
-impl Reply {
+impl TransactionReply {
     pub(super) fn answer(self, answer: Result<(), StoreError>) {
         // a caller that has stopped waiting is no trouble of the store's
         let _ = self.0.send(answer);
@@ -82,23 +82,23 @@ impl Reply {
 
 fn run(
     conn: &Database,
-    guard: &Guard,
+    guard: &LogGuard,
     tally: &mut Tally,
     saga: SagaId,
     mut row: AppendRow,
     work: SqliteWork,
-) -> Result<(), Undone> {
+) -> Result<(), NotCommitted> {
     // dropped without a commit, it rolls back
-    let tx =
-        Transaction::new_unchecked(conn, TransactionBehavior::Immediate).map_err(Undone::Sql)?;
+    let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
+        .map_err(NotCommitted::Sql)?;
     // what was fenced must not even run
     writes::check_place(conn, &row)?;
     let worked = guard.on(|| catch_unwind(AssertUnwindSafe(|| work(&tx))));
     let rolled_back =
-        |why: String| Undone::Answer(StoreError::RolledBack { saga: saga.clone(), why });
+        |why: String| NotCommitted::Store(StoreError::RolledBack { saga: saga.clone(), why });
     let output = match worked {
         Ok(Ok(output)) => output,
-        Ok(Err(error)) => return Err(Undone::Answer(error)),
+        Ok(Err(error)) => return Err(NotCommitted::Store(error)),
         Err(_) => return Err(rolled_back("the work panicked".to_string())),
     };
     if tx.is_autocommit() {
@@ -117,6 +117,6 @@ fn run(
         Err(e) if e.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
             Err(rolled_back(e.to_string()))
         }
-        Err(error) => Err(Undone::Sql(error)),
+        Err(error) => Err(NotCommitted::Sql(error)),
     }
 }

@@ -14,12 +14,12 @@ fn request(n: u128, saga: &str, at: u64) -> Request {
     }
 }
 
-async fn waiting(store: &impl Store) -> Result<Vec<u128>, Flaw> {
+async fn waiting(store: &impl Store) -> Result<Vec<u128>, Violation> {
     let waiting = store.requests(&worker("one"), usize::MAX).await?;
     Ok(waiting.iter().map(|request| request.id.as_u128()).collect())
 }
 
-pub(super) async fn requests_wait_for_their_answer(store: &impl Store) -> Outcome {
+pub(super) async fn requests_wait_for_their_answer(store: &impl Store) -> CheckResult {
     let missing = store.request(request(1, "a", 10)).await;
     same!(missing, Err(StoreError::NotFound { saga: id("a") }));
     put(store, new_saga("a")).await?;
@@ -49,7 +49,7 @@ pub(super) async fn requests_wait_for_their_answer(store: &impl Store) -> Outcom
     Ok(())
 }
 
-pub(super) async fn an_append_answers_requests(store: &impl Store) -> Outcome {
+pub(super) async fn an_append_answers_requests(store: &impl Store) -> CheckResult {
     put(store, new_saga("a")).await?;
     for n in 1..=3 {
         store.request(request(n, "a", 10)).await?;
@@ -72,7 +72,7 @@ pub(super) async fn an_append_answers_requests(store: &impl Store) -> Outcome {
     Ok(())
 }
 
-pub(super) async fn requests_go_with_their_saga(store: &impl Store) -> Outcome {
+pub(super) async fn requests_go_with_their_saga(store: &impl Store) -> CheckResult {
     for name in ["a", "b", "c"] {
         let mut saga = new_saga(name);
         saga.record.status = SagaStatus::Completed;
@@ -94,7 +94,7 @@ pub(super) async fn requests_go_with_their_saga(store: &impl Store) -> Outcome {
 
 pub(super) async fn take_makes_a_worker_the_owner_whatever_the_saga_does(
     store: &impl Store,
-) -> Outcome {
+) -> CheckResult {
     same!(store.take(&worker("two"), &id("a")).await, Ok(None));
     for (name, status) in [
         ("a", SagaStatus::Running),
@@ -128,7 +128,7 @@ pub(super) async fn take_makes_a_worker_the_owner_whatever_the_saga_does(
     Ok(())
 }
 
-pub(super) async fn purge_removes_old_ends_in_batches(store: &impl Store) -> Outcome {
+pub(super) async fn purge_removes_old_ends_in_batches(store: &impl Store) -> CheckResult {
     use SagaStatus::{Aborting, Completed, RolledBack, RollingBack, Running, Stuck};
     for (name, status, updated_at) in [
         ("a", Completed, 10),
@@ -149,7 +149,7 @@ pub(super) async fn purge_removes_old_ends_in_batches(store: &impl Store) -> Out
         let statuses = statuses.to_vec();
         let gone = store.purge(Purge { ended_before: Timestamp(before), statuses, limit }).await?;
         let left = ids(&store.list(ListFilter::default()).await?).join("");
-        Ok::<_, Flaw>((gone, left))
+        Ok::<_, Violation>((gone, left))
     };
     let expect = |gone: u64, left: &str| (gone, left.to_string());
     same!(purge(10, &[], 9).await?, expect(0, "abcdefgh"));

@@ -1,4 +1,4 @@
-//! What a caller does in the same transaction as its append: [`Work`].
+//! What a caller does in the same transaction as its append: [`TransactionWork`].
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::StoreError;
 use crate::log::Payload;
 
 /// The caller's part of a [`Store::append_with`](super::Store::append_with), for one kind of database.
-pub struct Work {
+pub struct TransactionWork {
     #[cfg(feature = "sqlite")]
     sqlite: SqliteWork,
 }
@@ -19,8 +19,8 @@ pub type SqliteWork = Box<
     dyn FnOnce(&rusqlite::Transaction<'_>) -> Result<Option<Payload>, StoreError> + Send + 'static,
 >;
 
-impl Work {
-    /// Work for a store in SQLite.
+impl TransactionWork {
+    /// TransactionWork for a store in SQLite.
     #[cfg(feature = "sqlite")]
     pub fn sqlite(work: SqliteWork) -> Self {
         Self { sqlite: work }
@@ -50,8 +50,8 @@ impl Work {
     }
 }
 
-impl fmt::Debug for Work {
+impl fmt::Debug for TransactionWork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Work(..)")
+        f.write_str("TransactionWork(..)")
     }
 }

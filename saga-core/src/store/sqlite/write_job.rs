@@ -7,22 +7,22 @@ use super::database::Database;
 
 /// Why a request did not do what it was asked.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum SqliteError {
     /// SQLite refused a statement: the transaction may hold half of the request.
     Sql(rusqlite::Error),
     /// The request's answer is an error, and it has written nothing.
-    Answer(StoreError),
+    Store(StoreError),
 }
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for SqliteError {
     fn from(e: rusqlite::Error) -> Self {
         Self::Sql(e)
     }
 }
 
-impl From<StoreError> for Trouble {
+impl From<StoreError> for SqliteError {
     fn from(e: StoreError) -> Self {
-        Self::Answer(e)
+        Self::Store(e)
     }
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Tally {
 }
 
 /// A request as the writer sees it.
-pub(super) trait Job: Send {
+pub(super) trait WriteJob: Send {
     /// Does the work inside the writer's transaction. May run again after a rollback.
     fn run(&mut self, conn: &Database, tally: &mut Tally) -> Result<(), rusqlite::Error>;
 
@@ -44,29 +44,29 @@ pub(super) trait Job: Send {
 }
 
 /// A request whose answer is a `T`.
-pub(super) struct Request<T, F> {
+pub(super) struct ClosureJob<T, F> {
     work: F,
     outcome: Option<Result<T, StoreError>>,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T, F> Request<T, F> {
+impl<T, F> ClosureJob<T, F> {
     pub(super) fn new(work: F) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
         let (reply, answer) = oneshot::channel();
         (Self { work, outcome: None, reply }, answer)
     }
 }
 
-impl<T, F> Job for Request<T, F>
+impl<T, F> WriteJob for ClosureJob<T, F>
 where
     T: Send,
-    F: FnMut(&Database, &mut Tally) -> Result<T, Trouble> + Send,
+    F: FnMut(&Database, &mut Tally) -> Result<T, SqliteError> + Send,
 {
     fn run(&mut self, conn: &Database, tally: &mut Tally) -> Result<(), rusqlite::Error> {
         self.outcome = Some(match (self.work)(conn, tally) {
             Ok(value) => Ok(value),
-            Err(Trouble::Answer(e)) => Err(e),
-            Err(Trouble::Sql(e)) => return Err(e),
+            Err(SqliteError::Store(e)) => Err(e),
+            Err(SqliteError::Sql(e)) => return Err(e),
         });
         Ok(())
     }

@@ -7,12 +7,12 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 /// The owner's end. Dropping it lets the thread finish what waits, and waits for that.
-pub(super) struct Queue<J> {
+pub(super) struct IoThread<J> {
     sender: Option<Sender<J>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl<J: Send + 'static> Queue<J> {
+impl<J: Send + 'static> IoThread<J> {
     /// Starts a thread that must return once its receiver is disconnected.
     pub(super) fn start(
         name: &str,
@@ -31,7 +31,7 @@ impl<J: Send + 'static> Queue<J> {
     }
 }
 
-impl<J> Drop for Queue<J> {
+impl<J> Drop for IoThread<J> {
     fn drop(&mut self) {
         drop(self.sender.take());
         let Some(thread) = self.thread.take() else { return };
@@ -47,7 +47,7 @@ impl<J> Drop for Queue<J> {
 ///
 /// Tokio does not know of the thread. Where a test has paused the clock it would take the process for idle,
 /// and jump over all deadlines before the disk has answered; a blocking task of its own keeps it from that.
-pub(super) async fn answered<T: Send + 'static>(answer: oneshot::Receiver<T>) -> Option<T> {
+pub(super) async fn reply_of<T: Send + 'static>(answer: oneshot::Receiver<T>) -> Option<T> {
     if !crate::clock::is_paused() {
         return answer.await.ok();
     }

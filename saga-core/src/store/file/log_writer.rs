@@ -6,15 +6,15 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::super::identity::OpenFiles;
-use super::super::lock::WorkerLock;
+use super::super::open_files::OpenFiles;
+use super::super::worker_lock::WorkerLock;
 use super::super::{Append, Created, NewSaga, Purge, SagaRecord, StoreError, StoredSaga, WorkerId};
 use super::directory::{Directory, LOCK, is_full};
-use super::log::{self, Found};
-use super::names;
+use super::file_names;
+use super::log_file::{self, LogFile};
 use crate::log::{Answer, Entry, SagaId};
 
-pub(super) struct Worker {
+pub(super) struct LogWriter {
     directory: Directory,
     sagas: BTreeMap<SagaId, Kept>,
     /// What made the store refuse all further writes.
@@ -33,7 +33,7 @@ struct Kept {
     damage: Option<StoreError>,
 }
 
-impl Worker {
+impl LogWriter {
     /// Takes the lock, and brings the directory to where a crash should have left it.
     pub(super) fn open(directory: Directory) -> Result<Self, StoreError> {
         directory.create()?;
@@ -41,11 +41,11 @@ impl Worker {
         directory.prepare()?;
         let files = directory.watch(&lock)?;
         let mut sagas = BTreeMap::new();
-        for Found { saga: StoredSaga { record, .. }, len, torn, answers, damage } in
+        for LogFile { saga: StoredSaga { record, .. }, len, torn, answers, damage } in
             directory.logs()?
         {
             if damage.is_none() {
-                let name = names::of_log(&record.id);
+                let name = file_names::of_log(&record.id);
                 let name = Path::new(&name);
                 // What a killed worker wrote last may be whole and not durable, and is told from now on.
                 let kept = if torn { directory.cut(name, len) } else { directory.keep(name) };
@@ -58,7 +58,7 @@ impl Worker {
         }
         // A log that cannot be read is still that of a saga.
         directory.remove_requests(|id| {
-            !sagas.contains_key(id) && !directory.path(names::of_log(id)).exists()
+            !sagas.contains_key(id) && !directory.path(file_names::of_log(id)).exists()
         })?;
         Ok(Self { directory, sagas, poison: None, files, _lock: lock })
     }
@@ -78,11 +78,12 @@ impl Worker {
         if let Some(there) = self.sagas.get(&record.id) {
             return Ok(Created::Exists(Box::new(there.record.clone())));
         }
-        let name = names::of_log(&record.id);
+        let name = file_names::of_log(&record.id);
         if self.directory.path(&name).exists() {
             return Err(self.unknown_log(record.id));
         }
-        let lines = log::create(&record, &entries).map_err(|why| self.directory.failed(why))?;
+        let lines =
+            log_file::create(&record, &entries).map_err(|why| self.directory.failed(why))?;
         let written = self.directory.write(Path::new(&name), &lines);
         written.map_err(|e| self.broke(&record.id, &e))?;
         let kept = Kept { len: lines.len() as u64, damage: None, record };
@@ -154,7 +155,7 @@ impl Worker {
             Some(kept) if kept.record.is_held() => {
                 return Err(StoreError::Fenced { saga: id.clone() });
             }
-            None if !self.directory.path(names::of_log(id)).exists() => return Ok(false),
+            None if !self.directory.path(file_names::of_log(id)).exists() => return Ok(false),
             _ => {}
         }
         self.remove(&BTreeSet::from([id.clone()]))?;
@@ -173,7 +174,7 @@ impl Worker {
     /// The logs first: requests without a saga are removed when the store is opened.
     fn remove(&mut self, gone: &BTreeSet<SagaId>) -> Result<(), StoreError> {
         for id in gone {
-            let removed = self.directory.remove(Path::new(&names::of_log(id)));
+            let removed = self.directory.remove(Path::new(&file_names::of_log(id)));
             removed.map_err(|e| self.broke(id, &e))?;
             self.sagas.remove(id);
         }
@@ -193,7 +194,7 @@ impl Worker {
         how: impl FnOnce(&mut SagaRecord),
     ) -> Option<Result<SagaRecord, StoreError>> {
         let Some(kept) = self.sagas.get(id) else {
-            let there = self.directory.path(names::of_log(id)).exists();
+            let there = self.directory.path(file_names::of_log(id)).exists();
             return there.then(|| Err(self.unknown_log(id.clone())));
         };
         let mut record = kept.record.clone();
@@ -222,9 +223,9 @@ impl Worker {
         if let Some(damage) = &kept.damage {
             return Err(damage.clone());
         }
-        let lines =
-            log::change(&record, entries, answers).map_err(|why| self.directory.failed(why))?;
-        let name = names::of_log(&record.id);
+        let lines = log_file::change(&record, entries, answers)
+            .map_err(|why| self.directory.failed(why))?;
+        let name = file_names::of_log(&record.id);
         let name = Path::new(&name);
         if let Err(why) = self.directory.check_len(name, kept.len) {
             let (saga, seq) = (record.id, kept.record.next_seq);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) async fn what_is_not_there_is_not_found(store: &impl Store) -> Outcome {
+pub(super) async fn what_is_not_there_is_not_found(store: &impl Store) -> CheckResult {
     same!(store.load(&id("a")).await, Ok(None));
     same!(store.delete(&id("a")).await, Ok(false));
     same!(
@@ -16,7 +16,7 @@ pub(super) async fn what_is_not_there_is_not_found(store: &impl Store) -> Outcom
     Ok(())
 }
 
-pub(super) async fn list_filters_and_pages(store: &impl Store) -> Outcome {
+pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
     use SagaStatus::{Aborting, Completed, Running, Stuck};
     let sagas = [
         ("e", "trip", Running),
@@ -40,7 +40,7 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> Outcome {
             ..ListFilter::default()
         };
         let records = store.list(filter).await?;
-        Ok::<_, Flaw>(ids(&records).join(" "))
+        Ok::<_, Violation>(ids(&records).join(" "))
     };
     same!(list(&[], None, "", 0).await?, "C a b d e");
     same!(list(&[], None, "", 2).await?, "C a");
@@ -65,7 +65,7 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> Outcome {
             created_before: before.map(Timestamp),
             ..ListFilter::default()
         };
-        Ok::<_, Flaw>(store.list(filter).await?.len())
+        Ok::<_, Violation>(store.list(filter).await?.len())
     };
     same!(created(None, Some(1_000)).await?, 0);
     same!(created(Some(999), Some(1_001)).await?, 5);
@@ -78,7 +78,7 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> Outcome {
     let parked = async |parked, statuses: &[SagaStatus]| {
         let statuses = statuses.to_vec();
         let filter = ListFilter { parked, statuses, ..ListFilter::default() };
-        Ok::<_, Flaw>(ids(&store.list(filter).await?).join(" "))
+        Ok::<_, Violation>(ids(&store.list(filter).await?).join(" "))
     };
     same!(parked(None, &[]).await?, "C a b d e f");
     same!(parked(Some(true), &[]).await?, "f");
@@ -94,7 +94,7 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> Outcome {
     Ok(())
 }
 
-pub(super) async fn versions_count_the_unfinished(store: &impl Store) -> Outcome {
+pub(super) async fn versions_count_the_unfinished(store: &impl Store) -> CheckResult {
     let sagas = [
         ("a", "trip", "f2", SagaStatus::Running),
         ("b", "trip", "f1", SagaStatus::Aborting),

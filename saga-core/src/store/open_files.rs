@@ -15,13 +15,13 @@ use std::sync::OnceLock;
 /// The number of a file that is open is not given to another one, so equal numbers are the same file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg(unix)]
-struct Identity {
+struct FileId {
     device: u64,
     inode: u64,
 }
 
 #[cfg(unix)]
-impl Identity {
+impl FileId {
     fn of(found: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self { device: found.dev(), inode: found.ino() }
@@ -32,10 +32,10 @@ impl Identity {
 /// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg(not(unix))]
-struct Identity;
+struct FileId;
 
 #[cfg(not(unix))]
-impl Identity {
+impl FileId {
     fn of(_: &Metadata) -> Self {
         Self
     }
@@ -44,7 +44,7 @@ impl Identity {
 /// Files that a store has open, each with what it was when it was opened.
 #[derive(Debug, Default)]
 pub(super) struct OpenFiles {
-    files: Vec<(PathBuf, Identity)>,
+    files: Vec<(PathBuf, FileId)>,
     /// What was found to be wrong. It stays wrong: nobody knows what was written elsewhere meanwhile.
     lost: OnceLock<String>,
 }
@@ -52,7 +52,7 @@ pub(super) struct OpenFiles {
 impl OpenFiles {
     /// Adds a file that is open.
     pub(super) fn add(&mut self, path: &Path, open: &File) -> io::Result<()> {
-        self.files.push((path.to_path_buf(), Identity::of(&open.metadata()?)));
+        self.files.push((path.to_path_buf(), FileId::of(&open.metadata()?)));
         Ok(())
     }
 
@@ -60,7 +60,7 @@ impl OpenFiles {
     /// and is not looked for again.
     pub(super) fn add_found(&mut self, path: &Path) -> io::Result<()> {
         match fs::metadata(path) {
-            Ok(found) => self.files.push((path.to_path_buf(), Identity::of(&found))),
+            Ok(found) => self.files.push((path.to_path_buf(), FileId::of(&found))),
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(e),
         }
@@ -80,9 +80,9 @@ impl OpenFiles {
     }
 }
 
-fn difference(path: &Path, opened: Identity) -> Option<String> {
+fn difference(path: &Path, opened: FileId) -> Option<String> {
     let what = match fs::metadata(path) {
-        Ok(found) if Identity::of(&found) == opened => return None,
+        Ok(found) if FileId::of(&found) == opened => return None,
         Ok(_) => "is not the file that was opened: it was replaced".to_string(),
         Err(e) if e.kind() == ErrorKind::NotFound => {
             "is gone: it was removed or renamed".to_string()

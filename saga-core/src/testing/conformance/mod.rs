@@ -1,9 +1,9 @@
 //! What every store must do.
 
-mod asking;
-mod claiming;
-mod finding;
-mod writing;
+mod ownership;
+mod reading;
+mod requests;
+mod writes;
 
 use std::fmt;
 
@@ -52,14 +52,14 @@ pub async fn store_conformance<S: Store>(
     macro_rules! checks {
         ($($topic:ident { $($check:ident)* })*) => { $($({
             let check = stringify!($check);
-            let failed = |why: Flaw| ConformanceError { check, why: why.0 };
+            let failed = |why: Violation| ConformanceError { check, why: why.0 };
             let store = make().await.map_err(|e| failed(e.into()))?;
             // Boxed, or this future would be as large as the largest check.
             Box::pin($topic::$check(&store)).await.map_err(failed)?;
         })*)* };
     }
     checks! {
-        writing {
+        writes {
             a_new_saga_is_found_as_it_was_given
             creating_it_again_leaves_the_first_untouched
             of_many_creates_of_one_id_one_wins
@@ -73,12 +73,12 @@ pub async fn store_conformance<S: Store>(
             every_kind_of_entry_comes_back_bit_for_bit
             many_sagas_grow_at_the_same_time
         }
-        finding {
+        reading {
             what_is_not_there_is_not_found
             list_filters_and_pages
             versions_count_the_unfinished
         }
-        claiming {
+        ownership {
             claim_takes_over_unfinished_sagas_with_a_new_epoch
             claim_leaves_ended_parked_and_unknown_sagas
             claim_takes_the_oldest_first_up_to_its_limit
@@ -87,7 +87,7 @@ pub async fn store_conformance<S: Store>(
             progress_ends_a_series_of_crashes
             delete_removes_what_nobody_runs
         }
-        asking {
+        requests {
             requests_wait_for_their_answer
             an_append_answers_requests
             requests_go_with_their_saga
@@ -100,21 +100,21 @@ pub async fn store_conformance<S: Store>(
 
 /// What a check found.
 #[derive(Debug)]
-struct Flaw(String);
+struct Violation(String);
 
-impl Flaw {
+impl Violation {
     fn new(why: impl fmt::Display) -> Self {
         Self(why.to_string())
     }
 }
 
-impl From<StoreError> for Flaw {
+impl From<StoreError> for Violation {
     fn from(e: StoreError) -> Self {
         Self(format!("the store failed: {e}"))
     }
 }
 
-type Outcome = Result<(), Flaw>;
+type CheckResult = Result<(), Violation>;
 
 /// Fails the check if what was found is not what was expected.
 macro_rules! same {
@@ -124,7 +124,7 @@ macro_rules! same {
             (found, expected) => {
                 if found != expected {
                     let what = stringify!($found);
-                    return Err(Flaw(format!("`{what}` is {found:?}, expected {expected:?}")));
+                    return Err(Violation(format!("`{what}` is {found:?}, expected {expected:?}")));
                 }
             }
         }
@@ -139,7 +139,7 @@ macro_rules! check {
     ($holds:expr, $($found:tt)+) => {
         if !$holds {
             let found = format!($($found)+);
-            return Err(Flaw(format!("`{}` should hold: {found}", stringify!($holds))));
+            return Err(Violation(format!("`{}` should hold: {found}", stringify!($holds))));
         }
     };
 }
@@ -190,16 +190,18 @@ fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
     }
 }
 
-async fn put(store: &impl Store, saga: NewSaga) -> Outcome {
+async fn put(store: &impl Store, saga: NewSaga) -> CheckResult {
     match store.create(saga).await? {
         Created::New => Ok(()),
-        Created::Exists(there) => Err(Flaw(format!("a new store holds saga {} already", there.id))),
+        Created::Exists(there) => {
+            Err(Violation(format!("a new store holds saga {} already", there.id)))
+        }
     }
 }
 
-async fn get(store: &impl Store, name: &str) -> Result<StoredSaga, Flaw> {
+async fn get(store: &impl Store, name: &str) -> Result<StoredSaga, Violation> {
     let found = store.load(&id(name)).await?;
-    found.ok_or_else(|| Flaw(format!("saga {name} is not there")))
+    found.ok_or_else(|| Violation(format!("saga {name} is not there")))
 }
 
 fn ids(records: &[SagaRecord]) -> Vec<&str> {

@@ -4,7 +4,7 @@ use super::*;
 
 pub(super) async fn claim_takes_over_unfinished_sagas_with_a_new_epoch(
     store: &impl Store,
-) -> Outcome {
+) -> CheckResult {
     put(store, new_saga("a")).await?;
     let f1 = ["f1".to_string()];
     // Its own already.
@@ -31,7 +31,7 @@ pub(super) async fn claim_takes_over_unfinished_sagas_with_a_new_epoch(
     Ok(())
 }
 
-pub(super) async fn claim_leaves_ended_parked_and_unknown_sagas(store: &impl Store) -> Outcome {
+pub(super) async fn claim_leaves_ended_parked_and_unknown_sagas(store: &impl Store) -> CheckResult {
     let change = |name, how: fn(&mut SagaRecord)| {
         let mut saga = new_saga(name);
         how(&mut saga.record);
@@ -60,7 +60,9 @@ pub(super) async fn claim_leaves_ended_parked_and_unknown_sagas(store: &impl Sto
     Ok(())
 }
 
-pub(super) async fn claim_takes_the_oldest_first_up_to_its_limit(store: &impl Store) -> Outcome {
+pub(super) async fn claim_takes_the_oldest_first_up_to_its_limit(
+    store: &impl Store,
+) -> CheckResult {
     for (name, created_at) in [("a", 30), ("b", 10), ("c", 20), ("d", 10), ("e", 5)] {
         let mut saga = new_saga(name);
         saga.record.created_at = Timestamp(created_at);
@@ -74,7 +76,9 @@ pub(super) async fn claim_takes_the_oldest_first_up_to_its_limit(store: &impl St
     Ok(())
 }
 
-pub(super) async fn claim_takes_a_list_of_thousands_of_fingerprints(store: &impl Store) -> Outcome {
+pub(super) async fn claim_takes_a_list_of_thousands_of_fingerprints(
+    store: &impl Store,
+) -> CheckResult {
     let mut saga = new_saga("a");
     saga.record.fingerprint = "f39999".to_string();
     put(store, saga).await?;
@@ -85,7 +89,7 @@ pub(super) async fn claim_takes_a_list_of_thousands_of_fingerprints(store: &impl
 
 pub(super) async fn a_released_saga_counts_no_crash_and_can_be_claimed(
     store: &impl Store,
-) -> Outcome {
+) -> CheckResult {
     put(store, new_saga("a")).await?;
     let mut other = new_saga("b");
     other.record.owner = Some(worker("other"));
@@ -102,7 +106,7 @@ pub(super) async fn a_released_saga_counts_no_crash_and_can_be_claimed(
     Ok(())
 }
 
-pub(super) async fn progress_ends_a_series_of_crashes(store: &impl Store) -> Outcome {
+pub(super) async fn progress_ends_a_series_of_crashes(store: &impl Store) -> CheckResult {
     let mut saga = new_saga("a");
     saga.record.attempts = 3;
     put(store, saga).await?;
@@ -115,7 +119,7 @@ pub(super) async fn progress_ends_a_series_of_crashes(store: &impl Store) -> Out
     Ok(())
 }
 
-pub(super) async fn delete_removes_what_nobody_runs(store: &impl Store) -> Outcome {
+pub(super) async fn delete_removes_what_nobody_runs(store: &impl Store) -> CheckResult {
     put(store, new_saga("running")).await?;
     put(store, new_saga("other")).await?;
     let mut ended = new_saga("ended");

@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::{SagaRecord, StoreError, StoredSaga, WorkerId};
-use super::line;
+use super::sealed_line;
 use crate::log::{Answer, Entry, EntryForm, Payload, SagaStatus, Timestamp};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line {
+enum LogLine {
     /// As it was created: for what never changes.
     Saga(SagaRecord),
     Entry(EntryForm),
-    Record(State),
+    Record(RecordState),
 }
 
 /// What changes of the record, and the requests that the write answered.
 #[derive(Serialize, Deserialize)]
-struct State {
+struct RecordState {
     status: SagaStatus,
     owner: Option<WorkerId>,
     epoch: u64,
@@ -45,7 +45,7 @@ struct State {
 /// The lines of a new saga.
 pub(super) fn create(record: &SagaRecord, entries: &[Entry]) -> Result<Vec<u8>, String> {
     let mut lines = Vec::new();
-    line::seal(&mut lines, &Line::Saga(record.clone()))?;
+    sealed_line::seal(&mut lines, &LogLine::Saga(record.clone()))?;
     lines.extend(change(record, entries, &[])?);
     Ok(lines)
 }
@@ -58,9 +58,9 @@ pub(super) fn change(
 ) -> Result<Vec<u8>, String> {
     let mut lines = Vec::new();
     for entry in entries {
-        line::seal(&mut lines, &Line::Entry(entry.into()))?;
+        sealed_line::seal(&mut lines, &LogLine::Entry(entry.into()))?;
     }
-    let state = State {
+    let state = RecordState {
         status: record.status,
         owner: record.owner.clone(),
         epoch: record.epoch,
@@ -74,13 +74,13 @@ pub(super) fn change(
         updated_at: record.updated_at,
         answers: answers.to_vec(),
     };
-    line::seal(&mut lines, &Line::Record(state))?;
+    sealed_line::seal(&mut lines, &LogLine::Record(state))?;
     Ok(lines)
 }
 
 /// A log as it was found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct LogFile {
     /// The saga as of the last whole write; its entries are of no use if there is damage.
     pub(super) saga: StoredSaga,
     /// So many bytes are whole writes.
@@ -97,29 +97,29 @@ pub(super) struct Found {
 ///
 /// # Errors
 /// What is wrong, if not even the record can be read.
-pub(super) fn read(bytes: &[u8]) -> Result<Found, String> {
+pub(super) fn read(bytes: &[u8]) -> Result<LogFile, String> {
     let mut lines = bytes.split_inclusive(|b| *b == b'\n');
-    let first = lines.next().and_then(line::open).ok_or("its first line is damaged")?;
-    let Ok(Line::Saga(created)) = decode(&first) else {
+    let first = lines.next().and_then(sealed_line::open).ok_or("its first line is damaged")?;
+    let Ok(LogLine::Saga(created)) = decode(&first) else {
         return Err("its first line does not say which saga it is".to_string());
     };
-    let mut reading = Reading::default();
+    let mut reading = LogReader::default();
     let mut offset = bytes.len() - lines.clone().map(<[u8]>::len).sum::<usize>();
     for line in lines {
         offset += line.len();
         reading.line(line, offset as u64);
     }
-    let Reading { entries, last, damage, .. } = reading;
+    let LogReader { entries, last, damage, .. } = reading;
     let (state, len) = last.ok_or("its record is missing")?;
     let answers = state.answers.clone();
     let record = record(created, state);
     let damage = damage.map(|(seq, why)| StoreError::Corrupt { saga: record.id.clone(), seq, why });
     let torn = len < bytes.len() as u64;
-    Ok(Found { saga: StoredSaga { record, entries }, len, torn, answers, damage })
+    Ok(LogFile { saga: StoredSaga { record, entries }, len, torn, answers, damage })
 }
 
 #[derive(Default)]
-struct Reading {
+struct LogReader {
     /// Of whole writes.
     entries: Vec<Entry>,
     /// Of a write whose last line has not come yet.
@@ -127,19 +127,19 @@ struct Reading {
     /// A line that is no line: damage, if a whole write follows, or else cut short by a crash.
     suspect: Option<(u64, String)>,
     damage: Option<(u64, String)>,
-    last: Option<(State, u64)>,
+    last: Option<(RecordState, u64)>,
 }
 
-impl Reading {
+impl LogReader {
     fn line(&mut self, line: &[u8], end: u64) {
         let next = self.entries.len() as u64 + self.pending.len() as u64 + 1;
-        let Some(body) = line::open(line) else {
+        let Some(body) = sealed_line::open(line) else {
             self.suspect.get_or_insert((next, "its line is damaged".to_string()));
             return;
         };
         // From here on nothing is cut off: such a line is as it was written.
         let wrong = match decode(&body) {
-            Ok(Line::Record(state)) => {
+            Ok(LogLine::Record(state)) => {
                 self.entries.append(&mut self.pending);
                 let wrong = self.suspect.take().or_else(|| {
                     let next = self.entries.len() as u64 + 1;
@@ -154,17 +154,17 @@ impl Reading {
                 self.last = Some((state, end));
                 wrong
             }
-            Ok(Line::Entry(entry)) if entry.seq != next && self.suspect.is_none() => {
+            Ok(LogLine::Entry(entry)) if entry.seq != next && self.suspect.is_none() => {
                 Some((next, format!("it is missing; the next one is entry {}", entry.seq)))
             }
-            Ok(Line::Entry(entry)) => match Entry::try_from(entry) {
+            Ok(LogLine::Entry(entry)) => match Entry::try_from(entry) {
                 Ok(entry) => {
                     self.pending.push(entry);
                     None
                 }
                 Err(e) => Some((next, e.to_string())),
             },
-            Ok(Line::Saga(_)) => Some((next, "another saga begins there".to_string())),
+            Ok(LogLine::Saga(_)) => Some((next, "another saga begins there".to_string())),
             Err(why) => Some((next, why)),
         };
         if let Some(wrong) = wrong {
@@ -174,12 +174,12 @@ impl Reading {
 }
 
 /// The decoder's own message may quote what it found, which is the user's.
-fn decode(body: &[u8]) -> Result<Line, String> {
+fn decode(body: &[u8]) -> Result<LogLine, String> {
     serde_json::from_slice(body)
         .map_err(|e| format!("its line holds something else (column {})", e.column()))
 }
 
-fn record(created: SagaRecord, state: State) -> SagaRecord {
+fn record(created: SagaRecord, state: RecordState) -> SagaRecord {
     SagaRecord {
         status: state.status,
         owner: state.owner,

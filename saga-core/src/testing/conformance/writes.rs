@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::log::{Cause, Command, Failure, FailureKind, Fault, NodePath, Refusal};
 
-pub(super) async fn a_new_saga_is_found_as_it_was_given(store: &impl Store) -> Outcome {
+pub(super) async fn a_new_saga_is_found_as_it_was_given(store: &impl Store) -> CheckResult {
     let mut saga = new_saga("a");
     saga.record.name = "größe \u{0} 'quoted' \"".to_string();
     saga.record.wake_at = Some(Timestamp(i64::MAX.unsigned_abs()));
@@ -23,20 +23,22 @@ pub(super) async fn a_new_saga_is_found_as_it_was_given(store: &impl Store) -> O
     Ok(())
 }
 
-pub(super) async fn creating_it_again_leaves_the_first_untouched(store: &impl Store) -> Outcome {
+pub(super) async fn creating_it_again_leaves_the_first_untouched(
+    store: &impl Store,
+) -> CheckResult {
     let first = new_saga("a");
     put(store, first.clone()).await?;
     let mut other = new_saga("a");
     other.record.params = Payload::from(&b"other"[..]);
     let Created::Exists(there) = store.create(other).await? else {
-        return Err(Flaw::new("`create` answered `New` although the id was taken"));
+        return Err(Violation::new("`create` answered `New` although the id was taken"));
     };
     same!(*there, first.record);
     same!(get(store, "a").await?.entries, first.entries);
     Ok(())
 }
 
-pub(super) async fn a_new_saga_must_count_its_entries_rightly(store: &impl Store) -> Outcome {
+pub(super) async fn a_new_saga_must_count_its_entries_rightly(store: &impl Store) -> CheckResult {
     let mut none = new_saga("a");
     none.entries.clear();
     let mut late = new_saga("a");
@@ -51,7 +53,9 @@ pub(super) async fn a_new_saga_must_count_its_entries_rightly(store: &impl Store
     Ok(())
 }
 
-pub(super) async fn an_append_grows_the_log_and_changes_the_record(store: &impl Store) -> Outcome {
+pub(super) async fn an_append_grows_the_log_and_changes_the_record(
+    store: &impl Store,
+) -> CheckResult {
     put(store, new_saga("a")).await?;
     let mut first = append("a", 2, vec![SagaEntry::Paused.into(), about(NodeEntry::Skipped)]);
     first.change = RecordChange {
@@ -81,7 +85,7 @@ pub(super) async fn an_append_grows_the_log_and_changes_the_record(store: &impl 
     Ok(())
 }
 
-pub(super) async fn an_append_changes_only_what_it_names(store: &impl Store) -> Outcome {
+pub(super) async fn an_append_changes_only_what_it_names(store: &impl Store) -> CheckResult {
     let mut saga = new_saga("a");
     saga.record.wake_at = Some(Timestamp(5_000));
     saga.record.error = Some("no seat".to_string());
@@ -111,7 +115,7 @@ pub(super) async fn an_append_changes_only_what_it_names(store: &impl Store) -> 
 
 pub(super) async fn an_append_with_a_stale_owner_epoch_or_seq_is_fenced(
     store: &impl Store,
-) -> Outcome {
+) -> CheckResult {
     put(store, new_saga("a")).await?;
     let good = append("a", 2, vec![about(NodeEntry::Started)]);
     let before = get(store, "a").await?;
@@ -133,7 +137,7 @@ pub(super) async fn an_append_with_a_stale_owner_epoch_or_seq_is_fenced(
     Ok(())
 }
 
-pub(super) async fn of_two_appends_at_one_place_one_wins(store: &impl Store) -> Outcome {
+pub(super) async fn of_two_appends_at_one_place_one_wins(store: &impl Store) -> CheckResult {
     put(store, new_saga("a")).await?;
     let tries = (0..20).map(|n| store.append(append("a", 2, vec![about(NodeEntry::Chosen(n))])));
     let results = join_all(tries).await;
@@ -143,7 +147,7 @@ pub(super) async fn of_two_appends_at_one_place_one_wins(store: &impl Store) -> 
     Ok(())
 }
 
-pub(super) async fn an_append_needs_entries_without_gaps(store: &impl Store) -> Outcome {
+pub(super) async fn an_append_needs_entries_without_gaps(store: &impl Store) -> CheckResult {
     put(store, new_saga("a")).await?;
     let before = get(store, "a").await?;
     let mut gap = append("a", 2, vec![about(NodeEntry::Started), about(NodeEntry::Skipped)]);
@@ -160,7 +164,7 @@ pub(super) async fn an_append_needs_entries_without_gaps(store: &impl Store) -> 
     Ok(())
 }
 
-pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Store) -> Outcome {
+pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Store) -> CheckResult {
     let text = || "line\nbreak \u{0} \u{202e} 'quote' \"ü😀".to_string();
     let error = json!({"n": u64::MAX, "i": i64::MIN, "x": [null, 1.5, text()]}).to_string();
     let error = error.replace("1.5", "340282366920938463463374607431768211455").into_bytes();
@@ -222,7 +226,7 @@ pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Stor
     Ok(())
 }
 
-pub(super) async fn many_sagas_grow_at_the_same_time(store: &impl Store) -> Outcome {
+pub(super) async fn many_sagas_grow_at_the_same_time(store: &impl Store) -> CheckResult {
     let names: Vec<String> = (0..40).map(|n| format!("saga-{n:02}")).collect();
     let grown = join_all(names.iter().map(|name| async move {
         put(store, new_saga(name)).await?;
@@ -231,7 +235,7 @@ pub(super) async fn many_sagas_grow_at_the_same_time(store: &impl Store) -> Outc
         }
         Ok(())
     }));
-    grown.await.into_iter().collect::<Outcome>()?;
+    grown.await.into_iter().collect::<CheckResult>()?;
     for name in &names {
         let entries = get(store, name).await?.entries;
         let expected =
@@ -241,7 +245,7 @@ pub(super) async fn many_sagas_grow_at_the_same_time(store: &impl Store) -> Outc
     Ok(())
 }
 
-pub(super) async fn of_many_creates_of_one_id_one_wins(store: &impl Store) -> Outcome {
+pub(super) async fn of_many_creates_of_one_id_one_wins(store: &impl Store) -> CheckResult {
     let sagas: Vec<NewSaga> = (0..20).map(|_| new_saga("a")).collect();
     let created = join_all(sagas.iter().map(|saga| store.create(saga.clone()))).await;
     let mut winners = Vec::new();
@@ -265,7 +269,7 @@ pub(super) async fn of_many_creates_of_one_id_one_wins(store: &impl Store) -> Ou
 /// The caller that does not hear of its commit reads back, and may write again at the same place.
 pub(super) async fn an_append_nobody_waits_for_is_in_once_or_not_at_all(
     store: &impl Store,
-) -> Outcome {
+) -> CheckResult {
     for n in 0..20 {
         let name = &format!("saga-{n}");
         put(store, new_saga(name)).await?;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use super::identity::OpenFiles;
+use super::open_files::OpenFiles;
 
 /// Held by the one worker of a store; the system lets go of it when the process dies.
 pub(super) struct WorkerLock {
