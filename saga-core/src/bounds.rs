@@ -1,7 +1,7 @@
-//! What both macros ask of the functions and types that they are given.
+//! What the macros require of the functions and types that they are applied to.
 //!
-//! None of this is implemented or called by hand: each trait holds for every type that fits. Their names stand in
-//! the messages of rustc, and this is where to read what they mean.
+//! You never implement or call any of this: each trait is implemented for every type that fits. The names
+//! appear in messages of rustc, and this page says what they mean.
 
 pub use crate::__private::undo_arity::Takes;
 #[doc(hidden)]

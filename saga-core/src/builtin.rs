@@ -1,7 +1,7 @@
 //! Actions that every saga can use: [`new_uuid`], [`now`] and [`fail_if`].
 //!
-//! An expression in `saga!` is evaluated again and again, so it must not make ids, read the clock or
-//! throw dice. These do it once, as nodes whose output is recorded.
+//! Expressions in `saga!` may be evaluated many times, so they must not create ids, read the clock or use
+//! random numbers. These actions do so once, as nodes whose output is recorded.
 #![allow(non_camel_case_types)] // they are named like the functions with `#[saga_action]`
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,7 +15,8 @@ use crate::typed::{
     ActionSpec, NeverGivesUp, Step, StepCall, StepKind, StepResult, Typed, produced,
 };
 
-/// Makes a UUID: the same at every attempt and after a crash, another one for every other node and saga.
+/// Creates a UUID: the same in every attempt and after a crash, and a different one for every other node and
+/// saga.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -36,7 +37,7 @@ use crate::typed::{
 #[derive(Debug, Clone, Copy)]
 pub struct new_uuid {}
 
-/// The time when it ran first, in milliseconds since 1970 (UTC).
+/// Returns the time at which the node first completed, in milliseconds since 1970 (UTC).
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -55,7 +56,7 @@ pub struct new_uuid {}
 #[derive(Debug, Clone, Copy)]
 pub struct now {}
 
-/// Fails with this message if the condition holds, so that the saga is undone.
+/// Fails with this message if the condition is true, so that the saga is rolled back.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -74,13 +75,13 @@ pub struct now {}
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct fail_if<'a> {
-    /// Whether to fail.
+    /// True to fail.
     pub condition: bool,
-    /// With what.
+    /// The message to fail with.
     pub message: &'a str,
 }
 
-/// An action without undo, of which `$run` is one attempt.
+/// Implements an action without an undo; `$run` is one attempt of it.
 macro_rules! provided {
     ($name:ident $([$life:lifetime])?, $fixed:ty, $output:ty, $retry:expr, |$this:ident, $cx:ident| $run:expr) => {
         #[diagnostic::do_not_recommend]

@@ -1,11 +1,11 @@
-//! How large things may be.
+//! Limits on the size of sagas and of their values.
 
 use std::time::Duration;
 
-/// The longest wait: 100 years of 365 days. A time so far ahead fits into every store.
+/// The longest wait: 100 years of 365 days. Every store can represent a time that far in the future.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// Limits of a coordinator. Beyond each there is a clear error that names what is too large.
+/// The limits of a coordinator. Exceeding one is an error that names what is too large.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -26,13 +26,13 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 3
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest parameters or output, in bytes of JSON; default 4 MiB. Of an error beyond it, the log
-    /// keeps the beginning of its message.
+    /// The maximum size of a saga's parameters or of an output, in bytes of JSON; default 4 MiB. If an error is
+    /// larger, the log keeps only the beginning of its message.
     pub max_payload: usize,
-    /// How many nodes a registered saga may declare, those of bodies, arms and subsagas included; default
-    /// 10 000.
+    /// The maximum number of nodes that a registered saga may declare, including those of bodies, arms and
+    /// subsagas; default 10 000.
     pub max_nodes: usize,
-    /// How many instances one `for` may have; default 10 000, at most 2^20.
+    /// The maximum number of instances of one `for`; default 10 000, at most 2^20.
     pub max_width: usize,
 }
 
@@ -43,17 +43,17 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The largest parameters or output, in bytes of JSON.
+    /// Sets the maximum size of a saga's parameters or of an output, in bytes of JSON.
     pub fn max_payload(self, bytes: usize) -> Self {
         Self { max_payload: bytes, ..self }
     }
 
-    /// How many nodes a registered saga may declare.
+    /// Sets the maximum number of nodes that a registered saga may declare.
     pub fn max_nodes(self, nodes: usize) -> Self {
         Self { max_nodes: nodes, ..self }
     }
 
-    /// How many instances one `for` may have; more than 2^20 counts as that.
+    /// Sets the maximum number of instances of one `for`; values above 2^20 count as 2^20.
     pub fn max_width(self, instances: usize) -> Self {
         Self { max_width: instances.min(1 << 20), ..self }
     }

@@ -1,5 +1,5 @@
-//! Code of the user's that panics: the panic goes no further than what met it. That is any code of theirs, also
-//! where a value is formatted, read, or dropped.
+//! Panics in users' code. A panic must not spread beyond the call that ran into it, and any code of theirs can
+//! panic: also where one of their values is formatted, decoded or dropped.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -11,8 +11,8 @@ thread_local! {
     static SILENT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Puts a hook in front of the one that is there: it notes the place and passes the panic on. If the
-/// program later sets a hook of its own, only the place is lost.
+/// Installs a panic hook that records the location and then calls the previous hook. If the program later sets
+/// a hook of its own, only the location is lost.
 pub(crate) fn note_places() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -27,8 +27,8 @@ pub(crate) fn note_places() {
     });
 }
 
-/// Does something whose only way to say no is a panic, which is nobody's mistake: no message is printed, as
-/// long as the program sets no hook of its own after [`note_places`].
+/// Calls something that can report failure only by panicking, where the panic is nobody's mistake. No message
+/// is printed, unless the program sets a hook of its own after [`note_places`].
 pub(crate) fn without_message<T>(ask: impl FnOnce() -> T + UnwindSafe) -> std::thread::Result<T> {
     note_places();
     SILENT.set(true);
@@ -37,25 +37,24 @@ pub(crate) fn without_message<T>(ask: impl FnOnce() -> T + UnwindSafe) -> std::t
     answer
 }
 
-/// Runs code of the user's.
+/// Runs users' code and catches its panic.
 ///
 /// # Errors
-/// What its panic says, and where it happened.
+/// The message of the panic, and its location.
 pub(crate) fn contain<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(describe)
 }
 
-/// Drops a value of the user's. If that panics, the program's panic hook has told so, and nobody else is
-/// concerned.
+/// Drops a user's value. If that panics, the panic hook has reported it, and nobody else is affected.
 pub(crate) fn discard<T>(value: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        // what a panic carries can panic where it is dropped, and what that carries again
+        // The payload of a panic can itself panic when it is dropped, and so can the payload of that panic.
         std::mem::forget(panic);
     }
 }
 
-/// Message and place of a panic that was just caught on this thread: the message alone does not help
-/// whoever has to find it.
+/// The message and location of a panic that was just caught on this thread. The message alone does not help
+/// whoever has to find the cause.
 pub(crate) fn describe(panic: Box<dyn Any + Send>) -> String {
     let place = PLACE.with_borrow_mut(Option::take);
     let message = message(panic);
@@ -73,8 +72,8 @@ pub(crate) fn message(panic: Box<dyn Any + Send>) -> String {
     text.unwrap_or_else(|| "a panic without a message".to_string())
 }
 
-/// A value of the user's that is [discarded](discard) where it is dropped. Two values that panic while one
-/// thing that holds both is dropped would otherwise end the process.
+/// A user's value that is [discarded](discard) when it is dropped. Otherwise, two such values that both panic
+/// while their owner is dropped would abort the process.
 #[derive(Clone)]
 pub(crate) struct Contained<T>(Option<T>);
 
@@ -83,7 +82,7 @@ impl<T> Contained<T> {
         Self(Some(value))
     }
 
-    /// The value; none only once it is taken out.
+    /// The value; `None` only after it has been taken.
     pub(crate) fn get(&self) -> Option<&T> {
         self.0.as_ref()
     }

@@ -1,11 +1,11 @@
-//! Computed nodes: a value whose type is no [`Storable`] is reported as a bound of the function here, and not of
-//! the builder, which users of `saga!` never see.
+//! Computed nodes of `saga!`. If the type of a value is not [`Storable`], rustc reports the bound of the
+//! function here, and not that of a method of the builder, which users of `saga!` never see.
 
 use crate::dag::DagBuilder;
 use crate::typed::{OutputRef, Scope, Source};
 use crate::value::Storable;
 
-/// A node whose value follows from earlier ones.
+/// Adds a node whose value is computed from earlier outputs.
 pub fn computed<C, O, F>(
     dag: &mut DagBuilder<C>,
     name: &'static str,

@@ -1,4 +1,4 @@
-//! The error of an action as JSON, and what is known of it where the action says nothing.
+//! The error of an action as JSON, and the classification of errors of actions that declare none.
 
 use std::marker::PhantomData;
 
@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::json;
 use crate::log::Payload;
 
-/// An error as JSON, where it is `Serialize`. An inherent constant with a bound hides that of a trait
-/// only where the bound holds.
+/// An error as JSON, if it is `Serialize`. An inherent constant with a bound hides that of a trait only if the
+/// bound holds.
 pub struct ErrorPayload<E>(PhantomData<E>);
 
 impl<E: Serialize> ErrorPayload<E> {
@@ -25,7 +25,7 @@ impl<E> NoErrorPayload for ErrorPayload<E> {
     const OF: fn(&E) -> Option<Payload> = |_| None;
 }
 
-/// What is said of the error of an action that says nothing: it left no effect, and may be tried again.
+/// The classification of the errors of an action that declares none: no effect, and may be retried.
 pub fn plain_error<E>(_: &E) -> (bool, bool) {
     (false, true)
 }

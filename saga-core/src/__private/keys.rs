@@ -1,15 +1,16 @@
-//! The types that the keys of a saga and its parameters go by.
+//! Finds the types behind a saga's parameters and keys.
 
 use serde::Serialize;
 
 use crate::typed::Typed;
 
-/// The type of a saga's parameter, by its number.
+/// The type of a parameter of a saga, by its number.
 pub trait Parameter<const NUMBER: usize> {
     type Type;
 }
 
-/// The types of a node, by a function that returns its action: there the action's lifetimes are left out.
+/// The types of a node, found through a function that returns its action, where the lifetimes of the action can
+/// be left out.
 pub trait NodeTypes {
     type Output;
     type Error;
@@ -20,8 +21,8 @@ impl<A: Typed> NodeTypes for fn(&'static ()) -> A {
     type Error = A::Error;
 }
 
-/// What a key says of the types of a node whose action is declared in the body of a function, where the
-/// key cannot find it.
+/// The output and error types in the key of a node whose action is declared in the body of a function, where
+/// the key cannot find it.
 #[derive(Debug, Serialize, serde::Deserialize, thiserror::Error)]
 #[error("an action in the body of a function")]
 pub struct ActionInsideOfAFunction;

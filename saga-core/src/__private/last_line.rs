@@ -1,4 +1,5 @@
-//! The last line of a saga or body, a literal: an action, a saga or a plain value?
+//! Tells whether the last line of a saga or body, a struct literal, is the call of an action, a saga, or a
+//! plain value.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -11,7 +12,7 @@ use crate::typed::{
 };
 use crate::value::ActionData;
 
-/// Is the last line of the saga `S` a step or a value? (autoref specialization)
+/// The last line of the saga `S`: a step or a value, decided by autoref specialization.
 pub struct Tail<'t, S, T>(PhantomData<&'t T>, PhantomData<fn() -> S>);
 
 pub fn tail<S, T>(_: &T) -> Tail<'_, S, T> {
@@ -121,14 +122,14 @@ impl<S: Saga> IsValue<S> {
         let value: Box<dyn Any> = Box::new(value);
         cx.leave(match value.downcast::<S::Output>() {
             Ok(output) => computed(*output),
-            // the macro has both types compared, so this is never compiled into anything that runs
+            // The macro makes rustc compare the two types, so code that gets here never compiles.
             Err(_) => no_output(),
         });
         Box::pin(std::future::pending())
     }
 }
 
-/// A node whose value is the output of the saga `S`: that this can be stored follows from `S` being one.
+/// A node whose value is the output of the saga `S`. It is known to be storable because `S` is a saga.
 pub struct WholeOutput<S>(PhantomData<fn() -> S>);
 
 impl<S: Saga> NodeShape<S::Context> for WholeOutput<S> {

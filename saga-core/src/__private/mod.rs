@@ -18,7 +18,7 @@ pub use last_line::{
 };
 pub use undo_arity::{Fits, Misfits, undo};
 
-/// The output that an undo is given.
+/// The output that an undo gets.
 pub fn output<O: 'static>(output: &Option<Value>) -> Option<&O> {
     output.as_ref().and_then(|value| value.downcast_ref())
 }

@@ -1,14 +1,15 @@
-//! Whether an undo takes as many parameters as it is given (autoref specialization). rustc would say so
-//! too, and propose to write the missing ones into the attribute, where they cannot stand.
+//! Checks that an undo has as many parameters as it is given arguments, by autoref specialization. rustc alone
+//! would report the difference too, but would suggest adding the missing arguments to the attribute, where they
+//! are not allowed.
 //!
-//! A function of exactly what is given has `callee` of its own, which is found first, and at once. [`Fits`] is
-//! for one of as many parameters: both give the function itself, so that rustc checks the call. For all
-//! else there is [`Misfits`], whose bound never holds.
+//! A function with exactly these parameter types has an inherent `callee`, which is found first. [`Fits`] is
+//! for functions with the same number of parameters. Both return the function itself, so that rustc checks the
+//! call. Everything else is caught by [`Misfits`], whose bound never holds.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
-/// An undo `F`, and the types of what it is given.
+/// An undo `F`, and the types of its arguments.
 pub struct Undo<Given, F>(F, PhantomData<fn() -> Given>);
 
 pub fn undo<Given, F>(undo: F) -> Undo<Given, F> {
@@ -22,7 +23,7 @@ pub fn undo<Given, F>(undo: F) -> Undo<Given, F> {
 )]
 pub trait Takes<Given> {}
 
-/// `Call` is what makes the parameters of the implementations appear in the trait.
+/// `Call` makes the type parameters of the implementations appear in the trait.
 pub trait Fits<Call> {
     type Function;
     fn callee(self) -> Self::Function;
@@ -36,7 +37,7 @@ pub trait Misfits<Call> {
         Self::Function: Takes<Self::Given>;
 }
 
-/// One parameter is `Given Taken`: of the tuple that is given, and of the function.
+/// Each parameter is a pair: its type in the tuple of arguments, and its type in the function.
 macro_rules! arity {
     ($($given:ident $taken:ident),*) => {
         impl<F, $($given,)* R> Undo<($($given,)*), F>

@@ -1,4 +1,5 @@
-//! Actions that come with the library.
+//! Actions for DAGs built at run time whose outcome is fixed: one that always succeeds, and one that always
+//! fails.
 
 use std::sync::Arc;
 
@@ -13,10 +14,10 @@ use crate::panics::Contained;
 use crate::policy::{Policy, UndoContract};
 use crate::value::encode_data;
 
-/// An action that returns the same value each time, and has nothing to undo.
+/// An action that always returns the same value, and has nothing to undo.
 ///
-/// It is registered by name like every other, so that a stored DAG finds it again. A value that is the
-/// DAG's own is [`Node::constant`](crate::dag::Node::constant), without an action.
+/// It is registered by name like any other action, so that a stored DAG can refer to it. For a value that is
+/// part of the DAG itself, use [`Node::constant`](crate::dag::Node::constant), which needs no action.
 ///
 /// ```
 /// use saga_core::action::{ActionConstant, ActionRegistry};
@@ -47,7 +48,7 @@ impl<C: Send + Sync + 'static, T: ActionData> Action<C> for ActionConstant<T> {
 
     fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
         Box::pin(async {
-            // a value that cannot be encoded now cannot be later either, and it has no effect to undo
+            // If the value cannot be encoded now, it never can, and there is no effect to undo.
             let gone = || ActionError::from_error("the constant is gone");
             let value = self.value.get().ok_or_else(gone)?.clone();
             let payload = encode_data(&*value).map_err(|e| AttemptError::from(e).permanent())?;
@@ -72,10 +73,11 @@ impl<C: Send + Sync + 'static, T: ActionData> Action<C> for ActionConstant<T> {
     }
 }
 
-/// An action that always fails with [`ActionError::Injected`]: a node that is there to see what the others
-/// are worth when it fails.
+/// An action that always fails with [`ActionError::Injected`]: for a node that tests how the rest of its saga
+/// is rolled back.
 ///
-/// A running saga is made to fail at a node of its own with [`Operator::inject`](crate::operator::Operator::inject).
+/// To make a running saga fail at one of its own nodes, use
+/// [`Operator::inject`](crate::operator::Operator::inject).
 ///
 /// ```
 /// use saga_core::action::{ActionConstant, ActionInjectError, ActionRegistry};

@@ -54,8 +54,8 @@ pub struct ActionFunc<C, O> {
 }
 
 impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
-    /// An action and its undo, which is given the action's output (the contract `f(output)`: in doubt,
-    /// the action is run again until it answers, then undone).
+    /// An action, and an undo that needs the action's output. This is the contract `f(output)`: a node in doubt
+    /// is run again until its outcome is known, and then undone.
     ///
     /// # Errors
     /// [`InvalidName`] if the name cannot be an action's.
@@ -79,7 +79,7 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
                     let undo = undo_it(cx, output);
                     Box::pin(async move { undo.await.map_err(UndoError::from_error) })
                 }
-                // the machine calls an undo of this kind only with an output
+                // The machine calls an undo of this kind only with an output.
                 None => Box::pin(async { Err(UndoError::permanent("this undo needs an output")) }),
             }
         };
@@ -94,7 +94,7 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
         })
     }
 
-    /// An action with no effect worth undoing.
+    /// An action without an effect that needs to be undone.
     ///
     /// # Errors
     /// [`InvalidName`] if the name cannot be an action's.
@@ -116,8 +116,8 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
         })
     }
 
-    /// An action and an undo that also cleans up when nobody knows how the action ended
-    /// (the contract `f(output?)`).
+    /// An action, and an undo that also compensates a node in doubt, without an output. This is the contract
+    /// `f(output?)`.
     ///
     /// # Errors
     /// [`InvalidName`] if the name cannot be an action's.
@@ -150,29 +150,29 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
         })
     }
 
-    /// How often the action is tried; default once.
+    /// Sets how many times the action is attempted; default once.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.policy.retry = retry;
         self
     }
 
-    /// The undo is also called after an attempt that failed for sure, to clean up what it did in part; only
-    /// for an action made by [`new_undo_maybe`](Self::new_undo_maybe), whose undo then gets `None`. Without
-    /// it, nothing is undone after an error that is not [in doubt](Self::in_doubt).
+    /// Also calls the undo after an attempt that definitely failed, to clean up partial effects. This is only
+    /// for actions made by [`new_undo_maybe`](Self::new_undo_maybe), whose undo then gets `None`. Otherwise
+    /// nothing is undone after an error that is not [in doubt](Self::in_doubt).
     ///
-    /// For others the DAG is refused: [`DagError::Misplaced`](crate::dag::DagError::Misplaced).
+    /// For any other action the DAG is rejected with [`DagError::Misplaced`](crate::dag::DagError::Misplaced).
     pub fn undo_on_failure(mut self) -> Self {
         self.policy.undo_on_failure = true;
         self
     }
 
-    /// How often the undo is tried; default 10 times.
+    /// Sets how many times the undo is attempted; default 10 times.
     pub fn undo_retry(mut self, retry: Retry) -> Self {
         self.policy.undo_retry = retry;
         self
     }
 
-    /// How long one attempt of the action may take; it is in doubt after that.
+    /// Sets how long one attempt of the action may take. After that, the attempt is in doubt.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.action = Some(timeout);
         self
@@ -184,7 +184,7 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
         self
     }
 
-    /// Which of the action's errors leave it unknown whether its effect happened; default none.
+    /// Tells which errors of the action leave it in doubt whether its effect happened; default none.
     pub fn in_doubt(mut self, when: impl Fn(&ActionError) -> bool + Send + Sync + 'static) -> Self
     where
         O: Send,

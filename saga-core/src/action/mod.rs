@@ -1,4 +1,5 @@
-//! What a node does: the [`Action`] trait, and actions made of closures.
+//! What a node does: the [`Action`] trait, actions made of closures ([`ActionFunc`]) or with a fixed outcome,
+//! and the registry of actions by name.
 
 mod constants;
 mod func;
@@ -23,8 +24,8 @@ pub use constants::{ActionConstant, ActionInjectError};
 pub use func::ActionFunc;
 pub use registry::ActionRegistry;
 
-/// What an action's output is for everyone: that which the action reads from the output's payload, as it
-/// would after a crash.
+/// The output as every reader gets it: decoded by the action from the encoded output, as it would be after a
+/// crash.
 ///
 /// # Errors
 /// As [`ActionOutput::new`].
@@ -38,9 +39,9 @@ pub(crate) fn read_back<C: 'static>(
 
 /// A unit of work with its undo, run by a node.
 ///
-/// `#[saga_action]` makes one of an async function and [`ActionFunc`] one of two closures; implement it
-/// by hand only for actions that are data themselves. Any attempt may be the second one for the same
-/// [`idempotency_key`](ActionContext::idempotency_key).
+/// `#[saga_action]` makes an action of an async function, and [`ActionFunc`] makes one of two closures.
+/// Implement the trait by hand only for actions that are data themselves. Any attempt may be a repetition under
+/// the same [`idempotency_key`](ActionContext::idempotency_key).
 ///
 /// ```
 /// use saga_core::action::{Action, ActionOutput, AttemptError, Value};
@@ -88,23 +89,23 @@ pub trait Action<C>: Send + Sync + 'static {
     /// The durable name.
     fn name(&self) -> &ActionName;
 
-    /// Does it. The future may be dropped at any await; the attempt is then in doubt.
+    /// Runs the action. The future may be dropped at any await point; the attempt is then in doubt.
     fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>>;
 
-    /// Undoes it. `output` is there if the action is known to have succeeded.
+    /// Undoes the action. There is an `output` if the action is known to have succeeded.
     fn undo_it(
         &self,
         cx: ActionContext<C>,
         output: Option<Value>,
     ) -> BoxFuture<'_, Result<(), UndoError>>;
 
-    /// Reads a stored output.
+    /// Decodes a stored output.
     ///
     /// # Errors
     /// [`ActionError::DeserializeFailed`] if it is not what this action returns.
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError>;
 
-    /// What the undo needs, and how often both are tried.
+    /// What the undo needs, and how many times the action and the undo are attempted.
     fn policy(&self) -> Policy {
         Policy::new(UndoContract::Output)
     }
@@ -114,22 +115,22 @@ pub trait Action<C>: Send + Sync + 'static {
         Timeouts::default()
     }
 
-    /// The revision: change it when the same name comes to mean something else.
+    /// The revision. Change it when the same name comes to mean something else.
     fn revision(&self) -> u32 {
         0
     }
 
-    /// Where it is written, as `file:line`; shown when two actions have one name.
+    /// Where the action is defined, as `file:line`; shown when two actions have the same name.
     fn place(&self) -> String {
         String::new()
     }
 }
 
-/// How long one attempt may take; none: as long as it wants.
+/// How long one attempt may take. There is no limit by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timeouts {
-    /// Of the action. The attempt is in doubt after it.
+    /// The limit of an attempt of the action. The attempt is in doubt when it is exceeded.
     pub action: Option<Duration>,
-    /// Of the undo.
+    /// The limit of an attempt of the undo.
     pub undo: Option<Duration>,
 }

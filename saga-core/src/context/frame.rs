@@ -1,4 +1,5 @@
-//! The values of one run of a DAG.
+//! The values of one run of a DAG. A frame knows the plan of the DAG and nothing that can be run, so that it
+//! does not depend on the type of the user's context.
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
@@ -8,33 +9,33 @@ use crate::names::{BodyId, NodeIndex, SagaName};
 use crate::plan::Plan;
 use crate::value::ActionOutput;
 
-/// The values of one run of a DAG: its parameters, and what its nodes have returned.
+/// The values of one run of a DAG: its parameters, and the outputs of its nodes.
 pub(crate) struct Frame {
     /// The durable name of the saga, or of the subsaga.
     pub(crate) saga: SagaName,
-    /// Which body of a typed definition it is.
+    /// The body of a typed definition that this is.
     pub(crate) body: BodyId,
     pub(crate) plan: Arc<Plan>,
     pub(crate) params: ActionOutput,
-    /// Why there are no parameters: then nothing in this frame runs.
+    /// Set if there are no parameters: then nothing in this frame runs.
     pub(crate) refused: Option<ActionError>,
-    /// Of an instance or arm: where the names around it are found.
+    /// For an instance or an arm: the frame in which the names around it are looked up.
     pub(crate) outer: Option<Outer>,
-    /// What a node that holds others gives can fail to be put together.
+    /// The outputs. That of a composite node is assembled from its parts, which can fail.
     pub(crate) outputs: Box<[OnceLock<Result<ActionOutput, ActionError>>]>,
 }
 
-/// The place of an instance or arm.
+/// The surroundings of an instance or arm.
 pub(crate) struct Outer {
     pub(crate) frame: Arc<Frame>,
     pub(crate) node: NodeIndex,
     pub(crate) instance: Option<u32>,
-    /// Of an instance of a typed `for`: what gives it its item.
+    /// For an instance of a typed `for`: where it gets its item.
     pub(crate) items: Option<Arc<dyn ItemSource>>,
 }
 
-/// What gives the instances of a `for` their items. Frames know no type of context, so that the scope, whose type
-/// has one, is passed as `Any`.
+/// Gives the instances of a `for` their items. Frames do not know the type of the user's context, so the scope,
+/// which does, is passed as `Any`.
 pub(crate) trait ItemSource: Send + Sync {
     fn item<'s>(&'s self, scope: &'s dyn Any, index: usize) -> Option<&'s dyn Any>;
 }
@@ -49,29 +50,29 @@ impl Frame {
         self.outputs.get(node.index())?.get()?.as_ref().ok()
     }
 
-    /// Why a node that has completed has no output.
+    /// Why a completed node has no output.
     pub(crate) fn broken(&self, node: NodeIndex) -> Option<&ActionError> {
         self.outputs.get(node.index())?.get()?.as_ref().err()
     }
 
-    /// True once it is known what the node gives.
+    /// True once the output of the node, or the reason for its absence, is known.
     pub(crate) fn is_known(&self, node: NodeIndex) -> bool {
         self.outputs.get(node.index()).is_some_and(|slot| slot.get().is_some())
     }
 
-    /// True if a node has completed.
+    /// True if any node has completed.
     pub(crate) fn has_outputs(&self) -> bool {
         self.outputs.iter().any(|slot| slot.get().is_some())
     }
 
     pub(crate) fn put(&self, node: NodeIndex, output: Result<ActionOutput, ActionError>) {
         if let Some(slot) = self.outputs.get(node.index()) {
-            // a node succeeds once
+            // A node succeeds only once.
             let _ = slot.set(output);
         }
     }
 
-    /// The frame of this body: this one, or one around it.
+    /// The frame of this body: this frame or an enclosing one.
     pub(crate) fn enclosing(&self, body: BodyId) -> Option<&Self> {
         let mut frame = self;
         while frame.body != body {
@@ -80,7 +81,7 @@ impl Frame {
         Some(frame)
     }
 
-    /// The item that this instance runs for, read in this scope.
+    /// The item of this instance, read in this scope.
     pub(crate) fn item<'s>(&'s self, scope: &'s dyn Any, index: usize) -> Option<&'s dyn Any> {
         self.outer.as_ref()?.items.as_ref()?.item(scope, index)
     }

@@ -8,10 +8,10 @@ use crate::names::NodeName;
 use crate::value::{ActionData, ActionOutput, read};
 
 impl<C: 'static> ActionContext<C> {
-    /// The output of an earlier node, by name. Only of true ancestors: what they return is there for
-    /// certain, in every attempt and after every restart. An undo may also look up its own node. In an
-    /// instance or an arm names are looked for in its own body first, then in those around it. To find out
-    /// costs a walk along the edges, from this node back to that one.
+    /// The output of an earlier node, by name. Only ancestors can be looked up, because only their outputs are
+    /// guaranteed to exist in every attempt and after every restart. An undo may also look up its own node. In
+    /// an instance or an arm, names are looked up in its own body first, then in the enclosing ones. A lookup
+    /// follows the edges from this node back to the ancestor.
     ///
     /// ```
     /// # use saga_core::{ActionContext, BoxError};
@@ -33,7 +33,7 @@ impl<C: 'static> ActionContext<C> {
             .map_err(|why| LookupError::Deserialize { node: name.to_string(), why })
     }
 
-    /// The same, as the JSON that is in the log.
+    /// The same output as the JSON that is in the log.
     ///
     /// # Errors
     /// [`LookupError`] says which of its cases it is.
@@ -41,7 +41,7 @@ impl<C: 'static> ActionContext<C> {
         self.find(name).map(|output| output.payload.as_bytes())
     }
 
-    /// The saga's parameters; in a body of [`Node::for_each`](crate::dag::Node::for_each), the item.
+    /// The parameters of the saga; in a body of [`Node::for_each`](crate::dag::Node::for_each), the item.
     ///
     /// # Errors
     /// [`LookupError::Deserialize`] if they are not a `T`.
@@ -55,14 +55,15 @@ impl<C: 'static> ActionContext<C> {
             .map_err(|why| LookupError::Deserialize { node: "(params)".to_string(), why })
     }
 
-    /// The names of all nodes of this DAG whose outputs can be looked up here: those that have always ended
-    /// before this one starts, in the order of declaration. Nodes that run beside it are not among them.
+    /// The names of all nodes of this DAG whose outputs can be looked up here, in order of declaration: those
+    /// that have always completed before this one starts. Nodes that may run at the same time are not among
+    /// them.
     pub fn ancestors(&self) -> impl Iterator<Item = &NodeName> {
         let ancestors = self.plan().ancestors(self.node_index()).into_iter();
         ancestors.filter_map(|node| self.plan().node(node)).map(|node| &node.name)
     }
 
-    /// The nearest node of this name: in the same body, or in one around it.
+    /// The output of the nearest node of this name: in the same body, or in an enclosing one.
     fn find(&self, name: &str) -> Result<&ActionOutput, LookupError> {
         let here = || self.inner.call.path.to_string();
         let (mut frame, mut from) = (&self.inner.frame, self.inner.call.node);

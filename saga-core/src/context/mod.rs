@@ -1,4 +1,5 @@
-//! What an action is given beside its inputs: [`ActionContext`].
+//! The execution context of an action: [`ActionContext`]. It gives an action the user's shared state, its place
+//! in the saga, its idempotency key and fencing token, and the outputs of earlier nodes.
 
 use std::fmt;
 use std::ops::Deref;
@@ -26,14 +27,14 @@ pub use scope::{Scope, StepCall, StepResult};
 pub(crate) use shared::Shared;
 pub(crate) use transaction_request::{TransactionHandle, TransactionRequest, WorkEnd, WorkEndCell};
 
-/// Who is running: the same for all calls of a saga.
+/// The identity of a run: the same for all calls of a saga.
 pub(crate) struct RunInfo {
     pub(crate) id: SagaId,
     pub(crate) run_key: Uuid,
     pub(crate) cancel: CancelSignal,
 }
 
-/// Tells the actions in flight that the saga unwinds.
+/// Tells the actions in flight that the saga has started to roll back.
 #[derive(Default)]
 pub(crate) struct CancelSignal {
     set: AtomicBool,
@@ -61,7 +62,7 @@ impl CancelSignal {
     }
 }
 
-/// What orders the calls of one key: see [`ActionContext::token`].
+/// A fencing token, which orders the calls made under one key: see [`ActionContext::token`].
 ///
 /// ```
 /// use saga_core::FencingToken;
@@ -73,29 +74,31 @@ impl CancelSignal {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
 pub struct FencingToken {
-    /// The ownership under which the call is made.
+    /// The epoch of the worker that makes the call: it grows each time a worker takes over the saga.
     pub epoch: u64,
-    /// The log entry that authorized it.
+    /// The sequence number of the log entry that authorized the call.
     pub seq: u64,
 }
 
-/// Which call this is.
+/// What identifies one call.
 pub(crate) struct CallInfo {
     pub(crate) node: NodeIndex,
     pub(crate) path: NodePath,
     pub(crate) attempt: u32,
     pub(crate) undo: bool,
-    /// False for an undo and for a re-run while unwinding: the saga's cancellation never reaches them.
+    /// False for an undo, and for an action that is run again while the saga rolls back: these are never
+    /// cancelled.
     pub(crate) cancellable: bool,
     pub(crate) token: FencingToken,
-    /// How the call asks for a transaction; none where no action runs.
+    /// How the call requests a transaction; `None` where no action runs.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite alone has them"))]
     pub(crate) transactions: Option<TransactionHandle>,
 }
 
-/// The user's context, and everything that an attempt of an action or an undo may ask about itself.
+/// The execution context of one attempt of an action or an undo: the user's own context, and everything that
+/// the attempt may need to know about itself.
 ///
-/// Dereferences to the user's own context `C`. Cheap to clone.
+/// It dereferences to the user's context `C`, and is cheap to clone.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -111,7 +114,7 @@ pub struct ActionContext<C> {
     pub(crate) inner: Shared<ContextInner>,
 }
 
-/// What a context knows of its call.
+/// The part of a context that does not depend on the user's type.
 pub(crate) struct ContextInner {
     pub(crate) run: Arc<RunInfo>,
     pub(crate) frame: Arc<Frame>,
@@ -163,7 +166,7 @@ impl<C: 'static> ActionContext<C> {
         &self.inner.frame.plan
     }
 
-    /// The node's place in that DAG.
+    /// The node's index in that DAG.
     pub fn node_index(&self) -> NodeIndex {
         self.inner.call.node
     }
@@ -178,19 +181,20 @@ impl<C: 'static> ActionContext<C> {
         &self.inner.call.path
     }
 
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     pub fn attempt(&self) -> u32 {
         self.inner.call.attempt
     }
 
-    /// The same for every attempt of this node's action (or of its undo) on any machine, and different
-    /// for every other node, direction and saga: a UUIDv5 of the saga's random run_key id. Give it to the
-    /// service that is called, so that it does the work once.
+    /// The idempotency key of this call: the same for every attempt of this node's action (or of its undo) on
+    /// any machine, and different for every other node, direction and saga. It is a UUIDv5 derived from the
+    /// random key of this run. Pass it to the service that is called, so that the service does the work only
+    /// once.
     pub fn idempotency_key(&self) -> Uuid {
         self.key(if self.inner.call.undo { "undo" } else { "do" })
     }
 
-    /// In an undo: the key under which the action was called. In an action: its own key.
+    /// In an undo, the key under which the action was called. In an action, its own key.
     pub fn action_key(&self) -> Uuid {
         self.key("do")
     }
@@ -200,14 +204,15 @@ impl<C: 'static> ActionContext<C> {
         Uuid::new_v5(&self.inner.run.run_key, name.as_bytes())
     }
 
-    /// Orders the calls of one key: a receiver that keeps the highest token per key, refuses lower ones
-    /// and accepts equal ones is safe from calls that were sent by a process that was since replaced.
+    /// The fencing token of this call, which orders the calls made under one key. A receiver that remembers the
+    /// highest token of each key, rejects lower ones and accepts equal ones is safe from late calls of a
+    /// process that has since been replaced.
     pub fn token(&self) -> FencingToken {
         self.inner.call.token
     }
 
-    /// Completes when the saga unwinds while this action runs. An action may use it to stop early; it is
-    /// never forced. Never completes in an undo.
+    /// Completes when the saga starts to roll back while this action is running. An action may use it to stop
+    /// early, but is never forced to. It never completes in an undo.
     pub async fn cancelled(&self) {
         if self.inner.call.cancellable {
             self.inner.run.cancel.wait().await;

@@ -1,4 +1,4 @@
-//! One call of a node's closure.
+//! One call of the closure of a typed node. What users do with a scope is in `typed::scope`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,31 +8,31 @@ use crate::error::UndoError;
 use crate::names::Source;
 use crate::value::{ActionOutput, AttemptError, Value};
 
-/// What a call of a node's closure is for.
+/// The purpose of a call of a node's closure.
 pub enum StepCall {
-    /// Run the action, or compute the value.
+    /// Runs the action, or computes the value.
     Do,
-    /// Run the undo; with the output, if the action is known to have succeeded.
+    /// Runs the undo; with the output, if the action is known to have succeeded.
     Undo(Option<Value>),
 }
 
-/// What came of it.
+/// The result of a call of a node's closure.
 pub enum StepResult {
-    /// The action succeeded, or the value is computed.
+    /// The action succeeded, or the value was computed.
     Output(ActionOutput),
-    /// The action did not.
+    /// The action failed.
     Failed(AttemptError),
     /// The undo ended.
     Undone(Result<(), UndoError>),
 }
 
-/// One call of a node's closure: where the closure reads its inputs and leaves its result.
+/// One call of a node's closure: the closure reads its inputs from it and leaves its result in it.
 pub struct Scope<C> {
     pub(crate) frame: Arc<Frame>,
-    /// Who is calling; nobody where a width, an arm or parameters are computed.
+    /// The context of the call; `None` where a width, an arm or parameters are computed.
     pub(crate) cx: Option<ActionContext<C>>,
     pub(crate) op: StepCall,
-    /// What the step declared to read; all else is refused.
+    /// The sources that the step declared. Reading anything else is refused.
     pub(crate) sources: Arc<[Source]>,
     pub(crate) entered: AtomicBool,
     pub(crate) stop: Mutex<Option<StepResult>>,
@@ -44,7 +44,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
         Self { cx: Some(cx), op, ..Self::pure(frame, sources) }
     }
 
-    /// For an expression that only reads values.
+    /// A scope for an expression that only reads values.
     pub(crate) fn pure(frame: Arc<Frame>, sources: Arc<[Source]>) -> Self {
         let (entered, stop) = (AtomicBool::new(false), Mutex::new(None));
         Self { frame, cx: None, op: StepCall::Do, sources, entered, stop }
@@ -62,7 +62,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
         self.stop.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The frame in which what it reads is found, if it declared to read that.
+    /// The frame to read this source from, if the step declared the source.
     pub(crate) fn reads(&self, source: Source) -> Option<&Arc<Frame>> {
         self.sources.contains(&source).then_some(&self.frame)
     }

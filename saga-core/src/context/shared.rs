@@ -1,4 +1,4 @@
-//! An `Arc` that is `Send` and `Sync` at first sight.
+//! An `Arc` that is obviously `Send` and `Sync`.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,8 +13,9 @@ impl<T: Send + Sync> Holds<T> for T {
     }
 }
 
-/// What it holds is known to be `Send` and `Sync` where it is made, and not proven again: rustc would walk
-/// through all that a context leads to, for every action of the user's, several times.
+/// Its content is known to be `Send` and `Sync` where the `Arc` is created, and this is not proven again.
+/// Otherwise rustc would examine everything reachable from a context, several times for each action of the
+/// user's.
 pub(crate) struct Shared<T>(Arc<dyn Holds<T>>);
 
 impl<T: Send + Sync + 'static> Shared<T> {

@@ -1,4 +1,4 @@
-//! `cx.transaction()`.
+//! `cx.transaction()`: an action's own SQL in the transaction that writes its outcome.
 
 use std::future::pending;
 use std::panic::resume_unwind;
@@ -13,9 +13,9 @@ use crate::store::{StoreError, TransactionWork};
 use crate::value::{ActionData, write_down};
 
 impl<C: 'static> ActionContext<C> {
-    /// Runs the action's own SQL in the transaction that writes the action's outcome to the log, so that
-    /// both are there or neither is: **exactly once, without an idempotency key**. For tables in the file
-    /// of the [`SqliteStore`](crate::store::SqliteStore) that keeps the log.
+    /// Runs the action's own SQL in the transaction that writes the action's outcome to the log, so that either
+    /// both are committed or neither is: **exactly once, without an idempotency key**. The tables must be in
+    /// the database file of the [`SqliteStore`](crate::store::SqliteStore) that keeps the log.
     ///
     /// ```
     /// use saga_core::prelude::*;
@@ -55,34 +55,34 @@ impl<C: 'static> ActionContext<C> {
     /// ```
     ///
     /// # It is the last thing that the action does
-    /// The work's value is the action's output. **When it is committed, this call does not return**: the
-    /// action is dropped where it waits, and code behind it never runs. In an undo the value is
-    /// dropped, and the undo has succeeded. Await it in the action itself, not in a task of its own.
+    /// The value of the work is the output of the action. **Once it is committed, this call does not return**:
+    /// the action is dropped where it waits, and the code after it never runs. In an undo, the value is
+    /// discarded and the undo has succeeded. Await this call in the action itself, not in a spawned task.
     ///
     /// # Its undo takes `output?`
-    /// Where there is no output, there are no rows: the undo has nothing to do for `None`, also where nobody knows
-    /// how the action ended. Rows that the action writes in another way, and calls of other services, belong into
+    /// If there is no output, there are no rows: the undo has nothing to do for `None`, even if the outcome of
+    /// the action is unknown. Rows that are written in another way, and calls to other services, belong in
     /// actions of their own.
     ///
-    /// With `undo = f(output)` a node in doubt is run again for its output: after a crash in the middle the log
-    /// does not know that a transaction was all that the action did. If it then declines in its transaction
-    /// ("sold out"), there is nothing to undo. But if it cannot come to it (what it does before fails each time),
-    /// the saga gets stuck although nothing happened.
+    /// With `undo = f(output)`, a node in doubt is run again for its output: after a crash, the log does not
+    /// know that a transaction was all that the action did. If the action then declines in its transaction
+    /// ("sold out"), there is nothing to undo. But if it never reaches the transaction, because what it does
+    /// before fails each time, the saga gets stuck although nothing has happened.
     ///
     /// # Errors
-    /// The work's own error, when everything that it wrote is rolled back: return it, or try something
-    /// else. A panic in the work is one in the action.
+    /// The work's own error. Everything that it wrote is then rolled back; return the error, or try something
+    /// else. A panic in the work is a panic in the action.
     ///
-    /// The attempt ends with an error of ours, and nothing is written, if the store has no transactions
-    /// (only [`SqliteStore`](crate::store::SqliteStore) has), if the value is too large or not what the
-    /// action returns, or if the commit breaks a constraint that was deferred to it.
+    /// The attempt ends with an error of this library, and nothing is written, if the store does not support
+    /// transactions (only [`SqliteStore`](crate::store::SqliteStore) does), if the value is too large or is not
+    /// of the action's output type, or if the commit violates a deferred constraint.
     ///
     /// # What the work may do
-    /// It runs at most once, on the thread that writes the log, while every other saga's writes wait: it
-    /// should do its SQL and nothing else, and wait for nothing. Calls of other services belong into other
-    /// actions. `BEGIN`, `COMMIT`, `ROLLBACK`, `ATTACH`, settings by `PRAGMA`, and writes to the log's
-    /// tables are refused as "not authorized"; savepoints are not. An `OR ROLLBACK` that strikes rolls
-    /// everything back.
+    /// It runs at most once, on the thread that writes the log, while the writes of all other sagas wait: it
+    /// should execute its SQL and do nothing else, and must not block. Calls to other services belong in other
+    /// actions. `BEGIN`, `COMMIT`, `ROLLBACK`, `ATTACH`, `PRAGMA` settings, and writes to the tables of the log
+    /// are rejected as "not authorized"; savepoints are allowed. If an `OR ROLLBACK` clause takes effect,
+    /// everything is rolled back.
     pub async fn transaction<T, E>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
@@ -96,7 +96,7 @@ impl<C: 'static> ActionContext<C> {
         let end = WorkEndCell::default();
         let slot = end.clone();
         let saga = self.inner.run.id.clone();
-        // the thread that writes the log may be who drops it, or its error, and must not panic
+        // The thread that writes the log may be the one that drops the work or its error, and must not panic.
         let work = Contained::new(work);
         let work = TransactionWork::sqlite(Box::new(move |tx| {
             let worked =
@@ -111,7 +111,7 @@ impl<C: 'static> ActionContext<C> {
                     let _ = tell.send(Ok(error));
                     (WorkEnd::Told, "the action's own work failed".to_string())
                 }
-                // it runs once, and so is there
+                // The work runs once, so it is there.
                 Ok(None) => (WorkEnd::Open, "the action's own work is gone".to_string()),
                 Err(message) => {
                     let why = format!("the action's own work panicked: {message}");
@@ -129,7 +129,7 @@ impl<C: 'static> ActionContext<C> {
                 None => pending().await,
             },
             Ok(Err(panic)) => resume_unwind(Box::new(panic)),
-            // it is committed, or the call ends otherwise: whoever knows will drop it
+            // It is committed, or the call ends in another way: whoever finds out drops this call.
             Err(_) => pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! How a call asks the task of its saga for a transaction.
+//! How a call requests a transaction from the task of its saga.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -9,22 +9,22 @@ use crate::machine::Call;
 use crate::store::TransactionWork;
 use crate::value::ActionOutput;
 
-/// What became of the work, as far as the store does not say it.
+/// The outcome of the work, where the answer of the store does not tell.
 #[derive(Default)]
 pub(crate) enum WorkEnd {
     /// It has not run, or was rolled back after it had.
     #[default]
     Open,
-    /// It declined, and the call knows why.
+    /// It returned an error, which the call knows.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
     Told,
-    /// Its value cannot be the output.
+    /// Its value is not acceptable as the output.
     Refused(ActionError),
     /// It has an output.
     Output(ActionOutput),
 }
 
-/// The end of a work, which its closure writes.
+/// The outcome of a piece of work, set by its closure.
 #[derive(Clone, Default)]
 pub(crate) struct WorkEndCell(Arc<Mutex<WorkEnd>>);
 
@@ -42,17 +42,17 @@ impl WorkEndCell {
     }
 }
 
-/// A call that asks for its transaction.
+/// The request of one call.
 pub(crate) struct TransactionRequest {
     pub(crate) call: Call,
     pub(crate) undo: bool,
     pub(crate) work: TransactionWork,
     pub(crate) end: WorkEndCell,
-    /// Gone once the call does not wait any more.
+    /// Dead once the call is no longer waiting.
     pub(crate) asks: Weak<()>,
 }
 
-/// How one call asks.
+/// The means by which one call requests its transaction.
 #[derive(Clone)]
 pub(crate) struct TransactionHandle {
     pub(crate) sender: mpsc::UnboundedSender<TransactionRequest>,
@@ -60,12 +60,12 @@ pub(crate) struct TransactionHandle {
 }
 
 impl TransactionHandle {
-    /// Asks. What is returned must be kept for as long as the caller waits.
+    /// Sends the request. The caller must keep what is returned for as long as it waits.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
     pub(crate) fn ask(&self, undo: bool, work: TransactionWork, end: WorkEndCell) -> Arc<()> {
         let asking = Arc::new(());
         let asks = Arc::downgrade(&asking);
-        // a task that is gone answers nothing, and so does this
+        // If the task is gone, the request is never answered.
         let _ = self.sender.send(TransactionRequest { call: self.call, undo, work, end, asks });
         asking
     }

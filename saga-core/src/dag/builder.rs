@@ -1,4 +1,4 @@
-//! Building a DAG: stage by stage, or with edges by name. Typed steps: see `typed`.
+//! Builds a DAG: stage by stage, or with edges between named nodes. Typed steps are added by `typed::steps`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -13,13 +13,13 @@ use crate::names::{BodyId, Source};
 use crate::names::{InvalidName, NodeIndex, NodeName, SagaName};
 use crate::plan::{Plan, PlanNode};
 
-/// How many nodes a DAG may have unless the builder is told otherwise.
+/// The default limit on the number of nodes.
 pub(crate) const DEFAULT_MAX_NODES: usize = 10_000;
 
-/// How many DAGs that are built at run time may stand in one another.
+/// How deeply DAGs that are built at run time may be nested.
 const MAX_DEPTH: usize = 32;
 
-/// Puts a [`Dag`] together.
+/// Builds a [`Dag`].
 ///
 /// ```
 /// use saga_core::action::ActionFunc;
@@ -46,20 +46,20 @@ pub struct DagBuilder<C> {
     pub(crate) by_name: HashMap<NodeName, u32>,
     pub(crate) edges: Vec<(u32, u32)>,
     pub(super) ways: EdgeGraph,
-    /// Edges by name: the node, and what it waits for.
+    /// Edges by name: the node, and the name of the node that it waits for.
     pub(crate) named: Vec<(u32, String)>,
     pub(crate) blocks: Blocks,
     output: Option<String>,
-    /// What typed steps found wrong, reported by `build`.
+    /// The errors of typed steps, which `build` reports.
     pub(crate) errors: Vec<DagError>,
     pub(crate) max_nodes: usize,
-    /// The bodies around this one, itself last, each with what the item of its instance is read from.
+    /// The enclosing bodies and this one, which is last, each with the sources of its item.
     pub(crate) bodies: Vec<(BodyId, Arc<[Source]>)>,
     /// The number of the next body of the definition.
     pub(crate) next_body: u32,
-    /// What the nodes of this body read around it.
+    /// The nodes of enclosing bodies that this body reads.
     pub(crate) outside: BTreeSet<(BodyId, u32)>,
-    /// The sagas that this one is a subsaga of, itself last.
+    /// The sagas that this one is nested in, and itself, which is last.
     pub(crate) within: Vec<SagaName>,
 }
 
@@ -92,12 +92,12 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         }
     }
 
-    /// Which body this is.
+    /// The body that is being built.
     pub(crate) fn body(&self) -> BodyId {
         self.bodies.last().map_or(BodyId(0), |(body, _)| *body)
     }
 
-    /// How many nodes there may be, those of bodies, arms and subsagas included; default 10 000.
+    /// Sets the maximum number of nodes, including those of bodies, arms and subsagas; default 10 000.
     pub fn max_nodes(&mut self, limit: usize) -> &mut Self {
         self.max_nodes = limit;
         self
@@ -114,7 +114,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(self)
     }
 
-    /// Adds a stage: nodes that run side by side and wait for everything before them.
+    /// Adds a stage: nodes that run in parallel and wait for everything before them.
     ///
     /// # Errors
     /// [`DagError::EmptyStage`], [`DagError::AlreadyExists`]; the builder is then unchanged.
@@ -143,8 +143,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(self)
     }
 
-    /// Adds a node outside the stages: it waits for nothing but what [`Placed::after`] names, and the
-    /// stages don't wait for it.
+    /// Adds a node outside the stages: it waits only for the nodes that are named with [`Placed::after`], and
+    /// the stages do not wait for it.
     ///
     /// # Errors
     /// [`DagError::AlreadyExists`]; the builder is then unchanged.
@@ -156,8 +156,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(placed)
     }
 
-    /// The same, but it does not wait for the node that it reads either, unless that is named: a stored
-    /// DAG names all that its nodes wait for.
+    /// The same, except that the node does not implicitly wait for the node that it reads: a stored DAG names
+    /// everything that its nodes wait for.
     pub(crate) fn node_exactly(&mut self, node: Node<C>) -> Result<Placed<'_, C>, DagError> {
         self.check_new(&node.name)?;
         self.input_of(&node)?;
@@ -165,16 +165,17 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(Placed { builder: self, index })
     }
 
-    /// Names the node whose output is the saga's. By default it is the last node, if there is one only.
+    /// Names the node whose output is the output of the saga. By default it is the last node, if there is only
+    /// one.
     pub fn output(&mut self, name: impl Into<String>) -> &mut Self {
         self.output = Some(name.into());
         self
     }
 
-    /// The DAG.
+    /// Returns the finished DAG.
     ///
     /// # Errors
-    /// [`DagError`]: the first thing that is wrong.
+    /// The first [`DagError`] that was found.
     pub fn build(mut self) -> Result<Dag<C>, DagError> {
         let output = match self.output.take() {
             Some(name) => Some(NodeIndex(self.resolve(&name)?)),
@@ -188,7 +189,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(dag)
     }
 
-    /// The same for a DAG that must have an output: named, or of its only last node.
+    /// Returns the finished DAG, which must have an output: that of the named node, or of its only last node.
     ///
     /// # Errors
     /// [`DagError::LeafCount`], and those of [`build`](Self::build).
@@ -209,7 +210,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             return Err(DagError::Unbalanced("`parallel` or `branch` without `end`"));
         }
         let body = self.body();
-        // an arm may have nothing to do; a saga has no reason to be
+        // An arm may be empty; a saga may not.
         if self.nodes.is_empty() && body == BodyId(0) {
             return Err(DagError::NoRoots);
         }
@@ -249,7 +250,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(dag)
     }
 
-    /// The shape, if what the nodes say beside it fits.
+    /// The plan, if the options of the nodes are consistent with it.
     fn plan(&self, graph: &DiGraph<Node<C>, ()>) -> Result<Plan, DagError> {
         let mut found = None;
         for (i, node) in graph.node_weights().enumerate() {
@@ -274,7 +275,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             .map(|node| PlanNode { name: node.name.clone(), kind: node.kind() });
         let plan = Plan::new(kinds.collect(), &self.edges);
         let Some((found, _)) = found else { return Ok(plan) };
-        // in a body it is refused as such, by the node that holds this body
+        // In a body, the node that contains the body rejects any pivot.
         if self.body() == BodyId(0) {
             pivot::check(&plan, graph, found)?;
         }
@@ -288,7 +289,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(())
     }
 
-    /// The node whose output decides what this one runs.
+    /// The node whose output decides what this node runs.
     fn input_of(&self, node: &Node<C>) -> Result<Vec<u32>, DagError> {
         let Some(input) = node.body.reads() else { return Ok(Vec::new()) };
         match (self.by_name.get(input), &node.body) {
@@ -308,7 +309,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         index
     }
 
-    /// Adds a node where the open blocks say, after `deps`.
+    /// Adds a node at the place that the open blocks give it, after `deps`.
     pub(crate) fn place(&mut self, node: Node<C>, deps: &[u32]) -> NodeIndex {
         let index = self.push(node);
         let preds = self.blocks.place(index, deps);
@@ -325,7 +326,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 }
 
-/// How deep it is. What is built at run time is read back from JSON, which has a limit.
+/// The nesting depth. A DAG that is built at run time must be readable from JSON, whose depth is limited.
 fn depth<C>(graph: &DiGraph<Node<C>, ()>) -> Result<usize, DagError> {
     let mut depth = 0;
     for node in graph.node_weights() {
@@ -345,14 +346,14 @@ pub struct Placed<'b, C> {
 }
 
 impl<C> Placed<'_, C> {
-    /// It waits for the nodes of these names, which may also be added later; `build` checks them.
+    /// Makes the node wait for the nodes with these names, which may be added later; `build` checks them.
     pub fn after<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
         let named = names.into_iter().map(|name| (self.index, name.into()));
         self.builder.named.extend(named);
         self
     }
 
-    /// The node's place.
+    /// The index of the node.
     pub fn index(&self) -> NodeIndex {
         NodeIndex(self.index)
     }

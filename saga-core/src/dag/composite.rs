@@ -1,5 +1,6 @@
-//! Nodes that hold others: what decides how many instances there are, which arm runs, with what
-//! parameters a subsaga does, and what becomes of the outputs.
+//! Composite nodes, which contain other nodes: a `for`, a choice, a subsaga. This decides how many instances
+//! there are, which arm runs, and with what parameters a subsaga runs, and assembles the output of the node
+//! from those of its parts.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,10 +18,10 @@ use crate::names::Source;
 use crate::panics;
 use crate::value::ActionOutput;
 
-/// Makes the output of a node out of those of its parts, which nobody else has.
+/// Assembles the output of a node from the outputs of its parts, which it owns.
 pub(crate) type Gather = fn(Vec<ActionOutput>) -> Result<ActionOutput, ActionError>;
 
-/// Where a node reads what it decides by: the output of an earlier node, or a closure and what this reads.
+/// What a composite node decides by: the output of an earlier node, or a closure and the sources that it reads.
 pub(crate) enum CompositeInput<F: ?Sized> {
     Output(NodeName),
     Closure(Arc<F>, Arc<[Source]>),
@@ -36,7 +37,7 @@ impl<F: ?Sized> Clone for CompositeInput<F> {
 }
 
 impl<F: ?Sized> CompositeInput<F> {
-    /// The node, if it is an output.
+    /// The earlier node, if it is an output.
     pub(crate) fn node(&self) -> Option<&NodeName> {
         match self {
             Self::Output(name) => Some(name),
@@ -71,13 +72,13 @@ impl<C: Send + Sync + 'static> ForEach<C> {
         }
     }
 
-    /// The items of a body that is a DAG of its own.
+    /// The items, if the body is a DAG of its own.
     pub(crate) fn listed(&self, frame: &Arc<Frame>) -> Result<Vec<Box<RawValue>>, ActionError> {
         let CompositeInput::Output(name) = &self.items else { return Ok(Vec::new()) };
         decide(frame, name, "a list")
     }
 
-    /// What gives the instances their items, where a closure does.
+    /// What gives the instances their items, if a closure does.
     pub(crate) fn item_source(&self) -> Option<Arc<dyn ItemSource>> {
         match &self.items {
             CompositeInput::Output(_) => None,
@@ -86,7 +87,7 @@ impl<C: Send + Sync + 'static> ForEach<C> {
     }
 }
 
-/// The items of a `for`, for frames, which do not know the type of the context.
+/// Gives frames, which do not know the type of the context, the items of a `for`.
 struct SelectedItems<C>(Arc<dyn Selector<C>>);
 
 impl<C: Send + Sync + 'static> ItemSource for SelectedItems<C> {
@@ -95,7 +96,7 @@ impl<C: Send + Sync + 'static> ItemSource for SelectedItems<C> {
     }
 }
 
-/// A node that runs one of several bodies, or none.
+/// A node that runs one of several arms, or none.
 pub(crate) struct Choose<C> {
     pub(crate) arms: Vec<Arc<Dag<C>>>,
     pub(crate) by: CompositeInput<dyn Selector<C>>,
@@ -109,7 +110,7 @@ impl<C> Clone for Choose<C> {
 }
 
 impl<C: Send + Sync + 'static> Choose<C> {
-    /// Which arm runs; the number of arms if none does.
+    /// The number of the arm that runs; the count of arms if none does.
     pub(crate) fn arm(&self, frame: &Arc<Frame>) -> Result<u64, ActionError> {
         let arms = self.arms.len();
         let arm = match &self.by {
@@ -131,7 +132,7 @@ impl<C: Send + Sync + 'static> Choose<C> {
     }
 }
 
-/// The output of a node, read as what it must be to decide something.
+/// The output of a node, decoded as what the decision needs.
 fn decide<T: for<'d> Deserialize<'d>>(
     frame: &Arc<Frame>,
     name: &NodeName,
@@ -142,7 +143,7 @@ fn decide<T: for<'d> Deserialize<'d>>(
     read.ok_or_else(|| ActionError::from_error(format!("the output of `{name}` is not {what}")))
 }
 
-/// Computes something that only reads values, with panics caught.
+/// Evaluates a closure that only reads values, and catches its panics.
 pub(crate) fn evaluate<C: Send + Sync + 'static, T>(
     frame: &Arc<Frame>,
     sources: &Arc<[Source]>,
@@ -158,7 +159,7 @@ pub(crate) fn evaluate<C: Send + Sync + 'static, T>(
     })
 }
 
-/// Decides how many instances or which arm; none: no arm.
+/// Decides how many instances there are, or which arm runs; `None` for no arm.
 pub(crate) trait Selector<C>: Send + Sync {
     fn select(&self, cx: &Scope<C>) -> Option<usize>;
 
@@ -167,7 +168,7 @@ pub(crate) trait Selector<C>: Send + Sync {
     }
 }
 
-/// Makes the parameters of a subsaga.
+/// Computes the parameters of a subsaga.
 pub(crate) trait MakeParams<C>: Send + Sync {
     fn make(&self, frame: &Arc<Frame>, sources: &Arc<[Source]>) -> Params;
 }
@@ -175,12 +176,12 @@ pub(crate) trait MakeParams<C>: Send + Sync {
 /// The parameters of a subsaga, or why there are none.
 pub(crate) type Params = Result<ActionOutput, ActionError>;
 
-/// The outputs of all instances as one list, without types.
+/// The outputs of all instances as one list of JSON values.
 pub(crate) fn gather_list(parts: Vec<ActionOutput>) -> Result<ActionOutput, ActionError> {
     ActionOutput::decode::<serde_json::Value>(&join(&parts))
 }
 
-/// What the arm that ran gives, or null.
+/// The output of the arm that ran, or null.
 pub(crate) fn gather_arm(mut parts: Vec<ActionOutput>) -> Result<ActionOutput, ActionError> {
     parts.pop().map_or_else(|| ActionOutput::decode::<serde_json::Value>(&null()), Ok)
 }
@@ -209,7 +210,7 @@ pub(crate) fn owned<O: Send + Sync + 'static>(
     value.map(|value| (value, part.payload)).ok_or_else(mixed_up)
 }
 
-/// The types of a definition exclude it.
+/// The types of a definition rule this out.
 pub(crate) fn mixed_up() -> ActionError {
     let message = "a part has an output of another type than its node".to_string();
     ActionError::DeserializeFailed { message }

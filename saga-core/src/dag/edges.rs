@@ -1,4 +1,4 @@
-//! Edges one by one, and what follows from all of them: ancestors, levels, an order.
+//! Adds edges one by one, and derives an order, levels and ancestors from all of them.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -9,20 +9,20 @@ use super::topology;
 use super::{Dag, DagBuilder, DagError};
 use crate::names::{NodeIndex, NodeName};
 
-/// The nodes and edges, kept from one search to the next.
+/// The graph of nodes and edges, kept from one search for cycles to the next.
 #[derive(Default)]
 pub(super) struct EdgeGraph {
     graph: DiGraph<(), ()>,
-    /// How many of the builder's edges are among them.
+    /// How many of the builder's edges it already has.
     edges: usize,
-    /// True if one of them leads to a node that was declared before.
+    /// True if an edge leads to a node that was declared earlier.
     back: bool,
 }
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
-    /// The second node waits for the first one. Both are there already; for one that is added later, see
-    /// [`Placed::after`](super::Placed::after). Once an edge leads back in the order of declaration, each
-    /// call looks for a cycle among all that comes after the second node.
+    /// Makes the second node wait for the first. Both must exist already; for nodes that are added later, see
+    /// [`Placed::after`](super::Placed::after). Once any edge leads to an earlier declaration, each call
+    /// searches everything after the second node for a cycle.
     ///
     /// ```
     /// use saga_core::dag::{DagBuilder, Node};
@@ -36,8 +36,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// ```
     ///
     /// # Errors
-    /// [`DagError::NoSuchNode`], or [`DagError::Circular`] with the nodes of the circle; the builder is
-    /// then unchanged.
+    /// [`DagError::NoSuchNode`], or [`DagError::Circular`] with the nodes of the cycle; the builder is then
+    /// unchanged.
     pub fn add_edge(&mut self, from: &str, to: &str) -> Result<&mut Self, DagError> {
         let (from, to) = (self.resolve(from)?, self.resolve(to)?);
         self.place_named();
@@ -48,7 +48,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(self)
     }
 
-    /// Edges by name become edges; `build` looks at those whose node is not there yet.
+    /// Turns edges by name into edges. Those whose node does not exist yet are left to `build`.
     fn place_named(&mut self) {
         for (node, name) in std::mem::take(&mut self.named) {
             match self.by_name.get(name.as_str()) {
@@ -58,7 +58,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         }
     }
 
-    /// The nodes on a way along the edges, and the first one once more.
+    /// The nodes on a path along the edges, followed by the first of them.
     fn way(&mut self, from: u32, to: u32) -> Option<Vec<NodeName>> {
         let EdgeGraph { graph, edges, back } = &mut self.ways;
         while graph.node_count() < self.nodes.len() {
@@ -80,12 +80,12 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
 }
 
 impl<C: 'static> Dag<C> {
-    /// All nodes that have always ended before this one starts, in the order of declaration.
+    /// All nodes that have always completed before this one starts, in order of declaration.
     pub fn ancestors(&self, node: NodeIndex) -> Vec<NodeIndex> {
         self.plan.ancestors(node)
     }
 
-    /// How many nodes stand in a line before each node: 0 for the first ones.
+    /// The level of each node: the length of the longest path to it, 0 for the first nodes.
     pub(crate) fn levels(&self) -> Vec<usize> {
         let mut levels = vec![0; self.len()];
         for node in self.order() {
@@ -98,7 +98,8 @@ impl<C: 'static> Dag<C> {
         levels
     }
 
-    /// The order in which the nodes run one by one: after all that they wait for, ties by declaration.
+    /// An order in which the nodes could run one by one: each after everything that it waits for, ties by order
+    /// of declaration.
     pub fn order(&self) -> Vec<NodeIndex> {
         let nodes = (0..self.len() as u32).map(NodeIndex);
         let mut waiting =

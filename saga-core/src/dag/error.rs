@@ -1,4 +1,4 @@
-//! What can be wrong with a DAG.
+//! The errors of a definition.
 
 use crate::names::{InvalidName, NodeName, SagaName};
 
@@ -9,22 +9,22 @@ pub enum DagError {
     /// A stage without nodes.
     #[error("empty stage")]
     EmptyStage,
-    /// Two nodes of one name.
+    /// Two nodes with the same name.
     #[error("node with name '{0}' already exists")]
     AlreadyExists(NodeName),
-    /// A subsaga takes its parameters from a node that is not there.
+    /// A subsaga takes its parameters from a node that does not exist.
     #[error("bad subsaga params, node with name '{0}' does not exist in dag")]
     BadSubsagaParams(String),
-    /// There is nothing to start with.
+    /// There are no nodes to start with.
     #[error("DAG has no root nodes")]
     NoRoots,
-    /// An output is asked for, none was named, and there is not one last node.
+    /// An output is required, none was named, and there is not exactly one last node.
     #[error("DAG must end with exactly one leaf node, this one has {}: {}; name the output", .0.len(), list(.0))]
     LeafCount(Vec<NodeName>),
-    /// Nodes that wait for each other.
+    /// Nodes wait for each other.
     #[error("circular dependency: {}", path(.0))]
     Circular(Vec<NodeName>),
-    /// A name that no node has.
+    /// No node has this name.
     #[error("saga has no node named \"{name}\"{} (its nodes: {known})", meant(.nearest))]
     NoSuchNode {
         /// The name.
@@ -34,10 +34,10 @@ pub enum DagError {
         /// All names, separated by commas.
         known: String,
     },
-    /// A name that cannot be one.
+    /// A name is not valid.
     #[error(transparent)]
     InvalidName(#[from] InvalidName),
-    /// A constant that cannot be encoded.
+    /// A constant cannot be stored.
     #[error("constant '{node}' cannot be stored: {why}")]
     Constant {
         /// The node.
@@ -45,10 +45,10 @@ pub enum DagError {
         /// What went wrong.
         why: String,
     },
-    /// More `end()` than `parallel()` and `branch()`, or fewer.
+    /// The calls of `end()` do not match those of `parallel()` and `branch()`.
     #[error("{0}")]
     Unbalanced(&'static str),
-    /// A node reads the output of another one to decide what it runs, and that one is not there.
+    /// A node decides by the output of another node, which does not exist.
     #[error("node '{node}' reads the output of '{input}', which does not exist in dag")]
     NoSuchInput {
         /// The node.
@@ -56,7 +56,7 @@ pub enum DagError {
         /// What it reads.
         input: String,
     },
-    /// A node reads what stands in a body that is not around it.
+    /// A node reads from a body that does not enclose it.
     #[error(
         "node '{node}' reads {what} of a body that it is not in; only the nodes of its own body and of those around it are visible"
     )]
@@ -66,41 +66,41 @@ pub enum DagError {
         /// What it reads.
         what: &'static str,
     },
-    /// A choice between nothing.
+    /// A choice has no arms.
     #[error("node '{0}' chooses between no arms; give it at least one")]
     NoArms(NodeName),
-    /// A saga that contains itself.
+    /// A saga contains itself.
     #[error("saga contains itself: {}; a subsaga must end somewhere", path(.0))]
     Recursive(Vec<SagaName>),
-    /// Something was said of a node that means nothing for it.
+    /// A node has an option that has no meaning for it.
     #[error("node '{node}' cannot have a `{what}`: {why}")]
     Misplaced {
         /// The node.
         node: NodeName,
-        /// What was said.
+        /// The option.
         what: &'static str,
-        /// Why it means nothing.
+        /// Why it has no meaning.
         why: &'static str,
     },
-    /// Two points of no return.
+    /// There are two points of no return.
     #[error("nodes '{first}' and '{second}' are both the pivot; a saga has one at most")]
     TwoPivots {
-        /// One of them.
+        /// The type of the items.
         first: NodeName,
         /// The other one.
         second: NodeName,
     },
-    /// A point of no return that need not be reached.
+    /// The point of no return is inside a composite node, so it may not be reached.
     #[error(
         "node '{pivot}' cannot be the pivot inside '{inside}': the point of no return stands in the saga itself, not in an instance, an arm or a subsaga"
     )]
     PivotInside {
         /// The pivot.
         pivot: NodeName,
-        /// The node that it is in.
+        /// The node that contains it.
         inside: NodeName,
     },
-    /// A node that may run before or after the point of no return.
+    /// A node may run before or after the point of no return.
     #[error(
         "node '{node}' runs beside the pivot '{pivot}'; put it before or behind the point of no return"
     )]
@@ -110,7 +110,7 @@ pub enum DagError {
         /// The other node.
         node: NodeName,
     },
-    /// A node behind the point of no return that may give up.
+    /// A node after the point of no return may give up.
     #[error(
         "node '{node}' runs after the pivot '{pivot}', but may give up; use an action with `retry(forever)`, or say so on the node"
     )]
@@ -120,7 +120,7 @@ pub enum DagError {
         /// The path of the other node.
         node: String,
     },
-    /// More nodes than the limit.
+    /// There are more nodes than the limit.
     #[error("saga `{saga}` has {count} nodes, more than the limit of {limit}; raise `max_nodes`")]
     TooManyNodes {
         /// The saga.
@@ -130,7 +130,7 @@ pub enum DagError {
         /// How many it may have.
         limit: usize,
     },
-    /// More DAGs in one another than another process could read back.
+    /// DAGs are nested more deeply than another process could read back.
     #[error(
         "node '{node}' holds DAGs in DAGs, more than {limit} deep; declare the saga as a type, which has no such limit"
     )]
@@ -140,10 +140,10 @@ pub enum DagError {
         /// How deep they may be.
         limit: usize,
     },
-    /// The stored JSON of a DAG does not describe one.
+    /// The stored JSON does not describe a DAG.
     #[error("the stored DAG does not decode: {0}")]
     BadJson(String),
-    /// A stored DAG names an action that is not registered.
+    /// A stored DAG refers to an action that is not registered.
     #[error(transparent)]
     Registry(#[from] crate::error::RegistryError),
 }

@@ -11,7 +11,7 @@ use crate::names::Source;
 use crate::names::{ActionName, NodeIndex, NodeName, SagaName};
 use crate::policy::UndoContract;
 
-/// The JSON of a DAG: everything that says which saga it is, and what its nodes say beside that.
+/// The JSON of a DAG: everything that identifies the saga, and the options of its nodes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DagJson {
     pub(super) name: SagaName,
@@ -36,7 +36,7 @@ pub(super) struct NodeJson {
     pub(super) options: NodeOptions,
 }
 
-/// What decides what a node runs is the output of another node, or else a closure.
+/// A composite node decides by the output of the node that is named here, or else by a closure.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum KindJson {
@@ -81,7 +81,7 @@ impl DagJson {
         Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Leaves what makes the saga this one.
+    /// Keeps only what identifies the saga.
     fn forget_the_rest(&mut self) {
         for node in &mut self.nodes {
             node.options = NodeOptions::default();
@@ -102,18 +102,18 @@ impl DagJson {
 }
 
 impl<C: Send + Sync + 'static> Dag<C> {
-    /// The DAG as JSON: nodes in the order of declaration, with what feeds their inputs, what they wait
-    /// for, and what they hold. Two definitions of the same saga give the same JSON.
+    /// The DAG as JSON: the nodes in order of declaration, with the sources of their inputs, the nodes that
+    /// they wait for, and the DAGs that they contain. Two definitions of the same saga give the same JSON.
     ///
-    /// A [`Value`](serde_json::Value) holds no integers beyond `u64`, and rounds them where they are in constants;
+    /// A [`Value`](serde_json::Value) cannot hold integers beyond `u64`, and rounds those in constants;
     /// [`to_json_text`](Self::to_json_text) does not.
     pub fn to_json(&self) -> serde_json::Value {
-        // names, numbers and JSON values always encode
+        // Names, numbers and JSON values can always be encoded.
         serde_json::to_value(self.describe(&[])).unwrap_or_default()
     }
 
-    /// The same as text, with the values of constants as they are written. It is what a store keeps, and what
-    /// [`from_json`](Self::from_json) reads.
+    /// The DAG as JSON text, with the values of constants exactly as they are written. This is what a store
+    /// keeps, and what [`from_json`](Self::from_json) reads.
     ///
     /// ```
     /// use saga_core::dag::{Dag, DagBuilder, Node};
@@ -130,9 +130,9 @@ impl<C: Send + Sync + 'static> Dag<C> {
         serde_json::to_string(&self.describe(&[])).unwrap_or_default()
     }
 
-    /// A SHA-256 over what makes the saga this one: names, kinds, edges, bodies, the values of constants,
-    /// actions and their revisions, which nodes feed which input, undo declarations, the pivot. Not labels, retries,
-    /// timeouts or concurrency.
+    /// A SHA-256 hash of what identifies the saga: names, kinds, edges, bodies, the values of constants,
+    /// actions and their revisions, the sources of inputs, undo contracts, and the pivot. Labels, retries,
+    /// timeouts and concurrency are not part of it.
     pub fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| {
             let json = self.describe(&[]);
@@ -140,7 +140,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
         })
     }
 
-    /// `around`: the DAGs that this body stands in, outermost first.
+    /// `around`: the DAGs that enclose this body, outermost first.
     fn describe(&self, around: &[&Self]) -> DagJson {
         let visible = around.iter().copied().chain([self]).collect::<Vec<_>>();
         let name = |n: NodeIndex| self.node(n).map(|node| node.name.clone());
@@ -198,12 +198,12 @@ impl<C: Send + Sync + 'static> Node<C> {
     }
 }
 
-/// The fingerprint of a stored DAG, whether or not this program knows it; none if it is no DAG.
+/// The fingerprint of a stored DAG, which this program need not know; `None` if it is not a DAG.
 pub(crate) fn stored_fingerprint(json: &[u8]) -> Option<String> {
     serde_json::from_slice::<DagJson>(json).ok().map(DagJson::fingerprint)
 }
 
-/// A source in words: `(param)`, `node`, `[item]`; with `../` for each body further out.
+/// A source as text: `(param)`, `node` or `[item]`, with `../` for each body further out.
 fn read<C: 'static>(source: Source, visible: &[&Dag<C>]) -> Option<String> {
     let (body, node) = match source {
         Source::Param(param) => return Some(format!("({param})")),

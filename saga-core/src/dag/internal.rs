@@ -1,4 +1,5 @@
-//! A DAG written out, with the nodes that nobody declares: where it, and each subsaga, begins and ends.
+//! A DAG written out as a list, with nodes that are not declared: the start and end of the saga and of each
+//! subsaga.
 
 use std::fmt;
 
@@ -7,53 +8,53 @@ use crate::json;
 use super::{Dag, NodeBody};
 use crate::names::{ActionName, NodeName, SagaName};
 
-/// One node of a DAG that is written out: see [`Dag::internal_nodes`].
+/// One node of the list that [`Dag::internal_nodes`] returns.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum InternalNode {
-    /// Before all others.
+    /// The start of the saga.
     Start,
-    /// After all others.
+    /// The end of the saga.
     End,
     /// Runs an action.
     Action {
         /// The node.
         name: NodeName,
-        /// What people call it: the label, or else the name.
+        /// What to show to people: the label, or else the name.
         label: String,
         /// The action.
         action: ActionName,
     },
-    /// Has its value from the start.
+    /// Has a constant value.
     Constant {
         /// The node.
         name: NodeName,
         /// The value, as JSON.
         value: String,
     },
-    /// Computes its value from earlier ones.
+    /// Computes its value from earlier outputs.
     Computed {
         /// The node.
         name: NodeName,
     },
-    /// Before the nodes of a subsaga.
+    /// The start of a subsaga.
     SubsagaStart {
-        /// The node that holds it.
+        /// The node that runs it.
         name: NodeName,
         /// The subsaga.
         saga: SagaName,
     },
-    /// After the nodes of a subsaga; has its output.
+    /// The end of a subsaga, which has its output.
     SubsagaEnd {
-        /// The node that holds it.
+        /// The node that runs it.
         name: NodeName,
     },
-    /// Runs a body for each item; how many there are is known when the saga runs.
+    /// Runs a body for each item. The number of items is only known when the saga runs.
     ForEach {
         /// The node.
         name: NodeName,
     },
-    /// Runs one of several bodies; which one is known when the saga runs.
+    /// Runs one of several arms. Which one is only known when the saga runs.
     Choose {
         /// The node.
         name: NodeName,
@@ -61,7 +62,7 @@ pub enum InternalNode {
 }
 
 impl InternalNode {
-    /// What people read: the label of an action, `(start node)`, `(constant = 5)`.
+    /// The text to show to people: the label of an action, `(start node)`, `(constant = 5)`.
     pub fn label(&self) -> String {
         match self {
             Self::Start => "(start node)".to_string(),
@@ -93,7 +94,7 @@ impl InternalNode {
 impl fmt::Debug for InternalNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // its value is the user's
+            // The value is the user's data.
             Self::Constant { name, .. } => write!(f, "(constant: {name})"),
             other => f.write_str(&other.label()),
         }
@@ -101,8 +102,8 @@ impl fmt::Debug for InternalNode {
 }
 
 impl<C: Send + Sync + 'static> Dag<C> {
-    /// The DAG written out, in an order in which it could run: its nodes, those of its subsagas, and where
-    /// each begins and ends.
+    /// Lists the nodes in an order in which they could run, with those of subsagas, and with the start and end
+    /// of the saga and of each subsaga.
     ///
     /// ```
     /// use saga_core::dag::{DagBuilder, Node};

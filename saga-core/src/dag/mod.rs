@@ -1,4 +1,4 @@
-//! What a saga consists of: nodes, and which of them wait for which.
+//! DAGs: the nodes of a saga, and which of them wait for which.
 
 pub(crate) mod builder;
 mod composite;
@@ -45,7 +45,7 @@ use crate::log::Payload;
 use crate::names::BodyId;
 use crate::value::ActionOutput;
 
-/// A finished DAG: checked, immutable, shared by all runs of the saga.
+/// A finished DAG. It has been checked, is immutable, and is shared by all runs of the saga.
 ///
 /// ```
 /// use saga_core::dag::{DagBuilder, Node};
@@ -64,9 +64,9 @@ pub struct Dag<C> {
     graph: DiGraph<Node<C>, (), u32>,
     output: Option<NodeIndex>,
     place: &'static str,
-    /// Which body of a typed definition it is.
+    /// The body of a typed definition that this is.
     body: BodyId,
-    /// How many DAGs stand in one another, itself included.
+    /// The nesting depth of DAGs, including this one.
     depth: usize,
     plan: Arc<Plan>,
     fingerprint: OnceLock<String>,
@@ -78,12 +78,12 @@ impl<C: 'static> Dag<C> {
         &self.name
     }
 
-    /// How many nodes there are.
+    /// The number of nodes.
     pub fn len(&self) -> usize {
         self.graph.node_count()
     }
 
-    /// True for a DAG without nodes, which cannot be built.
+    /// True for a DAG without nodes. Only the DAG of an arm can be empty.
     pub fn is_empty(&self) -> bool {
         self.graph.node_count() == 0
     }
@@ -93,17 +93,17 @@ impl<C: 'static> Dag<C> {
         self.graph.node_weights()
     }
 
-    /// The node at a place.
+    /// The node at this index.
     pub fn node(&self, index: NodeIndex) -> Option<&Node<C>> {
         self.graph.node_weight(index.0.into())
     }
 
-    /// The place of the node with this name.
+    /// The index of the node with this name.
     pub fn node_index(&self, name: &str) -> Option<NodeIndex> {
         self.plan.find(name).map(NodeIndex)
     }
 
-    /// The node whose output is the saga's, if it has one.
+    /// The node whose output is the output of the saga, if it has one.
     pub fn output(&self) -> Option<NodeIndex> {
         self.output
     }
@@ -133,7 +133,7 @@ impl<C: 'static> Dag<C> {
         self.plan.is_ancestor(ancestor, node)
     }
 
-    /// The shape alone, as the machine sees it.
+    /// The plan: the shape of this DAG, as the machine sees it.
     pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
@@ -143,18 +143,18 @@ impl<C: 'static> Dag<C> {
         self.plan.pivot().map(NodeIndex)
     }
 
-    /// A frame for one run of it with these parameters.
+    /// A frame for one run of this DAG with these parameters.
     pub(crate) fn frame(&self, params: ActionOutput) -> Frame {
         Frame::new(self.name.clone(), self.body, self.plan.clone(), params)
     }
 
-    /// The frame of a run that has no parameters, and why.
+    /// A frame for a run without parameters, and the reason for their absence.
     pub(crate) fn refused_frame(&self, why: ActionError) -> Frame {
         let frame = self.frame(ActionOutput::of((), Payload::default()));
         Frame { refused: Some(why), ..frame }
     }
 
-    /// This DAG and all that its nodes hold: bodies, arms and subsagas.
+    /// This DAG and all that it contains: bodies, arms and subsagas.
     fn all(&self) -> impl Iterator<Item = &Self> {
         let mut dags = vec![self];
         std::iter::from_fn(move || {
@@ -164,12 +164,12 @@ impl<C: 'static> Dag<C> {
         })
     }
 
-    /// How many nodes are declared, those of bodies, arms and subsagas included.
+    /// The number of declared nodes, including those of bodies, arms and subsagas.
     pub(crate) fn declared(&self) -> usize {
         self.all().map(Self::len).sum()
     }
 
-    /// The actions of all nodes, those of bodies, arms and subsagas included.
+    /// The actions of all nodes, including those of bodies, arms and subsagas.
     pub(crate) fn actions(&self) -> Vec<&Arc<dyn Action<C>>> {
         let nodes = self.all().flat_map(Self::nodes);
         nodes
@@ -180,7 +180,7 @@ impl<C: 'static> Dag<C> {
             .collect()
     }
 
-    /// Where it is written, as `file:line`; empty for a DAG that was built at run time.
+    /// Where the saga is defined, as `file:line`; empty for a DAG that was built at run time.
     pub fn place(&self) -> &'static str {
         self.place
     }

@@ -16,7 +16,7 @@ use crate::panics;
 use crate::plan::{Plan, PlanKind};
 use crate::value::{ActionData, ActionOutput};
 
-/// A node of a [`Dag`](super::Dag): an action, a constant, or a node that holds others.
+/// A node of a [`Dag`](super::Dag): an action, a constant, a computed value, or a composite of other nodes.
 ///
 /// ```
 /// use saga_core::action::ActionFunc;
@@ -36,12 +36,12 @@ use crate::value::{ActionData, ActionOutput};
 pub struct Node<C> {
     pub(crate) name: NodeName,
     pub(crate) body: NodeBody<C>,
-    /// Which sources feed which input, for readers and the fingerprint.
+    /// The sources of each input, for readers and for the fingerprint.
     pub(crate) inputs: Vec<(&'static str, Vec<Source>)>,
     pub(crate) options: NodeOptions,
     /// The point of no return.
     pub(crate) is_pivot: bool,
-    /// What was said of it that means nothing for such a node.
+    /// An option that has no meaning for this kind of node.
     pub(super) misplaced: Option<Misplaced>,
 }
 
@@ -63,7 +63,7 @@ pub(crate) enum NodeBody<C> {
 }
 
 impl<C> NodeBody<C> {
-    /// What the node holds.
+    /// The DAGs that the node contains.
     pub(crate) fn parts(&self) -> &[Arc<Dag<C>>] {
         match self {
             Self::Action(_) | Self::Constant { .. } | Self::Computed(_) => &[],
@@ -73,7 +73,7 @@ impl<C> NodeBody<C> {
         }
     }
 
-    /// The node of the same DAG whose output decides what this one runs.
+    /// The node of the same DAG whose output decides what this node runs.
     pub(crate) fn reads(&self) -> Option<&NodeName> {
         match self {
             Self::Action(_) | Self::Constant { .. } | Self::Computed(_) => None,
@@ -114,14 +114,14 @@ impl<C> Clone for Node<C> {
     }
 }
 
-/// A value that follows from earlier outputs.
+/// A value that is computed from earlier outputs.
 pub(crate) trait Compute<C>: Send + Sync {
     fn compute(&self, cx: ActionContext<C>) -> Result<ActionOutput, ActionError>;
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError>;
 }
 
 impl<C: Send + Sync + 'static> Node<C> {
-    /// A node that runs an action, which looks up its inputs by name (`cx.lookup`).
+    /// A node that runs an action. The action looks up its inputs by name, with `cx.lookup`.
     ///
     /// # Errors
     /// [`InvalidName`] if the name cannot be a node's.
@@ -129,7 +129,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         Self::shared_action(name, Arc::new(action))
     }
 
-    /// The same for an action that is in a registry or in several nodes.
+    /// A node that runs an action of a registry, or one that several nodes share.
     ///
     /// # Errors
     /// [`InvalidName`] if the name cannot be a node's.
@@ -140,7 +140,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         Ok(Self::with(NodeName::new(name)?, NodeBody::Action(action)))
     }
 
-    /// A node that has its value from the start.
+    /// A node that has a constant value.
     ///
     /// # Errors
     /// [`DagError::InvalidName`](super::DagError::InvalidName) if the name cannot be a node's,
@@ -157,7 +157,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         Ok(Self::with(name, NodeBody::Constant { output, decode: ActionOutput::decode::<T> }))
     }
 
-    /// The same with a value that is JSON.
+    /// The same with a JSON value.
     pub(crate) fn stored_constant(
         name: NodeName,
         value: &Payload,
@@ -170,8 +170,8 @@ impl<C: Send + Sync + 'static> Node<C> {
         Ok(Self::with(name, NodeBody::Constant { output, decode }))
     }
 
-    /// A node that runs another DAG, whose parameters are the output of an earlier node. The names inside
-    /// are its own; its output is this node's.
+    /// A node that runs another DAG, whose parameters are the output of an earlier node. The names inside that
+    /// DAG are separate, and its output is the output of this node.
     ///
     /// ```
     /// use saga_core::dag::{DagBuilder, Node};
@@ -196,9 +196,9 @@ impl<C: Send + Sync + 'static> Node<C> {
         Ok(Self::with(NodeName::new(name)?, body))
     }
 
-    /// A node that runs a DAG once for each item of a list, which is the output of an earlier node. An
-    /// instance reads its item with [`cx.saga_params`](ActionContext::saga_params), and looks up its own
-    /// nodes and those before this one. The output is the list of the instances' outputs.
+    /// A node that runs a DAG once for each item of a list, which is the output of an earlier node. An instance
+    /// reads its item with [`cx.saga_params`](ActionContext::saga_params), and can look up its own nodes and
+    /// those before this node. The output is the list of the outputs of the instances.
     ///
     /// ```
     /// use saga_core::action::ActionFunc;
@@ -236,9 +236,9 @@ impl<C: Send + Sync + 'static> Node<C> {
         Ok(Self::with(NodeName::new(name)?, NodeBody::ForEach(each)))
     }
 
-    /// A node that runs one of several DAGs: the output of an earlier node is the number of the arm, from
-    /// 0, or null for none. The arm that runs has the parameters of the whole, and looks up its own nodes
-    /// and those before this one. The output is the arm's, or null.
+    /// A node that runs one of several DAGs: the output of an earlier node is the number of the arm, from 0, or
+    /// null for none. The arm has the parameters of the surrounding saga, and can look up its own nodes and
+    /// those before this node. The output is the output of the arm, or null.
     ///
     /// ```
     /// # use saga_core::action::ActionFunc;
@@ -276,7 +276,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         Self { name, body, inputs, options, is_pivot: false, misplaced: None }
     }
 
-    /// What the node runs, as it is declared here.
+    /// The action that the node runs, with the options of the node.
     pub(crate) fn to_run(&self) -> Option<Arc<dyn Action<C>>> {
         match &self.body {
             NodeBody::Action(action) => Some(WithOptions::wrap(action, &self.options)),
@@ -291,7 +291,7 @@ impl<C: 'static> Node<C> {
         &self.name
     }
 
-    /// The action that it runs, if it runs one.
+    /// The name of its action, if it runs one.
     pub fn action_name(&self) -> Option<&ActionName> {
         match &self.body {
             NodeBody::Action(action) => Some(action.name()),
@@ -299,7 +299,7 @@ impl<C: 'static> Node<C> {
         }
     }
 
-    /// Reads the node's stored output; that of a node that holds others is not stored.
+    /// Decodes the stored output of the node; that of a composite node is not stored.
     pub(crate) fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
         match &self.body {
             NodeBody::Action(action) => panics::contain(|| action.decode(payload))
@@ -328,7 +328,7 @@ impl<C: 'static> Node<C> {
     }
 }
 
-/// The body of an instance or arm: if it is one step, it has no name of its own in node paths.
+/// The plan of an instance or arm. If it consists of one step, that step has no name of its own in node paths.
 fn part<C: 'static>(dag: &Dag<C>) -> Arc<Plan> {
     match dag.plan().nodes() {
         [only] => Arc::new(Plan::inline(only.clone())),

@@ -1,4 +1,4 @@
-//! The options of a node: label, retries, timeouts, concurrency, and that it is the pivot.
+//! The options of a node: label, retries, timeouts, concurrency, and whether it is the pivot.
 //!
 //! To add one, add a field to [`NodeOptions`] and a method to [`Node`]. That is all for an option that changes what the
 //! node's action declares: the JSON of a DAG has every field, and no fingerprint has any.
@@ -18,7 +18,7 @@ use crate::names::ActionName;
 use crate::policy::{Policy, Retry, UndoContract};
 use crate::value::{ActionOutput, AttemptError, Value};
 
-/// What a node says that can be changed while sagas are running: it is in the JSON of a DAG, but not in its
+/// The options that can be changed while sagas are running. They are in the JSON of a DAG, but not in its
 /// fingerprint.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct NodeOptions {
@@ -37,7 +37,7 @@ pub(crate) struct NodeOptions {
 }
 
 impl NodeOptions {
-    /// What remains of the action's policy.
+    /// The policy of the action, with the options of the node applied to it.
     pub(crate) fn policy(&self, policy: Policy) -> Policy {
         Policy {
             retry: self.retry.unwrap_or(policy.retry),
@@ -53,24 +53,24 @@ impl NodeOptions {
         }
     }
 
-    /// True if the node's action is to be run otherwise than it declares.
+    /// True if the node overrides what its action declares.
     fn change_action(&self) -> bool {
         let Self { label: _, retry, undo_retry, timeout, undo_timeout, concurrency: _ } = self;
         retry.is_some() || undo_retry.is_some() || timeout.is_some() || undo_timeout.is_some()
     }
 }
 
-/// Which nodes an option means something for.
+/// The kinds of node that an option has a meaning for.
 #[derive(Clone, Copy)]
 enum BelongsTo {
     Actions,
     ActionsWithUndo,
     ForEach,
-    /// Actions with an undo that needs no output.
+    /// Actions whose undo does not need the output.
     UndoWithoutOutput,
 }
 
-/// An option that means nothing for the node that has it.
+/// An option that has no meaning for its node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Misplaced {
     pub(crate) what: &'static str,
@@ -111,41 +111,41 @@ impl BelongsTo {
 }
 
 impl<C: Send + Sync + 'static> Node<C> {
-    /// The same node with a label for humans.
+    /// Sets a label for humans.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.options.label = Some(label.into());
         self
     }
 
-    /// The same node, whose action is tried this often instead of as it declares.
+    /// Sets how many times the action is attempted, overriding its declaration.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.options.retry = Some(retry);
         self.only_for(BelongsTo::Actions, "retry")
     }
 
-    /// The same node, whose undo is tried this often instead of as its action declares.
+    /// Sets how many times the undo is attempted, overriding the declaration of the action.
     pub fn undo_retry(mut self, retry: Retry) -> Self {
         self.options.undo_retry = Some(retry);
         self.only_for(BelongsTo::ActionsWithUndo, "undo_retry")
     }
 
-    /// The same node, an attempt of whose action may take this long.
+    /// Sets how long an attempt of the action may take, overriding its declaration.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self.only_for(BelongsTo::Actions, "timeout")
     }
 
-    /// The same node, an attempt of whose undo may take this long, instead of as its action declares.
+    /// Sets how long an attempt of the undo may take, overriding the declaration of the action.
     pub fn undo_timeout(mut self, timeout: Duration) -> Self {
         self.options.undo_timeout = Some(timeout);
         self.only_for(BelongsTo::ActionsWithUndo, "undo_timeout")
     }
 
-    /// The same node as the point of no return: once it has succeeded, the saga only goes forward. Every
-    /// other node must be before or behind it, and every action behind it [`Retry::forever`].
+    /// Makes the node the point of no return (the pivot): once it has succeeded, the saga only goes forward.
+    /// Every other node must be before or after it, and every action after it must have [`Retry::forever`].
     ///
-    /// As long as nobody knows whether it took effect (it timed out, say), it is run again under the same
-    /// key: as often as its [`retry`](Self::retry) or its action's says, or ten times if neither says anything.
+    /// While the pivot is in doubt (it timed out, for example), it is run again under the same key: as many
+    /// times as its [`retry`](Self::retry) or that of its action says, or ten times if neither is declared.
     /// Then the saga is parked.
     ///
     /// ```
@@ -167,13 +167,13 @@ impl<C: Send + Sync + 'static> Node<C> {
         self.only_for(BelongsTo::Actions, "pivot")
     }
 
-    /// The same `for`, of which at most this many instances run at once, going forward; 0 counts as 1.
+    /// Sets how many instances of a `for` may run at once while the saga goes forward; 0 counts as 1.
     pub fn concurrency(mut self, instances: u32) -> Self {
         self.options.concurrency = Some(instances.max(1));
         self.only_for(BelongsTo::ForEach, "concurrency")
     }
 
-    /// An option of it, or of its action, that means nothing there.
+    /// An option of the node, or of its action, that has no meaning there.
     pub(super) fn misplaced(&self) -> Option<Misplaced> {
         let cleans_up = match &self.body {
             NodeBody::Action(action) => action.policy().undo_on_failure,
@@ -188,14 +188,14 @@ impl<C: Send + Sync + 'static> Node<C> {
         self.misplaced.or(unused.then(|| needs.misplaced("undo_on_failure")))
     }
 
-    /// Takes over the options of the other node, and keeps what it runs.
+    /// Takes the options of the other node, and keeps what this one runs.
     pub(crate) fn take_options(&mut self, other: Self) {
         self.options = other.options;
         self.is_pivot = other.is_pivot;
         self.misplaced = other.misplaced;
     }
 
-    /// The same node with the options of a stored one.
+    /// The same node with the options of a stored node.
     pub(super) fn with_stored_options(mut self, options: NodeOptions) -> Self {
         let concurrency = options.concurrency;
         self.options = options;
@@ -213,7 +213,7 @@ impl<C: Send + Sync + 'static> Node<C> {
     }
 }
 
-/// An action with the options of a node.
+/// An action with the options of its node applied.
 pub(super) struct WithOptions<C> {
     action: Arc<dyn Action<C>>,
     options: NodeOptions,

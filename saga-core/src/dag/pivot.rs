@@ -1,4 +1,4 @@
-//! Whether a node can be the point of no return.
+//! Checks whether a node can be the point of no return.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use super::DagError;
 use crate::names::NodeName;
 use crate::plan::{Plan, PlanKind};
 
-/// Every other node must be before or behind it, and those behind it must not give up.
+/// Every other node must be before or after the pivot, and those after it must never give up.
 pub(super) fn check<N>(plan: &Plan, graph: &DiGraph<N, ()>, pivot: u32) -> Result<(), DagError> {
     let start = NodeIndex::from(pivot);
     let behind = Dfs::new(graph, start).iter(graph).collect::<HashSet<_>>();
@@ -32,7 +32,7 @@ pub(super) fn check<N>(plan: &Plan, graph: &DiGraph<N, ()>, pivot: u32) -> Resul
     Ok(())
 }
 
-/// The path of the first action that is not tried for ever.
+/// The path of the first action that does not retry forever.
 fn gives_up(name: &NodeName, kind: &PlanKind) -> Option<String> {
     let parts = match kind {
         PlanKind::Action(policy) => return policy.retry.max().map(|_| name.to_string()),

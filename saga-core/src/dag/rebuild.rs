@@ -1,4 +1,4 @@
-//! The way back from JSON, for DAGs of registered actions.
+//! Rebuilds a DAG of registered actions from its JSON.
 
 use super::export::{DagJson, KindJson, NodeJson};
 use super::{Dag, DagBuilder, DagError, Node};
@@ -6,12 +6,12 @@ use crate::action::ActionRegistry;
 use crate::names::{NodeIndex, NodeName};
 
 impl<C: Send + Sync + 'static> Dag<C> {
-    /// A DAG from its JSON, with the actions of a registry. Only for DAGs of actions that look up their
-    /// inputs themselves; a `saga!` has closures, and is registered as a type.
+    /// Rebuilds a DAG from its JSON, with the actions of a registry. This works only for DAGs whose actions
+    /// look up their inputs by name. A `saga!` consists of closures, and is registered as a type instead.
     ///
     /// # Errors
-    /// [`DagError::BadJson`], also where a closure would be needed; [`DagError::Registry`] for an action
-    /// that is not registered; and those of [`DagBuilder::build`].
+    /// [`DagError::BadJson`], also if a closure would be needed; [`DagError::Registry`] if an action is not
+    /// registered; and those of [`DagBuilder::build`].
     pub fn from_json(json: &[u8], actions: &ActionRegistry<C>) -> Result<Self, DagError> {
         let json: DagJson =
             serde_json::from_slice(json).map_err(|e| DagError::BadJson(e.to_string()))?;
@@ -24,7 +24,7 @@ fn rebuild<C: Send + Sync + 'static>(
     actions: &ActionRegistry<C>,
 ) -> Result<Dag<C>, DagError> {
     let mut builder = DagBuilder::new(json.name.as_str())?;
-    // it was small enough when it was built
+    // It was within the limit when it was built.
     builder.max_nodes(usize::MAX);
     for node in json.nodes {
         let after = node.after.iter().map(NodeName::to_string).collect::<Vec<_>>();

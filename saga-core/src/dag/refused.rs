@@ -1,4 +1,4 @@
-//! An action that never begins, in the place of one that cannot be given its inputs.
+//! Stands in for an action whose inputs cannot be read, and fails instead of running it.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::log::Payload;
 use crate::names::ActionName;
 use crate::value::{ActionOutput, AttemptError, Value};
 
-/// The action of a node whose saga has no parameters: it never begins.
+/// The stand-in for an action whose inputs cannot be read.
 pub(crate) struct Refused<C> {
     pub(crate) action: Arc<dyn Action<C>>,
     pub(crate) error: ActionError,
-    /// True if it was refused before as well, and never called: then there is nothing to undo.
+    /// True if every earlier attempt was refused as well: then there is nothing to undo.
     pub(crate) always: bool,
 }
 
@@ -34,7 +34,7 @@ impl<C: Send + Sync + 'static> Action<C> for Refused<C> {
         _cx: ActionContext<C>,
         _output: Option<Value>,
     ) -> BoxFuture<'_, Result<(), UndoError>> {
-        // An earlier process may have had the parameters: then the effect is there, and stays.
+        // An earlier process may have been able to read the inputs. Then the effect has happened, and remains.
         let undone = match self.always {
             true => Ok(()),
             false => Err(UndoError::Permanent(self.error.clone())),

@@ -1,4 +1,4 @@
-//! A DAG that was built at run time, with the parameters of one run.
+//! A DAG that was built at run time, together with the parameters of one run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::log::Payload;
 use crate::names::{NodeIndex, SagaName};
 use crate::value::encode;
 
-/// One run of a DAG of actions that look up their inputs by name. Immutable.
+/// One run of a DAG whose actions look up their inputs by name. It is immutable.
 ///
 /// ```
 /// use saga_core::action::ActionFunc;
@@ -39,7 +39,7 @@ impl<C> Clone for SagaDag<C> {
 }
 
 impl<C: Send + Sync + 'static> SagaDag<C> {
-    /// A DAG and what it is run with; actions read it with
+    /// Combines a DAG with its parameters, which actions read with
     /// [`cx.saga_params`](crate::ActionContext::saga_params).
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl<C: Send + Sync + 'static> SagaDag<C> {
         self.dag.name()
     }
 
-    /// The DAG.
+    /// Returns the finished DAG.
     pub fn dag(&self) -> &Arc<Dag<C>> {
         &self.dag
     }
@@ -66,7 +66,7 @@ impl<C: Send + Sync + 'static> SagaDag<C> {
         self.dag.node(self.dag.node_index(name)?)
     }
 
-    /// The place of the node with this name.
+    /// The index of the node with this name.
     pub fn node_index(&self, name: &str) -> Option<NodeIndex> {
         self.dag.node_index(name)
     }

@@ -1,4 +1,4 @@
-//! The shape of a stored DAG, for reading the log of a saga whose definition this program does not know.
+//! The plan of a stored DAG, for reading the log of a saga whose definition this program does not have.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use super::export::{DagJson, KindJson};
 use crate::plan::{Plan, PlanKind, PlanNode};
 use crate::policy::Policy;
 
-/// What a stored DAG says without its definition.
+/// What a stored DAG tells without its definition.
 pub(crate) struct DagShape {
     pub(crate) plan: Arc<Plan>,
-    /// The node whose output is the saga's, if that is one whose output is in the log.
+    /// The node whose output is the output of the saga, if that output is in the log.
     pub(crate) output: Option<String>,
     /// True if the saga returns something.
     pub(crate) returns: bool,
@@ -43,7 +43,7 @@ fn plan(json: DagJson) -> Option<Plan> {
             pivot = Some(i);
         }
         let kind = match node.kind {
-            // how often it is tried changes nothing about what its log says
+            // The number of attempts does not affect how the log is read.
             KindJson::Action { undo, undo_on_failure, .. } => {
                 PlanKind::Action(Policy { undo_on_failure, ..Policy::new(undo) })
             }

@@ -1,5 +1,6 @@
-//! How one node of a stored DAG is read: all fields in one place, and which of them it must have follows from its
-//! kind. Nothing looks at a constant on the way, so that its numbers stay as they are written.
+//! Decodes one node of a stored DAG. All possible fields are in one struct, and the kind of the node determines
+//! which of them are required. Constants are not parsed on the way, so that their numbers stay as they are
+//! written.
 
 use serde::{Deserialize, Deserializer, de};
 

@@ -1,9 +1,9 @@
-//! Cycles: whether there is one, and how to show it.
+//! Finds cycles and the nodes on them.
 
 use petgraph::algo::{astar, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
-/// A cycle, if there is one, with its first node also at the end.
+/// The error is a cycle, with its first node repeated at the end.
 pub(super) fn check_acyclic<N>(graph: &DiGraph<N, ()>) -> Result<(), Vec<NodeIndex>> {
     match toposort(graph, None) {
         Ok(_) => Ok(()),
@@ -11,7 +11,7 @@ pub(super) fn check_acyclic<N>(graph: &DiGraph<N, ()>) -> Result<(), Vec<NodeInd
     }
 }
 
-/// The shortest way along the edges, with both of its ends.
+/// The shortest path along the edges, including both ends.
 pub(super) fn way<N>(
     graph: &DiGraph<N, ()>,
     from: NodeIndex,
@@ -20,7 +20,7 @@ pub(super) fn way<N>(
     astar(graph, from, is_end, |_| 1, |_| 0).map(|(_, way)| way)
 }
 
-/// A shortest cycle with this node in it, from the node on that was declared first.
+/// A shortest cycle through this node, starting at the node that was declared first.
 fn round<N>(graph: &DiGraph<N, ()>, node: NodeIndex) -> Vec<NodeIndex> {
     let closes = |last| graph.contains_edge(last, node);
     let mut cycle = way(graph, node, closes).unwrap_or_else(|| vec![node]);
@@ -53,7 +53,7 @@ mod tests {
     fn a_cycle_is_a_short_one_from_its_first_node_on() {
         assert_eq!(told(2, &[(1, 1)]), Err(vec![1, 1]));
         assert_eq!(told(4, &[(3, 2), (2, 1), (1, 3), (0, 1)]), Err(vec![1, 3, 2, 1]));
-        // the long way round goes through 1 and 2, the short one does not
+        // The long way round goes through 1 and 2, the short one does not.
         let edges = [(0, 1), (1, 2), (2, 3), (0, 3), (3, 0)];
         assert_eq!(told(4, &edges), Err(vec![0, 3, 0]));
     }

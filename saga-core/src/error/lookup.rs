@@ -1,8 +1,8 @@
-//! Why a lookup of an output or of the parameters finds nothing.
+//! Why a lookup of an output or of the parameters fails.
 
 use super::ActionError;
 
-/// Why a lookup found nothing.
+/// Why a lookup failed.
 ///
 /// ```
 /// use saga_core::action::ActionFunc;
@@ -40,7 +40,7 @@ pub enum LookupError {
         /// The saga.
         saga: String,
     },
-    /// The node is there, but need not have run before this one.
+    /// The node exists, but does not always run before this one.
     #[error(
         "node `{from}` cannot look up `{node}`, which is not one of its ancestors; put `{node}` before it"
     )]
@@ -50,7 +50,7 @@ pub enum LookupError {
         /// The node that asked.
         from: String,
     },
-    /// The node has no output (an undo that looks up its own node whose outcome is unknown).
+    /// The node has no output: an undo looked up its own node, whose outcome is unknown.
     #[error("node `{from}` looks up `{node}`, which has no output")]
     NotThere {
         /// The name.

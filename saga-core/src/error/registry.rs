@@ -1,6 +1,6 @@
-//! Names of actions and sagas that are taken, or that nobody has.
+//! Names of actions and sagas that are already taken, or not registered.
 
-/// A name that is taken, or that nobody has.
+/// A name that is already taken, or not registered.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -32,16 +32,16 @@ pub enum RegistryError {
         /// The most similar name that is registered.
         nearest: Option<String>,
     },
-    /// Another action, or another saga, has this name already.
+    /// Another action or saga already has this name.
     #[error("two {what}s are named `{name}`: {first} and {second}; give one of them another name")]
     AlreadyRegistered {
         /// `action` or `saga`.
         what: &'static str,
         /// The name.
         name: String,
-        /// Where the first one is written.
+        /// Where the first one is defined.
         first: String,
-        /// Where the second one is written.
+        /// Where the second one is defined.
         second: String,
     },
 }

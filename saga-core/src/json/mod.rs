@@ -1,5 +1,5 @@
-//! Stored JSON as it is written: numbers by their digits, never through a float. `serde_json::Value` would round
-//! integers beyond `u64`.
+//! JSON text as it is stored: compared, and brought into one canonical form. Numbers are treated as digits and
+//! never converted to floats; `serde_json::Value` would round integers beyond `u64`.
 
 mod writable;
 
@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 
 pub(crate) use writable::{MAX_DEPTH as MAX_NESTING, depth, error_json, has_room, write};
 
-/// How deep JSON is looked at: as deep as its reader goes along with.
+/// The maximum nesting depth that is examined, which is what the reader of `serde_json` accepts.
 const MAX_DEPTH: usize = 128;
 
-/// A JSON text, taken apart.
+/// A parsed JSON text.
 enum Json<'a> {
     /// `null`, `true`, `false`, or a number, as it is written.
     Word(&'a str),
@@ -73,7 +73,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// Goes to the first place where two texts differ; the path to it is left behind.
+    /// Looks for the first difference between two texts, and leaves the path to it in `path`.
     fn differs(&self, other: &Self, path: &mut Vec<PathSegment>) -> bool {
         match (self, other) {
             (Self::Word(one), Self::Word(other)) => !is_same_word(one, other),
@@ -110,11 +110,11 @@ impl<'a> Json<'a> {
 }
 
 fn write_text(text: &str, out: &mut String) {
-    // text always encodes
+    // A string can always be encoded.
     out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
-/// One step of a path into a JSON text.
+/// One segment of a path into a JSON text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PathSegment {
     /// The item of a list at this index.
@@ -123,10 +123,11 @@ pub(crate) enum PathSegment {
     Field(String),
 }
 
-/// A key that is longer, or is no identifier, is the user's data rather than the name of a field.
+/// A key that is longer than this, or is not an identifier, is taken for the user's data rather than the name
+/// of a field.
 const LONGEST_NAME: usize = 40;
 
-/// A path for people: `legs[1].miles`. A key of an object that is no identifier shows as `[..]`.
+/// A path for humans: `legs[1].miles`. A key that is not an identifier is shown as `[..]`.
 pub(crate) fn show(path: &[PathSegment]) -> String {
     let mut shown = String::new();
     for step in path {
@@ -151,19 +152,20 @@ fn is_name(key: &str) -> bool {
         && key.chars().all(|c| c == '_' || c == '-' || c.is_ascii_alphanumeric())
 }
 
-/// Is it the same `null`, boolean, or number? `1.0` and `1e0` are one number; it has no sign if it is 0.
+/// True for equal literals: `null`, booleans and numbers. `1.0` and `1e0` are the same number, and so are `0`
+/// and `-0`.
 fn is_same_word(one: &str, other: &str) -> bool {
     one == other || number(one).is_some_and(|one| number(other) == Some(one))
 }
 
-/// The sign of a number, its digits without zeros around them, and the power of ten of the last one.
+/// The sign of a number, its significant digits, and the power of ten of the last of them.
 fn number(word: &str) -> Option<(bool, String, i64)> {
     let (negative, word) = match word.strip_prefix('-') {
         Some(word) => (true, word),
         None => (false, word),
     };
     let (mantissa, exponent) = match word.split_once(['e', 'E']) {
-        // beyond what anybody counts with: then only the same text is the same number
+        // With an exponent this large, only identical texts count as the same number.
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
         None => (word, 0),
     };
@@ -183,16 +185,16 @@ fn number(word: &str) -> Option<(bool, String, i64)> {
     Some((negative, significant.to_string(), power))
 }
 
-/// A JSON text without spaces, its keys in order: one text for whatever says the same, but for numbers, which
-/// stay as they are written. None if it is no JSON.
+/// The canonical form of a JSON text: without spaces, and with its keys in order. Numbers stay as they are
+/// written. `None` if it is not valid JSON.
 pub(crate) fn canonical(json: &[u8]) -> Option<String> {
     let mut text = String::with_capacity(json.len());
     Json::read(json)?.write(&mut text);
     Some(text)
 }
 
-/// The path to the first place where two JSON texts do not say the same; spaces and the order of keys say
-/// nothing. None if there is no such place. What is no JSON differs from all but itself.
+/// The path to the first difference between two JSON texts, or `None` if they are equivalent. Spaces and the
+/// order of keys do not matter. Text that is not valid JSON equals only itself.
 pub(crate) fn difference(one: &[u8], other: &[u8]) -> Option<Vec<PathSegment>> {
     if one == other {
         return None;

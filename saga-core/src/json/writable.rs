@@ -1,5 +1,5 @@
-//! Is what a user's value was written as also what will be read? JSON has no word for NaN and infinity,
-//! and its reader goes only so deep. Better an error now than a log that cannot be read after a crash.
+//! Encodes users' values as JSON that can be read back. JSON cannot express NaN and infinity, and its reader
+//! limits the nesting depth. An error now is better than a log that cannot be read after a crash.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::ser::{self, Serialize};
 
 use crate::log::Payload;
 
-/// How deep arrays and objects may be nested: what the reader of `serde_json` goes along with.
+/// How deeply arrays and objects may be nested, which is what the reader of `serde_json` accepts.
 pub(crate) const MAX_DEPTH: usize = 127;
 
 /// Writes a value as JSON that can be read back.
@@ -17,7 +17,7 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<
         let why = format!("it is nested more than {MAX_DEPTH} levels deep");
         return Err(ser::Error::custom(why));
     }
-    // NaN is written as `null`: without one there is nothing to look for
+    // NaN is written as `null`, so a text without `null` needs no check.
     if json.windows(4).any(|word| word == b"null") {
         let mut look = FiniteCheck::default();
         if let Err(NotFinite(path)) = value.serialize(&mut look) {
@@ -29,13 +29,13 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<
     Ok(json)
 }
 
-/// A user's error as JSON that has room in a log entry; none if there is no such thing.
+/// A user's error as JSON. `None` if it cannot be encoded or does not fit into a log entry.
 pub(crate) fn error_json<T: Serialize + ?Sized>(error: &T) -> Option<Payload> {
     let json = write(error).ok()?;
     has_room(&json).then(|| Payload::from(json))
 }
 
-/// True for JSON that can stand inside a log entry, which adds levels of its own.
+/// True if this JSON can be part of a log entry, which adds levels of nesting of its own.
 pub(crate) fn has_room(json: &[u8]) -> bool {
     depth(json) <= MAX_DEPTH / 2
 }
@@ -58,17 +58,17 @@ pub(crate) fn depth(json: &[u8]) -> usize {
     deepest
 }
 
-/// Walks a value and stops at the first number that is not finite.
+/// A serializer that writes nothing, and stops at the first number that is not finite.
 #[derive(Default)]
 struct FiniteCheck {
     path: String,
-    /// The element of the sequence that is walked.
+    /// The index of the current element of a sequence.
     index: usize,
-    /// The last key of the map that is walked.
+    /// The current key of a map.
     key: String,
 }
 
-/// The path of what was found.
+/// The path to a number that is not finite.
 #[derive(Debug)]
 struct NotFinite(String);
 
@@ -254,7 +254,7 @@ impl ser::SerializeMap for &mut FiniteCheck {
     type Ok = ();
     type Error = NotFinite;
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), NotFinite> {
-        // a key that is no string is shown without its name
+        // A key that is not a string is shown without its name.
         self.key.clear();
         let mut name = FiniteCheck::default();
         let _ = key.serialize(&mut name);

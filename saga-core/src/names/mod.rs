@@ -1,4 +1,5 @@
-//! Names and numbers of the things in a DAG.
+//! The names of sagas, nodes and actions, and the indices of nodes. All names obey the same rules, so that a
+//! node path can be taken apart again.
 
 mod source;
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use source::{BodyId, Source};
 
-/// A string that cannot be a name.
+/// A string that is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} name \"{}\" {why}", name.escape_default())]
 pub struct InvalidName {
@@ -21,7 +22,7 @@ pub struct InvalidName {
 }
 
 fn check(what: &'static str, name: &str) -> Result<(), InvalidName> {
-    // of a very long one the beginning says which it is
+    // The beginning of a very long name is enough to recognize it.
     let bad = |why| Err(InvalidName { what, name: name.chars().take(200).collect(), why });
     if name.is_empty() {
         return bad("must not be empty");
@@ -43,11 +44,11 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The name, if it is a valid one: not empty, at most 200 bytes, without `/ [ ] #` and
-            /// control characters (which node paths give a meaning).
+            /// Checks the name: it must not be empty or longer than 200 bytes, and must not contain control
+            /// characters or any of `/ [ ] #`, which have a meaning in node paths.
             ///
             /// # Errors
-            /// [`InvalidName`] says what is wrong with it.
+            /// [`InvalidName`] says which rule the name breaks.
             pub fn new(name: impl AsRef<str>) -> Result<Self, InvalidName> {
                 check($what, name.as_ref())?;
                 Ok(Self(name.as_ref().into()))
@@ -133,13 +134,13 @@ name! {
 }
 
 impl NodeName {
-    /// The name without a copy.
+    /// The name, shared rather than copied.
     pub(crate) fn shared(&self) -> Arc<str> {
         self.0.clone()
     }
 }
 
-/// The place of a node in its DAG, in the order of declaration, from 0.
+/// The index of a node in its DAG, in order of declaration, from 0.
 ///
 /// ```
 /// use saga_core::dag::NodeIndex;
@@ -152,7 +153,7 @@ impl NodeName {
 pub struct NodeIndex(pub(crate) u32);
 
 impl NodeIndex {
-    /// The place as a number.
+    /// The index as a number.
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -177,7 +178,7 @@ impl fmt::Display for NodeIndex {
     }
 }
 
-/// The name that was probably meant.
+/// The most similar name, if one is similar enough to have been meant.
 pub(crate) fn nearest<'a>(
     wrong: &str,
     names: impl Iterator<Item = &'a NodeName>,

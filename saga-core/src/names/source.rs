@@ -2,8 +2,8 @@
 
 use super::NodeIndex;
 
-/// Which body of a definition: the saga itself, or what runs in an instance or arm. Numbered in the order
-/// of declaration, from 0.
+/// One body of a definition: the saga itself, or the nodes of an instance or an arm. Bodies are numbered in
+/// order of declaration, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BodyId(pub(crate) u32);
 
@@ -12,8 +12,8 @@ pub struct BodyId(pub(crate) u32);
 pub enum Source {
     /// A parameter of the saga.
     Param(&'static str),
-    /// An earlier node of this body, or of one around it.
+    /// An earlier node of the same body or of an enclosing one.
     Node(BodyId, NodeIndex),
-    /// The item of the instance that this body runs for.
+    /// The item of the instance that runs this body.
     Item(BodyId),
 }

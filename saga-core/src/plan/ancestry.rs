@@ -1,4 +1,5 @@
-//! Which nodes of a plan run before which, asked node by node. Gates do not show here.
+//! The neighbours and ancestors of the nodes of a plan. Gates are an internal matter of the plan and do not
+//! appear here.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +7,12 @@ use super::{Plan, PlanNode};
 use crate::names::NodeIndex;
 
 impl Plan {
-    /// How many nodes there are.
+    /// The number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// True for the plan of an arm that has nothing to do.
+    /// True for the plan of an arm without nodes.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
@@ -38,7 +39,7 @@ impl Plan {
         sorted(entries.filter_map(|entry| Some(NodeIndex(self.node_of(*entry)?.0))))
     }
 
-    /// All nodes that have always ended before this one starts, in the order of declaration.
+    /// All nodes that have always completed before this one starts, in order of declaration.
     pub fn ancestors(&self, node: NodeIndex) -> Vec<NodeIndex> {
         let (mut found, mut open) = (BTreeSet::new(), vec![node]);
         while let Some(node) = open.pop() {
@@ -58,7 +59,7 @@ impl Plan {
                 if pred == ancestor {
                     return true;
                 }
-                // nothing that ranks below the ancestor leads back up to it
+                // From a node that ranks below the ancestor, no path leads back to the ancestor.
                 if rank(pred) > Some(floor) && seen.insert(pred) {
                     open.push(pred);
                 }
@@ -67,7 +68,7 @@ impl Plan {
         false
     }
 
-    /// The place of each node in a topological order.
+    /// The rank of each node in a topological order.
     pub(super) fn topological_ranks(&self) -> Vec<u32> {
         let nodes = (0..self.nodes.len() as u32).map(NodeIndex);
         let mut waiting = nodes.clone().map(|n| self.predecessors(n).count()).collect::<Vec<_>>();

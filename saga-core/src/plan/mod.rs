@@ -1,8 +1,8 @@
-//! The shape of a DAG without anything that runs: what the machine works on.
+//! The shape of a DAG, without anything that can be run. It is all that the machine needs to know.
 //!
-//! A plan is a list of *vertices*. Each node has one, at its own index; a node that holds other nodes
-//! (a `for`, a choice, a subsaga) has a second one, its *gate*, behind all nodes. Edges into such a node
-//! lead to its gate, edges out of it leave from its own vertex, and what it holds runs between the two.
+//! A plan is a list of *vertices*. Each node has one, at its own index. A composite node (a `for`, a choice, a
+//! subsaga) has a second one, its *gate*; gates come after all nodes. Edges into a composite node lead to its
+//! gate, edges out of it start from its own vertex, and the nodes inside it run between the two.
 
 mod ancestry;
 
@@ -12,23 +12,24 @@ use std::sync::Arc;
 use crate::names::NodeName;
 use crate::policy::Policy;
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlanKind {
     /// Runs an action.
     Action(Policy),
-    /// Has its value from the start, or computes it from earlier ones: no effect, nothing to undo.
+    /// Has a constant value, or computes its value from earlier outputs. There is no effect and nothing to
+    /// undo.
     Value,
-    /// Runs one DAG in its place.
+    /// Runs another DAG in its place.
     Subsaga(Arc<Plan>),
-    /// Runs one body for each item; how many is chosen when its inputs are there.
+    /// Runs one body for each item. The number of instances is decided once its inputs are known.
     ForEach {
-        /// What runs for each item.
+        /// The body that runs for each item.
         body: Arc<Plan>,
-        /// How many instances at most run at once, going forward.
+        /// The maximum number of instances that run at once while the saga goes forward.
         concurrency: Option<u32>,
     },
-    /// Runs one of several bodies, or none if the choice is past the last.
+    /// Runs one of several bodies, or none if the chosen number is past the last one.
     Choose(Vec<Arc<Plan>>),
 }
 
@@ -41,7 +42,7 @@ pub struct PlanNode {
     pub kind: PlanKind,
 }
 
-/// Nodes and edges, ready to be walked in both directions.
+/// The nodes and edges of a DAG, which can be followed in both directions.
 #[derive(Debug, PartialEq)]
 pub struct Plan {
     nodes: Vec<PlanNode>,
@@ -54,10 +55,10 @@ pub struct Plan {
     succs: Edges,
     roots: Vec<u32>,
     leaves: Vec<u32>,
-    /// The place of each node in a topological order.
+    /// The rank of each node in a topological order.
     ranks: Vec<u32>,
-    /// True for the body of an instance or arm that is one step: it *is* the instance, and adds no
-    /// segment to the path.
+    /// True for the body of an instance or arm that consists of one step. That step *is* the instance, and adds
+    /// no segment to the path.
     inline: bool,
     /// The point of no return.
     pivot: Option<u32>,
@@ -99,8 +100,8 @@ impl Edges {
 }
 
 impl Plan {
-    /// A plan of these nodes and these edges (from, to; indices into `nodes`), which the caller has
-    /// checked: no cycle, no index out of range.
+    /// A plan of these nodes and edges. An edge is a pair (from, to) of indices into `nodes`. The caller has
+    /// checked that there is no cycle and no index out of range.
     pub fn new(nodes: Vec<PlanNode>, edges: &[(u32, u32)]) -> Self {
         let n = nodes.len();
         let mut gates = vec![None; n];
@@ -139,13 +140,13 @@ impl Plan {
         Self { ranks: plan.topological_ranks(), ..plan }
     }
 
-    /// A body of one step.
+    /// The plan of a body that consists of one step.
     pub fn inline(node: PlanNode) -> Self {
         Self { inline: true, ..Self::new(vec![node], &[]) }
     }
 
-    /// The same with a point of no return: once this node has succeeded, the saga only goes forward. The
-    /// caller has checked that every other node is before or behind it.
+    /// The same plan with a point of no return: once this node has succeeded, the saga only goes forward. The
+    /// caller has checked that every other node is before or after it.
     pub fn with_pivot(self, node: u32) -> Self {
         Self { pivot: Some(node), ..self }
     }
@@ -165,7 +166,7 @@ impl Plan {
         self.by_name.get(name).copied()
     }
 
-    /// How many vertices there are: nodes, then gates.
+    /// The number of vertices: those of the nodes, then the gates.
     pub fn vertices(&self) -> u32 {
         (self.nodes.len() + self.gated.len()) as u32
     }
@@ -179,17 +180,17 @@ impl Plan {
         self.gated.get((vertex - n) as usize).map(|node| (*node, true))
     }
 
-    /// The gate of a node that holds others.
+    /// The gate of a composite node.
     pub fn gate_of(&self, node: u32) -> Option<u32> {
         self.gates.get(node as usize).copied().flatten()
     }
 
-    /// What must be done before this vertex (within this plan).
+    /// The vertices that must complete before this one, within this plan.
     pub fn preds(&self, vertex: u32) -> &[u32] {
         self.preds.of(vertex)
     }
 
-    /// What waits for this vertex (within this plan).
+    /// The vertices that wait for this one, within this plan.
     pub fn succs(&self, vertex: u32) -> &[u32] {
         self.succs.of(vertex)
     }

@@ -1,4 +1,4 @@
-//! Graphviz.
+//! The DAG as a Graphviz graph.
 
 use std::fmt::Write;
 
@@ -38,7 +38,7 @@ fn body(drawing: &Drawing, depth: usize, out: &mut String) {
     }
 }
 
-/// A quoted string of these lines. What would end the string, or be read as an escape, is escaped.
+/// A quoted string of these lines, with quotes and backslashes escaped.
 fn quoted(lines: &[String]) -> String {
     let escaped = lines.iter().map(|line| {
         let mut text = String::new();

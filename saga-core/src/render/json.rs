@@ -1,4 +1,4 @@
-//! The JSON of a DAG, with how its nodes stand.
+//! The DAG as JSON, with the states of its nodes.
 
 use serde_json::Value;
 
@@ -6,8 +6,8 @@ use super::{Counts, NodeStates, counts_of, is_inline, part_path, path_of};
 use crate::dag::{Dag, NodeBody};
 
 impl<C: Send + Sync + 'static> Dag<C> {
-    /// The DAG as [`to_json`](Self::to_json) gives it, where each node says under `states` how many of it
-    /// are in which state: `{"completed": 3, "failed": 1}` for the instances of one body.
+    /// The DAG as [`to_json`](Self::to_json) returns it, where each node has a field `states` with the number
+    /// of its instances in each state: `{"completed": 3, "failed": 1}`.
     ///
     /// ```
     /// use saga_core::dag::{DagBuilder, Node};
@@ -27,7 +27,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
     }
 }
 
-/// `path` and `inline`: as for a drawing.
+/// `path` and `inline`: see `Drawing`.
 fn mark<C: Send + Sync + 'static>(
     dag: &Dag<C>,
     json: &mut Value,

@@ -1,4 +1,4 @@
-//! Mermaid.
+//! The DAG as a Mermaid flowchart.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -32,7 +32,7 @@ fn body(
         });
         let _ = writeln!(out, "{pad}{}{shape}{}", node.id, class.unwrap_or_default());
         for part in &node.parts {
-            // an empty subgraph does not parse
+            // Mermaid cannot parse an empty subgraph.
             if part.drawing.nodes.is_empty() {
                 continue;
             }
@@ -50,8 +50,8 @@ fn body(
     }
 }
 
-/// A quoted string of these lines. Mermaid reads HTML and Markdown in it: what has a meaning there is
-/// written as its number.
+/// A quoted string of these lines. Mermaid interprets HTML and Markdown in strings, so characters with a
+/// meaning there are written as character codes.
 fn quoted(lines: &[String]) -> String {
     let escaped = lines.iter().map(|line| {
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! A DAG as text that other programs draw, Graphviz and Mermaid, and as JSON; with how its nodes stand.
+//! Renders a DAG as Graphviz or Mermaid text, or as JSON, with the states of its nodes.
 
 mod dot;
 mod json;
@@ -11,13 +11,13 @@ use crate::dag::{Dag, Node, NodeBody};
 use crate::log::{ActionState, NodePath};
 use crate::names::NodeIndex;
 
-/// How the nodes of a saga stand, by their paths; those of a
-/// [`SagaReport`](crate::SagaReport) are `report.nodes.iter().map(|n| (n.node.clone(), n.state))`.
+/// The states of the nodes of a saga, by path. For a [`SagaReport`](crate::SagaReport) they are
+/// `report.nodes.iter().map(|n| (n.node.clone(), n.state))`.
 pub type NodeStates = BTreeMap<NodePath, ActionState>;
 
 impl<C: Send + Sync + 'static> Dag<C> {
-    /// The DAG in the language of Graphviz. What a node holds is a cluster beside it; nodes are coloured
-    /// by their states, if those are given. Instances of one body are counted together.
+    /// The DAG as a Graphviz graph. What a composite node contains is drawn as a cluster. If states are given,
+    /// nodes are coloured accordingly; the instances of one body are counted together.
     ///
     /// ```
     /// use saga_core::dag::{DagBuilder, Node};
@@ -32,7 +32,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
         dot::write(&Drawing::of(self, states))
     }
 
-    /// The same as a Mermaid flowchart.
+    /// The DAG as a Mermaid flowchart, drawn in the same way.
     ///
     /// ```
     /// use saga_core::dag::{DagBuilder, Node};
@@ -48,7 +48,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
     }
 }
 
-/// What both languages draw.
+/// A DAG prepared for drawing, in either language.
 struct Drawing {
     name: String,
     nodes: Vec<Drawn>,
@@ -58,24 +58,24 @@ struct Drawing {
 /// A node.
 struct Drawn {
     id: Id,
-    /// Name, what it runs, how it stands.
+    /// The lines of its label: the name, what it runs, its state.
     lines: Vec<String>,
     pivot: bool,
-    /// The state that matters most.
+    /// The most important state of its instances.
     state: Option<ActionState>,
     parts: Vec<PartDrawn>,
 }
 
-/// What a node holds.
+/// A DAG inside a node.
 struct PartDrawn {
     id: Id,
     title: String,
     drawing: Drawing,
-    /// The nodes that it begins with.
+    /// The nodes without predecessors.
     roots: Vec<Id>,
 }
 
-/// A name in the drawing: `n`, then the places of holder, part and node, from the outside inwards.
+/// An identifier in the drawing: `n`, followed by the indices of nodes and parts from the outside inwards.
 #[derive(Clone)]
 struct Id(String);
 
@@ -91,7 +91,7 @@ impl Drawing {
     }
 }
 
-/// By the path of a node without the numbers of instances: how many of them are in each state.
+/// How many instances of a node are in each state, by the path of the node without instance numbers.
 type Counts = BTreeMap<String, BTreeMap<ActionState, usize>>;
 
 fn counts_of(states: &NodeStates) -> Counts {
@@ -103,7 +103,7 @@ fn counts_of(states: &NodeStates) -> Counts {
     counts
 }
 
-/// The path of a node without the numbers of instances.
+/// The path of a node without instance numbers.
 fn path_of<C: 'static>(node: &Node<C>, path: &str, inline: bool) -> String {
     let slash = if path.is_empty() { "" } else { "/" };
     match inline {
@@ -112,7 +112,7 @@ fn path_of<C: 'static>(node: &Node<C>, path: &str, inline: bool) -> String {
     }
 }
 
-/// The path of the part number `k` of the node with this path.
+/// The path of part number `k` of the node with this path.
 fn part_path<C>(node: &Node<C>, path: &str, k: usize) -> String {
     match &node.body {
         NodeBody::ForEach(_) => format!("{path}[]"),
@@ -121,12 +121,13 @@ fn part_path<C>(node: &Node<C>, path: &str, k: usize) -> String {
     }
 }
 
-/// True if the only node of this part is the instance or the arm itself.
+/// True if the only node of this part is itself the instance or arm.
 fn is_inline<C: Send + Sync + 'static>(node: &Node<C>, part: &Dag<C>) -> bool {
     part.len() == 1 && !matches!(node.body, NodeBody::Subsaga { .. })
 }
 
-/// `id` and `path`: of what holds this DAG; `inline`: its only node has no name of its own in paths.
+/// `id` and `path` are those of the node that contains this DAG. `inline` is true if its only node has no name
+/// of its own in paths.
 fn draw<C: Send + Sync + 'static>(
     dag: &Dag<C>,
     id: &str,
@@ -184,7 +185,7 @@ fn parts<C: Send + Sync + 'static>(
     parts.collect()
 }
 
-/// What the node runs: its label, or the name of its action or kind.
+/// What the node runs: its label, the name of its action, or its kind.
 fn runs<C: Send + Sync + 'static>(node: &Node<C>) -> String {
     let kind = match &node.body {
         NodeBody::Action(action) => action.name().as_str(),
@@ -206,7 +207,7 @@ fn in_words(states: &BTreeMap<ActionState, usize>) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// A node's path with the numbers of its instances left out.
+/// The path of a node with its instance numbers removed.
 fn without_numbers(path: &str) -> String {
     let mut parts = path.split('[');
     let first = parts.next().unwrap_or_default().to_string();
@@ -216,7 +217,7 @@ fn without_numbers(path: &str) -> String {
     })
 }
 
-/// Which state a reader must see first.
+/// The importance of a state: what a reader must notice first.
 fn weight(state: ActionState) -> u8 {
     match state {
         ActionState::UndoFailed => 7,
@@ -230,7 +231,7 @@ fn weight(state: ActionState) -> u8 {
     }
 }
 
-/// The colour of a state; readable behind black text.
+/// The colour of a state, light enough for black text.
 fn colour(state: ActionState) -> &'static str {
     match state {
         ActionState::UndoFailed => "#ff8a80",

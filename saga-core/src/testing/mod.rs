@@ -1,6 +1,6 @@
-//! For tests of programs that use this crate: feature `testing`.
+//! Helpers for tests of programs that use this crate, with the feature `testing`.
 //!
-//! [`store_conformance`] checks a store of your own; [`store`](crate::store) shows how to write one.
+//! [`store_conformance`] is the conformance suite for stores; [`store`](crate::store) shows how to write one.
 
 mod conformance;
 

@@ -1,4 +1,4 @@
-//! The arms of a choice.
+//! Typed choices: the arms of a choice, and the choice between them.
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
@@ -26,7 +26,7 @@ impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
         collected.arms
     }
 
-    /// Adds an arm. All of them end with the same type.
+    /// Adds an arm. All arms have the same output type.
     pub fn arm(&mut self, body: impl FnOnce(&mut DagBuilder<C>) -> SagaOutput<O>) -> &mut Self {
         let (arm, _) = self.dag.arm(body);
         self.arms.push(arm);
@@ -34,15 +34,15 @@ impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
     }
 }
 
-/// What an instance or an arm runs, and what it reads around itself.
+/// The body of an instance or arm, and the nodes of enclosing bodies that it reads.
 #[doc(hidden)]
 pub struct NestedBody<C> {
     pub(crate) dag: Result<Dag<C>, DagError>,
     pub(crate) outside: BTreeSet<(BodyId, u32)>,
 }
 
-/// What the macro writes: first the arms, then the choice, so that rustc compares the types of the arms
-/// in the user's words.
+/// The calls that the macro writes: first the arms, then the choice, so that rustc compares the output types of
+/// the arms at the user's code.
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     #[doc(hidden)]
     pub fn arm<O>(
@@ -53,7 +53,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         (self.part(inner, body), Like::new())
     }
 
-    /// A choice between these arms, which end with what `_like` would give.
+    /// Adds a choice between these arms, whose output is of the type that `_like` would return.
     #[doc(hidden)]
     pub fn choose_arm<K, O, F>(
         &mut self,

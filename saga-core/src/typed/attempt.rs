@@ -1,4 +1,5 @@
-//! The call of an action or of its undo, as a future.
+//! The call of an action or of its undo, as a future that is a struct. It exists for the sake of compile times:
+//! see `AttemptCall`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,8 +15,8 @@ use crate::log::Payload;
 use crate::value::AttemptError;
 
 pin_project! {
-    /// What [`Step::go`](crate::Step::go) returns: a call of the action `A`, which is the future `F`, or of
-    /// its undo, which is `U`.
+    /// The future that `Step::go` returns: a call of the action `A`, which is the future `F`, or of its undo,
+    /// which is the future `U`.
     pub struct Attempt<A: Typed, F, U> {
         #[pin]
         call: AttemptCall<A, F, U>,
@@ -24,8 +25,9 @@ pin_project! {
 
 type PollFn<F, O> = fn(Pin<&mut F>, &mut Context<'_>) -> Poll<O>;
 
-// an `async` block would do the same, and rustc would check one more of them for every action of the user's;
-// with `poll` beside it a call is known to be a future where it is made, and what is wrong is said once
+// An `async` block would do the same, but rustc would have to check one more of them for each action. With the
+// function `poll` stored alongside, a call is known to be a future where it is created, and a mistake is
+// reported once.
 pin_project! {
     #[project = AttemptProjection]
     enum AttemptCall<A: Typed, F, U> {
@@ -35,12 +37,12 @@ pin_project! {
     }
 }
 
-/// What an action says about its error.
+/// How an action classifies its errors.
 #[doc(hidden)]
 pub struct ErrorRules<E> {
-    /// It as JSON, where it has a form in JSON.
+    /// The error as JSON, if it can be encoded.
     pub payload: fn(&E) -> Option<Payload>,
-    /// Whether it leaves the effect in doubt, and whether another attempt makes sense.
+    /// Whether the error leaves the effect in doubt, and whether another attempt may succeed.
     pub judge: fn(&E) -> (bool, bool),
 }
 
@@ -73,7 +75,7 @@ impl<A: Typed, F, U> Attempt<A, F, U> {
         Self { call: AttemptCall::Undo { call, poll } }
     }
 
-    /// An undo that was called without the output that it needs.
+    /// The result of an undo that was called without the output that it needs.
     #[doc(hidden)]
     pub fn no_output() -> Self {
         Self { call: AttemptCall::Nothing { stop: no_output } }
@@ -81,7 +83,7 @@ impl<A: Typed, F, U> Attempt<A, F, U> {
 }
 
 impl<A: Typed, F> Attempt<A, F, ()> {
-    /// The undo of an action that has none.
+    /// The undo of an action that has nothing to undo.
     #[doc(hidden)]
     pub fn undone() -> Self {
         Self { call: AttemptCall::Nothing { stop: || StepResult::Undone(Ok(())) } }
@@ -89,7 +91,7 @@ impl<A: Typed, F> Attempt<A, F, ()> {
 }
 
 impl<A: Typed, U> Attempt<A, (), U> {
-    /// In place of an action whose declaration is reported.
+    /// Stands in for an action whose declaration has an error that is reported elsewhere.
     #[doc(hidden)]
     pub fn broken() -> Self {
         Self::no_output()

@@ -1,4 +1,4 @@
-//! Typed nodes that hold others: `for_each`, `choose`, `subsaga`.
+//! Typed composite nodes: `for_each`, `choose` and `subsaga`.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crate::dag::{CompositeInput, DagBuilder, ForEach, MakeParams, Node, NodeBody
 use crate::typed::{ItemRef, OutputRef, Saga, SagaOutput, Scope, Source};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
-    /// Adds a node that runs a body once for each item of a list, all instances side by side. What the
-    /// last line of each instance names makes up the output, in the order of the items.
+    /// Adds a node that runs a body once for each item of a list, all instances in parallel. Its output is the
+    /// list of the outputs of the instances, in the order of the items.
     ///
-    /// `items` gives the list out of what the bindings name. It is called whenever an instance needs its
-    /// item, on recovery and for the undo: it must be pure. How many instances there are is written to
-    /// the log. `body` is called once, now: it declares the nodes of one instance. These may read the
-    /// item, each other, and all that stands before this node. In node paths they are `NAME[i]/STEP`, or
-    /// `NAME[i]` where the body is a single step.
+    /// `items` computes the list from the sources that the bindings name. It is called whenever an instance
+    /// needs its item, also on recovery and for the undo, so it must be pure. The number of instances is
+    /// written to the log. `body` is called once, now, and declares the nodes of one instance. These may read
+    /// the item, each other, and every node before this one. In node paths they are `NAME[i]/STEP`, or
+    /// `NAME[i]` if the body is a single step.
     ///
     /// ```
     /// use saga_core::dag::DagBuilder;
@@ -73,7 +73,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.repeat(name, bindings, &[], Arc::new(SelectFromSlice(items, PhantomData)), body)
     }
 
-    /// The same with a closure that counts the items only: the instances compute theirs with
+    /// The same with a closure that only counts the items. The instances compute their own with
     /// [`Scope::list`].
     #[doc(hidden)]
     pub fn for_width<O, F>(
@@ -118,14 +118,14 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         OutputRef::new(self.body(), self.add(added))
     }
 
-    /// Adds a node that runs one of several bodies. `arm` returns its number, from 0, out of what the
-    /// bindings name; or an `Option` of it, where `None` runs none of them. The output is what the last
-    /// line of the arm that runs names, or an `Option` of it.
+    /// Adds a node that runs one of several arms. `arm` computes the number of the arm, from 0, from the
+    /// sources that the bindings name; or an `Option`, where `None` runs no arm. The output is the output of
+    /// the arm that runs, or an `Option` of it.
     ///
-    /// `arm` is called once going forward, and again on recovery to compare: it must be pure. What it
-    /// chose is written to the log. `arms` is called once, now. The nodes of an arm may read each other
-    /// and all that stands before this node. In node paths they are `NAME#k/STEP`, or `NAME#k` where the
-    /// arm is a single step.
+    /// `arm` is called once while the saga goes forward, and again on recovery for comparison, so it must be
+    /// pure. Its choice is written to the log. `arms` is called once, now. The nodes of an arm may read each
+    /// other and every node before this one. In node paths they are `NAME#k/STEP`, or `NAME#k` if the arm is a
+    /// single step.
     ///
     /// ```
     /// use saga_core::dag::DagBuilder;
@@ -193,11 +193,11 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.choose_of(name, bindings, &[], arm, arms)
     }
 
-    /// Adds a node that runs another saga, whose parameters the closure makes out of what the bindings
-    /// name. The names inside are its own; its output is this node's. In node paths its nodes are
-    /// `NAME/STEP`.
+    /// Adds a node that runs another saga. The closure computes its parameters from the sources that the
+    /// bindings name. The names inside that saga are separate, and its output is the output of this node. In
+    /// node paths its nodes are `NAME/STEP`.
     ///
-    /// The closure is called once in each process that runs the saga: it must be pure.
+    /// The closure is called once in each process that runs the saga, so it must be pure.
     ///
     /// ```
     /// use saga_core::dag::DagBuilder;
@@ -254,7 +254,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.subsaga_after(name, bindings, &[], params)
     }
 
-    /// The same for a node that also waits for nodes that it does not read.
+    /// The same for a node that also waits for other nodes, which it does not read.
     #[doc(hidden)]
     pub fn subsaga_after<S, F>(
         &mut self,

@@ -1,11 +1,11 @@
-//! What the closure of a choice returns.
+//! The return value of the closure of a choice.
 
 use crate::dag::{mixed_up, null, owned};
 use crate::error::ActionError;
 use crate::value::ActionOutput;
 
-/// What the closure of [`DagBuilder::choose`](crate::dag::DagBuilder::choose) returns: `usize`, the number of
-/// the arm that runs, from 0; or `Option<usize>`, where `None` runs none of them and the output is an
+/// The return value of the closure of [`DagBuilder::choose`](crate::dag::DagBuilder::choose): `usize`, the
+/// number of the arm that runs, from 0; or `Option<usize>`, where `None` runs no arm and the output is an
 /// `Option`.
 pub trait Choice: sealed::Sealed {
     /// The node's output, for arms that end with an `O`.

@@ -1,4 +1,5 @@
-//! Typed steps as actions: a closure that makes a call out of earlier outputs.
+//! Closures as what typed nodes run. A node's closure turns earlier outputs into a call; here it becomes an
+//! action, a computed value, or the parameters of a saga.
 
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -21,10 +22,10 @@ use crate::typed::{ActionSpec, NodeShape, Scope, Source, StepCall, StepFuture, S
 use crate::value::Storable;
 use crate::value::{ActionOutput, AttemptError, Value};
 
-/// Runs a closure until it leaves a result.
+/// Runs a closure until it has left a result in its scope.
 ///
-/// A panic before the user's action is entered is one in the expressions of its inputs: those are pure,
-/// so no other attempt would end differently, and no effect has happened. `Err` is its message.
+/// A panic before the user's action is entered comes from the expressions of its inputs. Those are pure, so
+/// that no further attempt would succeed, and no effect has happened. `Err` is the message of that panic.
 async fn run<C, H, F>(closure: &F, scope: &Scope<C>) -> Result<StepResult, String>
 where
     C: Send + Sync + 'static,
@@ -151,7 +152,7 @@ where
 {
     fn compute(&self, cx: ActionContext<C>) -> Result<ActionOutput, ActionError> {
         let scope = Scope::new(cx, StepCall::Do, self.sources.clone());
-        // an expression awaits nothing: it is there at the first poll
+        // An expression awaits nothing, so it is ready at the first poll.
         match run(&self.closure, &scope).now_or_never() {
             Some(Ok(StepResult::Output(output))) => Ok(output),
             Some(Ok(StepResult::Failed(failed))) => Err(failed.error),
@@ -167,7 +168,7 @@ where
     }
 }
 
-/// A step that makes the parameters of a saga.
+/// A step that computes the parameters of a saga.
 struct BoundParams<F, H> {
     closure: F,
     shape: PhantomData<fn() -> H>,
@@ -201,7 +202,7 @@ where
 }
 
 impl<C: Send + Sync + 'static> Node<C> {
-    /// The node of a typed step, which may read these sources.
+    /// The node of a typed step that runs an action and may read these sources.
     pub(crate) fn step<H, F>(
         name: NodeName,
         spec: ActionSpec,
@@ -218,7 +219,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         Ok(node)
     }
 
-    /// The same for a closure that computes a value.
+    /// The node of a typed step that computes a value.
     pub(crate) fn value<H, F>(name: NodeName, sources: Arc<[Source]>, closure: F) -> Self
     where
         H: NodeShape<C> + 'static,
@@ -227,7 +228,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         Self::with(name, NodeBody::Computed(Arc::new(BoundValue::new(sources, closure))))
     }
 
-    /// The same for one that makes the parameters of a saga.
+    /// The node of a typed step that computes the parameters of a saga.
     pub(crate) fn saga<H, F>(
         name: NodeName,
         dag: Dag<C>,

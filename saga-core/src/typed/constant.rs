@@ -1,4 +1,4 @@
-//! Constants of a typed DAG.
+//! Typed constants.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,9 +10,9 @@ use crate::value::ActionData;
 use crate::{json, panics};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
-    /// Adds a constant: a node that has its value from the start. The value is part of the definition: a
-    /// saga with another one has another [fingerprint](crate::dag::Dag::fingerprint). `value` is called twice,
-    /// now, and must give the same both times, as it must in every other process.
+    /// Adds a constant. Its value is part of the definition: with another value, the saga has another
+    /// [fingerprint](crate::dag::Dag::fingerprint). `value` is called twice, now, and must return the same
+    /// value both times, and in every other process.
     ///
     /// ```
     /// use saga_core::dag::{Dag, DagBuilder};
@@ -54,7 +54,7 @@ where
 {
     let wrong = |why: String| DagError::Constant { node: name.to_string(), why };
     let node = || {
-        // what it computes is the user's
+        // The closure is users' code.
         let value = catch_unwind(AssertUnwindSafe(&value));
         let value =
             value.map_err(|panic| wrong(format!("it panics: {}", panics::message(panic))))?;
@@ -69,7 +69,7 @@ where
     Ok(node)
 }
 
-/// Its value, as it is written.
+/// The encoded value of a constant.
 fn payload<C>(node: &Node<C>) -> Option<&Payload> {
     match &node.body {
         NodeBody::Constant { output, .. } => Some(&output.payload),
@@ -77,7 +77,7 @@ fn payload<C>(node: &Node<C>) -> Option<&Payload> {
     }
 }
 
-/// Are these two values? The order of keys does not matter.
+/// True if these are two different values. The order of keys does not matter.
 fn differ(one: &Payload, other: &Payload) -> bool {
     json::difference(one.as_bytes(), other.as_bytes()).is_some()
 }

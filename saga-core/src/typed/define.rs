@@ -13,7 +13,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
     /// The DAG of a saga that was declared with `saga!` or by hand.
     ///
     /// # Errors
-    /// [`DagError`] if the definition is not a DAG; `saga!` leaves no way to write one that isn't.
+    /// [`DagError`] if the definition is not a valid DAG; `saga!` offers no way to write an invalid one.
     pub fn of<S: Saga<Context = C>>() -> Result<Self, DagError> {
         Self::of_at_most::<S>(DEFAULT_MAX_NODES)
     }
@@ -24,7 +24,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
 }
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
-    /// A saga's DAG, inside these sagas.
+    /// The DAG of a saga that is nested in these sagas.
     pub(crate) fn define<S: Saga<Context = C>>(
         max_nodes: usize,
         within: Vec<SagaName>,
@@ -41,7 +41,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         builder.finish_typed(end.node)
     }
 
-    /// A builder for a part of this one.
+    /// A builder for a body inside this one.
     pub(crate) fn inner(&mut self, items: Arc<[Source]>) -> Self {
         let body = BodyId(self.next_body);
         let mut inner = Self::with_name(self.name.clone());
@@ -61,7 +61,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.finish(end.map(|(_, node)| node))
     }
 
-    /// Builds the body of an instance or arm. What it reads around itself, its node waits for.
+    /// Builds the body of an instance or arm. The node that runs it waits for everything that it reads from
+    /// enclosing bodies.
     pub(crate) fn part<O>(
         &mut self,
         mut inner: Self,

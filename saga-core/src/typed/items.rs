@@ -1,4 +1,4 @@
-//! What a `for` runs over, and types that are compared without a value.
+//! The lists that a `for` can run over, and types that are compared without a value.
 
 use std::collections::{
     BTreeMap, BTreeSet, LinkedList, VecDeque, btree_map, btree_set, linked_list, vec_deque,
@@ -10,9 +10,9 @@ use std::{array, iter, option, slice, str, vec};
 use super::source::gone;
 use super::{ItemRef, Scope};
 
-/// A list that a `for` can run over: its order is the same in every process. That is so for slices, arrays,
-/// `Vec`, `VecDeque`, ranges, `BTreeMap` and `BTreeSet`, and for the iterators of the standard library over
-/// what is in order, such as `guests.iter().enumerate()`. A type of your own implements it.
+/// A list that a `for` can run over, because its order is the same in every process. That holds for slices,
+/// arrays, `Vec`, `VecDeque`, ranges, `BTreeMap` and `BTreeSet`, and for the standard library's iterators over
+/// them, such as `guests.iter().enumerate()`. Implement it for types of your own.
 ///
 /// ```
 /// # use saga_core::typed::Items;
@@ -20,7 +20,7 @@ use super::{ItemRef, Scope};
 /// assert_eq!((1..=3).rev().in_order().collect::<Vec<_>>(), [3, 2, 1]);
 /// ```
 ///
-/// A `HashMap` or `HashSet` is none:
+/// A `HashMap` or `HashSet` is not such a list:
 ///
 /// ```compile_fail,E0277
 /// # use saga_core::typed::Items;
@@ -34,15 +34,15 @@ use super::{ItemRef, Scope};
     note = "the order of the items must be the same in every process, which that of a `HashMap` or `HashSet` is not: collect into a `Vec` and sort it, or take a `BTreeMap` or `BTreeSet`"
 )]
 pub trait Items {
-    /// One of them.
+    /// The type of the items.
     type Item;
-    /// All of them, the same and in the same order each time.
+    /// Returns all items: the same items in the same order each time.
     fn in_order(self) -> impl Iterator<Item = Self::Item>;
 }
 
 macro_rules! lists {
     ($([$($generics:tt)*] $list:ty;)*) => {$(
-        // the message names them, and rustc need not
+        // The message lists them already, so rustc need not.
         #[diagnostic::do_not_recommend]
         impl<$($generics)*> Items for $list
         where
@@ -76,7 +76,7 @@ lists! {
     [T] RangeInclusive<T>;
 }
 
-// iterators over what is in order, and what is made of them
+// Iterators over ordered collections, and their adapters.
 lists! {
     ['a, T] slice::Iter<'a, T>;
     ['a, T] slice::Chunks<'a, T>;
@@ -141,7 +141,7 @@ lists! {
     [I: Items, U: IntoIterator<IntoIter: Items>, F] iter::FlatMap<I, U, F>;
 }
 
-// `Pattern` cannot be named as a bound
+// The trait `Pattern` is not stable, so it cannot be used as a bound.
 macro_rules! splits {
     ($($split:ident)*) => {
         lists! { $(
@@ -156,7 +156,7 @@ macro_rules! splits {
 
 splits! { Split SplitN SplitTerminator SplitInclusive }
 
-/// What a `for` needs of its list.
+/// The list of a `for`: counted, or reduced to the item of one instance.
 #[doc(hidden)]
 pub struct Listed<T> {
     count: usize,
@@ -165,25 +165,25 @@ pub struct Listed<T> {
 }
 
 impl<T> Listed<T> {
-    /// How many items there are.
+    /// The number of items.
     pub fn count(self) -> usize {
         self.count
     }
 
-    /// That of the instance.
+    /// The item of the instance.
     pub fn item(self) -> T {
         self.item.unwrap_or_else(|| gone(self.index))
     }
 
-    /// Nothing, of the items' type.
+    /// An empty iterator over the type of the items.
     pub fn none(&self) -> std::iter::Empty<T> {
         std::iter::empty()
     }
 }
 
 impl<C: Send + Sync + 'static> Scope<C> {
-    /// The list of a `for`: for its width, or for the item of an instance. One method for both, so that
-    /// rustc says once what is wrong with the list.
+    /// The list of a `for`, to count its items or to get the item of an instance. This is one method, so that
+    /// rustc reports once what is wrong with the list.
     #[doc(hidden)]
     pub fn list<I: Items>(&self, items: I, of: Option<ItemRef<()>>) -> Listed<I::Item> {
         match of {
@@ -212,7 +212,7 @@ impl<T> Like<T> {
         Self(PhantomData)
     }
 
-    /// For code that is compiled and never runs.
+    /// A value of the type, for code that is compiled and never runs.
     pub fn like(self) -> T {
         std::panic::resume_unwind(Box::new("only types are compared here".to_string()))
     }

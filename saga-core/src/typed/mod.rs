@@ -1,9 +1,10 @@
-//! The typed layer between what users write and the DAG: what `saga!` and `#[saga_action]` expand into,
-//! and what a hand-written DAG of annotated actions uses.
+//! The typed layer between users' code and the DAG: what `saga!` and `#[saga_action]` expand into, and what
+//! sagas that are written by hand use.
 //!
-//! An annotated function has a brace struct beside it, whose fields are its parameters. A value of that
-//! struct is one call ([`Step`]). A node of a typed DAG is a closure that makes this value from the
-//! outputs of earlier nodes; the same closure serves the action and its undo.
+//! For each annotated function there is a struct whose fields are the parameters of the function. A value of
+//! that struct is one call ([`Step`]). A node of a typed DAG is a closure that makes this value from the
+//! outputs of earlier nodes. The same closure serves the action and its undo: it runs inside a [`Scope`], which
+//! gives it its inputs, calls the action or the undo, and keeps the result.
 
 mod arms;
 mod attempt;

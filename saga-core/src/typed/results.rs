@@ -1,11 +1,11 @@
-//! The results of a node's closure, made of the values that users' code returns.
+//! Turns the return values of users' code into results of a node's closure.
 
 use super::step::Typed;
 use crate::context::StepResult;
 use crate::error::UndoError;
 use crate::value::{AttemptError, Storable};
 
-/// An action that succeeded.
+/// The result of an action that succeeded.
 pub(crate) fn produced<A: Typed>(output: A::Output) -> StepResult {
     match output.store() {
         Ok(output) => StepResult::Output(output),
@@ -13,7 +13,7 @@ pub(crate) fn produced<A: Typed>(output: A::Output) -> StepResult {
     }
 }
 
-/// What a computed node leaves.
+/// The result of a computed node.
 pub(crate) fn computed<O: Storable>(value: O) -> StepResult {
     match value.read_back() {
         Ok(output) => StepResult::Output(output),
@@ -21,7 +21,7 @@ pub(crate) fn computed<O: Storable>(value: O) -> StepResult {
     }
 }
 
-/// An undo that was called without the output that it needs.
+/// The result of an undo that was called without the output that it needs.
 pub(crate) fn no_output() -> StepResult {
     StepResult::Undone(Err(UndoError::permanent("this undo needs an output, and there is none")))
 }

@@ -8,8 +8,8 @@ use crate::dag::DagBuilder;
 use crate::error::ActionError;
 use crate::value::ActionData;
 
-/// A saga: parameters, the DAG that they start, and its output. `saga!` writes the implementation; by
-/// hand it is this:
+/// A saga: its parameters, its nodes, and its output. `saga!` writes the implementation. By hand, it looks like
+/// this:
 ///
 /// ```
 /// use saga_core::dag::DagBuilder;
@@ -45,20 +45,20 @@ use crate::value::ActionData;
     note = "a saga is declared with `saga! {{ pub {Self}<Context>(..) {{ .. }} }}`"
 )]
 pub trait Saga: ActionData {
-    /// The user's context that all of its actions share.
+    /// The context that all of its actions share.
     type Context: Send + Sync + 'static;
     /// What it returns.
     type Output: ActionData;
     /// The durable name.
     const NAME: &'static str;
-    /// Where it is written, as `file:line`.
+    /// Where it is defined, as `file:line`.
     const PLACE: &'static str = "";
     /// Declares the nodes.
     fn define(dag: &mut DagBuilder<Self::Context>) -> SagaOutput<Self::Output>;
 }
 
-/// A saga that can be a node of another: one without a pivot. `saga!` implements it; for a saga that is
-/// written by hand it is one line, `impl saga_core::typed::Nestable for Inner {}`.
+/// A saga that can be a node of another saga, because it has no pivot. `saga!` implements it; for a saga that
+/// is written by hand it is one line, `impl saga_core::typed::Nestable for Inner {}`.
 pub trait Nestable {}
 
 #[diagnostic::do_not_recommend]
@@ -67,7 +67,7 @@ impl<S: Saga> Typed for S {
     type Error = ActionError;
 }
 
-/// A saga is a node of another one by its parameters.
+/// A value of a saga's type, which holds its parameters, is a node of another saga.
 #[diagnostic::do_not_recommend]
 impl<S: Saga + Nestable> Step<S::Context> for S {
     type Static = S;

@@ -1,4 +1,4 @@
-//! One call of a node's closure.
+//! One call of the closure of a typed node. What users do with a scope is in `typed::scope`.
 
 use std::future::Future;
 use std::sync::atomic::Ordering;
@@ -25,7 +25,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
         })
     }
 
-    /// The same behind a point of no return, where an action never gives up.
+    /// The same after a point of no return, where an action must never give up.
     #[doc(hidden)]
     pub fn call_behind<'s, A>(&'s self, action: A) -> StepFuture<'s, ActionNode<A::Static>>
     where
@@ -34,7 +34,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
         self.call(action)
     }
 
-    /// A block that ends in a call: for inputs that borrow from what is computed on the way.
+    /// A block that ends in a call, for inputs that borrow from intermediate values.
     ///
     /// ```
     /// # use saga_core::prelude::*;
@@ -58,18 +58,19 @@ impl<C: Send + Sync + 'static> Scope<C> {
         self.boxed(Box::pin(block))
     }
 
-    /// What `saga!` writes for a [`block`](Self::block): rustc reports a cast where it stands.
+    /// The form of [`block`](Self::block) that `saga!` writes, because rustc reports a failed cast at the
+    /// user's code.
     #[doc(hidden)]
     pub fn boxed<'s, S>(&'s self, block: BoxFuture<'s, StepDone<S>>) -> StepFuture<'s, S> {
         StepFuture(block)
     }
 
-    /// Gives the value of a node that runs no action.
+    /// Returns the value of a node that runs no action.
     pub fn value<O: ActionData>(&self, value: O) -> StepFuture<'_, ComputedNode<O>> {
         self.computed(value)
     }
 
-    /// The same of a value that is known to be kept by another trait.
+    /// The same for a value that is known to be storable.
     pub(crate) fn computed<O: crate::value::Storable>(
         &self,
         value: O,
@@ -78,9 +79,9 @@ impl<C: Send + Sync + 'static> Scope<C> {
         self.block(async { StepDone::new() })
     }
 
-    /// For a step in an arm of a [`choose`](crate::dag::DagBuilder::choose) that takes apart what was
-    /// chosen by, and does not find what it must be:
-    /// `let Source::Image(id) = source.get(cx) else { cx.wrong_arm() };`. It ends the node with an error.
+    /// Ends the node with an error. It is for a step in an arm of a [`choose`](crate::dag::DagBuilder::choose)
+    /// that matches the value that was chosen by, and does not find the expected variant: `let
+    /// Source::Image(id) = source.get(cx) else { cx.wrong_arm() };`.
     pub fn wrong_arm(&self) -> ! {
         let message = "the arm that was chosen does not fit the value that it was chosen by";
         std::panic::resume_unwind(Box::new(message.to_string()))
@@ -98,14 +99,14 @@ impl<C: Send + Sync + 'static> Scope<C> {
         action.go(cx, &self.op).await
     }
 
-    /// Leaves the result and never comes back: the plumbing of calls whose plain output has a type of its
-    /// own in the closure.
+    /// Leaves the result and never returns, for calls that stand in the closure as expressions of their output
+    /// type.
     pub(crate) async fn stop_with<T>(&self, stop: StepResult) -> T {
         self.leave(stop);
         std::future::pending().await
     }
 
-    /// The marker of a call that is made with [`ActionNode::run`].
+    /// The marker for a call that is made with [`ActionNode::run`].
     #[doc(hidden)]
     pub fn leaf<M>(&self) -> ActionNode<M> {
         ActionNode::marker()

@@ -1,5 +1,5 @@
-//! Closures as what a composite node decides by: how many instances there are, which arm runs, and with what
-//! parameters a subsaga does.
+//! Closures that a composite node decides by: how many instances there are, which arm runs, and with what
+//! parameters a subsaga runs.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use crate::error::ActionError;
 use crate::names::Source;
 use crate::value::{ActionData, ActionOutput};
 
-/// The items of a `for`, borrowed from what its closure reads.
+/// Selects the items of a `for` from a slice that its closure borrows from its inputs.
 pub(crate) struct SelectFromSlice<F, T>(pub(crate) F, pub(crate) PhantomData<fn() -> T>);
 
 impl<C, T, F> Selector<C> for SelectFromSlice<F, T>
@@ -28,7 +28,7 @@ where
     }
 }
 
-/// Only a number.
+/// Selects a number: of instances, or of an arm.
 pub(crate) struct SelectNumber<F>(pub(crate) F);
 
 impl<C, F> Selector<C> for SelectNumber<F>
@@ -55,7 +55,7 @@ where
     }
 }
 
-/// The outputs of all instances.
+/// The outputs of all instances as a `Vec`.
 pub(crate) fn gather_vec<O: Send + Sync + 'static>(
     parts: Vec<ActionOutput>,
 ) -> Result<ActionOutput, ActionError> {

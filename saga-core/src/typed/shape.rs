@@ -1,4 +1,4 @@
-//! What a node is, read off the type that its closure returns.
+//! The kind of a node, derived from the return type of its closure.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use super::step::{NeverGivesUp, Step, StepKind};
 use crate::context::Scope;
 use crate::value::Storable;
 
-/// That a closure came to its end; says by its type what the node is.
+/// Proof that a closure came to its end. Its type tells the kind of the node.
 pub struct StepDone<S>(PhantomData<fn() -> S>);
 
 impl<S> StepDone<S> {
@@ -20,8 +20,8 @@ impl<S> StepDone<S> {
     }
 }
 
-/// What a node's closure returns: its call, which says by its type what the node is. A type of its own,
-/// since rustc takes longer to compare boxed futures.
+/// The return value of a node's closure: its call, whose type tells the kind of the node. It is a type of its
+/// own because rustc takes longer to compare boxed futures.
 pub struct StepFuture<'s, S>(pub(crate) BoxFuture<'s, StepDone<S>>);
 
 impl<S> Future for StepFuture<'_, S> {
@@ -47,8 +47,8 @@ impl<M> ActionNode<M> {
         Self(PhantomData)
     }
 
-    /// Calls the action and "returns" its plain output, so that rustc checks its type where the user
-    /// wrote one. In truth it leaves the result in the scope and never returns.
+    /// Calls the action and seems to return its output, so that rustc checks the type of the output against
+    /// what the user wrote. In fact it leaves the result in the scope and never returns.
     #[doc(hidden)]
     pub fn run<'s, C: Send + Sync + 'static, A>(
         self,
@@ -66,7 +66,7 @@ impl<M> ActionNode<M> {
 }
 
 impl<M> ActionNode<M> {
-    /// The same behind a point of no return, where an action never gives up.
+    /// The same after a point of no return, where an action must never give up.
     #[doc(hidden)]
     pub fn run_behind<'s, C: Send + Sync + 'static, A>(
         self,
@@ -80,7 +80,7 @@ impl<M> ActionNode<M> {
     }
 }
 
-/// A node that has a value and runs no action.
+/// A node that computes a value and runs no action.
 pub struct ComputedNode<O>(PhantomData<fn() -> O>);
 
 impl<O> ComputedNode<O> {
@@ -89,11 +89,12 @@ impl<O> ComputedNode<O> {
     }
 }
 
-/// What a node is, read off the type of its closure, so that building a DAG runs nothing of the user's.
+/// The kind of a node, derived from the type of its closure, so that building a DAG runs none of the users'
+/// code.
 pub trait NodeShape<C> {
-    /// The node's output.
+    /// The output type of the node.
     type Output: Storable;
-    /// What it runs; none for a computed node.
+    /// What the node runs; `None` for a computed node.
     fn kind() -> Option<StepKind<C>>;
 }
 

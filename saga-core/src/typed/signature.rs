@@ -1,7 +1,8 @@
-//! What the macros ask of an action's function, of its undo, and of the context that they share.
+//! What the macros require of the function of an action, of its undo, and of the context that they share.
 //!
-//! All of these traits are implemented for every type that fits, and called by nobody but the macros' output. They
-//! exist for the messages that rustc prints where a type does not fit. Users read them as [`crate::bounds`].
+//! These traits are implemented for every type that fits, and only the output of the macros calls them. They
+//! exist for the messages that rustc prints about a type that does not fit. Users find them as the module
+//! `bounds`.
 
 use std::future::Future;
 
@@ -9,8 +10,8 @@ use super::{Attempt, StepResult, Typed};
 use crate::context::ActionContext;
 use crate::error::{BoxError, UndoError};
 
-/// What an action and its undo may fail with: any error, and what converts into one. Implemented for
-/// every type that fits.
+/// The error of an action or of its undo: any error, and anything that converts into one. Implemented for every
+/// type that fits.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a saga action",
     label = "not an error",
@@ -18,7 +19,7 @@ use crate::error::{BoxError, UndoError};
     note = "a `Box<dyn Error>` is one as `Box<dyn Error + Send + Sync>`"
 )]
 pub trait ActionFailure: 'static {
-    /// The error, type erased.
+    /// The error as a trait object.
     fn boxed(self) -> BoxError;
 }
 
@@ -29,7 +30,7 @@ impl<E: Into<BoxError> + Send + 'static> ActionFailure for E {
     }
 }
 
-/// What an action's function returns: a `Result`.
+/// The return type of an action: a `Result`.
 #[diagnostic::on_unimplemented(
     message = "a saga action returns `Result<Output, Error>`, not `{Self}`",
     label = "expected a `Result`"
@@ -46,7 +47,7 @@ impl<T, E> ActionReturn for Result<T, E> {
     type Err = E;
 }
 
-/// What an action calls its context: an alias of `ActionContext`.
+/// The type that an action names as its context: `ActionContext`, or an alias of it.
 #[diagnostic::on_unimplemented(
     message = "the context of an action is an `&ActionContext<{Self}>`, not `&{Self}`",
     label = "write `ActionContext<{Self}>`, which derefs to `{Self}`"
@@ -55,8 +56,8 @@ pub trait Context {}
 
 impl<C> Context for ActionContext<C> {}
 
-/// What an action in a saga over `C` may call its context. Also the user's own `C`, which is reported
-/// where the action is declared, and not again in every saga.
+/// A type that an action of a saga over `C` may name as its context. It includes the user's own `C`, which is
+/// reported where the action is declared, and need not be reported again in every saga.
 #[diagnostic::on_unimplemented(
     message = "an action that takes `&{Self}` cannot be a node of a saga over `{C}`",
     label = "not an action or a saga over `{C}`",
@@ -79,11 +80,12 @@ impl<C: Send + Sync + 'static> ContextOf<C> for C {
     }
 }
 
-/// That an action's context is one.
+/// Asserts that the context of an action is an `ActionContext`.
 #[doc(hidden)]
 pub fn assert_context<T: Context>() {}
 
-/// What a saga's actions share. It is what rustc would report part by part, and in each node again.
+/// The context that the actions of a saga share. Without this trait, rustc would report each missing
+/// supertrait, and again in each node.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the context of a saga",
     label = "must be `Send + Sync + 'static`",
@@ -94,7 +96,7 @@ pub trait SharedContext {}
 #[diagnostic::do_not_recommend]
 impl<C: Send + Sync + 'static> SharedContext for C {}
 
-/// A call of an undo: a future whose output is an [`UndoReturn`].
+/// The call of an undo: a future whose output is an [`UndoReturn`].
 #[diagnostic::on_unimplemented(
     message = "an undo is an `async fn`, and this one is not: it returns `{Self}`",
     label = "expected an `async fn`"
@@ -110,7 +112,7 @@ impl<U: Future<Output: UndoReturn>> UndoCall for U {
     }
 }
 
-/// What an undo returns: a `Result<(), Error>`.
+/// The return type of an undo: a `Result<(), Error>`.
 #[diagnostic::on_unimplemented(
     message = "an undo returns `Result<(), Error>`, not `{Self}`",
     label = "expected a `Result<(), _>`"

@@ -1,4 +1,4 @@
-//! What a step reads: parameters, outputs of earlier nodes, the item of an instance.
+//! What a step reads: parameters, the outputs of earlier nodes, and the item of an instance.
 
 use std::marker::PhantomData;
 
@@ -6,7 +6,7 @@ use super::{Like, Scope};
 use crate::context::Frame;
 use crate::names::{BodyId, NodeIndex, Source};
 
-/// The output of a node, known by place and type before the saga runs.
+/// A reference to the output of a node. Its node and type are known before the saga runs.
 pub struct OutputRef<T> {
     pub(crate) body: BodyId,
     pub(crate) node: NodeIndex,
@@ -27,25 +27,26 @@ impl<T> OutputRef<T> {
 }
 
 impl<T: 'static> OutputRef<T> {
-    /// The node's name for bindings and `after`.
+    /// The source to use in bindings and in `after`.
     pub fn id(self) -> Source {
         Source::Node(self.body, self.node)
     }
 
-    /// The same of a type that was compared before, and reported if it is another.
+    /// The same reference with another type. The types have been compared before, and a difference has been
+    /// reported.
     #[doc(hidden)]
     pub fn of<U>(self) -> OutputRef<U> {
         OutputRef::new(self.body, self.node)
     }
 
-    /// A value of its type, for code that is compiled and never runs.
+    /// A value of the output's type, for code that is compiled and never runs.
     #[doc(hidden)]
     pub fn like(self) -> T {
         Like::new().like()
     }
 
-    /// The output. Only for nodes that are among the step's bindings: anything else ends the node with
-    /// an error that says so.
+    /// The output. The node must be among the bindings of the step; otherwise the step ends with an error that
+    /// says so.
     pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
         let frame = cx.reads(self.id()).and_then(|frame| frame.enclosing(self.body));
         let Some(frame) = frame else { unbound(&format!("node number {}", self.node)) };
@@ -56,7 +57,7 @@ impl<T: 'static> OutputRef<T> {
     }
 }
 
-/// A parameter of a saga.
+/// A reference to a parameter of a saga.
 pub struct ParamRef<S, T> {
     pub(crate) name: &'static str,
     pub(crate) get: fn(&S) -> &T,
@@ -70,12 +71,12 @@ impl<S, T> Clone for ParamRef<S, T> {
 impl<S, T> Copy for ParamRef<S, T> {}
 
 impl<S: 'static, T> ParamRef<S, T> {
-    /// The parameter's name for bindings.
+    /// The source to use in bindings.
     pub fn id(self) -> Source {
         Source::Param(self.name)
     }
 
-    /// The parameter. Only if it is among the step's bindings, as for [`OutputRef::get`].
+    /// The parameter. It must be among the bindings of the step, as for [`OutputRef::get`].
     pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
         let params = cx.reads(self.id()).and_then(|frame| frame.params.get());
         match params {
@@ -85,7 +86,7 @@ impl<S: 'static, T> ParamRef<S, T> {
     }
 }
 
-/// The item that an instance of a `for` runs for; see
+/// A reference to the item of an instance of a `for`; see
 /// [`DagBuilder::for_each`](crate::dag::DagBuilder::for_each).
 pub struct ItemRef<T> {
     body: BodyId,
@@ -104,12 +105,12 @@ impl<T: 'static> ItemRef<T> {
         Self { body, ty: PhantomData }
     }
 
-    /// The item's name for bindings.
+    /// The source to use in bindings.
     pub fn id(self) -> Source {
         Source::Item(self.body)
     }
 
-    /// The item. Only if it is among the step's bindings, as for [`OutputRef::get`].
+    /// The item. It must be among the bindings of the step, as for [`OutputRef::get`].
     pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
         let (frame, index) = self.instance(cx);
         match frame.item(cx, index).and_then(|item| item.downcast_ref()) {
@@ -118,7 +119,7 @@ impl<T: 'static> ItemRef<T> {
         }
     }
 
-    /// Which instance it is, from 0. Only if the item is among the step's bindings.
+    /// The number of the instance, from 0. The item must be among the bindings of the step.
     pub fn index<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> usize {
         self.instance(cx).1
     }
@@ -132,7 +133,7 @@ impl<T: 'static> ItemRef<T> {
     }
 }
 
-/// Unwinds out of the closure; the step that called it turns this into the node's error.
+/// Unwinds out of the closure; the step that called the closure turns this into the error of the node.
 fn unbound(what: &str) -> ! {
     std::panic::resume_unwind(Box::new(format!(
         "{what} is read but not among the step's bindings; add it to them"

@@ -13,7 +13,7 @@ pub struct ActionSpec {
     pub name: &'static str,
     /// The revision.
     pub rev: u32,
-    /// For humans.
+    /// A label for humans.
     pub label: Option<&'static str>,
     /// What its undo needs, and how often both are tried.
     pub policy: Policy,
@@ -23,14 +23,14 @@ pub struct ActionSpec {
     pub undo_timeout: Option<Duration>,
     /// The undo as declared, such as `refund(output?)`.
     pub undo: &'static str,
-    /// Where it is written.
+    /// Where it is defined.
     pub place: &'static Location<'static>,
 }
 
 impl ActionSpec {
-    /// An action of which nothing else is said: tried once, its undo up to 10 times. Its place is where
-    /// this is called; as an argument, a line number would make rustc check every action again that
-    /// stands below an edit.
+    /// The declaration of an action that states nothing else: it is attempted once, and its undo up to 10
+    /// times. Its place is where this function is called. If the line number were an argument, an edit would
+    /// make rustc recheck every action below it.
     #[track_caller]
     pub const fn new(name: &'static str, kind: UndoContract, undo: &'static str) -> Self {
         let (policy, place) = (Policy::new(kind), Location::caller());

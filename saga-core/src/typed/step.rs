@@ -1,4 +1,4 @@
-//! Calls of actions and of sagas, as the nodes of a saga make them.
+//! The calls that nodes make: of actions, and of other sagas.
 
 use std::future::Future;
 
@@ -8,7 +8,7 @@ use crate::dag::{Dag, DagError};
 use crate::names::SagaName;
 use crate::value::Storable;
 
-/// What an action or a saga returns. Implemented by both macros.
+/// The output and error types of an action or a saga. Implemented by both macros.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an action or a saga",
     label = "not an action or a saga",
@@ -17,7 +17,7 @@ use crate::value::Storable;
 pub trait Typed {
     /// What it returns.
     type Output: Storable;
-    /// What it fails with.
+    /// The type of its error.
     type Error: ActionFailure;
 }
 
@@ -29,25 +29,25 @@ pub trait Typed {
     note = "a saga with a `#[pivot]` cannot be a node: the saga around it could still fail, and would have to unwind behind that point of no return"
 )]
 pub trait Step<C>: Typed + Sized + Send {
-    /// The same call without borrowed inputs: names the action where its inputs don't matter.
+    /// The same call without borrowed inputs. It stands for the action where the inputs do not matter.
     type Static: Step<C> + Typed<Output = Self::Output> + 'static;
 
-    /// Does it, or undoes it.
+    /// Runs the action, or its undo.
     fn go(self, cx: &ActionContext<C>, op: &StepCall) -> impl Future<Output = StepResult> + Send;
 
-    /// What it gives where no action can run; for a saga, its parameters.
+    /// The result where no action can run: for a saga, its parameters.
     #[doc(hidden)]
     fn pure(self) -> Option<StepResult> {
         None
     }
 
-    /// What a node with this call is.
+    /// The kind of a node that makes this call.
     fn kind() -> StepKind<C>;
 }
 
-/// An action that is tried until it succeeds, or a saga of such actions: what can stand behind a
-/// [pivot](crate::dag::Node::pivot). `#[saga_action(retry(forever))]` implements it, and so does `saga!` for
-/// a saga with `#[retry(forever)]`.
+/// An action that is attempted until it succeeds, or a saga of such actions: what may come after a
+/// [pivot](crate::dag::Node::pivot). `#[saga_action(retry(forever))]` implements it, and so does `saga!` for a
+/// saga with `#[retry(forever)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` may give up, where a saga only goes forward",
     label = "may give up",
@@ -55,17 +55,17 @@ pub trait Step<C>: Typed + Sized + Send {
 )]
 pub trait NeverGivesUp {}
 
-/// What a node is that runs something.
+/// The kind of a node that runs something.
 #[expect(clippy::large_enum_variant, reason = "one at a time, while a DAG is built")]
 pub enum StepKind<C> {
-    /// An action, which declares this about itself.
+    /// An action with this declaration.
     Action(ActionSpec),
     /// Another saga.
     Saga(Subsaga<C>),
 }
 
-/// How the DAG of a saga is made that is a node of another.
+/// How to build the DAG of a saga that is a node of another saga.
 pub struct Subsaga<C>(pub(crate) DefineFn<C>);
 
-/// Of at most so many nodes, inside these sagas.
+/// Builds a DAG of at most this many nodes, nested in these sagas.
 pub(crate) type DefineFn<C> = fn(usize, Vec<SagaName>) -> Result<Dag<C>, DagError>;

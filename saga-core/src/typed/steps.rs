@@ -1,4 +1,5 @@
-//! Building a DAG out of typed steps: what `saga!` expands into.
+//! The methods of the builder that `saga!` expands into: typed steps, computed values, blocks, and the last
+//! line.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -12,20 +13,20 @@ use crate::typed::{
 use crate::value::ActionData;
 use crate::value::Storable;
 
-/// What a new node reads.
+/// The inputs of a new node.
 pub(crate) struct StepInputs {
     pub(crate) name: NodeName,
     pub(crate) inputs: Vec<(&'static str, Vec<Source>)>,
-    /// All that its closure may read.
+    /// Everything that its closure may read.
     pub(crate) sources: Arc<[Source]>,
-    /// Which nodes of its own body it waits for.
+    /// The nodes of its own body that it waits for.
     pub(crate) deps: Vec<u32>,
-    /// Which nodes around that body it needs.
+    /// The nodes of enclosing bodies that it needs.
     pub(crate) outside: Vec<(BodyId, u32)>,
 }
 
 impl StepInputs {
-    /// Adds what a part of the node reads around itself, the node being in this body.
+    /// Adds what a body inside this node reads from enclosing bodies. `here` is the body of the node itself.
     pub(crate) fn around(
         &mut self,
         here: BodyId,
@@ -42,7 +43,7 @@ impl StepInputs {
 }
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
-    /// A parameter of a typed saga, for the bindings of its steps.
+    /// Declares a parameter, for the bindings of steps.
     pub fn param<S: 'static, T>(
         &mut self,
         name: &'static str,
@@ -51,11 +52,11 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         ParamRef { name, get }
     }
 
-    /// Adds a typed step: a closure that makes the call of an annotated action out of what its bindings
-    /// name (which source feeds which input). It waits for those, and for what stands before it as the
-    /// open blocks say. A mistake is reported by [`build`](Self::build).
+    /// Adds a typed step: a closure that makes the call of an annotated action from the sources that its
+    /// bindings name, which say what each input is read from. The step waits for these sources, and for the
+    /// nodes before it that the open blocks make it wait for. Mistakes are reported by [`build`](Self::build).
     ///
-    /// The closure runs once for each attempt, on recovery and for the undo: it must be pure.
+    /// The closure runs once for each attempt, also on recovery and for the undo, so it must be pure.
     pub fn step<H, F>(
         &mut self,
         name: &'static str,
@@ -69,7 +70,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.step_after(name, bindings, &[], closure)
     }
 
-    /// The same for a step that also waits for nodes that it does not read.
+    /// The same for a step that also waits for other nodes, which it does not read.
     pub fn step_after<H, F>(
         &mut self,
         name: &'static str,
@@ -96,7 +97,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         OutputRef::new(self.body(), self.add(added))
     }
 
-    /// Looks up what a new node reads.
+    /// Resolves the inputs of a new node.
     pub(crate) fn read(
         &self,
         name: &str,
@@ -118,7 +119,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             self.read_from(*source, &mut read)?;
             sources.push(*source);
             if let Source::Item(body) = source {
-                // an item is read through the closure of its `for`, with all that this one reads
+                // An item is read through the closure of its `for`, which reads its own sources.
                 let items = self.bodies.iter().find(|(b, _)| b == body);
                 sources.extend(items.iter().flat_map(|(_, items)| items.iter()));
             }
@@ -147,7 +148,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(())
     }
 
-    /// Adds a typed node, or keeps what is wrong with it for `build`.
+    /// Adds a typed node, or keeps its error for `build`.
     pub(crate) fn add(&mut self, node: Result<(Node<C>, StepInputs), DagError>) -> NodeIndex {
         match node {
             Ok((mut node, read)) => {
@@ -162,7 +163,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         }
     }
 
-    /// Says more about a typed step: its label, how often it is tried, that it is the pivot.
+    /// Sets options of a typed step: its label, its retries, or that it is the pivot.
     ///
     /// ```
     /// use saga_core::dag::{Dag, DagBuilder};
@@ -201,12 +202,12 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             let (node, what) = ("(adjust)".to_string(), "a node");
             self.errors.push(DagError::NotVisible { node, what });
         } else if let Some(node) = self.nodes.get_mut(step.node.index()) {
-            // what it runs stays: the slot has its type
+            // What the node runs stays the same, because the reference has its type.
             node.take_options(how(node.clone()));
         }
     }
 
-    /// Adds a computed node: a value that follows from earlier ones, recorded once, with no undo.
+    /// Adds a computed node: a value that is computed from earlier outputs and recorded once. It has no undo.
     pub fn value<O, F>(
         &mut self,
         name: &'static str,
@@ -235,7 +236,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.step_after(name, bindings, after, move |cx| cx.computed::<O>(closure(cx)))
     }
 
-    /// The same for the output of the saga `S`.
+    /// The same for a value that is the output of the saga `S`.
     #[doc(hidden)]
     pub fn computed_output<S, F>(
         &mut self,
@@ -249,8 +250,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.computed("output", bindings, &[], closure)
     }
 
-    /// The last line of a saga, a literal: of an action, which is then a node of this name, or of a plain
-    /// struct, which is a computed node `output`.
+    /// Adds the last line of a saga if it is a struct literal: a node of this name if it is the call of an
+    /// action, or a computed node named `output` if it is a plain value.
     #[doc(hidden)]
     pub fn tail<H, F>(
         &mut self,
@@ -265,8 +266,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.step(if H::kind().is_some() { step } else { "output" }, bindings, closure)
     }
 
-    /// Opens a block of statements that run side by side. The next statement after [`end`](Self::end)
-    /// waits for all of them.
+    /// Opens a block of statements that run in parallel. The next statement after [`end`](Self::end) waits for
+    /// all of them.
     pub fn parallel(&mut self) {
         self.blocks.open_parallel(self.nodes.len() as u32);
     }
@@ -283,18 +284,18 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         }
     }
 
-    /// The last line of a typed definition: what this node returns is the saga's output.
+    /// Ends a typed definition: the output of this node is the output of the saga.
     pub fn ends_with<O>(&self, node: OutputRef<O>) -> SagaOutput<O> {
         SagaOutput { node: Some((node.body, node.node)), ty: PhantomData }
     }
 
-    /// The same where the types were compared already, and rustc reported it if they differ.
+    /// The same for types that rustc has already compared, and reported if they differ.
     #[doc(hidden)]
     pub fn ends_at<T, O>(&self, node: OutputRef<T>) -> SagaOutput<O> {
         SagaOutput { node: Some((node.body, node.node)), ty: PhantomData }
     }
 
-    /// The last line of a typed definition without output.
+    /// Ends a typed definition without an output.
     pub fn ends(&self) -> SagaOutput<()> {
         SagaOutput { node: None, ty: PhantomData }
     }

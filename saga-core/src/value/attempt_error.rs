@@ -5,15 +5,15 @@ use std::fmt;
 use super::Value;
 use crate::error::ActionError;
 
-/// How an attempt of an action ended that did not succeed.
+/// The failure of one attempt of an action.
 pub struct AttemptError {
     /// The error.
     pub error: ActionError,
-    /// True if the effect may have happened all the same.
+    /// True if the effect may have happened nevertheless.
     pub in_doubt: bool,
-    /// True if another attempt may end differently.
+    /// True if another attempt may succeed.
     pub retryable: bool,
-    /// The output of an action that did its work, where only storing it failed: the undo gets it from
+    /// The output of an action that did its work but whose output could not be stored. The undo gets it from
     /// memory.
     pub output: Option<Value>,
 }
@@ -41,7 +41,7 @@ impl AttemptError {
         Self { in_doubt: true, ..self }
     }
 
-    /// The same error, but no other attempt would end differently.
+    /// The same error, but no further attempt would succeed.
     pub fn permanent(self) -> Self {
         Self { retryable: false, ..self }
     }

@@ -1,4 +1,4 @@
-//! The output that an operator decides on, out of a value of the program.
+//! Lets an operator give the output of a node as a value of the program.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::error::ActionError;
 use crate::log::Decision;
 
 impl Decision {
-    /// Its effect is there, and this is its output.
+    /// The effect has happened, and this is the output.
     ///
     /// ```
     /// use saga_core::operator::Decision;

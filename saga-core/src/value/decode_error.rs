@@ -1,9 +1,9 @@
-//! Why a stored value is not one of the type that reads it, without the value: it is the user's payload,
-//! and such a message goes into logs and traces.
+//! Messages about stored values that cannot be decoded. They must not quote the value: it is the user's data,
+//! and the message goes into logs and traces.
 
 use serde_json::error::Category;
 
-/// What a decoder may find instead of what it expects, in the words of serde.
+/// What a decoder may find instead of what it expects, as serde names it.
 const FOUND: [&str; 14] = [
     "boolean",
     "integer",
@@ -21,18 +21,18 @@ const FOUND: [&str; 14] = [
     "number",
 ];
 
-/// Messages that hold nothing of the value: names and sizes are those of the type.
+/// The beginnings of messages that quote nothing of the value: their names and sizes are those of the type.
 const NAMES_ONLY: [&str; 6] = [
     "missing field ",
     "duplicate field ",
     "invalid length ",
     "data did not match any variant of ",
-    // what flattened fields, tagged and untagged enums say
+    // From flattened fields, and from tagged and untagged enums.
     "u128 is not supported",
     "i128 is not supported",
 ];
 
-/// The decoder's message without what it quotes of the value, and with the path to where that stands.
+/// The decoder's message, without what it quotes of the value, and with the path to the place of the error.
 pub(super) fn without_the_value(error: &serde_json::Error, path: &str) -> String {
     let told = told(error);
     if path.is_empty() {
@@ -54,7 +54,7 @@ fn told(error: &serde_json::Error) -> String {
     };
     let told = ["invalid type: ", "invalid value: ", "unknown variant ", "unknown field "];
     let told = told.into_iter().find_map(|start| Some((start, text.strip_prefix(start)?)));
-    // what is expected comes last: a value that holds these words is still left out
+    // The expectation comes last, so a value that contains these very words is left out as well.
     let expected = text.rsplit_once(", expected ").map(|(_, expected)| expected);
     match (told, expected) {
         (Some((start, value)), Some(expected)) => {
@@ -62,7 +62,7 @@ fn told(error: &serde_json::Error) -> String {
             let found = found.filter(|_| start.ends_with(": ")).unwrap_or_default();
             format!("{}, expected {expected}", format!("{start}{found}").trim_end())
         }
-        // the words of the type's own decoder may be about the value
+        // A message of the type's own decoder may quote the value.
         _ => format!("its type does not accept it{place}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Values that sagas keep: as they are in memory, and as they are written to the log.
+//! The values that sagas keep: outputs and parameters, in memory and as they are written to the log.
 
 mod attempt_error;
 mod decision;
@@ -24,22 +24,22 @@ pub use storable::Storable;
 /// A value in memory, shared by everyone who looks it up.
 pub type Value = Arc<dyn Any + Send + Sync>;
 
-/// What a node's output or a saga's parameter must be: it is written to the log as JSON, and read back
-/// when another process goes on with the saga. Implemented for every type that fits.
+/// A value that can be the output of a node or the parameter of a saga: it is written to the log as JSON, and
+/// read back when another process resumes the saga. Implemented for every type that fits.
 ///
-/// **What is read from the log is the value**, from the moment on at which it is written: everyone who gets it
-/// gets that, whether or not the process has died in between. So a field with `#[serde(skip)]` has its default
-/// for the next node and for the undo, and `Some(())`, which JSON writes as `null`, is `None`. A value that was
-/// written and cannot be read back is no output: the action fails for good with
-/// [`SerializeFailed`](ActionError::SerializeFailed), which names the field, and its undo is given the value as
-/// the action returned it. (Serde's readers of flattened fields and of tagged enums know no `u128`, for one.)
+/// **The value is what can be read from the log**, from the moment it is written: every reader gets the decoded
+/// value, whether or not the process has crashed in between. A field with `#[serde(skip)]` therefore has its
+/// default in the next node and in the undo, and `Some(())`, which is written as `null`, becomes `None`. A
+/// value that cannot be read back is not accepted as an output: the action fails permanently with
+/// [`SerializeFailed`](ActionError::SerializeFailed), which names the field, and its undo gets the value as the
+/// action returned it. (For example, serde cannot read a `u128` in a flattened field or a tagged enum.)
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept in the saga log",
     label = "must be `Serialize + DeserializeOwned + Send + Sync + 'static`",
     note = "node outputs and saga parameters are written to the log so that a crashed saga can resume",
     note = "for a type of your own, add `#[derive(serde::Serialize, serde::Deserialize)]`"
 )]
-// serde's traits are no supertraits: rustc would then report those, one by one, instead of this one
+// Serde's traits are not supertraits, because rustc would then report each of them instead of this trait.
 pub trait ActionData: Send + Sync + 'static {
     #[doc(hidden)]
     fn write(this: &Self) -> serde_json::Result<Vec<u8>>;
@@ -49,7 +49,7 @@ pub trait ActionData: Send + Sync + 'static {
     where
         Self: Sized;
 
-    /// The path to what keeps this from being read.
+    /// The path to the part of the value that cannot be decoded.
     #[doc(hidden)]
     fn misfit(json: &[u8]) -> String;
 }
@@ -69,7 +69,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ActionData for T {
     }
 }
 
-/// A node's output: the value, and how it is written.
+/// The output of a node: the value, and its encoded form.
 #[derive(Clone)]
 pub struct ActionOutput {
     pub(crate) value: Contained<Value>,
@@ -77,8 +77,8 @@ pub struct ActionOutput {
 }
 
 impl ActionOutput {
-    /// Encodes a value, and reads it back: what was read counts from then on, in this process as in the
-    /// next one.
+    /// Encodes a value and reads it back. The decoded value is the output from then on, in this process as in
+    /// any other.
     ///
     /// ```
     /// use saga_core::action::ActionOutput;
@@ -99,13 +99,13 @@ impl ActionOutput {
     /// ```
     ///
     /// # Errors
-    /// [`ActionError::SerializeFailed`] if the value cannot be written, or what was written cannot be read;
-    /// [`ActionError::Panicked`] if its own code for that panics.
+    /// [`ActionError::SerializeFailed`] if the value cannot be encoded or cannot be read back;
+    /// [`ActionError::Panicked`] if its own serialization code panics.
     pub fn new<T: ActionData>(value: T) -> Result<Self, ActionError> {
         Self::decode::<T>(&write_down(value)?).map_err(unreadable)
     }
 
-    /// Decodes a value that was stored.
+    /// Decodes a stored value.
     ///
     /// # Errors
     /// [`ActionError::DeserializeFailed`] if the bytes are not a `T`.
@@ -113,7 +113,7 @@ impl ActionOutput {
         Ok(Self::of(decode::<T>(payload)?, payload.clone()))
     }
 
-    /// A value that was read from this payload, or is about to be.
+    /// A value together with its encoded form.
     pub(crate) fn of<T: Send + Sync + 'static>(value: T, payload: Payload) -> Self {
         Self { value: Contained::new(Arc::new(value)), payload }
     }
@@ -123,7 +123,7 @@ impl ActionOutput {
         self.value.get()?.downcast_ref()
     }
 
-    /// The same, shared.
+    /// The value as a shared pointer, if it is a `T`.
     pub(crate) fn share<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.value.get()?.clone().downcast().ok()
     }
@@ -135,8 +135,8 @@ impl fmt::Debug for ActionOutput {
     }
 }
 
-/// Encodes what an action returned; on failure the value stays in memory for its undo. Whoever called the
-/// action reads it back, by [`read_back`].
+/// Encodes the return value of an action. On failure the value stays in memory for the undo. The caller of the
+/// action reads it back, see `action::read_back`.
 pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, AttemptError> {
     match encode_data(&output) {
         Ok(payload) => Ok(ActionOutput::of(output, payload)),
@@ -144,7 +144,7 @@ pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, AttemptEr
     }
 }
 
-/// What is wrong with a value that was just written, if it cannot be read.
+/// The error of a value that was just written and cannot be read back.
 pub(crate) fn unreadable(error: ActionError) -> ActionError {
     match error {
         ActionError::DeserializeFailed { message } => {
@@ -155,14 +155,14 @@ pub(crate) fn unreadable(error: ActionError) -> ActionError {
     }
 }
 
-/// Encodes a value that stays as it is in this process, and that another one will read.
+/// Encodes a value that this process keeps as it is, and makes sure that another process can read it.
 pub(crate) fn write_readable<T: ActionData>(value: &T) -> Result<Payload, ActionError> {
     let payload = encode_data(value)?;
     ActionOutput::decode::<T>(&payload).map_err(unreadable)?;
     Ok(payload)
 }
 
-/// Encodes a value that nobody needs any more.
+/// Encodes a value and discards it.
 pub(crate) fn write_down<T: ActionData>(value: T) -> Result<Payload, ActionError> {
     let payload = encode_data(&value);
     panics::discard(value);
@@ -198,7 +198,7 @@ pub(crate) fn decode<T: ActionData>(payload: &Payload) -> Result<T, ActionError>
     }
 }
 
-/// The value, or why it is not a `T`; that says nothing of what is stored.
+/// The value, or why it is not a `T`. The message quotes nothing of what is stored.
 pub(crate) fn read<T: ActionData>(payload: &Payload) -> Result<T, String> {
     decode(payload).map_err(|error| match error {
         ActionError::DeserializeFailed { message } => message,

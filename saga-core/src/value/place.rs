@@ -1,12 +1,12 @@
-//! Where in a value what does not fit stands: the path to it.
+//! Finds the place in a value that its type does not accept.
 
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
 use crate::json::{PathSegment, show};
 
-/// The path to what keeps this from being a `T`: `legs[1].miles`; empty for the whole of it. It reads all once
-/// more, which keeps the reading of what does fit fast.
+/// The path to the part of the value that keeps it from being a `T`, such as `legs[1].miles`; empty for the
+/// value as a whole. The value is decoded a second time for this, so that successful decoding stays fast.
 pub(super) fn path<T: DeserializeOwned>(json: &[u8]) -> String {
     let reader = &mut serde_json::Deserializer::from_slice(json);
     let Err(error) = serde_path_to_error::deserialize::<_, T>(reader) else {
@@ -24,13 +24,13 @@ pub(super) fn path<T: DeserializeOwned>(json: &[u8]) -> String {
     if let Some(PathSegment::Field(name)) = steps.last()
         && key_at(json, line, column) == Some(name.as_bytes())
     {
-        // it is no name of a field, but what was found in place of one
+        // This is not the name of a field, but data that was found in the place of one.
         steps.pop();
     }
     show(&steps)
 }
 
-/// The key of an object in which the reader stopped, or right behind it.
+/// The key of an object in which, or right after which, the reader stopped.
 fn key_at(json: &[u8], line: usize, column: usize) -> Option<&[u8]> {
     let lines = json.split_inclusive(|byte| *byte == b'\n');
     let offset = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum::<usize>() + column;

@@ -4,8 +4,8 @@ use super::{ActionData, ActionOutput, AttemptError, stored};
 use crate::error::ActionError;
 use crate::log::Payload;
 
-/// What an action or a saga returns: [`ActionData`], which has supertraits, and of those that do not hold rustc
-/// would report each by itself.
+/// The return value of an action or a saga. It is [`ActionData`] under another name, because rustc would report
+/// each supertrait of `ActionData` that does not hold.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept in the saga log",
     label = "must be `Serialize + DeserializeOwned + Send + Sync + 'static`",
@@ -16,7 +16,7 @@ pub trait Storable: 'static {
     #[doc(hidden)]
     fn store(self) -> Result<ActionOutput, AttemptError>;
 
-    /// The same for a value that no action made: what is read from what is written of it.
+    /// The same for a value that was not returned by an action; it is read back right away.
     #[doc(hidden)]
     fn read_back(self) -> Result<ActionOutput, ActionError>;
 

@@ -1,4 +1,4 @@
-//! What every store must do.
+//! The conformance suite for stores: what every implementation of [`Store`] must do.
 
 mod ownership;
 mod reading;
@@ -13,24 +13,23 @@ use crate::store::{
     WorkerId,
 };
 
-/// What a store does otherwise than [`Store`] says.
+/// A way in which a store differs from the contract of [`Store`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{check}: {why}")]
 pub struct ConformanceError {
-    /// What was checked; it says what should be.
+    /// The name of the check, which says what is required.
     pub check: &'static str,
     /// What was found instead.
     pub why: String,
 }
 
-/// Checks that a store does what [`Store`] says: fencing by owner, epoch and sequence number, claims,
-/// lists, requests, deletes, and writers that get in each other's way. What it cannot check is that
-/// a write survives a power failure.
+/// Checks that a store fulfils the contract of [`Store`]: fencing by owner, epoch and sequence number, claims,
+/// lists, requests, deletes, and concurrent writers. It cannot check that a write survives a power failure.
 ///
-/// `make` makes an empty store for each check. Two of its stores must not share what they hold.
+/// `make` creates an empty store for each check. Its stores must not share their contents.
 ///
 /// # Errors
-/// The first check that found something else, by its name.
+/// The name of the first check that failed, and what it found.
 ///
 /// ```
 /// use saga_core::store::FileStore;
@@ -54,7 +53,7 @@ pub async fn store_conformance<S: Store>(
             let check = stringify!($check);
             let failed = |why: Violation| ConformanceError { check, why: why.0 };
             let store = make().await.map_err(|e| failed(e.into()))?;
-            // Boxed, or this future would be as large as the largest check.
+            // It is boxed, because this future would otherwise be as large as the largest check.
             Box::pin($topic::$check(&store)).await.map_err(failed)?;
         })*)* };
     }
@@ -98,7 +97,7 @@ pub async fn store_conformance<S: Store>(
     Ok(())
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug)]
 struct Violation(String);
 
@@ -119,7 +118,7 @@ type CheckResult = Result<(), Violation>;
 /// Fails the check if what was found is not what was expected.
 macro_rules! same {
     ($found:expr, $expected:expr) => {
-        // as in `assert_eq!`: temporaries live to the end of a match
+        // As in `assert_eq!`, a `match` keeps temporaries alive to its end.
         match (&$found, &$expected) {
             (found, expected) => {
                 if found != expected {
@@ -131,7 +130,7 @@ macro_rules! same {
     };
 }
 
-/// Fails the check if this does not hold.
+/// Fails the check if the condition is false.
 macro_rules! check {
     ($holds:expr) => {
         check!($holds, "it does not")
@@ -147,7 +146,7 @@ macro_rules! check {
 use {check, same};
 
 fn id(text: &str) -> SagaId {
-    // All of them are valid; one that is not would fail its check.
+    // All ids of these checks are valid; one that is not would fail its check.
     text.parse().unwrap_or_else(|_| SagaId::generate())
 }
 

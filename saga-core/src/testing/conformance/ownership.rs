@@ -1,4 +1,4 @@
-//! Who owns a saga: claiming, releasing, deleting.
+//! Checks of ownership: claiming, releasing, deleting.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Reading sagas, lists and versions.
+//! Checks of reads: sagas, lists and versions.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What operators ask, taking a saga for it, and clearing away.
+//! Checks of operators' requests, of taking a saga to answer one, and of purging.
 
 use super::*;
 use crate::log::{Answer, Command, Refusal, Request, Uuid};

@@ -1,4 +1,4 @@
-//! Creating sagas and growing their logs.
+//! Checks of writes: creating sagas and appending to their logs.
 
 use futures_util::future::{join_all, ready, select};
 use serde_json::json;
@@ -96,7 +96,7 @@ pub(super) async fn an_append_changes_only_what_it_names(store: &impl Store) -> 
     put(store, saga.clone()).await?;
     store.append(append("a", 2, vec![about(NodeEntry::Started)])).await?;
     let mut expected = saga.record;
-    // An append without a time to wake means that the saga does not wait.
+    // An append without a wake-up time means that the saga is not waiting.
     expected.wake_at = None;
     expected.next_seq = 3;
     expected.updated_at = Timestamp(1_002);
@@ -266,7 +266,7 @@ pub(super) async fn of_many_creates_of_one_id_one_wins(store: &impl Store) -> Ch
     Ok(())
 }
 
-/// The caller that does not hear of its commit reads back, and may write again at the same place.
+/// A caller that does not hear about its commit reads the log, and may write again at the same position.
 pub(super) async fn an_append_nobody_waits_for_is_in_once_or_not_at_all(
     store: &impl Store,
 ) -> CheckResult {
