@@ -161,7 +161,9 @@ impl Policy {
 
     /// True if the undo is called after an attempt that definitely failed.
     pub const fn undoes_failures(&self) -> bool {
-        self.undo_on_failure
-            && matches!(self.undo, UndoContract::MaybeOutput | UndoContract::InputsOnly)
+        match self.undo {
+            UndoContract::MaybeOutput | UndoContract::InputsOnly => self.undo_on_failure,
+            UndoContract::Output | UndoContract::None => false,
+        }
     }
 }

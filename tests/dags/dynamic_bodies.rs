@@ -231,7 +231,7 @@ async fn bodies_nested_to_the_limit_are_read_back_and_deeper_ones_refused() -> R
     }
     let json = dag.to_json().to_string();
     let error = around(dag)?.err().ok_or("accepted")?.to_string();
-    let expected = "node 'each' holds DAGs in DAGs, more than 32 deep; declare the saga as a type, which has no such limit";
+    let expected = "node 'each' nests DAGs more than 32 deep; declare the saga as a type, which has no such limit";
     assert_eq!(error, expected);
 
     let dag = Dag::from_json(json.as_bytes(), &kit.actions)?;

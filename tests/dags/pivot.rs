@@ -43,8 +43,7 @@ fn every_node_is_before_or_after_the_pivot() -> Result<(), Any> {
     assert_eq!(dag.plan().pivot(), Some(3));
 
     let beside = refused(vec![vec![node("charge")?.pivot(), node("car")?]])?;
-    let expected =
-        "node 'car' runs beside the pivot 'charge'; put it before or behind the point of no return";
+    let expected = "node 'car' may run at the same time as the pivot 'charge'; put it before or after the point of no return";
     assert_eq!(beside, expected);
     let two = vec![vec![node("charge")?.pivot()], vec![forever("ship")?.pivot()]];
     let expected = "nodes 'charge' and 'ship' are both the pivot; a saga has one at most";
@@ -84,7 +83,7 @@ fn a_pivot_must_be_a_node_of_the_saga_itself() -> Result<(), Any> {
     };
     let expected = |inside: &str| {
         format!(
-            "node 'charge' cannot be the pivot inside '{inside}': the point of no return stands in the saga itself, not in an instance, an arm or a subsaga"
+            "node 'charge' cannot be the pivot inside '{inside}': the point of no return must be in the saga itself, not in an instance, an arm or a subsaga"
         )
     };
     let first = || Ok::<_, Any>(vec![node("first")?]);

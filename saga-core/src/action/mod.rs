@@ -1,8 +1,9 @@
 //! What a node does: the [`Action`] trait, actions made of closures ([`ActionFunc`]) or with a fixed outcome,
 //! and the registry of actions by name.
 
-mod constants;
+mod constant;
 mod func;
+mod inject_error;
 mod registry;
 
 use std::time::Duration;
@@ -20,8 +21,9 @@ use crate::value::unreadable;
 pub use crate::error::RegistryError;
 pub use crate::policy::{Policy, UndoContract};
 pub use crate::value::{ActionData, ActionOutput, AttemptError, Value};
-pub use constants::{ActionConstant, ActionInjectError};
+pub use constant::ActionConstant;
 pub use func::ActionFunc;
+pub use inject_error::ActionInjectError;
 pub use registry::ActionRegistry;
 
 /// The output as every reader gets it: decoded by the action from the encoded output, as it would be after a

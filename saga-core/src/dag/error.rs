@@ -58,7 +58,7 @@ pub enum DagError {
     },
     /// A node reads from a body that does not enclose it.
     #[error(
-        "node '{node}' reads {what} of a body that it is not in; only the nodes of its own body and of those around it are visible"
+        "node '{node}' reads {what} of a body that it is not in; only the nodes of its own body and of the enclosing ones are visible"
     )]
     NotVisible {
         /// The node, or the body's last line.
@@ -92,7 +92,7 @@ pub enum DagError {
     },
     /// The point of no return is inside a composite node, so it may not be reached.
     #[error(
-        "node '{pivot}' cannot be the pivot inside '{inside}': the point of no return stands in the saga itself, not in an instance, an arm or a subsaga"
+        "node '{pivot}' cannot be the pivot inside '{inside}': the point of no return must be in the saga itself, not in an instance, an arm or a subsaga"
     )]
     PivotInside {
         /// The pivot.
@@ -102,7 +102,7 @@ pub enum DagError {
     },
     /// A node may run before or after the point of no return.
     #[error(
-        "node '{node}' runs beside the pivot '{pivot}'; put it before or behind the point of no return"
+        "node '{node}' may run at the same time as the pivot '{pivot}'; put it before or after the point of no return"
     )]
     PivotBeside {
         /// The pivot.
@@ -132,7 +132,7 @@ pub enum DagError {
     },
     /// DAGs are nested more deeply than another process could read back.
     #[error(
-        "node '{node}' holds DAGs in DAGs, more than {limit} deep; declare the saga as a type, which has no such limit"
+        "node '{node}' nests DAGs more than {limit} deep; declare the saga as a type, which has no such limit"
     )]
     TooDeep {
         /// The node.

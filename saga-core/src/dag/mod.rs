@@ -7,6 +7,7 @@ mod error;
 mod export;
 mod internal;
 mod node;
+mod node_body;
 mod options;
 mod pivot;
 mod rebuild;
@@ -33,7 +34,7 @@ pub use error::DagError;
 pub(crate) use export::stored_fingerprint;
 pub use internal::InternalNode;
 pub use node::Node;
-pub(crate) use node::{Compute, NodeBody};
+pub(crate) use node_body::{Compute, NodeBody};
 pub(crate) use refused::Refused;
 pub use saga_dag::SagaDag;
 pub(crate) use shape::DagShape;
@@ -172,12 +173,7 @@ impl<C: 'static> Dag<C> {
     /// The actions of all nodes, including those of bodies, arms and subsagas.
     pub(crate) fn actions(&self) -> Vec<&Arc<dyn Action<C>>> {
         let nodes = self.all().flat_map(Self::nodes);
-        nodes
-            .filter_map(|node| match &node.body {
-                NodeBody::Action(action) => Some(action),
-                _ => None,
-            })
-            .collect()
+        nodes.filter_map(|node| node.body.action()).collect()
     }
 
     /// Where the saga is defined, as `file:line`; empty for a DAG that was built at run time.

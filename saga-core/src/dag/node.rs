@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Dag;
-use super::composite::{Choose, CompositeInput, ForEach, MakeParams, gather_arm, gather_list};
+use super::composite::{Choose, CompositeInput, ForEach, gather_arm, gather_list};
+use super::node_body::NodeBody;
 use super::options::{Misplaced, NodeOptions, WithOptions};
 use crate::action::Action;
-use crate::context::ActionContext;
 use crate::error::ActionError;
 use crate::log::Payload;
-use crate::names::Source;
-use crate::names::{ActionName, InvalidName, NodeName};
+use crate::names::{ActionName, InvalidName, NodeName, Source};
 use crate::panics;
 use crate::plan::{Plan, PlanKind};
 use crate::value::{ActionData, ActionOutput};
@@ -45,62 +44,6 @@ pub struct Node<C> {
     pub(super) misplaced: Option<Misplaced>,
 }
 
-/// What a node runs.
-pub(crate) enum NodeBody<C> {
-    Action(Arc<dyn Action<C>>),
-    Constant {
-        output: ActionOutput,
-        decode: fn(&Payload) -> Result<ActionOutput, ActionError>,
-    },
-    Computed(Arc<dyn Compute<C>>),
-    /// Another DAG in this node's place.
-    Subsaga {
-        dag: Arc<Dag<C>>,
-        params: CompositeInput<dyn MakeParams<C>>,
-    },
-    ForEach(ForEach<C>),
-    Choose(Choose<C>),
-}
-
-impl<C> NodeBody<C> {
-    /// The DAGs that the node contains.
-    pub(crate) fn parts(&self) -> &[Arc<Dag<C>>] {
-        match self {
-            Self::Action(_) | Self::Constant { .. } | Self::Computed(_) => &[],
-            Self::Subsaga { dag, .. } => std::slice::from_ref(dag),
-            Self::ForEach(each) => std::slice::from_ref(&each.body),
-            Self::Choose(choose) => &choose.arms,
-        }
-    }
-
-    /// The node of the same DAG whose output decides what this node runs.
-    pub(crate) fn reads(&self) -> Option<&NodeName> {
-        match self {
-            Self::Action(_) | Self::Constant { .. } | Self::Computed(_) => None,
-            Self::Subsaga { params, .. } => params.node(),
-            Self::ForEach(each) => each.items.node(),
-            Self::Choose(choose) => choose.by.node(),
-        }
-    }
-}
-
-impl<C> Clone for NodeBody<C> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Action(action) => Self::Action(action.clone()),
-            Self::Constant { output, decode } => {
-                Self::Constant { output: output.clone(), decode: *decode }
-            }
-            Self::Computed(compute) => Self::Computed(compute.clone()),
-            Self::Subsaga { dag, params } => {
-                Self::Subsaga { dag: dag.clone(), params: params.clone() }
-            }
-            Self::ForEach(each) => Self::ForEach(each.clone()),
-            Self::Choose(choose) => Self::Choose(choose.clone()),
-        }
-    }
-}
-
 impl<C> Clone for Node<C> {
     fn clone(&self) -> Self {
         Self {
@@ -112,12 +55,6 @@ impl<C> Clone for Node<C> {
             misplaced: self.misplaced,
         }
     }
-}
-
-/// A value that is computed from earlier outputs.
-pub(crate) trait Compute<C>: Send + Sync {
-    fn compute(&self, cx: ActionContext<C>) -> Result<ActionOutput, ActionError>;
-    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError>;
 }
 
 impl<C: Send + Sync + 'static> Node<C> {
@@ -197,7 +134,7 @@ impl<C: Send + Sync + 'static> Node<C> {
     }
 
     /// A node that runs a DAG once for each item of a list, which is the output of an earlier node. An instance
-    /// reads its item with [`cx.saga_params`](ActionContext::saga_params), and can look up its own nodes and
+    /// reads its item with [`cx.saga_params`](crate::ActionContext::saga_params), and can look up its own nodes and
     /// those before this node. The output is the list of the outputs of the instances.
     ///
     /// ```
@@ -278,10 +215,7 @@ impl<C: Send + Sync + 'static> Node<C> {
 
     /// The action that the node runs, with the options of the node.
     pub(crate) fn to_run(&self) -> Option<Arc<dyn Action<C>>> {
-        match &self.body {
-            NodeBody::Action(action) => Some(WithOptions::wrap(action, &self.options)),
-            _ => None,
-        }
+        self.body.action().map(|action| WithOptions::wrap(action, &self.options))
     }
 }
 
@@ -293,10 +227,7 @@ impl<C: 'static> Node<C> {
 
     /// The name of its action, if it runs one.
     pub fn action_name(&self) -> Option<&ActionName> {
-        match &self.body {
-            NodeBody::Action(action) => Some(action.name()),
-            _ => None,
-        }
+        self.body.action().map(|action| action.name())
     }
 
     /// Decodes the stored output of the node; that of a composite node is not stored.

@@ -39,7 +39,7 @@ fn rebuild<C: Send + Sync + 'static>(
         let there = dag.node_index(input.as_str());
         if !there.is_some_and(|input| dag.is_ancestor(input, NodeIndex(index))) {
             let why = format!(
-                "node '{}' reads the output of '{input}' and does not wait for it; put it into `after`",
+                "node '{}' reads the output of '{input}' but does not wait for it; add it to `after`",
                 node.name
             );
             return Err(DagError::BadJson(why));

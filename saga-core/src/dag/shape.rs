@@ -20,11 +20,9 @@ impl DagShape {
     pub(crate) fn read(json: &[u8]) -> Option<Self> {
         let json: DagJson = serde_json::from_slice(json).ok()?;
         let output = json.nodes.iter().find(|node| Some(&node.name) == json.output.as_ref());
-        let logged = output.filter(|node| {
-            matches!(
-                node.kind,
-                KindJson::Action { .. } | KindJson::Constant { .. } | KindJson::Computed
-            )
+        let logged = output.filter(|node| match node.kind {
+            KindJson::Action { .. } | KindJson::Constant { .. } | KindJson::Computed => true,
+            KindJson::Subsaga { .. } | KindJson::ForEach { .. } | KindJson::Choose { .. } => false,
         });
         let (output, returns) = (logged.map(|node| node.name.to_string()), json.output.is_some());
         Some(Self { plan: Arc::new(plan(json)?), output, returns })

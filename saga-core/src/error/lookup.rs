@@ -73,7 +73,9 @@ impl From<LookupError> for ActionError {
         let message = e.to_string();
         match e {
             LookupError::Deserialize { .. } => Self::DeserializeFailed { message },
-            _ => Self::NotAnAncestor { message },
+            LookupError::NoSuchNode { .. }
+            | LookupError::NotAnAncestor { .. }
+            | LookupError::NotThere { .. } => Self::NotAnAncestor { message },
         }
     }
 }

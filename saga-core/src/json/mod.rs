@@ -1,13 +1,14 @@
 //! JSON text as it is stored: compared, and brought into one canonical form. Numbers are treated as digits and
 //! never converted to floats; `serde_json::Value` would round integers beyond `u64`.
 
-mod writable;
+mod encode;
+mod finite;
 
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-pub(crate) use writable::{MAX_DEPTH as MAX_NESTING, depth, error_json, has_room, write};
+pub(crate) use encode::{MAX_NESTING, depth, error_json, has_room, write};
 
 /// The maximum nesting depth that is examined, which is what the reader of `serde_json` accepts.
 const MAX_DEPTH: usize = 128;
@@ -104,7 +105,8 @@ impl<'a> Json<'a> {
                 path.extend(more.cloned().map(PathSegment::Field));
                 more.is_some()
             }
-            _ => true,
+            // texts of different kinds
+            (Self::Word(_) | Self::Text(_) | Self::List(_) | Self::Object(_), _) => true,
         }
     }
 }

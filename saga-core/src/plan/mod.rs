@@ -33,6 +33,16 @@ pub enum PlanKind {
     Choose(Vec<Arc<Plan>>),
 }
 
+impl PlanKind {
+    /// True for the kinds of node that contain other nodes.
+    pub fn is_composite(&self) -> bool {
+        match self {
+            Self::Action(_) | Self::Value => false,
+            Self::Subsaga(_) | Self::ForEach { .. } | Self::Choose(_) => true,
+        }
+    }
+}
+
 /// One node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanNode {
@@ -107,7 +117,7 @@ impl Plan {
         let mut gates = vec![None; n];
         let mut gated = Vec::new();
         for (i, node) in nodes.iter().enumerate() {
-            if !matches!(node.kind, PlanKind::Action(_) | PlanKind::Value) {
+            if node.kind.is_composite() {
                 gates[i] = Some((n + gated.len()) as u32);
                 gated.push(i as u32);
             }

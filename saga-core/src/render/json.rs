@@ -45,7 +45,8 @@ fn mark<C: Send + Sync + 'static>(
             let json = match &node.body {
                 NodeBody::Choose(_) => json.get_mut("arms").and_then(|arms| arms.get_mut(k)),
                 NodeBody::ForEach(_) => json.get_mut("body"),
-                _ => json.get_mut("dag"),
+                NodeBody::Subsaga { .. } => json.get_mut("dag"),
+                NodeBody::Action(_) | NodeBody::Constant { .. } | NodeBody::Computed(_) => None,
             };
             if let Some(json) = json {
                 let path = part_path(node, &path, k);

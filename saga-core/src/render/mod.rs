@@ -117,13 +117,21 @@ fn part_path<C>(node: &Node<C>, path: &str, k: usize) -> String {
     match &node.body {
         NodeBody::ForEach(_) => format!("{path}[]"),
         NodeBody::Choose(_) => format!("{path}#{k}"),
-        _ => path.to_string(),
+        NodeBody::Subsaga { .. }
+        | NodeBody::Action(_)
+        | NodeBody::Constant { .. }
+        | NodeBody::Computed(_) => path.to_string(),
     }
 }
 
 /// True if the only node of this part is itself the instance or arm.
 fn is_inline<C: Send + Sync + 'static>(node: &Node<C>, part: &Dag<C>) -> bool {
-    part.len() == 1 && !matches!(node.body, NodeBody::Subsaga { .. })
+    let is_saga = match &node.body {
+        NodeBody::Subsaga { .. } => true,
+        NodeBody::ForEach(_) | NodeBody::Choose(_) => false,
+        NodeBody::Action(_) | NodeBody::Constant { .. } | NodeBody::Computed(_) => false,
+    };
+    part.len() == 1 && !is_saga
 }
 
 /// `id` and `path` are those of the node that contains this DAG. `inline` is true if its only node has no name
@@ -170,7 +178,10 @@ fn parts<C: Send + Sync + 'static>(
         let title = match &node.body {
             NodeBody::ForEach(_) => format!("each item of {}", node.name()),
             NodeBody::Choose(_) => format!("arm {k} of {}", node.name()),
-            _ => format!("saga {}", dag.name()),
+            NodeBody::Subsaga { .. }
+            | NodeBody::Action(_)
+            | NodeBody::Constant { .. }
+            | NodeBody::Computed(_) => format!("saga {}", dag.name()),
         };
         let id = format!("{holder}_{k}_");
         let roots = (0..dag.len() as u32).map(NodeIndex);

@@ -2,11 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::dag::{DagBuilder, DagError, Node, NodeBody};
-use crate::log::Payload;
+use crate::dag::{DagBuilder, DagError, Node};
 use crate::names::NodeName;
 use crate::typed::{OutputRef, Source};
-use crate::value::ActionData;
+use crate::value::{ActionData, ActionOutput};
 use crate::{json, panics};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
@@ -61,23 +60,16 @@ where
         Node::<C>::constant(name.as_str(), value)
     };
     let (node, again) = (node()?, node()?);
-    if payload(&node).zip(payload(&again)).is_none_or(|(one, other)| differ(one, other)) {
-        let why = "it has another value each time that it is computed, and so would be another saga in \
-                   each process; compute it in a node, `let name = { .. };`";
+    if node.body.constant().zip(again.body.constant()).is_none_or(|(one, other)| differ(one, other))
+    {
+        let why = "its value differs each time it is computed, so it would be a different saga in each \
+                   process; compute it in a node, `let name = { .. };`";
         return Err(wrong(why.to_string()));
     }
     Ok(node)
 }
 
-/// The encoded value of a constant.
-fn payload<C>(node: &Node<C>) -> Option<&Payload> {
-    match &node.body {
-        NodeBody::Constant { output, .. } => Some(&output.payload),
-        _ => None,
-    }
-}
-
 /// True if these are two different values. The order of keys does not matter.
-fn differ(one: &Payload, other: &Payload) -> bool {
-    json::difference(one.as_bytes(), other.as_bytes()).is_some()
+fn differ(one: &ActionOutput, other: &ActionOutput) -> bool {
+    json::difference(one.payload.as_bytes(), other.payload.as_bytes()).is_some()
 }

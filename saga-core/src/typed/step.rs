@@ -26,7 +26,7 @@ pub trait Typed {
     message = "`{Self}` cannot be a node of a saga over `{C}`",
     label = "not an action or a saga over `{C}`",
     note = "a node is a function with `#[saga_action]` that takes `&ActionContext<{C}>` or no context, or another saga over `{C}`",
-    note = "a saga with a `#[pivot]` cannot be a node: the saga around it could still fail, and would have to unwind behind that point of no return"
+    note = "a saga with a `#[pivot]` cannot be a node: the saga around it could still fail, and would then have to roll back past that point of no return"
 )]
 pub trait Step<C>: Typed + Sized + Send {
     /// The same call without borrowed inputs. It stands for the action where the inputs do not matter.
@@ -49,9 +49,9 @@ pub trait Step<C>: Typed + Sized + Send {
 /// [pivot](crate::dag::Node::pivot). `#[saga_action(retry(forever))]` implements it, and so does `saga!` for a
 /// saga with `#[retry(forever)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` may give up, where a saga only goes forward",
+    message = "`{Self}` may give up where a saga can only go forward",
     label = "may give up",
-    note = "that is behind a `#[pivot]`, and in all of a saga with `#[retry(forever)]`: use an action with `retry(forever)`, put `#[retry(forever)]` on the node, or use a saga with `#[retry(forever)]`"
+    note = "this applies after a `#[pivot]`, and to all of a saga with `#[retry(forever)]`: use an action with `retry(forever)`, put `#[retry(forever)]` on the node, or use a saga with `#[retry(forever)]`"
 )]
 pub trait NeverGivesUp {}
 

@@ -164,8 +164,8 @@ fn reads_of_early_nodes_survive_json() -> Result {
     assert_eq!(
         error.map(|e| e.to_string()).as_deref(),
         Some(
-            "the stored DAG does not decode: node 'last' reads the output of 'first' and does not \
-             wait for it; put it into `after`"
+            "the stored DAG does not decode: node 'last' reads the output of 'first' but does not \
+             wait for it; add it to `after`"
         )
     );
     Ok(())

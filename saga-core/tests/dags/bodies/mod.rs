@@ -265,7 +265,7 @@ by_hand!(Mutual, "Mutual", |dag, list| {
 #[test]
 fn mistakes_in_bodies_are_reported() {
     let error = |dag: Result<Dag<()>, saga_core::dag::DagError>| dag.unwrap_err().to_string();
-    let visible = "only the nodes of its own body and of those around it are visible";
+    let visible = "only the nodes of its own body and of the enclosing ones are visible";
     let expected = format!("node 'b' reads a node of a body that it is not in; {visible}");
     assert_eq!(error(Dag::of::<Sibling>()), expected);
     let expected = format!("node 'b' reads the item of a body that it is not in; {visible}");
