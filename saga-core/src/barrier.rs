@@ -1,10 +1,9 @@
-//! The receiver's side: what makes a service safe to be called by sagas, for services whose state is in
-//! SQLite.
+//! The receiver's side: makes a service whose state is in SQLite safe to be called by sagas.
 //!
-//! A saga's calls come more than once (a retry, a re-run after a crash), late (from a process that was
-//! replaced, or out of a network that had kept them), and in the wrong order (an undo before the call
-//! that it undoes). [`once`] and [`undo`] make all of that harmless: they keep a table beside the
-//! service's own, and run the service's work and what they note about it in one transaction.
+//! The calls of a saga may arrive more than once (a retry, or a repetition after a crash), late (from a process
+//! that has been replaced, or delayed by the network), and in the wrong order (an undo before the call that it
+//! undoes). [`once`] and [`undo`] make all of that harmless: they keep a table next to those of the service,
+//! and run the service's work and their own bookkeeping in one transaction.
 //!
 //! # What the caller sends
 //! The action sends its [`idempotency_key`](crate::ActionContext::idempotency_key) and its
@@ -13,23 +12,23 @@
 //! hands them to [`undo`].
 //!
 //! # What the service must do
-//! - Call [`install`] once at its start.
-//! - Do all of the work's writes through the transaction that the work is given. What the work does
-//!   elsewhere (a mail, another service) is not covered.
-//! - Answer what [`once`] and [`undo`] return. The refusals [`BarrierError::Stale`] and [`BarrierError::Undone`] are
-//!   final: the saga that sent this call does not wait for it any more.
-//! - Keep the rows of `saga_barrier` for as long as a call may still arrive; after that, delete them by
-//!   their `at`, the Unix time of the last call.
+//! - Call [`install`] once when it starts.
+//! - Make all writes of the work through the transaction that the work is given. Anything that the work does
+//!   elsewhere (sending a mail, calling another service) is not covered.
+//! - Return the result of [`once`] or [`undo`] to the caller. [`BarrierError::Stale`] and [`BarrierError::Undone`] are
+//!   final: the saga that sent the call is no longer waiting for it.
+//! - Keep the rows of `saga_barrier` for as long as a call may still arrive. After that, delete them by their
+//!   column `at`, the Unix time of the last call.
 //!
-//! Both functions block on the database: in an async service, call them in `spawn_blocking`.
+//! Both functions block on the database. In an async service, call them in `spawn_blocking`.
 //!
 //! # Rules
 //! For each key of an action, in the order in which its calls arrive:
-//! - A call with a lower token than one before is refused; an equal one is not.
-//! - A do that succeeded once gives the same result from then on, also after the undo.
-//! - An undo runs its work once. One that finds nothing succeeds, and every later do of the key is
+//! - A call with a lower token than an earlier call is refused; an equal token is accepted.
+//! - Once a call has succeeded, every repetition returns the same result, even after the undo.
+//! - An undo runs its work once. If there is nothing to undo, it succeeds, and every later call of the key is
 //!   refused.
-//! - Work that fails leaves nothing but its token.
+//! - Work that fails leaves nothing behind but its token.
 //!
 //! ```
 //! use saga_core::FencingToken;
@@ -53,8 +52,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! (Tokens are the fencing tokens of Kleppmann's *How to do distributed locking*, 2016; the tombstone of
-//! an undo that came first is what Seata and DTM call an empty compensation and its suspension.)
+//! (Tokens are the fencing tokens of Kleppmann's *How to do distributed locking*, 2016. What Seata and DTM call
+//! empty compensation and suspension is here the tombstone of an undo that came first.)
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
@@ -67,7 +66,7 @@ use crate::json;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BarrierError<E> {
-    /// The call is older than one that was here before. Nothing was done.
+    /// A later call has already been received. Nothing was done.
     #[error(
         "call {key} is late: it has token {}.{}, a later call had {}.{}",
         token.epoch, token.seq, highest.epoch, highest.seq
@@ -77,19 +76,19 @@ pub enum BarrierError<E> {
         key: String,
         /// The call's token.
         token: FencingToken,
-        /// The highest token so far.
+        /// The highest token that has been received.
         highest: FencingToken,
     },
-    /// The undo came before the do, which must not happen any more. Nothing was done.
+    /// The call was undone before it arrived, and must not take effect any more. Nothing was done.
     #[error("call {key} was undone before it was done")]
     Undone {
         /// The action's key.
         key: String,
     },
-    /// The work failed. Its writes are rolled back, and it may be tried again.
+    /// The work failed. Its writes were rolled back, and the call may be retried.
     #[error("{0}")]
     Work(E),
-    /// The result cannot be stored, or not be read back, or what is stored is of another type. Nothing was done.
+    /// The result cannot be stored or read back, or the stored result is of another type. Nothing was done.
     #[error("the result of call {key} {why}")]
     Result {
         /// The action's key.
@@ -97,22 +96,22 @@ pub enum BarrierError<E> {
         /// What is wrong.
         why: String,
     },
-    /// The work committed or rolled back by itself, so that nobody knows what is in.
+    /// The work ended its transaction itself, so it is unknown what was committed.
     #[error("the work of call {key} ended its transaction; it must leave that to the barrier")]
     Ended {
         /// The action's key.
         key: String,
     },
-    /// SQLite failed. Nothing was done, but for a failure of the commit itself, after which the caller
-    /// finds out by asking again.
+    /// SQLite failed. Nothing was done, unless the commit itself failed: then the caller finds out by calling
+    /// again.
     #[error("the barrier's database: {0}")]
     Sql(#[from] rusqlite::Error),
 }
 
-/// Creates the table `saga_barrier`, if it is not there.
+/// Creates the table `saga_barrier` if it does not exist.
 ///
 /// # Errors
-/// SQLite's, if it cannot.
+/// The error of SQLite.
 pub fn install(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "CREATE TABLE IF NOT EXISTS saga_barrier (
@@ -126,14 +125,13 @@ pub fn install(conn: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Does the work of an action's call, unless it was done before: then its result is given again.
+/// Does the work of an action's call, unless it has been done before: then the earlier result is returned.
 ///
-/// `key` is the action's idempotency key. The work writes through the transaction that it is given; it
-/// is committed here, with what the barrier notes, and not by the work.
+/// `key` is the action's idempotency key. The work writes through the transaction that it is given, and must
+/// not end it: it is committed here, together with the barrier's bookkeeping.
 ///
 /// # Errors
-/// [`BarrierError`] says which of its cases it is. In all of them but [`BarrierError::Ended`] the work's writes are
-/// not there.
+/// See [`BarrierError`]. In all cases except [`BarrierError::Ended`], no writes of the work remain.
 pub fn once<T, E>(
     conn: &mut Connection,
     key: &str,
@@ -150,7 +148,7 @@ where
             let result = work(tx).map_err(BarrierError::Work)?;
             let json = json::write(&result)
                 .map_err(|e| result_error(key, format!("does not serialize: {e}")))?;
-            // the caller of a duplicate gets no other
+            // The caller of a duplicate gets the same.
             let result = serde_json::from_slice(&json)
                 .map_err(|_| result_error(key, "cannot be read back".to_string()))?;
             tx.execute("UPDATE saga_barrier SET result = ?2 WHERE key = ?1", params![key, json])?;
@@ -159,15 +157,14 @@ where
     })
 }
 
-/// Undoes the work of an action's call, unless that was done before. The undo of a call that was never
-/// here, or failed, succeeds without doing anything, and that call is refused from then on.
+/// Undoes the work of an action's call, unless it has been undone before. If the call was never received, or
+/// failed, the undo succeeds without doing anything, and the call is refused from then on.
 ///
-/// `action_key` is the idempotency key of the *action*; the undo's own is not needed. The work is given
-/// the result of the call that it undoes.
+/// `action_key` is the idempotency key of the *action*; that of the undo is not needed. The work gets the
+/// result of the call that it undoes.
 ///
 /// # Errors
-/// [`BarrierError`] says which of its cases it is. In all of them but [`BarrierError::Ended`] the work's writes are
-/// not there.
+/// See [`BarrierError`]. In all cases except [`BarrierError::Ended`], no writes of the work remain.
 pub fn undo<T, E>(
     conn: &mut Connection,
     action_key: &str,
@@ -187,15 +184,15 @@ where
     })
 }
 
-/// What the table knows of a key.
+/// What the table has about a key.
 struct StoredCall {
     token: (i64, i64),
     undone: bool,
     result: Option<Vec<u8>>,
 }
 
-/// One call of a key. The token is noted whatever becomes of the call: also a call that failed must keep
-/// those before it out.
+/// Runs one call of a key. The token is recorded whether or not the call succeeds: earlier calls must be kept
+/// out also by a call that failed.
 fn call<T, E>(
     conn: &mut Connection,
     key: &str,
@@ -205,7 +202,7 @@ fn call<T, E>(
     let int =
         |n: u64| i64::try_from(n).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)));
     let (epoch, seq) = (int(token.epoch)?, int(token.seq)?);
-    // takes the write lock before the first look: calls of one key come one after the other
+    // This takes the write lock before the first read, so that the calls of one key run one after the other.
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = tx
         .prepare_cached("SELECT epoch, seq, undone, result FROM saga_barrier WHERE key = ?1")?

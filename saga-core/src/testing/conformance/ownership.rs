@@ -20,7 +20,7 @@ pub(super) async fn claim_takes_over_unfinished_sagas_with_a_new_epoch(
     same!(get(store, "a").await?.record, expected);
 
     let good = append("a", 2, vec![about(NodeEntry::Started)]);
-    // The former owner may not know yet that it lost the saga.
+    // The former owner may not know yet that it has lost the saga.
     same!(store.append(good.clone()).await, fenced("a"));
     let good = Append { owner: worker("two"), epoch: 2, ..good };
     same!(store.append(good).await, Ok(()));
