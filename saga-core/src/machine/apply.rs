@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::commands::Written;
 use super::state::{Illegal, Part, Progress, State, Undo, Vertex, VertexId};
-use crate::log::{Answer, Command, Entry, EntryKind, NodeEntry, SagaEntry};
+use crate::log::{Entry, EntryKind, NodeEntry, SagaEntry};
 use crate::plan::PlanKind;
 use crate::policy::{Policy, UndoContract};
 
@@ -114,6 +115,7 @@ impl State {
         }
         self.next_seq += 1;
         self.follow_saga_entry(entry, touched);
+        self.answer_open(Written::Saga(entry));
         Ok(())
     }
 
@@ -130,6 +132,7 @@ impl State {
         let seq = self.next_seq;
         self.next_seq += 1;
         self.follow_node_entry(v, entry, seq, touched);
+        self.answer_open(Written::Node(entry));
         Ok(())
     }
 
@@ -151,28 +154,12 @@ impl State {
                 self.unwinding = Some(cause.clone());
                 self.ended = None;
                 self.begin_unwinding(touched);
-                let cancels =
-                    |c: &Command| matches!(c, Command::Cancel { .. } | Command::Rollback { .. });
-                self.close(cancels, &Answer::Done);
             }
-            SagaEntry::Paused => {
-                self.paused = true;
-                self.close(|c| matches!(c, Command::Pause), &Answer::Done);
-            }
-            SagaEntry::Resumed => {
-                (self.paused, self.steps) = (false, 0);
-                self.close(|c| matches!(c, Command::Resume), &Answer::Done);
-            }
+            SagaEntry::Paused => self.paused = true,
+            SagaEntry::Resumed => (self.paused, self.steps) = (false, 0),
             SagaEntry::Parked { reason } => self.parked = Some(reason.clone()),
             SagaEntry::Unparked => {
                 self.parked = None;
-                // one that unwinds already needs nothing else to be cancelled
-                let unwinds = self.unwinding.is_some();
-                let unparks = |c: &Command| match c {
-                    Command::Cancel { .. } => unwinds,
-                    c => matches!(c, Command::Unpark),
-                };
-                self.close(unparks, &Answer::Done);
                 // a pivot in doubt whose tries are used up is what it was parked for
                 if let Some(pivot) = self.pivot().filter(|v| self.has_given_up(*v)) {
                     self.try_again(pivot, touched);
@@ -180,8 +167,8 @@ impl State {
                 // a parked saga decides nothing
                 touched.extend(0..self.len());
             }
-            SagaEntry::Requested { id, by, command } => self.requested(*id, by, command, touched),
-            SagaEntry::Refused { id, why } => self.refused(*id, why),
+            SagaEntry::Requested { id, by, command } => self.grant(*id, by, command, touched),
+            SagaEntry::Refused { id, why } => self.refuse(*id, why),
             SagaEntry::Injected { at, fault } => self.injected(at, *fault),
             SagaEntry::Ended(status) => {
                 self.ended = Some(*status);
@@ -238,9 +225,7 @@ impl State {
                 return;
             }
             NodeEntry::Succeeded(_) if self.is_replacing(v) => {
-                // it has succeeded before, and only its output is another one now
-                self.close(|c| matches!(c, Command::Decide { .. }), &Answer::Done);
-                return;
+                return; // it has succeeded before, and only its output is another one now
             }
             _ => {}
         }
@@ -276,7 +261,6 @@ impl State {
                 x.doubt = false;
                 x.failed = false;
                 self.opened(-i32::from(forward_ends));
-                self.close(|c| matches!(c, Command::Decide { .. }), &Answer::Done);
                 if unwinding {
                     if let Some(x) = self.vertices.get_mut(v as usize) {
                         x.progress = Progress::Completed;
@@ -293,7 +277,6 @@ impl State {
                 x.failed = true;
                 x.failure = Some(Arc::new(failure.clone()));
                 self.opened(-i32::from(forward_ends));
-                self.close(|c| matches!(c, Command::Decide { .. }), &Answer::Done);
             }
             NodeEntry::RetryScheduled { at } => x.retry_at = Some(*at),
             NodeEntry::UndoStarted => {
@@ -318,11 +301,9 @@ impl State {
                 x.undo_failure = Some(Arc::new(failure.clone()));
                 self.opened(-i32::from(forward_ends));
             }
-            NodeEntry::Resolved { .. } => {
-                x.undo = Undo::Resolved;
-                self.close(|c| matches!(c, Command::Resolve { .. }), &Answer::Done);
-            }
-            _ => {}
+            NodeEntry::Resolved { .. } => x.undo = Undo::Resolved,
+            // these are done already
+            NodeEntry::Chosen(_) | NodeEntry::Skipped => {}
         }
         touched.push(v);
         if unwinding {

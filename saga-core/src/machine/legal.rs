@@ -47,7 +47,7 @@ impl State {
                 self.ended.is_none() && self.parked.is_none()
             }
             SagaEntry::Requested { id, command, .. } => {
-                !self.is_known(*id) && self.judge(command).is_ok()
+                !self.is_known(*id) && self.check(command).is_ok()
             }
             SagaEntry::Refused { id, .. } => self.is_held(*id),
             SagaEntry::Injected { .. } => self.ended.is_none(),

@@ -12,16 +12,15 @@
 //! of unwinding were found by exhaustive exploration.)
 
 mod apply;
+mod commands;
 mod event;
 mod forward;
 mod graph;
 mod legal;
-mod operators;
 mod order;
 mod path;
 mod recover;
 mod report;
-mod requests;
 mod start;
 mod state;
 mod time;
@@ -32,11 +31,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::log::{
-    Answer, Command, Entry, EntryKind, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus,
-    Timestamp, Uuid,
+    Answer, Entry, EntryKind, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp,
+    Uuid,
 };
 use crate::plan::Plan;
 
+use commands::OperatorRequest;
 use order::Turn;
 use watch::Watched;
 
@@ -94,7 +94,7 @@ pub struct Machine {
     /// Slots that were granted, for calls that have not been begun.
     granted: VecDeque<VertexId>,
     /// What operators ask and this process has not looked at.
-    requests: VecDeque<(Uuid, String, Command)>,
+    requests: VecDeque<OperatorRequest>,
     /// Requests that are in the log and not answered.
     asked: BTreeSet<Uuid>,
     /// Answers of this turn that are not in the log.
@@ -307,7 +307,9 @@ impl Machine {
             Event::Tick => self.woken = None,
             Event::Drain => self.draining = true,
             Event::PermitGranted { vertex } => self.granted.push_back(vertex),
-            Event::Operator { id, by, command } => self.requests.push_back((id, by, command)),
+            Event::Operator { id, by, command } => {
+                self.requests.push_back(OperatorRequest { id, by, command });
+            }
             Event::Park { reason } => {
                 if self.state.allows_saga_entry(&SagaEntry::Parked { reason: String::new() }) {
                     self.write(SagaEntry::Parked { reason });

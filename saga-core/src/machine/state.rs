@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::requests::{Asked, Faults};
+use super::commands::{Faults, OperatorRequest};
 use crate::log::{Answer, Cause, Failure, NodePath, SagaStatus, Timestamp, Uuid};
 use crate::plan::{Plan, PlanKind};
 use crate::policy::{Policy, UndoContract};
@@ -149,7 +149,7 @@ pub struct State {
     pub(super) steps: u32,
     pub(super) parked: Option<String>,
     /// Requests that have not had their effect yet.
-    pub(super) open: Vec<Asked>,
+    pub(super) open: Vec<OperatorRequest>,
     /// What became of the others.
     pub(super) answers: BTreeMap<Uuid, Answer>,
     /// What tests have put into nodes, which need not exist yet.

@@ -1,0 +1,82 @@
+//! `decide` says how a pivot in doubt ended for which the saga is parked, and lets it go on; or what the output of
+//! a node is that cannot be read, for which the saga stays parked.
+
+use super::{FollowUp, OperatorRequest, Rules, Written};
+use crate::log::{Answer, Command, Decision, Failure, FailureKind, NodeEntry, NodePath, Refusal};
+use crate::machine::Machine;
+use crate::machine::state::{Progress, State, Undo, Vertex, VertexId};
+use crate::plan::PlanKind;
+
+pub(super) struct Decide<'a> {
+    pub(super) node: &'a NodePath,
+    pub(super) decision: &'a Decision,
+    pub(super) note: &'a str,
+}
+
+impl Rules for Decide<'_> {
+    fn check(&self, state: &State) -> Result<(), Answer> {
+        let v = state.named(self.node)?;
+        if state.is_replaceable(v) && self.decision.output().is_some() {
+            return Ok(());
+        }
+        match state.node(v) {
+            Some(n) if state.pivot() != Some(v) || !state.pivot_is_busy() => {
+                let (node, state) = (self.node.clone(), n.state);
+                Err(Answer::Refused(Refusal::NotInDoubt { node, state }))
+            }
+            // while it is still tried, what somebody found out can be wrong by now
+            Some(_) | None if state.parked.is_none() => Err(Answer::Refused(Refusal::NotParked)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn check_now(&self, machine: &Machine) -> Result<(), Answer> {
+        machine.has_no_calls()
+    }
+
+    fn follow_up(&self, machine: &Machine, request: &OperatorRequest) -> Option<FollowUp> {
+        let entry = match self.decision.output() {
+            Some(output) => NodeEntry::Succeeded(output),
+            None => {
+                let (by, note) = (&request.by, self.note);
+                let why = format!("{by} decided that it did not take effect: {note}");
+                NodeEntry::Failed(Failure::new(FailureKind::Failed, why).permanent())
+            }
+        };
+        let v = machine.state.resolve(self.node.as_str());
+        // one that is given another output stays parked: there may be more that cannot be read
+        let replaces = v.is_some_and(|v| machine.state.is_replacing(v));
+        FollowUp::node(v, entry).map(|next| next.unparking(!replaces))
+    }
+
+    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+        use NodeEntry::{Failed, InDoubt, Succeeded};
+        matches!(written, Written::Node(Succeeded(_) | Failed(_) | InDoubt(_)))
+    }
+}
+
+impl State {
+    /// True if an operator says how this vertex, a pivot in doubt, has ended.
+    pub(in crate::machine) fn is_deciding(&self, v: VertexId) -> bool {
+        self.pivot() == Some(v) && self.is_decided(v)
+    }
+
+    fn is_decided(&self, v: VertexId) -> bool {
+        self.open.iter().any(|request| {
+            matches!(&request.command, Command::Decide { node, .. } if self.resolve(node.as_str()) == Some(v))
+        })
+    }
+
+    /// True if an operator may give this vertex another output: its saga is parked, as nobody can read the
+    /// one that is there. Whether that is so, only who reads it knows.
+    fn is_replaceable(&self, v: VertexId) -> bool {
+        let stored = matches!(self.kind(v), Some(PlanKind::Action(_) | PlanKind::Value));
+        let done = |x: &Vertex| x.progress == Progress::Completed && x.undo == Undo::NotStarted;
+        self.parked.is_some() && stored && self.vertex(v).is_some_and(done)
+    }
+
+    /// True if an operator gives this vertex another output.
+    pub(in crate::machine) fn is_replacing(&self, v: VertexId) -> bool {
+        self.is_replaceable(v) && self.is_decided(v)
+    }
+}

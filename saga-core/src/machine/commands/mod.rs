@@ -1,0 +1,299 @@
+//! What operators can ask of a saga: one file a command.
+//!
+//! A request goes through the machine like this:
+//!
+//! 1. It is *checked*: by [`Rules::check`], which the log alone decides, and by [`Rules::check_now`], which
+//!    knows what this process has under way. One that fails leaves nothing in the log and is answered at once.
+//! 2. It is *granted*: the log has it as `requested`. Some commands are done with that ([`Rules::grant`]): a
+//!    step, and everything that is only tried again.
+//! 3. Any other is *open* until the entry is written that does what it asks for ([`Rules::follow_up`]): in the
+//!    same turn, after a crash in the first turn of the next process, or, for a cancel, once the pivot has
+//!    ended.
+//! 4. It is *answered* by that entry ([`Rules::is_answered_by`]), with the append that carries it.
+//!
+//! To add a command: its variant and word in [`Command`], a file here, its line in [`with_rules`], and the
+//! method of [`Operator`](crate::operator::Operator).
+
+mod cancel;
+mod decide;
+mod inject;
+mod pause;
+mod resolve;
+mod resume;
+mod retry;
+mod retry_all;
+mod retry_undo;
+mod rollback;
+mod step;
+mod unpark;
+
+use super::Machine;
+use super::state::{State, VertexId};
+use crate::log::{Answer, Command, NodeEntry, NodePath, Refusal, SagaEntry, Uuid};
+
+pub(super) use inject::Faults;
+
+/// Something that an operator asks of this saga.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OperatorRequest {
+    pub(super) id: Uuid,
+    pub(super) by: String,
+    pub(super) command: Command,
+}
+
+/// What the machine knows about one command.
+trait Rules {
+    /// Whether the command can be granted in this state; if not, the answer to it.
+    fn check(&self, state: &State) -> Result<(), Answer>;
+
+    /// The same for what the log does not say: because of what this process has under way, or because the
+    /// request would wait for somebody who has not been told.
+    fn check_now(&self, _machine: &Machine) -> Result<(), Answer> {
+        Ok(())
+    }
+
+    /// True if nodes may become ready that come before those that wait for a permit.
+    fn reorders(&self) -> bool {
+        false
+    }
+
+    /// What changes when it is granted, and whether it is open then.
+    fn grant(&self, _state: &mut State, _touched: &mut Vec<VertexId>) -> Granted {
+        Granted::Open
+    }
+
+    /// What follows from it while it is open; none while it is held.
+    fn follow_up(&self, _machine: &Machine, _request: &OperatorRequest) -> Option<FollowUp> {
+        None
+    }
+
+    /// True if this entry does what it asks for. The entry has been applied to the state.
+    fn is_answered_by(&self, _state: &State, _written: Written<'_>) -> bool {
+        false
+    }
+}
+
+/// What remains of a request when it is in the log.
+enum Granted {
+    /// It is done.
+    Done,
+    /// It is open: an entry of its own follows.
+    Open,
+}
+
+/// What follows from an open request.
+struct FollowUp {
+    /// The entry that does what it asks for.
+    entry: Next,
+    /// True if the saga does not stay parked.
+    unparks: bool,
+}
+
+enum Next {
+    Saga(SagaEntry),
+    Node(VertexId, NodeEntry),
+    /// The node that it names is not there.
+    Gone,
+}
+
+impl FollowUp {
+    fn saga(entry: SagaEntry) -> Option<Self> {
+        Some(Self { entry: Next::Saga(entry), unparks: false })
+    }
+
+    fn node(v: Option<VertexId>, entry: NodeEntry) -> Option<Self> {
+        let entry = v.map_or(Next::Gone, |v| Next::Node(v, entry));
+        Some(Self { entry, unparks: false })
+    }
+
+    fn unparking(self, unparks: bool) -> Self {
+        Self { unparks, ..self }
+    }
+}
+
+/// An entry that has just been applied.
+#[derive(Clone, Copy)]
+pub(super) enum Written<'a> {
+    Saga(&'a SagaEntry),
+    Node(&'a NodeEntry),
+}
+
+/// Lets `then` look at the rules of a command.
+fn with_rules<T>(command: &Command, then: impl FnOnce(&dyn Rules) -> T) -> T {
+    match command {
+        Command::Cancel { reason } => then(&cancel::Cancel { reason }),
+        Command::Pause => then(&pause::Pause),
+        Command::Resume => then(&resume::Resume),
+        Command::Step => then(&step::Step),
+        Command::RetryUndo { node } => then(&retry_undo::RetryUndo { node }),
+        Command::RetryAll => then(&retry_all::RetryAll),
+        Command::Resolve { node, note } => then(&resolve::Resolve { node, note }),
+        Command::Rollback { reason } => then(&rollback::Rollback { reason }),
+        Command::Retry { node } => then(&retry::Retry { node }),
+        Command::Decide { node, decision, note } => then(&decide::Decide { node, decision, note }),
+        Command::Unpark => then(&unpark::Unpark),
+        Command::Inject { node, fault } => then(&inject::Inject { node, fault: *fault }),
+    }
+}
+
+impl State {
+    /// Whether a request can be granted in this state; if not, the answer to it.
+    pub(super) fn check(&self, command: &Command) -> Result<(), Answer> {
+        with_rules(command, |rules| rules.check(self))
+    }
+
+    /// A request is in the log.
+    pub(super) fn grant(
+        &mut self,
+        id: Uuid,
+        by: &str,
+        command: &Command,
+        touched: &mut Vec<VertexId>,
+    ) {
+        match with_rules(command, |rules| rules.grant(self, touched)) {
+            Granted::Done => {
+                self.answers.insert(id, Answer::Done);
+            }
+            Granted::Open => {
+                let (by, command) = (by.to_string(), command.clone());
+                self.open.push(OperatorRequest { id, by, command });
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, id: Uuid, why: &Refusal) {
+        self.open.retain(|request| request.id != id);
+        self.answers.insert(id, Answer::Refused(why.clone()));
+    }
+
+    /// Answers the open requests that this entry does what is asked for.
+    pub(super) fn answer_open(&mut self, written: Written<'_>) {
+        if self.open.is_empty() {
+            return;
+        }
+        let (answered, open) =
+            std::mem::take(&mut self.open).into_iter().partition::<Vec<_>, _>(|request| {
+                with_rules(&request.command, |rules| rules.is_answered_by(self, written))
+            });
+        self.open = open;
+        self.answers.extend(answered.into_iter().map(|request| (request.id, Answer::Done)));
+    }
+
+    /// True if the request is in the log and has not had its effect yet: a cancel that waits for the
+    /// pivot. It is answered when it has; there is no need to ask again.
+    pub fn is_held(&self, id: Uuid) -> bool {
+        self.open.iter().any(|request| request.id == id)
+    }
+
+    pub(super) fn is_known(&self, id: Uuid) -> bool {
+        self.answers.contains_key(&id) || self.is_held(id)
+    }
+
+    /// The node that a command names.
+    fn named(&self, node: &NodePath) -> Result<VertexId, Answer> {
+        let unknown = || Answer::Refused(Refusal::NoSuchNode { node: node.clone() });
+        self.resolve(node.as_str()).ok_or_else(unknown)
+    }
+
+    /// Whether the saga can unwind: it cannot after its pivot.
+    fn can_unwind(&self) -> Result<(), Answer> {
+        match self.pivot() {
+            Some(pivot) if self.past_pivot() => {
+                Err(Answer::Refused(Refusal::PastPivot { pivot: self.path(pivot) }))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// That the saga has ended refuses the command.
+    fn has_not_ended(&self) -> Result<(), Answer> {
+        match self.ended {
+            Some(status) => Err(Answer::Refused(Refusal::AlreadyEnded { status })),
+            None => Ok(()),
+        }
+    }
+
+    fn nothing_to_do(&self) -> Result<(), Answer> {
+        Err(Answer::NothingToDo { status: self.status() })
+    }
+}
+
+impl Machine {
+    /// Looks at the next request.
+    pub(super) fn hear_next(&mut self) -> bool {
+        let Some(OperatorRequest { id, by, command }) = self.requests.pop_front() else {
+            return false;
+        };
+        if self.asked.contains(&id) || self.broken.is_some() {
+            return true; // it was delivered before, and will be answered
+        }
+        if let Some(answer) = self.state.answers.get(&id) {
+            self.answers.push((id, answer.clone()));
+            return true;
+        }
+        let checked = with_rules(&command, |rules| {
+            rules.check(&self.state)?;
+            rules.check_now(self)?;
+            Ok(rules.reorders())
+        });
+        match checked {
+            Err(answer) => self.answers.push((id, answer)),
+            Ok(reorders) => {
+                self.asked.insert(id);
+                if reorders {
+                    self.line_up_again();
+                }
+                self.write(SagaEntry::Requested { id, by, command });
+                self.follow_up();
+            }
+        }
+        true
+    }
+
+    /// Does what open requests ask for, unless it must wait for the pivot.
+    pub(super) fn follow_up(&mut self) {
+        for request in self.state.open.clone() {
+            if !self.state.is_held(request.id) {
+                continue; // it came with the one before it
+            }
+            let next = with_rules(&request.command, |rules| rules.follow_up(self, &request));
+            let Some(FollowUp { entry, unparks }) = next else { continue };
+            if let (Next::Node(v, _), true) = (&entry, unparks) {
+                // it must not start again instead
+                self.forget(*v);
+            }
+            if unparks && self.state.parked.is_some() {
+                self.write(SagaEntry::Unparked);
+            }
+            match entry {
+                Next::Saga(entry) if self.state.allows_saga_entry(&entry) => self.write(entry),
+                Next::Node(v, entry) if self.state.allows_node_entry(v, &entry) => {
+                    self.write_about(v, entry);
+                }
+                Next::Saga(_) | Next::Node(..) | Next::Gone => {
+                    let command = request.command.name();
+                    let why = format!("{command} does not apply to the saga any more");
+                    let why = Refusal::Invalid { why };
+                    self.write(SagaEntry::Refused { id: request.id, why });
+                }
+            }
+        }
+    }
+
+    /// The requests that this append answers.
+    pub(super) fn take_answers(&mut self) -> Vec<(Uuid, Answer)> {
+        let mut answers = std::mem::take(&mut self.answers);
+        let answered = |id: &Uuid| Some((*id, self.state.answers.get(id)?.clone()));
+        answers.extend(self.asked.iter().filter_map(answered));
+        self.asked.retain(|id| !self.state.answers.contains_key(id));
+        answers
+    }
+
+    /// What may not be tried again or decided while a call of the saga is in flight.
+    fn has_no_calls(&self) -> Result<(), Answer> {
+        match self.in_flight.len() {
+            0 => Ok(()),
+            calls => Err(Answer::Refused(Refusal::InFlight { calls })),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! `pause` lets no new node and no new undo start. Calls in flight end by themselves.
+
+use super::{FollowUp, OperatorRequest, Rules, Written};
+use crate::log::{Answer, SagaEntry};
+use crate::machine::Machine;
+use crate::machine::state::State;
+
+pub(super) struct Pause;
+
+impl Rules for Pause {
+    fn check(&self, state: &State) -> Result<(), Answer> {
+        state.has_not_ended()?;
+        if state.paused { state.nothing_to_do() } else { Ok(()) }
+    }
+
+    fn follow_up(&self, _machine: &Machine, _request: &OperatorRequest) -> Option<FollowUp> {
+        FollowUp::saga(SagaEntry::Paused)
+    }
+
+    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+        matches!(written, Written::Saga(SagaEntry::Paused))
+    }
+}

@@ -1,0 +1,48 @@
+//! `resolve` takes the effect of a failed undo as dealt with by a human.
+
+use super::{FollowUp, Granted, OperatorRequest, Rules, Written};
+use crate::log::{Answer, Command, NodeEntry, NodePath};
+use crate::machine::Machine;
+use crate::machine::state::{State, VertexId};
+
+pub(super) struct Resolve<'a> {
+    pub(super) node: &'a NodePath,
+    pub(super) note: &'a str,
+}
+
+impl Rules for Resolve<'_> {
+    fn check(&self, state: &State) -> Result<(), Answer> {
+        state.undo_has_failed(self.node)
+    }
+
+    fn check_now(&self, machine: &Machine) -> Result<(), Answer> {
+        machine.has_no_calls()
+    }
+
+    fn reorders(&self) -> bool {
+        true
+    }
+
+    fn grant(&self, state: &mut State, _touched: &mut Vec<VertexId>) -> Granted {
+        state.ended = None;
+        Granted::Open
+    }
+
+    fn follow_up(&self, machine: &Machine, request: &OperatorRequest) -> Option<FollowUp> {
+        let resolved = NodeEntry::Resolved { by: request.by.clone(), note: self.note.to_string() };
+        FollowUp::node(machine.state.resolve(self.node.as_str()), resolved)
+    }
+
+    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+        matches!(written, Written::Node(NodeEntry::Resolved { .. }))
+    }
+}
+
+impl State {
+    /// True if an operator has dealt with the effect of this vertex.
+    pub(in crate::machine) fn is_resolving(&self, v: VertexId) -> bool {
+        self.open.iter().any(|request| {
+            matches!(&request.command, Command::Resolve { node, .. } if self.resolve(node.as_str()) == Some(v))
+        })
+    }
+}

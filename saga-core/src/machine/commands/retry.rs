@@ -1,0 +1,58 @@
+//! `retry` tries the node again that failed for good after the pivot, with all of its tries. It is done when it
+//! is granted.
+
+use super::{Granted, Rules};
+use crate::log::{Answer, NodePath, Refusal};
+use crate::machine::state::{Progress, State, VertexId};
+
+pub(super) struct Retry<'a> {
+    pub(super) node: &'a NodePath,
+}
+
+impl Rules for Retry<'_> {
+    fn check(&self, state: &State) -> Result<(), Answer> {
+        let v = state.named(self.node)?;
+        match state.node(v) {
+            Some(n) if !(state.past_pivot() && state.has_given_up(state.failing(v))) => {
+                let (node, state) = (self.node.clone(), n.state);
+                Err(Answer::Refused(Refusal::NotFailed { node, state }))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn grant(&self, state: &mut State, touched: &mut Vec<VertexId>) -> Granted {
+        if let Some(v) = state.resolve(self.node.as_str()) {
+            state.try_again(state.failing(v), touched);
+        }
+        Granted::Done
+    }
+}
+
+impl State {
+    /// True if a vertex failed and nothing but an operator goes on with it: after the pivot, or the
+    /// pivot itself.
+    pub(in crate::machine) fn has_given_up(&self, v: VertexId) -> bool {
+        self.vertex(v).is_some_and(|x| {
+            x.failed && x.retry_at.is_none() && x.progress == Progress::Open && !x.open
+        }) && self.unwinding.is_none()
+    }
+
+    /// Where the failure of a node is: a node that holds others fails at its gate.
+    fn failing(&self, node: VertexId) -> VertexId {
+        self.gate(node).unwrap_or(node)
+    }
+
+    /// A failed node starts anew, with all of its tries. Doubt stays.
+    pub(in crate::machine) fn try_again(&mut self, v: VertexId, touched: &mut Vec<VertexId>) {
+        let path = self.path(v);
+        self.ended = None;
+        if let Some(x) = self.vertices.get_mut(v as usize) {
+            (x.failed, x.retry_at, x.tries_from) = (false, None, x.attempts);
+        }
+        if let Some(faults) = self.faults.get_mut(&path) {
+            faults.error = false;
+        }
+        touched.push(v);
+    }
+}

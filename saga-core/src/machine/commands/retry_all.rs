@@ -1,0 +1,34 @@
+//! `retry_all` tries all failed undos of a saga again. It is done when it is granted.
+
+use super::{Granted, Rules};
+use crate::log::Answer;
+use crate::machine::Machine;
+use crate::machine::state::{State, Undo, VertexId};
+
+pub(super) struct RetryAll;
+
+impl Rules for RetryAll {
+    fn check(&self, state: &State) -> Result<(), Answer> {
+        match state.vertices.iter().any(|x| x.undo == Undo::Failed) {
+            true => Ok(()),
+            false => state.nothing_to_do(),
+        }
+    }
+
+    fn check_now(&self, machine: &Machine) -> Result<(), Answer> {
+        machine.has_no_calls()
+    }
+
+    fn reorders(&self) -> bool {
+        true
+    }
+
+    fn grant(&self, state: &mut State, touched: &mut Vec<VertexId>) -> Granted {
+        for v in 0..state.len() {
+            if state.vertex(v).is_some_and(|x| x.undo == Undo::Failed) {
+                state.undo_again(v, touched);
+            }
+        }
+        Granted::Done
+    }
+}

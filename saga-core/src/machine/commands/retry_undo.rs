@@ -1,0 +1,59 @@
+//! `retry_undo` tries the failed undo of a node again, with all of its tries. It is done when it is granted.
+
+use super::{Granted, Rules};
+use crate::log::{Answer, NodePath, Refusal};
+use crate::machine::Machine;
+use crate::machine::state::{State, Undo, VertexId};
+
+pub(super) struct RetryUndo<'a> {
+    pub(super) node: &'a NodePath,
+}
+
+impl Rules for RetryUndo<'_> {
+    fn check(&self, state: &State) -> Result<(), Answer> {
+        state.undo_has_failed(self.node)
+    }
+
+    fn check_now(&self, machine: &Machine) -> Result<(), Answer> {
+        machine.has_no_calls()
+    }
+
+    fn reorders(&self) -> bool {
+        true
+    }
+
+    fn grant(&self, state: &mut State, touched: &mut Vec<VertexId>) -> Granted {
+        if let Some(v) = state.resolve(self.node.as_str()) {
+            state.undo_again(v, touched);
+        }
+        Granted::Done
+    }
+}
+
+impl State {
+    /// Only an undo that has failed is tried again or resolved.
+    pub(super) fn undo_has_failed(&self, node: &NodePath) -> Result<(), Answer> {
+        let v = self.named(node)?;
+        match self.node(v) {
+            Some(n) if self.vertex(v).is_some_and(|x| x.undo != Undo::Failed) => {
+                let (node, state) = (node.clone(), n.state);
+                Err(Answer::Refused(Refusal::UndoNotFailed { node, state }))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// A failed undo starts anew, with all of its tries.
+    pub(super) fn undo_again(&mut self, v: VertexId, touched: &mut Vec<VertexId>) {
+        let path = self.path(v);
+        self.ended = None;
+        if let Some(x) = self.vertices.get_mut(v as usize) {
+            (x.undo, x.undo_from) = (Undo::NotStarted, x.undo_tries);
+            (x.reruns, x.retry_at) = (0, None);
+        }
+        if let Some(faults) = self.faults.get_mut(&path) {
+            faults.undo_error = false;
+        }
+        touched.push(v);
+    }
+}

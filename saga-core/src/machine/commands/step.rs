@@ -1,0 +1,32 @@
+//! `step` lets one node or undo of a paused saga start. It is done when it is granted.
+
+use super::{Granted, Rules};
+use crate::log::{Answer, Refusal};
+use crate::machine::Machine;
+use crate::machine::state::{State, VertexId};
+
+pub(super) struct Step;
+
+impl Rules for Step {
+    fn check(&self, state: &State) -> Result<(), Answer> {
+        if !state.paused {
+            return Err(Answer::Refused(Refusal::NotPaused));
+        }
+        if state.parked.is_some() {
+            return Err(Answer::Refused(Refusal::NothingToStart));
+        }
+        Ok(())
+    }
+
+    fn check_now(&self, machine: &Machine) -> Result<(), Answer> {
+        match machine.has_candidates() {
+            true => Ok(()),
+            false => Err(Answer::Refused(Refusal::NothingToStart)),
+        }
+    }
+
+    fn grant(&self, state: &mut State, _touched: &mut Vec<VertexId>) -> Granted {
+        state.steps = state.steps.saturating_add(1);
+        Granted::Done
+    }
+}

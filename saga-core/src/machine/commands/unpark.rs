@@ -1,0 +1,25 @@
+//! `unpark` lets a parked saga go on. A pivot in doubt is run again, with all of its tries.
+
+use super::{FollowUp, OperatorRequest, Rules, Written};
+use crate::log::{Answer, Refusal, SagaEntry};
+use crate::machine::Machine;
+use crate::machine::state::State;
+
+pub(super) struct Unpark;
+
+impl Rules for Unpark {
+    fn check(&self, state: &State) -> Result<(), Answer> {
+        match &state.parked {
+            Some(_) => Ok(()),
+            None => Err(Answer::Refused(Refusal::NotParked)),
+        }
+    }
+
+    fn follow_up(&self, _machine: &Machine, _request: &OperatorRequest) -> Option<FollowUp> {
+        FollowUp::saga(SagaEntry::Unparked)
+    }
+
+    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+        matches!(written, Written::Saga(SagaEntry::Unparked))
+    }
+}
