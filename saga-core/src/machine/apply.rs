@@ -207,27 +207,13 @@ impl State {
     ) {
         let unwinding = self.unwinding.is_some();
         let decided = self.is_deciding(v) || self.leaves_no_doubt(v, entry);
-        match entry {
-            NodeEntry::Started | NodeEntry::UndoStarted if self.paused => {
-                self.steps = self.steps.saturating_sub(1);
-            }
-            NodeEntry::Chosen(n) => {
-                let parts = self.chosen_parts(v, *n);
-                self.open_gate(v, *n, parts);
-                self.complete(v, touched);
-                return;
-            }
-            NodeEntry::Skipped => {
-                if let Some(x) = self.vertices.get_mut(v as usize) {
-                    x.progress = Progress::Skipped;
-                }
-                self.complete(v, touched);
-                return;
-            }
-            NodeEntry::Succeeded(_) if self.is_replacing(v) => {
-                return; // it has succeeded before, and only its output is another one now
-            }
-            _ => {}
+        if entry.is_start() && self.paused {
+            self.steps = self.steps.saturating_sub(1);
+        }
+        if let NodeEntry::Succeeded(_) = entry
+            && self.is_replacing(v)
+        {
+            return; // it has succeeded before, and only its output is another one now
         }
         let Some(x) = self.vertices.get_mut(v as usize) else { return };
         // an attempt that was started going forward ends with this entry, one way or the other
@@ -302,8 +288,17 @@ impl State {
                 self.opened(-i32::from(forward_ends));
             }
             NodeEntry::Resolved { .. } => x.undo = Undo::Resolved,
-            // these are done already
-            NodeEntry::Chosen(_) | NodeEntry::Skipped => {}
+            NodeEntry::Chosen(n) => {
+                let parts = self.chosen_parts(v, *n);
+                self.open_gate(v, *n, parts);
+                self.complete(v, touched);
+                return;
+            }
+            NodeEntry::Skipped => {
+                x.progress = Progress::Skipped;
+                self.complete(v, touched);
+                return;
+            }
         }
         touched.push(v);
         if unwinding {
@@ -330,7 +325,7 @@ impl State {
                 let arm = usize::try_from(n).ok().and_then(|n| arms.get(n));
                 arm.map(|body| (body.clone(), Part::Arm(n as u32))).into_iter().collect()
             }
-            _ => Vec::new(),
+            Some(PlanKind::Action(_) | PlanKind::Value | PlanKind::Subsaga(_)) | None => Vec::new(),
         }
     }
 }

@@ -32,7 +32,8 @@ impl Machine {
                 self.evaluating.insert(v);
                 effects.push(Effect::Compute(v));
             }
-            _ => {}
+            // a node that holds others completes with its parts
+            Some(PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_)) | None => {}
         }
     }
 

@@ -156,11 +156,15 @@ impl State {
     /// How many of the instances behind this gate may run at once, if not all of them.
     fn limit(&self, v: VertexId) -> Option<u32> {
         match self.kind(v)? {
-            PlanKind::ForEach { concurrency: Some(n), body } if !body.roots().is_empty() => {
+            PlanKind::ForEach { concurrency, body } if !body.roots().is_empty() => {
                 let parts = self.vertex(v)?.parts?;
-                Some((*n).max(1)).filter(|n| *n < parts.count)
+                concurrency.map(|n| n.max(1)).filter(|n| *n < parts.count)
             }
-            _ => None,
+            PlanKind::ForEach { .. }
+            | PlanKind::Action(_)
+            | PlanKind::Value
+            | PlanKind::Subsaga(_)
+            | PlanKind::Choose(_) => None,
         }
     }
 

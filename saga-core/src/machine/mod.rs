@@ -11,6 +11,9 @@
 //! (After steno's saga executor, and the durability rules of runtime systems such as Restate; the rules
 //! of unwinding were found by exhaustive exploration.)
 
+// a new kind of entry, command or state makes the compiler list the places that must know it
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod apply;
 mod commands;
 mod event;
@@ -26,13 +29,13 @@ mod state;
 mod time;
 mod unwind;
 mod watch;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::log::{
-    Answer, Entry, EntryKind, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp,
-    Uuid,
+    Answer, Entry, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp, Uuid,
 };
 use crate::plan::Plan;
 
@@ -205,7 +208,17 @@ impl Machine {
                 Event::Computed { vertex, value } => {
                     self.evaluated(vertex, value.map(NodeEntry::Succeeded));
                 }
-                other => self.inbox.push_back(other),
+                event @ (Event::Created { .. }
+                | Event::Recovered
+                | Event::Watch(_)
+                | Event::Appended
+                | Event::ActionDone { .. }
+                | Event::UndoDone { .. }
+                | Event::PermitGranted { .. }
+                | Event::Operator { .. }
+                | Event::Park { .. }
+                | Event::Tick
+                | Event::Drain) => self.inbox.push_back(event),
             }
         }
         if !self.appending && !self.finished {
@@ -366,52 +379,8 @@ impl Machine {
             // an undo failed for good; or a node did behind the pivot, where there is no way back
             Some(_) if idle => SagaStatus::Stuck,
             None if idle && self.state.past_pivot() => SagaStatus::Stuck,
-            _ => return,
+            Some(_) | None => return,
         };
         self.write(SagaEntry::Ended(status));
-    }
-
-    /// Writes an entry about the saga into the batch, and lets the state follow it.
-    fn write(&mut self, entry: SagaEntry) {
-        let seq = self.state.next_seq;
-        if self.broken.is_some() {
-            return;
-        }
-        if let Err(illegal) = self.state.apply_saga_entry(&entry, &mut self.touched) {
-            self.broken = Some(illegal.to_string());
-            return;
-        }
-        if let SagaEntry::Unwinding(_) = entry {
-            self.candidates.clear();
-            self.timers.clear();
-            self.evaluating.clear();
-            self.release_permits();
-            if self.forward_in_flight() {
-                self.held.push(Effect::SignalCancel);
-            }
-        }
-        self.push(seq, entry.into());
-    }
-
-    /// The same for an entry about a node.
-    fn write_about(&mut self, v: VertexId, entry: NodeEntry) {
-        let seq = self.state.next_seq;
-        if self.broken.is_some() {
-            return;
-        }
-        if let Err(illegal) = self.state.apply_node_entry(v, &entry, &mut self.touched) {
-            self.broken = Some(illegal.to_string());
-            return;
-        }
-        let attempt = self.state.attempt(v, &entry);
-        self.push(seq, entry.about(self.state.path(v), attempt));
-    }
-
-    fn push(&mut self, seq: u64, kind: EntryKind) {
-        if kind.is_progress() {
-            self.watched = None;
-        }
-        let at = self.entry_time(self.now);
-        self.batch.push(Entry { seq, epoch: self.epoch, at, kind });
     }
 }

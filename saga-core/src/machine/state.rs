@@ -292,7 +292,10 @@ impl State {
     pub(super) fn policy(&self, v: VertexId) -> Option<Policy> {
         match self.kind(v)? {
             PlanKind::Action(policy) => Some(*policy),
-            _ => None,
+            PlanKind::Value
+            | PlanKind::Subsaga(_)
+            | PlanKind::ForEach { .. }
+            | PlanKind::Choose(_) => None,
         }
     }
 
@@ -306,16 +309,18 @@ impl State {
         let (Some(x), Some(policy)) = (self.vertex(v), self.policy(v)) else {
             return Need::Nothing;
         };
-        if policy.undo == UndoContract::None || x.progress == Progress::Skipped {
-            return Need::Nothing;
-        }
-        match (x.progress, policy.undo) {
-            (Progress::Completed, _) => Need::Undo,
-            _ if x.attempts == 0 => Need::Nothing,
-            (_, UndoContract::Output) if x.open || x.doubt => Need::Rerun,
-            _ if x.open || x.doubt || policy.undoes_failures() => Need::Undo,
+        let in_doubt = x.open || x.doubt;
+        match (policy.undo, x.progress) {
+            (UndoContract::None, _) | (_, Progress::Skipped) => Need::Nothing,
+            (_, Progress::Completed) => Need::Undo,
+            (_, Progress::Open) if x.attempts == 0 => Need::Nothing,
+            (UndoContract::Output, Progress::Open) if in_doubt => Need::Rerun,
+            (UndoContract::MaybeOutput | UndoContract::InputsOnly, Progress::Open) if in_doubt => {
+                Need::Undo
+            }
+            (_, Progress::Open) if policy.undoes_failures() => Need::Undo,
             // an `Err` says that the attempt left no effect
-            _ => Need::Nothing,
+            (_, Progress::Open) => Need::Nothing,
         }
     }
 

@@ -25,7 +25,12 @@ impl Machine {
                 Undo::Scheduled(at) if !self.is_due(at) => {
                     self.timers.insert((at, v));
                 }
-                _ => self.line_up(v, self.state.turn_back(v)),
+                Undo::Scheduled(_)
+                | Undo::NotStarted
+                | Undo::Started
+                | Undo::Finished
+                | Undo::Failed
+                | Undo::Resolved => self.line_up(v, self.state.turn_back(v)),
             },
         }
     }
@@ -34,7 +39,7 @@ impl Machine {
     pub(super) fn need_now(&self, v: VertexId) -> Need {
         match self.state.need(v) {
             Need::Rerun if self.kept.contains(&v) => Need::Undo,
-            need => need,
+            need @ (Need::Nothing | Need::Undo | Need::Rerun) => need,
         }
     }
 

@@ -1,0 +1,51 @@
+//! Writing entries: each goes into the batch of the turn, and the state follows it at once.
+
+use super::state::VertexId;
+use super::{Effect, Machine};
+use crate::log::{Entry, EntryKind, NodeEntry, SagaEntry};
+
+impl Machine {
+    /// Writes an entry about the saga into the batch, and lets the state follow it.
+    pub(super) fn write(&mut self, entry: SagaEntry) {
+        let seq = self.state.next_seq;
+        if self.broken.is_some() {
+            return;
+        }
+        if let Err(illegal) = self.state.apply_saga_entry(&entry, &mut self.touched) {
+            self.broken = Some(illegal.to_string());
+            return;
+        }
+        if let SagaEntry::Unwinding(_) = entry {
+            self.candidates.clear();
+            self.timers.clear();
+            self.evaluating.clear();
+            self.release_permits();
+            if self.forward_in_flight() {
+                self.held.push(Effect::SignalCancel);
+            }
+        }
+        self.push(seq, entry.into());
+    }
+
+    /// The same for an entry about a node.
+    pub(super) fn write_about(&mut self, v: VertexId, entry: NodeEntry) {
+        let seq = self.state.next_seq;
+        if self.broken.is_some() {
+            return;
+        }
+        if let Err(illegal) = self.state.apply_node_entry(v, &entry, &mut self.touched) {
+            self.broken = Some(illegal.to_string());
+            return;
+        }
+        let attempt = self.state.attempt(v, &entry);
+        self.push(seq, entry.about(self.state.path(v), attempt));
+    }
+
+    fn push(&mut self, seq: u64, kind: EntryKind) {
+        if kind.is_progress() {
+            self.watched = None;
+        }
+        let at = self.entry_time(self.now);
+        self.batch.push(Entry { seq, epoch: self.epoch, at, kind });
+    }
+}
