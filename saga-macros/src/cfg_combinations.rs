@@ -58,11 +58,11 @@ impl Conditions {
 
     /// Adds that of each `#[cfg_attr]`.
     pub(crate) fn add_attributes(&mut self, tokens: TokenStream) {
-        Choice::default().attributes(tokens, &mut |condition| self.add(condition.clone()));
+        Combination::default().attributes(tokens, &mut |condition| self.add(condition.clone()));
     }
 
     /// All combinations of the conditions.
-    pub(crate) fn choices(self) -> Result<Vec<Choice>, Error> {
+    pub(crate) fn combinations(self) -> Result<Vec<Combination>, Error> {
         if let Some(beyond) = self.0.get(MOST) {
             let message = format!("an item can depend on at most {MOST} different conditions");
             return Err(Error::new_spanned(beyond, message));
@@ -72,15 +72,15 @@ impl Conditions {
             let conditions = self.0.iter().enumerate();
             conditions.map(move |(i, condition)| (condition.clone(), number >> i & 1 == 0))
         };
-        Ok(numbers.map(|number| Choice(holds(number).collect())).collect())
+        Ok(numbers.map(|number| Combination(holds(number).collect())).collect())
     }
 }
 
 /// One combination: which of the conditions hold. Conditions that are not in it hold.
 #[derive(Default)]
-pub(crate) struct Choice(Vec<(TokenStream, bool)>);
+pub(crate) struct Combination(Vec<(TokenStream, bool)>);
 
-impl Choice {
+impl Combination {
     /// The attribute for everything that is written for this combination.
     pub(crate) fn gate(&self) -> Attribute {
         let conditions = self.0.iter().map(|(condition, holds)| match holds {

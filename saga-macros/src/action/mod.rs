@@ -37,22 +37,22 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     }
     let mut conditions = Conditions::default();
     function.sig.inputs.iter().for_each(|param| conditions.add_all(attrs_of(param)));
-    let choices = match conditions.choices() {
-        Ok(choices) => choices,
+    let combinations = match conditions.combinations() {
+        Ok(combinations) => combinations,
         Err(error) => {
             let error = error.into_compile_error();
             return quote!(#item #error);
         }
     };
-    if let [_] = choices.as_slice() {
+    if let [_] = combinations.as_slice() {
         return written(args, function);
     }
-    let written = choices.iter().map(|choice| {
+    let written = combinations.iter().map(|combination| {
         let mut function = function.clone();
         let params = std::mem::take(&mut function.sig.inputs);
         function.sig.inputs =
-            params.into_iter().filter(|param| choice.keeps(attrs_of(param))).collect();
-        function.attrs.insert(0, choice.gate());
+            params.into_iter().filter(|param| combination.keeps(attrs_of(param))).collect();
+        function.attrs.insert(0, combination.gate());
         written(args.clone(), function)
     });
     written.collect()

@@ -19,7 +19,7 @@ mod replace;
 
 use self::macro_calls::{PLAIN_MACROS, case_of};
 pub(crate) use self::pattern_variables::{has_mut, is_capital, variables_in, variables_of};
-pub(crate) use self::replace::{Compare, Read, read, real, real_holder};
+pub(crate) use self::replace::{CompareConstants, ReadNames, read, real, real_holder};
 
 /// The names in an expression.
 #[derive(Default)]

@@ -12,12 +12,12 @@ use syn::{Expr, Item, Macro, Pat, Token};
 use super::macro_calls::{PLAIN_MACROS, case_of};
 
 /// Replaces names by what reads them.
-pub(crate) struct Read<'a> {
+pub(crate) struct ReadNames<'a> {
     pub(crate) names: &'a BTreeSet<String>,
     pub(crate) cx: &'a Ident,
 }
 
-impl VisitMut for Read<'_> {
+impl VisitMut for ReadNames<'_> {
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         if let Expr::Path(path) = expr
             && path.qself.is_none()
@@ -42,11 +42,11 @@ pub(crate) fn read(name: &Ident, cx: &Ident) -> TokenStream {
 }
 
 /// Lets patterns compare with constants of the saga, each represented by a `const` of Rust.
-pub(crate) struct Compare<'a> {
+pub(crate) struct CompareConstants<'a> {
     pub(crate) constants: &'a BTreeSet<String>,
 }
 
-impl VisitMut for Compare<'_> {
+impl VisitMut for CompareConstants<'_> {
     fn visit_pat_mut(&mut self, pat: &mut Pat) {
         if let Pat::Ident(name) = pat
             && name.by_ref.is_none()

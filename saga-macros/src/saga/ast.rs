@@ -93,7 +93,7 @@ impl Stmt {
 pub(crate) struct Node {
     pub(crate) attributes: Attributes,
     pub(crate) name: Ident,
-    pub(crate) form: Form,
+    pub(crate) form: NodeForm,
     pub(crate) ty: Option<Type>,
     pub(crate) step: Step,
 }
@@ -106,7 +106,7 @@ impl Node {
 
 /// How a node is written.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Form {
+pub(crate) enum NodeForm {
     /// `let name = ..;`
     Let,
     /// `const NAME: T = ..;`
@@ -124,8 +124,8 @@ pub(crate) enum Step {
     Call(Call),
     /// `{ EXPR }`
     Value(Expr),
-    For(Box<Each>),
-    Choose(Choose),
+    For(Box<ForLoop>),
+    Choice(Choice),
     /// Something that could not be read. The name of the node is known all the same.
     Broken(Error),
 }
@@ -137,7 +137,7 @@ impl Step {
             Self::Call(call) => call.words(),
             Self::Value(_) => "computed".to_string(),
             Self::For(_) => "`for`".to_string(),
-            Self::Choose(choose) => format!("`{}`", choose.word()),
+            Self::Choice(choose) => format!("`{}`", choose.word()),
             Self::Broken(_) => String::new(),
         }
     }
@@ -165,7 +165,7 @@ impl Call {
 }
 
 /// `for PAT in EXPR { .. }`
-pub(crate) struct Each {
+pub(crate) struct ForLoop {
     pub(crate) keyword: Span,
     pub(crate) pat: Pat,
     pub(crate) items: Expr,
@@ -173,17 +173,17 @@ pub(crate) struct Each {
 }
 
 /// `if` with all of its `else`, or `match`.
-pub(crate) struct Choose {
+pub(crate) struct Choice {
     pub(crate) keyword: Span,
     /// What a `match` is on, and its braces.
     pub(crate) on: Option<(Expr, token::Brace)>,
     pub(crate) arms: Vec<Arm>,
 }
 
-impl Choose {
+impl Choice {
     /// True if exactly one of the arms runs, whatever the values are.
     pub(crate) fn is_total(&self) -> bool {
-        self.on.is_some() || self.arms.last().is_some_and(|arm| matches!(arm.test, Test::Else))
+        self.on.is_some() || self.arms.last().is_some_and(|arm| matches!(arm.test, ArmTest::Else))
     }
 
     pub(crate) fn word(&self) -> &'static str {
@@ -192,12 +192,12 @@ impl Choose {
 }
 
 pub(crate) struct Arm {
-    pub(crate) test: Test,
+    pub(crate) test: ArmTest,
     pub(crate) body: Body,
 }
 
 /// When an arm runs.
-pub(crate) enum Test {
+pub(crate) enum ArmTest {
     If(Expr),
     Else,
     /// `PAT if GUARD =>`

@@ -13,7 +13,7 @@ use self::ast::Saga;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 
-use crate::cfg_combinations::{Choice, Conditions};
+use crate::cfg_combinations::{Combination, Conditions};
 use crate::errors::Errors;
 
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
@@ -28,9 +28,11 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
             while start.cursor() != input.cursor() {
                 tokens.extend([start.parse::<TokenTree>()?]);
             }
-            let choices = conditions(saga.as_ref(), &tokens).choices();
-            output.extend(match errors.ok(choices) {
-                Some(choices) if choices.len() > 1 => each(choices, &tokens)?,
+            let combinations = conditions(saga.as_ref(), &tokens).combinations();
+            output.extend(match errors.ok(combinations) {
+                Some(combinations) if combinations.len() > 1 => {
+                    for_each_combination(combinations, &tokens)?
+                }
                 Some(_) | None => written(saga, errors),
             });
         }
@@ -64,21 +66,24 @@ fn conditions(saga: Option<&Saga>, tokens: &TokenStream) -> Conditions {
     }
     // A `#[cfg_attr]` may expand to a `#[cfg]`.
     let all = |input: ParseStream| Ok(parse::saga(input, &mut Errors::default()));
-    let saga = all.parse2(Choice::default().apply(tokens.clone())).ok().flatten();
+    let saga = all.parse2(Combination::default().apply(tokens.clone())).ok().flatten();
     saga.iter().for_each(|saga| params(saga, &mut conditions));
     conditions
 }
 
-/// Writes the saga of these tokens once for each choice.
-fn each(choices: Vec<Choice>, tokens: &TokenStream) -> syn::Result<TokenStream> {
+/// Writes the saga of these tokens once for each combination.
+fn for_each_combination(
+    combinations: Vec<Combination>,
+    tokens: &TokenStream,
+) -> syn::Result<TokenStream> {
     let mut output = TokenStream::new();
-    for choice in choices {
+    for combination in combinations {
         let mut errors = Errors::default();
         let saga = |input: ParseStream| Ok(parse::saga(input, &mut errors));
-        let mut saga = saga.parse2(choice.apply(tokens.clone()))?;
+        let mut saga = saga.parse2(combination.apply(tokens.clone()))?;
         if let Some(Saga { head, .. }) = &mut saga {
-            head.params.retain(|param| choice.keeps(&param.attrs));
-            head.attrs.insert(0, choice.gate());
+            head.params.retain(|param| combination.keeps(&param.attrs));
+            head.attrs.insert(0, combination.gate());
         }
         output.extend(written(saga, errors));
     }

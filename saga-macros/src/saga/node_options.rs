@@ -214,7 +214,7 @@ impl NodeOptions {
         let (is_action, is_loop, has_bodies) = match step {
             Step::Call(_) => (true, false, false),
             Step::For(_) => (false, true, true),
-            Step::Choose(_) => (false, false, true),
+            Step::Choice(_) => (false, false, true),
             Step::Value(_) => (false, false, false),
             // What it would have been is unknown.
             Step::Broken(_) => return,

@@ -8,7 +8,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
 use saga_order::Blocks;
 
-use super::ast::{Form, Node, Tail};
+use super::ast::{Node, NodeForm, Tail};
 use super::resolve::wiring::Wiring;
 use super::resolve::{InnerBody, Line, Wired};
 
@@ -81,8 +81,10 @@ impl<'a> Order<'a> {
         };
         for Ordered { node, bodies, waits_for, .. } in &self.nodes {
             let what = match node.form {
-                Form::Const => "constant".to_string(),
-                Form::Let | Form::Bare | Form::Numbered | Form::Last => node.step.words(),
+                NodeForm::Const => "constant".to_string(),
+                NodeForm::Let | NodeForm::Bare | NodeForm::Numbered | NodeForm::Last => {
+                    node.step.words()
+                }
             };
             text += &line(&node.name, what, waits_for);
             for InnerBody { wired, .. } in *bodies {

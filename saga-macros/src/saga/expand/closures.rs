@@ -9,7 +9,7 @@ use syn::{Expr, Type};
 use super::borrows::lasts;
 use super::reads::{ahead, bound, expr};
 use super::spans::{block, here, local};
-use crate::names::{Compare, Read};
+use crate::names::{CompareConstants, ReadNames};
 use crate::saga::ast::{Call, Head};
 use crate::saga::expressions::unwrapped;
 use crate::saga::resolve::wiring::Wiring;
@@ -17,8 +17,8 @@ use crate::saga::resolve::wiring::Wiring;
 /// The user's literal, with names replaced by what reads them.
 fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
     let mut inputs = call.inputs.clone();
-    let mut compare = Compare { constants: &wiring.compared };
-    let mut replace = Read { names: &wiring.inside, cx };
+    let mut compare = CompareConstants { constants: &wiring.compared };
+    let mut replace = ReadNames { names: &wiring.inside, cx };
     for input in &mut inputs {
         compare.visit_field_value_mut(input);
         replace.visit_field_value_mut(input);

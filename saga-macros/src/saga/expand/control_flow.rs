@@ -9,15 +9,15 @@ use syn::{Expr, Type};
 use super::nodes::Writer;
 use super::reads::{ahead, bindings, bound, expr, mutable, pattern, used};
 use super::spans::{block, here, local};
-use crate::saga::ast::{Body, Choose, Each, Form, Stmt, Tail, Test};
+use crate::saga::ast::{ArmTest, Body, Choice, ForLoop, NodeForm, Stmt, Tail};
 use crate::saga::resolve::InnerBody;
 use crate::saga::resolve::binders::{Binder, item};
 use crate::saga::resolve::wiring::Wiring;
 
 /// `for PAT in EXPR { .. }`
-pub(crate) fn each(
+pub(crate) fn for_loop(
     writer: &Writer,
-    each: &Each,
+    for_loop: &ForLoop,
     text: &str,
     ty: Option<&Type>,
     wiring: &Wiring,
@@ -32,7 +32,7 @@ pub(crate) fn each(
     let (items_at, pat) = (items.span(), pattern(pat, wiring));
     let items = expr(items, wiring, &cx);
     let list = local("list", items_at);
-    let keyword = Ident::new("for", each.keyword);
+    let keyword = Ident::new("for", for_loop.keyword);
     // The loop never runs: it lets rustc check the pattern. Temporaries in the list's expression live as long
     // as the `match`.
     let width = quote! {
@@ -45,19 +45,19 @@ pub(crate) fn each(
     };
     let width = bound(wiring, &cx, mutable([&inner.binder], width));
     let width = quote!(move |#cx| { #ahead #width });
-    let node = quote_spanned! {here(each.keyword)=>
+    let node = quote_spanned! {here(for_loop.keyword)=>
         #dag.for_width(#text, #bindings, &[#(#after.id()),*], #width, |#dag, #item| { #body })
     };
     match ty {
-        Some(ty) => as_type(node, ty, each.keyword),
+        Some(ty) => as_type(node, ty, for_loop.keyword),
         None => node,
     }
 }
 
 /// `if` or `match`
-pub(crate) fn choose(
+pub(crate) fn choice(
     writer: &Writer,
-    choose: &Choose,
+    choice: &Choice,
     text: &str,
     ty: Option<&Type>,
     wiring: &Wiring,
@@ -68,13 +68,13 @@ pub(crate) fn choose(
     let arms = (0..bodies.len()).map(|k| local(&format!("__arm{k}"), Span::call_site()));
     let arms = arms.collect::<Vec<_>>();
     // These are placed where an arm gives its value, because rustc's caret starts at the name.
-    let likes = choose.arms.iter().enumerate();
+    let likes = choice.arms.iter().enumerate();
     let likes = likes.map(|(k, arm)| local(&format!("__like{k}"), end(&arm.body)));
     let likes = likes.collect::<Vec<_>>();
     let declared = bodies.iter().map(|inner| declared(writer, inner, bodies.len() == 1));
-    let which = which(choose, wiring, &cx, bodies);
+    let which = which(choice, wiring, &cx, bodies);
     let which = bound(wiring, &cx, mutable(bodies.iter().map(|inner| &inner.binder), which));
-    let compare = compared(choose, &likes, ty);
+    let compare = compared(choice, &likes, ty);
     let node = quote! {{
         #(let (#arms, #likes) = #dag.arm(|#dag| { #declared });)*
         #dag.choose_arm(
@@ -86,8 +86,8 @@ pub(crate) fn choose(
             #compare,
         )
     }};
-    match ty.filter(|_| !choose.is_total()) {
-        Some(ty) => as_type(node, ty, choose.keyword),
+    match ty.filter(|_| !choice.is_total()) {
+        Some(ty) => as_type(node, ty, choice.keyword),
         None => node,
     }
 }
@@ -125,52 +125,52 @@ fn variables<'a>(inner: &'a InnerBody) -> Vec<&'a Ident> {
 }
 
 /// The user's own `if` or `match`, which evaluates to the number of the arm.
-fn which(choose: &Choose, wiring: &Wiring, cx: &Ident, bodies: &[InnerBody]) -> TokenStream {
-    let number = |k: usize| match choose.is_total() {
+fn which(choice: &Choice, wiring: &Wiring, cx: &Ident, bodies: &[InnerBody]) -> TokenStream {
+    let number = |k: usize| match choice.is_total() {
         true => quote!(#k),
         false => quote!(::core::option::Option::Some(#k)),
     };
-    let Some((on, brace)) = &choose.on else {
+    let Some((on, brace)) = &choice.on else {
         let mut tokens = TokenStream::new();
-        for (k, (arm, inner)) in choose.arms.iter().zip(bodies).enumerate() {
+        for (k, (arm, inner)) in choice.arms.iter().zip(bodies).enumerate() {
             let (used, number) = (used(&variables(inner)), number(k));
             let inner = block(arm.body.at, quote!(#used #number));
-            if let Test::If(condition) = &arm.test {
-                let keyword = Ident::new("if", here(choose.keyword));
+            if let ArmTest::If(condition) = &arm.test {
+                let keyword = Ident::new("if", here(choice.keyword));
                 let condition = expr(condition, wiring, cx);
                 tokens.extend(quote!(#keyword #condition #inner else));
             } else {
                 tokens.extend(quote!(#inner));
             }
         }
-        if !choose.is_total() {
+        if !choice.is_total() {
             tokens.extend(quote!({ ::core::option::Option::None }));
         }
         return tokens;
     };
     let on = expr(on, wiring, cx);
-    let cases = choose.arms.iter().zip(bodies).enumerate().map(|(k, (arm, inner))| {
-        let Test::Case(pat, guard) = &arm.test else { return TokenStream::new() };
+    let cases = choice.arms.iter().zip(bodies).enumerate().map(|(k, (arm, inner))| {
+        let ArmTest::Case(pat, guard) = &arm.test else { return TokenStream::new() };
         let guard = guard.as_ref().map(|guard: &Expr| expr(guard, wiring, cx));
         let guard = guard.map(|guard| quote!(if #guard));
         let (used, number) = (used(&variables(inner)), number(k));
         let pat = pattern(pat, wiring);
         quote!(#pat #guard => { #used #number })
     });
-    let mut tokens = quote_spanned!(choose.keyword=> match #on);
+    let mut tokens = quote_spanned!(choice.keyword=> match #on);
     brace.surround(&mut tokens, |tokens| tokens.extend(quote!(#(#cases)*)));
     tokens
 }
 
 /// A closure that never runs, in which rustc compares the types of the arms.
-fn compared(choose: &Choose, likes: &[Ident], ty: Option<&Type>) -> TokenStream {
-    let at = choose.keyword;
+fn compared(choice: &Choice, likes: &[Ident], ty: Option<&Type>) -> TokenStream {
+    let at = choice.keyword;
     let values = likes
         .iter()
-        .zip(&choose.arms)
+        .zip(&choice.arms)
         .map(|(name, arm)| like(quote!(#name), end(&arm.body)))
         .collect::<Vec<_>>();
-    let value = match (&choose.on, values.as_slice()) {
+    let value = match (&choice.on, values.as_slice()) {
         (Some(_), values) => {
             let last = values.len().saturating_sub(1);
             let arms = values.iter().enumerate().map(|(k, value)| match k == last {
@@ -193,7 +193,7 @@ fn compared(choose: &Choose, likes: &[Ident], ty: Option<&Type>) -> TokenStream 
         }
     };
     // Without `else`, the type is that of an `Option`, and is compared later.
-    match ty.filter(|_| choose.is_total()) {
+    match ty.filter(|_| choice.is_total()) {
         None => quote!(|| #value),
         Some(ty) => quote!(|| -> #ty { #value }),
     }
@@ -210,7 +210,7 @@ fn end(body: &Body) -> Span {
         Some(Tail::Literal(call, _)) => call.path.span(),
         Some(Tail::Name(name)) => {
             let last = body.stmts.last().and_then(Stmt::node);
-            let last = last.filter(|node| node.form == Form::Last);
+            let last = last.filter(|node| node.form == NodeForm::Last);
             last.map_or_else(|| name.span(), |node| node.name.span())
         }
         Some(Tail::Value(expr)) => expr.span(),

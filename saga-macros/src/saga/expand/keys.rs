@@ -15,10 +15,10 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Path, Type};
 
-use crate::saga::ast::{Body, Call, Choose, Form, Head, Node, Saga, Step, Tail};
+use crate::saga::ast::{Body, Call, Choice, Head, Node, NodeForm, Saga, Step, Tail};
 
 /// The types of a node, and the name of the action that has them.
-struct Types {
+struct KeyTypes {
     output: TokenStream,
     error: TokenStream,
     action: Option<Path>,
@@ -26,7 +26,7 @@ struct Types {
 
 /// The keys whose actions are in one module.
 #[derive(Default)]
-struct Group {
+struct ModuleKeys {
     actions: BTreeMap<String, Ident>,
     keys: TokenStream,
 }
@@ -41,8 +41,10 @@ pub(crate) fn keys(saga: &Saga, nodes: &str) -> TokenStream {
         Keys { head, taken: BTreeMap::new(), plain: TokenStream::new(), groups: BTreeMap::new() };
     for node in saga.body.nodes() {
         let types = match node.form {
-            Form::Last => Some(keys.whole()),
-            Form::Let | Form::Const | Form::Bare | Form::Numbered => keys.of_node(node),
+            NodeForm::Last => Some(keys.whole()),
+            NodeForm::Let | NodeForm::Const | NodeForm::Bare | NodeForm::Numbered => {
+                keys.of_node(node)
+            }
         };
         if let Some(types) = types {
             keys.add(&node.name, &node.attributes.rustc, &node.attributes.docs, types);
@@ -76,17 +78,17 @@ struct Keys<'a> {
     /// The keys whose types name no action.
     plain: TokenStream,
     /// The keys whose types name an action, by the module of that action.
-    groups: BTreeMap<String, (TokenStream, Group)>,
+    groups: BTreeMap<String, (TokenStream, ModuleKeys)>,
 }
 
 impl Keys<'_> {
-    fn add(&mut self, name: &Ident, attrs: &[Attribute], docs: &[Attribute], types: Types) {
+    fn add(&mut self, name: &Ident, attrs: &[Attribute], docs: &[Attribute], types: KeyTypes) {
         let Head { krate, vis, name: saga, .. } = self.head;
         let always = !attrs.iter().any(|attr| attr.path().is_ident("cfg"));
         if self.taken.insert(name.to_string(), always) == Some(true) {
             return; // reported as a duplicate
         }
-        let Types { output, error, action } = types;
+        let KeyTypes { output, error, action } = types;
         let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         let text = name.unraw().to_string();
         let doc = docs.is_empty().then(|| format!("The node `{text}`."));
@@ -110,8 +112,10 @@ impl Keys<'_> {
             return;
         };
         let module = module(&path);
-        let (_, group) =
-            self.groups.entry(module.to_string()).or_insert_with(|| (module, Group::default()));
+        let (_, group) = self
+            .groups
+            .entry(module.to_string())
+            .or_insert_with(|| (module, ModuleKeys::default()));
         group.keys.extend(key);
         if let Some(last) = path.segments.last().filter(|last| last.ident != *saga) {
             group.actions.insert(last.ident.to_string(), elsewhere(&last.ident));
@@ -125,7 +129,7 @@ impl Keys<'_> {
             return;
         }
         let Head { krate, vis, .. } = self.head;
-        let Types { output, error, .. } = self.whole();
+        let KeyTypes { output, error, .. } = self.whole();
         let (text, or) = (name.unraw().to_string(), or.unraw().to_string());
         self.plain.extend(quote! {
             #[allow(dead_code, non_upper_case_globals, private_interfaces)]
@@ -140,7 +144,7 @@ impl Keys<'_> {
     fn write(self, nodes: &str) -> TokenStream {
         let (krate, saga, plain) = (&self.head.krate, &self.head.name, &self.plain);
         let nodes = format!("Its nodes, each with those that it waits for:\n\n{nodes}");
-        let groups = self.groups.into_values().map(|(module, Group { actions, keys })| {
+        let groups = self.groups.into_values().map(|(module, ModuleKeys { actions, keys })| {
             let actions = actions.into_values();
             quote! {
                 const _: () = {
@@ -169,9 +173,9 @@ impl Keys<'_> {
     }
 
     /// The types of the saga's last line.
-    fn whole(&self) -> Types {
+    fn whole(&self) -> KeyTypes {
         let krate = &self.head.krate;
-        Types {
+        KeyTypes {
             output: quote!(<Self as #krate::Saga>::Output),
             error: quote!(#krate::ActionError),
             action: None,
@@ -179,68 +183,68 @@ impl Keys<'_> {
     }
 
     /// None if a type cannot be named.
-    fn of_node(&self, node: &Node) -> Option<Types> {
+    fn of_node(&self, node: &Node) -> Option<KeyTypes> {
         let types = self.of_step(&node.step);
         // `Vec<_>` is not allowed in a signature.
         let ty = node.ty.as_ref().filter(|ty| !has_holes(ty));
         match (ty, types) {
             (None, types) => types,
-            (Some(ty), Some(types)) => Some(Types { output: ty.to_token_stream(), ..types }),
-            (Some(ty), None) => Some(Types { output: ty.to_token_stream(), ..self.whole() }),
+            (Some(ty), Some(types)) => Some(KeyTypes { output: ty.to_token_stream(), ..types }),
+            (Some(ty), None) => Some(KeyTypes { output: ty.to_token_stream(), ..self.whole() }),
         }
     }
 
-    fn of_step(&self, step: &Step) -> Option<Types> {
+    fn of_step(&self, step: &Step) -> Option<KeyTypes> {
         match step {
             Step::Call(call) => Some(self.of_call(call)),
-            Step::For(each) => {
-                let types = self.of_body(&each.body)?;
+            Step::For(for_loop) => {
+                let types = self.of_body(&for_loop.body)?;
                 let of = &types.output;
-                Some(Types { output: quote!(::std::vec::Vec<#of>), ..types })
+                Some(KeyTypes { output: quote!(::std::vec::Vec<#of>), ..types })
             }
-            Step::Choose(choose) => self.of_choice(choose),
+            Step::Choice(choice) => self.of_choice(choice),
             Step::Value(_) | Step::Broken(_) => None,
         }
     }
 
-    fn of_choice(&self, choose: &Choose) -> Option<Types> {
+    fn of_choice(&self, choice: &Choice) -> Option<KeyTypes> {
         let krate = &self.head.krate;
-        let types = choose.arms.iter().find_map(|arm| self.of_body(&arm.body))?;
+        let types = choice.arms.iter().find_map(|arm| self.of_body(&arm.body))?;
         let of = &types.output;
-        let output = match choose.is_total() {
+        let output = match choice.is_total() {
             true => quote!(#of),
             false => quote!(::core::option::Option<#of>),
         };
-        Some(Types { output, error: quote!(#krate::ActionError), ..types })
+        Some(KeyTypes { output, error: quote!(#krate::ActionError), ..types })
     }
 
     /// The types of what an instance or an arm returns.
-    fn of_body(&self, body: &Body) -> Option<Types> {
+    fn of_body(&self, body: &Body) -> Option<KeyTypes> {
         let types = match &body.tail {
             Some(Tail::Literal(call, _)) => self.of_last(call)?,
             Some(Tail::Name(name)) => {
                 self.of_node(body.nodes().into_iter().find(|node| node.name == *name)?)?
             }
             Some(Tail::Value(_) | Tail::Broken) => return None,
-            None => Types { output: quote!(()), ..self.whole() },
+            None => KeyTypes { output: quote!(()), ..self.whole() },
         };
         // A body of one step is the instance.
         let is_one_step = body.stmts.is_empty() && body.tail.as_ref().is_some_and(Tail::is_call);
         let error = if is_one_step { types.error } else { self.whole().error };
-        Some(Types { error, ..types })
+        Some(KeyTypes { error, ..types })
     }
 
     /// A literal on a last line. It may be a plain struct, about which nothing is known, since it may be
     /// generic.
-    fn of_last(&self, call: &Call) -> Option<Types> {
+    fn of_last(&self, call: &Call) -> Option<KeyTypes> {
         let name = call.name()?.unraw().to_string();
         name.starts_with(|c: char| !c.is_uppercase()).then(|| self.of_call(call))
     }
 
-    fn of_call(&self, call: &Call) -> Types {
+    fn of_call(&self, call: &Call) -> KeyTypes {
         let krate = &self.head.krate;
         let node = self.node(&call.path);
-        Types {
+        KeyTypes {
             output: quote!(<#node as #krate::__private::NodeTypes>::Output),
             error: quote!(<#node as #krate::__private::NodeTypes>::Error),
             action: Some(call.path.clone()),

@@ -17,7 +17,7 @@ use super::spans::{here, local, path_placed};
 use super::{control_flow, output};
 use crate::errors::{Errors, unfinished};
 use crate::names::{read, real};
-use crate::saga::ast::{Call, Form, Head, Node, Saga, Step, Stmt, Tail};
+use crate::saga::ast::{Call, Head, Node, NodeForm, Saga, Step, Stmt, Tail};
 use crate::saga::expressions::unwrapped;
 use crate::saga::node_options::NodeOptions;
 use crate::saga::resolve::pivots::pivot;
@@ -31,7 +31,7 @@ pub(crate) struct Writer<'a> {
     /// The node that is the point of no return.
     pivot: Option<&'a Ident>,
     /// True after the pivot, and everywhere if the head of the saga says `#[retry(forever)]`.
-    behind: Cell<bool>,
+    after_pivot: Cell<bool>,
     /// The names that something reads.
     read: BTreeSet<String>,
     /// The constants that patterns compare with.
@@ -50,8 +50,8 @@ impl<'a> Writer<'a> {
     ) -> Self {
         let head = &saga.head;
         let pivot = pivot(saga).map(|node| &node.name);
-        let (behind, errors) = (Cell::new(head.forever), RefCell::new(errors));
-        Self { head, dag, pivot, behind, read, compared, errors }
+        let (after_pivot, errors) = (Cell::new(head.forever), RefCell::new(errors));
+        Self { head, dag, pivot, after_pivot, read, compared, errors }
     }
 
     /// The errors that were not written in front of a node.
@@ -88,14 +88,14 @@ impl<'a> Writer<'a> {
         let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         let conditions = conditions.collect::<Vec<_>>();
         // The user did not choose these names.
-        let quiet = matches!(node.form, Form::Const | Form::Bare | Form::Numbered)
+        let quiet = matches!(node.form, NodeForm::Const | NodeForm::Bare | NodeForm::Numbered)
             .then(|| quote!(#[allow(non_snake_case)]));
         // Such a node runs for its effect, so nothing needs to read it.
-        let for_effect = matches!(node.form, Form::Bare | Form::Numbered);
+        let for_effect = matches!(node.form, NodeForm::Bare | NodeForm::Numbered);
         let read = for_effect.then(|| quote!(#(#conditions)* let _ = #name;));
         let broken = match &node.step {
             Step::Broken(error) => Some(error),
-            Step::Call(_) | Step::Value(_) | Step::For(_) | Step::Choose(_) => {
+            Step::Call(_) | Step::Value(_) | Step::For(_) | Step::Choice(_) => {
                 wiring.broken.as_ref()
             }
         };
@@ -109,10 +109,10 @@ impl<'a> Writer<'a> {
         let mut constant = None;
         let call = match &node.step {
             Step::Call(call) => {
-                let behind = self.behind(&node.attributes.options);
-                self.call(call, &text, ty, behind, wiring)
+                let after_pivot = self.is_after_pivot(&node.attributes.options);
+                self.call(call, &text, ty, after_pivot, wiring)
             }
-            Step::Value(expr) if node.form == Form::Const => {
+            Step::Value(expr) if node.form == NodeForm::Const => {
                 let compared = self.compared.contains(&name.to_string());
                 constant = compared.then(|| real_constant(&conditions, name, ty, expr));
                 let closure = closures::constant(expr, ty, compared.then(|| real(name)));
@@ -123,19 +123,21 @@ impl<'a> Writer<'a> {
                 let closure = value(expr, ty, wiring, &cx);
                 self.computed(expr, &text, closure, wiring)
             }
-            Step::For(each) => control_flow::each(self, each, &text, ty, wiring, bodies),
-            Step::Choose(choose) => control_flow::choose(self, choose, &text, ty, wiring, bodies),
+            Step::For(for_loop) => {
+                control_flow::for_loop(self, for_loop, &text, ty, wiring, bodies)
+            }
+            Step::Choice(choice) => control_flow::choice(self, choice, &text, ty, wiring, bodies),
             Step::Broken(_) => TokenStream::new(),
         };
         if self.pivot == Some(name) {
-            self.behind.set(true);
+            self.after_pivot.set(true);
         }
         let options = self.options(&node.attributes.options, name);
         let options = options.map(|options| quote!(#(#conditions)* #options));
         // If a constant around the saga has the same name, rustc reports that once. A constant that is never
         // read stays a plain `let`, so that rustc calls it unused.
         let text = name.to_string();
-        let is_read = node.form == Form::Const
+        let is_read = node.form == NodeForm::Const
             && (self.read.contains(&text) || self.compared.contains(&text));
         let fresh = is_read.then(|| quote!(@ _));
         quote! {
@@ -154,14 +156,14 @@ impl<'a> Writer<'a> {
         call: &Call,
         text: &str,
         ty: Option<&Type>,
-        behind: bool,
+        after_pivot: bool,
         wiring: &Wiring,
     ) -> TokenStream {
         let dag = &self.dag;
         let cx = local("__cx", Span::call_site());
         let closure = match ty {
-            None => called(call, behind, wiring, &cx),
-            Some(ty) => run(call, ty, behind, wiring, &cx),
+            None => called(call, after_pivot, wiring, &cx),
+            Some(ty) => run(call, ty, after_pivot, wiring, &cx),
         };
         // Readers of the node go by the written type, right or wrong.
         let of = ty.filter(|ty| !has_holes(ty)).map(|ty| quote!(.of::<#ty>()));
@@ -206,8 +208,8 @@ impl<'a> Writer<'a> {
     }
 
     /// True if the node's action must never give up, and the node does not say that it never does.
-    fn behind(&self, options: &NodeOptions) -> bool {
-        self.behind.get() && !options.is_forever()
+    fn is_after_pivot(&self, options: &NodeOptions) -> bool {
+        self.after_pivot.get() && !options.is_forever()
     }
 
     /// The call that passes on what our attributes say about a node.
@@ -258,8 +260,8 @@ impl<'a> Writer<'a> {
                 }
             }
             Some(Tail::Literal(call, options)) => {
-                let behind = self.behind(options);
-                let closure = last(self.head, call, output, behind, wiring, &cx);
+                let after_pivot = self.is_after_pivot(options);
+                let closure = last(self.head, call, output, after_pivot, wiring, &cx);
                 let text = call.name().map(|name| name.unraw().to_string());
                 quote_spanned!(here(call.path.span())=> #dag.tail(#text, #bindings, #closure))
             }
@@ -279,5 +281,5 @@ impl<'a> Writer<'a> {
 /// True if the last line is a `for`, `if` or `match`, where its type is compared.
 fn ends_in_construct(wired: &Wired) -> bool {
     let last = wired.body.stmts.last().and_then(Stmt::node);
-    last.is_some_and(|node| node.form == Form::Last)
+    last.is_some_and(|node| node.form == NodeForm::Last)
 }

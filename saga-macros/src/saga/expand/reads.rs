@@ -7,7 +7,7 @@ use syn::visit_mut::VisitMut;
 use syn::{Expr, Pat};
 
 use super::spans::{here, local};
-use crate::names::{Compare, Read, read, real};
+use crate::names::{CompareConstants, ReadNames, read, real};
 use crate::saga::resolve::binders::{Binder, item};
 use crate::saga::resolve::wiring::Wiring;
 
@@ -46,15 +46,15 @@ pub(crate) fn ahead(wiring: &Wiring, cx: &Ident) -> TokenStream {
 /// The user's expression, with names replaced by what reads them.
 pub(crate) fn expr(expr: &Expr, wiring: &Wiring, cx: &Ident) -> Expr {
     let mut expr = expr.clone();
-    Compare { constants: &wiring.compared }.visit_expr_mut(&mut expr);
-    Read { names: &wiring.inside, cx }.visit_expr_mut(&mut expr);
+    CompareConstants { constants: &wiring.compared }.visit_expr_mut(&mut expr);
+    ReadNames { names: &wiring.inside, cx }.visit_expr_mut(&mut expr);
     expr
 }
 
 /// The user's pattern, which compares with constants of the saga.
 pub(crate) fn pattern(pat: &Pat, wiring: &Wiring) -> Pat {
     let mut pat = pat.clone();
-    Compare { constants: &wiring.compared }.visit_pat_mut(&mut pat);
+    CompareConstants { constants: &wiring.compared }.visit_pat_mut(&mut pat);
     pat
 }
 

@@ -10,28 +10,28 @@ use super::plain_control_flow;
 use super::step::{call, step};
 use super::{body, last};
 use crate::errors::Errors;
-use crate::saga::ast::{Arm, Body, Choose, Each, Step, Stmt, Tail, Test};
+use crate::saga::ast::{Arm, ArmTest, Body, Choice, ForLoop, Step, Stmt, Tail};
 use crate::saga::attributes::{Attributes, no_attributes};
 use crate::saga::node_options::NodeOptions;
 
 /// Reads `for PAT in EXPR { .. }`.
-pub(crate) fn each(input: ParseStream, errors: &mut Errors) -> syn::Result<Each> {
+pub(crate) fn for_loop(input: ParseStream, errors: &mut Errors) -> syn::Result<ForLoop> {
     let keyword = input.parse::<Token![for]>()?.span;
     let pat = input.call(Pat::parse_multi_with_leading_vert)?;
     input.parse::<Token![in]>()?;
     let items = value(input, "expected a list after `in`")?;
     has_body(input, "for item in items { .. }")?;
-    Ok(Each { keyword, pat, items, body: body(input, errors)? })
+    Ok(ForLoop { keyword, pat, items, body: body(input, errors)? })
 }
 
 /// Reads `if COND { .. } else if COND { .. } else { .. }`.
-pub(crate) fn branches(input: ParseStream, errors: &mut Errors) -> syn::Result<Choose> {
+pub(crate) fn if_branches(input: ParseStream, errors: &mut Errors) -> syn::Result<Choice> {
     let keyword = input.fork().parse::<Token![if]>()?.span;
     plain_control_flow::check(input)?;
     let mut arms = Vec::new();
     loop {
         input.parse::<Token![if]>()?;
-        let test = Test::If(value(input, "expected a condition after `if`")?);
+        let test = ArmTest::If(value(input, "expected a condition after `if`")?);
         has_body(input, "if condition { .. }")?;
         arms.push(Arm { test, body: body(input, errors)? });
         if input.parse::<Option<Token![else]>>()?.is_none() {
@@ -41,10 +41,10 @@ pub(crate) fn branches(input: ParseStream, errors: &mut Errors) -> syn::Result<C
             continue;
         }
         has_body(input, "else { .. }")?;
-        arms.push(Arm { test: Test::Else, body: body(input, errors)? });
+        arms.push(Arm { test: ArmTest::Else, body: body(input, errors)? });
         break;
     }
-    Ok(Choose { keyword, on: None, arms })
+    Ok(Choice { keyword, on: None, arms })
 }
 
 /// Reads an expression that a brace ends. `let name =` is not a condition, but the next statement.
@@ -64,7 +64,7 @@ fn has_body(input: ParseStream, form: &str) -> syn::Result<()> {
 }
 
 /// `match EXPR { PAT => .., .. }`
-pub(crate) fn cases(input: ParseStream, errors: &mut Errors) -> syn::Result<Choose> {
+pub(crate) fn match_arms(input: ParseStream, errors: &mut Errors) -> syn::Result<Choice> {
     plain_control_flow::check(input)?;
     let keyword = input.parse::<Token![match]>()?.span;
     let on = value(input, "expected a value after `match`")?;
@@ -87,7 +87,7 @@ pub(crate) fn cases(input: ParseStream, errors: &mut Errors) -> syn::Result<Choo
             "a `match` needs at least one arm: `pattern => action { .. }`",
         ));
     }
-    Ok(Choose { keyword, on: Some((on, brace)), arms })
+    Ok(Choice { keyword, on: Some((on, brace)), arms })
 }
 
 fn case(input: ParseStream, errors: &mut Errors) -> syn::Result<Arm> {
@@ -101,7 +101,7 @@ fn case(input: ParseStream, errors: &mut Errors) -> syn::Result<Arm> {
     if !comma && !braces && !input.is_empty() {
         return Err(input.error("expected `,` after this arm"));
     }
-    Ok(Arm { test: Test::Case(pat, guard), body })
+    Ok(Arm { test: ArmTest::Case(pat, guard), body })
 }
 
 /// Reads an arm without braces, which is one node.

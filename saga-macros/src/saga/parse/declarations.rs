@@ -7,7 +7,7 @@ use syn::{Error, Token, token};
 use super::statement_end::finish;
 use super::step::step;
 use crate::errors::Errors;
-use crate::saga::ast::{Form, Node, Step};
+use crate::saga::ast::{Node, NodeForm, Step};
 use crate::saga::attributes::Attributes;
 
 /// Reads `let name: Type = step;`.
@@ -46,7 +46,7 @@ pub(crate) fn node(
         Err(error) => (None, Step::Broken(error)),
     };
     finish(input, &mut step, errors);
-    let form = if unnamed.is_some() { Form::Numbered } else { Form::Let };
+    let form = if unnamed.is_some() { NodeForm::Numbered } else { NodeForm::Let };
     Ok(Node { attributes, name, form, ty, step })
 }
 
@@ -66,5 +66,5 @@ pub(crate) fn constant(
         Err(error) => Step::Broken(error),
     };
     finish(input, &mut step, errors);
-    Ok(Node { attributes, name, form: Form::Const, ty, step })
+    Ok(Node { attributes, name, form: NodeForm::Const, ty, step })
 }

@@ -25,7 +25,7 @@ pub(crate) use self::trailing_dots::finish_trailing_dots;
 use self::head::head;
 use self::statements::{Place, statements};
 use self::unnamed_nodes::number;
-use super::ast::{Body, Form, Node, Saga, Step, Stmt, Tail};
+use super::ast::{Body, Node, NodeForm, Saga, Step, Stmt, Tail};
 use super::attributes::Attributes;
 use crate::errors::Errors;
 
@@ -45,11 +45,11 @@ pub(crate) fn saga(input: ParseStream, errors: &mut Errors) -> Option<Saga> {
     let mut body = errors.ok(body)?;
     head.complete &= !errors.lost_names;
     if let Some(Stmt::Node(last)) = body.stmts.last_mut()
-        && last.form == Form::Last
+        && last.form == NodeForm::Last
     {
         if head.returns_unit() && !gives_unit(&last.step) {
             // As in Rust, it runs for its effect.
-            last.form = Form::Numbered;
+            last.form = NodeForm::Numbered;
             body.tail = None;
         } else {
             last.ty = Some(head.output.clone().unwrap_or_else(|| parse_quote!(())));
@@ -63,7 +63,7 @@ pub(crate) fn saga(input: ParseStream, errors: &mut Errors) -> Option<Saga> {
 fn gives_unit(step: &Step) -> bool {
     match step {
         Step::For(_) => false,
-        Step::Choose(choose) => choose.is_total(),
+        Step::Choice(choice) => choice.is_total(),
         Step::Call(_) | Step::Value(_) | Step::Broken(_) => true,
     }
 }
@@ -85,6 +85,6 @@ pub(crate) fn body(input: ParseStream, errors: &mut Errors) -> syn::Result<Body>
 pub(crate) fn last(step: Step, attributes: Attributes, at: Span) -> (Box<Node>, Tail) {
     let name = Ident::new("output", at);
     let tail = Tail::Name(name.clone());
-    let node = Node { attributes, name, form: Form::Last, ty: None, step };
+    let node = Node { attributes, name, form: NodeForm::Last, ty: None, step };
     (Box::new(node), tail)
 }

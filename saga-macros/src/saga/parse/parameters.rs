@@ -92,7 +92,7 @@ pub(crate) enum Kept {
 
 /// Why a saga cannot keep a value of this type, if its text shows it.
 pub(crate) fn unkept(saga: &Ident, kept: Kept, ty: &Type) -> Option<Error> {
-    let mut find = Find { found: None };
+    let mut find = FindBorrow { found: None };
     match ty {
         Type::Slice(slice) => find.found(ty, &format!("write `Vec<{}>`", as_text(&slice.elem))),
         Type::Path(path) if path.path.is_ident("str") => find.found(ty, "write `String`"),
@@ -109,17 +109,17 @@ pub(crate) fn unkept(saga: &Ident, kept: Kept, ty: &Type) -> Option<Error> {
 }
 
 /// The first type that cannot be kept, and what to do.
-struct Find {
+struct FindBorrow {
     found: Option<(TokenStream, String)>,
 }
 
-impl Find {
+impl FindBorrow {
     fn found(&mut self, at: impl ToTokens, message: &str) {
         self.found.get_or_insert_with(|| (at.to_token_stream(), message.to_string()));
     }
 }
 
-impl<'ast> Visit<'ast> for Find {
+impl<'ast> Visit<'ast> for FindBorrow {
     fn visit_type_reference(&mut self, ty: &'ast TypeReference) {
         self.found(ty, "remove the `&`");
     }

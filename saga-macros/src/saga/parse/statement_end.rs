@@ -51,8 +51,8 @@ pub(crate) fn finish(input: ParseStream, step: &mut Step, errors: &mut Errors) {
     let end = match &*step {
         Step::Call(call) => call.brace.span.close(),
         Step::Value(Expr::Block(block)) => block.block.brace_token.span.close(),
-        Step::For(each) => each.keyword,
-        Step::Choose(choose) => choose.keyword,
+        Step::For(for_loop) => for_loop.keyword,
+        Step::Choice(choice) => choice.keyword,
         Step::Value(_) | Step::Broken(_) => here,
     };
     errors.push(Error::new(end, "expected `;` after this node"));

@@ -14,7 +14,7 @@ use super::statement_end::finish;
 use super::step::{call, needs_inputs, step};
 use super::unknown_statements::{UnknownStatement, named_parallel, unknown_statement};
 use crate::errors::Errors;
-use crate::saga::ast::{Form, Node, Step, Stmt, Tail};
+use crate::saga::ast::{Node, NodeForm, Step, Stmt, Tail};
 use crate::saga::attributes::{Attributes, attributes, check_last, no_attributes};
 
 /// Where a statement stands.
@@ -85,7 +85,7 @@ fn declared(unknown: UnknownStatement, stmts: &[Stmt], errors: &mut Errors) -> V
     let node = |name: Ident| Node {
         attributes: Attributes::default(),
         name,
-        form: Form::Let,
+        form: NodeForm::Let,
         ty: None,
         step: Step::Broken(error.clone()),
     };
@@ -167,7 +167,7 @@ fn with_attributes(
             return Ok(Parsed::Last(node, tail));
         }
         input.parse::<Option<Token![;]>>()?;
-        let (name, form) = (keyword, Form::Numbered);
+        let (name, form) = (keyword, NodeForm::Numbered);
         return Ok(Parsed::node(Node { attributes, name, form, ty: None, step }));
     }
     if input.peek(token::Brace) {
@@ -250,5 +250,5 @@ fn bare(
     let Some(name) = call.name().cloned() else { return Ok(Parsed::Nothing) };
     let mut step = Step::Call(call);
     finish(input, &mut step, errors);
-    Ok(Parsed::node(Node { attributes, name, form: Form::Bare, ty: None, step }))
+    Ok(Parsed::node(Node { attributes, name, form: NodeForm::Bare, ty: None, step }))
 }

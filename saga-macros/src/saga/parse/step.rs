@@ -7,7 +7,7 @@ use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Expr, FieldValue, Path, Token, braced, token};
 
-use super::control_flow::{branches, cases, each};
+use super::control_flow::{for_loop, if_branches, match_arms};
 use super::error_recovery::{first, never, starts_statement};
 use super::head::skip_all;
 use crate::errors::{Errors, as_text};
@@ -20,11 +20,11 @@ pub(crate) fn step(input: ParseStream, errors: &mut Errors) -> Step {
         return Step::Broken(error);
     }
     let parsed = if input.peek(Token![for]) {
-        each(input, errors).map(|each| Step::For(Box::new(each)))
+        for_loop(input, errors).map(|for_loop| Step::For(Box::new(for_loop)))
     } else if input.peek(Token![if]) {
-        branches(input, errors).map(Step::Choose)
+        if_branches(input, errors).map(Step::Choice)
     } else if input.peek(Token![match]) {
-        cases(input, errors).map(Step::Choose)
+        match_arms(input, errors).map(Step::Choice)
     } else if input.peek(token::Brace) {
         input.parse().map(Step::Value)
     } else {

@@ -5,7 +5,7 @@ use proc_macro2::Ident;
 use super::node_names::at_line;
 use super::scopes::Scopes;
 use crate::errors::{Errors, did_you_mean};
-use crate::saga::ast::{Body, Call, Form, Head, Saga, Tail};
+use crate::saga::ast::{Body, Call, Head, NodeForm, Saga, Tail};
 
 /// Reports what is wrong with the last line of a body, whose scope is open.
 pub(crate) fn check(saga: &Saga, body: &Body, scopes: &Scopes, errors: &mut Errors) {
@@ -85,7 +85,7 @@ fn name_is_free(head: &Head, call: &Call, scopes: &Scopes, errors: &mut Errors) 
 /// Reports a node that is named like the computed last line.
 fn output_is_free(scopes: &Scopes, errors: &mut Errors) {
     if let Some(node) = scopes.node_here("output")
-        && node.form != Form::Last
+        && node.form != NodeForm::Last
     {
         let message = "the last line is the node `output`; give this one another name";
         errors.at(&node.name, message);

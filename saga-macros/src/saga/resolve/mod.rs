@@ -17,7 +17,7 @@ use self::binders::Binder;
 use self::owned_values::borrowed;
 use self::scopes::Scopes;
 use self::wiring::{Reader, Wiring, below};
-use super::ast::{Body, Choose, Form, Node, Saga, Step, Stmt, Tail, Test};
+use super::ast::{ArmTest, Body, Choice, Node, NodeForm, Saga, Step, Stmt, Tail};
 use crate::errors::{Errors, did_you_mean, list};
 use crate::names::Names;
 
@@ -126,28 +126,28 @@ impl<'a> Resolver<'a, '_> {
                 self.reader().call(call)
             }
             Step::Value(expr) => self.value(node.ty.as_ref(), expr),
-            Step::For(each) => {
-                let binder = Binder::For(&each.pat, &each.items, self.items);
+            Step::For(for_loop) => {
+                let binder = Binder::For(&for_loop.pat, &for_loop.items, self.items);
                 self.items += 1;
-                let mut names = self.names().with_expr(&each.items);
-                names.case(&each.pat, None);
+                let mut names = self.names().with_expr(&for_loop.items);
+                names.case(&for_loop.pat, None);
                 let wiring = self.reader().inputs([(Some("items".to_string()), names)]);
-                bodies.push(self.inner_body(binder, &each.body));
+                bodies.push(self.inner_body(binder, &for_loop.body));
                 wiring
             }
-            Step::Choose(choose) => {
-                let input = Some(choose.word().to_string());
-                let names = names_of(choose, self.names());
+            Step::Choice(choice) => {
+                let input = Some(choice.word().to_string());
+                let names = names_of(choice, self.names());
                 let wiring = self.reader().inputs([(input, names)]);
-                for arm in &choose.arms {
-                    let binder = match (&arm.test, &choose.on) {
-                        (Test::Case(pat, guard), Some((on, _))) => {
+                for arm in &choice.arms {
+                    let binder = match (&arm.test, &choice.on) {
+                        (ArmTest::Case(pat, guard), Some((on, _))) => {
                             Binder::Case(on, pat, guard.as_ref())
                         }
                         // Only a `match`, which is on something, has cases.
-                        (Test::Case(..), None) => Binder::Else,
-                        (Test::If(condition), _) => Binder::If(condition),
-                        (Test::Else, _) => Binder::Else,
+                        (ArmTest::Case(..), None) => Binder::Else,
+                        (ArmTest::If(condition), _) => Binder::If(condition),
+                        (ArmTest::Else, _) => Binder::Else,
                     };
                     bodies.push(self.inner_body(binder, &arm.body));
                 }
@@ -155,7 +155,7 @@ impl<'a> Resolver<'a, '_> {
             }
             Step::Broken(_) => Wiring::default(),
         };
-        if node.form == Form::Const
+        if node.form == NodeForm::Const
             && let Some((_, from)) = wiring.inputs.first()
             && let Some(name) = from.first()
         {
@@ -239,15 +239,15 @@ impl<'a> Resolver<'a, '_> {
 }
 
 /// The names that decide which arm runs.
-fn names_of(choose: &Choose, mut names: Names) -> Names {
-    if let Some((on, _)) = &choose.on {
+fn names_of(choice: &Choice, mut names: Names) -> Names {
+    if let Some((on, _)) = &choice.on {
         names.expr(on);
     }
-    for arm in &choose.arms {
+    for arm in &choice.arms {
         match &arm.test {
-            Test::If(condition) => names.condition(condition),
-            Test::Case(pat, guard) => names.case(pat, guard.as_ref().map(|guard: &Expr| guard)),
-            Test::Else => {}
+            ArmTest::If(condition) => names.condition(condition),
+            ArmTest::Case(pat, guard) => names.case(pat, guard.as_ref().map(|guard: &Expr| guard)),
+            ArmTest::Else => {}
         }
     }
     names

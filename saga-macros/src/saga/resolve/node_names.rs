@@ -6,7 +6,7 @@ use proc_macro2::Ident;
 
 use super::Resolver;
 use crate::errors::position;
-use crate::saga::ast::{Form, Node};
+use crate::saga::ast::{Node, NodeForm};
 
 impl<'a> Resolver<'a, '_> {
     /// Opens the scope of a body and makes its names known. They must not shadow names that are visible
@@ -18,14 +18,14 @@ impl<'a> Resolver<'a, '_> {
         for (node, around) in nodes.iter().zip(around) {
             let name = &node.name;
             let hint = match node.form {
-                Form::Bare => format!("name this one: `let other = {name} {{ .. }};`"),
-                Form::Numbered => "name this one: `let name = ..;`".to_string(),
-                Form::Let | Form::Const => "give this one another name".to_string(),
-                Form::Last => "name this one, and end with its name".to_string(),
+                NodeForm::Bare => format!("name this one: `let other = {name} {{ .. }};`"),
+                NodeForm::Numbered => "name this one: `let name = ..;`".to_string(),
+                NodeForm::Let | NodeForm::Const => "give this one another name".to_string(),
+                NodeForm::Last => "name this one, and end with its name".to_string(),
             };
             // The user did not choose the name of a last line, so it cannot clash with a parameter.
             let param = saga.params.iter().find(|param| param.name == *name);
-            let param = param.filter(|_| node.form != Form::Last);
+            let param = param.filter(|_| node.form != NodeForm::Last);
             if let Some(param) = param {
                 let place = at_line(&param.name);
                 let message = format!(
@@ -54,7 +54,7 @@ impl<'a> Resolver<'a, '_> {
     /// What to report if the name of a node already means something around its body.
     fn meaning_around(&mut self, node: &Node) -> Option<String> {
         let name = &node.name;
-        if node.form == Form::Last {
+        if node.form == NodeForm::Last {
             return None;
         }
         if self.scopes.is_variable(name) {

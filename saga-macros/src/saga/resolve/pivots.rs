@@ -50,9 +50,9 @@ pub(crate) fn check(saga: &Saga, errors: &mut Errors) {
 /// Reports pivots in the bodies of a node.
 fn inside(node: &Node, errors: &mut Errors) {
     match &node.step {
-        Step::For(each) => in_body(&each.body, "for", errors),
-        Step::Choose(choose) => {
-            choose.arms.iter().for_each(|arm| in_body(&arm.body, choose.word(), errors));
+        Step::For(for_loop) => in_body(&for_loop.body, "for", errors),
+        Step::Choice(choice) => {
+            choice.arms.iter().for_each(|arm| in_body(&arm.body, choice.word(), errors));
         }
         Step::Call(_) | Step::Value(_) | Step::Broken(_) => {}
     }

@@ -7,7 +7,7 @@ use proc_macro2::Ident;
 
 use super::binders::{Binder, BinderScope, NeededBinders, item};
 use crate::names::is_capital;
-use crate::saga::ast::{Form, Node};
+use crate::saga::ast::{Node, NodeForm};
 
 /// The names of one body.
 #[derive(Default)]
@@ -103,7 +103,7 @@ impl<'a> Scopes<'a> {
     pub(crate) fn collect(&mut self, node: &'a Node) -> Option<&'a Node> {
         let body = self.open.last_mut().and_then(Scope::body_mut)?;
         let name = node.name.to_string();
-        if node.form == Form::Const {
+        if node.form == NodeForm::Const {
             body.constants.insert(name.clone());
         }
         match body.nodes.get(&name) {
@@ -156,7 +156,7 @@ impl<'a> Scopes<'a> {
     /// The constant of this name, of the innermost body that has one.
     pub(crate) fn constant(&self, name: &str) -> Option<&'a Node> {
         let named = |body: &BodyScope<'a>| body.nodes.get(name).copied();
-        self.bodies().rev().filter_map(named).find(|node| node.form == Form::Const)
+        self.bodies().rev().filter_map(named).find(|node| node.form == NodeForm::Const)
     }
 
     /// True in a body that is not the saga's own.
