@@ -1,6 +1,6 @@
-//! What the macros write, as snapshots, and what they keep of input that is being typed.
+//! What the macros expand to, as snapshots, and what they make of half-typed input.
 //!
-//! After a change that is meant: `INSTA_UPDATE=always cargo test -p saga-macros`, and read the diff.
+//! After an intended change, run `INSTA_UPDATE=always cargo test -p saga-macros`, and read the diff.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -18,8 +18,8 @@ fn tokens(text: &str) -> TokenStream {
     text.parse().unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-/// How many errors there are. One that stands in for a node as well is said twice in the same words,
-/// which rustc shows once.
+/// How many errors there are. An error that also takes the place of a node is written twice in the same words, which
+/// rustc shows once.
 fn errors(expansion: &str) -> usize {
     let mut messages = expansion.split("compile_error!").skip(1).collect::<Vec<_>>();
     for message in &mut messages {
@@ -125,7 +125,7 @@ fn action_with_no_undo() {
     insta::assert_snapshot!(pretty(expansion));
 }
 
-/// The body is carried along unread, also if it is no Rust.
+/// The body is carried along unread, even if it is not Rust.
 fn with_body(expansion: TokenStream) -> TokenStream {
     assert!(expansion.to_string().contains("anything at all"));
     tokens(&expansion.to_string().replace("anything at all", ""))
@@ -248,7 +248,7 @@ fn half_typed_statements_are_one_error() {
         "parallel",
         "parallel { let",
     ] {
-        // what does not even consist of tokens never gets here
+        // Text that is not even a sequence of tokens never gets here.
         if statement.parse::<TokenStream>().is_err() {
             continue;
         }
@@ -270,7 +270,7 @@ fn two_things_missing_are_two_errors() {
     assert_eq!(errors(&half_typed("let hotel = book_hotel { city: &trip. }")), 2);
 }
 
-/// An editor compares this expansion with that of `&trip.name`: up to the dot they are the same.
+/// An editor compares this expansion with that of `&trip.name`: up to the dot, they must be the same.
 #[test]
 fn half_typed_field() {
     let typed = half_typed("let hotel = book_hotel { city: &trip. };");

@@ -1,5 +1,5 @@
-//! What rustdoc says of who waits for whom is what the builder makes of the same saga: random blocks,
-//! nodes and edges, by both.
+//! The order that rustdoc shows is the order that the builder gives to the same saga: random blocks, nodes and edges,
+//! through both.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -21,7 +21,7 @@ impl Dice {
     }
 }
 
-/// A saga that is written down as text and built at the same time.
+/// A saga that is written as text and built at the same time.
 struct Both {
     dice: Dice,
     text: String,
@@ -78,7 +78,7 @@ impl Both {
     }
 }
 
-/// The lines of the list, each a node and those that it waits for.
+/// The lines of the list in rustdoc: each node, with those that it waits for.
 fn listed(expansion: &str) -> Vec<(String, BTreeSet<String>)> {
     let lines = expansion.lines().filter_map(|line| line.trim().strip_prefix("- `"));
     let line = |line: &str| {

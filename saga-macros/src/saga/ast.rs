@@ -119,6 +119,24 @@ pub(crate) enum NodeForm {
     Last,
 }
 
+impl NodeForm {
+    /// True if the user wrote the name as that of a variable.
+    pub(crate) fn is_named_as_variable(self) -> bool {
+        match self {
+            Self::Let | Self::Last => true,
+            Self::Const | Self::Bare | Self::Numbered => false,
+        }
+    }
+
+    /// True for a node that nothing needs to read.
+    pub(crate) fn runs_for_effect(self) -> bool {
+        match self {
+            Self::Bare | Self::Numbered => true,
+            Self::Let | Self::Const | Self::Last => false,
+        }
+    }
+}
+
 /// What a node runs.
 pub(crate) enum Step {
     Call(Call),

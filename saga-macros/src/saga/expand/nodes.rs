@@ -88,10 +88,9 @@ impl<'a> Writer<'a> {
         let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
         let conditions = conditions.collect::<Vec<_>>();
         // The user did not choose these names.
-        let quiet = matches!(node.form, NodeForm::Const | NodeForm::Bare | NodeForm::Numbered)
-            .then(|| quote!(#[allow(non_snake_case)]));
+        let quiet = (!node.form.is_named_as_variable()).then(|| quote!(#[allow(non_snake_case)]));
         // Such a node runs for its effect, so nothing needs to read it.
-        let for_effect = matches!(node.form, NodeForm::Bare | NodeForm::Numbered);
+        let for_effect = node.form.runs_for_effect();
         let read = for_effect.then(|| quote!(#(#conditions)* let _ = #name;));
         let broken = match &node.step {
             Step::Broken(error) => Some(error),

@@ -63,7 +63,7 @@ fn has_body(input: ParseStream, form: &str) -> syn::Result<()> {
     Err(input.error(format!("expected the nodes in braces: `{form}`")))
 }
 
-/// `match EXPR { PAT => .., .. }`
+/// Reads `match EXPR { PAT => .., .. }`.
 pub(crate) fn match_arms(input: ParseStream, errors: &mut Errors) -> syn::Result<Choice> {
     plain_control_flow::check(input)?;
     let keyword = input.parse::<Token![match]>()?.span;
