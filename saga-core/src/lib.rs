@@ -1,23 +1,27 @@
-//! Sagas: one business operation over several systems that ends *all or nothing*, also through a crash.
+//! Sagas for Rust: operations that span several services and end with all of their effects or with none of them, even
+//! if the process crashes on the way.
 //!
-//! Annotate the async functions that call other services with `#[saga_action]`, say how each is undone,
-//! and declare with `saga!` which of them make up the operation. The compiler checks names, types and undo coverage; a
-//! [`Coordinator`] runs the saga, writes every step to a log, undoes what was done when a step fails, and
-//! goes on after a crash. All that is asked of an action is that it is repeatable under its
-//! [idempotency key](ActionContext::idempotency_key).
+//! You annotate the async functions that call other services with `#[saga_action]`, declare how each is undone, and
+//! compose them into a saga with `saga!`. The compiler checks names, types and undo contracts. A [`Coordinator`] runs
+//! the saga and records every step in a durable log. If a step fails for good, it compensates the steps that took
+//! effect; after a crash, it resumes from the log.
 //!
 //! ```
 //! use saga_core::prelude::*;
 //!
-//! /// The services that the actions call.
-//! pub struct Agency { free_rooms: u32 }
+//! /// The context that all actions share: clients, connection pools.
+//! struct Agency { free_rooms: u32 }
 //!
-//! #[saga_action(undo = cancel_hotel(output))]
+//! #[saga_action(undo = cancel_hotel(output?), retry(max = 3), timeout = "30s")]
 //! async fn book_hotel(cx: &ActionContext<Agency>, city: &str) -> Result<String, String> {
 //!     if cx.free_rooms == 0 { return Err(format!("no room in {city}")) }
-//!     Ok(format!("a room in {city}"))
+//!     Ok(format!("a room in {city}"))      // call the hotel, with `cx.idempotency_key()`
 //! }
-//! async fn cancel_hotel(_cx: &ActionContext<Agency>, _room: &str) -> Result<(), String> { Ok(()) }
+//!
+//! /// `None`: the outcome of the booking is unknown. Cancel by `cx.action_key()`, the key that it had.
+//! async fn cancel_hotel(_cx: &ActionContext<Agency>, _room: Option<&String>) -> Result<(), String> {
+//!     Ok(())
+//! }
 //!
 //! #[saga_action(no_undo)]
 //! async fn write_letter(city: &str, room: &str) -> Result<String, String> {
@@ -25,45 +29,87 @@
 //! }
 //!
 //! saga! {
-//!     /// Books a room, or nothing.
-//!     pub Visit<Agency>(city: String) -> String {
+//!     /// Books a room and confirms it.
+//!     Visit<Agency>(city: String) -> String {
 //!         let room = book_hotel { city };
 //!         write_letter { city, room }
 //!     }
 //! }
+//!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let sec = Coordinator::builder(Agency { free_rooms: 1 }).saga::<Visit>().build().await?;
-//! let letter = sec.run(Visit { city: "Rome".into() }).await?;
+//! let letter = sec.saga(Visit { city: "Rome".into() }).id("visit-1").start().await?.await?;
 //! assert_eq!(letter, "See you in Rome, in a room in Rome");
 //! # Ok(()) }
 //! ```
 //!
+//! # Concepts
+//! - A **saga** is a DAG of nodes. `saga!` generates a struct of its parameters, which implements [`Saga`]; a value of
+//!   the struct is one request to run it.
+//! - An **action** is what a node runs. It must be *idempotent under its key*: repeated calls with one
+//!   [`idempotency_key`](ActionContext::idempotency_key) have one effect and the same result.
+//! - An **undo contract** says what an action's compensation needs: the output, the output if there is one, only the
+//!   inputs, or nothing at all.
+//! - A node is **in doubt** while its effect may or may not have happened: after a timeout, a panic, a crash, or an
+//!   error that its action declares ambiguous. In-doubt nodes are compensated too.
+//! - The **point of no return**, `#[pivot]`, is a node after which the saga only goes forward.
+//! - A saga ends **completed**, **rolled back**, or **stuck**, if an undo fails for good: see [`SagaStatus`] and
+//!   [`SagaError`]. A **parked** saga has not ended and waits for an operator.
+//! - A **store** keeps one log per saga. The default, [`MemoryStore`](store::MemoryStore), does not survive a crash;
+//!   `SqliteStore` and [`FileStore`](store::FileStore) do.
+//!
 //! # Where to look
-//! - `#[saga_action]` and `saga!`: the language.
-//! - [`Coordinator`]: running sagas; [`SagaError`]: how they end otherwise.
-//! - [`store`]: where logs are kept. [`log`]: what is in them.
-//! - `barrier`: the other side, for services that sagas call.
-//! - [`dag`]: building a DAG by hand or at run time. [`executor`]: running a single one.
-//! - [`render`]: DAGs as Graphviz and Mermaid text, and as JSON.
-//! - [`machine`]: the pure state machine behind it all, for simulators and the curious.
+//! | for | see |
+//! |---|---|
+#![cfg_attr(
+    feature = "macros",
+    doc = "| the language | [`saga!`](macro@saga), [`#[saga_action]`](macro@saga_action) |"
+)]
+//! | what almost every program imports | [`prelude`] |
+//! | running sagas | [`Coordinator`], [`SagaHandle`], [`Outcome`]; the rest is in [`coordinator`] |
+//! | what an action knows about its call | [`ActionContext`] |
+//! | actions that every saga can use | [`builtin`]: `new_uuid`, `now`, `fail_if` |
+//! | cancelling, pausing, repairing sagas | [`operator`] |
+//! | following sagas as they run | [`events`] |
+//! | where logs are kept, and writing a store | [`store`] |
+//! | what is in a log | [`log`] |
+//! | the `Action` trait, actions made of closures | [`action`] |
+//! | building DAGs at run time | [`dag`] |
+//! | running a single saga by hand | [`executor`] |
+//! | drawing DAGs: Graphviz, Mermaid, JSON | [`render`] |
+//! | the typed layer that `saga!` expands into | [`typed`], and [`bounds`] for the traits in its error messages |
+//! | the pure state machine that decides every step | [`machine`] |
+#![cfg_attr(
+    feature = "sqlite",
+    doc = "| deduplicating calls in a service that sagas call | [`barrier`] |"
+)]
+#![cfg_attr(feature = "testing", doc = "| the conformance suite for stores | [`testing`] |")]
 //!
-//! # Watching
-//! - [`Coordinator::events`] and [`SagaHandle::events`] give each entry of a log as it becomes durable, and
-//!   [`Coordinator::inspect`] shows a saga as it stands.
-//! - `tracing`, target `saga_core`: a span `saga` (`id`) around all of a saga, in it a span `node` (`node`,
-//!   `attempt`, `undo`) around each call, and for each entry an event of its name: a warning for `undo_failed`
-//!   and `parked`, an error for a saga that ends stuck, otherwise info or debug. Each event about a saga names
-//!   it by its own fields, `id` and `saga` (its durable name); `why` is the message of an error or a reason.
-//! - With the feature `metrics`, counters: `saga_created_total` (`saga`), `saga_ended_total` (`saga`,
-//!   `status`), `saga_parked_total` (`saga`), `saga_node_events_total` (`saga`, `kind`: `started`, `failed` and
-//!   the other words of a log).
+//! # Observing
+//! - [`Coordinator::events`] and [`SagaHandle::events`] stream the entries of logs as they become durable, and
+//!   [`Coordinator::inspect`] shows one saga with the state of each node.
+//! - `tracing`, target `saga_core`: a span `saga` (field `id`) encloses the whole saga, and in it a span `node` (`node`,
+//!   `attempt`, `undo`) encloses each call. Each log entry is an event named after its kind: a warning for `undo_failed`
+//!   and `parked`, an error for a saga that ends stuck, otherwise info or debug. Every event about a saga has the fields
+//!   `id` and `saga` (its durable name), and `why` for the message of an error or a reason.
+//! - With the feature `metrics`, counters: `saga_created_total` (label `saga`), `saga_ended_total` (`saga`, `status`),
+//!   `saga_parked_total` (`saga`), `saga_node_events_total` (`saga`, `kind`: `started`, `failed` and the other kinds of
+//!   log entries).
 //!
-//! All of them show names, times, reasons and the messages of errors; none shows a parameter, an output or
-//! the fields of an error.
+//! Events, traces and counters contain names, times, reasons and error messages. They never contain parameters, outputs
+//! or the fields of errors.
 //!
-//! The idea of sagas is Garcia-Molina & Salem's (1987); the vocabulary is McCaffrey's and that of Oxide's
-//! `steno`.
+//! # Features
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `macros` | yes | `#[saga_action]` and `saga!` |
+//! | `sqlite` | yes | `SqliteStore`, `ActionContext::transaction`, `barrier`; bundles SQLite |
+//! | `metrics` | no | counters through the `metrics` facade |
+//! | `testing` | no | `testing::store_conformance`, for your own stores |
+//!
+//! The idea of sagas is Garcia-Molina and Salem's (*Sagas*, 1987). Much of the vocabulary is Caitie McCaffrey's and that
+//! of Oxide's [steno](https://github.com/oxidecomputer/steno).
 
 // the macros name this crate as their users do
 extern crate self as saga_core;
@@ -121,7 +167,11 @@ pub use saga_macros::saga;
 #[doc = include_str!("../docs/saga_action.md")]
 pub use saga_macros::saga_action;
 pub use typed::Saga;
-/// What operators ask of sagas that have stopped or must stop, and the answers.
+
+/// Operating sagas from outside: cancelling, pausing, and repairing those that are stuck or parked.
+///
+/// An [`Operator`](operator::Operator) comes from [`Coordinator::operator`], or from another process with
+/// [`Operator::attach`](operator::Operator::attach).
 pub mod operator {
     pub use crate::coordinator::inspect::SagaView;
     pub use crate::coordinator::operate::Operator;
@@ -131,20 +181,20 @@ pub mod operator {
     pub use crate::log::request::Request;
 }
 
-/// What happens to running sagas, as it happens.
+/// Streams of what sagas do, from [`Coordinator::events`] and [`SagaHandle::events`].
 pub mod events {
     pub use crate::driver::{Events, MissedEvents, SagaEvent};
 }
 
-/// What almost every program that uses sagas needs: the macros and the actions that every saga can use,
-/// what runs sagas, and what they say of themselves.
+/// What almost every program that uses sagas imports: the macros, the built-in actions, the coordinator, and
+/// the types that describe how sagas and their nodes end.
 ///
 /// ```
 /// use saga_core::prelude::*;
 ///
 /// saga! { Stamp<()>() -> u64 { let at = now {}; at } }
 ///
-/// fn told(outcome: &Outcome<Stamp>, key: NodeKey<Stamp, u64, String>) -> String {
+/// fn describe(outcome: &Outcome<Stamp>, key: NodeKey<Stamp, u64, String>) -> String {
 ///     match outcome.status() {
 ///         SagaStatus::Completed => format!("{:?}", outcome.get(key)),
 ///         status => status.to_string(),
@@ -154,7 +204,7 @@ pub mod events {
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
 /// let handle = sec.saga(Stamp {}).start().await?;
-/// assert!(told(&handle.outcome().await?, Stamp::at).starts_with("Some("));
+/// assert!(describe(&handle.outcome().await?, Stamp::at).starts_with("Some("));
 /// # Ok(()) }
 /// ```
 pub mod prelude {
@@ -167,12 +217,12 @@ pub mod prelude {
     pub use crate::{saga, saga_action};
 }
 
-/// Compiles the programs of the README.
+/// Compiles and runs the programs in the README.
 #[cfg(all(doctest, feature = "macros", feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-/// Compiles and runs the programs of the guides for those who come from elsewhere.
+/// Compiles and runs the programs in the guides for users of other libraries.
 #[cfg(all(doctest, feature = "macros"))]
 mod guides {
     #[doc = include_str!("../../docs/from-go.md")]
