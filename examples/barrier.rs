@@ -1,10 +1,10 @@
-//! A service that sagas call over a bad network, and that uses `saga_core::barrier`.
+//! A service that sagas call over an unreliable network, made safe by `saga_core::barrier`.
 //!
 //! ```text
 //! cargo run --example barrier
 //! ```
 //!
-//! The network loses an answer, and keeps a message until after its undo. The bank does all of it once.
+//! The network loses one answer and delivers one message after its undo. The bank carries out each call at most once.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use saga_core::barrier;
 use saga_core::prelude::*;
 use saga_core::store::rusqlite::{Connection, Transaction};
 
-/// The service. All that makes it safe is that its writes go through the barrier.
+/// The service. It is safe because all of its writes go through the barrier.
 struct Bank(Mutex<Connection>);
 
 type Refused = Box<dyn Error + Send + Sync>;
@@ -59,7 +59,7 @@ fn add(tx: &Transaction<'_>, owner: &str, cents: i64) -> saga_core::store::rusql
     tx.execute(sql, (owner, cents)).map(|_| ())
 }
 
-/// What the actions have of the bank: a network in between, which spoils the first two calls.
+/// The connection of the actions to the bank: a network that spoils some of the calls.
 struct Network {
     bank: Arc<Bank>,
     spoilt: Mutex<u32>,
@@ -73,7 +73,7 @@ impl Network {
     }
 }
 
-// retried under the same key: the bank sees the second attempt as a duplicate
+// the retry has the same key, so the bank recognizes it as a duplicate
 #[saga_action(undo = withdraw(owner), timeout = "50ms", retry(max = 2, base = "1ms"))]
 async fn deposit(cx: &ActionContext<Network>, owner: &str, cents: i64) -> Result<i64, Refused> {
     let (bank, owner) = (cx.bank.clone(), owner.to_string());
@@ -85,7 +85,7 @@ async fn deposit(cx: &ActionContext<Network>, owner: &str, cents: i64) -> Result
             println!("the deposit arrives: {answer:?}; its answer is lost");
             std::future::pending().await
         }
-        // both attempts of the second saga
+        // the two attempts of the second saga
         3 | 4 => {
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_millis(300)).await;
@@ -104,7 +104,7 @@ async fn deposit(cx: &ActionContext<Network>, owner: &str, cents: i64) -> Result
     }
 }
 
-// by the action's key; the undo that finds nothing keeps the late deposit out
+// uses the action's key; an undo that finds nothing blocks the key, so the late deposit is refused
 async fn withdraw(cx: &ActionContext<Network>, owner: &str) -> Result<(), Refused> {
     println!("the withdrawal arrives");
     cx.bank.take_back(&cx.action_key().to_string(), cx.token(), owner)

@@ -1,5 +1,5 @@
-//! Money moves between accounts that are in the same SQLite file as the log. Each step happens exactly
-//! once, however often the program is killed, and no idempotency key is needed.
+//! Money moves between accounts in the same SQLite file as the log. Each step happens exactly once, however often
+//! the program is killed, and needs no idempotency key.
 //!
 //! ```text
 //! cargo run --example exactly_once
@@ -27,7 +27,7 @@ enum BankError {
     Sql(#[from] rusqlite::Error),
 }
 
-/// What the account then has.
+/// Returns the new balance.
 fn add(tx: &Transaction<'_>, owner: &str, cents: i64) -> Result<i64, BankError> {
     let sql = "UPDATE account SET cents = cents + ?2 WHERE owner = ?1 AND NOT closed
                RETURNING cents";
@@ -41,9 +41,9 @@ fn add(tx: &Transaction<'_>, owner: &str, cents: i64) -> Result<i64, BankError> 
 
 // The transaction is the last thing that the action does, and its value is the action's output.
 //
-// Its undo takes `output?`, and not `output`: killed in the middle of a withdrawal that is then refused, because
-// meanwhile there is too little, a transfer is undone without an output. With `output` the withdrawal would be
-// run again to get one, and the saga would be stuck if it fails each time before it comes to its transaction.
+// The undo takes `output?` and not `output`. If the process is killed during a withdrawal, and the repeated
+// withdrawal is refused because the balance is too low by then, the node is undone without an output. With `output`,
+// the withdrawal would be repeated to get one, and the saga would be stuck if it never reached its transaction.
 #[saga_action(undo = put_back(output?, from, cents))]
 async fn withdraw(cx: &ActionContext<()>, from: &str, cents: i64) -> Result<i64, BankError> {
     let from = from.to_string();
@@ -57,7 +57,7 @@ async fn put_back(
     cents: i64,
 ) -> Result<(), BankError> {
     if left.is_none() {
-        // output and withdrawal are one commit: without the one there is not the other
+        // output and withdrawal are one commit: without an output, nothing was withdrawn
         return Ok(());
     }
     let from = from.to_string();
@@ -71,7 +71,7 @@ async fn deposit(cx: &ActionContext<()>, to: &str, cents: i64) -> Result<i64, Ba
 }
 
 saga! {
-    /// Between the two steps the money is on its way, and the log knows.
+    /// Between the two steps, only the log knows where the money is.
     Transfer<()>(from: String, to: String, cents: i64) {
         withdraw { from, cents: *cents };
         deposit { to, cents: *cents };
@@ -100,7 +100,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = SqliteStore::open(&file)?;
     let mut bank = Connection::open(&file)?;
     open_accounts(&mut bank)?;
-    // this program is killed on purpose, many times in a row; others keep the default of 3
+    // tests kill this program many times in a row; keep the default of 3 in yours
     let sec = Coordinator::builder(()).store(store).saga::<Transfer>().crash_limit(1000);
     let sec = sec.build().await?;
 
@@ -109,7 +109,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (from, to) = (OWNERS[n % 3], OWNERS[(n % 3 + n / 3 % 3 + 1) % 4]);
         let cents = 1 << (n % 11);
         let transfer = Transfer { from: from.into(), to: to.into(), cents };
-        // a transfer that an earlier life of this program began is not begun again
+        // a transfer that an earlier process started is not started again
         let handle = sec.saga(transfer).id(format!("transfer-{n:02}")).start().await?;
         transfers.push((format!("{from} gives {to} {cents}"), handle));
     }

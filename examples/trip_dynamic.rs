@@ -1,8 +1,8 @@
-//! The trip saga of `examples/trip`, put together at run time: actions made of closures, a DAG built node by
-//! node, inputs looked up by name. Prints the same table for the same input.
+//! The trip saga of `examples/trip`, built at run time: actions made of closures, a DAG built node by node, and inputs
+//! looked up by name. Prints the same table for the same input.
 //!
-//! Prefer `saga!` where you can: here a misspelled name, a wrong type or a node that comes too late is found
-//! when the saga runs, there when it is compiled.
+//! Prefer `saga!` where you can. It finds a misspelled name, a wrong type or a missing dependency at compile time; here,
+//! the saga fails at run time.
 //!
 //! ```text
 //! cargo run --example trip_dynamic [FILE]
@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Books all trips. True if each of them ended fully booked or fully undone.
+/// Books all trips. Returns true if each of them ended fully booked or fully undone.
 async fn run(input: &str) -> Result<bool, BoxError> {
     let text = std::fs::read(input).map_err(|e| format!("{input}: {e}"))?;
     let trips: Vec<TripRequest> =
@@ -54,7 +54,7 @@ async fn run(input: &str) -> Result<bool, BoxError> {
     let state = tempfile::Builder::new().prefix("trip-").tempdir()?.keep();
     println!("state: {}\n", state.display());
 
-    // a coordinator that resumes such sagas after a crash finds their actions by name
+    // after a crash, a coordinator finds the actions of such sagas by name
     let actions = actions()?;
     let agency = Agency { world: World::open(&state.join("world.db"), None)? };
     let sec = Coordinator::builder(agency)
@@ -83,7 +83,7 @@ async fn run(input: &str) -> Result<bool, BoxError> {
     Ok(report::print(&results, &world.booked().await?))
 }
 
-/// quote, then flight, hotel and car side by side, then payment, then issue_itinerary.
+/// First quote, then flight, hotel and car concurrently, then payment, then issue_itinerary.
 fn book_trip(actions: &ActionRegistry<Agency>) -> Result<Dag<Agency>, BoxError> {
     let node = |name: &str, action: &str| -> Result<Node<Agency>, BoxError> {
         Ok(Node::shared_action(name, actions.get(action)?)?)

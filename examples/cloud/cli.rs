@@ -1,4 +1,4 @@
-//! The command line of the programs that use the cloud, and what they do with it.
+//! The command line that the cloud examples share, and its commands.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use saga_core::store::{ListFilter, SqliteStore, Store};
 
 use crate::world::Cloud;
 
-/// What the user wants.
+/// The command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
     Deploy,
@@ -18,7 +18,7 @@ pub(crate) enum Command {
     List,
 }
 
-/// What the user asked for.
+/// The parsed command line.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) command: Command,
@@ -28,17 +28,17 @@ pub(crate) struct Options {
     pub(crate) node: Option<String>,
 }
 
-/// What a program's command line has of its own.
+/// The parts of the command line that differ between the programs.
 pub(crate) struct Program {
     pub(crate) usage: &'static str,
     /// `--fail-at` or `--crash-at`.
     pub(crate) at: &'static str,
-    /// The nodes that it may name.
+    /// The nodes that this option accepts.
     pub(crate) nodes: &'static [&'static str],
 }
 
 impl Program {
-    /// The options, or how the program ends without.
+    /// Returns the options, or the exit code if there are none.
     pub(crate) fn options(&self) -> Result<Options, ExitCode> {
         let args = std::env::args().skip(1).collect::<Vec<_>>();
         if args.iter().any(|arg| arg == "--help" || arg == "-h") {
@@ -104,7 +104,7 @@ impl Options {
     }
 }
 
-/// Prints every deployment with what it has in the cloud. Reads only, so it works beside a program that
+/// Prints every deployment with its resources in the cloud. It only reads, so it also works while another process
 /// deploys.
 pub(crate) async fn list(options: &Options) -> Result<(), Box<dyn Error>> {
     if !options.sagas().exists() {
@@ -129,7 +129,7 @@ pub(crate) async fn list(options: &Options) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Is the id free? A deployment that was cut off is gone on with, and is not in the way.
+/// Checks that the id is free. A deployment that was interrupted resumes, so it is no obstacle.
 pub(crate) async fn check_free<C: Send + Sync + 'static>(
     sec: &Coordinator<C>,
     id: &str,
@@ -146,7 +146,7 @@ pub(crate) async fn check_free<C: Send + Sync + 'static>(
     }
 }
 
-/// Takes a deployment back: its saga is rolled back, each resource after those that stand on it.
+/// Destroys a deployment by rolling back its saga: each resource is deleted after its dependents.
 pub(crate) async fn destroy<C: Send + Sync + 'static>(
     sec: &Coordinator<C>,
     id: &str,
@@ -154,7 +154,7 @@ pub(crate) async fn destroy<C: Send + Sync + 'static>(
     let Some(saga) = sec.get::<serde_json::Value>(id).await? else {
         return Err(format!("there is no deployment {id}").into());
     };
-    // one that was cut off ends first
+    // a deployment that was interrupted must end first
     let _ = saga.await;
     sec.operator("command line").rollback(id, "destroy").await?;
     let Some(saga) = sec.get::<serde_json::Value>(id).await? else {

@@ -1,12 +1,12 @@
-//! A cloud that is a directory: a file for each resource, so that it outlives the programs that use it.
+//! A cloud in a directory, with one file per resource, so that it outlives the programs that use it.
 //!
-//! It does what a saga asks of whoever it calls:
-//! - a resource is created under a key, and the same key gives the same resource again;
+//! It meets the obligations of a service that sagas call:
+//! - a resource is created with a key, and the same key returns the same resource again;
 //! - deleting twice is the same as deleting once;
-//! - deleting what is not there leaves a tombstone, so that a creation that is still on its way with this
-//!   key is refused when it arrives.
+//! - deleting a resource that does not exist leaves a tombstone, so that a late creation with this key is refused
+//!   when it arrives.
 //!
-//! And it does what clouds do: it does not delete what others stand on.
+//! Like real clouds, it refuses to delete a resource that has dependents.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,15 @@ use std::sync::{Mutex, PoisonError};
 use saga_core::log::Uuid;
 use serde::{Deserialize, Serialize};
 
-/// What the cloud has, or had.
+/// A resource in the cloud.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Resource {
-    /// `vpc-1c9f0b7e`
+    /// For example `vpc-1c9f0b7e`.
     pub(crate) id: String,
     pub(crate) kind: String,
-    /// What it stands on.
+    /// The resources that it depends on.
     pub(crate) on: Vec<String>,
-    /// Whom it belongs to.
+    /// The deployment that it belongs to.
     pub(crate) owner: String,
 }
 
@@ -47,17 +47,17 @@ impl From<std::io::Error> for CloudError {
     }
 }
 
-/// What is in a file: a resource, or the tombstone of one.
+/// The content of a file: a resource or a tombstone.
 type Slot = Option<Resource>;
 
 /// The connection to the cloud.
 pub(crate) struct Cloud {
     directory: PathBuf,
-    /// One request at a time.
+    /// Serializes requests.
     door: Mutex<()>,
-    /// Has no capacity for this kind.
+    /// The kind for which there is no capacity.
     pub(crate) fail_at: Option<String>,
-    /// The process aborts as soon as one of this kind is created.
+    /// The process aborts as soon as a resource of this kind is created.
     pub(crate) crash_at: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl Cloud {
         Ok(Self { directory, door: Mutex::default(), fail_at: None, crash_at: None })
     }
 
-    /// Creates a resource that stands on these, once for each key.
+    /// Creates a resource that depends on these, once per key.
     pub(crate) fn create(
         &self,
         key: Uuid,
@@ -100,7 +100,7 @@ impl Cloud {
         Ok(new)
     }
 
-    /// Deletes what was created under the key, or leaves a tombstone there.
+    /// Deletes the resource with this key, or leaves a tombstone.
     pub(crate) fn delete(&self, key: Uuid) -> Result<(), CloudError> {
         let _door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Some(Resource { id, .. })) = self.read(key)? {
@@ -114,7 +114,7 @@ impl Cloud {
         self.write(key, &None)
     }
 
-    /// All that is there, by id.
+    /// All resources, by id.
     pub(crate) fn all(&self) -> Result<Vec<Resource>, CloudError> {
         let mut all = Vec::new();
         for file in std::fs::read_dir(&self.directory)? {
@@ -135,7 +135,7 @@ impl Cloud {
         }
     }
 
-    /// All of it or nothing: a file that is half written never has this name.
+    /// Writes atomically: a file with this name is never half written.
     fn write(&self, key: Uuid, slot: &Slot) -> Result<(), CloudError> {
         let bytes = serde_json::to_vec(slot).map_err(|e| CloudError::Broken(e.to_string()))?;
         let half = self.directory.join(format!("{key}.new"));

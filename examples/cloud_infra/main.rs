@@ -1,5 +1,5 @@
-//! A small infrastructure with edges that are no line: what stands on the network is created side by side,
-//! and taken back before it.
+//! A small infrastructure whose DAG is not a line: the resources that depend on the network are created concurrently,
+//! and deleted before it.
 //!
 //! ```text
 //! vpc ─┬─► gateway ────────┐
@@ -12,7 +12,7 @@
 //! cargo run --example cloud_infra -- destroy --state-dir /tmp/infra --saga-id green
 //! ```
 //!
-//! The saga is in this file; `../cloud/` has the cloud and the command line.
+//! The saga is in this file; the cloud and the command line are in `../cloud/`.
 
 #[path = "../cloud/cli.rs"]
 mod cli;
@@ -41,7 +41,7 @@ usage: cloud_infra <deploy|destroy|list> --state-dir DIR [--saga-id ID] [--fail-
 };
 
 saga! {
-    /// A machine that the internet can reach.
+    /// Creates an instance that is reachable from the internet.
     Infrastructure<Cloud>() -> Resource {
         let vpc = create_vpc {};
         parallel {
@@ -101,7 +101,7 @@ fn create(cx: &ActionContext<Cloud>, kind: &str, on: &[&Resource]) -> Result<Res
     cx.create(cx.idempotency_key(), cx.saga_id().as_str(), kind, on)
 }
 
-/// By the key of the call that it undoes, so it also cleans up after one of which nobody knows how it ended.
+/// Deletes by the key of the action's call, so it also compensates a call with an unknown outcome.
 async fn delete(cx: &ActionContext<Cloud>) -> Result<(), CloudError> {
     cx.delete(cx.action_key())
 }

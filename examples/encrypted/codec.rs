@@ -1,4 +1,4 @@
-//! The codec: XChaCha20-Poly1305 with keys that have names.
+//! The codec: XChaCha20-Poly1305 with named keys.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use chacha20poly1305::aead::{Aead, Generate, Key, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use saga_core::store::{Aad, CodecError, PayloadCodec};
 
-/// Encrypts with one key and decrypts with all that it has.
+/// Encrypts with the current key, and decrypts with every key that it has.
 ///
-/// What it stores: one byte with the length of the key's id, the id, 24 random bytes of nonce, and the
-/// ciphertext with its tag.
+/// Format: one byte with the length of the key's id, the id, a random nonce of 24 bytes, and the ciphertext with
+/// its tag.
 pub(crate) struct Keyring {
     current: String,
     ciphers: HashMap<String, XChaCha20Poly1305>,
 }
 
-/// 32 random bytes; in earnest they come from where you keep secrets.
+/// 32 random bytes. In production, load keys from your secret store.
 pub(crate) type Secret = Key<XChaCha20Poly1305>;
 
-/// A new key.
+/// Generates a key.
 pub(crate) fn random_key() -> Secret {
     Key::<XChaCha20Poly1305>::generate()
 }
@@ -26,12 +26,12 @@ pub(crate) fn random_key() -> Secret {
 const NONCE: usize = 24;
 
 impl Keyring {
-    /// Encrypts with this key. Its id has at most 255 bytes.
+    /// A keyring that encrypts with this key. The id has at most 255 bytes.
     pub(crate) fn new(id: &str, key: &Secret) -> Self {
         Self { current: id.to_string(), ciphers: HashMap::new() }.with_old(id, key)
     }
 
-    /// Decrypts with this one, too.
+    /// Adds a key for decryption.
     pub(crate) fn with_old(mut self, id: &str, key: &Secret) -> Self {
         self.ciphers.insert(id.to_string(), XChaCha20Poly1305::new(key));
         self
@@ -46,7 +46,7 @@ impl Keyring {
 impl PayloadCodec for Keyring {
     fn encode(&self, plain: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, CodecError> {
         let length = u8::try_from(self.current.len()).map_err(|_| failed("the key id is long"))?;
-        // random nonces of this size never meet, so that nobody has to count
+        // nonces of this size can be random, because collisions are negligible
         let nonce = XNonce::generate();
         let sealed = self
             .cipher(&self.current)?

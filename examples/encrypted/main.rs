@@ -1,10 +1,10 @@
-//! Parameters and outputs are encrypted in the log, and the key is changed while sagas are in it.
+//! Encrypts parameters and outputs in the log, and rotates the key while the log has sagas.
 //!
 //! ```text
 //! cargo run --example encrypted
 //! ```
 //!
-//! `codec.rs` has the codec; it is all that an application needs to write.
+//! An application only has to write the codec, in `codec.rs`.
 
 mod codec;
 
@@ -22,7 +22,7 @@ async fn prescribe(patient: &str, diagnosis: &str) -> Result<String, String> {
 }
 
 saga! {
-    /// What a doctor would not want in a backup.
+    /// Data that must not be readable in a backup.
     pub Treat<()>(patient: String, diagnosis: String) -> String {
         let therapy = prescribe { patient, diagnosis };
         therapy
@@ -46,11 +46,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (spring, autumn) = (random_key(), random_key());
 
     treat(&file, Keyring::new("spring", &spring), "ada").await?;
-    // the new key encrypts from now on; the old one still decrypts
+    // the new key encrypts from now on, and the old one still decrypts
     treat(&file, Keyring::new("autumn", &autumn).with_old("spring", &spring), "ada").await?;
     treat(&file, Keyring::new("autumn", &autumn), "bob").await?;
 
-    // once the old key is gone, so is what it encrypted; all else is there
+    // without the old key, what it encrypted is lost, and everything else is readable
     let store = EncodedStore::new(SqliteStore::open(&file)?, Keyring::new("autumn", &autumn));
     for record in store.list(ListFilter::default()).await? {
         match store.load(&record.id).await {

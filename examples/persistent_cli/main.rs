@@ -1,5 +1,5 @@
-//! Deployments that outlive the program that makes them: deploy in one process, list in another, destroy in
-//! a third. Kill it in the middle, and the next command goes on.
+//! Deployments that outlive the process that creates them: deploy in one process, list in another, destroy in a third.
+//! Kill one of them, and the next command resumes the deployment.
 //!
 //! ```text
 //! cargo run --example persistent_cli -- deploy --state-dir /tmp/cloud --saga-id blue --crash-at subnet
@@ -8,7 +8,7 @@
 //! cargo run --example persistent_cli -- destroy --state-dir /tmp/cloud --saga-id blue
 //! ```
 //!
-//! The saga is in this file; `../cloud/` has the cloud and the command line.
+//! The saga is in this file; the cloud and the command line are in `../cloud/`.
 
 #[path = "../cloud/cli.rs"]
 mod cli;
@@ -37,7 +37,7 @@ usage: persistent_cli <deploy|destroy|list> --state-dir DIR [--saga-id ID] [--cr
 };
 
 saga! {
-    /// A machine in a network of its own.
+    /// Creates an instance in a network of its own.
     Deploy<Cloud>() -> Resource {
         let vpc = create_vpc {};
         let subnet = create_subnet { vpc };
@@ -46,8 +46,7 @@ saga! {
     }
 }
 
-// Each undo works by the key of the call that it undoes, so it also cleans up after a call of which nobody
-// knows how it ended.
+// Each undo uses the key of the call that it undoes, so it also compensates a call with an unknown outcome.
 
 #[saga_action(undo = delete())]
 async fn create_vpc(cx: &ActionContext<Cloud>) -> Result<Resource, CloudError> {
@@ -92,7 +91,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     }
     let mut cloud = options.cloud()?;
     cloud.crash_at = options.node.clone();
-    // goes on with what an earlier process did not finish
+    // resumes what an earlier process left unfinished
     let sec = Coordinator::builder(cloud)
         .store(SqliteStore::open(options.sagas())?)
         .saga::<Deploy>()

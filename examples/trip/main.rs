@@ -1,18 +1,18 @@
-//! A travel agency: each trip is a flight, a hotel and a car, paid by card; all of it, or nothing.
+//! A travel agency. Each trip is a flight, a hotel and a car, paid by card: all of it, or nothing.
 //!
 //! ```text
 //! cargo run --example trip
 //! cargo run --example trip -- --state /tmp/trips --crash-at payment   # aborts after the first charge
-//! cargo run --example trip -- --state /tmp/trips                      # goes on where it stopped
+//! cargo run --example trip -- --state /tmp/trips                      # resumes
 //! ```
 //!
-//! | file | what is in it |
+//! | file | contents |
 //! |---|---|
 //! | `sagas.rs` | **start here**: the saga and its actions |
-//! | `types.rs` | what they take, return and fail with |
+//! | `types.rs` | their inputs, outputs and errors |
 //! | `world.rs` | the services that they call |
-//! | `main.rs` | the coordinator that runs the sagas |
-//! | `report.rs`, `options.rs` | the table that is printed, the command line |
+//! | `main.rs` | the program: a coordinator that runs the sagas |
+//! | `report.rs`, `options.rs` | the table that it prints, the command line |
 
 mod options;
 mod report;
@@ -56,7 +56,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Books all trips. True if each of them ended fully booked or fully undone.
+/// Books all trips. Returns true if each of them ended fully booked or fully undone.
 async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     let trips = read(options.input.unwrap_or_else(|| INPUT.into()))?;
     let state = match options.state {
@@ -68,11 +68,11 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
 
     let crash_at = options.crash_at;
     let agency = Agency { world: World::open(&state.join("world.db"), crash_at.clone())? };
-    // opens the log, and resumes the sagas that an earlier process did not finish
+    // opens the log and resumes the sagas that an earlier process left unfinished
     let sec = Coordinator::builder(agency)
         .store(SqliteStore::open(state.join("sagas.db"))?)
         .saga::<BookTrip>()
-        // this program is killed on purpose, many times in a row; others keep the default of 3
+        // tests kill this program many times in a row; keep the default of 3 in yours
         .crash_limit(1000)
         .build()
         .await?;
@@ -86,7 +86,7 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
 
     let mut handles = Vec::new();
     for (id, trip) in ids.into_iter().zip(trips) {
-        // a saga that is there already, with the same id and input, is not started again
+        // starting an id again with the same parameters returns the existing saga
         let handle = sec.saga(BookTrip { trip }).id(&id).start().await?;
         handles.push((id, handle));
     }
@@ -96,7 +96,7 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     }
     sec.shutdown(Duration::from_secs(5)).await?;
 
-    // the actions share the world with us
+    // the world is shared with the actions
     let world = World::open(&state.join("world.db"), None)?;
     let clean = report::print(&results, &world.booked().await?);
     if let Some(node) = crash_at {
@@ -106,7 +106,7 @@ async fn run(options: Options) -> Result<bool, Box<dyn Error>> {
     Ok(clean)
 }
 
-/// Those of the sagas that are there and have not ended.
+/// The sagas that exist and have not ended.
 async fn unfinished(sec: &Coordinator<Agency>, ids: &[String]) -> Result<Vec<String>, StartError> {
     let mut unfinished = Vec::new();
     for id in ids {

@@ -1,4 +1,4 @@
-//! What became of the trips, as a table, and whether the world agrees.
+//! Prints the results of the trips as a table, and checks them against the world.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -8,7 +8,7 @@ use saga_core::{ActionError, SagaError, SagaReport};
 use crate::types::{Itinerary, PaymentError};
 use crate::world::{Booked, KINDS};
 
-/// Prints the table and the summary. False if a trip is neither fully booked nor fully undone.
+/// Prints the table and the summary. Returns false if a trip is neither fully booked nor fully undone.
 pub(crate) fn print(trips: &[(String, Result<Itinerary, SagaError>)], booked: &Booked) -> bool {
     println!("{:<8}  {:<11}  what happened", "request", "status");
     for (id, result) in trips {
@@ -44,9 +44,8 @@ fn failure(report: &SagaReport) -> String {
         Some(error) => error.to_string(),
         None => "unknown".to_string(),
     };
-    // What failed for sure left nothing to undo. It is undone all the same if a crash cut off an earlier call of
-    // it; so that the table does not depend on crashes, it is listed only where its error leaves the question
-    // open.
+    // A node that failed for certain has nothing to undo, but it is undone if a crash interrupted an earlier attempt.
+    // To keep the table independent of crashes, it is listed only if its error leaves its effect in doubt.
     let open = report.error.as_ref().is_some_and(PaymentError::leaves_open);
     let undone = list(report.undone().filter(|node| open || Some(*node) != report.failed_node()));
     let undone = if undone.is_empty() { "nothing".to_string() } else { undone };
@@ -76,7 +75,7 @@ fn summary(booked: &Booked) -> String {
     format!("left in world.db: {}", each.join(", "))
 }
 
-/// What is wrong between how a saga ended and what its trip has in the world.
+/// The contradiction between how a saga ended and what its trip has booked, if there is one.
 fn disagreement(
     result: &Result<Itinerary, SagaError>,
     booked: Option<&BTreeMap<String, u64>>,

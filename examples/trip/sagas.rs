@@ -1,4 +1,4 @@
-//! The saga itself: five actions, the undos of four of them, and the order in which they run.
+//! The saga: five actions, the undos of four of them, and the order in which they run.
 
 use saga_core::prelude::*;
 
@@ -22,11 +22,11 @@ saga! {
     }
 }
 
-// The process may die after the airline has booked and before we have noted it, and when we ask again the
-// flight may be sold out. `cancel_flight(output)` could do nothing then, since it would have no output to work
-// with, and the saga would be stuck. So every undo here also works without: by the key of the call.
+// The process may die after the airline has booked and before the log says so, and when we ask again, the flight may
+// be sold out. An undo `cancel_flight(output)` could not run then, because it would have no output, and the saga would
+// be stuck. So every undo here also works without an output, by the key of the call.
 
-#[saga_action(no_undo = "only reads")]
+#[saga_action(no_undo = "read only")]
 pub(crate) async fn price_trip(
     cx: &ActionContext<Agency>,
     trip: &TripRequest,
@@ -34,7 +34,7 @@ pub(crate) async fn price_trip(
     cx.world.quote(trip)
 }
 
-/// Undone with its output if there is one.
+/// The undo uses the output if there is one.
 #[saga_action(undo = cancel_flight(output?), timeout = "5s")]
 pub(crate) async fn book_flight(
     cx: &ActionContext<Agency>,
@@ -52,7 +52,7 @@ async fn cancel_flight(
     cx.world.cancel(Call { key, ..call }, "flight").await
 }
 
-/// Undone by its key alone, so that the undo needs no output at all.
+/// The undo uses only the key of the call, and needs no output.
 #[saga_action(undo = cancel_hotel(), timeout = "5s", undo_timeout = "5s")]
 pub(crate) async fn book_hotel(
     cx: &ActionContext<Agency>,
@@ -66,7 +66,7 @@ async fn cancel_hotel(cx: &ActionContext<Agency>) -> Result<(), ServiceError> {
     cx.world.cancel(Call::of(cx), "hotel").await
 }
 
-/// Its undo is tried until it works.
+/// The undo is retried until it succeeds.
 #[saga_action(undo = return_car(), timeout = "5s", undo_retry(forever, base = "10ms", cap = "1s"))]
 pub(crate) async fn rent_car(cx: &ActionContext<Agency>, city: &str) -> Result<Car, BookingError> {
     cx.world.rent_car(Call::of(cx), city).await
@@ -76,7 +76,7 @@ async fn return_car(cx: &ActionContext<Agency>) -> Result<(), ServiceError> {
     cx.world.cancel(Call::of(cx), "car").await
 }
 
-/// Charges the card, once however often it is called with this key.
+/// Charges the card once, however often it is called with this key.
 #[saga_action(
     undo = refund(output?),
     retry(max = 3, base = "10ms", when = PaymentError::is_ambiguous),
@@ -91,7 +91,7 @@ pub(crate) async fn charge_card(
     cx.world.charge(Call::of(cx), card, cents).await
 }
 
-/// `None`: we never learned whether the charge went through; the key of the call finds it.
+/// `None`: it is unknown whether the charge went through; the key of the call finds it.
 async fn refund(cx: &ActionContext<Agency>, payment: Option<&Payment>) -> Result<(), ServiceError> {
     let call = Call::of(cx);
     let key = payment.map_or(call.key, |payment| payment.booking);

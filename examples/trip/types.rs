@@ -1,5 +1,5 @@
-//! What the nodes of the trip saga take, return and fail with. All of it goes through the saga's log, so all
-//! of it is `Serialize` and `Deserialize`.
+//! The inputs, outputs and errors of the trip saga's nodes. They are stored in the saga's log, so all of them are
+//! `Serialize` and `Deserialize`.
 
 use saga_core::ActionError;
 use serde::{Deserialize, Serialize};
@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use crate::world::{ServiceError, World};
 
-/// What every action can reach: the context of the saga.
+/// The context of the saga, which all actions share.
 pub(crate) struct Agency {
     pub(crate) world: World,
 }
 
-/// What a customer asks for.
+/// A customer's request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TripRequest {
     pub(crate) flight: Leg,
@@ -41,7 +41,7 @@ pub(crate) struct Quote {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Flight {
-    /// The key under which it was booked, and by which it is cancelled.
+    /// The key with which it was booked, and with which it is cancelled.
     pub(crate) booking: Uuid,
     pub(crate) number: String,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Payment {
     pub(crate) cents: u64,
 }
 
-/// What the customer gets.
+/// The result for the customer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Itinerary {
     pub(crate) flight: String,
@@ -100,12 +100,12 @@ pub(crate) enum PaymentError {
 }
 
 impl PaymentError {
-    /// The card may have been charged: we lost the connection before the answer came.
+    /// The card may have been charged: the connection was lost before the answer arrived.
     pub(crate) fn is_ambiguous(&self) -> bool {
         matches!(self, Self::ConnectionReset)
     }
 
-    /// The same for an error as the saga has it, which is kept as JSON.
+    /// The same for an error in a saga's report, which is stored as JSON.
     pub(crate) fn leaves_open(error: &ActionError) -> bool {
         error.clone().convert::<Self>().is_ok_and(|error| error.is_ambiguous())
     }

@@ -1,11 +1,11 @@
-//! The outside world: airlines, hotels, car rentals and a bank, as rows of a SQLite file of their own.
+//! The outside world: airlines, hotels, car rentals and a bank, as rows in a SQLite file of their own.
 //!
-//! It does what a saga asks of whoever it calls:
-//! - a booking has a key, and a repeated call with this key gives the same result and books nothing more, also
+//! It meets the obligations of a service that sagas call:
+//! - a booking has a key, and repeated calls with this key return the same result and book nothing more, even
 //!   after the booking was cancelled;
 //! - cancelling twice is the same as cancelling once;
-//! - cancelling what is not there leaves a tombstone, so that a booking that is still on its way with this
-//!   key is refused when it arrives.
+//! - cancelling a booking that does not exist leaves a tombstone, so that a late call with this key is refused
+//!   when it arrives.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,10 +22,10 @@ use crate::types::{
     PaymentError, PricingError, Quote, TripRequest,
 };
 
-/// What can be booked; also the names of the nodes that do it.
+/// The kinds of bookings, which are also the names of the nodes that make them.
 pub(crate) const KINDS: [&str; 4] = ["flight", "hotel", "car", "payment"];
 
-/// `calls` counts the bookings that arrived under the key; a tombstone has none.
+/// `calls` counts the booking calls that arrived with the key; it is 0 for a tombstone.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS effect (
         key   TEXT    NOT NULL PRIMARY KEY,
@@ -38,11 +38,11 @@ const SCHEMA: &str = "
 
 struct City {
     name: &'static str,
-    /// Number and price; none: sold out.
+    /// Number and price; `None` if sold out.
     flight: Option<(&'static str, u64)>,
-    /// Name and price of a night; none: full.
+    /// Name and price per night; `None` if full.
     hotel: Option<(&'static str, u64)>,
-    /// Model and price.
+    /// Model and price; `None` if there is no car.
     car: Option<(&'static str, u64)>,
 }
 
@@ -83,7 +83,7 @@ fn find(name: &str) -> Option<&'static City> {
     CITIES.iter().find(|city| city.name == name)
 }
 
-/// What any of the services may answer.
+/// The errors that every service may return.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 pub(crate) enum ServiceError {
     #[error("the {kind} was cancelled before it was booked")]
@@ -98,7 +98,7 @@ impl From<rusqlite::Error> for ServiceError {
     }
 }
 
-/// Who calls, and under which key.
+/// The trip that calls, and the key of the call.
 #[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) key: Uuid,
@@ -106,13 +106,13 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// In an action its own key, in an undo the key of the action that it undoes.
+    /// In an action, its own key; in an undo, the key of the action that it undoes.
     pub(crate) fn of(cx: &ActionContext<Agency>) -> Self {
         Self { key: cx.action_key(), trip: cx.saga_id().to_string() }
     }
 }
 
-/// What a trip has in the world, by kind, with the amounts.
+/// The bookings of each trip, by kind, with the amounts.
 pub(crate) type Booked = BTreeMap<String, BTreeMap<String, u64>>;
 
 /// The connection to the outside world.
@@ -168,7 +168,7 @@ impl World {
         Ok(Car { model: model.to_string() })
     }
 
-    /// The end of the card's number says how it goes, as with the test cards of real banks.
+    /// The last digits of the card determine the result, as with the test cards of real payment providers.
     pub(crate) async fn charge(
         &self,
         call: Call,
@@ -179,7 +179,7 @@ impl World {
         let declined = card.number.ends_with("0002");
         let amount = if declined { Err(PaymentError::Declined) } else { Ok(cents) };
         let calls = self.book(call, "payment", amount).await?;
-        // the money is gone, but the answer does not arrive
+        // the card is charged, but the answer does not arrive
         let lost = match card.number.get(card.number.len().saturating_sub(4)..) {
             Some("9995") => calls == 1,
             Some("9999") => true,
@@ -200,7 +200,7 @@ impl World {
         }
     }
 
-    /// Books once per key, if there is something to book. Returns how many calls came with this key.
+    /// Books once per key, if there is something to book. Returns how many calls arrived with this key.
     async fn book<E>(&self, call: Call, kind: &'static str, offer: Result<u64, E>) -> Result<u32, E>
     where
         E: From<ServiceError> + Send + 'static,
@@ -238,7 +238,7 @@ impl World {
         .await
     }
 
-    /// Cancels what was booked under the key, or leaves a tombstone there.
+    /// Cancels the booking with this key, or leaves a tombstone.
     pub(crate) async fn cancel(&self, call: Call, kind: &'static str) -> Result<(), ServiceError> {
         self.ask(call.key, move |db| {
             let sql = "INSERT INTO effect VALUES (?1, ?2, ?3, 'cancelled', 0, 0)
@@ -249,7 +249,7 @@ impl World {
         .await
     }
 
-    /// What is booked and not cancelled.
+    /// All bookings that are not cancelled.
     pub(crate) async fn booked(&self) -> Result<Booked, ServiceError> {
         self.ask(Uuid::nil(), |db| {
             let mut booked = Booked::new();
@@ -265,7 +265,7 @@ impl World {
         .await
     }
 
-    /// Runs a request on the database; the answer takes 5 to 20 ms to arrive.
+    /// Runs a request on the database; the answer takes 5 to 20 ms.
     async fn ask<T, E, F>(&self, key: Uuid, request: F) -> Result<T, E>
     where
         T: Send + 'static,
