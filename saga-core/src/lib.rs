@@ -146,6 +146,7 @@ mod value;
 pub mod __private;
 
 pub use context::{ActionContext, FencingToken, LookupError};
+#[doc(inline)]
 pub use coordinator::{
     BuildError, Coordinator, CoordinatorBuilder, Health, NodeKey, Outcome, SagaHandle,
     ShutdownReport,
@@ -166,6 +167,7 @@ pub use saga_macros::saga;
 #[doc(inline)]
 #[doc = include_str!("../docs/saga_action.md")]
 pub use saga_macros::saga_action;
+#[doc(inline)]
 pub use typed::Saga;
 
 /// Operating sagas from outside: cancelling, pausing, and repairing those that are stuck or parked.
