@@ -176,7 +176,7 @@ pub use typed::Saga;
 /// [`Operator::attach`](operator::Operator::attach).
 pub mod operator {
     pub use crate::coordinator::inspect::SagaView;
-    pub use crate::coordinator::operate::Operator;
+    pub use crate::coordinator::operator::Operator;
     pub use crate::error::OperateError;
     pub use crate::log::answer::{Answer, Refusal};
     pub use crate::log::command::{Command, Decision, Fault};
@@ -185,7 +185,7 @@ pub mod operator {
 
 /// Streams of what sagas do, from [`Coordinator::events`] and [`SagaHandle::events`].
 pub mod events {
-    pub use crate::driver::{Events, MissedEvents, SagaEvent};
+    pub use crate::driver::{EventKind, Events, MissedEvents, SagaEvent};
 }
 
 /// What almost every program that uses sagas imports: the macros, the built-in actions, the coordinator, and

@@ -122,7 +122,7 @@ impl<C: 'static> ActionContext<C> {
             slot.set(end);
             Err(StoreError::RolledBack { saga, why })
         }));
-        let _asking = transactions.ask(self.inner.call.undo, work, end);
+        let _waiting = transactions.request(self.inner.call.undo, work, end);
         match told.await {
             Ok(Ok(error)) => match error.take() {
                 Some(error) => Err(error),

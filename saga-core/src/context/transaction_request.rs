@@ -9,22 +9,22 @@ use crate::machine::Call;
 use crate::store::TransactionWork;
 use crate::value::ActionOutput;
 
-/// The outcome of the work, where the answer of the store does not tell.
+/// What became of the work, beyond what the store reports.
 #[derive(Default)]
 pub(crate) enum WorkEnd {
-    /// It has not run, or was rolled back after it had.
+    /// It has not run, or was rolled back afterwards.
     #[default]
     Open,
-    /// It returned an error, which the call knows.
+    /// It failed, and the call has been told why.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
     Told,
-    /// Its value is not acceptable as the output.
+    /// Its value cannot be the output.
     Refused(ActionError),
     /// It has an output.
     Output(ActionOutput),
 }
 
-/// The outcome of a piece of work, set by its closure.
+/// The end of the work, which its closure fills in.
 #[derive(Clone, Default)]
 pub(crate) struct WorkEndCell(Arc<Mutex<WorkEnd>>);
 
@@ -42,17 +42,17 @@ impl WorkEndCell {
     }
 }
 
-/// The request of one call.
+/// A transaction that a call has requested.
 pub(crate) struct TransactionRequest {
     pub(crate) call: Call,
     pub(crate) undo: bool,
     pub(crate) work: TransactionWork,
     pub(crate) end: WorkEndCell,
-    /// Dead once the call is no longer waiting.
-    pub(crate) asks: Weak<()>,
+    /// Gone once the call has stopped waiting.
+    pub(crate) waiting: Weak<()>,
 }
 
-/// The means by which one call requests its transaction.
+/// How a call requests a transaction.
 #[derive(Clone)]
 pub(crate) struct TransactionHandle {
     pub(crate) sender: mpsc::UnboundedSender<TransactionRequest>,
@@ -60,13 +60,19 @@ pub(crate) struct TransactionHandle {
 }
 
 impl TransactionHandle {
-    /// Sends the request. The caller must keep what is returned for as long as it waits.
+    /// Requests a transaction. The caller keeps the result for as long as it waits.
     #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
-    pub(crate) fn ask(&self, undo: bool, work: TransactionWork, end: WorkEndCell) -> Arc<()> {
-        let asking = Arc::new(());
-        let asks = Arc::downgrade(&asking);
-        // If the task is gone, the request is never answered.
-        let _ = self.sender.send(TransactionRequest { call: self.call, undo, work, end, asks });
-        asking
+    pub(crate) fn request(&self, undo: bool, work: TransactionWork, end: WorkEndCell) -> Arc<()> {
+        let waiting = Arc::new(());
+        let weak = Arc::downgrade(&waiting);
+        // a task that is gone answers nothing
+        let _ = self.sender.send(TransactionRequest {
+            call: self.call,
+            undo,
+            work,
+            end,
+            waiting: weak,
+        });
+        waiting
     }
 }

@@ -11,7 +11,7 @@ use super::{Coordinator, CoordinatorInner};
 use crate::action::{ActionRegistry, RegistryError};
 use crate::clock::{Clock, Wall};
 use crate::dag::DagError;
-use crate::driver::{Bounds, Environment, Observers, StoreHealth};
+use crate::driver::{CallLimits, Environment, Observers, StoreHealth};
 use crate::error::RuntimeError;
 use crate::limits::{LONGEST_WAIT, Limits};
 use crate::machine::Config;
@@ -76,7 +76,7 @@ pub struct CoordinatorBuilder<C> {
     sagas: Vec<BuildDefinition<C>>,
     config: Config,
     limits: Limits,
-    bounds: Bounds,
+    call_limits: CallLimits,
     crash_limit: u32,
     wall_clock: Option<Box<Wall>>,
 }
@@ -90,7 +90,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             sagas: Vec::new(),
             config: Config::default(),
             limits: Limits::default(),
-            bounds: Bounds::default(),
+            call_limits: CallLimits::default(),
             crash_limit: 3,
             wall_clock: None,
         }
@@ -134,7 +134,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// that waits for another saga keeps its room meanwhile; where that saga waits for this very room, the wait
     /// ends with [`SagaError::WaitsForItself`](crate::SagaError::WaitsForItself).
     pub fn max_calls(mut self, calls: usize) -> Self {
-        self.bounds.bound_all(calls);
+        self.call_limits.limit_all(calls);
         self
     }
 
@@ -142,7 +142,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// together; default any number. For a service that takes only so much at a time. It must be an action of
     /// a registered saga, or [registered](Self::actions) itself.
     pub fn max_calls_of(mut self, action: impl Into<String>, calls: usize) -> Self {
-        self.bounds.bound_action(action.into(), calls);
+        self.call_limits.limit_action(action.into(), calls);
         self
     }
 
@@ -217,7 +217,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         for saga in self.sagas {
             definitions.add(saga(self.limits.max_nodes)?)?;
         }
-        for action in self.bounds.actions() {
+        for action in self.call_limits.actions() {
             definitions.check_name(&action)?;
         }
         let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
@@ -227,21 +227,21 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
             worker: WorkerId::generate(),
             clock: Arc::new(Clock::new(self.wall_clock)),
             limits: self.limits,
-            bounds: self.bounds,
+            call_limits: self.call_limits,
             observers: Observers::new(),
             store_health: StoreHealth::default(),
             closing: watch::channel(false).0,
             reloads: true,
             snapshot: None,
         };
-        let config = Config { permits: !env.bounds.is_empty(), ..self.config };
+        let config = Config { permits: !env.call_limits.is_empty(), ..self.config };
         let mut inner =
             CoordinatorInner::new(tasks, Arc::new(env), config, definitions, self.crash_limit);
         inner.env.store.reopen().await?;
         inner.unknown = inner.learn_versions().await?;
         let inner = Arc::new(inner);
         inner.recover().await?;
-        inner.look_for_requests();
+        inner.poll_requests();
         Ok(Coordinator { inner })
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::action::{ActionRegistry, RegistryError};
+use crate::context::Frame;
 use crate::dag::{Dag, DagError};
 use crate::error::ActionError;
 use crate::log::Payload;
@@ -13,9 +14,9 @@ use crate::typed::Saga;
 use crate::value::ActionOutput;
 
 /// A saga that can be run: its DAG, and how its parameters are read.
-pub(super) struct Definition<C> {
+pub(crate) struct Definition<C> {
     pub(super) dag: Arc<Dag<C>>,
-    pub(super) decode_params: fn(&Payload) -> Result<ActionOutput, ActionError>,
+    decode_params: fn(&Payload) -> Result<ActionOutput, ActionError>,
     ty: Option<TypeId>,
 }
 
@@ -34,15 +35,23 @@ impl<C: Send + Sync + 'static> Definition<C> {
     pub(super) fn dynamic(dag: Arc<Dag<C>>) -> Self {
         Self { dag, decode_params: ActionOutput::decode::<serde_json::Value>, ty: None }
     }
+
+    /// The outermost frame of a stored saga: its parameters, or why this program cannot read them.
+    pub(super) fn root(&self, params: &Payload) -> Frame {
+        match (self.decode_params)(params) {
+            Ok(params) => self.dag.frame(params),
+            Err(error) => self.dag.refused_frame(error),
+        }
+    }
 }
 
-/// All of them.
+/// The registered sagas, and those that were rebuilt from the store.
 pub(super) struct Definitions<C> {
     by_name: BTreeMap<String, Definition<C>>,
-    /// Also those that were rebuilt from what the store holds.
+    /// Includes definitions that were rebuilt from what the store holds.
     by_fingerprint: Mutex<HashMap<String, Definition<C>>>,
     actions: ActionRegistry<C>,
-    /// Where each action name was seen first.
+    /// Where each action name, with its revision, was first seen.
     places: HashMap<(String, u32), String>,
 }
 
@@ -53,7 +62,7 @@ impl<C: Send + Sync + 'static> Definitions<C> {
         Self { by_name: BTreeMap::new(), by_fingerprint: Mutex::default(), actions, places }
     }
 
-    /// Adds a saga and its actions. The same saga twice is fine; two of one name are not.
+    /// Adds a saga and its actions. Adding one saga twice is fine; two sagas with one name are not.
     pub(super) fn add(&mut self, definition: Definition<C>) -> Result<(), RegistryError> {
         let name = definition.dag.name().to_string();
         if let Some(first) = self.by_name.get(&name) {
@@ -104,7 +113,7 @@ impl<C: Send + Sync + 'static> Definitions<C> {
         self.fingerprints().insert(fingerprint, definition);
     }
 
-    /// A definition for what the store holds, if this program has all that it takes.
+    /// Rebuilds a stored definition, if this program has every action that it needs.
     pub(super) fn rebuild(&self, dag: &Payload, fingerprint: &str) -> Option<Definition<C>> {
         let dag = Dag::from_json(dag.as_bytes(), &self.actions).ok()?;
         // another revision of an action, another undo: not the saga that was started
@@ -127,7 +136,8 @@ impl<C: Send + Sync + 'static> Definitions<C> {
         self.fingerprints().keys().cloned().collect()
     }
 
-    /// Checks that another process could rebuild this DAG, unless it is given this one as well.
+    /// Checks that another process could rebuild this DAG from registered actions. A DAG that this coordinator
+    /// was given as a whole needs no such check.
     pub(super) fn check_actions(&self, dag: &Arc<Dag<C>>) -> Result<(), RegistryError> {
         if self.known(dag.fingerprint()).is_some_and(|known| Arc::ptr_eq(&known.dag, dag)) {
             return Ok(());

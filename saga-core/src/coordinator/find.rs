@@ -1,36 +1,35 @@
-//! Sagas that are not in memory: how they stand, and why they don't run.
+//! Finding a saga by its id: among the running sagas, or in the store.
 
 use std::sync::Arc;
 
 use super::handle::SagaType;
+use super::stored::{Stored, StoredError};
 use super::{CoordinatorInner, SagaHandle};
-use crate::dag::DagShape;
-use crate::driver::{Creation, SagaProgress, SagaResult, outcome_at_rest};
+use crate::driver::{Creation, SagaProgress, SagaResult, result_of_failed};
 use crate::error::{SagaError, StartError};
 use crate::log::{EntryKind, NodeEntry, SagaId, SagaStatus};
-use crate::machine::State;
-use crate::store::{SagaRecord, StoreError, StoredSaga};
+use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
 
 impl<C: Send + Sync + 'static> CoordinatorInner<C> {
-    /// A handle of a saga, running here or at rest in the store.
+    /// A handle to a saga that runs here or is in the store.
     pub(super) async fn find<S: SagaType>(
         self: &Arc<Self>,
         id: &SagaId,
     ) -> Result<Option<SagaHandle<S>>, StartError> {
-        let track = self.tracks.of(id);
+        let channel = self.progress.of(id);
         let name = loop {
-            let life = track.life();
+            let run = channel.current_run();
             if let Some(name) = self.find_running(id).await {
                 break name;
             }
-            let (name, progress) = match self.at_rest(id).await {
+            let (name, progress) = match self.progress_in_store(id).await {
                 Ok(found) => found,
                 Err(StartError::Store(StoreError::NotFound { .. })) => return Ok(None),
                 Err(error) => return Err(error),
             };
-            // otherwise it was taken up since the look at the list, and may even have ended
-            if track.rest(life, progress) {
+            // otherwise this process took the saga up meanwhile; it may even have ended by now
+            if channel.found_in_store(run, progress) {
                 break name;
             }
         };
@@ -39,80 +38,81 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
                 let (saga, requested) = (id.clone(), requested.to_string());
                 Err(StartError::IdConflict { saga, existing: name, requested, differs: None })
             }
-            _ => Ok(Some(SagaHandle::new(id.clone(), track, self))),
+            _ => Ok(Some(SagaHandle::new(id.clone(), channel, self))),
         }
     }
 
     /// The name of a saga that runs here and is in the store.
     async fn find_running(&self, id: &SagaId) -> Option<String> {
-        let mut saga = self.running().get(id).cloned()?;
-        match saga.created().await {
-            Some(Creation::New | Creation::Exists(_)) => Some(saga.name),
+        let mut running = self.running().get(id).cloned()?;
+        match running.created().await {
+            Some(Creation::New | Creation::Exists(_)) => Some(running.name),
             Some(Creation::Failed(_)) | None => None,
         }
     }
 
+    /// The name and progress of a saga that this process does not run, from the store.
+    pub(super) async fn progress_in_store(
+        &self,
+        id: &SagaId,
+    ) -> Result<(String, SagaProgress), StartError> {
+        let stored = self.stored(id).await?;
+        let record = &stored.saga.record;
+        let (name, status) = (record.name.clone(), record.status);
+        let result = if !status.is_ended() {
+            if stored.definition.is_some() {
+                // a log that cannot be folded is reported as such
+                stored.state()?;
+            }
+            Err(self.why_not_running(&stored))
+        } else if stored.definition.is_some() {
+            let state = stored.state()?;
+            let values = stored.values(&state, self.env.limits.max_width)?;
+            values.result_of_ended(&state, id).ok_or_else(|| StartError::Corrupt {
+                saga: id.clone(),
+                why: "its log has no end".to_string(),
+            })?
+        } else {
+            let unknown =
+                || StoredError::UnknownVersion { saga: id.clone(), name: name.clone(), status };
+            result_of_unknown(&stored).ok_or_else(unknown)?
+        };
+        Ok((name, SagaProgress::over(status, result)))
+    }
+
     /// Why this process does not run a saga that has not ended.
-    fn why_at_rest(&self, record: &SagaRecord) -> SagaError {
-        let saga = record.id.clone();
-        if let Some(reason) = record.parked_reason.clone() {
+    fn why_not_running(&self, stored: &Stored<C>) -> SagaError {
+        let SagaRecord { id, name, owner, parked_reason, .. } = &stored.saga.record;
+        let saga = id.clone();
+        if let Some(reason) = parked_reason.clone() {
             return SagaError::Parked { saga, reason };
         }
-        let why = match &record.owner {
-            _ if self.definition_of(record).is_none() => {
-                let name = &record.name;
+        let why = match owner {
+            _ if stored.definition.is_none() => {
                 format!("it was started by a version of `{name}` that is not registered here")
             }
             Some(owner) if *owner == self.env.worker => {
-                "it stopped after an error, and goes on when a coordinator is next built".into()
+                "it stopped after an error, and resumes when a coordinator is next built".into()
             }
             Some(_) => return SagaError::LostOwnership { saga },
-            None => "it goes on when a coordinator is next built".into(),
+            None => "it resumes when a coordinator is next built".into(),
         };
         SagaError::NotRunning { saga, why }
     }
-
-    /// The name of a saga that this process does not run, and how it stands, from the store.
-    pub(super) async fn at_rest(&self, id: &SagaId) -> Result<(String, SagaProgress), StartError> {
-        let stored = self.env.store.load(id).await?;
-        let stored = stored.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?;
-        let (name, status) = (stored.record.name.clone(), stored.record.status);
-        let corrupt = |why: String| StartError::Corrupt { saga: id.clone(), why };
-        if !status.is_ended() {
-            if let Some(definition) = self.definition_of(&stored.record) {
-                State::fold(definition.dag.plan().clone(), &stored.entries)
-                    .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
-            }
-            let error = self.why_at_rest(&stored.record);
-            return Ok((name, SagaProgress::over(status, Err(error))));
-        }
-        let Some(definition) = self.definition_of(&stored.record) else {
-            let outcome = outcome_of_unknown(&stored).ok_or_else(|| {
-                StartError::UnknownVersion { saga: id.clone(), name: name.clone(), status }
-            })?;
-            return Ok((name, SagaProgress::over(status, outcome)));
-        };
-        let state = State::fold(definition.dag.plan().clone(), &stored.entries)
-            .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
-        let values = self.values(&definition, &stored, &state);
-        let outcome = values.ended(&state, id);
-        let outcome = outcome.ok_or_else(|| corrupt("its log has no end".to_string()))?;
-        Ok((name, SagaProgress::over(status, outcome)))
-    }
 }
 
-/// How a saga ended whose definition this program does not know, as far as the log alone says.
-fn outcome_of_unknown(stored: &StoredSaga) -> Option<SagaResult> {
-    let shape = DagShape::read(stored.record.dag.as_bytes())?;
-    let state = State::fold(shape.plan, &stored.entries).ok()?;
+/// How a saga ended whose definition this program does not know, as far as its log alone tells.
+fn result_of_unknown<C: Send + Sync + 'static>(stored: &Stored<C>) -> Option<SagaResult> {
+    let (shape, record) = (stored.shape()?, &stored.saga.record);
+    let state = stored.fold(shape.plan).ok()?;
     if state.status() != SagaStatus::Completed {
-        return outcome_at_rest(&stored.record.name, &state, &stored.record.id);
+        return result_of_failed(&record.name, &state, &record.id);
     }
     if !shape.returns {
         return Some(Ok(None));
     }
     let output = shape.output?;
-    let payload = stored.entries.iter().find_map(|entry| match &entry.kind {
+    let payload = stored.saga.entries.iter().find_map(|entry| match &entry.kind {
         EntryKind::Node { node, entry: NodeEntry::Succeeded(payload), .. } if *node == *output => {
             Some(payload)
         }

@@ -1,4 +1,4 @@
-//! A saga seen from outside.
+//! Handles: a saga seen from outside.
 
 use std::fmt;
 use std::future::IntoFuture;
@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use super::CoordinatorInner;
 use super::outcome::{NodeKey, NodeOutcomes, Outcome};
 use crate::driver::{
-    Bounds, Events, ProgressChannel, SagaResult, WeakObservers, before_telling_of_shutdown,
+    CallLimits, Events, ProgressChannel, SagaResult, WeakObservers, before_telling_of_shutdown,
     wait_for,
 };
 use crate::error::SagaError;
@@ -21,17 +21,17 @@ use crate::value::{ActionData, decode};
 /// What awaiting a [`SagaHandle`] is.
 pub type SagaFuture<O> = BoxFuture<'static, Result<O, SagaError>>;
 
-/// What a handle can be of: a saga, by its type, or `serde_json::Value`, which stands for every saga. A `Value`
-/// rounds integers beyond `u64`: ask for those by the saga's type, or [by the node's](crate::Outcome::output).
+/// What a handle can be typed by: a saga, or `serde_json::Value`, which fits every saga. A `Value` rounds integers
+/// beyond `u64`: read those by the saga's type, or [by the node's](crate::Outcome::output).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a saga",
     label = "not a saga",
     note = "a handle is of a saga's type, `SagaHandle<BookTrip>`, or of `serde_json::Value`, which stands for every saga"
 )]
 pub trait SagaType: Send + Sync + 'static {
-    /// What it returns.
+    /// What the saga returns.
     type Output: ActionData;
-    /// The durable name; none for every saga.
+    /// The durable name; `None` for a type that fits every saga.
     const NAME: Option<&'static str>;
 }
 
@@ -46,13 +46,13 @@ impl SagaType for serde_json::Value {
     const NAME: Option<&'static str> = None;
 }
 
-/// A saga that was started. `handle.await` waits for its end and gives its output; dropping the handle
-/// does not stop the saga. Any number of handles may wait for one saga.
+/// A handle to a saga that was started. `handle.await` waits for the saga's end and returns its output; dropping
+/// the handle does not stop the saga. Any number of handles may wait for one saga.
 ///
-/// A handle goes on with its saga: one that an operator rolls back after its end, or unparks, is running again
-/// for its older handles, too. `handle.await` then waits for the next end.
+/// If an operator rolls a saga back after its end, or unparks it, the saga is running again for its older
+/// handles, too: `handle.await` then waits for the next end.
 ///
-/// What a single node did, its [`outcome`](Self::outcome) tells.
+/// The [`outcome`](Self::outcome) tells what each node did.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -74,27 +74,30 @@ impl SagaType for serde_json::Value {
 /// ```
 pub struct SagaHandle<S> {
     id: SagaId,
-    track: Arc<ProgressChannel>,
-    watching: WeakObservers,
-    bounds: Bounds,
-    /// Not held on to: a handle keeps no store open.
+    progress: Arc<ProgressChannel>,
+    observers: WeakObservers,
+    call_limits: CallLimits,
+    /// Weak: a handle keeps no store open.
     coordinator: Weak<dyn OutcomeSource>,
     saga: PhantomData<fn() -> S>,
 }
 
-/// What a handle asks the coordinator, whose context it does not know.
+/// What a handle asks of its coordinator, whose context type it does not know.
 pub(super) trait OutcomeSource: Send + Sync {
-    /// How the nodes of a saga stand, as its log says.
-    fn look(self: Arc<Self>, id: SagaId) -> BoxFuture<'static, Result<NodeOutcomes, SagaError>>;
+    /// The outcomes of a saga's nodes, from its log.
+    fn node_outcomes(
+        self: Arc<Self>,
+        id: SagaId,
+    ) -> BoxFuture<'static, Result<NodeOutcomes, SagaError>>;
 }
 
 impl<S> Clone for SagaHandle<S> {
     fn clone(&self) -> Self {
         Self {
             id: self.id.clone(),
-            track: self.track.clone(),
-            watching: self.watching.clone(),
-            bounds: self.bounds.clone(),
+            progress: self.progress.clone(),
+            observers: self.observers.clone(),
+            call_limits: self.call_limits.clone(),
             coordinator: self.coordinator.clone(),
             saga: PhantomData,
         }
@@ -110,13 +113,13 @@ impl<S> fmt::Debug for SagaHandle<S> {
 impl<S> SagaHandle<S> {
     pub(super) fn new<C: Send + Sync + 'static>(
         id: SagaId,
-        track: Arc<ProgressChannel>,
+        progress: Arc<ProgressChannel>,
         coordinator: &Arc<CoordinatorInner<C>>,
     ) -> Self {
-        let watching = coordinator.env.observers.watching();
-        let bounds = coordinator.env.bounds.clone();
+        let observers = coordinator.env.observers.downgrade();
+        let call_limits = coordinator.env.call_limits.clone();
         let coordinator: Weak<CoordinatorInner<C>> = Arc::downgrade(coordinator);
-        Self { id, track, watching, bounds, coordinator, saga: PhantomData }
+        Self { id, progress, observers, call_limits, coordinator, saga: PhantomData }
     }
 
     /// The saga's id.
@@ -124,18 +127,18 @@ impl<S> SagaHandle<S> {
         &self.id
     }
 
-    /// What it does from now on, entry by entry, until it has ended; that it is parked is no end. What it did
-    /// before is in its log ([`Coordinator::inspect`](crate::Coordinator::inspect)).
+    /// The saga's events from now on, entry by entry, until it has ended; being parked is not an end. What it
+    /// did before is in its log ([`Coordinator::inspect`](crate::Coordinator::inspect)).
     pub fn events(&self) -> Events {
-        self.watching.events_of(self.id.clone(), self.track.clone())
+        self.observers.events_of(self.id.clone(), self.progress.clone())
     }
 
-    /// What it is doing, as far as it is in the log.
+    /// The saga's status, as far as the log has recorded it.
     pub fn status(&self) -> SagaStatus {
-        self.track.status()
+        self.progress.status()
     }
 
-    /// How a node stands, as far as it is in the log. One whose turn has not come is `pending`, also in
+    /// The state of a node, as far as the log has recorded it. A node that has not started is `pending`, even in
     /// a body that may never run.
     ///
     /// ```
@@ -155,15 +158,15 @@ impl<S> SagaHandle<S> {
     /// ```
     ///
     /// # Errors
-    /// [`SagaError::NotRunning`] if the coordinator is gone, or why the log cannot be read.
+    /// [`SagaError::NotRunning`] if the coordinator is gone; otherwise says why the log cannot be read.
     pub async fn status_of<O, E>(&self, key: NodeKey<S, O, E>) -> Result<ActionState, SagaError> {
-        let seen = self.coordinator()?.look(self.id.clone()).await?;
-        Ok(seen.node_of(&key).map_or(ActionState::Pending, |node| node.state))
+        let nodes = self.coordinator()?.node_outcomes(self.id.clone()).await?;
+        Ok(nodes.node_of(&key).map_or(ActionState::Pending, |node| node.state))
     }
 
     /// Waits until this process does not run the saga (any more).
     async fn ended(&self) -> Result<Arc<SagaResult>, SagaError> {
-        let ended = wait_for(&self.bounds, &self.id, self.track.ended()).await?;
+        let ended = wait_for(&self.call_limits, &self.id, self.progress.ended()).await?;
         if let Err(SagaError::ShutDown { .. }) = &*ended {
             before_telling_of_shutdown().await;
         }
@@ -179,7 +182,7 @@ impl<S> SagaHandle<S> {
 }
 
 impl<S: SagaType> SagaHandle<S> {
-    /// Waits for the saga's end, and reads from its log what each node did.
+    /// Waits for the saga's end, and reads what each node did from its log.
     ///
     /// ```
     /// use saga_core::prelude::*;
@@ -209,16 +212,16 @@ impl<S: SagaType> SagaHandle<S> {
     /// ```
     ///
     /// # Errors
-    /// [`SagaError`] if it has not ended, and this process does not go on with it: it is parked, say. A
-    /// saga that rolled back or is stuck has an outcome.
+    /// [`SagaError`] if the saga has not ended and this process does not run it, for example because it is
+    /// parked. A saga that was rolled back or is stuck has an outcome.
     pub async fn outcome(self) -> Result<Outcome<S>, SagaError> {
-        // taken before the end is awaited, after which nothing else may hold it
+        // taken before the end is awaited: afterwards nothing else may keep the coordinator alive
         let coordinator = self.coordinator();
         let result = self.ended().await?;
         let id = self.id;
         match SagaResult::clone(&result) {
             result @ (Ok(_) | Err(SagaError::RolledBack(_) | SagaError::Stuck(_))) => {
-                Ok(Outcome::new(id.clone(), result, coordinator?.look(id).await?))
+                Ok(Outcome::new(id.clone(), result, coordinator?.node_outcomes(id).await?))
             }
             Err(error) => Err(error),
         }

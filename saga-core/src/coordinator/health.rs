@@ -1,4 +1,4 @@
-//! Whether a coordinator can do its work.
+//! Health: whether a coordinator can do its work.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use crate::error::RuntimeError;
 use crate::log::SagaId;
 use crate::store::StoreError;
 
-/// Whether a coordinator can do its work, as far as it knows without asking its store: what it was answered
-/// last. For a health check, or an alarm.
+/// Whether a coordinator can do its work, as far as it knows without asking its store: it judges by the store's
+/// last answer. For health checks and alarms.
 ///
-/// Its `Display` is a sentence.
+/// `Display` shows it as a sentence.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -29,27 +29,27 @@ use crate::store::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
-    /// Why the store did not write what it was last given; none if it did.
+    /// Why the last write failed; `None` if it succeeded.
     pub store: Option<StoreError>,
-    /// The sagas that stopped for that. They go on by themselves once the store works again, and whoever
-    /// awaits them need not do anything.
+    /// The sagas that stopped because the store failed. They resume by themselves once it works again, and
+    /// whoever awaits them need not do anything.
     pub waiting: Vec<SagaId>,
-    /// How many sagas this coordinator runs, those that wait included.
+    /// How many sagas this coordinator runs, including those that wait for the store.
     pub running: usize,
-    /// True from the beginning of a shutdown on.
+    /// True once a shutdown has begun.
     pub shut_down: bool,
-    /// [`RuntimeError::Gone`] if the runtime is.
+    /// [`RuntimeError::Gone`] if the runtime is gone.
     pub runtime: Option<RuntimeError>,
 }
 
 impl Health {
-    /// True if nothing is wrong, and sagas can be started.
+    /// True if nothing is wrong and sagas can be started.
     pub fn is_good(&self) -> bool {
         self.store.is_none() && self.waiting.is_empty() && !self.shut_down && self.runtime.is_none()
     }
 
-    /// True if it does not get better by itself: the store must be opened again, or the coordinator was shut
-    /// down or has no runtime any more. The sagas go on when a coordinator is next built.
+    /// True if this does not get better by itself: the store must be opened again, or the coordinator was shut
+    /// down or has lost its runtime. Its sagas resume when a coordinator is next built.
     pub fn needs_restart(&self) -> bool {
         let closed = matches!(self.store, Some(StoreError::Closed { .. }));
         closed || self.shut_down || self.runtime.is_some()
@@ -76,12 +76,12 @@ impl fmt::Display for Health {
 }
 
 impl<C: Send + Sync + 'static> Coordinator<C> {
-    /// Whether it can do its work now. Answers at once.
+    /// Whether the coordinator can do its work now. Answers at once.
     pub fn health(&self) -> Health {
         let inner = &self.inner;
         Health {
             store: inner.env.store_health.error(),
-            waiting: inner.those_waiting(),
+            waiting: inner.sagas_waiting_for_store(),
             running: inner.running().len(),
             shut_down: inner.is_closing(),
             runtime: inner.tasks.check().err(),

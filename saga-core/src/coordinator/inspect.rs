@@ -1,18 +1,17 @@
-//! One saga as it is in the store, for people and tools that look into it.
+//! Inspecting a saga: its record, its nodes and its log, for people and tools.
 
 use std::fmt;
 
+use super::stored::StoredError;
 use super::{Coordinator, CoordinatorInner};
-use crate::dag::DagShape;
 use crate::driver::node_reports;
 use crate::error::{NodeReport, StartError};
 use crate::log::{SagaId, SagaLog, SagaStatus};
-use crate::machine::State;
-use crate::store::SagaRecord;
+use crate::store::{SagaRecord, StoreError};
 
-/// A saga as it is in the store: its record, how each of its nodes stands, and its log.
+/// A saga as it is in the store: its record, the state of each of its nodes, and its log.
 ///
-/// Its `Display` is the status as a tree, a line for each node.
+/// `Display` shows the status as a tree, with a line for each node.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -34,17 +33,17 @@ use crate::store::SagaRecord;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SagaView {
-    /// What the store knows of it.
+    /// Its record.
     pub record: SagaRecord,
-    /// Its nodes in the order of declaration, each before those that it holds. Empty only if the DAG that
-    /// was stored with the saga cannot be read.
+    /// Its nodes in the order of declaration, each before the nodes inside it. Empty only if the DAG that was
+    /// stored with the saga cannot be read.
     pub nodes: Vec<NodeReport>,
-    /// All that it did.
+    /// Everything that it did.
     pub log: SagaLog,
 }
 
 impl SagaView {
-    /// What the saga does, and why it does not go on if it does not: `running (paused)`.
+    /// The status, and why the saga does not proceed: `running, paused`.
     fn status(&self) -> String {
         let status = self.record.status;
         match (&self.record.parked_reason, self.record.paused) {
@@ -88,11 +87,11 @@ impl fmt::Display for SagaView {
 }
 
 impl<C: Send + Sync + 'static> Coordinator<C> {
-    /// Looks at a saga, running or not; none if there is no saga with this id.
+    /// Looks at a saga, whether it is running or not. `None` if there is no saga with this id.
     ///
     /// # Errors
-    /// [`StartError::InvalidId`], [`StartError::Store`], or [`StartError::Corrupt`] if its log does not
-    /// fit its definition.
+    /// [`StartError::InvalidId`], [`StartError::Store`], or [`StartError::Corrupt`] if the log does not fit the
+    /// saga's definition.
     pub async fn inspect(&self, id: &str) -> Result<Option<SagaView>, StartError> {
         let id: SagaId = id.parse()?;
         self.inner.tasks.at_home(self.inner.view(&id)).await
@@ -101,19 +100,17 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 
 impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     async fn view(&self, id: &SagaId) -> Result<Option<SagaView>, StartError> {
-        let Some(stored) = self.env.store.load(id).await? else { return Ok(None) };
-        let plan = self.definition_of(&stored.record).map(|known| known.dag.plan().clone());
-        let plan = plan.or_else(|| Some(DagShape::read(stored.record.dag.as_bytes())?.plan));
+        let stored = match self.stored(id).await {
+            Ok(stored) => stored,
+            Err(StoredError::Store(StoreError::NotFound { .. })) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         let (mut nodes, mut names) = (Vec::new(), Vec::new());
-        if let Some(plan) = plan {
-            names = plan.nodes().iter().map(|node| node.name.to_string()).collect();
-            let state = State::fold(plan, &stored.entries).map_err(|e| StartError::Corrupt {
-                saga: id.clone(),
-                why: format!("its log is corrupt: {e}"),
-            })?;
+        if let Some((state, plan)) = stored.state_by_shape()? {
             nodes = node_reports(&state);
+            names = plan.nodes().iter().map(|node| node.name.to_string()).collect();
         }
-        let log = SagaLog::of(id.clone(), stored.entries, names);
-        Ok(Some(SagaView { record: stored.record, nodes, log }))
+        let log = SagaLog::of(id.clone(), stored.saga.entries, names);
+        Ok(Some(SagaView { record: stored.saga.record, nodes, log }))
     }
 }

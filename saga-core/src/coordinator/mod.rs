@@ -1,16 +1,22 @@
-//! The saga execution coordinator (SEC): many sagas at once on one store.
+//! The saga execution coordinator (SEC): many sagas at once, on one store.
 //!
-//! A coordinator starts sagas, runs each as a task of its own, and on [`build`](CoordinatorBuilder::build)
-//! goes on with everything that an earlier process left unfinished.
+//! A coordinator starts sagas and runs each as a task of its own (`start`, `running`). When it is
+//! [built](CoordinatorBuilder::build), it claims and resumes everything that an earlier process left unfinished
+//! (`recovery`, `crash_loop`); while it runs, it reloads sagas whose store failed for a while (`reload`). It
+//! answers questions about sagas that it does not run from the store (`stored`, `find`, `inspect`,
+//! `outcome`), and brings operators' requests to their sagas (`operator`, `deliver`, `attached`,
+//! `request_poller`). How one saga is run is the business of the driver.
 
+mod attached;
 mod builder;
 mod crash_loop;
 mod definitions;
+mod deliver;
 mod find;
 mod handle;
 mod health;
 pub(crate) mod inspect;
-pub(crate) mod operate;
+pub(crate) mod operator;
 mod outcome;
 mod recovery;
 mod reload;
@@ -19,6 +25,7 @@ mod running;
 mod shutdown;
 mod single_saga;
 mod start;
+mod stored;
 mod task_tracker;
 
 use std::collections::{BTreeSet, HashMap};
@@ -41,7 +48,7 @@ use definitions::Definitions;
 pub use handle::{SagaFuture, SagaHandle, SagaType};
 pub use health::Health;
 pub(crate) use inspect::SagaView;
-pub(crate) use operate::Operator;
+pub(crate) use operator::Operator;
 pub use outcome::{NodeKey, Outcome};
 use running::RunningSaga;
 pub use shutdown::ShutdownReport;
@@ -49,13 +56,13 @@ pub use start::SagaStart;
 use start::StartRequest;
 use task_tracker::TaskTracker;
 
-/// How many sagas a purge removes in one go, so that it holds up no other write for long.
+/// How many sagas a purge removes at a time, so that it delays no other write for long.
 const PURGE: usize = 500;
 
-/// Runs sagas over a context `C`: the clients and pools that their actions use.
+/// Runs sagas with a context `C`: the clients and pools that their actions use.
 ///
-/// Cheap to clone; all clones are the same coordinator. Dropping it stops nothing: its sagas go on until
-/// they end or the runtime does. [`shutdown`](Self::shutdown) hands them over in good order.
+/// Cheap to clone; all clones are the same coordinator. Dropping it stops nothing: its sagas run on until they
+/// or the runtime end. [`shutdown`](Self::shutdown) hands them over in good order.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -90,15 +97,15 @@ struct CoordinatorInner<C> {
     config: Config,
     definitions: Definitions<C>,
     running: Mutex<HashMap<SagaId, RunningSaga>>,
-    /// What handles look at.
-    tracks: ProgressChannels,
-    /// Those of them whose store has failed.
-    waiting: Mutex<BTreeSet<SagaId>>,
-    /// Notified when a saga leaves `live`.
+    /// What handles see.
+    progress: ProgressChannels,
+    /// Running sagas that stopped because their store failed.
+    waiting_for_store: Mutex<BTreeSet<SagaId>>,
+    /// Notified when a saga leaves `running`.
     left: Notify,
-    /// True once the store was let go of.
+    /// True once the store was closed.
     closed: tokio::sync::Mutex<bool>,
-    looking: RequestPoller,
+    request_poller: RequestPoller,
     unknown: Vec<SagaVersion>,
     crash_limit: u32,
 }
@@ -109,9 +116,25 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         CoordinatorBuilder::new(context)
     }
 
-    /// Runs a saga under a new id, another one at each call, and returns its output.
+    /// The context that the coordinator was built with, and that its actions share.
     ///
-    /// Dropping the future does not drop the saga.
+    /// ```
+    /// use saga_core::prelude::*;
+    ///
+    /// struct Agency { name: String }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(Agency { name: "Cosmos".into() }).build().await?;
+    /// assert_eq!(sec.context().name, "Cosmos");
+    /// # Ok(()) }
+    /// ```
+    pub fn context(&self) -> &Arc<C> {
+        &self.inner.env.user
+    }
+
+    /// Runs a saga under a new id, and returns its output. Each call runs another saga.
+    ///
+    /// Dropping the future does not stop the saga.
     ///
     /// # Errors
     /// [`SagaError`] says how it ended, or why it did not start.
@@ -125,47 +148,48 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     }
 
     /// Prepares a saga whose DAG was built at run time. All of its actions must be registered with
-    /// [`actions`](CoordinatorBuilder::actions), so that another process can go on with it.
+    /// [`actions`](CoordinatorBuilder::actions), so that another process can resume it.
     pub fn saga_dag(&self, saga: SagaDag<C>) -> SagaStart<C, serde_json::Value> {
         SagaStart::new(self.clone(), StartRequest::dynamic(saga))
     }
 
-    /// The saga with this id, running or ended, if there is one: `sec.get::<BookTrip>("order-42")`, or
+    /// A handle to the saga with this id, running or ended, if there is one: `sec.get::<BookTrip>("order-42")`, or
     /// `sec.get::<serde_json::Value>(..)`, which fits every saga.
     ///
     /// # Errors
-    /// [`StartError::IdConflict`] if it is another saga, [`StartError::InvalidId`],
+    /// [`StartError::IdConflict`] if the id belongs to another kind of saga, [`StartError::InvalidId`],
     /// [`StartError::UnknownVersion`], [`StartError::Store`], [`StartError::Corrupt`].
     pub async fn get<S: SagaType>(&self, id: &str) -> Result<Option<SagaHandle<S>>, StartError> {
         let id: SagaId = id.parse()?;
         self.inner.tasks.at_home(self.inner.find(&id)).await
     }
 
-    /// Definitions that unfinished sagas in the store were started with and that this program does not
-    /// know: they stay untouched until a program comes that does.
+    /// Definitions of unfinished sagas in the store that this program does not know. Their sagas stay untouched
+    /// until a program that knows them builds a coordinator.
     pub fn unknown_versions(&self) -> &[SagaVersion] {
         &self.inner.unknown
     }
 
-    /// What all sagas of this coordinator do from now on, entry by entry as they become durable.
+    /// The events of all sagas of this coordinator from now on, entry by entry as they become durable.
     pub fn events(&self) -> Events {
         self.inner.env.observers.events(None)
     }
 
-    /// The records of the sagas in the store that fit the filter, by id, a page at a time.
+    /// The records of the sagas in the store that match the filter, ordered by id, a page at a time.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's error.
     pub async fn list(&self, filter: ListFilter) -> Result<Vec<SagaRecord>, StoreError> {
         self.inner.tasks.at_home(self.inner.env.store.list(filter)).await
     }
 
-    /// Removes sagas from the store that ended longer ago than this, with their logs, and says how many.
-    /// `statuses`: how they ended; none given: completed and rolled back. Others are never removed, and
-    /// an id whose saga was removed can be used anew.
+    /// Removes sagas that ended longer ago than this from the store, with their logs, and returns how many.
+    /// `statuses` says which: sagas that ended with one of these statuses; if it is empty, those that
+    /// completed or were rolled back. A saga that has not ended is never removed. The id of a removed saga can
+    /// be used again.
     ///
     /// # Errors
-    /// The store's; what was removed until then stays removed.
+    /// The store's error; sagas that were removed before it stay removed.
     pub async fn purge(
         &self,
         older_than: Duration,
@@ -200,16 +224,17 @@ impl<C> CoordinatorInner<C> {
             config,
             definitions,
             running: Mutex::new(HashMap::new()),
-            tracks: ProgressChannels::default(),
-            waiting: Mutex::default(),
+            progress: ProgressChannels::default(),
+            waiting_for_store: Mutex::default(),
             left: Notify::new(),
             closed: tokio::sync::Mutex::new(false),
-            looking: RequestPoller::default(),
+            request_poller: RequestPoller::default(),
             unknown: Vec::new(),
             crash_limit,
         }
     }
 
+    /// The list of running sagas.
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<SagaId, RunningSaga>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -220,7 +245,7 @@ impl<C> CoordinatorInner<C> {
 
     /// Waits until a shutdown begins.
     async fn closed(&self) {
-        // the sender is here
+        // this cannot fail, since the sender is here
         let _ = self.env.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
@@ -228,18 +253,18 @@ impl<C> CoordinatorInner<C> {
         self.until(HashMap::is_empty).await;
     }
 
-    /// Until this run of the saga has left; another one may have begun by then.
+    /// Waits until this run of the saga is over; another one may have begun by then.
     async fn until_gone(&self, id: &SagaId, run: &RunningSaga) {
-        self.until(|running| !running.get(id).is_some_and(|now| now.is(run))).await;
+        self.until(|list| !list.get(id).is_some_and(|now| now.is(run))).await;
     }
 
-    async fn until(&self, there: impl Fn(&HashMap<SagaId, RunningSaga>) -> bool) {
+    async fn until(&self, is: impl Fn(&HashMap<SagaId, RunningSaga>) -> bool) {
         loop {
             let left = self.left.notified();
             tokio::pin!(left);
-            // counts from here on, so that nothing is missed before the await
+            // registers now, so that nothing is missed before the await
             left.as_mut().enable();
-            if there(&self.running()) {
+            if is(&self.running()) {
                 return;
             }
             left.await;

@@ -11,10 +11,9 @@ use serde::de::DeserializeOwned;
 use super::CoordinatorInner;
 use super::handle::{OutcomeSource, SagaType, output};
 use crate::driver::{SagaResult, Values, node_report, node_reports};
-use crate::error::{NodeReport, SagaError, StartError};
+use crate::error::{NodeReport, SagaError};
 use crate::log::{SagaId, SagaStatus};
 use crate::machine::{Part, State, VertexId};
-use crate::store::StoreError;
 use crate::typed::Saga;
 use crate::value::ActionOutput;
 
@@ -294,22 +293,14 @@ impl<C: Send + Sync + 'static> NodeOutputs for Values<C> {
 }
 
 impl<C: Send + Sync + 'static> OutcomeSource for CoordinatorInner<C> {
-    fn look(self: Arc<Self>, id: SagaId) -> BoxFuture<'static, Result<NodeOutcomes, SagaError>> {
+    fn node_outcomes(
+        self: Arc<Self>,
+        id: SagaId,
+    ) -> BoxFuture<'static, Result<NodeOutcomes, SagaError>> {
         Box::pin(async move {
-            let stored =
-                self.tasks.at_home(self.env.store.load(&id)).await.map_err(StartError::from)?;
-            let missing = || StartError::from(StoreError::NotFound { saga: id.clone() });
-            let stored = stored.ok_or_else(missing)?;
-            let unknown = || StartError::UnknownVersion {
-                saga: id.clone(),
-                name: stored.record.name.clone(),
-                status: stored.record.status,
-            };
-            let definition = self.definition_of(&stored.record).ok_or_else(unknown)?;
-            let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
-            let state = State::fold(definition.dag.plan().clone(), &stored.entries)
-                .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
-            let values = self.values(&definition, &stored, &state);
+            let stored = self.tasks.at_home(self.stored(&id)).await?;
+            let state = stored.state()?;
+            let values = stored.values(&state, self.env.limits.max_width)?;
             Ok(NodeOutcomes { state, values: Box::new(values) })
         })
     }

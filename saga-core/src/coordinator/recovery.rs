@@ -1,4 +1,4 @@
-//! Going on with what an earlier process left.
+//! Resuming the unfinished sagas of earlier processes, when a coordinator is built.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,24 +7,20 @@ use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
 use super::CoordinatorInner;
-use super::crash_loop::{self, ScheduledResume, comes, stand_in_line};
-use super::definitions::Definition;
+use super::crash_loop::{ScheduledResume, crash_loop, join_line_up, resume_time};
 use super::reload::{LoadReason, while_listening};
 use super::running::Admission;
-use crate::context::{CancelSignal, RunInfo};
+use super::stored::StoredError;
 use crate::dag::stored_fingerprint;
-use crate::driver::{Control, Driver, ProgressChannel, Values};
+use crate::driver::{Control, Driver, ProgressChannel, StoredRun};
 use crate::error::SagaError;
 use crate::log::{Entry, Payload, SagaEntry};
-use crate::machine::{Config, Event, Machine, State};
-use crate::store::{
-    Append, ListFilter, RecordChange, SagaRecord, SagaVersion, StoreError, StoredSaga,
-};
+use crate::store::{Append, ListFilter, RecordChange, SagaRecord, SagaVersion, StoreError};
 
 /// How many sagas are claimed in one go.
 const CLAIM: usize = 256;
 
-/// Sagas that were claimed and do not run yet. If nobody keeps them, they are released.
+/// Sagas that were claimed and are not running yet. Unless they are kept, they are released again.
 struct Claims<C: Send + Sync + 'static>(Option<Arc<CoordinatorInner<C>>>);
 
 impl<C: Send + Sync + 'static> Claims<C> {
@@ -38,29 +34,16 @@ impl<C: Send + Sync + 'static> Drop for Claims<C> {
         if let Some(inner) = self.0.take() {
             let tasks = inner.tasks.clone();
             tasks.spawn(async move {
-                // whoever claims them next takes them over in any case
+                // if this fails, the next claim takes them over all the same
                 let _ = inner.env.store.release(&inner.env.worker).await;
             });
         }
     }
 }
 
-/// True if the saga unwinds because a human said so after it had been parked: what it cannot undo is then left.
-fn is_given_up(state: &State, log: &[Entry]) -> bool {
-    state.cause().is_some()
-        && log.iter().any(|entry| entry.saga_entry() == Some(&SagaEntry::Unparked))
-}
-
-/// A saga that is ready to go on.
-pub(super) struct Loaded<C> {
-    pub(super) driver: Driver<C>,
-    /// What its machine is told first.
-    pub(super) first: Vec<Event>,
-}
-
 impl<C: Send + Sync + 'static> CoordinatorInner<C> {
-    /// Looks at the definitions of unfinished sagas; those of registered actions are rebuilt. Returns the
-    /// ones that this program does not know.
+    /// Looks at the definitions of unfinished sagas, and rebuilds those that consist of registered actions.
+    /// Returns the ones that this program does not know.
     pub(super) async fn learn_versions(&self) -> Result<Vec<SagaVersion>, StoreError> {
         let mut unknown = Vec::new();
         for version in self.env.store.versions().await? {
@@ -76,8 +59,8 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         Ok(unknown)
     }
 
-    /// The DAG of a version. The one that the store shows is that of some saga, and may be damaged: then
-    /// that of another one, so that the others are not kept from going on.
+    /// The DAG of a version. The store shows the one of some saga, which may be damaged. Another saga's copy
+    /// then takes its place, so that one damaged saga does not keep the others from resuming.
     async fn intact(&self, version: &SagaVersion) -> Result<Payload, StoreError> {
         let fits = |dag: &Payload| {
             stored_fingerprint(dag.as_bytes()).is_some_and(|found| found == version.fingerprint)
@@ -100,8 +83,8 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         }
     }
 
-    /// Claims everything unfinished that is known here, and goes on with it. Nothing runs before all of it is
-    /// claimed; if that fails, or is given up, all of it is released again.
+    /// Claims every unfinished saga with a known definition, and resumes it. Nothing runs before all are
+    /// claimed; if a claim fails, or the future is dropped, all are released again.
     pub(super) async fn recover(self: &Arc<Self>) -> Result<(), StoreError> {
         let fingerprints = self.definitions.all_fingerprints();
         if fingerprints.is_empty() {
@@ -112,7 +95,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         loop {
             let claimed = self.env.store.claim(&self.env.worker, &fingerprints, CLAIM).await;
             let Ok(claimed) = claimed else {
-                // the claim is what whoever builds is told of
+                // `build` reports the failed claim
                 let _ = self.env.store.release(&self.env.worker).await;
                 claims.keep();
                 return claimed.map(drop);
@@ -124,116 +107,85 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             }
         }
         claims.keep();
-        let mut line = Vec::new();
+        let mut line_up = Vec::new();
         for record in all {
-            let turn = stand_in_line(&record, &mut line);
-            self.resume(record, turn);
+            let scheduled = join_line_up(&record, &mut line_up);
+            self.resume_claimed(record, scheduled);
         }
-        // only now are all of them on the list of the living
-        self.tasks.spawn(self.clone().call_turns(line));
+        // only now are all of them on the list of running sagas
+        self.tasks.spawn(self.clone().schedule_suspects(line_up));
         Ok(())
     }
 
-    /// Goes on with one saga, in a task of its own: one bad log never stops the others. One that stands in
-    /// the line of suspects waits for its turn.
-    fn resume(
+    /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others. A suspect
+    /// waits for its scheduled time.
+    fn resume_claimed(
         self: &Arc<Self>,
         record: SagaRecord,
-        turn: Option<oneshot::Receiver<ScheduledResume>>,
+        scheduled: Option<oneshot::Receiver<ScheduledResume>>,
     ) {
-        let Some(definition) = self.definitions.known(&record.fingerprint) else { return };
+        if self.definitions.known(&record.fingerprint).is_none() {
+            return;
+        }
         let (id, input) = (record.id.clone(), (record.name.as_str(), &record.params));
-        let entered = self.enter(&id, input, Some(record.status));
-        let Admission::Admitted(_, task, mut control) = entered else { return };
+        let admission = self.admit(&id, input, Some(record.status));
+        let Admission::Admitted(_, task, mut control) = admission else { return };
         let inner = self.clone();
         self.tasks.spawn(async move {
-            // an order does not wait in line
-            let (watch, mut asked) = match select(pin!(comes(turn)), pin!(control.recv())).await {
-                Either::Left((Some(watch), _)) => (watch, Vec::new()),
-                Either::Right((Some(Control::Operate(asked)), _)) => (None, vec![asked]),
-                _ => return task.fail(SagaError::ShutDown { saga: id }),
-            };
-            let load = inner.load(record, definition, task.track.clone(), LoadReason::Claimed);
-            let mut loaded = while_listening(&mut control, |new| asked.push(new), load).await;
-            if let (Some(watch), Ok(loaded)) = (watch, &mut loaded)
-                && loaded.first == [Event::Recovered]
-            {
-                loaded.first.insert(0, Event::Watch(watch));
+            // a request does not wait for the schedule
+            let (watch, mut requests) =
+                match select(pin!(resume_time(scheduled)), pin!(control.recv())).await {
+                    Either::Left((Some(watch), _)) => (watch, Vec::new()),
+                    Either::Right((Some(Control::Request(request)), _)) => (None, vec![request]),
+                    _ => return task.fail(SagaError::ShutDown { saga: id }),
+                };
+            let load = inner.resume(record, task.progress(), LoadReason::Claimed);
+            let mut loaded = while_listening(&mut control, |new| requests.push(new), load).await;
+            if let (Some(watch), Ok(driver)) = (watch, &mut loaded) {
+                driver.watch(watch);
             }
-            task.run_until_released(loaded, asked, control).await;
+            task.run(loaded, requests, control).await;
         });
     }
 
-    /// The definition that a saga was started with, if this program has all that it takes.
-    pub(super) fn definition_of(&self, record: &SagaRecord) -> Option<Definition<C>> {
-        let known = self.definitions.known(&record.fingerprint);
-        known.or_else(|| self.definitions.rebuild(&record.dag, &record.fingerprint))
-    }
-
-    pub(super) async fn load(
+    /// A driver for a saga that this process owns, made of its log. `record` is what the claim returned.
+    pub(super) async fn resume(
         &self,
         record: SagaRecord,
-        definition: Definition<C>,
-        track: Arc<ProgressChannel>,
-        life: LoadReason,
-    ) -> Result<Loaded<C>, SagaError> {
+        progress: Arc<ProgressChannel>,
+        reason: LoadReason,
+    ) -> Result<Driver<C>, SagaError> {
         let id = record.id.clone();
-        let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
         let mut closed = pin!(self.closed());
-        let stored = match select(self.env.store.load(&id), &mut closed).await {
-            Either::Left((stored, _)) => stored,
-            Either::Right(_) => return Err(SagaError::ShutDown { saga: id }),
+        let found = match select(pin!(self.stored(&id)), &mut closed).await {
+            Either::Left((found, _)) => found,
+            Either::Right(_) => return Err(SagaError::ShutDown { saga: id.clone() }),
         };
-        let stored = match stored {
-            Ok(Some(stored)) => stored,
-            Ok(None) => return Err(corrupt("it is no longer in the store".to_string())),
-            Err(StoreError::Corrupt { seq, why, .. }) => {
-                return Err(corrupt(crate::store::corrupt(seq, &why)));
+        let found = match found {
+            Ok(found) => found,
+            Err(StoredError::Store(StoreError::NotFound { .. })) => {
+                let why = "it is no longer in the store".to_string();
+                return Err(SagaError::Corrupt { saga: id, why });
             }
-            Err(source @ StoreError::UnknownKey { .. }) => {
-                let reason = source.to_string();
-                return Err(self.park_unread(&record, reason).await);
+            Err(StoredError::Store(source @ StoreError::UnknownKey { .. })) => {
+                return Err(self.park_unread(&record, source.to_string()).await);
             }
-            Err(source) => return Err(SagaError::Store { saga: id, source }),
+            Err(error) => return Err(error.while_resuming(&id)),
         };
-        let plan = definition.dag.plan().clone();
-        let config = Config { deadline: record.deadline, ..self.config };
-        let machine = Machine::recover(plan, config, record.epoch, &stored.entries)
-            .map_err(|e| corrupt(format!("its log is corrupt: {e}")))?;
-        let values = self.values(&definition, &stored, machine.state());
-        let run =
-            RunInfo { id: id.clone(), run_key: record.run_key, cancel: CancelSignal::default() };
-        if machine.state().cause().is_some() {
-            run.cancel.set();
-        }
-        // one that an operator has just woken goes on, whatever it was parked for
-        let first = match &stored.record {
-            record if record.parked_reason.is_some() || record.status.is_ended() => None,
-            record => values
-                .unreadable()
-                .filter(|_| !is_given_up(machine.state(), &stored.entries))
-                .or_else(|| {
-                    // what this process stopped itself is no crash
-                    let limit = Some(self.crash_limit).filter(|_| life == LoadReason::Claimed)?;
-                    crash_loop::crash_loop(record, &stored.entries, limit)
-                })
-                .or_else(|| values.recheck(machine.state())),
+        let definition = found.definition()?;
+        let (dag, root) = (definition.dag.clone(), definition.root(&record.params));
+        let stored = found.saga;
+        // a saga that this process stopped itself has seen no crash
+        let crash_loop = match reason {
+            LoadReason::Claimed => crash_loop(&stored.record, &stored.entries, self.crash_limit),
+            LoadReason::Again => None,
         };
-        let first = first.map_or(Event::Recovered, |reason| Event::Park { reason });
-        let driver = Driver {
-            env: self.env.clone(),
-            machine,
-            values,
-            run: Arc::new(run),
-            epoch: record.epoch,
-            new: None,
-            track,
-            lead: self.env.clock.lead(),
-        };
-        Ok(Loaded { driver, first: vec![first] })
+        let run = StoredRun { stored, dag, root, epoch: record.epoch, crash_loop };
+        Driver::recover(self.env.clone(), run, self.config, progress)
+            .map_err(|error| StoredError::corrupt_log(&id, error).into())
     }
 
-    /// Parks a saga whose log cannot be read, so no machine can. It waits for its key.
+    /// Parks a saga whose log cannot be decrypted, without a machine: it waits for its key.
     async fn park_unread(&self, record: &SagaRecord, reason: String) -> SagaError {
         let saga = record.id.clone();
         if record.parked_reason.is_some() {
@@ -263,22 +215,5 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             Ok(()) => SagaError::Parked { saga, reason },
             Err(source) => SagaError::Store { saga, source },
         }
-    }
-
-    /// The values of a stored saga; those that this program's types do not read are left out.
-    pub(super) fn values(
-        &self,
-        definition: &Definition<C>,
-        stored: &StoredSaga,
-        state: &State,
-    ) -> Values<C> {
-        let dag = definition.dag.clone();
-        let root = match (definition.decode_params)(&stored.record.params) {
-            Ok(params) => dag.frame(params),
-            Err(error) => dag.refused_frame(error),
-        };
-        let mut values = Values::new(dag, root, self.env.limits.max_width);
-        values.load(state, &stored.entries);
-        values
     }
 }

@@ -1,5 +1,7 @@
-//! Sagas that stopped because the store failed. What they had under way is dropped, for nobody knows what of it
-//! is in the log; once the store works again they are claimed and loaded anew, and go on from there.
+//! Sagas that stopped because their store failed.
+//!
+//! What such a saga had in flight is dropped, since nobody knows how much of it is in the log. Once the store
+//! works again, the saga is taken over under a new epoch, loaded, and resumes from its log.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -10,14 +12,14 @@ use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 
 use super::CoordinatorInner;
-use super::recovery::Loaded;
 use super::running::SagaTask;
-use crate::driver::{Asked, Control};
+use super::stored::{StoredError, read};
+use crate::driver::{Control, Driver, PendingRequest};
 use crate::error::{OperateError, SagaError};
 use crate::log::{SagaId, Uuid};
 use crate::store::{SagaRecord, StoreError};
 
-/// How long a saga waits before the store is asked again; twice as long each time, until the saga gets on.
+/// How long a saga waits before it tries the store again; twice as long each time, until it makes progress.
 pub(super) const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -36,33 +38,33 @@ impl Backoff {
     }
 }
 
-/// Does something while the saga's machine does not run. What is asked meanwhile is handed over; a shutdown is
-/// heard, and must be looked for afterwards.
+/// Does something while the saga's driver does not run. Requests that arrive meanwhile are passed on. A
+/// shutdown is acknowledged; the caller must check for it afterwards.
 pub(super) async fn while_listening<T>(
     control: &mut mpsc::UnboundedReceiver<Control>,
-    mut asked: impl FnMut(Asked),
+    mut requested: impl FnMut(PendingRequest),
     work: impl Future<Output = T>,
 ) -> T {
     let mut work = pin!(work);
     loop {
-        let order = match select(work, pin!(control.recv())).await {
+        let message = match select(work, pin!(control.recv())).await {
             Either::Left((done, _)) => return done,
-            Either::Right((order, rest)) => {
+            Either::Right((message, rest)) => {
                 work = rest;
-                order
+                message
             }
         };
-        match order {
-            Some(Control::Operate(request)) => asked(request),
-            Some(Control::Stop(heard)) => drop(heard.send(())),
+        match message {
+            Some(Control::Request(request)) => requested(request),
+            Some(Control::Stop(acknowledge)) => drop(acknowledge.send(())),
             Some(Control::Drain) => {}
-            // its place in the list is taken back: nothing more is asked
+            // the saga is off the list: no more messages come
             None => return work.await,
         }
     }
 }
 
-/// On the list of those that wait, as long as it is there.
+/// Keeps a saga among those that wait for the store, until it is dropped.
 struct WaitingForStore<'a, C> {
     inner: &'a CoordinatorInner<C>,
     id: &'a SagaId,
@@ -70,38 +72,39 @@ struct WaitingForStore<'a, C> {
 
 impl<'a, C> WaitingForStore<'a, C> {
     fn begin(inner: &'a CoordinatorInner<C>, id: &'a SagaId) -> Self {
-        inner.waiting().insert(id.clone());
+        inner.waiting_for_store().insert(id.clone());
         Self { inner, id }
     }
 }
 
 impl<C> Drop for WaitingForStore<'_, C> {
     fn drop(&mut self) {
-        self.inner.waiting().remove(self.id);
+        self.inner.waiting_for_store().remove(self.id);
     }
 }
 
 impl<C: Send + Sync + 'static> SagaTask<C> {
-    /// WaitingForStore until the store works again, and loads the saga. What is asked meanwhile is answered with the error.
+    /// Waits until the store works again, and loads the saga. Requests that arrive meanwhile are answered
+    /// with the error.
     pub(super) async fn reload(
         &self,
         mut error: StoreError,
-        pause: &mut Backoff,
+        backoff: &mut Backoff,
         control: &mut mpsc::UnboundedReceiver<Control>,
-    ) -> Result<Loaded<C>, SagaError> {
+    ) -> Result<Driver<C>, SagaError> {
         let (inner, id) = (self.inner(), self.id());
-        let _waits = WaitingForStore::begin(inner, id);
+        let _waiting = WaitingForStore::begin(inner, id);
         loop {
-            let after = pause.next();
+            let after = backoff.next();
             let saga = inner.running().get(id).map(|running| running.name.clone());
             tracing::warn!(
                 target: "saga_core", %id, saga, why = %error,
-                "the store failed: the saga stops, and goes on once it works again; next try in {after:?}"
+                "the store failed: the saga stops, and resumes once the store works again; next try in {after:?}"
             );
-            let told = SagaError::Store { saga: id.clone(), source: error };
-            let tell = |asked: Asked| drop(asked.answer.send(Err(told.clone())));
+            let reply = SagaError::Store { saga: id.clone(), source: error };
+            let refuse = |request: PendingRequest| request.answer(Err(reply.clone()));
             let again = async {
-                if !inner.pauses(after).await {
+                if !inner.sleep_unless_closing(after).await {
                     return Err(SagaError::ShutDown { saga: id.clone() });
                 }
                 let loaded = inner.take_again(self).await;
@@ -110,8 +113,8 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
                 }
                 Err(SagaError::ShutDown { saga: id.clone() })
             };
-            match while_listening(control, tell, again).await {
-                Err(SagaError::Store { source, .. }) if inner.goes_on_after(&source) => {
+            match while_listening(control, refuse, again).await {
+                Err(SagaError::Store { source, .. }) if inner.reloads_after(&source) => {
                     error = source
                 }
                 loaded => return loaded,
@@ -121,68 +124,72 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
 }
 
 impl<C> CoordinatorInner<C> {
-    fn waiting(&self) -> MutexGuard<'_, BTreeSet<SagaId>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting_for_store(&self) -> MutexGuard<'_, BTreeSet<SagaId>> {
+        self.waiting_for_store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     /// The sagas that wait for the store.
-    pub(super) fn those_waiting(&self) -> Vec<SagaId> {
-        self.waiting().iter().cloned().collect()
+    pub(super) fn sagas_waiting_for_store(&self) -> Vec<SagaId> {
+        self.waiting_for_store().iter().cloned().collect()
     }
 
-    /// True if a saga that stopped for this goes on in this process.
-    pub(super) fn goes_on_after(&self, error: &StoreError) -> bool {
+    /// True if a saga that stopped with this error is loaded again by this process.
+    pub(super) fn reloads_after(&self, error: &StoreError) -> bool {
         self.env.reloads && error.may_pass() && !self.is_closing()
     }
 
-    /// False if a shutdown came before the time was over.
-    async fn pauses(&self, time: Duration) -> bool {
+    /// Sleeps; false if a shutdown came first.
+    async fn sleep_unless_closing(&self, time: Duration) -> bool {
         select(pin!(tokio::time::sleep(time)), pin!(self.closed())).await;
         !self.is_closing()
     }
 
-    /// Loads a saga that this process ran before, with a new epoch: a write that is still on its way is fenced.
-    pub(super) async fn take_again(&self, task: &SagaTask<C>) -> Result<Loaded<C>, SagaError> {
+    /// Loads a saga that this process ran before. The new epoch fences a write that is still on its way.
+    pub(super) async fn take_again(&self, task: &SagaTask<C>) -> Result<Driver<C>, SagaError> {
         let id = task.id();
-        let failed = |source| SagaError::Store { saga: id.clone(), source };
-        let missing = || failed(StoreError::NotFound { saga: id.clone() });
-        let there = self.env.store.load(id).await.map_err(failed)?.ok_or_else(missing)?.record;
-        let others = there.owner.as_ref().is_some_and(|owner| *owner != self.env.worker);
-        if others {
+        let failed = |error: StoredError| error.while_resuming(id);
+        let found = self.stored(id).await.map_err(failed)?;
+        let owner = found.saga.record.owner.as_ref();
+        if owner.is_some_and(|owner| *owner != self.env.worker) {
             return Err(SagaError::LostOwnership { saga: id.clone() });
         }
-        let Some(definition) = self.definition_of(&there) else { return Err(missing()) };
+        found.definition().map_err(failed)?;
+        let taken = self.take(id).await?;
+        let record = taken.ok_or_else(|| SagaError::LostOwnership { saga: id.clone() })?;
+        self.resume(record, task.progress(), LoadReason::Again).await
+    }
+
+    /// Takes a saga over from whichever process owns it; `None` if the store has none.
+    pub(super) async fn take(&self, id: &SagaId) -> Result<Option<SagaRecord>, SagaError> {
         let taken = self.env.store.take(&self.env.worker, id).await;
         self.env.store_health.note(&taken);
-        let taken = taken.map_err(failed)?;
-        let record = taken.ok_or_else(|| SagaError::LostOwnership { saga: id.clone() })?;
-        self.load(record, definition, task.track.clone(), LoadReason::Again).await
+        taken.map_err(|source| SagaError::Store { saga: id.clone(), source })
     }
 
-    /// A saga of this process whose creation failed, or seemed to, and that is in the store all the same.
-    pub(super) fn is_left_alone(&self, there: &SagaRecord) -> bool {
-        let ours = there.owner.as_ref() == Some(&self.env.worker);
-        self.env.reloads && ours && !there.status.is_ended() && there.parked_reason.is_none()
+    /// True for a saga of this process that nobody runs: it is in the store, although its creation failed or
+    /// seemed to fail.
+    pub(super) fn is_abandoned(&self, record: &SagaRecord) -> bool {
+        let ours = record.owner.as_ref() == Some(&self.env.worker);
+        self.env.reloads && ours && !record.status.is_ended() && record.parked_reason.is_none()
     }
 
-    /// Looks whether a saga is in the store whose creation failed: a commit that failed may be in. If so, it
-    /// runs, for nobody else would do it before the next `build`.
-    pub(super) fn look_after(self: &Arc<Self>, id: SagaId, run_key: Uuid) {
+    /// Runs a saga whose creation failed, if it turns out to be in the store: a commit that reported an error
+    /// may have succeeded, and nobody else would run the saga before the next `build`.
+    pub(super) fn run_if_created(self: &Arc<Self>, id: SagaId, run_key: Uuid) {
         let inner = self.clone();
         self.tasks.spawn(async move {
-            let mut pause = Backoff::new();
-            while inner.pauses(pause.next()).await {
-                match inner.env.store.load(&id).await {
+            let mut backoff = Backoff::new();
+            while inner.sleep_unless_closing(backoff.next()).await {
+                match read(&*inner.env.store, &id).await {
                     Err(error) if error.may_pass() => {}
-                    Ok(Some(stored))
-                        if stored.record.run_key == run_key
-                            && inner.is_left_alone(&stored.record) =>
+                    Ok(found)
+                        if found.record.run_key == run_key && inner.is_abandoned(&found.record) =>
                     {
                         match inner.wake(&id, None).await {
                             Err(OperateError::Store(error)) if error.may_pass() => {}
-                            // another error has been said by its task
+                            // its task has reported any other error
                             _ => return,
                         }
                     }
@@ -198,6 +205,6 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
 pub(super) enum LoadReason {
     /// It was claimed: the process that ran it may have died.
     Claimed,
-    /// This process ran it before, or an operator has asked for it.
+    /// This process ran it before, or an operator asked for it.
     Again,
 }

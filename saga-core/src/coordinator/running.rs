@@ -1,4 +1,5 @@
-//! The sagas that this process runs: a list of them, and the two ends of each.
+//! The sagas that this process runs. Each has two ends: a [`RunningSaga`] in the list, through which others
+//! reach it, and a [`SagaTask`], which the task that runs it holds.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -9,10 +10,11 @@ use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::Instrument;
 
-use super::recovery::Loaded;
 use super::reload::{Backoff, while_listening};
 use super::{CoordinatorInner, SagaHandle};
-use crate::driver::{Asked, Control, Creation, ProgressChannel, Reply, RunEnd, SagaProgress};
+use crate::driver::{
+    Control, Creation, Driver, PendingRequest, ProgressChannel, Reply, RunEnd, SagaProgress,
+};
 use crate::error::{SagaError, StartError};
 use crate::json;
 use crate::log::{NodePath, Payload, SagaId, SagaStatus};
@@ -25,20 +27,20 @@ pub(super) struct RunningSaga {
     pub(super) name: String,
     params: Payload,
     creation: watch::Receiver<Option<Creation>>,
-    pub(super) track: Arc<ProgressChannel>,
-    /// Which life of the saga this is.
-    life: u64,
+    pub(super) progress: Arc<ProgressChannel>,
+    /// Which run of the saga in this process this is.
+    run: u64,
     pub(super) control: mpsc::UnboundedSender<Control>,
-    cut: Arc<Mutex<Vec<NodePath>>>,
+    interrupted: Arc<Mutex<Vec<NodePath>>>,
 }
 
 impl RunningSaga {
-    /// Waits until a saga that is being created is in the store, or is not going to be.
+    /// Waits until a saga that is being created is in the store, or is known not to be.
     pub(super) async fn created(&mut self) -> Option<Creation> {
         self.creation.wait_for(Option::is_some).await.ok()?.clone()
     }
 
-    /// The answer to a start with this input.
+    /// The answer to a start with this name and these parameters.
     pub(super) async fn handle<S, C: Send + Sync + 'static>(
         mut self,
         id: SagaId,
@@ -47,17 +49,19 @@ impl RunningSaga {
     ) -> Result<SagaHandle<S>, StartError> {
         match self.created().await {
             Some(Creation::New) => same_input(&id, (&self.name, &self.params), input)?,
-            Some(Creation::Exists(there)) => same_input(&id, (&there.name, &there.params), input)?,
+            Some(Creation::Exists(found)) => {
+                same_input(&id, (&found.name, &found.params), input)?;
+            }
             Some(Creation::Failed(error)) => return Err(error.into()),
-            None => return Err(self.why_not_begun(id, inner)),
+            None => return Err(self.why_not_created(id, inner)),
         }
-        Ok(SagaHandle::new(id, self.track, inner))
+        Ok(SagaHandle::new(id, self.progress, inner))
     }
 
-    /// Why its task ended before the saga was in the store.
-    fn why_not_begun<C>(&self, saga: SagaId, inner: &CoordinatorInner<C>) -> StartError {
-        match self.track.outcome().as_deref() {
-            // a panic
+    /// Why the task ended before the saga was in the store.
+    fn why_not_created<C>(&self, saga: SagaId, inner: &CoordinatorInner<C>) -> StartError {
+        match self.progress.result().as_deref() {
+            // it panicked
             Some(Err(SagaError::NotRunning { why, .. })) => {
                 StartError::Corrupt { saga, why: why.clone() }
             }
@@ -70,102 +74,102 @@ impl RunningSaga {
         self.control.same_channel(&other.control)
     }
 
-    /// The answer to what its task was asked; none if the task ended without one.
+    /// The answer to a request that its task was sent; `None` if the task ended without one.
     pub(super) async fn answer(&self, mut answer: oneshot::Receiver<Reply>) -> Option<Reply> {
-        // a message that crosses the end of the task may stay in the channel, and its answer with it
+        // a message that is sent while the task ends may stay in the channel, and the sender of its answer with it
         match select(&mut answer, pin!(self.control.closed())).await {
             Either::Left((answer, _)) => answer.ok(),
             Either::Right(_) => answer.try_recv().ok(),
         }
     }
 
-    /// Why it stopped without having done what it was asked.
-    pub(super) async fn why_not(self, saga: SagaId) -> SagaError {
-        match self.track.ended_in(self.life).await.as_deref() {
+    /// Why the task stopped without answering a request.
+    pub(super) async fn why_unanswered(self, saga: SagaId) -> SagaError {
+        match self.progress.end_of_run(self.run).await.as_deref() {
             Some(Err(error)) => error.clone(),
             _ => SagaError::NotRunning { saga, why: "it has just stopped; ask again".to_string() },
         }
     }
 
-    /// The nodes that a stop cut off.
-    pub(super) fn cut(&self) -> Vec<NodePath> {
-        self.cut.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The nodes whose calls a shutdown interrupted.
+    pub(super) fn interrupted(&self) -> Vec<NodePath> {
+        self.interrupted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// The end that the saga's task holds. However the task ends, the saga then leaves the list.
+/// The end that the saga's task holds. However the task ends, dropping it takes the saga off the list.
 pub(super) struct SagaTask<C> {
     inner: Arc<CoordinatorInner<C>>,
     id: SagaId,
     creation: watch::Sender<Option<Creation>>,
-    pub(super) track: Arc<ProgressChannel>,
-    life: u64,
-    cut: Arc<Mutex<Vec<NodePath>>>,
+    progress: Arc<ProgressChannel>,
+    run: u64,
+    interrupted: Arc<Mutex<Vec<NodePath>>>,
 }
 
 impl<C> Drop for SagaTask<C> {
     fn drop(&mut self) {
-        // nothing, unless the runtime dropped the saga's task
-        self.track.fail(SagaError::ShutDown { saga: self.id.clone() });
+        // this changes nothing unless the runtime dropped the task
+        self.progress.fail(SagaError::ShutDown { saga: self.id.clone() });
         self.inner.running().remove(&self.id);
         self.inner.left.notify_waiters();
     }
 }
 
-/// What follows when a saga has stopped.
-enum Next {
-    /// This process is done with it.
-    Nothing,
-    /// The store failed for a while.
+/// What the task does after its driver has stopped.
+enum AfterRun {
+    /// This process is done with the saga.
+    Done,
+    /// The store failed, and may recover: load the saga again.
     Reload(StoreError),
-    /// It was there already, and this process is the one to run it.
-    TakeUp,
+    /// The id was taken by a saga of this process that nobody runs: run that one.
+    TakeOver,
 }
 
-/// What a look for a place in the list found.
+/// Whether a saga could be put on the list.
 pub(super) enum Admission<C> {
-    /// The saga is there already.
+    /// It is on the list already.
     AlreadyRunning(RunningSaga),
-    /// It is now, with this end and these control for its task.
+    /// It is on the list now, and the caller must spawn its task.
     Admitted(RunningSaga, SagaTask<C>, mpsc::UnboundedReceiver<Control>),
 }
 
 impl<C> CoordinatorInner<C> {
-    /// Puts a saga on the list; `there`: where it stands, if it is in the store. One lock for the look and
-    /// the entry: of two starts of one id, one finds the other.
-    pub(super) fn enter(
+    /// Puts a saga on the list; `stored` is its status if it is in the store. The check and the entry share
+    /// one lock: of two starts with one id, the second finds the first.
+    pub(super) fn admit(
         self: &Arc<Self>,
         id: &SagaId,
         (name, params): (&str, &Payload),
-        there: Option<SagaStatus>,
+        stored: Option<SagaStatus>,
     ) -> Admission<C> {
         let mut list = self.running();
-        if let Some(there) = list.get(id) {
-            return Admission::AlreadyRunning(there.clone());
+        if let Some(running) = list.get(id) {
+            return Admission::AlreadyRunning(running.clone());
         }
         let (control, receiver) = mpsc::unbounded_channel();
-        let cut = Arc::default();
-        let track = self.tracks.of(id);
-        let life = track.enter();
-        if let Some(status) = there {
-            track.begin(status);
+        let interrupted = Arc::default();
+        let progress = self.progress.of(id);
+        let run = progress.begin_run();
+        if let Some(status) = stored {
+            progress.running(status);
         }
         let task = SagaTask {
             inner: self.clone(),
             id: id.clone(),
-            creation: watch::channel(there.map(|_| Creation::New)).0,
-            track: track.clone(),
-            life,
-            cut: Arc::clone(&cut),
+            creation: watch::channel(stored.map(|_| Creation::New)).0,
+            progress: progress.clone(),
+            run,
+            interrupted: Arc::clone(&interrupted),
         };
         let running = RunningSaga {
             name: name.to_string(),
             params: params.clone(),
             creation: task.creation.subscribe(),
-            track,
-            life,
+            progress,
+            run,
             control,
-            cut,
+            interrupted,
         };
         list.insert(id.clone(), running.clone());
         Admission::Admitted(running, task, receiver)
@@ -173,96 +177,6 @@ impl<C> CoordinatorInner<C> {
 }
 
 impl<C: Send + Sync + 'static> SagaTask<C> {
-    /// Runs the saga as long as this process does; each time that the store fails for a while, it is loaded
-    /// again.
-    pub(super) async fn run_until_released(
-        self,
-        mut loaded: Result<Loaded<C>, SagaError>,
-        mut asked: Vec<Asked>,
-        mut control: mpsc::UnboundedReceiver<Control>,
-    ) {
-        let mut pause = Backoff::new();
-        loop {
-            let failed = match loaded {
-                // a shutdown that came while it was loaded may have been heard already
-                Ok(_) if self.inner.is_closing() => SagaError::ShutDown { saga: self.id.clone() },
-                Ok(ready) => {
-                    let asked_now = std::mem::take(&mut asked);
-                    match self.run(ready, asked_now, &mut control, &mut pause).await {
-                        Next::Nothing => return,
-                        Next::Reload(source) => SagaError::Store { saga: self.id.clone(), source },
-                        Next::TakeUp => {
-                            let taken = self.inner.take_again(&self);
-                            loaded =
-                                while_listening(&mut control, |new| asked.push(new), taken).await;
-                            continue;
-                        }
-                    }
-                }
-                Err(error) => error,
-            };
-            for asked in asked.drain(..) {
-                // whoever asked may have gone away
-                let _ = asked.answer.send(Err(failed.clone()));
-            }
-            match failed {
-                SagaError::Store { source, .. } if self.inner.goes_on_after(&source) => {
-                    loaded = self.reload(source, &mut pause, &mut control).await;
-                }
-                error => return self.leave(error).await,
-            }
-        }
-    }
-
-    /// Runs the saga once.
-    async fn run(
-        &self,
-        Loaded { driver, first }: Loaded<C>,
-        asked: Vec<Asked>,
-        control: &mut mpsc::UnboundedReceiver<Control>,
-        pause: &mut Backoff,
-    ) -> Next {
-        let run_key = driver.run.run_key;
-        let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id);
-        let run = driver.run(first, asked, &self.creation, control).instrument(span);
-        let ran = AssertUnwindSafe(run).catch_unwind().await;
-        match ran {
-            Ok(RunEnd::Through { cut }) => {
-                *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = cut;
-            }
-            Ok(RunEnd::StoreFailed { error, got_on }) => {
-                if got_on {
-                    *pause = Backoff::new();
-                }
-                return Next::Reload(error);
-            }
-            Ok(RunEnd::NotCreated(error)) => {
-                if self.inner.goes_on_after(&error) {
-                    self.inner.look_after(self.id.clone(), run_key);
-                }
-            }
-            Ok(RunEnd::Exists(there)) if self.inner.is_left_alone(&there) => {
-                self.track.begin(there.status);
-                self.creation.send_replace(Some(Creation::Exists(there)));
-                return Next::TakeUp;
-            }
-            Ok(RunEnd::Exists(there)) => {
-                self.creation.send_replace(Some(Creation::Exists(there)));
-                let there = self.inner.at_rest(&self.id).await;
-                let over =
-                    |error: StartError| SagaProgress::over(self.track.status(), Err(error.into()));
-                let progress = there.map_or_else(over, |(_, progress)| progress);
-                self.track.rest(self.life, progress);
-            }
-            Err(panic) => {
-                // a value of the user's can panic where it is dropped
-                let why = format!("a panic stopped it: {}", panics::message(panic));
-                self.fail(SagaError::NotRunning { saga: self.id.clone(), why });
-            }
-        }
-        Next::Nothing
-    }
-
     pub(super) fn inner(&self) -> &Arc<CoordinatorInner<C>> {
         &self.inner
     }
@@ -271,13 +185,107 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
         &self.id
     }
 
-    /// The saga does not go on in this process, but may have ended in another one.
-    async fn leave(self, error: SagaError) {
+    pub(super) fn progress(&self) -> Arc<ProgressChannel> {
+        self.progress.clone()
+    }
+
+    /// Runs the saga until this process is done with it. Each time that the store fails and may recover,
+    /// the saga is loaded again.
+    pub(super) async fn run(
+        self,
+        mut loaded: Result<Driver<C>, SagaError>,
+        mut requests: Vec<PendingRequest>,
+        mut control: mpsc::UnboundedReceiver<Control>,
+    ) {
+        let mut backoff = Backoff::new();
+        loop {
+            let failed = match loaded {
+                // the message of a shutdown that began while the saga was loaded may be gone by now
+                Ok(_) if self.inner.is_closing() => SagaError::ShutDown { saga: self.id.clone() },
+                Ok(driver) => {
+                    let requests_now = std::mem::take(&mut requests);
+                    match self.run_once(driver, requests_now, &mut control, &mut backoff).await {
+                        AfterRun::Done => return,
+                        AfterRun::Reload(source) => {
+                            SagaError::Store { saga: self.id.clone(), source }
+                        }
+                        AfterRun::TakeOver => {
+                            let taken = self.inner.take_again(&self);
+                            let keep = |request| requests.push(request);
+                            loaded = while_listening(&mut control, keep, taken).await;
+                            continue;
+                        }
+                    }
+                }
+                Err(error) => error,
+            };
+            for request in requests.drain(..) {
+                request.answer(Err(failed.clone()));
+            }
+            match failed {
+                SagaError::Store { source, .. } if self.inner.reloads_after(&source) => {
+                    loaded = self.reload(source, &mut backoff, &mut control).await;
+                }
+                error => return self.give_up(error).await,
+            }
+        }
+    }
+
+    /// Runs the driver until it stops.
+    async fn run_once(
+        &self,
+        driver: Driver<C>,
+        requests: Vec<PendingRequest>,
+        control: &mut mpsc::UnboundedReceiver<Control>,
+        backoff: &mut Backoff,
+    ) -> AfterRun {
+        let run_key = driver.run_key();
+        let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id);
+        let run = driver.run(requests, &self.creation, control).instrument(span);
+        match AssertUnwindSafe(run).catch_unwind().await {
+            Ok(RunEnd::Done { interrupted }) => {
+                *self.interrupted.lock().unwrap_or_else(PoisonError::into_inner) = interrupted;
+            }
+            Ok(RunEnd::StoreFailed { error, made_progress }) => {
+                if made_progress {
+                    *backoff = Backoff::new();
+                }
+                return AfterRun::Reload(error);
+            }
+            Ok(RunEnd::NotCreated(error)) => {
+                if self.inner.reloads_after(&error) {
+                    self.inner.run_if_created(self.id.clone(), run_key);
+                }
+            }
+            Ok(RunEnd::Exists(found)) if self.inner.is_abandoned(&found) => {
+                self.progress.running(found.status);
+                self.creation.send_replace(Some(Creation::Exists(found)));
+                return AfterRun::TakeOver;
+            }
+            Ok(RunEnd::Exists(found)) => {
+                self.creation.send_replace(Some(Creation::Exists(found)));
+                let progress = match self.inner.progress_in_store(&self.id).await {
+                    Ok((_, progress)) => progress,
+                    Err(error) => SagaProgress::over(self.progress.status(), Err(error.into())),
+                };
+                self.progress.found_in_store(self.run, progress);
+            }
+            Err(panic) => {
+                // a user's value can panic when it is dropped
+                let why = format!("a panic stopped it: {}", panics::message(panic));
+                self.fail(SagaError::NotRunning { saga: self.id.clone(), why });
+            }
+        }
+        AfterRun::Done
+    }
+
+    /// Ends the task of a saga that cannot be loaded. Another process may have ended the saga by now.
+    async fn give_up(self, error: SagaError) {
         if let SagaError::LostOwnership { .. } = error
-            && let Ok((_, progress)) = self.inner.at_rest(&self.id).await
+            && let Ok((_, progress)) = self.inner.progress_in_store(&self.id).await
             && progress.status.is_ended()
         {
-            self.track.rest(self.life, progress);
+            self.progress.found_in_store(self.run, progress);
         }
         if let SagaError::Corrupt { .. } | SagaError::Parked { .. } = error {
             let (id, running) = (&self.id, self.inner.running().get(&self.id).cloned());
@@ -287,20 +295,21 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
         self.fail(error);
     }
 
-    /// The saga does not go on in this process.
+    /// Tells whoever awaits the saga why this process does not run it any more.
     pub(super) fn fail(&self, error: SagaError) {
-        self.track.fail(error);
+        self.progress.fail(error);
     }
 }
 
-/// Parameters are compared as JSON: spaces and the order of fields don't matter.
+/// Checks that a saga was started with the requested name and parameters. Parameters are compared as JSON:
+/// whitespace and the order of fields do not matter.
 pub(super) fn same_input(
     id: &SagaId,
-    (existing, there): (&str, &Payload),
-    (requested, new): (&str, &Payload),
+    (existing, existing_params): (&str, &Payload),
+    (requested, requested_params): (&str, &Payload),
 ) -> Result<(), StartError> {
     let differs = match existing == requested {
-        true => match json::difference(there.as_bytes(), new.as_bytes()) {
+        true => match json::difference(existing_params.as_bytes(), requested_params.as_bytes()) {
             None => return Ok(()),
             Some(path) => Some(json::show(&path)),
         },

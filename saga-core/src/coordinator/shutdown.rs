@@ -1,4 +1,4 @@
-//! The end of a coordinator, in good order.
+//! Shutting a coordinator down in good order.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -13,37 +13,37 @@ use crate::driver::Control;
 use crate::log::{NodePath, SagaId};
 use crate::store::StoreError;
 
-/// How long a task may take to hear that it must stop, beyond the grace. One that runs at all hears it within
-/// milliseconds.
-const HEARS: Duration = Duration::from_millis(250);
+/// How long a task may take, beyond the grace, to read that it must stop. A task whose thread is not blocked
+/// does so within milliseconds.
+const STOP_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// What [`Coordinator::shutdown`] could not wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// Sagas that were interrupted, with the nodes whose calls were cut off in the middle. They go on when
-    /// a coordinator is next built on the store.
+    /// Sagas that were interrupted, with the nodes whose calls were dropped half way. They resume when a
+    /// coordinator is next built on the store.
     pub interrupted: Vec<(SagaId, Vec<NodePath>)>,
     /// Those of them that could not even be stopped, because an action blocks its thread (it sleeps or waits
-    /// without `.await`). It goes on until it returns, beside whoever goes on with the saga; nothing that it
-    /// says is written any more.
+    /// without `.await`). The action runs on until it returns, even while another process resumes the saga;
+    /// its outcome is not written any more.
     pub blocked: Vec<SagaId>,
 }
 
 impl<C: Send + Sync + 'static> Coordinator<C> {
-    /// Starts no more sagas and no more nodes, waits up to `grace` for the calls in flight, drops those
-    /// that are left, and releases all sagas, so that the next coordinator goes on with them at once.
+    /// Starts no more sagas and no more nodes, waits up to `grace` for the calls in flight, drops those that are
+    /// left, and releases all sagas, so that the next coordinator can resume them at once.
     ///
-    /// When it returns, no task of the coordinator runs any more and its store is
-    /// [closed](crate::store::Store::close): the next coordinator may open it, also while this one and clones of the
-    /// store are still there. Reading goes on, so what handles and `get` tell stays true.
+    /// When this returns, no task of the coordinator is running, and its store is
+    /// [closed](crate::store::Store::close): the next coordinator may open it even while this coordinator and clones
+    /// of the store still exist. The store can still be read, so handles and `get` keep working.
     ///
-    /// An action that awaits another saga of this coordinator, or starts one, is interrupted with it: it is told
-    /// of no error, and run again when its own saga goes on.
+    /// An action that awaits or starts another saga of this coordinator is interrupted with it: it sees no error,
+    /// and is run again when its own saga resumes.
     ///
-    /// It returns soon after the grace also where an action blocks its thread; the report then says so. Only
-    /// a write that the store has begun is always waited for, however long it takes: nothing but its answer
-    /// says where the saga stands. May be called more than once, say with a shorter grace.
+    /// `shutdown` returns soon after the grace even if an action blocks its thread; the report then says so.
+    /// Only a write that the store has begun is always waited for, however long it takes, since nothing but its
+    /// answer tells where the saga stands. `shutdown` may be called again, for example with a shorter grace.
     ///
     /// ```
     /// use saga_core::prelude::*;
@@ -64,27 +64,28 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// ```
     ///
     /// # Errors
-    /// The store's, if it could not be told. The tasks have ended all the same.
+    /// The store's error, if the sagas could not be released or the store not be closed. The tasks have ended
+    /// all the same.
     pub async fn shutdown(&self, grace: Duration) -> Result<ShutdownReport, StoreError> {
         let inner = &self.inner;
         inner.env.closing.send_replace(true);
-        let told = inner.tell(|| Control::Drain);
+        let drained = inner.send_to_all(|| Control::Drain);
         select(pin!(inner.until_idle()), pin!(wait(grace))).await;
         let blocked = inner.stop().await;
-        inner.looking.stop();
+        inner.request_poller.stop();
         if blocked.is_empty() {
             inner.tasks.ended().await;
         } else {
             inner.until(|running| running.keys().all(|id| blocked.contains(id))).await;
         }
         inner.close().await?;
-        Ok(report(told, blocked))
+        Ok(report(drained, blocked))
     }
 }
 
-fn report(told: HashMap<SagaId, RunningSaga>, blocked: Vec<SagaId>) -> ShutdownReport {
-    let interrupted = told.into_iter().filter_map(|(id, saga)| {
-        (saga.track.is_shut_down() || blocked.contains(&id)).then(|| (id, saga.cut()))
+fn report(drained: HashMap<SagaId, RunningSaga>, blocked: Vec<SagaId>) -> ShutdownReport {
+    let interrupted = drained.into_iter().filter_map(|(id, saga)| {
+        (saga.progress.is_shut_down() || blocked.contains(&id)).then(|| (id, saga.interrupted()))
     });
     let mut interrupted = interrupted.collect::<Vec<_>>();
     interrupted.sort_by(|a, b| a.0.cmp(&b.0));
@@ -92,35 +93,36 @@ fn report(told: HashMap<SagaId, RunningSaga>, blocked: Vec<SagaId>) -> ShutdownR
 }
 
 impl<C: Send + Sync + 'static> CoordinatorInner<C> {
-    fn tell(&self, control: impl Fn() -> Control) -> HashMap<SagaId, RunningSaga> {
+    fn send_to_all(&self, control: impl Fn() -> Control) -> HashMap<SagaId, RunningSaga> {
         let running = self.running();
         for saga in running.values() {
-            // one that has just ended hears nothing any more
+            // a task that is about to end does not read this any more
             let _ = saga.control.send(control());
         }
         running.clone()
     }
 
-    /// Tells all sagas to stop. Those that do not hear it, because a thread is blocked, are returned.
+    /// Tells all sagas to stop. Returns those whose tasks do not read it, because a thread is blocked.
     async fn stop(&self) -> Vec<SagaId> {
         let mut told = Vec::new();
         for (id, saga) in self.running().iter() {
-            let (hears, heard) = oneshot::channel();
-            let _ = saga.control.send(Control::Stop(hears));
-            told.push((id.clone(), heard));
+            let (acknowledge, acknowledged) = oneshot::channel();
+            let _ = saga.control.send(Control::Stop(acknowledge));
+            told.push((id.clone(), acknowledged));
         }
-        // an error is a task that has ended
-        let all = join_all(told.iter_mut().map(|(_, heard)| heard));
-        select(all, pin!(wait(HEARS))).await;
-        let deaf = told.into_iter().filter_map(|(id, mut heard)| {
-            matches!(heard.try_recv(), Err(oneshot::error::TryRecvError::Empty)).then_some(id)
+        // an error means that the task has ended
+        let all = join_all(told.iter_mut().map(|(_, acknowledged)| acknowledged));
+        select(all, pin!(wait(STOP_TIMEOUT))).await;
+        let blocked = told.into_iter().filter_map(|(id, mut acknowledged)| {
+            matches!(acknowledged.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+                .then_some(id)
         });
-        let mut deaf = deaf.collect::<Vec<_>>();
-        deaf.sort();
-        deaf
+        let mut blocked = blocked.collect::<Vec<_>>();
+        blocked.sort();
+        blocked
     }
 
-    /// Lets go of the store, once.
+    /// Releases all sagas and closes the store, once.
     async fn close(&self) -> Result<(), StoreError> {
         let mut closed = self.closed.lock().await;
         if *closed {

@@ -1,4 +1,4 @@
-//! Starting a saga: checks first, then one durable write, then it runs.
+//! Starting a saga: it is checked, then made durable by one write, then run.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -6,21 +6,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::definitions::Definition;
 use super::handle::SagaType;
-use super::recovery::Loaded;
-use super::running::{Admission, SagaTask};
+use super::running::Admission;
 use super::{Coordinator, CoordinatorInner, SagaHandle};
-use crate::context::{CancelSignal, RunInfo};
 use crate::dag::SagaDag;
-use crate::driver::{Driver, Values, before_telling_of_shutdown};
+use crate::driver::{Driver, NewRun, before_telling_of_shutdown};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
 use crate::log::{SagaId, Timestamp};
-use crate::machine::{Config, Event, Machine};
-use crate::store::SagaRecord;
 use crate::typed::Saga;
 use crate::value::ActionOutput;
 
-/// What is to be started.
+/// Which saga to start, and with which parameters.
 pub(super) struct StartRequest<C> {
     name: String,
     params: Result<ActionOutput, ActionError>,
@@ -80,38 +76,38 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
         Self { coordinator, request, id: None, deadline: None, saga: PhantomData }
     }
 
-    /// The saga's id: 1–128 bytes of `[A-Za-z0-9._:-]`; default a new UUIDv7. Starting the same saga with
-    /// the same parameters under the same id again gives a handle of the one that is there.
+    /// The saga's id: 1–128 bytes of `[A-Za-z0-9._:-]`; by default a new UUIDv7. Starting the same saga with
+    /// the same parameters and the same id again returns a handle to the existing saga.
     ///
-    /// Parameters are compared as they are stored, as JSON: numbers by their digits, objects without regard to
-    /// the order of their fields, lists in order. So a `HashSet` is not the same parameter twice, since it comes
-    /// in another order each time: take a `BTreeSet`, or a sorted `Vec`. A `HashMap` is, since its keys are fields.
+    /// Parameters are compared in their stored form, JSON: numbers by their digits, objects regardless of
+    /// the order of their fields, lists in order. So two equal `HashSet`s may differ, since each iterates in an
+    /// order of its own: use a `BTreeSet` or a sorted `Vec`. A `HashMap` is fine, since its keys become fields.
     pub fn id(self, id: impl Into<String>) -> Self {
         Self { id: Some(id.into()), ..self }
     }
 
-    /// Unwinds the saga if it has not ended so long after its start (nor passed its pivot): at most 100
-    /// years. What is kept is the time by the wall clock at which that is. A saga that is paused by then
-    /// unwinds too, and its undos wait for the end of the pause; one that is parked unwinds when it is
-    /// unparked. A pivot that is in flight or in doubt holds the deadline until it is known how it ended.
+    /// Rolls the saga back if it has neither ended nor passed its pivot this long after its start; at most
+    /// 100 years. The log keeps the deadline as a time by the wall clock. A paused saga rolls back too, but
+    /// its undos wait for the end of the pause; a parked saga rolls back once it is unparked. While the
+    /// pivot is in flight or in doubt, the deadline waits until its outcome is known.
     pub fn deadline(self, after: Duration) -> Self {
         Self { deadline: Some(Deadline::After(after)), ..self }
     }
 
-    /// Unwinds the saga if it has not ended by then (nor passed its pivot), by the wall clock: at most 100
-    /// years ahead; otherwise as [`deadline`](Self::deadline).
+    /// Rolls the saga back if it has neither ended nor passed its pivot at this time by the wall clock, at
+    /// most 100 years ahead; otherwise like [`deadline`](Self::deadline).
     pub fn deadline_at(self, time: SystemTime) -> Self {
         Self { deadline: Some(Deadline::At(time)), ..self }
     }
 
-    /// Starts it. When this returns, the saga is durable and will end, whatever happens to this process;
-    /// it does not wait for that end. Dropping the future does not drop the saga.
+    /// Starts the saga. When this returns, the saga is durable and will run to its end, whatever happens to
+    /// this process; `start` does not wait for that end. Dropping the future does not stop the saga.
     ///
-    /// It may be called from anywhere, also outside of a tokio runtime: the saga runs on the one that the
+    /// It may be called from anywhere, even outside a tokio runtime: the saga runs on the runtime that the
     /// coordinator was built on.
     ///
     /// # Errors
-    /// [`StartError`]: nothing was written.
+    /// [`StartError`]; nothing was written.
     pub async fn start(self) -> Result<SagaHandle<S>, StartError> {
         let tasks = self.coordinator.inner.tasks.clone();
         let started = tasks.at_home(self.begin()).await;
@@ -131,7 +127,7 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
             Some(id) => id.parse::<SagaId>()?,
             None => SagaId::generate(),
         };
-        let definition = inner.definition(&self.request)?;
+        let definition = inner.requested_definition(&self.request)?;
         let saga = self.request.name;
         let params = self
             .request
@@ -153,7 +149,7 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
                 let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
                 let deadline = Timestamp(0).after(since);
                 let past = deadline <= now;
-                // a saga that is there was started in time
+                // an existing saga was started in time
                 if past && inner.find::<serde_json::Value>(&id).await?.is_none() {
                     return Err(StartError::DeadlinePassed { saga });
                 }
@@ -163,20 +159,14 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
         if deadline.is_some_and(|deadline| deadline > now.after(LONGEST_WAIT)) {
             return Err(StartError::DeadlineTooFar { saga });
         }
-        let input = Input { params, deadline };
-        inner.start(id, definition, input).await
+        let new = NewRun { id, dag: definition.dag, params, deadline };
+        inner.start(new).await
     }
 }
 
-/// What a saga is started with.
-struct Input {
-    params: ActionOutput,
-    deadline: Option<Timestamp>,
-}
-
 impl<C: Send + Sync + 'static> CoordinatorInner<C> {
-    /// The definition of what was asked for, if everything about it is registered.
-    fn definition(&self, request: &StartRequest<C>) -> Result<Definition<C>, StartError> {
+    /// The definition of the requested saga, if it and all of its actions are registered.
+    fn requested_definition(&self, request: &StartRequest<C>) -> Result<Definition<C>, StartError> {
         match &request.dag {
             Some(saga) => {
                 self.definitions.check_actions(&saga.dag)?;
@@ -191,60 +181,21 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
 
     async fn start<S: SagaType>(
         self: Arc<Self>,
-        id: SagaId,
-        definition: Definition<C>,
-        given: Input,
+        new: NewRun<C>,
     ) -> Result<SagaHandle<S>, StartError> {
-        let name = definition.dag.name().to_string();
-        let params = given.params.payload.clone();
+        let (id, name) = (new.id.clone(), new.dag.name().to_string());
+        let params = new.params.payload.clone();
         let input = (name.as_str(), &params);
-        let (running, task, control) = match self.enter(&id, input, None) {
-            Admission::AlreadyRunning(there) => return there.handle(id, input, &self).await,
+        let (running, task, control) = match self.admit(&id, input, None) {
+            Admission::AlreadyRunning(running) => return running.handle(id, input, &self).await,
             Admission::Admitted(running, task, control) => (running, task, control),
         };
         if self.is_closing() {
             return Err(StartError::ShutDown);
         }
-        let driver = self.create(&id, definition, given, &task);
-        // a task of its own: who started it may go away at any time
-        self.tasks.spawn(async move {
-            let first = vec![Event::Created { run_key: driver.run.run_key }];
-            task.run_until_released(Ok(Loaded { driver, first }), Vec::new(), control).await;
-        });
+        let driver = Driver::create(self.env.clone(), new, self.config, task.progress());
+        // a task of its own: the caller may drop this future at any time
+        self.tasks.spawn(task.run(Ok(driver), Vec::new(), control));
         running.handle(id, input, &self).await
-    }
-
-    /// What runs a new saga, which is not in the store yet.
-    fn create(
-        &self,
-        id: &SagaId,
-        definition: Definition<C>,
-        given: Input,
-        task: &SagaTask<C>,
-    ) -> Driver<C> {
-        let now = self.env.clock.now();
-        let dag = &definition.dag;
-        let record = SagaRecord {
-            fingerprint: dag.fingerprint().to_string(),
-            params: given.params.payload.clone(),
-            dag: dag.to_json_text().into_bytes().into(),
-            deadline: given.deadline,
-            ..SagaRecord::new(id.clone(), dag.name().as_str(), self.env.worker.clone(), now)
-        };
-        let config = Config { deadline: given.deadline, ..self.config };
-        Driver {
-            env: self.env.clone(),
-            machine: Machine::new(dag.plan().clone(), config, 1),
-            values: Values::new(dag.clone(), dag.frame(given.params), self.env.limits.max_width),
-            run: Arc::new(RunInfo {
-                id: id.clone(),
-                run_key: record.run_key,
-                cancel: CancelSignal::default(),
-            }),
-            epoch: 1,
-            new: Some(record),
-            track: task.track.clone(),
-            lead: self.env.clock.lead(),
-        }
     }
 }

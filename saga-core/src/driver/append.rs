@@ -1,9 +1,10 @@
-//! What goes into the store: the entries of a in_flight, and what they change in the saga's record.
+//! Appends: the entries of one step of the machine, and what they change in the saga's record.
 
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
-use super::Driver;
-use super::in_flight::{Appended, InFlight};
+use super::task_state::{AppendResult, TaskState};
+use super::{Creation, Driver};
 use crate::error::ActionError;
 use crate::log::{Answer, Entry, Halt, Payload, SagaEntry, SagaStatus, Uuid};
 use crate::machine::Event;
@@ -11,37 +12,57 @@ use crate::panics;
 use crate::store::{Append, Created, NewSaga, RecordChange, StoreError};
 
 impl<C: Send + Sync + 'static> Driver<C> {
-    /// Begins the append of a in_flight. What a transaction has written already is not written again.
+    /// Begins an append. An entry that a transaction has already written is not written again.
     pub(super) fn write(
         &mut self,
         entries: Vec<Entry>,
         answers: Vec<(Uuid, Answer)>,
-        in_flight: &mut InFlight,
+        task: &mut TaskState,
     ) {
-        if in_flight.decides {
+        if task.output_decided {
             self.values.fill(self.machine.state(), &entries);
-            in_flight.decides = false;
+            task.output_decided = false;
         }
-        in_flight.answers.clone_from(&answers);
-        in_flight.written = self.observed(&entries);
-        in_flight.gets_on = entries.iter().any(|entry| entry.kind.is_progress());
-        let entries = in_flight.transactions.not_written(entries);
+        task.answers.clone_from(&answers);
+        task.written = self.events_of(&entries);
+        task.appends_progress = entries.iter().any(|entry| entry.kind.is_progress());
+        let entries = task.transactions.not_written(entries);
         if !entries.is_empty() {
-            in_flight.append = Some(self.append(entries, answers));
+            task.append = Some(self.append(entries, answers));
             return;
         }
-        self.observe(in_flight);
-        self.report_status();
-        in_flight.answer();
-        let appended = self.step([Event::Appended]);
-        in_flight.todo.extend(appended);
+        self.publish(task);
+        let effects = self.step([Event::Appended]);
+        task.effects.extend(effects);
+    }
+
+    /// An append is durable.
+    pub(super) fn appended(&self, task: &mut TaskState, created: &watch::Sender<Option<Creation>>) {
+        task.made_progress |= task.appends_progress;
+        if created.borrow().is_none() {
+            self.report_created(created);
+        }
+        self.publish(task);
+    }
+
+    /// Tells handles, observers and operators what is durable now.
+    fn publish(&self, task: &mut TaskState) {
+        self.send_events(task);
+        self.progress.report(self.machine.status());
+        task.send_answers();
+    }
+
+    /// The saga is in the store. Whatever a saga with this id did before is history.
+    pub(super) fn report_created(&self, created: &watch::Sender<Option<Creation>>) {
+        self.progress.running(self.machine.status());
+        created.send_replace(Some(Creation::New));
     }
 
     fn append(
         &mut self,
         entries: Vec<Entry>,
         answers: Vec<(Uuid, Answer)>,
-    ) -> BoxFuture<'static, Appended> {
+    ) -> BoxFuture<'static, AppendResult> {
         let store = self.env.store.clone();
         let change = match self.change(&entries) {
             Ok(change) => change,
@@ -73,8 +94,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
         Box::pin(async move { store.append(append).await.map(|()| None) })
     }
 
-    /// The context as it is now, if it is state. One that cannot be written stops the saga: what the entries
-    /// say would be without the state that goes with it.
+    /// The context as it is now, if it is state. A context that cannot be encoded stops the saga: its entries
+    /// would otherwise be stored without the state that goes with them.
     fn snapshot(&self) -> Result<Option<Payload>, StoreError> {
         let Some(write) = self.env.snapshot else { return Ok(None) };
         let store = "the context of the saga".to_string();

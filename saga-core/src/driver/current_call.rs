@@ -1,9 +1,9 @@
-//! Calls that wait for what their own coordinator does not do any more.
+//! The call whose code is running, for calls that wait for their own coordinator.
 //!
-//! An action that awaits another saga is told of a shutdown by that saga's handle, before its own call is
-//! cut off. An error that it makes of that would be in the log as its own, and unwind a saga that nothing was
-//! wrong with. So nobody is told inside of a call: it ends there, cut off like those that the shutdown
-//! did not wait for, and is run again in the next life.
+//! An action that awaits another saga would hear of a shutdown from that saga's handle, before its own call is
+//! interrupted. If it returned that as an error, the error would be in the log as its own, and would roll
+//! back a saga that nothing was wrong with. So inside a call nobody is told of the shutdown: the call ends right
+//! there, interrupted like the calls that the shutdown did not wait for, and is run again by the next process.
 
 use std::cell::RefCell;
 use std::future::{Future, pending};
@@ -13,18 +13,18 @@ use std::task::Poll;
 
 use tokio::sync::watch;
 
-use super::permits::{Bounds, Caller};
+use super::permits::{CallLimits, Caller};
 use crate::error::SagaError;
 use crate::log::SagaId;
 
 thread_local! {
-    /// The call whose code runs on this thread.
+    /// The call whose code is running on this thread.
     static CALL: RefCell<Option<Arc<CurrentCall>>> = const { RefCell::new(None) };
 }
 
-/// One call, as its code finds it.
+/// One call, as its own code sees it.
 pub(super) struct CurrentCall {
-    /// Whether its coordinator shuts down.
+    /// Whether its coordinator is shutting down.
     closing: watch::Receiver<bool>,
     caller: Caller,
     interrupted: AtomicBool,
@@ -36,16 +36,16 @@ impl CurrentCall {
         Arc::new(Self { closing: closing.subscribe(), caller, interrupted })
     }
 
-    /// Polls the call; none if it is to end here, without having said anything.
+    /// Polls the call; `None` if it ends here without an outcome.
     pub(super) fn poll<T>(self: &Arc<Self>, call: impl FnOnce() -> Poll<T>) -> Poll<Option<T>> {
-        struct Back(Option<Arc<CurrentCall>>);
-        impl Drop for Back {
+        struct Restore(Option<Arc<CurrentCall>>);
+        impl Drop for Restore {
             fn drop(&mut self) {
                 CALL.set(self.0.take());
             }
         }
         let polled = {
-            let _back = Back(CALL.replace(Some(self.clone())));
+            let _restore = Restore(CALL.replace(Some(self.clone())));
             call()
         };
         match polled {
@@ -55,7 +55,8 @@ impl CurrentCall {
     }
 }
 
-/// Comes before somebody is told of a shutdown. CurrentCall of a call that the same shutdown ends it never returns.
+/// To be awaited before anybody is told of a shutdown. Inside a call that the same shutdown ends, it never
+/// returns.
 pub(crate) async fn before_telling_of_shutdown() {
     let ends = CALL.with_borrow(|call| {
         let call = call.as_ref().filter(|call| *call.closing.borrow());
@@ -66,17 +67,17 @@ pub(crate) async fn before_telling_of_shutdown() {
     }
 }
 
-/// Waits for the end of a saga of the coordinator that has these bounds.
+/// Waits for the end of a saga that belongs to the coordinator with these limits.
 ///
 /// # Errors
-/// [`SagaError::WaitsForItself`] inside of a call for which that end may never come.
+/// [`SagaError::WaitsForItself`] inside a call for which that end may never come.
 pub(crate) async fn wait_for<T>(
-    bounds: &Bounds,
+    call_limits: &CallLimits,
     saga: &SagaId,
     ended: impl Future<Output = T>,
 ) -> Result<T, SagaError> {
     let call = CALL.with_borrow(Option::clone);
-    match call.filter(|call| call.caller.is_of(bounds)) {
+    match call.filter(|call| call.caller.is_of(call_limits)) {
         Some(call) => call.caller.wait(saga, ended).await,
         None => Ok(ended.await),
     }

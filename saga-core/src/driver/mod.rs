@@ -1,19 +1,28 @@
-//! Runs one saga: feeds the machine with what happens, and does what it says.
+//! Runs one saga: tells its machine what happens, and does what the machine decides.
 //!
-//! One saga is one task. Its calls are futures of that task; nothing is spawned for a node, and no lock
-//! is held across an await.
+//! One saga is one task. The task sleeps until something happens (an append is durable, a call has ended, an
+//! operator asks for something, time has passed), passes that on to the machine as [`Event`]s, and carries out
+//! the [`Effect`]s that the machine answers with. Calls are futures of the same task: no node costs a spawned
+//! task, and no lock is held across an await.
+//!
+//! A driver begins with [`Driver::create`] or [`Driver::recover`], and [`Driver::run`] is its loop. What the
+//! loop waits for is in `task_state`; what it does is in `append`, `call`, `transaction` and `requests`.
+//! `values` and `nesting` keep the decoded parameters and outputs, which the machine knows nothing about.
 
 mod append;
-mod blocking;
 mod call;
-mod calls;
+mod create;
 mod current_call;
+mod environment;
 mod events;
-mod in_flight;
 mod nesting;
 mod permits;
 mod progress;
+mod recover;
+mod report;
+mod requests;
 mod store_health;
+mod task_state;
 mod transaction;
 mod values;
 
@@ -22,232 +31,173 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::clock::{Clock, Lead};
+use crate::clock::Lead;
 use crate::context::RunInfo;
-use crate::error::ActionError;
-use crate::log::{ActionState, Answer, Command, Failure, NodePath, Payload, Refusal, Uuid};
+use crate::error::SagaError;
+use crate::log::{Failure, NodePath, Payload, Uuid};
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
-use crate::store::{SagaRecord, Store, StoreError, WorkerId};
+use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
-use call::Calls;
+pub(crate) use create::NewRun;
 pub(crate) use current_call::{before_telling_of_shutdown, wait_for};
-pub use events::{Events, MissedEvents, SagaEvent};
+pub(crate) use environment::{Environment, Snapshot};
+pub use events::{EventKind, Events, MissedEvents, SagaEvent};
 pub(crate) use events::{Observers, WeakObservers};
-use in_flight::{InFlight, Wakeup};
-pub(crate) use permits::Bounds;
+pub(crate) use permits::CallLimits;
 pub(crate) use progress::{ProgressChannel, ProgressChannels, SagaProgress, SagaResult};
+pub(crate) use recover::StoredRun;
+pub(crate) use report::{node_report, node_reports, result_of_failed};
+pub(crate) use requests::{PendingRequest, Reply};
 pub(crate) use store_health::StoreHealth;
-pub(crate) use values::{Values, node_report, node_reports, outcome_at_rest};
+use task_state::{TaskState, Wakeup};
+pub(crate) use values::Values;
 
-/// What the coordinator tells a running saga.
+/// What the coordinator tells the task of a saga.
 pub(crate) enum Control {
     /// Start nothing new.
     Drain,
-    /// Drop what is in flight and stop. Whoever asks is told when it was heard.
+    /// Drop what is in flight and stop. The sender is told as soon as the task has read this.
     Stop(oneshot::Sender<()>),
-    /// Do what an operator asks for.
-    Operate(Asked),
+    /// Carry out an operator's request.
+    Request(PendingRequest),
 }
 
-/// A request, and who waits for its answer. A saga that this process lets go of before that drops it.
-pub(crate) struct Asked {
-    pub(crate) id: Uuid,
-    pub(crate) by: String,
-    pub(crate) command: Command,
-    pub(crate) answer: oneshot::Sender<Reply>,
-}
-
-/// The answer to a request, or why the saga stopped before it had one.
-pub(crate) type Reply = Result<Answer, crate::error::SagaError>;
-
-/// What all sagas of a coordinator share.
-pub(crate) struct Environment<C> {
-    pub(crate) user: Arc<C>,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) worker: WorkerId,
-    pub(crate) clock: Arc<Clock>,
-    pub(crate) limits: crate::limits::Limits,
-    pub(crate) bounds: Bounds,
-    pub(crate) observers: Observers,
-    pub(crate) store_health: StoreHealth,
-    /// True from the beginning of a shutdown on.
-    pub(crate) closing: watch::Sender<bool>,
-    /// Sagas that stop because the store fails for a while are loaded again.
-    pub(crate) reloads: bool,
-    /// How the context is written with each append, where it is state and no handle.
-    pub(crate) snapshot: Option<Snapshot<C>>,
-}
-
-/// Writes a context down.
-pub(crate) type Snapshot<C> = fn(&C) -> Result<Payload, ActionError>;
-
-/// How the first entries of a saga went in.
+/// What became of the creation of a saga.
 #[derive(Clone)]
 pub(crate) enum Creation {
     /// It is in the store.
     New,
-    /// Its id is taken, by this one.
+    /// Its id is taken, by this saga.
     Exists(Arc<SagaRecord>),
     Failed(StoreError),
 }
 
-/// How a task ended.
+/// Why a driver stopped.
 pub(crate) enum RunEnd {
-    /// This process is done with the saga; a stop cut these nodes off.
-    Through {
-        /// The nodes.
-        cut: Vec<NodePath>,
-    },
-    /// The new saga's id is taken, by this one: nothing was done, and nothing said to its handles.
+    /// This process is done with the saga; these nodes had calls that a shutdown interrupted.
+    Done { interrupted: Vec<NodePath> },
+    /// The id of the new saga is taken, by this saga. Nothing was done, and its handles were told nothing.
     Exists(Arc<SagaRecord>),
-    /// The new saga is not in the store, as far as that knows.
+    /// The new saga is not in the store, as far as anybody knows.
     NotCreated(StoreError),
-    /// The store failed, and may work later. Nothing was said to the saga's handles.
-    StoreFailed {
-        /// What the store said.
-        error: StoreError,
-        /// True if the saga got on before that.
-        got_on: bool,
-    },
+    /// The store failed, and may recover. The handles of the saga were told nothing.
+    StoreFailed { error: StoreError, made_progress: bool },
 }
 
-/// A saga in flight.
+/// A saga that is being run.
 pub(crate) struct Driver<C> {
-    pub(crate) env: Arc<Environment<C>>,
-    pub(crate) machine: Machine,
-    pub(crate) values: Values<C>,
-    pub(crate) run: Arc<RunInfo>,
-    pub(crate) epoch: u64,
+    env: Arc<Environment<C>>,
+    machine: Machine,
+    values: Values<C>,
+    run: Arc<RunInfo>,
+    epoch: u64,
+    /// What the machine is told first.
+    first: Vec<Event>,
     /// The record of a saga that is not in the store yet.
-    pub(crate) new: Option<SagaRecord>,
-    /// What its handles look at.
-    pub(crate) track: Arc<ProgressChannel>,
-    /// What it has seen of the clock.
-    pub(crate) lead: Lead,
+    new: Option<SagaRecord>,
+    /// What the handles of the saga see.
+    progress: Arc<ProgressChannel>,
+    /// How far the wall clock is ahead of tokio's, as last seen.
+    lead: Lead,
 }
 
 impl<C: Send + Sync + 'static> Driver<C> {
-    /// Runs the saga until it has ended or this process must let go of it. `created` hears once whether
+    pub(crate) fn run_key(&self) -> Uuid {
+        self.run.run_key
+    }
+
+    /// Runs the saga until it has ended or this process must stop running it. `created` is told once whether
     /// a new saga is in the store.
     pub(crate) async fn run(
         mut self,
-        first: Vec<Event>,
-        asked: Vec<Asked>,
+        requests: Vec<PendingRequest>,
         created: &watch::Sender<Option<Creation>>,
         control: &mut mpsc::UnboundedReceiver<Control>,
     ) -> RunEnd {
-        let mut in_flight = InFlight::default();
-        let asked = asked.into_iter().filter_map(|asked| self.hear(asked, &mut in_flight));
-        let asked = asked.collect::<Vec<_>>();
-        let first = first.into_iter().chain(asked);
-        in_flight.todo = self.step(first).into();
-        let mut cut = Vec::new();
+        let mut task = TaskState::default();
+        let mut first = std::mem::take(&mut self.first);
+        first.extend(requests.into_iter().filter_map(|request| self.accept(request, &mut task)));
+        task.effects = self.step(first).into();
         loop {
-            while let Some(effect) = in_flight.todo.pop_front() {
-                if let Effect::Finish(finish) = effect {
-                    if created.borrow().is_none() {
-                        if let Some(error) = in_flight.store_error.take() {
-                            // it is not there, and nobody has a handle of it
-                            created.send_replace(Some(Creation::Failed(error.clone())));
-                            return RunEnd::NotCreated(error);
-                        }
-                        self.is_created(created);
-                    }
-                    if let Some(error) = in_flight
-                        .store_error
-                        .take_if(|e| self.is_over_for_now(e, in_flight.stopped))
-                    {
-                        let saga = self.run.id.clone();
-                        in_flight.give_up(&crate::error::SagaError::Store {
-                            saga,
-                            source: error.clone(),
-                        });
-                        return RunEnd::StoreFailed { error, got_on: in_flight.got_on };
-                    }
-                    // after a failed append the state is ahead of the log
-                    if !matches!(finish, Finish::Failed | Finish::Broken(_)) {
-                        in_flight.hold(|id| self.machine.state().is_held(id));
-                    }
-                    self.finish(finish, &mut in_flight);
-                    return RunEnd::Through { cut };
+            while let Some(effect) = task.effects.pop_front() {
+                match effect {
+                    Effect::Finish(finish) => return self.finish(finish, task, created),
+                    effect => self.perform(effect, &mut task),
                 }
-                self.perform(effect, &mut in_flight);
             }
-            self.begin_transaction(&mut in_flight);
-            // gives way to other tasks now and then, however much is ready here
+            self.begin_transaction(&mut task);
+            // yields to other tasks now and then, however much is ready here
             tokio::task::coop::consume_budget().await;
-            let woken = poll_fn(|task| in_flight.poll(control, task)).await;
-            match &woken {
-                Wakeup::Appended(answer) => self.env.store_health.note(answer),
-                Wakeup::Transacted(answer) => self.env.store_health.note(answer),
-                _ => {}
-            }
-            let mut event = match woken {
-                Wakeup::Appended(Ok(None)) => {
-                    in_flight.got_on |= in_flight.gets_on;
-                    if created.borrow().is_none() {
-                        self.is_created(created);
-                    }
-                    self.observe(&mut in_flight);
-                    self.report_status();
-                    in_flight.answer();
-                    vec![Event::Appended]
-                }
-                Wakeup::Appended(Ok(Some(existing))) => {
-                    return RunEnd::Exists(existing.into());
-                }
-                Wakeup::Appended(Err(error)) => {
-                    in_flight.store_error = Some(error);
-                    vec![Event::AppendFailed]
-                }
-                Wakeup::Ended(ended) => self.all_ended(ended, &mut in_flight),
-                Wakeup::Granted(granted) => {
-                    granted.into_iter().map(|vertex| Event::PermitGranted { vertex }).collect()
-                }
-                Wakeup::TransactionRequested => Vec::new(),
-                Wakeup::Transacted(result) => self.transacted(result, &mut in_flight),
-                Wakeup::Tick => vec![Event::Tick],
-                Wakeup::Control(Control::Drain) => vec![Event::Drain],
-                Wakeup::Control(Control::Operate(asked)) => {
-                    self.hear(asked, &mut in_flight).into_iter().collect()
-                }
-                Wakeup::Control(Control::Stop(heard)) => {
-                    // nobody may be waiting for it
-                    let _ = heard.send(());
-                    cut.extend(self.cut(&in_flight.calls));
-                    in_flight.calls = Calls::default();
-                    in_flight.timer = None;
-                    // an append that is under way may be in or not: its answer is waited for
-                    in_flight.stopped = true;
-                    Vec::new()
-                }
+            let wakeup = poll_fn(|cx| task.poll(control, cx)).await;
+            let mut events = match self.events_after(wakeup, &mut task, created) {
+                Ok(events) => events,
+                Err(existing) => return RunEnd::Exists(existing.into()),
             };
-            if in_flight.transactions.hold(&mut event, in_flight.append.is_some()) {
+            if task.transactions.hold(&mut events, task.append.is_some()) {
                 continue;
             }
-            let mut effects = self.step(event);
-            if in_flight.stopped && in_flight.append.is_none() {
-                // nothing more is begun; but if that was the last entry, the saga has ended
+            let mut effects = self.step(events);
+            if task.stopped && task.append.is_none() {
+                // nothing new is begun; but if that was the last entry, the saga has ended
                 effects.retain(|effect| matches!(effect, Effect::Finish(_)));
                 if effects.is_empty() {
-                    self.let_go(&mut in_flight);
-                    return RunEnd::Through { cut };
+                    return self.release(task);
                 }
             }
-            in_flight.todo.extend(effects);
-            if in_flight.waits_in_vain() {
-                cut.extend(self.cut(&in_flight.calls));
-                in_flight.stopped = true;
-                self.let_go(&mut in_flight);
-                return RunEnd::Through { cut };
+            task.effects.extend(effects);
+            if task.only_interrupted_calls_left() {
+                self.interrupt_calls(&mut task);
+                return self.release(task);
             }
         }
     }
 
-    /// The nodes whose calls are cut off if nobody waits for them any more.
-    fn cut(&self, calls: &Calls) -> Vec<NodePath> {
-        let vertices = calls.vertices().chain(calls.interrupted().iter().copied());
-        vertices.map(|v| self.machine.state().path(v)).collect()
+    /// What the machine is told after the task was woken. `Err` if the id of a new saga is taken.
+    fn events_after(
+        &mut self,
+        wakeup: Wakeup,
+        task: &mut TaskState,
+        created: &watch::Sender<Option<Creation>>,
+    ) -> Result<Vec<Event>, Box<SagaRecord>> {
+        Ok(match wakeup {
+            Wakeup::Appended(result) => {
+                self.env.store_health.note(&result);
+                match result {
+                    Ok(None) => {
+                        self.appended(task, created);
+                        vec![Event::Appended]
+                    }
+                    Ok(Some(existing)) => return Err(existing),
+                    Err(error) => {
+                        task.store_error = Some(error);
+                        vec![Event::AppendFailed]
+                    }
+                }
+            }
+            Wakeup::Transacted(result) => {
+                self.env.store_health.note(&result);
+                self.transacted(result, task)
+            }
+            Wakeup::CallsEnded(ended) => self.calls_ended(ended, task),
+            Wakeup::PermitsGranted(granted) => {
+                granted.into_iter().map(|vertex| Event::PermitGranted { vertex }).collect()
+            }
+            Wakeup::TransactionRequested => Vec::new(),
+            Wakeup::Tick => vec![Event::Tick],
+            Wakeup::Control(Control::Drain) => vec![Event::Drain],
+            Wakeup::Control(Control::Request(request)) => {
+                self.accept(request, task).into_iter().collect()
+            }
+            Wakeup::Control(Control::Stop(acknowledge)) => {
+                // the shutdown may not be waiting any more
+                let _ = acknowledge.send(());
+                self.interrupt_calls(task);
+                task.timer = None;
+                // an append in flight may succeed or fail: its answer is awaited
+                task.stopped = true;
+                Vec::new()
+            }
+        })
     }
 
     /// Tells the machine what has happened.
@@ -257,125 +207,111 @@ impl<C: Send + Sync + 'static> Driver<C> {
         self.machine.step_all(now, set.into_iter().chain(events))
     }
 
-    fn perform(&mut self, effect: Effect, in_flight: &mut InFlight) {
-        if in_flight.decides {
-            // what is computed of it is asked for before its entry is written
+    /// Does what the machine has decided.
+    fn perform(&mut self, effect: Effect, task: &mut TaskState) {
+        if task.output_decided {
+            // a value computed from that output may be needed before its entry is written
             self.values.fill(self.machine.state(), self.machine.unwritten());
         }
         self.values.follow(self.machine.state());
         match effect {
-            Effect::Append { entries, answers } => self.write(entries, answers, in_flight),
-            Effect::Answer(id, answer) => in_flight.tell(id, &answer),
+            Effect::Append { entries, answers } => self.write(entries, answers, task),
+            Effect::Answer(id, answer) => task.operators.answer(id, &answer),
             Effect::RequestPermit(vertex) => {
                 let action = self.values.action(&self.machine, vertex);
                 let name = action.as_ref().map_or("", |action| action.name().as_str());
-                in_flight.permits.want(&self.run.id, vertex, name, &self.env.bounds);
+                task.permits.request(&self.run.id, vertex, name, &self.env.call_limits);
             }
-            Effect::ReleasePermit(vertex) => in_flight.permits.free(vertex),
-            Effect::RunAction(call) => self.start(call, false, in_flight),
-            Effect::RunUndo(call) => self.start(call, true, in_flight),
+            Effect::ReleasePermit(vertex) => task.permits.release(vertex),
+            Effect::RunAction(call) => self.start_call(call, false, task),
+            Effect::RunUndo(call) => self.start_call(call, true, task),
             Effect::Compute(vertex) => {
-                let value = self.values.compute(&self.machine, vertex, |call| self.context(call));
+                let context = |call| self.context(call, false, None);
+                let value = self.values.compute(&self.machine, vertex, context);
                 let value = value.and_then(|output| self.keep(vertex, output));
-                let event = Event::Computed { vertex, value };
-                in_flight.todo.extend(self.step([event]));
+                let effects = self.step([Event::Computed { vertex, value }]);
+                task.effects.extend(effects);
             }
             Effect::Choose(vertex) => {
                 let choice = self.values.choose(&self.machine, vertex);
-                let event = Event::Chosen { vertex, choice };
-                in_flight.todo.extend(self.step([event]));
+                let effects = self.step([Event::Chosen { vertex, choice }]);
+                task.effects.extend(effects);
             }
             Effect::SignalCancel => self.run.cancel.set(),
-            Effect::DropCall(vertex) => in_flight.calls.drop_call(vertex),
-            Effect::WakeAt(time) => {
-                in_flight.timer = Some(Box::pin(self.env.clock.until(time)));
-            }
-            Effect::Overdue => self.say_overdue(),
+            Effect::DropCall(vertex) => task.calls.drop_call(vertex),
+            Effect::WakeAt(time) => task.timer = Some(Box::pin(self.env.clock.until(time))),
+            Effect::Overdue => self.warn_overdue(),
+            // `run` returns at this one
             Effect::Finish(_) => {}
         }
     }
 
-    /// What the machine is told about a request; nothing, if it is answered here.
-    fn hear(&self, asked: Asked, in_flight: &mut InFlight) -> Option<Event> {
-        if let Command::Decide { node, decision, .. } = &asked.command
-            && let Some(output) = decision.output()
-            && let Err(why) = call::check_len(node, output.len(), self.env.limits.max_payload)
-                .and_then(|()| self.values.check(self.machine.state(), node, &output))
-        {
-            let _ = asked.answer.send(Ok(Answer::Refused(Refusal::Invalid { why })));
-            return None;
-        }
-        let state = self.machine.state();
-        if let Command::Decide { node, .. } = &asked.command
-            && let Some(there) = state.resolve(node.as_str()).and_then(|v| state.node(v))
-            && there.state == ActionState::Completed
-            && !self.values.is_unreadable(&there.path)
-        {
-            let (node, state) = (there.path, there.state);
-            let _ = asked.answer.send(Ok(Answer::Refused(Refusal::NotInDoubt { node, state })));
-            return None;
-        }
-        if let (Command::Unpark, Some(why)) = (&asked.command, self.values.unreadable())
-            && self.machine.state().parked().is_some()
-        {
-            let _ = asked.answer.send(Ok(Answer::Refused(Refusal::Unreadable { why })));
-            return None;
-        }
-        Some(in_flight.ask(asked))
-    }
-
-    /// The value of a computed node, if it is not too large for the log.
+    /// The value of a computed node, unless it is too large for the log.
     fn keep(&self, vertex: VertexId, output: ActionOutput) -> Result<Payload, Failure> {
-        self.space(vertex).check(&output).map_err(|e| e.to_failure(false))?;
+        self.output_limits(vertex).check(&output).map_err(|e| e.to_failure(false))?;
         let payload = output.payload.clone();
         self.values.set(&self.machine, vertex, output);
         Ok(payload)
     }
 
-    /// A saga that was there before under this id is so no longer.
-    fn is_created(&self, created: &watch::Sender<Option<Creation>>) {
-        self.track.begin(self.machine.status());
-        created.send_replace(Some(Creation::New));
+    /// Drops all calls in flight, and notes whose they were.
+    fn interrupt_calls(&self, task: &mut TaskState) {
+        let vertices = task.calls.vertices().chain(task.calls.interrupted().iter().copied());
+        let paths = vertices.map(|v| self.machine.state().path(v)).collect::<Vec<_>>();
+        task.interrupted.extend(paths);
+        task.calls = call::CallsInFlight::default();
     }
 
-    fn report_status(&self) {
-        self.track.report(self.machine.status());
-    }
-
-    fn finish(&mut self, finish: Finish, in_flight: &mut InFlight) {
+    /// The machine has nothing left to do: says so to whoever watches the saga.
+    fn finish(
+        &mut self,
+        finish: Finish,
+        mut task: TaskState,
+        created: &watch::Sender<Option<Creation>>,
+    ) -> RunEnd {
+        if created.borrow().is_none() {
+            if let Some(error) = task.store_error.take() {
+                // it is not in the store, and nobody has a handle to it
+                created.send_replace(Some(Creation::Failed(error.clone())));
+                return RunEnd::NotCreated(error);
+            }
+            self.report_created(created);
+        }
+        let reloads =
+            |error: &mut StoreError| self.env.reloads && error.may_pass() && !task.stopped;
+        let saga = self.run.id.clone();
+        if let Some(error) = task.store_error.take_if(reloads) {
+            task.operators.fail_all(&SagaError::Store { saga, source: error.clone() });
+            return RunEnd::StoreFailed { error, made_progress: task.made_progress };
+        }
+        // after a failed append the state is ahead of the log
+        if !matches!(finish, Finish::Failed | Finish::Broken(_)) {
+            task.operators.answer_held(|id| self.machine.state().is_held(id));
+        }
         self.values.follow(self.machine.state());
-        let id = &self.run.id;
-        let outcome = match finish {
-            Finish::Ended(status) => self.values.outcome(&self.machine, id, status),
-            Finish::Parked { reason } => {
-                Err(crate::error::SagaError::Parked { saga: id.clone(), reason })
-            }
-            Finish::Drained => Err(crate::error::SagaError::ShutDown { saga: id.clone() }),
-            Finish::Failed => {
-                self.let_go(in_flight);
-                return;
-            }
-            Finish::Broken(why) => Err(crate::error::SagaError::Corrupt { saga: id.clone(), why }),
+        let result = match finish {
+            Finish::Ended(status) => self.values.result(&self.machine, &saga, status),
+            Finish::Parked { reason } => Err(SagaError::Parked { saga, reason }),
+            Finish::Drained => Err(SagaError::ShutDown { saga }),
+            Finish::Failed => return self.release(task),
+            Finish::Broken(why) => Err(SagaError::Corrupt { saga, why }),
         };
-        self.track.end(Some(self.machine.status()), outcome);
-    }
-
-    /// True if the store may work later, and the saga goes on then.
-    fn is_over_for_now(&self, error: &StoreError, stopped: bool) -> bool {
-        self.env.reloads && error.may_pass() && !stopped
+        self.progress.finish(Some(self.machine.status()), result);
+        RunEnd::Done { interrupted: task.interrupted }
     }
 
     /// This process stops running the saga, which has not ended.
-    fn let_go(&self, in_flight: &mut InFlight) {
+    fn release(&self, mut task: TaskState) -> RunEnd {
         let saga = self.run.id.clone();
-        let error = match in_flight.store_error.take() {
-            // what a shutdown has released is not this process's any more
-            _ if in_flight.stopped => crate::error::SagaError::ShutDown { saga },
-            None => crate::error::SagaError::ShutDown { saga },
-            Some(StoreError::Fenced { .. }) => crate::error::SagaError::LostOwnership { saga },
-            Some(source) => crate::error::SagaError::Store { saga, source },
+        let error = match task.store_error.take() {
+            // a saga that a shutdown has released does not belong to this process any more
+            _ if task.stopped => SagaError::ShutDown { saga },
+            None => SagaError::ShutDown { saga },
+            Some(StoreError::Fenced { .. }) => SagaError::LostOwnership { saga },
+            Some(source) => SagaError::Store { saga, source },
         };
-        in_flight.give_up(&error);
-        self.track.end(None, Err(error));
+        task.operators.fail_all(&error);
+        self.progress.finish(None, Err(error));
+        RunEnd::Done { interrupted: task.interrupted }
     }
 }

@@ -1,4 +1,5 @@
-//! What nodes hold: their frames, what decides how many there are, and the outputs made of theirs.
+//! Composite nodes (subsagas, `for`, `if` and `match`): the frames of their parts, the decision how many parts
+//! there are, and the outputs that are made of those of the parts.
 
 use std::sync::Arc;
 
@@ -14,8 +15,8 @@ use crate::plan::PlanKind;
 use crate::value::ActionOutput;
 
 impl<C: Send + Sync + 'static> Values<C> {
-    /// Opens the frames that the machine has opened, and gives the nodes that hold others and have
-    /// completed their outputs. Each may need the other, and what is not read yet stops both.
+    /// Opens the frames that the machine has opened, and makes the outputs of composite nodes that have
+    /// completed. Each may need the other, and both wait for outputs that are not read yet.
     pub(crate) fn follow(&mut self, state: &State) {
         loop {
             let (frames, collected) = (self.frames.len(), self.collected);
@@ -34,7 +35,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         }
     }
 
-    /// The frames of one node; none as long as what they need is not there.
+    /// The frames of one node; `None` as long as something that they need is missing.
     fn open(&self, state: &State, holder: VertexId) -> Option<Vec<Opened<C>>> {
         let (outer, node) = self.place_in(state, holder)?;
         let items = match &outer.dag.node(node)?.body {
@@ -94,7 +95,7 @@ impl<C: Send + Sync + 'static> Values<C> {
                         return Some((0..parts.len() as u32).map(refused).collect());
                     }
                     outer.output(items)?;
-                    // an item that is gone reads as null; `recheck` reports it before anything runs
+                    // an item that is gone reads as null, which `recheck` reports before anything runs
                     let items = each.listed(&outer).unwrap_or_default().into_iter();
                     let items = items.map(|item| Payload::from(item.get().as_bytes()));
                     let items = items.chain(std::iter::repeat(Payload::from(&b"null"[..])));
@@ -115,7 +116,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         }
     }
 
-    /// Makes the output of a node that holds others; none as long as those of its parts are not there.
+    /// Makes the output of a composite node; `None` as long as the output of a part is missing.
     fn collect(&mut self, state: &State, holder: VertexId) -> Option<()> {
         let (outer, node) = self.place_in(state, holder)?;
         let parts = state.parts(holder)?;
@@ -137,7 +138,7 @@ impl<C: Send + Sync + 'static> Values<C> {
                     },
                 }
             }
-            // the outputs are read once more, by code of the user's
+            // user code decodes the outputs once more
             _ => panics::contain(|| self.made_of_parts(state, holder))
                 .unwrap_or_else(|panic| Err(unreadable(panic))),
         };
@@ -145,7 +146,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         Some(())
     }
 
-    /// A node's output that nobody else has: what holds it can take it apart.
+    /// A copy of a node's output of its own, which the node around it can take apart.
     fn own(&self, state: &State, v: VertexId) -> Result<ActionOutput, ActionError> {
         let (frame, at) = self.place_in(state, v).ok_or_else(lost)?;
         let node = frame.dag.node(at).ok_or_else(lost)?;
@@ -173,7 +174,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         }
     }
 
-    /// How many instances, or which arm.
+    /// Decides how many instances a `for` has, or which arm is taken.
     pub(super) fn choose(&self, machine: &Machine, v: VertexId) -> Result<u64, Failure> {
         let state = machine.state();
         let max = self.max_width as u64;
@@ -196,8 +197,8 @@ impl<C: Send + Sync + 'static> Values<C> {
         }
     }
 
-    /// Decides again what the log says was decided: why the saga must not go on, if that differs. A saga
-    /// that unwinds needs no more decisions.
+    /// Repeats the decisions that the log records, and says why the saga must not resume if one differs. A
+    /// saga that rolls back needs no decisions.
     pub(crate) fn recheck(&self, state: &State) -> Option<String> {
         if state.cause().is_some() {
             return None;
@@ -245,7 +246,7 @@ fn unreadable(message: String) -> ActionError {
     ActionError::DeserializeFailed { message }
 }
 
-/// True once it is known what this gives.
+/// True once the value of this source is known.
 fn is_there(frame: &Frame, source: Source) -> bool {
     match source {
         Source::Node(body, node) => frame.enclosing(body).is_some_and(|frame| frame.is_known(node)),

@@ -1,5 +1,6 @@
-//! What handles and events look at: one channel a saga, which its lives in this process share. A saga that
-//! was rolled back after its end, or unparked, is still the one that an older handle is of.
+//! The progress of each saga, as handles and event streams see it: one channel for each saga, shared by all of
+//! its runs in this process. A saga that an operator rolls back after its end, or unparks, is still the saga
+//! that an older handle belongs to.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,161 +11,163 @@ use crate::error::SagaError;
 use crate::log::{SagaId, SagaStatus};
 use crate::value::ActionOutput;
 
-/// How a saga ended; an output that is `None` stands for `()`.
+/// How a saga ended; `None` stands for the output `()`.
 pub(crate) type SagaResult = Result<Option<ActionOutput>, SagaError>;
 
-/// How a saga stands.
+/// The progress of a saga.
 #[derive(Debug, Clone)]
 pub(crate) struct SagaProgress {
     pub(crate) status: SagaStatus,
-    /// There once this process is done with the saga, until it takes it up again.
-    pub(crate) outcome: Option<Arc<SagaResult>>,
-    /// How often this process has taken it up.
-    life: u64,
+    /// Set once this process is done with the saga, until it runs the saga again.
+    pub(crate) result: Option<Arc<SagaResult>>,
+    /// How often this process has run the saga.
+    run: u64,
 }
 
 impl SagaProgress {
     /// This process does not run the saga.
-    pub(crate) fn over(status: SagaStatus, outcome: SagaResult) -> Self {
-        Self { status, outcome: Some(Arc::new(outcome)), life: 0 }
+    pub(crate) fn over(status: SagaStatus, result: SagaResult) -> Self {
+        Self { status, result: Some(Arc::new(result)), run: 0 }
     }
 
-    /// True once the saga has ended, or this process runs no sagas any more.
+    /// True once the saga has ended, or this process does not run sagas any more.
     fn is_last(&self) -> bool {
-        self.is_shut_down() || self.outcome.is_some() && self.status.is_ended()
+        self.is_shut_down() || self.result.is_some() && self.status.is_ended()
     }
 
     fn is_shut_down(&self) -> bool {
-        matches!(self.outcome.as_deref(), Some(Err(SagaError::ShutDown { .. })))
+        matches!(self.result.as_deref(), Some(Err(SagaError::ShutDown { .. })))
     }
 }
 
-type All = Arc<Mutex<HashMap<SagaId, Weak<ProgressChannel>>>>;
+type AllChannels = Arc<Mutex<HashMap<SagaId, Weak<ProgressChannel>>>>;
 
-/// The channels of those sagas that somebody looks at or that run.
+/// The channels of all sagas that run here or that somebody has a handle to.
 #[derive(Default)]
-pub(crate) struct ProgressChannels(All);
+pub(crate) struct ProgressChannels(AllChannels);
 
 impl ProgressChannels {
     /// The channel of this saga.
     pub(crate) fn of(&self, id: &SagaId) -> Arc<ProgressChannel> {
         let mut all = lock(&self.0);
-        if let Some(track) = all.get(id).and_then(Weak::upgrade) {
-            return track;
+        if let Some(channel) = all.get(id).and_then(Weak::upgrade) {
+            return channel;
         }
-        let progress = SagaProgress { status: SagaStatus::Running, outcome: None, life: 0 };
+        let progress = SagaProgress { status: SagaStatus::Running, result: None, run: 0 };
         let (id, progress) = (id.clone(), watch::channel(progress).0);
-        let track = Arc::new(ProgressChannel { id, progress, all: self.0.clone() });
-        all.insert(track.id.clone(), Arc::downgrade(&track));
-        track
+        let channel = Arc::new(ProgressChannel { id, progress, all: self.0.clone() });
+        all.insert(channel.id.clone(), Arc::downgrade(&channel));
+        channel
     }
 }
 
-/// The channel of one saga. Kept by those who look and by the task that runs the saga.
+/// The channel of one saga. The task that runs the saga holds it, and so do its handles.
 pub(crate) struct ProgressChannel {
     id: SagaId,
     progress: watch::Sender<SagaProgress>,
-    all: All,
+    all: AllChannels,
 }
 
 impl Drop for ProgressChannel {
     fn drop(&mut self) {
         let mut all = lock(&self.all);
-        // another one may have taken its place
-        if all.get(&self.id).is_some_and(|track| track.strong_count() == 0) {
+        // another channel may have taken its place
+        if all.get(&self.id).is_some_and(|channel| channel.strong_count() == 0) {
             all.remove(&self.id);
         }
     }
 }
 
 impl ProgressChannel {
-    /// This process is about to run the saga. Returns the number of this life.
-    pub(crate) fn enter(&self) -> u64 {
-        let mut life = 0;
+    /// This process is about to run the saga. Returns the number of this run.
+    pub(crate) fn begin_run(&self) -> u64 {
+        let mut run = 0;
         self.progress.send_modify(|progress| {
-            progress.life += 1;
-            life = progress.life;
+            progress.run += 1;
+            run = progress.run;
         });
-        life
+        run
     }
 
-    /// It runs now, so how it stood before does not count any more.
-    pub(crate) fn begin(&self, status: SagaStatus) {
-        self.progress.send_modify(|progress| (progress.status, progress.outcome) = (status, None));
+    /// The saga is running now; an earlier result does not count any more.
+    pub(crate) fn running(&self, status: SagaStatus) {
+        self.progress.send_modify(|progress| (progress.status, progress.result) = (status, None));
     }
 
+    /// The saga has this status now.
     pub(crate) fn report(&self, status: SagaStatus) {
         self.progress
             .send_if_modified(|progress| std::mem::replace(&mut progress.status, status) != status);
     }
 
-    /// This process is done with the saga. `status`: where it is now, if that has changed.
-    pub(crate) fn end(&self, status: Option<SagaStatus>, outcome: SagaResult) {
+    /// This process is done with the saga. `status` is the new status, if it has changed.
+    pub(crate) fn finish(&self, status: Option<SagaStatus>, result: SagaResult) {
         self.progress.send_modify(|progress| {
             progress.status = status.unwrap_or(progress.status);
-            progress.outcome = Some(Arc::new(outcome));
+            progress.result = Some(Arc::new(result));
         });
     }
 
-    /// The same, unless that has been said already.
+    /// The same for a failure, unless a result was reported already.
     pub(crate) fn fail(&self, error: SagaError) {
         self.progress.send_if_modified(|progress| {
-            let open = progress.outcome.is_none();
+            let open = progress.result.is_none();
             if open {
-                progress.outcome = Some(Arc::new(Err(error)));
+                progress.result = Some(Arc::new(Err(error)));
             }
             open
         });
     }
 
-    /// How the saga stands in the store, as it was read after life number `life` had begun. False if that
-    /// is out of date.
-    pub(crate) fn rest(&self, life: u64, found: SagaProgress) -> bool {
-        let mut fits = false;
+    /// The progress that the store has recorded, read after run number `run` had begun. False if it is out of
+    /// date.
+    pub(crate) fn found_in_store(&self, run: u64, found: SagaProgress) -> bool {
+        let mut current = false;
         self.progress.send_if_modified(|progress| {
-            fits = progress.life == life;
-            // those who look are not told twice why a process that runs nothing does not run it
-            let news = fits && (found.status.is_ended() || !progress.is_shut_down());
+            current = progress.run == run;
+            // a process that was shut down reports only once that it does not run the saga
+            let news = current && (found.status.is_ended() || !progress.is_shut_down());
             if news {
-                *progress = SagaProgress { life, ..found };
+                *progress = SagaProgress { run, ..found };
             }
             news
         });
-        fits
+        current
     }
 
-    pub(crate) fn life(&self) -> u64 {
-        self.progress.borrow().life
+    /// The number of the current run, or of the last one.
+    pub(crate) fn current_run(&self) -> u64 {
+        self.progress.borrow().run
     }
 
     pub(crate) fn status(&self) -> SagaStatus {
         self.progress.borrow().status
     }
 
-    /// How its last life ended, if it has.
-    pub(crate) fn outcome(&self) -> Option<Arc<SagaResult>> {
-        self.progress.borrow().outcome.clone()
+    /// How the last run ended, if it has ended.
+    pub(crate) fn result(&self) -> Option<Arc<SagaResult>> {
+        self.progress.borrow().result.clone()
     }
 
-    /// True if a shutdown ended its last life.
+    /// True if a shutdown ended the last run.
     pub(crate) fn is_shut_down(&self) -> bool {
         self.progress.borrow().is_shut_down()
     }
 
     /// Waits until this process does not run the saga (any more).
     pub(crate) async fn ended(&self) -> Arc<SagaResult> {
-        let outcome = self.until(|progress| progress.outcome.is_some()).await.outcome;
-        outcome.unwrap_or_else(|| Arc::new(Err(SagaError::ShutDown { saga: self.id.clone() })))
+        let result = self.until(|progress| progress.result.is_some()).await.result;
+        result.unwrap_or_else(|| Arc::new(Err(SagaError::ShutDown { saga: self.id.clone() })))
     }
 
-    /// Waits for the end of this life. None if another one has begun since.
-    pub(crate) async fn ended_in(&self, life: u64) -> Option<Arc<SagaResult>> {
-        let over = |progress: &SagaProgress| progress.life != life || progress.outcome.is_some();
+    /// Waits for the end of a run. `None` if another run has begun since.
+    pub(crate) async fn end_of_run(&self, run: u64) -> Option<Arc<SagaResult>> {
+        let over = |progress: &SagaProgress| progress.run != run || progress.result.is_some();
         let progress = self.until(over).await;
-        progress.outcome.filter(|_| progress.life == life)
+        progress.result.filter(|_| progress.run == run)
     }
 
-    /// Waits until the saga has ended, or this process runs no sagas any more.
+    /// Waits until the saga has ended, or this process does not run sagas any more.
     pub(crate) async fn last(&self) {
         self.until(SagaProgress::is_last).await;
     }
@@ -173,7 +176,7 @@ impl ProgressChannel {
         let mut progress = self.progress.subscribe();
         match progress.wait_for(is).await {
             Ok(progress) => progress.clone(),
-            // never: the sending end is here
+            // this does not happen, since the sender is here
             Err(_) => self.progress.borrow().clone(),
         }
     }
@@ -198,29 +201,29 @@ mod tests {
     }
 
     #[test]
-    fn a_saga_has_one_channel_as_long_as_somebody_looks() {
-        let tracks = ProgressChannels::default();
-        let (a, again, b) = (tracks.of(&id("a")), tracks.of(&id("a")), tracks.of(&id("b")));
+    fn a_saga_has_one_channel_as_long_as_somebody_holds_it() {
+        let channels = ProgressChannels::default();
+        let (a, again, b) = (channels.of(&id("a")), channels.of(&id("a")), channels.of(&id("b")));
         assert!(Arc::ptr_eq(&a, &again) && !Arc::ptr_eq(&a, &b));
         drop((a, b));
-        assert_eq!(lock(&tracks.0).keys().collect::<Vec<_>>(), [&id("a")]);
+        assert_eq!(lock(&channels.0).keys().collect::<Vec<_>>(), [&id("a")]);
         drop(again);
-        assert!(lock(&tracks.0).is_empty());
+        assert!(lock(&channels.0).is_empty());
     }
 
     #[test]
-    fn what_was_read_before_a_life_began_is_out_of_date() {
-        let track = ProgressChannels::default().of(&id("a"));
+    fn what_was_read_before_a_run_began_is_out_of_date() {
+        let channel = ProgressChannels::default().of(&id("a"));
         let ended = || SagaProgress::over(SagaStatus::Completed, Ok(None));
-        let read = track.life();
-        track.enter();
-        track.begin(SagaStatus::Running);
-        assert!(!track.rest(read, ended()));
-        assert_eq!(track.status(), SagaStatus::Running);
-        track.end(Some(SagaStatus::RolledBack), Ok(None));
-        assert!(!track.rest(read, ended()));
-        assert_eq!(track.status(), SagaStatus::RolledBack);
-        assert!(track.rest(track.life(), ended()));
-        assert_eq!(track.status(), SagaStatus::Completed);
+        let read = channel.current_run();
+        channel.begin_run();
+        channel.running(SagaStatus::Running);
+        assert!(!channel.found_in_store(read, ended()));
+        assert_eq!(channel.status(), SagaStatus::Running);
+        channel.finish(Some(SagaStatus::RolledBack), Ok(None));
+        assert!(!channel.found_in_store(read, ended()));
+        assert_eq!(channel.status(), SagaStatus::RolledBack);
+        assert!(channel.found_in_store(channel.current_run(), ended()));
+        assert_eq!(channel.status(), SagaStatus::Completed);
     }
 }

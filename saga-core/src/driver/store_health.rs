@@ -1,24 +1,24 @@
-//! Whether the store works, as it answered last.
+//! Whether the store works, judging by its last answer.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::store::StoreError;
 
-/// What the store said to the last write.
+/// The store's answer to the last write.
 #[derive(Debug, Default)]
 pub(crate) struct StoreHealth {
-    /// So that the usual case costs no lock.
+    /// Spares the usual case a lock.
     fails: AtomicBool,
     error: Mutex<Option<StoreError>>,
 }
 
 impl StoreHealth {
-    /// A write was answered.
+    /// Notes the answer to a write.
     pub(crate) fn note<T>(&self, answer: &Result<T, StoreError>) {
         match answer {
             Ok(_) if self.fails.load(Ordering::Acquire) => self.set(None),
-            // others are about one saga
+            // other errors concern one saga
             Err(error @ (StoreError::Failed { .. } | StoreError::Closed { .. })) => {
                 self.set(Some(error.clone()));
             }

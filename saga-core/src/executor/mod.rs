@@ -185,7 +185,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     where
         C: ActionData,
     {
-        let sec = Coordinator::of_one(&saga, context, store.clone(), write_readable);
+        let sec = Coordinator::for_single_saga(&saga, context, store.clone(), write_readable);
         let sec = sec.map_err(StartError::from)?;
         Ok(Self { id, saga, store, sec })
     }
@@ -193,7 +193,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// How many nodes may run at once; default one after the other. With more, a context that is written
     /// down may show half of what an action does that is under way beside the one that has ended.
     pub fn max_concurrency(self, calls: usize) -> Self {
-        Self { sec: self.sec.with_room(&self.saga, calls), ..self }
+        Self { sec: self.sec.with_max_concurrency(&self.saga, calls), ..self }
     }
 
     /// Runs the saga to its end and returns its output. One that is in the store goes on where it was:
@@ -202,7 +202,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// # Errors
     /// [`SagaError`] says how it ended.
     pub async fn execute(&self) -> Result<serde_json::Value, SagaError> {
-        self.sec.go_on(&self.id, &self.saga).await?.await
+        self.sec.start_or_resume(&self.id, &self.saga).await?.await
     }
 
     /// Undoes everything: a completed saga is rolled back, one that runs is cancelled. Returns when all of
@@ -255,7 +255,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
 
     /// The context that the actions share.
     pub fn user_context(&self) -> &Arc<C> {
-        self.sec.user_context()
+        self.sec.context()
     }
 
     /// The order in which the nodes run one by one: after all that they wait for, ties by declaration.

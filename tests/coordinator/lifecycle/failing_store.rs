@@ -66,7 +66,7 @@ async fn handles_and_events_resume_when_the_store_works_again() -> Result<(), An
     assert_eq!(world.said(), ["do a", "do b", "do b"]);
     let mut kinds = Vec::new();
     while let Some(event) = events.next().await {
-        kinds.push(event?.kind);
+        kinds.push(event?.kind.as_str());
     }
     assert_eq!(kinds.last(), Some(&"ended"), "{kinds:?}");
     assert!(sec.health().is_good(), "{}", sec.health());

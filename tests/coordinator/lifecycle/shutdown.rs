@@ -303,7 +303,7 @@ async fn events_end_with_the_coordinator() -> Result<(), Any> {
     let drained = async {
         let mut kinds = Vec::new();
         while let Some(event) = events.next().await {
-            kinds.push(event.expect("none is missed").kind);
+            kinds.push(event.expect("none is missed").kind.as_str());
         }
         kinds
     };

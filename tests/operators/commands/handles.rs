@@ -31,7 +31,7 @@ fn kinds(x: &Fixture, events: &mut Events) -> Vec<&'static str> {
     x.process.until(async {
         let mut kinds = Vec::new();
         while let Some(event) = events.next().await {
-            kinds.push(event.unwrap().kind);
+            kinds.push(event.unwrap().kind.as_str());
         }
         kinds
     })

@@ -332,7 +332,7 @@ fn events_are_sent_as_they_become_durable() {
     let log = x.process.until(x.store.load(&"x".parse().unwrap())).unwrap().unwrap();
     let first = events.first().unwrap().seq as usize;
     let kinds = log.entries[first - 1..].iter().map(|entry| entry.kind.name());
-    assert!(kinds.eq(events.iter().map(|event| event.kind)));
-    let failed = events.iter().find(|event| event.kind == "failed").unwrap();
+    assert!(kinds.eq(events.iter().map(|event| event.kind.as_str())));
+    let failed = events.iter().find(|event| event.kind.as_str() == "failed").unwrap();
     assert_eq!(failed.message.as_deref(), Some("c failed"));
 }

@@ -1,12 +1,12 @@
-//! What the log of a saga says about the crashes that it has seen.
+//! What a saga's log says about the crashes that it went through.
 
 use std::time::Duration;
 
 use crate::log::{Entry, NodeEntry, SagaEntry};
 use crate::store::SagaRecord;
 
-/// How long a suspect is watched, by how often it was cleared before without getting on. One that takes
-/// longer than the last of them to kill its process is not told from one that is killed with it.
+/// How long a suspect is watched, by how often it was cleared since it last made progress. A saga that takes
+/// longer than the last of these to kill its process cannot be told from one that merely dies with it.
 pub(super) const WATCHES: [Duration; 5] = [
     Duration::from_millis(20),
     Duration::from_millis(80),
@@ -15,39 +15,39 @@ pub(super) const WATCHES: [Duration; 5] = [
     Duration::from_millis(5_120),
 ];
 
-/// A saga that was running when a process died, and has not got on since.
+/// What is known about a saga that was running when a process died, and has made no progress since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Evidence {
-    /// Where it stood in the process that died last.
+    /// What it was doing when the last process died.
     pub(super) last: CrashState,
     /// How many crashes in a row count against it.
     pub(super) crashes: u32,
-    /// Which of [`WATCHES`] comes next.
+    /// Which of [`WATCHES`] applies next.
     pub(super) level: usize,
 }
 
-/// Where a saga stood when the process died.
+/// What a saga was doing when the process died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CrashState {
-    /// It had not begun.
+    /// It had not started a call.
     Absent,
-    /// It was running, and nobody watched it.
+    /// It was running unwatched.
     Unwatched,
     /// It was being watched.
     Watched,
-    /// It was running, and had lived through its watch.
+    /// It was running, and had outlived its watch.
     Cleared,
 }
 
-/// What there is against a saga that was just claimed; none if it was not running at a crash.
+/// The evidence against a saga that was just claimed; `None` if it was not running at a crash.
 pub(super) fn evidence(record: &SagaRecord, log: &[Entry]) -> Option<Evidence> {
-    // the store counts claims without a release before them, this one too: a handover in good order is
-    // no crash
+    // the store counts claims without a release before them, this one included; an orderly handover is no
+    // crash
     if record.attempts <= 1 {
         return None;
     }
-    let got_on = log.iter().rposition(|entry| entry.kind.is_progress());
-    let since = log.get(got_on.map_or(0, |i| i + 1)..).unwrap_or_default();
+    let progress = log.iter().rposition(|entry| entry.kind.is_progress());
+    let since = log.get(progress.map_or(0, |i| i + 1)..).unwrap_or_default();
     since.iter().find(|entry| is_start(entry))?;
     let cleared =
         since.iter().filter(|entry| entry.saga_entry() == Some(&SagaEntry::Cleared)).count();
@@ -80,14 +80,14 @@ impl Evidence {
         WATCHES.get(self.level).copied().unwrap_or_default()
     }
 
-    /// A longer watch says less.
+    /// A longer watch says less, so it takes more crashes.
     fn is_enough(&self, limit: u32) -> bool {
         let level = u32::try_from(self.level).unwrap_or(u32::MAX);
         self.crashes >= limit.saturating_mul(level.saturating_add(1))
     }
 }
 
-/// Why a saga is parked instead of being run again, if it is.
+/// Why a saga is parked instead of being run again, if it must be.
 pub(crate) fn crash_loop(record: &SagaRecord, log: &[Entry], limit: u32) -> Option<String> {
     let found = evidence(record, log)?;
     found.is_enough(limit).then(|| {

@@ -1,4 +1,4 @@
-//! Which suspect goes on when. Pure: chance comes in as a seed.
+//! Which suspect resumes when. Pure: randomness comes in as a seed.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -6,48 +6,47 @@ use std::time::Duration;
 use super::evidence::{CrashState, Evidence, WATCHES};
 use crate::machine::Watch;
 
-/// Over how much time suspects are spread that are watched for a short time.
+/// Over how much time suspects with a short watch are spread.
 const SPREAD: Duration = Duration::from_millis(450);
-/// From so much time the moment is taken at which the only one begins that was watched when the process died; more, where it is
-/// watched for long.
+/// The range from which the start of the last suspect is drawn; longer where its watch is long.
 const CHANCE: Duration = Duration::from_millis(600);
 /// How long a suspect is held back at most …
 const PATIENCE: Duration = Duration::from_millis(950);
-/// … and one whose calls are known to run for long, and which did not get on in many crashes.
+/// … and one whose calls are known to take long, and that made no progress in many crashes.
 const MORE_PATIENCE: Duration = Duration::from_secs(10);
 
-/// When a suspect goes on after the process began, and how it is watched.
+/// When a suspect resumes, counted from the start of the process, and how it is watched.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ScheduledStart {
     pub(super) after: Duration,
     pub(super) watch: Option<Watch>,
 }
 
-/// A place for each suspect, in their order.
-pub(super) fn line_up(suspects: &[Evidence], dice: &mut RandomNumbers) -> Vec<ScheduledStart> {
-    let mut places = vec![ScheduledStart::default(); suspects.len()];
+/// The start of each suspect, in their order.
+pub(super) fn schedule(suspects: &[Evidence], random: &mut RandomNumbers) -> Vec<ScheduledStart> {
+    let mut starts = vec![ScheduledStart::default(); suspects.len()];
     let found = suspects.iter().any(|suspect| suspect.last == CrashState::Watched);
     for level in 0..WATCHES.len() {
         let stands = suspects.iter().enumerate().filter(|(_, suspect)| {
-            // when the process died in somebody's watch, those who had been through theirs did not do it
+            // when the process died during a watch, sagas that had outlived theirs are not to blame
             suspect.level == level && !(found && suspect.last == CrashState::Cleared)
         });
         let mut stands = stands.collect::<Vec<_>>();
-        dice.shuffle(&mut stands);
-        for (i, place) in line_up_level(&stands, level, dice) {
-            if let Some(there) = places.get_mut(i) {
-                *there = place;
+        random.shuffle(&mut stands);
+        for (i, start) in schedule_level(&stands, level, random) {
+            if let Some(slot) = starts.get_mut(i) {
+                *slot = start;
             }
         }
     }
-    places
+    starts
 }
 
-/// The same for those that are watched equally long; they come in any order.
-fn line_up_level(
+/// The same for suspects with watches of one length, in any order.
+fn schedule_level(
     suspects: &[(usize, &Evidence)],
     level: usize,
-    dice: &mut RandomNumbers,
+    random: &mut RandomNumbers,
 ) -> Vec<(usize, ScheduledStart)> {
     let (mut accused, others): (Vec<_>, Vec<_>) =
         suspects.iter().copied().partition(|(_, suspect)| suspect.last == CrashState::Watched);
@@ -58,38 +57,38 @@ fn line_up_level(
     let slots = usize::try_from(SPREAD.as_millis() / step.as_millis().max(1)).unwrap_or(2).max(2);
     let alone = accused.len() == 1;
     let range = (window * 3).clamp(CHANCE, patience);
-    let head = if alone { range.mul_f64(dice.next_unit()) } else { Duration::ZERO };
+    let head = if alone { range.mul_f64(random.next_unit()) } else { Duration::ZERO };
 
     let for_others = usize::from(!others.is_empty());
     let each = accused.len() + for_others <= slots;
     let parts = if each { accused.len() } else { (slots - for_others).max(2) };
     let accused = deal(accused, parts);
     let parts = slots.saturating_sub(accused.len()).clamp(1, if alone { 4 } else { slots });
-    let mut places = Vec::new();
-    for (turn, group) in (0_u32..).zip(accused.into_iter().chain(deal(others, parts))) {
-        let after = (head + step * turn).min(patience);
+    let mut starts = Vec::new();
+    for (n, group) in (0_u32..).zip(accused.into_iter().chain(deal(others, parts))) {
+        let after = (head + step * n).min(patience);
         for (i, suspect) in group {
             let alone = alone && suspect.last == CrashState::Watched;
             let watch = Watch { crashes: suspect.crashes, alone, window };
-            places.push((i, ScheduledStart { after, watch: Some(watch) }));
+            starts.push((i, ScheduledStart { after, watch: Some(watch) }));
         }
     }
-    places
+    starts
 }
 
-/// So many groups of about equal size; fewer, if there are not enough for one in each.
-fn deal<T>(cards: Vec<T>, groups: usize) -> Vec<Vec<T>> {
-    let groups = groups.min(cards.len());
+/// Deals items into so many groups of about equal size; into fewer if there are not enough items.
+fn deal<T>(items: Vec<T>, groups: usize) -> Vec<Vec<T>> {
+    let groups = groups.min(items.len());
     let mut dealt = (0..groups).map(|_| Vec::new()).collect::<Vec<_>>();
-    for (i, card) in cards.into_iter().enumerate() {
+    for (i, item) in items.into_iter().enumerate() {
         if let Some(group) = dealt.get_mut(i % groups.max(1)) {
-            group.push(card);
+            group.push(item);
         }
     }
     dealt
 }
 
-/// Random numbers of a seed (splitmix64).
+/// Pseudorandom numbers from a seed (splitmix64).
 pub(super) struct RandomNumbers(u64);
 
 impl RandomNumbers {
@@ -109,10 +108,10 @@ impl RandomNumbers {
         f64::from(u32::try_from(self.next() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
     }
 
-    fn shuffle<T>(&mut self, cards: &mut [T]) {
-        for i in (1..cards.len()).rev() {
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
             let j = self.next() % (i as u64 + 1);
-            cards.swap(i, usize::try_from(j).unwrap_or(i));
+            items.swap(i, usize::try_from(j).unwrap_or(i));
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::evidence::{CrashState, WATCHES, crash_loop, evidence};
-use super::schedule::{RandomNumbers, line_up};
+use super::schedule::{RandomNumbers, schedule};
 use crate::log::{Entry, EntryKind, NodeEntry, Payload, SagaEntry, SagaId, Timestamp};
 use crate::store::{SagaRecord, WorkerId};
 
@@ -49,7 +49,7 @@ impl SimulatedSaga {
 
 struct World {
     sagas: Vec<SimulatedSaga>,
-    dice: RandomNumbers,
+    random: RandomNumbers,
     crashes: u32,
     /// The longest time that one was held back whose calls are short.
     held: f64,
@@ -58,7 +58,7 @@ struct World {
 impl World {
     fn new(seed: u64, kinds: impl IntoIterator<Item = Behavior>) -> Self {
         let sagas = kinds.into_iter().map(SimulatedSaga::new).collect();
-        Self { sagas, dice: RandomNumbers::new(seed), crashes: 0, held: 0.0 }
+        Self { sagas, random: RandomNumbers::new(seed), crashes: 0, held: 0.0 }
     }
 
     /// One life of the process, until it dies by itself or is killed then.
@@ -74,7 +74,7 @@ impl World {
         }
         let found = suspects.iter().map(|(_, found)| *found).collect::<Vec<_>>();
         let mut places = vec![(0.0, None); self.sagas.len()];
-        for ((i, found), place) in suspects.iter().zip(line_up(&found, &mut self.dice)) {
+        for ((i, found), place) in suspects.iter().zip(schedule(&found, &mut self.random)) {
             let after = place.after.as_secs_f64();
             if found.level < 3 && found.last != CrashState::Watched {
                 self.held = self.held.max(after);
@@ -82,7 +82,7 @@ impl World {
             places[*i] = (after, place.watch);
         }
         // it is read, and an append is made, before its call goes out
-        let begins = places.iter().map(|(after, _)| after + 0.002 + 0.01 * self.dice.next_unit());
+        let begins = places.iter().map(|(after, _)| after + 0.002 + 0.01 * self.random.next_unit());
         let begins = begins.collect::<Vec<_>>();
         let mut dies = killed;
         for (saga, begins) in self.sagas.iter().zip(&begins) {
@@ -145,11 +145,11 @@ fn others(n: usize) -> impl Iterator<Item = Behavior> {
 fn kills_from_outside_park_nobody() {
     type Kill = fn(&mut RandomNumbers) -> f64;
     let kills: [(&str, Kill); 6] = [
-        ("at any moment of a second", |dice| dice.next_unit()),
-        ("without memory", |dice| -0.5 * (1.0 - dice.next_unit()).ln()),
+        ("at any moment of a second", |random| random.next_unit()),
+        ("without memory", |random| -0.5 * (1.0 - random.next_unit()).ln()),
         ("like a clock", |_| 0.5),
         ("like a fast clock", |_| 0.3),
-        ("within ten seconds", |dice| 10.0 * dice.next_unit()),
+        ("within ten seconds", |random| 10.0 * random.next_unit()),
         ("every five seconds", |_| 5.0),
     ];
     for (when, kill) in kills {
@@ -161,7 +161,7 @@ fn kills_from_outside_park_nobody() {
             for seed in 0..10 {
                 let mut world = World::new(seed, worlds.iter().copied());
                 for _ in 0..60 {
-                    let killed = kill(&mut world.dice);
+                    let killed = kill(&mut world.random);
                     world.life(killed);
                 }
                 let parked = world.parked();
@@ -205,7 +205,7 @@ fn whoever_kills_is_parked_and_nobody_else() {
 
 #[test]
 fn one_budget_holds_for_all_that_are_suspected() {
-    let mut dice = RandomNumbers::new(7);
+    let mut random = RandomNumbers::new(7);
     for n in [1, 5, 50, 5_000] {
         for level in 0..WATCHES.len() {
             for last in [
@@ -215,7 +215,7 @@ fn one_budget_holds_for_all_that_are_suspected() {
                 CrashState::Absent,
             ] {
                 let one = super::Evidence { last, crashes: 1, level };
-                let places = line_up(&vec![one; n], &mut dice);
+                let places = schedule(&vec![one; n], &mut random);
                 let longest = places.iter().map(|place| place.after).max().unwrap();
                 let budget = Duration::from_secs(if level < 3 { 1 } else { 10 });
                 assert!(longest <= budget, "{n} at level {level}: {longest:?}");

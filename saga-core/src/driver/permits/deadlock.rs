@@ -1,55 +1,55 @@
-//! Calls that wait for the end of another saga of their coordinator, and may wait for ever: for one that
-//! waits for the room which such calls take, or for the saga that they are calls of.
+//! Deadlocks among calls that wait for the end of another saga of their coordinator. Such a call may wait
+//! forever: for a saga that needs the permits which such calls hold, or for the saga that the call belongs to.
 
 use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use super::{Bounds, Permit, PermitQueues};
+use super::{CallLimits, Permit, PermitQueues};
 use crate::error::SagaError;
 use crate::log::{NodePath, SagaId};
 
-/// A call, as others of its coordinator see it.
+/// A call, as the other calls of its coordinator see it.
 pub(in crate::driver) struct Caller {
-    bounds: Bounds,
-    /// Its number.
+    limits: CallLimits,
+    /// The call's number.
     call: u64,
     saga: SagaId,
     node: NodePath,
-    /// Where it takes room: among all, and in a line.
-    line: Option<usize>,
+    /// The queue of its permit, if it has one.
+    queue: Option<usize>,
 }
 
 impl Caller {
     pub(in crate::driver) fn new(
-        bounds: &Bounds,
+        limits: &CallLimits,
         saga: &SagaId,
         node: &NodePath,
-        room: Option<&Permit>,
+        permit: Option<&Permit>,
     ) -> Self {
-        let call = bounds.queues().next();
-        let (bounds, saga, node) = (bounds.clone(), saga.clone(), node.clone());
-        Self { bounds, call, saga, node, line: room.map(|room| room.line) }
+        let call = limits.lock().next();
+        let (limits, saga, node) = (limits.clone(), saga.clone(), node.clone());
+        Self { limits, call, saga, node, queue: permit.map(|permit| permit.queue) }
     }
 
-    /// Waits in this call for the end of a saga.
+    /// Waits, in this call, for the end of a saga.
     ///
     /// # Errors
-    /// [`SagaError::WaitsForItself`] if that may never come.
+    /// [`SagaError::WaitsForItself`] if that end may never come.
     pub(in crate::driver) async fn wait<T>(
         &self,
         saga: &SagaId,
         ended: impl Future<Output = T>,
     ) -> Result<T, SagaError> {
         let mut ended = pin!(ended);
-        let mut place = None;
-        poll_fn(|task| {
-            if let Poll::Ready(ended) = ended.as_mut().poll(task) {
+        let mut guard = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(ended) = ended.as_mut().poll(cx) {
                 return Poll::Ready(Ok(ended));
             }
-            let place = place.get_or_insert_with(|| WaitGuard::new(self, saga));
-            if place.is_lost(task) {
+            let guard = guard.get_or_insert_with(|| WaitGuard::new(self, saga));
+            if guard.must_end(cx) {
                 let (saga, by, node) = (saga.clone(), self.saga.clone(), self.node.clone());
                 return Poll::Ready(Err(SagaError::WaitsForItself { saga, by, node }));
             }
@@ -58,114 +58,121 @@ impl Caller {
         .await
     }
 
-    /// True for a call of the coordinator that has these bounds.
-    pub(in crate::driver) fn is_of(&self, bounds: &Bounds) -> bool {
-        self.bounds.is(bounds)
+    /// True for a call of the coordinator that has these limits.
+    pub(in crate::driver) fn is_of(&self, limits: &CallLimits) -> bool {
+        self.limits.is(limits)
     }
 }
 
 /// A call that waits.
 pub(super) struct WaitingCall {
     call: u64,
-    /// CallLabel call it is.
+    /// The saga that the call belongs to.
     saga: SagaId,
-    line: Option<usize>,
-    /// What it waits for.
+    queue: Option<usize>,
+    /// The saga that it waits for.
     target: SagaId,
     waker: Option<Waker>,
-    /// It must not wait any longer.
-    lost: bool,
+    /// True if it must not wait any longer.
+    must_end: bool,
 }
 
-/// A wait that has begun, and is over when this is dropped.
+/// Keeps a call among those that wait, until it is dropped.
 struct WaitGuard<'a> {
-    bounds: &'a Bounds,
+    limits: &'a CallLimits,
     number: u64,
 }
 
 impl<'a> WaitGuard<'a> {
     fn new(caller: &'a Caller, target: &SagaId) -> Self {
         let (saga, target) = (caller.saga.clone(), target.clone());
-        let (call, line) = (caller.call, caller.line);
-        let wait = WaitingCall { call, saga, line, target, waker: None, lost: false };
-        let number = caller.bounds.change(|queues| {
+        let (call, queue) = (caller.call, caller.queue);
+        let wait = WaitingCall { call, saga, queue, target, waker: None, must_end: false };
+        let number = caller.limits.change(|queues| {
             let number = queues.next();
-            queues.waits.insert(number, wait);
+            queues.waiting_calls.insert(number, wait);
             number
         });
-        Self { bounds: &caller.bounds, number }
+        Self { limits: &caller.limits, number }
     }
 
-    fn is_lost(&self, task: &Context<'_>) -> bool {
-        let waker = Some(task.waker().clone());
-        let mut queues = self.bounds.queues();
-        let wait = queues.waits.get_mut(&self.number);
-        let (lost, _before) = wait
-            .map_or((false, None), |wait| (wait.lost, std::mem::replace(&mut wait.waker, waker)));
-        // a waker is not dropped in the queues
+    fn must_end(&self, cx: &Context<'_>) -> bool {
+        let waker = Some(cx.waker().clone());
+        let mut queues = self.limits.lock();
+        let wait = queues.waiting_calls.get_mut(&self.number);
+        let (must_end, _before) = wait.map_or((false, None), |wait| {
+            (wait.must_end, std::mem::replace(&mut wait.waker, waker))
+        });
+        // the old waker must not be dropped while the queues are locked
         drop(queues);
-        lost
+        must_end
     }
 }
 
 impl Drop for WaitGuard<'_> {
     fn drop(&mut self) {
-        drop(self.bounds.change(|queues| queues.waits.remove(&self.number)));
+        drop(self.limits.change(|queues| queues.waiting_calls.remove(&self.number)));
     }
 }
 
 impl PermitQueues {
-    /// Ends one of the waits that would never end; whom to wake.
+    /// Ends one of the waits that would never end. Returns whom to wake.
     ///
-    /// All that may stand is taken to stand, and then what can go on is taken out until nothing changes:
-    /// a call stands if it waits for a saga that stands; a bound, if every call within it stands; a saga, if
-    /// it waits for such a bound or has such a call.
-    pub(super) fn break_circle(&mut self) -> Option<Waker> {
-        if self.waits.is_empty() {
+    /// Everything that may be blocked is assumed to be, and whatever can proceed is taken out until nothing
+    /// changes. A call is blocked if it waits for a blocked saga; a limit, if every call within it is blocked; a
+    /// saga, if it waits for a permit of a blocked limit or has a blocked call.
+    pub(super) fn break_deadlock(&mut self) -> Option<Waker> {
+        if self.waiting_calls.is_empty() {
             return None;
         }
         let mut wants = HashMap::<&SagaId, Vec<usize>>::new();
-        for (i, line) in self.lines.iter().enumerate() {
-            for wanted in line.wanted.values() {
-                let member = self.sagas.get(&wanted.saga);
-                if let Some(id) = member.and_then(|member| member.id.as_ref()) {
+        for (i, queue) in self.queues.iter().enumerate() {
+            for queued in queue.queued.values() {
+                let contender = self.sagas.get(&queued.saga);
+                if let Some(id) = contender.and_then(|contender| contender.id.as_ref()) {
                     wants.entry(id).or_default().push(i);
                 }
             }
         }
-        let mut stand = wants.keys().copied().collect::<HashSet<_>>();
-        stand.extend(self.waits.values().map(|wait| &wait.saga));
+        let mut blocked = wants.keys().copied().collect::<HashSet<_>>();
+        blocked.extend(self.waiting_calls.values().map(|wait| &wait.saga));
         loop {
-            let calls =
-                self.waits.values().filter(|wait| !wait.lost && stand.contains(&wait.target));
+            let calls = self
+                .waiting_calls
+                .values()
+                .filter(|wait| !wait.must_end && blocked.contains(&wait.target));
             let calls = calls.map(|wait| (wait.call, wait)).collect::<HashMap<_, _>>();
-            let within = |line: Option<usize>| {
+            let within = |queue: Option<usize>| {
                 let takes = |wait: &&&WaitingCall| {
-                    wait.line.is_some() && (line.is_none() || wait.line == line)
+                    wait.queue.is_some() && (queue.is_none() || wait.queue == queue)
                 };
                 calls.values().filter(takes).count()
             };
             let all = self.all == Some(0) && within(None) == self.in_all;
-            let lines = self.lines.iter().enumerate();
-            let lines =
-                lines.map(|(i, line)| line.free == Some(0) && within(Some(i)) == line.taken);
-            let lines = lines.collect::<Vec<_>>();
+            let queues = self.queues.iter().enumerate();
+            let queues =
+                queues.map(|(i, queue)| queue.free == Some(0) && within(Some(i)) == queue.taken);
+            let queues = queues.collect::<Vec<_>>();
             let callers = calls.values().map(|wait| &wait.saga).collect::<HashSet<_>>();
-            let before = stand.len();
-            stand.retain(|saga| {
-                let bound = |i: &usize| all || lines.get(*i).copied().unwrap_or(false);
+            let before = blocked.len();
+            blocked.retain(|saga| {
+                let is_full = |i: &usize| all || queues.get(*i).copied().unwrap_or(false);
                 callers.contains(saga)
-                    || wants.get(saga).is_some_and(|wants| wants.iter().any(bound))
+                    || wants.get(saga).is_some_and(|wants| wants.iter().any(is_full))
             });
-            if stand.len() == before {
+            if blocked.len() == before {
                 break;
             }
         }
-        let stands = |wait: &WaitingCall| !wait.lost && stand.contains(&wait.target);
-        let lost = self.waits.iter().filter(|(_, wait)| stands(wait)).map(|(number, _)| *number);
-        // the others may go on then
-        let wait = self.waits.get_mut(&lost.max()?)?;
-        wait.lost = true;
+        let is_blocked = |wait: &WaitingCall| !wait.must_end && blocked.contains(&wait.target);
+        let endless = self
+            .waiting_calls
+            .iter()
+            .filter(|(_, wait)| is_blocked(wait))
+            .map(|(number, _)| *number);
+        // once the last one ends, the others may proceed
+        let wait = self.waiting_calls.get_mut(&endless.max()?)?;
+        wait.must_end = true;
         wait.waker.take()
     }
 }

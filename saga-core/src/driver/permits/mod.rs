@@ -1,7 +1,7 @@
-//! Bounds on how many calls run at once, over all sagas of a coordinator.
+//! Permits for calls: limits on how many calls may run at once, over all sagas of a coordinator.
 //!
-//! Sagas take turns: each that waits for room is given it for one call, and then stands behind the others,
-//! however many more it wants. So one with a thousand calls holds nobody up.
+//! Sagas take turns. A saga that waits for permits is granted one, and then goes to the end of the queue, however
+//! many more it needs. So a saga with a thousand calls delays nobody else.
 
 mod deadlock;
 
@@ -14,81 +14,84 @@ use crate::machine::VertexId;
 pub(super) use deadlock::Caller;
 use deadlock::WaitingCall;
 
-/// The bounds themselves.
+/// The limits of one coordinator, and who waits for them.
 #[derive(Clone, Default)]
-pub(crate) struct Bounds(Arc<Mutex<PermitQueues>>);
+pub(crate) struct CallLimits(Arc<Mutex<PermitQueues>>);
 
-/// Where sagas stand in line.
+/// The queues in which sagas wait for permits: one for each limited action, one for all other actions.
 #[derive(Default)]
 struct PermitQueues {
-    /// How many more calls there may be in all; none if that has no bound.
+    /// How many more calls there may be in all; `None` if that is not limited.
     all: Option<usize>,
-    /// How many there are.
+    /// How many calls there are in all.
     in_all: usize,
-    /// The first line is for actions without a bound of their own.
-    lines: Vec<PermitQueue>,
+    /// The first queue is for actions without a limit of their own.
+    queues: Vec<PermitQueue>,
     by_action: HashMap<String, usize>,
     sagas: HashMap<u64, Contender>,
-    /// Calls that wait for the end of another saga, by the order in which they began to.
-    waits: BTreeMap<u64, WaitingCall>,
-    /// The last number that was given to a saga, or to a place in line.
+    /// Calls that wait for the end of another saga, in the order in which they began to wait.
+    waiting_calls: BTreeMap<u64, WaitingCall>,
+    /// The last number that was given to a saga, a call, or a place in the queues.
     last: u64,
 }
 
 #[derive(Default)]
 struct PermitQueue {
+    /// How many more permits there are; `None` if they are not limited.
     free: Option<usize>,
-    /// How many calls there are.
+    /// How many permits are taken.
     taken: usize,
-    /// What sagas want, by their places, which are the same in all lines.
-    wanted: BTreeMap<u64, QueuedNodes>,
+    /// What sagas wait for, by place. A saga has the same place in all queues.
+    queued: BTreeMap<u64, QueuedNodes>,
 }
 
-/// The nodes of one saga that wait in one line.
+/// The nodes of one saga that wait in one queue.
 struct QueuedNodes {
     saga: u64,
     nodes: VecDeque<VertexId>,
 }
 
-/// A saga that has asked for room.
+/// A saga that has requested permits.
 #[derive(Default)]
 struct Contender {
     id: Option<SagaId>,
     place: u64,
-    /// In how many lines it stands.
-    stands: usize,
-    /// What it was given and has not looked at, with the line.
+    /// In how many queues it waits.
+    queued_in: usize,
+    /// Permits that it was granted and has not picked up, with their queues.
     granted: Vec<(VertexId, usize)>,
     waker: Option<Waker>,
 }
 
-impl Bounds {
-    pub(crate) fn bound_all(&mut self, calls: usize) {
-        self.queues().all = Some(calls.max(1));
+impl CallLimits {
+    /// Limits all calls together.
+    pub(crate) fn limit_all(&mut self, calls: usize) {
+        self.lock().all = Some(calls.max(1));
     }
 
-    pub(crate) fn bound_action(&mut self, action: String, calls: usize) {
-        let mut queues = self.queues();
-        queues.first_line();
-        let next = queues.lines.len();
-        let line = *queues.by_action.entry(action).or_insert(next);
-        if line == next {
-            queues.lines.push(PermitQueue::default());
+    /// Limits the calls of one action and its undo.
+    pub(crate) fn limit_action(&mut self, action: String, calls: usize) {
+        let mut queues = self.lock();
+        queues.first_queue();
+        let next = queues.queues.len();
+        let queue = *queues.by_action.entry(action).or_insert(next);
+        if queue == next {
+            queues.queues.push(PermitQueue::default());
         }
-        if let Some(line) = queues.lines.get_mut(line) {
-            line.free = Some(calls.max(1));
+        if let Some(queue) = queues.queues.get_mut(queue) {
+            queue.free = Some(calls.max(1));
         }
     }
 
-    /// True if there is no bound at all.
+    /// True if nothing is limited.
     pub(crate) fn is_empty(&self) -> bool {
-        let queues = self.queues();
+        let queues = self.lock();
         queues.all.is_none() && queues.by_action.is_empty()
     }
 
-    /// The actions that have a bound of their own, in order.
+    /// The actions that have a limit of their own, in order.
     pub(crate) fn actions(&self) -> Vec<String> {
-        let mut actions = self.queues().by_action.keys().cloned().collect::<Vec<_>>();
+        let mut actions = self.lock().by_action.keys().cloned().collect::<Vec<_>>();
         actions.sort();
         actions
     }
@@ -97,17 +100,17 @@ impl Bounds {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    fn queues(&self) -> MutexGuard<'_, PermitQueues> {
+    fn lock(&self) -> MutexGuard<'_, PermitQueues> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes something, and wakes the sagas that are given room thereby.
+    /// Changes something, and wakes the sagas that are granted permits by that.
     fn change<T>(&self, change: impl FnOnce(&mut PermitQueues) -> T) -> T {
         let (changed, wakers) = {
-            let mut queues = self.queues();
+            let mut queues = self.lock();
             let changed = change(&mut queues);
-            let mut wakers = queues.give();
-            wakers.extend(queues.break_circle());
+            let mut wakers = queues.grant();
+            wakers.extend(queues.break_deadlock());
             (changed, wakers)
         };
         wakers.into_iter().for_each(Waker::wake);
@@ -116,9 +119,9 @@ impl Bounds {
 }
 
 impl PermitQueues {
-    fn first_line(&mut self) {
-        if self.lines.is_empty() {
-            self.lines.push(PermitQueue::default());
+    fn first_queue(&mut self) {
+        if self.queues.is_empty() {
+            self.queues.push(PermitQueue::default());
         }
     }
 
@@ -127,160 +130,166 @@ impl PermitQueues {
         self.last
     }
 
-    fn want(&mut self, saga: u64, id: &SagaId, node: VertexId, action: &str) {
-        self.first_line();
+    fn request(&mut self, saga: u64, id: &SagaId, node: VertexId, action: &str) {
+        self.first_queue();
         let behind = self.next();
-        let line = self.by_action.get(action).copied().unwrap_or(0);
-        let member = self.sagas.entry(saga).or_default();
-        member.id.get_or_insert_with(|| id.clone());
-        if member.stands == 0 {
-            member.place = behind;
+        let queue = self.by_action.get(action).copied().unwrap_or(0);
+        let contender = self.sagas.entry(saga).or_default();
+        contender.id.get_or_insert_with(|| id.clone());
+        if contender.queued_in == 0 {
+            contender.place = behind;
         }
-        let Some(line) = self.lines.get_mut(line) else { return };
-        let wanted = line.wanted.entry(member.place).or_insert_with(|| {
-            member.stands += 1;
+        let Some(queue) = self.queues.get_mut(queue) else { return };
+        let queued = queue.queued.entry(contender.place).or_insert_with(|| {
+            contender.queued_in += 1;
             QueuedNodes { saga, nodes: VecDeque::new() }
         });
-        wanted.nodes.push_back(node);
+        queued.nodes.push_back(node);
     }
 
-    /// Gives the room that there is to the sagas whose turn it is; whom to wake.
-    fn give(&mut self) -> Vec<Waker> {
+    /// Grants free permits to the sagas whose turn it is. Returns whom to wake.
+    fn grant(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         while self.all != Some(0) {
-            let open = self.lines.iter().enumerate().filter(|(_, line)| line.free != Some(0));
-            let first = open.filter_map(|(i, line)| Some((*line.wanted.first_key_value()?.0, i)));
+            let open = self.queues.iter().enumerate().filter(|(_, queue)| queue.free != Some(0));
+            let first = open.filter_map(|(i, queue)| Some((*queue.queued.first_key_value()?.0, i)));
             let Some((place, i)) = first.min() else { break };
-            let Some(line) = self.lines.get_mut(i) else { break };
-            let Some(wanted) = line.wanted.get_mut(&place) else { break };
-            let (saga, node) = (wanted.saga, wanted.nodes.pop_front());
-            let through = wanted.nodes.is_empty();
-            if through {
-                line.wanted.remove(&place);
+            let Some(queue) = self.queues.get_mut(i) else { break };
+            let Some(queued) = queue.queued.get_mut(&place) else { break };
+            let (saga, node) = (queued.saga, queued.nodes.pop_front());
+            let was_last = queued.nodes.is_empty();
+            if was_last {
+                queue.queued.remove(&place);
             }
             let Some(node) = node else { continue };
-            line.free = line.free.map(|free| free - 1);
-            line.taken += 1;
+            queue.free = queue.free.map(|free| free - 1);
+            queue.taken += 1;
             self.all = self.all.map(|all| all - 1);
             self.in_all += 1;
-            if let Some(member) = self.sagas.get_mut(&saga) {
-                member.stands -= usize::from(through);
-                member.granted.push((node, i));
-                wakers.extend(member.waker.take());
+            if let Some(contender) = self.sagas.get_mut(&saga) {
+                contender.queued_in -= usize::from(was_last);
+                contender.granted.push((node, i));
+                wakers.extend(contender.waker.take());
             }
             self.move_back(saga);
         }
         wakers
     }
 
-    /// The saga stands behind all others from now on.
+    /// Moves a saga behind all others.
     fn move_back(&mut self, saga: u64) {
         let behind = self.next();
-        let Some(member) = self.sagas.get_mut(&saga) else { return };
-        let place = std::mem::replace(&mut member.place, behind);
-        for line in &mut self.lines {
-            if let Some(wanted) = line.wanted.remove(&place) {
-                line.wanted.insert(behind, wanted);
+        let Some(contender) = self.sagas.get_mut(&saga) else { return };
+        let place = std::mem::replace(&mut contender.place, behind);
+        for queue in &mut self.queues {
+            if let Some(queued) = queue.queued.remove(&place) {
+                queue.queued.insert(behind, queued);
             }
         }
     }
 
-    fn give_back(&mut self, line: usize) {
+    fn return_permit(&mut self, queue: usize) {
         self.all = self.all.map(|all| all + 1);
         self.in_all -= 1;
-        if let Some(line) = self.lines.get_mut(line) {
-            line.taken -= 1;
-            line.free = line.free.map(|free| free + 1);
+        if let Some(queue) = self.queues.get_mut(queue) {
+            queue.taken -= 1;
+            queue.free = queue.free.map(|free| free + 1);
         }
     }
 
-    /// The room that was asked for is not needed.
-    fn forget(&mut self, saga: u64, node: VertexId) {
-        let Some(member) = self.sagas.get_mut(&saga) else { return };
-        if let Some(i) = member.granted.iter().position(|(granted, _)| *granted == node) {
-            let (_, line) = member.granted.remove(i);
-            self.give_back(line);
+    /// A requested permit is not needed any more.
+    fn release(&mut self, saga: u64, node: VertexId) {
+        let Some(contender) = self.sagas.get_mut(&saga) else { return };
+        if let Some(i) = contender.granted.iter().position(|(granted, _)| *granted == node) {
+            let (_, queue) = contender.granted.remove(i);
+            self.return_permit(queue);
             return;
         }
-        for line in &mut self.lines {
-            let Some(wanted) = line.wanted.get_mut(&member.place) else { continue };
-            wanted.nodes.retain(|wants| *wants != node);
-            if wanted.nodes.is_empty() {
-                line.wanted.remove(&member.place);
-                member.stands -= 1;
+        for queue in &mut self.queues {
+            let Some(queued) = queue.queued.get_mut(&contender.place) else { continue };
+            queued.nodes.retain(|wants| *wants != node);
+            if queued.nodes.is_empty() {
+                queue.queued.remove(&contender.place);
+                contender.queued_in -= 1;
             }
         }
     }
 
-    /// Returns its waker, which is not to be dropped in here.
-    fn leave(&mut self, saga: u64) -> Option<Waker> {
-        let member = self.sagas.remove(&saga)?;
-        for line in &mut self.lines {
-            line.wanted.remove(&member.place);
+    /// Removes a saga. Returns its waker, which must not be dropped while the queues are locked.
+    fn remove(&mut self, saga: u64) -> Option<Waker> {
+        let contender = self.sagas.remove(&saga)?;
+        for queue in &mut self.queues {
+            queue.queued.remove(&contender.place);
         }
-        for (_, line) in member.granted {
-            self.give_back(line);
+        for (_, queue) in contender.granted {
+            self.return_permit(queue);
         }
-        member.waker
+        contender.waker
     }
 }
 
-/// Permit for one call, given back when it is dropped.
+/// The permit of one call, returned when it is dropped.
 pub(super) struct Permit {
-    bounds: Bounds,
-    line: usize,
+    limits: CallLimits,
+    queue: usize,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.bounds.change(|queues| queues.give_back(self.line));
+        self.limits.change(|queues| queues.return_permit(self.queue));
     }
 }
 
-/// What one saga waits for, and what it was granted and has not used.
+/// The permits that one saga was granted and has not used, and its place in the queues.
 #[derive(Default)]
 pub(super) struct SagaPermits {
-    /// Where it stands in line, once it has asked for something.
-    member: Option<(Bounds, u64)>,
+    /// Its number, once it has requested a permit.
+    contender: Option<(CallLimits, u64)>,
     granted: HashMap<VertexId, Permit>,
 }
 
 impl SagaPermits {
-    pub(super) fn want(&mut self, id: &SagaId, vertex: VertexId, action: &str, bounds: &Bounds) {
-        let (bounds, saga) = self.member.get_or_insert_with(|| {
-            let saga = bounds.queues().next();
-            (bounds.clone(), saga)
+    pub(super) fn request(
+        &mut self,
+        id: &SagaId,
+        vertex: VertexId,
+        action: &str,
+        limits: &CallLimits,
+    ) {
+        let (limits, saga) = self.contender.get_or_insert_with(|| {
+            let saga = limits.lock().next();
+            (limits.clone(), saga)
         });
-        bounds.change(|queues| queues.want(*saga, id, vertex, action));
+        limits.change(|queues| queues.request(*saga, id, vertex, action));
     }
 
-    /// It is not needed any more.
-    pub(super) fn free(&mut self, vertex: VertexId) {
+    /// A permit is not needed any more.
+    pub(super) fn release(&mut self, vertex: VertexId) {
         if self.granted.remove(&vertex).is_none()
-            && let Some((bounds, saga)) = &self.member
+            && let Some((limits, saga)) = &self.contender
         {
-            bounds.change(|queues| queues.forget(*saga, vertex));
+            limits.change(|queues| queues.release(*saga, vertex));
         }
     }
 
-    /// The room of a call that goes out.
+    /// The permit of a call that is started.
     pub(super) fn take(&mut self, vertex: VertexId) -> Option<Permit> {
         self.granted.remove(&vertex)
     }
 
-    /// All that was granted by now.
-    pub(super) fn poll_granted(&mut self, task: &mut Context<'_>, granted: &mut Vec<VertexId>) {
-        let Some((bounds, saga)) = &self.member else { return };
-        // nothing that may come back here is dropped while the queues is locked
-        let (given, _waker) = match bounds.queues().sagas.get_mut(saga) {
-            Some(member) => {
-                let waker = member.waker.replace(task.waker().clone());
-                (std::mem::take(&mut member.granted), waker)
+    /// Collects everything that was granted by now.
+    pub(super) fn poll_granted(&mut self, cx: &mut Context<'_>, granted: &mut Vec<VertexId>) {
+        let Some((limits, saga)) = &self.contender else { return };
+        // a waker may come back here when it is dropped, so none is dropped while the queues are locked
+        let (given, _waker) = match limits.lock().sagas.get_mut(saga) {
+            Some(contender) => {
+                let waker = contender.waker.replace(cx.waker().clone());
+                (std::mem::take(&mut contender.granted), waker)
             }
             None => return,
         };
-        for (vertex, line) in given {
-            self.granted.insert(vertex, Permit { bounds: bounds.clone(), line });
+        for (vertex, queue) in given {
+            self.granted.insert(vertex, Permit { limits: limits.clone(), queue });
             granted.push(vertex);
         }
     }
@@ -288,8 +297,8 @@ impl SagaPermits {
 
 impl Drop for SagaPermits {
     fn drop(&mut self) {
-        if let Some((bounds, saga)) = &self.member {
-            drop(bounds.change(|queues| queues.leave(*saga)));
+        if let Some((limits, saga)) = &self.contender {
+            drop(limits.change(|queues| queues.remove(*saga)));
         }
     }
 }
@@ -310,52 +319,52 @@ mod tests {
 
     #[test]
     fn sagas_take_turns() {
-        let mut bounds = Bounds::default();
-        bounds.bound_all(2);
+        let mut limits = CallLimits::default();
+        limits.limit_all(2);
         let (mut wide, mut small, mut late) =
             (SagaPermits::default(), SagaPermits::default(), SagaPermits::default());
-        (0..100).for_each(|v| wide.want(&id(), v, "a", &bounds));
-        small.want(&id(), 7, "b", &bounds);
+        (0..100).for_each(|v| wide.request(&id(), v, "a", &limits));
+        small.request(&id(), 7, "b", &limits);
         assert_eq!((granted(&mut wide), granted(&mut small)), (vec![0, 1], vec![]));
         drop(wide.take(0));
         assert_eq!((granted(&mut wide), granted(&mut small)), (vec![2], vec![]));
-        late.want(&id(), 8, "b", &bounds);
+        late.request(&id(), 8, "b", &limits);
         drop(wide.take(1));
-        // the wide one stands behind it now
+        // the wide saga is behind it now
         assert_eq!((granted(&mut wide), granted(&mut small)), (vec![], vec![7]));
         drop(small.take(7));
         drop(wide.take(2));
         assert_eq!((granted(&mut wide), granted(&mut late)), (vec![3], vec![8]));
         drop(wide);
-        small.want(&id(), 9, "a", &bounds);
+        small.request(&id(), 9, "a", &limits);
         assert_eq!(granted(&mut small), [9]);
-        assert_eq!(bounds.queues().all, Some(0));
+        assert_eq!(limits.lock().all, Some(0));
         drop((small, late));
-        let queues = bounds.queues();
+        let queues = limits.lock();
         assert_eq!((queues.all, queues.sagas.len()), (Some(2), 0));
     }
 
     #[test]
-    fn a_line_that_stands_holds_up_no_other() {
-        let mut bounds = Bounds::default();
-        bounds.bound_all(3);
-        bounds.bound_action("a".into(), 1);
+    fn a_full_queue_delays_no_other() {
+        let mut limits = CallLimits::default();
+        limits.limit_all(3);
+        limits.limit_action("a".into(), 1);
         let (mut x, mut y) = (SagaPermits::default(), SagaPermits::default());
-        x.want(&id(), 0, "a", &bounds);
-        x.want(&id(), 1, "a", &bounds);
-        y.want(&id(), 0, "a", &bounds);
-        y.want(&id(), 1, "b", &bounds);
-        x.want(&id(), 2, "b", &bounds);
+        x.request(&id(), 0, "a", &limits);
+        x.request(&id(), 1, "a", &limits);
+        y.request(&id(), 0, "a", &limits);
+        y.request(&id(), 1, "b", &limits);
+        x.request(&id(), 2, "b", &limits);
         assert_eq!((granted(&mut x), granted(&mut y)), (vec![0, 2], vec![1]));
-        // what is given up, waiting or granted, goes to the next
-        x.free(0);
+        // what is released, granted or not, goes to the next
+        x.release(0);
         assert_eq!((granted(&mut x), granted(&mut y)), (vec![], vec![0]));
-        x.free(1);
-        y.free(0);
-        y.free(1);
-        x.free(2);
-        let queues = bounds.queues();
+        x.release(1);
+        y.release(0);
+        y.release(1);
+        x.release(2);
+        let queues = limits.lock();
         assert_eq!(queues.all, Some(3));
-        assert!(queues.lines.iter().all(|line| line.wanted.is_empty() && line.free != Some(0)));
+        assert!(queues.queues.iter().all(|queue| queue.queued.is_empty() && queue.free != Some(0)));
     }
 }

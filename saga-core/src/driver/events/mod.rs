@@ -1,5 +1,7 @@
-//! What others see of a running saga: a stream of events, traces, and counts. Only what is durable is
-//! shown, and never a payload.
+//! What others see of running sagas: a stream of events, traces and metrics. Only what is durable is shown,
+//! and never a payload.
+
+mod kind;
 
 use std::future::pending;
 use std::pin::pin;
@@ -9,14 +11,17 @@ use futures_util::future::{Either, select};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
-use super::in_flight::InFlight;
+use super::task_state::TaskState;
 use super::{Driver, ProgressChannel};
 use crate::log::{Entry, NodePath, SagaId, SagaStatus, Timestamp};
+
+pub use kind::EventKind;
+use kind::Importance;
 
 /// How many events a slow reader may lag behind before it misses some.
 const BUFFER: usize = 4096;
 
-/// Something that a saga has done: one entry of its log, without what it carries.
+/// Something that a saga has done: one entry of its log, without the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SagaEvent {
@@ -28,15 +33,15 @@ pub struct SagaEvent {
     pub seq: u64,
     /// When it was written.
     pub at: Timestamp,
-    /// Which node, unless it is about the saga.
+    /// The node that it is about, if it is about one.
     pub node: Option<NodePath>,
     /// Which attempt of the node's action or undo, from 1; 0 where there is none.
     pub attempt: u32,
-    /// The word of the log: `started`, `succeeded`, `undo_failed`, `ended` and so on.
-    pub kind: &'static str,
-    /// The message of an error, the reason of a cancellation or a pause.
+    /// What happened.
+    pub kind: EventKind,
+    /// The message of an error, or the reason for a cancellation or a pause.
     pub message: Option<String>,
-    /// What the saga does after the append that the entry was part of.
+    /// The status of the saga after the append that the entry was part of.
     pub status: SagaStatus,
 }
 
@@ -49,29 +54,31 @@ impl SagaEvent {
             at: entry.at,
             node: entry.node().cloned(),
             attempt: entry.attempt(),
-            kind: entry.kind.name(),
+            kind: EventKind::of(&entry.kind),
             message: entry.kind.message(),
             status,
         }
     }
 
-    /// Each names its saga: who filters by level sees no spans.
+    /// Traces the event. Every event names its saga, since a filter by level may hide the spans.
     fn trace(&self) {
         let (id, saga) = (&self.saga, &*self.name);
-        // `message` is the name of an event's own text
+        // tracing calls an event's own text `message`
         let (node, why) = (self.node.as_ref().map(NodePath::as_str), self.message.as_deref());
         let (kind, attempt, status) = (self.kind, self.attempt, self.status.as_str());
-        match kind {
-            "undo_failed" | "parked" => {
+        match kind.importance() {
+            Importance::Warning => {
                 tracing::warn!(target: "saga_core", %id, saga, node, attempt, why, "{kind}");
             }
-            "ended" if self.status == SagaStatus::Stuck => {
+            Importance::Milestone
+                if self.status == SagaStatus::Stuck && kind == EventKind::Ended =>
+            {
                 tracing::error!(target: "saga_core", %id, saga, status, "{kind}");
             }
-            "created" | "ended" | "unwinding" | "requested" | "refused" | "paused" | "resumed" => {
+            Importance::Milestone => {
                 tracing::info!(target: "saga_core", %id, saga, status, why, "{kind}");
             }
-            _ => {
+            Importance::Detail => {
                 tracing::debug!(target: "saga_core", %id, saga, node, attempt, why, "{kind}");
             }
         }
@@ -79,20 +86,18 @@ impl SagaEvent {
 
     #[cfg(feature = "metrics")]
     fn count(&self) {
-        let saga = self.name.to_string();
-        match self.kind {
-            "created" => metrics::counter!("saga_created_total", "saga" => saga).increment(1),
-            "ended" => {
-                let status = self.status.as_str();
-                metrics::counter!("saga_ended_total", "saga" => saga, "status" => status)
-                    .increment(1);
-            }
-            "parked" => metrics::counter!("saga_parked_total", "saga" => saga).increment(1),
-            kind if self.node.is_some() => {
-                metrics::counter!("saga_node_events_total", "saga" => saga, "kind" => kind)
-                    .increment(1);
-            }
-            _ => {}
+        let (saga, kind) = (self.name.to_string(), self.kind);
+        if kind == EventKind::Created {
+            metrics::counter!("saga_created_total", "saga" => saga).increment(1);
+        } else if kind == EventKind::Ended {
+            let status = self.status.as_str();
+            metrics::counter!("saga_ended_total", "saga" => saga, "status" => status).increment(1);
+        } else if kind == EventKind::Parked {
+            metrics::counter!("saga_parked_total", "saga" => saga).increment(1);
+        } else if self.node.is_some() {
+            let kind = kind.as_str();
+            metrics::counter!("saga_node_events_total", "saga" => saga, "kind" => kind)
+                .increment(1);
         }
     }
 
@@ -102,19 +107,19 @@ impl SagaEvent {
 
 type Sender = broadcast::Sender<Arc<SagaEvent>>;
 
-/// Those who watch the sagas of a coordinator, as long as there may be something to see.
+/// The observers of a coordinator's sagas, for as long as there may be events.
 pub(crate) struct Observers(Arc<RwLock<Option<Sender>>>);
 
-/// The same for who must not keep the streams of others open.
+/// The same for holders that must not keep the streams of others open.
 #[derive(Clone)]
 pub(crate) struct WeakObservers(Weak<RwLock<Option<Sender>>>);
 
 impl WeakObservers {
-    /// A stream of the events of one saga from now on, as long as this process may have some.
-    pub(crate) fn events_of(&self, saga: SagaId, track: Arc<ProgressChannel>) -> Events {
+    /// A stream of the events of one saga from now on, for as long as this process may have some.
+    pub(crate) fn events_of(&self, saga: SagaId, progress: Arc<ProgressChannel>) -> Events {
         let observers = self.0.upgrade().map(Observers);
         let observers = observers.unwrap_or_else(|| Observers(Arc::default()));
-        Events { track: Some(track), ..observers.events(Some(saga)) }
+        Events { progress: Some(progress), ..observers.events(Some(saga)) }
     }
 }
 
@@ -123,12 +128,12 @@ impl Observers {
         Self(Arc::new(RwLock::new(Some(broadcast::channel(BUFFER).0))))
     }
 
-    /// Nothing more will happen: all streams end.
+    /// No more events come: all streams end.
     pub(crate) fn close(&self) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(crate) fn watching(&self) -> WeakObservers {
+    pub(crate) fn downgrade(&self) -> WeakObservers {
         WeakObservers(Arc::downgrade(&self.0))
     }
 
@@ -141,10 +146,10 @@ impl Observers {
         let receiver = self.with(broadcast::Sender::subscribe);
         // without a sender there is nothing to wait for
         let receiver = receiver.unwrap_or_else(|| broadcast::channel(1).1);
-        Events { receiver, saga, track: None }
+        Events { receiver, saga, progress: None }
     }
 
-    fn watch(&self) -> bool {
+    fn is_observed(&self) -> bool {
         let traced = tracing::enabled!(target: "saga_core", tracing::Level::ERROR);
         self.with(broadcast::Sender::receiver_count) > Some(0)
             || traced
@@ -155,7 +160,8 @@ impl Observers {
 /// Events of sagas as they happen, in the order of each saga's log.
 ///
 /// ```
-/// # use saga_core::prelude::*;
+/// use saga_core::prelude::*;
+/// use saga_core::events::EventKind;
 /// # #[saga_action(no_undo)]
 /// # async fn greet(name: &str) -> Result<String, String> { Ok(format!("hello {name}")) }
 /// # saga! { Greet<()>(name: String) -> String { greet { name } } }
@@ -167,8 +173,8 @@ impl Observers {
 /// let mut kinds = Vec::new();
 /// while let Some(event) = events.next().await {
 ///     let event = event?;
-///     kinds.push(event.kind);
-///     if event.kind == "ended" { break }
+///     kinds.push(event.kind.as_str());
+///     if event.kind == EventKind::Ended { break }
 /// }
 /// assert_eq!(kinds, ["created", "started", "succeeded", "ended"]);
 /// # Ok(()) }
@@ -177,22 +183,22 @@ impl Observers {
 pub struct Events {
     receiver: broadcast::Receiver<Arc<SagaEvent>>,
     saga: Option<SagaId>,
-    /// Of the one saga: whether more will come.
-    track: Option<Arc<ProgressChannel>>,
+    /// For the events of one saga: tells whether more will come.
+    progress: Option<Arc<ProgressChannel>>,
 }
 
-/// The reader was too slow: so many events are lost to it. The log has them.
+/// The reader was too slow, and has missed this many events. They are in the sagas' logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} events were missed; the saga log has them")]
 pub struct MissedEvents(pub u64);
 
 impl Events {
-    /// The next event. `None` when there are no more: the coordinator is gone or was shut down, or the one
-    /// saga that is watched has ended or was interrupted by a shutdown. If a saga is rolled back after its
-    /// end, `next` goes on with what it does then.
+    /// The next event. `None` when there are no more: the coordinator is gone or was shut down, or the only saga
+    /// of this stream has ended or was interrupted by a shutdown. If a saga is rolled back after its end,
+    /// `next` continues with the events of that.
     ///
     /// # Errors
-    /// [`MissedEvents`] if the reader was too slow; the stream goes on after the gap.
+    /// [`MissedEvents`] if the reader was too slow; the stream continues after the gap.
     pub async fn next(&mut self) -> Option<Result<SagaEvent, MissedEvents>> {
         loop {
             let event = match self.receive().await? {
@@ -208,8 +214,8 @@ impl Events {
     /// The next event of any saga.
     async fn receive(&mut self) -> Option<Result<Arc<SagaEvent>, MissedEvents>> {
         let over = async {
-            match &self.track {
-                Some(track) => track.last().await,
+            match &self.progress {
+                Some(progress) => progress.last().await,
                 // the events end with the coordinator
                 None => pending().await,
             }
@@ -222,7 +228,7 @@ impl Events {
             Some(Ok(event)) => Some(Ok(event)),
             Some(Err(RecvError::Lagged(missed))) => Some(Err(MissedEvents(missed))),
             Some(Err(RecvError::Closed)) => None,
-            // what a saga did was sent before its end was told
+            // the events of a saga were sent before its end was reported
             None => match self.receiver.try_recv() {
                 Ok(event) => Some(Ok(event)),
                 Err(TryRecvError::Lagged(missed)) => Some(Err(MissedEvents(missed))),
@@ -233,9 +239,9 @@ impl Events {
 }
 
 impl<C: Send + Sync + 'static> Driver<C> {
-    /// What these entries look like from outside, if anybody looks.
-    pub(super) fn observed(&self, entries: &[Entry]) -> Vec<SagaEvent> {
-        if !self.env.observers.watch() {
+    /// The events of these entries, if anybody observes them.
+    pub(super) fn events_of(&self, entries: &[Entry]) -> Vec<SagaEvent> {
+        if !self.env.observers.is_observed() {
             return Vec::new();
         }
         let (id, status) = (&self.run.id, self.machine.status());
@@ -243,21 +249,21 @@ impl<C: Send + Sync + 'static> Driver<C> {
         entries.iter().map(|entry| SagaEvent::of(id, &name, entry, status)).collect()
     }
 
-    /// They are durable now.
-    pub(super) fn observe(&self, in_flight: &mut InFlight) {
-        for event in in_flight.written.drain(..) {
+    /// The entries of the last append are durable now: sends their events.
+    pub(super) fn send_events(&self, task: &mut TaskState) {
+        for event in task.written.drain(..) {
             event.trace();
             event.count();
-            // nobody may be listening
+            // there may be no receiver
             self.env.observers.with(|sender| drop(sender.send(Arc::new(event))));
         }
     }
 
-    /// It is behind its pivot, so nothing else is done about it.
-    pub(super) fn say_overdue(&self) {
+    /// The saga is past its pivot, so nothing else is done about the deadline.
+    pub(super) fn warn_overdue(&self) {
         tracing::warn!(
             target: "saga_core", id = %self.run.id, saga = self.values.name(),
-            "the deadline has passed; the saga is behind its point of no return and goes on"
+            "the deadline has passed; the saga is past its point of no return and goes on"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! Calls that block the thread they run on: nothing else goes on there meanwhile, and no timeout or
-//! shutdown reaches them. Whoever runs the program is told.
+//! Calls that block their thread: nothing else runs there meanwhile, and no timeout and no shutdown reaches
+//! them. A warning is logged.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
+
 use crate::log::{NodePath, SagaId};
 
-/// How long a call may go on without an `await` that waits.
+/// How long one poll of a call may take.
 const LONG: Duration = Duration::from_secs(1);
 
-/// CallLabel call it is.
+/// Which call it is.
 pub(super) struct CallLabel {
     pub(super) id: SagaId,
     pub(super) saga: Arc<str>,
@@ -20,25 +22,25 @@ pub(super) struct CallLabel {
     pub(super) attempt: u32,
 }
 
-/// A call that is timed each time that it is polled. Of one that blocks again and again it is said once.
-pub(super) struct TimedPolls<F> {
-    call: Pin<Box<F>>,
+/// A call whose polls are timed. It is warned about once, however often it blocks.
+pub(super) struct TimedPolls<T> {
+    call: BoxFuture<'static, T>,
     label: Option<CallLabel>,
 }
 
-impl<F> TimedPolls<F> {
-    pub(super) fn new(call: F, label: CallLabel) -> Self {
-        Self { call: Box::pin(call), label: Some(label) }
+impl<T> TimedPolls<T> {
+    pub(super) fn new(call: BoxFuture<'static, T>, label: CallLabel) -> Self {
+        Self { call, label: Some(label) }
     }
 }
 
-impl<F: Future> Future for TimedPolls<F> {
-    type Output = F::Output;
+impl<T> Future for TimedPolls<T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
-        // real time: a test's paused clock stands still in the middle of a poll
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        // real time: a clock that a test has paused stands still during a poll
         let began = Instant::now();
-        let polled = self.call.as_mut().poll(task);
+        let polled = self.call.as_mut().poll(cx);
         let took = began.elapsed();
         if took > LONG
             && let Some(CallLabel { id, saga, node, attempt }) = self.label.take()

@@ -1,0 +1,125 @@
+//! Bringing a request to its saga. A saga that is at rest in the store is woken for that.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::CoordinatorInner;
+use super::operator::Deliver;
+use super::reload::{LoadReason, while_listening};
+use super::running::{Admission, RunningSaga};
+use crate::driver::{Control, Creation, PendingRequest, before_telling_of_shutdown};
+use crate::error::{OperateError, SagaError};
+use crate::log::{Answer, Request, SagaId};
+use crate::store::StoreError;
+
+/// The sagas of a coordinator in this process.
+pub(super) struct OwnSagas<C>(pub(super) Arc<CoordinatorInner<C>>);
+
+impl<C: Send + Sync + 'static> Deliver for OwnSagas<C> {
+    fn deliver(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
+        let inner = self.0.clone();
+        Box::pin(async move {
+            let answer = inner.tasks.at_home(inner.deliver(request)).await;
+            if let Err(OperateError::ShutDown) = answer {
+                before_telling_of_shutdown().await;
+            }
+            answer
+        })
+    }
+}
+
+impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+    /// Sends a request to its saga, waking the saga if it is at rest, and waits for the answer.
+    pub(super) async fn deliver(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> Result<Answer, OperateError> {
+        let saga = request.saga.clone();
+        loop {
+            if self.is_closing() {
+                return Err(OperateError::ShutDown);
+            }
+            let (pending, answered) = PendingRequest::new(request.clone());
+            let running = self.running().get(&saga).cloned();
+            match running {
+                Some(mut running) => {
+                    if let Some(Creation::Failed(_)) | None = running.created().await {
+                        return Err(OperateError::NotFound { saga });
+                    }
+                    // a task that is about to end does not read this any more; the loop then wakes the saga
+                    let _ = running.control.send(Control::Request(pending));
+                    if let Some(answer) = running.answer(answered).await {
+                        return answer.map_err(not_carried_out);
+                    }
+                    self.until_gone(&saga, &running).await;
+                }
+                None => {
+                    let (running, woken) = self.wake(&saga, Some(pending)).await?;
+                    match running.answer(answered).await {
+                        Some(answer) => return answer.map_err(not_carried_out),
+                        None if woken => {
+                            self.tasks.check()?;
+                            return Err(not_carried_out(running.why_unanswered(saga).await));
+                        }
+                        None => self.until_gone(&saga, &running).await,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs a saga that is at rest in the store, to carry out a request and whatever follows from it. False
+    /// if the saga was running by then, and was sent the request.
+    pub(super) async fn wake(
+        self: &Arc<Self>,
+        id: &SagaId,
+        request: Option<PendingRequest>,
+    ) -> Result<(RunningSaga, bool), OperateError> {
+        let found = self.stored(id).await?;
+        found.definition()?;
+        let record = &found.saga.record;
+        let input = (record.name.as_str(), &record.params);
+        let (running, task, mut control) = match self.admit(id, input, Some(record.status)) {
+            Admission::AlreadyRunning(running) => {
+                // another request has woken it
+                if let Some(request) = request {
+                    let _ = running.control.send(Control::Request(request));
+                }
+                return Ok((running, false));
+            }
+            Admission::Admitted(running, task, control) => (running, task, control),
+        };
+        // a shutdown that began meanwhile does not know of this saga
+        if self.is_closing() {
+            return Err(OperateError::ShutDown);
+        }
+        let (inner, id) = (self.clone(), id.clone());
+        self.tasks.spawn(async move {
+            let mut requests = request.into_iter().collect::<Vec<_>>();
+            let load = async {
+                let taken = inner.take(&id).await?;
+                if inner.is_closing() {
+                    // the shutdown releases it with all others
+                    return Err(SagaError::ShutDown { saga: id.clone() });
+                }
+                let record = taken.ok_or_else(|| {
+                    let source = StoreError::NotFound { saga: id.clone() };
+                    SagaError::Store { saga: id.clone(), source }
+                })?;
+                inner.resume(record, task.progress(), LoadReason::Again).await
+            };
+            let loaded = while_listening(&mut control, |new| requests.push(new), load).await;
+            task.run(loaded, requests, control).await;
+        });
+        Ok((running, true))
+    }
+}
+
+/// Why a saga did not carry out a request.
+fn not_carried_out(source: SagaError) -> OperateError {
+    match source {
+        SagaError::ShutDown { .. } => OperateError::ShutDown,
+        source => OperateError::NotCarriedOut { source: Box::new(source) },
+    }
+}

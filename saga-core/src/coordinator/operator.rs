@@ -1,0 +1,225 @@
+//! Operators: people and tools that steer sagas from outside.
+//!
+//! A request takes four forms on its way. An [`Operator`] method names a [`Command`], and makes it a
+//! [`Request`]. The coordinator delivers it to the task of the saga (`deliver`), with a channel for the answer,
+//! as a `PendingRequest`. The saga's machine is told of it as one event. `attached` leaves the request in the
+//! store instead, where the process that runs the saga finds it (`request_poller`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::Coordinator;
+use super::attached::AttachedStore;
+use super::deliver::OwnSagas;
+use crate::error::OperateError;
+use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId, Timestamp, Uuid};
+use crate::store::Store;
+
+/// Steers sagas from outside: cancels and pauses them, and repairs those that are stuck. Every request and
+/// its outcome is recorded in the saga's log, with the operator's name.
+///
+/// An operator from [`Coordinator::operator`] acts at once. One that is [attached](Self::attach) to a store
+/// leaves its requests there for the process that runs the sagas, and waits for the answer.
+///
+/// All methods fail with [`OperateError`]; if the saga refuses the request, it says why.
+///
+/// ```
+/// use saga_core::prelude::*;
+/// # use std::time::Duration;
+///
+/// #[saga_action(no_undo)]
+/// async fn ship(cx: &ActionContext<()>) -> Result<String, String> {
+///     tokio::select! {
+///         () = cx.cancelled() => Err("called off".into()),
+///         () = tokio::time::sleep(Duration::from_secs(3600)) => Ok("shipped".into()),
+///     }
+/// }
+/// saga! { Order<()>() -> String { ship {} } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sec = Coordinator::builder(()).saga::<Order>().build().await?;
+/// let order = sec.saga(Order {}).id("order-42").start().await?;
+/// sec.operator("alice").cancel("order-42", "the customer changed their mind").await?;
+/// assert!(matches!(order.await, Err(SagaError::RolledBack(_))));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Operator {
+    by: String,
+    sagas: Arc<dyn Deliver>,
+}
+
+/// Where an operator's requests go.
+pub(super) trait Deliver: Send + Sync {
+    /// Brings a request to its saga, and waits for the answer.
+    fn deliver(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>>;
+}
+
+impl Operator {
+    /// An operator of sagas that another process runs on this store, for example in a command line tool.
+    /// The store may be one that is attached for reading and requests only. Each method waits up to
+    /// `patience` for its answer. A request that is not answered in that time stays in the store, and is
+    /// carried out once a process runs the saga.
+    pub fn attach(store: impl Store, by: impl Into<String>, patience: Duration) -> Self {
+        Self { by: by.into(), sagas: Arc::new(AttachedStore { store: Arc::new(store), patience }) }
+    }
+
+    /// Rolls back a saga that has not ended. If it is paused, its undos wait for the end of the pause; if it
+    /// is parked, it resumes. While the pivot is in flight, the request is held.
+    ///
+    /// # Errors
+    /// Refused if the saga has ended, is past its pivot, or is parked because its pivot is in doubt.
+    pub async fn cancel(
+        &self,
+        id: &str,
+        reason: impl Into<String>,
+    ) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Cancel { reason: reason.into() }).await
+    }
+
+    /// Starts no new node and no new undo of a saga. Calls in flight go on, and the deadline still counts:
+    /// if it passes, the saga rolls back, and its undos wait for the end of the pause.
+    ///
+    /// # Errors
+    /// Refused if the saga has ended.
+    pub async fn pause(&self, id: &str) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Pause).await
+    }
+
+    /// Ends a pause.
+    ///
+    /// # Errors
+    /// Refused if the saga is not paused.
+    pub async fn resume(&self, id: &str) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Resume).await
+    }
+
+    /// Starts one node or undo of a paused saga.
+    ///
+    /// # Errors
+    /// Refused if the saga is not paused, or nothing is ready to start.
+    pub async fn step(&self, id: &str) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Step).await
+    }
+
+    /// Retries the failed undo of one node of a stuck saga. If the node's action is in doubt, the action is
+    /// run again first.
+    ///
+    /// # Errors
+    /// Refused if that undo has not failed, or a call of the saga is in flight.
+    pub async fn retry_undo(
+        &self,
+        id: &str,
+        node: impl Into<NodePath>,
+    ) -> Result<Answer, OperateError> {
+        self.ask(id, Command::RetryUndo { node: node.into() }).await
+    }
+
+    /// Retries all failed undos of a stuck saga.
+    ///
+    /// # Errors
+    /// As [`retry_undo`](Self::retry_undo).
+    pub async fn retry_all(&self, id: &str) -> Result<Answer, OperateError> {
+        self.ask(id, Command::RetryAll).await
+    }
+
+    /// Records that someone has dealt with the effect that a failed undo left behind, at the receiver too.
+    ///
+    /// # Errors
+    /// As [`retry_undo`](Self::retry_undo).
+    pub async fn resolve(
+        &self,
+        id: &str,
+        node: impl Into<NodePath>,
+        note: impl Into<String>,
+    ) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Resolve { node: node.into(), note: note.into() }).await
+    }
+
+    /// Rolls back a saga that has completed. A saga that is already rolled back stays as it is.
+    ///
+    /// # Errors
+    /// Refused if the saga has not ended, is stuck, or is past its pivot.
+    pub async fn rollback(
+        &self,
+        id: &str,
+        reason: impl Into<String>,
+    ) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Rollback { reason: reason.into() }).await
+    }
+
+    /// Retries a node that failed after the point of no return and made the saga stuck.
+    ///
+    /// # Errors
+    /// Refused if the node did not.
+    pub async fn retry(&self, id: &str, node: impl Into<NodePath>) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Retry { node: node.into() }).await
+    }
+
+    /// Says how a pivot ended whose saga is parked because the pivot is in doubt, and resumes the saga.
+    ///
+    /// Also replaces a stored output that this program cannot read by one that it can. The saga then stays
+    /// parked, since there may be more such outputs: [`unpark`](Self::unpark) resumes it once all can be read.
+    ///
+    /// # Errors
+    /// Refused if neither applies to the node, or the output is not of the node's type.
+    pub async fn decide(
+        &self,
+        id: &str,
+        node: impl Into<NodePath>,
+        decision: Decision,
+        note: impl Into<String>,
+    ) -> Result<Answer, OperateError> {
+        let (node, note) = (node.into(), note.into());
+        self.ask(id, Command::Decide { node, decision, note }).await
+    }
+
+    /// Resumes a parked saga.
+    ///
+    /// # Errors
+    /// Refused if the saga is not parked, or this program cannot read one of its stored values.
+    pub async fn unpark(&self, id: &str) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Unpark).await
+    }
+
+    /// Injects a fault into a node, for a test. The fault stays with the saga, even through a crash.
+    ///
+    /// # Errors
+    /// Refused if the saga has ended or has no such node.
+    pub async fn inject(
+        &self,
+        id: &str,
+        node: impl Into<NodePath>,
+        fault: Fault,
+    ) -> Result<Answer, OperateError> {
+        self.ask(id, Command::Inject { node: node.into(), fault }).await
+    }
+
+    async fn ask(&self, id: &str, command: Command) -> Result<Answer, OperateError> {
+        let saga: SagaId = id.parse()?;
+        let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let at = Timestamp(0).after(at.unwrap_or_default());
+        let by = self.by.clone();
+        let request = Request { id: Uuid::now_v7(), saga: saga.clone(), command, by, at };
+        match self.sagas.deliver(request).await? {
+            Answer::Refused(refusal) => Err(OperateError::Refused { saga, refusal }),
+            answer => Ok(answer),
+        }
+    }
+}
+
+impl std::fmt::Debug for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operator").field("by", &self.by).finish_non_exhaustive()
+    }
+}
+
+impl<C: Send + Sync + 'static> Coordinator<C> {
+    /// An operator of this coordinator's sagas, and of those at rest in its store. `by` is the name that is
+    /// recorded in their logs.
+    pub fn operator(&self, by: impl Into<String>) -> Operator {
+        Operator { by: by.into(), sagas: Arc::new(OwnSagas(self.inner.clone())) }
+    }
+}

@@ -1,0 +1,66 @@
+//! How large an output may be, and how much of an error fits into the log.
+
+use crate::error::ActionError;
+use crate::json::{MAX_NESTING, depth};
+use crate::log::{Failure, NodePath, Payload};
+use crate::value::ActionOutput;
+
+/// The limits for the output of one node.
+#[derive(Clone, Copy)]
+pub(in crate::driver) struct OutputLimits {
+    /// In bytes.
+    pub(in crate::driver) max_payload: usize,
+    /// How many `for` loops collect it into a list, which may be the saga's output: each adds a level of JSON.
+    pub(in crate::driver) lists: usize,
+}
+
+impl OutputLimits {
+    /// Checks that an output can be stored.
+    pub(in crate::driver) fn check(self, output: &ActionOutput) -> Result<(), ActionError> {
+        let (size, max) = (output.payload.len(), self.max_payload);
+        if size > max {
+            let message = format!(
+                "the output has {size} bytes, more than the limit of {max}; raise \
+                 `Limits::max_payload`"
+            );
+            return Err(ActionError::SerializeFailed { message });
+        }
+        if self.lists > 0 && depth(output.payload.as_bytes()) + self.lists > MAX_NESTING {
+            let message = format!(
+                "it is nested more than {MAX_NESTING} levels deep, with the lists of the `for` \
+                 around its node"
+            );
+            return Err(ActionError::SerializeFailed { message });
+        }
+        Ok(())
+    }
+}
+
+/// Checks the size of an output that an operator has decided.
+pub(in crate::driver) fn check_len(node: &NodePath, size: usize, max: usize) -> Result<(), String> {
+    if size <= max {
+        return Ok(());
+    }
+    Err(format!(
+        "the output of node `{node}` has {size} bytes, more than the limit of {max}; raise \
+         `Limits::max_payload`"
+    ))
+}
+
+/// Cuts an error down to what the log has room for.
+pub(super) fn truncate(failure: Failure, max: usize) -> Failure {
+    let cut = |mut text: String| {
+        if text.len() > max {
+            text.truncate(text.floor_char_boundary(max));
+            text.push('…');
+        }
+        text
+    };
+    let fits = |error: &Payload| error.len() <= max;
+    Failure {
+        message: cut(failure.message),
+        sources: failure.sources.into_iter().map(cut).collect(),
+        error: failure.error.filter(fits),
+        ..failure
+    }
+}

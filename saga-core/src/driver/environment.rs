@@ -1,0 +1,32 @@
+//! What all sagas of a coordinator share.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::{CallLimits, Observers, StoreHealth};
+use crate::clock::Clock;
+use crate::error::ActionError;
+use crate::limits::Limits;
+use crate::log::Payload;
+use crate::store::{Store, WorkerId};
+
+pub(crate) struct Environment<C> {
+    pub(crate) user: Arc<C>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) worker: WorkerId,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) limits: Limits,
+    pub(crate) call_limits: CallLimits,
+    pub(crate) observers: Observers,
+    pub(crate) store_health: StoreHealth,
+    /// True once a shutdown has begun.
+    pub(crate) closing: watch::Sender<bool>,
+    /// True if sagas that stop because the store fails are loaded again once it works.
+    pub(crate) reloads: bool,
+    /// How the context is written with each append; only where the context is state, as in an executor.
+    pub(crate) snapshot: Option<Snapshot<C>>,
+}
+
+/// Encodes a context.
+pub(crate) type Snapshot<C> = fn(&C) -> Result<Payload, ActionError>;

@@ -1,0 +1,80 @@
+//! A driver for a saga that is in the store, and that this process has just taken over.
+
+use std::sync::Arc;
+
+use super::{Driver, Environment, ProgressChannel, Values};
+use crate::context::{CancelSignal, Frame, RunInfo};
+use crate::dag::Dag;
+use crate::log::{Entry, SagaEntry};
+use crate::machine::{Config, Corrupt, Event, Machine, State, Watch};
+use crate::store::StoredSaga;
+
+/// A saga that is to be resumed.
+pub(crate) struct StoredRun<C> {
+    pub(crate) stored: StoredSaga,
+    /// Its parameters, decoded by its definition.
+    pub(crate) root: Frame,
+    pub(crate) dag: Arc<Dag<C>>,
+    /// The ownership under which this process runs it.
+    pub(crate) epoch: u64,
+    /// Why it must not run again, if it is what kills its process.
+    pub(crate) crash_loop: Option<String>,
+}
+
+impl<C: Send + Sync + 'static> Driver<C> {
+    /// Folds the log. Calls with no recorded outcome are in doubt; a saga that must not resume is parked.
+    ///
+    /// # Errors
+    /// [`Corrupt`] if the log does not fit the definition.
+    pub(crate) fn recover(
+        env: Arc<Environment<C>>,
+        run: StoredRun<C>,
+        config: Config,
+        progress: Arc<ProgressChannel>,
+    ) -> Result<Self, Corrupt> {
+        let StoredRun { stored: StoredSaga { record, entries }, dag, root, epoch, crash_loop } =
+            run;
+        let config = Config { deadline: record.deadline, ..config };
+        let machine = Machine::recover(dag.plan().clone(), config, epoch, &entries)?;
+        let state = machine.state();
+        let values = Values::of_log(dag, root, env.limits.max_width, state, &entries);
+        let cancel = CancelSignal::default();
+        if state.cause().is_some() {
+            cancel.set();
+        }
+        // a saga that an operator has just woken goes on, whatever it was parked for
+        let must_wait = match record.parked_reason.is_some() || record.status.is_ended() {
+            true => None,
+            false => values
+                .unreadable()
+                .filter(|_| !is_given_up(state, &entries))
+                .or(crash_loop)
+                .or_else(|| values.recheck(state)),
+        };
+        let first = must_wait.map_or(Event::Recovered, |reason| Event::Park { reason });
+        Ok(Self {
+            machine,
+            values,
+            run: Arc::new(RunInfo { id: record.id, run_key: record.run_key, cancel }),
+            epoch,
+            first: vec![first],
+            new: None,
+            progress,
+            lead: env.clock.lead(),
+            env,
+        })
+    }
+
+    /// Watches a saga that was running when its process died, unless it is to be parked.
+    pub(crate) fn watch(&mut self, watch: Watch) {
+        if self.first == [Event::Recovered] {
+            self.first.insert(0, Event::Watch(watch));
+        }
+    }
+}
+
+/// True if an operator let a parked saga roll back: what it cannot undo is then left as it is.
+fn is_given_up(state: &State, log: &[Entry]) -> bool {
+    state.cause().is_some()
+        && log.iter().any(|entry| entry.saga_entry() == Some(&SagaEntry::Unparked))
+}

@@ -1,0 +1,84 @@
+//! How a saga ended, and the state of each of its nodes, for whoever asks.
+
+use super::progress::SagaResult;
+use super::values::Values;
+use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
+use crate::log::{Cause, SagaId, SagaStatus};
+use crate::machine::{Machine, NodeState, State};
+
+impl<C: Send + Sync + 'static> Values<C> {
+    /// The report of a saga that did not complete.
+    pub(crate) fn report(&self, machine: &Machine, id: &SagaId) -> SagaReport {
+        report(self.root().dag.name().as_str(), machine.state(), id)
+    }
+
+    pub(super) fn result(&self, machine: &Machine, id: &SagaId, status: SagaStatus) -> SagaResult {
+        match status {
+            SagaStatus::Completed => self.saga_output(id),
+            SagaStatus::Stuck => Err(SagaError::Stuck(Box::new(self.report(machine, id)))),
+            _ => Err(SagaError::RolledBack(Box::new(self.report(machine, id)))),
+        }
+    }
+
+    fn saga_output(&self, id: &SagaId) -> SagaResult {
+        let Some(node) = self.root().dag.output() else { return Ok(None) };
+        match (self.root().output(node), self.root().broken(node)) {
+            (None, Some(error)) => {
+                let why = format!("its output cannot be read: {error}");
+                Err(SagaError::Corrupt { saga: id.clone(), why })
+            }
+            (output, _) => Ok(output.cloned()),
+        }
+    }
+
+    /// The result of a saga that has ended, in another process or earlier in this one; `None` if it has not.
+    pub(crate) fn result_of_ended(&self, state: &State, id: &SagaId) -> Option<SagaResult> {
+        match state.status() {
+            SagaStatus::Completed => Some(self.saga_output(id)),
+            _ => result_of_failed(self.name(), state, id),
+        }
+    }
+}
+
+fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {
+    let cause = state.cause().cloned();
+    let cause = cause.unwrap_or(Cause::Cancelled { reason: "no reason recorded".to_string() });
+    let nodes = state.nodes();
+    let error = match &cause {
+        Cause::Failed { node } => {
+            let failed = nodes.iter().find(|n| n.path == *node);
+            failed.and_then(|n| n.failure.as_deref()).map(ActionError::from_failure)
+        }
+        _ => None,
+    };
+    let (saga, name) = (id.clone(), name.to_string());
+    SagaReport { saga, name, cause, error, nodes: node_reports(state) }
+}
+
+/// The result of a saga that was rolled back or is stuck; `None` for any other.
+pub(crate) fn result_of_failed(name: &str, state: &State, id: &SagaId) -> Option<SagaResult> {
+    let report = || Box::new(report(name, state, id));
+    match state.status() {
+        SagaStatus::RolledBack => Some(Err(SagaError::RolledBack(report()))),
+        SagaStatus::Stuck => Some(Err(SagaError::Stuck(report()))),
+        _ => None,
+    }
+}
+
+/// The state of every node, in the order of declaration.
+pub(crate) fn node_reports(state: &State) -> Vec<NodeReport> {
+    state.nodes().into_iter().map(node_report).collect()
+}
+
+pub(crate) fn node_report(node: NodeState) -> NodeReport {
+    NodeReport {
+        node: node.path,
+        state: node.state,
+        has_undo: node.has_undo,
+        in_doubt: node.in_doubt,
+        resolved: node.resolved,
+        attempts: node.attempts,
+        error: node.failure.as_deref().map(ActionError::from_failure),
+        undo_error: node.undo_failure.as_deref().map(ActionError::from_failure),
+    }
+}

@@ -1,0 +1,107 @@
+//! Requests of operators, on their way through the task of a saga.
+
+use std::collections::HashMap;
+
+use tokio::sync::oneshot;
+
+use super::Driver;
+use super::call::check_len;
+use super::task_state::TaskState;
+use crate::error::SagaError;
+use crate::log::{ActionState, Answer, Command, Refusal, Request, Uuid};
+use crate::machine::Event;
+
+/// The answer to a request, or why the saga stopped before it had one.
+pub(crate) type Reply = Result<Answer, SagaError>;
+
+/// A request, and where its answer goes. A task that ends without an answer drops it.
+pub(crate) struct PendingRequest {
+    request: Request,
+    answer: oneshot::Sender<Reply>,
+}
+
+impl PendingRequest {
+    pub(crate) fn new(request: Request) -> (Self, oneshot::Receiver<Reply>) {
+        let (answer, answered) = oneshot::channel();
+        (Self { request, answer }, answered)
+    }
+
+    pub(crate) fn answer(self, reply: Reply) {
+        // the operator may have gone away
+        let _ = self.answer.send(reply);
+    }
+}
+
+/// Who waits for the answers of a saga's machine.
+#[derive(Default)]
+pub(super) struct WaitingOperators(HashMap<Uuid, Vec<oneshot::Sender<Reply>>>);
+
+impl WaitingOperators {
+    fn add(&mut self, id: Uuid, answer: oneshot::Sender<Reply>) {
+        self.0.entry(id).or_default().push(answer);
+    }
+
+    pub(super) fn answer(&mut self, id: Uuid, answer: &Answer) {
+        for waiting in self.0.remove(&id).unwrap_or_default() {
+            let _ = waiting.send(Ok(answer.clone()));
+        }
+    }
+
+    /// Nobody gets an answer any more, for this reason.
+    pub(super) fn fail_all(&mut self, why: &SagaError) {
+        for waiting in self.0.drain().flat_map(|(_, waiting)| waiting) {
+            let _ = waiting.send(Err(why.clone()));
+        }
+    }
+
+    /// Answers requests that are in the log, and that wait with the saga for an operator's decision.
+    pub(super) fn answer_held(&mut self, is_held: impl Fn(Uuid) -> bool) {
+        for (_, waiting) in self.0.extract_if(|id, _| is_held(*id)) {
+            for waiting in waiting {
+                let _ = waiting.send(Ok(Answer::Held));
+            }
+        }
+    }
+}
+
+impl<C: Send + Sync + 'static> Driver<C> {
+    /// Takes a request in. `None` if it is refused right away, because of a value that the machine does not
+    /// know; otherwise the machine answers it.
+    pub(super) fn accept(&self, pending: PendingRequest, task: &mut TaskState) -> Option<Event> {
+        if let Some(refusal) = self.refusal(&pending.request.command) {
+            pending.answer(Ok(Answer::Refused(refusal)));
+            return None;
+        }
+        let PendingRequest { request: Request { id, by, command, .. }, answer } = pending;
+        task.operators.add(id, answer);
+        task.output_decided |= matches!(command, Command::Decide { .. });
+        Some(Event::Operator { id, by, command })
+    }
+
+    /// Why a command does not fit the values of the saga.
+    fn refusal(&self, command: &Command) -> Option<Refusal> {
+        let state = self.machine.state();
+        if let Command::Decide { node, decision, .. } = command {
+            if let Some(output) = decision.output()
+                && let Err(why) = check_len(node, output.len(), self.env.limits.max_payload)
+                    .and_then(|()| self.values.check(state, node, &output))
+            {
+                return Some(Refusal::Invalid { why });
+            }
+            let found = state.resolve(node.as_str()).and_then(|v| state.node(v));
+            if let Some(found) = found
+                && found.state == ActionState::Completed
+                && !self.values.is_unreadable(&found.path)
+            {
+                let (node, state) = (found.path, found.state);
+                return Some(Refusal::NotInDoubt { node, state });
+            }
+        }
+        if let (Command::Unpark, Some(why)) = (command, self.values.unreadable())
+            && state.parked().is_some()
+        {
+            return Some(Refusal::Unreadable { why });
+        }
+        None
+    }
+}
