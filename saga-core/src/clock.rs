@@ -1,8 +1,8 @@
-//! What time it is, and waits that go by it.
+//! The wall clock, and waits that go by it.
 //!
-//! There are two clocks. The *wall clock* says what stands in logs and records, and when a deadline is; it
-//! can be set forward and back, and goes on while a machine sleeps. Tokio's clock does neither, but a test can
-//! pause it, and then the wall clock that sagas see follows it.
+//! There are two clocks. The *wall clock* gives the times in logs and records, and decides when a deadline has
+//! passed; it can be set forward and back, and runs on while the machine sleeps. Tokio's clock does neither, but
+//! a test can pause it, and the wall clock that sagas see then follows it.
 
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,25 +13,25 @@ use tokio::time::Instant;
 
 use crate::log::Timestamp;
 
-/// How often it is looked whether the wall clock was set.
-const LOOK: Duration = Duration::from_secs(1);
-/// A clock that was set by less than this was corrected, as clocks are all the time.
+/// How often to check whether the wall clock was set.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// A smaller step, in milliseconds, is an ordinary correction of the clock.
 const JUMP: i64 = 100;
 
 pub(crate) type Wall = dyn Fn() -> SystemTime + Send + Sync;
 
 /// The wall clock.
 pub(crate) struct Clock {
-    /// In place of the system's.
+    /// A replacement for the system's clock.
     given: Option<Box<Wall>>,
     /// The system's clock, and tokio's, when this one was made.
     base: SystemTime,
     start: Instant,
-    /// Told when the wall clock was set.
+    /// Notified when the wall clock was set.
     jumps: watch::Sender<()>,
 }
 
-/// By how much the wall clock is ahead of tokio's, in milliseconds, as far as this reader knows.
+/// By how many milliseconds the wall clock is ahead of tokio's, as last seen by its holder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lead(i64);
 
@@ -53,8 +53,8 @@ impl Clock {
         self.read().1
     }
 
-    /// The time, and by how many milliseconds the clock was set forward (or back, if that is negative) since
-    /// the last look.
+    /// The time, and by how many milliseconds the clock was set forward (back if negative) since this holder
+    /// last looked.
     pub(crate) fn look(&self, lead: &mut Lead) -> (Timestamp, Option<i64>) {
         let (now, read) = self.read();
         let set = read.0.saturating_sub(lead.0);
@@ -72,7 +72,7 @@ impl Clock {
             let now = self.now();
             let elapsed = self.start.elapsed();
             tries += 1;
-            // a thread that was held up between the two clocks would see a jump
+            // a thread that is preempted between reading the two clocks would see a jump
             if elapsed.saturating_sub(before) < Duration::from_millis(10) || tries == 10 {
                 let lead = i128::from(now.0) - elapsed.as_millis().cast_signed();
                 return (now, Lead(i64::try_from(lead).unwrap_or(i64::MAX)));
@@ -80,9 +80,9 @@ impl Clock {
         }
     }
 
-    /// Ready at this time, or when the clock was set: then it may be, or not yet.
+    /// Ready at this time, or when the clock was set; the caller must check the time again.
     pub(crate) fn until(&self, time: Timestamp) -> impl Future<Output = ()> + Send + 'static {
-        // a wait longer than a year is cut into years
+        // a wait is cut into years
         let year = 365 * 24 * 3600 * 1000;
         let wait = time.0.saturating_sub(self.now().0).min(year);
         let sleep = tokio::time::sleep(Duration::from_millis(wait));
@@ -90,7 +90,7 @@ impl Clock {
         async move {
             let jumped = async {
                 if jumps.changed().await.is_err() {
-                    // nobody looks any more
+                    // nobody watches the clock any more
                     std::future::pending().await
                 }
             };
@@ -98,15 +98,15 @@ impl Clock {
         }
     }
 
-    /// Wakes those who wait for a time when the clock was set. Never ends.
+    /// Wakes everything that waits for a time when the clock was set. Never ends.
     pub(crate) async fn watch(&self) {
         let mut lead = self.lead();
         loop {
             if self.given.is_none() && is_paused() {
-                // this one goes with tokio's, and cannot be set
+                // it follows tokio's clock, and cannot be set
                 std::future::pending().await
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
             if self.look(&mut lead).1.is_some() {
                 self.jumps.send_replace(());
             }
@@ -114,16 +114,16 @@ impl Clock {
     }
 }
 
-/// A wait by the system's clock, also where a test has paused that of tokio: for what another process does.
+/// Sleeps by the system's clock, even where a test has paused tokio's: for waits for another process.
 pub(crate) async fn real_pause(time: Duration) {
     if !is_paused() {
         return tokio::time::sleep(time).await;
     }
     let (over, waits) = oneshot::channel();
-    // a blocking task of tokio's would keep its clock from going on
+    // a blocking task would keep tokio's paused clock from advancing
     let sleeper = thread::Builder::new().name("saga-pause".to_string()).spawn(move || {
         thread::sleep(time);
-        // whoever waited may have gone away
+        // the waiting future may have been dropped
         let _ = over.send(());
     });
     match sleeper {
@@ -132,7 +132,7 @@ pub(crate) async fn real_pause(time: Duration) {
     }
 }
 
-/// True if tokio's clock is another one than that of the system.
+/// True if tokio's clock is not the system's.
 pub(crate) fn is_paused() -> bool {
     let before = std::time::Instant::now();
     let now = Instant::now().into_std();

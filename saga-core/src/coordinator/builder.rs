@@ -1,4 +1,4 @@
-//! Putting a coordinator together.
+//! Building a coordinator.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -23,18 +23,18 @@ use crate::typed::Saga;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Two sagas, or two actions, have one name.
+    /// Two sagas or two actions have the same name.
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// A saga's definition is not a DAG.
     #[error("saga `{saga}`: {source}")]
     Dag {
-        /// Which saga.
+        /// The saga's name.
         saga: &'static str,
-        /// What is wrong.
+        /// What is wrong with it.
         source: DagError,
     },
-    /// There is no tokio runtime here that sagas could run on.
+    /// There is no tokio runtime that sagas could run on.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
     /// The store failed while unfinished sagas were claimed.
@@ -42,7 +42,7 @@ pub enum BuildError {
     Store(#[from] StoreError),
 }
 
-/// Builds a saga's DAG of at most this many nodes.
+/// Builds the DAG of a saga, with at most this many nodes.
 type BuildDefinition<C> = fn(usize) -> Result<Definition<C>, BuildError>;
 
 /// Collects what a [`Coordinator`] needs.
@@ -96,7 +96,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         }
     }
 
-    /// Where logs are kept; default a [`MemoryStore`], which a crash empties.
+    /// Where logs are kept; by default in a [`MemoryStore`], which does not survive a crash.
     pub fn store(self, store: impl Store) -> Self {
         Self { store: Some(Arc::new(store)), ..self }
     }
@@ -115,64 +115,64 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         Self { actions, ..self }
     }
 
-    /// How large things may be.
+    /// Limits on the size of sagas and values.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// How many calls of one saga may be in flight; default any number. With 1, nodes run in topological
-    /// order, ties by declaration, and undos in exact reverse.
+    /// How many calls of one saga may be in flight; by default any number. With 1, nodes run in topological
+    /// order (ties in order of declaration), and undos in exactly the reverse order.
     pub fn max_concurrency(mut self, calls: usize) -> Self {
         self.config.max_concurrency = Some(calls.max(1));
         self
     }
 
-    /// How many calls of all sagas together may be in flight; default any number. A node that waits for
-    /// room has not started, so there is nothing to undo about it.
+    /// How many calls of all sagas together may be in flight; by default any number. A node that waits for
+    /// a permit has not started, so it has nothing to undo.
     ///
-    /// Sagas that wait for room take turns, a call each, so that one with many calls holds nobody up. An action
-    /// that waits for another saga keeps its room meanwhile; where that saga waits for this very room, the wait
-    /// ends with [`SagaError::WaitsForItself`](crate::SagaError::WaitsForItself).
+    /// Sagas that wait take turns, one call each, so that a saga with many calls does not delay the others. An action
+    /// that awaits another saga keeps its permit meanwhile; if that saga waits for this very permit, the wait ends
+    /// with [`SagaError::WaitsForItself`](crate::SagaError::WaitsForItself).
     pub fn max_calls(mut self, calls: usize) -> Self {
         self.call_limits.limit_all(calls);
         self
     }
 
-    /// How many calls of the action with this name, and of its undo, may be in flight in all sagas
-    /// together; default any number. For a service that takes only so much at a time. It must be an action of
-    /// a registered saga, or [registered](Self::actions) itself.
+    /// How many calls of the action with this name, and of its undo, may be in flight in all sagas together;
+    /// by default any number. For services with limited capacity. It must be an action of a registered saga,
+    /// or be [registered](Self::actions) itself.
     pub fn max_calls_of(mut self, action: impl Into<String>, calls: usize) -> Self {
         self.call_limits.limit_action(action.into(), calls);
         self
     }
 
     /// How many crashes of the process must count against a saga before it is parked instead of being run
-    /// again; default 3, at least 1.
+    /// again; by default 3, at least 1.
     ///
-    /// A crash counts against a saga if the process died right after a call of it began (within 20 ms), while
-    /// that saga was the only one that was watched, and began at a moment taken at random. So kills from
-    /// outside park nothing, however often they come: they rarely meet that moment several times in a row.
-    /// The first few crashes find out which saga is to be watched, and don't count. One that takes longer to
-    /// kill its process is watched for longer, up to 5 s, and more crashes must count: twice the limit for
-    /// up to 80 ms, three times for 320 ms, and so on. One that gets on begins at zero, and one that waits
-    /// for its time or in [`shutdown`](Coordinator::shutdown) was not there.
+    /// A crash counts against a saga if the process died within 20 ms after a call of that saga began, while
+    /// it was the only saga being watched and had resumed at a random moment. So kills from outside park
+    /// nothing, however often they happen: they rarely hit that moment several times in a row. The first few
+    /// crashes only narrow down which saga to watch, and do not count. A saga that takes longer to kill its
+    /// process is watched for longer, up to 5 s, and more crashes must count: twice the limit for up to
+    /// 80 ms, three times for 320 ms, and so on. Progress resets the count, and a saga that was waiting for its
+    /// time, or for the end of a [`shutdown`](Coordinator::shutdown), is not a suspect.
     ///
-    /// A saga that was running at crashes may begin up to one second later in the next process; one that was
-    /// running at many crashes in a row, each time for 320 ms and more, up to ten. The others don't wait.
+    /// A saga that was running at a crash may resume up to one second later in the next process; one that was
+    /// running at many crashes in a row, each time for 320 ms or longer, up to ten. All others resume at once.
     pub fn crash_limit(self, crashes: u32) -> Self {
         Self { crash_limit: crashes.max(1), ..self }
     }
 
-    /// How long an action may go on after its saga began to unwind, before it is dropped and in doubt;
-    /// default 30 s. More than 100 years count as that.
+    /// How long an action may run on after its saga began to roll back, before it is dropped and left in doubt;
+    /// by default 30 s, at most 100 years.
     pub fn abandon_after(mut self, after: Duration) -> Self {
         self.config.abandon_after = after.min(LONGEST_WAIT);
         self
     }
 
-    /// What time it is, in place of the system's clock (or of tokio's, where a test has paused that): for
-    /// tests of what happens when the clock is set. Times in logs and records, deadlines, and what
-    /// [`purge`](Coordinator::purge) takes for old go by it; a call's timeout does not.
+    /// Replaces the system's clock (or tokio's, where a test has paused that), for tests of what happens when
+    /// the clock is set. It gives the times in logs and records, and applies to deadlines and to
+    /// [`purge`](Coordinator::purge), but not to the timeouts of calls.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -201,14 +201,14 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         Self { wall_clock: Some(Box::new(now)), ..self }
     }
 
-    /// The coordinator. Goes on with everything in the store that is unfinished and known here.
+    /// Builds the coordinator, which resumes every unfinished saga in the store whose definition it knows.
     ///
-    /// Call it inside a tokio runtime with time enabled. The sagas run on that runtime for as long as it is
-    /// there, whoever starts and steers them: another runtime, or a thread without one, may do both. (One of
-    /// the kind `current_thread` runs them only while somebody is in its `block_on`.)
+    /// Call it inside a tokio runtime with time enabled. The sagas run on that runtime for as long as it exists.
+    /// They may be started and steered from anywhere: from another runtime, or from a thread without one. (A
+    /// `current_thread` runtime runs them only while a thread is inside its `block_on`.)
     ///
     /// # Errors
-    /// [`BuildError`] if two things have one name, if [`max_calls_of`](Self::max_calls_of) names no action, if the
+    /// [`BuildError`] if two sagas or two actions have the same name, if [`max_calls_of`](Self::max_calls_of) names no action, if the
     /// runtime cannot run sagas, or the store fails.
     pub async fn build(self) -> Result<Coordinator<C>, BuildError> {
         note_places();

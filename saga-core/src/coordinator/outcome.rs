@@ -1,4 +1,4 @@
-//! What the nodes of a saga that has ended did, by typed keys.
+//! The outcome of a saga: what each of its nodes did, by typed keys.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,15 +17,15 @@ use crate::machine::{Part, State, VertexId};
 use crate::typed::Saga;
 use crate::value::ActionOutput;
 
-/// Of which saga a key is, and what it gives; it holds none of them.
+/// The types of a key: its saga, the node's output and its error. A key holds none of them.
 type Types<S, O, E> = fn() -> (S, O, E);
 
 /// A node of the saga `S`, whose output is an `O` and whose action fails with `E`: `BookTrip::payment`.
 ///
-/// `saga!` makes one for each node whose types can be named: for steps and what holds them, for constants,
-/// and where a type is written (`let total: u64 = { .. };`). Of a computed node, and of a `for`, `if` or `match` whose
-/// body ends with a subsaga or a plain struct, only a written type says what it gives. If the saga itself does, the key
-/// of its last line is called as it is written there, and `output`. The error of a `for` over one action is
+/// `saga!` makes a key for each node whose types can be named: for steps and the nodes around them, for constants,
+/// and where a type is written (`let total: u64 = { .. };`). A computed node, and a `for`, `if` or `match` whose body
+/// ends with a subsaga or a plain struct, needs a written type. If the saga itself ends like that, the key of its last
+/// line has the name that is written there, and also the name `output`. The error of a `for` over one action is
 /// that action's; other nodes that run no action of their own fail with [`ActionError`](crate::error::ActionError).
 ///
 /// ```
@@ -51,7 +51,7 @@ type Types<S, O, E> = fn() -> (S, O, E);
 /// ```
 pub struct NodeKey<S, O, E> {
     path: Cow<'static, str>,
-    /// What the node may be called instead: of a struct on a last line only its type says whether it is a saga.
+    /// The node's other possible name: only its type tells whether a struct on a last line is a saga.
     or: Option<&'static str>,
     types: PhantomData<Types<S, O, E>>,
 }
@@ -62,7 +62,7 @@ impl<S, O, E> NodeKey<S, O, E> {
         Self { path: Cow::Borrowed(name), or: None, types: PhantomData }
     }
 
-    /// Of a last line that has one of two names.
+    /// The key of a last line that has one of two names.
     #[doc(hidden)]
     pub const fn either(name: &'static str, or: &'static str) -> Self {
         Self { path: Cow::Borrowed(name), or: Some(or), types: PhantomData }
@@ -78,7 +78,7 @@ impl<S, O, E> NodeKey<S, O, E> {
     where
         T: Saga<Output = O>,
     {
-        // a subsaga is called after itself, whatever its other name
+        // a subsaga has its own name, whatever the other one is
         let of = self.other().filter(|_| self.path.ends_with("output"));
         let of = of.as_deref().unwrap_or(&self.path);
         NodeKey { path: format!("{of}/{}", inner.path).into(), or: inner.or, types: PhantomData }
@@ -113,8 +113,7 @@ impl<S, O, E> fmt::Debug for NodeKey<S, O, E> {
     }
 }
 
-/// How a saga ended, and what each of its nodes did. Made by
-/// [`SagaHandle::outcome`](crate::SagaHandle::outcome).
+/// How a saga ended, and what each of its nodes did; from [`SagaHandle::outcome`](crate::SagaHandle::outcome).
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -148,13 +147,13 @@ impl<S, O, E> fmt::Debug for NodeKey<S, O, E> {
 pub struct Outcome<S> {
     id: SagaId,
     result: SagaResult,
-    seen: NodeOutcomes,
+    nodes: NodeOutcomes,
     saga: PhantomData<fn() -> S>,
 }
 
 impl<S: SagaType> Outcome<S> {
-    pub(super) fn new(id: SagaId, result: SagaResult, seen: NodeOutcomes) -> Self {
-        Self { id, result, seen, saga: PhantomData }
+    pub(super) fn new(id: SagaId, result: SagaResult, nodes: NodeOutcomes) -> Self {
+        Self { id, result, nodes, saga: PhantomData }
     }
 
     /// The saga's id.
@@ -171,22 +170,23 @@ impl<S: SagaType> Outcome<S> {
         }
     }
 
-    /// The output of a node, also if it was undone since: [`node`](Self::node) tells. None if it gave none.
+    /// The output of a node, even if the node was undone since, which [`node`](Self::node) tells. `None` if it has
+    /// no output.
     pub fn get<O: 'static, E>(&self, key: NodeKey<S, O, E>) -> Option<&O> {
         let other = || self.output(&key.other()?);
         self.output(key.path()).or_else(other)
     }
 
     /// The same by the node's path, for nodes without a key: `outcome.output::<Address>("nics[2]/address")`.
-    /// None also if the output is of another type.
+    /// Also `None` if the output is of another type.
     pub fn output<O: 'static>(&self, path: &str) -> Option<&O> {
-        self.seen.output(path)?.get()
+        self.nodes.output(path)?.get()
     }
 
-    /// How the last attempt of a node's action failed, if it did: the action's own error, if it was stored
-    /// and is one, or else what there is to say.
+    /// How the last attempt of a node's action failed, if it did: the action's own error if one was stored,
+    /// otherwise an error that describes the failure.
     ///
-    /// Only for errors that are `Deserialize`; [`node`](Self::node) gives others.
+    /// Only for errors that are `Deserialize`; [`node`](Self::node) returns others.
     pub fn error_of<O, E>(
         &self,
         key: NodeKey<S, O, E>,
@@ -197,17 +197,17 @@ impl<S: SagaType> Outcome<S> {
         self.node(key)?.error.map(crate::error::ActionError::convert)
     }
 
-    /// How a node stands. None for a node of a body that did not run.
+    /// The state of a node. `None` for a node of a body that did not run.
     pub fn node<O, E>(&self, key: NodeKey<S, O, E>) -> Option<NodeReport> {
-        self.seen.node_of(&key)
+        self.nodes.node_of(&key)
     }
 
-    /// All nodes, in the order of declaration, each before those that it holds.
+    /// All nodes in the order of declaration, each before the nodes inside it.
     pub fn nodes(&self) -> Vec<NodeReport> {
-        node_reports(&self.seen.state)
+        node_reports(&self.nodes.state)
     }
 
-    /// What awaiting the handle gives: the saga's output, or why it did not complete.
+    /// The same as awaiting the handle: the saga's output, or why it did not complete.
     ///
     /// # Errors
     /// [`SagaError::RolledBack`], [`SagaError::Stuck`]; [`SagaError::Corrupt`] if the output does not
@@ -227,7 +227,7 @@ impl<S> fmt::Debug for Outcome<S> {
     }
 }
 
-/// How a saga stands, as its log says.
+/// The state and the values of a saga, from its log.
 pub(super) struct NodeOutcomes {
     state: State,
     values: Box<dyn NodeOutputs>,
@@ -247,25 +247,25 @@ impl NodeOutcomes {
     }
 }
 
-/// The values of a saga over whatever context.
+/// The values of a saga, whatever its context type.
 trait NodeOutputs: Send + Sync {
-    /// The node at this path. An instance of several statements is none: the node stands for it that
-    /// gives its output.
+    /// The node at this path. An instance with several statements is not a node: the node that gives its output
+    /// stands for it.
     fn vertex(&self, state: &State, path: &str) -> Option<VertexId>;
 
     fn output(&self, state: &State, path: &str) -> Option<&ActionOutput>;
 }
 
 impl<C: Send + Sync + 'static> Values<C> {
-    /// The node of this name in the subsaga that runs here, also at the end of the arm that was chosen.
-    fn inside(&self, state: &State, holder: VertexId, name: &str) -> Option<VertexId> {
+    /// The node with this name in the subsaga at this node, or in the one that ends the arm that was chosen.
+    fn in_subsaga(&self, state: &State, holder: VertexId, name: &str) -> Option<VertexId> {
         let frame = state.parts(holder)?.next()?;
         match state.part_of(frame)? {
             (_, Part::Whole) => {
                 let inner = state.frames().get(frame as usize)?;
                 Some(inner.base + inner.plan.find(name)?)
             }
-            (_, Part::Arm(_)) => self.inside(state, self.end_of(state, frame)?, name),
+            (_, Part::Arm(_)) => self.in_subsaga(state, self.end_of(state, frame)?, name),
             (_, Part::Instance(_)) => None,
         }
     }
@@ -279,7 +279,7 @@ impl<C: Send + Sync + 'static> NodeOutputs for Values<C> {
         let (holder, part) = path.rsplit_once(['/', '['])?;
         let instance = part.strip_suffix(']').map(str::parse::<usize>).transpose().ok()?;
         let holder = self.vertex(state, holder)?;
-        let Some(instance) = instance else { return self.inside(state, holder, part) };
+        let Some(instance) = instance else { return self.in_subsaga(state, holder, part) };
         let frame = state.parts(holder)?.nth(instance)?;
         match state.part_of(frame)? {
             (_, Part::Instance(_)) => self.end_of(state, frame),

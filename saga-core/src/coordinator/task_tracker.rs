@@ -1,4 +1,5 @@
-//! The tasks of a coordinator: all of them on the runtime that it was built on, whoever asks for them.
+//! The tasks of a coordinator. All of them run on the runtime that it was built on, wherever they are spawned
+//! from, and all of them are counted, so that a shutdown can wait for the last.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -17,7 +18,7 @@ use crate::clock::is_paused;
 use crate::error::RuntimeError;
 use crate::panics::without_message;
 
-/// Where the tasks run, and how many do.
+/// Spawns and counts tasks.
 #[derive(Clone)]
 pub(super) struct TaskTracker {
     runtime: Handle,
@@ -29,15 +30,15 @@ struct TaskCount {
     count: AtomicUsize,
     /// Notified when a task has ended.
     ended: Notify,
-    /// The runtime has dropped a task that had not ended.
+    /// True once the runtime has dropped a task that had not ended.
     gone: AtomicBool,
 }
 
 impl TaskTracker {
-    /// TaskTracker on the runtime of whoever calls this.
+    /// A tracker for the runtime that this is called on.
     pub(super) fn here() -> Result<Self, RuntimeError> {
         let runtime = Handle::try_current().map_err(|_| RuntimeError::Missing)?;
-        // there is no other way to ask; it panics if the runtime has no timers
+        // there is no other way to find out: this panics if the runtime has no timers
         let timer = without_message(|| drop(tokio::time::sleep(Duration::ZERO)));
         timer.map_err(|_| RuntimeError::NoTimers)?;
         Ok(Self { runtime, running: Arc::default() })
@@ -49,12 +50,12 @@ impl TaskTracker {
         drop(self.runtime.spawn(TrackedTask { future: Box::pin(task), place }));
     }
 
-    /// Waits until all tasks have ended, and all that they held is dropped.
+    /// Waits until all tasks have ended, and everything that they held is dropped.
     pub(super) async fn ended(&self) {
         loop {
             let ended = self.running.ended.notified();
             tokio::pin!(ended);
-            // counts from here on, so that nothing is missed before the await
+            // registers now, so that nothing is missed before the await
             ended.as_mut().enable();
             if self.running.count.load(Ordering::Acquire) == 0 {
                 return;
@@ -71,8 +72,8 @@ impl TaskTracker {
         }
     }
 
-    /// Runs a future of the caller's as if it were on this runtime: what it does with sockets, timers and tasks
-    /// (a store may) belongs to the runtime of the coordinator, and does not go with that of the caller.
+    /// Runs the caller's future as if it were on this runtime: sockets, timers and tasks that it makes (a store
+    /// may make some) belong to the coordinator's runtime, and outlive that of the caller.
     pub(super) async fn at_home<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         poll_fn(|task| {
@@ -83,26 +84,26 @@ impl TaskTracker {
     }
 }
 
-/// Waits, also where the threads of the runtime are blocked, and with them its timers.
+/// Sleeps, even if the threads of the runtime, and with them its timers, are blocked.
 pub(super) async fn wait(time: Duration) {
-    // who has paused the clock means that one
+    // a test that has paused tokio's clock means that clock
     if is_paused() {
         return tokio::time::sleep(time).await;
     }
-    // the thread ends with the wait, also if that is dropped
+    // the thread ends with this future, even if that is dropped
     let (_waits, gone) = mpsc::channel::<()>();
     let (over, is_over) = oneshot::channel();
     let timer = thread::Builder::new().name("saga-shutdown".to_string()).spawn(move || {
         let _ = gone.recv_timeout(time);
         let _ = over.send(());
     });
-    // without a thread there is no patience
+    // if no thread can be spawned, there is no wait
     if timer.is_ok() {
         let _ = is_over.await;
     }
 }
 
-/// A task. Fields are dropped in order: what the task held goes before its place does.
+/// A task. Fields are dropped in order: everything that the task held goes before it is counted as ended.
 struct TrackedTask {
     future: BoxFuture<'static, ()>,
     place: CountedTask,
@@ -121,12 +122,12 @@ impl Future for TrackedTask {
 
 enum TaskPhase {
     Waits,
-    /// Where it stays if it panics.
+    /// It stays in this phase if it panics.
     Runs,
     Over,
 }
 
-/// A task's part in the count.
+/// Counts a task as running until it is dropped.
 struct CountedTask {
     running: Arc<TaskCount>,
     state: TaskPhase,
@@ -135,7 +136,7 @@ struct CountedTask {
 impl Drop for CountedTask {
     fn drop(&mut self) {
         if matches!(self.state, TaskPhase::Waits) {
-            // nobody else drops a task
+            // only the runtime drops a task that has not ended
             self.running.gone.store(true, Ordering::Release);
         }
         self.running.count.fetch_sub(1, Ordering::AcqRel);

@@ -1,4 +1,4 @@
-//! What actions, undos and sagas answer when they do not succeed.
+//! Errors: of actions and undos, of sagas that did not complete, of starts and of operators' requests.
 
 use std::error::Error;
 use std::fmt;
@@ -27,7 +27,7 @@ pub use start::StartError;
 /// Any error.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Why an attempt of an action did not succeed.
+/// Why an attempt of an action failed.
 ///
 /// ```
 /// use std::error::Error;
@@ -52,11 +52,10 @@ pub enum ActionError {
         message: String,
         /// The error as JSON, if it is `Serialize`: what [`convert`](Self::convert) reads.
         payload: Option<Payload>,
-        /// The error itself, or after a restart the messages of its sources.
+        /// The error itself; after a restart, the messages of its sources.
         source: Option<Arc<dyn Error + Send + Sync>>,
     },
-    /// The output could not be encoded, or not be read back from what was encoded, or is larger than the
-    /// limit.
+    /// The output could not be encoded, could not be read back from what was encoded, or is larger than the limit.
     SerializeFailed {
         /// What went wrong.
         message: String,
@@ -66,9 +65,9 @@ pub enum ActionError {
         /// What went wrong.
         message: String,
     },
-    /// A test injected the error.
+    /// A test injected an error.
     Injected,
-    /// The parameters of a subsaga could not be made.
+    /// The parameters of a subsaga could not be constructed.
     SubsagaCreateFailed {
         /// What went wrong.
         message: String,
@@ -85,7 +84,7 @@ pub enum ActionError {
     },
     /// The attempt was dropped.
     Cancelled {
-        /// By whom.
+        /// Why.
         message: String,
     },
     /// The action looked up a node that is not one of its ancestors.
@@ -113,8 +112,8 @@ impl fmt::Display for ActionError {
 }
 
 impl Error for ActionError {
-    /// The user's own error. By hand, since a derived one would answer with the `Arc` around it, which
-    /// nobody can downcast.
+    /// The user's own error. Written by hand, since a derived implementation would return the `Arc` around it,
+    /// which cannot be downcast.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed { source: Some(source), .. } => Some(&**source),
@@ -124,13 +123,13 @@ impl Error for ActionError {
 }
 
 impl ActionError {
-    /// An error of the user's. One of our own (from a lookup, say) stays what it is.
+    /// Wraps a user's error. An error of this crate (from a lookup, for example) stays what it is.
     pub fn from_error(error: impl Into<BoxError>) -> Self {
         Self::from_parts(error.into(), None)
     }
 
-    /// An error of the user's that is also kept as JSON, so that [`convert`](Self::convert) gives it
-    /// back in any process.
+    /// Wraps a user's error that is also stored as JSON, so that [`convert`](Self::convert) returns it in any
+    /// process.
     pub fn from_serializable<E>(error: E) -> Self
     where
         E: Into<BoxError> + Serialize,
@@ -155,7 +154,7 @@ impl ActionError {
         Self::DeserializeFailed { message: message.to_string() }
     }
 
-    /// The parameters of a subsaga that could not be made.
+    /// Parameters of a subsaga that could not be constructed.
     pub fn new_subsaga(message: impl fmt::Display) -> Self {
         Self::SubsagaCreateFailed { message: message.to_string() }
     }
@@ -172,10 +171,10 @@ impl ActionError {
         Self::Failed { message: error.to_string(), payload, source: Some(Arc::from(error)) }
     }
 
-    /// The user's own error, if it is an `E` and was `Serialize`; otherwise this error again.
+    /// The user's own error, if it is an `E` and was stored.
     ///
     /// # Errors
-    /// This error, unchanged, if it holds no `E`.
+    /// This error, unchanged, if it contains no `E`.
     pub fn convert<E: DeserializeOwned>(self) -> Result<E, ActionError> {
         let converted = match &self {
             Self::Failed { payload: Some(payload), .. } => {
@@ -187,7 +186,7 @@ impl ActionError {
         converted.ok_or(self)
     }
 
-    /// The message without the words in front of it.
+    /// The message without its prefix.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::Failed { message, .. }
@@ -216,7 +215,7 @@ impl ActionError {
         }
     }
 
-    /// As it is written to the log.
+    /// The form in which it is written to the log.
     pub(crate) fn to_failure(&self, retryable: bool) -> Failure {
         let (error, sources) = match self {
             Self::Failed { payload, source, .. } => {
@@ -233,7 +232,7 @@ impl ActionError {
         Failure { sources, error, retryable, ..Failure::new(self.kind(), self.message()) }
     }
 
-    /// As it is read from the log.
+    /// The error that a log entry records.
     pub(crate) fn from_failure(failure: &Failure) -> Self {
         let message = failure.message.clone();
         match failure.kind {
@@ -255,13 +254,13 @@ impl ActionError {
 }
 
 impl fmt::Debug for ActionError {
-    /// Kind and message; the user's payload stays out of traces.
+    /// Kind and message; the user's payload must not appear in traces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}({:?})", self.kind(), self.message())
     }
 }
 
-/// An error that went through the store: its message and its sources'.
+/// An error that was stored: its message, and those of its sources.
 #[derive(Debug)]
 struct StoredError {
     message: String,
@@ -289,22 +288,22 @@ impl Error for StoredError {
     }
 }
 
-/// Why an attempt of an undo did not succeed.
+/// Why an attempt of an undo failed.
 ///
 /// ```
 /// use saga_core::UndoError;
 /// assert!(matches!(UndoError::from_error("busy"), UndoError::Retryable(_)));
 /// let error = UndoError::permanent("it was shipped");
 /// assert_eq!(error.to_string(), "undo failed for good: action failed: it was shipped");
-/// // one that is permanent stays so on its way through other errors
+/// // a permanent error stays permanent when it is wrapped
 /// assert!(matches!(UndoError::from_error(error), UndoError::Permanent(_)));
 /// ```
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum UndoError {
-    /// Another attempt may succeed. What every error of the user's is, unless wrapped as permanent.
+    /// Another attempt may succeed. Every user's error is retryable unless it is wrapped as permanent.
     #[error("undo failed: {0}")]
     Retryable(#[source] ActionError),
-    /// No other attempt would: the node is `undo_failed` at once.
+    /// No further attempt would succeed: the node is `undo_failed` at once.
     #[error("undo failed for good: {0}")]
     Permanent(#[source] ActionError),
 }
@@ -315,7 +314,7 @@ impl UndoError {
         Self::Permanent(ActionError::from_error(error))
     }
 
-    /// An error of the user's: retryable, unless it is a permanent `UndoError` already.
+    /// Wraps a user's error: retryable, unless it is a permanent `UndoError` already.
     pub fn from_error(error: impl Into<BoxError>) -> Self {
         match error.into().downcast::<UndoError>() {
             Ok(own) => *own,

@@ -1,10 +1,10 @@
-//! Why an operator's request is not carried out.
+//! Why an operator's request was not carried out.
 
 use super::SagaError;
 use crate::log::{InvalidSagaId, Refusal, SagaId};
 use crate::store::StoreError;
 
-/// Why a request of an operator was not carried out.
+/// Why an operator's request was not carried out.
 ///
 /// ```
 /// use saga_core::operator::{OperateError, Refusal};
@@ -28,7 +28,7 @@ use crate::store::StoreError;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperateError {
-    /// The id cannot be one.
+    /// The id is not a valid saga id.
     #[error(transparent)]
     InvalidId(#[from] InvalidSagaId),
     /// There is no such saga.
@@ -37,7 +37,7 @@ pub enum OperateError {
         /// The id asked for.
         saga: SagaId,
     },
-    /// It was refused; nothing has changed.
+    /// The saga refused the request; nothing has changed.
     #[error("saga {saga}: {refusal}")]
     Refused {
         /// Which saga.
@@ -45,19 +45,19 @@ pub enum OperateError {
         /// Why.
         refusal: Refusal,
     },
-    /// No process has answered yet. The request stays, and is carried out once one runs the saga.
+    /// No process has answered yet. The request stays in the store, and is carried out once a process runs the saga.
     #[error("saga {saga}: no process has answered within {after:?}; the request waits for one")]
     Unanswered {
         /// Which saga.
         saga: SagaId,
-        /// How long was waited.
+        /// How long the operator has waited.
         after: std::time::Duration,
     },
-    /// The saga stopped running before it could answer. If its last write reached the store, the request is in the
-    /// log, and is carried out; otherwise nothing was done.
+    /// The saga stopped before it could answer. If its last write reached the store, the request is in the log and
+    /// will be carried out; otherwise nothing was done.
     #[error("nobody knows whether it was done; its log will tell: {source}")]
     NotCarriedOut {
-        /// What whoever awaits the saga is told.
+        /// Why the saga stopped.
         source: Box<SagaError>,
     },
     /// The saga was started by a definition that this program does not know.
@@ -80,7 +80,7 @@ pub enum OperateError {
 }
 
 impl OperateError {
-    /// True if the store failed, and may work later.
+    /// True if the store failed and may recover.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::Store(source) => source.may_pass(),
@@ -91,7 +91,7 @@ impl OperateError {
         }
     }
 
-    /// True if no process can do what is asked as long as the store and the program are as they are.
+    /// True if no process can carry out the request unless the store or the program changes.
     pub(crate) fn is_unreadable(&self) -> bool {
         match self {
             Self::Store(StoreError::Corrupt { .. } | StoreError::UnknownKey { .. }) => true,

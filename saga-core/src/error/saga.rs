@@ -1,32 +1,32 @@
-//! How a saga ends that does not complete.
+//! Why a saga did not complete, and the state of its nodes.
 
 use super::{ActionError, StartError};
 use crate::log::{ActionState, Cause, NodePath, SagaId};
 use crate::store::StoreError;
 
-/// How one node of a saga stands.
+/// The state of one node of a saga.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeReport {
-    /// Which node.
+    /// The node's path.
     pub node: NodePath,
-    /// How it stands.
+    /// Its state.
     pub state: ActionState,
     /// True if its action declares an undo.
     pub has_undo: bool,
-    /// True if its effect may have happened without an output.
+    /// True if its action may have taken effect without an output being recorded.
     pub in_doubt: bool,
-    /// True if its undo failed and an operator said that a human took care of the effect.
+    /// True if its undo failed and an operator recorded that someone has dealt with the effect.
     pub resolved: bool,
     /// How often its action was started.
     pub attempts: u32,
-    /// How its last attempt ended, if not well.
+    /// How its last attempt failed, if it did.
     pub error: Option<ActionError>,
-    /// How its last undo ended, if not well.
+    /// How its last undo failed, if it did.
     pub undo_error: Option<ActionError>,
 }
 
-/// How a saga ended that did not complete.
+/// The report of a saga that ended without completing.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -56,11 +56,11 @@ pub struct NodeReport {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SagaReport {
-    /// Which saga.
+    /// The saga's id.
     pub saga: SagaId,
     /// Its durable name.
     pub name: String,
-    /// Why it unwound.
+    /// Why it was rolled back.
     pub cause: Cause,
     /// The error of the node that failed first, if one did.
     pub error: Option<ActionError>,
@@ -69,7 +69,7 @@ pub struct SagaReport {
 }
 
 impl SagaReport {
-    /// The node whose failure made the saga unwind, if one did.
+    /// The node whose failure made the saga roll back, if one did.
     pub fn failed_node(&self) -> Option<&NodePath> {
         match &self.cause {
             Cause::Failed { node } => Some(node),
@@ -87,9 +87,9 @@ impl SagaReport {
         self.nodes_in(ActionState::Undone).filter(|n| !n.resolved).map(|n| &n.node)
     }
 
-    /// Effects that are there and could not be undone.
+    /// Nodes whose effects remain: they could not be undone.
     pub fn remaining_effects(&self) -> impl Iterator<Item = &NodePath> {
-        // what a failed undo stands in front of was not undone either
+        // nodes before a failed undo were not undone either
         let remains = |n: &&NodeReport| match n.state {
             ActionState::UndoFailed => !n.in_doubt,
             ActionState::Completed => n.has_undo,
@@ -98,12 +98,12 @@ impl SagaReport {
         self.nodes.iter().filter(remains).map(|n| &n.node)
     }
 
-    /// Effects that may be there: nobody knows how these actions ended.
+    /// Nodes whose effects may remain: nobody knows how their actions ended.
     pub fn possible_effects(&self) -> impl Iterator<Item = &NodePath> {
         self.nodes_in(ActionState::UndoFailed).filter(|n| n.in_doubt).map(|n| &n.node)
     }
 
-    /// Effects that no undo removed, but a human took care of: there may be a residue.
+    /// Nodes whose effects no undo removed, but an operator has recorded as dealt with.
     pub fn resolved(&self) -> impl Iterator<Item = &NodePath> {
         self.nodes.iter().filter(|n| n.resolved).map(|n| &n.node)
     }
@@ -115,7 +115,7 @@ impl SagaReport {
         }
     }
 
-    /// What each undo that failed says.
+    /// The errors of all undos that failed.
     fn failed_undos(&self) -> String {
         let failed = self.nodes_in(ActionState::UndoFailed);
         let errors = failed.filter_map(|n| Some((&n.node, n.undo_error.as_ref()?)));
@@ -152,20 +152,20 @@ impl SagaReport {
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SagaError {
-    /// It ended with all of its effects undone.
+    /// The saga ended with all of its effects undone.
     #[error(
         "saga {} rolled back: {}{}", .0.saga, .0.why(),
         SagaReport::names("effects that a human took care of", .0.resolved())
     )]
     RolledBack(Box<SagaReport>),
-    /// It ended with effects that remain or may remain; an operator must look at it.
+    /// The saga ended with effects that remain or may remain; an operator must look at it.
     #[error(
         "saga {} is stuck: {}{}{}{}", .0.saga, .0.why(), .0.failed_undos(),
         SagaReport::names("effects that remain", .0.remaining_effects()),
         SagaReport::names("effects that may remain", .0.possible_effects())
     )]
     Stuck(Box<SagaReport>),
-    /// It waits for an operator, and goes on when told to.
+    /// The saga waits for an operator, who can resume it.
     #[error("saga {saga} is parked: {reason}")]
     Parked {
         /// Which saga.
@@ -173,53 +173,52 @@ pub enum SagaError {
         /// Why.
         reason: String,
     },
-    /// Another worker runs it now.
+    /// Another worker runs the saga now.
     #[error("saga {saga} is no longer run by this process")]
     LostOwnership {
         /// Which saga.
         saga: SagaId,
     },
-    /// Nobody runs it at the moment.
+    /// Nobody runs the saga at the moment.
     #[error("nobody runs saga {saga} now: {why}")]
     NotRunning {
         /// Which saga.
         saga: SagaId,
-        /// Why, and what makes it go on.
+        /// Why, and what will make it resume.
         why: String,
     },
-    /// The store takes nothing more until it is opened again. The saga goes on from its log when it is next
-    /// recovered. (One whose store fails for a while waits for it, and so does who awaits the saga.)
-    #[error("saga {saga} stopped, and goes on when it is recovered: {source}")]
+    /// The store accepts no writes until it is opened again. The saga resumes from its log when it is next
+    /// recovered. (If a store fails only for a while, the saga waits for it, and so does whoever awaits the saga.)
+    #[error("saga {saga} stopped, and resumes when it is recovered: {source}")]
     Store {
         /// Which saga.
         saga: SagaId,
         /// What the store said.
         source: StoreError,
     },
-    /// The coordinator was shut down. The saga goes on from its log when it is next recovered.
-    #[error("saga {saga} was interrupted by a shutdown, and goes on when it is recovered")]
+    /// The coordinator was shut down. The saga resumes from its log when it is next recovered.
+    #[error("saga {saga} was interrupted by a shutdown, and resumes when it is recovered")]
     ShutDown {
         /// Which saga.
         saga: SagaId,
     },
-    /// A call of an action waits for the end of this saga, which cannot come before that call ends: the saga
-    /// waits for room that such calls take, or for the saga of the call itself. Of several calls that stand
-    /// in each other's way one is told, and the others go on. (A wait in a task that the action has spawned is
-    /// not seen.)
+    /// An action awaits this saga, which cannot end before the action does: the saga waits for a permit that
+    /// such calls hold, or for the saga that the action belongs to. Where several calls block each other, one
+    /// gets this error and the others proceed. (A wait in a task that the action has spawned is not detected.)
     #[error(
-        "node `{node}` of saga {by} waits for saga {saga}, which cannot go on before that node ends: it waits \
-         for the room of such calls (`max_calls`, `max_calls_of`) or for saga {by} itself; raise the bound, or \
-         make it a subsaga"
+        "node `{node}` of saga {by} waits for saga {saga}, which cannot proceed before that node ends: it waits \
+         for a permit that such calls hold (`max_calls`, `max_calls_of`) or for saga {by} itself; raise the limit, \
+         or make it a subsaga"
     )]
     WaitsForItself {
-        /// The saga that the call waits for.
+        /// The saga that the action awaits.
         saga: SagaId,
-        /// Whose call it is.
+        /// The saga that the action belongs to.
         by: SagaId,
-        /// The node of the call.
+        /// The action's node.
         node: NodePath,
     },
-    /// Its stored log or values do not fit its definition.
+    /// The saga's stored log or values do not fit its definition.
     #[error("saga {saga}: {why}")]
     Corrupt {
         /// Which saga.
@@ -227,13 +226,13 @@ pub enum SagaError {
         /// What does not fit.
         why: String,
     },
-    /// It was not started.
+    /// The saga was not started.
     #[error(transparent)]
     Start(#[from] StartError),
 }
 
 impl SagaError {
-    /// What became of its nodes, if it ended.
+    /// The report about its nodes, if the saga has ended.
     pub fn report(&self) -> Option<&SagaReport> {
         match self {
             Self::RolledBack(report) | Self::Stuck(report) => Some(report),

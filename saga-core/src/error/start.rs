@@ -1,4 +1,4 @@
-//! Why a saga does not start, or is not found.
+//! Why a saga was not started, or cannot be read.
 
 use crate::log::{SagaId, SagaStatus};
 use crate::store::StoreError;
@@ -40,7 +40,7 @@ pub enum StartError {
     /// The DAG names an action that the coordinator does not know.
     #[error(transparent)]
     Registry(#[from] crate::error::RegistryError),
-    /// The id cannot be one.
+    /// The id is not a valid saga id.
     #[error(transparent)]
     InvalidId(#[from] crate::log::InvalidSagaId),
     /// The id belongs to a saga with another name or other parameters.
@@ -53,13 +53,13 @@ pub enum StartError {
         saga: SagaId,
         /// The name of the saga that has it.
         existing: String,
-        /// The name of the saga that was to get it.
+        /// The name of the saga that was requested.
         requested: String,
-        /// Of one saga: the path to the first field that differs, such as `order.items[1].cents`; empty
-        /// if they differ as a whole.
+        /// If it is the same saga: the path to the first parameter that differs, such as `order.items[1].cents`;
+        /// empty if the parameters differ as a whole.
         differs: Option<String>,
     },
-    /// The parameters cannot be encoded, or not be read back from what was encoded, or are too large.
+    /// The parameters cannot be encoded, cannot be read back from what was encoded, or are too large.
     #[error("the parameters of saga `{saga}` cannot be stored: {why}")]
     Params {
         /// The saga's name.
@@ -67,13 +67,13 @@ pub enum StartError {
         /// What went wrong.
         why: String,
     },
-    /// The deadline that was given is over.
+    /// The deadline has already passed.
     #[error("saga `{saga}` was given a deadline in the past; give it a later one")]
     DeadlinePassed {
         /// The saga's name.
         saga: String,
     },
-    /// The deadline that was given is more than 100 years ahead.
+    /// The deadline is more than 100 years ahead.
     #[error(
         "saga `{saga}` was given a deadline more than 100 years ahead; to have none, do not give one"
     )]
@@ -81,7 +81,7 @@ pub enum StartError {
         /// The saga's name.
         saga: String,
     },
-    /// The saga is there, and was run by a definition that this program does not know.
+    /// The saga exists, but was run by a definition that this program does not know.
     #[error(
         "saga {saga} is {status} and was run by a version of `{name}` that is not registered here"
     )]
@@ -90,10 +90,10 @@ pub enum StartError {
         saga: SagaId,
         /// Its durable name.
         name: String,
-        /// How it stands.
+        /// Its status.
         status: SagaStatus,
     },
-    /// There is no tokio runtime (any more) that the saga could run on.
+    /// There is no tokio runtime that the saga could run on, or none any more.
     #[error(transparent)]
     Runtime(#[from] super::RuntimeError),
     /// The coordinator is shutting down.
@@ -102,7 +102,7 @@ pub enum StartError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The saga is there, but cannot be read.
+    /// The saga exists, but cannot be read.
     #[error("saga {saga}: {why}")]
     Corrupt {
         /// Which saga.

@@ -1,8 +1,8 @@
-//! Running one saga by hand: a [`SagaExecutor`] for a DAG, a context that is state, and a store.
+//! Running a single saga by hand: a [`SagaExecutor`] for a DAG, with a context that is state, and a store.
 //!
-//! It is a view of what a [`Coordinator`] does: the same machine decides, the same log is written, and all
-//! that is asked of it is read from that log. What it adds is the context: a value of the user's that
-//! actions change, which is written down with each entry of the log and comes back with it.
+//! An executor works like a [`Coordinator`]: the same machine decides, the same log is written, and everything
+//! that it reports is read from that log. It adds the context: a value that the actions change, which is
+//! stored with each entry of the log and comes back with it.
 //!
 //! ```
 //! use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@
 //! use saga_core::store::MemoryStore;
 //! use saga_core::{ActionContext, BoxError};
 //!
-//! /// Actions share their context, so what they change in it stands behind a lock.
+//! /// Actions share their context, so what they change is behind a lock.
 //! #[derive(Default, serde::Serialize, serde::Deserialize)]
 //! struct Cart { items: Mutex<Vec<String>> }
 //!
@@ -72,10 +72,10 @@ use crate::value::{ActionData, read, write_readable};
 pub use snapshot::{CompletedAction, SagaSnapshot};
 pub use views::{ExecutionNode, ExecutionRecord};
 
-/// Runs one saga, a node at a time, over a context that is written down with it.
+/// Runs a single saga, by default one node at a time, with a context that is stored with it.
 ///
-/// Dropping it stops nothing: a saga that runs goes on until it ends or the runtime does.
-/// See the [module](self) for an example.
+/// Dropping it stops nothing: a running saga runs on until it or the runtime ends. See the [module](self) for an
+/// example.
 pub struct SagaExecutor<C> {
     id: SagaId,
     saga: SagaDag<C>,
@@ -83,20 +83,20 @@ pub struct SagaExecutor<C> {
     sec: Coordinator<C>,
 }
 
-/// Why an executor could not do it.
+/// Why an executor failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecutorError {
-    /// The saga was not started, or is not what it was taken for.
+    /// The saga was not started, or the id belongs to another saga or version.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// It did not end as it should.
+    /// The saga did not complete, or was not rolled back.
     #[error(transparent)]
     Ended(#[from] SagaError),
-    /// It must not be rolled back now.
+    /// The saga cannot be rolled back now.
     #[error(transparent)]
     Operate(#[from] OperateError),
-    /// The context that is in the store is not one of this type.
+    /// The stored context is not of this type.
     #[error("the stored context of saga {saga} does not decode: {why}")]
     Context {
         /// Which saga.
@@ -121,12 +121,11 @@ impl From<InvalidSagaId> for ExecutorError {
 impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// An executor of the saga with this id. Nothing is written before [`execute`](Self::execute).
     ///
-    /// `context` is what a new saga begins with. One that is in the store already comes back with the
-    /// context that it has there.
+    /// A new saga begins with `context`. A saga that is already in the store comes back with its stored context.
     ///
     /// # Errors
-    /// [`ExecutorError::Start`] if the id cannot be one, is that of another saga or version, or the store
-    /// fails; [`ExecutorError::Context`].
+    /// [`ExecutorError::Start`] if the id is invalid or belongs to another saga or version, or the store fails;
+    /// [`ExecutorError::Context`].
     pub fn new(
         id: &str,
         saga: SagaDag<C>,
@@ -136,7 +135,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     where
         C: ActionData,
     {
-        // no `async fn`: it would report a context that cannot be written twice
+        // not an `async fn`, which would report a context that cannot be encoded twice
         Box::pin(async move {
             let (id, store): (SagaId, Arc<dyn Store>) = (id.parse()?, Arc::new(store));
             let context = match store.load(&id).await? {
@@ -147,12 +146,12 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
         })
     }
 
-    /// An executor of a saga that is in the store. `state` says which one; what it has done and its
-    /// context are read from the store, so a state that was kept for long does no harm.
+    /// An executor of a saga that is in the store. `state` only says which saga it is: what the saga has done and
+    /// its context are read from the store, so an old snapshot does no harm.
     ///
     /// # Errors
-    /// [`ExecutorError::Start`] if the store has no such saga, or it was run with another DAG than this
-    /// one; [`ExecutorError::Context`].
+    /// [`ExecutorError::Start`] if the store has no such saga, or the saga was run with another DAG;
+    /// [`ExecutorError::Context`].
     pub fn from_state(
         state: &SagaSnapshot,
         dag: impl Into<Arc<Dag<C>>>,
@@ -190,14 +189,14 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
         Ok(Self { id, saga, store, sec })
     }
 
-    /// How many nodes may run at once; default one after the other. With more, a context that is written
-    /// down may show half of what an action does that is under way beside the one that has ended.
+    /// How many nodes may run at once; by default one. With more, a stored context may contain half of the changes
+    /// of an action that was still running when another one ended.
     pub fn max_concurrency(self, calls: usize) -> Self {
         Self { sec: self.sec.with_max_concurrency(&self.saga, calls), ..self }
     }
 
-    /// Runs the saga to its end and returns its output. One that is in the store goes on where it was:
-    /// what has ended is not run again. One that has ended gives the same answer again.
+    /// Runs the saga to its end and returns its output. A saga that is in the store resumes: nodes that have ended
+    /// are not run again. A saga that has ended returns the same result again.
     ///
     /// # Errors
     /// [`SagaError`] says how it ended.
@@ -205,9 +204,8 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
         self.sec.start_or_resume(&self.id, &self.saga).await?.await
     }
 
-    /// Undoes everything: a completed saga is rolled back, one that runs is cancelled. Returns when all of
-    /// it is undone. What is undone already is not undone again, and a saga that was never executed has
-    /// nothing to undo.
+    /// Undoes everything: a completed saga is rolled back, and a running one is cancelled. Returns when all of it
+    /// is undone. Nothing is undone twice, and a saga that was never executed has nothing to undo.
     ///
     /// # Errors
     /// [`ExecutorError::Ended`] with [`SagaError::Stuck`] if an undo failed for good, now or earlier (see
@@ -224,11 +222,11 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
                 }
             };
             match asked {
-                // it ended a moment ago: another look
+                // it has just ended: look again
                 Err(OperateError::Refused { refusal: Refusal::AlreadyEnded { .. }, .. }) => {}
                 Err(error) => return Err(error.into()),
                 Ok(_) => match self.execute().await {
-                    // held until the pivot had ended, and it ended well
+                    // the request was held for the pivot, which then succeeded
                     Ok(_) => {}
                     ended => return undone(ended),
                 },
@@ -237,8 +235,8 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
         Ok(())
     }
 
-    /// Steers the saga: retries a failed undo, pauses it, and so on. `by` is the name that goes into the
-    /// log.
+    /// An operator of the saga, who retries a failed undo, pauses the saga, and so on. `by` is the name that is
+    /// recorded in the log.
     pub fn operator(&self, by: impl Into<String>) -> Operator {
         self.sec.operator(by)
     }
@@ -258,23 +256,24 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
         self.sec.context()
     }
 
-    /// The order in which the nodes run one by one: after all that they wait for, ties by declaration.
+    /// The order in which the nodes run one by one: each after all nodes that it waits for, ties in order of
+    /// declaration.
     pub fn execution_order(&self) -> Vec<NodeIndex> {
         self.saga.dag().order()
     }
 
-    /// A snapshot of the saga, as the reference's stores keep it; none before it was executed.
+    /// A snapshot of the saga; `None` before it was first executed.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's error.
     pub async fn state(&self) -> Result<Option<SagaSnapshot>, StoreError> {
         Ok(self.load().await?.as_ref().map(SagaSnapshot::from))
     }
 
-    /// How each node stands, in the order of declaration.
+    /// The state of every node, in the order of declaration.
     ///
     /// # Errors
-    /// [`StartError::Store`], or [`StartError::Corrupt`] if the log cannot be.
+    /// [`StartError::Store`], or [`StartError::Corrupt`] if the log makes no sense.
     pub async fn execution_state(&self) -> Result<Vec<ExecutionNode>, StartError> {
         let view = self.sec.inspect(self.id.as_str()).await?;
         Ok(views::nodes(self.saga.dag(), view.as_ref().map_or(&[], |view| &view.nodes)))
@@ -290,7 +289,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
         Ok(completed.map(|node| node.node).collect())
     }
 
-    /// The nodes whose action failed, in the order of declaration; also those that were cleaned up since.
+    /// The nodes whose action failed, in the order of declaration, including those that were undone since.
     ///
     /// # Errors
     /// As [`execution_state`](Self::execution_state).
@@ -299,10 +298,10 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
         Ok(nodes.filter(|node| node.error.is_some()).map(|node| node.node).collect())
     }
 
-    /// Every attempt of an action and of an undo, in the order in which they began.
+    /// Every attempt of an action or an undo, in the order in which they began.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's error.
     pub async fn execution_trace(&self) -> Result<Vec<ExecutionRecord>, StoreError> {
         let stored = self.load().await?;
         Ok(views::trace(stored.as_ref().map_or(&[], |stored| &stored.entries)))
@@ -311,7 +310,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// The saga's log so far.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's error.
     pub async fn log(&self) -> Result<SagaLog, StoreError> {
         let entries = self.load().await?.map(|stored| stored.entries).unwrap_or_default();
         let nodes = self.saga.nodes().map(|node| node.name().to_string()).collect();
@@ -329,7 +328,7 @@ impl<C> fmt::Debug for SagaExecutor<C> {
     }
 }
 
-/// The context that was written down with a saga of this DAG.
+/// The context that was stored with a saga of this DAG.
 fn restore<C: ActionData>(record: &SagaRecord, dag: &Dag<C>) -> Result<Option<C>, ExecutorError> {
     let saga = record.id.clone();
     if record.fingerprint != dag.fingerprint() {

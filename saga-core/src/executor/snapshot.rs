@@ -1,4 +1,4 @@
-//! A saga as one JSON object.
+//! Snapshots: a saga as one JSON object.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,8 +10,8 @@ use crate::coordinator::SagaView;
 use crate::log::{Entry, EntryKind, NodePath, SagaId, SagaStatus, Timestamp, utc, value_of};
 use crate::store::{SagaRecord, StoredSaga};
 
-/// A snapshot of a saga, derived from its log: for people and tools that read JSON. The log stays what the
-/// saga goes on from.
+/// A snapshot of a saga, derived from its log, for people and tools that read JSON. The saga itself resumes from
+/// its log, not from a snapshot.
 ///
 /// ```
 /// use saga_core::executor::SagaSnapshot;
@@ -35,12 +35,12 @@ pub struct SagaSnapshot {
     pub saga_id: SagaId,
     /// Its durable name.
     pub saga_name: String,
-    /// What it does.
+    /// Its status.
     pub status: SagaStatus,
-    /// The context of an executor as it was last written down; of another saga its parameters, since
-    /// the context there is a live handle.
+    /// The last stored context, if an executor ran the saga; otherwise its parameters, since the context of a
+    /// coordinator is not stored.
     pub context: Value,
-    /// The nodes that have an output and are not undone, in the order in which they completed.
+    /// The nodes that have an output and were not undone, in the order in which they completed.
     pub completed_actions: Vec<CompletedAction>,
     /// When it was created; in JSON as `2026-01-31T12:34:56.789Z`.
     #[serde(with = "utc")]
@@ -55,19 +55,19 @@ pub struct SagaSnapshot {
 pub struct CompletedAction {
     /// The node.
     pub name: NodePath,
-    /// What it gave; a [`Value`] rounds integers beyond `u64`, which the log has exactly.
+    /// Its output. A [`Value`] rounds integers beyond `u64`; the log has them exactly.
     pub output: Value,
 }
 
 impl From<&StoredSaga> for SagaSnapshot {
-    /// Of a saga that was read from a store.
+    /// A snapshot of a saga that was read from a store.
     fn from(stored: &StoredSaga) -> Self {
         Self::of(&stored.record, &stored.entries)
     }
 }
 
 impl From<&SagaView> for SagaSnapshot {
-    /// Of a saga that a coordinator [looked at](crate::Coordinator::inspect).
+    /// A snapshot of a saga that a coordinator has [inspected](crate::Coordinator::inspect).
     fn from(view: &SagaView) -> Self {
         Self::of(&view.record, view.log.entries())
     }
@@ -76,7 +76,7 @@ impl From<&SagaView> for SagaSnapshot {
 impl SagaSnapshot {
     fn of(record: &SagaRecord, entries: &[Entry]) -> Self {
         let (mut completed_actions, mut undone) = (Vec::new(), HashSet::new());
-        // backwards: what is undone later does not count
+        // backwards: an output that is undone later does not count
         for entry in entries.iter().rev() {
             let EntryKind::Node { node: name, entry: recorded, .. } = &entry.kind else { continue };
             if let Some(output) = recorded.output()

@@ -1,4 +1,4 @@
-//! What an executor says about its nodes: snapshots, made of the log.
+//! What an executor reports about its nodes and their attempts, from the log.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::error::NodeReport;
 use crate::log::{ActionState, Entry, EntryKind, NodePath, Timestamp};
 use crate::names::{ActionName, NodeName};
 
-/// How one node stands.
+/// The state of one node.
 ///
 /// ```
 /// use saga_core::action::{ActionFunc, ActionInjectError};
@@ -40,28 +40,28 @@ use crate::names::{ActionName, NodeName};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ExecutionNode {
-    /// Which node.
+    /// The node's path.
     pub node: NodePath,
-    /// The action that it runs, if it runs one and stands in the saga itself.
+    /// The action that it runs, if it runs one and is not inside another node.
     pub action: Option<ActionName>,
-    /// How many nodes stand in a line before it: those of one level could run side by side. A node of a
-    /// subsaga, an instance or an arm has the level of the node that holds it.
+    /// The length of the longest chain of nodes before it: nodes of one level could run side by side. A node in a
+    /// subsaga, an instance or an arm has the level of the node around it.
     pub level: usize,
     /// The nodes that it waits for.
     pub after: Vec<NodeName>,
-    /// What it does.
+    /// Its state.
     pub state: ActionState,
-    /// True if nobody knows whether its effect is there.
+    /// True if nobody knows whether its action took effect.
     pub in_doubt: bool,
     /// How often its action was started.
     pub attempts: u32,
-    /// How its last attempt ended, if not well.
+    /// How its last attempt failed, if it did.
     pub error: Option<String>,
-    /// How its last undo ended, if not well.
+    /// How its last undo failed, if it did.
     pub undo_error: Option<String>,
 }
 
-/// One attempt of an action or of an undo.
+/// One attempt of an action or an undo.
 ///
 /// ```
 /// use saga_core::action::{ActionFunc, ActionInjectError};
@@ -95,23 +95,23 @@ pub struct ExecutionNode {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ExecutionRecord {
-    /// Which node.
+    /// The node's path.
     pub node: NodePath,
     /// True for an attempt of the undo.
     pub undo: bool,
     /// Which attempt of the action or of the undo, from 1.
     pub attempt: u32,
-    /// How far it came: `running`, `completed`, `failed`, or `undoing`, `undone`, `undo_failed`.
+    /// How far it got: `running`, `completed`, `failed`, or `undoing`, `undone`, `undo_failed`.
     pub state: ActionState,
     /// When it began.
     pub started_at: Timestamp,
-    /// When it ended; none while it runs, and for good if its process died.
+    /// When it ended; `None` while it runs, and forever if its process died.
     pub ended_at: Option<Timestamp>,
     /// Its error's message, if it failed.
     pub error: Option<String>,
 }
 
-/// All nodes with what the log says about them; before there is a log, all are pending.
+/// All nodes with what the log says about them. Before there is a log, all of them are pending.
 pub(super) fn nodes<C: 'static>(dag: &Dag<C>, reports: &[NodeReport]) -> Vec<ExecutionNode> {
     let levels = dag.levels();
     let node = |path: NodePath| {
@@ -145,10 +145,10 @@ pub(super) fn nodes<C: 'static>(dag: &Dag<C>, reports: &[NodeReport]) -> Vec<Exe
     reports.collect()
 }
 
-/// The attempts that a log tells of.
+/// The attempts that a log records.
 pub(super) fn trace(log: &[Entry]) -> Vec<ExecutionRecord> {
     let mut records = Vec::<ExecutionRecord>::new();
-    // the attempt under way at each node, by its place in the trace
+    // the attempt in flight of each node, as an index into the trace
     let mut open = HashMap::<&NodePath, usize>::new();
     for entry in log {
         let EntryKind::Node { node, attempt, entry: recorded } = &entry.kind else { continue };
@@ -166,7 +166,7 @@ pub(super) fn trace(log: &[Entry]) -> Vec<ExecutionRecord> {
             });
             continue;
         }
-        // values that are there from the start were never attempted
+        // constants and computed values have no attempts
         let record = open.remove(node).and_then(|at| records.get_mut(at));
         if let Some(record) = record {
             record.state = state;

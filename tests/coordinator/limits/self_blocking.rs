@@ -84,7 +84,7 @@ async fn soon<T>(end: impl IntoFuture<Output = T>) -> T {
 
 fn says_why(end: Result<u32, SagaError>) {
     let error = end.unwrap_err();
-    assert!(error.to_string().contains("which cannot go on before that node ends"), "{error}");
+    assert!(error.to_string().contains("which cannot proceed before that node ends"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
