@@ -8,7 +8,8 @@ use std::sync::{Arc, Weak};
 use futures_util::future::BoxFuture;
 
 use super::CoordinatorInner;
-use super::outcome::{NodeKey, NodeOutcomes, Outcome};
+use super::node_key::NodeKey;
+use super::outcome::{NodeOutcomes, Outcome};
 use crate::driver::{
     CallLimits, Events, ProgressChannel, SagaResult, WeakObservers, before_telling_of_shutdown,
     wait_for,
