@@ -45,7 +45,7 @@ impl<C: Send + Sync + 'static> Definition<C> {
     }
 }
 
-/// The registered sagas, and those that were rebuilt from the store.
+/// The registered sagas, and the definitions that were rebuilt from the store.
 pub(super) struct Definitions<C> {
     by_name: BTreeMap<String, Definition<C>>,
     /// Includes definitions that were rebuilt from what the store holds.

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::reload::{Backoff, while_listening};
 use super::{CoordinatorInner, SagaHandle};
 use crate::driver::{
-    Control, Creation, Driver, PendingRequest, ProgressChannel, Reply, RunEnd, SagaProgress,
+    Control, Creation, Driver, PendingRequest, ProgressChannel, RequestResult, RunEnd, SagaProgress,
 };
 use crate::error::{SagaError, StartError};
 use crate::json;
@@ -75,7 +75,10 @@ impl RunningSaga {
     }
 
     /// The answer to a request that its task was sent; `None` if the task ended without one.
-    pub(super) async fn answer(&self, mut answer: oneshot::Receiver<Reply>) -> Option<Reply> {
+    pub(super) async fn answer(
+        &self,
+        mut answer: oneshot::Receiver<RequestResult>,
+    ) -> Option<RequestResult> {
         // a message that is sent while the task ends may stay in the channel, and the sender of its answer with it
         match select(&mut answer, pin!(self.control.closed())).await {
             Either::Left((answer, _)) => answer.ok(),

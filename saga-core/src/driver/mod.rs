@@ -47,7 +47,7 @@ pub(crate) use permits::CallLimits;
 pub(crate) use progress::{ProgressChannel, ProgressChannels, SagaProgress, SagaResult};
 pub(crate) use recover::StoredRun;
 pub(crate) use report::{node_report, node_reports, result_of_failed};
-pub(crate) use requests::{PendingRequest, Reply};
+pub(crate) use requests::{PendingRequest, RequestResult};
 pub(crate) use store_health::StoreHealth;
 use task_state::{TaskState, Wakeup};
 pub(crate) use values::Values;

@@ -12,21 +12,21 @@ use crate::log::{ActionState, Answer, Command, Refusal, Request, Uuid};
 use crate::machine::Event;
 
 /// The answer to a request, or why the saga stopped before it had one.
-pub(crate) type Reply = Result<Answer, SagaError>;
+pub(crate) type RequestResult = Result<Answer, SagaError>;
 
 /// A request, and where its answer goes. A task that ends without an answer drops it.
 pub(crate) struct PendingRequest {
     request: Request,
-    answer: oneshot::Sender<Reply>,
+    answer: oneshot::Sender<RequestResult>,
 }
 
 impl PendingRequest {
-    pub(crate) fn new(request: Request) -> (Self, oneshot::Receiver<Reply>) {
+    pub(crate) fn new(request: Request) -> (Self, oneshot::Receiver<RequestResult>) {
         let (answer, answered) = oneshot::channel();
         (Self { request, answer }, answered)
     }
 
-    pub(crate) fn answer(self, reply: Reply) {
+    pub(crate) fn answer(self, reply: RequestResult) {
         // the operator may have gone away
         let _ = self.answer.send(reply);
     }
@@ -34,10 +34,10 @@ impl PendingRequest {
 
 /// Who waits for the answers of a saga's machine.
 #[derive(Default)]
-pub(super) struct WaitingOperators(HashMap<Uuid, Vec<oneshot::Sender<Reply>>>);
+pub(super) struct WaitingOperators(HashMap<Uuid, Vec<oneshot::Sender<RequestResult>>>);
 
 impl WaitingOperators {
-    fn add(&mut self, id: Uuid, answer: oneshot::Sender<Reply>) {
+    fn add(&mut self, id: Uuid, answer: oneshot::Sender<RequestResult>) {
         self.0.entry(id).or_default().push(answer);
     }
 

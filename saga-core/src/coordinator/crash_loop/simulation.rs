@@ -1,4 +1,4 @@
-//! The rule against both ends: processes that are killed from outside, and sagas that kill them. Logs are
+//! Simulations of the rule: processes that are killed from outside, and sagas that kill their process. Logs are
 //! written as the machine writes them, and read by the functions that recovery uses.
 
 use std::time::Duration;
@@ -11,14 +11,14 @@ use crate::store::{SagaRecord, WorkerId};
 const LIMIT: u32 = 3;
 const NEVER: f64 = f64::INFINITY;
 
-/// How a saga of the world behaves.
+/// How a simulated saga behaves.
 #[derive(Clone, Copy)]
 enum Behavior {
     /// Its calls take so many seconds each, and there is always one more.
     Works(f64),
     /// Its call kills the process after so many seconds.
     Kills(f64),
-    /// It sleeps until some other day.
+    /// It waits for a time that never comes.
     Sleeps,
 }
 
@@ -38,7 +38,7 @@ impl SimulatedSaga {
 
     fn write(&mut self, kind: EntryKind) {
         self.record.attempts = if kind.is_progress() { 1 } else { self.record.attempts };
-        // all that recovery looks at is what came after the last outcome
+        // recovery looks only at what came after the last outcome
         if kind.is_progress() {
             self.log.clear();
         }
@@ -51,7 +51,7 @@ struct World {
     sagas: Vec<SimulatedSaga>,
     random: RandomNumbers,
     crashes: u32,
-    /// The longest time that one was held back whose calls are short.
+    /// The longest time that a saga with short calls was held back.
     held: f64,
 }
 
@@ -61,8 +61,8 @@ impl World {
         Self { sagas, random: RandomNumbers::new(seed), crashes: 0, held: 0.0 }
     }
 
-    /// One life of the process, until it dies by itself or is killed then.
-    fn life(&mut self, killed: f64) {
+    /// One run of the process, which ends when a saga kills it or when it is killed from outside.
+    fn run_process(&mut self, killed: f64) {
         let mut suspects = Vec::new();
         for (i, saga) in self.sagas.iter_mut().enumerate().filter(|(_, saga)| !saga.parked) {
             if self.crashes > 0 {
@@ -81,7 +81,7 @@ impl World {
             }
             places[*i] = (after, place.watch);
         }
-        // it is read, and an append is made, before its call goes out
+        // the log is read, and an append is made, before the first call goes out
         let begins = places.iter().map(|(after, _)| after + 0.002 + 0.01 * self.random.next_unit());
         let begins = begins.collect::<Vec<_>>();
         let mut dies = killed;
@@ -129,7 +129,7 @@ impl World {
     }
 }
 
-/// Those of a busy process: some calls are over at once, some take longer than any of its lives.
+/// The sagas of a busy process: some calls end at once, some take longer than the process ever lives.
 fn others(n: usize) -> impl Iterator<Item = Behavior> {
     let kinds = [
         Behavior::Works(0.01),
@@ -162,7 +162,7 @@ fn kills_from_outside_park_nobody() {
                 let mut world = World::new(seed, worlds.iter().copied());
                 for _ in 0..60 {
                     let killed = kill(&mut world.random);
-                    world.life(killed);
+                    world.run_process(killed);
                 }
                 let parked = world.parked();
                 assert_eq!(parked, (0, 0), "killed {when}, {} sagas, seed {seed}", worlds.len());
@@ -172,8 +172,8 @@ fn kills_from_outside_park_nobody() {
 }
 
 #[test]
-fn whoever_kills_is_parked_and_nobody_else() {
-    // what kills, among how many others, and how many crashes that may take
+fn a_saga_that_kills_its_process_is_parked_and_no_other() {
+    // after how long they kill, among how many others, and how many crashes it may take to find them
     let cases: [(&[f64], usize, u32); 12] = [
         (&[0.0], 0, 5),
         (&[0.0], 6, 8),
@@ -193,7 +193,7 @@ fn whoever_kills_is_parked_and_nobody_else() {
             let kinds = others(n).chain(killers.iter().map(|after| Behavior::Kills(*after)));
             let mut world = World::new(seed, kinds);
             while world.parked().0 < killers.len() {
-                world.life(NEVER);
+                world.run_process(NEVER);
                 let crashes = world.crashes;
                 assert!(crashes <= limit, "{killers:?} among {n}, seed {seed}: {crashes} crashes");
             }
@@ -204,7 +204,7 @@ fn whoever_kills_is_parked_and_nobody_else() {
 }
 
 #[test]
-fn one_budget_holds_for_all_that_are_suspected() {
+fn one_time_budget_holds_for_all_suspects() {
     let mut random = RandomNumbers::new(7);
     for n in [1, 5, 50, 5_000] {
         for level in 0..WATCHES.len() {
