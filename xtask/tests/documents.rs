@@ -95,7 +95,10 @@ fn documents() -> Vec<PathBuf> {
 fn is_path(word: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     let Some((first, _)) = word.split_once('/') else { return false };
-    word.chars().all(known) && !word.contains("..") && root().join(first).is_dir()
+    !first.is_empty()
+        && word.chars().all(known)
+        && !word.contains("..")
+        && root().join(first).is_dir()
 }
 
 #[test]
