@@ -191,7 +191,7 @@ async fn a_saga_whose_key_is_missing_is_parked_until_the_key_is_back() -> Result
     }
     assert_eq!(
         parked,
-        ["saga x: the payload codec does not have the key \"old\"; give it that key"]
+        ["saga x: the payload codec does not have the key \"old\"; add that key to it"]
     );
     assert!(sec.operator("me").unpark("x").await.is_err(), "not without the key");
     sec.shutdown(Duration::ZERO).await?;

@@ -27,7 +27,7 @@ fn barrier_lets_nothing_happen_twice_or_too_late() {
 fn encrypted_loses_exactly_what_the_missing_key_encrypted() {
     let said = said("encrypted");
     let expected = [
-        "saga treat-ada: the payload codec does not have the key \"spring\"; give it that key",
+        "saga treat-ada: the payload codec does not have the key \"spring\"; add that key to it",
         "treat-bob: completed, readable",
     ];
     assert_eq!(said[3..], expected, "{said:#?}");

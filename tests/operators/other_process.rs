@@ -157,7 +157,7 @@ async fn steered_from_outside<S: Store>(
     let done = "Done";
 
     let place = path.display();
-    let in_use = "is in use by another worker; one process at a time runs sagas on it";
+    let in_use = "is in use by another worker; only one process at a time can run sagas on it";
     asks("open", &format!("{place} {in_use}")).await;
 
     sec.saga(Three {}).id("x").start().await?;

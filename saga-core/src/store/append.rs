@@ -1,52 +1,52 @@
-//! Compare and append: what is asked, what is checked, what it does to the record.
+//! Compare and append: the request, its checks, and what it changes in the record.
 
 use uuid::Uuid;
 
 use super::{NewSaga, SagaRecord, StoreError, WorkerId};
 use crate::log::{Answer, Entry, Payload, SagaId, SagaStatus, Timestamp};
 
-/// One compare-and-append.
+/// One compare-and-append; see [`Store::append`](super::Store::append).
 #[derive(Debug, Clone)]
 pub struct Append {
-    /// Which saga.
+    /// The saga to append to.
     pub saga: SagaId,
-    /// Who writes; must be the owner.
+    /// The worker that writes; it must own the saga.
     pub owner: WorkerId,
-    /// The writer's epoch; must be the saga's.
+    /// The epoch under which the worker owns the saga; it must equal the saga's epoch.
     pub epoch: u64,
-    /// The sequence number of the first entry; must be the saga's next.
+    /// The sequence number of the first entry; it must equal the saga's `next_seq`.
     pub expected_next_seq: u64,
-    /// At least one entry, with sequence numbers dense from `expected_next_seq`.
+    /// The entries: at least one, with consecutive sequence numbers from `expected_next_seq` on.
     pub entries: Vec<Entry>,
-    /// What else changes in the saga's record.
+    /// The changes to the saga's record.
     pub change: RecordChange,
-    /// Requests that are answered by this, in the same transaction; those that do not wait any more,
-    /// or never did, are passed over.
+    /// Operators' requests to answer in the same transaction. Requests that do not exist, or have been
+    /// answered, are skipped.
     pub answers: Vec<(Uuid, Answer)>,
 }
 
-/// What an append changes in the saga's record, in the same transaction.
+/// The changes that an append makes to the saga's record, in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordChange {
     /// The new status.
     pub status: SagaStatus,
-    /// When the saga wants to go on, if it waits.
+    /// When the saga should continue, if it waits.
     pub wake_at: Option<Timestamp>,
-    /// The error that it ended with; `None` leaves what is there.
+    /// The error that the saga ended with; `None` keeps the current value.
     pub error: Option<String>,
-    /// A snapshot of the context; `None` leaves what is there.
+    /// A snapshot of the context; `None` keeps the current value.
     pub context: Option<Payload>,
-    /// The new pause, if it changed.
+    /// Whether the saga is paused; `None` keeps the current value.
     pub paused: Option<bool>,
-    /// The new reason to be parked (`Some(None)`: not parked any more), if it changed.
+    /// Why the saga is parked; `Some(None)` unparks it, and `None` keeps the current value.
     pub parked_reason: Option<Option<String>>,
-    /// True if one of the entries is an outcome, which ends a series of crashes: `attempts`
-    /// becomes 1.
+    /// True if one of the entries records that an action or undo finished. That ends a series of crashes:
+    /// `attempts` becomes 1.
     pub progress: bool,
 }
 
 impl RecordChange {
-    /// A new status and nothing else.
+    /// Changes the status and nothing else.
     pub fn status(status: SagaStatus) -> Self {
         Self {
             status,
@@ -61,17 +61,17 @@ impl RecordChange {
 }
 
 impl NewSaga {
-    /// Checks what does not depend on the store's content: entries without a gap, and a record that
-    /// counts them rightly.
+    /// Checks everything that does not depend on the store's content: the entries have no gaps, and the
+    /// record's `next_seq` follows the last one.
     ///
     /// # Errors
-    /// What is wrong, for [`StoreError::Failed`].
+    /// Returns the reason, for [`StoreError::Failed`].
     pub fn check(&self) -> Result<(), String> {
         let next = next_seq(&self.record.id, 1, &self.entries)?;
         if self.record.next_seq != next {
             return Err(format!(
-                "the record of the new saga {} says next_seq {}, after its entries comes {next}; \
-                 set it to that",
+                "the record of the new saga {} has next_seq {}, but the entry after its last one is {next}; \
+                 set next_seq to {next}",
                 self.record.id, self.record.next_seq
             ));
         }
@@ -80,21 +80,22 @@ impl NewSaga {
 }
 
 impl Append {
-    /// Checks what does not depend on the store's content, entries without a gap, and returns the
-    /// sequence number that comes after them.
+    /// Checks everything that does not depend on the store's content (that the entries have no gaps), and
+    /// returns the sequence number after the last entry.
     ///
     /// # Errors
-    /// What is wrong, for [`StoreError::Failed`].
+    /// Returns the reason, for [`StoreError::Failed`].
     pub fn check(&self) -> Result<u64, String> {
         next_seq(&self.saga, self.expected_next_seq, &self.entries)
     }
 
-    /// The compare, and what the append makes of the record. For stores that keep records as they
-    /// are; the entries and the answers are the caller's to store, together with the record.
+    /// Compares the append with the record and, if they match, changes the record. This is for stores that
+    /// keep records as [`SagaRecord`]s; the caller must store the entries and the answers together with the
+    /// changed record.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] if owner, epoch or next sequence number differ; the record is then
-    /// unchanged.
+    /// Returns [`StoreError::Fenced`] if the owner, the epoch or the next sequence number differs; the record
+    /// is then unchanged.
     ///
     /// ```
     /// use saga_core::store::{Append, SagaRecord, StoreError};
@@ -139,17 +140,17 @@ impl Append {
     }
 }
 
-/// The sequence number after `entries`, or why they are refused.
+/// Returns the sequence number after the last entry, or why the entries are refused.
 fn next_seq(saga: &SagaId, first: u64, entries: &[Entry]) -> Result<u64, String> {
     if entries.is_empty() {
-        return Err(format!("a write to saga {saga} has no entries; give at least one"));
+        return Err(format!("a write to saga {saga} has no entries; pass at least one"));
     }
     let mut next = first;
     for entry in entries {
         if entry.seq != next {
             return Err(format!(
-                "a write to saga {saga} has entry {} where entry {next} belongs; \
-                 number its entries without gaps",
+                "a write to saga {saga} has entry {} where entry {next} is expected; \
+                 number the entries without gaps",
                 entry.seq
             ));
         }

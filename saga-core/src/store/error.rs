@@ -1,98 +1,100 @@
-//! Why a store did not do what it was asked.
+//! Errors of stores.
 
 use crate::log::SagaId;
 
-/// Why a store did not do it. No variant carries a payload or a password.
+/// Why a call of a [`Store`](super::Store) failed. No variant contains a payload or a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Another worker owns the saga now, or the log has grown: this process must let go of it.
+    /// Another worker owns the saga now, or has appended to its log. This process must stop running it.
     #[error("saga {saga}: this worker no longer owns it")]
     Fenced {
-        /// Which saga.
+        /// The saga.
         saga: SagaId,
     },
     /// There is no such saga.
     #[error("there is no saga {saga}")]
     NotFound {
-        /// The id asked for.
+        /// The id that was requested.
         saga: SagaId,
     },
-    /// What is stored cannot be right.
+    /// The stored saga is corrupt.
     #[error("saga {saga}: {}", corrupt(*.seq, .why))]
     Corrupt {
-        /// Which saga.
+        /// The saga.
         saga: SagaId,
-        /// Where; 0 is the record itself.
+        /// The entry that is corrupt; 0 is the record itself.
         seq: u64,
-        /// What is wrong.
+        /// What is wrong with it.
         why: String,
     },
     /// The saga's payloads need a key that the [`PayloadCodec`](super::PayloadCodec) does not have.
-    #[error("saga {saga}: the payload codec does not have the key {key_id:?}; give it that key")]
+    #[error("saga {saga}: the payload codec does not have the key {key_id:?}; add that key to it")]
     UnknownKey {
-        /// Which saga.
+        /// The saga.
         saga: SagaId,
-        /// Which key.
+        /// The id of the missing key.
         key_id: String,
     },
-    /// The caller's own part of an append did not go through, and nothing of either is in.
+    /// The caller's own writes in an append failed. Neither they nor the append took effect.
     #[error("saga {saga}: the transaction was rolled back: {why}")]
     RolledBack {
-        /// Which saga.
+        /// The saga.
         saga: SagaId,
-        /// Why.
+        /// Why it was rolled back.
         why: String,
     },
-    /// The store has no database that could hold the caller's rows, too.
+    /// The store has no database that could also hold the caller's rows.
     #[error(
-        "the store has no transactions of its own; keep the log in a `SqliteStore` whose file also has \
-         the tables that the action writes"
+        "the store has no transactions for actions; use a `SqliteStore` whose file also contains the tables \
+         that the action writes"
     )]
     NoTransactions,
-    /// Another process runs its sagas on this store.
-    #[error("{store} is in use by another worker; one process at a time runs sagas on it")]
+    /// Another worker has the store open.
+    #[error("{store} is in use by another worker; only one process at a time can run sagas on it")]
     InUse {
-        /// Which store.
+        /// The store.
         store: String,
     },
     /// The store was written by a newer version of this library.
-    #[error("{store} was written by schema {found}, this program knows {known}; upgrade it")]
+    #[error(
+        "{store} has schema {found}, but this program supports schemas up to {known}; upgrade the program"
+    )]
     NewerSchema {
-        /// Which store.
+        /// The store.
         store: String,
-        /// What is there.
+        /// The schema of the store.
         found: u32,
-        /// What this version writes.
+        /// The newest schema that this version supports.
         known: u32,
     },
-    /// The store takes nothing more until it is opened again: a disk that failed to say what it has
-    /// written, files that are gone, a shutdown. To ask again is in vain.
+    /// The store accepts no more writes until it is opened again: a write failed and may or may not be on disk,
+    /// files are gone, or the store was shut down. Retrying is useless.
     #[error("{store}: {why}")]
     Closed {
-        /// Which store.
+        /// The store.
         store: String,
-        /// What closed it, and what to do.
+        /// Why the store is closed, and what to do.
         why: String,
     },
-    /// The store cannot keep what it is given now (disk full, busy, connection lost). It may later.
+    /// The store could not carry out the call (disk full, busy, connection lost). It may succeed later.
     #[error("{store}: {why}")]
     Failed {
-        /// Which store.
+        /// The store.
         store: String,
-        /// What it said.
+        /// What went wrong.
         why: String,
     },
 }
 
 impl StoreError {
-    /// True if the same may work later, although nobody does anything about the saga or this process.
+    /// True if the same call may succeed later without anyone touching the saga or this process.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Failed { .. })
     }
 }
 
-/// What is wrong with a saga in a store, for people.
+/// Describes what is wrong with a stored saga.
 pub(crate) fn corrupt(seq: u64, why: &str) -> String {
     match seq {
         0 => format!("its record is corrupt: {why}"),

@@ -1,4 +1,4 @@
-//! A thread that works off a queue, and that is waited for when its owner goes.
+//! A thread for blocking I/O that processes jobs from a queue, and is joined when its owner is dropped.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -6,14 +6,14 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
-/// The owner's end. Dropping it lets the thread finish what waits, and waits for that.
+/// The owner's handle. Dropping it lets the thread finish the queued jobs, and waits for that.
 pub(super) struct IoThread<J> {
     sender: Option<Sender<J>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl<J: Send + 'static> IoThread<J> {
-    /// Starts a thread that must return once its receiver is disconnected.
+    /// Starts the thread. `work` must return once its receiver is disconnected.
     pub(super) fn start(
         name: &str,
         work: impl FnOnce(Receiver<J>) + Send + 'static,
@@ -23,7 +23,8 @@ impl<J: Send + 'static> IoThread<J> {
         Ok(Self { sender: Some(sender), thread: Some(thread) })
     }
 
-    /// Never blocks. If the thread has died the job is dropped, and whoever waits for it notices.
+    /// Queues a job; never blocks. If the thread has died, the job is dropped, and with it the sender of its
+    /// reply, which its caller notices.
     pub(super) fn send(&self, job: J) {
         if let Some(sender) = &self.sender {
             let _ = sender.send(job);
@@ -35,21 +36,21 @@ impl<J> Drop for IoThread<J> {
     fn drop(&mut self) {
         drop(self.sender.take());
         let Some(thread) = self.thread.take() else { return };
-        // No job owns a store, but an executor may poll the future that does from within the
-        // wake-up that an answer causes, and so end up here on this very thread.
+        // No job owns a store, but sending a reply wakes the caller, and an executor may poll the caller's
+        // future inline and drop the store on this very thread, which cannot join itself.
         if thread.thread().id() != thread::current().id() {
             let _ = thread.join();
         }
     }
 }
 
-/// Waits for an answer of such a thread; none if it has died.
+/// Waits for a reply from such a thread; returns `None` if the thread has died.
 ///
-/// Tokio does not know of the thread. Where a test has paused the clock it would take the process for idle,
-/// and jump over all deadlines before the disk has answered; a blocking task of its own keeps it from that.
-pub(super) async fn reply_of<T: Send + 'static>(answer: oneshot::Receiver<T>) -> Option<T> {
+/// Tokio does not know about the thread. In a test with a paused clock it would consider the process idle and
+/// advance the clock past every deadline before the disk has replied; a blocking task prevents that.
+pub(super) async fn reply_of<T: Send + 'static>(reply: oneshot::Receiver<T>) -> Option<T> {
     if !crate::clock::is_paused() {
-        return answer.await.ok();
+        return reply.await.ok();
     }
-    tokio::task::spawn_blocking(|| answer.blocking_recv().ok()).await.ok()?
+    tokio::task::spawn_blocking(|| reply.blocking_recv().ok()).await.ok()?
 }

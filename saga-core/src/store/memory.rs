@@ -1,4 +1,4 @@
-//! Sagas in memory: for tests, and for sagas that need not outlive their process.
+//! [`MemoryStore`]: sagas in memory, for tests and for sagas that need not outlive their process.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::log::{Answer, Request, SagaId};
 
-/// A store that forgets everything when its last clone is dropped. Clones share their content.
+/// A store in memory. Clones share their content, which is lost when the last clone is dropped.
 ///
-/// Like the embedded stores it has one worker at a time: a claim takes over what another worker
-/// owned, and that worker's next append is fenced.
+/// Like the stores on disk it has one worker at a time: a claim takes sagas over from another worker, and that
+/// worker's next append is fenced.
 ///
 /// ```
 /// use saga_core::store::{ListFilter, MemoryStore, Store};
@@ -32,7 +32,7 @@ use crate::log::{Answer, Request, SagaId};
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     content: Arc<Mutex<Content>>,
-    /// Told of each new request.
+    /// Notified of each new request.
     requested: Arc<Notify>,
 }
 
@@ -60,13 +60,13 @@ impl Content {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
-        // Every method checks first and writes after: a panic elsewhere leaves nothing half done.
+        // Every method completes its checks before it writes, so a panic leaves nothing half done.
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,15 +1,17 @@
-//! Where logs are kept.
+//! Stores: where records, logs and operators' requests are kept.
 //!
-//! A [`Store`] keeps one record and one log for each saga. Its only write to a log is *compare and
-//! append*: the entries go in only if the caller still owns the saga (same worker, same epoch) and
-//! has seen all of it (same next sequence number). So a process that was declared dead and comes
-//! back cannot write a line.
+//! A [`Store`] keeps one record and one log for each saga. The only way to write to a log is *compare and
+//! append*: the entries are accepted only if the caller still owns the saga (same worker, same epoch) and
+//! has seen all of its log (same next sequence number). A process that was declared dead and comes back
+//! therefore cannot write a single entry.
 //!
-//! | store | for |
+//! | store | use it for |
 //! |---|---|
 //! | [`MemoryStore`] | tests, and sagas that need not outlive their process |
-//! | [`FileStore`] | small tools; a log that can be read with `cat` |
-//! | `SqliteStore` (feature `sqlite`) | the default: one process, a file beside it |
+//! | [`FileStore`] | small tools, and logs that you can read with `cat` |
+//! | `SqliteStore` (feature `sqlite`) | the default: one process with a local database file |
+//!
+//! [`EncodedStore`] wraps any of them and encodes every payload, for encryption above all.
 //!
 #![doc = include_str!("../../docs/custom-store.md")]
 
@@ -33,7 +35,7 @@ use uuid::Uuid;
 
 use crate::log::{Answer, Request, SagaId};
 
-/// The SQLite that [`SqliteStore`] and `saga_core::barrier` use.
+/// The `rusqlite` that [`SqliteStore`] and `saga_core::barrier` use, re-exported so that versions match.
 #[cfg(feature = "sqlite")]
 pub use ::rusqlite;
 pub use append::{Append, RecordChange};
@@ -51,31 +53,34 @@ pub use sqlite::{SqliteStats, SqliteStore};
 pub use transaction_work::SqliteWork;
 pub use transaction_work::TransactionWork;
 
-/// Keeps sagas and their logs. Object-safe; all methods may be called at the same time.
+/// Keeps sagas and their logs. The trait is object-safe, and all methods may be called concurrently.
 ///
-/// A returned `Ok` of `create` and `append` means *durable*, whatever that is for this store. After
-/// an error nothing of the call is in, but for two: after [`StoreError::Failed`] and
-/// [`StoreError::Closed`] it may be, if it was the commit that failed. The caller then stops, and whoever
-/// loads the saga sees what is in. After `Failed` that is the caller itself, a while later; a store that
-/// will not work before it is opened again answers `Closed`.
+/// When `create` or `append` returns `Ok`, the write is *durable*, whatever that means for the store. When a
+/// call returns an error, it has written nothing, with two exceptions: after [`StoreError::Failed`] and
+/// [`StoreError::Closed`] the write may have taken effect, because it may have been the commit that failed.
+/// The caller then stops running the saga, and whoever loads it next sees what was written. After `Failed`
+/// the caller itself loads the saga again after a while; `Closed` means that the store will not work until
+/// it is opened again.
 ///
-/// A future that is dropped before it is ready may have done its work or not. What does not depend
-/// on the store's content (entries without a gap, numbers that fit) is checked first, and is
-/// [`StoreError::Failed`] too.
+/// If a returned future is dropped before it completes, the write may or may not have happened. Arguments
+/// are checked first (entries without gaps, numbers within range); a bad argument is [`StoreError::Failed`]
+/// as well.
 pub trait Store: Send + Sync + 'static {
-    /// Puts a saga and its first entries in, in one transaction, unless its id is taken.
+    /// Creates a saga with its first entries, in one transaction, unless its id is taken.
     fn create(&self, saga: NewSaga) -> BoxFuture<'_, Result<Created, StoreError>>;
 
-    /// Compare and append. [`StoreError::Fenced`] if owner, epoch or next sequence number differ,
-    /// [`StoreError::NotFound`] if the saga was deleted. The record's `updated_at` becomes the last
-    /// entry's time.
+    /// Appends entries and changes the record, if the caller still owns the saga and has seen its whole log.
+    /// The record's `updated_at` becomes the time of the last entry.
+    ///
+    /// Fails with [`StoreError::Fenced`] if the owner, the epoch or the next sequence number differs, and with
+    /// [`StoreError::NotFound`] if the saga was deleted.
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// [`append`](Self::append), with rows of the caller's in the same transaction: both are in, or
-    /// neither is. The work runs at most once, and not at all if the append is refused.
+    /// Like [`append`](Self::append), but also runs `work` in the same transaction, so that either both take
+    /// effect or neither does. The work runs at most once, and not at all if the append is refused.
     ///
-    /// The default answers [`StoreError::NoTransactions`], and so does a store that is given the work of
-    /// another kind of database.
+    /// The default returns [`StoreError::NoTransactions`], and so does a store that is given work for a
+    /// different kind of database.
     fn append_with(
         &self,
         append: Append,
@@ -85,21 +90,20 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(async { Err(StoreError::NoTransactions) })
     }
 
-    /// A saga with all of its log, if there is one.
+    /// Loads a saga with its whole log; `None` if there is no such saga.
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>>;
 
-    /// The records that fit the filter, by id.
+    /// Returns the records that match the filter, ordered by id.
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
 
-    /// The definitions of all unfinished sagas, by name and fingerprint; the DAG is that of the
-    /// saga with the lowest id.
+    /// Returns the definitions of all unfinished sagas, grouped by name and fingerprint. The DAG of a group is
+    /// that of the saga with the lowest id.
     fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>>;
 
-    /// Makes `worker` the owner of up to `limit` unfinished sagas that have none (or, in a store
-    /// with one worker at a time, had another), whose fingerprint is one of `fingerprints`, with
-    /// the next epoch and one more `attempts`. Sagas that are parked stay where they are; those
-    /// that are paused don't, for their deadlines go on. Returns the records of those claimed, oldest
-    /// first.
+    /// Makes `worker` the owner of up to `limit` unfinished sagas whose fingerprint is one of `fingerprints`
+    /// and that have no owner (in a store with one worker at a time: no owner, or another one). Each claimed
+    /// saga gets the next epoch, and its `attempts` grows by one. Parked sagas are skipped; paused ones are
+    /// not, because their deadlines keep running. Returns the claimed records, oldest first.
     fn claim(
         &self,
         worker: &WorkerId,
@@ -107,68 +111,71 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
 
-    /// The unfinished sagas that `worker` owns have no owner any more, and count no crash.
+    /// Gives up ownership of all unfinished sagas that `worker` owns, and resets their `attempts` to 0, because
+    /// a release is not a crash.
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The worker is done: what was written before is durable, its lock (if the store has one) is released
-    /// when this returns, and every later write of a worker's is refused. Reading, and leaving requests, goes
-    /// on. Clones of the store are closed with it, until [`reopen`](Self::reopen).
+    /// Closes the store for its worker. When this returns, everything written before is durable, the worker's
+    /// lock (if the store has one) is released, and the store refuses every write that only a worker may make.
+    /// Reads and new requests still work. All clones of the store are closed together, until
+    /// [`reopen`](Self::reopen).
     ///
-    /// The default does nothing, for stores that another worker can open at any time.
+    /// The default does nothing, which suits stores that another worker can open at any time.
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }
 
-    /// A coordinator begins to use the store: one that was [closed](Self::close) is opened again, as if it were new.
-    /// [`StoreError::InUse`] if another worker has opened it meanwhile. Nothing happens to one that is not closed.
+    /// Opens a store again that was [closed](Self::close), for a new coordinator; does nothing if it is open.
+    /// Fails with [`StoreError::InUse`] if another worker has opened it in the meantime.
     ///
-    /// The default does nothing, for stores that are never closed.
+    /// The default does nothing, which suits stores that are never closed.
     fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }
 
-    /// Makes `worker` the owner of this one saga with the next epoch, whatever it is doing (paused,
-    /// parked or ended too) and whoever owned it; `attempts` stays. `None` if there is no such saga.
+    /// Makes `worker` the owner of this one saga, with the next epoch, so that it can carry out an operator's
+    /// request. The saga's state (even paused, parked or ended) and its previous owner do not matter, and
+    /// `attempts` does not change. Returns `None` if there is no such saga.
     ///
-    /// For a worker that carries out a request. In a store with several workers at a time it must
-    /// leave a saga alone whose owner is alive.
+    /// A store with several workers at a time must not take a saga from an owner that is alive.
     fn take(
         &self,
         worker: &WorkerId,
         id: &SagaId,
     ) -> BoxFuture<'_, Result<Option<SagaRecord>, StoreError>>;
 
-    /// Removes a saga with its log and requests; false if there is none. [`StoreError::Fenced`]
-    /// while a worker owns it and it has not ended.
+    /// Removes a saga with its log and its requests; returns false if there is no such saga. Fails with
+    /// [`StoreError::Fenced`] while a worker owns the saga and it has not ended.
     fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>>;
 
-    /// Removes sagas that ended long ago, with their logs and requests, and says how many.
+    /// Removes old ended sagas, with their logs and requests, and returns how many it removed.
     fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// Leaves a request for whoever runs its saga. [`StoreError::NotFound`] if there is no such
-    /// saga. A request that is there already stays as it is, with its answer.
+    /// Stores an operator's request for the worker that owns the saga. Fails with [`StoreError::NotFound`] if
+    /// there is no such saga. If a request with this id exists, it and its answer stay as they are.
     fn request(&self, request: Request) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The requests that wait for an answer and that `worker` may carry out (in a store with one
-    /// worker: all), by their time and then their id. One that this version cannot read is left to
-    /// a later version.
+    /// Returns up to `limit` unanswered requests that `worker` may carry out (in a store with one worker: all),
+    /// ordered by time and then by id. A request that this version cannot decode is skipped; a newer version
+    /// may have left it.
     fn requests(
         &self,
         worker: &WorkerId,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Request>, StoreError>>;
 
-    /// Ready when a request has come in since this was called.
+    /// Returns a future that completes when a request arrives after this call.
     ///
-    /// The default says `None`, for a store that another process can reach: then requests are looked for
-    /// several times a second. One that only this process can reach says how to wait for them.
+    /// The default returns `None`, for stores that other processes can write to: the coordinator then polls
+    /// for requests several times a second. A store that only this process can reach returns a future instead.
     fn requested(&self) -> Option<BoxFuture<'static, ()>> {
         None
     }
 
-    /// Answers a waiting request that leaves no entry in the log. No effect if it does not wait.
+    /// Answers a request without writing to the log. Does nothing if the request does not exist or has been
+    /// answered.
     fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// The answer to a request; `None` while it waits, and if there is no such request.
+    /// Returns the answer to a request; `None` if it has not been answered, or does not exist.
     fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>>;
 }

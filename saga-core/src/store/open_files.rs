@@ -1,18 +1,18 @@
-//! Whether the files that a store has open are still the ones that its paths lead to.
+//! Detects that the files a store has open are no longer the files at their paths.
 //!
-//! A program that has a file open goes on writing to it when somebody removes it, renames its directory or
-//! puts another file in its place. All of that is lost for whoever opens the path next, and the next process
-//! would do the same work again. So a store compares before it writes, and again before it says that it has
-//! written.
+//! A program that has a file open keeps writing to it after somebody has removed it, renamed its directory or
+//! put another file in its place. Whoever opens the path next sees none of those writes, so the next process
+//! would repeat the same work. A store therefore checks its files before it writes, and again before it reports
+//! a write as durable.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// What tells a file from any other file, whatever their names are.
+/// Identifies a file independently of its name.
 ///
-/// The number of a file that is open is not given to another one, so equal numbers are the same file.
+/// The inode number of an open file is not reused, so equal numbers mean the same file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg(unix)]
 struct FileId {
@@ -28,8 +28,7 @@ impl FileId {
     }
 }
 
-/// Other systems do not let anybody remove or replace a file that is open, so here it is enough that there is
-/// one.
+/// Other systems do not allow an open file to be removed or replaced, so it is enough that the file exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg(not(unix))]
 struct FileId;
@@ -41,23 +40,23 @@ impl FileId {
     }
 }
 
-/// Files that a store has open, each with what it was when it was opened.
+/// The files that a store has open, each with its identity when it was opened.
 #[derive(Debug, Default)]
 pub(super) struct OpenFiles {
     files: Vec<(PathBuf, FileId)>,
-    /// What was found to be wrong. It stays wrong: nobody knows what was written elsewhere meanwhile.
+    /// The first difference that was found. It is final, because writes may have gone elsewhere since.
     lost: OnceLock<String>,
 }
 
 impl OpenFiles {
-    /// Adds a file that is open.
+    /// Adds an open file.
     pub(super) fn add(&mut self, path: &Path, open: &File) -> io::Result<()> {
         self.files.push((path.to_path_buf(), FileId::of(&open.metadata()?)));
         Ok(())
     }
 
-    /// Adds what is at a path now, which another part of the program has open. Nothing there is no error,
-    /// and is not looked for again.
+    /// Adds the file that is at this path now, which another part of the program has open. A path that does not
+    /// exist is ignored.
     pub(super) fn add_found(&mut self, path: &Path) -> io::Result<()> {
         match fs::metadata(path) {
             Ok(found) => self.files.push((path.to_path_buf(), FileId::of(&found))),
@@ -67,8 +66,8 @@ impl OpenFiles {
         Ok(())
     }
 
-    /// Compares each file with what its path leads to; costs a `stat` for each. After the first difference
-    /// the answer is always the same.
+    /// Compares each file with the one at its path, at the cost of one `stat` each. Once a difference has been
+    /// found, the result stays the same.
     pub(super) fn check(&self) -> Result<(), String> {
         if let Some(why) = self.lost.get() {
             return Err(why.clone());
@@ -87,10 +86,10 @@ fn difference(path: &Path, opened: FileId) -> Option<String> {
         Err(e) if e.kind() == ErrorKind::NotFound => {
             "is gone: it was removed or renamed".to_string()
         }
-        Err(e) => format!("cannot be found any more ({e}): it was removed or renamed"),
+        Err(e) => format!("can no longer be found ({e}): it was removed or renamed"),
     };
     Some(format!(
-        "{} {what} while the program ran, so the store takes no more; stop the program, put the right \
+        "{} {what} while the program ran, so the store accepts no more writes; stop the program, put the right \
          files back, then start it again",
         path.display()
     ))
@@ -100,7 +99,7 @@ fn difference(path: &Path, opened: FileId) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Two files, `a` opened by us and `b` by somebody else, and one that is not there.
+    /// Watches three paths: `a`, which we opened, `b`, which someone else opened, and `c`, which does not exist.
     fn open(directory: &Path) -> OpenFiles {
         let mut files = OpenFiles::default();
         let a = directory.join("a");
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_to_a_file_leaves_it_the_same_file() {
+    fn writing_to_a_file_does_not_change_its_identity() {
         let directory = tempfile::tempdir().unwrap();
         let files = open(directory.path());
         for name in ["a", "b", "c"] {
@@ -123,7 +122,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_difference_is_named_and_stays() {
+    fn a_removed_or_replaced_file_is_reported_for_good() {
         let directory = tempfile::tempdir().unwrap();
         let (b, other) = (directory.path().join("b"), directory.path().join("other"));
         for (change, expected) in
@@ -137,7 +136,7 @@ mod tests {
             let why = files.check().unwrap_err();
             assert!(why.contains(expected), "{why}");
             fs::rename(&other, &b).unwrap();
-            assert_eq!(files.check(), Err(why), "nobody knows what happened meanwhile");
+            assert_eq!(files.check(), Err(why), "putting the file back does not help");
         }
     }
 }

@@ -1,22 +1,22 @@
-//! A hook for encoding what users store: [`PayloadCodec`].
+//! [`PayloadCodec`]: a hook that encodes (encrypts, say) payloads on their way into a store.
 
 use std::fmt;
 
 use crate::log::{NodePath, SagaId};
 
-/// Encodes what users store, on its way into a store, and decodes it on its way out: encryption above
-/// all. Put it around a store with [`EncodedStore`](super::EncodedStore).
+/// Encodes payloads on their way into a store and decodes them on their way out, for encryption above all.
+/// Wrap a store with [`EncodedStore`](super::EncodedStore) to use it.
 ///
-/// What it gives back must say how to decode it: write the id of the key in front, so that keys can be
-/// changed while old sagas run. Refuse what was not encoded for the same [`Aad`]; an AEAD cipher does
-/// that if it is given [`Aad::to_bytes`] as associated data.
+/// Encoded bytes must say how to decode them: put the id of the key in front, so that keys can be rotated
+/// while old sagas are running. Refuse bytes that were encoded for another [`Aad`]; an AEAD cipher does so if
+/// you pass [`Aad::to_bytes`] as the associated data.
 ///
-/// Called on the runtime's threads, so it must not block; keys are fetched before.
+/// The methods are called on the async runtime's threads and must not block, so fetch keys beforehand.
 ///
 /// ```
 /// use saga_core::store::{Aad, CodecError, EncodedStore, MemoryStore, PayloadCodec};
 ///
-/// /// Hides nothing; the program `examples/encrypted` has one that does.
+/// /// Hides nothing; `examples/encrypted` has a codec that really encrypts.
 /// struct Reversed;
 ///
 /// impl PayloadCodec for Reversed {
@@ -34,57 +34,57 @@ use crate::log::{NodePath, SagaId};
 /// let store = EncodedStore::new(MemoryStore::new(), Reversed);
 /// ```
 pub trait PayloadCodec: Send + Sync + 'static {
-    /// What is stored in place of `plain`.
+    /// Encodes a payload.
     ///
     /// # Errors
-    /// [`CodecError`]: the write does not happen, and the saga stops in this process.
+    /// After any [`CodecError`] nothing is written, and the saga stops in this process.
     fn encode(&self, plain: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, CodecError>;
 
-    /// What was encoded.
+    /// Decodes what [`encode`](Self::encode) returned.
     ///
     /// # Errors
-    /// [`CodecError::UnknownKey`] if another process may be able to; [`CodecError::Failed`] if the bytes
-    /// are not what was encoded for this place.
+    /// [`CodecError::UnknownKey`] if the codec does not have the key, so that another process may be able to
+    /// decode the payload; [`CodecError::Failed`] if the bytes were not encoded for this [`Aad`].
     fn decode(&self, stored: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, CodecError>;
 }
 
-/// Why a codec did not do it. Neither variant may carry a payload or a key.
+/// Why a codec failed. Neither variant may contain a payload or a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
-    /// The codec does not have the key (any more, or yet).
+    /// The codec does not have the key, no longer or not yet.
     #[error("the codec does not have the key {key_id:?}")]
     UnknownKey {
-        /// Which key.
+        /// The id of the missing key.
         key_id: String,
     },
-    /// The bytes are not what was encoded here.
+    /// The payload could not be encoded, or the bytes were not encoded for this place.
     #[error("{why}")]
     Failed {
-        /// What is wrong.
+        /// What went wrong.
         why: String,
     },
 }
 
-/// What a payload is.
+/// What a payload contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PayloadKind {
     /// A saga's parameters.
     Params,
-    /// The DAG of a definition, which has the values of its constants.
+    /// The DAG of a definition, which contains the values of its constants.
     Dag,
     /// A snapshot of a mutable context.
     Context,
     /// A node's output.
     Output,
-    /// The JSON of an error that an action or an undo returned; its message is not encoded.
+    /// The JSON of an error that an action or undo returned; the error's message is not encoded.
     Error,
-    /// The output that an operator gave a pivot in doubt.
+    /// The output that an operator decided on for a pivot in doubt.
     Decision,
 }
 
 impl PayloadKind {
-    /// The word for it in [`Aad::to_bytes`].
+    /// The word for this kind in [`Aad::to_bytes`].
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Params => "params",
@@ -97,8 +97,8 @@ impl PayloadKind {
     }
 }
 
-/// Where a payload belongs: associated data, in the words of AEAD ciphers. A payload that is moved to
-/// another saga, node or kind does not decode there.
+/// Where a payload belongs: the associated data of AEAD ciphers. It keeps a payload from being decoded in
+/// another saga, at another node or as another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Aad<'a> {
     subject: &'a str,
@@ -112,33 +112,33 @@ impl<'a> Aad<'a> {
         Self { subject: saga.as_str(), node: None, kind }
     }
 
-    /// A payload of one of its nodes.
+    /// A payload of a node of a saga.
     pub fn of_node(saga: &'a SagaId, node: Option<&'a NodePath>, kind: PayloadKind) -> Self {
         Self { subject: saga.as_str(), node: node.map(NodePath::as_str), kind }
     }
 
-    /// The DAG that all sagas of one definition have.
+    /// The DAG that all sagas of one definition share.
     pub fn of_dag(fingerprint: &'a str) -> Self {
         Self { subject: fingerprint, node: None, kind: PayloadKind::Dag }
     }
 
-    /// The saga's id; of a [`PayloadKind::Dag`], which many sagas share, its fingerprint.
+    /// The saga's id; for a [`PayloadKind::Dag`], which many sagas share, the fingerprint.
     pub fn subject(&self) -> &'a str {
         self.subject
     }
 
-    /// The node that it belongs to, if it does to one.
+    /// The node that the payload belongs to, if any.
     pub fn node(&self) -> Option<&'a str> {
         self.node
     }
 
-    /// What it is.
+    /// What the payload contains.
     pub fn kind(&self) -> PayloadKind {
         self.kind
     }
 
-    /// All of it, so that no two places have the same bytes. These are part of what is stored: no
-    /// version of this library will change them.
+    /// Serializes the associated data; no two places have the same bytes. Encoded payloads depend on these
+    /// bytes, so no version of this library will change them.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![1];
         for part in [Some(self.kind.as_str()), Some(self.subject), self.node].into_iter().flatten()
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_these_for_ever() {
+    fn the_bytes_never_change() {
         let (saga, node) = ("s-1".parse().unwrap(), NodePath::from("pay".to_string()));
         let bytes = Aad::of_node(&saga, Some(&node), PayloadKind::Output).to_bytes();
         let expected = b"\x01\0\0\0\0\0\0\0\x06output\0\0\0\0\0\0\0\x03s-1\0\0\0\0\0\0\0\x03pay";

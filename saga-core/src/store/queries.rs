@@ -1,11 +1,12 @@
-//! Which of its sagas a store is asked for.
+//! Which sagas a store lists, purges and claims.
 
 use std::collections::BTreeMap;
 
 use super::{SagaRecord, SagaVersion, WorkerId};
 use crate::log::{SagaId, SagaStatus, Timestamp};
 
-/// Which sagas [`Store::list`](super::Store::list) shows: those that fit all that is set. Ordered by id.
+/// Selects the sagas that [`Store::list`](super::Store::list) returns. A saga must match every field that is
+/// set. The list is ordered by id.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -28,37 +29,38 @@ use crate::log::{SagaId, SagaStatus, Timestamp};
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListFilter {
-    /// Only these statuses; empty: any.
+    /// Only sagas with one of these statuses; if empty, any status.
     pub statuses: Vec<SagaStatus>,
-    /// Only those that are parked, or only those that are not. A saga that is parked waits for a human, and
-    /// has not ended.
+    /// Only sagas that are parked (`true`) or not parked (`false`). A parked saga has not ended; it waits for
+    /// an operator.
     pub parked: Option<bool>,
-    /// Only this saga name.
+    /// Only sagas with this name.
     pub name: Option<String>,
-    /// Only those created after this moment.
+    /// Only sagas created after this time.
     pub created_after: Option<Timestamp>,
-    /// Only those created before this moment.
+    /// Only sagas created before this time.
     pub created_before: Option<Timestamp>,
-    /// Only ids after this one: the next page.
+    /// Only sagas whose id is greater than this one. Pass the last id of a page to get the next page.
     pub after: Option<SagaId>,
-    /// At most so many; 0: 100.
+    /// The largest number of sagas to return; 0 means 100.
     pub limit: usize,
 }
 
 impl ListFilter {
-    /// The most records that a list has: `limit`, or 100.
+    /// Returns the largest number of records in the list: `limit`, or 100 if that is 0.
     pub fn page_size(&self) -> usize {
         if self.limit == 0 { 100 } else { self.limit }
     }
 
-    /// The list: for stores that have all records at hand.
+    /// Selects the records of the list, for stores that keep all records in memory.
     pub fn select<'a>(&self, records: impl IntoIterator<Item = &'a SagaRecord>) -> Vec<SagaRecord> {
-        let mut fitting: Vec<&SagaRecord> = records.into_iter().filter(|r| self.fits(r)).collect();
-        fitting.sort_unstable_by_key(|r| &r.id);
-        fitting.into_iter().take(self.page_size()).cloned().collect()
+        let mut matching: Vec<&SagaRecord> =
+            records.into_iter().filter(|r| self.matches(r)).collect();
+        matching.sort_unstable_by_key(|r| &r.id);
+        matching.into_iter().take(self.page_size()).cloned().collect()
     }
 
-    fn fits(&self, record: &SagaRecord) -> bool {
+    fn matches(&self, record: &SagaRecord) -> bool {
         (self.statuses.is_empty() || self.statuses.contains(&record.status))
             && self.parked.is_none_or(|parked| parked == record.parked_reason.is_some())
             && self.name.as_ref().is_none_or(|name| *name == record.name)
@@ -68,28 +70,29 @@ impl ListFilter {
     }
 }
 
-/// Which sagas [`Store::purge`](super::Store::purge) removes: those that have ended, and fit all of this.
+/// Selects the ended sagas that [`Store::purge`](super::Store::purge) removes. A saga must match every field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purge {
-    /// Only those that ended before this moment.
+    /// Only sagas that ended before this time.
     pub ended_before: Timestamp,
-    /// Only those that ended like this; empty: completed and rolled back. A status that is no end
-    /// removes nothing.
+    /// Only sagas that ended with one of these statuses; if empty, completed and rolled back sagas. The
+    /// statuses of unfinished sagas are ignored.
     pub statuses: Vec<SagaStatus>,
-    /// At most so many; 0: none. What is left is for the next call, so that no call holds up other
-    /// writes for long.
+    /// The largest number of sagas to remove; 0 removes none. The rest is left to the next call, so that no
+    /// call blocks other writes for long.
     pub limit: usize,
 }
 
 impl Purge {
-    /// The sagas to remove: for stores that have all records at hand.
+    /// Selects the sagas to remove, for stores that keep all records in memory.
     pub fn select<'a>(&self, records: impl IntoIterator<Item = &'a SagaRecord>) -> Vec<SagaId> {
         let ends = self.ends();
-        let fits = |r: &&SagaRecord| ends.contains(&r.status) && r.updated_at < self.ended_before;
-        records.into_iter().filter(fits).take(self.limit).map(|r| r.id.clone()).collect()
+        let matches =
+            |r: &&SagaRecord| ends.contains(&r.status) && r.updated_at < self.ended_before;
+        records.into_iter().filter(matches).take(self.limit).map(|r| r.id.clone()).collect()
     }
 
-    /// The ends that it removes, each once.
+    /// The final statuses to remove, without duplicates.
     pub(super) fn ends(&self) -> Vec<SagaStatus> {
         if self.statuses.is_empty() {
             return vec![SagaStatus::Completed, SagaStatus::RolledBack];
@@ -102,8 +105,8 @@ impl Purge {
 }
 
 impl SagaVersion {
-    /// The definitions of the unfinished sagas among these: for stores that have all records at
-    /// hand.
+    /// Returns the definitions of the unfinished sagas among these records, for stores that keep all records
+    /// in memory.
     pub fn select<'a>(records: impl IntoIterator<Item = &'a SagaRecord>) -> Vec<SagaVersion> {
         let mut versions = BTreeMap::<(&str, &str), (u64, &SagaRecord)>::new();
         for record in records.into_iter().filter(|r| !r.status.is_ended()) {
@@ -127,8 +130,8 @@ impl SagaVersion {
 }
 
 impl SagaRecord {
-    /// The sagas to claim, oldest first: for stores that have all records at hand, and one worker
-    /// at a time.
+    /// Selects the sagas to claim, oldest first, for stores that keep all records in memory and have one
+    /// worker at a time.
     pub fn claimable<'a>(
         records: impl IntoIterator<Item = &'a SagaRecord>,
         worker: &WorkerId,

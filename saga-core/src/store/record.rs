@@ -1,4 +1,4 @@
-//! What stores keep, and hand out again.
+//! What a store keeps of a saga: its record and its log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::{Entry, Payload, SagaId, SagaStatus, Timestamp};
 
-/// One start of a process that runs sagas. A new one at each start, so that a restarted process
-/// never takes itself for its former life.
+/// Identifies one run of a worker process. Each start generates a new id, so that a restarted process never
+/// mistakes its predecessor's sagas for its own.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WorkerId(Arc<str>);
 
 impl WorkerId {
-    /// A new id.
+    /// Generates a new id.
     pub fn generate() -> Self {
         Self(uuid::Uuid::now_v7().to_string().into())
     }
@@ -43,55 +43,57 @@ impl fmt::Debug for WorkerId {
     }
 }
 
-/// What a store knows of a saga beside its log. Everything but the first group changes only through
-/// [`Store::append`](super::Store::append), [`Store::claim`](super::Store::claim) and [`Store::release`](super::Store::release).
+/// What a store keeps of a saga besides its log. The first group of fields never changes; the others change
+/// only through [`Store::append`](super::Store::append), [`Store::claim`](super::Store::claim),
+/// [`Store::take`](super::Store::take) and [`Store::release`](super::Store::release).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SagaRecord {
-    /// The user's id.
+    /// The saga's id, chosen by the user.
     pub id: SagaId,
-    /// A random key of this run: the root of all idempotency keys. Stored as `birth`.
+    /// A random key of this run, from which all idempotency keys are derived. Stored as `birth`.
     #[serde(rename = "birth")]
     pub run_key: uuid::Uuid,
     /// The saga's durable name.
     pub name: String,
-    /// The shape of the DAG that the run was started with.
+    /// The fingerprint of the DAG that the saga was started with.
     pub fingerprint: String,
     /// The encoded parameters.
     pub params: Payload,
-    /// The DAG as JSON: what a reader shows, and what a saga built at run time is rebuilt from.
+    /// The DAG as JSON, for display and to rebuild sagas whose DAG was built at run time.
     pub dag: Payload,
-    /// When it was created.
+    /// When the saga was created.
     pub created_at: Timestamp,
 
-    /// What it is doing.
+    /// The saga's status.
     pub status: SagaStatus,
-    /// The worker that runs it, if one does.
+    /// The worker that owns the saga, if any.
     pub owner: Option<WorkerId>,
-    /// Counts the claims; the creator's is 1.
+    /// Grows with each change of owner; the creator's epoch is 1.
     pub epoch: u64,
     /// The sequence number of the next entry.
     pub next_seq: u64,
-    /// Claims since the last outcome, without a release (see the crash-loop rule).
+    /// How many times the saga was claimed since an action or undo last finished, for the detection of crash
+    /// loops. A release resets it.
     pub attempts: u32,
-    /// When a waiting saga wants to go on.
+    /// When a waiting saga should continue.
     pub wake_at: Option<Timestamp>,
-    /// When the saga must have ended.
+    /// When the saga's deadline expires.
     pub deadline: Option<Timestamp>,
-    /// True while an operator holds it.
+    /// True while an operator has paused the saga.
     pub paused: bool,
-    /// Why it waits for a human, if it does.
+    /// Why the saga is parked and waits for an operator, if it is.
     pub parked_reason: Option<String>,
-    /// The message of the error that it ended with.
+    /// The message of the error that the saga ended with.
     pub error: Option<String>,
-    /// The last snapshot of a mutable context, for executors that have one.
+    /// The last snapshot of the mutable context, for executors that have one.
     pub context: Option<Payload>,
-    /// When its log last grew.
+    /// The time of the last entry in the log.
     pub updated_at: Timestamp,
 }
 
 impl SagaRecord {
-    /// A saga that a worker begins now, for the first time: it runs, without entries, under a new run_key
-    /// id. What is empty is set before it is stored.
+    /// Returns the record of a new running saga without entries, with a new run key. Set the fields that are
+    /// left empty (fingerprint, parameters, DAG) before you store it.
     pub fn new(id: SagaId, name: impl Into<String>, owner: WorkerId, now: Timestamp) -> Self {
         Self {
             id,
@@ -116,19 +118,21 @@ impl SagaRecord {
         }
     }
 
-    /// What [`Store::claim`](super::Store::claim) does: a new owner, the next epoch, one more of `attempts`.
+    /// Changes the record as [`Store::claim`](super::Store::claim) does: a new owner, the next epoch, and one
+    /// more attempt.
     pub fn claim(&mut self, worker: &WorkerId) {
         self.take(worker);
         self.attempts = self.attempts.saturating_add(1);
     }
 
-    /// What [`Store::take`](super::Store::take) does: a new owner and the next epoch.
+    /// Changes the record as [`Store::take`](super::Store::take) does: a new owner and the next epoch.
     pub fn take(&mut self, worker: &WorkerId) {
         self.owner = Some(worker.clone());
         self.epoch = self.epoch.saturating_add(1);
     }
 
-    /// What [`Store::release`](super::Store::release) does, if `worker` owns it and it has not ended; true if so.
+    /// Changes the record as [`Store::release`](super::Store::release) does, if `worker` owns the saga and it
+    /// has not ended; returns whether it did.
     pub fn release(&mut self, worker: &WorkerId) -> bool {
         let released = self.owner.as_ref() == Some(worker) && !self.status.is_ended();
         if released {
@@ -138,7 +142,8 @@ impl SagaRecord {
         released
     }
 
-    /// True while [`Store::delete`](super::Store::delete) must leave it alone: a worker owns it, and it has not ended.
+    /// True while [`Store::delete`](super::Store::delete) must refuse to delete the saga: a worker owns it, and
+    /// it has not ended.
     pub fn is_held(&self) -> bool {
         self.owner.is_some() && !self.status.is_ended()
     }
@@ -147,28 +152,27 @@ impl SagaRecord {
 /// A saga to be created, with the first entries of its log.
 #[derive(Debug, Clone)]
 pub struct NewSaga {
-    /// The record: `owner` and `epoch` (1) are the creator's, `next_seq` is 1 + the number of
-    /// entries.
+    /// The record. `owner` is the creator, `epoch` is 1, and `next_seq` is the number of entries plus 1.
     pub record: SagaRecord,
-    /// `created`, and what starts at once.
+    /// The first entries: `created`, and `started` for each node that is ready at once.
     pub entries: Vec<Entry>,
 }
 
-/// What became of a [`Store::create`](super::Store::create).
+/// The result of [`Store::create`](super::Store::create).
 #[derive(Debug, Clone)]
 pub enum Created {
-    /// It is in.
+    /// The saga was created.
     New,
-    /// A saga with this id was there already, and is untouched. The caller compares the inputs.
+    /// A saga with this id exists and was not changed. The caller compares the inputs.
     Exists(Box<SagaRecord>),
 }
 
-/// A saga and all of its log.
+/// A saga with its whole log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSaga {
-    /// Its record.
+    /// The saga's record.
     pub record: SagaRecord,
-    /// Its log, from entry 1 on.
+    /// The saga's log, from entry 1 on.
     pub entries: Vec<Entry>,
 }
 
@@ -177,7 +181,7 @@ pub struct StoredSaga {
 pub struct SagaVersion {
     /// The saga's durable name.
     pub name: String,
-    /// The shape of its DAG.
+    /// The fingerprint of its DAG.
     pub fingerprint: String,
     /// The DAG as JSON.
     pub dag: Payload,

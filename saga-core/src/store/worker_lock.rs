@@ -1,4 +1,4 @@
-//! The lock of the one worker of a store on disk, and files for their owner's eyes only.
+//! The lock that keeps a second worker away from a store on disk, and the permissions of new files.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -7,21 +7,21 @@ use std::path::{Path, PathBuf};
 use super::StoreError;
 use super::open_files::OpenFiles;
 
-/// Held by the one worker of a store; the system lets go of it when the process dies.
+/// Held by the one worker of a store. The operating system releases it when the process dies.
 pub(super) struct WorkerLock {
     file: File,
     path: PathBuf,
 }
 
 impl WorkerLock {
-    /// Takes the lock of the store `place` on this file.
+    /// Takes the lock of the store `place`, which is a lock on the file at `path`.
     pub(super) fn take(place: &str, path: &Path) -> Result<Self, StoreError> {
         let failed = |why| StoreError::Failed { store: place.to_string(), why };
         let file = private(OpenOptions::new().write(true).create(true).truncate(false))
             .open(path)
             .map_err(|e| {
                 let why = format!("cannot open its lock file {}: {e}", path.display());
-                failed(format!("{why}; a worker must be able to write there"))
+                failed(format!("{why}; a worker needs write access to it"))
             })?;
         match file.try_lock() {
             Ok(()) => Ok(Self { file, path: path.to_path_buf() }),
@@ -32,21 +32,22 @@ impl WorkerLock {
         }
     }
 
-    /// The lock's file is one to watch: where it is gone, another worker takes a lock of its own.
+    /// Adds the lock file to the files to watch: if it is gone, another worker can lock a new one.
     pub(super) fn watch(&self, files: &mut OpenFiles) -> io::Result<()> {
         files.add(&self.path, &self.file)
     }
 }
 
 impl Drop for WorkerLock {
-    /// Closing the file alone would not do at once: a process that is being forked just now has it too.
+    /// Unlocks explicitly: closing the file may not be enough, because a child process that is being spawned
+    /// may have inherited it.
     fn drop(&mut self) {
-        // if it fails, closing the file lets go of it
+        // If this fails, closing the file releases the lock.
         let _ = self.file.unlock();
     }
 }
 
-/// A file that is created like this is its owner's only.
+/// Makes a file that these options create accessible to its owner only.
 pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);

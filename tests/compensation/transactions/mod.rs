@@ -202,10 +202,7 @@ async fn a_store_without_transactions_says_so() -> Result<(), Any> {
     let shop = Place::new()?.shop.clone();
     let sec = Coordinator::builder(shop.clone()).saga::<Buy>().build().await?;
     let error = sec.run(Buy { n: 1, fails: false }).await.unwrap_err().to_string();
-    assert!(
-        error.contains("the store has no transactions of its own; keep the log in a"),
-        "{error}"
-    );
+    assert!(error.contains("the store has no transactions for actions; use a"), "{error}");
     assert!(shop.told.lock().unwrap().is_empty());
     Ok(())
 }

@@ -1,9 +1,7 @@
-//! The directory of a store: what it must look like, and how its files are written so that a crash
-//! leaves each of them as it was or as it should be.
+//! The directory of a store: its layout, the marker that identifies it, and reading its files.
 
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::super::StoreError;
 use super::super::open_files::OpenFiles;
-use super::super::worker_lock::{WorkerLock, private};
+use super::super::worker_lock::WorkerLock;
+use super::file_names;
 use super::log_file::{self, LogFile};
-use super::{file_names, sealed_line};
 use crate::log::SagaId;
 
-/// The schema that this version writes.
+/// The schema version that this version of the library writes.
 const KNOWN: u32 = 1;
 
 const MARKER: &str = "saga-store.json";
@@ -24,8 +22,8 @@ pub(super) const LOCK: &str = "lock";
 pub(super) const COMMANDS: &str = "commands";
 pub(super) const ANSWERS: &str = "answers";
 
-/// Files whose names begin like this are unfinished, and left from a crash if no one writes them.
-const UNFINISHED: &str = "tmp-";
+/// The prefix of files that are being written. A crash may leave some behind.
+pub(super) const UNFINISHED: &str = "tmp-";
 
 #[derive(Serialize, Deserialize)]
 struct Marker {
@@ -37,10 +35,10 @@ struct Marker {
 pub(super) struct Directory {
     path: PathBuf,
     place: Arc<str>,
-    /// Tests: the disk loses what it is asked to keep of files, or of directories.
+    /// For tests: makes fsync of files (the first flag) or of directories (the second) fail.
     #[cfg(test)]
     pub(super) fsync_fails: Arc<[std::sync::atomic::AtomicBool; 2]>,
-    /// Tests: half of each write does not fit.
+    /// For tests: makes each write fail half way because the disk is full.
     #[cfg(test)]
     pub(super) disk_is_full: Arc<std::sync::atomic::AtomicBool>,
 }
@@ -48,7 +46,7 @@ pub(super) struct Directory {
 impl Directory {
     pub(super) fn new(path: &Path) -> Self {
         Self {
-            // The process may change its working directory.
+            // The process may change its working directory later.
             path: std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()),
             place: path.display().to_string().into(),
             #[cfg(test)]
@@ -58,7 +56,7 @@ impl Directory {
         }
     }
 
-    /// The store's name in errors.
+    /// The store's name in error messages.
     pub(super) fn place(&self) -> &Arc<str> {
         &self.place
     }
@@ -67,7 +65,7 @@ impl Directory {
         StoreError::Failed { store: self.place.to_string(), why: why.into() }
     }
 
-    /// It takes no more until it is opened again.
+    /// The error of a store that accepts no more writes until it is opened again.
     pub(super) fn closed(&self, why: impl Into<String>) -> StoreError {
         StoreError::Closed { store: self.place.to_string(), why: why.into() }
     }
@@ -76,7 +74,7 @@ impl Directory {
         self.path.join(name)
     }
 
-    /// Creates the directory, if there is none.
+    /// Creates the directory, if it does not exist.
     pub(super) fn create(&self) -> Result<(), StoreError> {
         match make_directory(&self.path) {
             Ok(()) => {
@@ -91,13 +89,13 @@ impl Directory {
                 Err(self.failed("it is a file; give the path of a directory"))
             }
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                Err(self.failed("the directory above it does not exist; create that first"))
+                Err(self.failed("its parent directory does not exist; create that first"))
             }
             Err(e) => Err(self.failed(format!("cannot create the directory: {e}"))),
         }
     }
 
-    /// A directory that holds other files is most likely a mistake.
+    /// Refuses a directory that contains other files, which is most likely a mistake.
     fn refuse_foreign(&self) -> Result<(), StoreError> {
         if self.path(MARKER).exists() {
             return Ok(());
@@ -106,7 +104,7 @@ impl Directory {
             if name != LOCK && !name.starts_with(UNFINISHED) && name != COMMANDS && name != ANSWERS
             {
                 let why = format!(
-                    "it is no saga store and not empty (it holds {name:?}); give an empty \
+                    "it is not a saga store and not empty (it contains {name:?}); choose an empty \
                      directory, or one that does not exist"
                 );
                 return Err(self.failed(why));
@@ -115,7 +113,7 @@ impl Directory {
         Ok(())
     }
 
-    /// The worker's part of opening, under its lock: marks the directory and clears up after a
+    /// Prepares the directory for a worker, which holds the lock: writes the marker, and cleans up after a
     /// crash.
     pub(super) fn prepare(&self) -> Result<(), StoreError> {
         if !self.check_marker()? {
@@ -124,7 +122,7 @@ impl Directory {
                     Err(e) if e.kind() != ErrorKind::AlreadyExists => {
                         return Err(self.failed(format!("cannot create {directory}: {e}")));
                     }
-                    _ => {}
+                    Ok(()) | Err(_) => {}
                 }
             }
             let mut marker = serde_json::to_vec(&Marker { schema_version: KNOWN })
@@ -133,28 +131,29 @@ impl Directory {
             self.write(Path::new(MARKER), &marker)
                 .map_err(|e| self.failed(format!("cannot write {MARKER}: {e}")))?;
         }
-        // Not in `commands`: another process may be about to finish its request.
+        // Leaves `commands` alone: another process may be writing a request there.
         for name in self.names("")?.iter().filter(|name| name.starts_with(UNFINISHED)) {
             fs::remove_file(self.path(name))
                 .map_err(|e| self.failed(format!("cannot remove {name}: {e}")))?;
         }
-        // A worker that was killed may have created a log that a power failure would take away
-        // again; what is found here is acted on.
-        self.sync_all(&["", COMMANDS, ANSWERS])
+        // A killed worker may have created a log whose directory entry is not durable yet. This worker acts on
+        // what it finds, so it must be.
+        self.sync_directories(&["", COMMANDS, ANSWERS])
             .map_err(|e| self.failed(format!("cannot make its files durable: {e}")))
     }
 
-    /// What must stay as it is while the worker runs. The logs are checked one by one, each when it grows.
+    /// Returns the files that must not be replaced while the worker runs. Logs are checked individually, when
+    /// they grow.
     pub(super) fn watch(&self, lock: &WorkerLock) -> Result<OpenFiles, StoreError> {
         let mut files = OpenFiles::default();
         files
             .add_found(&self.path)
             .and_then(|()| lock.watch(&mut files))
-            .map_err(|e| self.failed(format!("cannot look at its files: {e}")))?;
+            .map_err(|e| self.failed(format!("cannot read its files' metadata: {e}")))?;
         Ok(files)
     }
 
-    /// True if this is a store that this version can use, false if it is none yet.
+    /// Returns true if the directory is a store that this version can use, and false if it is not a store yet.
     pub(super) fn check_marker(&self) -> Result<bool, StoreError> {
         let bytes = match fs::read(self.path(MARKER)) {
             Ok(bytes) => bytes,
@@ -166,11 +165,13 @@ impl Directory {
             Ok(Marker { schema_version: found }) if found > KNOWN => {
                 Err(StoreError::NewerSchema { store: self.place.to_string(), found, known: KNOWN })
             }
-            _ => Err(self.failed(format!("{MARKER} does not say which schema it has"))),
+            Ok(Marker { .. }) | Err(_) => {
+                Err(self.failed(format!("{MARKER} does not contain a valid schema version")))
+            }
         }
     }
 
-    /// The names in the directory, or in one below it; those that are not text are not ours.
+    /// Lists the file names in the directory, or in a subdirectory, without those that are not valid UTF-8.
     pub(super) fn names(&self, below: &str) -> Result<Vec<String>, StoreError> {
         let read = || -> io::Result<Vec<String>> {
             let mut names = Vec::new();
@@ -183,7 +184,7 @@ impl Directory {
         read().map_err(|e| self.failed(format!("cannot list its files: {e}")))
     }
 
-    /// The content of a file, if there is one.
+    /// Reads a file; `None` if it does not exist.
     pub(super) fn read(&self, name: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         match fs::read(self.path(name)) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -192,19 +193,19 @@ impl Directory {
         }
     }
 
-    /// A saga's log, if there is one.
+    /// Reads and decodes a saga's log; `None` if there is none.
     pub(super) fn log(&self, id: &SagaId) -> Result<Option<LogFile>, StoreError> {
         let Some(bytes) = self.read(Path::new(&file_names::of_log(id)))? else { return Ok(None) };
         let corrupt = |why| StoreError::Corrupt { saga: id.clone(), seq: 0, why };
         let found = log_file::read(&bytes).map_err(corrupt)?;
-        let holds = &found.saga.record.id;
-        if holds != id {
-            return Err(corrupt(format!("its file holds saga {holds}")));
+        let actual = &found.saga.record.id;
+        if actual != id {
+            return Err(corrupt(format!("its file contains saga {actual}")));
         }
         Ok(Some(found))
     }
 
-    /// All logs whose record can be read. The others are found by their id, and say what is wrong.
+    /// Reads all logs whose record can be decoded. Loading one of the others by id reports what is wrong.
     pub(super) fn logs(&self) -> Result<Vec<LogFile>, StoreError> {
         let mut logs = Vec::new();
         for name in self.names("")?.iter().filter(|name| file_names::is_log(name)) {
@@ -217,125 +218,6 @@ impl Directory {
         }
         Ok(logs)
     }
-
-    /// Writes a whole file, in place of the one that may be there. Durable when it returns. [Full](is_full) is
-    /// an error that has left no trace.
-    pub(super) fn write(&self, name: &Path, bytes: &[u8]) -> io::Result<()> {
-        let target = self.path(name);
-        let file_name = name.file_name().unwrap_or_default();
-        let mut unfinished = OsStr::new(UNFINISHED).to_owned();
-        unfinished.push(file_name);
-        // Two processes may write the same file.
-        unfinished.push(format!("-{}", std::process::id()));
-        let unfinished = target.with_file_name(unfinished);
-        let written = || -> io::Result<()> {
-            let mut file = private(OpenOptions::new().write(true).create(true).truncate(true))
-                .open(&unfinished)?;
-            self.write_all(&mut file, bytes)?;
-            self.sync(&file).map_err(unknown)?;
-            fs::rename(&unfinished, &target).map_err(unknown)
-        };
-        if let Err(e) = written() {
-            let _ = fs::remove_file(&unfinished);
-            return Err(e);
-        }
-        self.sync_directory(target.parent().unwrap_or(&self.path)).map_err(unknown)
-    }
-
-    /// Checks that nobody else has changed a file that should have so many bytes.
-    pub(super) fn check_len(&self, name: &Path, len: u64) -> Result<(), String> {
-        match fs::metadata(self.path(name)) {
-            Ok(found) if found.len() == len => Ok(()),
-            Ok(found) => {
-                let found = found.len();
-                Err(format!("another program changed its file: it has {found} bytes, not {len}"))
-            }
-            Err(e) => Err(format!("its file cannot be found: {e}")),
-        }
-    }
-
-    /// Grows a file of `len` bytes. Durable when it returns; after an error what was written is cut
-    /// off again, as far as that works. [Full](is_full) is an error after which it has worked.
-    pub(super) fn append(&self, name: &Path, len: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).open(self.path(name)).map_err(unknown)?;
-        let written = self.write_all(&mut file, bytes);
-        let written = written.and_then(|()| self.sync(&file).map_err(unknown));
-        match written {
-            Ok(()) => Ok(()),
-            Err(e) => match file.set_len(len) {
-                Ok(()) => Err(e),
-                Err(_) => Err(unknown(e)),
-            },
-        }
-    }
-
-    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        #[cfg(test)]
-        if self.disk_is_full.load(std::sync::atomic::Ordering::SeqCst) {
-            file.write_all(&bytes[..bytes.len() / 2])?;
-            return Err(ErrorKind::StorageFull.into());
-        }
-        file.write_all(bytes)
-    }
-
-    /// Cuts off what follows the first `len` bytes.
-    pub(super) fn cut(&self, name: &Path, len: u64) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(self.path(name))?;
-        file.set_len(len)?;
-        self.sync(&file)
-    }
-
-    /// Removes a file, if it is there. Durable after [`Self::sync_all`].
-    pub(super) fn remove(&self, name: &Path) -> io::Result<()> {
-        match fs::remove_file(self.path(name)) {
-            Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
-            _ => Ok(()),
-        }
-    }
-
-    /// Makes durable which files there are.
-    pub(super) fn sync_all(&self, below: &[&str]) -> io::Result<()> {
-        below.iter().try_for_each(|below| self.sync_directory(&self.path(below)))
-    }
-
-    /// Makes a file durable that an earlier process may have left otherwise.
-    pub(super) fn keep(&self, name: &Path) -> io::Result<()> {
-        // Windows syncs only what is open for writing
-        self.sync(&OpenOptions::new().append(true).open(self.path(name))?)
-    }
-
-    fn sync(&self, file: &File) -> io::Result<()> {
-        #[cfg(test)]
-        if let [true, _] = self.broken() {
-            return Err(io::Error::other("the test's disk is broken"));
-        }
-        file.sync_all()
-    }
-
-    #[cfg(test)]
-    fn broken(&self) -> [bool; 2] {
-        self.fsync_fails.each_ref().map(|fails| fails.load(std::sync::atomic::Ordering::SeqCst))
-    }
-
-    /// The entry of a new file in its directory is data too. Windows has no call for that, and no
-    /// need of it.
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        #[cfg(test)]
-        if let [_, true] = self.broken() {
-            return Err(io::Error::other("the test's disk is broken"));
-        }
-        if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
-    }
-}
-
-/// True if a write did not fit, and nothing of it is there.
-pub(super) fn is_full(e: &io::Error) -> bool {
-    matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-}
-
-/// An error after which nobody knows what is on disk, whatever it says.
-fn unknown(e: io::Error) -> io::Error {
-    if is_full(&e) { io::Error::other(e) } else { e }
 }
 
 fn make_directory(path: &Path) -> io::Result<()> {
@@ -343,11 +225,4 @@ fn make_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
-}
-
-/// One sealed line as a file.
-pub(super) fn sealed(body: &impl Serialize) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    sealed_line::seal(&mut bytes, body)?;
-    Ok(bytes)
 }

@@ -1,8 +1,8 @@
-//! A saga's log as lines: one for what never changes, then for each write its entries and, last,
-//! the record as it is after them.
+//! A saga's log file: a line for what never changes, then, for each write, its entries followed by the record
+//! as it is after them.
 //!
-//! That last line is what makes a write whole. Lines after the last of them belong to a write that
-//! was cut short by a crash and that nobody was told of, so they do not count.
+//! The record's line completes a write. Lines after the last record belong to a write that was cut short by a
+//! crash and was never reported as done, so they do not count.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,13 +14,13 @@ use crate::log::{Answer, Entry, EntryForm, Payload, SagaStatus, Timestamp};
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum LogLine {
-    /// As it was created: for what never changes.
+    /// The record as it was created, for the fields that never change.
     Saga(SagaRecord),
     Entry(EntryForm),
     Record(RecordState),
 }
 
-/// What changes of the record, and the requests that the write answered.
+/// The fields of the record that change, and the requests that the write answered.
 #[derive(Serialize, Deserialize)]
 struct RecordState {
     status: SagaStatus,
@@ -42,7 +42,7 @@ struct RecordState {
     answers: Vec<(Uuid, Answer)>,
 }
 
-/// The lines of a new saga.
+/// Encodes a new saga as lines.
 pub(super) fn create(record: &SagaRecord, entries: &[Entry]) -> Result<Vec<u8>, String> {
     let mut lines = Vec::new();
     sealed_line::seal(&mut lines, &LogLine::Saga(record.clone()))?;
@@ -50,7 +50,7 @@ pub(super) fn create(record: &SagaRecord, entries: &[Entry]) -> Result<Vec<u8>, 
     Ok(lines)
 }
 
-/// The lines of one write: the entries, and the record as it is after it.
+/// Encodes one write as lines: its entries, and the record as it is after them.
 pub(super) fn change(
     record: &SagaRecord,
     entries: &[Entry],
@@ -78,30 +78,30 @@ pub(super) fn change(
     Ok(lines)
 }
 
-/// A log as it was found.
+/// A decoded log file.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    /// The saga as of the last whole write; its entries are of no use if there is damage.
+    /// The saga after the last complete write. If there is damage, do not use the entries.
     pub(super) saga: StoredSaga,
-    /// So many bytes are whole writes.
+    /// The number of bytes of complete writes.
     pub(super) len: u64,
-    /// True if there are more bytes, of a write that was cut short.
-    pub(super) torn: bool,
+    /// True if more bytes follow, of a write that was cut short.
+    pub(super) cut_short: bool,
     /// The requests that the last write answered.
     pub(super) answers: Vec<(Uuid, Answer)>,
-    /// What is wrong in the middle, if something is. Such a log must not grow.
+    /// The damage before the end of the last complete write, if any. A damaged log must not grow.
     pub(super) damage: Option<StoreError>,
 }
 
-/// Reads a log.
+/// Decodes a log file.
 ///
 /// # Errors
-/// What is wrong, if not even the record can be read.
+/// Returns what is wrong, if not even the record can be decoded.
 pub(super) fn read(bytes: &[u8]) -> Result<LogFile, String> {
     let mut lines = bytes.split_inclusive(|b| *b == b'\n');
     let first = lines.next().and_then(sealed_line::open).ok_or("its first line is damaged")?;
     let Ok(LogLine::Saga(created)) = decode(&first) else {
-        return Err("its first line does not say which saga it is".to_string());
+        return Err("its first line does not contain a saga".to_string());
     };
     let mut reading = LogReader::default();
     let mut offset = bytes.len() - lines.clone().map(<[u8]>::len).sum::<usize>();
@@ -114,17 +114,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<LogFile, String> {
     let answers = state.answers.clone();
     let record = record(created, state);
     let damage = damage.map(|(seq, why)| StoreError::Corrupt { saga: record.id.clone(), seq, why });
-    let torn = len < bytes.len() as u64;
-    Ok(LogFile { saga: StoredSaga { record, entries }, len, torn, answers, damage })
+    let cut_short = len < bytes.len() as u64;
+    Ok(LogFile { saga: StoredSaga { record, entries }, len, cut_short, answers, damage })
 }
 
 #[derive(Default)]
 struct LogReader {
-    /// Of whole writes.
+    /// The entries of complete writes.
     entries: Vec<Entry>,
-    /// Of a write whose last line has not come yet.
+    /// The entries of a write whose record has not been read yet.
     pending: Vec<Entry>,
-    /// A line that is no line: damage, if a whole write follows, or else cut short by a crash.
+    /// The first invalid line since the last record. It is damage if a complete write follows; otherwise the
+    /// write was cut short by a crash.
     suspect: Option<(u64, String)>,
     damage: Option<(u64, String)>,
     last: Option<(RecordState, u64)>,
@@ -137,7 +138,7 @@ impl LogReader {
             self.suspect.get_or_insert((next, "its line is damaged".to_string()));
             return;
         };
-        // From here on nothing is cut off: such a line is as it was written.
+        // A line with a valid checksum is as it was written, so it is never cut off.
         let wrong = match decode(&body) {
             Ok(LogLine::Record(state)) => {
                 self.entries.append(&mut self.pending);
@@ -145,7 +146,7 @@ impl LogReader {
                     let next = self.entries.len() as u64 + 1;
                     let why = || {
                         format!(
-                            "the log ends before entry {next}, its record says before entry {}",
+                            "the log ends before entry {next}, but its record says that it ends before entry {}",
                             state.next_seq
                         )
                     };
@@ -155,7 +156,7 @@ impl LogReader {
                 wrong
             }
             Ok(LogLine::Entry(entry)) if entry.seq != next && self.suspect.is_none() => {
-                Some((next, format!("it is missing; the next one is entry {}", entry.seq)))
+                Some((next, format!("the entry is missing; the next one is entry {}", entry.seq)))
             }
             Ok(LogLine::Entry(entry)) => match Entry::try_from(entry) {
                 Ok(entry) => {
@@ -164,7 +165,9 @@ impl LogReader {
                 }
                 Err(e) => Some((next, e.to_string())),
             },
-            Ok(LogLine::Saga(_)) => Some((next, "another saga begins there".to_string())),
+            Ok(LogLine::Saga(_)) => {
+                Some((next, "the first line of another saga follows".to_string()))
+            }
             Err(why) => Some((next, why)),
         };
         if let Some(wrong) = wrong {
@@ -173,10 +176,10 @@ impl LogReader {
     }
 }
 
-/// The decoder's own message may quote what it found, which is the user's.
+/// Drops the decoder's own message, because it may quote the user's data.
 fn decode(body: &[u8]) -> Result<LogLine, String> {
     serde_json::from_slice(body)
-        .map_err(|e| format!("its line holds something else (column {})", e.column()))
+        .map_err(|e| format!("its line cannot be decoded (column {})", e.column()))
 }
 
 fn record(created: SagaRecord, state: RecordState) -> SagaRecord {

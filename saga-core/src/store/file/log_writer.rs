@@ -1,4 +1,4 @@
-//! The worker's part: it knows all records, and is the only one who writes logs.
+//! Writes to logs, on behalf of the worker. Only the worker writes logs, and it keeps all records in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -9,54 +9,55 @@ use uuid::Uuid;
 use super::super::open_files::OpenFiles;
 use super::super::worker_lock::WorkerLock;
 use super::super::{Append, Created, NewSaga, Purge, SagaRecord, StoreError, StoredSaga, WorkerId};
-use super::directory::{Directory, LOCK, is_full};
+use super::directory::{Directory, LOCK};
+use super::durable_files::is_full;
 use super::file_names;
 use super::log_file::{self, LogFile};
 use crate::log::{Answer, Entry, SagaId};
 
 pub(super) struct LogWriter {
     directory: Directory,
-    sagas: BTreeMap<SagaId, Kept>,
-    /// What made the store refuse all further writes.
+    sagas: BTreeMap<SagaId, KnownSaga>,
+    /// Why the store refuses all further writes, if it does.
     poison: Option<String>,
     files: OpenFiles,
     _lock: WorkerLock,
 }
 
-/// What is known of one saga; its entries stay on disk.
-struct Kept {
+/// A saga in memory; its entries stay on disk.
+struct KnownSaga {
     record: SagaRecord,
-    /// Of its file.
+    /// The length of its log file.
     len: u64,
-    /// What is wrong with its log, which then does not grow any more: the record changes in memory
-    /// only.
+    /// The damage to its log, if any. A damaged log no longer grows, and the record changes only in memory.
     damage: Option<StoreError>,
 }
 
 impl LogWriter {
-    /// Takes the lock, and brings the directory to where a crash should have left it.
+    /// Takes the lock and cleans up after a crash.
     pub(super) fn open(directory: Directory) -> Result<Self, StoreError> {
         directory.create()?;
         let lock = WorkerLock::take(directory.place(), &directory.path(LOCK))?;
         directory.prepare()?;
         let files = directory.watch(&lock)?;
         let mut sagas = BTreeMap::new();
-        for LogFile { saga: StoredSaga { record, .. }, len, torn, answers, damage } in
+        for LogFile { saga: StoredSaga { record, .. }, len, cut_short, answers, damage } in
             directory.logs()?
         {
             if damage.is_none() {
                 let name = file_names::of_log(&record.id);
                 let name = Path::new(&name);
-                // What a killed worker wrote last may be whole and not durable, and is told from now on.
-                let kept = if torn { directory.cut(name, len) } else { directory.keep(name) };
-                kept.map_err(|e| cannot(&directory, &record.id, &e))?;
+                // The last write of a killed worker may be complete but not durable. From now on it is visible.
+                let kept =
+                    if cut_short { directory.cut(name, len) } else { directory.make_durable(name) };
+                kept.map_err(|e| write_error(&directory, &record.id, &e))?;
                 for (request, answer) in answers {
                     directory.answer(request, answer)?;
                 }
             }
-            sagas.insert(record.id.clone(), Kept { record, len, damage });
+            sagas.insert(record.id.clone(), KnownSaga { record, len, damage });
         }
-        // A log that cannot be read is still that of a saga.
+        // A log that cannot be decoded still belongs to a saga.
         directory.remove_requests(|id| {
             !sagas.contains_key(id) && !directory.path(file_names::of_log(id)).exists()
         })?;
@@ -85,8 +86,8 @@ impl LogWriter {
         let lines =
             log_file::create(&record, &entries).map_err(|why| self.directory.failed(why))?;
         let written = self.directory.write(Path::new(&name), &lines);
-        written.map_err(|e| self.broke(&record.id, &e))?;
-        let kept = Kept { len: lines.len() as u64, damage: None, record };
+        written.map_err(|e| self.close_after(&record.id, &e))?;
+        let kept = KnownSaga { len: lines.len() as u64, damage: None, record };
         self.sagas.insert(kept.record.id.clone(), kept);
         self.check_files()?;
         Ok(Created::New)
@@ -103,7 +104,7 @@ impl LogWriter {
         let mut answers = append.answers;
         answers.retain(|(request, _)| self.directory.is_waiting(*request));
         self.write(record, &append.entries, &answers)?;
-        // They are in the log; if this fails they are given when the store is opened again.
+        // The answers are in the log: if this fails, they are given when the store is opened again.
         for (request, answer) in answers {
             self.answer(request, answer)?;
         }
@@ -156,7 +157,7 @@ impl LogWriter {
                 return Err(StoreError::Fenced { saga: id.clone() });
             }
             None if !self.directory.path(file_names::of_log(id)).exists() => return Ok(false),
-            _ => {}
+            Some(_) | None => {}
         }
         self.remove(&BTreeSet::from([id.clone()]))?;
         Ok(true)
@@ -171,14 +172,14 @@ impl LogWriter {
         Ok(old.len() as u64)
     }
 
-    /// The logs first: requests without a saga are removed when the store is opened.
+    /// Removes the logs first: requests without a saga are removed when the store is opened.
     fn remove(&mut self, gone: &BTreeSet<SagaId>) -> Result<(), StoreError> {
         for id in gone {
             let removed = self.directory.remove(Path::new(&file_names::of_log(id)));
-            removed.map_err(|e| self.broke(id, &e))?;
+            removed.map_err(|e| self.close_after(id, &e))?;
             self.sagas.remove(id);
         }
-        if let Err(e) = self.directory.sync_all(&[""]) {
+        if let Err(e) = self.directory.sync_directories(&[""]) {
             self.poison(e.to_string());
             return Err(self.directory.failed(format!("cannot remove sagas: {e}")));
         }
@@ -187,7 +188,7 @@ impl LogWriter {
             .inspect_err(|e| self.poison(e.to_string()))
     }
 
-    /// Changes a record and nothing else. None if there is no such saga.
+    /// Changes only a record. Returns `None` if there is no such saga.
     fn change(
         &mut self,
         id: &SagaId,
@@ -200,7 +201,7 @@ impl LogWriter {
         let mut record = kept.record.clone();
         how(&mut record);
         match self.write(record.clone(), &[], &[]) {
-            // One bad log must not keep the others from being claimed. Whoever loads it is told.
+            // A damaged log must not keep other sagas from being claimed. Loading it reports the damage.
             Ok(()) | Err(StoreError::Corrupt { .. }) => {}
             Err(e) => return Some(Err(e)),
         }
@@ -210,7 +211,7 @@ impl LogWriter {
         Some(Ok(record))
     }
 
-    /// Writes a record that has changed, with the entries that changed it.
+    /// Appends a changed record to its log, after the entries that changed it.
     fn write(
         &mut self,
         record: SagaRecord,
@@ -239,22 +240,22 @@ impl LogWriter {
                 kept.record = record;
                 self.check_files()
             }
-            Err(e) => Err(self.broke(&record.id, &e)),
+            Err(e) => Err(self.close_after(&record.id, &e)),
         }
     }
 
-    /// What a file is that no saga is known of.
+    /// The error for a log file whose saga is not in memory.
     fn unknown_log(&self, saga: SagaId) -> StoreError {
         match self.directory.log(&saga) {
             Err(e) => e,
             Ok(_) => {
-                let why = "another program wrote its file; open the store again".to_string();
+                let why = "another program has written its file; open the store again".to_string();
                 StoreError::Corrupt { saga, seq: 0, why }
             }
         }
     }
 
-    /// Whether what it wrote, or is about to write, is where the next worker looks for it.
+    /// Fails if the files are no longer where the next worker will look for them.
     pub(super) fn check_files(&self) -> Result<(), StoreError> {
         self.files.check().map_err(|why| self.directory.closed(why))
     }
@@ -263,20 +264,20 @@ impl LogWriter {
         match &self.poison {
             None => self.check_files(),
             Some(why) => Err(self.directory.closed(format!(
-                "an earlier write failed ({why}), so it takes no more; check the disk, \
+                "an earlier write failed ({why}), so the store accepts no more writes; check the disk, \
                  then open the store again"
             ))),
         }
     }
 
-    /// After a failed write or fsync nobody knows what is on disk, and a later fsync may succeed
-    /// without it (PostgreSQL's "fsyncgate").
-    fn broke(&mut self, saga: &SagaId, e: &io::Error) -> StoreError {
+    /// Closes the store after a failed write, unless the disk was full. After a failed write or fsync it is
+    /// unknown what is on disk, and a later fsync may succeed without it (PostgreSQL's "fsyncgate").
+    fn close_after(&mut self, saga: &SagaId, e: &io::Error) -> StoreError {
         if is_full(e) {
-            return cannot(&self.directory, saga, e);
+            return write_error(&self.directory, saga, e);
         }
         self.poison(e.to_string());
-        self.directory.closed(cannot_write(saga, e))
+        self.directory.closed(write_error_text(saga, e))
     }
 
     fn poison(&mut self, why: String) {
@@ -284,10 +285,10 @@ impl LogWriter {
     }
 }
 
-fn cannot(directory: &Directory, saga: &SagaId, e: &io::Error) -> StoreError {
-    directory.failed(cannot_write(saga, e))
+fn write_error(directory: &Directory, saga: &SagaId, e: &io::Error) -> StoreError {
+    directory.failed(write_error_text(saga, e))
 }
 
-fn cannot_write(saga: &SagaId, e: &io::Error) -> String {
+fn write_error_text(saga: &SagaId, e: &io::Error) -> String {
     format!("cannot write the log of saga {saga}: {e}")
 }

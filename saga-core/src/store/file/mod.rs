@@ -1,14 +1,17 @@
-//! Sagas as readable files, one log a saga.
+//! [`FileStore`]: sagas as readable files, one log file per saga.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
-//! | `directory` | the directory, and how files are written so that a crash harms none |
-//! | `log` | a saga's log as lines, both ways, and what is wrong with it |
-//! | `line`, `names` | one line and its checksum; names of files |
-//! | `requests` | requests and answers, a file each |
-//! | `worker` | records, writes, and what happens when one fails |
+//! | `directory` | the store's directory: its layout, its marker, reading its files |
+//! | `durable_files` | writing, growing and removing files such that a crash leaves none half written |
+//! | `file_names` | the names of log files |
+//! | `log_file` | a saga's log as lines: encoding, decoding, detecting damage |
+//! | `log_writer` | the worker's writes, and what happens when one fails |
+//! | `requests` | operators' requests and their answers, one file each |
+//! | `sealed_line` | one line with its checksum |
 
 mod directory;
+mod durable_files;
 mod file_names;
 mod log_file;
 mod log_writer;
@@ -34,23 +37,23 @@ use super::{
 };
 use crate::log::{Answer, Request, SagaId};
 
-/// Sagas as readable files in a directory: one JSON-lines log a saga, durable (fsync) at every write.
+/// Keeps sagas as readable files in a directory: one JSON Lines log per saga, made durable (fsync) by every
+/// write.
 ///
-/// For small tools, and for reading what happened with `cat` and `jq`: each write is an fsync of its
-/// own, and a worker keeps the records of all sagas in memory. Each line carries a checksum, so that
-/// what a crash has cut short is told from what was damaged.
+/// It suits small tools, and lets you read what happened with `cat` and `jq`. Each write costs an fsync of its
+/// own, and the worker keeps the records of all sagas in memory. Each line has a checksum, which distinguishes
+/// a write that was cut short by a crash from damage.
 ///
-/// One process at a time runs sagas in a directory: [`open`](Self::open) takes a lock, and keeps it
-/// until [`Coordinator::shutdown`](crate::Coordinator::shutdown) or until the last clone is dropped, which
-/// waits for the writes that are under way. Other processes can [`attach`](Self::attach) to read, and to
-/// leave requests; that is also what is left of this one after a
-/// shutdown, until a coordinator is built on it again.
+/// One process at a time can run sagas in a directory: [`open`](Self::open) takes a lock and holds it until
+/// [`Coordinator::shutdown`](crate::Coordinator::shutdown), or until the last clone is dropped, which waits for
+/// the writes in progress. Other processes can [`attach`](Self::attach) to read and to leave requests. After a
+/// shutdown this store can do the same, until a coordinator is built on it again.
 ///
-/// After a write that failed the store takes no more writes until it is opened again
-/// ([`StoreError::Closed`]), because nobody knows what of it is on disk. (A disk that is full is none of that
-/// kind: what did not fit is cut off again, and the store goes on once there is room.) The same holds once the path no longer leads to the directory
-/// that was opened (somebody removed, renamed or replaced it, or the lock in it): what was written there
-/// would be lost for the next process.
+/// After a failed write the store accepts no more writes until it is opened again ([`StoreError::Closed`]),
+/// because it is unknown how much of the write is on disk. A full disk is an exception: the part that was
+/// written is cut off again, and the store continues once there is room. The store also closes if its path no
+/// longer leads to the directory that was opened (somebody has removed, renamed or replaced the directory or its
+/// lock file), because the next process would not see what is written there.
 ///
 /// ```
 /// use saga_core::store::FileStore;
@@ -74,42 +77,42 @@ struct FileStoreInner {
 
 type FileJob = Box<dyn FnOnce(&mut Files) + Send>;
 
-/// What the store's thread works on.
+/// The state of the store's thread.
 struct Files {
     directory: Directory,
-    /// None if the store is attached, or closed.
+    /// `None` if the store is attached or closed.
     worker: Option<LogWriter>,
-    /// It never was a worker's.
+    /// True if the store was attached rather than opened.
     attached: bool,
 }
 
 impl FileStore {
-    /// Opens the store of a worker. Creates the directory if there is none, for its owner's eyes
-    /// only; the one above it must exist. What a crash has cut short is removed.
+    /// Opens the store for a worker. Creates the directory if it does not exist, accessible to its owner only;
+    /// its parent must exist. Writes that were cut short by a crash are removed.
     ///
-    /// Reads all logs, and blocks meanwhile: on an async runtime, call it in `spawn_blocking`.
+    /// This reads all logs and blocks meanwhile; on an async runtime, call it in `spawn_blocking`.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if a worker has the directory open already,
     /// [`StoreError::NewerSchema`] if a newer version of this library wrote it,
-    /// [`StoreError::Failed`] if it cannot be created or written, or holds other files. A damaged
-    /// log is no error here: [`load`](Store::load) says what is wrong with it.
+    /// [`StoreError::Failed`] if it cannot be created or written, or contains other files. A damaged
+    /// log is not an error here; [`load`](Store::load) reports what is wrong with it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let directory = Directory::new(path.as_ref());
         let worker = LogWriter::open(directory.clone())?;
         Self::start(Files { directory, worker: Some(worker), attached: false })
     }
 
-    /// Opens a worker's store to look at it and to leave requests, also while the worker runs. Takes
-    /// no lock; all that only a worker may do answers [`StoreError::Failed`].
+    /// Attaches to a worker's store, to read it and to leave requests, even while the worker runs. Takes no
+    /// lock. Everything that only a worker may do fails with [`StoreError::Closed`].
     ///
     /// # Errors
-    /// [`StoreError::Failed`] if the directory is not there or no worker has used it yet,
+    /// [`StoreError::Failed`] if the directory does not exist or no worker has opened it yet,
     /// [`StoreError::NewerSchema`] if a newer version of this library wrote it.
     pub fn attach(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let directory = Directory::new(path.as_ref());
         if !directory.check_marker()? {
-            let why = "it is no saga store yet; a worker makes it one with `FileStore::open`";
+            let why = "it is not a saga store yet; a worker creates one with `FileStore::open`";
             return Err(directory.failed(why));
         }
         Self::start(Files { directory, worker: None, attached: true })
@@ -117,19 +120,19 @@ impl FileStore {
 
     fn start(mut files: Files) -> Result<Self, StoreError> {
         let place = files.directory.place().clone();
-        let cannot = files.directory.clone();
+        let directory = files.directory.clone();
         let queue = IoThread::start("saga-files", move |jobs| {
             for job in jobs {
                 let job: FileJob = job;
                 job(&mut files);
             }
         })
-        .map_err(|e| cannot.failed(format!("cannot start its thread: {e}")))?;
+        .map_err(|e| directory.failed(format!("cannot start its thread: {e}")))?;
         Ok(Self { inner: Arc::new(FileStoreInner { place, queue }) })
     }
 
-    /// Does the work on the store's thread. The work must not hold a clone of the store, whose drop
-    /// waits for the thread.
+    /// Runs the work on the store's thread. The work must not own a clone of the store, because dropping the
+    /// last clone joins the thread.
     fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Files) -> Result<T, StoreError> + Send + 'static,
@@ -137,7 +140,7 @@ impl FileStore {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
             self.inner.queue.send(Box::new(move |files| {
-                // A caller that has stopped waiting is no trouble of the store's.
+                // The caller may have stopped waiting.
                 let _ = reply.send(work(files));
             }));
             reply_of(answer).await.unwrap_or_else(|| {
@@ -155,7 +158,7 @@ impl Files {
         self.worker.as_mut().ok_or_else(|| self.directory.closed(why))
     }
 
-    /// A worker knows the sagas of the directory that it opened; another one has others.
+    /// Fails if the directory is no longer the one whose sagas the worker knows.
     fn check(&self) -> Result<(), StoreError> {
         self.worker.as_ref().map_or(Ok(()), LogWriter::check_files)
     }

@@ -1,7 +1,8 @@
-//! Requests and answers, a file each, written whole: so any process can leave a request.
+//! Operators' requests and their answers, one file each. Files are replaced atomically, so any process can leave
+//! a request.
 //!
-//! `commands/` has what waits. An answered request moves to `answers/`; the moment at which the file
-//! there exists is that at which it is answered.
+//! `commands/` contains the requests without an answer. An answered request moves to `answers/`: it counts as
+//! answered from the moment its file exists there.
 
 use std::path::{Path, PathBuf};
 
@@ -9,14 +10,15 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::StoreError;
-use super::directory::{ANSWERS, COMMANDS, Directory, sealed};
+use super::directory::{ANSWERS, COMMANDS, Directory};
+use super::durable_files::sealed;
 use super::sealed_line;
 use crate::log::{Answer, Request, SagaId};
 
 #[derive(Serialize, Deserialize)]
-struct Waiting {
+struct WaitingRequest {
     request: Request,
-    /// The run that is meant: another saga may get the same id later.
+    /// The run that the request is for, because another saga may get the same id later.
     #[serde(rename = "birth")]
     run_key: Uuid,
 }
@@ -28,7 +30,7 @@ struct Answered {
 }
 
 impl Directory {
-    /// Leaves a request.
+    /// Stores a request.
     pub(super) fn request(&self, request: Request) -> Result<(), StoreError> {
         let Some(found) = self.log(&request.saga)? else {
             return Err(StoreError::NotFound { saga: request.saga });
@@ -38,12 +40,12 @@ impl Directory {
             return Ok(());
         }
         let run_key = found.saga.record.run_key;
-        let bytes = sealed(&Waiting { request, run_key }).map_err(|why| self.failed(why))?;
+        let bytes = sealed(&WaitingRequest { request, run_key }).map_err(|why| self.failed(why))?;
         self.write(&waits, &bytes)
             .map_err(|e| self.failed(format!("cannot write {}: {e}", waits.display())))
     }
 
-    /// The requests that wait, by their time and id; `run_key_of` says which sagas there are.
+    /// Returns the unanswered requests, ordered by time and id. `run_key_of` looks up the run key of a saga.
     pub(super) fn requests(
         &self,
         run_key_of: impl Fn(&SagaId) -> Option<Uuid>,
@@ -52,8 +54,8 @@ impl Directory {
         let mut requests = Vec::new();
         for name in self.names(COMMANDS)? {
             let file = Path::new(COMMANDS).join(name);
-            // One that a later version left must not keep the others from being read.
-            let Some(found) = self.sealed::<Waiting>(&file)? else { continue };
+            // A request left by a newer version must not hide the others.
+            let Some(found) = self.sealed::<WaitingRequest>(&file)? else { continue };
             let waits = file == waiting(found.request.id)
                 && run_key_of(&found.request.saga) == Some(found.run_key)
                 && !self.path(answered(found.request.id)).exists();
@@ -66,28 +68,28 @@ impl Directory {
         Ok(requests)
     }
 
-    /// True while nobody has answered this request.
+    /// True if the request exists and has not been answered.
     pub(super) fn is_waiting(&self, id: Uuid) -> bool {
         self.path(waiting(id)).exists() && !self.path(answered(id)).exists()
     }
 
-    /// Answers a request, if it waits.
+    /// Answers a request, if it exists and has not been answered.
     pub(super) fn answer(&self, id: Uuid, answer: Answer) -> Result<(), StoreError> {
         let waits = waiting(id);
         if !self.is_waiting(id) {
             return Ok(());
         }
-        let Some(Waiting { request, .. }) = self.sealed(&waits)? else { return Ok(()) };
+        let Some(WaitingRequest { request, .. }) = self.sealed(&waits)? else { return Ok(()) };
         let bytes = sealed(&Answered { request, answer }).map_err(|why| self.failed(why))?;
         let file = answered(id);
         self.write(&file, &bytes)
             .map_err(|e| self.failed(format!("cannot write {}: {e}", file.display())))?;
-        // The answer's file has made it answered already: this need not be durable.
+        // The file of the answer decides, so this removal need not be durable.
         self.remove(&waits)
             .map_err(|e| self.failed(format!("cannot remove {}: {e}", waits.display())))
     }
 
-    /// The answer to a request, if there is one.
+    /// Returns the answer to a request, if there is one.
     pub(super) fn answer_to(&self, id: Uuid) -> Result<Option<Answer>, StoreError> {
         let file = answered(id);
         let Some(bytes) = self.read(&file)? else { return Ok(None) };
@@ -95,13 +97,13 @@ impl Directory {
         match found {
             Some(Answered { answer, .. }) => Ok(Some(answer)),
             None => Err(self.failed(format!(
-                "{} is damaged, or was written by a later version",
+                "{} is damaged, or was written by a newer version",
                 file.display()
             ))),
         }
     }
 
-    /// Removes the requests and answers of sagas that are gone.
+    /// Removes the requests and answers of removed sagas.
     pub(super) fn remove_requests(&self, gone: impl Fn(&SagaId) -> bool) -> Result<(), StoreError> {
         let mut removed = false;
         for below in [COMMANDS, ANSWERS] {
@@ -117,13 +119,13 @@ impl Directory {
             }
         }
         if removed {
-            self.sync_all(&[COMMANDS, ANSWERS])
+            self.sync_directories(&[COMMANDS, ANSWERS])
                 .map_err(|e| self.failed(format!("cannot remove requests: {e}")))?;
         }
         Ok(())
     }
 
-    /// What one sealed line says; none if it cannot be read.
+    /// Decodes a file of one sealed line; `None` if it cannot be decoded.
     fn sealed<T: for<'a> Deserialize<'a>>(&self, file: &Path) -> Result<Option<T>, StoreError> {
         let bytes = self.read(file)?;
         let body = bytes.as_deref().and_then(sealed_line::open);
@@ -131,7 +133,7 @@ impl Directory {
     }
 }
 
-/// What requests and answers have in common.
+/// The part that the files of requests and answers have in common.
 #[derive(Deserialize)]
 struct OfSaga {
     request: OfRequest,

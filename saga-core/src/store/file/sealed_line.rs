@@ -1,4 +1,4 @@
-//! One line of a file: a JSON object that carries the checksum of the rest of itself.
+//! One line of a file: a JSON object whose first field is the checksum of the rest of the line.
 //!
 //! ```text
 //! {"crc":"0a1b2c3d","entry":{"seq":1,..}}
@@ -7,11 +7,11 @@
 use serde::Serialize;
 
 const START: &str = "{\"crc\":\"";
-/// Between the checksum and what it covers.
+/// Separates the checksum from the text that it covers.
 const AFTER: &str = "\",";
 const CRC_LEN: usize = 8;
 
-/// Appends `body`, which serializes to an object with at least one key, as a line.
+/// Appends `body`, which must serialize to an object with at least one key, as a line with its checksum.
 pub(super) fn seal(into: &mut Vec<u8>, body: &impl Serialize) -> Result<(), String> {
     let body = serde_json::to_vec(body).map_err(|e| e.to_string())?;
     let rest = body.strip_prefix(b"{").unwrap_or_default();
@@ -21,7 +21,7 @@ pub(super) fn seal(into: &mut Vec<u8>, body: &impl Serialize) -> Result<(), Stri
     Ok(())
 }
 
-/// The body of a line that was written whole; none if it was not, or has changed since.
+/// Returns the body of a line; `None` if the line is incomplete or its checksum does not match.
 pub(super) fn open(line: &[u8]) -> Option<Vec<u8>> {
     let line = line.strip_suffix(b"\n")?;
     let (crc, rest) = line.strip_prefix(START.as_bytes())?.split_at_checked(CRC_LEN)?;
@@ -61,14 +61,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_the_usual_one() {
-        // the check value of the CRC-32 catalogues
+    fn the_checksum_is_crc32() {
+        // The check value that catalogues of CRCs list for CRC-32.
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
         assert_eq!(crc32(b""), 0);
     }
 
     #[test]
-    fn a_line_is_json_and_comes_back() {
+    fn a_sealed_line_is_json_and_opens_to_its_body() {
         let body = json!({"entry": {"text": "line\nbreak"}});
         let mut line = Vec::new();
         seal(&mut line, &body).unwrap();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_changed_at_any_bit_or_is_cut_is_none() {
+    fn a_line_with_a_flipped_bit_or_a_missing_end_does_not_open() {
         let mut line = Vec::new();
         seal(&mut line, &json!({"n": 1, "s": "ab"})).unwrap();
         for cut in 0..line.len() {

@@ -1,4 +1,4 @@
-//! What needs a look inside: damage at every byte of a log, and a disk that does not keep its word.
+//! Tests that need access to the internals: damage at every byte of a log, and disks that fail.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -43,8 +43,8 @@ fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
     }
 }
 
-/// A log of four writes: its bytes, and after each write how long it was and what it said.
-fn a_log() -> (Vec<u8>, Vec<(usize, StoredSaga)>) {
+/// A log of four writes: its bytes and, after each write, its length and contents.
+fn log_of_four_writes() -> (Vec<u8>, Vec<(usize, StoredSaga)>) {
     let NewSaga { mut record, mut entries } = new_saga("a");
     let mut bytes = log_file::create(&record, &entries).unwrap();
     let mut writes =
@@ -67,14 +67,14 @@ fn a_log() -> (Vec<u8>, Vec<(usize, StoredSaga)>) {
 }
 
 #[test]
-fn a_log_cut_at_any_byte_is_what_it_was_after_a_whole_write() {
-    let (bytes, writes) = a_log();
+fn a_log_cut_at_any_byte_ends_with_its_last_complete_write() {
+    let (bytes, writes) = log_of_four_writes();
     for cut in 0..=bytes.len() {
         let whole = writes.iter().rev().find(|(len, _)| *len <= cut);
         match (log_file::read(&bytes[..cut]), whole) {
             (Ok(found), Some((len, saga))) => {
                 assert_eq!((&found.saga, found.len), (saga, *len as u64), "cut at {cut}");
-                assert_eq!(found.torn, cut > *len);
+                assert_eq!(found.cut_short, cut > *len);
                 assert_eq!(found.damage, None, "cut at {cut}");
             }
             (Err(_), None) => {}
@@ -84,8 +84,8 @@ fn a_log_cut_at_any_byte_is_what_it_was_after_a_whole_write() {
 }
 
 #[test]
-fn a_byte_that_changed_is_found_and_the_last_write_alone_may_be_cut() {
-    let (bytes, writes) = a_log();
+fn a_changed_byte_is_damage_unless_it_is_in_the_last_write() {
+    let (bytes, writes) = log_of_four_writes();
     let before_last = &writes[writes.len() - 2];
     let first_line = bytes.iter().position(|b| *b == b'\n').unwrap();
     for at in 0..bytes.len() {
@@ -103,7 +103,7 @@ fn a_byte_that_changed_is_found_and_the_last_write_alone_may_be_cut() {
                 }
                 Some(other) => panic!("byte {at}: {other}"),
                 None => {
-                    assert!(at >= before_last.0 && found.torn, "byte {at} went unnoticed");
+                    assert!(at >= before_last.0 && found.cut_short, "byte {at} went unnoticed");
                     assert_eq!((found.len as usize, &found.saga), (before_last.0, &before_last.1));
                 }
             },
@@ -112,8 +112,8 @@ fn a_byte_that_changed_is_found_and_the_last_write_alone_may_be_cut() {
 }
 
 #[test]
-fn lines_that_are_missing_doubled_or_strange_are_damage() {
-    let (bytes, writes) = a_log();
+fn missing_repeated_and_unknown_lines_are_damage() {
+    let (bytes, writes) = log_of_four_writes();
     let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
     assert_eq!(lines.len(), 12, "saga, 1, record, 2, 3, record, 4, 5, 6, record, 7, record");
     let damage = |lines: &[&[u8]]| match log_file::read(&lines.concat()).unwrap().damage {
@@ -121,29 +121,32 @@ fn lines_that_are_missing_doubled_or_strange_are_damage() {
         other => panic!("{other:?}"),
     };
     let without = |n: usize| [&lines[..n], &lines[n + 1..]].concat();
-    assert_eq!(damage(&without(3)), (2, "it is missing; the next one is entry 3".to_string()));
+    assert_eq!(
+        damage(&without(3)),
+        (2, "the entry is missing; the next one is entry 3".to_string())
+    );
     let (seq, why) = damage(&without(8));
     assert_eq!(
         (seq, why.as_str()),
-        (6, "the log ends before entry 6, its record says before entry 7")
+        (6, "the log ends before entry 6, but its record says that it ends before entry 7")
     );
     let twice = [&lines[..4], &lines[3..]].concat();
-    assert_eq!(damage(&twice), (3, "it is missing; the next one is entry 2".to_string()));
+    assert_eq!(damage(&twice), (3, "the entry is missing; the next one is entry 2".to_string()));
     let again = [&lines[..6], &lines[..1], &lines[6..]].concat();
-    assert_eq!(damage(&again), (4, "another saga begins there".to_string()));
+    assert_eq!(damage(&again), (4, "the first line of another saga follows".to_string()));
 
-    // A later version may have written these: they must not be cut off.
+    // A newer version may have written this line, so it must not be cut off.
     let mut later = lines[..6].concat();
     sealed_line::seal(&mut later, &serde_json::json!({"snapshot": "secret"})).unwrap();
     let found = log_file::read(&later).unwrap();
     let e = found.damage.unwrap().to_string();
-    assert!(e.contains("corrupt at entry 4: its line holds something else"), "{e}");
+    assert!(e.contains("corrupt at entry 4: its line cannot be decoded"), "{e}");
     assert!(!e.contains("secret"), "{e}");
     assert_eq!(found.len as usize, writes[1].0);
 }
 
 #[tokio::test]
-async fn a_failed_fsync_stops_all_further_writes() {
+async fn a_failed_fsync_closes_the_store() {
     let place = tempfile::tempdir().unwrap();
     let (files, directories) = ([true, false], [false, true]);
     for (broken, disk) in [
@@ -191,7 +194,8 @@ async fn a_failed_fsync_stops_all_further_writes() {
             "create" => store.create(new_saga("b")).await.unwrap_err(),
             "claim" => store.claim(&two, &["f1".to_string()], 9).await.unwrap_err(),
             "answer" => store.answer(request.id, Answer::Done).await.unwrap_err(),
-            _ => store.delete(&id("ended")).await.unwrap_err(),
+            "delete" => store.delete(&id("ended")).await.unwrap_err(),
+            other => panic!("{other}"),
         };
         assert!(e.to_string().contains("the test's disk is broken"), "{broken}: {e}");
         fails([false; 2]);
@@ -205,9 +209,12 @@ async fn a_failed_fsync_stops_all_further_writes() {
             store.answer(request.id, Answer::Done).await.unwrap_err(),
         ];
         for e in refusals {
-            assert!(e.to_string().contains("takes no more; check the disk"), "{broken}: {e}");
+            assert!(
+                e.to_string().contains("accepts no more writes; check the disk"),
+                "{broken}: {e}"
+            );
         }
-        assert_eq!(store.load(&id("a")).await.unwrap(), before, "reading goes on");
+        assert_eq!(store.load(&id("a")).await.unwrap(), before, "reads still work");
 
         drop(store);
         let store = FileStore::open(path).unwrap();
@@ -217,7 +224,7 @@ async fn a_failed_fsync_stops_all_further_writes() {
 }
 
 #[tokio::test]
-async fn after_a_full_disk_it_goes_on_once_there_is_room() {
+async fn the_store_continues_after_a_full_disk_once_there_is_room() {
     let place = tempfile::tempdir().unwrap();
     let directory = Directory::new(&place.path().join("sagas"));
     let worker = LogWriter::open(directory.clone()).unwrap();
@@ -238,7 +245,7 @@ async fn after_a_full_disk_it_goes_on_once_there_is_room() {
             store.create(new_saga("b")).await.unwrap_err(),
             store.release(&WorkerId::from("one")).await.unwrap_err(),
         ] {
-            assert!(matches!(e, StoreError::Failed { .. }), "it may work later: {e}");
+            assert!(matches!(e, StoreError::Failed { .. }), "retryable: {e}");
         }
     }
     assert_eq!(store.load(&id("a")).await.unwrap(), before);
@@ -255,7 +262,7 @@ async fn after_a_full_disk_it_goes_on_once_there_is_room() {
 }
 
 #[tokio::test]
-async fn what_is_found_is_durable_before_it_is_told() {
+async fn opening_makes_existing_files_durable_first() {
     let place = tempfile::tempdir().unwrap();
     FileStore::open(place.path()).unwrap().create(new_saga("a")).await.unwrap();
     for broken in [0, 1] {

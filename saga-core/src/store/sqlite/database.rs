@@ -1,16 +1,16 @@
-//! A connection, and the prefix that sets the store's tables apart from others of the same file.
+//! A connection, and the prefix that distinguishes the store's tables from others in the same file.
 
 use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 
 use rusqlite::{CachedStatement, Connection};
 
-/// What the names of the store's tables and indexes begin with.
+/// The prefix of the names of the store's tables and indexes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Prefix(String);
 
 impl Prefix {
-    /// Checks a prefix: it becomes part of SQL.
+    /// Checks a prefix, because it becomes part of SQL statements.
     pub(super) fn new(prefix: &str) -> Result<Self, String> {
         let first = prefix.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
         let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -20,13 +20,13 @@ impl Prefix {
         }
         let shown: String = prefix.chars().take(40).collect();
         Err(format!(
-            "the table prefix {shown:?} must be 1 to 31 of a-z 0-9 _, and begin neither with a digit nor \
-             with `sqlite_`"
+            "the table prefix {shown:?} must be 1 to 31 characters from a-z, 0-9 and _, and must not begin with \
+             a digit or with `sqlite_`"
         ))
     }
 
-    /// This SQL for tables with the prefix: every word that names a table or an index of ours begins with
-    /// it. The one column whose name looks like those keeps it.
+    /// Adds the prefix to every word of the SQL that names a table or an index of the store. The column
+    /// `saga_id`, whose name looks like one, stays as it is.
     pub(super) fn sql<'a>(&self, sql: &'a str) -> Cow<'a, str> {
         if self.0.is_empty() {
             return Cow::Borrowed(sql);
@@ -60,7 +60,7 @@ impl Database {
         Self { conn, prefix }
     }
 
-    /// As that of the connection, for SQL that names tables of the store.
+    /// Like [`Connection::prepare_cached`], for SQL that names tables of the store.
     pub(super) fn prepare_cached(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.conn.prepare_cached(&self.prefix.sql(sql))
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_is_a_part_of_a_name_and_nothing_else() {
+    fn a_prefix_is_only_accepted_if_it_is_part_of_a_name() {
         let long = "x".repeat(31);
         for prefix in ["x", "_", "shop_", "a1_", &long] {
             assert_eq!(Prefix::new(prefix), Ok(Prefix(prefix.to_string())));
@@ -95,14 +95,14 @@ mod tests {
             ["", "x\"; drop", "1x", "X", "x-", "x y", "ä", "x\0", "sqlite_x", "x'", &too_long]
         {
             let e = Prefix::new(prefix).unwrap_err();
-            assert!(e.contains("must be 1 to 31 of a-z 0-9 _"), "{e}");
+            assert!(e.contains("must be 1 to 31 characters from a-z, 0-9 and _"), "{e}");
         }
         let e = Prefix::new("x\"; drop").unwrap_err();
         assert!(e.starts_with("the table prefix \"x\\\"; drop\" must be"), "{e}");
     }
 
     #[test]
-    fn all_names_of_ours_begin_with_it() {
+    fn the_prefix_is_added_to_all_names_of_the_store() {
         let prefix = Prefix::new("shop_").unwrap();
         let sql =
             "SELECT saga_id, 'saga_meta' FROM saga_event JOIN saga AS s INDEXED BY saga_ended";

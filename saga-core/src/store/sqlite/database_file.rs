@@ -1,4 +1,4 @@
-//! Where the database is, and who may read it.
+//! The database's files: their paths, permissions and lock.
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
@@ -8,10 +8,13 @@ use super::super::StoreError;
 use super::super::open_files::OpenFiles;
 use super::super::worker_lock::{WorkerLock, private};
 
-/// The database's path without links or dots, so that every way to name it has the same lock.
+/// Returns the database's path without symbolic links and dots, so that every path to it has the same lock.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     if path.as_os_str().is_empty() || path == Path::new(":memory:") {
-        return Err(failed(path, "it is not a file; for a store in memory use `MemoryStore`"));
+        return Err(failed(
+            path,
+            "it is not the path of a file; for a store in memory use `MemoryStore`",
+        ));
     }
     match fs::canonicalize(path) {
         Ok(found) if found.is_dir() => {
@@ -22,7 +25,10 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
         Err(e) => return Err(failed(path, format!("cannot find the file: {e}"))),
     }
     if path.is_symlink() {
-        return Err(failed(path, "it is a link to a file that does not exist; mend the link"));
+        return Err(failed(
+            path,
+            "it is a symbolic link to a file that does not exist; fix the link",
+        ));
     }
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -39,26 +45,25 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(directory.join(name))
 }
 
-/// The files of a store whose connections are open: the database, what SQLite keeps beside it, and the lock
-/// of a worker.
+/// Returns the files to watch while the connections are open: the database, the files that SQLite keeps beside
+/// it, and the worker's lock.
 pub(super) fn watch(
     path: &Path,
     resolved: &Path,
     lock: Option<&WorkerLock>,
 ) -> Result<OpenFiles, StoreError> {
     let mut files = OpenFiles::default();
-    // The path as it was given: a link in it may come to lead elsewhere. The process may change its
-    // working directory.
+    // Includes the path as it was given, because a symbolic link in it may change, and makes it absolute,
+    // because the process may change its working directory.
     let absolute = std::path::absolute(path);
     absolute
         .and_then(|path| files.add_found(&path))
         .and_then(|()| files.add_found(resolved))
-        // Where these are gone, other connections start with new ones, and neither sees what the other
-        // writes.
+        // If these are removed, other connections create new ones, and neither side sees the other's writes.
         .and_then(|()| files.add_found(&beside(resolved, "-wal")))
         .and_then(|()| files.add_found(&beside(resolved, "-shm")))
         .and_then(|()| lock.map_or(Ok(()), |lock| lock.watch(&mut files)))
-        .map_err(|e| failed(path, format!("cannot look at its files: {e}")))?;
+        .map_err(|e| failed(path, format!("cannot read its files' metadata: {e}")))?;
     Ok(files)
 }
 
@@ -73,11 +78,11 @@ fn beside(resolved: &Path, extension: &str) -> PathBuf {
     name.into()
 }
 
-/// Creates the database's file, if there is none, with rights for its owner only; SQLite gives its
-/// other files the same.
+/// Creates the database file, if it does not exist, accessible to its owner only. SQLite gives its other files
+/// the same permissions.
 ///
-/// A file that is there must not be opened here: closing it again would drop the POSIX locks that
-/// other SQLite connections of this process hold on it (sqlite.org/howtocorrupt.html, 2.2).
+/// An existing file must not be opened here: closing it would release the POSIX locks that other SQLite
+/// connections of this process hold on it (sqlite.org/howtocorrupt.html, 2.2).
 pub(super) fn create(path: &Path, resolved: &Path) -> Result<(), StoreError> {
     match private(OpenOptions::new().write(true).create_new(true)).open(resolved) {
         Ok(_) => Ok(()),

@@ -1,5 +1,5 @@
-//! What an action's own work may not do on the writer's connection: end the transaction, or touch the
-//! log.
+//! Keeps an action's own statements on the writer's connection from ending the transaction or changing the
+//! log's tables.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,11 +8,11 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use super::database::Database;
 
-/// The log's tables.
-const LOG: [&str; 6] =
+/// The store's own tables.
+const TABLES: [&str; 6] =
     ["saga", "saga_input", "saga_event", "saga_command", "saga_worker", "saga_meta"];
 
-/// The pragmas with an argument that only look, or whose effect ends with the transaction.
+/// The pragmas that are allowed with an argument: they only read, or their effect ends with the transaction.
 const PRAGMAS: [&str; 9] = [
     "defer_foreign_keys",
     "foreign_key_check",
@@ -25,11 +25,11 @@ const PRAGMAS: [&str; 9] = [
     "table_xinfo",
 ];
 
-/// A switch on the writer's connection: off while the store works, on while the user's code does.
+/// A switch on the writer's connection that is on only while an action's own work runs.
 ///
-/// Two hooks, because neither is enough. The authorizer refuses statements, and so leaves the
-/// transaction alive, but an `INSERT OR ROLLBACK` ends it all the same, and then every statement
-/// commits by itself; the commit hook makes a rollback of each.
+/// It takes two hooks. The authorizer rejects forbidden statements and leaves the transaction open. An
+/// `INSERT OR ROLLBACK` can still end the transaction, and then each further statement would commit on its own;
+/// the commit hook turns these commits into rollbacks.
 pub(super) struct LogGuard(Arc<AtomicBool>);
 
 impl LogGuard {
@@ -38,9 +38,9 @@ impl LogGuard {
         let at_commit = Arc::clone(&on);
         conn.commit_hook(Some(move || at_commit.load(Ordering::Relaxed))).installed()?;
         let at_prepare = Arc::clone(&on);
-        let log = LOG.map(|table| conn.prefix.sql(table).into_owned());
+        let tables = TABLES.map(|table| conn.prefix.sql(table).into_owned());
         conn.authorizer(Some(move |context: AuthContext<'_>| {
-            match at_prepare.load(Ordering::Relaxed) && is_forbidden(&context.action, &log) {
+            match at_prepare.load(Ordering::Relaxed) && is_forbidden(&context.action, &tables) {
                 true => Authorization::Deny,
                 false => Authorization::Allow,
             }
@@ -49,16 +49,16 @@ impl LogGuard {
         Ok(Self(on))
     }
 
-    /// Runs the user's code. It must not unwind.
-    pub(super) fn on<T>(&self, users: impl FnOnce() -> T) -> T {
+    /// Runs an action's work with the guard on. The work must not unwind.
+    pub(super) fn while_on<T>(&self, work: impl FnOnce() -> T) -> T {
         self.0.store(true, Ordering::Relaxed);
-        let result = users();
+        let result = work();
         self.0.store(false, Ordering::Relaxed);
         result
     }
 }
 
-/// What installing a hook returns: nothing up to rusqlite 0.36, a result since.
+/// Abstracts over what installing a hook returns: `()` up to rusqlite 0.36, a `Result` since then.
 trait Installed {
     fn installed(self) -> rusqlite::Result<()>;
 }
@@ -75,7 +75,7 @@ impl Installed for rusqlite::Result<()> {
     }
 }
 
-fn is_forbidden(action: &AuthAction<'_>, log: &[String]) -> bool {
+fn is_forbidden(action: &AuthAction<'_>, tables: &[String]) -> bool {
     match *action {
         AuthAction::Transaction { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } => {
             true
@@ -92,7 +92,7 @@ fn is_forbidden(action: &AuthAction<'_>, log: &[String]) -> bool {
         | AuthAction::DropIndex { table_name, .. }
         | AuthAction::CreateTrigger { table_name, .. }
         | AuthAction::CreateTempTrigger { table_name, .. } => {
-            log.iter().any(|ours| ours.eq_ignore_ascii_case(table_name))
+            tables.iter().any(|ours| ours.eq_ignore_ascii_case(table_name))
         }
         _ => false,
     }

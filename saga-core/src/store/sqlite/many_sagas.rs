@@ -1,5 +1,5 @@
-//! That a million ended sagas cost those that run nothing: the work of each statement is counted,
-//! not timed.
+//! Tests that a million ended sagas do not slow down the running ones. They count the steps of each statement
+//! instead of measuring time.
 
 use rusqlite::{Connection, StatementStatus};
 
@@ -11,14 +11,14 @@ use super::writes::{self, claim_sql, release_sql};
 
 const ENDED: u32 = 1_000_000;
 
-/// More than any statement below needs for its few rows, and far less than for a million.
+/// More steps than any statement below needs for its few rows, and far fewer than a million rows take.
 const FEW_STEPS: i32 = 5_000;
 
-/// A million ended sagas with answered requests; ten that run, with one waiting request each.
+/// A million ended sagas with answered requests, and ten running ones with one unanswered request each.
 fn database() -> Database {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(include_str!("schema_1.sql")).unwrap();
-    // Ids in order are inserted fastest.
+    // Inserting ids in order is fastest.
     conn.execute_batch(&format!(
         "BEGIN;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ENDED})
@@ -45,9 +45,9 @@ fn database() -> Database {
     Database::new(conn, Prefix::default())
 }
 
-/// Runs the work, and asserts that the cached statement behind it took few steps and scanned
-/// nothing but `scans` rows of a small index.
-fn costs_little<T>(conn: &Database, sql: &str, scans: i32, work: impl FnOnce() -> T) -> T {
+/// Runs the work, and asserts that the cached statement behind it took few steps and scanned at most `scans`
+/// rows, those of a small index.
+fn assert_cheap<T>(conn: &Database, sql: &str, scans: i32, work: impl FnOnce() -> T) -> T {
     conn.flush_prepared_statement_cache();
     let value = work();
     let statement = conn.prepare_cached(sql).unwrap();
@@ -59,24 +59,24 @@ fn costs_little<T>(conn: &Database, sql: &str, scans: i32, work: impl FnOnce() -
 }
 
 #[test]
-fn a_million_ended_sagas_slow_nothing_down() {
+fn a_million_ended_sagas_do_not_slow_down_any_statement() {
     let conn = database();
-    let versions = costs_little(&conn, &versions_sql(), 50, || reads::versions(&conn).unwrap());
+    let versions = assert_cheap(&conn, &versions_sql(), 50, || reads::versions(&conn).unwrap());
     assert_eq!(versions.iter().map(|version| version.unfinished).collect::<Vec<_>>(), [10]);
 
-    let waiting = costs_little(&conn, WAITING, 50, || requests::waiting(&conn, 100).unwrap());
+    let waiting = assert_cheap(&conn, WAITING, 50, || requests::waiting(&conn, 100).unwrap());
     assert_eq!(waiting.len(), 10);
 
     let two = WorkerId::from("two");
-    let claimed = costs_little(&conn, &claim_sql(), 50, || {
+    let claimed = assert_cheap(&conn, &claim_sql(), 50, || {
         writes::claim(&conn, &two, r#"["f"]"#, 100).unwrap()
     });
     assert_eq!(claimed.len(), 10);
 
-    // The ended ones keep their owner: nobody asks for it.
+    // Ended sagas keep their owner, but no statement looks for it.
     let one = WorkerId::from("w");
-    costs_little(&conn, &release_sql(), 50, || writes::release(&conn, &one).unwrap());
-    costs_little(&conn, &release_sql(), 50, || writes::release(&conn, &two).unwrap());
+    assert_cheap(&conn, &release_sql(), 50, || writes::release(&conn, &one).unwrap());
+    assert_cheap(&conn, &release_sql(), 50, || writes::release(&conn, &two).unwrap());
     let claimed = writes::claim(&conn, &two, r#"["f"]"#, 100).unwrap();
     assert_eq!(claimed.iter().filter(|record| record.attempts == 1).count(), 10);
 
@@ -86,12 +86,12 @@ fn a_million_ended_sagas_slow_nothing_down() {
         limit: 10,
     };
     let gone =
-        costs_little(&conn, writes::PURGE, 50, || writes::purge(&conn, &purge, i64::MAX).unwrap());
+        assert_cheap(&conn, writes::PURGE, 50, || writes::purge(&conn, &purge, i64::MAX).unwrap());
     assert_eq!(gone, 10);
 }
 
 #[test]
-fn the_count_would_see_a_scan() {
+fn counting_steps_detects_a_scan() {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(
         "CREATE TABLE t (x);

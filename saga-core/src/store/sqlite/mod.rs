@@ -1,18 +1,21 @@
-//! Sagas in a SQLite file: the default, for one process.
+//! [`SqliteStore`]: sagas in a SQLite file. The default store, for one process.
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
-//! | `file` | the files' paths, rights and lock |
-//! | `database` | a connection, and the prefix of its tables |
-//! | `schema` | connections, durability settings, tables and migrations |
-//! | `version` | which SQLite there is, and what is wrong with old ones |
-//! | `writer`, `job` | the writer thread: group commit, answers, what happens on errors |
-//! | `reader` | the reader thread |
-//! | `requests` | what operators ask, as rows |
-//! | `writes`, `reads`, `rows` | the SQL, and records and entries as rows |
-//! | `work`, `guard` | appends with rows of the user's in their transaction |
-//! | `plans`, `scale` | tests: each statement finds its rows by an index, also among a million |
-//! | `full` | tests: a disk that is full |
+//! | `database_file` | the paths, permissions and lock of the files |
+//! | `database` | a connection, and the prefix of the store's tables |
+//! | `schema` | opening connections, durability settings, tables and migrations |
+//! | `sqlite_version` | which versions of SQLite are accepted, and what is wrong with old ones |
+//! | `store_impl` | the methods of `Store` |
+//! | `writer`, `writer_thread` | the only writer: group commit, replies, handling of errors |
+//! | `write_job` | a write: what it does in the transaction, and whom it replies to |
+//! | `transaction_job`, `log_guard` | appends that share their transaction with an action's own writes |
+//! | `reader` | the thread that reads |
+//! | `writes`, `reads`, `requests` | the SQL statements |
+//! | `rows` | records and entries as rows |
+//! | `stats` | counters of commits |
+//! | `query_plans`, `many_sagas` | tests: each statement uses an index, even among a million sagas |
+//! | `transient_failures` | tests: the store recovers from a full disk and from a locked database |
 
 mod database;
 mod database_file;
@@ -27,11 +30,14 @@ mod requests;
 mod rows;
 mod schema;
 mod sqlite_version;
+mod stats;
+mod store_impl;
 mod transaction_job;
 #[cfg(test)]
 mod transient_failures;
 mod write_job;
 mod writer;
+mod writer_thread;
 mod writes;
 
 use std::fmt;
@@ -40,44 +46,35 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::BoxFuture;
-
-use uuid::Uuid;
-
 use self::database::Prefix;
 use self::reader::Reader;
-use self::requests::RequestRow;
-use self::rows::{AppendRow, NewSagaRow};
-use self::transaction_job::TransactionJob;
-pub use self::writer::SqliteStats;
-use self::writer::{Counters, Writer};
-use super::{
-    Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
-    StoredSaga, TransactionWork, WorkerId,
-};
-use crate::log::{Answer, Request, SagaId};
+use self::stats::Counters;
+pub use self::stats::SqliteStats;
+use self::writer::Writer;
+use super::StoreError;
 
-/// Sagas in a SQLite file, durable at every commit (WAL, `synchronous = FULL`).
+/// Keeps sagas in a SQLite file. Every commit is durable (WAL, `synchronous = FULL`).
 ///
-/// One process at a time runs sagas on a file: [`open`](Self::open) takes a lock on `<file>.lock`
-/// and keeps it until [`Coordinator::shutdown`](crate::Coordinator::shutdown) or until the last clone is
-/// dropped. Other processes can [`attach`](Self::attach) and read meanwhile; that is also what is left of
-/// this one after a shutdown, until a coordinator is built on it again. What many sagas write at the same time shares one transaction and one fsync.
+/// One process at a time can run sagas on a file: [`open`](Self::open) takes a lock on `<file>.lock` and holds it
+/// until [`Coordinator::shutdown`](crate::Coordinator::shutdown), or until the last clone is dropped. Other
+/// processes can [`attach`](Self::attach) to read and to leave requests. After a shutdown this store can do the
+/// same, until a coordinator is built on it again. Concurrent writes share one transaction and one fsync.
 ///
-/// Dropping the last clone finishes the writes that wait, closes the file, and only then returns.
-/// After an I/O error the store takes no more writes until it is opened again
-/// ([`StoreError::Closed`]), because nobody knows what of the commit is on disk. (A disk that is full is none: what did
-/// not fit is not in, and the store goes on once there is room.) The same holds once the path no longer
-/// leads to the files that were opened (somebody removed, renamed or replaced them, or their
-/// directory): what was written there would be lost for the next process. Only a copy that is written
-/// over the file in place cannot be noticed; to restore a backup, stop the program first.
+/// Dropping the last clone completes the pending writes and closes the file before it returns.
+///
+/// After an I/O error the store accepts no more writes until it is opened again ([`StoreError::Closed`]), because
+/// it is unknown how much of the commit is on disk. A full disk is an exception: the write that did not fit has
+/// no effect, and the store continues once there is room. The store also closes if its path no longer leads to
+/// the files that were opened (somebody has removed, renamed or replaced them or their directory), because the
+/// next process would not see what is written to them. Overwriting the file in place cannot be detected, so stop
+/// the program before you restore a backup.
 ///
 /// The file must be on a local disk: SQLite's WAL does not work on network file systems.
 ///
-/// Any rusqlite from 0.32 to 0.43 does, so that cargo can choose the one that goes with the sqlx, diesel
-/// or rusqlite of the program. A SQLite before 3.51.3 (rusqlite 0.38 and older, as beside sqlx 0.8) has a
-/// [rare bug](https://sqlite.org/wal.html#walresetbug) that can damage a file to which several connections
-/// write. The store's own do not trigger it; where others write to the same file, set
+/// Every rusqlite from 0.32 to 0.43 is supported, so that cargo can choose the one that fits the program's sqlx,
+/// diesel or rusqlite. SQLite before 3.51.3 (rusqlite 0.38 and older, for example beside sqlx 0.8) has a
+/// [rare bug](https://sqlite.org/wal.html#walresetbug) that can damage a file to which several connections write.
+/// The store's own connections do not trigger it. If other connections write to the same file, set
 /// `PRAGMA wal_autocheckpoint = 0` on each of them.
 ///
 /// ```
@@ -97,24 +94,24 @@ pub struct SqliteStore {
 
 struct SqliteStoreInner {
     place: Arc<str>,
-    // Dropped in this order: the connection that closes last tidies up, and that is the writer's.
+    // Dropped in this order, because the last connection to close cleans up, and that must be the writer's.
     reader: Reader,
     writer: Writer,
-    /// It is attached, or was closed.
+    /// True if the store is attached or was closed.
     reading_only: AtomicBool,
-    /// Where a worker's lock is; none if it is attached.
-    lock_of: Option<(PathBuf, PathBuf)>,
+    /// The given and the resolved path, to take the worker's lock again; `None` if the store is attached.
+    lock_paths: Option<(PathBuf, PathBuf)>,
     counters: Arc<Counters>,
 }
 
-/// Why a store takes nothing from a worker.
+/// Why a store refuses the writes of a worker.
 const READING_ONLY: &str = "it is attached for reading and requests only, or was closed by a shutdown; a worker \
                             opens it with `SqliteStore::open`";
 
 impl SqliteStore {
-    /// Opens the store of a worker; creates the file if there is none, for its owner's eyes only.
+    /// Opens the store for a worker. Creates the file if it does not exist, accessible to its owner only.
     ///
-    /// Blocks while it opens the file: on an async runtime, call it in `spawn_blocking`.
+    /// This blocks while it opens the file; on an async runtime, call it in `spawn_blocking`.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if a worker has the file open already, [`StoreError::NewerSchema`] if
@@ -124,13 +121,13 @@ impl SqliteStore {
         Self::open_tables(path.as_ref(), &Prefix::default())
     }
 
-    /// As [`open`](Self::open), where the names of all tables and indexes begin with `prefix`: for a
-    /// database of yours that has a table `saga` already. One worker at a time has the file, whatever
-    /// the prefix.
+    /// Like [`open`](Self::open), but the names of all tables and indexes begin with `prefix`. Use it for a
+    /// database of your own that already has a table `saga`. Whatever the prefix, only one worker at a time can
+    /// open the file.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and [`StoreError::Failed`] if the prefix is not 1 to 31 of `a-z`, `0-9` and
-    /// `_`, or begins with a digit or `sqlite_`.
+    /// Those of [`open`](Self::open), and [`StoreError::Failed`] if the prefix is not 1 to 31 characters from
+    /// `a-z`, `0-9` and `_`, or begins with a digit or with `sqlite_`.
     ///
     /// ```
     /// use saga_core::store::SqliteStore;
@@ -164,27 +161,27 @@ impl SqliteStore {
         let writer = Writer::start(write_to, Some(lock), files, place.clone(), counters.clone())
             .map_err(thread_error(&place))?;
         let reading_only = AtomicBool::new(false);
-        let lock_of = Some((path.to_path_buf(), resolved));
-        let inner = SqliteStoreInner { place, reader, writer, reading_only, lock_of, counters };
+        let lock_paths = Some((path.to_path_buf(), resolved));
+        let inner = SqliteStoreInner { place, reader, writer, reading_only, lock_paths, counters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Opens a worker's store to look at it and to leave requests, also while the worker runs. Takes
-    /// no lock; all that only a worker may do answers [`StoreError::Failed`], and so do requests if
-    /// this process may not write to the file.
+    /// Attaches to a worker's store, to read it and to leave requests, even while the worker runs. Takes no
+    /// lock. Everything that only a worker may do fails with [`StoreError::Closed`]; leaving a request fails if
+    /// this process has no write access to the file.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] if the file is not there or no worker has used it yet,
+    /// [`StoreError::Failed`] if the file does not exist or no worker has opened it yet,
     /// [`StoreError::NewerSchema`] if a newer version of this library wrote it.
     pub fn attach(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::attach_tables(path.as_ref(), &Prefix::default())
     }
 
-    /// As [`attach`](Self::attach), to a store that was opened
+    /// Like [`attach`](Self::attach), for a store that was opened
     /// [with this prefix](Self::open_with_prefix).
     ///
     /// # Errors
-    /// As [`attach`](Self::attach), and [`StoreError::Failed`] for a prefix that cannot be one.
+    /// Those of [`attach`](Self::attach), and [`StoreError::Failed`] if the prefix is invalid.
     ///
     /// ```
     /// use saga_core::store::SqliteStore;
@@ -204,24 +201,24 @@ impl SqliteStore {
         let place: Arc<str> = path.display().to_string().into();
         let resolved = database_file::resolve(path)?;
         if !resolved.exists() {
-            let why = "there is no such file; a worker creates it when it opens the store";
+            let why = "the file does not exist; a worker creates it with `SqliteStore::open`";
             return Err(failed(&place, why));
         }
         let read_from = schema::open_reader(&resolved, &place, prefix)?;
-        let ask = schema::open_asker(&resolved, &place, prefix)?;
+        let request_to = schema::open_requester(&resolved, &place, prefix)?;
         let files = Arc::new(database_file::watch(path, &resolved, None)?);
         let counters = Arc::default();
         let reader =
             Reader::start(read_from, files.clone(), place.clone()).map_err(thread_error(&place))?;
-        let writer = Writer::start(ask, None, files, place.clone(), Arc::clone(&counters))
+        let writer = Writer::start(request_to, None, files, place.clone(), Arc::clone(&counters))
             .map_err(thread_error(&place))?;
         let reading_only = AtomicBool::new(true);
         let inner =
-            SqliteStoreInner { place, reader, writer, reading_only, lock_of: None, counters };
+            SqliteStoreInner { place, reader, writer, reading_only, lock_paths: None, counters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// What was committed since this store was opened; all clones count together.
+    /// Returns what was committed since this store was opened, by all of its clones.
     pub fn stats(&self) -> SqliteStats {
         self.inner.counters.read()
     }
@@ -244,144 +241,6 @@ impl fmt::Debug for SqliteStore {
             .field("path", &self.inner.place)
             .field("reading_only", &self.inner.reading_only)
             .finish_non_exhaustive()
-    }
-}
-
-// What is sent to the threads must not hold a clone of the store: its drop waits for them.
-impl Store for SqliteStore {
-    fn create(&self, saga: NewSaga) -> BoxFuture<'_, Result<Created, StoreError>> {
-        Box::pin(async move {
-            let writer = self.writer()?;
-            let new = NewSagaRow::new(saga).map_err(|why| self.refused(why))?;
-            writer.write(move |conn, tally| writes::create(conn, &new, tally)).await
-        })
-    }
-
-    fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            let writer = self.writer()?;
-            let row = AppendRow::new(append).map_err(|why| self.refused(why))?;
-            writer.write(move |conn, tally| writes::append(conn, &row, tally)).await
-        })
-    }
-
-    fn append_with(
-        &self,
-        append: Append,
-        work: TransactionWork,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            let writer = self.writer()?;
-            let work = work.into_sqlite().ok_or(StoreError::NoTransactions)?;
-            let (job, answer) =
-                TransactionJob::new(append, work).map_err(|why| self.refused(why))?;
-            writer.work(job, answer).await
-        })
-    }
-
-    fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
-        let id = id.clone();
-        Box::pin(self.inner.reader.read(move |conn| reads::load(conn, &id)))
-    }
-
-    fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
-        Box::pin(self.inner.reader.read(move |conn| reads::list(conn, &filter)))
-    }
-
-    fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>> {
-        Box::pin(self.inner.reader.read(reads::versions))
-    }
-
-    fn claim(
-        &self,
-        worker: &WorkerId,
-        fingerprints: &[String],
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
-        let worker = worker.clone();
-        let fingerprints = serde_json::to_string(fingerprints);
-        Box::pin(async move {
-            let writer = self.writer()?;
-            let fingerprints = fingerprints.map_err(|e| self.refused(e.to_string()))?;
-            writer.write(move |conn, _| writes::claim(conn, &worker, &fingerprints, limit)).await
-        })
-    }
-
-    fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
-        let worker = worker.clone();
-        Box::pin(async move {
-            self.writer()?.write(move |conn, _| writes::release(conn, &worker)).await
-        })
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.reading_only.store(true, Ordering::Release);
-        Box::pin(self.inner.writer.close())
-    }
-
-    fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async {
-            let closed = self.inner.reading_only.load(Ordering::Acquire);
-            let Some((path, resolved)) = self.inner.lock_of.as_ref().filter(|_| closed) else {
-                return Ok(());
-            };
-            self.inner.writer.reopen(database_file::lock(path, resolved)?).await?;
-            self.inner.reading_only.store(false, Ordering::Release);
-            Ok(())
-        })
-    }
-
-    fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>> {
-        let id = id.clone();
-        Box::pin(
-            async move { self.writer()?.write(move |conn, _| writes::delete(conn, &id)).await },
-        )
-    }
-
-    fn take(
-        &self,
-        worker: &WorkerId,
-        id: &SagaId,
-    ) -> BoxFuture<'_, Result<Option<SagaRecord>, StoreError>> {
-        let (worker, id) = (worker.clone(), id.clone());
-        Box::pin(async move {
-            self.writer()?.write(move |conn, _| writes::take(conn, &worker, &id)).await
-        })
-    }
-
-    fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<u64, StoreError>> {
-        let before = rows::bound(purge.ended_before);
-        Box::pin(async move {
-            self.writer()?.write(move |conn, _| writes::purge(conn, &purge, before)).await
-        })
-    }
-
-    fn request(&self, request: Request) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            let row = RequestRow::new(request).map_err(|why| self.refused(why))?;
-            self.inner.writer.ask(move |conn, _| requests::insert(conn, &row)).await
-        })
-    }
-
-    fn requests(
-        &self,
-        _worker: &WorkerId,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<Request>, StoreError>> {
-        Box::pin(self.inner.reader.read(move |conn| requests::waiting(conn, limit)))
-    }
-
-    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            let writer = self.writer()?;
-            let answer = requests::encode(&answer).map_err(|why| self.refused(why))?;
-            let id = request.to_string();
-            writer.write(move |conn, _| Ok(requests::answer(conn, &id, &answer)?)).await
-        })
-    }
-
-    fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {
-        Box::pin(self.inner.reader.read(move |conn| requests::answer_to(conn, request)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! That each statement finds its rows by an index, and reads no row that it does not need.
+//! Tests that each statement finds its rows by an index and reads no others.
 
 use rusqlite::Connection;
 
@@ -10,7 +10,7 @@ fn plan(sql: &str) -> String {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(include_str!("schema_1.sql")).unwrap();
     let mut explain = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-    // A parameter that is not bound is NULL.
+    // Unbound parameters are NULL.
     let mut rows = explain.raw_query();
     let mut plan = String::new();
     while let Some(row) = rows.next().unwrap() {
@@ -21,7 +21,7 @@ fn plan(sql: &str) -> String {
 }
 
 #[test]
-fn claim_walks_the_unfinished_sagas_in_order() {
+fn claim_reads_the_unfinished_sagas_in_order() {
     let plan = plan(&claim_sql());
     assert!(plan.contains("USING INDEX saga_unfinished"), "{plan}");
     assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
@@ -37,7 +37,7 @@ fn a_page_is_read_in_order_and_not_sorted() {
 }
 
 #[test]
-fn versions_reads_no_ended_saga() {
+fn versions_reads_no_ended_sagas() {
     let plan = plan(&versions_sql());
     assert!(plan.contains("SCAN saga USING INDEX saga_unfinished"), "{plan}");
 }
@@ -64,7 +64,7 @@ fn release_finds_its_sagas_by_owner() {
 }
 
 #[test]
-fn requests_reads_only_those_that_wait() {
+fn requests_reads_only_unanswered_requests() {
     let plan = plan(WAITING);
     assert!(plan.contains("USING INDEX saga_command_waiting"), "{plan}");
     assert!(!plan.contains("ORDER BY"), "sorts: {plan}");

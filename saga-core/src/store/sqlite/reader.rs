@@ -1,4 +1,4 @@
-//! The thread that reads, so that a long list neither waits for the writer nor blocks the runtime.
+//! The thread that reads, so that a long read neither waits for the writer nor blocks the async runtime.
 
 use std::io;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use super::write_job::SqliteError;
 
 type ReadJob = Box<dyn FnOnce(&Database) + Send>;
 
-/// The async end of the reader thread.
+/// The handle of the reader thread.
 pub(super) struct Reader {
-    queue: IoThread<ReadJob>,
+    thread: IoThread<ReadJob>,
     files: Arc<OpenFiles>,
     place: Arc<str>,
 }
@@ -27,16 +27,16 @@ impl Reader {
         files: Arc<OpenFiles>,
         place: Arc<str>,
     ) -> io::Result<Self> {
-        let queue = IoThread::start("saga-reader", move |reads| {
+        let thread = IoThread::start("saga-reader", move |reads| {
             for read in reads {
                 let read: ReadJob = read;
                 read(&conn);
             }
         })?;
-        Ok(Self { queue, files, place })
+        Ok(Self { thread, files, place })
     }
 
-    /// Runs the work on one consistent snapshot of the database.
+    /// Runs the work on a consistent snapshot of the database.
     pub(super) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -44,7 +44,7 @@ impl Reader {
     {
         let (reply, answer) = oneshot::channel();
         let (files, place) = (Arc::clone(&self.files), Arc::clone(&self.place));
-        self.queue.send(Box::new(move |conn| {
+        self.thread.send(Box::new(move |conn| {
             if !reply.is_closed() {
                 let read = match files.check() {
                     Ok(()) => in_snapshot(conn, work),

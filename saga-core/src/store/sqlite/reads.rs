@@ -1,4 +1,4 @@
-//! What the store reads from SQLite.
+//! The SQL that reads sagas.
 
 use rusqlite::{Row, params};
 
@@ -30,7 +30,7 @@ pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, S
     }
     if expected != record.next_seq {
         let why = format!(
-            "the log ends before entry {expected}, its record says before entry {}",
+            "the log ends before entry {expected}, but its record says that it ends before entry {}",
             record.next_seq
         );
         return Err(StoreError::Corrupt { saga: id.clone(), seq: expected, why }.into());
@@ -41,13 +41,13 @@ pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, S
 pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecord>, SqliteError> {
     let mut statuses = filter.statuses.clone();
     if statuses.is_empty() && filter.parked == Some(true) {
-        // What is parked has not ended, and most sagas have.
+        // Parked sagas have not ended, and most sagas have.
         statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
     }
     if statuses.is_empty() {
         return page(conn, filter, None);
     }
-    // One status at a time comes out of `saga_by_status` in order; several would have to be sorted.
+    // The index `saga_by_status` yields one status at a time in order; several would have to be sorted.
     statuses.sort_unstable();
     statuses.dedup();
     let mut records = Vec::new();
@@ -68,7 +68,7 @@ fn page(
     let mut rows = select.query(params![
         filter.after.as_ref().map_or("", SagaId::as_str),
         filter.name,
-        // counted here
+        // No limit, because rows are counted below.
         -1,
         status.map(SagaStatus::as_str),
         filter.created_after.map(rows::bound),
@@ -79,7 +79,7 @@ fn page(
     while records.len() < filter.page_size()
         && let Some(row) = rows.next()?
     {
-        // A record that does not decode hides no other; loading it says what is wrong.
+        // A record that does not decode is skipped. Loading it reports what is wrong.
         records.extend(rows::record(row).ok());
     }
     Ok(records)
@@ -109,7 +109,7 @@ pub(super) fn versions(conn: &Database) -> Result<Vec<SagaVersion>, SqliteError>
 }
 
 pub(super) fn versions_sql() -> String {
-    // Grouped without the DAGs, which may be large, and are the same within a group.
+    // Groups without the DAGs, which may be large and are the same within a group.
     format!(
         "SELECT v.name, v.fingerprint, coalesce(dag, X''), v.unfinished FROM \
          (SELECT name, fingerprint, count(*) AS unfinished, min(id) AS first_id \

@@ -1,4 +1,4 @@
-//! What operators ask, and what they are told, as rows.
+//! Operators' requests and their answers, as rows.
 
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use super::rows;
 use super::write_job::SqliteError;
 use crate::log::{Answer, Command, Request, SagaId, Timestamp};
 
-/// A request that is known to fit.
+/// A request whose numbers fit into SQLite's integers.
 pub(super) struct RequestRow {
     id: String,
     saga: SagaId,
@@ -33,7 +33,7 @@ impl RequestRow {
     }
 }
 
-/// The bytes that are stored of a command or an answer.
+/// Encodes a command or an answer.
 pub(super) fn encode(value: &impl Serialize) -> Result<Vec<u8>, String> {
     serde_json::to_vec(value).map_err(|e| e.to_string())
 }
@@ -61,7 +61,7 @@ pub(super) fn waiting(conn: &Database, limit: usize) -> Result<Vec<Request>, Sql
     let mut waiting = Vec::new();
     while waiting.len() < limit {
         let Some(row) = rows.next()? else { break };
-        // One that a later version left must not keep the others from being read.
+        // A request left by a newer version must not hide the others.
         waiting.extend(read(row));
     }
     Ok(waiting)

@@ -1,4 +1,4 @@
-//! Records and entries as rows, both ways.
+//! Converts records and entries to rows and back.
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
@@ -8,20 +8,20 @@ use super::requests;
 use super::write_job::SqliteError;
 use crate::log::{Entry, EntryKind, NodePath, Payload, SagaId, SagaStatus, Timestamp};
 
-/// The columns that [`record`] reads, in its order.
+/// The columns that [`record`] reads, in order.
 pub(super) const RECORD: &str = "id, birth, name, fingerprint, status, owner, epoch, next_seq, \
     attempts, wake_at, deadline, paused, parked_reason, created_at, updated_at, error, context, \
     params, dag";
 
-/// What [`RECORD`] needs beside the table `saga`. A row that is missing there is a corrupt record,
-/// not one saga less.
+/// The join that [`RECORD`] needs. It is a left join, so that a missing row there makes the record corrupt
+/// instead of hiding the saga.
 pub(super) const WITH_INPUT: &str = "LEFT JOIN saga_input USING (number)";
 
-/// The columns that [`entry`] reads, in its order.
+/// The columns that [`entry`] reads, in order.
 pub(super) const ENTRY: &str = "seq, epoch, at, node, attempt, kind, payload";
 
-/// A new saga whose numbers are known to fit. Made before the writer sees it: what is wrong with a
-/// request must not cost a transaction.
+/// A new saga whose numbers fit into SQLite's integers. It is built before it reaches the writer, so that a bad
+/// argument does not cost a transaction.
 pub(super) struct NewSagaRow {
     pub(super) record: SagaRecord,
     pub(super) run_key: String,
@@ -52,7 +52,7 @@ impl NewSagaRow {
     }
 }
 
-/// An append whose numbers are known to fit.
+/// An append whose numbers fit into SQLite's integers.
 pub(super) struct AppendRow {
     pub(super) append: Append,
     pub(super) epoch: i64,
@@ -86,7 +86,7 @@ impl AppendRow {
     }
 }
 
-/// One entry, encoded.
+/// An encoded entry.
 pub(super) struct EntryRow {
     pub(super) seq: i64,
     pub(super) epoch: i64,
@@ -111,17 +111,17 @@ impl EntryRow {
     }
 }
 
-/// SQLite's integers are signed.
+/// Converts a number to SQLite's integers, which are signed.
 pub(super) fn int(n: u64) -> Result<i64, String> {
     i64::try_from(n).map_err(|_| format!("{n} is too large to store; the limit is {}", i64::MAX))
 }
 
-/// A moment to compare with: one that does not fit comes after all that do.
+/// Converts a time that is only compared with others: one that is too large is later than all of them.
 pub(super) fn bound(at: Timestamp) -> i64 {
     i64::try_from(at.0).unwrap_or(i64::MAX)
 }
 
-/// A row with the [`RECORD`] columns.
+/// Decodes a row with the [`RECORD`] columns.
 pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, SqliteError> {
     let id: SagaId = row.get::<_, String>(0)?.try_into().map_err(|e| {
         rusqlite::Error::FromSqlConversionFailure(
@@ -160,13 +160,13 @@ pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, SqliteError> {
     read().map_err(|why| StoreError::Corrupt { saga: id.clone(), seq: 0, why }.into())
 }
 
-/// A row with the [`ENTRY`] columns, which must be entry `expected` of the saga.
+/// Decodes a row with the [`ENTRY`] columns, which must be entry `expected` of the saga.
 pub(super) fn entry(row: &Row<'_>, saga: &SagaId, expected: u64) -> Result<Entry, StoreError> {
     let corrupt = |why| StoreError::Corrupt { saga: saga.clone(), seq: expected, why };
     let mut columns = Columns { row, next: 0 };
     let seq = columns.unsigned().map_err(corrupt)?;
     if seq != expected {
-        return Err(corrupt(format!("it is missing; the next one is entry {seq}")));
+        return Err(corrupt(format!("the entry is missing; the next one is entry {seq}")));
     }
     let mut read = || -> Result<Entry, String> {
         Ok(Entry {
@@ -179,7 +179,7 @@ pub(super) fn entry(row: &Row<'_>, saga: &SagaId, expected: u64) -> Result<Entry
     read().map_err(corrupt)
 }
 
-/// Borrows the payload, which may be large, until the entry copies it.
+/// Decodes the kind of an entry. Borrows the payload, which may be large, until the entry copies it.
 fn kind(row: &Row<'_>, node: Option<String>, attempt: u32) -> Result<EntryKind, String> {
     let name = row.get_ref(5).map_err(|e| e.to_string())?;
     let name = name.as_str().map_err(|e| e.to_string())?;
@@ -188,7 +188,7 @@ fn kind(row: &Row<'_>, node: Option<String>, attempt: u32) -> Result<EntryKind, 
     EntryKind::decode(name, node.map(NodePath::from), attempt, payload).map_err(|e| e.to_string())
 }
 
-/// Reads one column after the other.
+/// Reads the columns of a row in order.
 struct Columns<'r, 's> {
     row: &'r Row<'s>,
     next: usize,

@@ -1,4 +1,4 @@
-//! Connections with the settings that durability needs, and the tables.
+//! Opens connections with the settings that durability needs, and creates and migrates the tables.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use super::super::StoreError;
 use super::database::{Database, Prefix};
 use super::sqlite_version;
 
-/// Another program that writes to the same database may make us wait so long.
+/// How long to wait for another program that is writing to the same database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Statement N makes schema N + 1 out of schema N. Only ever append to it.
+/// Migration N turns schema N into schema N + 1. Only ever append to this list.
 const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
 
-/// The schema that this version writes.
+/// The schema version that this version of the library writes.
 pub(super) const KNOWN: u32 = MIGRATIONS.len() as u32;
 
-/// The connection that writes, with all tables there.
+/// Opens the connection that writes, and creates or migrates the tables.
 pub(super) fn open_writer(
     resolved: &Path,
     place: &str,
@@ -27,16 +27,16 @@ pub(super) fn open_writer(
     sqlite_version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
     let conn = connect(resolved, place, prefix)?;
     if conn.is_readonly(MAIN_DB).map_err(|e| sql(place, &e))? {
-        return Err(failed(place, "the file is read-only; a worker must be able to write to it"));
+        return Err(failed(place, "the file is read-only; a worker needs write access to it"));
     }
-    // Before anything is changed: a newer program's database is none of our business.
+    // Comes before any change, so that the database of a newer version stays untouched.
     found_schema(&conn, place)?;
     make_durable(&conn, place)?;
     migrate(&conn, place)?;
     Ok(conn)
 }
 
-/// A connection that reads what a worker has written.
+/// Opens a connection that reads a worker's database.
 pub(super) fn open_reader(
     resolved: &Path,
     place: &str,
@@ -46,27 +46,34 @@ pub(super) fn open_reader(
     let conn = connect(resolved, place, prefix)?;
     match found_schema(&conn, place)? {
         KNOWN => {}
-        0 => return Err(failed(place, "no worker has used it as a saga store yet; open it first")),
+        0 => {
+            return Err(failed(
+                place,
+                "it is not a saga store yet; a worker creates one with `SqliteStore::open`",
+            ));
+        }
         older => {
-            let why = format!("its schema is {older}, this program reads {KNOWN}; open it first");
+            let why = format!(
+                "it has schema {older}, but this program reads schema {KNOWN}; open it with `SqliteStore::open` to migrate it"
+            );
             return Err(failed(place, why));
         }
     }
-    // The last connection to close writes the WAL back, and that may well be this one.
+    // The last connection to close checkpoints the WAL, and that may be this one.
     set_and_check(&conn, place, "synchronous", "FULL", "2")?;
     set_and_check(&conn, place, "query_only", "ON", "1")?;
     Ok(conn)
 }
 
-/// The connection that leaves requests in a worker's store, whose schema [`open_reader`] has found.
-pub(super) fn open_asker(
+/// Opens the connection that leaves requests in a worker's database, after [`open_reader`] has checked its schema.
+pub(super) fn open_requester(
     resolved: &Path,
     place: &str,
     prefix: &Prefix,
 ) -> Result<Database, StoreError> {
     let conn = connect(resolved, place, prefix)?;
     make_durable(&conn, place)?;
-    // Only the worker's writer checkpoints; see `version`.
+    // Only the worker's writer checkpoints; see `sqlite_version`.
     set_and_check(&conn, place, "wal_autocheckpoint", "0", "0")?;
     Ok(conn)
 }
@@ -82,11 +89,11 @@ fn connect(resolved: &Path, place: &str, prefix: &Prefix) -> Result<Database, St
 fn make_durable(conn: &Connection, place: &str) -> Result<(), StoreError> {
     set_and_check(conn, place, "journal_mode", "WAL", "wal")?;
     set_and_check(conn, place, "synchronous", "FULL", "2")?;
-    // On macOS an fsync alone does not reach the disk; elsewhere this changes nothing.
+    // On macOS a plain fsync does not reach the disk; elsewhere this setting has no effect.
     set_and_check(conn, place, "fullfsync", "ON", "1")
 }
 
-/// SQLite ignores settings that it cannot have, so each is read back.
+/// Changes a setting and reads it back, because SQLite silently ignores settings that it cannot apply.
 fn set_and_check(
     conn: &Connection,
     place: &str,
@@ -107,13 +114,13 @@ fn set_and_check(
         return Ok(());
     }
     let why = format!(
-        "SQLite keeps {pragma} at {found} and would lose sagas; put the file on a local disk \
+        "SQLite keeps {pragma} at {found}, with which sagas could be lost; put the file on a local disk \
          where {pragma} = {value} works"
     );
     Err(failed(place, why))
 }
 
-/// The schema that the file has; 0 if it has none of our tables.
+/// Returns the schema version of the file; 0 if it does not contain the store's tables.
 fn found_schema(conn: &Database, place: &str) -> Result<u32, StoreError> {
     let found = read_schema(conn).map_err(|e| sql(place, &e))?;
     if found > KNOWN {
@@ -135,7 +142,7 @@ fn read_schema(conn: &Database) -> rusqlite::Result<u32> {
 }
 
 fn migrate(conn: &Database, place: &str) -> Result<(), StoreError> {
-    // dropped without a commit, it rolls back
+    // Rolls back when it is dropped without a commit.
     let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
         .map_err(|e| sql(place, &e))?;
     let found = found_schema(conn, place)?;
@@ -152,11 +159,11 @@ fn migrate(conn: &Database, place: &str) -> Result<(), StoreError> {
     tx.commit().map_err(|e| sql(place, &e))
 }
 
-/// A name that the store needs may be one of the user's tables.
+/// Explains the error if a table of the user's has a name that the store needs.
 fn taken(place: &str, e: &rusqlite::Error) -> StoreError {
     match e {
         rusqlite::Error::SqlInputError { msg, .. } if msg.ends_with("already exists") => {
-            let why = "and is not the store's; use `SqliteStore::open_with_prefix`";
+            let why = "but it is not a table of the store; use `SqliteStore::open_with_prefix`";
             failed(place, format!("{msg}, {why}"))
         }
         _ => sql(place, e),
@@ -181,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_setting_that_does_not_take_is_an_error_that_says_what_was_found() {
+    fn a_setting_without_effect_is_an_error_that_shows_the_actual_value() {
         // A database in memory cannot have a WAL.
         let conn = Connection::open_in_memory().unwrap();
         let e = make_durable(&conn, "sagas.db").unwrap_err().to_string();

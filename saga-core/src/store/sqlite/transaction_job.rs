@@ -1,8 +1,8 @@
-//! Appends that share their transaction with rows of the user's.
+//! Appends that share their transaction with an action's own writes.
 //!
-//! Such an append has a transaction of its own, and no group commit: a closure of the user's can make the
-//! whole transaction fail (an `INSERT OR ROLLBACK`, a deferred constraint at the commit), and those that
-//! shared it could not be tried again, because a closure runs once. So nobody suffers for another.
+//! Such an append does not take part in the group commit, but has a transaction of its own: an action's
+//! statements can make the whole transaction fail (by `INSERT OR ROLLBACK`, or by a deferred constraint at the
+//! commit), and actions sharing the transaction could not be run again, because their work runs only once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -18,7 +18,7 @@ use super::write_job::{SqliteError, Tally};
 use super::writes;
 use crate::log::SagaId;
 
-/// An append with the user's part of it.
+/// An append together with an action's own writes.
 pub(super) struct TransactionJob {
     saga: SagaId,
     row: AppendRow,
@@ -26,11 +26,11 @@ pub(super) struct TransactionJob {
     reply: oneshot::Sender<Result<(), StoreError>>,
 }
 
-/// Why it was not done.
+/// Why nothing was committed.
 pub(super) enum NotCommitted {
-    /// Nothing of it is in.
+    /// The result is an error of the store or of the action.
     Store(StoreError),
-    /// SQLite failed, and not because of what the user's part did.
+    /// SQLite failed, for a reason other than the action's statements.
     Sql(rusqlite::Error),
 }
 
@@ -53,7 +53,7 @@ impl TransactionJob {
         Ok((Self { saga, row: AppendRow::new(append)?, work, reply }, answer))
     }
 
-    /// Does all of it, and commits. The answer is for [`answer`](TransactionReply::answer).
+    /// Runs and commits the transaction. Pass the result to [`TransactionReply::answer`].
     pub(super) fn run(
         self,
         conn: &Database,
@@ -64,18 +64,18 @@ impl TransactionJob {
         (TransactionReply(reply), run(conn, guard, tally, saga, row, work))
     }
 
-    /// Answers without doing anything.
+    /// Replies with an error, without running anything.
     pub(super) fn refuse(self, why: StoreError) {
         TransactionReply(self.reply).answer(Err(why));
     }
 }
 
-/// Whom to answer.
+/// Whom to reply to.
 pub(super) struct TransactionReply(oneshot::Sender<Result<(), StoreError>>);
 
 impl TransactionReply {
     pub(super) fn answer(self, answer: Result<(), StoreError>) {
-        // a caller that has stopped waiting is no trouble of the store's
+        // The caller may have stopped waiting.
         let _ = self.0.send(answer);
     }
 }
@@ -88,21 +88,21 @@ fn run(
     mut row: AppendRow,
     work: SqliteWork,
 ) -> Result<(), NotCommitted> {
-    // dropped without a commit, it rolls back
+    // Rolls back when it is dropped without a commit.
     let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
         .map_err(NotCommitted::Sql)?;
-    // what was fenced must not even run
-    writes::check_place(conn, &row)?;
-    let worked = guard.on(|| catch_unwind(AssertUnwindSafe(|| work(&tx))));
+    // The work of a fenced append must not run at all.
+    writes::check_fencing(conn, &row)?;
+    let worked = guard.while_on(|| catch_unwind(AssertUnwindSafe(|| work(&tx))));
     let rolled_back =
         |why: String| NotCommitted::Store(StoreError::RolledBack { saga: saga.clone(), why });
     let output = match worked {
         Ok(Ok(output)) => output,
         Ok(Err(error)) => return Err(NotCommitted::Store(error)),
-        Err(_) => return Err(rolled_back("the work panicked".to_string())),
+        Err(_) => return Err(rolled_back("the action's work panicked".to_string())),
     };
     if tx.is_autocommit() {
-        let why = "one of its statements ended the transaction; use no `OR ROLLBACK`";
+        let why = "one of the action's statements ended the transaction; do not use `OR ROLLBACK`";
         return Err(rolled_back(why.to_string()));
     }
     if let Some(output) = output
@@ -113,7 +113,7 @@ fn run(
     writes::append(conn, &row, tally)?;
     match conn.execute_batch("COMMIT") {
         Ok(()) => Ok(()),
-        // a deferred foreign key: the transaction is still open, so nothing of it is in
+        // A deferred foreign key is violated. The transaction is still open, so nothing is committed.
         Err(e) if e.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
             Err(rolled_back(e.to_string()))
         }

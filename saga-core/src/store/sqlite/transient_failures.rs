@@ -1,4 +1,4 @@
-//! A full disk and a database that another program locks for long: neither closes the store.
+//! Tests that the store recovers from a full disk, and from a database that another program has locked for long.
 
 use super::super::{NewSaga, SagaRecord, Store, StoreError, WorkerId};
 use super::SqliteStore;
@@ -22,7 +22,7 @@ async fn set(store: &SqliteStore, pragma: &'static str, value: u32) {
 }
 
 #[tokio::test]
-async fn after_a_full_disk_it_goes_on_once_there_is_room() {
+async fn the_store_continues_after_a_full_disk_once_there_is_room() {
     let place = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(place.path().join("sagas.db")).unwrap();
     set(&store, "max_page_count", 100).await;
@@ -30,7 +30,7 @@ async fn after_a_full_disk_it_goes_on_once_there_is_room() {
         let error = store.create(new_saga(&format!("big-{n}"), 1_000_000)).await.unwrap_err();
         let StoreError::Failed { why, .. } = &error else { panic!("{error:?}") };
         assert_eq!(why, "database or disk is full");
-        // what fits goes on meanwhile
+        // Smaller writes still succeed.
         store.create(new_saga(&format!("small-{n}"), 10)).await.unwrap();
     }
     set(&store, "max_page_count", 100_000).await;
@@ -43,11 +43,11 @@ async fn after_a_full_disk_it_goes_on_once_there_is_room() {
 }
 
 #[tokio::test]
-async fn after_a_lock_that_outlasts_its_patience_it_goes_on_once_the_lock_is_gone() {
+async fn the_store_continues_after_a_lock_that_was_held_longer_than_the_busy_timeout() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("sagas.db");
     let store = SqliteStore::open(&path).unwrap();
-    set(&store, "busy_timeout", 20).await; // it is 30 s
+    set(&store, "busy_timeout", 20).await; // instead of 30 s
     let other = rusqlite::Connection::open(&path).unwrap();
     for n in 0..3 {
         other.execute_batch("BEGIN IMMEDIATE").unwrap();

@@ -1,16 +1,16 @@
-//! One write request: what it does inside the transaction, and whom it answers afterwards.
+//! One write: what it does in the writer's transaction, and whom it replies to afterwards.
 
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
 use super::database::Database;
 
-/// Why a request did not do what it was asked.
+/// Why a read or a write failed.
 #[derive(Debug)]
 pub(super) enum SqliteError {
-    /// SQLite refused a statement: the transaction may hold half of the request.
+    /// SQLite failed; the transaction may contain half of the write.
     Sql(rusqlite::Error),
-    /// The request's answer is an error, and it has written nothing.
+    /// The result is an error of the store, and nothing was written.
     Store(StoreError),
 }
 
@@ -26,7 +26,7 @@ impl From<StoreError> for SqliteError {
     }
 }
 
-/// What a transaction has put in.
+/// Counts what a transaction writes.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) creates: u64,
@@ -34,16 +34,16 @@ pub(super) struct Tally {
     pub(super) entries: u64,
 }
 
-/// A request as the writer sees it.
+/// A write, as the writer thread sees it.
 pub(super) trait WriteJob: Send {
-    /// Does the work inside the writer's transaction. May run again after a rollback.
+    /// Runs in the writer's transaction. May run again after a rollback.
     fn run(&mut self, conn: &Database, tally: &mut Tally) -> Result<(), rusqlite::Error>;
 
-    /// Sends the outcome of the last run, or why it is void.
+    /// Replies with the result of the last run, or with the error that undid it.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-/// A request whose answer is a `T`.
+/// A write made of a closure that returns a `T`.
 pub(super) struct ClosureJob<T, F> {
     work: F,
     outcome: Option<Result<T, StoreError>>,
@@ -76,7 +76,7 @@ where
             Ok(()) => self.outcome,
             Err(e) => Some(Err(e)),
         };
-        // A caller that has stopped waiting is no trouble of the store's.
+        // The caller may have stopped waiting.
         if let Some(outcome) = outcome {
             let _ = self.reply.send(outcome);
         }

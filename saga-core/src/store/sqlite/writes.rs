@@ -1,4 +1,4 @@
-//! What the store writes to SQLite, each inside the writer's transaction.
+//! The SQL that writes. Each function runs in the writer's transaction.
 
 use std::sync::LazyLock;
 
@@ -12,8 +12,8 @@ use super::rows::{self, AppendRow, EntryRow, NewSagaRow, RECORD, WITH_INPUT};
 use super::write_job::{SqliteError, Tally};
 use crate::log::{Payload, SagaId};
 
-/// Word for word the condition of the index `saga_unfinished`, or SQLite could not use it. Left to
-/// itself it takes `saga_by_status` and sorts.
+/// The condition of the index `saga_unfinished`, word for word, because SQLite can use the index only then. If
+/// left to choose, SQLite uses `saga_by_status` and sorts.
 pub(super) const UNFINISHED: &str = "status IN ('running', 'failed', 'rolling_back')";
 
 pub(super) fn create(
@@ -68,7 +68,7 @@ pub(super) fn append(
     row: &AppendRow,
     tally: &mut Tally,
 ) -> Result<(), SqliteError> {
-    // A status that stays is not written: that would rewrite the indexes on it with each append.
+    // An unchanged status is not written, because that would update its indexes with every append.
     if !update(conn, row, &UPDATE_SAME_STATUS)? && !update(conn, row, &UPDATE)? {
         let saga = row.append.saga.clone();
         let there =
@@ -84,8 +84,8 @@ pub(super) fn append(
     Ok(())
 }
 
-/// Checks that an append would not be fenced, inside of the transaction that it is for.
-pub(super) fn check_place(conn: &Database, row: &AppendRow) -> Result<(), SqliteError> {
+/// Checks that an append is not fenced, in the same transaction as the append.
+pub(super) fn check_fencing(conn: &Database, row: &AppendRow) -> Result<(), SqliteError> {
     let append = &row.append;
     let place = conn
         .prepare_cached("SELECT owner, epoch, next_seq FROM saga WHERE id = ?1")?
@@ -102,7 +102,7 @@ pub(super) fn check_place(conn: &Database, row: &AppendRow) -> Result<(), Sqlite
     }
 }
 
-/// The compare half of compare and append: true if the saga was where the append says.
+/// Updates the record if owner, epoch and next sequence number match; returns whether they did.
 fn update(conn: &Database, row: &AppendRow, sql: &str) -> rusqlite::Result<bool> {
     let append = &row.append;
     let change = &append.change;
@@ -164,7 +164,7 @@ fn insert_entries(
     Ok(())
 }
 
-/// `fingerprints` is a JSON array: there may be more of them than SQLite has parameters.
+/// `fingerprints` is a JSON array, because there may be more of them than SQLite allows parameters.
 pub(super) fn claim(
     conn: &Database,
     worker: &WorkerId,
@@ -176,8 +176,8 @@ pub(super) fn claim(
     let mut claimed = Vec::new();
     while claimed.len() < limit {
         let Some(row) = rows.next()? else { break };
-        // A record that does not decode stays where it is, and keeps no other saga from going on;
-        // loading it says what is wrong.
+        // A record that does not decode is skipped, so that it does not block other sagas. Loading it
+        // reports what is wrong.
         let Ok(mut record) = rows::record(row) else { continue };
         record.owner = Some(worker.clone());
         record.epoch += 1;
@@ -257,7 +257,7 @@ fn remove(conn: &Database, id: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// `before` is the moment before which they ended.
+/// `before` is `purge.ended_before` as an integer of SQLite.
 pub(super) fn purge(conn: &Database, purge: &Purge, before: i64) -> Result<u64, SqliteError> {
     let mut select = conn.prepare_cached(PURGE)?;
     let mut old: Vec<String> = Vec::new();
@@ -274,7 +274,7 @@ pub(super) fn purge(conn: &Database, purge: &Purge, before: i64) -> Result<u64, 
     Ok(old.len() as u64)
 }
 
-/// Names the condition of the index `saga_ended`, or SQLite could not use it.
+/// Repeats the condition of the index `saga_ended`, because SQLite can use the index only then.
 pub(super) const PURGE: &str = "SELECT id FROM saga INDEXED BY saga_ended \
     WHERE status IN ('completed', 'rolled_back', 'stuck') AND status = ?1 AND updated_at < ?2 \
     ORDER BY updated_at LIMIT ?3";

@@ -87,7 +87,7 @@ async fn a_log_without_a_readable_record_is_an_error_by_its_id() {
         (Vec::new(), "its first line is damaged"),
         (bytes[..first_line].to_vec(), "its first line is damaged"),
         (bytes[..=first_line].to_vec(), "its record is missing"),
-        (fs::read(place.log("b")).unwrap(), "its file holds saga b"),
+        (fs::read(place.log("b")).unwrap(), "its file contains saga b"),
     ];
     for (bytes, why) in broken {
         fs::write(place.log("a"), &bytes).unwrap();

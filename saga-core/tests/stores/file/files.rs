@@ -83,17 +83,17 @@ async fn a_directory_that_cannot_be_a_store_is_refused_by_name_and_left_alone() 
     let above = place.path.parent().unwrap();
     fs::write(above.join("notes.txt"), "mine").unwrap();
     let e = refusal(above);
-    assert!(e.contains("it is no saga store and not empty (it holds \"notes.txt\")"), "{e}");
+    assert!(e.contains("it is not a saga store and not empty (it contains \"notes.txt\")"), "{e}");
     assert_eq!(fs::read_dir(above).unwrap().count(), 1, "nothing was put there");
 
     let e = refusal(above.join("notes.txt"));
     assert!(e.ends_with("notes.txt: it is a file; give the path of a directory"), "{e}");
     let e = refusal(place.path.join("below"));
-    assert!(e.ends_with("the directory above it does not exist; create that first"), "{e}");
+    assert!(e.ends_with("its parent directory does not exist; create that first"), "{e}");
     assert!(!place.path.exists());
 
     let e = FileStore::attach(&place.path).unwrap_err().to_string();
-    assert!(e.ends_with("it is no saga store yet; a worker makes it one with `FileStore::open`"));
+    assert!(e.ends_with("it is not a saga store yet; a worker creates one with `FileStore::open`"));
     assert!(!place.path.exists());
     fs::create_dir(&place.path).unwrap();
     place.open();
@@ -111,7 +111,9 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     assert_eq!(FileStore::open(&place.path).unwrap_err(), newer);
     assert_eq!(FileStore::attach(&place.path).unwrap_err(), newer);
     fs::write(&marker, "{}").unwrap();
-    assert!(refusal(&place.path).contains("saga-store.json does not say which schema it has"));
+    assert!(
+        refusal(&place.path).contains("saga-store.json does not contain a valid schema version")
+    );
 }
 
 #[cfg(unix)]

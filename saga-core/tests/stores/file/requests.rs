@@ -98,7 +98,7 @@ async fn a_request_that_cannot_be_read_keeps_no_other_from_being_read() {
     let answer = place.path.join("answers").join(format!("{}.json", id_of_nobody()));
     fs::write(&answer, "{}").unwrap();
     let e = place.open().answer_to(id_of_nobody()).await.unwrap_err().to_string();
-    assert!(e.contains("is damaged, or was written by a later version"), "{e}");
+    assert!(e.contains("is damaged, or was written by a newer version"), "{e}");
 }
 
 fn id_of_nobody() -> saga_core::log::Uuid {

@@ -27,8 +27,8 @@ async fn a_damaged_saga_is_an_error_and_the_others_go_on() {
     for (name, expected_seq, expected_why) in [
         ("kind", 2, "unknown log entry kind \"dreamt\""),
         ("payload", 1, "the payload of a `created` entry does not decode"),
-        ("gap", 1, "it is missing; the next one is entry 2"),
-        ("tail", 2, "the log ends before entry 2, its record says before entry 3"),
+        ("gap", 1, "the entry is missing; the next one is entry 2"),
+        ("tail", 2, "the log ends before entry 2, but its record says that it ends before entry 3"),
         ("record", 0, "its run key is not a UUID"),
         ("input", 0, "Invalid column type Null at index: 17, name: params"),
     ] {

@@ -22,7 +22,7 @@ async fn a_user_table_may_have_the_name_of_a_store_table_under_a_prefix() {
     let theirs = "CREATE TABLE saga (title TEXT); INSERT INTO saga VALUES ('Njal')";
     place.connection().execute_batch(theirs).unwrap();
     let e = refusal(&place.path);
-    let expected = "table saga already exists, and is not the store's; use \
+    let expected = "table saga already exists, but it is not a table of the store; use \
                     `SqliteStore::open_with_prefix`";
     assert!(e.contains(expected), "{e}");
 

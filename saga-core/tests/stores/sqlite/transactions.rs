@@ -100,7 +100,7 @@ async fn work_that_fails_or_panics_leaves_nothing() {
     let declines = work(move |tx| insert(tx, 1).and(Err(answer)));
     assert_eq!(store.append_with(append("a", 2, b""), declines).await, Err(declined));
     let panics = work(|tx| insert(tx, 2).map(|_| panic!("in the work")));
-    let panicked = Err(rolled_back("a", "the work panicked"));
+    let panicked = Err(rolled_back("a", "the action's work panicked"));
     assert_eq!(store.append_with(append("a", 2, b""), panics).await, panicked);
     assert_eq!((rows(&place), entries(&store, "a").await), (vec![], 1));
     assert_eq!(store.append_with(append("a", 2, b""), work(|tx| insert(tx, 3))).await, Ok(()));
@@ -183,7 +183,7 @@ async fn nothing_is_committed_after_a_statement_that_rolled_all_back() {
         Ok(None)
     });
     let e = store.append_with(append("a", 2, b""), work).await.unwrap_err();
-    let why = "one of its statements ended the transaction; use no `OR ROLLBACK`";
+    let why = "one of the action's statements ended the transaction; do not use `OR ROLLBACK`";
     assert_eq!(e, rolled_back("a", why));
     assert_eq!((rows(&place), entries(&store, "a").await), (vec![], 1));
 }

@@ -209,5 +209,5 @@ fn a_reader_needs_a_store_that_is_there() {
 
     place.connection().execute_batch("CREATE TABLE theirs (x)").unwrap();
     let e = SqliteStore::attach(&place.path).unwrap_err().to_string();
-    assert!(e.contains("no worker has used it"), "{e}");
+    assert!(e.contains("it is not a saga store yet"), "{e}");
 }

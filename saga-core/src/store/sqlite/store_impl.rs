@@ -1,0 +1,154 @@
+//! The methods of [`Store`](crate::store::Store), each sent to one of the store's threads.
+
+use std::sync::atomic::Ordering;
+
+use futures_util::future::BoxFuture;
+use uuid::Uuid;
+
+use super::super::{
+    Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
+    StoredSaga, TransactionWork, WorkerId,
+};
+use super::requests::{self, RequestRow};
+use super::rows::{self, AppendRow, NewSagaRow};
+use super::transaction_job::TransactionJob;
+use super::{SqliteStore, database_file, reads, writes};
+use crate::log::{Answer, Request, SagaId};
+
+// Jobs must not own a clone of the store, because dropping the last clone joins the threads.
+impl Store for SqliteStore {
+    fn create(&self, saga: NewSaga) -> BoxFuture<'_, Result<Created, StoreError>> {
+        Box::pin(async move {
+            let writer = self.writer()?;
+            let new = NewSagaRow::new(saga).map_err(|why| self.refused(why))?;
+            writer.write(move |conn, tally| writes::create(conn, &new, tally)).await
+        })
+    }
+
+    fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let writer = self.writer()?;
+            let row = AppendRow::new(append).map_err(|why| self.refused(why))?;
+            writer.write(move |conn, tally| writes::append(conn, &row, tally)).await
+        })
+    }
+
+    fn append_with(
+        &self,
+        append: Append,
+        work: TransactionWork,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let writer = self.writer()?;
+            let work = work.into_sqlite().ok_or(StoreError::NoTransactions)?;
+            let (job, answer) =
+                TransactionJob::new(append, work).map_err(|why| self.refused(why))?;
+            writer.write_transaction(job, answer).await
+        })
+    }
+
+    fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
+        let id = id.clone();
+        Box::pin(self.inner.reader.read(move |conn| reads::load(conn, &id)))
+    }
+
+    fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        Box::pin(self.inner.reader.read(move |conn| reads::list(conn, &filter)))
+    }
+
+    fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>> {
+        Box::pin(self.inner.reader.read(reads::versions))
+    }
+
+    fn claim(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        let worker = worker.clone();
+        let fingerprints = serde_json::to_string(fingerprints);
+        Box::pin(async move {
+            let writer = self.writer()?;
+            let fingerprints = fingerprints.map_err(|e| self.refused(e.to_string()))?;
+            writer.write(move |conn, _| writes::claim(conn, &worker, &fingerprints, limit)).await
+        })
+    }
+
+    fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
+        let worker = worker.clone();
+        Box::pin(async move {
+            self.writer()?.write(move |conn, _| writes::release(conn, &worker)).await
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.reading_only.store(true, Ordering::Release);
+        Box::pin(self.inner.writer.close())
+    }
+
+    fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async {
+            let closed = self.inner.reading_only.load(Ordering::Acquire);
+            let Some((path, resolved)) = self.inner.lock_paths.as_ref().filter(|_| closed) else {
+                return Ok(());
+            };
+            self.inner.writer.reopen(database_file::lock(path, resolved)?).await?;
+            self.inner.reading_only.store(false, Ordering::Release);
+            Ok(())
+        })
+    }
+
+    fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let id = id.clone();
+        Box::pin(
+            async move { self.writer()?.write(move |conn, _| writes::delete(conn, &id)).await },
+        )
+    }
+
+    fn take(
+        &self,
+        worker: &WorkerId,
+        id: &SagaId,
+    ) -> BoxFuture<'_, Result<Option<SagaRecord>, StoreError>> {
+        let (worker, id) = (worker.clone(), id.clone());
+        Box::pin(async move {
+            self.writer()?.write(move |conn, _| writes::take(conn, &worker, &id)).await
+        })
+    }
+
+    fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<u64, StoreError>> {
+        let before = rows::bound(purge.ended_before);
+        Box::pin(async move {
+            self.writer()?.write(move |conn, _| writes::purge(conn, &purge, before)).await
+        })
+    }
+
+    fn request(&self, request: Request) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let row = RequestRow::new(request).map_err(|why| self.refused(why))?;
+            self.inner.writer.write_request(move |conn, _| requests::insert(conn, &row)).await
+        })
+    }
+
+    fn requests(
+        &self,
+        _worker: &WorkerId,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Request>, StoreError>> {
+        Box::pin(self.inner.reader.read(move |conn| requests::waiting(conn, limit)))
+    }
+
+    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let writer = self.writer()?;
+            let answer = requests::encode(&answer).map_err(|why| self.refused(why))?;
+            let id = request.to_string();
+            writer.write(move |conn, _| Ok(requests::answer(conn, &id, &answer)?)).await
+        })
+    }
+
+    fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {
+        Box::pin(self.inner.reader.read(move |conn| requests::answer_to(conn, request)))
+    }
+}

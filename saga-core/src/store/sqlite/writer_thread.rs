@@ -1,0 +1,262 @@
+//! The thread behind [`Writer`](super::writer::Writer). It commits in groups: whatever is waiting shares one
+//! transaction and one fsync.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use rusqlite::ErrorCode;
+use tokio::sync::oneshot;
+
+use super::super::StoreError;
+use super::super::open_files::OpenFiles;
+use super::super::worker_lock::WorkerLock;
+use super::database::Database;
+use super::log_guard::LogGuard;
+use super::stats::Counters;
+use super::transaction_job::{NotCommitted, TransactionJob};
+use super::write_job::{Tally, WriteJob};
+use super::writer::WriterCommand;
+use super::{READING_ONLY, closed};
+
+/// The largest number of jobs in one transaction, which bounds how long the first of them waits.
+const MAX_BATCH: usize = 1024;
+
+/// The state of the writer thread.
+pub(super) struct WriterThread {
+    conn: Database,
+    files: Arc<OpenFiles>,
+    place: Arc<str>,
+    /// Why the store refuses all further writes, if it does.
+    poison: Option<String>,
+    counters: Arc<Counters>,
+    /// Jobs that wait for a transaction of their own.
+    transactions: VecDeque<Box<TransactionJob>>,
+    /// True if it does not write for a worker, no longer or not at all.
+    closed: bool,
+    /// Whom to notify when the lock is released.
+    closing: Vec<oneshot::Sender<()>>,
+    // Declared last, so that it is dropped after the connection.
+    lock: Option<WorkerLock>,
+}
+
+impl WriterThread {
+    /// Without a lock, it writes only operators' requests.
+    pub(super) fn new(
+        conn: Database,
+        lock: Option<WorkerLock>,
+        files: Arc<OpenFiles>,
+        place: Arc<str>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            conn,
+            files,
+            place,
+            poison: None,
+            counters,
+            transactions: VecDeque::new(),
+            closed: lock.is_none(),
+            closing: Vec::new(),
+            lock,
+        }
+    }
+
+    /// Carries out commands until their sender is dropped.
+    pub(super) fn run(mut self, commands: Receiver<WriterCommand>) {
+        let guard = LogGuard::install(&mut self.conn);
+        while let Ok(first) = commands.recv() {
+            let mut batch = Vec::new();
+            self.sort(first, &mut batch);
+            self.take(&commands, &mut batch);
+            if !batch.is_empty() {
+                self.transaction(batch, Some(&commands));
+            }
+            while let Some(job) = self.transactions.pop_front() {
+                match &guard {
+                    Ok(guard) => self.own_transaction(*job, guard),
+                    Err(e) => job.refuse(self.failed(format!(
+                        "the log cannot be protected from the action's statements: {e}"
+                    ))),
+                }
+            }
+            if !self.closing.is_empty() {
+                self.release_lock();
+            }
+        }
+    }
+
+    /// Takes the waiting commands, up to the size of a batch.
+    fn take(&mut self, commands: &Receiver<WriterCommand>, batch: &mut Vec<Box<dyn WriteJob>>) {
+        for command in commands.try_iter().take(MAX_BATCH.saturating_sub(batch.len())) {
+            self.sort(command, batch);
+        }
+    }
+
+    fn sort(&mut self, command: WriterCommand, batch: &mut Vec<Box<dyn WriteJob>>) {
+        match command {
+            WriterCommand::Write(job) if self.closed => job.answer(Err(self.reading_only())),
+            WriterCommand::Transaction(job) if self.closed => job.refuse(self.reading_only()),
+            WriterCommand::Write(job) | WriterCommand::Request(job) => batch.push(job),
+            WriterCommand::Transaction(job) => self.transactions.push_back(job),
+            WriterCommand::Close(reply) => {
+                self.closed = true;
+                self.closing.push(reply);
+            }
+            WriterCommand::Reopen(lock, reply) => {
+                // The caller may have stopped waiting.
+                let _ = reply.send(self.reopen(lock));
+            }
+        }
+    }
+
+    fn reopen(&mut self, lock: WorkerLock) -> Result<(), StoreError> {
+        self.check()?;
+        // SQLite's default, which closing has turned off.
+        let checkpoints = self.conn.execute_batch("PRAGMA wal_autocheckpoint = 1000");
+        checkpoints.map_err(|e| self.failed(format!("it could not be opened again: {e}")))?;
+        (self.lock, self.closed) = (Some(lock), false);
+        Ok(())
+    }
+
+    /// Releases the lock, after everything that was sent by the worker has been written. From here on another
+    /// worker may open the store.
+    fn release_lock(&mut self) {
+        // As for attached stores: only the worker's writer checkpoints, see `sqlite_version`.
+        if let Err(e) = self.conn.execute_batch("PRAGMA wal_autocheckpoint = 0") {
+            self.poison.get_or_insert_with(|| format!("it could not be closed: {e}"));
+        }
+        drop(self.lock.take());
+        for reply in self.closing.drain(..) {
+            let _ = reply.send(());
+        }
+    }
+
+    fn own_transaction(&mut self, job: TransactionJob, guard: &LogGuard) {
+        if let Err(e) = self.check() {
+            return job.refuse(e);
+        }
+        let mut tally = Tally::default();
+        let (reply, done) = job.run(&self.conn, guard, &mut tally);
+        reply.answer(match done {
+            Ok(()) => {
+                self.counters.add(&tally);
+                self.check()
+            }
+            Err(NotCommitted::Store(e)) => {
+                self.roll_back();
+                Err(e)
+            }
+            Err(NotCommitted::Sql(error)) => Err(self.fail(&error)),
+        });
+    }
+
+    /// Runs the batch in one transaction, together with the jobs that arrive while `BEGIN` waits for the
+    /// database's write lock.
+    fn transaction(
+        &mut self,
+        mut batch: Vec<Box<dyn WriteJob>>,
+        arriving: Option<&Receiver<WriterCommand>>,
+    ) {
+        if let Err(e) = self.check() {
+            return refuse(batch, &e);
+        }
+        let changes_before = self.conn.total_changes();
+        if let Err(e) = self.conn.execute_batch("BEGIN IMMEDIATE") {
+            return self.fail_batch(batch, &e);
+        }
+        if let Some(commands) = arriving {
+            self.take(commands, &mut batch);
+        }
+        let mut tally = Tally::default();
+        let ran = batch.iter_mut().try_for_each(|job| job.run(&self.conn, &mut tally));
+        match ran {
+            Err(e) if batch.len() > 1 && !is_io_error(&e) => {
+                // One job is at fault. In a transaction of its own, each gets its own result.
+                self.roll_back();
+                for job in batch {
+                    self.transaction(vec![job], None);
+                }
+            }
+            Err(e) => self.fail_batch(batch, &e),
+            Ok(()) => match self.conn.execute_batch("COMMIT") {
+                Err(e) => self.fail_batch(batch, &e),
+                Ok(()) => {
+                    if self.conn.total_changes() > changes_before {
+                        self.counters.add(&tally);
+                    }
+                    // The files may have been removed since the first check, and the commit with them.
+                    let checked = self.check();
+                    for job in batch {
+                        job.answer(checked.clone());
+                    }
+                }
+            },
+        }
+    }
+
+    /// Fails if the store accepts no more writes, or its files are no longer at their paths.
+    fn check(&self) -> Result<(), StoreError> {
+        match &self.poison {
+            None => self.files.check().map_err(|why| closed(&self.place, why)),
+            Some(why) => Err(closed(&self.place, why)),
+        }
+    }
+
+    fn fail_batch(&mut self, batch: Vec<Box<dyn WriteJob>>, e: &rusqlite::Error) {
+        let why = self.fail(e);
+        refuse(batch, &why);
+    }
+
+    /// Rolls back, closes the store if it is unknown what is on disk, and returns the error for the caller.
+    ///
+    /// A full disk does not close the store: SQLite reports it when it writes, before any fsync, and nothing of
+    /// the transaction becomes part of the database.
+    fn fail(&mut self, e: &rusqlite::Error) -> StoreError {
+        self.roll_back();
+        // After a failed write or fsync the kernel may have dropped the pages, and a later fsync would succeed
+        // without them (PostgreSQL's "fsyncgate"), so no later commit could be trusted.
+        if is_io_error(e) {
+            self.poison.get_or_insert_with(|| {
+                format!(
+                    "an earlier write failed ({e}), so the store accepts no more writes; check the disk, \
+                     then open the store again"
+                )
+            });
+        }
+        match self.poison {
+            Some(_) => closed(&self.place, e.to_string()),
+            None => self.failed(e.to_string()),
+        }
+    }
+
+    fn reading_only(&self) -> StoreError {
+        closed(&self.place, READING_ONLY)
+    }
+
+    fn roll_back(&mut self) {
+        // After some errors SQLite has already rolled back.
+        if self.conn.is_autocommit() {
+            return;
+        }
+        if let Err(e) = self.conn.execute_batch("ROLLBACK") {
+            self.poison.get_or_insert_with(|| {
+                format!("a rollback failed ({e}), so the store accepts no more writes; open the store again")
+            });
+        }
+    }
+
+    fn failed(&self, why: String) -> StoreError {
+        StoreError::Failed { store: self.place.to_string(), why }
+    }
+}
+
+fn refuse(batch: Vec<Box<dyn WriteJob>>, why: &StoreError) {
+    for job in batch {
+        job.answer(Err(why.clone()));
+    }
+}
+
+fn is_io_error(e: &rusqlite::Error) -> bool {
+    e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+}
