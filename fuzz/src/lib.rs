@@ -1,8 +1,9 @@
-//! A small mutation fuzzer: whatever a store holds or a user passes in, nothing panics and nothing hangs.
+//! A small mutation fuzzer. It checks that nothing panics or hangs, whatever a store contains and whatever a user
+//! passes in.
 //!
-//! It runs on the stable toolchain and knows no coverage. What stands in for it is the *outcome* of an
-//! input, which each target says in words: an input with an outcome that was not seen before is mutated
-//! further. Inputs that once broke something stay in `corpus/<target>/`, and are replayed by the tests.
+//! It runs on the stable toolchain, without coverage information. Instead, each target describes the *outcome* of
+//! an input as text, and an input with a new outcome is mutated further. Inputs that once caused a failure stay in
+//! `corpus/<target>/` and are replayed by the tests.
 
 mod mutate;
 mod rng;
@@ -12,6 +13,6 @@ mod targets;
 
 pub use mutate::Mutator;
 pub use rng::Rng;
-pub use run::{Watch, corpus, name_of, run_one};
+pub use run::{CurrentInput, corpus, name_of, run_one};
 pub use seeds::seeds;
 pub use targets::{TARGETS, Target};

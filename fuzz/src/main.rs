@@ -1,15 +1,15 @@
-//! `cargo xtask fuzz --minutes N [--seed N] [--target NAME]`; `--seeds` writes the corpus that it
-//! begins with anew.
+//! The command line of the fuzzer: `cargo xtask fuzz --minutes N [--seed N] [--target NAME]`. With `--seeds`, it
+//! writes the seeds of the corpus instead.
 
 use std::collections::HashSet;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
-use fuzz::{Mutator, Rng, TARGETS, Target, Watch, corpus, name_of, run_one, seeds};
+use fuzz::{CurrentInput, Mutator, Rng, TARGETS, Target, corpus, name_of, run_one, seeds};
 
-/// So long one input may take, at most.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one input may take before it counts as a hang.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 struct Options {
     minutes: f64,
@@ -25,20 +25,20 @@ fn options() -> Result<Options, String> {
     let mut args = env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("`{arg}` needs a value"));
-        let number = |what: &str, value: String| format!("`{value}` is no number of {what}");
+        let number = |what: &str, value: String| format!("`{value}` is not a valid {what}");
         match arg.as_str() {
             "--minutes" => {
                 let value = value()?;
                 let minutes = value.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0);
-                options.minutes = minutes.ok_or_else(|| number("minutes", value))?;
+                options.minutes = minutes.ok_or_else(|| number("number of minutes", value))?;
             }
             "--seed" => {
                 let value = value()?;
-                options.seed = value.parse().map_err(|_| number("a seed", value))?;
+                options.seed = value.parse().map_err(|_| number("seed", value))?;
             }
             "--target" => options.target = Some(value()?),
             "--seeds" => options.seeds = true,
-            other => return Err(format!("no option `{other}`")),
+            other => return Err(format!("unknown option `{other}`")),
         }
     }
     Ok(options)
@@ -62,7 +62,7 @@ fn run(options: &Options) -> Result<(), String> {
     let targets = TARGETS.iter().filter(wanted).collect::<Vec<_>>();
     if targets.is_empty() {
         let known = TARGETS.iter().map(|target| target.name).collect::<Vec<_>>();
-        return Err(format!("no such target; there are {}", known.join(", ")));
+        return Err(format!("unknown target; the targets are {}", known.join(", ")));
     }
     println!("fuzz: seed {}", options.seed);
     let each = Duration::from_secs_f64(options.minutes * 60.0 / targets.len() as f64);
@@ -72,15 +72,15 @@ fn run(options: &Options) -> Result<(), String> {
     }
     match broken {
         0 => Ok(()),
-        n => Err(format!("{n} inputs broke something; they are in the corpus now")),
+        n => Err(format!("{n} inputs caused a failure; they were added to the corpus")),
     }
 }
 
-/// Fuzzes one target for a while; returns how many inputs broke it.
+/// Fuzzes one target for a while, and returns how many inputs caused a failure.
 fn fuzz(target: &'static Target, seed: u64, time: Duration) -> Result<usize, String> {
     let mut rng = Rng::new(seed);
-    let watch = Watch::new();
-    println!("fuzz: {}, its input is in {}", target.name, watch.path().display());
+    let current = CurrentInput::new();
+    println!("fuzz: target {}; its current input is in {}", target.name, current.path().display());
     let (directory, files) = corpus(target).map_err(|e| e.to_string())?;
     let mut inputs = files.into_iter().map(|(_, input)| input).collect::<Vec<_>>();
     let (mut outcomes, mut broken, mut cases) = (HashSet::new(), HashSet::new(), 0u64);
@@ -89,7 +89,7 @@ fn fuzz(target: &'static Target, seed: u64, time: Duration) -> Result<usize, Str
         let (input, other) = (rng.pick(&inputs).cloned(), rng.pick(&inputs).cloned());
         let (input, other) = (input.unwrap_or_default(), other.unwrap_or_default());
         let input = Mutator::new(&mut rng, target.sealed).mutate(&input, &other);
-        watch.set(&input).map_err(|e| e.to_string())?;
+        current.set(&input).map_err(|e| e.to_string())?;
         cases += 1;
         match within(target, input.clone())? {
             Ok(outcome) => {
@@ -103,13 +103,13 @@ fn fuzz(target: &'static Target, seed: u64, time: Duration) -> Result<usize, Str
                     let file = directory.join(name_of(&input));
                     fs::create_dir_all(&directory).map_err(|e| e.to_string())?;
                     fs::write(&file, &input).map_err(|e| e.to_string())?;
-                    eprintln!("fuzz: {} broke {}: {why}", file.display(), target.name);
+                    eprintln!("fuzz: {} makes {} fail: {why}", file.display(), target.name);
                 }
             }
         }
     }
     println!(
-        "fuzz: {}: {cases} inputs, {} kinds of outcome, {} broke it",
+        "fuzz: target {}: {cases} inputs, {} kinds of outcomes, {} failures",
         target.name,
         outcomes.len(),
         broken.len()
@@ -117,21 +117,21 @@ fn fuzz(target: &'static Target, seed: u64, time: Duration) -> Result<usize, Str
     Ok(broken.len())
 }
 
-/// An outcome without what it quotes and the places that it names, which make no new kind.
+/// Reduces an outcome to its kind: without quoted text and without numbers.
 fn kind_of(outcome: &str) -> String {
     let unquoted = outcome.split(['"', '`', '\'']).step_by(2).collect::<String>();
     unquoted.chars().filter(|c| !c.is_numeric()).take(200).collect()
 }
 
-/// Runs an input on a thread of its own, which has a small stack as those of runtimes have.
+/// Runs an input on a thread of its own, with a stack as small as those of a runtime's threads.
 fn within(target: &'static Target, input: Vec<u8>) -> Result<Result<String, String>, String> {
     let (done, is_done) = std::sync::mpsc::channel();
     let thread = thread::Builder::new().name("input".into()).stack_size(2 << 20);
     let spawned = thread.spawn(move || done.send(run_one(target, &input)));
     let spawned = spawned.map_err(|e| e.to_string())?;
     let outcome = is_done
-        .recv_timeout(PATIENCE)
-        .map_err(|_| format!("{} hangs on the input that was last written", target.name))?;
+        .recv_timeout(TIME_LIMIT)
+        .map_err(|_| format!("{} hangs on its current input", target.name))?;
     let _ = spawned.join();
     Ok(outcome)
 }

@@ -1,25 +1,25 @@
-//! Changes to an input: to its bytes, to its lines, and to the JSON that it holds.
+//! Mutates an input: its bytes, its lines, or the JSON in it.
 
 use serde_json::{Value, json};
 
 use super::Rng;
 use crate::targets::seal;
 
-/// Makes new inputs of old ones.
+/// Makes new inputs from existing ones.
 #[derive(Debug)]
 pub struct Mutator<'a> {
     rng: &'a mut Rng,
-    /// True for inputs whose lines carry a checksum: most are sealed anew, so that the change is read.
+    /// True if the lines of inputs have a checksum. It is usually updated, so that the change is read.
     sealed: bool,
 }
 
 impl<'a> Mutator<'a> {
-    /// For inputs whose lines carry a checksum, or not.
+    /// Creates a mutator; `sealed` says whether the lines of inputs have a checksum.
     pub fn new(rng: &'a mut Rng, sealed: bool) -> Self {
         Self { rng, sealed }
     }
 
-    /// A new input of this one, with parts of another.
+    /// Mutates an input, and mixes in parts of another one.
     pub fn mutate(&mut self, input: &[u8], other: &[u8]) -> Vec<u8> {
         let mut input = input.to_vec();
         for _ in 0..=self.rng.below(4) {
@@ -159,7 +159,7 @@ impl<'a> Mutator<'a> {
         }
     }
 
-    /// Some part of another input.
+    /// Returns a random part of another input.
     fn part(&mut self, given: &Value) -> Value {
         let mut here = given;
         while !self.rng.one_in(3) {
@@ -174,7 +174,7 @@ impl<'a> Mutator<'a> {
         here.clone()
     }
 
-    /// Values that programs forget.
+    /// Returns one of the values that programs tend to forget.
     fn odd(&mut self) -> Value {
         let odd = [
             json!(null),

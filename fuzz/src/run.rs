@@ -1,4 +1,4 @@
-//! One input at a time: what became of it, and what it was if it broke something.
+//! Runs one input at a time and records its panics.
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -9,28 +9,28 @@ use std::{fs, thread};
 
 use crate::targets::Target;
 
-/// All panics since the last input, also those that are caught on their way.
+/// All panics since the last input, including those that were caught.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-/// One input at a time: a panic is then the fault of that one.
+/// Held while an input runs, so that every panic is caused by that input.
 static RUNNING: Mutex<()> = Mutex::new(());
-/// Panics at other times are none of ours.
-static AT_WORK: AtomicBool = AtomicBool::new(false);
+/// True while an input runs. Other panics are not recorded.
+static INPUT_RUNS: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 
 fn panics() -> std::sync::MutexGuard<'static, Vec<String>> {
     PANICS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives a target one input.
+/// Runs a target on one input, and returns the outcome.
 ///
 /// # Errors
-/// All panics of it, on whatever thread and whether or not somebody caught them.
+/// Returns all panics that it caused, on any thread, whether or not they were caught.
 pub fn run_one(target: &Target, input: &[u8]) -> Result<String, String> {
     let _alone = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
     HOOK.call_once(|| {
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !AT_WORK.load(SeqCst) {
+            if !INPUT_RUNS.load(SeqCst) {
                 return usual(info);
             }
             let thread = thread::current();
@@ -39,59 +39,59 @@ pub fn run_one(target: &Target, input: &[u8]) -> Result<String, String> {
         }));
     });
     panics().clear();
-    AT_WORK.store(true, SeqCst);
+    INPUT_RUNS.store(true, SeqCst);
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| (target.run)(input)));
-    AT_WORK.store(false, SeqCst);
+    INPUT_RUNS.store(false, SeqCst);
     let panics = std::mem::take(&mut *panics());
     match outcome {
         Ok(outcome) if panics.is_empty() => Ok(outcome),
-        _ => Err(panics.join("\n")),
+        Ok(_) | Err(_) => Err(panics.join("\n")),
     }
 }
 
-/// The input at work, on disk: there it is still found when the process has died of it.
+/// The file with the current input, which survives if the input kills the process.
 #[derive(Debug)]
-pub struct Watch(PathBuf);
+pub struct CurrentInput(PathBuf);
 
-impl Watch {
-    /// Of this process.
+impl CurrentInput {
+    /// Creates the file's path for this process.
     pub fn new() -> Self {
         Self(std::env::temp_dir().join(format!("saga-fuzz-{}", std::process::id())))
     }
 
-    /// Where it is.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The next one.
+    /// Writes the next input.
     ///
     /// # Errors
-    /// The file system's.
+    /// Returns errors of the file system.
     pub fn set(&self, input: &[u8]) -> io::Result<()> {
         fs::write(&self.0, input)
     }
 }
 
-impl Default for Watch {
+impl Default for CurrentInput {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for Watch {
+impl Drop for CurrentInput {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
 }
 
-/// Files with what is in them.
+/// Files with their contents.
 type Files = Vec<(PathBuf, Vec<u8>)>;
 
-/// The corpus of a target: its directory, and its files by name.
+/// Returns the corpus of a target: its directory, and its files in order of name.
 ///
 /// # Errors
-/// The file system's.
+/// Returns errors of the file system.
 pub fn corpus(target: &Target) -> io::Result<(PathBuf, Files)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target.name);
     let mut files = Vec::new();
@@ -105,7 +105,7 @@ pub fn corpus(target: &Target) -> io::Result<(PathBuf, Files)> {
     Ok((directory, files))
 }
 
-/// The name of an input's file: a hash of it (FNV-1a).
+/// Returns the name of an input's file: a hash of its contents (FNV-1a).
 pub fn name_of(input: &[u8]) -> String {
     let hash = input.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)

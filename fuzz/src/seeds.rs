@@ -1,4 +1,4 @@
-//! What the fuzzer begins with: inputs that are all right, written by the library itself.
+//! The seeds of the corpus: valid inputs, written by the library itself.
 
 use std::fs;
 
@@ -16,10 +16,10 @@ use crate::targets::{KindJson, PlanJson, SAGA, TARGETS, Target, example, write_s
 
 type Named = Vec<(String, Vec<u8>)>;
 
-/// The seeds of each target, with their names.
+/// Returns the seeds of each target, with their names.
 ///
 /// # Errors
-/// The file system's, in words.
+/// Returns errors of the file system, as text.
 pub fn seeds() -> Result<Vec<(&'static Target, Named)>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let files = runtime.map(|runtime| runtime.block_on(files()));
@@ -34,7 +34,8 @@ pub fn seeds() -> Result<Vec<(&'static Target, Named)>, String> {
             "file" => files.clone(),
             "id" => ids(),
             "state" => states.clone(),
-            _ => requests(),
+            "request" => requests(),
+            other => unreachable!("target {other} has no seeds"),
         };
         (target, seeds)
     };
@@ -42,12 +43,12 @@ pub fn seeds() -> Result<Vec<(&'static Target, Named)>, String> {
 }
 
 struct Files {
-    /// Of a store.
+    /// The log files of a store.
     files: Named,
-    /// One of its sagas as DAG and entries.
+    /// One of its sagas, as a DAG and entries.
     stored: Vec<u8>,
     dag: Vec<u8>,
-    /// All of its sagas as they stand.
+    /// Snapshots of all of its sagas.
     states: Named,
 }
 

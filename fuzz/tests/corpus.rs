@@ -1,25 +1,25 @@
-//! Everything in the corpus is taken without a panic, and so is a little more, made of it.
+//! Runs the targets on the corpus and on a few new mutations of it, and checks that nothing panics.
 
 use fuzz::{Mutator, Rng, TARGETS, corpus, run_one};
 
-/// New inputs of each target: the fuzzer itself runs for longer.
+/// The number of new inputs for each target. The fuzzer itself runs for longer.
 const FRESH: usize = 60;
 
 #[test]
-fn the_corpus_breaks_nothing() {
+fn no_input_of_the_corpus_causes_a_failure() {
     for target in &TARGETS {
         let (directory, files) = corpus(target).unwrap();
         assert!(!files.is_empty(), "no corpus in {}", directory.display());
         for (path, input) in files {
             if let Err(why) = run_one(target, &input) {
-                panic!("{} broke {}: {why}", path.display(), target.name);
+                panic!("{} makes {} fail: {why}", path.display(), target.name);
             }
         }
     }
 }
 
 #[test]
-fn fresh_inputs_break_nothing() {
+fn no_new_input_causes_a_failure() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let seed = now.as_nanos() as u64;
     println!("seed {seed}");
@@ -31,14 +31,14 @@ fn fresh_inputs_break_nothing() {
             let input = Mutator::new(&mut rng, target.sealed).mutate(&input.1, &other.1);
             if let Err(why) = run_one(target, &input) {
                 let input = String::from_utf8_lossy(&input);
-                panic!("seed {seed}: {input:?} broke {}: {why}", target.name);
+                panic!("seed {seed}: {input:?} makes {} fail: {why}", target.name);
             }
         }
     }
 }
 
 #[test]
-fn a_panic_is_noticed_wherever_it_is() {
+fn a_panic_on_any_thread_is_a_failure() {
     let target = fuzz::Target {
         name: "panics",
         sealed: false,

@@ -68,7 +68,7 @@ use crate::json;
 pub enum BarrierError<E> {
     /// A later call has already been received. Nothing was done.
     #[error(
-        "call {key} is late: it has token {}.{}, a later call had {}.{}",
+        "call {key} is late: its token is {}.{}, but a later call with token {}.{} has already arrived",
         token.epoch, token.seq, highest.epoch, highest.seq
     )]
     Stale {
@@ -80,7 +80,7 @@ pub enum BarrierError<E> {
         highest: FencingToken,
     },
     /// The call was undone before it arrived, and must not take effect any more. Nothing was done.
-    #[error("call {key} was undone before it was done")]
+    #[error("call {key} was undone before it arrived")]
     Undone {
         /// The action's key.
         key: String,
@@ -97,14 +97,14 @@ pub enum BarrierError<E> {
         why: String,
     },
     /// The work ended its transaction itself, so it is unknown what was committed.
-    #[error("the work of call {key} ended its transaction; it must leave that to the barrier")]
+    #[error("the work of call {key} ended its transaction, which only the barrier may do")]
     Ended {
         /// The action's key.
         key: String,
     },
     /// SQLite failed. Nothing was done, unless the commit itself failed: then the caller finds out by calling
     /// again.
-    #[error("the barrier's database: {0}")]
+    #[error("the barrier's database failed: {0}")]
     Sql(#[from] rusqlite::Error),
 }
 
@@ -144,7 +144,7 @@ where
     call(conn, key, token, |tx, found| match found {
         Some(StoredCall { result: Some(json), .. }) => decode(key, &json),
         Some(StoredCall { undone: true, .. }) => Err(BarrierError::Undone { key: key.to_string() }),
-        _ => {
+        Some(StoredCall { result: None, undone: false, .. }) | None => {
             let result = work(tx).map_err(BarrierError::Work)?;
             let json = json::write(&result)
                 .map_err(|e| result_error(key, format!("does not serialize: {e}")))?;

@@ -1,16 +1,16 @@
-//! Which nodes of a saga wait for which, from where their statements stand: one after the other, side by side in
-//! `parallel { .. }`, or in a branch of such a block.
+//! Derives which nodes of a saga wait for which others from the positions of their statements: in sequence, side by
+//! side in `parallel { .. }`, or in a branch of such a block.
 //!
-//! This crate is a part of `saga-core`, whose builder decides by it. It stands alone because `saga-macros` applies the
-//! same rule, for the list of nodes in rustdoc and for its warning about an `#[after]` that changes nothing, and a
+//! This crate is a part of `saga-core`, whose builder uses it to order nodes. It is separate because `saga-macros`
+//! needs the same rule, for the list of nodes in rustdoc and for its warning about a redundant `#[after]`, and a
 //! procedural macro cannot depend on the crate that re-exports it.
 
 use std::collections::BTreeSet;
 
-/// The number of a node: its place in the order of declaration.
+/// The number of a node, in order of declaration.
 pub type Node = u32;
 
-/// The blocks that are open at a place in a definition.
+/// The blocks that are open at a position in a definition.
 ///
 /// ```
 /// // let a = ..; parallel { let b = ..; let c = ..; } let d = ..;
@@ -23,25 +23,25 @@ pub type Node = u32;
 /// assert_eq!(blocks.place(3, &[]), [1, 2]);
 /// ```
 pub struct Blocks {
-    /// The innermost block is last, the first is the definition itself.
+    /// The definition itself comes first, the innermost block last.
     open: Vec<Block>,
 }
 
 enum Block {
-    /// One statement after the other.
+    /// Statements run one after another.
     Sequence {
-        /// What the next statement waits for.
+        /// The nodes that the next statement waits for.
         frontier: Vec<Node>,
-        /// True until the block has a node.
+        /// True until the block contains a node.
         is_empty: bool,
     },
-    /// All statements side by side.
+    /// Statements run side by side.
     Parallel {
         /// The first node of the block.
         start: Node,
         /// The first node of the statement that is being added.
         statement: Node,
-        /// What each statement waits for.
+        /// The nodes that each statement waits for.
         before: Vec<Node>,
         /// The nodes of the block that no other node of it waits for.
         ends: BTreeSet<Node>,
@@ -55,7 +55,7 @@ impl Default for Blocks {
 }
 
 impl Blocks {
-    /// True if a block other than the definition itself is open.
+    /// Returns true if a block other than the definition itself is open.
     pub fn is_open(&self) -> bool {
         self.open.len() != 1
     }
@@ -90,14 +90,14 @@ impl Blocks {
         true
     }
 
-    /// Adds the node `node`, which needs the nodes `needs`, and returns those that it waits for, in order. Nodes that
-    /// have completed anyway are left out: what stands in front of the open blocks.
+    /// Adds the node `node`, which needs the nodes `needs`, and returns the nodes that it waits for, in order. Nodes
+    /// before the open blocks are omitted, because they have completed anyway.
     pub fn place(&mut self, node: Node, needs: &[Node]) -> Vec<Node> {
         self.statement_starts(node);
         let needs = needs.iter().copied();
         let needs = needs.filter(|other| *other < node && !self.has_completed(node, *other));
         let mut waits_for = needs.collect::<Vec<_>>();
-        // A sibling in the same parallel block has itself waited for what stands in front of the block.
+        // A sibling in the same parallel block has itself waited for the nodes before the block.
         let start = self.beside_since();
         if !waits_for.iter().any(|other| start.is_some_and(|start| *other >= start)) {
             waits_for.extend_from_slice(self.frontier());
@@ -106,7 +106,7 @@ impl Blocks {
         waits_for.dedup();
         for block in &mut self.open {
             if let Block::Parallel { ends, .. } = block {
-                // Whoever waits for the end of the block waits for this node, and so for these.
+                // The end of the block waits for this node, and through it for these.
                 for other in &waits_for {
                     ends.remove(other);
                 }
@@ -116,13 +116,14 @@ impl Blocks {
         waits_for
     }
 
-    /// True if `other`, which is declared above, has always completed before a node `node` starts that is added here,
-    /// whatever that node needs: `other` does not stand in another statement of an open parallel block.
+    /// Returns true if `other`, which was declared earlier, always completes before a node `node` that is added here
+    /// can start, whatever that node needs. That is so unless `other` is in another statement of an open parallel
+    /// block.
     pub fn has_completed(&self, node: Node, other: Node) -> bool {
         let innermost = self.open.len().saturating_sub(1);
         !self.open.iter().enumerate().any(|(depth, block)| match block {
             Block::Parallel { start, statement, .. } => {
-                // Directly in the innermost block, the node is a statement of its own.
+                // Directly in the innermost block, the node is a statement by itself.
                 let statement = if depth == innermost { node } else { *statement };
                 (*start..statement).contains(&other)
             }
@@ -130,14 +131,14 @@ impl Blocks {
         })
     }
 
-    /// Directly in a parallel block, a statement starts with this node.
+    /// Records that a statement starts with this node, if the innermost block is parallel.
     fn statement_starts(&mut self, first: Node) {
         if let Some(Block::Parallel { statement, .. }) = self.open.last_mut() {
             *statement = first;
         }
     }
 
-    /// The first node of the innermost parallel block, if the frontier is what stands in front of that block.
+    /// Returns the first node of the innermost parallel block, if the frontier consists of the nodes before it.
     fn beside_since(&self) -> Option<Node> {
         let mut blocks = self.open.iter().rev();
         match (blocks.next()?, blocks.next()) {
@@ -149,7 +150,7 @@ impl Blocks {
         }
     }
 
-    /// What the next statement waits for.
+    /// Returns the nodes that the next statement waits for.
     fn frontier(&self) -> &[Node] {
         match self.open.last() {
             Some(Block::Sequence { frontier, .. }) => frontier,
@@ -158,7 +159,7 @@ impl Blocks {
         }
     }
 
-    /// A statement of the innermost block ends with these nodes.
+    /// Records that a statement of the innermost block ends with these nodes.
     fn finished(&mut self, nodes: Vec<Node>) {
         match self.open.last_mut() {
             Some(Block::Sequence { frontier, is_empty }) => {
@@ -176,7 +177,7 @@ mod tests {
     use super::Blocks;
 
     #[test]
-    fn a_sibling_that_is_named_has_waited_for_what_stands_before() {
+    fn a_node_that_needs_a_sibling_waits_only_for_the_sibling() {
         let mut blocks = Blocks::default();
         blocks.place(0, &[]);
         blocks.open_parallel(1);
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_node_of_a_branch_stands_beside_its_siblings_and_the_second_behind_the_first() {
+    fn a_branch_runs_beside_its_siblings_and_its_nodes_in_sequence() {
         let mut blocks = Blocks::default();
         blocks.open_parallel(0);
         blocks.place(0, &[]);

@@ -1,5 +1,5 @@
-//! What the macros cost: how much longer `cargo check` takes for a crate whose functions are actions, and
-//! that has a saga of them all, than for the same functions without.
+//! Measures the compile time that the macros add: how much longer `cargo check` takes for a crate whose functions
+//! are actions, together with a saga of all of them, than for the same functions without attributes.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -8,29 +8,29 @@ use std::{fs, io};
 
 use super::{Outcome, cargo, output, show};
 
-/// So many actions, and nodes of the saga.
+/// The numbers of actions, and of nodes in the saga.
 const SIZES: [usize; 3] = [100, 200, 400];
-/// How often each crate is checked.
+/// How many times each crate is checked.
 const RUNS: usize = 7;
 
-/// Generates the crates below `target`, checks them by turns, and prints the times.
+/// Generates the crates in `target`, checks them in turns, and prints the times.
 pub(super) fn measure(root: &Path) -> Outcome {
     let crates = Crates { directory: root.join("target/compile-time") };
     let names = SIZES.map(|size| (size, format!("plain-{size}"), format!("saga-{size}")));
     crates.generate(root, &names).map_err(|error| format!("cannot write the crates: {error}"))?;
-    println!("building what the crates depend on");
+    println!("building the dependencies of the crates");
     for (_, plain, saga) in &names {
         crates.check(plain)?;
         crates.check(saga)?;
     }
     let clock = match cpu_of_children() {
         Some(_) => "processor time",
-        None => "time",
+        None => "elapsed time",
     };
     println!(
-        "checking each crate {RUNS} times, by turns, without incremental compilation: {clock}"
+        "checking each crate {RUNS} times, in turns, without incremental compilation ({clock})"
     );
-    println!("{:>7}  {:^29}  {:^29}", "", "median", "quickest");
+    println!("{:>7}  {:^29}  {:^29}", "", "median", "fastest");
     println!("actions  {0:^29}  {0:^29}", "plain      saga     added");
     for (size, plain, saga) in &names {
         let (mut without, mut with) = (Vec::new(), Vec::new());
@@ -47,25 +47,25 @@ pub(super) fn measure(root: &Path) -> Outcome {
     Ok(())
 }
 
-/// The processor time of all commands that have ended, where the system tells it (Linux): it depends less
-/// than the time on the wall on what else the machine does.
+/// Returns the processor time of all child processes that have exited, where the system reports it (on Linux). It
+/// depends less than elapsed time on what else the machine is doing.
 fn cpu_of_children() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // the name in parentheses may hold anything; behind it come fields 3 to 52, of which 16 and 17 count
-    // the children's hundredths of a second, in user and in system mode
+    // The name in parentheses may contain anything. After it come fields 3 to 52, of which 16 and 17 are the
+    // children's time in user and in system mode, in hundredths of a second.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut ticks = fields.split_whitespace().skip(13).take(2).map(str::parse::<u64>);
     let (user, system) = (ticks.next()?.ok()?, ticks.next()?.ok()?);
     Some(Duration::from_millis((user + system) * 10))
 }
 
-/// The time at this place, from the quickest on.
+/// Returns the time with this rank; the fastest has rank 0.
 fn seconds(times: &mut [Duration], rank: usize) -> f64 {
     times.sort_unstable();
     times.get(rank).copied().unwrap_or_default().as_secs_f64()
 }
 
-/// A workspace of its own, which shares its dependencies' versions with this one.
+/// A generated workspace that uses the same versions of dependencies as this one.
 struct Crates {
     directory: PathBuf,
 }
@@ -103,10 +103,10 @@ impl Crates {
         self.directory.join(name).join("src/lib.rs")
     }
 
-    /// How long it takes to check this crate, and nothing else.
+    /// Measures how long it takes to check this crate alone.
     fn check(&self, name: &str) -> Outcome<Duration> {
         let source = self.source(name);
-        // written again, it is newer than what was made of it
+        // Rewriting the file makes cargo check it again.
         fs::read(&source)
             .and_then(|text| fs::write(&source, text))
             .map_err(|error| format!("cannot write {}: {error}", source.display()))?;
@@ -121,7 +121,7 @@ impl Crates {
     }
 }
 
-/// Functions with their undos and outputs, as actions or plain.
+/// Generates functions with undos and outputs, as actions or as plain functions.
 fn functions(size: usize, actions: bool) -> String {
     let mut source = String::from(
         "//! Generated.\n\nuse saga_core::prelude::*;\nuse serde::{Deserialize, Serialize};\n\n\
@@ -153,7 +153,7 @@ pub async fn undo{n}(cx: &ActionContext<Services>, output: &Output{n}) -> Result
     source
 }
 
-/// A saga of all actions, each of which reads a parameter and the output of the one before.
+/// Generates a saga of all actions, each of which reads a parameter and the output of the one before.
 fn declaration(size: usize) -> String {
     let mut source =
         String::from("\nsaga! {\n    pub Generated<Services>(name: String, cents: u64) {\n");

@@ -1,7 +1,7 @@
 //! The repository's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask neighbours`,
 //! `cargo xtask fuzz`, `cargo xtask soak` and `cargo xtask compile-time`.
 //!
-//! Only `std`, so that the first command a newcomer runs compiles in a second.
+//! It depends on `std` only, so that the first command a newcomer runs compiles in a second.
 
 mod compile_time;
 mod neighbours;
@@ -15,21 +15,22 @@ use std::{env, fs};
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  test   what the tests need, all tests of the workspace, and the examples in the docs
-  ci     formatting, lints, docs, each feature alone, number of dependencies; then `neighbours`
-         and `test`
+  test   install what the tests need, then run all tests of the workspace and all examples in the
+         docs
+  ci     check formatting, lints, docs, each feature alone and the number of dependencies; then
+         run `neighbours` and `test`
   neighbours
-         builds programs that use `saga-core` beside sqlx, diesel, SeaORM and older rusqlites, and
-         runs some; the first time it fetches and compiles all of those
-  fuzz   searches for inputs that make something panic or hang: `--minutes N` (default 1), and
+         build programs that use `saga-core` together with sqlx, diesel, SeaORM and older versions
+         of rusqlite, and run some of them; the first run downloads and compiles these crates
+  fuzz   search for inputs that cause a panic or a hang; options: `--minutes N` (default 1), and
          `--seed N` and `--target NAME` to repeat a search
-  soak   an order service under load that is killed 400 times, in a few minutes; `SHOP_ORDERS`,
-         `SHOP_KILLS` and `SHOP_SEED` in the environment say how it is done
+  soak   run an order service under load and kill it 400 times, which takes a few minutes; set
+         `SHOP_ORDERS`, `SHOP_KILLS` and `SHOP_SEED` in the environment to change the run
   compile-time
-         how much longer `cargo check` takes for a crate with a saga than without
-  help   this text";
+         measure how much longer `cargo check` takes for a crate with a saga than without
+  help   print this text";
 
-/// How many crates `saga-core` may pull with its default features.
+/// The largest allowed number of crates that `saga-core` depends on with its default features.
 const MAX_DEPENDENCIES: usize = 60;
 
 fn main() -> ExitCode {
@@ -45,11 +46,11 @@ fn main() -> ExitCode {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        [] => return usage("no command given"),
+        [] => return usage("no command was given"),
         [command @ ("test" | "ci" | "neighbours" | "soak" | "compile-time"), ..] => {
             return usage(&format!("`{command}` takes no arguments"));
         }
-        [unknown, ..] => return usage(&format!("no command `{unknown}`")),
+        [unknown, ..] => return usage(&format!("unknown command `{unknown}`")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,60 +66,62 @@ fn usage(problem: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// What stopped a command, for whoever ran it.
+/// The result of a command; the error is a message for the user.
 type Outcome<T = ()> = Result<T, String>;
 
 struct Xtask {
-    /// The repository.
+    /// The root directory of the repository.
     root: PathBuf,
     started: Instant,
-    /// The steps that are done.
+    /// The number of steps so far.
     steps: usize,
-    /// True for `ci`: environment variables that would re-bless expectations are not passed on.
+    /// True for `ci`: removes the environment variables that would overwrite expected outputs.
     strict: bool,
 }
 
 impl Xtask {
     fn new() -> Outcome<Self> {
-        // set by `cargo run`, which may run a binary that another checkout has built
+        // Set by `cargo run`, which may run a binary that was built in another checkout.
         let package = env::var_os("CARGO_MANIFEST_DIR").ok_or("run it as `cargo xtask`")?;
         let root =
             Path::new(&package).parent().ok_or("the xtask package has no parent directory")?;
         Ok(Self { root: root.to_path_buf(), started: Instant::now(), steps: 0, strict: false })
     }
 
-    /// Installs what the tests need, and runs them.
+    /// Installs what the tests need and runs them.
     fn test(&mut self) -> Outcome {
-        // compile-error tests show lines of the standard library, and differ where it has no sources
+        // Compile errors quote the standard library, and differ if its sources are not installed.
         let sources = sysroot()?.join("lib/rustlib/src");
         self.component("rust-src", sources.is_dir())?;
         self.rust_analyzer()?;
-        // `--all-targets` without the benches
+        // `--all-targets` without benchmarks.
         let targets = ["--lib", "--bins", "--tests", "--examples"];
         let all = ["test", "--workspace", "--all-features"];
         self.cargo("tests", &[&all[..], &targets].concat())?;
-        self.cargo("tests in the docs", &[&all[..], &["--doc"]].concat())?;
+        self.cargo("examples in the docs", &[&all[..], &["--doc"]].concat())?;
         let seconds = self.started.elapsed().as_secs_f64();
         println!("\nxtask: all {} steps passed in {seconds:.1} s", self.steps);
         Ok(())
     }
 
-    /// Installs what the tests in an editor need. Where that cannot be had, they say that they are
-    /// skipped; under continuous integration that is a failure.
+    /// Installs rust-analyzer for the tests in `ide-tests`. If it cannot be installed, those tests are skipped
+    /// and say so; under continuous integration that is an error.
     fn rust_analyzer(&mut self) -> Outcome {
-        // where it is not installed, rustup has a program of that name, which fails
+        // If it is not installed, rustup provides a program of that name that fails.
         let mut version = Command::new("rust-analyzer");
         let there = version.arg("--version").output().is_ok_and(|output| output.status.success());
         match self.component("rust-analyzer", there) {
             Err(error) if env::var_os("CI").is_none_or(|ci| ci != "true") => {
-                println!("    without it, the tests in `ide-tests` are skipped: {error}");
+                println!(
+                    "    the tests in `ide-tests` are skipped, because they need rust-analyzer: {error}"
+                );
                 Ok(())
             }
             result => result,
         }
     }
 
-    /// Everything that a change must pass.
+    /// Runs everything that a change must pass.
     fn ci(&mut self) -> Outcome {
         self.strict = true;
         self.component("rustfmt", runs("fmt"))?;
@@ -135,14 +138,14 @@ impl Xtask {
         self.test()
     }
 
-    /// Mutates inputs for a while; what breaks something goes into the corpus.
+    /// Runs the fuzzer for a while. Inputs that cause a failure are added to the corpus.
     fn fuzz(&mut self, options: &[&str]) -> Outcome {
-        // as tests are built, with checks of overflow, but optimized
+        // Optimized, but with overflow checks and debug assertions, as in tests.
         let run = ["run", "--profile", "fuzz", "--package", "fuzz", "--"];
         self.cargo("fuzz", &[&run[..], options].concat())
     }
 
-    /// The shop of the tests, for longer.
+    /// Runs the shop test with many more orders and kills.
     fn soak(&mut self) -> Outcome {
         let mut soak = cargo(&["test", "--test", "shop", "--", "--nocapture"]);
         for (name, default) in [("SHOP_ORDERS", "4000"), ("SHOP_KILLS", "400")] {
@@ -168,18 +171,18 @@ impl Xtask {
         Ok(())
     }
 
-    /// Counts what a user of `saga-core` compiles with it.
+    /// Counts the crates that a user of `saga-core` compiles with it.
     fn dependencies(&mut self) -> Outcome {
         let step = self.begin("number of dependencies");
         let mut tree = cargo(&["tree", "-p", "saga-core", "-e", "normal", "--prefix", "none"]);
         let shown = show(&tree);
         let tree = output(tree.current_dir(&self.root), &shown)?;
         let count = crates(&tree).len();
-        println!("    saga-core pulls {count} crates, {MAX_DEPENDENCIES} are allowed");
+        println!("    saga-core depends on {count} crates; at most {MAX_DEPENDENCIES} are allowed");
         if count > MAX_DEPENDENCIES {
             return Err(format!(
-                "step `{}` failed: {count} crates, {MAX_DEPENDENCIES} are allowed; \
-                 `{shown}` lists them",
+                "step `{}` failed: saga-core depends on {count} crates, but at most {MAX_DEPENDENCIES} \
+                 are allowed; `{shown}` lists them",
                 step.name
             ));
         }
@@ -187,7 +190,7 @@ impl Xtask {
         Ok(())
     }
 
-    /// Installs a component of the toolchain where it is missing.
+    /// Installs a component of the toolchain, if it is missing.
     fn component(&mut self, name: &str, there: bool) -> Outcome {
         if there {
             return Ok(());
@@ -201,7 +204,7 @@ impl Xtask {
         self.run(name, cargo(args))
     }
 
-    /// One step: a program that must succeed.
+    /// Runs one step: a program that must succeed.
     fn run(&mut self, name: &str, mut command: Command) -> Outcome {
         let step = self.begin(name);
         let shown = show(&command);
@@ -214,7 +217,7 @@ impl Xtask {
             .status()
             .map_err(|error| format!("step `{name}`: cannot run `{shown}`: {error}"))?;
         if !status.success() {
-            return Err(format!("step `{name}` failed ({status}); to repeat it alone: {shown}"));
+            return Err(format!("step `{name}` failed ({status}); to run it alone: {shown}"));
         }
         self.end(&step);
         Ok(())
@@ -236,26 +239,26 @@ struct Step {
     started: Instant,
 }
 
-/// The cargo that runs this program, so that every step uses the same toolchain.
+/// The `cargo` that runs this program, so that every step uses the same toolchain.
 fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args);
     command
 }
 
-/// True if cargo has this subcommand.
+/// Returns true if cargo has this subcommand.
 fn runs(subcommand: &str) -> bool {
     cargo(&[subcommand, "--version"]).output().is_ok_and(|output| output.status.success())
 }
 
-/// Where the toolchain is.
+/// Returns the directory of the toolchain.
 fn sysroot() -> Outcome<PathBuf> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let path = output(Command::new(rustc).args(["--print", "sysroot"]), "rustc --print sysroot")?;
     Ok(PathBuf::from(path.trim()))
 }
 
-/// What a program that must succeed prints.
+/// Runs a program that must succeed, and returns its output.
 fn output(command: &mut Command, shown: &str) -> Outcome<String> {
     let output = command.output().map_err(|error| format!("cannot run `{shown}`: {error}"))?;
     if !output.status.success() {
@@ -265,7 +268,7 @@ fn output(command: &mut Command, shown: &str) -> Outcome<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The command as one would type it.
+/// Formats the command as one would type it.
 fn show(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_stem().unwrap_or_default();
     let mut words = Vec::new();
@@ -278,7 +281,7 @@ fn show(command: &Command) -> String {
     words.join(" ")
 }
 
-/// The names in the `[features]` table of a manifest, but for `default`.
+/// Returns the names in the `[features]` table of a manifest, except `default`.
 fn features(manifest: &str) -> impl Iterator<Item = &str> {
     manifest
         .lines()
@@ -291,8 +294,8 @@ fn features(manifest: &str) -> impl Iterator<Item = &str> {
         .filter(|name| *name != "default")
 }
 
-/// The crates in the output of `cargo tree --prefix none`, each once and without the first, which is
-/// the package itself.
+/// Returns the crates in the output of `cargo tree --prefix none`, each once and without the first, which is the
+/// package itself.
 fn crates(tree: &str) -> BTreeSet<(&str, &str)> {
     let named = |line| {
         let mut words = str::split_whitespace(line);

@@ -1,4 +1,4 @@
-//! A DAG as JSON, for actions that are registered.
+//! Decoding a DAG of registered actions from JSON.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,11 +8,11 @@ use saga_core::dag::Dag;
 use saga_core::{ActionContext, BoxError};
 use serde_json::Value;
 
-/// How often actions still fail that can: so a saga that retries for ever ends.
+/// How many more times the flaky action fails, so that a saga that retries forever ends.
 pub(crate) type Failures = Arc<AtomicU32>;
 type Cx = ActionContext<Failures>;
 
-/// Actions that work, fail for a while, give lists and numbers.
+/// Creates actions that succeed, that fail for a while, and that return numbers and lists.
 pub(crate) fn registry() -> ActionRegistry<Failures> {
     build().expect("valid names")
 }
@@ -39,7 +39,7 @@ fn build() -> Result<ActionRegistry<Failures>, BoxError> {
 
 pub(super) fn run(input: &[u8]) -> String {
     let registry = registry();
-    super::words(Dag::from_json(input, &registry), |dag| {
+    super::outcome(Dag::from_json(input, &registry), |dag| {
         drop((format!("{dag:?}"), dag.plan().vertices()));
         let json = serde_json::to_vec(&dag.to_json()).expect("a DAG is JSON");
         let again = Dag::from_json(&json, &registry).expect("its own JSON");

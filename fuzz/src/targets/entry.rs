@@ -1,10 +1,10 @@
-//! One line of a log. The input: the word of a kind and what it carries, or an entry as JSON.
+//! Decoding one entry. The input is the word of a kind followed by its payload, or an entry as JSON.
 
 use saga_core::log::{CorruptEntry, Entry, EntryKind};
 
 pub(super) fn run(input: &[u8]) -> String {
     if let Ok(entry) = serde_json::from_slice::<Entry>(input) {
-        // what can be read is written as it was
+        // What can be decoded must survive a round trip.
         let written = serde_json::to_vec(&entry).expect("an entry is JSON");
         assert_eq!(serde_json::from_slice::<Entry>(&written).expect("its own JSON"), entry);
         drop((entry.kind.message(), format!("{entry:?}")));
@@ -20,7 +20,7 @@ pub(super) fn run(input: &[u8]) -> String {
         Err(CorruptEntry::UnexpectedNode { .. }) => EntryKind::decode(&name, None, 0, payload),
         other => other,
     };
-    super::words(decoded, |kind| {
+    super::outcome(decoded, |kind| {
         let written = kind.encode();
         let bytes = written.as_ref().map(|payload| payload.as_bytes());
         let (node, attempt) = match &kind {

@@ -1,5 +1,4 @@
-//! A file of a `FileStore`, beside that of a saga with which all is well: whatever is in the one, the
-//! other goes on.
+//! A log file of a `FileStore`, beside that of a healthy saga: whatever the one contains, the other must continue.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use super::dag::Failures;
 /// The id of the saga in the input.
 pub(crate) const SAGA: &str = "fuzzed";
 
-/// One line with its checksum, without its end.
+/// Adds the checksum to a line, without a line break.
 pub(crate) fn seal(body: &Value) -> Vec<u8> {
     let body = body.to_string();
     let rest = body.strip_prefix('{').unwrap_or(&body);
@@ -28,7 +27,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| bit(crc)))
 }
 
-/// Runs a saga with all that a DAG of registered actions can hold, in a directory.
+/// Runs a saga, in a store in this directory, that contains everything that a DAG of registered actions can contain.
 pub(crate) async fn write_saga(at: &Path, id: &str, end: bool) -> Result<(), BoxError> {
     let sec = coordinator(FileStore::open(at)?).await?;
     let handle = sec.saga_dag(SagaDag::new(dag()?, &())?).id(id).start().await?;
@@ -66,30 +65,30 @@ async fn coordinator(store: FileStore) -> Result<Coordinator<Failures>, BoxError
 
 pub(super) fn run(input: &[u8]) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    runtime.expect("a runtime").block_on(look(input)).expect("the other saga goes on")
+    runtime.expect("a runtime").block_on(look(input)).expect("the other saga continues")
 }
 
 async fn look(input: &[u8]) -> Result<String, BoxError> {
     let directory = tempfile::tempdir()?;
     let at = directory.path().join("sagas");
-    write_saga(&at, "well", false).await?;
+    write_saga(&at, "healthy", false).await?;
     std::fs::write(at.join(format!("saga-{SAGA}.jsonl")), input)?;
     let store = FileStore::open(&at)?;
     let id: SagaId = SAGA.parse()?;
-    let loaded = super::words(store.load(&id).await, |found| match found {
+    let loaded = super::outcome(store.load(&id).await, |found| match found {
         Some(stored) => format!("{}", stored.record.status),
         None => "gone".to_string(),
     });
     assert!(store.list(ListFilter::default()).await?.len() <= 2);
     let sec = coordinator(store.clone()).await?;
-    let seen = super::words(sec.inspect(SAGA).await, |view| {
+    let seen = super::outcome(sec.inspect(SAGA).await, |view| {
         drop(view.map(|view| format!("{view} {}", view.log)));
         "seen".to_string()
     });
-    let well = sec.get::<Value>("well").await?.ok_or("the other saga is gone")?;
-    tokio::time::timeout(Duration::from_secs(30), well).await??;
-    let got = super::words(sec.get::<Value>(SAGA).await, |_| "got".to_string());
-    let cancelled = super::words(sec.operator("bob").cancel(SAGA, "enough").await, |_| "".into());
+    let healthy = sec.get::<Value>("healthy").await?.ok_or("the other saga is gone")?;
+    tokio::time::timeout(Duration::from_secs(30), healthy).await??;
+    let got = super::outcome(sec.get::<Value>(SAGA).await, |_| "got".to_string());
+    let cancelled = super::outcome(sec.operator("bob").cancel(SAGA, "enough").await, |_| "".into());
     sec.shutdown(Duration::ZERO).await?;
     drop(store.delete(&id).await);
     Ok(format!("{loaded} {seen} {got} {cancelled}"))

@@ -1,5 +1,5 @@
-//! A whole log on some plan. The input: a plan, then an entry a line. What can be read goes on until it
-//! ends.
+//! Recovering a saga from a whole log. The input is a plan, followed by one entry per line. A log that can be
+//! recovered is continued until the saga ends.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Rng, name_of};
 
-/// Instances of a `for` in a log: the limit of the machine is for memory, which is not what is tested.
+/// The largest number of instances of a `for` in a log. The machine's own limit is about memory, which is not
+/// tested here.
 const WIDTH: u64 = 300;
 
 #[derive(Serialize, Deserialize)]
@@ -49,8 +50,8 @@ pub(crate) enum KindJson {
 }
 
 impl PlanJson {
-    /// A plan of nodes `n0`, `n1`, .. that a builder could have made: no cycle, and the pivot has
-    /// everything before or behind it.
+    /// Creates a plan of nodes `n0`, `n1`, ... that a builder could have made: it has no cycles, and every node
+    /// comes before or after the pivot.
     fn plan(self, outer: bool) -> Plan {
         let n = u32::try_from(self.nodes.len()).unwrap_or_default();
         let pivot = self.pivot.filter(|_| outer && n > 0).map(|pivot| pivot % n);
@@ -120,7 +121,7 @@ pub(super) fn run(input: &[u8]) -> String {
         return "too wide".to_string();
     }
     let plan = Arc::new(plan.plan(true));
-    super::words(State::fold(plan.clone(), &entries), |state| {
+    super::outcome(State::fold(plan.clone(), &entries), |state| {
         drop((state.nodes(), format!("{state:?}")));
         if state.run_key().is_none() {
             return "nothing".to_string();
@@ -132,7 +133,7 @@ pub(super) fn run(input: &[u8]) -> String {
     })
 }
 
-/// A plan and the log of a run of it, as an input.
+/// Creates an input: a plan, and the log of a run.
 pub(crate) fn example(plan: &PlanJson, seed: u64) -> Result<Vec<u8>, serde_json::Error> {
     let mut lines = vec![serde_json::to_vec(plan)?];
     let again = serde_json::from_slice::<PlanJson>(&serde_json::to_vec(plan)?)?;
@@ -145,7 +146,7 @@ pub(crate) fn example(plan: &PlanJson, seed: u64) -> Result<Vec<u8>, serde_json:
     Ok(lines.join(&b'\n'))
 }
 
-/// Lets some calls fail and all later ones work, and says how the saga ends.
+/// Runs the saga with some failing calls, later ones succeeding, and returns how it ends.
 fn drive(machine: Machine, first: Event, rng: &mut Rng, log: &mut Vec<Entry>) -> String {
     let mut world = World { machine, now: Timestamp(1), wake: None, calls: Vec::new(), rng };
     let (mut events, mut appending, mut finish) = (vec![first], false, None);
@@ -172,14 +173,20 @@ fn drive(machine: Machine, first: Event, rng: &mut Rng, log: &mut Vec<Entry>) ->
                     }
                     Effect::WakeAt(time) => world.wake = Some(time),
                     Effect::Finish(how) => finish = Some(how),
-                    _ => {}
+                    Effect::Answer(..)
+                    | Effect::RequestPermit(_)
+                    | Effect::ReleasePermit(_)
+                    | Effect::SignalCancel
+                    | Effect::Overdue => {}
                 }
             }
         }
         match finish {
             Some(Finish::Broken(why)) => panic!("the machine broke its own rules: {why}"),
             Some(Finish::Failed) => panic!("no append failed"),
-            Some(how) => return format!("{how:?}"),
+            Some(how @ (Finish::Ended(_) | Finish::Parked { .. } | Finish::Drained)) => {
+                return format!("{how:?}");
+            }
             None => {}
         }
         events.push(match appending {
@@ -187,7 +194,7 @@ fn drive(machine: Machine, first: Event, rng: &mut Rng, log: &mut Vec<Entry>) ->
                 appending = false;
                 Event::Appended
             }
-            _ => match world.next(tries) {
+            true | false => match world.next(tries) {
                 Some(event) => event,
                 None => return "it waits for an operator".to_string(),
             },
@@ -209,7 +216,7 @@ impl World<'_> {
         self.machine.step(self.now, event)
     }
 
-    /// What happens next; nothing, if the saga waits for somebody.
+    /// Returns the next event; `None` if the saga waits for an operator.
     fn next(&mut self, tries: u32) -> Option<Event> {
         if self.calls.is_empty() {
             return self.wait(tries);

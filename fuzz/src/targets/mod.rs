@@ -1,4 +1,4 @@
-//! What is fuzzed. An input that is refused is fine; each target says in words what became of it.
+//! The targets of the fuzzer. A target may refuse an input; it returns the outcome as text.
 
 mod dag;
 mod entry;
@@ -13,18 +13,18 @@ pub(crate) use dag::registry;
 pub(crate) use file::{SAGA, seal, write_saga};
 pub(crate) use log::{KindJson, PlanJson, example};
 
-/// Something that takes inputs from outside.
+/// A part of the library that reads untrusted input.
 #[derive(Debug)]
 pub struct Target {
-    /// Its name, and that of its corpus.
+    /// Its name, which is also the name of its corpus.
     pub name: &'static str,
-    /// True if the lines of its inputs carry a checksum.
+    /// True if the lines of its inputs have a checksum.
     pub sealed: bool,
-    /// Takes an input; the outcome in words.
+    /// Runs the target on an input, and returns the outcome.
     pub run: fn(&[u8]) -> String,
 }
 
-/// All of them.
+/// All targets.
 pub static TARGETS: [Target; 8] = [
     Target { name: "entry", sealed: false, run: entry::run },
     Target { name: "log", sealed: false, run: log::run },
@@ -36,15 +36,15 @@ pub static TARGETS: [Target; 8] = [
     Target { name: "state", sealed: false, run: state::run },
 ];
 
-/// A runtime whose clock jumps over every wait.
-fn jumping() -> tokio::runtime::Runtime {
+/// Creates a runtime whose paused clock skips every wait.
+fn paused_runtime() -> tokio::runtime::Runtime {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime")
 }
 
-/// The words of a result, for either side.
-fn words<T, E: std::fmt::Display>(result: Result<T, E>, ok: impl FnOnce(T) -> String) -> String {
+/// Turns a result into an outcome.
+fn outcome<T, E: std::fmt::Display>(result: Result<T, E>, ok: impl FnOnce(T) -> String) -> String {
     match result {
         Ok(value) => ok(value),
         Err(error) => error.to_string(),

@@ -1,4 +1,4 @@
-//! Requests and answers, as another process leaves them in a store.
+//! Requests and answers as another process may leave them in a store.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -15,14 +15,14 @@ pub(super) fn run(input: &[u8]) -> String {
         assert_eq!(serde_json::from_slice::<Answer>(&written).expect("its own JSON"), answer);
         return format!("{answer:?}");
     }
-    super::words(serde_json::from_slice::<Request>(input), |request| {
+    super::outcome(serde_json::from_slice::<Request>(input), |request| {
         let written = serde_json::to_vec(&request).expect("a request is JSON");
         assert_eq!(serde_json::from_slice::<Request>(&written).expect("its own JSON"), request);
-        super::jumping().block_on(carry_out(request)).expect("a saga that takes requests")
+        super::paused_runtime().block_on(carry_out(request)).expect("a saga that takes requests")
     })
 }
 
-/// Leaves the request for a saga that runs, is paused, or has ended.
+/// Leaves the request for a saga that is running, paused or ended.
 async fn carry_out(mut request: Request) -> Result<String, BoxError> {
     let store = MemoryStore::new();
     let actions = super::registry();
@@ -34,7 +34,7 @@ async fn carry_out(mut request: Request) -> Result<String, BoxError> {
     let sec = builder.build().await?;
     let handle = sec.saga_dag(SagaDag::new(dag.build()?, &())?).id("a").start().await?;
     if request.at.0.is_multiple_of(2) {
-        // unless it has ended by now
+        // Fails if the saga has already ended.
         drop(sec.operator("bob").pause("a").await);
     } else {
         handle.await?;
@@ -44,7 +44,7 @@ async fn carry_out(mut request: Request) -> Result<String, BoxError> {
     store.request(request.clone()).await?;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let answer = store.answer_to(id).await?.ok_or("nobody answered")?;
-    // two faults at once, and a decision, on whatever is there now
+    // Two more faults and a decision, whatever state the saga is in now.
     if let Command::Decide { .. } = request.command {
         drop(sec.operator("eve").decide("a", "a", Decision::Failed, "").await);
     }

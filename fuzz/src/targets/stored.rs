@@ -1,5 +1,5 @@
-//! A saga in a store whose DAG and log are anything. The input: a DAG, then an entry a line. If the DAG
-//! is one of registered actions, the saga is run; otherwise it is looked at.
+//! A stored saga with an arbitrary DAG and log. The input is a DAG, followed by one entry per line. If the DAG
+//! consists of registered actions, the saga is run; otherwise it is only inspected.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -20,7 +20,7 @@ pub(super) fn run(input: &[u8]) -> String {
     if entries.iter().any(wide) {
         return "too wide".to_string();
     }
-    super::jumping().block_on(look(dag, entries))
+    super::paused_runtime().block_on(look(dag, entries))
 }
 
 async fn look(dag: &[u8], entries: Vec<Entry>) -> String {
@@ -44,7 +44,7 @@ async fn look(dag: &[u8], entries: Vec<Entry>) -> String {
         Ok(Some(handle)) => {
             let patience = Duration::from_secs(100 * 365 * 24 * 3600);
             let end = tokio::time::timeout(patience, handle).await;
-            end.map_or("it waits".into(), |end| super::words(end, |_| "it completed".into()))
+            end.map_or("it waits".into(), |end| super::outcome(end, |_| "it completed".into()))
         }
         Ok(None) => panic!("it is in the store"),
         Err(error) => error.to_string(),

@@ -72,7 +72,7 @@ async fn clones_of_a_store_share_its_content() -> Result<(), StoreError> {
         let clone = store.clone();
         store_conformance(async || Ok(clone.clone())).await.unwrap_err();
         drop(clone);
-        // what the first check left there
+        // The saga that the first check has created.
         assert_eq!(store.list(ListFilter::default()).await?.len(), 1);
         Ok(())
     }

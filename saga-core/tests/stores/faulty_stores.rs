@@ -246,7 +246,7 @@ impl Store for Faulty {
     }
 }
 
-async fn first_flaw(fault: Fault) -> Option<&'static str> {
+async fn first_violation(fault: Fault) -> Option<&'static str> {
     let make =
         async || Ok(Faulty { inner: MemoryStore::new(), fault, asked: AtomicBool::new(false) });
     store_conformance(make).await.err().map(|e| {
@@ -256,34 +256,34 @@ async fn first_flaw(fault: Fault) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn a_store_with_one_mistake_fails_the_check_that_is_about_it() {
-    assert_eq!(first_flaw(Fault::None).await, None);
+async fn a_store_with_one_fault_fails_the_check_for_it() {
+    assert_eq!(first_violation(Fault::None).await, None);
     for (fault, check) in [
-        (Fault::CreateOverwrites, "creating_it_again_leaves_the_first_untouched"),
-        (Fault::CreateAcceptsGaps, "a_new_saga_must_count_its_entries_rightly"),
-        (Fault::AppendIgnoresTheOwner, "an_append_with_a_stale_owner_epoch_or_seq_is_fenced"),
-        (Fault::AppendIgnoresTheEpoch, "an_append_with_a_stale_owner_epoch_or_seq_is_fenced"),
-        (Fault::AppendWritesTwice, "an_append_grows_the_log_and_changes_the_record"),
-        (Fault::AppendForgetsTheRecord, "an_append_grows_the_log_and_changes_the_record"),
-        (Fault::AppendForgetsAnswers, "an_append_answers_requests"),
-        (Fault::PayloadsAreText, "every_kind_of_entry_comes_back_bit_for_bit"),
+        (Fault::CreateOverwrites, "create_with_a_taken_id_changes_nothing"),
+        (Fault::CreateAcceptsGaps, "create_refuses_wrong_sequence_numbers"),
+        (Fault::AppendIgnoresTheOwner, "append_with_a_stale_owner_epoch_or_seq_is_fenced"),
+        (Fault::AppendIgnoresTheEpoch, "append_with_a_stale_owner_epoch_or_seq_is_fenced"),
+        (Fault::AppendWritesTwice, "append_grows_the_log_and_changes_the_record"),
+        (Fault::AppendForgetsTheRecord, "append_grows_the_log_and_changes_the_record"),
+        (Fault::AppendForgetsAnswers, "append_answers_requests"),
+        (Fault::PayloadsAreText, "every_kind_of_entry_is_returned_bit_for_bit"),
         (Fault::ListIgnoresPages, "list_filters_and_pages"),
         (Fault::ListIgnoresTimes, "list_filters_and_pages"),
         (Fault::ListIgnoresWhatIsParked, "list_filters_and_pages"),
-        (Fault::VersionsCountTheEnded, "versions_count_the_unfinished"),
+        (Fault::VersionsCountTheEnded, "versions_count_the_unfinished_sagas"),
         (Fault::ClaimKeepsTheEpoch, "claim_takes_over_unfinished_sagas_with_a_new_epoch"),
-        (Fault::ClaimLeavesWhatIsPaused, "claim_leaves_ended_parked_and_unknown_sagas"),
-        (Fault::ClaimTakesWhatIsParked, "claim_leaves_ended_parked_and_unknown_sagas"),
+        (Fault::ClaimLeavesWhatIsPaused, "claim_skips_ended_parked_and_unknown_sagas"),
+        (Fault::ClaimTakesWhatIsParked, "claim_skips_ended_parked_and_unknown_sagas"),
         (Fault::ClaimIgnoresTheLimit, "claim_takes_the_oldest_first_up_to_its_limit"),
-        (Fault::ReleaseKeepsTheOwner, "an_append_with_a_stale_owner_epoch_or_seq_is_fenced"),
-        (Fault::DeleteTakesWhatRuns, "delete_removes_what_nobody_runs"),
-        (Fault::TakeLeavesTheEnded, "take_makes_a_worker_the_owner_whatever_the_saga_does"),
-        (Fault::PurgeTakesEverything, "requests_go_with_their_saga"),
-        (Fault::PurgeIgnoresTheLimit, "purge_removes_old_ends_in_batches"),
-        (Fault::RequestsNeedNoSaga, "requests_wait_for_their_answer"),
-        (Fault::RequestsStayWhenAnswered, "requests_wait_for_their_answer"),
-        (Fault::SecondAnswersWin, "requests_wait_for_their_answer"),
+        (Fault::ReleaseKeepsTheOwner, "append_with_a_stale_owner_epoch_or_seq_is_fenced"),
+        (Fault::DeleteTakesWhatRuns, "delete_removes_only_sagas_that_nobody_runs"),
+        (Fault::TakeLeavesTheEnded, "take_makes_the_worker_the_owner_in_any_status"),
+        (Fault::PurgeTakesEverything, "removing_a_saga_removes_its_requests"),
+        (Fault::PurgeIgnoresTheLimit, "purge_removes_old_ended_sagas_in_batches"),
+        (Fault::RequestsNeedNoSaga, "requests_are_listed_until_they_are_answered"),
+        (Fault::RequestsStayWhenAnswered, "requests_are_listed_until_they_are_answered"),
+        (Fault::SecondAnswersWin, "requests_are_listed_until_they_are_answered"),
     ] {
-        assert_eq!(first_flaw(fault).await, Some(check), "{fault:?}");
+        assert_eq!(first_violation(fault).await, Some(check), "{fault:?}");
     }
 }

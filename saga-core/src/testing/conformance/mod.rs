@@ -1,4 +1,4 @@
-//! The conformance suite for stores: what every implementation of [`Store`] must do.
+//! The conformance suite for stores: one check per obligation of [`Store`], grouped by theme.
 
 mod ownership;
 mod reading;
@@ -13,23 +13,24 @@ use crate::store::{
     WorkerId,
 };
 
-/// A way in which a store differs from the contract of [`Store`].
+/// A store violates an obligation of [`Store`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{check}: {why}")]
 pub struct ConformanceError {
-    /// The name of the check, which says what is required.
+    /// The name of the check, which states the obligation.
     pub check: &'static str,
-    /// What was found instead.
+    /// What was expected and what was found.
     pub why: String,
 }
 
-/// Checks that a store fulfils the contract of [`Store`]: fencing by owner, epoch and sequence number, claims,
-/// lists, requests, deletes, and concurrent writers. It cannot check that a write survives a power failure.
+/// The conformance suite for stores: checks that a store fulfils the obligations of [`Store`]. It covers fencing
+/// by owner, epoch and sequence number, claims, lists, requests, deletion, and concurrent writers. It cannot check
+/// that a write survives a power failure.
 ///
-/// `make` creates an empty store for each check. Its stores must not share their contents.
+/// `make` is called once for each check and must return a new, empty store that shares nothing with the others.
 ///
 /// # Errors
-/// The name of the first check that failed, and what it found.
+/// Returns the first violation, with the name of the check.
 ///
 /// ```
 /// use saga_core::store::FileStore;
@@ -53,51 +54,51 @@ pub async fn store_conformance<S: Store>(
             let check = stringify!($check);
             let failed = |why: Violation| ConformanceError { check, why: why.0 };
             let store = make().await.map_err(|e| failed(e.into()))?;
-            // It is boxed, because this future would otherwise be as large as the largest check.
+            // Boxed, because this future would otherwise be as large as that of the largest check.
             Box::pin($topic::$check(&store)).await.map_err(failed)?;
         })*)* };
     }
     checks! {
         writes {
-            a_new_saga_is_found_as_it_was_given
-            creating_it_again_leaves_the_first_untouched
-            of_many_creates_of_one_id_one_wins
-            a_new_saga_must_count_its_entries_rightly
-            an_append_grows_the_log_and_changes_the_record
-            an_append_changes_only_what_it_names
-            an_append_with_a_stale_owner_epoch_or_seq_is_fenced
-            of_two_appends_at_one_place_one_wins
-            an_append_nobody_waits_for_is_in_once_or_not_at_all
-            an_append_needs_entries_without_gaps
-            every_kind_of_entry_comes_back_bit_for_bit
-            many_sagas_grow_at_the_same_time
+            create_stores_the_saga_unchanged
+            create_with_a_taken_id_changes_nothing
+            one_of_many_concurrent_creates_wins
+            create_refuses_wrong_sequence_numbers
+            append_grows_the_log_and_changes_the_record
+            append_changes_only_the_given_fields
+            append_with_a_stale_owner_epoch_or_seq_is_fenced
+            one_of_many_concurrent_appends_wins
+            a_dropped_append_happens_once_or_not_at_all
+            append_refuses_wrong_sequence_numbers
+            every_kind_of_entry_is_returned_bit_for_bit
+            many_sagas_grow_concurrently
         }
         reading {
-            what_is_not_there_is_not_found
+            an_empty_store_finds_nothing
             list_filters_and_pages
-            versions_count_the_unfinished
+            versions_count_the_unfinished_sagas
         }
         ownership {
             claim_takes_over_unfinished_sagas_with_a_new_epoch
-            claim_leaves_ended_parked_and_unknown_sagas
+            claim_skips_ended_parked_and_unknown_sagas
             claim_takes_the_oldest_first_up_to_its_limit
-            claim_takes_a_list_of_thousands_of_fingerprints
+            claim_accepts_thousands_of_fingerprints
             a_released_saga_counts_no_crash_and_can_be_claimed
-            progress_ends_a_series_of_crashes
-            delete_removes_what_nobody_runs
+            progress_resets_the_attempts
+            delete_removes_only_sagas_that_nobody_runs
         }
         requests {
-            requests_wait_for_their_answer
-            an_append_answers_requests
-            requests_go_with_their_saga
-            take_makes_a_worker_the_owner_whatever_the_saga_does
-            purge_removes_old_ends_in_batches
+            requests_are_listed_until_they_are_answered
+            append_answers_requests
+            removing_a_saga_removes_its_requests
+            take_makes_the_worker_the_owner_in_any_status
+            purge_removes_old_ended_sagas_in_batches
         }
     }
     Ok(())
 }
 
-/// The result of a check.
+/// What a check has found to be wrong.
 #[derive(Debug)]
 struct Violation(String);
 
@@ -115,10 +116,10 @@ impl From<StoreError> for Violation {
 
 type CheckResult = Result<(), Violation>;
 
-/// Fails the check if what was found is not what was expected.
-macro_rules! same {
+/// Fails the check unless the found value equals the expected one.
+macro_rules! expect_eq {
     ($found:expr, $expected:expr) => {
-        // As in `assert_eq!`, a `match` keeps temporaries alive to its end.
+        // A `match`, as in `assert_eq!`, so that temporaries live long enough.
         match (&$found, &$expected) {
             (found, expected) => {
                 if found != expected {
@@ -130,23 +131,23 @@ macro_rules! same {
     };
 }
 
-/// Fails the check if the condition is false.
-macro_rules! check {
+/// Fails the check unless the condition holds.
+macro_rules! expect {
     ($holds:expr) => {
-        check!($holds, "it does not")
+        expect!($holds, "it does not hold")
     };
     ($holds:expr, $($found:tt)+) => {
         if !$holds {
             let found = format!($($found)+);
-            return Err(Violation(format!("`{}` should hold: {found}", stringify!($holds))));
+            return Err(Violation(format!("`{}` must hold: {found}", stringify!($holds))));
         }
     };
 }
 
-use {check, same};
+use {expect, expect_eq};
 
 fn id(text: &str) -> SagaId {
-    // All ids of these checks are valid; one that is not would fail its check.
+    // All ids in the suite are valid; an invalid one would make its check fail.
     text.parse().unwrap_or_else(|_| SagaId::generate())
 }
 
@@ -162,7 +163,7 @@ fn about(entry: NodeEntry) -> EntryKind {
     entry.about("room", 1)
 }
 
-/// A running saga of worker `one` with entry 1.
+/// A running saga of worker `one`, with entry 1.
 fn new_saga(name: &str) -> NewSaga {
     let record = SagaRecord {
         fingerprint: "f1".to_string(),
@@ -189,18 +190,18 @@ fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
     }
 }
 
-async fn put(store: &impl Store, saga: NewSaga) -> CheckResult {
+async fn create(store: &impl Store, saga: NewSaga) -> CheckResult {
     match store.create(saga).await? {
         Created::New => Ok(()),
         Created::Exists(there) => {
-            Err(Violation(format!("a new store holds saga {} already", there.id)))
+            Err(Violation(format!("a new store already contains saga {}", there.id)))
         }
     }
 }
 
-async fn get(store: &impl Store, name: &str) -> Result<StoredSaga, Violation> {
+async fn load(store: &impl Store, name: &str) -> Result<StoredSaga, Violation> {
     let found = store.load(&id(name)).await?;
-    found.ok_or_else(|| Violation(format!("saga {name} is not there")))
+    found.ok_or_else(|| Violation(format!("saga {name} does not exist")))
 }
 
 fn ids(records: &[SagaRecord]) -> Vec<&str> {

@@ -1,18 +1,18 @@
-//! Checks of reads: sagas, lists and versions.
+//! Loading sagas, lists, and versions.
 
 use super::*;
 
-pub(super) async fn what_is_not_there_is_not_found(store: &impl Store) -> CheckResult {
-    same!(store.load(&id("a")).await, Ok(None));
-    same!(store.delete(&id("a")).await, Ok(false));
-    same!(
+pub(super) async fn an_empty_store_finds_nothing(store: &impl Store) -> CheckResult {
+    expect_eq!(store.load(&id("a")).await, Ok(None));
+    expect_eq!(store.delete(&id("a")).await, Ok(false));
+    expect_eq!(
         store.append(append("a", 2, vec![about(NodeEntry::Started)])).await,
         Err(StoreError::NotFound { saga: id("a") })
     );
-    same!(store.list(ListFilter::default()).await, Ok(vec![]));
-    same!(store.versions().await, Ok(vec![]));
-    same!(store.claim(&worker("one"), &["f1".to_string()], 10).await, Ok(vec![]));
-    same!(store.release(&worker("one")).await, Ok(()));
+    expect_eq!(store.list(ListFilter::default()).await, Ok(vec![]));
+    expect_eq!(store.versions().await, Ok(vec![]));
+    expect_eq!(store.claim(&worker("one"), &["f1".to_string()], 10).await, Ok(vec![]));
+    expect_eq!(store.release(&worker("one")).await, Ok(()));
     Ok(())
 }
 
@@ -29,7 +29,7 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
         let mut saga = new_saga(name);
         saga.record.name = saga_name.to_string();
         saga.record.status = status;
-        put(store, saga).await?;
+        create(store, saga).await?;
     }
     let list = async |statuses: &[SagaStatus], name: Option<&str>, after: &str, limit| {
         let filter = ListFilter {
@@ -42,22 +42,22 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
         let records = store.list(filter).await?;
         Ok::<_, Violation>(ids(&records).join(" "))
     };
-    same!(list(&[], None, "", 0).await?, "C a b d e");
-    same!(list(&[], None, "", 2).await?, "C a");
-    same!(list(&[], None, "a", 2).await?, "b d");
-    same!(list(&[], None, "d", 2).await?, "e");
-    same!(list(&[], None, "e", 2).await?, "");
-    same!(list(&[], None, "aa", 2).await?, "b d");
-    same!(list(&[], Some("trip"), "", 0).await?, "a d e");
-    same!(list(&[], Some("tri"), "", 0).await?, "");
-    same!(list(&[Running], None, "", 0).await?, "C e");
-    same!(list(&[Running, Stuck, Running], None, "", 0).await?, "C b e");
-    same!(list(&[Running, Stuck], None, "C", 1).await?, "b");
-    same!(list(&[Running, Aborting], Some("trip"), "", usize::MAX).await?, "d e");
+    expect_eq!(list(&[], None, "", 0).await?, "C a b d e");
+    expect_eq!(list(&[], None, "", 2).await?, "C a");
+    expect_eq!(list(&[], None, "a", 2).await?, "b d");
+    expect_eq!(list(&[], None, "d", 2).await?, "e");
+    expect_eq!(list(&[], None, "e", 2).await?, "");
+    expect_eq!(list(&[], None, "aa", 2).await?, "b d");
+    expect_eq!(list(&[], Some("trip"), "", 0).await?, "a d e");
+    expect_eq!(list(&[], Some("tri"), "", 0).await?, "");
+    expect_eq!(list(&[Running], None, "", 0).await?, "C e");
+    expect_eq!(list(&[Running, Stuck, Running], None, "", 0).await?, "C b e");
+    expect_eq!(list(&[Running, Stuck], None, "C", 1).await?, "b");
+    expect_eq!(list(&[Running, Aborting], Some("trip"), "", usize::MAX).await?, "d e");
 
-    let expected = get(store, "a").await?.record;
+    let expected = load(store, "a").await?.record;
     let filter = ListFilter { statuses: vec![Completed], ..ListFilter::default() };
-    same!(store.list(filter).await, Ok(vec![expected]));
+    expect_eq!(store.list(filter).await, Ok(vec![expected]));
 
     let created = async |after: Option<u64>, before: Option<u64>| {
         let filter = ListFilter {
@@ -67,34 +67,34 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
         };
         Ok::<_, Violation>(store.list(filter).await?.len())
     };
-    same!(created(None, Some(1_000)).await?, 0);
-    same!(created(Some(999), Some(1_001)).await?, 5);
-    same!(created(Some(1_000), None).await?, 0);
-    same!(created(Some(0), Some(u64::MAX)).await?, 5);
+    expect_eq!(created(None, Some(1_000)).await?, 0);
+    expect_eq!(created(Some(999), Some(1_001)).await?, 5);
+    expect_eq!(created(Some(1_000), None).await?, 0);
+    expect_eq!(created(Some(0), Some(u64::MAX)).await?, 5);
 
     let mut waits = new_saga("f");
     waits.record.parked_reason = Some(String::new());
-    put(store, waits).await?;
+    create(store, waits).await?;
     let parked = async |parked, statuses: &[SagaStatus]| {
         let statuses = statuses.to_vec();
         let filter = ListFilter { parked, statuses, ..ListFilter::default() };
         Ok::<_, Violation>(ids(&store.list(filter).await?).join(" "))
     };
-    same!(parked(None, &[]).await?, "C a b d e f");
-    same!(parked(Some(true), &[]).await?, "f");
-    same!(parked(Some(false), &[]).await?, "C a b d e");
-    same!(parked(Some(true), &[Running, Aborting]).await?, "f");
-    same!(parked(Some(true), &[Aborting]).await?, "");
-    same!(parked(Some(false), &[Running]).await?, "C e");
+    expect_eq!(parked(None, &[]).await?, "C a b d e f");
+    expect_eq!(parked(Some(true), &[]).await?, "f");
+    expect_eq!(parked(Some(false), &[]).await?, "C a b d e");
+    expect_eq!(parked(Some(true), &[Running, Aborting]).await?, "f");
+    expect_eq!(parked(Some(true), &[Aborting]).await?, "");
+    expect_eq!(parked(Some(false), &[Running]).await?, "C e");
 
     for n in 0..110 {
-        put(store, new_saga(&format!("page-{n:03}"))).await?;
+        create(store, new_saga(&format!("page-{n:03}"))).await?;
     }
-    same!(store.list(ListFilter::default()).await?.len(), 100);
+    expect_eq!(store.list(ListFilter::default()).await?.len(), 100);
     Ok(())
 }
 
-pub(super) async fn versions_count_the_unfinished(store: &impl Store) -> CheckResult {
+pub(super) async fn versions_count_the_unfinished_sagas(store: &impl Store) -> CheckResult {
     let sagas = [
         ("a", "trip", "f2", SagaStatus::Running),
         ("b", "trip", "f1", SagaStatus::Aborting),
@@ -111,14 +111,14 @@ pub(super) async fn versions_count_the_unfinished(store: &impl Store) -> CheckRe
         saga.record.status = status;
         saga.record.paused = name == "d";
         saga.record.dag = Payload::from(name.as_bytes());
-        put(store, saga).await?;
+        create(store, saga).await?;
     }
     let versions = store.versions().await?;
     let shown: Vec<_> = versions
         .iter()
         .map(|v| (v.name.as_str(), v.fingerprint.as_str(), v.dag.as_bytes(), v.unfinished))
         .collect();
-    same!(
+    expect_eq!(
         shown,
         [("order", "f1", &b"c"[..], 1), ("trip", "f1", &b"b"[..], 1), ("trip", "f2", &b"a"[..], 2)]
     );

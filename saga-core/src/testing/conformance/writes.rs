@@ -1,4 +1,4 @@
-//! Checks of writes: creating sagas and appending to their logs.
+//! Creating sagas and appending to their logs.
 
 use futures_util::future::{join_all, ready, select};
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::log::{Cause, Command, Failure, FailureKind, Fault, NodePath, Refusal};
 
-pub(super) async fn a_new_saga_is_found_as_it_was_given(store: &impl Store) -> CheckResult {
+pub(super) async fn create_stores_the_saga_unchanged(store: &impl Store) -> CheckResult {
     let mut saga = new_saga("a");
     saga.record.name = "größe \u{0} 'quoted' \"".to_string();
     saga.record.wake_at = Some(Timestamp(i64::MAX.unsigned_abs()));
@@ -17,28 +17,26 @@ pub(super) async fn a_new_saga_is_found_as_it_was_given(store: &impl Store) -> C
     saga.record.paused = true;
     saga.entries.push(entry(2, about(NodeEntry::Started)));
     saga.record.next_seq = 3;
-    put(store, saga.clone()).await?;
-    let found = get(store, "a").await?;
-    same!(found, StoredSaga { record: saga.record, entries: saga.entries });
+    create(store, saga.clone()).await?;
+    let found = load(store, "a").await?;
+    expect_eq!(found, StoredSaga { record: saga.record, entries: saga.entries });
     Ok(())
 }
 
-pub(super) async fn creating_it_again_leaves_the_first_untouched(
-    store: &impl Store,
-) -> CheckResult {
+pub(super) async fn create_with_a_taken_id_changes_nothing(store: &impl Store) -> CheckResult {
     let first = new_saga("a");
-    put(store, first.clone()).await?;
+    create(store, first.clone()).await?;
     let mut other = new_saga("a");
     other.record.params = Payload::from(&b"other"[..]);
     let Created::Exists(there) = store.create(other).await? else {
         return Err(Violation::new("`create` answered `New` although the id was taken"));
     };
-    same!(*there, first.record);
-    same!(get(store, "a").await?.entries, first.entries);
+    expect_eq!(*there, first.record);
+    expect_eq!(load(store, "a").await?.entries, first.entries);
     Ok(())
 }
 
-pub(super) async fn a_new_saga_must_count_its_entries_rightly(store: &impl Store) -> CheckResult {
+pub(super) async fn create_refuses_wrong_sequence_numbers(store: &impl Store) -> CheckResult {
     let mut none = new_saga("a");
     none.entries.clear();
     let mut late = new_saga("a");
@@ -47,16 +45,14 @@ pub(super) async fn a_new_saga_must_count_its_entries_rightly(store: &impl Store
     miscounted.record.next_seq = 3;
     for bad in [none, late, miscounted] {
         let refused = store.create(bad).await;
-        check!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
+        expect!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
     }
-    same!(store.load(&id("a")).await, Ok(None));
+    expect_eq!(store.load(&id("a")).await, Ok(None));
     Ok(())
 }
 
-pub(super) async fn an_append_grows_the_log_and_changes_the_record(
-    store: &impl Store,
-) -> CheckResult {
-    put(store, new_saga("a")).await?;
+pub(super) async fn append_grows_the_log_and_changes_the_record(store: &impl Store) -> CheckResult {
+    create(store, new_saga("a")).await?;
     let mut first = append("a", 2, vec![SagaEntry::Paused.into(), about(NodeEntry::Skipped)]);
     first.change = RecordChange {
         status: SagaStatus::RollingBack,
@@ -68,24 +64,24 @@ pub(super) async fn an_append_grows_the_log_and_changes_the_record(
         progress: false,
     };
     store.append(first).await?;
-    let found = get(store, "a").await?;
+    let found = load(store, "a").await?;
     let record = found.record;
     let expected =
         append("a", 2, vec![SagaEntry::Paused.into(), about(NodeEntry::Skipped)]).entries;
-    same!(after_first(&found.entries), expected);
-    same!(record.status, SagaStatus::RollingBack);
-    same!(record.wake_at, Some(Timestamp(5_000)));
-    same!(record.error.as_deref(), Some("no seat"));
-    same!(record.context, Some(Payload::from(&b"context"[..])));
-    check!(record.paused);
-    same!(record.parked_reason.as_deref(), Some("crash loop"));
-    same!(record.next_seq, 4);
-    same!(record.updated_at, Timestamp(1_003));
-    same!((record.epoch, record.owner), (1, Some(worker("one"))));
+    expect_eq!(after_first(&found.entries), expected);
+    expect_eq!(record.status, SagaStatus::RollingBack);
+    expect_eq!(record.wake_at, Some(Timestamp(5_000)));
+    expect_eq!(record.error.as_deref(), Some("no seat"));
+    expect_eq!(record.context, Some(Payload::from(&b"context"[..])));
+    expect!(record.paused);
+    expect_eq!(record.parked_reason.as_deref(), Some("crash loop"));
+    expect_eq!(record.next_seq, 4);
+    expect_eq!(record.updated_at, Timestamp(1_003));
+    expect_eq!((record.epoch, record.owner), (1, Some(worker("one"))));
     Ok(())
 }
 
-pub(super) async fn an_append_changes_only_what_it_names(store: &impl Store) -> CheckResult {
+pub(super) async fn append_changes_only_the_given_fields(store: &impl Store) -> CheckResult {
     let mut saga = new_saga("a");
     saga.record.wake_at = Some(Timestamp(5_000));
     saga.record.error = Some("no seat".to_string());
@@ -93,63 +89,63 @@ pub(super) async fn an_append_changes_only_what_it_names(store: &impl Store) -> 
     saga.record.paused = true;
     saga.record.parked_reason = Some("crash loop".to_string());
     saga.record.attempts = 2;
-    put(store, saga.clone()).await?;
+    create(store, saga.clone()).await?;
     store.append(append("a", 2, vec![about(NodeEntry::Started)])).await?;
     let mut expected = saga.record;
-    // An append without a wake-up time means that the saga is not waiting.
+    // Without a `wake_at`, the saga does not wait.
     expected.wake_at = None;
     expected.next_seq = 3;
     expected.updated_at = Timestamp(1_002);
-    same!(get(store, "a").await?.record, expected);
+    expect_eq!(load(store, "a").await?.record, expected);
 
     let mut back = append("a", 3, vec![SagaEntry::Resumed.into()]);
     back.change.paused = Some(false);
     back.change.parked_reason = Some(None);
     store.append(back).await?;
-    let record = get(store, "a").await?.record;
-    check!(!record.paused);
-    same!(record.parked_reason, None);
-    same!(record.error.as_deref(), Some("no seat"));
+    let record = load(store, "a").await?.record;
+    expect!(!record.paused);
+    expect_eq!(record.parked_reason, None);
+    expect_eq!(record.error.as_deref(), Some("no seat"));
     Ok(())
 }
 
-pub(super) async fn an_append_with_a_stale_owner_epoch_or_seq_is_fenced(
+pub(super) async fn append_with_a_stale_owner_epoch_or_seq_is_fenced(
     store: &impl Store,
 ) -> CheckResult {
-    put(store, new_saga("a")).await?;
+    create(store, new_saga("a")).await?;
     let good = append("a", 2, vec![about(NodeEntry::Started)]);
-    let before = get(store, "a").await?;
+    let before = load(store, "a").await?;
     let other_owner = Append { owner: worker("two"), ..good.clone() };
     let old_epoch = Append { epoch: 0, ..good.clone() };
     let new_epoch = Append { epoch: 2, ..good.clone() };
     let ahead = append("a", 3, vec![about(NodeEntry::Started)]);
     let behind = append("a", 1, vec![about(NodeEntry::Started)]);
     for stale in [other_owner, old_epoch, new_epoch, ahead, behind] {
-        same!(store.append(stale).await, fenced("a"));
+        expect_eq!(store.append(stale).await, fenced("a"));
     }
-    same!(get(store, "a").await?, before);
+    expect_eq!(load(store, "a").await?, before);
 
     store.append(good.clone()).await?;
-    same!(store.append(good).await, fenced("a"));
+    expect_eq!(store.append(good).await, fenced("a"));
 
     store.release(&worker("one")).await?;
-    same!(store.append(append("a", 3, vec![about(NodeEntry::Started)])).await, fenced("a"));
+    expect_eq!(store.append(append("a", 3, vec![about(NodeEntry::Started)])).await, fenced("a"));
     Ok(())
 }
 
-pub(super) async fn of_two_appends_at_one_place_one_wins(store: &impl Store) -> CheckResult {
-    put(store, new_saga("a")).await?;
+pub(super) async fn one_of_many_concurrent_appends_wins(store: &impl Store) -> CheckResult {
+    create(store, new_saga("a")).await?;
     let tries = (0..20).map(|n| store.append(append("a", 2, vec![about(NodeEntry::Chosen(n))])));
     let results = join_all(tries).await;
-    same!(results.iter().filter(|result| result.is_ok()).count(), 1);
-    check!(results.iter().all(|result| *result == Ok(()) || *result == fenced("a")));
-    same!(get(store, "a").await?.entries.len(), 2);
+    expect_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    expect!(results.iter().all(|result| *result == Ok(()) || *result == fenced("a")));
+    expect_eq!(load(store, "a").await?.entries.len(), 2);
     Ok(())
 }
 
-pub(super) async fn an_append_needs_entries_without_gaps(store: &impl Store) -> CheckResult {
-    put(store, new_saga("a")).await?;
-    let before = get(store, "a").await?;
+pub(super) async fn append_refuses_wrong_sequence_numbers(store: &impl Store) -> CheckResult {
+    create(store, new_saga("a")).await?;
+    let before = load(store, "a").await?;
     let mut gap = append("a", 2, vec![about(NodeEntry::Started), about(NodeEntry::Skipped)]);
     gap.entries = vec![entry(2, about(NodeEntry::Started)), entry(4, about(NodeEntry::Skipped))];
     let mut twice = append("a", 2, vec![about(NodeEntry::Started), about(NodeEntry::Skipped)]);
@@ -158,13 +154,13 @@ pub(super) async fn an_append_needs_entries_without_gaps(store: &impl Store) -> 
     elsewhere.entries = vec![entry(3, about(NodeEntry::Started))];
     for bad in [append("a", 2, vec![]), gap, twice, elsewhere] {
         let refused = store.append(bad).await;
-        check!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
+        expect!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
     }
-    same!(get(store, "a").await?, before);
+    expect_eq!(load(store, "a").await?, before);
     Ok(())
 }
 
-pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Store) -> CheckResult {
+pub(super) async fn every_kind_of_entry_is_returned_bit_for_bit(store: &impl Store) -> CheckResult {
     let text = || "line\nbreak \u{0} \u{202e} 'quote' \"ü😀".to_string();
     let error = json!({"n": u64::MAX, "i": i64::MIN, "x": [null, 1.5, text()]}).to_string();
     let error = error.replace("1.5", "340282366920938463463374607431768211455").into_bytes();
@@ -177,7 +173,7 @@ pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Stor
         retryable: true,
         rolled_back: true,
     };
-    let at = Timestamp(u64::MAX); // inside a payload there is no limit
+    let at = Timestamp(u64::MAX); // there is no limit inside a payload
     let about_nodes = [
         NodeEntry::Started,
         NodeEntry::Succeeded(Payload::default()),
@@ -220,16 +216,16 @@ pub(super) async fn every_kind_of_entry_comes_back_bit_for_bit(store: &impl Stor
     let about_nodes = about_nodes.into_iter().zip(attempts);
     let kinds = about_nodes.map(|(entry, attempt)| entry.about("größe[0]/b#1", attempt));
     let given = append("a", 2, kinds.chain(about_sagas.map(EntryKind::from)).collect());
-    put(store, new_saga("a")).await?;
+    create(store, new_saga("a")).await?;
     store.append(given.clone()).await?;
-    same!(after_first(&get(store, "a").await?.entries), given.entries);
+    expect_eq!(after_first(&load(store, "a").await?.entries), given.entries);
     Ok(())
 }
 
-pub(super) async fn many_sagas_grow_at_the_same_time(store: &impl Store) -> CheckResult {
+pub(super) async fn many_sagas_grow_concurrently(store: &impl Store) -> CheckResult {
     let names: Vec<String> = (0..40).map(|n| format!("saga-{n:02}")).collect();
     let grown = join_all(names.iter().map(|name| async move {
-        put(store, new_saga(name)).await?;
+        create(store, new_saga(name)).await?;
         for seq in 2..22 {
             store.append(append(name, seq, vec![about(NodeEntry::Chosen(seq))])).await?;
         }
@@ -237,15 +233,15 @@ pub(super) async fn many_sagas_grow_at_the_same_time(store: &impl Store) -> Chec
     }));
     grown.await.into_iter().collect::<CheckResult>()?;
     for name in &names {
-        let entries = get(store, name).await?.entries;
+        let entries = load(store, name).await?.entries;
         let expected =
             append(name, 2, (2..22).map(|n| about(NodeEntry::Chosen(n))).collect()).entries;
-        same!(after_first(&entries), expected);
+        expect_eq!(after_first(&entries), expected);
     }
     Ok(())
 }
 
-pub(super) async fn of_many_creates_of_one_id_one_wins(store: &impl Store) -> CheckResult {
+pub(super) async fn one_of_many_concurrent_creates_wins(store: &impl Store) -> CheckResult {
     let sagas: Vec<NewSaga> = (0..20).map(|_| new_saga("a")).collect();
     let created = join_all(sagas.iter().map(|saga| store.create(saga.clone()))).await;
     let mut winners = Vec::new();
@@ -254,34 +250,32 @@ pub(super) async fn of_many_creates_of_one_id_one_wins(store: &impl Store) -> Ch
             winners.push(saga);
         }
     }
-    same!(winners.len(), 1);
+    expect_eq!(winners.len(), 1);
     for (winner, result) in winners.iter().flat_map(|w| created.iter().map(move |c| (w, c))) {
         match result {
             Ok(Created::New) => {}
-            Ok(Created::Exists(there)) => same!(**there, winner.record),
+            Ok(Created::Exists(there)) => expect_eq!(**there, winner.record),
             Err(e) => return Err(e.clone().into()),
         }
-        same!(get(store, "a").await?.entries, winner.entries);
+        expect_eq!(load(store, "a").await?.entries, winner.entries);
     }
     Ok(())
 }
 
-/// A caller that does not hear about its commit reads the log, and may write again at the same position.
-pub(super) async fn an_append_nobody_waits_for_is_in_once_or_not_at_all(
-    store: &impl Store,
-) -> CheckResult {
+/// A caller that did not learn whether its append was committed loads the saga, and may append again.
+pub(super) async fn a_dropped_append_happens_once_or_not_at_all(store: &impl Store) -> CheckResult {
     for n in 0..20 {
         let name = &format!("saga-{n}");
-        put(store, new_saga(name)).await?;
+        create(store, new_saga(name)).await?;
         let given = append(name, 2, vec![about(NodeEntry::Started), about(NodeEntry::Skipped)]);
         drop(select(store.append(given.clone()), ready(())).await);
-        let there = get(store, name).await?;
-        check!([1, 3].contains(&there.entries.len()), "{} entries", there.entries.len());
-        same!(there.record.next_seq, there.entries.len() as u64 + 1);
+        let there = load(store, name).await?;
+        expect!([1, 3].contains(&there.entries.len()), "{} entries", there.entries.len());
+        expect_eq!(there.record.next_seq, there.entries.len() as u64 + 1);
 
         let again = store.append(given.clone()).await;
-        check!(again == Ok(()) || again == fenced(name), "{again:?}");
-        same!(after_first(&get(store, name).await?.entries), given.entries);
+        expect!(again == Ok(()) || again == fenced(name), "{again:?}");
+        expect_eq!(after_first(&load(store, name).await?.entries), given.entries);
         store.append(append(name, 4, vec![about(NodeEntry::Started)])).await?;
     }
     Ok(())

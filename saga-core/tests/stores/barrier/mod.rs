@@ -71,8 +71,10 @@ fn a_do_that_comes_after_an_undo_that_found_nothing_is_refused() {
         barrier::undo(&mut conn, "k", token(1, 4), remove).unwrap();
         let error = barrier::once(&mut conn, "k", late, add).unwrap_err();
         let expected = match late < token(1, 4) {
-            true => "call k is late: it has token 1.2, a later call had 1.4",
-            false => "call k was undone before it was done",
+            true => {
+                "call k is late: its token is 1.2, but a later call with token 1.4 has already arrived"
+            }
+            false => "call k was undone before it arrived",
         };
         assert_eq!(error.to_string(), expected);
         assert_eq!(effects(&conn), 0);
