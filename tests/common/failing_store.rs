@@ -12,10 +12,11 @@ use saga_core::store::{
 
 use super::world::World;
 
-type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+type StoreFuture<'a, T> =
+    std::pin::Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Keeps sagas in memory. Its write number `at`, from 1, fails; `lands` says whether it is in all the
-/// same, as after a connection that broke in a commit.
+/// Keeps sagas in memory. The write number `at`, counted from 1, fails. `lands` says whether it takes effect all the
+/// same, as if the connection had broken during the commit.
 #[derive(Clone)]
 pub(crate) struct FailingStore {
     pub(crate) memory: MemoryStore,
@@ -23,10 +24,10 @@ pub(crate) struct FailingStore {
     pub(crate) lands: bool,
     pub(crate) world: Arc<World>,
     writes: Arc<AtomicUsize>,
-    /// Which `load` after that write fails too, from 1; none if 0.
+    /// Which `load` after that write fails too, counted from 1; 0 means none.
     pub(crate) bad_load: usize,
     loads: Arc<AtomicUsize>,
-    /// How many calls had been made when it failed, and one more.
+    /// The number of calls that had been made when the write failed, plus 1.
     calls: Arc<AtomicUsize>,
 }
 
@@ -37,12 +38,12 @@ impl FailingStore {
         Self { memory, at, lands, world, writes, bad_load: 0, loads, calls }
     }
 
-    /// How many calls had been made when it failed, if it has.
+    /// Returns how many calls had been made when the write failed, if it has failed.
     pub(crate) fn failed(&self) -> Option<usize> {
         self.calls.load(SeqCst).checked_sub(1)
     }
 
-    /// The write fails, if it is its turn.
+    /// Counts a write, and returns an error if it is the one that fails.
     fn fail(&self) -> Option<StoreError> {
         (self.writes.fetch_add(1, SeqCst) + 1 == self.at).then(|| {
             self.calls.store(self.world.said().len() + 1, SeqCst);
@@ -56,7 +57,7 @@ fn no_space() -> StoreError {
 }
 
 impl Store for FailingStore {
-    fn create(&self, saga: NewSaga) -> Answer<'_, Created> {
+    fn create(&self, saga: NewSaga) -> StoreFuture<'_, Created> {
         Box::pin(async move {
             match self.fail() {
                 Some(error) if !self.lands => Err(error),
@@ -67,7 +68,7 @@ impl Store for FailingStore {
             }
         })
     }
-    fn append(&self, append: Append) -> Answer<'_, ()> {
+    fn append(&self, append: Append) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             match self.fail() {
                 Some(error) if !self.lands => Err(error),
@@ -78,44 +79,53 @@ impl Store for FailingStore {
             }
         })
     }
-    fn load(&self, id: &saga_core::SagaId) -> Answer<'_, Option<StoredSaga>> {
+    fn load(&self, id: &saga_core::SagaId) -> StoreFuture<'_, Option<StoredSaga>> {
         let nth = self.failed().map_or(0, |_| self.loads.fetch_add(1, SeqCst) + 1);
         if nth == self.bad_load && nth > 0 {
             return Box::pin(async { Err(no_space()) });
         }
         self.memory.load(id)
     }
-    fn list(&self, filter: ListFilter) -> Answer<'_, Vec<SagaRecord>> {
+    fn list(&self, filter: ListFilter) -> StoreFuture<'_, Vec<SagaRecord>> {
         self.memory.list(filter)
     }
-    fn versions(&self) -> Answer<'_, Vec<SagaVersion>> {
+    fn versions(&self) -> StoreFuture<'_, Vec<SagaVersion>> {
         self.memory.versions()
     }
-    fn claim(&self, worker: &WorkerId, of: &[String], limit: usize) -> Answer<'_, Vec<SagaRecord>> {
+    fn claim(
+        &self,
+        worker: &WorkerId,
+        of: &[String],
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<SagaRecord>> {
         self.memory.claim(worker, of, limit)
     }
-    fn release(&self, worker: &WorkerId) -> Answer<'_, ()> {
+    fn release(&self, worker: &WorkerId) -> StoreFuture<'_, ()> {
         self.memory.release(worker)
     }
-    fn take(&self, worker: &WorkerId, id: &saga_core::SagaId) -> Answer<'_, Option<SagaRecord>> {
+    fn take(
+        &self,
+        worker: &WorkerId,
+        id: &saga_core::SagaId,
+    ) -> StoreFuture<'_, Option<SagaRecord>> {
         self.memory.take(worker, id)
     }
-    fn delete(&self, id: &saga_core::SagaId) -> Answer<'_, bool> {
+    fn delete(&self, id: &saga_core::SagaId) -> StoreFuture<'_, bool> {
         self.memory.delete(id)
     }
-    fn purge(&self, purge: Purge) -> Answer<'_, u64> {
+    fn purge(&self, purge: Purge) -> StoreFuture<'_, u64> {
         self.memory.purge(purge)
     }
-    fn request(&self, request: Request) -> Answer<'_, ()> {
+    fn request(&self, request: Request) -> StoreFuture<'_, ()> {
         self.memory.request(request)
     }
-    fn requests(&self, worker: &WorkerId, limit: usize) -> Answer<'_, Vec<Request>> {
+    fn requests(&self, worker: &WorkerId, limit: usize) -> StoreFuture<'_, Vec<Request>> {
         self.memory.requests(worker, limit)
     }
-    fn answer(&self, request: Uuid, answer: saga_core::operator::Answer) -> Answer<'_, ()> {
+    fn answer(&self, request: Uuid, answer: saga_core::operator::Answer) -> StoreFuture<'_, ()> {
         self.memory.answer(request, answer)
     }
-    fn answer_to(&self, request: Uuid) -> Answer<'_, Option<saga_core::operator::Answer>> {
+    fn answer_to(&self, request: Uuid) -> StoreFuture<'_, Option<saga_core::operator::Answer>> {
         self.memory.answer_to(request)
     }
 }

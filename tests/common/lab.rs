@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) type Any = Box<dyn std::error::Error + Send + Sync>;
 
-/// Something that happened, and the log entry that authorized it.
+/// An operation on the world, and the sequence number of the log entry that authorized it.
 #[derive(Clone)]
 pub(crate) struct Op {
     pub(crate) path: String,
@@ -33,13 +33,13 @@ pub(crate) type World = Arc<Lab>;
 pub(crate) type Cx = ActionContext<World>;
 
 impl Lab {
-    /// A world in which the action of this node fails.
+    /// Creates a world in which the action of this node fails.
     pub(crate) fn failing(path: Option<&str>) -> World {
         let fails = Mutex::new(path.map(str::to_string));
         Arc::new(Self { fails, ..Self::default() })
     }
 
-    /// A world in which these have happened.
+    /// Creates a world in which these operations have already happened.
     pub(crate) fn after<'o>(path: Option<&str>, ops: impl Iterator<Item = &'o Op>) -> World {
         let world = Self::failing(path);
         for op in ops {
@@ -53,7 +53,7 @@ impl Lab {
         world
     }
 
-    /// The paths of the nodes whose effects are there.
+    /// Returns the paths of the nodes that have an effect.
     pub(crate) fn effects(&self) -> BTreeSet<String> {
         self.effects.lock().unwrap().values().cloned().collect()
     }
@@ -87,7 +87,7 @@ pub(crate) async fn make(cx: &ActionContext<World>, what: &str) -> Result<String
 }
 async fn unmake(cx: &Cx, output: &str, what: &str) -> Result<(), String> {
     cx.undone(cx);
-    // the same inputs as going forward
+    // The inputs must be the same as those of the action.
     if output == format!("<{what}>") { Ok(()) } else { Err(format!("{output} of {what}")) }
 }
 
@@ -142,7 +142,8 @@ impl Saga for Address {
     }
 }
 
-/// For each machine a subsaga, then by its storage: for each disk two steps, or one remote one, or nothing.
+/// For each machine: a subsaga and then, depending on its storage, two steps per local disk, one remote step, or
+/// nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Provision {
     pub(crate) vms: Vec<Vm>,
@@ -226,7 +227,7 @@ impl Saga for Provision {
     }
 }
 
-/// A machine without storage, one with three disks, a remote one, one with an empty list.
+/// Four machines: without storage, with three disks, with remote storage, and with an empty list of disks.
 pub(crate) fn provision() -> Provision {
     Provision {
         vms: vec![
@@ -242,7 +243,7 @@ pub(crate) async fn stored(store: &MemoryStore, id: &str) -> Result<StoredSaga, 
     Ok(store.load(&id.parse::<SagaId>()?).await?.ok_or("not stored")?)
 }
 
-/// A store in which this saga's process died after the first `len` entries.
+/// Creates a store as if the saga's process had died after the first `len` entries.
 pub(crate) async fn cut(saga: &StoredSaga, len: usize) -> Result<MemoryStore, Any> {
     let store = MemoryStore::new();
     let entries = saga.entries[..len].to_vec();
@@ -258,8 +259,8 @@ pub(crate) async fn cut(saga: &StoredSaga, len: usize) -> Result<MemoryStore, An
     Ok(store)
 }
 
-/// The world and the store when this saga's process has died after the first `len` entries. What they
-/// authorized has happened.
+/// Creates the world and the store as if the saga's process had died after the first `len` entries, with the
+/// effects that these entries authorized.
 pub(crate) async fn crashed(
     world: &World,
     fails: Option<&str>,
@@ -271,7 +272,7 @@ pub(crate) async fn crashed(
     Ok((Lab::after(fails, authorized), cut(saga, len).await?))
 }
 
-/// What was decided: widths and arms, by node.
+/// Returns the numbers of items and of arms that were chosen, by node.
 pub(crate) fn chosen(entries: &[Entry]) -> BTreeMap<String, u64> {
     let chosen = entries.iter().filter_map(|entry| match &entry.kind {
         EntryKind::Node { node, entry: NodeEntry::Chosen(n), .. } => Some((node.to_string(), *n)),
@@ -280,7 +281,7 @@ pub(crate) fn chosen(entries: &[Entry]) -> BTreeMap<String, u64> {
     chosen.collect()
 }
 
-/// The paths of nodes with an entry of this kind.
+/// Returns the paths of the nodes that have an entry of this kind.
 pub(crate) fn with(entries: &[Entry], kind: &str) -> BTreeSet<String> {
     let entries = entries.iter().filter(|entry| entry.kind.name() == kind);
     entries.filter_map(|entry| entry.node()).map(ToString::to_string).collect()

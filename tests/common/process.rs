@@ -6,7 +6,7 @@ use saga_core::CoordinatorBuilder;
 use saga_core::prelude::*;
 use saga_core::store::Store;
 
-/// A process that runs sagas, with a clock that jumps over every wait. It dies when it is dropped.
+/// A process that runs sagas, with a paused clock that skips every wait. Dropping it kills the process.
 pub(crate) struct Process<C> {
     pub(crate) sec: Coordinator<C>,
     runtime: Option<tokio::runtime::Runtime>,
@@ -25,7 +25,7 @@ impl<C: Clone + Send + Sync + 'static> Process<C> {
         Self { sec, runtime: Some(runtime) }
     }
 
-    /// Runs the process until this is done.
+    /// Runs the process until the future completes.
     pub(crate) fn until<T>(&self, done: impl Future<Output = T>) -> T {
         let limit = std::time::Duration::from_secs(100_000);
         let runtime = self.runtime.as_ref().unwrap();
@@ -35,7 +35,7 @@ impl<C: Clone + Send + Sync + 'static> Process<C> {
 
 impl<C> Drop for Process<C> {
     fn drop(&mut self) {
-        // calls in flight are cut off in the middle, as by a kill
+        // Aborts calls in flight, as a kill would.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -11,11 +11,11 @@ use saga_core::store::{
     StoreError, StoredSaga, WorkerId,
 };
 
-/// What the store was asked.
+/// A call of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Call {
     Create(String),
-    /// With the words of its entries.
+    /// The saga, and the kinds of the entries.
     Append(String, Vec<&'static str>),
     Load(String),
     Claim,
@@ -26,10 +26,10 @@ pub(crate) enum Call {
     Other,
 }
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-type Hook = dyn Fn(&Call) -> Option<Answer<'static, ()>> + Send + Sync;
+type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+type Hook = dyn Fn(&Call) -> Option<StoreFuture<'static, ()>> + Send + Sync;
 
-/// Keeps sagas in memory.
+/// Keeps sagas in memory, and records all calls.
 #[derive(Clone, Default)]
 pub(crate) struct ScriptedStore {
     pub(crate) memory: MemoryStore,
@@ -38,30 +38,30 @@ pub(crate) struct ScriptedStore {
 }
 
 impl ScriptedStore {
-    /// What comes before each call from now on; one whose hook fails does nothing else.
+    /// Runs a hook before each call from now on. If the hook fails, so does the call.
     pub(crate) fn before(
         &self,
-        hook: impl Fn(&Call) -> Option<Answer<'static, ()>> + Send + Sync + 'static,
+        hook: impl Fn(&Call) -> Option<StoreFuture<'static, ()>> + Send + Sync + 'static,
     ) {
         *self.hook.lock().unwrap() = Some(Arc::new(hook));
     }
 
-    /// As it would be without a hook.
+    /// Removes the hook.
     pub(crate) fn heal(&self) {
         *self.hook.lock().unwrap() = None;
     }
 
-    /// All that it was asked so far.
+    /// Returns all calls so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap().clone()
     }
 
-    /// How many others hold this store.
+    /// Returns how many other clones of the store exist.
     pub(crate) fn others(&self) -> usize {
         Arc::strong_count(&self.calls) - 1
     }
 
-    fn call<'a, T: 'a>(&'a self, call: Call, then: Answer<'a, T>) -> Answer<'a, T> {
+    fn call<'a, T: 'a>(&'a self, call: Call, then: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
         self.calls.lock().unwrap().push(call.clone());
         let hook = self.hook.lock().unwrap().clone();
         let before = hook.and_then(|hook| hook(&call));
@@ -80,50 +80,55 @@ pub(crate) fn no_space() -> StoreError {
 }
 
 impl Store for ScriptedStore {
-    fn create(&self, saga: NewSaga) -> Answer<'_, Created> {
+    fn create(&self, saga: NewSaga) -> StoreFuture<'_, Created> {
         self.call(Call::Create(saga.record.id.to_string()), self.memory.create(saga))
     }
-    fn append(&self, append: Append) -> Answer<'_, ()> {
+    fn append(&self, append: Append) -> StoreFuture<'_, ()> {
         let kinds = append.entries.iter().map(|entry| entry.kind.name()).collect();
         self.call(Call::Append(append.saga.to_string(), kinds), self.memory.append(append))
     }
-    fn load(&self, id: &SagaId) -> Answer<'_, Option<StoredSaga>> {
+    fn load(&self, id: &SagaId) -> StoreFuture<'_, Option<StoredSaga>> {
         self.call(Call::Load(id.to_string()), self.memory.load(id))
     }
-    fn list(&self, filter: ListFilter) -> Answer<'_, Vec<SagaRecord>> {
+    fn list(&self, filter: ListFilter) -> StoreFuture<'_, Vec<SagaRecord>> {
         self.call(Call::Other, self.memory.list(filter))
     }
-    fn versions(&self) -> Answer<'_, Vec<SagaVersion>> {
+    fn versions(&self) -> StoreFuture<'_, Vec<SagaVersion>> {
         self.call(Call::Other, self.memory.versions())
     }
-    fn claim(&self, worker: &WorkerId, of: &[String], limit: usize) -> Answer<'_, Vec<SagaRecord>> {
+    fn claim(
+        &self,
+        worker: &WorkerId,
+        of: &[String],
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<SagaRecord>> {
         self.call(Call::Claim, self.memory.claim(worker, of, limit))
     }
-    fn release(&self, worker: &WorkerId) -> Answer<'_, ()> {
+    fn release(&self, worker: &WorkerId) -> StoreFuture<'_, ()> {
         self.call(Call::Release, self.memory.release(worker))
     }
-    fn close(&self) -> Answer<'_, ()> {
+    fn close(&self) -> StoreFuture<'_, ()> {
         self.call(Call::Close, self.memory.close())
     }
-    fn take(&self, worker: &WorkerId, id: &SagaId) -> Answer<'_, Option<SagaRecord>> {
+    fn take(&self, worker: &WorkerId, id: &SagaId) -> StoreFuture<'_, Option<SagaRecord>> {
         self.call(Call::Take(id.to_string()), self.memory.take(worker, id))
     }
-    fn delete(&self, id: &SagaId) -> Answer<'_, bool> {
+    fn delete(&self, id: &SagaId) -> StoreFuture<'_, bool> {
         self.call(Call::Other, self.memory.delete(id))
     }
-    fn purge(&self, purge: Purge) -> Answer<'_, u64> {
+    fn purge(&self, purge: Purge) -> StoreFuture<'_, u64> {
         self.call(Call::Other, self.memory.purge(purge))
     }
-    fn request(&self, request: Request) -> Answer<'_, ()> {
+    fn request(&self, request: Request) -> StoreFuture<'_, ()> {
         self.call(Call::Other, self.memory.request(request))
     }
-    fn requests(&self, worker: &WorkerId, limit: usize) -> Answer<'_, Vec<Request>> {
+    fn requests(&self, worker: &WorkerId, limit: usize) -> StoreFuture<'_, Vec<Request>> {
         self.call(Call::Requests, self.memory.requests(worker, limit))
     }
-    fn answer(&self, request: Uuid, answer: saga_core::operator::Answer) -> Answer<'_, ()> {
+    fn answer(&self, request: Uuid, answer: saga_core::operator::Answer) -> StoreFuture<'_, ()> {
         self.call(Call::Other, self.memory.answer(request, answer))
     }
-    fn answer_to(&self, request: Uuid) -> Answer<'_, Option<saga_core::operator::Answer>> {
+    fn answer_to(&self, request: Uuid) -> StoreFuture<'_, Option<saga_core::operator::Answer>> {
         self.call(Call::Other, self.memory.answer_to(request))
     }
 }

@@ -10,30 +10,30 @@ use saga_core::store::{MemoryStore, Store, StoredSaga};
 use saga_core::{CoordinatorBuilder, UndoError};
 use tokio::sync::watch;
 
-/// A process that acts on this world.
+/// A process whose sagas act on this world.
 pub(crate) type Process = super::process::Process<Arc<World>>;
 
-/// What a call does when it comes.
+/// How a call behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Do {
-    /// Takes effect and says so.
+    /// Takes effect and succeeds.
     Works,
-    /// Takes no effect and says so; another try may work.
+    /// Takes no effect and fails; a retry may succeed.
     Fails,
-    /// An undo that says that no other try would work.
+    /// For an undo: takes no effect and fails permanently.
     FailsForGood,
-    /// Takes effect and never answers.
+    /// Takes effect and never returns.
     Hangs,
     /// Takes effect and panics.
     Panics,
-    /// Takes no effect and never answers.
+    /// Takes no effect and never returns.
     Waits,
 }
 
-/// The world, and what was said to it.
+/// The effects in the world, and the calls that were made to it.
 #[derive(Default)]
 pub(crate) struct World {
-    /// The effects that are there, by key, each with its node.
+    /// The nodes that have an effect, by action key.
     effects: Mutex<BTreeMap<String, String>>,
     scripts: Mutex<HashMap<String, VecDeque<Do>>>,
     said: Mutex<Vec<String>>,
@@ -43,29 +43,29 @@ pub(crate) struct World {
 pub(crate) type Cx = ActionContext<Arc<World>>;
 
 impl World {
-    /// What the next calls of a node (`a`) or its undo (`undo a`) do; those after the last work.
+    /// Sets how the next calls of a node (`a`) or its undo (`undo a`) behave; later calls succeed.
     pub(crate) fn script(&self, call: &str, script: impl IntoIterator<Item = Do>) {
         self.scripts.lock().unwrap().insert(call.to_string(), script.into_iter().collect());
     }
 
-    /// All calls, in the order in which they came.
+    /// Returns all calls, in order.
     pub(crate) fn said(&self) -> Vec<String> {
         self.said.lock().unwrap().clone()
     }
 
-    /// How often this was said.
+    /// Returns how many times this call was made.
     pub(crate) fn count(&self, what: &str) -> usize {
         self.said().iter().filter(|said| *said == what).count()
     }
 
-    /// The nodes whose effects are there.
+    /// Returns the nodes that have an effect.
     pub(crate) fn effects(&self) -> Vec<String> {
         let mut nodes = self.effects.lock().unwrap().values().cloned().collect::<Vec<_>>();
         nodes.sort();
         nodes
     }
 
-    /// Waits until this was said so many times.
+    /// Waits until this call was made so many times.
     pub(crate) async fn hears(&self, what: &str, times: usize) {
         let mut heard = self.heard.subscribe();
         heard.wait_for(|_| self.count(what) >= times).await.unwrap();
@@ -82,7 +82,7 @@ impl World {
     }
 }
 
-/// The action of a node: whatever its script says.
+/// The action of a node: follows the node's script.
 pub(crate) async fn act(cx: &Cx) -> Result<String, String> {
     let node = cx.node_path().to_string();
     let what = cx.next(&node);
@@ -114,7 +114,7 @@ pub(crate) async fn unact(cx: &Cx, how: &str) -> Result<(), UndoError> {
     Ok(())
 }
 
-/// Its undo needs the output.
+/// An action whose undo needs the output.
 #[saga_action(undo = unout(output))]
 pub(crate) async fn out(cx: &Cx) -> Result<String, String> {
     act(cx).await
@@ -124,7 +124,7 @@ async fn unout(cx: &Cx, output: &str) -> Result<(), UndoError> {
     unact(cx, "").await
 }
 
-/// Its undo takes the output if there is one.
+/// An action whose undo takes the output, if there is one.
 #[saga_action(undo = unmaybe(output?))]
 pub(crate) async fn maybe(cx: &Cx) -> Result<String, String> {
     act(cx).await
@@ -133,7 +133,7 @@ async fn unmaybe(cx: &Cx, output: Option<&String>) -> Result<(), UndoError> {
     unact(cx, if output.is_some() { "" } else { " without output" }).await
 }
 
-/// Its undo needs nothing; tried three times.
+/// An action whose undo needs no output, with three attempts.
 #[saga_action(undo = unplain(), retry(max = 3, base = "1s"))]
 pub(crate) async fn plain(cx: &Cx) -> Result<String, String> {
     act(cx).await
@@ -142,7 +142,7 @@ async fn unplain(cx: &Cx) -> Result<(), UndoError> {
     unact(cx, "").await
 }
 
-/// An attempt of it or of its undo may take a second.
+/// An action with a timeout of a second for it and for its undo.
 #[saga_action(undo = untimed(), timeout = "1s", undo_timeout = "1s", undo_retry(max = 2))]
 pub(crate) async fn timed(cx: &Cx) -> Result<String, String> {
     act(cx).await
@@ -151,16 +151,16 @@ async fn untimed(cx: &Cx) -> Result<(), UndoError> {
     unact(cx, "").await
 }
 
-/// Nothing to undo.
+/// An action that needs no undo.
 #[saga_action(no_undo)]
 pub(crate) async fn bare(cx: &Cx) -> Result<String, String> {
     act(cx).await
 }
 
-/// What registers the sagas of a test.
+/// Registers the sagas of a test.
 pub(crate) type Sagas = fn(CoordinatorBuilder<Arc<World>>) -> CoordinatorBuilder<Arc<World>>;
 
-/// A world, its store, the process that runs there, and an operator of its sagas. The saga is `x`.
+/// A world, a store, a process and an operator. The saga of the test has the id `x`.
 pub(crate) struct Fixture {
     pub(crate) world: Arc<World>,
     pub(crate) store: MemoryStore,
@@ -180,7 +180,7 @@ impl Fixture {
         Self { world, store, process, operator, sagas }
     }
 
-    /// Waits until the saga has ended, or stands still.
+    /// Waits until the saga has ended.
     pub(crate) fn end<S: SagaType>(&self) -> Result<S::Output, SagaError> {
         self.process.until(async { self.process.sec.get::<S>("x").await.unwrap().unwrap().await })
     }
@@ -194,16 +194,16 @@ impl Fixture {
         self.process.until(self.store.load(&"x".parse().unwrap())).unwrap().unwrap()
     }
 
-    /// The words of the log.
+    /// Returns the kinds of the log's entries.
     pub(crate) fn kinds(&self) -> Vec<&'static str> {
         self.stored().entries.iter().map(|entry| entry.kind.name()).collect()
     }
 }
 
-/// Why a request was refused.
+/// Returns why a request was refused.
 pub(crate) fn refusal(answer: Result<Answer, OperateError>) -> Refusal {
     match answer {
         Err(OperateError::Refused { refusal, .. }) => refusal,
-        other => panic!("refused, not {other:?}"),
+        other => panic!("expected a refusal, got {other:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// A splitmix64.
+/// SplitMix64.
 pub(crate) struct Dice(AtomicU64);
 
 impl Dice {
@@ -11,7 +11,7 @@ impl Dice {
         Self(AtomicU64::new(seed))
     }
 
-    /// A number below `n`.
+    /// Returns a number below `n`.
     pub(crate) fn roll(&self, n: u64) -> u64 {
         let step = 0x9e37_79b9_7f4a_7c15;
         let x = self.0.fetch_add(step, Relaxed).wrapping_add(step);
@@ -20,7 +20,7 @@ impl Dice {
         (x ^ (x >> 31)) % n
     }
 
-    /// True once in `n` times.
+    /// Returns true with probability 1 / `n`.
     pub(crate) fn one_in(&self, n: u64) -> bool {
         self.roll(n) == 0
     }

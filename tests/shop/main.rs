@@ -26,10 +26,10 @@ use orders::{Line, Order};
 use partners::Partners;
 use service::ARTICLES;
 
-/// Set in the child.
+/// Environment variables of the child process.
 const FILE: &str = "SHOP_FILE";
 const PARTNERS: &str = "SHOP_PARTNERS";
-/// How many order at the same time.
+/// The number of customers who place orders concurrently.
 const CUSTOMERS: usize = 6;
 
 #[test]
@@ -44,18 +44,18 @@ fn orders_with_naive_undos_survive_kills_of_the_shop() {
 
 type Said = Lines<BufReader<ChildStdout>>;
 
-/// The process of the shop; it dies with this.
+/// The process of the shop. Dropping this kills it.
 struct Shop {
     test: &'static str,
     file: PathBuf,
     partners: SocketAddr,
-    /// With what it says, which somebody must be there to hear.
+    /// The process and its output, which must stay open as long as the process writes to it.
     child: Mutex<Option<(Child, Said)>>,
     address: Mutex<Option<SocketAddr>>,
 }
 
 impl Shop {
-    /// Starts the shop, and waits until it is open.
+    /// Starts the shop, and waits until it listens.
     fn open(&self) {
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", self.test, "--nocapture"]);
@@ -65,7 +65,7 @@ impl Shop {
         let port = said.by_ref().map_while(Result::ok).find_map(|line| {
             line.split_once("port=").map(|(_, port)| port.parse::<u16>().unwrap())
         });
-        let port = port.expect("it opens");
+        let port = port.expect("the shop prints its port");
         *self.address.lock().unwrap() = Some(([127, 0, 0, 1], port).into());
         *self.child.lock().unwrap() = Some((child, said));
     }
@@ -78,11 +78,11 @@ impl Shop {
     }
 
     fn ask(&self, question: &Value) -> std::io::Result<Value> {
-        let address = self.address.lock().unwrap().expect("it was open once");
+        let address = self.address.lock().unwrap().expect("the shop has been started");
         wire::ask(address, question)
     }
 
-    /// Asks until there is an answer that is none of an error.
+    /// Repeats a question until the answer is not an error.
     fn insist(&self, question: &Value) -> Value {
         loop {
             match self.ask(question) {
@@ -144,7 +144,7 @@ fn outlive(test: &'static str, naive: bool) {
     let ends = orders.keys().map(|id| (id.as_str(), end(&shop, id))).collect::<BTreeMap<_, _>>();
     shop.insist(&json!({ "what": "stop" }));
     let (mut child, _said) = shop.child.lock().unwrap().take().unwrap();
-    assert!(child.wait().unwrap().success(), "it closes in good order");
+    assert!(child.wait().unwrap().success(), "the shop shuts down cleanly");
     check(&shop.file, &orders, &ends, &partners);
     let completed = ends.values().filter(|end| *end == "completed").count();
     println!("{kills} kills, {} orders, {completed} of them completed", orders.len());
@@ -161,17 +161,17 @@ fn order(dice: &Dice) -> Order {
     }
 }
 
-/// Orders, until the shop has heard it; and changes its mind now and then.
+/// Places an order, repeatedly until the shop has accepted it, and sometimes cancels it.
 fn place(shop: &Shop, dice: &Dice, id: &str, order: &Order) {
     shop.insist(&json!({ "what": "place", "id": id, "order": order }));
     dice.sleep(0..100);
     if dice.one_in(10) {
-        // too late, or the shop is closed: then it stays as it is
+        // This may fail because it is too late or because the shop was killed; then the order stands.
         let _ = shop.ask(&json!({ "what": "cancel", "id": id }));
     }
 }
 
-/// How the order has ended. None is stuck or waits for a human.
+/// Returns how the order has ended. No order may be stuck or wait for an operator.
 fn end(shop: &Shop, id: &str) -> String {
     let began = Instant::now();
     loop {
@@ -189,7 +189,7 @@ fn end(shop: &Shop, id: &str) -> String {
     }
 }
 
-/// Compares what there is with what there should be.
+/// Compares the effects with the expected ones.
 fn check(
     file: &Path,
     orders: &BTreeMap<String, Order>,
@@ -211,12 +211,12 @@ fn check(
         let found = (&done.charges[..], done.parcels, confirmed, done.mails);
         if ends[id.as_str()] == "completed" {
             let cents = order.lines.iter().map(price).sum::<u32>();
-            assert_eq!(found, (&[cents][..], 1, 1, 1), "{id} is completed: {order:?}");
+            assert_eq!(found, (&[cents][..], 1, 1, 1), "{id} was completed: {order:?}");
             for line in &order.lines {
                 *stock.get_mut(line.article.as_str()).unwrap() -= line.pieces;
             }
         } else {
-            assert_eq!(found, (&[][..], 0, 0, 0), "{id} is rolled back: {order:?}");
+            assert_eq!(found, (&[][..], 0, 0, 0), "{id} was rolled back: {order:?}");
         }
     }
     for (name, stock) in stock {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::partners::{self, Answer, Call, What};
 
-/// What costs more is looked at.
-const CHECKED: u32 = 30_000;
+/// Orders above this amount are checked first.
+const CHECKED_ABOVE: u32 = 30_000;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Line {
@@ -63,7 +63,7 @@ impl CallError {
         !matches!(self, Self::Refused(_))
     }
 
-    /// It may have been done.
+    /// The call may have taken effect.
     fn is_ambiguous(&self) -> bool {
         matches!(self, Self::Lost(_) | Self::Ended(_))
     }
@@ -109,7 +109,7 @@ async fn reserve(cx: &Cx, article: &str, pieces: u32) -> Result<Taken, StockErro
     take(cx, article, pieces).await
 }
 
-/// Where there is no output, nothing was taken.
+/// Without an output, nothing was taken.
 async fn put_back(cx: &Cx, taken: Option<&Taken>) -> Result<(), StockError> {
     match taken {
         Some(taken) => give_back(cx, taken).await,
@@ -117,7 +117,7 @@ async fn put_back(cx: &Cx, taken: Option<&Taken>) -> Result<(), StockError> {
     }
 }
 
-/// As a newcomer writes it, who thinks of no crash.
+/// Written by a newcomer who does not think of crashes.
 #[saga_action(undo = give_back(output))]
 async fn reserve_naively(cx: &Cx, article: &str, pieces: u32) -> Result<Taken, StockError> {
     take(cx, article, pieces).await
@@ -153,7 +153,7 @@ async fn ship(cx: &Cx, carrier: &str) -> Result<String, CallError> {
     call(cx, What::Ship, cx.idempotency_key().to_string(), carrier, 0).await
 }
 
-/// Finds what it takes back by the key of the call.
+/// Undoes the call with the action's key.
 async fn take_back(cx: &Cx) -> Result<(), CallError> {
     call(cx, What::Undo, cx.action_key().to_string(), "", 0).await.map(|_| ())
 }
@@ -175,7 +175,7 @@ async fn mail(cx: &Cx, customer: &str) -> Result<(), CallError> {
 }
 
 saga! {
-    /// Reserves, charges, ships: all of it, or nothing.
+    /// Reserves, charges and ships: either all of it, or nothing.
     pub(crate) PlaceOrder<Shop>(order: Order, naive: bool) -> u32 {
         let lines = for line in &order.lines {
             if *naive {
@@ -186,7 +186,7 @@ saga! {
         };
         let cents: u32 = { lines.iter().map(|line| line.cents).sum() };
         let grams: u32 = { lines.iter().map(|line| line.grams).sum() };
-        let _checked = if *cents > CHECKED { check_customer { customer: &order.customer } };
+        let _checked = if *cents > CHECKED_ABOVE { check_customer { customer: &order.customer } };
         charge { card: &order.card, cents: *cents };
         let parcel = match grams {
             0..=999 => ship { carrier: "letter" },

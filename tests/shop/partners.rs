@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use crate::dice::Dice;
 use crate::wire;
 
-/// What the shop asks for.
+/// A call from the shop.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Call {
     pub(crate) what: What,
-    /// Of the call, or of the call that is undone.
+    /// The key of the call, or of the call to undo.
     pub(crate) key: String,
     pub(crate) order: String,
     pub(crate) of: String,
@@ -34,18 +34,18 @@ pub(crate) enum What {
 
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// Done, with a reference.
+    /// It was done; contains a reference.
     Done(String),
-    /// Not done; perhaps later.
+    /// It was not done, but a retry may succeed.
     Busy,
-    /// Not done, and never will be.
+    /// It was not done and never will be.
     Refused(String),
 }
 
-/// What was done for an order, and not undone.
+/// The effects for an order that were not undone.
 #[derive(Default)]
 pub(crate) struct Done {
-    /// What each charge took.
+    /// The amount of each charge.
     pub(crate) charges: Vec<u32>,
     pub(crate) parcels: u32,
     pub(crate) mails: u32,
@@ -64,7 +64,7 @@ pub(crate) struct Partners {
 }
 
 impl Partners {
-    /// Opens, on a port of its own.
+    /// Starts the partners on a free port.
     pub(crate) fn open(dice: Dice) -> io::Result<(Arc<Self>, SocketAddr)> {
         let partners = Arc::new(Self { dice, effects: Mutex::default() });
         let here = partners.clone();
@@ -118,14 +118,14 @@ impl Partners {
         }
         drop(effects);
         if self.dice.one_in(10) {
-            // it is done, but nobody waits as long for the answer
+            // It was done, but the caller times out before the answer.
             self.dice.sleep(400..600);
         }
         Answer::Done(key)
     }
 }
 
-/// What the shop hears.
+/// Makes a call from the shop.
 pub(crate) fn ask(partners: SocketAddr, call: &Call) -> io::Result<Answer> {
     let answer: Value = wire::ask(partners, &json!(call))?;
     Ok(serde_json::from_value(answer)?)

@@ -1,4 +1,4 @@
-//! The order service: a process that is killed again and again.
+//! The order service, which runs in a process that is killed again and again.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::orders::{Order, PlaceOrder, Shop};
 use crate::wire;
 
-/// What the shop sells: how much one piece costs and weighs, and how many there are at first.
+/// The articles: name, price and weight of a piece, and initial stock.
 pub(crate) const ARTICLES: [(&str, u32, u32, u32); 4] = [
     ("pen", 150, 20, 5000),
     ("book", 2500, 700, 900),
@@ -20,7 +20,7 @@ pub(crate) const ARTICLES: [(&str, u32, u32, u32); 4] = [
     ("rare", 9900, 100, 8),
 ];
 
-/// Runs the shop until it is told to stop, or killed. Says on which port it listens.
+/// Runs the shop until it is stopped or killed. Prints the port on which it listens.
 pub(crate) fn run(file: &Path, partners: SocketAddr, naive: bool) {
     let store = SqliteStore::open(file).unwrap();
     let tables =

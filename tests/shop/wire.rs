@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Longer than anybody takes who is still there.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longer than any answer takes if the other side is alive.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Listens at a free port, and answers there for as long as the process lives.
+/// Listens on a free port, and answers there for as long as the process lives.
 pub(crate) fn serve(
     answer: impl Fn(Value) -> Value + Send + Sync + 'static,
 ) -> io::Result<SocketAddr> {
@@ -20,7 +20,7 @@ pub(crate) fn serve(
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
             let answer = answer.clone();
-            // who asked may be dead by the time of the answer
+            // The client may be dead by the time of the answer.
             std::thread::spawn(move || drop(reply(connection, &*answer)));
         }
     });
@@ -32,10 +32,10 @@ fn reply(mut connection: TcpStream, answer: &impl Fn(Value) -> Value) -> io::Res
     write(&mut connection, &answer(asked))
 }
 
-/// Asks, and waits for the answer.
+/// Asks a question, and waits for the answer.
 pub(crate) fn ask(address: SocketAddr, question: &Value) -> io::Result<Value> {
-    let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
+    let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
     write(&mut connection, question)?;
     read(&connection)
 }

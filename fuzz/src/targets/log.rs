@@ -194,7 +194,7 @@ fn drive(machine: Machine, first: Event, rng: &mut Rng, log: &mut Vec<Entry>) ->
                 appending = false;
                 Event::Appended
             }
-            true | false => match world.next(tries) {
+            _ => match world.next(tries) {
                 Some(event) => event,
                 None => return "it waits for an operator".to_string(),
             },

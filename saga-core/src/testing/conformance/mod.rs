@@ -132,9 +132,9 @@ macro_rules! expect_eq {
 }
 
 /// Fails the check unless the condition holds.
-macro_rules! expect {
+macro_rules! expect_that {
     ($holds:expr) => {
-        expect!($holds, "it does not hold")
+        expect_that!($holds, "it does not hold")
     };
     ($holds:expr, $($found:tt)+) => {
         if !$holds {
@@ -144,7 +144,7 @@ macro_rules! expect {
     };
 }
 
-use {expect, expect_eq};
+use {expect_eq, expect_that};
 
 fn id(text: &str) -> SagaId {
     // All ids in the suite are valid; an invalid one would make its check fail.

@@ -45,7 +45,7 @@ pub(super) async fn create_refuses_wrong_sequence_numbers(store: &impl Store) ->
     miscounted.record.next_seq = 3;
     for bad in [none, late, miscounted] {
         let refused = store.create(bad).await;
-        expect!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
+        expect_that!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
     }
     expect_eq!(store.load(&id("a")).await, Ok(None));
     Ok(())
@@ -73,7 +73,7 @@ pub(super) async fn append_grows_the_log_and_changes_the_record(store: &impl Sto
     expect_eq!(record.wake_at, Some(Timestamp(5_000)));
     expect_eq!(record.error.as_deref(), Some("no seat"));
     expect_eq!(record.context, Some(Payload::from(&b"context"[..])));
-    expect!(record.paused);
+    expect_that!(record.paused);
     expect_eq!(record.parked_reason.as_deref(), Some("crash loop"));
     expect_eq!(record.next_seq, 4);
     expect_eq!(record.updated_at, Timestamp(1_003));
@@ -103,7 +103,7 @@ pub(super) async fn append_changes_only_the_given_fields(store: &impl Store) -> 
     back.change.parked_reason = Some(None);
     store.append(back).await?;
     let record = load(store, "a").await?.record;
-    expect!(!record.paused);
+    expect_that!(!record.paused);
     expect_eq!(record.parked_reason, None);
     expect_eq!(record.error.as_deref(), Some("no seat"));
     Ok(())
@@ -138,7 +138,7 @@ pub(super) async fn one_of_many_concurrent_appends_wins(store: &impl Store) -> C
     let tries = (0..20).map(|n| store.append(append("a", 2, vec![about(NodeEntry::Chosen(n))])));
     let results = join_all(tries).await;
     expect_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
-    expect!(results.iter().all(|result| *result == Ok(()) || *result == fenced("a")));
+    expect_that!(results.iter().all(|result| *result == Ok(()) || *result == fenced("a")));
     expect_eq!(load(store, "a").await?.entries.len(), 2);
     Ok(())
 }
@@ -154,7 +154,7 @@ pub(super) async fn append_refuses_wrong_sequence_numbers(store: &impl Store) ->
     elsewhere.entries = vec![entry(3, about(NodeEntry::Started))];
     for bad in [append("a", 2, vec![]), gap, twice, elsewhere] {
         let refused = store.append(bad).await;
-        expect!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
+        expect_that!(matches!(refused, Err(StoreError::Failed { .. })), "{refused:?}");
     }
     expect_eq!(load(store, "a").await?, before);
     Ok(())
@@ -270,11 +270,11 @@ pub(super) async fn a_dropped_append_happens_once_or_not_at_all(store: &impl Sto
         let given = append(name, 2, vec![about(NodeEntry::Started), about(NodeEntry::Skipped)]);
         drop(select(store.append(given.clone()), ready(())).await);
         let there = load(store, name).await?;
-        expect!([1, 3].contains(&there.entries.len()), "{} entries", there.entries.len());
+        expect_that!([1, 3].contains(&there.entries.len()), "{} entries", there.entries.len());
         expect_eq!(there.record.next_seq, there.entries.len() as u64 + 1);
 
         let again = store.append(given.clone()).await;
-        expect!(again == Ok(()) || again == fenced(name), "{again:?}");
+        expect_that!(again == Ok(()) || again == fenced(name), "{again:?}");
         expect_eq!(after_first(&load(store, name).await?.entries), given.entries);
         store.append(append(name, 4, vec![about(NodeEntry::Started)])).await?;
     }

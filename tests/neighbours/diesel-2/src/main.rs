@@ -7,7 +7,7 @@ use diesel::{QueryResult, RunQueryDsl, sql_query};
 use saga_core::prelude::*;
 use saga_core::store::{SqliteStore, StoreError};
 
-/// What the actions share.
+/// The context of the actions.
 pub struct Shop(Mutex<SqliteConnection>);
 
 #[saga_action(no_undo = "an example")]

@@ -1,4 +1,4 @@
-//! Sagas in a program that uses a rusqlite of its own choice: it is also the one of the sagas.
+//! Sagas in a program that chooses its own version of rusqlite, which the sagas then use too.
 
 use rusqlite::Transaction;
 use saga_core::prelude::*;

@@ -4,7 +4,7 @@ use saga_core::prelude::*;
 use saga_core::store::{SqliteStore, StoreError};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr};
 
-/// What the actions share.
+/// The context of the actions.
 pub struct Shop(DatabaseConnection);
 
 #[saga_action(no_undo = "an example")]

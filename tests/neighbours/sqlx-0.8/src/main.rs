@@ -9,14 +9,14 @@ use saga_core::testing::store_conformance;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{PgPool, SqlitePool};
 
-/// What the actions share.
+/// The context of the actions.
 struct Shop {
     articles: SqlitePool,
-    /// Of another service; nothing here asks it.
+    /// The database of another service, which this program never queries.
     _orders: Option<PgPool>,
 }
 
-/// Takes it by sqlx, so that only its key tells whether it was taken.
+/// Takes an article through sqlx, so that only the key of the call shows whether it was taken.
 #[saga_action(undo = put_back())]
 async fn take(cx: &ActionContext<Shop>, sku: &str) -> Result<(), sqlx::Error> {
     let sql = "INSERT INTO taken (key, sku) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
@@ -29,7 +29,7 @@ async fn put_back(cx: &ActionContext<Shop>) -> Result<(), sqlx::Error> {
     sqlx::query(sql).bind(cx.action_key().to_string()).execute(&cx.articles).await.map(drop)
 }
 
-/// Notes it in the transaction that also says that it is noted.
+/// Records the sale in the same transaction as the log entry that says so.
 #[saga_action(no_undo = "the last one")]
 async fn note(cx: &ActionContext<Shop>, sku: &str, fails: bool) -> Result<i64, rusqlite::Error> {
     let sku = sku.to_string();
@@ -65,7 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = SqliteConnectOptions::new()
         .filename(&file)
         .journal_mode(SqliteJournalMode::Wal)
-        // the store checkpoints; before SQLite 3.51.3 nobody else should
+        // Only the store should checkpoint with SQLite before 3.51.3.
         .pragma("wal_autocheckpoint", "0");
     let articles = SqlitePool::connect_with(options).await?;
     for sql in
@@ -85,7 +85,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let count = "SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM noted)";
     let counts: (i64, i64) = sqlx::query_as(count).fetch_one(&articles).await?;
-    assert_eq!(counts, (2, 2), "what failed left nothing behind");
-    println!("all is well beside sqlx, with SQLite {}", rusqlite::version());
+    assert_eq!(counts, (2, 2), "the failed saga left nothing behind");
+    println!("sagas and sqlx work on one file, with SQLite {}", rusqlite::version());
     Ok(())
 }
