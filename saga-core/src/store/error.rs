@@ -90,7 +90,18 @@ pub enum StoreError {
 impl StoreError {
     /// True if the same call may succeed later without anyone touching the saga or this process.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self, Self::Failed { .. })
+        match self {
+            Self::Failed { .. } => true,
+            Self::Fenced { .. }
+            | Self::NotFound { .. }
+            | Self::Corrupt { .. }
+            | Self::UnknownKey { .. }
+            | Self::RolledBack { .. }
+            | Self::NoTransactions
+            | Self::InUse { .. }
+            | Self::NewerSchema { .. }
+            | Self::Closed { .. } => false,
+        }
     }
 }
 
