@@ -115,7 +115,7 @@ async fn a_log_changed_by_another_program_refuses_appends() {
     for _ in 0..2 {
         let e = store.append(append("a", 6, b"")).await.unwrap_err().to_string();
         assert!(
-            e.contains("saga a: its log is corrupt at entry 6: another program changed"),
+            e.contains("saga a: its log is corrupt at entry 6: another program has changed"),
             "{e}"
         );
     }

@@ -113,7 +113,7 @@ fn another_name_of_the_file_is_the_same_store() {
 
     let dangling = place.directory().join("dangling.db");
     std::os::unix::fs::symlink("nowhere.db", &dangling).unwrap();
-    assert!(refusal(&dangling).contains("a link to a file that does not exist"));
+    assert!(refusal(&dangling).contains("a symbolic link to a file that does not exist"));
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn only_the_worker_checkpoints() {
 fn a_reader_needs_a_store_that_is_there() {
     let place = Place::new();
     let e = SqliteStore::attach(&place.path).unwrap_err().to_string();
-    assert!(e.contains("sagas.db: there is no such file"), "{e}");
+    assert!(e.contains("sagas.db: the file does not exist"), "{e}");
     assert!(!place.path.exists());
 
     place.connection().execute_batch("CREATE TABLE theirs (x)").unwrap();
