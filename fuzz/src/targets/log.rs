@@ -7,7 +7,7 @@ use saga_core::Retry;
 use saga_core::action::{Policy, UndoContract};
 use saga_core::dag::{NodeName, Plan, PlanKind, PlanNode};
 use saga_core::log::{Entry, Failure, FailureKind, NodeEntry, Payload, Timestamp, Uuid};
-use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, State};
+use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, SagaState};
 use saga_core::operator::Command;
 use serde::{Deserialize, Serialize};
 
@@ -121,7 +121,7 @@ pub(super) fn run(input: &[u8]) -> String {
         return "too wide".to_string();
     }
     let plan = Arc::new(plan.plan(true));
-    super::outcome(State::fold(plan.clone(), &entries), |state| {
+    super::outcome(SagaState::fold(plan.clone(), &entries), |state| {
         drop((state.nodes(), format!("{state:?}")));
         if state.run_key().is_none() {
             return "nothing".to_string();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::mpsc;
 
 use crate::error::ActionError;
-use crate::machine::Call;
+use crate::machine::AuthorizedCall;
 use crate::store::TransactionWork;
 use crate::value::ActionOutput;
 
@@ -44,7 +44,7 @@ impl WorkEndCell {
 
 /// A transaction that a call has requested.
 pub(crate) struct TransactionRequest {
-    pub(crate) call: Call,
+    pub(crate) call: AuthorizedCall,
     pub(crate) undo: bool,
     pub(crate) work: TransactionWork,
     pub(crate) end: WorkEndCell,
@@ -56,7 +56,7 @@ pub(crate) struct TransactionRequest {
 #[derive(Clone)]
 pub(crate) struct TransactionHandle {
     pub(crate) sender: mpsc::UnboundedSender<TransactionRequest>,
-    pub(crate) call: Call,
+    pub(crate) call: AuthorizedCall,
 }
 
 impl TransactionHandle {

@@ -13,7 +13,7 @@ use super::node_key::NodeKey;
 use crate::driver::{SagaResult, Values, node_report, node_reports};
 use crate::error::{NodeReport, SagaError};
 use crate::log::{SagaId, SagaStatus};
-use crate::machine::{Part, State, VertexId};
+use crate::machine::{Part, SagaState, VertexId};
 use crate::value::ActionOutput;
 
 /// How a saga ended, and what each of its nodes did; from [`SagaHandle::outcome`](crate::SagaHandle::outcome).
@@ -132,7 +132,7 @@ impl<S> fmt::Debug for Outcome<S> {
 
 /// The state and the values of a saga, from its log.
 pub(super) struct NodeOutcomes {
-    state: State,
+    state: SagaState,
     values: Box<dyn NodeOutputs>,
 }
 
@@ -154,14 +154,14 @@ impl NodeOutcomes {
 trait NodeOutputs: Send + Sync {
     /// The node at this path. An instance with several statements is not a node: the node that gives its output
     /// stands for it.
-    fn vertex(&self, state: &State, path: &str) -> Option<VertexId>;
+    fn vertex(&self, state: &SagaState, path: &str) -> Option<VertexId>;
 
-    fn output(&self, state: &State, path: &str) -> Option<&ActionOutput>;
+    fn output(&self, state: &SagaState, path: &str) -> Option<&ActionOutput>;
 }
 
 impl<C: Send + Sync + 'static> Values<C> {
     /// The node with this name in the subsaga at this node, or in the one that ends the arm that was chosen.
-    fn in_subsaga(&self, state: &State, holder: VertexId, name: &str) -> Option<VertexId> {
+    fn in_subsaga(&self, state: &SagaState, holder: VertexId, name: &str) -> Option<VertexId> {
         let frame = state.parts(holder)?.next()?;
         match state.part_of(frame)? {
             (_, Part::Whole) => {
@@ -175,7 +175,7 @@ impl<C: Send + Sync + 'static> Values<C> {
 }
 
 impl<C: Send + Sync + 'static> NodeOutputs for Values<C> {
-    fn vertex(&self, state: &State, path: &str) -> Option<VertexId> {
+    fn vertex(&self, state: &SagaState, path: &str) -> Option<VertexId> {
         if let Some(vertex) = state.resolve(path) {
             return Some(vertex);
         }
@@ -190,7 +190,7 @@ impl<C: Send + Sync + 'static> NodeOutputs for Values<C> {
         }
     }
 
-    fn output(&self, state: &State, path: &str) -> Option<&ActionOutput> {
+    fn output(&self, state: &SagaState, path: &str) -> Option<&ActionOutput> {
         self.output_at(state, self.vertex(state, path)?)
     }
 }

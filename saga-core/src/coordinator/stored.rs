@@ -13,7 +13,7 @@ use crate::dag::DagShape;
 use crate::driver::Values;
 use crate::error::{OperateError, SagaError, StartError};
 use crate::log::{SagaId, SagaStatus};
-use crate::machine::State;
+use crate::machine::SagaState;
 use crate::plan::Plan;
 use crate::store::{SagaRecord, Store, StoreError, StoredSaga};
 
@@ -67,13 +67,13 @@ impl<C: Send + Sync + 'static> Stored<C> {
     }
 
     /// The state that the log leads to, under the saga's definition.
-    pub(super) fn state(&self) -> Result<State, StoredError> {
+    pub(super) fn state(&self) -> Result<SagaState, StoredError> {
         self.fold(self.definition()?.dag.plan().clone())
     }
 
     /// The state that the log leads to; `None` if this program does not know the definition, and the DAG
     /// that was stored with the saga cannot be read either.
-    pub(super) fn state_by_shape(&self) -> Result<Option<(State, Arc<Plan>)>, StoredError> {
+    pub(super) fn state_by_shape(&self) -> Result<Option<(SagaState, Arc<Plan>)>, StoredError> {
         let known = self.definition.as_ref().map(|known| known.dag.plan().clone());
         let plan = known.or_else(|| self.shape().map(|shape| shape.plan));
         let Some(plan) = plan else { return Ok(None) };
@@ -85,13 +85,17 @@ impl<C: Send + Sync + 'static> Stored<C> {
         DagShape::read(self.saga.record.dag.as_bytes())
     }
 
-    pub(super) fn fold(&self, plan: Arc<Plan>) -> Result<State, StoredError> {
-        State::fold(plan, &self.saga.entries)
+    pub(super) fn fold(&self, plan: Arc<Plan>) -> Result<SagaState, StoredError> {
+        SagaState::fold(plan, &self.saga.entries)
             .map_err(|error| StoredError::corrupt_log(&self.saga.record.id, error))
     }
 
     /// The parameters and outputs of the saga, decoded.
-    pub(super) fn values(&self, state: &State, max_width: usize) -> Result<Values<C>, StoredError> {
+    pub(super) fn values(
+        &self,
+        state: &SagaState,
+        max_width: usize,
+    ) -> Result<Values<C>, StoredError> {
         let definition = self.definition()?;
         let root = definition.root(&self.saga.record.params);
         Ok(Values::of_log(definition.dag.clone(), root, max_width, state, &self.saga.entries))

@@ -8,7 +8,7 @@ use crate::context::{Frame, Outer};
 use crate::dag::{CompositeInput, Dag, NodeBody};
 use crate::error::ActionError;
 use crate::log::{Failure, Payload};
-use crate::machine::{Machine, Part, State, VertexId};
+use crate::machine::{Machine, Part, SagaState, VertexId};
 use crate::names::Source;
 use crate::panics;
 use crate::plan::PlanKind;
@@ -17,7 +17,7 @@ use crate::value::ActionOutput;
 impl<C: Send + Sync + 'static> Values<C> {
     /// Opens the frames that the machine has opened, and makes the outputs of composite nodes that have
     /// completed. Each may need the other, and both wait for outputs that are not read yet.
-    pub(crate) fn follow(&mut self, state: &State) {
+    pub(crate) fn follow(&mut self, state: &SagaState) {
         loop {
             let (frames, collected) = (self.frames.len(), self.collected);
             while let Some((holder, _)) = state.part_of(self.frames.len() as u32) {
@@ -36,7 +36,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// The frames of one node; `None` as long as something that they need is missing.
-    fn open(&self, state: &State, holder: VertexId) -> Option<Vec<Opened<C>>> {
+    fn open(&self, state: &SagaState, holder: VertexId) -> Option<Vec<Opened<C>>> {
         let (outer, node) = self.place_in(state, holder)?;
         let items = match &outer.dag.node(node)?.body {
             NodeBody::ForEach(each) => each.item_source(),
@@ -117,7 +117,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// Makes the output of a composite node; `None` as long as the output of a part is missing.
-    fn collect(&mut self, state: &State, holder: VertexId) -> Option<()> {
+    fn collect(&mut self, state: &SagaState, holder: VertexId) -> Option<()> {
         let (outer, node) = self.place_in(state, holder)?;
         let parts = state.parts(holder)?;
         while let Some(frame) = parts.clone().nth(self.gathered as usize) {
@@ -147,7 +147,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// A copy of a node's output of its own, which the node around it can take apart.
-    fn own(&self, state: &State, v: VertexId) -> Result<ActionOutput, ActionError> {
+    fn own(&self, state: &SagaState, v: VertexId) -> Result<ActionOutput, ActionError> {
         let (frame, at) = self.place_in(state, v).ok_or_else(lost)?;
         let node = frame.dag.node(at).ok_or_else(lost)?;
         if !node.body.parts().is_empty() {
@@ -156,7 +156,11 @@ impl<C: Send + Sync + 'static> Values<C> {
         node.decode(&frame.output(at).ok_or_else(lost)?.payload)
     }
 
-    fn made_of_parts(&self, state: &State, holder: VertexId) -> Result<ActionOutput, ActionError> {
+    fn made_of_parts(
+        &self,
+        state: &SagaState,
+        holder: VertexId,
+    ) -> Result<ActionOutput, ActionError> {
         let (outer, node) = self.place_in(state, holder).ok_or_else(lost)?;
         let parts = state.parts(holder).ok_or_else(lost)?.map(|part| {
             let frame = state.frames().get(part as usize).ok_or_else(lost)?;
@@ -188,7 +192,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         chosen.map_err(|error| error.to_failure(false))
     }
 
-    fn decide(&self, state: &State, v: VertexId) -> Result<u64, ActionError> {
+    fn decide(&self, state: &SagaState, v: VertexId) -> Result<u64, ActionError> {
         let (frame, node) = self.place_in(state, v).ok_or_else(lost)?;
         match frame.dag.node(node).map(|node| &node.body) {
             Some(NodeBody::Choose(choose)) => choose.arm(&frame),
@@ -199,7 +203,7 @@ impl<C: Send + Sync + 'static> Values<C> {
 
     /// Repeats the decisions that the log records, and says why the saga must not resume if one differs. A
     /// saga that rolls back needs no decisions.
-    pub(crate) fn recheck(&self, state: &State) -> Option<String> {
+    pub(crate) fn recheck(&self, state: &SagaState) -> Option<String> {
         if state.cause().is_some() {
             return None;
         }

@@ -6,7 +6,7 @@ use super::{Driver, Environment, ProgressChannel, Values};
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::Dag;
 use crate::log::{Entry, SagaEntry};
-use crate::machine::{Config, Corrupt, Event, Machine, State, Watch};
+use crate::machine::{Config, Corrupt, Event, Machine, SagaState, Watch};
 use crate::store::StoredSaga;
 
 /// A saga that is to be resumed.
@@ -74,7 +74,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
 }
 
 /// True if an operator let a parked saga roll back: what it cannot undo is then left as it is.
-fn is_given_up(state: &State, log: &[Entry]) -> bool {
+fn is_given_up(state: &SagaState, log: &[Entry]) -> bool {
     state.cause().is_some()
         && log.iter().any(|entry| entry.saga_entry() == Some(&SagaEntry::Unparked))
 }

@@ -4,7 +4,7 @@ use super::progress::SagaResult;
 use super::values::Values;
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
 use crate::log::{Cause, SagaId, SagaStatus};
-use crate::machine::{Machine, NodeState, State};
+use crate::machine::{Machine, NodeState, SagaState};
 
 impl<C: Send + Sync + 'static> Values<C> {
     /// The report of a saga that did not complete.
@@ -32,7 +32,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// The result of a saga that has ended, in another process or earlier in this one; `None` if it has not.
-    pub(crate) fn result_of_ended(&self, state: &State, id: &SagaId) -> Option<SagaResult> {
+    pub(crate) fn result_of_ended(&self, state: &SagaState, id: &SagaId) -> Option<SagaResult> {
         match state.status() {
             SagaStatus::Completed => Some(self.saga_output(id)),
             _ => result_of_failed(self.name(), state, id),
@@ -40,7 +40,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 }
 
-fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {
+fn report(name: &str, state: &SagaState, id: &SagaId) -> SagaReport {
     let cause = state.cause().cloned();
     let cause = cause.unwrap_or(Cause::Cancelled { reason: "no reason recorded".to_string() });
     let nodes = state.nodes();
@@ -56,7 +56,7 @@ fn report(name: &str, state: &State, id: &SagaId) -> SagaReport {
 }
 
 /// The result of a saga that was rolled back or is stuck; `None` for any other.
-pub(crate) fn result_of_failed(name: &str, state: &State, id: &SagaId) -> Option<SagaResult> {
+pub(crate) fn result_of_failed(name: &str, state: &SagaState, id: &SagaId) -> Option<SagaResult> {
     let report = || Box::new(report(name, state, id));
     match state.status() {
         SagaStatus::RolledBack => Some(Err(SagaError::RolledBack(report()))),
@@ -66,7 +66,7 @@ pub(crate) fn result_of_failed(name: &str, state: &State, id: &SagaId) -> Option
 }
 
 /// The state of every node, in the order of declaration.
-pub(crate) fn node_reports(state: &State) -> Vec<NodeReport> {
+pub(crate) fn node_reports(state: &SagaState) -> Vec<NodeReport> {
     state.nodes().into_iter().map(node_report).collect()
 }
 

@@ -13,7 +13,7 @@ use crate::json::has_room;
 use crate::log::{
     Command, Entry, EntryKind, Failure, FailureKind, NodeEntry, NodePath, Payload, SagaEntry,
 };
-use crate::machine::{Call, Machine, State, VertexId};
+use crate::machine::{AuthorizedCall, Machine, SagaState, VertexId};
 use crate::names::NodeIndex;
 use crate::panics;
 use crate::policy::UndoContract;
@@ -85,7 +85,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         dag: Arc<Dag<C>>,
         root: Frame,
         max_width: usize,
-        state: &State,
+        state: &SagaState,
         log: &[Entry],
     ) -> Self {
         let mut values = Self::new(dag, root, max_width);
@@ -93,7 +93,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         values
     }
 
-    fn load(&mut self, state: &State, log: &[Entry]) {
+    fn load(&mut self, state: &SagaState, log: &[Entry]) {
         for (path, payload) in stored_outputs(log) {
             let Some(vertex) = state.resolve(path.as_str()) else { continue };
             if self.place_in(state, vertex).is_none() {
@@ -130,7 +130,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// Adds outputs that no call of this process returned: those that an operator has decided.
-    pub(super) fn fill(&self, state: &State, entries: &[Entry]) {
+    pub(super) fn fill(&self, state: &SagaState, entries: &[Entry]) {
         for entry in entries {
             let EntryKind::Node { node: path, entry: NodeEntry::Succeeded(payload), .. } =
                 &entry.kind
@@ -150,7 +150,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     /// Checks that a payload is an output of this node. A path that no node has is left to the machine.
     pub(super) fn check(
         &self,
-        state: &State,
+        state: &SagaState,
         path: &NodePath,
         output: &Payload,
     ) -> Result<(), String> {
@@ -180,7 +180,11 @@ impl<C: Send + Sync + 'static> Values<C> {
         self.place_in(machine.state(), v)
     }
 
-    pub(super) fn place_in(&self, state: &State, v: VertexId) -> Option<(Opened<C>, NodeIndex)> {
+    pub(super) fn place_in(
+        &self,
+        state: &SagaState,
+        v: VertexId,
+    ) -> Option<(Opened<C>, NodeIndex)> {
         let (frame, node, _) = state.place(v)?;
         Some((self.frames.get(frame as usize)?.clone(), NodeIndex(node)))
     }
@@ -205,13 +209,13 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// The output of a node, as closures read it.
-    pub(crate) fn output_at(&self, state: &State, v: VertexId) -> Option<&ActionOutput> {
+    pub(crate) fn output_at(&self, state: &SagaState, v: VertexId) -> Option<&ActionOutput> {
         let (frame, node, _) = state.place(v)?;
         self.frames.get(frame as usize)?.output(NodeIndex(node))
     }
 
     /// The node whose output is the output of this frame's DAG.
-    pub(crate) fn end_of(&self, state: &State, frame: u32) -> Option<VertexId> {
+    pub(crate) fn end_of(&self, state: &SagaState, frame: u32) -> Option<VertexId> {
         let output = self.frames.get(frame as usize)?.dag.output()?;
         Some(state.frames().get(frame as usize)?.base + output.0)
     }
@@ -235,7 +239,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         &self,
         machine: &Machine,
         v: VertexId,
-        context: impl FnOnce(Call) -> Option<ActionContext<C>>,
+        context: impl FnOnce(AuthorizedCall) -> Option<ActionContext<C>>,
     ) -> Result<ActionOutput, Failure> {
         let missing = || Failure::new(FailureKind::Failed, "the node has no value").permanent();
         let (frame, node) = self.place(machine, v).ok_or_else(missing)?;
@@ -243,7 +247,8 @@ impl<C: Send + Sync + 'static> Values<C> {
             Some(_) if let Some(error) = &frame.refused => Err(error.clone()),
             Some(NodeBody::Constant { output, .. }) => Ok(output.clone()),
             Some(NodeBody::Computed(compute)) => {
-                let call = Call { vertex: v, attempt: 1, seq: 0, unwinding: false, repeat: 1 };
+                let call =
+                    AuthorizedCall { vertex: v, attempt: 1, seq: 0, unwinding: false, repeat: 1 };
                 let cx = context(call).ok_or_else(missing)?;
                 panics::contain(|| compute.compute(cx))
                     .unwrap_or_else(|message| Err(ActionError::Panicked { message }))

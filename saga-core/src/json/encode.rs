@@ -66,41 +66,43 @@ mod tests {
     use super::write;
 
     #[derive(Serialize, Default)]
-    struct Trip {
+    struct Measured {
         price: f64,
-        legs: Vec<Leg>,
+        legs: Vec<Segment>,
         extras: BTreeMap<String, f32>,
         note: Option<String>,
     }
 
     #[derive(Serialize)]
-    enum Leg {
+    enum Segment {
         Flight { miles: f64 },
         Walk(f64, f64),
         Rest,
     }
 
-    fn error(trip: Trip) -> String {
-        write(&trip).unwrap_err().to_string()
+    fn error(measured: Measured) -> String {
+        write(&measured).unwrap_err().to_string()
     }
 
     #[test]
     fn what_is_not_finite_is_named_by_its_path() {
-        let trip = Trip { price: f64::NAN, ..Trip::default() };
-        assert_eq!(error(trip), "`price` is NaN or infinite, which JSON cannot hold");
-        let legs = vec![Leg::Rest, Leg::Flight { miles: f64::INFINITY }];
-        assert!(error(Trip { legs, ..Trip::default() }).starts_with("`legs[1].miles` is"));
-        let legs = vec![Leg::Walk(1.0, 2.0), Leg::Walk(1.0, f64::NAN)];
-        assert!(error(Trip { legs, ..Trip::default() }).starts_with("`legs[1][1]` is"));
+        let measured = Measured { price: f64::NAN, ..Measured::default() };
+        assert_eq!(error(measured), "`price` is NaN or infinite, which JSON cannot hold");
+        let legs = vec![Segment::Rest, Segment::Flight { miles: f64::INFINITY }];
+        assert!(error(Measured { legs, ..Measured::default() }).starts_with("`legs[1].miles` is"));
+        let legs = vec![Segment::Walk(1.0, 2.0), Segment::Walk(1.0, f64::NAN)];
+        assert!(error(Measured { legs, ..Measured::default() }).starts_with("`legs[1][1]` is"));
         let extras = [("a".to_string(), 1.0), ("b c".to_string(), f32::NAN)].into();
-        assert!(error(Trip { extras, ..Trip::default() }).starts_with("`extras[\"b c\"]` is"));
+        assert!(
+            error(Measured { extras, ..Measured::default() }).starts_with("`extras[\"b c\"]` is")
+        );
         assert!(write(&f64::NAN).unwrap_err().to_string().starts_with("the value is"));
     }
 
     #[test]
     fn other_nulls_are_fine() {
-        let trip = Trip { note: None, ..Trip::default() };
-        assert!(write(&trip).is_ok());
+        let measured = Measured { note: None, ..Measured::default() };
+        assert!(write(&measured).is_ok());
         assert!(write(&(Some(1.5), None::<f64>, (), "null")).is_ok());
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::crash_suspicion::Watch;
 use super::state::VertexId;
-use super::watch::Watch;
 use crate::log::{Answer, Command, Entry, Failure, Payload, SagaStatus, Timestamp, Uuid};
 
 /// What the machine is told once.
@@ -147,9 +147,9 @@ pub enum Effect {
     /// not looked at.
     ReleasePermit(VertexId),
     /// Run an action; answer with [`Event::ActionDone`].
-    RunAction(Call),
+    RunAction(AuthorizedCall),
     /// Run an undo; answer with [`Event::UndoDone`].
-    RunUndo(Call),
+    RunUndo(AuthorizedCall),
     /// Evaluate how many instances, or which arm; answer with [`Event::Chosen`], at once.
     Choose(VertexId),
     /// Evaluate a value; answer with [`Event::Computed`], at once.
@@ -168,7 +168,7 @@ pub enum Effect {
 
 /// A call that the log authorizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
+pub struct AuthorizedCall {
     /// Of which node.
     pub vertex: VertexId,
     /// Which attempt, from 1.

@@ -26,7 +26,7 @@ impl Machine {
         match self.state.kind(v) {
             Some(PlanKind::Action(_)) => {
                 // ready, or cut off by the death of its process: then it is run again, whatever the policy
-                self.line_up(v, self.state.turn_forward(v));
+                self.line_up(v, self.state.action_priority(v));
             }
             Some(PlanKind::Value) => {
                 self.evaluating.insert(v);
@@ -42,7 +42,7 @@ impl Machine {
         let Some(x) = self.state.vertex(v) else { return };
         if let Some(at) = x.retry_at {
             if self.is_due(at) {
-                self.line_up(v, self.state.turn_forward(v));
+                self.line_up(v, self.state.action_priority(v));
             } else {
                 self.timers.insert((at, v));
             }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::state::{Frame, Need, Part, Parts, Progress, State, Undo, Vertex, VertexId};
+use super::state::{
+    FrameState, Need, Part, Parts, Progress, SagaState, UndoProgress, Vertex, VertexId,
+};
 use crate::plan::{Plan, PlanKind};
 
-impl State {
+impl SagaState {
     /// The gate of a node that holds others.
     pub(super) fn gate(&self, node: VertexId) -> Option<VertexId> {
         let (frame, local, _) = self.place(node)?;
@@ -20,7 +22,7 @@ impl State {
     }
 
     /// The frames behind a gate, if it is open.
-    fn frames_behind(&self, gate: VertexId) -> &[Frame] {
+    fn frames_behind(&self, gate: VertexId) -> &[FrameState] {
         let parts = self.vertex(gate).and_then(|x| x.parts);
         let frames = parts.and_then(|Parts { first, count, .. }| {
             self.frames.get(first as usize..first as usize + count as usize)
@@ -95,7 +97,7 @@ impl State {
         self.incomplete += plan.vertices();
         let rank = self.rank(holder, part);
         let incomplete = plan.vertices();
-        self.frames.push(Frame { plan, base, holder, part, rank, incomplete });
+        self.frames.push(FrameState { plan, base, holder, part, rank, incomplete });
     }
 
     fn rank(&self, holder: Option<VertexId>, part: Part) -> Arc<[u32]> {
@@ -248,8 +250,8 @@ impl State {
                 touched.push(v);
                 continue;
             }
-            let gone = matches!(x.undo, Undo::Finished | Undo::Resolved);
-            if !gone && (x.undo != Undo::NotStarted || self.need(v) != Need::Nothing) {
+            let gone = matches!(x.undo, UndoProgress::Finished | UndoProgress::Resolved);
+            if !gone && (x.undo != UndoProgress::NotStarted || self.need(v) != Need::Nothing) {
                 touched.push(v);
                 continue;
             }

@@ -2,7 +2,7 @@
 //!
 //! [`Machine`] is a value: events go in, effects come out. It does no I/O, reads no clock, spawns
 //! nothing and never panics. The driver, the tests and recovery all drive this one machine, and it
-//! changes its [`State`] only by applying log entries: what a crash leaves behind is what was there.
+//! changes its [`SagaState`] only by applying log entries: what a crash leaves behind is what was there.
 //!
 //! One turn of the machine takes what has happened, derives every entry that follows from it, and asks
 //! for **one** append of all of them. Calls that the entries authorize go out when the append is
@@ -14,22 +14,22 @@
 // a new kind of entry, command or state makes the compiler list the places that must know it
 #![warn(clippy::wildcard_enum_match_arm)]
 
-mod apply;
+mod batch;
 mod commands;
+mod crash_suspicion;
 mod event;
 mod forward;
 mod graph;
-mod legal;
-mod order;
-mod path;
+mod legality;
+mod node_paths;
 mod recover;
 mod report;
-mod start;
+mod scheduling;
+mod start_order;
 mod state;
-mod time;
+mod timers;
+mod transitions;
 mod unwind;
-mod watch;
-mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -40,14 +40,14 @@ use crate::log::{
 use crate::plan::Plan;
 
 use commands::OperatorRequest;
-use order::Turn;
-use watch::Watched;
+use crash_suspicion::Watched;
+use start_order::StartPriority;
 
-pub use apply::Corrupt;
-pub use event::{ActionResult, Call, Config, Effect, Event, Finish};
+pub use crash_suspicion::Watch;
+pub use event::{ActionResult, AuthorizedCall, Config, Effect, Event, Finish};
 pub use report::NodeState;
-pub use state::{Frame, Illegal, Part, State, Vertex, VertexId};
-pub use watch::Watch;
+pub use state::{FrameState, Illegal, Part, SagaState, Vertex, VertexId};
+pub use transitions::Corrupt;
 
 /// A call in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ enum InFlight {
 /// A saga in flight: its state, and what this process has under way.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    state: State,
+    state: SagaState,
     config: Config,
     epoch: u64,
     /// What the wall clock says.
@@ -73,7 +73,7 @@ pub struct Machine {
     written_at: Timestamp,
     in_flight: BTreeMap<VertexId, InFlight>,
     /// What may start and has not: waits for room, the end of a pause, or for ever while draining.
-    candidates: BTreeMap<Turn, VertexId>,
+    candidates: BTreeMap<StartPriority, VertexId>,
     timers: BTreeSet<(Timestamp, VertexId)>,
     /// It was running when its process died, and is being looked at.
     watched: Option<Watched>,
@@ -93,7 +93,7 @@ pub struct Machine {
     /// Effects of this turn that don't.
     said: Vec<Effect>,
     /// Nodes that wait for a slot, and where they stood in line.
-    wanting: BTreeMap<VertexId, Turn>,
+    wanting: BTreeMap<VertexId, StartPriority>,
     /// Slots that were granted, for calls that have not been begun.
     granted: VecDeque<VertexId>,
     /// What operators ask and this process has not looked at.
@@ -113,10 +113,10 @@ pub struct Machine {
 impl Machine {
     /// A saga that has no log yet. Its first event is [`Event::Created`].
     pub fn new(plan: Arc<Plan>, config: Config, epoch: u64) -> Self {
-        Self::with_state(State::new(plan), config, epoch)
+        Self::with_state(SagaState::new(plan), config, epoch)
     }
 
-    fn with_state(state: State, config: Config, epoch: u64) -> Self {
+    fn with_state(state: SagaState, config: Config, epoch: u64) -> Self {
         let asked = state.open.iter().map(|asked| asked.id).collect();
         Self {
             state,
@@ -153,7 +153,7 @@ impl Machine {
     }
 
     /// What the log says. Includes the entries of an append under way.
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &SagaState {
         &self.state
     }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Config, Corrupt, Machine, State};
+use super::{Config, Corrupt, Machine, SagaState};
 use crate::log::Entry;
 use crate::plan::Plan;
 
-impl State {
+impl SagaState {
     /// The state that follows from a log.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl Machine {
         epoch: u64,
         log: &[Entry],
     ) -> Result<Self, Corrupt> {
-        let mut machine = Self::with_state(State::fold(plan, log)?, config, epoch);
+        let mut machine = Self::with_state(SagaState::fold(plan, log)?, config, epoch);
         machine.written_at = log.last().map_or(machine.written_at, |entry| entry.at);
         Ok(machine)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::state::{Part, Progress, State, Undo, VertexId};
+use super::state::{Part, Progress, SagaState, UndoProgress, VertexId};
 use crate::log::{ActionState, Failure, NodePath};
 use crate::plan::PlanKind;
 use crate::policy::UndoContract;
@@ -32,7 +32,7 @@ pub struct NodeState {
     pub undo_failure: Option<Arc<Failure>>,
 }
 
-impl State {
+impl SagaState {
     /// All nodes that exist so far, each before the parts that it holds.
     pub fn nodes(&self) -> Vec<NodeState> {
         let mut nodes = Vec::new();
@@ -67,28 +67,30 @@ impl State {
             || (gate.is_some_and(|g| g.progress == Progress::Completed)
                 && x.progress == Progress::Open);
         let state = match (x.undo, x.progress) {
-            (Undo::Started | Undo::Scheduled(_), _) => Undoing,
-            (Undo::Finished | Undo::Resolved, _) => Undone,
-            (Undo::Failed, _) => UndoFailed,
-            (Undo::NotStarted, Progress::Completed) => Completed,
-            (Undo::NotStarted, Progress::Skipped) => Skipped,
-            (Undo::NotStarted, Progress::Open) if open => Running,
-            (Undo::NotStarted, Progress::Open) if failed => Failed,
-            (Undo::NotStarted, Progress::Open) => Pending,
+            (UndoProgress::Started | UndoProgress::Scheduled(_), _) => Undoing,
+            (UndoProgress::Finished | UndoProgress::Resolved, _) => Undone,
+            (UndoProgress::Failed, _) => UndoFailed,
+            (UndoProgress::NotStarted, Progress::Completed) => Completed,
+            (UndoProgress::NotStarted, Progress::Skipped) => Skipped,
+            (UndoProgress::NotStarted, Progress::Open) if open => Running,
+            (UndoProgress::NotStarted, Progress::Open) if failed => Failed,
+            (UndoProgress::NotStarted, Progress::Open) => Pending,
         };
         let failure = x.failure.clone().or_else(|| gate.and_then(|g| g.failure.clone()));
         let unknown = x.progress == Progress::Open && (x.doubt || x.open);
         let in_doubt = match x.undo {
-            Undo::Finished | Undo::Resolved => false,
-            Undo::Failed => x.progress == Progress::Open,
-            Undo::NotStarted | Undo::Started | Undo::Scheduled(_) => unknown,
+            UndoProgress::Finished | UndoProgress::Resolved => false,
+            UndoProgress::Failed => x.progress == Progress::Open,
+            UndoProgress::NotStarted | UndoProgress::Started | UndoProgress::Scheduled(_) => {
+                unknown
+            }
         };
         Some(NodeState {
             vertex: v,
             path: self.path(v),
             has_undo: self.policy(v).is_some_and(|p| p.undo != UndoContract::None),
             state,
-            resolved: x.undo == Undo::Resolved,
+            resolved: x.undo == UndoProgress::Resolved,
             in_doubt,
             attempts: x.attempts,
             failure,

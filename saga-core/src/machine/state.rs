@@ -1,6 +1,6 @@
 //! What a saga's log says: the state that follows from its entries, and nothing else.
 //!
-//! [`State::apply`] is the only way in which a state changes, live and in recovery alike. So the state
+//! [`SagaState::apply`] is the only way in which a state changes, live and in recovery alike. So the state
 //! after a crash is the state before it, for every prefix of every log.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ pub type VertexId = u32;
 
 /// One run of a plan: the saga itself, a subsaga, an instance of a `for`, an arm.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Frame {
+pub struct FrameState {
     /// What runs.
     pub plan: Arc<Plan>,
     /// Its first vertex.
@@ -26,7 +26,7 @@ pub struct Frame {
     pub holder: Option<VertexId>,
     /// Which of the holder's parts it is.
     pub part: Part,
-    /// Its place in the order of declaration (see [`order`](super::order)).
+    /// Its place in the order of declaration (see [`start_order`](super::start_order)).
     pub(super) rank: Arc<[u32]>,
     /// How many of its vertices have not completed.
     pub(super) incomplete: u32,
@@ -53,7 +53,7 @@ pub(super) enum Progress {
 
 /// How far its undo has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Undo {
+pub(super) enum UndoProgress {
     NotStarted,
     Started,
     Scheduled(Timestamp),
@@ -107,7 +107,7 @@ pub struct Vertex {
     /// True from that end until the next start.
     pub(super) failed: bool,
     pub(super) retry_at: Option<Timestamp>,
-    pub(super) undo: Undo,
+    pub(super) undo: UndoProgress,
     pub(super) undo_tries: u32,
     /// How many of them do not count as tries, as above.
     pub(super) undo_from: u32,
@@ -137,8 +137,8 @@ fn at(node: &Option<NodePath>) -> String {
 
 /// The state of a saga.
 #[derive(Debug, Clone, PartialEq)]
-pub struct State {
-    pub(super) frames: Vec<Frame>,
+pub struct SagaState {
+    pub(super) frames: Vec<FrameState>,
     pub(super) vertices: Vec<Vertex>,
     pub(super) run_key: Option<Uuid>,
     pub(super) next_seq: u64,
@@ -166,7 +166,7 @@ pub struct State {
     pub(super) walked: u64,
 }
 
-impl State {
+impl SagaState {
     /// Before the first entry.
     pub(super) fn new(plan: Arc<Plan>) -> Self {
         let mut state = Self {
@@ -253,7 +253,7 @@ impl State {
     }
 
     /// The frames, in the order in which they were opened.
-    pub fn frames(&self) -> &[Frame] {
+    pub fn frames(&self) -> &[FrameState] {
         &self.frames
     }
 
@@ -354,7 +354,7 @@ impl Vertex {
             failure: None,
             failed: false,
             retry_at: None,
-            undo: Undo::NotStarted,
+            undo: UndoProgress::NotStarted,
             undo_tries: 0,
             undo_from: 0,
             undo_failure: None,

@@ -1,6 +1,6 @@
 //! Going back: which nodes need something, in which order, and what.
 
-use super::state::{Need, Undo, VertexId};
+use super::state::{Need, UndoProgress, VertexId};
 use super::{InFlight, Machine};
 use crate::log::{Failure, FailureKind, NodeEntry};
 use crate::policy::UndoContract;
@@ -8,7 +8,12 @@ use crate::policy::UndoContract;
 impl Machine {
     pub(super) fn decide_unwinding(&mut self, v: VertexId) {
         let Some(x) = self.state.vertex(v) else { return };
-        if x.settled || matches!(x.undo, Undo::Finished | Undo::Resolved | Undo::Failed) {
+        if x.settled
+            || matches!(
+                x.undo,
+                UndoProgress::Finished | UndoProgress::Resolved | UndoProgress::Failed
+            )
+        {
             return;
         }
         let (open, unsettled, undo) = (x.open, x.unsettled, x.undo);
@@ -22,15 +27,15 @@ impl Machine {
             Need::Rerun => self.decide_rerun(v),
             Need::Undo if unsettled > 0 => {}
             Need::Undo => match undo {
-                Undo::Scheduled(at) if !self.is_due(at) => {
+                UndoProgress::Scheduled(at) if !self.is_due(at) => {
                     self.timers.insert((at, v));
                 }
-                Undo::Scheduled(_)
-                | Undo::NotStarted
-                | Undo::Started
-                | Undo::Finished
-                | Undo::Failed
-                | Undo::Resolved => self.line_up(v, self.state.turn_back(v)),
+                UndoProgress::Scheduled(_)
+                | UndoProgress::NotStarted
+                | UndoProgress::Started
+                | UndoProgress::Finished
+                | UndoProgress::Failed
+                | UndoProgress::Resolved => self.line_up(v, self.state.undo_priority(v)),
             },
         }
     }
@@ -48,14 +53,14 @@ impl Machine {
         let (Some(x), Some(policy)) = (self.state.vertex(v), self.state.policy(v)) else { return };
         let (reruns, retry_at) = (x.reruns, x.retry_at);
         // the action was; or its undo, which had the output in memory
-        let cut_off = x.open || x.undo != Undo::NotStarted;
+        let cut_off = x.open || x.undo != UndoProgress::NotStarted;
         match retry_at {
             Some(at) if reruns > 0 && !self.is_due(at) => {
                 self.timers.insert((at, v));
             }
             // cut off, the first time, or its time has come
             _ if cut_off || reruns == 0 || retry_at.is_some() => {
-                self.line_up(v, self.state.turn_back(v));
+                self.line_up(v, self.state.undo_priority(v));
             }
             _ if policy.undo_retry.allows_after(reruns) => {
                 let delay = policy.undo_retry.delay_after(reruns, self.dice(v, 1, reruns));

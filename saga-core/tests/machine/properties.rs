@@ -10,7 +10,7 @@ use proptest::test_runner::TestRunner;
 use saga_core::SagaStatus;
 use saga_core::dag::Plan;
 use saga_core::log::{Entry, EntryKind, NodeEntry, SagaEntry, Timestamp, Uuid};
-use saga_core::machine::{Config, Effect, Event, Finish, Machine, State};
+use saga_core::machine::{Config, Effect, Event, Finish, Machine, SagaState};
 use saga_core::operator::{Answer, Command};
 
 use crate::simulation::laws;
@@ -86,7 +86,7 @@ proptest! {
         let whole = run(setup.clone());
         for length in 1..=whole.log.len() {
             let prefix = &whole.log[..length];
-            State::fold(setup.plan.clone(), prefix).unwrap();
+            SagaState::fold(setup.plan.clone(), prefix).unwrap();
             let (finish, log) = go_on_fairly(&setup.plan, setup.config, prefix).unwrap();
             prop_assert!(matches!(finish, Finish::Ended(_)), "{finish:?}: {log:#?}");
             let ended = prefix.iter().any(|e| matches!(e.saga_entry(), Some(SagaEntry::Unwinding(_))));
@@ -268,7 +268,7 @@ proptest! {
         if dense {
             (1..).zip(&mut log).for_each(|(seq, entry)| entry.seq = seq);
         }
-        match State::fold(setup.plan.clone(), &log) {
+        match SagaState::fold(setup.plan.clone(), &log) {
             Err(why) => drop(why.to_string()),
             // nothing is left of it
             Ok(state) if state.run_key().is_none() => {}

@@ -22,7 +22,7 @@ use super::task_state::TaskState;
 use crate::context::{
     ActionContext, CallInfo, ContextInner, FencingToken, Shared, TransactionHandle,
 };
-use crate::machine::{ActionResult, Call, Event, VertexId};
+use crate::machine::{ActionResult, AuthorizedCall, Event, VertexId};
 pub(super) use attempt::{CallEnd, FailedAttempt};
 use attempt::{run_action, run_undo};
 use blocking::{CallLabel, TimedPolls};
@@ -31,7 +31,7 @@ pub(super) use output_limits::{OutputLimits, check_len};
 
 impl<C: Send + Sync + 'static> Driver<C> {
     /// Runs a call that the log authorizes.
-    pub(super) fn start_call(&mut self, call: Call, undo: bool, task: &mut TaskState) {
+    pub(super) fn start_call(&mut self, call: AuthorizedCall, undo: bool, task: &mut TaskState) {
         // the machine authorizes calls only of nodes that have an action
         let Some(action) = self.values.action(&self.machine, call.vertex) else { return };
         let transactions = task.transactions.authorize(call);
@@ -63,7 +63,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     /// The execution context of a call. `transactions` is `None` for a computed value, which has none.
     pub(super) fn context(
         &self,
-        call: Call,
+        call: AuthorizedCall,
         undo: bool,
         transactions: Option<TransactionHandle>,
     ) -> Option<ActionContext<C>> {

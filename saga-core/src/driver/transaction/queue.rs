@@ -10,12 +10,12 @@ use crate::context::{TransactionHandle, TransactionRequest, WorkEndCell};
 use crate::driver::call::CallEnd;
 use crate::driver::task_state::Wakeup;
 use crate::log::Entry;
-use crate::machine::{Call, Event, VertexId};
+use crate::machine::{AuthorizedCall, Event, VertexId};
 use crate::store::StoreError;
 
 /// The transaction that is in flight.
 pub(super) struct ActiveTransaction {
-    pub(super) call: Call,
+    pub(super) call: AuthorizedCall,
     pub(super) undo: bool,
     pub(super) end: WorkEndCell,
     pub(super) seq: u64,
@@ -29,7 +29,7 @@ pub(in crate::driver) struct TransactionQueue {
     waiting: VecDeque<TransactionRequest>,
     pub(super) active: Option<ActiveTransaction>,
     /// The last call of each node.
-    authorized: HashMap<VertexId, Call>,
+    authorized: HashMap<VertexId, AuthorizedCall>,
     /// What the machine is told after the transaction.
     pub(super) held: Vec<Event>,
     pub(super) ended: Vec<(VertexId, CallEnd)>,
@@ -58,7 +58,7 @@ impl Default for TransactionQueue {
 
 impl TransactionQueue {
     /// Lets this call request a transaction. Requests of the node's earlier calls are ignored from now on.
-    pub(in crate::driver) fn authorize(&mut self, call: Call) -> TransactionHandle {
+    pub(in crate::driver) fn authorize(&mut self, call: AuthorizedCall) -> TransactionHandle {
         self.authorized.insert(call.vertex, call);
         self.rolled_back.remove(&call.vertex);
         TransactionHandle { sender: self.sender.clone(), call }

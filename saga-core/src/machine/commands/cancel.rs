@@ -4,14 +4,14 @@
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Cause, Refusal, SagaEntry};
 use crate::machine::Machine;
-use crate::machine::state::State;
+use crate::machine::state::SagaState;
 
 pub(super) struct Cancel<'a> {
     pub(super) reason: &'a str,
 }
 
 impl Rules for Cancel<'_> {
-    fn check(&self, state: &State) -> Result<(), Answer> {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         state.has_not_ended()?;
         if state.unwinding.is_none() {
             return state.can_unwind();
@@ -48,7 +48,7 @@ impl Rules for Cancel<'_> {
         FollowUp::saga(SagaEntry::Unwinding(cause)).map(|next| next.unparking(true))
     }
 
-    fn is_answered_by(&self, state: &State, written: Written<'_>) -> bool {
+    fn is_answered_by(&self, state: &SagaState, written: Written<'_>) -> bool {
         match written {
             Written::Saga(SagaEntry::Unwinding(_)) => true,
             // a saga that unwinds already needs nothing else

@@ -4,7 +4,7 @@
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Command, Decision, Failure, FailureKind, NodeEntry, NodePath, Refusal};
 use crate::machine::Machine;
-use crate::machine::state::{Progress, State, Undo, Vertex, VertexId};
+use crate::machine::state::{Progress, SagaState, UndoProgress, Vertex, VertexId};
 use crate::plan::PlanKind;
 
 pub(super) struct Decide<'a> {
@@ -14,7 +14,7 @@ pub(super) struct Decide<'a> {
 }
 
 impl Rules for Decide<'_> {
-    fn check(&self, state: &State) -> Result<(), Answer> {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         let v = state.named(self.node)?;
         if state.is_replaceable(v) && self.decision.output().is_some() {
             return Ok(());
@@ -49,13 +49,13 @@ impl Rules for Decide<'_> {
         FollowUp::node(v, entry).map(|next| next.unparking(!replaces))
     }
 
-    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+    fn is_answered_by(&self, _state: &SagaState, written: Written<'_>) -> bool {
         use NodeEntry::{Failed, InDoubt, Succeeded};
         matches!(written, Written::Node(Succeeded(_) | Failed(_) | InDoubt(_)))
     }
 }
 
-impl State {
+impl SagaState {
     /// True if an operator says how this vertex, a pivot in doubt, has ended.
     pub(in crate::machine) fn is_deciding(&self, v: VertexId) -> bool {
         self.pivot() == Some(v) && self.is_decided(v)
@@ -71,7 +71,8 @@ impl State {
     /// one that is there. Whether that is so, only who reads it knows.
     fn is_replaceable(&self, v: VertexId) -> bool {
         let stored = matches!(self.kind(v), Some(PlanKind::Action(_) | PlanKind::Value));
-        let done = |x: &Vertex| x.progress == Progress::Completed && x.undo == Undo::NotStarted;
+        let done =
+            |x: &Vertex| x.progress == Progress::Completed && x.undo == UndoProgress::NotStarted;
         self.parked.is_some() && stored && self.vertex(v).is_some_and(done)
     }
 

@@ -3,7 +3,7 @@
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Fault, NodePath, Refusal, SagaEntry};
 use crate::machine::Machine;
-use crate::machine::state::{State, VertexId};
+use crate::machine::state::{SagaState, VertexId};
 use crate::plan::PlanKind;
 
 pub(super) struct Inject<'a> {
@@ -13,7 +13,7 @@ pub(super) struct Inject<'a> {
 
 impl Rules for Inject<'_> {
     /// A node that is not there yet can be named too, if what holds it can.
-    fn check(&self, state: &State) -> Result<(), Answer> {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         state.has_not_ended()?;
         let node = self.node;
         let first = node.as_str().split(['/', '[', '#']).next().unwrap_or_default();
@@ -42,7 +42,7 @@ impl Rules for Inject<'_> {
         FollowUp::saga(SagaEntry::Injected { at, fault: self.fault })
     }
 
-    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+    fn is_answered_by(&self, _state: &SagaState, written: Written<'_>) -> bool {
         matches!(written, Written::Saga(SagaEntry::Injected { .. }))
     }
 }
@@ -55,7 +55,7 @@ pub(in crate::machine) struct Faults {
     pub(in crate::machine) repeat: Option<u32>,
 }
 
-impl State {
+impl SagaState {
     pub(in crate::machine) fn injected(&mut self, at: &NodePath, fault: Fault) {
         let faults = self.faults.entry(at.clone()).or_default();
         match fault {

@@ -28,7 +28,7 @@ mod step;
 mod unpark;
 
 use super::Machine;
-use super::state::{State, VertexId};
+use super::state::{SagaState, VertexId};
 use crate::log::{Answer, Command, NodeEntry, NodePath, Refusal, SagaEntry, Uuid};
 
 pub(super) use inject::Faults;
@@ -44,7 +44,7 @@ pub(super) struct OperatorRequest {
 /// What the machine knows about one command.
 trait Rules {
     /// Whether the command can be granted in this state; if not, the answer to it.
-    fn check(&self, state: &State) -> Result<(), Answer>;
+    fn check(&self, state: &SagaState) -> Result<(), Answer>;
 
     /// The same for what the log does not say: because of what this process has under way, or because the
     /// request would wait for somebody who has not been told.
@@ -58,7 +58,7 @@ trait Rules {
     }
 
     /// What changes when it is granted, and whether it is open then.
-    fn grant(&self, _state: &mut State, _touched: &mut Vec<VertexId>) -> Granted {
+    fn grant(&self, _state: &mut SagaState, _touched: &mut Vec<VertexId>) -> Granted {
         Granted::Open
     }
 
@@ -68,7 +68,7 @@ trait Rules {
     }
 
     /// True if this entry does what it asks for. The entry has been applied to the state.
-    fn is_answered_by(&self, _state: &State, _written: Written<'_>) -> bool {
+    fn is_answered_by(&self, _state: &SagaState, _written: Written<'_>) -> bool {
         false
     }
 }
@@ -124,19 +124,19 @@ fn with_rules<T>(command: &Command, then: impl FnOnce(&dyn Rules) -> T) -> T {
         Command::Cancel { reason } => then(&cancel::Cancel { reason }),
         Command::Pause => then(&pause::Pause),
         Command::Resume => then(&resume::Resume),
-        Command::Step => then(&step::Step),
+        Command::Step => then(&step::StepOnce),
         Command::RetryUndo { node } => then(&retry_undo::RetryUndo { node }),
         Command::RetryAll => then(&retry_all::RetryAll),
         Command::Resolve { node, note } => then(&resolve::Resolve { node, note }),
         Command::Rollback { reason } => then(&rollback::Rollback { reason }),
-        Command::Retry { node } => then(&retry::Retry { node }),
+        Command::Retry { node } => then(&retry::RetryNode { node }),
         Command::Decide { node, decision, note } => then(&decide::Decide { node, decision, note }),
         Command::Unpark => then(&unpark::Unpark),
         Command::Inject { node, fault } => then(&inject::Inject { node, fault: *fault }),
     }
 }
 
-impl State {
+impl SagaState {
     /// Whether a request can be granted in this state; if not, the answer to it.
     pub(super) fn check(&self, command: &Command) -> Result<(), Answer> {
         with_rules(command, |rules| rules.check(self))

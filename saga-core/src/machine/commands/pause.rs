@@ -3,12 +3,12 @@
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, SagaEntry};
 use crate::machine::Machine;
-use crate::machine::state::State;
+use crate::machine::state::SagaState;
 
 pub(super) struct Pause;
 
 impl Rules for Pause {
-    fn check(&self, state: &State) -> Result<(), Answer> {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         state.has_not_ended()?;
         if state.paused { state.nothing_to_do() } else { Ok(()) }
     }
@@ -17,7 +17,7 @@ impl Rules for Pause {
         FollowUp::saga(SagaEntry::Paused)
     }
 
-    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+    fn is_answered_by(&self, _state: &SagaState, written: Written<'_>) -> bool {
         matches!(written, Written::Saga(SagaEntry::Paused))
     }
 }

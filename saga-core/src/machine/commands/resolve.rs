@@ -3,7 +3,7 @@
 use super::{FollowUp, Granted, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Command, NodeEntry, NodePath};
 use crate::machine::Machine;
-use crate::machine::state::{State, VertexId};
+use crate::machine::state::{SagaState, VertexId};
 
 pub(super) struct Resolve<'a> {
     pub(super) node: &'a NodePath,
@@ -11,7 +11,7 @@ pub(super) struct Resolve<'a> {
 }
 
 impl Rules for Resolve<'_> {
-    fn check(&self, state: &State) -> Result<(), Answer> {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         state.undo_has_failed(self.node)
     }
 
@@ -23,7 +23,7 @@ impl Rules for Resolve<'_> {
         true
     }
 
-    fn grant(&self, state: &mut State, _touched: &mut Vec<VertexId>) -> Granted {
+    fn grant(&self, state: &mut SagaState, _touched: &mut Vec<VertexId>) -> Granted {
         state.ended = None;
         Granted::Open
     }
@@ -33,12 +33,12 @@ impl Rules for Resolve<'_> {
         FollowUp::node(machine.state.resolve(self.node.as_str()), resolved)
     }
 
-    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+    fn is_answered_by(&self, _state: &SagaState, written: Written<'_>) -> bool {
         matches!(written, Written::Node(NodeEntry::Resolved { .. }))
     }
 }
 
-impl State {
+impl SagaState {
     /// True if an operator has dealt with the effect of this vertex.
     pub(in crate::machine) fn is_resolving(&self, v: VertexId) -> bool {
         self.open.iter().any(|request| {

@@ -3,12 +3,12 @@
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Refusal, SagaEntry};
 use crate::machine::Machine;
-use crate::machine::state::State;
+use crate::machine::state::SagaState;
 
 pub(super) struct Resume;
 
 impl Rules for Resume {
-    fn check(&self, state: &State) -> Result<(), Answer> {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         if state.paused { Ok(()) } else { Err(Answer::Refused(Refusal::NotPaused)) }
     }
 
@@ -16,7 +16,7 @@ impl Rules for Resume {
         FollowUp::saga(SagaEntry::Resumed)
     }
 
-    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+    fn is_answered_by(&self, _state: &SagaState, written: Written<'_>) -> bool {
         matches!(written, Written::Saga(SagaEntry::Resumed))
     }
 }

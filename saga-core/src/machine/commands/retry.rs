@@ -3,14 +3,14 @@
 
 use super::{Granted, Rules};
 use crate::log::{Answer, NodePath, Refusal};
-use crate::machine::state::{Progress, State, VertexId};
+use crate::machine::state::{Progress, SagaState, VertexId};
 
-pub(super) struct Retry<'a> {
+pub(super) struct RetryNode<'a> {
     pub(super) node: &'a NodePath,
 }
 
-impl Rules for Retry<'_> {
-    fn check(&self, state: &State) -> Result<(), Answer> {
+impl Rules for RetryNode<'_> {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         let v = state.named(self.node)?;
         match state.node(v) {
             Some(n) if !(state.past_pivot() && state.has_given_up(state.failing(v))) => {
@@ -21,7 +21,7 @@ impl Rules for Retry<'_> {
         }
     }
 
-    fn grant(&self, state: &mut State, touched: &mut Vec<VertexId>) -> Granted {
+    fn grant(&self, state: &mut SagaState, touched: &mut Vec<VertexId>) -> Granted {
         if let Some(v) = state.resolve(self.node.as_str()) {
             state.try_again(state.failing(v), touched);
         }
@@ -29,7 +29,7 @@ impl Rules for Retry<'_> {
     }
 }
 
-impl State {
+impl SagaState {
     /// True if a vertex failed and nothing but an operator goes on with it: after the pivot, or the
     /// pivot itself.
     pub(in crate::machine) fn has_given_up(&self, v: VertexId) -> bool {

@@ -3,13 +3,13 @@
 use super::{Granted, Rules};
 use crate::log::Answer;
 use crate::machine::Machine;
-use crate::machine::state::{State, Undo, VertexId};
+use crate::machine::state::{SagaState, UndoProgress, VertexId};
 
 pub(super) struct RetryAll;
 
 impl Rules for RetryAll {
-    fn check(&self, state: &State) -> Result<(), Answer> {
-        match state.vertices.iter().any(|x| x.undo == Undo::Failed) {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
+        match state.vertices.iter().any(|x| x.undo == UndoProgress::Failed) {
             true => Ok(()),
             false => state.nothing_to_do(),
         }
@@ -23,9 +23,9 @@ impl Rules for RetryAll {
         true
     }
 
-    fn grant(&self, state: &mut State, touched: &mut Vec<VertexId>) -> Granted {
+    fn grant(&self, state: &mut SagaState, touched: &mut Vec<VertexId>) -> Granted {
         for v in 0..state.len() {
-            if state.vertex(v).is_some_and(|x| x.undo == Undo::Failed) {
+            if state.vertex(v).is_some_and(|x| x.undo == UndoProgress::Failed) {
                 state.undo_again(v, touched);
             }
         }

@@ -3,14 +3,14 @@
 use super::{Granted, Rules};
 use crate::log::{Answer, NodePath, Refusal};
 use crate::machine::Machine;
-use crate::machine::state::{State, Undo, VertexId};
+use crate::machine::state::{SagaState, UndoProgress, VertexId};
 
 pub(super) struct RetryUndo<'a> {
     pub(super) node: &'a NodePath,
 }
 
 impl Rules for RetryUndo<'_> {
-    fn check(&self, state: &State) -> Result<(), Answer> {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         state.undo_has_failed(self.node)
     }
 
@@ -22,7 +22,7 @@ impl Rules for RetryUndo<'_> {
         true
     }
 
-    fn grant(&self, state: &mut State, touched: &mut Vec<VertexId>) -> Granted {
+    fn grant(&self, state: &mut SagaState, touched: &mut Vec<VertexId>) -> Granted {
         if let Some(v) = state.resolve(self.node.as_str()) {
             state.undo_again(v, touched);
         }
@@ -30,12 +30,12 @@ impl Rules for RetryUndo<'_> {
     }
 }
 
-impl State {
+impl SagaState {
     /// Only an undo that has failed is tried again or resolved.
     pub(super) fn undo_has_failed(&self, node: &NodePath) -> Result<(), Answer> {
         let v = self.named(node)?;
         match self.node(v) {
-            Some(n) if self.vertex(v).is_some_and(|x| x.undo != Undo::Failed) => {
+            Some(n) if self.vertex(v).is_some_and(|x| x.undo != UndoProgress::Failed) => {
                 let (node, state) = (node.clone(), n.state);
                 Err(Answer::Refused(Refusal::UndoNotFailed { node, state }))
             }
@@ -48,7 +48,7 @@ impl State {
         let path = self.path(v);
         self.ended = None;
         if let Some(x) = self.vertices.get_mut(v as usize) {
-            (x.undo, x.undo_from) = (Undo::NotStarted, x.undo_tries);
+            (x.undo, x.undo_from) = (UndoProgress::NotStarted, x.undo_tries);
             (x.reruns, x.retry_at) = (0, None);
         }
         if let Some(faults) = self.faults.get_mut(&path) {

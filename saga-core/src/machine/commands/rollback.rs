@@ -3,14 +3,14 @@
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Cause, Refusal, SagaEntry, SagaStatus};
 use crate::machine::Machine;
-use crate::machine::state::State;
+use crate::machine::state::SagaState;
 
 pub(super) struct Rollback<'a> {
     pub(super) reason: &'a str,
 }
 
 impl Rules for Rollback<'_> {
-    fn check(&self, state: &State) -> Result<(), Answer> {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         let status = state.status();
         match status {
             SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack => {
@@ -27,7 +27,7 @@ impl Rules for Rollback<'_> {
         FollowUp::saga(SagaEntry::Unwinding(cause))
     }
 
-    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+    fn is_answered_by(&self, _state: &SagaState, written: Written<'_>) -> bool {
         matches!(written, Written::Saga(SagaEntry::Unwinding(_)))
     }
 }

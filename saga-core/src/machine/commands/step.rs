@@ -3,12 +3,12 @@
 use super::{Granted, Rules};
 use crate::log::{Answer, Refusal};
 use crate::machine::Machine;
-use crate::machine::state::{State, VertexId};
+use crate::machine::state::{SagaState, VertexId};
 
-pub(super) struct Step;
+pub(super) struct StepOnce;
 
-impl Rules for Step {
-    fn check(&self, state: &State) -> Result<(), Answer> {
+impl Rules for StepOnce {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         if !state.paused {
             return Err(Answer::Refused(Refusal::NotPaused));
         }
@@ -25,7 +25,7 @@ impl Rules for Step {
         }
     }
 
-    fn grant(&self, state: &mut State, _touched: &mut Vec<VertexId>) -> Granted {
+    fn grant(&self, state: &mut SagaState, _touched: &mut Vec<VertexId>) -> Granted {
         state.steps = state.steps.saturating_add(1);
         Granted::Done
     }

@@ -3,12 +3,12 @@
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Refusal, SagaEntry};
 use crate::machine::Machine;
-use crate::machine::state::State;
+use crate::machine::state::SagaState;
 
 pub(super) struct Unpark;
 
 impl Rules for Unpark {
-    fn check(&self, state: &State) -> Result<(), Answer> {
+    fn check(&self, state: &SagaState) -> Result<(), Answer> {
         match &state.parked {
             Some(_) => Ok(()),
             None => Err(Answer::Refused(Refusal::NotParked)),
@@ -19,7 +19,7 @@ impl Rules for Unpark {
         FollowUp::saga(SagaEntry::Unparked)
     }
 
-    fn is_answered_by(&self, _state: &State, written: Written<'_>) -> bool {
+    fn is_answered_by(&self, _state: &SagaState, written: Written<'_>) -> bool {
         matches!(written, Written::Saga(SagaEntry::Unparked))
     }
 }

@@ -11,16 +11,16 @@ fn an_illegal_entry_says_what_and_where() {
     };
     let mut log = saga.log.clone();
     log[3].kind = NodeEntry::UndoFinished.about("n1", 0);
-    let why = State::fold(saga.plan.clone(), &log).unwrap_err().to_string();
+    let why = SagaState::fold(saga.plan.clone(), &log).unwrap_err().to_string();
     assert_eq!(
         why,
         "entry 4: illegal event undo_finished for current load status never_started of node `n1`"
     );
     log[3].kind = NodeEntry::UndoFinished.about("nn", 0);
-    let why = State::fold(saga.plan.clone(), &log).unwrap_err().to_string();
+    let why = SagaState::fold(saga.plan.clone(), &log).unwrap_err().to_string();
     assert_eq!(why, "entry 4: the saga has no node `nn`");
     log.remove(1);
-    let why = State::fold(saga.plan, &log).unwrap_err().to_string();
+    let why = SagaState::fold(saga.plan, &log).unwrap_err().to_string();
     assert_eq!(why, "entry 3 follows where entry 2 should be");
 }
 
@@ -37,7 +37,7 @@ fn only_an_operator_can_retry_a_failed_undo() {
         for (seq, kind) in (last.seq + 1..).zip(kinds) {
             log.push(Entry { kind: kind.clone(), seq, ..last.clone() });
         }
-        State::fold(saga.plan.clone(), &log)
+        SagaState::fold(saga.plan.clone(), &log)
     };
     let asked = |command| {
         let by = "me".to_string();
@@ -73,7 +73,7 @@ fn an_undo_is_resolved_only_on_request() {
     let seq = saga.log.len() as u64 + 1;
     let resolved = Entry { kind, seq, ..saga.log[seq as usize - 2].clone() };
     let log = saga.log.iter().cloned().chain([resolved]).collect::<Vec<_>>();
-    let why = State::fold(saga.plan, &log).unwrap_err().to_string();
+    let why = SagaState::fold(saga.plan, &log).unwrap_err().to_string();
     assert!(why.contains("illegal event resolved for current load status undo_failed"), "{why}");
 }
 
@@ -83,12 +83,12 @@ fn an_attempt_is_counted_as_the_log_has_it() {
     saga.ok(&["do n0"]);
     let mut log = saga.log.clone();
     log[3].kind = NodeEntry::Started.about("n1", 2);
-    let why = State::fold(saga.plan, &log).unwrap_err().to_string();
+    let why = SagaState::fold(saga.plan, &log).unwrap_err().to_string();
     assert_eq!(why, "entry 4: attempt 2 where 1 should be");
 }
 
 /// The log of a saga with these entries about the saga behind it.
-fn followed_by(saga: &Bench, entries: &[SagaEntry]) -> Result<State, String> {
+fn followed_by(saga: &Bench, entries: &[SagaEntry]) -> Result<SagaState, String> {
     let last = saga.log.last().unwrap().clone();
     let more = (last.seq + 1..).zip(entries).map(|(seq, entry)| Entry {
         seq,
@@ -96,7 +96,7 @@ fn followed_by(saga: &Bench, entries: &[SagaEntry]) -> Result<State, String> {
         ..last.clone()
     });
     let log = saga.log.iter().cloned().chain(more).collect::<Vec<_>>();
-    State::fold(saga.plan.clone(), &log).map_err(|why| why.to_string())
+    SagaState::fold(saga.plan.clone(), &log).map_err(|why| why.to_string())
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_log_in_which_a_paused_or_parked_saga_starts_or_ends_is_illegal() {
         let mut log = saga.log[..3].to_vec();
         let stands = Entry { kind: stands.into(), seq: 4, ..log[2].clone() };
         log.extend([stands, Entry { seq: 5, ..saga.log[3].clone() }]);
-        let why = State::fold(saga.plan, &log).unwrap_err().to_string();
+        let why = SagaState::fold(saga.plan, &log).unwrap_err().to_string();
         assert!(why.starts_with("entry 5: illegal event started"), "{why}");
     }
     let mut saga = Bench::new(chain(actions(1, Output)));

@@ -12,7 +12,7 @@ use saga_core::dag::{Plan, PlanKind, PlanNode};
 use saga_core::log::{
     Cause, Entry, EntryKind, Failure, FailureKind, NodeEntry, SagaEntry, Timestamp, Uuid,
 };
-use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, State, Watch};
+use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, SagaState, Watch};
 use saga_core::operator::{Answer, Command, Decision, Fault, Refusal};
 use saga_core::{
     ActionState::{self, Completed, Failed, Pending, Running as InFlight, UndoFailed, Undone},

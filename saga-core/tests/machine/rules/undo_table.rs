@@ -88,7 +88,7 @@ fn a_log_that_undoes_a_certain_failure_is_illegal_without_undo_on_failure() {
         let last = log.last().unwrap().clone();
         let undo = NodeEntry::UndoStarted.about("n", 1);
         log.push(Entry { kind: undo, seq: last.seq + 1, ..last });
-        assert_eq!(State::fold(all, &log).is_ok(), on_failure);
+        assert_eq!(SagaState::fold(all, &log).is_ok(), on_failure);
     }
 }
 

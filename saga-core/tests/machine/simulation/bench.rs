@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use saga_core::dag::Plan;
 use saga_core::log::{Entry, Failure, FailureKind, Payload, Timestamp, Uuid};
-use saga_core::machine::{ActionResult, Call, Config, Effect, Event, Finish, Machine, NodeState};
+use saga_core::machine::{
+    ActionResult, AuthorizedCall, Config, Effect, Event, Finish, Machine, NodeState,
+};
 use saga_core::operator::{Answer, Command};
 use saga_core::{ActionState, SagaStatus};
 
@@ -26,7 +28,7 @@ pub(crate) struct Bench {
     /// Which nodes wait for a slot, in the order in which they asked.
     pub(crate) wanting: Vec<String>,
     requests: u128,
-    calls: Vec<(String, Call)>,
+    calls: Vec<(String, AuthorizedCall)>,
     /// What a gate is told; 0 where nothing is said.
     choices: HashMap<String, u64>,
     epoch: u64,
@@ -209,7 +211,7 @@ impl Bench {
         self.calls.iter().map(|(call, _)| call.as_str()).collect()
     }
 
-    pub(crate) fn call(&self, call: &str) -> Call {
+    pub(crate) fn call(&self, call: &str) -> AuthorizedCall {
         self.calls.iter().find(|(name, _)| name == call).unwrap_or_else(|| self.no(call)).1
     }
 

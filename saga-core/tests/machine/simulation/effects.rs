@@ -3,7 +3,7 @@
 use saga_core::action::UndoContract;
 use saga_core::dag::PlanKind;
 use saga_core::log::{Entry, NodeEntry, SagaEntry, Timestamp, Uuid};
-use saga_core::machine::{Call, Effect, Event, Finish, State, VertexId};
+use saga_core::machine::{AuthorizedCall, Effect, Event, Finish, SagaState, VertexId};
 use saga_core::operator::Answer;
 
 use super::run::{Flight, Issued, Runner};
@@ -117,7 +117,7 @@ impl Runner {
             |e: &Entry| matches!(e.node_entry(), Some(NodeEntry::Started | NodeEntry::UndoStarted));
         assert!(!self.draining || !batch.iter().any(starts), "starts while it drains: {batch:#?}");
         let all = self.log.iter().chain(&batch).cloned().collect::<Vec<_>>();
-        let folded = State::fold(self.setup.plan.clone(), &all).unwrap();
+        let folded = SagaState::fold(self.setup.plan.clone(), &all).unwrap();
         assert!(
             folded == *self.machine.state(),
             "the live state is another than the log's: {all:#?}"
@@ -133,7 +133,7 @@ impl Runner {
         }
     }
 
-    pub(super) fn issue(&mut self, call: Call, undo: bool) {
+    pub(super) fn issue(&mut self, call: AuthorizedCall, undo: bool) {
         let state = self.machine.state();
         let path = state.path(call.vertex).to_string();
         let Some(PlanKind::Action(policy)) = state.kind(call.vertex) else {

@@ -1,7 +1,7 @@
 //! Simulated operators: what they request, at which moment, and the answers they got.
 
 use saga_core::log::{NodePath, Uuid};
-use saga_core::machine::{Event, State};
+use saga_core::machine::{Event, SagaState};
 use saga_core::operator::{Answer, Command, Decision, Fault};
 use saga_core::{ActionState, SagaStatus};
 
@@ -26,7 +26,7 @@ impl Asked {
 }
 
 /// A node that is there, or was never heard of.
-fn some_node(state: &State, tape: &mut Tape) -> NodePath {
+fn some_node(state: &SagaState, tape: &mut Tape) -> NodePath {
     let nodes = state.nodes();
     match tape.pick(nodes.len() + 2) {
         i if i < nodes.len() => nodes[i].path.clone(),
@@ -45,7 +45,7 @@ pub(crate) fn decide(node: NodePath, world: &World) -> Command {
 }
 
 /// What somebody asks who looks at the saga first.
-fn something_fitting(state: &State, world: &World, tape: &mut Tape) -> Option<Command> {
+fn something_fitting(state: &SagaState, world: &World, tape: &mut Tape) -> Option<Command> {
     let nodes = state.nodes();
     let is = |what| nodes.iter().find(|n| n.state == what).map(|n| n.path.clone());
     if let Some(node) = is(ActionState::UndoFailed) {
@@ -66,7 +66,7 @@ fn something_fitting(state: &State, world: &World, tape: &mut Tape) -> Option<Co
     is(ActionState::Running).map(|_| Command::Cancel { reason: "because".into() })
 }
 
-pub(crate) fn anything(state: &State, world: &World, tape: &mut Tape) -> Option<Command> {
+pub(crate) fn anything(state: &SagaState, world: &World, tape: &mut Tape) -> Option<Command> {
     if tape.chance(128) {
         return something_fitting(state, world, tape);
     }
@@ -91,7 +91,7 @@ pub(crate) fn anything(state: &State, world: &World, tape: &mut Tape) -> Option<
 }
 
 /// Somebody is not content with how it ended.
-pub(crate) fn after_the_end(state: &State, _: &World, tape: &mut Tape) -> Option<Command> {
+pub(crate) fn after_the_end(state: &SagaState, _: &World, tape: &mut Tape) -> Option<Command> {
     let mut nodes = state.nodes();
     let back = state.cause().is_some();
     nodes.retain(|n| n.state == if back { ActionState::UndoFailed } else { ActionState::Failed });
@@ -108,7 +108,7 @@ pub(crate) fn after_the_end(state: &State, _: &World, tape: &mut Tape) -> Option
 }
 
 /// A saga that is parked goes on only when somebody says so.
-pub(crate) fn when_parked(state: &State, world: &mut World, tape: &mut Tape) -> Command {
+pub(crate) fn when_parked(state: &SagaState, world: &mut World, tape: &mut Tape) -> Command {
     let in_doubt = state.nodes().into_iter().find(|n| n.in_doubt);
     match (in_doubt, tape.pick(4)) {
         (Some(node), 1) if state.cause().is_none() => {
@@ -120,6 +120,6 @@ pub(crate) fn when_parked(state: &State, world: &mut World, tape: &mut Tape) -> 
     }
 }
 
-pub(crate) fn when_paused(_: &State, _: &mut World, tape: &mut Tape) -> Command {
+pub(crate) fn when_paused(_: &SagaState, _: &mut World, tape: &mut Tape) -> Command {
     if tape.chance(100) { Command::Step } else { Command::Resume }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use saga_core::action::UndoContract;
 use saga_core::log::NodeEntry;
-use saga_core::machine::State;
+use saga_core::machine::SagaState;
 use saga_core::{ActionState, SagaStatus};
 
 use super::expand::Expanded;
@@ -64,7 +64,7 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
 }
 
 /// Every vertex has a path, every path its vertex.
-pub(super) fn paths(dag: &Expanded, state: &State) {
+pub(super) fn paths(dag: &Expanded, state: &SagaState) {
     for v in 0..state.len() {
         let (path, gate) = (state.path(v), state.place(v).is_some_and(|(_, _, gate)| gate));
         let found = state.resolve(path.as_str()).unwrap_or_else(|| panic!("{path} is not found"));

@@ -1,7 +1,7 @@
 //! Operators in a simulated run: which request is made when, and how it is answered.
 
 use saga_core::log::{Entry, SagaEntry, Uuid};
-use saga_core::machine::{Event, State};
+use saga_core::machine::{Event, SagaState};
 use saga_core::operator::{Answer, Command};
 
 use super::operators::{self, Asked};
@@ -14,7 +14,7 @@ impl Runner {
     pub(super) fn ask(
         &mut self,
         share: u8,
-        what: fn(&State, &World, &mut Tape) -> Option<Command>,
+        what: fn(&SagaState, &World, &mut Tape) -> Option<Command>,
     ) -> Option<Event> {
         if self.setup.asks == 0 || !self.tape.chance(share) {
             return None;
@@ -31,7 +31,10 @@ impl Runner {
 
     /// Something that operators must ask, or the saga would never end. When every run is explored, they have as
     /// many whims as requests of their own accord, and then ask for what leads on.
-    pub(super) fn demand(&mut self, what: fn(&State, &mut World, &mut Tape) -> Command) -> Event {
+    pub(super) fn demand(
+        &mut self,
+        what: fn(&SagaState, &mut World, &mut Tape) -> Command,
+    ) -> Event {
         let (mut fair, explored) = (Tape::fair(), matches!(self.tape, Tape::Script { .. }));
         let leads_on = explored && self.setup.asks == 0;
         self.setup.asks -= u32::from(explored && !leads_on);

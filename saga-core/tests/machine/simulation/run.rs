@@ -7,7 +7,9 @@ use std::time::Duration;
 use saga_core::SagaStatus;
 use saga_core::dag::{Plan, PlanKind};
 use saga_core::log::{Entry, Failure, FailureKind, Payload, Timestamp, Uuid};
-use saga_core::machine::{Call, Config, Event, Finish, Machine, NodeState, State, VertexId, Watch};
+use saga_core::machine::{
+    AuthorizedCall, Config, Event, Finish, Machine, NodeState, SagaState, VertexId, Watch,
+};
 use saga_core::operator::Answer;
 
 use super::operators::{self, Asked};
@@ -59,7 +61,7 @@ impl Setup {
 pub(crate) struct Issued {
     /// How long the durable log was.
     pub(crate) durable: u64,
-    pub(crate) call: Call,
+    pub(crate) call: AuthorizedCall,
     pub(crate) path: String,
     pub(crate) undo: bool,
     /// Where there were effects at that time.
@@ -74,7 +76,7 @@ pub(crate) struct Ran {
     pub(crate) world: World,
     pub(crate) nodes: Vec<NodeState>,
     pub(crate) status: SagaStatus,
-    pub(crate) state: State,
+    pub(crate) state: SagaState,
 }
 
 /// What an append tells those who asked.

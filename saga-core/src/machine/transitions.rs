@@ -1,9 +1,9 @@
-//! How each log entry changes the state. Which entries may follow on which is in [`legal`](super::legal).
+//! How each log entry changes the state. Which entries may follow on which is in [`legality`](super::legality).
 
 use std::sync::Arc;
 
 use super::commands::Written;
-use super::state::{Illegal, Part, Progress, State, Undo, Vertex, VertexId};
+use super::state::{Illegal, Part, Progress, SagaState, UndoProgress, Vertex, VertexId};
 use crate::log::{Entry, EntryKind, NodeEntry, SagaEntry};
 use crate::plan::PlanKind;
 use crate::policy::{Policy, UndoContract};
@@ -47,7 +47,7 @@ pub enum Corrupt {
     },
 }
 
-impl State {
+impl SagaState {
     /// Applies a stored entry: finds its node by its path, and checks that it comes next.
     pub(super) fn replay(
         &mut self,
@@ -234,7 +234,7 @@ impl State {
                     let again = cut_off && x.reruns > 0;
                     x.reruns = x.reruns.saturating_add(u32::from(!again));
                     // the undo had an output in memory that is lost
-                    x.undo = Undo::NotStarted;
+                    x.undo = UndoProgress::NotStarted;
                     self.opened(-i32::from(forward_ends));
                 } else {
                     x.tries_from = x.tries_from.saturating_add(u32::from(cut_off));
@@ -268,26 +268,26 @@ impl State {
             NodeEntry::UndoStarted => {
                 x.doubt |= x.open;
                 x.open = false;
-                let cut_off = x.undo == Undo::Started;
+                let cut_off = x.undo == UndoProgress::Started;
                 x.undo_from = x.undo_from.saturating_add(u32::from(cut_off));
-                x.undo = Undo::Started;
+                x.undo = UndoProgress::Started;
                 x.undo_tries = x.undo_tries.saturating_add(1);
                 self.opened(-i32::from(forward_ends));
                 return;
             }
-            NodeEntry::UndoFinished => (x.undo, x.undo_failure) = (Undo::Finished, None),
+            NodeEntry::UndoFinished => (x.undo, x.undo_failure) = (UndoProgress::Finished, None),
             NodeEntry::UndoRetryScheduled { at, failure } => {
-                x.undo = Undo::Scheduled(*at);
+                x.undo = UndoProgress::Scheduled(*at);
                 x.undo_failure = Some(Arc::new(failure.clone()));
             }
             NodeEntry::UndoFailed(failure) => {
                 x.doubt |= x.open;
                 x.open = false;
-                x.undo = Undo::Failed;
+                x.undo = UndoProgress::Failed;
                 x.undo_failure = Some(Arc::new(failure.clone()));
                 self.opened(-i32::from(forward_ends));
             }
-            NodeEntry::Resolved { .. } => x.undo = Undo::Resolved,
+            NodeEntry::Resolved { .. } => x.undo = UndoProgress::Resolved,
             NodeEntry::Chosen(n) => {
                 let parts = self.chosen_parts(v, *n);
                 self.open_gate(v, *n, parts);

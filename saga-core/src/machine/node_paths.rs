@@ -1,9 +1,9 @@
 //! Node paths: which vertex is meant by which words.
 
-use super::state::{Frame, Part, Parts, State, VertexId};
+use super::state::{FrameState, Part, Parts, SagaState, VertexId};
 use crate::log::NodePath;
 
-impl State {
+impl SagaState {
     /// The vertex's place in words.
     pub fn path(&self, v: VertexId) -> NodePath {
         let Some((frame, node, _)) = self.place(v) else { return NodePath::from("?") };
@@ -75,7 +75,7 @@ impl State {
         }
     }
 
-    fn part(&self, holder: VertexId, part: Part) -> Option<&Frame> {
+    fn part(&self, holder: VertexId, part: Part) -> Option<&FrameState> {
         let Parts { first, count, .. } = self.vertex(self.gate(holder)?)?.parts?;
         let offset = match part {
             Part::Instance(i) => i,

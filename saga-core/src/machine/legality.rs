@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::state::{Progress, State, Undo, VertexId};
+use super::state::{Progress, SagaState, UndoProgress, VertexId};
 use crate::log::{Cause, Failure, NodeEntry, SagaEntry, SagaStatus};
 use crate::plan::PlanKind;
 use crate::policy::UndoContract;
@@ -10,7 +10,7 @@ use crate::policy::UndoContract;
 /// No log may open more instances at once than this, whatever it says.
 const MAX_WIDTH: u64 = 1 << 20;
 
-impl State {
+impl SagaState {
     /// Whether this entry about the saga may follow in this state.
     pub(super) fn allows_saga_entry(&self, entry: &SagaEntry) -> bool {
         if let SagaEntry::Created { .. } = entry {
@@ -72,7 +72,10 @@ impl State {
         let policy = self.policy(v);
         let action = policy.is_some();
         // an undo that has failed is tried again when an operator says so, and not before
-        let over = matches!(x.undo, Undo::Finished | Undo::Resolved | Undo::Failed);
+        let over = matches!(
+            x.undo,
+            UndoProgress::Finished | UndoProgress::Resolved | UndoProgress::Failed
+        );
         let rerun = unwinding
             && policy.is_some_and(|p| p.undo == UndoContract::Output)
             && !over
@@ -116,11 +119,13 @@ impl State {
                 unwinding && undoable && !over
             }
             NodeEntry::UndoFinished | NodeEntry::UndoRetryScheduled { .. } => {
-                unwinding && x.undo == Undo::Started
+                unwinding && x.undo == UndoProgress::Started
             }
-            NodeEntry::UndoFailed(_) => unwinding && (x.undo == Undo::Started || rerun && fresh),
+            NodeEntry::UndoFailed(_) => {
+                unwinding && (x.undo == UndoProgress::Started || rerun && fresh)
+            }
             NodeEntry::Resolved { .. } => {
-                unwinding && x.undo == Undo::Failed && self.is_resolving(v)
+                unwinding && x.undo == UndoProgress::Failed && self.is_resolving(v)
             }
         }
     }
@@ -134,18 +139,18 @@ impl State {
             };
         };
         let state = match (x.undo, x.progress) {
-            (Undo::Started, _) => "undo_started",
-            (Undo::Scheduled(_), _) => "undo_retry_scheduled",
-            (Undo::Finished, _) => "undo_finished",
-            (Undo::Failed, _) => "undo_failed",
-            (Undo::Resolved, _) => "resolved",
-            (Undo::NotStarted, Progress::Completed) => "succeeded",
-            (Undo::NotStarted, Progress::Skipped) => "skipped",
-            (Undo::NotStarted, Progress::Open) if x.open => "started",
-            (Undo::NotStarted, Progress::Open) if x.retry_at.is_some() => "retry_scheduled",
-            (Undo::NotStarted, Progress::Open) if x.failed && x.doubt => "in_doubt",
-            (Undo::NotStarted, Progress::Open) if x.failed => "failed",
-            (Undo::NotStarted, Progress::Open) => "never_started",
+            (UndoProgress::Started, _) => "undo_started",
+            (UndoProgress::Scheduled(_), _) => "undo_retry_scheduled",
+            (UndoProgress::Finished, _) => "undo_finished",
+            (UndoProgress::Failed, _) => "undo_failed",
+            (UndoProgress::Resolved, _) => "resolved",
+            (UndoProgress::NotStarted, Progress::Completed) => "succeeded",
+            (UndoProgress::NotStarted, Progress::Skipped) => "skipped",
+            (UndoProgress::NotStarted, Progress::Open) if x.open => "started",
+            (UndoProgress::NotStarted, Progress::Open) if x.retry_at.is_some() => "retry_scheduled",
+            (UndoProgress::NotStarted, Progress::Open) if x.failed && x.doubt => "in_doubt",
+            (UndoProgress::NotStarted, Progress::Open) if x.failed => "failed",
+            (UndoProgress::NotStarted, Progress::Open) => "never_started",
         };
         match self.ended {
             Some(status) => format!("{state} (saga {status})"),

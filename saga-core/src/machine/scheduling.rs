@@ -1,8 +1,8 @@
 //! What may start starts: room, permits, pauses, and the faults that tests put in its place.
 
-use super::order::Turn;
+use super::start_order::StartPriority;
 use super::state::{Need, VertexId};
-use super::{Call, Effect, InFlight, Machine};
+use super::{AuthorizedCall, Effect, InFlight, Machine};
 use crate::log::{Failure, FailureKind, NodeEntry};
 
 impl Machine {
@@ -55,7 +55,7 @@ impl Machine {
         self.in_flight.len() + self.wanting.len() + waiting < max.max(1)
     }
 
-    pub(super) fn line_up(&mut self, v: VertexId, turn: Option<Turn>) {
+    pub(super) fn line_up(&mut self, v: VertexId, turn: Option<StartPriority>) {
         self.candidates.extend(turn.map(|turn| (turn, v)));
     }
 
@@ -115,7 +115,13 @@ impl Machine {
         self.in_flight.insert(v, call);
         let attempt = self.state.vertex(v).map_or(1, |x| x.attempts);
         let repeat = faults.repeat.unwrap_or(1).max(1);
-        self.held.push(Effect::RunAction(Call { vertex: v, attempt, seq, unwinding, repeat }));
+        self.held.push(Effect::RunAction(AuthorizedCall {
+            vertex: v,
+            attempt,
+            seq,
+            unwinding,
+            repeat,
+        }));
     }
 
     fn start_undo(&mut self, v: VertexId) {
@@ -129,7 +135,13 @@ impl Machine {
         self.in_flight.insert(v, InFlight::Undo);
         let attempt = self.state.vertex(v).map_or(1, |x| x.undo_tries);
         let repeat = faults.repeat.unwrap_or(1).max(1);
-        self.held.push(Effect::RunUndo(Call { vertex: v, attempt, seq, unwinding: true, repeat }));
+        self.held.push(Effect::RunUndo(AuthorizedCall {
+            vertex: v,
+            attempt,
+            seq,
+            unwinding: true,
+            repeat,
+        }));
     }
 }
 
