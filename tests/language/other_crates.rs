@@ -89,7 +89,7 @@ async fn actions_of_one_name_are_an_error_that_names_both_places() -> Result<(),
     for build in [one, two] {
         let error = build.err().ok_or("no error")?.to_string();
         assert!(error.starts_with("two actions are named `note`: "), "{error}");
-        for place in ["tests/crates/renamed/src/lib.rs:10", "tests/language/other_crates.rs:49"] {
+        for place in ["tests/crates/renamed/src/lib.rs:10", "tests/language/other_crates.rs:50"] {
             assert!(error.contains(place), "{error}");
         }
     }
