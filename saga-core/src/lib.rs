@@ -18,7 +18,7 @@
 //!     Ok(format!("a room in {city}"))      // call the hotel, with `cx.idempotency_key()`
 //! }
 //!
-//! /// `None`: the outcome of the booking is unknown. Cancel by `cx.action_key()`, the key that it had.
+//! /// `None`: the outcome of the booking is unknown. Cancel by `cx.action_key()`, the key of the booking.
 //! async fn cancel_hotel(_cx: &ActionContext<Agency>, _room: Option<&String>) -> Result<(), String> {
 //!     Ok(())
 //! }
@@ -45,16 +45,17 @@
 //! ```
 //!
 //! # Concepts
-//! - A **saga** is a DAG of nodes. `saga!` generates a struct of its parameters, which implements [`Saga`]; a value of
+//! - A **saga** is a DAG of nodes: calls of actions, computed values, and groups of nodes. `saga!` generates a struct of its parameters, which implements [`Saga`]; a value of
 //!   the struct is one request to run it.
 //! - An **action** is what a node runs. It must be *idempotent under its key*: repeated calls with one
 //!   [`idempotency_key`](ActionContext::idempotency_key) have one effect and the same result.
 //! - An **undo contract** says what an action's compensation needs: the output, the output if there is one, only the
-//!   inputs, or nothing at all.
+//!   inputs (or none), or that there is nothing to compensate (`no_undo`).
 //! - A node is **in doubt** while its effect may or may not have happened: after a timeout, a panic, a crash, or an
-//!   error that its action declares ambiguous. In-doubt nodes are compensated too.
+//!   error that its action declares ambiguous. In-doubt nodes are compensated too, as their undo contract says.
 //! - The **point of no return**, `#[pivot]`, is a node after which the saga only goes forward.
-//! - A saga ends **completed**, **rolled back**, or **stuck**, if an undo fails for good: see [`SagaStatus`] and
+//! - A saga ends **completed**; **rolled back**, where only effects declared `no_undo` stay; or **stuck**, if an undo
+//!   fails for good: see [`SagaStatus`] and
 //!   [`SagaError`]. A **parked** saga has not ended and waits for an operator.
 //! - A **store** keeps one log per saga. The default, [`MemoryStore`](store::MemoryStore), does not survive a crash;
 //!   `SqliteStore` and [`FileStore`](store::FileStore) do.
@@ -76,7 +77,7 @@
 //! | what is in a log | [`log`] |
 //! | the `Action` trait, actions made of closures | [`action`] |
 //! | building DAGs at run time | [`dag`] |
-//! | running a single saga by hand | [`executor`] |
+//! | running a single saga without a coordinator | [`executor`] |
 //! | drawing DAGs: Graphviz, Mermaid, JSON | [`render`] |
 //! | the typed layer that `saga!` expands into | [`typed`], and [`bounds`] for the traits in its error messages |
 //! | the pure state machine that decides every step | [`machine`] |
