@@ -87,7 +87,8 @@ impl SagaReport {
         self.nodes_in(ActionState::Undone).filter(|n| !n.resolved).map(|n| &n.node)
     }
 
-    /// Nodes whose effects remain: they could not be undone.
+    /// Nodes whose effects remain because they could not be undone. Effects of actions that declare `no_undo` are
+    /// not among them: there is nothing to undo about them, and they stay.
     pub fn remaining_effects(&self) -> impl Iterator<Item = &NodePath> {
         // nodes before a failed undo were not undone either
         let remains = |n: &&NodeReport| match n.state {
