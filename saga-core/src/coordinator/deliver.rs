@@ -118,8 +118,8 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
 
 /// Why a saga did not carry out a request.
 fn not_carried_out(source: SagaError) -> OperateError {
-    match source {
-        SagaError::ShutDown { .. } => OperateError::ShutDown,
-        source => OperateError::NotCarriedOut { source: Box::new(source) },
+    if let SagaError::ShutDown { .. } = source {
+        return OperateError::ShutDown;
     }
+    OperateError::NotCarriedOut { source: Box::new(source) }
 }

@@ -7,7 +7,7 @@ use super::stored::{Stored, StoredError};
 use super::{CoordinatorInner, SagaHandle};
 use crate::driver::{Creation, SagaProgress, SagaResult, result_of_failed};
 use crate::error::{SagaError, StartError};
-use crate::log::{EntryKind, NodeEntry, SagaId, SagaStatus};
+use crate::log::{SagaId, SagaStatus};
 use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
 
@@ -112,11 +112,8 @@ fn result_of_unknown<C: Send + Sync + 'static>(stored: &Stored<C>) -> Option<Sag
         return Some(Ok(None));
     }
     let output = shape.output?;
-    let payload = stored.saga.entries.iter().find_map(|entry| match &entry.kind {
-        EntryKind::Node { node, entry: NodeEntry::Succeeded(payload), .. } if *node == *output => {
-            Some(payload)
-        }
-        _ => None,
-    });
+    let mut of_node =
+        stored.saga.entries.iter().filter(|e| e.node().is_some_and(|n| *n == *output));
+    let payload = of_node.find_map(|entry| entry.node_entry()?.output());
     Some(Ok(Some(ActionOutput::decode::<serde_json::Value>(payload?).ok()?)))
 }

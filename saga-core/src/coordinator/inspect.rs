@@ -6,7 +6,7 @@ use super::stored::StoredError;
 use super::{Coordinator, CoordinatorInner};
 use crate::driver::node_reports;
 use crate::error::{NodeReport, StartError};
-use crate::log::{SagaId, SagaLog, SagaStatus};
+use crate::log::{SagaId, SagaLog};
 use crate::store::{SagaRecord, StoreError};
 
 /// A saga as it is in the store: its record, the state of each of its nodes, and its log.
@@ -57,7 +57,7 @@ impl SagaView {
 impl fmt::Display for SagaView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.record.id, self.record.name, self.status())?;
-        let failed = matches!(self.record.status, SagaStatus::RolledBack | SagaStatus::Stuck);
+        let failed = self.record.status.ended_without_completing();
         if let (true, Some(error)) = (failed, &self.record.error) {
             write!(f, ": {error}")?;
         }

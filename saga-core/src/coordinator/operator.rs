@@ -205,7 +205,7 @@ impl Operator {
         let request = Request { id: Uuid::now_v7(), saga: saga.clone(), command, by, at };
         match self.sagas.deliver(request).await? {
             Answer::Refused(refusal) => Err(OperateError::Refused { saga, refusal }),
-            answer => Ok(answer),
+            answer @ (Answer::Done | Answer::Held | Answer::NothingToDo { .. }) => Ok(answer),
         }
     }
 }

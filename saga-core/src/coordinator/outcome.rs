@@ -186,7 +186,7 @@ impl<C: Send + Sync + 'static> NodeOutputs for Values<C> {
         let frame = state.parts(holder)?.nth(instance)?;
         match state.part_of(frame)? {
             (_, Part::Instance(_)) => self.end_of(state, frame),
-            _ => None,
+            (_, Part::Whole | Part::Arm(_)) => None,
         }
     }
 

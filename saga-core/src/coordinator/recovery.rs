@@ -137,7 +137,10 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
                 match select(pin!(resume_time(scheduled)), pin!(control.recv())).await {
                     Either::Left((Some(watch), _)) => (watch, Vec::new()),
                     Either::Right((Some(Control::Request(request)), _)) => (None, vec![request]),
-                    _ => return task.fail(SagaError::ShutDown { saga: id }),
+                    Either::Left((None, _))
+                    | Either::Right((None | Some(Control::Drain | Control::Stop(_)), _)) => {
+                        return task.fail(SagaError::ShutDown { saga: id });
+                    }
                 };
             let load = inner.resume(record, task.progress(), LoadReason::Claimed);
             let mut loaded = while_listening(&mut control, |new| requests.push(new), load).await;

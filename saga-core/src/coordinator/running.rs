@@ -225,11 +225,12 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
             for request in requests.drain(..) {
                 request.answer(Err(failed.clone()));
             }
-            match failed {
-                SagaError::Store { source, .. } if self.inner.reloads_after(&source) => {
-                    loaded = self.reload(source, &mut backoff, &mut control).await;
-                }
-                error => return self.give_up(error).await,
+            if let SagaError::Store { source, .. } = &failed
+                && self.inner.reloads_after(source)
+            {
+                loaded = self.reload(source.clone(), &mut backoff, &mut control).await;
+            } else {
+                return self.give_up(failed).await;
             }
         }
     }

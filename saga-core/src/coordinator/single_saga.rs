@@ -94,8 +94,8 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 
 /// Why a saga cannot be resumed.
 fn why_not_resumed(id: &SagaId, error: OperateError) -> SagaError {
-    match error {
-        OperateError::Store(source) => SagaError::Store { saga: id.clone(), source },
-        other => SagaError::NotRunning { saga: id.clone(), why: other.to_string() },
+    if let OperateError::Store(source) = error {
+        return SagaError::Store { saga: id.clone(), source };
     }
+    SagaError::NotRunning { saga: id.clone(), why: error.to_string() }
 }

@@ -96,7 +96,14 @@ impl fmt::Debug for InternalNode {
         match self {
             // The value is the user's data.
             Self::Constant { name, .. } => write!(f, "(constant: {name})"),
-            other => f.write_str(&other.label()),
+            Self::Start
+            | Self::End
+            | Self::Action { .. }
+            | Self::Computed { .. }
+            | Self::SubsagaStart { .. }
+            | Self::SubsagaEnd { .. }
+            | Self::ForEach { .. }
+            | Self::Choose { .. } => f.write_str(&self.label()),
         }
     }
 }

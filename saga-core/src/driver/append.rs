@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use super::task_state::{AppendResult, TaskState};
 use super::{Creation, Driver};
 use crate::error::ActionError;
-use crate::log::{Answer, Entry, Halt, Payload, SagaEntry, SagaStatus, Uuid};
+use crate::log::{Answer, Entry, Halt, Payload, SagaEntry, Uuid};
 use crate::machine::Event;
 use crate::panics;
 use crate::store::{Append, Created, NewSaga, RecordChange, StoreError};
@@ -120,7 +120,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             }
             change.progress |= entry.kind.is_progress();
         }
-        if matches!(status, SagaStatus::RolledBack | SagaStatus::Stuck) {
+        if status.ended_without_completing() {
             change.error = Some(self.values.report(&self.machine, &self.run.id).why());
         }
         Ok(change)

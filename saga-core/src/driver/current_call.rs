@@ -50,7 +50,8 @@ impl CurrentCall {
         };
         match polled {
             Poll::Pending if self.interrupted.load(Ordering::Relaxed) => Poll::Ready(None),
-            polled => polled.map(Some),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(result) => Poll::Ready(Some(result)),
         }
     }
 }

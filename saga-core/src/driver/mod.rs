@@ -120,10 +120,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
         task.effects = self.step(first).into();
         loop {
             while let Some(effect) = task.effects.pop_front() {
-                match effect {
-                    Effect::Finish(finish) => return self.finish(finish, task, created),
-                    effect => self.perform(effect, &mut task),
+                if let Effect::Finish(finish) = effect {
+                    return self.finish(finish, task, created);
                 }
+                self.perform(effect, &mut task);
             }
             self.begin_transaction(&mut task);
             // yields to other tasks now and then, however much is ready here
@@ -284,9 +284,12 @@ impl<C: Send + Sync + 'static> Driver<C> {
             task.operators.fail_all(&SagaError::Store { saga, source: error.clone() });
             return RunEnd::StoreFailed { error, made_progress: task.made_progress };
         }
-        // after a failed append the state is ahead of the log
-        if !matches!(finish, Finish::Failed | Finish::Broken(_)) {
-            task.operators.answer_held(|id| self.machine.state().is_held(id));
+        match finish {
+            Finish::Ended(_) | Finish::Parked { .. } | Finish::Drained => {
+                task.operators.answer_held(|id| self.machine.state().is_held(id));
+            }
+            // the state is ahead of the log
+            Finish::Failed | Finish::Broken(_) => {}
         }
         self.values.follow(self.machine.state());
         let result = match finish {

@@ -109,7 +109,7 @@ impl<C: Send + Sync + 'static> Values<C> {
             NodeBody::Choose(choose) => {
                 let frames = parts.map(|frame| match state.part_of(frame)? {
                     (_, Part::Arm(arm)) => Some(part(choose.arms.get(arm as usize)?, same(), None)),
-                    _ => None,
+                    (_, Part::Whole | Part::Instance(_)) => None,
                 });
                 frames.collect()
             }
@@ -139,7 +139,11 @@ impl<C: Send + Sync + 'static> Values<C> {
                 }
             }
             // user code decodes the outputs once more
-            _ => panics::contain(|| self.made_of_parts(state, holder))
+            NodeBody::Action(_)
+            | NodeBody::Constant { .. }
+            | NodeBody::Computed(_)
+            | NodeBody::ForEach(_)
+            | NodeBody::Choose(_) => panics::contain(|| self.made_of_parts(state, holder))
                 .unwrap_or_else(|panic| Err(unreadable(panic))),
         };
         outer.put(node, output);
@@ -174,7 +178,10 @@ impl<C: Send + Sync + 'static> Values<C> {
         match &outer.dag.node(node).ok_or_else(lost)?.body {
             NodeBody::ForEach(each) => (each.gather)(parts),
             NodeBody::Choose(choose) => (choose.gather)(parts),
-            _ => parts.pop().ok_or_else(lost),
+            NodeBody::Action(_)
+            | NodeBody::Constant { .. }
+            | NodeBody::Computed(_)
+            | NodeBody::Subsaga { .. } => parts.pop().ok_or_else(lost),
         }
     }
 
@@ -197,7 +204,13 @@ impl<C: Send + Sync + 'static> Values<C> {
         match frame.dag.node(node).map(|node| &node.body) {
             Some(NodeBody::Choose(choose)) => choose.arm(&frame),
             Some(NodeBody::ForEach(each)) => each.width(&frame),
-            _ => Err(lost()),
+            Some(
+                NodeBody::Action(_)
+                | NodeBody::Constant { .. }
+                | NodeBody::Computed(_)
+                | NodeBody::Subsaga { .. },
+            )
+            | None => Err(lost()),
         }
     }
 
@@ -224,7 +237,9 @@ impl<C: Send + Sync + 'static> Values<C> {
                     let arm = parts.clone().next().and_then(|part| state.part_of(part));
                     match arm {
                         Some((_, Part::Arm(arm))) => ("arm", u64::from(arm)),
-                        _ => ("arm", arms.len() as u64),
+                        Some((_, Part::Whole | Part::Instance(_))) | None => {
+                            ("arm", arms.len() as u64)
+                        }
                     }
                 }
                 PlanKind::Action(_) | PlanKind::Value | PlanKind::Subsaga(_) => return None,

@@ -16,7 +16,13 @@ impl<C: Send + Sync + 'static> Values<C> {
         match status {
             SagaStatus::Completed => self.saga_output(id),
             SagaStatus::Stuck => Err(SagaError::Stuck(Box::new(self.report(machine, id)))),
-            _ => Err(SagaError::RolledBack(Box::new(self.report(machine, id)))),
+            // the machine ends a saga with no other status
+            SagaStatus::RolledBack
+            | SagaStatus::Running
+            | SagaStatus::Aborting
+            | SagaStatus::RollingBack => {
+                Err(SagaError::RolledBack(Box::new(self.report(machine, id))))
+            }
         }
     }
 
@@ -35,7 +41,11 @@ impl<C: Send + Sync + 'static> Values<C> {
     pub(crate) fn result_of_ended(&self, state: &SagaState, id: &SagaId) -> Option<SagaResult> {
         match state.status() {
             SagaStatus::Completed => Some(self.saga_output(id)),
-            _ => result_of_failed(self.name(), state, id),
+            SagaStatus::Running
+            | SagaStatus::Aborting
+            | SagaStatus::RollingBack
+            | SagaStatus::RolledBack
+            | SagaStatus::Stuck => result_of_failed(self.name(), state, id),
         }
     }
 }
@@ -49,7 +59,7 @@ fn report(name: &str, state: &SagaState, id: &SagaId) -> SagaReport {
             let failed = nodes.iter().find(|n| n.path == *node);
             failed.and_then(|n| n.failure.as_deref()).map(ActionError::from_failure)
         }
-        _ => None,
+        Cause::Cancelled { .. } | Cause::DeadlineExceeded | Cause::Rollback { .. } => None,
     };
     let (saga, name) = (id.clone(), name.to_string());
     SagaReport { saga, name, cause, error, nodes: node_reports(state) }
@@ -61,7 +71,10 @@ pub(crate) fn result_of_failed(name: &str, state: &SagaState, id: &SagaId) -> Op
     match state.status() {
         SagaStatus::RolledBack => Some(Err(SagaError::RolledBack(report()))),
         SagaStatus::Stuck => Some(Err(SagaError::Stuck(report()))),
-        _ => None,
+        SagaStatus::Running
+        | SagaStatus::Aborting
+        | SagaStatus::RollingBack
+        | SagaStatus::Completed => None,
     }
 }
 

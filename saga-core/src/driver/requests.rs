@@ -74,7 +74,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         }
         let PendingRequest { request: Request { id, by, command, .. }, answer } = pending;
         task.operators.add(id, answer);
-        task.output_decided |= matches!(command, Command::Decide { .. });
+        task.output_decided |= command.replaces_output();
         Some(Event::Operator { id, by, command })
     }
 

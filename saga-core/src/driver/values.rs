@@ -10,9 +10,7 @@ use crate::context::{ActionContext, Frame};
 use crate::dag::{Dag, NodeBody, Refused};
 use crate::error::ActionError;
 use crate::json::has_room;
-use crate::log::{
-    Command, Entry, EntryKind, Failure, FailureKind, NodeEntry, NodePath, Payload, SagaEntry,
-};
+use crate::log::{Entry, Failure, FailureKind, NodeEntry, NodePath, Payload, SagaEntry};
 use crate::machine::{AuthorizedCall, Machine, SagaState, VertexId};
 use crate::names::NodeIndex;
 use crate::panics;
@@ -63,10 +61,10 @@ impl fmt::Display for UnreadableValue {
             Some(node) => write!(f, "the output of node `{node}`: ")?,
             None => f.write_str("the saga's parameters: ")?,
         }
-        match &self.error {
-            ActionError::DeserializeFailed { message } => f.write_str(message),
-            error => error.fmt(f),
+        if let ActionError::DeserializeFailed { message } = &self.error {
+            return f.write_str(message);
         }
+        self.error.fmt(f)
     }
 }
 
@@ -132,8 +130,8 @@ impl<C: Send + Sync + 'static> Values<C> {
     /// Adds outputs that no call of this process returned: those that an operator has decided.
     pub(super) fn fill(&self, state: &SagaState, entries: &[Entry]) {
         for entry in entries {
-            let EntryKind::Node { node: path, entry: NodeEntry::Succeeded(payload), .. } =
-                &entry.kind
+            let (Some(path), Some(payload)) =
+                (entry.node(), entry.node_entry().and_then(NodeEntry::output))
             else {
                 continue;
             };
@@ -162,7 +160,7 @@ impl<C: Send + Sync + 'static> Values<C> {
             Some(Ok(_)) if !has_room(output.as_bytes()) => {
                 Err(format!("the output of node `{path}` is nested too deep for a log entry"))
             }
-            _ => Ok(()),
+            Some(Ok(_)) | None => Ok(()),
         }
     }
 
@@ -253,7 +251,13 @@ impl<C: Send + Sync + 'static> Values<C> {
                 panics::contain(|| compute.compute(cx))
                     .unwrap_or_else(|message| Err(ActionError::Panicked { message }))
             }
-            _ => return Err(missing()),
+            Some(
+                NodeBody::Action(_)
+                | NodeBody::Subsaga { .. }
+                | NodeBody::ForEach(_)
+                | NodeBody::Choose(_),
+            )
+            | None => return Err(missing()),
         };
         result.map_err(|error| error.to_failure(false))
     }
@@ -262,15 +266,25 @@ impl<C: Send + Sync + 'static> Values<C> {
 /// The outputs in a log, in the order in which their nodes first succeeded. Where an operator has replaced an
 /// output, the new one takes the place of the old.
 fn stored_outputs(log: &[Entry]) -> impl Iterator<Item = (&NodePath, &Payload)> {
-    let outputs = log.iter().filter_map(|entry| match &entry.kind {
-        EntryKind::Node { node, entry: NodeEntry::Succeeded(payload), .. } => Some((node, payload)),
-        _ => None,
-    });
-    let decides = |entry: &Entry| {
-        matches!(
-            entry.saga_entry(),
-            Some(SagaEntry::Requested { command: Command::Decide { .. }, .. })
+    let outputs =
+        log.iter().filter_map(|entry| Some((entry.node()?, entry.node_entry()?.output()?)));
+    let decides = |entry: &Entry| match entry.saga_entry() {
+        Some(SagaEntry::Requested { command, .. }) => command.replaces_output(),
+        Some(
+            SagaEntry::Created { .. }
+            | SagaEntry::Unwinding(_)
+            | SagaEntry::Paused
+            | SagaEntry::Resumed
+            | SagaEntry::Parked { .. }
+            | SagaEntry::Unparked
+            | SagaEntry::Suspected { .. }
+            | SagaEntry::Cleared
+            | SagaEntry::Refused { .. }
+            | SagaEntry::Injected { .. }
+            | SagaEntry::Migrated(_)
+            | SagaEntry::Ended(_),
         )
+        | None => false,
     };
     let decided = log.iter().any(decides);
     let last: HashMap<&NodePath, &Payload> =

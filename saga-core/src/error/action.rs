@@ -99,10 +99,8 @@ impl Error for ActionError {
     /// The user's own error. Written by hand, since a derived implementation would return the `Arc` around it,
     /// which cannot be downcast.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Failed { source: Some(source), .. } => Some(&**source),
-            _ => None,
-        }
+        let Self::Failed { source: Some(source), .. } = self else { return None };
+        Some(&**source)
     }
 }
 
@@ -160,14 +158,9 @@ impl ActionError {
     /// # Errors
     /// This error, unchanged, if it contains no `E`.
     pub fn convert<E: DeserializeOwned>(self) -> Result<E, ActionError> {
-        let converted = match &self {
-            Self::Failed { payload: Some(payload), .. } => {
-                let read = panics::contain(|| serde_json::from_slice(payload.as_bytes()).ok());
-                read.ok().flatten()
-            }
-            _ => None,
-        };
-        converted.ok_or(self)
+        let Self::Failed { payload: Some(payload), .. } = &self else { return Err(self) };
+        let read = panics::contain(|| serde_json::from_slice(payload.as_bytes()).ok());
+        read.ok().flatten().ok_or(self)
     }
 
     /// The message without its prefix.
@@ -211,7 +204,14 @@ impl ActionError {
                 }
                 (payload.clone(), sources)
             }
-            _ => (None, Vec::new()),
+            Self::SerializeFailed { .. }
+            | Self::DeserializeFailed { .. }
+            | Self::Injected
+            | Self::SubsagaCreateFailed { .. }
+            | Self::TimedOut { .. }
+            | Self::Panicked { .. }
+            | Self::Cancelled { .. }
+            | Self::NotAnAncestor { .. } => (None, Vec::new()),
         };
         Failure { sources, error, retryable, ..Failure::new(self.kind(), self.message()) }
     }

@@ -87,7 +87,13 @@ impl OperateError {
             Self::NotCarriedOut { source } => {
                 matches!(&**source, SagaError::Store { source, .. } if source.may_pass())
             }
-            _ => false,
+            Self::InvalidId(_)
+            | Self::NotFound { .. }
+            | Self::Refused { .. }
+            | Self::Unanswered { .. }
+            | Self::UnknownVersion { .. }
+            | Self::Runtime(_)
+            | Self::ShutDown => false,
         }
     }
 
@@ -96,7 +102,14 @@ impl OperateError {
         match self {
             Self::Store(StoreError::Corrupt { .. } | StoreError::UnknownKey { .. }) => true,
             Self::NotCarriedOut { source } => matches!(**source, SagaError::Corrupt { .. }),
-            _ => false,
+            Self::InvalidId(_)
+            | Self::NotFound { .. }
+            | Self::Refused { .. }
+            | Self::Unanswered { .. }
+            | Self::UnknownVersion { .. }
+            | Self::Runtime(_)
+            | Self::ShutDown
+            | Self::Store(_) => false,
         }
     }
 }

@@ -73,7 +73,7 @@ impl SagaReport {
     pub fn failed_node(&self) -> Option<&NodePath> {
         match &self.cause {
             Cause::Failed { node } => Some(node),
-            _ => None,
+            Cause::Cancelled { .. } | Cause::DeadlineExceeded | Cause::Rollback { .. } => None,
         }
     }
 
@@ -94,7 +94,12 @@ impl SagaReport {
         let remains = |n: &&NodeReport| match n.state {
             ActionState::UndoFailed => !n.in_doubt,
             ActionState::Completed => n.has_undo,
-            _ => false,
+            ActionState::Pending
+            | ActionState::Running
+            | ActionState::Failed
+            | ActionState::Undoing
+            | ActionState::Undone
+            | ActionState::Skipped => false,
         };
         self.nodes.iter().filter(remains).map(|n| &n.node)
     }
@@ -237,7 +242,14 @@ impl SagaError {
     pub fn report(&self) -> Option<&SagaReport> {
         match self {
             Self::RolledBack(report) | Self::Stuck(report) => Some(report),
-            _ => None,
+            Self::Parked { .. }
+            | Self::LostOwnership { .. }
+            | Self::NotRunning { .. }
+            | Self::Store { .. }
+            | Self::ShutDown { .. }
+            | Self::WaitsForItself { .. }
+            | Self::Corrupt { .. }
+            | Self::Start(_) => None,
         }
     }
 

@@ -86,6 +86,24 @@ impl Command {
         }
     }
 
+    /// True if it may replace the output of a node that already has one.
+    pub(crate) fn replaces_output(&self) -> bool {
+        match self {
+            Self::Decide { .. } => true,
+            Self::Cancel { .. }
+            | Self::Pause
+            | Self::Resume
+            | Self::Step
+            | Self::RetryUndo { .. }
+            | Self::RetryAll
+            | Self::Resolve { .. }
+            | Self::Rollback { .. }
+            | Self::Retry { .. }
+            | Self::Unpark
+            | Self::Inject { .. } => false,
+        }
+    }
+
     /// The same with the decision of an operator, which can carry an output, passed through this function.
     pub(crate) fn try_map_decision<E>(
         self,

@@ -5,9 +5,6 @@
 //! (The idea: Garcia-Molina & Salem, *Sagas*, 1987; the vocabulary: McCaffrey's distributed sagas
 //! and Oxide's steno.)
 
-// a new kind of entry, command or state makes the compiler list the places that must know it
-#![warn(clippy::wildcard_enum_match_arm)]
-
 pub(crate) mod answer;
 pub(crate) mod command;
 mod entry;

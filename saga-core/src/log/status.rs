@@ -48,7 +48,18 @@ impl SagaStatus {
 
     /// True for the statuses that an `ended` entry can carry.
     pub fn is_ended(self) -> bool {
-        matches!(self, Self::Completed | Self::RolledBack | Self::Stuck)
+        match self {
+            Self::Completed | Self::RolledBack | Self::Stuck => true,
+            Self::Running | Self::Aborting | Self::RollingBack => false,
+        }
+    }
+
+    /// True if the saga has ended and did not complete.
+    pub(crate) fn ended_without_completing(self) -> bool {
+        match self {
+            Self::RolledBack | Self::Stuck => true,
+            Self::Running | Self::Aborting | Self::RollingBack | Self::Completed => false,
+        }
     }
 }
 

@@ -11,9 +11,6 @@
 //! (After steno's saga executor, and the durability rules of runtime systems such as Restate; the rules
 //! of unwinding were found by exhaustive exploration.)
 
-// a new kind of entry, command or state makes the compiler list the places that must know it
-#![warn(clippy::wildcard_enum_match_arm)]
-
 mod batch;
 mod commands;
 mod crash_suspicion;

@@ -146,13 +146,11 @@ pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, AttemptEr
 
 /// The error of a value that was just written and cannot be read back.
 pub(crate) fn unreadable(error: ActionError) -> ActionError {
-    match error {
-        ActionError::DeserializeFailed { message } => {
-            let message = format!("what was written cannot be read back: {message}");
-            ActionError::SerializeFailed { message }
-        }
-        other => other,
+    if let ActionError::DeserializeFailed { message } = error {
+        let message = format!("what was written cannot be read back: {message}");
+        return ActionError::SerializeFailed { message };
     }
+    error
 }
 
 /// Encodes a value that this process keeps as it is, and makes sure that another process can read it.
@@ -200,8 +198,10 @@ pub(crate) fn decode<T: ActionData>(payload: &Payload) -> Result<T, ActionError>
 
 /// The value, or why it is not a `T`. The message quotes nothing of what is stored.
 pub(crate) fn read<T: ActionData>(payload: &Payload) -> Result<T, String> {
-    decode(payload).map_err(|error| match error {
-        ActionError::DeserializeFailed { message } => message,
-        other => other.to_string(),
+    decode(payload).map_err(|error| {
+        if let ActionError::DeserializeFailed { message } = error {
+            return message;
+        }
+        error.to_string()
     })
 }

@@ -174,7 +174,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 Event::ActionDone { vertex, result: ActionResult::Ok(payload) }
             }
             // the store claims to have done the work, and has not
-            _ => Event::AppendFailed,
+            WorkEnd::Open | WorkEnd::Told | WorkEnd::Refused(_) => Event::AppendFailed,
         }
     }
 }

@@ -34,6 +34,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of I/O errors are std's")]
     let directory = fs::canonicalize(directory).map_err(|e| match e.kind() {
         ErrorKind::NotFound => failed(
             path,

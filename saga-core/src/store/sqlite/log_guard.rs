@@ -75,6 +75,7 @@ impl Installed for rusqlite::Result<()> {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the actions are SQLite's")]
 fn is_forbidden(action: &AuthAction<'_>, tables: &[String]) -> bool {
     match *action {
         AuthAction::Transaction { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. } => {

@@ -105,6 +105,7 @@ fn set_and_check(
         .execute_batch(&format!("PRAGMA {pragma} = {value}"))
         .and_then(|()| conn.pragma_query_value(None, pragma, |row| row.get(0)))
         .map_err(|e| sql(place, &e))?;
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the values are rusqlite's")]
     let found = match found {
         rusqlite::types::Value::Text(text) => text,
         rusqlite::types::Value::Integer(n) => n.to_string(),
@@ -160,6 +161,7 @@ fn migrate(conn: &Database, place: &str) -> Result<(), StoreError> {
 }
 
 /// Explains the error if a table of the user's has a name that the store needs.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the errors are rusqlite's")]
 fn taken(place: &str, e: &rusqlite::Error) -> StoreError {
     match e {
         rusqlite::Error::SqlInputError { msg, .. } if msg.ends_with("already exists") => {
