@@ -1,6 +1,6 @@
 //! Going forward: what runs next, and when a failure is final.
 
-use super::state::{Progress, VertexId};
+use super::state::VertexId;
 use super::{ActionResult, Effect, InFlight, Machine};
 use crate::log::{Cause, Failure, NodeEntry, SagaEntry};
 use crate::plan::PlanKind;
@@ -8,10 +8,10 @@ use crate::plan::PlanKind;
 impl Machine {
     pub(super) fn decide_forward(&mut self, v: VertexId, effects: &mut Vec<Effect>) {
         let Some(x) = self.state.vertex(v) else { return };
-        if x.waiting > 0 || x.progress != Progress::Open {
+        if x.waiting > 0 || !x.progress.is_open() {
             return;
         }
-        if x.failed {
+        if x.progress.has_failed() {
             self.after_failure(v);
             return;
         }
@@ -40,7 +40,7 @@ impl Machine {
     /// The last attempt failed or is in doubt: again, or unwind.
     fn after_failure(&mut self, v: VertexId) {
         let Some(x) = self.state.vertex(v) else { return };
-        if let Some(at) = x.retry_at {
+        if let Some(at) = x.progress.retry_at() {
             if self.is_due(at) {
                 self.line_up(v, self.state.action_priority(v));
             } else {
@@ -49,7 +49,7 @@ impl Machine {
             return;
         }
         let retryable = x.failure.as_ref().is_some_and(|failure| failure.retryable);
-        let (attempts, doubt) = (x.attempts, x.doubt);
+        let (attempts, doubt) = (x.attempts, x.progress.has_doubt());
         let tries = attempts.saturating_sub(x.tries_from);
         let pivot_in_doubt = doubt && self.state.pivot() == Some(v);
         let retry = self.state.policy(v).map(|policy| match pivot_in_doubt {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::progress::Progress;
 use super::state::{
-    FrameState, Need, Part, Parts, Progress, SagaState, UndoProgress, Vertex, VertexId,
+    FrameState, Need, Part, Parts, SagaState, Settling, UndoProgress, Vertex, VertexId,
 };
 use crate::plan::{Plan, PlanKind};
 
@@ -117,7 +118,7 @@ impl SagaState {
         let mut done = vec![v];
         while let Some(v) = done.pop() {
             if let Some(x) = self.vertices.get_mut(v as usize) {
-                if x.progress == Progress::Open {
+                if x.progress.is_open() {
                     x.progress = Progress::Completed;
                 }
                 // an earlier attempt's; one that is run again to be undone keeps it, as the saga's reason
@@ -226,8 +227,7 @@ impl SagaState {
             self.for_succs(v, |_| succs += 1);
             self.walked += u64::from(succs);
             if let Some(x) = self.vertices.get_mut(v as usize) {
-                x.unsettled = succs;
-                x.settled = false;
+                x.settling = Settling::Unsettled { successors: succs };
             }
         }
         for v in (0..n).rev() {
@@ -242,10 +242,10 @@ impl SagaState {
         let mut todo = vec![v];
         while let Some(v) = todo.pop() {
             let Some(x) = self.vertex(v) else { continue };
-            if x.settled || x.unsettled > 0 {
+            if x.settling != (Settling::Unsettled { successors: 0 }) {
                 continue;
             }
-            if x.open {
+            if x.progress.is_running() {
                 // in flight, or cut off: the machine knows which
                 touched.push(v);
                 continue;
@@ -256,16 +256,18 @@ impl SagaState {
                 continue;
             }
             if let Some(x) = self.vertices.get_mut(v as usize) {
-                x.settled = true;
+                x.settling = Settling::Settled;
             }
             self.unsettled = self.unsettled.saturating_sub(1);
             let mut preds = Vec::new();
             self.for_preds(v, |pred| preds.push(pred));
             self.walked += preds.len() as u64;
             for pred in preds {
-                if let Some(p) = self.vertices.get_mut(pred as usize) {
-                    p.unsettled = p.unsettled.saturating_sub(1);
-                    if p.unsettled == 0 {
+                if let Some(p) = self.vertices.get_mut(pred as usize)
+                    && let Settling::Unsettled { successors } = &mut p.settling
+                {
+                    *successors = successors.saturating_sub(1);
+                    if *successors == 0 {
                         todo.push(pred);
                     }
                 }

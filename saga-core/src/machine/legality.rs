@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::state::{Progress, SagaState, UndoProgress, VertexId};
+use super::progress::{Activity, Progress};
+use super::state::{SagaState, UndoProgress, VertexId};
 use crate::log::{Cause, Failure, NodeEntry, SagaEntry, SagaStatus};
 use crate::plan::PlanKind;
 use crate::policy::UndoContract;
@@ -79,21 +80,26 @@ impl SagaState {
         let rerun = unwinding
             && policy.is_some_and(|p| p.undo == UndoContract::Output)
             && !over
-            && (x.open || x.doubt);
-        let fresh = x.progress == Progress::Open && x.waiting == 0;
+            && x.progress.is_in_doubt();
+        let fresh = x.progress.is_open() && x.waiting == 0;
         match entry {
             NodeEntry::Started if unwinding => action && fresh && rerun,
             NodeEntry::Started => action && fresh,
             NodeEntry::Succeeded(_) if x.progress == Progress::Completed => self.is_replacing(v),
-            NodeEntry::Succeeded(_) if action => fresh && (x.open || self.is_deciding(v)),
+            NodeEntry::Succeeded(_) if action => {
+                fresh && (x.progress.is_running() || self.is_deciding(v))
+            }
             NodeEntry::Succeeded(_) => {
                 fresh && self.kind(v) == Some(&PlanKind::Value) && !unwinding
             }
-            NodeEntry::Failed(_) if action => fresh && (x.open || self.is_deciding(v)),
+            NodeEntry::Failed(_) if action => {
+                fresh && (x.progress.is_running() || self.is_deciding(v))
+            }
             NodeEntry::Failed(_) => fresh && !unwinding,
-            NodeEntry::InDoubt(_) => action && fresh && x.open,
+            NodeEntry::InDoubt(_) => action && fresh && x.progress.is_running(),
             NodeEntry::RetryScheduled { .. } => {
-                action && fresh && x.failed && x.retry_at.is_none() && (!unwinding || rerun)
+                let failed = matches!(x.progress, Progress::Open(Activity::Failed { .. }));
+                action && fresh && failed && (!unwinding || rerun)
             }
             NodeEntry::Chosen(n) => {
                 let choice = match self.kind(v) {
@@ -109,9 +115,11 @@ impl SagaState {
             NodeEntry::UndoStarted => {
                 let undoable = policy.is_some_and(|p| match p.undo {
                     // without an output in the log it may still be in memory
-                    UndoContract::Output => x.progress == Progress::Completed || x.doubt,
+                    UndoContract::Output => {
+                        x.progress == Progress::Completed || x.progress.has_doubt()
+                    }
                     UndoContract::MaybeOutput | UndoContract::InputsOnly => {
-                        let unclear = x.open || x.doubt || p.undoes_failures();
+                        let unclear = x.progress.is_in_doubt() || p.undoes_failures();
                         x.progress == Progress::Completed || x.attempts > 0 && unclear
                     }
                     UndoContract::None => false,
@@ -146,11 +154,13 @@ impl SagaState {
             (UndoProgress::Resolved, _) => "resolved",
             (UndoProgress::NotStarted, Progress::Completed) => "succeeded",
             (UndoProgress::NotStarted, Progress::Skipped) => "skipped",
-            (UndoProgress::NotStarted, Progress::Open) if x.open => "started",
-            (UndoProgress::NotStarted, Progress::Open) if x.retry_at.is_some() => "retry_scheduled",
-            (UndoProgress::NotStarted, Progress::Open) if x.failed && x.doubt => "in_doubt",
-            (UndoProgress::NotStarted, Progress::Open) if x.failed => "failed",
-            (UndoProgress::NotStarted, Progress::Open) => "never_started",
+            (UndoProgress::NotStarted, Progress::Open(activity)) => match activity {
+                Activity::Idle { .. } => "never_started",
+                Activity::Running { .. } => "started",
+                Activity::Failed { doubt: true } => "in_doubt",
+                Activity::Failed { doubt: false } => "failed",
+                Activity::RetryScheduled { .. } => "retry_scheduled",
+            },
         };
         match self.ended {
             Some(status) => format!("{state} (saga {status})"),

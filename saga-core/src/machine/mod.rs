@@ -19,6 +19,7 @@ mod forward;
 mod graph;
 mod legality;
 mod node_paths;
+mod progress;
 mod recover;
 mod report;
 mod scheduling;
@@ -350,8 +351,8 @@ impl Machine {
 
     /// A paused saga undoes nothing yet; its log says all the same that nothing is in flight any more.
     fn tell_cut_off(&mut self, v: VertexId) {
-        let open = self.state.vertices.get(v as usize).is_some_and(|x| x.open && x.reruns == 0);
-        if self.state.paused && open {
+        let forward = |x: &state::Vertex| x.progress.is_running() && x.reruns == 0;
+        if self.state.paused && self.state.vertex(v).is_some_and(forward) {
             let why = "its process ended before it did";
             self.write_about(v, NodeEntry::InDoubt(Failure::new(FailureKind::Cancelled, why)));
         }

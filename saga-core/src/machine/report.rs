@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::state::{Part, Progress, SagaState, UndoProgress, VertexId};
+use super::progress::Progress;
+use super::state::{Part, SagaState, UndoProgress, VertexId};
 use crate::log::{ActionState, Failure, NodePath};
 use crate::plan::PlanKind;
 use crate::policy::UndoContract;
@@ -62,27 +63,25 @@ impl SagaState {
         };
         let x = self.vertex(v)?;
         let gate = self.gate(v).and_then(|gate| self.vertex(gate));
-        let failed = x.failed || gate.is_some_and(|g| g.failed);
-        let open = x.open
-            || (gate.is_some_and(|g| g.progress == Progress::Completed)
-                && x.progress == Progress::Open);
+        let failed = x.progress.has_failed() || gate.is_some_and(|g| g.progress.has_failed());
+        let running = x.progress.is_running()
+            || (gate.is_some_and(|g| g.progress == Progress::Completed) && x.progress.is_open());
         let state = match (x.undo, x.progress) {
             (UndoProgress::Started | UndoProgress::Scheduled(_), _) => Undoing,
             (UndoProgress::Finished | UndoProgress::Resolved, _) => Undone,
             (UndoProgress::Failed, _) => UndoFailed,
             (UndoProgress::NotStarted, Progress::Completed) => Completed,
             (UndoProgress::NotStarted, Progress::Skipped) => Skipped,
-            (UndoProgress::NotStarted, Progress::Open) if open => Running,
-            (UndoProgress::NotStarted, Progress::Open) if failed => Failed,
-            (UndoProgress::NotStarted, Progress::Open) => Pending,
+            (UndoProgress::NotStarted, Progress::Open(_)) if running => Running,
+            (UndoProgress::NotStarted, Progress::Open(_)) if failed => Failed,
+            (UndoProgress::NotStarted, Progress::Open(_)) => Pending,
         };
         let failure = x.failure.clone().or_else(|| gate.and_then(|g| g.failure.clone()));
-        let unknown = x.progress == Progress::Open && (x.doubt || x.open);
         let in_doubt = match x.undo {
             UndoProgress::Finished | UndoProgress::Resolved => false,
-            UndoProgress::Failed => x.progress == Progress::Open,
+            UndoProgress::Failed => x.progress.is_open(),
             UndoProgress::NotStarted | UndoProgress::Started | UndoProgress::Scheduled(_) => {
-                unknown
+                x.progress.is_in_doubt()
             }
         };
         Some(NodeState {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::commands::{Faults, OperatorRequest};
+use super::progress::{Activity, Progress};
 use crate::log::{Answer, Cause, Failure, NodePath, SagaStatus, Timestamp, Uuid};
 use crate::plan::{Plan, PlanKind};
 use crate::policy::{Policy, UndoContract};
@@ -43,12 +44,13 @@ pub enum Part {
     Arm(u32),
 }
 
-/// How far a vertex has come on its way forward.
+/// Where a vertex stands in the order of unwinding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    Open,
-    Completed,
-    Skipped,
+pub(super) enum Settling {
+    /// It waits for this many successors, or is being undone if there are none left.
+    Unsettled { successors: u32 },
+    /// There is nothing (more) to undo.
+    Settled,
 }
 
 /// How far its undo has come.
@@ -98,23 +100,15 @@ pub struct Vertex {
     pub(super) reruns: u32,
     /// The entry of the first start: undo goes back in this order.
     pub(super) first_start: u64,
-    /// Started, and no outcome yet.
-    pub(super) open: bool,
-    /// An attempt may have had its effect; only success clears it.
-    pub(super) doubt: bool,
     /// How the last attempt ended, if not well.
     pub(super) failure: Option<Arc<Failure>>,
-    /// True from that end until the next start.
-    pub(super) failed: bool,
-    pub(super) retry_at: Option<Timestamp>,
     pub(super) undo: UndoProgress,
     pub(super) undo_tries: u32,
     /// How many of them do not count as tries, as above.
     pub(super) undo_from: u32,
     pub(super) undo_failure: Option<Arc<Failure>>,
-    /// How many successors are not settled, while unwinding.
-    pub(super) unsettled: u32,
-    pub(super) settled: bool,
+    /// Means something only while unwinding.
+    pub(super) settling: Settling,
     /// For a gate: its frames, once it is open.
     pub(super) parts: Option<Parts>,
 }
@@ -224,7 +218,7 @@ impl SagaState {
 
     /// True while nobody knows whether the pivot takes effect: the saga must not unwind.
     pub(super) fn pivot_is_busy(&self) -> bool {
-        self.pivot_vertex().is_some_and(|x| x.progress == Progress::Open && (x.open || x.doubt))
+        self.pivot_vertex().is_some_and(|x| x.progress.is_in_doubt())
     }
 
     /// The point of no return. It stands in the outermost frame, whose vertices come first.
@@ -309,18 +303,20 @@ impl SagaState {
         let (Some(x), Some(policy)) = (self.vertex(v), self.policy(v)) else {
             return Need::Nothing;
         };
-        let in_doubt = x.open || x.doubt;
+        let in_doubt = x.progress.is_in_doubt();
         match (policy.undo, x.progress) {
             (UndoContract::None, _) | (_, Progress::Skipped) => Need::Nothing,
             (_, Progress::Completed) => Need::Undo,
-            (_, Progress::Open) if x.attempts == 0 => Need::Nothing,
-            (UndoContract::Output, Progress::Open) if in_doubt => Need::Rerun,
-            (UndoContract::MaybeOutput | UndoContract::InputsOnly, Progress::Open) if in_doubt => {
+            (_, Progress::Open(_)) if x.attempts == 0 => Need::Nothing,
+            (UndoContract::Output, Progress::Open(_)) if in_doubt => Need::Rerun,
+            (UndoContract::MaybeOutput | UndoContract::InputsOnly, Progress::Open(_))
+                if in_doubt =>
+            {
                 Need::Undo
             }
-            (_, Progress::Open) if policy.undoes_failures() => Need::Undo,
+            (_, Progress::Open(_)) if policy.undoes_failures() => Need::Undo,
             // an `Err` says that the attempt left no effect
-            (_, Progress::Open) => Need::Nothing,
+            (_, Progress::Open(_)) => Need::Nothing,
         }
     }
 
@@ -344,22 +340,17 @@ impl Vertex {
         Self {
             frame,
             waiting,
-            progress: Progress::Open,
+            progress: Progress::Open(Activity::Idle { doubt: false }),
             attempts: 0,
             tries_from: 0,
             reruns: 0,
             first_start: 0,
-            open: false,
-            doubt: false,
             failure: None,
-            failed: false,
-            retry_at: None,
             undo: UndoProgress::NotStarted,
             undo_tries: 0,
             undo_from: 0,
             undo_failure: None,
-            unsettled: 0,
-            settled: false,
+            settling: Settling::Unsettled { successors: 0 },
             parts: None,
         }
     }

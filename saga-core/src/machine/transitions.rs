@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::commands::Written;
-use super::state::{Illegal, Part, Progress, SagaState, UndoProgress, Vertex, VertexId};
+use super::progress::{Activity, Progress};
+use super::state::{Illegal, Part, SagaState, UndoProgress, Vertex, VertexId};
 use crate::log::{Entry, EntryKind, NodeEntry, SagaEntry};
 use crate::plan::PlanKind;
 use crate::policy::{Policy, UndoContract};
@@ -217,16 +218,13 @@ impl SagaState {
         }
         let Some(x) = self.vertices.get_mut(v as usize) else { return };
         // an attempt that was started going forward ends with this entry, one way or the other
-        let forward_ends = x.open && x.reruns == 0;
+        let forward_ends = x.progress.is_running() && x.reruns == 0;
         match entry {
             NodeEntry::Started => {
-                x.doubt |= x.open;
                 x.attempts = x.attempts.saturating_add(1);
                 // one that was cut off by the end of its process does not use up a try
-                let cut_off = x.open;
-                x.open = true;
-                x.failed = false;
-                x.retry_at = None;
+                let cut_off = x.progress.is_running();
+                x.progress.start();
                 if x.first_start == 0 {
                     x.first_start = seq;
                 }
@@ -243,31 +241,25 @@ impl SagaState {
                 return;
             }
             NodeEntry::Succeeded(_) => {
-                x.open = false;
-                x.doubt = false;
-                x.failed = false;
+                x.progress = Progress::Completed;
                 self.opened(-i32::from(forward_ends));
-                if unwinding {
-                    if let Some(x) = self.vertices.get_mut(v as usize) {
-                        x.progress = Progress::Completed;
-                    }
-                } else {
+                if !unwinding {
                     self.complete(v, touched);
                 }
             }
             NodeEntry::Failed(failure) | NodeEntry::InDoubt(failure) => {
-                x.open = false;
-                x.doubt |= matches!(entry, NodeEntry::InDoubt(_));
-                // somebody found out that its effect is not there
-                x.doubt &= !decided;
-                x.failed = true;
+                let doubt = x.progress.has_doubt() || matches!(entry, NodeEntry::InDoubt(_));
+                // not if somebody found out that its effect is not there
+                x.progress.fail(doubt && !decided);
                 x.failure = Some(Arc::new(failure.clone()));
                 self.opened(-i32::from(forward_ends));
             }
-            NodeEntry::RetryScheduled { at } => x.retry_at = Some(*at),
+            NodeEntry::RetryScheduled { at } => {
+                let doubt = x.progress.has_doubt();
+                x.progress = Progress::Open(Activity::RetryScheduled { doubt, at: *at });
+            }
             NodeEntry::UndoStarted => {
-                x.doubt |= x.open;
-                x.open = false;
+                x.progress.abandon();
                 let cut_off = x.undo == UndoProgress::Started;
                 x.undo_from = x.undo_from.saturating_add(u32::from(cut_off));
                 x.undo = UndoProgress::Started;
@@ -281,8 +273,7 @@ impl SagaState {
                 x.undo_failure = Some(Arc::new(failure.clone()));
             }
             NodeEntry::UndoFailed(failure) => {
-                x.doubt |= x.open;
-                x.open = false;
+                x.progress.abandon();
                 x.undo = UndoProgress::Failed;
                 x.undo_failure = Some(Arc::new(failure.clone()));
                 self.opened(-i32::from(forward_ends));

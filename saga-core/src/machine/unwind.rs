@@ -1,6 +1,6 @@
 //! Going back: which nodes need something, in which order, and what.
 
-use super::state::{Need, UndoProgress, VertexId};
+use super::state::{Need, Settling, UndoProgress, VertexId};
 use super::{InFlight, Machine};
 use crate::log::{Failure, FailureKind, NodeEntry};
 use crate::policy::UndoContract;
@@ -8,24 +8,21 @@ use crate::policy::UndoContract;
 impl Machine {
     pub(super) fn decide_unwinding(&mut self, v: VertexId) {
         let Some(x) = self.state.vertex(v) else { return };
-        if x.settled
-            || matches!(
-                x.undo,
-                UndoProgress::Finished | UndoProgress::Resolved | UndoProgress::Failed
-            )
+        let Settling::Unsettled { successors } = x.settling else { return };
+        if matches!(x.undo, UndoProgress::Finished | UndoProgress::Resolved | UndoProgress::Failed)
         {
             return;
         }
-        let (open, unsettled, undo) = (x.open, x.unsettled, x.undo);
+        let (running, undo) = (x.progress.is_running(), x.undo);
         match self.need_now(v) {
             // cut off by the death of its process, and there is no undo: whatever it did stays
-            Need::Nothing if open => {
+            Need::Nothing if running => {
                 let why = Failure::new(FailureKind::Cancelled, "the process ended during the call");
                 self.write_about(v, NodeEntry::InDoubt(why));
             }
             Need::Nothing => {}
             Need::Rerun => self.decide_rerun(v),
-            Need::Undo if unsettled > 0 => {}
+            Need::Undo if successors > 0 => {}
             Need::Undo => match undo {
                 UndoProgress::Scheduled(at) if !self.is_due(at) => {
                     self.timers.insert((at, v));
@@ -51,9 +48,9 @@ impl Machine {
     /// Nobody knows how the action ended, and its undo needs the output: run it again under the same key.
     fn decide_rerun(&mut self, v: VertexId) {
         let (Some(x), Some(policy)) = (self.state.vertex(v), self.state.policy(v)) else { return };
-        let (reruns, retry_at) = (x.reruns, x.retry_at);
+        let (reruns, retry_at) = (x.reruns, x.progress.retry_at());
         // the action was; or its undo, which had the output in memory
-        let cut_off = x.open || x.undo != UndoProgress::NotStarted;
+        let cut_off = x.progress.is_running() || x.undo != UndoProgress::NotStarted;
         match retry_at {
             Some(at) if reruns > 0 && !self.is_due(at) => {
                 self.timers.insert((at, v));

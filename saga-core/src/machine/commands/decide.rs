@@ -4,7 +4,8 @@
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Command, Decision, Failure, FailureKind, NodeEntry, NodePath, Refusal};
 use crate::machine::Machine;
-use crate::machine::state::{Progress, SagaState, UndoProgress, Vertex, VertexId};
+use crate::machine::progress::Progress;
+use crate::machine::state::{SagaState, UndoProgress, Vertex, VertexId};
 use crate::plan::PlanKind;
 
 pub(super) struct Decide<'a> {

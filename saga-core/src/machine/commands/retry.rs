@@ -3,7 +3,8 @@
 
 use super::{Granted, Rules};
 use crate::log::{Answer, NodePath, Refusal};
-use crate::machine::state::{Progress, SagaState, VertexId};
+use crate::machine::progress::{Activity, Progress};
+use crate::machine::state::{SagaState, VertexId};
 
 pub(super) struct RetryNode<'a> {
     pub(super) node: &'a NodePath,
@@ -33,9 +34,9 @@ impl SagaState {
     /// True if a vertex failed and nothing but an operator goes on with it: after the pivot, or the
     /// pivot itself.
     pub(in crate::machine) fn has_given_up(&self, v: VertexId) -> bool {
-        self.vertex(v).is_some_and(|x| {
-            x.failed && x.retry_at.is_none() && x.progress == Progress::Open && !x.open
-        }) && self.unwinding.is_none()
+        self.vertex(v)
+            .is_some_and(|x| matches!(x.progress, Progress::Open(Activity::Failed { .. })))
+            && self.unwinding.is_none()
     }
 
     /// Where the failure of a node is: a node that holds others fails at its gate.
@@ -48,7 +49,10 @@ impl SagaState {
         let path = self.path(v);
         self.ended = None;
         if let Some(x) = self.vertices.get_mut(v as usize) {
-            (x.failed, x.retry_at, x.tries_from) = (false, None, x.attempts);
+            x.tries_from = x.attempts;
+            if let Progress::Open(Activity::Failed { doubt }) = x.progress {
+                x.progress = Progress::Open(Activity::Idle { doubt });
+            }
         }
         if let Some(faults) = self.faults.get_mut(&path) {
             faults.error = false;

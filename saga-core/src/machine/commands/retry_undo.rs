@@ -3,6 +3,7 @@
 use super::{Granted, Rules};
 use crate::log::{Answer, NodePath, Refusal};
 use crate::machine::Machine;
+use crate::machine::progress::{Activity, Progress};
 use crate::machine::state::{SagaState, UndoProgress, VertexId};
 
 pub(super) struct RetryUndo<'a> {
@@ -49,7 +50,10 @@ impl SagaState {
         self.ended = None;
         if let Some(x) = self.vertices.get_mut(v as usize) {
             (x.undo, x.undo_from) = (UndoProgress::NotStarted, x.undo_tries);
-            (x.reruns, x.retry_at) = (0, None);
+            x.reruns = 0;
+            if let Progress::Open(Activity::RetryScheduled { doubt, .. }) = x.progress {
+                x.progress = Progress::Open(Activity::Failed { doubt });
+            }
         }
         if let Some(faults) = self.faults.get_mut(&path) {
             faults.undo_error = false;

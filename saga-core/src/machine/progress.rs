@@ -1,0 +1,93 @@
+//! How far a vertex has come on its way forward: what it is doing, and whether an attempt is in doubt.
+
+use crate::log::Timestamp;
+
+/// How far a vertex has come on its way forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    Open(Activity),
+    Completed,
+    Skipped,
+}
+
+/// What a vertex that has not completed is doing. `doubt` says that an attempt which is over may have taken
+/// effect; a vertex that has completed is never in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Activity {
+    /// Nothing yet, or nothing any more: it has never started, an operator said to try it again, or its undo
+    /// started while an attempt had no outcome.
+    Idle { doubt: bool },
+    /// The last attempt has started and has no outcome yet.
+    Running { doubt: bool },
+    /// The last attempt failed or is in doubt.
+    Failed { doubt: bool },
+    /// The same, and the next attempt is due at this time.
+    RetryScheduled { doubt: bool, at: Timestamp },
+}
+
+impl Progress {
+    /// True if it has not completed.
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
+    /// True if it has started and has no outcome yet.
+    pub(super) fn is_running(self) -> bool {
+        matches!(self, Self::Open(Activity::Running { .. }))
+    }
+
+    /// True if the last attempt failed or is in doubt, whether or not it is to be tried again.
+    pub(super) fn has_failed(self) -> bool {
+        matches!(self, Self::Open(Activity::Failed { .. } | Activity::RetryScheduled { .. }))
+    }
+
+    /// When the next attempt is due, if one is scheduled.
+    pub(super) fn retry_at(self) -> Option<Timestamp> {
+        match self {
+            Self::Open(Activity::RetryScheduled { at, .. }) => Some(at),
+            Self::Open(
+                Activity::Idle { .. } | Activity::Running { .. } | Activity::Failed { .. },
+            )
+            | Self::Completed
+            | Self::Skipped => None,
+        }
+    }
+
+    /// True if an attempt that is over may have taken effect.
+    pub(super) fn has_doubt(self) -> bool {
+        match self {
+            Self::Open(
+                Activity::Idle { doubt }
+                | Activity::Running { doubt }
+                | Activity::Failed { doubt }
+                | Activity::RetryScheduled { doubt, .. },
+            ) => doubt,
+            Self::Completed | Self::Skipped => false,
+        }
+    }
+
+    /// True if an attempt, over or not, may have taken effect.
+    pub(super) fn is_in_doubt(self) -> bool {
+        self.is_running() || self.has_doubt()
+    }
+
+    /// The next attempt starts. One that has no outcome until now never gets one.
+    pub(super) fn start(&mut self) {
+        *self = Self::Open(Activity::Running { doubt: self.is_in_doubt() });
+    }
+
+    /// The last attempt failed or is in doubt. A retry that is scheduled stays so.
+    pub(super) fn fail(&mut self, doubt: bool) {
+        *self = Self::Open(match self.retry_at() {
+            Some(at) => Activity::RetryScheduled { doubt, at },
+            None => Activity::Failed { doubt },
+        });
+    }
+
+    /// An attempt that runs is given up without an outcome.
+    pub(super) fn abandon(&mut self) {
+        if self.is_running() {
+            *self = Self::Open(Activity::Idle { doubt: true });
+        }
+    }
+}
