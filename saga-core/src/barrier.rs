@@ -1,4 +1,4 @@
-//! The receiver's side: makes a service whose state is in SQLite safe to be called by sagas.
+//! The receiver's side: makes a service that keeps its state in SQLite safe for sagas to call.
 //!
 //! The calls of a saga may arrive more than once (a retry, or a repetition after a crash), late (from a process
 //! that has been replaced, or delayed by the network), and in the wrong order (an undo before the call that it
@@ -13,7 +13,7 @@
 //!
 //! # What the service must do
 //! - Call [`install`] once when it starts.
-//! - Make all writes of the work through the transaction that the work is given. Anything that the work does
+//! - Make all writes of the work through the transaction that is passed to it. Anything that the work does
 //!   elsewhere (sending a mail, calling another service) is not covered.
 //! - Return the result of [`once`] or [`undo`] to the caller. [`BarrierError::Stale`] and [`BarrierError::Undone`] are
 //!   final: the saga that sent the call is no longer waiting for it.
@@ -127,7 +127,7 @@ pub fn install(conn: &Connection) -> rusqlite::Result<()> {
 
 /// Does the work of an action's call, unless it has been done before: then the earlier result is returned.
 ///
-/// `key` is the action's idempotency key. The work writes through the transaction that it is given, and must
+/// `key` is the action's idempotency key. The work writes through the transaction that is passed to it, and must
 /// not end it: it is committed here, together with the barrier's bookkeeping.
 ///
 /// # Errors

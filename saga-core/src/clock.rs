@@ -90,7 +90,7 @@ impl Clock {
         async move {
             let jumped = async {
                 if jumps.changed().await.is_err() {
-                    // nobody watches the clock any more
+                    // the clock is gone, so it never jumps again
                     std::future::pending().await
                 }
             };

@@ -27,7 +27,7 @@ pub(crate) fn note_places() {
     });
 }
 
-/// Calls something that can report failure only by panicking, where the panic is nobody's mistake. No message
+/// Calls something that can report failure only by panicking, where the panic is not a mistake. No message
 /// is printed, unless the program sets a hook of its own after [`note_places`].
 pub(crate) fn without_message<T>(ask: impl FnOnce() -> T + UnwindSafe) -> std::thread::Result<T> {
     note_places();
@@ -45,7 +45,7 @@ pub(crate) fn contain<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(describe)
 }
 
-/// Drops a user's value. If that panics, the panic hook has reported it, and nobody else is affected.
+/// Drops a user's value. If that panics, the panic hook has reported it, and nothing else is affected.
 pub(crate) fn discard<T>(value: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         // The payload of a panic can itself panic when it is dropped, and so can the payload of that panic.

@@ -294,7 +294,7 @@ async fn a_saga_that_nobody_runs_says_why() {
     assert_eq!(other.unknown_versions().len(), 1);
     let found = other.get::<Echo>("x").await.unwrap().expect("it is there");
     let error = found.await.unwrap_err().to_string();
-    assert!(error.contains("nobody runs saga x now"), "{error}");
+    assert!(error.contains("saga x is not running"), "{error}");
     assert!(error.contains("a version of `Echo` that is not registered here"), "{error}");
 }
 

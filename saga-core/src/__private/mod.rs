@@ -1,4 +1,4 @@
-//! What the macros' output refers to, beside the public API. It changes without notice.
+//! What the macros' output refers to, in addition to the public API. It changes without notice.
 
 mod computed;
 mod error_payload;

@@ -62,13 +62,14 @@ impl CancelSignal {
     }
 }
 
-/// A fencing token, which orders the calls made under one key: see [`ActionContext::token`].
+/// Orders the calls made under one key, so that their receiver can refuse calls of a process that has been
+/// replaced: see [`ActionContext::token`].
 ///
 /// ```
 /// use saga_core::FencingToken;
 ///
 /// let (before, since) = (FencingToken { epoch: 1, seq: 9 }, FencingToken { epoch: 2, seq: 3 });
-/// assert!(since > before, "a process that took over comes after all that the other one sent");
+/// assert!(since > before, "a process that took over is newer than every token of the other one");
 /// ```
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,

@@ -34,7 +34,7 @@ pub struct Health {
     /// The sagas that stopped because the store failed. They resume by themselves once it works again, and
     /// whoever awaits them need not do anything.
     pub waiting: Vec<SagaId>,
-    /// How many sagas this coordinator runs, including those that wait for the store.
+    /// How many sagas this coordinator runs, including sagas that wait for the store.
     pub running: usize,
     /// True once a shutdown has begun.
     pub shut_down: bool,

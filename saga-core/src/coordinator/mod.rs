@@ -186,7 +186,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     }
 
     /// Removes sagas that ended longer ago than this from the store, with their logs, and returns how many.
-    /// `statuses` says which: sagas that ended with one of these statuses; if it is empty, those that
+    /// `statuses` says which: sagas that ended with one of these statuses; if it is empty, sagas that
     /// completed or were rolled back. A saga that has not ended is never removed. The id of a removed saga can
     /// be used again.
     ///

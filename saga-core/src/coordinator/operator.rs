@@ -2,7 +2,7 @@
 //!
 //! A request takes four forms on its way. An [`Operator`] method names a [`Command`], and makes it a
 //! [`Request`]. The coordinator delivers it to the task of the saga (`deliver`), with a channel for the answer,
-//! as a `PendingRequest`. The saga's machine is told of it as one event. `attached` leaves the request in the
+//! as a `PendingRequest`. The saga's machine receives it as one event. `attached` leaves the request in the
 //! store instead, where the process that runs the saga finds it (`request_poller`).
 
 use std::sync::Arc;

@@ -153,7 +153,7 @@ impl NodeOutcomes {
 /// The values of a saga, whatever its context type.
 trait NodeOutputs: Send + Sync {
     /// The node at this path. An instance with several statements is not a node: the node that gives its output
-    /// stands for it.
+    /// represents it.
     fn vertex(&self, state: &SagaState, path: &str) -> Option<VertexId>;
 
     fn output(&self, state: &SagaState, path: &str) -> Option<&ActionOutput>;

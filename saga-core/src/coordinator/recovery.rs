@@ -42,7 +42,7 @@ impl<C: Send + Sync + 'static> Drop for Claims<C> {
 }
 
 impl<C: Send + Sync + 'static> CoordinatorInner<C> {
-    /// Looks at the definitions of unfinished sagas, and rebuilds those that consist of registered actions.
+    /// Looks at the definitions of unfinished sagas, and rebuilds definitions that consist of registered actions.
     /// Returns the ones that this program does not know.
     pub(super) async fn learn_versions(&self) -> Result<Vec<SagaVersion>, StoreError> {
         let mut unknown = Vec::new();

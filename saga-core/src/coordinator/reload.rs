@@ -1,6 +1,6 @@
 //! Sagas that stopped because their store failed.
 //!
-//! What such a saga had in flight is dropped, since nobody knows how much of it is in the log. Once the store
+//! What such a saga had in flight is dropped, since it is not known how much of it is in the log. Once the store
 //! works again, the saga is taken over under a new epoch, loaded, and resumes from its log.
 
 use std::collections::BTreeSet;
@@ -64,7 +64,7 @@ pub(super) async fn while_listening<T>(
     }
 }
 
-/// Keeps a saga among those that wait for the store, until it is dropped.
+/// Keeps a saga in the list of sagas that wait for the store, until it is dropped.
 struct WaitingForStore<'a, C> {
     inner: &'a CoordinatorInner<C>,
     id: &'a SagaId,
@@ -168,7 +168,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         taken.map_err(|source| SagaError::Store { saga: id.clone(), source })
     }
 
-    /// True for a saga of this process that nobody runs: it is in the store, although its creation failed or
+    /// True for a saga of this process that is not running: it is in the store, although its creation failed or
     /// seemed to fail.
     pub(super) fn is_abandoned(&self, record: &SagaRecord) -> bool {
         let ours = record.owner.as_ref() == Some(&self.env.worker);
@@ -176,7 +176,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     }
 
     /// Runs a saga whose creation failed, if it turns out to be in the store: a commit that reported an error
-    /// may have succeeded, and nobody else would run the saga before the next `build`.
+    /// may have succeeded, and nothing else would run the saga before the next `build`.
     pub(super) fn run_if_created(self: &Arc<Self>, id: SagaId, run_key: Uuid) {
         let inner = self.clone();
         self.tasks.spawn(async move {

@@ -125,7 +125,7 @@ enum AfterRun {
     Done,
     /// The store failed, and may recover: load the saga again.
     Reload(StoreError),
-    /// The id was taken by a saga of this process that nobody runs: run that one.
+    /// The id was taken by a saga of this process that is not running: run that one.
     TakeOver,
 }
 

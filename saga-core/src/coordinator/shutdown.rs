@@ -31,7 +31,7 @@ pub struct ShutdownReport {
 }
 
 impl<C: Send + Sync + 'static> Coordinator<C> {
-    /// Starts no more sagas and no more nodes, waits up to `grace` for the calls in flight, drops those that are
+    /// Starts no more sagas and no more nodes, waits up to `grace` for the calls in flight, drops the calls that are
     /// left, and releases all sagas, so that the next coordinator can resume them at once.
     ///
     /// When this returns, no task of the coordinator is running, and its store is
@@ -43,7 +43,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     ///
     /// `shutdown` returns soon after the grace even if an action blocks its thread; the report then says so.
     /// Only a write that the store has begun is always waited for, however long it takes, since nothing but its
-    /// answer tells where the saga stands. `shutdown` may be called again, for example with a shorter grace.
+    /// answer shows how far the saga has come. `shutdown` may be called again, for example with a shorter grace.
     ///
     /// ```
     /// use saga_core::prelude::*;

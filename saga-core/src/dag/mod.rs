@@ -155,7 +155,7 @@ impl<C: 'static> Dag<C> {
         Frame { refused: Some(why), ..frame }
     }
 
-    /// This DAG and all that it contains: bodies, arms and subsagas.
+    /// This DAG and all DAGs that it contains: bodies, arms and subsagas.
     fn all(&self) -> impl Iterator<Item = &Self> {
         let mut dags = vec![self];
         std::iter::from_fn(move || {

@@ -2,7 +2,7 @@
 //!
 //! An action that awaits another saga would hear of a shutdown from that saga's handle, before its own call is
 //! interrupted. If it returned that as an error, the error would be in the log as its own, and would roll
-//! back a saga that nothing was wrong with. So inside a call nobody is told of the shutdown: the call ends right
+//! back a saga that nothing was wrong with. So no code inside a call sees the shutdown: the call ends right
 //! there, interrupted like the calls that the shutdown did not wait for, and is run again by the next process.
 
 use std::cell::RefCell;
@@ -56,7 +56,7 @@ impl CurrentCall {
     }
 }
 
-/// To be awaited before anybody is told of a shutdown. Inside a call that the same shutdown ends, it never
+/// To be awaited before any code is told about a shutdown. Inside a call that the same shutdown ends, it never
 /// returns.
 pub(crate) async fn before_telling_of_shutdown() {
     let ends = CALL.with_borrow(|call| {

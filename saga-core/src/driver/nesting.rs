@@ -269,7 +269,7 @@ fn unreadable(message: String) -> ActionError {
 fn is_there(frame: &Frame, source: Source) -> bool {
     match source {
         Source::Node(body, node) => frame.enclosing(body).is_some_and(|frame| frame.is_known(node)),
-        // an item stands for the sources of its `for`, which are listed beside it
+        // an item represents the sources of its `for`, which are listed with it
         Source::Param(_) | Source::Item(_) => true,
     }
 }

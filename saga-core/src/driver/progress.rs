@@ -11,7 +11,7 @@ use crate::error::SagaError;
 use crate::log::{SagaId, SagaStatus};
 use crate::value::ActionOutput;
 
-/// How a saga ended; `None` stands for the output `()`.
+/// How a saga ended; `None` represents the output `()`.
 pub(crate) type SagaResult = Result<Option<ActionOutput>, SagaError>;
 
 /// The progress of a saga.

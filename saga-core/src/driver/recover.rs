@@ -42,7 +42,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         if state.cause().is_some() {
             cancel.set();
         }
-        // a saga that an operator has just woken goes on, whatever it was parked for
+        // a saga that an operator has just woken resumes, whatever it was parked for
         let must_wait = match record.parked_reason.is_some() || record.status.is_ended() {
             true => None,
             false => values

@@ -127,7 +127,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         Some(format!("this program cannot read {first}{more}"))
     }
 
-    /// Adds outputs that no call of this process returned: those that an operator has decided.
+    /// Adds outputs that no call of this process returned: outputs that an operator has decided.
     pub(super) fn fill(&self, state: &SagaState, entries: &[Entry]) {
         for entry in entries {
             let (Some(path), Some(payload)) =

@@ -55,7 +55,9 @@ pub enum OperateError {
     },
     /// The saga stopped before it could answer. If its last write reached the store, the request is in the log and
     /// will be carried out; otherwise nothing was done.
-    #[error("nobody knows whether it was done; its log will tell: {source}")]
+    #[error(
+        "the saga stopped before it answered; its log shows whether the request was carried out: {source}"
+    )]
     NotCarriedOut {
         /// Why the saga stopped.
         source: Box<SagaError>,

@@ -4,7 +4,7 @@ use super::{ActionError, StartError};
 use crate::log::{ActionState, Cause, NodePath, SagaId};
 use crate::store::StoreError;
 
-/// The state of one node of a saga.
+/// The state of one node of a saga, with its attempts and errors.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeReport {
@@ -104,7 +104,7 @@ impl SagaReport {
         self.nodes.iter().filter(remains).map(|n| &n.node)
     }
 
-    /// Nodes whose effects may remain: nobody knows how their actions ended.
+    /// Nodes whose effects may remain: the outcome of their actions is unknown.
     pub fn possible_effects(&self) -> impl Iterator<Item = &NodePath> {
         self.nodes_in(ActionState::UndoFailed).filter(|n| n.in_doubt).map(|n| &n.node)
     }
@@ -185,8 +185,8 @@ pub enum SagaError {
         /// Which saga.
         saga: SagaId,
     },
-    /// Nobody runs the saga at the moment.
-    #[error("nobody runs saga {saga} now: {why}")]
+    /// No process runs the saga at the moment.
+    #[error("saga {saga} is not running: {why}")]
     NotRunning {
         /// Which saga.
         saga: SagaId,

@@ -1,4 +1,5 @@
-//! Running a single saga by hand: a [`SagaExecutor`] for a DAG, with a context that is state, and a store.
+//! Running a single saga by hand: a [`SagaExecutor`] runs one DAG with a context that is
+//! saved in the log.
 //!
 //! An executor works like a [`Coordinator`]: the same machine decides, the same log is written, and everything
 //! that it reports is read from that log. It adds the context: a value that the actions change, which is
@@ -289,7 +290,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
         Ok(completed.map(|node| node.node).collect())
     }
 
-    /// The nodes whose action failed, in the order of declaration, including those that were undone since.
+    /// The nodes whose action failed, in the order of declaration, including nodes that have been undone since.
     ///
     /// # Errors
     /// As [`execution_state`](Self::execution_state).

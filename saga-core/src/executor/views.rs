@@ -51,7 +51,7 @@ pub struct ExecutionNode {
     pub after: Vec<NodeName>,
     /// Its state.
     pub state: ActionState,
-    /// True if nobody knows whether its action took effect.
+    /// True if it is not known whether its action took effect.
     pub in_doubt: bool,
     /// How often its action was started.
     pub attempts: u32,

@@ -46,9 +46,9 @@ pub enum Refusal {
         /// Which node that was.
         pivot: NodePath,
     },
-    /// It is parked because nobody knows whether it is past its point of no return.
+    /// It is parked because it is not known whether it is past its point of no return.
     #[error(
-        "nobody knows whether the pivot `{pivot}` took effect; find out, decide it, and then cancel"
+        "it is not known whether the pivot `{pivot}` took effect; find out, decide it, and then cancel"
     )]
     PivotInDoubt {
         /// Which node that is.
@@ -65,7 +65,7 @@ pub enum Refusal {
     UndoNotFailed {
         /// Which node.
         node: NodePath,
-        /// How it stands.
+        /// Its state.
         state: ActionState,
     },
     /// The node did not make the saga stuck.
@@ -73,7 +73,7 @@ pub enum Refusal {
     NotFailed {
         /// Which node.
         node: NodePath,
-        /// How it stands.
+        /// Its state.
         state: ActionState,
     },
     /// Something of the saga is running right now.
@@ -104,7 +104,7 @@ pub enum Refusal {
     NotInDoubt {
         /// Which node.
         node: NodePath,
-        /// How it stands.
+        /// Its state.
         state: ActionState,
     },
     /// What was given does not fit.

@@ -86,7 +86,7 @@ impl SagaNodeEventType {
         }
     }
 
-    /// How the node stands after it.
+    /// The status of the node after it.
     pub fn status(&self) -> SagaNodeLoadStatus {
         match self {
             Self::Started => SagaNodeLoadStatus::Started,
@@ -130,7 +130,7 @@ impl fmt::Debug for SagaNodeEventType {
     }
 }
 
-/// How a node stands, as far as its events say.
+/// The status of a node, as far as its events say.
 ///
 /// ```
 /// use saga_core::log::SagaNodeLoadStatus;
@@ -238,7 +238,7 @@ impl<'de> Deserialize<'de> for SagaNodeLoadStatus {
 pub struct IllegalEvent {
     /// The event.
     pub event: &'static str,
-    /// How the node stands.
+    /// The status of the node.
     pub status: SagaNodeLoadStatus,
     /// Which node.
     pub node: NodePath,

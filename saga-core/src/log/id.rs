@@ -109,7 +109,7 @@ impl Borrow<str> for SagaId {
     }
 }
 
-/// Where a node stands in its saga: names joined by `/`, with `[i]` for an instance of a `for` and
+/// The position of a node in its saga: names joined by `/`, with `[i]` for an instance of a `for` and
 /// `#k` for an arm of a choice, as in `disks[2]/volume`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -36,7 +36,7 @@ pub struct SagaLog {
     stands: BTreeMap<NodePath, Stand>,
 }
 
-/// How a node stands, and how often it and its undo began.
+/// The status of a node, and how often it and its undo began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stand {
     status: SagaNodeLoadStatus,
@@ -98,7 +98,7 @@ impl SagaLog {
         self.entries.iter().filter_map(SagaNodeEvent::of)
     }
 
-    /// How a node stands after the last event.
+    /// The status of a node after the last event.
     pub fn load_status(&self, node: &str) -> SagaNodeLoadStatus {
         self.stands.get(node).map_or(SagaNodeLoadStatus::NeverStarted, |stand| stand.status)
     }

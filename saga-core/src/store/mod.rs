@@ -7,9 +7,9 @@
 //!
 //! | store | use it for |
 //! |---|---|
-//! | [`MemoryStore`] | tests, and sagas that need not outlive their process |
+//! | [`MemoryStore`] | the default of a coordinator: tests, and sagas that need not outlive their process |
 //! | [`FileStore`] | small tools, and logs that you can read with `cat` |
-//! | `SqliteStore` (feature `sqlite`) | the default: one process with a local database file |
+//! | `SqliteStore` (feature `sqlite`) | services: one process with a local database file |
 //!
 //! [`EncodedStore`] wraps any of them and encodes every payload, for encryption above all.
 //!

@@ -29,7 +29,7 @@ pub trait Typed {
     note = "a saga with a `#[pivot]` cannot be a node: the saga around it could still fail, and would then have to roll back past that point of no return"
 )]
 pub trait Step<C>: Typed + Sized + Send {
-    /// The same call without borrowed inputs. It stands for the action where the inputs do not matter.
+    /// The same call without borrowed inputs. It represents the action where the inputs do not matter.
     type Static: Step<C> + Typed<Output = Self::Output> + 'static;
 
     /// Runs the action, or its undo.

@@ -2,7 +2,7 @@
 //!
 //! A call that takes the process down is run again by the next process, and takes that down too. One crash
 //! does not tell which saga it was, since all sagas with a call in flight look alike; and a process that is
-//! killed from outside, however often, is nobody's fault. So after a crash the sagas that were running are
+//! killed from outside, however often, is no saga's fault. So after a crash the sagas that were running are
 //! *suspects*. They resume one after the other, and each is watched for a short time from its first call on.
 //! Its log records the start of that watch (`suspected`) and its end (`cleared`). All other sagas resume at
 //! once.
@@ -78,7 +78,7 @@ pub(super) async fn resume_time(
 }
 
 impl<C: Send + Sync + 'static> CoordinatorInner<C> {
-    /// Reads the logs of those that were lined up, and tells each when to resume.
+    /// Reads the logs of the suspects that were lined up, and tells each when to resume.
     pub(super) async fn schedule_suspects(self: Arc<Self>, line_up: Vec<WaitingSuspect>) {
         let inner = &self;
         let read = line_up.into_iter().map(|waiting| async move {

@@ -38,7 +38,7 @@ impl<T> Future for TimedPolls<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        // real time: a clock that a test has paused stands still during a poll
+        // real time: a clock that a test has paused does not advance during a poll
         let began = Instant::now();
         let polled = self.call.as_mut().poll(cx);
         let took = began.elapsed();

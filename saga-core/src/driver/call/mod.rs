@@ -90,7 +90,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         OutputLimits { max_payload, lists: self.values.lists_around(&self.machine, v) }
     }
 
-    /// Calls have ended. During a transaction nobody knows yet what that means: it may be the very call whose
+    /// Calls have ended. During a transaction it is not known yet what that means: it may be the very call whose
     /// transaction is in flight, ended by its timeout.
     pub(super) fn calls_ended(
         &mut self,

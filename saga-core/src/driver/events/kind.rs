@@ -102,7 +102,7 @@ kinds! {
     NodeEntry::Succeeded(_) => Succeeded = "succeeded", Detail;
     /// An attempt of an action failed without an effect.
     NodeEntry::Failed(_) => Failed = "failed", Detail;
-    /// An attempt of an action ended, and nobody knows whether it took effect.
+    /// An attempt of an action ended, and it is not known whether it took effect.
     NodeEntry::InDoubt(_) => InDoubt = "in_doubt", Detail;
     /// The action will be retried at some time.
     NodeEntry::RetryScheduled { .. } => RetryScheduled = "retry_scheduled", Detail;

@@ -263,7 +263,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     pub(super) fn warn_overdue(&self) {
         tracing::warn!(
             target: "saga_core", id = %self.run.id, saga = self.values.name(),
-            "the deadline has passed; the saga is past its point of no return and goes on"
+            "the deadline has passed; the saga is past its point of no return and continues"
         );
     }
 }

@@ -77,7 +77,7 @@ pub(super) struct WaitingCall {
     must_end: bool,
 }
 
-/// Keeps a call among those that wait, until it is dropped.
+/// Keeps a call in the set of waiting calls until it is dropped.
 struct WaitGuard<'a> {
     limits: &'a CallLimits,
     number: u64,

@@ -1,7 +1,7 @@
 //! Permits for calls: limits on how many calls may run at once, over all sagas of a coordinator.
 //!
 //! Sagas take turns. A saga that waits for permits is granted one, and then goes to the end of the queue, however
-//! many more it needs. So a saga with a thousand calls delays nobody else.
+//! many more it needs. So a saga with a thousand calls delays no other saga.
 
 mod deadlock;
 

@@ -10,11 +10,11 @@
 //!   append. A crash in between leaves a prefix of the log, and every prefix can be recovered.
 //! - The machine knows nothing of this. During the transaction it is told nothing: ends of calls, requests
 //!   and time are held back, so its next sequence number stays the same. Once the transaction is committed, the
-//!   machine is told of the outcome first, and the first entry of its batch is the very one that is in
+//!   machine learns the outcome first, and the first entry of its batch is the very one that is in
 //!   the log already; that one is not appended again. Should the two ever differ in number, the append would be
 //!   fenced.
 //! - If the transaction is not committed, the work has had no effect. If the work itself failed, the call gets
-//!   its error and goes on; otherwise the call ends here. If nobody knows (a commit that failed, a lost
+//!   its error and continues; otherwise the call ends here. If the outcome is unknown (a commit that failed, a lost
 //!   lease), this process stops the saga, as after every failed append.
 //! - If it is rolled back and the action then fails, no attempt of the action has had an effect: had an earlier
 //!   one, interrupted by a crash, been committed, its output would be in the log. So nothing is in doubt any more.
@@ -179,7 +179,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 }
 
-/// How a call ends whose transaction was not committed; `None` if the call goes on by itself.
+/// How a call ends whose transaction was not committed; `None` if the call continues by itself.
 fn not_committed(undo: bool, end: WorkEnd, why: StoreError, max_payload: usize) -> Option<CallEnd> {
     let permanent = matches!(end, WorkEnd::Refused(_)) || why == StoreError::NoTransactions;
     let error = match end {

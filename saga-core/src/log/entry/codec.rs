@@ -18,7 +18,7 @@ use super::{CorruptEntry, EntryKind, NodeEntry, SagaEntry};
 use crate::log::{NodePath, Payload};
 
 impl EntryKind {
-    /// The bytes that go into the store beside [`name`](Self::name); none where the word says it all.
+    /// The bytes that are stored next to [`name`](Self::name); none where the word says it all.
     ///
     /// An output is stored as it was encoded; everything else is JSON.
     pub fn encode(&self) -> Option<Payload> {

@@ -217,7 +217,7 @@ impl NodeEntry {
         })
     }
 
-    /// How its node stands after it, if it is one of the six events of a node.
+    /// The status of its node after it, if it is one of the six events of a node.
     pub(crate) fn load_status(&self) -> Option<SagaNodeLoadStatus> {
         match self {
             Self::Started => Some(SagaNodeLoadStatus::Started),

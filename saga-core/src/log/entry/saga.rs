@@ -27,7 +27,7 @@ pub enum SagaEntry {
     },
     /// The end of that wait.
     Unparked,
-    /// The process died while a call of the saga was running. The saga goes on under watch, to find out
+    /// The process died while a call of the saga was running. The saga resumes under watch, to find out
     /// whether its call was what killed the process.
     Suspected {
         /// How many crashes count against it.
@@ -62,14 +62,14 @@ pub enum SagaEntry {
         /// Which fault.
         fault: Fault,
     },
-    /// The saga goes on under another definition, which has this fingerprint. It is read, but no saga writes
+    /// The saga continues under another definition, which has this fingerprint. It is read, but no saga writes
     /// it yet.
     Migrated(String),
     /// The saga has ended.
     Ended(SagaStatus),
 }
 
-/// What an entry says about whether the saga stands still.
+/// What an entry says about whether the saga is halted.
 pub(crate) enum Halt<'a> {
     Paused,
     Resumed,
@@ -97,7 +97,7 @@ impl SagaEntry {
         }
     }
 
-    /// What it says about whether the saga stands still.
+    /// What it says about whether the saga is halted.
     pub(crate) fn halt(&self) -> Option<Halt<'_>> {
         match self {
             Self::Paused => Some(Halt::Paused),
@@ -158,7 +158,7 @@ impl SagaEntry {
         }
     }
 
-    /// That somebody asked for something, or that the saga stands still, is no progress.
+    /// That somebody asked for something, or that the saga is halted, is no progress.
     pub(super) fn is_progress(&self) -> bool {
         match self {
             Self::Created { .. }
