@@ -1,11 +1,11 @@
-//! Writing entries: each goes into the batch of the turn, and the state follows it at once.
+//! The batch of a turn: the entries for its append. Each is applied to the state as soon as it is written.
 
 use super::state::VertexId;
 use super::{Effect, Machine};
 use crate::log::{Entry, EntryKind, NodeEntry, SagaEntry};
 
 impl Machine {
-    /// Writes an entry about the saga into the batch, and lets the state follow it.
+    /// Adds an entry about the saga to the batch, and applies it to the state.
     pub(super) fn write(&mut self, entry: SagaEntry) {
         let seq = self.state.next_seq;
         if self.broken.is_some() {

@@ -1,19 +1,19 @@
-//! A saga under watch: it was running when its process died, and nobody knows yet whether that was its
-//! doing.
+//! Crash suspicion: a saga was running when its process died, and may have been the cause. It is watched until
+//! it makes progress, or until its calls have run for a while and the process is still alive.
 
 use std::time::Duration;
 
 use super::{Effect, Machine};
 use crate::log::{SagaEntry, Timestamp};
 
-/// How a saga is watched that was running when its process died.
+/// How to watch a saga that was running when its process died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watch {
-    /// How many crashes count against it so far.
+    /// How many crashes count against the saga so far.
     pub crashes: u32,
-    /// True if no other saga is watched with it: should the process die now, that counts.
+    /// True if no other saga is watched at the same time, so that another crash would count against this one.
     pub alone: bool,
-    /// It is cleared when its calls have run for so long.
+    /// How long its calls must run before it is cleared.
     pub window: Duration,
 }
 
@@ -21,7 +21,7 @@ pub struct Watch {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Watched {
     window: Duration,
-    /// When it is over; none before the first call has gone out.
+    /// When the watch ends; none before the first call has gone out.
     until: Option<Timestamp>,
 }
 
@@ -35,7 +35,7 @@ impl Machine {
         }
     }
 
-    /// Calls go out: from the first of them on it counts.
+    /// Effects are released: the watch counts from the first call among them.
     pub(super) fn watch_calls(&mut self, effects: &[Effect]) {
         let calls = |e: &Effect| matches!(e, Effect::RunAction(_) | Effect::RunUndo(_));
         if let Some(watched) = &mut self.watched
@@ -46,12 +46,12 @@ impl Machine {
         }
     }
 
-    /// When a saga that is watched is to be looked at again.
+    /// When the watch ends, if there is one.
     pub(super) fn watched_until(&self) -> Option<Timestamp> {
         self.watched?.until
     }
 
-    /// Its time is up, and the process lives.
+    /// Ends the watch if its time is up: the process is still alive, so the saga is cleared.
     pub(super) fn end_watch(&mut self) {
         if self.watched_until().is_some_and(|at| at <= self.now) {
             self.watched = None;

@@ -1,4 +1,4 @@
-//! What goes into the machine and what comes out of it.
+//! What goes into the machine ([`Event`]) and what comes out of it ([`Effect`]).
 
 use std::time::Duration;
 
@@ -6,17 +6,18 @@ use super::crash_suspicion::Watch;
 use super::state::VertexId;
 use crate::log::{Answer, Command, Entry, Failure, Payload, SagaStatus, Timestamp, Uuid};
 
-/// What the machine is told once.
+/// Settings of a machine, which stay the same for as long as it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
-    /// How many calls of one saga may be in flight.
+    /// How many calls of the saga may be in flight at once; without a bound if none.
     pub max_concurrency: Option<usize>,
-    /// How long an action may go on after unwinding was decided, before it is dropped and in doubt.
+    /// How long an action may still run after unwinding has begun, before it is dropped and counts as in
+    /// doubt.
     pub abandon_after: Duration,
-    /// When the saga must have ended, or unwinds; an open pivot holds it, and behind the pivot there is
-    /// none.
+    /// When the saga unwinds if it has not ended. Not while the pivot is in flight or in doubt, nor after it.
     pub deadline: Option<Timestamp>,
-    /// True if calls wait for [`Effect::RequestPermit`]: this process bounds how many run at once.
+    /// True if each call needs a permit ([`Effect::RequestPermit`]), because this process bounds how many
+    /// calls run at once in all of its sagas.
     pub permits: bool,
 }
 
@@ -36,165 +37,167 @@ impl Default for Config {
 pub enum Event {
     /// The saga is new.
     Created {
-        /// Its random id.
+        /// A random id for this run.
         run_key: Uuid,
     },
-    /// This process took the saga over with the log that it has: calls without an outcome were cut off.
+    /// This process has taken the saga over, with the log that it has. Calls without an outcome in the log
+    /// were cut off, and are in doubt.
     Recovered,
-    /// The saga was running when its process died: with [`Event::Recovered`] in the same
-    /// [`step_all`](super::Machine::step_all), and before it.
+    /// The saga was running when its process died, and is to be watched. Comes in the same
+    /// [`step_all`](super::Machine::step_all) as [`Event::Recovered`], and before it.
     Watch(Watch),
     /// The append is durable.
     Appended,
-    /// The append is not in, or nobody knows.
+    /// The append has failed, or nobody knows whether it is durable.
     AppendFailed,
-    /// An attempt of an action ended.
+    /// An attempt of an action has ended.
     ActionDone {
-        /// Of which node.
+        /// The action's node.
         vertex: VertexId,
-        /// How.
+        /// How it ended.
         result: ActionResult,
     },
-    /// An attempt of an undo ended.
+    /// An attempt of an undo has ended.
     UndoDone {
-        /// Of which node.
+        /// The node whose undo it is.
         vertex: VertexId,
-        /// How.
+        /// How it ended.
         result: Result<(), Failure>,
     },
     /// The answer to [`Effect::Choose`].
     Chosen {
-        /// Of which gate.
+        /// The gate.
         vertex: VertexId,
-        /// The width or the arm; or why there is none.
+        /// How many instances, or which arm; or why that cannot be told.
         choice: Result<u64, Failure>,
     },
     /// The answer to [`Effect::Compute`].
     Computed {
-        /// Of which node.
+        /// The node.
         vertex: VertexId,
-        /// The value; or why there is none.
+        /// The value, or why there is none.
         value: Result<Payload, Failure>,
     },
-    /// There is room for the call that was asked for with [`Effect::RequestPermit`].
+    /// The permit that [`Effect::RequestPermit`] asked for has been granted.
     PermitGranted {
-        /// Of which node.
+        /// The node that may run.
         vertex: VertexId,
     },
-    /// An operator asks for something: while the saga runs, or with [`Event::Recovered`] in the same
-    /// [`step_all`](super::Machine::step_all) for one that had ended, was parked or is taken over.
+    /// An operator asks for something. If the saga had ended, was parked or is being taken over, this comes in
+    /// the same [`step_all`](super::Machine::step_all) as [`Event::Recovered`].
     ///
-    /// What is granted leaves `requested` in the log, then what follows from it, and is answered with
-    /// that [`Effect::Append`]; a cancel that waits for the pivot, with a later one. What is not granted
-    /// leaves nothing and is answered with [`Effect::Answer`], or with the append of the same turn, if
-    /// there is one: the answer may rest on it. A request that comes again under its id is not granted
-    /// again.
+    /// A request that is granted leaves `requested` in the log, followed by the entries that carry it out,
+    /// and is answered with that [`Effect::Append`]; a cancel that waits for the pivot is answered with a
+    /// later one. A request that is refused leaves nothing in the log, and is answered with [`Effect::Answer`];
+    /// or with the append of the same turn, if there is one, because the answer may depend on its entries. A
+    /// request that arrives again, under the same id, is not granted twice.
     Operator {
         /// The request's id.
         id: Uuid,
-        /// Who asks.
+        /// The operator's name.
         by: String,
-        /// For what.
+        /// What is asked for.
         command: Command,
     },
-    /// The saga must wait for a human: what is in flight may end, and it goes on only when it is
-    /// unparked. Nothing happens if it has ended or is parked already.
+    /// The saga must wait for a human. Calls in flight may end, and nothing else starts until the saga is
+    /// unparked. Has no effect on a saga that has ended or is parked already.
     Park {
         /// Why.
         reason: String,
     },
     /// Time has passed.
     Tick,
-    /// The clock that says `now` was set since the last step. What waits for so long, and not until a time,
-    /// does not wait longer for that.
+    /// The wall clock has been set since the last step. Waits of a given length, such as the one before a retry,
+    /// do not become longer by that.
     ClockSet {
         /// By how many milliseconds: forward, or back if it is negative.
         millis: i64,
     },
-    /// Start nothing new.
+    /// From now on nothing new starts, and the machine finishes when no call is in flight.
     Drain,
 }
 
 /// How an attempt of an action ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActionResult {
-    /// With an output.
+    /// It succeeded, with this output.
     Ok(Payload),
-    /// Without an effect.
+    /// It failed and has no effect.
     Failed(Failure),
-    /// Nobody knows.
+    /// Nobody knows whether it took effect.
     InDoubt(Failure),
-    /// With an output that cannot be stored, but is in memory.
+    /// It succeeded, but its output cannot be stored and exists in memory only.
     Unstorable(Failure),
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Write these entries; answer with [`Event::Appended`] or [`Event::AppendFailed`].
+    /// Write these entries, then report [`Event::Appended`] or [`Event::AppendFailed`].
     Append {
-        /// At least one.
+        /// The entries; at least one.
         entries: Vec<Entry>,
-        /// Requests that are answered by them, in the same transaction.
+        /// The answers to store in the same transaction, each with the id of its request.
         answers: Vec<(Uuid, Answer)>,
     },
-    /// Answer a request that leaves nothing in the log.
+    /// Answer the request with this id, which leaves nothing in the log.
     Answer(Uuid, Answer),
-    /// Ask for room for a call of this node; answer with [`Event::PermitGranted`].
+    /// Ask for a permit for a call of this node, then report [`Event::PermitGranted`].
     RequestPermit(VertexId),
-    /// The room that was asked for is not needed (any more): a call that was granted it is not made.
-    /// Every [`Effect::RequestPermit`] is followed by this or by the call. A grant that crosses with it is
-    /// not looked at.
+    /// The permit that was asked for is not needed, or not any more, whether it has been granted or not. Every
+    /// [`Effect::RequestPermit`] is followed by this or by the call. A grant that crosses with it is ignored.
     ReleasePermit(VertexId),
-    /// Run an action; answer with [`Event::ActionDone`].
+    /// Run an action, then report [`Event::ActionDone`].
     RunAction(AuthorizedCall),
-    /// Run an undo; answer with [`Event::UndoDone`].
+    /// Run an undo, then report [`Event::UndoDone`].
     RunUndo(AuthorizedCall),
-    /// Evaluate how many instances, or which arm; answer with [`Event::Chosen`], at once.
+    /// Evaluate how many instances a `for` has, or which arm is chosen, and report [`Event::Chosen`] before any
+    /// other event.
     Choose(VertexId),
-    /// Evaluate a value; answer with [`Event::Computed`], at once.
+    /// Evaluate a value, and report [`Event::Computed`] before any other event.
     Compute(VertexId),
-    /// Tell the actions that run that the saga unwinds.
+    /// Tell the actions in flight that the saga unwinds.
     SignalCancel,
-    /// Drop a call that runs; no answer.
+    /// Drop the call of this node, which is in flight. Nothing is reported.
     DropCall(VertexId),
-    /// Send [`Event::Tick`] at this time. The last one counts.
+    /// Send [`Event::Tick`] at this time. Replaces the one before.
     WakeAt(Timestamp),
-    /// Say that the saga is past its deadline, and goes on: it is behind its pivot.
+    /// Warn that the saga is past its deadline and goes on, because it is past its pivot.
     Overdue,
-    /// There is nothing left to do.
+    /// This process is finished with the saga.
     Finish(Finish),
 }
 
-/// A call that the log authorizes.
+/// A call of an action or an undo, authorized by an entry that is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuthorizedCall {
-    /// Of which node.
+    /// The node.
     pub vertex: VertexId,
-    /// Which attempt, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// The log entry that authorizes it.
+    /// The sequence number of the entry that authorizes it.
     pub seq: u64,
-    /// True for an action that runs in the scope of its undo: the saga's cancellation does not reach it.
+    /// True for an undo, and for an action that is run again while unwinding. The saga's cancellation signal
+    /// does not reach such a call.
     pub unwinding: bool,
-    /// How often it is called in a row: 1, unless a test asked for more.
+    /// How often it is called in a row: once, unless a test has asked for more.
     pub repeat: u32,
 }
 
-/// Why the machine stands still.
+/// Why this process is finished with a saga.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finish {
     /// The saga has ended.
     Ended(SagaStatus),
-    /// It waits for a human, and nothing is in flight.
+    /// The saga waits for a human, and no call is in flight.
     Parked {
         /// Why.
         reason: String,
     },
-    /// It was told to start nothing new, and nothing is in flight.
+    /// The machine was told to drain, and no call is in flight.
     Drained,
-    /// An append failed: the state in memory is ahead of the log, and nothing more may be done on it.
+    /// An append has failed, so the state in memory is ahead of the log, and nothing may be based on it.
     Failed,
-    /// An entry of its own broke the rules of the log: a mistake in this library.
+    /// The machine has derived an entry that is illegal: a bug in this library.
     Broken(String),
 }

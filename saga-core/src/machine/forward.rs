@@ -1,4 +1,4 @@
-//! Going forward: what runs next, and when a failure is final.
+//! Going forward: which nodes are ready, and what follows from a failure.
 
 use super::state::VertexId;
 use super::{ActionResult, Effect, InFlight, Machine};
@@ -16,7 +16,7 @@ impl Machine {
             return;
         }
         if self.state.is_gate(v) {
-            // a subsaga's gate opens by itself
+            // the gate of a subsaga opens by itself
             if matches!(self.state.kind(v), Some(PlanKind::ForEach { .. } | PlanKind::Choose(_))) {
                 self.evaluating.insert(v);
                 effects.push(Effect::Choose(v));
@@ -25,19 +25,19 @@ impl Machine {
         }
         match self.state.kind(v) {
             Some(PlanKind::Action(_)) => {
-                // ready, or cut off by the death of its process: then it is run again, whatever the policy
+                // it is ready; or its process died during the call, and then it is retried whatever the policy says
                 self.line_up(v, self.state.action_priority(v));
             }
             Some(PlanKind::Value) => {
                 self.evaluating.insert(v);
                 effects.push(Effect::Compute(v));
             }
-            // a node that holds others completes with its parts
+            // a node that holds others completes when its parts have
             Some(PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_)) | None => {}
         }
     }
 
-    /// The last attempt failed or is in doubt: again, or unwind.
+    /// The last attempt failed or is in doubt: retry, park, or unwind.
     fn after_failure(&mut self, v: VertexId) {
         let Some(x) = self.state.vertex(v) else { return };
         if let Some(at) = x.progress.retry_at() {
@@ -69,7 +69,7 @@ impl Machine {
                 );
                 self.write(SagaEntry::Parked { reason });
             }
-            // there is no way back: the saga is stuck when nothing else is left to do
+            // past the pivot there is no way back: the saga is stuck once nothing else is left to do
             _ if self.state.past_pivot() => {}
             _ => {
                 let node = self.state.path(v);
@@ -78,7 +78,7 @@ impl Machine {
         }
     }
 
-    /// An action has ended, wherever it was started.
+    /// An action has ended, started either forward or as a rerun.
     pub(super) fn action_done(&mut self, v: VertexId, result: ActionResult) {
         if !matches!(self.in_flight.get(&v), Some(InFlight::Forward | InFlight::Rerun)) {
             return; // dropped before it ended
@@ -87,7 +87,7 @@ impl Machine {
         let kind = match result {
             ActionResult::Ok(output) => NodeEntry::Succeeded(output),
             ActionResult::Failed(failure) => NodeEntry::Failed(failure),
-            // doubt is always tried again, whatever `when` says of the error
+            // an attempt in doubt is always retryable, whatever the policy's `when` says about the error
             ActionResult::InDoubt(failure) => {
                 NodeEntry::InDoubt(Failure { retryable: true, ..failure })
             }
@@ -99,7 +99,7 @@ impl Machine {
         self.write_about(v, kind);
     }
 
-    /// The answer to a question about pure expressions.
+    /// The result of evaluating a value or a choice.
     pub(super) fn evaluated(&mut self, v: VertexId, answer: Result<NodeEntry, Failure>) {
         if !self.evaluating.remove(&v) || self.state.unwinding.is_some() {
             return;

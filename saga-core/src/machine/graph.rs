@@ -81,14 +81,14 @@ impl SagaState {
         }
     }
 
-    /// Adds the vertices of a frame; nothing of it is ready yet.
+    /// Opens a frame and adds its vertices, none of which is ready yet.
     pub(super) fn open_frame(&mut self, plan: Arc<Plan>, holder: Option<VertexId>, part: Part) {
         let (frame, base) = (self.frames.len() as u32, self.vertices.len() as u32);
         for v in 0..plan.vertices() {
             let preds = plan.preds(v).len() as u32;
             let behind_gate = plan.node_of(v).is_some_and(|(n, g)| !g && plan.gate_of(n).is_some());
             let waiting = match (behind_gate, preds) {
-                // known when its gate opens
+                // unknown until its gate opens
                 (true, _) => u32::MAX,
                 (false, 0) if holder.is_some() => 1,
                 (false, n) => n,
@@ -113,7 +113,7 @@ impl SagaState {
         outer.rank.iter().copied().chain([node, number]).collect()
     }
 
-    /// A vertex has completed: what waits for it is one step nearer.
+    /// A vertex has completed: every vertex that waits for it waits for one less.
     pub(super) fn complete(&mut self, v: VertexId, touched: &mut Vec<VertexId>) {
         let mut done = vec![v];
         while let Some(v) = done.pop() {
@@ -143,7 +143,7 @@ impl SagaState {
                     None => (false, false),
                 };
                 if holds {
-                    // all of its parts are done
+                    // all of its parts have completed
                     self.collected.push(succ);
                     done.push(succ);
                 } else if gate && let Some(PlanKind::Subsaga(plan)) = self.kind(succ).cloned() {
@@ -171,7 +171,7 @@ impl SagaState {
         }
     }
 
-    /// Lets the next instance behind this gate run, if there is one: adds where it begins.
+    /// Lets the next instance behind this gate run, if there is one, and adds the vertices that it begins with.
     fn release(&mut self, gate: VertexId, begins: &mut Vec<VertexId>) {
         let Some(parts) = self.vertices.get_mut(gate as usize).and_then(|x| x.parts.as_mut())
         else {
@@ -186,7 +186,7 @@ impl SagaState {
         }
     }
 
-    /// A vertex has completed. With the last one of an instance its place goes to the next one.
+    /// A vertex of a frame has completed. If it is the last one of an instance, the next instance may run.
     fn leave_frame(&mut self, v: VertexId, begins: &mut Vec<VertexId>) {
         let frame = self.vertex(v).map_or(0, |x| x.frame);
         let Some(f) = self.frames.get_mut(frame as usize) else { return };
@@ -218,7 +218,7 @@ impl SagaState {
         }
     }
 
-    /// Unwinding begins: finds out who waits for whom, and settles what there is nothing to do about.
+    /// Unwinding begins: counts what each vertex waits for, and settles those that need nothing.
     pub(super) fn begin_unwinding(&mut self, touched: &mut Vec<VertexId>) {
         let n = self.vertices.len() as u32;
         self.unsettled = n;
@@ -236,8 +236,8 @@ impl SagaState {
         touched.extend(0..n);
     }
 
-    /// Settles a vertex if all of its successors are and there is nothing (more) to do about it, and
-    /// goes on to those that waited for it.
+    /// Settles a vertex if all of its successors are settled and nothing is left to do about it; then the same
+    /// for the vertices that waited for it.
     pub(super) fn settle(&mut self, v: VertexId, touched: &mut Vec<VertexId>) {
         let mut todo = vec![v];
         while let Some(v) = todo.pop() {
@@ -246,7 +246,7 @@ impl SagaState {
                 continue;
             }
             if x.progress.is_running() {
-                // in flight, or cut off: the machine knows which
+                // it is in flight or was cut off; the machine knows which
                 touched.push(v);
                 continue;
             }

@@ -1,15 +1,87 @@
-//! The pure state machine of a saga.
+//! The pure state machine that decides what a saga does next.
 //!
-//! [`Machine`] is a value: events go in, effects come out. It does no I/O, reads no clock, spawns
-//! nothing and never panics. The driver, the tests and recovery all drive this one machine, and it
-//! changes its [`SagaState`] only by applying log entries: what a crash leaves behind is what was there.
+//! [`Machine`] is a value: it takes [`Event`]s and returns [`Effect`]s. It does no I/O, reads no clock, spawns
+//! nothing and never panics. The driver, the tests and the fuzzer all use this one machine, so what the tests
+//! explore is what runs.
 //!
-//! One turn of the machine takes what has happened, derives every entry that follows from it, and asks
-//! for **one** append of all of them. Calls that the entries authorize go out when the append is
-//! durable, and not before. While an append is under way, what happens waits for the next turn.
+//! # How a machine is used
 //!
-//! (After steno's saga executor, and the durability rules of runtime systems such as Restate; the rules
-//! of unwinding were found by exhaustive exploration.)
+//! 1. **Events go in.** Whoever runs the saga reports what has happened: a call has ended, an operator has asked
+//!    for something, time has passed ([`Machine::step`]; [`Machine::step_all`] for several at once).
+//! 2. **One append comes out.** The machine derives every log entry that follows from these events and asks for
+//!    a single [`Effect::Append`] of all of them. At most one append is in flight; events that arrive meanwhile
+//!    are kept, and their entries share the next append.
+//! 3. **The append becomes durable.** Whoever runs the saga writes it to the store and reports
+//!    [`Event::Appended`], or [`Event::AppendFailed`], after which this machine does nothing more.
+//! 4. **Calls come out.** Only now does the machine release the calls that these entries authorize
+//!    ([`Effect::RunAction`], [`Effect::RunUndo`]). How they end is the next event.
+//!
+//! Effects that depend on no new entry, such as [`Effect::WakeAt`] or [`Effect::RequestPermit`], do not wait for an
+//! append. The saga is over for this process when [`Effect::Finish`] comes out.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use saga_core::SagaStatus;
+//! use saga_core::action::{Policy, UndoContract};
+//! use saga_core::dag::{NodeName, Plan, PlanKind, PlanNode};
+//! use saga_core::log::{Timestamp, Uuid};
+//! use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, SagaState};
+//!
+//! // a saga with a single action
+//! let kind = PlanKind::Action(Policy::new(UndoContract::None));
+//! let node = PlanNode { name: NodeName::new("pay")?, kind };
+//! let plan = Arc::new(Plan::new(vec![node], &[]));
+//! let mut machine = Machine::new(plan.clone(), Config::default(), 1);
+//! let mut log = Vec::new();
+//! let now = Timestamp(1_000);
+//!
+//! // an event goes in, and one append comes out: `created`, and `started` for the action
+//! let mut effects = machine.step(now, Event::Created { run_key: Uuid::from_u128(1) });
+//! let Some(Effect::Append { entries, .. }) = effects.pop() else { panic!("no append") };
+//! assert_eq!(entries.len(), 2);
+//! log.extend(entries);
+//!
+//! // the append is durable, so the call comes out
+//! let mut effects = machine.step(now, Event::Appended);
+//! let Some(Effect::RunAction(call)) = effects.pop() else { panic!("no call") };
+//!
+//! // the call ends, which is the next event: `succeeded` and `ended` share an append
+//! let result = ActionResult::Ok(b"null".as_slice().into());
+//! let done = Event::ActionDone { vertex: call.vertex, result };
+//! let mut effects = machine.step(now, done);
+//! let Some(Effect::Append { entries, .. }) = effects.pop() else { panic!("no append") };
+//! log.extend(entries);
+//! let effects = machine.step(now, Event::Appended);
+//! assert_eq!(effects, [Effect::Finish(Finish::Ended(SagaStatus::Completed))]);
+//!
+//! // any process gets the same state from the log
+//! let recovered = SagaState::fold(plan, &log)?;
+//! assert_eq!(recovered.status(), SagaStatus::Completed);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What the state is made of
+//!
+//! [`SagaState`] is what the log says, and changes only by applying entries, in a running saga and in recovery
+//! alike. So the state that a crash leaves behind is the state that the saga had. Everything else in a
+//! [`Machine`] (calls in flight, timers, permits, requests that have just arrived) belongs to this process and
+//! is lost with it; [`Event::Recovered`] makes the next process decide anew about every node.
+//!
+//! A saga consists of *frames*: the saga itself, each subsaga, each instance of a `for`, and the arm that was
+//! chosen. A frame has one *vertex* for each node of its plan, and one more, the *gate*, for each node that
+//! holds others: the gate comes before the parts of its node, and the node's own vertex after them.
+//!
+//! # Where to look
+//!
+//! - A step of the machine: this file, and `turn`. Whether something is to be done about a vertex: `forward` and
+//!   `unwind`. When a call starts: `scheduling`, `start_order`. What ends a wait: `timers`.
+//! - An entry: whether it may follow (`legality`), what it changes (`transitions`, `graph`), and how it gets
+//!   into the append (`batch`).
+//! - Operators' requests: `commands`. Sagas that may have crashed their process: `crash_suspicion`.
+//!
+//! The design follows steno's saga executor, and the durability rules of runtimes such as Restate. The rules
+//! of unwinding were found by exhaustive exploration.
 
 mod batch;
 mod commands;
@@ -27,6 +99,7 @@ mod start_order;
 mod state;
 mod timers;
 mod transitions;
+mod turn;
 mod unwind;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -47,64 +120,75 @@ pub use report::NodeState;
 pub use state::{FrameState, Illegal, Part, SagaState, Vertex, VertexId};
 pub use transitions::Corrupt;
 
-/// A call in flight.
+/// What kind of call is in flight for a vertex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InFlight {
-    /// An action that was started going forward.
+    /// An action that was started while the saga went forward.
     Forward,
-    /// An action that is run again while unwinding.
+    /// An action in doubt that is run again while unwinding, to learn its output.
     Rerun,
+    /// An undo.
     Undo,
 }
 
-/// A saga in flight: its state, and what this process has under way.
+/// A saga that this process runs: its state, and what this process has under way.
 #[derive(Debug, Clone)]
 pub struct Machine {
     state: SagaState,
     config: Config,
     epoch: u64,
-    /// What the wall clock says.
+    /// The time of the wall clock, as of the last step.
     now: Timestamp,
-    /// By how many milliseconds it was set back since the waits of the log began; known from the first step on.
+    /// By how many milliseconds the clock has been set back since the waits in the log began. Unknown before
+    /// the first step.
     set_back: Option<u64>,
     /// The time of the last entry.
     written_at: Timestamp,
     in_flight: BTreeMap<VertexId, InFlight>,
-    /// What may start and has not: waits for room, the end of a pause, or for ever while draining.
+    /// Vertices whose call may start and has not: they wait for room or for the end of a pause. While the
+    /// machine drains, none of them starts.
     candidates: BTreeMap<StartPriority, VertexId>,
     timers: BTreeSet<(Timestamp, VertexId)>,
-    /// It was running when its process died, and is being looked at.
+    /// Set while the saga is watched because it was running when its process died.
     watched: Option<Watched>,
-    /// When forward calls in flight are dropped.
+    /// When the actions still in flight are dropped, once unwinding has begun.
     abandon_at: Option<Timestamp>,
-    /// It has been said that the deadline has passed.
+    /// True once [`Effect::Overdue`] has been returned.
     overdue: bool,
-    /// Values and choices that were asked for.
+    /// Vertices whose value or choice has been asked for.
     evaluating: BTreeSet<VertexId>,
-    /// Outputs that are in memory only.
+    /// Vertices whose output exists in the memory of this process only.
     kept: BTreeSet<VertexId>,
+    /// Events that wait for the end of an append or of an evaluation.
     inbox: VecDeque<Event>,
+    /// Vertices about which there may be something new to decide.
     touched: Vec<VertexId>,
+    /// Entries for the next append.
     batch: Vec<Entry>,
-    /// Calls that wait for the append.
+    /// Effects that are released when the append is durable.
     held: Vec<Effect>,
-    /// Effects of this turn that don't.
+    /// Effects of this turn that do not wait for an append.
     said: Vec<Effect>,
-    /// Nodes that wait for a slot, and where they stood in line.
+    /// Vertices that wait for a permit, with the priority that they had as candidates.
     wanting: BTreeMap<VertexId, StartPriority>,
-    /// Slots that were granted, for calls that have not been begun.
+    /// Vertices that have a permit and whose call has not started yet.
     granted: VecDeque<VertexId>,
-    /// What operators ask and this process has not looked at.
+    /// Requests of operators that have not been checked yet.
     requests: VecDeque<OperatorRequest>,
-    /// Requests that are in the log and not answered.
+    /// Requests that are in the log and have not been answered.
     asked: BTreeSet<Uuid>,
-    /// Answers of this turn that are not in the log.
+    /// Answers of this turn that follow from no entry in the log.
     answers: Vec<(Uuid, Answer)>,
+    /// True while an append is in flight.
     appending: bool,
+    /// True once nothing new may start.
     draining: bool,
     finished: bool,
+    /// Why this machine cannot go on: an entry of its own was illegal.
     broken: Option<String>,
+    /// The time of the last [`Effect::WakeAt`].
     woken: Option<Timestamp>,
+    /// How many decisions have been made.
     work: u64,
 }
 
@@ -150,32 +234,32 @@ impl Machine {
         }
     }
 
-    /// What the log says. Includes the entries of an append under way.
+    /// The state that follows from the log, including the entries of an append in flight.
     pub fn state(&self) -> &SagaState {
         &self.state
     }
 
-    /// Entries that follow from what has happened, and whose append has not been asked for.
+    /// Entries that follow from what has happened and are not part of an append yet.
     pub fn unwritten(&self) -> &[Entry] {
         &self.batch
     }
 
-    /// How many decisions were looked at and edges walked: linear in nodes and edges.
+    /// How many decisions were made and edges walked, which is linear in the number of nodes and edges.
     pub fn work(&self) -> u64 {
         self.work + self.state.walked
     }
 
-    /// What the saga is doing.
+    /// The status of the saga.
     pub fn status(&self) -> SagaStatus {
         self.state.status()
     }
 
-    /// Takes one event at this time, and says what is to be done about it.
+    /// Takes one event that happened at this time, and returns what is to be done about it.
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
         self.step_all(now, [event])
     }
 
-    /// Takes what happened at the same time in one turn: all of it goes into one append.
+    /// Takes several events in one turn, so that all of their entries share one append.
     pub fn step_all(
         &mut self,
         now: Timestamp,
@@ -199,7 +283,7 @@ impl Machine {
                 }
                 Event::ClockSet { millis } => self.clock_was_set(millis),
                 Event::AppendFailed => self.abort(&mut effects, Finish::Failed),
-                // the turn that asked for them goes on
+                // the turn that asked for the evaluation continues with its result
                 Event::Chosen { vertex, choice } => {
                     self.evaluated(vertex, choice.map(NodeEntry::Chosen));
                 }
@@ -223,89 +307,6 @@ impl Machine {
             self.turn(&mut effects);
         }
         effects
-    }
-
-    /// Derives all entries that follow from what has happened, and asks for their append.
-    fn turn(&mut self, effects: &mut Vec<Effect>) {
-        loop {
-            // what happens while the machine waits for an answer is taken in after it
-            if self.evaluating.is_empty() {
-                while let Some(event) = self.inbox.pop_front() {
-                    self.take(event);
-                }
-                self.follow_up();
-                // after the inbox: a call that has ended by itself is not dropped
-                self.pass_time(effects);
-            }
-            if let Some(v) = self.touched.pop() {
-                self.work += 1;
-                self.decide(v, effects);
-            } else if !self.evaluating.is_empty() || !(self.hear_next() || self.start_next()) {
-                break;
-            }
-        }
-        if self.evaluating.is_empty() {
-            self.end_if_done();
-        }
-        effects.append(&mut self.said);
-        if let Some(why) = self.broken.take() {
-            self.abort(effects, Finish::Broken(why));
-            return;
-        }
-        if !self.evaluating.is_empty() {
-            return;
-        }
-        if !self.batch.is_empty() {
-            self.appending = true;
-            let entries = std::mem::take(&mut self.batch);
-            effects.push(Effect::Append { entries, answers: self.take_answers() });
-            return;
-        }
-        effects.extend(self.answers.drain(..).map(|(id, answer)| Effect::Answer(id, answer)));
-        if self.in_flight.is_empty()
-            && let Some(finish) = self.stands_still()
-        {
-            self.finish(effects, finish);
-            return;
-        }
-        if let Some(at) = self.wake_at().into_iter().chain(self.watched_until()).min()
-            && self.woken != Some(at)
-        {
-            self.woken = Some(at);
-            effects.push(Effect::WakeAt(at));
-        }
-    }
-
-    /// Why there is nothing left to do once no call is in flight, if so.
-    fn stands_still(&self) -> Option<Finish> {
-        if let Some(status) = self.state.ended {
-            return Some(Finish::Ended(status));
-        }
-        if let Some(reason) = self.state.parked.clone() {
-            return Some(Finish::Parked { reason });
-        }
-        self.draining.then_some(Finish::Drained)
-    }
-
-    fn finish(&mut self, effects: &mut Vec<Effect>, finish: Finish) {
-        self.finished = true;
-        effects.push(Effect::Finish(finish));
-    }
-
-    /// Nothing more may be done on this state. Calls that wait for the append were never made.
-    fn abort(&mut self, effects: &mut Vec<Effect>, finish: Finish) {
-        for held in std::mem::take(&mut self.held) {
-            if let Effect::RunAction(call) | Effect::RunUndo(call) = held {
-                self.in_flight.remove(&call.vertex);
-                if self.config.permits {
-                    effects.push(Effect::ReleasePermit(call.vertex));
-                }
-            }
-        }
-        self.release_permits();
-        effects.append(&mut self.said);
-        effects.extend(self.in_flight.keys().map(|v| Effect::DropCall(*v)));
-        self.finish(effects, finish);
     }
 
     fn take(&mut self, event: Event) {
@@ -334,7 +335,7 @@ impl Machine {
         }
     }
 
-    /// Looks at one vertex: is there something to start, to wait for, or to write about it?
+    /// Decides about one vertex: whether there is something to start, to wait for, or to write.
     fn decide(&mut self, v: VertexId, effects: &mut Vec<Effect>) {
         let waits = self.evaluating.contains(&v) || self.wanting.contains_key(&v);
         let busy = waits || self.in_flight.contains_key(&v);
@@ -349,7 +350,8 @@ impl Machine {
         }
     }
 
-    /// A paused saga undoes nothing yet; its log says all the same that nothing is in flight any more.
+    /// Writes that a call was cut off by the end of its process. A paused saga undoes nothing yet, but its log
+    /// should not say that the call is still in flight.
     fn tell_cut_off(&mut self, v: VertexId) {
         let forward = |x: &state::Vertex| x.progress.is_running() && x.reruns == 0;
         if self.state.paused && self.state.vertex(v).is_some_and(forward) {
@@ -360,25 +362,5 @@ impl Machine {
 
     fn forward_in_flight(&self) -> bool {
         self.in_flight.values().any(|call| *call == InFlight::Forward)
-    }
-
-    fn end_if_done(&mut self) {
-        let ended = self.state.ended.is_some() || self.state.parked.is_some();
-        if ended || self.state.run_key.is_none() || self.broken.is_some() {
-            return;
-        }
-        let idle = self.in_flight.is_empty()
-            && self.candidates.is_empty()
-            && self.wanting.is_empty()
-            && self.timers.is_empty();
-        let status = match self.state.unwinding {
-            None if self.state.all_completed() => SagaStatus::Completed,
-            Some(_) if self.state.all_settled() => SagaStatus::RolledBack,
-            // an undo failed for good; or a node did behind the pivot, where there is no way back
-            Some(_) if idle => SagaStatus::Stuck,
-            None if idle && self.state.past_pivot() => SagaStatus::Stuck,
-            Some(_) | None => return,
-        };
-        self.write(SagaEntry::Ended(status));
     }
 }

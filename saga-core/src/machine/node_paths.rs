@@ -1,10 +1,10 @@
-//! Node paths: which vertex is meant by which words.
+//! Node paths: from a vertex to its path and back.
 
 use super::state::{FrameState, Part, Parts, SagaState, VertexId};
 use crate::log::NodePath;
 
 impl SagaState {
-    /// The vertex's place in words.
+    /// The path of a vertex's node.
     pub fn path(&self, v: VertexId) -> NodePath {
         let Some((frame, node, _)) = self.place(v) else { return NodePath::from("?") };
         let Some(f) = self.frames.get(frame as usize) else { return NodePath::from("?") };
@@ -13,7 +13,7 @@ impl SagaState {
             None => return NodePath::from("?"),
         };
         let Some(holder) = f.holder else { return NodePath::from(name) };
-        // one level of nesting is one step of this loop, not of the stack
+        // a loop, so that deep nesting does not use up the stack
         let mut segments = Vec::new();
         if !f.plan.is_inline() {
             segments.push(format!("/{name}"));
@@ -30,7 +30,7 @@ impl SagaState {
             };
             let inline = f.plan.is_inline();
             let slash = if f.holder.is_some() && !inline { "/" } else { "" };
-            // an inline node is its holder's part: it has no name of its own in the path
+            // an inline node stands for its holder's part, and has no name of its own in the path
             let name = if inline { "" } else { name };
             segments.push(format!("{slash}{name}{part}"));
             next = f.holder.map(|holder| (holder, f.part));
@@ -49,7 +49,7 @@ impl SagaState {
             let mut v = frame.base + frame.plan.find(name)?;
             rest = tail;
             loop {
-                // an inline body has no name of its own: its node is the part
+                // the node of an inline body has no name of its own: the part stands for it
                 if rest.is_empty() {
                     return Some(v);
                 }
@@ -81,7 +81,7 @@ impl SagaState {
             Part::Instance(i) => i,
             Part::Whole | Part::Arm(_) => 0,
         };
-        // past the last one stand the frames of other nodes
+        // the frames after the last part belong to other nodes
         let frame = first.checked_add(offset).filter(|_| offset < count)?;
         self.frames.get(frame as usize).filter(|f| f.part == part)
     }

@@ -1,4 +1,4 @@
-//! Coming back: the machine of a saga whose log another process, or another life of this one, wrote.
+//! Recovery: the machine of a saga whose log was written by another process, or earlier by this one.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ impl SagaState {
     /// The state that follows from a log.
     ///
     /// # Errors
-    /// [`Corrupt`] names the entry that cannot be.
+    /// [`Corrupt`] if an entry cannot follow the ones before it.
     pub fn fold(plan: Arc<Plan>, log: &[Entry]) -> Result<Self, Corrupt> {
         let mut state = Self::new(plan);
         let mut touched = Vec::new();
         for entry in log {
             state.replay(entry, &mut touched)?;
-            // what there is to decide is decided anew when the saga goes on
+            // when the saga resumes, every vertex is decided about anew
             touched.clear();
         }
         Ok(state)
@@ -24,11 +24,11 @@ impl SagaState {
 }
 
 impl Machine {
-    /// A saga with this log, which goes on under a new epoch. Its first event is
+    /// A saga with this log, which resumes under a new epoch. Its first event is
     /// [`Event::Recovered`](super::Event::Recovered).
     ///
     /// # Errors
-    /// [`Corrupt`] names the entry that cannot be.
+    /// [`Corrupt`] if an entry cannot follow the ones before it.
     pub fn recover(
         plan: Arc<Plan>,
         config: Config,

@@ -1,4 +1,4 @@
-//! What a reader is told about each node.
+//! The state of each node, for reports.
 
 use std::sync::Arc;
 
@@ -8,28 +8,28 @@ use crate::log::{ActionState, Failure, NodePath};
 use crate::plan::PlanKind;
 use crate::policy::UndoContract;
 
-/// How a node stands.
+/// The state of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeState {
-    /// Which node.
+    /// The vertex of the node.
     pub vertex: VertexId,
-    /// The same in words.
+    /// The path of the node.
     pub path: NodePath,
     /// The state's name: one of those of [`ActionState`].
     pub state: ActionState,
-    /// True if an effect may be there without an output: nobody knows how the action ended, or it
-    /// failed and so did the undo that cleans up after it.
+    /// True if the action may have had an effect and has no output: nobody knows how it ended, or it failed
+    /// and so did the undo that cleans up after it.
     pub in_doubt: bool,
-    /// True if its undo failed and a human took care of its effect: there may be a residue.
+    /// True if its undo failed and a human took care of its effect, of which something may remain.
     pub resolved: bool,
     /// True if its action declares an undo.
     pub has_undo: bool,
     /// How often its action was started.
     pub attempts: u32,
-    /// How its last attempt ended, if not well; an attempt that only found out what there is to undo does
-    /// not count.
+    /// Why its last attempt failed, if it did. Attempts that were made while unwinding, to find out what there
+    /// is to undo, do not count.
     pub failure: Option<Arc<Failure>>,
-    /// How its last undo ended, if not well.
+    /// Why its last undo failed, if it did.
     pub undo_failure: Option<Arc<Failure>>,
 }
 
@@ -56,7 +56,7 @@ impl SagaState {
         nodes
     }
 
-    /// How one node stands.
+    /// The state of one node.
     pub fn node(&self, v: VertexId) -> Option<NodeState> {
         use ActionState::{
             Completed, Failed, Pending, Running, Skipped, UndoFailed, Undoing, Undone,
@@ -97,13 +97,13 @@ impl SagaState {
         })
     }
 
-    /// Which part of its holder a frame is, and that holder.
+    /// The node that holds a frame, and which of its parts the frame is; none for the saga itself.
     pub fn part_of(&self, frame: u32) -> Option<(VertexId, Part)> {
         let f = self.frames.get(frame as usize)?;
         f.holder.map(|holder| (holder, f.part))
     }
 
-    /// True if the node is one that holds others.
+    /// True if the node holds others.
     pub fn holds(&self, v: VertexId) -> bool {
         !matches!(self.kind(v), Some(PlanKind::Action(_) | PlanKind::Value) | None)
     }

@@ -1,4 +1,5 @@
-//! What may start starts: room, permits, pauses, and the faults that tests put in its place.
+//! Starting what may start, as far as room, permits and pauses allow. Faults that tests have injected take the
+//! place of the call.
 
 use super::start_order::StartPriority;
 use super::state::{Need, VertexId};
@@ -10,11 +11,11 @@ impl Machine {
     pub(super) fn start_next(&mut self) -> bool {
         let may = self.allowance();
         if self.wanting.len() > may {
-            // asked for before a pause
+            // they were asked for before a pause
             self.line_up_again();
         }
         while let Some(v) = self.granted.pop_front() {
-            // one that is not wanted (any more) was given back when that was decided
+            // one that is not needed any more was released when that was decided
             if self.wanting.remove(&v).is_some() {
                 self.start(v);
                 if !self.in_flight.contains_key(&v) {
@@ -49,7 +50,7 @@ impl Machine {
 
     fn has_room(&self) -> bool {
         let Some(max) = self.config.max_concurrency else { return true };
-        // one at a time goes back in exact reverse: an undo that waits for its next try keeps its turn
+        // with a concurrency of 1, undos run in exact reverse order: one that waits for its retry blocks the rest
         let exact = max <= 1 && self.state.unwinding.is_some();
         let waiting = if exact { self.timers.len() } else { 0 };
         self.in_flight.len() + self.wanting.len() + waiting < max.max(1)
@@ -59,18 +60,18 @@ impl Machine {
         self.candidates.extend(turn.map(|turn| (turn, v)));
     }
 
-    /// True if a node or an undo could start if it were not for a pause.
+    /// True if a node or an undo waits for the end of a pause, in addition to those that may start already.
     pub(super) fn has_candidates(&self) -> bool {
         self.candidates.len() + self.wanting.len() > self.state.steps as usize
     }
 
-    /// Slots that were asked for are not needed any more.
+    /// Releases all permits of calls that have not started, whether granted or not.
     pub(super) fn release_permits(&mut self) {
         self.granted.clear();
         self.said.extend(std::mem::take(&mut self.wanting).into_keys().map(Effect::ReleasePermit));
     }
 
-    /// Those that wait for a slot go back into their line: others may come before them now.
+    /// Makes candidates again of those that wait for a permit: others may come before them now.
     pub(super) fn line_up_again(&mut self) {
         for (v, turn) in std::mem::take(&mut self.wanting) {
             self.said.push(Effect::ReleasePermit(v));
@@ -78,7 +79,7 @@ impl Machine {
         }
     }
 
-    /// What was lined up for this vertex is not done.
+    /// This vertex is no candidate any more.
     pub(super) fn forget(&mut self, v: VertexId) {
         self.candidates.retain(|_, candidate| *candidate != v);
         if self.wanting.remove(&v).is_some() {
@@ -93,7 +94,7 @@ impl Machine {
         }
         match self.need_now(v) {
             Need::Nothing => {}
-            // nobody can tell whether there is something to undo
+            // without the rerun nobody can tell whether there is something to undo
             Need::Rerun if self.state.faults(v).undo_error => {
                 self.write_about(v, NodeEntry::UndoFailed(injected()));
             }
@@ -107,7 +108,7 @@ impl Machine {
         let unwinding = call == InFlight::Rerun;
         let faults = self.state.faults(v);
         self.write_about(v, NodeEntry::Started);
-        // a rerun finds out what there is to undo: a fault in the action's place would not tell
+        // a rerun must find out what there is to undo, which a fault in place of the action could not
         if faults.error && !unwinding {
             self.write_about(v, NodeEntry::Failed(injected()));
             return;

@@ -1,24 +1,25 @@
-//! Whose turn it is: the order in which calls start when there is no room for all of them.
+//! The order in which calls start when there is not room for all of them.
 
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use super::state::{SagaState, VertexId};
 
-/// A place in the line of calls that may start. The two directions never stand in one line.
+/// The priority of a call that may start; the smallest starts first. Actions and undos are never candidates at
+/// the same time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum StartPriority {
-    /// Actions, by declaration.
+    /// Actions start in the order of their declaration.
     Action(DeclarationOrder),
-    /// Undos, the action that was started last first.
+    /// Undos start in the reverse of the order in which their actions were started.
     Undo(Reverse<u64>),
 }
 
-/// A node's place in the order of declaration, parts of one node by number. Frames open in the order of
-/// events, so the number of a vertex does not tell.
+/// A node's place in the order of declaration; the instances of a `for` are in the order of their numbers. The
+/// number of a vertex is of no use for this, because frames are opened in the order of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DeclarationOrder {
-    /// Of the frame: node and part, from the outermost holder inwards.
+    /// The place of its frame: node and part, from the outermost holder inwards.
     frame: Arc<[u32]>,
     node: u32,
 }
@@ -42,14 +43,14 @@ impl PartialOrd for DeclarationOrder {
 }
 
 impl SagaState {
-    /// Where the start of this action stands in line.
+    /// The priority of starting this action.
     pub(super) fn action_priority(&self, v: VertexId) -> Option<StartPriority> {
         let (frame, node, _) = self.place(v)?;
         let frame = self.frames.get(frame as usize)?.rank.clone();
         Some(StartPriority::Action(DeclarationOrder { frame, node }))
     }
 
-    /// Where the undo of this action stands in line.
+    /// The priority of undoing this action.
     pub(super) fn undo_priority(&self, v: VertexId) -> Option<StartPriority> {
         Some(StartPriority::Undo(Reverse(self.vertex(v)?.first_start)))
     }

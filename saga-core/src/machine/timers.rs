@@ -1,18 +1,19 @@
-//! What time does: timers, the deadline, calls whose time is up.
+//! The passage of time: timers, the deadline, and calls that are dropped when their time is up.
 //!
-//! A deadline is a time of the wall clock, and follows it when that is set. The wait before a retry is so and
-//! so long. It is kept as a time, too, for a process that comes later; but a clock that is set back by an hour
-//! does not make it an hour longer. One that is set forward ends it, as for a machine that slept.
+//! A deadline is a point in wall time, so it moves with the wall clock when that is set. The wait before a retry
+//! has a length. The log keeps its end as a point in wall time, so that another process can continue it; but
+//! when the clock is set back by an hour, the wait does not become an hour longer. When the clock is set
+//! forward, the wait ends early, as it does on a computer that was asleep.
 
 use super::{Effect, InFlight, Machine, VertexId};
 use crate::log::{Cause, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp};
 
 impl Machine {
-    /// When a saga that only waits wants to go on.
+    /// When there is something to do again, if no other event comes first.
     pub fn wake_at(&self) -> Option<Timestamp> {
-        // nothing that waits for its time goes on before the saga is unparked
+        // a parked saga retries nothing before it is unparked
         let timer = self.timers.first().filter(|_| self.state.parked.is_none()).map(|(at, _)| *at);
-        // not if the last of them came back by itself
+        // not if the last of the actions has ended by itself
         let abandon = self.abandon_at.filter(|_| self.status() == SagaStatus::Aborting);
         let set_back = self.set_back.unwrap_or_default();
         let waited = [timer, abandon].into_iter().flatten();
@@ -20,28 +21,28 @@ impl Machine {
         waited.chain(self.deadline()).chain(self.overdue_at()).min()
     }
 
-    /// When the saga will unwind, also while it is paused. Not while a pivot in doubt or a human who has
-    /// been asked for holds the deadline, nor behind the pivot.
+    /// When the saga will unwind, even if it is paused. There is no deadline while the pivot is in flight or in
+    /// doubt, while the saga is parked, and after the pivot.
     fn deadline(&self) -> Option<Timestamp> {
         let state = &self.state;
         let held = state.past_pivot() || state.pivot_is_busy() || state.parked.is_some();
         self.config.deadline.filter(|_| self.is_going() && !held)
     }
 
-    /// When it will be said that the saga is late: behind the pivot nothing else can be done.
+    /// When to warn that the saga is overdue. After the pivot a deadline can do nothing else.
     fn overdue_at(&self) -> Option<Timestamp> {
         let to_say = self.state.past_pivot() && !self.overdue;
         self.config.deadline.filter(|_| self.is_going() && to_say)
     }
 
-    /// True as long as the saga goes forward and something is left to do.
+    /// True while the saga goes forward and has nodes left to complete.
     fn is_going(&self) -> bool {
         let state = &self.state;
         let going = state.run_key.is_some() && state.ended.is_none() && state.unwinding.is_none();
         going && !state.all_completed()
     }
 
-    /// Timers that are due, and calls whose time is up.
+    /// Acts on everything that is due: timers, the deadline, and actions to be dropped.
     pub(super) fn pass_time(&mut self, effects: &mut Vec<Effect>) {
         while let Some(&(at, v)) = self.timers.first() {
             if at > self.waited() {
@@ -72,7 +73,7 @@ impl Machine {
         }
     }
 
-    /// What the clock says. A log that ends later was written before the clock was set back.
+    /// Takes the time of this step. If the log ends later than that, the clock has been set back since.
     pub(super) fn tell_time(&mut self, now: Timestamp) {
         self.now = now;
         self.set_back.get_or_insert(self.written_at.0.saturating_sub(now.0));
@@ -80,17 +81,17 @@ impl Machine {
 
     pub(super) fn clock_was_set(&mut self, millis: i64) {
         let set_back = self.set_back.unwrap_or_default();
-        // one that is set forward again is as it was
+        // when it is set forward again, it is as it was
         self.set_back = Some(set_back.saturating_add_signed(millis.saturating_neg()));
         self.woken = None;
     }
 
-    /// The time by which waits go: that of the wall clock, had it never been set back.
+    /// The time that waits are measured by: that of the wall clock, had it never been set back.
     pub(super) fn waited(&self) -> Timestamp {
         Timestamp(self.now.0.saturating_add(self.set_back.unwrap_or_default()))
     }
 
-    /// True if a wait until then is over. What comes after it is not earlier in the log.
+    /// True if a wait until this time is over. Then no later entry has an earlier time than this.
     pub(super) fn is_due(&mut self, at: Timestamp) -> bool {
         let due = at <= self.waited();
         if due {
@@ -99,13 +100,13 @@ impl Machine {
         due
     }
 
-    /// The time of an entry that is written now: never before that of the one before it.
+    /// The time of an entry that is written now, which is never earlier than that of the entry before it.
     pub fn entry_time(&mut self, now: Timestamp) -> Timestamp {
         self.written_at = self.written_at.max(now);
         self.written_at
     }
 
-    /// A number that is the same wherever this try of this call is made.
+    /// A pseudorandom number for the jitter of a retry. It is the same in every process that makes this attempt.
     pub(super) fn dice(&self, v: VertexId, direction: u8, attempt: u32) -> u64 {
         let run_key = self.state.run_key.unwrap_or_default();
         let bytes = run_key.as_bytes().iter().copied();

@@ -1,4 +1,4 @@
-//! Going back: which nodes need something, in which order, and what.
+//! Unwinding: which nodes need an undo or a rerun, in which order, and what follows from its failure.
 
 use super::state::{Need, Settling, UndoProgress, VertexId};
 use super::{InFlight, Machine};
@@ -15,7 +15,7 @@ impl Machine {
         }
         let (running, undo) = (x.progress.is_running(), x.undo);
         match self.need_now(v) {
-            // cut off by the death of its process, and there is no undo: whatever it did stays
+            // its process died during the call, and it has no undo: its effect stays, if there is one
             Need::Nothing if running => {
                 let why = Failure::new(FailureKind::Cancelled, "the process ended during the call");
                 self.write_about(v, NodeEntry::InDoubt(why));
@@ -37,7 +37,7 @@ impl Machine {
         }
     }
 
-    /// The table of undo contracts in README.md, with what this process has in memory.
+    /// What unwinding must do about a vertex, given the outputs that this process has in memory.
     pub(super) fn need_now(&self, v: VertexId) -> Need {
         match self.state.need(v) {
             Need::Rerun if self.kept.contains(&v) => Need::Undo,
@@ -45,17 +45,17 @@ impl Machine {
         }
     }
 
-    /// Nobody knows how the action ended, and its undo needs the output: run it again under the same key.
+    /// Nobody knows how the action ended, and its undo needs the output: runs it again under the same key.
     fn decide_rerun(&mut self, v: VertexId) {
         let (Some(x), Some(policy)) = (self.state.vertex(v), self.state.policy(v)) else { return };
         let (reruns, retry_at) = (x.reruns, x.progress.retry_at());
-        // the action was; or its undo, which had the output in memory
+        // either the action was cut off, or its undo, which had the output in memory
         let cut_off = x.progress.is_running() || x.undo != UndoProgress::NotStarted;
         match retry_at {
             Some(at) if reruns > 0 && !self.is_due(at) => {
                 self.timers.insert((at, v));
             }
-            // cut off, the first time, or its time has come
+            // it was cut off, or this is the first rerun, or the wait is over
             _ if cut_off || reruns == 0 || retry_at.is_some() => {
                 self.line_up(v, self.state.undo_priority(v));
             }
@@ -100,7 +100,7 @@ impl Machine {
         self.write_about(v, kind);
     }
 
-    /// True if the undo of this node is given an output that is in memory only.
+    /// True if the undo of this node takes an output that exists in the memory of this process only.
     pub fn output_is_kept(&self, v: VertexId) -> bool {
         let output = self
             .state

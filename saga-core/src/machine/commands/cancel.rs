@@ -1,5 +1,4 @@
-//! `cancel` unwinds a saga, even if it is parked. While nobody knows whether the pivot takes effect, the request
-//! is held.
+//! `cancel` unwinds a saga, even if it is parked. While the pivot is in flight or in doubt, the request is held.
 
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Cause, Refusal, SagaEntry};
@@ -16,7 +15,7 @@ impl Rules for Cancel<'_> {
         if state.unwinding.is_none() {
             return state.can_unwind();
         }
-        // one that waits for a human while it unwinds goes on with it
+        // a saga that is parked while it unwinds is unparked
         if state.parked.is_some() { Ok(()) } else { state.nothing_to_do() }
     }
 
@@ -51,7 +50,7 @@ impl Rules for Cancel<'_> {
     fn is_answered_by(&self, state: &SagaState, written: Written<'_>) -> bool {
         match written {
             Written::Saga(SagaEntry::Unwinding(_)) => true,
-            // a saga that unwinds already needs nothing else
+            // a saga that unwinds already needs only that
             Written::Saga(SagaEntry::Unparked) => state.unwinding.is_some(),
             Written::Saga(_) | Written::Node(_) => false,
         }

@@ -1,5 +1,5 @@
-//! `decide` says how a pivot in doubt ended for which the saga is parked, and lets it go on; or what the output of
-//! a node is that cannot be read, for which the saga stays parked.
+//! `decide` tells a parked saga how its pivot in doubt ended, and lets the saga go on. It also replaces an output
+//! that nobody can read; the saga stays parked after that.
 
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Command, Decision, Failure, FailureKind, NodeEntry, NodePath, Refusal};
@@ -25,7 +25,7 @@ impl Rules for Decide<'_> {
                 let (node, state) = (self.node.clone(), n.state);
                 Err(Answer::Refused(Refusal::NotInDoubt { node, state }))
             }
-            // while it is still tried, what somebody found out can be wrong by now
+            // while it is still retried, what somebody has found out may be wrong by now
             Some(_) | None if state.parked.is_none() => Err(Answer::Refused(Refusal::NotParked)),
             Some(_) | None => Ok(()),
         }
@@ -45,7 +45,7 @@ impl Rules for Decide<'_> {
             }
         };
         let v = machine.state.resolve(self.node.as_str());
-        // one that is given another output stays parked: there may be more that cannot be read
+        // after an output is replaced the saga stays parked: there may be more that nobody can read
         let replaces = v.is_some_and(|v| machine.state.is_replacing(v));
         FollowUp::node(v, entry).map(|next| next.unparking(!replaces))
     }
@@ -57,7 +57,7 @@ impl Rules for Decide<'_> {
 }
 
 impl SagaState {
-    /// True if an operator says how this vertex, a pivot in doubt, has ended.
+    /// True if an open request tells how this vertex, a pivot in doubt, has ended.
     pub(in crate::machine) fn is_deciding(&self, v: VertexId) -> bool {
         self.pivot() == Some(v) && self.is_decided(v)
     }
@@ -68,8 +68,8 @@ impl SagaState {
         })
     }
 
-    /// True if an operator may give this vertex another output: its saga is parked, as nobody can read the
-    /// one that is there. Whether that is so, only who reads it knows.
+    /// True if an operator may replace the output of this vertex, because nobody can read the one in the log. The
+    /// machine cannot check that; it only checks that the saga is parked.
     fn is_replaceable(&self, v: VertexId) -> bool {
         let stored = matches!(self.kind(v), Some(PlanKind::Action(_) | PlanKind::Value));
         let done =
@@ -77,7 +77,7 @@ impl SagaState {
         self.parked.is_some() && stored && self.vertex(v).is_some_and(done)
     }
 
-    /// True if an operator gives this vertex another output.
+    /// True if an open request replaces the output of this vertex.
     pub(in crate::machine) fn is_replacing(&self, v: VertexId) -> bool {
         self.is_replaceable(v) && self.is_decided(v)
     }

@@ -1,4 +1,4 @@
-//! `inject` puts a fault into a node, for a test. The fault stays with the saga, even through a crash.
+//! `inject` puts a fault into a node, for a test. The fault is in the log, so it survives a crash.
 
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Fault, NodePath, Refusal, SagaEntry};
@@ -12,7 +12,7 @@ pub(super) struct Inject<'a> {
 }
 
 impl Rules for Inject<'_> {
-    /// A node that is not there yet can be named too, if what holds it can.
+    /// A node that does not exist yet can be named too, if its outermost holder exists.
     fn check(&self, state: &SagaState) -> Result<(), Answer> {
         state.has_not_ended()?;
         let node = self.node;
@@ -36,7 +36,7 @@ impl Rules for Inject<'_> {
 
     fn follow_up(&self, machine: &Machine, _request: &OperatorRequest) -> Option<FollowUp> {
         let state = &machine.state;
-        // as the log writes it, if the node is there
+        // the path as the log writes it, if the node exists
         let found = state.resolve(self.node.as_str());
         let at = found.map_or_else(|| self.node.clone(), |v| state.path(v));
         FollowUp::saga(SagaEntry::Injected { at, fault: self.fault })
@@ -47,7 +47,7 @@ impl Rules for Inject<'_> {
     }
 }
 
-/// What tests have put into one node.
+/// The faults that tests have injected into one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::machine) struct Faults {
     pub(in crate::machine) error: bool,
@@ -65,7 +65,7 @@ impl SagaState {
         }
     }
 
-    /// What tests have put into this node.
+    /// The faults that tests have injected into this node.
     pub(in crate::machine) fn faults(&self, v: VertexId) -> Faults {
         if self.faults.is_empty() {
             return Faults::default();

@@ -1,4 +1,4 @@
-//! What operators can ask of a saga: one file a command.
+//! What operators can ask of a saga, one file for each command.
 //!
 //! A request goes through the machine like this:
 //!
@@ -33,7 +33,7 @@ use crate::log::{Answer, Command, NodeEntry, NodePath, Refusal, SagaEntry, Uuid}
 
 pub(super) use inject::Faults;
 
-/// Something that an operator asks of this saga.
+/// A request of an operator to this saga.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct OperatorRequest {
     pub(super) id: Uuid,
@@ -43,31 +43,31 @@ pub(super) struct OperatorRequest {
 
 /// What the machine knows about one command.
 trait Rules {
-    /// Whether the command can be granted in this state; if not, the answer to it.
+    /// Whether the command can be granted in this state; if not, the error is the answer to it.
     fn check(&self, state: &SagaState) -> Result<(), Answer>;
 
-    /// The same for what the log does not say: because of what this process has under way, or because the
-    /// request would wait for somebody who has not been told.
+    /// The same for reasons that are not in the log: what this process has under way, or that nobody would know
+    /// that the request waits for them.
     fn check_now(&self, _machine: &Machine) -> Result<(), Answer> {
         Ok(())
     }
 
-    /// True if nodes may become ready that come before those that wait for a permit.
+    /// True if the command may make vertices ready that come before those that wait for a permit.
     fn reorders(&self) -> bool {
         false
     }
 
-    /// What changes when it is granted, and whether it is open then.
+    /// Changes the state when the command is granted, and tells whether the request is open after that.
     fn grant(&self, _state: &mut SagaState, _touched: &mut Vec<VertexId>) -> Granted {
         Granted::Open
     }
 
-    /// What follows from it while it is open; none while it is held.
+    /// The entry that carries out an open request; none while the request is held.
     fn follow_up(&self, _machine: &Machine, _request: &OperatorRequest) -> Option<FollowUp> {
         None
     }
 
-    /// True if this entry does what it asks for. The entry has been applied to the state.
+    /// True if this entry, which has just been applied to the state, does what the command asks for.
     fn is_answered_by(&self, _state: &SagaState, _written: Written<'_>) -> bool {
         false
     }
@@ -92,7 +92,7 @@ struct FollowUp {
 enum Next {
     Saga(SagaEntry),
     Node(VertexId, NodeEntry),
-    /// The node that it names is not there.
+    /// None: the node that the request names does not exist.
     Gone,
 }
 
@@ -118,7 +118,7 @@ pub(super) enum Written<'a> {
     Node(&'a NodeEntry),
 }
 
-/// Lets `then` look at the rules of a command.
+/// Calls `then` with the rules of a command.
 fn with_rules<T>(command: &Command, then: impl FnOnce(&dyn Rules) -> T) -> T {
     match command {
         Command::Cancel { reason } => then(&cancel::Cancel { reason }),
@@ -137,12 +137,12 @@ fn with_rules<T>(command: &Command, then: impl FnOnce(&dyn Rules) -> T) -> T {
 }
 
 impl SagaState {
-    /// Whether a request can be granted in this state; if not, the answer to it.
+    /// Whether a request can be granted in this state; if not, the error is the answer to it.
     pub(super) fn check(&self, command: &Command) -> Result<(), Answer> {
         with_rules(command, |rules| rules.check(self))
     }
 
-    /// A request is in the log.
+    /// The log grants a request.
     pub(super) fn grant(
         &mut self,
         id: Uuid,
@@ -166,7 +166,7 @@ impl SagaState {
         self.answers.insert(id, Answer::Refused(why.clone()));
     }
 
-    /// Answers the open requests that this entry does what is asked for.
+    /// Answers the open requests that this entry carries out.
     pub(super) fn answer_open(&mut self, written: Written<'_>) {
         if self.open.is_empty() {
             return;
@@ -179,8 +179,8 @@ impl SagaState {
         self.answers.extend(answered.into_iter().map(|request| (request.id, Answer::Done)));
     }
 
-    /// True if the request is in the log and has not had its effect yet: a cancel that waits for the
-    /// pivot. It is answered when it has; there is no need to ask again.
+    /// True if the request is in the log and has not had its effect yet, as a cancel that waits for the pivot.
+    /// It is answered when it has had its effect, so there is no need to ask again.
     pub fn is_held(&self, id: Uuid) -> bool {
         self.open.iter().any(|request| request.id == id)
     }
@@ -205,7 +205,7 @@ impl SagaState {
         }
     }
 
-    /// That the saga has ended refuses the command.
+    /// Refuses the command if the saga has ended.
     fn has_not_ended(&self) -> Result<(), Answer> {
         match self.ended {
             Some(status) => Err(Answer::Refused(Refusal::AlreadyEnded { status })),
@@ -219,13 +219,13 @@ impl SagaState {
 }
 
 impl Machine {
-    /// Looks at the next request.
+    /// Checks the next request, and grants or answers it. False if there is none.
     pub(super) fn hear_next(&mut self) -> bool {
         let Some(OperatorRequest { id, by, command }) = self.requests.pop_front() else {
             return false;
         };
         if self.asked.contains(&id) || self.broken.is_some() {
-            return true; // it was delivered before, and will be answered
+            return true; // it has been granted before, and will be answered
         }
         if let Some(answer) = self.state.answers.get(&id) {
             self.answers.push((id, answer.clone()));
@@ -250,16 +250,16 @@ impl Machine {
         true
     }
 
-    /// Does what open requests ask for, unless it must wait for the pivot.
+    /// Carries out the open requests, except those that must wait for the pivot.
     pub(super) fn follow_up(&mut self) {
         for request in self.state.open.clone() {
             if !self.state.is_held(request.id) {
-                continue; // it came with the one before it
+                continue; // the entry of an earlier request has carried it out
             }
             let next = with_rules(&request.command, |rules| rules.follow_up(self, &request));
             let Some(FollowUp { entry, unparks }) = next else { continue };
             if let (Next::Node(v, _), true) = (&entry, unparks) {
-                // it must not start again instead
+                // the node must not start again instead
                 self.forget(*v);
             }
             if unparks && self.state.parked.is_some() {
@@ -289,7 +289,7 @@ impl Machine {
         answers
     }
 
-    /// What may not be tried again or decided while a call of the saga is in flight.
+    /// Refuses commands that may not be granted while a call of the saga is in flight.
     fn has_no_calls(&self) -> Result<(), Answer> {
         match self.in_flight.len() {
             0 => Ok(()),

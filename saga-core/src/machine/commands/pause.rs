@@ -1,4 +1,4 @@
-//! `pause` lets no new node and no new undo start. Calls in flight end by themselves.
+//! `pause` keeps new nodes and undos from starting. Calls in flight run to their end.
 
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, SagaEntry};

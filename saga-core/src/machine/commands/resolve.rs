@@ -1,4 +1,4 @@
-//! `resolve` takes the effect of a failed undo as dealt with by a human.
+//! `resolve` tells a saga that a human has dealt with the effect that a failed undo has left.
 
 use super::{FollowUp, Granted, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Command, NodeEntry, NodePath};
@@ -39,7 +39,7 @@ impl Rules for Resolve<'_> {
 }
 
 impl SagaState {
-    /// True if an operator has dealt with the effect of this vertex.
+    /// True if an open request says that a human has dealt with the effect of this vertex.
     pub(in crate::machine) fn is_resolving(&self, v: VertexId) -> bool {
         self.open.iter().any(|request| {
             matches!(&request.command, Command::Resolve { node, .. } if self.resolve(node.as_str()) == Some(v))

@@ -1,5 +1,5 @@
-//! `retry` tries the node again that failed for good after the pivot, with all of its tries. It is done when it
-//! is granted.
+//! `retry` retries a node whose retries are exhausted after the pivot; its attempts are counted from zero again.
+//! It is done when it is granted.
 
 use super::{Granted, Rules};
 use crate::log::{Answer, NodePath, Refusal};
@@ -31,20 +31,20 @@ impl Rules for RetryNode<'_> {
 }
 
 impl SagaState {
-    /// True if a vertex failed and nothing but an operator goes on with it: after the pivot, or the
-    /// pivot itself.
+    /// True if the retries of a vertex are exhausted and only an operator can have it retried: a node after the
+    /// pivot, or the pivot itself.
     pub(in crate::machine) fn has_given_up(&self, v: VertexId) -> bool {
         self.vertex(v)
             .is_some_and(|x| matches!(x.progress, Progress::Open(Activity::Failed { .. })))
             && self.unwinding.is_none()
     }
 
-    /// Where the failure of a node is: a node that holds others fails at its gate.
+    /// The vertex that carries a node's failure: its gate, if the node holds others.
     fn failing(&self, node: VertexId) -> VertexId {
         self.gate(node).unwrap_or(node)
     }
 
-    /// A failed node starts anew, with all of its tries. Doubt stays.
+    /// A failed node starts again, and its attempts are counted from zero. It stays in doubt if it was.
     pub(in crate::machine) fn try_again(&mut self, v: VertexId, touched: &mut Vec<VertexId>) {
         let path = self.path(v);
         self.ended = None;

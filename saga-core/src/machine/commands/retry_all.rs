@@ -1,4 +1,4 @@
-//! `retry_all` tries all failed undos of a saga again. It is done when it is granted.
+//! `retry_all` retries all failed undos of a saga. It is done when it is granted.
 
 use super::{Granted, Rules};
 use crate::log::Answer;

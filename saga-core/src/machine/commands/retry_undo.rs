@@ -1,4 +1,5 @@
-//! `retry_undo` tries the failed undo of a node again, with all of its tries. It is done when it is granted.
+//! `retry_undo` retries the failed undo of a node; its attempts are counted from zero again. It is done when it is
+//! granted.
 
 use super::{Granted, Rules};
 use crate::log::{Answer, NodePath, Refusal};
@@ -32,7 +33,7 @@ impl Rules for RetryUndo<'_> {
 }
 
 impl SagaState {
-    /// Only an undo that has failed is tried again or resolved.
+    /// Refuses the command if the undo of this node has not failed.
     pub(super) fn undo_has_failed(&self, node: &NodePath) -> Result<(), Answer> {
         let v = self.named(node)?;
         match self.node(v) {
@@ -44,7 +45,7 @@ impl SagaState {
         }
     }
 
-    /// A failed undo starts anew, with all of its tries.
+    /// A failed undo starts again, and its attempts are counted from zero.
     pub(super) fn undo_again(&mut self, v: VertexId, touched: &mut Vec<VertexId>) {
         let path = self.path(v);
         self.ended = None;

@@ -1,4 +1,4 @@
-//! `unpark` lets a parked saga go on. A pivot in doubt is run again, with all of its tries.
+//! `unpark` lets a parked saga go on. A pivot in doubt is retried, and its attempts are counted from zero again.
 
 use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Refusal, SagaEntry};

@@ -1,0 +1,110 @@
+//! One turn of the machine: from what has happened to one append, or to the end.
+
+use super::{Effect, Finish, Machine};
+use crate::log::{SagaEntry, SagaStatus};
+
+impl Machine {
+    /// Derives all entries that follow from what has happened, and asks for their append.
+    pub(super) fn turn(&mut self, effects: &mut Vec<Effect>) {
+        loop {
+            // events that arrive during an evaluation are taken after it
+            if self.evaluating.is_empty() {
+                while let Some(event) = self.inbox.pop_front() {
+                    self.take(event);
+                }
+                self.follow_up();
+                // after the inbox, so that a call that has ended by itself is not dropped
+                self.pass_time(effects);
+            }
+            if let Some(v) = self.touched.pop() {
+                self.work += 1;
+                self.decide(v, effects);
+            } else if !self.evaluating.is_empty() || !(self.hear_next() || self.start_next()) {
+                break;
+            }
+        }
+        if self.evaluating.is_empty() {
+            self.end_if_done();
+        }
+        effects.append(&mut self.said);
+        if let Some(why) = self.broken.take() {
+            self.abort(effects, Finish::Broken(why));
+            return;
+        }
+        if !self.evaluating.is_empty() {
+            return;
+        }
+        if !self.batch.is_empty() {
+            self.appending = true;
+            let entries = std::mem::take(&mut self.batch);
+            effects.push(Effect::Append { entries, answers: self.take_answers() });
+            return;
+        }
+        effects.extend(self.answers.drain(..).map(|(id, answer)| Effect::Answer(id, answer)));
+        if self.in_flight.is_empty()
+            && let Some(finish) = self.stands_still()
+        {
+            self.finish(effects, finish);
+            return;
+        }
+        if let Some(at) = self.wake_at().into_iter().chain(self.watched_until()).min()
+            && self.woken != Some(at)
+        {
+            self.woken = Some(at);
+            effects.push(Effect::WakeAt(at));
+        }
+    }
+
+    /// Writes that the saga has ended, if it has.
+    fn end_if_done(&mut self) {
+        let ended = self.state.ended.is_some() || self.state.parked.is_some();
+        if ended || self.state.run_key.is_none() || self.broken.is_some() {
+            return;
+        }
+        let idle = self.in_flight.is_empty()
+            && self.candidates.is_empty()
+            && self.wanting.is_empty()
+            && self.timers.is_empty();
+        let status = match self.state.unwinding {
+            None if self.state.all_completed() => SagaStatus::Completed,
+            Some(_) if self.state.all_settled() => SagaStatus::RolledBack,
+            // an undo has failed for good, or a node after the pivot has, where there is no way back
+            Some(_) if idle => SagaStatus::Stuck,
+            None if idle && self.state.past_pivot() => SagaStatus::Stuck,
+            Some(_) | None => return,
+        };
+        self.write(SagaEntry::Ended(status));
+    }
+
+    /// How this process is finished with the saga once no call is in flight; none if it is not.
+    fn stands_still(&self) -> Option<Finish> {
+        if let Some(status) = self.state.ended {
+            return Some(Finish::Ended(status));
+        }
+        if let Some(reason) = self.state.parked.clone() {
+            return Some(Finish::Parked { reason });
+        }
+        self.draining.then_some(Finish::Drained)
+    }
+
+    fn finish(&mut self, effects: &mut Vec<Effect>, finish: Finish) {
+        self.finished = true;
+        effects.push(Effect::Finish(finish));
+    }
+
+    /// Finishes at once: nothing more may be done on this state. Calls that wait for the append are not made.
+    pub(super) fn abort(&mut self, effects: &mut Vec<Effect>, finish: Finish) {
+        for held in std::mem::take(&mut self.held) {
+            if let Effect::RunAction(call) | Effect::RunUndo(call) = held {
+                self.in_flight.remove(&call.vertex);
+                if self.config.permits {
+                    effects.push(Effect::ReleasePermit(call.vertex));
+                }
+            }
+        }
+        self.release_permits();
+        effects.append(&mut self.said);
+        effects.extend(self.in_flight.keys().map(|v| Effect::DropCall(*v)));
+        self.finish(effects, finish);
+    }
+}
