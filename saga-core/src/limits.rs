@@ -5,7 +5,8 @@ use std::time::Duration;
 /// The longest wait: 100 years of 365 days. Every store can represent a time that far in the future.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// Limits on the size of a coordinator's sagas and of their values. Exceeding one is an error that names what is too large.
+/// Limits on the size of a coordinator's sagas and of their values. Exceeding one is an error that names what is
+/// too large.
 ///
 /// ```
 /// use saga_core::prelude::*;
