@@ -76,12 +76,10 @@ impl Progress {
         *self = Self::Open(Activity::Running { doubt: self.is_in_doubt() });
     }
 
-    /// The last attempt failed or is in doubt. A retry that is scheduled stays so.
+    /// The last attempt failed or is in doubt. A retry that was scheduled is not made: only an operator's decision can
+    /// come while one is.
     pub(super) fn fail(&mut self, doubt: bool) {
-        *self = Self::Open(match self.retry_at() {
-            Some(at) => Activity::RetryScheduled { doubt, at },
-            None => Activity::Failed { doubt },
-        });
+        *self = Self::Open(Activity::Failed { doubt });
     }
 
     /// An attempt that runs is given up without an outcome.

@@ -373,3 +373,17 @@ fn a_request_refused_at_once_leaves_no_log_entry() {
     assert_eq!(saga.asks(Command::Resume), refused(Refusal::NotPaused));
     assert_eq!((&saga.log, saga.appends), (&before, appends));
 }
+
+#[test]
+fn a_decision_replaces_the_retry_that_the_pivot_was_waiting_for() {
+    let mut saga = pivotal(5);
+    saga.ok(&["do a"]);
+    saga.in_doubt("do p");
+    // parked for another reason, such as an output that cannot be read
+    saga.taken_over([Event::Park { reason: "unreadable".into() }]);
+    assert_eq!(saga.claimed_for(decide(Decision::Failed)), Answer::Done);
+    // the retry that was scheduled must not charge a card after somebody found out that it was not charged
+    assert_eq!(saga.calls(), ["undo a"], "{:?}", saga.words());
+    saga.ok(&["undo a"]);
+    saga.ended(RolledBack);
+}
