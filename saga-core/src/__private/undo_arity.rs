@@ -19,7 +19,7 @@ pub fn undo<Given, F>(undo: F) -> Undo<Given, F> {
 /// An undo that takes these parameters.
 #[diagnostic::on_unimplemented(
     message = "an undo takes the context exactly if its action does, and then what `undo = f(..)` lists",
-    label = "this function is given `{Given}`"
+    label = "this function would be called with `{Given}`"
 )]
 pub trait Takes<Given> {}
 

@@ -205,8 +205,9 @@ fn undo(
         } else if !args.incomplete {
             errors.at(name, format!(
                 "action `{name}` does not say how it is undone\n\
-                 \x20 `#[saga_action(undo = f(output))]`: the function `f` takes back what the action did\n\
-                 \x20 `#[saga_action(no_undo)]`: the action has no effect worth undoing"
+                 \x20 `#[saga_action(undo = f(output))]`: the function `f` compensates what the action did\n\
+                 \x20 `#[saga_action(undo = f(output?))]`: the same, where `f` gets `None` if the output is not known\n\
+                 \x20 `#[saga_action(no_undo)]`: the action has no effect, or one that cannot be undone"
             ));
         }
         return false;
