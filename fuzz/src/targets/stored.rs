@@ -61,7 +61,7 @@ fn record(dag: &[u8], fingerprint: String, entries: &[Entry]) -> SagaRecord {
     let id = "a".parse().expect("an id");
     SagaRecord {
         run_key: Uuid::from_u128(1),
-        fingerprint,
+        fingerprint: fingerprint.into(),
         params: Payload::from(&b"null"[..]),
         dag: Payload::from(dag),
         status,

@@ -79,7 +79,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         let found = self.stored(id).await?;
         found.definition()?;
         let record = &found.saga.record;
-        let input = (record.name.as_str(), &record.params);
+        let input = (&record.name, &record.params);
         let (running, task, mut control) = match self.admit(id, input, Some(record.status)) {
             Admission::AlreadyRunning(running) => {
                 // another request has woken it

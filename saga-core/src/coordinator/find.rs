@@ -18,7 +18,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         id: &SagaId,
     ) -> Result<Option<SagaHandle<S>>, StartError> {
         let channel = self.progress.of(id);
-        let name = loop {
+        let name: Arc<str> = loop {
             let run = channel.current_run();
             if let Some(name) = self.find_running(id).await {
                 break name;
@@ -34,16 +34,21 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             }
         };
         match S::NAME {
-            Some(requested) if requested != name => {
+            Some(requested) if *requested != *name => {
                 let (saga, requested) = (id.clone(), requested.to_string());
-                Err(StartError::IdConflict { saga, existing: name, requested, differs: None })
+                Err(StartError::IdConflict {
+                    saga,
+                    existing: name.to_string(),
+                    requested,
+                    differs: None,
+                })
             }
             _ => Ok(Some(SagaHandle::new(id.clone(), channel, self))),
         }
     }
 
     /// The name of a saga that runs here and is in the store.
-    async fn find_running(&self, id: &SagaId) -> Option<String> {
+    async fn find_running(&self, id: &SagaId) -> Option<Arc<str>> {
         let mut running = self.running().get(id).cloned()?;
         match running.created().await {
             Some(Creation::New | Creation::Exists(_)) => Some(running.name),
@@ -55,7 +60,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     pub(super) async fn progress_in_store(
         &self,
         id: &SagaId,
-    ) -> Result<(String, SagaProgress), StartError> {
+    ) -> Result<(Arc<str>, SagaProgress), StartError> {
         let stored = self.stored(id).await?;
         let record = &stored.saga.record;
         let (name, status) = (record.name.clone(), record.status);
@@ -74,7 +79,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             })?
         } else {
             let unknown =
-                || StoredError::UnknownVersion { saga: id.clone(), name: name.clone(), status };
+                || StoredError::UnknownVersion { saga: id.clone(), name: name.to_string(), status };
             result_of_unknown(&stored).ok_or_else(unknown)?
         };
         Ok((name, SagaProgress::over(status, result)))

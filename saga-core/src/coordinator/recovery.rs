@@ -72,7 +72,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         let mut filter = ListFilter { name, limit: CLAIM, ..ListFilter::default() };
         loop {
             let page = self.env.store.list(filter.clone()).await?;
-            let same = |record: &&SagaRecord| record.fingerprint == version.fingerprint;
+            let same = |record: &&SagaRecord| *record.fingerprint == *version.fingerprint;
             if let Some(record) = page.iter().filter(same).find(|record| fits(&record.dag)) {
                 return Ok(record.dag.clone());
             }
@@ -127,7 +127,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         if self.definitions.known(&record.fingerprint).is_none() {
             return;
         }
-        let (id, input) = (record.id.clone(), (record.name.as_str(), &record.params));
+        let (id, input) = (record.id.clone(), (&record.name, &record.params));
         let admission = self.admit(&id, input, Some(record.status));
         let Admission::Admitted(_, task, mut control) = admission else { return };
         let inner = self.clone();

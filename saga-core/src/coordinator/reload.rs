@@ -98,7 +98,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
             let after = backoff.next();
             let saga = inner.running().get(id).map(|running| running.name.clone());
             tracing::warn!(
-                target: "saga_core", %id, saga, why = %error,
+                target: "saga_core", %id, saga = saga.as_deref(), why = %error,
                 "the store failed: the saga stops, and resumes once the store works again; next try in {after:?}"
             );
             let reply = SagaError::Store { saga: id.clone(), source: error };

@@ -108,7 +108,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             }
             Err(error) => {
                 let (id, saga) = (&saga, self.name_of(&saga, &error).await);
-                tracing::warn!(target: "saga_core", %id, saga, %error, "a request waits");
+                tracing::warn!(target: "saga_core", %id, saga = saga.as_deref(), %error, "a request waits");
                 if error.may_pass() {
                     real_pause(STORE_RETRY).await;
                 }
@@ -118,9 +118,9 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     }
 
     /// The durable name of the saga that a request is for, if it can be found out.
-    async fn name_of(&self, saga: &SagaId, error: &OperateError) -> Option<String> {
+    async fn name_of(&self, saga: &SagaId, error: &OperateError) -> Option<Arc<str>> {
         if let OperateError::UnknownVersion { name, .. } = error {
-            return Some(name.clone());
+            return Some(name.as_str().into());
         }
         let running = self.running().get(saga).map(|running| running.name.clone());
         if running.is_some() {

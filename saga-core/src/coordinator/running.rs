@@ -24,7 +24,7 @@ use crate::store::StoreError;
 /// A saga that this process runs, as others see it.
 #[derive(Clone)]
 pub(super) struct RunningSaga {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     params: Payload,
     creation: watch::Receiver<Option<Creation>>,
     pub(super) progress: Arc<ProgressChannel>,
@@ -143,7 +143,7 @@ impl<C> CoordinatorInner<C> {
     pub(super) fn admit(
         self: &Arc<Self>,
         id: &SagaId,
-        (name, params): (&str, &Payload),
+        (name, params): (&Arc<str>, &Payload),
         stored: Option<SagaStatus>,
     ) -> Admission<C> {
         let mut list = self.running();
@@ -166,7 +166,7 @@ impl<C> CoordinatorInner<C> {
             interrupted: Arc::clone(&interrupted),
         };
         let running = RunningSaga {
-            name: name.to_string(),
+            name: name.clone(),
             params: params.clone(),
             creation: task.creation.subscribe(),
             progress,
@@ -293,7 +293,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
         }
         if let SagaError::Corrupt { .. } | SagaError::Parked { .. } = error {
             let (id, running) = (&self.id, self.inner.running().get(&self.id).cloned());
-            let saga = running.map(|running| running.name);
+            let saga = running.as_ref().map(|running| &*running.name);
             tracing::warn!(target: "saga_core", %id, saga, why = %error, "it cannot be loaded");
         }
         self.fail(error);

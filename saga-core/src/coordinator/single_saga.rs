@@ -80,7 +80,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
             }
             Err(error) => return Err(error.into()),
         };
-        let existing = (record.name.as_str(), &record.params);
+        let existing = (&*record.name, &record.params);
         same_input(id, existing, (saga.saga_name().as_str(), &saga.params))?;
         if !record.status.is_ended() {
             let woken = self.inner.wake(id, None).await;

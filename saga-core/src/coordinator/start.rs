@@ -183,10 +183,10 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         self: Arc<Self>,
         new: NewRun<C>,
     ) -> Result<SagaHandle<S>, StartError> {
-        let (id, name) = (new.id.clone(), new.dag.name().to_string());
+        let (id, name) = (new.id.clone(), new.dag.name().shared());
         let params = new.params.payload.clone();
-        let input = (name.as_str(), &params);
-        let (running, task, control) = match self.admit(&id, input, None) {
+        let input = (&*name, &params);
+        let (running, task, control) = match self.admit(&id, (&name, &params), None) {
             Admission::AlreadyRunning(running) => return running.handle(id, input, &self).await,
             Admission::Admitted(running, task, control) => (running, task, control),
         };

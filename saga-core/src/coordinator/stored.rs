@@ -62,7 +62,11 @@ impl<C: Send + Sync + 'static> Stored<C> {
     pub(super) fn definition(&self) -> Result<&Definition<C>, StoredError> {
         self.definition.as_ref().ok_or_else(|| {
             let SagaRecord { id, name, status, .. } = &self.saga.record;
-            StoredError::UnknownVersion { saga: id.clone(), name: name.clone(), status: *status }
+            StoredError::UnknownVersion {
+                saga: id.clone(),
+                name: name.to_string(),
+                status: *status,
+            }
         })
     }
 

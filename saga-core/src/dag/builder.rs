@@ -242,6 +242,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             depth,
             plan: Arc::new(plan),
             fingerprint: OnceLock::new(),
+            json: OnceLock::new(),
         };
         let (count, limit) = (dag.declared(), self.max_nodes);
         if count > limit {

@@ -1,5 +1,7 @@
 //! A DAG as JSON, and its fingerprint.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -134,10 +136,17 @@ impl<C: Send + Sync + 'static> Dag<C> {
     /// actions and their revisions, the sources of inputs, undo contracts, and the pivot. Labels, retries,
     /// timeouts and concurrency are not part of it.
     pub fn fingerprint(&self) -> &str {
-        self.fingerprint.get_or_init(|| {
-            let json = self.describe(&[]);
-            json.fingerprint()
-        })
+        self.shared_fingerprint()
+    }
+
+    /// The fingerprint, made once and shared by all sagas of this DAG.
+    pub(crate) fn shared_fingerprint(&self) -> &Arc<str> {
+        self.fingerprint.get_or_init(|| self.describe(&[]).fingerprint().into())
+    }
+
+    /// [`to_json_text`](Self::to_json_text), made once and shared by all sagas of this DAG.
+    pub(crate) fn shared_json(&self) -> &Payload {
+        self.json.get_or_init(|| self.to_json_text().into_bytes().into())
     }
 
     /// `around`: the DAGs that enclose this body, outermost first.

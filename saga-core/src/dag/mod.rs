@@ -70,7 +70,9 @@ pub struct Dag<C> {
     /// The nesting depth of DAGs, including this one.
     depth: usize,
     plan: Arc<Plan>,
-    fingerprint: OnceLock<String>,
+    fingerprint: OnceLock<Arc<str>>,
+    /// What a store keeps of it.
+    json: OnceLock<Payload>,
 }
 
 impl<C: 'static> Dag<C> {

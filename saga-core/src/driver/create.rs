@@ -28,11 +28,11 @@ impl<C: Send + Sync + 'static> Driver<C> {
     ) -> Self {
         let NewRun { id, dag, params, deadline } = new;
         let record = SagaRecord {
-            fingerprint: dag.fingerprint().to_string(),
+            fingerprint: dag.shared_fingerprint().clone(),
             params: params.payload.clone(),
-            dag: dag.to_json_text().into_bytes().into(),
+            dag: dag.shared_json().clone(),
             deadline,
-            ..SagaRecord::new(id, dag.name().as_str(), env.worker.clone(), env.clock.now())
+            ..SagaRecord::new(id, dag.name().shared(), env.worker.clone(), env.clock.now())
         };
         let run_key = record.run_key;
         let run = RunInfo { id: record.id.clone(), run_key, cancel: CancelSignal::default() };

@@ -332,8 +332,8 @@ impl<C> fmt::Debug for SagaExecutor<C> {
 /// The context that was stored with a saga of this DAG.
 fn restore<C: ActionData>(record: &SagaRecord, dag: &Dag<C>) -> Result<Option<C>, ExecutorError> {
     let saga = record.id.clone();
-    if record.fingerprint != dag.fingerprint() {
-        let (name, status) = (record.name.clone(), record.status);
+    if *record.fingerprint != *dag.fingerprint() {
+        let (name, status) = (record.name.to_string(), record.status);
         return Err(StartError::UnknownVersion { saga, name, status }.into());
     }
     let Some(context) = &record.context else { return Ok(None) };

@@ -92,7 +92,7 @@ impl SagaSnapshot {
         completed_actions.reverse();
         Self {
             saga_id: record.id.clone(),
-            saga_name: record.name.clone(),
+            saga_name: record.name.to_string(),
             status: record.status,
             context: value_of(record.context.as_ref().unwrap_or(&record.params)),
             completed_actions,

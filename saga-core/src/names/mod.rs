@@ -140,6 +140,13 @@ impl NodeName {
     }
 }
 
+impl SagaName {
+    /// The name, shared rather than copied.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        self.0.clone()
+    }
+}
+
 /// The index of a node in its DAG, in order of declaration, from 0.
 ///
 /// ```

@@ -63,7 +63,7 @@ impl ListFilter {
     fn matches(&self, record: &SagaRecord) -> bool {
         (self.statuses.is_empty() || self.statuses.contains(&record.status))
             && self.parked.is_none_or(|parked| parked == record.parked_reason.is_some())
-            && self.name.as_ref().is_none_or(|name| *name == record.name)
+            && self.name.as_ref().is_none_or(|name| **name == *record.name)
             && self.created_after.is_none_or(|after| record.created_at > after)
             && self.created_before.is_none_or(|before| record.created_at < before)
             && self.after.as_ref().is_none_or(|after| record.id > *after)
@@ -110,7 +110,7 @@ impl SagaVersion {
     pub fn select<'a>(records: impl IntoIterator<Item = &'a SagaRecord>) -> Vec<SagaVersion> {
         let mut versions = BTreeMap::<(&str, &str), (u64, &SagaRecord)>::new();
         for record in records.into_iter().filter(|r| !r.status.is_ended()) {
-            let key = (record.name.as_str(), record.fingerprint.as_str());
+            let key = (&*record.name, &*record.fingerprint);
             let (unfinished, first) = versions.entry(key).or_insert((0, record));
             *unfinished += 1;
             if record.id < first.id {
@@ -138,12 +138,13 @@ impl SagaRecord {
         fingerprints: &[String],
         limit: usize,
     ) -> Vec<SagaId> {
-        let known: std::collections::HashSet<&String> = fingerprints.iter().collect();
+        let known: std::collections::HashSet<&str> =
+            fingerprints.iter().map(String::as_str).collect();
         let free = |r: &&SagaRecord| {
             !r.status.is_ended()
                 && r.parked_reason.is_none()
                 && r.owner.as_ref() != Some(worker)
-                && known.contains(&r.fingerprint)
+                && known.contains(&*r.fingerprint)
         };
         let mut free: Vec<&SagaRecord> = records.into_iter().filter(free).collect();
         free.sort_unstable_by_key(|r| (r.created_at, &r.id));

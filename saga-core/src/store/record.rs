@@ -54,9 +54,9 @@ pub struct SagaRecord {
     #[serde(rename = "birth")]
     pub run_key: uuid::Uuid,
     /// The saga's durable name.
-    pub name: String,
+    pub name: Arc<str>,
     /// The fingerprint of the DAG that the saga was started with.
-    pub fingerprint: String,
+    pub fingerprint: Arc<str>,
     /// The encoded parameters.
     pub params: Payload,
     /// The DAG as JSON, for display and to rebuild sagas whose DAG was built at run time.
@@ -94,12 +94,12 @@ pub struct SagaRecord {
 impl SagaRecord {
     /// Returns the record of a new running saga without entries, with a new run key. Set the fields that are
     /// left empty (fingerprint, parameters, DAG) before you store it.
-    pub fn new(id: SagaId, name: impl Into<String>, owner: WorkerId, now: Timestamp) -> Self {
+    pub fn new(id: SagaId, name: impl Into<Arc<str>>, owner: WorkerId, now: Timestamp) -> Self {
         Self {
             id,
             run_key: uuid::Uuid::new_v4(),
             name: name.into(),
-            fingerprint: String::new(),
+            fingerprint: Arc::default(),
             params: Payload::default(),
             dag: Payload::default(),
             created_at: now,

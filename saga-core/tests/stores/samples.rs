@@ -21,7 +21,7 @@ pub(crate) fn new_saga(name: &str) -> NewSaga {
     };
     let record = SagaRecord {
         run_key,
-        fingerprint: "f1".to_string(),
+        fingerprint: "f1".into(),
         params: Payload::from(&b"{}"[..]),
         dag: Payload::from(&b"{}"[..]),
         next_seq: 2,

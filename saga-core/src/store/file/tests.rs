@@ -22,7 +22,7 @@ fn new_saga(name: &str) -> NewSaga {
     let run_key = Uuid::from_u128(7);
     let record = SagaRecord {
         run_key,
-        fingerprint: "f1".to_string(),
+        fingerprint: "f1".into(),
         params: Payload::from(&b"{\"to\":\"Oslo\"}"[..]),
         dag: Payload::from(&b"{}"[..]),
         next_seq: 2,

@@ -166,7 +166,7 @@ fn about(entry: NodeEntry) -> EntryKind {
 /// A running saga of worker `one`, with entry 1.
 fn new_saga(name: &str) -> NewSaga {
     let record = SagaRecord {
-        fingerprint: "f1".to_string(),
+        fingerprint: "f1".into(),
         params: Payload::from(&b"{\"to\":\"Oslo\"}"[..]),
         dag: Payload::from(&b"{\"nodes\":[]}"[..]),
         next_seq: 2,

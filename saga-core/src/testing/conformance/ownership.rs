@@ -45,7 +45,7 @@ pub(super) async fn claim_skips_ended_parked_and_unknown_sagas(store: &impl Stor
         change("rolled_back", |record| record.status = SagaStatus::RolledBack),
         change("rolling_back", |record| record.status = SagaStatus::RollingBack),
         change("stuck", |record| record.status = SagaStatus::Stuck),
-        change("unknown", |record| record.fingerprint = "F1".to_string()),
+        change("unknown", |record| record.fingerprint = "F1".into()),
     ] {
         create(store, saga).await?;
     }
@@ -78,7 +78,7 @@ pub(super) async fn claim_takes_the_oldest_first_up_to_its_limit(
 
 pub(super) async fn claim_accepts_thousands_of_fingerprints(store: &impl Store) -> CheckResult {
     let mut saga = new_saga("a");
-    saga.record.fingerprint = "f39999".to_string();
+    saga.record.fingerprint = "f39999".into();
     create(store, saga).await?;
     let many: Vec<String> = (0..40_000).map(|n| format!("f{n}")).collect();
     expect_eq!(store.claim(&worker("two"), &many, usize::MAX).await?.len(), 1);

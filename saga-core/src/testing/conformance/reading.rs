@@ -27,7 +27,7 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
     ];
     for (name, saga_name, status) in sagas {
         let mut saga = new_saga(name);
-        saga.record.name = saga_name.to_string();
+        saga.record.name = saga_name.into();
         saga.record.status = status;
         create(store, saga).await?;
     }
@@ -106,8 +106,8 @@ pub(super) async fn versions_count_the_unfinished_sagas(store: &impl Store) -> C
     ];
     for (name, saga_name, fingerprint, status) in sagas {
         let mut saga = new_saga(name);
-        saga.record.name = saga_name.to_string();
-        saga.record.fingerprint = fingerprint.to_string();
+        saga.record.name = saga_name.into();
+        saga.record.fingerprint = fingerprint.into();
         saga.record.status = status;
         saga.record.paused = name == "d";
         saga.record.dag = Payload::from(name.as_bytes());

@@ -8,7 +8,7 @@ use crate::log::{Cause, Command, Failure, FailureKind, Fault, NodePath, Refusal}
 
 pub(super) async fn create_stores_the_saga_unchanged(store: &impl Store) -> CheckResult {
     let mut saga = new_saga("a");
-    saga.record.name = "größe \u{0} 'quoted' \"".to_string();
+    saga.record.name = "größe \u{0} 'quoted' \"".into();
     saga.record.wake_at = Some(Timestamp(i64::MAX.unsigned_abs()));
     saga.record.context = Some(Payload::from(&b"\x00\xff"[..]));
     saga.record.error = Some(String::new());
