@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The sources whose every file is in the code map.
-const MAPPED: [&str; 7] = [
+const MAPPED: [&str; 8] = [
     "saga-core/src",
     "saga-macros/src",
     "saga-order/src",
@@ -14,6 +14,7 @@ const MAPPED: [&str; 7] = [
     "ide-tests/src",
     "fuzz/src",
     "xtask/src",
+    "benches/src",
 ];
 
 fn root() -> PathBuf {

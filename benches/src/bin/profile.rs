@@ -1,0 +1,128 @@
+//! Runs one workload of ours, for a profiler, and prints what a node costs.
+//!
+//! ```text
+//! cargo run --release -p saga-benches --bin profile -- <workload> <size> <repeats>
+//!
+//!   chain, built, fanout, ladder, layers, for, unwind      <size> nodes
+//!   many, parked                                           <size> sagas of five steps
+//!   sqlite, file                                           <size> sagas at once
+//! ```
+//!
+//! For readable output of callgrind, keep the line tables, and count only what is measured:
+//!
+//! ```text
+//! export CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
+//! cargo build --release -p saga-benches --bin profile
+//! valgrind --tool=callgrind --toggle-collect='*measured*' target/release/profile chain 100 100
+//! callgrind_annotate --inclusive=yes callgrind.out.*
+//! ```
+//!
+//! Allocations are counted, which takes about 15 instructions for each. So the times are for comparison with
+//! other runs of this program.
+
+use std::alloc::System;
+use std::future::Future;
+use std::time::Duration;
+
+use saga_benches::Any;
+use saga_benches::measure::{cpu_time, quantile};
+use saga_benches::ours::durable::{Durable, DurableBench};
+use saga_benches::ours::in_memory::{Bench, ParkedSagas, Workload};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Stats, StatsAlloc};
+use tokio::runtime::{Builder, Runtime};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const USAGE: &str =
+    "usage: profile <workload> <size> <repeats>, for example `profile chain 100 50`";
+
+fn main() -> Result<(), Any> {
+    let args = std::env::args().skip(1).collect::<Vec<_>>();
+    let [name, size, repeats] = args.as_slice() else { return Err(USAGE.into()) };
+    let (size, repeats) = (size.parse::<usize>()?, repeats.parse::<usize>()?);
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    match name.as_str() {
+        "parked" => parked(&runtime, size, repeats),
+        "sqlite" => durable(&runtime, Durable::Sqlite, size, repeats),
+        "file" => durable(&runtime, Durable::File, size, repeats),
+        name => in_memory(&runtime, Workload::named(name, size)?, repeats),
+    }
+}
+
+fn in_memory(runtime: &Runtime, workload: Workload, repeats: usize) -> Result<(), Any> {
+    let bench = runtime.block_on(Bench::new(workload))?;
+    runtime.block_on(bench.run())?;
+    let used = measured(runtime, async {
+        for _ in 0..repeats {
+            bench.run().await?;
+        }
+        Ok(())
+    })?;
+    let nodes = (workload.nodes() * repeats) as f64;
+    println!("{workload:?}, {repeats} times, per node:");
+    println!("  {:>10.0} ns of processor time", used.cpu.as_nanos() as f64 / nodes);
+    println!("  {:>10.2} allocations", used.allocations() as f64 / nodes);
+    println!("  {:>10.0} bytes allocated", used.stats.bytes_allocated as f64 / nodes);
+    println!("  {:>10.0} bytes kept, log included", used.bytes_kept() as f64 / nodes);
+    Ok(())
+}
+
+/// The memory of sagas that wait, and what is left when they have ended.
+fn parked(runtime: &Runtime, sagas: usize, repeats: usize) -> Result<(), Any> {
+    let mut parked = runtime.block_on(ParkedSagas::new())?;
+    for _ in 0..repeats.max(1) {
+        let waiting = measured(runtime, parked.start(sagas))?;
+        let ended = measured(runtime, parked.finish())?;
+        let (waiting, ended) = (waiting.bytes_kept(), waiting.bytes_kept() + ended.bytes_kept());
+        println!("{sagas} sagas that wait in the third of five steps, bytes of heap per saga:");
+        println!("  {:>10.0} while they wait, log included", waiting as f64 / sagas as f64);
+        println!("  {:>10.0} after their end, log included", ended as f64 / sagas as f64);
+    }
+    Ok(())
+}
+
+fn durable(runtime: &Runtime, store: Durable, at_once: usize, repeats: usize) -> Result<(), Any> {
+    let sagas = at_once * repeats;
+    let directory = tempfile::tempdir()?;
+    let bench = runtime.block_on(DurableBench::new(store, directory.path()))?;
+    runtime.block_on(bench.run(at_once, at_once))?;
+    let mut durations = None;
+    let used = measured(runtime, async {
+        durations = Some(bench.run(sagas, at_once).await?);
+        Ok(())
+    })?;
+    runtime.block_on(bench.close())?;
+    let mut durations = durations.ok_or("nothing was measured")?;
+    println!("{store:?}, {sagas} sagas of five steps, {at_once} at once:");
+    println!("  {:>10.0} sagas/s", sagas as f64 / durations.total.as_secs_f64());
+    println!("  {:>10.2} ms p50", quantile(&mut durations.each, 0.5));
+    println!("  {:>10.2} ms p99", quantile(&mut durations.each, 0.99));
+    println!("  {:>10.0} us of processor time a saga", used.cpu.as_micros() as f64 / sagas as f64);
+    println!("  {:>10.2} allocations a saga", used.allocations() as f64 / sagas as f64);
+    Ok(())
+}
+
+/// What the measured part used.
+struct Used {
+    cpu: Duration,
+    stats: Stats,
+}
+
+impl Used {
+    fn allocations(&self) -> usize {
+        self.stats.allocations + self.stats.reallocations
+    }
+
+    fn bytes_kept(&self) -> i64 {
+        self.stats.bytes_allocated as i64 - self.stats.bytes_deallocated as i64
+    }
+}
+
+/// Everything that counts happens in here, so that a profiler can be told to look at nothing else.
+#[inline(never)]
+fn measured(runtime: &Runtime, work: impl Future<Output = Result<(), Any>>) -> Result<Used, Any> {
+    let (cpu, stats) = (cpu_time(), ALLOCATOR.stats());
+    runtime.block_on(work)?;
+    Ok(Used { cpu: cpu_time() - cpu, stats: ALLOCATOR.stats() - stats })
+}
