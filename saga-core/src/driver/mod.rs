@@ -204,7 +204,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
     fn step(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<Effect> {
         let (now, set) = self.env.clock.look(&mut self.lead);
         let set = set.map(|millis| Event::ClockSet { millis });
-        self.machine.step_all(now, set.into_iter().chain(events))
+        let mut effects = Vec::new();
+        self.machine.step_all(now, set.into_iter().chain(events), &mut effects);
+        effects
     }
 
     /// Does what the machine has decided.

@@ -1,6 +1,7 @@
 //! The batch of a turn: the entries for its append. Each is applied to the state as soon as it is written.
 
 use super::state::VertexId;
+use super::under_way::Work;
 use super::{Effect, Machine};
 use crate::log::{Entry, EntryKind, NodeEntry, SagaEntry};
 
@@ -17,10 +18,11 @@ impl Machine {
         }
         if let SagaEntry::Unwinding(_) = entry {
             self.candidates.clear();
+            self.under_way.end_all(Work::Candidate);
+            self.under_way.end_all(Work::Evaluation);
             self.timers.clear();
-            self.evaluating.clear();
             self.release_permits();
-            if self.forward_in_flight() {
+            if self.under_way.count(Work::Action) > 0 {
                 self.held.push(Effect::SignalCancel);
             }
         }

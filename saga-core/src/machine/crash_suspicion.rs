@@ -35,12 +35,12 @@ impl Machine {
         }
     }
 
-    /// Effects are released: the watch counts from the first call among them.
-    pub(super) fn watch_calls(&mut self, effects: &[Effect]) {
+    /// The effects that were held are released: the watch counts from the first call among them.
+    pub(super) fn watch_calls(&mut self) {
         let calls = |e: &Effect| matches!(e, Effect::RunAction(_) | Effect::RunUndo(_));
         if let Some(watched) = &mut self.watched
             && watched.until.is_none()
-            && effects.iter().any(calls)
+            && self.held.iter().any(calls)
         {
             watched.until = Some(self.now.after(watched.window));
         }
@@ -55,7 +55,7 @@ impl Machine {
     pub(super) fn end_watch(&mut self) {
         if self.watched_until().is_some_and(|at| at <= self.now) {
             self.watched = None;
-            if !self.in_flight.is_empty() && self.state.allows_saga_entry(&SagaEntry::Cleared) {
+            if self.under_way.calls() > 0 && self.state.allows_saga_entry(&SagaEntry::Cleared) {
                 self.write(SagaEntry::Cleared);
             }
         }

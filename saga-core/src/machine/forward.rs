@@ -1,7 +1,8 @@
 //! Going forward: which nodes are ready, and what follows from a failure.
 
 use super::state::VertexId;
-use super::{ActionResult, Effect, InFlight, Machine};
+use super::under_way::Work;
+use super::{ActionResult, Effect, Machine};
 use crate::log::{Cause, Failure, NodeEntry, SagaEntry};
 use crate::plan::PlanKind;
 
@@ -18,7 +19,7 @@ impl Machine {
         if self.state.is_gate(v) {
             // the gate of a subsaga opens by itself
             if matches!(self.state.kind(v), Some(PlanKind::ForEach { .. } | PlanKind::Choose(_))) {
-                self.evaluating.insert(v);
+                self.under_way.set(v, Work::Evaluation);
                 effects.push(Effect::Choose(v));
             }
             return;
@@ -26,10 +27,10 @@ impl Machine {
         match self.state.kind(v) {
             Some(PlanKind::Action(_)) => {
                 // it is ready; or its process died during the call, and then it is retried whatever the policy says
-                self.line_up(v, self.state.action_priority(v));
+                self.line_up(v);
             }
             Some(PlanKind::Value) => {
-                self.evaluating.insert(v);
+                self.under_way.set(v, Work::Evaluation);
                 effects.push(Effect::Compute(v));
             }
             // a node that holds others completes when its parts have
@@ -40,17 +41,18 @@ impl Machine {
     /// The last attempt failed or is in doubt: retry, park, or unwind.
     fn after_failure(&mut self, v: VertexId) {
         let Some(x) = self.state.vertex(v) else { return };
-        if let Some(at) = x.progress.retry_at() {
+        if let Some(at) = x.retry_at() {
             if self.is_due(at) {
-                self.line_up(v, self.state.action_priority(v));
+                self.line_up(v);
             } else {
                 self.timers.insert((at, v));
             }
             return;
         }
-        let retryable = x.failure.as_ref().is_some_and(|failure| failure.retryable);
+        let details = x.details();
+        let retryable = details.failure.as_ref().is_some_and(|failure| failure.retryable);
         let (attempts, doubt) = (x.attempts, x.progress.has_doubt());
-        let tries = attempts.saturating_sub(x.tries_from);
+        let tries = attempts.saturating_sub(details.tries_from);
         let pivot_in_doubt = doubt && self.state.pivot() == Some(v);
         let retry = self.state.policy(v).map(|policy| match pivot_in_doubt {
             true => policy.retry.of_pivot_in_doubt(),
@@ -58,7 +60,7 @@ impl Machine {
         });
         match retry {
             Some(retry) if retryable && retry.allows_after(tries) => {
-                let delay = retry.delay_after(tries, self.dice(v, 0, attempts));
+                let delay = retry.delay_after(tries, self.jitter(v, 0, attempts));
                 self.write_about(v, NodeEntry::RetryScheduled { at: self.waited().after(delay) });
             }
             _ if pivot_in_doubt => {
@@ -80,10 +82,10 @@ impl Machine {
 
     /// An action has ended, started either forward or as a rerun.
     pub(super) fn action_done(&mut self, v: VertexId, result: ActionResult) {
-        if !matches!(self.in_flight.get(&v), Some(InFlight::Forward | InFlight::Rerun)) {
+        if !matches!(self.under_way.of(v), Work::Action | Work::Rerun) {
             return; // dropped before it ended
         }
-        self.in_flight.remove(&v);
+        self.under_way.end(v);
         let kind = match result {
             ActionResult::Ok(output) => NodeEntry::Succeeded(output),
             ActionResult::Failed(failure) => NodeEntry::Failed(failure),
@@ -92,7 +94,7 @@ impl Machine {
                 NodeEntry::InDoubt(Failure { retryable: true, ..failure })
             }
             ActionResult::Unstorable(failure) => {
-                self.kept.insert(v);
+                self.kept_outputs.insert(v);
                 NodeEntry::InDoubt(failure.permanent())
             }
         };
@@ -101,7 +103,11 @@ impl Machine {
 
     /// The result of evaluating a value or a choice.
     pub(super) fn evaluated(&mut self, v: VertexId, answer: Result<NodeEntry, Failure>) {
-        if !self.evaluating.remove(&v) || self.state.unwinding.is_some() {
+        if self.under_way.of(v) != Work::Evaluation {
+            return;
+        }
+        self.under_way.end(v);
+        if self.state.unwinding.is_some() {
             return;
         }
         match answer {

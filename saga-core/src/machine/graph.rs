@@ -2,11 +2,27 @@
 
 use std::sync::Arc;
 
+use super::node_paths::Paths;
 use super::progress::Progress;
 use super::state::{
     FrameState, Need, Part, Parts, SagaState, Settling, UndoProgress, Vertex, VertexId,
 };
 use crate::plan::{Plan, PlanKind};
+
+impl FrameState {
+    /// The frame of the saga itself.
+    pub(super) fn outermost(plan: Arc<Plan>) -> Self {
+        Self {
+            base: 0,
+            holder: None,
+            part: Part::Whole,
+            holders: None,
+            incomplete: plan.vertices(),
+            paths: Paths::Names,
+            plan,
+        }
+    }
+}
 
 impl SagaState {
     /// The gate of a node that holds others.
@@ -18,13 +34,13 @@ impl SagaState {
 
     /// The frames that a node holds, once it has chosen.
     pub fn parts(&self, node: VertexId) -> Option<std::ops::Range<u32>> {
-        let parts = self.vertex(self.gate(node)?)?.parts?;
+        let parts = self.vertex(self.gate(node)?)?.parts()?;
         Some(parts.first..parts.first + parts.count)
     }
 
     /// The frames behind a gate, if it is open.
     fn frames_behind(&self, gate: VertexId) -> &[FrameState] {
-        let parts = self.vertex(gate).and_then(|x| x.parts);
+        let parts = self.vertex(gate).and_then(Vertex::parts);
         let frames = parts.and_then(|Parts { first, count, .. }| {
             self.frames.get(first as usize..first as usize + count as usize)
         });
@@ -82,85 +98,96 @@ impl SagaState {
     }
 
     /// Opens a frame and adds its vertices, none of which is ready yet.
-    pub(super) fn open_frame(&mut self, plan: Arc<Plan>, holder: Option<VertexId>, part: Part) {
-        let (frame, base) = (self.frames.len() as u32, self.vertices.len() as u32);
-        for v in 0..plan.vertices() {
-            let preds = plan.preds(v).len() as u32;
+    pub(super) fn open_frame(&mut self, opened: FrameState) {
+        let frame = self.frames.len() as u32;
+        let FrameState { plan, holder, .. } = &opened;
+        self.vertices.extend((0..plan.vertices()).map(|v| {
             let behind_gate = plan.node_of(v).is_some_and(|(n, g)| !g && plan.gate_of(n).is_some());
-            let waiting = match (behind_gate, preds) {
+            let waiting = match (behind_gate, plan.preds(v).len() as u32) {
                 // unknown until its gate opens
                 (true, _) => u32::MAX,
                 (false, 0) if holder.is_some() => 1,
                 (false, n) => n,
             };
-            self.vertices.push(Vertex::new(frame, waiting));
-        }
+            Vertex::new(frame, waiting)
+        }));
         self.incomplete += plan.vertices();
-        let rank = self.rank(holder, part);
-        let incomplete = plan.vertices();
-        self.frames.push(FrameState { plan, base, holder, part, rank, incomplete });
-    }
-
-    fn rank(&self, holder: Option<VertexId>, part: Part) -> Arc<[u32]> {
-        let place = holder.and_then(|holder| self.place(holder));
-        let outer =
-            place.and_then(|(frame, node, _)| Some((self.frames.get(frame as usize)?, node)));
-        let Some((outer, node)) = outer else { return Arc::default() };
-        let number = match part {
-            Part::Whole | Part::Arm(_) => 0,
-            Part::Instance(i) => i,
-        };
-        outer.rank.iter().copied().chain([node, number]).collect()
+        self.frames.push(opened);
     }
 
     /// A vertex has completed: every vertex that waits for it waits for one less.
     pub(super) fn complete(&mut self, v: VertexId, touched: &mut Vec<VertexId>) {
-        let mut done = vec![v];
+        let mut done = std::mem::take(&mut self.to_visit);
+        done.push(v);
         while let Some(v) = done.pop() {
             if let Some(x) = self.vertices.get_mut(v as usize) {
                 if x.progress.is_open() {
                     x.progress = Progress::Completed;
                 }
                 // an earlier attempt's; one that is run again to be undone keeps it, as the saga's reason
-                x.failure = None;
+                if let Some(details) = &mut x.details {
+                    details.failure = None;
+                }
                 self.incomplete = self.incomplete.saturating_sub(1);
             }
-            let mut succs = Vec::new();
+            let first = touched.len();
             match self.limit(v) {
-                Some(limit) => (0..limit).for_each(|_| self.release(v, &mut succs)),
-                None => self.for_succs(v, |succ| succs.push(succ)),
+                Some(limit) => (0..limit).for_each(|_| self.release(v, touched)),
+                None => self.for_succs(v, |succ| touched.push(succ)),
             }
-            self.leave_frame(v, &mut succs);
-            self.walked += succs.len() as u64;
-            for succ in succs {
-                let Some(x) = self.vertices.get_mut(succ as usize) else { continue };
-                x.waiting = x.waiting.saturating_sub(1);
-                if x.waiting > 0 {
+            self.leave_frame(v, touched);
+            self.walked += (touched.len() - first) as u64;
+            self.wait_for_one_less(first, touched, &mut done);
+        }
+        self.to_visit = done;
+    }
+
+    /// Every vertex from the place `first` in `touched` on waits for one less. Those that wait for others, and
+    /// those that are `done` without a decision, are taken out.
+    fn wait_for_one_less(
+        &mut self,
+        first: usize,
+        touched: &mut Vec<VertexId>,
+        done: &mut Vec<VertexId>,
+    ) {
+        let mut ready = first;
+        for i in first..touched.len() {
+            let Some(&v) = touched.get(i) else { break };
+            let Some(x) = self.vertices.get_mut(v as usize) else { continue };
+            x.waiting = x.waiting.saturating_sub(1);
+            if x.waiting > 0 {
+                continue;
+            }
+            match self.kind(v) {
+                None | Some(PlanKind::Action(_) | PlanKind::Value) => {}
+                Some(PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_))
+                    if !self.is_gate(v) =>
+                {
+                    // all of its parts have completed
+                    self.collected.push(v);
+                    done.push(v);
                     continue;
                 }
-                let (holds, gate) = match self.place(succ) {
-                    Some((_, _, gate)) => (self.gate(succ).is_some() && !gate, gate),
-                    None => (false, false),
-                };
-                if holds {
-                    // all of its parts have completed
-                    self.collected.push(succ);
-                    done.push(succ);
-                } else if gate && let Some(PlanKind::Subsaga(plan)) = self.kind(succ).cloned() {
-                    self.open_gate(succ, 0, vec![(plan, Part::Whole)]);
-                    done.push(succ);
-                } else {
-                    touched.push(succ);
+                Some(PlanKind::Subsaga(plan)) => {
+                    self.open_gate(v, 0, vec![(plan.clone(), Part::Whole)]);
+                    done.push(v);
+                    continue;
                 }
+                Some(PlanKind::ForEach { .. } | PlanKind::Choose(_)) => {}
+            }
+            if let Some(place) = touched.get_mut(ready) {
+                *place = v;
+                ready += 1;
             }
         }
+        touched.truncate(ready);
     }
 
     /// How many of the instances behind this gate may run at once, if not all of them.
     fn limit(&self, v: VertexId) -> Option<u32> {
         match self.kind(v)? {
             PlanKind::ForEach { concurrency, body } if !body.roots().is_empty() => {
-                let parts = self.vertex(v)?.parts?;
+                let parts = self.vertex(v)?.parts()?;
                 concurrency.map(|n| n.max(1)).filter(|n| *n < parts.count)
             }
             PlanKind::ForEach { .. }
@@ -173,10 +200,8 @@ impl SagaState {
 
     /// Lets the next instance behind this gate run, if there is one, and adds the vertices that it begins with.
     fn release(&mut self, gate: VertexId, begins: &mut Vec<VertexId>) {
-        let Some(parts) = self.vertices.get_mut(gate as usize).and_then(|x| x.parts.as_mut())
-        else {
-            return;
-        };
+        let details = self.vertices.get_mut(gate as usize).and_then(|x| x.details.as_mut());
+        let Some(parts) = details.and_then(|details| details.parts.as_mut()) else { return };
         if parts.released < parts.count {
             let next = parts.first + parts.released;
             parts.released += 1;
@@ -205,13 +230,24 @@ impl SagaState {
         let Some(f) = self.frames.get(frame as usize) else { return };
         let holder = f.base + node;
         let first = self.frames.len() as u32;
+        let count = parts.len() as u32;
+        let holders = self.holders_in(holder);
+        let path = self.path(holder);
         let mut leaves = 0;
-        for (plan, part) in &parts {
+        for (plan, part) in parts {
             leaves += plan.leaves().len() as u32;
-            self.open_frame(plan.clone(), Some(holder), *part);
+            self.open_frame(FrameState {
+                base: self.vertices.len() as u32,
+                holder: Some(holder),
+                part,
+                holders: holders.clone(),
+                incomplete: plan.vertices(),
+                paths: Paths::of_part(&path, part, &plan),
+                plan,
+            });
         }
         if let Some(x) = self.vertices.get_mut(gate as usize) {
-            x.parts = Some(Parts { first, count: parts.len() as u32, released: 0, chosen });
+            x.details_mut().parts = Some(Parts { first, count, released: 0, chosen });
         }
         if let Some(x) = self.vertices.get_mut(holder as usize) {
             x.waiting = leaves.max(1);
@@ -239,8 +275,9 @@ impl SagaState {
     /// Settles a vertex if all of its successors are settled and nothing is left to do about it; then the same
     /// for the vertices that waited for it.
     pub(super) fn settle(&mut self, v: VertexId, touched: &mut Vec<VertexId>) {
-        let mut todo = vec![v];
-        while let Some(v) = todo.pop() {
+        let mut to_visit = std::mem::take(&mut self.to_visit);
+        to_visit.push(v);
+        while let Some(v) = to_visit.pop() {
             let Some(x) = self.vertex(v) else { continue };
             if x.settling != (Settling::Unsettled { successors: 0 }) {
                 continue;
@@ -259,19 +296,32 @@ impl SagaState {
                 x.settling = Settling::Settled;
             }
             self.unsettled = self.unsettled.saturating_sub(1);
-            let mut preds = Vec::new();
-            self.for_preds(v, |pred| preds.push(pred));
-            self.walked += preds.len() as u64;
-            for pred in preds {
-                if let Some(p) = self.vertices.get_mut(pred as usize)
-                    && let Settling::Unsettled { successors } = &mut p.settling
+            let first = to_visit.len();
+            self.for_preds(v, |pred| to_visit.push(pred));
+            self.walked += (to_visit.len() - first) as u64;
+            self.one_successor_less(first, &mut to_visit);
+        }
+        self.to_visit = to_visit;
+    }
+
+    /// Every vertex from the place `first` in `to_visit` on has one unsettled successor less. Those that have
+    /// others are taken out.
+    fn one_successor_less(&mut self, first: usize, to_visit: &mut Vec<VertexId>) {
+        let mut last = first;
+        for i in first..to_visit.len() {
+            let Some(&v) = to_visit.get(i) else { break };
+            if let Some(x) = self.vertices.get_mut(v as usize)
+                && let Settling::Unsettled { successors } = &mut x.settling
+            {
+                *successors = successors.saturating_sub(1);
+                if *successors == 0
+                    && let Some(place) = to_visit.get_mut(last)
                 {
-                    *successors = successors.saturating_sub(1);
-                    if *successors == 0 {
-                        todo.push(pred);
-                    }
+                    *place = v;
+                    last += 1;
                 }
             }
         }
+        to_visit.truncate(last);
     }
 }

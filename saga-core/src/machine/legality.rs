@@ -70,7 +70,8 @@ impl SagaState {
             return false;
         }
         let unwinding = self.unwinding.is_some();
-        let policy = self.policy(v);
+        let kind = self.kind(v);
+        let policy = kind.and_then(PlanKind::policy);
         let action = policy.is_some();
         // an undo that has failed is tried again when an operator says so, and not before
         let over = matches!(
@@ -89,9 +90,7 @@ impl SagaState {
             NodeEntry::Succeeded(_) if action => {
                 fresh && (x.progress.is_running() || self.is_deciding(v))
             }
-            NodeEntry::Succeeded(_) => {
-                fresh && self.kind(v) == Some(&PlanKind::Value) && !unwinding
-            }
+            NodeEntry::Succeeded(_) => fresh && matches!(kind, Some(PlanKind::Value)) && !unwinding,
             NodeEntry::Failed(_) if action => {
                 fresh && (x.progress.is_running() || self.is_deciding(v))
             }
@@ -102,7 +101,7 @@ impl SagaState {
                 action && fresh && failed && (!unwinding || rerun)
             }
             NodeEntry::Chosen(n) => {
-                let choice = match self.kind(v) {
+                let choice = match kind {
                     Some(PlanKind::ForEach { .. }) => *n <= MAX_WIDTH,
                     Some(PlanKind::Choose(_)) => true,
                     Some(PlanKind::Action(_) | PlanKind::Value | PlanKind::Subsaga(_)) | None => {
@@ -148,7 +147,7 @@ impl SagaState {
         };
         let state = match (x.undo, x.progress) {
             (UndoProgress::Started, _) => "undo_started",
-            (UndoProgress::Scheduled(_), _) => "undo_retry_scheduled",
+            (UndoProgress::Scheduled, _) => "undo_retry_scheduled",
             (UndoProgress::Finished, _) => "undo_finished",
             (UndoProgress::Failed, _) => "undo_failed",
             (UndoProgress::Resolved, _) => "resolved",
@@ -170,6 +169,6 @@ impl SagaState {
 
     /// The last failure of a vertex.
     pub(super) fn failure(&self, v: VertexId) -> Option<&Arc<Failure>> {
-        self.vertex(v)?.failure.as_ref()
+        self.vertex(v)?.details().failure.as_ref()
     }
 }

@@ -100,9 +100,11 @@ mod state;
 mod timers;
 mod transitions;
 mod turn;
+mod under_way;
 mod unwind;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use crate::log::{
@@ -113,23 +115,13 @@ use crate::plan::Plan;
 use commands::OperatorRequest;
 use crash_suspicion::Watched;
 use start_order::StartPriority;
+use under_way::{UnderWay, Work};
 
 pub use crash_suspicion::Watch;
 pub use event::{ActionResult, AuthorizedCall, Config, Effect, Event, Finish};
 pub use report::NodeState;
 pub use state::{FrameState, Illegal, Part, SagaState, Vertex, VertexId};
 pub use transitions::Corrupt;
-
-/// What kind of call is in flight for a vertex.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum InFlight {
-    /// An action that was started while the saga went forward.
-    Forward,
-    /// An action in doubt that is run again while unwinding, to learn its output.
-    Rerun,
-    /// An undo.
-    Undo,
-}
 
 /// A saga that this process runs: its state, and what this process has under way.
 #[derive(Debug, Clone)]
@@ -144,10 +136,9 @@ pub struct Machine {
     set_back: Option<u64>,
     /// The time of the last entry.
     written_at: Timestamp,
-    in_flight: BTreeMap<VertexId, InFlight>,
-    /// Vertices whose call may start and has not: they wait for room or for the end of a pause. While the
-    /// machine drains, none of them starts.
-    candidates: BTreeMap<StartPriority, VertexId>,
+    under_way: UnderWay,
+    /// The vertices that are [`Work::Candidate`]. While the machine drains, none of them starts.
+    candidates: BinaryHeap<Reverse<(StartPriority, VertexId)>>,
     timers: BTreeSet<(Timestamp, VertexId)>,
     /// Set while the saga is watched because it was running when its process died.
     watched: Option<Watched>,
@@ -155,10 +146,8 @@ pub struct Machine {
     abandon_at: Option<Timestamp>,
     /// True once [`Effect::Overdue`] has been returned.
     overdue: bool,
-    /// Vertices whose value or choice has been asked for.
-    evaluating: BTreeSet<VertexId>,
     /// Vertices whose output exists in the memory of this process only.
-    kept: BTreeSet<VertexId>,
+    kept_outputs: BTreeSet<VertexId>,
     /// Events that wait for the end of an append or of an evaluation.
     inbox: VecDeque<Event>,
     /// Vertices about which there may be something new to decide.
@@ -167,10 +156,8 @@ pub struct Machine {
     batch: Vec<Entry>,
     /// Effects that are released when the append is durable.
     held: Vec<Effect>,
-    /// Effects of this turn that do not wait for an append.
-    said: Vec<Effect>,
-    /// Vertices that wait for a permit, with the priority that they had as candidates.
-    wanting: BTreeMap<VertexId, StartPriority>,
+    /// Permits asked for and released in this turn, which does not wait for an append.
+    permits: Vec<Effect>,
     /// Vertices that have a permit and whose call has not started yet.
     granted: VecDeque<VertexId>,
     /// Requests of operators that have not been checked yet.
@@ -207,20 +194,18 @@ impl Machine {
             now: Timestamp::default(),
             set_back: None,
             written_at: Timestamp::default(),
-            in_flight: BTreeMap::new(),
-            candidates: BTreeMap::new(),
+            under_way: UnderWay::default(),
+            candidates: BinaryHeap::new(),
             timers: BTreeSet::new(),
             watched: None,
             abandon_at: None,
             overdue: false,
-            evaluating: BTreeSet::new(),
-            kept: BTreeSet::new(),
+            kept_outputs: BTreeSet::new(),
             inbox: VecDeque::new(),
             touched: Vec::new(),
             batch: Vec::new(),
             held: Vec::new(),
-            said: Vec::new(),
-            wanting: BTreeMap::new(),
+            permits: Vec::new(),
             granted: VecDeque::new(),
             requests: VecDeque::new(),
             asked,
@@ -256,33 +241,31 @@ impl Machine {
 
     /// Takes one event that happened at this time, and returns what is to be done about it.
     pub fn step(&mut self, now: Timestamp, event: Event) -> Vec<Effect> {
-        self.step_all(now, [event])
+        let mut effects = Vec::new();
+        self.step_all(now, [event], &mut effects);
+        effects
     }
 
-    /// Takes several events in one turn, so that all of their entries share one append.
+    /// Takes several events in one turn, so that all of their entries share one append. What is to be done about
+    /// them is added to `effects`.
     pub fn step_all(
         &mut self,
         now: Timestamp,
         events: impl IntoIterator<Item = Event>,
-    ) -> Vec<Effect> {
-        let mut effects = Vec::new();
+        effects: &mut Vec<Effect>,
+    ) {
         self.tell_time(now);
         for event in events {
             if self.finished {
-                return effects;
+                return;
             }
             match event {
                 Event::Appended if self.appending => {
                     self.appending = false;
-                    if self.held.contains(&Effect::SignalCancel) {
-                        self.abandon_at = Some(self.waited().after(self.config.abandon_after));
-                    }
-                    let held = std::mem::take(&mut self.held);
-                    self.watch_calls(&held);
-                    effects.extend(held);
+                    self.release_held(effects);
                 }
                 Event::ClockSet { millis } => self.clock_was_set(millis),
-                Event::AppendFailed => self.abort(&mut effects, Finish::Failed),
+                Event::AppendFailed => self.abort(effects, Finish::Failed),
                 // the turn that asked for the evaluation continues with its result
                 Event::Chosen { vertex, choice } => {
                     self.evaluated(vertex, choice.map(NodeEntry::Chosen));
@@ -304,9 +287,17 @@ impl Machine {
             }
         }
         if !self.appending && !self.finished {
-            self.turn(&mut effects);
+            self.turn(effects);
         }
-        effects
+    }
+
+    /// The append is durable, so the effects that have waited for it are released.
+    fn release_held(&mut self, effects: &mut Vec<Effect>) {
+        self.watch_calls();
+        if self.held.iter().any(|effect| matches!(effect, Effect::SignalCancel)) {
+            self.abandon_at = Some(self.waited().after(self.config.abandon_after));
+        }
+        effects.append(&mut self.held);
     }
 
     fn take(&mut self, event: Event) {
@@ -337,8 +328,7 @@ impl Machine {
 
     /// Decides about one vertex: whether there is something to start, to wait for, or to write.
     fn decide(&mut self, v: VertexId, effects: &mut Vec<Effect>) {
-        let waits = self.evaluating.contains(&v) || self.wanting.contains_key(&v);
-        let busy = waits || self.in_flight.contains_key(&v);
+        let busy = !matches!(self.under_way.of(v), Work::Nothing | Work::Candidate);
         if busy || self.state.ended.is_some() || self.state.parked.is_some() {
             return;
         }
@@ -353,14 +343,9 @@ impl Machine {
     /// Writes that a call was cut off by the end of its process. A paused saga undoes nothing yet, but its log
     /// should not say that the call is still in flight.
     fn tell_cut_off(&mut self, v: VertexId) {
-        let forward = |x: &state::Vertex| x.progress.is_running() && x.reruns == 0;
-        if self.state.paused && self.state.vertex(v).is_some_and(forward) {
+        if self.state.paused && self.state.vertex(v).is_some_and(Vertex::runs_forward) {
             let why = "its process ended before it did";
             self.write_about(v, NodeEntry::InDoubt(Failure::new(FailureKind::Cancelled, why)));
         }
-    }
-
-    fn forward_in_flight(&self) -> bool {
-        self.in_flight.values().any(|call| *call == InFlight::Forward)
     }
 }

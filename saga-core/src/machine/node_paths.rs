@@ -1,42 +1,58 @@
 //! Node paths: from a vertex to its path and back.
 
+use std::fmt::Write;
+
 use super::state::{FrameState, Part, Parts, SagaState, VertexId};
 use crate::log::NodePath;
+use crate::plan::Plan;
+
+/// The paths of the nodes of a frame, which are built when it opens: each is needed several times.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Paths {
+    /// In the outermost frame a node's path is its name.
+    Names,
+    /// An inline node stands for its holder's part, and has no name of its own in the path.
+    Part(NodePath),
+    /// The path of each node.
+    Nodes(Box<[NodePath]>),
+}
+
+impl Paths {
+    /// Those of a part of the node with this path.
+    pub(super) fn of_part(holder: &NodePath, part: Part, plan: &Plan) -> Self {
+        let mut path = holder.as_str().to_string();
+        // writing to a string cannot fail
+        let _ = match part {
+            Part::Whole => Ok(()),
+            Part::Instance(i) => write!(path, "[{i}]"),
+            Part::Arm(k) => write!(path, "#{k}"),
+        };
+        if plan.is_inline() {
+            return Self::Part(path.into());
+        }
+        path.push('/');
+        let prefix = path.len();
+        let nodes = plan.nodes().iter().map(|node| {
+            path.truncate(prefix);
+            path.push_str(node.name.as_str());
+            NodePath::from(path.as_str())
+        });
+        Self::Nodes(nodes.collect())
+    }
+}
 
 impl SagaState {
     /// The path of a vertex's node.
     pub fn path(&self, v: VertexId) -> NodePath {
-        let Some((frame, node, _)) = self.place(v) else { return NodePath::from("?") };
-        let Some(f) = self.frames.get(frame as usize) else { return NodePath::from("?") };
-        let name = match f.plan.nodes().get(node as usize) {
-            Some(node) => node.name.shared(),
-            None => return NodePath::from("?"),
-        };
-        let Some(holder) = f.holder else { return NodePath::from(name) };
-        // a loop, so that deep nesting does not use up the stack
-        let mut segments = Vec::new();
-        if !f.plan.is_inline() {
-            segments.push(format!("/{name}"));
-        }
-        let mut next = Some((holder, f.part));
-        while let Some((holder, part)) = next {
-            let Some((frame, node, _)) = self.place(holder) else { break };
-            let Some(f) = self.frames.get(frame as usize) else { break };
-            let name = f.plan.nodes().get(node as usize).map(|n| n.name.as_str()).unwrap_or("?");
-            let part = match part {
-                Part::Whole => String::new(),
-                Part::Instance(i) => format!("[{i}]"),
-                Part::Arm(k) => format!("#{k}"),
-            };
-            let inline = f.plan.is_inline();
-            let slash = if f.holder.is_some() && !inline { "/" } else { "" };
-            // an inline node stands for its holder's part, and has no name of its own in the path
-            let name = if inline { "" } else { name };
-            segments.push(format!("{slash}{name}{part}"));
-            next = f.holder.map(|holder| (holder, f.part));
-        }
-        segments.reverse();
-        NodePath::from(segments.concat())
+        let path = self.place(v).and_then(|(frame, node, _)| {
+            let f = self.frames.get(frame as usize)?;
+            match &f.paths {
+                Paths::Names => Some(f.plan.nodes().get(node as usize)?.name.shared().into()),
+                Paths::Part(path) => Some(path.clone()),
+                Paths::Nodes(paths) => paths.get(node as usize).cloned(),
+            }
+        });
+        path.unwrap_or_else(|| NodePath::from("?"))
     }
 
     /// The node with this path, if its frame is open.
@@ -76,7 +92,7 @@ impl SagaState {
     }
 
     fn part(&self, holder: VertexId, part: Part) -> Option<&FrameState> {
-        let Parts { first, count, .. } = self.vertex(self.gate(holder)?)?.parts?;
+        let Parts { first, count, .. } = self.vertex(self.gate(holder)?)?.parts()?;
         let offset = match part {
             Part::Instance(i) => i,
             Part::Whole | Part::Arm(_) => 0,

@@ -1,7 +1,5 @@
 //! How far a vertex has come on its way forward: what it is doing, and whether an attempt is in doubt.
 
-use crate::log::Timestamp;
-
 /// How far a vertex has come on its way forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
@@ -21,8 +19,8 @@ pub(super) enum Activity {
     Running { doubt: bool },
     /// The last attempt failed or is in doubt.
     Failed { doubt: bool },
-    /// The same, and the next attempt is due at this time.
-    RetryScheduled { doubt: bool, at: Timestamp },
+    /// The same, and it is known when the next attempt is due.
+    RetryScheduled { doubt: bool },
 }
 
 impl Progress {
@@ -41,16 +39,9 @@ impl Progress {
         matches!(self, Self::Open(Activity::Failed { .. } | Activity::RetryScheduled { .. }))
     }
 
-    /// When the next attempt is due, if one is scheduled.
-    pub(super) fn retry_at(self) -> Option<Timestamp> {
-        match self {
-            Self::Open(Activity::RetryScheduled { at, .. }) => Some(at),
-            Self::Open(
-                Activity::Idle { .. } | Activity::Running { .. } | Activity::Failed { .. },
-            )
-            | Self::Completed
-            | Self::Skipped => None,
-        }
+    /// True if the next attempt is scheduled.
+    pub(super) fn is_scheduled(self) -> bool {
+        matches!(self, Self::Open(Activity::RetryScheduled { .. }))
     }
 
     /// True if an attempt that is over may have taken effect.
@@ -60,7 +51,7 @@ impl Progress {
                 Activity::Idle { doubt }
                 | Activity::Running { doubt }
                 | Activity::Failed { doubt }
-                | Activity::RetryScheduled { doubt, .. },
+                | Activity::RetryScheduled { doubt },
             ) => doubt,
             Self::Completed | Self::Skipped => false,
         }

@@ -67,7 +67,7 @@ impl SagaState {
         let running = x.progress.is_running()
             || (gate.is_some_and(|g| g.progress == Progress::Completed) && x.progress.is_open());
         let state = match (x.undo, x.progress) {
-            (UndoProgress::Started | UndoProgress::Scheduled(_), _) => Undoing,
+            (UndoProgress::Started | UndoProgress::Scheduled, _) => Undoing,
             (UndoProgress::Finished | UndoProgress::Resolved, _) => Undone,
             (UndoProgress::Failed, _) => UndoFailed,
             (UndoProgress::NotStarted, Progress::Completed) => Completed,
@@ -76,11 +76,12 @@ impl SagaState {
             (UndoProgress::NotStarted, Progress::Open(_)) if failed => Failed,
             (UndoProgress::NotStarted, Progress::Open(_)) => Pending,
         };
-        let failure = x.failure.clone().or_else(|| gate.and_then(|g| g.failure.clone()));
+        let failure =
+            x.details().failure.as_ref().or(gate.and_then(|g| g.details().failure.as_ref()));
         let in_doubt = match x.undo {
             UndoProgress::Finished | UndoProgress::Resolved => false,
             UndoProgress::Failed => x.progress.is_open(),
-            UndoProgress::NotStarted | UndoProgress::Started | UndoProgress::Scheduled(_) => {
+            UndoProgress::NotStarted | UndoProgress::Started | UndoProgress::Scheduled => {
                 x.progress.is_in_doubt()
             }
         };
@@ -92,8 +93,8 @@ impl SagaState {
             resolved: x.undo == UndoProgress::Resolved,
             in_doubt,
             attempts: x.attempts,
-            failure,
-            undo_failure: x.undo_failure.clone(),
+            failure: failure.cloned(),
+            undo_failure: x.details().undo_failure.clone(),
         })
     }
 

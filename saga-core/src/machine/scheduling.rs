@@ -1,37 +1,42 @@
 //! Starting what may start, as far as room, permits and pauses allow. Faults that tests have injected take the
 //! place of the call.
 
-use super::start_order::StartPriority;
+use std::cmp::Reverse;
+
 use super::state::{Need, VertexId};
-use super::{AuthorizedCall, Effect, InFlight, Machine};
+use super::under_way::Work;
+use super::{AuthorizedCall, Effect, Machine};
 use crate::log::{Failure, FailureKind, NodeEntry};
 
 impl Machine {
     /// Starts the first candidate, if there is one and room for it.
     pub(super) fn start_next(&mut self) -> bool {
         let may = self.allowance();
-        if self.wanting.len() > may {
+        if self.under_way.count(Work::AwaitsPermit) > may {
             // they were asked for before a pause
             self.line_up_again();
         }
         while let Some(v) = self.granted.pop_front() {
             // one that is not needed any more was released when that was decided
-            if self.wanting.remove(&v).is_some() {
+            if self.under_way.of(v) == Work::AwaitsPermit {
+                self.under_way.end(v);
                 self.start(v);
-                if !self.in_flight.contains_key(&v) {
-                    self.said.push(Effect::ReleasePermit(v));
+                if !self.under_way.of(v).is_call() {
+                    self.permits.push(Effect::ReleasePermit(v));
                 }
                 return true;
             }
         }
-        if self.wanting.len() >= may || !self.has_room() {
+        let room = self.under_way.count(Work::AwaitsPermit) < may && self.has_room();
+        if !room {
             return false;
         }
-        let Some((turn, v)) = self.candidates.pop_first() else { return false };
+        let Some(Reverse((_, v))) = self.candidates.pop() else { return false };
         if self.config.permits {
-            self.wanting.insert(v, turn);
-            self.said.push(Effect::RequestPermit(v));
+            self.under_way.set(v, Work::AwaitsPermit);
+            self.permits.push(Effect::RequestPermit(v));
         } else {
+            self.under_way.end(v);
             self.start(v);
         }
         true
@@ -53,43 +58,54 @@ impl Machine {
         // with a concurrency of 1, undos run in exact reverse order: one that waits for its retry blocks the rest
         let exact = max <= 1 && self.state.unwinding.is_some();
         let waiting = if exact { self.timers.len() } else { 0 };
-        self.in_flight.len() + self.wanting.len() + waiting < max.max(1)
+        let called = self.under_way.calls() + self.under_way.count(Work::AwaitsPermit);
+        called + waiting < max.max(1)
     }
 
-    pub(super) fn line_up(&mut self, v: VertexId, turn: Option<StartPriority>) {
-        self.candidates.extend(turn.map(|turn| (turn, v)));
+    /// The call of this vertex may start.
+    pub(super) fn line_up(&mut self, v: VertexId) {
+        if self.under_way.of(v) != Work::Candidate
+            && let Some(priority) = self.state.start_priority(v)
+        {
+            self.under_way.set(v, Work::Candidate);
+            self.candidates.push(Reverse((priority, v)));
+        }
     }
 
     /// True if a node or an undo waits for the end of a pause, in addition to those that may start already.
     pub(super) fn has_candidates(&self) -> bool {
-        self.candidates.len() + self.wanting.len() > self.state.steps as usize
+        let waiting = self.candidates.len() + self.under_way.count(Work::AwaitsPermit);
+        waiting > self.state.steps as usize
     }
 
     /// Releases all permits of calls that have not started, whether granted or not.
     pub(super) fn release_permits(&mut self) {
         self.granted.clear();
-        self.said.extend(std::mem::take(&mut self.wanting).into_keys().map(Effect::ReleasePermit));
+        let waiting = self.under_way.end_all(Work::AwaitsPermit);
+        self.permits.extend(waiting.into_iter().map(Effect::ReleasePermit));
     }
 
     /// Makes candidates again of those that wait for a permit: others may come before them now.
     pub(super) fn line_up_again(&mut self) {
-        for (v, turn) in std::mem::take(&mut self.wanting) {
-            self.said.push(Effect::ReleasePermit(v));
-            self.candidates.insert(turn, v);
+        for v in self.under_way.end_all(Work::AwaitsPermit) {
+            self.permits.push(Effect::ReleasePermit(v));
+            self.line_up(v);
         }
     }
 
     /// This vertex is no candidate any more.
     pub(super) fn forget(&mut self, v: VertexId) {
-        self.candidates.retain(|_, candidate| *candidate != v);
-        if self.wanting.remove(&v).is_some() {
-            self.said.push(Effect::ReleasePermit(v));
+        match self.under_way.of(v) {
+            Work::Candidate => self.candidates.retain(|Reverse((_, candidate))| *candidate != v),
+            Work::AwaitsPermit => self.permits.push(Effect::ReleasePermit(v)),
+            Work::Nothing | Work::Evaluation | Work::Action | Work::Rerun | Work::Undo => return,
         }
+        self.under_way.end(v);
     }
 
     fn start(&mut self, v: VertexId) {
         if self.state.unwinding.is_none() {
-            self.start_action(v, InFlight::Forward);
+            self.start_action(v, Work::Action);
             return;
         }
         match self.need_now(v) {
@@ -98,14 +114,14 @@ impl Machine {
             Need::Rerun if self.state.faults(v).undo_error => {
                 self.write_about(v, NodeEntry::UndoFailed(injected()));
             }
-            Need::Rerun => self.start_action(v, InFlight::Rerun),
+            Need::Rerun => self.start_action(v, Work::Rerun),
             Need::Undo => self.start_undo(v),
         }
     }
 
-    fn start_action(&mut self, v: VertexId, call: InFlight) {
+    fn start_action(&mut self, v: VertexId, call: Work) {
         let seq = self.state.next_seq;
-        let unwinding = call == InFlight::Rerun;
+        let unwinding = call == Work::Rerun;
         let faults = self.state.faults(v);
         self.write_about(v, NodeEntry::Started);
         // a rerun must find out what there is to undo, which a fault in place of the action could not
@@ -113,7 +129,7 @@ impl Machine {
             self.write_about(v, NodeEntry::Failed(injected()));
             return;
         }
-        self.in_flight.insert(v, call);
+        self.under_way.set(v, call);
         let attempt = self.state.vertex(v).map_or(1, |x| x.attempts);
         let repeat = faults.repeat.unwrap_or(1).max(1);
         self.held.push(Effect::RunAction(AuthorizedCall {
@@ -133,7 +149,7 @@ impl Machine {
             self.write_about(v, NodeEntry::UndoFailed(injected()));
             return;
         }
-        self.in_flight.insert(v, InFlight::Undo);
+        self.under_way.set(v, Work::Undo);
         let attempt = self.state.vertex(v).map_or(1, |x| x.undo_tries);
         let repeat = faults.repeat.unwrap_or(1).max(1);
         self.held.push(Effect::RunUndo(AuthorizedCall {

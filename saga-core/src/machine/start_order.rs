@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
-use super::state::{SagaState, VertexId};
+use super::state::{Part, SagaState, VertexId};
 
 /// The priority of a call that may start; the smallest starts first. Actions and undos are never candidates at
 /// the same time.
@@ -19,20 +19,29 @@ pub(super) enum StartPriority {
 /// number of a vertex is of no use for this, because frames are opened in the order of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DeclarationOrder {
-    /// The place of its frame: node and part, from the outermost holder inwards.
-    frame: Arc<[u32]>,
+    holders: Holders,
+    part: u32,
     node: u32,
 }
 
+/// What holds a frame: the part and the node of each holder, from the outermost one inwards. The parts of one
+/// holder share it; nothing holds the saga itself.
+pub(super) type Holders = Option<Arc<[u32]>>;
+
 impl DeclarationOrder {
     fn steps(&self) -> impl Iterator<Item = &u32> {
-        self.frame.iter().chain([&self.node])
+        self.holders.iter().flat_map(|holders| holders.iter()).chain([&self.part, &self.node])
     }
 }
 
 impl Ord for DeclarationOrder {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.steps().cmp(other.steps())
+        match (&self.holders, &other.holders) {
+            (None, None) => (),
+            (Some(a), Some(b)) if Arc::ptr_eq(a, b) => (),
+            (None | Some(_), None | Some(_)) => return self.steps().cmp(other.steps()),
+        }
+        (self.part, self.node).cmp(&(other.part, other.node))
     }
 }
 
@@ -42,16 +51,33 @@ impl PartialOrd for DeclarationOrder {
     }
 }
 
+impl Part {
+    /// Its number among the parts of its holder.
+    fn number(self) -> u32 {
+        match self {
+            Self::Whole | Self::Arm(_) => 0,
+            Self::Instance(i) => i,
+        }
+    }
+}
+
 impl SagaState {
-    /// The priority of starting this action.
-    pub(super) fn action_priority(&self, v: VertexId) -> Option<StartPriority> {
+    /// The priority of this vertex's call: of its undo, once the saga unwinds.
+    pub(super) fn start_priority(&self, v: VertexId) -> Option<StartPriority> {
+        if self.unwinding.is_some() {
+            return Some(StartPriority::Undo(Reverse(self.vertex(v)?.first_start)));
+        }
         let (frame, node, _) = self.place(v)?;
-        let frame = self.frames.get(frame as usize)?.rank.clone();
-        Some(StartPriority::Action(DeclarationOrder { frame, node }))
+        let frame = self.frames.get(frame as usize)?;
+        let (holders, part) = (frame.holders.clone(), frame.part.number());
+        Some(StartPriority::Action(DeclarationOrder { holders, part, node }))
     }
 
-    /// The priority of undoing this action.
-    pub(super) fn undo_priority(&self, v: VertexId) -> Option<StartPriority> {
-        Some(StartPriority::Undo(Reverse(self.vertex(v)?.first_start)))
+    /// What holds the parts of this node.
+    pub(super) fn holders_in(&self, holder: VertexId) -> Holders {
+        let (frame, node, _) = self.place(holder)?;
+        let frame = self.frames.get(frame as usize)?;
+        let outer = frame.holders.iter().flat_map(|holders| holders.iter().copied());
+        Some(outer.chain([frame.part.number(), node]).collect())
     }
 }

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::commands::{Faults, OperatorRequest};
+use super::node_paths::Paths;
 use super::progress::{Activity, Progress};
+use super::start_order::Holders;
 use crate::log::{Answer, Cause, Failure, NodePath, SagaStatus, Timestamp, Uuid};
 use crate::plan::{Plan, PlanKind};
 use crate::policy::{Policy, UndoContract};
@@ -27,10 +29,11 @@ pub struct FrameState {
     pub holder: Option<VertexId>,
     /// Which of the holder's parts it is.
     pub part: Part,
-    /// Its place in the order of declaration (see [`start_order`](super::start_order)).
-    pub(super) rank: Arc<[u32]>,
+    /// What holds it, for the order of declaration (see [`start_order`](super::start_order)).
+    pub(super) holders: Holders,
     /// How many of its vertices have not completed.
     pub(super) incomplete: u32,
+    pub(super) paths: Paths,
 }
 
 /// Which part of its holder a frame is.
@@ -58,7 +61,8 @@ pub(super) enum Settling {
 pub(super) enum UndoProgress {
     NotStarted,
     Started,
-    Scheduled(Timestamp),
+    /// The next attempt is due at [`Details::undo_at`].
+    Scheduled,
     Finished,
     Failed,
     Resolved,
@@ -84,31 +88,42 @@ pub(super) struct Parts {
     pub(super) chosen: u64,
 }
 
-/// What the log says about one vertex.
+/// What the log says about one vertex. A saga can have a million of them, so what few of them have is apart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vertex {
     pub(super) frame: u32,
     /// How many predecessors have not completed.
     pub(super) waiting: u32,
-    pub(super) progress: Progress,
     /// How often the action was started.
     pub(super) attempts: u32,
+    /// How often the undo was started.
+    pub(super) undo_tries: u32,
+    /// The entry of the first start: undo goes back in this order.
+    pub(super) first_start: u64,
+    /// Means something only while unwinding.
+    pub(super) settling: Settling,
+    pub(super) progress: Progress,
+    pub(super) undo: UndoProgress,
+    pub(super) details: Option<Box<Details>>,
+}
+
+/// What the log says about few vertices: those at which something went wrong, and gates.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Details {
     /// How many of them do not count as tries: those that were cut off by the end of their process, and all
     /// that came before an operator said to try again.
     pub(super) tries_from: u32,
     /// How often while unwinding, since an operator last said to try again.
     pub(super) reruns: u32,
-    /// The entry of the first start: undo goes back in this order.
-    pub(super) first_start: u64,
+    /// How many attempts of the undo do not count as tries, as above.
+    pub(super) undo_from: u32,
     /// How the last attempt ended, if not well.
     pub(super) failure: Option<Arc<Failure>>,
-    pub(super) undo: UndoProgress,
-    pub(super) undo_tries: u32,
-    /// How many of them do not count as tries, as above.
-    pub(super) undo_from: u32,
     pub(super) undo_failure: Option<Arc<Failure>>,
-    /// Means something only while unwinding.
-    pub(super) settling: Settling,
+    /// When the next attempt is due, if one is scheduled.
+    pub(super) retry_at: Timestamp,
+    /// When the next attempt of the undo is due, if one is scheduled.
+    pub(super) undo_at: Timestamp,
     /// For a gate: its frames, once it is open.
     pub(super) parts: Option<Parts>,
 }
@@ -158,13 +173,16 @@ pub struct SagaState {
     pub(super) collected: Vec<VertexId>,
     /// Edges that were walked so far: shows that the cost is linear.
     pub(super) walked: u64,
+    /// A buffer for walks along the edges, which is empty between them.
+    pub(super) to_visit: Vec<VertexId>,
 }
 
 impl SagaState {
     /// Before the first entry.
     pub(super) fn new(plan: Arc<Plan>) -> Self {
         let mut state = Self {
-            frames: Vec::new(),
+            // most sagas have one
+            frames: Vec::with_capacity(1),
             vertices: Vec::new(),
             run_key: None,
             next_seq: 1,
@@ -181,8 +199,9 @@ impl SagaState {
             forward_open: 0,
             collected: Vec::new(),
             walked: 0,
+            to_visit: Vec::new(),
         };
-        state.open_frame(plan, None, Part::Whole);
+        state.open_frame(FrameState::outermost(plan));
         state
     }
 
@@ -232,7 +251,7 @@ impl SagaState {
 
     /// What was chosen at each gate of a `for` (its width) and of a choice (the arm) that is open.
     pub fn chosen(&self) -> impl Iterator<Item = (VertexId, u64)> {
-        let gates = (0..).zip(&self.vertices).filter_map(|(v, x)| Some((v, x.parts?.chosen)));
+        let gates = (0..).zip(&self.vertices).filter_map(|(v, x)| Some((v, x.parts()?.chosen)));
         gates.filter(|(v, _)| !matches!(self.kind(*v), Some(PlanKind::Subsaga(_))))
     }
 
@@ -283,14 +302,8 @@ impl SagaState {
     }
 
     /// What it declares, if it is an action; gates and holding nodes are not.
-    pub(super) fn policy(&self, v: VertexId) -> Option<Policy> {
-        match self.kind(v)? {
-            PlanKind::Action(policy) => Some(*policy),
-            PlanKind::Value
-            | PlanKind::Subsaga(_)
-            | PlanKind::ForEach { .. }
-            | PlanKind::Choose(_) => None,
-        }
+    pub(super) fn policy(&self, v: VertexId) -> Option<&Policy> {
+        self.kind(v)?.policy()
     }
 
     /// True for the vertex before the parts of a node that holds others.
@@ -303,9 +316,12 @@ impl SagaState {
         let (Some(x), Some(policy)) = (self.vertex(v), self.policy(v)) else {
             return Need::Nothing;
         };
+        if policy.undo == UndoContract::None {
+            return Need::Nothing;
+        }
         let in_doubt = x.progress.is_in_doubt();
         match (policy.undo, x.progress) {
-            (UndoContract::None, _) | (_, Progress::Skipped) => Need::Nothing,
+            (_, Progress::Skipped) => Need::Nothing,
             (_, Progress::Completed) => Need::Undo,
             (_, Progress::Open(_)) if x.attempts == 0 => Need::Nothing,
             (UndoContract::Output, Progress::Open(_)) if in_doubt => Need::Rerun,
@@ -335,23 +351,59 @@ impl SagaState {
     }
 }
 
+impl Details {
+    const fn none() -> Self {
+        Self {
+            tries_from: 0,
+            reruns: 0,
+            undo_from: 0,
+            failure: None,
+            undo_failure: None,
+            retry_at: Timestamp(0),
+            undo_at: Timestamp(0),
+            parts: None,
+        }
+    }
+}
+
+static NO_DETAILS: Details = Details::none();
+
 impl Vertex {
     pub(super) fn new(frame: u32, waiting: u32) -> Self {
         Self {
             frame,
             waiting,
-            progress: Progress::Open(Activity::Idle { doubt: false }),
             attempts: 0,
-            tries_from: 0,
-            reruns: 0,
-            first_start: 0,
-            failure: None,
-            undo: UndoProgress::NotStarted,
             undo_tries: 0,
-            undo_from: 0,
-            undo_failure: None,
+            first_start: 0,
             settling: Settling::Unsettled { successors: 0 },
-            parts: None,
+            progress: Progress::Open(Activity::Idle { doubt: false }),
+            undo: UndoProgress::NotStarted,
+            details: None,
         }
+    }
+
+    /// What few vertices have; what it is at first, if this one has nothing of it.
+    pub(super) fn details(&self) -> &Details {
+        self.details.as_deref().unwrap_or(&NO_DETAILS)
+    }
+
+    pub(super) fn details_mut(&mut self) -> &mut Details {
+        self.details.get_or_insert_with(|| Box::new(Details::none()))
+    }
+
+    /// When the next attempt is due, if one is scheduled.
+    pub(super) fn retry_at(&self) -> Option<Timestamp> {
+        self.progress.is_scheduled().then(|| self.details().retry_at)
+    }
+
+    /// For a gate: what stands behind it, once it is open.
+    pub(super) fn parts(&self) -> Option<Parts> {
+        self.details.as_ref()?.parts
+    }
+
+    /// True if an attempt that was started going forward is in flight, or was cut off.
+    pub(super) fn runs_forward(&self) -> bool {
+        self.progress.is_running() && self.details().reruns == 0
     }
 }

@@ -5,7 +5,8 @@
 //! when the clock is set back by an hour, the wait does not become an hour longer. When the clock is set
 //! forward, the wait ends early, as it does on a computer that was asleep.
 
-use super::{Effect, InFlight, Machine, VertexId};
+use super::under_way::Work;
+use super::{Effect, Machine, VertexId};
 use crate::log::{Cause, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp};
 
 impl Machine {
@@ -61,10 +62,8 @@ impl Machine {
         }
         if self.abandon_at.is_some_and(|at| at <= self.waited()) {
             self.abandon_at = None;
-            let forward = self.in_flight.iter().filter(|(_, call)| **call == InFlight::Forward);
-            for v in forward.map(|(v, _)| *v).collect::<Vec<_>>() {
+            for v in self.under_way.end_all(Work::Action) {
                 effects.push(Effect::DropCall(v));
-                self.in_flight.remove(&v);
                 let after = self.config.abandon_after;
                 let why =
                     format!("still running {after:?} after the saga began to unwind; dropped");
@@ -107,7 +106,7 @@ impl Machine {
     }
 
     /// A pseudorandom number for the jitter of a retry. It is the same in every process that makes this attempt.
-    pub(super) fn dice(&self, v: VertexId, direction: u8, attempt: u32) -> u64 {
+    pub(super) fn jitter(&self, v: VertexId, direction: u8, attempt: u32) -> u64 {
         let run_key = self.state.run_key.unwrap_or_default();
         let bytes = run_key.as_bytes().iter().copied();
         let bytes = bytes.chain(v.to_le_bytes()).chain([direction]).chain(attempt.to_le_bytes());

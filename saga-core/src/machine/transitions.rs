@@ -218,7 +218,7 @@ impl SagaState {
         }
         let Some(x) = self.vertices.get_mut(v as usize) else { return };
         // an attempt that was started going forward ends with this entry, one way or the other
-        let forward_ends = x.progress.is_running() && x.reruns == 0;
+        let forward_ends = x.runs_forward();
         match entry {
             NodeEntry::Started => {
                 x.attempts = x.attempts.saturating_add(1);
@@ -229,13 +229,17 @@ impl SagaState {
                     x.first_start = seq;
                 }
                 if unwinding {
-                    let again = cut_off && x.reruns > 0;
-                    x.reruns = x.reruns.saturating_add(u32::from(!again));
+                    let details = x.details_mut();
+                    let again = cut_off && details.reruns > 0;
+                    details.reruns = details.reruns.saturating_add(u32::from(!again));
                     // the undo had an output in memory that is lost
                     x.undo = UndoProgress::NotStarted;
                     self.opened(-i32::from(forward_ends));
                 } else {
-                    x.tries_from = x.tries_from.saturating_add(u32::from(cut_off));
+                    if cut_off {
+                        let details = x.details_mut();
+                        details.tries_from = details.tries_from.saturating_add(1);
+                    }
                     self.opened(i32::from(!forward_ends));
                 }
                 return;
@@ -251,31 +255,41 @@ impl SagaState {
                 let doubt = x.progress.has_doubt() || matches!(entry, NodeEntry::InDoubt(_));
                 // not if somebody found out that its effect is not there
                 x.progress.fail(doubt && !decided);
-                x.failure = Some(Arc::new(failure.clone()));
+                x.details_mut().failure = Some(Arc::new(failure.clone()));
                 self.opened(-i32::from(forward_ends));
             }
             NodeEntry::RetryScheduled { at } => {
                 let doubt = x.progress.has_doubt();
-                x.progress = Progress::Open(Activity::RetryScheduled { doubt, at: *at });
+                x.progress = Progress::Open(Activity::RetryScheduled { doubt });
+                x.details_mut().retry_at = *at;
             }
             NodeEntry::UndoStarted => {
                 x.progress.abandon();
-                let cut_off = x.undo == UndoProgress::Started;
-                x.undo_from = x.undo_from.saturating_add(u32::from(cut_off));
+                if x.undo == UndoProgress::Started {
+                    let details = x.details_mut();
+                    details.undo_from = details.undo_from.saturating_add(1);
+                }
                 x.undo = UndoProgress::Started;
                 x.undo_tries = x.undo_tries.saturating_add(1);
                 self.opened(-i32::from(forward_ends));
                 return;
             }
-            NodeEntry::UndoFinished => (x.undo, x.undo_failure) = (UndoProgress::Finished, None),
+            NodeEntry::UndoFinished => {
+                x.undo = UndoProgress::Finished;
+                if let Some(details) = &mut x.details {
+                    details.undo_failure = None;
+                }
+            }
             NodeEntry::UndoRetryScheduled { at, failure } => {
-                x.undo = UndoProgress::Scheduled(*at);
-                x.undo_failure = Some(Arc::new(failure.clone()));
+                x.undo = UndoProgress::Scheduled;
+                let details = x.details_mut();
+                details.undo_at = *at;
+                details.undo_failure = Some(Arc::new(failure.clone()));
             }
             NodeEntry::UndoFailed(failure) => {
                 x.progress.abandon();
                 x.undo = UndoProgress::Failed;
-                x.undo_failure = Some(Arc::new(failure.clone()));
+                x.details_mut().undo_failure = Some(Arc::new(failure.clone()));
                 self.opened(-i32::from(forward_ends));
             }
             NodeEntry::Resolved { .. } => x.undo = UndoProgress::Resolved,
@@ -300,7 +314,7 @@ impl SagaState {
     /// True if an attempt has found out that no earlier one took effect. An undo that needs no output to find
     /// out for itself is called all the same.
     fn leaves_no_doubt(&self, v: VertexId, entry: &NodeEntry) -> bool {
-        let finds_out = |policy: Policy| {
+        let finds_out = |policy: &Policy| {
             matches!(policy.undo, UndoContract::MaybeOutput | UndoContract::InputsOnly)
         };
         matches!(entry, NodeEntry::Failed(failure) if failure.rolled_back)

@@ -1,5 +1,6 @@
 //! One turn of the machine: from what has happened to one append, or to the end.
 
+use super::under_way::Work;
 use super::{Effect, Finish, Machine};
 use crate::log::{SagaEntry, SagaStatus};
 
@@ -8,7 +9,7 @@ impl Machine {
     pub(super) fn turn(&mut self, effects: &mut Vec<Effect>) {
         loop {
             // events that arrive during an evaluation are taken after it
-            if self.evaluating.is_empty() {
+            if !self.is_evaluating() {
                 while let Some(event) = self.inbox.pop_front() {
                     self.take(event);
                 }
@@ -19,19 +20,19 @@ impl Machine {
             if let Some(v) = self.touched.pop() {
                 self.work += 1;
                 self.decide(v, effects);
-            } else if !self.evaluating.is_empty() || !(self.hear_next() || self.start_next()) {
+            } else if self.is_evaluating() || !(self.hear_next() || self.start_next()) {
                 break;
             }
         }
-        if self.evaluating.is_empty() {
+        if !self.is_evaluating() {
             self.end_if_done();
         }
-        effects.append(&mut self.said);
+        effects.append(&mut self.permits);
         if let Some(why) = self.broken.take() {
             self.abort(effects, Finish::Broken(why));
             return;
         }
-        if !self.evaluating.is_empty() {
+        if self.is_evaluating() {
             return;
         }
         if !self.batch.is_empty() {
@@ -41,7 +42,7 @@ impl Machine {
             return;
         }
         effects.extend(self.answers.drain(..).map(|(id, answer)| Effect::Answer(id, answer)));
-        if self.in_flight.is_empty()
+        if self.under_way.calls() == 0
             && let Some(finish) = self.stands_still()
         {
             self.finish(effects, finish);
@@ -55,15 +56,20 @@ impl Machine {
         }
     }
 
+    /// True while this turn waits for values or choices that it has asked for.
+    fn is_evaluating(&self) -> bool {
+        self.under_way.count(Work::Evaluation) > 0
+    }
+
     /// Writes that the saga has ended, if it has.
     fn end_if_done(&mut self) {
         let ended = self.state.ended.is_some() || self.state.parked.is_some();
         if ended || self.state.run_key.is_none() || self.broken.is_some() {
             return;
         }
-        let idle = self.in_flight.is_empty()
+        let idle = self.under_way.calls() == 0
             && self.candidates.is_empty()
-            && self.wanting.is_empty()
+            && self.under_way.count(Work::AwaitsPermit) == 0
             && self.timers.is_empty();
         let status = match self.state.unwinding {
             None if self.state.all_completed() => SagaStatus::Completed,
@@ -96,15 +102,15 @@ impl Machine {
     pub(super) fn abort(&mut self, effects: &mut Vec<Effect>, finish: Finish) {
         for held in std::mem::take(&mut self.held) {
             if let Effect::RunAction(call) | Effect::RunUndo(call) = held {
-                self.in_flight.remove(&call.vertex);
+                self.under_way.end(call.vertex);
                 if self.config.permits {
                     effects.push(Effect::ReleasePermit(call.vertex));
                 }
             }
         }
         self.release_permits();
-        effects.append(&mut self.said);
-        effects.extend(self.in_flight.keys().map(|v| Effect::DropCall(*v)));
+        effects.append(&mut self.permits);
+        effects.extend(self.under_way.all(Work::is_call).into_iter().map(Effect::DropCall));
         self.finish(effects, finish);
     }
 }

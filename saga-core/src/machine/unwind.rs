@@ -1,7 +1,8 @@
 //! Unwinding: which nodes need an undo or a rerun, in which order, and what follows from its failure.
 
+use super::Machine;
 use super::state::{Need, Settling, UndoProgress, VertexId};
-use super::{InFlight, Machine};
+use super::under_way::Work;
 use crate::log::{Failure, FailureKind, NodeEntry};
 use crate::policy::UndoContract;
 
@@ -13,7 +14,7 @@ impl Machine {
         {
             return;
         }
-        let (running, undo) = (x.progress.is_running(), x.undo);
+        let (running, undo, undo_at) = (x.progress.is_running(), x.undo, x.details().undo_at);
         match self.need_now(v) {
             // its process died during the call, and it has no undo: its effect stays, if there is one
             Need::Nothing if running => {
@@ -24,15 +25,15 @@ impl Machine {
             Need::Rerun => self.decide_rerun(v),
             Need::Undo if successors > 0 => {}
             Need::Undo => match undo {
-                UndoProgress::Scheduled(at) if !self.is_due(at) => {
-                    self.timers.insert((at, v));
+                UndoProgress::Scheduled if !self.is_due(undo_at) => {
+                    self.timers.insert((undo_at, v));
                 }
-                UndoProgress::Scheduled(_)
+                UndoProgress::Scheduled
                 | UndoProgress::NotStarted
                 | UndoProgress::Started
                 | UndoProgress::Finished
                 | UndoProgress::Failed
-                | UndoProgress::Resolved => self.line_up(v, self.state.undo_priority(v)),
+                | UndoProgress::Resolved => self.line_up(v),
             },
         }
     }
@@ -40,7 +41,7 @@ impl Machine {
     /// What unwinding must do about a vertex, given the outputs that this process has in memory.
     pub(super) fn need_now(&self, v: VertexId) -> Need {
         match self.state.need(v) {
-            Need::Rerun if self.kept.contains(&v) => Need::Undo,
+            Need::Rerun if self.kept_outputs.contains(&v) => Need::Undo,
             need @ (Need::Nothing | Need::Undo | Need::Rerun) => need,
         }
     }
@@ -48,7 +49,8 @@ impl Machine {
     /// Nobody knows how the action ended, and its undo needs the output: runs it again under the same key.
     fn decide_rerun(&mut self, v: VertexId) {
         let (Some(x), Some(policy)) = (self.state.vertex(v), self.state.policy(v)) else { return };
-        let (reruns, retry_at) = (x.reruns, x.progress.retry_at());
+        let retry = policy.undo_retry;
+        let (reruns, retry_at) = (x.details().reruns, x.retry_at());
         // either the action was cut off, or its undo, which had the output in memory
         let cut_off = x.progress.is_running() || x.undo != UndoProgress::NotStarted;
         match retry_at {
@@ -57,10 +59,10 @@ impl Machine {
             }
             // it was cut off, or this is the first rerun, or the wait is over
             _ if cut_off || reruns == 0 || retry_at.is_some() => {
-                self.line_up(v, self.state.undo_priority(v));
+                self.line_up(v);
             }
-            _ if policy.undo_retry.allows_after(reruns) => {
-                let delay = policy.undo_retry.delay_after(reruns, self.dice(v, 1, reruns));
+            _ if retry.allows_after(reruns) => {
+                let delay = retry.delay_after(reruns, self.jitter(v, 1, reruns));
                 self.write_about(v, NodeEntry::RetryScheduled { at: self.waited().after(delay) });
             }
             _ => {
@@ -76,10 +78,10 @@ impl Machine {
     }
 
     pub(super) fn undo_done(&mut self, v: VertexId, result: Result<(), Failure>) {
-        if self.in_flight.get(&v) != Some(&InFlight::Undo) {
+        if self.under_way.of(v) != Work::Undo {
             return;
         }
-        self.in_flight.remove(&v);
+        self.under_way.end(v);
         let Err(failure) = result else {
             self.write_about(v, NodeEntry::UndoFinished);
             return;
@@ -87,12 +89,12 @@ impl Machine {
         let (tries, all) = self
             .state
             .vertex(v)
-            .map_or((1, 1), |x| (x.undo_tries.saturating_sub(x.undo_from), x.undo_tries));
+            .map_or((1, 1), |x| (x.undo_tries.saturating_sub(x.details().undo_from), x.undo_tries));
         let retry = self.state.policy(v).map(|policy| policy.undo_retry);
         let retry = retry.filter(|retry| failure.retryable && retry.allows_after(tries));
         let kind = match retry {
             Some(retry) => {
-                let delay = retry.delay_after(tries, self.dice(v, 2, all));
+                let delay = retry.delay_after(tries, self.jitter(v, 2, all));
                 NodeEntry::UndoRetryScheduled { at: self.waited().after(delay), failure }
             }
             None => NodeEntry::UndoFailed(failure),
@@ -106,6 +108,6 @@ impl Machine {
             .state
             .policy(v)
             .is_some_and(|p| matches!(p.undo, UndoContract::Output | UndoContract::MaybeOutput));
-        output && self.kept.contains(&v)
+        output && self.kept_outputs.contains(&v)
     }
 }

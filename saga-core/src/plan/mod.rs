@@ -34,6 +34,14 @@ pub enum PlanKind {
 }
 
 impl PlanKind {
+    /// What it declares, if it is an action.
+    pub fn policy(&self) -> Option<&Policy> {
+        match self {
+            Self::Action(policy) => Some(policy),
+            Self::Value | Self::Subsaga(_) | Self::ForEach { .. } | Self::Choose(_) => None,
+        }
+    }
+
     /// True for the kinds of node that contain other nodes.
     pub fn is_composite(&self) -> bool {
         match self {

@@ -13,6 +13,7 @@ use saga_core::log::{Entry, EntryKind, NodeEntry, SagaEntry, Timestamp, Uuid};
 use saga_core::machine::{Config, Effect, Event, Finish, Machine, SagaState};
 use saga_core::operator::{Answer, Command};
 
+use crate::simulation::bench::step_all;
 use crate::simulation::laws;
 use crate::simulation::plans::{any_pivotal_plan, any_plan};
 use crate::simulation::run::{Setup, run};
@@ -155,7 +156,7 @@ fn go_on_fairly(plan: &Arc<Plan>, config: Config, log: &[Entry]) -> Option<(Fini
             now = now.max(wake.take()?);
             events.push(Event::Tick);
         }
-        for effect in machine.step_all(now, std::mem::take(&mut events)) {
+        for effect in step_all(&mut machine, now, std::mem::take(&mut events)) {
             match effect {
                 Effect::Append { entries: batch, .. } => {
                     log.extend(batch);

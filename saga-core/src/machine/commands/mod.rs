@@ -252,6 +252,9 @@ impl Machine {
 
     /// Carries out the open requests, except those that must wait for the pivot.
     pub(super) fn follow_up(&mut self) {
+        if self.state.open.is_empty() {
+            return;
+        }
         for request in self.state.open.clone() {
             if !self.state.is_held(request.id) {
                 continue; // the entry of an earlier request has carried it out
@@ -291,7 +294,7 @@ impl Machine {
 
     /// Refuses commands that may not be granted while a call of the saga is in flight.
     fn has_no_calls(&self) -> Result<(), Answer> {
-        match self.in_flight.len() {
+        match self.under_way.calls() {
             0 => Ok(()),
             calls => Err(Answer::Refused(Refusal::InFlight { calls })),
         }

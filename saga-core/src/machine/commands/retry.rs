@@ -49,7 +49,7 @@ impl SagaState {
         let path = self.path(v);
         self.ended = None;
         if let Some(x) = self.vertices.get_mut(v as usize) {
-            x.tries_from = x.attempts;
+            x.details_mut().tries_from = x.attempts;
             if let Progress::Open(Activity::Failed { doubt }) = x.progress {
                 x.progress = Progress::Open(Activity::Idle { doubt });
             }

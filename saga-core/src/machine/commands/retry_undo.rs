@@ -50,9 +50,11 @@ impl SagaState {
         let path = self.path(v);
         self.ended = None;
         if let Some(x) = self.vertices.get_mut(v as usize) {
-            (x.undo, x.undo_from) = (UndoProgress::NotStarted, x.undo_tries);
-            x.reruns = 0;
-            if let Progress::Open(Activity::RetryScheduled { doubt, .. }) = x.progress {
+            x.undo = UndoProgress::NotStarted;
+            let undo_from = x.undo_tries;
+            let details = x.details_mut();
+            (details.undo_from, details.reruns) = (undo_from, 0);
+            if let Progress::Open(Activity::RetryScheduled { doubt }) = x.progress {
                 x.progress = Progress::Open(Activity::Failed { doubt });
             }
         }

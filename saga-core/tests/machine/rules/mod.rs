@@ -20,7 +20,7 @@ use saga_core::{
     SagaStatus::{self, RolledBack, RollingBack, Running, Stuck},
 };
 
-use crate::simulation::bench::{Bench, failure};
+use crate::simulation::bench::{Bench, failure, step_all};
 use crate::simulation::plans::{
     action, actions, chain, each, inline, inline_action, node, plan, tried, undo_on_failure,
 };

@@ -184,7 +184,7 @@ fn an_answer_waits_until_what_it_reports_is_durable() {
     let vertex = saga.call("do n0").vertex;
     let done = Event::ActionDone { vertex, result: ActionResult::Failed(failure(false)) };
     let (id, event) = saga.request(cancel());
-    let effects = saga.machine.step_all(saga.now, [done, event]);
+    let effects = step_all(&mut saga.machine, saga.now, [done, event]);
     let [Effect::Append { entries, answers }] = effects.as_slice() else { panic!("{effects:?}") };
     assert!(!entries.iter().any(|e| e.kind.name() == "requested"));
     assert_eq!(answers.as_slice(), [(id, Answer::NothingToDo { status: RollingBack })]);

@@ -52,7 +52,8 @@ fn a_permit_granted_together_with_a_failure_is_returned() {
         saga.machine.state().resolve("n0").unwrap(),
         Event::ActionDone { vertex, result: ActionResult::Failed(failure(false)) },
     );
-    let effects = saga.machine.step_all(saga.now, [Event::PermitGranted { vertex: n0 }, fails]);
+    let effects =
+        step_all(&mut saga.machine, saga.now, [Event::PermitGranted { vertex: n0 }, fails]);
     assert!(effects.contains(&Effect::ReleasePermit(n0)), "{effects:?}");
     assert_eq!(saga.node("n0").attempts, 0);
 }

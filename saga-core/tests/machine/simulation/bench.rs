@@ -34,6 +34,17 @@ pub(crate) struct Bench {
     epoch: u64,
 }
 
+/// What the machine makes of these events.
+pub(crate) fn step_all(
+    machine: &mut Machine,
+    now: Timestamp,
+    events: impl IntoIterator<Item = Event>,
+) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    machine.step_all(now, events, &mut effects);
+    effects
+}
+
 pub(crate) fn failure(retryable: bool) -> Failure {
     Failure { retryable, ..Failure::new(FailureKind::Failed, "broken") }
 }
@@ -144,7 +155,7 @@ impl Bench {
     }
 
     pub(crate) fn feed(&mut self, events: impl IntoIterator<Item = Event>) {
-        let mut effects = self.machine.step_all(self.now, events);
+        let mut effects = step_all(&mut self.machine, self.now, events);
         let mut events = Vec::new();
         loop {
             for effect in effects {
@@ -194,7 +205,7 @@ impl Bench {
             if events.is_empty() {
                 return;
             }
-            effects = self.machine.step_all(self.now, std::mem::take(&mut events));
+            effects = step_all(&mut self.machine, self.now, std::mem::take(&mut events));
         }
     }
 

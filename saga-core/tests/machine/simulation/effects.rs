@@ -6,6 +6,7 @@ use saga_core::log::{Entry, NodeEntry, SagaEntry, Timestamp, Uuid};
 use saga_core::machine::{AuthorizedCall, Effect, Event, Finish, SagaState, VertexId};
 use saga_core::operator::Answer;
 
+use super::bench::step_all;
 use super::run::{Flight, Issued, Runner};
 use super::world::{Contract, Fate};
 
@@ -46,7 +47,7 @@ impl Runner {
 
     pub(super) fn feed(&mut self, events: Vec<Event>) {
         self.fed.extend(events.iter().cloned());
-        for effect in self.machine.step_all(self.now, events) {
+        for effect in step_all(&mut self.machine, self.now, events) {
             self.follow(effect);
             if self.dead {
                 return;
