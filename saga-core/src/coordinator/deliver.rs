@@ -43,26 +43,26 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             let (pending, answered) = PendingRequest::new(request.clone());
             let running = self.running().get(&saga).cloned();
             match running {
-                Some(mut running) => {
-                    if let Some(Creation::Failed(_)) | None = running.created().await {
+                Some(running) => {
+                    if let Some(Creation::Failed(_)) | None = running.link.creation().await {
                         return Err(OperateError::NotFound { saga });
                     }
                     // a task that is about to end does not read this any more; the loop then wakes the saga
-                    let _ = running.control.send(Control::Request(pending));
-                    if let Some(answer) = running.answer(answered).await {
+                    running.link.send(Control::Request(pending));
+                    if let Ok(answer) = answered.await {
                         return answer.map_err(not_carried_out);
                     }
                     self.until_gone(&saga, &running).await;
                 }
                 None => {
                     let (running, woken) = self.wake(&saga, Some(pending)).await?;
-                    match running.answer(answered).await {
-                        Some(answer) => return answer.map_err(not_carried_out),
-                        None if woken => {
+                    match answered.await {
+                        Ok(answer) => return answer.map_err(not_carried_out),
+                        Err(_) if woken => {
                             self.tasks.check()?;
                             return Err(not_carried_out(running.why_unanswered(saga).await));
                         }
-                        None => self.until_gone(&saga, &running).await,
+                        Err(_) => self.until_gone(&saga, &running).await,
                     }
                 }
             }
@@ -75,20 +75,20 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         self: &Arc<Self>,
         id: &SagaId,
         request: Option<PendingRequest>,
-    ) -> Result<(RunningSaga, bool), OperateError> {
+    ) -> Result<(Arc<RunningSaga>, bool), OperateError> {
         let found = self.stored(id).await?;
         found.definition()?;
         let record = &found.saga.record;
         let input = (&record.name, &record.params);
-        let (running, task, mut control) = match self.admit(id, input, Some(record.status)) {
+        let (running, task) = match self.admit(id, input, Some(record.status)) {
             Admission::AlreadyRunning(running) => {
                 // another request has woken it
                 if let Some(request) = request {
-                    let _ = running.control.send(Control::Request(request));
+                    running.link.send(Control::Request(request));
                 }
                 return Ok((running, false));
             }
-            Admission::Admitted(running, task, control) => (running, task, control),
+            Admission::Admitted(running, task) => (running, task),
         };
         // a shutdown that began meanwhile does not know of this saga
         if self.is_closing() {
@@ -109,8 +109,8 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
                 })?;
                 inner.resume(record, task.progress(), LoadReason::Again).await
             };
-            let loaded = while_listening(&mut control, |new| requests.push(new), load).await;
-            task.run(loaded, requests, control).await;
+            let loaded = while_listening(&task.saga().link, |new| requests.push(new), load).await;
+            task.run(loaded, requests).await;
         });
         Ok((running, true))
     }

@@ -49,9 +49,9 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
 
     /// The name of a saga that runs here and is in the store.
     async fn find_running(&self, id: &SagaId) -> Option<Arc<str>> {
-        let mut running = self.running().get(id).cloned()?;
-        match running.created().await {
-            Some(Creation::New | Creation::Exists(_)) => Some(running.name),
+        let running = self.running().get(id).cloned()?;
+        match running.link.creation().await {
+            Some(Creation::New | Creation::Exists(_)) => Some(running.name.clone()),
             Some(Creation::Failed(_)) | None => None,
         }
     }

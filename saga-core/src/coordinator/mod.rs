@@ -98,7 +98,7 @@ struct CoordinatorInner<C> {
     env: Arc<Environment<C>>,
     config: Config,
     definitions: Definitions<C>,
-    running: Mutex<HashMap<SagaId, RunningSaga>>,
+    running: Mutex<HashMap<SagaId, Arc<RunningSaga>>>,
     /// What handles see.
     progress: ProgressChannels,
     /// Running sagas that stopped because their store failed.
@@ -237,7 +237,7 @@ impl<C> CoordinatorInner<C> {
     }
 
     /// The list of running sagas.
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<SagaId, RunningSaga>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<SagaId, Arc<RunningSaga>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -256,11 +256,11 @@ impl<C> CoordinatorInner<C> {
     }
 
     /// Waits until this run of the saga is over; another one may have begun by then.
-    async fn until_gone(&self, id: &SagaId, run: &RunningSaga) {
-        self.until(|list| !list.get(id).is_some_and(|now| now.is(run))).await;
+    async fn until_gone(&self, id: &SagaId, run: &Arc<RunningSaga>) {
+        self.until(|list| !list.get(id).is_some_and(|now| Arc::ptr_eq(now, run))).await;
     }
 
-    async fn until(&self, is: impl Fn(&HashMap<SagaId, RunningSaga>) -> bool) {
+    async fn until(&self, is: impl Fn(&HashMap<SagaId, Arc<RunningSaga>>) -> bool) {
         loop {
             let left = self.left.notified();
             tokio::pin!(left);

@@ -129,25 +129,29 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         }
         let (id, input) = (record.id.clone(), (&record.name, &record.params));
         let admission = self.admit(&id, input, Some(record.status));
-        let Admission::Admitted(_, task, mut control) = admission else { return };
+        let Admission::Admitted(_, task) = admission else { return };
         let inner = self.clone();
         self.tasks.spawn(async move {
             // a request does not wait for the schedule
-            let (watch, mut requests) =
-                match select(pin!(resume_time(scheduled)), pin!(control.recv())).await {
-                    Either::Left((Some(watch), _)) => (watch, Vec::new()),
-                    Either::Right((Some(Control::Request(request)), _)) => (None, vec![request]),
-                    Either::Left((None, _))
-                    | Either::Right((None | Some(Control::Drain | Control::Stop(_)), _)) => {
-                        return task.fail(SagaError::ShutDown { saga: id });
-                    }
-                };
+            let (watch, mut requests) = match select(
+                pin!(resume_time(scheduled)),
+                pin!(task.saga().link.message()),
+            )
+            .await
+            {
+                Either::Left((Some(watch), _)) => (watch, Vec::new()),
+                Either::Right((Control::Request(request), _)) => (None, vec![request]),
+                Either::Left((None, _)) | Either::Right((Control::Drain | Control::Stop(_), _)) => {
+                    return task.fail(SagaError::ShutDown { saga: id });
+                }
+            };
             let load = inner.resume(record, task.progress(), LoadReason::Claimed);
-            let mut loaded = while_listening(&mut control, |new| requests.push(new), load).await;
+            let mut loaded =
+                while_listening(&task.saga().link, |new| requests.push(new), load).await;
             if let (Some(watch), Ok(driver)) = (watch, &mut loaded) {
                 driver.watch(watch);
             }
-            task.run(loaded, requests, control).await;
+            task.run(loaded, requests).await;
         });
     }
 
@@ -157,7 +161,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         record: SagaRecord,
         progress: Arc<ProgressChannel>,
         reason: LoadReason,
-    ) -> Result<Driver<C>, SagaError> {
+    ) -> Result<Box<Driver<C>>, SagaError> {
         let id = record.id.clone();
         let mut closed = pin!(self.closed());
         let found = match select(pin!(self.stored(&id)), &mut closed).await {
@@ -185,6 +189,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         };
         let run = StoredRun { stored, dag, root, epoch: record.epoch, crash_loop };
         Driver::recover(self.env.clone(), run, self.config, progress)
+            .map(Box::new)
             .map_err(|error| StoredError::corrupt_log(&id, error).into())
     }
 

@@ -8,16 +8,14 @@ use std::pin::pin;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use tokio::sync::mpsc;
-
 use super::CoordinatorInner;
 use super::running::SagaTask;
 use super::stored::{StoredError, read};
-use crate::driver::{Control, Driver, PendingRequest};
+use crate::driver::{Control, Driver, PendingRequest, TaskLink};
 use crate::error::{OperateError, SagaError};
 use crate::log::{SagaId, Uuid};
 use crate::store::{SagaRecord, StoreError};
+use futures_util::future::{Either, select};
 
 /// How long a saga waits before it tries the store again; twice as long each time, until it makes progress.
 pub(super) const FIRST: Duration = Duration::from_millis(100);
@@ -41,13 +39,13 @@ impl Backoff {
 /// Does something while the saga's driver does not run. Requests that arrive meanwhile are passed on. A
 /// shutdown is acknowledged; the caller must check for it afterwards.
 pub(super) async fn while_listening<T>(
-    control: &mut mpsc::UnboundedReceiver<Control>,
+    link: &TaskLink,
     mut requested: impl FnMut(PendingRequest),
     work: impl Future<Output = T>,
 ) -> T {
     let mut work = pin!(work);
     loop {
-        let message = match select(work, pin!(control.recv())).await {
+        let message = match select(work, pin!(link.message())).await {
             Either::Left((done, _)) => return done,
             Either::Right((message, rest)) => {
                 work = rest;
@@ -55,11 +53,9 @@ pub(super) async fn while_listening<T>(
             }
         };
         match message {
-            Some(Control::Request(request)) => requested(request),
-            Some(Control::Stop(acknowledge)) => drop(acknowledge.send(())),
-            Some(Control::Drain) => {}
-            // the saga is off the list: no more messages come
-            None => return work.await,
+            Control::Request(request) => requested(request),
+            Control::Stop(acknowledge) => drop(acknowledge.send(())),
+            Control::Drain => {}
         }
     }
 }
@@ -90,15 +86,14 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
         &self,
         mut error: StoreError,
         backoff: &mut Backoff,
-        control: &mut mpsc::UnboundedReceiver<Control>,
-    ) -> Result<Driver<C>, SagaError> {
+    ) -> Result<Box<Driver<C>>, SagaError> {
         let (inner, id) = (self.inner(), self.id());
         let _waiting = WaitingForStore::begin(inner, id);
         loop {
             let after = backoff.next();
-            let saga = inner.running().get(id).map(|running| running.name.clone());
+            let saga = &*self.saga().name;
             tracing::warn!(
-                target: "saga_core", %id, saga = saga.as_deref(), why = %error,
+                target: "saga_core", %id, saga, why = %error,
                 "the store failed: the saga stops, and resumes once the store works again; next try in {after:?}"
             );
             let reply = SagaError::Store { saga: id.clone(), source: error };
@@ -113,7 +108,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
                 }
                 Err(SagaError::ShutDown { saga: id.clone() })
             };
-            match while_listening(control, refuse, again).await {
+            match while_listening(&self.saga().link, refuse, again).await {
                 Err(SagaError::Store { source, .. }) if inner.reloads_after(&source) => {
                     error = source
                 }
@@ -147,7 +142,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     }
 
     /// Loads a saga that this process ran before. The new epoch fences a write that is still on its way.
-    pub(super) async fn take_again(&self, task: &SagaTask<C>) -> Result<Driver<C>, SagaError> {
+    pub(super) async fn take_again(&self, task: &SagaTask<C>) -> Result<Box<Driver<C>>, SagaError> {
         let id = task.id();
         let failed = |error: StoredError| error.while_resuming(id);
         let found = self.stored(id).await.map_err(failed)?;

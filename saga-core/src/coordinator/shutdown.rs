@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join_all, select};
@@ -83,9 +84,10 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     }
 }
 
-fn report(drained: HashMap<SagaId, RunningSaga>, blocked: Vec<SagaId>) -> ShutdownReport {
+fn report(drained: HashMap<SagaId, Arc<RunningSaga>>, blocked: Vec<SagaId>) -> ShutdownReport {
     let interrupted = drained.into_iter().filter_map(|(id, saga)| {
-        (saga.progress.is_shut_down() || blocked.contains(&id)).then(|| (id, saga.interrupted()))
+        (saga.progress.is_shut_down() || blocked.contains(&id))
+            .then(|| (id, saga.link.interrupted()))
     });
     let mut interrupted = interrupted.collect::<Vec<_>>();
     interrupted.sort_by(|a, b| a.0.cmp(&b.0));
@@ -93,11 +95,11 @@ fn report(drained: HashMap<SagaId, RunningSaga>, blocked: Vec<SagaId>) -> Shutdo
 }
 
 impl<C: Send + Sync + 'static> CoordinatorInner<C> {
-    fn send_to_all(&self, control: impl Fn() -> Control) -> HashMap<SagaId, RunningSaga> {
+    fn send_to_all(&self, control: impl Fn() -> Control) -> HashMap<SagaId, Arc<RunningSaga>> {
         let running = self.running();
         for saga in running.values() {
             // a task that is about to end does not read this any more
-            let _ = saga.control.send(control());
+            saga.link.send(control());
         }
         running.clone()
     }
@@ -107,7 +109,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         let mut told = Vec::new();
         for (id, saga) in self.running().iter() {
             let (acknowledge, acknowledged) = oneshot::channel();
-            let _ = saga.control.send(Control::Stop(acknowledge));
+            saga.link.send(Control::Stop(acknowledge));
             told.push((id.clone(), acknowledged));
         }
         // an error means that the task has ended

@@ -186,16 +186,16 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         let (id, name) = (new.id.clone(), new.dag.name().shared());
         let params = new.params.payload.clone();
         let input = (&*name, &params);
-        let (running, task, control) = match self.admit(&id, (&name, &params), None) {
+        let (running, task) = match self.admit(&id, (&name, &params), None) {
             Admission::AlreadyRunning(running) => return running.handle(id, input, &self).await,
-            Admission::Admitted(running, task, control) => (running, task, control),
+            Admission::Admitted(running, task) => (running, task),
         };
         if self.is_closing() {
             return Err(StartError::ShutDown);
         }
         let driver = Driver::create(self.env.clone(), new, self.config, task.progress());
         // a task of its own: the caller may drop this future at any time
-        self.tasks.spawn(task.run(Ok(driver), Vec::new(), control));
+        self.tasks.spawn(task.run(Ok(Box::new(driver)), Vec::new()));
         running.handle(id, input, &self).await
     }
 }

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
@@ -28,7 +28,7 @@ pub(super) struct TaskTracker {
 #[derive(Default)]
 struct TaskCount {
     count: AtomicUsize,
-    /// Notified when a task has ended.
+    /// Notified when the last task has ended.
     ended: Notify,
     /// True once the runtime has dropped a task that had not ended.
     gone: AtomicBool,
@@ -47,7 +47,7 @@ impl TaskTracker {
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.running.count.fetch_add(1, Ordering::AcqRel);
         let place = CountedTask { running: Arc::clone(&self.running), state: TaskPhase::Waits };
-        drop(self.runtime.spawn(TrackedTask { future: Box::pin(task), place }));
+        drop(self.runtime.spawn(TrackedTask { future: task, place }));
     }
 
     /// Waits until all tasks have ended, and everything that they held is dropped.
@@ -103,19 +103,23 @@ pub(super) async fn wait(time: Duration) {
     }
 }
 
-/// A task. Fields are dropped in order: everything that the task held goes before it is counted as ended.
-struct TrackedTask {
-    future: BoxFuture<'static, ()>,
-    place: CountedTask,
+pin_project! {
+    /// A task. Fields are dropped in order: everything that the task held goes before it is counted as ended.
+    struct TrackedTask<F> {
+        #[pin]
+        future: F,
+        place: CountedTask,
+    }
 }
 
-impl Future for TrackedTask {
+impl<F: Future<Output = ()>> Future for TrackedTask<F> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
-        self.place.state = TaskPhase::Runs;
-        let polled = self.future.as_mut().poll(task);
-        self.place.state = if polled.is_ready() { TaskPhase::Over } else { TaskPhase::Waits };
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        this.place.state = TaskPhase::Runs;
+        let polled = this.future.poll(task);
+        this.place.state = if polled.is_ready() { TaskPhase::Over } else { TaskPhase::Waits };
         polled
     }
 }
@@ -139,7 +143,8 @@ impl Drop for CountedTask {
             // only the runtime drops a task that has not ended
             self.running.gone.store(true, Ordering::Release);
         }
-        self.running.count.fetch_sub(1, Ordering::AcqRel);
-        self.running.ended.notify_waiters();
+        if self.running.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.running.ended.notify_waiters();
+        }
     }
 }

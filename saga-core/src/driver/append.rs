@@ -1,10 +1,9 @@
 //! Appends: the entries of one step of the machine, and what they change in the saga's record.
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 
 use super::task_state::{AppendResult, TaskState};
-use super::{Creation, Driver};
+use super::{Creation, Driver, TaskLink};
 use crate::error::ActionError;
 use crate::log::{Answer, Entry, Halt, Payload, SagaEntry, Uuid};
 use crate::machine::Event;
@@ -37,10 +36,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// An append is durable.
-    pub(super) fn appended(&self, task: &mut TaskState, created: &watch::Sender<Option<Creation>>) {
+    pub(super) fn appended(&self, task: &mut TaskState, link: &TaskLink) {
         task.made_progress |= task.appends_progress;
-        if created.borrow().is_none() {
-            self.report_created(created);
+        if !link.is_creation_known() {
+            self.report_created(link);
         }
         self.publish(task);
     }
@@ -53,9 +52,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// The saga is in the store. Whatever a saga with this id did before is history.
-    pub(super) fn report_created(&self, created: &watch::Sender<Option<Creation>>) {
+    pub(super) fn report_created(&self, link: &TaskLink) {
         self.progress.running(self.machine.status());
-        created.send_replace(Some(Creation::New));
+        link.set_creation(Creation::New);
     }
 
     fn append(
@@ -68,7 +67,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Ok(change) => change,
             Err(error) => return Box::pin(async { Err(error) }),
         };
-        if let Some(mut record) = self.new.take() {
+        if let Some(new) = self.new.take() {
+            let mut record = self.new_record(&new);
             record.status = change.status;
             record.error = change.error;
             record.context = change.context;

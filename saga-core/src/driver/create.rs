@@ -5,10 +5,16 @@ use std::sync::Arc;
 use super::{Driver, Environment, ProgressChannel, Values};
 use crate::context::{CancelSignal, RunInfo};
 use crate::dag::Dag;
-use crate::log::{SagaId, Timestamp};
-use crate::machine::{Config, Event, Machine};
+use crate::log::{SagaId, Timestamp, Uuid};
+use crate::machine::{Config, Machine};
 use crate::store::SagaRecord;
 use crate::value::ActionOutput;
+
+/// What the record of a saga that is not in the store yet needs besides what its driver knows.
+pub(super) struct NotCreated {
+    created_at: Timestamp,
+    deadline: Option<Timestamp>,
+}
 
 /// A saga that is about to be created.
 pub(crate) struct NewRun<C> {
@@ -27,25 +33,31 @@ impl<C: Send + Sync + 'static> Driver<C> {
         progress: Arc<ProgressChannel>,
     ) -> Self {
         let NewRun { id, dag, params, deadline } = new;
-        let record = SagaRecord {
-            fingerprint: dag.shared_fingerprint().clone(),
-            params: params.payload.clone(),
-            dag: dag.shared_json().clone(),
-            deadline,
-            ..SagaRecord::new(id, dag.name().shared(), env.worker.clone(), env.clock.now())
-        };
-        let run_key = record.run_key;
-        let run = RunInfo { id: record.id.clone(), run_key, cancel: CancelSignal::default() };
+        let run = RunInfo { id, run_key: Uuid::new_v4(), cancel: CancelSignal::default() };
         Self {
             machine: Machine::new(dag.plan().clone(), Config { deadline, ..config }, 1),
             values: Values::new(dag.clone(), dag.frame(params), env.limits.max_width),
             run: Arc::new(run),
             epoch: 1,
-            first: vec![Event::Created { run_key }],
-            new: Some(record),
+            first: Vec::new(),
+            new: Some(NotCreated { created_at: env.clock.now(), deadline }),
             progress,
             lead: env.clock.lead(),
             env,
+        }
+    }
+
+    /// The record of the new saga, as it is before its first entries.
+    pub(super) fn new_record(&self, new: &NotCreated) -> SagaRecord {
+        let (run, root) = (&self.run, self.values.root());
+        let (dag, name) = (&root.dag, root.dag.name().shared());
+        let worker = self.env.worker.clone();
+        SagaRecord {
+            fingerprint: dag.shared_fingerprint().clone(),
+            params: root.params.payload.clone(),
+            dag: dag.shared_json().clone(),
+            deadline: new.deadline,
+            ..SagaRecord::of_run(run.id.clone(), run.run_key, name, worker, new.created_at)
         }
     }
 }

@@ -15,6 +15,7 @@ mod create;
 mod current_call;
 mod environment;
 mod events;
+mod link;
 mod nesting;
 mod permits;
 mod progress;
@@ -29,8 +30,6 @@ mod values;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
-
 use crate::clock::Lead;
 use crate::context::RunInfo;
 use crate::error::SagaError;
@@ -39,38 +38,20 @@ use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
 pub(crate) use create::NewRun;
+use create::NotCreated;
 pub(crate) use current_call::{before_telling_of_shutdown, wait_for};
 pub(crate) use environment::{Environment, Snapshot};
 pub use events::{EventKind, Events, MissedEvents, SagaEvent};
 pub(crate) use events::{Observers, WeakObservers};
+pub(crate) use link::{Control, Creation, TaskLink};
 pub(crate) use permits::CallLimits;
 pub(crate) use progress::{ProgressChannel, ProgressChannels, SagaProgress, SagaResult};
 pub(crate) use recover::StoredRun;
 pub(crate) use report::{node_report, node_reports, result_of_failed};
-pub(crate) use requests::{PendingRequest, RequestResult};
+pub(crate) use requests::PendingRequest;
 pub(crate) use store_health::StoreHealth;
 use task_state::{TaskState, Wakeup};
 pub(crate) use values::Values;
-
-/// What the coordinator tells the task of a saga.
-pub(crate) enum Control {
-    /// Start nothing new.
-    Drain,
-    /// Drop what is in flight and stop. The sender is told as soon as the task has read this.
-    Stop(oneshot::Sender<()>),
-    /// Carry out an operator's request.
-    Request(PendingRequest),
-}
-
-/// What became of the creation of a saga.
-#[derive(Clone)]
-pub(crate) enum Creation {
-    /// It is in the store.
-    New,
-    /// Its id is taken, by this saga.
-    Exists(Arc<SagaRecord>),
-    Failed(StoreError),
-}
 
 /// Why a driver stopped.
 pub(crate) enum RunEnd {
@@ -91,10 +72,10 @@ pub(crate) struct Driver<C> {
     values: Values<C>,
     run: Arc<RunInfo>,
     epoch: u64,
-    /// What the machine is told first.
+    /// What the machine of a saga that is in the store is told first.
     first: Vec<Event>,
-    /// The record of a saga that is not in the store yet.
-    new: Option<SagaRecord>,
+    /// Set for a saga that is not in the store yet.
+    new: Option<NotCreated>,
     /// What the handles of the saga see.
     progress: Arc<ProgressChannel>,
     /// How far the wall clock is ahead of tokio's, as last seen.
@@ -106,30 +87,31 @@ impl<C: Send + Sync + 'static> Driver<C> {
         self.run.run_key
     }
 
-    /// Runs the saga until it has ended or this process must stop running it. `created` is told once whether
-    /// a new saga is in the store.
+    /// Runs the saga until it has ended or this process must stop running it. `link` is told once whether a new
+    /// saga is in the store.
     pub(crate) async fn run(
-        mut self,
+        mut self: Box<Self>,
         requests: Vec<PendingRequest>,
-        created: &watch::Sender<Option<Creation>>,
-        control: &mut mpsc::UnboundedReceiver<Control>,
+        link: &TaskLink,
     ) -> RunEnd {
         let mut task = TaskState::default();
-        let mut first = std::mem::take(&mut self.first);
-        first.extend(requests.into_iter().filter_map(|request| self.accept(request, &mut task)));
-        task.effects = self.step(first).into();
+        let created = self.new.is_some().then_some(Event::Created { run_key: self.run.run_key });
+        let first = std::mem::take(&mut self.first);
+        let accepted = requests.into_iter().filter_map(|request| self.accept(request, &mut task));
+        let accepted = accepted.collect::<Vec<_>>();
+        task.effects = self.step(created.into_iter().chain(first).chain(accepted)).into();
         loop {
             while let Some(effect) = task.effects.pop_front() {
                 if let Effect::Finish(finish) = effect {
-                    return self.finish(finish, task, created);
+                    return self.finish(finish, task, link);
                 }
                 self.perform(effect, &mut task);
             }
             self.begin_transaction(&mut task);
             // yields to other tasks now and then, however much is ready here
             tokio::task::coop::consume_budget().await;
-            let wakeup = poll_fn(|cx| task.poll(control, cx)).await;
-            let mut events = match self.events_after(wakeup, &mut task, created) {
+            let wakeup = poll_fn(|cx| task.poll(link, cx)).await;
+            let mut events = match self.events_after(wakeup, &mut task, link) {
                 Ok(events) => events,
                 Err(existing) => return RunEnd::Exists(existing.into()),
             };
@@ -157,14 +139,14 @@ impl<C: Send + Sync + 'static> Driver<C> {
         &mut self,
         wakeup: Wakeup,
         task: &mut TaskState,
-        created: &watch::Sender<Option<Creation>>,
+        link: &TaskLink,
     ) -> Result<Vec<Event>, Box<SagaRecord>> {
         Ok(match wakeup {
             Wakeup::Appended(result) => {
                 self.env.store_health.note(&result);
                 match result {
                     Ok(None) => {
-                        self.appended(task, created);
+                        self.appended(task, link);
                         vec![Event::Appended]
                     }
                     Ok(Some(existing)) => return Err(existing),
@@ -265,19 +247,14 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// The machine has nothing left to do: says so to whoever watches the saga.
-    fn finish(
-        &mut self,
-        finish: Finish,
-        mut task: TaskState,
-        created: &watch::Sender<Option<Creation>>,
-    ) -> RunEnd {
-        if created.borrow().is_none() {
+    fn finish(&mut self, finish: Finish, mut task: TaskState, link: &TaskLink) -> RunEnd {
+        if !link.is_creation_known() {
             if let Some(error) = task.store_error.take() {
                 // it is not in the store, and nobody has a handle to it
-                created.send_replace(Some(Creation::Failed(error.clone())));
+                link.set_creation(Creation::Failed(error.clone()));
                 return RunEnd::NotCreated(error);
             }
-            self.report_created(created);
+            self.report_created(link);
         }
         let reloads =
             |error: &mut StoreError| self.env.reloads && error.may_pass() && !task.stopped;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::error::SagaError;
 use crate::log::{SagaId, SagaStatus};
@@ -54,8 +54,10 @@ impl ProgressChannels {
             return channel;
         }
         let progress = SagaProgress { status: SagaStatus::Running, result: None, run: 0 };
-        let (id, progress) = (id.clone(), watch::channel(progress).0);
-        let channel = Arc::new(ProgressChannel { id, progress, all: self.0.clone() });
+        let (id, progress) = (id.clone(), Mutex::new(progress));
+        let all_channels = self.0.clone();
+        let channel = ProgressChannel { id, progress, changed: Notify::new(), all: all_channels };
+        let channel = Arc::new(channel);
         all.insert(channel.id.clone(), Arc::downgrade(&channel));
         channel
     }
@@ -64,7 +66,8 @@ impl ProgressChannels {
 /// The channel of one saga. The task that runs the saga holds it, and so do its handles.
 pub(crate) struct ProgressChannel {
     id: SagaId,
-    progress: watch::Sender<SagaProgress>,
+    progress: Mutex<SagaProgress>,
+    changed: Notify,
     all: AllChannels,
 }
 
@@ -79,38 +82,59 @@ impl Drop for ProgressChannel {
 }
 
 impl ProgressChannel {
+    pub(crate) fn id(&self) -> &SagaId {
+        &self.id
+    }
+
+    /// Changes the progress, and tells those who wait if this says so.
+    fn change(&self, change: impl FnOnce(&mut SagaProgress) -> bool) {
+        // an earlier result drops values of the user's, which must not happen under the lock
+        let (changed, _before) = {
+            let mut progress = lock(&self.progress);
+            let before = progress.result.clone();
+            (change(&mut progress), before)
+        };
+        if changed {
+            self.changed.notify_waiters();
+        }
+    }
+
     /// This process is about to run the saga. Returns the number of this run.
     pub(crate) fn begin_run(&self) -> u64 {
         let mut run = 0;
-        self.progress.send_modify(|progress| {
+        self.change(|progress| {
             progress.run += 1;
             run = progress.run;
+            true
         });
         run
     }
 
     /// The saga is running now; an earlier result does not count any more.
     pub(crate) fn running(&self, status: SagaStatus) {
-        self.progress.send_modify(|progress| (progress.status, progress.result) = (status, None));
+        self.change(|progress| {
+            (progress.status, progress.result) = (status, None);
+            true
+        });
     }
 
     /// The saga has this status now.
     pub(crate) fn report(&self, status: SagaStatus) {
-        self.progress
-            .send_if_modified(|progress| std::mem::replace(&mut progress.status, status) != status);
+        self.change(|progress| std::mem::replace(&mut progress.status, status) != status);
     }
 
     /// This process is done with the saga. `status` is the new status, if it has changed.
     pub(crate) fn finish(&self, status: Option<SagaStatus>, result: SagaResult) {
-        self.progress.send_modify(|progress| {
+        self.change(|progress| {
             progress.status = status.unwrap_or(progress.status);
             progress.result = Some(Arc::new(result));
+            true
         });
     }
 
     /// The same for a failure, unless a result was reported already.
     pub(crate) fn fail(&self, error: SagaError) {
-        self.progress.send_if_modified(|progress| {
+        self.change(|progress| {
             let open = progress.result.is_none();
             if open {
                 progress.result = Some(Arc::new(Err(error)));
@@ -123,7 +147,7 @@ impl ProgressChannel {
     /// date.
     pub(crate) fn found_in_store(&self, run: u64, found: SagaProgress) -> bool {
         let mut current = false;
-        self.progress.send_if_modified(|progress| {
+        self.change(|progress| {
             current = progress.run == run;
             // a process that was shut down reports only once that it does not run the saga
             let news = current && (found.status.is_ended() || !progress.is_shut_down());
@@ -137,21 +161,21 @@ impl ProgressChannel {
 
     /// The number of the current run, or of the last one.
     pub(crate) fn current_run(&self) -> u64 {
-        self.progress.borrow().run
+        lock(&self.progress).run
     }
 
     pub(crate) fn status(&self) -> SagaStatus {
-        self.progress.borrow().status
+        lock(&self.progress).status
     }
 
     /// How the last run ended, if it has ended.
     pub(crate) fn result(&self) -> Option<Arc<SagaResult>> {
-        self.progress.borrow().result.clone()
+        lock(&self.progress).result.clone()
     }
 
     /// True if a shutdown ended the last run.
     pub(crate) fn is_shut_down(&self) -> bool {
-        self.progress.borrow().is_shut_down()
+        lock(&self.progress).is_shut_down()
     }
 
     /// Waits until this process does not run the saga (any more).
@@ -172,12 +196,17 @@ impl ProgressChannel {
         self.until(SagaProgress::is_last).await;
     }
 
-    async fn until(&self, is: impl FnMut(&SagaProgress) -> bool) -> SagaProgress {
-        let mut progress = self.progress.subscribe();
-        match progress.wait_for(is).await {
-            Ok(progress) => progress.clone(),
-            // this does not happen, since the sender is here
-            Err(_) => self.progress.borrow().clone(),
+    async fn until(&self, is: impl Fn(&SagaProgress) -> bool) -> SagaProgress {
+        loop {
+            // made before the check, it misses nothing
+            let changed = self.changed.notified();
+            {
+                let progress = lock(&self.progress);
+                if is(&progress) {
+                    return progress.clone();
+                }
+            }
+            changed.await;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Requests of operators, on their way through the task of a saga.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 
@@ -12,7 +12,7 @@ use crate::log::{ActionState, Answer, Command, Refusal, Request, Uuid};
 use crate::machine::Event;
 
 /// The answer to a request, or why the saga stopped before it had one.
-pub(crate) type RequestResult = Result<Answer, SagaError>;
+pub(super) type RequestResult = Result<Answer, SagaError>;
 
 /// A request, and where its answer goes. A task that ends without an answer drops it.
 pub(crate) struct PendingRequest {
@@ -34,7 +34,7 @@ impl PendingRequest {
 
 /// Who waits for the answers of a saga's machine.
 #[derive(Default)]
-pub(super) struct WaitingOperators(HashMap<Uuid, Vec<oneshot::Sender<RequestResult>>>);
+pub(super) struct WaitingOperators(BTreeMap<Uuid, Vec<oneshot::Sender<RequestResult>>>);
 
 impl WaitingOperators {
     fn add(&mut self, id: Uuid, answer: oneshot::Sender<RequestResult>) {
@@ -49,14 +49,14 @@ impl WaitingOperators {
 
     /// Nobody gets an answer any more, for this reason.
     pub(super) fn fail_all(&mut self, why: &SagaError) {
-        for waiting in self.0.drain().flat_map(|(_, waiting)| waiting) {
+        for waiting in std::mem::take(&mut self.0).into_values().flatten() {
             let _ = waiting.send(Err(why.clone()));
         }
     }
 
     /// Answers requests that are in the log, and that wait with the saga for an operator's decision.
     pub(super) fn answer_held(&mut self, is_held: impl Fn(Uuid) -> bool) {
-        for (_, waiting) in self.0.extract_if(|id, _| is_held(*id)) {
+        for (_, waiting) in self.0.extract_if(.., |id, _| is_held(*id)) {
             for waiting in waiting {
                 let _ = waiting.send(Ok(Answer::Held));
             }

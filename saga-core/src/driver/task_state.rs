@@ -1,14 +1,11 @@
 //! What the task of one saga has in flight, and what wakes it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
 
-use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
-
-use super::Control;
 use super::call::{CallEnd, CallsInFlight};
 use super::events::SagaEvent;
+use super::link::{Control, TaskLink};
 use super::permits::SagaPermits;
 use super::requests::WaitingOperators;
 use super::transaction::TransactionQueue;
@@ -17,6 +14,7 @@ use crate::machine::{Effect, VertexId};
 use crate::panics::Contained;
 use crate::store::{SagaRecord, StoreError};
 use crate::value::Value;
+use futures_util::future::BoxFuture;
 
 /// The answer to an append; for a new saga whose id is taken, the saga that has it.
 pub(super) type AppendResult = Result<Option<Box<SagaRecord>>, StoreError>;
@@ -37,7 +35,7 @@ pub(super) struct TaskState {
     pub(super) transactions: TransactionQueue,
     pub(super) timer: Option<BoxFuture<'static, ()>>,
     /// Outputs that could not be stored, for their undos.
-    pub(super) unstorable: HashMap<VertexId, Contained<Value>>,
+    pub(super) unstorable: BTreeMap<VertexId, Contained<Value>>,
     /// Why the last append failed.
     pub(super) store_error: Option<StoreError>,
     /// True once a shutdown has stopped the saga.
@@ -82,13 +80,9 @@ impl TaskState {
     }
 
     /// Ready with what happened; otherwise registers for everything that can happen.
-    pub(super) fn poll(
-        &mut self,
-        control: &mut mpsc::UnboundedReceiver<Control>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Wakeup> {
+    pub(super) fn poll(&mut self, link: &TaskLink, cx: &mut Context<'_>) -> Poll<Wakeup> {
         // messages and time come first: a saga whose store and calls are always ready must hear them too
-        if let Poll::Ready(Some(message)) = control.poll_recv(cx) {
+        if let Poll::Ready(message) = link.poll_message(cx) {
             return Poll::Ready(Wakeup::Control(message));
         }
         // what becomes due during a transaction waits for its end

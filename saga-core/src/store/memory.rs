@@ -38,7 +38,8 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Content {
-    sagas: HashMap<SagaId, StoredSaga>,
+    /// Boxed, since a map has room for many more than it holds.
+    sagas: HashMap<SagaId, Box<StoredSaga>>,
     requests: HashMap<Uuid, (Request, Option<Answer>)>,
 }
 
@@ -77,7 +78,7 @@ impl MemoryStore {
             return Ok(Created::Exists(Box::new(there.record.clone())));
         }
         let NewSaga { record, entries } = saga;
-        sagas.insert(record.id.clone(), StoredSaga { record, entries });
+        sagas.insert(record.id.clone(), Box::new(StoredSaga { record, entries }));
         Ok(Created::New)
     }
 
@@ -185,7 +186,9 @@ impl Store for MemoryStore {
 
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
         let id = id.clone();
-        Box::pin(async move { Ok(self.content().sagas.get(&id).cloned()) })
+        Box::pin(async move {
+            Ok(self.content().sagas.get(&id).map(|stored| StoredSaga::clone(stored)))
+        })
     }
 
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {

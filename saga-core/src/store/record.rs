@@ -95,10 +95,21 @@ impl SagaRecord {
     /// Returns the record of a new running saga without entries, with a new run key. Set the fields that are
     /// left empty (fingerprint, parameters, DAG) before you store it.
     pub fn new(id: SagaId, name: impl Into<Arc<str>>, owner: WorkerId, now: Timestamp) -> Self {
+        Self::of_run(id, uuid::Uuid::new_v4(), name.into(), owner, now)
+    }
+
+    /// The same with a run key that is given.
+    pub(crate) fn of_run(
+        id: SagaId,
+        run_key: uuid::Uuid,
+        name: Arc<str>,
+        owner: WorkerId,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
-            run_key: uuid::Uuid::new_v4(),
-            name: name.into(),
+            run_key,
+            name,
             fingerprint: Arc::default(),
             params: Payload::default(),
             dag: Payload::default(),
