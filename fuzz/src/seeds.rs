@@ -5,7 +5,7 @@ use std::fs;
 use saga_core::action::UndoContract;
 use saga_core::executor::SagaSnapshot;
 use saga_core::log::{
-    Cause, Entry, Failure, FailureKind, NodeEntry, Payload, SagaEntry, Timestamp, Uuid,
+    Cause, Entry, Failure, FailureKind, NodeEntry, Payload, Resolution, SagaEntry, Timestamp, Uuid,
 };
 use saga_core::operator::{Answer, Command, Decision, Fault, Refusal, Request};
 use saga_core::store::{FileStore, Store};
@@ -119,20 +119,23 @@ fn entries() -> Named {
         SagaEntry::Created { run_key: id }.into(),
         NodeEntry::Started.about("a", 1),
         NodeEntry::Succeeded(Payload::from(&b"{\"a\":[1,2.5]}"[..])).about("a", 1),
-        NodeEntry::Failed(failure()).about("a", 1),
-        NodeEntry::InDoubt(Failure { sources: vec!["why".into()], ..failure() }).about("a", 1),
+        NodeEntry::Failed(failure().into()).about("a", 1),
+        NodeEntry::InDoubt(Failure { sources: vec!["why".into()], ..failure() }.into())
+            .about("a", 1),
         NodeEntry::RetryScheduled { at }.about("a", 1),
         NodeEntry::Chosen(3).about("a", 1),
-        NodeEntry::UndoRetryScheduled { at, failure: failure() }.about("a", 1),
+        NodeEntry::UndoRetryScheduled { at, failure: failure().into() }.about("a", 1),
         SagaEntry::Unwinding(Cause::Failed { node: "a".into() }).into(),
-        NodeEntry::Resolved { by: "bob".into(), note: "n".into() }.about("a", 1),
+        NodeEntry::Resolved(Resolution { by: "bob".into(), note: "n".into() }.into()).about("a", 1),
         SagaEntry::Parked { reason: "r".into() }.into(),
-        SagaEntry::Refused { id, why: Refusal::NotPaused }.into(),
+        SagaEntry::Refused { id, why: Refusal::NotPaused.into() }.into(),
         SagaEntry::Injected { at: "a".into(), fault: Fault::Error }.into(),
         SagaEntry::Migrated("f".into()).into(),
         SagaEntry::Ended(SagaStatus::Stuck).into(),
     ];
-    let asked = |command| SagaEntry::Requested { id, by: "bob".into(), command }.into();
+    let asked = |command: Command| {
+        SagaEntry::Requested { id, by: "bob".into(), command: command.into() }.into()
+    };
     kinds.extend(commands().into_iter().map(asked));
     kinds.push(SagaEntry::Suspected { crashes: 2, alone: true }.into());
     let mut seeds = Vec::new();

@@ -99,7 +99,7 @@ impl SagaNodeEventType {
     }
 
     pub(super) fn into_entry(self) -> NodeEntry {
-        let failure = |message: String| Failure::new(FailureKind::Failed, message);
+        let failure = |message: String| Failure::new(FailureKind::Failed, message).into();
         match self {
             Self::Started => NodeEntry::Started,
             Self::Succeeded(output) => NodeEntry::Succeeded(output.to_string().into_bytes().into()),

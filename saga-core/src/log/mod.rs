@@ -21,7 +21,7 @@ pub(crate) mod utc;
 
 pub(crate) use answer::{Answer, Refusal};
 pub(crate) use command::{Command, Decision, Fault};
-pub use entry::{CorruptEntry, Entry, EntryKind, NodeEntry, SagaEntry};
+pub use entry::{CorruptEntry, Entry, EntryKind, NodeEntry, Resolution, SagaEntry};
 pub(crate) use entry::{EntryForm, Halt};
 pub(crate) use events::value_of;
 pub use events::{

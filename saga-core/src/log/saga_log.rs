@@ -195,7 +195,7 @@ mod tests {
         let entries = vec![
             entry(SagaEntry::Created { run_key: Uuid::nil() }.into()),
             entry(NodeEntry::Started.about("flight", 1)),
-            entry(NodeEntry::Failed(failure).about("nics[2]/ip", 2)),
+            entry(NodeEntry::Failed(failure.into()).about("nics[2]/ip", 2)),
             entry(SagaEntry::Unwinding(cause).into()),
         ];
         let nodes = vec!["hotel".to_string(), "flight".to_string()];

@@ -88,14 +88,14 @@ impl Machine {
         self.under_way.end(v);
         let kind = match result {
             ActionResult::Ok(output) => NodeEntry::Succeeded(output),
-            ActionResult::Failed(failure) => NodeEntry::Failed(failure),
+            ActionResult::Failed(failure) => NodeEntry::Failed(failure.into()),
             // an attempt in doubt is always retryable, whatever the policy's `when` says about the error
             ActionResult::InDoubt(failure) => {
-                NodeEntry::InDoubt(Failure { retryable: true, ..failure })
+                NodeEntry::InDoubt(Failure { retryable: true, ..failure }.into())
             }
             ActionResult::Unstorable(failure) => {
                 self.kept_outputs.insert(v);
-                NodeEntry::InDoubt(failure.permanent())
+                NodeEntry::InDoubt(failure.permanent().into())
             }
         };
         self.write_about(v, kind);
@@ -112,7 +112,7 @@ impl Machine {
         }
         match answer {
             Ok(kind) => self.write_about(v, kind),
-            Err(failure) => self.write_about(v, NodeEntry::Failed(failure.permanent())),
+            Err(failure) => self.write_about(v, NodeEntry::Failed(failure.permanent().into())),
         }
     }
 }

@@ -131,7 +131,7 @@ impl SagaState {
             NodeEntry::UndoFailed(_) => {
                 unwinding && (x.undo == UndoProgress::Started || rerun && fresh)
             }
-            NodeEntry::Resolved { .. } => {
+            NodeEntry::Resolved(_) => {
                 unwinding && x.undo == UndoProgress::Failed && self.is_resolving(v)
             }
         }

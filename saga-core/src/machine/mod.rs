@@ -283,7 +283,13 @@ impl Machine {
                 | Event::Operator { .. }
                 | Event::Park { .. }
                 | Event::Tick
-                | Event::Drain) => self.inbox.push_back(event),
+                | Event::Drain) => {
+                    if self.appending || self.is_evaluating() || !self.inbox.is_empty() {
+                        self.inbox.push_back(event);
+                    } else {
+                        self.take(event);
+                    }
+                }
             }
         }
         if !self.appending && !self.finished {
@@ -345,7 +351,10 @@ impl Machine {
     fn tell_cut_off(&mut self, v: VertexId) {
         if self.state.paused && self.state.vertex(v).is_some_and(Vertex::runs_forward) {
             let why = "its process ended before it did";
-            self.write_about(v, NodeEntry::InDoubt(Failure::new(FailureKind::Cancelled, why)));
+            self.write_about(
+                v,
+                NodeEntry::InDoubt(Failure::new(FailureKind::Cancelled, why).into()),
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 //! place of the call.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use super::state::{Need, VertexId};
 use super::under_way::Work;
@@ -162,6 +163,6 @@ impl Machine {
     }
 }
 
-fn injected() -> Failure {
-    Failure::new(FailureKind::Injected, "a test injected this error").permanent()
+fn injected() -> Arc<Failure> {
+    Failure::new(FailureKind::Injected, "a test injected this error").permanent().into()
 }

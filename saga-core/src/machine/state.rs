@@ -297,8 +297,9 @@ impl SagaState {
 
     /// What the vertex runs.
     pub fn kind(&self, v: VertexId) -> Option<&PlanKind> {
-        let (frame, node, _) = self.place(v)?;
-        Some(&self.frames.get(frame as usize)?.plan.nodes().get(node as usize)?.kind)
+        let f = self.frames.get(self.vertex(v)?.frame as usize)?;
+        let (node, _) = f.plan.node_of(v - f.base)?;
+        Some(&f.plan.nodes().get(node as usize)?.kind)
     }
 
     /// What it declares, if it is an action; gates and holding nodes are not.

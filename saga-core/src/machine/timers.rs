@@ -25,15 +25,16 @@ impl Machine {
     /// When the saga will unwind, even if it is paused. There is no deadline while the pivot is in flight or in
     /// doubt, while the saga is parked, and after the pivot.
     fn deadline(&self) -> Option<Timestamp> {
+        let at = self.config.deadline?;
         let state = &self.state;
         let held = state.past_pivot() || state.pivot_is_busy() || state.parked.is_some();
-        self.config.deadline.filter(|_| self.is_going() && !held)
+        (self.is_going() && !held).then_some(at)
     }
 
     /// When to warn that the saga is overdue. After the pivot a deadline can do nothing else.
     fn overdue_at(&self) -> Option<Timestamp> {
-        let to_say = self.state.past_pivot() && !self.overdue;
-        self.config.deadline.filter(|_| self.is_going() && to_say)
+        let at = self.config.deadline?;
+        (self.is_going() && self.state.past_pivot() && !self.overdue).then_some(at)
     }
 
     /// True while the saga goes forward and has nodes left to complete.
@@ -67,7 +68,8 @@ impl Machine {
                 let after = self.config.abandon_after;
                 let why =
                     format!("still running {after:?} after the saga began to unwind; dropped");
-                self.write_about(v, NodeEntry::InDoubt(Failure::new(FailureKind::Cancelled, why)));
+                let failure = Failure::new(FailureKind::Cancelled, why);
+                self.write_about(v, NodeEntry::InDoubt(failure.into()));
             }
         }
     }

@@ -94,7 +94,7 @@ impl SagaState {
             | NodeEntry::UndoFinished
             | NodeEntry::UndoFailed(_)
             | NodeEntry::UndoRetryScheduled { .. }
-            | NodeEntry::Resolved { .. } => node,
+            | NodeEntry::Resolved(_) => node,
         }
     }
 
@@ -248,14 +248,16 @@ impl SagaState {
                 x.progress = Progress::Completed;
                 self.opened(-i32::from(forward_ends));
                 if !unwinding {
+                    // there is nothing to decide about the node itself
                     self.complete(v, touched);
+                    return;
                 }
             }
             NodeEntry::Failed(failure) | NodeEntry::InDoubt(failure) => {
                 let doubt = x.progress.has_doubt() || matches!(entry, NodeEntry::InDoubt(_));
                 // not if somebody found out that its effect is not there
                 x.progress.fail(doubt && !decided);
-                x.details_mut().failure = Some(Arc::new(failure.clone()));
+                x.details_mut().failure = Some(failure.clone());
                 self.opened(-i32::from(forward_ends));
             }
             NodeEntry::RetryScheduled { at } => {
@@ -284,15 +286,15 @@ impl SagaState {
                 x.undo = UndoProgress::Scheduled;
                 let details = x.details_mut();
                 details.undo_at = *at;
-                details.undo_failure = Some(Arc::new(failure.clone()));
+                details.undo_failure = Some(failure.clone());
             }
             NodeEntry::UndoFailed(failure) => {
                 x.progress.abandon();
                 x.undo = UndoProgress::Failed;
-                x.details_mut().undo_failure = Some(Arc::new(failure.clone()));
+                x.details_mut().undo_failure = Some(failure.clone());
                 self.opened(-i32::from(forward_ends));
             }
-            NodeEntry::Resolved { .. } => x.undo = UndoProgress::Resolved,
+            NodeEntry::Resolved(_) => x.undo = UndoProgress::Resolved,
             NodeEntry::Chosen(n) => {
                 let parts = self.chosen_parts(v, *n);
                 self.open_gate(v, *n, parts);

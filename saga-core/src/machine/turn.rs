@@ -57,7 +57,7 @@ impl Machine {
     }
 
     /// True while this turn waits for values or choices that it has asked for.
-    fn is_evaluating(&self) -> bool {
+    pub(super) fn is_evaluating(&self) -> bool {
         self.under_way.count(Work::Evaluation) > 0
     }
 

@@ -19,7 +19,7 @@ impl Machine {
             // its process died during the call, and it has no undo: its effect stays, if there is one
             Need::Nothing if running => {
                 let why = Failure::new(FailureKind::Cancelled, "the process ended during the call");
-                self.write_about(v, NodeEntry::InDoubt(why));
+                self.write_about(v, NodeEntry::InDoubt(why.into()));
             }
             Need::Nothing => {}
             Need::Rerun => self.decide_rerun(v),
@@ -72,7 +72,10 @@ impl Machine {
                      did not tell: {last}"
                 );
                 let kind = self.state.failure(v).map_or(FailureKind::Failed, |f| f.kind);
-                self.write_about(v, NodeEntry::UndoFailed(Failure::new(kind, why).permanent()));
+                self.write_about(
+                    v,
+                    NodeEntry::UndoFailed(Failure::new(kind, why).permanent().into()),
+                );
             }
         }
     }
@@ -95,9 +98,10 @@ impl Machine {
         let kind = match retry {
             Some(retry) => {
                 let delay = retry.delay_after(tries, self.jitter(v, 2, all));
-                NodeEntry::UndoRetryScheduled { at: self.waited().after(delay), failure }
+                let at = self.waited().after(delay);
+                NodeEntry::UndoRetryScheduled { at, failure: failure.into() }
             }
-            None => NodeEntry::UndoFailed(failure),
+            None => NodeEntry::UndoFailed(failure.into()),
         };
         self.write_about(v, kind);
     }

@@ -194,7 +194,7 @@ mod tests {
         let failure = Failure::new(FailureKind::Failed, "no");
         let waits = log([
             (1, started()),
-            (1, NodeEntry::Failed(failure).about("a", 1)),
+            (1, NodeEntry::Failed(failure.into()).about("a", 1)),
             (1, NodeEntry::RetryScheduled { at: Timestamp(9) }.about("a", 1)),
         ]);
         assert_eq!(evidence(&record(10, 2), &waits), None);

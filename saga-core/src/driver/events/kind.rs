@@ -119,7 +119,7 @@ kinds! {
     /// An attempt of an undo failed, and will be retried at some time.
     NodeEntry::UndoRetryScheduled { .. } => UndoRetryScheduled = "undo_retry_scheduled", Detail;
     /// An operator recorded that someone has dealt with the effect of a node.
-    NodeEntry::Resolved { .. } => Resolved = "resolved", Detail;
+    NodeEntry::Resolved(_) => Resolved = "resolved", Detail;
 }
 
 impl fmt::Display for EventKind {

@@ -24,6 +24,7 @@ impl EntryKind {
     pub fn encode(&self) -> Option<Payload> {
         match self {
             Self::Node { entry: NodeEntry::Succeeded(output), .. } => Some(output.clone()),
+            Self::Node { entry, .. } if entry.is_only_a_word() => None,
             Self::Node { entry, .. } => content(entry, entry.name()),
             Self::Saga(entry) => content(entry, entry.name()),
         }
@@ -43,6 +44,8 @@ impl EntryKind {
         let bytes = bytes.unwrap_or_default();
         let entry = match name {
             "succeeded" => Some(NodeEntry::Succeeded(Payload::from(bytes))),
+            // most of the others
+            "started" if bytes.is_empty() => Some(NodeEntry::Started),
             _ => parse::<NodeEntry>(name, bytes)?,
         };
         if let Some(entry) = entry {

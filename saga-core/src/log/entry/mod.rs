@@ -10,7 +10,7 @@ mod node;
 mod saga;
 
 pub(crate) use form::EntryForm;
-pub use node::NodeEntry;
+pub use node::{NodeEntry, Resolution};
 pub(crate) use saga::Halt;
 pub use saga::SagaEntry;
 

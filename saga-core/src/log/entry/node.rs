@@ -1,5 +1,7 @@
 //! What the log records about one node.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::EntryKind;
@@ -8,7 +10,8 @@ use crate::log::{
     value_of,
 };
 
-/// What an entry about one node records. The variants' names are the words in the stored log.
+/// What an entry about one node records. The variants' names are the words in the stored log. What few entries have
+/// is behind a pointer, because every output is written in one of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeEntry {
@@ -17,9 +20,9 @@ pub enum NodeEntry {
     /// The node has its output.
     Succeeded(Payload),
     /// The attempt left no effect.
-    Failed(Failure),
+    Failed(Arc<Failure>),
     /// The attempt may have had its effect.
-    InDoubt(Failure),
+    InDoubt(Arc<Failure>),
     /// The next attempt begins at this time.
     RetryScheduled {
         /// When.
@@ -35,21 +38,25 @@ pub enum NodeEntry {
     /// The node's effect is gone.
     UndoFinished,
     /// The effect remains or may remain.
-    UndoFailed(Failure),
+    UndoFailed(Arc<Failure>),
     /// The next attempt of the undo begins at this time.
     UndoRetryScheduled {
         /// When.
         at: Timestamp,
         /// How this attempt ended.
-        failure: Failure,
+        failure: Arc<Failure>,
     },
     /// A human took care of the effect.
-    Resolved {
-        /// Who.
-        by: String,
-        /// What they did.
-        note: String,
-    },
+    Resolved(Box<Resolution>),
+}
+
+/// How a human took care of the effect of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// Who.
+    pub by: String,
+    /// What they did.
+    pub note: String,
 }
 
 impl NodeEntry {
@@ -67,7 +74,7 @@ impl NodeEntry {
             Self::UndoFinished => "undo_finished",
             Self::UndoFailed(_) => "undo_failed",
             Self::UndoRetryScheduled { .. } => "undo_retry_scheduled",
-            Self::Resolved { .. } => "resolved",
+            Self::Resolved(_) => "resolved",
         }
     }
 
@@ -96,7 +103,22 @@ impl NodeEntry {
             | Self::Skipped
             | Self::UndoStarted
             | Self::UndoFinished
-            | Self::Resolved { .. } => None,
+            | Self::Resolved(_) => None,
+        }
+    }
+
+    /// True if its word says it all.
+    pub(super) fn is_only_a_word(&self) -> bool {
+        match self {
+            Self::Started | Self::Skipped | Self::UndoStarted | Self::UndoFinished => true,
+            Self::Succeeded(_)
+            | Self::Failed(_)
+            | Self::InDoubt(_)
+            | Self::RetryScheduled { .. }
+            | Self::Chosen(_)
+            | Self::UndoFailed(_)
+            | Self::UndoRetryScheduled { .. }
+            | Self::Resolved(_) => false,
         }
     }
 
@@ -114,7 +136,7 @@ impl NodeEntry {
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
             | Self::Skipped
-            | Self::Resolved { .. } => false,
+            | Self::Resolved(_) => false,
         }
     }
 
@@ -137,7 +159,7 @@ impl NodeEntry {
             | Self::UndoFinished
             | Self::UndoFailed(_)
             | Self::UndoRetryScheduled { .. }
-            | Self::Resolved { .. } => None,
+            | Self::Resolved(_) => None,
         }
     }
 
@@ -147,6 +169,7 @@ impl NodeEntry {
         output: impl FnOnce(Payload) -> Result<Payload, E>,
         failure: impl FnOnce(Failure) -> Result<Failure, E>,
     ) -> Result<Self, E> {
+        let failure = |given| failure(Arc::unwrap_or_clone(given)).map(Arc::new);
         Ok(match self {
             Self::Succeeded(given) => Self::Succeeded(output(given)?),
             Self::Failed(given) => Self::Failed(failure(given)?),
@@ -161,7 +184,7 @@ impl NodeEntry {
             | Self::Skipped
             | Self::UndoStarted
             | Self::UndoFinished
-            | Self::Resolved { .. }) => entry,
+            | Self::Resolved(_)) => entry,
         })
     }
 
@@ -174,17 +197,16 @@ impl NodeEntry {
             Self::UndoStarted => Some(ActionState::Undoing),
             Self::UndoFinished => Some(ActionState::Undone),
             Self::UndoFailed(_) | Self::UndoRetryScheduled { .. } => Some(ActionState::UndoFailed),
-            Self::RetryScheduled { .. }
-            | Self::Chosen(_)
-            | Self::Skipped
-            | Self::Resolved { .. } => None,
+            Self::RetryScheduled { .. } | Self::Chosen(_) | Self::Skipped | Self::Resolved(_) => {
+                None
+            }
         }
     }
 
     /// True if it says that the node's effect is not there any more.
     pub(crate) fn ends_effect(&self) -> bool {
         match self {
-            Self::UndoFinished | Self::Resolved { .. } => true,
+            Self::UndoFinished | Self::Resolved(_) => true,
             Self::Started
             | Self::Succeeded(_)
             | Self::Failed(_)
@@ -213,7 +235,7 @@ impl NodeEntry {
             | Self::Chosen(_)
             | Self::Skipped
             | Self::UndoRetryScheduled { .. }
-            | Self::Resolved { .. } => return None,
+            | Self::Resolved(_) => return None,
         })
     }
 
@@ -230,13 +252,13 @@ impl NodeEntry {
             | Self::Chosen(_)
             | Self::Skipped
             | Self::UndoRetryScheduled { .. }
-            | Self::Resolved { .. } => None,
+            | Self::Resolved(_) => None,
         }
     }
 
     pub(super) fn message(&self) -> Option<String> {
         match self {
-            Self::Resolved { by, note } => Some(format!("by {by}: {note}")),
+            Self::Resolved(how) => Some(format!("by {}: {}", how.by, how.note)),
             Self::Chosen(n) => Some(n.to_string()),
             Self::Failed(_)
             | Self::InDoubt(_)

@@ -45,7 +45,7 @@ pub enum SagaEntry {
         by: String,
         /// For what.
         #[serde(flatten)]
-        command: Command,
+        command: Box<Command>,
     },
     /// A request that was held is refused.
     Refused {
@@ -53,7 +53,7 @@ pub enum SagaEntry {
         id: Uuid,
         /// Why.
         #[serde(flatten)]
-        why: Refusal,
+        why: Box<Refusal>,
     },
     /// A fault that a test put into the saga, and that stays with it.
     Injected {
@@ -123,7 +123,7 @@ impl SagaEntry {
     ) -> Result<Self, E> {
         Ok(match self {
             Self::Requested { id, by, command } => {
-                Self::Requested { id, by, command: map(command)? }
+                Self::Requested { id, by, command: Box::new(map(*command)?) }
             }
             entry @ (Self::Created { .. }
             | Self::Unwinding(_)

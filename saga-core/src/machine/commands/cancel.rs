@@ -41,7 +41,7 @@ impl Rules for Cancel<'_> {
             && state.past_pivot()
         {
             let why = Refusal::PastPivot { pivot: state.path(pivot) };
-            return FollowUp::saga(SagaEntry::Refused { id: request.id, why });
+            return FollowUp::saga(SagaEntry::Refused { id: request.id, why: why.into() });
         }
         let cause = Cause::Cancelled { reason: self.reason.to_string() };
         FollowUp::saga(SagaEntry::Unwinding(cause)).map(|next| next.unparking(true))

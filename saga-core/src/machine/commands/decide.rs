@@ -41,7 +41,7 @@ impl Rules for Decide<'_> {
             None => {
                 let (by, note) = (&request.by, self.note);
                 let why = format!("{by} decided that it did not take effect: {note}");
-                NodeEntry::Failed(Failure::new(FailureKind::Failed, why).permanent())
+                NodeEntry::Failed(Failure::new(FailureKind::Failed, why).permanent().into())
             }
         };
         let v = machine.state.resolve(self.node.as_str());
@@ -71,10 +71,13 @@ impl SagaState {
     /// True if an operator may replace the output of this vertex, because nobody can read the one in the log. The
     /// machine cannot check that; it only checks that the saga is parked.
     fn is_replaceable(&self, v: VertexId) -> bool {
+        if self.parked.is_none() {
+            return false;
+        }
         let stored = matches!(self.kind(v), Some(PlanKind::Action(_) | PlanKind::Value));
         let done =
             |x: &Vertex| x.progress == Progress::Completed && x.undo == UndoProgress::NotStarted;
-        self.parked.is_some() && stored && self.vertex(v).is_some_and(done)
+        stored && self.vertex(v).is_some_and(done)
     }
 
     /// True if an open request replaces the output of this vertex.

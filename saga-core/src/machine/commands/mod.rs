@@ -243,7 +243,7 @@ impl Machine {
                 if reorders {
                     self.line_up_again();
                 }
-                self.write(SagaEntry::Requested { id, by, command });
+                self.write(SagaEntry::Requested { id, by, command: command.into() });
                 self.follow_up();
             }
         }
@@ -276,7 +276,7 @@ impl Machine {
                 Next::Saga(_) | Next::Node(..) | Next::Gone => {
                     let command = request.command.name();
                     let why = format!("{command} does not apply to the saga any more");
-                    let why = Refusal::Invalid { why };
+                    let why = Refusal::Invalid { why }.into();
                     self.write(SagaEntry::Refused { id: request.id, why });
                 }
             }
@@ -286,6 +286,9 @@ impl Machine {
     /// The requests that this append answers.
     pub(super) fn take_answers(&mut self) -> Vec<(Uuid, Answer)> {
         let mut answers = std::mem::take(&mut self.answers);
+        if self.asked.is_empty() {
+            return answers;
+        }
         let answered = |id: &Uuid| Some((*id, self.state.answers.get(id)?.clone()));
         answers.extend(self.asked.iter().filter_map(answered));
         self.asked.retain(|id| !self.state.answers.contains_key(id));

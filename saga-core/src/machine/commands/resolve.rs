@@ -1,7 +1,7 @@
 //! `resolve` tells a saga that a human has dealt with the effect that a failed undo has left.
 
 use super::{FollowUp, Granted, OperatorRequest, Rules, Written};
-use crate::log::{Answer, Command, NodeEntry, NodePath};
+use crate::log::{Answer, Command, NodeEntry, NodePath, Resolution};
 use crate::machine::Machine;
 use crate::machine::state::{SagaState, VertexId};
 
@@ -29,12 +29,13 @@ impl Rules for Resolve<'_> {
     }
 
     fn follow_up(&self, machine: &Machine, request: &OperatorRequest) -> Option<FollowUp> {
-        let resolved = NodeEntry::Resolved { by: request.by.clone(), note: self.note.to_string() };
+        let how = Resolution { by: request.by.clone(), note: self.note.to_string() };
+        let resolved = NodeEntry::Resolved(how.into());
         FollowUp::node(machine.state.resolve(self.node.as_str()), resolved)
     }
 
     fn is_answered_by(&self, _state: &SagaState, written: Written<'_>) -> bool {
-        matches!(written, Written::Node(NodeEntry::Resolved { .. }))
+        matches!(written, Written::Node(NodeEntry::Resolved(_)))
     }
 }
 

@@ -4,7 +4,7 @@ use futures_util::future::{join_all, ready, select};
 use serde_json::json;
 
 use super::*;
-use crate::log::{Cause, Command, Failure, FailureKind, Fault, NodePath, Refusal};
+use crate::log::{Cause, Command, Failure, FailureKind, Fault, NodePath, Refusal, Resolution};
 
 pub(super) async fn create_stores_the_saga_unchanged(store: &impl Store) -> CheckResult {
     let mut saga = new_saga("a");
@@ -179,16 +179,16 @@ pub(super) async fn every_kind_of_entry_is_returned_bit_for_bit(store: &impl Sto
         NodeEntry::Succeeded(Payload::default()),
         NodeEntry::Succeeded(Payload::from((0..=255).collect::<Vec<u8>>())),
         NodeEntry::Succeeded(Payload::from(vec![0; 300_000])),
-        NodeEntry::Failed(failure()),
-        NodeEntry::InDoubt(failure().permanent()),
+        NodeEntry::Failed(failure().into()),
+        NodeEntry::InDoubt(failure().permanent().into()),
         NodeEntry::RetryScheduled { at },
         NodeEntry::Chosen(u64::MAX),
         NodeEntry::Skipped,
         NodeEntry::UndoStarted,
         NodeEntry::UndoFinished,
-        NodeEntry::UndoFailed(Failure::new(FailureKind::Failed, "")),
-        NodeEntry::UndoRetryScheduled { at, failure: failure() },
-        NodeEntry::Resolved { by: text(), note: text() },
+        NodeEntry::UndoFailed(Failure::new(FailureKind::Failed, "").into()),
+        NodeEntry::UndoRetryScheduled { at, failure: failure().into() },
+        NodeEntry::Resolved(Resolution { by: text(), note: text() }.into()),
     ];
     let about_sagas = [
         SagaEntry::Unwinding(Cause::Failed { node: NodePath::from("disks[2]/volume#1") }),
@@ -204,9 +204,12 @@ pub(super) async fn every_kind_of_entry_is_returned_bit_for_bit(store: &impl Sto
         SagaEntry::Requested {
             id: uuid::Uuid::from_u128(7),
             by: text(),
-            command: Command::Cancel { reason: text() },
+            command: Command::Cancel { reason: text() }.into(),
         },
-        SagaEntry::Refused { id: uuid::Uuid::from_u128(7), why: Refusal::Invalid { why: text() } },
+        SagaEntry::Refused {
+            id: uuid::Uuid::from_u128(7),
+            why: Refusal::Invalid { why: text() }.into(),
+        },
         SagaEntry::Injected { at: "a/b[1]".into(), fault: Fault::Repeat(2) },
         SagaEntry::Migrated(text()),
     ];

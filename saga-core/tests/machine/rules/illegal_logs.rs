@@ -39,17 +39,23 @@ fn only_an_operator_can_retry_a_failed_undo() {
         }
         SagaState::fold(saga.plan.clone(), &log)
     };
-    let asked = |command| {
+    let asked = |command: Command| {
         let by = "me".to_string();
-        EntryKind::from(SagaEntry::Requested { id: Uuid::from_u128(1), by, command })
+        EntryKind::from(SagaEntry::Requested {
+            id: Uuid::from_u128(1),
+            by,
+            command: command.into(),
+        })
     };
     let retry = asked(Command::RetryUndo { node: "n".into() });
     let resolve = asked(Command::Resolve { node: "n".into(), note: "by hand".into() });
-    let resolved = NodeEntry::Resolved { by: "me".into(), note: "by hand".into() }.about("n", 3);
+    let resolved =
+        NodeEntry::Resolved(Resolution { by: "me".into(), note: "by hand".into() }.into())
+            .about("n", 3);
     let started = NodeEntry::Started.about("n", 4);
     for illegal in [
         vec![NodeEntry::RetryScheduled { at: last.at }.about("n", 0)],
-        vec![NodeEntry::UndoFailed(failure(false)).about("n", 0)],
+        vec![NodeEntry::UndoFailed(failure(false).into()).about("n", 0)],
         vec![started.clone()],
         vec![resolved.clone()],
         vec![asked(Command::RetryUndo { node: "other".into() })],
@@ -69,7 +75,8 @@ fn an_undo_is_resolved_only_on_request() {
     saga.ok(&["do n0", "do n1"]);
     saga.fails("do n2");
     saga.undo_fails("undo n1", false);
-    let kind = NodeEntry::Resolved { by: "me".into(), note: "by hand".into() }.about("n1", 1);
+    let kind = NodeEntry::Resolved(Resolution { by: "me".into(), note: "by hand".into() }.into())
+        .about("n1", 1);
     let seq = saga.log.len() as u64 + 1;
     let resolved = Entry { kind, seq, ..saga.log[seq as usize - 2].clone() };
     let log = saga.log.iter().cloned().chain([resolved]).collect::<Vec<_>>();
@@ -139,13 +146,14 @@ fn a_refusal_without_its_request_is_illegal() {
     let mut saga = pivotal(1);
     saga.ok(&["do a"]);
     let id = Uuid::from_u128(1);
-    let asked = || SagaEntry::Requested { id, by: "me".into(), command: cancel() };
-    let refused = || SagaEntry::Refused { id, why: Refusal::PastPivot { pivot: "p".into() } };
+    let asked = || SagaEntry::Requested { id, by: "me".into(), command: cancel().into() };
+    let refused =
+        || SagaEntry::Refused { id, why: Refusal::PastPivot { pivot: "p".into() }.into() };
     assert!(followed_by(&saga, &[asked(), refused()]).is_ok());
     assert!(followed_by(&saga, &[refused()]).is_err());
     assert!(followed_by(&saga, &[asked(), asked()]).is_err());
     assert!(followed_by(&saga, &[asked(), refused(), refused()]).is_err());
     assert!(followed_by(&saga, &[asked(), refused(), asked()]).is_err());
-    let unpark = SagaEntry::Requested { id, by: "me".into(), command: Command::Unpark };
+    let unpark = SagaEntry::Requested { id, by: "me".into(), command: Command::Unpark.into() };
     assert!(followed_by(&saga, &[unpark]).is_err());
 }

@@ -10,7 +10,8 @@ use saga_core::action::{
 };
 use saga_core::dag::{Plan, PlanKind, PlanNode};
 use saga_core::log::{
-    Cause, Entry, EntryKind, Failure, FailureKind, NodeEntry, SagaEntry, Timestamp, Uuid,
+    Cause, Entry, EntryKind, Failure, FailureKind, NodeEntry, Resolution, SagaEntry, Timestamp,
+    Uuid,
 };
 use saga_core::machine::{ActionResult, Config, Effect, Event, Finish, Machine, SagaState, Watch};
 use saga_core::operator::{Answer, Command, Decision, Fault, Refusal};

@@ -108,7 +108,8 @@ fn a_resolved_effect_is_shown_as_such() {
     let words = saga.words();
     assert_eq!(words[words.len() - 3..], ["requested", "b resolved", "a undo_started"]);
     let at = saga.log.len() - 2;
-    let resolved = NodeEntry::Resolved { by: "me".into(), note: "refunded by hand".into() };
+    let resolved = Resolution { by: "me".into(), note: "refunded by hand".into() };
+    let resolved = NodeEntry::Resolved(resolved.into());
     assert_eq!(saga.log[at].node_entry(), Some(&resolved));
     saga.ok(&["undo a"]);
     saga.ended(RolledBack);

@@ -129,7 +129,7 @@ impl Book<'_> {
             NodeEntry::UndoFailed(_) => {
                 assert!(s.undo == Undo::Started || (s.open || s.doubt) && !s.done);
             }
-            NodeEntry::Resolved { .. } => {
+            NodeEntry::Resolved(_) => {
                 assert_eq!(s.undo, Undo::Failed);
                 let open = |c: &Command| matches!(c, Command::Resolve { node, .. } if Some(node) == entry.node());
                 assert!(self.open.values().any(open), "{entry:?} that nobody asked for");
@@ -189,7 +189,7 @@ impl Book<'_> {
             SagaEntry::Refused { id, why } => {
                 let cancels = |c: &Command| matches!(c, Command::Cancel { .. });
                 assert!(self.open.get(id).is_some_and(cancels), "{entry:?}");
-                assert!(matches!(why, Refusal::PastPivot { .. }) && self.past());
+                assert!(matches!(**why, Refusal::PastPivot { .. }) && self.past());
             }
             SagaEntry::Unwinding(Cause::Failed { node }) => {
                 assert!(!self.unwinding);

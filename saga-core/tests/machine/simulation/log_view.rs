@@ -193,7 +193,7 @@ impl<'a> Book<'a> {
             SagaEntry::Requested { id, command, .. } => self.requested(*id, command),
             SagaEntry::Refused { id, why } => {
                 self.open.remove(id);
-                self.refused.insert(*id, why.clone());
+                self.refused.insert(*id, Refusal::clone(why));
             }
             SagaEntry::Paused => {
                 self.paused = true;
@@ -227,7 +227,7 @@ impl<'a> Book<'a> {
         match &entry.kind {
             EntryKind::Saga(entry) => self.apply_to_saga(entry),
             EntryKind::Node { entry, .. } => match entry {
-                NodeEntry::Resolved { .. } => self.close(|c| matches!(c, Command::Resolve { .. })),
+                NodeEntry::Resolved(_) => self.close(|c| matches!(c, Command::Resolve { .. })),
                 NodeEntry::Started | NodeEntry::UndoStarted if self.paused => self.steps -= 1,
                 _ => {}
             },
@@ -254,12 +254,12 @@ impl<'a> Book<'a> {
             }
             NodeEntry::Skipped => (s.done, s.skipped) = (true, true),
             NodeEntry::Failed(failure) => {
-                (s.open, s.failure) = (false, Some((failure.clone(), false)));
+                (s.open, s.failure) = (false, Some((Failure::clone(failure), false)));
                 s.doubt &= !decided;
             }
-            NodeEntry::Resolved { .. } => s.undo = Undo::Resolved,
+            NodeEntry::Resolved(_) => s.undo = Undo::Resolved,
             NodeEntry::InDoubt(failure) => {
-                (s.open, s.doubt, s.failure) = (false, true, Some((failure.clone(), true)));
+                (s.open, s.doubt, s.failure) = (false, true, Some((Failure::clone(failure), true)));
             }
             NodeEntry::RetryScheduled { at } => s.retry_at = Some(*at),
             NodeEntry::UndoStarted => {
