@@ -2,11 +2,20 @@
 //!
 //! | program | what it measures |
 //! |---|---|
-//! | `profile` | one workload of ours, for a profiler |
+//! | `bench-peers` | all workloads, on saga-core, on other libraries and without any |
+//! | `bench-memory` | allocations and heap of the same; `bench-peers` runs it |
+//! | `profile` | one workload of saga-core, for a profiler |
 
 pub mod booking;
+pub mod closed_loop;
+pub mod durable;
+pub mod engine;
+pub mod gate;
 pub mod measure;
 pub mod ours;
+pub mod results;
+pub mod svg;
+pub mod workload;
 
 /// The error of a measurement.
 pub type Any = Box<dyn std::error::Error + Send + Sync>;

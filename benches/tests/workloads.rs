@@ -1,45 +1,53 @@
-//! Each workload runs, once and with few sagas.
+//! Each measurement runs, once and with few sagas, so that none of them rots.
 
 use saga_benches::Any;
-use saga_benches::ours::durable::{Durable, DurableBench};
-use saga_benches::ours::in_memory::{Bench, ParkedSagas, Workload};
+use saga_benches::closed_loop::Load;
+use saga_benches::durable::DurableEngine;
+use saga_benches::engine::Engine;
+use saga_benches::workload::Workload;
 
-const WORKLOADS: [(&str, usize); 8] = [
-    ("chain", 10),
-    ("built", 10),
-    ("fanout", 10),
-    ("ladder", 12),
-    ("layers", 4),
-    ("for", 10),
-    ("unwind", 10),
-    ("many", 10),
+const WORKLOADS: [Workload; 8] = [
+    Workload::Chain(10),
+    Workload::BuiltChain(10),
+    Workload::FanOut(10),
+    Workload::Ladder(3),
+    Workload::Layers(2),
+    Workload::For(10),
+    Workload::Unwind(10),
+    Workload::Many(10),
 ];
 
 #[tokio::test]
 async fn each_workload_in_memory() -> Result<(), Any> {
-    for (name, size) in WORKLOADS {
-        let workload = Workload::named(name, size)?;
-        let bench = Bench::new(workload).await?;
-        bench.run().await.map_err(|error| format!("{workload:?}: {error}"))?;
+    for workload in WORKLOADS {
+        for engine in Engine::ALL {
+            let Some(contestant) = engine.prepare(workload).await? else { continue };
+            let run = contestant.run().await;
+            run.map_err(|error| format!("{workload} on {engine}: {error}"))?;
+            contestant.close().await?;
+        }
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn sagas_park_and_go_on() -> Result<(), Any> {
-    let mut parked = ParkedSagas::new().await?;
-    parked.start(10).await?;
-    parked.finish().await
+async fn sagas_wait_and_go_on() -> Result<(), Any> {
+    for engine in Engine::ALL {
+        let Some(mut waiting) = engine.waiting().await? else { continue };
+        waiting.start(10).await?;
+        waiting.finish().await?;
+        waiting.forget().await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
 async fn each_durable_store() -> Result<(), Any> {
-    for store in [Durable::Sqlite, Durable::File] {
+    for engine in DurableEngine::ALL {
         let directory = tempfile::tempdir()?;
-        let bench = DurableBench::new(store, directory.path()).await?;
-        let durations = bench.run(6, 3).await?;
-        assert_eq!(durations.each.len(), 6);
-        bench.close().await?;
+        let run = engine.run(directory.path(), 3, Load::Count(7)).await;
+        let durations = run.map_err(|error| format!("{engine}: {error}"))?;
+        assert_eq!(durations.each.len(), 7, "{engine}");
     }
     Ok(())
 }

@@ -25,9 +25,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use saga_benches::Any;
-use saga_benches::measure::{cpu_time, quantile};
-use saga_benches::ours::durable::{Durable, DurableBench};
-use saga_benches::ours::in_memory::{Bench, ParkedSagas, Workload};
+use saga_benches::closed_loop::Load;
+use saga_benches::engine::{Contestant, Engine};
+use saga_benches::measure::cpu_time;
+use saga_benches::ours::durable::{Durable, OursDurable};
+use saga_benches::ours::in_memory::Ours;
+use saga_benches::workload::Workload;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Stats, StatsAlloc};
 use tokio::runtime::{Builder, Runtime};
 
@@ -51,7 +54,7 @@ fn main() -> Result<(), Any> {
 }
 
 fn in_memory(runtime: &Runtime, workload: Workload, repeats: usize) -> Result<(), Any> {
-    let bench = runtime.block_on(Bench::new(workload))?;
+    let bench = runtime.block_on(Ours::new(workload))?;
     runtime.block_on(bench.run())?;
     let used = measured(runtime, async {
         for _ in 0..repeats {
@@ -70,14 +73,19 @@ fn in_memory(runtime: &Runtime, workload: Workload, repeats: usize) -> Result<()
 
 /// The memory of sagas that wait, and what is left when they have ended.
 fn parked(runtime: &Runtime, sagas: usize, repeats: usize) -> Result<(), Any> {
-    let mut parked = runtime.block_on(ParkedSagas::new())?;
     for _ in 0..repeats.max(1) {
+        let parked = runtime.block_on(Engine::Ours.waiting())?;
+        let mut parked = parked.ok_or("there are no sagas that wait")?;
         let waiting = measured(runtime, parked.start(sagas))?;
         let ended = measured(runtime, parked.finish())?;
-        let (waiting, ended) = (waiting.bytes_kept(), waiting.bytes_kept() + ended.bytes_kept());
+        let purged = measured(runtime, parked.forget())?;
+        let waiting = waiting.bytes_kept();
+        let ended = waiting + ended.bytes_kept();
+        let purged = ended + purged.bytes_kept();
         println!("{sagas} sagas that wait in the third of five steps, bytes of heap per saga:");
         println!("  {:>10.0} while they wait, log included", waiting as f64 / sagas as f64);
         println!("  {:>10.0} after their end, log included", ended as f64 / sagas as f64);
+        println!("  {:>10.0} after they were purged", purged as f64 / sagas as f64);
     }
     Ok(())
 }
@@ -85,19 +93,19 @@ fn parked(runtime: &Runtime, sagas: usize, repeats: usize) -> Result<(), Any> {
 fn durable(runtime: &Runtime, store: Durable, at_once: usize, repeats: usize) -> Result<(), Any> {
     let sagas = at_once * repeats;
     let directory = tempfile::tempdir()?;
-    let bench = runtime.block_on(DurableBench::new(store, directory.path()))?;
-    runtime.block_on(bench.run(at_once, at_once))?;
+    let bench = runtime.block_on(OursDurable::new(store, directory.path()))?;
+    runtime.block_on(bench.run(at_once, Load::Count(at_once)))?;
     let mut durations = None;
     let used = measured(runtime, async {
-        durations = Some(bench.run(sagas, at_once).await?);
+        durations = Some(bench.run(at_once, Load::Count(sagas)).await?);
         Ok(())
     })?;
     runtime.block_on(bench.close())?;
-    let mut durations = durations.ok_or("nothing was measured")?;
+    let durations = durations.ok_or("nothing was measured")?;
     println!("{store:?}, {sagas} sagas of five steps, {at_once} at once:");
-    println!("  {:>10.0} sagas/s", sagas as f64 / durations.total.as_secs_f64());
-    println!("  {:>10.2} ms p50", quantile(&mut durations.each, 0.5));
-    println!("  {:>10.2} ms p99", quantile(&mut durations.each, 0.99));
+    println!("  {:>10.0} sagas/s", durations.rate());
+    println!("  {:>10.2} ms p50", durations.quantile(0.5));
+    println!("  {:>10.2} ms p99", durations.quantile(0.99));
     println!("  {:>10.0} us of processor time a saga", used.cpu.as_micros() as f64 / sagas as f64);
     println!("  {:>10.2} allocations a saga", used.allocations() as f64 / sagas as f64);
     Ok(())

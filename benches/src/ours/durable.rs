@@ -1,15 +1,15 @@
 //! Five steps on a store that makes each commit durable.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use saga_core::prelude::*;
 use saga_core::store::{FileStore, SqliteStore};
-use tokio::task::JoinSet;
 
-use super::sagas::World;
-use super::sagas::fixed::FiveSteps;
+use super::sagas::FiveSteps;
 use crate::Any;
+use crate::closed_loop::{Durations, Load, closed_loop};
+use crate::gate::Gate;
 
 /// A durable store of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,26 +20,18 @@ pub enum Durable {
     File,
 }
 
-/// What a run on a durable store gave.
-pub struct Durations {
-    /// From the start of the first saga to the end of the last.
-    pub total: Duration,
-    /// Of each saga, from before its start to after its end, in milliseconds.
-    pub each: Vec<f64>,
-}
-
 /// A coordinator on a durable store.
-pub struct DurableBench {
-    sec: Coordinator<World>,
+pub struct OursDurable {
+    sec: Coordinator<Gate>,
 }
 
-impl DurableBench {
+impl OursDurable {
     /// Opens a store in this directory.
     ///
     /// # Errors
     /// Those of the store, and of building a coordinator.
     pub async fn new(store: Durable, directory: &Path) -> Result<Self, Any> {
-        let builder = Coordinator::builder(World::new()).saga::<FiveSteps>();
+        let builder = Coordinator::builder(Gate::new()).saga::<FiveSteps>();
         let builder = match store {
             Durable::Sqlite => builder.store(SqliteStore::open(directory.join("sagas.db"))?),
             Durable::File => builder.store(FileStore::open(directory.join("sagas"))?),
@@ -47,31 +39,20 @@ impl DurableBench {
         Ok(Self { sec: builder.build().await? })
     }
 
-    /// Runs so many sagas, of which so many at once, on the runtime that calls it.
+    /// Runs sagas, so many at once.
     ///
     /// # Errors
     /// If one does not complete.
-    pub async fn run(&self, sagas: usize, at_once: usize) -> Result<Durations, Any> {
-        let started = Instant::now();
-        let mut tasks = JoinSet::new();
-        for task in 0..at_once {
-            let sec = self.sec.clone();
-            let mine = (task..sagas).step_by(at_once);
-            tasks.spawn(async move {
-                let mut each = Vec::new();
-                for number in mine {
-                    let started = Instant::now();
-                    sec.run(FiveSteps { number: number as u64 }).await?;
-                    each.push(started.elapsed().as_secs_f64() * 1e3);
-                }
-                Ok::<_, Any>(each)
-            });
-        }
-        let mut each = Vec::with_capacity(sagas);
-        while let Some(done) = tasks.join_next().await {
-            each.extend(done??);
-        }
-        Ok(Durations { total: started.elapsed(), each })
+    pub async fn run(&self, at_once: usize, load: Load) -> Result<Durations, Any> {
+        let sec = self.sec.clone();
+        closed_loop(at_once, load, move |number| {
+            let sec = sec.clone();
+            async move {
+                sec.run(FiveSteps { number }).await?;
+                Ok(())
+            }
+        })
+        .await
     }
 
     /// Closes the store.

@@ -2,4 +2,6 @@
 
 pub mod durable;
 pub mod in_memory;
+pub mod parked;
 pub mod sagas;
+pub mod shaped;
