@@ -1,6 +1,7 @@
 //! Where sagas wait, so that many of them are under way at once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -27,7 +28,7 @@ impl Gate {
     /// Waits until so many have arrived since the gate was made.
     pub async fn until_arrived(&self, count: usize) {
         while self.arrived.load(Ordering::Relaxed) < count {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `bench-peers` | all workloads, on saga-core, on other libraries and without any |
 //! | `bench-memory` | allocations and heap of the same; `bench-peers` runs it |
+//! | `scale` | many sagas, and sagas of many nodes |
 //! | `profile` | one workload of saga-core, for a profiler |
 
 pub mod booking;
@@ -14,6 +15,7 @@ pub mod gate;
 pub mod measure;
 pub mod ours;
 pub mod results;
+pub mod scale;
 pub mod svg;
 pub mod workload;
 

@@ -1,9 +1,12 @@
 //! Each measurement runs, once and with few sagas, so that none of them rots.
 
+use std::time::Duration;
+
 use saga_benches::Any;
 use saga_benches::closed_loop::Load;
 use saga_benches::durable::DurableEngine;
 use saga_benches::engine::Engine;
+use saga_benches::scale::{live, nodes, stored};
 use saga_benches::workload::Workload;
 
 const WORKLOADS: [Workload; 8] = [
@@ -49,5 +52,17 @@ async fn each_durable_store() -> Result<(), Any> {
         let durations = run.map_err(|error| format!("{engine}: {error}"))?;
         assert_eq!(durations.each.len(), 7, "{engine}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_measurement_of_scale() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    live(10, None).await?;
+    live(10, Some(&directory.path().join("live.db"))).await?;
+    let file = directory.path().join("stored.db");
+    let stored = stored(&file, 20, 2, Duration::from_millis(10)).await?;
+    assert_eq!((stored.sagas, stored.unfinished), (20, 2));
+    assert_eq!(nodes(&[1, 2]).await?.len(), 6);
     Ok(())
 }
