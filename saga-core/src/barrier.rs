@@ -149,9 +149,12 @@ where
             let json = json::write(&result)
                 .map_err(|e| result_error(key, format!("does not serialize: {e}")))?;
             // The caller of a duplicate gets the same.
-            let result = serde_json::from_slice(&json)
+            let result = serde_json::from_slice(json.as_bytes())
                 .map_err(|_| result_error(key, "cannot be read back".to_string()))?;
-            tx.execute("UPDATE saga_barrier SET result = ?2 WHERE key = ?1", params![key, json])?;
+            tx.execute(
+                "UPDATE saga_barrier SET result = ?2 WHERE key = ?1",
+                params![key, json.as_bytes()],
+            )?;
             Ok(result)
         }
     })

@@ -47,7 +47,13 @@ pub(crate) fn contain<T>(code: impl FnOnce() -> T) -> Result<T, String> {
 
 /// Drops a user's value. If that panics, the panic hook has reported it, and nothing else is affected.
 pub(crate) fn discard<T>(value: T) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+    let mut value = Some(value);
+    discard_with(&mut || value = None);
+}
+
+/// The same, by means of code that drops it. It is not generic, so that it is compiled once.
+pub(crate) fn discard_with(drop_it: &mut dyn FnMut()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(drop_it)) {
         // The payload of a panic can itself panic when it is dropped, and so can the payload of that panic.
         std::mem::forget(panic);
     }

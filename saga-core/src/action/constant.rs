@@ -51,7 +51,7 @@ impl<C: Send + Sync + 'static, T: ActionData> Action<C> for ActionConstant<T> {
             let gone = || ActionError::from_error("the constant is gone");
             let value = self.value.get().ok_or_else(gone)?.clone();
             let payload = encode_data(&*value).map_err(|e| AttemptError::from(e).permanent())?;
-            Ok(ActionOutput { value: Contained::new(value), payload })
+            Ok(ActionOutput::shared(value, payload))
         })
     }
 

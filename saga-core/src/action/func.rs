@@ -224,7 +224,10 @@ impl<C: Send + Sync + 'static, O: ActionData> Action<C> for ActionFunc<C, O> {
 
     fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
         let attempt = (self.do_it)(cx);
-        Box::pin(async move { stored(attempt.await?) })
+        Box::pin(async move {
+            // A type of the user's that wraps this one may decode it in another way.
+            Ok(ActionOutput { is_read_back: false, ..stored(attempt.await?)? })
+        })
     }
 
     fn undo_it(

@@ -54,6 +54,11 @@ impl<C: Send + Sync + 'static> Scope<C> {
         self.entered.load(Ordering::Relaxed)
     }
 
+    /// From here on, a panic comes from the user's action.
+    pub(crate) fn enter(&self) {
+        self.entered.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn leave(&self, stop: StepResult) {
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop);
     }

@@ -1,37 +1,49 @@
-//! Encodes users' values as JSON that can be read back. JSON cannot express NaN and infinity, and its reader
-//! limits the nesting depth. An error now is better than a log that cannot be read after a crash.
+//! Encodes users' values as JSON that can be read back. An error now is better than a log that cannot be read
+//! after a crash.
 
-use serde::ser::{self, Serialize};
+use std::cell::Cell;
 
-use super::finite::{FiniteCheck, NotFinite};
+use serde::ser::Serialize;
+
+use super::writer::{JsonWriter, WriteError};
 use crate::log::Payload;
 
 /// How deeply arrays and objects may be nested, which is what the reader of `serde_json` accepts.
 pub(crate) const MAX_NESTING: usize = 127;
 
+thread_local! {
+    /// The buffer that values are written into. They are copied out of it, because how long they are is known
+    /// only afterwards.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A buffer that has grown larger than this is given back.
+const MAX_BUFFER: usize = 64 * 1024;
+
+/// Lets `write` write one value, and returns its JSON, which can be read back.
+pub(crate) fn written(
+    write: impl FnOnce(&mut JsonWriter) -> Result<(), WriteError>,
+) -> Result<Payload, WriteError> {
+    let mut buffer = BUFFER.take();
+    buffer.clear();
+    let mut writer = JsonWriter::new(buffer);
+    let result = write(&mut writer);
+    let buffer = writer.into_buffer();
+    let payload = result.map(|()| Payload::from(buffer.as_slice()));
+    if buffer.capacity() <= MAX_BUFFER {
+        BUFFER.set(buffer);
+    }
+    payload
+}
+
 /// Writes a value as JSON that can be read back.
-pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
-    let json = serde_json::to_vec(value)?;
-    if depth(&json) > MAX_NESTING {
-        let why = format!("it is nested more than {MAX_NESTING} levels deep");
-        return Err(ser::Error::custom(why));
-    }
-    // NaN is written as `null`, so a text without `null` needs no check.
-    if json.windows(4).any(|word| word == b"null") {
-        let mut check = FiniteCheck::default();
-        if let Err(NotFinite(path)) = value.serialize(&mut check) {
-            let field = if path.is_empty() { "the value".to_string() } else { format!("`{path}`") };
-            let why = format!("{field} is NaN or infinite, which JSON cannot hold");
-            return Err(ser::Error::custom(why));
-        }
-    }
-    Ok(json)
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Result<Payload, WriteError> {
+    written(|writer| value.serialize(writer))
 }
 
 /// A user's error as JSON. `None` if it cannot be encoded or does not fit into a log entry.
 pub(crate) fn error_json<T: Serialize + ?Sized>(error: &T) -> Option<Payload> {
-    let json = write(error).ok()?;
-    has_room(&json).then(|| Payload::from(json))
+    write(error).ok().filter(|json| has_room(json.as_bytes()))
 }
 
 /// True if this JSON can be part of a log entry, which adds levels of nesting of its own.
@@ -110,7 +122,7 @@ mod tests {
     fn what_could_not_be_read_back_is_not_written() {
         let nested = |levels| (0..levels).fold(serde_json::json!(1), |v, _| serde_json::json!([v]));
         let deepest = write(&nested(127)).unwrap();
-        assert!(serde_json::from_slice::<serde_json::Value>(&deepest).is_ok());
+        assert!(serde_json::from_slice::<serde_json::Value>(deepest.as_bytes()).is_ok());
         let error = write(&nested(128)).unwrap_err().to_string();
         assert_eq!(error, "it is nested more than 127 levels deep");
         let text = "[".repeat(500) + "\\\"";

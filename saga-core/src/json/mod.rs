@@ -2,13 +2,14 @@
 //! never converted to floats; `serde_json::Value` would round integers beyond `u64`.
 
 mod encode;
-mod finite;
+mod writer;
 
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-pub(crate) use encode::{MAX_NESTING, depth, error_json, has_room, write};
+pub(crate) use encode::{MAX_NESTING, depth, error_json, has_room, write, written};
+pub(crate) use writer::{JsonWriter, WriteError};
 
 /// The maximum nesting depth that is examined, which is what the reader of `serde_json` accepts.
 const MAX_DEPTH: usize = 128;

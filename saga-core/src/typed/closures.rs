@@ -1,6 +1,11 @@
 //! Closures as what typed nodes run. A node's closure turns earlier outputs into a call; here it becomes an
 //! action, a computed value, or the parameters of a saga.
 
+//!
+//! Only [`NodeClosure`] is compiled again for each node, and it is a few lines: the rest of this module takes
+//! closures as trait objects and is compiled once for each type of context.
+
+use std::any::Any;
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -18,36 +23,82 @@ use crate::log::Payload;
 use crate::names::{ActionName, InvalidName, NodeName};
 use crate::panics;
 use crate::policy::Policy;
-use crate::typed::{ActionSpec, NodeShape, Scope, Source, StepCall, StepFuture, StepResult};
-use crate::value::Storable;
-use crate::value::{ActionOutput, AttemptError, Value};
+use crate::typed::{
+    ActionSpec, NodeShape, Scope, Source, StepCall, StepFuture, StepKind, StepResult,
+};
+use crate::value::{ActionOutput, AttemptError, Storable, Value};
 
-/// Runs a closure until it has left a result in its scope.
-///
-/// A panic before the user's action is entered comes from the expressions of its inputs. Those are pure, so
-/// that no further attempt would succeed, and no effect has happened. `Err` is the message of that panic.
-async fn run<C, H, F>(closure: &F, scope: &Scope<C>) -> Result<StepResult, String>
+/// The closure of a typed node, whatever it calls.
+pub(crate) trait NodeClosure<C>: Send + Sync {
+    /// Calls the closure. The future leaves the result in the scope. `None` if it has been left already.
+    fn start<'s>(&'s self, scope: &'s Scope<C>) -> Option<BoxFuture<'s, ()>>;
+}
+
+impl<C, H, F> NodeClosure<C> for (F, PhantomData<fn() -> H>)
+where
+    F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync,
+    H: 'static,
+{
+    fn start<'s>(&'s self, scope: &'s Scope<C>) -> Option<BoxFuture<'s, ()>> {
+        (self.0)(scope).erased()
+    }
+}
+
+/// What a typed node runs, for code that is compiled once: its closure, and the functions of its
+/// [`NodeShape`].
+pub(crate) struct TypedClosure<C> {
+    closure: Box<dyn NodeClosure<C>>,
+    pub(crate) kind: fn() -> Option<StepKind<C>>,
+    decode: fn(&Payload) -> Result<ActionOutput, ActionError>,
+}
+
+impl<C: Send + Sync + 'static> TypedClosure<C> {
+    pub(crate) fn new<H, F>(closure: F) -> Self
+    where
+        H: NodeShape<C> + 'static,
+        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
+    {
+        let closure = Box::new((closure, PhantomData));
+        Self { closure, kind: H::kind, decode: H::Output::restore }
+    }
+
+    /// Runs the closure until it has left a result in its scope.
+    ///
+    /// A panic before the user's action is entered comes from the expressions of its inputs. Those are pure, so
+    /// that no further attempt would succeed, and no effect has happened. `Err` is the message of that panic.
+    async fn run(&self, scope: &Scope<C>) -> Result<StepResult, String> {
+        let called = catch_unwind(AssertUnwindSafe(|| self.closure.start(scope)));
+        let mut call = called.or_else(|panic| unless_entered(scope, panic))?;
+        poll_fn(|task| {
+            let polled = match &mut call {
+                None => Ok(Poll::Ready(())),
+                Some(call) => catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(task))),
+            };
+            let polled = match polled.or_else(|panic| unless_entered(scope, panic)) {
+                Ok(polled) => polled,
+                Err(message) => return Poll::Ready(Err(message)),
+            };
+            match scope.take() {
+                Some(stop) => Poll::Ready(Ok(stop)),
+                None if polled.is_ready() => {
+                    Poll::Ready(Err("the step's closure ended without a call".to_string()))
+                }
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+}
+
+/// The message of a panic, unless it comes from the user's action: then it is that action's outcome.
+fn unless_entered<C, T>(scope: &Scope<C>, panic: Box<dyn Any + Send>) -> Result<T, String>
 where
     C: Send + Sync + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync,
 {
-    let called = catch_unwind(AssertUnwindSafe(|| closure(scope)));
-    let StepFuture(mut call) = called.map_err(panics::message)?;
-    poll_fn(|task| {
-        let polled = match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(task))) {
-            Ok(polled) => polled,
-            Err(panic) if scope.entered() => resume_unwind(panic),
-            Err(panic) => return Poll::Ready(Err(panics::message(panic))),
-        };
-        match scope.take() {
-            Some(stop) => Poll::Ready(Ok(stop)),
-            None if polled.is_ready() => {
-                Poll::Ready(Err("the step's closure ended without a call".to_string()))
-            }
-            None => Poll::Pending,
-        }
-    })
-    .await
+    if scope.entered() {
+        resume_unwind(panic);
+    }
+    Err(panics::message(panic))
 }
 
 fn bad_inputs(message: String) -> ActionError {
@@ -55,27 +106,14 @@ fn bad_inputs(message: String) -> ActionError {
 }
 
 /// A step that runs an action.
-struct BoundAction<F, H> {
+struct BoundAction<C> {
     name: ActionName,
     spec: ActionSpec,
     sources: Arc<[Source]>,
-    closure: F,
-    shape: PhantomData<fn() -> H>,
+    closure: TypedClosure<C>,
 }
 
-impl<F, H> BoundAction<F, H> {
-    fn new(spec: ActionSpec, sources: Arc<[Source]>, closure: F) -> Result<Self, InvalidName> {
-        let name = ActionName::new(spec.name)?;
-        Ok(Self { name, spec, sources, closure, shape: PhantomData })
-    }
-}
-
-impl<C, F, H> Action<C> for BoundAction<F, H>
-where
-    C: Send + Sync + 'static,
-    H: NodeShape<C> + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
-{
+impl<C: Send + Sync + 'static> Action<C> for BoundAction<C> {
     fn name(&self) -> &ActionName {
         &self.name
     }
@@ -83,7 +121,7 @@ where
     fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
         Box::pin(async move {
             let scope = Scope::new(cx, StepCall::Do, self.sources.clone());
-            match run(&self.closure, &scope).await {
+            match self.closure.run(&scope).await {
                 Ok(StepResult::Output(output)) => Ok(output),
                 Ok(StepResult::Failed(failed)) => Err(failed),
                 Ok(StepResult::Undone(_)) => {
@@ -101,16 +139,18 @@ where
     ) -> BoxFuture<'_, Result<(), UndoError>> {
         Box::pin(async move {
             let scope = Scope::new(cx, StepCall::Undo(output), self.sources.clone());
-            match run(&self.closure, &scope).await {
+            match self.closure.run(&scope).await {
                 Ok(StepResult::Undone(result)) => result,
-                Ok(_) => Err(UndoError::permanent("the action ran instead of its undo")),
+                Ok(StepResult::Output(_) | StepResult::Failed(_)) => {
+                    Err(UndoError::permanent("the action ran instead of its undo"))
+                }
                 Err(panic) => Err(UndoError::Permanent(bad_inputs(panic))),
             }
         })
     }
 
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
-        H::Output::restore(payload)
+        (self.closure.decode)(payload)
     }
 
     fn policy(&self) -> Policy {
@@ -132,28 +172,16 @@ where
 }
 
 /// A step that computes a value.
-struct BoundValue<F, H> {
+struct BoundValue<C> {
     sources: Arc<[Source]>,
-    closure: F,
-    shape: PhantomData<fn() -> H>,
+    closure: TypedClosure<C>,
 }
 
-impl<F, H> BoundValue<F, H> {
-    fn new(sources: Arc<[Source]>, closure: F) -> Self {
-        Self { sources, closure, shape: PhantomData }
-    }
-}
-
-impl<C, F, H> Compute<C> for BoundValue<F, H>
-where
-    C: Send + Sync + 'static,
-    H: NodeShape<C> + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
-{
+impl<C: Send + Sync + 'static> Compute<C> for BoundValue<C> {
     fn compute(&self, cx: ActionContext<C>) -> Result<ActionOutput, ActionError> {
         let scope = Scope::new(cx, StepCall::Do, self.sources.clone());
         // An expression awaits nothing, so it is ready at the first poll.
-        match run(&self.closure, &scope).now_or_never() {
+        match self.closure.run(&scope).now_or_never() {
             Some(Ok(StepResult::Output(output))) => Ok(output),
             Some(Ok(StepResult::Failed(failed))) => Err(failed.error),
             Some(Ok(StepResult::Undone(_))) | None => {
@@ -164,34 +192,18 @@ where
     }
 
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
-        H::Output::restore(payload)
+        (self.closure.decode)(payload)
     }
 }
 
 /// A step that computes the parameters of a saga.
-struct BoundParams<F, H> {
-    closure: F,
-    shape: PhantomData<fn() -> H>,
-}
-
-impl<F, H> BoundParams<F, H> {
-    fn new(closure: F) -> Self {
-        Self { closure, shape: PhantomData }
-    }
-}
-
-impl<C, F, H> MakeParams<C> for BoundParams<F, H>
-where
-    C: Send + Sync + 'static,
-    H: NodeShape<C> + 'static,
-    F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
-{
+impl<C: Send + Sync + 'static> MakeParams<C> for TypedClosure<C> {
     fn make(&self, frame: &Arc<Frame>, sources: &Arc<[Source]>) -> Params {
         if let Some(error) = &frame.refused {
             return Err(error.clone());
         }
         let scope = Scope::pure(frame.clone(), sources.clone());
-        let message = match run(&self.closure, &scope).now_or_never() {
+        let message = match self.run(&scope).now_or_never() {
             Some(Ok(StepResult::Output(params))) => return Ok(params),
             Some(Ok(StepResult::Failed(failed))) => failed.error.message(),
             Some(Ok(StepResult::Undone(_))) | None => "they await something".to_string(),
@@ -203,43 +215,31 @@ where
 
 impl<C: Send + Sync + 'static> Node<C> {
     /// The node of a typed step that runs an action and may read these sources.
-    pub(crate) fn step<H, F>(
+    pub(crate) fn step(
         name: NodeName,
         spec: ActionSpec,
         sources: Arc<[Source]>,
-        closure: F,
-    ) -> Result<Self, InvalidName>
-    where
-        H: NodeShape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
-    {
-        let action = BoundAction::new(spec, sources, closure)?;
+        closure: TypedClosure<C>,
+    ) -> Result<Self, InvalidName> {
+        let action = BoundAction { name: ActionName::new(spec.name)?, spec, sources, closure };
         let mut node = Self::with(name, NodeBody::Action(Arc::new(action)));
         node.options.label = spec.label.map(str::to_string);
         Ok(node)
     }
 
     /// The node of a typed step that computes a value.
-    pub(crate) fn value<H, F>(name: NodeName, sources: Arc<[Source]>, closure: F) -> Self
-    where
-        H: NodeShape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
-    {
-        Self::with(name, NodeBody::Computed(Arc::new(BoundValue::new(sources, closure))))
+    pub(crate) fn value(name: NodeName, sources: Arc<[Source]>, closure: TypedClosure<C>) -> Self {
+        Self::with(name, NodeBody::Computed(Arc::new(BoundValue { sources, closure })))
     }
 
     /// The node of a typed step that computes the parameters of a saga.
-    pub(crate) fn saga<H, F>(
+    pub(crate) fn saga(
         name: NodeName,
         dag: Dag<C>,
         sources: Arc<[Source]>,
-        closure: F,
-    ) -> Self
-    where
-        H: NodeShape<C> + 'static,
-        F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
-    {
-        let params: Arc<dyn MakeParams<C>> = Arc::new(BoundParams::new(closure));
+        closure: TypedClosure<C>,
+    ) -> Self {
+        let params: Arc<dyn MakeParams<C>> = Arc::new(closure);
         let params = CompositeInput::Closure(params, sources);
         Self::with(name, NodeBody::Subsaga { dag: Arc::new(dag), params })
     }

@@ -3,11 +3,16 @@
 use super::step::Typed;
 use crate::context::StepResult;
 use crate::error::UndoError;
-use crate::value::{AttemptError, Storable};
+use crate::panics;
+use crate::value::{ActionOutput, AttemptError, Storable};
 
 /// The result of an action that succeeded.
 pub(crate) fn produced<A: Typed>(output: A::Output) -> StepResult {
-    match output.store() {
+    of_action(output.store())
+}
+
+fn of_action(stored: Result<ActionOutput, AttemptError>) -> StepResult {
+    match stored {
         Ok(output) => StepResult::Output(output),
         Err(failed) => StepResult::Failed(failed),
     }
@@ -15,9 +20,17 @@ pub(crate) fn produced<A: Typed>(output: A::Output) -> StepResult {
 
 /// The result of a computed node.
 pub(crate) fn computed<O: Storable>(value: O) -> StepResult {
-    match value.read_back() {
+    of_value(value.store())
+}
+
+/// No effect happened, so there is nothing to undo, and the value is not kept.
+fn of_value(stored: Result<ActionOutput, AttemptError>) -> StepResult {
+    match stored {
         Ok(output) => StepResult::Output(output),
-        Err(error) => StepResult::Failed(AttemptError::from(error).permanent()),
+        Err(AttemptError { error, output, .. }) => {
+            panics::discard(output);
+            StepResult::Failed(AttemptError::from(error).permanent())
+        }
     }
 }
 

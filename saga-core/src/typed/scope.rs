@@ -1,9 +1,12 @@
 //! One call of the closure of a typed node. What users do with a scope is in `typed::scope`.
 
 use std::future::Future;
-use std::sync::atomic::Ordering;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
+use pin_project_lite::pin_project;
 
 use super::{
     ActionNode, ComputedNode, NeverGivesUp, Step, StepDone, StepFuture, StepResult, computed,
@@ -18,11 +21,13 @@ impl<C: Send + Sync + 'static> Scope<C> {
     where
         A: Step<C> + 's,
     {
-        self.block(async move {
-            let stop = self.go(action).await;
-            self.leave(stop);
-            StepDone::new()
-        })
+        match &self.cx {
+            Some(cx) => {
+                self.enter();
+                StepFuture::call(Box::pin(Leaves { scope: self, call: action.go(cx, &self.op) }))
+            }
+            None => self.without_action(action.pure()),
+        }
     }
 
     /// The same after a point of no return, where an action must never give up.
@@ -62,7 +67,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
     /// user's code.
     #[doc(hidden)]
     pub fn boxed<'s, S>(&'s self, block: BoxFuture<'s, StepDone<S>>) -> StepFuture<'s, S> {
-        StepFuture(block)
+        StepFuture::block(block)
     }
 
     /// Returns the value of a node that runs no action.
@@ -76,7 +81,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
         value: O,
     ) -> StepFuture<'_, ComputedNode<O>> {
         self.leave(computed(value));
-        self.block(async { StepDone::new() })
+        StepFuture::left()
     }
 
     /// Ends the node with an error. It is for a step in an arm of a [`choose`](crate::dag::DagBuilder::choose)
@@ -87,23 +92,30 @@ impl<C: Send + Sync + 'static> Scope<C> {
         std::panic::resume_unwind(Box::new(message.to_string()))
     }
 
-    /// Runs the user's action or undo.
-    pub(crate) async fn go<A: Step<C>>(&self, action: A) -> StepResult {
-        let Some(cx) = &self.cx else {
-            return action.pure().unwrap_or_else(|| {
-                let error = ActionError::from_error("no action runs where a value is computed");
-                StepResult::Failed(AttemptError::from(error).permanent())
-            });
-        };
-        self.entered.store(true, Ordering::Relaxed);
-        action.go(cx, &self.op).await
+    /// The result of a call where no action can run.
+    fn without_action<S>(&self, result: Option<StepResult>) -> StepFuture<'_, S> {
+        self.leave(result.unwrap_or_else(no_action));
+        StepFuture::left()
     }
 
-    /// Leaves the result and never returns, for calls that stand in the closure as expressions of their output
-    /// type.
-    pub(crate) async fn stop_with<T>(&self, stop: StepResult) -> T {
-        self.leave(stop);
-        std::future::pending().await
+    /// Calls the action or undo, and never returns, for calls that stand in the closure as expressions of their
+    /// output type.
+    pub(crate) fn leaves<'s, A, T>(&'s self, action: A) -> BoxFuture<'s, T>
+    where
+        A: Step<C> + 's,
+        T: 's,
+    {
+        match &self.cx {
+            Some(cx) => {
+                self.enter();
+                let call = Leaves { scope: self, call: action.go(cx, &self.op) };
+                Box::pin(Never { call: Some(call), ty: PhantomData })
+            }
+            None => {
+                self.leave(action.pure().unwrap_or_else(no_action));
+                Box::pin(std::future::pending())
+            }
+        }
     }
 
     /// The marker for a call that is made with [`ActionNode::run`].
@@ -116,5 +128,52 @@ impl<C: Send + Sync + 'static> Scope<C> {
     #[doc(hidden)]
     pub fn done<O, S>(&self, _: O, _: S) -> StepDone<S> {
         StepDone::new()
+    }
+}
+
+fn no_action() -> StepResult {
+    let error = ActionError::from_error("no action runs where a value is computed");
+    StepResult::Failed(AttemptError::from(error).permanent())
+}
+
+// `async` blocks would do the same, but rustc would have to check and compile one more of them for each node.
+pin_project! {
+    /// A call that leaves its result in the scope.
+    struct Leaves<'s, C, F> {
+        scope: &'s Scope<C>,
+        #[pin]
+        call: F,
+    }
+}
+
+impl<C: Send + Sync + 'static, F: Future<Output = StepResult>> Future for Leaves<'_, C, F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        this.call.poll(task).map(|stop| this.scope.leave(stop))
+    }
+}
+
+pin_project! {
+    /// The same, but it never returns.
+    struct Never<F, T> {
+        #[pin]
+        call: Option<F>,
+        ty: PhantomData<fn() -> T>,
+    }
+}
+
+impl<F: Future<Output = ()>, T> Future for Never<F, T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<T> {
+        let mut this = self.project();
+        if let Some(call) = this.call.as_mut().as_pin_mut()
+            && call.poll(task).is_ready()
+        {
+            this.call.set(None);
+        }
+        Poll::Pending
     }
 }

@@ -22,13 +22,62 @@ impl<S> StepDone<S> {
 
 /// The return value of a node's closure: its call, whose type tells the kind of the node. It is a type of its
 /// own because rustc takes longer to compare boxed futures.
-pub struct StepFuture<'s, S>(pub(crate) BoxFuture<'s, StepDone<S>>);
+pub struct StepFuture<'s, S>(Running<'s, S>);
+
+enum Running<'s, S> {
+    /// A call, which leaves its result in the scope.
+    Call(BoxFuture<'s, ()>),
+    /// A block that ends in a call.
+    Block(BoxFuture<'s, StepDone<S>>),
+    /// The result has been left already.
+    Left,
+}
+
+impl<'s, S> StepFuture<'s, S> {
+    pub(super) fn call(call: BoxFuture<'s, ()>) -> Self {
+        Self(Running::Call(call))
+    }
+
+    pub(super) fn block(block: BoxFuture<'s, StepDone<S>>) -> Self {
+        Self(Running::Block(block))
+    }
+
+    pub(super) fn left() -> Self {
+        Self(Running::Left)
+    }
+
+    /// The future without its type; `None` if the result has been left already.
+    pub(super) fn erased(self) -> Option<BoxFuture<'s, ()>>
+    where
+        S: 'static,
+    {
+        match self.0 {
+            Running::Call(call) => Some(call),
+            Running::Block(block) => Some(Box::pin(ErasedBlock(block))),
+            Running::Left => None,
+        }
+    }
+}
 
 impl<S> Future for StepFuture<'_, S> {
     type Output = StepDone<S>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<StepDone<S>> {
-        self.get_mut().0.as_mut().poll(task)
+        match &mut self.get_mut().0 {
+            Running::Call(call) => call.as_mut().poll(task).map(|()| StepDone::new()),
+            Running::Block(block) => block.as_mut().poll(task),
+            Running::Left => Poll::Ready(StepDone::new()),
+        }
+    }
+}
+
+struct ErasedBlock<'s, S>(BoxFuture<'s, StepDone<S>>);
+
+impl<S> Future for ErasedBlock<'_, S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<()> {
+        self.get_mut().0.as_mut().poll(task).map(|_| ())
     }
 }
 
@@ -58,10 +107,7 @@ impl<M> ActionNode<M> {
     where
         A: Step<C, Static = M> + 's,
     {
-        Box::pin(async move {
-            let stop = cx.go(action).await;
-            cx.stop_with(stop).await
-        })
+        cx.leaves(action)
     }
 }
 

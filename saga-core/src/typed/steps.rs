@@ -4,6 +4,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::closures::TypedClosure;
 use crate::dag::{DagBuilder, DagError, Node};
 use crate::names::{NodeIndex, NodeName};
 use crate::typed::{
@@ -71,6 +72,9 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 
     /// The same for a step that also waits for other nodes, which it does not read.
+    // A definition calls it once for each node. Inlined, it would make one function of all nodes, which takes
+    // LLVM far longer than many small ones.
+    #[inline(never)]
     pub fn step_after<H, F>(
         &mut self,
         name: &'static str,
@@ -82,9 +86,21 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         H: NodeShape<C> + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
     {
+        let node = self.add_step(name, bindings, after, TypedClosure::new(closure));
+        OutputRef::new(self.body(), node)
+    }
+
+    /// The part of it that is the same for all steps, so that it is compiled once.
+    fn add_step(
+        &mut self,
+        name: &'static str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        closure: TypedClosure<C>,
+    ) -> NodeIndex {
         let added = self.read(name, bindings, after).and_then(|read| {
             let (name, sources) = (read.name.clone(), read.sources.clone());
-            let node = match H::kind() {
+            let node = match (closure.kind)() {
                 Some(StepKind::Action(spec)) => Node::step(name, spec, sources, closure)?,
                 Some(StepKind::Saga(Subsaga(define))) => {
                     let dag = define(self.max_nodes, self.within.clone())?;
@@ -94,7 +110,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
             };
             Ok((node, read))
         });
-        OutputRef::new(self.body(), self.add(added))
+        self.add(added)
     }
 
     /// Resolves the inputs of a new node.

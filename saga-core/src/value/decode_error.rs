@@ -94,8 +94,10 @@ mod tests {
     }
 
     fn told<T: DeserializeOwned + Debug>(json: &str) -> String {
-        let error = serde_json::from_str::<T>(json).unwrap_err();
-        without_the_value(&error, &place::path::<T>(json.as_bytes()))
+        let read = |json: &[u8]| serde_json::from_slice::<T>(json).err();
+        let error = read(json.as_bytes()).unwrap();
+        let path = place::path(json.as_bytes(), &error, &mut |json| read(json));
+        without_the_value(&error, &path)
     }
 
     #[test]

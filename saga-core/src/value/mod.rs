@@ -3,6 +3,7 @@
 mod attempt_error;
 mod decision;
 mod decode_error;
+mod erased;
 mod place;
 mod storable;
 
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::ActionError;
-use crate::json;
+use crate::json::{JsonWriter, WriteError};
 use crate::log::Payload;
 use crate::panics::{self, Contained};
 
@@ -42,30 +43,22 @@ pub type Value = Arc<dyn Any + Send + Sync>;
 // Serde's traits are not supertraits, because rustc would then report each of them instead of this trait.
 pub trait ActionData: Send + Sync + 'static {
     #[doc(hidden)]
-    fn write(this: &Self) -> serde_json::Result<Vec<u8>>;
+    fn write(this: &Self, writer: &mut JsonWriter) -> Result<(), WriteError>;
 
     #[doc(hidden)]
     fn read(json: &[u8]) -> serde_json::Result<Self>
     where
         Self: Sized;
-
-    /// The path to the part of the value that cannot be decoded.
-    #[doc(hidden)]
-    fn misfit(json: &[u8]) -> String;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ActionData for T {
-    fn write(this: &Self) -> serde_json::Result<Vec<u8>> {
-        json::write(this)
+    fn write(this: &Self, writer: &mut JsonWriter) -> Result<(), WriteError> {
+        this.serialize(writer)
     }
 
     fn read(json: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(json)
-    }
-
-    fn misfit(json: &[u8]) -> String {
-        place::path::<T>(json)
     }
 }
 
@@ -74,6 +67,8 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ActionData for T {
 pub struct ActionOutput {
     pub(crate) value: Contained<Value>,
     pub(crate) payload: Payload,
+    /// True if the value is what its node reads from the payload.
+    pub(crate) is_read_back: bool,
 }
 
 impl ActionOutput {
@@ -102,7 +97,7 @@ impl ActionOutput {
     /// [`ActionError::SerializeFailed`] if the value cannot be encoded or cannot be read back;
     /// [`ActionError::Panicked`] if its own serialization code panics.
     pub fn new<T: ActionData>(value: T) -> Result<Self, ActionError> {
-        Self::decode::<T>(&write_down(value)?).map_err(unreadable)
+        erased::replace(&mut Some(value))
     }
 
     /// Decodes a stored value.
@@ -110,12 +105,16 @@ impl ActionOutput {
     /// # Errors
     /// [`ActionError::DeserializeFailed`] if the bytes are not a `T`.
     pub fn decode<T: ActionData>(payload: &Payload) -> Result<Self, ActionError> {
-        Ok(Self::of(decode::<T>(payload)?, payload.clone()))
+        erased::decode(payload, &erased::read::<T>)
     }
 
     /// A value together with its encoded form.
     pub(crate) fn of<T: Send + Sync + 'static>(value: T, payload: Payload) -> Self {
-        Self { value: Contained::new(Arc::new(value)), payload }
+        Self::shared(Arc::new(value), payload)
+    }
+
+    pub(crate) fn shared(value: Value, payload: Payload) -> Self {
+        Self { value: Contained::new(value), payload, is_read_back: false }
     }
 
     /// The value, if it is a `T`.
@@ -135,13 +134,9 @@ impl fmt::Debug for ActionOutput {
     }
 }
 
-/// Encodes the return value of an action. On failure the value stays in memory for the undo. The caller of the
-/// action reads it back, see `action::read_back`.
+/// Encodes the return value of an action and reads it back. On failure the value stays in memory for the undo.
 pub(crate) fn stored<T: ActionData>(output: T) -> Result<ActionOutput, AttemptError> {
-    match encode_data(&output) {
-        Ok(payload) => Ok(ActionOutput::of(output, payload)),
-        Err(error) => Err(AttemptError::unstorable(error, Arc::new(output))),
-    }
+    erased::store(&mut Some(output))
 }
 
 /// The error of a value that was just written and cannot be read back.
@@ -168,32 +163,20 @@ pub(crate) fn write_down<T: ActionData>(value: T) -> Result<Payload, ActionError
 }
 
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Payload, ActionError> {
-    payload(|| json::write(value))
+    erased::encode(&|writer| value.serialize(writer))
 }
 
 pub(crate) fn encode_data<T: ActionData>(value: &T) -> Result<Payload, ActionError> {
-    payload(|| T::write(value))
-}
-
-fn payload(write: impl FnOnce() -> serde_json::Result<Vec<u8>>) -> Result<Payload, ActionError> {
-    match panics::contain(write) {
-        Ok(Ok(json)) => Ok(Payload::from(json)),
-        Ok(Err(error)) => Err(ActionError::SerializeFailed { message: error.to_string() }),
-        Err(message) => Err(ActionError::Panicked { message }),
-    }
+    erased::encode(&|writer| T::write(value, writer))
 }
 
 pub(crate) fn decode<T: ActionData>(payload: &Payload) -> Result<T, ActionError> {
-    let json = payload.as_bytes();
-    let read = panics::contain(|| T::read(json).map_err(|error| (error, T::misfit(json))));
-    match read {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err((error, path))) => {
-            let message = decode_error::without_the_value(&error, &path);
-            Err(ActionError::DeserializeFailed { message })
-        }
-        Err(message) => Err(ActionError::Panicked { message }),
-    }
+    let mut value = None;
+    erased::decode_with(payload, &mut |json| {
+        value = Some(T::read(json)?);
+        Ok(())
+    })?;
+    value.ok_or_else(|| ActionError::new_deserialize("there is no value"))
 }
 
 /// The value, or why it is not a `T`. The message quotes nothing of what is stored.

@@ -1,58 +1,129 @@
 //! Finds the place in a value that its type does not accept.
 
-use serde::de::DeserializeOwned;
-use serde_path_to_error::Segment;
+use serde_json::error::Error;
 
 use crate::json::{PathSegment, show};
 
-/// The path to the part of the value that keeps it from being a `T`, such as `legs[1].miles`; empty for the
-/// value as a whole. The value is decoded a second time for this, so that successful decoding stays fast.
-pub(super) fn path<T: DeserializeOwned>(json: &[u8]) -> String {
-    let reader = &mut serde_json::Deserializer::from_slice(json);
-    let Err(error) = serde_path_to_error::deserialize::<_, T>(reader) else {
-        return String::new();
-    };
-    let (line, column) = (error.inner().line(), error.inner().column());
-    let steps = error.path().iter().filter_map(|segment| match segment {
-        Segment::Seq { index } => Some(PathSegment::Item(*index)),
-        Segment::Map { key } | Segment::Enum { variant: key } => {
-            Some(PathSegment::Field(key.clone()))
+/// The path to the part of the value that keeps it from being decoded, such as `legs[1].miles`; empty for the
+/// value as a whole.
+///
+/// It is found by where the reader stopped, so that types need not be compiled for a second reader that keeps
+/// track of it. `again` decodes another text and returns the error.
+pub(super) fn path(
+    json: &[u8],
+    error: &Error,
+    again: &mut dyn FnMut(&[u8]) -> Option<Error>,
+) -> String {
+    let stopped = offset(json, error);
+    let mut walk = Walk::new(json);
+    let mut last = None;
+    while walk.at < stopped && walk.at < json.len() {
+        let (at, before) = (walk.at, walk.ends_element().then(|| walk.levels.clone()));
+        if walk.step() {
+            last = before.map(|levels| (at, levels));
         }
-        Segment::Unknown => None,
-    });
-    let mut steps = steps.collect::<Vec<_>>();
-    if let Some(PathSegment::Field(name)) = steps.last()
-        && key_at(json, line, column) == Some(name.as_bytes())
-    {
-        // This is not the name of a field, but data that was found in the place of one.
-        steps.pop();
     }
-    show(&steps)
+    // After the end of a list or object, this is what does not fit; or its last element does not, if a type
+    // refused that only after the reader was done with it. With text that cannot be read in place of the end,
+    // the reader still gets to that error, but not to one of the whole. It is the same after a comma.
+    if let Some((end, levels)) = last
+        && error.is_data()
+    {
+        let unfinished = [json.get(..end).unwrap_or_default(), b"!"].concat();
+        if again(&unfinished).is_some_and(|error| error.is_data()) {
+            return shown(levels);
+        }
+    }
+    shown(walk.levels)
 }
 
-/// The key of an object in which, or right after which, the reader stopped.
-fn key_at(json: &[u8], line: usize, column: usize) -> Option<&[u8]> {
+fn shown(levels: Vec<Level>) -> String {
+    show(&levels.into_iter().filter_map(Level::segment).collect::<Vec<_>>())
+}
+
+/// How many bytes the reader had consumed.
+fn offset(json: &[u8], error: &Error) -> usize {
     let lines = json.split_inclusive(|byte| *byte == b'\n');
-    let offset = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum::<usize>() + column;
-    let (mut escaped, mut begin, mut text) = (false, None, None);
-    for (at, byte) in json.iter().enumerate() {
-        if at >= offset && begin.is_none() && !byte.is_ascii_whitespace() {
-            return text.filter(|_| *byte == b':');
-        }
-        match (byte, begin) {
-            _ if escaped => escaped = false,
-            (b'\\', Some(_)) => escaped = true,
-            (b'"', None) => begin = Some(at + 1),
-            (b'"', Some(from)) => {
-                text = json.get(from..at);
-                begin = None;
-            }
-            (_, Some(_)) => {}
-            (byte, None) if byte.is_ascii_whitespace() => {}
-            (_, None) => text = None,
+    let before = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len);
+    before.sum::<usize>() + error.column()
+}
+
+/// A list or an object around the place.
+#[derive(Clone)]
+enum Level {
+    List(usize),
+    /// With the key, where the reader is at its value.
+    Object(Option<String>),
+}
+
+impl Level {
+    fn segment(self) -> Option<PathSegment> {
+        match self {
+            Self::List(index) => Some(PathSegment::Item(index)),
+            Self::Object(key) => key.map(PathSegment::Field),
         }
     }
-    None
+}
+
+/// Walks over a JSON text, one token at a time.
+struct Walk<'j> {
+    json: &'j [u8],
+    at: usize,
+    levels: Vec<Level>,
+    /// The last text, which is a key if a colon follows.
+    text: &'j [u8],
+}
+
+impl<'j> Walk<'j> {
+    fn new(json: &'j [u8]) -> Self {
+        Self { json, at: 0, levels: Vec::new(), text: &[] }
+    }
+
+    fn ends_element(&self) -> bool {
+        matches!(self.json.get(self.at), Some(b'}' | b']' | b','))
+    }
+
+    /// Steps over a token; returns false if it was nothing but space.
+    fn step(&mut self) -> bool {
+        let Some(byte) = self.json.get(self.at) else { return false };
+        let start = self.at;
+        self.at += 1;
+        match byte {
+            b'{' => self.levels.push(Level::Object(None)),
+            b'[' => self.levels.push(Level::List(0)),
+            b'}' | b']' => _ = self.levels.pop(),
+            b'"' => {
+                self.at = end_of_text(self.json, self.at);
+                self.text = self.json.get(start..self.at).unwrap_or_default();
+            }
+            b':' => {
+                if let Some(Level::Object(key)) = self.levels.last_mut() {
+                    *key = Some(serde_json::from_slice(self.text).unwrap_or_default());
+                }
+            }
+            b',' => match self.levels.last_mut() {
+                Some(Level::Object(key)) => *key = None,
+                Some(Level::List(index)) => *index += 1,
+                None => {}
+            },
+            byte if byte.is_ascii_whitespace() => return false,
+            // a number or a word
+            _ => {}
+        }
+        true
+    }
+}
+
+/// Where the text ends that starts right before `at`.
+fn end_of_text(json: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = json.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    json.len()
 }
 
 #[cfg(test)]
@@ -60,6 +131,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use serde::Deserialize;
+    use serde::de::DeserializeOwned;
 
     use super::*;
 
@@ -79,8 +151,16 @@ mod tests {
         from: (String, u8),
     }
 
+    /// The path to what does not fit into a `T`; empty if everything fits.
+    fn place<T: DeserializeOwned>(json: &str) -> String {
+        let read = |json: &[u8]| serde_json::from_slice::<T>(json).err();
+        let error = read(json.as_bytes());
+        error
+            .map_or_else(String::new, |error| path(json.as_bytes(), &error, &mut |json| read(json)))
+    }
+
     fn found(json: &str) -> String {
-        path::<Trip>(json.as_bytes())
+        place::<Trip>(json)
     }
 
     #[test]
@@ -107,7 +187,7 @@ mod tests {
     fn a_key_that_does_not_fit_is_not_shown() {
         let place = |json: &str| {
             assert!(serde_json::from_str::<Strict>(json).is_err(), "{json}");
-            path::<Strict>(json.as_bytes())
+            place::<Strict>(json)
         };
         assert_eq!(place(r#"{"s3cret":1}"#), "");
         assert_eq!(place(r#"{ "s3cret" : 1 }"#), "");
@@ -125,5 +205,50 @@ mod tests {
         assert_eq!(found(&extras("ada@example.org")), "extras[..]");
         assert_eq!(found(&extras("")), "extras[..]");
         assert_eq!(found(&extras(&"a".repeat(41))), "extras[..]");
+    }
+
+    /// Refused by a conversion, which knows nothing of the reader.
+    #[derive(Deserialize)]
+    #[serde(try_from = "String")]
+    #[allow(dead_code, reason = "it is never read")]
+    struct Code(u8);
+
+    impl TryFrom<String> for Code {
+        type Error = std::num::ParseIntError;
+        fn try_from(text: String) -> Result<Self, Self::Error> {
+            text.parse().map(Self)
+        }
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "it is never read")]
+    struct Coded {
+        first: Code,
+        rest: Vec<Code>,
+        #[serde(default)]
+        last: Option<Code>,
+        #[serde(default)]
+        number: u8,
+    }
+
+    #[test]
+    fn what_a_conversion_refuses_is_found() {
+        assert_eq!(place::<Code>(r#""x""#), "");
+        assert_eq!(place::<Coded>(r#"{"first":"x","rest":[]}"#), "first");
+        assert_eq!(place::<Coded>(r#"{"rest":[],"first":"x"}"#), "first");
+        assert_eq!(place::<Coded>(r#"{"rest":[],"first":"x" }"#), "first");
+        assert_eq!(place::<Coded>(r#"{"first":"1","rest":["1","x","2"]}"#), "rest[1]");
+        assert_eq!(place::<Coded>(r#"{"first":"1","rest":["1" , "x" , "2"]}"#), "rest[1]");
+        assert_eq!(place::<Coded>(r#"{"first":"1","rest":["1","x"]}"#), "rest[1]");
+        assert_eq!(place::<Coded>(r#"{"first":"1","rest":["1",{}]}"#), "rest[1]");
+        assert_eq!(place::<Coded>(r#"{"first":"1","rest":["1"],"last":"x"}"#), "last");
+        assert_eq!(place::<Coded>(r#"{"first":"1","last":"2"}"#), "");
+        assert_eq!(place::<Coded>(r#"{"first":"1","rest":[],"number":{}}"#), "number");
+        assert_eq!(place::<Vec<Coded>>(r#"[{"first":"1","rest":[{}]}]"#), "[0].rest[0]");
+        assert_eq!(place::<Vec<Coded>>(r#"[{"first":"1","rest":[[]]}]"#), "[0].rest[0]");
+        assert_eq!(place::<Vec<Coded>>(r#"[{"first":"1","rest":{}}]"#), "[0].rest");
+        assert_eq!(place::<(Coded, u8)>(r#"[{"first":"1"},1]"#), "[0]");
+        assert_eq!(place::<(u8, Coded)>(r#"[1,{"first":"1"}]"#), "[1]");
+        assert_eq!(place::<(u8, u8)>(r#"[1]"#), "");
     }
 }

@@ -13,12 +13,9 @@ use crate::log::Payload;
     note = "for a type of your own, add `#[derive(serde::Serialize, serde::Deserialize)]`"
 )]
 pub trait Storable: 'static {
+    /// Encodes the value and reads it back.
     #[doc(hidden)]
     fn store(self) -> Result<ActionOutput, AttemptError>;
-
-    /// The same for a value that was not returned by an action; it is read back right away.
-    #[doc(hidden)]
-    fn read_back(self) -> Result<ActionOutput, ActionError>;
 
     #[doc(hidden)]
     fn restore(payload: &Payload) -> Result<ActionOutput, ActionError>;
@@ -28,10 +25,6 @@ pub trait Storable: 'static {
 impl<T: ActionData> Storable for T {
     fn store(self) -> Result<ActionOutput, AttemptError> {
         stored(self)
-    }
-
-    fn read_back(self) -> Result<ActionOutput, ActionError> {
-        ActionOutput::new(self)
     }
 
     fn restore(payload: &Payload) -> Result<ActionOutput, ActionError> {
