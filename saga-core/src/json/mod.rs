@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-pub(crate) use encode::{MAX_NESTING, depth, error_json, has_room, write, written};
+#[cfg(feature = "sqlite")]
+pub(crate) use encode::write;
+pub(crate) use encode::{MAX_NESTING, depth, error_json, has_room, written};
 pub(crate) use writer::{JsonWriter, WriteError};
 
 /// The maximum nesting depth that is examined, which is what the reader of `serde_json` accepts.

@@ -1,5 +1,6 @@
 //! What a step reads: parameters, the outputs of earlier nodes, and the item of an instance.
 
+use std::any::Any;
 use std::marker::PhantomData;
 
 use super::{Like, Scope};
@@ -48,13 +49,23 @@ impl<T: 'static> OutputRef<T> {
     /// The output. The node must be among the bindings of the step; otherwise the step ends with an error that
     /// says so.
     pub fn get<C: Send + Sync + 'static>(self, cx: &Scope<C>) -> &T {
-        let frame = cx.reads(self.id()).and_then(|frame| frame.enclosing(self.body));
-        let Some(frame) = frame else { unbound(&format!("node number {}", self.node)) };
-        match frame.output(self.node) {
-            Some(output) if let Some(value) = output.get() => value,
-            _ => missing(frame, self.node),
+        let (frame, value) = output(cx, self.body, self.node);
+        match value.and_then(|value| value.downcast_ref()) {
+            Some(value) => value,
+            None => missing(frame, self.node),
         }
     }
+}
+
+/// The output of a node as `OutputRef::get` reads it, without its type, and the frame that it is in.
+fn output<C: Send + Sync + 'static>(
+    cx: &Scope<C>,
+    body: BodyId,
+    node: NodeIndex,
+) -> (&Frame, Option<&(dyn Any + Send + Sync)>) {
+    let frame = cx.reads(Source::Node(body, node)).and_then(|frame| frame.enclosing(body));
+    let Some(frame) = frame else { unbound(&format!("node number {node}")) };
+    (frame, frame.output(node).and_then(|output| output.value.get()).map(|value| &**value))
 }
 
 /// A reference to a parameter of a saga.

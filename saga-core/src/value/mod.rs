@@ -17,7 +17,9 @@ use serde::de::DeserializeOwned;
 use crate::error::ActionError;
 use crate::json::{JsonWriter, WriteError};
 use crate::log::Payload;
-use crate::panics::{self, Contained};
+#[cfg(feature = "sqlite")]
+use crate::panics;
+use crate::panics::Contained;
 
 pub use attempt_error::AttemptError;
 pub use storable::Storable;
@@ -156,6 +158,7 @@ pub(crate) fn write_readable<T: ActionData>(value: &T) -> Result<Payload, Action
 }
 
 /// Encodes a value and discards it.
+#[cfg(feature = "sqlite")]
 pub(crate) fn write_down<T: ActionData>(value: T) -> Result<Payload, ActionError> {
     let payload = encode_data(&value);
     panics::discard(value);
