@@ -31,7 +31,7 @@ impl Machine {
         let suspected = SagaEntry::Suspected { crashes, alone };
         if self.state.allows_saga_entry(&suspected) {
             self.write(suspected);
-            self.watched = Some(Watched { window, until: None });
+            self.watched = Some(Box::new(Watched { window, until: None }));
         }
     }
 
@@ -48,7 +48,7 @@ impl Machine {
 
     /// When the watch ends, if there is one.
     pub(super) fn watched_until(&self) -> Option<Timestamp> {
-        self.watched?.until
+        self.watched.as_ref()?.until
     }
 
     /// Ends the watch if its time is up: the process is still alive, so the saga is cleared.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::node_paths::Paths;
 use super::progress::Progress;
-use super::state::{
-    FrameState, Need, Part, Parts, SagaState, Settling, UndoProgress, Vertex, VertexId,
-};
+use super::state::{FrameState, Need, Part, SagaState, VertexId};
+use super::vertex::{Parts, Settling, UndoProgress, Vertex};
 use crate::plan::{Plan, PlanKind};
 
 impl FrameState {
@@ -232,8 +231,10 @@ impl SagaState {
         let first = self.frames.len() as u32;
         let count = parts.len() as u32;
         let holders = self.holders_in(holder);
-        let path = self.path(holder);
+        let mut path = self.path(holder).as_str().to_string();
         let mut leaves = 0;
+        self.frames.reserve(parts.len());
+        self.vertices.reserve(parts.iter().map(|(plan, _)| plan.vertices() as usize).sum());
         for (plan, part) in parts {
             leaves += plan.leaves().len() as u32;
             self.open_frame(FrameState {
@@ -242,7 +243,7 @@ impl SagaState {
                 part,
                 holders: holders.clone(),
                 incomplete: plan.vertices(),
-                paths: Paths::of_part(&path, part, &plan),
+                paths: Paths::of_part(&mut path, part, &plan),
                 plan,
             });
         }
@@ -269,7 +270,9 @@ impl SagaState {
         for v in (0..n).rev() {
             self.settle(v, touched);
         }
-        touched.extend(0..n);
+        // those that only wait for their successors are decided about when these are settled
+        let in_doubt = |v: &VertexId| self.vertex(*v).is_some_and(|x| x.progress.is_in_doubt());
+        touched.extend((0..n).filter(in_doubt));
     }
 
     /// Settles a vertex if all of its successors are settled and nothing is left to do about it; then the same

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::progress::{Activity, Progress};
-use super::state::{SagaState, UndoProgress, VertexId};
+use super::state::{SagaState, VertexId};
+use super::vertex::UndoProgress;
 use crate::log::{Cause, Failure, NodeEntry, SagaEntry, SagaStatus};
 use crate::plan::PlanKind;
 use crate::policy::UndoContract;

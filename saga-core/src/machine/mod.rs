@@ -102,26 +102,26 @@ mod transitions;
 mod turn;
 mod under_way;
 mod unwind;
+mod vertex;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::log::{
-    Answer, Entry, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp, Uuid,
-};
+use crate::log::{Entry, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp};
 use crate::plan::Plan;
 
-use commands::OperatorRequest;
+use commands::{OperatorRequest, Requests};
 use crash_suspicion::Watched;
-use start_order::StartPriority;
+use scheduling::Permits;
+use start_order::Candidates;
 use under_way::{UnderWay, Work};
 
 pub use crash_suspicion::Watch;
 pub use event::{ActionResult, AuthorizedCall, Config, Effect, Event, Finish};
 pub use report::NodeState;
-pub use state::{FrameState, Illegal, Part, SagaState, Vertex, VertexId};
+pub use state::{FrameState, Illegal, Part, SagaState, VertexId};
 pub use transitions::Corrupt;
+pub use vertex::Vertex;
 
 /// A saga that this process runs: its state, and what this process has under way.
 #[derive(Debug, Clone)]
@@ -138,10 +138,10 @@ pub struct Machine {
     written_at: Timestamp,
     under_way: UnderWay,
     /// The vertices that are [`Work::Candidate`]. While the machine drains, none of them starts.
-    candidates: BinaryHeap<Reverse<(StartPriority, VertexId)>>,
+    candidates: Candidates,
     timers: BTreeSet<(Timestamp, VertexId)>,
     /// Set while the saga is watched because it was running when its process died.
-    watched: Option<Watched>,
+    watched: Option<Box<Watched>>,
     /// When the actions still in flight are dropped, once unwinding has begun.
     abandon_at: Option<Timestamp>,
     /// True once [`Effect::Overdue`] has been returned.
@@ -156,16 +156,10 @@ pub struct Machine {
     batch: Vec<Entry>,
     /// Effects that are released when the append is durable.
     held: Vec<Effect>,
-    /// Permits asked for and released in this turn, which does not wait for an append.
-    permits: Vec<Effect>,
-    /// Vertices that have a permit and whose call has not started yet.
-    granted: VecDeque<VertexId>,
-    /// Requests of operators that have not been checked yet.
-    requests: VecDeque<OperatorRequest>,
-    /// Requests that are in the log and have not been answered.
-    asked: BTreeSet<Uuid>,
-    /// Answers of this turn that follow from no entry in the log.
-    answers: Vec<(Uuid, Answer)>,
+    /// None before the first one is asked for.
+    permits: Option<Box<Permits>>,
+    /// None before an operator asks for something.
+    requests: Option<Box<Requests>>,
     /// True while an append is in flight.
     appending: bool,
     /// True once nothing new may start.
@@ -186,8 +180,8 @@ impl Machine {
     }
 
     fn with_state(state: SagaState, config: Config, epoch: u64) -> Self {
-        let asked = state.open.iter().map(|asked| asked.id).collect();
         Self {
+            requests: Requests::open_in(&state),
             state,
             config,
             epoch,
@@ -195,7 +189,7 @@ impl Machine {
             set_back: None,
             written_at: Timestamp::default(),
             under_way: UnderWay::default(),
-            candidates: BinaryHeap::new(),
+            candidates: Candidates::default(),
             timers: BTreeSet::new(),
             watched: None,
             abandon_at: None,
@@ -205,11 +199,7 @@ impl Machine {
             touched: Vec::new(),
             batch: Vec::new(),
             held: Vec::new(),
-            permits: Vec::new(),
-            granted: VecDeque::new(),
-            requests: VecDeque::new(),
-            asked,
-            answers: Vec::new(),
+            permits: None,
             appending: false,
             draining: false,
             finished: false,
@@ -303,7 +293,11 @@ impl Machine {
         if self.held.iter().any(|effect| matches!(effect, Effect::SignalCancel)) {
             self.abandon_at = Some(self.waited().after(self.config.abandon_after));
         }
-        effects.append(&mut self.held);
+        if effects.is_empty() {
+            std::mem::swap(effects, &mut self.held);
+        } else {
+            effects.append(&mut self.held);
+        }
     }
 
     fn take(&mut self, event: Event) {
@@ -315,9 +309,11 @@ impl Machine {
             Event::UndoDone { vertex, result } => self.undo_done(vertex, result),
             Event::Tick => self.woken = None,
             Event::Drain => self.draining = true,
-            Event::PermitGranted { vertex } => self.granted.push_back(vertex),
+            Event::PermitGranted { vertex } => {
+                self.permits.get_or_insert_default().granted.push_back(vertex);
+            }
             Event::Operator { id, by, command } => {
-                self.requests.push_back(OperatorRequest { id, by, command });
+                self.hear(OperatorRequest { id, by, command });
             }
             Event::Park { reason } => {
                 if self.state.allows_saga_entry(&SagaEntry::Parked { reason: String::new() }) {

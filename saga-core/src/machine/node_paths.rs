@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::state::{FrameState, Part, Parts, SagaState, VertexId};
+use super::state::{FrameState, Part, SagaState, VertexId};
+use super::vertex::Parts;
 use crate::log::NodePath;
 use crate::plan::Plan;
 
@@ -18,26 +19,29 @@ pub(super) enum Paths {
 }
 
 impl Paths {
-    /// Those of a part of the node with this path.
-    pub(super) fn of_part(holder: &NodePath, part: Part, plan: &Plan) -> Self {
-        let mut path = holder.as_str().to_string();
+    /// Those of a part of the node with this path, which is the same again afterwards.
+    pub(super) fn of_part(path: &mut String, part: Part, plan: &Plan) -> Self {
+        let holder = path.len();
         // writing to a string cannot fail
         let _ = match part {
             Part::Whole => Ok(()),
             Part::Instance(i) => write!(path, "[{i}]"),
             Part::Arm(k) => write!(path, "#{k}"),
         };
-        if plan.is_inline() {
-            return Self::Part(path.into());
-        }
-        path.push('/');
-        let prefix = path.len();
-        let nodes = plan.nodes().iter().map(|node| {
-            path.truncate(prefix);
-            path.push_str(node.name.as_str());
-            NodePath::from(path.as_str())
-        });
-        Self::Nodes(nodes.collect())
+        let paths = if plan.is_inline() {
+            Self::Part(NodePath::from(path.as_str()))
+        } else {
+            path.push('/');
+            let prefix = path.len();
+            let nodes = plan.nodes().iter().map(|node| {
+                path.truncate(prefix);
+                path.push_str(node.name.as_str());
+                NodePath::from(path.as_str())
+            });
+            Self::Nodes(nodes.collect())
+        };
+        path.truncate(holder);
+        paths
     }
 }
 
@@ -55,12 +59,33 @@ impl SagaState {
         path.unwrap_or_else(|| NodePath::from("?"))
     }
 
+    /// True if this is the path of this vertex, and the vertex is no gate.
+    fn is_at(&self, v: VertexId, path: &str) -> bool {
+        let at = self.place(v).and_then(|(frame, node, gate)| {
+            let f = self.frames.get(frame as usize)?;
+            let at = match &f.paths {
+                Paths::Names => f.plan.nodes().get(node as usize)?.name.as_str(),
+                Paths::Part(path) => path.as_str(),
+                Paths::Nodes(paths) => paths.get(node as usize)?.as_str(),
+            };
+            Some(!gate && at == path)
+        });
+        at.unwrap_or(false)
+    }
+
+    /// The same as [`resolve`](Self::resolve), but looks first at a vertex and at the one after it: most entries
+    /// are about the node of the entry before them, or about the next one.
+    pub(super) fn resolve_near(&self, near: VertexId, path: &str) -> Option<VertexId> {
+        let found = [near, near.saturating_add(1)].into_iter().find(|v| self.is_at(*v, path));
+        found.or_else(|| self.resolve(path))
+    }
+
     /// The node with this path, if its frame is open.
     pub fn resolve(&self, path: &str) -> Option<VertexId> {
         let mut frame = self.frames.first()?;
         let mut rest = path;
         loop {
-            let end = rest.find(['/', '[', '#']).unwrap_or(rest.len());
+            let end = end_of_name(rest);
             let (name, tail) = rest.split_at(end);
             let mut v = frame.base + frame.plan.find(name)?;
             rest = tail;
@@ -73,7 +98,7 @@ impl SagaState {
                     let (index, tail) = tail.split_once(']')?;
                     (Part::Instance(index.parse().ok()?), tail)
                 } else if let Some(tail) = rest.strip_prefix('#') {
-                    let end = tail.find(['/', '[', '#']).unwrap_or(tail.len());
+                    let end = end_of_name(tail);
                     let (arm, tail) = tail.split_at(end);
                     (Part::Arm(arm.parse().ok()?), tail)
                 } else {
@@ -101,4 +126,9 @@ impl SagaState {
         let frame = first.checked_add(offset).filter(|_| offset < count)?;
         self.frames.get(frame as usize).filter(|f| f.part == part)
     }
+}
+
+/// Where a name or a number ends in a path.
+fn end_of_name(path: &str) -> usize {
+    path.bytes().position(|b| matches!(b, b'/' | b'[' | b'#')).unwrap_or(path.len())
 }

@@ -13,9 +13,9 @@ impl SagaState {
     /// [`Corrupt`] if an entry cannot follow the ones before it.
     pub fn fold(plan: Arc<Plan>, log: &[Entry]) -> Result<Self, Corrupt> {
         let mut state = Self::new(plan);
-        let mut touched = Vec::new();
+        let (mut near, mut touched) = (0, Vec::new());
         for entry in log {
-            state.replay(entry, &mut touched)?;
+            state.replay(entry, &mut near, &mut touched)?;
             // when the saga resumes, every vertex is decided about anew
             touched.clear();
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::progress::Progress;
-use super::state::{Part, SagaState, UndoProgress, VertexId};
+use super::state::{Part, SagaState, VertexId};
+use super::vertex::UndoProgress;
 use crate::log::{ActionState, Failure, NodePath};
 use crate::plan::PlanKind;
 use crate::policy::UndoContract;

@@ -1,13 +1,22 @@
 //! Starting what may start, as far as room, permits and pauses allow. Faults that tests have injected take the
 //! place of the call.
 
-use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::state::{Need, VertexId};
 use super::under_way::Work;
 use super::{AuthorizedCall, Effect, Machine};
 use crate::log::{Failure, FailureKind, NodeEntry};
+
+/// Permits for calls, where this process bounds their number.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Permits {
+    /// Those asked for and released in this turn, which does not wait for an append.
+    changes: Vec<Effect>,
+    /// Vertices that have one and whose call has not started yet.
+    pub(super) granted: VecDeque<VertexId>,
+}
 
 impl Machine {
     /// Starts the first candidate, if there is one and room for it.
@@ -17,13 +26,13 @@ impl Machine {
             // they were asked for before a pause
             self.line_up_again();
         }
-        while let Some(v) = self.granted.pop_front() {
+        while let Some(v) = self.permits.as_mut().and_then(|permits| permits.granted.pop_front()) {
             // one that is not needed any more was released when that was decided
             if self.under_way.of(v) == Work::AwaitsPermit {
                 self.under_way.end(v);
                 self.start(v);
                 if !self.under_way.of(v).is_call() {
-                    self.permits.push(Effect::ReleasePermit(v));
+                    self.change_permits([Effect::ReleasePermit(v)]);
                 }
                 return true;
             }
@@ -32,10 +41,10 @@ impl Machine {
         if !room {
             return false;
         }
-        let Some(Reverse((_, v))) = self.candidates.pop() else { return false };
+        let Some(v) = self.candidates.pop(&self.state) else { return false };
         if self.config.permits {
             self.under_way.set(v, Work::AwaitsPermit);
-            self.permits.push(Effect::RequestPermit(v));
+            self.change_permits([Effect::RequestPermit(v)]);
         } else {
             self.under_way.end(v);
             self.start(v);
@@ -65,11 +74,9 @@ impl Machine {
 
     /// The call of this vertex may start.
     pub(super) fn line_up(&mut self, v: VertexId) {
-        if self.under_way.of(v) != Work::Candidate
-            && let Some(priority) = self.state.start_priority(v)
-        {
+        if self.under_way.of(v) != Work::Candidate {
             self.under_way.set(v, Work::Candidate);
-            self.candidates.push(Reverse((priority, v)));
+            self.candidates.add(v);
         }
     }
 
@@ -79,17 +86,34 @@ impl Machine {
         waiting > self.state.steps as usize
     }
 
+    /// Asks for permits, or releases them.
+    fn change_permits(&mut self, changes: impl IntoIterator<Item = Effect>) {
+        let mut changes = changes.into_iter().peekable();
+        if changes.peek().is_some() {
+            self.permits.get_or_insert_default().changes.extend(changes);
+        }
+    }
+
+    /// The permits that were asked for and released in this turn.
+    pub(super) fn changed_permits(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(permits) = &mut self.permits {
+            effects.append(&mut permits.changes);
+        }
+    }
+
     /// Releases all permits of calls that have not started, whether granted or not.
     pub(super) fn release_permits(&mut self) {
-        self.granted.clear();
         let waiting = self.under_way.end_all(Work::AwaitsPermit);
-        self.permits.extend(waiting.into_iter().map(Effect::ReleasePermit));
+        self.change_permits(waiting.into_iter().map(Effect::ReleasePermit));
+        if let Some(permits) = &mut self.permits {
+            permits.granted.clear();
+        }
     }
 
     /// Makes candidates again of those that wait for a permit: others may come before them now.
     pub(super) fn line_up_again(&mut self) {
         for v in self.under_way.end_all(Work::AwaitsPermit) {
-            self.permits.push(Effect::ReleasePermit(v));
+            self.change_permits([Effect::ReleasePermit(v)]);
             self.line_up(v);
         }
     }
@@ -97,8 +121,8 @@ impl Machine {
     /// This vertex is no candidate any more.
     pub(super) fn forget(&mut self, v: VertexId) {
         match self.under_way.of(v) {
-            Work::Candidate => self.candidates.retain(|Reverse((_, candidate))| *candidate != v),
-            Work::AwaitsPermit => self.permits.push(Effect::ReleasePermit(v)),
+            Work::Candidate => self.candidates.remove(v),
+            Work::AwaitsPermit => self.change_permits([Effect::ReleasePermit(v)]),
             Work::Nothing | Work::Evaluation | Work::Action | Work::Rerun | Work::Undo => return,
         }
         self.under_way.end(v);

@@ -1,14 +1,59 @@
 //! The order in which calls start when there is not room for all of them.
 
 use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::state::{Part, SagaState, VertexId};
 
+/// The vertices whose call may start.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Candidates {
+    /// Those that have been added since one was last taken out. In a chain there is one at most, which needs no
+    /// priority.
+    added: Vec<VertexId>,
+    ordered: BinaryHeap<Reverse<(StartPriority, VertexId)>>,
+}
+
+impl Candidates {
+    pub(super) fn add(&mut self, v: VertexId) {
+        self.added.push(v);
+    }
+
+    /// Takes out the one that starts first.
+    pub(super) fn pop(&mut self, state: &SagaState) -> Option<VertexId> {
+        if self.ordered.is_empty() && self.added.len() <= 1 {
+            return self.added.pop();
+        }
+        let added = self.added.drain(..);
+        let ordered = added.filter_map(|v| Some(Reverse((state.start_priority(v)?, v))));
+        self.ordered.extend(ordered);
+        self.ordered.pop().map(|Reverse((_, v))| v)
+    }
+
+    pub(super) fn remove(&mut self, v: VertexId) {
+        self.added.retain(|added| *added != v);
+        self.ordered.retain(|Reverse((_, ordered))| *ordered != v);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.added.clear();
+        self.ordered.clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.added.len() + self.ordered.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// The priority of a call that may start; the smallest starts first. Actions and undos are never candidates at
 /// the same time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum StartPriority {
+enum StartPriority {
     /// Actions start in the order of their declaration.
     Action(DeclarationOrder),
     /// Undos start in the reverse of the order in which their actions were started.
@@ -18,7 +63,7 @@ pub(super) enum StartPriority {
 /// A node's place in the order of declaration; the instances of a `for` are in the order of their numbers. The
 /// number of a vertex is of no use for this, because frames are opened in the order of events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct DeclarationOrder {
+struct DeclarationOrder {
     holders: Holders,
     part: u32,
     node: u32,
@@ -63,7 +108,7 @@ impl Part {
 
 impl SagaState {
     /// The priority of this vertex's call: of its undo, once the saga unwinds.
-    pub(super) fn start_priority(&self, v: VertexId) -> Option<StartPriority> {
+    fn start_priority(&self, v: VertexId) -> Option<StartPriority> {
         if self.unwinding.is_some() {
             return Some(StartPriority::Undo(Reverse(self.vertex(v)?.first_start)));
         }

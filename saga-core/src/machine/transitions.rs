@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::commands::Written;
 use super::progress::{Activity, Progress};
-use super::state::{Illegal, Part, SagaState, UndoProgress, Vertex, VertexId};
+use super::state::{Illegal, Part, SagaState, VertexId};
+use super::vertex::{UndoProgress, Vertex};
 use crate::log::{Entry, EntryKind, NodeEntry, SagaEntry};
 use crate::plan::PlanKind;
 use crate::policy::{Policy, UndoContract};
@@ -49,10 +50,12 @@ pub enum Corrupt {
 }
 
 impl SagaState {
-    /// Applies a stored entry: finds its node by its path, and checks that it comes next.
+    /// Applies a stored entry: finds its node by its path, and checks that it comes next. `near` is the node of
+    /// the last entry that was about one.
     pub(super) fn replay(
         &mut self,
         entry: &Entry,
+        near: &mut VertexId,
         touched: &mut Vec<VertexId>,
     ) -> Result<(), Corrupt> {
         let seq = entry.seq;
@@ -66,9 +69,10 @@ impl SagaState {
                     .map_err(|why| Corrupt::Illegal { seq, why });
             }
             EntryKind::Node { node, attempt, entry } => {
-                let found = self.resolve(node.as_str());
+                let found = self.resolve_near(*near, node.as_str());
                 let found =
                     found.ok_or_else(|| Corrupt::NoSuchNode { seq, node: node.to_string() })?;
+                *near = found;
                 (self.target(found, entry), entry, *attempt)
             }
         };
@@ -152,7 +156,7 @@ impl SagaState {
                 }
             }
             SagaEntry::Unwinding(cause) => {
-                self.unwinding = Some(cause.clone());
+                self.unwinding = Some(Box::new(cause.clone()));
                 self.ended = None;
                 self.begin_unwinding(touched);
             }

@@ -27,7 +27,7 @@ impl Machine {
         if !self.is_evaluating() {
             self.end_if_done();
         }
-        effects.append(&mut self.permits);
+        self.changed_permits(effects);
         if let Some(why) = self.broken.take() {
             self.abort(effects, Finish::Broken(why));
             return;
@@ -41,7 +41,8 @@ impl Machine {
             effects.push(Effect::Append { entries, answers: self.take_answers() });
             return;
         }
-        effects.extend(self.answers.drain(..).map(|(id, answer)| Effect::Answer(id, answer)));
+        effects
+            .extend(self.take_answers().into_iter().map(|(id, answer)| Effect::Answer(id, answer)));
         if self.under_way.calls() == 0
             && let Some(finish) = self.stands_still()
         {
@@ -109,7 +110,7 @@ impl Machine {
             }
         }
         self.release_permits();
-        effects.append(&mut self.permits);
+        self.changed_permits(effects);
         effects.extend(self.under_way.all(Work::is_call).into_iter().map(Effect::DropCall));
         self.finish(effects, finish);
     }

@@ -1,8 +1,9 @@
 //! Unwinding: which nodes need an undo or a rerun, in which order, and what follows from its failure.
 
 use super::Machine;
-use super::state::{Need, Settling, UndoProgress, VertexId};
+use super::state::{Need, VertexId};
 use super::under_way::Work;
+use super::vertex::{Settling, UndoProgress};
 use crate::log::{Failure, FailureKind, NodeEntry};
 use crate::policy::UndoContract;
 

@@ -5,7 +5,8 @@ use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Command, Decision, Failure, FailureKind, NodeEntry, NodePath, Refusal};
 use crate::machine::Machine;
 use crate::machine::progress::Progress;
-use crate::machine::state::{SagaState, UndoProgress, Vertex, VertexId};
+use crate::machine::state::{SagaState, VertexId};
+use crate::machine::vertex::{UndoProgress, Vertex};
 use crate::plan::PlanKind;
 
 pub(super) struct Decide<'a> {
@@ -63,7 +64,7 @@ impl SagaState {
     }
 
     fn is_decided(&self, v: VertexId) -> bool {
-        self.open.iter().any(|request| {
+        self.asked().open.iter().any(|request| {
             matches!(&request.command, Command::Decide { node, .. } if self.resolve(node.as_str()) == Some(v))
         })
     }

@@ -57,7 +57,7 @@ pub(in crate::machine) struct Faults {
 
 impl SagaState {
     pub(in crate::machine) fn injected(&mut self, at: &NodePath, fault: Fault) {
-        let faults = self.faults.entry(at.clone()).or_default();
+        let faults = self.asked_mut().faults.entry(at.clone()).or_default();
         match fault {
             Fault::Error => faults.error = true,
             Fault::UndoError => faults.undo_error = true,
@@ -67,9 +67,10 @@ impl SagaState {
 
     /// The faults that tests have injected into this node.
     pub(in crate::machine) fn faults(&self, v: VertexId) -> Faults {
-        if self.faults.is_empty() {
+        let faults = &self.asked().faults;
+        if faults.is_empty() {
             return Faults::default();
         }
-        self.faults.get(&self.path(v)).copied().unwrap_or_default()
+        faults.get(&self.path(v)).copied().unwrap_or_default()
     }
 }

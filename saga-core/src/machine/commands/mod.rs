@@ -27,6 +27,8 @@ mod rollback;
 mod step;
 mod unpark;
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use super::Machine;
 use super::state::{SagaState, VertexId};
 use crate::log::{Answer, Command, NodeEntry, NodePath, Refusal, SagaEntry, Uuid};
@@ -39,6 +41,58 @@ pub(super) struct OperatorRequest {
     pub(super) id: Uuid,
     pub(super) by: String,
     pub(super) command: Command,
+}
+
+/// What operators and tests have asked of a saga, as its log says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Asked {
+    /// Requests that have not had their effect yet.
+    open: Vec<OperatorRequest>,
+    /// What became of the others.
+    answers: BTreeMap<Uuid, Answer>,
+    /// What tests have put into nodes, which need not exist yet.
+    faults: BTreeMap<NodePath, Faults>,
+}
+
+impl Asked {
+    const fn nothing() -> Self {
+        Self { open: Vec::new(), answers: BTreeMap::new(), faults: BTreeMap::new() }
+    }
+}
+
+static NOTHING: Asked = Asked::nothing();
+
+impl SagaState {
+    fn asked(&self) -> &Asked {
+        self.asked.as_deref().unwrap_or(&NOTHING)
+    }
+
+    fn asked_mut(&mut self) -> &mut Asked {
+        self.asked.get_or_insert_with(|| Box::new(Asked::nothing()))
+    }
+}
+
+/// The requests that this process deals with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Requests {
+    /// Those that have not been checked yet.
+    unchecked: VecDeque<OperatorRequest>,
+    /// Those that are in the log and have not been answered.
+    unanswered: BTreeSet<Uuid>,
+    /// Answers of this turn that follow from no entry in the log.
+    answers: Vec<(Uuid, Answer)>,
+}
+
+impl Requests {
+    /// The requests that are open in this state; none if there are none.
+    pub(super) fn open_in(state: &SagaState) -> Option<Box<Self>> {
+        let open = &state.asked().open;
+        if open.is_empty() {
+            return None;
+        }
+        let unanswered = open.iter().map(|request| request.id).collect();
+        Some(Box::new(Self { unanswered, ..Self::default() }))
+    }
 }
 
 /// What the machine knows about one command.
@@ -152,41 +206,43 @@ impl SagaState {
     ) {
         match with_rules(command, |rules| rules.grant(self, touched)) {
             Granted::Done => {
-                self.answers.insert(id, Answer::Done);
+                self.asked_mut().answers.insert(id, Answer::Done);
             }
             Granted::Open => {
                 let (by, command) = (by.to_string(), command.clone());
-                self.open.push(OperatorRequest { id, by, command });
+                self.asked_mut().open.push(OperatorRequest { id, by, command });
             }
         }
     }
 
     pub(super) fn refuse(&mut self, id: Uuid, why: &Refusal) {
-        self.open.retain(|request| request.id != id);
-        self.answers.insert(id, Answer::Refused(why.clone()));
+        let asked = self.asked_mut();
+        asked.open.retain(|request| request.id != id);
+        asked.answers.insert(id, Answer::Refused(why.clone()));
     }
 
     /// Answers the open requests that this entry carries out.
     pub(super) fn answer_open(&mut self, written: Written<'_>) {
-        if self.open.is_empty() {
+        if self.asked().open.is_empty() {
             return;
         }
         let (answered, open) =
-            std::mem::take(&mut self.open).into_iter().partition::<Vec<_>, _>(|request| {
-                with_rules(&request.command, |rules| rules.is_answered_by(self, written))
-            });
-        self.open = open;
-        self.answers.extend(answered.into_iter().map(|request| (request.id, Answer::Done)));
+            std::mem::take(&mut self.asked_mut().open).into_iter().partition::<Vec<_>, _>(
+                |request| with_rules(&request.command, |rules| rules.is_answered_by(self, written)),
+            );
+        let asked = self.asked_mut();
+        asked.open = open;
+        asked.answers.extend(answered.into_iter().map(|request| (request.id, Answer::Done)));
     }
 
     /// True if the request is in the log and has not had its effect yet, as a cancel that waits for the pivot.
     /// It is answered when it has had its effect, so there is no need to ask again.
     pub fn is_held(&self, id: Uuid) -> bool {
-        self.open.iter().any(|request| request.id == id)
+        self.asked().open.iter().any(|request| request.id == id)
     }
 
     pub(super) fn is_known(&self, id: Uuid) -> bool {
-        self.answers.contains_key(&id) || self.is_held(id)
+        self.asked().answers.contains_key(&id) || self.is_held(id)
     }
 
     /// The node that a command names.
@@ -219,16 +275,22 @@ impl SagaState {
 }
 
 impl Machine {
+    /// Takes a request in, which is checked later in this turn.
+    pub(super) fn hear(&mut self, request: OperatorRequest) {
+        self.requests.get_or_insert_default().unchecked.push_back(request);
+    }
+
     /// Checks the next request, and grants or answers it. False if there is none.
     pub(super) fn hear_next(&mut self) -> bool {
-        let Some(OperatorRequest { id, by, command }) = self.requests.pop_front() else {
+        let Some(requests) = &mut self.requests else { return false };
+        let Some(OperatorRequest { id, by, command }) = requests.unchecked.pop_front() else {
             return false;
         };
-        if self.asked.contains(&id) || self.broken.is_some() {
+        if requests.unanswered.contains(&id) || self.broken.is_some() {
             return true; // it has been granted before, and will be answered
         }
-        if let Some(answer) = self.state.answers.get(&id) {
-            self.answers.push((id, answer.clone()));
+        if let Some(answer) = self.state.asked().answers.get(&id) {
+            requests.answers.push((id, answer.clone()));
             return true;
         }
         let checked = with_rules(&command, |rules| {
@@ -237,9 +299,9 @@ impl Machine {
             Ok(rules.reorders())
         });
         match checked {
-            Err(answer) => self.answers.push((id, answer)),
+            Err(answer) => self.requests.get_or_insert_default().answers.push((id, answer)),
             Ok(reorders) => {
-                self.asked.insert(id);
+                self.requests.get_or_insert_default().unanswered.insert(id);
                 if reorders {
                     self.line_up_again();
                 }
@@ -252,10 +314,11 @@ impl Machine {
 
     /// Carries out the open requests, except those that must wait for the pivot.
     pub(super) fn follow_up(&mut self) {
-        if self.state.open.is_empty() {
+        let open = &self.state.asked().open;
+        if open.is_empty() {
             return;
         }
-        for request in self.state.open.clone() {
+        for request in open.clone() {
             if !self.state.is_held(request.id) {
                 continue; // the entry of an earlier request has carried it out
             }
@@ -283,15 +346,18 @@ impl Machine {
         }
     }
 
-    /// The requests that this append answers.
+    /// The requests that are answered by this turn, and by its append if there is one.
     pub(super) fn take_answers(&mut self) -> Vec<(Uuid, Answer)> {
-        let mut answers = std::mem::take(&mut self.answers);
-        if self.asked.is_empty() {
-            return answers;
-        }
-        let answered = |id: &Uuid| Some((*id, self.state.answers.get(id)?.clone()));
-        answers.extend(self.asked.iter().filter_map(answered));
-        self.asked.retain(|id| !self.state.answers.contains_key(id));
+        let Some(requests) = &mut self.requests else { return Vec::new() };
+        let mut answers = std::mem::take(&mut requests.answers);
+        let known = &self.state.asked().answers;
+        requests.unanswered.retain(|id| match known.get(id) {
+            Some(answer) => {
+                answers.push((*id, answer.clone()));
+                false
+            }
+            None => true,
+        });
         answers
     }
 

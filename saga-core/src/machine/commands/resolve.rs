@@ -42,7 +42,7 @@ impl Rules for Resolve<'_> {
 impl SagaState {
     /// True if an open request says that a human has dealt with the effect of this vertex.
     pub(in crate::machine) fn is_resolving(&self, v: VertexId) -> bool {
-        self.open.iter().any(|request| {
+        self.asked().open.iter().any(|request| {
             matches!(&request.command, Command::Resolve { node, .. } if self.resolve(node.as_str()) == Some(v))
         })
     }

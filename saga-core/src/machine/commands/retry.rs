@@ -54,7 +54,7 @@ impl SagaState {
                 x.progress = Progress::Open(Activity::Idle { doubt });
             }
         }
-        if let Some(faults) = self.faults.get_mut(&path) {
+        if let Some(faults) = self.asked_mut().faults.get_mut(&path) {
             faults.error = false;
         }
         touched.push(v);

@@ -3,7 +3,8 @@
 use super::{Granted, Rules};
 use crate::log::Answer;
 use crate::machine::Machine;
-use crate::machine::state::{SagaState, UndoProgress, VertexId};
+use crate::machine::state::{SagaState, VertexId};
+use crate::machine::vertex::UndoProgress;
 
 pub(super) struct RetryAll;
 

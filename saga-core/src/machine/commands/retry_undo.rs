@@ -5,7 +5,8 @@ use super::{Granted, Rules};
 use crate::log::{Answer, NodePath, Refusal};
 use crate::machine::Machine;
 use crate::machine::progress::{Activity, Progress};
-use crate::machine::state::{SagaState, UndoProgress, VertexId};
+use crate::machine::state::{SagaState, VertexId};
+use crate::machine::vertex::UndoProgress;
 
 pub(super) struct RetryUndo<'a> {
     pub(super) node: &'a NodePath,
@@ -58,7 +59,7 @@ impl SagaState {
                 x.progress = Progress::Open(Activity::Failed { doubt });
             }
         }
-        if let Some(faults) = self.faults.get_mut(&path) {
+        if let Some(faults) = self.asked_mut().faults.get_mut(&path) {
             faults.undo_error = false;
         }
         touched.push(v);
