@@ -2,10 +2,8 @@
 //!
 //! | program | what it measures |
 //! |---|---|
-//! | `bench-peers` | all workloads, on saga-core, on other libraries and without any |
-//! | `bench-memory` | allocations and heap of the same; `bench-peers` runs it |
-//! | `scale` | many sagas, and sagas of many nodes |
-//! | `profile` | one workload of saga-core, for a profiler |
+//! | `bench-peers` | all workloads, on saga-core, on other libraries and without any; many sagas and many nodes |
+//! | `profile` | one workload of saga-core, for a profiler; allocations and heap, for `bench-peers` |
 
 pub mod booking;
 pub mod closed_loop;

@@ -77,8 +77,8 @@ pub struct Heap {
     pub waiting: f64,
     /// After its end.
     pub ended: f64,
-    /// After it was removed, if the engine can remove it.
-    pub forgotten: f64,
+    /// After it was removed; `None` if the engine cannot remove it.
+    pub forgotten: Option<f64>,
 }
 
 /// How fast one engine runs sagas of five steps on disk.

@@ -39,9 +39,9 @@ pub trait Waiting {
     /// Lets all of them end, and waits until they have.
     fn finish(&mut self) -> LocalBoxFuture<'_, Result<(), Any>>;
 
-    /// Removes what has ended, if the engine can.
-    fn forget(&mut self) -> LocalBoxFuture<'_, Result<(), Any>> {
-        Box::pin(ready(Ok(())))
+    /// Removes what has ended, and returns whether the engine can do that.
+    fn forget(&mut self) -> LocalBoxFuture<'_, Result<bool, Any>> {
+        Box::pin(ready(Ok(false)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Workloads on a `MemoryStore`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use saga_core::action::{ActionFunc, ActionRegistry};
@@ -92,6 +93,13 @@ impl Ours {
 impl Contestant for Ours {
     fn run(&self) -> LocalBoxFuture<'_, Result<(), Any>> {
         Box::pin(self.run_once())
+    }
+
+    fn close(self: Box<Self>) -> LocalBoxFuture<'static, Result<(), Any>> {
+        Box::pin(async move {
+            self.sec.shutdown(Duration::from_secs(5)).await?;
+            Ok(())
+        })
     }
 }
 

@@ -50,12 +50,12 @@ impl Waiting for ParkedSagas {
         })
     }
 
-    fn forget(&mut self) -> LocalBoxFuture<'_, Result<(), Any>> {
+    fn forget(&mut self) -> LocalBoxFuture<'_, Result<bool, Any>> {
         Box::pin(async {
             // purged are those that ended before now
             tokio::time::sleep(Duration::from_millis(5)).await;
             self.sec.purge(Duration::ZERO, &[]).await?;
-            Ok(())
+            Ok(true)
         })
     }
 }

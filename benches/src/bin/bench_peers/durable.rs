@@ -2,7 +2,6 @@
 //! files.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use saga_benches::Any;
 use saga_benches::closed_loop::{Durations, Load};
@@ -11,14 +10,12 @@ use saga_benches::measure::Spread;
 use saga_benches::results::Rate;
 use tokio::runtime::Builder;
 
-use crate::options::Options;
+use crate::options::{Options, scratch};
 
 const AT_ONCE: [usize; 3] = [1, 50, 500];
 
 pub(crate) fn measure(options: &Options) -> Result<Vec<Rate>, Any> {
-    // not in the directory for temporary files, which may be in memory
-    let place = options.scratch();
-    fs::create_dir_all(&place)?;
+    let place = scratch()?;
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut samples = BTreeMap::<(usize, DurableEngine), Vec<Durations>>::new();
     for round in 0..options.durable_rounds() {

@@ -1,13 +1,15 @@
 //! Measures saga-core beside other libraries, and beside the least that any of them must do.
 //!
 //! ```text
-//! cargo bench-peers [--quick] [--only PART] [--save]
+//! cargo bench-peers [scale] [--quick] [--only PART] [--save]
 //! ```
 
 mod chart;
 mod durable;
 mod in_memory;
 mod options;
+mod scale;
+mod scale_chart;
 mod table;
 
 use std::env;
@@ -20,13 +22,22 @@ use saga_benches::results::{Memory, Results};
 use crate::options::Options;
 
 fn main() -> Result<(), Any> {
-    let options = match Options::read(env::args().skip(1)) {
+    let args = env::args().skip(1).collect::<Vec<_>>();
+    if let [command, part @ ..] = args.as_slice()
+        && command == "scale-part"
+    {
+        return scale::part(&part.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    let options = match Options::read(args.into_iter()) {
         Ok(options) => options,
         Err(usage) => {
             eprintln!("{usage}");
             std::process::exit(2);
         }
     };
+    if options.scale {
+        return scale::run(&options);
+    }
     let mut results = Results {
         quick: options.quick,
         rounds: options.rounds(),
@@ -43,8 +54,7 @@ fn main() -> Result<(), Any> {
         results.durable = durable::measure(&options)?;
     }
     print!("{}", table::of(&results));
-    let (json, svg) = options.results();
-    fs::create_dir_all(options.scratch())?;
+    let (json, svg) = options.files("performance")?;
     fs::write(&json, serde_json::to_string_pretty(&results)? + "\n")?;
     fs::write(&svg, chart::of(&results))?;
     println!("\nwritten: {} and {}", json.display(), svg.display());
@@ -57,11 +67,11 @@ fn memory() -> Result<Memory, Any> {
     let args = ["run", "--quiet", "--release", "--package", "saga-benches", "--features", "peers"];
     let output = Command::new(cargo)
         .args(args)
-        .args(["--bin", "bench-memory"])
+        .args(["--bin", "profile", "--", "compare"])
         .stderr(std::process::Stdio::inherit())
         .output()?;
     if !output.status.success() {
-        return Err(format!("`bench-memory` failed: {}", output.status).into());
+        return Err(format!("`profile compare` failed: {}", output.status).into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }

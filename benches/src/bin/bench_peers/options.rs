@@ -1,23 +1,25 @@
 //! The command line.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use saga_benches::Any;
 
 const USAGE: &str = "\
-usage: cargo bench-peers [--quick] [--only PART] [--save]
+usage: cargo bench-peers [scale] [--quick] [--only PART] [--save]
 
-  --quick       fewer and shorter rounds; ends within two minutes
-  --only PART   only `memory`, `time` or `disk`
-  --save        write the results to docs/performance.json and the chart to docs/performance.svg
-                instead of target/bench-peers";
+  scale         many sagas and many nodes, instead of the comparison
+  --quick       fewer and shorter rounds, or smaller numbers; ends within two minutes
+  --only PART   of the comparison only `memory`, `time` or `disk`
+  --save        write the results and the chart to docs instead of target/bench-peers";
 
 /// What to measure, and how thoroughly.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) quick: bool,
-    pub(crate) save: bool,
+    pub(crate) scale: bool,
+    save: bool,
     only: Option<String>,
 }
 
@@ -27,6 +29,7 @@ impl Options {
         let mut options = Self::default();
         while let Some(arg) = args.next() {
             match arg.as_str() {
+                "scale" => options.scale = true,
                 "--quick" => options.quick = true,
                 "--save" => options.save = true,
                 "--only" => {
@@ -63,18 +66,20 @@ impl Options {
         Duration::from_millis(if self.quick { 700 } else { 2_000 })
     }
 
-    fn root() -> &'static Path {
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    /// Where the JSON and the chart of this name go.
+    pub(crate) fn files(&self, name: &str) -> Result<(PathBuf, PathBuf), Any> {
+        let directory = if self.save { root().join("docs") } else { scratch()? };
+        Ok((directory.join(format!("{name}.json")), directory.join(format!("{name}.svg"))))
     }
+}
 
-    /// Where databases are created.
-    pub(crate) fn scratch(&self) -> PathBuf {
-        Self::root().join("target/bench-peers")
-    }
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
 
-    /// The JSON and the chart.
-    pub(crate) fn results(&self) -> (PathBuf, PathBuf) {
-        let directory = if self.save { Self::root().join("docs") } else { self.scratch() };
-        (directory.join("performance.json"), directory.join("performance.svg"))
-    }
+/// Where databases are created: not in the directory for temporary files, which may be in memory.
+pub(crate) fn scratch() -> Result<PathBuf, Any> {
+    let scratch = root().join("target/bench-peers");
+    fs::create_dir_all(&scratch)?;
+    Ok(scratch)
 }

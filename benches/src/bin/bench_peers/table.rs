@@ -110,8 +110,9 @@ fn heap(text: &mut String, results: &Results) {
     let columns = ["waiting in its third step", "after its end", "after it was removed"];
     header(text, "engine", columns.into_iter().map(String::from));
     for row in &results.memory.waiting {
-        let (waiting, ended, forgotten) = (row.waiting, row.ended, row.forgotten);
-        line!(text, "| {} | {waiting:.0} | {ended:.0} | {forgotten:.0} |", row.engine);
+        let (engine, waiting, ended) = (row.engine, row.waiting, row.ended);
+        let forgotten = row.forgotten.map_or("–".to_owned(), |bytes| format!("{bytes:.0}"));
+        line!(text, "| {engine} | {waiting:.0} | {ended:.0} | {forgotten} |");
     }
 }
 

@@ -1,20 +1,17 @@
-//! Counts the allocations and the heap of all engines, and prints them as JSON. `bench-peers` runs it.
-//!
-//! It is a program of its own because counting takes time, and would take more from those who allocate more.
-
-use std::alloc::System;
+//! Counts the allocations and the heap of all engines. `bench-peers` runs it in this program, because counting takes
+//! time, and would take more from those who allocate more.
 
 use saga_benches::Any;
 use saga_benches::engine::Engine;
 use saga_benches::results::{Allocations, Heap, Memory};
 use saga_benches::workload::Workload;
-use stats_alloc::{INSTRUMENTED_SYSTEM, Stats, StatsAlloc};
+use stats_alloc::Stats;
+use tokio::runtime::Runtime;
 
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+use crate::ALLOCATOR;
 
-fn main() -> Result<(), Any> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// Prints the results as JSON.
+pub(crate) fn compare(runtime: &Runtime) -> Result<(), Any> {
     let memory = runtime.block_on(async {
         let mut memory = Memory::default();
         for workload in Workload::COMPARED {
@@ -54,20 +51,22 @@ async fn allocations(engine: Engine, workload: Workload) -> Result<Option<Alloca
 const SAGAS: usize = 1_000;
 
 async fn heap(engine: Engine) -> Result<Option<Heap>, Any> {
-    let mut last = None;
-    // the first time, everything that is made once is made
-    for _ in 0..2 {
-        let Some(mut waiting) = engine.waiting().await? else { return Ok(None) };
-        let before = ALLOCATOR.stats();
-        waiting.start(SAGAS).await?;
-        let started = kept(ALLOCATOR.stats() - before);
-        waiting.finish().await?;
-        let ended = kept(ALLOCATOR.stats() - before);
-        waiting.forget().await?;
-        let forgotten = kept(ALLOCATOR.stats() - before);
-        last = Some(Heap { engine, waiting: started, ended, forgotten });
-    }
-    Ok(last)
+    // what is made once is made now
+    let Some(mut first) = engine.waiting().await? else { return Ok(None) };
+    first.start(10).await?;
+    first.finish().await?;
+    first.forget().await?;
+    let Some(mut waiting) = engine.waiting().await? else { return Ok(None) };
+    let before = ALLOCATOR.stats();
+    waiting.start(SAGAS).await?;
+    let started = kept(ALLOCATOR.stats() - before);
+    waiting.finish().await?;
+    let ended = kept(ALLOCATOR.stats() - before);
+    let can_forget = waiting.forget().await?;
+    let forgotten = can_forget.then(|| kept(ALLOCATOR.stats() - before));
+    // not earlier, because it frees memory
+    drop(first);
+    Ok(Some(Heap { engine, waiting: started, ended, forgotten }))
 }
 
 fn kept(stats: Stats) -> f64 {

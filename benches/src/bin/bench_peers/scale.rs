@@ -1,16 +1,9 @@
-//! Measures saga-core with many sagas, and with sagas of many nodes.
-//!
-//! ```text
-//! cargo run --release -p saga-benches --bin scale -- [--quick] [--save]
-//! ```
+//! `cargo bench-peers scale`: many sagas, and sagas of many nodes.
 //!
 //! Each measurement runs in a process of its own, so that none inherits memory from the one before.
 
-mod chart;
-
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -19,38 +12,29 @@ use saga_benches::scale::{Live, Nodes, Scale, Stored, live, nodes, stored};
 use serde::de::DeserializeOwned;
 use tokio::runtime::{Builder, Runtime};
 
-const USAGE: &str = "\
-usage: scale [--quick] [--save]
+use crate::options::{Options, scratch};
+use crate::scale_chart;
 
-  --quick   smaller numbers
-  --save    write docs/scale.json and docs/scale.svg instead of target/bench-peers";
-
-fn main() -> Result<(), Any> {
-    let args = env::args().skip(1).collect::<Vec<_>>();
-    let args = args.iter().map(String::as_str).collect::<Vec<_>>();
-    let (mut quick, mut save) = (false, false);
-    match args.as_slice() {
-        ["live", store, sagas] => return print(&part_live(store, sagas.parse()?)?),
-        ["stored", sagas, part] => return print(&part_stored(sagas.parse()?, part.parse()?)?),
-        ["nodes", sizes @ ..] => return print(&part_nodes(sizes)?),
-        options => {
-            for option in options {
-                match *option {
-                    "--quick" => quick = true,
-                    "--save" => save = true,
-                    _ => return Err(USAGE.into()),
-                }
-            }
-        }
-    }
-    let scale = all(quick)?;
+/// Measures everything, prints the results, and writes them as JSON with a chart.
+pub(crate) fn run(options: &Options) -> Result<(), Any> {
+    let scale = all(options.quick)?;
     let json = serde_json::to_string_pretty(&scale)? + "\n";
     print!("{json}");
-    let directory = if save { root().join("docs") } else { scratch()? };
-    fs::write(directory.join("scale.json"), json)?;
-    fs::write(directory.join("scale.svg"), chart::of(&scale))?;
-    println!("written: scale.json and scale.svg in {}", directory.display());
+    let (path, svg) = options.files("scale")?;
+    fs::write(&path, json)?;
+    fs::write(&svg, scale_chart::of(&scale))?;
+    println!("\nwritten: {} and {}", path.display(), svg.display());
     Ok(())
+}
+
+/// Runs one measurement, in the process that was started for it.
+pub(crate) fn part(args: &[&str]) -> Result<(), Any> {
+    match args {
+        ["live", store, sagas] => print(&part_live(store, sagas.parse()?)?),
+        ["stored", sagas, part] => print(&part_stored(sagas.parse()?, part.parse()?)?),
+        ["nodes", sizes @ ..] => print(&part_nodes(sizes)?),
+        _ => Err("there is no such part".into()),
+    }
 }
 
 fn all(quick: bool) -> Result<Scale, Any> {
@@ -73,7 +57,7 @@ fn all(quick: bool) -> Result<Scale, Any> {
 fn child<T: DeserializeOwned>(args: &[&str]) -> Result<T, Any> {
     eprintln!("{}", args.join(" "));
     let mut command = Command::new(env::current_exe()?);
-    let output = command.args(args).stderr(Stdio::inherit()).output()?;
+    let output = command.arg("scale-part").args(args).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("`{}` failed: {}", args.join(" "), output.status).into());
     }
@@ -107,15 +91,4 @@ fn part_nodes(sizes: &[&str]) -> Result<Vec<Nodes>, Any> {
     let sizes = sizes.iter().map(|size| size.parse()).collect::<Result<Vec<usize>, _>>()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(nodes(&sizes))
-}
-
-fn root() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
-
-/// Where databases are created: not in the directory for temporary files, which may be in memory.
-fn scratch() -> Result<PathBuf, Any> {
-    let scratch = root().join("target/bench-peers");
-    fs::create_dir_all(&scratch)?;
-    Ok(scratch)
 }

@@ -8,6 +8,8 @@
 //!   sqlite, file                                           <size> sagas at once
 //! ```
 //!
+//! `profile compare` prints allocations and heap of all engines as JSON, for `bench-peers`.
+//!
 //! For readable output of callgrind, keep the line tables, and count only what is measured:
 //!
 //! ```text
@@ -19,6 +21,8 @@
 //!
 //! Allocations are counted, which takes about 15 instructions for each. So the times are for comparison with
 //! other runs of this program.
+
+mod compare;
 
 use std::alloc::System;
 use std::future::Future;
@@ -42,9 +46,14 @@ const USAGE: &str =
 
 fn main() -> Result<(), Any> {
     let args = std::env::args().skip(1).collect::<Vec<_>>();
-    let [name, size, repeats] = args.as_slice() else { return Err(USAGE.into()) };
-    let (size, repeats) = (size.parse::<usize>()?, repeats.parse::<usize>()?);
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    let [name, size, repeats] = args.as_slice() else {
+        return match args.as_slice() {
+            [command] if command == "compare" => compare::compare(&runtime),
+            _ => Err(USAGE.into()),
+        };
+    };
+    let (size, repeats) = (size.parse::<usize>()?, repeats.parse::<usize>()?);
     match name.as_str() {
         "parked" => parked(&runtime, size, repeats),
         "sqlite" => durable(&runtime, Durable::Sqlite, size, repeats),
@@ -129,7 +138,7 @@ impl Used {
 
 /// Everything that counts happens in here, so that a profiler can be told to look at nothing else.
 #[inline(never)]
-fn measured(runtime: &Runtime, work: impl Future<Output = Result<(), Any>>) -> Result<Used, Any> {
+fn measured<T>(runtime: &Runtime, work: impl Future<Output = Result<T, Any>>) -> Result<Used, Any> {
     let (cpu, stats) = (cpu_time(), ALLOCATOR.stats());
     runtime.block_on(work)?;
     Ok(Used { cpu: cpu_time() - cpu, stats: ALLOCATOR.stats() - stats })
