@@ -31,9 +31,10 @@ pub(crate) struct Clock {
     jumps: watch::Sender<()>,
 }
 
-/// By how many milliseconds the wall clock is ahead of tokio's, as last seen by its holder.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Lead(i64);
+/// By how many milliseconds the wall clock is ahead of tokio's, as last seen by its holder; unknown before the
+/// first look.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lead(Option<i64>);
 
 impl Clock {
     pub(crate) fn new(given: Option<Box<Wall>>) -> Self {
@@ -41,43 +42,57 @@ impl Clock {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        let wall = match &self.given {
-            Some(given) => given(),
-            None if is_paused() => self.base + self.start.elapsed(),
-            None => SystemTime::now(),
-        };
-        Timestamp(0).after(wall.duration_since(UNIX_EPOCH).unwrap_or_default())
-    }
-
-    pub(crate) fn lead(&self) -> Lead {
-        self.read().1
+        self.read().0
     }
 
     /// The time, and by how many milliseconds the clock was set forward (back if negative) since this holder
     /// last looked.
     pub(crate) fn look(&self, lead: &mut Lead) -> (Timestamp, Option<i64>) {
-        let (now, read) = self.read();
-        let set = read.0.saturating_sub(lead.0);
+        if let Some(before) = lead.0 {
+            let (now, at) = self.read();
+            if self.ahead(now, at).saturating_sub(before).abs() < JUMP {
+                return (now, None);
+            }
+        }
+        let (now, ahead) = self.read_exactly();
+        let set = lead.0.map_or(0, |before| ahead.saturating_sub(before));
         if set.abs() < JUMP {
+            lead.0.get_or_insert(ahead);
             return (now, None);
         }
-        *lead = read;
+        lead.0 = Some(ahead);
         (now, Some(set))
     }
 
-    fn read(&self) -> (Timestamp, Lead) {
+    /// The time by the wall clock, and a time by tokio's just before it.
+    fn read(&self) -> (Timestamp, Instant) {
+        let real = std::time::Instant::now();
+        let at = Instant::now();
+        let wall = match &self.given {
+            Some(given) => given(),
+            None if is_set_apart(at, real) => self.base + at.duration_since(self.start),
+            None => SystemTime::now(),
+        };
+        (Timestamp(0).after(wall.duration_since(UNIX_EPOCH).unwrap_or_default()), at)
+    }
+
+    /// The time by the wall clock, and by how many milliseconds it is ahead of tokio's.
+    fn read_exactly(&self) -> (Timestamp, i64) {
         let mut tries = 0;
         loop {
-            let before = self.start.elapsed();
-            let now = self.now();
-            let elapsed = self.start.elapsed();
+            let (now, at) = self.read();
             tries += 1;
             // a thread that is preempted between reading the two clocks would see a jump
-            if elapsed.saturating_sub(before) < Duration::from_millis(10) || tries == 10 {
-                let lead = i128::from(now.0) - elapsed.as_millis().cast_signed();
-                return (now, Lead(i64::try_from(lead).unwrap_or(i64::MAX)));
+            if at.elapsed() < Duration::from_millis(10) || tries == 10 {
+                return (now, self.ahead(now, at));
             }
         }
+    }
+
+    fn ahead(&self, now: Timestamp, at: Instant) -> i64 {
+        let elapsed = at.duration_since(self.start).as_millis();
+        let ahead = i128::from(now.0) - elapsed.cast_signed();
+        i64::try_from(ahead).unwrap_or(i64::MAX)
     }
 
     /// Ready at this time, or when the clock was set; the caller must check the time again.
@@ -100,7 +115,8 @@ impl Clock {
 
     /// Wakes everything that waits for a time when the clock was set. Never ends.
     pub(crate) async fn watch(&self) {
-        let mut lead = self.lead();
+        let mut lead = Lead::default();
+        self.look(&mut lead);
         loop {
             if self.given.is_none() && is_paused() {
                 // it follows tokio's clock, and cannot be set
@@ -134,7 +150,14 @@ pub(crate) async fn real_pause(time: Duration) {
 
 /// True if tokio's clock is not the system's.
 pub(crate) fn is_paused() -> bool {
-    let before = std::time::Instant::now();
-    let now = Instant::now().into_std();
-    now < before || now > std::time::Instant::now()
+    let real = std::time::Instant::now();
+    is_set_apart(Instant::now(), real)
+}
+
+/// True if this time by tokio's clock, which was read right after the system's, is not the system's.
+fn is_set_apart(at: Instant, real: std::time::Instant) -> bool {
+    let at = at.into_std();
+    // what comes so soon after is the system's time, and need not be compared with a third reading
+    let soon = Duration::from_micros(20);
+    at < real || at.duration_since(real) > soon && at > std::time::Instant::now()
 }

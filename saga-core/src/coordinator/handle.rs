@@ -240,9 +240,9 @@ impl<S: SagaType> IntoFuture for SagaHandle<S> {
 
 /// What the saga returned.
 pub(super) fn output<O: ActionData>(id: &SagaId, result: &SagaResult) -> Result<O, SagaError> {
-    let output = result.as_ref().map_err(SagaError::clone)?;
-    let unit = Payload::from(&b"null"[..]);
-    let payload = output.as_ref().map_or(&unit, |output| &output.payload);
-    let corrupt = |why: String| SagaError::Corrupt { saga: id.clone(), why };
-    decode(payload).map_err(|error| corrupt(error.to_string()))
+    let read = match result.as_ref().map_err(SagaError::clone)? {
+        Some(output) => decode(&output.payload),
+        None => decode(&Payload::from(&b"null"[..])),
+    };
+    read.map_err(|error| SagaError::Corrupt { saga: id.clone(), why: error.to_string() })
 }

@@ -1,6 +1,7 @@
 //! The sagas that this process runs. Each has two ends: a [`RunningSaga`] in the list, through which others
 //! reach it, and a [`SagaTask`], which the task that runs it holds.
 
+use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -84,14 +85,24 @@ impl<C> Drop for SagaTask<C> {
     }
 }
 
-/// What the task does after its driver has stopped.
-enum AfterRun {
+/// What the task does next.
+enum AfterRun<C> {
     /// This process is done with the saga.
     Done,
-    /// The store failed, and may recover: load the saga again.
-    Reload { error: StoreError, made_progress: bool },
+    /// Run it, and carry out these requests.
+    Loaded(Box<Driver<C>>, Vec<PendingRequest>),
+    /// The store failed, and may recover. True if the saga had made progress.
+    StoreFailed(Box<(StoreError, bool)>),
+    /// The saga stopped or cannot be loaded, and these requests wait for an answer.
+    Failed(Box<(SagaError, Vec<PendingRequest>)>),
     /// The id was taken by a saga of this process that is not running: run that one.
     TakeOver,
+}
+
+impl<C> AfterRun<C> {
+    fn failed(error: SagaError, requests: Vec<PendingRequest>) -> Self {
+        Self::Failed(Box::new((error, requests)))
+    }
 }
 
 /// Whether a saga could be put on the list.
@@ -112,9 +123,10 @@ impl<C> CoordinatorInner<C> {
         stored: Option<SagaStatus>,
     ) -> Admission<C> {
         let mut list = self.running();
-        if let Some(running) = list.get(id) {
-            return Admission::AlreadyRunning(running.clone());
-        }
+        let place = match list.entry(id.clone()) {
+            Entry::Occupied(running) => return Admission::AlreadyRunning(running.get().clone()),
+            Entry::Vacant(place) => place,
+        };
         let progress = self.progress.of(id);
         let run = progress.begin_run();
         if let Some(status) = stored {
@@ -123,7 +135,7 @@ impl<C> CoordinatorInner<C> {
         let link = if stored.is_some() { TaskLink::stored() } else { TaskLink::default() };
         let (name, params) = (name.clone(), params.clone());
         let running = Arc::new(RunningSaga { name, params, progress, run, link });
-        list.insert(id.clone(), running.clone());
+        place.insert(running.clone());
         let task = SagaTask { inner: self.clone(), saga: running.clone() };
         Admission::Admitted(running, task)
     }
@@ -156,56 +168,57 @@ impl<C> SagaTask<C> {
 impl<C: Send + Sync + 'static> SagaTask<C> {
     /// Runs the saga until this process is done with it. Each time that the store fails and may recover,
     /// the saga is loaded again.
-    pub(super) async fn run(
+    ///
+    /// There may be very many sagas that only wait, so the future has room for a saga that runs, and no more:
+    /// what is rare is boxed.
+    pub(super) fn run(
         self,
-        mut loaded: Result<Box<Driver<C>>, SagaError>,
-        mut requests: Vec<PendingRequest>,
-    ) {
-        let mut backoff = Backoff::new();
-        loop {
-            let failed = match loaded {
-                // the message of a shutdown that began while the saga was loaded may be gone by now
-                Ok(_) if self.inner.is_closing() => SagaError::ShutDown { saga: self.id().clone() },
-                Ok(driver) => match self.run_once(driver, std::mem::take(&mut requests)).await {
-                    AfterRun::Done => return,
-                    AfterRun::Reload { error, made_progress } => {
+        loaded: Result<Box<Driver<C>>, SagaError>,
+        requests: Vec<PendingRequest>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let mut next = match loaded {
+            Ok(driver) => AfterRun::Loaded(driver, requests),
+            Err(error) => AfterRun::failed(error, requests),
+        };
+        async move {
+            let mut backoff = Backoff::new();
+            loop {
+                next = match next {
+                    // the message of a shutdown that began while the saga was loaded may be gone by now
+                    AfterRun::Loaded(driver, requests) if !self.inner.is_closing() => {
+                        self.run_once(driver, requests).await
+                    }
+                    AfterRun::Loaded(_, requests) => {
+                        AfterRun::failed(SagaError::ShutDown { saga: self.id().clone() }, requests)
+                    }
+                    AfterRun::StoreFailed(failed) => {
+                        let (error, made_progress) = *failed;
                         if made_progress {
                             backoff = Backoff::new();
                         }
-                        SagaError::Store { saga: self.id().clone(), source: error }
+                        let error = SagaError::Store { saga: self.id().clone(), source: error };
+                        AfterRun::failed(error, Vec::new())
                     }
-                    AfterRun::TakeOver => {
-                        // what is rare is boxed, since every saga that waits has room for it otherwise
-                        let taken = Box::pin(self.inner.take_again(&self));
-                        let keep = |request| requests.push(request);
-                        loaded = Box::pin(while_listening(&self.saga.link, keep, taken)).await;
-                        continue;
+                    AfterRun::TakeOver => Box::pin(self.take_over()).await,
+                    AfterRun::Failed(failed) => {
+                        let (error, requests) = *failed;
+                        Box::pin(self.after_failure(error, requests, &mut backoff)).await
                     }
-                },
-                Err(error) => error,
-            };
-            for request in requests.drain(..) {
-                request.answer(Err(failed.clone()));
-            }
-            if let SagaError::Store { source, .. } = &failed
-                && self.inner.reloads_after(source)
-            {
-                loaded = Box::pin(self.reload(source.clone(), &mut backoff)).await;
-            } else {
-                return Box::pin(self.give_up(failed)).await;
+                    AfterRun::Done => return,
+                }
             }
         }
     }
 
     /// Runs the driver until it stops.
-    async fn run_once(&self, driver: Box<Driver<C>>, requests: Vec<PendingRequest>) -> AfterRun {
+    async fn run_once(&self, driver: Box<Driver<C>>, requests: Vec<PendingRequest>) -> AfterRun<C> {
         let run_key = driver.run_key();
         let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id());
         let run = driver.run(requests, &self.saga.link).instrument(span);
         match AssertUnwindSafe(run).catch_unwind().await {
             Ok(RunEnd::Done { interrupted }) => self.saga.link.set_interrupted(interrupted),
             Ok(RunEnd::StoreFailed { error, made_progress }) => {
-                return AfterRun::Reload { error, made_progress };
+                return AfterRun::StoreFailed(Box::new((error, made_progress)));
             }
             Ok(RunEnd::NotCreated(error)) => {
                 if self.inner.reloads_after(&error) {
@@ -230,6 +243,39 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
         AfterRun::Done
     }
 
+    /// Loads a saga of this process that nobody ran, and whose id this one wanted.
+    async fn take_over(&self) -> AfterRun<C> {
+        let mut requests = Vec::new();
+        let keep = |request| requests.push(request);
+        let taken = self.inner.take_again(self);
+        match while_listening(&self.saga.link, keep, taken).await {
+            Ok(driver) => AfterRun::Loaded(driver, requests),
+            Err(error) => AfterRun::failed(error, requests),
+        }
+    }
+
+    /// The saga stopped, or could not be loaded: loads it again if that may help, and otherwise gives it up.
+    async fn after_failure(
+        &self,
+        error: SagaError,
+        requests: Vec<PendingRequest>,
+        backoff: &mut Backoff,
+    ) -> AfterRun<C> {
+        for request in requests {
+            request.answer(Err(error.clone()));
+        }
+        if let SagaError::Store { source, .. } = &error
+            && self.inner.reloads_after(source)
+        {
+            return match self.reload(source.clone(), backoff).await {
+                Ok(driver) => AfterRun::Loaded(driver, Vec::new()),
+                Err(error) => AfterRun::failed(error, Vec::new()),
+            };
+        }
+        self.give_up(error).await;
+        AfterRun::Done
+    }
+
     /// Shows the handles of a saga that this process does not run how far it has come.
     async fn look_in_store(&self) {
         let progress = &self.saga.progress;
@@ -241,7 +287,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
     }
 
     /// Ends the task of a saga that cannot be loaded. Another process may have ended the saga by now.
-    async fn give_up(self, error: SagaError) {
+    async fn give_up(&self, error: SagaError) {
         if let SagaError::LostOwnership { .. } = error
             && let Ok((_, progress)) = self.inner.progress_in_store(self.id()).await
             && progress.status.is_ended()

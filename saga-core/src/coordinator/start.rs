@@ -1,5 +1,6 @@
 //! Starting a saga: it is checked, then made durable by one write, then run.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,7 +9,7 @@ use super::definitions::Definition;
 use super::handle::SagaType;
 use super::running::Admission;
 use super::{Coordinator, CoordinatorInner, SagaHandle};
-use crate::dag::SagaDag;
+use crate::dag::{Dag, SagaDag};
 use crate::driver::{Driver, NewRun, before_telling_of_shutdown};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
@@ -18,7 +19,7 @@ use crate::value::ActionOutput;
 
 /// Which saga to start, and with which parameters.
 pub(super) struct StartRequest<C> {
-    name: String,
+    name: Cow<'static, str>,
     params: Result<ActionOutput, ActionError>,
     /// The DAG of a saga that was built at run time.
     dag: Option<SagaDag<C>>,
@@ -26,12 +27,12 @@ pub(super) struct StartRequest<C> {
 
 impl<C: Send + Sync + 'static> StartRequest<C> {
     pub(super) fn typed<S: Saga<Context = C>>(saga: S) -> Self {
-        Self { name: S::NAME.to_string(), params: ActionOutput::new(saga), dag: None }
+        Self { name: S::NAME.into(), params: ActionOutput::new(saga), dag: None }
     }
 
     pub(super) fn dynamic(saga: SagaDag<C>) -> Self {
         let params = ActionOutput::decode::<serde_json::Value>(&saga.params);
-        Self { name: saga.saga_name().to_string(), params, dag: Some(saga) }
+        Self { name: saga.saga_name().to_string().into(), params, dag: Some(saga) }
     }
 }
 
@@ -128,37 +129,24 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
             None => SagaId::generate(),
         };
         let definition = inner.requested_definition(&self.request)?;
-        let saga = self.request.name;
-        let params = self
-            .request
-            .params
-            .map_err(|e| StartError::Params { saga: saga.clone(), why: e.to_string() })?;
+        let StartRequest { name, params, .. } = self.request;
+        let refused = |why| StartError::Params { saga: name.into(), why };
+        let params = match params {
+            Ok(params) => params,
+            Err(error) => return Err(refused(error.to_string())),
+        };
         let max = inner.env.limits.max_payload;
         if params.payload.len() > max {
             let size = params.payload.len();
             let why = format!(
                 "they have {size} bytes, more than the limit of {max}; raise `Limits::max_payload`"
             );
-            return Err(StartError::Params { saga, why });
+            return Err(refused(why));
         }
-        let now = inner.env.clock.now();
         let deadline = match self.deadline {
             None => None,
-            Some(Deadline::After(after)) => Some(now.after(after)),
-            Some(Deadline::At(time)) => {
-                let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-                let deadline = Timestamp(0).after(since);
-                let past = deadline <= now;
-                // an existing saga was started in time
-                if past && inner.find::<serde_json::Value>(&id).await?.is_none() {
-                    return Err(StartError::DeadlinePassed { saga });
-                }
-                Some(deadline)
-            }
+            Some(deadline) => Some(Box::pin(inner.checked(deadline, &id, &definition.dag)).await?),
         };
-        if deadline.is_some_and(|deadline| deadline > now.after(LONGEST_WAIT)) {
-            return Err(StartError::DeadlineTooFar { saga });
-        }
         let new = NewRun { id, dag: definition.dag, params, deadline };
         inner.start(new).await
     }
@@ -174,9 +162,37 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             }
             None => self.definitions.named(&request.name).cloned().ok_or_else(|| {
                 let known = self.definitions.names();
-                StartError::SagaNotRegistered { saga: request.name.clone(), known }
+                StartError::SagaNotRegistered { saga: request.name.to_string(), known }
             }),
         }
+    }
+
+    /// The time of a deadline that a saga can be started with.
+    async fn checked(
+        self: &Arc<Self>,
+        deadline: Deadline,
+        id: &SagaId,
+        dag: &Dag<C>,
+    ) -> Result<Timestamp, StartError> {
+        let now = self.env.clock.now();
+        let saga = || dag.name().to_string();
+        let deadline = match deadline {
+            Deadline::After(after) => now.after(after),
+            Deadline::At(time) => {
+                let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+                let deadline = Timestamp(0).after(since);
+                let past = deadline <= now;
+                // an existing saga was started in time
+                if past && self.find::<serde_json::Value>(id).await?.is_none() {
+                    return Err(StartError::DeadlinePassed { saga: saga() });
+                }
+                deadline
+            }
+        };
+        if deadline > now.after(LONGEST_WAIT) {
+            return Err(StartError::DeadlineTooFar { saga: saga() });
+        }
+        Ok(deadline)
     }
 
     async fn start<S: SagaType>(

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use super::task_state::{AppendResult, TaskState};
 use super::{Creation, Driver, TaskLink};
 use crate::error::ActionError;
-use crate::log::{Answer, Entry, Halt, Payload, SagaEntry, Uuid};
+use crate::log::{Answer, Entry, Halt, Payload, SagaEntry, Timestamp, Uuid};
 use crate::machine::Event;
 use crate::panics;
 use crate::store::{Append, Created, NewSaga, RecordChange, StoreError};
@@ -68,7 +68,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Err(error) => return Box::pin(async { Err(error) }),
         };
         if let Some(new) = self.new.take() {
-            let mut record = self.new_record(&new);
+            let created_at = entries.first().map_or(Timestamp(0), |entry| entry.at);
+            let mut record = self.new_record(&new, created_at);
             record.status = change.status;
             record.error = change.error;
             record.context = change.context;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Driver, Environment, ProgressChannel, Values};
+use crate::clock::Lead;
 use crate::context::{CancelSignal, RunInfo};
 use crate::dag::Dag;
 use crate::log::{SagaId, Timestamp, Uuid};
@@ -12,7 +13,6 @@ use crate::value::ActionOutput;
 
 /// What the record of a saga that is not in the store yet needs besides what its driver knows.
 pub(super) struct NotCreated {
-    created_at: Timestamp,
     deadline: Option<Timestamp>,
 }
 
@@ -40,15 +40,15 @@ impl<C: Send + Sync + 'static> Driver<C> {
             run: Arc::new(run),
             epoch: 1,
             first: Vec::new(),
-            new: Some(NotCreated { created_at: env.clock.now(), deadline }),
+            new: Some(NotCreated { deadline }),
             progress,
-            lead: env.clock.lead(),
+            lead: Lead::default(),
             env,
         }
     }
 
-    /// The record of the new saga, as it is before its first entries.
-    pub(super) fn new_record(&self, new: &NotCreated) -> SagaRecord {
+    /// The record of the new saga, as it is before its first entries, which are of this time.
+    pub(super) fn new_record(&self, new: &NotCreated, created_at: Timestamp) -> SagaRecord {
         let (run, root) = (&self.run, self.values.root());
         let (dag, name) = (&root.dag, root.dag.name().shared());
         let worker = self.env.worker.clone();
@@ -57,7 +57,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             params: root.params.payload.clone(),
             dag: dag.shared_json().clone(),
             deadline: new.deadline,
-            ..SagaRecord::of_run(run.id.clone(), run.run_key, name, worker, new.created_at)
+            ..SagaRecord::of_run(run.id.clone(), run.run_key, name, worker, created_at)
         }
     }
 }

@@ -3,6 +3,7 @@
 //! that an older handle belongs to.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
@@ -50,7 +51,8 @@ impl ProgressChannels {
     /// The channel of this saga.
     pub(crate) fn of(&self, id: &SagaId) -> Arc<ProgressChannel> {
         let mut all = lock(&self.0);
-        if let Some(channel) = all.get(id).and_then(Weak::upgrade) {
+        let place = all.entry(id.clone()).or_default();
+        if let Some(channel) = place.upgrade() {
             return channel;
         }
         let progress = SagaProgress { status: SagaStatus::Running, result: None, run: 0 };
@@ -58,7 +60,7 @@ impl ProgressChannels {
         let all_channels = self.0.clone();
         let channel = ProgressChannel { id, progress, changed: Notify::new(), all: all_channels };
         let channel = Arc::new(channel);
-        all.insert(channel.id.clone(), Arc::downgrade(&channel));
+        *place = Arc::downgrade(&channel);
         channel
     }
 }
@@ -75,8 +77,10 @@ impl Drop for ProgressChannel {
     fn drop(&mut self) {
         let mut all = lock(&self.all);
         // another channel may have taken its place
-        if all.get(&self.id).is_some_and(|channel| channel.strong_count() == 0) {
-            all.remove(&self.id);
+        if let Entry::Occupied(place) = all.entry(self.id.clone())
+            && place.get().strong_count() == 0
+        {
+            place.remove();
         }
     }
 }

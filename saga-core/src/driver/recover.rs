@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Driver, Environment, ProgressChannel, Values};
+use crate::clock::Lead;
 use crate::context::{CancelSignal, Frame, RunInfo};
 use crate::dag::Dag;
 use crate::log::{Entry, SagaEntry};
@@ -60,7 +61,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             first: vec![first],
             new: None,
             progress,
-            lead: env.clock.lead(),
+            lead: Lead::default(),
             env,
         })
     }

@@ -45,7 +45,9 @@ impl SagaId {
 
     /// A new id that sorts by time: a UUIDv7.
     pub fn generate() -> Self {
-        Self(uuid::Uuid::now_v7().to_string().into())
+        let mut text = uuid::Uuid::encode_buffer();
+        let id = uuid::Uuid::now_v7().hyphenated();
+        Self(Arc::from(&*id.encode_lower(&mut text)))
     }
 
     /// The id as text.
