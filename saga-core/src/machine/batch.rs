@@ -23,7 +23,7 @@ impl Machine {
             self.timers.clear();
             self.release_permits();
             if self.under_way.count(Work::Action) > 0 {
-                self.held.push(Effect::SignalCancel);
+                self.hold(Effect::SignalCancel);
             }
         }
         self.push(seq, entry.into());
@@ -41,6 +41,15 @@ impl Machine {
         }
         let attempt = self.state.attempt(v, &entry);
         self.push(seq, entry.about(self.state.path(v), attempt));
+    }
+
+    /// Keeps an effect until the append is durable.
+    pub(super) fn hold(&mut self, effect: Effect) {
+        if self.held.capacity() == 0 {
+            // in most sagas that is all, for as long as they live
+            self.held.reserve_exact(1);
+        }
+        self.held.push(effect);
     }
 
     fn push(&mut self, seq: u64, kind: EntryKind) {

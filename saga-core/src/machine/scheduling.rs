@@ -157,13 +157,7 @@ impl Machine {
         self.under_way.set(v, call);
         let attempt = self.state.vertex(v).map_or(1, |x| x.attempts);
         let repeat = faults.repeat.unwrap_or(1).max(1);
-        self.held.push(Effect::RunAction(AuthorizedCall {
-            vertex: v,
-            attempt,
-            seq,
-            unwinding,
-            repeat,
-        }));
+        self.hold(Effect::RunAction(AuthorizedCall { vertex: v, attempt, seq, unwinding, repeat }));
     }
 
     fn start_undo(&mut self, v: VertexId) {
@@ -177,7 +171,7 @@ impl Machine {
         self.under_way.set(v, Work::Undo);
         let attempt = self.state.vertex(v).map_or(1, |x| x.undo_tries);
         let repeat = faults.repeat.unwrap_or(1).max(1);
-        self.held.push(Effect::RunUndo(AuthorizedCall {
+        self.hold(Effect::RunUndo(AuthorizedCall {
             vertex: v,
             attempt,
             seq,

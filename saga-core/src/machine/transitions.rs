@@ -211,7 +211,8 @@ impl SagaState {
         touched: &mut Vec<VertexId>,
     ) {
         let unwinding = self.unwinding.is_some();
-        let decided = self.is_deciding(v) || self.leaves_no_doubt(v, entry);
+        let ends_badly = matches!(entry, NodeEntry::Failed(_) | NodeEntry::InDoubt(_));
+        let decided = ends_badly && (self.is_deciding(v) || self.leaves_no_doubt(v, entry));
         if entry.is_start() && self.paused {
             self.steps = self.steps.saturating_sub(1);
         }

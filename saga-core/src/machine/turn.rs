@@ -13,9 +13,11 @@ impl Machine {
                 while let Some(event) = self.inbox.pop_front() {
                     self.take(event);
                 }
-                self.follow_up();
-                // after the inbox, so that a call that has ended by itself is not dropped
-                self.pass_time(effects);
+                if !self.waits_for_nothing() {
+                    self.follow_up();
+                    // after the inbox, so that a call that has ended by itself is not dropped
+                    self.pass_time(effects);
+                }
             }
             if let Some(v) = self.touched.pop() {
                 self.work += 1;
@@ -41,20 +43,30 @@ impl Machine {
             effects.push(Effect::Append { entries, answers: self.take_answers() });
             return;
         }
-        effects
-            .extend(self.take_answers().into_iter().map(|(id, answer)| Effect::Answer(id, answer)));
+        let answers = self.take_answers().into_iter();
+        effects.extend(answers.map(|(id, answer)| Effect::Answer(id, answer)));
         if self.under_way.calls() == 0
             && let Some(finish) = self.stands_still()
         {
             self.finish(effects, finish);
             return;
         }
-        if let Some(at) = self.wake_at().into_iter().chain(self.watched_until()).min()
+        if !self.waits_for_nothing()
+            && let Some(at) = self.wake_at().into_iter().chain(self.watched_until()).min()
             && self.woken != Some(at)
         {
             self.woken = Some(at);
             effects.push(Effect::WakeAt(at));
         }
+    }
+
+    /// True if no time and no request of an operator can make a difference, as in most turns.
+    fn waits_for_nothing(&self) -> bool {
+        self.timers.is_empty()
+            && self.abandon_at.is_none()
+            && self.watched.is_none()
+            && self.config.deadline.is_none()
+            && self.state.asked.is_none()
     }
 
     /// True while this turn waits for values or choices that it has asked for.
