@@ -136,8 +136,8 @@ async fn keys_change_while_old_sagas_stay_readable() -> Result<(), Any> {
 async fn swapped_rows_do_not_decode() -> Result<(), Any> {
     let swaps = [
         // (what is put, where)
-        ("saga_id = 'well' AND node = 'result' AND kind = 'succeeded'", "ward"),
-        ("saga_id = 'sick' AND node = 'ward' AND kind = 'succeeded'", "ward"),
+        ("id = 'well' AND node = 'result' AND kind = 'succeeded'", "ward"),
+        ("id = 'sick' AND node = 'ward' AND kind = 'succeeded'", "ward"),
     ];
     for (from, to) in swaps {
         let directory = tempfile::tempdir()?;
@@ -146,8 +146,9 @@ async fn swapped_rows_do_not_decode() -> Result<(), Any> {
         fill(&file, "one", &key).await?;
         let conn = rusqlite::Connection::open(&file)?;
         let sql = format!(
-            "UPDATE saga_event SET payload = (SELECT payload FROM saga_event WHERE {from})
-             WHERE saga_id = 'well' AND node = '{to}' AND kind = 'succeeded'"
+            "UPDATE saga_event
+             SET payload = (SELECT payload FROM saga_event JOIN saga USING (number) WHERE {from})
+             WHERE number = (SELECT number FROM saga WHERE id = 'well') AND node = '{to}' AND kind = 'succeeded'"
         );
         assert_eq!(conn.execute(&sql, [])?, 1);
         drop(conn);

@@ -102,7 +102,8 @@ fn check(file: &Path, scratch: &Path) -> usize {
 fn transfers(conn: &Connection) -> Vec<(Vec<u8>, String, Vec<String>)> {
     let mut sagas =
         conn.prepare("SELECT id, params, status FROM saga JOIN saga_input USING (number)").unwrap();
-    let sql = "SELECT node || ' ' || kind FROM saga_event WHERE saga_id = ?1 AND node IS NOT NULL";
+    let sql = "SELECT node || ' ' || kind FROM saga_event JOIN saga USING (number)
+               WHERE id = ?1 AND node IS NOT NULL";
     let mut events = conn.prepare(sql).unwrap();
     let mut rows = sagas.query([]).unwrap();
     let mut found = Vec::new();

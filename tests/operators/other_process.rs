@@ -263,7 +263,10 @@ async fn a_request_for_a_corrupt_saga_is_refused_and_not_retried() -> Result<(),
         }
         sec.shutdown(Duration::ZERO).await?;
         drop(sec);
-        let sql = format!("UPDATE saga_event SET {damage} WHERE saga_id = 'bad' AND seq = 2");
+        let sql = format!(
+            "UPDATE saga_event SET {damage}
+             WHERE number = (SELECT number FROM saga WHERE id = 'bad') AND seq = 2"
+        );
         assert_eq!(rusqlite::Connection::open(&path)?.execute(&sql, [])?, 1);
 
         let sec = worker(&gate, SqliteStore::open(&path)?).await?;

@@ -106,7 +106,7 @@ async fn many_transactions_of_one_saga_each_happen_once() -> Result<(), Any> {
     }
     assert_eq!(place.items(), 1000 - 4 * 5 * 10);
     let conn = Connection::open(place.file())?;
-    let sql = "SELECT count(*), count(DISTINCT saga_id || node) FROM saga_event
+    let sql = "SELECT count(*), count(DISTINCT number || node) FROM saga_event
                WHERE kind = 'succeeded'";
     let counts = conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     assert_eq!(counts, (400, 400));

@@ -120,7 +120,7 @@ impl Place {
     /// The kinds of a node's entries.
     pub(super) fn log(&self, node: &str) -> Vec<String> {
         let conn = Connection::open(self.file()).unwrap();
-        let sql = "SELECT kind FROM saga_event WHERE node = ?1 ORDER BY saga_id, seq";
+        let sql = "SELECT kind FROM saga_event WHERE node = ?1 ORDER BY number, seq";
         let mut select = conn.prepare(sql).unwrap();
         select.query_map([node], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
     }

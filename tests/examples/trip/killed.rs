@@ -65,7 +65,7 @@ fn in_between(state: &Path, scratch: &Path) -> Vec<&'static str> {
     let log = open(&sagas);
     let sql =
         "SELECT count(*) FILTER (WHERE kind = 'started'), count(*) FILTER (WHERE kind <> 'started')
-               FROM saga_event WHERE saga_id = ?1 AND node = ?2";
+               FROM saga_event JOIN saga USING (number) WHERE id = ?1 AND node = ?2";
     let mut entries = log.prepare(sql).unwrap();
     let mut unknown = |effect: &Effect| {
         let counts = entries.query_row([&effect.trip, &effect.kind], |row| {

@@ -39,7 +39,7 @@ fn prints_the_table_and_the_same_one_again() {
 /// The kinds of the log's entries about a node.
 fn entries(state: &Path, saga: &str, node: &str) -> Vec<String> {
     let log = open(&state.join("sagas.db"));
-    let sql = "SELECT kind FROM saga_event WHERE saga_id = ?1 AND node = ?2 ORDER BY seq";
+    let sql = "SELECT kind FROM saga_event JOIN saga USING (number) WHERE id = ?1 AND node = ?2 ORDER BY seq";
     let mut kinds = log.prepare(sql).unwrap();
     let kinds = kinds.query_map([saga, node], |row| row.get(0)).unwrap();
     kinds.map(Result::unwrap).collect()

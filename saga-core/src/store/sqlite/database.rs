@@ -5,6 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 use rusqlite::{CachedStatement, Connection};
 
+use super::definitions::KnownDefinitions;
+
 /// The prefix of the names of the store's tables and indexes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Prefix(String);
@@ -53,11 +55,12 @@ impl Prefix {
 pub(super) struct Database {
     conn: Connection,
     pub(super) prefix: Prefix,
+    pub(super) definitions: KnownDefinitions,
 }
 
 impl Database {
     pub(super) fn new(conn: Connection, prefix: Prefix) -> Self {
-        Self { conn, prefix }
+        Self { conn, prefix, definitions: KnownDefinitions::default() }
     }
 
     /// Like [`Connection::prepare_cached`], for SQL that names tables of the store.

@@ -9,8 +9,15 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use super::database::Database;
 
 /// The store's own tables.
-const TABLES: [&str; 6] =
-    ["saga", "saga_input", "saga_event", "saga_command", "saga_worker", "saga_meta"];
+const TABLES: [&str; 7] = [
+    "saga",
+    "saga_command",
+    "saga_definition",
+    "saga_event",
+    "saga_input",
+    "saga_meta",
+    "saga_worker",
+];
 
 /// The pragmas that are allowed with an argument: they only read, or their effect ends with the transaction.
 const PRAGMAS: [&str; 9] = [

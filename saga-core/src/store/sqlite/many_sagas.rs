@@ -17,24 +17,25 @@ const FEW_STEPS: i32 = 5_000;
 /// A million ended sagas with answered requests, and ten running ones with one unanswered request each.
 fn database() -> Database {
     let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(include_str!("schema_1.sql")).unwrap();
+    conn.execute_batch(include_str!("schema_2.sql")).unwrap();
     // Inserting ids in order is fastest.
     conn.execute_batch(&format!(
         "BEGIN;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ENDED})
-         INSERT INTO saga (id, birth, name, fingerprint, status, owner, epoch, next_seq, attempts,
-             paused, created_at, updated_at)
-         SELECT printf('e%07d', i), '', 's', 'f', 'completed', 'w', 1, 2, 1, 0, i, i
+         INSERT INTO saga (id, definition, status, owner, epoch, next_seq, attempts,
+             paused, created_at, updated_at, ended_at)
+         SELECT printf('e%07d', i), 1, 'completed', 'w', 1, 2, 1, 0, i, i, i
          FROM n;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ENDED} / 10)
          INSERT INTO saga_command (id, saga_id, kind, args, \"by\", at, answer)
          SELECT printf('e%07d', i), printf('e%07d', i), 'pause', X'', '', i, X'' FROM n;
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)
-         INSERT INTO saga (id, birth, name, fingerprint, status, owner, epoch, next_seq, attempts,
+         INSERT INTO saga (id, definition, status, owner, epoch, next_seq, attempts,
              paused, created_at, updated_at)
-         SELECT printf('r%d', i), printf('%032x', i), 's', 'f', 'running', 'w', 1, 2, 1, 0, i, i
+         SELECT printf('r%d', i), 1, 'running', 'w', 1, 2, 1, 0, i, i
          FROM n;
-         INSERT INTO saga_input SELECT number, X'', X'' FROM saga;
+         INSERT INTO saga_input SELECT number, printf('%032x', number), X'' FROM saga;
+         INSERT INTO saga_definition (fingerprint, name, dag) VALUES ('f', 's', X'');
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)
          INSERT INTO saga_command (id, saga_id, kind, args, \"by\", at)
          SELECT printf('%032x', i), printf('r%d', i), 'pause',

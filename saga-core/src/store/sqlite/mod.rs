@@ -12,6 +12,7 @@
 //! | `transaction_job`, `log_guard` | appends that share their transaction with an action's own writes |
 //! | `reader` | the thread that reads |
 //! | `writes`, `reads`, `requests` | the SQL statements |
+//! | `definitions` | what all sagas of one definition share |
 //! | `rows` | records and entries as rows |
 //! | `stats` | counters of commits |
 //! | `query_plans`, `many_sagas` | tests: each statement uses an index, even among a million sagas |
@@ -19,6 +20,7 @@
 
 mod database;
 mod database_file;
+mod definitions;
 mod log_guard;
 #[cfg(test)]
 mod many_sagas;

@@ -1,6 +1,9 @@
 //! The thread that reads, so that a long read neither waits for the writer nor blocks the async runtime.
+//!
+//! Whatever is waiting shares one snapshot, which matters when thousands of sagas are loaded after a restart.
 
 use std::io;
+use std::iter;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -8,16 +11,19 @@ use tokio::sync::oneshot;
 use super::super::StoreError;
 use super::super::io_thread::{IoThread, reply_of};
 use super::super::open_files::OpenFiles;
-use super::closed;
 use super::database::Database;
 use super::write_job::SqliteError;
+use super::{closed, failed};
 
-type ReadJob = Box<dyn FnOnce(&Database) + Send>;
+/// Reads and replies; or replies with the error that keeps it from reading.
+type ReadJob = Box<dyn FnOnce(Result<&Database, StoreError>) + Send>;
+
+/// The largest number of reads in one snapshot. While a snapshot is open, the WAL cannot be reset.
+const MAX_BATCH: usize = 256;
 
 /// The handle of the reader thread.
 pub(super) struct Reader {
     thread: IoThread<ReadJob>,
-    files: Arc<OpenFiles>,
     place: Arc<str>,
 }
 
@@ -27,13 +33,21 @@ impl Reader {
         files: Arc<OpenFiles>,
         place: Arc<str>,
     ) -> io::Result<Self> {
+        let name = Arc::clone(&place);
         let thread = IoThread::start("saga-reader", move |reads| {
-            for read in reads {
-                let read: ReadJob = read;
-                read(&conn);
+            while let Ok(first) = reads.recv() {
+                // Reads that arrive later must not be part of the snapshot, because it may be too old for them.
+                let batch: Vec<ReadJob> =
+                    iter::once(first).chain(reads.try_iter()).take(MAX_BATCH).collect();
+                match files.check() {
+                    Ok(()) => in_snapshot(&conn, &name, batch),
+                    Err(why) => {
+                        batch.into_iter().for_each(|read| read(Err(closed(&name, &*why))));
+                    }
+                }
             }
         })?;
-        Ok(Self { thread, files, place })
+        Ok(Self { thread, place })
     }
 
     /// Runs the work on a consistent snapshot of the database.
@@ -43,32 +57,33 @@ impl Reader {
         F: FnOnce(&Database) -> Result<T, SqliteError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let (files, place) = (Arc::clone(&self.files), Arc::clone(&self.place));
         self.thread.send(Box::new(move |conn| {
             if !reply.is_closed() {
-                let read = match files.check() {
-                    Ok(()) => in_snapshot(conn, work),
-                    Err(why) => Err(closed(&place, why).into()),
-                };
-                let _ = reply.send(read);
+                let _ = reply.send(conn.map_err(SqliteError::from).and_then(work));
             }
         }));
-        let failed = |why| StoreError::Failed { store: self.place.to_string(), why };
         match reply_of(answer).await {
             Some(Ok(value)) => Ok(value),
             Some(Err(SqliteError::Store(e))) => Err(e),
-            Some(Err(SqliteError::Sql(e))) => Err(failed(e.to_string())),
+            Some(Err(SqliteError::Sql(e))) => Err(failed(&self.place, e.to_string())),
             None => Err(closed(&self.place, "its reader thread has died; open the store again")),
         }
     }
 }
 
-fn in_snapshot<T>(
-    conn: &Database,
-    work: impl FnOnce(&Database) -> Result<T, SqliteError>,
-) -> Result<T, SqliteError> {
-    let snapshot = conn.unchecked_transaction()?;
-    let value = work(conn)?;
-    snapshot.commit()?;
-    Ok(value)
+fn in_snapshot(conn: &Database, place: &str, batch: Vec<ReadJob>) {
+    conn.definitions.forget();
+    match conn.unchecked_transaction() {
+        Ok(snapshot) => {
+            for read in batch {
+                read(Ok(conn));
+            }
+            // Nothing was written; dropping it ends the snapshot as well.
+            drop(snapshot);
+        }
+        Err(e) => {
+            let why = failed(place, e.to_string());
+            batch.into_iter().for_each(|read| read(Err(why.clone())));
+        }
+    }
 }

@@ -4,24 +4,26 @@ use rusqlite::{Row, params};
 
 use super::super::{ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga};
 use super::database::Database;
-use super::rows::{self, ENTRY, RECORD, WITH_INPUT};
+use super::rows::{self, ENTRY, NUMBER, RECORD, WITH_INPUT};
 use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
 use crate::log::{SagaId, SagaStatus};
 
-pub(super) fn find(conn: &Database, id: &SagaId) -> Result<Option<SagaRecord>, SqliteError> {
+/// Returns a saga's record and its number.
+pub(super) fn find(conn: &Database, id: &SagaId) -> Result<Option<(SagaRecord, i64)>, SqliteError> {
     let mut select =
         conn.prepare_cached(&format!("SELECT {RECORD} FROM saga {WITH_INPUT} WHERE id = ?1"))?;
     let mut rows = select.query([id.as_str()])?;
-    rows.next()?.map(rows::record).transpose()
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((rows::record(conn, row)?, row.get(NUMBER)?)))
 }
 
 pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, SqliteError> {
-    let Some(record) = find(conn, id)? else { return Ok(None) };
+    let Some((record, number)) = find(conn, id)? else { return Ok(None) };
     let mut select = conn.prepare_cached(&format!(
-        "SELECT {ENTRY} FROM saga_event WHERE saga_id = ?1 ORDER BY seq"
+        "SELECT {ENTRY} FROM saga_event WHERE number = ?1 ORDER BY seq"
     ))?;
-    let mut rows = select.query([id.as_str()])?;
+    let mut rows = select.query([number])?;
     let mut entries = Vec::new();
     let mut expected = 1;
     while let Some(row) = rows.next()? {
@@ -80,7 +82,7 @@ fn page(
         && let Some(row) = rows.next()?
     {
         // A record that does not decode is skipped. Loading it reports what is wrong.
-        records.extend(rows::record(row).ok());
+        records.extend(rows::record(conn, row).ok());
     }
     Ok(records)
 }
@@ -88,7 +90,8 @@ fn page(
 pub(super) fn page_sql(of_status: bool) -> String {
     let of_status = if of_status { "status = ?4" } else { "?4 IS NULL" };
     format!(
-        "SELECT {RECORD} FROM saga {WITH_INPUT} WHERE {of_status} AND id > ?1 AND (?2 IS NULL OR name = ?2) \
+        "SELECT {RECORD} FROM saga {WITH_INPUT} WHERE {of_status} AND id > ?1 \
+         AND (?2 IS NULL OR definition IN (SELECT definition FROM saga_definition WHERE name = ?2)) \
          AND (?5 IS NULL OR created_at > ?5) AND (?6 IS NULL OR created_at < ?6) \
          AND (?7 IS NULL OR (parked_reason IS NOT NULL) = ?7) \
          ORDER BY id LIMIT ?3"
@@ -109,11 +112,10 @@ pub(super) fn versions(conn: &Database) -> Result<Vec<SagaVersion>, SqliteError>
 }
 
 pub(super) fn versions_sql() -> String {
-    // Groups without the DAGs, which may be large and are the same within a group.
     format!(
-        "SELECT v.name, v.fingerprint, coalesce(dag, X''), v.unfinished FROM \
-         (SELECT name, fingerprint, count(*) AS unfinished, min(id) AS first_id \
-          FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} GROUP BY name, fingerprint) AS v \
-         JOIN saga AS first ON first.id = v.first_id {WITH_INPUT} ORDER BY v.name, v.fingerprint"
+        "SELECT d.name, d.fingerprint, d.dag, v.unfinished FROM \
+         (SELECT definition, count(*) AS unfinished \
+          FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} GROUP BY definition) AS v \
+         JOIN saga_definition AS d USING (definition) ORDER BY d.name, d.fingerprint"
     )
 }

@@ -4,14 +4,17 @@ use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
 
 use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId};
-use super::requests;
+use super::database::Database;
 use super::write_job::SqliteError;
+use super::{definitions, requests};
 use crate::log::{Entry, EntryKind, NodePath, Payload, SagaId, SagaStatus, Timestamp};
 
 /// The columns that [`record`] reads, in order.
-pub(super) const RECORD: &str = "id, birth, name, fingerprint, status, owner, epoch, next_seq, \
-    attempts, wake_at, deadline, paused, parked_reason, created_at, updated_at, error, context, \
-    params, dag";
+pub(super) const RECORD: &str = "id, definition, status, owner, epoch, next_seq, attempts, wake_at, \
+    deadline, paused, parked_reason, created_at, updated_at, error, context, birth, params, number";
+
+/// Which of the [`RECORD`] columns is the saga's number, which is not part of the record.
+pub(super) const NUMBER: usize = 17;
 
 /// The join that [`RECORD`] needs. It is a left join, so that a missing row there makes the record corrupt
 /// instead of hiding the saga.
@@ -31,6 +34,7 @@ pub(super) struct NewSagaRow {
     pub(super) deadline: Option<i64>,
     pub(super) created_at: i64,
     pub(super) updated_at: i64,
+    pub(super) ended_at: Option<i64>,
     pub(super) entries: Vec<EntryRow>,
 }
 
@@ -38,6 +42,7 @@ impl NewSagaRow {
     pub(super) fn new(saga: NewSaga) -> Result<Self, String> {
         saga.check()?;
         let NewSaga { record, entries } = saga;
+        let updated_at = int(record.updated_at.0)?;
         Ok(Self {
             run_key: record.run_key.to_string(),
             epoch: int(record.epoch)?,
@@ -45,7 +50,8 @@ impl NewSagaRow {
             wake_at: record.wake_at.map(|at| int(at.0)).transpose()?,
             deadline: record.deadline.map(|at| int(at.0)).transpose()?,
             created_at: int(record.created_at.0)?,
-            updated_at: int(record.updated_at.0)?,
+            updated_at,
+            ended_at: record.status.is_ended().then_some(updated_at),
             entries: entries.into_iter().map(EntryRow::new).collect::<Result<_, _>>()?,
             record,
         })
@@ -60,6 +66,7 @@ pub(super) struct AppendRow {
     pub(super) next_seq: i64,
     pub(super) wake_at: Option<i64>,
     pub(super) updated_at: i64,
+    pub(super) ended_at: Option<i64>,
     pub(super) entries: Vec<EntryRow>,
     pub(super) answers: Vec<(String, Vec<u8>)>,
 }
@@ -69,12 +76,14 @@ impl AppendRow {
         let next_seq = append.check()?;
         let entries = std::mem::take(&mut append.entries);
         let entries = entries.into_iter().map(EntryRow::new).collect::<Result<Vec<_>, _>>()?;
+        let updated_at = entries.last().map_or(0, |last| last.at);
         Ok(Self {
             epoch: int(append.epoch)?,
             expected_next_seq: int(append.expected_next_seq)?,
             next_seq: int(next_seq)?,
             wake_at: append.change.wake_at.map(|at| int(at.0)).transpose()?,
-            updated_at: entries.last().map_or(0, |last| last.at),
+            updated_at,
+            ended_at: append.change.status.is_ended().then_some(updated_at),
             entries,
             answers: append
                 .answers
@@ -122,7 +131,7 @@ pub(super) fn bound(at: Timestamp) -> i64 {
 }
 
 /// Decodes a row with the [`RECORD`] columns.
-pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, SqliteError> {
+pub(super) fn record(conn: &Database, row: &Row<'_>) -> Result<SagaRecord, SqliteError> {
     let id: SagaId = row.get::<_, String>(0)?.try_into().map_err(|e| {
         rusqlite::Error::FromSqlConversionFailure(
             0,
@@ -130,16 +139,15 @@ pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, SqliteError> {
             Box::<crate::log::InvalidSagaId>::new(e),
         )
     })?;
+    let definition = definitions::find(conn, row.get(1)?)?;
     let read = || -> Result<SagaRecord, String> {
-        let mut columns = Columns { row, next: 1 };
+        let definition = definition.ok_or("its definition is missing")?;
+        let mut columns = Columns { row, next: 2 };
         Ok(SagaRecord {
             id: id.clone(),
-            run_key: columns
-                .take::<String>()?
-                .parse()
-                .map_err(|e: uuid::Error| format!("its run key is not a UUID: {e}"))?,
-            name: columns.take()?,
-            fingerprint: columns.take()?,
+            name: definition.name,
+            fingerprint: definition.fingerprint,
+            dag: definition.dag,
             status: columns.take::<String>()?.parse::<SagaStatus>().map_err(|e| e.to_string())?,
             owner: columns.take::<Option<String>>()?.map(|owner| WorkerId::from(owner.as_str())),
             epoch: columns.unsigned()?,
@@ -153,8 +161,11 @@ pub(super) fn record(row: &Row<'_>) -> Result<SagaRecord, SqliteError> {
             updated_at: Timestamp(columns.unsigned()?),
             error: columns.take()?,
             context: columns.take::<Option<Vec<u8>>>()?.map(Payload::from),
+            run_key: columns
+                .take::<String>()?
+                .parse()
+                .map_err(|e: uuid::Error| format!("its run key is not a UUID: {e}"))?,
             params: columns.take::<Vec<u8>>()?.into(),
-            dag: columns.take::<Vec<u8>>()?.into(),
         })
     };
     read().map_err(|why| StoreError::Corrupt { saga: id.clone(), seq: 0, why }.into())

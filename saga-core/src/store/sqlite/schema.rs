@@ -12,11 +12,19 @@ use super::sqlite_version;
 /// How long to wait for another program that is writing to the same database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Migration N turns schema N into schema N + 1. Only ever append to this list.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+/// At how many pages the WAL is written back to the database: 16 MB. SQLite's default is a quarter of that, with
+/// which a page that changes often is written back more often.
+pub(super) const CHECKPOINT: u32 = 4000;
+
+/// The oldest schema that is migrated. Schema 1 existed only before the first release.
+const OLDEST: u32 = 2;
+
+/// The first one creates schema `OLDEST`; each of the others turns a schema into the next one. Only ever append
+/// to this list.
+const MIGRATIONS: &[&str] = &[include_str!("schema_2.sql")];
 
 /// The schema version that this version of the library writes.
-pub(super) const KNOWN: u32 = MIGRATIONS.len() as u32;
+pub(super) const KNOWN: u32 = OLDEST + MIGRATIONS.len() as u32 - 1;
 
 /// Opens the connection that writes, and creates or migrates the tables.
 pub(super) fn open_writer(
@@ -32,6 +40,7 @@ pub(super) fn open_writer(
     // Comes before any change, so that the database of a newer version stays untouched.
     found_schema(&conn, place)?;
     make_durable(&conn, place)?;
+    checkpoint_at(&conn, CHECKPOINT).map_err(|e| sql(place, &e))?;
     migrate(&conn, place)?;
     Ok(conn)
 }
@@ -82,7 +91,7 @@ fn connect(resolved: &Path, place: &str, prefix: &Prefix) -> Result<Database, St
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(resolved, flags).map_err(|e| sql(place, &e))?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(|e| sql(place, &e))?;
-    conn.set_prepared_statement_cache_capacity(32);
+    conn.set_prepared_statement_cache_capacity(64);
     Ok(Database::new(conn, prefix.clone()))
 }
 
@@ -91,6 +100,11 @@ fn make_durable(conn: &Connection, place: &str) -> Result<(), StoreError> {
     set_and_check(conn, place, "synchronous", "FULL", "2")?;
     // On macOS a plain fsync does not reach the disk; elsewhere this setting has no effect.
     set_and_check(conn, place, "fullfsync", "ON", "1")
+}
+
+/// Lets this connection write the WAL back to the database once it has so many pages; with 0, never.
+pub(super) fn checkpoint_at(conn: &Connection, pages: u32) -> rusqlite::Result<()> {
+    conn.execute_batch(&format!("PRAGMA wal_autocheckpoint = {pages}"))
 }
 
 /// Changes a setting and reads it back, because SQLite silently ignores settings that it cannot apply.
@@ -128,6 +142,13 @@ fn found_schema(conn: &Database, place: &str) -> Result<u32, StoreError> {
         let store = place.to_string();
         return Err(StoreError::NewerSchema { store, found, known: KNOWN });
     }
+    if (1..OLDEST).contains(&found) {
+        let why = format!(
+            "it has schema {found}, which only development versions before the first release wrote; schemas before \
+             {OLDEST} are not migrated, so choose a new file"
+        );
+        return Err(failed(place, why));
+    }
     Ok(found)
 }
 
@@ -147,8 +168,8 @@ fn migrate(conn: &Database, place: &str) -> Result<(), StoreError> {
     let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
         .map_err(|e| sql(place, &e))?;
     let found = found_schema(conn, place)?;
-    for (step, migration) in (0u32..).zip(MIGRATIONS) {
-        if step >= found {
+    for (creates, migration) in (OLDEST..).zip(MIGRATIONS) {
+        if creates > found {
             tx.execute_batch(&conn.prefix.sql(migration)).map_err(|e| taken(place, &e))?;
         }
     }

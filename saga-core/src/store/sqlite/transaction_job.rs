@@ -91,8 +91,9 @@ fn run(
     // Rolls back when it is dropped without a commit.
     let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
         .map_err(NotCommitted::Sql)?;
+    conn.definitions.forget();
     // The work of a fenced append must not run at all.
-    writes::check_fencing(conn, &row)?;
+    writes::compare(conn, &row)?;
     let worked = guard.while_on(|| catch_unwind(AssertUnwindSafe(|| work(&tx))));
     let rolled_back =
         |why: String| NotCommitted::Store(StoreError::RolledBack { saga: saga.clone(), why });

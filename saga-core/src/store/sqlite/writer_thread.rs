@@ -13,6 +13,7 @@ use super::super::open_files::OpenFiles;
 use super::super::worker_lock::WorkerLock;
 use super::database::Database;
 use super::log_guard::LogGuard;
+use super::schema::{self, CHECKPOINT};
 use super::stats::Counters;
 use super::transaction_job::{NotCommitted, TransactionJob};
 use super::write_job::{Tally, WriteJob};
@@ -21,6 +22,11 @@ use super::{READING_ONLY, closed};
 
 /// The largest number of jobs in one transaction, which bounds how long the first of them waits.
 const MAX_BATCH: usize = 1024;
+
+/// The comments set these statements apart from those of actions, which must be prepared anew, under the guard of
+/// the log, and not be found in the cache of prepared statements.
+const BEGIN: &str = "BEGIN IMMEDIATE -- of the store's group commit";
+const COMMIT: &str = "COMMIT -- of the store's group commit";
 
 /// The state of the writer thread.
 pub(super) struct WriterThread {
@@ -112,8 +118,8 @@ impl WriterThread {
 
     fn reopen(&mut self, lock: WorkerLock) -> Result<(), StoreError> {
         self.check()?;
-        // SQLite's default, which closing has turned off.
-        let checkpoints = self.conn.execute_batch("PRAGMA wal_autocheckpoint = 1000");
+        // Closing has turned them off.
+        let checkpoints = schema::checkpoint_at(&self.conn, CHECKPOINT);
         checkpoints.map_err(|e| self.failed(format!("it could not be opened again: {e}")))?;
         (self.lock, self.closed) = (Some(lock), false);
         Ok(())
@@ -123,7 +129,7 @@ impl WriterThread {
     /// worker may open the store.
     fn release_lock(&mut self) {
         // As for attached stores: only the worker's writer checkpoints, see `sqlite_version`.
-        if let Err(e) = self.conn.execute_batch("PRAGMA wal_autocheckpoint = 0") {
+        if let Err(e) = schema::checkpoint_at(&self.conn, 0) {
             self.poison.get_or_insert_with(|| format!("it could not be closed: {e}"));
         }
         drop(self.lock.take());
@@ -162,9 +168,10 @@ impl WriterThread {
             return refuse(batch, &e);
         }
         let changes_before = self.conn.total_changes();
-        if let Err(e) = self.conn.execute_batch("BEGIN IMMEDIATE") {
+        if let Err(e) = self.run_cached(BEGIN) {
             return self.fail_batch(batch, &e);
         }
+        self.conn.definitions.forget();
         if let Some(commands) = arriving {
             self.take(commands, &mut batch);
         }
@@ -179,7 +186,7 @@ impl WriterThread {
                 }
             }
             Err(e) => self.fail_batch(batch, &e),
-            Ok(()) => match self.conn.execute_batch("COMMIT") {
+            Ok(()) => match self.run_cached(COMMIT) {
                 Err(e) => self.fail_batch(batch, &e),
                 Ok(()) => {
                     if self.conn.total_changes() > changes_before {
@@ -193,6 +200,10 @@ impl WriterThread {
                 }
             },
         }
+    }
+
+    fn run_cached(&self, sql: &str) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute([]).map(drop)
     }
 
     /// Fails if the store accepts no more writes, or its files are no longer at their paths.

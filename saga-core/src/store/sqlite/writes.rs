@@ -1,20 +1,17 @@
 //! The SQL that writes. Each function runs in the writer's transaction.
 
-use std::sync::LazyLock;
-
 use rusqlite::{OptionalExtension, params};
 
 use super::super::{Created, Purge, SagaRecord, StoreError, WorkerId};
 use super::database::Database;
 use super::reads::find;
-use super::requests;
-use super::rows::{self, AppendRow, EntryRow, NewSagaRow, RECORD, WITH_INPUT};
+use super::rows::{self, AppendRow, EntryRow, NUMBER, NewSagaRow, RECORD, WITH_INPUT};
 use super::write_job::{SqliteError, Tally};
+use super::{definitions, requests};
 use crate::log::{Payload, SagaId};
 
-/// The condition of the index `saga_unfinished`, word for word, because SQLite can use the index only then. If
-/// left to choose, SQLite uses `saga_by_status` and sorts.
-pub(super) const UNFINISHED: &str = "status IN ('running', 'failed', 'rolling_back')";
+/// The condition of the index `saga_unfinished`, word for word, because SQLite can use the index only then.
+pub(super) const UNFINISHED: &str = "ended_at IS NULL";
 
 pub(super) fn create(
     conn: &Database,
@@ -22,61 +19,53 @@ pub(super) fn create(
     tally: &mut Tally,
 ) -> Result<Created, SqliteError> {
     let record = &new.record;
-    let inserted = conn
-        .prepare_cached(
-            "INSERT INTO saga (id, birth, name, fingerprint, status, owner, epoch, next_seq, \
-             attempts, wake_at, deadline, paused, parked_reason, created_at, updated_at, error, \
-             context) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, \
-             ?16, ?17) ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute(params![
-            record.id.as_str(),
-            new.run_key,
-            record.name,
-            record.fingerprint,
-            record.status.as_str(),
-            record.owner.as_ref().map(WorkerId::as_str),
-            new.epoch,
-            new.next_seq,
-            record.attempts,
-            new.wake_at,
-            new.deadline,
-            record.paused,
-            record.parked_reason,
-            new.created_at,
-            new.updated_at,
-            record.error,
-            record.context.as_ref().map(Payload::as_bytes),
-        ])?;
+    let definition = definitions::number_of(conn, record)?;
+    let inserted = conn.prepare_cached(CREATE)?.execute(params![
+        record.id.as_str(),
+        definition,
+        record.status.as_str(),
+        record.owner.as_ref().map(WorkerId::as_str),
+        new.epoch,
+        new.next_seq,
+        record.attempts,
+        new.wake_at,
+        new.deadline,
+        record.paused,
+        record.parked_reason,
+        new.created_at,
+        new.updated_at,
+        new.ended_at,
+        record.error,
+        record.context.as_ref().map(Payload::as_bytes),
+    ])?;
     if inserted == 0 {
-        let there = find(conn, &record.id)?;
-        return match there {
-            Some(there) => Ok(Created::Exists(Box::new(there))),
+        definitions::remove_unused(conn, definition)?;
+        return match find(conn, &record.id)? {
+            Some((there, _)) => Ok(Created::Exists(Box::new(there))),
             None => Err(rusqlite::Error::QueryReturnedNoRows.into()),
         };
     }
     let number = conn.last_insert_rowid();
-    conn.prepare_cached("INSERT INTO saga_input (number, params, dag) VALUES (?1, ?2, ?3)")?
-        .execute(params![number, record.params.as_bytes(), record.dag.as_bytes()])?;
-    insert_entries(conn, &record.id, &new.entries, tally)?;
+    conn.prepare_cached("INSERT INTO saga_input (number, birth, params) VALUES (?1, ?2, ?3)")?
+        .execute(params![number, new.run_key, record.params.as_bytes()])?;
+    insert_entries(conn, number, &new.entries, tally)?;
     tally.creates += 1;
     Ok(Created::New)
 }
+
+pub(super) const CREATE: &str = "INSERT INTO saga (id, definition, status, owner, epoch, next_seq, attempts, \
+    wake_at, deadline, paused, parked_reason, created_at, updated_at, ended_at, error, context) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+    ON CONFLICT (id) DO NOTHING";
 
 pub(super) fn append(
     conn: &Database,
     row: &AppendRow,
     tally: &mut Tally,
 ) -> Result<(), SqliteError> {
-    // An unchanged status is not written, because that would update its indexes with every append.
-    if !update(conn, row, &UPDATE_SAME_STATUS)? && !update(conn, row, &UPDATE)? {
-        let saga = row.append.saga.clone();
-        let there =
-            conn.prepare_cached("SELECT 1 FROM saga WHERE id = ?1")?.exists([saga.as_str()])?;
-        let why = if there { StoreError::Fenced { saga } } else { StoreError::NotFound { saga } };
-        return Err(why.into());
-    }
-    insert_entries(conn, &row.append.saga, &row.entries, tally)?;
+    let saga = compare(conn, row)?;
+    update(conn, row, &saga)?;
+    insert_entries(conn, saga.number, &row.entries, tally)?;
     for (id, answer) in &row.answers {
         requests::answer(conn, id, answer)?;
     }
@@ -84,73 +73,95 @@ pub(super) fn append(
     Ok(())
 }
 
-/// Checks that an append is not fenced, in the same transaction as the append.
-pub(super) fn check_fencing(conn: &Database, row: &AppendRow) -> Result<(), SqliteError> {
-    let append = &row.append;
-    let place = conn
-        .prepare_cached("SELECT owner, epoch, next_seq FROM saga WHERE id = ?1")?
-        .query_row([append.saga.as_str()], |row| {
-            Ok((row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
-    let expected = (Some(append.owner.to_string()), row.epoch, row.expected_next_seq);
-    let saga = append.saga.clone();
-    match place {
-        Some(place) if place == expected => Ok(()),
-        Some(_) => Err(StoreError::Fenced { saga }.into()),
-        None => Err(StoreError::NotFound { saga }.into()),
-    }
+/// The saga that an append was compared with.
+pub(super) struct ComparedSaga {
+    number: i64,
+    /// True if the append keeps the saga's status.
+    same_status: bool,
 }
 
-/// Updates the record if owner, epoch and next sequence number match; returns whether they did.
-fn update(conn: &Database, row: &AppendRow, sql: &str) -> rusqlite::Result<bool> {
+/// Checks that an append is not fenced, in the same transaction as the append.
+pub(super) fn compare(conn: &Database, row: &AppendRow) -> Result<ComparedSaga, SqliteError> {
     let append = &row.append;
-    let change = &append.change;
+    let mut select = conn.prepare_cached(COMPARE)?;
+    let mut rows = select.query([append.saga.as_str()])?;
+    let Some(found) = rows.next()? else {
+        return Err(StoreError::NotFound { saga: append.saga.clone() }.into());
+    };
+    let is = |column: usize, expected: &str| -> rusqlite::Result<bool> {
+        Ok(found.get_ref(column)?.as_str_or_null()? == Some(expected))
+    };
+    let ours = is(1, append.owner.as_str())?
+        && found.get::<_, i64>(2)? == row.epoch
+        && found.get::<_, i64>(3)? == row.expected_next_seq;
+    if !ours {
+        return Err(StoreError::Fenced { saga: append.saga.clone() }.into());
+    }
+    Ok(ComparedSaga { number: found.get(0)?, same_status: is(4, append.change.status.as_str())? })
+}
+
+pub(super) const COMPARE: &str =
+    "SELECT number, owner, epoch, next_seq, status FROM saga WHERE id = ?1";
+
+/// Changes the record. Only what changes is written, because each further column costs time.
+fn update(conn: &Database, row: &AppendRow, saga: &ComparedSaga) -> rusqlite::Result<()> {
+    let change = &row.append.change;
+    if !saga.same_status || row.ended_at.is_some() {
+        conn.prepare_cached(UPDATE_STATUS)?.execute(params![
+            saga.number,
+            change.status.as_str(),
+            row.ended_at,
+        ])?;
+    }
     let parked_reason = change.parked_reason.as_ref();
-    let changed = conn.prepare_cached(sql)?.execute(params![
+    let details = change.error.is_some()
+        || change.context.is_some()
+        || change.paused.is_some()
+        || parked_reason.is_some();
+    if details {
+        conn.prepare_cached(UPDATE_DETAILS)?.execute(params![
+            saga.number,
+            change.error,
+            change.context.as_ref().map(Payload::as_bytes),
+            change.paused,
+            parked_reason.is_some(),
+            parked_reason.and_then(Option::as_ref),
+        ])?;
+    }
+    conn.prepare_cached(UPDATE)?.execute(params![
+        saga.number,
         row.next_seq,
-        change.status.as_str(),
         row.wake_at,
         row.updated_at,
-        change.error,
-        change.context.as_ref().map(Payload::as_bytes),
-        change.paused,
-        parked_reason.is_some(),
-        parked_reason.and_then(Option::as_ref),
         change.progress,
-        append.saga.as_str(),
-        append.owner.as_str(),
-        row.epoch,
-        row.expected_next_seq,
     ])?;
-    Ok(changed == 1)
+    Ok(())
 }
 
-const COMPARE: &str = "id = ?11 AND owner = ?12 AND epoch = ?13 AND next_seq = ?14";
+/// What every append changes; no index has any of it.
+pub(super) const UPDATE: &str = "UPDATE saga SET next_seq = ?2, wake_at = ?3, updated_at = ?4, \
+    attempts = iif(?5, 1, attempts) WHERE number = ?1";
 
-const CHANGE: &str = "next_seq = ?1, wake_at = ?3, updated_at = ?4, \
-    error = coalesce(?5, error), context = coalesce(?6, context), paused = coalesce(?7, paused), \
-    parked_reason = iif(?8, ?9, parked_reason), attempts = iif(?10, 1, attempts)";
+pub(super) const UPDATE_STATUS: &str =
+    "UPDATE saga SET status = ?2, ended_at = ?3 WHERE number = ?1";
 
-pub(super) static UPDATE: LazyLock<String> =
-    LazyLock::new(|| format!("UPDATE saga SET {CHANGE}, status = ?2 WHERE {COMPARE}"));
-
-pub(super) static UPDATE_SAME_STATUS: LazyLock<String> =
-    LazyLock::new(|| format!("UPDATE saga SET {CHANGE} WHERE {COMPARE} AND status = ?2"));
+pub(super) const UPDATE_DETAILS: &str = "UPDATE saga SET error = coalesce(?2, error), \
+    context = coalesce(?3, context), paused = coalesce(?4, paused), \
+    parked_reason = iif(?5, ?6, parked_reason) WHERE number = ?1";
 
 fn insert_entries(
     conn: &Database,
-    saga: &SagaId,
+    number: i64,
     entries: &[EntryRow],
     tally: &mut Tally,
 ) -> rusqlite::Result<()> {
     let mut insert = conn.prepare_cached(
-        "INSERT INTO saga_event (saga_id, seq, epoch, at, node, attempt, kind, payload) \
+        "INSERT INTO saga_event (number, seq, epoch, at, node, attempt, kind, payload) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for entry in entries {
         insert.execute(params![
-            saga.as_str(),
+            number,
             entry.seq,
             entry.epoch,
             entry.at,
@@ -178,28 +189,30 @@ pub(super) fn claim(
         let Some(row) = rows.next()? else { break };
         // A record that does not decode is skipped, so that it does not block other sagas. Loading it
         // reports what is wrong.
-        let Ok(mut record) = rows::record(row) else { continue };
+        let Ok(mut record) = rows::record(conn, row) else { continue };
         record.owner = Some(worker.clone());
         record.epoch += 1;
         record.attempts = record.attempts.saturating_add(1);
         let Ok(epoch) = rows::int(record.epoch) else { continue };
-        claimed.push((record, epoch));
+        claimed.push((record, epoch, row.get::<_, i64>(NUMBER)?));
     }
     drop(rows);
-    let mut take =
-        conn.prepare_cached("UPDATE saga SET owner = ?1, epoch = ?2, attempts = ?3 WHERE id = ?4")?;
-    for (record, epoch) in &claimed {
-        take.execute(params![worker.as_str(), epoch, record.attempts, record.id.as_str()])?;
+    let mut take = conn.prepare_cached(
+        "UPDATE saga SET owner = ?1, epoch = ?2, attempts = ?3 WHERE number = ?4",
+    )?;
+    for (record, epoch, number) in &claimed {
+        take.execute(params![worker.as_str(), epoch, record.attempts, number])?;
     }
-    Ok(claimed.into_iter().map(|(record, _)| record).collect())
+    Ok(claimed.into_iter().map(|(record, ..)| record).collect())
 }
 
 pub(super) fn claim_sql() -> String {
     format!(
         "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished {WITH_INPUT} WHERE {UNFINISHED} \
          AND parked_reason IS NULL AND owner IS NOT ?1 \
-         AND fingerprint IN (SELECT value FROM json_each(?2)) \
-         ORDER BY created_at, id"
+         AND definition IN (SELECT definition FROM saga_definition \
+                            WHERE fingerprint IN (SELECT value FROM json_each(?2))) \
+         ORDER BY created_at, number"
     )
 }
 
@@ -210,7 +223,7 @@ pub(super) fn release(conn: &Database, worker: &WorkerId) -> Result<(), SqliteEr
 
 pub(super) fn release_sql() -> String {
     format!(
-        "UPDATE saga INDEXED BY saga_by_owner SET owner = NULL, attempts = 0 \
+        "UPDATE saga INDEXED BY saga_unfinished SET owner = NULL, attempts = 0 \
          WHERE owner = ?1 AND {UNFINISHED}"
     )
 }
@@ -220,12 +233,12 @@ pub(super) fn take(
     worker: &WorkerId,
     id: &SagaId,
 ) -> Result<Option<SagaRecord>, SqliteError> {
-    let Some(mut record) = find(conn, id)? else { return Ok(None) };
+    let Some((mut record, number)) = find(conn, id)? else { return Ok(None) };
     record.owner = Some(worker.clone());
     record.epoch += 1;
     let epoch = rows::int(record.epoch).map_err(|why| corrupt(id, why))?;
-    conn.prepare_cached("UPDATE saga SET owner = ?1, epoch = ?2 WHERE id = ?3")?
-        .execute(params![worker.as_str(), epoch, id.as_str()])?;
+    conn.prepare_cached("UPDATE saga SET owner = ?1, epoch = ?2 WHERE number = ?3")?
+        .execute(params![worker.as_str(), epoch, number])?;
     Ok(Some(record))
 }
 
@@ -246,15 +259,18 @@ pub(super) fn delete(conn: &Database, id: &SagaId) -> Result<bool, SqliteError> 
 }
 
 fn remove(conn: &Database, id: &str) -> rusqlite::Result<()> {
+    let (number, definition): (i64, i64) = conn
+        .prepare_cached("SELECT number, definition FROM saga WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for sql in [
-        "DELETE FROM saga_event WHERE saga_id = ?1",
-        "DELETE FROM saga_command WHERE saga_id = ?1",
-        "DELETE FROM saga_input WHERE number = (SELECT number FROM saga WHERE id = ?1)",
-        "DELETE FROM saga WHERE id = ?1",
+        "DELETE FROM saga_event WHERE number = ?1",
+        "DELETE FROM saga_input WHERE number = ?1",
+        "DELETE FROM saga WHERE number = ?1",
     ] {
-        conn.prepare_cached(sql)?.execute([id])?;
+        conn.prepare_cached(sql)?.execute([number])?;
     }
-    Ok(())
+    conn.prepare_cached("DELETE FROM saga_command WHERE saga_id = ?1")?.execute([id])?;
+    definitions::remove_unused(conn, definition)
 }
 
 /// `before` is `purge.ended_before` as an integer of SQLite.
@@ -276,8 +292,7 @@ pub(super) fn purge(conn: &Database, purge: &Purge, before: i64) -> Result<u64, 
 
 /// Repeats the condition of the index `saga_ended`, because SQLite can use the index only then.
 pub(super) const PURGE: &str = "SELECT id FROM saga INDEXED BY saga_ended \
-    WHERE status IN ('completed', 'rolled_back', 'stuck') AND status = ?1 AND updated_at < ?2 \
-    ORDER BY updated_at LIMIT ?3";
+    WHERE ended_at IS NOT NULL AND status = ?1 AND ended_at < ?2 ORDER BY ended_at LIMIT ?3";
 
 fn corrupt(id: &SagaId, why: String) -> StoreError {
     StoreError::Corrupt { saga: id.clone(), seq: 0, why }

@@ -15,12 +15,12 @@ async fn a_damaged_saga_is_an_error_and_the_others_go_on() {
     place
         .connection()
         .execute_batch(
-            "UPDATE saga_event SET kind = 'dreamt' WHERE saga_id = 'kind' AND seq = 2;
-             UPDATE saga_event SET payload = X'7b' WHERE saga_id = 'payload' AND seq = 1;
-             DELETE FROM saga_event WHERE saga_id = 'gap' AND seq = 1;
-             DELETE FROM saga_event WHERE saga_id = 'tail' AND seq = 2;
+            "UPDATE saga_event SET kind = 'dreamt' WHERE number = (SELECT number FROM saga WHERE id = 'kind') AND seq = 2;
+             UPDATE saga_event SET payload = X'7b' WHERE number = (SELECT number FROM saga WHERE id = 'payload') AND seq = 1;
+             DELETE FROM saga_event WHERE number = (SELECT number FROM saga WHERE id = 'gap') AND seq = 1;
+             DELETE FROM saga_event WHERE number = (SELECT number FROM saga WHERE id = 'tail') AND seq = 2;
              DELETE FROM saga_input WHERE number = (SELECT number FROM saga WHERE id = 'input');
-             UPDATE saga SET birth = 'never' WHERE id = 'record';",
+             UPDATE saga_input SET birth = 'never' WHERE number = (SELECT number FROM saga WHERE id = 'record');",
         )
         .unwrap();
 
@@ -30,7 +30,7 @@ async fn a_damaged_saga_is_an_error_and_the_others_go_on() {
         ("gap", 1, "the entry is missing; the next one is entry 2"),
         ("tail", 2, "the log ends before entry 2, but its record says that it ends before entry 3"),
         ("record", 0, "its run key is not a UUID"),
-        ("input", 0, "Invalid column type Null at index: 17, name: params"),
+        ("input", 0, "Invalid column type Null at index: 15, name: birth"),
     ] {
         match store.load(&id(name)).await.unwrap_err() {
             StoreError::Corrupt { saga, seq, why } => {

@@ -75,11 +75,22 @@ fn a_newer_schema_is_refused_and_left_alone() {
     drop(place.open());
     place.connection().execute_batch("UPDATE saga_meta SET schema_version = 99").unwrap();
     let newer =
-        StoreError::NewerSchema { store: place.path.display().to_string(), found: 99, known: 1 };
+        StoreError::NewerSchema { store: place.path.display().to_string(), found: 99, known: 2 };
     assert_eq!(SqliteStore::open(&place.path).unwrap_err(), newer);
     assert_eq!(SqliteStore::attach(&place.path).unwrap_err(), newer);
-    place.connection().execute_batch("UPDATE saga_meta SET schema_version = 1").unwrap();
+    place.connection().execute_batch("UPDATE saga_meta SET schema_version = 2").unwrap();
     place.open();
+}
+
+#[test]
+fn the_schema_before_the_first_release_is_refused_and_left_alone() {
+    let place = Place::new();
+    drop(place.open());
+    place.connection().execute_batch("UPDATE saga_meta SET schema_version = 1").unwrap();
+    let e = refusal(&place.path);
+    assert!(e.contains("it has schema 1, which only development versions"), "{e}");
+    assert!(e.contains("choose a new file"), "{e}");
+    assert_eq!(SqliteStore::attach(&place.path).unwrap_err().to_string(), e);
 }
 
 /// Runs one of these tests as a user who may not write everywhere.
@@ -143,4 +154,31 @@ fn the_files_are_their_owners_only_and_in_wal_mode() {
         let mode = file.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{:?}", file.file_name());
     }
+}
+
+#[tokio::test]
+async fn a_definition_is_stored_once_and_goes_with_its_last_saga() {
+    let place = Place::new();
+    let store = place.open();
+    let count = || -> i64 {
+        let sql = "SELECT count(*) FROM saga_definition";
+        place.connection().query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    create(&store, &["a", "b"]).await;
+    assert_eq!(count(), 1);
+    let mut other = new_saga("c");
+    other.record.fingerprint = "f2".into();
+    store.create(other.clone()).await.unwrap();
+    // Its id is taken, so its definition is not needed.
+    other.record.fingerprint = "f3".into();
+    store.create(other).await.unwrap();
+    assert_eq!(count(), 2);
+
+    store.release(&WorkerId::from("one")).await.unwrap();
+    for (gone, left) in [("a", 2), ("c", 1), ("b", 0)] {
+        assert_eq!(store.delete(&id(gone)).await, Ok(true));
+        assert_eq!(count(), left, "without {gone}");
+    }
+    create(&store, &["a"]).await;
+    assert_eq!(&*store.load(&id("a")).await.unwrap().unwrap().record.fingerprint, "f1");
 }

@@ -1,13 +1,20 @@
 CREATE TABLE saga_meta (schema_version INTEGER NOT NULL) STRICT;
-INSERT INTO saga_meta (schema_version) VALUES (1);
+INSERT INTO saga_meta (schema_version) VALUES (2);
 
--- Every append rewrites a row of this one, so what never changes and may be large is in saga_input.
+-- What all sagas of one definition share is stored once.
+CREATE TABLE saga_definition (
+    definition  INTEGER NOT NULL PRIMARY KEY,
+    fingerprint TEXT    NOT NULL,
+    name        TEXT    NOT NULL,
+    dag         BLOB    NOT NULL,
+    UNIQUE (fingerprint, name)
+) STRICT;
+
+-- Every append rewrites a row of this one, so what never changes is in saga_input or saga_definition.
 CREATE TABLE saga (
     number        INTEGER NOT NULL PRIMARY KEY,
     id            TEXT    NOT NULL UNIQUE,
-    birth         TEXT    NOT NULL,
-    name          TEXT    NOT NULL,
-    fingerprint   TEXT    NOT NULL,
+    definition    INTEGER NOT NULL,
     status        TEXT    NOT NULL,
     owner         TEXT,
     epoch         INTEGER NOT NULL,
@@ -19,27 +26,27 @@ CREATE TABLE saga (
     parked_reason TEXT,
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL,
+    -- The time of the last entry, once the saga has ended; NULL before.
+    ended_at      INTEGER,
     error         TEXT,
     context       BLOB
 ) STRICT;
 
 CREATE TABLE saga_input (
     number INTEGER NOT NULL PRIMARY KEY,
-    params BLOB    NOT NULL,
-    dag    BLOB    NOT NULL
+    birth  TEXT    NOT NULL,
+    params BLOB    NOT NULL
 ) STRICT;
 
-CREATE INDEX saga_unfinished ON saga (created_at, id)
-    WHERE status IN ('running', 'failed', 'rolling_back');
+-- No column of these indexes changes while a saga runs, so only its start and its end write them. Their
+-- conditions are `IS NULL` because SQLite builds a temporary table for every `IN` that it checks.
+CREATE INDEX saga_unfinished ON saga (created_at) WHERE ended_at IS NULL;
+CREATE INDEX saga_ended ON saga (status, ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX saga_by_status ON saga (status, id);
-CREATE INDEX saga_by_owner ON saga (owner)
-    WHERE status IN ('running', 'failed', 'rolling_back');
--- An ended saga's row does not change any more, so this costs a write only when one ends.
-CREATE INDEX saga_ended ON saga (status, updated_at)
-    WHERE status IN ('completed', 'rolled_back', 'stuck');
+CREATE INDEX saga_by_definition ON saga (definition);
 
 CREATE TABLE saga_event (
-    saga_id TEXT    NOT NULL,
+    number  INTEGER NOT NULL,
     seq     INTEGER NOT NULL,
     epoch   INTEGER NOT NULL,
     at      INTEGER NOT NULL,
@@ -47,7 +54,7 @@ CREATE TABLE saga_event (
     attempt INTEGER NOT NULL,
     kind    TEXT    NOT NULL,
     payload BLOB,
-    PRIMARY KEY (saga_id, seq)
+    PRIMARY KEY (number, seq)
 ) STRICT, WITHOUT ROWID;
 
 -- A request waits as long as it has no answer; `args` is all of the command.
