@@ -97,7 +97,7 @@ pub trait Store: Send + Sync + 'static {
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
 
     /// Returns the definitions of all unfinished sagas, grouped by name and fingerprint. The DAG of a group is
-    /// that of the saga with the lowest id.
+    /// that of one of its sagas.
     fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>>;
 
     /// Makes `worker` the owner of up to `limit` unfinished sagas whose fingerprint is one of `fingerprints`

@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -11,10 +12,47 @@ use super::super::worker_lock::private;
 use super::directory::{Directory, UNFINISHED};
 use super::sealed_line;
 
+/// A write that is in its file, and not durable yet.
+pub(super) struct Unsynced {
+    file: Arc<File>,
+    /// Where the file belongs.
+    target: PathBuf,
+    before: Before,
+}
+
+/// What there was before a write, in case it fails.
+enum Before {
+    /// No file; the new one has this path until it is durable.
+    Nothing { unfinished: PathBuf },
+    /// A file of this length.
+    File { len: u64 },
+}
+
+impl Unsynced {
+    /// The file that must be made durable before [`Directory::finish`].
+    pub(super) fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
+    }
+
+    /// True if the file is new, so that its directory must be made durable after [`Directory::finish`].
+    pub(super) fn is_new(&self) -> bool {
+        matches!(self.before, Before::Nothing { .. })
+    }
+}
+
 impl Directory {
     /// Creates or replaces a whole file. The file is durable when this returns. After an error because the disk
     /// [is full](is_full), nothing has changed.
     pub(super) fn write(&self, name: &Path, bytes: &[u8]) -> io::Result<()> {
+        let unsynced = self.begin_write(name, bytes)?;
+        let synced = self.sync(&unsynced.file);
+        self.finish(&unsynced, synced)?;
+        self.sync_directory(unsynced.target.parent().unwrap_or(&self.path("")))
+            .map_err(unknown_state)
+    }
+
+    /// Writes a whole file that will be new, or replace another one. After an error, nothing has changed.
+    pub(super) fn begin_write(&self, name: &Path, bytes: &[u8]) -> io::Result<Unsynced> {
         let target = self.path(name);
         let file_name = name.file_name().unwrap_or_default();
         let mut unfinished = OsStr::new(UNFINISHED).to_owned();
@@ -22,18 +60,49 @@ impl Directory {
         // Two processes may write the same file at the same time.
         unfinished.push(format!("-{}", std::process::id()));
         let unfinished = target.with_file_name(unfinished);
-        let written = || -> io::Result<()> {
-            let mut file = private(OpenOptions::new().write(true).create(true).truncate(true))
-                .open(&unfinished)?;
-            self.write_all(&mut file, bytes)?;
-            self.sync(&file).map_err(unknown_state)?;
-            fs::rename(&unfinished, &target).map_err(unknown_state)
-        };
-        if let Err(e) = written() {
-            let _ = fs::remove_file(&unfinished);
-            return Err(e);
+        let written = private(OpenOptions::new().write(true).create(true).truncate(true))
+            .open(&unfinished)
+            .and_then(|mut file| self.write_all(&mut file, bytes).map(|()| file));
+        match written {
+            Ok(file) => {
+                let before = Before::Nothing { unfinished };
+                Ok(Unsynced { file: Arc::new(file), target, before })
+            }
+            Err(e) => {
+                let _ = fs::remove_file(&unfinished);
+                Err(e)
+            }
         }
-        self.sync_directory(target.parent().unwrap_or(&self.path(""))).map_err(unknown_state)
+    }
+
+    /// Appends to a file of `len` bytes. After an error, whatever was written is cut off again if possible; it was
+    /// possible if the error says that the disk [is full](is_full).
+    pub(super) fn begin_append(&self, name: &Path, len: u64, bytes: &[u8]) -> io::Result<Unsynced> {
+        let target = self.path(name);
+        let mut file = OpenOptions::new().append(true).open(&target).map_err(unknown_state)?;
+        match self.write_all(&mut file, bytes) {
+            Ok(()) => {
+                let before = Before::File { len };
+                Ok(Unsynced { file: Arc::new(file), target, before })
+            }
+            Err(e) => match file.set_len(len) {
+                Ok(()) => Err(e),
+                Err(_) => Err(unknown_state(e)),
+            },
+        }
+    }
+
+    /// Finishes a write after the attempt to make its file durable. If that has failed, the write is undone as far
+    /// as possible.
+    pub(super) fn finish(&self, write: &Unsynced, synced: io::Result<()>) -> io::Result<()> {
+        let finished = match &write.before {
+            Before::Nothing { unfinished } => {
+                let named = synced.and_then(|()| fs::rename(unfinished, &write.target));
+                named.inspect_err(|_| drop(fs::remove_file(unfinished)))
+            }
+            Before::File { len } => synced.inspect_err(|_| drop(write.file.set_len(*len))),
+        };
+        finished.map_err(unknown_state)
     }
 
     /// Checks that a file still has the length that it should have, so that no other program has changed it.
@@ -47,22 +116,6 @@ impl Directory {
                 ))
             }
             Err(e) => Err(format!("its file cannot be found: {e}")),
-        }
-    }
-
-    /// Appends to a file of `len` bytes. The bytes are durable when this returns. After an error, whatever was
-    /// written is cut off again if possible; it was possible if the error says that the disk [is full](is_full).
-    pub(super) fn append(&self, name: &Path, len: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().append(true).open(self.path(name)).map_err(unknown_state)?;
-        let written = self.write_all(&mut file, bytes);
-        let written = written.and_then(|()| self.sync(&file).map_err(unknown_state));
-        match written {
-            Ok(()) => Ok(()),
-            Err(e) => match file.set_len(len) {
-                Ok(()) => Err(e),
-                Err(_) => Err(unknown_state(e)),
-            },
         }
     }
 
@@ -101,7 +154,7 @@ impl Directory {
         self.sync(&OpenOptions::new().append(true).open(self.path(name))?)
     }
 
-    fn sync(&self, file: &File) -> io::Result<()> {
+    pub(super) fn sync(&self, file: &File) -> io::Result<()> {
         #[cfg(test)]
         if let [true, _] = self.broken() {
             return Err(io::Error::other("the test's disk is broken"));

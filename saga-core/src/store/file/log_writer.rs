@@ -3,34 +3,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
+use std::slice;
+use std::sync::OnceLock;
 
 use uuid::Uuid;
 
 use super::super::open_files::OpenFiles;
 use super::super::worker_lock::WorkerLock;
-use super::super::{Append, Created, NewSaga, Purge, SagaRecord, StoreError, StoredSaga, WorkerId};
+use super::super::{Purge, SagaRecord, StoreError, StoredSaga, WorkerId};
 use super::directory::{Directory, LOCK};
 use super::durable_files::is_full;
 use super::file_names;
-use super::log_file::{self, LogFile};
-use crate::log::{Answer, Entry, SagaId};
+use super::log_file::LogFile;
+use super::sync_pool::SyncPool;
+use crate::log::{Answer, SagaId};
 
 pub(super) struct LogWriter {
-    directory: Directory,
-    sagas: BTreeMap<SagaId, KnownSaga>,
+    pub(super) directory: Directory,
+    pub(super) sagas: BTreeMap<SagaId, KnownSaga>,
+    pub(super) sync_pool: SyncPool,
     /// Why the store refuses all further writes, if it does.
-    poison: Option<String>,
+    poison: OnceLock<String>,
     files: OpenFiles,
     _lock: WorkerLock,
 }
 
 /// A saga in memory; its entries stay on disk.
-struct KnownSaga {
-    record: SagaRecord,
+pub(super) struct KnownSaga {
+    pub(super) record: SagaRecord,
     /// The length of its log file.
-    len: u64,
+    pub(super) len: u64,
     /// The damage to its log, if any. A damaged log no longer grows, and the record changes only in memory.
-    damage: Option<StoreError>,
+    pub(super) damage: Option<StoreError>,
 }
 
 impl LogWriter {
@@ -61,7 +65,8 @@ impl LogWriter {
         directory.remove_requests(|id| {
             !sagas.contains_key(id) && !directory.path(file_names::of_log(id)).exists()
         })?;
-        Ok(Self { directory, sagas, poison: None, files, _lock: lock })
+        let sync_pool = SyncPool::new(directory.clone());
+        Ok(Self { directory, sagas, sync_pool, poison: OnceLock::new(), files, _lock: lock })
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = &SagaRecord> {
@@ -72,45 +77,6 @@ impl LogWriter {
         self.sagas.get(id).map(|kept| kept.record.run_key)
     }
 
-    pub(super) fn create(&mut self, saga: NewSaga) -> Result<Created, StoreError> {
-        saga.check().map_err(|why| self.directory.failed(why))?;
-        self.check()?;
-        let NewSaga { record, entries } = saga;
-        if let Some(there) = self.sagas.get(&record.id) {
-            return Ok(Created::Exists(Box::new(there.record.clone())));
-        }
-        let name = file_names::of_log(&record.id);
-        if self.directory.path(&name).exists() {
-            return Err(self.unknown_log(record.id));
-        }
-        let lines =
-            log_file::create(&record, &entries).map_err(|why| self.directory.failed(why))?;
-        let written = self.directory.write(Path::new(&name), &lines);
-        written.map_err(|e| self.close_after(&record.id, &e))?;
-        let kept = KnownSaga { len: lines.len() as u64, damage: None, record };
-        self.sagas.insert(kept.record.id.clone(), kept);
-        self.check_files()?;
-        Ok(Created::New)
-    }
-
-    pub(super) fn append(&mut self, append: Append) -> Result<(), StoreError> {
-        append.check().map_err(|why| self.directory.failed(why))?;
-        self.check()?;
-        let Some(kept) = self.sagas.get(&append.saga) else {
-            return Err(StoreError::NotFound { saga: append.saga });
-        };
-        let mut record = kept.record.clone();
-        append.apply_to(&mut record)?;
-        let mut answers = append.answers;
-        answers.retain(|(request, _)| self.directory.is_waiting(*request));
-        self.write(record, &append.entries, &answers)?;
-        // The answers are in the log: if this fails, they are given when the store is opened again.
-        for (request, answer) in answers {
-            self.answer(request, answer)?;
-        }
-        Ok(())
-    }
-
     pub(super) fn claim(
         &mut self,
         worker: &WorkerId,
@@ -119,7 +85,7 @@ impl LogWriter {
     ) -> Result<Vec<SagaRecord>, StoreError> {
         self.check()?;
         let free = SagaRecord::claimable(self.records(), worker, fingerprints, limit);
-        free.iter().filter_map(|id| self.change(id, |record| record.claim(worker))).collect()
+        self.change(&free, |record| record.claim(worker))
     }
 
     pub(super) fn take(
@@ -128,20 +94,18 @@ impl LogWriter {
         id: &SagaId,
     ) -> Result<Option<SagaRecord>, StoreError> {
         self.check()?;
-        self.change(id, |record| record.take(worker)).transpose()
+        let taken = self.change(slice::from_ref(id), |record| record.take(worker))?;
+        Ok(taken.into_iter().next())
     }
 
     pub(super) fn release(&mut self, worker: &WorkerId) -> Result<(), StoreError> {
         self.check()?;
         let owned = |r: &&SagaRecord| r.owner.as_ref() == Some(worker) && !r.status.is_ended();
         let owned: Vec<SagaId> = self.records().filter(owned).map(|r| r.id.clone()).collect();
-        for id in owned {
-            let release = |record: &mut SagaRecord| {
-                record.release(worker);
-            };
-            self.change(&id, release).transpose()?;
-        }
-        Ok(())
+        let release = |record: &mut SagaRecord| {
+            record.release(worker);
+        };
+        self.change(&owned, release).map(drop)
     }
 
     pub(super) fn answer(&mut self, request: Uuid, answer: Answer) -> Result<(), StoreError> {
@@ -188,64 +152,8 @@ impl LogWriter {
             .inspect_err(|e| self.poison(e.to_string()))
     }
 
-    /// Changes only a record. Returns `None` if there is no such saga.
-    fn change(
-        &mut self,
-        id: &SagaId,
-        how: impl FnOnce(&mut SagaRecord),
-    ) -> Option<Result<SagaRecord, StoreError>> {
-        let Some(kept) = self.sagas.get(id) else {
-            let there = self.directory.path(file_names::of_log(id)).exists();
-            return there.then(|| Err(self.unknown_log(id.clone())));
-        };
-        let mut record = kept.record.clone();
-        how(&mut record);
-        match self.write(record.clone(), &[], &[]) {
-            // A damaged log must not keep other sagas from being claimed. Loading it reports the damage.
-            Ok(()) | Err(StoreError::Corrupt { .. }) => {}
-            Err(e) => return Some(Err(e)),
-        }
-        if let Some(kept) = self.sagas.get_mut(id) {
-            kept.record = record.clone();
-        }
-        Some(Ok(record))
-    }
-
-    /// Appends a changed record to its log, after the entries that changed it.
-    fn write(
-        &mut self,
-        record: SagaRecord,
-        entries: &[Entry],
-        answers: &[(Uuid, Answer)],
-    ) -> Result<(), StoreError> {
-        let Some(kept) = self.sagas.get_mut(&record.id) else {
-            return Err(StoreError::NotFound { saga: record.id });
-        };
-        if let Some(damage) = &kept.damage {
-            return Err(damage.clone());
-        }
-        let lines = log_file::change(&record, entries, answers)
-            .map_err(|why| self.directory.failed(why))?;
-        let name = file_names::of_log(&record.id);
-        let name = Path::new(&name);
-        if let Err(why) = self.directory.check_len(name, kept.len) {
-            let (saga, seq) = (record.id, kept.record.next_seq);
-            let damage = StoreError::Corrupt { saga, seq, why };
-            kept.damage = Some(damage.clone());
-            return Err(damage);
-        }
-        match self.directory.append(name, kept.len, &lines) {
-            Ok(()) => {
-                kept.len += lines.len() as u64;
-                kept.record = record;
-                self.check_files()
-            }
-            Err(e) => Err(self.close_after(&record.id, &e)),
-        }
-    }
-
     /// The error for a log file whose saga is not in memory.
-    fn unknown_log(&self, saga: SagaId) -> StoreError {
+    pub(super) fn unknown_log(&self, saga: SagaId) -> StoreError {
         match self.directory.log(&saga) {
             Err(e) => e,
             Ok(_) => {
@@ -260,8 +168,8 @@ impl LogWriter {
         self.files.check().map_err(|why| self.directory.closed(why))
     }
 
-    fn check(&self) -> Result<(), StoreError> {
-        match &self.poison {
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        match self.poison.get() {
             None => self.check_files(),
             Some(why) => Err(self.directory.closed(format!(
                 "an earlier write failed ({why}), so the store accepts no more writes; check the disk, \
@@ -272,7 +180,7 @@ impl LogWriter {
 
     /// Closes the store after a failed write, unless the disk was full. After a failed write or fsync it is
     /// unknown what is on disk, and a later fsync may succeed without it (PostgreSQL's "fsyncgate").
-    fn close_after(&mut self, saga: &SagaId, e: &io::Error) -> StoreError {
+    pub(super) fn close_after(&self, saga: &SagaId, e: &io::Error) -> StoreError {
         if is_full(e) {
             return write_error(&self.directory, saga, e);
         }
@@ -280,8 +188,8 @@ impl LogWriter {
         self.directory.closed(write_error_text(saga, e))
     }
 
-    fn poison(&mut self, why: String) {
-        self.poison.get_or_insert(why);
+    fn poison(&self, why: String) {
+        self.poison.get_or_init(|| why);
     }
 }
 

@@ -4,31 +4,37 @@
 //! |---|---|
 //! | `directory` | the store's directory: its layout, its marker, reading its files |
 //! | `durable_files` | writing, growing and removing files such that a crash leaves none half written |
+//! | `group_commit` | writes that wait together are made durable at the same time |
 //! | `file_names` | the names of log files |
 //! | `log_file` | a saga's log as lines: encoding, decoding, detecting damage |
 //! | `log_writer` | the worker's writes, and what happens when one fails |
 //! | `requests` | operators' requests and their answers, one file each |
 //! | `sealed_line` | one line with its checksum |
+//! | `sync_pool` | the threads that make files durable at the same time |
 
 mod directory;
 mod durable_files;
 mod file_names;
+mod group_commit;
 mod log_file;
 mod log_writer;
 mod requests;
 mod sealed_line;
+mod sync_pool;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fmt, iter, mem};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use self::directory::Directory;
+use self::group_commit::{LogWrite, MAX_GROUP};
 use self::log_writer::LogWriter;
 use super::io_thread::{IoThread, reply_of};
 use super::{
@@ -40,8 +46,9 @@ use crate::log::{Answer, Request, SagaId};
 /// Keeps sagas as readable files in a directory: one JSON Lines log per saga, made durable (fsync) by every
 /// write.
 ///
-/// It suits small tools, and lets you read what happened with `cat` and `jq`. Each write costs an fsync of its
-/// own, and the worker keeps the records of all sagas in memory. Each line has a checksum, which distinguishes
+/// It suits small tools, and lets you read what happened with `cat` and `jq`. Concurrent writes are made durable at
+/// the same time, so that they share the file system's own writes, and the worker keeps the records of all sagas in
+/// memory. Each line has a checksum, which distinguishes
 /// a write that was cut short by a crash from damage.
 ///
 /// One process at a time can run sagas in a directory: [`open`](Self::open) takes a lock and holds it until
@@ -75,7 +82,28 @@ struct FileStoreInner {
     queue: IoThread<FileJob>,
 }
 
-type FileJob = Box<dyn FnOnce(&mut Files) + Send>;
+/// What the store's thread does.
+enum FileJob {
+    /// A write that can be made durable together with others.
+    Write(LogWrite, WriteReply),
+    Other(Box<dyn FnOnce(&mut Files) + Send>),
+}
+
+/// Whom to tell how a write has ended.
+enum WriteReply {
+    Create(oneshot::Sender<Result<Created, StoreError>>),
+    Append(oneshot::Sender<Result<(), StoreError>>),
+}
+
+impl WriteReply {
+    fn send(self, result: Result<Created, StoreError>) {
+        // The caller may have stopped waiting.
+        let _ = match self {
+            Self::Create(reply) => reply.send(result).is_ok(),
+            Self::Append(reply) => reply.send(result.map(drop)).is_ok(),
+        };
+    }
+}
 
 /// The state of the store's thread.
 struct Files {
@@ -122,9 +150,9 @@ impl FileStore {
         let place = files.directory.place().clone();
         let directory = files.directory.clone();
         let queue = IoThread::start("saga-files", move |jobs| {
-            for job in jobs {
-                let job: FileJob = job;
-                job(&mut files);
+            while let Ok(first) = jobs.recv() {
+                let waiting = iter::once(first).chain(jobs.try_iter());
+                files.run(waiting.take(MAX_GROUP).collect());
             }
         })
         .map_err(|e| directory.failed(format!("cannot start its thread: {e}")))?;
@@ -139,19 +167,76 @@ impl FileStore {
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
-            self.inner.queue.send(Box::new(move |files| {
+            self.inner.queue.send(FileJob::Other(Box::new(move |files| {
                 // The caller may have stopped waiting.
                 let _ = reply.send(work(files));
-            }));
-            reply_of(answer).await.unwrap_or_else(|| {
-                let why = "its thread has died; open the store again".to_string();
-                Err(StoreError::Closed { store: self.inner.place.to_string(), why })
-            })
+            })));
+            self.answer_of(answer).await
+        })
+    }
+
+    /// Carries out a write, together with others that wait.
+    fn write<T: Send + 'static>(
+        &self,
+        write: LogWrite,
+        reply_to: fn(oneshot::Sender<Result<T, StoreError>>) -> WriteReply,
+    ) -> BoxFuture<'_, Result<T, StoreError>> {
+        Box::pin(async move {
+            let (reply, answer) = oneshot::channel();
+            self.inner.queue.send(FileJob::Write(write, reply_to(reply)));
+            self.answer_of(answer).await
+        })
+    }
+
+    async fn answer_of<T: Send + 'static>(
+        &self,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        reply_of(answer).await.unwrap_or_else(|| {
+            let why = "its thread has died; open the store again".to_string();
+            Err(StoreError::Closed { store: self.inner.place.to_string(), why })
         })
     }
 }
 
 impl Files {
+    /// Carries out jobs in order. Writes to different sagas that follow each other are made durable together.
+    fn run(&mut self, jobs: Vec<FileJob>) {
+        let mut group = Vec::new();
+        let mut sagas = HashSet::new();
+        for job in jobs {
+            match job {
+                FileJob::Write(write, reply) => {
+                    if !sagas.insert(write.saga().clone()) {
+                        self.write_together(mem::take(&mut group));
+                        sagas = HashSet::from([write.saga().clone()]);
+                    }
+                    group.push((write, reply));
+                }
+                FileJob::Other(work) => {
+                    self.write_together(mem::take(&mut group));
+                    sagas.clear();
+                    work(self);
+                }
+            }
+        }
+        self.write_together(group);
+    }
+
+    fn write_together(&mut self, group: Vec<(LogWrite, WriteReply)>) {
+        let (writes, replies): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        if writes.is_empty() {
+            return;
+        }
+        match self.worker() {
+            Ok(worker) => {
+                let results = worker.write_together(writes);
+                replies.into_iter().zip(results).for_each(|(reply, result)| reply.send(result));
+            }
+            Err(e) => replies.into_iter().for_each(|reply| reply.send(Err(e.clone()))),
+        }
+    }
+
     fn worker(&mut self) -> Result<&mut LogWriter, StoreError> {
         let why = "it is attached for reading and requests only, or was closed by a shutdown; a worker opens \
                    it with `FileStore::open`";
@@ -203,11 +288,11 @@ impl fmt::Debug for FileStore {
 
 impl Store for FileStore {
     fn create(&self, saga: NewSaga) -> BoxFuture<'_, Result<Created, StoreError>> {
-        self.run(move |files| files.worker()?.create(saga))
+        self.write(LogWrite::Create(saga), WriteReply::Create)
     }
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.run(move |files| files.worker()?.append(append))
+        self.write(LogWrite::Append(append), WriteReply::Append)
     }
 
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {

@@ -51,16 +51,17 @@ pub(super) fn find(conn: &Database, number: i64) -> rusqlite::Result<Option<Defi
     Ok(found)
 }
 
-/// Returns the number of a record's definition, which is stored if it is new.
+/// Returns the number of a record's definition. It is stored if it is new, or encrypted anew.
 pub(super) fn number_of(conn: &Database, record: &SagaRecord) -> rusqlite::Result<i64> {
     let (fingerprint, name) = (&*record.fingerprint, &*record.name);
-    let known = conn
-        .prepare_cached(
-            "SELECT definition FROM saga_definition WHERE fingerprint = ?1 AND name = ?2",
-        )?
-        .query_row([fingerprint, name], |row| row.get(0))
+    let latest = conn
+        .prepare_cached(LATEST)?
+        .query_row([fingerprint, name], |row| {
+            let same = row.get_ref(1)?.as_blob()? == record.dag.as_bytes();
+            Ok(same.then_some(row.get(0)?))
+        })
         .optional()?;
-    if let Some(number) = known {
+    if let Some(Some(number)) = latest {
         return Ok(number);
     }
     conn.prepare_cached(
@@ -69,6 +70,9 @@ pub(super) fn number_of(conn: &Database, record: &SagaRecord) -> rusqlite::Resul
     .execute(params![fingerprint, name, record.dag.as_bytes()])?;
     Ok(conn.last_insert_rowid())
 }
+
+pub(super) const LATEST: &str = "SELECT definition, dag FROM saga_definition \
+    WHERE fingerprint = ?1 AND name = ?2 ORDER BY definition DESC LIMIT 1";
 
 /// Removes a definition if no saga has it any more.
 pub(super) fn remove_unused(conn: &Database, number: i64) -> rusqlite::Result<()> {

@@ -76,6 +76,13 @@ fn an_append_writes_no_index_unless_the_status_changes() {
 }
 
 #[test]
+fn the_latest_of_a_definition_is_found_by_index() {
+    let plan = plan(definitions::LATEST);
+    assert!(plan.contains("saga_definition_by_fingerprint (fingerprint=? AND name=?)"), "{plan}");
+    assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
+}
+
+#[test]
 fn whether_a_definition_is_used_is_found_by_index() {
     let plan = plan(definitions::REMOVE_UNUSED);
     assert!(plan.contains("saga_by_definition (definition=?)"), "{plan}");

@@ -91,7 +91,8 @@ pub(super) fn page_sql(of_status: bool) -> String {
     let of_status = if of_status { "status = ?4" } else { "?4 IS NULL" };
     format!(
         "SELECT {RECORD} FROM saga {WITH_INPUT} WHERE {of_status} AND id > ?1 \
-         AND (?2 IS NULL OR definition IN (SELECT definition FROM saga_definition WHERE name = ?2)) \
+         AND (?2 IS NULL OR ?2 = \
+              (SELECT name FROM saga_definition AS d WHERE d.definition = saga.definition)) \
          AND (?5 IS NULL OR created_at > ?5) AND (?6 IS NULL OR created_at < ?6) \
          AND (?7 IS NULL OR (parked_reason IS NOT NULL) = ?7) \
          ORDER BY id LIMIT ?3"
@@ -113,9 +114,11 @@ pub(super) fn versions(conn: &Database) -> Result<Vec<SagaVersion>, SqliteError>
 
 pub(super) fn versions_sql() -> String {
     format!(
-        "SELECT d.name, d.fingerprint, d.dag, v.unfinished FROM \
-         (SELECT definition, count(*) AS unfinished \
-          FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} GROUP BY definition) AS v \
-         JOIN saga_definition AS d USING (definition) ORDER BY d.name, d.fingerprint"
+        "SELECT name, fingerprint, (SELECT dag FROM saga_definition WHERE definition = first), unfinished \
+         FROM (SELECT d.name, d.fingerprint, min(definition) AS first, sum(v.unfinished) AS unfinished \
+               FROM (SELECT definition, count(*) AS unfinished \
+                     FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} GROUP BY definition) AS v \
+               JOIN saga_definition AS d USING (definition) GROUP BY d.name, d.fingerprint) \
+         ORDER BY name, fingerprint"
     )
 }

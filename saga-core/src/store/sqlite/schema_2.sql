@@ -1,14 +1,16 @@
 CREATE TABLE saga_meta (schema_version INTEGER NOT NULL) STRICT;
 INSERT INTO saga_meta (schema_version) VALUES (2);
 
--- What all sagas of one definition share is stored once.
+-- What all sagas of one definition share is stored once. A DAG that is encrypted looks different for each saga, so
+-- each has a row of its own, with the key of its time.
 CREATE TABLE saga_definition (
     definition  INTEGER NOT NULL PRIMARY KEY,
     fingerprint TEXT    NOT NULL,
     name        TEXT    NOT NULL,
-    dag         BLOB    NOT NULL,
-    UNIQUE (fingerprint, name)
+    dag         BLOB    NOT NULL
 ) STRICT;
+
+CREATE INDEX saga_definition_by_fingerprint ON saga_definition (fingerprint, name);
 
 -- Every append rewrites a row of this one, so what never changes is in saga_input or saga_definition.
 CREATE TABLE saga (

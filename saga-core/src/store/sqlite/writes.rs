@@ -210,8 +210,8 @@ pub(super) fn claim_sql() -> String {
     format!(
         "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished {WITH_INPUT} WHERE {UNFINISHED} \
          AND parked_reason IS NULL AND owner IS NOT ?1 \
-         AND definition IN (SELECT definition FROM saga_definition \
-                            WHERE fingerprint IN (SELECT value FROM json_each(?2))) \
+         AND (SELECT fingerprint FROM saga_definition AS d WHERE d.definition = saga.definition) \
+             IN (SELECT value FROM json_each(?2)) \
          ORDER BY created_at, number"
     )
 }

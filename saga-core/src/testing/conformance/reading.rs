@@ -110,7 +110,7 @@ pub(super) async fn versions_count_the_unfinished_sagas(store: &impl Store) -> C
         saga.record.fingerprint = fingerprint.into();
         saga.record.status = status;
         saga.record.paused = name == "d";
-        saga.record.dag = Payload::from(name.as_bytes());
+        saga.record.dag = Payload::from(format!("{saga_name} {fingerprint}").into_bytes());
         create(store, saga).await?;
     }
     let versions = store.versions().await?;
@@ -120,7 +120,11 @@ pub(super) async fn versions_count_the_unfinished_sagas(store: &impl Store) -> C
         .collect();
     expect_eq!(
         shown,
-        [("order", "f1", &b"c"[..], 1), ("trip", "f1", &b"b"[..], 1), ("trip", "f2", &b"a"[..], 2)]
+        [
+            ("order", "f1", &b"order f1"[..], 1),
+            ("trip", "f1", &b"trip f1"[..], 1),
+            ("trip", "f2", &b"trip f2"[..], 2)
+        ]
     );
     Ok(())
 }
