@@ -85,7 +85,7 @@ struct FileStoreInner {
 /// What the store's thread does.
 enum FileJob {
     /// A write that can be made durable together with others.
-    Write(LogWrite, WriteReply),
+    Write(Box<LogWrite>, WriteReply),
     Other(Box<dyn FnOnce(&mut Files) + Send>),
 }
 
@@ -183,7 +183,7 @@ impl FileStore {
     ) -> BoxFuture<'_, Result<T, StoreError>> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
-            self.inner.queue.send(FileJob::Write(write, reply_to(reply)));
+            self.inner.queue.send(FileJob::Write(Box::new(write), reply_to(reply)));
             self.answer_of(answer).await
         })
     }
@@ -211,7 +211,7 @@ impl Files {
                         self.write_together(mem::take(&mut group));
                         sagas = HashSet::from([write.saga().clone()]);
                     }
-                    group.push((write, reply));
+                    group.push((*write, reply));
                 }
                 FileJob::Other(work) => {
                     self.write_together(mem::take(&mut group));
