@@ -17,8 +17,12 @@ use crate::error::SagaError;
 use crate::log::{Entry, Payload, SagaEntry};
 use crate::store::{Append, ListFilter, RecordChange, SagaRecord, SagaVersion, StoreError};
 
-/// How many sagas are claimed in one go.
-const CLAIM: usize = 256;
+/// How many sagas are claimed at first. Every claim passes over the sagas that were claimed before it, so each is
+/// four times as large as the one before.
+const FIRST_CLAIM: usize = 256;
+
+/// How many records are listed in one go.
+const PAGE: usize = 256;
 
 /// Sagas that were claimed and are not running yet. Unless they are kept, they are released again.
 struct Claims<C: Send + Sync + 'static>(Option<Arc<CoordinatorInner<C>>>);
@@ -69,7 +73,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             return Ok(version.dag.clone());
         }
         let name = Some(version.name.clone());
-        let mut filter = ListFilter { name, limit: CLAIM, ..ListFilter::default() };
+        let mut filter = ListFilter { name, limit: PAGE, ..ListFilter::default() };
         loop {
             let page = self.env.store.list(filter.clone()).await?;
             let same = |record: &&SagaRecord| *record.fingerprint == *version.fingerprint;
@@ -77,7 +81,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
                 return Ok(record.dag.clone());
             }
             filter.after = page.last().map(|record| record.id.clone());
-            if page.len() < CLAIM {
+            if page.len() < PAGE {
                 return Ok(version.dag.clone());
             }
         }
@@ -92,16 +96,18 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         }
         let mut claims = Claims(Some(self.clone()));
         let mut all = Vec::new();
+        let mut limit = FIRST_CLAIM;
         loop {
-            let claimed = self.env.store.claim(&self.env.worker, &fingerprints, CLAIM).await;
+            let claimed = self.env.store.claim(&self.env.worker, &fingerprints, limit).await;
             let Ok(claimed) = claimed else {
                 // `build` reports the failed claim
                 let _ = self.env.store.release(&self.env.worker).await;
                 claims.keep();
                 return claimed.map(drop);
             };
-            let last = claimed.len() < CLAIM;
+            let last = claimed.len() < limit;
             all.extend(claimed);
+            limit = limit.saturating_mul(4);
             if last {
                 break;
             }
