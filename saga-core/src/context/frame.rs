@@ -21,6 +21,8 @@ pub(crate) struct Frame {
     pub(crate) refused: Option<ActionError>,
     /// For an instance or an arm: the frame in which the names around it are looked up.
     pub(crate) outer: Option<Outer>,
+    /// How many `for` loops it is inside of.
+    pub(crate) lists: u32,
     /// The outputs. That of a composite node is assembled from its parts, which can fail.
     pub(crate) outputs: Box<[OnceLock<Result<ActionOutput, ActionError>>]>,
 }
@@ -43,7 +45,7 @@ pub(crate) trait ItemSource: Send + Sync {
 impl Frame {
     pub(crate) fn new(saga: SagaName, body: BodyId, plan: Arc<Plan>, params: ActionOutput) -> Self {
         let outputs = plan.nodes().iter().map(|_| OnceLock::new()).collect();
-        Self { saga, body, plan, params, refused: None, outer: None, outputs }
+        Self { saga, body, plan, params, refused: None, outer: None, lists: 0, outputs }
     }
 
     pub(crate) fn output(&self, node: NodeIndex) -> Option<&ActionOutput> {

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::log::{NodePath, SagaId};
+use crate::machine::AuthorizedCall;
 use crate::names::{NodeIndex, NodeName, SagaName};
 use crate::plan::Plan;
 
@@ -25,13 +26,25 @@ pub use crate::error::LookupError;
 pub(crate) use frame::{Frame, ItemSource, Outer};
 pub use scope::{Scope, StepCall, StepResult};
 pub(crate) use shared::Shared;
-pub(crate) use transaction_request::{TransactionHandle, TransactionRequest, WorkEnd, WorkEndCell};
+pub(crate) use transaction_request::{
+    TransactionRequest, TransactionRequests, WorkEnd, WorkEndCell,
+};
 
-/// The identity of a run: the same for all calls of a saga.
+/// What all calls of a saga share.
 pub(crate) struct RunInfo {
     pub(crate) id: SagaId,
+    /// The durable name of the saga.
+    pub(crate) saga: SagaName,
     pub(crate) run_key: Uuid,
     pub(crate) cancel: CancelSignal,
+    pub(crate) transactions: TransactionRequests,
+}
+
+impl RunInfo {
+    pub(crate) fn new(id: SagaId, saga: SagaName, run_key: Uuid) -> Self {
+        let (cancel, transactions) = (CancelSignal::default(), TransactionRequests::default());
+        Self { id, saga, run_key, cancel, transactions }
+    }
 }
 
 /// Tells the actions in flight that the saga has started to roll back.
@@ -85,15 +98,22 @@ pub struct FencingToken {
 pub(crate) struct CallInfo {
     pub(crate) node: NodeIndex,
     pub(crate) path: NodePath,
-    pub(crate) attempt: u32,
+    /// What the log says about it.
+    pub(crate) authorized: AuthorizedCall,
     pub(crate) undo: bool,
+    /// Which ownership of the saga makes the call.
+    pub(crate) epoch: u64,
+    /// False where a value is computed: no action runs there that could have a transaction.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite alone has them"))]
+    pub(crate) has_transactions: bool,
+}
+
+impl CallInfo {
     /// False for an undo, and for an action that is run again while the saga rolls back: these are never
     /// cancelled.
-    pub(crate) cancellable: bool,
-    pub(crate) token: FencingToken,
-    /// How the call requests a transaction; `None` where no action runs.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite alone has them"))]
-    pub(crate) transactions: Option<TransactionHandle>,
+    fn is_cancellable(&self) -> bool {
+        !self.undo && !self.authorized.unwinding
+    }
 }
 
 /// The execution context of one attempt of an action or an undo: the user's own context, and everything that
@@ -140,7 +160,7 @@ impl<C> fmt::Debug for ActionContext<C> {
         f.debug_struct("ActionContext")
             .field("saga", &self.inner.run.id)
             .field("node", &self.inner.call.path)
-            .field("attempt", &self.inner.call.attempt)
+            .field("attempt", &self.inner.call.authorized.attempt)
             .field("undo", &self.inner.call.undo)
             .finish_non_exhaustive()
     }
@@ -184,7 +204,7 @@ impl<C: 'static> ActionContext<C> {
 
     /// The number of this attempt, from 1.
     pub fn attempt(&self) -> u32 {
-        self.inner.call.attempt
+        self.inner.call.authorized.attempt
     }
 
     /// The idempotency key of this call: the same for every attempt of this node's action (or of its undo) on
@@ -209,13 +229,13 @@ impl<C: 'static> ActionContext<C> {
     /// highest token of each key, rejects lower ones and accepts equal ones is safe from late calls of a
     /// process that has since been replaced.
     pub fn token(&self) -> FencingToken {
-        self.inner.call.token
+        FencingToken { epoch: self.inner.call.epoch, seq: self.inner.call.authorized.seq }
     }
 
     /// Completes when the saga starts to roll back while this action is running. An action may use it to stop
     /// early, but is never forced to. It never completes in an undo.
     pub async fn cancelled(&self) {
-        if self.inner.call.cancellable {
+        if self.inner.call.is_cancellable() {
             self.inner.run.cancel.wait().await;
         } else {
             std::future::pending::<()>().await;
@@ -224,6 +244,6 @@ impl<C: 'static> ActionContext<C> {
 
     /// True once [`cancelled`](Self::cancelled) completes.
     pub fn is_cancelled(&self) -> bool {
-        self.inner.call.cancellable && self.inner.run.cancel.is_set()
+        self.inner.call.is_cancellable() && self.inner.run.cancel.is_set()
     }
 }

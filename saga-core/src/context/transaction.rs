@@ -91,7 +91,6 @@ impl<C: 'static> ActionContext<C> {
         T: ActionData,
         E: Send + 'static,
     {
-        let Some(transactions) = &self.inner.call.transactions else { return pending().await };
         let (tell, told) = oneshot::channel();
         let end = WorkEndCell::default();
         let slot = end.clone();
@@ -122,7 +121,9 @@ impl<C: 'static> ActionContext<C> {
             slot.set(end);
             Err(StoreError::RolledBack { saga, why })
         }));
-        let _waiting = transactions.request(self.inner.call.undo, work, end);
+        let Some(_waiting) = self.inner.request_transaction(work, end) else {
+            return pending().await;
+        };
         match told.await {
             Ok(Ok(error)) => match error.take() {
                 Some(error) => Err(error),

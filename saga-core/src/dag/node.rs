@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::Dag;
 use super::composite::{Choose, CompositeInput, ForEach, gather_arm, gather_list};
 use super::node_body::NodeBody;
-use super::options::{Misplaced, NodeOptions, WithOptions};
-use crate::action::Action;
+use super::options::{Misplaced, NodeOptions};
+use crate::action::{Action, Timeouts};
 use crate::error::ActionError;
 use crate::log::Payload;
 use crate::names::{ActionName, InvalidName, NodeName, Source};
@@ -213,9 +213,9 @@ impl<C: Send + Sync + 'static> Node<C> {
         Self { name, body, inputs, options, is_pivot: false, misplaced: None }
     }
 
-    /// The action that the node runs, with the options of the node.
-    pub(crate) fn to_run(&self) -> Option<Arc<dyn Action<C>>> {
-        self.body.action().map(|action| WithOptions::wrap(action, &self.options))
+    /// How long an attempt of its action, and of the undo, may take.
+    pub(crate) fn timeouts(&self, action: &dyn Action<C>) -> Timeouts {
+        self.options.timeouts(action.timeouts())
     }
 }
 

@@ -3,20 +3,13 @@
 //! To add one, add a field to [`NodeOptions`] and a method to [`Node`]. That is all for an option that changes what the
 //! node's action declares: the JSON of a DAG has every field, and no fingerprint has any.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use super::{Node, NodeBody};
-use crate::action::{Action, Timeouts};
-use crate::context::ActionContext;
-use crate::error::{ActionError, UndoError};
-use crate::log::Payload;
-use crate::names::ActionName;
+use crate::action::Timeouts;
 use crate::policy::{Policy, Retry, UndoContract};
-use crate::value::{ActionOutput, AttemptError, Value};
 
 /// The options that can be changed while sagas are running. They are in the JSON of a DAG, but not in its
 /// fingerprint.
@@ -46,17 +39,12 @@ impl NodeOptions {
         }
     }
 
-    fn timeouts(&self, declared: Timeouts) -> Timeouts {
+    /// The timeouts of the action, with the options of the node applied to them.
+    pub(super) fn timeouts(&self, declared: Timeouts) -> Timeouts {
         Timeouts {
             action: self.timeout.or(declared.action),
             undo: self.undo_timeout.or(declared.undo),
         }
-    }
-
-    /// True if the node overrides what its action declares.
-    fn change_action(&self) -> bool {
-        let Self { label: _, retry, undo_retry, timeout, undo_timeout, concurrency: _ } = self;
-        retry.is_some() || undo_retry.is_some() || timeout.is_some() || undo_timeout.is_some()
     }
 }
 
@@ -210,58 +198,5 @@ impl<C: Send + Sync + 'static> Node<C> {
             self.misplaced = Some(nodes.misplaced(what));
         }
         self
-    }
-}
-
-/// An action with the options of its node applied.
-pub(super) struct WithOptions<C> {
-    action: Arc<dyn Action<C>>,
-    options: NodeOptions,
-}
-
-impl<C: Send + Sync + 'static> WithOptions<C> {
-    pub(super) fn wrap(action: &Arc<dyn Action<C>>, options: &NodeOptions) -> Arc<dyn Action<C>> {
-        match options.change_action() {
-            true => Arc::new(Self { action: action.clone(), options: options.clone() }),
-            false => action.clone(),
-        }
-    }
-}
-
-impl<C: Send + Sync + 'static> Action<C> for WithOptions<C> {
-    fn name(&self) -> &ActionName {
-        self.action.name()
-    }
-
-    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
-        self.action.do_it(cx)
-    }
-
-    fn undo_it(
-        &self,
-        cx: ActionContext<C>,
-        output: Option<Value>,
-    ) -> BoxFuture<'_, Result<(), UndoError>> {
-        self.action.undo_it(cx, output)
-    }
-
-    fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
-        self.action.decode(payload)
-    }
-
-    fn policy(&self) -> Policy {
-        self.options.policy(self.action.policy())
-    }
-
-    fn timeouts(&self) -> Timeouts {
-        self.options.timeouts(self.action.timeouts())
-    }
-
-    fn revision(&self) -> u32 {
-        self.action.revision()
-    }
-
-    fn place(&self) -> String {
-        self.action.place()
     }
 }

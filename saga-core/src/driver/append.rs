@@ -1,5 +1,7 @@
 //! Appends: the entries of one step of the machine, and what they change in the saga's record.
 
+use std::task::{Context, Poll};
+
 use futures_util::future::BoxFuture;
 
 use super::task_state::{AppendResult, TaskState};
@@ -8,7 +10,29 @@ use crate::error::ActionError;
 use crate::log::{Answer, Entry, Halt, Payload, SagaEntry, Timestamp, Uuid};
 use crate::machine::Event;
 use crate::panics;
-use crate::store::{Append, Created, NewSaga, RecordChange, StoreError};
+use crate::store::{Append, Created, NewSaga, RecordChange, Store, StoreError};
+
+/// An append that the store has been asked for.
+pub(super) enum AppendInFlight<'a> {
+    Append(BoxFuture<'a, Result<(), StoreError>>),
+    /// The first one, which creates the saga.
+    Create(BoxFuture<'a, Result<Created, StoreError>>),
+    /// What was to be written could not be made.
+    Refused(StoreError),
+}
+
+impl AppendInFlight<'_> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<AppendResult> {
+        match self {
+            Self::Append(append) => append.as_mut().poll(cx).map_ok(|()| None),
+            Self::Create(create) => create.as_mut().poll(cx).map_ok(|created| match created {
+                Created::New => None,
+                Created::Exists(existing) => Some(existing),
+            }),
+            Self::Refused(error) => Poll::Ready(Err(error.clone())),
+        }
+    }
+}
 
 impl<C: Send + Sync + 'static> Driver<C> {
     /// Begins an append. An entry that a transaction has already written is not written again.
@@ -16,7 +40,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         &mut self,
         entries: Vec<Entry>,
         answers: Vec<(Uuid, Answer)>,
-        task: &mut TaskState,
+        task: &mut TaskState<'_, C>,
     ) {
         if task.output_decided {
             self.values.fill(self.machine.state(), &entries);
@@ -27,16 +51,15 @@ impl<C: Send + Sync + 'static> Driver<C> {
         task.appends_progress = entries.iter().any(|entry| entry.kind.is_progress());
         let entries = task.transactions.not_written(entries);
         if !entries.is_empty() {
-            task.append = Some(self.append(entries, answers));
+            task.append = Some(self.append(entries, answers, task.store));
             return;
         }
         self.publish(task);
-        let effects = self.step([Event::Appended]);
-        task.effects.extend(effects);
+        self.step([Event::Appended], &mut task.effects);
     }
 
     /// An append is durable.
-    pub(super) fn appended(&self, task: &mut TaskState, link: &TaskLink) {
+    pub(super) fn appended(&self, task: &mut TaskState<'_, C>, link: &TaskLink) {
         task.made_progress |= task.appends_progress;
         if !link.is_creation_known() {
             self.report_created(link);
@@ -45,7 +68,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// Tells handles, observers and operators what is durable now.
-    fn publish(&self, task: &mut TaskState) {
+    fn publish(&self, task: &mut TaskState<'_, C>) {
         self.send_events(task);
         self.progress.report(self.machine.status());
         task.send_answers();
@@ -57,15 +80,15 @@ impl<C: Send + Sync + 'static> Driver<C> {
         link.set_creation(Creation::New);
     }
 
-    fn append(
+    fn append<'a>(
         &mut self,
         entries: Vec<Entry>,
         answers: Vec<(Uuid, Answer)>,
-    ) -> BoxFuture<'static, AppendResult> {
-        let store = self.env.store.clone();
+        store: &'a dyn Store,
+    ) -> AppendInFlight<'a> {
         let change = match self.change(&entries) {
             Ok(change) => change,
-            Err(error) => return Box::pin(async { Err(error) }),
+            Err(error) => return AppendInFlight::Refused(error),
         };
         if let Some(new) = self.new.take() {
             let created_at = entries.first().map_or(Timestamp(0), |entry| entry.at);
@@ -76,12 +99,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             record.wake_at = change.wake_at;
             record.parked_reason = change.parked_reason.flatten();
             record.next_seq = self.machine.state().next_seq();
-            return Box::pin(async move {
-                match store.create(NewSaga { record, entries }).await? {
-                    Created::New => Ok(None),
-                    Created::Exists(existing) => Ok(Some(existing)),
-                }
-            });
+            return AppendInFlight::Create(store.create(NewSaga { record, entries }));
         }
         let append = Append {
             saga: self.run.id.clone(),
@@ -92,7 +110,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             change,
             answers,
         };
-        Box::pin(async move { store.append(append).await.map(|()| None) })
+        AppendInFlight::Append(store.append(append))
     }
 
     /// The context as it is now, if it is state. A context that cannot be encoded stops the saga: its entries

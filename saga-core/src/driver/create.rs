@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Driver, Environment, ProgressChannel, Values};
 use crate::clock::Lead;
-use crate::context::{CancelSignal, RunInfo};
+use crate::context::RunInfo;
 use crate::dag::Dag;
 use crate::log::{SagaId, Timestamp, Uuid};
 use crate::machine::{Config, Machine};
@@ -33,7 +33,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         progress: Arc<ProgressChannel>,
     ) -> Self {
         let NewRun { id, dag, params, deadline } = new;
-        let run = RunInfo { id, run_key: Uuid::new_v4(), cancel: CancelSignal::default() };
+        let run = RunInfo::new(id, dag.name().clone(), Uuid::new_v4());
         Self {
             machine: Machine::new(dag.plan().clone(), Config { deadline, ..config }, 1),
             values: Values::new(dag.clone(), dag.frame(params), env.limits.max_width),

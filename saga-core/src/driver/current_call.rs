@@ -8,48 +8,85 @@
 use std::cell::RefCell;
 use std::future::{Future, pending};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use tokio::sync::watch;
 
-use super::permits::{CallLimits, Caller};
+use super::permits::{CallLimits, Caller, Permit};
+use crate::context::{ContextInner, Shared};
 use crate::error::SagaError;
 use crate::log::SagaId;
 
 thread_local! {
     /// The call whose code is running on this thread.
-    static CALL: RefCell<Option<Arc<CurrentCall>>> = const { RefCell::new(None) };
+    static CALL: RefCell<Option<RunningCall>> = const { RefCell::new(None) };
+}
+
+/// What all calls of a saga need to know of their coordinator.
+pub(super) struct CallSurroundings {
+    pub(super) limits: CallLimits,
+    /// Whether the coordinator is shutting down.
+    pub(super) closing: watch::Receiver<bool>,
 }
 
 /// One call, as its own code sees it.
-pub(super) struct CurrentCall {
-    /// Whether its coordinator is shutting down.
-    closing: watch::Receiver<bool>,
-    caller: Caller,
-    interrupted: AtomicBool,
+#[derive(Clone)]
+struct RunningCall {
+    context: Shared<ContextInner>,
+    surroundings: Arc<CallSurroundings>,
+    /// The queue of its permit, if it has one.
+    queue: Option<usize>,
+    /// True if it ends here without an outcome.
+    interrupted: bool,
 }
 
+impl RunningCall {
+    fn is_of(&self, limits: &CallLimits) -> bool {
+        self.surroundings.limits.is(limits)
+    }
+
+    fn caller(&self) -> Caller {
+        let (limits, run) = (self.surroundings.limits.clone(), &self.context.run);
+        let (call, node) = (self.context.call.authorized.seq, self.context.call.path.clone());
+        Caller { limits, saga: run.id.clone(), call, node, queue: self.queue }
+    }
+}
+
+/// A call between its polls.
+pub(super) struct CurrentCall(Option<RunningCall>);
+
 impl CurrentCall {
-    pub(super) fn new(closing: &watch::Sender<bool>, caller: Caller) -> Arc<Self> {
-        let interrupted = AtomicBool::new(false);
-        Arc::new(Self { closing: closing.subscribe(), caller, interrupted })
+    pub(super) fn new(
+        context: Shared<ContextInner>,
+        surroundings: &Arc<CallSurroundings>,
+        permit: Option<&Permit>,
+    ) -> Self {
+        let (surroundings, queue) = (surroundings.clone(), permit.map(Permit::queue));
+        Self(Some(RunningCall { context, surroundings, queue, interrupted: false }))
+    }
+
+    /// The call's context, which is here except during a poll.
+    pub(super) fn context(&self) -> Option<&ContextInner> {
+        self.0.as_ref().map(|call| &*call.context)
     }
 
     /// Polls the call; `None` if it ends here without an outcome.
-    pub(super) fn poll<T>(self: &Arc<Self>, call: impl FnOnce() -> Poll<T>) -> Poll<Option<T>> {
-        struct Restore(Option<Arc<CurrentCall>>);
-        impl Drop for Restore {
+    pub(super) fn poll<T>(&mut self, call: impl FnOnce() -> Poll<T>) -> Poll<Option<T>> {
+        struct Restore<'a>(&'a mut CurrentCall, Option<RunningCall>);
+        impl Drop for Restore<'_> {
             fn drop(&mut self) {
-                CALL.set(self.0.take());
+                self.0.0 = CALL.replace(self.1.take());
             }
         }
         let polled = {
-            let _restore = Restore(CALL.replace(Some(self.clone())));
+            let outer = CALL.replace(self.0.take());
+            let _restore = Restore(self, outer);
             call()
         };
         match polled {
-            Poll::Pending if self.interrupted.load(Ordering::Relaxed) => Poll::Ready(None),
+            Poll::Pending if self.0.as_ref().is_some_and(|call| call.interrupted) => {
+                Poll::Ready(None)
+            }
             Poll::Pending => Poll::Pending,
             Poll::Ready(result) => Poll::Ready(Some(result)),
         }
@@ -59,9 +96,9 @@ impl CurrentCall {
 /// To be awaited before any code is told about a shutdown. Inside a call that the same shutdown ends, it never
 /// returns.
 pub(crate) async fn before_telling_of_shutdown() {
-    let ends = CALL.with_borrow(|call| {
-        let call = call.as_ref().filter(|call| *call.closing.borrow());
-        call.inspect(|call| call.interrupted.store(true, Ordering::Relaxed)).is_some()
+    let ends = CALL.with_borrow_mut(|call| {
+        let closing = |call: &&mut RunningCall| *call.surroundings.closing.borrow();
+        call.as_mut().filter(closing).map(|call| call.interrupted = true).is_some()
     });
     if ends {
         pending().await
@@ -78,8 +115,8 @@ pub(crate) async fn wait_for<T>(
     ended: impl Future<Output = T>,
 ) -> Result<T, SagaError> {
     let call = CALL.with_borrow(Option::clone);
-    match call.filter(|call| call.caller.is_of(call_limits)) {
-        Some(call) => call.caller.wait(saga, ended).await,
+    match call.filter(|call| call.is_of(call_limits)) {
+        Some(call) => call.caller().wait(saga, ended).await,
         None => Ok(ended.await),
     }
 }

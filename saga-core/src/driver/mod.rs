@@ -13,6 +13,7 @@ mod append;
 mod call;
 mod create;
 mod current_call;
+mod dags;
 mod environment;
 mod events;
 mod link;
@@ -94,39 +95,44 @@ impl<C: Send + Sync + 'static> Driver<C> {
         requests: Vec<PendingRequest>,
         link: &TaskLink,
     ) -> RunEnd {
-        let mut task = TaskState::default();
+        // borrowed by what is in flight
+        let (env, dag) = (self.env.clone(), self.values.root().dag.clone());
+        let mut task = TaskState::new(&env, &dag, &self.run);
         let created = self.new.is_some().then_some(Event::Created { run_key: self.run.run_key });
-        let first = std::mem::take(&mut self.first);
-        let accepted = requests.into_iter().filter_map(|request| self.accept(request, &mut task));
-        let accepted = accepted.collect::<Vec<_>>();
-        task.effects = self.step(created.into_iter().chain(first).chain(accepted)).into();
+        let mut events = created.into_iter().collect::<Vec<_>>();
+        events.append(&mut self.first);
+        events.extend(requests.into_iter().filter_map(|request| self.accept(request, &mut task)));
+        self.step(events.drain(..), &mut task.effects);
+        let mut effects = Vec::new();
         loop {
-            while let Some(effect) = task.effects.pop_front() {
-                if let Effect::Finish(finish) = effect {
-                    return self.finish(finish, task, link);
+            while !task.effects.is_empty() {
+                std::mem::swap(&mut effects, &mut task.effects);
+                for effect in effects.drain(..) {
+                    if let Effect::Finish(finish) = effect {
+                        return self.finish(finish, task, link);
+                    }
+                    // it may lead to more effects, which come after these
+                    self.perform(effect, &mut task);
                 }
-                self.perform(effect, &mut task);
             }
             self.begin_transaction(&mut task);
             // yields to other tasks now and then, however much is ready here
             tokio::task::coop::consume_budget().await;
             let wakeup = poll_fn(|cx| task.poll(link, cx)).await;
-            let mut events = match self.events_after(wakeup, &mut task, link) {
-                Ok(events) => events,
-                Err(existing) => return RunEnd::Exists(existing.into()),
-            };
+            if let Err(existing) = self.events_after(wakeup, &mut task, link, &mut events) {
+                return RunEnd::Exists(existing.into());
+            }
             if task.transactions.hold(&mut events, task.append.is_some()) {
                 continue;
             }
-            let mut effects = self.step(events);
+            self.step(events.drain(..), &mut task.effects);
             if task.stopped && task.append.is_none() {
                 // nothing new is begun; but if that was the last entry, the saga has ended
-                effects.retain(|effect| matches!(effect, Effect::Finish(_)));
-                if effects.is_empty() {
+                task.effects.retain(|effect| matches!(effect, Effect::Finish(_)));
+                if task.effects.is_empty() {
                     return self.release(task);
                 }
             }
-            task.effects.extend(effects);
             if task.only_interrupted_calls_left() {
                 self.interrupt_calls(&mut task);
                 return self.release(task);
@@ -134,41 +140,42 @@ impl<C: Send + Sync + 'static> Driver<C> {
         }
     }
 
-    /// What the machine is told after the task was woken. `Err` if the id of a new saga is taken.
+    /// Adds what the machine is told after the task was woken. `Err` if the id of a new saga is taken.
     fn events_after(
         &mut self,
         wakeup: Wakeup,
-        task: &mut TaskState,
+        task: &mut TaskState<'_, C>,
         link: &TaskLink,
-    ) -> Result<Vec<Event>, Box<SagaRecord>> {
-        Ok(match wakeup {
+        events: &mut Vec<Event>,
+    ) -> Result<(), Box<SagaRecord>> {
+        match wakeup {
             Wakeup::Appended(result) => {
                 self.env.store_health.note(&result);
                 match result {
                     Ok(None) => {
                         self.appended(task, link);
-                        vec![Event::Appended]
+                        events.push(Event::Appended);
                     }
                     Ok(Some(existing)) => return Err(existing),
                     Err(error) => {
                         task.store_error = Some(error);
-                        vec![Event::AppendFailed]
+                        events.push(Event::AppendFailed);
                     }
                 }
             }
             Wakeup::Transacted(result) => {
                 self.env.store_health.note(&result);
-                self.transacted(result, task)
+                events.extend(self.transacted(result, task));
             }
-            Wakeup::CallsEnded(ended) => self.calls_ended(ended, task),
+            Wakeup::CallsEnded => self.calls_ended(task, events),
             Wakeup::PermitsGranted(granted) => {
-                granted.into_iter().map(|vertex| Event::PermitGranted { vertex }).collect()
+                events.extend(granted.into_iter().map(|vertex| Event::PermitGranted { vertex }));
             }
-            Wakeup::TransactionRequested => Vec::new(),
-            Wakeup::Tick => vec![Event::Tick],
-            Wakeup::Control(Control::Drain) => vec![Event::Drain],
+            Wakeup::TransactionRequested => {}
+            Wakeup::Tick => events.push(Event::Tick),
+            Wakeup::Control(Control::Drain) => events.push(Event::Drain),
             Wakeup::Control(Control::Request(request)) => {
-                self.accept(request, task).into_iter().collect()
+                events.extend(self.accept(request, task));
             }
             Wakeup::Control(Control::Stop(acknowledge)) => {
                 // the shutdown may not be waiting any more
@@ -177,22 +184,20 @@ impl<C: Send + Sync + 'static> Driver<C> {
                 task.timer = None;
                 // an append in flight may succeed or fail: its answer is awaited
                 task.stopped = true;
-                Vec::new()
             }
-        })
+        }
+        Ok(())
     }
 
-    /// Tells the machine what has happened.
-    fn step(&mut self, events: impl IntoIterator<Item = Event>) -> Vec<Effect> {
+    /// Tells the machine what has happened, and adds what is to be done about it.
+    fn step(&mut self, events: impl IntoIterator<Item = Event>, effects: &mut Vec<Effect>) {
         let (now, set) = self.env.clock.look(&mut self.lead);
         let set = set.map(|millis| Event::ClockSet { millis });
-        let mut effects = Vec::new();
-        self.machine.step_all(now, set.into_iter().chain(events), &mut effects);
-        effects
+        self.machine.step_all(now, set.into_iter().chain(events), effects);
     }
 
     /// Does what the machine has decided.
-    fn perform(&mut self, effect: Effect, task: &mut TaskState) {
+    fn perform(&mut self, effect: Effect, task: &mut TaskState<'_, C>) {
         if task.output_decided {
             // a value computed from that output may be needed before its entry is written
             self.values.fill(self.machine.state(), self.machine.unwritten());
@@ -203,23 +208,21 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Effect::Answer(id, answer) => task.operators.answer(id, &answer),
             Effect::RequestPermit(vertex) => {
                 let action = self.values.action(&self.machine, vertex);
-                let name = action.as_ref().map_or("", |action| action.name().as_str());
+                let name = action.map_or("", |action| action.name().as_str());
                 task.permits.request(&self.run.id, vertex, name, &self.env.call_limits);
             }
             Effect::ReleasePermit(vertex) => task.permits.release(vertex),
             Effect::RunAction(call) => self.start_call(call, false, task),
             Effect::RunUndo(call) => self.start_call(call, true, task),
             Effect::Compute(vertex) => {
-                let context = |call| self.context(call, false, None);
+                let context = |call| self.context(call, false, false);
                 let value = self.values.compute(&self.machine, vertex, context);
                 let value = value.and_then(|output| self.keep(vertex, output));
-                let effects = self.step([Event::Computed { vertex, value }]);
-                task.effects.extend(effects);
+                self.step([Event::Computed { vertex, value }], &mut task.effects);
             }
             Effect::Choose(vertex) => {
                 let choice = self.values.choose(&self.machine, vertex);
-                let effects = self.step([Event::Chosen { vertex, choice }]);
-                task.effects.extend(effects);
+                self.step([Event::Chosen { vertex, choice }], &mut task.effects);
             }
             Effect::SignalCancel => self.run.cancel.set(),
             Effect::DropCall(vertex) => task.calls.drop_call(vertex),
@@ -239,7 +242,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// Drops all calls in flight, and notes whose they were.
-    fn interrupt_calls(&self, task: &mut TaskState) {
+    fn interrupt_calls(&self, task: &mut TaskState<'_, C>) {
         let vertices = task.calls.vertices().chain(task.calls.interrupted().iter().copied());
         let paths = vertices.map(|v| self.machine.state().path(v)).collect::<Vec<_>>();
         task.interrupted.extend(paths);
@@ -247,7 +250,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// The machine has nothing left to do: says so to whoever watches the saga.
-    fn finish(&mut self, finish: Finish, mut task: TaskState, link: &TaskLink) -> RunEnd {
+    fn finish(&mut self, finish: Finish, mut task: TaskState<'_, C>, link: &TaskLink) -> RunEnd {
         if !link.is_creation_known() {
             if let Some(error) = task.store_error.take() {
                 // it is not in the store, and nobody has a handle to it
@@ -283,7 +286,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// This process stops running the saga, which has not ended.
-    fn release(&self, mut task: TaskState) -> RunEnd {
+    fn release(&self, mut task: TaskState<'_, C>) -> RunEnd {
         let saga = self.run.id.clone();
         let error = match task.store_error.take() {
             // a saga that a shutdown has released does not belong to this process any more

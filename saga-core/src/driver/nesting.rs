@@ -46,10 +46,11 @@ impl<C: Send + Sync + 'static> Values<C> {
             | NodeBody::Subsaga { .. }
             | NodeBody::Choose(_) => None,
         };
-        let inside = |dag: &Arc<Dag<C>>, frame, instance| {
+        let inside = |dag: &Arc<Dag<C>>, frame, instance: Option<u32>| {
             let around = outer.frame.clone();
+            let lists = around.lists + u32::from(instance.is_some());
             let outer = Outer { frame: around, node, instance, items: items.clone() };
-            let frame = Arc::new(Frame { outer: Some(outer), ..frame });
+            let frame = Arc::new(Frame { outer: Some(outer), lists, ..frame });
             Opened { dag: dag.clone(), frame }
         };
         let part = |dag: &Arc<Dag<C>>, params, instance| inside(dag, dag.frame(params), instance);
@@ -118,7 +119,6 @@ impl<C: Send + Sync + 'static> Values<C> {
 
     /// Makes the output of a composite node; `None` as long as the output of a part is missing.
     fn collect(&mut self, state: &SagaState, holder: VertexId) -> Option<()> {
-        let (outer, node) = self.place_in(state, holder)?;
         let parts = state.parts(holder)?;
         while let Some(frame) = parts.clone().nth(self.gathered as usize) {
             let frame = self.frames.get(frame as usize)?;
@@ -127,6 +127,7 @@ impl<C: Send + Sync + 'static> Values<C> {
             }
             self.gathered += 1;
         }
+        let (outer, node) = self.place_in(state, holder)?;
         let output = match &outer.dag.node(node)?.body {
             NodeBody::Subsaga { .. } => {
                 let inner = self.frames.get(parts.start as usize)?;

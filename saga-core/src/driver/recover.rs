@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Driver, Environment, ProgressChannel, Values};
 use crate::clock::Lead;
-use crate::context::{CancelSignal, Frame, RunInfo};
+use crate::context::{Frame, RunInfo};
 use crate::dag::Dag;
 use crate::log::{Entry, SagaEntry};
 use crate::machine::{Config, Corrupt, Event, Machine, SagaState, Watch};
@@ -38,10 +38,10 @@ impl<C: Send + Sync + 'static> Driver<C> {
         let config = Config { deadline: record.deadline, ..config };
         let machine = Machine::recover(dag.plan().clone(), config, epoch, &entries)?;
         let state = machine.state();
+        let run = RunInfo::new(record.id, dag.name().clone(), record.run_key);
         let values = Values::of_log(dag, root, env.limits.max_width, state, &entries);
-        let cancel = CancelSignal::default();
         if state.cause().is_some() {
-            cancel.set();
+            run.cancel.set();
         }
         // a saga that an operator has just woken resumes, whatever it was parked for
         let must_wait = match record.parked_reason.is_some() || record.status.is_ended() {
@@ -56,7 +56,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         Ok(Self {
             machine,
             values,
-            run: Arc::new(RunInfo { id: record.id, run_key: record.run_key, cancel }),
+            run: Arc::new(run),
             epoch,
             first: vec![first],
             new: None,

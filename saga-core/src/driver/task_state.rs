@@ -1,32 +1,45 @@
 //! What the task of one saga has in flight, and what wakes it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::future::BoxFuture;
+
+use super::Environment;
+use super::append::AppendInFlight;
 use super::call::{CallEnd, CallsInFlight};
+use super::current_call::CallSurroundings;
+use super::dags::RunDags;
 use super::events::SagaEvent;
 use super::link::{Control, TaskLink};
 use super::permits::SagaPermits;
 use super::requests::WaitingOperators;
 use super::transaction::TransactionQueue;
+use crate::context::RunInfo;
+use crate::dag::Dag;
 use crate::log::{Answer, NodePath, Uuid};
 use crate::machine::{Effect, VertexId};
 use crate::panics::Contained;
-use crate::store::{SagaRecord, StoreError};
+use crate::store::{SagaRecord, Store, StoreError};
 use crate::value::Value;
-use futures_util::future::BoxFuture;
 
 /// The answer to an append; for a new saga whose id is taken, the saga that has it.
 pub(super) type AppendResult = Result<Option<Box<SagaRecord>>, StoreError>;
 
-/// What a task has in flight.
-#[derive(Default)]
-pub(super) struct TaskState {
+/// What a task has in flight. What is in flight borrows the store and the DAGs.
+pub(super) struct TaskState<'a, C> {
+    pub(super) store: &'a dyn Store,
+    pub(super) dags: RunDags<'a, C>,
+    /// What its calls need to know.
+    pub(super) surroundings: Arc<CallSurroundings>,
     /// What the machine has decided and is not done yet.
-    pub(super) effects: VecDeque<Effect>,
-    pub(super) calls: CallsInFlight,
+    pub(super) effects: Vec<Effect>,
+    pub(super) calls: CallsInFlight<'a, C>,
+    /// Calls that have just ended.
+    pub(super) ended: Vec<(VertexId, CallEnd)>,
     pub(super) permits: SagaPermits,
-    pub(super) append: Option<BoxFuture<'static, AppendResult>>,
+    pub(super) append: Option<AppendInFlight<'a>>,
     /// The events of the append in flight, for observers.
     pub(super) written: Vec<SagaEvent>,
     /// The answers that the append in flight carries.
@@ -57,13 +70,39 @@ pub(super) enum Wakeup {
     TransactionRequested,
     /// The transaction in flight has ended.
     Transacted(Result<(), StoreError>),
-    CallsEnded(Vec<(VertexId, CallEnd)>),
+    CallsEnded,
     PermitsGranted(Vec<VertexId>),
     Tick,
     Control(Control),
 }
 
-impl TaskState {
+impl<'a, C: Send + Sync + 'static> TaskState<'a, C> {
+    pub(super) fn new(env: &'a Environment<C>, dag: &'a Dag<C>, run: &Arc<RunInfo>) -> Self {
+        let (limits, closing) = (env.call_limits.clone(), env.closing.subscribe());
+        Self {
+            store: &*env.store,
+            dags: RunDags::new(dag),
+            surroundings: Arc::new(CallSurroundings { limits, closing }),
+            effects: Vec::new(),
+            calls: CallsInFlight::default(),
+            ended: Vec::new(),
+            permits: SagaPermits::default(),
+            append: None,
+            written: Vec::new(),
+            answers: Vec::new(),
+            operators: WaitingOperators::default(),
+            transactions: TransactionQueue::new(run.clone()),
+            timer: None,
+            unstorable: BTreeMap::new(),
+            store_error: None,
+            stopped: false,
+            interrupted: Vec::new(),
+            appends_progress: false,
+            made_progress: false,
+            output_decided: false,
+        }
+    }
+
     /// The answers of the append are true now that it is durable.
     pub(super) fn send_answers(&mut self) {
         for (id, answer) in std::mem::take(&mut self.answers) {
@@ -94,7 +133,7 @@ impl TaskState {
             return Poll::Ready(Wakeup::Tick);
         }
         if let Some(append) = &mut self.append
-            && let Poll::Ready(result) = append.as_mut().poll(cx)
+            && let Poll::Ready(result) = append.poll(cx)
         {
             self.append = None;
             return Poll::Ready(Wakeup::Appended(result));
@@ -102,11 +141,10 @@ impl TaskState {
         if let Poll::Ready(wakeup) = self.transactions.poll(cx) {
             return Poll::Ready(wakeup);
         }
-        let mut ended = Vec::new();
         let interrupted = self.calls.interrupted().len();
-        self.calls.poll_ended(cx, &mut ended);
-        if !ended.is_empty() || self.calls.interrupted().len() > interrupted {
-            return Poll::Ready(Wakeup::CallsEnded(ended));
+        self.calls.poll_ended(cx, &mut self.ended);
+        if !self.ended.is_empty() || self.calls.interrupted().len() > interrupted {
+            return Poll::Ready(Wakeup::CallsEnded);
         }
         let mut granted = Vec::new();
         self.permits.poll_granted(cx, &mut granted);

@@ -103,11 +103,11 @@ impl<C: Send + Sync + 'static> Values<C> {
                 continue;
             };
             let output = frame.dag.node(at).ok_or_else(lost).and_then(|node| node.decode(payload));
-            if let Err(error) = &output {
-                self.unreadable
-                    .push(UnreadableValue { node: Some(path.clone()), error: error.clone() });
-            }
+            let error = output.as_ref().err().cloned();
             frame.put(at, output);
+            if let Some(error) = error {
+                self.unreadable.push(UnreadableValue { node: Some(path.clone()), error });
+            }
         }
         self.follow(state);
     }
@@ -174,7 +174,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// The frame and the node of a vertex.
-    pub(super) fn place(&self, machine: &Machine, v: VertexId) -> Option<(Opened<C>, NodeIndex)> {
+    pub(super) fn place(&self, machine: &Machine, v: VertexId) -> Option<(&Opened<C>, NodeIndex)> {
         self.place_in(machine.state(), v)
     }
 
@@ -182,28 +182,38 @@ impl<C: Send + Sync + 'static> Values<C> {
         &self,
         state: &SagaState,
         v: VertexId,
-    ) -> Option<(Opened<C>, NodeIndex)> {
+    ) -> Option<(&Opened<C>, NodeIndex)> {
         let (frame, node, _) = state.place(v)?;
-        Some((self.frames.get(frame as usize)?.clone(), NodeIndex(node)))
+        Some((self.frames.get(frame as usize)?, NodeIndex(node)))
     }
 
-    pub(super) fn action(&self, machine: &Machine, v: VertexId) -> Option<Arc<dyn Action<C>>> {
+    /// The action of a node.
+    pub(super) fn action(&self, machine: &Machine, v: VertexId) -> Option<&Arc<dyn Action<C>>> {
         let (frame, node) = self.place(machine, v)?;
-        let action = frame.dag.node(node)?.to_run()?;
+        frame.dag.node(node)?.body.action()
+    }
+
+    /// What stands in for the action of a node that must not run, because a value cannot be read.
+    pub(super) fn refused(&self, machine: &Machine, v: VertexId) -> Option<Refused<C>> {
+        let (frame, node) = self.place(machine, v)?;
+        let why = frame.refused.as_ref().or_else(|| frame.broken(node))?;
+        let action = frame.dag.node(node)?.body.action()?;
         // an output that cannot be read exists all the same: its undo must not run without it
-        let broken = frame.broken(node).filter(|_| action.policy().undo == UndoContract::Output);
-        let Some(error) = frame.refused.as_ref().or(broken).cloned() else { return Some(action) };
+        if frame.refused.is_none() && action.policy().undo != UndoContract::Output {
+            return None;
+        }
+        let (action, error) = (action.clone(), why.clone());
         let always = machine.state().node(v).is_some_and(|state| {
             let failed = error.to_failure(false);
             let before = state.failure.is_some_and(|before| *before == failed);
             before && state.attempts == 1 && !state.in_doubt
         });
-        Some(Arc::new(Refused { action, error, always }))
+        Some(Refused { action, error, always })
     }
 
-    pub(super) fn output(&self, machine: &Machine, v: VertexId) -> Option<ActionOutput> {
+    pub(super) fn output(&self, machine: &Machine, v: VertexId) -> Option<&ActionOutput> {
         let (frame, node) = self.place(machine, v)?;
-        frame.output(node).cloned()
+        frame.output(node)
     }
 
     /// The output of a node, as closures read it.
@@ -226,10 +236,7 @@ impl<C: Send + Sync + 'static> Values<C> {
 
     /// How many `for` loops this node is inside of.
     pub(super) fn lists_around(&self, machine: &Machine, v: VertexId) -> usize {
-        let place = self.place(machine, v).map(|(opened, _)| opened.frame);
-        let around = |frame: &Arc<Frame>| frame.outer.as_ref().map(|outer| outer.frame.clone());
-        let frames = std::iter::successors(place, around);
-        frames.filter(|frame| frame.outer.as_ref().is_some_and(|o| o.instance.is_some())).count()
+        self.place(machine, v).map_or(0, |(opened, _)| opened.lists as usize)
     }
 
     /// The value of a constant or computed node.

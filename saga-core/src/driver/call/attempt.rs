@@ -1,14 +1,17 @@
-//! One attempt of an action or an undo: with its timeout, and with its panics contained.
+//! One attempt of an action or an undo: with its timeout, and with its panics contained. It is polled where it
+//! lies, and costs no allocation besides the future that the action returns.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+
 use super::output_limits::{OutputLimits, truncate};
 use crate::action::{Action, read_back};
 use crate::context::ActionContext;
+use crate::dag::{Node, Refused};
 use crate::error::{ActionError, UndoError};
 use crate::log::Failure;
 use crate::panics::{self, Contained};
@@ -62,103 +65,178 @@ fn logged<E>(
     }
 }
 
-/// Runs an action; `repeat` times in a row if a test asked for that. A timeout or a panic leaves it in doubt:
-/// its effect may have happened.
-pub(super) async fn run_action<C: Send + Sync + 'static>(
-    action: Arc<dyn Action<C>>,
-    cx: ActionContext<C>,
-    limits: OutputLimits,
-    repeat: u32,
-) -> CallEnd {
-    let failed = |error| Err(FailedAttempt::of(error, limits.max_payload));
-    let mut runs = 1;
-    loop {
-        let call = async {
-            match action.do_it(cx.clone()).await {
-                Ok(output) => checked(&*action, output, limits),
-                Err(error) => failed(error),
-            }
-        };
-        let ended = guarded(call, || action.timeouts().action).await;
-        let end = ended.unwrap_or_else(|cut| failed(AttemptError::from(cut).in_doubt()));
-        if runs >= repeat || end.is_err() {
-            return CallEnd::Action(end);
-        }
-        runs += 1;
-    }
+/// What a call runs.
+pub(super) enum Called<'a, C> {
+    Action { node: &'a Node<C>, action: &'a dyn Action<C> },
+    Refused(Arc<Refused<C>>),
 }
 
-/// Runs an undo; `repeat` times in a row if a test asked for that.
-pub(super) async fn run_undo<C: Send + Sync + 'static>(
-    action: Arc<dyn Action<C>>,
-    cx: ActionContext<C>,
-    output: Option<Contained<Value>>,
-    max_payload: usize,
-    repeat: u32,
-) -> CallEnd {
-    let mut runs = 1;
-    loop {
-        let call = async {
-            let undone = action.undo_it(cx.clone(), output.clone().and_then(Contained::take)).await;
-            undone.map_err(|error| match logged(error, UndoError::to_failure, max_payload) {
-                Ok(failure) | Err(failure) => failure,
-            })
-        };
-        let ended = guarded(call, || action.timeouts().undo).await;
-        let end = ended.unwrap_or_else(|cut| {
-            Err(truncate(UndoError::Retryable(cut).to_failure(), max_payload))
+impl<'a, C: Send + Sync + 'static> Called<'a, C> {
+    fn do_it(&self, cx: ActionContext<C>) -> ActionFuture<'a> {
+        match self {
+            Self::Action { node, action } => {
+                let in_doubt = |cut| AttemptError::from(cut).in_doubt();
+                within(node.timeouts(*action).action, action.do_it(cx), in_doubt)
+            }
+            Self::Refused(refused) => {
+                let refused = refused.clone();
+                Box::pin(async move { refused.do_it(cx).await })
+            }
+        }
+    }
+
+    fn undo_it(&self, cx: ActionContext<C>, output: Option<Value>) -> UndoFuture<'a> {
+        match self {
+            Self::Action { node, action } => {
+                let undone = action.undo_it(cx, output);
+                within(node.timeouts(*action).undo, undone, UndoError::Retryable)
+            }
+            Self::Refused(refused) => {
+                let refused = refused.clone();
+                Box::pin(async move { refused.undo_it(cx, output).await })
+            }
+        }
+    }
+
+    /// An output counts as what is read back from its payload, or not at all.
+    fn checked(
+        &self,
+        output: ActionOutput,
+        limits: OutputLimits,
+    ) -> Result<ActionOutput, FailedAttempt> {
+        let read = limits.check(&output).and_then(|()| match self {
+            Self::Action { action, .. } => read_back(*action, &output),
+            Self::Refused(refused) => read_back(&**refused, &output),
         });
-        if runs >= repeat || end.is_err() {
-            return CallEnd::Undo(end);
-        }
-        runs += 1;
+        read.map_err(|error| FailedAttempt::unstorable(&error, output.value, limits.max_payload))
     }
 }
 
-/// An output counts as what is read back from its payload, or not at all.
-fn checked<C: 'static>(
-    action: &dyn Action<C>,
-    output: ActionOutput,
+type ActionFuture<'a> = BoxFuture<'a, Result<ActionOutput, AttemptError>>;
+type UndoFuture<'a> = BoxFuture<'a, Result<(), UndoError>>;
+
+/// A user's future with its timeout. What is dropped when the time is over may panic.
+fn within<'a, T: Send + 'a, E: Send + 'a>(
+    limit: Option<Duration>,
+    call: BoxFuture<'a, Result<T, E>>,
+    cut: fn(ActionError) -> E,
+) -> BoxFuture<'a, Result<T, E>> {
+    let Some(limit) = limit else { return call };
+    let mut call = Contained::new(call);
+    Box::pin(async move {
+        let ended = poll_fn(|cx| match call.get_mut() {
+            Some(call) => call.as_mut().poll(cx),
+            None => Poll::Pending,
+        });
+        tokio::time::timeout(limit, ended).await.unwrap_or_else(|_| {
+            Err(cut(ActionError::TimedOut { message: format!("timed out after {limit:?}") }))
+        })
+    })
+}
+
+/// What is to be done, and what it needs.
+pub(super) enum Direction {
+    Action,
+    /// An undo, with the output.
+    Undo(Option<Contained<Value>>),
+}
+
+/// The user's future.
+enum Running<'a> {
+    Action(ActionFuture<'a>),
+    Undo(UndoFuture<'a>),
+}
+
+/// An attempt; `repeat` times in a row if a test asked for that. A timeout or a panic leaves an action in doubt:
+/// its effect may have happened.
+pub(super) struct Attempt<'a, C> {
+    called: Called<'a, C>,
+    direction: Direction,
+    /// Until the last repetition takes it.
+    cx: Option<ActionContext<C>>,
     limits: OutputLimits,
-) -> Result<ActionOutput, FailedAttempt> {
-    let read = limits.check(&output).and_then(|()| read_back(action, &output));
-    read.map_err(|error| FailedAttempt::unstorable(&error, output.value, limits.max_payload))
+    repeat: u32,
+    running: Option<Contained<Running<'a>>>,
 }
 
-/// Runs a user's future for as long as its timeout allows, and contains its panics. Asking for the timeout
-/// runs user code too.
-async fn guarded<T>(
-    call: impl Future<Output = T> + Send,
-    timeout: impl FnOnce() -> Option<Duration>,
-) -> Result<T, ActionError> {
-    let call = PanicGuard(Contained::new(Box::pin(call)));
-    let panicked = |message| ActionError::Panicked { message };
-    let ended = match panics::contain(timeout).map_err(panicked)? {
-        None => call.await,
-        Some(limit) => match tokio::time::timeout(limit, call).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                let message = format!("timed out after {limit:?}");
-                return Err(ActionError::TimedOut { message });
+impl<'a, C: Send + Sync + 'static> Attempt<'a, C> {
+    pub(super) fn new(
+        called: Called<'a, C>,
+        direction: Direction,
+        cx: ActionContext<C>,
+        limits: OutputLimits,
+        repeat: u32,
+    ) -> Self {
+        Self { called, direction, cx: Some(cx), limits, repeat, running: None }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CallEnd> {
+        loop {
+            let end = match panics::contain(|| self.poll_once(cx)) {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(end)) => end,
+                Err(message) => self.panicked(message),
+            };
+            self.running = None;
+            self.repeat = self.repeat.saturating_sub(1);
+            let failed =
+                matches!(end, CallEnd::Action(Err(_)) | CallEnd::Undo(Err(_))) || self.cx.is_none();
+            if failed || self.repeat == 0 {
+                return Poll::Ready(end);
             }
-        },
-    };
-    ended.map_err(panicked)
-}
+        }
+    }
 
-/// A user's future whose panics go no further: neither those of its code, nor those of the values that it
-/// drops, not even when it is dropped half way.
-struct PanicGuard<F>(Contained<Pin<Box<F>>>);
+    /// Runs users' code.
+    fn poll_once(&mut self, cx: &mut Context<'_>) -> Poll<CallEnd> {
+        if self.running.is_none() {
+            self.running = self.begin().map(Contained::new);
+        }
+        let max_payload = self.limits.max_payload;
+        match self.running.as_mut().and_then(Contained::get_mut) {
+            // it is not polled again once it has ended
+            None => Poll::Pending,
+            Some(Running::Action(call)) => call.as_mut().poll(cx).map(|ended| {
+                CallEnd::Action(match ended {
+                    Ok(output) => self.called.checked(output, self.limits),
+                    Err(error) => Err(FailedAttempt::of(error, max_payload)),
+                })
+            }),
+            Some(Running::Undo(call)) => call.as_mut().poll(cx).map(|undone| {
+                CallEnd::Undo(undone.map_err(|error| {
+                    match logged(error, UndoError::to_failure, max_payload) {
+                        Ok(failure) | Err(failure) => failure,
+                    }
+                }))
+            }),
+        }
+    }
 
-impl<F: Future> Future for PanicGuard<F> {
-    type Output = Result<F::Output, String>;
+    /// Calls the action or its undo.
+    fn begin(&mut self) -> Option<Running<'a>> {
+        let cx = match self.repeat {
+            0 | 1 => self.cx.take()?,
+            _ => self.cx.clone()?,
+        };
+        Some(match &self.direction {
+            Direction::Action => Running::Action(self.called.do_it(cx)),
+            Direction::Undo(output) => {
+                let output = output.clone().and_then(Contained::take);
+                Running::Undo(self.called.undo_it(cx, output))
+            }
+        })
+    }
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(call) = self.0.get_mut() else { return Poll::Pending };
-        match panics::contain(|| call.as_mut().poll(cx)) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panic)),
+    fn panicked(&self, message: String) -> CallEnd {
+        let (panicked, max) = (ActionError::Panicked { message }, self.limits.max_payload);
+        match self.direction {
+            Direction::Action => {
+                let error = AttemptError::from(panicked).in_doubt();
+                CallEnd::Action(Err(FailedAttempt::of(error, max)))
+            }
+            Direction::Undo(_) => {
+                CallEnd::Undo(Err(truncate(UndoError::Retryable(panicked).to_failure(), max)))
+            }
         }
     }
 }

@@ -1,8 +1,7 @@
 //! One call of an action or an undo, from the machine's decision to the event that reports its end.
 //!
 //! Out: [`Driver::start_call`] makes the call's context and adds its future to [`CallsInFlight`];
-//! [`run_action`] (or [`run_undo`]) runs it with its timeout and contains its panics; from there on it is the
-//! action's own `do_it`. Back: `CallsInFlight::poll_ended` finds that the call has ended, and
+//! [`Attempt`] runs it with its timeout and contains its panics; from there on it is the action's own `do_it`. Back: `CallsInFlight::poll_ended` finds that the call has ended, and
 //! [`Driver::calls_ended`] makes an event of it.
 
 mod attempt;
@@ -12,74 +11,68 @@ mod output_limits;
 
 use std::sync::Arc;
 
-use futures_util::FutureExt;
-use tracing::Instrument;
-
 use super::Driver;
 use super::current_call::CurrentCall;
-use super::permits::Caller;
 use super::task_state::TaskState;
-use crate::context::{
-    ActionContext, CallInfo, ContextInner, FencingToken, Shared, TransactionHandle,
-};
+use crate::context::{ActionContext, CallInfo, ContextInner, Shared};
 use crate::machine::{ActionResult, AuthorizedCall, Event, VertexId};
+use attempt::{Attempt, Called, Direction};
 pub(super) use attempt::{CallEnd, FailedAttempt};
-use attempt::{run_action, run_undo};
-use blocking::{CallLabel, TimedPolls};
+use blocking::PollTimes;
+use in_flight::Call;
 pub(super) use in_flight::CallsInFlight;
 pub(super) use output_limits::{OutputLimits, check_len};
 
 impl<C: Send + Sync + 'static> Driver<C> {
     /// Runs a call that the log authorizes.
-    pub(super) fn start_call(&mut self, call: AuthorizedCall, undo: bool, task: &mut TaskState) {
+    pub(super) fn start_call(
+        &mut self,
+        authorized: AuthorizedCall,
+        undo: bool,
+        task: &mut TaskState<'_, C>,
+    ) {
+        let v = authorized.vertex;
         // the machine authorizes calls only of nodes that have an action
-        let Some(action) = self.values.action(&self.machine, call.vertex) else { return };
-        let transactions = task.transactions.authorize(call);
-        let Some(cx) = self.context(call, undo, Some(transactions)) else { return };
-        let node = cx.inner.call.path.clone();
-        let limits = self.output_limits(call.vertex);
-        let permit = task.permits.take(call.vertex);
-        let caller = Caller::new(&self.env.call_limits, &self.run.id, &node, permit.as_ref());
-        let current = CurrentCall::new(&self.env.closing, caller);
-        // what the action logs is found under its saga and node
-        let span = tracing::debug_span!(
-            target: "saga_core", "node", node = %node, attempt = call.attempt, undo
-        );
-        let (id, saga) = (self.run.id.clone(), self.values.name().into());
-        let label = CallLabel { id, saga, node, attempt: call.attempt };
-        let attempt = if undo {
-            let output = match self.values.output(&self.machine, call.vertex) {
-                Some(output) => Some(output.value),
-                None => task.unstorable.get(&call.vertex).cloned(),
-            };
-            run_undo(action, cx, output, limits.max_payload, call.repeat).boxed()
-        } else {
-            run_action(action, cx, limits, call.repeat).boxed()
+        let Some(node) = task.dags.node(self.machine.state(), v) else { return };
+        let Some(action) = node.body.action() else { return };
+        let called = match self.values.refused(&self.machine, v) {
+            None => Called::Action { node, action: &**action },
+            Some(refused) => Called::Refused(Arc::new(refused)),
         };
-        let attempt = TimedPolls::new(attempt, label).instrument(span);
-        task.calls.add(call.vertex, permit, current, attempt);
+        let Some(cx) = self.context(authorized, undo, true) else { return };
+        task.transactions.call_begins(v);
+        let permit = task.permits.take(v);
+        let current = CurrentCall::new(cx.inner.clone(), &task.surroundings, permit.as_ref());
+        let span = tracing::debug_span!(
+            target: "saga_core", "node",
+            node = %cx.inner.call.path, attempt = authorized.attempt, undo
+        );
+        let direction = match undo {
+            false => Direction::Action,
+            true => Direction::Undo(match self.values.output(&self.machine, v) {
+                Some(output) => Some(output.value.clone()),
+                None => task.unstorable.get(&v).cloned(),
+            }),
+        };
+        let limits = self.output_limits(v);
+        let attempt = Attempt::new(called, direction, cx, limits, authorized.repeat);
+        let (attempt, times) = (Some(attempt), PollTimes::default());
+        task.calls.add(Call { authorized, attempt, current, span, times, permit });
     }
 
-    /// The execution context of a call. `transactions` is `None` for a computed value, which has none.
+    /// The execution context of a call. A computed value has no transactions.
     pub(super) fn context(
         &self,
-        call: AuthorizedCall,
+        authorized: AuthorizedCall,
         undo: bool,
-        transactions: Option<TransactionHandle>,
+        has_transactions: bool,
     ) -> Option<ActionContext<C>> {
-        let (opened, node) = self.values.place(&self.machine, call.vertex)?;
+        let (opened, node) = self.values.place(&self.machine, authorized.vertex)?;
+        let path = self.machine.state().path(authorized.vertex);
         let inner = ContextInner {
             run: self.run.clone(),
-            frame: opened.frame,
-            call: CallInfo {
-                node,
-                path: self.machine.state().path(call.vertex),
-                attempt: call.attempt,
-                undo,
-                cancellable: !undo && !call.unwinding,
-                token: FencingToken { epoch: self.epoch, seq: call.seq },
-                transactions,
-            },
+            frame: opened.frame.clone(),
+            call: CallInfo { node, path, authorized, undo, epoch: self.epoch, has_transactions },
         };
         Some(ActionContext { user: self.env.user.clone(), inner: Shared::new(Arc::new(inner)) })
     }
@@ -92,16 +85,16 @@ impl<C: Send + Sync + 'static> Driver<C> {
 
     /// Calls have ended. During a transaction it is not known yet what that means: it may be the very call whose
     /// transaction is in flight, ended by its timeout.
-    pub(super) fn calls_ended(
-        &mut self,
-        ended: Vec<(VertexId, CallEnd)>,
-        task: &mut TaskState,
-    ) -> Vec<Event> {
+    pub(super) fn calls_ended(&mut self, task: &mut TaskState<'_, C>, events: &mut Vec<Event>) {
+        let mut ended = std::mem::take(&mut task.ended);
         if task.transactions.is_active() {
-            task.transactions.keep_ended(ended);
-            return Vec::new();
+            task.transactions.keep_ended(&mut ended);
         }
-        ended.into_iter().map(|(vertex, end)| self.call_ended(vertex, end, task)).collect()
+        for (vertex, end) in ended.drain(..) {
+            events.push(self.call_ended(vertex, end, task));
+        }
+        // its room is used again
+        task.ended = ended;
     }
 
     /// What the end of a call means to the machine.
@@ -109,7 +102,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         &mut self,
         vertex: VertexId,
         end: CallEnd,
-        task: &mut TaskState,
+        task: &mut TaskState<'_, C>,
     ) -> Event {
         let result = match end {
             CallEnd::Undo(result) => return Event::UndoDone { vertex, result },

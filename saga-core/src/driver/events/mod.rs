@@ -250,7 +250,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// The entries of the last append are durable now: sends their events.
-    pub(super) fn send_events(&self, task: &mut TaskState) {
+    pub(super) fn send_events(&self, task: &mut TaskState<'_, C>) {
         for event in task.written.drain(..) {
             event.trace();
             event.count();

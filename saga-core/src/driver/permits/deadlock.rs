@@ -6,33 +6,22 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use super::{CallLimits, Permit, PermitQueues};
+use super::{CallLimits, PermitQueues};
 use crate::error::SagaError;
 use crate::log::{NodePath, SagaId};
 
 /// A call, as the other calls of its coordinator see it.
 pub(in crate::driver) struct Caller {
-    limits: CallLimits,
-    /// The call's number.
-    call: u64,
-    saga: SagaId,
-    node: NodePath,
+    pub(in crate::driver) limits: CallLimits,
+    pub(in crate::driver) saga: SagaId,
+    /// The entry of the saga's log that authorizes the call.
+    pub(in crate::driver) call: u64,
+    pub(in crate::driver) node: NodePath,
     /// The queue of its permit, if it has one.
-    queue: Option<usize>,
+    pub(in crate::driver) queue: Option<usize>,
 }
 
 impl Caller {
-    pub(in crate::driver) fn new(
-        limits: &CallLimits,
-        saga: &SagaId,
-        node: &NodePath,
-        permit: Option<&Permit>,
-    ) -> Self {
-        let call = limits.lock().next();
-        let (limits, saga, node) = (limits.clone(), saga.clone(), node.clone());
-        Self { limits, call, saga, node, queue: permit.map(|permit| permit.queue) }
-    }
-
     /// Waits, in this call, for the end of a saga.
     ///
     /// # Errors
@@ -57,18 +46,13 @@ impl Caller {
         })
         .await
     }
-
-    /// True for a call of the coordinator that has these limits.
-    pub(in crate::driver) fn is_of(&self, limits: &CallLimits) -> bool {
-        self.limits.is(limits)
-    }
 }
 
 /// A call that waits.
 pub(super) struct WaitingCall {
-    call: u64,
     /// The saga that the call belongs to.
     saga: SagaId,
+    call: u64,
     queue: Option<usize>,
     /// The saga that it waits for.
     target: SagaId,
@@ -141,7 +125,8 @@ impl PermitQueues {
                 .waiting_calls
                 .values()
                 .filter(|wait| !wait.must_end && blocked.contains(&wait.target));
-            let calls = calls.map(|wait| (wait.call, wait)).collect::<HashMap<_, _>>();
+            let calls =
+                calls.map(|wait| ((&wait.saga, wait.call), wait)).collect::<HashMap<_, _>>();
             let within = |queue: Option<usize>| {
                 let takes = |wait: &&&WaitingCall| {
                     wait.queue.is_some() && (queue.is_none() || wait.queue == queue)

@@ -96,7 +96,8 @@ impl CallLimits {
         actions
     }
 
-    fn is(&self, other: &Self) -> bool {
+    /// True if both are the limits of the same coordinator.
+    pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
@@ -234,6 +235,12 @@ pub(super) struct Permit {
     queue: usize,
 }
 
+impl Permit {
+    pub(super) fn queue(&self) -> usize {
+        self.queue
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.limits.change(|queues| queues.return_permit(self.queue));
@@ -245,7 +252,7 @@ impl Drop for Permit {
 pub(super) struct SagaPermits {
     /// Its number, once it has requested a permit.
     contender: Option<(CallLimits, u64)>,
-    granted: HashMap<VertexId, Permit>,
+    granted: BTreeMap<VertexId, Permit>,
 }
 
 impl SagaPermits {

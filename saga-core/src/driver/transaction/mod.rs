@@ -38,12 +38,12 @@ pub(super) use queue::TransactionQueue;
 
 impl<C: Send + Sync + 'static> Driver<C> {
     /// Begins the next transaction, if nothing else is being written.
-    pub(super) fn begin_transaction(&mut self, task: &mut TaskState) {
+    pub(super) fn begin_transaction(&mut self, task: &mut TaskState<'_, C>) {
         if task.append.is_some() || task.transactions.is_active() || task.stopped {
             return;
         }
         let calls = &task.calls;
-        if let Some(request) = task.transactions.next(|v| calls.contains(v)) {
+        if let Some(request) = task.transactions.next(|call| calls.contains(call)) {
             task.transactions.active = Some(self.transaction(request));
         }
     }
@@ -93,7 +93,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     /// The work, followed by a check that its value is what the action returns: nothing else may be committed
     /// as its output.
     fn checked(&self, v: VertexId, work: TransactionWork, end: WorkEndCell) -> TransactionWork {
-        let action = self.values.action(&self.machine, v);
+        let action = self.values.action(&self.machine, v).cloned();
         let limits = self.output_limits(v);
         let saga = self.run.id.clone();
         work.and_then(move |payload| {
@@ -123,7 +123,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     pub(super) fn transacted(
         &mut self,
         answer: Result<(), StoreError>,
-        task: &mut TaskState,
+        task: &mut TaskState<'_, C>,
     ) -> Vec<Event> {
         let mut ended = std::mem::take(&mut task.transactions.ended);
         let mut events = Vec::new();

@@ -1,12 +1,12 @@
 //! The transactions that the calls of one saga have requested, and the one in flight.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
 
-use crate::context::{TransactionHandle, TransactionRequest, WorkEndCell};
+use crate::context::{RunInfo, TransactionRequest, WorkEndCell};
 use crate::driver::call::CallEnd;
 use crate::driver::task_state::Wakeup;
 use crate::log::Entry;
@@ -24,49 +24,46 @@ pub(super) struct ActiveTransaction {
 
 /// The transactions of one saga.
 pub(in crate::driver) struct TransactionQueue {
-    sender: mpsc::UnboundedSender<TransactionRequest>,
-    receiver: mpsc::UnboundedReceiver<TransactionRequest>,
+    /// Has the requests that just arrived.
+    run: Arc<RunInfo>,
     waiting: VecDeque<TransactionRequest>,
     pub(super) active: Option<ActiveTransaction>,
-    /// The last call of each node.
-    authorized: HashMap<VertexId, AuthorizedCall>,
     /// What the machine is told after the transaction.
     pub(super) held: Vec<Event>,
     pub(super) ended: Vec<(VertexId, CallEnd)>,
     /// Nodes whose call went on after its transaction was rolled back.
-    pub(super) rolled_back: HashSet<VertexId>,
+    pub(super) rolled_back: BTreeSet<VertexId>,
     /// The entry that is in the log before the machine appends it.
     pub(super) written: Option<u64>,
 }
 
-impl Default for TransactionQueue {
-    fn default() -> Self {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        Self {
-            sender,
-            receiver,
-            waiting: VecDeque::new(),
-            active: None,
-            authorized: HashMap::new(),
-            held: Vec::new(),
-            ended: Vec::new(),
-            rolled_back: HashSet::new(),
-            written: None,
-        }
+impl Drop for TransactionQueue {
+    fn drop(&mut self) {
+        self.run.transactions.close();
     }
 }
 
 impl TransactionQueue {
-    /// Lets this call request a transaction. Requests of the node's earlier calls are ignored from now on.
-    pub(in crate::driver) fn authorize(&mut self, call: AuthorizedCall) -> TransactionHandle {
-        self.authorized.insert(call.vertex, call);
-        self.rolled_back.remove(&call.vertex);
-        TransactionHandle { sender: self.sender.clone(), call }
+    pub(in crate::driver) fn new(run: Arc<RunInfo>) -> Self {
+        Self {
+            run,
+            waiting: VecDeque::new(),
+            active: None,
+            held: Vec::new(),
+            ended: Vec::new(),
+            rolled_back: BTreeSet::new(),
+            written: None,
+        }
+    }
+
+    /// A call of this node begins: what became of an earlier one does not matter any more.
+    pub(in crate::driver) fn call_begins(&mut self, vertex: VertexId) {
+        self.rolled_back.remove(&vertex);
     }
 
     /// Keeps calls that have ended until the end of the transaction.
-    pub(in crate::driver) fn keep_ended(&mut self, ended: Vec<(VertexId, CallEnd)>) {
-        self.ended.extend(ended);
+    pub(in crate::driver) fn keep_ended(&mut self, ended: &mut Vec<(VertexId, CallEnd)>) {
+        self.ended.append(ended);
     }
 
     /// True, once, if the call of this node went on after its transaction was rolled back.
@@ -77,15 +74,11 @@ impl TransactionQueue {
     /// The next request of a call that may have its transaction, and that still waits for it.
     pub(super) fn next(
         &mut self,
-        in_flight: impl Fn(VertexId) -> bool,
+        in_flight: impl Fn(&AuthorizedCall) -> bool,
     ) -> Option<TransactionRequest> {
         loop {
             let request = self.waiting.pop_front()?;
-            let v = request.call.vertex;
-            if self.authorized.get(&v) == Some(&request.call)
-                && in_flight(v)
-                && request.waiting.strong_count() > 0
-            {
+            if in_flight(&request.call) && request.waiting.strong_count() > 0 {
                 return Some(request);
             }
         }
@@ -131,13 +124,9 @@ impl TransactionQueue {
             // the request was dropped meanwhile
             return Poll::Ready(Wakeup::TransactionRequested);
         }
-        match self.receiver.poll_recv(cx) {
-            Poll::Ready(Some(request)) => {
-                self.waiting.push_back(request);
-                Poll::Ready(Wakeup::TransactionRequested)
-            }
-            // it never closes, since this queue has a sender
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
-        }
+        self.run.transactions.poll(cx).map(|requests| {
+            self.waiting.extend(requests);
+            Wakeup::TransactionRequested
+        })
     }
 }
