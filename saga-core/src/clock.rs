@@ -17,6 +17,8 @@ use crate::log::Timestamp;
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// A smaller step, in milliseconds, is an ordinary correction of the clock.
 const JUMP: i64 = 100;
+/// What happens within this time, in a log of milliseconds, happens at one time.
+const AT_ONCE: Duration = Duration::from_micros(500);
 
 pub(crate) type Wall = dyn Fn() -> SystemTime + Send + Sync;
 
@@ -31,10 +33,14 @@ pub(crate) struct Clock {
     jumps: watch::Sender<()>,
 }
 
-/// By how many milliseconds the wall clock is ahead of tokio's, as last seen by its holder; unknown before the
-/// first look.
+/// By how many milliseconds the wall clock is ahead of tokio's, as last seen by its holder.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Lead(Option<i64>);
+pub(crate) struct Lead {
+    /// Unknown before the first look.
+    millis: Option<i64>,
+    /// The time of the last look, by both clocks.
+    seen: Option<(Instant, Timestamp)>,
+}
 
 impl Clock {
     pub(crate) fn new(given: Option<Box<Wall>>) -> Self {
@@ -48,19 +54,27 @@ impl Clock {
     /// The time, and by how many milliseconds the clock was set forward (back if negative) since this holder
     /// last looked.
     pub(crate) fn look(&self, lead: &mut Lead) -> (Timestamp, Option<i64>) {
-        if let Some(before) = lead.0 {
+        // a saga whose calls and store are quick looks often, and reading both clocks takes a while
+        if let Some((before, now)) = lead.seen
+            && self.given.is_none()
+            && Instant::now().checked_duration_since(before).is_some_and(|since| since < AT_ONCE)
+        {
+            return (now, None);
+        }
+        if let Some(before) = lead.millis {
             let (now, at) = self.read();
+            lead.seen = Some((at, now));
             if self.ahead(now, at).saturating_sub(before).abs() < JUMP {
                 return (now, None);
             }
         }
         let (now, ahead) = self.read_exactly();
-        let set = lead.0.map_or(0, |before| ahead.saturating_sub(before));
+        let set = lead.millis.map_or(0, |before| ahead.saturating_sub(before));
         if set.abs() < JUMP {
-            lead.0.get_or_insert(ahead);
+            lead.millis.get_or_insert(ahead);
             return (now, None);
         }
-        lead.0 = Some(ahead);
+        lead.millis = Some(ahead);
         (now, Some(set))
     }
 

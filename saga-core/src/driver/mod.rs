@@ -107,6 +107,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         loop {
             while !task.effects.is_empty() {
                 std::mem::swap(&mut effects, &mut task.effects);
+                self.follow(&task);
                 for effect in effects.drain(..) {
                     if let Effect::Finish(finish) = effect {
                         return self.finish(finish, task, link);
@@ -196,13 +197,17 @@ impl<C: Send + Sync + 'static> Driver<C> {
         self.machine.step_all(now, set.into_iter().chain(events), effects);
     }
 
-    /// Does what the machine has decided.
-    fn perform(&mut self, effect: Effect, task: &mut TaskState<'_, C>) {
+    /// Brings the values up to what the machine has decided.
+    fn follow(&mut self, task: &TaskState<'_, C>) {
         if task.output_decided {
             // a value computed from that output may be needed before its entry is written
             self.values.fill(self.machine.state(), self.machine.unwritten());
         }
         self.values.follow(self.machine.state());
+    }
+
+    /// Does what the machine has decided.
+    fn perform(&mut self, effect: Effect, task: &mut TaskState<'_, C>) {
         match effect {
             Effect::Append { entries, answers } => self.write(entries, answers, task),
             Effect::Answer(id, answer) => task.operators.answer(id, &answer),

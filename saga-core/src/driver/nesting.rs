@@ -68,12 +68,12 @@ impl<C: Send + Sync + 'static> Values<C> {
                         }
                     }
                     CompositeInput::Closure(closure, sources) => {
-                        if !sources.iter().all(|source| is_there(&outer, *source)) {
+                        if !sources.iter().all(|source| is_there(outer, *source)) {
                             return None;
                         }
-                        panics::contain(|| closure.make(&outer, sources)).unwrap_or_else(
-                            |message| Err(ActionError::SubsagaCreateFailed { message }),
-                        )
+                        panics::contain(|| closure.make(outer, sources)).unwrap_or_else(|message| {
+                            Err(ActionError::SubsagaCreateFailed { message })
+                        })
                     }
                 };
                 let frame = match made {
@@ -97,7 +97,7 @@ impl<C: Send + Sync + 'static> Values<C> {
                     }
                     outer.output(items)?;
                     // an item that is gone reads as null, which `recheck` reports before anything runs
-                    let items = each.listed(&outer).unwrap_or_default().into_iter();
+                    let items = each.listed(outer).unwrap_or_default().into_iter();
                     let items = items.map(|item| Payload::from(item.get().as_bytes()));
                     let items = items.chain(std::iter::repeat(Payload::from(&b"null"[..])));
                     let frames = (0..parts.len() as u32).zip(items).map(|(i, item)| {
@@ -203,8 +203,8 @@ impl<C: Send + Sync + 'static> Values<C> {
     fn decide(&self, state: &SagaState, v: VertexId) -> Result<u64, ActionError> {
         let (frame, node) = self.place_in(state, v).ok_or_else(lost)?;
         match frame.dag.node(node).map(|node| &node.body) {
-            Some(NodeBody::Choose(choose)) => choose.arm(&frame),
-            Some(NodeBody::ForEach(each)) => each.width(&frame),
+            Some(NodeBody::Choose(choose)) => choose.arm(frame),
+            Some(NodeBody::ForEach(each)) => each.width(frame),
             Some(
                 NodeBody::Action(_)
                 | NodeBody::Constant { .. }

@@ -149,7 +149,7 @@ enum Running<'a> {
 
 /// An attempt; `repeat` times in a row if a test asked for that. A timeout or a panic leaves an action in doubt:
 /// its effect may have happened.
-pub(super) struct Attempt<'a, C> {
+pub(super) struct GuardedAttempt<'a, C> {
     called: Called<'a, C>,
     direction: Direction,
     /// Until the last repetition takes it.
@@ -159,7 +159,7 @@ pub(super) struct Attempt<'a, C> {
     running: Option<Contained<Running<'a>>>,
 }
 
-impl<'a, C: Send + Sync + 'static> Attempt<'a, C> {
+impl<'a, C: Send + Sync + 'static> GuardedAttempt<'a, C> {
     pub(super) fn new(
         called: Called<'a, C>,
         direction: Direction,

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use tracing::Span;
 
-use super::attempt::{Attempt, CallEnd};
+use super::attempt::{CallEnd, GuardedAttempt};
 use super::blocking::PollTimes;
 use crate::driver::current_call::CurrentCall;
 use crate::driver::permits::Permit;
@@ -20,7 +20,7 @@ use crate::machine::{AuthorizedCall, VertexId};
 /// A call in flight.
 pub(super) struct Call<'a, C> {
     pub(super) authorized: AuthorizedCall,
-    pub(super) attempt: Option<Attempt<'a, C>>,
+    pub(super) attempt: Option<GuardedAttempt<'a, C>>,
     pub(super) current: CurrentCall,
     /// What the action logs is found under its saga and node.
     pub(super) span: Span,

@@ -1,8 +1,9 @@
 //! One call of an action or an undo, from the machine's decision to the event that reports its end.
 //!
-//! Out: [`Driver::start_call`] makes the call's context and adds its future to [`CallsInFlight`];
-//! [`Attempt`] runs it with its timeout and contains its panics; from there on it is the action's own `do_it`. Back: `CallsInFlight::poll_ended` finds that the call has ended, and
-//! [`Driver::calls_ended`] makes an event of it.
+//! Out: [`Driver::start_call`] makes the call's context and adds the call to [`CallsInFlight`];
+//! [`GuardedAttempt`] runs it with its timeout and contains its panics; from there on it is the action's own
+//! `do_it`. Back: `CallsInFlight::poll_ended` finds that the call has ended, and [`Driver::calls_ended`] makes
+//! an event of it.
 
 mod attempt;
 mod blocking;
@@ -16,8 +17,8 @@ use super::current_call::CurrentCall;
 use super::task_state::TaskState;
 use crate::context::{ActionContext, CallInfo, ContextInner, Shared};
 use crate::machine::{ActionResult, AuthorizedCall, Event, VertexId};
-use attempt::{Attempt, Called, Direction};
 pub(super) use attempt::{CallEnd, FailedAttempt};
+use attempt::{Called, Direction, GuardedAttempt};
 use blocking::PollTimes;
 use in_flight::Call;
 pub(super) use in_flight::CallsInFlight;
@@ -55,7 +56,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             }),
         };
         let limits = self.output_limits(v);
-        let attempt = Attempt::new(called, direction, cx, limits, authorized.repeat);
+        let attempt = GuardedAttempt::new(called, direction, cx, limits, authorized.repeat);
         let (attempt, times) = (Some(attempt), PollTimes::default());
         task.calls.add(Call { authorized, attempt, current, span, times, permit });
     }
