@@ -53,6 +53,16 @@ impl DurableEngine {
         }
     }
 
+    /// Whether so many sagas at once are compared: stores in files are for few.
+    pub fn runs(self, at_once: usize) -> bool {
+        match self {
+            Self::BareSqlite | Self::OursSqlite => true,
+            #[cfg(feature = "peers")]
+            Self::StenoSqlite => true,
+            Self::BareFile | Self::OursFile => at_once <= 50,
+        }
+    }
+
     /// Runs sagas of five steps in a new store in this directory, so many at once.
     ///
     /// # Errors

@@ -24,6 +24,9 @@ pub(crate) fn measure(options: &Options) -> Result<Vec<Rate>, Any> {
             for turn in 0..DurableEngine::ALL.len() {
                 let engine = DurableEngine::ALL.iter().cycle().nth(turn + round);
                 let Some(&engine) = engine else { continue };
+                if !engine.runs(at_once) {
+                    continue;
+                }
                 let directory = tempfile::tempdir_in(&place)?;
                 let load = Load::Time(options.durable_time());
                 let run = engine.run(directory.path(), at_once, load);

@@ -63,7 +63,7 @@ impl Options {
     }
 
     pub(crate) fn durable_time(&self) -> Duration {
-        Duration::from_millis(if self.quick { 700 } else { 2_000 })
+        Duration::from_millis(if self.quick { 500 } else { 2_000 })
     }
 
     /// Where the JSON and the chart of this name go.
