@@ -1,11 +1,14 @@
 //! A connection, and the prefix that distinguishes the store's tables from others in the same file.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 
 use rusqlite::{CachedStatement, Connection};
 
 use super::definitions::KnownDefinitions;
+use crate::log::SagaId;
 
 /// The prefix of the names of the store's tables and indexes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,11 +59,13 @@ pub(super) struct Database {
     conn: Connection,
     pub(super) prefix: Prefix,
     pub(super) definitions: KnownDefinitions,
+    /// The numbers of running sagas. They are hints: whoever uses one checks the id of the row.
+    pub(super) numbers: RefCell<HashMap<SagaId, i64>>,
 }
 
 impl Database {
     pub(super) fn new(conn: Connection, prefix: Prefix) -> Self {
-        Self { conn, prefix, definitions: KnownDefinitions::default() }
+        Self { conn, prefix, definitions: KnownDefinitions::default(), numbers: RefCell::default() }
     }
 
     /// Like [`Connection::prepare_cached`], for SQL that names tables of the store.

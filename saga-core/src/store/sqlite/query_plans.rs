@@ -51,7 +51,7 @@ fn versions_reads_no_ended_sagas() {
 fn an_append_finds_its_saga_by_id() {
     let compare = plan(COMPARE);
     assert!(compare.contains("sqlite_autoindex_saga_1 (id=?)"), "{compare}");
-    for sql in [UPDATE, UPDATE_STATUS, UPDATE_DETAILS] {
+    for sql in [ADVANCE, UPDATE, UPDATE_STATUS, UPDATE_DETAILS] {
         let plan = plan(sql);
         assert!(plan.contains("USING INTEGER PRIMARY KEY"), "{plan}");
     }
@@ -61,7 +61,7 @@ fn an_append_finds_its_saga_by_id() {
 /// row belongs to the index. That took most of the time of an append.
 #[test]
 fn no_write_builds_a_temporary_table() {
-    for sql in [CREATE, UPDATE, UPDATE_STATUS, UPDATE_DETAILS] {
+    for sql in [CREATE, ADVANCE, UPDATE, UPDATE_STATUS, UPDATE_DETAILS] {
         let program = explain("EXPLAIN", sql, "opcode");
         assert!(!program.contains("OpenEphemeral"), "{sql}: {program}");
     }
@@ -69,7 +69,7 @@ fn no_write_builds_a_temporary_table() {
 
 #[test]
 fn an_append_writes_no_index_unless_the_status_changes() {
-    for (sql, written) in [(UPDATE, 1), (UPDATE_DETAILS, 1), (UPDATE_STATUS, 4)] {
+    for (sql, written) in [(ADVANCE, 1), (UPDATE, 1), (UPDATE_DETAILS, 1), (UPDATE_STATUS, 4)] {
         let program = explain("EXPLAIN", sql, "opcode");
         assert_eq!(program.matches("OpenWrite").count(), written, "{sql}: {program}");
     }

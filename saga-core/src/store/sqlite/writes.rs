@@ -1,8 +1,10 @@
 //! The SQL that writes. Each function runs in the writer's transaction.
 
+use std::collections::HashMap;
+
 use rusqlite::{OptionalExtension, params};
 
-use super::super::{Created, Purge, SagaRecord, StoreError, WorkerId};
+use super::super::{Created, Purge, RecordChange, SagaRecord, StoreError, WorkerId};
 use super::database::Database;
 use super::reads::find;
 use super::rows::{self, AppendRow, EntryRow, NUMBER, NewSagaRow, RECORD, WITH_INPUT};
@@ -49,6 +51,9 @@ pub(super) fn create(
     conn.prepare_cached("INSERT INTO saga_input (number, birth, params) VALUES (?1, ?2, ?3)")?
         .execute(params![number, new.run_key, record.params.as_bytes()])?;
     insert_entries(conn, number, &new.entries, tally)?;
+    if new.ended_at.is_none() {
+        conn.numbers.borrow_mut().insert(record.id.clone(), number);
+    }
     tally.creates += 1;
     Ok(Created::New)
 }
@@ -63,14 +68,53 @@ pub(super) fn append(
     row: &AppendRow,
     tally: &mut Tally,
 ) -> Result<(), SqliteError> {
-    let saga = compare(conn, row)?;
-    update(conn, row, &saga)?;
-    insert_entries(conn, saga.number, &row.entries, tally)?;
+    let number = match advance(conn, row)? {
+        Some(number) => number,
+        None => {
+            let saga = compare(conn, row)?;
+            update(conn, row, &saga)?;
+            remember(conn, row, saga.number);
+            saga.number
+        }
+    };
+    insert_entries(conn, number, &row.entries, tally)?;
     for (id, answer) in &row.answers {
         requests::answer(conn, id, answer)?;
     }
     tally.appends += 1;
     Ok(())
+}
+
+/// Compares and changes the record in one statement, which suffices for most appends of a running saga. Returns its
+/// number; `None` if nothing was changed, because more is to be changed or something differs.
+fn advance(conn: &Database, row: &AppendRow) -> rusqlite::Result<Option<i64>> {
+    let append = &row.append;
+    if row.ended_at.is_some() || has_details(&append.change) {
+        return Ok(None);
+    }
+    let Some(number) = conn.numbers.borrow().get(&append.saga).copied() else { return Ok(None) };
+    let changed = conn.prepare_cached(ADVANCE)?.execute(params![
+        number,
+        row.next_seq,
+        row.wake_at,
+        row.updated_at,
+        append.change.progress,
+        append.saga.as_str(),
+        append.owner.as_str(),
+        row.epoch,
+        row.expected_next_seq,
+        append.change.status.as_str(),
+    ])?;
+    Ok((changed == 1).then_some(number))
+}
+
+/// Keeps the number of a saga that runs, and forgets that of one that has ended.
+fn remember(conn: &Database, row: &AppendRow, number: i64) {
+    let mut numbers = conn.numbers.borrow_mut();
+    match row.ended_at {
+        None => numbers.insert(row.append.saga.clone(), number),
+        Some(_) => numbers.remove(&row.append.saga),
+    };
 }
 
 /// The saga that an append was compared with.
@@ -114,11 +158,7 @@ fn update(conn: &Database, row: &AppendRow, saga: &ComparedSaga) -> rusqlite::Re
         ])?;
     }
     let parked_reason = change.parked_reason.as_ref();
-    let details = change.error.is_some()
-        || change.context.is_some()
-        || change.paused.is_some()
-        || parked_reason.is_some();
-    if details {
+    if has_details(change) {
         conn.prepare_cached(UPDATE_DETAILS)?.execute(params![
             saga.number,
             change.error,
@@ -137,6 +177,18 @@ fn update(conn: &Database, row: &AppendRow, saga: &ComparedSaga) -> rusqlite::Re
     ])?;
     Ok(())
 }
+
+fn has_details(change: &RecordChange) -> bool {
+    change.error.is_some()
+        || change.context.is_some()
+        || change.paused.is_some()
+        || change.parked_reason.is_some()
+}
+
+/// [`COMPARE`] and [`UPDATE`] in one.
+pub(super) const ADVANCE: &str = "UPDATE saga SET next_seq = ?2, wake_at = ?3, updated_at = ?4, \
+    attempts = iif(?5, 1, attempts) WHERE number = ?1 AND id = ?6 AND owner = ?7 AND epoch = ?8 \
+    AND next_seq = ?9 AND status = ?10";
 
 /// What every append changes; no index has any of it.
 pub(super) const UPDATE: &str = "UPDATE saga SET next_seq = ?2, wake_at = ?3, updated_at = ?4, \
@@ -218,6 +270,7 @@ pub(super) fn claim_sql() -> String {
 
 pub(super) fn release(conn: &Database, worker: &WorkerId) -> Result<(), SqliteError> {
     conn.prepare_cached(&release_sql())?.execute([worker.as_str()])?;
+    *conn.numbers.borrow_mut() = HashMap::new();
     Ok(())
 }
 
@@ -255,6 +308,7 @@ pub(super) fn delete(conn: &Database, id: &SagaId) -> Result<bool, SqliteError> 
         Some(false) => {}
     }
     remove(conn, id.as_str())?;
+    conn.numbers.borrow_mut().remove(id);
     Ok(true)
 }
 
