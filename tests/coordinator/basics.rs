@@ -373,7 +373,10 @@ async fn an_output_that_does_not_serialize_is_undone_from_memory() -> Result<(),
     let sec = Coordinator::builder(shop.clone()).saga::<Odd>().build().await?;
     let error = sec.run(Odd {}).await.unwrap_err();
     assert!(matches!(error, SagaError::RolledBack(_)), "{error}");
-    assert!(error.to_string().contains("serialize failed: key must be a string"), "{error}");
+    assert!(
+        error.to_string().contains("serialize failed: `by_place`: key must be a string"),
+        "{error}"
+    );
     assert_eq!(shop.said(), ["forget {(1, 2): 3}"]);
     Ok(())
 }

@@ -43,7 +43,7 @@ pub(crate) struct TaskLink {
 
 #[derive(Default)]
 struct LinkState {
-    creation: Option<Creation>,
+    creation: Option<KnownCreation>,
     messages: VecDeque<Control>,
     /// Wakes the task when a message arrives.
     task: Option<Waker>,
@@ -52,10 +52,16 @@ struct LinkState {
     interrupted: Vec<NodePath>,
 }
 
+/// A [`Creation`] in less room.
+enum KnownCreation {
+    New,
+    Other(Box<Creation>),
+}
+
 impl TaskLink {
     /// For a saga that is in the store already.
     pub(crate) fn stored() -> Self {
-        let state = LinkState { creation: Some(Creation::New), ..LinkState::default() };
+        let state = LinkState { creation: Some(KnownCreation::New), ..LinkState::default() };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -101,7 +107,12 @@ impl TaskLink {
 
     /// Says what became of the creation.
     pub(crate) fn set_creation(&self, creation: Creation) {
-        self.state().creation = Some(creation);
+        self.state().creation = Some(match creation {
+            Creation::New => KnownCreation::New,
+            other @ (Creation::Exists(_) | Creation::Failed(_)) => {
+                KnownCreation::Other(Box::new(other))
+            }
+        });
         self.changed.notify_waiters();
     }
 
@@ -117,8 +128,11 @@ impl TaskLink {
             let changed = self.changed.notified();
             {
                 let state = self.state();
-                if state.creation.is_some() || state.ended {
-                    return state.creation.clone();
+                match &state.creation {
+                    Some(KnownCreation::New) => return Some(Creation::New),
+                    Some(KnownCreation::Other(creation)) => return Some(Creation::clone(creation)),
+                    None if state.ended => return None,
+                    None => {}
                 }
             }
             changed.await;
