@@ -128,4 +128,78 @@ mod tests {
         let text = "[".repeat(500) + "\\\"";
         assert!(write(&text).is_ok());
     }
+
+    #[derive(Serialize)]
+    struct Unit;
+
+    #[derive(Serialize)]
+    struct Wrapped(u64);
+
+    #[derive(Serialize)]
+    struct Pair(u8, String);
+
+    #[derive(Serialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    enum Key {
+        One,
+    }
+
+    #[derive(Serialize)]
+    enum Form {
+        Unit,
+        Newtype(Option<f32>),
+        Tuple(u8, &'static str),
+        Struct { a: (), b: char },
+        Empty {},
+    }
+
+    #[derive(Serialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        A { wei: u64 },
+    }
+
+    #[derive(Serialize)]
+    struct Flat {
+        first: bool,
+        #[serde(flatten)]
+        rest: BTreeMap<String, i8>,
+    }
+
+    fn same<T: Serialize>(value: T) {
+        let expected = serde_json::to_string(&value).unwrap();
+        assert_eq!(std::str::from_utf8(write(&value).unwrap().as_bytes()).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_written_is_what_serde_json_writes() {
+        same((1_u8, -1_i64, u64::MAX, i128::MIN, u128::MAX, 1.0_f64, 0.1_f32, 1e300, -0.0));
+        same(("a\"\\\n\u{1}é😀", 'x', true, None::<u8>, Some(()), ()));
+        same((Unit, Wrapped(7), Pair(1, "x".into()), [0_u8; 0], Vec::<Pair>::new()));
+        same([Form::Unit, Form::Newtype(Some(1.5)), Form::Tuple(1, "x"), Form::Empty {}]);
+        same((Form::Struct { a: (), b: 'b' }, Form::Newtype(None), Tagged::A { wei: 5 }));
+        same(Flat { first: true, rest: [("a b".to_string(), -5)].into() });
+        same(BTreeMap::from([(1_u8, "x"), (2, "y")]));
+        same(BTreeMap::from([(-1_i128, BTreeMap::from([(true, 1)]))]));
+        same(BTreeMap::from([('c', BTreeMap::from([(Key::One, Some("null"))]))]));
+        same(BTreeMap::from([(Some("a"), 1)]));
+        same(serde_json::json!({"a": [1, 2.5, null, {"b": "c"}], "d": {}}));
+        same(std::net::Ipv4Addr::LOCALHOST);
+        same(format_args!("{} {:?}", 1, "x"));
+        let raw = r#"{ "wei": 1000000000000000000001, "text": "a\\nb" }"#;
+        same(vec![serde_json::value::RawValue::from_string(raw.to_string()).unwrap()]);
+    }
+
+    #[test]
+    fn a_key_that_is_no_text_is_refused_with_its_place() {
+        let told = |error: super::WriteError| error.to_string();
+        let keys = BTreeMap::from([("a", BTreeMap::from([((1, 2), 3)]))]);
+        assert_eq!(told(write(&keys).unwrap_err()), "`[\"a\"]`: key must be a string");
+        assert_eq!(told(write(&BTreeMap::from([((), 3)])).unwrap_err()), "key must be a string");
+        assert_eq!(told(write(&BTreeMap::from([([1], 3)])).unwrap_err()), "key must be a string");
+        let raw = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        let raw = |levels| serde_json::value::RawValue::from_string(raw(levels)).unwrap();
+        assert!(write(&[raw(126)]).is_ok());
+        let error = told(write(&[[raw(126)]]).unwrap_err());
+        assert_eq!(error, "it is nested more than 127 levels deep");
+    }
 }
