@@ -104,7 +104,6 @@ pub(crate) struct CallInfo {
     /// Which ownership of the saga makes the call.
     pub(crate) epoch: u64,
     /// False where a value is computed: no action runs there that could have a transaction.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "SQLite alone has them"))]
     pub(crate) has_transactions: bool,
 }
 

@@ -70,7 +70,6 @@ impl TransactionRequests {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
     fn send(&self, request: TransactionRequest) {
         let task = {
             let mut inbox = self.lock();
