@@ -13,7 +13,7 @@ use crate::dag::{Dag, SagaDag};
 use crate::driver::{Driver, NewRun, before_telling_of_shutdown};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
-use crate::log::{SagaId, Timestamp};
+use crate::log::{SagaId, Timestamp, Uuid};
 use crate::typed::Saga;
 use crate::value::ActionOutput;
 
@@ -124,9 +124,10 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
         if inner.is_closing() {
             return Err(StartError::ShutDown);
         }
+        let run_key = Uuid::new_v4();
         let id = match self.id {
             Some(id) => id.parse::<SagaId>()?,
-            None => SagaId::generate(),
+            None => SagaId::of_run(run_key),
         };
         let definition = inner.requested_definition(&self.request)?;
         let StartRequest { name, params, .. } = self.request;
@@ -147,7 +148,7 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
             None => None,
             Some(deadline) => Some(Box::pin(inner.checked(deadline, &id, &definition.dag)).await?),
         };
-        let new = NewRun { id, dag: definition.dag, params, deadline };
+        let new = NewRun { id, run_key, dag: definition.dag, params, deadline };
         inner.start(new).await
     }
 }

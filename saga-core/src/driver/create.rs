@@ -19,6 +19,8 @@ pub(super) struct NotCreated {
 /// A saga that is about to be created.
 pub(crate) struct NewRun<C> {
     pub(crate) id: SagaId,
+    /// Random.
+    pub(crate) run_key: Uuid,
     pub(crate) dag: Arc<Dag<C>>,
     pub(crate) params: ActionOutput,
     pub(crate) deadline: Option<Timestamp>,
@@ -32,8 +34,8 @@ impl<C: Send + Sync + 'static> Driver<C> {
         config: Config,
         progress: Arc<ProgressChannel>,
     ) -> Self {
-        let NewRun { id, dag, params, deadline } = new;
-        let run = RunInfo::new(id, dag.name().clone(), Uuid::new_v4());
+        let NewRun { id, run_key, dag, params, deadline } = new;
+        let run = RunInfo::new(id, dag.name().clone(), run_key);
         Self {
             machine: Machine::new(dag.plan().clone(), Config { deadline, ..config }, 1),
             values: Values::new(dag.clone(), dag.frame(params), env.limits.max_width),

@@ -2,10 +2,13 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use uuid::{Builder, Uuid};
 
 /// The name that a user gives one run of a saga: 1–128 bytes of `[A-Za-z0-9._:-]`.
 ///
@@ -45,9 +48,21 @@ impl SagaId {
 
     /// A new id that sorts by time: a UUIDv7.
     pub fn generate() -> Self {
-        let mut text = uuid::Uuid::encode_buffer();
-        let id = uuid::Uuid::now_v7().hyphenated();
-        Self(Arc::from(&*id.encode_lower(&mut text)))
+        Self::of_run(Uuid::new_v4())
+    }
+
+    /// A new id for the run with this key, which is random. The operating system is slow to give random numbers,
+    /// so the id gets none of its own; but nobody can tell the key from it.
+    pub(crate) fn of_run(run_key: Uuid) -> Self {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        // the first 12 bits after the milliseconds are a finer time, so that ids of one process sort by it
+        let finer = (u64::from(time.subsec_nanos() % 1_000_000) << 12) / 1_000_000;
+        let mut rest = [0; 10];
+        rest[..2].copy_from_slice(&(finer as u16).to_be_bytes());
+        rest[2..].copy_from_slice(&RandomState::new().hash_one(run_key).to_be_bytes());
+        let id = Builder::from_unix_timestamp_millis(millis, &rest).into_uuid().hyphenated();
+        Self(Arc::from(&*id.encode_lower(&mut Uuid::encode_buffer())))
     }
 
     /// The id as text.
@@ -176,5 +191,23 @@ impl PartialEq<str> for NodePath {
 impl PartialEq<&str> for NodePath {
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_ids_sort_by_time_and_do_not_tell_the_run_key() {
+        let key = Uuid::new_v4();
+        let before = SagaId::of_run(key);
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let after = SagaId::of_run(key);
+        assert!(before < after, "{before} {after}");
+        assert_ne!(SagaId::of_run(key), SagaId::of_run(Uuid::new_v4()));
+        let id = Uuid::parse_str(before.as_str()).unwrap();
+        assert_eq!(id.get_version(), Some(uuid::Version::SortRand));
+        assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
     }
 }
