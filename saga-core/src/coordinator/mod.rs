@@ -29,7 +29,7 @@ mod start;
 mod stored;
 mod task_tracker;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,7 +40,7 @@ use self::request_poller::RequestPoller;
 use crate::dag::SagaDag;
 use crate::driver::{Environment, Events, ProgressChannels};
 use crate::error::{SagaError, StartError};
-use crate::log::{SagaId, SagaStatus, Timestamp};
+use crate::log::{SagaId, SagaMap, SagaStatus, Timestamp};
 use crate::machine::Config;
 use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError};
 use crate::typed::Saga;
@@ -98,7 +98,7 @@ struct CoordinatorInner<C> {
     env: Arc<Environment<C>>,
     config: Config,
     definitions: Definitions<C>,
-    running: Mutex<HashMap<SagaId, Arc<RunningSaga>>>,
+    running: Mutex<SagaMap<Arc<RunningSaga>>>,
     /// What handles see.
     progress: ProgressChannels,
     /// Running sagas that stopped because their store failed.
@@ -225,7 +225,7 @@ impl<C> CoordinatorInner<C> {
             env,
             config,
             definitions,
-            running: Mutex::new(HashMap::new()),
+            running: Mutex::default(),
             progress: ProgressChannels::default(),
             waiting_for_store: Mutex::default(),
             left: Notify::new(),
@@ -237,7 +237,7 @@ impl<C> CoordinatorInner<C> {
     }
 
     /// The list of running sagas.
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<SagaId, Arc<RunningSaga>>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, SagaMap<Arc<RunningSaga>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -252,7 +252,7 @@ impl<C> CoordinatorInner<C> {
     }
 
     async fn until_idle(&self) {
-        self.until(HashMap::is_empty).await;
+        self.until(|running| running.is_empty()).await;
     }
 
     /// Waits until this run of the saga is over; another one may have begun by then.
@@ -260,7 +260,7 @@ impl<C> CoordinatorInner<C> {
         self.until(|list| !list.get(id).is_some_and(|now| Arc::ptr_eq(now, run))).await;
     }
 
-    async fn until(&self, is: impl Fn(&HashMap<SagaId, Arc<RunningSaga>>) -> bool) {
+    async fn until(&self, is: impl Fn(&SagaMap<Arc<RunningSaga>>) -> bool) {
         loop {
             let left = self.left.notified();
             tokio::pin!(left);

@@ -86,7 +86,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 
 fn report(drained: HashMap<SagaId, Arc<RunningSaga>>, blocked: Vec<SagaId>) -> ShutdownReport {
     let interrupted = drained.into_iter().filter_map(|(id, saga)| {
-        (saga.progress.is_shut_down() || blocked.contains(&id))
+        (saga.progress().is_shut_down() || blocked.contains(&id))
             .then(|| (id, saga.link.interrupted()))
     });
     let mut interrupted = interrupted.collect::<Vec<_>>();
@@ -101,7 +101,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             // a task that is about to end does not read this any more
             saga.link.send(control());
         }
-        running.clone()
+        HashMap::clone(&running)
     }
 
     /// Tells all sagas to stop. Returns those whose tasks do not read it, because a thread is blocked.

@@ -2,14 +2,12 @@
 //! its runs in this process. A saga that an operator rolls back after its end, or unparks, is still the saga
 //! that an older handle belongs to.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
 use crate::error::SagaError;
-use crate::log::{SagaId, SagaStatus};
+use crate::log::{SagaId, SagaMap, SagaStatus};
 use crate::value::ActionOutput;
 
 /// How a saga ended; `None` represents the output `()`.
@@ -41,7 +39,7 @@ impl SagaProgress {
     }
 }
 
-type AllChannels = Arc<Mutex<HashMap<SagaId, Weak<ProgressChannel>>>>;
+type AllChannels = Arc<Mutex<SagaMap<Weak<ProgressChannel>>>>;
 
 /// The channels of all sagas that run here or that somebody has a handle to.
 #[derive(Default)]
@@ -75,19 +73,19 @@ pub(crate) struct ProgressChannel {
 
 impl Drop for ProgressChannel {
     fn drop(&mut self) {
-        let mut all = lock(&self.all);
         // another channel may have taken its place
-        if let Entry::Occupied(place) = all.entry(self.id.clone())
-            && place.get().strong_count() == 0
-        {
-            place.remove();
-        }
+        lock(&self.all).remove_if(&self.id, |channel| channel.strong_count() == 0);
     }
 }
 
 impl ProgressChannel {
     pub(crate) fn id(&self) -> &SagaId {
         &self.id
+    }
+
+    /// Notified when the progress has changed.
+    pub(super) fn changed(&self) -> &Notify {
+        &self.changed
     }
 
     /// Changes the progress, and tells those who wait if this says so.

@@ -13,7 +13,7 @@ use super::{
     Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
     StoredSaga, WorkerId,
 };
-use crate::log::{Answer, Request, SagaId};
+use crate::log::{Answer, Request, SagaId, SagaMap};
 
 /// A store in memory. Clones share their content, which is lost when the last clone is dropped.
 ///
@@ -39,7 +39,7 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Content {
     /// Boxed, since a map has room for many more than it holds.
-    sagas: HashMap<SagaId, Box<StoredSaga>>,
+    sagas: SagaMap<Box<StoredSaga>>,
     requests: HashMap<Uuid, (Request, Option<Answer>)>,
 }
 
@@ -89,7 +89,12 @@ impl MemoryStore {
             return Err(StoreError::NotFound { saga: append.saga });
         };
         append.apply_to(&mut stored.record)?;
-        stored.entries.extend(append.entries);
+        // there may be very many sagas whose logs do not grow any more, so none has much more room than it needs
+        let entries = &mut stored.entries;
+        if entries.capacity() - entries.len() < append.entries.len() {
+            entries.reserve_exact(append.entries.len().max(entries.len() / 2));
+        }
+        entries.extend(append.entries);
         for (request, answer) in append.answers {
             content.answer(request, answer);
         }
