@@ -14,6 +14,7 @@ use crate::policy::{Policy, Retry, UndoContract};
 use crate::typed::{
     ActionSpec, NeverGivesUp, Step, StepCall, StepKind, StepResult, Typed, produced,
 };
+use crate::value::AttemptError;
 
 /// Creates a UUID: the same in every attempt and after a crash, and a different one for every other node and
 /// saga.
@@ -101,7 +102,10 @@ macro_rules! provided {
                     StepCall::Undo(_) => StepResult::Undone(Ok(())),
                     StepCall::Do => match attempt() {
                         Ok(output) => produced::<Self>(output),
-                        Err(error) => StepResult::Failed(ActionError::from_error(error).into()),
+                        Err(error) => {
+                            let failed = AttemptError::from(ActionError::from_error(error));
+                            StepResult::Failed(failed.into())
+                        }
                     },
                 }
             }

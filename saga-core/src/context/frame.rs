@@ -18,14 +18,17 @@ pub(crate) struct Frame {
     pub(crate) plan: Arc<Plan>,
     pub(crate) params: ActionOutput,
     /// Set if there are no parameters: then nothing in this frame runs.
-    pub(crate) refused: Option<ActionError>,
+    pub(crate) refused: Option<Box<ActionError>>,
     /// For an instance or an arm: the frame in which the names around it are looked up.
     pub(crate) outer: Option<Outer>,
     /// How many `for` loops it is inside of.
     pub(crate) lists: u32,
     /// The outputs. That of a composite node is assembled from its parts, which can fail.
-    pub(crate) outputs: Box<[OnceLock<Result<ActionOutput, ActionError>>]>,
+    pub(crate) outputs: Box<[OutputSlot]>,
 }
+
+/// The output of a node, or why it has none, once that is known.
+type OutputSlot = OnceLock<Result<ActionOutput, Box<ActionError>>>;
 
 /// The surroundings of an instance or arm.
 pub(crate) struct Outer {
@@ -54,7 +57,7 @@ impl Frame {
 
     /// Why a completed node has no output.
     pub(crate) fn broken(&self, node: NodeIndex) -> Option<&ActionError> {
-        self.outputs.get(node.index())?.get()?.as_ref().err()
+        self.outputs.get(node.index())?.get()?.as_ref().err().map(|error| &**error)
     }
 
     /// True once the output of the node, or the reason for its absence, is known.
@@ -70,7 +73,7 @@ impl Frame {
     pub(crate) fn put(&self, node: NodeIndex, output: Result<ActionOutput, ActionError>) {
         if let Some(slot) = self.outputs.get(node.index()) {
             // A node succeeds only once.
-            let _ = slot.set(output);
+            let _ = slot.set(output.map_err(Box::new));
         }
     }
 

@@ -3,8 +3,8 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -51,13 +51,18 @@ impl RunInfo {
 #[derive(Default)]
 pub(crate) struct CancelSignal {
     set: AtomicBool,
-    notify: Notify,
+    /// For those who wait: few actions do.
+    notify: OnceLock<Box<Notify>>,
 }
 
 impl CancelSignal {
     pub(crate) fn set(&self) {
         self.set.store(true, Ordering::Release);
-        self.notify.notify_waiters();
+        // with the fence in `wait`: either this sees that somebody waits, or they see that it is set
+        fence(Ordering::SeqCst);
+        if let Some(notify) = self.notify.get() {
+            notify.notify_waiters();
+        }
     }
 
     fn is_set(&self) -> bool {
@@ -65,8 +70,10 @@ impl CancelSignal {
     }
 
     async fn wait(&self) {
+        let notify = self.notify.get_or_init(Box::default);
+        fence(Ordering::SeqCst);
         loop {
-            let notified = self.notify.notified();
+            let notified = notify.notified();
             if self.is_set() {
                 return;
             }

@@ -20,34 +20,50 @@ pub enum StepCall {
 pub enum StepResult {
     /// The action succeeded, or the value was computed.
     Output(ActionOutput),
-    /// The action failed.
-    Failed(AttemptError),
+    /// The action failed. Boxed, since each call has room for a result while it runs.
+    Failed(Box<AttemptError>),
     /// The undo ended.
     Undone(Result<(), UndoError>),
 }
 
 /// One call of a node's closure: the closure reads its inputs from it and leaves its result in it.
 pub struct Scope<C> {
-    pub(crate) frame: Arc<Frame>,
-    /// The context of the call; `None` where a width, an arm or parameters are computed.
-    pub(crate) cx: Option<ActionContext<C>>,
+    user: ScopeUser<C>,
     pub(crate) op: StepCall,
     /// The sources that the step declared. Reading anything else is refused.
-    pub(crate) sources: Arc<[Source]>,
-    pub(crate) entered: AtomicBool,
-    pub(crate) stop: Mutex<Option<StepResult>>,
+    sources: Arc<[Source]>,
+    entered: AtomicBool,
+    stop: Mutex<Option<StepResult>>,
+}
+
+/// What reads from a scope.
+enum ScopeUser<C> {
+    /// The call of a node.
+    Call(ActionContext<C>),
+    /// An expression that only reads values: a width, an arm, or parameters.
+    Expression(Arc<Frame>),
 }
 
 impl<C: Send + Sync + 'static> Scope<C> {
     pub(crate) fn new(cx: ActionContext<C>, op: StepCall, sources: Arc<[Source]>) -> Self {
-        let frame = cx.inner.frame.clone();
-        Self { cx: Some(cx), op, ..Self::pure(frame, sources) }
+        Self::of(ScopeUser::Call(cx), op, sources)
     }
 
     /// A scope for an expression that only reads values.
     pub(crate) fn pure(frame: Arc<Frame>, sources: Arc<[Source]>) -> Self {
-        let (entered, stop) = (AtomicBool::new(false), Mutex::new(None));
-        Self { frame, cx: None, op: StepCall::Do, sources, entered, stop }
+        Self::of(ScopeUser::Expression(frame), StepCall::Do, sources)
+    }
+
+    fn of(user: ScopeUser<C>, op: StepCall, sources: Arc<[Source]>) -> Self {
+        Self { user, op, sources, entered: AtomicBool::new(false), stop: Mutex::new(None) }
+    }
+
+    /// The context of the call; `None` where a width, an arm or parameters are computed.
+    pub(crate) fn cx(&self) -> Option<&ActionContext<C>> {
+        match &self.user {
+            ScopeUser::Call(cx) => Some(cx),
+            ScopeUser::Expression(_) => None,
+        }
     }
 
     pub(crate) fn entered(&self) -> bool {
@@ -69,6 +85,10 @@ impl<C: Send + Sync + 'static> Scope<C> {
 
     /// The frame to read this source from, if the step declared the source.
     pub(crate) fn reads(&self, source: Source) -> Option<&Arc<Frame>> {
-        self.sources.contains(&source).then_some(&self.frame)
+        let frame = match &self.user {
+            ScopeUser::Call(cx) => &cx.inner.frame,
+            ScopeUser::Expression(frame) => frame,
+        };
+        self.sources.contains(&source).then_some(frame)
     }
 }

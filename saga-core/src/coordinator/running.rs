@@ -23,7 +23,6 @@ use crate::store::StoreError;
 pub(super) struct RunningSaga {
     pub(super) name: Arc<str>,
     params: Payload,
-    pub(super) progress: Arc<ProgressChannel>,
     /// Which run of the saga in this process this is.
     run: u64,
     /// The connection to its task.
@@ -31,6 +30,11 @@ pub(super) struct RunningSaga {
 }
 
 impl RunningSaga {
+    /// What handles see.
+    pub(super) fn progress(&self) -> &Arc<ProgressChannel> {
+        self.link.progress()
+    }
+
     /// The answer to a start with this name and these parameters.
     pub(super) async fn handle<S, C: Send + Sync + 'static>(
         &self,
@@ -46,12 +50,12 @@ impl RunningSaga {
             Some(Creation::Failed(error)) => return Err(error.into()),
             None => return Err(self.why_not_created(id, inner)),
         }
-        Ok(SagaHandle::new(id, self.progress.clone(), inner))
+        Ok(SagaHandle::new(id, self.progress().clone(), inner))
     }
 
     /// Why the task ended before the saga was in the store.
     fn why_not_created<C>(&self, saga: SagaId, inner: &CoordinatorInner<C>) -> StartError {
-        match self.progress.result().as_deref() {
+        match self.progress().result().as_deref() {
             // it panicked
             Some(Err(SagaError::NotRunning { why, .. })) => {
                 StartError::Corrupt { saga, why: why.clone() }
@@ -62,7 +66,7 @@ impl RunningSaga {
 
     /// Why the task stopped without answering a request.
     pub(super) async fn why_unanswered(&self, saga: SagaId) -> SagaError {
-        match self.progress.end_of_run(self.run).await.as_deref() {
+        match self.progress().end_of_run(self.run).await.as_deref() {
             Some(Err(error)) => error.clone(),
             _ => SagaError::NotRunning { saga, why: "it has just stopped; ask again".to_string() },
         }
@@ -132,9 +136,9 @@ impl<C> CoordinatorInner<C> {
         if let Some(status) = stored {
             progress.running(status);
         }
-        let link = if stored.is_some() { TaskLink::stored() } else { TaskLink::default() };
+        let link = TaskLink::new(progress, stored.is_some());
         let (name, params) = (name.clone(), params.clone());
-        let running = Arc::new(RunningSaga { name, params, progress, run, link });
+        let running = Arc::new(RunningSaga { name, params, run, link });
         place.insert(running.clone());
         let task = SagaTask { inner: self.clone(), saga: running.clone() };
         Admission::Admitted(running, task)
@@ -147,7 +151,7 @@ impl<C> SagaTask<C> {
     }
 
     pub(super) fn id(&self) -> &SagaId {
-        self.saga.progress.id()
+        self.saga.progress().id()
     }
 
     /// What others see of the saga.
@@ -156,12 +160,12 @@ impl<C> SagaTask<C> {
     }
 
     pub(super) fn progress(&self) -> Arc<ProgressChannel> {
-        self.saga.progress.clone()
+        self.saga.progress().clone()
     }
 
     /// Tells whoever awaits the saga why this process does not run it any more.
     pub(super) fn fail(&self, error: SagaError) {
-        self.saga.progress.fail(error);
+        self.saga.progress().fail(error);
     }
 }
 
@@ -226,7 +230,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
                 }
             }
             Ok(RunEnd::Exists(found)) if self.inner.is_abandoned(&found) => {
-                self.saga.progress.running(found.status);
+                self.saga.progress().running(found.status);
                 self.saga.link.set_creation(Creation::Exists(found));
                 return AfterRun::TakeOver;
             }
@@ -278,7 +282,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
 
     /// Shows the handles of a saga that this process does not run how far it has come.
     async fn look_in_store(&self) {
-        let progress = &self.saga.progress;
+        let progress = self.saga.progress();
         let found = match self.inner.progress_in_store(self.id()).await {
             Ok((_, progress)) => progress,
             Err(error) => SagaProgress::over(progress.status(), Err(error.into())),
@@ -292,7 +296,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
             && let Ok((_, progress)) = self.inner.progress_in_store(self.id()).await
             && progress.status.is_ended()
         {
-            self.saga.progress.found_in_store(self.saga.run, progress);
+            self.saga.progress().found_in_store(self.saga.run, progress);
         }
         if let SagaError::Corrupt { .. } | SagaError::Parked { .. } = error {
             let (id, saga) = (self.id(), &*self.saga.name);

@@ -85,7 +85,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         if !record.status.is_ended() {
             let woken = self.inner.wake(id, None).await;
             let (running, _) = woken.map_err(|error| why_not_resumed(id, error))?;
-            return Ok(SagaHandle::new(id.clone(), running.progress.clone(), &self.inner));
+            return Ok(SagaHandle::new(id.clone(), running.progress().clone(), &self.inner));
         }
         let missing = || StartError::from(StoreError::NotFound { saga: id.clone() });
         Ok(self.inner.find(id).await?.ok_or_else(missing)?)

@@ -149,7 +149,7 @@ pub(crate) fn evaluate<C: Send + Sync + 'static, T>(
     sources: &Arc<[Source]>,
     closure: impl FnOnce(&Scope<C>) -> T,
 ) -> Result<T, ActionError> {
-    if let Some(error) = &frame.refused {
+    if let Some(error) = frame.refused.as_deref() {
         return Err(error.clone());
     }
     let scope = Scope::pure(frame.clone(), sources.clone());

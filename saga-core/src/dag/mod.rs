@@ -154,7 +154,7 @@ impl<C: 'static> Dag<C> {
     /// A frame for a run without parameters, and the reason for their absence.
     pub(crate) fn refused_frame(&self, why: ActionError) -> Frame {
         let frame = self.frame(ActionOutput::of((), Payload::default()));
-        Frame { refused: Some(why), ..frame }
+        Frame { refused: Some(Box::new(why)), ..frame }
     }
 
     /// This DAG and all DAGs that it contains: bodies, arms and subsagas.

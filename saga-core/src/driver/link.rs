@@ -1,15 +1,14 @@
 //! What connects the task of a saga with everybody else in this process: the messages to the task, and what has
-//! become of the saga's creation. It is one small allocation for each run, since there may be very many sagas
-//! that only wait.
+//! become of the saga's creation. It is small, since there may be very many sagas that only wait.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
-use super::PendingRequest;
+use super::{PendingRequest, ProgressChannel};
 use crate::log::NodePath;
 use crate::store::{SagaRecord, StoreError};
 
@@ -34,35 +33,55 @@ pub(crate) enum Creation {
 }
 
 /// The connection to the task of one run of a saga.
-#[derive(Default)]
 pub(crate) struct TaskLink {
     state: Mutex<LinkState>,
-    /// Notified when the creation is decided, and when the task ends.
-    changed: Notify,
+    /// What the handles of the saga see. Those who wait here are told when the creation is decided, and when the
+    /// task ends.
+    progress: Arc<ProgressChannel>,
 }
 
 #[derive(Default)]
 struct LinkState {
-    creation: Option<KnownCreation>,
-    messages: VecDeque<Control>,
     /// Wakes the task when a message arrives.
     task: Option<Waker>,
+    /// True once the saga is known to be in the store, as most are.
+    created: bool,
     /// True once the task has ended.
     ended: bool,
+    rare: Option<Box<RareState>>,
+}
+
+/// What few runs have.
+#[derive(Default)]
+struct RareState {
+    messages: VecDeque<Control>,
+    /// What became of the creation instead.
+    not_created: Option<Creation>,
     interrupted: Vec<NodePath>,
 }
 
-/// A [`Creation`] in less room.
-enum KnownCreation {
-    New,
-    Other(Box<Creation>),
+impl LinkState {
+    fn rare(&mut self) -> &mut RareState {
+        self.rare.get_or_insert_default()
+    }
+
+    fn creation(&self) -> Option<&Creation> {
+        match self.created {
+            true => Some(&Creation::New),
+            false => self.rare.as_ref()?.not_created.as_ref(),
+        }
+    }
 }
 
 impl TaskLink {
-    /// For a saga that is in the store already.
-    pub(crate) fn stored() -> Self {
-        let state = LinkState { creation: Some(KnownCreation::New), ..LinkState::default() };
-        Self { state: Mutex::new(state), changed: Notify::new() }
+    /// `created` is true for a saga that is in the store already.
+    pub(crate) fn new(progress: Arc<ProgressChannel>, created: bool) -> Self {
+        let state = LinkState { created, ..LinkState::default() };
+        Self { state: Mutex::new(state), progress }
+    }
+
+    pub(crate) fn progress(&self) -> &Arc<ProgressChannel> {
+        &self.progress
     }
 
     fn state(&self) -> MutexGuard<'_, LinkState> {
@@ -77,7 +96,7 @@ impl TaskLink {
                 drop(state);
                 return drop(message);
             }
-            state.messages.push_back(message);
+            state.rare().messages.push_back(message);
             state.task.take()
         };
         if let Some(waker) = waker {
@@ -88,7 +107,7 @@ impl TaskLink {
     /// The next message. For the task alone.
     pub(crate) fn poll_message(&self, cx: &Context<'_>) -> Poll<Control> {
         let mut state = self.state();
-        if let Some(message) = state.messages.pop_front() {
+        if let Some(message) = state.rare.as_mut().and_then(|rare| rare.messages.pop_front()) {
             return Poll::Ready(message);
         }
         if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
@@ -107,32 +126,33 @@ impl TaskLink {
 
     /// Says what became of the creation.
     pub(crate) fn set_creation(&self, creation: Creation) {
-        self.state().creation = Some(match creation {
-            Creation::New => KnownCreation::New,
-            other @ (Creation::Exists(_) | Creation::Failed(_)) => {
-                KnownCreation::Other(Box::new(other))
+        {
+            let mut state = self.state();
+            match creation {
+                Creation::New => state.created = true,
+                Creation::Exists(_) | Creation::Failed(_) => {
+                    state.rare().not_created = Some(creation);
+                }
             }
-        });
-        self.changed.notify_waiters();
+        }
+        self.progress.changed().notify_waiters();
     }
 
     /// True once it is known what became of the creation.
     pub(crate) fn is_creation_known(&self) -> bool {
-        self.state().creation.is_some()
+        self.state().creation().is_some()
     }
 
     /// Waits until it is known what became of the creation; `None` if the task ended before.
     pub(crate) async fn creation(&self) -> Option<Creation> {
         loop {
             // made before the check, it misses nothing
-            let changed = self.changed.notified();
+            let changed = self.progress.changed().notified();
             {
                 let state = self.state();
-                match &state.creation {
-                    Some(KnownCreation::New) => return Some(Creation::New),
-                    Some(KnownCreation::Other(creation)) => return Some(Creation::clone(creation)),
-                    None if state.ended => return None,
-                    None => {}
+                let creation = state.creation().cloned();
+                if creation.is_some() || state.ended {
+                    return creation;
                 }
             }
             changed.await;
@@ -141,12 +161,14 @@ impl TaskLink {
 
     /// The calls of these nodes were interrupted by a shutdown.
     pub(crate) fn set_interrupted(&self, nodes: Vec<NodePath>) {
-        self.state().interrupted = nodes;
+        if !nodes.is_empty() {
+            self.state().rare().interrupted = nodes;
+        }
     }
 
     /// The nodes whose calls a shutdown interrupted.
     pub(crate) fn interrupted(&self) -> Vec<NodePath> {
-        self.state().interrupted.clone()
+        self.state().rare.as_ref().map(|rare| rare.interrupted.clone()).unwrap_or_default()
     }
 
     /// The task ends now: nobody reads messages any more, and those that were not read are dropped.
@@ -154,10 +176,11 @@ impl TaskLink {
         let (unread, waker) = {
             let mut state = self.state();
             state.ended = true;
-            (std::mem::take(&mut state.messages), state.task.take())
+            let unread = state.rare.as_mut().map(|rare| std::mem::take(&mut rare.messages));
+            (unread, state.task.take())
         };
         drop((unread, waker));
-        self.changed.notify_waiters();
+        self.progress.changed().notify_waiters();
     }
 }
 
@@ -169,6 +192,11 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::driver::ProgressChannels;
+
+    fn new_link() -> TaskLink {
+        TaskLink::new(ProgressChannels::default().of(&"a".parse().unwrap()), false)
+    }
 
     struct Counter(Mutex<u32>);
 
@@ -180,7 +208,7 @@ mod tests {
 
     #[test]
     fn messages_wake_the_task_and_arrive_in_order() {
-        let link = TaskLink::default();
+        let link = new_link();
         let woken = Arc::new(Counter(Mutex::new(0)));
         let waker = Waker::from(woken.clone());
         let cx = Context::from_waker(&waker);
@@ -197,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_a_task_has_not_read_at_its_end_is_dropped() {
-        let link = TaskLink::default();
+        let link = new_link();
         let (stop, mut stopped) = oneshot::channel();
         link.send(Control::Stop(stop));
         assert_eq!(stopped.try_recv(), Err(oneshot::error::TryRecvError::Empty));
@@ -210,14 +238,14 @@ mod tests {
 
     #[test]
     fn whoever_waits_for_the_creation_hears_of_it_or_of_the_end_of_the_task() {
-        let link = TaskLink::default();
+        let link = new_link();
         let mut waits = Box::pin(link.creation());
         assert!(waits.as_mut().now_or_never().is_none());
         link.set_creation(Creation::New);
         assert!(matches!(waits.now_or_never(), Some(Some(Creation::New))));
         link.end();
         assert!(matches!(link.creation().now_or_never(), Some(Some(Creation::New))));
-        let other = TaskLink::default();
+        let other = new_link();
         let mut waits = Box::pin(other.creation());
         assert!(waits.as_mut().now_or_never().is_none());
         other.end();

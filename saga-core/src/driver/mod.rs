@@ -103,7 +103,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         events.append(&mut self.first);
         events.extend(requests.into_iter().filter_map(|request| self.accept(request, &mut task)));
         self.step(events.drain(..), &mut task.effects);
-        let mut effects = Vec::new();
+        let mut effects = Vec::with_capacity(1);
         loop {
             while !task.effects.is_empty() {
                 std::mem::swap(&mut effects, &mut task.effects);

@@ -83,7 +83,8 @@ impl<'a, C: Send + Sync + 'static> TaskState<'a, C> {
             store: &*env.store,
             dags: RunDags::new(dag),
             surroundings: Arc::new(CallSurroundings { limits, closing }),
-            effects: Vec::new(),
+            // mostly there is one at a time
+            effects: Vec::with_capacity(1),
             calls: CallsInFlight::default(),
             ended: Vec::new(),
             permits: SagaPermits::default(),

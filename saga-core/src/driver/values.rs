@@ -72,7 +72,8 @@ impl<C: Send + Sync + 'static> Values<C> {
     /// The values of a saga whose parameters (or the reason why there are none) are in `root`.
     pub(crate) fn new(dag: Arc<Dag<C>>, root: Frame, max_width: usize) -> Self {
         let root = Opened { dag, frame: Arc::new(root) };
-        let refused = root.refused.clone().map(|error| UnreadableValue { node: None, error });
+        let refused = root.refused.as_deref().cloned();
+        let refused = refused.map(|error| UnreadableValue { node: None, error });
         let unreadable = refused.into_iter().collect();
         Self { frames: vec![root.clone()], root, collected: 0, gathered: 0, max_width, unreadable }
     }
@@ -196,7 +197,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     /// What stands in for the action of a node that must not run, because a value cannot be read.
     pub(super) fn refused(&self, machine: &Machine, v: VertexId) -> Option<Refused<C>> {
         let (frame, node) = self.place(machine, v)?;
-        let why = frame.refused.as_ref().or_else(|| frame.broken(node))?;
+        let why = frame.refused.as_deref().or_else(|| frame.broken(node))?;
         let action = frame.dag.node(node)?.body.action()?;
         // an output that cannot be read exists all the same: its undo must not run without it
         if frame.refused.is_none() && action.policy().undo != UndoContract::Output {
@@ -249,7 +250,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         let missing = || Failure::new(FailureKind::Failed, "the node has no value").permanent();
         let (frame, node) = self.place(machine, v).ok_or_else(missing)?;
         let result = match frame.dag.node(node).map(|node| &node.body) {
-            Some(_) if let Some(error) = &frame.refused => Err(error.clone()),
+            Some(_) if let Some(error) = frame.refused.as_deref() => Err(error.clone()),
             Some(NodeBody::Constant { output, .. }) => Ok(output.clone()),
             Some(NodeBody::Computed(compute)) => {
                 let call =

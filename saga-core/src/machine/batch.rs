@@ -56,6 +56,10 @@ impl Machine {
         if kind.is_progress() {
             self.watched = None;
         }
+        if self.batch.capacity() == 0 {
+            // mostly a call ends and the next one starts
+            self.batch.reserve_exact(2);
+        }
         let at = self.entry_time(self.now);
         self.batch.push(Entry { seq, epoch: self.epoch, at, kind });
     }

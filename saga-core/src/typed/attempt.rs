@@ -105,7 +105,7 @@ impl<A: Typed, F, U> Future for Attempt<A, F, U> {
         Poll::Ready(match self.project().call.project() {
             AttemptProjection::Action { call, poll, error } => match ready!(poll(call, task)) {
                 Ok(output) => produced::<A>(output),
-                Err(failed) => StepResult::Failed(error.failed(failed)),
+                Err(failed) => StepResult::Failed(error.failed(failed).into()),
             },
             AttemptProjection::Undo { call, poll } => ready!(poll(call, task)),
             AttemptProjection::Nothing { stop } => stop(),

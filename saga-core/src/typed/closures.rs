@@ -119,11 +119,12 @@ impl<C: Send + Sync + 'static> Action<C> for BoundAction<C> {
     }
 
     fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
+        // made here, it is in the future only once
+        let scope = Scope::new(cx, StepCall::Do, self.sources.clone());
         Box::pin(async move {
-            let scope = Scope::new(cx, StepCall::Do, self.sources.clone());
             match self.closure.run(&scope).await {
                 Ok(StepResult::Output(output)) => Ok(output),
-                Ok(StepResult::Failed(failed)) => Err(failed),
+                Ok(StepResult::Failed(failed)) => Err(*failed),
                 Ok(StepResult::Undone(_)) => {
                     Err(AttemptError::from(bad_inputs("it undid instead".into())).permanent())
                 }
@@ -137,8 +138,8 @@ impl<C: Send + Sync + 'static> Action<C> for BoundAction<C> {
         cx: ActionContext<C>,
         output: Option<Value>,
     ) -> BoxFuture<'_, Result<(), UndoError>> {
+        let scope = Scope::new(cx, StepCall::Undo(output), self.sources.clone());
         Box::pin(async move {
-            let scope = Scope::new(cx, StepCall::Undo(output), self.sources.clone());
             match self.closure.run(&scope).await {
                 Ok(StepResult::Undone(result)) => result,
                 Ok(StepResult::Output(_) | StepResult::Failed(_)) => {
@@ -199,7 +200,7 @@ impl<C: Send + Sync + 'static> Compute<C> for BoundValue<C> {
 /// A step that computes the parameters of a saga.
 impl<C: Send + Sync + 'static> MakeParams<C> for TypedClosure<C> {
     fn make(&self, frame: &Arc<Frame>, sources: &Arc<[Source]>) -> Params {
-        if let Some(error) = &frame.refused {
+        if let Some(error) = frame.refused.as_deref() {
             return Err(error.clone());
         }
         let scope = Scope::pure(frame.clone(), sources.clone());

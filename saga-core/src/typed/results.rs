@@ -14,7 +14,7 @@ pub(crate) fn produced<A: Typed>(output: A::Output) -> StepResult {
 fn of_action(stored: Result<ActionOutput, AttemptError>) -> StepResult {
     match stored {
         Ok(output) => StepResult::Output(output),
-        Err(failed) => StepResult::Failed(failed),
+        Err(failed) => StepResult::Failed(failed.into()),
     }
 }
 
@@ -29,7 +29,7 @@ fn of_value(stored: Result<ActionOutput, AttemptError>) -> StepResult {
         Ok(output) => StepResult::Output(output),
         Err(AttemptError { error, output, .. }) => {
             panics::discard(output);
-            StepResult::Failed(AttemptError::from(error).permanent())
+            StepResult::Failed(AttemptError::from(error).permanent().into())
         }
     }
 }

@@ -21,7 +21,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
     where
         A: Step<C> + 's,
     {
-        match &self.cx {
+        match self.cx() {
             Some(cx) => {
                 self.enter();
                 StepFuture::call(Box::pin(Leaves { scope: self, call: action.go(cx, &self.op) }))
@@ -105,7 +105,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
         A: Step<C> + 's,
         T: 's,
     {
-        match &self.cx {
+        match self.cx() {
             Some(cx) => {
                 self.enter();
                 let call = Leaves { scope: self, call: action.go(cx, &self.op) };
@@ -133,7 +133,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
 
 fn no_action() -> StepResult {
     let error = ActionError::from_error("no action runs where a value is computed");
-    StepResult::Failed(AttemptError::from(error).permanent())
+    StepResult::Failed(AttemptError::from(error).permanent().into())
 }
 
 // `async` blocks would do the same, but rustc would have to check and compile one more of them for each node.

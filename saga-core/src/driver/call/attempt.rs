@@ -18,10 +18,10 @@ use crate::panics::{self, Contained};
 use crate::value::{ActionOutput, AttemptError, Value};
 
 /// How a call ended. User errors have been turned into [`Failure`]s by now: they are formatted and dropped
-/// where the panics of the call are contained.
+/// where the panics of the call are contained. They are boxed, since each saga keeps room for one of these.
 pub(in crate::driver) enum CallEnd {
-    Action(Result<ActionOutput, FailedAttempt>),
-    Undo(Result<(), Failure>),
+    Action(Result<ActionOutput, Box<FailedAttempt>>),
+    Undo(Result<(), Box<Failure>>),
 }
 
 /// An [`AttemptError`] in the form that the log takes.
@@ -33,19 +33,19 @@ pub(in crate::driver) struct FailedAttempt {
 }
 
 impl FailedAttempt {
-    pub(in crate::driver) fn of(error: AttemptError, max_payload: usize) -> Self {
+    pub(in crate::driver) fn of(error: AttemptError, max_payload: usize) -> Box<Self> {
         let AttemptError { error, in_doubt, retryable, output } = error;
         let output = output.map(Contained::new);
-        match logged(error, |error| error.to_failure(retryable), max_payload) {
+        Box::new(match logged(error, |error| error.to_failure(retryable), max_payload) {
             Ok(failure) => Self { failure, in_doubt, output },
             Err(failure) => Self { failure, in_doubt: true, output },
-        }
+        })
     }
 
     /// The action did its work, but its output cannot be stored.
-    fn unstorable(error: &ActionError, output: Contained<Value>, max_payload: usize) -> Self {
+    fn unstorable(error: &ActionError, output: Contained<Value>, max_payload: usize) -> Box<Self> {
         let failure = truncate(error.to_failure(false), max_payload);
-        Self { failure, in_doubt: true, output: Some(output) }
+        Box::new(Self { failure, in_doubt: true, output: Some(output) })
     }
 }
 
@@ -103,7 +103,7 @@ impl<'a, C: Send + Sync + 'static> Called<'a, C> {
         &self,
         output: ActionOutput,
         limits: OutputLimits,
-    ) -> Result<ActionOutput, FailedAttempt> {
+    ) -> Result<ActionOutput, Box<FailedAttempt>> {
         let read = limits.check(&output).and_then(|()| match self {
             Self::Action { action, .. } => read_back(*action, &output),
             Self::Refused(refused) => read_back(&**refused, &output),
@@ -205,7 +205,7 @@ impl<'a, C: Send + Sync + 'static> GuardedAttempt<'a, C> {
             Some(Running::Undo(call)) => call.as_mut().poll(cx).map(|undone| {
                 CallEnd::Undo(undone.map_err(|error| {
                     match logged(error, UndoError::to_failure, max_payload) {
-                        Ok(failure) | Err(failure) => failure,
+                        Ok(failure) | Err(failure) => Box::new(failure),
                     }
                 }))
             }),
@@ -235,7 +235,8 @@ impl<'a, C: Send + Sync + 'static> GuardedAttempt<'a, C> {
                 CallEnd::Action(Err(FailedAttempt::of(error, max)))
             }
             Direction::Undo(_) => {
-                CallEnd::Undo(Err(truncate(UndoError::Retryable(panicked).to_failure(), max)))
+                let failure = truncate(UndoError::Retryable(panicked).to_failure(), max);
+                CallEnd::Undo(Err(Box::new(failure)))
             }
         }
     }

@@ -209,7 +209,13 @@ impl<'a, C: Send + Sync + 'static> CallsInFlight<'a, C> {
         ended: &mut Vec<(VertexId, CallEnd)>,
     ) {
         match end {
-            Some(end) => ended.push((vertex, end)),
+            Some(end) => {
+                if ended.capacity() == 0 {
+                    // mostly there is one at a time
+                    ended.reserve_exact(1);
+                }
+                ended.push((vertex, end));
+            }
             None => self.interrupted.push(vertex),
         }
     }

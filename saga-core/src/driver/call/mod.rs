@@ -106,13 +106,16 @@ impl<C: Send + Sync + 'static> Driver<C> {
         task: &mut TaskState<'_, C>,
     ) -> Event {
         let result = match end {
-            CallEnd::Undo(result) => return Event::UndoDone { vertex, result },
+            CallEnd::Undo(result) => {
+                return Event::UndoDone { vertex, result: result.map_err(|failure| *failure) };
+            }
             CallEnd::Action(Ok(output)) => {
                 let payload = output.payload.clone();
                 self.values.set(&self.machine, vertex, output);
                 ActionResult::Ok(payload)
             }
-            CallEnd::Action(Err(FailedAttempt { mut failure, in_doubt, output })) => {
+            CallEnd::Action(Err(failed)) => {
+                let FailedAttempt { mut failure, in_doubt, output } = *failed;
                 match (output, in_doubt) {
                     (Some(output), _) => {
                         task.unstorable.insert(vertex, output);

@@ -190,7 +190,7 @@ fn not_committed(undo: bool, end: WorkEnd, why: StoreError, max_payload: usize) 
     let failed = AttemptError { retryable: !permanent, ..AttemptError::from(error) };
     let missed = FailedAttempt::of(failed, max_payload);
     Some(match undo {
-        true => CallEnd::Undo(Err(missed.failure)),
+        true => CallEnd::Undo(Err(Box::new(missed.failure))),
         false => CallEnd::Action(Err(missed)),
     })
 }
