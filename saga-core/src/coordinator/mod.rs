@@ -96,7 +96,7 @@ impl<C> Clone for Coordinator<C> {
 struct CoordinatorInner<C> {
     tasks: TaskTracker,
     env: Arc<Environment<C>>,
-    config: Config,
+    config: Arc<Config>,
     definitions: Definitions<C>,
     running: Mutex<SagaMap<Arc<RunningSaga>>>,
     /// What handles see.
@@ -223,7 +223,7 @@ impl<C> CoordinatorInner<C> {
         Self {
             tasks,
             env,
-            config,
+            config: config.into(),
             definitions,
             running: Mutex::default(),
             progress: ProgressChannels::default(),

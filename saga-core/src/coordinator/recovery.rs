@@ -194,7 +194,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
             LoadReason::Again => None,
         };
         let run = StoredRun { stored, dag, root, epoch: record.epoch, crash_loop };
-        Driver::recover(self.env.clone(), run, self.config, progress)
+        Driver::recover(self.env.clone(), run, &self.config, progress)
             .map(Box::new)
             .map_err(|error| StoredError::corrupt_log(&id, error).into())
     }

@@ -90,9 +90,9 @@ impl<C: Send + Sync + 'static> Driver<C> {
             Ok(change) => change,
             Err(error) => return AppendInFlight::Refused(error),
         };
-        if let Some(new) = self.new.take() {
+        if std::mem::take(&mut self.is_new) {
             let created_at = entries.first().map_or(Timestamp(0), |entry| entry.at);
-            let mut record = self.new_record(&new, created_at);
+            let mut record = self.new_record(created_at);
             record.status = change.status;
             record.error = change.error;
             record.context = change.context;

@@ -11,11 +11,6 @@ use crate::machine::{Config, Machine};
 use crate::store::SagaRecord;
 use crate::value::ActionOutput;
 
-/// What the record of a saga that is not in the store yet needs besides what its driver knows.
-pub(super) struct NotCreated {
-    deadline: Option<Timestamp>,
-}
-
 /// A saga that is about to be created.
 pub(crate) struct NewRun<C> {
     pub(crate) id: SagaId,
@@ -31,18 +26,18 @@ impl<C: Send + Sync + 'static> Driver<C> {
     pub(crate) fn create(
         env: Arc<Environment<C>>,
         new: NewRun<C>,
-        config: Config,
+        config: &Arc<Config>,
         progress: Arc<ProgressChannel>,
     ) -> Self {
         let NewRun { id, run_key, dag, params, deadline } = new;
         let run = RunInfo::new(id, dag.name().clone(), run_key);
         Self {
-            machine: Machine::new(dag.plan().clone(), Config { deadline, ..config }, 1),
+            machine: Machine::new(dag.plan().clone(), config.with_deadline(deadline), 1),
             values: Values::new(dag.clone(), dag.frame(params), env.limits.max_width),
             run: Arc::new(run),
             epoch: 1,
             first: Vec::new(),
-            new: Some(NotCreated { deadline }),
+            is_new: true,
             progress,
             lead: Lead::default(),
             env,
@@ -50,7 +45,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// The record of the new saga, as it is before its first entries, which are of this time.
-    pub(super) fn new_record(&self, new: &NotCreated, created_at: Timestamp) -> SagaRecord {
+    pub(super) fn new_record(&self, created_at: Timestamp) -> SagaRecord {
         let (run, root) = (&self.run, self.values.root());
         let (dag, name) = (&root.dag, root.dag.name().shared());
         let worker = self.env.worker.clone();
@@ -58,7 +53,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             fingerprint: dag.shared_fingerprint().clone(),
             params: root.params.payload.clone(),
             dag: dag.shared_json().clone(),
-            deadline: new.deadline,
+            deadline: self.machine.config().deadline,
             ..SagaRecord::of_run(run.id.clone(), run.run_key, name, worker, created_at)
         }
     }

@@ -39,7 +39,6 @@ use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
 pub(crate) use create::NewRun;
-use create::NotCreated;
 pub(crate) use current_call::{before_telling_of_shutdown, wait_for};
 pub(crate) use environment::{Environment, Snapshot};
 pub use events::{EventKind, Events, MissedEvents, SagaEvent};
@@ -75,8 +74,8 @@ pub(crate) struct Driver<C> {
     epoch: u64,
     /// What the machine of a saga that is in the store is told first.
     first: Vec<Event>,
-    /// Set for a saga that is not in the store yet.
-    new: Option<NotCreated>,
+    /// True as long as the store has not been asked to create the saga.
+    is_new: bool,
     /// What the handles of the saga see.
     progress: Arc<ProgressChannel>,
     /// How far the wall clock is ahead of tokio's, as last seen.
@@ -98,7 +97,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         // borrowed by what is in flight
         let (env, dag) = (self.env.clone(), self.values.root().dag.clone());
         let mut task = TaskState::new(&env, &dag, &self.run);
-        let created = self.new.is_some().then_some(Event::Created { run_key: self.run.run_key });
+        let created = self.is_new.then_some(Event::Created { run_key: self.run.run_key });
         let mut events = created.into_iter().collect::<Vec<_>>();
         events.append(&mut self.first);
         events.extend(requests.into_iter().filter_map(|request| self.accept(request, &mut task)));

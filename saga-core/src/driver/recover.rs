@@ -30,12 +30,12 @@ impl<C: Send + Sync + 'static> Driver<C> {
     pub(crate) fn recover(
         env: Arc<Environment<C>>,
         run: StoredRun<C>,
-        config: Config,
+        config: &Arc<Config>,
         progress: Arc<ProgressChannel>,
     ) -> Result<Self, Corrupt> {
         let StoredRun { stored: StoredSaga { record, entries }, dag, root, epoch, crash_loop } =
             run;
-        let config = Config { deadline: record.deadline, ..config };
+        let config = config.with_deadline(record.deadline);
         let machine = Machine::recover(dag.plan().clone(), config, epoch, &entries)?;
         let state = machine.state();
         let run = RunInfo::new(record.id, dag.name().clone(), record.run_key);
@@ -59,7 +59,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
             run: Arc::new(run),
             epoch,
             first: vec![first],
-            new: None,
+            is_new: false,
             progress,
             lead: Lead::default(),
             env,

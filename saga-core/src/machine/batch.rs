@@ -9,18 +9,20 @@ impl Machine {
     /// Adds an entry about the saga to the batch, and applies it to the state.
     pub(super) fn write(&mut self, entry: SagaEntry) {
         let seq = self.state.next_seq;
-        if self.broken.is_some() {
+        if self.is_broken() {
             return;
         }
         if let Err(illegal) = self.state.apply_saga_entry(&entry, &mut self.touched) {
-            self.broken = Some(illegal.to_string());
+            self.rare_mut().broken = Some(illegal.to_string());
             return;
         }
         if let SagaEntry::Unwinding(_) = entry {
             self.candidates.clear();
             self.under_way.end_all(Work::Candidate);
             self.under_way.end_all(Work::Evaluation);
-            self.timers.clear();
+            if let Some(rare) = &mut self.rare {
+                rare.timers.clear();
+            }
             self.release_permits();
             if self.under_way.count(Work::Action) > 0 {
                 self.hold(Effect::SignalCancel);
@@ -32,11 +34,11 @@ impl Machine {
     /// The same for an entry about a node.
     pub(super) fn write_about(&mut self, v: VertexId, entry: NodeEntry) {
         let seq = self.state.next_seq;
-        if self.broken.is_some() {
+        if self.is_broken() {
             return;
         }
         if let Err(illegal) = self.state.apply_node_entry(v, &entry, &mut self.touched) {
-            self.broken = Some(illegal.to_string());
+            self.rare_mut().broken = Some(illegal.to_string());
             return;
         }
         let attempt = self.state.attempt(v, &entry);
@@ -54,7 +56,7 @@ impl Machine {
 
     fn push(&mut self, seq: u64, kind: EntryKind) {
         if kind.is_progress() {
-            self.watched = None;
+            self.end_watch();
         }
         if self.batch.capacity() == 0 {
             // mostly a call ends and the next one starts

@@ -31,14 +31,14 @@ impl Machine {
         let suspected = SagaEntry::Suspected { crashes, alone };
         if self.state.allows_saga_entry(&suspected) {
             self.write(suspected);
-            self.watched = Some(Box::new(Watched { window, until: None }));
+            self.rare_mut().watched = Some(Watched { window, until: None });
         }
     }
 
     /// The effects that were held are released: the watch counts from the first call among them.
     pub(super) fn watch_calls(&mut self) {
         let calls = |e: &Effect| matches!(e, Effect::RunAction(_) | Effect::RunUndo(_));
-        if let Some(watched) = &mut self.watched
+        if let Some(watched) = self.rare.as_mut().and_then(|rare| rare.watched.as_mut())
             && watched.until.is_none()
             && self.held.iter().any(calls)
         {
@@ -48,13 +48,20 @@ impl Machine {
 
     /// When the watch ends, if there is one.
     pub(super) fn watched_until(&self) -> Option<Timestamp> {
-        self.watched.as_ref()?.until
+        self.rare().watched?.until
+    }
+
+    /// The saga has made progress, or its time is up.
+    pub(super) fn end_watch(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.watched = None;
+        }
     }
 
     /// Ends the watch if its time is up: the process is still alive, so the saga is cleared.
-    pub(super) fn end_watch(&mut self) {
+    pub(super) fn watch_ends(&mut self) {
         if self.watched_until().is_some_and(|at| at <= self.now) {
-            self.watched = None;
+            self.end_watch();
             if self.under_way.calls() > 0 && self.state.allows_saga_entry(&SagaEntry::Cleared) {
                 self.write(SagaEntry::Cleared);
             }

@@ -1,5 +1,6 @@
 //! What goes into the machine ([`Event`]) and what comes out of it ([`Effect`]).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::crash_suspicion::Watch;
@@ -19,6 +20,17 @@ pub struct Config {
     /// True if each call needs a permit ([`Effect::RequestPermit`]), because this process bounds how many
     /// calls run at once in all of its sagas.
     pub permits: bool,
+}
+
+impl Config {
+    /// The same with this deadline.
+    pub(crate) fn with_deadline(self: &Arc<Self>, deadline: Option<Timestamp>) -> Arc<Self> {
+        match self.deadline == deadline {
+            // shared by the many sagas that have none
+            true => self.clone(),
+            false => Arc::new(Self { deadline, ..**self }),
+        }
+    }
 }
 
 impl Default for Config {

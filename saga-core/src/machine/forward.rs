@@ -45,7 +45,7 @@ impl Machine {
             if self.is_due(at) {
                 self.line_up(v);
             } else {
-                self.timers.insert((at, v));
+                self.rare_mut().timers.insert((at, v));
             }
             return;
         }
@@ -94,7 +94,7 @@ impl Machine {
                 NodeEntry::InDoubt(Failure { retryable: true, ..failure }.into())
             }
             ActionResult::Unstorable(failure) => {
-                self.kept_outputs.insert(v);
+                self.rare_mut().kept_outputs.insert(v);
                 NodeEntry::InDoubt(failure.permanent().into())
             }
         };

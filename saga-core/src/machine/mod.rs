@@ -92,6 +92,7 @@ mod graph;
 mod legality;
 mod node_paths;
 mod progress;
+mod rare;
 mod recover;
 mod report;
 mod scheduling;
@@ -104,14 +105,14 @@ mod under_way;
 mod unwind;
 mod vertex;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::log::{Entry, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp};
 use crate::plan::Plan;
 
 use commands::{OperatorRequest, Requests};
-use crash_suspicion::Watched;
+use rare::Rare;
 use scheduling::Permits;
 use start_order::Candidates;
 use under_way::{UnderWay, Work};
@@ -127,7 +128,7 @@ pub use vertex::Vertex;
 #[derive(Debug, Clone)]
 pub struct Machine {
     state: SagaState,
-    config: Config,
+    config: Arc<Config>,
     epoch: u64,
     /// The time of the wall clock, as of the last step.
     now: Timestamp,
@@ -139,15 +140,7 @@ pub struct Machine {
     under_way: UnderWay,
     /// The vertices that are [`Work::Candidate`]. While the machine drains, none of them starts.
     candidates: Candidates,
-    timers: BTreeSet<(Timestamp, VertexId)>,
-    /// Set while the saga is watched because it was running when its process died.
-    watched: Option<Box<Watched>>,
-    /// When the actions still in flight are dropped, once unwinding has begun.
-    abandon_at: Option<Timestamp>,
-    /// True once [`Effect::Overdue`] has been returned.
-    overdue: bool,
-    /// Vertices whose output exists in the memory of this process only.
-    kept_outputs: BTreeSet<VertexId>,
+    rare: Option<Box<Rare>>,
     /// Events that wait for the end of an append or of an evaluation.
     inbox: VecDeque<Event>,
     /// Vertices about which there may be something new to decide.
@@ -165,21 +158,17 @@ pub struct Machine {
     /// True once nothing new may start.
     draining: bool,
     finished: bool,
-    /// Why this machine cannot go on: an entry of its own was illegal.
-    broken: Option<String>,
-    /// The time of the last [`Effect::WakeAt`].
-    woken: Option<Timestamp>,
     /// How many decisions have been made.
     work: u64,
 }
 
 impl Machine {
     /// A saga that has no log yet. Its first event is [`Event::Created`].
-    pub fn new(plan: Arc<Plan>, config: Config, epoch: u64) -> Self {
-        Self::with_state(SagaState::new(plan), config, epoch)
+    pub fn new(plan: Arc<Plan>, config: impl Into<Arc<Config>>, epoch: u64) -> Self {
+        Self::with_state(SagaState::new(plan), config.into(), epoch)
     }
 
-    fn with_state(state: SagaState, config: Config, epoch: u64) -> Self {
+    fn with_state(state: SagaState, config: Arc<Config>, epoch: u64) -> Self {
         Self {
             requests: Requests::open_in(&state),
             state,
@@ -190,11 +179,7 @@ impl Machine {
             written_at: Timestamp::default(),
             under_way: UnderWay::default(),
             candidates: Candidates::default(),
-            timers: BTreeSet::new(),
-            watched: None,
-            abandon_at: None,
-            overdue: false,
-            kept_outputs: BTreeSet::new(),
+            rare: None,
             inbox: VecDeque::new(),
             touched: Vec::new(),
             batch: Vec::new(),
@@ -203,10 +188,13 @@ impl Machine {
             appending: false,
             draining: false,
             finished: false,
-            broken: None,
-            woken: None,
             work: 0,
         }
+    }
+
+    /// The settings that it was given.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The state that follows from the log, including the entries of an append in flight.
@@ -291,7 +279,8 @@ impl Machine {
     fn release_held(&mut self, effects: &mut Vec<Effect>) {
         self.watch_calls();
         if self.held.iter().any(|effect| matches!(effect, Effect::SignalCancel)) {
-            self.abandon_at = Some(self.waited().after(self.config.abandon_after));
+            let at = self.waited().after(self.config.abandon_after);
+            self.rare_mut().abandon_at = Some(at);
         }
         if effects.is_empty() {
             std::mem::swap(effects, &mut self.held);
@@ -307,7 +296,7 @@ impl Machine {
             Event::Watch(watch) => self.begin_watch(watch),
             Event::ActionDone { vertex, result } => self.action_done(vertex, result),
             Event::UndoDone { vertex, result } => self.undo_done(vertex, result),
-            Event::Tick => self.woken = None,
+            Event::Tick => self.forget_wake_up(),
             Event::Drain => self.draining = true,
             Event::PermitGranted { vertex } => {
                 self.permits.get_or_insert_default().granted.push_back(vertex);

@@ -31,11 +31,11 @@ impl Machine {
     /// [`Corrupt`] if an entry cannot follow the ones before it.
     pub fn recover(
         plan: Arc<Plan>,
-        config: Config,
+        config: impl Into<Arc<Config>>,
         epoch: u64,
         log: &[Entry],
     ) -> Result<Self, Corrupt> {
-        let mut machine = Self::with_state(SagaState::fold(plan, log)?, config, epoch);
+        let mut machine = Self::with_state(SagaState::fold(plan, log)?, config.into(), epoch);
         machine.written_at = log.last().map_or(machine.written_at, |entry| entry.at);
         Ok(machine)
     }

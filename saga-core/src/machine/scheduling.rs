@@ -57,7 +57,7 @@ impl Machine {
         let state = &self.state;
         let stands = self.draining || state.parked.is_some() || state.ended.is_some();
         match state.steps {
-            _ if stands || self.broken.is_some() => 0,
+            _ if stands || self.is_broken() => 0,
             steps if state.paused => steps as usize,
             _ => usize::MAX,
         }
@@ -67,7 +67,7 @@ impl Machine {
         let Some(max) = self.config.max_concurrency else { return true };
         // with a concurrency of 1, undos run in exact reverse order: one that waits for its retry blocks the rest
         let exact = max <= 1 && self.state.unwinding.is_some();
-        let waiting = if exact { self.timers.len() } else { 0 };
+        let waiting = if exact { self.rare().timers.len() } else { 0 };
         let called = self.under_way.calls() + self.under_way.count(Work::AwaitsPermit);
         called + waiting < max.max(1)
     }

@@ -13,9 +13,10 @@ impl Machine {
     /// When there is something to do again, if no other event comes first.
     pub fn wake_at(&self) -> Option<Timestamp> {
         // a parked saga retries nothing before it is unparked
-        let timer = self.timers.first().filter(|_| self.state.parked.is_none()).map(|(at, _)| *at);
+        let timer = self.rare().timers.first().filter(|_| self.state.parked.is_none());
+        let timer = timer.map(|(at, _)| *at);
         // not if the last of the actions has ended by itself
-        let abandon = self.abandon_at.filter(|_| self.status() == SagaStatus::Aborting);
+        let abandon = self.rare().abandon_at.filter(|_| self.status() == SagaStatus::Aborting);
         let set_back = self.set_back.unwrap_or_default();
         let waited = [timer, abandon].into_iter().flatten();
         let waited = waited.map(|at| Timestamp(at.0.saturating_sub(set_back)));
@@ -34,7 +35,7 @@ impl Machine {
     /// When to warn that the saga is overdue. After the pivot a deadline can do nothing else.
     fn overdue_at(&self) -> Option<Timestamp> {
         let at = self.config.deadline?;
-        (self.is_going() && self.state.past_pivot() && !self.overdue).then_some(at)
+        (self.is_going() && self.state.past_pivot() && !self.rare().overdue).then_some(at)
     }
 
     /// True while the saga goes forward and has nodes left to complete.
@@ -46,23 +47,25 @@ impl Machine {
 
     /// Acts on everything that is due: timers, the deadline, and actions to be dropped.
     pub(super) fn pass_time(&mut self, effects: &mut Vec<Effect>) {
-        while let Some(&(at, v)) = self.timers.first() {
-            if at > self.waited() {
-                break;
+        let waited = self.waited();
+        if let Some(rare) = &mut self.rare {
+            while let Some(&(at, v)) = rare.timers.first()
+                && at <= waited
+            {
+                rare.timers.pop_first();
+                self.touched.push(v);
             }
-            self.timers.pop_first();
-            self.touched.push(v);
         }
-        self.end_watch();
+        self.watch_ends();
         if self.deadline().is_some_and(|at| at <= self.now) {
             self.write(SagaEntry::Unwinding(Cause::DeadlineExceeded));
         }
         if self.overdue_at().is_some_and(|at| at <= self.now) {
-            self.overdue = true;
+            self.rare_mut().overdue = true;
             effects.push(Effect::Overdue);
         }
-        if self.abandon_at.is_some_and(|at| at <= self.waited()) {
-            self.abandon_at = None;
+        if self.rare().abandon_at.is_some_and(|at| at <= self.waited()) {
+            self.rare_mut().abandon_at = None;
             for v in self.under_way.end_all(Work::Action) {
                 effects.push(Effect::DropCall(v));
                 let after = self.config.abandon_after;
@@ -84,7 +87,14 @@ impl Machine {
         let set_back = self.set_back.unwrap_or_default();
         // when it is set forward again, it is as it was
         self.set_back = Some(set_back.saturating_add_signed(millis.saturating_neg()));
-        self.woken = None;
+        self.forget_wake_up();
+    }
+
+    /// The last [`Effect::WakeAt`] does not count any more.
+    pub(super) fn forget_wake_up(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.woken = None;
+        }
     }
 
     /// The time that waits are measured by: that of the wall clock, had it never been set back.

@@ -30,7 +30,7 @@ impl Machine {
             self.end_if_done();
         }
         self.changed_permits(effects);
-        if let Some(why) = self.broken.take() {
+        if let Some(why) = self.rare.as_mut().and_then(|rare| rare.broken.take()) {
             self.abort(effects, Finish::Broken(why));
             return;
         }
@@ -53,20 +53,16 @@ impl Machine {
         }
         if !self.waits_for_nothing()
             && let Some(at) = self.wake_at().into_iter().chain(self.watched_until()).min()
-            && self.woken != Some(at)
+            && self.rare().woken != Some(at)
         {
-            self.woken = Some(at);
+            self.rare_mut().woken = Some(at);
             effects.push(Effect::WakeAt(at));
         }
     }
 
     /// True if no time and no request of an operator can make a difference, as in most turns.
     fn waits_for_nothing(&self) -> bool {
-        self.timers.is_empty()
-            && self.abandon_at.is_none()
-            && self.watched.is_none()
-            && self.config.deadline.is_none()
-            && self.state.asked.is_none()
+        self.rare.is_none() && self.config.deadline.is_none() && self.state.asked.is_none()
     }
 
     /// True while this turn waits for values or choices that it has asked for.
@@ -77,13 +73,13 @@ impl Machine {
     /// Writes that the saga has ended, if it has.
     fn end_if_done(&mut self) {
         let ended = self.state.ended.is_some() || self.state.parked.is_some();
-        if ended || self.state.run_key.is_none() || self.broken.is_some() {
+        if ended || self.state.run_key.is_none() || self.is_broken() {
             return;
         }
         let idle = self.under_way.calls() == 0
             && self.candidates.is_empty()
             && self.under_way.count(Work::AwaitsPermit) == 0
-            && self.timers.is_empty();
+            && self.rare().timers.is_empty();
         let status = match self.state.unwinding {
             None if self.state.all_completed() => SagaStatus::Completed,
             Some(_) if self.state.all_settled() => SagaStatus::RolledBack,

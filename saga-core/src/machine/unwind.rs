@@ -27,7 +27,7 @@ impl Machine {
             Need::Undo if successors > 0 => {}
             Need::Undo => match undo {
                 UndoProgress::Scheduled if !self.is_due(undo_at) => {
-                    self.timers.insert((undo_at, v));
+                    self.rare_mut().timers.insert((undo_at, v));
                 }
                 UndoProgress::Scheduled
                 | UndoProgress::NotStarted
@@ -42,7 +42,7 @@ impl Machine {
     /// What unwinding must do about a vertex, given the outputs that this process has in memory.
     pub(super) fn need_now(&self, v: VertexId) -> Need {
         match self.state.need(v) {
-            Need::Rerun if self.kept_outputs.contains(&v) => Need::Undo,
+            Need::Rerun if self.rare().kept_outputs.contains(&v) => Need::Undo,
             need @ (Need::Nothing | Need::Undo | Need::Rerun) => need,
         }
     }
@@ -56,7 +56,7 @@ impl Machine {
         let cut_off = x.progress.is_running() || x.undo != UndoProgress::NotStarted;
         match retry_at {
             Some(at) if reruns > 0 && !self.is_due(at) => {
-                self.timers.insert((at, v));
+                self.rare_mut().timers.insert((at, v));
             }
             // it was cut off, or this is the first rerun, or the wait is over
             _ if cut_off || reruns == 0 || retry_at.is_some() => {
@@ -113,6 +113,6 @@ impl Machine {
             .state
             .policy(v)
             .is_some_and(|p| matches!(p.undo, UndoContract::Output | UndoContract::MaybeOutput));
-        output && self.kept_outputs.contains(&v)
+        output && self.rare().kept_outputs.contains(&v)
     }
 }

@@ -282,11 +282,12 @@ impl Machine {
 
     /// Checks the next request, and grants or answers it. False if there is none.
     pub(super) fn hear_next(&mut self) -> bool {
+        let is_broken = self.is_broken();
         let Some(requests) = &mut self.requests else { return false };
         let Some(OperatorRequest { id, by, command }) = requests.unchecked.pop_front() else {
             return false;
         };
-        if requests.unanswered.contains(&id) || self.broken.is_some() {
+        if requests.unanswered.contains(&id) || is_broken {
             return true; // it has been granted before, and will be answered
         }
         if let Some(answer) = self.state.asked().answers.get(&id) {

@@ -1,0 +1,59 @@
+//! What few sagas have while they run: waits, and outputs that cannot be stored. It is apart, because there may be
+//! very many sagas at once.
+
+use std::collections::BTreeSet;
+
+use super::Machine;
+use super::crash_suspicion::Watched;
+use super::state::VertexId;
+use crate::log::Timestamp;
+
+/// What few sagas have, as far as this process knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Rare {
+    pub(super) timers: BTreeSet<(Timestamp, VertexId)>,
+    /// Set while the saga is watched because it was running when its process died.
+    pub(super) watched: Option<Watched>,
+    /// When the actions still in flight are dropped, once unwinding has begun.
+    pub(super) abandon_at: Option<Timestamp>,
+    /// True once [`Effect::Overdue`](super::Effect::Overdue) has been returned.
+    pub(super) overdue: bool,
+    /// Vertices whose output exists in the memory of this process only.
+    pub(super) kept_outputs: BTreeSet<VertexId>,
+    /// The time of the last [`Effect::WakeAt`](super::Effect::WakeAt).
+    pub(super) woken: Option<Timestamp>,
+    /// Why this machine cannot go on: an entry of its own was illegal.
+    pub(super) broken: Option<String>,
+}
+
+impl Rare {
+    const fn none() -> Self {
+        Self {
+            timers: BTreeSet::new(),
+            watched: None,
+            abandon_at: None,
+            overdue: false,
+            kept_outputs: BTreeSet::new(),
+            woken: None,
+            broken: None,
+        }
+    }
+}
+
+static NOTHING_RARE: Rare = Rare::none();
+
+impl Machine {
+    /// What few sagas have; what it is at first, if this one has nothing of it.
+    pub(super) fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&NOTHING_RARE)
+    }
+
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare::none()))
+    }
+
+    /// True once an entry of this machine was illegal.
+    pub(super) fn is_broken(&self) -> bool {
+        self.rare().broken.is_some()
+    }
+}
