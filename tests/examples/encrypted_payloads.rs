@@ -2,6 +2,8 @@
 
 #[path = "../../examples/encrypted/codec.rs"]
 mod codec;
+#[path = "../common/damaged_entries.rs"]
+mod damaged_entries;
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use saga_core::store::{EncodedStore, ListFilter, SqliteStore, Store, StoreError}
 use saga_core::{SagaId, StartError};
 
 use self::codec::{Keyring, Secret, random_key};
+use self::damaged_entries::damage_entries;
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
 type Encrypted = EncodedStore<SqliteStore>;
@@ -150,7 +153,7 @@ async fn swapped_rows_do_not_decode() -> Result<(), Any> {
              SET payload = (SELECT payload FROM saga_event JOIN saga USING (number) WHERE {from})
              WHERE number = (SELECT number FROM saga WHERE id = 'well') AND node = '{to}' AND kind = 'succeeded'"
         );
-        assert_eq!(conn.execute(&sql, [])?, 1);
+        damage_entries(&conn, &sql)?;
         drop(conn);
         let loaded = open(&file, Keyring::new("one", &key))?.load(&id("well")).await;
         let Err(StoreError::Corrupt { why, .. }) = loaded else { panic!("{from}: {loaded:?}") };

@@ -267,7 +267,7 @@ async fn a_request_for_a_corrupt_saga_is_refused_and_not_retried() -> Result<(),
             "UPDATE saga_event SET {damage}
              WHERE number = (SELECT number FROM saga WHERE id = 'bad') AND seq = 2"
         );
-        assert_eq!(rusqlite::Connection::open(&path)?.execute(&sql, [])?, 1);
+        crate::common::damaged_entries::damage_entries(&rusqlite::Connection::open(&path)?, &sql)?;
 
         let sec = worker(&gate, SqliteStore::open(&path)?).await?;
         let why = "saga bad: its log is corrupt";

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::live::live;
 pub use self::nodes::nodes;
-pub use self::stored::stored;
+pub use self::stored::{Filled, stored};
 use crate::Any;
 
 /// The results of one run of `scale`.

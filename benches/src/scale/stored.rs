@@ -25,14 +25,11 @@ pub async fn stored(
     unfinished: usize,
     time: Duration,
 ) -> Result<Stored, Any> {
-    let store = SqliteStore::open(file)?;
-    fill(&store, sagas, unfinished).await?;
-    store.close().await?;
+    let filled = Filled::new(file, sagas, unfinished).await?;
     let before = resident()?;
 
     let begin = Instant::now();
-    let builder = Coordinator::builder(Gate::new()).saga::<Parked>().saga::<FiveSteps>();
-    let sec = builder.store(store).build().await?;
+    let sec = filled.build().await?;
     let built = begin.elapsed();
     sec.context().until_arrived(unfinished).await;
     let resumed = begin.elapsed();
@@ -61,6 +58,31 @@ pub async fn stored(
         new_per_second: new.rate(),
         new_cpu_us: cpu.as_secs_f64() * 1e6 / new.each.len() as f64,
     })
+}
+
+/// A SQLite file with many sagas.
+pub struct Filled(SqliteStore);
+
+impl Filled {
+    /// Fills a new file with so many sagas, `unfinished` of which wait in their third step.
+    ///
+    /// # Errors
+    /// Those of the store and of the sagas.
+    pub async fn new(file: &Path, sagas: usize, unfinished: usize) -> Result<Self, Any> {
+        let store = SqliteStore::open(file)?;
+        fill(&store, sagas, unfinished).await?;
+        store.close().await?;
+        Ok(Self(store))
+    }
+
+    /// Builds a coordinator on it, which resumes those that wait.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn build(self) -> Result<Coordinator<Gate>, Any> {
+        let builder = Coordinator::builder(Gate::new()).saga::<Parked>().saga::<FiveSteps>();
+        Ok(builder.store(self.0).build().await?)
+    }
 }
 
 /// Creates copies of a saga that waits and of one that has ended.

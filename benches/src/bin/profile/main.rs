@@ -6,6 +6,8 @@
 //!   chain, built, fanout, ladder, layers, for, unwind      <size> nodes
 //!   many, parked                                           <size> sagas of five steps
 //!   sqlite, file                                           <size> sagas at once
+//!   bare-sqlite, bare-file                                 the same on the floors of these stores
+//!   recovery                                               <size> sagas that are resumed from SQLite
 //! ```
 //!
 //! `profile compare` prints allocations and heap of all engines as JSON, for `bench-peers`.
@@ -26,14 +28,15 @@ mod compare;
 
 use std::alloc::System;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use saga_benches::Any;
 use saga_benches::closed_loop::Load;
+use saga_benches::durable::DurableEngine;
 use saga_benches::engine::{Contestant, Engine};
 use saga_benches::measure::cpu_time;
-use saga_benches::ours::durable::{Durable, OursDurable};
 use saga_benches::ours::in_memory::Ours;
+use saga_benches::scale::Filled;
 use saga_benches::workload::Workload;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Stats, StatsAlloc};
 use tokio::runtime::{Builder, Runtime};
@@ -56,8 +59,11 @@ fn main() -> Result<(), Any> {
     let (size, repeats) = (size.parse::<usize>()?, repeats.parse::<usize>()?);
     match name.as_str() {
         "parked" => parked(&runtime, size, repeats),
-        "sqlite" => durable(&runtime, Durable::Sqlite, size, repeats),
-        "file" => durable(&runtime, Durable::File, size, repeats),
+        "sqlite" => durable(&runtime, DurableEngine::OursSqlite, size, repeats),
+        "file" => durable(&runtime, DurableEngine::OursFile, size, repeats),
+        "bare-sqlite" => durable(&runtime, DurableEngine::BareSqlite, size, repeats),
+        "bare-file" => durable(&runtime, DurableEngine::BareFile, size, repeats),
+        "recovery" => recovery(&runtime, size, repeats),
         name => in_memory(&runtime, Workload::named(name, size)?, repeats),
     }
 }
@@ -99,24 +105,48 @@ fn parked(runtime: &Runtime, sagas: usize, repeats: usize) -> Result<(), Any> {
     Ok(())
 }
 
-fn durable(runtime: &Runtime, store: Durable, at_once: usize, repeats: usize) -> Result<(), Any> {
+fn durable(
+    runtime: &Runtime,
+    engine: DurableEngine,
+    at_once: usize,
+    repeats: usize,
+) -> Result<(), Any> {
     let sagas = at_once * repeats;
     let directory = tempfile::tempdir()?;
-    let bench = runtime.block_on(OursDurable::new(store, directory.path()))?;
-    runtime.block_on(bench.run(at_once, Load::Count(at_once)))?;
     let mut durations = None;
     let used = measured(runtime, async {
-        durations = Some(bench.run(at_once, Load::Count(sagas)).await?);
+        durations = Some(engine.run(directory.path(), at_once, Load::Count(sagas)).await?);
         Ok(())
     })?;
-    runtime.block_on(bench.close())?;
     let durations = durations.ok_or("nothing was measured")?;
-    println!("{store:?}, {sagas} sagas of five steps, {at_once} at once:");
+    println!("{engine}, {sagas} sagas of five steps, {at_once} at once:");
     println!("  {:>10.0} sagas/s", durations.rate());
     println!("  {:>10.2} ms p50", durations.quantile(0.5));
     println!("  {:>10.2} ms p99", durations.quantile(0.99));
     println!("  {:>10.0} us of processor time a saga", used.cpu.as_micros() as f64 / sagas as f64);
     println!("  {:>10.2} allocations a saga", used.allocations() as f64 / sagas as f64);
+    Ok(())
+}
+
+/// Sagas that are at rest in the middle of their third step, until all are there again.
+fn recovery(runtime: &Runtime, sagas: usize, repeats: usize) -> Result<(), Any> {
+    for _ in 0..repeats.max(1) {
+        let directory = tempfile::tempdir()?;
+        let file = directory.path().join("sagas.db");
+        let filled = runtime.block_on(Filled::new(&file, sagas, sagas))?;
+        let begin = Instant::now();
+        let used = measured(runtime, async {
+            filled.build().await?.context().until_arrived(sagas).await;
+            Ok(())
+        })?;
+        println!("{sagas} sagas resumed from SQLite:");
+        println!("  {:>10.0} sagas/s", sagas as f64 / begin.elapsed().as_secs_f64());
+        println!(
+            "  {:>10.0} us of processor time a saga",
+            used.cpu.as_micros() as f64 / sagas as f64
+        );
+        println!("  {:>10.2} allocations a saga", used.allocations() as f64 / sagas as f64);
+    }
     Ok(())
 }
 

@@ -116,7 +116,11 @@ impl<'de> de::Deserializer<'de> for Variant<'de> {
         words: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.found.set(words.iter().find(|word| **word == self.word).copied());
+        let Some(word) = words.iter().find(|word| **word == self.word).copied() else {
+            // serde's own error would list all words, which takes longer than decoding
+            return Err(de::Error::custom("the enum has no such word"));
+        };
+        self.found.set(Some(word));
         visitor.visit_enum(self)
     }
 

@@ -18,21 +18,47 @@ pub(super) struct Definition {
     pub(super) dag: Payload,
 }
 
-/// The definitions that were read in the current transaction. A number may mean another definition in the next
-/// one, because SQLite reuses the numbers of removed rows.
+/// The definitions that a connection knows.
 #[derive(Default)]
-pub(super) struct KnownDefinitions(RefCell<HashMap<i64, Definition>>);
+pub(super) struct KnownDefinitions {
+    /// Those that were read in the current transaction. A number may mean another definition in the next one, because
+    /// SQLite reuses the numbers of removed rows.
+    by_number: RefCell<HashMap<i64, Definition>>,
+    /// The number and the DAG of the latest definition with a fingerprint and a name. Only the worker's writer adds and
+    /// removes definitions, so it knows them across transactions.
+    latest: RefCell<HashMap<Key, (i64, Payload)>>,
+}
+
+/// A fingerprint and a name.
+type Key = (Arc<str>, Arc<str>);
+
+/// How many of the latest definitions are known; more are only used by programs that build their DAGs at run time.
+const LATEST_KNOWN: usize = 256;
 
 impl KnownDefinitions {
-    /// Must be called when a transaction begins, and when a definition is removed.
+    /// Must be called when a transaction begins.
+    pub(super) fn begin(&self) {
+        self.by_number.borrow_mut().clear();
+    }
+
+    /// Must be called after a rollback, when a definition is removed, and when another worker may have written.
     pub(super) fn forget(&self) {
-        self.0.borrow_mut().clear();
+        self.by_number.borrow_mut().clear();
+        self.latest.borrow_mut().clear();
+    }
+
+    fn remember(&self, key: Key, number: i64, dag: Payload) {
+        let mut latest = self.latest.borrow_mut();
+        if latest.len() >= LATEST_KNOWN {
+            latest.clear();
+        }
+        latest.insert(key, (number, dag));
     }
 }
 
 /// Returns a definition; `None` if it is missing.
 pub(super) fn find(conn: &Database, number: i64) -> rusqlite::Result<Option<Definition>> {
-    if let Some(known) = conn.definitions.0.borrow().get(&number) {
+    if let Some(known) = conn.definitions.by_number.borrow().get(&number) {
         return Ok(Some(known.clone()));
     }
     let found = conn
@@ -46,13 +72,18 @@ pub(super) fn find(conn: &Database, number: i64) -> rusqlite::Result<Option<Defi
         })
         .optional()?;
     if let Some(found) = &found {
-        conn.definitions.0.borrow_mut().insert(number, found.clone());
+        conn.definitions.by_number.borrow_mut().insert(number, found.clone());
     }
     Ok(found)
 }
 
 /// Returns the number of a record's definition. It is stored if it is new, or encrypted anew.
 pub(super) fn number_of(conn: &Database, record: &SagaRecord) -> rusqlite::Result<i64> {
+    let key = (record.fingerprint.clone(), record.name.clone());
+    match conn.definitions.latest.borrow().get(&key) {
+        Some((number, dag)) if *dag == record.dag => return Ok(*number),
+        Some(_) | None => {}
+    }
     let (fingerprint, name) = (&*record.fingerprint, &*record.name);
     let latest = conn
         .prepare_cached(LATEST)?
@@ -61,13 +92,18 @@ pub(super) fn number_of(conn: &Database, record: &SagaRecord) -> rusqlite::Resul
             Ok(same.then_some(row.get(0)?))
         })
         .optional()?;
-    if let Some(Some(number)) = latest {
-        return Ok(number);
-    }
-    conn.prepare_cached(
-        "INSERT INTO saga_definition (fingerprint, name, dag) VALUES (?1, ?2, ?3)",
-    )?
-    .execute(params![fingerprint, name, record.dag.as_bytes()])?;
+    let number = match latest.flatten() {
+        Some(number) => number,
+        None => insert(conn, record)?,
+    };
+    conn.definitions.remember(key, number, record.dag.clone());
+    Ok(number)
+}
+
+fn insert(conn: &Database, record: &SagaRecord) -> rusqlite::Result<i64> {
+    let sql = "INSERT INTO saga_definition (fingerprint, name, dag) VALUES (?1, ?2, ?3)";
+    let values = params![&*record.fingerprint, &*record.name, record.dag.as_bytes()];
+    conn.prepare_cached(sql)?.execute(values)?;
     Ok(conn.last_insert_rowid())
 }
 

@@ -8,13 +8,14 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
 use super::database::Database;
 
-/// The store's own tables.
-const TABLES: [&str; 7] = [
+/// The store's own tables, and its view.
+const TABLES: [&str; 8] = [
     "saga",
     "saga_command",
     "saga_definition",
     "saga_event",
     "saga_input",
+    "saga_log",
     "saga_meta",
     "saga_worker",
 ];
@@ -98,6 +99,7 @@ fn is_forbidden(action: &AuthAction<'_>, tables: &[String]) -> bool {
         | AuthAction::DropTable { table_name }
         | AuthAction::CreateIndex { table_name, .. }
         | AuthAction::DropIndex { table_name, .. }
+        | AuthAction::DropView { view_name: table_name }
         | AuthAction::CreateTrigger { table_name, .. }
         | AuthAction::CreateTempTrigger { table_name, .. } => {
             tables.iter().any(|ours| ours.eq_ignore_ascii_case(table_name))

@@ -4,10 +4,11 @@
 use rusqlite::{Connection, StatementStatus};
 
 use super::super::WorkerId;
+use super::claims::{self, claim_sql, release_sql};
 use super::database::{Database, Prefix};
 use super::reads::{self, versions_sql};
 use super::requests::{self, WAITING};
-use super::writes::{self, claim_sql, release_sql};
+use super::writes;
 
 const ENDED: u32 = 1_000_000;
 
@@ -17,7 +18,7 @@ const FEW_STEPS: i32 = 5_000;
 /// A million ended sagas with answered requests, and ten running ones with one unanswered request each.
 fn database() -> Database {
     let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(include_str!("schema_2.sql")).unwrap();
+    conn.execute_batch(include_str!("schema_3.sql")).unwrap();
     // Inserting ids in order is fastest.
     conn.execute_batch(&format!(
         "BEGIN;
@@ -70,15 +71,15 @@ fn a_million_ended_sagas_do_not_slow_down_any_statement() {
 
     let two = WorkerId::from("two");
     let claimed = assert_cheap(&conn, &claim_sql(), 50, || {
-        writes::claim(&conn, &two, r#"["f"]"#, 100).unwrap()
+        claims::claim(&conn, &two, r#"["f"]"#, 100).unwrap()
     });
     assert_eq!(claimed.len(), 10);
 
     // Ended sagas keep their owner, but no statement looks for it.
     let one = WorkerId::from("w");
-    assert_cheap(&conn, &release_sql(), 50, || writes::release(&conn, &one).unwrap());
-    assert_cheap(&conn, &release_sql(), 50, || writes::release(&conn, &two).unwrap());
-    let claimed = writes::claim(&conn, &two, r#"["f"]"#, 100).unwrap();
+    assert_cheap(&conn, &release_sql(), 50, || claims::release(&conn, &one).unwrap());
+    assert_cheap(&conn, &release_sql(), 50, || claims::release(&conn, &two).unwrap());
+    let claimed = claims::claim(&conn, &two, r#"["f"]"#, 100).unwrap();
     assert_eq!(claimed.iter().filter(|record| record.attempts == 1).count(), 10);
 
     let purge = super::super::Purge {

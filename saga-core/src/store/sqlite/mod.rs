@@ -11,17 +11,20 @@
 //! | `write_job` | a write: what it does in the transaction, and whom it replies to |
 //! | `transaction_job`, `log_guard` | appends that share their transaction with an action's own writes |
 //! | `reader` | the thread that reads |
-//! | `writes`, `reads`, `requests` | the SQL statements |
+//! | `writes`, `claims`, `reads`, `requests` | the SQL statements |
 //! | `definitions` | what all sagas of one definition share |
-//! | `rows` | records and entries as rows |
+//! | `rows` | records and appends as rows |
+//! | `log_rows` | the entries of an append as a row |
 //! | `stats` | counters of commits |
 //! | `query_plans`, `many_sagas` | tests: each statement uses an index, even among a million sagas |
 //! | `transient_failures` | tests: the store recovers from a full disk and from a locked database |
 
+mod claims;
 mod database;
 mod database_file;
 mod definitions;
 mod log_guard;
+mod log_rows;
 #[cfg(test)]
 mod many_sagas;
 #[cfg(test)]

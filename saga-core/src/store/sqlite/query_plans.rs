@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::claims::{claim_sql, release_sql};
 use super::definitions;
 use super::reads::*;
 use super::requests::WAITING;
@@ -13,7 +14,7 @@ fn plan(sql: &str) -> String {
 
 fn explain(how: &str, sql: &str, column: &str) -> String {
     let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(include_str!("schema_2.sql")).unwrap();
+    conn.execute_batch(include_str!("schema_3.sql")).unwrap();
     let mut explain = conn.prepare(&format!("{how} {sql}")).unwrap();
     // Unbound parameters are NULL.
     let mut rows = explain.raw_query();
@@ -51,7 +52,7 @@ fn versions_reads_no_ended_sagas() {
 fn an_append_finds_its_saga_by_id() {
     let compare = plan(COMPARE);
     assert!(compare.contains("sqlite_autoindex_saga_1 (id=?)"), "{compare}");
-    for sql in [ADVANCE, UPDATE, UPDATE_STATUS, UPDATE_DETAILS] {
+    for sql in [ADVANCE, FINISH, UPDATE, UPDATE_STATUS, UPDATE_DETAILS] {
         let plan = plan(sql);
         assert!(plan.contains("USING INTEGER PRIMARY KEY"), "{plan}");
     }
@@ -61,7 +62,7 @@ fn an_append_finds_its_saga_by_id() {
 /// row belongs to the index. That took most of the time of an append.
 #[test]
 fn no_write_builds_a_temporary_table() {
-    for sql in [CREATE, ADVANCE, UPDATE, UPDATE_STATUS, UPDATE_DETAILS] {
+    for sql in [CREATE, ADVANCE, FINISH, UPDATE, UPDATE_STATUS, UPDATE_DETAILS] {
         let program = explain("EXPLAIN", sql, "opcode");
         assert!(!program.contains("OpenEphemeral"), "{sql}: {program}");
     }
@@ -69,7 +70,9 @@ fn no_write_builds_a_temporary_table() {
 
 #[test]
 fn an_append_writes_no_index_unless_the_status_changes() {
-    for (sql, written) in [(ADVANCE, 1), (UPDATE, 1), (UPDATE_DETAILS, 1), (UPDATE_STATUS, 4)] {
+    for (sql, written) in
+        [(ADVANCE, 1), (UPDATE, 1), (UPDATE_DETAILS, 1), (UPDATE_STATUS, 4), (FINISH, 4)]
+    {
         let program = explain("EXPLAIN", sql, "opcode");
         assert_eq!(program.matches("OpenWrite").count(), written, "{sql}: {program}");
     }

@@ -72,7 +72,7 @@ impl Reader {
 }
 
 fn in_snapshot(conn: &Database, place: &str, batch: Vec<ReadJob>) {
-    conn.definitions.forget();
+    conn.definitions.begin();
     match conn.unchecked_transaction() {
         Ok(snapshot) => {
             for read in batch {

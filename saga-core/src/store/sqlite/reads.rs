@@ -4,7 +4,8 @@ use rusqlite::{Row, params};
 
 use super::super::{ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga};
 use super::database::Database;
-use super::rows::{self, ENTRY, NUMBER, RECORD, WITH_INPUT};
+use super::log_rows::{self, LOG};
+use super::rows::{self, NUMBER, RECORD, WITH_INPUT};
 use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
 use crate::log::{SagaId, SagaStatus};
@@ -20,22 +21,22 @@ pub(super) fn find(conn: &Database, id: &SagaId) -> Result<Option<(SagaRecord, i
 
 pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, SqliteError> {
     let Some((record, number)) = find(conn, id)? else { return Ok(None) };
+    let corrupt = |(seq, why)| StoreError::Corrupt { saga: id.clone(), seq, why };
     let mut select = conn.prepare_cached(&format!(
-        "SELECT {ENTRY} FROM saga_event WHERE number = ?1 ORDER BY seq"
+        "SELECT {LOG} FROM saga_log WHERE number = ?1 ORDER BY first_seq"
     ))?;
     let mut rows = select.query([number])?;
     let mut entries = Vec::new();
-    let mut expected = 1;
     while let Some(row) = rows.next()? {
-        entries.push(rows::entry(row, id, expected)?);
-        expected += 1;
+        log_rows::read_row(row, &mut entries).map_err(corrupt)?;
     }
-    if expected != record.next_seq {
+    let next = entries.len() as u64 + 1;
+    if next != record.next_seq {
         let why = format!(
-            "the log ends before entry {expected}, but its record says that it ends before entry {}",
+            "the log ends before entry {next}, but its record says that it ends before entry {}",
             record.next_seq
         );
-        return Err(StoreError::Corrupt { saga: id.clone(), seq: expected, why }.into());
+        return Err(corrupt((next, why)).into());
     }
     Ok(Some(StoredSaga { record, entries }))
 }

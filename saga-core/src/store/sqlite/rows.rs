@@ -1,13 +1,14 @@
-//! Converts records and entries to rows and back.
+//! Converts records and appends to rows and back.
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
 
 use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId};
 use super::database::Database;
+use super::log_rows::LogRow;
 use super::write_job::SqliteError;
 use super::{definitions, requests};
-use crate::log::{Entry, EntryKind, NodePath, Payload, SagaId, SagaStatus, Timestamp};
+use crate::log::{EntryKind, NodeEntry, Payload, SagaId, SagaStatus, Timestamp};
 
 /// The columns that [`record`] reads, in order.
 pub(super) const RECORD: &str = "id, definition, status, owner, epoch, next_seq, attempts, wake_at, \
@@ -19,9 +20,6 @@ pub(super) const NUMBER: usize = 17;
 /// The join that [`RECORD`] needs. It is a left join, so that a missing row there makes the record corrupt
 /// instead of hiding the saga.
 pub(super) const WITH_INPUT: &str = "LEFT JOIN saga_input USING (number)";
-
-/// The columns that [`entry`] reads, in order.
-pub(super) const ENTRY: &str = "seq, epoch, at, node, attempt, kind, payload";
 
 /// A new saga whose numbers fit into SQLite's integers. It is built before it reaches the writer, so that a bad
 /// argument does not cost a transaction.
@@ -35,7 +33,7 @@ pub(super) struct NewSagaRow {
     pub(super) created_at: i64,
     pub(super) updated_at: i64,
     pub(super) ended_at: Option<i64>,
-    pub(super) entries: Vec<EntryRow>,
+    pub(super) log: LogRow,
 }
 
 impl NewSagaRow {
@@ -52,7 +50,7 @@ impl NewSagaRow {
             created_at: int(record.created_at.0)?,
             updated_at,
             ended_at: record.status.is_ended().then_some(updated_at),
-            entries: entries.into_iter().map(EntryRow::new).collect::<Result<_, _>>()?,
+            log: LogRow::new(1, &entries)?,
             record,
         })
     }
@@ -67,16 +65,14 @@ pub(super) struct AppendRow {
     pub(super) wake_at: Option<i64>,
     pub(super) updated_at: i64,
     pub(super) ended_at: Option<i64>,
-    pub(super) entries: Vec<EntryRow>,
+    pub(super) log: LogRow,
     pub(super) answers: Vec<(String, Vec<u8>)>,
 }
 
 impl AppendRow {
-    pub(super) fn new(mut append: Append) -> Result<Self, String> {
+    pub(super) fn new(append: Append) -> Result<Self, String> {
         let next_seq = append.check()?;
-        let entries = std::mem::take(&mut append.entries);
-        let entries = entries.into_iter().map(EntryRow::new).collect::<Result<Vec<_>, _>>()?;
-        let updated_at = entries.last().map_or(0, |last| last.at);
+        let updated_at = append.entries.last().map_or(Ok(0), |last| int(last.at.0))?;
         Ok(Self {
             epoch: int(append.epoch)?,
             expected_next_seq: int(append.expected_next_seq)?,
@@ -84,7 +80,7 @@ impl AppendRow {
             wake_at: append.change.wake_at.map(|at| int(at.0)).transpose()?,
             updated_at,
             ended_at: append.change.status.is_ended().then_some(updated_at),
-            entries,
+            log: LogRow::new(append.expected_next_seq, &append.entries)?,
             answers: append
                 .answers
                 .iter()
@@ -93,30 +89,16 @@ impl AppendRow {
             append,
         })
     }
-}
 
-/// An encoded entry.
-pub(super) struct EntryRow {
-    pub(super) seq: i64,
-    pub(super) epoch: i64,
-    pub(super) at: i64,
-    pub(super) node: Option<NodePath>,
-    pub(super) attempt: u32,
-    pub(super) kind: &'static str,
-    pub(super) payload: Option<Payload>,
-}
-
-impl EntryRow {
-    fn new(entry: Entry) -> Result<Self, String> {
-        Ok(Self {
-            seq: int(entry.seq)?,
-            epoch: int(entry.epoch)?,
-            at: int(entry.at.0)?,
-            node: entry.node().cloned(),
-            attempt: entry.attempt(),
-            kind: entry.kind.name(),
-            payload: entry.kind.encode(),
-        })
+    /// Replaces the output of the first entry, if that is a `succeeded`.
+    pub(super) fn replace_output(&mut self, output: Payload) -> Result<(), String> {
+        if let Some(first) = self.append.entries.first_mut()
+            && let EntryKind::Node { entry: NodeEntry::Succeeded(of_call), .. } = &mut first.kind
+        {
+            *of_call = output;
+            self.log = LogRow::new(self.append.expected_next_seq, &self.append.entries)?;
+        }
+        Ok(())
     }
 }
 
@@ -169,34 +151,6 @@ pub(super) fn record(conn: &Database, row: &Row<'_>) -> Result<SagaRecord, Sqlit
         })
     };
     read().map_err(|why| StoreError::Corrupt { saga: id.clone(), seq: 0, why }.into())
-}
-
-/// Decodes a row with the [`ENTRY`] columns, which must be entry `expected` of the saga.
-pub(super) fn entry(row: &Row<'_>, saga: &SagaId, expected: u64) -> Result<Entry, StoreError> {
-    let corrupt = |why| StoreError::Corrupt { saga: saga.clone(), seq: expected, why };
-    let mut columns = Columns { row, next: 0 };
-    let seq = columns.unsigned().map_err(corrupt)?;
-    if seq != expected {
-        return Err(corrupt(format!("the entry is missing; the next one is entry {seq}")));
-    }
-    let mut read = || -> Result<Entry, String> {
-        Ok(Entry {
-            seq,
-            epoch: columns.unsigned()?,
-            at: Timestamp(columns.unsigned()?),
-            kind: kind(row, columns.take::<Option<String>>()?, columns.take()?)?,
-        })
-    };
-    read().map_err(corrupt)
-}
-
-/// Decodes the kind of an entry. Borrows the payload, which may be large, until the entry copies it.
-fn kind(row: &Row<'_>, node: Option<String>, attempt: u32) -> Result<EntryKind, String> {
-    let name = row.get_ref(5).map_err(|e| e.to_string())?;
-    let name = name.as_str().map_err(|e| e.to_string())?;
-    let payload = row.get_ref(6).map_err(|e| e.to_string())?;
-    let payload = payload.as_blob_or_null().map_err(|e| e.to_string())?;
-    EntryKind::decode(name, node.map(NodePath::from), attempt, payload).map_err(|e| e.to_string())
 }
 
 /// Reads the columns of a row in order.

@@ -12,7 +12,7 @@ use super::super::{
 use super::requests::{self, RequestRow};
 use super::rows::{self, AppendRow, NewSagaRow};
 use super::transaction_job::TransactionJob;
-use super::{SqliteStore, database_file, reads, writes};
+use super::{SqliteStore, claims, database_file, reads, writes};
 use crate::log::{Answer, Request, SagaId};
 
 // Jobs must not own a clone of the store, because dropping the last clone joins the threads.
@@ -71,14 +71,14 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let writer = self.writer()?;
             let fingerprints = fingerprints.map_err(|e| self.refused(e.to_string()))?;
-            writer.write(move |conn, _| writes::claim(conn, &worker, &fingerprints, limit)).await
+            writer.write(move |conn, _| claims::claim(conn, &worker, &fingerprints, limit)).await
         })
     }
 
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
         let worker = worker.clone();
         Box::pin(async move {
-            self.writer()?.write(move |conn, _| writes::release(conn, &worker)).await
+            self.writer()?.write(move |conn, _| claims::release(conn, &worker)).await
         })
     }
 
@@ -113,7 +113,7 @@ impl Store for SqliteStore {
     ) -> BoxFuture<'_, Result<Option<SagaRecord>, StoreError>> {
         let (worker, id) = (worker.clone(), id.clone());
         Box::pin(async move {
-            self.writer()?.write(move |conn, _| writes::take(conn, &worker, &id)).await
+            self.writer()?.write(move |conn, _| claims::take(conn, &worker, &id)).await
         })
     }
 

@@ -91,7 +91,7 @@ fn run(
     // Rolls back when it is dropped without a commit.
     let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
         .map_err(NotCommitted::Sql)?;
-    conn.definitions.forget();
+    conn.definitions.begin();
     // The work of a fenced append must not run at all.
     writes::compare(conn, &row)?;
     let worked = guard.while_on(|| catch_unwind(AssertUnwindSafe(|| work(&tx))));
@@ -106,10 +106,8 @@ fn run(
         let why = "one of the action's statements ended the transaction; do not use `OR ROLLBACK`";
         return Err(rolled_back(why.to_string()));
     }
-    if let Some(output) = output
-        && let Some(first) = row.entries.first_mut()
-    {
-        first.payload = Some(output);
+    if let Some(output) = output {
+        row.replace_output(output).map_err(rolled_back)?;
     }
     writes::append(conn, &row, tally)?;
     match conn.execute_batch("COMMIT") {

@@ -118,6 +118,7 @@ impl WriterThread {
 
     fn reopen(&mut self, lock: WorkerLock) -> Result<(), StoreError> {
         self.check()?;
+        self.conn.definitions.forget();
         // Closing has turned them off.
         let checkpoints = schema::checkpoint_at(&self.conn, CHECKPOINT);
         checkpoints.map_err(|e| self.failed(format!("it could not be opened again: {e}")))?;
@@ -171,7 +172,7 @@ impl WriterThread {
         if let Err(e) = self.run_cached(BEGIN) {
             return self.fail_batch(batch, &e);
         }
-        self.conn.definitions.forget();
+        self.conn.definitions.begin();
         if let Some(commands) = arriving {
             self.take(commands, &mut batch);
         }
@@ -246,6 +247,7 @@ impl WriterThread {
     }
 
     fn roll_back(&mut self) {
+        self.conn.definitions.forget();
         // After some errors SQLite has already rolled back.
         if self.conn.is_autocommit() {
             return;

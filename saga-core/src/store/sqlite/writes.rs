@@ -1,13 +1,12 @@
 //! The SQL that writes. Each function runs in the writer's transaction.
 
-use std::collections::HashMap;
-
 use rusqlite::{OptionalExtension, params};
 
-use super::super::{Created, Purge, RecordChange, SagaRecord, StoreError, WorkerId};
+use super::super::{Created, Purge, RecordChange, StoreError, WorkerId};
 use super::database::Database;
+use super::log_rows::LogRow;
 use super::reads::find;
-use super::rows::{self, AppendRow, EntryRow, NUMBER, NewSagaRow, RECORD, WITH_INPUT};
+use super::rows::{AppendRow, NewSagaRow};
 use super::write_job::{SqliteError, Tally};
 use super::{definitions, requests};
 use crate::log::{Payload, SagaId};
@@ -50,7 +49,7 @@ pub(super) fn create(
     let number = conn.last_insert_rowid();
     conn.prepare_cached("INSERT INTO saga_input (number, birth, params) VALUES (?1, ?2, ?3)")?
         .execute(params![number, new.run_key, record.params.as_bytes()])?;
-    insert_entries(conn, number, &new.entries, tally)?;
+    insert_log(conn, number, &new.log, tally)?;
     if new.ended_at.is_none() {
         conn.numbers.borrow_mut().insert(record.id.clone(), number);
     }
@@ -77,7 +76,7 @@ pub(super) fn append(
             saga.number
         }
     };
-    insert_entries(conn, number, &row.entries, tally)?;
+    insert_log(conn, number, &row.log, tally)?;
     for (id, answer) in &row.answers {
         requests::answer(conn, id, answer)?;
     }
@@ -85,15 +84,16 @@ pub(super) fn append(
     Ok(())
 }
 
-/// Compares and changes the record in one statement, which suffices for most appends of a running saga. Returns its
-/// number; `None` if nothing was changed, because more is to be changed or something differs.
+/// Compares and changes the record in one statement, which suffices for most appends of a running saga, and for the
+/// last one. Returns its number; `None` if nothing was changed, because more is to be changed or something differs.
 fn advance(conn: &Database, row: &AppendRow) -> rusqlite::Result<Option<i64>> {
     let append = &row.append;
-    if row.ended_at.is_some() || has_details(&append.change) {
+    if has_details(&append.change) {
         return Ok(None);
     }
     let Some(number) = conn.numbers.borrow().get(&append.saga).copied() else { return Ok(None) };
-    let changed = conn.prepare_cached(ADVANCE)?.execute(params![
+    let mut update = conn.prepare_cached(if row.ended_at.is_some() { FINISH } else { ADVANCE })?;
+    let changed = update.execute(params![
         number,
         row.next_seq,
         row.wake_at,
@@ -105,6 +105,9 @@ fn advance(conn: &Database, row: &AppendRow) -> rusqlite::Result<Option<i64>> {
         row.expected_next_seq,
         append.change.status.as_str(),
     ])?;
+    if changed == 1 && row.ended_at.is_some() {
+        conn.numbers.borrow_mut().remove(&append.saga);
+    }
     Ok((changed == 1).then_some(number))
 }
 
@@ -190,6 +193,11 @@ pub(super) const ADVANCE: &str = "UPDATE saga SET next_seq = ?2, wake_at = ?3, u
     attempts = iif(?5, 1, attempts) WHERE number = ?1 AND id = ?6 AND owner = ?7 AND epoch = ?8 \
     AND next_seq = ?9 AND status = ?10";
 
+/// The same for the last append of a saga, which changes its status.
+pub(super) const FINISH: &str = "UPDATE saga SET next_seq = ?2, wake_at = ?3, updated_at = ?4, ended_at = ?4, \
+    attempts = iif(?5, 1, attempts), status = ?10 WHERE number = ?1 AND id = ?6 AND owner = ?7 \
+    AND epoch = ?8 AND next_seq = ?9";
+
 /// What every append changes; no index has any of it.
 pub(super) const UPDATE: &str = "UPDATE saga SET next_seq = ?2, wake_at = ?3, updated_at = ?4, \
     attempts = iif(?5, 1, attempts) WHERE number = ?1";
@@ -201,99 +209,24 @@ pub(super) const UPDATE_DETAILS: &str = "UPDATE saga SET error = coalesce(?2, er
     context = coalesce(?3, context), paused = coalesce(?4, paused), \
     parked_reason = iif(?5, ?6, parked_reason) WHERE number = ?1";
 
-fn insert_entries(
+fn insert_log(
     conn: &Database,
     number: i64,
-    entries: &[EntryRow],
+    log: &LogRow,
     tally: &mut Tally,
 ) -> rusqlite::Result<()> {
-    let mut insert = conn.prepare_cached(
-        "INSERT INTO saga_event (number, seq, epoch, at, node, attempt, kind, payload) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
-    for entry in entries {
-        insert.execute(params![
-            number,
-            entry.seq,
-            entry.epoch,
-            entry.at,
-            entry.node.as_ref().map(|node| node.as_str()),
-            entry.attempt,
-            entry.kind,
-            entry.payload.as_ref().map(Payload::as_bytes),
-        ])?;
-        tally.entries += 1;
-    }
+    conn.prepare_cached(INSERT_LOG)?.execute(params![
+        number,
+        log.first_seq,
+        log.entries,
+        log.payloads
+    ])?;
+    tally.entries += log.count;
     Ok(())
 }
 
-/// `fingerprints` is a JSON array, because there may be more of them than SQLite allows parameters.
-pub(super) fn claim(
-    conn: &Database,
-    worker: &WorkerId,
-    fingerprints: &str,
-    limit: usize,
-) -> Result<Vec<SagaRecord>, SqliteError> {
-    let mut free = conn.prepare_cached(&claim_sql())?;
-    let mut rows = free.query(params![worker.as_str(), fingerprints])?;
-    let mut claimed = Vec::new();
-    while claimed.len() < limit {
-        let Some(row) = rows.next()? else { break };
-        // A record that does not decode is skipped, so that it does not block other sagas. Loading it
-        // reports what is wrong.
-        let Ok(mut record) = rows::record(conn, row) else { continue };
-        record.owner = Some(worker.clone());
-        record.epoch += 1;
-        record.attempts = record.attempts.saturating_add(1);
-        let Ok(epoch) = rows::int(record.epoch) else { continue };
-        claimed.push((record, epoch, row.get::<_, i64>(NUMBER)?));
-    }
-    drop(rows);
-    let mut take = conn.prepare_cached(
-        "UPDATE saga SET owner = ?1, epoch = ?2, attempts = ?3 WHERE number = ?4",
-    )?;
-    for (record, epoch, number) in &claimed {
-        take.execute(params![worker.as_str(), epoch, record.attempts, number])?;
-    }
-    Ok(claimed.into_iter().map(|(record, ..)| record).collect())
-}
-
-pub(super) fn claim_sql() -> String {
-    format!(
-        "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished {WITH_INPUT} WHERE {UNFINISHED} \
-         AND parked_reason IS NULL AND owner IS NOT ?1 \
-         AND (SELECT fingerprint FROM saga_definition AS d WHERE d.definition = saga.definition) \
-             IN (SELECT value FROM json_each(?2)) \
-         ORDER BY created_at, number"
-    )
-}
-
-pub(super) fn release(conn: &Database, worker: &WorkerId) -> Result<(), SqliteError> {
-    conn.prepare_cached(&release_sql())?.execute([worker.as_str()])?;
-    *conn.numbers.borrow_mut() = HashMap::new();
-    Ok(())
-}
-
-pub(super) fn release_sql() -> String {
-    format!(
-        "UPDATE saga INDEXED BY saga_unfinished SET owner = NULL, attempts = 0 \
-         WHERE owner = ?1 AND {UNFINISHED}"
-    )
-}
-
-pub(super) fn take(
-    conn: &Database,
-    worker: &WorkerId,
-    id: &SagaId,
-) -> Result<Option<SagaRecord>, SqliteError> {
-    let Some((mut record, number)) = find(conn, id)? else { return Ok(None) };
-    record.owner = Some(worker.clone());
-    record.epoch += 1;
-    let epoch = rows::int(record.epoch).map_err(|why| corrupt(id, why))?;
-    conn.prepare_cached("UPDATE saga SET owner = ?1, epoch = ?2 WHERE number = ?3")?
-        .execute(params![worker.as_str(), epoch, number])?;
-    Ok(Some(record))
-}
+const INSERT_LOG: &str =
+    "INSERT INTO saga_log (number, first_seq, entries, payloads) VALUES (?1, ?2, ?3, ?4)";
 
 pub(super) fn delete(conn: &Database, id: &SagaId) -> Result<bool, SqliteError> {
     let owned = conn
@@ -317,7 +250,7 @@ fn remove(conn: &Database, id: &str) -> rusqlite::Result<()> {
         .prepare_cached("SELECT number, definition FROM saga WHERE id = ?1")?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for sql in [
-        "DELETE FROM saga_event WHERE number = ?1",
+        "DELETE FROM saga_log WHERE number = ?1",
         "DELETE FROM saga_input WHERE number = ?1",
         "DELETE FROM saga WHERE number = ?1",
     ] {
@@ -347,7 +280,3 @@ pub(super) fn purge(conn: &Database, purge: &Purge, before: i64) -> Result<u64, 
 /// Repeats the condition of the index `saga_ended`, because SQLite can use the index only then.
 pub(super) const PURGE: &str = "SELECT id FROM saga INDEXED BY saga_ended \
     WHERE ended_at IS NOT NULL AND status = ?1 AND ended_at < ?2 ORDER BY ended_at LIMIT ?3";
-
-fn corrupt(id: &SagaId, why: String) -> StoreError {
-    StoreError::Corrupt { saga: id.clone(), seq: 0, why }
-}

@@ -52,8 +52,8 @@ async fn a_failing_statement_does_not_fail_its_batch() {
     let place = Place::new();
     let store = place.open();
     create(&store, &["a", "b", "c"]).await;
-    let in_the_way = "INSERT INTO saga_event (number, seq, epoch, at, attempt, kind) \
-                      SELECT number, 2, 1, 1, 0, 'skipped' FROM saga WHERE id = 'b'";
+    let in_the_way = "INSERT INTO saga_log (number, first_seq, entries, payloads) \
+                      SELECT number, 2, '[[\"skipped\",1,1,\"hotel\",0,0]]', X'' FROM saga WHERE id = 'b'";
     place.connection().execute_batch(in_the_way).unwrap();
 
     let appends = ["a", "b", "c"].map(|name| append(name, 2, b"ok")).into();

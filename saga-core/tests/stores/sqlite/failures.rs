@@ -12,17 +12,14 @@ async fn a_damaged_saga_is_an_error_and_the_others_go_on() {
     for name in ["gap", "good", "input", "kind", "payload", "record", "tail"] {
         store.append(append(name, 2, b"ok")).await.unwrap();
     }
-    place
-        .connection()
-        .execute_batch(
+    place.damage_entries(
             "UPDATE saga_event SET kind = 'dreamt' WHERE number = (SELECT number FROM saga WHERE id = 'kind') AND seq = 2;
              UPDATE saga_event SET payload = X'7b' WHERE number = (SELECT number FROM saga WHERE id = 'payload') AND seq = 1;
              DELETE FROM saga_event WHERE number = (SELECT number FROM saga WHERE id = 'gap') AND seq = 1;
              DELETE FROM saga_event WHERE number = (SELECT number FROM saga WHERE id = 'tail') AND seq = 2;
              DELETE FROM saga_input WHERE number = (SELECT number FROM saga WHERE id = 'input');
              UPDATE saga_input SET birth = 'never' WHERE number = (SELECT number FROM saga WHERE id = 'record');",
-        )
-        .unwrap();
+        );
 
     for (name, expected_seq, expected_why) in [
         ("kind", 2, "unknown log entry kind \"dreamt\""),

@@ -75,22 +75,26 @@ fn a_newer_schema_is_refused_and_left_alone() {
     drop(place.open());
     place.connection().execute_batch("UPDATE saga_meta SET schema_version = 99").unwrap();
     let newer =
-        StoreError::NewerSchema { store: place.path.display().to_string(), found: 99, known: 2 };
+        StoreError::NewerSchema { store: place.path.display().to_string(), found: 99, known: 3 };
     assert_eq!(SqliteStore::open(&place.path).unwrap_err(), newer);
     assert_eq!(SqliteStore::attach(&place.path).unwrap_err(), newer);
-    place.connection().execute_batch("UPDATE saga_meta SET schema_version = 2").unwrap();
+    place.connection().execute_batch("UPDATE saga_meta SET schema_version = 3").unwrap();
     place.open();
 }
 
 #[test]
-fn the_schema_before_the_first_release_is_refused_and_left_alone() {
+fn schemas_before_the_first_release_are_refused_and_left_alone() {
     let place = Place::new();
     drop(place.open());
-    place.connection().execute_batch("UPDATE saga_meta SET schema_version = 1").unwrap();
-    let e = refusal(&place.path);
-    assert!(e.contains("it has schema 1, which only development versions"), "{e}");
-    assert!(e.contains("choose a new file"), "{e}");
-    assert_eq!(SqliteStore::attach(&place.path).unwrap_err().to_string(), e);
+    for schema in [1, 2] {
+        let older = format!("UPDATE saga_meta SET schema_version = {schema}");
+        place.connection().execute_batch(&older).unwrap();
+        let e = refusal(&place.path);
+        let expected = format!("it has schema {schema}, which only development versions");
+        assert!(e.contains(&expected), "{e}");
+        assert!(e.contains("choose a new file"), "{e}");
+        assert_eq!(SqliteStore::attach(&place.path).unwrap_err().to_string(), e);
+    }
 }
 
 /// Runs one of these tests as a user who may not write everywhere.

@@ -34,6 +34,12 @@ impl Place {
         Connection::open(&self.path).unwrap()
     }
 
+    /// Runs statements in which `saga_event` is a table that may be changed.
+    fn damage_entries(&self, sql: &str) {
+        let around = include_str!("damage_entries.sql");
+        self.connection().execute_batch(&around.replace("-- DAMAGE", sql)).unwrap();
+    }
+
     fn directory(&self) -> &Path {
         self.path.parent().unwrap()
     }

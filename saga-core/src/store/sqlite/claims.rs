@@ -1,0 +1,89 @@
+//! The SQL that changes who owns sagas. Each function runs in the writer's transaction.
+
+use std::collections::HashMap;
+
+use rusqlite::params;
+
+use super::super::{SagaRecord, StoreError, WorkerId};
+use super::database::Database;
+use super::reads::find;
+use super::rows::{self, NUMBER, RECORD, WITH_INPUT};
+use super::write_job::SqliteError;
+use super::writes::UNFINISHED;
+use crate::log::SagaId;
+
+/// `fingerprints` is a JSON array, because there may be more of them than SQLite allows parameters.
+pub(super) fn claim(
+    conn: &Database,
+    worker: &WorkerId,
+    fingerprints: &str,
+    limit: usize,
+) -> Result<Vec<SagaRecord>, SqliteError> {
+    let mut free = conn.prepare_cached(&claim_sql())?;
+    let mut rows = free.query(params![worker.as_str(), fingerprints])?;
+    let mut claimed = Vec::new();
+    while claimed.len() < limit {
+        let Some(row) = rows.next()? else { break };
+        // A record that does not decode is skipped, so that it does not block other sagas. Loading it
+        // reports what is wrong.
+        let Ok(mut record) = rows::record(conn, row) else { continue };
+        record.owner = Some(worker.clone());
+        record.epoch += 1;
+        record.attempts = record.attempts.saturating_add(1);
+        let Ok(epoch) = rows::int(record.epoch) else { continue };
+        claimed.push((record, epoch, row.get::<_, i64>(NUMBER)?));
+    }
+    drop(rows);
+    let mut take = conn.prepare_cached(
+        "UPDATE saga SET owner = ?1, epoch = ?2, attempts = ?3 WHERE number = ?4",
+    )?;
+    for (record, epoch, number) in &claimed {
+        take.execute(params![worker.as_str(), epoch, record.attempts, number])?;
+        conn.numbers.borrow_mut().insert(record.id.clone(), *number);
+    }
+    Ok(claimed.into_iter().map(|(record, ..)| record).collect())
+}
+
+pub(super) fn claim_sql() -> String {
+    format!(
+        "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished {WITH_INPUT} WHERE {UNFINISHED} \
+         AND parked_reason IS NULL AND owner IS NOT ?1 \
+         AND (SELECT fingerprint FROM saga_definition AS d WHERE d.definition = saga.definition) \
+             IN (SELECT value FROM json_each(?2)) \
+         ORDER BY created_at, number"
+    )
+}
+
+pub(super) fn release(conn: &Database, worker: &WorkerId) -> Result<(), SqliteError> {
+    conn.prepare_cached(&release_sql())?.execute([worker.as_str()])?;
+    *conn.numbers.borrow_mut() = HashMap::new();
+    Ok(())
+}
+
+pub(super) fn release_sql() -> String {
+    format!(
+        "UPDATE saga INDEXED BY saga_unfinished SET owner = NULL, attempts = 0 \
+         WHERE owner = ?1 AND {UNFINISHED}"
+    )
+}
+
+pub(super) fn take(
+    conn: &Database,
+    worker: &WorkerId,
+    id: &SagaId,
+) -> Result<Option<SagaRecord>, SqliteError> {
+    let Some((mut record, number)) = find(conn, id)? else { return Ok(None) };
+    record.owner = Some(worker.clone());
+    record.epoch += 1;
+    let epoch = rows::int(record.epoch).map_err(|why| corrupt(id, why))?;
+    conn.prepare_cached("UPDATE saga SET owner = ?1, epoch = ?2 WHERE number = ?3")?
+        .execute(params![worker.as_str(), epoch, number])?;
+    if !record.status.is_ended() {
+        conn.numbers.borrow_mut().insert(id.clone(), number);
+    }
+    Ok(Some(record))
+}
+
+fn corrupt(id: &SagaId, why: String) -> StoreError {
+    StoreError::Corrupt { saga: id.clone(), seq: 0, why }
+}
