@@ -110,7 +110,7 @@ macro_rules! provided {
                 }
             }
 
-            fn kind() -> StepKind<C> {
+            fn kind() -> StepKind {
                 let spec = ActionSpec::new(stringify!($name), UndoContract::None, "no_undo");
                 let policy = Policy { retry: $retry, ..spec.policy };
                 StepKind::Action(ActionSpec { policy, ..spec })

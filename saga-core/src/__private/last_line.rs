@@ -134,7 +134,7 @@ pub struct WholeOutput<S>(PhantomData<fn() -> S>);
 
 impl<S: Saga> NodeShape<S::Context> for WholeOutput<S> {
     type Output = S::Output;
-    fn kind() -> Option<StepKind<S::Context>> {
+    fn kind() -> Option<StepKind> {
         None
     }
 }

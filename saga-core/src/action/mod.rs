@@ -1,6 +1,7 @@
 //! What a node does: the [`Action`] trait, actions made of closures ([`ActionFunc`]) or with a fixed outcome,
 //! and the registry of actions by name.
 
+mod any;
 mod constant;
 mod func;
 mod inject_error;
@@ -21,18 +22,20 @@ use crate::value::unreadable;
 pub use crate::error::RegistryError;
 pub use crate::policy::{Policy, UndoContract};
 pub use crate::value::{ActionData, ActionOutput, AttemptError, Value};
+pub(crate) use any::{AnyAction, any_action};
 pub use constant::ActionConstant;
 pub use func::ActionFunc;
 pub use inject_error::ActionInjectError;
 pub use registry::ActionRegistry;
+pub(crate) use registry::AnyRegistry;
 
 /// The output as every reader gets it: decoded by the action from the encoded output, as it would be after a
 /// crash.
 ///
 /// # Errors
 /// As [`ActionOutput::new`].
-pub(crate) fn read_back<C: 'static>(
-    action: &dyn Action<C>,
+pub(crate) fn read_back(
+    action: &AnyAction,
     output: &ActionOutput,
 ) -> Result<ActionOutput, ActionError> {
     if output.is_read_back {

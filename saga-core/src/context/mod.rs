@@ -14,6 +14,7 @@ use crate::machine::AuthorizedCall;
 use crate::names::{NodeIndex, NodeName, SagaName};
 use crate::plan::Plan;
 
+mod any;
 mod frame;
 mod lookup;
 mod scope;
@@ -23,6 +24,7 @@ mod transaction;
 mod transaction_request;
 
 pub use crate::error::LookupError;
+pub(crate) use any::AnyContext;
 pub(crate) use frame::{Frame, ItemSource, Outer};
 pub use scope::{Scope, StepCall, StepResult};
 pub(crate) use shared::Shared;

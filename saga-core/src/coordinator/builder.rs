@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::definitions::{Definition, Definitions};
 use super::task_tracker::TaskTracker;
 use super::{Coordinator, CoordinatorInner};
-use crate::action::{ActionRegistry, RegistryError};
+use crate::action::{ActionRegistry, AnyRegistry, RegistryError};
 use crate::clock::{Clock, Wall};
+use crate::context::AnyContext;
 use crate::dag::DagError;
 use crate::driver::{CallLimits, Environment, Observers, StoreHealth};
 use crate::error::RuntimeError;
@@ -43,7 +45,7 @@ pub enum BuildError {
 }
 
 /// Builds the DAG of a saga, with at most this many nodes.
-type BuildDefinition<C> = fn(usize) -> Result<Definition<C>, BuildError>;
+type BuildDefinition = fn(usize) -> Result<Definition, BuildError>;
 
 /// Collects what a [`Coordinator`] needs.
 ///
@@ -70,10 +72,15 @@ type BuildDefinition<C> = fn(usize) -> Result<Definition<C>, BuildError>;
 /// ```
 pub struct CoordinatorBuilder<C> {
     context: C,
+    setup: Setup,
+}
+
+/// What a builder has collected besides the context.
+struct Setup {
     store: Option<Arc<dyn Store>>,
-    actions: ActionRegistry<C>,
+    actions: AnyRegistry,
     /// Each is built once the limits are known.
-    sagas: Vec<BuildDefinition<C>>,
+    sagas: Vec<BuildDefinition>,
     config: Config,
     limits: Limits,
     call_limits: CallLimits,
@@ -83,27 +90,18 @@ pub struct CoordinatorBuilder<C> {
 
 impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     pub(super) fn new(context: C) -> Self {
-        Self {
-            context,
-            store: None,
-            actions: ActionRegistry::new(),
-            sagas: Vec::new(),
-            config: Config::default(),
-            limits: Limits::default(),
-            call_limits: CallLimits::default(),
-            crash_limit: 3,
-            wall_clock: None,
-        }
+        Self { context, setup: Setup::new() }
     }
 
     /// Where logs are kept; by default in a [`MemoryStore`], which does not survive a crash.
-    pub fn store(self, store: impl Store) -> Self {
-        Self { store: Some(Arc::new(store)), ..self }
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.setup.store = Some(Arc::new(store));
+        self
     }
 
     /// Registers a saga and all of its actions.
     pub fn saga<S: Saga<Context = C>>(mut self) -> Self {
-        self.sagas.push(|max_nodes| {
+        self.setup.sagas.push(|max_nodes| {
             let definition = Definition::of::<S>(max_nodes);
             definition.map_err(|source| BuildError::Dag { saga: S::NAME, source })
         });
@@ -111,19 +109,21 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     }
 
     /// Registers actions for DAGs that are built at run time.
-    pub fn actions(self, actions: ActionRegistry<C>) -> Self {
-        Self { actions, ..self }
+    pub fn actions(mut self, actions: ActionRegistry<C>) -> Self {
+        self.setup.actions = actions.any().clone();
+        self
     }
 
     /// Limits on the size of sagas and values.
-    pub fn limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.setup.limits = limits;
+        self
     }
 
     /// How many calls of one saga may be in flight; by default any number. With 1, nodes run in topological
     /// order (ties in order of declaration), and undos in exactly the reverse order.
     pub fn max_concurrency(mut self, calls: usize) -> Self {
-        self.config.max_concurrency = Some(calls.max(1));
+        self.setup.config.max_concurrency = Some(calls.max(1));
         self
     }
 
@@ -134,7 +134,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// that awaits another saga keeps its permit meanwhile; if that saga waits for this very permit, the wait ends
     /// with [`SagaError::WaitsForItself`](crate::SagaError::WaitsForItself).
     pub fn max_calls(mut self, calls: usize) -> Self {
-        self.call_limits.limit_all(calls);
+        self.setup.call_limits.limit_all(calls);
         self
     }
 
@@ -142,7 +142,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// by default any number. For services with limited capacity. It must be an action of a registered saga,
     /// or be [registered](Self::actions) itself.
     pub fn max_calls_of(mut self, action: impl Into<String>, calls: usize) -> Self {
-        self.call_limits.limit_action(action.into(), calls);
+        self.setup.call_limits.limit_action(action.into(), calls);
         self
     }
 
@@ -159,14 +159,15 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     ///
     /// A saga that was running at a crash may resume up to one second later in the next process; one that was
     /// running at many crashes in a row, each time for 320 ms or longer, up to ten. All others resume at once.
-    pub fn crash_limit(self, crashes: u32) -> Self {
-        Self { crash_limit: crashes.max(1), ..self }
+    pub fn crash_limit(mut self, crashes: u32) -> Self {
+        self.setup.crash_limit = crashes.max(1);
+        self
     }
 
     /// How long an action may run on after its saga began to roll back, before it is dropped and left in doubt;
     /// by default 30 s, at most 100 years.
     pub fn abandon_after(mut self, after: Duration) -> Self {
-        self.config.abandon_after = after.min(LONGEST_WAIT);
+        self.setup.config.abandon_after = after.min(LONGEST_WAIT);
         self
     }
 
@@ -197,8 +198,9 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// assert!(matches!(saga.await, Err(SagaError::RolledBack(_))), "its deadline has passed");
     /// # Ok(()) }
     /// ```
-    pub fn wall_clock(self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self { wall_clock: Some(Box::new(now)), ..self }
+    pub fn wall_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.setup.wall_clock = Some(Box::new(now));
+        self
     }
 
     /// Builds the coordinator, which resumes every unfinished saga in the store whose definition it knows.
@@ -211,37 +213,64 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// [`BuildError`] if two sagas or two actions have the same name, if [`max_calls_of`](Self::max_calls_of) names no action, if the
     /// runtime cannot run sagas, or the store fails.
     pub async fn build(self) -> Result<Coordinator<C>, BuildError> {
-        note_places();
-        let tasks = TaskTracker::here()?;
-        let mut definitions = Definitions::new(self.actions);
-        for saga in self.sagas {
-            definitions.add(saga(self.limits.max_nodes)?)?;
+        let context = Arc::new(self.context);
+        let inner = self.setup.build(AnyContext::new(context.clone())).await?;
+        Ok(Coordinator { inner, context })
+    }
+}
+
+impl Setup {
+    fn new() -> Self {
+        Self {
+            store: None,
+            actions: AnyRegistry::default(),
+            sagas: Vec::new(),
+            config: Config::default(),
+            limits: Limits::default(),
+            call_limits: CallLimits::default(),
+            crash_limit: 3,
+            wall_clock: None,
         }
-        for action in self.call_limits.actions() {
-            definitions.check_name(&action)?;
-        }
-        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-        let env = Environment {
-            user: Arc::new(self.context),
-            store,
-            worker: WorkerId::generate(),
-            clock: Arc::new(Clock::new(self.wall_clock)),
-            limits: self.limits,
-            call_limits: self.call_limits,
-            observers: Observers::new(),
-            store_health: StoreHealth::default(),
-            closing: watch::channel(false).0,
-            reloads: true,
-            snapshot: None,
-        };
-        let config = Config { permits: !env.call_limits.is_empty(), ..self.config };
-        let mut inner =
-            CoordinatorInner::new(tasks, Arc::new(env), config, definitions, self.crash_limit);
-        inner.env.store.reopen().await?;
-        inner.unknown = inner.learn_versions().await?;
-        let inner = Arc::new(inner);
-        inner.recover().await?;
-        inner.poll_requests();
-        Ok(Coordinator { inner })
+    }
+
+    /// The future is boxed here, so that its code is part of this crate, and not of each program.
+    fn build(
+        self,
+        user: AnyContext,
+    ) -> BoxFuture<'static, Result<Arc<CoordinatorInner>, BuildError>> {
+        Box::pin(async move {
+            note_places();
+            let tasks = TaskTracker::here()?;
+            let mut definitions = Definitions::new(self.actions);
+            for saga in self.sagas {
+                definitions.add(saga(self.limits.max_nodes)?)?;
+            }
+            for action in self.call_limits.actions() {
+                definitions.check_name(&action)?;
+            }
+            let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+            let env = Environment {
+                user: Arc::new(user),
+                store,
+                worker: WorkerId::generate(),
+                clock: Arc::new(Clock::new(self.wall_clock)),
+                limits: self.limits,
+                call_limits: self.call_limits,
+                observers: Observers::new(),
+                store_health: StoreHealth::default(),
+                closing: watch::channel(false).0,
+                reloads: true,
+                snapshot: None,
+            };
+            let config = Config { permits: !env.call_limits.is_empty(), ..self.config };
+            let mut inner =
+                CoordinatorInner::new(tasks, Arc::new(env), config, definitions, self.crash_limit);
+            inner.env.store.reopen().await?;
+            inner.unknown = inner.learn_versions().await?;
+            let inner = Arc::new(inner);
+            inner.recover().await?;
+            inner.poll_requests();
+            Ok(inner)
+        })
     }
 }

@@ -4,35 +4,30 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::action::{ActionRegistry, RegistryError};
+use crate::action::{AnyRegistry, RegistryError};
 use crate::context::Frame;
-use crate::dag::{Dag, DagError};
+use crate::dag::{AnyDag, DagError};
 use crate::error::ActionError;
 use crate::log::Payload;
 use crate::names::ActionName;
-use crate::typed::Saga;
+use crate::typed::{Saga, define};
 use crate::value::ActionOutput;
 
 /// A saga that can be run: its DAG, and how its parameters are read.
-pub(crate) struct Definition<C> {
-    pub(super) dag: Arc<Dag<C>>,
+#[derive(Clone)]
+pub(crate) struct Definition {
+    pub(super) dag: Arc<AnyDag>,
     decode_params: fn(&Payload) -> Result<ActionOutput, ActionError>,
     ty: Option<TypeId>,
 }
 
-impl<C> Clone for Definition<C> {
-    fn clone(&self) -> Self {
-        Self { dag: self.dag.clone(), decode_params: self.decode_params, ty: self.ty }
-    }
-}
-
-impl<C: Send + Sync + 'static> Definition<C> {
-    pub(super) fn of<S: Saga<Context = C>>(max_nodes: usize) -> Result<Self, DagError> {
-        let dag = Arc::new(Dag::of_at_most::<S>(max_nodes)?);
+impl Definition {
+    pub(super) fn of<S: Saga>(max_nodes: usize) -> Result<Self, DagError> {
+        let dag = define::<S>(max_nodes, Vec::new())?;
         Ok(Self { dag, decode_params: ActionOutput::decode::<S>, ty: Some(TypeId::of::<S>()) })
     }
 
-    pub(super) fn dynamic(dag: Arc<Dag<C>>) -> Self {
+    pub(super) fn dynamic(dag: Arc<AnyDag>) -> Self {
         Self { dag, decode_params: ActionOutput::decode::<serde_json::Value>, ty: None }
     }
 
@@ -46,24 +41,24 @@ impl<C: Send + Sync + 'static> Definition<C> {
 }
 
 /// The registered sagas, and the definitions that were rebuilt from the store.
-pub(super) struct Definitions<C> {
-    by_name: BTreeMap<String, Definition<C>>,
+pub(super) struct Definitions {
+    by_name: BTreeMap<String, Definition>,
     /// Includes definitions that were rebuilt from what the store holds.
-    by_fingerprint: Mutex<HashMap<String, Definition<C>>>,
-    actions: ActionRegistry<C>,
+    by_fingerprint: Mutex<HashMap<String, Definition>>,
+    actions: AnyRegistry,
     /// Where each action name, with its revision, was first seen.
     places: HashMap<(String, u32), String>,
 }
 
-impl<C: Send + Sync + 'static> Definitions<C> {
-    pub(super) fn new(actions: ActionRegistry<C>) -> Self {
-        let places = actions.names().filter_map(|name| actions.get(name.as_str()).ok());
+impl Definitions {
+    pub(super) fn new(actions: AnyRegistry) -> Self {
+        let places = actions.actions();
         let places = places.map(|a| ((a.name().to_string(), a.revision()), a.place())).collect();
         Self { by_name: BTreeMap::new(), by_fingerprint: Mutex::default(), actions, places }
     }
 
     /// Adds a saga and its actions. Adding one saga twice is fine; two sagas with one name are not.
-    pub(super) fn add(&mut self, definition: Definition<C>) -> Result<(), RegistryError> {
+    pub(super) fn add(&mut self, definition: Definition) -> Result<(), RegistryError> {
         let name = definition.dag.name().to_string();
         if let Some(first) = self.by_name.get(&name) {
             if first.ty == definition.ty {
@@ -108,19 +103,19 @@ impl<C: Send + Sync + 'static> Definitions<C> {
         Err(RegistryError::not_found(action, known))
     }
 
-    pub(super) fn remember(&self, definition: Definition<C>) {
+    pub(super) fn remember(&self, definition: Definition) {
         let fingerprint = definition.dag.fingerprint().to_string();
         self.fingerprints().insert(fingerprint, definition);
     }
 
     /// Rebuilds a stored definition, if this program has every action that it needs.
-    pub(super) fn rebuild(&self, dag: &Payload, fingerprint: &str) -> Option<Definition<C>> {
-        let dag = Dag::from_json(dag.as_bytes(), &self.actions).ok()?;
+    pub(super) fn rebuild(&self, dag: &Payload, fingerprint: &str) -> Option<Definition> {
+        let dag = AnyDag::from_json(dag.as_bytes(), &self.actions).ok()?;
         // another revision of an action, another undo: not the saga that was started
-        (dag.fingerprint() == fingerprint).then(|| Definition::dynamic(Arc::new(dag)))
+        (dag.fingerprint() == fingerprint).then(|| Definition::dynamic(dag))
     }
 
-    pub(super) fn named(&self, name: &str) -> Option<&Definition<C>> {
+    pub(super) fn named(&self, name: &str) -> Option<&Definition> {
         self.by_name.get(name)
     }
 
@@ -128,7 +123,7 @@ impl<C: Send + Sync + 'static> Definitions<C> {
         self.by_name.keys().cloned().collect()
     }
 
-    pub(super) fn known(&self, fingerprint: &str) -> Option<Definition<C>> {
+    pub(super) fn known(&self, fingerprint: &str) -> Option<Definition> {
         self.fingerprints().get(fingerprint).cloned()
     }
 
@@ -138,7 +133,7 @@ impl<C: Send + Sync + 'static> Definitions<C> {
 
     /// Checks that another process could rebuild this DAG from registered actions. A DAG that this coordinator
     /// was given as a whole needs no such check.
-    pub(super) fn check_actions(&self, dag: &Arc<Dag<C>>) -> Result<(), RegistryError> {
+    pub(super) fn check_actions(&self, dag: &Arc<AnyDag>) -> Result<(), RegistryError> {
         if self.known(dag.fingerprint()).is_some_and(|known| Arc::ptr_eq(&known.dag, dag)) {
             return Ok(());
         }
@@ -148,7 +143,7 @@ impl<C: Send + Sync + 'static> Definitions<C> {
         Ok(())
     }
 
-    fn fingerprints(&self) -> std::sync::MutexGuard<'_, HashMap<String, Definition<C>>> {
+    fn fingerprints(&self) -> std::sync::MutexGuard<'_, HashMap<String, Definition>> {
         self.by_fingerprint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

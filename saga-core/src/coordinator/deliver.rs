@@ -14,9 +14,9 @@ use crate::log::{Answer, Request, SagaId};
 use crate::store::StoreError;
 
 /// The sagas of a coordinator in this process.
-pub(super) struct OwnSagas<C>(pub(super) Arc<CoordinatorInner<C>>);
+pub(super) struct OwnSagas(pub(super) Arc<CoordinatorInner>);
 
-impl<C: Send + Sync + 'static> Deliver for OwnSagas<C> {
+impl Deliver for OwnSagas {
     fn deliver(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         let inner = self.0.clone();
         Box::pin(async move {
@@ -29,7 +29,7 @@ impl<C: Send + Sync + 'static> Deliver for OwnSagas<C> {
     }
 }
 
-impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+impl CoordinatorInner {
     /// Sends a request to its saga, waking the saga if it is at rest, and waits for the answer.
     pub(super) async fn deliver(
         self: &Arc<Self>,

@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use super::handle::SagaType;
+use super::CoordinatorInner;
+use super::handle::AnyHandle;
 use super::stored::{Stored, StoredError};
-use super::{CoordinatorInner, SagaHandle};
 use crate::driver::{Creation, SagaProgress, SagaResult, result_of_failed};
 use crate::error::{SagaError, StartError};
 use crate::log::{SagaId, SagaStatus};
 use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
 
-impl<C: Send + Sync + 'static> CoordinatorInner<C> {
-    /// A handle to a saga that runs here or is in the store.
-    pub(super) async fn find<S: SagaType>(
+impl CoordinatorInner {
+    /// A handle to a saga that runs here or is in the store. If a name is requested, it must have that name.
+    pub(super) async fn find(
         self: &Arc<Self>,
         id: &SagaId,
-    ) -> Result<Option<SagaHandle<S>>, StartError> {
+        requested: Option<&str>,
+    ) -> Result<Option<AnyHandle>, StartError> {
         let channel = self.progress.of(id);
         let name: Arc<str> = loop {
             let run = channel.current_run();
@@ -33,7 +34,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
                 break name;
             }
         };
-        match S::NAME {
+        match requested {
             Some(requested) if *requested != *name => {
                 let (saga, requested) = (id.clone(), requested.to_string());
                 Err(StartError::IdConflict {
@@ -43,7 +44,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
                     differs: None,
                 })
             }
-            _ => Ok(Some(SagaHandle::new(id.clone(), channel, self))),
+            _ => Ok(Some(AnyHandle::new(id.clone(), channel, self))),
         }
     }
 
@@ -86,7 +87,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     }
 
     /// Why this process does not run a saga that has not ended.
-    fn why_not_running(&self, stored: &Stored<C>) -> SagaError {
+    fn why_not_running(&self, stored: &Stored) -> SagaError {
         let SagaRecord { id, name, owner, parked_reason, .. } = &stored.saga.record;
         let saga = id.clone();
         if let Some(reason) = parked_reason.clone() {
@@ -107,7 +108,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
 }
 
 /// How a saga ended whose definition this program does not know, as far as its log alone tells.
-fn result_of_unknown<C: Send + Sync + 'static>(stored: &Stored<C>) -> Option<SagaResult> {
+fn result_of_unknown(stored: &Stored) -> Option<SagaResult> {
     let (shape, record) = (stored.shape()?, &stored.saga.record);
     let state = stored.fold(shape.plan).ok()?;
     if state.status() != SagaStatus::Completed {

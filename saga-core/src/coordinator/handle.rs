@@ -74,69 +74,55 @@ impl SagaType for serde_json::Value {
 /// # Ok(()) }
 /// ```
 pub struct SagaHandle<S> {
+    any: AnyHandle,
+    saga: PhantomData<fn() -> S>,
+}
+
+/// A handle to a saga of any type.
+#[derive(Clone)]
+pub(super) struct AnyHandle {
     id: SagaId,
     progress: Arc<ProgressChannel>,
     observers: WeakObservers,
     call_limits: CallLimits,
     /// Weak: a handle keeps no store open.
-    coordinator: Weak<dyn OutcomeSource>,
-    saga: PhantomData<fn() -> S>,
-}
-
-/// What a handle asks of its coordinator, whose context type it does not know.
-pub(super) trait OutcomeSource: Send + Sync {
-    /// The outcomes of a saga's nodes, from its log.
-    fn node_outcomes(
-        self: Arc<Self>,
-        id: SagaId,
-    ) -> BoxFuture<'static, Result<NodeOutcomes, SagaError>>;
+    coordinator: Weak<CoordinatorInner>,
 }
 
 impl<S> Clone for SagaHandle<S> {
     fn clone(&self) -> Self {
-        Self {
-            id: self.id.clone(),
-            progress: self.progress.clone(),
-            observers: self.observers.clone(),
-            call_limits: self.call_limits.clone(),
-            coordinator: self.coordinator.clone(),
-            saga: PhantomData,
-        }
+        Self::of_any(self.any.clone())
     }
 }
 
 impl<S> fmt::Debug for SagaHandle<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SagaHandle").field("id", &self.id).field("status", &self.status()).finish()
+        f.debug_struct("SagaHandle")
+            .field("id", &self.any.id)
+            .field("status", &self.status())
+            .finish()
     }
 }
 
 impl<S> SagaHandle<S> {
-    pub(super) fn new<C: Send + Sync + 'static>(
-        id: SagaId,
-        progress: Arc<ProgressChannel>,
-        coordinator: &Arc<CoordinatorInner<C>>,
-    ) -> Self {
-        let observers = coordinator.env.observers.downgrade();
-        let call_limits = coordinator.env.call_limits.clone();
-        let coordinator: Weak<CoordinatorInner<C>> = Arc::downgrade(coordinator);
-        Self { id, progress, observers, call_limits, coordinator, saga: PhantomData }
+    pub(super) fn of_any(any: AnyHandle) -> Self {
+        Self { any, saga: PhantomData }
     }
 
     /// The saga's id.
     pub fn id(&self) -> &SagaId {
-        &self.id
+        &self.any.id
     }
 
     /// The saga's events from now on, entry by entry, until it has ended; being parked is not an end. What it
     /// did before is in its log ([`Coordinator::inspect`](crate::Coordinator::inspect)).
     pub fn events(&self) -> Events {
-        self.observers.events_of(self.id.clone(), self.progress.clone())
+        self.any.observers.events_of(self.any.id.clone(), self.any.progress.clone())
     }
 
     /// The saga's status, as far as the log has recorded it.
     pub fn status(&self) -> SagaStatus {
-        self.progress.status()
+        self.any.progress.status()
     }
 
     /// The state of a node, as far as the log has recorded it. A node that has not started is `pending`, even in
@@ -161,24 +147,8 @@ impl<S> SagaHandle<S> {
     /// # Errors
     /// [`SagaError::NotRunning`] if the coordinator is gone; otherwise says why the log cannot be read.
     pub async fn status_of<O, E>(&self, key: NodeKey<S, O, E>) -> Result<ActionState, SagaError> {
-        let nodes = self.coordinator()?.node_outcomes(self.id.clone()).await?;
+        let nodes = self.any.node_outcomes().await?;
         Ok(nodes.node_of(&key).map_or(ActionState::Pending, |node| node.state))
-    }
-
-    /// Waits until this process does not run the saga (any more).
-    async fn ended(&self) -> Result<Arc<SagaResult>, SagaError> {
-        let ended = wait_for(&self.call_limits, &self.id, self.progress.ended()).await?;
-        if let Err(SagaError::ShutDown { .. }) = &*ended {
-            before_telling_of_shutdown().await;
-        }
-        Ok(ended)
-    }
-
-    fn coordinator(&self) -> Result<Arc<dyn OutcomeSource>, SagaError> {
-        self.coordinator.upgrade().ok_or_else(|| SagaError::NotRunning {
-            saga: self.id.clone(),
-            why: "its coordinator is gone; ask another one for it, with `get`".to_string(),
-        })
     }
 }
 
@@ -216,16 +186,9 @@ impl<S: SagaType> SagaHandle<S> {
     /// [`SagaError`] if the saga has not ended and this process does not run it, for example because it is
     /// parked. A saga that was rolled back or is stuck has an outcome.
     pub async fn outcome(self) -> Result<Outcome<S>, SagaError> {
-        // taken before the end is awaited: afterwards nothing else may keep the coordinator alive
-        let coordinator = self.coordinator();
-        let result = self.ended().await?;
-        let id = self.id;
-        match SagaResult::clone(&result) {
-            result @ (Ok(_) | Err(SagaError::RolledBack(_) | SagaError::Stuck(_))) => {
-                Ok(Outcome::new(id.clone(), result, coordinator?.node_outcomes(id).await?))
-            }
-            Err(error) => Err(error),
-        }
+        let id = self.any.id.clone();
+        let (result, nodes) = self.any.outcome().await?;
+        Ok(Outcome::new(id, result, nodes))
     }
 }
 
@@ -234,7 +197,59 @@ impl<S: SagaType> IntoFuture for SagaHandle<S> {
     type IntoFuture = SagaFuture<S::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { output(&self.id, &*self.ended().await?) })
+        let (id, ended) = (self.any.id.clone(), self.any.ended());
+        Box::pin(async move { output(&id, &*ended.await?) })
+    }
+}
+
+// The futures are boxed here, so that their code is part of this crate, and not of each program that awaits them.
+impl AnyHandle {
+    pub(super) fn new(
+        id: SagaId,
+        progress: Arc<ProgressChannel>,
+        coordinator: &Arc<CoordinatorInner>,
+    ) -> Self {
+        let observers = coordinator.env.observers.downgrade();
+        let call_limits = coordinator.env.call_limits.clone();
+        Self { id, progress, observers, call_limits, coordinator: Arc::downgrade(coordinator) }
+    }
+
+    /// Waits until this process does not run the saga (any more).
+    fn ended(self) -> BoxFuture<'static, Result<Arc<SagaResult>, SagaError>> {
+        Box::pin(async move {
+            let ended = wait_for(&self.call_limits, &self.id, self.progress.ended()).await?;
+            if let Err(SagaError::ShutDown { .. }) = &*ended {
+                before_telling_of_shutdown().await;
+            }
+            Ok(ended)
+        })
+    }
+
+    /// Waits for the saga's end, and reads what each node did from its log.
+    fn outcome(self) -> BoxFuture<'static, Result<(SagaResult, NodeOutcomes), SagaError>> {
+        Box::pin(async move {
+            // taken before the end is awaited: afterwards nothing else may keep the coordinator alive
+            let coordinator = self.coordinator();
+            let id = self.id.clone();
+            let result = self.ended().await?;
+            match SagaResult::clone(&result) {
+                result @ (Ok(_) | Err(SagaError::RolledBack(_) | SagaError::Stuck(_))) => {
+                    Ok((result, coordinator?.node_outcomes(&id).await?))
+                }
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn node_outcomes(&self) -> BoxFuture<'_, Result<NodeOutcomes, SagaError>> {
+        Box::pin(async move { self.coordinator()?.node_outcomes(&self.id).await })
+    }
+
+    fn coordinator(&self) -> Result<Arc<CoordinatorInner>, SagaError> {
+        self.coordinator.upgrade().ok_or_else(|| SagaError::NotRunning {
+            saga: self.id.clone(),
+            why: "its coordinator is gone; ask another one for it, with `get`".to_string(),
+        })
     }
 }
 

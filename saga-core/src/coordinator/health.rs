@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Coordinator;
+use super::{Coordinator, CoordinatorInner};
 use crate::error::RuntimeError;
 use crate::log::SagaId;
 use crate::store::StoreError;
@@ -78,13 +78,18 @@ impl fmt::Display for Health {
 impl<C: Send + Sync + 'static> Coordinator<C> {
     /// Whether the coordinator can do its work now. Answers at once.
     pub fn health(&self) -> Health {
-        let inner = &self.inner;
+        self.inner.health()
+    }
+}
+
+impl CoordinatorInner {
+    fn health(&self) -> Health {
         Health {
-            store: inner.env.store_health.error(),
-            waiting: inner.sagas_waiting_for_store(),
-            running: inner.running().len(),
-            shut_down: inner.is_closing(),
-            runtime: inner.tasks.check().err(),
+            store: self.env.store_health.error(),
+            waiting: self.sagas_waiting_for_store(),
+            running: self.running().len(),
+            shut_down: self.is_closing(),
+            runtime: self.tasks.check().err(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use futures_util::future::BoxFuture;
+
 use super::stored::StoredError;
 use super::{Coordinator, CoordinatorInner};
 use crate::driver::node_reports;
@@ -93,12 +95,19 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// [`StartError::InvalidId`], [`StartError::Store`], or [`StartError::Corrupt`] if the log does not fit the
     /// saga's definition.
     pub async fn inspect(&self, id: &str) -> Result<Option<SagaView>, StartError> {
-        let id: SagaId = id.parse()?;
-        self.inner.tasks.at_home(self.inner.view(&id)).await
+        self.inner.inspect(id).await
     }
 }
 
-impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+impl CoordinatorInner {
+    /// The future is boxed here, so that its code is part of this crate, and not of each program.
+    fn inspect<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<SagaView>, StartError>> {
+        Box::pin(async move {
+            let id: SagaId = id.parse()?;
+            self.tasks.at_home(self.view(&id)).await
+        })
+    }
+
     async fn view(&self, id: &SagaId) -> Result<Option<SagaView>, StartError> {
         let stored = match self.stored(id).await {
             Ok(stored) => stored,

@@ -34,6 +34,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use self::request_poller::RequestPoller;
@@ -46,6 +47,7 @@ use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError};
 use crate::typed::Saga;
 pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
+use handle::AnyHandle;
 pub use handle::{SagaFuture, SagaHandle, SagaType};
 pub use health::Health;
 pub(crate) use inspect::SagaView;
@@ -55,7 +57,7 @@ pub use outcome::Outcome;
 use running::RunningSaga;
 pub use shutdown::ShutdownReport;
 pub use start::SagaStart;
-use start::StartRequest;
+use start::{AnyStart, StartRequest};
 use task_tracker::TaskTracker;
 
 /// How many sagas a purge removes at a time, so that it delays no other write for long.
@@ -84,20 +86,21 @@ const PURGE: usize = 500;
 /// # Ok(()) }
 /// ```
 pub struct Coordinator<C> {
-    inner: Arc<CoordinatorInner<C>>,
+    inner: Arc<CoordinatorInner>,
+    context: Arc<C>,
 }
 
 impl<C> Clone for Coordinator<C> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone() }
+        Self { inner: self.inner.clone(), context: self.context.clone() }
     }
 }
 
-struct CoordinatorInner<C> {
+struct CoordinatorInner {
     tasks: TaskTracker,
-    env: Arc<Environment<C>>,
+    env: Arc<Environment>,
     config: Arc<Config>,
-    definitions: Definitions<C>,
+    definitions: Definitions,
     running: Mutex<SagaMap<Arc<RunningSaga>>>,
     /// What handles see.
     progress: ProgressChannels,
@@ -131,7 +134,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// # Ok(()) }
     /// ```
     pub fn context(&self) -> &Arc<C> {
-        &self.inner.env.user
+        &self.context
     }
 
     /// Runs a saga under a new id, and returns its output. Each call runs another saga.
@@ -146,13 +149,14 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 
     /// Prepares a saga: `sec.saga(BookTrip { trip }).id("order-42").start().await?`.
     pub fn saga<S: Saga<Context = C>>(&self, saga: S) -> SagaStart<C, S> {
-        SagaStart::new(self.clone(), StartRequest::typed(saga))
+        SagaStart::new(AnyStart::new(self.inner.clone(), StartRequest::typed(saga)))
     }
 
     /// Prepares a saga whose DAG was built at run time. All of its actions must be registered with
     /// [`actions`](CoordinatorBuilder::actions), so that another process can resume it.
     pub fn saga_dag(&self, saga: SagaDag<C>) -> SagaStart<C, serde_json::Value> {
-        SagaStart::new(self.clone(), StartRequest::dynamic(saga))
+        let request = StartRequest::dynamic(saga.dag.any(), &saga.params);
+        SagaStart::new(AnyStart::new(self.inner.clone(), request))
     }
 
     /// A handle to the saga with this id, running or ended, if there is one: `sec.get::<BookTrip>("order-42")`, or
@@ -162,8 +166,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// [`StartError::IdConflict`] if the id belongs to another kind of saga, [`StartError::InvalidId`],
     /// [`StartError::UnknownVersion`], [`StartError::Store`], [`StartError::Corrupt`].
     pub async fn get<S: SagaType>(&self, id: &str) -> Result<Option<SagaHandle<S>>, StartError> {
-        let id: SagaId = id.parse()?;
-        self.inner.tasks.at_home(self.inner.find(&id)).await
+        Ok(self.inner.get(id, S::NAME).await?.map(SagaHandle::of_any))
     }
 
     /// Definitions of unfinished sagas in the store that this program does not know. Their sagas stay untouched
@@ -182,7 +185,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// # Errors
     /// The store's error.
     pub async fn list(&self, filter: ListFilter) -> Result<Vec<SagaRecord>, StoreError> {
-        self.inner.tasks.at_home(self.inner.env.store.list(filter)).await
+        self.inner.list(filter).await
     }
 
     /// Removes sagas that ended longer ago than this from the store, with their logs, and returns how many.
@@ -197,27 +200,54 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         older_than: Duration,
         statuses: &[SagaStatus],
     ) -> Result<u64, StoreError> {
-        let age = u64::try_from(older_than.as_millis()).unwrap_or(u64::MAX);
-        let ended_before = Timestamp(self.inner.env.clock.now().0.saturating_sub(age));
-        let purge = Purge { ended_before, statuses: statuses.to_vec(), limit: PURGE };
-        let mut removed = 0;
-        loop {
-            let batch = self.inner.env.store.purge(purge.clone());
-            let batch = self.inner.tasks.at_home(batch).await?;
-            removed += batch;
-            if batch < PURGE as u64 {
-                return Ok(removed);
-            }
-        }
+        self.inner.purge(older_than, statuses).await
     }
 }
 
-impl<C> CoordinatorInner<C> {
+/// What a [`Coordinator`] is besides the type of its context. What programs await is boxed here, so that its code is
+/// part of this crate, and not of each program.
+impl CoordinatorInner {
+    fn get<'a>(
+        self: &'a Arc<Self>,
+        id: &'a str,
+        requested: Option<&'static str>,
+    ) -> BoxFuture<'a, Result<Option<AnyHandle>, StartError>> {
+        Box::pin(async move {
+            let id: SagaId = id.parse()?;
+            self.tasks.at_home(self.find(&id, requested)).await
+        })
+    }
+
+    fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        Box::pin(self.tasks.at_home(self.env.store.list(filter)))
+    }
+
+    fn purge<'a>(
+        &'a self,
+        older_than: Duration,
+        statuses: &'a [SagaStatus],
+    ) -> BoxFuture<'a, Result<u64, StoreError>> {
+        let age = u64::try_from(older_than.as_millis()).unwrap_or(u64::MAX);
+        let ended_before = Timestamp(self.env.clock.now().0.saturating_sub(age));
+        let purge = Purge { ended_before, statuses: statuses.to_vec(), limit: PURGE };
+        Box::pin(async move {
+            let mut removed = 0;
+            loop {
+                let batch = self.env.store.purge(purge.clone());
+                let batch = self.tasks.at_home(batch).await?;
+                removed += batch;
+                if batch < PURGE as u64 {
+                    return Ok(removed);
+                }
+            }
+        })
+    }
+
     fn new(
         tasks: TaskTracker,
-        env: Arc<Environment<C>>,
+        env: Arc<Environment>,
         config: Config,
-        definitions: Definitions<C>,
+        definitions: Definitions,
         crash_limit: u32,
     ) -> Self {
         Self {

@@ -2,13 +2,11 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 
 use super::CoordinatorInner;
-use super::handle::{OutcomeSource, SagaType, output};
+use super::handle::{SagaType, output};
 use super::node_key::NodeKey;
 use crate::driver::{SagaResult, Values, node_report, node_reports};
 use crate::error::{NodeReport, SagaError};
@@ -133,7 +131,7 @@ impl<S> fmt::Debug for Outcome<S> {
 /// The state and the values of a saga, from its log.
 pub(super) struct NodeOutcomes {
     state: SagaState,
-    values: Box<dyn NodeOutputs>,
+    values: Values,
 }
 
 impl NodeOutcomes {
@@ -146,20 +144,11 @@ impl NodeOutcomes {
     }
 
     fn output(&self, path: &str) -> Option<&ActionOutput> {
-        self.values.output(&self.state, path)
+        self.values.output_of(&self.state, path)
     }
 }
 
-/// The values of a saga, whatever its context type.
-trait NodeOutputs: Send + Sync {
-    /// The node at this path. An instance with several statements is not a node: the node that gives its output
-    /// represents it.
-    fn vertex(&self, state: &SagaState, path: &str) -> Option<VertexId>;
-
-    fn output(&self, state: &SagaState, path: &str) -> Option<&ActionOutput>;
-}
-
-impl<C: Send + Sync + 'static> Values<C> {
+impl Values {
     /// The node with this name in the subsaga at this node, or in the one that ends the arm that was chosen.
     fn in_subsaga(&self, state: &SagaState, holder: VertexId, name: &str) -> Option<VertexId> {
         let frame = state.parts(holder)?.next()?;
@@ -172,9 +161,9 @@ impl<C: Send + Sync + 'static> Values<C> {
             (_, Part::Instance(_)) => None,
         }
     }
-}
 
-impl<C: Send + Sync + 'static> NodeOutputs for Values<C> {
+    /// The node at this path. An instance with several statements is not a node: the node that gives its output
+    /// represents it.
     fn vertex(&self, state: &SagaState, path: &str) -> Option<VertexId> {
         if let Some(vertex) = state.resolve(path) {
             return Some(vertex);
@@ -190,21 +179,17 @@ impl<C: Send + Sync + 'static> NodeOutputs for Values<C> {
         }
     }
 
-    fn output(&self, state: &SagaState, path: &str) -> Option<&ActionOutput> {
+    fn output_of(&self, state: &SagaState, path: &str) -> Option<&ActionOutput> {
         self.output_at(state, self.vertex(state, path)?)
     }
 }
 
-impl<C: Send + Sync + 'static> OutcomeSource for CoordinatorInner<C> {
-    fn node_outcomes(
-        self: Arc<Self>,
-        id: SagaId,
-    ) -> BoxFuture<'static, Result<NodeOutcomes, SagaError>> {
-        Box::pin(async move {
-            let stored = self.tasks.at_home(self.stored(&id)).await?;
-            let state = stored.state()?;
-            let values = stored.values(&state, self.env.limits.max_width)?;
-            Ok(NodeOutcomes { state, values: Box::new(values) })
-        })
+impl CoordinatorInner {
+    /// The outcomes of a saga's nodes, from its log.
+    pub(super) async fn node_outcomes(&self, id: &SagaId) -> Result<NodeOutcomes, SagaError> {
+        let stored = self.tasks.at_home(self.stored(id)).await?;
+        let state = stored.state()?;
+        let values = stored.values(&state, self.env.limits.max_width)?;
+        Ok(NodeOutcomes { state, values })
     }
 }

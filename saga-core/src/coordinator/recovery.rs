@@ -25,15 +25,15 @@ const FIRST_CLAIM: usize = 256;
 const PAGE: usize = 256;
 
 /// Sagas that were claimed and are not running yet. Unless they are kept, they are released again.
-struct Claims<C: Send + Sync + 'static>(Option<Arc<CoordinatorInner<C>>>);
+struct Claims(Option<Arc<CoordinatorInner>>);
 
-impl<C: Send + Sync + 'static> Claims<C> {
+impl Claims {
     fn keep(&mut self) {
         self.0 = None;
     }
 }
 
-impl<C: Send + Sync + 'static> Drop for Claims<C> {
+impl Drop for Claims {
     fn drop(&mut self) {
         if let Some(inner) = self.0.take() {
             let tasks = inner.tasks.clone();
@@ -45,7 +45,7 @@ impl<C: Send + Sync + 'static> Drop for Claims<C> {
     }
 }
 
-impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+impl CoordinatorInner {
     /// Looks at the definitions of unfinished sagas, and rebuilds definitions that consist of registered actions.
     /// Returns the ones that this program does not know.
     pub(super) async fn learn_versions(&self) -> Result<Vec<SagaVersion>, StoreError> {
@@ -167,7 +167,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         record: SagaRecord,
         progress: Arc<ProgressChannel>,
         reason: LoadReason,
-    ) -> Result<Box<Driver<C>>, SagaError> {
+    ) -> Result<Box<Driver>, SagaError> {
         let id = record.id.clone();
         let mut closed = pin!(self.closed());
         let found = match select(pin!(self.stored(&id)), &mut closed).await {

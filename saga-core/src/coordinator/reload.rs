@@ -61,32 +61,32 @@ pub(super) async fn while_listening<T>(
 }
 
 /// Keeps a saga in the list of sagas that wait for the store, until it is dropped.
-struct WaitingForStore<'a, C> {
-    inner: &'a CoordinatorInner<C>,
+struct WaitingForStore<'a> {
+    inner: &'a CoordinatorInner,
     id: &'a SagaId,
 }
 
-impl<'a, C> WaitingForStore<'a, C> {
-    fn begin(inner: &'a CoordinatorInner<C>, id: &'a SagaId) -> Self {
+impl<'a> WaitingForStore<'a> {
+    fn begin(inner: &'a CoordinatorInner, id: &'a SagaId) -> Self {
         inner.waiting_for_store().insert(id.clone());
         Self { inner, id }
     }
 }
 
-impl<C> Drop for WaitingForStore<'_, C> {
+impl Drop for WaitingForStore<'_> {
     fn drop(&mut self) {
         self.inner.waiting_for_store().remove(self.id);
     }
 }
 
-impl<C: Send + Sync + 'static> SagaTask<C> {
+impl SagaTask {
     /// Waits until the store works again, and loads the saga. Requests that arrive meanwhile are answered
     /// with the error.
     pub(super) async fn reload(
         &self,
         mut error: StoreError,
         backoff: &mut Backoff,
-    ) -> Result<Box<Driver<C>>, SagaError> {
+    ) -> Result<Box<Driver>, SagaError> {
         let (inner, id) = (self.inner(), self.id());
         let _waiting = WaitingForStore::begin(inner, id);
         loop {
@@ -118,13 +118,13 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
     }
 }
 
-impl<C> CoordinatorInner<C> {
+impl CoordinatorInner {
     fn waiting_for_store(&self) -> MutexGuard<'_, BTreeSet<SagaId>> {
         self.waiting_for_store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+impl CoordinatorInner {
     /// The sagas that wait for the store.
     pub(super) fn sagas_waiting_for_store(&self) -> Vec<SagaId> {
         self.waiting_for_store().iter().cloned().collect()
@@ -142,7 +142,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
     }
 
     /// Loads a saga that this process ran before. The new epoch fences a write that is still on its way.
-    pub(super) async fn take_again(&self, task: &SagaTask<C>) -> Result<Box<Driver<C>>, SagaError> {
+    pub(super) async fn take_again(&self, task: &SagaTask) -> Result<Box<Driver>, SagaError> {
         let id = task.id();
         let failed = |error: StoredError| error.while_resuming(id);
         let found = self.stored(id).await.map_err(failed)?;

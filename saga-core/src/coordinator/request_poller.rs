@@ -39,7 +39,7 @@ impl Drop for RequestPoller {
     }
 }
 
-impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+impl CoordinatorInner {
     /// Carries out the requests of other processes, as long as the coordinator exists.
     pub(super) fn poll_requests(self: &Arc<Self>) {
         let (inner, stop) = (Arc::downgrade(self), self.request_poller.0.clone());

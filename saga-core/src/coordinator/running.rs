@@ -8,8 +8,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tracing::Instrument;
 
+use super::CoordinatorInner;
+use super::handle::AnyHandle;
 use super::reload::{Backoff, while_listening};
-use super::{CoordinatorInner, SagaHandle};
 use crate::driver::{
     Creation, Driver, PendingRequest, ProgressChannel, RunEnd, SagaProgress, TaskLink,
 };
@@ -36,12 +37,12 @@ impl RunningSaga {
     }
 
     /// The answer to a start with this name and these parameters.
-    pub(super) async fn handle<S, C: Send + Sync + 'static>(
+    pub(super) async fn handle(
         &self,
         id: SagaId,
         input: (&str, &Payload),
-        inner: &Arc<CoordinatorInner<C>>,
-    ) -> Result<SagaHandle<S>, StartError> {
+        inner: &Arc<CoordinatorInner>,
+    ) -> Result<AnyHandle, StartError> {
         match self.link.creation().await {
             Some(Creation::New) => same_input(&id, (&self.name, &self.params), input)?,
             Some(Creation::Exists(found)) => {
@@ -50,11 +51,11 @@ impl RunningSaga {
             Some(Creation::Failed(error)) => return Err(error.into()),
             None => return Err(self.why_not_created(id, inner)),
         }
-        Ok(SagaHandle::new(id, self.progress().clone(), inner))
+        Ok(AnyHandle::new(id, self.progress().clone(), inner))
     }
 
     /// Why the task ended before the saga was in the store.
-    fn why_not_created<C>(&self, saga: SagaId, inner: &CoordinatorInner<C>) -> StartError {
+    fn why_not_created(&self, saga: SagaId, inner: &CoordinatorInner) -> StartError {
         match self.progress().result().as_deref() {
             // it panicked
             Some(Err(SagaError::NotRunning { why, .. })) => {
@@ -74,12 +75,12 @@ impl RunningSaga {
 }
 
 /// The end that the saga's task holds. However the task ends, dropping it takes the saga off the list.
-pub(super) struct SagaTask<C> {
-    inner: Arc<CoordinatorInner<C>>,
+pub(super) struct SagaTask {
+    inner: Arc<CoordinatorInner>,
     saga: Arc<RunningSaga>,
 }
 
-impl<C> Drop for SagaTask<C> {
+impl Drop for SagaTask {
     fn drop(&mut self) {
         // this changes nothing unless the runtime dropped the task
         self.fail(SagaError::ShutDown { saga: self.id().clone() });
@@ -90,11 +91,11 @@ impl<C> Drop for SagaTask<C> {
 }
 
 /// What the task does next.
-enum AfterRun<C> {
+enum AfterRun {
     /// This process is done with the saga.
     Done,
     /// Run it, and carry out these requests.
-    Loaded(Box<Driver<C>>, Vec<PendingRequest>),
+    Loaded(Box<Driver>, Vec<PendingRequest>),
     /// The store failed, and may recover. True if the saga had made progress.
     StoreFailed(Box<(StoreError, bool)>),
     /// The saga stopped or cannot be loaded, and these requests wait for an answer.
@@ -103,21 +104,21 @@ enum AfterRun<C> {
     TakeOver,
 }
 
-impl<C> AfterRun<C> {
+impl AfterRun {
     fn failed(error: SagaError, requests: Vec<PendingRequest>) -> Self {
         Self::Failed(Box::new((error, requests)))
     }
 }
 
 /// Whether a saga could be put on the list.
-pub(super) enum Admission<C> {
+pub(super) enum Admission {
     /// It is on the list already.
     AlreadyRunning(Arc<RunningSaga>),
     /// It is on the list now, and the caller must spawn its task.
-    Admitted(Arc<RunningSaga>, SagaTask<C>),
+    Admitted(Arc<RunningSaga>, SagaTask),
 }
 
-impl<C> CoordinatorInner<C> {
+impl CoordinatorInner {
     /// Puts a saga on the list; `stored` is its status if it is in the store. The check and the entry share
     /// one lock: of two starts with one id, the second finds the first.
     pub(super) fn admit(
@@ -125,7 +126,7 @@ impl<C> CoordinatorInner<C> {
         id: &SagaId,
         (name, params): (&Arc<str>, &Payload),
         stored: Option<SagaStatus>,
-    ) -> Admission<C> {
+    ) -> Admission {
         let mut list = self.running();
         let place = match list.entry(id.clone()) {
             Entry::Occupied(running) => return Admission::AlreadyRunning(running.get().clone()),
@@ -145,8 +146,8 @@ impl<C> CoordinatorInner<C> {
     }
 }
 
-impl<C> SagaTask<C> {
-    pub(super) fn inner(&self) -> &Arc<CoordinatorInner<C>> {
+impl SagaTask {
+    pub(super) fn inner(&self) -> &Arc<CoordinatorInner> {
         &self.inner
     }
 
@@ -169,7 +170,7 @@ impl<C> SagaTask<C> {
     }
 }
 
-impl<C: Send + Sync + 'static> SagaTask<C> {
+impl SagaTask {
     /// Runs the saga until this process is done with it. Each time that the store fails and may recover,
     /// the saga is loaded again.
     ///
@@ -177,7 +178,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
     /// what is rare is boxed.
     pub(super) fn run(
         self,
-        loaded: Result<Box<Driver<C>>, SagaError>,
+        loaded: Result<Box<Driver>, SagaError>,
         requests: Vec<PendingRequest>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let mut next = match loaded {
@@ -215,7 +216,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
     }
 
     /// Runs the driver until it stops.
-    async fn run_once(&self, driver: Box<Driver<C>>, requests: Vec<PendingRequest>) -> AfterRun<C> {
+    async fn run_once(&self, driver: Box<Driver>, requests: Vec<PendingRequest>) -> AfterRun {
         let run_key = driver.run_key();
         let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id());
         let run = driver.run(requests, &self.saga.link).instrument(span);
@@ -248,7 +249,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
     }
 
     /// Loads a saga of this process that nobody ran, and whose id this one wanted.
-    async fn take_over(&self) -> AfterRun<C> {
+    async fn take_over(&self) -> AfterRun {
         let mut requests = Vec::new();
         let keep = |request| requests.push(request);
         let taken = self.inner.take_again(self);
@@ -264,7 +265,7 @@ impl<C: Send + Sync + 'static> SagaTask<C> {
         error: SagaError,
         requests: Vec<PendingRequest>,
         backoff: &mut Backoff,
-    ) -> AfterRun<C> {
+    ) -> AfterRun {
         for request in requests {
             request.answer(Err(error.clone()));
         }

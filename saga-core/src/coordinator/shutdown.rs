@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join_all, select};
+use futures_util::future::{BoxFuture, join_all, select};
 use tokio::sync::oneshot;
 
 use super::task_tracker::wait;
@@ -68,19 +68,7 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// The store's error, if the sagas could not be released or the store not be closed. The tasks have ended
     /// all the same.
     pub async fn shutdown(&self, grace: Duration) -> Result<ShutdownReport, StoreError> {
-        let inner = &self.inner;
-        inner.env.closing.send_replace(true);
-        let drained = inner.send_to_all(|| Control::Drain);
-        select(pin!(inner.until_idle()), pin!(wait(grace))).await;
-        let blocked = inner.stop().await;
-        inner.request_poller.stop();
-        if blocked.is_empty() {
-            inner.tasks.ended().await;
-        } else {
-            inner.until(|running| running.keys().all(|id| blocked.contains(id))).await;
-        }
-        inner.close().await?;
-        Ok(report(drained, blocked))
+        self.inner.shutdown(grace).await
     }
 }
 
@@ -94,7 +82,25 @@ fn report(drained: HashMap<SagaId, Arc<RunningSaga>>, blocked: Vec<SagaId>) -> S
     ShutdownReport { interrupted, blocked }
 }
 
-impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+impl CoordinatorInner {
+    /// The future is boxed here, so that its code is part of this crate, and not of each program.
+    fn shutdown(&self, grace: Duration) -> BoxFuture<'_, Result<ShutdownReport, StoreError>> {
+        Box::pin(async move {
+            self.env.closing.send_replace(true);
+            let drained = self.send_to_all(|| Control::Drain);
+            select(pin!(self.until_idle()), pin!(wait(grace))).await;
+            let blocked = self.stop().await;
+            self.request_poller.stop();
+            if blocked.is_empty() {
+                self.tasks.ended().await;
+            } else {
+                self.until(|running| running.keys().all(|id| blocked.contains(id))).await;
+            }
+            self.close().await?;
+            Ok(report(drained, blocked))
+        })
+    }
+
     fn send_to_all(&self, control: impl Fn() -> Control) -> HashMap<SagaId, Arc<RunningSaga>> {
         let running = self.running();
         for saga in running.values() {

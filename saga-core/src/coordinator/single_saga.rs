@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::definitions::{Definition, Definitions};
+use super::handle::AnyHandle;
 use super::running::same_input;
+use super::start::{AnyStart, StartRequest};
 use super::stored::StoredError;
 use super::task_tracker::TaskTracker;
 use super::{Coordinator, CoordinatorInner, SagaHandle};
-use crate::action::ActionRegistry;
+use crate::action::AnyRegistry;
 use crate::clock::Clock;
-use crate::dag::SagaDag;
+use crate::context::AnyContext;
+use crate::dag::{AnyDag, SagaDag};
 use crate::driver::{CallLimits, Environment, Observers, Snapshot, StoreHealth};
 use crate::error::{OperateError, RuntimeError, SagaError, StartError};
 use crate::limits::Limits;
-use crate::log::SagaId;
+use crate::log::{Payload, SagaId};
 use crate::machine::Config;
 use crate::panics::note_places;
 use crate::store::{Store, StoreError, WorkerId};
@@ -28,12 +32,43 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         saga: &SagaDag<C>,
         context: C,
         store: Arc<dyn Store>,
-        snapshot: Snapshot<C>,
+        snapshot: Snapshot,
     ) -> Result<Self, RuntimeError> {
+        let context = Arc::new(context);
+        let user = AnyContext::new(context.clone());
+        let inner = CoordinatorInner::for_single_saga(saga.dag.any(), user, store, snapshot)?;
+        Ok(Self { inner, context })
+    }
+
+    /// The same coordinator, with this many calls at once.
+    pub(crate) fn with_max_concurrency(&self, saga: &SagaDag<C>, calls: usize) -> Self {
+        let (tasks, env) = (self.inner.tasks.clone(), self.inner.env.clone());
+        let inner = CoordinatorInner::with_call_limit(tasks, env, saga.dag.any(), calls);
+        Self { inner, context: self.context.clone() }
+    }
+
+    /// Starts the saga, or resumes it if it is in the store and has not ended; a handle to it either way.
+    pub(crate) async fn start_or_resume(
+        &self,
+        id: &SagaId,
+        saga: &SagaDag<C>,
+    ) -> Result<SagaHandle<serde_json::Value>, SagaError> {
+        let handle = self.inner.start_or_resume(id, saga.dag.any(), &saga.params).await?;
+        Ok(SagaHandle::of_any(handle))
+    }
+}
+
+impl CoordinatorInner {
+    fn for_single_saga(
+        dag: &Arc<AnyDag>,
+        user: AnyContext,
+        store: Arc<dyn Store>,
+        snapshot: Snapshot,
+    ) -> Result<Arc<Self>, RuntimeError> {
         note_places();
         let tasks = TaskTracker::here()?;
         let env = Environment {
-            user: Arc::new(context),
+            user: Arc::new(user),
             store,
             worker: WorkerId::generate(),
             clock: Arc::new(Clock::new(None)),
@@ -46,49 +81,47 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
             reloads: false,
             snapshot: Some(snapshot),
         };
-        Ok(Self::with_call_limit(tasks, Arc::new(env), saga, 1))
-    }
-
-    /// The same coordinator, with this many calls at once.
-    pub(crate) fn with_max_concurrency(&self, saga: &SagaDag<C>, calls: usize) -> Self {
-        Self::with_call_limit(self.inner.tasks.clone(), self.inner.env.clone(), saga, calls)
+        Ok(Self::with_call_limit(tasks, Arc::new(env), dag, 1))
     }
 
     fn with_call_limit(
         tasks: TaskTracker,
-        env: Arc<Environment<C>>,
-        saga: &SagaDag<C>,
+        env: Arc<Environment>,
+        dag: &Arc<AnyDag>,
         calls: usize,
-    ) -> Self {
+    ) -> Arc<Self> {
         let config = Config { max_concurrency: Some(calls.max(1)), ..Config::default() };
-        let definitions = Definitions::new(ActionRegistry::new());
-        definitions.remember(Definition::dynamic(saga.dag().clone()));
-        let inner = CoordinatorInner::new(tasks, env, config, definitions, NO_CRASH_LIMIT);
-        Self { inner: Arc::new(inner) }
+        let definitions = Definitions::new(AnyRegistry::default());
+        definitions.remember(Definition::dynamic(dag.clone()));
+        Arc::new(Self::new(tasks, env, config, definitions, NO_CRASH_LIMIT))
     }
 
-    /// Starts the saga, or resumes it if it is in the store and has not ended; a handle to it either way.
-    pub(crate) async fn start_or_resume(
-        &self,
-        id: &SagaId,
-        saga: &SagaDag<C>,
-    ) -> Result<SagaHandle<serde_json::Value>, SagaError> {
-        let record = match self.inner.stored(id).await {
-            Ok(stored) => stored.saga.record,
-            Err(StoredError::Store(StoreError::NotFound { .. })) => {
-                return Ok(self.saga_dag(saga.clone()).id(id.as_str()).start().await?);
+    /// The future is boxed here, so that its code is part of this crate, and not of each program.
+    fn start_or_resume<'a>(
+        self: &'a Arc<Self>,
+        id: &'a SagaId,
+        dag: &'a Arc<AnyDag>,
+        params: &'a Payload,
+    ) -> BoxFuture<'a, Result<AnyHandle, SagaError>> {
+        Box::pin(async move {
+            let record = match self.stored(id).await {
+                Ok(stored) => stored.saga.record,
+                Err(StoredError::Store(StoreError::NotFound { .. })) => {
+                    let request = StartRequest::dynamic(dag, params);
+                    return Ok(AnyStart::new(self.clone(), request).with_id(id).start().await?);
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let existing = (&*record.name, &record.params);
+            same_input(id, existing, (dag.name().as_str(), params))?;
+            if !record.status.is_ended() {
+                let woken = self.wake(id, None).await;
+                let (running, _) = woken.map_err(|error| why_not_resumed(id, error))?;
+                return Ok(AnyHandle::new(id.clone(), running.progress().clone(), self));
             }
-            Err(error) => return Err(error.into()),
-        };
-        let existing = (&*record.name, &record.params);
-        same_input(id, existing, (saga.saga_name().as_str(), &saga.params))?;
-        if !record.status.is_ended() {
-            let woken = self.inner.wake(id, None).await;
-            let (running, _) = woken.map_err(|error| why_not_resumed(id, error))?;
-            return Ok(SagaHandle::new(id.clone(), running.progress().clone(), &self.inner));
-        }
-        let missing = || StartError::from(StoreError::NotFound { saga: id.clone() });
-        Ok(self.inner.find(id).await?.ok_or_else(missing)?)
+            let missing = || StartError::from(StoreError::NotFound { saga: id.clone() });
+            Ok(self.find(id, None).await?.ok_or_else(missing)?)
+        })
     }
 }
 

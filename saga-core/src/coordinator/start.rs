@@ -5,34 +5,36 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_util::future::BoxFuture;
+
 use super::definitions::Definition;
-use super::handle::SagaType;
+use super::handle::{AnyHandle, SagaType};
 use super::running::Admission;
-use super::{Coordinator, CoordinatorInner, SagaHandle};
-use crate::dag::{Dag, SagaDag};
+use super::{CoordinatorInner, SagaHandle};
+use crate::dag::AnyDag;
 use crate::driver::{Driver, NewRun, before_telling_of_shutdown};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
-use crate::log::{SagaId, Timestamp, Uuid};
+use crate::log::{Payload, SagaId, Timestamp, Uuid};
 use crate::typed::Saga;
 use crate::value::ActionOutput;
 
 /// Which saga to start, and with which parameters.
-pub(super) struct StartRequest<C> {
+pub(super) struct StartRequest {
     name: Cow<'static, str>,
     params: Result<ActionOutput, ActionError>,
     /// The DAG of a saga that was built at run time.
-    dag: Option<SagaDag<C>>,
+    dag: Option<Arc<AnyDag>>,
 }
 
-impl<C: Send + Sync + 'static> StartRequest<C> {
-    pub(super) fn typed<S: Saga<Context = C>>(saga: S) -> Self {
+impl StartRequest {
+    pub(super) fn typed<S: Saga>(saga: S) -> Self {
         Self { name: S::NAME.into(), params: ActionOutput::new(saga), dag: None }
     }
 
-    pub(super) fn dynamic(saga: SagaDag<C>) -> Self {
-        let params = ActionOutput::decode::<serde_json::Value>(&saga.params);
-        Self { name: saga.saga_name().to_string().into(), params, dag: Some(saga) }
+    pub(super) fn dynamic(dag: &Arc<AnyDag>, params: &Payload) -> Self {
+        let params = ActionOutput::decode::<serde_json::Value>(params);
+        Self { name: dag.name().to_string().into(), params, dag: Some(dag.clone()) }
     }
 }
 
@@ -59,11 +61,16 @@ impl<C: Send + Sync + 'static> StartRequest<C> {
 /// ```
 #[must_use = "a saga starts with `.start().await`"]
 pub struct SagaStart<C, S> {
-    coordinator: Coordinator<C>,
-    request: StartRequest<C>,
+    any: AnyStart,
+    saga: PhantomData<fn(C) -> S>,
+}
+
+/// The same for sagas of any type.
+pub(super) struct AnyStart {
+    inner: Arc<CoordinatorInner>,
+    request: StartRequest,
     id: Option<String>,
     deadline: Option<Deadline>,
-    saga: PhantomData<fn() -> S>,
 }
 
 /// When a saga must have ended.
@@ -73,8 +80,8 @@ enum Deadline {
 }
 
 impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
-    pub(super) fn new(coordinator: Coordinator<C>, request: StartRequest<C>) -> Self {
-        Self { coordinator, request, id: None, deadline: None, saga: PhantomData }
+    pub(super) fn new(any: AnyStart) -> Self {
+        Self { any, saga: PhantomData }
     }
 
     /// The saga's id: 1–128 bytes of `[A-Za-z0-9._:-]`; by default a new UUIDv7. Starting the same saga with
@@ -83,22 +90,25 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
     /// Parameters are compared in their stored form, JSON: numbers by their digits, objects regardless of
     /// the order of their fields, lists in order. So two equal `HashSet`s may differ, since each iterates in an
     /// order of its own: use a `BTreeSet` or a sorted `Vec`. A `HashMap` is fine, since its keys become fields.
-    pub fn id(self, id: impl Into<String>) -> Self {
-        Self { id: Some(id.into()), ..self }
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.any.id = Some(id.into());
+        self
     }
 
     /// Rolls the saga back if it has neither ended nor passed its pivot this long after its start; at most
     /// 100 years. The log keeps the deadline as a time by the wall clock. A paused saga rolls back too, but
     /// its undos wait for the end of the pause; a parked saga rolls back once it is unparked. While the
     /// pivot is in flight or in doubt, the deadline waits until its outcome is known.
-    pub fn deadline(self, after: Duration) -> Self {
-        Self { deadline: Some(Deadline::After(after)), ..self }
+    pub fn deadline(mut self, after: Duration) -> Self {
+        self.any.deadline = Some(Deadline::After(after));
+        self
     }
 
     /// Rolls the saga back if it has neither ended nor passed its pivot at this time by the wall clock, at
     /// most 100 years ahead; otherwise like [`deadline`](Self::deadline).
-    pub fn deadline_at(self, time: SystemTime) -> Self {
-        Self { deadline: Some(Deadline::At(time)), ..self }
+    pub fn deadline_at(mut self, time: SystemTime) -> Self {
+        self.any.deadline = Some(Deadline::At(time));
+        self
     }
 
     /// Starts the saga. When this returns, the saga is durable and will run to its end, whatever happens to
@@ -110,16 +120,33 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
     /// # Errors
     /// [`StartError`]; nothing was written.
     pub async fn start(self) -> Result<SagaHandle<S>, StartError> {
-        let tasks = self.coordinator.inner.tasks.clone();
-        let started = tasks.at_home(self.begin()).await;
-        if let Err(StartError::ShutDown) = started {
-            before_telling_of_shutdown().await;
-        }
-        started
+        self.any.start().await.map(SagaHandle::of_any)
+    }
+}
+
+impl AnyStart {
+    pub(super) fn new(inner: Arc<CoordinatorInner>, request: StartRequest) -> Self {
+        Self { inner, request, id: None, deadline: None }
     }
 
-    async fn begin(self) -> Result<SagaHandle<S>, StartError> {
-        let inner = self.coordinator.inner;
+    pub(super) fn with_id(self, id: &SagaId) -> Self {
+        Self { id: Some(id.as_str().to_string()), ..self }
+    }
+
+    /// Starts the saga. The future is boxed here, so that its code is part of this crate, and not of each program.
+    pub(super) fn start(self) -> BoxFuture<'static, Result<AnyHandle, StartError>> {
+        Box::pin(async move {
+            let tasks = self.inner.tasks.clone();
+            let started = tasks.at_home(self.begin()).await;
+            if let Err(StartError::ShutDown) = started {
+                before_telling_of_shutdown().await;
+            }
+            started
+        })
+    }
+
+    async fn begin(self) -> Result<AnyHandle, StartError> {
+        let inner = self.inner;
         inner.tasks.check()?;
         if inner.is_closing() {
             return Err(StartError::ShutDown);
@@ -153,13 +180,13 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
     }
 }
 
-impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+impl CoordinatorInner {
     /// The definition of the requested saga, if it and all of its actions are registered.
-    fn requested_definition(&self, request: &StartRequest<C>) -> Result<Definition<C>, StartError> {
+    fn requested_definition(&self, request: &StartRequest) -> Result<Definition, StartError> {
         match &request.dag {
-            Some(saga) => {
-                self.definitions.check_actions(&saga.dag)?;
-                Ok(Definition::dynamic(saga.dag.clone()))
+            Some(dag) => {
+                self.definitions.check_actions(dag)?;
+                Ok(Definition::dynamic(dag.clone()))
             }
             None => self.definitions.named(&request.name).cloned().ok_or_else(|| {
                 let known = self.definitions.names();
@@ -173,7 +200,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         self: &Arc<Self>,
         deadline: Deadline,
         id: &SagaId,
-        dag: &Dag<C>,
+        dag: &AnyDag,
     ) -> Result<Timestamp, StartError> {
         let now = self.env.clock.now();
         let saga = || dag.name().to_string();
@@ -184,7 +211,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
                 let deadline = Timestamp(0).after(since);
                 let past = deadline <= now;
                 // an existing saga was started in time
-                if past && self.find::<serde_json::Value>(id).await?.is_none() {
+                if past && self.find(id, None).await?.is_none() {
                     return Err(StartError::DeadlinePassed { saga: saga() });
                 }
                 deadline
@@ -196,10 +223,7 @@ impl<C: Send + Sync + 'static> CoordinatorInner<C> {
         Ok(deadline)
     }
 
-    async fn start<S: SagaType>(
-        self: Arc<Self>,
-        new: NewRun<C>,
-    ) -> Result<SagaHandle<S>, StartError> {
+    async fn start(self: Arc<Self>, new: NewRun) -> Result<AnyHandle, StartError> {
         let (id, name) = (new.id.clone(), new.dag.name().shared());
         let params = new.params.payload.clone();
         let input = (&*name, &params);

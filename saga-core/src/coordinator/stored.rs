@@ -18,9 +18,9 @@ use crate::plan::Plan;
 use crate::store::{SagaRecord, Store, StoreError, StoredSaga};
 
 /// A saga as the store has it, with its definition if this program knows that.
-pub(crate) struct Stored<C> {
+pub(crate) struct Stored {
     pub(crate) saga: StoredSaga,
-    pub(crate) definition: Option<Definition<C>>,
+    pub(crate) definition: Option<Definition>,
 }
 
 /// Why a stored saga cannot be used.
@@ -43,23 +43,23 @@ pub(crate) async fn read(store: &dyn Store, id: &SagaId) -> Result<StoredSaga, S
     found.ok_or_else(|| StoreError::NotFound { saga: id.clone() })
 }
 
-impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+impl CoordinatorInner {
     /// Reads a saga that must be in the store, and finds its definition.
-    pub(crate) async fn stored(&self, id: &SagaId) -> Result<Stored<C>, StoredError> {
+    pub(crate) async fn stored(&self, id: &SagaId) -> Result<Stored, StoredError> {
         let saga = read(&*self.env.store, id).await.map_err(StoredError::Store)?;
         let definition = self.definition_of(&saga.record);
         Ok(Stored { saga, definition })
     }
 
     /// The definition that a saga was started with, if this program has everything that it needs.
-    pub(super) fn definition_of(&self, record: &SagaRecord) -> Option<Definition<C>> {
+    pub(super) fn definition_of(&self, record: &SagaRecord) -> Option<Definition> {
         let known = self.definitions.known(&record.fingerprint);
         known.or_else(|| self.definitions.rebuild(&record.dag, &record.fingerprint))
     }
 }
 
-impl<C: Send + Sync + 'static> Stored<C> {
-    pub(super) fn definition(&self) -> Result<&Definition<C>, StoredError> {
+impl Stored {
+    pub(super) fn definition(&self) -> Result<&Definition, StoredError> {
         self.definition.as_ref().ok_or_else(|| {
             let SagaRecord { id, name, status, .. } = &self.saga.record;
             StoredError::UnknownVersion {
@@ -99,7 +99,7 @@ impl<C: Send + Sync + 'static> Stored<C> {
         &self,
         state: &SagaState,
         max_width: usize,
-    ) -> Result<Values<C>, StoredError> {
+    ) -> Result<Values, StoredError> {
         let definition = self.definition()?;
         let root = definition.root(&self.saga.record.params);
         Ok(Values::of_log(definition.dag.clone(), root, max_width, state, &self.saga.entries))

@@ -2,20 +2,17 @@
 //! there are, which arm runs, and with what parameters a subsaga runs, and assembles the output of the node
 //! from those of its parts.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::Dag;
-use crate::context::{Frame, ItemSource, Scope};
+use super::AnyDag;
+use crate::context::{Frame, ItemSource};
 use crate::error::ActionError;
 use crate::log::Payload;
 use crate::names::NodeName;
 use crate::names::Source;
-use crate::panics;
 use crate::value::ActionOutput;
 
 /// Assembles the output of a node from the outputs of its parts, which it owns.
@@ -47,27 +44,20 @@ impl<F: ?Sized> CompositeInput<F> {
 }
 
 /// A node that runs one body for each item.
-pub(crate) struct ForEach<C> {
-    pub(crate) body: Arc<Dag<C>>,
-    pub(crate) items: CompositeInput<dyn Selector<C>>,
+#[derive(Clone)]
+pub(crate) struct ForEach {
+    pub(crate) body: Arc<AnyDag>,
+    pub(crate) items: CompositeInput<dyn Selector>,
     pub(crate) gather: Gather,
 }
 
-impl<C> Clone for ForEach<C> {
-    fn clone(&self) -> Self {
-        let (body, items) = (self.body.clone(), self.items.clone());
-        Self { body, items, gather: self.gather }
-    }
-}
-
-impl<C: Send + Sync + 'static> ForEach<C> {
+impl ForEach {
     /// How many instances there are.
     pub(crate) fn width(&self, frame: &Arc<Frame>) -> Result<u64, ActionError> {
         match &self.items {
             CompositeInput::Output(_) => Ok(self.listed(frame)?.len() as u64),
             CompositeInput::Closure(closure, sources) => {
-                let width = evaluate(frame, sources, |cx| closure.select(cx))?;
-                Ok(width.unwrap_or_default() as u64)
+                Ok(closure.select(frame, sources)?.unwrap_or_default() as u64)
             }
         }
     }
@@ -82,34 +72,20 @@ impl<C: Send + Sync + 'static> ForEach<C> {
     pub(crate) fn item_source(&self) -> Option<Arc<dyn ItemSource>> {
         match &self.items {
             CompositeInput::Output(_) => None,
-            CompositeInput::Closure(closure, _) => Some(Arc::new(SelectedItems(closure.clone()))),
+            CompositeInput::Closure(closure, _) => Some(closure.clone()),
         }
     }
 }
 
-/// Gives frames, which do not know the type of the context, the items of a `for`.
-struct SelectedItems<C>(Arc<dyn Selector<C>>);
-
-impl<C: Send + Sync + 'static> ItemSource for SelectedItems<C> {
-    fn item<'s>(&'s self, scope: &'s dyn Any, index: usize) -> Option<&'s dyn Any> {
-        self.0.item(scope.downcast_ref::<Scope<C>>()?, index)
-    }
-}
-
 /// A node that runs one of several arms, or none.
-pub(crate) struct Choose<C> {
-    pub(crate) arms: Vec<Arc<Dag<C>>>,
-    pub(crate) by: CompositeInput<dyn Selector<C>>,
+#[derive(Clone)]
+pub(crate) struct Choose {
+    pub(crate) arms: Vec<Arc<AnyDag>>,
+    pub(crate) by: CompositeInput<dyn Selector>,
     pub(crate) gather: Gather,
 }
 
-impl<C> Clone for Choose<C> {
-    fn clone(&self) -> Self {
-        Self { arms: self.arms.clone(), by: self.by.clone(), gather: self.gather }
-    }
-}
-
-impl<C: Send + Sync + 'static> Choose<C> {
+impl Choose {
     /// The number of the arm that runs; the count of arms if none does.
     pub(crate) fn arm(&self, frame: &Arc<Frame>) -> Result<u64, ActionError> {
         let arms = self.arms.len();
@@ -117,9 +93,7 @@ impl<C: Send + Sync + 'static> Choose<C> {
             CompositeInput::Output(name) => {
                 decide::<Option<usize>>(frame, name, "an arm's number")?
             }
-            CompositeInput::Closure(closure, sources) => {
-                evaluate(frame, sources, |cx| closure.select(cx))?
-            }
+            CompositeInput::Closure(closure, sources) => closure.select(frame, sources)?,
         };
         match arm {
             None => Ok(arms as u64),
@@ -143,33 +117,17 @@ fn decide<T: for<'d> Deserialize<'d>>(
     read.ok_or_else(|| ActionError::from_error(format!("the output of `{name}` is not {what}")))
 }
 
-/// Evaluates a closure that only reads values, and catches its panics.
-pub(crate) fn evaluate<C: Send + Sync + 'static, T>(
-    frame: &Arc<Frame>,
-    sources: &Arc<[Source]>,
-    closure: impl FnOnce(&Scope<C>) -> T,
-) -> Result<T, ActionError> {
-    if let Some(error) = frame.refused.as_deref() {
-        return Err(error.clone());
-    }
-    let scope = Scope::pure(frame.clone(), sources.clone());
-    catch_unwind(AssertUnwindSafe(|| closure(&scope))).map_err(|panic| {
-        let message = panics::message(panic);
-        ActionError::from_error(format!("what the node runs cannot be computed: {message}"))
-    })
-}
-
-/// Decides how many instances there are, or which arm runs; `None` for no arm.
-pub(crate) trait Selector<C>: Send + Sync {
-    fn select(&self, cx: &Scope<C>) -> Option<usize>;
-
-    fn item<'s>(&'s self, _cx: &'s Scope<C>, _index: usize) -> Option<&'s dyn Any> {
-        None
-    }
+/// Decides how many instances there are, or which arm runs; `None` for no arm. Gives instances their items.
+pub(crate) trait Selector: ItemSource {
+    fn select(
+        &self,
+        frame: &Arc<Frame>,
+        sources: &Arc<[Source]>,
+    ) -> Result<Option<usize>, ActionError>;
 }
 
 /// Computes the parameters of a subsaga.
-pub(crate) trait MakeParams<C>: Send + Sync {
+pub(crate) trait MakeParams: Send + Sync {
     fn make(&self, frame: &Arc<Frame>, sources: &Arc<[Source]>) -> Params;
 }
 

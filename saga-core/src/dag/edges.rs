@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 use petgraph::graph::DiGraph;
 
 use super::topology;
-use super::{Dag, DagBuilder, DagError};
+use super::{AnyBuilder, AnyDag, DagBuilder, DagError};
 use crate::names::{NodeIndex, NodeName};
 
 /// The graph of nodes and edges, kept from one search for cycles to the next.
@@ -39,13 +39,20 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// [`DagError::NoSuchNode`], or [`DagError::Circular`] with the nodes of the cycle; the builder is then
     /// unchanged.
     pub fn add_edge(&mut self, from: &str, to: &str) -> Result<&mut Self, DagError> {
+        self.any.add_edge(from, to)?;
+        Ok(self)
+    }
+}
+
+impl AnyBuilder {
+    fn add_edge(&mut self, from: &str, to: &str) -> Result<(), DagError> {
         let (from, to) = (self.resolve(from)?, self.resolve(to)?);
         self.place_named();
         if let Some(way) = self.way(to, from) {
             return Err(DagError::Circular(way));
         }
         self.edges.push((from, to));
-        Ok(self)
+        Ok(())
     }
 
     /// Turns edges by name into edges. Those whose node does not exist yet are left to `build`.
@@ -79,7 +86,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     }
 }
 
-impl<C: 'static> Dag<C> {
+impl AnyDag {
     /// All nodes that have always completed before this one starts, in order of declaration.
     pub fn ancestors(&self, node: NodeIndex) -> Vec<NodeIndex> {
         self.plan.ancestors(node)

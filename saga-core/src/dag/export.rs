@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::options::NodeOptions;
-use super::{Dag, Node, NodeBody};
+use super::{AnyDag, AnyNode, NodeBody};
 use crate::json;
 use crate::log::{Payload, RawJson};
 use crate::names::Source;
@@ -103,7 +103,7 @@ impl DagJson {
     }
 }
 
-impl<C: Send + Sync + 'static> Dag<C> {
+impl AnyDag {
     /// The DAG as JSON: the nodes in order of declaration, with the sources of their inputs, the nodes that
     /// they wait for, and the DAGs that they contain. Two definitions of the same saga give the same JSON.
     ///
@@ -115,7 +115,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
     }
 
     /// The DAG as JSON text, with the values of constants exactly as they are written. This is what a store
-    /// keeps, and what [`from_json`](Self::from_json) reads.
+    /// keeps, and what [`from_json`](super::Dag::from_json) reads.
     ///
     /// ```
     /// use saga_core::dag::{Dag, DagBuilder, Node};
@@ -176,8 +176,8 @@ impl<C: Send + Sync + 'static> Dag<C> {
     }
 }
 
-impl<C: Send + Sync + 'static> Node<C> {
-    fn describe(&self, visible: &[&Dag<C>]) -> KindJson {
+impl AnyNode {
+    fn describe(&self, visible: &[&AnyDag]) -> KindJson {
         match &self.body {
             NodeBody::Action(action) => {
                 let policy = action.policy();
@@ -213,7 +213,7 @@ pub(crate) fn stored_fingerprint(json: &[u8]) -> Option<String> {
 }
 
 /// A source as text: `(param)`, `node` or `[item]`, with `../` for each body further out.
-fn read<C: 'static>(source: Source, visible: &[&Dag<C>]) -> Option<String> {
+fn read(source: Source, visible: &[&AnyDag]) -> Option<String> {
     let (body, node) = match source {
         Source::Param(param) => return Some(format!("({param})")),
         Source::Node(body, node) => (body, Some(node)),

@@ -5,10 +5,10 @@ use std::fmt;
 
 use crate::json;
 
-use super::{Dag, NodeBody};
+use super::{AnyDag, NodeBody};
 use crate::names::{ActionName, NodeName, SagaName};
 
-/// One node of the list that [`Dag::internal_nodes`] returns.
+/// One node of the list that [`AnyDag::internal_nodes`] returns.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum InternalNode {
@@ -108,7 +108,7 @@ impl fmt::Debug for InternalNode {
     }
 }
 
-impl<C: Send + Sync + 'static> Dag<C> {
+impl AnyDag {
     /// Lists the nodes in an order in which they could run, with those of subsagas, and with the start and end
     /// of the saga and of each subsaga.
     ///

@@ -1,6 +1,9 @@
 //! DAGs: the nodes of a saga, and which of them wait for which.
 
-pub(crate) mod builder;
+mod any;
+mod any_builder;
+mod any_node;
+mod builder;
 mod composite;
 mod edges;
 mod error;
@@ -18,16 +21,18 @@ mod stored;
 mod topology;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
-
-use petgraph::Direction;
-use petgraph::graph::DiGraph;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
 
 pub use crate::names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};
 pub use crate::plan::{Plan, PlanKind, PlanNode};
+pub use any::AnyDag;
+pub(crate) use any_builder::{AnyBuilder, DEFAULT_MAX_NODES};
+pub use any_node::AnyNode;
 pub use builder::{DagBuilder, Placed};
 pub(crate) use composite::{
-    Choose, CompositeInput, ForEach, MakeParams, Params, Selector, evaluate, join, mixed_up, null,
+    Choose, CompositeInput, ForEach, Gather, MakeParams, Params, Selector, join, mixed_up, null,
     owned,
 };
 pub use error::DagError;
@@ -39,14 +44,8 @@ pub(crate) use refused::Refused;
 pub use saga_dag::SagaDag;
 pub(crate) use shape::DagShape;
 
-use crate::action::Action;
-use crate::context::Frame;
-use crate::error::ActionError;
-use crate::log::Payload;
-use crate::names::BodyId;
-use crate::value::ActionOutput;
-
-/// A finished DAG. It has been checked, is immutable, and is shared by all runs of the saga.
+/// A finished DAG. It has been checked, is immutable, and is shared by all runs of the saga. What can be asked of
+/// it does not depend on the type of the context `C`, and is in [`AnyDag`].
 ///
 /// ```
 /// use saga_core::dag::{DagBuilder, Node};
@@ -61,135 +60,30 @@ use crate::value::ActionOutput;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Dag<C> {
-    name: SagaName,
-    graph: DiGraph<Node<C>, (), u32>,
-    output: Option<NodeIndex>,
-    place: &'static str,
-    /// The body of a typed definition that this is.
-    body: BodyId,
-    /// The nesting depth of DAGs, including this one.
-    depth: usize,
-    plan: Arc<Plan>,
-    fingerprint: OnceLock<Arc<str>>,
-    /// What a store keeps of it.
-    json: OnceLock<Payload>,
+    any: Arc<AnyDag>,
+    context: PhantomData<fn(C)>,
 }
 
-impl<C: 'static> Dag<C> {
-    /// The saga's durable name.
-    pub fn name(&self) -> &SagaName {
-        &self.name
+impl<C> Dag<C> {
+    /// The context of all its actions must be a `C`.
+    pub(crate) fn of_any(any: Arc<AnyDag>) -> Self {
+        Self { any, context: PhantomData }
     }
 
-    /// The number of nodes.
-    pub fn len(&self) -> usize {
-        self.graph.node_count()
-    }
-
-    /// True for a DAG without nodes. Only the DAG of an arm can be empty.
-    pub fn is_empty(&self) -> bool {
-        self.graph.node_count() == 0
-    }
-
-    /// The nodes, in the order of declaration.
-    pub fn nodes(&self) -> impl Iterator<Item = &Node<C>> {
-        self.graph.node_weights()
-    }
-
-    /// The node at this index.
-    pub fn node(&self, index: NodeIndex) -> Option<&Node<C>> {
-        self.graph.node_weight(index.0.into())
-    }
-
-    /// The index of the node with this name.
-    pub fn node_index(&self, name: &str) -> Option<NodeIndex> {
-        self.plan.find(name).map(NodeIndex)
-    }
-
-    /// The node whose output is the output of the saga, if it has one.
-    pub fn output(&self) -> Option<NodeIndex> {
-        self.output
-    }
-
-    /// The nodes that this one waits for.
-    pub fn predecessors(&self, node: NodeIndex) -> impl Iterator<Item = NodeIndex> {
-        self.neighbors(node, Direction::Incoming)
-    }
-
-    /// The nodes that wait for this one.
-    pub fn successors(&self, node: NodeIndex) -> impl Iterator<Item = NodeIndex> {
-        self.neighbors(node, Direction::Outgoing)
-    }
-
-    fn neighbors(&self, node: NodeIndex, way: Direction) -> impl Iterator<Item = NodeIndex> {
-        let mut all = self
-            .graph
-            .neighbors_directed(node.0.into(), way)
-            .map(|n| NodeIndex(n.index() as u32))
-            .collect::<Vec<_>>();
-        all.sort_unstable();
-        all.into_iter()
-    }
-
-    /// True if `ancestor` has always completed before `node` starts.
-    pub fn is_ancestor(&self, ancestor: NodeIndex, node: NodeIndex) -> bool {
-        self.plan.is_ancestor(ancestor, node)
-    }
-
-    /// The plan: the shape of this DAG, as the machine sees it.
-    pub fn plan(&self) -> &Arc<Plan> {
-        &self.plan
-    }
-
-    /// The point of no return, if there is one.
-    pub fn pivot(&self) -> Option<NodeIndex> {
-        self.plan.pivot().map(NodeIndex)
-    }
-
-    /// A frame for one run of this DAG with these parameters.
-    pub(crate) fn frame(&self, params: ActionOutput) -> Frame {
-        Frame::new(self.name.clone(), self.body, self.plan.clone(), params)
-    }
-
-    /// A frame for a run without parameters, and the reason for their absence.
-    pub(crate) fn refused_frame(&self, why: ActionError) -> Frame {
-        let frame = self.frame(ActionOutput::of((), Payload::default()));
-        Frame { refused: Some(Box::new(why)), ..frame }
-    }
-
-    /// This DAG and all DAGs that it contains: bodies, arms and subsagas.
-    fn all(&self) -> impl Iterator<Item = &Self> {
-        let mut dags = vec![self];
-        std::iter::from_fn(move || {
-            let dag = dags.pop()?;
-            dags.extend(dag.nodes().flat_map(|node| node.body.parts()).map(|part| &**part));
-            Some(dag)
-        })
-    }
-
-    /// The number of declared nodes, including those of bodies, arms and subsagas.
-    pub(crate) fn declared(&self) -> usize {
-        self.all().map(Self::len).sum()
-    }
-
-    /// The actions of all nodes, including those of bodies, arms and subsagas.
-    pub(crate) fn actions(&self) -> Vec<&Arc<dyn Action<C>>> {
-        let nodes = self.all().flat_map(Self::nodes);
-        nodes.filter_map(|node| node.body.action()).collect()
-    }
-
-    /// Where the saga is defined, as `file:line`; empty for a DAG that was built at run time.
-    pub fn place(&self) -> &'static str {
-        self.place
+    pub(crate) fn any(&self) -> &Arc<AnyDag> {
+        &self.any
     }
 }
 
-impl<C: 'static> fmt::Debug for Dag<C> {
+impl<C> Deref for Dag<C> {
+    type Target = AnyDag;
+    fn deref(&self) -> &AnyDag {
+        &self.any
+    }
+}
+
+impl<C> fmt::Debug for Dag<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.nodes().map(Node::name).collect::<Vec<_>>();
-        f.debug_struct("Dag")
-            .field("name", &self.name)
-            .field("nodes", &names)
-            .finish_non_exhaustive()
+        self.any.fmt(f)
     }
 }

@@ -1,19 +1,15 @@
 //! One node of a DAG, and what it runs.
 
 use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use super::Dag;
-use super::composite::{Choose, CompositeInput, ForEach, gather_arm, gather_list};
 use super::node_body::NodeBody;
-use super::options::{Misplaced, NodeOptions};
-use crate::action::{Action, Timeouts};
-use crate::error::ActionError;
-use crate::log::Payload;
-use crate::names::{ActionName, InvalidName, NodeName, Source};
-use crate::panics;
-use crate::plan::{Plan, PlanKind};
-use crate::value::{ActionData, ActionOutput};
+use super::{AnyNode, Dag};
+use crate::action::{Action, any_action};
+use crate::names::{InvalidName, NodeName};
+use crate::value::ActionData;
 
 /// A node of a [`Dag`](super::Dag): an action, a constant, a computed value, or a composite of other nodes.
 ///
@@ -33,27 +29,43 @@ use crate::value::{ActionData, ActionOutput};
 /// # Ok::<(), saga_core::dag::DagError>(())
 /// ```
 pub struct Node<C> {
-    pub(crate) name: NodeName,
-    pub(crate) body: NodeBody<C>,
-    /// The sources of each input, for readers and for the fingerprint.
-    pub(crate) inputs: Vec<(&'static str, Vec<Source>)>,
-    pub(crate) options: NodeOptions,
-    /// The point of no return.
-    pub(crate) is_pivot: bool,
-    /// An option that has no meaning for this kind of node.
-    pub(super) misplaced: Option<Misplaced>,
+    any: AnyNode,
+    context: PhantomData<fn(C)>,
+}
+
+impl<C> Node<C> {
+    /// The context of its actions must be a `C`.
+    pub(crate) fn of_any(any: AnyNode) -> Self {
+        Self { any, context: PhantomData }
+    }
+
+    pub(crate) fn into_any(self) -> AnyNode {
+        self.any
+    }
+
+    /// Changes its options.
+    pub(super) fn with(mut self, change: impl FnOnce(&mut AnyNode)) -> Self {
+        change(&mut self.any);
+        self
+    }
 }
 
 impl<C> Clone for Node<C> {
     fn clone(&self) -> Self {
-        Self {
-            name: self.name.clone(),
-            body: self.body.clone(),
-            inputs: self.inputs.clone(),
-            options: self.options.clone(),
-            is_pivot: self.is_pivot,
-            misplaced: self.misplaced,
-        }
+        Self::of_any(self.any.clone())
+    }
+}
+
+impl<C> Deref for Node<C> {
+    type Target = AnyNode;
+    fn deref(&self) -> &AnyNode {
+        &self.any
+    }
+}
+
+impl<C> fmt::Debug for Node<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.any.fmt(f)
     }
 }
 
@@ -74,7 +86,8 @@ impl<C: Send + Sync + 'static> Node<C> {
         name: impl AsRef<str>,
         action: Arc<dyn Action<C>>,
     ) -> Result<Self, InvalidName> {
-        Ok(Self::with(NodeName::new(name)?, NodeBody::Action(action)))
+        let name = NodeName::new(name)?;
+        Ok(Self::of_any(AnyNode::with(name, NodeBody::Action(any_action(action)))))
     }
 
     /// A node that has a constant value.
@@ -86,25 +99,7 @@ impl<C: Send + Sync + 'static> Node<C> {
         name: impl AsRef<str>,
         value: T,
     ) -> Result<Self, super::DagError> {
-        let name = NodeName::new(name)?;
-        let output = ActionOutput::new(value).map_err(|e| super::DagError::Constant {
-            node: name.to_string(),
-            why: e.to_string(),
-        })?;
-        Ok(Self::with(name, NodeBody::Constant { output, decode: ActionOutput::decode::<T> }))
-    }
-
-    /// The same with a JSON value.
-    pub(crate) fn stored_constant(
-        name: NodeName,
-        value: &Payload,
-    ) -> Result<Self, super::DagError> {
-        let decode = ActionOutput::decode::<serde_json::Value>;
-        let output = decode(value).map_err(|e| super::DagError::Constant {
-            node: name.to_string(),
-            why: e.to_string(),
-        })?;
-        Ok(Self::with(name, NodeBody::Constant { output, decode }))
+        Ok(Self::of_any(AnyNode::constant(NodeName::new(name)?, value)?))
     }
 
     /// A node that runs another DAG, whose parameters are the output of an earlier node. The names inside that
@@ -128,9 +123,8 @@ impl<C: Send + Sync + 'static> Node<C> {
         dag: impl Into<Arc<Dag<C>>>,
         params: impl AsRef<str>,
     ) -> Result<Self, InvalidName> {
-        let params = CompositeInput::Output(NodeName::new(params)?);
-        let body = NodeBody::Subsaga { dag: dag.into(), params };
-        Ok(Self::with(NodeName::new(name)?, body))
+        let (params, name) = (NodeName::new(params)?, NodeName::new(name)?);
+        Ok(Self::of_any(AnyNode::subsaga(name, dag.into().any().clone(), params)))
     }
 
     /// A node that runs a DAG once for each item of a list, which is the output of an earlier node. An instance
@@ -168,9 +162,8 @@ impl<C: Send + Sync + 'static> Node<C> {
         body: impl Into<Arc<Dag<C>>>,
         items: impl AsRef<str>,
     ) -> Result<Self, InvalidName> {
-        let items = CompositeInput::Output(NodeName::new(items)?);
-        let each = ForEach { body: body.into(), items, gather: gather_list };
-        Ok(Self::with(NodeName::new(name)?, NodeBody::ForEach(each)))
+        let (items, name) = (NodeName::new(items)?, NodeName::new(name)?);
+        Ok(Self::of_any(AnyNode::for_each(name, body.into().any().clone(), items)))
     }
 
     /// A node that runs one of several DAGs: the output of an earlier node is the number of the arm, from 0, or
@@ -202,76 +195,8 @@ impl<C: Send + Sync + 'static> Node<C> {
         arms: impl IntoIterator<Item = D>,
         by: impl AsRef<str>,
     ) -> Result<Self, InvalidName> {
-        let arms = arms.into_iter().map(Into::into).collect();
-        let by = CompositeInput::Output(NodeName::new(by)?);
-        let choose = Choose { arms, by, gather: gather_arm };
-        Ok(Self::with(NodeName::new(name)?, NodeBody::Choose(choose)))
-    }
-
-    pub(crate) fn with(name: NodeName, body: NodeBody<C>) -> Self {
-        let (inputs, options) = (Vec::new(), NodeOptions::default());
-        Self { name, body, inputs, options, is_pivot: false, misplaced: None }
-    }
-
-    /// How long an attempt of its action, and of the undo, may take.
-    pub(crate) fn timeouts(&self, action: &dyn Action<C>) -> Timeouts {
-        self.options.timeouts(action.timeouts())
-    }
-}
-
-impl<C: 'static> Node<C> {
-    /// The node's name.
-    pub fn name(&self) -> &NodeName {
-        &self.name
-    }
-
-    /// The name of its action, if it runs one.
-    pub fn action_name(&self) -> Option<&ActionName> {
-        self.body.action().map(|action| action.name())
-    }
-
-    /// Decodes the stored output of the node; that of a composite node is not stored.
-    pub(crate) fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
-        match &self.body {
-            NodeBody::Action(action) => panics::contain(|| action.decode(payload))
-                .unwrap_or_else(|message| Err(ActionError::Panicked { message })),
-            NodeBody::Constant { decode, .. } => decode(payload),
-            NodeBody::Computed(compute) => compute.decode(payload),
-            NodeBody::Subsaga { .. } | NodeBody::ForEach(_) | NodeBody::Choose(_) => {
-                let message = "this node has no output of its own".to_string();
-                Err(ActionError::DeserializeFailed { message })
-            }
-        }
-    }
-
-    pub(crate) fn kind(&self) -> PlanKind {
-        match &self.body {
-            NodeBody::Action(action) => PlanKind::Action(self.options.policy(action.policy())),
-            NodeBody::Constant { .. } | NodeBody::Computed(_) => PlanKind::Value,
-            NodeBody::Subsaga { dag, .. } => PlanKind::Subsaga(dag.plan().clone()),
-            NodeBody::ForEach(each) => {
-                PlanKind::ForEach { body: part(&each.body), concurrency: self.options.concurrency }
-            }
-            NodeBody::Choose(choose) => {
-                PlanKind::Choose(choose.arms.iter().map(|arm| part(arm)).collect())
-            }
-        }
-    }
-}
-
-/// The plan of an instance or arm. If it consists of one step, that step has no name of its own in node paths.
-fn part<C: 'static>(dag: &Dag<C>) -> Arc<Plan> {
-    match dag.plan().nodes() {
-        [only] => Arc::new(Plan::inline(only.clone())),
-        _ => dag.plan().clone(),
-    }
-}
-
-impl<C: 'static> fmt::Debug for Node<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node")
-            .field("name", &self.name)
-            .field("action", &self.action_name())
-            .finish_non_exhaustive()
+        let arms = arms.into_iter().map(|arm| arm.into().any().clone()).collect();
+        let (by, name) = (NodeName::new(by)?, NodeName::new(name)?);
+        Ok(Self::of_any(AnyNode::choose(name, arms, by)))
     }
 }

@@ -3,35 +3,36 @@
 
 use std::sync::Arc;
 
-use super::Dag;
+use super::AnyDag;
 use super::composite::{Choose, CompositeInput, ForEach, MakeParams};
-use crate::action::Action;
-use crate::context::ActionContext;
+use crate::action::AnyAction;
+use crate::context::{ActionContext, AnyContext};
 use crate::error::ActionError;
 use crate::log::Payload;
 use crate::names::NodeName;
 use crate::value::ActionOutput;
 
 /// What a node runs.
-pub(crate) enum NodeBody<C> {
-    Action(Arc<dyn Action<C>>),
+#[derive(Clone)]
+pub(crate) enum NodeBody {
+    Action(Arc<AnyAction>),
     Constant {
         output: ActionOutput,
         decode: fn(&Payload) -> Result<ActionOutput, ActionError>,
     },
-    Computed(Arc<dyn Compute<C>>),
+    Computed(Arc<dyn Compute>),
     /// Another DAG in this node's place.
     Subsaga {
-        dag: Arc<Dag<C>>,
-        params: CompositeInput<dyn MakeParams<C>>,
+        dag: Arc<AnyDag>,
+        params: CompositeInput<dyn MakeParams>,
     },
-    ForEach(ForEach<C>),
-    Choose(Choose<C>),
+    ForEach(ForEach),
+    Choose(Choose),
 }
 
-impl<C> NodeBody<C> {
+impl NodeBody {
     /// The action, if the node runs one.
-    pub(crate) fn action(&self) -> Option<&Arc<dyn Action<C>>> {
+    pub(crate) fn action(&self) -> Option<&Arc<AnyAction>> {
         match self {
             Self::Action(action) => Some(action),
             Self::Constant { .. }
@@ -55,7 +56,7 @@ impl<C> NodeBody<C> {
     }
 
     /// The DAGs that the node contains.
-    pub(crate) fn parts(&self) -> &[Arc<Dag<C>>] {
+    pub(crate) fn parts(&self) -> &[Arc<AnyDag>] {
         match self {
             Self::Action(_) | Self::Constant { .. } | Self::Computed(_) => &[],
             Self::Subsaga { dag, .. } => std::slice::from_ref(dag),
@@ -75,25 +76,8 @@ impl<C> NodeBody<C> {
     }
 }
 
-impl<C> Clone for NodeBody<C> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Action(action) => Self::Action(action.clone()),
-            Self::Constant { output, decode } => {
-                Self::Constant { output: output.clone(), decode: *decode }
-            }
-            Self::Computed(compute) => Self::Computed(compute.clone()),
-            Self::Subsaga { dag, params } => {
-                Self::Subsaga { dag: dag.clone(), params: params.clone() }
-            }
-            Self::ForEach(each) => Self::ForEach(each.clone()),
-            Self::Choose(choose) => Self::Choose(choose.clone()),
-        }
-    }
-}
-
 /// A value that is computed from earlier outputs.
-pub(crate) trait Compute<C>: Send + Sync {
-    fn compute(&self, cx: ActionContext<C>) -> Result<ActionOutput, ActionError>;
+pub(crate) trait Compute: Send + Sync {
+    fn compute(&self, cx: ActionContext<AnyContext>) -> Result<ActionOutput, ActionError>;
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError>;
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Node, NodeBody};
+use super::{AnyNode, Node, NodeBody};
 use crate::action::Timeouts;
 use crate::policy::{Policy, Retry, UndoContract};
 
@@ -66,7 +66,7 @@ pub(crate) struct Misplaced {
 }
 
 impl BelongsTo {
-    fn includes<C: 'static>(self, body: &NodeBody<C>) -> bool {
+    fn includes(self, body: &NodeBody) -> bool {
         match (self, body) {
             (Self::Actions, NodeBody::Action(_)) | (Self::ForEach, NodeBody::ForEach(_)) => true,
             (Self::ActionsWithUndo, NodeBody::Action(action)) => {
@@ -100,33 +100,41 @@ impl BelongsTo {
 
 impl<C: Send + Sync + 'static> Node<C> {
     /// Sets a label for humans.
-    pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.options.label = Some(label.into());
-        self
+    pub fn label(self, label: impl Into<String>) -> Self {
+        let label = label.into();
+        self.with(|node| node.options.label = Some(label))
     }
 
     /// Sets how many times the action is attempted, overriding its declaration.
-    pub fn retry(mut self, retry: Retry) -> Self {
-        self.options.retry = Some(retry);
-        self.only_for(BelongsTo::Actions, "retry")
+    pub fn retry(self, retry: Retry) -> Self {
+        self.with(|node| {
+            node.options.retry = Some(retry);
+            node.only_for(BelongsTo::Actions, "retry");
+        })
     }
 
     /// Sets how many times the undo is attempted, overriding the declaration of the action.
-    pub fn undo_retry(mut self, retry: Retry) -> Self {
-        self.options.undo_retry = Some(retry);
-        self.only_for(BelongsTo::ActionsWithUndo, "undo_retry")
+    pub fn undo_retry(self, retry: Retry) -> Self {
+        self.with(|node| {
+            node.options.undo_retry = Some(retry);
+            node.only_for(BelongsTo::ActionsWithUndo, "undo_retry");
+        })
     }
 
     /// Sets how long an attempt of the action may take, overriding its declaration.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = Some(timeout);
-        self.only_for(BelongsTo::Actions, "timeout")
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.with(|node| {
+            node.options.timeout = Some(timeout);
+            node.only_for(BelongsTo::Actions, "timeout");
+        })
     }
 
     /// Sets how long an attempt of the undo may take, overriding the declaration of the action.
-    pub fn undo_timeout(mut self, timeout: Duration) -> Self {
-        self.options.undo_timeout = Some(timeout);
-        self.only_for(BelongsTo::ActionsWithUndo, "undo_timeout")
+    pub fn undo_timeout(self, timeout: Duration) -> Self {
+        self.with(|node| {
+            node.options.undo_timeout = Some(timeout);
+            node.only_for(BelongsTo::ActionsWithUndo, "undo_timeout");
+        })
     }
 
     /// Makes the node the point of no return (the pivot): once it has succeeded, the saga only goes forward.
@@ -150,17 +158,20 @@ impl<C: Send + Sync + 'static> Node<C> {
     /// assert_eq!(dag.build()?.pivot().map(|n| n.index()), Some(1));
     /// # Ok::<(), saga_core::dag::DagError>(())
     /// ```
-    pub fn pivot(mut self) -> Self {
-        self.is_pivot = true;
-        self.only_for(BelongsTo::Actions, "pivot")
+    pub fn pivot(self) -> Self {
+        self.with(|node| {
+            node.is_pivot = true;
+            node.only_for(BelongsTo::Actions, "pivot");
+        })
     }
 
     /// Sets how many instances of a `for` may run at once while the saga goes forward; 0 counts as 1.
-    pub fn concurrency(mut self, instances: u32) -> Self {
-        self.options.concurrency = Some(instances.max(1));
-        self.only_for(BelongsTo::ForEach, "concurrency")
+    pub fn concurrency(self, instances: u32) -> Self {
+        self.with(|node| node.set_concurrency(instances))
     }
+}
 
+impl AnyNode {
     /// An option of the node, or of its action, that has no meaning there.
     pub(super) fn misplaced(&self) -> Option<Misplaced> {
         let cleans_up = match &self.body {
@@ -187,16 +198,20 @@ impl<C: Send + Sync + 'static> Node<C> {
     pub(super) fn with_stored_options(mut self, options: NodeOptions) -> Self {
         let concurrency = options.concurrency;
         self.options = options;
-        match concurrency {
-            Some(instances) => self.concurrency(instances),
-            None => self,
+        if let Some(instances) = concurrency {
+            self.set_concurrency(instances);
         }
+        self
     }
 
-    fn only_for(mut self, nodes: BelongsTo, what: &'static str) -> Self {
+    fn set_concurrency(&mut self, instances: u32) {
+        self.options.concurrency = Some(instances.max(1));
+        self.only_for(BelongsTo::ForEach, "concurrency");
+    }
+
+    fn only_for(&mut self, nodes: BelongsTo, what: &'static str) {
         if !nodes.includes(&self.body) {
             self.misplaced = Some(nodes.misplaced(what));
         }
-        self
     }
 }

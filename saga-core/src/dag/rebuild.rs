@@ -1,8 +1,10 @@
 //! Rebuilds a DAG of registered actions from its JSON.
 
+use std::sync::Arc;
+
 use super::export::{DagJson, KindJson, NodeJson};
-use super::{Dag, DagBuilder, DagError, Node};
-use crate::action::ActionRegistry;
+use super::{AnyBuilder, AnyDag, AnyNode, Dag, DagError, NodeBody};
+use crate::action::{ActionRegistry, AnyRegistry};
 use crate::names::{NodeIndex, NodeName};
 
 impl<C: Send + Sync + 'static> Dag<C> {
@@ -13,25 +15,29 @@ impl<C: Send + Sync + 'static> Dag<C> {
     /// [`DagError::BadJson`], also if a closure would be needed; [`DagError::Registry`] if an action is not
     /// registered; and those of [`DagBuilder::build`].
     pub fn from_json(json: &[u8], actions: &ActionRegistry<C>) -> Result<Self, DagError> {
+        AnyDag::from_json(json, actions.any()).map(Self::of_any)
+    }
+}
+
+impl AnyDag {
+    pub(crate) fn from_json(json: &[u8], actions: &AnyRegistry) -> Result<Arc<Self>, DagError> {
         let json: DagJson =
             serde_json::from_slice(json).map_err(|e| DagError::BadJson(e.to_string()))?;
         rebuild(json, actions)
     }
 }
 
-fn rebuild<C: Send + Sync + 'static>(
-    json: DagJson,
-    actions: &ActionRegistry<C>,
-) -> Result<Dag<C>, DagError> {
-    let mut builder = DagBuilder::new(json.name.as_str())?;
+fn rebuild(json: DagJson, actions: &AnyRegistry) -> Result<Arc<AnyDag>, DagError> {
+    let mut builder = AnyBuilder::with_name(json.name);
     // It was within the limit when it was built.
-    builder.max_nodes(usize::MAX);
+    builder.max_nodes = usize::MAX;
     for node in json.nodes {
         let after = node.after.iter().map(NodeName::to_string).collect::<Vec<_>>();
-        builder.node_exactly(rebuild_node(node, actions)?)?.after(after);
+        let index = builder.node_exactly(rebuild_node(node, actions)?)?;
+        builder.named.extend(after.into_iter().map(|name| (index, name)));
     }
     if let Some(output) = json.output {
-        builder.output(output.to_string());
+        builder.output = Some(output.to_string());
     }
     let dag = builder.build()?;
     for (node, index) in dag.nodes().zip(0..) {
@@ -45,16 +51,13 @@ fn rebuild<C: Send + Sync + 'static>(
             return Err(DagError::BadJson(why));
         }
     }
-    Ok(dag)
+    Ok(Arc::new(dag))
 }
 
-fn rebuild_node<C: Send + Sync + 'static>(
-    json: NodeJson,
-    actions: &ActionRegistry<C>,
-) -> Result<Node<C>, DagError> {
-    let name = json.name.as_str();
+fn rebuild_node(json: NodeJson, actions: &AnyRegistry) -> Result<AnyNode, DagError> {
+    let (name, shown) = (json.name.clone(), json.name);
     let closure = |what: &str| {
-        let why = format!("node '{name}' {what} by a closure; register the saga's type instead");
+        let why = format!("node '{shown}' {what} by a closure; register the saga's type instead");
         DagError::BadJson(why)
     };
     if !json.inputs.is_empty() {
@@ -62,22 +65,22 @@ fn rebuild_node<C: Send + Sync + 'static>(
     }
     let mut node = match json.kind {
         KindJson::Action { action, .. } => {
-            Node::shared_action(name, actions.get(action.as_str())?)?
+            AnyNode::with(name, NodeBody::Action(actions.get(action.as_str())?.clone()))
         }
-        KindJson::Constant { value } => Node::stored_constant(json.name, &value.0)?,
+        KindJson::Constant { value } => AnyNode::stored_constant(name, &value.0)?,
         KindJson::Computed => return Err(closure("is computed")),
         KindJson::Subsaga { params, dag } => {
             let params = params.ok_or_else(|| closure("is given its parameters"))?;
-            Node::subsaga(name, rebuild(dag, actions)?, params.as_str())?
+            AnyNode::subsaga(name, rebuild(dag, actions)?, params)
         }
         KindJson::ForEach { items, body } => {
             let items = items.ok_or_else(|| closure("is given its items"))?;
-            Node::for_each(name, rebuild(body, actions)?, items.as_str())?
+            AnyNode::for_each(name, rebuild(body, actions)?, items)
         }
         KindJson::Choose { by, arms } => {
             let by = by.ok_or_else(|| closure("is chosen"))?;
             let arms = arms.into_iter().map(|arm| rebuild(arm, actions));
-            Node::choose(name, arms.collect::<Result<Vec<_>, _>>()?, by.as_str())?
+            AnyNode::choose(name, arms.collect::<Result<Vec<_>, _>>()?, by)
         }
     };
     node.is_pivot = json.pivot;

@@ -4,34 +4,37 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::action::Action;
-use crate::context::ActionContext;
+use crate::action::{Action, AnyAction};
+use crate::context::{ActionContext, AnyContext};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::names::ActionName;
 use crate::value::{ActionOutput, AttemptError, Value};
 
 /// The stand-in for an action whose inputs cannot be read.
-pub(crate) struct Refused<C> {
-    pub(crate) action: Arc<dyn Action<C>>,
+pub(crate) struct Refused {
+    pub(crate) action: Arc<AnyAction>,
     pub(crate) error: ActionError,
     /// True if every earlier attempt was refused as well: then there is nothing to undo.
     pub(crate) always: bool,
 }
 
-impl<C: Send + Sync + 'static> Action<C> for Refused<C> {
+impl Action<AnyContext> for Refused {
     fn name(&self) -> &ActionName {
         self.action.name()
     }
 
-    fn do_it(&self, _cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
+    fn do_it(
+        &self,
+        _cx: ActionContext<AnyContext>,
+    ) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
         let failed = AttemptError::from(self.error.clone()).permanent();
         Box::pin(async { Err(failed) })
     }
 
     fn undo_it(
         &self,
-        _cx: ActionContext<C>,
+        _cx: ActionContext<AnyContext>,
         _output: Option<Value>,
     ) -> BoxFuture<'_, Result<(), UndoError>> {
         // An earlier process may have been able to read the inputs. Then the effect has happened, and remains.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Dag, Node};
+use super::{AnyNode, Dag};
 use crate::error::ActionError;
 use crate::log::Payload;
 use crate::names::{NodeIndex, SagaName};
@@ -62,7 +62,7 @@ impl<C: Send + Sync + 'static> SagaDag<C> {
     }
 
     /// The node with this name.
-    pub fn node(&self, name: &str) -> Option<&Node<C>> {
+    pub fn node(&self, name: &str) -> Option<&AnyNode> {
         self.dag.node(self.dag.node_index(name)?)
     }
 
@@ -72,7 +72,7 @@ impl<C: Send + Sync + 'static> SagaDag<C> {
     }
 
     /// The nodes, in the order of declaration.
-    pub fn nodes(&self) -> impl Iterator<Item = &Node<C>> {
+    pub fn nodes(&self) -> impl Iterator<Item = &AnyNode> {
         self.dag.nodes()
     }
 }

@@ -34,13 +34,13 @@ impl AppendInFlight<'_> {
     }
 }
 
-impl<C: Send + Sync + 'static> Driver<C> {
+impl Driver {
     /// Begins an append. An entry that a transaction has already written is not written again.
     pub(super) fn write(
         &mut self,
         entries: Vec<Entry>,
         answers: Vec<(Uuid, Answer)>,
-        task: &mut TaskState<'_, C>,
+        task: &mut TaskState<'_>,
     ) {
         if task.output_decided {
             self.values.fill(self.machine.state(), &entries);
@@ -59,7 +59,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// An append is durable.
-    pub(super) fn appended(&self, task: &mut TaskState<'_, C>, link: &TaskLink) {
+    pub(super) fn appended(&self, task: &mut TaskState<'_>, link: &TaskLink) {
         task.made_progress |= task.appends_progress;
         if !link.is_creation_known() {
             self.report_created(link);
@@ -68,7 +68,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// Tells handles, observers and operators what is durable now.
-    fn publish(&self, task: &mut TaskState<'_, C>) {
+    fn publish(&self, task: &mut TaskState<'_>) {
         self.send_events(task);
         self.progress.report(self.machine.status());
         task.send_answers();

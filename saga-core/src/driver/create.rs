@@ -5,27 +5,27 @@ use std::sync::Arc;
 use super::{Driver, Environment, ProgressChannel, Values};
 use crate::clock::Lead;
 use crate::context::RunInfo;
-use crate::dag::Dag;
+use crate::dag::AnyDag;
 use crate::log::{SagaId, Timestamp, Uuid};
 use crate::machine::{Config, Machine};
 use crate::store::SagaRecord;
 use crate::value::ActionOutput;
 
 /// A saga that is about to be created.
-pub(crate) struct NewRun<C> {
+pub(crate) struct NewRun {
     pub(crate) id: SagaId,
     /// Random.
     pub(crate) run_key: Uuid,
-    pub(crate) dag: Arc<Dag<C>>,
+    pub(crate) dag: Arc<AnyDag>,
     pub(crate) params: ActionOutput,
     pub(crate) deadline: Option<Timestamp>,
 }
 
-impl<C: Send + Sync + 'static> Driver<C> {
+impl Driver {
     /// The first append of this driver creates the saga in the store.
     pub(crate) fn create(
-        env: Arc<Environment<C>>,
-        new: NewRun<C>,
+        env: Arc<Environment>,
+        new: NewRun,
         config: &Arc<Config>,
         progress: Arc<ProgressChannel>,
     ) -> Self {

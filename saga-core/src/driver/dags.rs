@@ -1,23 +1,23 @@
 //! The DAGs that a saga runs, as its calls borrow them: the DAG of the saga contains all of them.
 
-use crate::dag::{Dag, Node};
+use crate::dag::{AnyDag, AnyNode};
 use crate::machine::{Part, SagaState, VertexId};
 use crate::names::NodeIndex;
 
 /// The DAGs of the machine's frames.
-pub(super) struct RunDags<'a, C> {
-    root: &'a Dag<C>,
+pub(super) struct RunDags<'a> {
+    root: &'a AnyDag,
     /// By frame, as far as they were needed.
-    dags: Vec<&'a Dag<C>>,
+    dags: Vec<&'a AnyDag>,
 }
 
-impl<'a, C: 'static> RunDags<'a, C> {
-    pub(super) fn new(root: &'a Dag<C>) -> Self {
+impl<'a> RunDags<'a> {
+    pub(super) fn new(root: &'a AnyDag) -> Self {
         Self { root, dags: Vec::new() }
     }
 
     /// The node of a vertex.
-    pub(super) fn node(&mut self, state: &SagaState, v: VertexId) -> Option<&'a Node<C>> {
+    pub(super) fn node(&mut self, state: &SagaState, v: VertexId) -> Option<&'a AnyNode> {
         let (frame, node, _) = state.place(v)?;
         let dag = match frame {
             0 => self.root,
@@ -26,7 +26,7 @@ impl<'a, C: 'static> RunDags<'a, C> {
         dag.node(NodeIndex(node))
     }
 
-    fn dag(&mut self, state: &SagaState, frame: usize) -> Option<&'a Dag<C>> {
+    fn dag(&mut self, state: &SagaState, frame: usize) -> Option<&'a AnyDag> {
         while self.dags.len() <= frame {
             let dag = match state.part_of(self.dags.len() as u32) {
                 None => self.root,

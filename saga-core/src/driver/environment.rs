@@ -6,13 +6,14 @@ use tokio::sync::watch;
 
 use super::{CallLimits, Observers, StoreHealth};
 use crate::clock::Clock;
+use crate::context::AnyContext;
 use crate::error::ActionError;
 use crate::limits::Limits;
 use crate::log::Payload;
 use crate::store::{Store, WorkerId};
 
-pub(crate) struct Environment<C> {
-    pub(crate) user: Arc<C>,
+pub(crate) struct Environment {
+    pub(crate) user: Arc<AnyContext>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) worker: WorkerId,
     pub(crate) clock: Arc<Clock>,
@@ -25,8 +26,8 @@ pub(crate) struct Environment<C> {
     /// True if sagas that stop because the store fails are loaded again once it works.
     pub(crate) reloads: bool,
     /// How the context is written with each append; only where the context is state, as in an executor.
-    pub(crate) snapshot: Option<Snapshot<C>>,
+    pub(crate) snapshot: Option<Snapshot>,
 }
 
 /// Encodes a context.
-pub(crate) type Snapshot<C> = fn(&C) -> Result<Payload, ActionError>;
+pub(crate) type Snapshot = fn(&AnyContext) -> Result<Payload, ActionError>;

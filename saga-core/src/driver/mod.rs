@@ -66,10 +66,10 @@ pub(crate) enum RunEnd {
 }
 
 /// A saga that is being run.
-pub(crate) struct Driver<C> {
-    env: Arc<Environment<C>>,
+pub(crate) struct Driver {
+    env: Arc<Environment>,
     machine: Machine,
-    values: Values<C>,
+    values: Values,
     run: Arc<RunInfo>,
     epoch: u64,
     /// What the machine of a saga that is in the store is told first.
@@ -82,7 +82,7 @@ pub(crate) struct Driver<C> {
     lead: Lead,
 }
 
-impl<C: Send + Sync + 'static> Driver<C> {
+impl Driver {
     pub(crate) fn run_key(&self) -> Uuid {
         self.run.run_key
     }
@@ -144,7 +144,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     fn events_after(
         &mut self,
         wakeup: Wakeup,
-        task: &mut TaskState<'_, C>,
+        task: &mut TaskState<'_>,
         link: &TaskLink,
         events: &mut Vec<Event>,
     ) -> Result<(), Box<SagaRecord>> {
@@ -197,7 +197,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// Brings the values up to what the machine has decided.
-    fn follow(&mut self, task: &TaskState<'_, C>) {
+    fn follow(&mut self, task: &TaskState<'_>) {
         if task.output_decided {
             // a value computed from that output may be needed before its entry is written
             self.values.fill(self.machine.state(), self.machine.unwritten());
@@ -206,7 +206,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// Does what the machine has decided.
-    fn perform(&mut self, effect: Effect, task: &mut TaskState<'_, C>) {
+    fn perform(&mut self, effect: Effect, task: &mut TaskState<'_>) {
         match effect {
             Effect::Append { entries, answers } => self.write(entries, answers, task),
             Effect::Answer(id, answer) => task.operators.answer(id, &answer),
@@ -246,7 +246,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// Drops all calls in flight, and notes whose they were.
-    fn interrupt_calls(&self, task: &mut TaskState<'_, C>) {
+    fn interrupt_calls(&self, task: &mut TaskState<'_>) {
         let vertices = task.calls.vertices().chain(task.calls.interrupted().iter().copied());
         let paths = vertices.map(|v| self.machine.state().path(v)).collect::<Vec<_>>();
         task.interrupted.extend(paths);
@@ -254,7 +254,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// The machine has nothing left to do: says so to whoever watches the saga.
-    fn finish(&mut self, finish: Finish, mut task: TaskState<'_, C>, link: &TaskLink) -> RunEnd {
+    fn finish(&mut self, finish: Finish, mut task: TaskState<'_>, link: &TaskLink) -> RunEnd {
         if !link.is_creation_known() {
             if let Some(error) = task.store_error.take() {
                 // it is not in the store, and nobody has a handle to it
@@ -290,7 +290,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// This process stops running the saga, which has not ended.
-    fn release(&self, mut task: TaskState<'_, C>) -> RunEnd {
+    fn release(&self, mut task: TaskState<'_>) -> RunEnd {
         let saga = self.run.id.clone();
         let error = match task.store_error.take() {
             // a saga that a shutdown has released does not belong to this process any more

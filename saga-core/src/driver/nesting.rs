@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::values::{Opened, Values};
 use crate::context::{Frame, Outer};
-use crate::dag::{CompositeInput, Dag, NodeBody};
+use crate::dag::{AnyDag, CompositeInput, NodeBody};
 use crate::error::ActionError;
 use crate::log::{Failure, Payload};
 use crate::machine::{Machine, Part, SagaState, VertexId};
@@ -14,7 +14,7 @@ use crate::panics;
 use crate::plan::PlanKind;
 use crate::value::ActionOutput;
 
-impl<C: Send + Sync + 'static> Values<C> {
+impl Values {
     /// Opens the frames that the machine has opened, and makes the outputs of composite nodes that have
     /// completed. Each may need the other, and both wait for outputs that are not read yet.
     pub(crate) fn follow(&mut self, state: &SagaState) {
@@ -36,7 +36,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     }
 
     /// The frames of one node; `None` as long as something that they need is missing.
-    fn open(&self, state: &SagaState, holder: VertexId) -> Option<Vec<Opened<C>>> {
+    fn open(&self, state: &SagaState, holder: VertexId) -> Option<Vec<Opened>> {
         let (outer, node) = self.place_in(state, holder)?;
         let items = match &outer.dag.node(node)?.body {
             NodeBody::ForEach(each) => each.item_source(),
@@ -46,14 +46,14 @@ impl<C: Send + Sync + 'static> Values<C> {
             | NodeBody::Subsaga { .. }
             | NodeBody::Choose(_) => None,
         };
-        let inside = |dag: &Arc<Dag<C>>, frame, instance: Option<u32>| {
+        let inside = |dag: &Arc<AnyDag>, frame, instance: Option<u32>| {
             let around = outer.frame.clone();
             let lists = around.lists + u32::from(instance.is_some());
             let outer = Outer { frame: around, node, instance, items: items.clone() };
             let frame = Arc::new(Frame { outer: Some(outer), lists, ..frame });
             Opened { dag: dag.clone(), frame }
         };
-        let part = |dag: &Arc<Dag<C>>, params, instance| inside(dag, dag.frame(params), instance);
+        let part = |dag: &Arc<AnyDag>, params, instance| inside(dag, dag.frame(params), instance);
         let same = || outer.params.clone();
         let parts = state.parts(holder)?;
         match &outer.dag.node(node)?.body {

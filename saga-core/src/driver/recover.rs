@@ -5,31 +5,31 @@ use std::sync::Arc;
 use super::{Driver, Environment, ProgressChannel, Values};
 use crate::clock::Lead;
 use crate::context::{Frame, RunInfo};
-use crate::dag::Dag;
+use crate::dag::AnyDag;
 use crate::log::{Entry, SagaEntry};
 use crate::machine::{Config, Corrupt, Event, Machine, SagaState, Watch};
 use crate::store::StoredSaga;
 
 /// A saga that is to be resumed.
-pub(crate) struct StoredRun<C> {
+pub(crate) struct StoredRun {
     pub(crate) stored: StoredSaga,
     /// Its parameters, decoded by its definition.
     pub(crate) root: Frame,
-    pub(crate) dag: Arc<Dag<C>>,
+    pub(crate) dag: Arc<AnyDag>,
     /// The ownership under which this process runs it.
     pub(crate) epoch: u64,
     /// Why it must not run again, if it is what kills its process.
     pub(crate) crash_loop: Option<String>,
 }
 
-impl<C: Send + Sync + 'static> Driver<C> {
+impl Driver {
     /// Folds the log. Calls with no recorded outcome are in doubt; a saga that must not resume is parked.
     ///
     /// # Errors
     /// [`Corrupt`] if the log does not fit the definition.
     pub(crate) fn recover(
-        env: Arc<Environment<C>>,
-        run: StoredRun<C>,
+        env: Arc<Environment>,
+        run: StoredRun,
         config: &Arc<Config>,
         progress: Arc<ProgressChannel>,
     ) -> Result<Self, Corrupt> {

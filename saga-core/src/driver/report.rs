@@ -6,7 +6,7 @@ use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
 use crate::log::{Cause, SagaId, SagaStatus};
 use crate::machine::{Machine, NodeState, SagaState};
 
-impl<C: Send + Sync + 'static> Values<C> {
+impl Values {
     /// The report of a saga that did not complete.
     pub(crate) fn report(&self, machine: &Machine, id: &SagaId) -> SagaReport {
         report(self.root().dag.name().as_str(), machine.state(), id)

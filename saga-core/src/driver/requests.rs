@@ -64,13 +64,13 @@ impl WaitingOperators {
     }
 }
 
-impl<C: Send + Sync + 'static> Driver<C> {
+impl Driver {
     /// Takes a request in. `None` if it is refused right away, because of a value that the machine does not
     /// know; otherwise the machine answers it.
     pub(super) fn accept(
         &self,
         pending: PendingRequest,
-        task: &mut TaskState<'_, C>,
+        task: &mut TaskState<'_>,
     ) -> Option<Event> {
         if let Some(refusal) = self.refusal(&pending.request.command) {
             pending.answer(Ok(Answer::Refused(refusal)));

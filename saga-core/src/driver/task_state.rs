@@ -17,7 +17,7 @@ use super::permits::SagaPermits;
 use super::requests::WaitingOperators;
 use super::transaction::TransactionQueue;
 use crate::context::RunInfo;
-use crate::dag::Dag;
+use crate::dag::AnyDag;
 use crate::log::{Answer, NodePath, Uuid};
 use crate::machine::{Effect, VertexId};
 use crate::panics::Contained;
@@ -28,14 +28,14 @@ use crate::value::Value;
 pub(super) type AppendResult = Result<Option<Box<SagaRecord>>, StoreError>;
 
 /// What a task has in flight. What is in flight borrows the store and the DAGs.
-pub(super) struct TaskState<'a, C> {
+pub(super) struct TaskState<'a> {
     pub(super) store: &'a dyn Store,
-    pub(super) dags: RunDags<'a, C>,
+    pub(super) dags: RunDags<'a>,
     /// What its calls need to know.
     pub(super) surroundings: Arc<CallSurroundings>,
     /// What the machine has decided and is not done yet.
     pub(super) effects: Vec<Effect>,
-    pub(super) calls: CallsInFlight<'a, C>,
+    pub(super) calls: CallsInFlight<'a>,
     /// Calls that have just ended.
     pub(super) ended: Vec<(VertexId, CallEnd)>,
     pub(super) permits: SagaPermits,
@@ -76,8 +76,8 @@ pub(super) enum Wakeup {
     Control(Control),
 }
 
-impl<'a, C: Send + Sync + 'static> TaskState<'a, C> {
-    pub(super) fn new(env: &'a Environment<C>, dag: &'a Dag<C>, run: &Arc<RunInfo>) -> Self {
+impl<'a> TaskState<'a> {
+    pub(super) fn new(env: &'a Environment, dag: &'a AnyDag, run: &Arc<RunInfo>) -> Self {
         let (limits, closing) = (env.call_limits.clone(), env.closing.subscribe());
         Self {
             store: &*env.store,

@@ -5,9 +5,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::action::Action;
-use crate::context::{ActionContext, Frame};
-use crate::dag::{Dag, NodeBody, Refused};
+use crate::action::AnyAction;
+use crate::context::{ActionContext, AnyContext, Frame};
+use crate::dag::{AnyDag, NodeBody, Refused};
 use crate::error::ActionError;
 use crate::json::has_room;
 use crate::log::{Entry, Failure, FailureKind, NodeEntry, NodePath, Payload, SagaEntry};
@@ -18,18 +18,13 @@ use crate::policy::UndoContract;
 use crate::value::ActionOutput;
 
 /// A DAG that a saga runs, and the values of that run.
-pub(super) struct Opened<C> {
-    pub(super) dag: Arc<Dag<C>>,
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) dag: Arc<AnyDag>,
     pub(super) frame: Arc<Frame>,
 }
 
-impl<C> Clone for Opened<C> {
-    fn clone(&self) -> Self {
-        Self { dag: self.dag.clone(), frame: self.frame.clone() }
-    }
-}
-
-impl<C> Deref for Opened<C> {
+impl Deref for Opened {
     type Target = Arc<Frame>;
     fn deref(&self) -> &Arc<Frame> {
         &self.frame
@@ -37,9 +32,9 @@ impl<C> Deref for Opened<C> {
 }
 
 /// The values of one saga: a frame for each DAG that it runs, opened in the order of the machine's frames.
-pub(crate) struct Values<C> {
-    root: Opened<C>,
-    pub(super) frames: Vec<Opened<C>>,
+pub(crate) struct Values {
+    root: Opened,
+    pub(super) frames: Vec<Opened>,
     /// How many of the machine's completed composite nodes have their output.
     pub(super) collected: usize,
     /// How many parts of the next one are known to have theirs.
@@ -68,9 +63,9 @@ impl fmt::Display for UnreadableValue {
     }
 }
 
-impl<C: Send + Sync + 'static> Values<C> {
+impl Values {
     /// The values of a saga whose parameters (or the reason why there are none) are in `root`.
-    pub(crate) fn new(dag: Arc<Dag<C>>, root: Frame, max_width: usize) -> Self {
+    pub(crate) fn new(dag: Arc<AnyDag>, root: Frame, max_width: usize) -> Self {
         let root = Opened { dag, frame: Arc::new(root) };
         let refused = root.refused.as_deref().cloned();
         let refused = refused.map(|error| UnreadableValue { node: None, error });
@@ -81,7 +76,7 @@ impl<C: Send + Sync + 'static> Values<C> {
     /// The values of a stored saga, with the outputs in its log. An output that this program's types cannot
     /// read is [noted](Self::unreadable), and whoever needs it finds an error in its place.
     pub(crate) fn of_log(
-        dag: Arc<Dag<C>>,
+        dag: Arc<AnyDag>,
         root: Frame,
         max_width: usize,
         state: &SagaState,
@@ -170,32 +165,28 @@ impl<C: Send + Sync + 'static> Values<C> {
         self.root.dag.name().as_str()
     }
 
-    pub(super) fn root(&self) -> &Opened<C> {
+    pub(super) fn root(&self) -> &Opened {
         &self.root
     }
 
     /// The frame and the node of a vertex.
-    pub(super) fn place(&self, machine: &Machine, v: VertexId) -> Option<(&Opened<C>, NodeIndex)> {
+    pub(super) fn place(&self, machine: &Machine, v: VertexId) -> Option<(&Opened, NodeIndex)> {
         self.place_in(machine.state(), v)
     }
 
-    pub(super) fn place_in(
-        &self,
-        state: &SagaState,
-        v: VertexId,
-    ) -> Option<(&Opened<C>, NodeIndex)> {
+    pub(super) fn place_in(&self, state: &SagaState, v: VertexId) -> Option<(&Opened, NodeIndex)> {
         let (frame, node, _) = state.place(v)?;
         Some((self.frames.get(frame as usize)?, NodeIndex(node)))
     }
 
     /// The action of a node.
-    pub(super) fn action(&self, machine: &Machine, v: VertexId) -> Option<&Arc<dyn Action<C>>> {
+    pub(super) fn action(&self, machine: &Machine, v: VertexId) -> Option<&Arc<AnyAction>> {
         let (frame, node) = self.place(machine, v)?;
         frame.dag.node(node)?.body.action()
     }
 
     /// What stands in for the action of a node that must not run, because a value cannot be read.
-    pub(super) fn refused(&self, machine: &Machine, v: VertexId) -> Option<Refused<C>> {
+    pub(super) fn refused(&self, machine: &Machine, v: VertexId) -> Option<Refused> {
         let (frame, node) = self.place(machine, v)?;
         let why = frame.refused.as_deref().or_else(|| frame.broken(node))?;
         let action = frame.dag.node(node)?.body.action()?;
@@ -245,7 +236,7 @@ impl<C: Send + Sync + 'static> Values<C> {
         &self,
         machine: &Machine,
         v: VertexId,
-        context: impl FnOnce(AuthorizedCall) -> Option<ActionContext<C>>,
+        context: impl FnOnce(AuthorizedCall) -> Option<ActionContext<AnyContext>>,
     ) -> Result<ActionOutput, Failure> {
         let missing = || Failure::new(FailureKind::Failed, "the node has no value").permanent();
         let (frame, node) = self.place(machine, v).ok_or_else(missing)?;

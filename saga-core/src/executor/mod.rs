@@ -62,10 +62,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use crate::context::AnyContext;
 use crate::coordinator::{Coordinator, Operator};
 use crate::dag::{Dag, SagaDag};
-use crate::error::{OperateError, SagaError, StartError};
-use crate::log::{InvalidSagaId, NodePath, Refusal, SagaId, SagaLog, SagaStatus};
+use crate::error::{ActionError, OperateError, SagaError, StartError};
+use crate::log::{InvalidSagaId, NodePath, Payload, Refusal, SagaId, SagaLog, SagaStatus};
 use crate::names::NodeIndex;
 use crate::store::{SagaRecord, Store, StoreError, StoredSaga};
 use crate::value::{ActionData, read, write_readable};
@@ -185,7 +186,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     where
         C: ActionData,
     {
-        let sec = Coordinator::for_single_saga(&saga, context, store.clone(), write_readable);
+        let sec = Coordinator::for_single_saga(&saga, context, store.clone(), snapshot::<C>);
         let sec = sec.map_err(StartError::from)?;
         Ok(Self { id, saga, store, sec })
     }
@@ -338,6 +339,12 @@ fn restore<C: ActionData>(record: &SagaRecord, dag: &Dag<C>) -> Result<Option<C>
     }
     let Some(context) = &record.context else { return Ok(None) };
     read(context).map(Some).map_err(|why| ExecutorError::Context { saga, why })
+}
+
+/// Encodes a context of this type.
+fn snapshot<C: ActionData>(context: &AnyContext) -> Result<Payload, ActionError> {
+    let other = || ActionError::from_error("the context is of another type");
+    write_readable(context.get::<C>().ok_or_else(other)?)
 }
 
 fn undone(ended: Result<serde_json::Value, SagaError>) -> Result<(), ExecutorError> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::dag::Dag;
+use crate::dag::AnyDag;
 use crate::error::NodeReport;
 use crate::log::{ActionState, Entry, EntryKind, NodePath, Timestamp};
 use crate::names::{ActionName, NodeName};
@@ -112,7 +112,7 @@ pub struct ExecutionRecord {
 }
 
 /// All nodes with what the log says about them. Before there is a log, all of them are pending.
-pub(super) fn nodes<C: 'static>(dag: &Dag<C>, reports: &[NodeReport]) -> Vec<ExecutionNode> {
+pub(super) fn nodes(dag: &AnyDag, reports: &[NodeReport]) -> Vec<ExecutionNode> {
     let levels = dag.levels();
     let node = |path: NodePath| {
         let name = path.as_str().split(['/', '[', '#']).next().unwrap_or_default();

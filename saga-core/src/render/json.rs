@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{Counts, NodeStates, counts_of, is_inline, part_path, path_of};
-use crate::dag::{Dag, NodeBody};
+use crate::dag::{AnyDag, NodeBody};
 
-impl<C: Send + Sync + 'static> Dag<C> {
+impl AnyDag {
     /// The DAG as [`to_json`](Self::to_json) returns it, where each node has a field `states` with the number
     /// of its instances in each state: `{"completed": 3, "failed": 1}`.
     ///
@@ -28,13 +28,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
 }
 
 /// `path` and `inline`: see `Drawing`.
-fn mark<C: Send + Sync + 'static>(
-    dag: &Dag<C>,
-    json: &mut Value,
-    path: &str,
-    inline: bool,
-    counts: &Counts,
-) {
+fn mark(dag: &AnyDag, json: &mut Value, path: &str, inline: bool, counts: &Counts) {
     let nodes = json.get_mut("nodes").and_then(Value::as_array_mut);
     for (node, json) in dag.nodes().zip(nodes.into_iter().flatten()) {
         let path = path_of(node, path, inline);

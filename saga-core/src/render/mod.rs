@@ -7,7 +7,7 @@ mod mermaid;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::dag::{Dag, Node, NodeBody};
+use crate::dag::{AnyDag, AnyNode, NodeBody};
 use crate::log::{ActionState, NodePath};
 use crate::names::NodeIndex;
 
@@ -15,7 +15,7 @@ use crate::names::NodeIndex;
 /// `report.nodes.iter().map(|n| (n.node.clone(), n.state))`.
 pub type NodeStates = BTreeMap<NodePath, ActionState>;
 
-impl<C: Send + Sync + 'static> Dag<C> {
+impl AnyDag {
     /// The DAG as a Graphviz graph. What a composite node contains is drawn as a cluster. If states are given,
     /// nodes are coloured accordingly; the instances of one body are counted together.
     ///
@@ -86,7 +86,7 @@ impl fmt::Display for Id {
 }
 
 impl Drawing {
-    fn of<C: Send + Sync + 'static>(dag: &Dag<C>, states: Option<&NodeStates>) -> Self {
+    fn of(dag: &AnyDag, states: Option<&NodeStates>) -> Self {
         draw(dag, "n", "", false, &states.map(counts_of).unwrap_or_default())
     }
 }
@@ -104,7 +104,7 @@ fn counts_of(states: &NodeStates) -> Counts {
 }
 
 /// The path of a node without instance numbers.
-fn path_of<C: 'static>(node: &Node<C>, path: &str, inline: bool) -> String {
+fn path_of(node: &AnyNode, path: &str, inline: bool) -> String {
     let slash = if path.is_empty() { "" } else { "/" };
     match inline {
         true => path.to_string(),
@@ -113,7 +113,7 @@ fn path_of<C: 'static>(node: &Node<C>, path: &str, inline: bool) -> String {
 }
 
 /// The path of part number `k` of the node with this path.
-fn part_path<C>(node: &Node<C>, path: &str, k: usize) -> String {
+fn part_path(node: &AnyNode, path: &str, k: usize) -> String {
     match &node.body {
         NodeBody::ForEach(_) => format!("{path}[]"),
         NodeBody::Choose(_) => format!("{path}#{k}"),
@@ -125,7 +125,7 @@ fn part_path<C>(node: &Node<C>, path: &str, k: usize) -> String {
 }
 
 /// True if the only node of this part is itself the instance or arm.
-fn is_inline<C: Send + Sync + 'static>(node: &Node<C>, part: &Dag<C>) -> bool {
+fn is_inline(node: &AnyNode, part: &AnyDag) -> bool {
     let is_saga = match &node.body {
         NodeBody::Subsaga { .. } => true,
         NodeBody::ForEach(_) | NodeBody::Choose(_) => false,
@@ -136,13 +136,7 @@ fn is_inline<C: Send + Sync + 'static>(node: &Node<C>, part: &Dag<C>) -> bool {
 
 /// `id` and `path` are those of the node that contains this DAG. `inline` is true if its only node has no name
 /// of its own in paths.
-fn draw<C: Send + Sync + 'static>(
-    dag: &Dag<C>,
-    id: &str,
-    path: &str,
-    inline: bool,
-    counts: &Counts,
-) -> Drawing {
+fn draw(dag: &AnyDag, id: &str, path: &str, inline: bool, counts: &Counts) -> Drawing {
     let id_of = |node: NodeIndex| Id(format!("{id}{node}"));
     let nodes = dag.nodes().enumerate().map(|(i, node)| {
         let path = path_of(node, path, inline);
@@ -168,12 +162,7 @@ fn draw<C: Send + Sync + 'static>(
     }
 }
 
-fn parts<C: Send + Sync + 'static>(
-    node: &Node<C>,
-    holder: &Id,
-    path: &str,
-    counts: &Counts,
-) -> Vec<PartDrawn> {
+fn parts(node: &AnyNode, holder: &Id, path: &str, counts: &Counts) -> Vec<PartDrawn> {
     let parts = node.body.parts().iter().enumerate().map(|(k, dag)| {
         let title = match &node.body {
             NodeBody::ForEach(_) => format!("each item of {}", node.name()),
@@ -197,7 +186,7 @@ fn parts<C: Send + Sync + 'static>(
 }
 
 /// What the node runs: its label, the name of its action, or its kind.
-fn runs<C: Send + Sync + 'static>(node: &Node<C>) -> String {
+fn runs(node: &AnyNode) -> String {
     let kind = match &node.body {
         NodeBody::Action(action) => action.name().as_str(),
         NodeBody::Constant { .. } => "constant",

@@ -6,13 +6,17 @@ use std::sync::Arc;
 
 use super::Choice;
 use super::selectors::SelectNumber;
-use crate::dag::{Choose, CompositeInput, Dag, DagBuilder, DagError, Node, NodeBody, Selector};
+use crate::dag::{
+    AnyBuilder, AnyDag, AnyNode, Choose, CompositeInput, DagBuilder, DagError, Gather, NodeBody,
+    Selector,
+};
+use crate::names::NodeIndex;
 use crate::typed::{BodyId, Like, OutputRef, SagaOutput, Scope, Source};
 
 /// The arms of a [`choose`](DagBuilder::choose).
 pub struct Arms<'b, C, O> {
     dag: &'b mut DagBuilder<C>,
-    arms: Vec<NestedBody<C>>,
+    arms: Vec<NestedBody>,
     ty: PhantomData<fn() -> O>,
 }
 
@@ -20,7 +24,7 @@ impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
     pub(crate) fn collect(
         dag: &'b mut DagBuilder<C>,
         arms: impl FnOnce(&mut Self),
-    ) -> Vec<NestedBody<C>> {
+    ) -> Vec<NestedBody> {
         let mut collected = Self { dag, arms: Vec::new(), ty: PhantomData };
         arms(&mut collected);
         collected.arms
@@ -36,8 +40,8 @@ impl<'b, C: Send + Sync + 'static, O> Arms<'b, C, O> {
 
 /// The body of an instance or arm, and the nodes of enclosing bodies that it reads.
 #[doc(hidden)]
-pub struct NestedBody<C> {
-    pub(crate) dag: Result<Dag<C>, DagError>,
+pub struct NestedBody {
+    pub(crate) dag: Result<Arc<AnyDag>, DagError>,
     pub(crate) outside: BTreeSet<(BodyId, u32)>,
 }
 
@@ -48,8 +52,8 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     pub fn arm<O>(
         &mut self,
         body: impl FnOnce(&mut Self) -> SagaOutput<O>,
-    ) -> (NestedBody<C>, Like<O>) {
-        let inner = self.inner(Arc::default());
+    ) -> (NestedBody, Like<O>) {
+        let inner = self.any.inner(Arc::default());
         (self.part(inner, body), Like::new())
     }
 
@@ -61,7 +65,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         arm: F,
-        arms: Vec<NestedBody<C>>,
+        arms: Vec<NestedBody>,
         _like: impl FnOnce() -> O,
     ) -> OutputRef<K::Output<O>>
     where
@@ -78,28 +82,42 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
         arm: F,
-        arms: Vec<NestedBody<C>>,
+        arms: Vec<NestedBody>,
     ) -> OutputRef<K::Output<O>>
     where
         K: Choice,
         O: Send + Sync + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> K + Send + Sync + 'static,
     {
+        let arm = Arc::new(SelectNumber::new(move |cx: &Scope<C>| arm(cx).arm()));
+        let node = self.any.choose(name, bindings, after, arm, arms, K::gather::<O>);
+        OutputRef::new(self.any.body(), node)
+    }
+}
+
+impl AnyBuilder {
+    fn choose(
+        &mut self,
+        name: &str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        arm: Arc<dyn Selector>,
+        arms: Vec<NestedBody>,
+        gather: Gather,
+    ) -> NodeIndex {
         let added = self.read(name, bindings, after).and_then(|mut read| {
             let mut dags = Vec::with_capacity(arms.len());
             for arm in arms {
                 read.around(self.body(), arm.outside);
-                dags.push(Arc::new(arm.dag?));
+                dags.push(arm.dag?);
             }
             if dags.is_empty() {
                 return Err(DagError::NoArms(read.name));
             }
-            let arm: Arc<dyn Selector<C>> =
-                Arc::new(SelectNumber(move |cx: &Scope<C>| arm(cx).arm()));
             let by = CompositeInput::Closure(arm, read.sources.clone());
-            let choose = Choose { arms: dags, by, gather: K::gather::<O> };
-            Ok((Node::with(read.name.clone(), NodeBody::Choose(choose)), read))
+            let choose = Choose { arms: dags, by, gather };
+            Ok((AnyNode::with(read.name.clone(), NodeBody::Choose(choose)), read))
         });
-        OutputRef::new(self.body(), self.add(added))
+        self.add(added)
     }
 }

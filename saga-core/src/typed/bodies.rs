@@ -1,12 +1,18 @@
 //! Typed composite nodes: `for_each`, `choose` and `subsaga`.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::Choice;
 use super::arms::{Arms, NestedBody};
-use super::selectors::{SelectFromSlice, SelectNumber, gather_vec};
-use crate::dag::{CompositeInput, DagBuilder, ForEach, MakeParams, Node, NodeBody, Selector};
+use super::define::define;
+use super::inputs::StepInputs;
+use super::selectors::{ParamsOf, SelectFromSlice, SelectNumber, gather_vec};
+use super::step::DefineFn;
+use crate::dag::{
+    AnyBuilder, AnyNode, CompositeInput, DagBuilder, ForEach, Gather, MakeParams, NodeBody,
+    Selector,
+};
+use crate::names::NodeIndex;
 use crate::typed::{ItemRef, OutputRef, Saga, SagaOutput, Scope, Source};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
@@ -70,7 +76,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         O: Send + Sync + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> &'s [T] + Send + Sync + 'static,
     {
-        self.repeat(name, bindings, &[], Arc::new(SelectFromSlice(items, PhantomData)), body)
+        self.repeat(name, bindings, &[], Arc::new(SelectFromSlice::new(items)), body)
     }
 
     /// The same with a closure that only counts the items. The instances compute their own with
@@ -88,7 +94,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         O: Send + Sync + 'static,
         F: for<'s> Fn(&'s Scope<C>) -> usize + Send + Sync + 'static,
     {
-        let width = SelectNumber(move |cx: &Scope<C>| Some(width(cx)));
+        let width = SelectNumber::new(move |cx: &Scope<C>| Some(width(cx)));
         self.repeat(name, bindings, after, Arc::new(width), body)
     }
 
@@ -97,25 +103,23 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         name: &str,
         bindings: &[(&'static str, &[Source])],
         after: &[Source],
-        items: Arc<dyn Selector<C>>,
+        items: Arc<dyn Selector>,
         body: impl FnOnce(&mut Self, ItemRef<T>) -> SagaOutput<O>,
     ) -> OutputRef<Vec<O>>
     where
         T: 'static,
         O: Send + Sync + 'static,
     {
-        let read = self.read(name, bindings, after);
-        let added = read.and_then(|mut read| {
-            let inner = self.inner(read.sources.clone());
-            let item = ItemRef::new(inner.body());
-            let NestedBody { dag: body, outside } = self.part(inner, |dag| body(dag, item));
-            read.around(self.body(), outside);
-            let body = Arc::new(body?);
-            let items = CompositeInput::Closure(items, read.sources.clone());
-            let each = ForEach { body, items, gather: gather_vec::<O> };
-            Ok((Node::with(read.name.clone(), NodeBody::ForEach(each)), read))
-        });
-        OutputRef::new(self.body(), self.add(added))
+        let node = match self.any.read(name, bindings, after) {
+            Err(error) => self.any.add(Err(error)),
+            Ok(read) => {
+                let inner = self.any.inner(read.sources.clone());
+                let item = ItemRef::new(inner.body());
+                let part = self.part(inner, |dag| body(dag, item));
+                self.any.for_each(read, items, part, gather_vec::<O>)
+            }
+        };
+        OutputRef::new(self.any.body(), node)
     }
 
     /// Adds a node that runs one of several arms. `arm` computes the number of the arm, from 0, from the
@@ -267,12 +271,42 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         S: Saga<Context = C>,
         F: for<'s> Fn(&'s Scope<C>) -> S + Send + Sync + 'static,
     {
-        let added = self.read(name, bindings, after).and_then(|read| {
-            let dag = Arc::new(Self::define::<S>(self.max_nodes, self.within.clone())?);
-            let params: Arc<dyn MakeParams<C>> = Arc::new(params);
-            let params = CompositeInput::Closure(params, read.sources.clone());
-            Ok((Node::with(read.name.clone(), NodeBody::Subsaga { dag, params }), read))
+        let params = Arc::new(ParamsOf::new(params));
+        let node = self.any.subsaga(name, bindings, after, define::<S>, params);
+        OutputRef::new(self.any.body(), node)
+    }
+}
+
+impl AnyBuilder {
+    fn for_each(
+        &mut self,
+        mut read: StepInputs,
+        items: Arc<dyn Selector>,
+        NestedBody { dag, outside }: NestedBody,
+        gather: Gather,
+    ) -> NodeIndex {
+        read.around(self.body(), outside);
+        let added = dag.map(|body| {
+            let items = CompositeInput::Closure(items, read.sources.clone());
+            let each = ForEach { body, items, gather };
+            (AnyNode::with(read.name.clone(), NodeBody::ForEach(each)), read)
         });
-        OutputRef::new(self.body(), self.add(added))
+        self.add(added)
+    }
+
+    fn subsaga(
+        &mut self,
+        name: &str,
+        bindings: &[(&'static str, &[Source])],
+        after: &[Source],
+        define: DefineFn,
+        params: Arc<dyn MakeParams>,
+    ) -> NodeIndex {
+        let added = self.read(name, bindings, after).and_then(|read| {
+            let dag = define(self.max_nodes, self.within.clone())?;
+            let params = CompositeInput::Closure(params, read.sources.clone());
+            Ok((AnyNode::with(read.name.clone(), NodeBody::Subsaga { dag, params }), read))
+        });
+        self.add(added)
     }
 }

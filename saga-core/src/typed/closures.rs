@@ -16,8 +16,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::action::{Action, Timeouts};
-use crate::context::{ActionContext, Frame};
-use crate::dag::{CompositeInput, Compute, Dag, MakeParams, Node, NodeBody, Params};
+use crate::context::{ActionContext, AnyContext, Frame};
+use crate::dag::{AnyDag, AnyNode, CompositeInput, Compute, MakeParams, NodeBody, Params};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::names::{ActionName, InvalidName, NodeName};
@@ -48,7 +48,7 @@ where
 /// [`NodeShape`].
 pub(crate) struct TypedClosure<C> {
     closure: Box<dyn NodeClosure<C>>,
-    pub(crate) kind: fn() -> Option<StepKind<C>>,
+    pub(crate) kind: fn() -> Option<StepKind>,
     decode: fn(&Payload) -> Result<ActionOutput, ActionError>,
 }
 
@@ -113,16 +113,20 @@ struct BoundAction<C> {
     closure: TypedClosure<C>,
 }
 
-impl<C: Send + Sync + 'static> Action<C> for BoundAction<C> {
+impl<C: Send + Sync + 'static> Action<AnyContext> for BoundAction<C> {
     fn name(&self) -> &ActionName {
         &self.name
     }
 
-    fn do_it(&self, cx: ActionContext<C>) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
+    fn do_it(
+        &self,
+        cx: ActionContext<AnyContext>,
+    ) -> BoxFuture<'_, Result<ActionOutput, AttemptError>> {
         // made here, it is in the future only once
-        let scope = Scope::new(cx, StepCall::Do, self.sources.clone());
+        let scope = cx.typed().map(|cx| Scope::new(cx, StepCall::Do, self.sources.clone()));
         Box::pin(async move {
-            match self.closure.run(&scope).await {
+            let scope = scope.as_ref().map_err(ActionError::clone)?;
+            match self.closure.run(scope).await {
                 Ok(StepResult::Output(output)) => Ok(output),
                 Ok(StepResult::Failed(failed)) => Err(*failed),
                 Ok(StepResult::Undone(_)) => {
@@ -135,12 +139,14 @@ impl<C: Send + Sync + 'static> Action<C> for BoundAction<C> {
 
     fn undo_it(
         &self,
-        cx: ActionContext<C>,
+        cx: ActionContext<AnyContext>,
         output: Option<Value>,
     ) -> BoxFuture<'_, Result<(), UndoError>> {
-        let scope = Scope::new(cx, StepCall::Undo(output), self.sources.clone());
+        let sources = self.sources.clone();
+        let scope = cx.typed().map(|cx| Scope::new(cx, StepCall::Undo(output), sources));
         Box::pin(async move {
-            match self.closure.run(&scope).await {
+            let scope = scope.as_ref().map_err(|error| UndoError::Permanent(error.clone()))?;
+            match self.closure.run(scope).await {
                 Ok(StepResult::Undone(result)) => result,
                 Ok(StepResult::Output(_) | StepResult::Failed(_)) => {
                     Err(UndoError::permanent("the action ran instead of its undo"))
@@ -178,9 +184,9 @@ struct BoundValue<C> {
     closure: TypedClosure<C>,
 }
 
-impl<C: Send + Sync + 'static> Compute<C> for BoundValue<C> {
-    fn compute(&self, cx: ActionContext<C>) -> Result<ActionOutput, ActionError> {
-        let scope = Scope::new(cx, StepCall::Do, self.sources.clone());
+impl<C: Send + Sync + 'static> Compute for BoundValue<C> {
+    fn compute(&self, cx: ActionContext<AnyContext>) -> Result<ActionOutput, ActionError> {
+        let scope = Scope::new(cx.typed()?, StepCall::Do, self.sources.clone());
         // An expression awaits nothing, so it is ready at the first poll.
         match self.closure.run(&scope).now_or_never() {
             Some(Ok(StepResult::Output(output))) => Ok(output),
@@ -198,7 +204,7 @@ impl<C: Send + Sync + 'static> Compute<C> for BoundValue<C> {
 }
 
 /// A step that computes the parameters of a saga.
-impl<C: Send + Sync + 'static> MakeParams<C> for TypedClosure<C> {
+impl<C: Send + Sync + 'static> MakeParams for TypedClosure<C> {
     fn make(&self, frame: &Arc<Frame>, sources: &Arc<[Source]>) -> Params {
         if let Some(error) = frame.refused.as_deref() {
             return Err(error.clone());
@@ -214,34 +220,30 @@ impl<C: Send + Sync + 'static> MakeParams<C> for TypedClosure<C> {
     }
 }
 
-impl<C: Send + Sync + 'static> Node<C> {
+impl<C: Send + Sync + 'static> TypedClosure<C> {
     /// The node of a typed step that runs an action and may read these sources.
-    pub(crate) fn step(
+    pub(super) fn step(
+        self,
         name: NodeName,
         spec: ActionSpec,
         sources: Arc<[Source]>,
-        closure: TypedClosure<C>,
-    ) -> Result<Self, InvalidName> {
-        let action = BoundAction { name: ActionName::new(spec.name)?, spec, sources, closure };
-        let mut node = Self::with(name, NodeBody::Action(Arc::new(action)));
+    ) -> Result<AnyNode, InvalidName> {
+        let action = ActionName::new(spec.name)?;
+        let action = BoundAction { name: action, spec, sources, closure: self };
+        let mut node = AnyNode::with(name, NodeBody::Action(Arc::new(action)));
         node.options.label = spec.label.map(str::to_string);
         Ok(node)
     }
 
     /// The node of a typed step that computes a value.
-    pub(crate) fn value(name: NodeName, sources: Arc<[Source]>, closure: TypedClosure<C>) -> Self {
-        Self::with(name, NodeBody::Computed(Arc::new(BoundValue { sources, closure })))
+    pub(super) fn value(self, name: NodeName, sources: Arc<[Source]>) -> AnyNode {
+        let value = BoundValue { sources, closure: self };
+        AnyNode::with(name, NodeBody::Computed(Arc::new(value)))
     }
 
     /// The node of a typed step that computes the parameters of a saga.
-    pub(crate) fn saga(
-        name: NodeName,
-        dag: Dag<C>,
-        sources: Arc<[Source]>,
-        closure: TypedClosure<C>,
-    ) -> Self {
-        let params: Arc<dyn MakeParams<C>> = Arc::new(closure);
-        let params = CompositeInput::Closure(params, sources);
-        Self::with(name, NodeBody::Subsaga { dag: Arc::new(dag), params })
+    pub(super) fn saga(self, name: NodeName, dag: Arc<AnyDag>, sources: Arc<[Source]>) -> AnyNode {
+        let params = CompositeInput::Closure(Arc::new(self) as Arc<dyn MakeParams>, sources);
+        AnyNode::with(name, NodeBody::Subsaga { dag, params })
     }
 }

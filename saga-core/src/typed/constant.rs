@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::dag::{DagBuilder, DagError, Node};
+use crate::dag::{AnyNode, DagBuilder, DagError};
 use crate::names::NodeName;
 use crate::typed::{OutputRef, Source};
 use crate::value::{ActionData, ActionOutput};
@@ -10,7 +10,7 @@ use crate::{json, panics};
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Adds a constant. Its value is part of the definition: with another value, the saga has another
-    /// [fingerprint](crate::dag::Dag::fingerprint). `value` is called twice, now, and must return the same
+    /// [fingerprint](crate::dag::AnyDag::fingerprint). `value` is called twice, now, and must return the same
     /// value both times, and in every other process.
     ///
     /// ```
@@ -40,24 +40,21 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         after: &[Source],
         value: impl Fn() -> O,
     ) -> OutputRef<O> {
-        let added =
-            self.read(name, &[], after).and_then(|read| Ok((constant(&read.name, value)?, read)));
-        OutputRef::new(self.body(), self.add(added))
+        let any = &mut self.any;
+        let read = any.read(name, &[], after);
+        let added = read.and_then(|read| Ok((constant(&read.name, value)?, read)));
+        OutputRef::new(any.body(), any.add(added))
     }
 }
 
-fn constant<C, O>(name: &NodeName, value: impl Fn() -> O) -> Result<Node<C>, DagError>
-where
-    C: Send + Sync + 'static,
-    O: ActionData,
-{
+fn constant<O: ActionData>(name: &NodeName, value: impl Fn() -> O) -> Result<AnyNode, DagError> {
     let wrong = |why: String| DagError::Constant { node: name.to_string(), why };
     let node = || {
         // The closure is users' code.
         let value = catch_unwind(AssertUnwindSafe(&value));
         let value =
             value.map_err(|panic| wrong(format!("it panics: {}", panics::message(panic))))?;
-        Node::<C>::constant(name.as_str(), value)
+        AnyNode::constant(name.clone(), value)
     };
     let (node, again) = (node()?, node()?);
     if node.body.constant().zip(again.body.constant()).is_none_or(|(one, other)| differ(one, other))

@@ -1,6 +1,7 @@
 //! Sagas as types: their parameters, their definition, and how one is a node of another.
 
 use super::SagaOutput;
+use super::define::define;
 use super::results::computed;
 use super::step::{Step, StepKind, Subsaga, Typed};
 use crate::context::{ActionContext, StepCall, StepResult};
@@ -80,7 +81,7 @@ impl<S: Saga + Nestable> Step<S::Context> for S {
         Some(computed(self))
     }
 
-    fn kind() -> StepKind<S::Context> {
-        StepKind::Saga(Subsaga(DagBuilder::define::<S>))
+    fn kind() -> StepKind {
+        StepKind::Saga(Subsaga(define::<S>))
     }
 }

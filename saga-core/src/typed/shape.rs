@@ -141,7 +141,7 @@ pub trait NodeShape<C> {
     /// The output type of the node.
     type Output: Storable;
     /// What the node runs; `None` for a computed node.
-    fn kind() -> Option<StepKind<C>>;
+    fn kind() -> Option<StepKind>;
 }
 
 impl<C, M> NodeShape<C> for ActionNode<M>
@@ -149,14 +149,14 @@ where
     M: Step<C> + 'static,
 {
     type Output = M::Output;
-    fn kind() -> Option<StepKind<C>> {
+    fn kind() -> Option<StepKind> {
         Some(M::kind())
     }
 }
 
 impl<C, O: Storable> NodeShape<C> for ComputedNode<O> {
     type Output = O;
-    fn kind() -> Option<StepKind<C>> {
+    fn kind() -> Option<StepKind> {
         None
     }
 }

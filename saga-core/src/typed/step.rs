@@ -1,10 +1,11 @@
 //! The calls that nodes make: of actions, and of other sagas.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use super::{ActionFailure, ActionSpec};
 use crate::context::{ActionContext, StepCall, StepResult};
-use crate::dag::{Dag, DagError};
+use crate::dag::{AnyDag, DagError};
 use crate::names::SagaName;
 use crate::value::Storable;
 
@@ -42,7 +43,7 @@ pub trait Step<C>: Typed + Sized + Send {
     }
 
     /// The kind of a node that makes this call.
-    fn kind() -> StepKind<C>;
+    fn kind() -> StepKind;
 }
 
 /// An action that is attempted until it succeeds, or a saga of such actions: what may come after a
@@ -57,15 +58,15 @@ pub trait NeverGivesUp {}
 
 /// The kind of a node that runs something.
 #[expect(clippy::large_enum_variant, reason = "one at a time, while a DAG is built")]
-pub enum StepKind<C> {
+pub enum StepKind {
     /// An action with this declaration.
     Action(ActionSpec),
     /// Another saga.
-    Saga(Subsaga<C>),
+    Saga(Subsaga),
 }
 
 /// How to build the DAG of a saga that is a node of another saga.
-pub struct Subsaga<C>(pub(crate) DefineFn<C>);
+pub struct Subsaga(pub(crate) DefineFn);
 
 /// Builds a DAG of at most this many nodes, nested in these sagas.
-pub(crate) type DefineFn<C> = fn(usize, Vec<SagaName>) -> Result<Dag<C>, DagError>;
+pub(crate) type DefineFn = fn(usize, Vec<SagaName>) -> Result<Arc<AnyDag>, DagError>;

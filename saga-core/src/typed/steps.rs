@@ -2,46 +2,16 @@
 //! line.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use super::closures::TypedClosure;
 use crate::dag::{DagBuilder, DagError, Node};
-use crate::names::{NodeIndex, NodeName};
+use crate::names::NodeIndex;
 use crate::typed::{
-    BodyId, ComputedNode, NodeShape, OutputRef, ParamRef, Saga, SagaOutput, Scope, Source,
-    StepFuture, StepKind, Subsaga,
+    ComputedNode, NodeShape, OutputRef, ParamRef, Saga, SagaOutput, Scope, Source, StepFuture,
+    StepKind, Subsaga,
 };
 use crate::value::ActionData;
 use crate::value::Storable;
-
-/// The inputs of a new node.
-pub(crate) struct StepInputs {
-    pub(crate) name: NodeName,
-    pub(crate) inputs: Vec<(&'static str, Vec<Source>)>,
-    /// Everything that its closure may read.
-    pub(crate) sources: Arc<[Source]>,
-    /// The nodes of its own body that it waits for.
-    pub(crate) deps: Vec<u32>,
-    /// The nodes of enclosing bodies that it needs.
-    pub(crate) outside: Vec<(BodyId, u32)>,
-}
-
-impl StepInputs {
-    /// Adds what a body inside this node reads from enclosing bodies. `here` is the body of the node itself.
-    pub(crate) fn around(
-        &mut self,
-        here: BodyId,
-        outside: impl IntoIterator<Item = (BodyId, u32)>,
-    ) {
-        for (body, node) in outside {
-            if body == here {
-                self.deps.push(node);
-            } else {
-                self.outside.push((body, node));
-            }
-        }
-    }
-}
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Declares a parameter, for the bindings of steps.
@@ -87,10 +57,10 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
     {
         let node = self.add_step(name, bindings, after, TypedClosure::new(closure));
-        OutputRef::new(self.body(), node)
+        OutputRef::new(self.any.body(), node)
     }
 
-    /// The part of it that is the same for all steps, so that it is compiled once.
+    /// The part of it that is the same for all steps of sagas over `C`.
     fn add_step(
         &mut self,
         name: &'static str,
@@ -98,85 +68,20 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         after: &[Source],
         closure: TypedClosure<C>,
     ) -> NodeIndex {
-        let added = self.read(name, bindings, after).and_then(|read| {
+        let any = &mut self.any;
+        let added = any.read(name, bindings, after).and_then(|read| {
             let (name, sources) = (read.name.clone(), read.sources.clone());
             let node = match (closure.kind)() {
-                Some(StepKind::Action(spec)) => Node::step(name, spec, sources, closure)?,
+                Some(StepKind::Action(spec)) => closure.step(name, spec, sources)?,
                 Some(StepKind::Saga(Subsaga(define))) => {
-                    let dag = define(self.max_nodes, self.within.clone())?;
-                    Node::saga(name, dag, sources, closure)
+                    let dag = define(any.max_nodes, any.within.clone())?;
+                    closure.saga(name, dag, sources)
                 }
-                None => Node::value(name, sources, closure),
+                None => closure.value(name, sources),
             };
             Ok((node, read))
         });
-        self.add(added)
-    }
-
-    /// Resolves the inputs of a new node.
-    pub(crate) fn read(
-        &self,
-        name: &str,
-        bindings: &[(&'static str, &[Source])],
-        after: &[Source],
-    ) -> Result<StepInputs, DagError> {
-        let name = NodeName::new(name)?;
-        self.check_new(&name)?;
-        let inputs = bindings.iter().map(|(input, from)| (*input, from.to_vec())).collect();
-        let mut read = StepInputs {
-            name,
-            inputs,
-            sources: Arc::default(),
-            deps: Vec::new(),
-            outside: Vec::new(),
-        };
-        let mut sources = Vec::new();
-        for source in bindings.iter().flat_map(|(_, from)| from.iter()) {
-            self.read_from(*source, &mut read)?;
-            sources.push(*source);
-            if let Source::Item(body) = source {
-                // An item is read through the closure of its `for`, which reads its own sources.
-                let items = self.bodies.iter().find(|(b, _)| b == body);
-                sources.extend(items.iter().flat_map(|(_, items)| items.iter()));
-            }
-        }
-        for source in after {
-            self.read_from(*source, &mut read)?;
-        }
-        read.sources = sources.into();
-        Ok(read)
-    }
-
-    fn read_from(&self, source: Source, read: &mut StepInputs) -> Result<(), DagError> {
-        let (body, what) = match source {
-            Source::Param(_) => return Ok(()),
-            Source::Node(body, _) => (body, "a node"),
-            Source::Item(body) => (body, "the item"),
-        };
-        if !self.bodies.iter().any(|(b, _)| *b == body) {
-            return Err(DagError::NotVisible { node: read.name.to_string(), what });
-        }
-        match source {
-            Source::Node(_, node) if body == self.body() => read.deps.push(node.0),
-            Source::Node(_, node) => read.outside.push((body, node.0)),
-            Source::Param(_) | Source::Item(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Adds a typed node, or keeps its error for `build`.
-    pub(crate) fn add(&mut self, node: Result<(Node<C>, StepInputs), DagError>) -> NodeIndex {
-        match node {
-            Ok((mut node, read)) => {
-                node.inputs = read.inputs;
-                self.outside.extend(read.outside);
-                self.place(node, &read.deps)
-            }
-            Err(error) => {
-                self.errors.push(error);
-                NodeIndex(u32::MAX)
-            }
-        }
+        any.add(added)
     }
 
     /// Sets options of a typed step: its label, its retries, or that it is the pivot.
@@ -214,12 +119,9 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// # Ok::<(), saga_core::dag::DagError>(())
     /// ```
     pub fn adjust<T>(&mut self, step: OutputRef<T>, how: impl FnOnce(Node<C>) -> Node<C>) {
-        if step.body != self.body() {
-            let (node, what) = ("(adjust)".to_string(), "a node");
-            self.errors.push(DagError::NotVisible { node, what });
-        } else if let Some(node) = self.nodes.get_mut(step.node.index()) {
+        if let Some(node) = self.any.node_to_adjust(step.body, step.node) {
             // What the node runs stays the same, because the reference has its type.
-            node.take_options(how(node.clone()));
+            node.take_options(how(Node::of_any(node.clone())).into_any());
         }
     }
 
@@ -285,18 +187,18 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Opens a block of statements that run in parallel. The next statement after [`end`](Self::end) waits for
     /// all of them.
     pub fn parallel(&mut self) {
-        self.blocks.open_parallel(self.nodes.len() as u32);
+        self.any.blocks.open_parallel(self.any.nodes.len() as u32);
     }
 
     /// Opens, inside a parallel block, a branch of statements that run one after the other.
     pub fn branch(&mut self) {
-        self.blocks.open_branch(self.nodes.len() as u32);
+        self.any.blocks.open_branch(self.any.nodes.len() as u32);
     }
 
     /// Closes the innermost block.
     pub fn end(&mut self) {
-        if !self.blocks.close() {
-            self.errors.push(DagError::Unbalanced("`end` without `parallel` or `branch`"));
+        if !self.any.blocks.close() {
+            self.any.errors.push(DagError::Unbalanced("`end` without `parallel` or `branch`"));
         }
     }
 

@@ -11,7 +11,7 @@ use super::check::Action;
 use crate::arguments::{Retry, Word};
 use crate::errors::as_text;
 
-pub(crate) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
+pub(crate) fn spec(action: &Action) -> TokenStream {
     let (krate, name) = (&action.krate, &action.durable_name);
     let (kind, undo) = (undo_kind(action), undo_text(action));
     let plain = quote! {
@@ -25,7 +25,7 @@ pub(crate) fn spec(action: &Action, context: &TokenStream) -> TokenStream {
         false => quote!({ let mut __spec = #plain; #said __spec }),
     };
     quote! {
-        fn kind() -> #krate::typed::StepKind<#context> {
+        fn kind() -> #krate::typed::StepKind {
             #krate::typed::StepKind::Action(#spec)
         }
     }

@@ -77,7 +77,7 @@ pub(super) async fn resume_time(
     Some(watch)
 }
 
-impl<C: Send + Sync + 'static> CoordinatorInner<C> {
+impl CoordinatorInner {
     /// Reads the logs of the suspects that were lined up, and tells each when to resume.
     pub(super) async fn schedule_suspects(self: Arc<Self>, line_up: Vec<WaitingSuspect>) {
         let inner = &self;

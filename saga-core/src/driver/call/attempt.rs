@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::output_limits::{OutputLimits, truncate};
-use crate::action::{Action, read_back};
-use crate::context::ActionContext;
-use crate::dag::{Node, Refused};
+use crate::action::{Action, AnyAction, read_back};
+use crate::context::{ActionContext, AnyContext};
+use crate::dag::{AnyNode, Refused};
 use crate::error::{ActionError, UndoError};
 use crate::log::Failure;
 use crate::panics::{self, Contained};
@@ -66,13 +66,13 @@ fn logged<E>(
 }
 
 /// What a call runs.
-pub(super) enum Called<'a, C> {
-    Action { node: &'a Node<C>, action: &'a dyn Action<C> },
-    Refused(Arc<Refused<C>>),
+pub(super) enum Called<'a> {
+    Action { node: &'a AnyNode, action: &'a AnyAction },
+    Refused(Arc<Refused>),
 }
 
-impl<'a, C: Send + Sync + 'static> Called<'a, C> {
-    fn do_it(&self, cx: ActionContext<C>) -> ActionFuture<'a> {
+impl<'a> Called<'a> {
+    fn do_it(&self, cx: ActionContext<AnyContext>) -> ActionFuture<'a> {
         match self {
             Self::Action { node, action } => {
                 let in_doubt = |cut| AttemptError::from(cut).in_doubt();
@@ -85,7 +85,7 @@ impl<'a, C: Send + Sync + 'static> Called<'a, C> {
         }
     }
 
-    fn undo_it(&self, cx: ActionContext<C>, output: Option<Value>) -> UndoFuture<'a> {
+    fn undo_it(&self, cx: ActionContext<AnyContext>, output: Option<Value>) -> UndoFuture<'a> {
         match self {
             Self::Action { node, action } => {
                 let undone = action.undo_it(cx, output);
@@ -149,21 +149,21 @@ enum Running<'a> {
 
 /// An attempt; `repeat` times in a row if a test asked for that. A timeout or a panic leaves an action in doubt:
 /// its effect may have happened.
-pub(super) struct GuardedAttempt<'a, C> {
-    called: Called<'a, C>,
+pub(super) struct GuardedAttempt<'a> {
+    called: Called<'a>,
     direction: Direction,
     /// Until the last repetition takes it.
-    cx: Option<ActionContext<C>>,
+    cx: Option<ActionContext<AnyContext>>,
     limits: OutputLimits,
     repeat: u32,
     running: Option<Contained<Running<'a>>>,
 }
 
-impl<'a, C: Send + Sync + 'static> GuardedAttempt<'a, C> {
+impl<'a> GuardedAttempt<'a> {
     pub(super) fn new(
-        called: Called<'a, C>,
+        called: Called<'a>,
         direction: Direction,
-        cx: ActionContext<C>,
+        cx: ActionContext<AnyContext>,
         limits: OutputLimits,
         repeat: u32,
     ) -> Self {

@@ -18,9 +18,9 @@ use crate::driver::permits::Permit;
 use crate::machine::{AuthorizedCall, VertexId};
 
 /// A call in flight.
-pub(super) struct Call<'a, C> {
+pub(super) struct Call<'a> {
     pub(super) authorized: AuthorizedCall,
-    pub(super) attempt: Option<GuardedAttempt<'a, C>>,
+    pub(super) attempt: Option<GuardedAttempt<'a>>,
     pub(super) current: CurrentCall,
     /// What the action logs is found under its saga and node.
     pub(super) span: Span,
@@ -29,7 +29,7 @@ pub(super) struct Call<'a, C> {
     pub(super) permit: Option<Permit>,
 }
 
-impl<C: Send + Sync + 'static> Call<'_, C> {
+impl Call<'_> {
     /// Ready with the end of the call; with `None` if a shutdown interrupted it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CallEnd>> {
         let Some(attempt) = &mut self.attempt else { return Poll::Pending };
@@ -43,7 +43,7 @@ impl<C: Send + Sync + 'static> Call<'_, C> {
     }
 }
 
-impl<C> Drop for Call<'_, C> {
+impl Drop for Call<'_> {
     fn drop(&mut self) {
         let _entered = self.span.enter();
         self.attempt = None;
@@ -52,8 +52,8 @@ impl<C> Drop for Call<'_, C> {
 }
 
 /// A call among others, and what wakes it.
-struct Woken<'a, C> {
-    call: Call<'a, C>,
+struct Woken<'a> {
+    call: Call<'a>,
     signal: Arc<CallSignal>,
     waker: Waker,
 }
@@ -101,30 +101,19 @@ impl ReadyCalls {
 }
 
 /// All calls of one saga that are in flight.
-pub(in crate::driver) struct CallsInFlight<'a, C> {
+#[derive(Default)]
+pub(in crate::driver) struct CallsInFlight<'a> {
     /// The only call.
-    lone: Option<Call<'a, C>>,
-    several: BTreeMap<VertexId, Woken<'a, C>>,
+    lone: Option<Call<'a>>,
+    several: BTreeMap<VertexId, Woken<'a>>,
     /// The calls among several that have not been polled yet.
     fresh: Vec<VertexId>,
     ready: Arc<ReadyCalls>,
     interrupted: Vec<VertexId>,
 }
 
-impl<C> Default for CallsInFlight<'_, C> {
-    fn default() -> Self {
-        Self {
-            lone: None,
-            several: BTreeMap::new(),
-            fresh: Vec::new(),
-            ready: Arc::default(),
-            interrupted: Vec::new(),
-        }
-    }
-}
-
-impl<'a, C: Send + Sync + 'static> CallsInFlight<'a, C> {
-    pub(super) fn add(&mut self, call: Call<'a, C>) {
+impl<'a> CallsInFlight<'a> {
+    pub(super) fn add(&mut self, call: Call<'a>) {
         if self.lone.is_none() && self.several.is_empty() {
             self.lone = Some(call);
             return;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::Driver;
 use super::current_call::CurrentCall;
 use super::task_state::TaskState;
-use crate::context::{ActionContext, CallInfo, ContextInner, Shared};
+use crate::context::{ActionContext, AnyContext, CallInfo, ContextInner, Shared};
 use crate::machine::{ActionResult, AuthorizedCall, Event, VertexId};
 pub(super) use attempt::{CallEnd, FailedAttempt};
 use attempt::{Called, Direction, GuardedAttempt};
@@ -24,13 +24,13 @@ use in_flight::Call;
 pub(super) use in_flight::CallsInFlight;
 pub(super) use output_limits::{OutputLimits, check_len};
 
-impl<C: Send + Sync + 'static> Driver<C> {
+impl Driver {
     /// Runs a call that the log authorizes.
     pub(super) fn start_call(
         &mut self,
         authorized: AuthorizedCall,
         undo: bool,
-        task: &mut TaskState<'_, C>,
+        task: &mut TaskState<'_>,
     ) {
         let v = authorized.vertex;
         // the machine authorizes calls only of nodes that have an action
@@ -67,7 +67,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         authorized: AuthorizedCall,
         undo: bool,
         has_transactions: bool,
-    ) -> Option<ActionContext<C>> {
+    ) -> Option<ActionContext<AnyContext>> {
         let (opened, node) = self.values.place(&self.machine, authorized.vertex)?;
         let path = self.machine.state().path(authorized.vertex);
         let inner = ContextInner {
@@ -86,7 +86,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
 
     /// Calls have ended. During a transaction it is not known yet what that means: it may be the very call whose
     /// transaction is in flight, ended by its timeout.
-    pub(super) fn calls_ended(&mut self, task: &mut TaskState<'_, C>, events: &mut Vec<Event>) {
+    pub(super) fn calls_ended(&mut self, task: &mut TaskState<'_>, events: &mut Vec<Event>) {
         let mut ended = std::mem::take(&mut task.ended);
         if task.transactions.is_active() {
             task.transactions.keep_ended(&mut ended);
@@ -103,7 +103,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
         &mut self,
         vertex: VertexId,
         end: CallEnd,
-        task: &mut TaskState<'_, C>,
+        task: &mut TaskState<'_>,
     ) -> Event {
         let result = match end {
             CallEnd::Undo(result) => {

@@ -238,7 +238,7 @@ impl Events {
     }
 }
 
-impl<C: Send + Sync + 'static> Driver<C> {
+impl Driver {
     /// The events of these entries, if anybody observes them.
     pub(super) fn events_of(&self, entries: &[Entry]) -> Vec<SagaEvent> {
         if !self.env.observers.is_observed() {
@@ -250,7 +250,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     }
 
     /// The entries of the last append are durable now: sends their events.
-    pub(super) fn send_events(&self, task: &mut TaskState<'_, C>) {
+    pub(super) fn send_events(&self, task: &mut TaskState<'_>) {
         for event in task.written.drain(..) {
             event.trace();
             event.count();

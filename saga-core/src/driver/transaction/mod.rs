@@ -36,9 +36,9 @@ use crate::value::AttemptError;
 use queue::ActiveTransaction;
 pub(super) use queue::TransactionQueue;
 
-impl<C: Send + Sync + 'static> Driver<C> {
+impl Driver {
     /// Begins the next transaction, if nothing else is being written.
-    pub(super) fn begin_transaction(&mut self, task: &mut TaskState<'_, C>) {
+    pub(super) fn begin_transaction(&mut self, task: &mut TaskState<'_>) {
         if task.append.is_some() || task.transactions.is_active() || task.stopped {
             return;
         }
@@ -123,7 +123,7 @@ impl<C: Send + Sync + 'static> Driver<C> {
     pub(super) fn transacted(
         &mut self,
         answer: Result<(), StoreError>,
-        task: &mut TaskState<'_, C>,
+        task: &mut TaskState<'_>,
     ) -> Vec<Event> {
         let mut ended = std::mem::take(&mut task.transactions.ended);
         let mut events = Vec::new();

@@ -41,7 +41,7 @@ pub(crate) fn step(action: &Action) -> TokenStream {
     let declared = angled(&declared);
     let (cx, op) = (local("__cx", Span::call_site()), local("__op", Span::call_site()));
     let body = body(action, &cx, &op);
-    let spec = spec(action, &context);
+    let spec = spec(action);
     // This is where rustc reports a future that is not `Send`.
     let go = quote_spanned! {Span::call_site().located_at(name.span())=>
         fn go(self, #cx: &#krate::ActionContext<#context>, #op: &#krate::typed::StepCall)
