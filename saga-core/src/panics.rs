@@ -88,7 +88,7 @@ impl<T> Contained<T> {
         Self(Some(value))
     }
 
-    /// The value; `None` only after it has been taken.
+    /// The value; `None` after it has been taken, and in an empty one.
     pub(crate) fn get(&self) -> Option<&T> {
         self.0.as_ref()
     }
@@ -99,6 +99,13 @@ impl<T> Contained<T> {
 
     pub(crate) fn take(mut self) -> Option<T> {
         self.0.take()
+    }
+}
+
+/// Without a value, as if it had been taken.
+impl<T> Default for Contained<T> {
+    fn default() -> Self {
+        Self(None)
     }
 }
 

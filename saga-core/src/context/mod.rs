@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -39,13 +39,17 @@ pub(crate) struct RunInfo {
     pub(crate) saga: SagaName,
     pub(crate) run_key: Uuid,
     pub(crate) cancel: CancelSignal,
-    pub(crate) transactions: TransactionRequests,
+    pub(crate) transactions: Weak<dyn TransactionRequests>,
 }
 
 impl RunInfo {
-    pub(crate) fn new(id: SagaId, saga: SagaName, run_key: Uuid) -> Self {
-        let (cancel, transactions) = (CancelSignal::default(), TransactionRequests::default());
-        Self { id, saga, run_key, cancel, transactions }
+    pub(crate) fn new(
+        id: SagaId,
+        saga: SagaName,
+        run_key: Uuid,
+        transactions: Weak<dyn TransactionRequests>,
+    ) -> Self {
+        Self { id, saga, run_key, cancel: CancelSignal::default(), transactions }
     }
 }
 

@@ -107,7 +107,7 @@ impl CoordinatorInner {
                     let source = StoreError::NotFound { saga: id.clone() };
                     SagaError::Store { saga: id.clone(), source }
                 })?;
-                inner.resume(record, task.progress(), LoadReason::Again).await
+                inner.resume(record, task.driver_link(), LoadReason::Again).await
             };
             let loaded = while_listening(&task.saga().link, |new| requests.push(new), load).await;
             task.run(loaded, requests).await;

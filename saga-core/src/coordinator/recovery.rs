@@ -12,7 +12,7 @@ use super::reload::{LoadReason, while_listening};
 use super::running::Admission;
 use super::stored::StoredError;
 use crate::dag::stored_fingerprint;
-use crate::driver::{Control, Driver, ProgressChannel, StoredRun};
+use crate::driver::{Control, Driver, DriverLink, StoredRun};
 use crate::error::SagaError;
 use crate::log::{Entry, Payload, SagaEntry};
 use crate::store::{Append, ListFilter, RecordChange, SagaRecord, SagaVersion, StoreError};
@@ -147,11 +147,13 @@ impl CoordinatorInner {
             {
                 Either::Left((Some(watch), _)) => (watch, Vec::new()),
                 Either::Right((Control::Request(request), _)) => (None, vec![request]),
-                Either::Left((None, _)) | Either::Right((Control::Drain | Control::Stop(_), _)) => {
+                Either::Left((None, _))
+                | Either::Right((Control::Drain | Control::Stop(_) | Control::Transaction(_), _)) =>
+                {
                     return task.fail(SagaError::ShutDown { saga: id });
                 }
             };
-            let load = inner.resume(record, task.progress(), LoadReason::Claimed);
+            let load = inner.resume(record, task.driver_link(), LoadReason::Claimed);
             let mut loaded =
                 while_listening(&task.saga().link, |new| requests.push(new), load).await;
             if let (Some(watch), Ok(driver)) = (watch, &mut loaded) {
@@ -165,7 +167,7 @@ impl CoordinatorInner {
     pub(super) async fn resume(
         &self,
         record: SagaRecord,
-        progress: Arc<ProgressChannel>,
+        link: DriverLink,
         reason: LoadReason,
     ) -> Result<Box<Driver>, SagaError> {
         let id = record.id.clone();
@@ -194,7 +196,7 @@ impl CoordinatorInner {
             LoadReason::Again => None,
         };
         let run = StoredRun { stored, dag, root, epoch: record.epoch, crash_loop };
-        Driver::recover(self.env.clone(), run, &self.config, progress)
+        Driver::recover(self.env.clone(), run, &self.config, link)
             .map(Box::new)
             .map_err(|error| StoredError::corrupt_log(&id, error).into())
     }

@@ -55,7 +55,8 @@ pub(super) async fn while_listening<T>(
         match message {
             Control::Request(request) => requested(request),
             Control::Stop(acknowledge) => drop(acknowledge.send(())),
-            Control::Drain => {}
+            // the calls of an earlier driver are gone
+            Control::Drain | Control::Transaction(_) => {}
         }
     }
 }
@@ -153,7 +154,7 @@ impl CoordinatorInner {
         found.definition().map_err(failed)?;
         let taken = self.take(id).await?;
         let record = taken.ok_or_else(|| SagaError::LostOwnership { saga: id.clone() })?;
-        self.resume(record, task.progress(), LoadReason::Again).await
+        self.resume(record, task.driver_link(), LoadReason::Again).await
     }
 
     /// Takes a saga over from whichever process owns it; `None` if the store has none.

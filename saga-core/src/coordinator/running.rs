@@ -1,9 +1,10 @@
 //! The sagas that this process runs. Each has two ends: a [`RunningSaga`] in the list, through which others
 //! reach it, and a [`SagaTask`], which the task that runs it holds.
 
+use std::any::Any;
 use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use futures_util::FutureExt;
 use tracing::Instrument;
@@ -11,8 +12,10 @@ use tracing::Instrument;
 use super::CoordinatorInner;
 use super::handle::AnyHandle;
 use super::reload::{Backoff, while_listening};
+use crate::context::{TransactionRequest, TransactionRequests};
 use crate::driver::{
-    Creation, Driver, PendingRequest, ProgressChannel, RunEnd, SagaProgress, TaskLink,
+    Control, Creation, Driver, DriverLink, PendingRequest, ProgressChannel, RunEnd, SagaProgress,
+    TaskLink,
 };
 use crate::error::{SagaError, StartError};
 use crate::json;
@@ -74,6 +77,12 @@ impl RunningSaga {
     }
 }
 
+impl TransactionRequests for RunningSaga {
+    fn send(&self, request: TransactionRequest) {
+        self.link.send(Control::Transaction(request));
+    }
+}
+
 /// The end that the saga's task holds. However the task ends, dropping it takes the saga off the list.
 pub(super) struct SagaTask {
     inner: Arc<CoordinatorInner>,
@@ -102,6 +111,8 @@ enum AfterRun {
     Failed(Box<(SagaError, Vec<PendingRequest>)>),
     /// The id was taken by a saga of this process that is not running: run that one.
     TakeOver,
+    /// The id was taken by another saga: show how far that has come.
+    LookInStore,
 }
 
 impl AfterRun {
@@ -160,8 +171,11 @@ impl SagaTask {
         &self.saga
     }
 
-    pub(super) fn progress(&self) -> Arc<ProgressChannel> {
-        self.saga.progress().clone()
+    /// What a driver needs of this run.
+    pub(super) fn driver_link(&self) -> DriverLink {
+        // in two steps, since it is unsized
+        let saga: Weak<RunningSaga> = Arc::downgrade(&self.saga);
+        DriverLink { progress: self.saga.progress().clone(), transactions: saga }
     }
 
     /// Tells whoever awaits the saga why this process does not run it any more.
@@ -191,7 +205,8 @@ impl SagaTask {
                 next = match next {
                     // the message of a shutdown that began while the saga was loaded may be gone by now
                     AfterRun::Loaded(driver, requests) if !self.inner.is_closing() => {
-                        self.run_once(driver, requests).await
+                        let ended = self.run_once(driver, requests).await;
+                        self.after_run(ended)
                     }
                     AfterRun::Loaded(_, requests) => {
                         AfterRun::failed(SagaError::ShutDown { saga: self.id().clone() }, requests)
@@ -205,6 +220,10 @@ impl SagaTask {
                         AfterRun::failed(error, Vec::new())
                     }
                     AfterRun::TakeOver => Box::pin(self.take_over()).await,
+                    AfterRun::LookInStore => {
+                        Box::pin(self.look_in_store()).await;
+                        AfterRun::Done
+                    }
                     AfterRun::Failed(failed) => {
                         let (error, requests) = *failed;
                         Box::pin(self.after_failure(error, requests, &mut backoff)).await
@@ -215,17 +234,25 @@ impl SagaTask {
         }
     }
 
-    /// Runs the driver until it stops.
-    async fn run_once(&self, driver: Box<Driver>, requests: Vec<PendingRequest>) -> AfterRun {
-        let run_key = driver.run_key();
+    /// Runs the driver until it stops; the error is a panic.
+    fn run_once(
+        &self,
+        driver: Box<Driver>,
+        requests: Vec<PendingRequest>,
+    ) -> impl Future<Output = Result<RunEnd, Box<dyn Any + Send>>> + Send {
         let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id());
         let run = driver.run(requests, &self.saga.link).instrument(span);
-        match AssertUnwindSafe(run).catch_unwind().await {
-            Ok(RunEnd::Done { interrupted }) => self.saga.link.set_interrupted(interrupted),
+        AssertUnwindSafe(run).catch_unwind()
+    }
+
+    /// What the task does after the driver has stopped.
+    fn after_run(&self, ended: Result<RunEnd, Box<dyn Any + Send>>) -> AfterRun {
+        match ended {
+            Ok(RunEnd::Done) => {}
             Ok(RunEnd::StoreFailed { error, made_progress }) => {
                 return AfterRun::StoreFailed(Box::new((error, made_progress)));
             }
-            Ok(RunEnd::NotCreated(error)) => {
+            Ok(RunEnd::NotCreated { error, run_key }) => {
                 if self.inner.reloads_after(&error) {
                     self.inner.run_if_created(self.id().clone(), run_key);
                 }
@@ -237,7 +264,7 @@ impl SagaTask {
             }
             Ok(RunEnd::Exists(found)) => {
                 self.saga.link.set_creation(Creation::Exists(found));
-                Box::pin(self.look_in_store()).await;
+                return AfterRun::LookInStore;
             }
             Err(panic) => {
                 // a user's value can panic when it is dropped

@@ -234,7 +234,7 @@ impl CoordinatorInner {
         if self.is_closing() {
             return Err(StartError::ShutDown);
         }
-        let driver = Driver::create(self.env.clone(), new, &self.config, task.progress());
+        let driver = Driver::create(self.env.clone(), new, &self.config, task.driver_link());
         // a task of its own: the caller may drop this future at any time
         self.tasks.spawn(task.run(Ok(Box::new(driver)), Vec::new()));
         running.handle(id, input, &self).await

@@ -18,7 +18,7 @@ pub(super) enum AppendInFlight<'a> {
     /// The first one, which creates the saga.
     Create(BoxFuture<'a, Result<Created, StoreError>>),
     /// What was to be written could not be made.
-    Refused(StoreError),
+    Refused(Box<StoreError>),
 }
 
 impl AppendInFlight<'_> {
@@ -29,7 +29,7 @@ impl AppendInFlight<'_> {
                 Created::New => None,
                 Created::Exists(existing) => Some(existing),
             }),
-            Self::Refused(error) => Poll::Ready(Err(error.clone())),
+            Self::Refused(error) => Poll::Ready(Err(StoreError::clone(error))),
         }
     }
 }
@@ -46,12 +46,12 @@ impl Driver {
             self.values.fill(self.machine.state(), &entries);
             task.output_decided = false;
         }
-        task.answers.clone_from(&answers);
+        task.operators.will_answer(&answers);
         task.written = self.events_of(&entries);
         task.appends_progress = entries.iter().any(|entry| entry.kind.is_progress());
         let entries = task.transactions.not_written(entries);
         if !entries.is_empty() {
-            task.append = Some(self.append(entries, answers, task.store));
+            task.append = Some(self.append(entries, answers, &*task.env.store));
             return;
         }
         self.publish(task);
@@ -71,7 +71,7 @@ impl Driver {
     fn publish(&self, task: &mut TaskState<'_>) {
         self.send_events(task);
         self.progress.report(self.machine.status());
-        task.send_answers();
+        task.operators.answer_written();
     }
 
     /// The saga is in the store. Whatever a saga with this id did before is history.
@@ -88,7 +88,7 @@ impl Driver {
     ) -> AppendInFlight<'a> {
         let change = match self.change(&entries) {
             Ok(change) => change,
-            Err(error) => return AppendInFlight::Refused(error),
+            Err(error) => return AppendInFlight::Refused(error.into()),
         };
         if std::mem::take(&mut self.is_new) {
             let created_at = entries.first().map_or(Timestamp(0), |entry| entry.at);

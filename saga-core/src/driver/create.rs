@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Driver, Environment, ProgressChannel, Values};
+use super::{Driver, DriverLink, Environment, Values};
 use crate::clock::Lead;
 use crate::context::RunInfo;
 use crate::dag::AnyDag;
@@ -27,10 +27,10 @@ impl Driver {
         env: Arc<Environment>,
         new: NewRun,
         config: &Arc<Config>,
-        progress: Arc<ProgressChannel>,
+        link: DriverLink,
     ) -> Self {
         let NewRun { id, run_key, dag, params, deadline } = new;
-        let run = RunInfo::new(id, dag.name().clone(), run_key);
+        let run = RunInfo::new(id, dag.name().clone(), run_key, link.transactions);
         Self {
             machine: Machine::new(dag.plan().clone(), config.with_deadline(deadline), 1),
             values: Values::new(dag.clone(), dag.frame(params), env.limits.max_width),
@@ -38,7 +38,7 @@ impl Driver {
             epoch: 1,
             first: Vec::new(),
             is_new: true,
-            progress,
+            progress: link.progress,
             lead: Lead::default(),
             env,
         }

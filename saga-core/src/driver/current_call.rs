@@ -10,10 +10,9 @@ use std::future::{Future, pending};
 use std::sync::Arc;
 use std::task::Poll;
 
-use tokio::sync::watch;
-
+use super::Environment;
 use super::permits::{CallLimits, Caller, Permit};
-use crate::context::{ContextInner, Shared};
+use crate::context::{ActionContext, AnyContext, ContextInner, Shared};
 use crate::error::SagaError;
 use crate::log::SagaId;
 
@@ -22,18 +21,12 @@ thread_local! {
     static CALL: RefCell<Option<RunningCall>> = const { RefCell::new(None) };
 }
 
-/// What all calls of a saga need to know of their coordinator.
-pub(super) struct CallSurroundings {
-    pub(super) limits: CallLimits,
-    /// Whether the coordinator is shutting down.
-    pub(super) closing: watch::Receiver<bool>,
-}
-
 /// One call, as its own code sees it.
 #[derive(Clone)]
 struct RunningCall {
     context: Shared<ContextInner>,
-    surroundings: Arc<CallSurroundings>,
+    /// What it shares with all calls of its coordinator.
+    env: Arc<Environment>,
     /// The queue of its permit, if it has one.
     queue: Option<usize>,
     /// True if it ends here without an outcome.
@@ -42,14 +35,22 @@ struct RunningCall {
 
 impl RunningCall {
     fn is_of(&self, limits: &CallLimits) -> bool {
-        self.surroundings.limits.is(limits)
+        self.env.call_limits.is(limits)
     }
 
     fn caller(&self) -> Caller {
-        let (limits, run) = (self.surroundings.limits.clone(), &self.context.run);
+        let (limits, run) = (self.env.call_limits.clone(), &self.context.run);
         let (call, node) = (self.context.call.authorized.seq, self.context.call.path.clone());
         Caller { limits, saga: run.id.clone(), call, node, queue: self.queue }
     }
+}
+
+/// The context of the call whose code is running.
+pub(super) fn current_context() -> Option<ActionContext<AnyContext>> {
+    CALL.with_borrow(|call| {
+        let call = call.as_ref()?;
+        Some(ActionContext { user: call.env.user.clone(), inner: call.context.clone() })
+    })
 }
 
 /// A call between its polls.
@@ -58,11 +59,11 @@ pub(super) struct CurrentCall(Option<RunningCall>);
 impl CurrentCall {
     pub(super) fn new(
         context: Shared<ContextInner>,
-        surroundings: &Arc<CallSurroundings>,
+        env: &Arc<Environment>,
         permit: Option<&Permit>,
     ) -> Self {
-        let (surroundings, queue) = (surroundings.clone(), permit.map(Permit::queue));
-        Self(Some(RunningCall { context, surroundings, queue, interrupted: false }))
+        let (env, queue) = (env.clone(), permit.map(Permit::queue));
+        Self(Some(RunningCall { context, env, queue, interrupted: false }))
     }
 
     /// The call's context, which is here except during a poll.
@@ -97,7 +98,7 @@ impl CurrentCall {
 /// returns.
 pub(crate) async fn before_telling_of_shutdown() {
     let ends = CALL.with_borrow_mut(|call| {
-        let closing = |call: &&mut RunningCall| *call.surroundings.closing.borrow();
+        let closing = |call: &&mut RunningCall| *call.env.closing.borrow();
         call.as_mut().filter(closing).map(|call| call.interrupted = true).is_some()
     });
     if ends {

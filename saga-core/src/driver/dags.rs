@@ -7,42 +7,27 @@ use crate::names::NodeIndex;
 /// The DAGs of the machine's frames.
 pub(super) struct RunDags<'a> {
     root: &'a AnyDag,
-    /// By frame, as far as they were needed.
-    dags: Vec<&'a AnyDag>,
 }
 
 impl<'a> RunDags<'a> {
     pub(super) fn new(root: &'a AnyDag) -> Self {
-        Self { root, dags: Vec::new() }
+        Self { root }
     }
 
     /// The node of a vertex.
-    pub(super) fn node(&mut self, state: &SagaState, v: VertexId) -> Option<&'a AnyNode> {
+    pub(super) fn node(&self, state: &SagaState, v: VertexId) -> Option<&'a AnyNode> {
         let (frame, node, _) = state.place(v)?;
-        let dag = match frame {
-            0 => self.root,
-            _ => self.dag(state, frame as usize)?,
-        };
-        dag.node(NodeIndex(node))
+        self.dag(state, frame)?.node(NodeIndex(node))
     }
 
-    fn dag(&mut self, state: &SagaState, frame: usize) -> Option<&'a AnyDag> {
-        while self.dags.len() <= frame {
-            let dag = match state.part_of(self.dags.len() as u32) {
-                None => self.root,
-                // a frame opens after the one that it is in
-                Some((holder, part)) => {
-                    let (outer, node, _) = state.place(holder)?;
-                    let holder = self.dags.get(outer as usize)?.node(NodeIndex(node))?;
-                    let part = match part {
-                        Part::Whole | Part::Instance(_) => 0,
-                        Part::Arm(arm) => arm as usize,
-                    };
-                    holder.body.parts().get(part)?
-                }
-            };
-            self.dags.push(dag);
-        }
-        self.dags.get(frame).copied()
+    fn dag(&self, state: &SagaState, frame: u32) -> Option<&'a AnyDag> {
+        let Some((holder, part)) = state.part_of(frame) else { return Some(self.root) };
+        let (outer, node, _) = state.place(holder)?;
+        let part = match part {
+            Part::Whole | Part::Instance(_) => 0,
+            Part::Arm(arm) => arm as usize,
+        };
+        let holder = self.dag(state, outer)?.node(NodeIndex(node))?;
+        Some(holder.body.parts().get(part)?)
     }
 }

@@ -3,12 +3,13 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use tokio::sync::oneshot;
 
 use super::{PendingRequest, ProgressChannel};
+use crate::context::{TransactionRequest, TransactionRequests};
 use crate::log::NodePath;
 use crate::store::{SagaRecord, StoreError};
 
@@ -20,6 +21,16 @@ pub(crate) enum Control {
     Stop(oneshot::Sender<()>),
     /// Carry out an operator's request.
     Request(PendingRequest),
+    /// Carry out a transaction that a call of the saga has requested.
+    Transaction(TransactionRequest),
+}
+
+/// What connects a driver with the run that it is part of.
+pub(crate) struct DriverLink {
+    /// What the handles of the saga see.
+    pub(crate) progress: Arc<ProgressChannel>,
+    /// Where calls send the transactions that they request.
+    pub(crate) transactions: Weak<dyn TransactionRequests>,
 }
 
 /// What became of the creation of a saga.
@@ -159,10 +170,10 @@ impl TaskLink {
         }
     }
 
-    /// The calls of these nodes were interrupted by a shutdown.
-    pub(crate) fn set_interrupted(&self, nodes: Vec<NodePath>) {
+    /// A shutdown has interrupted the calls of these nodes.
+    pub(super) fn add_interrupted(&self, nodes: Vec<NodePath>) {
         if !nodes.is_empty() {
-            self.state().rare().interrupted = nodes;
+            self.state().rare().interrupted.extend(nodes);
         }
     }
 

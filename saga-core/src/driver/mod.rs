@@ -34,7 +34,7 @@ use std::sync::Arc;
 use crate::clock::Lead;
 use crate::context::RunInfo;
 use crate::error::SagaError;
-use crate::log::{Failure, NodePath, Payload, Uuid};
+use crate::log::{Failure, Payload, Uuid};
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
@@ -43,7 +43,7 @@ pub(crate) use current_call::{before_telling_of_shutdown, wait_for};
 pub(crate) use environment::{Environment, Snapshot};
 pub use events::{EventKind, Events, MissedEvents, SagaEvent};
 pub(crate) use events::{Observers, WeakObservers};
-pub(crate) use link::{Control, Creation, TaskLink};
+pub(crate) use link::{Control, Creation, DriverLink, TaskLink};
 pub(crate) use permits::CallLimits;
 pub(crate) use progress::{ProgressChannel, ProgressChannels, SagaProgress, SagaResult};
 pub(crate) use recover::StoredRun;
@@ -55,12 +55,12 @@ pub(crate) use values::Values;
 
 /// Why a driver stopped.
 pub(crate) enum RunEnd {
-    /// This process is done with the saga; these nodes had calls that a shutdown interrupted.
-    Done { interrupted: Vec<NodePath> },
+    /// This process is done with the saga.
+    Done,
     /// The id of the new saga is taken, by this saga. Nothing was done, and its handles were told nothing.
     Exists(Arc<SagaRecord>),
     /// The new saga is not in the store, as far as anybody knows.
-    NotCreated(StoreError),
+    NotCreated { error: StoreError, run_key: Uuid },
     /// The store failed, and may recover. The handles of the saga were told nothing.
     StoreFailed { error: StoreError, made_progress: bool },
 }
@@ -83,10 +83,6 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn run_key(&self) -> Uuid {
-        self.run.run_key
-    }
-
     /// Runs the saga until it has ended or this process must stop running it. `link` is told once whether a new
     /// saga is in the store.
     pub(crate) async fn run(
@@ -96,7 +92,7 @@ impl Driver {
     ) -> RunEnd {
         // borrowed by what is in flight
         let (env, dag) = (self.env.clone(), self.values.root().dag.clone());
-        let mut task = TaskState::new(&env, &dag, &self.run);
+        let mut task = TaskState::new(&env, &dag);
         let created = self.is_new.then_some(Event::Created { run_key: self.run.run_key });
         let mut events = created.into_iter().collect::<Vec<_>>();
         events.append(&mut self.first);
@@ -134,7 +130,7 @@ impl Driver {
                 }
             }
             if task.only_interrupted_calls_left() {
-                self.interrupt_calls(&mut task);
+                self.interrupt_calls(&mut task, link);
                 return self.release(task);
             }
         }
@@ -158,7 +154,7 @@ impl Driver {
                     }
                     Ok(Some(existing)) => return Err(existing),
                     Err(error) => {
-                        task.store_error = Some(error);
+                        task.store_error = Some(error.into());
                         events.push(Event::AppendFailed);
                     }
                 }
@@ -177,10 +173,11 @@ impl Driver {
             Wakeup::Control(Control::Request(request)) => {
                 events.extend(self.accept(request, task));
             }
+            Wakeup::Control(Control::Transaction(request)) => task.transactions.add(request),
             Wakeup::Control(Control::Stop(acknowledge)) => {
                 // the shutdown may not be waiting any more
                 let _ = acknowledge.send(());
-                self.interrupt_calls(task);
+                self.interrupt_calls(task, link);
                 task.timer = None;
                 // an append in flight may succeed or fail: its answer is awaited
                 task.stopped = true;
@@ -246,27 +243,26 @@ impl Driver {
     }
 
     /// Drops all calls in flight, and notes whose they were.
-    fn interrupt_calls(&self, task: &mut TaskState<'_>) {
-        let vertices = task.calls.vertices().chain(task.calls.interrupted().iter().copied());
-        let paths = vertices.map(|v| self.machine.state().path(v)).collect::<Vec<_>>();
-        task.interrupted.extend(paths);
+    fn interrupt_calls(&self, task: &mut TaskState<'_>, link: &TaskLink) {
+        let vertices = task.calls.vertices().chain(task.calls.interrupted());
+        link.add_interrupted(vertices.map(|v| self.machine.state().path(v)).collect());
         task.calls = call::CallsInFlight::default();
     }
 
     /// The machine has nothing left to do: says so to whoever watches the saga.
     fn finish(&mut self, finish: Finish, mut task: TaskState<'_>, link: &TaskLink) -> RunEnd {
         if !link.is_creation_known() {
-            if let Some(error) = task.store_error.take() {
+            if let Some(error) = task.store_error.take().map(|error| *error) {
                 // it is not in the store, and nobody has a handle to it
                 link.set_creation(Creation::Failed(error.clone()));
-                return RunEnd::NotCreated(error);
+                return RunEnd::NotCreated { error, run_key: self.run.run_key };
             }
             self.report_created(link);
         }
         let reloads =
-            |error: &mut StoreError| self.env.reloads && error.may_pass() && !task.stopped;
+            |error: &mut Box<StoreError>| self.env.reloads && error.may_pass() && !task.stopped;
         let saga = self.run.id.clone();
-        if let Some(error) = task.store_error.take_if(reloads) {
+        if let Some(error) = task.store_error.take_if(reloads).map(|error| *error) {
             task.operators.fail_all(&SagaError::Store { saga, source: error.clone() });
             return RunEnd::StoreFailed { error, made_progress: task.made_progress };
         }
@@ -286,13 +282,13 @@ impl Driver {
             Finish::Broken(why) => Err(SagaError::Corrupt { saga, why }),
         };
         self.progress.finish(Some(self.machine.status()), result);
-        RunEnd::Done { interrupted: task.interrupted }
+        RunEnd::Done
     }
 
     /// This process stops running the saga, which has not ended.
     fn release(&self, mut task: TaskState<'_>) -> RunEnd {
         let saga = self.run.id.clone();
-        let error = match task.store_error.take() {
+        let error = match task.store_error.take().map(|error| *error) {
             // a saga that a shutdown has released does not belong to this process any more
             _ if task.stopped => SagaError::ShutDown { saga },
             None => SagaError::ShutDown { saga },
@@ -301,6 +297,6 @@ impl Driver {
         };
         task.operators.fail_all(&error);
         self.progress.finish(None, Err(error));
-        RunEnd::Done { interrupted: task.interrupted }
+        RunEnd::Done
     }
 }

@@ -19,17 +19,17 @@ impl Values {
     /// completed. Each may need the other, and both wait for outputs that are not read yet.
     pub(crate) fn follow(&mut self, state: &SagaState) {
         loop {
-            let (frames, collected) = (self.frames.len(), self.collected);
-            while let Some((holder, _)) = state.part_of(self.frames.len() as u32) {
+            let (opened, collected) = (self.opened(), self.collected);
+            while let Some((holder, _)) = state.part_of(self.opened()) {
                 let Some(opened) = self.open(state, holder) else { break };
-                self.frames.extend(opened);
+                self.add_frames(opened);
             }
             while let Some(&holder) = state.collected().get(self.collected) {
                 let Some(()) = self.collect(state, holder) else { break };
                 self.collected += 1;
                 self.gathered = 0;
             }
-            if (frames, collected) == (self.frames.len(), self.collected) {
+            if (opened, collected) == (self.opened(), self.collected) {
                 return;
             }
         }
@@ -121,7 +121,7 @@ impl Values {
     fn collect(&mut self, state: &SagaState, holder: VertexId) -> Option<()> {
         let parts = state.parts(holder)?;
         while let Some(frame) = parts.clone().nth(self.gathered as usize) {
-            let frame = self.frames.get(frame as usize)?;
+            let frame = self.frame(frame)?;
             if frame.dag.output().is_some_and(|output| !frame.is_known(output)) {
                 return None;
             }
@@ -130,7 +130,7 @@ impl Values {
         let (outer, node) = self.place_in(state, holder)?;
         let output = match &outer.dag.node(node)?.body {
             NodeBody::Subsaga { .. } => {
-                let inner = self.frames.get(parts.start as usize)?;
+                let inner = self.frame(parts.start)?;
                 match inner.dag.output() {
                     None => ActionOutput::new(()),
                     Some(output) => match (inner.output(output), inner.broken(output)) {
@@ -169,7 +169,7 @@ impl Values {
         let (outer, node) = self.place_in(state, holder).ok_or_else(lost)?;
         let parts = state.parts(holder).ok_or_else(lost)?.map(|part| {
             let frame = state.frames().get(part as usize).ok_or_else(lost)?;
-            let dag = &self.frames.get(part as usize).ok_or_else(lost)?.dag;
+            let dag = &self.frame(part).ok_or_else(lost)?.dag;
             match dag.output() {
                 Some(output) => self.own(state, frame.base + output.0),
                 None => ActionOutput::new(()),
@@ -221,9 +221,10 @@ impl Values {
         if state.cause().is_some() {
             return None;
         }
-        let refused = self.frames.iter().enumerate().find_map(|(i, frame)| {
+        let refused = (0..self.opened()).find_map(|i| {
+            let frame = self.frame(i)?;
             let error = frame.refused.as_ref().filter(|_| frame.has_outputs())?;
-            let holder = state.path(state.part_of(i as u32)?.0);
+            let holder = state.path(state.part_of(i)?.0);
             Some(format!("nondeterministic: subsaga `{holder}` ran, and now: {error}"))
         });
         if refused.is_some() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Driver, Environment, ProgressChannel, Values};
+use super::{Driver, DriverLink, Environment, Values};
 use crate::clock::Lead;
 use crate::context::{Frame, RunInfo};
 use crate::dag::AnyDag;
@@ -31,14 +31,14 @@ impl Driver {
         env: Arc<Environment>,
         run: StoredRun,
         config: &Arc<Config>,
-        progress: Arc<ProgressChannel>,
+        link: DriverLink,
     ) -> Result<Self, Corrupt> {
         let StoredRun { stored: StoredSaga { record, entries }, dag, root, epoch, crash_loop } =
             run;
         let config = config.with_deadline(record.deadline);
         let machine = Machine::recover(dag.plan().clone(), config, epoch, &entries)?;
         let state = machine.state();
-        let run = RunInfo::new(record.id, dag.name().clone(), record.run_key);
+        let run = RunInfo::new(record.id, dag.name().clone(), record.run_key, link.transactions);
         let values = Values::of_log(dag, root, env.limits.max_width, state, &entries);
         if state.cause().is_some() {
             run.cancel.set();
@@ -60,7 +60,7 @@ impl Driver {
             epoch,
             first: vec![first],
             is_new: false,
-            progress,
+            progress: link.progress,
             lead: Lead::default(),
             env,
         })

@@ -32,31 +32,64 @@ impl PendingRequest {
     }
 }
 
-/// Who waits for the answers of a saga's machine.
+/// Who waits for the answers of a saga's machine, if anybody does.
 #[derive(Default)]
-pub(super) struct WaitingOperators(BTreeMap<Uuid, Vec<oneshot::Sender<RequestResult>>>);
+pub(super) struct WaitingOperators(Option<Box<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    operators: BTreeMap<Uuid, Vec<oneshot::Sender<RequestResult>>>,
+    /// The answers that the append in flight carries.
+    answers: Vec<(Uuid, Answer)>,
+}
+
+impl Waiting {
+    fn answer(&mut self, id: Uuid, answer: &Answer) {
+        for waiting in self.operators.remove(&id).unwrap_or_default() {
+            let _ = waiting.send(Ok(answer.clone()));
+        }
+    }
+}
 
 impl WaitingOperators {
     fn add(&mut self, id: Uuid, answer: oneshot::Sender<RequestResult>) {
-        self.0.entry(id).or_default().push(answer);
+        self.0.get_or_insert_default().operators.entry(id).or_default().push(answer);
     }
 
     pub(super) fn answer(&mut self, id: Uuid, answer: &Answer) {
-        for waiting in self.0.remove(&id).unwrap_or_default() {
-            let _ = waiting.send(Ok(answer.clone()));
+        if let Some(waiting) = &mut self.0 {
+            waiting.answer(id, answer);
+        }
+    }
+
+    /// These answers are true once the append that begins now is durable.
+    pub(super) fn will_answer(&mut self, answers: &[(Uuid, Answer)]) {
+        if let Some(waiting) = &mut self.0 {
+            waiting.answers = answers.to_vec();
+        }
+    }
+
+    /// The append is durable.
+    pub(super) fn answer_written(&mut self) {
+        if let Some(waiting) = &mut self.0 {
+            for (id, answer) in std::mem::take(&mut waiting.answers) {
+                waiting.answer(id, &answer);
+            }
         }
     }
 
     /// Nobody gets an answer any more, for this reason.
     pub(super) fn fail_all(&mut self, why: &SagaError) {
-        for waiting in std::mem::take(&mut self.0).into_values().flatten() {
+        let waiting = self.0.take().map(|waiting| waiting.operators).unwrap_or_default();
+        for waiting in waiting.into_values().flatten() {
             let _ = waiting.send(Err(why.clone()));
         }
     }
 
     /// Answers requests that are in the log, and that wait with the saga for an operator's decision.
     pub(super) fn answer_held(&mut self, is_held: impl Fn(Uuid) -> bool) {
-        for (_, waiting) in self.0.extract_if(.., |id, _| is_held(*id)) {
+        let Some(waiting) = &mut self.0 else { return };
+        for (_, waiting) in waiting.operators.extract_if(.., |id, _| is_held(*id)) {
             for waiting in waiting {
                 let _ = waiting.send(Ok(Answer::Held));
             }

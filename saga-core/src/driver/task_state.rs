@@ -1,7 +1,6 @@
 //! What the task of one saga has in flight, and what wakes it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
@@ -9,30 +8,26 @@ use futures_util::future::BoxFuture;
 use super::Environment;
 use super::append::AppendInFlight;
 use super::call::{CallEnd, CallsInFlight};
-use super::current_call::CallSurroundings;
 use super::dags::RunDags;
 use super::events::SagaEvent;
 use super::link::{Control, TaskLink};
 use super::permits::SagaPermits;
 use super::requests::WaitingOperators;
 use super::transaction::TransactionQueue;
-use crate::context::RunInfo;
 use crate::dag::AnyDag;
-use crate::log::{Answer, NodePath, Uuid};
 use crate::machine::{Effect, VertexId};
 use crate::panics::Contained;
-use crate::store::{SagaRecord, Store, StoreError};
+use crate::store::{SagaRecord, StoreError};
 use crate::value::Value;
 
 /// The answer to an append; for a new saga whose id is taken, the saga that has it.
 pub(super) type AppendResult = Result<Option<Box<SagaRecord>>, StoreError>;
 
-/// What a task has in flight. What is in flight borrows the store and the DAGs.
+/// What a task has in flight. What is in flight borrows the store and the DAGs. There may be very many tasks that
+/// only wait, so what few of them have is boxed.
 pub(super) struct TaskState<'a> {
-    pub(super) store: &'a dyn Store,
+    pub(super) env: &'a Environment,
     pub(super) dags: RunDags<'a>,
-    /// What its calls need to know.
-    pub(super) surroundings: Arc<CallSurroundings>,
     /// What the machine has decided and is not done yet.
     pub(super) effects: Vec<Effect>,
     pub(super) calls: CallsInFlight<'a>,
@@ -41,20 +36,16 @@ pub(super) struct TaskState<'a> {
     pub(super) permits: SagaPermits,
     pub(super) append: Option<AppendInFlight<'a>>,
     /// The events of the append in flight, for observers.
-    pub(super) written: Vec<SagaEvent>,
-    /// The answers that the append in flight carries.
-    pub(super) answers: Vec<(Uuid, Answer)>,
+    pub(super) written: Box<[SagaEvent]>,
     pub(super) operators: WaitingOperators,
     pub(super) transactions: TransactionQueue,
     pub(super) timer: Option<BoxFuture<'static, ()>>,
     /// Outputs that could not be stored, for their undos.
-    pub(super) unstorable: BTreeMap<VertexId, Contained<Value>>,
+    unstorable: BTreeMap<VertexId, Contained<Value>>,
     /// Why the last append failed.
-    pub(super) store_error: Option<StoreError>,
+    pub(super) store_error: Option<Box<StoreError>>,
     /// True once a shutdown has stopped the saga.
     pub(super) stopped: bool,
-    /// The nodes whose calls the shutdown interrupted.
-    pub(super) interrupted: Vec<NodePath>,
     /// True if the append in flight records progress.
     pub(super) appends_progress: bool,
     /// True if the saga has made progress since it was loaded.
@@ -77,38 +68,37 @@ pub(super) enum Wakeup {
 }
 
 impl<'a> TaskState<'a> {
-    pub(super) fn new(env: &'a Environment, dag: &'a AnyDag, run: &Arc<RunInfo>) -> Self {
-        let (limits, closing) = (env.call_limits.clone(), env.closing.subscribe());
+    pub(super) fn new(env: &'a Environment, dag: &'a AnyDag) -> Self {
         Self {
-            store: &*env.store,
+            env,
             dags: RunDags::new(dag),
-            surroundings: Arc::new(CallSurroundings { limits, closing }),
             // mostly there is one at a time
             effects: Vec::with_capacity(1),
             calls: CallsInFlight::default(),
             ended: Vec::new(),
             permits: SagaPermits::default(),
             append: None,
-            written: Vec::new(),
-            answers: Vec::new(),
+            written: Box::default(),
             operators: WaitingOperators::default(),
-            transactions: TransactionQueue::new(run.clone()),
+            transactions: TransactionQueue::default(),
             timer: None,
             unstorable: BTreeMap::new(),
             store_error: None,
             stopped: false,
-            interrupted: Vec::new(),
             appends_progress: false,
             made_progress: false,
             output_decided: false,
         }
     }
 
-    /// The answers of the append are true now that it is durable.
-    pub(super) fn send_answers(&mut self) {
-        for (id, answer) in std::mem::take(&mut self.answers) {
-            self.operators.answer(id, &answer);
-        }
+    /// Keeps an output that could not be stored.
+    pub(super) fn keep(&mut self, vertex: VertexId, output: Contained<Value>) {
+        self.unstorable.insert(vertex, output);
+    }
+
+    /// An output that could not be stored.
+    pub(super) fn kept(&self, vertex: VertexId) -> Option<&Contained<Value>> {
+        self.unstorable.get(&vertex)
     }
 
     /// True if nothing is left to wait for but calls that a shutdown has interrupted.
@@ -116,7 +106,7 @@ impl<'a> TaskState<'a> {
         let busy = self.calls.vertices().next().is_some()
             || self.append.is_some()
             || self.transactions.is_active();
-        !busy && self.effects.is_empty() && !self.calls.interrupted().is_empty()
+        !busy && self.effects.is_empty() && self.calls.interrupted().next().is_some()
     }
 
     /// Ready with what happened; otherwise registers for everything that can happen.
@@ -142,9 +132,8 @@ impl<'a> TaskState<'a> {
         if let Poll::Ready(wakeup) = self.transactions.poll(cx) {
             return Poll::Ready(wakeup);
         }
-        let interrupted = self.calls.interrupted().len();
-        self.calls.poll_ended(cx, &mut self.ended);
-        if !self.ended.is_empty() || self.calls.interrupted().len() > interrupted {
+        let interrupted = self.calls.poll_ended(cx, &mut self.ended);
+        if interrupted || !self.ended.is_empty() {
             return Poll::Ready(Wakeup::CallsEnded);
         }
         let mut granted = Vec::new();

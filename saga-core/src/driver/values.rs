@@ -34,7 +34,8 @@ impl Deref for Opened {
 /// The values of one saga: a frame for each DAG that it runs, opened in the order of the machine's frames.
 pub(crate) struct Values {
     root: Opened,
-    pub(super) frames: Vec<Opened>,
+    /// The frames after the first.
+    inner: Vec<Opened>,
     /// How many of the machine's completed composite nodes have their output.
     pub(super) collected: usize,
     /// How many parts of the next one are known to have theirs.
@@ -70,7 +71,7 @@ impl Values {
         let refused = root.refused.as_deref().cloned();
         let refused = refused.map(|error| UnreadableValue { node: None, error });
         let unreadable = refused.into_iter().collect();
-        Self { frames: vec![root.clone()], root, collected: 0, gathered: 0, max_width, unreadable }
+        Self { root, inner: Vec::new(), collected: 0, gathered: 0, max_width, unreadable }
     }
 
     /// The values of a stored saga, with the outputs in its log. An output that this program's types cannot
@@ -169,6 +170,22 @@ impl Values {
         &self.root
     }
 
+    pub(super) fn frame(&self, frame: u32) -> Option<&Opened> {
+        match frame.checked_sub(1) {
+            None => Some(&self.root),
+            Some(inner) => self.inner.get(inner as usize),
+        }
+    }
+
+    /// How many frames are open.
+    pub(super) fn opened(&self) -> u32 {
+        1 + self.inner.len() as u32
+    }
+
+    pub(super) fn add_frames(&mut self, opened: Vec<Opened>) {
+        self.inner.extend(opened);
+    }
+
     /// The frame and the node of a vertex.
     pub(super) fn place(&self, machine: &Machine, v: VertexId) -> Option<(&Opened, NodeIndex)> {
         self.place_in(machine.state(), v)
@@ -176,7 +193,7 @@ impl Values {
 
     pub(super) fn place_in(&self, state: &SagaState, v: VertexId) -> Option<(&Opened, NodeIndex)> {
         let (frame, node, _) = state.place(v)?;
-        Some((self.frames.get(frame as usize)?, NodeIndex(node)))
+        Some((self.frame(frame)?, NodeIndex(node)))
     }
 
     /// The action of a node.
@@ -211,12 +228,12 @@ impl Values {
     /// The output of a node, as closures read it.
     pub(crate) fn output_at(&self, state: &SagaState, v: VertexId) -> Option<&ActionOutput> {
         let (frame, node, _) = state.place(v)?;
-        self.frames.get(frame as usize)?.output(NodeIndex(node))
+        self.frame(frame)?.output(NodeIndex(node))
     }
 
     /// The node whose output is the output of this frame's DAG.
     pub(crate) fn end_of(&self, state: &SagaState, frame: u32) -> Option<VertexId> {
-        let output = self.frames.get(frame as usize)?.dag.output()?;
+        let output = self.frame(frame)?.dag.output()?;
         Some(state.frames().get(frame as usize)?.base + output.0)
     }
 

@@ -12,6 +12,7 @@ use super::output_limits::{OutputLimits, truncate};
 use crate::action::{Action, AnyAction, read_back};
 use crate::context::{ActionContext, AnyContext};
 use crate::dag::{AnyNode, Refused};
+use crate::driver::current_call::current_context;
 use crate::error::{ActionError, UndoError};
 use crate::log::Failure;
 use crate::panics::{self, Contained};
@@ -67,7 +68,7 @@ fn logged<E>(
 
 /// What a call runs.
 pub(super) enum Called<'a> {
-    Action { node: &'a AnyNode, action: &'a AnyAction },
+    Action { node: &'a AnyNode, action: &'a Arc<AnyAction> },
     Refused(Arc<Refused>),
 }
 
@@ -76,7 +77,7 @@ impl<'a> Called<'a> {
         match self {
             Self::Action { node, action } => {
                 let in_doubt = |cut| AttemptError::from(cut).in_doubt();
-                within(node.timeouts(*action).action, action.do_it(cx), in_doubt)
+                within(node.timeouts(&***action).action, action.do_it(cx), in_doubt)
             }
             Self::Refused(refused) => {
                 let refused = refused.clone();
@@ -89,7 +90,7 @@ impl<'a> Called<'a> {
         match self {
             Self::Action { node, action } => {
                 let undone = action.undo_it(cx, output);
-                within(node.timeouts(*action).undo, undone, UndoError::Retryable)
+                within(node.timeouts(&***action).undo, undone, UndoError::Retryable)
             }
             Self::Refused(refused) => {
                 let refused = refused.clone();
@@ -105,7 +106,7 @@ impl<'a> Called<'a> {
         limits: OutputLimits,
     ) -> Result<ActionOutput, Box<FailedAttempt>> {
         let read = limits.check(&output).and_then(|()| match self {
-            Self::Action { action, .. } => read_back(*action, &output),
+            Self::Action { action, .. } => read_back(&***action, &output),
             Self::Refused(refused) => read_back(&**refused, &output),
         });
         read.map_err(|error| FailedAttempt::unstorable(&error, output.value, limits.max_payload))
@@ -134,13 +135,6 @@ fn within<'a, T: Send + 'a, E: Send + 'a>(
     })
 }
 
-/// What is to be done, and what it needs.
-pub(super) enum Direction {
-    Action,
-    /// An undo, with the output.
-    Undo(Option<Contained<Value>>),
-}
-
 /// The user's future.
 enum Running<'a> {
     Action(ActionFuture<'a>),
@@ -151,9 +145,9 @@ enum Running<'a> {
 /// its effect may have happened.
 pub(super) struct GuardedAttempt<'a> {
     called: Called<'a>,
-    direction: Direction,
-    /// Until the last repetition takes it.
-    cx: Option<ActionContext<AnyContext>>,
+    undo: bool,
+    /// For an undo.
+    output: Contained<Value>,
     limits: OutputLimits,
     repeat: u32,
     running: Option<Contained<Running<'a>>>,
@@ -162,12 +156,11 @@ pub(super) struct GuardedAttempt<'a> {
 impl<'a> GuardedAttempt<'a> {
     pub(super) fn new(
         called: Called<'a>,
-        direction: Direction,
-        cx: ActionContext<AnyContext>,
+        (undo, output): (bool, Contained<Value>),
         limits: OutputLimits,
         repeat: u32,
     ) -> Self {
-        Self { called, direction, cx: Some(cx), limits, repeat, running: None }
+        Self { called, undo, output, limits, repeat, running: None }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CallEnd> {
@@ -179,8 +172,7 @@ impl<'a> GuardedAttempt<'a> {
             };
             self.running = None;
             self.repeat = self.repeat.saturating_sub(1);
-            let failed =
-                matches!(end, CallEnd::Action(Err(_)) | CallEnd::Undo(Err(_))) || self.cx.is_none();
+            let failed = matches!(end, CallEnd::Action(Err(_)) | CallEnd::Undo(Err(_)));
             if failed || self.repeat == 0 {
                 return Poll::Ready(end);
             }
@@ -213,15 +205,12 @@ impl<'a> GuardedAttempt<'a> {
     }
 
     /// Calls the action or its undo.
-    fn begin(&mut self) -> Option<Running<'a>> {
-        let cx = match self.repeat {
-            0 | 1 => self.cx.take()?,
-            _ => self.cx.clone()?,
-        };
-        Some(match &self.direction {
-            Direction::Action => Running::Action(self.called.do_it(cx)),
-            Direction::Undo(output) => {
-                let output = output.clone().and_then(Contained::take);
+    fn begin(&self) -> Option<Running<'a>> {
+        let cx = current_context()?;
+        Some(match self.undo {
+            false => Running::Action(self.called.do_it(cx)),
+            true => {
+                let output = self.output.clone().take();
                 Running::Undo(self.called.undo_it(cx, output))
             }
         })
@@ -229,12 +218,12 @@ impl<'a> GuardedAttempt<'a> {
 
     fn panicked(&self, message: String) -> CallEnd {
         let (panicked, max) = (ActionError::Panicked { message }, self.limits.max_payload);
-        match self.direction {
-            Direction::Action => {
+        match self.undo {
+            false => {
                 let error = AttemptError::from(panicked).in_doubt();
                 CallEnd::Action(Err(FailedAttempt::of(error, max)))
             }
-            Direction::Undo(_) => {
+            true => {
                 let failure = truncate(UndoError::Retryable(panicked).to_failure(), max);
                 CallEnd::Undo(Err(Box::new(failure)))
             }

@@ -19,21 +19,25 @@ use crate::machine::{AuthorizedCall, VertexId};
 
 /// A call in flight.
 pub(super) struct Call<'a> {
-    pub(super) authorized: AuthorizedCall,
+    pub(super) vertex: VertexId,
     pub(super) attempt: Option<GuardedAttempt<'a>>,
     pub(super) current: CurrentCall,
     /// What the action logs is found under its saga and node.
-    pub(super) span: Span,
+    pub(super) span: Option<Box<Span>>,
     pub(super) times: PollTimes,
     /// Returned once nothing of the attempt is left.
     pub(super) permit: Option<Permit>,
 }
 
 impl Call<'_> {
+    fn is(&self, call: &AuthorizedCall) -> bool {
+        self.current.context().is_some_and(|context| context.call.authorized == *call)
+    }
+
     /// Ready with the end of the call; with `None` if a shutdown interrupted it.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CallEnd>> {
         let Some(attempt) = &mut self.attempt else { return Poll::Pending };
-        let _entered = self.span.enter();
+        let _entered = self.span.as_ref().map(|span| span.enter());
         let began = Instant::now();
         let polled = self.current.poll(|| attempt.poll(cx));
         if let Some(call) = self.current.context() {
@@ -45,7 +49,7 @@ impl Call<'_> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        let _entered = self.span.enter();
+        let _entered = self.span.as_ref().map(|span| span.enter());
         self.attempt = None;
         drop(self.permit.take());
     }
@@ -105,6 +109,12 @@ impl ReadyCalls {
 pub(in crate::driver) struct CallsInFlight<'a> {
     /// The only call.
     lone: Option<Call<'a>>,
+    others: Option<Box<OtherCalls<'a>>>,
+}
+
+/// What a saga does not have whose nodes run one after the other.
+#[derive(Default)]
+struct OtherCalls<'a> {
     several: BTreeMap<VertexId, Woken<'a>>,
     /// The calls among several that have not been polled yet.
     fresh: Vec<VertexId>,
@@ -114,60 +124,81 @@ pub(in crate::driver) struct CallsInFlight<'a> {
 
 impl<'a> CallsInFlight<'a> {
     pub(super) fn add(&mut self, call: Call<'a>) {
-        if self.lone.is_none() && self.several.is_empty() {
+        if self.lone.is_none() && !self.has_several() {
             self.lone = Some(call);
             return;
         }
-        let calls = [self.lone.take(), Some(call)];
-        for call in calls.into_iter().flatten() {
-            let (vertex, ready) = (call.authorized.vertex, self.ready.clone());
-            let signal = Arc::new(CallSignal { vertex, queued: AtomicBool::new(true), ready });
-            let waker = Waker::from(signal.clone());
-            self.fresh.push(vertex);
-            self.several.insert(vertex, Woken { call, signal, waker });
+        let others = self.others.get_or_insert_default();
+        if let Some(lone) = self.lone.take() {
+            others.add(lone);
         }
+        others.add(call);
+    }
+
+    fn has_several(&self) -> bool {
+        self.others.as_ref().is_some_and(|others| !others.several.is_empty())
     }
 
     /// Drops a call: it is never polled again, and its end is never reported.
     pub(in crate::driver) fn drop_call(&mut self, vertex: VertexId) {
-        drop(self.lone.take_if(|call| call.authorized.vertex == vertex));
-        drop(self.several.remove(&vertex));
+        drop(self.lone.take_if(|call| call.vertex == vertex));
+        if let Some(others) = &mut self.others {
+            drop(others.several.remove(&vertex));
+        }
     }
 
     /// The nodes whose calls are in flight.
     pub(in crate::driver) fn vertices(&self) -> impl Iterator<Item = VertexId> {
-        let lone = self.lone.iter().map(|call| call.authorized.vertex);
-        lone.chain(self.several.keys().copied())
+        let lone = self.lone.iter().map(|call| call.vertex);
+        lone.chain(self.others.iter().flat_map(|others| others.several.keys().copied()))
     }
 
     /// The nodes whose calls ended without an outcome, because they waited for what a shutdown has stopped.
-    pub(in crate::driver) fn interrupted(&self) -> &[VertexId] {
-        &self.interrupted
+    pub(in crate::driver) fn interrupted(&self) -> impl Iterator<Item = VertexId> {
+        self.others.iter().flat_map(|others| others.interrupted.iter().copied())
     }
 
     /// True if this very call is in flight.
     pub(in crate::driver) fn contains(&self, call: &AuthorizedCall) -> bool {
         let lone = self.lone.as_ref();
-        let among = || self.several.get(&call.vertex).map(|woken| &woken.call);
-        lone.or_else(among).is_some_and(|found| found.authorized == *call)
+        let among = || Some(&self.others.as_ref()?.several.get(&call.vertex)?.call);
+        lone.or_else(among).is_some_and(|found| found.is(call))
     }
 
-    /// Collects all calls that have ended by now.
+    /// Collects all calls that have ended by now. True if a shutdown has interrupted one.
     pub(in crate::driver) fn poll_ended(
         &mut self,
         cx: &mut Context<'_>,
         ended: &mut Vec<(VertexId, CallEnd)>,
-    ) {
-        if let Some(call) = &mut self.lone
-            && let Poll::Ready(end) = call.poll(cx)
-        {
-            let vertex = call.authorized.vertex;
+    ) -> bool {
+        if let Some(call) = &mut self.lone {
+            let Poll::Ready(end) = call.poll(cx) else { return false };
+            let vertex = call.vertex;
             self.lone = None;
-            self.over(vertex, end, ended);
+            let Some(end) = end else {
+                self.others.get_or_insert_default().interrupted.push(vertex);
+                return true;
+            };
+            add_ended(vertex, end, ended);
+            return false;
         }
-        if self.several.is_empty() {
-            return;
+        match &mut self.others {
+            Some(others) if !others.several.is_empty() => others.poll_ended(cx, ended),
+            Some(_) | None => false,
         }
+    }
+}
+impl<'a> OtherCalls<'a> {
+    fn add(&mut self, call: Call<'a>) {
+        let (vertex, ready) = (call.vertex, self.ready.clone());
+        let signal = Arc::new(CallSignal { vertex, queued: AtomicBool::new(true), ready });
+        let waker = Waker::from(signal.clone());
+        self.fresh.push(vertex);
+        self.several.insert(vertex, Woken { call, signal, waker });
+    }
+
+    fn poll_ended(&mut self, cx: &mut Context<'_>, ended: &mut Vec<(VertexId, CallEnd)>) -> bool {
+        let interrupted = self.interrupted.len();
         let mut calls = std::mem::take(&mut self.fresh);
         {
             let mut ready = self.ready.lock();
@@ -184,28 +215,22 @@ impl<'a> CallsInFlight<'a> {
             woken.signal.queued.store(false, Ordering::Release);
             if let Poll::Ready(end) = woken.call.poll(&mut Context::from_waker(&woken.waker)) {
                 self.several.remove(&vertex);
-                self.over(vertex, end, ended);
+                match end {
+                    Some(end) => add_ended(vertex, end, ended),
+                    None => self.interrupted.push(vertex),
+                }
             }
         }
         // its room is used again
         self.fresh = calls;
+        self.interrupted.len() > interrupted
     }
+}
 
-    fn over(
-        &mut self,
-        vertex: VertexId,
-        end: Option<CallEnd>,
-        ended: &mut Vec<(VertexId, CallEnd)>,
-    ) {
-        match end {
-            Some(end) => {
-                if ended.capacity() == 0 {
-                    // mostly there is one at a time
-                    ended.reserve_exact(1);
-                }
-                ended.push((vertex, end));
-            }
-            None => self.interrupted.push(vertex),
-        }
+fn add_ended(vertex: VertexId, end: CallEnd, ended: &mut Vec<(VertexId, CallEnd)>) {
+    if ended.capacity() == 0 {
+        // mostly there is one at a time
+        ended.reserve_exact(1);
     }
+    ended.push((vertex, end));
 }

@@ -17,8 +17,9 @@ use super::current_call::CurrentCall;
 use super::task_state::TaskState;
 use crate::context::{ActionContext, AnyContext, CallInfo, ContextInner, Shared};
 use crate::machine::{ActionResult, AuthorizedCall, Event, VertexId};
+use crate::panics::Contained;
 pub(super) use attempt::{CallEnd, FailedAttempt};
-use attempt::{Called, Direction, GuardedAttempt};
+use attempt::{Called, GuardedAttempt};
 use blocking::PollTimes;
 use in_flight::Call;
 pub(super) use in_flight::CallsInFlight;
@@ -37,28 +38,27 @@ impl Driver {
         let Some(node) = task.dags.node(self.machine.state(), v) else { return };
         let Some(action) = node.body.action() else { return };
         let called = match self.values.refused(&self.machine, v) {
-            None => Called::Action { node, action: &**action },
+            None => Called::Action { node, action },
             Some(refused) => Called::Refused(Arc::new(refused)),
         };
         let Some(cx) = self.context(authorized, undo, true) else { return };
         task.transactions.call_begins(v);
         let permit = task.permits.take(v);
-        let current = CurrentCall::new(cx.inner.clone(), &task.surroundings, permit.as_ref());
         let span = tracing::debug_span!(
             target: "saga_core", "node",
             node = %cx.inner.call.path, attempt = authorized.attempt, undo
         );
-        let direction = match undo {
-            false => Direction::Action,
-            true => Direction::Undo(match self.values.output(&self.machine, v) {
-                Some(output) => Some(output.value.clone()),
-                None => task.unstorable.get(&v).cloned(),
-            }),
+        let span = (!span.is_disabled()).then(|| Box::new(span));
+        let current = CurrentCall::new(cx.inner, &self.env, permit.as_ref());
+        let output = match self.values.output(&self.machine, v) {
+            _ if !undo => Contained::default(),
+            Some(output) => output.value.clone(),
+            None => task.kept(v).cloned().unwrap_or_default(),
         };
         let limits = self.output_limits(v);
-        let attempt = GuardedAttempt::new(called, direction, cx, limits, authorized.repeat);
+        let attempt = GuardedAttempt::new(called, (undo, output), limits, authorized.repeat);
         let (attempt, times) = (Some(attempt), PollTimes::default());
-        task.calls.add(Call { authorized, attempt, current, span, times, permit });
+        task.calls.add(Call { vertex: v, attempt, current, span, times, permit });
     }
 
     /// The execution context of a call. A computed value has no transactions.
@@ -118,7 +118,7 @@ impl Driver {
                 let FailedAttempt { mut failure, in_doubt, output } = *failed;
                 match (output, in_doubt) {
                     (Some(output), _) => {
-                        task.unstorable.insert(vertex, output);
+                        task.keep(vertex, output);
                         ActionResult::Unstorable(failure)
                     }
                     (None, true) => ActionResult::InDoubt(failure),

@@ -240,9 +240,9 @@ impl Events {
 
 impl Driver {
     /// The events of these entries, if anybody observes them.
-    pub(super) fn events_of(&self, entries: &[Entry]) -> Vec<SagaEvent> {
+    pub(super) fn events_of(&self, entries: &[Entry]) -> Box<[SagaEvent]> {
         if !self.env.observers.is_observed() {
-            return Vec::new();
+            return Box::default();
         }
         let (id, status) = (&self.run.id, self.machine.status());
         let name: Arc<str> = self.values.name().into();
@@ -251,7 +251,7 @@ impl Driver {
 
     /// The entries of the last append are durable now: sends their events.
     pub(super) fn send_events(&self, task: &mut TaskState<'_>) {
-        for event in task.written.drain(..) {
+        for event in std::mem::take(&mut task.written) {
             event.trace();
             event.count();
             // there may be no receiver

@@ -247,11 +247,15 @@ impl Drop for Permit {
     }
 }
 
-/// The permits that one saga was granted and has not used, and its place in the queues.
+/// The permits of one saga, once it has requested one.
 #[derive(Default)]
-pub(super) struct SagaPermits {
-    /// Its number, once it has requested a permit.
-    contender: Option<(CallLimits, u64)>,
+pub(super) struct SagaPermits(Option<Box<RequestedPermits>>);
+
+/// The permits that one saga was granted and has not used, and its place in the queues.
+struct RequestedPermits {
+    limits: CallLimits,
+    /// The number of the saga.
+    contender: u64,
     granted: BTreeMap<VertexId, Permit>,
 }
 
@@ -263,32 +267,33 @@ impl SagaPermits {
         action: &str,
         limits: &CallLimits,
     ) {
-        let (limits, saga) = self.contender.get_or_insert_with(|| {
-            let saga = limits.lock().next();
-            (limits.clone(), saga)
+        let requested = self.0.get_or_insert_with(|| {
+            let (limits, contender) = (limits.clone(), limits.lock().next());
+            Box::new(RequestedPermits { limits, contender, granted: BTreeMap::new() })
         });
-        limits.change(|queues| queues.request(*saga, id, vertex, action));
+        limits.change(|queues| queues.request(requested.contender, id, vertex, action));
     }
 
     /// A permit is not needed any more.
     pub(super) fn release(&mut self, vertex: VertexId) {
-        if self.granted.remove(&vertex).is_none()
-            && let Some((limits, saga)) = &self.contender
+        if let Some(requested) = &mut self.0
+            && requested.granted.remove(&vertex).is_none()
         {
-            limits.change(|queues| queues.release(*saga, vertex));
+            requested.limits.change(|queues| queues.release(requested.contender, vertex));
         }
     }
 
     /// The permit of a call that is started.
     pub(super) fn take(&mut self, vertex: VertexId) -> Option<Permit> {
-        self.granted.remove(&vertex)
+        self.0.as_mut()?.granted.remove(&vertex)
     }
 
     /// Collects everything that was granted by now.
     pub(super) fn poll_granted(&mut self, cx: &mut Context<'_>, granted: &mut Vec<VertexId>) {
-        let Some((limits, saga)) = &self.contender else { return };
+        let Some(requested) = &mut self.0 else { return };
+        let limits = &requested.limits;
         // a waker may come back here when it is dropped, so none is dropped while the queues are locked
-        let (given, _waker) = match limits.lock().sagas.get_mut(saga) {
+        let (given, _waker) = match limits.lock().sagas.get_mut(&requested.contender) {
             Some(contender) => {
                 let waker = contender.waker.replace(cx.waker().clone());
                 (std::mem::take(&mut contender.granted), waker)
@@ -296,17 +301,15 @@ impl SagaPermits {
             None => return,
         };
         for (vertex, queue) in given {
-            self.granted.insert(vertex, Permit { limits: limits.clone(), queue });
+            requested.granted.insert(vertex, Permit { limits: limits.clone(), queue });
             granted.push(vertex);
         }
     }
 }
 
-impl Drop for SagaPermits {
+impl Drop for RequestedPermits {
     fn drop(&mut self) {
-        if let Some((limits, saga)) = &self.contender {
-            drop(limits.change(|queues| queues.remove(*saga)));
-        }
+        drop(self.limits.change(|queues| queues.remove(self.contender)));
     }
 }
 

@@ -44,7 +44,7 @@ impl Driver {
         }
         let calls = &task.calls;
         if let Some(request) = task.transactions.next(|call| calls.contains(call)) {
-            task.transactions.active = Some(self.transaction(request));
+            task.transactions.get().active = Some(self.transaction(request));
         }
     }
 
@@ -125,10 +125,10 @@ impl Driver {
         answer: Result<(), StoreError>,
         task: &mut TaskState<'_>,
     ) -> Vec<Event> {
-        let mut ended = std::mem::take(&mut task.transactions.ended);
+        let mut ended = std::mem::take(&mut task.transactions.get().ended);
         let mut events = Vec::new();
         if let Some(ActiveTransaction { call, undo, end, seq, .. }) =
-            task.transactions.active.take()
+            task.transactions.get().active.take()
         {
             let v = call.vertex;
             match answer {
@@ -136,12 +136,12 @@ impl Driver {
                     task.made_progress = true;
                     ended.retain(|(other, _)| *other != v);
                     task.calls.drop_call(v);
-                    task.transactions.written = Some(seq);
+                    task.transactions.get().written = Some(seq);
                     events.push(self.committed(v, undo, end.take()));
                 }
                 Err(error @ (StoreError::RolledBack { .. } | StoreError::NoTransactions)) => {
                     if !undo && error != StoreError::NoTransactions {
-                        task.transactions.rolled_back.insert(v);
+                        task.transactions.get().rolled_back.insert(v);
                     }
                     let over = ended.iter().any(|(other, _)| *other == v);
                     if let Some(end) =
@@ -153,7 +153,7 @@ impl Driver {
                     }
                 }
                 Err(error) => {
-                    task.store_error = Some(error);
+                    task.store_error = Some(error.into());
                     events.push(Event::AppendFailed);
                 }
             }
@@ -161,7 +161,7 @@ impl Driver {
         let ended = ended.into_iter().map(|(v, end)| self.call_ended(v, end, task));
         events.extend(ended);
         // they come before the next transaction in the queue, which would hold them back again
-        events.append(&mut task.transactions.held);
+        events.append(&mut task.transactions.get().held);
         events
     }
 

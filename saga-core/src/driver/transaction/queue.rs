@@ -1,12 +1,11 @@
 //! The transactions that the calls of one saga have requested, and the one in flight.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 
-use crate::context::{RunInfo, TransactionRequest, WorkEndCell};
+use crate::context::{TransactionRequest, WorkEndCell};
 use crate::driver::call::CallEnd;
 use crate::driver::task_state::Wakeup;
 use crate::log::Entry;
@@ -22,10 +21,12 @@ pub(super) struct ActiveTransaction {
     pub(super) answer: BoxFuture<'static, Result<(), StoreError>>,
 }
 
-/// The transactions of one saga.
-pub(in crate::driver) struct TransactionQueue {
-    /// Has the requests that just arrived.
-    run: Arc<RunInfo>,
+/// The transactions of one saga, if any of its calls has requested one.
+#[derive(Default)]
+pub(in crate::driver) struct TransactionQueue(Option<Box<Transactions>>);
+
+#[derive(Default)]
+pub(super) struct Transactions {
     waiting: VecDeque<TransactionRequest>,
     pub(super) active: Option<ActiveTransaction>,
     /// What the machine is told after the transaction.
@@ -37,38 +38,31 @@ pub(in crate::driver) struct TransactionQueue {
     pub(super) written: Option<u64>,
 }
 
-impl Drop for TransactionQueue {
-    fn drop(&mut self) {
-        self.run.transactions.close();
-    }
-}
-
 impl TransactionQueue {
-    pub(in crate::driver) fn new(run: Arc<RunInfo>) -> Self {
-        Self {
-            run,
-            waiting: VecDeque::new(),
-            active: None,
-            held: Vec::new(),
-            ended: Vec::new(),
-            rolled_back: BTreeSet::new(),
-            written: None,
-        }
+    pub(super) fn get(&mut self) -> &mut Transactions {
+        self.0.get_or_insert_default()
+    }
+
+    /// A call has requested a transaction.
+    pub(in crate::driver) fn add(&mut self, request: TransactionRequest) {
+        self.get().waiting.push_back(request);
     }
 
     /// A call of this node begins: what became of an earlier one does not matter any more.
     pub(in crate::driver) fn call_begins(&mut self, vertex: VertexId) {
-        self.rolled_back.remove(&vertex);
+        if let Some(transactions) = &mut self.0 {
+            transactions.rolled_back.remove(&vertex);
+        }
     }
 
     /// Keeps calls that have ended until the end of the transaction.
     pub(in crate::driver) fn keep_ended(&mut self, ended: &mut Vec<(VertexId, CallEnd)>) {
-        self.ended.append(ended);
+        self.get().ended.append(ended);
     }
 
     /// True, once, if the call of this node went on after its transaction was rolled back.
     pub(in crate::driver) fn was_rolled_back(&mut self, vertex: VertexId) -> bool {
-        self.rolled_back.remove(&vertex)
+        self.0.as_mut().is_some_and(|transactions| transactions.rolled_back.remove(&vertex))
     }
 
     /// The next request of a call that may have its transaction, and that still waits for it.
@@ -76,8 +70,9 @@ impl TransactionQueue {
         &mut self,
         in_flight: impl Fn(&AuthorizedCall) -> bool,
     ) -> Option<TransactionRequest> {
+        let waiting = &mut self.0.as_mut()?.waiting;
         loop {
-            let request = self.waiting.pop_front()?;
+            let request = waiting.pop_front()?;
             if in_flight(&request.call) && request.waiting.strong_count() > 0 {
                 return Some(request);
             }
@@ -85,7 +80,7 @@ impl TransactionQueue {
     }
 
     pub(in crate::driver) fn is_active(&self) -> bool {
-        self.active.is_some()
+        self.0.as_ref().is_some_and(|transactions| transactions.active.is_some())
     }
 
     /// True if the machine is told nothing now: these events are held back. Otherwise adds those that were
@@ -94,39 +89,38 @@ impl TransactionQueue {
     /// Events are held back also while a transaction waits for an append: in a busy saga the next append
     /// would otherwise always come first.
     pub(in crate::driver) fn hold(&mut self, events: &mut Vec<Event>, appending: bool) -> bool {
-        let waits = !self.waiting.is_empty();
-        if self.is_active() || (waits && appending) {
-            self.held.append(events);
+        let Some(transactions) = &mut self.0 else { return false };
+        let waits = !transactions.waiting.is_empty();
+        if transactions.active.is_some() || (waits && appending) {
+            transactions.held.append(events);
             return true;
         }
         if !waits {
-            events.append(&mut self.held);
+            events.append(&mut transactions.held);
         }
         false
     }
 
     /// The machine's batch without the entry that is in the log already.
     pub(in crate::driver) fn not_written(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        let Some(transactions) = &mut self.0 else { return entries };
         let first = entries.first().map(|entry| entry.seq);
-        if self.written.take().is_some_and(|seq| first == Some(seq)) {
+        if transactions.written.take().is_some_and(|seq| first == Some(seq)) {
             entries.remove(0);
         }
         entries
     }
 
+    /// Ready when the transaction in flight has ended, or when what was held back can be told.
     pub(in crate::driver) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wakeup> {
-        if let Some(active) = &mut self.active
-            && let Poll::Ready(answer) = active.answer.as_mut().poll(cx)
-        {
-            return Poll::Ready(Wakeup::Transacted(answer));
-        }
-        if !self.is_active() && self.waiting.is_empty() && !self.held.is_empty() {
+        let Some(transactions) = &mut self.0 else { return Poll::Pending };
+        match &mut transactions.active {
+            Some(active) => active.answer.as_mut().poll(cx).map(Wakeup::Transacted),
             // the request was dropped meanwhile
-            return Poll::Ready(Wakeup::TransactionRequested);
+            None if transactions.waiting.is_empty() && !transactions.held.is_empty() => {
+                Poll::Ready(Wakeup::TransactionRequested)
+            }
+            None => Poll::Pending,
         }
-        self.run.transactions.poll(cx).map(|requests| {
-            self.waiting.extend(requests);
-            Wakeup::TransactionRequested
-        })
     }
 }
