@@ -4,18 +4,19 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
-use tokio::sync::oneshot;
 
 use super::CoordinatorInner;
-use super::crash_loop::{ScheduledResume, crash_loop, join_line_up, resume_time};
+use super::crash_loop::{WaitingSaga, crash_loop, resume_time};
 use super::reload::{LoadReason, while_listening};
 use super::running::Admission;
-use super::stored::StoredError;
+use super::stored::{StoredError, read};
 use crate::dag::stored_fingerprint;
 use crate::driver::{Control, Driver, DriverLink, StoredRun};
 use crate::error::SagaError;
 use crate::log::{Entry, Payload, SagaEntry};
-use crate::store::{Append, ListFilter, RecordChange, SagaRecord, SagaVersion, StoreError};
+use crate::store::{
+    Append, ListFilter, RecordChange, SagaRecord, SagaVersion, StoreError, StoredSaga,
+};
 
 /// How many sagas are claimed at first. Every claim passes over the sagas that were claimed before it, so each is
 /// four times as large as the one before.
@@ -113,39 +114,30 @@ impl CoordinatorInner {
             }
         }
         claims.keep();
-        let mut line_up = Vec::new();
-        for record in all {
-            let scheduled = join_line_up(&record, &mut line_up);
-            self.resume_claimed(record, scheduled);
-        }
+        let waiting = all.into_iter().filter_map(|record| self.resume_claimed(record)).collect();
         // only now are all of them on the list of running sagas
-        self.tasks.spawn(self.clone().schedule_suspects(line_up));
+        self.tasks.spawn(self.clone().schedule_claimed(waiting));
         Ok(())
     }
 
-    /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others. A suspect
-    /// waits for its scheduled time.
-    fn resume_claimed(
-        self: &Arc<Self>,
-        record: SagaRecord,
-        scheduled: Option<oneshot::Receiver<ScheduledResume>>,
-    ) {
-        if self.definitions.known(&record.fingerprint).is_none() {
-            return;
-        }
+    /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others. It waits until it was
+    /// loaded, and a suspect for its scheduled time.
+    fn resume_claimed(self: &Arc<Self>, record: SagaRecord) -> Option<WaitingSaga> {
+        self.definitions.known(&record.fingerprint)?;
         let (id, input) = (record.id.clone(), (&record.name, &record.params));
         let admission = self.admit(&id, input, Some(record.status));
-        let Admission::Admitted(_, task) = admission else { return };
+        let Admission::Admitted(_, task) = admission else { return None };
+        let (waiting, scheduled) = WaitingSaga::new(&record);
         let inner = self.clone();
         self.tasks.spawn(async move {
             // a request does not wait for the schedule
-            let (watch, mut requests) = match select(
+            let (resume, mut requests) = match select(
                 pin!(resume_time(scheduled)),
                 pin!(task.saga().link.message()),
             )
             .await
             {
-                Either::Left((Some(watch), _)) => (watch, Vec::new()),
+                Either::Left((Some(resume), _)) => (Some(resume), Vec::new()),
                 Either::Right((Control::Request(request), _)) => (None, vec![request]),
                 Either::Left((None, _))
                 | Either::Right((Control::Drain | Control::Stop(_) | Control::Transaction(_), _)) =>
@@ -153,7 +145,14 @@ impl CoordinatorInner {
                     return task.fail(SagaError::ShutDown { saga: id });
                 }
             };
-            let load = inner.resume(record, task.driver_link(), LoadReason::Claimed);
+            let watch = resume.as_ref().and_then(|resume| resume.watch);
+            let load = async {
+                let (link, reason) = (task.driver_link(), LoadReason::Claimed);
+                match resume {
+                    Some(resume) => inner.run_of(record, resume.loaded, link, reason).await,
+                    None => inner.resume(record, link, reason).await,
+                }
+            };
             let mut loaded =
                 while_listening(&task.saga().link, |new| requests.push(new), load).await;
             if let (Some(watch), Ok(driver)) = (watch, &mut loaded) {
@@ -161,6 +160,7 @@ impl CoordinatorInner {
             }
             task.run(loaded, requests).await;
         });
+        Some(waiting)
     }
 
     /// A driver for a saga that this process owns, made of its log. `record` is what the claim returned.
@@ -170,13 +170,24 @@ impl CoordinatorInner {
         link: DriverLink,
         reason: LoadReason,
     ) -> Result<Box<Driver>, SagaError> {
-        let id = record.id.clone();
         let mut closed = pin!(self.closed());
-        let found = match select(pin!(self.stored(&id)), &mut closed).await {
-            Either::Left((found, _)) => found,
-            Either::Right(_) => return Err(SagaError::ShutDown { saga: id.clone() }),
+        let loaded = match select(pin!(read(&*self.env.store, &record.id)), &mut closed).await {
+            Either::Left((loaded, _)) => loaded,
+            Either::Right(_) => return Err(SagaError::ShutDown { saga: record.id.clone() }),
         };
-        let found = match found {
+        self.run_of(record, loaded, link, reason).await
+    }
+
+    /// The same, of a log that was loaded after the claim.
+    async fn run_of(
+        &self,
+        record: SagaRecord,
+        loaded: Result<StoredSaga, StoreError>,
+        link: DriverLink,
+        reason: LoadReason,
+    ) -> Result<Box<Driver>, SagaError> {
+        let id = record.id.clone();
+        let found = match self.with_definition(loaded) {
             Ok(found) => found,
             Err(StoredError::Store(StoreError::NotFound { .. })) => {
                 let why = "it is no longer in the store".to_string();

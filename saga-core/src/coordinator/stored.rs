@@ -39,14 +39,29 @@ pub(crate) enum StoredError {
 /// # Errors
 /// The store's; [`StoreError::NotFound`] if there is no such saga.
 pub(crate) async fn read(store: &dyn Store, id: &SagaId) -> Result<StoredSaga, StoreError> {
-    let found = store.load(id).await?;
-    found.ok_or_else(|| StoreError::NotFound { saga: id.clone() })
+    present(id, store.load(id).await)
+}
+
+/// What was loaded of a saga that must be in the store.
+pub(super) fn present(
+    id: &SagaId,
+    loaded: Result<Option<StoredSaga>, StoreError>,
+) -> Result<StoredSaga, StoreError> {
+    loaded?.ok_or_else(|| StoreError::NotFound { saga: id.clone() })
 }
 
 impl CoordinatorInner {
     /// Reads a saga that must be in the store, and finds its definition.
     pub(crate) async fn stored(&self, id: &SagaId) -> Result<Stored, StoredError> {
-        let saga = read(&*self.env.store, id).await.map_err(StoredError::Store)?;
+        self.with_definition(read(&*self.env.store, id).await)
+    }
+
+    /// Finds the definition of a saga that was read.
+    pub(super) fn with_definition(
+        &self,
+        read: Result<StoredSaga, StoreError>,
+    ) -> Result<Stored, StoredError> {
+        let saga = read.map_err(StoredError::Store)?;
         let definition = self.definition_of(&saga.record);
         Ok(Stored { saga, definition })
     }

@@ -93,6 +93,23 @@ pub trait Store: Send + Sync + 'static {
     /// Loads a saga with its whole log; `None` if there is no such saga.
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>>;
 
+    /// Loads several sagas. Returns one result for each id, in the same order.
+    ///
+    /// The default [loads](Self::load) one after the other. A coordinator that is built resumes sagas by hundreds, so a
+    /// store where each call takes a while does better.
+    fn load_many(
+        &self,
+        ids: Vec<SagaId>,
+    ) -> BoxFuture<'_, Vec<Result<Option<StoredSaga>, StoreError>>> {
+        Box::pin(async move {
+            let mut loaded = Vec::with_capacity(ids.len());
+            for id in &ids {
+                loaded.push(self.load(id).await);
+            }
+            loaded
+        })
+    }
+
     /// Returns the records that match the filter, ordered by id.
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
 

@@ -24,6 +24,7 @@ enum Fault {
     AppendForgetsTheRecord,
     AppendForgetsAnswers,
     PayloadsAreText,
+    LoadManyLosesTheOrder,
     ListIgnoresPages,
     ListIgnoresTimes,
     ListIgnoresWhatIsParked,
@@ -119,6 +120,16 @@ impl Store for Faulty {
 
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
         self.inner.load(id)
+    }
+
+    fn load_many(
+        &self,
+        mut ids: Vec<SagaId>,
+    ) -> BoxFuture<'_, Vec<Result<Option<StoredSaga>, StoreError>>> {
+        if self.has(Fault::LoadManyLosesTheOrder) {
+            ids.sort();
+        }
+        self.inner.load_many(ids)
     }
 
     fn list(&self, mut filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
@@ -267,6 +278,7 @@ async fn a_store_with_one_fault_fails_the_check_for_it() {
         (Fault::AppendForgetsTheRecord, "append_grows_the_log_and_changes_the_record"),
         (Fault::AppendForgetsAnswers, "append_answers_requests"),
         (Fault::PayloadsAreText, "every_kind_of_entry_is_returned_bit_for_bit"),
+        (Fault::LoadManyLosesTheOrder, "load_many_returns_what_load_returns_in_order"),
         (Fault::ListIgnoresPages, "list_filters_and_pages"),
         (Fault::ListIgnoresTimes, "list_filters_and_pages"),
         (Fault::ListIgnoresWhatIsParked, "list_filters_and_pages"),

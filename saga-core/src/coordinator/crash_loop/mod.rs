@@ -24,90 +24,117 @@ mod schedule;
 #[cfg(test)]
 mod simulation;
 
+use std::iter;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use futures_util::stream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::CoordinatorInner;
-use super::stored::read;
+use super::stored::present;
 use crate::log::SagaId;
 use crate::machine::Watch;
-use crate::store::SagaRecord;
+use crate::store::{SagaRecord, StoreError, StoredSaga};
 pub(super) use evidence::crash_loop;
 use evidence::{Evidence, evidence};
 use schedule::{RandomNumbers, schedule};
 
-/// How many logs are read at once.
-const READS: usize = 32;
+/// How many sagas are loaded in one go.
+const PAGE: usize = 128;
 
-/// When a saga resumes, and how it is watched.
+/// When a saga resumes, how it is watched, and what was loaded of it.
 pub(super) struct ScheduledResume {
-    pub(super) at: Instant,
+    /// `None`: at once.
+    at: Option<Instant>,
     pub(super) watch: Option<Watch>,
+    pub(super) loaded: Result<StoredSaga, StoreError>,
 }
 
-/// A saga that waits to be told when to resume.
-pub(super) struct WaitingSuspect {
+/// A saga that was claimed, and waits to be told when to resume.
+pub(super) struct WaitingSaga {
     id: SagaId,
-    scheduled: oneshot::Sender<ScheduledResume>,
+    /// True if it was running, or waiting for its time, when its process died.
+    was_running: bool,
+    scheduled: oneshot::Sender<Box<ScheduledResume>>,
 }
 
-/// Lines a saga up if it was running, or waiting for its time, when its process died; `None` for the others.
-pub(super) fn join_line_up(
-    record: &SagaRecord,
-    line_up: &mut Vec<WaitingSuspect>,
-) -> Option<oneshot::Receiver<ScheduledResume>> {
-    // this claim counts as one; a paused saga calls nothing
-    (record.attempts > 1 && !record.paused).then(|| {
+impl WaitingSaga {
+    pub(super) fn new(record: &SagaRecord) -> (Self, oneshot::Receiver<Box<ScheduledResume>>) {
         let (scheduled, receiver) = oneshot::channel();
-        line_up.push(WaitingSuspect { id: record.id.clone(), scheduled });
-        receiver
-    })
+        // this claim counts as one; a paused saga calls nothing
+        let was_running = record.attempts > 1 && !record.paused;
+        (Self { id: record.id.clone(), was_running, scheduled }, receiver)
+    }
+
+    fn evidence(&self, loaded: &Result<StoredSaga, StoreError>) -> Option<Evidence> {
+        // a saga whose log cannot be read will not run either, and its own task reports why
+        let stored = loaded.as_ref().ok().filter(|_| self.was_running)?;
+        evidence(&stored.record, &stored.entries)
+    }
+
+    fn resume(self, resume: ScheduledResume) {
+        // a saga that was asked for something has not waited
+        let _ = self.scheduled.send(Box::new(resume));
+    }
 }
 
-/// Waits until a saga may resume, and says how it is watched. `None` if that time never comes.
+/// Waits until a saga may resume. `None` if that time never comes.
 pub(super) async fn resume_time(
-    scheduled: Option<oneshot::Receiver<ScheduledResume>>,
-) -> Option<Option<Watch>> {
-    let Some(scheduled) = scheduled else { return Some(None) };
-    let ScheduledResume { at, watch } = scheduled.await.ok()?;
-    tokio::time::sleep_until(at).await;
-    Some(watch)
+    scheduled: oneshot::Receiver<Box<ScheduledResume>>,
+) -> Option<Box<ScheduledResume>> {
+    let resume = scheduled.await.ok()?;
+    if let Some(at) = resume.at {
+        tokio::time::sleep_until(at).await;
+    }
+    Some(resume)
 }
 
 impl CoordinatorInner {
-    /// Reads the logs of the suspects that were lined up, and tells each when to resume.
-    pub(super) async fn schedule_suspects(self: Arc<Self>, line_up: Vec<WaitingSuspect>) {
-        let inner = &self;
-        let read = line_up.into_iter().map(|waiting| async move {
-            let found = inner.evidence(&waiting.id).await;
-            (waiting.scheduled, found)
+    /// Loads the sagas that were claimed, and tells each when to resume: all but the suspects at once.
+    pub(super) async fn schedule_claimed(self: Arc<Self>, waiting: Vec<WaitingSaga>) {
+        let mut waiting = waiting.into_iter();
+        let pages = iter::from_fn(|| {
+            let page = waiting.by_ref().take(PAGE).collect::<Vec<_>>();
+            (!page.is_empty()).then_some(page)
         });
-        let mut read = futures_util::stream::iter(read).buffer_unordered(READS);
+        // one page is read while the sagas of the one before begin
+        let pages = stream::iter(pages).map(|page| self.load_page(page)).buffered(2);
+        let mut pages = pin!(pages);
         let mut suspects = Vec::new();
-        while let Some((scheduled, found)) = read.next().await {
+        while let Some(page) = pages.next().await {
             if self.is_closing() {
                 return;
             }
-            match found {
-                Some(evidence) => suspects.push((scheduled, evidence)),
-                // it was only waiting for its time. The receiver may be gone.
-                None => drop(scheduled.send(ScheduledResume { at: Instant::now(), watch: None })),
+            for (waiting, loaded) in page {
+                match waiting.evidence(&loaded) {
+                    Some(evidence) => suspects.push(((waiting, loaded), evidence)),
+                    None => waiting.resume(ScheduledResume { at: None, watch: None, loaded }),
+                }
             }
         }
-        let (senders, evidence): (Vec<_>, Vec<_>) = suspects.into_iter().unzip();
+        let (suspects, evidence): (Vec<_>, Vec<_>) = suspects.into_iter().unzip();
         let now = Instant::now();
         let mut random = RandomNumbers::new(uuid::Uuid::new_v4().as_u64_pair().0);
-        for (scheduled, start) in senders.into_iter().zip(schedule(&evidence, &mut random)) {
-            let _ = scheduled.send(ScheduledResume { at: now + start.after, watch: start.watch });
+        let starts = schedule(&evidence, &mut random);
+        for ((waiting, loaded), start) in suspects.into_iter().zip(starts) {
+            let at = Some(now + start.after);
+            waiting.resume(ScheduledResume { at, watch: start.watch, loaded });
         }
     }
 
-    async fn evidence(&self, id: &SagaId) -> Option<Evidence> {
-        // a saga whose log cannot be read will not run either, and its own task reports why
-        let stored = read(&*self.env.store, id).await.ok()?;
-        evidence(&stored.record, &stored.entries)
+    async fn load_page(
+        &self,
+        page: Vec<WaitingSaga>,
+    ) -> Vec<(WaitingSaga, Result<StoredSaga, StoreError>)> {
+        let ids = page.iter().map(|waiting| waiting.id.clone()).collect();
+        let loaded = self.env.store.load_many(ids).await;
+        let with_saga = |(waiting, loaded): (WaitingSaga, _)| {
+            let loaded = present(&waiting.id, loaded);
+            (waiting, loaded)
+        };
+        page.into_iter().zip(loaded).map(with_saga).collect()
     }
 }

@@ -156,6 +156,17 @@ impl<S: Store> Store for EncodedStore<S> {
         })
     }
 
+    fn load_many(
+        &self,
+        ids: Vec<SagaId>,
+    ) -> BoxFuture<'_, Vec<Result<Option<StoredSaga>, StoreError>>> {
+        let loaded = self.store.load_many(ids);
+        let decode = |stored: Result<Option<StoredSaga>, StoreError>| {
+            stored?.map(|stored| self.decode_stored(stored)).transpose()
+        };
+        Box::pin(async move { loaded.await.into_iter().map(decode).collect() })
+    }
+
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         Box::pin(async move {
             let records = self.store.list(filter).await?;

@@ -53,10 +53,11 @@ impl LogRow {
     }
 }
 
-/// The columns that [`read_row`] reads, in order.
-pub(super) const LOG: &str = "first_seq, entries, payloads";
+/// The rows of a log, in order.
+pub(super) const READ_LOG: &str =
+    "SELECT first_seq, entries, payloads FROM saga_log WHERE number = ?1 ORDER BY first_seq";
 
-/// Adds the entries of a row with the [`LOG`] columns to those before it.
+/// Adds the entries of a row of [`READ_LOG`] to those before it.
 ///
 /// # Errors
 /// Which entry is damaged, and how.

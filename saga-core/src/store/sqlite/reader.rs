@@ -63,9 +63,7 @@ impl Reader {
             }
         }));
         match reply_of(answer).await {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(SqliteError::Store(e))) => Err(e),
-            Some(Err(SqliteError::Sql(e))) => Err(failed(&self.place, e.to_string())),
+            Some(read) => read.map_err(|e| e.of(&self.place)),
             None => Err(closed(&self.place, "its reader thread has died; open the store again")),
         }
     }

@@ -1,10 +1,12 @@
 //! The SQL that reads sagas.
 
-use rusqlite::{Row, params};
+use std::sync::LazyLock;
+
+use rusqlite::{CachedStatement, Row, Statement, params};
 
 use super::super::{ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga};
 use super::database::Database;
-use super::log_rows::{self, LOG};
+use super::log_rows::{self, READ_LOG};
 use super::rows::{self, NUMBER, RECORD, WITH_INPUT};
 use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
@@ -12,33 +14,68 @@ use crate::log::{SagaId, SagaStatus};
 
 /// Returns a saga's record and its number.
 pub(super) fn find(conn: &Database, id: &SagaId) -> Result<Option<(SagaRecord, i64)>, SqliteError> {
-    let mut select =
-        conn.prepare_cached(&format!("SELECT {RECORD} FROM saga {WITH_INPUT} WHERE id = ?1"))?;
-    let mut rows = select.query([id.as_str()])?;
+    let mut find = conn.prepare_cached(&FIND)?;
+    find_with(&mut find, conn, id)
+}
+
+fn find_with(
+    find: &mut Statement<'_>,
+    conn: &Database,
+    id: &SagaId,
+) -> Result<Option<(SagaRecord, i64)>, SqliteError> {
+    let mut rows = find.query([id.as_str()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some((rows::record(conn, row)?, row.get(NUMBER)?)))
 }
 
+static FIND: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {RECORD} FROM saga {WITH_INPUT} WHERE id = ?1"));
+
 pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, SqliteError> {
-    let Some((record, number)) = find(conn, id)? else { return Ok(None) };
-    let corrupt = |(seq, why)| StoreError::Corrupt { saga: id.clone(), seq, why };
-    let mut select = conn.prepare_cached(&format!(
-        "SELECT {LOG} FROM saga_log WHERE number = ?1 ORDER BY first_seq"
-    ))?;
-    let mut rows = select.query([number])?;
-    let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        log_rows::read_row(row, &mut entries).map_err(corrupt)?;
+    Loader::new(conn)?.load(id)
+}
+
+/// Loads sagas, with one result for each.
+pub(super) fn load_many(
+    conn: &Database,
+    ids: &[SagaId],
+) -> Result<Vec<Result<Option<StoredSaga>, SqliteError>>, SqliteError> {
+    let mut loader = Loader::new(conn)?;
+    Ok(ids.iter().map(|id| loader.load(id)).collect())
+}
+
+/// The statements that load a saga.
+struct Loader<'c> {
+    conn: &'c Database,
+    find: CachedStatement<'c>,
+    log: CachedStatement<'c>,
+}
+
+impl<'c> Loader<'c> {
+    fn new(conn: &'c Database) -> rusqlite::Result<Self> {
+        Ok(Self { conn, find: conn.prepare_cached(&FIND)?, log: conn.prepare_cached(READ_LOG)? })
     }
-    let next = entries.len() as u64 + 1;
-    if next != record.next_seq {
-        let why = format!(
-            "the log ends before entry {next}, but its record says that it ends before entry {}",
-            record.next_seq
-        );
-        return Err(corrupt((next, why)).into());
+
+    fn load(&mut self, id: &SagaId) -> Result<Option<StoredSaga>, SqliteError> {
+        let Some((record, number)) = find_with(&mut self.find, self.conn, id)? else {
+            return Ok(None);
+        };
+        let corrupt = |(seq, why)| StoreError::Corrupt { saga: id.clone(), seq, why };
+        let mut rows = self.log.query([number])?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
+            log_rows::read_row(row, &mut entries).map_err(corrupt)?;
+        }
+        let next = entries.len() as u64 + 1;
+        if next != record.next_seq {
+            let why = format!(
+                "the log ends before entry {next}, but its record says that it ends before entry {}",
+                record.next_seq
+            );
+            return Err(corrupt((next, why)).into());
+        }
+        Ok(Some(StoredSaga { record, entries }))
     }
-    Ok(Some(StoredSaga { record, entries }))
 }
 
 pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecord>, SqliteError> {

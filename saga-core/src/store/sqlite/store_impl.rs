@@ -52,6 +52,22 @@ impl Store for SqliteStore {
         Box::pin(self.inner.reader.read(move |conn| reads::load(conn, &id)))
     }
 
+    fn load_many(
+        &self,
+        ids: Vec<SagaId>,
+    ) -> BoxFuture<'_, Vec<Result<Option<StoredSaga>, StoreError>>> {
+        Box::pin(async move {
+            let count = ids.len();
+            match self.inner.reader.read(move |conn| reads::load_many(conn, &ids)).await {
+                Ok(loaded) => loaded
+                    .into_iter()
+                    .map(|loaded| loaded.map_err(|e| e.of(&self.inner.place)))
+                    .collect(),
+                Err(e) => vec![Err(e); count],
+            }
+        })
+    }
+
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         Box::pin(self.inner.reader.read(move |conn| reads::list(conn, &filter)))
     }

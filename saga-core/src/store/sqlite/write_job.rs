@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::super::StoreError;
 use super::database::Database;
+use super::failed;
 
 /// Why a read or a write failed.
 #[derive(Debug)]
@@ -12,6 +13,16 @@ pub(super) enum SqliteError {
     Sql(rusqlite::Error),
     /// The result is an error of the store, and nothing was written.
     Store(StoreError),
+}
+
+impl SqliteError {
+    /// The error of the store at this place.
+    pub(super) fn of(self, place: &str) -> StoreError {
+        match self {
+            Self::Store(e) => e,
+            Self::Sql(e) => failed(place, e.to_string()),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for SqliteError {

@@ -16,6 +16,23 @@ pub(super) async fn an_empty_store_finds_nothing(store: &impl Store) -> CheckRes
     Ok(())
 }
 
+pub(super) async fn load_many_returns_what_load_returns_in_order(
+    store: &impl Store,
+) -> CheckResult {
+    let names = ["b", "missing", "c", "a", "b"];
+    for name in ["a", "b", "c"] {
+        create(store, new_saga(name)).await?;
+    }
+    store.append(append("b", 2, vec![about(NodeEntry::Started)])).await?;
+    let mut expected = Vec::new();
+    for name in names {
+        expected.push(store.load(&id(name)).await);
+    }
+    expect_eq!(store.load_many(names.map(id).to_vec()).await, expected);
+    expect_eq!(store.load_many(Vec::new()).await, []);
+    Ok(())
+}
+
 pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
     use SagaStatus::{Aborting, Completed, Running, Stuck};
     let sagas = [
