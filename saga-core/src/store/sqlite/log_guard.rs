@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 
-use super::database::Database;
+use super::database::OpenDatabase;
 
 /// The store's own tables, and its view.
 const TABLES: [&str; 8] = [
@@ -41,19 +41,20 @@ const PRAGMAS: [&str; 9] = [
 pub(super) struct LogGuard(Arc<AtomicBool>);
 
 impl LogGuard {
-    pub(super) fn install(conn: &mut Database) -> rusqlite::Result<Self> {
+    pub(super) fn install(open: &mut OpenDatabase) -> rusqlite::Result<Self> {
         let on = Arc::new(AtomicBool::new(false));
         let at_commit = Arc::clone(&on);
-        conn.commit_hook(Some(move || at_commit.load(Ordering::Relaxed))).installed()?;
+        open.conn.commit_hook(Some(move || at_commit.load(Ordering::Relaxed))).installed()?;
         let at_prepare = Arc::clone(&on);
-        let tables = TABLES.map(|table| conn.prefix.sql(table).into_owned());
-        conn.authorizer(Some(move |context: AuthContext<'_>| {
-            match at_prepare.load(Ordering::Relaxed) && is_forbidden(&context.action, &tables) {
-                true => Authorization::Deny,
-                false => Authorization::Allow,
-            }
-        }))
-        .installed()?;
+        let tables = TABLES.map(|table| open.prefix.sql(table).into_owned());
+        open.conn
+            .authorizer(Some(move |context: AuthContext<'_>| {
+                match at_prepare.load(Ordering::Relaxed) && is_forbidden(&context.action, &tables) {
+                    true => Authorization::Deny,
+                    false => Authorization::Allow,
+                }
+            }))
+            .installed()?;
         Ok(Self(on))
     }
 

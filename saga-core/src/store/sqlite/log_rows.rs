@@ -1,10 +1,12 @@
 //! Log entries as rows: one row for each append, with all of its entries.
+//!
+//! What is small about them is a JSON array, which SQL can read; their payloads follow each other in a column of their
+//! own. Both are written and read by hand, since each entry of each saga passes through here.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use rusqlite::Row;
-use serde::{Deserialize, Serialize};
 
 use super::rows::int;
 use crate::log::{Entry, EntryKind, NodePath, Timestamp};
@@ -14,43 +16,63 @@ pub(super) struct LogRow {
     pub(super) first_seq: i64,
     /// How many entries there are.
     pub(super) count: u64,
-    /// A JSON array of [`Head`]s.
+    /// For each entry an array of its kind, its epoch, its time, its node, its attempt, and the number of bytes of its
+    /// payload. Its sequence number follows from its place.
     pub(super) entries: String,
     /// The payloads, one after the other.
     pub(super) payloads: Vec<u8>,
 }
 
-/// An entry without its sequence number, which follows from its place: its kind, its epoch, its time, its node, its
-/// attempt, and the number of bytes of its payload.
-#[derive(Serialize, Deserialize)]
-struct Head<'a>(#[serde(borrow)] Text<'a>, u64, u64, Option<Text<'a>>, u32, usize);
-
-#[derive(Serialize, Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'a> From<&'a str> for Text<'a> {
-    fn from(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text))
+impl LogRow {
+    pub(super) fn new(first_seq: u64, entries: &[Entry]) -> Result<Self, String> {
+        let (mut json, mut payloads) = (String::with_capacity(entries.len() * 64), Vec::new());
+        for entry in entries {
+            let payload = entry.kind.encode().unwrap_or_default();
+            payloads.extend_from_slice(payload.as_bytes());
+            json.push(if json.is_empty() { '[' } else { ',' });
+            json.push('[');
+            push_text(&mut json, entry.kind.name())?;
+            push_number(&mut json, entry.epoch);
+            push_number(&mut json, entry.at.0);
+            json.push(',');
+            match entry.node() {
+                Some(node) => push_text(&mut json, node.as_str())?,
+                None => json.push_str("null"),
+            }
+            push_number(&mut json, entry.attempt().into());
+            push_number(&mut json, payload.len() as u64);
+            json.push(']');
+        }
+        json.push(']');
+        let (first_seq, count) = (int(first_seq)?, entries.len() as u64);
+        Ok(Self { first_seq, count, entries: json, payloads })
     }
 }
 
-impl LogRow {
-    pub(super) fn new(first_seq: u64, entries: &[Entry]) -> Result<Self, String> {
-        let mut payloads = Vec::new();
-        let heads = entries.iter().map(|entry| {
-            let payload = entry.kind.encode().unwrap_or_default();
-            payloads.extend_from_slice(payload.as_bytes());
-            let (kind, node) = (entry.kind.name().into(), entry.node().map(|n| n.as_str().into()));
-            Head(kind, entry.epoch, entry.at.0, node, entry.attempt(), payload.len())
-        });
-        let heads = heads.collect::<Vec<_>>();
-        Ok(Self {
-            first_seq: int(first_seq)?,
-            count: entries.len() as u64,
-            entries: serde_json::to_string(&heads).map_err(|e| e.to_string())?,
-            payloads,
-        })
+fn push_text(json: &mut String, text: &str) -> Result<(), String> {
+    if text.bytes().any(|b| b < b' ' || b == b'"' || b == b'\\') {
+        json.push_str(&serde_json::to_string(text).map_err(|e| e.to_string())?);
+    } else {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
     }
+    Ok(())
+}
+
+/// Adds a comma and the number.
+fn push_number(json: &mut String, number: u64) {
+    let (mut digits, mut rest) = ([0; 20], number);
+    let mut start = digits.len();
+    for place in digits.iter_mut().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        (rest, start) = (rest / 10, start - 1);
+        if rest == 0 {
+            break;
+        }
+    }
+    json.push(',');
+    json.extend(digits.iter().skip(start).map(|digit| char::from(*digit)));
 }
 
 /// The rows of a log, in order.
@@ -85,26 +107,91 @@ fn read(
         let why = format!("the entry is missing; the next one is entry {first_seq}");
         return Err((expected, why));
     }
-    // The decoder's own message may quote what it found.
-    let heads = serde_json::from_slice::<Vec<Head<'_>>>(entries).map_err(|e| {
-        (expected, format!("the row that begins with it does not decode (column {})", e.column()))
-    })?;
-    let mut rest = payloads;
-    for Head(kind, epoch, at, node, attempt, size) in heads {
+    let (mut heads, mut payloads) = (Json(entries), payloads);
+    let mut before = "[";
+    loop {
         let seq = log.len() as u64 + 1;
-        let Some((payload, after)) = rest.split_at_checked(size) else {
-            return Err((seq, "its payload is cut off".to_string()));
+        let damaged = |why: String| (seq, why);
+        let head = heads.skip(before).and_then(|()| heads.head());
+        let head = head.ok_or_else(|| damaged("its row cannot be read".to_string()))?;
+        let Some((payload, rest)) = payloads.split_at_checked(head.payload) else {
+            return Err(damaged("its payload is cut off".to_string()));
         };
-        rest = after;
-        let node = node.map(|Text(node)| NodePath::from(&*node));
-        let kind = EntryKind::decode(&kind.0, node, attempt, Some(payload));
-        let kind = kind.map_err(|e| (seq, e.to_string()))?;
-        log.push(Entry { seq, epoch, at: Timestamp(at), kind });
+        payloads = rest;
+        let node = head.node.map(|node| NodePath::from(&*node));
+        let kind = EntryKind::decode(&head.kind, node, head.attempt, Some(payload));
+        let kind = kind.map_err(|e| damaged(e.to_string()))?;
+        log.push(Entry { seq, epoch: head.epoch, at: Timestamp(head.at), kind });
+        before = ",";
+        if heads.0 == b"]" {
+            break;
+        }
     }
-    match (log.len() as u64 + 1, rest) {
-        (next, _) if next == expected => Err((expected, "its row is empty".to_string())),
-        (_, []) => Ok(()),
-        (next, _) => Err((next, "bytes of no payload precede it".to_string())),
+    match payloads {
+        [] => Ok(()),
+        _ => Err((log.len() as u64 + 1, "bytes of no payload precede it".to_string())),
+    }
+}
+
+/// All of an entry but its sequence number and its payload.
+struct Head<'a> {
+    kind: Cow<'a, str>,
+    epoch: u64,
+    at: u64,
+    node: Option<Cow<'a, str>>,
+    attempt: u32,
+    /// How many bytes of payload it has.
+    payload: usize,
+}
+
+/// JSON as [`LogRow::new`] writes it: without spaces.
+struct Json<'a>(&'a [u8]);
+
+impl<'a> Json<'a> {
+    fn head(&mut self) -> Option<Head<'a>> {
+        self.skip("[")?;
+        let kind = self.text()?;
+        let (epoch, at) = (self.number()?, self.number()?);
+        self.skip(",")?;
+        let node = match self.skip("null") {
+            Some(()) => None,
+            None => Some(self.text()?),
+        };
+        let (attempt, payload) = (self.number()?, self.number()?);
+        self.skip("]")?;
+        let (attempt, payload) = (attempt.try_into().ok()?, payload.try_into().ok()?);
+        Some(Head { kind, epoch, at, node, attempt, payload })
+    }
+
+    fn skip(&mut self, what: &str) -> Option<()> {
+        self.0 = self.0.strip_prefix(what.as_bytes())?;
+        Some(())
+    }
+
+    fn text(&mut self) -> Option<Cow<'a, str>> {
+        let inside = self.0.strip_prefix(b"\"")?;
+        let end = inside.iter().position(|b| matches!(b, b'"' | b'\\'))?;
+        if inside.get(end) == Some(&b'"') {
+            let (text, rest) = inside.split_at_checked(end)?;
+            self.0 = rest.get(1..)?;
+            return Some(Cow::Borrowed(str::from_utf8(text).ok()?));
+        }
+        // what is escaped is rare
+        let mut texts = serde_json::Deserializer::from_slice(self.0).into_iter::<String>();
+        let text = texts.next()?.ok()?;
+        self.0 = self.0.get(texts.byte_offset()..)?;
+        Some(Cow::Owned(text))
+    }
+
+    /// A number after a comma.
+    fn number(&mut self) -> Option<u64> {
+        let digits = self.0.strip_prefix(b",")?;
+        let end = digits.iter().position(|b| !b.is_ascii_digit())?;
+        let (digits, rest) = digits.split_at_checked(end)?;
+        let digit = |n: u64, b: &u8| n.checked_mul(10)?.checked_add(u64::from(b - b'0'));
+        let number = digits.iter().try_fold(0, digit).filter(|_| !digits.is_empty());
+        self.0 = rest;
+        number
     }
 }
 
@@ -120,7 +207,7 @@ mod tests {
             NodeEntry::Succeeded(Payload::from(&b"\x00\xff\n"[..])).about("a \"b\"/ü", 1),
             NodeEntry::Succeeded(Payload::default()).about("c", u32::MAX),
         ];
-        let entry = |(seq, kind)| Entry { seq, epoch: seq, at: Timestamp(seq * 9), kind };
+        let entry = |(seq, kind)| Entry { seq, epoch: seq, at: Timestamp(u64::MAX / seq), kind };
         (1..).zip(kinds).map(entry).collect()
     }
 
@@ -147,8 +234,8 @@ mod tests {
         };
         for cut in (0..entries.len()).filter(|cut| entries.is_char_boundary(*cut)) {
             let (seq, why) = damage(&entries[..cut], &payloads);
-            assert_eq!(seq, 1);
-            assert!(why.starts_with("the row that begins with it does not decode"), "{why}");
+            assert!((1..=5).contains(&seq), "{seq}");
+            assert_eq!(why, "its row cannot be read", "cut at {cut}");
         }
         for cut in 0..payloads.len() {
             let (seq, why) = damage(&entries, &payloads[..cut]);
@@ -157,7 +244,9 @@ mod tests {
         }
         let more = [&payloads[..], b"x"].concat();
         assert_eq!(damage(&entries, &more), (5, "bytes of no payload precede it".to_string()));
-        assert_eq!(damage("[]", b""), (1, "its row is empty".to_string()));
+        for odd in ["", "[]", "[[]]", "[ ]", "null", "[[\"started\",1,1,\"a\",1,0],]"] {
+            assert_eq!(damage(odd, b"").1, "its row cannot be read", "{odd}");
+        }
         let why = "the entry is missing; the next one is entry 3".to_string();
         assert_eq!(read(3, entries.as_bytes(), &payloads, &mut Vec::new()), Err((1, why)));
     }

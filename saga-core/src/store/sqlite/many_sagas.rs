@@ -5,7 +5,7 @@ use rusqlite::{Connection, StatementStatus};
 
 use super::super::WorkerId;
 use super::claims::{self, claim_sql, release_sql};
-use super::database::{Database, Prefix};
+use super::database::{Database, OpenDatabase, Prefix};
 use super::reads::{self, versions_sql};
 use super::requests::{self, WAITING};
 use super::writes;
@@ -16,7 +16,7 @@ const ENDED: u32 = 1_000_000;
 const FEW_STEPS: i32 = 5_000;
 
 /// A million ended sagas with answered requests, and ten running ones with one unanswered request each.
-fn database() -> Database {
+fn open() -> OpenDatabase {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(include_str!("schema_3.sql")).unwrap();
     // Inserting ids in order is fastest.
@@ -44,7 +44,7 @@ fn database() -> Database {
          COMMIT;"
     ))
     .unwrap();
-    Database::new(conn, Prefix::default())
+    OpenDatabase { conn, prefix: Prefix::default() }
 }
 
 /// Runs the work, and asserts that the cached statement behind it took few steps and scanned at most `scans`
@@ -62,7 +62,8 @@ fn assert_cheap<T>(conn: &Database, sql: &str, scans: i32, work: impl FnOnce() -
 
 #[test]
 fn a_million_ended_sagas_do_not_slow_down_any_statement() {
-    let conn = database();
+    let open = open();
+    let conn = open.database();
     let versions = assert_cheap(&conn, &versions_sql(), 50, || reads::versions(&conn).unwrap());
     assert_eq!(versions.iter().map(|version| version.unfinished).collect::<Vec<_>>(), [10]);
 

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::super::StoreError;
 use super::super::io_thread::{IoThread, reply_of};
 use super::super::open_files::OpenFiles;
-use super::database::Database;
+use super::database::{Database, OpenDatabase};
 use super::write_job::SqliteError;
 use super::{closed, failed};
 
@@ -29,12 +29,13 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn start(
-        conn: Database,
+        open: OpenDatabase,
         files: Arc<OpenFiles>,
         place: Arc<str>,
     ) -> io::Result<Self> {
         let name = Arc::clone(&place);
         let thread = IoThread::start("saga-reader", move |reads| {
+            let conn = open.database();
             while let Ok(first) = reads.recv() {
                 // Reads that arrive later must not be part of the snapshot, because it may be too old for them.
                 let batch: Vec<ReadJob> =

@@ -45,14 +45,14 @@ pub(super) fn load_many(
 }
 
 /// The statements that load a saga.
-struct Loader<'c> {
-    conn: &'c Database,
-    find: CachedStatement<'c>,
-    log: CachedStatement<'c>,
+struct Loader<'a, 'c> {
+    conn: &'a Database<'c>,
+    find: CachedStatement<'a>,
+    log: CachedStatement<'a>,
 }
 
-impl<'c> Loader<'c> {
-    fn new(conn: &'c Database) -> rusqlite::Result<Self> {
+impl<'a, 'c> Loader<'a, 'c> {
+    fn new(conn: &'a Database<'c>) -> rusqlite::Result<Self> {
         Ok(Self { conn, find: conn.prepare_cached(&FIND)?, log: conn.prepare_cached(READ_LOG)? })
     }
 

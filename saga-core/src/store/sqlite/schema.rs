@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 
 use super::super::StoreError;
-use super::database::{Database, Prefix};
+use super::database::{OpenDatabase, Prefix};
 use super::sqlite_version;
 
 /// How long to wait for another program that is writing to the same database.
@@ -32,18 +32,18 @@ pub(super) fn open_writer(
     resolved: &Path,
     place: &str,
     prefix: &Prefix,
-) -> Result<Database, StoreError> {
+) -> Result<OpenDatabase, StoreError> {
     sqlite_version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
-    let conn = connect(resolved, place, prefix)?;
-    if conn.is_readonly(MAIN_DB).map_err(|e| sql(place, &e))? {
+    let open = connect(resolved, place, prefix)?;
+    if open.conn.is_readonly(MAIN_DB).map_err(|e| sql(place, &e))? {
         return Err(failed(place, "the file is read-only; a worker needs write access to it"));
     }
     // Comes before any change, so that the database of a newer version stays untouched.
-    found_schema(&conn, place)?;
-    make_durable(&conn, place)?;
-    checkpoint_at(&conn, CHECKPOINT).map_err(|e| sql(place, &e))?;
-    migrate(&conn, place)?;
-    Ok(conn)
+    found_schema(&open, place)?;
+    make_durable(&open.conn, place)?;
+    checkpoint_at(&open.conn, CHECKPOINT).map_err(|e| sql(place, &e))?;
+    migrate(&open, place)?;
+    Ok(open)
 }
 
 /// Opens a connection that reads a worker's database.
@@ -51,10 +51,10 @@ pub(super) fn open_reader(
     resolved: &Path,
     place: &str,
     prefix: &Prefix,
-) -> Result<Database, StoreError> {
+) -> Result<OpenDatabase, StoreError> {
     sqlite_version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
-    let conn = connect(resolved, place, prefix)?;
-    match found_schema(&conn, place)? {
+    let open = connect(resolved, place, prefix)?;
+    match found_schema(&open, place)? {
         KNOWN => {}
         0 => {
             return Err(failed(
@@ -70,9 +70,9 @@ pub(super) fn open_reader(
         }
     }
     // The last connection to close checkpoints the WAL, and that may be this one.
-    set_and_check(&conn, place, "synchronous", "FULL", "2")?;
-    set_and_check(&conn, place, "query_only", "ON", "1")?;
-    Ok(conn)
+    set_and_check(&open.conn, place, "synchronous", "FULL", "2")?;
+    set_and_check(&open.conn, place, "query_only", "ON", "1")?;
+    Ok(open)
 }
 
 /// Opens the connection that leaves requests in a worker's database, after [`open_reader`] has checked its schema.
@@ -80,15 +80,15 @@ pub(super) fn open_requester(
     resolved: &Path,
     place: &str,
     prefix: &Prefix,
-) -> Result<Database, StoreError> {
-    let conn = connect(resolved, place, prefix)?;
-    make_durable(&conn, place)?;
+) -> Result<OpenDatabase, StoreError> {
+    let open = connect(resolved, place, prefix)?;
+    make_durable(&open.conn, place)?;
     // Only the worker's writer checkpoints; see `sqlite_version`.
-    set_and_check(&conn, place, "wal_autocheckpoint", "0", "0")?;
-    Ok(conn)
+    set_and_check(&open.conn, place, "wal_autocheckpoint", "0", "0")?;
+    Ok(open)
 }
 
-fn connect(resolved: &Path, place: &str, prefix: &Prefix) -> Result<Database, StoreError> {
+fn connect(resolved: &Path, place: &str, prefix: &Prefix) -> Result<OpenDatabase, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(resolved, flags).map_err(|e| sql(place, &e))?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(|e| sql(place, &e))?;
@@ -96,7 +96,7 @@ fn connect(resolved: &Path, place: &str, prefix: &Prefix) -> Result<Database, St
     // Otherwise SQLite prepares many statements anew whenever another value is bound to them, in case another plan
     // is better for it. That took four fifths of the time of loading a saga.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|e| sql(place, &e))?;
-    Ok(Database::new(conn, prefix.clone()))
+    Ok(OpenDatabase { conn, prefix: prefix.clone() })
 }
 
 fn make_durable(conn: &Connection, place: &str) -> Result<(), StoreError> {
@@ -140,8 +140,8 @@ fn set_and_check(
 }
 
 /// Returns the schema version of the file; 0 if it does not contain the store's tables.
-fn found_schema(conn: &Database, place: &str) -> Result<u32, StoreError> {
-    let found = read_schema(conn).map_err(|e| sql(place, &e))?;
+fn found_schema(open: &OpenDatabase, place: &str) -> Result<u32, StoreError> {
+    let found = read_schema(open).map_err(|e| sql(place, &e))?;
     if found > KNOWN {
         let store = place.to_string();
         return Err(StoreError::NewerSchema { store, found, known: KNOWN });
@@ -156,29 +156,31 @@ fn found_schema(conn: &Database, place: &str) -> Result<u32, StoreError> {
     Ok(found)
 }
 
-fn read_schema(conn: &Database) -> rusqlite::Result<u32> {
+fn read_schema(open: &OpenDatabase) -> rusqlite::Result<u32> {
+    let database = open.database();
     let ours = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'saga_meta'";
-    match conn.prepare_cached(ours)?.query_row([], |row| row.get::<_, i64>(0))? {
+    match database.prepare_cached(ours)?.query_row([], |row| row.get::<_, i64>(0))? {
         0 => Ok(0),
         _ => {
-            let mut version = conn.prepare_cached("SELECT schema_version FROM saga_meta")?;
+            let mut version = database.prepare_cached("SELECT schema_version FROM saga_meta")?;
             version.query_row([], |row| row.get(0))
         }
     }
 }
 
-fn migrate(conn: &Database, place: &str) -> Result<(), StoreError> {
+fn migrate(open: &OpenDatabase, place: &str) -> Result<(), StoreError> {
     // Rolls back when it is dropped without a commit.
-    let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
+    let tx = Transaction::new_unchecked(&open.conn, TransactionBehavior::Immediate)
         .map_err(|e| sql(place, &e))?;
-    let found = found_schema(conn, place)?;
+    let found = found_schema(open, place)?;
     for (creates, migration) in (OLDEST..).zip(MIGRATIONS) {
         if creates > found {
-            tx.execute_batch(&conn.prefix.sql(migration)).map_err(|e| taken(place, &e))?;
+            tx.execute_batch(&open.prefix.sql(migration)).map_err(|e| taken(place, &e))?;
         }
     }
     if found < KNOWN {
-        conn.prepare_cached("UPDATE saga_meta SET schema_version = ?1")
+        open.database()
+            .prepare_cached("UPDATE saga_meta SET schema_version = ?1")
             .and_then(|mut update| update.execute([KNOWN]))
             .map_err(|e| sql(place, &e))?;
     }
@@ -230,8 +232,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sagas.db");
         std::fs::write(&path, "").unwrap();
-        let conn = connect(&path, "sagas.db", &Prefix::default()).unwrap();
-        migrate(&conn, "sagas.db").unwrap();
+        let open = connect(&path, "sagas.db", &Prefix::default()).unwrap();
+        migrate(&open, "sagas.db").unwrap();
+        let conn = open.database();
         for value in ["a", "b", "c"] {
             let mut latest = conn.prepare_cached(definitions::LATEST).unwrap();
             assert!(!latest.exists([value, value]).unwrap());

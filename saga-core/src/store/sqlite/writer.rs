@@ -9,11 +9,11 @@ use super::super::StoreError;
 use super::super::io_thread::{IoThread, reply_of};
 use super::super::open_files::OpenFiles;
 use super::super::worker_lock::WorkerLock;
-use super::database::Database;
+use super::database::{Database, OpenDatabase};
 use super::stats::Counters;
 use super::transaction_job::TransactionJob;
 use super::write_job::{ClosureJob, SqliteError, Tally, WriteJob};
-use super::writer_thread::WriterThread;
+use super::writer_thread;
 
 /// The handle of the writer thread.
 pub(super) struct Writer {
@@ -39,14 +39,16 @@ impl Writer {
     /// Starts the thread. It holds the lock until it is closed or dropped; without a lock it writes only
     /// operators' requests.
     pub(super) fn start(
-        conn: Database,
+        open: OpenDatabase,
         lock: Option<WorkerLock>,
         files: Arc<OpenFiles>,
         place: Arc<str>,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
-        let writer = WriterThread::new(conn, lock, files, place.clone(), counters);
-        let thread = IoThread::start("saga-writer", move |commands| writer.run(commands))?;
+        let name = Arc::clone(&place);
+        let thread = IoThread::start("saga-writer", move |commands| {
+            writer_thread::run(lock, open, files, name, counters, &commands);
+        })?;
         Ok(Self { thread, place })
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::super::StoreError;
 use super::super::open_files::OpenFiles;
 use super::super::worker_lock::WorkerLock;
-use super::database::Database;
+use super::database::{Database, OpenDatabase};
 use super::log_guard::LogGuard;
 use super::schema::{self, CHECKPOINT};
 use super::stats::Counters;
@@ -23,14 +23,37 @@ use super::{READING_ONLY, closed};
 /// The largest number of jobs in one transaction, which bounds how long the first of them waits.
 const MAX_BATCH: usize = 1024;
 
-/// The comments set these statements apart from those of actions, which must be prepared anew, under the guard of
-/// the log, and not be found in the cache of prepared statements.
-const BEGIN: &str = "BEGIN IMMEDIATE -- of the store's group commit";
-const COMMIT: &str = "COMMIT -- of the store's group commit";
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+
+/// Carries out commands until their sender is dropped. Without a lock, it writes only operators' requests.
+pub(super) fn run(
+    // The first one, so that it is dropped after the connection.
+    mut lock: Option<WorkerLock>,
+    mut open: OpenDatabase,
+    files: Arc<OpenFiles>,
+    place: Arc<str>,
+    counters: Arc<Counters>,
+    commands: &Receiver<WriterCommand>,
+) {
+    let guard = LogGuard::install(&mut open);
+    let mut writer = WriterThread {
+        conn: open.database(),
+        files,
+        place,
+        poison: None,
+        counters,
+        transactions: VecDeque::new(),
+        closed: lock.is_none(),
+        closing: Vec::new(),
+        lock: &mut lock,
+    };
+    writer.run(commands, &guard);
+}
 
 /// The state of the writer thread.
-pub(super) struct WriterThread {
-    conn: Database,
+struct WriterThread<'c> {
+    conn: Database<'c>,
     files: Arc<OpenFiles>,
     place: Arc<str>,
     /// Why the store refuses all further writes, if it does.
@@ -42,44 +65,20 @@ pub(super) struct WriterThread {
     closed: bool,
     /// Whom to notify when the lock is released.
     closing: Vec<oneshot::Sender<()>>,
-    // Declared last, so that it is dropped after the connection.
-    lock: Option<WorkerLock>,
+    lock: &'c mut Option<WorkerLock>,
 }
 
-impl WriterThread {
-    /// Without a lock, it writes only operators' requests.
-    pub(super) fn new(
-        conn: Database,
-        lock: Option<WorkerLock>,
-        files: Arc<OpenFiles>,
-        place: Arc<str>,
-        counters: Arc<Counters>,
-    ) -> Self {
-        Self {
-            conn,
-            files,
-            place,
-            poison: None,
-            counters,
-            transactions: VecDeque::new(),
-            closed: lock.is_none(),
-            closing: Vec::new(),
-            lock,
-        }
-    }
-
-    /// Carries out commands until their sender is dropped.
-    pub(super) fn run(mut self, commands: Receiver<WriterCommand>) {
-        let guard = LogGuard::install(&mut self.conn);
+impl WriterThread<'_> {
+    fn run(&mut self, commands: &Receiver<WriterCommand>, guard: &rusqlite::Result<LogGuard>) {
         while let Ok(first) = commands.recv() {
             let mut batch = Vec::new();
             self.sort(first, &mut batch);
-            self.take(&commands, &mut batch);
+            self.take(commands, &mut batch);
             if !batch.is_empty() {
-                self.transaction(batch, Some(&commands));
+                self.transaction(batch, Some(commands));
             }
             while let Some(job) = self.transactions.pop_front() {
-                match &guard {
+                match guard {
                     Ok(guard) => self.own_transaction(*job, guard),
                     Err(e) => job.refuse(self.failed(format!(
                         "the log cannot be protected from the action's statements: {e}"
@@ -122,7 +121,7 @@ impl WriterThread {
         // Closing has turned them off.
         let checkpoints = schema::checkpoint_at(&self.conn, CHECKPOINT);
         checkpoints.map_err(|e| self.failed(format!("it could not be opened again: {e}")))?;
-        (self.lock, self.closed) = (Some(lock), false);
+        (*self.lock, self.closed) = (Some(lock), false);
         Ok(())
     }
 
@@ -169,7 +168,7 @@ impl WriterThread {
             return refuse(batch, &e);
         }
         let changes_before = self.conn.total_changes();
-        if let Err(e) = self.run_cached(BEGIN) {
+        if let Err(e) = self.conn.execute_kept(BEGIN, []) {
             return self.fail_batch(batch, &e);
         }
         self.conn.definitions.begin();
@@ -187,9 +186,9 @@ impl WriterThread {
                 }
             }
             Err(e) => self.fail_batch(batch, &e),
-            Ok(()) => match self.run_cached(COMMIT) {
+            Ok(()) => match self.conn.execute_kept(COMMIT, []) {
                 Err(e) => self.fail_batch(batch, &e),
-                Ok(()) => {
+                Ok(_) => {
                     if self.conn.total_changes() > changes_before {
                         self.counters.add(&tally);
                     }
@@ -201,10 +200,6 @@ impl WriterThread {
                 }
             },
         }
-    }
-
-    fn run_cached(&self, sql: &str) -> rusqlite::Result<()> {
-        self.conn.prepare_cached(sql)?.execute([]).map(drop)
     }
 
     /// Fails if the store accepts no more writes, or its files are no longer at their paths.

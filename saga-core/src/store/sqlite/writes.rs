@@ -21,24 +21,27 @@ pub(super) fn create(
 ) -> Result<Created, SqliteError> {
     let record = &new.record;
     let definition = definitions::number_of(conn, record)?;
-    let inserted = conn.prepare_cached(CREATE)?.execute(params![
-        record.id.as_str(),
-        definition,
-        record.status.as_str(),
-        record.owner.as_ref().map(WorkerId::as_str),
-        new.epoch,
-        new.next_seq,
-        record.attempts,
-        new.wake_at,
-        new.deadline,
-        record.paused,
-        record.parked_reason,
-        new.created_at,
-        new.updated_at,
-        new.ended_at,
-        record.error,
-        record.context.as_ref().map(Payload::as_bytes),
-    ])?;
+    let inserted = conn.execute_kept(
+        CREATE,
+        params![
+            record.id.as_str(),
+            definition,
+            record.status.as_str(),
+            record.owner.as_ref().map(WorkerId::as_str),
+            new.epoch,
+            new.next_seq,
+            record.attempts,
+            new.wake_at,
+            new.deadline,
+            record.paused,
+            record.parked_reason,
+            new.created_at,
+            new.updated_at,
+            new.ended_at,
+            record.error,
+            record.context.as_ref().map(Payload::as_bytes),
+        ],
+    )?;
     if inserted == 0 {
         definitions::remove_unused(conn, definition)?;
         return match find(conn, &record.id)? {
@@ -47,8 +50,8 @@ pub(super) fn create(
         };
     }
     let number = conn.last_insert_rowid();
-    conn.prepare_cached("INSERT INTO saga_input (number, birth, params) VALUES (?1, ?2, ?3)")?
-        .execute(params![number, new.run_key, record.params.as_bytes()])?;
+    let input = params![number, new.run_key, record.params.as_bytes()];
+    conn.execute_kept(INSERT_INPUT, input)?;
     insert_log(conn, number, &new.log, tally)?;
     if new.ended_at.is_none() {
         conn.numbers.borrow_mut().insert(record.id.clone(), number);
@@ -56,6 +59,8 @@ pub(super) fn create(
     tally.creates += 1;
     Ok(Created::New)
 }
+
+const INSERT_INPUT: &str = "INSERT INTO saga_input (number, birth, params) VALUES (?1, ?2, ?3)";
 
 pub(super) const CREATE: &str = "INSERT INTO saga (id, definition, status, owner, epoch, next_seq, attempts, \
     wake_at, deadline, paused, parked_reason, created_at, updated_at, ended_at, error, context) \
@@ -92,8 +97,8 @@ fn advance(conn: &Database, row: &AppendRow) -> rusqlite::Result<Option<i64>> {
         return Ok(None);
     }
     let Some(number) = conn.numbers.borrow().get(&append.saga).copied() else { return Ok(None) };
-    let mut update = conn.prepare_cached(if row.ended_at.is_some() { FINISH } else { ADVANCE })?;
-    let changed = update.execute(params![
+    let update = if row.ended_at.is_some() { FINISH } else { ADVANCE };
+    let values = params![
         number,
         row.next_seq,
         row.wake_at,
@@ -104,7 +109,8 @@ fn advance(conn: &Database, row: &AppendRow) -> rusqlite::Result<Option<i64>> {
         row.epoch,
         row.expected_next_seq,
         append.change.status.as_str(),
-    ])?;
+    ];
+    let changed = conn.execute_kept(update, values)?;
     if changed == 1 && row.ended_at.is_some() {
         conn.numbers.borrow_mut().remove(&append.saga);
     }
@@ -215,12 +221,7 @@ fn insert_log(
     log: &LogRow,
     tally: &mut Tally,
 ) -> rusqlite::Result<()> {
-    conn.prepare_cached(INSERT_LOG)?.execute(params![
-        number,
-        log.first_seq,
-        log.entries,
-        log.payloads
-    ])?;
+    conn.execute_kept(INSERT_LOG, params![number, log.first_seq, log.entries, log.payloads])?;
     tally.entries += log.count;
     Ok(())
 }
