@@ -48,10 +48,17 @@ pub(crate) fn error_json<T: Serialize + ?Sized>(error: &T) -> Option<Payload> {
 
 /// True if this JSON can be part of a log entry, which adds levels of nesting of its own.
 pub(crate) fn has_room(json: &[u8]) -> bool {
-    depth(json) <= MAX_NESTING / 2
+    !is_deeper(json, MAX_NESTING / 2)
 }
 
-pub(crate) fn depth(json: &[u8]) -> usize {
+/// True if this JSON is nested more than `levels` deep.
+pub(crate) fn is_deeper(json: &[u8], levels: usize) -> bool {
+    // counting brackets is quick, and mostly shows that there are too few of them
+    let brackets = json.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
+    brackets > levels && depth(json) > levels
+}
+
+pub(super) fn depth(json: &[u8]) -> usize {
     let (mut depth, mut deepest, mut quoted, mut escaped) = (0usize, 0, false, false);
     for byte in json {
         match byte {

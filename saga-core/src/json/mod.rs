@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 #[cfg(feature = "sqlite")]
 pub(crate) use encode::write;
-pub(crate) use encode::{MAX_NESTING, depth, error_json, has_room, written};
+pub(crate) use encode::{MAX_NESTING, error_json, has_room, is_deeper, written};
 pub(crate) use writer::{JsonWriter, WriteError};
 
 /// The maximum nesting depth that is examined, which is what the reader of `serde_json` accepts.

@@ -94,9 +94,9 @@ mod tests {
     }
 
     fn told<T: DeserializeOwned + Debug>(json: &str) -> String {
-        let read = |json: &[u8]| serde_json::from_slice::<T>(json).err();
-        let error = read(json.as_bytes()).unwrap();
-        let path = place::path(json.as_bytes(), &error, &mut |json| read(json));
+        let read = |json: &str| serde_json::from_str::<T>(json).err();
+        let error = read(json).unwrap();
+        let path = place::path(json, &error, &mut |json| read(json));
         without_the_value(&error, &path)
     }
 

@@ -14,7 +14,7 @@ use crate::panics;
 pub(crate) trait Replaceable {
     fn write(&self, writer: &mut JsonWriter) -> Result<(), WriteError>;
     /// Decodes a value of the same type.
-    fn read(&self, json: &[u8]) -> serde_json::Result<Value>;
+    fn read(&self, json: &str) -> serde_json::Result<Value>;
     fn take(&mut self) -> Option<Value>;
     fn drop(&mut self);
 }
@@ -24,7 +24,7 @@ impl<T: ActionData> Replaceable for Option<T> {
         self.as_ref().map_or(Ok(()), |value| T::write(value, writer))
     }
 
-    fn read(&self, json: &[u8]) -> serde_json::Result<Value> {
+    fn read(&self, json: &str) -> serde_json::Result<Value> {
         read::<T>(json)
     }
 
@@ -38,7 +38,7 @@ impl<T: ActionData> Replaceable for Option<T> {
 }
 
 /// Decodes a value of this type.
-pub(super) fn read<T: ActionData>(json: &[u8]) -> serde_json::Result<Value> {
+pub(super) fn read<T: ActionData>(json: &str) -> serde_json::Result<Value> {
     Ok(Arc::new(T::read(json)?))
 }
 
@@ -71,7 +71,7 @@ fn read_back(value: &dyn Replaceable) -> Result<ActionOutput, ActionError> {
 /// Decodes a stored value.
 pub(super) fn decode(
     payload: &Payload,
-    read: &dyn Fn(&[u8]) -> serde_json::Result<Value>,
+    read: &dyn Fn(&str) -> serde_json::Result<Value>,
 ) -> Result<ActionOutput, ActionError> {
     let mut value = None;
     decode_with(payload, &mut |json| {
@@ -85,9 +85,10 @@ pub(super) fn decode(
 /// Runs a decoder, which keeps what it decodes. Its error is told without the value.
 pub(super) fn decode_with(
     payload: &Payload,
-    read: &mut dyn FnMut(&[u8]) -> serde_json::Result<()>,
+    read: &mut dyn FnMut(&str) -> serde_json::Result<()>,
 ) -> Result<(), ActionError> {
-    let json = payload.as_bytes();
+    let json = str::from_utf8(payload.as_bytes())
+        .map_err(|error| ActionError::new_deserialize(format!("it is not text: {error}")))?;
     let read = panics::contain(|| {
         read(json).map_err(|error| {
             let path = place::path(json, &error, &mut |json| read(json).err());

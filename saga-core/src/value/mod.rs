@@ -48,7 +48,7 @@ pub trait ActionData: Send + Sync + 'static {
     fn write(this: &Self, writer: &mut JsonWriter) -> Result<(), WriteError>;
 
     #[doc(hidden)]
-    fn read(json: &[u8]) -> serde_json::Result<Self>
+    fn read(json: &str) -> serde_json::Result<Self>
     where
         Self: Sized;
 }
@@ -59,8 +59,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ActionData for T {
         this.serialize(writer)
     }
 
-    fn read(json: &[u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(json)
+    fn read(json: &str) -> serde_json::Result<Self> {
+        // as text, so that the reader need not check each string again
+        serde_json::from_str(json)
     }
 }
 

@@ -10,12 +10,12 @@ use crate::json::{PathSegment, show};
 /// It is found by where the reader stopped, so that types need not be compiled for a second reader that keeps
 /// track of it. `again` decodes another text and returns the error.
 pub(super) fn path(
-    json: &[u8],
+    json: &str,
     error: &Error,
-    again: &mut dyn FnMut(&[u8]) -> Option<Error>,
+    again: &mut dyn FnMut(&str) -> Option<Error>,
 ) -> String {
-    let stopped = offset(json, error);
-    let mut walk = Walk::new(json);
+    let stopped = offset(json.as_bytes(), error);
+    let mut walk = Walk::new(json.as_bytes());
     let mut last = None;
     while walk.at < stopped && walk.at < json.len() {
         let (at, before) = (walk.at, walk.ends_element().then(|| walk.levels.clone()));
@@ -29,7 +29,7 @@ pub(super) fn path(
     if let Some((end, levels)) = last
         && error.is_data()
     {
-        let unfinished = [json.get(..end).unwrap_or_default(), b"!"].concat();
+        let unfinished = [json.get(..end).unwrap_or_default(), "!"].concat();
         if again(&unfinished).is_some_and(|error| error.is_data()) {
             return shown(levels);
         }
@@ -153,10 +153,9 @@ mod tests {
 
     /// The path to what does not fit into a `T`; empty if everything fits.
     fn place<T: DeserializeOwned>(json: &str) -> String {
-        let read = |json: &[u8]| serde_json::from_slice::<T>(json).err();
-        let error = read(json.as_bytes());
-        error
-            .map_or_else(String::new, |error| path(json.as_bytes(), &error, &mut |json| read(json)))
+        let read = |json: &str| serde_json::from_str::<T>(json).err();
+        let error = read(json);
+        error.map_or_else(String::new, |error| path(json, &error, &mut |json| read(json)))
     }
 
     fn found(json: &str) -> String {

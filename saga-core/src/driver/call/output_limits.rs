@@ -1,7 +1,7 @@
 //! How large an output may be, and how much of an error fits into the log.
 
 use crate::error::ActionError;
-use crate::json::{MAX_NESTING, depth};
+use crate::json::{MAX_NESTING, is_deeper};
 use crate::log::{Failure, NodePath, Payload};
 use crate::value::ActionOutput;
 
@@ -25,7 +25,8 @@ impl OutputLimits {
             );
             return Err(ActionError::SerializeFailed { message });
         }
-        if self.lists > 0 && depth(output.payload.as_bytes()) + self.lists > MAX_NESTING {
+        let levels = MAX_NESTING.saturating_sub(self.lists);
+        if self.lists > 0 && is_deeper(output.payload.as_bytes(), levels) {
             let message = format!(
                 "it is nested more than {MAX_NESTING} levels deep, with the lists of the `for` \
                  around its node"

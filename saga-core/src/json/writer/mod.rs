@@ -7,6 +7,7 @@
 
 mod compound;
 mod error;
+mod text;
 
 use std::fmt;
 
@@ -55,14 +56,31 @@ impl JsonWriter {
         self.depth -= 1;
     }
 
-    /// Writes a value that can be nothing but text, a number or a word. `serde_json` writes these.
+    /// Writes a value that can be nothing but text, a number or a word, as `serde_json` does.
     fn plain<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         serde_json::to_writer(&mut self.out, value).map_err(ser::Error::custom)
     }
 
+    fn word(&mut self, word: &'static str) -> Result {
+        self.out.extend_from_slice(word.as_bytes());
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) -> Result {
+        if text::needs_escapes(text) {
+            return self.plain(text);
+        }
+        // room for a colon too
+        self.out.reserve(text.len() + 3);
+        self.out.push(b'"');
+        self.out.extend_from_slice(text.as_bytes());
+        self.out.push(b'"');
+        Ok(())
+    }
+
     /// The key of an object, with the colon.
     fn name(&mut self, key: &'static str) -> Result {
-        self.plain(key)?;
+        self.text(key)?;
         self.out.push(b':');
         Ok(())
     }
@@ -137,29 +155,33 @@ impl<'w> ser::Serializer for &'w mut JsonWriter {
         serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32,
         serialize_i64: i64, serialize_i128: i128, serialize_u8: u8, serialize_u16: u16,
         serialize_u32: u32, serialize_u64: u64, serialize_u128: u128, serialize_char: char,
-        serialize_str: &str, serialize_bytes: &[u8]
+        serialize_bytes: &[u8]
     }
 
     floats!(serialize_f32: f32, serialize_f64: f64);
+
+    fn serialize_str(self, text: &str) -> Result {
+        self.text(text)
+    }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result {
         self.plain(&format_args!("{value}"))
     }
 
     fn serialize_none(self) -> Result {
-        self.plain(&())
+        self.word("null")
     }
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result {
         value.serialize(self)
     }
     fn serialize_unit(self) -> Result {
-        self.plain(&())
+        self.word("null")
     }
     fn serialize_unit_struct(self, _: &'static str) -> Result {
-        self.plain(&())
+        self.word("null")
     }
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result {
-        self.plain(variant)
+        self.text(variant)
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result {
         value.serialize(self)
