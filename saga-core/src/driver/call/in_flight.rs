@@ -3,16 +3,14 @@
 //! A saga mostly has one call at a time, which is polled whenever the saga's task is. Where there are several,
 //! each has a waker of its own, so that only those are polled that can go on.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use tracing::Span;
 
 use super::attempt::{CallEnd, GuardedAttempt};
 use super::blocking::PollTimes;
+use super::several::Several;
 use crate::driver::current_call::CurrentCall;
 use crate::driver::permits::Permit;
 use crate::machine::{AuthorizedCall, VertexId};
@@ -55,55 +53,6 @@ impl Drop for Call<'_> {
     }
 }
 
-/// A call among others, and what wakes it.
-struct Woken<'a> {
-    call: Call<'a>,
-    signal: Arc<CallSignal>,
-    waker: Waker,
-}
-
-/// Wakes the task of the saga, and tells it which call can go on.
-struct CallSignal {
-    vertex: VertexId,
-    /// True from when it is in the queue until it is polled.
-    queued: AtomicBool,
-    ready: Arc<ReadyCalls>,
-}
-
-impl Wake for CallSignal {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.queued.swap(true, Ordering::AcqRel) {
-            let task = {
-                let mut ready = self.ready.lock();
-                ready.calls.push(self.vertex);
-                ready.task.take()
-            };
-            task.into_iter().for_each(Waker::wake);
-        }
-    }
-}
-
-/// The calls that can go on.
-#[derive(Default)]
-struct ReadyCalls(Mutex<ReadyList>);
-
-#[derive(Default)]
-struct ReadyList {
-    calls: Vec<VertexId>,
-    /// The task of the saga, while it sleeps.
-    task: Option<Waker>,
-}
-
-impl ReadyCalls {
-    fn lock(&self) -> MutexGuard<'_, ReadyList> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// All calls of one saga that are in flight.
 #[derive(Default)]
 pub(in crate::driver) struct CallsInFlight<'a> {
@@ -115,10 +64,7 @@ pub(in crate::driver) struct CallsInFlight<'a> {
 /// What a saga does not have whose nodes run one after the other.
 #[derive(Default)]
 struct OtherCalls<'a> {
-    several: BTreeMap<VertexId, Woken<'a>>,
-    /// The calls among several that have not been polled yet.
-    fresh: Vec<VertexId>,
-    ready: Arc<ReadyCalls>,
+    several: Several<Call<'a>>,
     interrupted: Vec<VertexId>,
 }
 
@@ -130,9 +76,9 @@ impl<'a> CallsInFlight<'a> {
         }
         let others = self.others.get_or_insert_default();
         if let Some(lone) = self.lone.take() {
-            others.add(lone);
+            others.several.add(lone.vertex, lone);
         }
-        others.add(call);
+        others.several.add(call.vertex, call);
     }
 
     fn has_several(&self) -> bool {
@@ -143,14 +89,14 @@ impl<'a> CallsInFlight<'a> {
     pub(in crate::driver) fn drop_call(&mut self, vertex: VertexId) {
         drop(self.lone.take_if(|call| call.vertex == vertex));
         if let Some(others) = &mut self.others {
-            drop(others.several.remove(&vertex));
+            drop(others.several.remove(vertex));
         }
     }
 
     /// The nodes whose calls are in flight.
     pub(in crate::driver) fn vertices(&self) -> impl Iterator<Item = VertexId> {
         let lone = self.lone.iter().map(|call| call.vertex);
-        lone.chain(self.others.iter().flat_map(|others| others.several.keys().copied()))
+        lone.chain(self.others.iter().flat_map(|others| others.several.vertices()))
     }
 
     /// The nodes whose calls ended without an outcome, because they waited for what a shutdown has stopped.
@@ -161,7 +107,7 @@ impl<'a> CallsInFlight<'a> {
     /// True if this very call is in flight.
     pub(in crate::driver) fn contains(&self, call: &AuthorizedCall) -> bool {
         let lone = self.lone.as_ref();
-        let among = || Some(&self.others.as_ref()?.several.get(&call.vertex)?.call);
+        let among = || self.others.as_ref()?.several.get(call.vertex);
         lone.or_else(among).is_some_and(|found| found.is(call))
     }
 
@@ -188,42 +134,15 @@ impl<'a> CallsInFlight<'a> {
         }
     }
 }
-impl<'a> OtherCalls<'a> {
-    fn add(&mut self, call: Call<'a>) {
-        let (vertex, ready) = (call.vertex, self.ready.clone());
-        let signal = Arc::new(CallSignal { vertex, queued: AtomicBool::new(true), ready });
-        let waker = Waker::from(signal.clone());
-        self.fresh.push(vertex);
-        self.several.insert(vertex, Woken { call, signal, waker });
-    }
 
-    fn poll_ended(&mut self, cx: &mut Context<'_>, ended: &mut Vec<(VertexId, CallEnd)>) -> bool {
-        let interrupted = self.interrupted.len();
-        let mut calls = std::mem::take(&mut self.fresh);
-        {
-            let mut ready = self.ready.lock();
-            calls.append(&mut ready.calls);
-            if !ready.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
-                let before = ready.task.replace(cx.waker().clone());
-                // a waker runs code when it is dropped, so it is not dropped under the lock
-                drop(ready);
-                drop(before);
-            }
-        }
-        for vertex in calls.drain(..) {
-            let Some(woken) = self.several.get_mut(&vertex) else { continue };
-            woken.signal.queued.store(false, Ordering::Release);
-            if let Poll::Ready(end) = woken.call.poll(&mut Context::from_waker(&woken.waker)) {
-                self.several.remove(&vertex);
-                match end {
-                    Some(end) => add_ended(vertex, end, ended),
-                    None => self.interrupted.push(vertex),
-                }
-            }
-        }
-        // its room is used again
-        self.fresh = calls;
-        self.interrupted.len() > interrupted
+impl OtherCalls<'_> {
+    fn poll_ended(&mut self, cx: &Context<'_>, ended: &mut Vec<(VertexId, CallEnd)>) -> bool {
+        let before = self.interrupted.len();
+        self.several.poll(cx, Call::poll, |vertex, end| match end {
+            Some(end) => add_ended(vertex, end, ended),
+            None => self.interrupted.push(vertex),
+        });
+        self.interrupted.len() > before
     }
 }
 

@@ -7,8 +7,10 @@
 
 mod attempt;
 mod blocking;
+mod by_vertex;
 mod in_flight;
 mod output_limits;
+mod several;
 
 use std::sync::Arc;
 
