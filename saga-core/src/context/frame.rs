@@ -2,7 +2,7 @@
 //! does not depend on the type of the user's context.
 
 use std::any::Any;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use crate::error::ActionError;
 use crate::names::{BodyId, NodeIndex, SagaName};
@@ -23,12 +23,19 @@ pub(crate) struct Frame {
     pub(crate) outer: Option<Outer>,
     /// How many `for` loops it is inside of.
     pub(crate) lists: u32,
-    /// The outputs. That of a composite node is assembled from its parts, which can fail.
-    pub(crate) outputs: Box<[OutputSlot]>,
+    /// The outputs, once they are known.
+    pub(crate) outputs: Box<[OnceLock<NodeOutput>]>,
 }
 
-/// The output of a node, or why it has none, once that is known.
-type OutputSlot = OnceLock<Result<ActionOutput, Box<ActionError>>>;
+/// The output of a node.
+pub(crate) enum NodeOutput {
+    There(FoundOutput),
+    /// It is made when it is first read.
+    Later(Box<LazyLock<FoundOutput, Box<dyn FnOnce() -> FoundOutput + Send>>>),
+}
+
+/// An output, or why there is none: that of a composite node is made of those of its parts, which can fail.
+type FoundOutput = Result<ActionOutput, Box<ActionError>>;
 
 /// The surroundings of an instance or arm.
 pub(crate) struct Outer {
@@ -51,16 +58,23 @@ impl Frame {
         Self { saga, body, plan, params, refused: None, outer: None, lists: 0, outputs }
     }
 
+    fn found(&self, node: NodeIndex) -> Option<&FoundOutput> {
+        Some(match self.outputs.get(node.index())?.get()? {
+            NodeOutput::There(found) => found,
+            NodeOutput::Later(made) => made,
+        })
+    }
+
     pub(crate) fn output(&self, node: NodeIndex) -> Option<&ActionOutput> {
-        self.outputs.get(node.index())?.get()?.as_ref().ok()
+        self.found(node)?.as_ref().ok()
     }
 
     /// Why a completed node has no output.
     pub(crate) fn broken(&self, node: NodeIndex) -> Option<&ActionError> {
-        self.outputs.get(node.index())?.get()?.as_ref().err().map(|error| &**error)
+        self.found(node)?.as_ref().err().map(|error| &**error)
     }
 
-    /// True once the output of the node, or the reason for its absence, is known.
+    /// True once the output of the node, or the reason for its absence, can be read.
     pub(crate) fn is_known(&self, node: NodeIndex) -> bool {
         self.outputs.get(node.index()).is_some_and(|slot| slot.get().is_some())
     }
@@ -71,9 +85,23 @@ impl Frame {
     }
 
     pub(crate) fn put(&self, node: NodeIndex, output: Result<ActionOutput, ActionError>) {
+        self.fill(node, NodeOutput::There(output.map_err(Box::new)));
+    }
+
+    /// Puts an output that is made when it is first read.
+    pub(crate) fn put_later(
+        &self,
+        node: NodeIndex,
+        make: impl FnOnce() -> Result<ActionOutput, ActionError> + Send + 'static,
+    ) {
+        let make = Box::new(|| make().map_err(Box::new));
+        self.fill(node, NodeOutput::Later(Box::new(LazyLock::new(make))));
+    }
+
+    fn fill(&self, node: NodeIndex, output: NodeOutput) {
         if let Some(slot) = self.outputs.get(node.index()) {
             // A node succeeds only once.
-            let _ = slot.set(output.map_err(Box::new));
+            let _ = slot.set(output);
         }
     }
 

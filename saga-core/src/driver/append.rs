@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 
+use super::report::why;
 use super::task_state::{AppendResult, TaskState};
 use super::{Creation, Driver, TaskLink};
 use crate::error::ActionError;
@@ -140,7 +141,7 @@ impl Driver {
             change.progress |= entry.kind.is_progress();
         }
         if status.ended_without_completing() {
-            change.error = Some(self.values.report(&self.machine, &self.run.id).why());
+            change.error = Some(why(self.machine.state()));
         }
         Ok(change)
     }

@@ -18,6 +18,7 @@ mod environment;
 mod events;
 mod link;
 mod nesting;
+mod parts_output;
 mod permits;
 mod progress;
 mod recover;

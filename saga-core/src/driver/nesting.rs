@@ -1,5 +1,5 @@
 //! Composite nodes (subsagas, `for`, `if` and `match`): the frames of their parts, the decision how many parts
-//! there are, and the outputs that are made of those of the parts.
+//! there are, and when their outputs can be made of those of the parts.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::plan::PlanKind;
 use crate::value::ActionOutput;
 
 impl Values {
-    /// Opens the frames that the machine has opened, and makes the outputs of composite nodes that have
-    /// completed. Each may need the other, and both wait for outputs that are not read yet.
+    /// Opens the frames that the machine has opened, and provides the outputs of composite nodes that
+    /// have completed. Each may need the other, and both wait for outputs that are not read yet.
     pub(crate) fn follow(&mut self, state: &SagaState) {
         loop {
             let (opened, collected) = (self.opened(), self.collected);
@@ -117,7 +117,7 @@ impl Values {
         }
     }
 
-    /// Makes the output of a composite node; `None` as long as the output of a part is missing.
+    /// Provides the output of a composite node; `None` as long as the output of a part is missing.
     fn collect(&mut self, state: &SagaState, holder: VertexId) -> Option<()> {
         let parts = state.parts(holder)?;
         while let Some(frame) = parts.clone().nth(self.gathered as usize) {
@@ -128,62 +128,28 @@ impl Values {
             self.gathered += 1;
         }
         let (outer, node) = self.place_in(state, holder)?;
-        let output = match &outer.dag.node(node)?.body {
+        match &outer.dag.node(node)?.body {
             NodeBody::Subsaga { .. } => {
                 let inner = self.frame(parts.start)?;
-                match inner.dag.output() {
+                let output = match inner.dag.output() {
                     None => ActionOutput::new(()),
                     Some(output) => match (inner.output(output), inner.broken(output)) {
                         (Some(output), _) => Ok(output.clone()),
                         (None, error) => Err(error.cloned().unwrap_or_else(lost)),
                     },
-                }
+                };
+                outer.put(node, output);
             }
-            // user code decodes the outputs once more
             NodeBody::Action(_)
             | NodeBody::Constant { .. }
             | NodeBody::Computed(_)
             | NodeBody::ForEach(_)
-            | NodeBody::Choose(_) => panics::contain(|| self.made_of_parts(state, holder))
-                .unwrap_or_else(|panic| Err(unreadable(panic))),
-        };
-        outer.put(node, output);
+            | NodeBody::Choose(_) => match self.parts_output(state, holder) {
+                Ok(output) => outer.put_later(node, move || output.make()),
+                Err(error) => outer.put(node, Err(error)),
+            },
+        }
         Some(())
-    }
-
-    /// A copy of a node's output of its own, which the node around it can take apart.
-    fn own(&self, state: &SagaState, v: VertexId) -> Result<ActionOutput, ActionError> {
-        let (frame, at) = self.place_in(state, v).ok_or_else(lost)?;
-        let node = frame.dag.node(at).ok_or_else(lost)?;
-        if !node.body.parts().is_empty() {
-            return self.made_of_parts(state, v);
-        }
-        node.decode(&frame.output(at).ok_or_else(lost)?.payload)
-    }
-
-    fn made_of_parts(
-        &self,
-        state: &SagaState,
-        holder: VertexId,
-    ) -> Result<ActionOutput, ActionError> {
-        let (outer, node) = self.place_in(state, holder).ok_or_else(lost)?;
-        let parts = state.parts(holder).ok_or_else(lost)?.map(|part| {
-            let frame = state.frames().get(part as usize).ok_or_else(lost)?;
-            let dag = &self.frame(part).ok_or_else(lost)?.dag;
-            match dag.output() {
-                Some(output) => self.own(state, frame.base + output.0),
-                None => ActionOutput::new(()),
-            }
-        });
-        let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
-        match &outer.dag.node(node).ok_or_else(lost)?.body {
-            NodeBody::ForEach(each) => (each.gather)(parts),
-            NodeBody::Choose(choose) => (choose.gather)(parts),
-            NodeBody::Action(_)
-            | NodeBody::Constant { .. }
-            | NodeBody::Computed(_)
-            | NodeBody::Subsaga { .. } => parts.pop().ok_or_else(lost),
-        }
     }
 
     /// Decides how many instances a `for` has, or which arm is taken.
@@ -259,12 +225,8 @@ impl Values {
     }
 }
 
-fn lost() -> ActionError {
+pub(super) fn lost() -> ActionError {
     ActionError::from_error("an output that was recorded is not there")
-}
-
-fn unreadable(message: String) -> ActionError {
-    ActionError::DeserializeFailed { message }
 }
 
 /// True once the value of this source is known.

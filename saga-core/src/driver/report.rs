@@ -2,27 +2,21 @@
 
 use super::progress::SagaResult;
 use super::values::Values;
-use crate::error::{ActionError, NodeReport, SagaError, SagaReport};
+use crate::error::{ActionError, NodeReport, SagaError, SagaReport, cause_and_error};
 use crate::log::{Cause, SagaId, SagaStatus};
 use crate::machine::{Machine, NodeState, SagaState};
 
 impl Values {
-    /// The report of a saga that did not complete.
-    pub(crate) fn report(&self, machine: &Machine, id: &SagaId) -> SagaReport {
-        report(self.root().dag.name().as_str(), machine.state(), id)
-    }
-
     pub(super) fn result(&self, machine: &Machine, id: &SagaId, status: SagaStatus) -> SagaResult {
+        let report = || Box::new(report(self.name(), machine.state(), id));
         match status {
             SagaStatus::Completed => self.saga_output(id),
-            SagaStatus::Stuck => Err(SagaError::Stuck(Box::new(self.report(machine, id)))),
+            SagaStatus::Stuck => Err(SagaError::Stuck(report())),
             // the machine ends a saga with no other status
             SagaStatus::RolledBack
             | SagaStatus::Running
             | SagaStatus::Aborting
-            | SagaStatus::RollingBack => {
-                Err(SagaError::RolledBack(Box::new(self.report(machine, id))))
-            }
+            | SagaStatus::RollingBack => Err(SagaError::RolledBack(report())),
         }
     }
 
@@ -51,18 +45,27 @@ impl Values {
 }
 
 fn report(name: &str, state: &SagaState, id: &SagaId) -> SagaReport {
-    let cause = state.cause().cloned();
-    let cause = cause.unwrap_or(Cause::Cancelled { reason: "no reason recorded".to_string() });
-    let nodes = state.nodes();
-    let error = match &cause {
-        Cause::Failed { node } => {
-            let failed = nodes.iter().find(|n| n.path == *node);
-            failed.and_then(|n| n.failure.as_deref()).map(ActionError::from_failure)
-        }
-        Cause::Cancelled { .. } | Cause::DeadlineExceeded | Cause::Rollback { .. } => None,
-    };
+    let (cause, error) = cause_of_end(state);
     let (saga, name) = (id.clone(), name.to_string());
     SagaReport { saga, name, cause, error, nodes: node_reports(state) }
+}
+
+/// Why the saga did not complete, as its record says it.
+pub(super) fn why(state: &SagaState) -> String {
+    let (cause, error) = cause_of_end(state);
+    cause_and_error(&cause, error.as_ref())
+}
+
+/// Why the saga did not complete, and with which error of an action.
+fn cause_of_end(state: &SagaState) -> (Cause, Option<ActionError>) {
+    let cause = state.cause().cloned();
+    let cause = cause.unwrap_or(Cause::Cancelled { reason: "no reason recorded".to_string() });
+    let failed = match &cause {
+        Cause::Failed { node } => state.resolve(node.as_str()).and_then(|v| state.node(v)),
+        Cause::Cancelled { .. } | Cause::DeadlineExceeded | Cause::Rollback { .. } => None,
+    };
+    let error = failed.and_then(|node| Some(ActionError::from_failure(node.failure.as_deref()?)));
+    (cause, error)
 }
 
 /// The result of a saga that was rolled back or is stuck; `None` for any other.

@@ -14,6 +14,7 @@ pub use lookup::LookupError;
 pub use operate::OperateError;
 pub use registry::RegistryError;
 pub use runtime::RuntimeError;
+pub(crate) use saga::cause_and_error;
 pub use saga::{NodeReport, SagaError, SagaReport};
 pub use start::StartError;
 pub use undo::UndoError;

@@ -114,11 +114,8 @@ impl SagaReport {
         self.nodes.iter().filter(|n| n.resolved).map(|n| &n.node)
     }
 
-    pub(crate) fn why(&self) -> String {
-        match (&self.cause, &self.error) {
-            (Cause::Failed { node }, Some(error)) => format!("node `{node}`: {error}"),
-            (cause, _) => cause.to_string(),
-        }
+    fn why(&self) -> String {
+        cause_and_error(&self.cause, self.error.as_ref())
     }
 
     /// The errors of all undos that failed.
@@ -131,6 +128,14 @@ impl SagaReport {
     fn names<'a>(what: &str, nodes: impl Iterator<Item = &'a NodePath>) -> String {
         let nodes = nodes.map(|n| format!("`{n}`")).collect::<Vec<_>>();
         if nodes.is_empty() { String::new() } else { format!("; {what}: {}", nodes.join(", ")) }
+    }
+}
+
+/// Why a saga did not complete, in one line.
+pub(crate) fn cause_and_error(cause: &Cause, error: Option<&ActionError>) -> String {
+    match (cause, error) {
+        (Cause::Failed { node }, Some(error)) => format!("node `{node}`: {error}"),
+        (cause, _) => cause.to_string(),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Node paths: from a vertex to its path and back.
 
-use std::fmt::Write;
-
 use super::state::{FrameState, Part, SagaState, VertexId};
 use super::vertex::Parts;
 use crate::log::NodePath;
@@ -22,12 +20,18 @@ impl Paths {
     /// Those of a part of the node with this path, which is the same again afterwards.
     pub(super) fn of_part(path: &mut String, part: Part, plan: &Plan) -> Self {
         let holder = path.len();
-        // writing to a string cannot fail
-        let _ = match part {
-            Part::Whole => Ok(()),
-            Part::Instance(i) => write!(path, "[{i}]"),
-            Part::Arm(k) => write!(path, "#{k}"),
-        };
+        match part {
+            Part::Whole => {}
+            Part::Instance(i) => {
+                path.push('[');
+                push_number(path, i);
+                path.push(']');
+            }
+            Part::Arm(k) => {
+                path.push('#');
+                push_number(path, k);
+            }
+        }
         let paths = if plan.is_inline() {
             Self::Part(NodePath::from(path.as_str()))
         } else {
@@ -126,6 +130,14 @@ impl SagaState {
         let frame = first.checked_add(offset).filter(|_| offset < count)?;
         self.frames.get(frame as usize).filter(|f| f.part == part)
     }
+}
+
+/// Appends a number. Formatting it would take most of the time in which an instance of a `for` opens.
+fn push_number(path: &mut String, number: u32) {
+    if number > 9 {
+        push_number(path, number / 10);
+    }
+    path.extend(char::from_digit(number % 10, 10));
 }
 
 /// Where a name or a number ends in a path.

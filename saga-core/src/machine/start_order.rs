@@ -12,7 +12,11 @@ pub(super) struct Candidates {
     /// Those that have been added since one was last taken out. In a chain there is one at most, which needs no
     /// priority.
     added: Vec<VertexId>,
-    ordered: BinaryHeap<Reverse<(StartPriority, VertexId)>>,
+    /// Those that were added when none was left, the first one last. They are mostly added in their order, or in
+    /// its reverse, and are then ordered in linear time.
+    ordered: Vec<(StartPriority, VertexId)>,
+    /// Those that were added when others were left.
+    later: BinaryHeap<Reverse<(StartPriority, VertexId)>>,
 }
 
 impl Candidates {
@@ -22,27 +26,39 @@ impl Candidates {
 
     /// Takes out the one that starts first.
     pub(super) fn pop(&mut self, state: &SagaState) -> Option<VertexId> {
-        if self.ordered.is_empty() && self.added.len() <= 1 {
+        let none_left = self.ordered.is_empty() && self.later.is_empty();
+        if none_left && self.added.len() <= 1 {
             return self.added.pop();
         }
-        let added = self.added.drain(..);
-        let ordered = added.filter_map(|v| Some(Reverse((state.start_priority(v)?, v))));
-        self.ordered.extend(ordered);
-        self.ordered.pop().map(|Reverse((_, v))| v)
+        let added = self.added.drain(..).filter_map(|v| Some((state.start_priority(v)?, v)));
+        if none_left {
+            self.ordered.extend(added);
+            self.ordered.sort_unstable_by(|a, b| b.cmp(a));
+        } else {
+            self.later.extend(added.map(Reverse));
+        }
+        match (self.ordered.last(), self.later.peek()) {
+            (Some(first), Some(Reverse(later))) if later < first => {}
+            (Some(_), _) => return self.ordered.pop().map(|(_, v)| v),
+            (None, _) => {}
+        }
+        self.later.pop().map(|Reverse((_, v))| v)
     }
 
     pub(super) fn remove(&mut self, v: VertexId) {
         self.added.retain(|added| *added != v);
-        self.ordered.retain(|Reverse((_, ordered))| *ordered != v);
+        self.ordered.retain(|(_, ordered)| *ordered != v);
+        self.later.retain(|Reverse((_, later))| *later != v);
     }
 
     pub(super) fn clear(&mut self) {
         self.added.clear();
         self.ordered.clear();
+        self.later.clear();
     }
 
     pub(super) fn len(&self) -> usize {
-        self.added.len() + self.ordered.len()
+        self.added.len() + self.ordered.len() + self.later.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
