@@ -53,9 +53,8 @@ pub(crate) fn has_room(json: &[u8]) -> bool {
 
 /// True if this JSON is nested more than `levels` deep.
 pub(crate) fn is_deeper(json: &[u8], levels: usize) -> bool {
-    // counting brackets is quick, and mostly shows that there are too few of them
-    let brackets = json.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
-    brackets > levels && depth(json) > levels
+    // each level takes two brackets, so what is short need not be read
+    json.len() > 2 * levels && depth(json) > levels
 }
 
 pub(super) fn depth(json: &[u8]) -> usize {
@@ -82,7 +81,7 @@ mod tests {
 
     use serde::Serialize;
 
-    use super::write;
+    use super::{is_deeper, write};
 
     #[derive(Serialize, Default)]
     struct Measured {
@@ -134,6 +133,18 @@ mod tests {
         assert_eq!(error, "it is nested more than 127 levels deep");
         let text = "[".repeat(500) + "\\\"";
         assert!(write(&text).is_ok());
+    }
+
+    #[test]
+    fn what_is_too_deep_is_found_whatever_its_length() {
+        for depth in 0..6 {
+            let json = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            let padded = format!("{{\"[[[[[[\": \"{}\", \"b\": {json} }}", "[".repeat(40));
+            for levels in 0..8 {
+                assert_eq!(is_deeper(json.as_bytes(), levels), depth > levels, "{json}");
+                assert_eq!(is_deeper(padded.as_bytes(), levels), depth + 1 > levels, "{padded}");
+            }
+        }
     }
 
     #[derive(Serialize)]
