@@ -9,6 +9,7 @@ mod for_each;
 mod inputs;
 mod instance_create;
 mod instance_start;
+mod many_nodes;
 mod nested_bodies;
 mod node_attributes;
 mod other_crates;

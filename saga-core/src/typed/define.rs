@@ -31,6 +31,8 @@ pub(crate) fn define<S: Saga>(
 
 impl<C: Send + Sync + 'static> DagBuilder<C> {
     /// Builds the body of an instance or arm, with a [builder](AnyBuilder::inner) of its own.
+    // A body is a function of its own, and not a part of the function around it: see `DagBuilder::step_after`.
+    #[inline(never)]
     pub(super) fn part<O>(
         &mut self,
         inner: AnyBuilder,

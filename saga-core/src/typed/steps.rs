@@ -184,6 +184,13 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         self.step(if H::kind().is_some() { step } else { "output" }, bindings, closure)
     }
 
+    /// Declares a node in a function of its own.
+    #[doc(hidden)]
+    #[inline(never)]
+    pub fn apart<T>(&mut self, declare: impl FnOnce(&mut Self) -> T) -> T {
+        declare(self)
+    }
+
     /// Opens a block of statements that run in parallel. The next statement after [`end`](Self::end) waits for
     /// all of them.
     pub fn parallel(&mut self) {

@@ -24,6 +24,11 @@ use crate::saga::resolve::pivots::pivot;
 use crate::saga::resolve::wiring::Wiring;
 use crate::saga::resolve::{InnerBody, Line, Wired};
 
+/// How many nodes of one body are declared in one function. LLVM takes more than twice as long for a function that is
+/// twice as long, so each of the others is declared in a function of its own, which takes rustc a little longer. Where
+/// a node is declared depends only on those before it, so that a line that is being typed changes none above it.
+const IN_ONE_FUNCTION: usize = 50;
+
 /// Writes the calls of `DagBuilder`.
 pub(crate) struct Writer<'a> {
     pub(crate) head: &'a Head,
@@ -73,16 +78,21 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn lines(&self, wired: &Wired) -> TokenStream {
         let dag = &self.dag;
+        let mut nodes = 0;
         let lines = wired.lines.iter().map(|line| match line {
             Line::Parallel => quote!(#dag.parallel();),
             Line::Branch => quote!(#dag.branch();),
             Line::End => quote!(#dag.end();),
-            Line::Node(node, wiring, bodies) => self.node(node, wiring, bodies),
+            Line::Node(node, wiring, bodies) => {
+                nodes += 1;
+                self.node(node, wiring, bodies, nodes > IN_ONE_FUNCTION)
+            }
         });
         quote!(#(#lines)*)
     }
 
-    fn node(&self, node: &Node, wiring: &Wiring, bodies: &[InnerBody]) -> TokenStream {
+    /// `apart`: in a function of its own.
+    fn node(&self, node: &Node, wiring: &Wiring, bodies: &[InnerBody], apart: bool) -> TokenStream {
         let (attrs, name) = (&node.attributes.rustc, &node.name);
         let errors = self.errors.borrow_mut().emit_before(name.span());
         let conditions = attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
@@ -109,7 +119,8 @@ impl<'a> Writer<'a> {
         let call = match &node.step {
             Step::Call(call) => {
                 let after_pivot = self.is_after_pivot(&node.attributes.options);
-                self.call(call, &text, ty, after_pivot, wiring)
+                let step = self.call(call, &text, ty, after_pivot, wiring);
+                self.placed(step, apart, call.path.span())
             }
             Step::Value(expr) if node.form == NodeForm::Const => {
                 let compared = self.compared.contains(&name.to_string());
@@ -120,7 +131,8 @@ impl<'a> Writer<'a> {
             Step::Value(expr) => {
                 let cx = local("__cx", Span::call_site());
                 let closure = value(expr, ty, wiring, &cx);
-                self.computed(expr, &text, closure, wiring)
+                let value = self.computed(expr, &text, closure, wiring);
+                self.placed(value, apart, unwrapped(expr).span())
             }
             Step::For(for_loop) => {
                 control_flow::for_loop(self, for_loop, &text, ty, wiring, bodies)
@@ -147,6 +159,15 @@ impl<'a> Writer<'a> {
             let #name #fresh = #call;
             #read
             #options
+        }
+    }
+
+    /// The call of the builder for a node, if need be in a function of its own.
+    fn placed(&self, call: TokenStream, apart: bool, at: Span) -> TokenStream {
+        let dag = &self.dag;
+        match apart {
+            true => quote_spanned!(here(at)=> #dag.apart(|#dag| #call)),
+            false => call,
         }
     }
 
