@@ -7,7 +7,7 @@ use crate::clock::Lead;
 use crate::context::RunInfo;
 use crate::dag::AnyDag;
 use crate::log::{SagaId, Timestamp, Uuid};
-use crate::machine::{Config, Machine};
+use crate::machine::{Config, Event, Machine};
 use crate::store::SagaRecord;
 use crate::value::ActionOutput;
 
@@ -36,7 +36,7 @@ impl Driver {
             values: Values::new(dag.clone(), dag.frame(params), env.limits.max_width),
             run: Arc::new(run),
             epoch: 1,
-            first: Vec::new(),
+            first: vec![Event::Created { run_key }],
             is_new: true,
             progress: link.progress,
             lead: Lead::default(),

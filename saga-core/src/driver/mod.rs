@@ -73,7 +73,7 @@ pub(crate) struct Driver {
     values: Values,
     run: Arc<RunInfo>,
     epoch: u64,
-    /// What the machine of a saga that is in the store is told first.
+    /// What the machine is told first.
     first: Vec<Event>,
     /// True as long as the store has not been asked to create the saga.
     is_new: bool,
@@ -94,22 +94,23 @@ impl Driver {
         // borrowed by what is in flight
         let (env, dag) = (self.env.clone(), self.values.root().dag.clone());
         let mut task = TaskState::new(&env, &dag);
-        let created = self.is_new.then_some(Event::Created { run_key: self.run.run_key });
-        let mut events = created.into_iter().collect::<Vec<_>>();
-        events.append(&mut self.first);
+        let mut events = std::mem::take(&mut self.first);
         events.extend(requests.into_iter().filter_map(|request| self.accept(request, &mut task)));
         self.step(events.drain(..), &mut task.effects);
-        let mut effects = Vec::with_capacity(1);
         loop {
             while !task.effects.is_empty() {
-                std::mem::swap(&mut effects, &mut task.effects);
                 self.follow(&task);
+                let mut effects = std::mem::take(&mut task.effects);
                 for effect in effects.drain(..) {
                     if let Effect::Finish(finish) = effect {
                         return self.finish(finish, task, link);
                     }
                     // it may lead to more effects, which come after these
                     self.perform(effect, &mut task);
+                }
+                if task.effects.is_empty() {
+                    // its room is used again
+                    task.effects = effects;
                 }
             }
             self.begin_transaction(&mut task);
@@ -164,7 +165,7 @@ impl Driver {
                 self.env.store_health.note(&result);
                 events.extend(self.transacted(result, task));
             }
-            Wakeup::CallsEnded => self.calls_ended(task, events),
+            Wakeup::CallsEnded(lone) => self.calls_ended(lone, task, events),
             Wakeup::PermitsGranted(granted) => {
                 events.extend(granted.into_iter().map(|vertex| Event::PermitGranted { vertex }));
             }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 
 use super::Environment;
 use super::append::AppendInFlight;
-use super::call::{CallEnd, CallsInFlight};
+use super::call::{CallsInFlight, EndedCall};
 use super::dags::RunDags;
 use super::events::SagaEvent;
 use super::link::{Control, TaskLink};
@@ -31,8 +31,6 @@ pub(super) struct TaskState<'a> {
     /// What the machine has decided and is not done yet.
     pub(super) effects: Vec<Effect>,
     pub(super) calls: CallsInFlight<'a>,
-    /// Calls that have just ended.
-    pub(super) ended: Vec<(VertexId, CallEnd)>,
     pub(super) permits: SagaPermits,
     pub(super) append: Option<AppendInFlight<'a>>,
     /// The events of the append in flight, for observers.
@@ -41,7 +39,7 @@ pub(super) struct TaskState<'a> {
     pub(super) transactions: TransactionQueue,
     pub(super) timer: Option<BoxFuture<'static, ()>>,
     /// Outputs that could not be stored, for their undos.
-    unstorable: BTreeMap<VertexId, Contained<Value>>,
+    unstorable: Option<Box<UnstorableOutputs>>,
     /// Why the last append failed.
     pub(super) store_error: Option<Box<StoreError>>,
     /// True once a shutdown has stopped the saga.
@@ -54,6 +52,9 @@ pub(super) struct TaskState<'a> {
     pub(super) output_decided: bool,
 }
 
+#[derive(Default)]
+struct UnstorableOutputs(BTreeMap<VertexId, Contained<Value>>);
+
 /// What woke the task.
 pub(super) enum Wakeup {
     Appended(AppendResult),
@@ -61,7 +62,8 @@ pub(super) enum Wakeup {
     TransactionRequested,
     /// The transaction in flight has ended.
     Transacted(Result<(), StoreError>),
-    CallsEnded,
+    /// Calls have ended: the only one, or one or more of several.
+    CallsEnded(Option<EndedCall>),
     PermitsGranted(Vec<VertexId>),
     Tick,
     Control(Control),
@@ -75,14 +77,13 @@ impl<'a> TaskState<'a> {
             // mostly there is one at a time
             effects: Vec::with_capacity(1),
             calls: CallsInFlight::default(),
-            ended: Vec::new(),
             permits: SagaPermits::default(),
             append: None,
             written: Box::default(),
             operators: WaitingOperators::default(),
             transactions: TransactionQueue::default(),
             timer: None,
-            unstorable: BTreeMap::new(),
+            unstorable: None,
             store_error: None,
             stopped: false,
             appends_progress: false,
@@ -93,12 +94,12 @@ impl<'a> TaskState<'a> {
 
     /// Keeps an output that could not be stored.
     pub(super) fn keep(&mut self, vertex: VertexId, output: Contained<Value>) {
-        self.unstorable.insert(vertex, output);
+        self.unstorable.get_or_insert_default().0.insert(vertex, output);
     }
 
     /// An output that could not be stored.
     pub(super) fn kept(&self, vertex: VertexId) -> Option<&Contained<Value>> {
-        self.unstorable.get(&vertex)
+        self.unstorable.as_ref()?.0.get(&vertex)
     }
 
     /// True if nothing is left to wait for but calls that a shutdown has interrupted.
@@ -132,9 +133,8 @@ impl<'a> TaskState<'a> {
         if let Poll::Ready(wakeup) = self.transactions.poll(cx) {
             return Poll::Ready(wakeup);
         }
-        let interrupted = self.calls.poll_ended(cx, &mut self.ended);
-        if interrupted || !self.ended.is_empty() {
-            return Poll::Ready(Wakeup::CallsEnded);
+        if let Poll::Ready(ended) = self.calls.poll_ended(cx) {
+            return Poll::Ready(Wakeup::CallsEnded(ended));
         }
         let mut granted = Vec::new();
         self.permits.poll_granted(cx, &mut granted);

@@ -105,7 +105,6 @@ mod under_way;
 mod unwind;
 mod vertex;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::log::{Entry, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp};
@@ -141,8 +140,6 @@ pub struct Machine {
     /// The vertices that are [`Work::Candidate`]. While the machine drains, none of them starts.
     candidates: Candidates,
     rare: Option<Box<Rare>>,
-    /// Events that wait for the end of an append or of an evaluation.
-    inbox: VecDeque<Event>,
     /// Vertices about which there may be something new to decide.
     touched: Vec<VertexId>,
     /// Entries for the next append.
@@ -180,7 +177,6 @@ impl Machine {
             under_way: UnderWay::default(),
             candidates: Candidates::default(),
             rare: None,
-            inbox: VecDeque::new(),
             touched: Vec::new(),
             batch: Vec::new(),
             held: Vec::new(),
@@ -262,8 +258,8 @@ impl Machine {
                 | Event::Park { .. }
                 | Event::Tick
                 | Event::Drain) => {
-                    if self.appending || self.is_evaluating() || !self.inbox.is_empty() {
-                        self.inbox.push_back(event);
+                    if self.appending || self.is_evaluating() || !self.rare().inbox.is_empty() {
+                        self.rare_mut().inbox.push_back(event);
                     } else {
                         self.take(event);
                     }

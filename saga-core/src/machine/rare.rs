@@ -1,16 +1,18 @@
-//! What few sagas have while they run: waits, and outputs that cannot be stored. It is apart, because there may be
-//! very many sagas at once.
+//! What few sagas have while they run: waits, events that came too early, and outputs that cannot be stored. It is
+//! apart, because there may be very many sagas at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
-use super::Machine;
 use super::crash_suspicion::Watched;
 use super::state::VertexId;
+use super::{Event, Machine};
 use crate::log::Timestamp;
 
 /// What few sagas have, as far as this process knows it.
 #[derive(Debug, Clone)]
 pub(super) struct Rare {
+    /// Events that wait for the end of an append or of an evaluation.
+    pub(super) inbox: VecDeque<Event>,
     pub(super) timers: BTreeSet<(Timestamp, VertexId)>,
     /// Set while the saga is watched because it was running when its process died.
     pub(super) watched: Option<Watched>,
@@ -29,6 +31,7 @@ pub(super) struct Rare {
 impl Rare {
     const fn none() -> Self {
         Self {
+            inbox: VecDeque::new(),
             timers: BTreeSet::new(),
             watched: None,
             abandon_at: None,
@@ -37,6 +40,11 @@ impl Rare {
             woken: None,
             broken: None,
         }
+    }
+
+    /// True if no time can make a difference.
+    pub(super) fn waits_for_no_time(&self) -> bool {
+        self.timers.is_empty() && self.abandon_at.is_none() && self.watched.is_none()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One turn of the machine: from what has happened to one append, or to the end.
 
 use super::under_way::Work;
-use super::{Effect, Finish, Machine};
+use super::{Effect, Event, Finish, Machine};
 use crate::log::{SagaEntry, SagaStatus};
 
 impl Machine {
@@ -10,7 +10,7 @@ impl Machine {
         loop {
             // events that arrive during an evaluation are taken after it
             if !self.is_evaluating() {
-                while let Some(event) = self.inbox.pop_front() {
+                while let Some(event) = self.next_event() {
                     self.take(event);
                 }
                 if !self.waits_for_nothing() {
@@ -60,9 +60,16 @@ impl Machine {
         }
     }
 
+    /// The next event that has waited.
+    fn next_event(&mut self) -> Option<Event> {
+        self.rare.as_mut()?.inbox.pop_front()
+    }
+
     /// True if no time and no request of an operator can make a difference, as in most turns.
     fn waits_for_nothing(&self) -> bool {
-        self.rare.is_none() && self.config.deadline.is_none() && self.state.asked.is_none()
+        self.rare().waits_for_no_time()
+            && self.config.deadline.is_none()
+            && self.state.asked.is_none()
     }
 
     /// True while this turn waits for values or choices that it has asked for.

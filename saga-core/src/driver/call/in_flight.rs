@@ -65,8 +65,12 @@ pub(in crate::driver) struct CallsInFlight<'a> {
 #[derive(Default)]
 struct OtherCalls<'a> {
     several: Several<Call<'a>>,
+    ended: Vec<EndedCall>,
     interrupted: Vec<VertexId>,
 }
+
+/// A call that has ended.
+pub(in crate::driver) type EndedCall = (VertexId, CallEnd);
 
 impl<'a> CallsInFlight<'a> {
     pub(super) fn add(&mut self, call: Call<'a>) {
@@ -111,45 +115,51 @@ impl<'a> CallsInFlight<'a> {
         lone.or_else(among).is_some_and(|found| found.is(call))
     }
 
-    /// Collects all calls that have ended by now. True if a shutdown has interrupted one.
+    /// Ready once calls have ended, or a shutdown has interrupted one. If there was only one, it is returned; where
+    /// there are several, [`take_ended`](Self::take_ended) has those that have ended by now.
     pub(in crate::driver) fn poll_ended(
         &mut self,
         cx: &mut Context<'_>,
-        ended: &mut Vec<(VertexId, CallEnd)>,
-    ) -> bool {
+    ) -> Poll<Option<EndedCall>> {
         if let Some(call) = &mut self.lone {
-            let Poll::Ready(end) = call.poll(cx) else { return false };
-            let vertex = call.vertex;
-            self.lone = None;
-            let Some(end) = end else {
-                self.others.get_or_insert_default().interrupted.push(vertex);
-                return true;
-            };
-            add_ended(vertex, end, ended);
-            return false;
+            let (vertex, polled) = (call.vertex, call.poll(cx));
+            return polled.map(|end| {
+                self.lone = None;
+                if end.is_none() {
+                    self.others.get_or_insert_default().interrupted.push(vertex);
+                }
+                Some((vertex, end?))
+            });
         }
         match &mut self.others {
-            Some(others) if !others.several.is_empty() => others.poll_ended(cx, ended),
-            Some(_) | None => false,
+            Some(others) if !others.several.is_empty() => others.poll_ended(cx).map(|()| None),
+            Some(_) | None => Poll::Pending,
+        }
+    }
+
+    /// Those of several calls that have ended.
+    pub(in crate::driver) fn take_ended(&mut self) -> Vec<EndedCall> {
+        self.others.as_mut().map(|others| std::mem::take(&mut others.ended)).unwrap_or_default()
+    }
+
+    /// Gives the room of an emptied list back.
+    pub(in crate::driver) fn use_again(&mut self, ended: Vec<EndedCall>) {
+        if let Some(others) = &mut self.others {
+            others.ended = ended;
         }
     }
 }
 
 impl OtherCalls<'_> {
-    fn poll_ended(&mut self, cx: &Context<'_>, ended: &mut Vec<(VertexId, CallEnd)>) -> bool {
-        let before = self.interrupted.len();
+    fn poll_ended(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let interrupted = self.interrupted.len();
         self.several.poll(cx, Call::poll, |vertex, end| match end {
-            Some(end) => add_ended(vertex, end, ended),
+            Some(end) => self.ended.push((vertex, end)),
             None => self.interrupted.push(vertex),
         });
-        self.interrupted.len() > before
+        match self.ended.is_empty() && self.interrupted.len() == interrupted {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        }
     }
-}
-
-fn add_ended(vertex: VertexId, end: CallEnd, ended: &mut Vec<(VertexId, CallEnd)>) {
-    if ended.capacity() == 0 {
-        // mostly there is one at a time
-        ended.reserve_exact(1);
-    }
-    ended.push((vertex, end));
 }

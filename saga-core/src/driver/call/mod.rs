@@ -24,7 +24,7 @@ pub(super) use attempt::{CallEnd, FailedAttempt};
 use attempt::{Called, GuardedAttempt};
 use blocking::PollTimes;
 use in_flight::Call;
-pub(super) use in_flight::CallsInFlight;
+pub(super) use in_flight::{CallsInFlight, EndedCall};
 pub(super) use output_limits::{OutputLimits, check_len};
 
 impl Driver {
@@ -88,16 +88,21 @@ impl Driver {
 
     /// Calls have ended. During a transaction it is not known yet what that means: it may be the very call whose
     /// transaction is in flight, ended by its timeout.
-    pub(super) fn calls_ended(&mut self, task: &mut TaskState<'_>, events: &mut Vec<Event>) {
-        let mut ended = std::mem::take(&mut task.ended);
+    pub(super) fn calls_ended(
+        &mut self,
+        lone: Option<EndedCall>,
+        task: &mut TaskState<'_>,
+        events: &mut Vec<Event>,
+    ) {
         if task.transactions.is_active() {
-            task.transactions.keep_ended(&mut ended);
+            task.transactions.keep_ended(lone);
+            task.transactions.keep_ended(task.calls.take_ended());
+            return;
         }
-        for (vertex, end) in ended.drain(..) {
-            events.push(self.call_ended(vertex, end, task));
-        }
-        // its room is used again
-        task.ended = ended;
+        events.extend(lone.map(|(vertex, end)| self.call_ended(vertex, end, task)));
+        let mut ended = task.calls.take_ended();
+        events.extend(ended.drain(..).map(|(vertex, end)| self.call_ended(vertex, end, task)));
+        task.calls.use_again(ended);
     }
 
     /// What the end of a call means to the machine.

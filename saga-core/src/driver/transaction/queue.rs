@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 
 use crate::context::{TransactionRequest, WorkEndCell};
-use crate::driver::call::CallEnd;
+use crate::driver::call::EndedCall;
 use crate::driver::task_state::Wakeup;
 use crate::log::Entry;
 use crate::machine::{AuthorizedCall, Event, VertexId};
@@ -31,7 +31,7 @@ pub(super) struct Transactions {
     pub(super) active: Option<ActiveTransaction>,
     /// What the machine is told after the transaction.
     pub(super) held: Vec<Event>,
-    pub(super) ended: Vec<(VertexId, CallEnd)>,
+    pub(super) ended: Vec<EndedCall>,
     /// Nodes whose call went on after its transaction was rolled back.
     pub(super) rolled_back: BTreeSet<VertexId>,
     /// The entry that is in the log before the machine appends it.
@@ -56,8 +56,8 @@ impl TransactionQueue {
     }
 
     /// Keeps calls that have ended until the end of the transaction.
-    pub(in crate::driver) fn keep_ended(&mut self, ended: &mut Vec<(VertexId, CallEnd)>) {
-        self.get().ended.append(ended);
+    pub(in crate::driver) fn keep_ended(&mut self, ended: impl IntoIterator<Item = EndedCall>) {
+        self.get().ended.extend(ended);
     }
 
     /// True, once, if the call of this node went on after its transaction was rolled back.
