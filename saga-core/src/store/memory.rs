@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use uuid::Uuid;
@@ -186,8 +186,8 @@ impl Store for MemoryStore {
     }
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
-        // it waits for nothing, so there is no future to move the entries into and out of
-        Box::pin(ready(self.append_now(append)))
+        // nothing happens before the future is polled: who wraps a store relies on it
+        Box::pin(async move { self.append_now(append) })
     }
 
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
