@@ -21,28 +21,31 @@ pub(super) fn claim(
 ) -> Result<Vec<SagaRecord>, SqliteError> {
     let mut free = conn.prepare_cached(&claim_sql())?;
     let mut rows = free.query(params![worker.as_str(), fingerprints])?;
-    let mut claimed = Vec::new();
+    let (mut claimed, mut numbers) = (Vec::new(), Vec::new());
     while claimed.len() < limit {
         let Some(row) = rows.next()? else { break };
         // A record that does not decode is skipped, so that it does not block other sagas. Loading it
         // reports what is wrong.
         let Ok(mut record) = rows::record(conn, row) else { continue };
-        record.owner = Some(worker.clone());
-        record.epoch += 1;
-        record.attempts = record.attempts.saturating_add(1);
-        let Ok(epoch) = rows::int(record.epoch) else { continue };
-        claimed.push((record, epoch, row.get::<_, i64>(NUMBER)?));
+        record.claim(worker);
+        if rows::int(record.epoch).is_err() {
+            continue;
+        }
+        let number = row.get::<_, i64>(NUMBER)?;
+        conn.numbers.borrow_mut().insert(record.id.clone(), number);
+        numbers.push(number);
+        claimed.push(record);
     }
     drop(rows);
-    let mut take = conn.prepare_cached(
-        "UPDATE saga SET owner = ?1, epoch = ?2, attempts = ?3 WHERE number = ?4",
-    )?;
-    for (record, epoch, number) in &claimed {
-        take.execute(params![worker.as_str(), epoch, record.attempts, number])?;
-        conn.numbers.borrow_mut().insert(record.id.clone(), *number);
-    }
-    Ok(claimed.into_iter().map(|(record, ..)| record).collect())
+    let numbers = serde_json::to_string(&numbers)
+        .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    conn.prepare_cached(CLAIM)?.execute(params![worker.as_str(), numbers])?;
+    Ok(claimed)
 }
+
+/// Changes records as [`SagaRecord::claim`] does.
+pub(super) const CLAIM: &str = "UPDATE saga SET owner = ?1, epoch = epoch + 1, attempts = min(attempts + 1, 4294967295) \
+    WHERE number IN (SELECT value FROM json_each(?2))";
 
 pub(super) fn claim_sql() -> String {
     format!(

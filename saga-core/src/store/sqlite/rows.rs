@@ -1,14 +1,14 @@
 //! Converts records and appends to rows and back.
 
 use rusqlite::Row;
-use rusqlite::types::{FromSql, Type};
+use rusqlite::types::{FromSql, FromSqlResult, Type, ValueRef};
 
 use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId};
 use super::database::Database;
 use super::log_rows::LogRow;
 use super::write_job::SqliteError;
 use super::{definitions, requests};
-use crate::log::{EntryKind, NodeEntry, Payload, SagaId, SagaStatus, Timestamp};
+use crate::log::{EntryKind, InvalidSagaId, NodeEntry, Payload, SagaId, SagaStatus, Timestamp};
 
 /// The columns that [`record`] reads, in order.
 pub(super) const RECORD: &str = "id, definition, status, owner, epoch, next_seq, attempts, wake_at, \
@@ -114,13 +114,11 @@ pub(super) fn bound(at: Timestamp) -> i64 {
 
 /// Decodes a row with the [`RECORD`] columns.
 pub(super) fn record(conn: &Database, row: &Row<'_>) -> Result<SagaRecord, SqliteError> {
-    let id: SagaId = row.get::<_, String>(0)?.try_into().map_err(|e| {
-        rusqlite::Error::FromSqlConversionFailure(
-            0,
-            Type::Text,
-            Box::<crate::log::InvalidSagaId>::new(e),
-        )
-    })?;
+    let odd = |e: Box<dyn std::error::Error + Send + Sync>| {
+        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, e)
+    };
+    let id = row.get_ref(0)?.as_str().map_err(|e| odd(e.into()))?;
+    let id: SagaId = id.parse().map_err(|e: InvalidSagaId| odd(e.into()))?;
     let definition = definitions::find(conn, row.get(1)?)?;
     let read = || -> Result<SagaRecord, String> {
         let definition = definition.ok_or("its definition is missing")?;
@@ -130,8 +128,8 @@ pub(super) fn record(conn: &Database, row: &Row<'_>) -> Result<SagaRecord, Sqlit
             name: definition.name,
             fingerprint: definition.fingerprint,
             dag: definition.dag,
-            status: columns.take::<String>()?.parse::<SagaStatus>().map_err(|e| e.to_string())?,
-            owner: columns.take::<Option<String>>()?.map(|owner| WorkerId::from(owner.as_str())),
+            status: columns.text()?.parse::<SagaStatus>().map_err(|e| e.to_string())?,
+            owner: columns.read(ValueRef::as_str_or_null)?.map(WorkerId::from),
             epoch: columns.unsigned()?,
             next_seq: columns.unsigned()?,
             attempts: columns.take()?,
@@ -142,12 +140,12 @@ pub(super) fn record(conn: &Database, row: &Row<'_>) -> Result<SagaRecord, Sqlit
             created_at: Timestamp(columns.unsigned()?),
             updated_at: Timestamp(columns.unsigned()?),
             error: columns.take()?,
-            context: columns.take::<Option<Vec<u8>>>()?.map(Payload::from),
+            context: columns.read(ValueRef::as_blob_or_null)?.map(Payload::from),
             run_key: columns
-                .take::<String>()?
+                .text()?
                 .parse()
                 .map_err(|e: uuid::Error| format!("its run key is not a UUID: {e}"))?,
-            params: columns.take::<Vec<u8>>()?.into(),
+            params: columns.read(ValueRef::as_blob)?.into(),
         })
     };
     read().map_err(|why| StoreError::Corrupt { saga: id.clone(), seq: 0, why }.into())
@@ -159,7 +157,22 @@ struct Columns<'r, 's> {
     next: usize,
 }
 
-impl Columns<'_, '_> {
+impl<'r> Columns<'r, '_> {
+    fn text(&mut self) -> Result<&'r str, String> {
+        self.read(ValueRef::as_str)
+    }
+
+    /// A value that is borrowed from the row.
+    fn read<T>(&mut self, read: fn(&ValueRef<'r>) -> FromSqlResult<T>) -> Result<T, String> {
+        let column = self.next;
+        self.next += 1;
+        let value = self.row.get_ref(column).map_err(|e| e.to_string())?;
+        read(&value).map_err(|_| {
+            let name = self.row.as_ref().column_name(column).unwrap_or_default().to_string();
+            rusqlite::Error::InvalidColumnType(column, name, value.data_type()).to_string()
+        })
+    }
+
     fn take<T: FromSql>(&mut self) -> Result<T, String> {
         let column = self.next;
         self.next += 1;
