@@ -128,11 +128,14 @@ impl Directory {
         file.write_all(bytes)
     }
 
-    /// Cuts off everything after the first `len` bytes of a file.
-    pub(super) fn cut(&self, name: &Path, len: u64) -> io::Result<()> {
+    /// Opens a file that an earlier process may not have synced, and cuts off everything after this length.
+    pub(super) fn reopen(&self, name: &Path, len: Option<u64>) -> io::Result<File> {
+        // Windows syncs only files that are open for writing.
         let file = OpenOptions::new().write(true).open(self.path(name))?;
-        file.set_len(len)?;
-        self.sync(&file)
+        match len {
+            Some(len) => file.set_len(len).map(|()| file),
+            None => Ok(file),
+        }
     }
 
     /// Removes a file, if it exists. The removal is durable after [`Self::sync_directories`].
@@ -146,12 +149,6 @@ impl Directory {
     /// Makes created and removed files of these directories durable.
     pub(super) fn sync_directories(&self, below: &[&str]) -> io::Result<()> {
         below.iter().try_for_each(|below| self.sync_directory(&self.path(below)))
-    }
-
-    /// Makes a file durable that an earlier process may not have synced.
-    pub(super) fn make_durable(&self, name: &Path) -> io::Result<()> {
-        // Windows syncs only files that are open for writing.
-        self.sync(&OpenOptions::new().append(true).open(self.path(name))?)
     }
 
     pub(super) fn sync(&self, file: &File) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 use std::slice;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
@@ -14,6 +14,7 @@ use super::super::{Purge, SagaRecord, StoreError, StoredSaga, WorkerId};
 use super::directory::{Directory, LOCK};
 use super::durable_files::is_full;
 use super::file_names;
+use super::group_commit::MAX_GROUP;
 use super::log_file::LogFile;
 use super::sync_pool::SyncPool;
 use crate::log::{Answer, SagaId};
@@ -44,28 +45,20 @@ impl LogWriter {
         let lock = WorkerLock::take(directory.place(), &directory.path(LOCK))?;
         directory.prepare()?;
         let files = directory.watch(&lock)?;
+        let mut sync_pool = SyncPool::new(directory.clone());
+        let logs = directory.logs()?;
+        let intact = logs.iter().filter(|log| log.damage.is_none()).collect::<Vec<_>>();
+        for group in intact.chunks(MAX_GROUP) {
+            make_durable(&directory, &mut sync_pool, group)?;
+        }
         let mut sagas = BTreeMap::new();
-        for LogFile { saga: StoredSaga { record, .. }, len, cut_short, answers, damage } in
-            directory.logs()?
-        {
-            if damage.is_none() {
-                let name = file_names::of_log(&record.id);
-                let name = Path::new(&name);
-                // The last write of a killed worker may be complete but not durable. From now on it is visible.
-                let kept =
-                    if cut_short { directory.cut(name, len) } else { directory.make_durable(name) };
-                kept.map_err(|e| write_error(&directory, &record.id, &e))?;
-                for (request, answer) in answers {
-                    directory.answer(request, answer)?;
-                }
-            }
+        for LogFile { saga: StoredSaga { record, .. }, len, damage, .. } in logs {
             sagas.insert(record.id.clone(), KnownSaga { record, len, damage });
         }
         // A log that cannot be decoded still belongs to a saga.
         directory.remove_requests(|id| {
             !sagas.contains_key(id) && !directory.path(file_names::of_log(id)).exists()
         })?;
-        let sync_pool = SyncPool::new(directory.clone());
         Ok(Self { directory, sagas, sync_pool, poison: OnceLock::new(), files, _lock: lock })
     }
 
@@ -191,6 +184,29 @@ impl LogWriter {
     fn poison(&self, why: String) {
         self.poison.get_or_init(|| why);
     }
+}
+
+/// Makes logs durable, without what was cut short by a crash, and gives the answers that their last writes gave. The last
+/// write of a killed worker may be complete but not durable. From now on it is visible.
+fn make_durable(
+    directory: &Directory,
+    sync_pool: &mut SyncPool,
+    logs: &[&LogFile],
+) -> Result<(), StoreError> {
+    let failed = |log: &LogFile, e| write_error(directory, &log.saga.record.id, &e);
+    let mut files = Vec::new();
+    for log in logs {
+        let name = file_names::of_log(&log.saga.record.id);
+        let file = directory.reopen(Path::new(&name), log.cut_short.then_some(log.len));
+        files.push(Arc::new(file.map_err(|e| failed(log, e))?));
+    }
+    for (log, synced) in logs.iter().zip(sync_pool.sync(&files)) {
+        synced.map_err(|e| failed(log, e))?;
+        for (request, answer) in &log.answers {
+            directory.answer(*request, answer.clone())?;
+        }
+    }
+    Ok(())
 }
 
 fn write_error(directory: &Directory, saga: &SagaId, e: &io::Error) -> StoreError {
