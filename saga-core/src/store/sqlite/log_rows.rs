@@ -18,50 +18,50 @@ pub(super) struct LogRow {
     pub(super) count: u64,
     /// For each entry an array of its kind, its epoch, its time, its node, its attempt, and the number of bytes of its
     /// payload. Its sequence number follows from its place.
-    pub(super) entries: String,
+    pub(super) entries: Vec<u8>,
     /// The payloads, one after the other.
     pub(super) payloads: Vec<u8>,
 }
 
 impl LogRow {
     pub(super) fn new(first_seq: u64, entries: &[Entry]) -> Result<Self, String> {
-        let (mut json, mut payloads) = (String::with_capacity(entries.len() * 64), Vec::new());
+        let (mut json, mut payloads) = (Vec::with_capacity(entries.len() * 64), Vec::new());
         for entry in entries {
             let payload = entry.kind.encode().unwrap_or_default();
             payloads.extend_from_slice(payload.as_bytes());
-            json.push(if json.is_empty() { '[' } else { ',' });
-            json.push('[');
+            json.push(if json.is_empty() { b'[' } else { b',' });
+            json.push(b'[');
             push_text(&mut json, entry.kind.name())?;
             push_number(&mut json, entry.epoch);
             push_number(&mut json, entry.at.0);
-            json.push(',');
+            json.push(b',');
             match entry.node() {
                 Some(node) => push_text(&mut json, node.as_str())?,
-                None => json.push_str("null"),
+                None => json.extend_from_slice(b"null"),
             }
             push_number(&mut json, entry.attempt().into());
             push_number(&mut json, payload.len() as u64);
-            json.push(']');
+            json.push(b']');
         }
-        json.push(']');
+        json.push(b']');
         let (first_seq, count) = (int(first_seq)?, entries.len() as u64);
         Ok(Self { first_seq, count, entries: json, payloads })
     }
 }
 
-fn push_text(json: &mut String, text: &str) -> Result<(), String> {
+fn push_text(json: &mut Vec<u8>, text: &str) -> Result<(), String> {
     if text.bytes().any(|b| b < b' ' || b == b'"' || b == b'\\') {
-        json.push_str(&serde_json::to_string(text).map_err(|e| e.to_string())?);
+        serde_json::to_writer(json, text).map_err(|e| e.to_string())?;
     } else {
-        json.push('"');
-        json.push_str(text);
-        json.push('"');
+        json.push(b'"');
+        json.extend_from_slice(text.as_bytes());
+        json.push(b'"');
     }
     Ok(())
 }
 
 /// Adds a comma and the number.
-fn push_number(json: &mut String, number: u64) {
+fn push_number(json: &mut Vec<u8>, number: u64) {
     let (mut digits, mut rest) = ([0; 20], number);
     let mut start = digits.len();
     for place in digits.iter_mut().rev() {
@@ -71,8 +71,8 @@ fn push_number(json: &mut String, number: u64) {
             break;
         }
     }
-    json.push(',');
-    json.extend(digits.iter().skip(start).map(|digit| char::from(*digit)));
+    json.push(b',');
+    json.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
 /// The rows of a log, in order.
@@ -220,7 +220,7 @@ mod tests {
             for part in [first, second] {
                 let row = LogRow::new(part[0].seq, part).unwrap();
                 assert_eq!(row.count, part.len() as u64);
-                read(row.first_seq, row.entries.as_bytes(), &row.payloads, &mut log).unwrap();
+                read(row.first_seq, &row.entries, &row.payloads, &mut log).unwrap();
             }
             assert_eq!(log, all);
         }
@@ -229,10 +229,10 @@ mod tests {
     #[test]
     fn every_cut_is_noticed() {
         let LogRow { first_seq, entries, payloads, .. } = LogRow::new(1, &entries()).unwrap();
-        let damage = |entries: &str, payloads: &[u8]| {
-            read(first_seq, entries.as_bytes(), payloads, &mut Vec::new()).unwrap_err()
+        let damage = |entries: &[u8], payloads: &[u8]| {
+            read(first_seq, entries, payloads, &mut Vec::new()).unwrap_err()
         };
-        for cut in (0..entries.len()).filter(|cut| entries.is_char_boundary(*cut)) {
+        for cut in 0..entries.len() {
             let (seq, why) = damage(&entries[..cut], &payloads);
             assert!((1..=5).contains(&seq), "{seq}");
             assert_eq!(why, "its row cannot be read", "cut at {cut}");
@@ -245,9 +245,9 @@ mod tests {
         let more = [&payloads[..], b"x"].concat();
         assert_eq!(damage(&entries, &more), (5, "bytes of no payload precede it".to_string()));
         for odd in ["", "[]", "[[]]", "[ ]", "null", "[[\"started\",1,1,\"a\",1,0],]"] {
-            assert_eq!(damage(odd, b"").1, "its row cannot be read", "{odd}");
+            assert_eq!(damage(odd.as_bytes(), b"").1, "its row cannot be read", "{odd}");
         }
         let why = "the entry is missing; the next one is entry 3".to_string();
-        assert_eq!(read(3, entries.as_bytes(), &payloads, &mut Vec::new()), Err((1, why)));
+        assert_eq!(read(3, &entries, &payloads, &mut Vec::new()), Err((1, why)));
     }
 }

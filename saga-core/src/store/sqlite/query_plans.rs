@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::claims::{claim_sql, release_sql};
+use super::claims::{CLAIM, claim_sql, release_sql};
 use super::definitions;
 use super::reads::*;
 use super::requests::WAITING;
@@ -31,6 +31,12 @@ fn claim_reads_the_unfinished_sagas_in_order() {
     let plan = plan(&claim_sql());
     assert!(plan.contains("USING INDEX saga_unfinished"), "{plan}");
     assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
+}
+
+#[test]
+fn claim_finds_what_it_changes_by_number() {
+    let plan = plan(CLAIM);
+    assert!(plan.contains("SEARCH saga USING INTEGER PRIMARY KEY"), "{plan}");
 }
 
 #[test]

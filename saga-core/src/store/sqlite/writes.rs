@@ -1,5 +1,6 @@
 //! The SQL that writes. Each function runs in the writer's transaction.
 
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, params};
 
 use super::super::{Created, Purge, RecordChange, StoreError, WorkerId};
@@ -221,7 +222,8 @@ fn insert_log(
     log: &LogRow,
     tally: &mut Tally,
 ) -> rusqlite::Result<()> {
-    conn.execute_kept(INSERT_LOG, params![number, log.first_seq, log.entries, log.payloads])?;
+    let entries = ToSqlOutput::Borrowed(ValueRef::Text(&log.entries));
+    conn.execute_kept(INSERT_LOG, params![number, log.first_seq, entries, log.payloads])?;
     tally.entries += log.count;
     Ok(())
 }
