@@ -93,7 +93,7 @@ impl<'a> CallsInFlight<'a> {
     pub(in crate::driver) fn drop_call(&mut self, vertex: VertexId) {
         drop(self.lone.take_if(|call| call.vertex == vertex));
         if let Some(others) = &mut self.others {
-            drop(others.several.remove(vertex));
+            others.several.remove(vertex);
         }
     }
 

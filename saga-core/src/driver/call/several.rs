@@ -1,7 +1,8 @@
 //! Several calls, each with a waker of its own, so that only those are polled that can go on.
 //!
 //! Whoever wakes a call puts its vertex into a list and wakes the task of the saga, if that sleeps. The task polls
-//! the calls in the list.
+//! the calls in the list. It takes about as long as with a `FuturesUnordered`, in which a call cannot be found by its
+//! node to be dropped.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -94,8 +95,9 @@ impl<T> Several<T> {
         self.calls.insert(vertex, Woken { call, signal, waker });
     }
 
-    pub(super) fn remove(&mut self, vertex: VertexId) -> Option<T> {
-        self.calls.remove(vertex).map(|woken| woken.call)
+    /// Drops a call; returns false if there is none.
+    pub(super) fn remove(&mut self, vertex: VertexId) -> bool {
+        self.calls.remove(vertex)
     }
 
     pub(super) fn get(&self, vertex: VertexId) -> Option<&T> {
@@ -127,7 +129,7 @@ impl<T> Several<T> {
             // might even come after such a wake, which would then be lost.
             signal.listed.swap(false, Ordering::AcqRel);
             if let Poll::Ready(end) = poll(call, &mut Context::from_waker(waker)) {
-                drop(self.calls.remove(vertex));
+                self.calls.remove(vertex);
                 ended(vertex, end);
             }
         }
@@ -244,7 +246,7 @@ mod tests {
     fn the_wakers_of_calls_that_are_gone_wake_nobody_else() {
         let (mut several, task) = polled(2);
         let (dropped, stays) = (waker(&several, 0), waker(&several, 1));
-        assert!(several.remove(0).is_some() && several.remove(0).is_none());
+        assert!(several.remove(0) && !several.remove(0));
         dropped.wake_by_ref();
         assert!(poll(&mut several, &task).is_empty());
         assert_eq!(polls(&several), [1]);
