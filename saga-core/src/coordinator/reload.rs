@@ -21,18 +21,18 @@ use futures_util::future::{Either, select};
 pub(super) const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// The time before the next try.
-pub(super) struct Backoff(Duration);
+/// The time before the next try, as the number of tries so far: every task has one.
+pub(super) struct Backoff(u8);
 
 impl Backoff {
     pub(super) fn new() -> Self {
-        Self(FIRST)
+        Self(0)
     }
 
     fn next(&mut self) -> Duration {
-        let now = self.0;
-        self.0 = (now * 2).min(LONGEST);
-        now
+        let doubled = FIRST.saturating_mul(1 << self.0.min(16));
+        self.0 = self.0.saturating_add(1);
+        doubled.min(LONGEST)
     }
 }
 

@@ -28,7 +28,7 @@ struct RunningCall {
     /// What it shares with all calls of its coordinator.
     env: Arc<Environment>,
     /// The queue of its permit, if it has one.
-    queue: Option<usize>,
+    queue: Option<u32>,
     /// True if it ends here without an outcome.
     interrupted: bool,
 }
@@ -41,7 +41,13 @@ impl RunningCall {
     fn caller(&self) -> Caller {
         let (limits, run) = (self.env.call_limits.clone(), &self.context.run);
         let (call, node) = (self.context.call.authorized.seq, self.context.call.path.clone());
-        Caller { limits, saga: run.id.clone(), call, node, queue: self.queue }
+        Caller {
+            limits,
+            saga: run.id.clone(),
+            call,
+            node,
+            queue: self.queue.map(|queue| queue as usize),
+        }
     }
 }
 
@@ -62,7 +68,7 @@ impl CurrentCall {
         env: &Arc<Environment>,
         permit: Option<&Permit>,
     ) -> Self {
-        let (env, queue) = (env.clone(), permit.map(Permit::queue));
+        let (env, queue) = (env.clone(), permit.map(|permit| permit.queue() as u32));
         Self(Some(RunningCall { context, env, queue, interrupted: false }))
     }
 
