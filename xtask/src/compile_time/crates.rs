@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use super::super::{Outcome, cargo, output, show};
-use super::generate::{Kind, edited, program};
+use super::generate::{Edit, Kind, edited, program};
+
+/// Programs of more than this many functions are measured once.
+const LARGE: usize = 100;
 
 /// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub(super) enum Task {
     /// `cargo check` from nothing, without its dependencies.
     Check,
     /// `cargo check` after one edit in the body of one function.
-    Edit,
+    Edit(Edit),
     /// `cargo build --release`, without its dependencies.
     Build,
     /// The lines of LLVM IR that rustc hands to the optimizer.
@@ -35,30 +38,43 @@ impl Measured {
 }
 
 impl Task {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Check, Self::Edit, Self::Lines, Self::Build, Self::Size];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Check,
+        Self::Edit(Edit::Line),
+        Self::Edit(Edit::Expression),
+        Self::Lines,
+        Self::Build,
+        Self::Size,
+    ];
 
     pub(super) fn title(self) -> &'static str {
         match self {
             Self::Check => "cargo check, without incremental compilation",
-            Self::Edit => "cargo check after one line was added to the body of one function",
+            Self::Edit(Edit::Line) => {
+                "cargo check after one line was added to the body of one function"
+            }
+            Self::Edit(Edit::Expression) => {
+                "cargo check after one line was changed in the body of one function"
+            }
             Self::Build => "cargo build --release",
             Self::Lines => "lines of LLVM IR before optimization",
             Self::Size => "size of the stripped program",
         }
     }
 
-    /// True if it is the same each time.
-    pub(super) fn is_exact(self) -> bool {
+    /// How many times it is measured for a program of this size; the smallest value counts.
+    pub(super) fn runs(self, size: usize) -> usize {
         match self {
-            Self::Lines | Self::Size => true,
-            Self::Check | Self::Edit | Self::Build => false,
+            Self::Lines | Self::Size => 1,
+            _ if size > LARGE => 1,
+            Self::Check | Self::Edit(_) => 5,
+            Self::Build => 2,
         }
     }
 
     pub(super) fn show(self, value: Measured) -> String {
         match self {
-            Self::Check | Self::Edit | Self::Build => format!("{:.2} s", value.0 as f64 / 1e6),
+            Self::Check | Self::Edit(_) | Self::Build => format!("{:.2} s", value.0 as f64 / 1e6),
             Self::Lines => value.0.to_string(),
             Self::Size => format!("{} KB", value.0 / 1000),
         }
@@ -153,12 +169,12 @@ impl Crates {
                 self.write(kind, size, &program(kind, size))?;
                 timed(check)
             }
-            Task::Edit => {
+            Task::Edit(edit) => {
                 let program = program(kind, size);
                 let check = || self.cargo(&[&["check"], &package[..]].concat(), true);
                 self.write(kind, size, &program)?;
                 timed(check())?;
-                self.write(kind, size, &edited(&program, size))?;
+                self.write(kind, size, &edited(&program, size, edit))?;
                 timed(check())
             }
             Task::Build => {

@@ -31,10 +31,23 @@ pub(super) fn program(kind: Kind, size: usize) -> String {
     }
 }
 
-/// The same program after an edit: one more line in the body of the function in the middle.
-pub(super) fn edited(program: &str, size: usize) -> String {
+/// An edit in the body of the function in the middle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// A line is added, which moves everything below it.
+    Line,
+    /// A line is changed.
+    Expression,
+}
+
+/// The same program after an edit.
+pub(super) fn edited(program: &str, size: usize, edit: Edit) -> String {
     let call = format!("    let receipt = cx.post(\"action{}\", cents).await?;\n", size / 2);
-    program.replacen(&call, &format!("    let cents = cents + 1;\n{call}"), 1)
+    let changed = match edit {
+        Edit::Line => format!("    let cents = cents + 1;\n{call}"),
+        Edit::Expression => call.replace("cents)", "cents + 1)"),
+    };
+    program.replacen(&call, &changed, 1)
 }
 
 /// What both programs share.

@@ -18,12 +18,6 @@ use super::Outcome;
 const SIZES: [usize; 5] = [1, 100, 200, 400, 1000];
 /// The same for `--quick`.
 const QUICK: [usize; 2] = [1, 100];
-/// How many times each measurement is repeated; the fastest counts.
-const RUNS: usize = 5;
-/// The same for the slow ones: release builds, and programs of more than this many functions.
-const SLOW_RUNS: usize = 2;
-/// See [`SLOW_RUNS`].
-const LARGE: usize = 200;
 
 /// Generates the crates in `target`, builds them in turns, and prints the times and sizes.
 pub(super) fn measure(root: &Path, quick: bool) -> Outcome {
@@ -36,14 +30,10 @@ pub(super) fn measure(root: &Path, quick: bool) -> Outcome {
     for task in Task::ALL {
         let mut table = Table::new(task);
         for &size in sizes {
-            let slow = size > LARGE || matches!(task, Task::Build);
             let (mut plain, mut saga) = (None, None);
-            for _ in 0..if slow { SLOW_RUNS } else { RUNS } {
+            for _ in 0..task.runs(size) {
                 best(&mut plain, crates.run(task, Kind::Plain, size)?);
                 best(&mut saga, crates.run(task, Kind::Saga, size)?);
-                if task.is_exact() {
-                    break;
-                }
             }
             if let Some((plain, saga)) = plain.zip(saga) {
                 table.row(size, plain, saga);
