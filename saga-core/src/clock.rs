@@ -33,13 +33,28 @@ pub(crate) struct Clock {
     jumps: watch::Sender<()>,
 }
 
-/// By how many milliseconds the wall clock is ahead of tokio's, as last seen by its holder.
+/// What one task knows of the clocks. To read a clock takes a while, so a task reads it only after it has slept or
+/// has run users' code.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Lead {
-    /// Unknown before the first look.
-    millis: Option<i64>,
+pub(crate) struct ClockView {
+    /// By how many milliseconds the wall clock is ahead of tokio's. Unknown before the first look.
+    lead: Option<i64>,
     /// The time of the last look, by both clocks.
     seen: Option<(Instant, Timestamp)>,
+    /// What tokio's clock showed when it was last read, if that still counts.
+    read: Option<Instant>,
+}
+
+impl ClockView {
+    /// The time by tokio's clock.
+    pub(crate) fn instant(&mut self) -> Instant {
+        *self.read.get_or_insert_with(Instant::now)
+    }
+
+    /// Time may have passed: the task sleeps, or has run users' code.
+    pub(crate) fn expire(&mut self) {
+        self.read = None;
+    }
 }
 
 impl Clock {
@@ -53,28 +68,28 @@ impl Clock {
 
     /// The time, and by how many milliseconds the clock was set forward (back if negative) since this holder
     /// last looked.
-    pub(crate) fn look(&self, lead: &mut Lead) -> (Timestamp, Option<i64>) {
+    pub(crate) fn look(&self, view: &mut ClockView) -> (Timestamp, Option<i64>) {
         // a saga whose calls and store are quick looks often, and reading both clocks takes a while
-        if let Some((before, now)) = lead.seen
+        if let Some((before, now)) = view.seen
             && self.given.is_none()
-            && Instant::now().checked_duration_since(before).is_some_and(|since| since < AT_ONCE)
+            && view.instant().checked_duration_since(before).is_some_and(|since| since < AT_ONCE)
         {
             return (now, None);
         }
-        if let Some(before) = lead.millis {
+        if let Some(before) = view.lead {
             let (now, at) = self.read();
-            lead.seen = Some((at, now));
+            view.seen = Some((at, now));
             if self.ahead(now, at).saturating_sub(before).abs() < JUMP {
                 return (now, None);
             }
         }
         let (now, ahead) = self.read_exactly();
-        let set = lead.millis.map_or(0, |before| ahead.saturating_sub(before));
+        let set = view.lead.map_or(0, |before| ahead.saturating_sub(before));
         if set.abs() < JUMP {
-            lead.millis.get_or_insert(ahead);
+            view.lead.get_or_insert(ahead);
             return (now, None);
         }
-        lead.millis = Some(ahead);
+        view.lead = Some(ahead);
         (now, Some(set))
     }
 
@@ -129,15 +144,16 @@ impl Clock {
 
     /// Wakes everything that waits for a time when the clock was set. Never ends.
     pub(crate) async fn watch(&self) {
-        let mut lead = Lead::default();
-        self.look(&mut lead);
+        let mut view = ClockView::default();
+        self.look(&mut view);
         loop {
             if self.given.is_none() && is_paused() {
                 // it follows tokio's clock, and cannot be set
                 std::future::pending().await
             }
             tokio::time::sleep(CHECK_INTERVAL).await;
-            if self.look(&mut lead).1.is_some() {
+            view.expire();
+            if self.look(&mut view).1.is_some() {
                 self.jumps.send_replace(());
             }
         }

@@ -34,14 +34,8 @@ pub(crate) use registry::AnyRegistry;
 ///
 /// # Errors
 /// As [`ActionOutput::new`].
-pub(crate) fn read_back(
-    action: &AnyAction,
-    output: &ActionOutput,
-) -> Result<ActionOutput, ActionError> {
-    if output.is_read_back {
-        return Ok(output.clone());
-    }
-    let read = panics::contain(|| action.decode(&output.payload));
+pub(crate) fn read_back(action: &AnyAction, output: &Payload) -> Result<ActionOutput, ActionError> {
+    let read = panics::contain(|| action.decode(output));
     read.unwrap_or_else(|message| Err(ActionError::Panicked { message })).map_err(unreadable)
 }
 

@@ -56,14 +56,14 @@ impl Driver {
             return;
         }
         self.publish(task);
-        self.step([Event::Appended], &mut task.effects);
+        self.step(&mut vec![Event::Appended], task);
     }
 
     /// An append is durable.
     pub(super) fn appended(&self, task: &mut TaskState<'_>, link: &TaskLink) {
         task.made_progress |= task.appends_progress;
-        if !link.is_creation_known() {
-            self.report_created(link);
+        if !task.created {
+            self.report_created(link, task);
         }
         self.publish(task);
     }
@@ -71,12 +71,16 @@ impl Driver {
     /// Tells handles, observers and operators what is durable now.
     fn publish(&self, task: &mut TaskState<'_>) {
         self.send_events(task);
-        self.progress.report(self.machine.status());
+        let status = self.machine.status();
+        if task.reported.replace(status) != Some(status) {
+            self.progress.report(status);
+        }
         task.operators.answer_written();
     }
 
     /// The saga is in the store. Whatever a saga with this id did before is history.
-    pub(super) fn report_created(&self, link: &TaskLink) {
+    pub(super) fn report_created(&self, link: &TaskLink, task: &mut TaskState<'_>) {
+        task.created = true;
         self.progress.running(self.machine.status());
         link.set_creation(Creation::New);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Driver, DriverLink, Environment, Values};
-use crate::clock::Lead;
+use crate::clock::ClockView;
 use crate::context::RunInfo;
 use crate::dag::AnyDag;
 use crate::log::{SagaId, Timestamp, Uuid};
@@ -39,8 +39,8 @@ impl Driver {
             first: vec![Event::Created { run_key }],
             is_new: true,
             progress: link.progress,
-            lead: Lead::default(),
             env,
+            clock: ClockView::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -46,6 +47,8 @@ pub(crate) enum Creation {
 /// The connection to the task of one run of a saga.
 pub(crate) struct TaskLink {
     state: Mutex<LinkState>,
+    /// True while there are messages, which the task looks for often.
+    has_messages: AtomicBool,
     /// What the handles of the saga see. Those who wait here are told when the creation is decided, and when the
     /// task ends.
     progress: Arc<ProgressChannel>,
@@ -88,7 +91,7 @@ impl TaskLink {
     /// `created` is true for a saga that is in the store already.
     pub(crate) fn new(progress: Arc<ProgressChannel>, created: bool) -> Self {
         let state = LinkState { created, ..LinkState::default() };
-        Self { state: Mutex::new(state), progress }
+        Self { state: Mutex::new(state), has_messages: AtomicBool::new(false), progress }
     }
 
     pub(crate) fn progress(&self) -> &Arc<ProgressChannel> {
@@ -108,6 +111,7 @@ impl TaskLink {
                 return drop(message);
             }
             state.rare().messages.push_back(message);
+            self.has_messages.store(true, Ordering::Relaxed);
             state.task.take()
         };
         if let Some(waker) = waker {
@@ -115,10 +119,26 @@ impl TaskLink {
         }
     }
 
-    /// The next message. For the task alone.
+    /// The next message, if there is one. For the task alone, which is not woken by it.
+    pub(super) fn next_message(&self) -> Option<Control> {
+        // one that arrives just now is found when the task is about to sleep
+        if !self.has_messages.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.take_message(&mut self.state())
+    }
+
+    fn take_message(&self, state: &mut LinkState) -> Option<Control> {
+        let messages = &mut state.rare.as_mut()?.messages;
+        let message = messages.pop_front();
+        self.has_messages.store(!messages.is_empty(), Ordering::Relaxed);
+        message
+    }
+
+    /// The next message. For the task alone, which is woken when there is one.
     pub(crate) fn poll_message(&self, cx: &Context<'_>) -> Poll<Control> {
         let mut state = self.state();
-        if let Some(message) = state.rare.as_mut().and_then(|rare| rare.messages.pop_front()) {
+        if let Some(message) = self.take_message(&mut state) {
             return Poll::Ready(message);
         }
         if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {

@@ -32,7 +32,7 @@ mod values;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use crate::clock::Lead;
+use crate::clock::ClockView;
 use crate::context::RunInfo;
 use crate::error::SagaError;
 use crate::log::{Failure, Payload, Uuid};
@@ -79,8 +79,7 @@ pub(crate) struct Driver {
     is_new: bool,
     /// What the handles of the saga see.
     progress: Arc<ProgressChannel>,
-    /// How far the wall clock is ahead of tokio's, as last seen.
-    lead: Lead,
+    clock: ClockView,
 }
 
 impl Driver {
@@ -94,9 +93,10 @@ impl Driver {
         // borrowed by what is in flight
         let (env, dag) = (self.env.clone(), self.values.root().dag.clone());
         let mut task = TaskState::new(&env, &dag);
+        task.created = link.is_creation_known();
         let mut events = std::mem::take(&mut self.first);
         events.extend(requests.into_iter().filter_map(|request| self.accept(request, &mut task)));
-        self.step(events.drain(..), &mut task.effects);
+        self.step(&mut events, &mut task);
         loop {
             while !task.effects.is_empty() {
                 self.follow(&task);
@@ -114,16 +114,14 @@ impl Driver {
                 }
             }
             self.begin_transaction(&mut task);
-            // yields to other tasks now and then, however much is ready here
-            tokio::task::coop::consume_budget().await;
-            let wakeup = poll_fn(|cx| task.poll(link, cx)).await;
+            let wakeup = poll_fn(|cx| task.poll(link, &mut self.clock, cx)).await;
             if let Err(existing) = self.events_after(wakeup, &mut task, link, &mut events) {
                 return RunEnd::Exists(existing.into());
             }
             if task.transactions.hold(&mut events, task.append.is_some()) {
                 continue;
             }
-            self.step(events.drain(..), &mut task.effects);
+            self.step(&mut events, &mut task);
             if task.stopped && task.append.is_none() {
                 // nothing new is begun; but if that was the last entry, the saga has ended
                 task.effects.retain(|effect| matches!(effect, Effect::Finish(_)));
@@ -189,10 +187,12 @@ impl Driver {
     }
 
     /// Tells the machine what has happened, and adds what is to be done about it.
-    fn step(&mut self, events: impl IntoIterator<Item = Event>, effects: &mut Vec<Effect>) {
-        let (now, set) = self.env.clock.look(&mut self.lead);
-        let set = set.map(|millis| Event::ClockSet { millis });
-        self.machine.step_all(now, set.into_iter().chain(events), effects);
+    fn step(&mut self, events: &mut Vec<Event>, task: &mut TaskState<'_>) {
+        let (now, set) = self.env.clock.look(&mut self.clock);
+        if let Some(millis) = set {
+            events.insert(0, Event::ClockSet { millis });
+        }
+        self.machine.step_all(now, events.drain(..), &mut task.effects);
     }
 
     /// Brings the values up to what the machine has decided.
@@ -218,14 +218,16 @@ impl Driver {
             Effect::RunAction(call) => self.start_call(call, false, task),
             Effect::RunUndo(call) => self.start_call(call, true, task),
             Effect::Compute(vertex) => {
-                let context = |call| self.context(call, false, false);
+                let context = |call| self.context(call);
                 let value = self.values.compute(&self.machine, vertex, context);
                 let value = value.and_then(|output| self.keep(vertex, output));
-                self.step([Event::Computed { vertex, value }], &mut task.effects);
+                self.clock.expire();
+                self.step(&mut vec![Event::Computed { vertex, value }], task);
             }
             Effect::Choose(vertex) => {
                 let choice = self.values.choose(&self.machine, vertex);
-                self.step([Event::Chosen { vertex, choice }], &mut task.effects);
+                self.clock.expire();
+                self.step(&mut vec![Event::Chosen { vertex, choice }], task);
             }
             Effect::SignalCancel => self.run.cancel.set(),
             Effect::DropCall(vertex) => task.calls.drop_call(vertex),
@@ -253,13 +255,13 @@ impl Driver {
 
     /// The machine has nothing left to do: says so to whoever watches the saga.
     fn finish(&mut self, finish: Finish, mut task: TaskState<'_>, link: &TaskLink) -> RunEnd {
-        if !link.is_creation_known() {
+        if !task.created {
             if let Some(error) = task.store_error.take().map(|error| *error) {
                 // it is not in the store, and nobody has a handle to it
                 link.set_creation(Creation::Failed(error.clone()));
                 return RunEnd::NotCreated { error, run_key: self.run.run_key };
             }
-            self.report_created(link);
+            self.report_created(link, &mut task);
         }
         let reloads =
             |error: &mut Box<StoreError>| self.env.reloads && error.may_pass() && !task.stopped;

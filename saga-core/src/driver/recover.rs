@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Driver, DriverLink, Environment, Values};
-use crate::clock::Lead;
+use crate::clock::ClockView;
 use crate::context::{Frame, RunInfo};
 use crate::dag::AnyDag;
 use crate::log::{Entry, SagaEntry};
@@ -61,8 +61,8 @@ impl Driver {
             first: vec![first],
             is_new: false,
             progress: link.progress,
-            lead: Lead::default(),
             env,
+            clock: ClockView::default(),
         })
     }
 

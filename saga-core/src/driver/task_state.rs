@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
+use tokio::task::coop::poll_proceed;
 
 use super::Environment;
 use super::append::AppendInFlight;
@@ -14,7 +15,9 @@ use super::link::{Control, TaskLink};
 use super::permits::SagaPermits;
 use super::requests::WaitingOperators;
 use super::transaction::TransactionQueue;
+use crate::clock::ClockView;
 use crate::dag::AnyDag;
+use crate::log::SagaStatus;
 use crate::machine::{Effect, VertexId};
 use crate::panics::Contained;
 use crate::store::{SagaRecord, StoreError};
@@ -44,6 +47,10 @@ pub(super) struct TaskState<'a> {
     pub(super) store_error: Option<Box<StoreError>>,
     /// True once a shutdown has stopped the saga.
     pub(super) stopped: bool,
+    /// True once handles know that the saga is in the store.
+    pub(super) created: bool,
+    /// The status that handles were last told.
+    pub(super) reported: Option<SagaStatus>,
     /// True if the append in flight records progress.
     pub(super) appends_progress: bool,
     /// True if the saga has made progress since it was loaded.
@@ -86,6 +93,8 @@ impl<'a> TaskState<'a> {
             unstorable: None,
             store_error: None,
             stopped: false,
+            created: false,
+            reported: None,
             appends_progress: false,
             made_progress: false,
             output_decided: false,
@@ -110,10 +119,38 @@ impl<'a> TaskState<'a> {
         !busy && self.effects.is_empty() && self.calls.interrupted().next().is_some()
     }
 
-    /// Ready with what happened; otherwise registers for everything that can happen.
-    pub(super) fn poll(&mut self, link: &TaskLink, cx: &mut Context<'_>) -> Poll<Wakeup> {
+    /// Ready with what happened; otherwise the task sleeps until something happens.
+    pub(super) fn poll(
+        &mut self,
+        link: &TaskLink,
+        clock: &mut ClockView,
+        cx: &mut Context<'_>,
+    ) -> Poll<Wakeup> {
+        // yields to other tasks now and then, however much is ready here
+        let polled = poll_proceed(cx).map(|budget| {
+            let polled = self.poll_all(link, clock, cx);
+            if polled.is_ready() {
+                budget.made_progress();
+            }
+            polled
+        });
+        match polled {
+            Poll::Ready(Poll::Ready(wakeup)) => Poll::Ready(wakeup),
+            Poll::Ready(Poll::Pending) | Poll::Pending => {
+                clock.expire();
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_all(
+        &mut self,
+        link: &TaskLink,
+        clock: &mut ClockView,
+        cx: &mut Context<'_>,
+    ) -> Poll<Wakeup> {
         // messages and time come first: a saga whose store and calls are always ready must hear them too
-        if let Poll::Ready(message) = link.poll_message(cx) {
+        if let Some(message) = link.next_message() {
             return Poll::Ready(Wakeup::Control(message));
         }
         // what becomes due during a transaction waits for its end
@@ -133,15 +170,15 @@ impl<'a> TaskState<'a> {
         if let Poll::Ready(wakeup) = self.transactions.poll(cx) {
             return Poll::Ready(wakeup);
         }
-        if let Poll::Ready(ended) = self.calls.poll_ended(cx) {
+        if let Poll::Ready(ended) = self.calls.poll_ended(cx, clock) {
             return Poll::Ready(Wakeup::CallsEnded(ended));
         }
         let mut granted = Vec::new();
         self.permits.poll_granted(cx, &mut granted);
-        if granted.is_empty() {
-            Poll::Pending
-        } else {
-            Poll::Ready(Wakeup::PermitsGranted(granted))
+        if !granted.is_empty() {
+            return Poll::Ready(Wakeup::PermitsGranted(granted));
         }
+        // it is about to sleep: only now a message must wake it
+        link.poll_message(cx).map(Wakeup::Control)
     }
 }

@@ -24,6 +24,30 @@ pub(super) struct Opened {
     pub(super) frame: Arc<Frame>,
 }
 
+impl Opened {
+    /// What stands in for the action of a node that must not run, because a value cannot be read.
+    pub(super) fn refused(
+        &self,
+        machine: &Machine,
+        v: VertexId,
+        node: NodeIndex,
+    ) -> Option<Refused> {
+        let why = self.frame.refused.as_deref().or_else(|| self.broken(node))?;
+        let action = self.dag.node(node)?.body.action()?;
+        // an output that cannot be read exists all the same: its undo must not run without it
+        if self.frame.refused.is_none() && action.policy().undo != UndoContract::Output {
+            return None;
+        }
+        let (action, error) = (action.clone(), why.clone());
+        let always = machine.state().node(v).is_some_and(|state| {
+            let failed = error.to_failure(false);
+            let before = state.failure.is_some_and(|before| *before == failed);
+            before && state.attempts == 1 && !state.in_doubt
+        });
+        Some(Refused { action, error, always })
+    }
+}
+
 impl Deref for Opened {
     type Target = Arc<Frame>;
     fn deref(&self) -> &Arc<Frame> {
@@ -202,29 +226,6 @@ impl Values {
         frame.dag.node(node)?.body.action()
     }
 
-    /// What stands in for the action of a node that must not run, because a value cannot be read.
-    pub(super) fn refused(&self, machine: &Machine, v: VertexId) -> Option<Refused> {
-        let (frame, node) = self.place(machine, v)?;
-        let why = frame.refused.as_deref().or_else(|| frame.broken(node))?;
-        let action = frame.dag.node(node)?.body.action()?;
-        // an output that cannot be read exists all the same: its undo must not run without it
-        if frame.refused.is_none() && action.policy().undo != UndoContract::Output {
-            return None;
-        }
-        let (action, error) = (action.clone(), why.clone());
-        let always = machine.state().node(v).is_some_and(|state| {
-            let failed = error.to_failure(false);
-            let before = state.failure.is_some_and(|before| *before == failed);
-            before && state.attempts == 1 && !state.in_doubt
-        });
-        Some(Refused { action, error, always })
-    }
-
-    pub(super) fn output(&self, machine: &Machine, v: VertexId) -> Option<&ActionOutput> {
-        let (frame, node) = self.place(machine, v)?;
-        frame.output(node)
-    }
-
     /// The output of a node, as closures read it.
     pub(crate) fn output_at(&self, state: &SagaState, v: VertexId) -> Option<&ActionOutput> {
         let (frame, node, _) = state.place(v)?;
@@ -241,11 +242,6 @@ impl Values {
         if let Some((frame, node)) = self.place(machine, v) {
             frame.put(node, Ok(output));
         }
-    }
-
-    /// How many `for` loops this node is inside of.
-    pub(super) fn lists_around(&self, machine: &Machine, v: VertexId) -> usize {
-        self.place(machine, v).map_or(0, |(opened, _)| opened.lists as usize)
     }
 
     /// The value of a constant or computed node.

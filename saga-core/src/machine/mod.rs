@@ -229,10 +229,12 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         self.tell_time(now);
+        let mut only_appended = true;
         for event in events {
             if self.finished {
                 return;
             }
+            only_appended &= matches!(event, Event::Appended);
             match event {
                 Event::Appended if self.appending => {
                     self.appending = false;
@@ -266,7 +268,8 @@ impl Machine {
                 }
             }
         }
-        if !self.appending && !self.finished {
+        let idle = self.appending || only_appended && self.waits_for_calls();
+        if !idle && !self.finished {
             self.turn(effects);
         }
     }

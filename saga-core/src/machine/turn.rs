@@ -65,6 +65,14 @@ impl Machine {
         self.rare.as_mut()?.inbox.pop_front()
     }
 
+    /// True if a turn can do nothing before a call in flight ends, as mostly when an append has become durable and
+    /// nothing else has happened: the turn before it has decided everything.
+    pub(super) fn waits_for_calls(&self) -> bool {
+        let told =
+            !self.rare().inbox.is_empty() || self.requests.is_some() || self.permits.is_some();
+        !told && self.waits_for_nothing() && self.under_way.calls() > 0
+    }
+
     /// True if no time and no request of an operator can make a difference, as in most turns.
     fn waits_for_nothing(&self) -> bool {
         self.rare().waits_for_no_time()

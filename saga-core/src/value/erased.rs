@@ -65,21 +65,21 @@ pub(super) fn store(value: &mut dyn Replaceable) -> Result<ActionOutput, Attempt
 
 fn read_back(value: &dyn Replaceable) -> Result<ActionOutput, ActionError> {
     let payload = encode(&|writer| value.write(writer))?;
-    decode(&payload, &|json| value.read(json)).map_err(unreadable)
+    decode(payload, &|json| value.read(json)).map_err(unreadable)
 }
 
 /// Decodes a stored value.
 pub(super) fn decode(
-    payload: &Payload,
+    payload: Payload,
     read: &dyn Fn(&str) -> serde_json::Result<Value>,
 ) -> Result<ActionOutput, ActionError> {
     let mut value = None;
-    decode_with(payload, &mut |json| {
+    decode_with(&payload, &mut |json| {
         value = Some(read(json)?);
         Ok(())
     })?;
     let value = value.ok_or_else(|| ActionError::new_deserialize("there is no value"))?;
-    Ok(ActionOutput::shared(value, payload.clone()))
+    Ok(ActionOutput::shared(value, payload))
 }
 
 /// Runs a decoder, which keeps what it decodes. Its error is told without the value.

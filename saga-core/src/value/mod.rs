@@ -108,7 +108,7 @@ impl ActionOutput {
     /// # Errors
     /// [`ActionError::DeserializeFailed`] if the bytes are not a `T`.
     pub fn decode<T: ActionData>(payload: &Payload) -> Result<Self, ActionError> {
-        erased::decode(payload, &erased::read::<T>)
+        erased::decode(payload.clone(), &erased::read::<T>)
     }
 
     /// A value together with its encoded form.

@@ -106,10 +106,15 @@ impl<'a> Called<'a> {
         limits: OutputLimits,
     ) -> Result<ActionOutput, Box<FailedAttempt>> {
         let read = limits.check(&output).and_then(|()| match self {
-            Self::Action { action, .. } => read_back(&***action, &output),
-            Self::Refused(refused) => read_back(&**refused, &output),
+            _ if output.is_read_back => Ok(None),
+            Self::Action { action, .. } => read_back(&***action, &output.payload).map(Some),
+            Self::Refused(refused) => read_back(&**refused, &output.payload).map(Some),
         });
-        read.map_err(|error| FailedAttempt::unstorable(&error, output.value, limits.max_payload))
+        match read {
+            Ok(None) => Ok(output),
+            Ok(Some(read)) => Ok(read),
+            Err(error) => Err(FailedAttempt::unstorable(&error, output.value, limits.max_payload)),
+        }
     }
 }
 
@@ -205,13 +210,16 @@ impl<'a> GuardedAttempt<'a> {
     }
 
     /// Calls the action or its undo.
-    fn begin(&self) -> Option<Running<'a>> {
+    fn begin(&mut self) -> Option<Running<'a>> {
         let cx = current_context()?;
         Some(match self.undo {
             false => Running::Action(self.called.do_it(cx)),
             true => {
-                let output = self.output.clone().take();
-                Running::Undo(self.called.undo_it(cx, output))
+                let output = match self.repeat {
+                    0 | 1 => std::mem::take(&mut self.output),
+                    _ => self.output.clone(),
+                };
+                Running::Undo(self.called.undo_it(cx, output.take()))
             }
         })
     }

@@ -4,13 +4,13 @@
 //! each has a waker of its own, so that only those are polled that can go on.
 
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use tracing::Span;
 
 use super::attempt::{CallEnd, GuardedAttempt};
 use super::blocking::PollTimes;
 use super::several::Several;
+use crate::clock::ClockView;
 use crate::driver::current_call::CurrentCall;
 use crate::driver::permits::Permit;
 use crate::machine::{AuthorizedCall, VertexId};
@@ -33,13 +33,15 @@ impl Call<'_> {
     }
 
     /// Ready with the end of the call; with `None` if a shutdown interrupted it.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<CallEnd>> {
+    fn poll(&mut self, cx: &mut Context<'_>, clock: &mut ClockView) -> Poll<Option<CallEnd>> {
         let Some(attempt) = &mut self.attempt else { return Poll::Pending };
         let _entered = self.span.as_ref().map(|span| span.enter());
-        let began = Instant::now();
+        let began = clock.instant();
         let polled = self.current.poll(|| attempt.poll(cx));
+        clock.expire();
+        let took = clock.instant().duration_since(began);
         if let Some(call) = self.current.context() {
-            self.times.ended(began, call);
+            self.times.ended(took, call);
         }
         polled
     }
@@ -120,9 +122,10 @@ impl<'a> CallsInFlight<'a> {
     pub(in crate::driver) fn poll_ended(
         &mut self,
         cx: &mut Context<'_>,
+        clock: &mut ClockView,
     ) -> Poll<Option<EndedCall>> {
         if let Some(call) = &mut self.lone {
-            let (vertex, polled) = (call.vertex, call.poll(cx));
+            let (vertex, polled) = (call.vertex, call.poll(cx, clock));
             return polled.map(|end| {
                 self.lone = None;
                 if end.is_none() {
@@ -132,7 +135,9 @@ impl<'a> CallsInFlight<'a> {
             });
         }
         match &mut self.others {
-            Some(others) if !others.several.is_empty() => others.poll_ended(cx).map(|()| None),
+            Some(others) if !others.several.is_empty() => {
+                others.poll_ended(cx, clock).map(|()| None)
+            }
             Some(_) | None => Poll::Pending,
         }
     }
@@ -151,9 +156,10 @@ impl<'a> CallsInFlight<'a> {
 }
 
 impl OtherCalls<'_> {
-    fn poll_ended(&mut self, cx: &Context<'_>) -> Poll<()> {
+    fn poll_ended(&mut self, cx: &Context<'_>, clock: &mut ClockView) -> Poll<()> {
         let interrupted = self.interrupted.len();
-        self.several.poll(cx, Call::poll, |vertex, end| match end {
+        let poll = |call: &mut Call<'_>, cx: &mut Context<'_>| call.poll(cx, clock);
+        self.several.poll(cx, poll, |vertex, end| match end {
             Some(end) => self.ended.push((vertex, end)),
             None => self.interrupted.push(vertex),
         });

@@ -17,8 +17,10 @@ use std::sync::Arc;
 use super::Driver;
 use super::current_call::CurrentCall;
 use super::task_state::TaskState;
+use super::values::Opened;
 use crate::context::{ActionContext, AnyContext, CallInfo, ContextInner, Shared};
 use crate::machine::{ActionResult, AuthorizedCall, Event, VertexId};
+use crate::names::NodeIndex;
 use crate::panics::Contained;
 pub(super) use attempt::{CallEnd, FailedAttempt};
 use attempt::{Called, GuardedAttempt};
@@ -39,51 +41,63 @@ impl Driver {
         // the machine authorizes calls only of nodes that have an action
         let Some(node) = task.dags.node(self.machine.state(), v) else { return };
         let Some(action) = node.body.action() else { return };
-        let called = match self.values.refused(&self.machine, v) {
+        let Some((opened, at)) = self.values.place(&self.machine, v) else { return };
+        let called = match opened.refused(&self.machine, v, at) {
             None => Called::Action { node, action },
             Some(refused) => Called::Refused(Arc::new(refused)),
         };
-        let Some(cx) = self.context(authorized, undo, true) else { return };
+        let context = self.call_context(opened, at, authorized, undo, true);
         task.transactions.call_begins(v);
         let permit = task.permits.take(v);
         let span = tracing::debug_span!(
             target: "saga_core", "node",
-            node = %cx.inner.call.path, attempt = authorized.attempt, undo
+            node = %context.call.path, attempt = authorized.attempt, undo
         );
         let span = (!span.is_disabled()).then(|| Box::new(span));
-        let current = CurrentCall::new(cx.inner, &self.env, permit.as_ref());
-        let output = match self.values.output(&self.machine, v) {
-            _ if !undo => Contained::default(),
-            Some(output) => output.value.clone(),
-            None => task.kept(v).cloned().unwrap_or_default(),
+        let current = CurrentCall::new(context, &self.env, permit.as_ref());
+        let output = match undo.then(|| opened.output(at)) {
+            None => Contained::default(),
+            Some(Some(output)) => output.value.clone(),
+            Some(None) => task.kept(v).cloned().unwrap_or_default(),
         };
-        let limits = self.output_limits(v);
+        let limits = self.limits_within(opened.lists);
         let attempt = GuardedAttempt::new(called, (undo, output), limits, authorized.repeat);
         let (attempt, times) = (Some(attempt), PollTimes::default());
         task.calls.add(Call { vertex: v, attempt, current, span, times, permit });
     }
 
-    /// The execution context of a call. A computed value has no transactions.
-    pub(super) fn context(
+    /// The execution context of a computed value, which has no transactions.
+    pub(super) fn context(&self, authorized: AuthorizedCall) -> Option<ActionContext<AnyContext>> {
+        let (opened, node) = self.values.place(&self.machine, authorized.vertex)?;
+        let inner = self.call_context(opened, node, authorized, false, false);
+        Some(ActionContext { user: self.env.user.clone(), inner })
+    }
+
+    /// The part of the context of a call that does not depend on the user's type.
+    fn call_context(
         &self,
+        opened: &Opened,
+        node: NodeIndex,
         authorized: AuthorizedCall,
         undo: bool,
         has_transactions: bool,
-    ) -> Option<ActionContext<AnyContext>> {
-        let (opened, node) = self.values.place(&self.machine, authorized.vertex)?;
+    ) -> Shared<ContextInner> {
         let path = self.machine.state().path(authorized.vertex);
-        let inner = ContextInner {
+        Shared::new(Arc::new(ContextInner {
             run: self.run.clone(),
             frame: opened.frame.clone(),
             call: CallInfo { node, path, authorized, undo, epoch: self.epoch, has_transactions },
-        };
-        Some(ActionContext { user: self.env.user.clone(), inner: Shared::new(Arc::new(inner)) })
+        }))
     }
 
     /// How large the output of a node may be.
     pub(super) fn output_limits(&self, v: VertexId) -> OutputLimits {
-        let max_payload = self.env.limits.max_payload;
-        OutputLimits { max_payload, lists: self.values.lists_around(&self.machine, v) }
+        let place = self.values.place(&self.machine, v);
+        self.limits_within(place.map_or(0, |(opened, _)| opened.lists))
+    }
+
+    fn limits_within(&self, lists: u32) -> OutputLimits {
+        OutputLimits { max_payload: self.env.limits.max_payload, lists: lists as usize }
     }
 
     /// Calls have ended. During a transaction it is not known yet what that means: it may be the very call whose

@@ -117,7 +117,7 @@ impl<T> Several<T> {
     pub(super) fn poll<E>(
         &mut self,
         cx: &Context<'_>,
-        poll: impl Fn(&mut T, &mut Context<'_>) -> Poll<E>,
+        mut poll: impl FnMut(&mut T, &mut Context<'_>) -> Poll<E>,
         mut ended: impl FnMut(VertexId, E),
     ) {
         let mut calls = std::mem::take(&mut self.fresh);

@@ -5,6 +5,7 @@ mod kind;
 
 use std::future::pending;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use futures_util::future::{Either, select};
@@ -108,11 +109,18 @@ impl SagaEvent {
 type Sender = broadcast::Sender<Arc<SagaEvent>>;
 
 /// The observers of a coordinator's sagas, for as long as there may be events.
-pub(crate) struct Observers(Arc<RwLock<Option<Sender>>>);
+pub(crate) struct Observers(Arc<Channel>);
+
+#[derive(Default)]
+struct Channel {
+    sender: RwLock<Option<Sender>>,
+    /// True once somebody has asked for events, which is looked at for each append.
+    asked: AtomicBool,
+}
 
 /// The same for holders that must not keep the streams of others open.
 #[derive(Clone)]
-pub(crate) struct WeakObservers(Weak<RwLock<Option<Sender>>>);
+pub(crate) struct WeakObservers(Weak<Channel>);
 
 impl WeakObservers {
     /// A stream of the events of one saga from now on, for as long as this process may have some.
@@ -125,12 +133,13 @@ impl WeakObservers {
 
 impl Observers {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(RwLock::new(Some(broadcast::channel(BUFFER).0))))
+        let sender = RwLock::new(Some(broadcast::channel(BUFFER).0));
+        Self(Arc::new(Channel { sender, asked: AtomicBool::new(false) }))
     }
 
     /// No more events come: all streams end.
     pub(crate) fn close(&self) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.sender.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(crate) fn downgrade(&self) -> WeakObservers {
@@ -138,11 +147,12 @@ impl Observers {
     }
 
     fn with<T>(&self, look: impl FnOnce(&Sender) -> T) -> Option<T> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
+        self.0.sender.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
     }
 
     /// A stream of all events from now on, or of those of one saga.
     pub(crate) fn events(&self, saga: Option<SagaId>) -> Events {
+        self.0.asked.store(true, Ordering::Release);
         let receiver = self.with(broadcast::Sender::subscribe);
         // without a sender there is nothing to wait for
         let receiver = receiver.unwrap_or_else(|| broadcast::channel(1).1);
@@ -151,7 +161,8 @@ impl Observers {
 
     fn is_observed(&self) -> bool {
         let traced = tracing::enabled!(target: "saga_core", tracing::Level::ERROR);
-        self.with(broadcast::Sender::receiver_count) > Some(0)
+        let asked = self.0.asked.load(Ordering::Acquire);
+        (asked && self.with(broadcast::Sender::receiver_count) > Some(0))
             || traced
             || cfg!(feature = "metrics")
     }
