@@ -66,8 +66,11 @@ saga! {
         const HUNDRED: u64 = 100;
         let value = { typed + HUNDRED };
         let typed_value: u64 = { value + n1 };
-        #[after(n2)]
-        let after = add { to: *first, one: 1 };
+        parallel {
+            let early = add { to: *first, one: 1 };
+            #[after(early)]
+            let after = add { to: *first, one: 1 };
+        }
         let chosen = if *typed > 100 { add { to: *typed_value, one: *after } } else { { 0 } };
         let each = for n in [*n1, *chosen] { add { to: n, one: 1 } };
         parallel {
@@ -87,6 +90,7 @@ async fn all_nodes_have_their_places_and_values() {
     };
     let at = |node: &str| dag.node_index(node).unwrap().index();
     assert_eq!(after("n50"), [at("n49")]);
+    assert_eq!(after("after").last(), Some(&at("early")));
     assert_eq!(after("right"), after("left"));
 
     let sec = Coordinator::builder(()).saga::<Many>().build().await.unwrap();
