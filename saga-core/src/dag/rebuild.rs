@@ -13,7 +13,7 @@ impl<C: Send + Sync + 'static> Dag<C> {
     ///
     /// # Errors
     /// [`DagError::BadJson`], also if a closure would be needed; [`DagError::Registry`] if an action is not
-    /// registered; and those of [`DagBuilder::build`].
+    /// registered; and those of [`DagBuilder::build`](super::DagBuilder::build).
     pub fn from_json(json: &[u8], actions: &ActionRegistry<C>) -> Result<Self, DagError> {
         AnyDag::from_json(json, actions.any()).map(Self::of_any)
     }
