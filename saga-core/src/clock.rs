@@ -5,7 +5,7 @@
 //! a test can pause it, and the wall clock that sagas see then follows it.
 
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant as RealInstant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::select;
 use tokio::sync::{oneshot, watch};
@@ -39,21 +39,28 @@ pub(crate) struct Clock {
 pub(crate) struct ClockView {
     /// By how many milliseconds the wall clock is ahead of tokio's. Unknown before the first look.
     lead: Option<i64>,
-    /// The time of the last look, by both clocks.
-    seen: Option<(Instant, Timestamp)>,
-    /// What tokio's clock showed when it was last read, if that still counts.
-    read: Option<Instant>,
+    /// What the wall clock showed at the last look, and when that was, unless the task has slept since: where a test
+    /// has paused tokio's clock, any time may pass while a task sleeps.
+    seen: Option<(RealInstant, Timestamp)>,
+    /// When the real clock was last read, if that still counts.
+    read: Option<RealInstant>,
 }
 
 impl ClockView {
-    /// The time by tokio's clock.
-    pub(crate) fn instant(&mut self) -> Instant {
-        *self.read.get_or_insert_with(Instant::now)
+    /// The time by a clock that no test can pause.
+    pub(crate) fn instant(&mut self) -> RealInstant {
+        *self.read.get_or_insert_with(RealInstant::now)
     }
 
-    /// Time may have passed: the task sleeps, or has run users' code.
+    /// Time may have passed: the task has run users' code.
     pub(crate) fn expire(&mut self) {
         self.read = None;
+    }
+
+    /// The task is about to sleep.
+    pub(crate) fn sleeps(&mut self) {
+        self.expire();
+        self.seen = None;
     }
 }
 
@@ -77,8 +84,9 @@ impl Clock {
             return (now, None);
         }
         if let Some(before) = view.lead {
+            let began = view.instant();
             let (now, at) = self.read();
-            view.seen = Some((at, now));
+            view.seen = Some((began, now));
             if self.ahead(now, at).saturating_sub(before).abs() < JUMP {
                 return (now, None);
             }
@@ -95,7 +103,7 @@ impl Clock {
 
     /// The time by the wall clock, and a time by tokio's just before it.
     fn read(&self) -> (Timestamp, Instant) {
-        let real = std::time::Instant::now();
+        let real = RealInstant::now();
         let at = Instant::now();
         let wall = match &self.given {
             Some(given) => given(),
@@ -152,7 +160,7 @@ impl Clock {
                 std::future::pending().await
             }
             tokio::time::sleep(CHECK_INTERVAL).await;
-            view.expire();
+            view.sleeps();
             if self.look(&mut view).1.is_some() {
                 self.jumps.send_replace(());
             }
@@ -180,14 +188,14 @@ pub(crate) async fn real_pause(time: Duration) {
 
 /// True if tokio's clock is not the system's.
 pub(crate) fn is_paused() -> bool {
-    let real = std::time::Instant::now();
+    let real = RealInstant::now();
     is_set_apart(Instant::now(), real)
 }
 
 /// True if this time by tokio's clock, which was read right after the system's, is not the system's.
-fn is_set_apart(at: Instant, real: std::time::Instant) -> bool {
+fn is_set_apart(at: Instant, real: RealInstant) -> bool {
     let at = at.into_std();
     // what comes so soon after is the system's time, and need not be compared with a third reading
     let soon = Duration::from_micros(20);
-    at < real || at.duration_since(real) > soon && at > std::time::Instant::now()
+    at < real || at.duration_since(real) > soon && at > RealInstant::now()
 }

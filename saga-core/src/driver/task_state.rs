@@ -137,7 +137,7 @@ impl<'a> TaskState<'a> {
         match polled {
             Poll::Ready(Poll::Ready(wakeup)) => Poll::Ready(wakeup),
             Poll::Ready(Poll::Pending) | Poll::Pending => {
-                clock.expire();
+                clock.sleeps();
                 Poll::Pending
             }
         }
