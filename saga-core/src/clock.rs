@@ -199,3 +199,21 @@ fn is_set_apart(at: Instant, real: RealInstant) -> bool {
     let soon = Duration::from_micros(20);
     at < real || at.duration_since(real) > soon && at > RealInstant::now()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn time_that_passes_while_a_task_sleeps_is_seen_at_once() {
+        let (clock, mut view) = (Clock::new(None), ClockView::default());
+        clock.look(&mut view);
+        let (before, _) = clock.look(&mut view);
+        assert_eq!(clock.look(&mut view), (before, None), "nothing has happened since");
+        view.sleeps();
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        let (after, set) = clock.look(&mut view);
+        assert!((3_600_000..3_601_000).contains(&(after.0 - before.0)), "{before:?}, {after:?}");
+        assert_eq!(set, None, "a paused clock that advances was not set");
+    }
+}
