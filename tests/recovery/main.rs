@@ -6,4 +6,5 @@ mod common;
 mod crash_loop;
 mod damaged_stores;
 mod failing_appends;
+mod load_failures;
 mod truncated_log;

@@ -139,9 +139,9 @@ impl CoordinatorInner {
             {
                 Either::Left((Some(resume), _)) => (Some(resume), Vec::new()),
                 Either::Right((Control::Request(request), _)) => (None, vec![request]),
-                Either::Left((None, _))
-                | Either::Right((Control::Drain | Control::Stop(_) | Control::Transaction(_), _)) =>
-                {
+                // `resume` fails if it is because of a shutdown
+                Either::Left((None, _)) => (None, Vec::new()),
+                Either::Right((Control::Drain | Control::Stop(_) | Control::Transaction(_), _)) => {
                     return task.fail(SagaError::ShutDown { saga: id });
                 }
             };

@@ -25,16 +25,19 @@ mod schedule;
 mod simulation;
 
 use std::iter;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::future::{Either, join_all, select};
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::CoordinatorInner;
 use super::stored::present;
+use crate::clock::real_pause;
 use crate::log::SagaId;
 use crate::machine::Watch;
 use crate::store::{SagaRecord, StoreError, StoredSaga};
@@ -44,6 +47,11 @@ use schedule::{RandomNumbers, schedule};
 
 /// How many sagas are loaded in one go.
 const PAGE: usize = 128;
+/// How long the sagas of a page may take to load before each is loaded alone.
+const PAGE_LIMIT: Duration = Duration::from_secs(1);
+
+/// A saga and what was loaded of it.
+type Loaded = (WaitingSaga, Result<StoredSaga, StoreError>);
 
 /// When a saga resumes, how it is watched, and what was loaded of it.
 pub(super) struct ScheduledResume {
@@ -81,7 +89,8 @@ impl WaitingSaga {
     }
 }
 
-/// Waits until a saga may resume. `None` if that time never comes.
+/// Waits until a saga may resume. `None` if it is to be loaded by its own task, because it could not be loaded with
+/// others.
 pub(super) async fn resume_time(
     scheduled: oneshot::Receiver<Box<ScheduledResume>>,
 ) -> Option<Box<ScheduledResume>> {
@@ -95,6 +104,11 @@ pub(super) async fn resume_time(
 impl CoordinatorInner {
     /// Loads the sagas that were claimed, and tells each when to resume: all but the suspects at once.
     pub(super) async fn schedule_claimed(self: Arc<Self>, waiting: Vec<WaitingSaga>) {
+        // a load that hangs does not delay a shutdown
+        select(pin!(self.schedule_pages(waiting)), pin!(self.closed())).await;
+    }
+
+    async fn schedule_pages(&self, waiting: Vec<WaitingSaga>) {
         let mut waiting = waiting.into_iter();
         let pages = iter::from_fn(|| {
             let page = waiting.by_ref().take(PAGE).collect::<Vec<_>>();
@@ -103,17 +117,20 @@ impl CoordinatorInner {
         // one page is read while the sagas of the one before begin
         let pages = stream::iter(pages).map(|page| self.load_page(page)).buffered(2);
         let mut pages = pin!(pages);
-        let mut suspects = Vec::new();
+        let (mut suspects, mut late) = (Vec::new(), Vec::new());
         while let Some(page) = pages.next().await {
-            if self.is_closing() {
-                return;
-            }
-            for (waiting, loaded) in page {
-                match waiting.evidence(&loaded) {
-                    Some(evidence) => suspects.push(((waiting, loaded), evidence)),
-                    None => waiting.resume(ScheduledResume { at: None, watch: None, loaded }),
+            match page {
+                Ok(page) => {
+                    for loaded in page {
+                        suspects.extend(resume_or_suspect(loaded));
+                    }
                 }
+                // the others load themselves
+                Err(page) => late.extend(page.into_iter().filter(|waiting| waiting.was_running)),
             }
+        }
+        for loaded in join_all(late.into_iter().map(|waiting| self.load_alone(waiting))).await {
+            suspects.extend(loaded.and_then(resume_or_suspect));
         }
         let (suspects, evidence): (Vec<_>, Vec<_>) = suspects.into_iter().unzip();
         let now = Instant::now();
@@ -125,16 +142,42 @@ impl CoordinatorInner {
         }
     }
 
-    async fn load_page(
-        &self,
-        page: Vec<WaitingSaga>,
-    ) -> Vec<(WaitingSaga, Result<StoredSaga, StoreError>)> {
+    /// `Err` if that takes long, or panics: one of these sagas must not stop the others.
+    async fn load_page(&self, page: Vec<WaitingSaga>) -> Result<Vec<Loaded>, Vec<WaitingSaga>> {
         let ids = page.iter().map(|waiting| waiting.id.clone()).collect();
-        let loaded = self.env.store.load_many(ids).await;
-        let with_saga = |(waiting, loaded): (WaitingSaga, _)| {
-            let loaded = present(&waiting.id, loaded);
-            (waiting, loaded)
-        };
-        page.into_iter().zip(loaded).map(with_saga).collect()
+        let load = AssertUnwindSafe(self.env.store.load_many(ids)).catch_unwind();
+        match select(pin!(load), pin!(real_pause(PAGE_LIMIT))).await {
+            Either::Left((Ok(loaded), _)) if loaded.len() == page.len() => {
+                let with_saga = |(waiting, loaded): (WaitingSaga, _)| {
+                    let loaded = present(&waiting.id, loaded);
+                    (waiting, loaded)
+                };
+                Ok(page.into_iter().zip(loaded).map(with_saga).collect())
+            }
+            Either::Left(_) | Either::Right(_) => Err(page),
+        }
+    }
+
+    /// `None` if that panics, or takes long.
+    async fn load_alone(&self, waiting: WaitingSaga) -> Option<Loaded> {
+        let load = AssertUnwindSafe(self.env.store.load(&waiting.id)).catch_unwind();
+        match select(pin!(load), pin!(real_pause(PAGE_LIMIT))).await {
+            Either::Left((Ok(loaded), _)) => {
+                let loaded = present(&waiting.id, loaded);
+                Some((waiting, loaded))
+            }
+            Either::Left((Err(_), _)) | Either::Right(_) => None,
+        }
+    }
+}
+
+/// Tells a saga to resume now, unless it is a suspect.
+fn resume_or_suspect((waiting, loaded): Loaded) -> Option<(Loaded, Evidence)> {
+    match waiting.evidence(&loaded) {
+        Some(evidence) => Some(((waiting, loaded), evidence)),
+        None => {
+            waiting.resume(ScheduledResume { at: None, watch: None, loaded });
+            None
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Log entries as rows: one row for each append, with all of its entries.
+//! Log entries as rows: one row for each append, with all of its entries, unless their payloads are very large.
 //!
 //! What is small about them is a JSON array, which SQL can read; their payloads follow each other in a column of their
 //! own. Both are written and read by hand, since each entry of each saga passes through here.
@@ -11,7 +11,10 @@ use rusqlite::Row;
 use super::rows::int;
 use crate::log::{Entry, EntryKind, NodePath, Timestamp};
 
-/// The entries of one append, encoded.
+/// Payloads of so many bytes fill a row. SQLite takes up to 1 000 000 000 bytes in one value.
+const FULL: usize = 64 << 20;
+
+/// Entries of one append, encoded.
 pub(super) struct LogRow {
     pub(super) first_seq: i64,
     /// How many entries there are.
@@ -24,9 +27,26 @@ pub(super) struct LogRow {
 }
 
 impl LogRow {
-    pub(super) fn new(first_seq: u64, entries: &[Entry]) -> Result<Self, String> {
+    /// The rows of an append.
+    pub(super) fn all(first_seq: u64, entries: &[Entry]) -> Result<Vec<Self>, String> {
+        let (mut rows, mut done) = (Vec::with_capacity(1), 0);
+        while let Some(rest) = entries.get(done..).filter(|rest| !rest.is_empty()) {
+            let row = Self::new(first_seq.saturating_add(done as u64), rest)?;
+            done += row.count as usize;
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// A row of the first of these entries: of all, unless it is full before.
+    fn new(first_seq: u64, entries: &[Entry]) -> Result<Self, String> {
         let (mut json, mut payloads) = (Vec::with_capacity(entries.len() * 64), Vec::new());
+        let mut count = 0;
         for entry in entries {
+            if payloads.len() >= FULL {
+                break;
+            }
+            count += 1;
             let payload = entry.kind.encode().unwrap_or_default();
             payloads.extend_from_slice(payload.as_bytes());
             json.push(if json.is_empty() { b'[' } else { b',' });
@@ -44,8 +64,7 @@ impl LogRow {
             json.push(b']');
         }
         json.push(b']');
-        let (first_seq, count) = (int(first_seq)?, entries.len() as u64);
-        Ok(Self { first_seq, count, entries: json, payloads })
+        Ok(Self { first_seq: int(first_seq)?, count, entries: json, payloads })
     }
 }
 

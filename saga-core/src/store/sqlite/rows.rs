@@ -33,7 +33,7 @@ pub(super) struct NewSagaRow {
     pub(super) created_at: i64,
     pub(super) updated_at: i64,
     pub(super) ended_at: Option<i64>,
-    pub(super) log: LogRow,
+    pub(super) log: Vec<LogRow>,
 }
 
 impl NewSagaRow {
@@ -50,7 +50,7 @@ impl NewSagaRow {
             created_at: int(record.created_at.0)?,
             updated_at,
             ended_at: record.status.is_ended().then_some(updated_at),
-            log: LogRow::new(1, &entries)?,
+            log: LogRow::all(1, &entries)?,
             record,
         })
     }
@@ -65,7 +65,7 @@ pub(super) struct AppendRow {
     pub(super) wake_at: Option<i64>,
     pub(super) updated_at: i64,
     pub(super) ended_at: Option<i64>,
-    pub(super) log: LogRow,
+    pub(super) log: Vec<LogRow>,
     pub(super) answers: Vec<(String, Vec<u8>)>,
 }
 
@@ -80,7 +80,7 @@ impl AppendRow {
             wake_at: append.change.wake_at.map(|at| int(at.0)).transpose()?,
             updated_at,
             ended_at: append.change.status.is_ended().then_some(updated_at),
-            log: LogRow::new(append.expected_next_seq, &append.entries)?,
+            log: LogRow::all(append.expected_next_seq, &append.entries)?,
             answers: append
                 .answers
                 .iter()
@@ -96,7 +96,7 @@ impl AppendRow {
             && let EntryKind::Node { entry: NodeEntry::Succeeded(of_call), .. } = &mut first.kind
         {
             *of_call = output;
-            self.log = LogRow::new(self.append.expected_next_seq, &self.append.entries)?;
+            self.log = LogRow::all(self.append.expected_next_seq, &self.append.entries)?;
         }
         Ok(())
     }

@@ -219,12 +219,14 @@ pub(super) const UPDATE_DETAILS: &str = "UPDATE saga SET error = coalesce(?2, er
 fn insert_log(
     conn: &Database,
     number: i64,
-    log: &LogRow,
+    log: &[LogRow],
     tally: &mut Tally,
 ) -> rusqlite::Result<()> {
-    let entries = ToSqlOutput::Borrowed(ValueRef::Text(&log.entries));
-    conn.execute_kept(INSERT_LOG, params![number, log.first_seq, entries, log.payloads])?;
-    tally.entries += log.count;
+    for row in log {
+        let entries = ToSqlOutput::Borrowed(ValueRef::Text(&row.entries));
+        conn.execute_kept(INSERT_LOG, params![number, row.first_seq, entries, row.payloads])?;
+        tally.entries += row.count;
+    }
     Ok(())
 }
 

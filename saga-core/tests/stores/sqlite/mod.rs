@@ -79,3 +79,4 @@ mod failures;
 mod files;
 mod transactions;
 mod workers;
+mod writer;

@@ -1,0 +1,184 @@
+//! A saga that cannot be loaded when its coordinator is built stops no other saga.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use saga_core::SagaId;
+use saga_core::log::Uuid;
+use saga_core::operator::{Answer, Request};
+use saga_core::prelude::*;
+use saga_core::store::{
+    Aad, Append, CodecError, Created, EncodedStore, ListFilter, MemoryStore, NewSaga, PayloadCodec,
+    Purge, SagaRecord, SagaVersion, Store, StoreError, StoredSaga, WorkerId,
+};
+use tokio::time::timeout;
+
+#[derive(Default)]
+struct World {
+    open: AtomicBool,
+    holding: AtomicUsize,
+}
+
+#[saga_action(no_undo)]
+async fn echo(word: &str) -> Result<String, String> {
+    Ok(format!("{word}-OUT"))
+}
+
+#[saga_action(no_undo)]
+async fn hold(cx: &ActionContext<World>, word: &str) -> Result<String, String> {
+    cx.holding.fetch_add(1, SeqCst);
+    while !cx.open.load(SeqCst) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(word.to_string())
+}
+
+saga! {
+    Two<World>(word: String) -> String {
+        let first = echo { word };
+        let second = hold { word: first };
+        second
+    }
+}
+
+fn two(word: &str) -> Two {
+    Two { word: word.to_string() }
+}
+
+/// Leaves these sagas in the store, each of them holding.
+async fn fill<S: Store + Clone>(store: &S, sagas: &[(&str, &str)]) {
+    let sec = Coordinator::builder(World::default())
+        .store(store.clone())
+        .saga::<Two>()
+        .build()
+        .await
+        .unwrap();
+    for (id, word) in sagas {
+        drop(sec.saga(two(word)).id(*id).start().await.unwrap());
+    }
+    while sec.context().holding.load(SeqCst) < sagas.len() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sec.shutdown(Duration::ZERO).await.unwrap();
+}
+
+async fn resumed<S: Store + Clone>(store: &S) -> Coordinator<World> {
+    let world = World { open: AtomicBool::new(true), ..World::default() };
+    Coordinator::builder(world).store(store.clone()).saga::<Two>().build().await.unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Codec {
+    bad: Arc<AtomicBool>,
+}
+
+impl PayloadCodec for Codec {
+    fn encode(&self, plain: &[u8], _: &Aad<'_>) -> Result<Vec<u8>, CodecError> {
+        Ok(plain.into())
+    }
+    fn decode(&self, stored: &[u8], _: &Aad<'_>) -> Result<Vec<u8>, CodecError> {
+        if self.bad.load(SeqCst) && stored.windows(7).any(|w| w == b"BAD-OUT") {
+            panic!("the codec panics");
+        }
+        Ok(stored.into())
+    }
+}
+
+#[tokio::test]
+async fn a_codec_that_panics_for_one_saga_stops_no_other_saga() {
+    let codec = Codec::default();
+    let store = EncodedStore::new(MemoryStore::new(), codec.clone());
+    fill(&store, &[("bad", "BAD"), ("good", "GOOD")]).await;
+    codec.bad.store(true, SeqCst);
+    let sec = resumed(&store).await;
+    let good = sec.get::<Two>("good").await.unwrap().unwrap();
+    let end = timeout(Duration::from_secs(5), good).await.expect("it hangs");
+    assert_eq!(end.unwrap(), "GOOD-OUT");
+}
+
+/// A store in memory, of which the load of one saga takes forever.
+#[derive(Clone, Default)]
+struct Hangs {
+    memory: MemoryStore,
+    saga: Arc<Mutex<Option<SagaId>>>,
+}
+
+type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+impl Store for Hangs {
+    fn create(&self, saga: NewSaga) -> Reply<'_, Created> {
+        self.memory.create(saga)
+    }
+    fn append(&self, append: Append) -> Reply<'_, ()> {
+        self.memory.append(append)
+    }
+    fn load(&self, id: &SagaId) -> Reply<'_, Option<StoredSaga>> {
+        let id = id.clone();
+        Box::pin(async move {
+            let hangs = self.saga.lock().unwrap().as_ref() == Some(&id);
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            self.memory.load(&id).await
+        })
+    }
+    fn list(&self, filter: ListFilter) -> Reply<'_, Vec<SagaRecord>> {
+        self.memory.list(filter)
+    }
+    fn versions(&self) -> Reply<'_, Vec<SagaVersion>> {
+        self.memory.versions()
+    }
+    fn claim(&self, worker: &WorkerId, of: &[String], limit: usize) -> Reply<'_, Vec<SagaRecord>> {
+        self.memory.claim(worker, of, limit)
+    }
+    fn release(&self, worker: &WorkerId) -> Reply<'_, ()> {
+        self.memory.release(worker)
+    }
+    fn take(&self, worker: &WorkerId, id: &SagaId) -> Reply<'_, Option<SagaRecord>> {
+        self.memory.take(worker, id)
+    }
+    fn delete(&self, id: &SagaId) -> Reply<'_, bool> {
+        self.memory.delete(id)
+    }
+    fn purge(&self, purge: Purge) -> Reply<'_, u64> {
+        self.memory.purge(purge)
+    }
+    fn request(&self, request: Request) -> Reply<'_, ()> {
+        self.memory.request(request)
+    }
+    fn requests(&self, worker: &WorkerId, limit: usize) -> Reply<'_, Vec<Request>> {
+        self.memory.requests(worker, limit)
+    }
+    fn answer(&self, request: Uuid, answer: Answer) -> Reply<'_, ()> {
+        self.memory.answer(request, answer)
+    }
+    fn answer_to(&self, request: Uuid) -> Reply<'_, Option<Answer>> {
+        self.memory.answer_to(request)
+    }
+}
+
+async fn hanging() -> Hangs {
+    let store = Hangs::default();
+    fill(&store, &[("bad", "BAD"), ("good", "GOOD")]).await;
+    *store.saga.lock().unwrap() = Some("bad".parse().unwrap());
+    store
+}
+
+#[tokio::test]
+async fn a_saga_whose_load_hangs_delays_no_other_saga() {
+    let sec = resumed(&hanging().await).await;
+    let good = sec.get::<Two>("good").await.unwrap().unwrap();
+    let end = timeout(Duration::from_secs(5), good).await.expect("it waits for the other saga");
+    assert_eq!(end.unwrap(), "GOOD-OUT");
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_a_load_that_hangs() {
+    let sec = resumed(&hanging().await).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let shutdown = sec.shutdown(Duration::from_millis(50));
+    timeout(Duration::from_secs(5), shutdown).await.expect("the shutdown hangs").unwrap();
+}
