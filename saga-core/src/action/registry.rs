@@ -26,7 +26,7 @@ use crate::names::ActionName;
 /// ```
 pub struct ActionRegistry<C> {
     any: AnyRegistry,
-    context: PhantomData<fn(C)>,
+    context: PhantomData<fn(C) -> C>,
 }
 
 impl<C: 'static> Default for ActionRegistry<C> {

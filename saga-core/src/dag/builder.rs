@@ -28,7 +28,7 @@ use crate::names::{InvalidName, NodeIndex, SagaName};
 /// ```
 pub struct DagBuilder<C> {
     pub(crate) any: AnyBuilder,
-    context: PhantomData<fn(C)>,
+    context: PhantomData<fn(C) -> C>,
 }
 
 impl<C> DagBuilder<C> {

@@ -61,7 +61,7 @@ pub(crate) use shape::DagShape;
 /// ```
 pub struct Dag<C> {
     any: Arc<AnyDag>,
-    context: PhantomData<fn(C)>,
+    context: PhantomData<fn(C) -> C>,
 }
 
 impl<C> Dag<C> {

@@ -30,7 +30,7 @@ use crate::value::ActionData;
 /// ```
 pub struct Node<C> {
     any: AnyNode,
-    context: PhantomData<fn(C)>,
+    context: PhantomData<fn(C) -> C>,
 }
 
 impl<C> Node<C> {
