@@ -139,9 +139,10 @@ impl CoordinatorInner {
             {
                 Either::Left((Some(resume), _)) => (Some(resume), Vec::new()),
                 Either::Right((Control::Request(request), _)) => (None, vec![request]),
-                // `resume` fails if it is because of a shutdown
-                Either::Left((None, _)) => (None, Vec::new()),
-                Either::Right((Control::Drain | Control::Stop(_) | Control::Transaction(_), _)) => {
+                Either::Left((None, _)) if !inner.is_closing() => (None, Vec::new()),
+                Either::Left((None, _))
+                | Either::Right((Control::Drain | Control::Stop(_) | Control::Transaction(_), _)) =>
+                {
                     return task.fail(SagaError::ShutDown { saga: id });
                 }
             };

@@ -49,6 +49,9 @@ use schedule::{RandomNumbers, schedule};
 const PAGE: usize = 128;
 /// How long the sagas of a page may take to load before each is loaded alone.
 const PAGE_LIMIT: Duration = Duration::from_secs(1);
+/// How long a suspect may take to load alone before the others resume without it. It then resumes unwatched, whenever
+/// it is loaded.
+const SUSPECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// A saga and what was loaded of it.
 type Loaded = (WaitingSaga, Result<StoredSaga, StoreError>);
@@ -161,7 +164,7 @@ impl CoordinatorInner {
     /// `None` if that panics, or takes long.
     async fn load_alone(&self, waiting: WaitingSaga) -> Option<Loaded> {
         let load = AssertUnwindSafe(self.env.store.load(&waiting.id)).catch_unwind();
-        match select(pin!(load), pin!(real_pause(PAGE_LIMIT))).await {
+        match select(pin!(load), pin!(real_pause(SUSPECT_LIMIT))).await {
             Either::Left((Ok(loaded), _)) => {
                 let loaded = present(&waiting.id, loaded);
                 Some((waiting, loaded))
