@@ -4,15 +4,39 @@
 //! own. Both are written and read by hand, since each entry of each saga passes through here.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::ops::Range;
+use std::{fmt, iter};
 
 use rusqlite::Row;
 
 use super::rows::int;
-use crate::log::{Entry, EntryKind, NodePath, Timestamp};
+use crate::log::{Entry, EntryKind, NodePath, Payload, Timestamp};
 
 /// Payloads of so many bytes fill a row. SQLite takes up to 1 000 000 000 bytes in one value.
 const FULL: usize = 64 << 20;
+
+/// The rows of one append: mostly one, which has no place in a list of its own.
+pub(super) struct LogRows {
+    first: LogRow,
+    others: Vec<LogRow>,
+}
+
+impl LogRows {
+    pub(super) fn new(first_seq: u64, entries: &[Entry]) -> Result<Self, String> {
+        let first = LogRow::new(first_seq, entries)?;
+        let (mut others, mut done) = (Vec::new(), first.count as usize);
+        while let Some(rest) = entries.get(done..).filter(|rest| !rest.is_empty()) {
+            let row = LogRow::new(first_seq.saturating_add(done as u64), rest)?;
+            done += row.count as usize;
+            others.push(row);
+        }
+        Ok(Self { first, others })
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &LogRow> {
+        iter::once(&self.first).chain(&self.others)
+    }
+}
 
 /// Entries of one append, encoded.
 pub(super) struct LogRow {
@@ -23,49 +47,84 @@ pub(super) struct LogRow {
     /// payload. Its sequence number follows from its place.
     pub(super) entries: Vec<u8>,
     /// The payloads, one after the other.
-    pub(super) payloads: Vec<u8>,
+    pub(super) payloads: Payloads,
+}
+
+/// Payloads that follow each other. Mostly there is one, an output, which is not copied.
+#[derive(Default)]
+pub(super) enum Payloads {
+    #[default]
+    None,
+    One(Payload),
+    Several(Vec<u8>),
+}
+
+impl Payloads {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::None => &[],
+            Self::One(payload) => payload.as_bytes(),
+            Self::Several(bytes) => bytes,
+        }
+    }
+
+    fn add(&mut self, payload: Payload) {
+        match self {
+            Self::None => *self = Self::One(payload),
+            Self::One(first) => {
+                *self = Self::Several([first.as_bytes(), payload.as_bytes()].concat());
+            }
+            Self::Several(bytes) => bytes.extend_from_slice(payload.as_bytes()),
+        }
+    }
 }
 
 impl LogRow {
-    /// The rows of an append.
-    pub(super) fn all(first_seq: u64, entries: &[Entry]) -> Result<Vec<Self>, String> {
-        let (mut rows, mut done) = (Vec::with_capacity(1), 0);
-        while let Some(rest) = entries.get(done..).filter(|rest| !rest.is_empty()) {
-            let row = Self::new(first_seq.saturating_add(done as u64), rest)?;
-            done += row.count as usize;
-            rows.push(row);
-        }
-        Ok(rows)
-    }
-
     /// A row of the first of these entries: of all, unless it is full before.
     fn new(first_seq: u64, entries: &[Entry]) -> Result<Self, String> {
-        let (mut json, mut payloads) = (Vec::with_capacity(entries.len() * 64), Vec::new());
-        let mut count = 0;
+        let (mut json, mut payloads) = (Vec::with_capacity(entries.len() * 64), Payloads::None);
+        let (mut count, mut when) = (0, None);
         for entry in entries {
-            if payloads.len() >= FULL {
+            if payloads.as_bytes().len() >= FULL {
                 break;
             }
             count += 1;
-            let payload = entry.kind.encode().unwrap_or_default();
-            payloads.extend_from_slice(payload.as_bytes());
-            json.push(if json.is_empty() { b'[' } else { b',' });
-            json.push(b'[');
-            push_text(&mut json, entry.kind.name())?;
-            push_number(&mut json, entry.epoch);
-            push_number(&mut json, entry.at.0);
-            json.push(b',');
+            let payload = entry.kind.encode();
+            json.extend_from_slice(if json.is_empty() { b"[[\"" } else { b",[\"" });
+            // the words of kinds need no escapes
+            json.extend_from_slice(entry.kind.name().as_bytes());
+            json.push(b'"');
+            when = Some(push_when(&mut json, (entry.epoch, entry.at), when));
             match entry.node() {
                 Some(node) => push_text(&mut json, node.as_str())?,
                 None => json.extend_from_slice(b"null"),
             }
             push_number(&mut json, entry.attempt().into());
-            push_number(&mut json, payload.len() as u64);
+            push_number(&mut json, payload.as_ref().map_or(0, Payload::len) as u64);
             json.push(b']');
+            if let Some(payload) = payload {
+                payloads.add(payload);
+            }
         }
         json.push(b']');
         Ok(Self { first_seq: int(first_seq)?, count, entries: json, payloads })
     }
+}
+
+/// An entry's epoch and time, and where they are in the JSON.
+type When = ((u64, Timestamp), Range<usize>);
+
+/// Adds the epoch and the time, which are mostly those of the entry before.
+fn push_when(json: &mut Vec<u8>, when: (u64, Timestamp), before: Option<When>) -> When {
+    if let Some((same, place)) = before.filter(|(before, _)| *before == when) {
+        json.extend_from_within(place.clone());
+        return (same, place);
+    }
+    let start = json.len();
+    push_number(json, when.0);
+    push_number(json, when.1.0);
+    json.push(b',');
+    (when, start..json.len())
 }
 
 fn push_text(json: &mut Vec<u8>, text: &str) -> Result<(), String> {
@@ -239,7 +298,7 @@ mod tests {
             for part in [first, second] {
                 let row = LogRow::new(part[0].seq, part).unwrap();
                 assert_eq!(row.count, part.len() as u64);
-                read(row.first_seq, &row.entries, &row.payloads, &mut log).unwrap();
+                read(row.first_seq, &row.entries, row.payloads.as_bytes(), &mut log).unwrap();
             }
             assert_eq!(log, all);
         }
@@ -248,11 +307,12 @@ mod tests {
     #[test]
     fn every_cut_is_noticed() {
         let LogRow { first_seq, entries, payloads, .. } = LogRow::new(1, &entries()).unwrap();
+        let payloads = payloads.as_bytes();
         let damage = |entries: &[u8], payloads: &[u8]| {
             read(first_seq, entries, payloads, &mut Vec::new()).unwrap_err()
         };
         for cut in 0..entries.len() {
-            let (seq, why) = damage(&entries[..cut], &payloads);
+            let (seq, why) = damage(&entries[..cut], payloads);
             assert!((1..=5).contains(&seq), "{seq}");
             assert_eq!(why, "its row cannot be read", "cut at {cut}");
         }
@@ -261,12 +321,12 @@ mod tests {
             let expected = if cut < payloads.len() - 3 { 1 } else { 3 };
             assert_eq!((seq, &*why), (expected, "its payload is cut off"), "cut at {cut}");
         }
-        let more = [&payloads[..], b"x"].concat();
+        let more = [payloads, b"x"].concat();
         assert_eq!(damage(&entries, &more), (5, "bytes of no payload precede it".to_string()));
         for odd in ["", "[]", "[[]]", "[ ]", "null", "[[\"started\",1,1,\"a\",1,0],]"] {
             assert_eq!(damage(odd.as_bytes(), b"").1, "its row cannot be read", "{odd}");
         }
         let why = "the entry is missing; the next one is entry 3".to_string();
-        assert_eq!(read(3, &entries, &payloads, &mut Vec::new()), Err((1, why)));
+        assert_eq!(read(3, &entries, payloads, &mut Vec::new()), Err((1, why)));
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::types::{FromSql, FromSqlResult, Type, ValueRef};
 
 use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId};
 use super::database::Database;
-use super::log_rows::LogRow;
+use super::log_rows::LogRows;
 use super::write_job::SqliteError;
 use super::{definitions, requests};
 use crate::log::{EntryKind, InvalidSagaId, NodeEntry, Payload, SagaId, SagaStatus, Timestamp};
@@ -33,7 +33,7 @@ pub(super) struct NewSagaRow {
     pub(super) created_at: i64,
     pub(super) updated_at: i64,
     pub(super) ended_at: Option<i64>,
-    pub(super) log: Vec<LogRow>,
+    pub(super) log: LogRows,
 }
 
 impl NewSagaRow {
@@ -50,7 +50,7 @@ impl NewSagaRow {
             created_at: int(record.created_at.0)?,
             updated_at,
             ended_at: record.status.is_ended().then_some(updated_at),
-            log: LogRow::all(1, &entries)?,
+            log: LogRows::new(1, &entries)?,
             record,
         })
     }
@@ -58,6 +58,7 @@ impl NewSagaRow {
 
 /// An append whose numbers fit into SQLite's integers.
 pub(super) struct AppendRow {
+    /// Mostly without its entries, which are in the log's rows.
     pub(super) append: Append,
     pub(super) epoch: i64,
     pub(super) expected_next_seq: i64,
@@ -65,12 +66,20 @@ pub(super) struct AppendRow {
     pub(super) wake_at: Option<i64>,
     pub(super) updated_at: i64,
     pub(super) ended_at: Option<i64>,
-    pub(super) log: Vec<LogRow>,
+    pub(super) log: LogRows,
     pub(super) answers: Vec<(String, Vec<u8>)>,
 }
 
 impl AppendRow {
     pub(super) fn new(append: Append) -> Result<Self, String> {
+        let mut row = Self::with_entries(append)?;
+        // dropped by the thread that has made them, since to free what another thread has allocated takes longer
+        row.append.entries = Vec::new();
+        Ok(row)
+    }
+
+    /// The same for a row whose output may be [replaced](Self::replace_output).
+    pub(super) fn with_entries(append: Append) -> Result<Self, String> {
         let next_seq = append.check()?;
         let updated_at = append.entries.last().map_or(Ok(0), |last| int(last.at.0))?;
         Ok(Self {
@@ -80,7 +89,7 @@ impl AppendRow {
             wake_at: append.change.wake_at.map(|at| int(at.0)).transpose()?,
             updated_at,
             ended_at: append.change.status.is_ended().then_some(updated_at),
-            log: LogRow::all(append.expected_next_seq, &append.entries)?,
+            log: LogRows::new(append.expected_next_seq, &append.entries)?,
             answers: append
                 .answers
                 .iter()
@@ -96,7 +105,7 @@ impl AppendRow {
             && let EntryKind::Node { entry: NodeEntry::Succeeded(of_call), .. } = &mut first.kind
         {
             *of_call = output;
-            self.log = LogRow::all(self.append.expected_next_seq, &self.append.entries)?;
+            self.log = LogRows::new(self.append.expected_next_seq, &self.append.entries)?;
         }
         Ok(())
     }

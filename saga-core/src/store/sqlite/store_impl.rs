@@ -19,17 +19,24 @@ use crate::log::{Answer, Request, SagaId};
 impl Store for SqliteStore {
     fn create(&self, saga: NewSaga) -> BoxFuture<'_, Result<Created, StoreError>> {
         Box::pin(async move {
-            let writer = self.writer()?;
-            let new = NewSagaRow::new(saga).map_err(|why| self.refused(why))?;
-            writer.write(move |conn, tally| writes::create(conn, &new, tally)).await
+            let created = {
+                let writer = self.writer()?;
+                let new = NewSagaRow::new(saga).map_err(|why| self.refused(why))?;
+                writer.write(move |conn, tally| writes::create(conn, &new, tally))
+            };
+            created.await
         })
     }
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let writer = self.writer()?;
-            let row = AppendRow::new(append).map_err(|why| self.refused(why))?;
-            writer.write(move |conn, tally| writes::append(conn, &row, tally)).await
+            // what is written is not kept in the future while it waits
+            let appended = {
+                let writer = self.writer()?;
+                let row = AppendRow::new(append).map_err(|why| self.refused(why))?;
+                writer.write(move |conn, tally| writes::append(conn, &row, tally))
+            };
+            appended.await
         })
     }
 

@@ -50,7 +50,7 @@ impl TransactionJob {
     ) -> Result<(Self, oneshot::Receiver<Result<(), StoreError>>), String> {
         let (reply, answer) = oneshot::channel();
         let saga = append.saga.clone();
-        Ok((Self { saga, row: AppendRow::new(append)?, work, reply }, answer))
+        Ok((Self { saga, row: AppendRow::with_entries(append)?, work, reply }, answer))
     }
 
     /// Runs and commits the transaction. Pass the result to [`TransactionReply::answer`].

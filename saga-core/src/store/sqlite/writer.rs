@@ -52,16 +52,17 @@ impl Writer {
         Ok(Self { thread, place })
     }
 
-    /// Runs a worker's write, and returns once its transaction is durable. The work may run twice, and must not
+    /// Sends a worker's write, and returns once its transaction is durable. The work may run twice, and must not
     /// have written anything when it returns [`SqliteError::Store`].
-    pub(super) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    pub(super) fn write<T, F>(&self, work: F) -> impl Future<Output = Result<T, StoreError>>
     where
         T: Send + 'static,
         F: FnMut(&Database, &mut Tally) -> Result<T, SqliteError> + Send + 'static,
     {
         let (job, answer) = ClosureJob::new(work);
         self.thread.send(WriterCommand::Write(Box::new(job)));
-        self.answer(answer).await
+        // the future has no room for the work, which may be large
+        self.answer(answer)
     }
 
     /// Like [`write`](Self::write), for an operator's request, which needs no worker's lock.

@@ -70,12 +70,13 @@ struct WriterThread<'c> {
 
 impl WriterThread<'_> {
     fn run(&mut self, commands: &Receiver<WriterCommand>, guard: &rusqlite::Result<LogGuard>) {
+        // its room is used again
+        let mut batch = Vec::new();
         while let Ok(first) = commands.recv() {
-            let mut batch = Vec::new();
             self.sort(first, &mut batch);
             self.take(commands, &mut batch);
             if !batch.is_empty() {
-                self.transaction(batch, Some(commands));
+                self.transaction(&mut batch, Some(commands));
             }
             while let Some(job) = self.transactions.pop_front() {
                 match guard {
@@ -161,7 +162,7 @@ impl WriterThread<'_> {
     /// database's write lock.
     fn transaction(
         &mut self,
-        mut batch: Vec<Box<dyn WriteJob>>,
+        batch: &mut Vec<Box<dyn WriteJob>>,
         arriving: Option<&Receiver<WriterCommand>>,
     ) {
         if let Err(e) = self.check() {
@@ -173,7 +174,7 @@ impl WriterThread<'_> {
         }
         self.conn.definitions.begin();
         if let Some(commands) = arriving {
-            self.take(commands, &mut batch);
+            self.take(commands, batch);
         }
         let mut tally = Tally::default();
         let ran = batch.iter_mut().try_for_each(|job| job.run(&self.conn, &mut tally));
@@ -181,8 +182,8 @@ impl WriterThread<'_> {
             Err(e) if batch.len() > 1 && !is_io_error(&e) => {
                 // One job is at fault. In a transaction of its own, each gets its own result.
                 self.roll_back();
-                for job in batch {
-                    self.transaction(vec![job], None);
+                for job in batch.drain(..) {
+                    self.transaction(&mut vec![job], None);
                 }
             }
             Err(e) => self.fail_batch(batch, &e),
@@ -194,7 +195,7 @@ impl WriterThread<'_> {
                     }
                     // The files may have been removed since the first check, and the commit with them.
                     let checked = self.check();
-                    for job in batch {
+                    for job in batch.drain(..) {
                         job.answer(checked.clone());
                     }
                 }
@@ -210,7 +211,7 @@ impl WriterThread<'_> {
         }
     }
 
-    fn fail_batch(&mut self, batch: Vec<Box<dyn WriteJob>>, e: &rusqlite::Error) {
+    fn fail_batch(&mut self, batch: &mut Vec<Box<dyn WriteJob>>, e: &rusqlite::Error) {
         let why = self.fail(e);
         refuse(batch, &why);
     }
@@ -259,8 +260,8 @@ impl WriterThread<'_> {
     }
 }
 
-fn refuse(batch: Vec<Box<dyn WriteJob>>, why: &StoreError) {
-    for job in batch {
+fn refuse(batch: &mut Vec<Box<dyn WriteJob>>, why: &StoreError) {
+    for job in batch.drain(..) {
         job.answer(Err(why.clone()));
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::super::{Created, Purge, RecordChange, StoreError, WorkerId};
 use super::database::Database;
-use super::log_rows::LogRow;
+use super::log_rows::LogRows;
 use super::reads::find;
 use super::rows::{AppendRow, NewSagaRow};
 use super::write_job::{SqliteError, Tally};
@@ -219,12 +219,15 @@ pub(super) const UPDATE_DETAILS: &str = "UPDATE saga SET error = coalesce(?2, er
 fn insert_log(
     conn: &Database,
     number: i64,
-    log: &[LogRow],
+    log: &LogRows,
     tally: &mut Tally,
 ) -> rusqlite::Result<()> {
-    for row in log {
+    for row in log.iter() {
         let entries = ToSqlOutput::Borrowed(ValueRef::Text(&row.entries));
-        conn.execute_kept(INSERT_LOG, params![number, row.first_seq, entries, row.payloads])?;
+        conn.execute_kept(
+            INSERT_LOG,
+            params![number, row.first_seq, entries, row.payloads.as_bytes()],
+        )?;
         tally.entries += row.count;
     }
     Ok(())
