@@ -217,7 +217,7 @@ impl AnyHandle {
     /// Waits until this process does not run the saga (any more).
     fn ended(self) -> BoxFuture<'static, Result<Arc<SagaResult>, SagaError>> {
         Box::pin(async move {
-            let ended = wait_for(&self.call_limits, &self.id, self.progress.ended()).await?;
+            let ended = wait_for(&self.call_limits, &self.id, || self.progress.ended()).await?;
             if let Err(SagaError::ShutDown { .. }) = &*ended {
                 before_telling_of_shutdown().await;
             }

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::definitions::Definition;
 use super::handle::{AnyHandle, SagaType};
-use super::running::Admission;
+use super::running::{Admission, RunningSaga};
 use super::{CoordinatorInner, SagaHandle};
 use crate::dag::AnyDag;
 use crate::driver::{Driver, NewRun, before_telling_of_shutdown};
@@ -136,8 +136,8 @@ impl AnyStart {
     /// Starts the saga. The future is boxed here, so that its code is part of this crate, and not of each program.
     pub(super) fn start(self) -> BoxFuture<'static, Result<AnyHandle, StartError>> {
         Box::pin(async move {
-            let tasks = self.inner.tasks.clone();
-            let started = tasks.at_home(self.begin()).await;
+            let inner = self.inner.clone();
+            let started = inner.tasks.at_home(self.begin()).await;
             if let Err(StartError::ShutDown) = started {
                 before_telling_of_shutdown().await;
             }
@@ -145,7 +145,20 @@ impl AnyStart {
         })
     }
 
+    /// What is large about a start is made in functions that do not wait, so that the future has no room for it.
     async fn begin(self) -> Result<AnyHandle, StartError> {
+        let inner = self.inner.clone();
+        let (mut new, deadline) = self.checked()?;
+        if let Some(deadline) = deadline {
+            new.deadline = Some(Box::pin(inner.checked(deadline, &new.id, &new.dag)).await?);
+        }
+        let started = inner.start(new)?;
+        let input = (&*started.name, &started.params);
+        started.running.handle(started.id, input, &inner).await
+    }
+
+    /// The saga that is to be started, without its deadline, which is not checked yet.
+    fn checked(self) -> Result<(NewRun, Option<Deadline>), StartError> {
         let inner = self.inner;
         inner.tasks.check()?;
         if inner.is_closing() {
@@ -171,13 +184,17 @@ impl AnyStart {
             );
             return Err(refused(why));
         }
-        let deadline = match self.deadline {
-            None => None,
-            Some(deadline) => Some(Box::pin(inner.checked(deadline, &id, &definition.dag)).await?),
-        };
-        let new = NewRun { id, run_key, dag: definition.dag, params, deadline };
-        inner.start(new).await
+        let new = NewRun { id, run_key, dag: definition.dag, params, deadline: None };
+        Ok((new, self.deadline))
     }
+}
+
+/// A saga that this process runs now, perhaps because of an earlier start, and what was asked for.
+struct Started {
+    running: Arc<RunningSaga>,
+    id: SagaId,
+    name: Arc<str>,
+    params: Payload,
 }
 
 impl CoordinatorInner {
@@ -223,20 +240,20 @@ impl CoordinatorInner {
         Ok(deadline)
     }
 
-    async fn start(self: Arc<Self>, new: NewRun) -> Result<AnyHandle, StartError> {
+    fn start(self: &Arc<Self>, new: NewRun) -> Result<Started, StartError> {
         let (id, name) = (new.id.clone(), new.dag.name().shared());
         let params = new.params.payload.clone();
-        let input = (&*name, &params);
-        let (running, task) = match self.admit(&id, (&name, &params), None) {
-            Admission::AlreadyRunning(running) => return running.handle(id, input, &self).await,
-            Admission::Admitted(running, task) => (running, task),
+        let running = match self.admit(&id, (&name, &params), None) {
+            Admission::AlreadyRunning(running) => running,
+            Admission::Admitted(..) if self.is_closing() => return Err(StartError::ShutDown),
+            Admission::Admitted(running, task) => {
+                let link = task.driver_link();
+                let driver = Driver::create(self.env.clone(), new, &self.config, link);
+                // a task of its own: the caller may drop its future at any time
+                self.tasks.spawn(task.run(Ok(Box::new(driver)), Vec::new()));
+                running
+            }
         };
-        if self.is_closing() {
-            return Err(StartError::ShutDown);
-        }
-        let driver = Driver::create(self.env.clone(), new, &self.config, task.driver_link());
-        // a task of its own: the caller may drop this future at any time
-        self.tasks.spawn(task.run(Ok(Box::new(driver)), Vec::new()));
-        running.handle(id, input, &self).await
+        Ok(Started { running, id, name, params })
     }
 }

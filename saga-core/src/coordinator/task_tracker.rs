@@ -1,8 +1,8 @@
 //! The tasks of a coordinator. All of them run on the runtime that it was built on, wherever they are spawned
 //! from, and all of them are counted, so that a shutdown can wait for the last.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -74,13 +74,27 @@ impl TaskTracker {
 
     /// Runs the caller's future as if it were on this runtime: sockets, timers and tasks that it makes (a store
     /// may make some) belong to the coordinator's runtime, and outlive that of the caller.
-    pub(super) async fn at_home<T>(&self, future: impl Future<Output = T>) -> T {
-        let mut future = pin!(future);
-        poll_fn(|task| {
-            let _home = self.runtime.enter();
-            future.as_mut().poll(task)
-        })
-        .await
+    pub(super) fn at_home<F: Future>(&self, future: F) -> AtHome<'_, F> {
+        AtHome { runtime: &self.runtime, future }
+    }
+}
+
+pin_project! {
+    /// See [`TaskTracker::at_home`]. An `async` block would have room for the future twice.
+    pub(super) struct AtHome<'a, F> {
+        runtime: &'a Handle,
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for AtHome<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _home = this.runtime.enter();
+        this.future.poll(task)
     }
 }
 

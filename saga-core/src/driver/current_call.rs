@@ -112,18 +112,22 @@ pub(crate) async fn before_telling_of_shutdown() {
     }
 }
 
-/// Waits for the end of a saga that belongs to the coordinator with these limits.
+/// Waits for the end of a saga, with the future that `ended` makes. The saga belongs to the coordinator with these limits.
 ///
 /// # Errors
 /// [`SagaError::WaitsForItself`] inside a call for which that end may never come.
-pub(crate) async fn wait_for<T>(
+pub(crate) async fn wait_for<T, F: Future<Output = T>>(
     call_limits: &CallLimits,
     saga: &SagaId,
-    ended: impl Future<Output = T>,
+    ended: impl FnOnce() -> F,
 ) -> Result<T, SagaError> {
     let call = CALL.with_borrow(Option::clone);
     match call.filter(|call| call.is_of(call_limits)) {
-        Some(call) => call.caller().wait(saga, ended).await,
-        None => Ok(ended.await),
+        // boxed, since few waits are inside a call
+        Some(call) => {
+            let (caller, ended) = (call.caller(), ended());
+            Box::pin(async move { caller.wait(saga, ended).await }).await
+        }
+        None => Ok(ended().await),
     }
 }

@@ -1,6 +1,7 @@
 //! [`MemoryStore`]: sagas in memory, for tests and for sagas that need not outlive their process.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -73,13 +74,14 @@ impl MemoryStore {
 
     fn create_now(&self, saga: NewSaga) -> Result<Created, StoreError> {
         saga.check().map_err(failed)?;
-        let sagas = &mut self.content().sagas;
-        if let Some(there) = sagas.get(&saga.record.id) {
-            return Ok(Created::Exists(Box::new(there.record.clone())));
-        }
         let NewSaga { record, entries } = saga;
-        sagas.insert(record.id.clone(), Box::new(StoredSaga { record, entries }));
-        Ok(Created::New)
+        match self.content().sagas.entry(record.id.clone()) {
+            Entry::Occupied(there) => Ok(Created::Exists(Box::new(there.get().record.clone()))),
+            Entry::Vacant(place) => {
+                place.insert(Box::new(StoredSaga { record, entries }));
+                Ok(Created::New)
+            }
+        }
     }
 
     fn append_now(&self, append: Append) -> Result<(), StoreError> {
