@@ -70,7 +70,10 @@ pub struct Nodes {
 }
 
 /// The memory of this process that is resident, in bytes.
-fn resident() -> Result<f64, Any> {
+///
+/// # Errors
+/// If the system does not tell.
+pub fn resident() -> Result<f64, Any> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next());

@@ -3,15 +3,16 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
 use super::CoordinatorInner;
-use super::crash_loop::{WaitingSaga, crash_loop, resume_time};
+use super::crash_loop::{Scheduled, ScheduledResume, WaitingSaga, crash_loop, resume_time};
 use super::reload::{LoadReason, while_listening};
-use super::running::Admission;
+use super::running::{Admission, SagaTask};
 use super::stored::{StoredError, read};
 use crate::dag::stored_fingerprint;
-use crate::driver::{Control, Driver, DriverLink, StoredRun};
+use crate::driver::{Control, Driver, DriverLink, PendingRequest, StoredRun};
 use crate::error::SagaError;
 use crate::log::{Entry, Payload, SagaEntry};
 use crate::store::{
@@ -120,48 +121,81 @@ impl CoordinatorInner {
         Ok(())
     }
 
-    /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others. It waits until it was
-    /// loaded, and a suspect for its scheduled time.
+    /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others.
     fn resume_claimed(self: &Arc<Self>, record: SagaRecord) -> Option<WaitingSaga> {
         self.definitions.known(&record.fingerprint)?;
         let (id, input) = (record.id.clone(), (&record.name, &record.params));
         let admission = self.admit(&id, input, Some(record.status));
         let Admission::Admitted(_, task) = admission else { return None };
         let (waiting, scheduled) = WaitingSaga::new(&record);
-        let inner = self.clone();
-        self.tasks.spawn(async move {
-            // a request does not wait for the schedule
-            let (resume, mut requests) = match select(
-                pin!(resume_time(scheduled)),
-                pin!(task.saga().link.message()),
-            )
-            .await
-            {
-                Either::Left((Some(resume), _)) => (Some(resume), Vec::new()),
-                Either::Right((Control::Request(request), _)) => (None, vec![request]),
-                Either::Left((None, _)) if !inner.is_closing() => (None, Vec::new()),
-                Either::Left((None, _))
-                | Either::Right((Control::Drain | Control::Stop(_) | Control::Transaction(_), _)) =>
-                {
-                    return task.fail(SagaError::ShutDown { saga: id });
-                }
-            };
-            let watch = resume.as_ref().and_then(|resume| resume.watch);
-            let load = async {
-                let (link, reason) = (task.driver_link(), LoadReason::Claimed);
-                match resume {
-                    Some(resume) => inner.run_of(record, resume.loaded, link, reason).await,
-                    None => inner.resume(record, link, reason).await,
-                }
-            };
-            let mut loaded =
-                while_listening(&task.saga().link, |new| requests.push(new), load).await;
-            if let (Some(watch), Ok(driver)) = (watch, &mut loaded) {
-                driver.watch(watch);
-            }
-            task.run(loaded, requests).await;
-        });
+        self.tasks.spawn(self.clone().run_claimed(task, Box::new(record), scheduled));
         Some(waiting)
+    }
+
+    /// Loads a saga that was claimed, and runs it.
+    ///
+    /// There may be very many sagas that only wait, so the future is no larger than that of a saga that runs: the
+    /// future that loads it gives its place to the one that runs it, and what it needs for a moment is boxed.
+    fn run_claimed(
+        self: Arc<Self>,
+        task: SagaTask,
+        record: Box<SagaRecord>,
+        scheduled: Scheduled,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let loaded = self.load_claimed(task, record, scheduled);
+        loaded.then(|(task, loaded, requests)| task.run(loaded, requests))
+    }
+
+    /// A driver for a saga that was claimed, and the requests that arrived meanwhile. It waits until the saga was
+    /// loaded, and a suspect for its scheduled time.
+    async fn load_claimed(
+        self: Arc<Self>,
+        task: SagaTask,
+        record: Box<SagaRecord>,
+        scheduled: Scheduled,
+    ) -> (SagaTask, Result<Box<Driver>, SagaError>, Vec<PendingRequest>) {
+        let mut requests = Vec::new();
+        // a request does not wait for the schedule
+        let waited = {
+            let (time, message) = (pin!(resume_time(scheduled)), pin!(task.saga().link.message()));
+            match select(time, message).await {
+                Either::Left((Some(resume), _)) => Ok(Some(resume)),
+                Either::Left((None, _)) if !self.is_closing() => Ok(None),
+                Either::Right((Control::Request(request), _)) => {
+                    requests.push(request);
+                    Ok(None)
+                }
+                Either::Left((None, _))
+                | Either::Right((Control::Drain | Control::Stop(_) | Control::Transaction(_), _)) => {
+                    Err(SagaError::ShutDown { saga: record.id.clone() })
+                }
+            }
+        };
+        let loaded = match waited {
+            Err(error) => Err(error),
+            Ok(resume) => {
+                let load = Box::pin(self.load_scheduled(*record, resume, task.driver_link()));
+                while_listening(&task.saga().link, |new| requests.push(new), load).await
+            }
+        };
+        (task, loaded, requests)
+    }
+
+    /// A driver for a saga that is to resume now. `None` if it was not loaded yet.
+    async fn load_scheduled(
+        &self,
+        record: SagaRecord,
+        resume: Option<Box<ScheduledResume>>,
+        link: DriverLink,
+    ) -> Result<Box<Driver>, SagaError> {
+        let reason = LoadReason::Claimed;
+        let Some(resume) = resume else { return self.resume(record, link, reason).await };
+        let ScheduledResume { watch, loaded, .. } = *resume;
+        let mut driver = self.run_of(record, loaded, link, reason).await?;
+        if let Some(watch) = watch {
+            driver.watch(watch);
+        }
+        Ok(driver)
     }
 
     /// A driver for a saga that this process owns, made of its log. `record` is what the claim returned.
@@ -243,5 +277,22 @@ impl CoordinatorInner {
             Ok(()) => SagaError::Parked { saga, reason },
             Err(source) => SagaError::Store { saga, source },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saga_that_was_resumed_takes_no_more_memory_than_one_that_was_started() {
+        fn resumed<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+            size_of::<F>()
+        }
+        fn started<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        let (resumed, started) = (resumed(CoordinatorInner::run_claimed), started(SagaTask::run));
+        assert!(resumed <= started + size_of::<usize>(), "{resumed} and {started} bytes");
     }
 }

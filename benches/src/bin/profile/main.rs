@@ -36,7 +36,7 @@ use saga_benches::durable::DurableEngine;
 use saga_benches::engine::{Contestant, Engine};
 use saga_benches::measure::cpu_time;
 use saga_benches::ours::in_memory::Ours;
-use saga_benches::scale::Filled;
+use saga_benches::scale::{Filled, resident};
 use saga_benches::workload::Workload;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Stats, StatsAlloc};
 use tokio::runtime::{Builder, Runtime};
@@ -134,9 +134,13 @@ fn recovery(runtime: &Runtime, sagas: usize, repeats: usize) -> Result<(), Any> 
         let directory = tempfile::tempdir()?;
         let file = directory.path().join("sagas.db");
         let filled = runtime.block_on(Filled::new(&file, sagas, sagas))?;
+        let before = resident()?;
         let begin = Instant::now();
+        let mut coordinator = None;
         let used = measured(runtime, async {
-            filled.build().await?.context().until_arrived(sagas).await;
+            let built = filled.build().await?;
+            built.context().until_arrived(sagas).await;
+            coordinator = Some(built);
             Ok(())
         })?;
         println!("{sagas} sagas resumed from SQLite:");
@@ -146,6 +150,10 @@ fn recovery(runtime: &Runtime, sagas: usize, repeats: usize) -> Result<(), Any> 
             used.cpu.as_micros() as f64 / sagas as f64
         );
         println!("  {:>10.2} allocations a saga", used.allocations() as f64 / sagas as f64);
+        println!("  {:>10.0} bytes of heap a saga", used.bytes_kept() as f64 / sagas as f64);
+        let grown = resident()? - before;
+        println!("  {:>10.0} bytes a saga of resident memory", grown / sagas as f64);
+        drop(coordinator);
     }
     Ok(())
 }

@@ -56,6 +56,9 @@ const SUSPECT_LIMIT: Duration = Duration::from_secs(10);
 /// A saga and what was loaded of it.
 type Loaded = (WaitingSaga, Result<StoredSaga, StoreError>);
 
+/// Tells a saga that waits when to resume.
+pub(super) type Scheduled = oneshot::Receiver<Box<ScheduledResume>>;
+
 /// When a saga resumes, how it is watched, and what was loaded of it.
 pub(super) struct ScheduledResume {
     /// `None`: at once.
@@ -73,7 +76,7 @@ pub(super) struct WaitingSaga {
 }
 
 impl WaitingSaga {
-    pub(super) fn new(record: &SagaRecord) -> (Self, oneshot::Receiver<Box<ScheduledResume>>) {
+    pub(super) fn new(record: &SagaRecord) -> (Self, Scheduled) {
         let (scheduled, receiver) = oneshot::channel();
         // this claim counts as one; a paused saga calls nothing
         let was_running = record.attempts > 1 && !record.paused;
@@ -94,9 +97,7 @@ impl WaitingSaga {
 
 /// Waits until a saga may resume. `None` if it is to be loaded by its own task, because it could not be loaded with
 /// others.
-pub(super) async fn resume_time(
-    scheduled: oneshot::Receiver<Box<ScheduledResume>>,
-) -> Option<Box<ScheduledResume>> {
+pub(super) async fn resume_time(scheduled: Scheduled) -> Option<Box<ScheduledResume>> {
     let resume = scheduled.await.ok()?;
     if let Some(at) = resume.at {
         tokio::time::sleep_until(at).await;
