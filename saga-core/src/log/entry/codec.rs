@@ -42,6 +42,12 @@ impl EntryKind {
         bytes: Option<&[u8]>,
     ) -> Result<Self, CorruptEntry> {
         let bytes = bytes.unwrap_or_default();
+        if node.is_none()
+            && attempt == 0
+            && let Some(entry) = parse::<SagaEntry>(name, bytes)?
+        {
+            return Ok(Self::Saga(entry));
+        }
         let entry = match name {
             "succeeded" => Some(NodeEntry::Succeeded(Payload::from(bytes))),
             // most of the others
@@ -53,10 +59,7 @@ impl EntryKind {
             return Ok(Self::Node { node, attempt, entry });
         }
         match parse::<SagaEntry>(name, bytes)? {
-            Some(entry) if node.is_some() || attempt > 0 => {
-                Err(CorruptEntry::UnexpectedNode { kind: entry.name() })
-            }
-            Some(entry) => Ok(Self::Saga(entry)),
+            Some(entry) => Err(CorruptEntry::UnexpectedNode { kind: entry.name() }),
             None => Err(CorruptEntry::UnknownKind(name.to_string())),
         }
     }

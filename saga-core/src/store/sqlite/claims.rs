@@ -1,29 +1,33 @@
 //! The SQL that changes who owns sagas. Each function runs in the writer's transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::params;
 
 use super::super::{SagaRecord, StoreError, WorkerId};
 use super::database::Database;
+use super::definitions;
 use super::reads::find;
-use super::rows::{self, NUMBER, RECORD, WITH_INPUT};
+use super::rows::{self, DEFINITION, NUMBER, RECORD, WITH_INPUT};
 use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
 use crate::log::SagaId;
 
-/// `fingerprints` is a JSON array, because there may be more of them than SQLite allows parameters.
 pub(super) fn claim(
     conn: &Database,
     worker: &WorkerId,
-    fingerprints: &str,
+    fingerprints: &HashSet<String>,
     limit: usize,
 ) -> Result<Vec<SagaRecord>, SqliteError> {
     let mut free = conn.prepare_cached(&claim_sql())?;
-    let mut rows = free.query(params![worker.as_str(), fingerprints])?;
+    let mut rows = free.query([worker.as_str()])?;
     let (mut claimed, mut numbers) = (Vec::new(), Vec::new());
     while claimed.len() < limit {
         let Some(row) = rows.next()? else { break };
+        let definition = definitions::find(conn, row.get(DEFINITION)?)?;
+        if !definition.is_some_and(|found| fingerprints.contains(&*found.fingerprint)) {
+            continue;
+        }
         // A record that does not decode is skipped, so that it does not block other sagas. Loading it
         // reports what is wrong.
         let Ok(mut record) = rows::record(conn, row) else { continue };
@@ -51,8 +55,6 @@ pub(super) fn claim_sql() -> String {
     format!(
         "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished {WITH_INPUT} WHERE {UNFINISHED} \
          AND parked_reason IS NULL AND owner IS NOT ?1 \
-         AND (SELECT fingerprint FROM saga_definition AS d WHERE d.definition = saga.definition) \
-             IN (SELECT value FROM json_each(?2)) \
          ORDER BY created_at, number"
     )
 }

@@ -14,6 +14,9 @@ use crate::log::{EntryKind, InvalidSagaId, NodeEntry, Payload, SagaId, SagaStatu
 pub(super) const RECORD: &str = "id, definition, status, owner, epoch, next_seq, attempts, wake_at, \
     deadline, paused, parked_reason, created_at, updated_at, error, context, birth, params, number";
 
+/// Which of the [`RECORD`] columns is the number of the saga's definition.
+pub(super) const DEFINITION: usize = 1;
+
 /// Which of the [`RECORD`] columns is the saga's number, which is not part of the record.
 pub(super) const NUMBER: usize = 17;
 
@@ -128,7 +131,7 @@ pub(super) fn record(conn: &Database, row: &Row<'_>) -> Result<SagaRecord, Sqlit
     };
     let id = row.get_ref(0)?.as_str().map_err(|e| odd(e.into()))?;
     let id: SagaId = id.parse().map_err(|e: InvalidSagaId| odd(e.into()))?;
-    let definition = definitions::find(conn, row.get(1)?)?;
+    let definition = definitions::find(conn, row.get(DEFINITION)?)?;
     let read = || -> Result<SagaRecord, String> {
         let definition = definition.ok_or("its definition is missing")?;
         let mut columns = Columns { row, next: 2 };

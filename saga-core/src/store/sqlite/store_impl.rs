@@ -1,5 +1,6 @@
 //! The methods of [`Store`](crate::store::Store), each sent to one of the store's threads.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use futures_util::future::BoxFuture;
@@ -90,10 +91,9 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         let worker = worker.clone();
-        let fingerprints = serde_json::to_string(fingerprints);
+        let fingerprints = fingerprints.iter().cloned().collect::<HashSet<_>>();
         Box::pin(async move {
             let writer = self.writer()?;
-            let fingerprints = fingerprints.map_err(|e| self.refused(e.to_string()))?;
             writer.write(move |conn, _| claims::claim(conn, &worker, &fingerprints, limit)).await
         })
     }
