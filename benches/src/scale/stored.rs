@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use saga_core::SagaId;
+use saga_core::log::NodeEntry;
 use saga_core::prelude::*;
-use saga_core::store::{ListFilter, MemoryStore, NewSaga, Store, StoredSaga};
+use saga_core::store::{
+    Append, ListFilter, MemoryStore, NewSaga, RecordChange, Store, StoreError, StoredSaga, WorkerId,
+};
+use saga_core::{SagaId, SagaStatus};
 
 use super::{Stored, resident};
 use crate::Any;
@@ -88,21 +91,60 @@ impl Filled {
 /// Creates copies of a saga that waits and of one that has ended.
 async fn fill(store: &SqliteStore, sagas: usize, unfinished: usize) -> Result<(), Any> {
     let (waiting, ended) = samples().await?;
-    let copies = store.clone();
+    let (copies, worker) = (store.clone(), WorkerId::generate());
+    let owner = worker.clone();
     closed_loop(200, Load::Count(sagas), move |number| {
-        let store = copies.clone();
+        let (store, owner) = (copies.clone(), owner.clone());
         // those that have not ended are spread over the file
         let every = sagas as u64 / unfinished.max(1) as u64;
         let is_waiting = number.is_multiple_of(every) && number / every < unfinished as u64;
-        let sample = if is_waiting { &waiting } else { &ended };
-        let StoredSaga { mut record, entries } = sample.clone();
+        let sample = if is_waiting { &waiting } else { &ended }.clone();
         async move {
-            record.id = format!("saga-{number}").parse()?;
-            store.create(NewSaga { record, entries }).await?;
+            let id = format!("saga-{number}").parse()?;
+            copy(&store, sample, id, owner).await?;
             Ok(())
         }
     })
     .await?;
+    // as a shutdown leaves those that wait
+    store.release(&worker).await?;
+    Ok(())
+}
+
+/// Writes a saga as it was written when it ran: each outcome is an append, with what followed from it.
+async fn copy(
+    store: &SqliteStore,
+    sample: StoredSaga,
+    id: SagaId,
+    owner: WorkerId,
+) -> Result<(), StoreError> {
+    let StoredSaga { mut record, entries } = sample;
+    let (last, ended) = (entries.len() as u64, record.status);
+    let mut appends =
+        entries.chunk_by(|_, next| !matches!(next.node_entry(), Some(NodeEntry::Succeeded(_))));
+    let first = appends.next().unwrap_or_default().to_vec();
+    record.id = id.clone();
+    record.owner = Some(owner.clone());
+    record.status = SagaStatus::Running;
+    record.next_seq = first.len() as u64 + 1;
+    let mut next_seq = record.next_seq;
+    store.create(NewSaga { record, entries: first }).await?;
+    for entries in appends {
+        let entries = entries.to_vec();
+        let count = entries.len() as u64;
+        let status = if next_seq + count > last { ended } else { SagaStatus::Running };
+        let append = Append {
+            saga: id.clone(),
+            owner: owner.clone(),
+            epoch: 1,
+            expected_next_seq: next_seq,
+            entries,
+            change: RecordChange { progress: true, ..RecordChange::status(status) },
+            answers: Vec::new(),
+        };
+        store.append(append).await?;
+        next_seq += count;
+    }
     Ok(())
 }
 
@@ -123,7 +165,7 @@ async fn samples() -> Result<(StoredSaga, StoredSaga), Any> {
 
 async fn sample(store: &MemoryStore, id: &SagaId) -> Result<StoredSaga, Any> {
     let mut sample = store.load(id).await?.ok_or("the sample is not there")?;
-    // as `create` wants it, and as `release` leaves it
-    (sample.record.owner, sample.record.epoch, sample.record.attempts) = (None, 1, 0);
+    // as `create` wants it
+    (sample.record.epoch, sample.record.attempts) = (1, 1);
     Ok(sample)
 }
