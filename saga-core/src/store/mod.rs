@@ -10,6 +10,7 @@
 //! | [`MemoryStore`] | the default of a coordinator: tests, and sagas that need not outlive their process |
 //! | [`FileStore`] | small tools, and logs that you can read with `cat` |
 //! | `SqliteStore` (feature `sqlite`) | services: one process with a local database file |
+//! | `PostgresStore` (feature `postgres`) | services: any number of processes that share a database |
 //!
 //! [`EncodedStore`] wraps any of them and encodes every payload, for encryption above all.
 //!
@@ -20,15 +21,22 @@ mod encoded;
 mod error;
 mod file;
 mod io_thread;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod log_rows;
 mod memory;
 mod open_files;
 mod payload_codec;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod queries;
 mod record;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod table_prefix;
 mod transaction_work;
 mod worker_lock;
+mod workers;
 
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
@@ -45,6 +53,8 @@ pub(crate) use error::corrupt;
 pub use file::FileStore;
 pub use memory::MemoryStore;
 pub use payload_codec::{Aad, CodecError, PayloadCodec, PayloadKind};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use queries::{ListFilter, Purge};
 pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};
 #[cfg(feature = "sqlite")]
@@ -52,6 +62,7 @@ pub use sqlite::{SqliteStats, SqliteStore};
 #[cfg(feature = "sqlite")]
 pub use transaction_work::SqliteWork;
 pub use transaction_work::TransactionWork;
+pub use workers::{LeaseTerms, Position, Worker};
 
 /// Keeps sagas and their logs. The trait is object-safe, and all methods may be called concurrently.
 ///
@@ -117,10 +128,51 @@ pub trait Store: Send + Sync + 'static {
     /// that of one of its sagas.
     fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>>;
 
+    /// On what terms workers lease their sagas; `None`, the default, for a store with one worker at a time.
+    ///
+    /// If a store has several workers at a time, each proves that it is alive by [renewing](Self::renew) its lease.
+    /// When the lease of a worker has ended, by the store's clock, others may [claim](Self::claim) its sagas.
+    fn lease_terms(&self) -> Option<LeaseTerms> {
+        None
+    }
+
+    /// Begins or renews the lease of a worker. From then on it is alive for
+    /// [`LeaseTerms::duration`](LeaseTerms::duration), by the store's clock.
+    ///
+    /// The default does nothing, which suits stores with one worker at a time.
+    fn renew(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
+        let _ = worker;
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Returns the workers that are alive, longest first.
+    ///
+    /// The default returns none, which suits stores with one worker at a time.
+    fn workers(&self) -> BoxFuture<'_, Result<Vec<Worker>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Returns how far sagas have come, in the order of their ids; `None` for a saga that does not exist. A coordinator
+    /// asks this several times a second about sagas of other workers that somebody waits for.
+    ///
+    /// The default [loads](Self::load_many) them.
+    fn positions(
+        &self,
+        ids: Vec<SagaId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Position>>, StoreError>> {
+        Box::pin(async move {
+            let loaded = self.load_many(ids).await.into_iter();
+            loaded.map(|saga| Ok(saga?.map(|saga| Position::of(&saga.record)))).collect()
+        })
+    }
+
     /// Makes `worker` the owner of up to `limit` unfinished sagas whose fingerprint is one of `fingerprints`
-    /// and that have no owner (in a store with one worker at a time: no owner, or another one). Each claimed
-    /// saga gets the next epoch, and its `attempts` grows by one. Parked sagas are skipped; paused ones are
-    /// not, because their deadlines keep running. Returns the claimed records, oldest first.
+    /// and that have no owner, or one that is not alive (in a store with one worker at a time: no owner, or another
+    /// one). Each claimed saga gets the next epoch, and its `attempts` grows by one. Parked sagas are skipped; paused
+    /// ones are not, because their deadlines keep running. Returns the claimed records, oldest first.
+    ///
+    /// When sagas of one worker that has died are claimed by others at the same time, each saga is claimed by one of
+    /// them. A store with [leases](Self::lease_terms) lets only workers that are alive claim sagas.
     fn claim(
         &self,
         worker: &WorkerId,
@@ -154,7 +206,8 @@ pub trait Store: Send + Sync + 'static {
     /// request. The saga's state (even paused, parked or ended) and its previous owner do not matter, and
     /// `attempts` does not change. Returns `None` if there is no such saga.
     ///
-    /// A store with several workers at a time must not take a saga from an owner that is alive.
+    /// A store with [leases](Self::lease_terms) does not take a saga from another worker that is alive, but fails with
+    /// [`StoreError::Fenced`].
     fn take(
         &self,
         worker: &WorkerId,
@@ -172,9 +225,10 @@ pub trait Store: Send + Sync + 'static {
     /// there is no such saga. If a request with this id exists, it and its answer stay as they are.
     fn request(&self, request: Request) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Returns up to `limit` unanswered requests that `worker` may carry out (in a store with one worker: all),
-    /// ordered by time and then by id. A request that this version cannot decode is skipped; a newer version
-    /// may have left it.
+    /// Returns up to `limit` unanswered requests, ordered by time and then by id: in a store with one worker at a time
+    /// all of them, in a store with [leases](Self::lease_terms) the requests to sagas that `worker` owns, and to sagas
+    /// that no worker owns that is alive. A request that this version cannot decode is skipped; a newer version may have
+    /// left it.
     fn requests(
         &self,
         worker: &WorkerId,

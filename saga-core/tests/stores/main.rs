@@ -5,5 +5,7 @@ mod child;
 mod conformance;
 mod faulty_stores;
 mod file;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod samples;
 mod sqlite;

@@ -6,8 +6,9 @@ use std::collections::HashSet;
 use rusqlite::{Connection, StatementStatus};
 
 use super::super::WorkerId;
+use super::super::table_prefix::TablePrefix;
 use super::claims::{self, claim_sql, release_sql};
-use super::database::{Database, OpenDatabase, Prefix};
+use super::database::{Database, OpenDatabase};
 use super::reads::{self, versions_sql};
 use super::requests::{self, WAITING};
 use super::writes;
@@ -46,7 +47,7 @@ fn open() -> OpenDatabase {
          COMMIT;"
     ))
     .unwrap();
-    OpenDatabase { conn, prefix: Prefix::default() }
+    OpenDatabase { conn, prefix: TablePrefix::default() }
 }
 
 /// Runs the work, and asserts that the cached statement behind it took few steps and scanned at most `scans`

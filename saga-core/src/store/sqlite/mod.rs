@@ -14,7 +14,6 @@
 //! | `writes`, `claims`, `reads`, `requests` | the SQL statements |
 //! | `definitions` | what all sagas of one definition share |
 //! | `rows` | records and appends as rows |
-//! | `log_rows` | the entries of an append as a row |
 //! | `stats` | counters of commits |
 //! | `query_plans`, `many_sagas` | tests: each statement uses an index, even among a million sagas |
 //! | `transient_failures` | tests: the store recovers from a full disk and from a locked database |
@@ -24,7 +23,6 @@ mod database;
 mod database_file;
 mod definitions;
 mod log_guard;
-mod log_rows;
 #[cfg(test)]
 mod many_sagas;
 #[cfg(test)]
@@ -51,12 +49,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use self::database::Prefix;
 use self::reader::Reader;
 use self::stats::Counters;
 pub use self::stats::SqliteStats;
 use self::writer::Writer;
 use super::StoreError;
+use super::table_prefix::TablePrefix;
 
 /// Keeps sagas in a SQLite file. Every commit is durable (WAL, `synchronous = FULL`).
 ///
@@ -123,7 +121,7 @@ impl SqliteStore {
     /// a newer version of this library wrote it, [`StoreError::Failed`] if it cannot be created,
     /// written or made durable, or is not a SQLite database.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::open_tables(path.as_ref(), &Prefix::default())
+        Self::open_tables(path.as_ref(), &TablePrefix::default())
     }
 
     /// Like [`open`](Self::open), but the names of all tables and indexes begin with `prefix`. Use it for a
@@ -147,11 +145,11 @@ impl SqliteStore {
         Self::open_tables(path, &Self::prefix(path, prefix)?)
     }
 
-    fn prefix(path: &Path, prefix: &str) -> Result<Prefix, StoreError> {
-        Prefix::new(prefix).map_err(|why| failed(&path.display().to_string(), why))
+    fn prefix(path: &Path, prefix: &str) -> Result<TablePrefix, StoreError> {
+        TablePrefix::new(prefix).map_err(|why| failed(&path.display().to_string(), why))
     }
 
-    fn open_tables(path: &Path, prefix: &Prefix) -> Result<Self, StoreError> {
+    fn open_tables(path: &Path, prefix: &TablePrefix) -> Result<Self, StoreError> {
         let place: Arc<str> = path.display().to_string().into();
         let resolved = database_file::resolve(path)?;
         let lock = database_file::lock(path, &resolved)?;
@@ -179,7 +177,7 @@ impl SqliteStore {
     /// [`StoreError::Failed`] if the file does not exist or no worker has opened it yet,
     /// [`StoreError::NewerSchema`] if a newer version of this library wrote it.
     pub fn attach(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::attach_tables(path.as_ref(), &Prefix::default())
+        Self::attach_tables(path.as_ref(), &TablePrefix::default())
     }
 
     /// Like [`attach`](Self::attach), for a store that was opened
@@ -202,7 +200,7 @@ impl SqliteStore {
         Self::attach_tables(path, &Self::prefix(path, prefix)?)
     }
 
-    fn attach_tables(path: &Path, prefix: &Prefix) -> Result<Self, StoreError> {
+    fn attach_tables(path: &Path, prefix: &TablePrefix) -> Result<Self, StoreError> {
         let place: Arc<str> = path.display().to_string().into();
         let resolved = database_file::resolve(path)?;
         if !resolved.exists() {

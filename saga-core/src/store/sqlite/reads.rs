@@ -4,13 +4,12 @@ use std::sync::LazyLock;
 
 use rusqlite::{CachedStatement, Row, Statement, params};
 
-use super::super::{ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga};
+use super::super::{ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga, log_rows};
 use super::database::Database;
-use super::log_rows::{self, READ_LOG};
 use super::rows::{self, NUMBER, RECORD, WITH_INPUT};
 use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
-use crate::log::{SagaId, SagaStatus};
+use crate::log::{Entry, SagaId, SagaStatus};
 
 /// Returns a saga's record and its number.
 pub(super) fn find(conn: &Database, id: &SagaId) -> Result<Option<(SagaRecord, i64)>, SqliteError> {
@@ -64,7 +63,7 @@ impl<'a, 'c> Loader<'a, 'c> {
         let mut rows = self.log.query([number])?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
-            log_rows::read_row(row, &mut entries).map_err(corrupt)?;
+            read_log_row(row, &mut entries).map_err(corrupt)?;
         }
         let next = entries.len() as u64 + 1;
         if next != record.next_seq {
@@ -76,6 +75,23 @@ impl<'a, 'c> Loader<'a, 'c> {
         }
         Ok(Some(StoredSaga { record, entries }))
     }
+}
+
+/// The rows of a log, in order.
+const READ_LOG: &str =
+    "SELECT first_seq, entries, payloads FROM saga_log WHERE number = ?1 ORDER BY first_seq";
+
+/// Adds the entries of a row of [`READ_LOG`] to those before it.
+///
+/// # Errors
+/// Which entry is damaged, and how.
+fn read_log_row(row: &Row<'_>, log: &mut Vec<Entry>) -> Result<(), (u64, String)> {
+    let columns = || Ok::<_, rusqlite::Error>((row.get(0)?, row.get_ref(1)?, row.get_ref(2)?));
+    let damaged = |e: &dyn std::fmt::Display| (log.len() as u64 + 1, e.to_string());
+    let (first_seq, entries, payloads) = columns().map_err(|e| damaged(&e))?;
+    let entries = entries.as_bytes().map_err(|e| damaged(&e))?;
+    let payloads = payloads.as_bytes().map_err(|e| damaged(&e))?;
+    log_rows::read(first_seq, entries, payloads, log)
 }
 
 pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecord>, SqliteError> {

@@ -3,9 +3,9 @@
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlResult, Type, ValueRef};
 
+use super::super::log_rows::LogRows;
 use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId};
 use super::database::Database;
-use super::log_rows::LogRows;
 use super::write_job::SqliteError;
 use super::{definitions, requests};
 use crate::log::{EntryKind, InvalidSagaId, NodeEntry, Payload, SagaId, SagaStatus, Timestamp};

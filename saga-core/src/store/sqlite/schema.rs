@@ -7,7 +7,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 
 use super::super::StoreError;
-use super::database::{OpenDatabase, Prefix};
+use super::super::table_prefix::TablePrefix;
+use super::database::OpenDatabase;
 use super::sqlite_version;
 
 /// How long to wait for another program that is writing to the same database.
@@ -31,7 +32,7 @@ pub(super) const KNOWN: u32 = OLDEST + MIGRATIONS.len() as u32 - 1;
 pub(super) fn open_writer(
     resolved: &Path,
     place: &str,
-    prefix: &Prefix,
+    prefix: &TablePrefix,
 ) -> Result<OpenDatabase, StoreError> {
     sqlite_version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
     let open = connect(resolved, place, prefix)?;
@@ -50,7 +51,7 @@ pub(super) fn open_writer(
 pub(super) fn open_reader(
     resolved: &Path,
     place: &str,
-    prefix: &Prefix,
+    prefix: &TablePrefix,
 ) -> Result<OpenDatabase, StoreError> {
     sqlite_version::check(rusqlite::version_number()).map_err(|why| failed(place, why))?;
     let open = connect(resolved, place, prefix)?;
@@ -79,7 +80,7 @@ pub(super) fn open_reader(
 pub(super) fn open_requester(
     resolved: &Path,
     place: &str,
-    prefix: &Prefix,
+    prefix: &TablePrefix,
 ) -> Result<OpenDatabase, StoreError> {
     let open = connect(resolved, place, prefix)?;
     make_durable(&open.conn, place)?;
@@ -88,7 +89,7 @@ pub(super) fn open_requester(
     Ok(open)
 }
 
-fn connect(resolved: &Path, place: &str, prefix: &Prefix) -> Result<OpenDatabase, StoreError> {
+fn connect(resolved: &Path, place: &str, prefix: &TablePrefix) -> Result<OpenDatabase, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(resolved, flags).map_err(|e| sql(place, &e))?;
     conn.busy_timeout(BUSY_TIMEOUT).map_err(|e| sql(place, &e))?;
@@ -232,7 +233,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("sagas.db");
         std::fs::write(&path, "").unwrap();
-        let open = connect(&path, "sagas.db", &Prefix::default()).unwrap();
+        let open = connect(&path, "sagas.db", &TablePrefix::default()).unwrap();
         migrate(&open, "sagas.db").unwrap();
         let conn = open.database();
         for value in ["a", "b", "c"] {

@@ -3,9 +3,9 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, params};
 
+use super::super::log_rows::LogRows;
 use super::super::{Created, Purge, RecordChange, StoreError, WorkerId};
 use super::database::Database;
-use super::log_rows::LogRows;
 use super::reads::find;
 use super::rows::{AppendRow, NewSagaRow};
 use super::write_job::{SqliteError, Tally};

@@ -82,6 +82,8 @@ pub async fn store_conformance<S: Store>(
         ownership {
             claim_takes_over_unfinished_sagas_with_a_new_epoch
             claim_skips_ended_parked_and_unknown_sagas
+            a_worker_that_is_alive_keeps_its_sagas
+            each_saga_is_claimed_by_one_of_many_workers
             claim_takes_the_oldest_first_up_to_its_limit
             claim_accepts_thousands_of_fingerprints
             a_released_saga_counts_no_crash_and_can_be_claimed

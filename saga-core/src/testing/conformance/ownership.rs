@@ -1,6 +1,103 @@
 //! Ownership of sagas: claiming, releasing, and deleting.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
 use super::*;
+use crate::clock::real_pause;
+
+/// Claims sagas as a worker that is alive.
+async fn claim(
+    store: &impl Store,
+    name: &str,
+    fingerprints: &[String],
+    limit: usize,
+) -> Result<Vec<SagaRecord>, StoreError> {
+    store.renew(&worker(name)).await?;
+    store.claim(&worker(name), fingerprints, limit).await
+}
+
+/// Waits until all workers are dead, in a store with leases.
+async fn end_lease(store: &impl Store) {
+    if let Some(terms) = store.lease_terms() {
+        real_pause(terms.duration + Duration::from_millis(100)).await;
+    }
+}
+
+pub(super) async fn a_worker_that_is_alive_keeps_its_sagas(store: &impl Store) -> CheckResult {
+    let Some(terms) = store.lease_terms() else { return Ok(()) };
+    let f1 = ["f1".to_string()];
+    store.renew(&worker("one")).await?;
+    create(store, new_saga("a")).await?;
+    expect_eq!(claim(store, "two", &f1, 10).await, Ok(vec![]));
+    expect_eq!(
+        store.take(&worker("two"), &id("a")).await,
+        Err(StoreError::Fenced { saga: id("a") })
+    );
+    let alive = store.workers().await?;
+    let owned = alive.iter().map(|worker| (worker.id.as_str(), worker.sagas));
+    expect_eq!(owned.collect::<Vec<_>>(), [("one", 1), ("two", 0)]);
+    for alive in &alive {
+        let until = alive.lease_until.unwrap_or(Timestamp(0));
+        expect_that!(until > alive.since, "{alive:?}");
+    }
+
+    // a lease that is renewed goes on
+    real_pause(terms.duration / 2).await;
+    store.renew(&worker("one")).await?;
+    real_pause(terms.duration / 2 + Duration::from_millis(100)).await;
+    expect_eq!(claim(store, "three", &f1, 10).await, Ok(vec![]));
+    let alive = store.workers().await?;
+    expect_eq!(alive.iter().map(|worker| worker.id.as_str()).collect::<Vec<_>>(), ["one", "three"]);
+
+    end_lease(store).await;
+    expect_eq!(store.workers().await, Ok(vec![]));
+    // a worker whose lease has ended claims nothing, not even what is free
+    expect_eq!(store.claim(&worker("three"), &f1, 10).await, Ok(vec![]));
+    expect_eq!(ids(&claim(store, "two", &f1, 10).await?), ["a"]);
+    // and its lease can begin again
+    expect_eq!(claim(store, "one", &f1, 10).await, Ok(vec![]));
+    store.release(&worker("two")).await?;
+    expect_eq!(ids(&claim(store, "one", &f1, 10).await?), ["a"]);
+    let alive = store.workers().await?;
+    expect_eq!(alive.iter().map(|worker| worker.id.as_str()).collect::<Vec<_>>(), ["one"]);
+    Ok(())
+}
+
+pub(super) async fn each_saga_is_claimed_by_one_of_many_workers(store: &impl Store) -> CheckResult {
+    if store.lease_terms().is_none() {
+        return Ok(());
+    }
+    for n in 0..60 {
+        create(store, new_saga(&format!("s{n:02}"))).await?;
+    }
+    let f1 = ["f1".to_string()];
+    let claims = ["two", "three", "four"].map(|name| {
+        let f1 = &f1;
+        async move {
+            let mut all = Vec::new();
+            loop {
+                let claimed = claim(store, name, f1, 7).await?;
+                if claimed.is_empty() {
+                    return Ok::<_, StoreError>(all);
+                }
+                all.extend(claimed);
+            }
+        }
+    });
+    let mut all = Vec::new();
+    for (claimed, name) in join_all(claims).await.into_iter().zip(["two", "three", "four"]) {
+        for record in claimed? {
+            expect_eq!((record.owner, record.epoch), (Some(worker(name)), 2));
+            all.push(record.id);
+        }
+    }
+    all.sort_unstable();
+    let expected = (0..60).map(|n| id(&format!("s{n:02}"))).collect::<Vec<_>>();
+    expect_eq!(all, expected);
+    Ok(())
+}
 
 pub(super) async fn claim_takes_over_unfinished_sagas_with_a_new_epoch(
     store: &impl Store,
@@ -8,9 +105,10 @@ pub(super) async fn claim_takes_over_unfinished_sagas_with_a_new_epoch(
     create(store, new_saga("a")).await?;
     let f1 = ["f1".to_string()];
     // The worker already owns it.
-    expect_eq!(store.claim(&worker("one"), &f1, 10).await, Ok(vec![]));
+    expect_eq!(claim(store, "one", &f1, 10).await, Ok(vec![]));
 
-    let claimed = store.claim(&worker("two"), &f1, 10).await?;
+    end_lease(store).await;
+    let claimed = claim(store, "two", &f1, 10).await?;
     let mut expected = new_saga("a").record;
     expected.run_key = load(store, "a").await?.record.run_key;
     expected.owner = Some(worker("two"));
@@ -25,7 +123,8 @@ pub(super) async fn claim_takes_over_unfinished_sagas_with_a_new_epoch(
     let good = Append { owner: worker("two"), epoch: 2, ..good };
     expect_eq!(store.append(good).await, Ok(()));
 
-    let third = store.claim(&worker("three"), &f1, 10).await?;
+    end_lease(store).await;
+    let third = claim(store, "three", &f1, 10).await?;
     let counts: Vec<_> = third.iter().map(|r| (r.epoch, r.attempts, r.next_seq)).collect();
     expect_eq!(counts, [(3, 3, 3)]);
     Ok(())
@@ -49,9 +148,9 @@ pub(super) async fn claim_skips_ended_parked_and_unknown_sagas(store: &impl Stor
     ] {
         create(store, saga).await?;
     }
-    expect_eq!(store.claim(&worker("two"), &[], 10).await, Ok(vec![]));
+    expect_eq!(claim(store, "two", &[], 10).await, Ok(vec![]));
     let known = ["f0".to_string(), "f1".to_string(), "\"]".to_string()];
-    let claimed = store.claim(&worker("two"), &known, 10).await?;
+    let claimed = claim(store, "two", &known, 10).await?;
     expect_eq!(ids(&claimed), ["failed", "paused", "rolling_back"]);
     for left in ["completed", "parked", "rolled_back", "stuck", "unknown"] {
         let record = load(store, left).await?.record;
@@ -69,10 +168,20 @@ pub(super) async fn claim_takes_the_oldest_first_up_to_its_limit(
         create(store, saga).await?;
     }
     let f1 = ["f1".to_string()];
-    expect_eq!(store.claim(&worker("two"), &f1, 0).await, Ok(vec![]));
-    expect_eq!(ids(&store.claim(&worker("two"), &f1, 3).await?), ["e", "b", "d"]);
-    expect_eq!(ids(&store.claim(&worker("two"), &f1, 3).await?), ["c", "a"]);
-    expect_eq!(store.claim(&worker("two"), &f1, 3).await, Ok(vec![]));
+    expect_eq!(claim(store, "two", &f1, 0).await, Ok(vec![]));
+    let first = claim(store, "two", &f1, 3).await?;
+    let second = claim(store, "two", &f1, 3).await?;
+    if store.lease_terms().is_none() {
+        expect_eq!(ids(&first), ["e", "b", "d"]);
+    }
+    expect_eq!(first.len(), 3);
+    for page in [&first, &second] {
+        expect_that!(page.is_sorted_by_key(|record| record.created_at), "{page:?}");
+    }
+    let mut all = [ids(&first), ids(&second)].concat();
+    all.sort_unstable();
+    expect_eq!(all, ["a", "b", "c", "d", "e"]);
+    expect_eq!(claim(store, "two", &f1, 3).await, Ok(vec![]));
     Ok(())
 }
 
@@ -81,7 +190,7 @@ pub(super) async fn claim_accepts_thousands_of_fingerprints(store: &impl Store) 
     saga.record.fingerprint = "f39999".into();
     create(store, saga).await?;
     let many: Vec<String> = (0..40_000).map(|n| format!("f{n}")).collect();
-    expect_eq!(store.claim(&worker("two"), &many, usize::MAX).await?.len(), 1);
+    expect_eq!(claim(store, "two", &many, usize::MAX).await?.len(), 1);
     Ok(())
 }
 
@@ -98,7 +207,7 @@ pub(super) async fn a_released_saga_counts_no_crash_and_can_be_claimed(
     let record = load(store, "b").await?.record;
     expect_eq!((record.owner, record.epoch, record.attempts), (Some(worker("other")), 1, 1));
 
-    let again = store.claim(&worker("one"), &["f1".to_string()], 1).await?;
+    let again = claim(store, "one", &["f1".to_string()], 1).await?;
     let again: Vec<_> = again.iter().map(|r| (r.id.as_str(), r.epoch, r.attempts)).collect();
     expect_eq!(again, [("a", 2, 1)]);
     Ok(())

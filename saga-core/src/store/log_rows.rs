@@ -1,18 +1,15 @@
-//! Log entries as rows: one row for each append, with all of its entries, unless their payloads are very large.
+//! Log entries as rows of a database: one row for each append, with all of its entries, unless their payloads are very large.
 //!
 //! What is small about them is a JSON array, which SQL can read; their payloads follow each other in a column of their
 //! own. Both are written and read by hand, since each entry of each saga passes through here.
 
 use std::borrow::Cow;
+use std::iter;
 use std::ops::Range;
-use std::{fmt, iter};
 
-use rusqlite::Row;
-
-use super::rows::int;
 use crate::log::{Entry, EntryKind, NodePath, Payload, Timestamp};
 
-/// Payloads of so many bytes fill a row. SQLite takes up to 1 000 000 000 bytes in one value.
+/// Payloads of so many bytes fill a row. SQLite and PostgreSQL take up to a billion bytes in one value.
 const FULL: usize = 64 << 20;
 
 /// The rows of one append: mostly one, which has no place in a list of its own.
@@ -107,7 +104,9 @@ impl LogRow {
             }
         }
         json.push(b']');
-        Ok(Self { first_seq: int(first_seq)?, count, entries: json, payloads })
+        let first_seq = i64::try_from(first_seq)
+            .map_err(|_| format!("{first_seq} is too large to store; the limit is {}", i64::MAX))?;
+        Ok(Self { first_seq, count, entries: json, payloads })
     }
 }
 
@@ -153,28 +152,11 @@ fn push_number(json: &mut Vec<u8>, number: u64) {
     json.extend_from_slice(digits.get(start..).unwrap_or_default());
 }
 
-/// The rows of a log, in order.
-pub(super) const READ_LOG: &str =
-    "SELECT first_seq, entries, payloads FROM saga_log WHERE number = ?1 ORDER BY first_seq";
-
-/// Adds the entries of a row of [`READ_LOG`] to those before it.
-///
-/// # Errors
-/// Which entry is damaged, and how.
-pub(super) fn read_row(row: &Row<'_>, log: &mut Vec<Entry>) -> Result<(), (u64, String)> {
-    let columns = || Ok::<_, rusqlite::Error>((row.get(0)?, row.get_ref(1)?, row.get_ref(2)?));
-    let damaged = |e: &dyn fmt::Display| (log.len() as u64 + 1, e.to_string());
-    let (first_seq, entries, payloads) = columns().map_err(|e| damaged(&e))?;
-    let entries = entries.as_bytes().map_err(|e| damaged(&e))?;
-    let payloads = payloads.as_bytes().map_err(|e| damaged(&e))?;
-    read(first_seq, entries, payloads, log)
-}
-
 /// Adds the entries of a row to those before it, of which there are as many as the row's first sequence number says.
 ///
 /// # Errors
 /// Which entry is damaged, and how.
-fn read(
+pub(super) fn read(
     first_seq: i64,
     entries: &[u8],
     payloads: &[u8],

@@ -1,0 +1,322 @@
+//! Appends: compared and written for many sagas in one statement.
+
+use std::sync::{Arc, LazyLock};
+
+use tokio::sync::oneshot;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use super::connection::{Connection, Database};
+use super::group_commit::Write;
+use super::log_columns::{self, LogColumns};
+use super::retries::{self, Tries};
+use super::rows::{int, owner_column, text};
+use super::trouble::Trouble;
+use crate::log::{EntryKind, NodeEntry, Payload};
+use crate::store::log_rows::LogRow;
+use crate::store::{Append, StoreError};
+
+/// An append whose values fit into the database's columns.
+pub(super) struct AppendRow {
+    pub(super) append: Append,
+    epoch: i64,
+    expected_next_seq: i64,
+    next_seq: i64,
+    wake_at: Option<i64>,
+    updated_at: i64,
+    error: Option<String>,
+    parked_reason: Option<String>,
+    log: Vec<LogRow>,
+    answers: Vec<(Uuid, Vec<u8>)>,
+}
+
+/// An append that waits, and whom to reply to.
+pub(super) struct AppendJob {
+    pub(super) row: AppendRow,
+    pub(super) reply: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl Write for AppendJob {
+    fn bytes(&self) -> usize {
+        self.row.log.iter().map(|row| row.payloads.len() + row.entries.len() + 256).sum()
+    }
+
+    fn key(&self) -> &str {
+        self.row.append.saga.as_str()
+    }
+}
+
+impl AppendRow {
+    pub(super) fn new(append: Append) -> Result<Self, String> {
+        let next_seq = append.check()?;
+        let updated_at = append.entries.last().map_or(Ok(0), |last| int(last.at.0))?;
+        let answers = append
+            .answers
+            .iter()
+            .map(|(id, answer)| Ok((*id, serde_json::to_vec(answer).map_err(|e| e.to_string())?)));
+        let change = &append.change;
+        Ok(Self {
+            epoch: int(append.epoch)?,
+            expected_next_seq: int(append.expected_next_seq)?,
+            next_seq: int(next_seq)?,
+            wake_at: change.wake_at.map(|at| int(at.0)).transpose()?,
+            updated_at,
+            error: change.error.as_deref().map(|error| text(error).into_owned()),
+            parked_reason: change
+                .parked_reason
+                .as_ref()
+                .and_then(Option::as_deref)
+                .map(|reason| text(reason).into_owned()),
+            log: LogRow::all(append.expected_next_seq, &append.entries)?,
+            answers: answers.collect::<Result<_, String>>()?,
+            append,
+        })
+    }
+
+    /// Replaces the output of the first entry, if that is a `succeeded`.
+    pub(super) fn replace_output(&mut self, output: Payload) -> Result<(), String> {
+        if let Some(first) = self.append.entries.first_mut()
+            && let EntryKind::Node { entry: NodeEntry::Succeeded(of_call), .. } = &mut first.kind
+        {
+            *of_call = output;
+            self.log = LogRow::all(self.append.expected_next_seq, &self.append.entries)?;
+        }
+        Ok(())
+    }
+
+    /// True if more of the record changes than every append changes.
+    fn has_details(&self) -> bool {
+        let change = &self.append.change;
+        change.error.is_some()
+            || change.context.is_some()
+            || change.paused.is_some()
+            || change.parked_reason.is_some()
+    }
+}
+
+/// Commits appends, and replies to each.
+pub(super) async fn commit(database: &Arc<Database>, jobs: Vec<AppendJob>) {
+    let (rows, replies): (Vec<_>, Vec<_>) =
+        jobs.into_iter().map(|job| (job.row, job.reply)).unzip();
+    let results = append_all(database, &rows).await;
+    for (reply, result) in replies.into_iter().zip(results) {
+        // the caller may have stopped waiting
+        let _ = reply.send(result);
+    }
+}
+
+async fn append_all(database: &Arc<Database>, rows: &[AppendRow]) -> Vec<Result<(), StoreError>> {
+    let all = rows.iter().collect::<Vec<_>>();
+    match append_batch(database, &all).await {
+        Ok(results) => results,
+        // one of them may be to blame
+        Err(trouble) if rows.len() > 1 && retries::is_refused(&trouble) => {
+            let mut results = Vec::with_capacity(rows.len());
+            for row in rows {
+                let alone = append_batch(database, &[row]).await;
+                results.push(match alone {
+                    Ok(alone) => alone.into_iter().next().unwrap_or(Ok(())),
+                    Err(trouble) => Err(trouble.into_store_error(database)),
+                });
+            }
+            results
+        }
+        Err(trouble) => {
+            let error = trouble.into_store_error(database);
+            rows.iter().map(|_| Err(error.clone())).collect()
+        }
+    }
+}
+
+/// Appends in one statement. A commit whose result is unknown is tried again: what was committed is found then.
+async fn append_batch(
+    database: &Arc<Database>,
+    rows: &[&AppendRow],
+) -> Result<Vec<Result<(), StoreError>>, Trouble> {
+    let mut tries = Tries::default();
+    let written = loop {
+        let connection = tries.connection(database).await?;
+        match append(&connection, rows).await {
+            Ok(written) => break written,
+            Err(trouble) => tries.failed(connection, trouble).await?,
+        }
+    };
+    let mut results = rows.iter().map(|_| Ok(())).collect::<Vec<_>>();
+    let missing = |index: &usize| !written.contains(index);
+    let missing = (0..rows.len()).filter(missing).collect::<Vec<_>>();
+    if missing.is_empty() {
+        return Ok(results);
+    }
+    let of_missing =
+        missing.iter().filter_map(|index| rows.get(*index).copied()).collect::<Vec<_>>();
+    let mut reading = Tries::default();
+    let found = loop {
+        let connection = reading.connection(database).await?;
+        match why_not(&connection, &of_missing).await {
+            Ok(found) => break found,
+            Err(trouble) => reading.failed(connection, trouble).await?,
+        }
+    };
+    for (index, found) in missing.into_iter().zip(found) {
+        if let Some(result) = results.get_mut(index) {
+            let saga = rows.get(index).map(|row| row.append.saga.clone());
+            *result = match (found, saga) {
+                (Found::Written, _) if tries.is_unknown() => Ok(()),
+                (Found::Nothing, Some(saga)) => Err(StoreError::NotFound { saga }),
+                (Found::Written | Found::Other, Some(saga)) => Err(StoreError::Fenced { saga }),
+                (_, None) => Ok(()),
+            };
+        }
+    }
+    Ok(results)
+}
+
+/// Why an append changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// The saga does not exist.
+    Nothing,
+    /// Its entries are in the log: this epoch wrote them in an earlier try.
+    Written,
+    /// Owner, epoch or sequence number differ.
+    Other,
+}
+
+/// Reads back what the log has where appends wanted to write.
+async fn why_not(connection: &Connection, rows: &[&AppendRow]) -> Result<Vec<Found>, Trouble> {
+    let ids = rows.iter().map(|row| row.append.saga.as_str()).collect::<Vec<_>>();
+    let seqs = rows.iter().map(|row| row.expected_next_seq).collect::<Vec<_>>();
+    let sql = "SELECT s.number IS NOT NULL, l.entries FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS a (id, seq, place) \
+         LEFT JOIN saga AS s ON s.id = a.id LEFT JOIN saga_log AS l ON l.number = s.number AND l.first_seq = a.seq \
+         ORDER BY a.place";
+    let params: super::connection::Params<'_> =
+        &[(&ids, Type::TEXT_ARRAY), (&seqs, Type::INT8_ARRAY)];
+    let found = connection.query(sql, params).await?;
+    let mut results = Vec::with_capacity(rows.len());
+    for (row, append) in found.iter().zip(rows) {
+        let exists: bool = row.try_get(0).map_err(Trouble::Sql)?;
+        let entries: Option<&str> = row.try_get(1).map_err(Trouble::Sql)?;
+        // An epoch has one owner, and one append of it begins at one sequence number: what it wrote there is this.
+        let ours = append.log.first().map(|row| &*row.entries);
+        results.push(match entries {
+            _ if !exists => Found::Nothing,
+            Some(entries) if Some(entries.as_bytes()) == ours => Found::Written,
+            Some(_) | None => Found::Other,
+        });
+    }
+    Ok(results)
+}
+
+/// The condition makes the planner expect one append, whatever their number: it then looks up each saga by its id, which is
+/// right for every size of the table, and not only for the size at which the statement was planned.
+const COMPARE: &str = "s.id = a.id AND s.owner = a.owner AND s.epoch = a.epoch AND s.next_seq = a.expected \
+    AND a.epoch = abs(a.epoch)";
+
+/// Compares and writes, and returns the indices of the appends that were not fenced.
+pub(super) async fn append(
+    connection: &Connection,
+    rows: &[&AppendRow],
+) -> Result<Vec<usize>, Trouble> {
+    let index = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
+    let places = (0..rows.len()).map(index).collect::<Vec<_>>();
+    let ids = rows.iter().map(|row| row.append.saga.as_str()).collect::<Vec<_>>();
+    let owners = rows.iter().map(|row| owner_column(&row.append.owner)).collect::<Vec<_>>();
+    let epochs = rows.iter().map(|row| row.epoch).collect::<Vec<_>>();
+    let expected = rows.iter().map(|row| row.expected_next_seq).collect::<Vec<_>>();
+    let next = rows.iter().map(|row| row.next_seq).collect::<Vec<_>>();
+    let statuses = rows.iter().map(|row| row.append.change.status.as_str()).collect::<Vec<_>>();
+    let wake = rows.iter().map(|row| row.wake_at).collect::<Vec<_>>();
+    let updated = rows.iter().map(|row| row.updated_at).collect::<Vec<_>>();
+    let ended = rows.iter().map(|row| row.append.change.status.is_ended()).collect::<Vec<_>>();
+    let progress = rows.iter().map(|row| row.append.change.progress).collect::<Vec<_>>();
+
+    let logs = LogColumns::of((0..).zip(rows.iter().map(|row| &*row.log)))?;
+
+    let mut params: Vec<(&(dyn ToSql + Sync), Type)> = vec![
+        (&places, Type::INT8_ARRAY),
+        (&ids, Type::TEXT_ARRAY),
+        (&owners, Type::TEXT_ARRAY),
+        (&epochs, Type::INT8_ARRAY),
+        (&expected, Type::INT8_ARRAY),
+        (&next, Type::INT8_ARRAY),
+        (&statuses, Type::TEXT_ARRAY),
+        (&wake, Type::INT8_ARRAY),
+        (&updated, Type::INT8_ARRAY),
+        (&ended, Type::BOOL_ARRAY),
+        (&progress, Type::BOOL_ARRAY),
+        (&logs.places, Type::INT8_ARRAY),
+        (&logs.first_seqs, Type::INT8_ARRAY),
+        (&logs.entries, Type::TEXT_ARRAY),
+        (&logs.payloads, Type::BYTEA_ARRAY),
+    ];
+    let is_plain = rows.iter().all(|row| !row.has_details() && row.answers.is_empty());
+    if is_plain {
+        let written = connection.query_often(&PLAIN, &params).await?;
+        return log_columns::places(&written);
+    }
+    let errors = rows.iter().map(|row| row.error.as_deref()).collect::<Vec<_>>();
+    let contexts = rows.iter().map(|row| row.append.change.context.as_ref().map(Payload::as_bytes));
+    let contexts = contexts.collect::<Vec<_>>();
+    let paused = rows.iter().map(|row| row.append.change.paused).collect::<Vec<_>>();
+    let parks =
+        rows.iter().map(|row| row.append.change.parked_reason.is_some()).collect::<Vec<_>>();
+    let reasons = rows.iter().map(|row| row.parked_reason.as_deref()).collect::<Vec<_>>();
+    let answers = (0..)
+        .zip(rows)
+        .flat_map(|(place, row)| row.answers.iter().map(move |answer| (index(place), answer)));
+    let answers = answers.collect::<Vec<_>>();
+    let answer_places = answers.iter().map(|(place, _)| *place).collect::<Vec<_>>();
+    let requests = answers.iter().map(|(_, (id, _))| *id).collect::<Vec<_>>();
+    let answers = answers.iter().map(|(_, (_, answer))| &**answer).collect::<Vec<_>>();
+    params.extend([
+        (&errors as &(dyn ToSql + Sync), Type::TEXT_ARRAY),
+        (&contexts, Type::BYTEA_ARRAY),
+        (&paused, Type::BOOL_ARRAY),
+        (&parks, Type::BOOL_ARRAY),
+        (&reasons, Type::TEXT_ARRAY),
+        (&answer_places, Type::INT8_ARRAY),
+        (&requests, Type::UUID_ARRAY),
+        (&answers, Type::BYTEA_ARRAY),
+    ]);
+    let written = connection.query(&DETAILED, &params).await?;
+    log_columns::places(&written)
+}
+
+/// The columns that every append changes.
+const CHANGES: &str = "next_seq = a.next, status = a.status, wake_at = a.wake, updated_at = a.updated, \
+    ended_at = CASE WHEN a.ended THEN a.updated END, \
+    attempts = CASE WHEN a.progress THEN 1 ELSE s.attempts END";
+
+/// The rows of the log of the appends that were not fenced.
+const WRITE_LOG: &str = "l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) \
+    SELECT u.number, r.first_seq, r.entries, r.payloads \
+    FROM unnest($12::bigint[], $13::bigint[], $14::text[], $15::bytea[]) AS r (place, first_seq, entries, payloads) \
+    JOIN u ON u.place = r.place)";
+
+static PLAIN: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH a AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
+         $7::text[], $8::bigint[], $9::bigint[], $10::boolean[], $11::boolean[]) \
+         AS a (place, id, owner, epoch, expected, next, status, wake, updated, ended, progress)), \
+         u AS (UPDATE saga AS s SET {CHANGES} FROM a WHERE {COMPARE} RETURNING s.number, a.place), \
+         {WRITE_LOG} SELECT place FROM u"
+    )
+});
+
+static DETAILED: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH a AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
+         $7::text[], $8::bigint[], $9::bigint[], $10::boolean[], $11::boolean[], $16::text[], $17::bytea[], \
+         $18::boolean[], $19::boolean[], $20::text[]) \
+         AS a (place, id, owner, epoch, expected, next, status, wake, updated, ended, progress, \
+         error, context, paused, parks, reason)), \
+         u AS (UPDATE saga AS s SET {CHANGES}, error = coalesce(a.error, s.error), \
+         context = coalesce(a.context, s.context), paused = coalesce(a.paused, s.paused), \
+         parked_reason = CASE WHEN a.parks THEN a.reason ELSE s.parked_reason END \
+         FROM a WHERE {COMPARE} RETURNING s.number, a.place), \
+         {WRITE_LOG}, c AS (UPDATE saga_command AS m SET answer = w.answer \
+         FROM unnest($21::bigint[], $22::uuid[], $23::bytea[]) AS w (place, id, answer) JOIN u ON u.place = w.place \
+         WHERE m.id = w.id AND m.answer IS NULL) \
+         SELECT place FROM u"
+    )
+});

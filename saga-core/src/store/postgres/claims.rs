@@ -1,0 +1,177 @@
+//! Who owns which sagas: leases, claims, takes and releases.
+
+use std::time::Duration;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use super::connection::{Connection, Params};
+use super::reads;
+use super::rows::{self, RECORD, WITH_REST, owner_column, plain, text};
+use super::trouble::Trouble;
+use crate::log::{SagaId, Timestamp};
+use crate::store::{SagaRecord, StoreError, Worker, WorkerId};
+
+/// Begins or renews a lease, on the database's clock.
+pub(super) async fn renew(
+    connection: &Connection,
+    worker: &WorkerId,
+    lease: Duration,
+) -> Result<(), Trouble> {
+    let (worker, lease) = (owner_column(worker), lease.as_secs_f64());
+    let params: Params<'_> = &[(&worker, Type::TEXT), (&lease, Type::FLOAT8)];
+    connection.query(RENEW, params).await.map(drop)
+}
+
+const RENEW: &str = "INSERT INTO saga_worker (incarnation, started_at, lease_until) \
+    VALUES ($1, clock_timestamp(), clock_timestamp() + make_interval(secs => $2)) \
+    ON CONFLICT (incarnation) DO UPDATE SET lease_until = excluded.lease_until";
+
+/// Makes a worker known that has not begun a lease, so that others find its sagas.
+pub(super) async fn introduce(connection: &Connection, worker: &WorkerId) -> Result<(), Trouble> {
+    let worker = owner_column(worker);
+    let sql = "INSERT INTO saga_worker (incarnation, started_at, lease_until) \
+        VALUES ($1, clock_timestamp(), clock_timestamp()) ON CONFLICT (incarnation) DO NOTHING";
+    connection.query(sql, &[(&worker, Type::TEXT)]).await.map(drop)
+}
+
+/// The workers that are alive, longest first.
+pub(super) async fn workers(connection: &Connection) -> Result<Vec<Worker>, Trouble> {
+    let sql = "SELECT w.incarnation, (extract(epoch FROM w.started_at) * 1000)::bigint, \
+        (extract(epoch FROM w.lease_until) * 1000)::bigint, \
+        (SELECT count(*) FROM saga AS s WHERE s.owner = w.incarnation AND s.ended_at IS NULL) \
+        FROM saga_worker AS w WHERE w.lease_until > clock_timestamp() ORDER BY w.started_at, w.incarnation";
+    let rows = connection.query(sql, &[]).await?;
+    rows.iter().map(worker).collect()
+}
+
+fn worker(row: &Row) -> Result<Worker, Trouble> {
+    let number = |column| -> Result<u64, Trouble> {
+        Ok(row.try_get::<_, i64>(column).map_err(Trouble::Sql)?.unsigned_abs())
+    };
+    let id: &str = row.try_get(0).map_err(Trouble::Sql)?;
+    let lease_until = Some(Timestamp(number(2)?));
+    Ok(Worker::new(WorkerId::from(&*plain(id)), Timestamp(number(1)?), lease_until, number(3)?))
+}
+
+/// Claims sagas without an owner, and those of workers that have died.
+pub(super) async fn claim(
+    connection: &Connection,
+    worker: &WorkerId,
+    fingerprints: &[String],
+    limit: usize,
+) -> Result<Vec<SagaRecord>, Trouble> {
+    let versions = versions(connection, fingerprints).await?;
+    if versions.is_empty() || limit == 0 {
+        return Ok(Vec::new());
+    }
+    let mut owners = vec![String::new()];
+    owners.extend(dead_workers(connection, worker).await?);
+    let mut claimed = Vec::new();
+    for owner in &owners {
+        let left = limit.saturating_sub(claimed.len());
+        if left == 0 {
+            break;
+        }
+        claimed.extend(claim_of(connection, worker, owner, &versions, left).await?);
+        if !owner.is_empty() {
+            forget_worker(connection, owner).await?;
+        }
+    }
+    claimed.sort_unstable_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    Ok(claimed)
+}
+
+/// The numbers of versions.
+async fn versions(connection: &Connection, fingerprints: &[String]) -> Result<Vec<i32>, Trouble> {
+    let fingerprints = fingerprints.iter().map(|fingerprint| text(fingerprint)).collect::<Vec<_>>();
+    let sql = "SELECT version FROM saga_version WHERE fingerprint = ANY ($1)";
+    let rows = connection.query(sql, &[(&fingerprints, Type::TEXT_ARRAY)]).await?;
+    rows.iter().map(|row| row.try_get(0).map_err(Trouble::Sql)).collect()
+}
+
+async fn dead_workers(connection: &Connection, worker: &WorkerId) -> Result<Vec<String>, Trouble> {
+    let sql = "SELECT incarnation FROM saga_worker WHERE lease_until <= clock_timestamp() AND incarnation <> $1 \
+        ORDER BY lease_until";
+    let rows = connection.query(sql, &[(&owner_column(worker), Type::TEXT)]).await?;
+    rows.iter().map(|row| row.try_get(0).map_err(Trouble::Sql)).collect()
+}
+
+/// Claims sagas of one owner. A saga that another worker is claiming at the same time is skipped.
+async fn claim_of(
+    connection: &Connection,
+    worker: &WorkerId,
+    owner: &str,
+    versions: &[i32],
+    limit: usize,
+) -> Result<Vec<SagaRecord>, Trouble> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let worker = owner_column(worker);
+    let params: Params<'_> = &[
+        (&worker, Type::TEXT),
+        (&owner, Type::TEXT),
+        (&versions, Type::INT4_ARRAY),
+        (&limit, Type::INT8),
+    ];
+    let rows = connection.query(&claim_sql(), params).await?;
+    // A record that does not decode is skipped, so that it does not block other sagas: its owner is now this worker, so
+    // that it is not found again. Loading it reports what is wrong.
+    Ok(rows.iter().filter_map(|row| rows::record(row).ok()).collect())
+}
+
+/// The subquery uses the index `saga_unfinished` from its first column to its last, and so reads nothing but what it
+/// claims. Whether the owner is alive is checked in the same statement, by the same clock.
+pub(super) fn claim_sql() -> String {
+    format!(
+        "WITH free AS (SELECT number FROM saga WHERE owner = $2 AND (parked_reason IS NULL) \
+         AND version = ANY ($3) AND ended_at IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = $2 AND w.lease_until > clock_timestamp()) \
+         AND EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = $1 AND w.lease_until > clock_timestamp()) \
+         LIMIT $4 FOR UPDATE SKIP LOCKED), \
+         s AS (UPDATE saga SET owner = $1, epoch = epoch + 1, attempts = least(attempts + 1, 4294967295) \
+         FROM free WHERE saga.number = free.number RETURNING saga.*) \
+         SELECT {RECORD} FROM s {WITH_REST}"
+    )
+}
+
+/// Removes a worker that has died, once it owns nothing that has not ended.
+async fn forget_worker(connection: &Connection, worker: &str) -> Result<(), Trouble> {
+    let sql = "DELETE FROM saga_worker AS w WHERE w.incarnation = $1 AND w.lease_until <= clock_timestamp() \
+        AND NOT EXISTS (SELECT 1 FROM saga AS s WHERE s.owner = $1 AND s.ended_at IS NULL)";
+    connection.query(sql, &[(&worker, Type::TEXT)]).await.map(drop)
+}
+
+/// Gives up all sagas of a worker.
+pub(super) async fn release(connection: &Connection, worker: &WorkerId) -> Result<(), Trouble> {
+    let worker = owner_column(worker);
+    let release = "UPDATE saga SET owner = '', attempts = 0 WHERE owner = $1 AND ended_at IS NULL";
+    connection.query(release, &[(&worker, Type::TEXT)]).await?;
+    let forget = "DELETE FROM saga_worker WHERE incarnation = $1";
+    connection.query(forget, &[(&worker, Type::TEXT)]).await.map(drop)
+}
+
+/// Makes the worker the owner of one saga, unless another one that is alive owns it.
+pub(super) async fn take(
+    connection: &Connection,
+    worker: &WorkerId,
+    id: &SagaId,
+) -> Result<Option<SagaRecord>, Trouble> {
+    let (worker, saga) = (owner_column(worker), id.as_str());
+    let params: Params<'_> = &[(&worker, Type::TEXT), (&saga, Type::TEXT)];
+    let rows = connection.query(&take_sql(), params).await?;
+    match rows.first() {
+        Some(row) => rows::record(row).map(Some),
+        None => match reads::find(connection, id).await? {
+            Some(_) => Err(StoreError::Fenced { saga: id.clone() }.into()),
+            None => Ok(None),
+        },
+    }
+}
+
+fn take_sql() -> String {
+    format!(
+        "WITH s AS (UPDATE saga SET owner = $1, epoch = epoch + 1 WHERE id = $2 AND (owner IN ('', $1) \
+         OR NOT EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = saga.owner AND w.lease_until > clock_timestamp())) \
+         RETURNING *) SELECT {RECORD} FROM s {WITH_REST}"
+    )
+}

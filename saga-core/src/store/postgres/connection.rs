@@ -1,0 +1,148 @@
+//! Connections to the database, and how one statement is executed.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use tokio::time::timeout;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+use super::trouble::Trouble;
+use crate::store::StoreError;
+use crate::store::table_prefix::TablePrefix;
+
+/// The values of a statement, with the types that the server is told.
+pub(super) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
+
+/// The database, as the tasks of a store use it.
+pub(super) struct Database {
+    pool: Pool,
+    pub(super) prefix: TablePrefix,
+    /// What errors call the store: the address without the password.
+    pub(super) place: Arc<str>,
+    /// How long a statement, and waiting for a connection, may take.
+    timeout: Duration,
+    /// Whether frequent statements are prepared.
+    prepared: AtomicBool,
+}
+
+/// A connection that nobody else uses.
+pub(super) struct Connection {
+    client: Option<Object>,
+    database: Arc<Database>,
+}
+
+impl Database {
+    pub(super) fn new(
+        pool: Pool,
+        prefix: TablePrefix,
+        place: Arc<str>,
+        timeout: Duration,
+        prepared: bool,
+    ) -> Self {
+        Self { pool, prefix, place, timeout, prepared: AtomicBool::new(prepared) }
+    }
+
+    /// Waits for a connection that is free, or connects.
+    pub(super) async fn connection(self: &Arc<Self>) -> Result<Connection, Trouble> {
+        match timeout(self.timeout, self.pool.get()).await {
+            Ok(Ok(client)) => Ok(Connection { client: Some(client), database: self.clone() }),
+            Ok(Err(PoolError::Backend(error))) => Err(Trouble::NotConnected(error)),
+            Ok(Err(PoolError::Timeout(TimeoutType::Wait))) | Err(_) => Err(Trouble::NoConnection),
+            Ok(Err(error)) => Err(Trouble::Pool(error.to_string())),
+        }
+    }
+
+    /// Returns an error with the name of this store.
+    pub(super) fn failed(&self, why: impl Into<String>) -> StoreError {
+        StoreError::Failed { store: self.place.to_string(), why: why.into() }
+    }
+
+    /// The pooler between this process and the database does not pass prepared statements on: they are not used any more.
+    pub(super) fn give_up_prepared_statements(&self) {
+        if self.prepared.swap(false, Ordering::Relaxed) {
+            tracing::warn!(
+                target: "saga_core", store = &*self.place,
+                "a pooler does not pass on prepared statements, so none are used from now on; set \
+                 `PostgresOptions::prepared_statements(false)`"
+            );
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+}
+
+impl Connection {
+    /// Executes a statement that the server plans anew each time, for the sizes that the tables have then.
+    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
+        let sql = self.database.prefix.sql(sql);
+        self.limited(self.object()?.query_typed(&sql, params)).await
+    }
+
+    /// Executes a statement that is executed for each saga or append, so that it is prepared once for each connection.
+    pub(super) async fn query_often(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, Trouble> {
+        if !self.database.prepared.load(Ordering::Relaxed) {
+            return self.query(sql, params).await;
+        }
+        let sql = self.database.prefix.sql(sql);
+        let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
+        let client = self.object()?;
+        self.limited(async {
+            let statement = client.prepare_typed_cached(&sql, &types).await?;
+            client.query(&statement, &values).await
+        })
+        .await
+    }
+
+    /// Executes statements without parameters.
+    pub(super) async fn batch(&self, sql: &str) -> Result<(), Trouble> {
+        let sql = self.database.prefix.sql(sql);
+        self.limited(self.object()?.batch_execute(&sql)).await
+    }
+
+    /// The connection itself, for a transaction.
+    pub(super) fn client(&mut self) -> Result<&mut Client, Trouble> {
+        // two derefs: of the pool's object, and of deadpool's client
+        self.client.as_mut().map(|object| &mut ***object).ok_or(Trouble::NoConnection)
+    }
+
+    /// The SQL with the names of this store's tables.
+    pub(super) fn sql<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        self.database.prefix.sql(sql)
+    }
+
+    pub(super) fn database(&self) -> &Arc<Database> {
+        &self.database
+    }
+
+    /// The connection is not used again: it may be in the middle of something.
+    pub(super) fn discard(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
+        }
+    }
+
+    async fn limited<T>(
+        &self,
+        execute: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Trouble> {
+        match timeout(self.database.timeout, execute).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(Trouble::Sql(error)),
+            Err(_) => Err(Trouble::TimedOut(self.database.timeout)),
+        }
+    }
+
+    fn object(&self) -> Result<&Object, Trouble> {
+        self.client.as_ref().ok_or(Trouble::NoConnection)
+    }
+}

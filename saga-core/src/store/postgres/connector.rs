@@ -1,0 +1,96 @@
+//! The pool of connections, and TLS.
+
+use std::sync::Arc;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::connection::Database;
+use super::options::PostgresOptions;
+use crate::store::StoreError;
+
+/// A database to which nothing has connected yet.
+pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError> {
+    let unknown = |why: String| StoreError::Failed { store: "PostgreSQL".to_string(), why };
+    // the error does not contain the URL
+    let mut config: Config = options.url.parse().map_err(|e| {
+        unknown(format!(
+            "the URL cannot be read: {}; it looks like `postgres://user:password@host:5432/database`",
+            super::trouble::with_causes(&e)
+        ))
+    })?;
+    let place: Arc<str> = place(&config).into();
+    let failed = |why: String| StoreError::Failed { store: place.to_string(), why };
+    let prefix = options.table_names().map_err(failed)?;
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(options.statement_timeout);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(options.statement_timeout);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("saga-core");
+    }
+    let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = match config.get_ssl_mode() {
+        SslMode::Disable => Manager::from_config(config, NoTls, manager_config),
+        _ => Manager::from_config(config, tls(options).map_err(failed)?, manager_config),
+    };
+    let timeout = Some(options.statement_timeout);
+    let timeouts = Timeouts { wait: timeout, create: timeout, recycle: timeout };
+    let pool = Pool::builder(manager)
+        .max_size(options.connections)
+        .runtime(Runtime::Tokio1)
+        .timeouts(timeouts)
+        .build()
+        .map_err(|e| failed(e.to_string()))?;
+    Ok(Database::new(pool, prefix, place, options.statement_timeout, options.prepared_statements))
+}
+
+/// What the server is called in errors: its address and database, without user and password.
+fn place(config: &Config) -> String {
+    let host = config.get_hosts().first().map_or_else(
+        || "localhost".to_string(),
+        |host| match host {
+            Host::Tcp(name) => name.clone(),
+            #[cfg(unix)]
+            Host::Unix(path) => path.display().to_string(),
+        },
+    );
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
+    format!("PostgreSQL at {host}:{port}/{database}")
+}
+
+fn tls(options: &PostgresOptions) -> Result<MakeRustlsConnect, String> {
+    let mut roots = RootCertStore::empty();
+    match &options.root_certificates {
+        Some(pem) => {
+            let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+            let certificates =
+                certificates.map_err(|e| format!("the root certificates are not PEM: {e}"))?;
+            let (added, _) = roots.add_parsable_certificates(certificates);
+            if added == 0 {
+                return Err(
+                    "there is no certificate in what was passed to `root_certificates`".to_string()
+                );
+            }
+        }
+        // without any, a connection with TLS fails, and says that the certificate is not trusted
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}

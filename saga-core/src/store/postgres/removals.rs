@@ -1,0 +1,75 @@
+//! Deleting and purging sagas.
+
+use tokio_postgres::types::Type;
+
+use super::connection::{Connection, Params};
+use super::reads;
+use super::rows::bound;
+use super::trouble::Trouble;
+use crate::log::{SagaId, SagaStatus};
+use crate::store::{Purge, StoreError};
+
+/// Removes the sagas `gone` with all that belongs to them.
+const REMOVE: &str = "r AS (DELETE FROM saga AS s USING gone WHERE s.number = gone.number RETURNING s.number, s.id), \
+    i AS (DELETE FROM saga_input AS i USING r WHERE i.number = r.number), \
+    l AS (DELETE FROM saga_log AS l USING r WHERE l.number = r.number), \
+    c AS (DELETE FROM saga_command AS c USING r WHERE c.saga_id = r.id) \
+    SELECT count(*) FROM r";
+
+/// Removes a saga, unless a worker owns it and it has not ended.
+pub(super) async fn delete(connection: &Connection, id: &SagaId) -> Result<bool, Trouble> {
+    let sql = format!(
+        "WITH gone AS (SELECT number FROM saga WHERE id = $1 AND (owner = '' OR ended_at IS NOT NULL) FOR UPDATE), {REMOVE}"
+    );
+    let rows = connection.query(&sql, &[(&id.as_str(), Type::TEXT)]).await?;
+    if count(&rows)? > 0 {
+        return Ok(true);
+    }
+    match reads::find(connection, id).await? {
+        Some(record) if record.is_held() => Err(StoreError::Fenced { saga: id.clone() }.into()),
+        // it was released or has ended meanwhile, and can be removed by the next call
+        Some(_) => Err(StoreError::Fenced { saga: id.clone() }.into()),
+        None => Ok(false),
+    }
+}
+
+/// Removes old ended sagas, and returns how many.
+pub(super) async fn purge(connection: &Connection, purge: &Purge) -> Result<u64, Trouble> {
+    let before = bound(purge.ended_before);
+    let sql = format!(
+        "WITH gone AS (SELECT number FROM saga WHERE ended_at IS NOT NULL AND status = $1 AND ended_at < $2 \
+         ORDER BY ended_at LIMIT $3 FOR UPDATE SKIP LOCKED), {REMOVE}"
+    );
+    let mut removed = 0;
+    for status in purge.ends().into_iter().map(SagaStatus::as_str) {
+        let limit = u64::try_from(purge.limit).unwrap_or(u64::MAX).saturating_sub(removed);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let params: Params<'_> =
+            &[(&status, Type::TEXT), (&before, Type::INT8), (&limit, Type::INT8)];
+        removed += count(&connection.query(&sql, params).await?)?;
+    }
+    Ok(removed)
+}
+
+fn count(rows: &[tokio_postgres::Row]) -> Result<u64, Trouble> {
+    let count = rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0)).map_err(Trouble::Sql)?;
+    Ok(count.unsigned_abs())
+}
+
+/// Removes versions that no saga has any more. A version is marked first, and from then on no saga is created with it
+/// without removing the mark; it is removed an hour later, when every statement that did not see the mark has ended.
+pub(super) async fn retire_versions(connection: &Connection) -> Result<(), Trouble> {
+    let unused = "NOT EXISTS (SELECT 1 FROM saga AS s WHERE s.version = v.version)";
+    let remove = format!(
+        "DELETE FROM saga_version AS v WHERE v.retired_at < clock_timestamp() - interval '1 hour' AND {unused}"
+    );
+    connection.query(&remove, &[]).await?;
+    let restore = format!(
+        "UPDATE saga_version AS v SET retired_at = NULL WHERE v.retired_at IS NOT NULL AND NOT {unused}"
+    );
+    connection.query(&restore, &[]).await?;
+    let mark = format!(
+        "UPDATE saga_version AS v SET retired_at = clock_timestamp() WHERE v.retired_at IS NULL AND {unused}"
+    );
+    connection.query(&mark, &[]).await.map(drop)
+}

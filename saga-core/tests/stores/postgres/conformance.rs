@@ -1,0 +1,23 @@
+//! The conformance suite.
+
+use saga_core::testing::{ConformanceError, store_conformance};
+
+use super::{database, options};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_store_conforms() -> Result<(), ConformanceError> {
+    store_conformance(async || options(&database()).connect().await).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_store_conforms_with_a_prefix_one_connection_and_no_prepared_statements()
+-> Result<(), ConformanceError> {
+    let url = database();
+    let mut stores = 0;
+    store_conformance(async || {
+        stores += 1;
+        let options = options(&url).table_prefix(format!("shop{stores}_"));
+        options.connections(1).prepared_statements(false).connect().await
+    })
+    .await
+}
