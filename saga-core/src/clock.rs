@@ -168,6 +168,23 @@ impl Clock {
     }
 }
 
+/// The time since some moment in the past, by a clock that nobody sets and that runs on while the machine is suspended.
+///
+/// Only Linux's needs a library; without the feature `postgres`, no store of this crate asks.
+pub(crate) fn with_suspends() -> Duration {
+    #[cfg(all(feature = "postgres", any(target_os = "linux", target_os = "android")))]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), nanos)
+    }
+    #[cfg(not(all(feature = "postgres", any(target_os = "linux", target_os = "android"))))]
+    {
+        // the wall clock counts suspends; that it may be set is the lesser evil
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
 /// Sleeps by the system's clock, even where a test has paused tokio's: for waits for another process.
 pub(crate) async fn real_pause(time: Duration) {
     if !is_paused() {

@@ -13,7 +13,7 @@ use crate::action::{ActionRegistry, AnyRegistry, RegistryError};
 use crate::clock::{Clock, Wall};
 use crate::context::AnyContext;
 use crate::dag::DagError;
-use crate::driver::{CallLimits, Environment, Observers, StoreHealth};
+use crate::driver::{CallLimits, Environment, Lease, Observers, StoreHealth};
 use crate::error::RuntimeError;
 use crate::limits::{LONGEST_WAIT, Limits};
 use crate::machine::Config;
@@ -251,6 +251,7 @@ impl Setup {
             let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
             let env = Environment {
                 user: Arc::new(user),
+                lease: store.lease_terms().map(Lease::new),
                 store,
                 worker: WorkerId::generate(),
                 clock: Arc::new(Clock::new(self.wall_clock)),
@@ -266,9 +267,14 @@ impl Setup {
             let mut inner =
                 CoordinatorInner::new(tasks, Arc::new(env), config, definitions, self.crash_limit);
             inner.env.store.reopen().await?;
+            inner.renew().await?;
             inner.unknown = inner.learn_versions().await?;
             let inner = Arc::new(inner);
-            inner.recover().await?;
+            // what a shared store has is claimed in turns with its other workers
+            if inner.env.lease.is_none() {
+                inner.recover().await?;
+            }
+            inner.share_store();
             inner.poll_requests();
             Ok(inner)
         })

@@ -1,10 +1,13 @@
 //! Bringing a request to its saga. A saga that is at rest in the store is woken for that.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 
 use super::CoordinatorInner;
+use super::attached::AttachedStore;
 use super::operator::Deliver;
 use super::reload::{LoadReason, while_listening};
 use super::running::{Admission, RunningSaga};
@@ -13,6 +16,10 @@ use crate::error::{OperateError, SagaError};
 use crate::log::{Answer, Request, SagaId};
 use crate::store::StoreError;
 
+/// How long a request to a saga of another process waits for its answer: longer than it takes until another worker has
+/// taken over the sagas of one that has died.
+const OTHERS_PATIENCE: Duration = Duration::from_secs(60);
+
 /// The sagas of a coordinator in this process.
 pub(super) struct OwnSagas(pub(super) Arc<CoordinatorInner>);
 
@@ -20,7 +27,13 @@ impl Deliver for OwnSagas {
     fn deliver(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         let inner = self.0.clone();
         Box::pin(async move {
-            let answer = inner.tasks.at_home(inner.deliver(request)).await;
+            let answer = match inner.env.lease {
+                // which process runs a saga of a shared store, only the store knows
+                Some(_) if !inner.running().contains_key(&request.saga) => {
+                    inner.tasks.at_home(inner.deliver_to_other(request)).await
+                }
+                Some(_) | None => inner.tasks.at_home(inner.deliver(request)).await,
+            };
             if let Err(OperateError::ShutDown) = answer {
                 before_telling_of_shutdown().await;
             }
@@ -30,6 +43,18 @@ impl Deliver for OwnSagas {
 }
 
 impl CoordinatorInner {
+    /// Leaves a request in the store, where the worker finds it that runs the saga, or any worker if none does.
+    async fn deliver_to_other(&self, request: Request) -> Result<Answer, OperateError> {
+        if self.is_closing() {
+            return Err(OperateError::ShutDown);
+        }
+        let store = AttachedStore { store: self.env.store.clone(), patience: OTHERS_PATIENCE };
+        match select(store.deliver(request), pin!(self.closed())).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(OperateError::ShutDown),
+        }
+    }
+
     /// Sends a request to its saga, waking the saga if it is at rest, and waits for the answer.
     pub(super) async fn deliver(
         self: &Arc<Self>,

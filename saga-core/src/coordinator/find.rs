@@ -29,8 +29,12 @@ impl CoordinatorInner {
                 Err(StartError::Store(StoreError::NotFound { .. })) => return Ok(None),
                 Err(error) => return Err(error),
             };
+            let is_over = progress.result.is_some();
             // otherwise this process took the saga up meanwhile; it may even have ended by now
             if channel.found_in_store(run, progress) {
+                if !is_over {
+                    self.follow(&channel);
+                }
                 break name;
             }
         };
@@ -65,6 +69,9 @@ impl CoordinatorInner {
         let stored = self.stored(id).await?;
         let record = &stored.saga.record;
         let (name, status) = (record.name.clone(), record.status);
+        if self.env.lease.is_some() && !status.is_ended() && record.parked_reason.is_none() {
+            return Ok((name, SagaProgress::elsewhere(status)));
+        }
         let result = if !status.is_ended() {
             if stored.definition.is_some() {
                 // a log that cannot be folded is reported as such

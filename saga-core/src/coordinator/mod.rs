@@ -13,6 +13,7 @@ mod crash_loop;
 mod definitions;
 mod deliver;
 mod find;
+mod follow;
 mod handle;
 mod health;
 pub(crate) mod inspect;
@@ -23,6 +24,7 @@ mod recovery;
 mod reload;
 mod request_poller;
 mod running;
+mod shared_store;
 mod shutdown;
 mod single_saga;
 mod start;
@@ -43,10 +45,11 @@ use crate::driver::{Environment, Events, ProgressChannels};
 use crate::error::{SagaError, StartError};
 use crate::log::{SagaId, SagaMap, SagaStatus, Timestamp};
 use crate::machine::Config;
-use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError};
+use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError, Worker};
 use crate::typed::Saga;
 pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
+use follow::Followed;
 use handle::AnyHandle;
 pub use handle::{SagaFuture, SagaHandle, SagaType};
 pub use health::Health;
@@ -55,6 +58,7 @@ pub use node_key::NodeKey;
 pub(crate) use operator::Operator;
 pub use outcome::Outcome;
 use running::RunningSaga;
+use shared_store::SharedStoreTasks;
 pub use shutdown::ShutdownReport;
 pub use start::SagaStart;
 use start::{AnyStart, StartRequest};
@@ -111,6 +115,11 @@ struct CoordinatorInner {
     /// True once the store was closed.
     closed: tokio::sync::Mutex<bool>,
     request_poller: RequestPoller,
+    shared_store: SharedStoreTasks,
+    /// Sagas that other processes run, and that somebody here has a handle to.
+    followed: Followed,
+    /// When the coordinator was made.
+    since: Timestamp,
     unknown: Vec<SagaVersion>,
     crash_limit: u32,
 }
@@ -188,6 +197,26 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
         self.inner.list(filter).await
     }
 
+    /// The workers that run sagas on this coordinator's store and are alive: since when, and how many unfinished sagas each
+    /// owns. With a store that has one worker at a time, that is this one.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).build().await?;
+    /// for worker in sec.workers().await? {
+    ///     println!("{}: {} sagas", worker.id, worker.sagas);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The store's error.
+    pub async fn workers(&self) -> Result<Vec<Worker>, StoreError> {
+        self.inner.workers_at_home().await
+    }
+
     /// Removes sagas that ended longer ago than this from the store, with their logs, and returns how many.
     /// `statuses` says which: sagas that ended with one of these statuses; if it is empty, sagas that
     /// completed or were rolled back. A saga that has not ended is never removed. The id of a removed saga can
@@ -216,6 +245,10 @@ impl CoordinatorInner {
             let id: SagaId = id.parse()?;
             self.tasks.at_home(self.find(&id, requested)).await
         })
+    }
+
+    fn workers_at_home(&self) -> BoxFuture<'_, Result<Vec<Worker>, StoreError>> {
+        Box::pin(self.tasks.at_home(self.workers()))
     }
 
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
@@ -251,6 +284,7 @@ impl CoordinatorInner {
         crash_limit: u32,
     ) -> Self {
         Self {
+            since: env.clock.now(),
             tasks,
             env,
             config: config.into(),
@@ -261,6 +295,8 @@ impl CoordinatorInner {
             left: Notify::new(),
             closed: tokio::sync::Mutex::new(false),
             request_poller: RequestPoller::default(),
+            shared_store: SharedStoreTasks::default(),
+            followed: Followed::default(),
             unknown: Vec::new(),
             crash_limit,
         }

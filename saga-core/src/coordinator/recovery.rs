@@ -115,10 +115,16 @@ impl CoordinatorInner {
             }
         }
         claims.keep();
-        let waiting = all.into_iter().filter_map(|record| self.resume_claimed(record)).collect();
+        self.resume_all_claimed(all);
+        Ok(())
+    }
+
+    /// Resumes sagas that were claimed.
+    pub(super) fn resume_all_claimed(self: &Arc<Self>, claimed: Vec<SagaRecord>) {
+        let waiting =
+            claimed.into_iter().filter_map(|record| self.resume_claimed(record)).collect();
         // only now are all of them on the list of running sagas
         self.tasks.spawn(self.clone().schedule_claimed(waiting));
-        Ok(())
     }
 
     /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others.
@@ -161,6 +167,8 @@ impl CoordinatorInner {
             match select(time, message).await {
                 Either::Left((Some(resume), _)) => Ok(Some(resume)),
                 Either::Left((None, _)) if !self.is_closing() => Ok(None),
+                // its driver finds out whether it may run
+                Either::Right((Control::LeaseEnded, _)) => Ok(None),
                 Either::Right((Control::Request(request), _)) => {
                     requests.push(request);
                     Ok(None)

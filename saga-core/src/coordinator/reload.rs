@@ -56,7 +56,7 @@ pub(super) async fn while_listening<T>(
             Control::Request(request) => requested(request),
             Control::Stop(acknowledge) => drop(acknowledge.send(())),
             // the calls of an earlier driver are gone
-            Control::Drain | Control::Transaction(_) => {}
+            Control::Drain | Control::LeaseEnded | Control::Transaction(_) => {}
         }
     }
 }
@@ -100,7 +100,7 @@ impl SagaTask {
             let reply = SagaError::Store { saga: id.clone(), source: error };
             let refuse = |request: PendingRequest| request.answer(Err(reply.clone()));
             let again = async {
-                if !inner.sleep_unless_closing(after).await {
+                if !inner.sleep_unless_closing(after).await || !inner.lease_unless_closing().await {
                     return Err(SagaError::ShutDown { saga: id.clone() });
                 }
                 let loaded = inner.take_again(self).await;
@@ -142,6 +142,14 @@ impl CoordinatorInner {
         !self.is_closing()
     }
 
+    /// Waits until this process may run sagas of a shared store; false if a shutdown came first.
+    async fn lease_unless_closing(&self) -> bool {
+        if let Some(lease) = &self.env.lease {
+            select(pin!(lease.held()), pin!(self.closed())).await;
+        }
+        !self.is_closing()
+    }
+
     /// Loads a saga that this process ran before. The new epoch fences a write that is still on its way.
     pub(super) async fn take_again(&self, task: &SagaTask) -> Result<Box<Driver>, SagaError> {
         let id = task.id();
@@ -161,7 +169,10 @@ impl CoordinatorInner {
     pub(super) async fn take(&self, id: &SagaId) -> Result<Option<SagaRecord>, SagaError> {
         let taken = self.env.store.take(&self.env.worker, id).await;
         self.env.store_health.note(&taken);
-        taken.map_err(|source| SagaError::Store { saga: id.clone(), source })
+        taken.map_err(|source| match source {
+            StoreError::Fenced { saga } => SagaError::LostOwnership { saga },
+            source => SagaError::Store { saga: id.clone(), source },
+        })
     }
 
     /// True for a saga of this process that is not running: it is in the store, although its creation failed or

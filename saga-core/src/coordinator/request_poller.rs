@@ -106,6 +106,11 @@ impl CoordinatorInner {
                 let why = Refusal::Invalid { why: error.to_string() };
                 self.env.store.answer(id, Answer::Refused(why)).await.is_ok()
             }
+            // another worker of a shared store has taken the saga, and carries it out
+            Err(error) if error.is_of_another_worker() => {
+                real_pause(POLL_INTERVAL).await;
+                true
+            }
             Err(error) => {
                 let (id, saga) = (&saga, self.name_of(&saga, &error).await);
                 tracing::warn!(target: "saga_core", %id, saga = saga.as_deref(), %error, "a request waits");

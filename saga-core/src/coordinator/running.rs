@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use futures_util::FutureExt;
@@ -87,12 +88,16 @@ impl TransactionRequests for RunningSaga {
 pub(super) struct SagaTask {
     inner: Arc<CoordinatorInner>,
     saga: Arc<RunningSaga>,
+    /// True once another process runs the saga, whose progress is shown to the handles from then on.
+    is_followed: AtomicBool,
 }
 
 impl Drop for SagaTask {
     fn drop(&mut self) {
-        // this changes nothing unless the runtime dropped the task
-        self.fail(SagaError::ShutDown { saga: self.id().clone() });
+        if !self.is_followed.load(Ordering::Relaxed) {
+            // this changes nothing unless the runtime dropped the task
+            self.fail(SagaError::ShutDown { saga: self.id().clone() });
+        }
         self.saga.link.end();
         self.inner.running().remove(self.id());
         self.inner.left.notify_waiters();
@@ -152,7 +157,8 @@ impl CoordinatorInner {
         let (name, params) = (name.clone(), params.clone());
         let running = Arc::new(RunningSaga { name, params, run, link });
         place.insert(running.clone());
-        let task = SagaTask { inner: self.clone(), saga: running.clone() };
+        let is_followed = AtomicBool::new(false);
+        let task = SagaTask { inner: self.clone(), saga: running.clone(), is_followed };
         Admission::Admitted(running, task)
     }
 }
@@ -249,6 +255,10 @@ impl SagaTask {
     fn after_run(&self, ended: Result<RunEnd, Box<dyn Any + Send>>) -> AfterRun {
         match ended {
             Ok(RunEnd::Done) => {}
+            Ok(RunEnd::Lost) => {
+                let error = SagaError::LostOwnership { saga: self.id().clone() };
+                return AfterRun::failed(error, Vec::new());
+            }
             Ok(RunEnd::StoreFailed { error, made_progress }) => {
                 return AfterRun::StoreFailed(Box::new((error, made_progress)));
             }
@@ -315,16 +325,28 @@ impl SagaTask {
             Ok((_, progress)) => progress,
             Err(error) => SagaProgress::over(progress.status(), Err(error.into())),
         };
-        progress.found_in_store(self.saga.run, found);
+        self.found_in_store(found);
+    }
+
+    /// Shows the handles what the store knows. If another process runs the saga, they see what it does there.
+    fn found_in_store(&self, found: SagaProgress) {
+        let is_over = found.result.is_some();
+        if self.saga.progress().found_in_store(self.saga.run, found) && !is_over {
+            self.is_followed.store(true, Ordering::Relaxed);
+            self.inner.follow(self.saga.progress());
+        }
     }
 
     /// Ends the task of a saga that cannot be loaded. Another process may have ended the saga by now.
     async fn give_up(&self, error: SagaError) {
         if let SagaError::LostOwnership { .. } = error
             && let Ok((_, progress)) = self.inner.progress_in_store(self.id()).await
-            && progress.status.is_ended()
+            && (progress.status.is_ended() || self.inner.env.lease.is_some())
         {
-            self.saga.progress().found_in_store(self.saga.run, progress);
+            self.found_in_store(progress);
+            if self.is_followed.load(Ordering::Relaxed) {
+                return;
+            }
         }
         if let SagaError::Corrupt { .. } | SagaError::Parked { .. } = error {
             let (id, saga) = (self.id(), &*self.saga.name);

@@ -87,10 +87,12 @@ impl CoordinatorInner {
     fn shutdown(&self, grace: Duration) -> BoxFuture<'_, Result<ShutdownReport, StoreError>> {
         Box::pin(async move {
             self.env.closing.send_replace(true);
+            self.followed.end();
             let drained = self.send_to_all(|| Control::Drain);
             select(pin!(self.until_idle()), pin!(wait(grace))).await;
             let blocked = self.stop().await;
             self.request_poller.stop();
+            self.shared_store.stop();
             if blocked.is_empty() {
                 self.tasks.ended().await;
             } else {

@@ -69,6 +69,7 @@ impl CoordinatorInner {
         let tasks = TaskTracker::here()?;
         let env = Environment {
             user: Arc::new(user),
+            lease: None,
             store,
             worker: WorkerId::generate(),
             clock: Arc::new(Clock::new(None)),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{CallLimits, Observers, StoreHealth};
+use super::{CallLimits, Lease, Observers, StoreHealth};
 use crate::clock::Clock;
 use crate::context::AnyContext;
 use crate::error::ActionError;
 use crate::limits::Limits;
 use crate::log::Payload;
-use crate::store::{Store, WorkerId};
+use crate::store::{Store, StoreError, WorkerId};
 
 pub(crate) struct Environment {
     pub(crate) user: Arc<AnyContext>,
@@ -21,12 +21,21 @@ pub(crate) struct Environment {
     pub(crate) call_limits: CallLimits,
     pub(crate) observers: Observers,
     pub(crate) store_health: StoreHealth,
+    /// The lease of this process, if the store is shared with others.
+    pub(crate) lease: Option<Lease>,
     /// True once a shutdown has begun.
     pub(crate) closing: watch::Sender<bool>,
     /// True if sagas that stop because the store fails are loaded again once it works.
     pub(crate) reloads: bool,
     /// How the context is written with each append; only where the context is state, as in an executor.
     pub(crate) snapshot: Option<Snapshot>,
+}
+
+impl Environment {
+    /// Why no call may begin: the lease of this process has ended.
+    pub(super) fn lease_error(&self) -> Option<StoreError> {
+        self.lease.as_ref().filter(|lease| !lease.is_held()).map(Lease::error)
+    }
 }
 
 /// Encodes a context.

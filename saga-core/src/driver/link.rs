@@ -18,6 +18,8 @@ use crate::store::{SagaRecord, StoreError};
 pub(crate) enum Control {
     /// Start nothing new.
     Drain,
+    /// The lease of this process has ended: drop what is in flight and stop, until it begins again.
+    LeaseEnded,
     /// Drop what is in flight and stop. The sender is told as soon as the task has read this.
     Stop(oneshot::Sender<()>),
     /// Carry out an operator's request.

@@ -16,6 +16,7 @@ mod current_call;
 mod dags;
 mod environment;
 mod events;
+mod lease;
 mod link;
 mod nesting;
 mod parts_output;
@@ -44,6 +45,7 @@ pub(crate) use current_call::{before_telling_of_shutdown, wait_for};
 pub(crate) use environment::{Environment, Snapshot};
 pub use events::{EventKind, Events, MissedEvents, SagaEvent};
 pub(crate) use events::{Observers, WeakObservers};
+pub(crate) use lease::Lease;
 pub(crate) use link::{Control, Creation, DriverLink, TaskLink};
 pub(crate) use permits::CallLimits;
 pub(crate) use progress::{ProgressChannel, ProgressChannels, SagaProgress, SagaResult};
@@ -62,6 +64,8 @@ pub(crate) enum RunEnd {
     Exists(Arc<SagaRecord>),
     /// The new saga is not in the store, as far as anybody knows.
     NotCreated { error: StoreError, run_key: Uuid },
+    /// Another process of a shared store owns the saga. Its handles were told nothing.
+    Lost,
     /// The store failed, and may recover. The handles of the saga were told nothing.
     StoreFailed { error: StoreError, made_progress: bool },
 }
@@ -105,6 +109,11 @@ impl Driver {
                     if let Effect::Finish(finish) = effect {
                         return self.finish(finish, task, link);
                     }
+                    if matches!(effect, Effect::RunAction(_) | Effect::RunUndo(_))
+                        && let Some(error) = self.env.lease_error()
+                    {
+                        return self.lease_ended(error, task);
+                    }
                     // it may lead to more effects, which come after these
                     self.perform(effect, &mut task);
                 }
@@ -115,6 +124,13 @@ impl Driver {
             }
             self.begin_transaction(&mut task);
             let wakeup = poll_fn(|cx| task.poll(link, &mut self.clock, cx)).await;
+            if let Wakeup::Control(Control::LeaseEnded) = wakeup {
+                match self.env.lease_error().filter(|_| task.created) {
+                    Some(error) => return self.lease_ended(error, task),
+                    // it was renewed since; or the saga is not in the store yet, and no call has begun
+                    None => continue,
+                }
+            }
             if let Err(existing) = self.events_after(wakeup, &mut task, link, &mut events) {
                 return RunEnd::Exists(existing.into());
             }
@@ -169,6 +185,8 @@ impl Driver {
             }
             Wakeup::TransactionRequested => {}
             Wakeup::Tick => events.push(Event::Tick),
+            // dealt with before
+            Wakeup::Control(Control::LeaseEnded) => {}
             Wakeup::Control(Control::Drain) => events.push(Event::Drain),
             Wakeup::Control(Control::Request(request)) => {
                 events.extend(self.accept(request, task));
@@ -289,6 +307,13 @@ impl Driver {
         RunEnd::Done
     }
 
+    /// Other processes may run the saga by now: drops what is in flight.
+    fn lease_ended(&self, error: StoreError, mut task: TaskState<'_>) -> RunEnd {
+        let saga = self.run.id.clone();
+        task.operators.fail_all(&SagaError::Store { saga, source: error.clone() });
+        RunEnd::StoreFailed { error, made_progress: task.made_progress }
+    }
+
     /// This process stops running the saga, which has not ended.
     fn release(&self, mut task: TaskState<'_>) -> RunEnd {
         let saga = self.run.id.clone();
@@ -300,6 +325,9 @@ impl Driver {
             Some(source) => SagaError::Store { saga, source },
         };
         task.operators.fail_all(&error);
+        if self.env.lease.is_some() && matches!(error, SagaError::LostOwnership { .. }) {
+            return RunEnd::Lost;
+        }
         self.progress.finish(None, Err(error));
         RunEnd::Done
     }

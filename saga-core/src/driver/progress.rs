@@ -29,6 +29,11 @@ impl SagaProgress {
         Self { status, result: Some(Arc::new(result)), run: 0 }
     }
 
+    /// Another process of a shared store runs the saga.
+    pub(crate) fn elsewhere(status: SagaStatus) -> Self {
+        Self { status, result: None, run: 0 }
+    }
+
     /// True once the saga has ended, or this process does not run sagas any more.
     fn is_last(&self) -> bool {
         self.is_shut_down() || self.result.is_some() && self.status.is_ended()

@@ -137,6 +137,21 @@ impl Observers {
         Self(Arc::new(Channel { sender, asked: AtomicBool::new(false) }))
     }
 
+    /// Sends the events of what another process has done, which that process has traced and counted.
+    pub(crate) fn send_of_another_process<'a>(
+        &self,
+        saga: &SagaId,
+        name: &Arc<str>,
+        status: SagaStatus,
+        entries: impl Iterator<Item = &'a Entry>,
+    ) {
+        for entry in entries {
+            let event = SagaEvent::of(saga, name, entry, status);
+            // there may be no receiver
+            self.with(|sender| drop(sender.send(Arc::new(event))));
+        }
+    }
+
     /// No more events come: all streams end.
     pub(crate) fn close(&self) {
         *self.0.sender.write().unwrap_or_else(PoisonError::into_inner) = None;
@@ -159,7 +174,7 @@ impl Observers {
         Events { receiver, saga, progress: None }
     }
 
-    fn is_observed(&self) -> bool {
+    pub(crate) fn is_observed(&self) -> bool {
         let traced = tracing::enabled!(target: "saga_core", tracing::Level::ERROR);
         let asked = self.0.asked.load(Ordering::Acquire);
         (asked && self.with(broadcast::Sender::receiver_count) > Some(0))

@@ -13,7 +13,7 @@ use super::retries::{self, Tries};
 use super::rows::{int, owner_column, text};
 use super::trouble::Trouble;
 use crate::log::{EntryKind, NodeEntry, Payload};
-use crate::store::log_rows::LogRow;
+use crate::store::log_rows::LogRows;
 use crate::store::{Append, StoreError};
 
 /// An append whose values fit into the database's columns.
@@ -26,7 +26,7 @@ pub(super) struct AppendRow {
     updated_at: i64,
     error: Option<String>,
     parked_reason: Option<String>,
-    log: Vec<LogRow>,
+    log: LogRows,
     answers: Vec<(Uuid, Vec<u8>)>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct AppendJob {
 
 impl Write for AppendJob {
     fn bytes(&self) -> usize {
-        self.row.log.iter().map(|row| row.payloads.len() + row.entries.len() + 256).sum()
+        self.row.log.iter().map(|row| row.payloads.as_bytes().len() + row.entries.len() + 256).sum()
     }
 
     fn key(&self) -> &str {
@@ -67,7 +67,7 @@ impl AppendRow {
                 .as_ref()
                 .and_then(Option::as_deref)
                 .map(|reason| text(reason).into_owned()),
-            log: LogRow::all(append.expected_next_seq, &append.entries)?,
+            log: LogRows::new(append.expected_next_seq, &append.entries)?,
             answers: answers.collect::<Result<_, String>>()?,
             append,
         })
@@ -79,7 +79,7 @@ impl AppendRow {
             && let EntryKind::Node { entry: NodeEntry::Succeeded(of_call), .. } = &mut first.kind
         {
             *of_call = output;
-            self.log = LogRow::all(self.append.expected_next_seq, &self.append.entries)?;
+            self.log = LogRows::new(self.append.expected_next_seq, &self.append.entries)?;
         }
         Ok(())
     }
@@ -197,7 +197,7 @@ async fn why_not(connection: &Connection, rows: &[&AppendRow]) -> Result<Vec<Fou
         let exists: bool = row.try_get(0).map_err(Trouble::Sql)?;
         let entries: Option<&str> = row.try_get(1).map_err(Trouble::Sql)?;
         // An epoch has one owner, and one append of it begins at one sequence number: what it wrote there is this.
-        let ours = append.log.first().map(|row| &*row.entries);
+        let ours = append.log.iter().next().map(|row| &*row.entries);
         results.push(match entries {
             _ if !exists => Found::Nothing,
             Some(entries) if Some(entries.as_bytes()) == ours => Found::Written,
@@ -230,7 +230,7 @@ pub(super) async fn append(
     let ended = rows.iter().map(|row| row.append.change.status.is_ended()).collect::<Vec<_>>();
     let progress = rows.iter().map(|row| row.append.change.progress).collect::<Vec<_>>();
 
-    let logs = LogColumns::of((0..).zip(rows.iter().map(|row| &*row.log)))?;
+    let logs = LogColumns::of((0..).zip(rows.iter().map(|row| &row.log)))?;
 
     let mut params: Vec<(&(dyn ToSql + Sync), Type)> = vec![
         (&places, Type::INT8_ARRAY),

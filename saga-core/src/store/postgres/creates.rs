@@ -15,7 +15,7 @@ use super::retries::{self, Tries};
 use super::rows::{VersionKey, int, owner_column, text};
 use super::trouble::Trouble;
 use crate::log::Payload;
-use crate::store::log_rows::LogRow;
+use crate::store::log_rows::LogRows;
 use crate::store::{Created, NewSaga, SagaRecord, StoreError};
 
 /// How many versions a store remembers; more are only used by programs that build their DAGs at run time.
@@ -36,7 +36,7 @@ pub(super) struct NewSagaRow {
     ended_at: Option<i64>,
     parked_reason: Option<String>,
     error: Option<String>,
-    log: Vec<LogRow>,
+    log: LogRows,
 }
 
 /// A saga that waits to be created, and whom to reply to.
@@ -47,7 +47,7 @@ pub(super) struct CreateJob {
 
 impl Write for CreateJob {
     fn bytes(&self) -> usize {
-        let log = self.row.log.iter().map(|row| row.payloads.len() + row.entries.len());
+        let log = self.row.log.iter().map(|row| row.payloads.as_bytes().len() + row.entries.len());
         log.sum::<usize>() + self.row.record.params.len() + 512
     }
 
@@ -71,7 +71,7 @@ impl NewSagaRow {
             ended_at: record.status.is_ended().then_some(updated_at),
             parked_reason: record.parked_reason.as_deref().map(|reason| text(reason).into_owned()),
             error: record.error.as_deref().map(|error| text(error).into_owned()),
-            log: LogRow::all(1, &entries)?,
+            log: LogRows::new(1, &entries)?,
             record,
         })
     }
@@ -244,7 +244,7 @@ async fn insert(
     let contexts = contexts.collect::<Vec<_>>();
     let births = records().map(|record| record.run_key).collect::<Vec<_>>();
     let inputs = records().map(|record| record.params.as_bytes()).collect::<Vec<_>>();
-    let logs = LogColumns::of((0..).zip(rows.iter().map(|row| &*row.log)))?;
+    let logs = LogColumns::of((0..).zip(rows.iter().map(|row| &row.log)))?;
     let params: Vec<(&(dyn ToSql + Sync), Type)> = vec![
         (&places, Type::INT8_ARRAY),
         (&ids, Type::TEXT_ARRAY),

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 
 use super::trouble::Trouble;
 use crate::store::StoreError;
-use crate::store::log_rows::LogRow;
+use crate::store::log_rows::{LogRow, LogRows};
 
 /// The columns of rows of many sagas. Each row names the place of its saga in the statement.
 pub(super) struct LogColumns<'a> {
@@ -15,16 +15,16 @@ pub(super) struct LogColumns<'a> {
 }
 
 impl<'a> LogColumns<'a> {
-    pub(super) fn of(logs: impl Iterator<Item = (i64, &'a [LogRow])>) -> Result<Self, Trouble> {
+    pub(super) fn of(logs: impl Iterator<Item = (i64, &'a LogRows)>) -> Result<Self, Trouble> {
         let (places, first_seqs) = (Vec::new(), Vec::new());
         let (entries, payloads) = (Vec::new(), Vec::new());
         let mut columns = Self { places, first_seqs, entries, payloads };
         for (place, rows) in logs {
-            for row in rows {
+            for row in rows.iter() {
                 columns.places.push(place);
                 columns.first_seqs.push(row.first_seq);
                 columns.entries.push(text(row)?);
-                columns.payloads.push(&row.payloads);
+                columns.payloads.push(row.payloads.as_bytes());
             }
         }
         Ok(columns)

@@ -1,0 +1,162 @@
+//! What a coordinator does for a store that several processes share: it renews its lease, and takes over what others have
+//! left behind.
+
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::future::{Either, join3, select};
+use tokio::sync::Notify;
+
+use super::CoordinatorInner;
+use crate::clock::real_pause;
+use crate::driver::{Control, Lease};
+use crate::store::{LeaseTerms, StoreError, Worker};
+
+/// How many sagas are claimed in one go, so that workers that claim at the same time each get some.
+const CLAIM: usize = 128;
+/// The pause between two claims while there is more to claim.
+const NEXT_CLAIM: Duration = Duration::from_millis(10);
+/// How often it is looked for definitions that this program can rebuild, in polls.
+const LEARN: u32 = 10;
+
+/// Stops the tasks of a coordinator for its shared store.
+#[derive(Default)]
+pub(super) struct SharedStoreTasks(Arc<Notify>);
+
+impl SharedStoreTasks {
+    pub(super) fn stop(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl Drop for SharedStoreTasks {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl CoordinatorInner {
+    /// The lease of this process and its terms, if the store is shared.
+    fn lease(&self) -> Option<(&Lease, LeaseTerms)> {
+        self.env.lease.as_ref().map(|lease| (lease, lease.terms))
+    }
+
+    /// Begins or renews the lease.
+    pub(super) async fn renew(&self) -> Result<(), StoreError> {
+        let Some((lease, _)) = self.lease() else { return Ok(()) };
+        let asked = Lease::now();
+        let renewed = self.env.store.renew(&self.env.worker).await;
+        self.env.store_health.note(&renewed);
+        renewed?;
+        lease.renewed(asked);
+        Ok(())
+    }
+
+    /// Keeps the lease, takes sagas over and follows others, as long as the coordinator exists.
+    pub(super) fn share_store(self: &Arc<Self>) {
+        let Some((_, terms)) = self.lease() else { return };
+        let (inner, stop) = (Arc::downgrade(self), self.shared_store.0.clone());
+        self.tasks.spawn(async move {
+            let keep = Self::keep_lease(inner.clone(), terms);
+            let take = Self::take_over(inner.clone(), terms);
+            let follow = Self::follow_all(inner, terms.poll_every / 4);
+            select(pin!(join3(keep, take, follow)), pin!(stop.notified())).await;
+        });
+    }
+
+    async fn keep_lease(inner: Weak<Self>, terms: LeaseTerms) {
+        let mut pause = terms.renew_every;
+        loop {
+            real_pause(pause).await;
+            let Some(this) = inner.upgrade() else { return };
+            pause = match this.renew_in_time().await {
+                Ok(()) => terms.renew_every,
+                // soon again, since the lease is running out
+                Err(_) => terms.renew_every / 10,
+            };
+        }
+    }
+
+    /// Renews the lease. If it ends before the store has answered, all sagas stop.
+    async fn renew_in_time(&self) -> Result<(), StoreError> {
+        let Some((lease, _)) = self.lease() else { return Ok(()) };
+        let mut renew = pin!(self.renew());
+        let renewed = loop {
+            let left = lease.left();
+            if left.is_zero() {
+                self.stop_without_lease(lease);
+                break renew.await;
+            }
+            match select(renew, pin!(real_pause(left))).await {
+                Either::Left((renewed, _)) => break renewed,
+                Either::Right((_, still)) => renew = still,
+            }
+        };
+        if !lease.is_held() {
+            self.stop_without_lease(lease);
+        }
+        renewed
+    }
+
+    /// The lease has ended: other processes may run the sagas of this one by now.
+    fn stop_without_lease(&self, lease: &Lease) {
+        lease.end();
+        let running = self.running().values().cloned().collect::<Vec<_>>();
+        if !running.is_empty() {
+            tracing::warn!(
+                target: "saga_core", sagas = running.len(),
+                "this process could not renew its lease for {:?}: its sagas stop, and resume once it can, unless another \
+                 process has taken them over by then",
+                lease.terms.duration
+            );
+        }
+        for saga in running {
+            saga.link.send(Control::LeaseEnded);
+        }
+    }
+
+    /// Claims what nobody runs, again and again.
+    async fn take_over(inner: Weak<Self>, terms: LeaseTerms) {
+        let mut polls = 0_u32;
+        loop {
+            let Some(this) = inner.upgrade() else { return };
+            let is_held = this.lease().is_some_and(|(lease, _)| lease.is_held());
+            let mut more = false;
+            if is_held && !this.is_closing() {
+                if polls % LEARN == 0 {
+                    // what fails now is tried again later
+                    let _ = this.learn_versions().await;
+                }
+                let fingerprints = this.definitions.all_fingerprints();
+                let claimed = this.env.store.claim(&this.env.worker, &fingerprints, CLAIM).await;
+                let claimed = claimed.unwrap_or_default();
+                more = claimed.len() >= CLAIM;
+                // what was claimed after a shutdown has begun is released with everything else
+                if !claimed.is_empty() && !this.is_closing() {
+                    this.resume_all_claimed(claimed);
+                }
+            }
+            drop(this);
+            polls = polls.wrapping_add(u32::from(!more));
+            let pause = if more { NEXT_CLAIM } else { terms.poll_every };
+            real_pause(jittered(pause)).await;
+        }
+    }
+
+    /// The workers on this store that are alive.
+    pub(super) async fn workers(&self) -> Result<Vec<Worker>, StoreError> {
+        if self.lease().is_some() {
+            return self.env.store.workers().await;
+        }
+        let sagas = self.running().len() as u64;
+        Ok(vec![Worker::new(self.env.worker.clone(), self.since, None, sagas)])
+    }
+}
+
+/// A pause that differs by up to a quarter each time, so that workers do not stay in step.
+fn jittered(pause: Duration) -> Duration {
+    let random = uuid::Uuid::new_v4().as_u64_pair().0;
+    let unit = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
+    pause.mul_f64(0.75 + unit / 2.0)
+}

@@ -1,0 +1,96 @@
+//! The lease of this process on its sagas, in a store that several processes share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock::with_suspends;
+use crate::store::{LeaseTerms, StoreError};
+
+/// Whether this process may still run its sagas. It asks no store: the lease is taken to end one
+/// [duration](LeaseTerms::duration) after its last renewal was *asked for*, which is never later than by the store's clock.
+pub(crate) struct Lease {
+    pub(crate) terms: LeaseTerms,
+    /// When it ends, in milliseconds of a clock that runs on while the machine is suspended.
+    until: AtomicU64,
+    /// True while sagas may run.
+    held: watch::Sender<bool>,
+}
+
+impl Lease {
+    /// A lease that has not begun.
+    pub(crate) fn new(terms: LeaseTerms) -> Self {
+        Self { terms, until: AtomicU64::new(0), held: watch::channel(false).0 }
+    }
+
+    /// The time to pass to [`renewed`](Self::renewed), read before the store is asked.
+    pub(crate) fn now() -> Duration {
+        with_suspends()
+    }
+
+    /// The store has renewed the lease; it was asked at this time.
+    pub(crate) fn renewed(&self, asked: Duration) {
+        let until = asked + self.terms.duration;
+        self.until.store(millis(until), Ordering::Release);
+        // it may have taken too long
+        self.held
+            .send_if_modified(|held| std::mem::replace(held, self.is_held()) != self.is_held());
+    }
+
+    /// True until the lease ends.
+    pub(crate) fn is_held(&self) -> bool {
+        millis(Self::now()) < self.until.load(Ordering::Acquire)
+    }
+
+    /// How long it lasts if it is not renewed.
+    pub(crate) fn left(&self) -> Duration {
+        let until = Duration::from_millis(self.until.load(Ordering::Acquire));
+        until.saturating_sub(Self::now())
+    }
+
+    /// The lease has ended: whoever waits for [`held`](Self::held) waits from now on.
+    pub(crate) fn end(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// Waits until the lease is held.
+    pub(crate) async fn held(&self) {
+        // this cannot fail, since the sender is here
+        let _ = self.held.subscribe().wait_for(|held| *held).await;
+    }
+
+    /// Why a saga stops when the lease ends.
+    pub(crate) fn error(&self) -> StoreError {
+        let why = format!(
+            "this process could not renew its lease for {:?}, so that other processes may run its sagas by now",
+            self.terms.duration
+        );
+        StoreError::Failed { store: "the lease".to_string(), why }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lease_is_held_for_its_duration_from_the_time_it_was_asked_for() {
+        let lease = Lease::new(LeaseTerms::new(Duration::from_millis(200)));
+        assert!(!lease.is_held());
+        lease.renewed(Lease::now());
+        assert!(lease.is_held() && lease.left() > Duration::ZERO);
+        lease.held().await;
+        std::thread::sleep(Duration::from_millis(210));
+        assert!(!lease.is_held() && lease.left() == Duration::ZERO);
+        // an answer that took longer than the lease renews nothing
+        lease.renewed(Lease::now().saturating_sub(Duration::from_millis(300)));
+        assert!(!lease.is_held());
+        let held = tokio::time::timeout(Duration::from_millis(10), lease.held()).await;
+        assert!(held.is_err());
+    }
+}

@@ -1,0 +1,5 @@
+//! Several workers on one PostgreSQL.
+
+mod handles;
+mod ownership;
+mod shop;

@@ -1,0 +1,70 @@
+//! Who runs which saga: takeover after a death, a clean drain, and workers that list each other.
+
+use std::time::{Duration, Instant};
+
+use crate::shop::{LEASE, Worker, World, database};
+
+#[test]
+fn a_worker_that_dies_is_taken_over_and_every_effect_happens_once() {
+    let (url, world) = (database(), World::new());
+    let (first, second) = (Worker::start(&url, &world), Worker::start(&url, &world));
+    let orders = (0..50).map(|n| format!("order-{n}")).collect::<Vec<_>>();
+    for order in &orders {
+        first.begin(order);
+    }
+    let workers = second.run(second.sec.workers()).unwrap();
+    let mut sagas = workers.iter().map(|worker| worker.sagas).collect::<Vec<_>>();
+    sagas.sort_unstable();
+    assert_eq!(sagas, [0, 50]);
+
+    drop(first);
+    let died = Instant::now();
+    world.open();
+    for order in &orders {
+        let output = second.run(second.get(order).into_future()).unwrap();
+        assert_eq!(output, format!("paid {order}, shipped {order}"));
+    }
+    let took = died.elapsed();
+    println!(
+        "50 sagas of a dead worker were taken over and ended after {took:?}, with a lease of {LEASE:?}"
+    );
+    assert!(took > LEASE / 2, "not before the lease has ended: {took:?}");
+    assert_eq!(world.effects(), 100);
+    let workers = second.run(second.sec.workers()).unwrap();
+    assert_eq!(workers.len(), 1);
+}
+
+#[test]
+fn a_worker_that_shuts_down_hands_its_sagas_over_at_once() {
+    let (url, world) = (database(), World::new());
+    let (first, second) = (Worker::start(&url, &world), Worker::start(&url, &world));
+    for n in 0..20 {
+        first.begin(&format!("order-{n}"));
+    }
+    let begun = Instant::now();
+    let report = first.run(first.sec.shutdown(Duration::from_millis(100))).unwrap();
+    assert_eq!(report.interrupted.len(), 20);
+    println!("a drain took {:?}", begun.elapsed());
+    world.open();
+    for n in 0..20 {
+        second.run(second.get(&format!("order-{n}")).into_future()).unwrap();
+    }
+    assert!(begun.elapsed() < LEASE, "{:?}", begun.elapsed());
+    assert_eq!(second.run(second.sec.workers()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_worker_whose_lease_ended_stops_its_sagas_and_others_go_on() {
+    let (url, world) = (database(), World::new());
+    let (first, second) = (Worker::start(&url, &world), Worker::start(&url, &world));
+    let handle = first.begin("order");
+    // as if its thread had been suspended: its runtime does nothing for longer than the lease
+    first.run(async { std::thread::sleep(LEASE + Duration::from_millis(1_500)) });
+    let owner = second.run(second.sec.inspect("order")).unwrap().unwrap().record.owner.unwrap();
+    assert_ne!(owner.as_str(), "");
+    world.open();
+    // the handle of the worker that lost the saga sees its end
+    assert_eq!(first.run(handle.into_future()).unwrap(), "paid order, shipped order");
+    assert_eq!(second.run(second.get("order").into_future()).unwrap(), "paid order, shipped order");
+    assert_eq!(world.effects(), 2);
+}
