@@ -99,6 +99,7 @@ impl Xtask {
         let sources = sysroot()?.join("lib/rustlib/src");
         self.component("rust-src", sources.is_dir())?;
         self.rust_analyzer()?;
+        self.postgres()?;
         // `--all-targets` without benchmarks.
         let targets = ["--lib", "--bins", "--tests", "--examples"];
         let all = ["test", "--workspace", "--all-features"];
@@ -124,6 +125,26 @@ impl Xtask {
             }
             result => result,
         }
+    }
+
+    /// Installs PostgreSQL, whose server the tests start by themselves.
+    fn postgres(&mut self) -> Outcome {
+        if env::var_os("SAGA_TEST_POSTGRES_URL").is_some() {
+            return Ok(());
+        }
+        let Err(missing) = throwaway_postgres::find_programs() else { return Ok(()) };
+        let may_install = throwaway_postgres::is_root() && Path::new("/usr/bin/apt-get").exists();
+        if !may_install {
+            return Err(missing);
+        }
+        for arguments in
+            [&["update"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]]
+        {
+            let mut install = Command::new("apt-get");
+            install.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+            self.run("install PostgreSQL", install)?;
+        }
+        throwaway_postgres::find_programs().map(drop)
     }
 
     /// Runs everything that a change must pass.

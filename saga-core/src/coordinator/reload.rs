@@ -169,9 +169,12 @@ impl CoordinatorInner {
     pub(super) async fn take(&self, id: &SagaId) -> Result<Option<SagaRecord>, SagaError> {
         let taken = self.env.store.take(&self.env.worker, id).await;
         self.env.store_health.note(&taken);
-        taken.map_err(|source| match source {
-            StoreError::Fenced { saga } => SagaError::LostOwnership { saga },
-            source => SagaError::Store { saga: id.clone(), source },
+        taken.map_err(|source| {
+            let saga = id.clone();
+            if let StoreError::Fenced { .. } = source {
+                return SagaError::LostOwnership { saga };
+            }
+            SagaError::Store { saga, source }
         })
     }
 

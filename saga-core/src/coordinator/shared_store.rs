@@ -124,7 +124,7 @@ impl CoordinatorInner {
             let is_held = this.lease().is_some_and(|(lease, _)| lease.is_held());
             let mut more = false;
             if is_held && !this.is_closing() {
-                if polls % LEARN == 0 {
+                if polls.is_multiple_of(LEARN) {
                     // what fails now is tried again later
                     let _ = this.learn_versions().await;
                 }

@@ -12,7 +12,7 @@ async fn the_memory_store_conforms() -> Result<(), ConformanceError> {
 }
 
 /// Puts the place of a payload in front of it.
-struct Bound;
+pub(crate) struct Bound;
 
 impl PayloadCodec for Bound {
     fn encode(&self, plain: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, CodecError> {

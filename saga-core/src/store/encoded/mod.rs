@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 use self::transcoder::{Direction, Transcoder, decode};
 use super::payload_codec::{Aad, PayloadCodec, PayloadKind};
 use super::{
-    Append, Created, ListFilter, NewSaga, Purge, RecordChange, SagaRecord, SagaVersion, Store,
-    StoreError, StoredSaga, TransactionWork, WorkerId,
+    Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, RecordChange, SagaRecord,
+    SagaVersion, Store, StoreError, StoredSaga, TransactionWork, Worker, WorkerId,
 };
 use crate::log::{Answer, Request, SagaId, Uuid};
 
@@ -129,6 +129,25 @@ impl<S: Store> Store for EncodedStore<S> {
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move { self.store.append(self.encode_append(append)?).await })
+    }
+
+    fn lease_terms(&self) -> Option<LeaseTerms> {
+        self.store.lease_terms()
+    }
+
+    fn renew(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.renew(worker)
+    }
+
+    fn workers(&self) -> BoxFuture<'_, Result<Vec<Worker>, StoreError>> {
+        self.store.workers()
+    }
+
+    fn positions(
+        &self,
+        ids: Vec<SagaId>,
+    ) -> BoxFuture<'_, Result<Vec<Option<Position>>, StoreError>> {
+        self.store.positions(ids)
     }
 
     fn append_with(

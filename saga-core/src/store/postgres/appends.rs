@@ -12,7 +12,7 @@ use super::log_columns::{self, LogColumns};
 use super::retries::{self, Tries};
 use super::rows::{int, owner_column, text};
 use super::trouble::Trouble;
-use crate::log::{EntryKind, NodeEntry, Payload};
+use crate::log::Payload;
 use crate::store::log_rows::LogRows;
 use crate::store::{Append, StoreError};
 
@@ -73,17 +73,8 @@ impl AppendRow {
         })
     }
 
-    /// Replaces the output of the first entry, if that is a `succeeded`.
-    pub(super) fn replace_output(&mut self, output: Payload) -> Result<(), String> {
-        if let Some(first) = self.append.entries.first_mut()
-            && let EntryKind::Node { entry: NodeEntry::Succeeded(of_call), .. } = &mut first.kind
-        {
-            *of_call = output;
-            self.log = LogRows::new(self.append.expected_next_seq, &self.append.entries)?;
-        }
-        Ok(())
-    }
-
+use crate::log::Payload;
+use crate::store::log_rows::LogRows;
     /// True if more of the record changes than every append changes.
     fn has_details(&self) -> bool {
         let change = &self.append.change;

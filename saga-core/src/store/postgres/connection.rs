@@ -71,10 +71,6 @@ impl Database {
             );
         }
     }
-
-    pub(super) fn close(&self) {
-        self.pool.close();
-    }
 }
 
 impl Connection {

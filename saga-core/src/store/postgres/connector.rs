@@ -37,9 +37,10 @@ pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError
         config.application_name("saga-core");
     }
     let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = match config.get_ssl_mode() {
-        SslMode::Disable => Manager::from_config(config, NoTls, manager_config),
-        _ => Manager::from_config(config, tls(options).map_err(failed)?, manager_config),
+    let manager = if config.get_ssl_mode() == SslMode::Disable {
+        Manager::from_config(config, NoTls, manager_config)
+    } else {
+        Manager::from_config(config, tls(options).map_err(failed)?, manager_config)
     };
     let timeout = Some(options.statement_timeout);
     let timeouts = Timeouts { wait: timeout, create: timeout, recycle: timeout };

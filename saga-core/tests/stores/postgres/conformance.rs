@@ -1,12 +1,20 @@
 //! The conformance suite.
 
+use saga_core::store::EncodedStore;
 use saga_core::testing::{ConformanceError, store_conformance};
 
 use super::{database, options};
+use crate::conformance::Bound;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_store_conforms() -> Result<(), ConformanceError> {
     store_conformance(async || options(&database()).connect().await).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_with_encoded_payloads_conforms() -> Result<(), ConformanceError> {
+    store_conformance(async || Ok(EncodedStore::new(options(&database()).connect().await?, Bound)))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

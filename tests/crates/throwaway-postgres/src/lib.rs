@@ -231,7 +231,8 @@ fn as_server_user(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-fn is_root() -> bool {
+/// True for a process of root, for whom PostgreSQL does not start.
+pub fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
