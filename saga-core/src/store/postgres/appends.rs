@@ -73,8 +73,6 @@ impl AppendRow {
         })
     }
 
-use crate::log::Payload;
-use crate::store::log_rows::LogRows;
     /// True if more of the record changes than every append changes.
     fn has_details(&self) -> bool {
         let change = &self.append.change;
