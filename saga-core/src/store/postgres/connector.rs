@@ -18,12 +18,16 @@ use crate::store::StoreError;
 pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError> {
     let unknown = |why: String| StoreError::Failed { store: "PostgreSQL".to_string(), why };
     // the error does not contain the URL
-    let mut config: Config = options.url.parse().map_err(|e| {
+    let unreadable = |why: &str| {
         unknown(format!(
-            "the URL cannot be read: {}; it looks like `postgres://user:password@host:5432/database`",
-            super::trouble::with_causes(&e)
+            "the URL cannot be read: {why}; it looks like `postgres://user:password@host:5432/database`"
         ))
-    })?;
+    };
+    let mut config: Config =
+        options.url.parse().map_err(|e| unreadable(&super::trouble::with_causes(&e)))?;
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        return Err(unreadable("it names no host"));
+    }
     let place: Arc<str> = place(&config).into();
     let failed = |why: String| StoreError::Failed { store: place.to_string(), why };
     let prefix = options.table_names().map_err(failed)?;

@@ -171,7 +171,8 @@ fn explain_code(error: &DbError) -> String {
         }
         "53100" => "the server's disk is full; sagas go on once there is room",
         "53300" => {
-            "raise the server's `max_connections`, lower `PostgresOptions::connections`, or use a pooler"
+            "raise the server's `max_connections` or the user's `CONNECTION LIMIT`, lower `PostgresOptions::connections`, or \
+             use a pooler"
         }
         "57P03" => "the server is starting or stopping",
         "25006" => {

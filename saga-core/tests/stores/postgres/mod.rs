@@ -1,6 +1,7 @@
 //! `PostgresStore` on a server of its own.
 
 mod conformance;
+mod connecting;
 
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;

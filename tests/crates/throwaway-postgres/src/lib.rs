@@ -50,6 +50,15 @@ pub enum Stop {
     Immediate,
 }
 
+/// Where lines are added to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Before all others, where the first line counts.
+    First,
+    /// After all others, where the last line counts.
+    Last,
+}
+
 impl Stop {
     fn mode(self) -> &'static str {
         match self {
@@ -141,6 +150,38 @@ impl ThrowawayPostgres {
         client.env("PGHOST", "127.0.0.1").env("PGUSER", USER).env("PGDATABASE", "postgres");
         client.env("PGPORT", self.port.to_string());
         run(client.args(arguments))
+    }
+
+    /// Adds lines to a file of the server's data directory, after its other lines or before them, and tells the server to
+    /// read its files again: `postgresql.conf` or `pg_hba.conf`.
+    ///
+    /// # Errors
+    /// What the system or the server's program said.
+    pub fn configure(&self, file: &str, lines: &str, place: Place) -> Result<(), String> {
+        let path = self.directory.join("data").join(file);
+        let failed = |error| format!("cannot change {}: {error}", path.display());
+        let before = fs::read_to_string(&path).map_err(failed)?;
+        let after = match place {
+            Place::First => format!("{lines}\n{before}"),
+            Place::Last => format!("{before}\n{lines}\n"),
+        };
+        fs::write(&path, after).map_err(failed)?;
+        let mut reload = self.as_server("pg_ctl");
+        run(reload.arg("-D").arg(self.directory.join("data")).arg("reload")).map(drop)
+    }
+
+    /// Writes a file into the server's data directory, readable by the server only.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub fn add_file(&self, file: &str, content: &str) -> Result<(), String> {
+        let path = self.directory.join("data").join(file);
+        fs::write(&path, content).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+        run(Command::new("chmod").arg("0600").arg(&path))?;
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(&path))?;
+        }
+        Ok(())
     }
 
     /// Stops the server; [`resume`](Self::resume) starts it again.

@@ -1,0 +1,150 @@
+//! Connecting: each mistake gets an error that says what to do, and none shows the password.
+
+use saga_core::store::{PostgresOptions, PostgresStore, StoreError};
+use throwaway_postgres::{Place, Stop, ThrowawayPostgres};
+
+async fn refused(options: PostgresOptions) -> String {
+    let debug = format!("{options:?}");
+    let error = options.connect().await.map(drop).expect_err("it connected").to_string();
+    for shown in [&error, &debug] {
+        assert!(!shown.contains("s3cret"), "the password is shown: {shown}");
+    }
+    println!("{error}");
+    error
+}
+
+fn with(url: &str, from: &str, to: &str) -> PostgresOptions {
+    assert!(url.contains(from), "{url}");
+    PostgresStore::options(&url.replacen(from, to, 1))
+}
+
+#[track_caller]
+fn assert_says(error: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(error.contains(part), "no {part:?} in: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_url_user_or_database_is_named() {
+    let server = ThrowawayPostgres::start().unwrap();
+    let url = server.new_database().unwrap();
+    let sql = |sql: &str| server.client("psql", &["-d", &url, "-qAtc", sql]).unwrap();
+    sql("CREATE USER guest PASSWORD 's3cret'");
+    sql("CREATE USER full PASSWORD 's3cret' CONNECTION LIMIT 0");
+    let password = "host all guest 127.0.0.1/32 scram-sha-256";
+    server.configure("pg_hba.conf", password, Place::First).unwrap();
+
+    let unreadable = [
+        "",
+        "localhost:5432",
+        "mysql://root:s3cret@localhost/shop",
+        "postgres://u:s3cret@localhost:port/shop",
+    ];
+    for url in unreadable {
+        let error = refused(PostgresStore::options(url)).await;
+        assert_says(&error, &["`postgres://user:password@host:5432/database`"]);
+    }
+    let port = format!(":{}/", server.port());
+    let error = refused(with(&url, &port, ":1/")).await;
+    assert_says(
+        &error,
+        &["PostgreSQL at 127.0.0.1:1/", "cannot connect", "refused", "check host and port"],
+    );
+    let error = refused(with(&url, "127.0.0.1", "no-such-host.invalid")).await;
+    assert_says(&error, &["no-such-host.invalid", "cannot connect"]);
+    let error = refused(with(&url, "saga@", "guest:wrong-s3cret@")).await;
+    assert_says(&error, &["password authentication failed", "check user and password"]);
+    let error = refused(with(&url, "saga@", "guest@")).await;
+    assert_says(&error, &["asks for a password", "postgres://user:password@"]);
+    let error = refused(with(&url, "saga@", "full:s3cret@")).await;
+    assert_says(&error, &["too many connections", "CONNECTION LIMIT", "use a pooler"]);
+    let error = refused(with(&url, &port, &format!("{port}no_such_"))).await;
+    assert_says(&error, &["does not exist", "createdb"]);
+    let error = refused(PostgresStore::options(&format!("{url}?sslmode=require"))).await;
+    assert_says(&error, &["has no TLS", "sslmode=require", "ssl = on"]);
+    let error = refused(PostgresStore::options(&url).table_prefix("x\"; drop")).await;
+    assert_says(&error, &["the table prefix \"x\\\"; drop\" must be 1 to 31 characters"]);
+    let error = refused(with(&url, "saga@", "guest:s3cret@")).await;
+    assert_says(&error, &["permission denied", "GRANT CREATE, USAGE ON SCHEMA"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_could_lose_sagas_is_refused() {
+    let mut server = ThrowawayPostgres::start().unwrap();
+    let url = server.new_database().unwrap();
+    let sql = |server: &ThrowawayPostgres, sql: &str| {
+        server.client("psql", &["-d", &url, "-qAtc", sql]).unwrap();
+    };
+    let options = || PostgresStore::options(&url);
+    sql(&server, "ALTER USER saga SET synchronous_commit = off");
+    let error = refused(options()).await;
+    assert_says(&error, &["`synchronous_commit = off`", "sagas could be lost", "accept_data_loss"]);
+    options().accept_data_loss().connect().await.unwrap();
+    sql(&server, "ALTER USER saga RESET synchronous_commit");
+    options().connect().await.unwrap();
+
+    server.configure("postgresql.conf", "fsync = off", Place::Last).unwrap();
+    // the server reads its files a moment later
+    let mut tries = 0;
+    let error = loop {
+        match options().connect().await {
+            Err(error) => break error.to_string(),
+            Ok(_) if tries < 100 => tries += 1,
+            Ok(_) => panic!("a server without fsync is accepted"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_says(&error, &["`fsync = off`"]);
+    server.configure("postgresql.conf", "fsync = on", Place::Last).unwrap();
+
+    sql(&server, "ALTER USER saga SET default_transaction_read_only = on");
+    let error = refused(options()).await;
+    assert_says(&error, &["read-only", "default_transaction_read_only"]);
+    sql(
+        &server,
+        "SET transaction_read_only = off; ALTER USER saga RESET default_transaction_read_only",
+    );
+
+    server.client("createdb", &["--encoding=SQL_ASCII", "--template=template0", "ascii"]).unwrap();
+    let error = refused(PostgresStore::options(&server.url_of("ascii"))).await;
+    assert_says(&error, &["SQL_ASCII", "--encoding=UTF8"]);
+
+    server.stop(Stop::Fast).unwrap();
+    server.add_file("standby.signal", "").unwrap();
+    server.resume().unwrap();
+    let error = refused(options()).await;
+    assert_says(&error, &["standby", "connect to the primary"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_of_others_and_newer_schemas_stay_untouched() {
+    let server = ThrowawayPostgres::start().unwrap();
+    for theirs in ["saga", "saga_meta", "saga_log"] {
+        let url = server.new_database().unwrap();
+        let sql = |sql: &str| server.client("psql", &["-d", &url, "-qAtc", sql]).unwrap();
+        sql(&format!("CREATE TABLE {theirs} (hero text); INSERT INTO {theirs} VALUES ('Njal')"));
+        let error = refused(PostgresStore::options(&url)).await;
+        assert_says(&error, &["another program's", "table_prefix"]);
+        assert_eq!(sql(&format!("SELECT hero FROM {theirs}")).trim(), "Njal");
+        PostgresStore::options(&url).table_prefix("shop_").connect().await.unwrap();
+    }
+    let url = server.new_database().unwrap();
+    PostgresStore::connect(&url).await.unwrap();
+    let newer = "UPDATE saga_meta SET schema_version = 99";
+    server.client("psql", &["-d", &url, "-qAtc", newer]).unwrap();
+    let error = PostgresStore::connect(&url).await.unwrap_err();
+    assert!(matches!(error, StoreError::NewerSchema { found: 99, .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_start_at_the_same_time_create_the_tables_once() {
+    let url = super::database();
+    let connects = (0..8).map(|_| {
+        let url = url.clone();
+        tokio::spawn(async move { PostgresStore::connect(&url).await })
+    });
+    for connect in connects.collect::<Vec<_>>() {
+        connect.await.unwrap().unwrap();
+    }
+}
