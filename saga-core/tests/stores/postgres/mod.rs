@@ -2,6 +2,7 @@
 
 mod conformance;
 mod connecting;
+mod tls;
 
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
