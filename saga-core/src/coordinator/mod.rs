@@ -45,7 +45,7 @@ use crate::driver::{Environment, Events, ProgressChannels};
 use crate::error::{SagaError, StartError};
 use crate::log::{SagaId, SagaMap, SagaStatus, Timestamp};
 use crate::machine::Config;
-use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError, Worker};
+use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError, Worker, WorkerId};
 use crate::typed::Saga;
 pub use builder::{BuildError, CoordinatorBuilder};
 use definitions::Definitions;
@@ -195,6 +195,11 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// The store's error.
     pub async fn list(&self, filter: ListFilter) -> Result<Vec<SagaRecord>, StoreError> {
         self.inner.list(filter).await
+    }
+
+    /// The id of this coordinator as a worker, as it stands in the records of its sagas and in [`workers`](Self::workers).
+    pub fn worker_id(&self) -> &WorkerId {
+        &self.inner.env.worker
     }
 
     /// The workers that run sagas on this coordinator's store and are alive: since when, and how many unfinished sagas each
