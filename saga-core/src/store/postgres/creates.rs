@@ -171,8 +171,10 @@ async fn create_batch(
                 *result = found;
             }
         }
-        // a version that was removed is stored again in the next round
-        versions.forget();
+        if results.iter().any(Option::is_none) {
+            // a version that was removed is stored again in the next round
+            versions.forget();
+        }
     }
     let saga = |row: &&NewSagaRow| row.record.id.clone();
     let unsettled = |row| {
