@@ -15,6 +15,7 @@
 //! | `transaction` | appends that share their transaction with an action's own writes |
 //! | `claims`, `reads`, `requests`, `removals` | the other statements |
 //! | `rows`, `log_columns` | records and logs as columns |
+//! | `many_sagas` | a test: a claim reads few pages, however many sagas have ended |
 
 mod appends;
 mod claims;
@@ -23,6 +24,8 @@ mod connector;
 mod creates;
 mod group_commit;
 mod log_columns;
+#[cfg(test)]
+mod many_sagas;
 mod options;
 mod reads;
 mod removals;
