@@ -8,7 +8,7 @@ use super::super::{SagaRecord, StoreError, WorkerId};
 use super::database::Database;
 use super::definitions;
 use super::reads::find;
-use super::rows::{self, DEFINITION, NUMBER, RECORD, WITH_INPUT};
+use super::rows::{self, DEFINITION, RECORD, WITH_INPUT};
 use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
 use crate::log::SagaId;
@@ -19,11 +19,17 @@ pub(super) fn claim(
     fingerprints: &HashSet<String>,
     limit: usize,
 ) -> Result<Vec<SagaRecord>, SqliteError> {
-    let mut free = conn.prepare_cached(&claim_sql())?;
-    let mut rows = free.query([worker.as_str()])?;
+    let mut oldest = conn.prepare_cached(&oldest_sql())?;
+    let oldest = oldest.query_map([], |row| row.get::<_, i64>(0))?;
+    let oldest = oldest.collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut free = conn.prepare_cached(&free_sql())?;
     let (mut claimed, mut numbers) = (Vec::new(), Vec::new());
-    while claimed.len() < limit {
-        let Some(row) = rows.next()? else { break };
+    for number in oldest {
+        if claimed.len() >= limit {
+            break;
+        }
+        let mut rows = free.query(params![number, worker.as_str()])?;
+        let Some(row) = rows.next()? else { continue };
         let definition = definitions::find(conn, row.get(DEFINITION)?)?;
         if !definition.is_some_and(|found| fingerprints.contains(&*found.fingerprint)) {
             continue;
@@ -35,12 +41,10 @@ pub(super) fn claim(
         if rows::int(record.epoch).is_err() {
             continue;
         }
-        let number = row.get::<_, i64>(NUMBER)?;
         conn.numbers.borrow_mut().insert(record.id.clone(), number);
         numbers.push(number);
         claimed.push(record);
     }
-    drop(rows);
     let numbers = serde_json::to_string(&numbers)
         .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     conn.prepare_cached(CLAIM)?.execute(params![worker.as_str(), numbers])?;
@@ -51,11 +55,18 @@ pub(super) fn claim(
 pub(super) const CLAIM: &str = "UPDATE saga SET owner = ?1, epoch = epoch + 1, attempts = min(attempts + 1, 4294967295) \
     WHERE number IN (SELECT value FROM json_each(?2))";
 
-pub(super) fn claim_sql() -> String {
+/// The numbers of all unfinished sagas, which the index knows.
+pub(super) fn oldest_sql() -> String {
     format!(
-        "SELECT {RECORD} FROM saga INDEXED BY saga_unfinished {WITH_INPUT} WHERE {UNFINISHED} \
-         AND parked_reason IS NULL AND owner IS NOT ?1 \
-         ORDER BY created_at, number"
+        "SELECT number FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} ORDER BY created_at, number"
+    )
+}
+
+/// One of them, if it can be claimed.
+pub(super) fn free_sql() -> String {
+    format!(
+        "SELECT {RECORD} FROM saga {WITH_INPUT} \
+         WHERE number = ?1 AND parked_reason IS NULL AND owner IS NOT ?2"
     )
 }
 

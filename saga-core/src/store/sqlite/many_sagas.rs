@@ -5,23 +5,25 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, StatementStatus};
 
-use super::super::WorkerId;
 use super::super::table_prefix::TablePrefix;
-use super::claims::{self, claim_sql, release_sql};
+use super::super::{ListFilter, WorkerId};
+use super::claims::{self, oldest_sql, release_sql};
 use super::database::{Database, OpenDatabase};
-use super::reads::{self, versions_sql};
+use super::reads::{self, page_sql, versions_sql};
 use super::requests::{self, WAITING};
 use super::writes;
+use crate::log::SagaStatus;
 
 const ENDED: u32 = 1_000_000;
 
 /// More steps than any statement below needs for its few rows, and far fewer than a million rows take.
 const FEW_STEPS: i32 = 5_000;
 
-/// A million ended sagas with answered requests, and ten running ones with one unanswered request each.
+/// A million sagas that have completed, with answered requests; ten running ones with one unanswered request each; and
+/// three that are stuck.
 fn open() -> OpenDatabase {
     let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(include_str!("schema_3.sql")).unwrap();
+    conn.execute_batch(include_str!("schema_4.sql")).unwrap();
     // Inserting ids in order is fastest.
     conn.execute_batch(&format!(
         "BEGIN;
@@ -37,6 +39,11 @@ fn open() -> OpenDatabase {
          INSERT INTO saga (id, definition, status, owner, epoch, next_seq, attempts,
              paused, created_at, updated_at)
          SELECT printf('r%d', i), 1, 'running', 'w', 1, 2, 1, 0, i, i
+         FROM n;
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3)
+         INSERT INTO saga (id, definition, status, epoch, next_seq, attempts,
+             paused, created_at, updated_at, ended_at)
+         SELECT printf('s%d', i), 1, 'stuck', 1, 2, 1, 0, i, i, i
          FROM n;
          INSERT INTO saga_input SELECT number, printf('%032x', number), X'' FROM saga;
          INSERT INTO saga_definition (fingerprint, name, dag) VALUES ('f', 's', X'');
@@ -73,9 +80,24 @@ fn a_million_ended_sagas_do_not_slow_down_any_statement() {
     let waiting = assert_cheap(&conn, WAITING, 50, || requests::waiting(&conn, 100).unwrap());
     assert_eq!(waiting.len(), 10);
 
+    for status in
+        [SagaStatus::Running, SagaStatus::Stuck, SagaStatus::RolledBack, SagaStatus::Completed]
+    {
+        let filter = ListFilter { statuses: vec![status], limit: 10, ..ListFilter::default() };
+        let listed = assert_cheap(&conn, &page_sql(Some(status)), 50, || {
+            reads::list(&conn, &filter).unwrap()
+        });
+        let expected = match status {
+            SagaStatus::Stuck => 3,
+            SagaStatus::RolledBack => 0,
+            _ => 10,
+        };
+        assert_eq!(listed.len(), expected, "{status:?}");
+    }
+
     let (two, known) = (WorkerId::from("two"), HashSet::from(["f".to_string()]));
     let claimed =
-        assert_cheap(&conn, &claim_sql(), 50, || claims::claim(&conn, &two, &known, 100).unwrap());
+        assert_cheap(&conn, &oldest_sql(), 50, || claims::claim(&conn, &two, &known, 100).unwrap());
     assert_eq!(claimed.len(), 10);
 
     // Ended sagas keep their owner, but no statement looks for it.

@@ -14,6 +14,7 @@
 //! | `writes`, `claims`, `reads`, `requests` | the SQL statements |
 //! | `definitions` | what all sagas of one definition share |
 //! | `rows` | records and appends as rows |
+//! | `log_key` | where the rows of a log are in the table |
 //! | `stats` | counters of commits |
 //! | `query_plans`, `many_sagas` | tests: each statement uses an index, even among a million sagas |
 //! | `transient_failures` | tests: the store recovers from a full disk and from a locked database |
@@ -23,6 +24,7 @@ mod database;
 mod database_file;
 mod definitions;
 mod log_guard;
+mod log_key;
 #[cfg(test)]
 mod many_sagas;
 #[cfg(test)]

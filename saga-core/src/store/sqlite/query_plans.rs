@@ -2,11 +2,12 @@
 
 use rusqlite::Connection;
 
-use super::claims::{CLAIM, claim_sql, release_sql};
+use super::claims::{CLAIM, free_sql, oldest_sql, release_sql};
 use super::definitions;
 use super::reads::*;
 use super::requests::WAITING;
 use super::writes::*;
+use crate::log::SagaStatus;
 
 fn plan(sql: &str) -> String {
     explain("EXPLAIN QUERY PLAN", sql, "detail")
@@ -14,7 +15,7 @@ fn plan(sql: &str) -> String {
 
 fn explain(how: &str, sql: &str, column: &str) -> String {
     let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(include_str!("schema_3.sql")).unwrap();
+    conn.execute_batch(include_str!("schema_4.sql")).unwrap();
     let mut explain = conn.prepare(&format!("{how} {sql}")).unwrap();
     // Unbound parameters are NULL.
     let mut rows = explain.raw_query();
@@ -27,22 +28,34 @@ fn explain(how: &str, sql: &str, column: &str) -> String {
 }
 
 #[test]
-fn claim_reads_the_unfinished_sagas_in_order() {
-    let plan = plan(&claim_sql());
-    assert!(plan.contains("USING INDEX saga_unfinished"), "{plan}");
-    assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
+fn claim_reads_the_unfinished_sagas_and_no_row_of_them() {
+    let plan = plan(&oldest_sql());
+    assert!(plan.contains("USING COVERING INDEX saga_unfinished"), "{plan}");
 }
 
 #[test]
 fn claim_finds_what_it_changes_by_number() {
-    let plan = plan(CLAIM);
-    assert!(plan.contains("SEARCH saga USING INTEGER PRIMARY KEY"), "{plan}");
+    for sql in [&free_sql(), CLAIM] {
+        let plan = plan(sql);
+        assert!(plan.contains("SEARCH saga USING INTEGER PRIMARY KEY"), "{plan}");
+    }
 }
 
 #[test]
 fn a_page_is_read_in_order_and_not_sorted() {
-    for (of_status, index) in [(true, "saga_by_status"), (false, "sqlite_autoindex_saga_1")] {
-        let plan = plan(&page_sql(of_status));
+    let (ids, unfinished) =
+        ("sqlite_autoindex_saga_1 (id>?)", "saga_unfinished (status=? AND id>?)");
+    let not_completed = "saga_not_completed (status=? AND id>?)";
+    for (status, index) in [
+        (None, ids),
+        (Some(SagaStatus::Completed), ids),
+        (Some(SagaStatus::RolledBack), not_completed),
+        (Some(SagaStatus::Stuck), not_completed),
+        (Some(SagaStatus::Running), unfinished),
+        (Some(SagaStatus::Aborting), unfinished),
+        (Some(SagaStatus::RollingBack), unfinished),
+    ] {
+        let plan = plan(&page_sql(status));
         assert!(plan.contains(index), "{plan}");
         assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
     }
@@ -82,6 +95,19 @@ fn an_append_writes_no_index_unless_the_status_changes() {
         let program = explain("EXPLAIN", sql, "opcode");
         assert_eq!(program.matches("OpenWrite").count(), written, "{sql}: {program}");
     }
+}
+
+#[test]
+fn a_log_is_a_range_of_keys() {
+    for sql in [READ_LOG, DELETE_LOG] {
+        let plan = plan(sql);
+        let expected = "SEARCH saga_log USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+        assert!(plan.contains(expected), "{plan}");
+        assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
+    }
+    let of_one = "SELECT kind FROM saga_event JOIN saga USING (number) WHERE id = ?1 ORDER BY seq";
+    let plan = plan(of_one);
+    assert!(!plan.contains("SCAN saga") && !plan.contains("SCAN log"), "{plan}");
 }
 
 #[test]

@@ -43,6 +43,10 @@ pub(super) fn load_many(
     Ok(ids.iter().map(|id| loader.load(id)).collect())
 }
 
+/// The rows of a log, in order; see [`log_key`](super::log_key).
+pub(super) const READ_LOG: &str = "SELECT key & 16777215, entries, payloads FROM saga_log \
+    WHERE key BETWEEN ?1 << 24 AND (?1 << 24) + 16777215 ORDER BY key";
+
 /// The statements that load a saga.
 struct Loader<'a, 'c> {
     conn: &'a Database<'c>,
@@ -77,10 +81,6 @@ impl<'a, 'c> Loader<'a, 'c> {
     }
 }
 
-/// The rows of a log, in order.
-const READ_LOG: &str =
-    "SELECT first_seq, entries, payloads FROM saga_log WHERE number = ?1 ORDER BY first_seq";
-
 /// Adds the entries of a row of [`READ_LOG`] to those before it.
 ///
 /// # Errors
@@ -103,7 +103,7 @@ pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecor
     if statuses.is_empty() {
         return page(conn, filter, None);
     }
-    // The index `saga_by_status` yields one status at a time in order; several would have to be sorted.
+    // An index yields one status at a time in order; several would have to be sorted.
     statuses.sort_unstable();
     statuses.dedup();
     let mut records = Vec::new();
@@ -120,7 +120,7 @@ fn page(
     filter: &ListFilter,
     status: Option<SagaStatus>,
 ) -> Result<Vec<SagaRecord>, SqliteError> {
-    let mut select = conn.prepare_cached(&page_sql(status.is_some()))?;
+    let mut select = conn.prepare_cached(&page_sql(status))?;
     let mut rows = select.query(params![
         filter.after.as_ref().map_or("", SagaId::as_str),
         filter.name,
@@ -141,10 +141,21 @@ fn page(
     Ok(records)
 }
 
-pub(super) fn page_sql(of_status: bool) -> String {
-    let of_status = if of_status { "status = ?4" } else { "?4 IS NULL" };
+/// Each status has an index that yields its sagas in order. Of those that have completed it is the one of all ids, since
+/// most sagas have completed.
+pub(super) fn page_sql(status: Option<SagaStatus>) -> String {
+    let (index, of_status) = match status {
+        None => ("", "?4 IS NULL".to_string()),
+        Some(SagaStatus::Completed) => ("", "status = ?4".to_string()),
+        Some(SagaStatus::RolledBack | SagaStatus::Stuck) => {
+            ("INDEXED BY saga_not_completed", format!("{NOT_COMPLETED} AND status = ?4"))
+        }
+        Some(SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack) => {
+            ("INDEXED BY saga_unfinished", format!("{UNFINISHED} AND status = ?4"))
+        }
+    };
     format!(
-        "SELECT {RECORD} FROM saga {WITH_INPUT} WHERE {of_status} AND id > ?1 \
+        "SELECT {RECORD} FROM saga {index} {WITH_INPUT} WHERE {of_status} AND id > ?1 \
          AND (?2 IS NULL OR ?2 = \
               (SELECT name FROM saga_definition AS d WHERE d.definition = saga.definition)) \
          AND (?5 IS NULL OR created_at > ?5) AND (?6 IS NULL OR created_at < ?6) \
@@ -152,6 +163,9 @@ pub(super) fn page_sql(of_status: bool) -> String {
          ORDER BY id LIMIT ?3"
     )
 }
+
+/// The condition of the index `saga_not_completed`, word for word, because SQLite can use the index only then.
+const NOT_COMPLETED: &str = "ended_at IS NOT NULL AND status <> 'completed'";
 
 pub(super) fn versions(conn: &Database) -> Result<Vec<SagaVersion>, SqliteError> {
     let mut select = conn.prepare_cached(&versions_sql())?;

@@ -7,7 +7,7 @@ use super::super::log_rows::LogRows;
 use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId};
 use super::database::Database;
 use super::write_job::SqliteError;
-use super::{definitions, requests};
+use super::{definitions, log_key, requests};
 use crate::log::{EntryKind, InvalidSagaId, NodeEntry, Payload, SagaId, SagaStatus, Timestamp};
 
 /// The columns that [`record`] reads, in order.
@@ -43,6 +43,7 @@ impl NewSagaRow {
     pub(super) fn new(saga: NewSaga) -> Result<Self, String> {
         saga.check()?;
         let NewSaga { record, entries } = saga;
+        log_key::check_end(record.next_seq)?;
         let updated_at = int(record.updated_at.0)?;
         Ok(Self {
             run_key: record.run_key.to_string(),
@@ -84,6 +85,7 @@ impl AppendRow {
     /// The same for a row whose output may be [replaced](Self::replace_output).
     pub(super) fn with_entries(append: Append) -> Result<Self, String> {
         let next_seq = append.check()?;
+        log_key::check_end(next_seq)?;
         let updated_at = append.entries.last().map_or(Ok(0), |last| int(last.at.0))?;
         Ok(Self {
             epoch: int(append.epoch)?,

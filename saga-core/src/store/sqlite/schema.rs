@@ -18,12 +18,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// which a page that changes often is written back more often.
 pub(super) const CHECKPOINT: u32 = 4000;
 
-/// The oldest schema that is migrated. Schemas 1 and 2 existed only before the first release.
-const OLDEST: u32 = 3;
+/// The oldest schema that is migrated. Schemas 1 to 3 existed only before the first release.
+const OLDEST: u32 = 4;
 
 /// The first one creates schema `OLDEST`; each of the others turns a schema into the next one. Only ever append
 /// to this list.
-const MIGRATIONS: &[&str] = &[include_str!("schema_3.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_4.sql")];
 
 /// The schema version that this version of the library writes.
 pub(super) const KNOWN: u32 = OLDEST + MIGRATIONS.len() as u32 - 1;

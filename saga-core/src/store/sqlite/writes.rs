@@ -9,7 +9,7 @@ use super::database::Database;
 use super::reads::find;
 use super::rows::{AppendRow, NewSagaRow};
 use super::write_job::{SqliteError, Tally};
-use super::{definitions, requests};
+use super::{definitions, log_key, requests};
 use crate::log::{Payload, SagaId};
 
 /// The condition of the index `saga_unfinished`, word for word, because SQLite can use the index only then.
@@ -224,17 +224,18 @@ fn insert_log(
 ) -> rusqlite::Result<()> {
     for row in log.iter() {
         let entries = ToSqlOutput::Borrowed(ValueRef::Text(&row.entries));
-        conn.execute_kept(
-            INSERT_LOG,
-            params![number, row.first_seq, entries, row.payloads.as_bytes()],
-        )?;
+        let key = log_key::key(number, row.first_seq)?;
+        conn.execute_kept(INSERT_LOG, params![key, entries, row.payloads.as_bytes()])?;
         tally.entries += row.count;
     }
     Ok(())
 }
 
-const INSERT_LOG: &str =
-    "INSERT INTO saga_log (number, first_seq, entries, payloads) VALUES (?1, ?2, ?3, ?4)";
+const INSERT_LOG: &str = "INSERT INTO saga_log (key, entries, payloads) VALUES (?1, ?2, ?3)";
+
+/// Removes a saga's log; see [`log_key`].
+pub(super) const DELETE_LOG: &str =
+    "DELETE FROM saga_log WHERE key BETWEEN ?1 << 24 AND (?1 << 24) + 16777215";
 
 pub(super) fn delete(conn: &Database, id: &SagaId) -> Result<bool, SqliteError> {
     let owned = conn
@@ -258,7 +259,7 @@ fn remove(conn: &Database, id: &str) -> rusqlite::Result<()> {
         .prepare_cached("SELECT number, definition FROM saga WHERE id = ?1")?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for sql in [
-        "DELETE FROM saga_log WHERE number = ?1",
+        DELETE_LOG,
         "DELETE FROM saga_input WHERE number = ?1",
         "DELETE FROM saga WHERE number = ?1",
     ] {

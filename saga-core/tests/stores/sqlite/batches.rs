@@ -52,8 +52,8 @@ async fn a_failing_statement_does_not_fail_its_batch() {
     let place = Place::new();
     let store = place.open();
     create(&store, &["a", "b", "c"]).await;
-    let in_the_way = "INSERT INTO saga_log (number, first_seq, entries, payloads) \
-                      SELECT number, 2, '[[\"skipped\",1,1,\"hotel\",0,0]]', X'' FROM saga WHERE id = 'b'";
+    let in_the_way = "INSERT INTO saga_log (key, entries, payloads) \
+                      SELECT (number << 24) + 2, '[[\"skipped\",1,1,\"hotel\",0,0]]', X'' FROM saga WHERE id = 'b'";
     place.connection().execute_batch(in_the_way).unwrap();
 
     let appends = ["a", "b", "c"].map(|name| append(name, 2, b"ok")).into();
@@ -85,5 +85,7 @@ async fn a_number_too_large_for_sqlite_is_refused() {
         let e = store.append(bad).await.unwrap_err().to_string();
         assert!(e.contains("18446744073709551615 is too large to store"), "{e}");
     }
+    let e = store.append(append("a", 1 << 24, b"")).await.unwrap_err().to_string();
+    assert!(e.contains("entry 16777216 is one too many"), "{e}");
     assert_eq!(store.append(append("a", 2, b"")).await, Ok(()));
 }

@@ -4,7 +4,7 @@ CREATE TEMPORARY TABLE saga_event AS SELECT * FROM main.saga_event;
 -- DAMAGE
 ;
 DELETE FROM saga_log;
-INSERT INTO saga_log (number, first_seq, entries, payloads)
-    SELECT number, seq, json_array(json_array(kind, epoch, at, node, attempt, length(payload))), payload
+INSERT INTO saga_log (key, entries, payloads)
+    SELECT (number << 24) + seq, json_array(json_array(kind, epoch, at, node, attempt, length(payload))), payload
     FROM temp.saga_event;
 DROP TABLE temp.saga_event;

@@ -75,10 +75,10 @@ fn a_newer_schema_is_refused_and_left_alone() {
     drop(place.open());
     place.connection().execute_batch("UPDATE saga_meta SET schema_version = 99").unwrap();
     let newer =
-        StoreError::NewerSchema { store: place.path.display().to_string(), found: 99, known: 3 };
+        StoreError::NewerSchema { store: place.path.display().to_string(), found: 99, known: 4 };
     assert_eq!(SqliteStore::open(&place.path).unwrap_err(), newer);
     assert_eq!(SqliteStore::attach(&place.path).unwrap_err(), newer);
-    place.connection().execute_batch("UPDATE saga_meta SET schema_version = 3").unwrap();
+    place.connection().execute_batch("UPDATE saga_meta SET schema_version = 4").unwrap();
     place.open();
 }
 
@@ -86,7 +86,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
 fn schemas_before_the_first_release_are_refused_and_left_alone() {
     let place = Place::new();
     drop(place.open());
-    for schema in [1, 2] {
+    for schema in [1, 2, 3] {
         let older = format!("UPDATE saga_meta SET schema_version = {schema}");
         place.connection().execute_batch(&older).unwrap();
         let e = refusal(&place.path);

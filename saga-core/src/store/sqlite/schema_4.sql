@@ -1,5 +1,5 @@
 CREATE TABLE saga_meta (schema_version INTEGER NOT NULL) STRICT;
-INSERT INTO saga_meta (schema_version) VALUES (3);
+INSERT INTO saga_meta (schema_version) VALUES (4);
 
 -- What all sagas of one definition share is stored once. A DAG that is encrypted looks different for each saga, so
 -- each has a row of its own, with the key of its time.
@@ -40,28 +40,30 @@ CREATE TABLE saga_input (
     params BLOB    NOT NULL
 ) STRICT;
 
--- No column of these indexes changes while a saga runs, so only its start and its end write them. Their
--- conditions are `IS NULL` because SQLite builds a temporary table for every `IN` that it checks.
-CREATE INDEX saga_unfinished ON saga (created_at) WHERE ended_at IS NULL;
+-- Of these columns only the status changes while a saga runs, and seldom, so it is mostly its start and its end that
+-- write the indexes. Their conditions are `IS NULL` because SQLite builds a temporary table for every `IN` that it
+-- checks. `ended_at` is in the first one because SQLite would read the rows to see that it is NULL. Most sagas have
+-- completed, and are listed by the index of all ids, which saves them a place in another one.
+CREATE INDEX saga_unfinished ON saga (status, id, created_at, ended_at) WHERE ended_at IS NULL;
 CREATE INDEX saga_ended ON saga (status, ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX saga_by_status ON saga (status, id);
+CREATE INDEX saga_not_completed ON saga (status, id) WHERE ended_at IS NOT NULL AND status <> 'completed';
 CREATE INDEX saga_by_definition ON saga (definition);
 
 -- The log of a saga: a row for each append, with all of its entries. They are what is inserted most often, and a row for
 -- each entry took more than half of the time of an append.
 CREATE TABLE saga_log (
-    number    INTEGER NOT NULL,
-    first_seq INTEGER NOT NULL,
+    -- number * 16777216 + the sequence number of the first entry. It is one integer, because SQLite keeps such rows
+    -- apart from their keys: with a key of two columns it would read long rows in full to compare their keys.
+    key      INTEGER NOT NULL PRIMARY KEY,
     -- A JSON array of [kind, epoch, at, node, attempt, bytes of payload].
-    entries   TEXT    NOT NULL,
+    entries  TEXT    NOT NULL,
     -- The payloads of these entries, one after the other.
-    payloads  BLOB    NOT NULL,
-    PRIMARY KEY (number, first_seq)
-) STRICT, WITHOUT ROWID;
+    payloads BLOB    NOT NULL
+) STRICT;
 
 -- For people: a row for each entry. The store does not use it.
 CREATE VIEW saga_event AS
-    SELECT log.number, log.first_seq + entry.key AS seq,
+    SELECT saga.number, (log.key & 16777215) + entry.key AS seq,
         json_extract(entry.value, '$[1]') AS epoch,
         json_extract(entry.value, '$[2]') AS at,
         json_extract(entry.value, '$[3]') AS node,
@@ -71,7 +73,9 @@ CREATE VIEW saga_event AS
             1 + coalesce((SELECT sum(json_extract(earlier.value, '$[5]')) FROM json_each(log.entries) AS earlier
                 WHERE earlier.key < entry.key), 0),
             json_extract(entry.value, '$[5]')) AS payload
-    FROM saga_log AS log, json_each(log.entries) AS entry;
+    FROM saga
+    JOIN saga_log AS log ON log.key BETWEEN saga.number << 24 AND (saga.number << 24) + 16777215
+    JOIN json_each(log.entries) AS entry;
 
 -- A request waits as long as it has no answer; `args` is all of the command.
 CREATE TABLE saga_command (
