@@ -104,6 +104,17 @@ async fn a_codec_that_panics_for_one_saga_stops_no_other_saga() {
 struct Hangs {
     memory: MemoryStore,
     saga: Arc<Mutex<Option<SagaId>>>,
+    claims: Arc<Claims>,
+}
+
+/// What happened since claims are counted.
+#[derive(Default)]
+struct Claims {
+    are_counted: AtomicBool,
+    count: AtomicUsize,
+    loads: AtomicUsize,
+    appends: AtomicUsize,
+    appends_before_last_claim: AtomicUsize,
 }
 
 type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -113,10 +124,12 @@ impl Store for Hangs {
         self.memory.create(saga)
     }
     fn append(&self, append: Append) -> Reply<'_, ()> {
+        self.claims.appends.fetch_add(1, SeqCst);
         self.memory.append(append)
     }
     fn load(&self, id: &SagaId) -> Reply<'_, Option<StoredSaga>> {
         let id = id.clone();
+        self.claims.loads.fetch_add(1, SeqCst);
         Box::pin(async move {
             let hangs = self.saga.lock().unwrap().as_ref() == Some(&id);
             if hangs {
@@ -132,7 +145,18 @@ impl Store for Hangs {
         self.memory.versions()
     }
     fn claim(&self, worker: &WorkerId, of: &[String], limit: usize) -> Reply<'_, Vec<SagaRecord>> {
-        self.memory.claim(worker, of, limit)
+        let (worker, of) = (worker.clone(), of.to_vec());
+        Box::pin(async move {
+            let claims = &self.claims;
+            if claims.are_counted.load(SeqCst) && claims.count.fetch_add(1, SeqCst) > 0 {
+                while claims.loads.load(SeqCst) == 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                claims.appends_before_last_claim.store(claims.appends.load(SeqCst), SeqCst);
+            }
+            self.memory.claim(&worker, &of, limit).await
+        })
     }
     fn release(&self, worker: &WorkerId) -> Reply<'_, ()> {
         self.memory.release(worker)
@@ -173,6 +197,24 @@ async fn a_saga_whose_load_hangs_delays_no_other_saga() {
     let good = sec.get::<Two>("good").await.unwrap().unwrap();
     let end = timeout(Duration::from_secs(5), good).await.expect("it waits for the other saga");
     assert_eq!(end.unwrap(), "GOOD-OUT");
+}
+
+#[tokio::test]
+async fn sagas_are_loaded_while_others_are_claimed_but_do_not_run() {
+    let store = Hangs::default();
+    // one claim does not take all of them
+    let names = (0..300).map(|n| format!("s{n}")).collect::<Vec<_>>();
+    fill(&store, &names.iter().map(|name| (&**name, "WORD")).collect::<Vec<_>>()).await;
+    store.claims.loads.store(0, SeqCst);
+    store.claims.appends.store(0, SeqCst);
+    store.claims.are_counted.store(true, SeqCst);
+    let built = timeout(Duration::from_secs(5), resumed(&store)).await;
+    let sec = built.expect("nothing is loaded before all are claimed");
+    assert_eq!(store.claims.count.load(SeqCst), 2);
+    assert_eq!(store.claims.appends_before_last_claim.load(SeqCst), 0);
+    let last = sec.get::<Two>("s299").await.unwrap().unwrap();
+    let end = timeout(Duration::from_secs(5), last).await.expect("it hangs");
+    assert_eq!(end.unwrap(), "WORD-OUT");
 }
 
 #[tokio::test]

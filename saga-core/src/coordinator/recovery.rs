@@ -7,7 +7,9 @@ use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
 use super::CoordinatorInner;
-use super::crash_loop::{Scheduled, ScheduledResume, WaitingSaga, crash_loop, resume_time};
+use super::crash_loop::{
+    ClaimedPages, Scheduled, ScheduledResume, WaitingSaga, crash_loop, resume_time,
+};
 use super::reload::{LoadReason, while_listening};
 use super::running::{Admission, SagaTask};
 use super::stored::{StoredError, read};
@@ -97,17 +99,21 @@ impl CoordinatorInner {
             return Ok(());
         }
         let mut claims = Claims(Some(self.clone()));
-        let mut all = Vec::new();
+        let (mut all, mut pages) = (Vec::new(), ClaimedPages::new(self.clone()));
         let mut limit = FIRST_CLAIM;
         loop {
-            let claimed = self.env.store.claim(&self.env.worker, &fingerprints, limit).await;
-            let Ok(claimed) = claimed else {
-                // `build` reports the failed claim
-                let _ = self.env.store.release(&self.env.worker).await;
-                claims.keep();
-                return claimed.map(drop);
+            let claim = self.env.store.claim(&self.env.worker, &fingerprints, limit);
+            let claimed = match pages.load_during(claim).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    // `build` reports the failed claim
+                    let _ = self.env.store.release(&self.env.worker).await;
+                    claims.keep();
+                    return Err(error);
+                }
             };
             let last = claimed.len() < limit;
+            pages.add(&claimed);
             all.extend(claimed);
             limit = limit.saturating_mul(4);
             if last {
@@ -115,16 +121,21 @@ impl CoordinatorInner {
             }
         }
         claims.keep();
-        self.resume_all_claimed(all);
+        self.resume_pages(all, pages);
         Ok(())
     }
 
     /// Resumes sagas that were claimed.
     pub(super) fn resume_all_claimed(self: &Arc<Self>, claimed: Vec<SagaRecord>) {
-        let waiting =
-            claimed.into_iter().filter_map(|record| self.resume_claimed(record)).collect();
+        let mut pages = ClaimedPages::new(self.clone());
+        pages.add(&claimed);
+        self.resume_pages(claimed, pages);
+    }
+
+    fn resume_pages(self: &Arc<Self>, claimed: Vec<SagaRecord>, pages: ClaimedPages) {
+        let waiting = claimed.into_iter().map(|record| self.resume_claimed(record)).collect();
         // only now are all of them on the list of running sagas
-        self.tasks.spawn(self.clone().schedule_claimed(waiting));
+        self.tasks.spawn(self.clone().schedule_claimed(waiting, pages));
     }
 
     /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others.

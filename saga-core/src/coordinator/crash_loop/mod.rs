@@ -16,41 +16,38 @@
 //!   and its count starts anew. A saga that had been cleared and was still running is watched four times as
 //!   long the next time, and more crashes must count against it, since a longer watch says less.
 //!
-//! `evidence` reads a log, `schedule` decides which suspect resumes when, and `simulation` tests both against
+//! `pages` loads the logs, `evidence` reads one, `schedule` decides which suspect resumes when, and `simulation` tests both against
 //! processes that are killed and sagas that kill.
 
 mod evidence;
+mod pages;
 mod schedule;
 #[cfg(test)]
 mod simulation;
 
-use std::iter;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{Either, join_all, select};
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::FutureExt;
+use futures_util::future::select;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::CoordinatorInner;
 use super::stored::present;
-use crate::clock::real_pause;
 use crate::log::SagaId;
 use crate::machine::Watch;
 use crate::store::{SagaRecord, StoreError, StoredSaga};
 pub(super) use evidence::crash_loop;
 use evidence::{Evidence, evidence};
+pub(super) use pages::ClaimedPages;
+use pages::all_that_come;
 use schedule::{RandomNumbers, schedule};
 
-/// How many sagas are loaded in one go.
-const PAGE: usize = 128;
-/// How long the sagas of a page may take to load before each is loaded alone.
-const PAGE_LIMIT: Duration = Duration::from_secs(1);
-/// How long a suspect may take to load alone before the others resume without it. It then resumes unwatched, whenever
-/// it is loaded.
+/// How long nothing may come of suspects that are loaded alone, before those that were loaded resume. The others resume
+/// unwatched, whenever they are loaded.
 const SUSPECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// A saga and what was loaded of it.
@@ -106,34 +103,36 @@ pub(super) async fn resume_time(scheduled: Scheduled) -> Option<Box<ScheduledRes
 }
 
 impl CoordinatorInner {
-    /// Loads the sagas that were claimed, and tells each when to resume: all but the suspects at once.
-    pub(super) async fn schedule_claimed(self: Arc<Self>, waiting: Vec<WaitingSaga>) {
+    /// Tells each saga that was claimed when to resume, once it is loaded: all but the suspects at once. A saga that was
+    /// claimed and does not wait has `None`.
+    pub(super) async fn schedule_claimed(
+        self: Arc<Self>,
+        waiting: Vec<Option<WaitingSaga>>,
+        pages: ClaimedPages,
+    ) {
         // a load that hangs does not delay a shutdown
-        select(pin!(self.schedule_pages(waiting)), pin!(self.closed())).await;
+        select(pin!(self.schedule_pages(waiting, pages)), pin!(self.closed())).await;
     }
 
-    async fn schedule_pages(&self, waiting: Vec<WaitingSaga>) {
+    async fn schedule_pages(&self, waiting: Vec<Option<WaitingSaga>>, mut pages: ClaimedPages) {
         let mut waiting = waiting.into_iter();
-        let pages = iter::from_fn(|| {
-            let page = waiting.by_ref().take(PAGE).collect::<Vec<_>>();
-            (!page.is_empty()).then_some(page)
-        });
-        // one page is read while the sagas of the one before begin
-        let pages = stream::iter(pages).map(|page| self.load_page(page)).buffered(2);
-        let mut pages = pin!(pages);
         let (mut suspects, mut late) = (Vec::new(), Vec::new());
         while let Some(page) = pages.next().await {
-            match page {
-                Ok(page) => {
-                    for loaded in page {
-                        suspects.extend(resume_or_suspect(loaded));
+            let sagas = waiting.by_ref().take(page.count);
+            match page.loaded {
+                Some(loaded) => {
+                    for (waiting, loaded) in sagas.zip(loaded) {
+                        let Some(waiting) = waiting else { continue };
+                        let loaded = present(&waiting.id, loaded);
+                        suspects.extend(resume_or_suspect((waiting, loaded)));
                     }
                 }
                 // the others load themselves
-                Err(page) => late.extend(page.into_iter().filter(|waiting| waiting.was_running)),
+                None => late.extend(sagas.flatten().filter(|waiting| waiting.was_running)),
             }
         }
-        for loaded in join_all(late.into_iter().map(|waiting| self.load_alone(waiting))).await {
+        let late = late.into_iter().map(|waiting| self.load_alone(waiting));
+        for loaded in all_that_come(late, SUSPECT_LIMIT).await {
             suspects.extend(loaded.and_then(resume_or_suspect));
         }
         let (suspects, evidence): (Vec<_>, Vec<_>) = suspects.into_iter().unzip();
@@ -146,32 +145,11 @@ impl CoordinatorInner {
         }
     }
 
-    /// `Err` if that takes long, or panics: one of these sagas must not stop the others.
-    async fn load_page(&self, page: Vec<WaitingSaga>) -> Result<Vec<Loaded>, Vec<WaitingSaga>> {
-        let ids = page.iter().map(|waiting| waiting.id.clone()).collect();
-        let load = AssertUnwindSafe(self.env.store.load_many(ids)).catch_unwind();
-        match select(pin!(load), pin!(real_pause(PAGE_LIMIT))).await {
-            Either::Left((Ok(loaded), _)) if loaded.len() == page.len() => {
-                let with_saga = |(waiting, loaded): (WaitingSaga, _)| {
-                    let loaded = present(&waiting.id, loaded);
-                    (waiting, loaded)
-                };
-                Ok(page.into_iter().zip(loaded).map(with_saga).collect())
-            }
-            Either::Left(_) | Either::Right(_) => Err(page),
-        }
-    }
-
-    /// `None` if that panics, or takes long.
+    /// `None` if that panics.
     async fn load_alone(&self, waiting: WaitingSaga) -> Option<Loaded> {
-        let load = AssertUnwindSafe(self.env.store.load(&waiting.id)).catch_unwind();
-        match select(pin!(load), pin!(real_pause(SUSPECT_LIMIT))).await {
-            Either::Left((Ok(loaded), _)) => {
-                let loaded = present(&waiting.id, loaded);
-                Some((waiting, loaded))
-            }
-            Either::Left((Err(_), _)) | Either::Right(_) => None,
-        }
+        let load = AssertUnwindSafe(async { self.env.store.load(&waiting.id).await });
+        let loaded = present(&waiting.id, load.catch_unwind().await.ok()?);
+        Some((waiting, loaded))
     }
 }
 
