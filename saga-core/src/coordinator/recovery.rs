@@ -113,6 +113,7 @@ impl CoordinatorInner {
                 }
             };
             let last = claimed.len() < limit;
+            let claimed = claimed.into_iter().map(Arc::new).collect::<Vec<_>>();
             pages.add(&claimed);
             all.extend(claimed);
             limit = limit.saturating_mul(4);
@@ -127,25 +128,26 @@ impl CoordinatorInner {
 
     /// Resumes sagas that were claimed.
     pub(super) fn resume_all_claimed(self: &Arc<Self>, claimed: Vec<SagaRecord>) {
+        let claimed = claimed.into_iter().map(Arc::new).collect::<Vec<_>>();
         let mut pages = ClaimedPages::new(self.clone());
         pages.add(&claimed);
         self.resume_pages(claimed, pages);
     }
 
-    fn resume_pages(self: &Arc<Self>, claimed: Vec<SagaRecord>, pages: ClaimedPages) {
+    fn resume_pages(self: &Arc<Self>, claimed: Vec<Arc<SagaRecord>>, pages: ClaimedPages) {
         let waiting = claimed.into_iter().map(|record| self.resume_claimed(record)).collect();
         // only now are all of them on the list of running sagas
         self.tasks.spawn(self.clone().schedule_claimed(waiting, pages));
     }
 
     /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others.
-    fn resume_claimed(self: &Arc<Self>, record: SagaRecord) -> Option<WaitingSaga> {
+    fn resume_claimed(self: &Arc<Self>, record: Arc<SagaRecord>) -> Option<WaitingSaga> {
         self.definitions.known(&record.fingerprint)?;
         let (id, input) = (record.id.clone(), (&record.name, &record.params));
         let admission = self.admit(&id, input, Some(record.status));
         let Admission::Admitted(_, task) = admission else { return None };
         let (waiting, scheduled) = WaitingSaga::new(&record);
-        self.tasks.spawn(self.clone().run_claimed(task, Box::new(record), scheduled));
+        self.tasks.spawn(self.clone().run_claimed(task, record, scheduled));
         Some(waiting)
     }
 
@@ -156,7 +158,7 @@ impl CoordinatorInner {
     fn run_claimed(
         self: Arc<Self>,
         task: SagaTask,
-        record: Box<SagaRecord>,
+        record: Arc<SagaRecord>,
         scheduled: Scheduled,
     ) -> impl Future<Output = ()> + Send + 'static {
         let loaded = self.load_claimed(task, record, scheduled);
@@ -168,7 +170,7 @@ impl CoordinatorInner {
     async fn load_claimed(
         self: Arc<Self>,
         task: SagaTask,
-        record: Box<SagaRecord>,
+        record: Arc<SagaRecord>,
         scheduled: Scheduled,
     ) -> (SagaTask, Result<Box<Driver>, SagaError>, Vec<PendingRequest>) {
         let mut requests = Vec::new();
@@ -193,7 +195,11 @@ impl CoordinatorInner {
         let loaded = match waited {
             Err(error) => Err(error),
             Ok(resume) => {
-                let load = Box::pin(self.load_scheduled(*record, resume, task.driver_link()));
+                let load = Box::pin(self.load_scheduled(
+                    Arc::unwrap_or_clone(record),
+                    resume,
+                    task.driver_link(),
+                ));
                 while_listening(&task.saga().link, |new| requests.push(new), load).await
             }
         };

@@ -121,6 +121,18 @@ pub trait Store: Send + Sync + 'static {
         })
     }
 
+    /// Loads sagas that this worker has claimed, given as [`claim`](Self::claim) returned them. Returns one result for each, in
+    /// the same order: what [`load`](Self::load) would return.
+    ///
+    /// A store can save reading a record that has not changed since it was claimed. The default [loads](Self::load_many)
+    /// all of them anew.
+    fn load_claimed(
+        &self,
+        claimed: Vec<SagaRecord>,
+    ) -> BoxFuture<'_, Vec<Result<Option<StoredSaga>, StoreError>>> {
+        self.load_many(claimed.into_iter().map(|record| record.id).collect())
+    }
+
     /// Returns the records that match the filter, ordered by id.
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
 

@@ -12,7 +12,6 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::super::CoordinatorInner;
 use crate::clock::real_pause;
-use crate::log::SagaId;
 use crate::store::{SagaRecord, StoreError, StoredSaga};
 
 /// How many sagas are loaded in one go.
@@ -37,7 +36,7 @@ pub(super) struct LoadedPage {
 /// The pages of the sagas that were claimed so far, in the order of the claims. They are loaded while it is awaited.
 pub(in super::super) struct ClaimedPages {
     inner: Arc<CoordinatorInner>,
-    waiting: VecDeque<Vec<SagaId>>,
+    waiting: VecDeque<Vec<Arc<SagaRecord>>>,
     loading: FuturesOrdered<BoxFuture<'static, LoadedPage>>,
     loaded: VecDeque<LoadedPage>,
 }
@@ -49,9 +48,8 @@ impl ClaimedPages {
     }
 
     /// Adds sagas that were claimed after all others.
-    pub(in super::super) fn add(&mut self, claimed: &[SagaRecord]) {
-        let ids = |page: &[SagaRecord]| page.iter().map(|record| record.id.clone()).collect();
-        self.waiting.extend(claimed.chunks(PAGE).map(ids));
+    pub(in super::super) fn add(&mut self, claimed: &[Arc<SagaRecord>]) {
+        self.waiting.extend(claimed.chunks(PAGE).map(<[_]>::to_vec));
     }
 
     /// Loads pages until the next claim is done, and keeps them.
@@ -87,9 +85,10 @@ impl ClaimedPages {
     }
 }
 
-async fn load_page(inner: Arc<CoordinatorInner>, page: Vec<SagaId>) -> LoadedPage {
+async fn load_page(inner: Arc<CoordinatorInner>, page: Vec<Arc<SagaRecord>>) -> LoadedPage {
     let count = page.len();
-    let load = AssertUnwindSafe(async { inner.env.store.load_many(page).await });
+    let page = page.iter().map(|record| SagaRecord::clone(record)).collect();
+    let load = AssertUnwindSafe(async { inner.env.store.load_claimed(page).await });
     let loaded = match select(pin!(load.catch_unwind()), pin!(real_pause(PAGE_LIMIT))).await {
         Either::Left((Ok(loaded), _)) if loaded.len() == count => Some(loaded),
         Either::Left(_) | Either::Right(_) => None,

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::claims::{CLAIM, free_sql, oldest_sql, release_sql};
+use super::claims::{CLAIM, free_sql, release_sql, unfinished_sql};
 use super::definitions;
 use super::reads::*;
 use super::requests::WAITING;
@@ -29,7 +29,7 @@ fn explain(how: &str, sql: &str, column: &str) -> String {
 
 #[test]
 fn claim_reads_the_unfinished_sagas_and_no_row_of_them() {
-    let plan = plan(&oldest_sql());
+    let plan = plan(&unfinished_sql());
     assert!(plan.contains("USING COVERING INDEX saga_unfinished"), "{plan}");
 }
 
@@ -69,8 +69,10 @@ fn versions_reads_no_ended_sagas() {
 
 #[test]
 fn an_append_finds_its_saga_by_id() {
-    let compare = plan(COMPARE);
-    assert!(compare.contains("sqlite_autoindex_saga_1 (id=?)"), "{compare}");
+    for sql in [COMPARE, UNCHANGED] {
+        let plan = plan(sql);
+        assert!(plan.contains("sqlite_autoindex_saga_1 (id=?)"), "{plan}");
+    }
     for sql in [ADVANCE, FINISH, UPDATE, UPDATE_STATUS, UPDATE_DETAILS] {
         let plan = plan(sql);
         assert!(plan.contains("USING INTEGER PRIMARY KEY"), "{plan}");

@@ -2,9 +2,11 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{CachedStatement, Row, Statement, params};
+use rusqlite::{CachedStatement, OptionalExtension, Row, Statement, params};
 
-use super::super::{ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga, log_rows};
+use super::super::{
+    ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga, WorkerId, log_rows,
+};
 use super::database::Database;
 use super::rows::{self, NUMBER, RECORD, WITH_INPUT};
 use super::write_job::SqliteError;
@@ -34,14 +36,41 @@ pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, S
     Loader::new(conn)?.load(id)
 }
 
-/// Loads sagas, with one result for each.
-pub(super) fn load_many(
-    conn: &Database,
-    ids: &[SagaId],
-) -> Result<Vec<Result<Option<StoredSaga>, SqliteError>>, SqliteError> {
+/// One result for each of several sagas.
+pub(super) type Loads = Vec<Result<Option<StoredSaga>, SqliteError>>;
+
+pub(super) fn load_many(conn: &Database, ids: &[SagaId]) -> Result<Loads, SqliteError> {
     let mut loader = Loader::new(conn)?;
     Ok(ids.iter().map(|id| loader.load(id)).collect())
 }
+
+/// Loads the logs of sagas that were claimed, and the records of those that have changed since.
+pub(super) fn load_claimed(
+    conn: &Database,
+    claimed: Vec<SagaRecord>,
+) -> Result<Loads, SqliteError> {
+    let mut loader = Loader::new(conn)?;
+    let mut unchanged = conn.prepare_cached(UNCHANGED)?;
+    let mut load = |record: SagaRecord| {
+        let owner = record.owner.as_ref().map(WorkerId::as_str);
+        // no row has numbers that SQLite cannot store
+        let number = match (rows::int(record.epoch), rows::int(record.next_seq)) {
+            (Ok(epoch), Ok(next_seq)) => unchanged
+                .query_row(params![record.id.as_str(), owner, epoch, next_seq], |row| row.get(0))
+                .optional()?,
+            _ => None,
+        };
+        match number {
+            Some(number) => loader.with_log(record, number).map(Some),
+            None => loader.load(&record.id),
+        }
+    };
+    Ok(claimed.into_iter().map(&mut load).collect())
+}
+
+/// Whoever changes a record also changes one of these columns, except for an operator at the file.
+pub(super) const UNCHANGED: &str =
+    "SELECT number FROM saga WHERE id = ?1 AND owner = ?2 AND epoch = ?3 AND next_seq = ?4";
 
 /// The rows of a log, in order; see [`log_key`](super::log_key).
 pub(super) const READ_LOG: &str = "SELECT key & 16777215, entries, payloads FROM saga_log \
@@ -60,10 +89,14 @@ impl<'a, 'c> Loader<'a, 'c> {
     }
 
     fn load(&mut self, id: &SagaId) -> Result<Option<StoredSaga>, SqliteError> {
-        let Some((record, number)) = find_with(&mut self.find, self.conn, id)? else {
-            return Ok(None);
-        };
-        let corrupt = |(seq, why)| StoreError::Corrupt { saga: id.clone(), seq, why };
+        match find_with(&mut self.find, self.conn, id)? {
+            Some((record, number)) => self.with_log(record, number).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn with_log(&mut self, record: SagaRecord, number: i64) -> Result<StoredSaga, SqliteError> {
+        let corrupt = |(seq, why)| StoreError::Corrupt { saga: record.id.clone(), seq, why };
         let mut rows = self.log.query([number])?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
@@ -77,7 +110,7 @@ impl<'a, 'c> Loader<'a, 'c> {
             );
             return Err(corrupt((next, why)).into());
         }
-        Ok(Some(StoredSaga { record, entries }))
+        Ok(StoredSaga { record, entries })
     }
 }
 

@@ -10,11 +10,33 @@ use super::super::{
     Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
     StoredSaga, TransactionWork, WorkerId,
 };
+use super::database::Database;
+use super::reads::Loads;
 use super::requests::{self, RequestRow};
 use super::rows::{self, AppendRow, NewSagaRow};
 use super::transaction_job::TransactionJob;
+use super::write_job::SqliteError;
 use super::{SqliteStore, claims, database_file, reads, writes};
 use crate::log::{Answer, Request, SagaId};
+
+impl SqliteStore {
+    /// Loads so many sagas with one read.
+    fn load_all(
+        &self,
+        count: usize,
+        load: impl FnOnce(&Database) -> Result<Loads, SqliteError> + Send + 'static,
+    ) -> BoxFuture<'_, Vec<Result<Option<StoredSaga>, StoreError>>> {
+        Box::pin(async move {
+            match self.inner.reader.read(load).await {
+                Ok(loaded) => loaded
+                    .into_iter()
+                    .map(|loaded| loaded.map_err(|e| e.of(&self.inner.place)))
+                    .collect(),
+                Err(e) => vec![Err(e); count],
+            }
+        })
+    }
+}
 
 // Jobs must not own a clone of the store, because dropping the last clone joins the threads.
 impl Store for SqliteStore {
@@ -64,16 +86,16 @@ impl Store for SqliteStore {
         &self,
         ids: Vec<SagaId>,
     ) -> BoxFuture<'_, Vec<Result<Option<StoredSaga>, StoreError>>> {
-        Box::pin(async move {
-            let count = ids.len();
-            match self.inner.reader.read(move |conn| reads::load_many(conn, &ids)).await {
-                Ok(loaded) => loaded
-                    .into_iter()
-                    .map(|loaded| loaded.map_err(|e| e.of(&self.inner.place)))
-                    .collect(),
-                Err(e) => vec![Err(e); count],
-            }
-        })
+        let count = ids.len();
+        self.load_all(count, move |conn| reads::load_many(conn, &ids))
+    }
+
+    fn load_claimed(
+        &self,
+        claimed: Vec<SagaRecord>,
+    ) -> BoxFuture<'_, Vec<Result<Option<StoredSaga>, StoreError>>> {
+        let count = claimed.len();
+        self.load_all(count, move |conn| reads::load_claimed(conn, claimed))
     }
 
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {

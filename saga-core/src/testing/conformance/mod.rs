@@ -75,6 +75,7 @@ pub async fn store_conformance<S: Store>(
         }
         reading {
             an_empty_store_finds_nothing
+            load_claimed_returns_what_load_returns_in_order
             load_many_returns_what_load_returns_in_order
             list_filters_and_pages
             versions_count_the_unfinished_sagas

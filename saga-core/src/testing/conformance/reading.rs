@@ -33,6 +33,34 @@ pub(super) async fn load_many_returns_what_load_returns_in_order(
     Ok(())
 }
 
+pub(super) async fn load_claimed_returns_what_load_returns_in_order(
+    store: &impl Store,
+) -> CheckResult {
+    for name in ["a", "b", "c", "d"] {
+        create(store, new_saga(name)).await?;
+    }
+    let f1 = ["f1".to_string()];
+    let claimed = store.claim(&worker("two"), &f1, 10).await?;
+    let loads = |records: &[SagaRecord]| {
+        let ids = records.iter().map(|record| record.id.clone()).collect();
+        (store.load_claimed(records.to_vec()), store.load_many(ids))
+    };
+    let (one, other) = loads(&claimed);
+    expect_eq!((claimed.len(), one.await), (4, other.await));
+    // an append, a release and a removal since then
+    store.take(&worker("three"), &id("a")).await?;
+    let mut append = append("b", 2, vec![about(NodeEntry::Started)]);
+    (append.owner, append.epoch) = (worker("two"), 2);
+    store.append(append).await?;
+    store.release(&worker("two")).await?;
+    expect_eq!(store.delete(&id("c")).await, Ok(true));
+    let (one, other) = loads(&claimed);
+    let (one, other) = (one.await, other.await);
+    expect_eq!(one, other);
+    expect_eq!(one.get(2), Some(&Ok(None)));
+    Ok(())
+}
+
 pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
     use SagaStatus::{Aborting, Completed, Running, Stuck};
     let sagas = [
