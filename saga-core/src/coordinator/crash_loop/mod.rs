@@ -16,8 +16,8 @@
 //!   and its count starts anew. A saga that had been cleared and was still running is watched four times as
 //!   long the next time, and more crashes must count against it, since a longer watch says less.
 //!
-//! `pages` loads the logs, `evidence` reads one, `schedule` decides which suspect resumes when, and `simulation` tests both against
-//! processes that are killed and sagas that kill.
+//! `pages` loads the logs, `evidence` reads one, and `schedule` decides which suspect resumes when. `simulation` tests
+//! the last two against processes that are killed and sagas that kill.
 
 mod evidence;
 mod pages;
