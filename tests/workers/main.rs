@@ -3,3 +3,4 @@
 mod handles;
 mod ownership;
 mod shop;
+mod transactions;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use deadpool_postgres::{Object, Pool, PoolError, TimeoutType, Transaction};
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, IsolationLevel, Row};
 
 use super::trouble::Trouble;
 use crate::store::StoreError;
@@ -24,7 +24,7 @@ pub(super) struct Database {
     /// What errors call the store: the address without the password.
     pub(super) place: Arc<str>,
     /// How long a statement, and waiting for a connection, may take.
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// Whether frequent statements are prepared.
     prepared: AtomicBool,
 }
@@ -56,6 +56,18 @@ impl Database {
         }
     }
 
+    /// Waits for the server's answer, for the time that a statement may take.
+    async fn limited<T>(
+        &self,
+        execute: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Trouble> {
+        match timeout(self.timeout, execute).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(Trouble::Sql(error)),
+            Err(_) => Err(Trouble::TimedOut(self.timeout)),
+        }
+    }
+
     /// Returns an error with the name of this store.
     pub(super) fn failed(&self, why: impl Into<String>) -> StoreError {
         StoreError::Failed { store: self.place.to_string(), why: why.into() }
@@ -73,36 +85,99 @@ impl Database {
     }
 }
 
-impl Connection {
-    /// Executes a statement that the server plans anew each time, for the sizes that the tables have then.
-    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
-        let sql = self.database.prefix.sql(sql);
-        self.limited(self.object()?.query_typed(&sql, params)).await
-    }
+/// An open transaction. If it is dropped, it is rolled back.
+pub(super) struct OpenTransaction<'c> {
+    transaction: Transaction<'c>,
+    database: Arc<Database>,
+}
 
-    /// Executes a statement that is executed for each saga or append, so that it is prepared once for each connection.
-    pub(super) async fn query_often(
+/// What executes statements: a connection, where each is a transaction of its own, or an open transaction.
+pub(super) trait Execute: Sync {
+    /// Executes a statement that the server plans anew each time, for the sizes that the tables have then.
+    fn query(
         &self,
         sql: &str,
         params: Params<'_>,
-    ) -> Result<Vec<Row>, Trouble> {
+    ) -> impl Future<Output = Result<Vec<Row>, Trouble>> + Send;
+
+    /// Executes a statement that is executed for each saga or append, so that it is prepared once for each connection.
+    fn query_often(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> impl Future<Output = Result<Vec<Row>, Trouble>> + Send;
+}
+
+impl Execute for Connection {
+    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
+        let sql = self.database.prefix.sql(sql);
+        self.database.limited(self.object()?.query_typed(&sql, params)).await
+    }
+
+    async fn query_often(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
         if !self.database.prepared.load(Ordering::Relaxed) {
             return self.query(sql, params).await;
         }
         let sql = self.database.prefix.sql(sql);
         let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
         let client = self.object()?;
-        self.limited(async {
+        let execute = async {
             let statement = client.prepare_typed_cached(&sql, &types).await?;
             client.query(&statement, &values).await
-        })
-        .await
+        };
+        self.database.limited(execute).await
+    }
+}
+
+impl Execute for OpenTransaction<'_> {
+    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
+        let sql = self.database.prefix.sql(sql);
+        self.database.limited(self.transaction.query_typed(&sql, params)).await
+    }
+
+    async fn query_often(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
+        if !self.database.prepared.load(Ordering::Relaxed) {
+            return self.query(sql, params).await;
+        }
+        let sql = self.database.prefix.sql(sql);
+        let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
+        let execute = async {
+            let statement = self.transaction.prepare_typed_cached(&sql, &types).await?;
+            self.transaction.query(&statement, &values).await
+        };
+        self.database.limited(execute).await
+    }
+}
+
+impl OpenTransaction<'_> {
+    /// The transaction as an action's own work gets it.
+    pub(super) fn of_driver(&self) -> &tokio_postgres::Transaction<'_> {
+        &self.transaction
+    }
+
+    pub(super) async fn commit(self) -> Result<(), Trouble> {
+        self.database.limited(self.transaction.commit()).await
+    }
+
+    pub(super) async fn roll_back(self) -> Result<(), Trouble> {
+        self.database.limited(self.transaction.rollback()).await
+    }
+}
+
+impl Connection {
+    /// Begins a transaction.
+    pub(super) async fn transaction(&mut self) -> Result<OpenTransaction<'_>, Trouble> {
+        let database = self.database.clone();
+        let object = self.client.as_mut().ok_or(Trouble::NoConnection)?;
+        let begin = object.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
+        let transaction = database.limited(begin.start()).await?;
+        Ok(OpenTransaction { transaction, database })
     }
 
     /// Executes statements without parameters.
     pub(super) async fn batch(&self, sql: &str) -> Result<(), Trouble> {
         let sql = self.database.prefix.sql(sql);
-        self.limited(self.object()?.batch_execute(&sql)).await
+        self.database.limited(self.object()?.batch_execute(&sql)).await
     }
 
     /// The connection itself, for a transaction.
@@ -124,17 +199,6 @@ impl Connection {
     pub(super) fn discard(&mut self) {
         if let Some(client) = self.client.take() {
             drop(Object::take(client));
-        }
-    }
-
-    async fn limited<T>(
-        &self,
-        execute: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Trouble> {
-        match timeout(self.database.timeout, execute).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Trouble::Sql(error)),
-            Err(_) => Err(Trouble::TimedOut(self.database.timeout)),
         }
     }
 
