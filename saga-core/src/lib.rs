@@ -228,6 +228,11 @@ pub mod prelude {
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// Compiles the programs in the guide.
+#[cfg(all(doctest, feature = "macros", feature = "postgres"))]
+#[doc = include_str!("../../docs/postgres.md")]
+struct OnPostgres;
+
 /// Compiles and runs the programs in the guides for users of other libraries.
 #[cfg(all(doctest, feature = "macros"))]
 mod guides {
