@@ -3,6 +3,7 @@
 //! | program | what it measures |
 //! |---|---|
 //! | `bench-peers` | all workloads, on saga-core, on other libraries and without any; many sagas and many nodes |
+//! | `bench-postgres` | sagas on PostgreSQL, with one or more workers |
 //! | `profile` | one workload of saga-core, for a profiler; allocations and heap, for `bench-peers` |
 
 pub mod booking;
@@ -12,6 +13,8 @@ pub mod engine;
 pub mod gate;
 pub mod measure;
 pub mod ours;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod results;
 pub mod scale;
 pub mod svg;

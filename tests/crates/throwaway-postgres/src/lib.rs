@@ -103,8 +103,16 @@ impl ThrowawayPostgres {
     /// # Errors
     /// What is missing, or what the server's programs said.
     pub fn start() -> Result<Self, String> {
+        Self::start_in(&std::env::temp_dir())
+    }
+
+    /// The same in a new directory within this one, which users other than this one must be able to reach.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start).
+    pub fn start_in(place: &Path) -> Result<Self, String> {
         let programs = find_programs()?;
-        let directory = new_directory()?;
+        let directory = new_directory(place)?;
         let port = free_port()?;
         let mut server =
             Self { programs, directory, port, watch: None, databases: AtomicU32::new(0) };
@@ -278,11 +286,11 @@ pub fn is_root() -> bool {
     id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
-fn new_directory() -> Result<PathBuf, String> {
+fn new_directory(place: &Path) -> Result<PathBuf, String> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("saga-postgres-{}-{number}", std::process::id());
-    let directory = std::env::temp_dir().join(name);
+    let directory = place.join(name);
     // one that is left over from a process that was killed
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory)
