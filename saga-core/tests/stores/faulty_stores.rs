@@ -25,6 +25,7 @@ enum Fault {
     AppendForgetsAnswers,
     PayloadsAreText,
     LoadManyLosesTheOrder,
+    LoadClaimedTrustsTheClaim,
     ListIgnoresPages,
     ListIgnoresTimes,
     ListIgnoresWhatIsParked,
@@ -130,6 +131,24 @@ impl Store for Faulty {
             ids.sort();
         }
         self.inner.load_many(ids)
+    }
+
+    fn load_claimed(
+        &self,
+        claimed: Vec<SagaRecord>,
+    ) -> BoxFuture<'_, Vec<Result<Option<StoredSaga>, StoreError>>> {
+        Box::pin(async move {
+            let ids = claimed.iter().map(|record| record.id.clone()).collect();
+            let mut loaded = self.inner.load_many(ids).await;
+            for (loaded, record) in loaded.iter_mut().zip(claimed) {
+                if let Ok(Some(saga)) = loaded
+                    && self.has(Fault::LoadClaimedTrustsTheClaim)
+                {
+                    saga.record = record;
+                }
+            }
+            loaded
+        })
     }
 
     fn list(&self, mut filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
@@ -279,6 +298,7 @@ async fn a_store_with_one_fault_fails_the_check_for_it() {
         (Fault::AppendForgetsAnswers, "append_answers_requests"),
         (Fault::PayloadsAreText, "every_kind_of_entry_is_returned_bit_for_bit"),
         (Fault::LoadManyLosesTheOrder, "load_many_returns_what_load_returns_in_order"),
+        (Fault::LoadClaimedTrustsTheClaim, "load_claimed_returns_what_load_returns_in_order"),
         (Fault::ListIgnoresPages, "list_filters_and_pages"),
         (Fault::ListIgnoresTimes, "list_filters_and_pages"),
         (Fault::ListIgnoresWhatIsParked, "list_filters_and_pages"),

@@ -40,6 +40,7 @@ pub(super) async fn load_claimed_returns_what_load_returns_in_order(
         create(store, new_saga(name)).await?;
     }
     let f1 = ["f1".to_string()];
+    store.renew(&worker("two")).await?;
     let claimed = store.claim(&worker("two"), &f1, 10).await?;
     let loads = |records: &[SagaRecord]| {
         let ids = records.iter().map(|record| record.id.clone()).collect();
@@ -47,8 +48,8 @@ pub(super) async fn load_claimed_returns_what_load_returns_in_order(
     };
     let (one, other) = loads(&claimed);
     expect_eq!((claimed.len(), one.await), (4, other.await));
-    // an append, a release and a removal since then
-    store.take(&worker("three"), &id("a")).await?;
+    // a new epoch, an append, a release and a removal since then
+    store.take(&worker("two"), &id("a")).await?;
     let mut append = append("b", 2, vec![about(NodeEntry::Started)]);
     (append.owner, append.epoch) = (worker("two"), 2);
     store.append(append).await?;
