@@ -43,8 +43,11 @@ impl Deliver for AttachedStore {
             }
             let answer = async {
                 loop {
-                    if let Some(answer) = self.store.answer_to(id).await? {
-                        return Ok(answer);
+                    match self.store.answer_to(id).await {
+                        Ok(Some(answer)) => return Ok(answer),
+                        // the request is in the store, and is carried out once that works again
+                        Err(error) if !error.may_pass() => return Err(error.into()),
+                        Ok(None) | Err(_) => {}
                     }
                     self.sleep(POLL_INTERVAL / 4).await;
                 }

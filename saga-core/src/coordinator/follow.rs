@@ -37,6 +37,13 @@ struct FollowedSaga {
     next_seq: Option<u64>,
 }
 
+impl FollowedSaga {
+    /// True if both are for the same handles, and in the same run of the saga.
+    fn is(&self, other: &Self) -> bool {
+        self.run == other.run && Weak::ptr_eq(&self.channel, &other.channel)
+    }
+}
+
 impl Followed {
     fn sagas(&self) -> MutexGuard<'_, HashMap<SagaId, FollowedSaga>> {
         self.sagas.lock().unwrap_or_else(PoisonError::into_inner)
@@ -52,8 +59,20 @@ impl Followed {
         sagas.iter().map(|(id, saga)| (id.clone(), saga.clone())).collect()
     }
 
-    fn forget(&self, id: &SagaId) {
-        self.sagas().remove(id);
+    /// Follows a saga, unless its handles are those of one that is followed already.
+    fn add(&self, id: &SagaId, saga: FollowedSaga) {
+        let mut sagas = self.sagas();
+        if !sagas.get(id).is_some_and(|known| known.is(&saga)) {
+            sagas.insert(id.clone(), saga);
+        }
+    }
+
+    fn forget(&self, id: &SagaId, saga: &FollowedSaga) {
+        let mut sagas = self.sagas();
+        // others may have begun to follow it meanwhile
+        if sagas.get(id).is_some_and(|known| known.is(saga)) {
+            sagas.remove(id);
+        }
     }
 
     /// A shutdown begins: the handles are told that this process does not run sagas any more.
@@ -76,7 +95,7 @@ impl CoordinatorInner {
             run: channel.current_run(),
             next_seq: None,
         };
-        self.followed.sagas().entry(channel.id().clone()).or_insert(saga);
+        self.followed.add(channel.id(), saga);
         self.followed.begun.notify_one();
         if self.is_closing() {
             self.followed.end();
@@ -120,7 +139,7 @@ impl CoordinatorInner {
             let error = StartError::from(StoreError::NotFound { saga: id.clone() });
             channel
                 .found_in_store(saga.run, SagaProgress::over(channel.status(), Err(error.into())));
-            return self.followed.forget(id);
+            return self.followed.forget(id, saga);
         };
         if saga.next_seq == Some(position.next_seq) && !position.parked {
             return;
@@ -130,8 +149,8 @@ impl CoordinatorInner {
         }
         if !position.status.is_ended() && !position.parked {
             channel.found_in_store(saga.run, SagaProgress::elsewhere(position.status));
-            if let Some(saga) = self.followed.sagas().get_mut(id) {
-                saga.next_seq = Some(position.next_seq);
+            if let Some(known) = self.followed.sagas().get_mut(id).filter(|known| known.is(saga)) {
+                known.next_seq = Some(position.next_seq);
             }
             return;
         }
@@ -144,7 +163,7 @@ impl CoordinatorInner {
         let is_over = found.result.is_some();
         channel.found_in_store(saga.run, found);
         if is_over {
-            self.followed.forget(id);
+            self.followed.forget(id, saga);
         }
     }
 

@@ -29,15 +29,17 @@ mod shutdown;
 mod single_saga;
 mod start;
 mod stored;
+mod strays;
 mod task_tracker;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use self::request_poller::RequestPoller;
 use crate::dag::SagaDag;
@@ -62,6 +64,7 @@ use shared_store::SharedStoreTasks;
 pub use shutdown::ShutdownReport;
 pub use start::SagaStart;
 use start::{AnyStart, StartRequest};
+use strays::StrayEvents;
 use task_tracker::TaskTracker;
 
 /// How many sagas a purge removes at a time, so that it delays no other write for long.
@@ -118,6 +121,11 @@ struct CoordinatorInner {
     shared_store: SharedStoreTasks,
     /// Sagas that other processes run, and that somebody here has a handle to.
     followed: Followed,
+    strays: StrayEvents,
+    /// True if the lease could not be renewed the last time.
+    renewal_failed: AtomicBool,
+    /// How often the lease could be renewed again after that.
+    store_is_back: watch::Sender<u64>,
     /// When the coordinator was made.
     since: Timestamp,
     unknown: Vec<SagaVersion>,
@@ -302,6 +310,9 @@ impl CoordinatorInner {
             request_poller: RequestPoller::default(),
             shared_store: SharedStoreTasks::default(),
             followed: Followed::default(),
+            strays: StrayEvents::default(),
+            renewal_failed: AtomicBool::new(false),
+            store_is_back: watch::channel(0).0,
             unknown: Vec::new(),
             crash_limit,
         }

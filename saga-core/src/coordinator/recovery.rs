@@ -145,7 +145,11 @@ impl CoordinatorInner {
         self.definitions.known(&record.fingerprint)?;
         let (id, input) = (record.id.clone(), (&record.name, &record.params));
         let admission = self.admit(&id, input, Some(record.status));
-        let Admission::Admitted(_, task) = admission else { return None };
+        let Admission::Admitted(_, task) = admission else {
+            // its task has lost it to another process, perhaps without knowing it yet, and gives it up
+            self.strays.note();
+            return None;
+        };
         let (waiting, scheduled) = WaitingSaga::new(&record);
         self.tasks.spawn(self.clone().run_claimed(task, record, scheduled));
         Some(waiting)

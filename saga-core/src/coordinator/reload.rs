@@ -16,6 +16,7 @@ use crate::error::{OperateError, SagaError};
 use crate::log::{SagaId, Uuid};
 use crate::store::{SagaRecord, StoreError};
 use futures_util::future::{Either, select};
+use tokio::sync::watch;
 
 /// How long a saga waits before it tries the store again; twice as long each time, until it makes progress.
 pub(super) const FIRST: Duration = Duration::from_millis(100);
@@ -90,6 +91,7 @@ impl SagaTask {
     ) -> Result<Box<Driver>, SagaError> {
         let (inner, id) = (self.inner(), self.id());
         let _waiting = WaitingForStore::begin(inner, id);
+        let mut is_back = inner.store_is_back.subscribe();
         loop {
             let after = backoff.next();
             let saga = &*self.saga().name;
@@ -100,7 +102,10 @@ impl SagaTask {
             let reply = SagaError::Store { saga: id.clone(), source: error };
             let refuse = |request: PendingRequest| request.answer(Err(reply.clone()));
             let again = async {
-                if !inner.sleep_unless_closing(after).await || !inner.lease_unless_closing().await {
+                if inner.until_next_try(after, &mut is_back).await {
+                    *backoff = Backoff::new();
+                }
+                if inner.is_closing() || !inner.lease_unless_closing().await {
                     return Err(SagaError::ShutDown { saga: id.clone() });
                 }
                 let loaded = inner.take_again(self).await;
@@ -140,6 +145,13 @@ impl CoordinatorInner {
     async fn sleep_unless_closing(&self, time: Duration) -> bool {
         select(pin!(tokio::time::sleep(time)), pin!(self.closed())).await;
         !self.is_closing()
+    }
+
+    /// Waits before the store is tried again; true if that ended early, because a shared store works again since the last
+    /// try began.
+    async fn until_next_try(&self, after: Duration, is_back: &mut watch::Receiver<u64>) -> bool {
+        let wait = pin!(self.sleep_unless_closing(after));
+        matches!(select(wait, pin!(is_back.changed())).await, Either::Right(_))
     }
 
     /// Waits until this process may run sagas of a shared store; false if a shutdown came first.

@@ -101,10 +101,10 @@ impl CoordinatorInner {
             // it is in the log, and the entry that decides it carries the answer
             Ok(Answer::Held) => false,
             // most answers were stored together with the entries that they are about
-            Ok(answer) => self.env.store.answer(id, answer).await.is_ok(),
+            Ok(answer) => self.answer(id, answer).await,
             Err(error) if error.is_unreadable() => {
                 let why = Refusal::Invalid { why: error.to_string() };
-                self.env.store.answer(id, Answer::Refused(why)).await.is_ok()
+                self.answer(id, Answer::Refused(why)).await
             }
             // another worker of a shared store has taken the saga, and carries it out
             Err(error) if error.is_of_another_worker() => {
@@ -118,6 +118,17 @@ impl CoordinatorInner {
                     real_pause(STORE_RETRY).await;
                 }
                 !matches!(error, OperateError::UnknownVersion { .. })
+            }
+        }
+    }
+
+    /// Stores an answer, if need be once the store works again. False if it never will.
+    async fn answer(&self, id: Uuid, answer: Answer) -> bool {
+        loop {
+            match self.env.store.answer(id, answer.clone()).await {
+                Ok(()) => return true,
+                Err(error) if error.may_pass() => real_pause(POLL_INTERVAL).await,
+                Err(_) => return false,
             }
         }
     }

@@ -264,6 +264,7 @@ impl SagaTask {
             }
             Ok(RunEnd::NotCreated { error, run_key }) => {
                 if self.inner.reloads_after(&error) {
+                    self.inner.strays.note();
                     self.inner.run_if_created(self.id().clone(), run_key);
                 }
             }
@@ -314,7 +315,16 @@ impl SagaTask {
                 Err(error) => AfterRun::failed(error, Vec::new()),
             };
         }
-        self.give_up(error).await;
+        let waits = |source: &StoreError| self.inner.env.reloads && source.may_pass();
+        if let SagaError::Store { saga, source } = &error
+            && waits(source)
+            && self.inner.is_closing()
+        {
+            // without the shutdown it would have waited for the store
+            self.give_up(SagaError::ShutDown { saga: saga.clone() }).await;
+        } else {
+            self.give_up(error).await;
+        }
         AfterRun::Done
     }
 
@@ -323,6 +333,10 @@ impl SagaTask {
         let progress = self.saga.progress();
         let found = match self.inner.progress_in_store(self.id()).await {
             Ok((_, progress)) => progress,
+            // it is followed, and so asked for again
+            Err(StartError::Store(error)) if error.may_pass() && self.inner.env.lease.is_some() => {
+                SagaProgress::elsewhere(progress.status())
+            }
             Err(error) => SagaProgress::over(progress.status(), Err(error.into())),
         };
         self.found_in_store(found);
@@ -339,13 +353,16 @@ impl SagaTask {
 
     /// Ends the task of a saga that cannot be loaded. Another process may have ended the saga by now.
     async fn give_up(&self, error: SagaError) {
-        if let SagaError::LostOwnership { .. } = error
-            && let Ok((_, progress)) = self.inner.progress_in_store(self.id()).await
-            && (progress.status.is_ended() || self.inner.env.lease.is_some())
-        {
-            self.found_in_store(progress);
-            if self.is_followed.load(Ordering::Relaxed) {
-                return;
+        if let SagaError::LostOwnership { .. } = error {
+            if self.inner.env.lease.is_some() {
+                // or this process owns it under another epoch, because of a call whose reply was lost
+                self.inner.strays.note();
+                return self.found_in_store(SagaProgress::elsewhere(self.saga.progress().status()));
+            }
+            if let Ok((_, progress)) = self.inner.progress_in_store(self.id()).await
+                && progress.status.is_ended()
+            {
+                self.found_in_store(progress);
             }
         }
         if let SagaError::Corrupt { .. } | SagaError::Parked { .. } = error {

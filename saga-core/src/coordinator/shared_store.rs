@@ -2,6 +2,7 @@
 //! left behind.
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use futures_util::future::{Either, join3, select};
 use tokio::sync::Notify;
 
 use super::CoordinatorInner;
+use super::strays::StrayLooks;
 use crate::clock::real_pause;
 use crate::driver::{Control, Lease};
 use crate::store::{LeaseTerms, StoreError, Worker};
@@ -48,8 +50,14 @@ impl CoordinatorInner {
         let asked = Lease::now();
         let renewed = self.env.store.renew(&self.env.worker).await;
         self.env.store_health.note(&renewed);
+        if renewed.is_err() {
+            self.renewal_failed.store(true, Ordering::Relaxed);
+        }
         renewed?;
         lease.renewed(asked);
+        if self.renewal_failed.swap(false, Ordering::Relaxed) {
+            self.store_is_back.send_modify(|times| *times += 1);
+        }
         Ok(())
     }
 
@@ -119,6 +127,7 @@ impl CoordinatorInner {
     /// Claims what nobody runs, again and again.
     async fn take_over(inner: Weak<Self>, terms: LeaseTerms) {
         let mut polls = 0_u32;
+        let mut looks = StrayLooks::default();
         loop {
             let Some(this) = inner.upgrade() else { return };
             let is_held = this.lease().is_some_and(|(lease, _)| lease.is_held());
@@ -130,12 +139,16 @@ impl CoordinatorInner {
                 }
                 let fingerprints = this.definitions.all_fingerprints();
                 let claimed = this.env.store.claim(&this.env.worker, &fingerprints, CLAIM).await;
+                if claimed.is_err() {
+                    this.strays.note();
+                }
                 let claimed = claimed.unwrap_or_default();
                 more = claimed.len() >= CLAIM;
                 // what was claimed after a shutdown has begun is released with everything else
                 if !claimed.is_empty() && !this.is_closing() {
                     this.resume_all_claimed(claimed);
                 }
+                this.look_for_strays(&mut looks).await;
             }
             drop(this);
             polls = polls.wrapping_add(u32::from(!more));

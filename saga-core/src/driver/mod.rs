@@ -125,9 +125,10 @@ impl Driver {
             self.begin_transaction(&mut task);
             let wakeup = poll_fn(|cx| task.poll(link, &mut self.clock, cx)).await;
             if let Wakeup::Control(Control::LeaseEnded) = wakeup {
-                match self.env.lease_error().filter(|_| task.created) {
-                    Some(error) => return self.lease_ended(error, task),
-                    // it was renewed since; or the saga is not in the store yet, and no call has begun
+                match self.env.lease.as_ref().filter(|_| task.created) {
+                    // even if it was renewed since: another process may have taken the saga over in between
+                    Some(lease) => return self.lease_ended(lease.error(), task),
+                    // the saga is not in the store yet, and no call has begun
                     None => continue,
                 }
             }

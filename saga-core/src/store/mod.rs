@@ -46,9 +46,6 @@ use crate::log::{Answer, Request, SagaId};
 /// The `rusqlite` that [`SqliteStore`] and `saga_core::barrier` use, re-exported so that versions match.
 #[cfg(feature = "sqlite")]
 pub use ::rusqlite;
-/// The `tokio_postgres` that [`PostgresStore`] and `saga_core::barrier::postgres` use, re-exported so that versions match.
-#[cfg(feature = "postgres")]
-pub use ::tokio_postgres;
 pub use append::{Append, RecordChange};
 pub use encoded::EncodedStore;
 pub use error::StoreError;
@@ -62,8 +59,6 @@ pub use queries::{ListFilter, Purge};
 pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStats, SqliteStore};
-#[cfg(feature = "postgres")]
-pub use transaction_work::PostgresWork;
 #[cfg(feature = "sqlite")]
 pub use transaction_work::SqliteWork;
 pub use transaction_work::TransactionWork;
@@ -196,6 +191,16 @@ pub trait Store: Send + Sync + 'static {
         fingerprints: &[String],
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
+
+    /// Returns the ids of the sagas that `worker` owns and that are neither parked nor ended. A coordinator asks this
+    /// after a [claim](Self::claim) or another call that has failed and may have taken effect all the same, and runs
+    /// what it does not run yet.
+    ///
+    /// The default returns none, which suits stores with one worker at a time.
+    fn owned(&self, worker: &WorkerId) -> BoxFuture<'_, Result<Vec<SagaId>, StoreError>> {
+        let _ = worker;
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// Gives up ownership of all unfinished sagas that `worker` owns, and resets their `attempts` to 0, because
     /// a release is not a crash.

@@ -143,6 +143,10 @@ impl<S: Store> Store for EncodedStore<S> {
         self.store.workers()
     }
 
+    fn owned(&self, worker: &WorkerId) -> BoxFuture<'_, Result<Vec<SagaId>, StoreError>> {
+        self.store.owned(worker)
+    }
+
     fn positions(
         &self,
         ids: Vec<SagaId>,

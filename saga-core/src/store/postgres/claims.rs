@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::connection::{Connection, Execute, Params};
+use super::connection::{Connection, Params};
 use super::reads;
 use super::rows::{self, RECORD, WITH_REST, owner_column, plain, text};
 use super::trouble::Trouble;
@@ -17,10 +17,11 @@ pub(super) async fn renew(
     connection: &Connection,
     worker: &WorkerId,
     lease: Duration,
+    limit: Duration,
 ) -> Result<(), Trouble> {
     let (worker, lease) = (owner_column(worker), lease.as_secs_f64());
     let params: Params<'_> = &[(&worker, Type::TEXT), (&lease, Type::FLOAT8)];
-    connection.query(RENEW, params).await.map(drop)
+    connection.query_within(limit, RENEW, params).await.map(drop)
 }
 
 const RENEW: &str = "INSERT INTO saga_worker (incarnation, started_at, lease_until) \
@@ -90,9 +91,17 @@ async fn versions(connection: &Connection, fingerprints: &[String]) -> Result<Ve
     rows.iter().map(|row| row.try_get(0).map_err(Trouble::Sql)).collect()
 }
 
+/// Workers that have died, and owners of unfinished sagas that are no workers any more: a write that was on its way when its
+/// worker released everything, or was forgotten, may leave such a saga.
+///
+/// The owners are found by jumping through an index from each to the next.
 async fn dead_workers(connection: &Connection, worker: &WorkerId) -> Result<Vec<String>, Trouble> {
-    let sql = "SELECT incarnation FROM saga_worker WHERE lease_until <= clock_timestamp() AND incarnation <> $1 \
-        ORDER BY lease_until";
+    let sql = "WITH RECURSIVE o AS ((SELECT owner FROM saga WHERE ended_at IS NULL AND owner > '' ORDER BY owner LIMIT 1) \
+        UNION ALL SELECT (SELECT s.owner FROM saga AS s WHERE s.ended_at IS NULL AND s.owner > o.owner ORDER BY s.owner LIMIT 1) \
+        FROM o WHERE o.owner IS NOT NULL) \
+        SELECT incarnation FROM saga_worker WHERE lease_until <= clock_timestamp() AND incarnation <> $1 \
+        UNION SELECT o.owner FROM o WHERE o.owner <> $1 \
+        AND NOT EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = o.owner)";
     let rows = connection.query(sql, &[(&owner_column(worker), Type::TEXT)]).await?;
     rows.iter().map(|row| row.try_get(0).map_err(Trouble::Sql)).collect()
 }
@@ -139,6 +148,19 @@ async fn forget_worker(connection: &Connection, worker: &str) -> Result<(), Trou
     let sql = "DELETE FROM saga_worker AS w WHERE w.incarnation = $1 AND w.lease_until <= clock_timestamp() \
         AND NOT EXISTS (SELECT 1 FROM saga AS s WHERE s.owner = $1 AND s.ended_at IS NULL)";
     connection.query(sql, &[(&worker, Type::TEXT)]).await.map(drop)
+}
+
+/// The unfinished sagas of a worker, except those that are parked.
+pub(super) async fn owned(
+    connection: &Connection,
+    worker: &WorkerId,
+) -> Result<Vec<SagaId>, Trouble> {
+    let sql =
+        "SELECT id FROM saga WHERE owner = $1 AND (parked_reason IS NULL) AND ended_at IS NULL";
+    let rows = connection.query(sql, &[(&owner_column(worker), Type::TEXT)]).await?;
+    let ids = rows.iter().map(|row| row.try_get::<_, &str>(0).map_err(Trouble::Sql));
+    // what is no id was not written by a store
+    ids.filter_map(|id| id.map(|id| id.parse().ok()).transpose()).collect()
 }
 
 /// Gives up all sagas of a worker.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool, PoolError, TimeoutType, Transaction};
+use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, IsolationLevel, Row};
+use tokio_postgres::{CancelToken, Client, Row};
 
 use super::trouble::Trouble;
 use crate::store::StoreError;
@@ -24,10 +25,14 @@ pub(super) struct Database {
     /// What errors call the store: the address without the password.
     pub(super) place: Arc<str>,
     /// How long a statement, and waiting for a connection, may take.
-    pub(super) timeout: Duration,
+    timeout: Duration,
     /// Whether frequent statements are prepared.
     prepared: AtomicBool,
+    cancel: Cancel,
 }
+
+/// Asks the server to give up a statement.
+pub(super) type Cancel = Box<dyn Fn(CancelToken) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A connection that nobody else uses.
 pub(super) struct Connection {
@@ -42,8 +47,9 @@ impl Database {
         place: Arc<str>,
         timeout: Duration,
         prepared: bool,
+        cancel: Cancel,
     ) -> Self {
-        Self { pool, prefix, place, timeout, prepared: AtomicBool::new(prepared) }
+        Self { pool, prefix, place, timeout, prepared: AtomicBool::new(prepared), cancel }
     }
 
     /// Waits for a connection that is free, or connects.
@@ -53,18 +59,6 @@ impl Database {
             Ok(Err(PoolError::Backend(error))) => Err(Trouble::NotConnected(error)),
             Ok(Err(PoolError::Timeout(TimeoutType::Wait))) | Err(_) => Err(Trouble::NoConnection),
             Ok(Err(error)) => Err(Trouble::Pool(error.to_string())),
-        }
-    }
-
-    /// Waits for the server's answer, for the time that a statement may take.
-    async fn limited<T>(
-        &self,
-        execute: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Trouble> {
-        match timeout(self.timeout, execute).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Trouble::Sql(error)),
-            Err(_) => Err(Trouble::TimedOut(self.timeout)),
         }
     }
 
@@ -85,99 +79,47 @@ impl Database {
     }
 }
 
-/// An open transaction. If it is dropped, it is rolled back.
-pub(super) struct OpenTransaction<'c> {
-    transaction: Transaction<'c>,
-    database: Arc<Database>,
-}
-
-/// What executes statements: a connection, where each is a transaction of its own, or an open transaction.
-pub(super) trait Execute: Sync {
+impl Connection {
     /// Executes a statement that the server plans anew each time, for the sizes that the tables have then.
-    fn query(
-        &self,
-        sql: &str,
-        params: Params<'_>,
-    ) -> impl Future<Output = Result<Vec<Row>, Trouble>> + Send;
-
-    /// Executes a statement that is executed for each saga or append, so that it is prepared once for each connection.
-    fn query_often(
-        &self,
-        sql: &str,
-        params: Params<'_>,
-    ) -> impl Future<Output = Result<Vec<Row>, Trouble>> + Send;
-}
-
-impl Execute for Connection {
-    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
+    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
         let sql = self.database.prefix.sql(sql);
-        self.database.limited(self.object()?.query_typed(&sql, params)).await
+        self.limited(self.database.timeout, self.object()?.query_typed(&sql, params)).await
     }
 
-    async fn query_often(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
+    /// Executes a statement that must not take longer than this.
+    pub(super) async fn query_within(
+        &self,
+        limit: Duration,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, Trouble> {
+        let sql = self.database.prefix.sql(sql);
+        self.limited(limit, self.object()?.query_typed(&sql, params)).await
+    }
+
+    /// Executes a statement that is executed for each saga or append, so that it is prepared once for each connection.
+    pub(super) async fn query_often(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, Trouble> {
         if !self.database.prepared.load(Ordering::Relaxed) {
             return self.query(sql, params).await;
         }
         let sql = self.database.prefix.sql(sql);
         let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
         let client = self.object()?;
-        let execute = async {
+        self.limited(self.database.timeout, async {
             let statement = client.prepare_typed_cached(&sql, &types).await?;
             client.query(&statement, &values).await
-        };
-        self.database.limited(execute).await
-    }
-}
-
-impl Execute for OpenTransaction<'_> {
-    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
-        let sql = self.database.prefix.sql(sql);
-        self.database.limited(self.transaction.query_typed(&sql, params)).await
-    }
-
-    async fn query_often(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
-        if !self.database.prepared.load(Ordering::Relaxed) {
-            return self.query(sql, params).await;
-        }
-        let sql = self.database.prefix.sql(sql);
-        let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
-        let execute = async {
-            let statement = self.transaction.prepare_typed_cached(&sql, &types).await?;
-            self.transaction.query(&statement, &values).await
-        };
-        self.database.limited(execute).await
-    }
-}
-
-impl OpenTransaction<'_> {
-    /// The transaction as an action's own work gets it.
-    pub(super) fn of_driver(&self) -> &tokio_postgres::Transaction<'_> {
-        &self.transaction
-    }
-
-    pub(super) async fn commit(self) -> Result<(), Trouble> {
-        self.database.limited(self.transaction.commit()).await
-    }
-
-    pub(super) async fn roll_back(self) -> Result<(), Trouble> {
-        self.database.limited(self.transaction.rollback()).await
-    }
-}
-
-impl Connection {
-    /// Begins a transaction.
-    pub(super) async fn transaction(&mut self) -> Result<OpenTransaction<'_>, Trouble> {
-        let database = self.database.clone();
-        let object = self.client.as_mut().ok_or(Trouble::NoConnection)?;
-        let begin = object.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
-        let transaction = database.limited(begin.start()).await?;
-        Ok(OpenTransaction { transaction, database })
+        })
+        .await
     }
 
     /// Executes statements without parameters.
     pub(super) async fn batch(&self, sql: &str) -> Result<(), Trouble> {
         let sql = self.database.prefix.sql(sql);
-        self.database.limited(self.object()?.batch_execute(&sql)).await
+        self.limited(self.database.timeout, self.object()?.batch_execute(&sql)).await
     }
 
     /// The connection itself, for a transaction.
@@ -195,10 +137,45 @@ impl Connection {
         &self.database
     }
 
+    /// A statement has failed: says what that means for the connection.
+    pub(super) fn failed(&mut self, trouble: &Trouble) {
+        if trouble.spoils_the_connection() {
+            self.discard();
+        }
+        if trouble.is_about_prepared_statements() {
+            self.database.give_up_prepared_statements();
+        }
+    }
+
     /// The connection is not used again: it may be in the middle of something.
     pub(super) fn discard(&mut self) {
         if let Some(client) = self.client.take() {
             drop(Object::take(client));
+        }
+    }
+
+    async fn limited<T>(
+        &self,
+        limit: Duration,
+        execute: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Trouble> {
+        match timeout(limit, execute).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(Trouble::Sql(error)),
+            Err(_) => {
+                self.cancel(limit);
+                Err(Trouble::TimedOut(limit))
+            }
+        }
+    }
+
+    /// Asks the server to give up the statement that it executes. Without that, statements that wait for a lock would pile
+    /// up there, each with a connection.
+    fn cancel(&self, limit: Duration) {
+        if let Some(client) = &self.client {
+            let cancel = (self.database.cancel)(client.cancel_token());
+            // nobody waits for that
+            tokio::spawn(timeout(limit, cancel));
         }
     }
 

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use futures_util::future::BoxFuture;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{CancelToken, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::connection::Database;
+use super::connection::{Cancel, Database};
 use super::options::PostgresOptions;
 use crate::store::StoreError;
 
@@ -41,10 +43,13 @@ pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError
         config.application_name("saga-core");
     }
     let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = if config.get_ssl_mode() == SslMode::Disable {
-        Manager::from_config(config, NoTls, manager_config)
+    let (manager, cancel): (_, Cancel) = if config.get_ssl_mode() == SslMode::Disable {
+        let cancel = |token: CancelToken| cancel(token, NoTls);
+        (Manager::from_config(config, NoTls, manager_config), Box::new(cancel))
     } else {
-        Manager::from_config(config, tls(options).map_err(failed)?, manager_config)
+        let tls = tls(options).map_err(failed)?;
+        let manager = Manager::from_config(config, tls.clone(), manager_config);
+        (manager, Box::new(move |token| cancel(token, tls.clone())))
     };
     let timeout = Some(options.statement_timeout);
     let timeouts = Timeouts { wait: timeout, create: timeout, recycle: timeout };
@@ -54,7 +59,28 @@ pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError
         .timeouts(timeouts)
         .build()
         .map_err(|e| failed(e.to_string()))?;
-    Ok(Database::new(pool, prefix, place, options.statement_timeout, options.prepared_statements))
+    Ok(Database::new(
+        pool,
+        prefix,
+        place,
+        options.statement_timeout,
+        options.prepared_statements,
+        cancel,
+    ))
+}
+
+fn cancel<T>(token: CancelToken, tls: T) -> BoxFuture<'static, ()>
+where
+    T: MakeTlsConnect<
+            Socket,
+            Stream: Send,
+            TlsConnect: Send,
+            TlsConnect: TlsConnect<Socket, Future: Send>,
+        > + Send
+        + 'static,
+{
+    // if that fails, the server finishes the statement, and finds that nobody waits for it
+    Box::pin(async move { drop(token.cancel_query(tls).await) })
 }
 
 /// What the server is called in errors: its address and database, without user and password.

@@ -35,7 +35,6 @@ mod rows;
 mod runtime;
 mod schema;
 mod store_impl;
-mod transaction;
 mod trouble;
 
 use std::collections::HashSet;
@@ -51,7 +50,6 @@ use self::group_commit::GroupCommit;
 pub use self::options::PostgresOptions;
 use self::retries::Tries;
 use self::runtime::Runtime;
-use self::transaction::Transactions;
 use self::trouble::Trouble;
 use super::{LeaseTerms, StoreError, WorkerId};
 
@@ -85,7 +83,6 @@ struct Inner {
     database: Arc<Database>,
     appends: Arc<GroupCommit<AppendJob>>,
     creates: Arc<GroupCommit<CreateJob>>,
-    transactions: Arc<Transactions>,
     terms: LeaseTerms,
     /// Workers that the database knows.
     introduced: Mutex<HashSet<WorkerId>>,
@@ -139,10 +136,10 @@ impl PostgresStore {
             }),
         );
         let terms = options.lease_terms();
-        let transactions = Arc::new(Transactions::new(options.connections));
         let introduced = Mutex::default();
-        let inner = Inner { database, appends, creates, transactions, terms, introduced, runtime };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(Inner { database, appends, creates, terms, introduced, runtime }),
+        })
     }
 
     /// Runs statements on the store's thread. They are tried again where that may help, so they must have the same effect
@@ -159,6 +156,27 @@ impl PostgresStore {
         let result = self.inner.runtime.run(async move {
             let result = run(&there, work).await;
             result.map_err(|trouble| trouble.into_store_error(&there))
+        });
+        Box::pin(async move { result.await.unwrap_or_else(|| Err(database.failed(runtime::GONE))) })
+    }
+
+    /// Runs statements on the store's thread, without trying again once they have begun.
+    fn run_once<T: Send + 'static>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, Trouble>>
+        + Send
+        + 'static,
+    ) -> BoxFuture<'static, Result<T, StoreError>> {
+        let database = self.inner.database.clone();
+        let there = database.clone();
+        let result = self.inner.runtime.run(async move {
+            let failed = |trouble: Trouble| trouble.into_store_error(&there);
+            let mut connection = Tries::default().connection(&there).await.map_err(failed)?;
+            let result = work(&mut connection).await;
+            result.map_err(|trouble| {
+                connection.failed(&trouble);
+                failed(trouble)
+            })
         });
         Box::pin(async move { result.await.unwrap_or_else(|| Err(database.failed(runtime::GONE))) })
     }

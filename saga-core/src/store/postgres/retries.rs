@@ -59,12 +59,7 @@ impl Tries {
         mut connection: Connection,
         trouble: Trouble,
     ) -> Result<(), Trouble> {
-        if trouble.spoils_the_connection() {
-            connection.discard();
-        }
-        if trouble.is_about_prepared_statements() {
-            connection.database().give_up_prepared_statements();
-        }
+        connection.failed(&trouble);
         drop(connection);
         self.wait(trouble).await
     }

@@ -10,7 +10,7 @@ use super::{PostgresStore, claims, reads, removals, requests, runtime};
 use crate::log::{Answer, Request, SagaId};
 use crate::store::{
     Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, SagaRecord, SagaVersion,
-    Store, StoreError, StoredSaga, TransactionWork, Worker, WorkerId,
+    Store, StoreError, StoredSaga, Worker, WorkerId,
 };
 
 impl PostgresStore {
@@ -45,25 +45,6 @@ impl Store for PostgresStore {
             let (reply, answer) = oneshot::channel();
             self.inner.appends.write(AppendJob { row, reply });
             self.answered(answer).await
-        })
-    }
-
-    fn append_with(
-        &self,
-        append: Append,
-        work: TransactionWork,
-    ) -> BoxFuture<'_, Result<(), StoreError>> {
-        let Some(work) = work.into_postgres() else {
-            return Box::pin(async { Err(StoreError::NoTransactions) });
-        };
-        let (database, transactions) =
-            (self.inner.database.clone(), self.inner.transactions.clone());
-        let done = self
-            .inner
-            .runtime
-            .run(async move { transactions.commit(&database, append, work).await });
-        Box::pin(async move {
-            done.await.unwrap_or_else(|| Err(self.inner.database.failed(runtime::GONE)))
         })
     }
 
@@ -102,9 +83,11 @@ impl Store for PostgresStore {
     fn renew(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
         let (worker, lease) = (worker.clone(), self.inner.terms.duration);
         let known = worker.clone();
+        // a connection that hangs must not use up the lease
+        let limit = self.inner.terms.renew_every;
         let renewed = self.run(move |connection| {
             let worker = worker.clone();
-            Box::pin(async move { claims::renew(connection, &worker, lease).await })
+            Box::pin(async move { claims::renew(connection, &worker, lease, limit).await })
         });
         Box::pin(async move {
             renewed.await?;
@@ -134,9 +117,18 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
-        self.run(move |connection| {
-            let (worker, fingerprints) = (worker.clone(), fingerprints.clone());
+        // Once. If a try has claimed something and its reply was lost, another one would not return that: the caller must
+        // know that it has to look for it.
+        self.run_once(move |connection| {
             Box::pin(async move { claims::claim(connection, &worker, &fingerprints, limit).await })
+        })
+    }
+
+    fn owned(&self, worker: &WorkerId) -> BoxFuture<'_, Result<Vec<SagaId>, StoreError>> {
+        let worker = worker.clone();
+        self.run(move |connection| {
+            let worker = worker.clone();
+            Box::pin(async move { claims::owned(connection, &worker).await })
         })
     }
 
@@ -155,9 +147,7 @@ impl Store for PostgresStore {
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let (appends, creates) = (self.inner.appends.clone(), self.inner.creates.clone());
-        let transactions = self.inner.transactions.clone();
         let idle = self.inner.runtime.run(async move {
-            transactions.idle().await;
             appends.idle().await;
             creates.idle().await;
         });

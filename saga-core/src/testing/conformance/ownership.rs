@@ -152,6 +152,12 @@ pub(super) async fn claim_skips_ended_parked_and_unknown_sagas(store: &impl Stor
     let known = ["f0".to_string(), "f1".to_string(), "\"]".to_string()];
     let claimed = claim(store, "two", &known, 10).await?;
     expect_eq!(ids(&claimed), ["failed", "paused", "rolling_back"]);
+    if store.lease_terms().is_some() {
+        let mut owned = store.owned(&worker("two")).await?;
+        owned.sort_unstable();
+        expect_eq!(owned, ["failed", "paused", "rolling_back"].map(id));
+        expect_eq!(store.owned(&worker("one")).await, Ok(vec![id("unknown")]));
+    }
     for left in ["completed", "parked", "rolled_back", "stuck", "unknown"] {
         let record = load(store, left).await?.record;
         expect_eq!((record.owner, record.epoch, record.attempts), (Some(worker("one")), 1, 1));
