@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each theme uses its part of it")]
 
 pub(crate) mod damaged_entries;
+pub(crate) mod dice;
 pub(crate) mod failing_store;
 pub(crate) mod lab;
 pub(crate) mod process;

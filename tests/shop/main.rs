@@ -5,6 +5,7 @@
 //! machine allows; `SHOP_ORDERS` and `SHOP_KILLS` set their number. `cargo xtask soak` runs it for
 //! longer.
 
+#[path = "../common/dice.rs"]
 mod dice;
 mod orders;
 mod partners;

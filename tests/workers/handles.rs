@@ -49,3 +49,20 @@ fn a_request_reaches_the_worker_that_runs_the_saga() {
     let refused = second.run(operator.pause("order")).unwrap_err();
     assert!(refused.to_string().contains("ended"), "{refused}");
 }
+
+#[test]
+fn a_handle_that_was_dropped_can_be_had_again_at_once() {
+    let (url, world) = (database(), World::new());
+    let (first, second) = (Worker::start(&url, &world), Worker::start(&url, &world));
+    first.begin("order");
+    second.run(async {
+        for _ in 0..3 {
+            // nothing else runs on this runtime in between
+            drop(second.sec.get::<crate::shop::Order>("order").await.unwrap());
+            drop(second.sec.get::<crate::shop::Order>("order").await.unwrap());
+        }
+    });
+    let handle = second.get("order");
+    world.open();
+    assert_eq!(second.run(handle.into_future()).unwrap(), "paid order, shipped order");
+}

@@ -1,6 +1,14 @@
 //! Several workers on one PostgreSQL.
 
+#[path = "../common/mod.rs"]
+mod common;
+mod database;
 mod handles;
+mod network;
 mod ownership;
+mod processes;
+mod proxy;
+mod receivers;
+mod server;
 mod shop;
-mod transactions;
+mod versions;

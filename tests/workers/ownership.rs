@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::shop::{LEASE, Worker, World, database};
+use crate::database::sql;
+use crate::shop::{LEASE, Worker, World, database, output};
 
 #[test]
 fn a_worker_that_dies_is_taken_over_and_every_effect_happens_once() {
@@ -67,4 +68,16 @@ fn a_worker_whose_lease_ended_stops_its_sagas_and_others_go_on() {
     assert_eq!(first.run(handle.into_future()).unwrap(), "paid order, shipped order");
     assert_eq!(second.run(second.get("order").into_future()).unwrap(), "paid order, shipped order");
     assert_eq!(world.effects(), 2);
+}
+
+#[test]
+fn sagas_of_a_worker_that_the_database_has_forgotten_are_taken_over() {
+    let (url, world) = (database(), World::new());
+    let first = Worker::start(&url, &world);
+    first.begin("order");
+    drop(first);
+    sql(&url, "DELETE FROM saga_worker");
+    world.open();
+    let second = Worker::start(&url, &world);
+    assert_eq!(second.run(second.get("order").into_future()).unwrap(), output("order"));
 }

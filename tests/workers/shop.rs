@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use saga_core::prelude::*;
-use saga_core::store::PostgresStore;
+use saga_core::store::{PostgresOptions, PostgresStore};
 use throwaway_postgres::ThrowawayPostgres;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -34,6 +34,11 @@ impl World {
         *self.effects.lock().unwrap().entry(key).or_default() += 1;
     }
 
+    /// How often effects were made.
+    pub(crate) fn calls(&self) -> u32 {
+        self.effects.lock().unwrap().values().sum()
+    }
+
     /// How many different effects there were.
     pub(crate) fn effects(&self) -> usize {
         self.effects.lock().unwrap().len()
@@ -41,13 +46,13 @@ impl World {
 }
 
 #[saga_action(no_undo)]
-async fn pay(cx: &ActionContext<Shop>, order: &str) -> Result<String, String> {
+pub(crate) async fn pay(cx: &ActionContext<Shop>, order: &str) -> Result<String, String> {
     cx.user_context().act(cx.idempotency_key().to_string());
     Ok(format!("paid {order}"))
 }
 
 #[saga_action(no_undo)]
-async fn ship(cx: &ActionContext<Shop>, order: &str) -> Result<String, String> {
+pub(crate) async fn ship(cx: &ActionContext<Shop>, order: &str) -> Result<String, String> {
     let _pass = cx.user_context().gate.acquire().await.map_err(|e| e.to_string())?;
     cx.user_context().act(cx.idempotency_key().to_string());
     Ok(format!("shipped {order}"))
@@ -73,17 +78,32 @@ pub(crate) struct Worker {
     runtime: Option<Runtime>,
 }
 
+/// The output of an order.
+pub(crate) fn output(order: &str) -> String {
+    format!("paid {order}, shipped {order}")
+}
+
 /// A short lease, so that tests do not take long.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
 impl Worker {
     pub(crate) fn start(url: &str, world: &Shop) -> Self {
+        Self::with(url, world, |options| options)
+    }
+
+    /// A worker that connects with other options.
+    pub(crate) fn with(
+        url: &str,
+        world: &Shop,
+        options: impl FnOnce(PostgresOptions) -> PostgresOptions,
+    ) -> Self {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
-        let (url, world) = (url.to_string(), world.clone());
+        let world = world.clone();
+        let usual = PostgresStore::options(url).lease(LEASE);
+        let options = options(usual.poll_every(Duration::from_millis(200)));
         let build = async move {
-            let options = PostgresStore::options(&url).lease(LEASE);
-            let store = options.poll_every(Duration::from_millis(200)).connect().await.unwrap();
+            let store = options.connect().await.unwrap();
             Coordinator::builder(world).saga::<Order>().store(store).build().await.unwrap()
         };
         let sec = runtime.block_on(build);
@@ -97,7 +117,11 @@ impl Worker {
     }
 
     pub(crate) fn begin(&self, id: &str) -> SagaHandle<Order> {
-        self.run(self.sec.saga(Order { order: id.into() }).id(id).start()).unwrap()
+        self.run(self.try_to_begin(id)).unwrap()
+    }
+
+    pub(crate) async fn try_to_begin(&self, id: &str) -> Result<SagaHandle<Order>, StartError> {
+        self.sec.saga(Order { order: id.into() }).id(id).start().await
     }
 
     pub(crate) fn get(&self, id: &str) -> SagaHandle<Order> {
