@@ -4,6 +4,8 @@
 //! appear in messages of rustc, and this page says what they mean.
 
 pub use crate::__private::undo_arity::Takes;
+#[cfg(feature = "postgres")]
+pub use crate::context::PostgresTransactionFn;
 // Bounds of these are in messages too. Without this, rustc would print their private path.
 #[doc(no_inline)]
 pub use crate::__private::{LastStep, Misfits, computed};

@@ -5,6 +5,8 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, UnwindSafe, catch_unwind};
 use std::sync::Once;
+#[cfg(feature = "postgres")]
+use std::task::Poll;
 
 thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -43,6 +45,19 @@ pub(crate) fn without_message<T>(ask: impl FnOnce() -> T + UnwindSafe) -> std::t
 /// The message of the panic, and its location.
 pub(crate) fn contain<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(describe)
+}
+
+/// The same for users' code that is awaited. It is [discarded](discard) when it has ended, or is not awaited any longer.
+#[cfg(feature = "postgres")]
+pub(crate) fn contained<F: Future>(code: F) -> impl Future<Output = Result<F::Output, String>> {
+    let mut code = Contained::new(Box::pin(code));
+    std::future::poll_fn(move |cx| {
+        let Some(future) = code.get_mut() else { return Poll::Pending };
+        match contain(|| future.as_mut().poll(cx)) {
+            Ok(poll) => poll.map(Ok),
+            Err(message) => Poll::Ready(Err(message)),
+        }
+    })
 }
 
 /// Drops a user's value. If that panics, the panic hook has reported it, and nothing else is affected.

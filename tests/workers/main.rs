@@ -11,4 +11,5 @@ mod proxy;
 mod receivers;
 mod server;
 mod shop;
+mod transactions;
 mod versions;

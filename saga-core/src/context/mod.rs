@@ -17,15 +17,21 @@ use crate::plan::Plan;
 mod any;
 mod frame;
 mod lookup;
+#[cfg(feature = "postgres")]
+mod postgres_transaction;
 mod scope;
 mod shared;
 #[cfg(feature = "sqlite")]
 mod transaction;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod transaction_end;
 mod transaction_request;
 
 pub use crate::error::LookupError;
 pub(crate) use any::AnyContext;
 pub(crate) use frame::{Frame, ItemSource, Outer};
+#[cfg(feature = "postgres")]
+pub use postgres_transaction::PostgresTransactionFn;
 pub use scope::{Scope, StepCall, StepResult};
 pub(crate) use shared::Shared;
 pub(crate) use transaction_request::{

@@ -1,16 +1,13 @@
 //! `cx.transaction()`: an action's own SQL in the transaction that writes its outcome.
 
 use std::future::pending;
-use std::panic::resume_unwind;
-
-use tokio::sync::oneshot;
 
 use super::ActionContext;
-use super::{WorkEnd, WorkEndCell};
+use super::transaction_end::{self, written};
 use crate::panics::{self, Contained};
+use crate::store::TransactionWork;
 use crate::store::rusqlite::Transaction;
-use crate::store::{StoreError, TransactionWork};
-use crate::value::{ActionData, write_down};
+use crate::value::ActionData;
 
 impl<C: 'static> ActionContext<C> {
     /// Runs the action's own SQL in the transaction that writes the action's outcome to the log, so that either
@@ -74,7 +71,7 @@ impl<C: 'static> ActionContext<C> {
     /// else. A panic in the work is a panic in the action.
     ///
     /// The attempt ends with an error of this library, and nothing is written, if the store does not support
-    /// transactions (only [`SqliteStore`](crate::store::SqliteStore) does), if the value is too large or is not
+    /// transactions in SQLite (only [`SqliteStore`](crate::store::SqliteStore) does), if the value is too large or is not
     /// of the action's output type, or if the commit violates a deferred constraint.
     ///
     /// # What the work may do
@@ -91,47 +88,15 @@ impl<C: 'static> ActionContext<C> {
         T: ActionData,
         E: Send + 'static,
     {
-        let (tell, told) = oneshot::channel();
-        let end = WorkEndCell::default();
-        let slot = end.clone();
-        let saga = self.inner.run.id.clone();
-        // The thread that writes the log may be the one that drops the work or its error, and must not panic.
+        let (teller, waiter, end) = transaction_end::channel(&self.inner.run.id);
+        // The thread that writes the log may be the one that drops the work, and must not panic.
         let work = Contained::new(work);
         let work = TransactionWork::sqlite(Box::new(move |tx| {
-            let worked =
-                panics::contain(|| Some(work.take()?(tx).map(write_down).map_err(Contained::new)));
-            let (end, why) = match worked {
-                Ok(Some(Ok(Ok(payload)))) => return Ok(Some(payload)),
-                Ok(Some(Ok(Err(error)))) => {
-                    let why = error.to_string();
-                    (WorkEnd::Refused(error), why)
-                }
-                Ok(Some(Err(error))) => {
-                    let _ = tell.send(Ok(error));
-                    (WorkEnd::Told, "the action's own work failed".to_string())
-                }
-                // The work runs once, so it is there.
-                Ok(None) => (WorkEnd::Open, "the action's own work is gone".to_string()),
-                Err(message) => {
-                    let why = format!("the action's own work panicked: {message}");
-                    let _ = tell.send(Err(message));
-                    (WorkEnd::Told, why)
-                }
-            };
-            slot.set(end);
-            Err(StoreError::RolledBack { saga, why })
+            teller.tell(panics::contain(|| Some(written(work.take()?(tx)))))
         }));
         let Some(_waiting) = self.inner.request_transaction(work, end) else {
             return pending().await;
         };
-        match told.await {
-            Ok(Ok(error)) => match error.take() {
-                Some(error) => Err(error),
-                None => pending().await,
-            },
-            Ok(Err(panic)) => resume_unwind(Box::new(panic)),
-            // It is committed, or the call ends in another way: whoever finds out drops this call.
-            Err(_) => pending().await,
-        }
+        Err(waiter.error().await)
     }
 }

@@ -15,7 +15,10 @@ pub(crate) enum WorkEnd {
     #[default]
     Open,
     /// It failed, and the call has been told why.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        expect(dead_code, reason = "no store has them")
+    )]
     Told,
     /// Its value cannot be the output.
     Refused(ActionError),
@@ -60,7 +63,10 @@ pub(crate) trait TransactionRequests: Send + Sync {
 impl ContextInner {
     /// Requests a transaction for this call; `None` where no action runs, or not any more. The caller keeps the
     /// result for as long as it waits.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "only SQLite has them"))]
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        expect(dead_code, reason = "no store has them")
+    )]
     pub(crate) fn request_transaction(
         &self,
         work: TransactionWork,

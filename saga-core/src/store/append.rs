@@ -4,6 +4,8 @@ use uuid::Uuid;
 
 use super::{NewSaga, SagaRecord, StoreError, WorkerId};
 use crate::log::{Answer, Entry, Payload, SagaId, SagaStatus, Timestamp};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use crate::log::{EntryKind, NodeEntry};
 
 /// One compare-and-append; see [`Store::append`](super::Store::append).
 #[derive(Debug, Clone)]
@@ -87,6 +89,18 @@ impl Append {
     /// Returns the reason, for [`StoreError::Failed`].
     pub fn check(&self) -> Result<u64, String> {
         next_seq(&self.saga, self.expected_next_seq, &self.entries)
+    }
+
+    /// Replaces the output in the first entry, if that is a `succeeded`; returns whether it is.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn replace_output(&mut self, output: Payload) -> bool {
+        match self.entries.first_mut().map(|entry| &mut entry.kind) {
+            Some(EntryKind::Node { entry: NodeEntry::Succeeded(of_call), .. }) => {
+                *of_call = output;
+                true
+            }
+            Some(EntryKind::Node { .. } | EntryKind::Saga(_)) | None => false,
+        }
     }
 
     /// Compares the append with the record and, if they match, changes the record. This is for stores that

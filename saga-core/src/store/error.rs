@@ -44,10 +44,10 @@ pub enum StoreError {
         /// Why it was rolled back.
         why: String,
     },
-    /// The store has no database that could also hold the caller's rows.
+    /// The store has no database that could also hold the caller's rows, or not of the kind that the work is for.
     #[error(
-        "the store has no transactions for actions; use a `SqliteStore` whose file also contains the tables \
-         that the action writes"
+        "the store has no transactions for actions; use a `SqliteStore` for `cx.transaction`, or a `PostgresStore` \
+         for `cx.postgres_transaction`, with the tables that the action writes in the same database"
     )]
     NoTransactions,
     /// Another worker has the store open.

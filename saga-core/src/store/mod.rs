@@ -46,6 +46,9 @@ use crate::log::{Answer, Request, SagaId};
 /// The `rusqlite` that [`SqliteStore`] and `saga_core::barrier` use, re-exported so that versions match.
 #[cfg(feature = "sqlite")]
 pub use ::rusqlite;
+/// The `tokio_postgres` that [`PostgresStore`] and `saga_core::barrier::postgres` use, re-exported so that versions match.
+#[cfg(feature = "postgres")]
+pub use ::tokio_postgres;
 pub use append::{Append, RecordChange};
 pub use encoded::EncodedStore;
 pub use error::StoreError;
@@ -59,6 +62,8 @@ pub use queries::{ListFilter, Purge};
 pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStats, SqliteStore};
+#[cfg(feature = "postgres")]
+pub use transaction_work::PostgresWork;
 #[cfg(feature = "sqlite")]
 pub use transaction_work::SqliteWork;
 pub use transaction_work::TransactionWork;

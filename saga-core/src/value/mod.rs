@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use crate::error::ActionError;
 use crate::json::{JsonWriter, WriteError};
 use crate::log::Payload;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 use crate::panics;
 use crate::panics::Contained;
 
@@ -159,7 +159,7 @@ pub(crate) fn write_readable<T: ActionData>(value: &T) -> Result<Payload, Action
 }
 
 /// Encodes a value and discards it.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) fn write_down<T: ActionData>(value: T) -> Result<Payload, ActionError> {
     let payload = encode_data(&value);
     panics::discard(value);

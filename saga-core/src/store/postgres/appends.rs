@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::connection::{Connection, Database};
+use super::connection::{Database, Execute};
 use super::group_commit::Write;
 use super::log_columns::{self, LogColumns};
 use super::retries::{self, Tries};
@@ -19,8 +19,8 @@ use crate::store::{Append, StoreError};
 /// An append whose values fit into the database's columns.
 pub(super) struct AppendRow {
     pub(super) append: Append,
-    epoch: i64,
-    expected_next_seq: i64,
+    pub(super) epoch: i64,
+    pub(super) expected_next_seq: i64,
     next_seq: i64,
     wake_at: Option<i64>,
     updated_at: i64,
@@ -71,6 +71,14 @@ impl AppendRow {
             answers: answers.collect::<Result<_, String>>()?,
             append,
         })
+    }
+
+    /// Replaces the output in the first entry, if that is a `succeeded`.
+    pub(super) fn replace_output(&mut self, output: Payload) -> Result<(), String> {
+        if self.append.replace_output(output) {
+            self.log = LogRows::new(self.append.expected_next_seq, &self.append.entries)?;
+        }
+        Ok(())
     }
 
     /// True if more of the record changes than every append changes.
@@ -162,7 +170,7 @@ async fn append_batch(
 
 /// Why an append changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+pub(super) enum Found {
     /// The saga does not exist.
     Nothing,
     /// Its entries are in the log: this epoch wrote them in an earlier try.
@@ -172,7 +180,10 @@ enum Found {
 }
 
 /// Reads back what the log has where appends wanted to write.
-async fn why_not(connection: &Connection, rows: &[&AppendRow]) -> Result<Vec<Found>, Trouble> {
+pub(super) async fn why_not(
+    connection: &impl Execute,
+    rows: &[&AppendRow],
+) -> Result<Vec<Found>, Trouble> {
     let ids = rows.iter().map(|row| row.append.saga.as_str()).collect::<Vec<_>>();
     let seqs = rows.iter().map(|row| row.expected_next_seq).collect::<Vec<_>>();
     let sql = "SELECT s.number IS NOT NULL, l.entries FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS a (id, seq, place) \
@@ -203,7 +214,7 @@ const COMPARE: &str = "s.id = a.id AND s.owner = a.owner AND s.epoch = a.epoch A
 
 /// Compares and writes, and returns the indices of the appends that were not fenced.
 pub(super) async fn append(
-    connection: &Connection,
+    connection: &impl Execute,
     rows: &[&AppendRow],
 ) -> Result<Vec<usize>, Trouble> {
     let index = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);

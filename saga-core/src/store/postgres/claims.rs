@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::connection::{Connection, Params};
+use super::connection::{Connection, Execute, Params};
 use super::reads;
 use super::rows::{self, RECORD, WITH_REST, owner_column, plain, text};
 use super::trouble::Trouble;

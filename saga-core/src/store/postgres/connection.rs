@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool, PoolError, TimeoutType};
+use deadpool_postgres::{Object, Pool, PoolError, TimeoutType, Transaction};
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{CancelToken, Client, Row};
+use tokio_postgres::{CancelToken, Client, IsolationLevel, Row};
 
 use super::trouble::Trouble;
 use crate::store::StoreError;
@@ -25,7 +25,7 @@ pub(super) struct Database {
     /// What errors call the store: the address without the password.
     pub(super) place: Arc<str>,
     /// How long a statement, and waiting for a connection, may take.
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// Whether frequent statements are prepared.
     prepared: AtomicBool,
     cancel: Cancel,
@@ -62,6 +62,18 @@ impl Database {
         }
     }
 
+    /// Waits for the server's answer, for the time that a statement may take.
+    async fn limited<T>(
+        &self,
+        execute: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Trouble> {
+        match timeout(self.timeout, execute).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(Trouble::Sql(error)),
+            Err(_) => Err(Trouble::TimedOut(self.timeout)),
+        }
+    }
+
     /// Returns an error with the name of this store.
     pub(super) fn failed(&self, why: impl Into<String>) -> StoreError {
         StoreError::Failed { store: self.place.to_string(), why: why.into() }
@@ -79,11 +91,93 @@ impl Database {
     }
 }
 
-impl Connection {
+/// An open transaction. If it is dropped, it is rolled back.
+pub(super) struct OpenTransaction<'c> {
+    transaction: Transaction<'c>,
+    database: Arc<Database>,
+}
+
+/// What executes statements: a connection, where each is a transaction of its own, or an open transaction.
+pub(super) trait Execute: Sync {
     /// Executes a statement that the server plans anew each time, for the sizes that the tables have then.
-    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
+    fn query(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> impl Future<Output = Result<Vec<Row>, Trouble>> + Send;
+
+    /// Executes a statement that is executed for each saga or append, so that it is prepared once for each connection.
+    fn query_often(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> impl Future<Output = Result<Vec<Row>, Trouble>> + Send;
+}
+
+impl Execute for Connection {
+    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
         let sql = self.database.prefix.sql(sql);
-        self.limited(self.database.timeout, self.object()?.query_typed(&sql, params)).await
+        self.database.limited(self.object()?.query_typed(&sql, params)).await
+    }
+
+    async fn query_often(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
+        if !self.database.prepared.load(Ordering::Relaxed) {
+            return self.query(sql, params).await;
+        }
+        let sql = self.database.prefix.sql(sql);
+        let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
+        let client = self.object()?;
+        let execute = async {
+            let statement = client.prepare_typed_cached(&sql, &types).await?;
+            client.query(&statement, &values).await
+        };
+        self.database.limited(execute).await
+    }
+}
+
+impl Execute for OpenTransaction<'_> {
+    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
+        let sql = self.database.prefix.sql(sql);
+        self.database.limited(self.transaction.query_typed(&sql, params)).await
+    }
+
+    async fn query_often(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
+        if !self.database.prepared.load(Ordering::Relaxed) {
+            return self.query(sql, params).await;
+        }
+        let sql = self.database.prefix.sql(sql);
+        let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
+        let execute = async {
+            let statement = self.transaction.prepare_typed_cached(&sql, &types).await?;
+            self.transaction.query(&statement, &values).await
+        };
+        self.database.limited(execute).await
+    }
+}
+
+impl OpenTransaction<'_> {
+    /// The transaction as an action's own work gets it.
+    pub(super) fn of_driver(&self) -> &tokio_postgres::Transaction<'_> {
+        &self.transaction
+    }
+
+    pub(super) async fn commit(self) -> Result<(), Trouble> {
+        self.database.limited(self.transaction.commit()).await
+    }
+
+    pub(super) async fn roll_back(self) -> Result<(), Trouble> {
+        self.database.limited(self.transaction.rollback()).await
+    }
+}
+
+impl Connection {
+    /// Begins a transaction.
+    pub(super) async fn transaction(&mut self) -> Result<OpenTransaction<'_>, Trouble> {
+        let database = self.database.clone();
+        let object = self.client.as_mut().ok_or(Trouble::NoConnection)?;
+        let begin = object.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
+        let transaction = database.limited(begin.start()).await?;
+        Ok(OpenTransaction { transaction, database })
     }
 
     /// Executes a statement that must not take longer than this.
@@ -93,33 +187,16 @@ impl Connection {
         sql: &str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, Trouble> {
-        let sql = self.database.prefix.sql(sql);
-        self.limited(limit, self.object()?.query_typed(&sql, params)).await
-    }
-
-    /// Executes a statement that is executed for each saga or append, so that it is prepared once for each connection.
-    pub(super) async fn query_often(
-        &self,
-        sql: &str,
-        params: Params<'_>,
-    ) -> Result<Vec<Row>, Trouble> {
-        if !self.database.prepared.load(Ordering::Relaxed) {
-            return self.query(sql, params).await;
+        match timeout(limit, self.query(sql, params)).await {
+            Ok(result) => result,
+            Err(_) => Err(Trouble::TimedOut(limit)),
         }
-        let sql = self.database.prefix.sql(sql);
-        let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
-        let client = self.object()?;
-        self.limited(self.database.timeout, async {
-            let statement = client.prepare_typed_cached(&sql, &types).await?;
-            client.query(&statement, &values).await
-        })
-        .await
     }
 
     /// Executes statements without parameters.
     pub(super) async fn batch(&self, sql: &str) -> Result<(), Trouble> {
         let sql = self.database.prefix.sql(sql);
-        self.limited(self.database.timeout, self.object()?.batch_execute(&sql)).await
+        self.database.limited(self.object()?.batch_execute(&sql)).await
     }
 
     /// The connection itself, for a transaction.
@@ -139,33 +216,14 @@ impl Connection {
 
     /// A statement has failed: says what that means for the connection.
     pub(super) fn failed(&mut self, trouble: &Trouble) {
+        if let Trouble::TimedOut(limit) = trouble {
+            self.cancel(*limit);
+        }
         if trouble.spoils_the_connection() {
             self.discard();
         }
         if trouble.is_about_prepared_statements() {
             self.database.give_up_prepared_statements();
-        }
-    }
-
-    /// The connection is not used again: it may be in the middle of something.
-    pub(super) fn discard(&mut self) {
-        if let Some(client) = self.client.take() {
-            drop(Object::take(client));
-        }
-    }
-
-    async fn limited<T>(
-        &self,
-        limit: Duration,
-        execute: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Trouble> {
-        match timeout(limit, execute).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Trouble::Sql(error)),
-            Err(_) => {
-                self.cancel(limit);
-                Err(Trouble::TimedOut(limit))
-            }
         }
     }
 
@@ -176,6 +234,13 @@ impl Connection {
             let cancel = (self.database.cancel)(client.cancel_token());
             // nobody waits for that
             tokio::spawn(timeout(limit, cancel));
+        }
+    }
+
+    /// The connection is not used again: it may be in the middle of something.
+    pub(super) fn discard(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
         }
     }
 

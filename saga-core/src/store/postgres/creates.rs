@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::connection::{Connection, Database};
+use super::connection::{Connection, Database, Execute};
 use super::group_commit::Write;
 use super::log_columns::{self, LogColumns};
 use super::reads;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use throwaway_postgres::{Place, ThrowawayPostgres};
 use tokio_postgres::types::Type;
 
-use super::connection::{Connection, Params};
+use super::connection::{Connection, Execute as _, Params};
 use super::{PostgresStore, claims, connector, removals, schema};
 use crate::log::Timestamp;
 use crate::store::{Purge, Store, WorkerId};

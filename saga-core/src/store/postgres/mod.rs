@@ -35,6 +35,7 @@ mod rows;
 mod runtime;
 mod schema;
 mod store_impl;
+mod transaction;
 mod trouble;
 
 use std::collections::HashSet;
@@ -50,6 +51,7 @@ use self::group_commit::GroupCommit;
 pub use self::options::PostgresOptions;
 use self::retries::Tries;
 use self::runtime::Runtime;
+use self::transaction::Transactions;
 use self::trouble::Trouble;
 use super::{LeaseTerms, StoreError, WorkerId};
 
@@ -83,6 +85,7 @@ struct Inner {
     database: Arc<Database>,
     appends: Arc<GroupCommit<AppendJob>>,
     creates: Arc<GroupCommit<CreateJob>>,
+    transactions: Arc<Transactions>,
     terms: LeaseTerms,
     /// Workers that the database knows.
     introduced: Mutex<HashSet<WorkerId>>,
@@ -136,10 +139,10 @@ impl PostgresStore {
             }),
         );
         let terms = options.lease_terms();
+        let transactions = Arc::new(Transactions::new(options.connections));
         let introduced = Mutex::default();
-        Ok(Self {
-            inner: Arc::new(Inner { database, appends, creates, terms, introduced, runtime }),
-        })
+        let inner = Inner { database, appends, creates, transactions, terms, introduced, runtime };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Runs statements on the store's thread. They are tried again where that may help, so they must have the same effect

@@ -61,7 +61,9 @@ impl PostgresOptions {
     }
 
     /// How many connections to the database this process has at most; by default 4, at least 1. Writes of many sagas
-    /// share a connection and a commit, so that more connections make a worker hardly faster.
+    /// share a connection and a commit, so that more connections make a worker hardly faster. Only
+    /// [transactions of actions](crate::ActionContext::postgres_transaction) need one each: as many as this number less
+    /// two are open at the same time, and at least one.
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections.max(1);
         self

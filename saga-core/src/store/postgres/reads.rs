@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::connection::{Connection, Params};
+use super::connection::{Connection, Execute, Params};
 use super::rows::{self, NUMBER, RECORD, WITH_REST, bound, plain, text, unsigned};
 use super::trouble::{Trouble, with_causes};
 use crate::log::{Entry, InvalidSagaStatus, SagaId, SagaStatus};

@@ -2,7 +2,7 @@
 
 use tokio_postgres::types::Type;
 
-use super::connection::{Connection, Params};
+use super::connection::{Connection, Execute, Params};
 use super::reads;
 use super::rows::bound;
 use super::trouble::Trouble;

@@ -4,7 +4,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::connection::{Connection, Params};
+use super::connection::{Connection, Execute, Params};
 use super::rows::{bound, owner_column, plain, text};
 use super::trouble::Trouble;
 use crate::log::{Answer, Command, Request, SagaId, Timestamp};

@@ -3,7 +3,7 @@
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use super::connection::Connection;
+use super::connection::{Connection, Execute};
 use super::trouble::Trouble;
 use crate::store::StoreError;
 

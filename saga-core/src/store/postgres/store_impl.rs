@@ -10,7 +10,7 @@ use super::{PostgresStore, claims, reads, removals, requests, runtime};
 use crate::log::{Answer, Request, SagaId};
 use crate::store::{
     Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, SagaRecord, SagaVersion,
-    Store, StoreError, StoredSaga, Worker, WorkerId,
+    Store, StoreError, StoredSaga, TransactionWork, Worker, WorkerId,
 };
 
 impl PostgresStore {
@@ -45,6 +45,25 @@ impl Store for PostgresStore {
             let (reply, answer) = oneshot::channel();
             self.inner.appends.write(AppendJob { row, reply });
             self.answered(answer).await
+        })
+    }
+
+    fn append_with(
+        &self,
+        append: Append,
+        work: TransactionWork,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        let Some(work) = work.into_postgres() else {
+            return Box::pin(async { Err(StoreError::NoTransactions) });
+        };
+        let (database, transactions) =
+            (self.inner.database.clone(), self.inner.transactions.clone());
+        let done = self
+            .inner
+            .runtime
+            .run(async move { transactions.commit(&database, append, work).await });
+        Box::pin(async move {
+            done.await.unwrap_or_else(|| Err(self.inner.database.failed(runtime::GONE)))
         })
     }
 
@@ -147,7 +166,9 @@ impl Store for PostgresStore {
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let (appends, creates) = (self.inner.appends.clone(), self.inner.creates.clone());
+        let transactions = self.inner.transactions.clone();
         let idle = self.inner.runtime.run(async move {
+            transactions.idle().await;
             appends.idle().await;
             creates.idle().await;
         });

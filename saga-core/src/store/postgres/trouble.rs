@@ -95,6 +95,27 @@ impl Trouble {
         }
     }
 
+    /// Why the server rolled back a transaction that an action's own work is part of, if the reason is what the transaction
+    /// contains, and not the state of the server.
+    pub(super) fn blames_the_work(&self) -> Option<String> {
+        let Self::Sql(error) = self else { return None };
+        let error = error.as_db_error()?;
+        let code = error.code().code();
+        let of_server = ["08", "53", "57P", "58", "F0", "XX", "40003"];
+        if of_server.iter().any(|class| code.starts_with(class)) {
+            return None;
+        }
+        Some(match code {
+            "25P02" => "one of the action's statements failed, and the transaction with it; return its error, or make such \
+                        an attempt after `SAVEPOINT a` and end it with `ROLLBACK TO a`"
+                .to_string(),
+            "40001" | "40P01" => {
+                format!("{}: another transaction was in the way, a retry may succeed", error.message())
+            }
+            _ => explain_code(error),
+        })
+    }
+
     /// The error of the store.
     pub(super) fn into_store_error(self, database: &Database) -> StoreError {
         match self {

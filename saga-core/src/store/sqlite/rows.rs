@@ -8,7 +8,7 @@ use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId};
 use super::database::Database;
 use super::write_job::SqliteError;
 use super::{definitions, log_key, requests};
-use crate::log::{EntryKind, InvalidSagaId, NodeEntry, Payload, SagaId, SagaStatus, Timestamp};
+use crate::log::{InvalidSagaId, Payload, SagaId, SagaStatus, Timestamp};
 
 /// The columns that [`record`] reads, in order.
 pub(super) const RECORD: &str = "id, definition, status, owner, epoch, next_seq, attempts, wake_at, \
@@ -106,10 +106,7 @@ impl AppendRow {
 
     /// Replaces the output of the first entry, if that is a `succeeded`.
     pub(super) fn replace_output(&mut self, output: Payload) -> Result<(), String> {
-        if let Some(first) = self.append.entries.first_mut()
-            && let EntryKind::Node { entry: NodeEntry::Succeeded(of_call), .. } = &mut first.kind
-        {
-            *of_call = output;
+        if self.append.replace_output(output) {
             self.log = LogRows::new(self.append.expected_next_seq, &self.append.entries)?;
         }
         Ok(())
