@@ -82,7 +82,7 @@
 //! | the typed layer that `saga!` expands into | [`typed`], and [`bounds`] for the traits in its error messages |
 //! | the pure state machine that decides every step | [`machine`] |
 #![cfg_attr(
-    feature = "sqlite",
+    any(feature = "sqlite", feature = "postgres"),
     doc = "| deduplicating calls in a service that sagas call | [`barrier`] |"
 )]
 #![cfg_attr(feature = "testing", doc = "| the conformance suite for stores | [`testing`] |")]
@@ -119,7 +119,7 @@
 extern crate self as saga_core;
 
 pub mod action;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod barrier;
 pub mod bounds;
 pub mod builtin;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(crate) use encode::write;
 pub(crate) use encode::{MAX_NESTING, error_json, has_room, is_deeper, written};
 pub(crate) use writer::{JsonWriter, WriteError};

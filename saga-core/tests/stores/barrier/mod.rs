@@ -123,8 +123,16 @@ fn mistakes_of_the_service_are_reported() {
         tx.execute_batch("COMMIT").map_err(|e| e.to_string())
     });
     assert!(matches!(ended, Err(BarrierError::Ended { .. })), "{ended:?}");
+    // the row of the key is there, and has no result
+    barrier::once(&mut conn, "n", token(1, 1), fails).unwrap_err();
+    let ended = barrier::once(&mut conn, "n", token(1, 1), |tx| {
+        tx.execute_batch("ROLLBACK").map_err(|e| e.to_string())
+    });
+    assert!(matches!(ended, Err(BarrierError::Ended { .. })), "{ended:?}");
+    let n = barrier::once(&mut conn, "n", token(1, 1), |_| Ok::<_, String>(7)).unwrap();
+    assert_eq!(n, 7, "no result was written where there is none");
     let large = barrier::once(&mut conn, "m", token(u64::MAX, 1), add);
-    assert!(matches!(large, Err(BarrierError::Sql(_))), "{large:?}");
+    assert!(matches!(large, Err(BarrierError::Token { .. })), "{large:?}");
     assert_eq!(effects(&conn), 1);
 }
 

@@ -1,5 +1,6 @@
 //! `PostgresStore` on a server of its own.
 
+mod barrier;
 mod conformance;
 mod connecting;
 mod tls;
