@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
+
+use super::runtime::Spawner;
 
 /// How many writes share a statement at most, and how many bytes, unless one write alone has more.
 const BATCH: usize = 256;
@@ -31,7 +32,7 @@ pub(super) struct GroupCommit<W> {
     commit: Commit<W>,
     /// How many batches are committed at the same time at most.
     writers: usize,
-    runtime: Handle,
+    runtime: Spawner,
     idle: Notify,
 }
 
@@ -42,7 +43,7 @@ struct Queue<W> {
 }
 
 impl<W: Write> GroupCommit<W> {
-    pub(super) fn new(writers: usize, runtime: Handle, commit: Commit<W>) -> Arc<Self> {
+    pub(super) fn new(writers: usize, runtime: Spawner, commit: Commit<W>) -> Arc<Self> {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), writing: 0 });
         Arc::new(Self { queue, commit, writers, runtime, idle: Notify::new() })
     }

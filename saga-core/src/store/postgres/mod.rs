@@ -124,7 +124,7 @@ impl PostgresStore {
         let (to_append, to_create) = (database.clone(), database.clone());
         let appends = GroupCommit::new(
             writers,
-            runtime.handle(),
+            runtime.spawner(),
             Box::new(move |jobs| {
                 let database = to_append.clone();
                 Box::pin(async move { appends::commit(&database, jobs).await })
@@ -132,7 +132,7 @@ impl PostgresStore {
         );
         let creates = GroupCommit::new(
             writers,
-            runtime.handle(),
+            runtime.spawner(),
             Box::new(move |jobs| {
                 let (database, versions) = (to_create.clone(), versions.clone());
                 Box::pin(async move { creates::commit(&database, &versions, jobs).await })

@@ -1,6 +1,8 @@
-//! Connecting: each mistake gets an error that says what to do, and none shows the password.
+//! Connecting: each mistake gets an error that says what to do, and none shows the password. And disconnecting.
 
-use saga_core::store::{PostgresOptions, PostgresStore, StoreError};
+use std::task::Poll;
+
+use saga_core::store::{ListFilter, PostgresOptions, PostgresStore, Store, StoreError};
 use throwaway_postgres::{Place, Stop, ThrowawayPostgres};
 
 async fn refused(options: PostgresOptions) -> String {
@@ -146,5 +148,32 @@ async fn workers_that_start_at_the_same_time_create_the_tables_once() {
     });
     for connect in connects.collect::<Vec<_>>() {
         connect.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writes_in_flight_are_finished_when_the_store_is_dropped() {
+    let url = super::database();
+    let store = PostgresStore::connect(&url).await.unwrap();
+    let ids = (0..50).map(|n| format!("saga-{n}")).collect::<Vec<_>>();
+    crate::samples::create(&store, &["first"]).await;
+    for id in &ids {
+        // polled once, so that it has begun, and dropped with its answer
+        let mut create = store.create(crate::samples::new_saga(id));
+        let waits = std::future::poll_fn(|cx| Poll::Ready(create.as_mut().poll(cx).is_pending()));
+        assert!(waits.await);
+    }
+    drop(store);
+    let store = PostgresStore::connect(&url).await.unwrap();
+    let mut tries = 0;
+    loop {
+        let filter = ListFilter { limit: 100, ..ListFilter::default() };
+        let stored = store.list(filter).await.unwrap().len();
+        if stored == ids.len() + 1 {
+            break;
+        }
+        tries += 1;
+        assert!(tries < 100, "{stored} sagas were created");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
