@@ -106,6 +106,7 @@
 //! |---|---|---|
 //! | `macros` | yes | `#[saga_action]` and `saga!` |
 //! | `sqlite` | yes | `SqliteStore`, `ActionContext::transaction`, `barrier`; bundles SQLite |
+//! | `postgres` | no | `PostgresStore`, `ActionContext::postgres_transaction`, `barrier::postgres` |
 //! | `metrics` | no | counters through the `metrics` facade |
 //! | `testing` | no | `testing::store_conformance`, for your own stores |
 //!

@@ -101,17 +101,8 @@ impl OperateError {
 
     /// True if another process of a shared store runs the saga.
     pub(crate) fn is_of_another_worker(&self) -> bool {
-        match self {
-            Self::NotCarriedOut { source } => matches!(**source, SagaError::LostOwnership { .. }),
-            Self::InvalidId(_)
-            | Self::NotFound { .. }
-            | Self::Refused { .. }
-            | Self::Unanswered { .. }
-            | Self::UnknownVersion { .. }
-            | Self::Runtime(_)
-            | Self::ShutDown
-            | Self::Store(_) => false,
-        }
+        let Self::NotCarriedOut { source } = self else { return false };
+        matches!(**source, SagaError::LostOwnership { .. })
     }
 
     /// True if no process can carry out the request unless the store or the program changes.

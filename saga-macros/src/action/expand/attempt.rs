@@ -32,6 +32,7 @@ fn error_rules(action: &Action) -> TokenStream {
     let krate = &action.krate;
     let at = Span::call_site().located_at(action.error.span);
     let payload = quote_spanned! {at=> {
+        // The trait is only used if the error is not `Serialize`.
         #[allow(unused_imports)]
         use #krate::__private::NoErrorPayload as _;
         #krate::__private::ErrorPayload::<<Self as #krate::typed::Typed>::Error>::OF

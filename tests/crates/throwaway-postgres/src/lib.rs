@@ -91,8 +91,7 @@ pub fn find_programs() -> Result<PathBuf, String> {
     directories.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     directories.into_iter().find(has_server).ok_or_else(|| {
         "PostgreSQL's server is not installed. Install it (Debian and Ubuntu: `apt-get install postgresql`; macOS: \
-         `brew install postgresql`), or set SAGA_TEST_POSTGRES_URL to the URL of a server on which the user may create \
-         databases"
+         `brew install postgresql`)"
             .to_string()
     })
 }
