@@ -1,7 +1,7 @@
 //! A network that fails, between a worker and its database.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,12 +45,16 @@ impl Connection {
 impl Proxy {
     /// A network to the server of this URL.
     pub(crate) fn to(url: &str) -> Self {
-        let (before, after) = url.split_once("127.0.0.1:").unwrap();
-        let (port, database) = after.split_once('/').unwrap();
+        // postgres://user:password@host:port/database?parameters
+        let server = url.find('@').map_or_else(|| url.find("://").unwrap() + 3, |at| at + 1);
+        let (before, rest) = url.split_at(server);
+        let (server, database) = rest.split_once('/').unwrap();
+        let server =
+            if server.contains(':') { server.to_string() } else { format!("{server}:5432") };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let here = listener.local_addr().unwrap();
         let network = Arc::new(Network {
-            server: (Ipv4Addr::LOCALHOST, port.parse().unwrap()).into(),
+            server: server.to_socket_addrs().unwrap().next().unwrap(),
             lose_reply_to: Mutex::default(),
             held_up: AtomicBool::new(false),
             dice: Mutex::default(),

@@ -1,18 +1,15 @@
 //! The world outside in a database of its own: what workers in processes of their own act on.
 
-use std::sync::OnceLock;
-
 use saga_core::prelude::*;
-use throwaway_postgres::ThrowawayPostgres;
+use throwaway_postgres::TestDatabase;
 use tokio_postgres::{Client, NoTls};
 
 use crate::common::dice::Dice;
 use crate::database::sql;
 
-/// A new database for effects, on a server that no test stops.
-pub(crate) fn database() -> String {
-    static SERVER: OnceLock<ThrowawayPostgres> = OnceLock::new();
-    let url = SERVER.get_or_init(|| ThrowawayPostgres::start().unwrap()).new_database().unwrap();
+/// A new database for effects, which is removed when it is dropped.
+pub(crate) fn database() -> TestDatabase {
+    let url = throwaway_postgres::new_database().unwrap();
     // `key` is the idempotency key of an action. An undo that comes before its action keeps the action from taking effect
     sql(
         &url,

@@ -1,12 +1,12 @@
 //! A saga of three steps, and workers that can be killed.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use saga_core::prelude::*;
 use saga_core::store::{PostgresOptions, PostgresStore};
-use throwaway_postgres::ThrowawayPostgres;
+use throwaway_postgres::TestDatabase;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
@@ -66,10 +66,9 @@ saga! {
     }
 }
 
-/// A new database.
-pub(crate) fn database() -> String {
-    static SERVER: OnceLock<ThrowawayPostgres> = OnceLock::new();
-    SERVER.get_or_init(|| ThrowawayPostgres::start().unwrap()).new_database().unwrap()
+/// A new database, which is removed when it is dropped.
+pub(crate) fn database() -> TestDatabase {
+    throwaway_postgres::new_database().unwrap()
 }
 
 /// A worker with a runtime of its own. Dropping it is like a kill: nothing is released.

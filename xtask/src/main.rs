@@ -32,6 +32,9 @@ usage: cargo xtask <command>
          only, and otherwise it is up to 1 000
   help   print this text";
 
+/// The environment variable with the URL of a PostgreSQL that tests use instead of starting one.
+const SERVER: &str = "SAGA_TEST_POSTGRES_URL";
+
 /// The largest allowed number of crates that `saga-core` depends on with its default features.
 const MAX_DEPENDENCIES: usize = 60;
 
@@ -127,12 +130,22 @@ impl Xtask {
         }
     }
 
-    /// Installs PostgreSQL, whose server the tests start by themselves.
+    /// Installs PostgreSQL, whose server the tests start by themselves. With a server in the environment, most tests need
+    /// no other.
     fn postgres(&mut self) -> Outcome {
         let Err(missing) = throwaway_postgres::find_programs() else { return Ok(()) };
+        if env::var_os(SERVER).is_some() {
+            println!(
+                "    {SERVER} is set, so nothing is installed; only the tests that stop a server or change its settings \
+                 fail: {missing}"
+            );
+            return Ok(());
+        }
         let may_install = throwaway_postgres::is_root() && Path::new("/usr/bin/apt-get").exists();
         if !may_install {
-            return Err(missing);
+            return Err(format!(
+                "{missing}, or set {SERVER} to the URL of a server where databases may be created"
+            ));
         }
         for arguments in
             [&["update"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use throwaway_postgres::{Place, ThrowawayPostgres};
 use tokio_postgres::types::Type;
 
 use super::connection::{Connection, Execute as _, Params};
@@ -52,11 +51,8 @@ async fn plan(connection: &Connection, sql: &str, params: Params<'_>) -> (i64, S
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_claim_reads_few_pages_among_a_million_ended_sagas_and_dead_tuples() {
-    let server = ThrowawayPostgres::start().unwrap();
-    // so that it is filled quickly
-    server.configure("postgresql.conf", "fsync = off", Place::Last).unwrap();
-    let options = PostgresStore::options(&server.url()).accept_data_loss();
-    let options = options.statement_timeout(Duration::from_secs(300));
+    let url = throwaway_postgres::new_database().unwrap();
+    let options = PostgresStore::options(&url).statement_timeout(Duration::from_secs(300));
     let database = Arc::new(connector::database(&options).unwrap());
     let mut connection = database.connection().await.unwrap();
     schema::migrate(&mut connection).await.unwrap();

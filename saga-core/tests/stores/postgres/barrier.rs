@@ -12,7 +12,7 @@ fn token(epoch: u64, seq: u64) -> FencingToken {
     FencingToken { epoch, seq }
 }
 
-async fn service() -> (String, Client) {
+async fn service() -> (TestDatabase, Client) {
     let url = database();
     let client = client(&url).await;
     let effects = "CREATE TABLE effect (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int)";
@@ -45,7 +45,7 @@ async fn effects(client: &Client) -> i64 {
 
 #[tokio::test]
 async fn a_repeated_do_gives_the_same_result_also_after_the_undo() {
-    let (_, mut c) = service().await;
+    let (_url, mut c) = service().await;
     let first = barrier::once(&mut c, "k", token(1, 1), add).await.unwrap();
     assert_eq!(barrier::once(&mut c, "k", token(1, 1), add).await.unwrap(), first);
     assert_eq!(barrier::once(&mut c, "k", token(2, 3), fails).await.unwrap(), first);
@@ -62,7 +62,7 @@ async fn a_repeated_do_gives_the_same_result_also_after_the_undo() {
 #[tokio::test]
 async fn a_do_that_comes_after_an_undo_that_found_nothing_is_refused() {
     for late in [token(1, 2), token(1, 4), token(9, 9)] {
-        let (_, mut c) = service().await;
+        let (_url, mut c) = service().await;
         barrier::undo(&mut c, "k", token(1, 4), remove).await.unwrap();
         let error = barrier::once(&mut c, "k", late, add).await.unwrap_err();
         let expected = match late < token(1, 4) {
@@ -78,7 +78,7 @@ async fn a_do_that_comes_after_an_undo_that_found_nothing_is_refused() {
 
 #[tokio::test]
 async fn calls_with_an_older_token_are_refused() {
-    let (_, mut c) = service().await;
+    let (_url, mut c) = service().await;
     let error = barrier::once(&mut c, "k", token(2, 3), fails).await.unwrap_err();
     assert!(matches!(&error, BarrierError::Work(why) if why == "no"), "{error}");
     assert_eq!(effects(&c).await, 0, "what failed is rolled back");
@@ -102,7 +102,7 @@ async fn calls_with_an_older_token_are_refused() {
 
 #[tokio::test]
 async fn mistakes_of_the_service_are_reported() {
-    let (_, mut c) = service().await;
+    let (_url, mut c) = service().await;
     barrier::once(&mut c, "k", token(1, 1), add).await.unwrap();
     let text = async |_: &Transaction<'_>| Ok::<_, String>("text".to_string());
     let other = barrier::once(&mut c, "k", token(1, 1), text).await;

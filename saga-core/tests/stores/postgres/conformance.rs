@@ -8,13 +8,23 @@ use crate::conformance::Bound;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_store_conforms() -> Result<(), ConformanceError> {
-    store_conformance(async || options(&database()).connect().await).await
+    let mut databases = Vec::new();
+    store_conformance(async || {
+        databases.push(database());
+        options(&databases[databases.len() - 1]).connect().await
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_with_encoded_payloads_conforms() -> Result<(), ConformanceError> {
-    store_conformance(async || Ok(EncodedStore::new(options(&database()).connect().await?, Bound)))
-        .await
+    let mut databases = Vec::new();
+    store_conformance(async || {
+        databases.push(database());
+        let store = options(&databases[databases.len() - 1]).connect().await?;
+        Ok(EncodedStore::new(store, Bound))
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

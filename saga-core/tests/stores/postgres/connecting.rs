@@ -121,20 +121,22 @@ async fn a_server_that_could_lose_sagas_is_refused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_of_others_and_newer_schemas_stay_untouched() {
-    let server = ThrowawayPostgres::start().unwrap();
     for theirs in ["saga", "saga_meta", "saga_log"] {
-        let url = server.new_database().unwrap();
-        let sql = |sql: &str| server.client("psql", &["-d", &url, "-qAtc", sql]).unwrap();
-        sql(&format!("CREATE TABLE {theirs} (hero text); INSERT INTO {theirs} VALUES ('Njal')"));
+        let url = super::database();
+        let client = super::client(&url).await;
+        let sql =
+            format!("CREATE TABLE {theirs} (hero text); INSERT INTO {theirs} VALUES ('Njal')");
+        client.batch_execute(&sql).await.unwrap();
         let error = refused(PostgresStore::options(&url)).await;
         assert_says(&error, &["another program's", "table_prefix"]);
-        assert_eq!(sql(&format!("SELECT hero FROM {theirs}")).trim(), "Njal");
+        let row = client.query_one(&format!("SELECT hero FROM {theirs}"), &[]).await.unwrap();
+        assert_eq!(row.get::<_, &str>(0), "Njal");
         PostgresStore::options(&url).table_prefix("shop_").connect().await.unwrap();
     }
-    let url = server.new_database().unwrap();
+    let url = super::database();
     PostgresStore::connect(&url).await.unwrap();
     let newer = "UPDATE saga_meta SET schema_version = 99";
-    server.client("psql", &["-d", &url, "-qAtc", newer]).unwrap();
+    super::client(&url).await.batch_execute(newer).await.unwrap();
     let error = PostgresStore::connect(&url).await.unwrap_err();
     assert!(matches!(error, StoreError::NewerSchema { found: 99, .. }), "{error}");
 }
@@ -143,7 +145,7 @@ async fn tables_of_others_and_newer_schemas_stay_untouched() {
 async fn workers_that_start_at_the_same_time_create_the_tables_once() {
     let url = super::database();
     let connects = (0..8).map(|_| {
-        let url = url.clone();
+        let url = url.to_string();
         tokio::spawn(async move { PostgresStore::connect(&url).await })
     });
     for connect in connects.collect::<Vec<_>>() {

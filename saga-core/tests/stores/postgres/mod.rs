@@ -1,4 +1,4 @@
-//! `PostgresStore` on a server of its own.
+//! `PostgresStore` on a server.
 
 mod barrier;
 mod conformance;
@@ -6,19 +6,16 @@ mod connecting;
 mod tls;
 mod transactions;
 
-use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use saga_core::store::PostgresOptions;
 use saga_core::store::PostgresStore;
 use saga_core::store::tokio_postgres::{Client, NoTls, connect};
-use throwaway_postgres::ThrowawayPostgres;
+use throwaway_postgres::TestDatabase;
 
-/// A new, empty database on the server that the tests of this program share.
-fn database() -> String {
-    static SERVER: OnceLock<Mutex<ThrowawayPostgres>> = OnceLock::new();
-    let server = SERVER.get_or_init(|| Mutex::new(ThrowawayPostgres::start().unwrap()));
-    server.lock().unwrap().new_database().unwrap()
+/// A new, empty database, which is removed when it is dropped.
+fn database() -> TestDatabase {
+    throwaway_postgres::new_database().unwrap()
 }
 
 /// A store with a short lease.

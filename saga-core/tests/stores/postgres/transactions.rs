@@ -47,7 +47,7 @@ fn rolled_back(name: &str, why: &str) -> StoreError {
 }
 
 struct Place {
-    url: String,
+    url: TestDatabase,
     client: Client,
 }
 

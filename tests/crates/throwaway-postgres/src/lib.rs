@@ -4,6 +4,9 @@
 //! The server's programs must be installed, as Debian's package `postgresql` does. [`find_programs`] says where they
 //! are, or what to install. PostgreSQL refuses to run as root; a process of root starts it as the user `postgres`.
 
+#[cfg(feature = "databases")]
+mod databases;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
@@ -12,6 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+#[cfg(feature = "databases")]
+pub use self::databases::{Databases, TestDatabase, URL, new_database};
 
 /// The user and owner of all databases of the server.
 pub const USER: &str = "saga";
