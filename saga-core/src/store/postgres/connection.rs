@@ -28,6 +28,9 @@ pub(super) struct Database {
     pub(super) timeout: Duration,
     /// Whether frequent statements are prepared.
     prepared: AtomicBool,
+    /// Whether each statement is in a transaction that begins with its isolation level, because the user's or the
+    /// database's default is another one.
+    isolated: AtomicBool,
     cancel: Cancel,
 }
 
@@ -49,7 +52,8 @@ impl Database {
         prepared: bool,
         cancel: Cancel,
     ) -> Self {
-        Self { pool, prefix, place, timeout, prepared: AtomicBool::new(prepared), cancel }
+        let (prepared, isolated) = (AtomicBool::new(prepared), AtomicBool::new(false));
+        Self { pool, prefix, place, timeout, prepared, isolated, cancel }
     }
 
     /// Waits for a connection that is free, or connects.
@@ -77,6 +81,11 @@ impl Database {
     /// Returns an error with the name of this store.
     pub(super) fn failed(&self, why: impl Into<String>) -> StoreError {
         StoreError::Failed { store: self.place.to_string(), why: why.into() }
+    }
+
+    /// The default isolation level is not READ COMMITTED: each statement sets it from now on.
+    pub(super) fn set_isolation(&self) {
+        self.isolated.store(true, Ordering::Relaxed);
     }
 
     /// The pooler between this process and the database does not pass prepared statements on: they are not used any more.
@@ -117,7 +126,7 @@ pub(super) trait Execute: Sync {
 impl Execute for Connection {
     async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
         let sql = self.database.prefix.sql(sql);
-        self.database.limited(self.object()?.query_typed(&sql, params)).await
+        self.read_committed(self.object()?.query_typed(&sql, params)).await
     }
 
     async fn query_often(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Trouble> {
@@ -127,11 +136,11 @@ impl Execute for Connection {
         let sql = self.database.prefix.sql(sql);
         let (values, types): (Vec<_>, Vec<_>) = params.iter().cloned().unzip();
         let client = self.object()?;
-        let execute = async {
+        self.read_committed(async {
             let statement = client.prepare_typed_cached(&sql, &types).await?;
             client.query(&statement, &values).await
-        };
-        self.database.limited(execute).await
+        })
+        .await
     }
 }
 
@@ -180,6 +189,29 @@ impl Connection {
         Ok(OpenTransaction { transaction, database })
     }
 
+    /// Executes a statement, which is a transaction of its own, with the isolation level READ COMMITTED.
+    async fn read_committed<T>(
+        &self,
+        execute: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Trouble> {
+        if !self.database.isolated.load(Ordering::Relaxed) {
+            return self.database.limited(execute).await;
+        }
+        let client = self.object()?;
+        let transaction = async {
+            client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+            match execute.await {
+                Ok(value) => client.batch_execute("COMMIT").await.map(|()| value),
+                Err(error) => {
+                    // if that fails, the connection is lost, and the transaction with it
+                    let _ = client.batch_execute("ROLLBACK").await;
+                    Err(error)
+                }
+            }
+        };
+        self.database.limited(transaction).await
+    }
+
     /// Executes a statement that must not take longer than this.
     pub(super) async fn query_within(
         &self,
@@ -224,6 +256,9 @@ impl Connection {
         }
         if trouble.is_about_prepared_statements() {
             self.database.give_up_prepared_statements();
+        }
+        if trouble.is_about_isolation() {
+            self.database.set_isolation();
         }
     }
 

@@ -1,19 +1,16 @@
-//! The pool of connections, and TLS.
+//! The pool of connections.
 
 use std::sync::Arc;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use futures_util::future::BoxFuture;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{CancelToken, Config, NoTls, Socket};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::connection::{Cancel, Database};
 use super::options::PostgresOptions;
+use super::tls;
 use crate::store::StoreError;
 
 /// A database to which nothing has connected yet.
@@ -47,7 +44,8 @@ pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError
         let cancel = |token: CancelToken| cancel(token, NoTls);
         (Manager::from_config(config, NoTls, manager_config), Box::new(cancel))
     } else {
-        let tls = tls(options).map_err(failed)?;
+        let checks = config.get_ssl_mode() != SslMode::Prefer;
+        let tls = tls::connect(options.root_certificates.as_deref(), checks).map_err(failed)?;
         let manager = Manager::from_config(config, tls.clone(), manager_config);
         (manager, Box::new(move |token| cancel(token, tls.clone())))
     };
@@ -96,32 +94,4 @@ fn place(config: &Config) -> String {
     let port = config.get_ports().first().copied().unwrap_or(5432);
     let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
     format!("PostgreSQL at {host}:{port}/{database}")
-}
-
-fn tls(options: &PostgresOptions) -> Result<MakeRustlsConnect, String> {
-    let mut roots = RootCertStore::empty();
-    match &options.root_certificates {
-        Some(pem) => {
-            let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-            let certificates =
-                certificates.map_err(|e| format!("the root certificates are not PEM: {e}"))?;
-            let (added, _) = roots.add_parsable_certificates(certificates);
-            if added == 0 {
-                return Err(
-                    "there is no certificate in what was passed to `root_certificates`".to_string()
-                );
-            }
-        }
-        // without any, a connection with TLS fails, and says that the certificate is not trusted
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
 }

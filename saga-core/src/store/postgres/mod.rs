@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `options` | how to connect |
 //! | `connection` | a connection, and how a statement is executed |
-//! | `connector` | the pool and TLS |
+//! | `connector` | the pool |
+//! | `tls` | which certificates of a server are accepted |
 //! | `trouble` | errors: what they mean for the transaction, and what to do about them |
 //! | `retries` | trying again after a lost connection or a deadlock |
 //! | `schema` | the server's settings, tables and migrations |
@@ -35,6 +36,7 @@ mod rows;
 mod runtime;
 mod schema;
 mod store_impl;
+mod tls;
 mod transaction;
 mod trouble;
 

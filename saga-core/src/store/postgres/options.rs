@@ -91,8 +91,10 @@ impl PostgresOptions {
         self
     }
 
-    /// Trusts these certificates, in PEM, instead of those of the system, to check the server's. Only used with TLS:
-    /// `sslmode=require` in the URL demands it, and the server's certificate and name are then checked as well.
+    /// Checks the server's certificate and name against these authorities, in PEM, instead of those of the system.
+    ///
+    /// With `sslmode=require` in the URL, a connection without TLS or with a certificate that is not trusted is refused.
+    /// Without it, TLS is used if the server has it, and the certificate is checked only if authorities are passed here.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates = Some(pem.into());
         self

@@ -21,7 +21,7 @@ pub(super) async fn check_server(connection: &Connection, relaxed: bool) -> Resu
         .query(
             "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('full_page_writes'), \
              current_setting('synchronous_commit'), current_setting('server_encoding'), \
-             current_setting('transaction_read_only')",
+             current_setting('transaction_read_only'), current_setting('default_transaction_isolation')",
             &[],
         )
         .await?;
@@ -57,6 +57,10 @@ pub(super) async fn check_server(connection: &Connection, relaxed: bool) -> Resu
     if read_only == "on" {
         let why = "its transactions are read-only; unset `default_transaction_read_only` for this user or database";
         return Err(database.failed(why).into());
+    }
+    let isolation: &str = row.try_get(6).map_err(Trouble::Sql)?;
+    if isolation != "read committed" {
+        database.set_isolation();
     }
     Ok(())
 }
@@ -103,7 +107,11 @@ async fn create_meta(connection: &Connection) -> Result<(), Trouble> {
                 if tries < 10
                     && matches!(
                         error.code(),
-                        Some(&SqlState::UNIQUE_VIOLATION | &SqlState::DUPLICATE_TABLE)
+                        Some(
+                            &SqlState::UNIQUE_VIOLATION
+                                | &SqlState::DUPLICATE_TABLE
+                                | &SqlState::DUPLICATE_OBJECT
+                        )
                     ) =>
             {
                 tries += 1;

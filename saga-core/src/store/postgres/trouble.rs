@@ -85,14 +85,12 @@ impl Trouble {
 
     /// True if a pooler without prepared statements was in the way.
     pub(super) fn is_about_prepared_statements(&self) -> bool {
-        match self {
-            Self::Sql(error) => error.code().is_some_and(is_prepared),
-            Self::NotConnected(_)
-            | Self::NoConnection
-            | Self::Pool(_)
-            | Self::TimedOut(_)
-            | Self::Store(_) => false,
-        }
+        matches!(self, Self::Sql(error) if error.code().is_some_and(is_prepared))
+    }
+
+    /// True if the transaction could not be serialized, which one with the isolation level READ COMMITTED always can.
+    pub(super) fn is_about_isolation(&self) -> bool {
+        matches!(self, Self::Sql(error) if error.code().is_some_and(|code| code.code() == "40001"))
     }
 
     /// Why the server rolled back a transaction that an action's own work is part of, if the reason is what the transaction

@@ -37,6 +37,11 @@ async fn a_certificate_must_be_trusted_and_have_the_name_of_the_url() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     options("127.0.0.1", "prefer").root_certificates(&*pem).connect().await.unwrap();
+    // without authorities and a demand, as by every other client of a server with a certificate of its own
+    options("localhost", "prefer").connect().await.unwrap();
+    PostgresStore::connect(&server.url()).await.unwrap();
+    let checked = error(options("localhost", "prefer").root_certificates(&*pem)).await;
+    assert!(checked.contains("the server's certificate is not trusted"), "{checked}");
 
     let untrusted = error(options("127.0.0.1", "require")).await;
     assert!(untrusted.contains("the server's certificate is not trusted"), "{untrusted}");
