@@ -7,6 +7,7 @@ pub(crate) mod damaged_entries;
 pub(crate) mod dice;
 pub(crate) mod failing_store;
 pub(crate) mod lab;
+pub(crate) mod leases;
 pub(crate) mod process;
 pub(crate) mod scripted_store;
 pub(crate) mod world;

@@ -1,4 +1,4 @@
-//! A store in memory that waits or fails at whichever calls a test chooses.
+//! A store in memory that waits or fails at whichever calls a test chooses. It may be one that several workers share.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -7,9 +7,11 @@ use saga_core::SagaId;
 use saga_core::log::Uuid;
 use saga_core::operator::Request;
 use saga_core::store::{
-    Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
-    StoreError, StoredSaga, WorkerId,
+    Append, Created, LeaseTerms, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion,
+    Store, StoreError, StoredSaga, WorkerId,
 };
+
+use super::leases::Leases;
 
 /// A call of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub(crate) enum Call {
     Append(String, Vec<&'static str>),
     Load(String),
     Claim,
+    /// The worker.
+    Renew(String),
     Release,
     Close,
     Take(String),
@@ -34,10 +38,22 @@ type Hook = dyn Fn(&Call) -> Option<StoreFuture<'static, ()>> + Send + Sync;
 pub(crate) struct ScriptedStore {
     pub(crate) memory: MemoryStore,
     hook: Arc<Mutex<Option<Arc<Hook>>>>,
+    late_hook: Arc<Mutex<Option<Arc<Hook>>>>,
     calls: Arc<Mutex<Vec<Call>>>,
+    leases: Option<Arc<Leases>>,
 }
 
 impl ScriptedStore {
+    /// Creates a store that several workers share.
+    pub(crate) fn leased(terms: LeaseTerms) -> Self {
+        Self { leases: Some(Arc::new(Leases::new(terms))), ..Self::default() }
+    }
+
+    /// True while a worker is alive.
+    pub(crate) fn is_alive(&self, worker: &WorkerId) -> bool {
+        self.leases.as_ref().is_none_or(|leases| leases.is_alive(worker))
+    }
+
     /// Runs a hook before each call from now on. If the hook fails, so does the call.
     pub(crate) fn before(
         &self,
@@ -46,9 +62,18 @@ impl ScriptedStore {
         *self.hook.lock().unwrap() = Some(Arc::new(hook));
     }
 
-    /// Removes the hook.
+    /// Runs a hook after each call that has succeeded, from now on: what it has done is not told before the hook ends.
+    pub(crate) fn after(
+        &self,
+        hook: impl Fn(&Call) -> Option<StoreFuture<'static, ()>> + Send + Sync + 'static,
+    ) {
+        *self.late_hook.lock().unwrap() = Some(Arc::new(hook));
+    }
+
+    /// Removes the hooks.
     pub(crate) fn heal(&self) {
         *self.hook.lock().unwrap() = None;
+        *self.late_hook.lock().unwrap() = None;
     }
 
     /// Returns all calls so far.
@@ -61,7 +86,11 @@ impl ScriptedStore {
         Arc::strong_count(&self.calls) - 1
     }
 
-    fn call<'a, T: 'a>(&'a self, call: Call, then: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+    fn call<'a, T: Send + 'a>(
+        &'a self,
+        call: Call,
+        then: StoreFuture<'a, T>,
+    ) -> StoreFuture<'a, T> {
         self.calls.lock().unwrap().push(call.clone());
         let hook = self.hook.lock().unwrap().clone();
         let before = hook.and_then(|hook| hook(&call));
@@ -69,8 +98,44 @@ impl ScriptedStore {
             if let Some(before) = before {
                 before.await?;
             }
-            then.await
+            let result = then.await?;
+            let hook = self.late_hook.lock().unwrap().clone();
+            if let Some(after) = hook.and_then(|hook| hook(&call)) {
+                after.await?;
+            }
+            Ok(result)
         })
+    }
+
+    /// The owner of a saga that has not ended, if that is another worker, and alive.
+    async fn other_owner(&self, id: &SagaId, worker: &WorkerId) -> Option<WorkerId> {
+        let leases = self.leases.as_ref()?;
+        let record = self.memory.load(id).await.ok()??.record;
+        record.owner.filter(|owner| owner != worker && leases.is_alive(owner))
+    }
+
+    async fn all_records(&self) -> Vec<SagaRecord> {
+        let mut all = Vec::<SagaRecord>::new();
+        loop {
+            let after = all.last().map(|record| record.id.clone());
+            let page = self.memory.list(ListFilter { after, ..ListFilter::default() }).await;
+            match page {
+                Ok(page) if !page.is_empty() => all.extend(page),
+                _ => return all,
+            }
+        }
+    }
+
+    /// True if a worker may claim sagas. Memory gives it those of all others, so that it must wait until no other worker
+    /// that is alive has any.
+    async fn may_claim(&self, worker: &WorkerId) -> bool {
+        let Some(leases) = &self.leases else { return true };
+        let others = leases.others(worker);
+        let is_free = |record: &SagaRecord| {
+            record.status.is_ended() || !record.owner.as_ref().is_some_and(|o| others.contains(o))
+        };
+        leases.is_alive(worker)
+            && (others.is_empty() || self.all_records().await.iter().all(is_free))
     }
 }
 
@@ -102,16 +167,62 @@ impl Store for ScriptedStore {
         of: &[String],
         limit: usize,
     ) -> StoreFuture<'_, Vec<SagaRecord>> {
-        self.call(Call::Claim, self.memory.claim(worker, of, limit))
+        let (worker, of) = (worker.clone(), of.to_vec());
+        let claim = async move {
+            match self.may_claim(&worker).await {
+                true => self.memory.claim(&worker, &of, limit).await,
+                false => Ok(Vec::new()),
+            }
+        };
+        self.call(Call::Claim, Box::pin(claim))
+    }
+    fn lease_terms(&self) -> Option<LeaseTerms> {
+        self.leases.as_ref().map(|leases| leases.terms)
+    }
+    fn renew(&self, worker: &WorkerId) -> StoreFuture<'_, ()> {
+        let (id, worker) = (worker.as_str().to_string(), worker.clone());
+        let renew = async move {
+            if let Some(leases) = &self.leases {
+                leases.renew(worker);
+            }
+            Ok(())
+        };
+        self.call(Call::Renew(id), Box::pin(renew))
+    }
+    fn owned(&self, worker: &WorkerId) -> StoreFuture<'_, Vec<SagaId>> {
+        let worker = worker.clone();
+        let owned = async move {
+            let mut records = self.all_records().await;
+            records.retain(|record| {
+                let is_at_rest = record.status.is_ended() || record.parked_reason.is_some();
+                record.owner.as_ref() == Some(&worker) && !is_at_rest
+            });
+            Ok(records.into_iter().map(|record| record.id).collect())
+        };
+        self.call(Call::Other, Box::pin(owned))
     }
     fn release(&self, worker: &WorkerId) -> StoreFuture<'_, ()> {
-        self.call(Call::Release, self.memory.release(worker))
+        let worker = worker.clone();
+        let release = async move {
+            if let Some(leases) = &self.leases {
+                leases.end(&worker);
+            }
+            self.memory.release(&worker).await
+        };
+        self.call(Call::Release, Box::pin(release))
     }
     fn close(&self) -> StoreFuture<'_, ()> {
         self.call(Call::Close, self.memory.close())
     }
     fn take(&self, worker: &WorkerId, id: &SagaId) -> StoreFuture<'_, Option<SagaRecord>> {
-        self.call(Call::Take(id.to_string()), self.memory.take(worker, id))
+        let (worker, saga) = (worker.clone(), id.clone());
+        let take = async move {
+            match self.other_owner(&saga, &worker).await {
+                Some(_) => Err(StoreError::Fenced { saga }),
+                None => self.memory.take(&worker, &saga).await,
+            }
+        };
+        self.call(Call::Take(id.to_string()), Box::pin(take))
     }
     fn delete(&self, id: &SagaId) -> StoreFuture<'_, bool> {
         self.call(Call::Other, self.memory.delete(id))
@@ -123,7 +234,18 @@ impl Store for ScriptedStore {
         self.call(Call::Other, self.memory.request(request))
     }
     fn requests(&self, worker: &WorkerId, limit: usize) -> StoreFuture<'_, Vec<Request>> {
-        self.call(Call::Requests, self.memory.requests(worker, limit))
+        let worker = worker.clone();
+        let requests = async move {
+            let mut mine = Vec::new();
+            for request in self.memory.requests(&worker, usize::MAX).await? {
+                if self.other_owner(&request.saga, &worker).await.is_none() {
+                    mine.push(request);
+                }
+            }
+            mine.truncate(limit);
+            Ok(mine)
+        };
+        self.call(Call::Requests, Box::pin(requests))
     }
     fn answer(&self, request: Uuid, answer: saga_core::operator::Answer) -> StoreFuture<'_, ()> {
         self.call(Call::Other, self.memory.answer(request, answer))

@@ -6,5 +6,6 @@ mod common;
 mod crash_loop;
 mod damaged_stores;
 mod failing_appends;
+mod leases;
 mod load_failures;
 mod truncated_log;

@@ -44,11 +44,26 @@ impl CoordinatorInner {
         self.env.lease.as_ref().map(|lease| (lease, lease.terms))
     }
 
-    /// Begins or renews the lease.
+    /// Begins or renews the lease. If it ends before the store has answered, all sagas stop.
     pub(super) async fn renew(&self) -> Result<(), StoreError> {
         let Some((lease, _)) = self.lease() else { return Ok(()) };
         let asked = Lease::now();
-        let renewed = self.env.store.renew(&self.env.worker).await;
+        let mut answer = pin!(self.ask_for_renewal());
+        let renewed = loop {
+            let left = lease.left();
+            if left.is_zero() {
+                self.stop_without_lease(lease);
+                break answer.await;
+            }
+            match select(answer, pin!(real_pause(left))).await {
+                Either::Left((renewed, _)) => break renewed,
+                Either::Right((_, still)) => answer = still,
+            }
+        };
+        if lease.left().is_zero() {
+            // a thread that is blocked sees the answer before it sees the end
+            self.stop_without_lease(lease);
+        }
         self.env.store_health.note(&renewed);
         if renewed.is_err() {
             self.renewal_failed.store(true, Ordering::Relaxed);
@@ -59,6 +74,19 @@ impl CoordinatorInner {
             self.store_is_back.send_modify(|times| *times += 1);
         }
         Ok(())
+    }
+
+    async fn ask_for_renewal(&self) -> Result<(), StoreError> {
+        let Some((_, terms)) = self.lease() else { return Ok(()) };
+        let renewal = self.env.store.renew(&self.env.worker);
+        match select(renewal, pin!(real_pause(terms.duration))).await {
+            Either::Left((renewed, _)) => renewed,
+            // a later answer would renew nothing, since the lease counts from the question
+            Either::Right(_) => {
+                let why = format!("it did not answer for {:?}", terms.duration);
+                Err(StoreError::Failed { store: "the lease".to_string(), why })
+            }
+        }
     }
 
     /// Keeps the lease, takes sagas over and follows others, as long as the coordinator exists.
@@ -74,42 +102,30 @@ impl CoordinatorInner {
     }
 
     async fn keep_lease(inner: Weak<Self>, terms: LeaseTerms) {
+        let soon = terms.renew_every / 10;
         let mut pause = terms.renew_every;
         loop {
             real_pause(pause).await;
             let Some(this) = inner.upgrade() else { return };
-            pause = match this.renew_in_time().await {
-                Ok(()) => terms.renew_every,
-                // soon again, since the lease is running out
-                Err(_) => terms.renew_every / 10,
-            };
-        }
-    }
-
-    /// Renews the lease. If it ends before the store has answered, all sagas stop.
-    async fn renew_in_time(&self) -> Result<(), StoreError> {
-        let Some((lease, _)) = self.lease() else { return Ok(()) };
-        let mut renew = pin!(self.renew());
-        let renewed = loop {
-            let left = lease.left();
-            if left.is_zero() {
-                self.stop_without_lease(lease);
-                break renew.await;
+            let asked = Lease::now();
+            let renewed = this.renew().await;
+            // the lease counts from the question, and runs out if that fails
+            let since = Lease::now().saturating_sub(asked);
+            let usual = terms.renew_every.saturating_sub(since).max(soon);
+            pause = if renewed.is_ok() { usual } else { soon };
+            if let Some((lease, _)) = this.lease().filter(|(lease, _)| lease.is_held()) {
+                // its end is noticed at once
+                pause = pause.min(lease.left());
             }
-            match select(renew, pin!(real_pause(left))).await {
-                Either::Left((renewed, _)) => break renewed,
-                Either::Right((_, still)) => renew = still,
-            }
-        };
-        if !lease.is_held() {
-            self.stop_without_lease(lease);
         }
-        renewed
     }
 
     /// The lease has ended: other processes may run the sagas of this one by now.
     fn stop_without_lease(&self, lease: &Lease) {
-        lease.end();
+        if !lease.end() {
+            // they have been told
+            return;
+        }
         let running = self.running().values().cloned().collect::<Vec<_>>();
         if !running.is_empty() {
             tracing::warn!(

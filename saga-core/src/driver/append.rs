@@ -52,6 +52,7 @@ impl Driver {
         task.appends_progress = entries.iter().any(|entry| entry.kind.is_progress());
         let entries = task.transactions.not_written(entries);
         if !entries.is_empty() {
+            task.lease_term = task.env.lease_term();
             task.append = Some(self.append(entries, answers, &*task.env.store));
             return;
         }

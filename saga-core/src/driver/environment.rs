@@ -32,9 +32,17 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// Why no call may begin: the lease of this process has ended.
-    pub(super) fn lease_error(&self) -> Option<StoreError> {
-        self.lease.as_ref().filter(|lease| !lease.is_held()).map(Lease::error)
+    /// Which of the times that this process holds its lease this is; 0 while it does not.
+    pub(super) fn lease_term(&self) -> u64 {
+        self.lease.as_ref().map_or(0, Lease::term)
+    }
+
+    /// Why no call may begin that the store was asked to authorize in this term: the lease has ended since, and even if it
+    /// has begun again, another process may have taken the saga over in between.
+    pub(super) fn lease_error(&self, asked_in: u64) -> Option<StoreError> {
+        let lease = self.lease.as_ref()?;
+        let is_held = asked_in > 0 && lease.term() == asked_in;
+        (!is_held).then(|| lease.error())
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Lease {
     pub(crate) terms: LeaseTerms,
     /// When it ends, in milliseconds of a clock that runs on while the machine is suspended.
     until: AtomicU64,
+    /// How often it has begun: whenever it was renewed after its end, or for the first time.
+    begun: AtomicU64,
     /// True while sagas may run.
     held: watch::Sender<bool>,
 }
@@ -21,7 +23,8 @@ pub(crate) struct Lease {
 impl Lease {
     /// A lease that has not begun.
     pub(crate) fn new(terms: LeaseTerms) -> Self {
-        Self { terms, until: AtomicU64::new(0), held: watch::channel(false).0 }
+        let (until, begun) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { terms, until, begun, held: watch::channel(false).0 }
     }
 
     /// The time to pass to [`renewed`](Self::renewed), read before the store is asked.
@@ -31,6 +34,10 @@ impl Lease {
 
     /// The store has renewed the lease; it was asked at this time.
     pub(crate) fn renewed(&self, asked: Duration) {
+        if !self.is_held() {
+            // comes first, so that whoever sees that it is held sees that there was a gap
+            self.begun.fetch_add(1, Ordering::Release);
+        }
         let until = asked + self.terms.duration;
         self.until.store(millis(until), Ordering::Release);
         // it may have taken too long
@@ -43,15 +50,21 @@ impl Lease {
         millis(Self::now()) < self.until.load(Ordering::Acquire)
     }
 
+    /// Which of the times that the lease was held without a gap this is; 0 while it is not held. After a gap, even a short
+    /// one, another process may have taken sagas over.
+    pub(super) fn term(&self) -> u64 {
+        if self.is_held() { self.begun.load(Ordering::Acquire) } else { 0 }
+    }
+
     /// How long it lasts if it is not renewed.
     pub(crate) fn left(&self) -> Duration {
         let until = Duration::from_millis(self.until.load(Ordering::Acquire));
         until.saturating_sub(Self::now())
     }
 
-    /// The lease has ended: whoever waits for [`held`](Self::held) waits from now on.
-    pub(crate) fn end(&self) {
-        self.held.send_replace(false);
+    /// The lease has ended: whoever waits for [`held`](Self::held) waits from now on. False if that was known already.
+    pub(crate) fn end(&self) -> bool {
+        self.held.send_replace(false)
     }
 
     /// Waits until the lease is held.
@@ -92,5 +105,19 @@ mod tests {
         assert!(!lease.is_held());
         let held = tokio::time::timeout(Duration::from_millis(10), lease.held()).await;
         assert!(held.is_err());
+    }
+
+    #[test]
+    fn a_lease_that_is_renewed_after_its_end_has_a_gap() {
+        let lease = Lease::new(LeaseTerms::new(Duration::from_millis(200)));
+        assert_eq!(lease.term(), 0);
+        lease.renewed(Lease::now());
+        lease.renewed(Lease::now());
+        assert_eq!(lease.term(), 1);
+        std::thread::sleep(Duration::from_millis(210));
+        assert_eq!(lease.term(), 0);
+        lease.renewed(Lease::now());
+        assert_eq!(lease.term(), 2);
+        assert!(lease.end() && !lease.end());
     }
 }

@@ -110,7 +110,7 @@ impl Driver {
                         return self.finish(finish, task, link);
                     }
                     if matches!(effect, Effect::RunAction(_) | Effect::RunUndo(_))
-                        && let Some(error) = self.env.lease_error()
+                        && let Some(error) = self.env.lease_error(task.lease_term)
                     {
                         return self.lease_ended(error, task);
                     }
@@ -128,7 +128,7 @@ impl Driver {
                 match self.env.lease.as_ref().filter(|_| task.created) {
                     // even if it was renewed since: another process may have taken the saga over in between
                     Some(lease) => return self.lease_ended(lease.error(), task),
-                    // the saga is not in the store yet, and no call has begun
+                    // it is not known whether the saga is in the store; no call begins in either case
                     None => continue,
                 }
             }

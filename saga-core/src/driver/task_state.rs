@@ -43,6 +43,8 @@ pub(super) struct TaskState<'a> {
     pub(super) timer: Option<BoxFuture<'static, ()>>,
     /// Outputs that could not be stored, for their undos.
     unstorable: Option<Box<UnstorableOutputs>>,
+    /// The term of the lease in which the store was asked for the last append, if the store is shared.
+    pub(super) lease_term: u64,
     /// Why the last append failed.
     pub(super) store_error: Option<Box<StoreError>>,
     /// True once a shutdown has stopped the saga.
@@ -91,6 +93,7 @@ impl<'a> TaskState<'a> {
             transactions: TransactionQueue::default(),
             timer: None,
             unstorable: None,
+            lease_term: 0,
             store_error: None,
             stopped: false,
             created: false,
@@ -170,7 +173,9 @@ impl<'a> TaskState<'a> {
         if let Poll::Ready(wakeup) = self.transactions.poll(cx) {
             return Poll::Ready(wakeup);
         }
-        if let Poll::Ready(ended) = self.calls.poll_ended(cx, clock) {
+        // an earlier call may have kept the thread for longer than the lease
+        let may_begin = || self.env.lease_error(self.lease_term).is_none();
+        if let Poll::Ready(ended) = self.calls.poll_ended(cx, clock, &may_begin) {
             return Poll::Ready(Wakeup::CallsEnded(ended));
         }
         let mut granted = Vec::new();

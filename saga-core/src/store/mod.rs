@@ -154,7 +154,8 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Begins or renews the lease of a worker. From then on it is alive for
-    /// [`LeaseTerms::duration`](LeaseTerms::duration), by the store's clock.
+    /// [`LeaseTerms::duration`](LeaseTerms::duration), by the store's clock. A coordinator gives up a call that takes longer
+    /// than that, and asks again.
     ///
     /// The default does nothing, which suits stores with one worker at a time.
     fn renew(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {

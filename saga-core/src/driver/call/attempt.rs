@@ -168,6 +168,11 @@ impl<'a> GuardedAttempt<'a> {
         Self { called, undo, output, limits, repeat, running: None }
     }
 
+    /// True once the user's function was called.
+    pub(super) fn has_begun(&self) -> bool {
+        self.running.is_some()
+    }
+
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CallEnd> {
         loop {
             let end = match panics::contain(|| self.poll_once(cx)) {

@@ -32,9 +32,18 @@ impl Call<'_> {
         self.current.context().is_some_and(|context| context.call.authorized == *call)
     }
 
-    /// Ready with the end of the call; with `None` if a shutdown interrupted it.
-    fn poll(&mut self, cx: &mut Context<'_>, clock: &mut ClockView) -> Poll<Option<CallEnd>> {
+    /// Ready with the end of the call; with `None` if a shutdown interrupted it. A call that must not begin waits to be
+    /// dropped.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        clock: &mut ClockView,
+        may_begin: &dyn Fn() -> bool,
+    ) -> Poll<Option<CallEnd>> {
         let Some(attempt) = &mut self.attempt else { return Poll::Pending };
+        if !attempt.has_begun() && !may_begin() {
+            return Poll::Pending;
+        }
         let _entered = self.span.as_ref().map(|span| span.enter());
         let began = clock.instant();
         let polled = self.current.poll(|| attempt.poll(cx));
@@ -123,9 +132,10 @@ impl<'a> CallsInFlight<'a> {
         &mut self,
         cx: &mut Context<'_>,
         clock: &mut ClockView,
+        may_begin: &dyn Fn() -> bool,
     ) -> Poll<Option<EndedCall>> {
         if let Some(call) = &mut self.lone {
-            let (vertex, polled) = (call.vertex, call.poll(cx, clock));
+            let (vertex, polled) = (call.vertex, call.poll(cx, clock, may_begin));
             return polled.map(|end| {
                 self.lone = None;
                 if end.is_none() {
@@ -136,7 +146,7 @@ impl<'a> CallsInFlight<'a> {
         }
         match &mut self.others {
             Some(others) if !others.several.is_empty() => {
-                others.poll_ended(cx, clock).map(|()| None)
+                others.poll_ended(cx, clock, may_begin).map(|()| None)
             }
             Some(_) | None => Poll::Pending,
         }
@@ -156,9 +166,14 @@ impl<'a> CallsInFlight<'a> {
 }
 
 impl OtherCalls<'_> {
-    fn poll_ended(&mut self, cx: &Context<'_>, clock: &mut ClockView) -> Poll<()> {
+    fn poll_ended(
+        &mut self,
+        cx: &Context<'_>,
+        clock: &mut ClockView,
+        may_begin: &dyn Fn() -> bool,
+    ) -> Poll<()> {
         let interrupted = self.interrupted.len();
-        let poll = |call: &mut Call<'_>, cx: &mut Context<'_>| call.poll(cx, clock);
+        let poll = |call: &mut Call<'_>, cx: &mut Context<'_>| call.poll(cx, clock, may_begin);
         self.several.poll(cx, poll, |vertex, end| match end {
             Some(end) => self.ended.push((vertex, end)),
             None => self.interrupted.push(vertex),
