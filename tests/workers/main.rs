@@ -6,6 +6,7 @@ mod database;
 mod handles;
 mod network;
 mod ownership;
+mod pooler;
 mod processes;
 mod proxy;
 mod receivers;

@@ -104,7 +104,7 @@ fn say(what: &str) {
 }
 
 /// A process that is killed when this is dropped.
-struct Worker {
+pub(crate) struct Worker {
     child: Child,
     input: ChildStdin,
     said: Lines<BufReader<ChildStdout>>,
@@ -113,7 +113,14 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(store: &str, receivers: &str, orders: &str, seed: u64) -> Self {
+    /// `through` is the store's URL for the worker, which may lead through a pooler.
+    pub(crate) fn start(
+        store: &str,
+        through: &str,
+        receivers: &str,
+        orders: &str,
+        seed: u64,
+    ) -> Self {
         let ids = || {
             // the first worker creates the tables
             let is_new: bool = sql(store, "SELECT to_regclass('saga_worker') IS NULL")[0].get(0);
@@ -125,7 +132,7 @@ impl Worker {
         };
         let before = ids();
         let mut child = again(module_path!(), "a_worker_process");
-        child.env(STORE, store).env(RECEIVERS, receivers).env(ORDERS, orders);
+        child.env(STORE, through).env(RECEIVERS, receivers).env(ORDERS, orders);
         child.env(SEED, seed.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = child.spawn().unwrap();
         let input = child.stdin.take().unwrap();
@@ -137,7 +144,7 @@ impl Worker {
     }
 
     /// Reads what the worker says until it says this.
-    fn until(&mut self, what: &str) {
+    pub(crate) fn until(&mut self, what: &str) {
         let said = self.said.by_ref().map_while(Result::ok);
         let said = said.filter_map(|line| Some(line.strip_prefix("worker: ")?.to_string()));
         for line in said {
@@ -149,7 +156,7 @@ impl Worker {
         panic!("a worker ended without saying {what:?}");
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
@@ -160,7 +167,7 @@ impl Worker {
     }
 
     /// Waits until others have all of its sagas. Returns how many there were, and how long that took.
-    fn until_taken_over(&self, store: &str) -> (i64, Duration) {
+    pub(crate) fn until_taken_over(&self, store: &str) -> (i64, Duration) {
         let (began, sagas) = (Instant::now(), self.sagas(store));
         while self.sagas(store) > 0 {
             assert!(began.elapsed() < LEASE + Duration::from_secs(20), "{} is not", self.id);
@@ -188,7 +195,7 @@ fn outlive(workers: usize) {
         started += 1;
         placed += orders as usize;
         let orders = format!("order-{started} {orders}");
-        let mut worker = Worker::start(&store, &receivers, &orders, seed + started);
+        let mut worker = Worker::start(&store, &store, &receivers, &orders, seed + started);
         worker.until("placed");
         worker
     };
@@ -228,17 +235,22 @@ fn outlive(workers: usize) {
             }
         }
     }
+    wait_for_all(&store, &mut running.iter_mut().collect::<Vec<_>>());
+    println!("{:?}", receivers::check(&store, &receivers, placed));
+}
+
+/// Waits until all sagas have ended, and drains the workers.
+pub(crate) fn wait_for_all(store: &str, running: &mut [&mut Worker]) {
     let began = Instant::now();
-    for worker in &mut running {
+    for worker in running.iter_mut() {
         worker.until("all have ended");
     }
-    while unfinished(&store) > 0 {
+    while unfinished(store) > 0 {
         assert!(began.elapsed() < Duration::from_secs(60), "sagas are stranded");
         std::thread::sleep(Duration::from_millis(50));
     }
-    for worker in &mut running {
+    for worker in running {
         worker.input.write_all(b"drain\n").unwrap();
         worker.until("drained");
     }
-    println!("{:?}", receivers::check(&store, &receivers, placed));
 }

@@ -81,7 +81,7 @@ fn connections_that_an_administrator_ends_are_replaced() {
     world.open();
     let workers = [(); 2].map(|()| Worker::start(&url, &world));
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-         WHERE datname = current_database() AND pid <> pg_backend_pid()";
+         WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
     let handles = std::thread::scope(|threads| {
         let placing = threads.spawn(|| {
             let pairs = (0..200).map(|n| format!("order-{n}")).zip(workers.iter().cycle());

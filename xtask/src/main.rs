@@ -130,31 +130,39 @@ impl Xtask {
         }
     }
 
-    /// Installs PostgreSQL, whose server the tests start by themselves. With a server in the environment, most tests need
-    /// no other.
+    /// Installs PostgreSQL, whose server the tests start by themselves, and PgBouncer. With a server in the environment,
+    /// most tests need nothing else.
     fn postgres(&mut self) -> Outcome {
-        let Err(missing) = throwaway_postgres::find_programs() else { return Ok(()) };
-        if env::var_os(SERVER).is_some() {
-            println!(
-                "    {SERVER} is set, so nothing is installed; only the tests that stop a server or change its settings \
-                 fail: {missing}"
-            );
-            return Ok(());
+        let server = ("postgresql", throwaway_postgres::find_programs());
+        for (package, found) in [server, ("pgbouncer", throwaway_postgres::find_pgbouncer())] {
+            let Err(missing) = found else { continue };
+            if env::var_os(SERVER).is_some() {
+                println!(
+                    "    {SERVER} is set, so that nothing is installed; only the tests that need more than a server fail: \
+                     {missing}"
+                );
+                continue;
+            }
+            let may_install =
+                throwaway_postgres::is_root() && Path::new("/usr/bin/apt-get").exists();
+            if !may_install {
+                return Err(format!(
+                    "{missing}, or set {SERVER} to the URL of a server where databases may be created"
+                ));
+            }
+            for arguments in
+                [&["update"][..], &["install", "--yes", "--no-install-recommends", package]]
+            {
+                let mut install = Command::new("apt-get");
+                install.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+                self.run(&format!("install {package}"), install)?;
+            }
         }
-        let may_install = throwaway_postgres::is_root() && Path::new("/usr/bin/apt-get").exists();
-        if !may_install {
-            return Err(format!(
-                "{missing}, or set {SERVER} to the URL of a server where databases may be created"
-            ));
+        if env::var_os(SERVER).is_none() {
+            throwaway_postgres::find_programs()?;
+            throwaway_postgres::find_pgbouncer()?;
         }
-        for arguments in
-            [&["update"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]]
-        {
-            let mut install = Command::new("apt-get");
-            install.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-            self.run("install PostgreSQL", install)?;
-        }
-        throwaway_postgres::find_programs().map(drop)
+        Ok(())
     }
 
     /// Runs everything that a change must pass.

@@ -10,6 +10,8 @@ use saga_core::store::{
     Append, EncodedStore, MemoryStore, PostgresStore, Store, StoreError, TransactionWork, WorkerId,
 };
 
+use throwaway_postgres::ThrowawayPostgres;
+
 use super::*;
 use crate::conformance::Bound;
 use crate::samples::*;
@@ -53,18 +55,27 @@ struct Place {
 
 impl Place {
     async fn rows(&self) -> Vec<i64> {
-        let rows = self.client.query("SELECT x FROM theirs ORDER BY x", &[]).await.unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
+        rows(&self.client).await
     }
+}
+
+async fn rows(client: &Client) -> Vec<i64> {
+    let rows = client.query("SELECT x FROM theirs ORDER BY x", &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 async fn place_with(names: &[&str]) -> (Place, PostgresStore) {
     let url = database();
-    let client = client(&url).await;
-    client.batch_execute("CREATE TABLE theirs (x bigint)").await.unwrap();
-    let store = options(&url).statement_timeout(Duration::from_secs(2)).connect().await.unwrap();
-    create(&store, names).await;
+    let (client, store) = place_at(&url, names).await;
     (Place { url, client }, store)
+}
+
+async fn place_at(url: &str, names: &[&str]) -> (Client, PostgresStore) {
+    let client = client(url).await;
+    client.batch_execute("CREATE TABLE theirs (x bigint)").await.unwrap();
+    let store = options(url).statement_timeout(Duration::from_secs(2)).connect().await.unwrap();
+    create(&store, names).await;
+    (client, store)
 }
 
 async fn output(store: &impl Store, name: &str, place: usize) -> Payload {
@@ -186,16 +197,18 @@ async fn nothing_is_committed_after_a_statement_that_failed() {
 
 #[tokio::test]
 async fn what_the_work_sets_does_not_reach_the_log() {
-    let (place, store) = place_with(&["a"]).await;
+    // a role belongs to the whole server, so this is one of its own
+    let server = ThrowawayPostgres::start().unwrap();
+    let (client, store) = place_at(&server.url(), &["a"]).await;
     let roles = "CREATE ROLE tenant; GRANT INSERT ON theirs TO tenant; CREATE SCHEMA empty;
         GRANT USAGE ON SCHEMA empty TO tenant";
-    place.client.batch_execute(roles).await.unwrap();
+    client.batch_execute(roles).await.unwrap();
     let sets = sql(
         "SET LOCAL ROLE tenant; INSERT INTO theirs VALUES (1); SET LOCAL search_path = empty; \
         SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '1min'",
     );
     assert_eq!(store.append_with(append("a", 2, b""), sets).await, Ok(()));
-    assert_eq!((place.rows().await, entries(&store, "a").await), (vec![1], 2));
+    assert_eq!((rows(&client).await, entries(&store, "a").await), (vec![1], 2));
     let reads = work(|tx| {
         Box::pin(async move {
             for (name, expected) in [("statement_timeout", "2s"), ("role", "none")] {

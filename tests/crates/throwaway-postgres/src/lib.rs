@@ -6,6 +6,7 @@
 
 #[cfg(feature = "databases")]
 mod databases;
+mod pooler;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "databases")]
 pub use self::databases::{Databases, TestDatabase, URL, new_database};
+pub use self::pooler::{Behind, Pooler, find_pgbouncer, pgbouncer_version};
 
 /// The user and owner of all databases of the server.
 pub const USER: &str = "saga";
