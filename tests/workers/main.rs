@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod database;
+mod executor;
 mod handles;
 mod network;
 mod ownership;

@@ -30,7 +30,7 @@ impl World {
         self.gate.add_permits(10_000);
     }
 
-    fn act(&self, key: String) {
+    pub(crate) fn act(&self, key: String) {
         *self.effects.lock().unwrap().entry(key).or_default() += 1;
     }
 

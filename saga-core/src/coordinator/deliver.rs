@@ -27,12 +27,12 @@ impl Deliver for OwnSagas {
     fn deliver(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         let inner = self.0.clone();
         Box::pin(async move {
-            let answer = match inner.env.lease {
-                // which process runs a saga of a shared store, only the store knows
-                Some(_) if !inner.running().contains_key(&request.saga) => {
-                    inner.tasks.at_home(inner.deliver_to_other(request)).await
-                }
-                Some(_) | None => inner.tasks.at_home(inner.deliver(request)).await,
+            // which process runs a saga of a shared store, only the store knows
+            let is_here = || inner.running().contains_key(&request.saga);
+            let answer = if inner.is_one_of_many() && !is_here() {
+                inner.tasks.at_home(inner.deliver_to_other(request)).await
+            } else {
+                inner.tasks.at_home(inner.deliver_here(request)).await
             };
             if let Err(OperateError::ShutDown) = answer {
                 before_telling_of_shutdown().await;
@@ -53,6 +53,11 @@ impl CoordinatorInner {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Err(OperateError::ShutDown),
         }
+    }
+
+    async fn deliver_here(self: &Arc<Self>, request: Request) -> Result<Answer, OperateError> {
+        self.begin_lease().await?;
+        self.deliver(request).await
     }
 
     /// Sends a request to its saga, waking the saga if it is at rest, and waits for the answer.

@@ -69,7 +69,7 @@ impl CoordinatorInner {
         let stored = self.stored(id).await?;
         let record = &stored.saga.record;
         let (name, status) = (record.name.clone(), record.status);
-        if self.env.lease.is_some() && !status.is_ended() && record.parked_reason.is_none() {
+        if self.is_one_of_many() && !status.is_ended() && record.parked_reason.is_none() {
             return Ok((name, SagaProgress::elsewhere(status)));
         }
         let result = if !status.is_ended() {

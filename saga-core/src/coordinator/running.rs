@@ -334,7 +334,7 @@ impl SagaTask {
         let found = match self.inner.progress_in_store(self.id()).await {
             Ok((_, progress)) => progress,
             // it is followed, and so asked for again
-            Err(StartError::Store(error)) if error.may_pass() && self.inner.env.lease.is_some() => {
+            Err(StartError::Store(error)) if error.may_pass() && self.inner.is_one_of_many() => {
                 SagaProgress::elsewhere(progress.status())
             }
             Err(error) => SagaProgress::over(progress.status(), Err(error.into())),
@@ -354,7 +354,7 @@ impl SagaTask {
     /// Ends the task of a saga that cannot be loaded. Another process may have ended the saga by now.
     async fn give_up(&self, error: SagaError) {
         if let SagaError::LostOwnership { .. } = error {
-            if self.inner.env.lease.is_some() {
+            if self.inner.is_one_of_many() {
                 // or this process owns it under another epoch, because of a call whose reply was lost
                 self.inner.strays.note();
                 return self.found_in_store(SagaProgress::elsewhere(self.saga.progress().status()));

@@ -2,7 +2,7 @@
 //! left behind.
 
 use std::pin::pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -24,11 +24,15 @@ const LEARN: u32 = 10;
 
 /// Stops the tasks of a coordinator for its shared store.
 #[derive(Default)]
-pub(super) struct SharedStoreTasks(Arc<Notify>);
+pub(super) struct SharedStoreTasks {
+    stopped: Arc<Notify>,
+    /// True once an executor has begun its lease.
+    has_begun: AtomicBool,
+}
 
 impl SharedStoreTasks {
     pub(super) fn stop(&self) {
-        self.0.notify_one();
+        self.stopped.notify_one();
     }
 }
 
@@ -89,15 +93,41 @@ impl CoordinatorInner {
         }
     }
 
+    /// True if this process runs sagas of a shared store together with others, and shows what those do. An executor runs its
+    /// one saga or none.
+    pub(super) fn is_one_of_many(&self) -> bool {
+        self.env.lease.is_some() && self.env.reloads
+    }
+
     /// Keeps the lease, takes sagas over and follows others, as long as the coordinator exists.
     pub(super) fn share_store(self: &Arc<Self>) {
         let Some((_, terms)) = self.lease() else { return };
-        let (inner, stop) = (Arc::downgrade(self), self.shared_store.0.clone());
+        let inner = Arc::downgrade(self);
+        let keep = Self::keep_lease(inner.clone(), terms);
+        let take = Self::take_over(inner.clone(), terms);
+        let follow = Self::follow_all(inner, terms.poll_every / 4);
+        self.share_while(join3(keep, take, follow));
+    }
+
+    /// Begins the lease of an executor, before its first write. From then on it is kept as long as the executor exists or its
+    /// saga runs.
+    pub(super) async fn begin_lease(self: &Arc<Self>) -> Result<(), StoreError> {
+        let Some((lease, terms)) = self.lease().filter(|_| !self.is_one_of_many()) else {
+            return Ok(());
+        };
+        if !self.shared_store.has_begun.swap(true, Ordering::Relaxed) {
+            self.share_while(Self::keep_lease(Arc::downgrade(self), terms));
+        }
+        match lease.is_held() {
+            true => Ok(()),
+            false => self.renew().await,
+        }
+    }
+
+    fn share_while<T>(&self, task: impl Future<Output = T> + Send + 'static) {
+        let stop = self.shared_store.stopped.clone();
         self.tasks.spawn(async move {
-            let keep = Self::keep_lease(inner.clone(), terms);
-            let take = Self::take_over(inner.clone(), terms);
-            let follow = Self::follow_all(inner, terms.poll_every / 4);
-            select(pin!(join3(keep, take, follow)), pin!(stop.notified())).await;
+            select(pin!(task), pin!(stop.notified())).await;
         });
     }
 
@@ -128,11 +158,15 @@ impl CoordinatorInner {
         }
         let running = self.running().values().cloned().collect::<Vec<_>>();
         if !running.is_empty() {
+            let then = match self.is_one_of_many() {
+                true => {
+                    ", and resume once it can, unless another process has taken them over by then"
+                }
+                false => "",
+            };
             tracing::warn!(
                 target: "saga_core", sagas = running.len(),
-                "this process could not renew its lease for {:?}: its sagas stop, and resume once it can, unless another \
-                 process has taken them over by then",
-                lease.terms.duration
+                "this process could not renew its lease for {:?}: its sagas stop{then}", lease.terms.duration
             );
         }
         for saga in running {

@@ -1,4 +1,5 @@
-//! A coordinator of a single saga, for an executor: it claims nothing, and resumes no other saga.
+//! A coordinator of a single saga, for an executor: it claims nothing, and resumes no other saga. On a store that several
+//! processes share, it has a lease like any other worker, so that nobody else takes its saga over while it lives.
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::action::AnyRegistry;
 use crate::clock::Clock;
 use crate::context::AnyContext;
 use crate::dag::{AnyDag, SagaDag};
-use crate::driver::{CallLimits, Environment, Observers, Snapshot, StoreHealth};
+use crate::driver::{CallLimits, Environment, Lease, Observers, Snapshot, StoreHealth};
 use crate::error::{OperateError, RuntimeError, SagaError, StartError};
 use crate::limits::Limits;
 use crate::log::{Payload, SagaId};
@@ -69,7 +70,7 @@ impl CoordinatorInner {
         let tasks = TaskTracker::here()?;
         let env = Environment {
             user: Arc::new(user),
-            lease: None,
+            lease: store.lease_terms().map(Lease::new),
             store,
             worker: WorkerId::generate(),
             clock: Arc::new(Clock::new(None)),
@@ -105,6 +106,8 @@ impl CoordinatorInner {
         params: &'a Payload,
     ) -> BoxFuture<'a, Result<AnyHandle, SagaError>> {
         Box::pin(async move {
+            let failed = |source| SagaError::Store { saga: id.clone(), source };
+            self.begin_lease().await.map_err(failed)?;
             let record = match self.stored(id).await {
                 Ok(stored) => stored.saga.record,
                 Err(StoredError::Store(StoreError::NotFound { .. })) => {

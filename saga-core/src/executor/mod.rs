@@ -78,6 +78,11 @@ pub use views::{ExecutionNode, ExecutionRecord};
 ///
 /// Dropping it stops nothing: a running saga runs on until it or the runtime ends. See the [module](self) for an
 /// example.
+///
+/// On a store that several processes share, an executor is a worker with a lease, from its first write until it is dropped
+/// and its saga does not run any more. If the lease ends, the saga stops with [`SagaError::Store`], and
+/// [`execute`](Self::execute) goes on with it once the lease can be renewed, unless a coordinator that knows its actions
+/// has taken it over by then ([`SagaError::LostOwnership`]).
 pub struct SagaExecutor<C> {
     id: SagaId,
     saga: SagaDag<C>,

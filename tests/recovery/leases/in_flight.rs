@@ -39,8 +39,8 @@ async fn a_saga_that_is_being_created_is_neither_lost_nor_run_too_early() {
         let sec = builder(&world, &store).build().await.unwrap();
         let hold = hold_up(&store, is_create);
         let start = tokio::spawn(sec.saga(Pair {}).id("x").start());
-        no_renewal(&store, &sec, how);
-        until_lease_ends(&sec, &store).await;
+        no_renewal(&store, sec.worker_id(), how);
+        until_lease_ends(sec.worker_id(), &store).await;
         sleep(A_WHILE).await;
         assert!(!start.is_finished(), "nobody knows yet whether it was created");
         hold.send_replace(true);
@@ -57,8 +57,8 @@ async fn a_saga_that_is_being_created_is_neither_lost_nor_run_too_early() {
 async fn a_saga_that_is_started_without_a_lease_waits_for_it() {
     let (world, store) = (W::default(), store());
     let sec = builder(&world, &store).build().await.unwrap();
-    no_renewal(&store, &sec, Renewal::Fails);
-    until_lease_ends(&sec, &store).await;
+    no_renewal(&store, sec.worker_id(), Renewal::Fails);
+    until_lease_ends(sec.worker_id(), &store).await;
     let handle = sec.saga(Pair {}).id("x").start().await.unwrap();
     let again = sec.saga(Pair {}).id("x").start().await.unwrap();
     nothing_begins(&world).await;
@@ -75,7 +75,7 @@ async fn a_saga_that_another_worker_has_taken_before_its_creation_was_known_is_l
     let _second = builder(&world, &store).build().await.unwrap();
     let hold = hold_up(&store, is_create);
     let start = tokio::spawn(first.saga(Pair {}).id("x").start());
-    no_renewal(&store, &first, Renewal::Fails);
+    no_renewal(&store, first.worker_id(), Renewal::Fails);
     world.hears("do a").await;
     store.before(|_| None);
     until(|| store.is_alive(first.worker_id())).await;
@@ -100,8 +100,8 @@ async fn an_append_whose_answer_comes_after_the_lease_starts_nothing() {
     );
     let handle = sec.saga(Pair {}).id("x").start().await.unwrap();
     world.hears("do a").await;
-    no_renewal(&store, &sec, Renewal::Fails);
-    until_lease_ends(&sec, &store).await;
+    no_renewal(&store, sec.worker_id(), Renewal::Fails);
+    until_lease_ends(sec.worker_id(), &store).await;
     hold.send_replace(true);
     nothing_begins(&world).await;
     store.heal();
@@ -119,8 +119,8 @@ async fn a_saga_that_is_being_loaded_is_not_run_too_early() {
     let hold = hold_up(&store, |call| matches!(call, Call::Load(_)));
     let second = builder(&world, &store).build().await.unwrap();
     until(|| store.calls().iter().any(|call| matches!(call, Call::Load(_)))).await;
-    no_renewal(&store, &second, Renewal::Fails);
-    until_lease_ends(&second, &store).await;
+    no_renewal(&store, second.worker_id(), Renewal::Fails);
+    until_lease_ends(second.worker_id(), &store).await;
     hold.send_replace(true);
     sleep(A_WHILE).await;
     assert_eq!(world.begun(), before);
@@ -135,8 +135,8 @@ async fn a_request_to_a_saga_at_rest_waits_for_the_lease() {
     let sec = builder(&world, &store).build().await.unwrap();
     let handle = sec.saga(Pair {}).id("x").start().await.unwrap();
     soon(handle.clone()).await.unwrap();
-    no_renewal(&store, &sec, Renewal::Fails);
-    until_lease_ends(&sec, &store).await;
+    no_renewal(&store, sec.worker_id(), Renewal::Fails);
+    until_lease_ends(sec.worker_id(), &store).await;
     let operator = sec.operator("ann");
     let asked = tokio::spawn(async move { operator.rollback("x", "a mistake").await });
     sleep(Duration::from_millis(400)).await;

@@ -1,6 +1,7 @@
 //! Workers of a shared store whose leases end: after that none of their calls begins, and once a lease can be renewed
 //! again, everything goes on.
 
+mod executor;
 mod in_flight;
 mod while_it_runs;
 
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use saga_core::prelude::*;
-use saga_core::store::LeaseTerms;
+use saga_core::store::{LeaseTerms, WorkerId};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -151,8 +152,8 @@ enum Renewal {
 }
 
 /// No lease of this worker can be renewed from now on, while everything else works.
-fn no_renewal(store: &ScriptedStore, sec: &Coordinator<W>, how: Renewal) {
-    let renewal = Call::Renew(sec.worker_id().as_str().to_string());
+fn no_renewal(store: &ScriptedStore, worker: &WorkerId, how: Renewal) {
+    let renewal = Call::Renew(worker.as_str().to_string());
     store.before(move |call| {
         if *call != renewal {
             return None;
@@ -165,8 +166,8 @@ fn no_renewal(store: &ScriptedStore, sec: &Coordinator<W>, how: Renewal) {
 }
 
 /// Waits until the lease of this worker has ended, and the worker knows it.
-async fn until_lease_ends(sec: &Coordinator<W>, store: &ScriptedStore) {
-    until(|| !store.is_alive(sec.worker_id())).await;
+async fn until_lease_ends(worker: &WorkerId, store: &ScriptedStore) {
+    until(|| !store.is_alive(worker)).await;
     sleep(Duration::from_millis(50)).await;
 }
 

@@ -18,8 +18,8 @@ async fn interrupted<S: Saga<Context = W>>(
     let sec = builder(world, &store).max_calls(calls).build().await.unwrap();
     let handle = sec.saga(saga).id("x").start().await.unwrap();
     world.hears(call).await;
-    no_renewal(&store, &sec, how);
-    until_lease_ends(&sec, &store).await;
+    no_renewal(&store, sec.worker_id(), how);
+    until_lease_ends(sec.worker_id(), &store).await;
     let before = world.begun();
     world.open();
     // longer than it waits between attempts
@@ -85,7 +85,7 @@ async fn while_a_call_keeps_the_thread() {
     let millis = (LEASE + A_WHILE).as_millis() as u64;
     let handle = sec.saga(Blocks { millis }).id("x").start().await.unwrap();
     world.hears("do block").await;
-    no_renewal(&store, &sec, Renewal::Fails);
+    no_renewal(&store, sec.worker_id(), Renewal::Fails);
     sleep(A_WHILE).await;
     assert_eq!(world.begun(), ["do block"], "the second call began long after its check");
     store.heal();
@@ -124,7 +124,7 @@ async fn while_it_shuts_down() {
         let sec = builder(&world, &store).build().await.unwrap();
         let running = sec.saga(Pair {}).id("x").start().await.unwrap();
         world.hears("do a").await;
-        no_renewal(&store, &sec, how);
+        no_renewal(&store, sec.worker_id(), how);
         // the call could take a minute more
         let shutdown = soon(sec.shutdown(Duration::from_secs(60))).await.unwrap();
         assert!(shutdown.blocked.is_empty());
@@ -145,8 +145,8 @@ async fn before_it_shuts_down() {
         let (world, store) = (World::with_closed(&["do a"]), store());
         let sec = builder(&world, &store).build().await.unwrap();
         let waits = sec.saga(Pair {}).id("x").start().await.unwrap();
-        no_renewal(&store, &sec, how);
-        until_lease_ends(&sec, &store).await;
+        no_renewal(&store, sec.worker_id(), how);
+        until_lease_ends(sec.worker_id(), &store).await;
         let started = sec.saga(Pair {}).id("y").start().await.unwrap();
         soon(sec.shutdown(Duration::from_secs(60))).await.unwrap();
         assert!(matches!(soon(waits).await, Err(SagaError::ShutDown { .. })));
