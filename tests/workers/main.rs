@@ -11,6 +11,7 @@ mod pooler;
 mod processes;
 mod proxy;
 mod receivers;
+mod refusals;
 mod server;
 mod shop;
 mod transactions;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::connection::{Database, Execute};
 use super::group_commit::Write;
 use super::log_columns::{self, LogColumns};
-use super::retries::{self, Tries};
+use super::retries::Tries;
 use super::rows::{int, owner_column, text};
 use super::trouble::Trouble;
 use crate::log::Payload;
@@ -107,7 +107,7 @@ async fn append_all(database: &Arc<Database>, rows: &[AppendRow]) -> Vec<Result<
     match append_batch(database, &all).await {
         Ok(results) => results,
         // one of them may be to blame
-        Err(trouble) if rows.len() > 1 && retries::is_refused(&trouble) => {
+        Err(trouble) if rows.len() > 1 && trouble.blames_the_values() => {
             let mut results = Vec::with_capacity(rows.len());
             for row in rows {
                 let alone = append_batch(database, &[row]).await;

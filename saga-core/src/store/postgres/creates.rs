@@ -11,7 +11,7 @@ use super::connection::{Connection, Database, Execute};
 use super::group_commit::Write;
 use super::log_columns::{self, LogColumns};
 use super::reads;
-use super::retries::{self, Tries};
+use super::retries::Tries;
 use super::rows::{VersionKey, int, owner_column, text};
 use super::trouble::Trouble;
 use crate::log::Payload;
@@ -127,7 +127,7 @@ async fn create_all(
     match create_batch(database, versions, &all).await {
         Ok(results) => results,
         // one of them may be to blame
-        Err(trouble) if rows.len() > 1 && retries::is_refused(&trouble) => {
+        Err(trouble) if rows.len() > 1 && trouble.blames_the_values() => {
             let mut results = Vec::with_capacity(rows.len());
             for row in rows {
                 let alone = create_batch(database, versions, &[row]).await;

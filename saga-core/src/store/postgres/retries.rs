@@ -78,8 +78,3 @@ impl Tries {
         Ok(())
     }
 }
-
-/// True if the statement itself was refused, for example because of one of its values.
-pub(super) fn is_refused(trouble: &Trouble) -> bool {
-    trouble.fate() == Fate::RolledBack
-}

@@ -93,6 +93,16 @@ impl Trouble {
         matches!(self, Self::Sql(error) if error.code().is_some_and(|code| code.code() == "40001"))
     }
 
+    /// True if the server refused the statement because of what it contains, and would perhaps accept it without one of its
+    /// values. Otherwise the state of the server is to blame: a full disk, missing rights, a timeout.
+    pub(super) fn blames_the_values(&self) -> bool {
+        let Self::Sql(error) = self else { return matches!(self, Self::Store(_)) };
+        let Some(code) = error.code() else { return false };
+        let of_server = ["25", "42501", "53", "57", "58", "F0"];
+        self.fate() == Fate::RolledBack
+            && !of_server.iter().any(|class| code.code().starts_with(class))
+    }
+
     /// Why the server rolled back a transaction that an action's own work is part of, if the reason is what the transaction
     /// contains, and not the state of the server.
     pub(super) fn blames_the_work(&self) -> Option<String> {
@@ -186,12 +196,17 @@ fn explain_code(error: &DbError) -> String {
         "3D000" => "create it with `createdb`, or name another one in the URL",
         "42501" => {
             "the user needs the rights to create tables in the schema at the first start, and to read and write them: \
-             `GRANT CREATE, USAGE ON SCHEMA public TO ..`"
+             `GRANT CREATE, USAGE ON SCHEMA public TO ..` and `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \
+             public TO ..`"
         }
         "53100" => "the server's disk is full; sagas go on once there is room",
         "53300" => {
             "raise the server's `max_connections` or the user's `CONNECTION LIMIT`, lower `PostgresOptions::connections`, or \
              use a pooler"
+        }
+        "57014" => {
+            "see what statements wait for in `pg_stat_activity`; if the server is only slow, raise the `statement_timeout` that \
+             it has for this user"
         }
         "57P03" => "the server is starting or stopping",
         "25006" => {
