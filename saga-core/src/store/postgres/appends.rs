@@ -104,13 +104,14 @@ pub(super) async fn commit(database: &Arc<Database>, jobs: Vec<AppendJob>) {
 
 async fn append_all(database: &Arc<Database>, rows: &[AppendRow]) -> Vec<Result<(), StoreError>> {
     let all = rows.iter().collect::<Vec<_>>();
-    match append_batch(database, &all).await {
+    let mut tries = Tries::default();
+    match append_batch(database, &all, &mut tries).await {
         Ok(results) => results,
         // one of them may be to blame
         Err(trouble) if rows.len() > 1 && trouble.blames_the_values() => {
             let mut results = Vec::with_capacity(rows.len());
             for row in rows {
-                let alone = append_batch(database, &[row]).await;
+                let alone = append_batch(database, &[row], &mut tries.of_a_part()).await;
                 results.push(match alone {
                     Ok(alone) => alone.into_iter().next().unwrap_or(Ok(())),
                     Err(trouble) => Err(trouble.into_store_error(database)),
@@ -129,8 +130,8 @@ async fn append_all(database: &Arc<Database>, rows: &[AppendRow]) -> Vec<Result<
 async fn append_batch(
     database: &Arc<Database>,
     rows: &[&AppendRow],
+    tries: &mut Tries,
 ) -> Result<Vec<Result<(), StoreError>>, Trouble> {
-    let mut tries = Tries::default();
     let written = loop {
         let connection = tries.connection(database).await?;
         match append(&connection, rows).await {

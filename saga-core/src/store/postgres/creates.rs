@@ -124,13 +124,14 @@ async fn create_all(
     rows: &[NewSagaRow],
 ) -> Vec<Result<Created, StoreError>> {
     let all = rows.iter().collect::<Vec<_>>();
-    match create_batch(database, versions, &all).await {
+    let mut tries = Tries::default();
+    match create_batch(database, versions, &all, &mut tries).await {
         Ok(results) => results,
         // one of them may be to blame
         Err(trouble) if rows.len() > 1 && trouble.blames_the_values() => {
             let mut results = Vec::with_capacity(rows.len());
             for row in rows {
-                let alone = create_batch(database, versions, &[row]).await;
+                let alone = create_batch(database, versions, &[row], &mut tries.of_a_part()).await;
                 results.push(match alone {
                     Ok(alone) => alone.into_iter().next().unwrap_or(Ok(Created::New)),
                     Err(trouble) => Err(trouble.into_store_error(database)),
@@ -150,8 +151,8 @@ async fn create_batch(
     database: &Arc<Database>,
     versions: &KnownVersions,
     rows: &[&NewSagaRow],
+    tries: &mut Tries,
 ) -> Result<Vec<Result<Created, StoreError>>, Trouble> {
-    let mut tries = Tries::default();
     let mut results: Vec<Option<Created>> = vec![None; rows.len()];
     for _ in 0..ROUNDS {
         let left = (0..).zip(rows).filter(|(place, _)| matches!(results.get(*place), Some(None)));

@@ -37,6 +37,11 @@ impl Tries {
         self.unknown
     }
 
+    /// Tries of something that the tries so far were part of: one of them may have been committed.
+    pub(super) fn of_a_part(&self) -> Self {
+        Self { failed: 0, unknown: self.unknown }
+    }
+
     /// A connection for the next try.
     pub(super) async fn connection(
         &mut self,

@@ -5,6 +5,7 @@ mod conformance;
 mod connecting;
 mod tls;
 mod transactions;
+mod unknown;
 
 use std::time::Duration;
 
