@@ -3,9 +3,10 @@
 //! | program | what it measures |
 //! |---|---|
 //! | `bench-peers` | all workloads, on saga-core, on other libraries and without any; many sagas and many nodes |
-//! | `bench-postgres` | sagas on PostgreSQL, with one or more workers |
+//! | `bench-postgres` | sagas on PostgreSQL, with one or more workers, beside dbos and the least that a store there must do |
 //! | `profile` | one workload of saga-core, for a profiler; allocations and heap, for `bench-peers` |
 
+pub mod bars;
 pub mod booking;
 pub mod closed_loop;
 pub mod durable;

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::durable::DurableEngine;
 use crate::engine::Engine;
 use crate::measure::Spread;
+#[cfg(feature = "postgres")]
+use crate::postgres::PostgresEngine;
 
 /// The results of one run of `bench-peers`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -96,4 +98,54 @@ pub struct Rate {
     pub p99_ms: Spread,
     /// Sagas per second, divided by those of the bare writer in the same round.
     pub of_floor: Option<Spread>,
+}
+
+/// The results of one run of `bench-postgres`.
+#[cfg(feature = "postgres")]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PostgresResults {
+    /// Whether it was a quick run, with fewer rounds.
+    pub quick: bool,
+    /// How often each measurement was repeated.
+    pub rounds: usize,
+    /// How many processors the machine has, which the server and its clients share.
+    pub processors: usize,
+    /// What the server says about itself.
+    pub server: String,
+    /// All that was measured.
+    pub rates: Vec<PostgresRate>,
+}
+
+/// How fast one engine runs sagas of five steps on PostgreSQL, and what the server does for each of them.
+#[cfg(feature = "postgres")]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PostgresRate {
+    /// The engine.
+    pub engine: PostgresEngine,
+    /// How many workers share the sagas.
+    pub workers: usize,
+    /// How many sagas run at once, on all workers together.
+    pub at_once: usize,
+    /// Sagas per second.
+    pub per_second: Spread,
+    /// Sagas per second, divided by those of the bare writer in the same round.
+    pub of_floor: Option<Spread>,
+    /// Those of saga-core in the same round, divided by the sagas per second.
+    pub ours_of_this: Option<Spread>,
+    /// The median time of a saga, in milliseconds.
+    pub p50_ms: Spread,
+    /// The time that 99 of 100 sagas take at most, in milliseconds.
+    pub p99_ms: Spread,
+    /// Transactions that the server commits for a saga.
+    pub commits: Spread,
+    /// Bytes of WAL that the server writes for a saga.
+    pub wal_bytes: Spread,
+    /// The share of updated rows whose update touched no index.
+    pub hot: Option<Spread>,
+    /// Processor time of the clients for a saga, in microseconds.
+    pub client_us: Spread,
+    /// Processor time of the server for a saga, in microseconds.
+    pub server_us: Option<Spread>,
+    /// Sagas per second of processor time, that of clients and server together.
+    pub per_core: Option<Spread>,
 }

@@ -1,7 +1,11 @@
-//! Sagas of five steps on PostgreSQL: ours, with one or more workers, beside the least that such a store must do.
+//! Sagas of five steps on PostgreSQL: ours, with one or more workers, beside the least that such a store must do, and
+//! beside dbos.
 
 mod bare;
+#[cfg(feature = "peers")]
+pub mod dbos;
 mod ours;
+pub mod server;
 
 use std::fmt;
 
@@ -18,11 +22,19 @@ pub enum PostgresEngine {
     Bare,
     /// saga-core on its `PostgresStore`.
     Ours,
+    /// dbos, with one executor for each worker.
+    #[cfg(feature = "peers")]
+    Dbos,
 }
 
 impl PostgresEngine {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Bare, Self::Ours];
+    pub const ALL: &'static [Self] = &[
+        Self::Bare,
+        Self::Ours,
+        #[cfg(feature = "peers")]
+        Self::Dbos,
+    ];
 
     /// Runs sagas of five steps in this empty database: so many workers, and so many sagas at once over all of them.
     ///
@@ -38,6 +50,8 @@ impl PostgresEngine {
         match self {
             Self::Bare => bare::run(url, workers, at_once, load).await,
             Self::Ours => ours::run(url, workers, at_once, load).await,
+            #[cfg(feature = "peers")]
+            Self::Dbos => dbos::run(url, workers, at_once, load).await,
         }
     }
 }
@@ -48,6 +62,8 @@ impl fmt::Display for PostgresEngine {
         f.pad(match self {
             Self::Bare => "bare PostgreSQL",
             Self::Ours => "saga-core, PostgreSQL",
+            #[cfg(feature = "peers")]
+            Self::Dbos => "dbos",
         })
     }
 }

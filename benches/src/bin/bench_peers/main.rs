@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo bench-peers [scale] [--quick] [--only PART] [--save]
+//! cargo bench-peers --postgres ..
 //! ```
 
 mod chart;
@@ -27,6 +28,9 @@ fn main() -> Result<(), Any> {
         && command == "scale-part"
     {
         return scale::part(&part.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    if let Some((_, others)) = args.split_first().filter(|(first, _)| *first == "--postgres") {
+        return postgres(others);
     }
     let options = match Options::read(args.into_iter()) {
         Ok(options) => options,
@@ -59,6 +63,17 @@ fn main() -> Result<(), Any> {
     fs::write(&svg, chart::of(&results))?;
     println!("\nwritten: {} and {}", json.display(), svg.display());
     Ok(())
+}
+
+/// Builds and runs `bench-postgres`, which needs more crates than the other measurements.
+fn postgres(args: &[String]) -> Result<(), Any> {
+    let cargo = env::var_os("CARGO").ok_or("run it as `cargo bench-peers --postgres`")?;
+    let status = Command::new(cargo).arg("bench-postgres").args(args).status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("`cargo bench-postgres` failed: {status}").into())
+    }
 }
 
 /// Builds and runs the program that counts allocations.

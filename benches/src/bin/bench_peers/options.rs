@@ -8,6 +8,7 @@ use saga_benches::Any;
 
 const USAGE: &str = "\
 usage: cargo bench-peers [scale] [--quick] [--only PART] [--save]
+       cargo bench-peers --postgres [OPTIONS OF `cargo bench-postgres`]
 
   scale         many sagas and many nodes, instead of the comparison
   --quick       fewer and shorter rounds, or smaller numbers; ends within two minutes
