@@ -33,6 +33,12 @@ impl LogRows {
     pub(super) fn iter(&self) -> impl Iterator<Item = &LogRow> {
         iter::once(&self.first).chain(&self.others)
     }
+
+    /// The row, if there is only one.
+    #[cfg(feature = "postgres")]
+    pub(super) fn only(&self) -> Option<&LogRow> {
+        self.others.is_empty().then_some(&self.first)
+    }
 }
 
 /// Entries of one append, encoded.

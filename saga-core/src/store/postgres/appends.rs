@@ -1,9 +1,10 @@
 //! Appends: compared and written for many sagas in one statement.
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use tokio::sync::oneshot;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::connection::{Database, Execute};
@@ -13,7 +14,7 @@ use super::retries::Tries;
 use super::rows::{int, owner_column, text};
 use super::trouble::Trouble;
 use crate::log::Payload;
-use crate::store::log_rows::LogRows;
+use crate::store::log_rows::{LogRow, LogRows};
 use crate::store::{Append, StoreError};
 
 /// An append whose values fit into the database's columns.
@@ -140,8 +141,8 @@ async fn append_batch(
         }
     };
     let mut results = rows.iter().map(|_| Ok(())).collect::<Vec<_>>();
-    let missing = |index: &usize| !written.contains(index);
-    let missing = (0..rows.len()).filter(missing).collect::<Vec<_>>();
+    let missing = (0..).zip(&written).filter(|(_, written)| !**written);
+    let missing = missing.map(|(index, _)| index).collect::<Vec<usize>>();
     if missing.is_empty() {
         return Ok(results);
     }
@@ -208,32 +209,79 @@ pub(super) async fn why_not(
     Ok(results)
 }
 
-/// The condition makes the planner expect one append, whatever their number: it then looks up each saga by its id, which is
-/// right for every size of the table, and not only for the size at which the statement was planned.
-const COMPARE: &str = "s.id = a.id AND s.owner = a.owner AND s.epoch = a.epoch AND s.next_seq = a.expected \
-    AND a.epoch = abs(a.epoch)";
-
-/// Compares and writes, and returns the indices of the appends that were not fenced.
+/// Compares and writes, and returns for each append whether it was written, and not fenced.
 pub(super) async fn append(
     connection: &impl Execute,
     rows: &[&AppendRow],
-) -> Result<Vec<usize>, Trouble> {
+) -> Result<Vec<bool>, Trouble> {
+    match log_columns::only_rows(rows.iter().map(|row| &row.log)) {
+        Some(log) if are_plain(rows) => append_plain(connection, rows, &log).await,
+        _ => append_detailed(connection, rows).await,
+    }
+}
+
+/// True if only those columns change that every append changes, and if all appends have one owner.
+fn are_plain(rows: &[&AppendRow]) -> bool {
+    let owner = rows.first().map(|row| &row.append.owner);
+    rows.iter()
+        .all(|row| !row.has_details() && row.answers.is_empty() && Some(&row.append.owner) == owner)
+}
+
+/// What most batches are: each append has one row of the log. So little is passed for each append, because the server
+/// needs most of the time for that.
+async fn append_plain(
+    connection: &impl Execute,
+    rows: &[&AppendRow],
+    log: &[&LogRow],
+) -> Result<Vec<bool>, Trouble> {
+    let Common { ids, epochs, expected, next, statuses, wake, updated, ended, progress } =
+        Common::of(rows);
+    let owner = rows.first().map_or(Cow::Borrowed(""), |row| owner_column(&row.append.owner));
+    let entries = log.iter().map(|row| log_columns::text(row)).collect::<Result<Vec<_>, _>>()?;
+    let payloads = log.iter().map(|row| row.payloads.as_bytes()).collect::<Vec<_>>();
+    let params: super::connection::Params<'_> = &[
+        (&ids, Type::TEXT_ARRAY),
+        (&epochs, Type::INT8_ARRAY),
+        (&expected, Type::INT8_ARRAY),
+        (&next, Type::INT8_ARRAY),
+        (&statuses, Type::TEXT_ARRAY),
+        (&wake, Type::INT8_ARRAY),
+        (&updated, Type::INT8_ARRAY),
+        (&ended, Type::BOOL_ARRAY),
+        (&progress, Type::BOOL_ARRAY),
+        (&entries, Type::TEXT_ARRAY),
+        (&payloads, Type::BYTEA_ARRAY),
+        (&owner, Type::TEXT),
+    ];
+    let written = connection.query_often(&PLAIN, params).await?;
+    log_columns::are_among(&written, &ids)
+}
+
+async fn append_detailed(
+    connection: &impl Execute,
+    rows: &[&AppendRow],
+) -> Result<Vec<bool>, Trouble> {
+    let Common { ids, epochs, expected, next, statuses, wake, updated, ended, progress } =
+        Common::of(rows);
     let index = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
     let places = (0..rows.len()).map(index).collect::<Vec<_>>();
-    let ids = rows.iter().map(|row| row.append.saga.as_str()).collect::<Vec<_>>();
     let owners = rows.iter().map(|row| owner_column(&row.append.owner)).collect::<Vec<_>>();
-    let epochs = rows.iter().map(|row| row.epoch).collect::<Vec<_>>();
-    let expected = rows.iter().map(|row| row.expected_next_seq).collect::<Vec<_>>();
-    let next = rows.iter().map(|row| row.next_seq).collect::<Vec<_>>();
-    let statuses = rows.iter().map(|row| row.append.change.status.as_str()).collect::<Vec<_>>();
-    let wake = rows.iter().map(|row| row.wake_at).collect::<Vec<_>>();
-    let updated = rows.iter().map(|row| row.updated_at).collect::<Vec<_>>();
-    let ended = rows.iter().map(|row| row.append.change.status.is_ended()).collect::<Vec<_>>();
-    let progress = rows.iter().map(|row| row.append.change.progress).collect::<Vec<_>>();
-
     let logs = LogColumns::of((0..).zip(rows.iter().map(|row| &row.log)))?;
-
-    let mut params: Vec<(&(dyn ToSql + Sync), Type)> = vec![
+    let errors = rows.iter().map(|row| row.error.as_deref()).collect::<Vec<_>>();
+    let contexts = rows.iter().map(|row| row.append.change.context.as_ref().map(Payload::as_bytes));
+    let contexts = contexts.collect::<Vec<_>>();
+    let paused = rows.iter().map(|row| row.append.change.paused).collect::<Vec<_>>();
+    let parks =
+        rows.iter().map(|row| row.append.change.parked_reason.is_some()).collect::<Vec<_>>();
+    let reasons = rows.iter().map(|row| row.parked_reason.as_deref()).collect::<Vec<_>>();
+    let answers = (0..)
+        .zip(rows)
+        .flat_map(|(place, row)| row.answers.iter().map(move |answer| (index(place), answer)));
+    let answers = answers.collect::<Vec<_>>();
+    let answer_places = answers.iter().map(|(place, _)| *place).collect::<Vec<_>>();
+    let requests = answers.iter().map(|(_, (id, _))| *id).collect::<Vec<_>>();
+    let answers = answers.iter().map(|(_, (_, answer))| &**answer).collect::<Vec<_>>();
+    let params: super::connection::Params<'_> = &[
         (&places, Type::INT8_ARRAY),
         (&ids, Type::TEXT_ARRAY),
         (&owners, Type::TEXT_ARRAY),
@@ -249,28 +297,7 @@ pub(super) async fn append(
         (&logs.first_seqs, Type::INT8_ARRAY),
         (&logs.entries, Type::TEXT_ARRAY),
         (&logs.payloads, Type::BYTEA_ARRAY),
-    ];
-    let is_plain = rows.iter().all(|row| !row.has_details() && row.answers.is_empty());
-    if is_plain {
-        let written = connection.query_often(&PLAIN, &params).await?;
-        return log_columns::places(&written);
-    }
-    let errors = rows.iter().map(|row| row.error.as_deref()).collect::<Vec<_>>();
-    let contexts = rows.iter().map(|row| row.append.change.context.as_ref().map(Payload::as_bytes));
-    let contexts = contexts.collect::<Vec<_>>();
-    let paused = rows.iter().map(|row| row.append.change.paused).collect::<Vec<_>>();
-    let parks =
-        rows.iter().map(|row| row.append.change.parked_reason.is_some()).collect::<Vec<_>>();
-    let reasons = rows.iter().map(|row| row.parked_reason.as_deref()).collect::<Vec<_>>();
-    let answers = (0..)
-        .zip(rows)
-        .flat_map(|(place, row)| row.answers.iter().map(move |answer| (index(place), answer)));
-    let answers = answers.collect::<Vec<_>>();
-    let answer_places = answers.iter().map(|(place, _)| *place).collect::<Vec<_>>();
-    let requests = answers.iter().map(|(_, (id, _))| *id).collect::<Vec<_>>();
-    let answers = answers.iter().map(|(_, (_, answer))| &**answer).collect::<Vec<_>>();
-    params.extend([
-        (&errors as &(dyn ToSql + Sync), Type::TEXT_ARRAY),
+        (&errors, Type::TEXT_ARRAY),
         (&contexts, Type::BYTEA_ARRAY),
         (&paused, Type::BOOL_ARRAY),
         (&parks, Type::BOOL_ARRAY),
@@ -278,29 +305,62 @@ pub(super) async fn append(
         (&answer_places, Type::INT8_ARRAY),
         (&requests, Type::UUID_ARRAY),
         (&answers, Type::BYTEA_ARRAY),
-    ]);
-    let written = connection.query(&DETAILED, &params).await?;
-    log_columns::places(&written)
+    ];
+    let written = connection.query(&DETAILED, params).await?;
+    log_columns::are_at(&written, rows.len())
 }
+
+/// The columns that both statements need.
+struct Common<'a> {
+    ids: Vec<&'a str>,
+    epochs: Vec<i64>,
+    expected: Vec<i64>,
+    next: Vec<i64>,
+    statuses: Vec<&'static str>,
+    wake: Vec<Option<i64>>,
+    updated: Vec<i64>,
+    ended: Vec<bool>,
+    progress: Vec<bool>,
+}
+
+impl<'a> Common<'a> {
+    fn of(rows: &[&'a AppendRow]) -> Self {
+        Self {
+            ids: rows.iter().map(|row| row.append.saga.as_str()).collect(),
+            epochs: rows.iter().map(|row| row.epoch).collect(),
+            expected: rows.iter().map(|row| row.expected_next_seq).collect(),
+            next: rows.iter().map(|row| row.next_seq).collect(),
+            statuses: rows.iter().map(|row| row.append.change.status.as_str()).collect(),
+            wake: rows.iter().map(|row| row.wake_at).collect(),
+            updated: rows.iter().map(|row| row.updated_at).collect(),
+            ended: rows.iter().map(|row| row.append.change.status.is_ended()).collect(),
+            progress: rows.iter().map(|row| row.append.change.progress).collect(),
+        }
+    }
+}
+
+/// The last condition makes the planner expect one append, whatever their number: it then looks up each saga by its id,
+/// which is right for every size of the table, and not only for the size at which the statement was planned.
+const COMPARE: &str =
+    "s.id = a.id AND s.epoch = a.epoch AND s.next_seq = a.expected AND a.epoch = abs(a.epoch)";
 
 /// The columns that every append changes.
 const CHANGES: &str = "next_seq = a.next, status = a.status, wake_at = a.wake, updated_at = a.updated, \
     ended_at = CASE WHEN a.ended THEN a.updated END, \
     attempts = CASE WHEN a.progress THEN 1 ELSE s.attempts END";
 
-/// The rows of the log of the appends that were not fenced.
-const WRITE_LOG: &str = "l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) \
-    SELECT u.number, r.first_seq, r.entries, r.payloads \
-    FROM unnest($12::bigint[], $13::bigint[], $14::text[], $15::bytea[]) AS r (place, first_seq, entries, payloads) \
-    JOIN u ON u.place = r.place)";
-
+/// Functions that return rows in a list of columns are evaluated row by row. In a `FROM`, the server would first collect
+/// the rows of each, which takes it several times as long.
 static PLAIN: LazyLock<String> = LazyLock::new(|| {
     format!(
-        "WITH a AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
-         $7::text[], $8::bigint[], $9::bigint[], $10::boolean[], $11::boolean[]) \
-         AS a (place, id, owner, epoch, expected, next, status, wake, updated, ended, progress)), \
-         u AS (UPDATE saga AS s SET {CHANGES} FROM a WHERE {COMPARE} RETURNING s.number, a.place), \
-         {WRITE_LOG} SELECT place FROM u"
+        "WITH a AS (SELECT unnest($1::text[]) AS id, unnest($2::bigint[]) AS epoch, unnest($3::bigint[]) AS expected, \
+         unnest($4::bigint[]) AS next, unnest($5::text[]) AS status, unnest($6::bigint[]) AS wake, \
+         unnest($7::bigint[]) AS updated, unnest($8::boolean[]) AS ended, unnest($9::boolean[]) AS progress, \
+         unnest($10::text[]) AS entries, unnest($11::bytea[]) AS payloads), \
+         u AS (UPDATE saga AS s SET {CHANGES} FROM a WHERE s.owner = $12 AND {COMPARE} \
+         RETURNING s.number, a.id, a.expected, a.entries, a.payloads), \
+         l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) SELECT number, expected, entries, payloads FROM u) \
+         SELECT array_agg(id) FROM u"
     )
 });
 
@@ -314,8 +374,12 @@ static DETAILED: LazyLock<String> = LazyLock::new(|| {
          u AS (UPDATE saga AS s SET {CHANGES}, error = coalesce(a.error, s.error), \
          context = coalesce(a.context, s.context), paused = coalesce(a.paused, s.paused), \
          parked_reason = CASE WHEN a.parks THEN a.reason ELSE s.parked_reason END \
-         FROM a WHERE {COMPARE} RETURNING s.number, a.place), \
-         {WRITE_LOG}, c AS (UPDATE saga_command AS m SET answer = w.answer \
+         FROM a WHERE s.owner = a.owner AND {COMPARE} RETURNING s.number, a.place), \
+         l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) \
+         SELECT u.number, r.first_seq, r.entries, r.payloads \
+         FROM unnest($12::bigint[], $13::bigint[], $14::text[], $15::bytea[]) AS r (place, first_seq, entries, payloads) \
+         JOIN u ON u.place = r.place), \
+         c AS (UPDATE saga_command AS m SET answer = w.answer \
          FROM unnest($21::bigint[], $22::uuid[], $23::bytea[]) AS w (place, id, answer) JOIN u ON u.place = w.place \
          WHERE m.id = w.id AND m.answer IS NULL) \
          SELECT place FROM u"

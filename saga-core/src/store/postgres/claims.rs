@@ -132,13 +132,13 @@ async fn claim_of(
 /// claims. Whether the owner is alive is checked in the same statement, by the same clock.
 pub(super) fn claim_sql() -> String {
     format!(
-        "WITH free AS (SELECT number FROM saga WHERE owner = $2 AND (parked_reason IS NULL) \
+        "WITH free AS (SELECT id FROM saga WHERE owner = $2 AND (parked_reason IS NULL) \
          AND version = ANY ($3) AND ended_at IS NULL \
          AND NOT EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = $2 AND w.lease_until > clock_timestamp()) \
          AND EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = $1 AND w.lease_until > clock_timestamp()) \
          LIMIT $4 FOR UPDATE SKIP LOCKED), \
          s AS (UPDATE saga SET owner = $1, epoch = epoch + 1, attempts = least(attempts + 1, 4294967295) \
-         FROM free WHERE saga.number = free.number RETURNING saga.*) \
+         FROM free WHERE saga.id = free.id RETURNING saga.*) \
          SELECT {RECORD} FROM s {WITH_REST}"
     )
 }

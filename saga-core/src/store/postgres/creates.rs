@@ -1,18 +1,17 @@
-//! New sagas: many in one statement.
+//! New sagas: many at a time.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::oneshot;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::connection::{Connection, Database, Execute};
 use super::group_commit::Write;
-use super::log_columns::{self, LogColumns};
+use super::inserts;
 use super::reads;
 use super::retries::Tries;
-use super::rows::{VersionKey, int, owner_column, text};
+use super::rows::{VersionKey, int, text};
 use super::trouble::Trouble;
 use crate::log::Payload;
 use crate::store::log_rows::LogRows;
@@ -26,18 +25,21 @@ const ROUNDS: usize = 3;
 
 /// A new saga whose values fit into the database's columns.
 pub(super) struct NewSagaRow {
-    record: SagaRecord,
-    epoch: i64,
-    next_seq: i64,
-    wake_at: Option<i64>,
-    deadline: Option<i64>,
-    created_at: i64,
-    updated_at: i64,
-    ended_at: Option<i64>,
-    parked_reason: Option<String>,
-    error: Option<String>,
-    log: LogRows,
+    pub(super) record: SagaRecord,
+    pub(super) epoch: i64,
+    pub(super) next_seq: i64,
+    pub(super) wake_at: Option<i64>,
+    pub(super) deadline: Option<i64>,
+    pub(super) created_at: i64,
+    pub(super) updated_at: i64,
+    pub(super) ended_at: Option<i64>,
+    pub(super) parked_reason: Option<String>,
+    pub(super) error: Option<String>,
+    pub(super) log: LogRows,
 }
+
+/// The number of a version, and the DAG that is stored with it.
+pub(super) type StoredVersion = (i32, Payload);
 
 /// A saga that waits to be created, and whom to reply to.
 pub(super) struct CreateJob {
@@ -83,14 +85,14 @@ impl NewSagaRow {
 
 /// The versions that this store has seen: their numbers and DAGs.
 #[derive(Default)]
-pub(super) struct KnownVersions(Mutex<HashMap<VersionKey, (i32, Payload)>>);
+pub(super) struct KnownVersions(Mutex<HashMap<VersionKey, StoredVersion>>);
 
 impl KnownVersions {
-    fn get(&self, key: &VersionKey) -> Option<(i32, Payload)> {
+    fn get(&self, key: &VersionKey) -> Option<StoredVersion> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    fn remember(&self, key: VersionKey, version: (i32, Payload)) {
+    fn remember(&self, key: VersionKey, version: StoredVersion) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KNOWN {
             known.clear();
@@ -193,10 +195,14 @@ async fn create(
     rows: &[&NewSagaRow],
     tried_before: bool,
 ) -> Result<Vec<Option<Created>>, Trouble> {
-    let created = insert(connection, versions, rows).await?;
+    let mut stored = Vec::with_capacity(rows.len());
+    for row in rows {
+        stored.push(version(connection, versions, row).await?);
+    }
+    let created = inserts::insert(connection, rows, &stored).await?;
     let mut results = vec![None; rows.len()];
-    for (place, (row, result)) in rows.iter().zip(&mut results).enumerate() {
-        if created.contains(&place) {
+    for ((row, created), result) in rows.iter().zip(created).zip(&mut results) {
+        if created {
             *result = Some(Created::New);
             continue;
         }
@@ -211,97 +217,12 @@ async fn create(
     Ok(results)
 }
 
-/// Inserts sagas whose ids are free, and returns their places.
-async fn insert(
-    connection: &Connection,
-    versions: &KnownVersions,
-    rows: &[&NewSagaRow],
-) -> Result<Vec<usize>, Trouble> {
-    let index = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
-    let places = (0..rows.len()).map(index).collect::<Vec<_>>();
-    let mut version_numbers = Vec::with_capacity(rows.len());
-    let mut dags = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (number, dag) = version(connection, versions, row).await?;
-        version_numbers.push(number);
-        dags.push((dag != row.record.dag).then(|| row.record.dag.as_bytes()));
-    }
-    let records = || rows.iter().map(|row| &row.record);
-    let ids = records().map(|record| record.id.as_str()).collect::<Vec<_>>();
-    let statuses = records().map(|record| record.status.as_str()).collect::<Vec<_>>();
-    let owners = records()
-        .map(|record| record.owner.as_ref().map_or(Cow::Borrowed(""), owner_column))
-        .collect::<Vec<_>>();
-    let epochs = rows.iter().map(|row| row.epoch).collect::<Vec<_>>();
-    let next = rows.iter().map(|row| row.next_seq).collect::<Vec<_>>();
-    let attempts = records().map(|record| i64::from(record.attempts)).collect::<Vec<_>>();
-    let wake = rows.iter().map(|row| row.wake_at).collect::<Vec<_>>();
-    let deadlines = rows.iter().map(|row| row.deadline).collect::<Vec<_>>();
-    let paused = records().map(|record| record.paused).collect::<Vec<_>>();
-    let parked = rows.iter().map(|row| row.parked_reason.as_deref()).collect::<Vec<_>>();
-    let created = rows.iter().map(|row| row.created_at).collect::<Vec<_>>();
-    let updated = rows.iter().map(|row| row.updated_at).collect::<Vec<_>>();
-    let ended = rows.iter().map(|row| row.ended_at).collect::<Vec<_>>();
-    let errors = rows.iter().map(|row| row.error.as_deref()).collect::<Vec<_>>();
-    let contexts = records().map(|record| record.context.as_ref().map(Payload::as_bytes));
-    let contexts = contexts.collect::<Vec<_>>();
-    let births = records().map(|record| record.run_key).collect::<Vec<_>>();
-    let inputs = records().map(|record| record.params.as_bytes()).collect::<Vec<_>>();
-    let logs = LogColumns::of((0..).zip(rows.iter().map(|row| &row.log)))?;
-    let params: Vec<(&(dyn ToSql + Sync), Type)> = vec![
-        (&places, Type::INT8_ARRAY),
-        (&ids, Type::TEXT_ARRAY),
-        (&version_numbers, Type::INT4_ARRAY),
-        (&statuses, Type::TEXT_ARRAY),
-        (&owners, Type::TEXT_ARRAY),
-        (&epochs, Type::INT8_ARRAY),
-        (&next, Type::INT8_ARRAY),
-        (&attempts, Type::INT8_ARRAY),
-        (&wake, Type::INT8_ARRAY),
-        (&deadlines, Type::INT8_ARRAY),
-        (&paused, Type::BOOL_ARRAY),
-        (&parked, Type::TEXT_ARRAY),
-        (&created, Type::INT8_ARRAY),
-        (&updated, Type::INT8_ARRAY),
-        (&ended, Type::INT8_ARRAY),
-        (&errors, Type::TEXT_ARRAY),
-        (&contexts, Type::BYTEA_ARRAY),
-        (&births, Type::UUID_ARRAY),
-        (&inputs, Type::BYTEA_ARRAY),
-        (&dags, Type::BYTEA_ARRAY),
-        (&logs.places, Type::INT8_ARRAY),
-        (&logs.first_seqs, Type::INT8_ARRAY),
-        (&logs.entries, Type::TEXT_ARRAY),
-        (&logs.payloads, Type::BYTEA_ARRAY),
-    ];
-    let rows = connection.query_often(CREATE, &params).await?;
-    log_columns::places(&rows)
-}
-
-const CREATE: &str = "WITH n AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::text[], $5::text[], \
-    $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::boolean[], $12::text[], $13::bigint[], \
-    $14::bigint[], $15::bigint[], $16::text[], $17::bytea[], $18::uuid[], $19::bytea[], $20::bytea[]) \
-    AS n (place, id, version, status, owner, epoch, next, attempts, wake, deadline, paused, parked, created, updated, ended, \
-    error, context, birth, params, dag)), \
-    s AS (INSERT INTO saga (id, version, status, owner, epoch, next_seq, attempts, wake_at, deadline, paused, parked_reason, \
-    created_at, updated_at, ended_at, error, context) \
-    SELECT n.id, n.version, n.status, n.owner, n.epoch, n.next, n.attempts, n.wake, n.deadline, n.paused, n.parked, n.created, \
-    n.updated, n.ended, n.error, n.context FROM n JOIN saga_version AS v ON v.version = n.version AND v.retired_at IS NULL \
-    ON CONFLICT (id) DO NOTHING RETURNING id, number), \
-    c AS (SELECT s.number, n.place, n.birth, n.params, n.dag FROM s JOIN n ON n.id = s.id), \
-    i AS (INSERT INTO saga_input (number, birth, params, dag) SELECT number, birth, params, dag FROM c), \
-    l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) \
-    SELECT c.number, r.first_seq, r.entries, r.payloads \
-    FROM unnest($21::bigint[], $22::bigint[], $23::text[], $24::bytea[]) AS r (place, first_seq, entries, payloads) \
-    JOIN c ON c.place = r.place) \
-    SELECT place FROM c";
-
 /// The number of a saga's version, and the DAG that is stored with it. It is stored if it is new.
 async fn version(
     connection: &Connection,
     versions: &KnownVersions,
     row: &NewSagaRow,
-) -> Result<(i32, Payload), Trouble> {
+) -> Result<StoredVersion, Trouble> {
     let key = row.version_key();
     if let Some(known) = versions.get(&key) {
         return Ok(known);

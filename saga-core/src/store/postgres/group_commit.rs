@@ -3,7 +3,8 @@
 //! A write that finds a free writer begins at once, so that a lone saga never waits for a batch. Writes that arrive while
 //! all writers are busy form the next batch.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -29,6 +30,7 @@ pub(super) trait Write: Send + 'static {
 /// Writes that wait, and the tasks that commit them.
 pub(super) struct GroupCommit<W> {
     queue: Mutex<Queue<W>>,
+    hashes: RandomState,
     commit: Commit<W>,
     /// How many batches are committed at the same time at most.
     writers: usize,
@@ -45,7 +47,8 @@ struct Queue<W> {
 impl<W: Write> GroupCommit<W> {
     pub(super) fn new(writers: usize, runtime: Spawner, commit: Commit<W>) -> Arc<Self> {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), writing: 0 });
-        Arc::new(Self { queue, commit, writers, runtime, idle: Notify::new() })
+        let (hashes, idle) = (RandomState::new(), Notify::new());
+        Arc::new(Self { queue, hashes, commit, writers, runtime, idle })
     }
 
     /// Adds a write, which is committed even if nobody waits for it.
@@ -85,13 +88,16 @@ impl<W: Write> GroupCommit<W> {
     /// The next batch; `None` ends the writer.
     fn next(&self) -> Option<Vec<W>> {
         let mut queue = self.queue();
-        let mut batch = Vec::<W>::new();
+        let expected = queue.waiting.len().min(BATCH);
+        let mut batch = Vec::<W>::with_capacity(expected);
+        // of keys; if two keys have the same one, the second waits for the next batch
+        let mut there = HashSet::<u64>::with_capacity(expected);
         let mut bytes = 0;
         while let Some(write) = queue.waiting.front() {
             bytes += write.bytes();
             let is_full = batch.len() >= BATCH || bytes > BATCH_BYTES;
-            let is_there = || batch.iter().any(|other| other.key() == write.key());
-            if !batch.is_empty() && (is_full || is_there()) {
+            let is_new = there.insert(self.hashes.hash_one(write.key()));
+            if !batch.is_empty() && (is_full || !is_new) {
                 break;
             }
             batch.extend(queue.waiting.pop_front());

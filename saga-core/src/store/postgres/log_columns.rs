@@ -1,5 +1,7 @@
 //! The rows of the log that a statement writes, as arrays: one for each column.
 
+use std::collections::HashSet;
+
 use tokio_postgres::Row;
 
 use super::trouble::Trouble;
@@ -31,18 +33,39 @@ impl<'a> LogColumns<'a> {
     }
 }
 
-fn text(row: &LogRow) -> Result<&str, Trouble> {
+/// The rows of these logs, if each has only one.
+pub(super) fn only_rows<'a>(logs: impl Iterator<Item = &'a LogRows>) -> Option<Vec<&'a LogRow>> {
+    logs.map(LogRows::only).collect()
+}
+
+/// The entries of a row as a text.
+pub(super) fn text(row: &LogRow) -> Result<&str, Trouble> {
     str::from_utf8(&row.entries).map_err(|e| {
         let why = format!("entries that were just encoded are not UTF-8: {e}");
         Trouble::Store(StoreError::Failed { store: "the database".to_string(), why })
     })
 }
 
-/// The places that a statement returns.
-pub(super) fn places(rows: &[Row]) -> Result<Vec<usize>, Trouble> {
-    let place = |row: &Row| {
+/// Which of so many writes are among the places that a statement returns, one a row.
+pub(super) fn are_at(rows: &[Row], count: usize) -> Result<Vec<bool>, Trouble> {
+    let mut written = vec![false; count];
+    for row in rows {
         let place: i64 = row.try_get(0).map_err(Trouble::Sql)?;
-        Ok(usize::try_from(place).unwrap_or(usize::MAX))
-    };
-    rows.iter().map(place).collect()
+        if let Some(written) = usize::try_from(place).ok().and_then(|place| written.get_mut(place))
+        {
+            *written = true;
+        }
+    }
+    Ok(written)
+}
+
+/// Which of the sagas with these ids are among those that a statement returns as an array: mostly all of them.
+pub(super) fn are_among(rows: &[Row], ids: &[&str]) -> Result<Vec<bool>, Trouble> {
+    let found = rows.first().map(|row| row.try_get::<_, Option<Vec<&str>>>(0)).transpose();
+    let found = found.map_err(Trouble::Sql)?.flatten().unwrap_or_default();
+    if found.len() == ids.len() {
+        return Ok(vec![true; ids.len()]);
+    }
+    let found = found.into_iter().collect::<HashSet<_>>();
+    Ok(ids.iter().map(|id| found.contains(id)).collect())
 }

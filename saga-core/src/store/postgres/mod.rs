@@ -12,7 +12,7 @@
 //! | `runtime` | the thread on which all of this runs |
 //! | `store_impl` | the methods of `Store` |
 //! | `group_commit` | many writes in one statement |
-//! | `creates`, `appends` | the statements that write sagas and logs |
+//! | `creates`, `inserts`, `appends` | the statements that write sagas and logs |
 //! | `transaction` | appends that share their transaction with an action's own writes |
 //! | `claims`, `reads`, `requests`, `removals` | the other statements |
 //! | `rows`, `log_columns` | records and logs as columns |
@@ -24,6 +24,7 @@ mod connection;
 mod connector;
 mod creates;
 mod group_commit;
+mod inserts;
 mod log_columns;
 #[cfg(test)]
 mod many_sagas;

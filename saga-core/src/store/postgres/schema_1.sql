@@ -10,10 +10,13 @@ CREATE TABLE saga_version (
 );
 
 -- Every append writes a new version of a row of this one, so what never changes is in saga_input or saga_version, and no
--- index has what changes while a saga runs: new versions then stay on the page, which has room for them.
+-- index has what changes while a saga runs: new versions then stay on the page. It has room for two more of each row,
+-- because sagas that were created together go on together, and the version before is only removed when no transaction
+-- sees it any more.
 CREATE TABLE saga (
-    number        bigint  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    id            text    COLLATE "C" NOT NULL UNIQUE,
+    -- Stands for the id in other tables. Nothing looks for it here, so it needs no index.
+    number        bigint  GENERATED ALWAYS AS IDENTITY,
+    id            text    COLLATE "C" NOT NULL PRIMARY KEY,
     version       integer NOT NULL,
     status        text    NOT NULL,
     -- Empty if the saga has no owner.
@@ -31,13 +34,13 @@ CREATE TABLE saga (
     ended_at      bigint,
     error         text,
     context       bytea
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
+) WITH (fillfactor = 35, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
 -- By what a claim looks for.
 CREATE INDEX saga_unfinished ON saga (owner, (parked_reason IS NULL), version) WHERE ended_at IS NULL;
-CREATE INDEX saga_ended ON saga (status, ended_at) WHERE ended_at IS NOT NULL;
+-- By what a purge looks for. It also tells whether any saga that has ended has a version.
+CREATE INDEX saga_ended ON saga (version, status, ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX saga_by_status ON saga (status, id);
-CREATE INDEX saga_by_version ON saga (version);
 
 CREATE TABLE saga_input (
     number bigint NOT NULL PRIMARY KEY,

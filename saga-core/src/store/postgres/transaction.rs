@@ -148,11 +148,9 @@ async fn write(
         row.replace_output(output).map_err(|why| refused(row, why))?;
     }
     let written = appends::append(open, &[row]).await.map_err(|trouble| failed(row, trouble))?;
-    match written.is_empty() {
-        true => {
-            Err(refused(row, "the action's work has changed the tables of the log".to_string()))
-        }
-        false => Ok(()),
+    match written.as_slice() {
+        [true] => Ok(()),
+        _ => Err(refused(row, "the action's work has changed the tables of the log".to_string())),
     }
 }
 

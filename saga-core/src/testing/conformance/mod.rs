@@ -72,6 +72,7 @@ pub async fn store_conformance<S: Store>(
             append_refuses_wrong_sequence_numbers
             every_kind_of_entry_is_returned_bit_for_bit
             many_sagas_grow_concurrently
+            each_of_many_concurrent_writes_has_its_own_result
         }
         reading {
             an_empty_store_finds_nothing

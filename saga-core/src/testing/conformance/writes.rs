@@ -244,6 +244,54 @@ pub(super) async fn many_sagas_grow_concurrently(store: &impl Store) -> CheckRes
     Ok(())
 }
 
+/// A store may commit writes together, but each has a result of its own.
+pub(super) async fn each_of_many_concurrent_writes_has_its_own_result(
+    store: &impl Store,
+) -> CheckResult {
+    for round in ["simple", "full"] {
+        let names: Vec<String> = (0..40).map(|n| format!("{round}-{n}")).collect();
+        let sagas = names.iter().map(|name| {
+            let mut saga = new_saga(name);
+            saga.record.deadline = saga.record.deadline.filter(|_| round == "full");
+            saga
+        });
+        let sagas: Vec<NewSaga> = sagas.collect();
+        for taken in sagas.iter().step_by(3) {
+            create(store, taken.clone()).await?;
+        }
+        let created = join_all(sagas.iter().map(|saga| store.create(saga.clone()))).await;
+        for (n, created) in created.into_iter().enumerate() {
+            expect_eq!(matches!(created?, Created::New), n % 3 != 0);
+        }
+        let appends = names.iter().enumerate().map(|(n, name)| {
+            let mut append = append(name, 2, vec![about(NodeEntry::Chosen(n as u64))]);
+            append.change.error = Some("no seat".to_string()).filter(|_| round == "full");
+            match n % 6 {
+                1 => append.epoch = 2,
+                2 => append.owner = worker("two"),
+                3 => append.saga = id(&format!("{name}-is-not-there")),
+                _ => {}
+            }
+            append
+        });
+        let appends: Vec<Append> = appends.collect();
+        let results = join_all(appends.iter().map(|given| store.append(given.clone()))).await;
+        for ((n, result), given) in results.into_iter().enumerate().zip(&appends) {
+            let expected = match n % 6 {
+                1 | 2 => Err(StoreError::Fenced { saga: given.saga.clone() }),
+                3 => Err(StoreError::NotFound { saga: given.saga.clone() }),
+                _ => Ok(()),
+            };
+            expect_eq!(result, expected);
+        }
+        for ((n, name), given) in names.iter().enumerate().zip(&appends) {
+            let entries = if [1, 2, 3].contains(&(n % 6)) { &[][..] } else { &given.entries };
+            expect_eq!(after_first(&load(store, name).await?.entries), entries);
+        }
+    }
+    Ok(())
+}
+
 pub(super) async fn one_of_many_concurrent_creates_wins(store: &impl Store) -> CheckResult {
     let sagas: Vec<NewSaga> = (0..20).map(|_| new_saga("a")).collect();
     let created = join_all(sagas.iter().map(|saga| store.create(saga.clone()))).await;
