@@ -2,7 +2,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod cuts;
 mod database;
+mod dropped;
 mod executor;
 mod handles;
 mod network;

@@ -18,6 +18,10 @@ struct Network {
     server: SocketAddr,
     /// The connection on which all of this is sent is cut once the server has replied to it, and the reply is lost.
     lose_reply_to: Mutex<Vec<String>>,
+    /// Connections on which this is sent are cut at random, before or after the server has executed it.
+    cut_at: Mutex<Option<(&'static str, Arc<Dice>)>>,
+    /// How many were, before and after.
+    cuts_at: [AtomicU32; 2],
     /// Nothing arrives anywhere, until this ends.
     held_up: AtomicBool,
     /// Cuts and delays at random.
@@ -56,6 +60,8 @@ impl Proxy {
         let network = Arc::new(Network {
             server: server.to_socket_addrs().unwrap().next().unwrap(),
             lose_reply_to: Mutex::default(),
+            cut_at: Mutex::default(),
+            cuts_at: Default::default(),
             held_up: AtomicBool::new(false),
             dice: Mutex::default(),
             cuts: AtomicU32::new(0),
@@ -85,6 +91,17 @@ impl Proxy {
     /// True once that has happened.
     pub(crate) fn has_lost_it(&self) -> bool {
         self.network.lose_reply_to.lock().unwrap().is_empty()
+    }
+
+    /// Cuts some of the connections on which this text is sent, at that moment or once the server has executed it.
+    pub(crate) fn cut_at(&self, text: &'static str, seed: u64) {
+        *self.network.cut_at.lock().unwrap() = Some((text, Arc::new(Dice::new(seed))));
+    }
+
+    /// How many connections were cut before the server had executed that, and how many afterwards.
+    pub(crate) fn cuts_at(&self) -> (u32, u32) {
+        let [before, after] = &self.network.cuts_at;
+        (before.load(SeqCst), after.load(SeqCst))
     }
 
     /// Holds up everything that is sent, in both directions.
@@ -155,10 +172,25 @@ impl Network {
     }
 
     fn may_be_asked(&self, connection: &Connection, asked: &[u8]) -> bool {
+        let contains = |text: &str| asked.windows(text.len()).any(|part| part == text.as_bytes());
+        if let Some((text, dice)) = self.cut_at.lock().unwrap().clone()
+            && contains(text)
+        {
+            let [before, after] = &self.cuts_at;
+            match dice.roll(4) {
+                0 => {
+                    before.fetch_add(1, SeqCst);
+                    return false;
+                }
+                1 => {
+                    after.fetch_add(1, SeqCst);
+                    connection.is_doomed.store(true, SeqCst);
+                }
+                _ => {}
+            }
+        }
         let mut lose = self.lose_reply_to.lock().unwrap();
-        let contains =
-            |text: &String| asked.windows(text.len()).any(|part| part == text.as_bytes());
-        if !lose.is_empty() && lose.iter().all(contains) {
+        if !lose.is_empty() && lose.iter().all(|text| contains(text)) {
             lose.clear();
             connection.is_doomed.store(true, SeqCst);
         }

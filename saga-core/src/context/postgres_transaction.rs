@@ -102,7 +102,7 @@ impl<C: 'static> ActionContext<C> {
     ///   savepoint.
     /// - Each statement, and the pause between two of them, may take as long as the
     ///   [statement timeout](crate::store::PostgresOptions::statement_timeout); a statement that needs longer comes after
-    ///   `SET LOCAL statement_timeout = ..`.
+    ///   `SET LOCAL statement_timeout = ..`. When the action's own timeout ends the attempt, the statement is cancelled.
     /// - Use `SET LOCAL` for settings, never `SET`: other sagas share the connection. The tables of the log must not be
     ///   written.
     pub async fn postgres_transaction<T, E, W>(&self, work: W) -> Result<T, E>
@@ -114,12 +114,15 @@ impl<C: 'static> ActionContext<C> {
             + Send
             + 'static,
     {
-        let (teller, waiter, end) = transaction_end::channel(&self.inner.run.id);
+        let (mut teller, waiter, end) = transaction_end::channel(&self.inner.run.id);
         // The thread of the store may be the one that drops the work, and must not panic.
         let work = Contained::new(work);
         let work = TransactionWork::postgres(Box::new(move |tx| {
             let worked = panics::contained(async move { Some(written(work.take()?(tx).await)) });
-            Box::pin(async move { teller.tell(worked.await) })
+            Box::pin(async move {
+                let worked = teller.as_long_as_called(worked).await;
+                teller.tell(worked)
+            })
         }));
         let Some(_waiting) = self.inner.request_transaction(work, end) else {
             return pending().await;

@@ -2,7 +2,11 @@
 
 use std::future::pending;
 use std::panic::resume_unwind;
+#[cfg(feature = "postgres")]
+use std::pin::pin;
 
+#[cfg(feature = "postgres")]
+use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
 use super::{WorkEnd, WorkEndCell};
@@ -40,6 +44,19 @@ pub(super) fn channel<E>(saga: &SagaId) -> (WorkTeller<E>, WorkWaiter<E>, WorkEn
 }
 
 impl<E> WorkTeller<E> {
+    /// Waits for work that is awaited, but not for longer than the call waits: one that has ended, by its timeout or because
+    /// its saga stops, has no use for the result. The work is then dropped, and what it wrote is rolled back.
+    #[cfg(feature = "postgres")]
+    pub(super) async fn as_long_as_called<T>(
+        &mut self,
+        work: impl Future<Output = Result<Option<T>, String>>,
+    ) -> Result<Option<T>, String> {
+        match select(pin!(work), pin!(self.tell.closed())).await {
+            Either::Left((worked, _)) => worked,
+            Either::Right(((), _)) => Ok(None),
+        }
+    }
+
     /// What the store is told about work that has ended: with a result, by a panic, or because it was gone.
     pub(super) fn tell(
         self,
@@ -55,8 +72,8 @@ impl<E> WorkTeller<E> {
                 let _ = self.tell.send(Ok(error));
                 (WorkEnd::Told, "the action's own work failed".to_string())
             }
-            // The work runs once, so it is there.
-            Ok(None) => (WorkEnd::Open, "the action's own work is gone".to_string()),
+            // The work runs once, so it was there.
+            Ok(None) => (WorkEnd::Open, "the action ended before its transaction".to_string()),
             Err(message) => {
                 let why = format!("the action's own work panicked: {message}");
                 let _ = self.tell.send(Err(message));

@@ -272,6 +272,12 @@ impl Connection {
         }
     }
 
+    /// The connection is in the middle of a statement that nobody waits for: it is cancelled, and the connection closed.
+    pub(super) fn give_up(&mut self) {
+        self.cancel(self.database.timeout);
+        self.discard();
+    }
+
     /// The connection is not used again: it may be in the middle of something.
     pub(super) fn discard(&mut self) {
         if let Some(client) = self.client.take() {

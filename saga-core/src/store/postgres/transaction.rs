@@ -8,14 +8,18 @@
 //!   gets the row afterwards sees how the transaction ended.
 //! - If this process dies or is cut off, the server ends the transaction: each statement of the work may take as long as
 //!   one of the store, and so may the pause between two of them.
+//! - Work that ends while one of its statements runs leaves no such statement behind: it is cancelled, and its connection is
+//!   closed.
 //! - A commit whose result is unknown is resolved by waiting for the row's lock and reading the log. If that is not
 //!   possible either, the saga stops, and whoever takes it next waits for the lock.
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_postgres::types::Type;
 
 use super::appends::{self, AppendRow, Found};
@@ -27,6 +31,9 @@ use crate::log::Payload;
 use crate::panics::{self, Contained};
 use crate::store::transaction_work::PostgresWork;
 use crate::store::{Append, StoreError};
+
+/// How long the server may take to roll a transaction back, before the connection is given up.
+const ROLL_BACK: Duration = Duration::from_secs(1);
 
 /// The transactions of a store.
 pub(super) struct Transactions {
@@ -89,6 +96,7 @@ async fn commit(
             }
             Err(NotCommitted::RolledBack(error)) => return Err(error),
             Err(NotCommitted::Unknown(trouble)) => {
+                // It is not cancelled: a commit that waits for a standby would then be durable on one machine only.
                 connection.discard();
                 drop(connection);
                 return match is_committed(database, &row).await {
@@ -114,8 +122,9 @@ async fn run(
             None => NotCommitted::Unknown(trouble),
         }),
         Err(error) => {
-            if open.roll_back().await.is_err() {
-                connection.discard();
+            // one that waits is behind a statement of the work, which nobody waits for any more
+            if !matches!(timeout(ROLL_BACK, open.roll_back()).await, Ok(Ok(()))) {
+                connection.give_up();
             }
             Err(error)
         }
