@@ -225,9 +225,14 @@ pub mod prelude {
 }
 
 /// Compiles and runs the programs in the README.
-#[cfg(all(doctest, feature = "macros", feature = "sqlite"))]
+#[cfg(all(doctest, feature = "macros", feature = "sqlite", feature = "testing"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles and runs the programs in the guide.
+#[cfg(all(doctest, feature = "macros", feature = "testing"))]
+#[doc = include_str!("../../docs/testing.md")]
+struct Testing;
 
 /// Compiles the programs in the guide.
 #[cfg(all(doctest, feature = "macros", feature = "postgres"))]

@@ -39,6 +39,15 @@ pub(crate) fn without_message<T>(ask: impl FnOnce() -> T + UnwindSafe) -> std::t
     answer
 }
 
+/// The same for a check that reports its finding by panicking, as `assert!` does.
+///
+/// # Errors
+/// What it found, and where the check is.
+#[cfg(feature = "testing")]
+pub(crate) fn finding<T>(check: impl FnOnce() -> T) -> Result<T, String> {
+    without_message(AssertUnwindSafe(check)).map_err(describe)
+}
+
 /// Runs users' code and catches its panic.
 ///
 /// # Errors

@@ -13,6 +13,8 @@ use crate::action::{ActionRegistry, AnyRegistry, RegistryError};
 use crate::clock::{Clock, Wall};
 use crate::context::AnyContext;
 use crate::dag::DagError;
+#[cfg(feature = "testing")]
+use crate::driver::CallFaults;
 use crate::driver::{CallLimits, Environment, Lease, Observers, StoreHealth};
 use crate::error::RuntimeError;
 use crate::limits::{LONGEST_WAIT, Limits};
@@ -71,7 +73,7 @@ type BuildDefinition = fn(usize) -> Result<Definition, BuildError>;
 /// # Ok(()) }
 /// ```
 pub struct CoordinatorBuilder<C> {
-    context: C,
+    context: Arc<C>,
     setup: Setup,
 }
 
@@ -86,11 +88,20 @@ struct Setup {
     call_limits: CallLimits,
     crash_limit: u32,
     wall_clock: Option<Box<Wall>>,
+    #[cfg(feature = "testing")]
+    faults: Option<Arc<dyn CallFaults>>,
 }
 
 impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
-    pub(super) fn new(context: C) -> Self {
+    pub(crate) fn new(context: Arc<C>) -> Self {
         Self { context, setup: Setup::new() }
+    }
+
+    /// Does this to the calls of the coordinator.
+    #[cfg(feature = "testing")]
+    pub(crate) fn faults(mut self, faults: Arc<dyn CallFaults>) -> Self {
+        self.setup.faults = Some(faults);
+        self
     }
 
     /// Where logs are kept; by default in a [`MemoryStore`], which does not survive a crash.
@@ -213,9 +224,8 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// [`BuildError`] if two sagas or two actions have the same name, if [`max_calls_of`](Self::max_calls_of) names no action, if the
     /// runtime cannot run sagas, or the store fails.
     pub async fn build(self) -> Result<Coordinator<C>, BuildError> {
-        let context = Arc::new(self.context);
-        let inner = self.setup.build(AnyContext::new(context.clone())).await?;
-        Ok(Coordinator { inner, context })
+        let inner = self.setup.build(AnyContext::new(self.context.clone())).await?;
+        Ok(Coordinator { inner, context: self.context })
     }
 }
 
@@ -230,6 +240,8 @@ impl Setup {
             call_limits: CallLimits::default(),
             crash_limit: 3,
             wall_clock: None,
+            #[cfg(feature = "testing")]
+            faults: None,
         }
     }
 
@@ -262,6 +274,8 @@ impl Setup {
                 closing: watch::channel(false).0,
                 reloads: true,
                 snapshot: None,
+                #[cfg(feature = "testing")]
+                faults: self.faults,
             };
             let config = Config { permits: !env.call_limits.is_empty(), ..self.config };
             let mut inner =

@@ -135,7 +135,7 @@ struct CoordinatorInner {
 impl<C: Send + Sync + 'static> Coordinator<C> {
     /// A builder; the context is shared by all actions.
     pub fn builder(context: C) -> CoordinatorBuilder<C> {
-        CoordinatorBuilder::new(context)
+        CoordinatorBuilder::new(Arc::new(context))
     }
 
     /// The context that the coordinator was built with, and that its actions share.

@@ -82,6 +82,8 @@ impl CoordinatorInner {
             // whoever runs the saga by hand is told, and may run it again
             reloads: false,
             snapshot: Some(snapshot),
+            #[cfg(feature = "testing")]
+            faults: None,
         };
         Ok(Self::with_call_limit(tasks, Arc::new(env), dag, 1))
     }

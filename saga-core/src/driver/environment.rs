@@ -29,6 +29,9 @@ pub(crate) struct Environment {
     pub(crate) reloads: bool,
     /// How the context is written with each append; only where the context is state, as in an executor.
     pub(crate) snapshot: Option<Snapshot>,
+    /// What a test does to calls.
+    #[cfg(feature = "testing")]
+    pub(crate) faults: Option<Arc<dyn super::CallFaults>>,
 }
 
 impl Environment {

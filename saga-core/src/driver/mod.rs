@@ -40,6 +40,8 @@ use crate::log::{Failure, Payload, Uuid};
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
+#[cfg(feature = "testing")]
+pub(crate) use call::{CallFaults, FaultEffect, FaultyCall, InjectedFailure, InjectedFault};
 pub(crate) use create::NewRun;
 pub(crate) use current_call::{before_telling_of_shutdown, wait_for};
 pub(crate) use environment::{Environment, Snapshot};

@@ -1,5 +1,10 @@
 //! Helpers for tests of programs that use this crate (feature `testing`).
 //!
+//! # Sagas
+//!
+//! [`SagaTest`] runs a saga with everything that can go wrong, and checks that it ends with all of its effects or none.
+//! [`IdempotentService`] is a stand-in for a service that it calls. The guide is `docs/testing.md` in the repository.
+//!
 //! # The conformance suite for stores
 //!
 //! [`store_conformance`] runs a store of your own through everything that [`Store`](crate::store::Store)
@@ -39,5 +44,9 @@
 //! the same time, and a failed write either has no effect or closes the store.
 
 mod conformance;
+mod saga_test;
+mod service;
 
 pub use conformance::{ConformanceError, store_conformance};
+pub use saga_test::{CallFault, Ended, SagaTest, TestReport};
+pub use service::{IdempotentService, ReceiverRule, ServiceError};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use super::faults::InjectedFault;
 use super::output_limits::{OutputLimits, truncate};
 use crate::action::{Action, AnyAction, read_back};
 use crate::context::{ActionContext, AnyContext};
@@ -73,11 +74,19 @@ pub(super) enum Called<'a> {
 }
 
 impl<'a> Called<'a> {
-    fn do_it(&self, cx: ActionContext<AnyContext>) -> ActionFuture<'a> {
+    fn do_it(
+        &self,
+        cx: ActionContext<AnyContext>,
+        fault: Option<Box<InjectedFault>>,
+    ) -> ActionFuture<'a> {
         match self {
             Self::Action { node, action } => {
+                let limit = node.timeouts(&***action).action;
+                if let Some(fault) = fault {
+                    return fault.action(action, cx, limit);
+                }
                 let in_doubt = |cut| AttemptError::from(cut).in_doubt();
-                within(node.timeouts(&***action).action, action.do_it(cx), in_doubt)
+                within(limit, action.do_it(cx), in_doubt)
             }
             Self::Refused(refused) => {
                 let refused = refused.clone();
@@ -86,11 +95,19 @@ impl<'a> Called<'a> {
         }
     }
 
-    fn undo_it(&self, cx: ActionContext<AnyContext>, output: Option<Value>) -> UndoFuture<'a> {
+    fn undo_it(
+        &self,
+        cx: ActionContext<AnyContext>,
+        output: Option<Value>,
+        fault: Option<Box<InjectedFault>>,
+    ) -> UndoFuture<'a> {
         match self {
             Self::Action { node, action } => {
-                let undone = action.undo_it(cx, output);
-                within(node.timeouts(&***action).undo, undone, UndoError::Retryable)
+                let limit = node.timeouts(&***action).undo;
+                if let Some(fault) = fault {
+                    return fault.undo(action, cx, output, limit);
+                }
+                within(limit, action.undo_it(cx, output), UndoError::Retryable)
             }
             Self::Refused(refused) => {
                 let refused = refused.clone();
@@ -118,11 +135,11 @@ impl<'a> Called<'a> {
     }
 }
 
-type ActionFuture<'a> = BoxFuture<'a, Result<ActionOutput, AttemptError>>;
-type UndoFuture<'a> = BoxFuture<'a, Result<(), UndoError>>;
+pub(super) type ActionFuture<'a> = BoxFuture<'a, Result<ActionOutput, AttemptError>>;
+pub(super) type UndoFuture<'a> = BoxFuture<'a, Result<(), UndoError>>;
 
 /// A user's future with its timeout. What is dropped when the time is over may panic.
-fn within<'a, T: Send + 'a, E: Send + 'a>(
+pub(super) fn within<'a, T: Send + 'a, E: Send + 'a>(
     limit: Option<Duration>,
     call: BoxFuture<'a, Result<T, E>>,
     cut: fn(ActionError) -> E,
@@ -155,6 +172,8 @@ pub(super) struct GuardedAttempt<'a> {
     output: Contained<Value>,
     limits: OutputLimits,
     repeat: u32,
+    /// What a test does to it.
+    fault: Option<Box<InjectedFault>>,
     running: Option<Contained<Running<'a>>>,
 }
 
@@ -164,8 +183,9 @@ impl<'a> GuardedAttempt<'a> {
         (undo, output): (bool, Contained<Value>),
         limits: OutputLimits,
         repeat: u32,
+        fault: Option<Box<InjectedFault>>,
     ) -> Self {
-        Self { called, undo, output, limits, repeat, running: None }
+        Self { called, undo, output, limits, repeat, fault, running: None }
     }
 
     /// True once the user's function was called.
@@ -217,14 +237,15 @@ impl<'a> GuardedAttempt<'a> {
     /// Calls the action or its undo.
     fn begin(&mut self) -> Option<Running<'a>> {
         let cx = current_context()?;
+        let fault = self.fault.take();
         Some(match self.undo {
-            false => Running::Action(self.called.do_it(cx)),
+            false => Running::Action(self.called.do_it(cx, fault)),
             true => {
                 let output = match self.repeat {
                     0 | 1 => std::mem::take(&mut self.output),
                     _ => self.output.clone(),
                 };
-                Running::Undo(self.called.undo_it(cx, output.take()))
+                Running::Undo(self.called.undo_it(cx, output.take(), fault))
             }
         })
     }

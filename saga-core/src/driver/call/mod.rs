@@ -8,6 +8,8 @@
 mod attempt;
 mod blocking;
 mod by_vertex;
+#[cfg_attr(not(feature = "testing"), path = "no_faults.rs")]
+mod faults;
 mod in_flight;
 mod output_limits;
 mod several;
@@ -25,6 +27,10 @@ use crate::panics::Contained;
 pub(super) use attempt::{CallEnd, FailedAttempt};
 use attempt::{Called, GuardedAttempt};
 use blocking::PollTimes;
+#[cfg(not(feature = "testing"))]
+use faults::InjectedFault;
+#[cfg(feature = "testing")]
+pub(crate) use faults::{CallFaults, FaultEffect, FaultyCall, InjectedFailure, InjectedFault};
 use in_flight::Call;
 pub(super) use in_flight::{CallsInFlight, EndedCall};
 pub(super) use output_limits::{OutputLimits, check_len};
@@ -47,6 +53,7 @@ impl Driver {
             Some(refused) => Called::Refused(Arc::new(refused)),
         };
         let context = self.call_context(opened, at, authorized, undo, true);
+        let fault = InjectedFault::of(&self.env, node, action, &context.call);
         task.transactions.call_begins(v);
         let permit = task.permits.take(v);
         let span = tracing::debug_span!(
@@ -61,7 +68,7 @@ impl Driver {
             Some(None) => task.kept(v).cloned().unwrap_or_default(),
         };
         let limits = self.limits_within(opened.lists);
-        let attempt = GuardedAttempt::new(called, (undo, output), limits, authorized.repeat);
+        let attempt = GuardedAttempt::new(called, (undo, output), limits, authorized.repeat, fault);
         let (attempt, times) = (Some(attempt), PollTimes::default());
         task.calls.add(Call { vertex: v, attempt, current, span, times, permit });
     }
