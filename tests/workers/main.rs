@@ -14,6 +14,7 @@ mod processes;
 mod proxy;
 mod receivers;
 mod refusals;
+mod requests;
 mod server;
 mod shop;
 mod transactions;

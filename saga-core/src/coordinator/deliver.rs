@@ -27,12 +27,9 @@ impl Deliver for OwnSagas {
     fn deliver(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         let inner = self.0.clone();
         Box::pin(async move {
-            // which process runs a saga of a shared store, only the store knows
-            let is_here = || inner.running().contains_key(&request.saga);
-            let answer = if inner.is_one_of_many() && !is_here() {
-                inner.tasks.at_home(inner.deliver_to_other(request)).await
-            } else {
-                inner.tasks.at_home(inner.deliver_here(request)).await
+            let answer = match inner.is_one_of_many() {
+                true => inner.tasks.at_home(inner.deliver_to_any(request)).await,
+                false => inner.tasks.at_home(inner.deliver_to_own(request)).await,
             };
             if let Err(OperateError::ShutDown) = answer {
                 before_telling_of_shutdown().await;
@@ -55,7 +52,21 @@ impl CoordinatorInner {
         }
     }
 
-    async fn deliver_here(self: &Arc<Self>, request: Request) -> Result<Answer, OperateError> {
+    /// Brings a request to a saga of a shared store. Which process runs it, only the store knows.
+    async fn deliver_to_any(self: &Arc<Self>, request: Request) -> Result<Answer, OperateError> {
+        let is_here = self.running().contains_key(&request.saga);
+        if is_here {
+            match self.deliver(request.clone()).await {
+                // another process has it, which this one did not know
+                Err(error) if error.is_of_another_worker() => {}
+                answer => return answer,
+            }
+        }
+        self.deliver_to_other(request).await
+    }
+
+    /// Brings a request to a saga that no other process runs.
+    async fn deliver_to_own(self: &Arc<Self>, request: Request) -> Result<Answer, OperateError> {
         self.begin_lease().await?;
         self.deliver(request).await
     }

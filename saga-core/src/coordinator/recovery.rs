@@ -135,9 +135,14 @@ impl CoordinatorInner {
     }
 
     fn resume_pages(self: &Arc<Self>, claimed: Vec<Arc<SagaRecord>>, pages: ClaimedPages) {
+        let ids = claimed.iter().map(|record| record.id.clone()).collect();
         let waiting = claimed.into_iter().map(|record| self.resume_claimed(record)).collect();
         // only now are all of them on the list of running sagas
-        self.tasks.spawn(self.clone().schedule_claimed(waiting, pages));
+        let inner = self.clone();
+        self.tasks.spawn(async move {
+            inner.pass_on_requests(ids).await;
+            inner.schedule_claimed(waiting, pages).await;
+        });
     }
 
     /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others.

@@ -46,12 +46,13 @@ pub(super) async fn while_listening<T>(
 ) -> T {
     let mut work = pin!(work);
     loop {
-        let message = match select(work, pin!(link.message())).await {
-            Either::Left((done, _)) => return done,
-            Either::Right((message, rest)) => {
+        // messages come first, so that none that is there is left behind
+        let message = match select(pin!(link.message()), work).await {
+            Either::Left((message, rest)) => {
                 work = rest;
                 message
             }
+            Either::Right((done, _)) => return done,
         };
         match message {
             Control::Request(request) => requested(request),

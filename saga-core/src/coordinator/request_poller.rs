@@ -5,13 +5,14 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::CoordinatorInner;
 use super::stored::read;
 use crate::clock::real_pause;
+use crate::driver::{Control, PendingRequest};
 use crate::error::OperateError;
 use crate::log::{Answer, Refusal, Request, SagaId, Uuid};
 
@@ -21,6 +22,8 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(200);
 const STORE_RETRY: Duration = Duration::from_secs(5);
 /// How many new requests are taken at a time.
 const AT_ONCE: usize = 64;
+/// How many requests are passed on to sagas that were claimed, before those resume.
+const PASSED_ON: usize = 10_000;
 
 /// Stops the task that polls for requests.
 #[derive(Default)]
@@ -78,6 +81,26 @@ impl CoordinatorInner {
                 // some of them may have to be tried again
                 Some(requested) => drop(select(requested, pin!(real_pause(POLL_INTERVAL))).await),
                 None => real_pause(POLL_INTERVAL).await,
+            }
+        }
+    }
+
+    /// Tells sagas that were claimed, and wait to be resumed, what was asked of them before: they must not run past it. The
+    /// poller brings these requests to them again, and sees to their answers.
+    pub(super) async fn pass_on_requests(&self, claimed: HashSet<SagaId>) {
+        if claimed.is_empty() {
+            return;
+        }
+        let waiting = self.env.store.requests(&self.env.worker, PASSED_ON);
+        // a store that does not answer delays neither the sagas nor a shutdown for long
+        let Either::Left((Ok(waiting), _)) = select(waiting, pin!(real_pause(POLL_INTERVAL))).await
+        else {
+            return;
+        };
+        for request in waiting.into_iter().filter(|request| claimed.contains(&request.saga)) {
+            let running = self.running().get(&request.saga).cloned();
+            if let Some(running) = running {
+                running.link.send(Control::Request(PendingRequest::new(request).0));
             }
         }
     }

@@ -128,21 +128,3 @@ async fn a_saga_that_is_being_loaded_is_not_run_too_early() {
     let handle = second.get::<Pair>("x").await.unwrap().unwrap();
     assert_eq!(soon(handle).await.unwrap(), "do b");
 }
-
-#[tokio::test]
-async fn a_request_to_a_saga_at_rest_waits_for_the_lease() {
-    let (world, store) = (W::default(), store());
-    let sec = builder(&world, &store).build().await.unwrap();
-    let handle = sec.saga(Pair {}).id("x").start().await.unwrap();
-    soon(handle.clone()).await.unwrap();
-    no_renewal(&store, sec.worker_id(), Renewal::Fails);
-    until_lease_ends(sec.worker_id(), &store).await;
-    let operator = sec.operator("ann");
-    let asked = tokio::spawn(async move { operator.rollback("x", "a mistake").await });
-    sleep(Duration::from_millis(400)).await;
-    assert_eq!(world.begun(), ["do a", "do b"], "an undo began without a lease");
-    store.heal();
-    soon(asked).await.unwrap().unwrap();
-    assert!(matches!(soon(handle).await, Err(SagaError::RolledBack(_))));
-    assert_eq!(world.begun(), ["do a", "do b", "undo b", "undo a"]);
-}
