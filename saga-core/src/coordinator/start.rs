@@ -12,10 +12,11 @@ use super::handle::{AnyHandle, SagaType};
 use super::running::{Admission, RunningSaga};
 use super::{CoordinatorInner, SagaHandle};
 use crate::dag::AnyDag;
-use crate::driver::{Driver, NewRun, before_telling_of_shutdown};
+use crate::driver::{Driver, NewRun, PendingRequest, before_telling_of_shutdown};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
-use crate::log::{Payload, SagaId, Timestamp, Uuid};
+use crate::log::{Command, Fault, NodePath, Payload, Request, SagaId, Timestamp, Uuid};
+use crate::plan::PlanKind;
 use crate::typed::Saga;
 use crate::value::ActionOutput;
 
@@ -71,6 +72,8 @@ pub(super) struct AnyStart {
     request: StartRequest,
     id: Option<String>,
     deadline: Option<Deadline>,
+    /// Faults that a test injects.
+    faults: Vec<(NodePath, Fault)>,
 }
 
 /// When a saga must have ended.
@@ -111,6 +114,28 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
         self
     }
 
+    /// Injects a fault into a node, for a test. It is there before the first node starts, and stays with the saga, even
+    /// through a crash. A saga with this id that exists already does not get it.
+    ///
+    /// ```
+    /// use saga_core::operator::Fault;
+    /// use saga_core::prelude::*;
+    /// # #[saga_action(no_undo)]
+    /// # async fn greet(name: &str) -> Result<String, String> { Ok(format!("hello {name}")) }
+    /// # saga! { Greet<()>(name: String) -> String { greet { name } } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Greet>().build().await?;
+    /// let start = sec.saga(Greet { name: "Ada".into() }).inject("greet", Fault::Error);
+    /// let error = start.start().await?.await.unwrap_err();
+    /// assert!(error.to_string().ends_with("rolled back: node `greet`: error injected"), "{error}");
+    /// # Ok(()) }
+    /// ```
+    pub fn inject(mut self, node: impl Into<NodePath>, fault: Fault) -> Self {
+        self.any.faults.push((node.into(), fault));
+        self
+    }
+
     /// Starts the saga. When this returns, the saga is durable and will run to its end, whatever happens to
     /// this process; `start` does not wait for that end. Dropping the future does not stop the saga.
     ///
@@ -126,7 +151,7 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
 
 impl AnyStart {
     pub(super) fn new(inner: Arc<CoordinatorInner>, request: StartRequest) -> Self {
-        Self { inner, request, id: None, deadline: None }
+        Self { inner, request, id: None, deadline: None, faults: Vec::new() }
     }
 
     pub(super) fn with_id(self, id: &SagaId) -> Self {
@@ -148,17 +173,17 @@ impl AnyStart {
     /// What is large about a start is made in functions that do not wait, so that the future has no room for it.
     async fn begin(self) -> Result<AnyHandle, StartError> {
         let inner = self.inner.clone();
-        let (mut new, deadline) = self.checked()?;
+        let (mut new, deadline, faults) = self.checked()?;
         if let Some(deadline) = deadline {
             new.deadline = Some(Box::pin(inner.checked(deadline, &new.id, &new.dag)).await?);
         }
-        let started = inner.start(new)?;
+        let started = inner.start(new, faults)?;
         let input = (&*started.name, &started.params);
         started.running.handle(started.id, input, &inner).await
     }
 
     /// The saga that is to be started, without its deadline, which is not checked yet.
-    fn checked(self) -> Result<(NewRun, Option<Deadline>), StartError> {
+    fn checked(self) -> Result<(NewRun, Option<Deadline>, Vec<PendingRequest>), StartError> {
         let inner = self.inner;
         inner.tasks.check()?;
         if inner.is_closing() {
@@ -184,8 +209,37 @@ impl AnyStart {
             );
             return Err(refused(why));
         }
-        let new = NewRun { id, run_key, dag: definition.dag, params, deadline: None };
-        Ok((new, self.deadline))
+        let dag = definition.dag;
+        let inject = |(node, fault)| {
+            check_fault(&dag, &node)?;
+            let (by, at) = ("a test".to_string(), inner.env.clock.now());
+            let command = Command::Inject { node, fault };
+            let request = Request { id: Uuid::new_v4(), saga: id.clone(), command, by, at };
+            // nobody waits for the answer: what would be refused was refused above
+            Ok(PendingRequest::new(request).0)
+        };
+        let faults = self.faults.into_iter().map(inject).collect::<Result<_, StartError>>()?;
+        let new = NewRun { id, run_key, dag, params, deadline: None };
+        Ok((new, self.deadline, faults))
+    }
+}
+
+/// Refuses a fault of a node that the saga does not have. Of a node inside another one, the outermost is checked.
+fn check_fault(dag: &AnyDag, node: &NodePath) -> Result<(), StartError> {
+    let outermost = node.as_str().split(['/', '[', '#']).next().unwrap_or_default();
+    let found = dag.plan().find(outermost);
+    let kind =
+        found.and_then(|found| dag.plan().nodes().get(found as usize)).map(|node| &node.kind);
+    let refused = |why| StartError::Fault { saga: dag.name().to_string(), node: node.clone(), why };
+    match kind {
+        None => Err(refused("it has no such node")),
+        Some(PlanKind::Value) => Err(refused("that node runs no action")),
+        Some(PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_))
+            if outermost == node.as_str() =>
+        {
+            Err(refused("that node has no action of its own, name one inside it"))
+        }
+        Some(_) => Ok(()),
     }
 }
 
@@ -240,7 +294,11 @@ impl CoordinatorInner {
         Ok(deadline)
     }
 
-    fn start(self: &Arc<Self>, new: NewRun) -> Result<Started, StartError> {
+    fn start(
+        self: &Arc<Self>,
+        new: NewRun,
+        requests: Vec<PendingRequest>,
+    ) -> Result<Started, StartError> {
         let (id, name) = (new.id.clone(), new.dag.name().shared());
         let params = new.params.payload.clone();
         let running = match self.admit(&id, (&name, &params), None) {
@@ -250,7 +308,7 @@ impl CoordinatorInner {
                 let link = task.driver_link();
                 let driver = Driver::create(self.env.clone(), new, &self.config, link);
                 // a task of its own: the caller may drop its future at any time
-                self.tasks.spawn(task.run(Ok(Box::new(driver)), Vec::new()));
+                self.tasks.spawn(task.run(Ok(Box::new(driver)), requests));
                 running
             }
         };

@@ -1,6 +1,6 @@
 //! Why a saga was not started, or cannot be read.
 
-use crate::log::{SagaId, SagaStatus};
+use crate::log::{NodePath, SagaId, SagaStatus};
 use crate::store::StoreError;
 
 /// Why a saga was not started. Nothing was written.
@@ -66,6 +66,16 @@ pub enum StartError {
         saga: String,
         /// What went wrong.
         why: String,
+    },
+    /// A fault cannot be injected.
+    #[error("saga `{saga}`: a fault cannot be injected into `{node}`: {why}")]
+    Fault {
+        /// The saga's name.
+        saga: String,
+        /// The node.
+        node: NodePath,
+        /// What is wrong.
+        why: &'static str,
     },
     /// The deadline has already passed.
     #[error("saga `{saga}` was given a deadline in the past; give it a later one")]

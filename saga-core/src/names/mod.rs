@@ -145,6 +145,12 @@ impl SagaName {
     pub(crate) fn shared(&self) -> Arc<str> {
         self.0.clone()
     }
+
+    /// What contexts of unit tests say.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_test() -> Self {
+        Self("Test".into())
+    }
 }
 
 /// The index of a node in its DAG, in order of declaration, from 0.

@@ -46,7 +46,9 @@
 mod conformance;
 mod saga_test;
 mod service;
+mod test_call;
 
 pub use conformance::{ConformanceError, store_conformance};
 pub use saga_test::{CallFault, Ended, SagaTest, TestReport};
 pub use service::{IdempotentService, ReceiverRule, ServiceError};
+pub use test_call::TestCall;
