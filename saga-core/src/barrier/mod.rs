@@ -59,6 +59,8 @@
 
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(all(test, feature = "postgres"))]
+mod random;
 mod rules;
 #[cfg(feature = "sqlite")]
 mod sqlite;
