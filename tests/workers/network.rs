@@ -111,6 +111,47 @@ fn a_worker_that_was_cut_off_for_longer_than_its_lease_goes_on_afterwards() {
     assert_eq!(world.effects(), 42);
 }
 
+/// As when a firewall forgets connections: nobody is told. It is noticed once a statement has had no answer for the time that
+/// it may take, and all other connections of that age are given up with it.
+#[test]
+fn connections_that_the_network_has_forgotten_are_replaced_after_one_timeout() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let (url, world) = (database(), World::new());
+    let proxy = Proxy::to(&url);
+    let worker = Worker::with(proxy.url(), &world, |options| {
+        options.statement_timeout(TIMEOUT).lease(Duration::from_secs(60)).connections(8)
+    });
+    let orders = (0..40).map(|n| format!("order-{n}")).collect::<Vec<_>>();
+    let handles = worker.run(async {
+        let starts = orders.iter().map(|order| worker.try_to_begin(order));
+        let mut handles = Vec::new();
+        for handle in starts.map(Box::pin).collect::<Vec<_>>() {
+            handles.push(handle.await.unwrap());
+        }
+        handles
+    });
+    // many questions at the same time, so that there are as many connections as there may be
+    worker.run(async {
+        let mut questions = tokio::task::JoinSet::new();
+        for order in orders.clone() {
+            let sec = worker.sec.clone();
+            questions.spawn(async move { sec.inspect(&order).await.unwrap() });
+        }
+        questions.join_all().await;
+    });
+    let connections = proxy.swallow();
+    world.open();
+    let began = Instant::now();
+    for (order, handle) in orders.iter().zip(handles) {
+        assert_eq!(worker.run(handle.into_future()).unwrap(), output(order));
+    }
+    let took = began.elapsed();
+    println!("{connections} connections were swallowed, and all had ended {took:?} later");
+    assert!(connections >= 8, "{connections}");
+    assert!(took > TIMEOUT / 2 && took < TIMEOUT + Duration::from_millis(1500), "{took:?}");
+    assert_eq!((unfinished(&url), world.effects()), (0, 80));
+}
+
 #[test]
 fn all_sagas_end_on_a_network_that_breaks_at_random() {
     let seed = std::env::var("WORKERS_SEED")

@@ -22,6 +22,9 @@ struct Network {
     cut_at: Mutex<Option<(&'static str, Arc<Dice>)>>,
     /// How many were, before and after.
     cuts_at: [AtomicU32; 2],
+    /// Nothing arrives any more on connections with a lower number.
+    swallowed: AtomicU32,
+    connections: AtomicU32,
     /// Nothing arrives anywhere, until this ends.
     held_up: AtomicBool,
     /// Cuts and delays at random.
@@ -32,6 +35,7 @@ struct Network {
 /// The two directions of a connection.
 #[derive(Clone)]
 struct Connection {
+    number: u32,
     client: Arc<TcpStream>,
     server: Arc<TcpStream>,
     /// The next thing that the server says is lost.
@@ -62,6 +66,8 @@ impl Proxy {
             lose_reply_to: Mutex::default(),
             cut_at: Mutex::default(),
             cuts_at: Default::default(),
+            swallowed: AtomicU32::new(0),
+            connections: AtomicU32::new(0),
             held_up: AtomicBool::new(false),
             dice: Mutex::default(),
             cuts: AtomicU32::new(0),
@@ -109,6 +115,13 @@ impl Proxy {
         self.network.held_up.store(true, SeqCst);
     }
 
+    /// Swallows whatever is sent on the connections that there are now, which stay open. Returns how many there were.
+    pub(crate) fn swallow(&self) -> u32 {
+        let connections = self.network.connections.load(SeqCst);
+        self.network.swallowed.store(connections, SeqCst);
+        connections
+    }
+
     /// Everything that was held up arrives now, even if nobody waits for it any more.
     pub(crate) fn deliver(&self) {
         self.network.held_up.store(false, SeqCst);
@@ -135,7 +148,8 @@ impl Network {
             stream.set_nodelay(true).unwrap();
         }
         let (client, server) = (Arc::new(client), Arc::new(server));
-        let connection = Connection { client, server, is_doomed: Arc::default() };
+        let number = self.connections.fetch_add(1, SeqCst);
+        let connection = Connection { number, client, server, is_doomed: Arc::default() };
         let (network, there) = (self.clone(), connection.clone());
         std::thread::spawn(move || {
             network.pass(&there, &there.client, &there.server, Self::may_be_asked);
@@ -159,6 +173,9 @@ impl Network {
         while let Ok(read @ 1..) = from.read(&mut buffer) {
             while self.held_up.load(SeqCst) {
                 std::thread::sleep(Duration::from_millis(10));
+            }
+            if connection.number < self.swallowed.load(SeqCst) {
+                continue;
             }
             if !passes(self, connection, &buffer[..read]) {
                 self.cuts.fetch_add(1, SeqCst);

@@ -66,6 +66,12 @@ impl Database {
         }
     }
 
+    /// Nothing was heard from a connection for this long. Those that nobody has used in the second half of that time are
+    /// given up as well: the network may have swallowed them all, and each would take as long to find out.
+    fn doubt_idle_connections(&self, silence: Duration) {
+        self.pool.retain(|_, metrics| metrics.last_used() < silence / 2);
+    }
+
     /// Waits for the server's answer, for the time that a statement may take.
     async fn limited<T>(
         &self,
@@ -250,6 +256,7 @@ impl Connection {
     pub(super) fn failed(&mut self, trouble: &Trouble) {
         if let Trouble::TimedOut(limit) = trouble {
             self.cancel(*limit);
+            self.database.doubt_idle_connections(*limit);
         }
         if trouble.spoils_the_connection() {
             self.discard();

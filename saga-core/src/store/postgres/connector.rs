@@ -1,6 +1,7 @@
 //! The pool of connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use futures_util::future::BoxFuture;
@@ -33,9 +34,7 @@ pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(options.statement_timeout);
     }
-    if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(options.statement_timeout);
-    }
+    notice_dead_connections(&mut config, options);
     if config.get_application_name().is_none() {
         config.application_name("saga-core");
     }
@@ -67,6 +66,28 @@ pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError
     ))
 }
 
+/// A connection on which nothing arrives any more is given up by the system as well, in about twice the time that a statement
+/// may take, unless the URL says otherwise.
+fn notice_dead_connections(config: &mut Config, options: &PostgresOptions) {
+    let timeout = options.statement_timeout;
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(timeout);
+    }
+    // the system counts in seconds
+    let second = Duration::from_secs(1);
+    if config.get_keepalives_idle() == Config::new().get_keepalives_idle()
+        && !options.url.contains("keepalives_idle")
+    {
+        config.keepalives_idle(timeout.max(second));
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval((timeout / 4).max(second));
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(4);
+    }
+}
+
 fn cancel<T>(token: CancelToken, tls: T) -> BoxFuture<'static, ()>
 where
     T: MakeTlsConnect<
@@ -94,4 +115,33 @@ fn place(config: &Config) -> String {
     let port = config.get_ports().first().copied().unwrap_or(5432);
     let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
     format!("PostgreSQL at {host}:{port}/{database}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::PostgresStore;
+
+    #[test]
+    fn the_url_decides_when_a_connection_is_dead_and_else_the_statement_timeout() {
+        let config = |parameters: &str| {
+            let url = format!("postgres://u@h/d{parameters}");
+            let options = PostgresStore::options(&url).statement_timeout(Duration::from_secs(8));
+            let mut config = url.parse::<Config>().unwrap();
+            notice_dead_connections(&mut config, &options);
+            let seconds = |time: Option<&Duration>| time.map(Duration::as_secs);
+            let interval = config.get_keepalives_interval();
+            (
+                config.get_keepalives_idle().as_secs(),
+                seconds(interval.as_ref()),
+                config.get_keepalives_retries(),
+                seconds(config.get_tcp_user_timeout()),
+            )
+        };
+        assert_eq!(config(""), (8, Some(2), Some(4), Some(8)));
+        let all =
+            "?keepalives_idle=7200&keepalives_interval=3&keepalives_retries=5&tcp_user_timeout=9";
+        assert_eq!(config(all), (7200, Some(3), Some(5), Some(9)));
+        assert_eq!(config("?keepalives_idle=60"), (60, Some(2), Some(4), Some(8)));
+    }
 }
