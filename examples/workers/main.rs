@@ -41,7 +41,7 @@ use crate::world::World;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
+    let mut options = match Options::parse(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(why) => {
             eprintln!("error: {why}\n\n{USAGE}");
@@ -51,6 +51,9 @@ async fn main() -> ExitCode {
     if options.help {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
+    }
+    if options.url.is_some() && options.worker.is_none() {
+        options.run = format!("{}-", &uuid::Uuid::new_v4().simple().to_string()[..6]);
     }
     let done = match &options.worker {
         Some(worker) => worker::run(worker, &options).await.map(|()| true),
@@ -158,7 +161,7 @@ fn spawn(
     let mut worker = Command::new(std::env::current_exe()?);
     worker.args(["--worker", &number.to_string(), "--url", url]);
     worker.args(["--workers", &options.workers.to_string(), "--trips", &options.trips.to_string()]);
-    worker.arg("--world").arg(world);
+    worker.arg("--world").arg(world).args(["--run", &options.run]);
     let mut child = worker.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut id = String::new();
     if let Some(output) = child.stdout.take() {

@@ -24,6 +24,8 @@ pub(crate) struct Options {
     pub(crate) worker: Option<usize>,
     /// The file of the outside world, for a worker.
     pub(crate) world: Option<PathBuf>,
+    /// What the ids of the trips begin with, so that a database can be used again: it keeps the trips of earlier runs.
+    pub(crate) run: String,
 }
 
 impl Options {
@@ -36,6 +38,7 @@ impl Options {
             help: false,
             worker: None,
             world: None,
+            run: String::new(),
         };
         let mut args = args.into_iter();
         while let Some(name) = args.next() {
@@ -48,6 +51,7 @@ impl Options {
                 // for the workers that this program starts
                 "--worker" => options.worker = Some(number(&name, &value("number")?)?),
                 "--world" => options.world = Some(value("file")?.into()),
+                "--run" => options.run = value("word")?,
                 "--help" | "-h" => options.help = true,
                 _ => return Err(format!("unknown argument `{name}`")),
             }

@@ -55,5 +55,5 @@ pub(crate) async fn run(worker: &usize, options: &Options) -> Result<(), Box<dyn
 pub(crate) fn trips(options: &Options) -> Result<Vec<(String, TripRequest)>, Box<dyn Error>> {
     let requests: Vec<TripRequest> = serde_json::from_slice(&std::fs::read(INPUT)?)?;
     let trips = (1..=options.trips).zip(requests.iter().cycle());
-    Ok(trips.map(|(n, trip)| (format!("trip-{n:03}"), trip.clone())).collect())
+    Ok(trips.map(|(n, trip)| (format!("{}trip-{n:03}", options.run), trip.clone())).collect())
 }

@@ -9,3 +9,5 @@ mod killing;
 mod program;
 mod topics;
 mod trip;
+#[cfg(feature = "postgres")]
+mod workers;

@@ -19,6 +19,9 @@ pub(crate) fn program(example: &str) -> PathBuf {
         };
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--example", example]);
+        if cfg!(feature = "postgres") {
+            cargo.args(["--features", "postgres"]);
+        }
         cargo.args(["--profile", name, "--target-dir"]).arg(profile.parent().unwrap());
         let done = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
         assert!(done.success(), "{cargo:?} failed");
