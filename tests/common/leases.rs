@@ -34,4 +34,10 @@ impl Leases {
         let alive = until.iter().filter(|(_, until)| **until > now).map(|(other, _)| other);
         alive.filter(|other| *other != worker).cloned().collect()
     }
+
+    pub(crate) fn alive(&self) -> Vec<WorkerId> {
+        let (until, now) = (self.until.lock().unwrap(), Instant::now());
+        let alive = until.iter().filter(|(_, until)| **until > now);
+        alive.map(|(worker, _)| worker.clone()).collect()
+    }
 }

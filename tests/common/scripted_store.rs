@@ -1,14 +1,16 @@
 //! A store in memory that waits or fails at whichever calls a test chooses. It may be one that several workers share.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use saga_core::SagaId;
-use saga_core::log::Uuid;
+use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::Request;
 use saga_core::store::{
-    Append, Created, LeaseTerms, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion,
-    Store, StoreError, StoredSaga, WorkerId,
+    Append, CallShares, Created, LeaseTerms, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord,
+    SagaVersion, ShareChange, SharedCalls, Store, StoreError, StoredSaga, WorkerId,
 };
 
 use super::leases::Leases;
@@ -27,6 +29,8 @@ pub(crate) enum Call {
     Close,
     Take(String),
     Requests,
+    CallShares,
+    ChangeCallShares,
     Other,
 }
 
@@ -41,6 +45,7 @@ pub(crate) struct ScriptedStore {
     late_hook: Arc<Mutex<Option<Arc<Hook>>>>,
     calls: Arc<Mutex<Vec<Call>>>,
     leases: Option<Arc<Leases>>,
+    shares: Arc<Mutex<BTreeMap<String, CallShares>>>,
 }
 
 impl ScriptedStore {
@@ -52,6 +57,13 @@ impl ScriptedStore {
     /// True while a worker is alive.
     pub(crate) fn is_alive(&self, worker: &WorkerId) -> bool {
         self.leases.as_ref().is_none_or(|leases| leases.is_alive(worker))
+    }
+
+    /// What the workers hold of the calls of an action.
+    pub(crate) fn held(&self, action: &str) -> Vec<u32> {
+        let shares = self.shares.lock().unwrap();
+        let shares = shares.get(action).map(|there| there.shares.clone()).unwrap_or_default();
+        shares.iter().map(|share| share.held).collect()
     }
 
     /// Runs a hook before each call from now on. If the hook fails, so does the call.
@@ -188,6 +200,24 @@ impl Store for ScriptedStore {
             Ok(())
         };
         self.call(Call::Renew(id), Box::pin(renew))
+    }
+    fn call_shares(&self, actions: Vec<String>) -> StoreFuture<'_, SharedCalls> {
+        let read = async move {
+            let alive = self.leases.as_ref().map(|leases| leases.alive()).unwrap_or_default();
+            let shares = self.shares.lock().unwrap();
+            let actions = actions.iter().map(|action| shares.get(action).cloned());
+            let actions = actions.map(Option::unwrap_or_default).collect();
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            Ok(SharedCalls { now: Timestamp(now.as_millis() as u64), alive, actions })
+        };
+        self.call(Call::CallShares, Box::pin(read))
+    }
+    fn change_call_shares(&self, change: ShareChange) -> StoreFuture<'_, bool> {
+        let make = async move {
+            let mut shares = self.shares.lock().unwrap();
+            Ok(shares.entry(change.action.clone()).or_default().change(change))
+        };
+        self.call(Call::ChangeCallShares, Box::pin(make))
     }
     fn owned(&self, worker: &WorkerId) -> StoreFuture<'_, Vec<SagaId>> {
         let worker = worker.clone();

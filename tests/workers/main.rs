@@ -7,6 +7,7 @@ mod database;
 mod dropped;
 mod executor;
 mod handles;
+mod limits;
 mod network;
 mod ownership;
 mod pooler;

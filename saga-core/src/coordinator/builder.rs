@@ -138,7 +138,7 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         self
     }
 
-    /// How many calls of all sagas together may be in flight; by default any number. A node that waits for
+    /// How many calls of all sagas of this process together may be in flight; by default any number. A node that waits for
     /// a permit has not started, so it has nothing to undo.
     ///
     /// Sagas that wait take turns, one call each, so that a saga with many calls does not delay the others. An action
@@ -149,11 +149,51 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         self
     }
 
-    /// How many calls of the action with this name, and of its undo, may be in flight in all sagas together;
+    /// How many calls of the action with this name, and of its undo, may be in flight in all sagas of this process together;
     /// by default any number. For services with limited capacity. It must be an action of a registered saga,
-    /// or be [registered](Self::actions) itself.
+    /// or be [registered](Self::actions) itself. For a limit over all processes that share a store, see
+    /// [`max_calls_of_everywhere`](Self::max_calls_of_everywhere).
     pub fn max_calls_of(mut self, action: impl Into<String>, calls: usize) -> Self {
         self.setup.call_limits.limit_action(action.into(), calls);
+        self
+    }
+
+    /// How many calls of the action with this name, and of its undo, may be in flight in all processes that share the store
+    /// together; by default any number. For services that must be protected from all of them. Both limits can be set for
+    /// an action.
+    ///
+    /// With a store that one process uses at a time, this is [`max_calls_of`](Self::max_calls_of). With a `PostgresStore`
+    /// the processes divide the calls between them: each may have an equal part under way, and what some do not
+    /// need is for the others. That is agreed upon in the store, a few times a second at most and not for each call. A process
+    /// that needs calls has its part within a second or so; where there are more processes than calls, they take turns. What
+    /// a process held that has died is free when its lease has ended.
+    ///
+    /// There are never more calls than that in processes that are alive. A process that was suspended for longer than its
+    /// lease may still have the calls in flight that it had begun before. If processes have different limits, as while a new
+    /// version is deployed, the smallest of those that call the action counts; a process without this limit is not counted. An
+    /// action that awaits another saga keeps its permit meanwhile; if that saga waits for a permit that such calls in *other*
+    /// processes hold, the wait ends with the timeout of the call.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    ///
+    /// #[saga_action(no_undo)]
+    /// async fn charge_card(cents: &u32) -> Result<u32, String> { Ok(*cents) }
+    ///
+    /// saga! { Pay<()>(cents: u32) -> u32 { charge_card { cents } } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(())
+    ///     .saga::<Pay>()
+    ///     .max_calls_of("charge_card", 5) // of this process
+    ///     .max_calls_of_everywhere("charge_card", 20) // of all processes
+    ///     .build()
+    ///     .await?;
+    /// assert_eq!(sec.run(Pay { cents: 950 }).await?, 950);
+    /// # Ok(()) }
+    /// ```
+    pub fn max_calls_of_everywhere(mut self, action: impl Into<String>, calls: usize) -> Self {
+        self.setup.call_limits.limit_everywhere(action.into(), calls);
         self
     }
 
@@ -221,8 +261,9 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     /// `current_thread` runtime runs them only while a thread is inside its `block_on`.)
     ///
     /// # Errors
-    /// [`BuildError`] if two sagas or two actions have the same name, if [`max_calls_of`](Self::max_calls_of) names no action, if the
-    /// runtime cannot run sagas, or the store fails.
+    /// [`BuildError`] if two sagas or two actions have the same name, if [`max_calls_of`](Self::max_calls_of) or
+    /// [`max_calls_of_everywhere`](Self::max_calls_of_everywhere) names no action, if the runtime cannot run sagas, or the
+    /// store fails.
     pub async fn build(self) -> Result<Coordinator<C>, BuildError> {
         let inner = self.setup.build(AnyContext::new(self.context.clone())).await?;
         Ok(Coordinator { inner, context: self.context })
@@ -277,11 +318,15 @@ impl Setup {
                 #[cfg(feature = "testing")]
                 faults: self.faults,
             };
+            if env.lease.is_none() {
+                env.call_limits.limit_only_worker();
+            }
             let config = Config { permits: !env.call_limits.is_empty(), ..self.config };
             let mut inner =
                 CoordinatorInner::new(tasks, Arc::new(env), config, definitions, self.crash_limit);
             inner.env.store.reopen().await?;
             inner.renew().await?;
+            inner.check_shared_limits().await?;
             inner.unknown = inner.learn_versions().await?;
             let inner = Arc::new(inner);
             // what a shared store has is claimed in turns with its other workers

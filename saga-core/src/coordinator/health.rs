@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Coordinator, CoordinatorInner};
+use super::{Coordinator, CoordinatorInner, LimitedAction};
 use crate::error::RuntimeError;
 use crate::log::SagaId;
 use crate::store::StoreError;
@@ -36,6 +36,9 @@ pub struct Health {
     pub waiting: Vec<SagaId>,
     /// How many sagas this coordinator runs, including sagas that wait for the store.
     pub running: usize,
+    /// The actions whose calls are limited, by [`max_calls_of`](crate::CoordinatorBuilder::max_calls_of) or
+    /// [`max_calls_of_everywhere`](crate::CoordinatorBuilder::max_calls_of_everywhere), and how many of them wait.
+    pub limited: Vec<LimitedAction>,
     /// True once a shutdown has begun.
     pub shut_down: bool,
     /// [`RuntimeError::Gone`] if the runtime is gone.
@@ -88,6 +91,7 @@ impl CoordinatorInner {
             store: self.env.store_health.error(),
             waiting: self.sagas_waiting_for_store(),
             running: self.running().len(),
+            limited: self.env.call_limits.limited(),
             shut_down: self.is_closing(),
             runtime: self.tasks.check().err(),
         }

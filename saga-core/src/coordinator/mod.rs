@@ -24,6 +24,7 @@ mod recovery;
 mod reload;
 mod request_poller;
 mod running;
+mod shared_limits;
 mod shared_store;
 mod shutdown;
 mod single_saga;
@@ -43,6 +44,7 @@ use tokio::sync::{Notify, watch};
 
 use self::request_poller::RequestPoller;
 use crate::dag::SagaDag;
+pub use crate::driver::LimitedAction;
 use crate::driver::{Environment, Events, ProgressChannels};
 use crate::error::{SagaError, StartError};
 use crate::log::{SagaId, SagaMap, SagaStatus, Timestamp};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::future::{Either, join3, select};
+use futures_util::future::{Either, join4, select};
 use tokio::sync::Notify;
 
 use super::CoordinatorInner;
@@ -73,6 +73,10 @@ impl CoordinatorInner {
             self.renewal_failed.store(true, Ordering::Relaxed);
         }
         renewed?;
+        if !lease.is_held() {
+            // there is a gap, in which others may have taken its parts of limits
+            self.env.call_limits.lapsed();
+        }
         lease.renewed(asked);
         if self.renewal_failed.swap(false, Ordering::Relaxed) {
             self.store_is_back.send_modify(|times| *times += 1);
@@ -105,8 +109,9 @@ impl CoordinatorInner {
         let inner = Arc::downgrade(self);
         let keep = Self::keep_lease(inner.clone(), terms);
         let take = Self::take_over(inner.clone(), terms);
+        let share = Self::share_calls(inner.clone(), terms);
         let follow = Self::follow_all(inner, terms.poll_every / 4);
-        self.share_while(join3(keep, take, follow));
+        self.share_while(join4(keep, take, share, follow));
     }
 
     /// Begins the lease of an executor, before its first write. From then on it is kept as long as the executor exists or its
@@ -218,7 +223,7 @@ impl CoordinatorInner {
 }
 
 /// A pause that differs by up to a quarter each time, so that workers do not stay in step.
-fn jittered(pause: Duration) -> Duration {
+pub(super) fn jittered(pause: Duration) -> Duration {
     let random = uuid::Uuid::new_v4().as_u64_pair().0;
     let unit = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
     pause.mul_f64(0.75 + unit / 2.0)

@@ -50,6 +50,12 @@ pub enum StoreError {
          for `cx.postgres_transaction`, with the tables that the action writes in the same database"
     )]
     NoTransactions,
+    /// The store has several workers at a time, and cannot limit the calls of all of them together.
+    #[error(
+        "the store cannot limit the calls of all of its workers together; use `max_calls_of`, which limits those of one \
+         process, or a `PostgresStore`"
+    )]
+    NoCallShares,
     /// Another worker has the store open.
     #[error("{store} is in use by another worker; only one process at a time can run sagas on it")]
     InUse {
@@ -98,6 +104,7 @@ impl StoreError {
             | Self::UnknownKey { .. }
             | Self::RolledBack { .. }
             | Self::NoTransactions
+            | Self::NoCallShares
             | Self::InUse { .. }
             | Self::NewerSchema { .. }
             | Self::Closed { .. } => false,

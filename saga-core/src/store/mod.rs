@@ -17,6 +17,7 @@
 #![doc = include_str!("../../docs/custom-store.md")]
 
 mod append;
+mod call_shares;
 mod encoded;
 mod error;
 mod file;
@@ -50,6 +51,7 @@ pub use ::rusqlite;
 #[cfg(feature = "postgres")]
 pub use ::tokio_postgres;
 pub use append::{Append, RecordChange};
+pub use call_shares::{CallShare, CallShares, ShareChange, SharedCalls};
 pub use encoded::EncodedStore;
 pub use error::StoreError;
 pub(crate) use error::corrupt;
@@ -168,6 +170,24 @@ pub trait Store: Send + Sync + 'static {
     /// The default returns none, which suits stores with one worker at a time.
     fn workers(&self) -> BoxFuture<'_, Result<Vec<Worker>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Returns how workers divide the calls of these actions between them, for
+    /// [`max_calls_of_everywhere`](crate::CoordinatorBuilder::max_calls_of_everywhere).
+    ///
+    /// The default fails with [`StoreError::NoCallShares`]. A store with one worker at a time is never asked.
+    fn call_shares(&self, actions: Vec<String>) -> BoxFuture<'_, Result<SharedCalls, StoreError>> {
+        let _ = actions;
+        Box::pin(async { Err(StoreError::NoCallShares) })
+    }
+
+    /// Changes how workers divide the calls of an action, after which their version is greater by one, and returns true.
+    /// Does nothing and returns false if the version is not the one that was read.
+    ///
+    /// The default fails with [`StoreError::NoCallShares`].
+    fn change_call_shares(&self, change: ShareChange) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let _ = change;
+        Box::pin(async { Err(StoreError::NoCallShares) })
     }
 
     /// Returns how far sagas have come, in the order of their ids; `None` for a saga that does not exist. A coordinator

@@ -1,14 +1,16 @@
 //! The conformance suite detects faults: stores with one mistake each, and the check that each must fail.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use futures_util::future::BoxFuture;
 use saga_core::SagaId;
-use saga_core::log::{Payload, Uuid};
+use saga_core::log::{Payload, Timestamp, Uuid};
 use saga_core::operator::{Answer, Request};
 use saga_core::store::{
-    Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
-    StoreError, StoredSaga, WorkerId,
+    Append, CallShares, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion,
+    ShareChange, SharedCalls, Store, StoreError, StoredSaga, WorkerId,
 };
 use saga_core::testing::store_conformance;
 
@@ -42,12 +44,15 @@ enum Fault {
     RequestsNeedNoSaga,
     RequestsStayWhenAnswered,
     SecondAnswersWin,
+    CallSharesAreOverwritten,
+    CallSharesLoseTheOrder,
 }
 
 struct Faulty {
     inner: MemoryStore,
     fault: Fault,
     asked: AtomicBool,
+    shares: Mutex<BTreeMap<String, CallShares>>,
 }
 
 impl Faulty {
@@ -148,6 +153,35 @@ impl Store for Faulty {
                 }
             }
             loaded
+        })
+    }
+
+    fn call_shares(
+        &self,
+        mut actions: Vec<String>,
+    ) -> BoxFuture<'_, Result<SharedCalls, StoreError>> {
+        Box::pin(async move {
+            if self.has(Fault::CallSharesLoseTheOrder) {
+                actions.sort();
+            }
+            let shares = self.shares.lock().unwrap();
+            let actions = actions.iter().map(|action| shares.get(action).cloned());
+            let actions = actions.map(Option::unwrap_or_default).collect();
+            Ok(SharedCalls { now: Timestamp(0), alive: Vec::new(), actions })
+        })
+    }
+
+    fn change_call_shares(
+        &self,
+        mut change: ShareChange,
+    ) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            let mut shares = self.shares.lock().unwrap();
+            let there = shares.entry(change.action.clone()).or_default();
+            if self.has(Fault::CallSharesAreOverwritten) {
+                change.version = there.version;
+            }
+            Ok(there.change(change))
         })
     }
 
@@ -277,8 +311,10 @@ impl Store for Faulty {
 }
 
 async fn first_violation(fault: Fault) -> Option<&'static str> {
-    let make =
-        async || Ok(Faulty { inner: MemoryStore::new(), fault, asked: AtomicBool::new(false) });
+    let make = async || {
+        let (inner, asked, shares) = (MemoryStore::new(), AtomicBool::new(false), Mutex::default());
+        Ok(Faulty { inner, fault, asked, shares })
+    };
     store_conformance(make).await.err().map(|e| {
         assert!(!e.why.is_empty(), "{e}");
         e.check
@@ -315,6 +351,11 @@ async fn a_store_with_one_fault_fails_the_check_for_it() {
         (Fault::RequestsNeedNoSaga, "requests_are_listed_until_they_are_answered"),
         (Fault::RequestsStayWhenAnswered, "requests_are_listed_until_they_are_answered"),
         (Fault::SecondAnswersWin, "requests_are_listed_until_they_are_answered"),
+        (
+            Fault::CallSharesAreOverwritten,
+            "call_shares_are_changed_only_by_who_has_read_the_newest",
+        ),
+        (Fault::CallSharesLoseTheOrder, "call_shares_are_changed_only_by_who_has_read_the_newest"),
     ] {
         assert_eq!(first_violation(fault).await, Some(check), "{fault:?}");
     }

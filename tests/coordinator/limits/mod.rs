@@ -1,5 +1,6 @@
 //! Limits on the calls in flight: of a `for`, of a saga, of an action, of a coordinator.
 
+mod everywhere;
 mod self_blocking;
 
 use std::sync::Arc;

@@ -135,8 +135,7 @@ impl PermitQueues {
             };
             let all = self.all == Some(0) && within(None) == self.in_all;
             let queues = self.queues.iter().enumerate();
-            let queues =
-                queues.map(|(i, queue)| queue.free == Some(0) && within(Some(i)) == queue.taken);
+            let queues = queues.map(|(i, queue)| queue.is_full() && within(Some(i)) == queue.taken);
             let queues = queues.collect::<Vec<_>>();
             let callers = calls.values().map(|wait| &wait.saga).collect::<HashSet<_>>();
             let before = blocked.len();

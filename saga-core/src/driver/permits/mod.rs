@@ -4,19 +4,35 @@
 //! many more it needs. So a saga with a thousand calls delays no other saga.
 
 mod deadlock;
+mod share;
+mod shared;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
+use tokio::sync::Notify;
+
 use crate::log::SagaId;
 use crate::machine::VertexId;
 pub(super) use deadlock::Caller;
 use deadlock::WaitingCall;
+use share::Share;
+pub(crate) use share::ShareTerms;
+pub use shared::LimitedAction;
 
 /// The limits of one coordinator, and who waits for them.
 #[derive(Clone, Default)]
-pub(crate) struct CallLimits(Arc<Mutex<PermitQueues>>);
+pub(crate) struct CallLimits(Arc<Limited>);
+
+#[derive(Default)]
+struct Limited {
+    queues: Mutex<PermitQueues>,
+    /// Notified when a share in a limit over all workers should change.
+    shares_changed: Notify,
+}
 
 /// The queues in which sagas wait for permits: one for each limited action, one for all other actions.
 #[derive(Default)]
@@ -37,10 +53,14 @@ struct PermitQueues {
 
 #[derive(Default)]
 struct PermitQueue {
-    /// How many more permits there are; `None` if they are not limited.
-    free: Option<usize>,
+    /// How many permits there are in this process; `None` if they are not limited.
+    most: Option<usize>,
+    /// The share of this process, if all workers of the store are limited together.
+    share: Option<Share>,
     /// How many permits are taken.
     taken: usize,
+    /// How many nodes wait.
+    waiting: usize,
     /// What sagas wait for, by place. A saga has the same place in all queues.
     queued: BTreeMap<u64, QueuedNodes>,
 }
@@ -69,17 +89,10 @@ impl CallLimits {
         self.lock().all = Some(calls.max(1));
     }
 
-    /// Limits the calls of one action and its undo.
+    /// Limits the calls of one action and its undo in this process.
     pub(crate) fn limit_action(&mut self, action: String, calls: usize) {
-        let mut queues = self.lock();
-        queues.first_queue();
-        let next = queues.queues.len();
-        let queue = *queues.by_action.entry(action).or_insert(next);
-        if queue == next {
-            queues.queues.push(PermitQueue::default());
-        }
-        if let Some(queue) = queues.queues.get_mut(queue) {
-            queue.free = Some(calls.max(1));
+        if let Some(queue) = self.lock().queue_of(action) {
+            queue.most = Some(calls.max(1));
         }
     }
 
@@ -102,20 +115,44 @@ impl CallLimits {
     }
 
     fn lock(&self) -> MutexGuard<'_, PermitQueues> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes something, and wakes the sagas that are granted permits by that.
     fn change<T>(&self, change: impl FnOnce(&mut PermitQueues) -> T) -> T {
-        let (changed, wakers) = {
+        let (changed, wakers, shares_changed) = {
             let mut queues = self.lock();
             let changed = change(&mut queues);
             let mut wakers = queues.grant();
             wakers.extend(queues.break_deadlock());
-            (changed, wakers)
+            (changed, wakers, queues.note_shares())
         };
         wakers.into_iter().for_each(Waker::wake);
+        if shares_changed {
+            self.0.shares_changed.notify_one();
+        }
         changed
+    }
+}
+
+impl PermitQueue {
+    /// True if a permit can be granted.
+    fn has_room(&self) -> bool {
+        self.most.is_none_or(|most| self.taken < most)
+            && self.share.as_ref().is_none_or(|share| self.taken < share.may() as usize)
+    }
+
+    /// True if no permit can be granted before one is returned here. A share may grow until then.
+    fn is_full(&self) -> bool {
+        let limit = self.share.as_ref().map(|share| share.limit() as usize);
+        self.most.into_iter().chain(limit).any(|most| self.taken >= most)
+    }
+
+    /// Removes the nodes of a saga that wait at this place.
+    fn leave(&mut self, place: u64) -> Option<QueuedNodes> {
+        let left = self.queued.remove(&place);
+        self.waiting -= left.as_ref().map_or(0, |left| left.nodes.len());
+        left
     }
 }
 
@@ -124,6 +161,17 @@ impl PermitQueues {
         if self.queues.is_empty() {
             self.queues.push(PermitQueue::default());
         }
+    }
+
+    /// The queue of an action, from now on with a limit of its own.
+    fn queue_of(&mut self, action: String) -> Option<&mut PermitQueue> {
+        self.first_queue();
+        let next = self.queues.len();
+        let queue = *self.by_action.entry(action).or_insert(next);
+        if queue == next {
+            self.queues.push(PermitQueue::default());
+        }
+        self.queues.get_mut(queue)
     }
 
     fn next(&mut self) -> u64 {
@@ -146,13 +194,14 @@ impl PermitQueues {
             QueuedNodes { saga, nodes: VecDeque::new() }
         });
         queued.nodes.push_back(node);
+        queue.waiting += 1;
     }
 
     /// Grants free permits to the sagas whose turn it is. Returns whom to wake.
     fn grant(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         while self.all != Some(0) {
-            let open = self.queues.iter().enumerate().filter(|(_, queue)| queue.free != Some(0));
+            let open = self.queues.iter().enumerate().filter(|(_, queue)| queue.has_room());
             let first = open.filter_map(|(i, queue)| Some((*queue.queued.first_key_value()?.0, i)));
             let Some((place, i)) = first.min() else { break };
             let Some(queue) = self.queues.get_mut(i) else { break };
@@ -163,7 +212,7 @@ impl PermitQueues {
                 queue.queued.remove(&place);
             }
             let Some(node) = node else { continue };
-            queue.free = queue.free.map(|free| free - 1);
+            queue.waiting -= 1;
             queue.taken += 1;
             self.all = self.all.map(|all| all - 1);
             self.in_all += 1;
@@ -194,7 +243,6 @@ impl PermitQueues {
         self.in_all -= 1;
         if let Some(queue) = self.queues.get_mut(queue) {
             queue.taken -= 1;
-            queue.free = queue.free.map(|free| free + 1);
         }
     }
 
@@ -208,7 +256,9 @@ impl PermitQueues {
         }
         for queue in &mut self.queues {
             let Some(queued) = queue.queued.get_mut(&contender.place) else { continue };
+            let before = queued.nodes.len();
             queued.nodes.retain(|wants| *wants != node);
+            queue.waiting -= before - queued.nodes.len();
             if queued.nodes.is_empty() {
                 queue.queued.remove(&contender.place);
                 contender.queued_in -= 1;
@@ -220,7 +270,7 @@ impl PermitQueues {
     fn remove(&mut self, saga: u64) -> Option<Waker> {
         let contender = self.sagas.remove(&saga)?;
         for queue in &mut self.queues {
-            queue.queued.remove(&contender.place);
+            queue.leave(contender.place);
         }
         for (_, queue) in contender.granted {
             self.return_permit(queue);
@@ -310,71 +360,5 @@ impl SagaPermits {
 impl Drop for RequestedPermits {
     fn drop(&mut self) {
         drop(self.limits.change(|queues| queues.remove(self.contender)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id() -> SagaId {
-        SagaId::generate()
-    }
-
-    fn granted(permits: &mut SagaPermits) -> Vec<VertexId> {
-        let mut granted = Vec::new();
-        permits.poll_granted(&mut Context::from_waker(Waker::noop()), &mut granted);
-        granted
-    }
-
-    #[test]
-    fn sagas_take_turns() {
-        let mut limits = CallLimits::default();
-        limits.limit_all(2);
-        let (mut wide, mut small, mut late) =
-            (SagaPermits::default(), SagaPermits::default(), SagaPermits::default());
-        (0..100).for_each(|v| wide.request(&id(), v, "a", &limits));
-        small.request(&id(), 7, "b", &limits);
-        assert_eq!((granted(&mut wide), granted(&mut small)), (vec![0, 1], vec![]));
-        drop(wide.take(0));
-        assert_eq!((granted(&mut wide), granted(&mut small)), (vec![2], vec![]));
-        late.request(&id(), 8, "b", &limits);
-        drop(wide.take(1));
-        // the wide saga is behind it now
-        assert_eq!((granted(&mut wide), granted(&mut small)), (vec![], vec![7]));
-        drop(small.take(7));
-        drop(wide.take(2));
-        assert_eq!((granted(&mut wide), granted(&mut late)), (vec![3], vec![8]));
-        drop(wide);
-        small.request(&id(), 9, "a", &limits);
-        assert_eq!(granted(&mut small), [9]);
-        assert_eq!(limits.lock().all, Some(0));
-        drop((small, late));
-        let queues = limits.lock();
-        assert_eq!((queues.all, queues.sagas.len()), (Some(2), 0));
-    }
-
-    #[test]
-    fn a_full_queue_delays_no_other() {
-        let mut limits = CallLimits::default();
-        limits.limit_all(3);
-        limits.limit_action("a".into(), 1);
-        let (mut x, mut y) = (SagaPermits::default(), SagaPermits::default());
-        x.request(&id(), 0, "a", &limits);
-        x.request(&id(), 1, "a", &limits);
-        y.request(&id(), 0, "a", &limits);
-        y.request(&id(), 1, "b", &limits);
-        x.request(&id(), 2, "b", &limits);
-        assert_eq!((granted(&mut x), granted(&mut y)), (vec![0, 2], vec![1]));
-        // what is released, granted or not, goes to the next
-        x.release(0);
-        assert_eq!((granted(&mut x), granted(&mut y)), (vec![], vec![0]));
-        x.release(1);
-        y.release(0);
-        y.release(1);
-        x.release(2);
-        let queues = limits.lock();
-        assert_eq!(queues.all, Some(3));
-        assert!(queues.queues.iter().all(|queue| queue.queued.is_empty() && queue.free != Some(0)));
     }
 }

@@ -11,7 +11,8 @@ use self::transcoder::{Direction, Transcoder, decode};
 use super::payload_codec::{Aad, PayloadCodec, PayloadKind};
 use super::{
     Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, RecordChange, SagaRecord,
-    SagaVersion, Store, StoreError, StoredSaga, TransactionWork, Worker, WorkerId,
+    SagaVersion, ShareChange, SharedCalls, Store, StoreError, StoredSaga, TransactionWork, Worker,
+    WorkerId,
 };
 use crate::log::{Answer, Request, SagaId, Uuid};
 
@@ -145,6 +146,14 @@ impl<S: Store> Store for EncodedStore<S> {
 
     fn owned(&self, worker: &WorkerId) -> BoxFuture<'_, Result<Vec<SagaId>, StoreError>> {
         self.store.owned(worker)
+    }
+
+    fn call_shares(&self, actions: Vec<String>) -> BoxFuture<'_, Result<SharedCalls, StoreError>> {
+        self.store.call_shares(actions)
+    }
+
+    fn change_call_shares(&self, change: ShareChange) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.store.change_call_shares(change)
     }
 
     fn positions(

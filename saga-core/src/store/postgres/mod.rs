@@ -14,11 +14,12 @@
 //! | `group_commit` | many writes in one statement |
 //! | `creates`, `inserts`, `appends` | the statements that write sagas and logs |
 //! | `transaction` | appends that share their transaction with an action's own writes |
-//! | `claims`, `reads`, `requests`, `removals` | the other statements |
+//! | `claims`, `call_shares`, `reads`, `requests`, `removals` | the other statements |
 //! | `rows`, `log_columns` | records and logs as columns |
 //! | `many_sagas` | a test: a claim reads few pages, however many sagas have ended |
 
 mod appends;
+mod call_shares;
 mod claims;
 mod connection;
 mod connector;

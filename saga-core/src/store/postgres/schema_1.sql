@@ -94,3 +94,12 @@ CREATE TABLE saga_worker (
     started_at  timestamptz NOT NULL,
     lease_until timestamptz NOT NULL
 ) WITH (fillfactor = 50);
+
+-- How workers divide the calls of actions that are limited over all of them: a row for each action. A worker changes it
+-- when its share changes, and not for each call, if the version is still the one that it has read.
+CREATE TABLE saga_call_share (
+    action  text   NOT NULL PRIMARY KEY,
+    version bigint NOT NULL,
+    -- A JSON array of {worker, limit, held, wants, since}.
+    shares  text   NOT NULL
+) WITH (fillfactor = 50);

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::appends::{AppendJob, AppendRow};
 use super::creates::{CreateJob, NewSagaRow};
-use super::{PostgresStore, claims, reads, removals, requests, runtime};
+use super::{PostgresStore, call_shares, claims, reads, removals, requests, runtime};
 use crate::log::{Answer, Request, SagaId};
 use crate::store::{
     Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, SagaRecord, SagaVersion,
-    Store, StoreError, StoredSaga, TransactionWork, Worker, WorkerId,
+    ShareChange, SharedCalls, Store, StoreError, StoredSaga, TransactionWork, Worker, WorkerId,
 };
 
 impl PostgresStore {
@@ -117,6 +117,22 @@ impl Store for PostgresStore {
 
     fn workers(&self) -> BoxFuture<'_, Result<Vec<Worker>, StoreError>> {
         self.run(|connection| Box::pin(async move { claims::workers(connection).await }))
+    }
+
+    fn call_shares(&self, actions: Vec<String>) -> BoxFuture<'_, Result<SharedCalls, StoreError>> {
+        self.run(move |connection| {
+            let actions = actions.clone();
+            Box::pin(async move { call_shares::read(connection, &actions).await })
+        })
+    }
+
+    fn change_call_shares(&self, change: ShareChange) -> BoxFuture<'_, Result<bool, StoreError>> {
+        // If a try was committed although it seemed to fail, the next one says that somebody has changed the shares
+        // since, and the caller reads them again.
+        self.run(move |connection| {
+            let change = change.clone();
+            Box::pin(async move { call_shares::change(connection, &change).await })
+        })
     }
 
     fn positions(

@@ -1,5 +1,6 @@
 //! The conformance suite for stores: one check per obligation of [`Store`], grouped by theme.
 
+mod call_shares;
 mod ownership;
 mod reading;
 mod requests;
@@ -98,6 +99,10 @@ pub async fn store_conformance<S: Store>(
             removing_a_saga_removes_its_requests
             take_makes_the_worker_the_owner_in_any_status
             purge_removes_old_ended_sagas_in_batches
+        }
+        call_shares {
+            call_shares_are_changed_only_by_who_has_read_the_newest
+            call_shares_come_with_the_workers_that_are_alive
         }
     }
     Ok(())
