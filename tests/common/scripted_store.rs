@@ -29,8 +29,8 @@ pub(crate) enum Call {
     Close,
     Take(String),
     Requests,
-    CallShares,
-    ChangeCallShares,
+    ReadShares,
+    ChangeShares,
     Other,
 }
 
@@ -210,14 +210,14 @@ impl Store for ScriptedStore {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
             Ok(SharedCalls { now: Timestamp(now.as_millis() as u64), alive, actions })
         };
-        self.call(Call::CallShares, Box::pin(read))
+        self.call(Call::ReadShares, Box::pin(read))
     }
     fn change_call_shares(&self, change: ShareChange) -> StoreFuture<'_, bool> {
         let make = async move {
             let mut shares = self.shares.lock().unwrap();
             Ok(shares.entry(change.action.clone()).or_default().change(change))
         };
-        self.call(Call::ChangeCallShares, Box::pin(make))
+        self.call(Call::ChangeShares, Box::pin(make))
     }
     fn owned(&self, worker: &WorkerId) -> StoreFuture<'_, Vec<SagaId>> {
         let worker = worker.clone();

@@ -112,8 +112,8 @@ impl Driver {
                     if let Effect::Finish(finish) = effect {
                         return self.finish(finish, task, link);
                     }
-                    if matches!(effect, Effect::RunAction(_) | Effect::RunUndo(_))
-                        && let Some(error) = self.env.lease_error(task.lease_term)
+                    if let Effect::RunAction(call) | Effect::RunUndo(call) = &effect
+                        && let Some(error) = self.lease_error(call.vertex, &task)
                     {
                         return self.lease_ended(error, task);
                     }
@@ -309,6 +309,13 @@ impl Driver {
         };
         self.progress.finish(Some(self.machine.status()), result);
         RunEnd::Done
+    }
+
+    /// Why no call may begin that the log authorizes: the lease of this process has ended since.
+    fn lease_error(&self, vertex: VertexId, task: &TaskState<'_>) -> Option<StoreError> {
+        let lost =
+            || task.permits.is_lost(vertex).then(|| self.env.lease.as_ref().map(Lease::error));
+        self.env.lease_error(task.lease_term).or_else(|| lost().flatten())
     }
 
     /// Other processes may run the saga by now: drops what is in flight.

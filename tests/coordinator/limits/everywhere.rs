@@ -89,7 +89,7 @@ async fn two_workers_share_a_limit() {
     let (a, b) = tokio::join!(one.run(many(10, 400)), two.run(many(10, 400)));
     let (took, most) = (began.elapsed(), service.most.load(SeqCst));
     let asked = |what| store.calls().iter().filter(|call| **call == what).count();
-    let (reads, changes) = (asked(Call::CallShares), asked(Call::ChangeCallShares));
+    let (reads, changes) = (asked(Call::ReadShares), asked(Call::ChangeShares));
     println!("800 calls of 10 ms, 4 at once: {took:?}, {reads} reads, {changes} changes");
     a.unwrap();
     b.unwrap();
@@ -204,7 +204,7 @@ async fn it_must_be_an_action_that_is_registered() {
 async fn a_store_that_cannot_do_it_says_so_when_the_coordinator_is_built() {
     let store = store();
     store.before(|call| {
-        let is_it = *call == Call::CallShares;
+        let is_it = *call == Call::ReadShares;
         is_it.then(|| Box::pin(async { Err(StoreError::NoCallShares) }) as _)
     });
     let builder = Coordinator::builder(W::default()).saga::<Pay>().store(store);

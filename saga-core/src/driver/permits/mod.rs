@@ -78,9 +78,18 @@ struct Contender {
     place: u64,
     /// In how many queues it waits.
     queued_in: usize,
-    /// Permits that it was granted and has not picked up, with their queues.
-    granted: Vec<(VertexId, usize)>,
+    /// Permits that it was granted and has not picked up.
+    granted: Vec<Granted>,
     waker: Option<Waker>,
+}
+
+/// A permit that a saga was granted.
+#[derive(Clone, Copy)]
+struct Granted {
+    node: VertexId,
+    queue: usize,
+    /// How often the lease of this process had ended by then, if its action is limited over all workers.
+    lapses: Option<u64>,
 }
 
 impl CallLimits {
@@ -214,11 +223,12 @@ impl PermitQueues {
             let Some(node) = node else { continue };
             queue.waiting -= 1;
             queue.taken += 1;
+            let lapses = queue.share.as_ref().map(Share::lapses);
             self.all = self.all.map(|all| all - 1);
             self.in_all += 1;
             if let Some(contender) = self.sagas.get_mut(&saga) {
                 contender.queued_in -= usize::from(was_last);
-                contender.granted.push((node, i));
+                contender.granted.push(Granted { node, queue: i, lapses });
                 wakers.extend(contender.waker.take());
             }
             self.move_back(saga);
@@ -249,9 +259,9 @@ impl PermitQueues {
     /// A requested permit is not needed any more.
     fn release(&mut self, saga: u64, node: VertexId) {
         let Some(contender) = self.sagas.get_mut(&saga) else { return };
-        if let Some(i) = contender.granted.iter().position(|(granted, _)| *granted == node) {
-            let (_, queue) = contender.granted.remove(i);
-            self.return_permit(queue);
+        if let Some(i) = contender.granted.iter().position(|granted| granted.node == node) {
+            let granted = contender.granted.remove(i);
+            self.return_permit(granted.queue);
             return;
         }
         for queue in &mut self.queues {
@@ -272,8 +282,8 @@ impl PermitQueues {
         for queue in &mut self.queues {
             queue.leave(contender.place);
         }
-        for (_, queue) in contender.granted {
-            self.return_permit(queue);
+        for granted in contender.granted {
+            self.return_permit(granted.queue);
         }
         contender.waker
     }
@@ -283,11 +293,21 @@ impl PermitQueues {
 pub(super) struct Permit {
     limits: CallLimits,
     queue: usize,
+    lapses: Option<u64>,
 }
 
 impl Permit {
     pub(super) fn queue(&self) -> usize {
         self.queue
+    }
+
+    /// True if the lease of this process has ended since it was granted: another process may have this permit by now.
+    fn is_lost(&self) -> bool {
+        self.lapses.is_some_and(|lapses| {
+            let queues = self.limits.lock();
+            let share = queues.queues.get(self.queue).and_then(|queue| queue.share.as_ref());
+            share.is_some_and(|share| share.lapses() != lapses)
+        })
     }
 }
 
@@ -333,6 +353,12 @@ impl SagaPermits {
         }
     }
 
+    /// True if the call of this vertex must not start, although it was granted a permit.
+    pub(super) fn is_lost(&self, vertex: VertexId) -> bool {
+        let requested = self.0.as_ref();
+        requested.and_then(|requested| requested.granted.get(&vertex)).is_some_and(Permit::is_lost)
+    }
+
     /// The permit of a call that is started.
     pub(super) fn take(&mut self, vertex: VertexId) -> Option<Permit> {
         self.0.as_mut()?.granted.remove(&vertex)
@@ -350,9 +376,9 @@ impl SagaPermits {
             }
             None => return,
         };
-        for (vertex, queue) in given {
-            requested.granted.insert(vertex, Permit { limits: limits.clone(), queue });
-            granted.push(vertex);
+        for Granted { node, queue, lapses } in given {
+            requested.granted.insert(node, Permit { limits: limits.clone(), queue, lapses });
+            granted.push(node);
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Tests: who is granted a permit, and when.
 
+use std::time::Duration;
+
 use super::*;
+use crate::log::Timestamp;
+use crate::store::{CallShares, SharedCalls, WorkerId};
 
 fn id() -> SagaId {
     SagaId::generate()
@@ -37,6 +41,42 @@ fn sagas_take_turns() {
     drop((small, late));
     let queues = limits.lock();
     assert_eq!((queues.all, queues.sagas.len()), (Some(2), 0));
+}
+
+#[test]
+fn a_permit_is_lost_if_the_lease_ends_before_its_call_begins() {
+    let mut limits = CallLimits::default();
+    limits.limit_everywhere("a".into(), 3);
+    limits.limit_action("b".into(), 3);
+    let (me, now) = (WorkerId::from("me"), Timestamp(1));
+    let terms = ShareTerms { idle: Duration::from_secs(3), turn: Duration::from_secs(1) };
+    let mut there = CallShares::default();
+    let mut look = || {
+        let seen = SharedCalls { now, alive: vec![me.clone()], actions: Vec::new() };
+        let plan = limits.plan_share((&me, "a"), terms, &seen, &there);
+        let (change, planned) = plan.unwrap();
+        assert!(there.change(change));
+        limits.share_is_changed("a", &planned);
+    };
+    let mut saga = SagaPermits::default();
+    saga.request(&id(), 0, "a", &limits);
+    saga.request(&id(), 1, "b", &limits);
+    assert_eq!(granted(&mut saga), [1], "it holds nothing yet");
+    look();
+    assert_eq!(granted(&mut saga), [0]);
+    assert!(!saga.is_lost(0) && !saga.is_lost(1));
+    // granted, but not picked up before the lease ends
+    saga.request(&id(), 2, "a", &limits);
+    look();
+    limits.lapsed();
+    assert_eq!(granted(&mut saga), [2]);
+    assert!(saga.is_lost(0) && saga.is_lost(2) && !saga.is_lost(1));
+    saga.release(0);
+    saga.release(2);
+    saga.request(&id(), 3, "a", &limits);
+    look();
+    assert_eq!(granted(&mut saga), [3]);
+    assert!(!saga.is_lost(3));
 }
 
 #[test]

@@ -86,6 +86,11 @@ impl Share {
         self.limit
     }
 
+    /// How often the lease of this process has ended. A permit that was granted before that is worth nothing.
+    pub(super) fn lapses(&self) -> u64 {
+        self.lapses
+    }
+
     /// How many calls may be under way. No call starts while there are more.
     pub(super) fn may(&self) -> u32 {
         self.held.min(self.target)
