@@ -2,4 +2,15 @@
 
 mod clean;
 mod injected;
+mod trip;
 mod wrong;
+
+// the example `trip`, without its `main`
+#[path = "../../examples/trip/sagas.rs"]
+mod sagas;
+#[path = "../../examples/trip/types.rs"]
+#[expect(dead_code, reason = "the example also prints reports")]
+mod types;
+#[path = "../../examples/trip/world.rs"]
+#[expect(dead_code, reason = "the example also prints reports")]
+mod world;

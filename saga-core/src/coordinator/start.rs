@@ -189,7 +189,7 @@ impl AnyStart {
         if inner.is_closing() {
             return Err(StartError::ShutDown);
         }
-        let run_key = Uuid::new_v4();
+        let run_key = inner.env.new_run_key();
         let id = match self.id {
             Some(id) => id.parse::<SagaId>()?,
             None => SagaId::of_run(run_key),

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::context::AnyContext;
 use crate::error::ActionError;
 use crate::limits::Limits;
-use crate::log::Payload;
+use crate::log::{Payload, Uuid};
 use crate::store::{Store, StoreError, WorkerId};
 
 pub(crate) struct Environment {
@@ -35,6 +35,15 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
+    /// The key of a new saga.
+    pub(crate) fn new_run_key(&self) -> Uuid {
+        #[cfg(feature = "testing")]
+        if let Some(faults) = &self.faults {
+            return faults.run_key();
+        }
+        Uuid::new_v4()
+    }
+
     /// Which of the times that this process holds its lease this is; 0 while it does not.
     pub(super) fn lease_term(&self) -> u64 {
         self.lease.as_ref().map_or(0, Lease::term)

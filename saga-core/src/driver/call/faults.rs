@@ -13,6 +13,7 @@ use crate::context::{ActionContext, AnyContext, CallInfo};
 use crate::dag::AnyNode;
 use crate::driver::Environment;
 use crate::error::{ActionError, UndoError};
+use crate::log::Uuid;
 use crate::policy::Policy;
 use crate::value::{AttemptError, Value};
 
@@ -20,6 +21,9 @@ use crate::value::{AttemptError, Value};
 pub(crate) trait CallFaults: Send + Sync {
     /// What is done to this call.
     fn of(&self, call: &FaultyCall<'_>) -> Option<InjectedFault>;
+
+    /// The key of a new saga, always the same, so that a run can be repeated.
+    fn run_key(&self) -> Uuid;
 }
 
 /// A call that is about to begin.

@@ -195,7 +195,9 @@ impl<S: Saga> SagaTest<S> {
         };
         let failure = self.on_a_thread(|| match self.verdict(&case, &invariant) {
             Verdict::Good(_) => None,
-            Verdict::NotReached => Some("what was injected was not reached".to_string()),
+            Verdict::NotReached | Verdict::Absent => {
+                Some("what was injected was not reached".to_string())
+            }
             Verdict::Bad(why) => Some(why),
         });
         if let Some(why) = failure {
@@ -296,7 +298,7 @@ impl<S: Saga> SagaTest<S> {
             for seed in 0..orders {
                 case.schedule.seed = seed;
                 verdict = self.verdict(&case, invariant);
-                if !matches!(verdict, Verdict::Good(_)) {
+                if !matches!(verdict, Verdict::Good(_) | Verdict::Absent) {
                     break;
                 }
             }
@@ -317,7 +319,7 @@ impl<S: Saga> SagaTest<S> {
         I: AsyncFn(&Ended<S>),
     {
         let why = match &verdict {
-            Verdict::Good(_) => None,
+            Verdict::Good(_) | Verdict::Absent => None,
             Verdict::NotReached => Some("this was not reached".to_string()),
             Verdict::Bad(why) => Some(why.clone()),
         };
@@ -355,8 +357,14 @@ fn verdict_of(case: &Case, run: &Run) -> Verdict {
     let is_reached = (0..schedule.injections.len()).all(|n| run.seen.reached.contains(&n))
         && (schedule.crash.is_none() || run.seen.crashed)
         && (schedule.cancel.is_none() || run.seen.cancelled);
+    let append = match (schedule.crash, schedule.cancel) {
+        (Some(Crash::Before(append) | Crash::After(append)), _) | (None, Some(append)) => append,
+        (None, None) => 0,
+    };
     match is_reached {
         true => Verdict::Good(end),
+        // calls that ended at the same time shared an append
+        false if append >= run.seen.appends.len() => Verdict::Absent,
         false => Verdict::NotReached,
     }
 }

@@ -11,6 +11,8 @@ use super::schedule::Schedule;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
     Good(RunEnd),
+    /// There was no such append in this run.
+    Absent,
     /// It was not reached, although it should have been.
     NotReached,
     Bad(String),
@@ -108,6 +110,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Good(end) => write!(f, "{end}"),
+            Self::Absent => f.write_str("(there was no such append)"),
             Self::NotReached => f.write_str("NOT REACHED"),
             Self::Bad(_) => f.write_str("FAILED"),
         }

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::schedule::{CallFault, Crash, Event, Schedule};
 use crate::driver::{CallFaults, FaultEffect, FaultyCall, InjectedFailure, InjectedFault};
-use crate::log::{Entry, EntryKind};
+use crate::log::{Entry, EntryKind, Uuid};
 use crate::policy::Policy;
 
 /// The deadline of a saga that has one.
@@ -173,6 +173,12 @@ fn failure(fault: CallFault) -> Option<(bool, InjectedFailure)> {
 pub(super) struct OnStage(pub(super) Arc<Stage>);
 
 impl CallFaults for OnStage {
+    fn run_key(&self) -> Uuid {
+        Uuid::from_u128(
+            0x5a6a_7e57_0000_4000_8000_0000_0000_0000 | u128::from(self.0.schedule.seed),
+        )
+    }
+
     fn of(&self, call: &FaultyCall<'_>) -> Option<InjectedFault> {
         let stage = &self.0;
         let (node, undo) = (call.info.path.as_str(), call.info.undo);
