@@ -12,6 +12,7 @@ use super::group_commit::Write;
 use super::log_columns::{self, LogColumns};
 use super::retries::Tries;
 use super::rows::{int, owner_column, text};
+use super::schema;
 use super::trouble::Trouble;
 use crate::log::Payload;
 use crate::store::log_rows::{LogRow, LogRows};
@@ -151,7 +152,13 @@ async fn append_batch(
     let mut reading = Tries::default();
     let found = loop {
         let connection = reading.connection(database).await?;
-        match why_not(&connection, &of_missing).await {
+        let found = match why_not(&connection, &of_missing).await {
+            Ok(found) if tries.is_unknown() && found.contains(&Found::Written) => {
+                schema::wait_for_standbys(&connection).await.map(|()| found)
+            }
+            found => found,
+        };
+        match found {
             Ok(found) => break found,
             Err(trouble) => reading.failed(connection, trouble).await?,
         }

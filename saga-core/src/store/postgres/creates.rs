@@ -12,6 +12,7 @@ use super::inserts;
 use super::reads;
 use super::retries::Tries;
 use super::rows::{VersionKey, int, text};
+use super::schema;
 use super::trouble::Trouble;
 use crate::log::Payload;
 use crate::store::log_rows::LogRows;
@@ -201,6 +202,7 @@ async fn create(
     }
     let created = inserts::insert(connection, rows, &stored).await?;
     let mut results = vec![None; rows.len()];
+    let mut found_again = false;
     for ((row, created), result) in rows.iter().zip(created).zip(&mut results) {
         if created {
             *result = Some(Created::New);
@@ -208,11 +210,15 @@ async fn create(
         }
         *result = reads::find(connection, &row.record.id).await?.map(|found| {
             if tried_before && found.run_key == row.record.run_key {
+                found_again = true;
                 Created::New
             } else {
                 Created::Exists(Box::new(found))
             }
         });
+    }
+    if found_again {
+        schema::wait_for_standbys(connection).await?;
     }
     Ok(results)
 }

@@ -93,6 +93,13 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<(), Trouble> 
     transaction.commit().await.map_err(Trouble::Sql)
 }
 
+/// Waits until what was committed before is as durable as every commit: a commit that waited for a standby, and was given up,
+/// can be read on the primary although no standby has it. A later commit waits for all that is before it in the log of the
+/// server, so this writes something that changes nothing.
+pub(super) async fn wait_for_standbys(connection: &Connection) -> Result<(), Trouble> {
+    connection.query("UPDATE saga_meta SET schema_version = schema_version", &[]).await.map(drop)
+}
+
 /// Creates the table with the schema version, whose row is the lock for migrations.
 async fn create_meta(connection: &Connection) -> Result<(), Trouble> {
     // a single statement, so that there is no moment without the row

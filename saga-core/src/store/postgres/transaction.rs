@@ -26,6 +26,7 @@ use super::appends::{self, AppendRow, Found};
 use super::connection::{Connection, Database, Execute, OpenTransaction, Params};
 use super::retries::Tries;
 use super::rows::owner_column;
+use super::schema;
 use super::trouble::Trouble;
 use crate::log::Payload;
 use crate::panics::{self, Contained};
@@ -292,5 +293,8 @@ async fn read_back(connection: &mut Connection, row: &AppendRow) -> Result<Found
     // sees what was committed before this statement, and so before the row was locked
     let found = appends::why_not(&open, &[row]).await?;
     open.roll_back().await?;
+    if found.first() == Some(&Found::Written) {
+        schema::wait_for_standbys(connection).await?;
+    }
     Ok(found.first().copied().unwrap_or(Found::Nothing))
 }

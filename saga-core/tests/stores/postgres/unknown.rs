@@ -1,7 +1,8 @@
 //! Writes of several sagas share a statement. Its first try is committed, and nobody hears of it; its second try is refused,
 //! so that each saga is tried alone. What became of the first try must not be forgotten by then.
 
-use saga_core::store::{Created, PostgresStore, Store, StoreError};
+use saga_core::store::{Created, PostgresStore, Store, StoreError, TransactionWork};
+use throwaway_postgres::{Place, ThrowawayPostgres};
 
 use super::*;
 use crate::samples::*;
@@ -89,4 +90,47 @@ async fn a_saga_that_was_created_is_not_called_another() {
     let new = created.iter().map(|created| matches!(created, Created::New)).collect::<Vec<_>>();
     assert_eq!(new, [true, true, true, false]);
     assert_eq!(statements(&client).await, 6);
+}
+
+/// A commit that waits for a standby is there for everybody as soon as nobody waits for it any more. It is lost in a failover
+/// all the same, so it is not acknowledged.
+#[tokio::test]
+async fn a_commit_that_has_not_reached_the_standby_is_not_acknowledged() {
+    let server = ThrowawayPostgres::start().unwrap();
+    let url = server.url();
+    let store = options(&url).statement_timeout(Duration::from_millis(400)).connect().await;
+    let store = store.unwrap();
+    create(&store, &["a", "b"]).await;
+    let client = client(&url).await;
+    client.batch_execute("CREATE TABLE theirs (x int)").await.unwrap();
+    let standbys = |names: &str| {
+        let line = format!("synchronous_standby_names = '{names}'");
+        server.configure("postgresql.conf", &line, Place::Last).unwrap();
+    };
+    standbys("nobody");
+    // the server reads its files a moment later
+    let commits = async || {
+        let insert = client.batch_execute("INSERT INTO theirs VALUES (1)");
+        tokio::time::timeout(Duration::from_millis(300), insert).await.is_ok()
+    };
+    while commits().await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let work = TransactionWork::postgres(Box::new(|_| Box::pin(async { Ok(None) })));
+    let (appended, created, committed) = tokio::join!(
+        store.append(append("a", 2, b"x")),
+        store.create(new_saga("c")),
+        store.append_with(append("b", 2, b"x"), work),
+    );
+    for (what, refused) in
+        [("append", appended), ("create", created.map(drop)), ("commit", committed)]
+    {
+        let Err(StoreError::Failed { why, .. }) = refused else { panic!("{what}: {refused:?}") };
+        assert!(why.contains("did not answer within"), "{why}");
+    }
+    standbys("");
+    client.batch_execute("INSERT INTO theirs VALUES (2)").await.unwrap();
+    // whoever loads them now goes on from there
+    assert_eq!((entries(&store, "a").await, entries(&store, "c").await), (2, 1));
+    assert_eq!(store.append(append("a", 3, b"x")).await, Ok(()));
 }
