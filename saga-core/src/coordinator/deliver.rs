@@ -139,6 +139,7 @@ impl CoordinatorInner {
         self.tasks.spawn(async move {
             let mut requests = request.into_iter().collect::<Vec<_>>();
             let load = async {
+                let _place = inner.places_to_load(1).await;
                 let taken = inner.take(&id).await?;
                 if inner.is_closing() {
                     // the shutdown releases it with all others

@@ -17,6 +17,7 @@ mod follow;
 mod handle;
 mod health;
 pub(crate) mod inspect;
+mod loads;
 mod node_key;
 pub(crate) mod operator;
 mod outcome;
@@ -58,6 +59,7 @@ use handle::AnyHandle;
 pub use handle::{SagaFuture, SagaHandle, SagaType};
 pub use health::Health;
 pub(crate) use inspect::SagaView;
+use loads::Loads;
 pub use node_key::NodeKey;
 pub(crate) use operator::Operator;
 pub use outcome::Outcome;
@@ -124,6 +126,7 @@ struct CoordinatorInner {
     /// Sagas that other processes run, and that somebody here has a handle to.
     followed: Followed,
     strays: StrayEvents,
+    loads: Loads,
     /// True if the lease could not be renewed the last time.
     renewal_failed: AtomicBool,
     /// How often the lease could be renewed again after that.
@@ -313,6 +316,7 @@ impl CoordinatorInner {
             shared_store: SharedStoreTasks::default(),
             followed: Followed::default(),
             strays: StrayEvents::default(),
+            loads: Loads::default(),
             renewal_failed: AtomicBool::new(false),
             store_is_back: watch::channel(0).0,
             unknown: Vec::new(),

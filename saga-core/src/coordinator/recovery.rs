@@ -16,7 +16,7 @@ use super::stored::{StoredError, read};
 use crate::dag::stored_fingerprint;
 use crate::driver::{Control, Driver, DriverLink, PendingRequest, StoredRun};
 use crate::error::SagaError;
-use crate::log::{Entry, Payload, SagaEntry};
+use crate::log::{Entry, Payload, SagaEntry, SagaId};
 use crate::store::{
     Append, ListFilter, RecordChange, SagaRecord, SagaVersion, StoreError, StoredSaga,
 };
@@ -223,7 +223,10 @@ impl CoordinatorInner {
         link: DriverLink,
     ) -> Result<Box<Driver>, SagaError> {
         let reason = LoadReason::Claimed;
-        let Some(resume) = resume else { return self.resume(record, link, reason).await };
+        let Some(resume) = resume else {
+            let _place = self.places_to_load(1).await;
+            return self.resume(record, link, reason).await;
+        };
         let ScheduledResume { watch, loaded, .. } = *resume;
         let mut driver = self.run_of(record, loaded, link, reason).await?;
         if let Some(watch) = watch {
@@ -239,12 +242,19 @@ impl CoordinatorInner {
         link: DriverLink,
         reason: LoadReason,
     ) -> Result<Box<Driver>, SagaError> {
-        let mut closed = pin!(self.closed());
-        let loaded = match select(pin!(read(&*self.env.store, &record.id)), &mut closed).await {
-            Either::Left((loaded, _)) => loaded,
-            Either::Right(_) => return Err(SagaError::ShutDown { saga: record.id.clone() }),
-        };
+        let loaded = self.read_unless_closing(&record.id).await?;
         self.run_of(record, loaded, link, reason).await
+    }
+
+    /// Reads a saga; a load that hangs does not delay a shutdown.
+    pub(super) async fn read_unless_closing(
+        &self,
+        id: &SagaId,
+    ) -> Result<Result<StoredSaga, StoreError>, SagaError> {
+        match select(pin!(read(&*self.env.store, id)), pin!(self.closed())).await {
+            Either::Left((loaded, _)) => Ok(loaded),
+            Either::Right(_) => Err(SagaError::ShutDown { saga: id.clone() }),
+        }
     }
 
     /// The same, of a log that was loaded after the claim.

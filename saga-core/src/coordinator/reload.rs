@@ -106,9 +106,11 @@ impl SagaTask {
                 if inner.until_next_try(after, &mut is_back).await {
                     *backoff = Backoff::new();
                 }
-                if inner.is_closing() || !inner.lease_unless_closing().await {
+                let may_run = !inner.is_closing() && inner.lease_unless_closing().await;
+                let place = inner.places_to_load(1).await.filter(|_| may_run);
+                let Some(_place) = place else {
                     return Err(SagaError::ShutDown { saga: id.clone() });
-                }
+                };
                 let loaded = inner.take_again(self).await;
                 if loaded.is_ok() || !inner.is_closing() {
                     return loaded;
@@ -166,13 +168,17 @@ impl CoordinatorInner {
     /// Loads a saga that this process ran before. The new epoch fences a write that is still on its way.
     pub(super) async fn take_again(&self, task: &SagaTask) -> Result<Box<Driver>, SagaError> {
         let id = task.id();
-        let failed = |error: StoredError| error.while_resuming(id);
-        let found = self.stored(id).await.map_err(failed)?;
-        let owner = found.saga.record.owner.as_ref();
-        if owner.is_some_and(|owner| *owner != self.env.worker) {
-            return Err(SagaError::LostOwnership { saga: id.clone() });
+        // a shared store takes no saga from another worker that is alive; others do, and so are asked first
+        if self.env.lease.is_none() {
+            let failed = |error: StoredError| error.while_resuming(id);
+            let read = self.read_unless_closing(id).await?;
+            let found = self.with_definition(read).map_err(failed)?;
+            let owner = found.saga.record.owner.as_ref();
+            if owner.is_some_and(|owner| *owner != self.env.worker) {
+                return Err(SagaError::LostOwnership { saga: id.clone() });
+            }
+            found.definition().map_err(failed)?;
         }
-        found.definition().map_err(failed)?;
         let taken = self.take(id).await?;
         let record = taken.ok_or_else(|| SagaError::LostOwnership { saga: id.clone() })?;
         self.resume(record, task.driver_link(), LoadReason::Again).await

@@ -3,6 +3,7 @@
 
 mod executor;
 mod in_flight;
+mod outage;
 mod requests;
 mod while_it_runs;
 

@@ -147,6 +147,7 @@ impl CoordinatorInner {
 
     /// `None` if that panics.
     async fn load_alone(&self, waiting: WaitingSaga) -> Option<Loaded> {
+        let _place = self.places_to_load(1).await;
         let load = AssertUnwindSafe(async { self.env.store.load(&waiting.id).await });
         let loaded = present(&waiting.id, load.catch_unwind().await.ok()?);
         Some((waiting, loaded))

@@ -11,13 +11,10 @@ use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use futures_util::{FutureExt, StreamExt};
 
 use super::super::CoordinatorInner;
+use super::super::loads::{PAGE, PAGES_AT_ONCE};
 use crate::clock::real_pause;
 use crate::store::{SagaRecord, StoreError, StoredSaga};
 
-/// How many sagas are loaded in one go.
-const PAGE: usize = 128;
-/// How many pages are loaded at once: one is read while the sagas of the one before begin.
-const AT_ONCE: usize = 2;
 /// How many pages are kept while others are claimed. More would take much memory before anything runs.
 const KEPT: usize = 32;
 /// How long the sagas of a page may take to load before each is loaded alone.
@@ -77,7 +74,7 @@ impl ClaimedPages {
     }
 
     fn begin(&mut self) {
-        while self.loading.len() < AT_ONCE
+        while self.loading.len() < PAGES_AT_ONCE
             && let Some(page) = self.waiting.pop_front()
         {
             self.loading.push_back(load_page(self.inner.clone(), page).boxed());
@@ -87,6 +84,7 @@ impl ClaimedPages {
 
 async fn load_page(inner: Arc<CoordinatorInner>, page: Vec<Arc<SagaRecord>>) -> LoadedPage {
     let count = page.len();
+    let _places = inner.places_to_load(count).await;
     let page = page.iter().map(|record| SagaRecord::clone(record)).collect();
     let load = AssertUnwindSafe(async { inner.env.store.load_claimed(page).await });
     let loaded = match select(pin!(load.catch_unwind()), pin!(real_pause(PAGE_LIMIT))).await {
