@@ -115,7 +115,7 @@ fn a_worker_that_was_cut_off_for_longer_than_its_lease_goes_on_afterwards() {
 /// it may take, and all other connections of that age are given up with it.
 #[test]
 fn connections_that_the_network_has_forgotten_are_replaced_after_one_timeout() {
-    const TIMEOUT: Duration = Duration::from_secs(2);
+    const TIMEOUT: Duration = Duration::from_secs(3);
     let (url, world) = (database(), World::new());
     let proxy = Proxy::to(&url);
     let worker = Worker::with(proxy.url(), &world, |options| {
@@ -148,7 +148,7 @@ fn connections_that_the_network_has_forgotten_are_replaced_after_one_timeout() {
     let took = began.elapsed();
     println!("{connections} connections were swallowed, and all had ended {took:?} later");
     assert!(connections >= 8, "{connections}");
-    assert!(took > TIMEOUT / 2 && took < TIMEOUT + Duration::from_millis(1500), "{took:?}");
+    assert!(took > TIMEOUT / 2 && took < TIMEOUT + Duration::from_millis(2500), "{took:?}");
     assert_eq!((unfinished(&url), world.effects()), (0, 80));
 }
 

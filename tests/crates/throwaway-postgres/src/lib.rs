@@ -118,7 +118,14 @@ impl ThrowawayPostgres {
     /// # Errors
     /// Those of [`start`](Self::start).
     pub fn start_in(place: &Path) -> Result<Self, String> {
-        let programs = find_programs()?;
+        let programs = find_programs().map_err(|missing| {
+            match std::env::var_os("SAGA_TEST_POSTGRES_URL") {
+                Some(_) => format!(
+                    "{missing}; the server of SAGA_TEST_POSTGRES_URL cannot be used where it is to be stopped or configured"
+                ),
+                None => missing,
+            }
+        })?;
         let directory = new_directory(place)?;
         let port = free_port()?;
         let mut server =
