@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use saga_core::CoordinatorBuilder;
 use saga_core::prelude::*;
+use saga_core::store::LeaseTerms;
 use tokio::sync::Barrier;
+
+use crate::common::scripted_store::ScriptedStore;
 
 /// Sagas that know their coordinator.
 struct Us {
@@ -108,6 +111,19 @@ async fn a_call_gets_an_error_as_soon_as_it_blocks_its_own_child() {
     says_why(soon(first).await);
     let sec = us(1, |builder| builder.max_calls_of("pass_on", 2)).await;
     assert_eq!(soon(sec.run(First {})).await.unwrap(), 7);
+}
+
+/// The limit is over all workers of a store, and this one has all of it. With one more, it must not be taken to be blocked
+/// while it has to ask for that one.
+#[tokio::test]
+async fn a_call_that_would_wait_for_the_last_permit_of_all_workers_gets_an_error() {
+    let us = async |calls| {
+        let store = ScriptedStore::leased(LeaseTerms::new(Duration::from_secs(10)));
+        us(1, |builder| builder.store(store.clone()).max_calls_of_everywhere("pass_on", calls))
+            .await
+    };
+    says_why(soon(us(1).await.run(First {})).await);
+    assert_eq!(soon(us(2).await.run(First {})).await.unwrap(), 7);
 }
 
 /// Each of them alone has room enough.
