@@ -3,7 +3,7 @@
 
 mod bare;
 #[cfg(feature = "peers")]
-pub mod dbos;
+mod dbos;
 mod ours;
 pub mod server;
 
