@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 use saga_core::store::Worker;
 use throwaway_postgres::ThrowawayPostgres;
 
-use crate::options::{Options, USAGE};
+use crate::options::{Options, URL, USAGE};
 use crate::world::World;
 
 #[tokio::main]
@@ -159,7 +159,8 @@ fn spawn(
     world: &Path,
 ) -> Result<(Child, String), Box<dyn Error>> {
     let mut worker = Command::new(std::env::current_exe()?);
-    worker.args(["--worker", &number.to_string(), "--url", url]);
+    // in the environment: everybody can read a command line, and the URL may have a password
+    worker.env(URL, url).args(["--worker", &number.to_string()]);
     worker.args(["--workers", &options.workers.to_string(), "--trips", &options.trips.to_string()]);
     worker.arg("--world").arg(world).args(["--run", &options.run]);
     let mut child = worker.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;

@@ -12,6 +12,9 @@ usage: workers [--workers N] [--trips N] [--url URL] [--no-kill]
 
 pub(crate) const INPUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/trips.json");
 
+/// The environment variable that tells a worker its database.
+pub(crate) const URL: &str = "WORKERS_URL";
+
 /// What the user asked for.
 #[derive(Debug)]
 pub(crate) struct Options {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use saga_core::prelude::*;
 use saga_core::store::PostgresStore;
 
-use crate::options::{INPUT, Options};
+use crate::options::{INPUT, Options, URL};
 use crate::sagas::BookTrip;
 use crate::types::{Agency, TripRequest};
 use crate::world::World;
@@ -27,10 +27,10 @@ pub(crate) async fn coordinator(
 
 /// Starts the trips that this worker's customers ask for, a few every second, until its input is closed.
 pub(crate) async fn run(worker: &usize, options: &Options) -> Result<(), Box<dyn Error>> {
-    let (Some(url), Some(world)) = (&options.url, &options.world) else {
-        return Err("a worker needs --url and --world".into());
+    let (Ok(url), Some(world)) = (std::env::var(URL), &options.world) else {
+        return Err(format!("a worker needs {URL} and --world").into());
     };
-    let sec = coordinator(url, world).await?;
+    let sec = coordinator(&url, world).await?;
     println!("{}", sec.worker_id());
     let customers = async {
         for (n, (id, trip)) in trips(options)?.into_iter().enumerate() {
