@@ -23,6 +23,12 @@ pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError
             "the URL cannot be read: {why}; it looks like `postgres://user:password@host:5432/database`"
         ))
     };
+    if has_bare_at(&options.url) {
+        // what follows the first `@` would be taken for the host, and shown
+        return Err(unreadable(
+            "it has a second `@`; write each `@` in the user, password or database as `%40`",
+        ));
+    }
     let mut config: Config =
         options.url.parse().map_err(|e| unreadable(&super::trouble::with_causes(&e)))?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
@@ -64,6 +70,13 @@ pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError
         options.prepared_statements,
         cancel,
     ))
+}
+
+/// True if more than the `@` before the host is not encoded.
+fn has_bare_at(url: &str) -> bool {
+    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let before_parameters = url.split('?').next().unwrap_or_default();
+    is_url && before_parameters.matches('@').count() > 1
 }
 
 /// A connection on which nothing arrives any more is given up by the system as well, in about twice the time that a statement
@@ -121,6 +134,17 @@ fn place(config: &Config) -> String {
 mod tests {
     use super::*;
     use crate::store::PostgresStore;
+
+    #[test]
+    fn a_password_whose_at_is_not_encoded_is_not_shown_as_the_host() {
+        for url in ["postgres://u:p@s3cret@h/d", "postgresql://u:p@s3cret/s3cret@h/d"] {
+            let refused = database(&PostgresStore::options(url)).err().unwrap().to_string();
+            assert!(!refused.contains("s3cret") && refused.contains("`%40`"), "{refused}");
+        }
+        for url in ["postgres://u:p%40s3cret@h/d", "host=h user=u password=p@s3cret@://"] {
+            assert!(database(&PostgresStore::options(url)).is_ok(), "{url}");
+        }
+    }
 
     #[test]
     fn the_url_decides_when_a_connection_is_dead_and_else_the_statement_timeout() {
