@@ -57,7 +57,7 @@ impl Trouble {
             Self::Store(_) => Fate::RolledBack,
             Self::Sql(error) => match error.code() {
                 None => Fate::Unknown,
-                Some(code) if is_prepared(code) => Fate::TryAgain,
+                Some(_) if self.is_about_prepared_statements() => Fate::TryAgain,
                 Some(code) => match code.code() {
                     // serialization failure, deadlock, lock timeout
                     "40001" | "40P01" | "55P03" => Fate::TryAgain,
@@ -85,7 +85,8 @@ impl Trouble {
 
     /// True if a pooler without prepared statements was in the way.
     pub(super) fn is_about_prepared_statements(&self) -> bool {
-        matches!(self, Self::Sql(error) if error.code().is_some_and(is_prepared))
+        let Self::Sql(error) = self else { return false };
+        error.as_db_error().is_some_and(|error| is_prepared(error.code().code(), error.severity()))
     }
 
     /// True if the transaction could not be serialized, which one with the isolation level READ COMMITTED always can.
@@ -143,9 +144,10 @@ impl Trouble {
     }
 }
 
-/// True for a statement that the server does not know, or knows already.
-fn is_prepared(code: &SqlState) -> bool {
-    matches!(code.code(), "26000" | "42P05" | "08P01")
+/// True for a statement that the server does not know, or knows already, or knows as another one. PgBouncer has the last of
+/// these codes as well for a connection that it lost or gave up, and then ends the client's: nothing is known in that case.
+fn is_prepared(code: &str, severity: &str) -> bool {
+    matches!(code, "26000" | "42P05") || (code == "08P01" && severity != "FATAL")
 }
 
 /// True for a refusal of a connection that may pass: the server starts or stops, or has too many connections.
@@ -193,6 +195,10 @@ fn explain_code(error: &DbError) -> String {
     let said = error.message();
     let advice = match error.code().code() {
         "28P01" | "28000" => "check user and password in the URL, and the server's `pg_hba.conf`",
+        // PostgreSQL itself has it only for what a pooler has mixed up, and that is tried again
+        "08P01" => {
+            "a pooler lost its connection to the server, or had none for too long; see its log"
+        }
         "3D000" => "create it with `createdb`, or name another one in the URL",
         "42501" => {
             "the user needs the rights to create tables in the schema at the first start, and to read and write them: \
@@ -230,4 +236,18 @@ pub(super) fn with_causes(error: &tokio_postgres::Error) -> String {
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pooler_that_lost_its_connection_is_not_one_without_prepared_statements() {
+        // PgBouncer: "server conn crashed?", "query_wait_timeout"
+        assert!(!is_prepared("08P01", "FATAL"));
+        // "bind message supplies 1 parameters, but prepared statement "s1" requires 2"
+        assert!(is_prepared("08P01", "ERROR"));
+        assert!(is_prepared("26000", "ERROR") && is_prepared("42P05", "ERROR"));
+    }
 }
