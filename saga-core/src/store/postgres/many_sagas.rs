@@ -57,9 +57,6 @@ async fn a_claim_reads_few_pages_among_a_million_ended_sagas_and_dead_tuples() {
     let mut connection = database.connection().await.unwrap();
     schema::migrate(&mut connection).await.unwrap();
     connection.batch(FILL).await.unwrap();
-    let dead = "SELECT pg_stat_force_next_flush(), n_dead_tup FROM pg_stat_user_tables WHERE relname = 'saga'";
-    let rows = connection.query(dead, &[]).await.unwrap();
-    println!("{} dead tuples", rows[0].get::<_, i64>(1));
 
     let (me, limit) = ("me", 10_i64);
     let versions = vec![1_i32];
