@@ -75,7 +75,14 @@ fn refuses(
     let Err(StartError::Store(refused)) = refused else { panic!("it was started") };
     println!("{refused}");
     assert!(check(&refused.to_string()), "{refused}");
-    std::thread::sleep(Duration::from_secs(2));
+    // it goes on to say so while the lease is renewed, and sagas try again ever less often
+    let looks = [(); 100].map(|()| {
+        std::thread::sleep(Duration::from_millis(30));
+        check(&worker.sec.health().to_string())
+    });
+    let said = looks.into_iter().filter(|said| *said).count();
+    println!("health said why in {said} of 100 looks");
+    assert!(said > 75, "{said}");
     for handle in &mut handles {
         let waits = worker.run(async { tokio::time::timeout(Duration::ZERO, handle).await });
         assert!(waits.is_err(), "{waits:?}");

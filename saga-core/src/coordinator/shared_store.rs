@@ -68,7 +68,11 @@ impl CoordinatorInner {
             // a thread that is blocked sees the answer before it sees the end
             self.stop_without_lease(lease);
         }
-        self.env.store_health.note(&renewed);
+        // that this write succeeds says little about others, as long as sagas wait because of those
+        let had_failed = self.renewal_failed.load(Ordering::Relaxed);
+        if renewed.is_err() || had_failed || self.sagas_waiting_for_store().is_empty() {
+            self.env.store_health.note(&renewed);
+        }
         if renewed.is_err() {
             self.renewal_failed.store(true, Ordering::Relaxed);
         }
