@@ -67,7 +67,8 @@ pub(super) async fn claim(
         return Ok(Vec::new());
     }
     let mut owners = vec![String::new()];
-    owners.extend(dead_workers(connection, worker).await?);
+    let (dead, busy) = dead_workers(connection, worker, &versions).await?;
+    owners.extend(busy);
     let mut claimed = Vec::new();
     for owner in &owners {
         let left = limit.saturating_sub(claimed.len());
@@ -75,9 +76,9 @@ pub(super) async fn claim(
             break;
         }
         claimed.extend(claim_of(connection, worker, owner, &versions, left).await?);
-        if !owner.is_empty() {
-            forget_worker(connection, owner).await?;
-        }
+    }
+    if dead > 0 {
+        forget_dead_workers(connection, worker).await?;
     }
     claimed.sort_unstable_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
     Ok(claimed)
@@ -94,16 +95,30 @@ async fn versions(connection: &Connection, fingerprints: &[String]) -> Result<Ve
 /// Workers that have died, and owners of unfinished sagas that are no workers any more: a write that was on its way when its
 /// worker released everything, or was forgotten, may leave such a saga.
 ///
-/// The owners are found by jumping through an index from each to the next.
-async fn dead_workers(connection: &Connection, worker: &WorkerId) -> Result<Vec<String>, Trouble> {
+/// The owners are found by jumping through an index from each to the next. Returns how many there are, and which of them have
+/// sagas to be claimed: those of the others may be parked, or of an unknown version, for as long as nobody looks after them.
+async fn dead_workers(
+    connection: &Connection,
+    worker: &WorkerId,
+    versions: &[i32],
+) -> Result<(usize, Vec<String>), Trouble> {
     let sql = "WITH RECURSIVE o AS ((SELECT owner FROM saga WHERE ended_at IS NULL AND owner > '' ORDER BY owner LIMIT 1) \
         UNION ALL SELECT (SELECT s.owner FROM saga AS s WHERE s.ended_at IS NULL AND s.owner > o.owner ORDER BY s.owner LIMIT 1) \
-        FROM o WHERE o.owner IS NOT NULL) \
-        SELECT incarnation FROM saga_worker WHERE lease_until <= clock_timestamp() AND incarnation <> $1 \
+        FROM o WHERE o.owner IS NOT NULL), \
+        d AS (SELECT incarnation FROM saga_worker WHERE lease_until <= clock_timestamp() AND incarnation <> $1 \
         UNION SELECT o.owner FROM o WHERE o.owner <> $1 \
-        AND NOT EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = o.owner)";
-    let rows = connection.query(sql, &[(&owner_column(worker), Type::TEXT)]).await?;
-    rows.iter().map(|row| row.try_get(0).map_err(Trouble::Sql)).collect()
+        AND NOT EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = o.owner)) \
+        SELECT incarnation, (SELECT true FROM saga AS s WHERE s.owner = d.incarnation AND (s.parked_reason IS NULL) \
+        AND s.version = ANY ($2) AND s.ended_at IS NULL LIMIT 1) IS NOT NULL FROM d";
+    let params: Params<'_> = &[(&owner_column(worker), Type::TEXT), (&versions, Type::INT4_ARRAY)];
+    let rows = connection.query(sql, params).await?;
+    let mut busy = Vec::new();
+    for row in &rows {
+        if row.try_get(1).map_err(Trouble::Sql)? {
+            busy.push(row.try_get(0).map_err(Trouble::Sql)?);
+        }
+    }
+    Ok((rows.len(), busy))
 }
 
 /// Claims sagas of one owner. A saga that another worker is claiming at the same time is skipped.
@@ -143,11 +158,12 @@ pub(super) fn claim_sql() -> String {
     )
 }
 
-/// Removes a worker that has died, once it owns nothing that has not ended.
-async fn forget_worker(connection: &Connection, worker: &str) -> Result<(), Trouble> {
-    let sql = "DELETE FROM saga_worker AS w WHERE w.incarnation = $1 AND w.lease_until <= clock_timestamp() \
-        AND NOT EXISTS (SELECT 1 FROM saga AS s WHERE s.owner = $1 AND s.ended_at IS NULL)";
-    connection.query(sql, &[(&worker, Type::TEXT)]).await.map(drop)
+/// Removes workers that have died, once they own nothing that has not ended. As above, an index is looked into for each of
+/// them.
+async fn forget_dead_workers(connection: &Connection, worker: &WorkerId) -> Result<(), Trouble> {
+    let sql = "DELETE FROM saga_worker AS w WHERE w.incarnation <> $1 AND w.lease_until <= clock_timestamp() \
+        AND (SELECT true FROM saga AS s WHERE s.owner = w.incarnation AND s.ended_at IS NULL LIMIT 1) IS NULL";
+    connection.query(sql, &[(&owner_column(worker), Type::TEXT)]).await.map(drop)
 }
 
 /// The unfinished sagas of a worker, except those that are parked.
