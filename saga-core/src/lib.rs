@@ -58,7 +58,7 @@
 //!   fails for good: see [`SagaStatus`] and
 //!   [`SagaError`]. A **parked** saga has not ended and waits for an operator.
 //! - A **store** keeps one log per saga. The default, [`MemoryStore`](store::MemoryStore), does not survive a crash;
-//!   `SqliteStore` and [`FileStore`](store::FileStore) do.
+//!   `SqliteStore`, `PostgresStore` and [`FileStore`](store::FileStore) do.
 //!
 //! # Where to look
 //! | for | see |
@@ -108,7 +108,7 @@
 //! | `sqlite` | yes | `SqliteStore`, `ActionContext::transaction`, `barrier`; bundles SQLite |
 //! | `postgres` | no | `PostgresStore`, `ActionContext::postgres_transaction`, `barrier::postgres` |
 //! | `metrics` | no | counters through the `metrics` facade |
-//! | `testing` | no | `testing::store_conformance`, for your own stores |
+//! | `testing` | no | `testing::SagaTest`, for your sagas; `testing::store_conformance`, for your own stores |
 //!
 //! The idea of sagas is Garcia-Molina and Salem's (*Sagas*, 1987). Much of the vocabulary is Caitie McCaffrey's and that
 //! of Oxide's [steno](https://github.com/oxidecomputer/steno).

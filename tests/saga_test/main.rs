@@ -2,6 +2,7 @@
 
 mod clean;
 mod injected;
+mod messages;
 mod trip;
 mod wrong;
 

@@ -95,15 +95,20 @@ async fn a_typed_error_survives_a_restart() {
     let again = sec(SqliteStore::open(&path).unwrap()).await;
     let error = async |id: &str| {
         let handle = again.get::<Offer>(id).await.unwrap().unwrap();
-        let Err(SagaError::RolledBack(report)) = handle.await else { panic!("rolled back") };
-        report.error.unwrap()
+        let ended = handle.await.unwrap_err();
+        let said = ended.to_string();
+        let SagaError::RolledBack(report) = ended else { panic!("{said}") };
+        (report.error.unwrap(), said)
     };
-    let expired = error("expired").await;
+    let (expired, _) = error("expired").await;
     assert_eq!(
         expired.convert::<PriceError>().unwrap(),
         PriceError::Expired { offer: u64::MAX - 1 }
     );
-    let none = error("none").await;
+    let (none, said) = error("none").await;
+    // many errors say only that something failed, and their source says why
+    let why = "node `quote`: action failed: no quote: invalid digit found in string";
+    assert!(said.ends_with(why), "{said}");
     let none = none.convert::<PriceError>().unwrap_err();
     assert_eq!(none.to_string(), "action failed: no quote");
     let source = none.source().unwrap();

@@ -104,3 +104,24 @@ fn each_worker_takes_only_the_versions_that_it_knows() {
     assert_eq!(unfinished(&url), 0);
     assert_eq!(second.run(second.sec.workers()).unwrap().len(), 1);
 }
+
+#[test]
+fn a_saga_that_has_ended_refuses_at_once_even_where_nobody_knows_it() {
+    let (url, world) = (database(), World::new());
+    world.open();
+    let first = Worker::start::<old::Delivery>(&url, &world);
+    let start = first.sec.saga(old::Delivery { order: "1".into() }).id("old");
+    let handle = first.run(start.start()).unwrap();
+    first.run(handle.into_future()).unwrap();
+    drop(first);
+    let second = Worker::start::<new::Delivery>(&url, &world);
+    let asked = Instant::now();
+    for refused in [
+        second.run(second.sec.operator("ann").cancel("old", "a mistake")),
+        second.run(second.sec.operator("ann").pause("old")),
+    ] {
+        let refused = refused.unwrap_err().to_string();
+        assert_eq!(refused, "saga old: the saga has already ended: completed");
+    }
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+}

@@ -13,7 +13,7 @@ use super::reload::{LoadReason, while_listening};
 use super::running::{Admission, RunningSaga};
 use crate::driver::{Control, Creation, PendingRequest, before_telling_of_shutdown};
 use crate::error::{OperateError, SagaError};
-use crate::log::{Answer, Request, SagaId};
+use crate::log::{Answer, Command, Refusal, Request, SagaId};
 use crate::store::StoreError;
 
 /// How long a request to a saga of another process waits for its answer: longer than it takes until another worker has
@@ -45,11 +45,37 @@ impl CoordinatorInner {
         if self.is_closing() {
             return Err(OperateError::ShutDown);
         }
+        if let Some(answer) = self.refused_by_its_end(&request).await? {
+            return Ok(answer);
+        }
         let store = AttachedStore { store: self.env.store.clone(), patience: OTHERS_PATIENCE };
         match select(store.deliver(request), pin!(self.closed())).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Err(OperateError::ShutDown),
         }
+    }
+
+    /// What every worker would answer because the saga has ended. There may be none that knows the saga.
+    async fn refused_by_its_end(&self, request: &Request) -> Result<Option<Answer>, StoreError> {
+        let needs_a_live_saga = match request.command {
+            Command::Cancel { .. } | Command::Pause | Command::Inject { .. } => true,
+            Command::Resume
+            | Command::Step
+            | Command::RetryUndo { .. }
+            | Command::RetryAll
+            | Command::Resolve { .. }
+            | Command::Rollback { .. }
+            | Command::Retry { .. }
+            | Command::Decide { .. }
+            | Command::Unpark => false,
+        };
+        if !needs_a_live_saga {
+            return Ok(None);
+        }
+        let positions = self.env.store.positions(vec![request.saga.clone()]).await?;
+        let status = positions.into_iter().flatten().next().map(|position| position.status);
+        let ended = status.filter(|status| status.is_ended());
+        Ok(ended.map(|status| Answer::Refused(Refusal::AlreadyEnded { status })))
     }
 
     /// Brings a request to a saga of a shared store. Which process runs it, only the store knows.

@@ -1,6 +1,6 @@
 //! Why a saga did not complete, and the state of its nodes.
 
-use super::{ActionError, StartError};
+use super::{ActionError, StartError, with_causes};
 use crate::log::{ActionState, Cause, NodePath, SagaId};
 use crate::store::StoreError;
 
@@ -122,7 +122,7 @@ impl SagaReport {
     fn failed_undos(&self) -> String {
         let failed = self.nodes_in(ActionState::UndoFailed);
         let errors = failed.filter_map(|n| Some((&n.node, n.undo_error.as_ref()?)));
-        errors.map(|(node, error)| format!("; undo of `{node}`: {error}")).collect()
+        errors.map(|(node, error)| format!("; undo of `{node}`: {}", with_causes(error))).collect()
     }
 
     fn names<'a>(what: &str, nodes: impl Iterator<Item = &'a NodePath>) -> String {
@@ -134,7 +134,9 @@ impl SagaReport {
 /// Why a saga did not complete, in one line.
 pub(crate) fn cause_and_error(cause: &Cause, error: Option<&ActionError>) -> String {
     match (cause, error) {
-        (Cause::Failed { node }, Some(error)) => format!("node `{node}`: {error}"),
+        (Cause::Failed { node }, Some(error)) => {
+            format!("node `{node}`: {}", with_causes(error))
+        }
         (cause, _) => cause.to_string(),
     }
 }

@@ -12,6 +12,7 @@ use tokio_postgres::{CancelToken, Config, NoTls, Socket};
 use super::connection::{Cancel, Database};
 use super::options::PostgresOptions;
 use super::tls;
+use crate::error::with_causes;
 use crate::store::StoreError;
 
 /// A database to which nothing has connected yet.
@@ -30,7 +31,7 @@ pub(super) fn database(options: &PostgresOptions) -> Result<Database, StoreError
         ));
     }
     let mut config: Config =
-        options.url.parse().map_err(|e| unreadable(&super::trouble::with_causes(&e)))?;
+        options.url.parse().map_err(|e| unreadable(&with_advice(with_causes(&e))))?;
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err(unreadable("it names no host"));
     }
@@ -113,6 +114,17 @@ where
 {
     // if that fails, the server finishes the statement, and finds that nobody waits for it
     Box::pin(async move { drop(token.cancel_query(tls).await) })
+}
+
+/// What users of libpq write, and what it is called here.
+fn with_advice(why: String) -> String {
+    match why.contains("ssl") {
+        true => format!(
+            "{why} (`sslmode` is `disable`, `prefer` or `require`, which checks certificate and name; instead of `sslrootcert`, \
+             pass the certificates to `PostgresOptions::root_certificates`)"
+        ),
+        false => why,
+    }
 }
 
 /// What the server is called in errors: its address and database, without user and password.

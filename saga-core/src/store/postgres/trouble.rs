@@ -1,11 +1,11 @@
 //! What can go wrong with a statement, what it means for the transaction, and what it tells the user to do.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::connection::Database;
+use crate::error::with_causes;
 use crate::store::StoreError;
 
 /// Why a statement has no result.
@@ -168,10 +168,15 @@ pub(super) fn explain_connect(error: &tokio_postgres::Error) -> String {
                 use `sslmode=disable` in a network that you trust"
             .to_string();
     }
+    if why.contains("CaUsedAsEndEntity") {
+        return "the server's certificate is marked as one of an authority; make one for a server, for example with `openssl req \
+                -x509 .. -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:db.example`"
+            .to_string();
+    }
     if why.contains("invalid peer certificate") || why.contains("certificate") {
         return format!(
             "the server's certificate is not trusted: {why}; pass the certificate of its authority to \
-             `PostgresOptions::root_certificates`, and use the name that the certificate has in the URL"
+             `PostgresOptions::root_certificates`, and use a name in the URL that the certificate has as its subjectAltName"
         );
     }
     if why.contains("password missing") {
@@ -205,6 +210,9 @@ fn explain_code(error: &DbError) -> String {
              `GRANT CREATE, USAGE ON SCHEMA public TO ..` and `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA \
              public TO ..`"
         }
+        "3F000" => {
+            "no schema in the user's `search_path` exists; create it, or set another one: `ALTER USER .. SET search_path = ..`"
+        }
         "53100" => "the server's disk is full; sagas go on once there is room",
         "53300" => {
             "raise the server's `max_connections` or the user's `CONNECTION LIMIT`, lower `PostgresOptions::connections`, or \
@@ -221,21 +229,6 @@ fn explain_code(error: &DbError) -> String {
         _ => return format!("{said} (SQLSTATE {})", error.code().code()),
     };
     format!("{said}; {advice}")
-}
-
-/// An error with its causes, which it does not show by itself. It never contains the password.
-pub(super) fn with_causes(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let next_text = next.to_string();
-        if !text.contains(&next_text) {
-            text.push_str(": ");
-            text.push_str(&next_text);
-        }
-        cause = next.source();
-    }
-    text
 }
 
 #[cfg(test)]

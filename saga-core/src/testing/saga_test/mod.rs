@@ -17,7 +17,7 @@ mod schedule;
 mod stage;
 mod staged_store;
 
-use std::panic::resume_unwind;
+use std::panic::{panic_any, resume_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -85,6 +85,7 @@ pub struct SagaTest<S: Saga> {
     always: Option<Arc<Check<S::Context>>>,
     schedule: Schedule,
     interleavings: u64,
+    rolls_back: bool,
 }
 
 /// A check of the outside world.
@@ -100,6 +101,7 @@ impl<S: Saga> SagaTest<S> {
             always: None,
             schedule: Schedule::default(),
             interleavings: 3,
+            rolls_back: false,
         }
     }
 
@@ -114,6 +116,13 @@ impl<S: Saga> SagaTest<S> {
     /// [`check_all`](Self::check_all); by default 3.
     pub fn interleavings(mut self, orders: u64) -> Self {
         self.interleavings = orders.max(1);
+        self
+    }
+
+    /// The saga is rolled back although nothing goes wrong, because of its parameters or its context. Without this,
+    /// [`check_all`](Self::check_all) takes it for a mistake: most of what can go wrong would not be tried.
+    pub fn rolls_back(mut self) -> Self {
+        self.rolls_back = true;
         self
     }
 
@@ -183,6 +192,7 @@ impl<S: Saga> SagaTest<S> {
     /// # Panics
     /// If the invariant does, if the saga does not end completed or rolled back, or if something that was injected was not
     /// reached.
+    #[track_caller]
     pub fn check<I>(self, invariant: I)
     where
         I: AsyncFn(&Ended<S>) + Send + Sync,
@@ -195,13 +205,10 @@ impl<S: Saga> SagaTest<S> {
         };
         let failure = self.on_a_thread(|| match self.verdict(&case, &invariant) {
             Verdict::Good(_) => None,
-            Verdict::NotReached | Verdict::Absent => {
-                Some("what was injected was not reached".to_string())
-            }
-            Verdict::Bad(why) => Some(why),
+            Verdict::NotReached(why) | Verdict::Absent(why) | Verdict::Bad(why) => Some(why),
         });
         if let Some(why) = failure {
-            resume_unwind(Box::new(format!("{}: {why}", S::NAME)));
+            fail(format!("{}: {why}", S::NAME));
         }
     }
 
@@ -209,6 +216,7 @@ impl<S: Saga> SagaTest<S> {
     ///
     /// # Panics
     /// If the saga does not survive one of them, with a test that shows it.
+    #[track_caller]
     pub fn check_all<I>(self, invariant: I) -> TestReport
     where
         I: AsyncFn(&Ended<S>) + Send + Sync,
@@ -217,13 +225,11 @@ impl<S: Saga> SagaTest<S> {
         let failures = report.failures();
         if !failures.is_empty() {
             let saga = S::NAME;
-            let shown = failures.iter().take(3).cloned().collect::<Vec<_>>().join("\n");
-            let more = match failures.len().saturating_sub(3) {
-                0 => String::new(),
-                more => format!("\nand {more} more\n"),
-            };
-            eprintln!("{report}\n{saga} does not survive:\n\n{shown}{more}");
-            resume_unwind(Box::new(format!("{saga} does not survive {} runs", failures.len())));
+            let shown = failures.join("\n");
+            fail(format!(
+                "{saga} does not survive {} of these runs:\n\n{shown}\n{report}",
+                failures.len()
+            ));
         }
         report
     }
@@ -259,7 +265,14 @@ impl<S: Saga> SagaTest<S> {
             schedule: Schedule::default(),
             may_be_stuck: false,
         };
-        let verdict = verdict_of(&none, &plain);
+        let mut verdict = verdict_of(&none, &plain);
+        if let Verdict::Good(RunEnd::RolledBack(why)) = &verdict
+            && !self.rolls_back
+        {
+            verdict = Verdict::Bad(format!(
+                "it is rolled back ({why}); if that is as it should be, say so with `SagaTest::rolls_back`"
+            ));
+        }
         let is_good = matches!(verdict, Verdict::Good(_));
         self.record(&mut report, none, verdict, invariant);
         if !is_good {
@@ -293,12 +306,12 @@ impl<S: Saga> SagaTest<S> {
             report.set_rollback(appends);
         }
         for case in cases {
-            let mut verdict = Verdict::NotReached;
+            let mut verdict = Verdict::NotReached(String::new());
             let mut case = case;
             for seed in 0..orders {
                 case.schedule.seed = seed;
                 verdict = self.verdict(&case, invariant);
-                if !matches!(verdict, Verdict::Good(_) | Verdict::Absent) {
+                if !matches!(verdict, Verdict::Good(_) | Verdict::Absent(_)) {
                     break;
                 }
             }
@@ -319,9 +332,8 @@ impl<S: Saga> SagaTest<S> {
         I: AsyncFn(&Ended<S>),
     {
         let why = match &verdict {
-            Verdict::Good(_) | Verdict::Absent => None,
-            Verdict::NotReached => Some("this was not reached".to_string()),
-            Verdict::Bad(why) => Some(why.clone()),
+            Verdict::Good(_) | Verdict::Absent(_) => None,
+            Verdict::NotReached(why) | Verdict::Bad(why) => Some(why.clone()),
         };
         if let Some(why) = why {
             let mut shortest = case.clone();
@@ -346,25 +358,23 @@ fn verdict_of(case: &Case, run: &Run) -> Verdict {
         return Verdict::Bad(why.clone());
     }
     let end = match &run.end {
-        end @ (RunEnd::Completed | RunEnd::RolledBack) => end.clone(),
+        end @ (RunEnd::Completed | RunEnd::RolledBack(_)) => end.clone(),
         end @ RunEnd::Stuck(_) if case.may_be_stuck => end.clone(),
         RunEnd::Stuck(why) => return Verdict::Bad(why.clone()),
         end @ (RunEnd::Parked(_) | RunEnd::Never(_) | RunEnd::Broken(_)) => {
             return Verdict::Bad(end.to_string());
         }
     };
-    let schedule = &case.schedule;
-    let is_reached = (0..schedule.injections.len()).all(|n| run.seen.reached.contains(&n))
-        && (schedule.crash.is_none() || run.seen.crashed)
-        && (schedule.cancel.is_none() || run.seen.cancelled);
-    let append = match (schedule.crash, schedule.cancel) {
-        (Some(Crash::Before(append) | Crash::After(append)), _) | (None, Some(append)) => append,
-        (None, None) => 0,
-    };
-    match is_reached {
-        true => Verdict::Good(end),
+    match run.not_reached(&case.schedule) {
+        None => Verdict::Good(end),
         // calls that ended at the same time shared an append
-        false if append >= run.seen.appends.len() => Verdict::Absent,
-        false => Verdict::NotReached,
+        Some(why) if case.schedule.last_append() >= run.seen.appends.len() => Verdict::Absent(why),
+        Some(why) => Verdict::NotReached(why),
     }
+}
+
+/// Fails the test.
+#[track_caller]
+fn fail(message: String) -> ! {
+    panic_any(message)
 }

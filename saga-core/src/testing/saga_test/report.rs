@@ -12,9 +12,9 @@ use super::schedule::Schedule;
 pub(super) enum Verdict {
     Good(RunEnd),
     /// There was no such append in this run.
-    Absent,
+    Absent(String),
     /// It was not reached, although it should have been.
-    NotReached,
+    NotReached(String),
     Bad(String),
 }
 
@@ -110,8 +110,8 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Good(end) => write!(f, "{end}"),
-            Self::Absent => f.write_str("(there was no such append)"),
-            Self::NotReached => f.write_str("NOT REACHED"),
+            Self::Absent(_) => f.write_str("(there was no such append)"),
+            Self::NotReached(_) => f.write_str("NOT REACHED"),
             Self::Bad(_) => f.write_str("FAILED"),
         }
     }
@@ -121,7 +121,7 @@ impl fmt::Display for RunEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Completed => f.write_str("completed"),
-            Self::RolledBack => f.write_str("rolled back"),
+            Self::RolledBack(_) => f.write_str("rolled back"),
             Self::Stuck(_) => f.write_str("stuck"),
             Self::Parked(why) => write!(f, "parked: {why}"),
             Self::Never(why) => write!(f, "never ended: {why}"),

@@ -1,5 +1,6 @@
 //! Runs a saga once, with all that a schedule has go wrong, in one process after the other.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::SagaTest;
 use super::ended::Ended;
-use super::schedule::Schedule;
+use super::schedule::{Crash, Schedule};
 use super::stage::{DEADLINE, OnStage, Seen, Stage};
 use super::staged_store::{Always, StagedStore};
 use crate::coordinator::{BuildError, CoordinatorBuilder, SagaHandle};
@@ -32,7 +33,8 @@ const LATE: Duration = Duration::from_secs(3600);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RunEnd {
     Completed,
-    RolledBack,
+    /// Why.
+    RolledBack(String),
     Stuck(String),
     Parked(String),
     /// It did not end, and why that may be.
@@ -47,6 +49,30 @@ pub(super) struct Run {
     pub(super) seen: Seen,
     /// What the user's invariant said.
     pub(super) violation: Option<String>,
+}
+
+impl Run {
+    /// What was to go wrong and did not, if there is such a thing.
+    pub(super) fn not_reached(&self, schedule: &Schedule) -> Option<String> {
+        let mut injections = (0..).zip(&schedule.injections);
+        if let Some((_, injection)) = injections.find(|(n, _)| !self.seen.reached.contains(n)) {
+            let called = self.seen.calls.iter().filter(|call| call.undo == injection.undo);
+            let nodes = called.map(|call| &*call.node).collect::<BTreeSet<_>>();
+            let nodes = nodes.into_iter().collect::<Vec<_>>().join(", ");
+            let what = if injection.undo { "undo" } else { "action" };
+            let node = &injection.node;
+            return Some(format!("the {what} of `{node}` was not called, only those of: {nodes}"));
+        }
+        let last = self.seen.appends.len().saturating_sub(1);
+        let absent = |append| format!("there was no append {append}: the last one was {last}");
+        match (schedule.crash, schedule.cancel) {
+            (Some(Crash::Before(append) | Crash::After(append)), _) if !self.seen.crashed => {
+                Some(absent(append))
+            }
+            (_, Some(append)) if !self.seen.cancelled => Some(absent(append)),
+            _ => None,
+        }
+    }
 }
 
 /// What one process did.
@@ -149,7 +175,7 @@ impl<S: Saga> SagaTest<S> {
         };
         let end = match &result {
             Ok(_) => RunEnd::Completed,
-            Err(SagaError::RolledBack(_)) => RunEnd::RolledBack,
+            Err(error @ SagaError::RolledBack(_)) => RunEnd::RolledBack(error.to_string()),
             Err(error @ SagaError::Stuck(_)) => RunEnd::Stuck(error.to_string()),
             Err(SagaError::Parked { reason, .. }) => RunEnd::Parked(reason.clone()),
             Err(error) => RunEnd::Broken(error.to_string()),
@@ -159,7 +185,7 @@ impl<S: Saga> SagaTest<S> {
             let _ = timeout(LATE, request).await;
         }
         let mut violation = stage.seen().violation.take();
-        if matches!(end, RunEnd::Completed | RunEnd::RolledBack) && violation.is_none() {
+        if matches!(end, RunEnd::Completed | RunEnd::RolledBack(_)) && violation.is_none() {
             let ended = Ended::new(context.clone(), result, nodes(handle).await);
             let mut check = pin!(invariant(&ended));
             violation = poll_fn(|cx| match panics::finding(|| check.as_mut().poll(cx)) {

@@ -133,6 +133,12 @@ impl Schedule {
         })
     }
 
+    /// The number of the last append that it names.
+    pub(super) fn last_append(&self) -> usize {
+        let crash = self.crash.map_or(0, |(Crash::Before(append) | Crash::After(append))| append);
+        crash.max(self.cancel.unwrap_or(0))
+    }
+
     /// Schedules in which one thing less goes wrong.
     pub(super) fn shorter(&self) -> Vec<Self> {
         let without = |n: usize| {
