@@ -1,15 +1,12 @@
 //! One attempt of an action or an undo: with its timeout, and with its panics contained. It is polled where it
 //! lies, and costs no allocation besides the future that the action returns.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
-
-use futures_util::future::BoxFuture;
 
 use super::faults::InjectedFault;
 use super::output_limits::{OutputLimits, truncate};
+use super::timeout::{ActionFuture, UndoFuture, within};
 use crate::action::{Action, AnyAction, read_back};
 use crate::context::{ActionContext, AnyContext};
 use crate::dag::{AnyNode, Refused};
@@ -133,28 +130,6 @@ impl<'a> Called<'a> {
             Err(error) => Err(FailedAttempt::unstorable(&error, output.value, limits.max_payload)),
         }
     }
-}
-
-pub(super) type ActionFuture<'a> = BoxFuture<'a, Result<ActionOutput, AttemptError>>;
-pub(super) type UndoFuture<'a> = BoxFuture<'a, Result<(), UndoError>>;
-
-/// A user's future with its timeout. What is dropped when the time is over may panic.
-pub(super) fn within<'a, T: Send + 'a, E: Send + 'a>(
-    limit: Option<Duration>,
-    call: BoxFuture<'a, Result<T, E>>,
-    cut: fn(ActionError) -> E,
-) -> BoxFuture<'a, Result<T, E>> {
-    let Some(limit) = limit else { return call };
-    let mut call = Contained::new(call);
-    Box::pin(async move {
-        let ended = poll_fn(|cx| match call.get_mut() {
-            Some(call) => call.as_mut().poll(cx),
-            None => Poll::Pending,
-        });
-        tokio::time::timeout(limit, ended).await.unwrap_or_else(|_| {
-            Err(cut(ActionError::TimedOut { message: format!("timed out after {limit:?}") }))
-        })
-    })
 }
 
 /// The user's future.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::attempt::{ActionFuture, UndoFuture, within};
+use super::timeout::{ActionFuture, UndoFuture, within};
 use crate::action::{AnyAction, Timeouts};
 use crate::context::{ActionContext, AnyContext, CallInfo};
 use crate::dag::AnyNode;

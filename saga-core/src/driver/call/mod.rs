@@ -13,6 +13,7 @@ mod faults;
 mod in_flight;
 mod output_limits;
 mod several;
+mod timeout;
 
 use std::sync::Arc;
 

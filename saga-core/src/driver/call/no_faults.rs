@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempt::{ActionFuture, UndoFuture};
+use super::timeout::{ActionFuture, UndoFuture};
 use crate::action::AnyAction;
 use crate::context::{ActionContext, AnyContext, CallInfo};
 use crate::dag::AnyNode;
