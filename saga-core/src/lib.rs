@@ -124,6 +124,7 @@ pub mod action;
 pub mod barrier;
 pub mod bounds;
 pub mod builtin;
+mod causes;
 mod clock;
 mod context;
 pub mod coordinator;

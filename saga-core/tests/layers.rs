@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// The modules at the root of the crate, from the bottom up. A module may name itself and those above it in this
 /// list, which are below it in the house.
-const LAYERS: [&str; 28] = [
+const LAYERS: [&str; 29] = [
     // vocabulary
+    "causes",
     "panics",
     "names",
     "limits",

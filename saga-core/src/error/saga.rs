@@ -1,6 +1,7 @@
 //! Why a saga did not complete, and the state of its nodes.
 
-use super::{ActionError, StartError, with_causes};
+use super::{ActionError, StartError};
+use crate::causes::with_causes;
 use crate::log::{ActionState, Cause, NodePath, SagaId};
 use crate::store::StoreError;
 

@@ -12,7 +12,7 @@ use tokio_postgres::{CancelToken, Config, NoTls, Socket};
 use super::connection::{Cancel, Database};
 use super::options::PostgresOptions;
 use super::tls;
-use crate::error::with_causes;
+use crate::causes::with_causes;
 use crate::store::StoreError;
 
 /// A database to which nothing has connected yet.

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use super::connection::{Connection, Execute, Params};
 use super::rows::{self, NUMBER, RECORD, WITH_REST, bound, plain, text, unsigned};
 use super::trouble::Trouble;
-use crate::error::with_causes;
+use crate::causes::with_causes;
 use crate::log::{Entry, InvalidSagaStatus, SagaId, SagaStatus};
 use crate::store::{
     ListFilter, Position, SagaRecord, SagaVersion, StoreError, StoredSaga, log_rows,

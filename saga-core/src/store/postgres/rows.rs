@@ -127,7 +127,7 @@ impl<'r> Columns<'r> {
     fn take<T: tokio_postgres::types::FromSql<'r>>(&mut self) -> Result<T, String> {
         let column = self.next;
         self.next += 1;
-        self.row.try_get(column).map_err(|e| crate::error::with_causes(&e))
+        self.row.try_get(column).map_err(|e| crate::causes::with_causes(&e))
     }
 
     fn unsigned(&mut self) -> Result<u64, String> {

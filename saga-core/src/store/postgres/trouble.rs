@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::connection::Database;
-use crate::error::with_causes;
+use crate::causes::with_causes;
 use crate::store::StoreError;
 
 /// Why a statement has no result.
