@@ -47,7 +47,7 @@ async fn a_certificate_must_be_trusted_and_have_the_name_of_the_url() {
     assert!(untrusted.contains("the server's certificate is not trusted"), "{untrusted}");
     assert!(untrusted.contains("`PostgresOptions::root_certificates`"), "{untrusted}");
     let other_name = error(options("localhost", "require").root_certificates(&*pem)).await;
-    assert!(other_name.contains("use the name that the certificate has"), "{other_name}");
+    assert!(other_name.contains("use a name in the URL that the certificate has"), "{other_name}");
     let plain = error(options("127.0.0.1", "disable")).await;
     assert!(
         plain.contains("check user and password in the URL, and the server's `pg_hba.conf`"),
