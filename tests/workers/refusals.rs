@@ -82,7 +82,7 @@ fn refuses(
     });
     let said = looks.into_iter().filter(|said| *said).count();
     println!("health said why in {said} of 100 looks");
-    assert!(said > 75, "{said}");
+    assert!(said > 75, "{said}: {}", worker.sec.health());
     for handle in &mut handles {
         let waits = worker.run(async { tokio::time::timeout(Duration::ZERO, handle).await });
         assert!(waits.is_err(), "{waits:?}");

@@ -71,7 +71,11 @@ pub async fn install(client: &Client) -> Result<(), Error> {
                 if tries < 10
                     && matches!(
                         error.code(),
-                        Some(&SqlState::UNIQUE_VIOLATION | &SqlState::DUPLICATE_TABLE)
+                        Some(
+                            &SqlState::UNIQUE_VIOLATION
+                                | &SqlState::DUPLICATE_TABLE
+                                | &SqlState::DUPLICATE_OBJECT
+                        )
                     ) =>
             {
                 tries += 1;

@@ -187,7 +187,10 @@ impl CoordinatorInner {
     /// Takes a saga over from whichever process owns it; `None` if the store has none.
     pub(super) async fn take(&self, id: &SagaId) -> Result<Option<SagaRecord>, SagaError> {
         let taken = self.env.store.take(&self.env.worker, id).await;
-        self.env.store_health.note(&taken);
+        // in a shared store, that this write succeeds says little about others; a renewal of the lease tells later
+        if taken.is_err() || !self.is_one_of_many() {
+            self.env.store_health.note(&taken);
+        }
         taken.map_err(|source| {
             let saga = id.clone();
             if let StoreError::Fenced { .. } = source {

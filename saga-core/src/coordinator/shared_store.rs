@@ -69,8 +69,7 @@ impl CoordinatorInner {
             self.stop_without_lease(lease);
         }
         // that this write succeeds says little about others, as long as sagas wait because of those
-        let had_failed = self.renewal_failed.load(Ordering::Relaxed);
-        if renewed.is_err() || had_failed || self.sagas_waiting_for_store().is_empty() {
+        if renewed.is_err() || self.sagas_waiting_for_store().is_empty() {
             self.env.store_health.note(&renewed);
         }
         if renewed.is_err() {
