@@ -64,16 +64,19 @@ async fn put_back(
     cx.transaction(move |tx| add(tx, &from, cents).map(|_| ())).await
 }
 
-#[saga_action(no_undo)]
+// A call of a point of no return that never ends would keep the saga for ever.
+#[saga_action(no_undo, timeout = "30s")]
 async fn deposit(cx: &ActionContext<()>, to: &str, cents: i64) -> Result<i64, BankError> {
     let to = to.to_string();
     cx.transaction(move |tx| add(tx, &to, cents)).await
 }
 
 saga! {
-    /// Between the two steps, only the log knows where the money is.
+    /// Between the two steps, only the log knows where the money is. A deposit cannot be undone, so it is the point of no
+    /// return: whoever cancels the saga meanwhile is too late.
     Transfer<()>(from: String, to: String, cents: i64) {
         withdraw { from, cents: *cents };
+        #[pivot]
         deposit { to, cents: *cents };
     }
 }
@@ -132,4 +135,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{} has {}", account.get::<_, String>(0)?, account.get::<_, i64>(1)?);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use saga_core::testing::{Ended, SagaTest};
+
+    use super::*;
+
+    #[test]
+    fn a_transfer_happens_once_or_not_at_all() {
+        let transfer = || Transfer { from: "ada".into(), to: "bob".into(), cents: 30 };
+        let test = SagaTest::<Transfer>::new(|| (), transfer()).sqlite(open_accounts);
+        let report = test.check_all(async |ended: &Ended<Transfer>| {
+            let sql = "SELECT cents FROM account WHERE owner IN ('ada', 'bob') ORDER BY owner";
+            let cents = ended.sqlite(|bank| -> rusqlite::Result<Vec<i64>> {
+                bank.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+            });
+            let expected = if ended.completed() { [1970, 2030] } else { [2000, 2000] };
+            assert_eq!(cents.unwrap(), expected);
+        });
+        println!("{report}");
+    }
 }

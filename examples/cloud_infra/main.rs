@@ -144,3 +144,27 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     sec.shutdown(Duration::from_secs(5)).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use saga_core::testing::{Ended, SagaTest};
+
+    use super::*;
+
+    #[test]
+    fn all_of_the_infrastructure_is_there_or_none() {
+        let (directory, runs) = (tempfile::tempdir().unwrap(), AtomicUsize::new(0));
+        let cloud = move || {
+            let run = runs.fetch_add(1, Ordering::Relaxed).to_string();
+            Cloud::open(&directory.path().join(run)).unwrap()
+        };
+        let test = SagaTest::<Infrastructure>::new(cloud, Infrastructure {}).interleavings(2);
+        let report = test.check_all(async |ended: &Ended<Infrastructure>| {
+            let resources = ended.context().all().unwrap();
+            assert_eq!(resources.len(), if ended.completed() { 6 } else { 0 }, "{resources:?}");
+        });
+        println!("{report}");
+    }
+}

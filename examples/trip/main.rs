@@ -13,6 +13,7 @@
 //! | `world.rs` | the services that they call |
 //! | `main.rs` | the program: a coordinator that runs the sagas |
 //! | `report.rs`, `options.rs` | the table that it prints, the command line |
+//! | `sagas.lock` | the definition of the saga that a test has seen last: see `SagaLock` |
 
 mod options;
 mod report;

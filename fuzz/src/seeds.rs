@@ -5,7 +5,8 @@ use std::fs;
 use saga_core::action::UndoContract;
 use saga_core::executor::SagaSnapshot;
 use saga_core::log::{
-    Cause, Entry, Failure, FailureKind, NodeEntry, Payload, Resolution, SagaEntry, Timestamp, Uuid,
+    Cause, EarlierAttempts, Entry, Failure, FailureKind, Migrated, NodeEntry, Payload, Resolution,
+    SagaEntry, Timestamp, Uuid,
 };
 use saga_core::operator::{Answer, Command, Decision, Fault, Refusal, Request};
 use saga_core::store::{FileStore, Store};
@@ -116,7 +117,7 @@ fn entries() -> Named {
     let failure = || Failure::new(FailureKind::Failed, "no");
     let (id, at) = (Uuid::from_u128(7), Timestamp(1_700_000_000_000));
     let mut kinds = vec![
-        SagaEntry::Created { run_key: id }.into(),
+        SagaEntry::Created { run_key: id, traceparent: None }.into(),
         NodeEntry::Started.about("a", 1),
         NodeEntry::Succeeded(Payload::from(&b"{\"a\":[1,2.5]}"[..])).about("a", 1),
         NodeEntry::Failed(failure().into()).about("a", 1),
@@ -130,7 +131,17 @@ fn entries() -> Named {
         SagaEntry::Parked { reason: "r".into() }.into(),
         SagaEntry::Refused { id, why: Refusal::NotPaused.into() }.into(),
         SagaEntry::Injected { at: "a".into(), fault: Fault::Error }.into(),
-        SagaEntry::Migrated("f".into()).into(),
+        SagaEntry::Migrated(Box::new(Migrated {
+            from: 1,
+            to: 2,
+            left: "f".into(),
+            keys: [("a".parse().unwrap(), "b".to_string())].into(),
+            retold: 1,
+            earlier: [("a[1]/b".into(), EarlierAttempts { attempts: 3, uncounted: 1 })].into(),
+            steps: 2,
+            kept: vec!["c[1]".into()],
+        }))
+        .into(),
         SagaEntry::Ended(SagaStatus::Stuck).into(),
     ];
     let asked = |command: Command| {

@@ -4,10 +4,11 @@
 //! random numbers. These actions do so once, as nodes whose output is recorded.
 #![allow(non_camel_case_types)] // they are named like the functions with `#[saga_action]`
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use uuid::Uuid;
 
+use crate::ambient::system_time;
 use crate::context::ActionContext;
 use crate::error::ActionError;
 use crate::policy::{Policy, Retry, UndoContract};
@@ -124,7 +125,7 @@ provided!(new_uuid, new_uuid, Uuid, Retry::forever(), |_this, cx| {
 });
 
 provided!(now, now, u64, Retry::forever(), |_this, _cx| {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = system_time().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).map_err(|error| error.to_string())
 });
 

@@ -8,9 +8,10 @@ use std::thread;
 use std::time::{Duration, Instant as RealInstant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::select;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::ambient::{simulated_time, system_time, watch};
 use crate::log::Timestamp;
 
 /// How often to check whether the wall clock was set.
@@ -66,7 +67,7 @@ impl ClockView {
 
 impl Clock {
     pub(crate) fn new(given: Option<Box<Wall>>) -> Self {
-        Self { given, base: SystemTime::now(), start: Instant::now(), jumps: watch::channel(()).0 }
+        Self { given, base: system_time(), start: Instant::now(), jumps: watch::channel(()).0 }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -108,7 +109,7 @@ impl Clock {
         let wall = match &self.given {
             Some(given) => given(),
             None if is_set_apart(at, real) => self.base + at.duration_since(self.start),
-            None => SystemTime::now(),
+            None => system_time(),
         };
         (Timestamp(0).after(wall.duration_since(UNIX_EPOCH).unwrap_or_default()), at)
     }
@@ -172,6 +173,9 @@ impl Clock {
 ///
 /// Only Linux's needs a library; without the feature `postgres`, no store of this crate asks.
 pub(crate) fn with_suspends() -> Duration {
+    if let Some(simulated) = simulated_time() {
+        return simulated;
+    }
     #[cfg(all(feature = "postgres", any(target_os = "linux", target_os = "android")))]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
@@ -187,7 +191,8 @@ pub(crate) fn with_suspends() -> Duration {
 
 /// Sleeps by the system's clock, even where a test has paused tokio's: for waits for another process.
 pub(crate) async fn real_pause(time: Duration) {
-    if !is_paused() {
+    // the other processes of a simulation go by its clock, too
+    if !is_paused() || simulated_time().is_some() {
         return tokio::time::sleep(time).await;
     }
     let (over, waits) = oneshot::channel();
@@ -205,6 +210,9 @@ pub(crate) async fn real_pause(time: Duration) {
 
 /// True if tokio's clock is not the system's.
 pub(crate) fn is_paused() -> bool {
+    if simulated_time().is_some() {
+        return true;
+    }
     let real = RealInstant::now();
     is_set_apart(Instant::now(), real)
 }

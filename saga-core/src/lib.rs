@@ -78,7 +78,7 @@
 //! | the `Action` trait, actions made of closures | [`action`] |
 //! | building DAGs at run time | [`dag`] |
 //! | running a single saga without a coordinator | [`executor`] |
-//! | drawing DAGs: Graphviz, Mermaid, JSON | [`render`] |
+//! | drawing DAGs: SVG, Graphviz, Mermaid, JSON | [`render`] |
 //! | the typed layer that `saga!` expands into | [`typed`], and [`bounds`] for the traits in its error messages |
 //! | the pure state machine that decides every step | [`machine`] |
 #![cfg_attr(
@@ -94,9 +94,17 @@
 //!   `attempt`, `undo`) encloses each call. Each log entry is an event named after its kind: a warning for `undo_failed`
 //!   and `parked`, an error for a saga that ends stuck, otherwise info or debug. Every event about a saga has the fields
 //!   `id` and `saga` (its durable name), and `why` for the message of an error or a reason.
+//! - With the feature `opentelemetry`, each run of a saga in a process and each call is linked to the span that started the saga,
+//!   if its subscriber has a layer of `tracing-opentelemetry`. The log keeps the `traceparent` of that span, so that the links
+//!   are the same after a crash.
 //! - With the feature `metrics`, counters: `saga_created_total` (label `saga`), `saga_ended_total` (`saga`, `status`),
 //!   `saga_parked_total` (`saga`), `saga_node_events_total` (`saga`, `kind`: `started`, `failed` and the other kinds of
-//!   log entries).
+//!   log entries); and a gauge, `saga_unknown_version` (`saga`): how many unfinished sagas of that name were started by a
+//!   version that this program does not know. Histograms, in seconds: `saga_duration_seconds` (`saga`, `status`), from
+//!   the creation of a saga to its end; `saga_call_seconds` (`saga`, `node`, `kind`: `action` or `undo`, `outcome`: `ok`,
+//!   `failed` or `in_doubt`), one attempt each, where `node` has `[]` for the number of an item; and
+//!   `saga_append_seconds` (`saga`, `outcome`), each write to the store. `operator::FleetGauges` and `Health::record` set gauges
+//!   when you ask. The guide `docs/monitoring.md` lists all of them, and comes with alert rules and a dashboard.
 //!
 //! Events, traces and counters contain names, times, reasons and error messages. They never contain parameters, outputs
 //! or the fields of errors.
@@ -107,8 +115,10 @@
 //! | `macros` | yes | `#[saga_action]` and `saga!` |
 //! | `sqlite` | yes | `SqliteStore`, `ActionContext::transaction`, `barrier`; bundles SQLite |
 //! | `postgres` | no | `PostgresStore`, `ActionContext::postgres_transaction`, `barrier::postgres` |
-//! | `metrics` | no | counters through the `metrics` facade |
+//! | `metrics` | no | counters, gauges and histograms through the `metrics` facade |
+//! | `opentelemetry` | no | links from the traces of sagas to the requests that started them |
 //! | `testing` | no | `testing::SagaTest`, for your sagas; `testing::store_conformance`, for your own stores |
+//! | `fault-injection` | no | nothing for you: hooks for this repository's own tests, not covered by semver |
 //!
 //! The idea of sagas is Garcia-Molina and Salem's (*Sagas*, 1987). Much of the vocabulary is Caitie McCaffrey's and that
 //! of Oxide's [steno](https://github.com/oxidecomputer/steno).
@@ -120,6 +130,7 @@
 extern crate self as saga_core;
 
 pub mod action;
+mod ambient;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod barrier;
 pub mod bounds;
@@ -128,6 +139,11 @@ mod causes;
 mod clock;
 mod context;
 pub mod coordinator;
+#[cfg(not(feature = "fault-injection"))]
+mod crash_points;
+#[cfg(feature = "fault-injection")]
+#[doc(hidden)]
+pub mod crash_points;
 pub mod dag;
 mod driver;
 mod error;
@@ -139,6 +155,11 @@ pub mod machine;
 mod names;
 mod panics;
 mod plan;
+#[cfg(feature = "fault-injection")]
+#[doc(hidden)]
+pub mod planted;
+#[cfg(not(feature = "fault-injection"))]
+mod planted;
 mod policy;
 pub mod render;
 pub mod store;
@@ -151,11 +172,18 @@ mod value;
 #[allow(missing_docs)] // plumbing between the macros' output and this crate
 pub mod __private;
 
+/// For this repository's simulator.
+#[cfg(feature = "fault-injection")]
+#[doc(hidden)]
+pub mod simulation {
+    pub use crate::ambient::{Gate, Simulation};
+}
+
 pub use context::{ActionContext, FencingToken, LookupError};
 #[doc(inline)]
 pub use coordinator::{
-    BuildError, Coordinator, CoordinatorBuilder, Health, NodeKey, Outcome, SagaHandle,
-    ShutdownReport,
+    BuildError, Coordinator, CoordinatorBuilder, Health, Migration, MigrationOutlook, NodeKey,
+    Outcome, SagaHandle, ShutdownReport, UnknownVersions,
 };
 pub use error::{
     ActionError, BoxError, NodeReport, RuntimeError, SagaError, SagaReport, StartError, UndoError,
@@ -163,6 +191,8 @@ pub use error::{
 pub use limits::Limits;
 pub use log::id::SagaId;
 pub use log::status::{ActionState, SagaStatus};
+#[doc(inline)]
+pub use machine::Ineligible;
 pub use policy::Retry;
 #[cfg(feature = "macros")]
 #[doc(inline)]
@@ -181,11 +211,20 @@ pub use typed::Saga;
 /// An [`Operator`](operator::Operator) comes from [`Coordinator::operator`], or from another process with
 /// [`Operator::attach`](operator::Operator::attach).
 pub mod operator {
+    #[cfg(feature = "metrics")]
+    pub use crate::coordinator::facts::FleetGauges;
+    pub use crate::coordinator::facts::{
+        AuditOutcome, AuditRecord, ExecutionRecord, Fleet, FleetVersion, HumanReason,
+        InvalidCursor, KeptEffect, NeedsHuman, NeedsHumanCursor, NeedsHumanFilter, NeedsHumanPage,
+        NodeFacts, OwnerFacts, PredictedEntry, Prediction, RetryFacts, SagaFacts, SagaFilter,
+        SagaSummary, WaitsFor, Why,
+    };
     pub use crate::coordinator::inspect::SagaView;
-    pub use crate::coordinator::operator::Operator;
+    pub use crate::coordinator::operator::{MAX_NAME, MAX_NOTE, Operator};
     pub use crate::error::OperateError;
     pub use crate::log::answer::{Answer, Refusal};
     pub use crate::log::command::{Command, Decision, Fault};
+    pub use crate::log::listed_state::{InvalidListedState, ListedState};
     pub use crate::log::request::Request;
 }
 
@@ -220,7 +259,7 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::SqliteStore;
     pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
-    pub use crate::{ActionState, NodeKey, Outcome, SagaStatus, StartError};
+    pub use crate::{ActionState, NodeKey, Outcome, Saga, SagaStatus, StartError};
     #[cfg(feature = "macros")]
     pub use crate::{saga, saga_action};
 }
@@ -234,6 +273,16 @@ struct Readme;
 #[cfg(all(doctest, feature = "macros", feature = "testing"))]
 #[doc = include_str!("../../docs/testing.md")]
 struct Testing;
+
+/// Compiles and runs the programs in the guide.
+#[cfg(all(doctest, feature = "macros"))]
+#[doc = include_str!("../../docs/changing-a-saga.md")]
+struct ChangingASaga;
+
+/// Compiles and runs the programs in the guide.
+#[cfg(all(doctest, feature = "macros", feature = "metrics"))]
+#[doc = include_str!("../../docs/monitoring.md")]
+struct Monitoring;
 
 /// Compiles the programs in the guide.
 #[cfg(all(doctest, feature = "macros", feature = "postgres"))]

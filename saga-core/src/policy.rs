@@ -105,6 +105,27 @@ impl Retry {
         if self.unsaid { Self::up_to(10) } else { self }
     }
 
+    /// What was declared, in the words of `#[saga_action(retry(..))]`; `None` if nothing was.
+    #[cfg(feature = "testing")]
+    pub(crate) fn in_words(&self) -> Option<String> {
+        if self.unsaid {
+            return None;
+        }
+        let attempts = self.max.map_or("forever".to_string(), |max| format!("max = {max}"));
+        let default = Self::never();
+        let (base, cap) = (format!("base = {:?}", self.base), format!("cap = {:?}", self.cap));
+        let factor = format!("factor = {}", self.factor);
+        let jitter = format!("jitter = {}", self.jitter);
+        let rest = [
+            (self.base != default.base, base),
+            (self.cap != default.cap, cap),
+            (self.factor != default.factor, factor),
+            (self.jitter != default.jitter, jitter),
+        ];
+        let said = rest.into_iter().filter(|(said, _)| *said).map(|(_, words)| words);
+        Some([attempts].into_iter().chain(said).collect::<Vec<_>>().join(", "))
+    }
+
     /// True if a call may be attempted again after `tries` attempts.
     pub fn allows_after(&self, tries: u32) -> bool {
         self.max.is_none_or(|max| tries < max)

@@ -122,8 +122,13 @@ impl Store for FailingStore {
     fn requests(&self, worker: &WorkerId, limit: usize) -> StoreFuture<'_, Vec<Request>> {
         self.memory.requests(worker, limit)
     }
-    fn answer(&self, request: Uuid, answer: saga_core::operator::Answer) -> StoreFuture<'_, ()> {
-        self.memory.answer(request, answer)
+    fn answer(
+        &self,
+        worker: &WorkerId,
+        request: Uuid,
+        answer: saga_core::operator::Answer,
+    ) -> StoreFuture<'_, ()> {
+        self.memory.answer(worker, request, answer)
     }
     fn answer_to(&self, request: Uuid) -> StoreFuture<'_, Option<saga_core::operator::Answer>> {
         self.memory.answer_to(request)

@@ -277,8 +277,13 @@ impl Store for ScriptedStore {
         };
         self.call(Call::Requests, Box::pin(requests))
     }
-    fn answer(&self, request: Uuid, answer: saga_core::operator::Answer) -> StoreFuture<'_, ()> {
-        self.call(Call::Other, self.memory.answer(request, answer))
+    fn answer(
+        &self,
+        worker: &WorkerId,
+        request: Uuid,
+        answer: saga_core::operator::Answer,
+    ) -> StoreFuture<'_, ()> {
+        self.call(Call::Other, self.memory.answer(worker, request, answer))
     }
     fn answer_to(&self, request: Uuid) -> StoreFuture<'_, Option<saga_core::operator::Answer>> {
         self.call(Call::Other, self.memory.answer_to(request))

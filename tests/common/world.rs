@@ -65,6 +65,12 @@ impl World {
         nodes
     }
 
+    /// Returns the keys under which actions had effects that are there.
+    #[allow(dead_code)] // not every program of tests looks
+    pub(crate) fn effect_keys(&self) -> Vec<String> {
+        self.effects.lock().unwrap().keys().cloned().collect()
+    }
+
     /// Waits until this call was made so many times.
     pub(crate) async fn hears(&self, what: &str, times: usize) {
         let mut heard = self.heard.subscribe();

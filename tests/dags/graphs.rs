@@ -9,10 +9,10 @@ use serde_json::json;
 const DOT: &str = r##"digraph "Provision" {
     node [shape=box];
     n0 [label="net\nmake\nundone", style=filled, fillcolor="#e1bee7"];
-    n1 [label="machines\nfor each\nrunning", style=filled, fillcolor="#bbdefb"];
+    n1 [label="machines\nfor each\nfailed", style=filled, fillcolor="#ffcdd2"];
     subgraph cluster_n1_0 {
         label="each item of machines";
-        n1_0_0 [label="address\nAddress\n4 completed", style=filled, fillcolor="#c8e6c9"];
+        n1_0_0 [label="address\nAddress\n4 undone", style=filled, fillcolor="#e1bee7"];
         subgraph cluster_n1_0_0_0 {
             label="saga Address";
             n1_0_0_0_0 [label="reserved\nmake\n4 undone", style=filled, fillcolor="#e1bee7"];
@@ -57,7 +57,7 @@ async fn bodies_are_clusters_and_instances_are_counted() -> Result<(), Any> {
     let states = |pointer: &str| json.pointer(pointer).cloned().unwrap_or_default();
     assert_eq!(states("/nodes/0/states"), json!({"undone": 1}));
     let machine = "/nodes/1/body/nodes";
-    assert_eq!(states(&format!("{machine}/0/states")), json!({"completed": 4}));
+    assert_eq!(states(&format!("{machine}/0/states")), json!({"undone": 4}));
     assert_eq!(states(&format!("{machine}/0/dag/nodes/1/states")), json!({"undone": 4}));
     // an arm of one `for` adds nothing to the paths of its nodes
     let disk = format!("{machine}/1/arms/0/nodes/0/body/nodes/1");

@@ -4,6 +4,7 @@
 mod common;
 mod dynamic_bodies;
 mod graphs;
+mod pictures;
 mod pivot;
 mod random_bodies;
 mod scale;

@@ -211,10 +211,11 @@ impl Store for Failing {
     }
     fn answer(
         &self,
+        worker: &WorkerId,
         request: Uuid,
         answer: saga_core::operator::Answer,
     ) -> Pinned<'_, Result<(), StoreError>> {
-        self.inner.answer(request, answer)
+        self.inner.answer(worker, request, answer)
     }
     fn answer_to(
         &self,

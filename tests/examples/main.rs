@@ -7,6 +7,8 @@ mod exactly_once;
 #[cfg(unix)]
 mod killing;
 mod program;
+#[cfg(unix)]
+mod service;
 mod topics;
 mod trip;
 #[cfg(feature = "postgres")]

@@ -129,7 +129,15 @@ async fn each_warning_names_its_saga() {
     bob.pause("elsewhere").await.unwrap_err();
 
     let warnings = warnings.0.lock().unwrap().clone();
+    let unknown = warnings.iter().filter(|w| w["message"].contains("not registered here, so"));
+    assert_eq!(unknown.count(), 1, "{warnings:#?}");
     for warning in &warnings {
+        if warning["message"].contains("is not registered here, so this program does not run them")
+        {
+            let said = ["saga", "unfinished"].map(|field| warning[field].as_str());
+            assert_eq!(said, ["Elsewhere", "1"], "{warning:#?}");
+            continue;
+        }
         let (id, saga) = (warning.get("id"), warning.get("saga"));
         let named = match id.map(String::as_str) {
             Some("blocks") => "Blocks",
@@ -142,7 +150,9 @@ async fn each_warning_names_its_saga() {
         assert_eq!(saga.map(String::as_str), Some(named), "{warning:#?}");
     }
     let said = |id: &str, message: &str| {
-        let found = warnings.iter().find(|w| w["id"] == id && w["message"].contains(message));
+        let found = warnings
+            .iter()
+            .find(|w| w.get("id").is_some_and(|it| it == id) && w["message"].contains(message));
         assert!(found.is_some(), "no {message:?} of {id} in {warnings:#?}");
     };
     said("blocks", "a call blocked its thread");
@@ -153,9 +163,10 @@ async fn each_warning_names_its_saga() {
     said("elsewhere", "a request waits");
 }
 
-/// Files whose warnings are about no saga.
+/// Files whose warnings are about no saga, or about many.
 const ABOUT_NO_SAGA: &[&str] = &[
     "coordinator/shared_store.rs",
+    "coordinator/versions.rs",
     "store/postgres/connection.rs",
     "store/sqlite/sqlite_version.rs",
 ];

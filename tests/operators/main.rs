@@ -3,4 +3,5 @@
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod facts;
 mod other_process;

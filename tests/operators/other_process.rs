@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use crate::common::process::again;
+use crate::common::scripted_store::{Call, ScriptedStore};
 use saga_core::UndoError;
 use saga_core::operator::{Answer, OperateError, Operator};
 use saga_core::prelude::*;
@@ -13,6 +14,7 @@ use saga_core::store::{FileStore, ListFilter, MemoryStore, SqliteStore, Store, S
 use serde_json::Value;
 
 type Any = Box<dyn std::error::Error + Send + Sync>;
+type Hooked = std::pin::Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 /// Set in the child: where the store is, and what it asks.
 const STORE: &str = "REQUESTS_STORE";
@@ -285,5 +287,36 @@ async fn a_request_for_a_corrupt_saga_is_refused_and_not_retried() -> Result<(),
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(epoch().await?, before, "{damage}: it was taken again");
     }
+    Ok(())
+}
+
+/// The second pause has nothing to do when it comes to the saga. It must not come to it again once that is resumed.
+#[tokio::test(start_paused = true)]
+async fn what_was_left_for_a_saga_at_rest_is_brought_to_it_once() -> Result<(), Any> {
+    let (gate, store) = (Gate::new(), ScriptedStore::default());
+    let sec = worker(&gate, store.clone()).await?;
+    sec.saga(Three {}).id("x").start().await?;
+    assert_eq!(sec.operator("alice").pause("x").await?, Answer::Done);
+    sec.shutdown(Duration::ZERO).await?;
+    let pause = tokio::spawn(ask(store.clone(), "pause x"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let resume = tokio::spawn(ask(store.clone(), "resume x"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    gate.permits.add_permits(3);
+    // the store lists the requests until the answers are written
+    store.before(|call| {
+        let appends = matches!(call, Call::Append(..));
+        appends.then(|| -> Hooked {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok(())
+            })
+        })
+    });
+    let sec = worker(&gate, store).await?;
+    assert_eq!(pause.await??, Answer::NothingToDo { status: SagaStatus::Running });
+    assert_eq!(resume.await??, Answer::Done);
+    let ended = tokio::time::timeout(Duration::from_secs(60), end(&sec, "x")).await;
+    assert!(matches!(ended, Ok(Ok(Ok(_)))), "it is paused again: {:?}", log(&sec, "x").await?);
     Ok(())
 }

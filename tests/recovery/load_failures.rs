@@ -176,8 +176,8 @@ impl Store for Hangs {
     fn requests(&self, worker: &WorkerId, limit: usize) -> Reply<'_, Vec<Request>> {
         self.memory.requests(worker, limit)
     }
-    fn answer(&self, request: Uuid, answer: Answer) -> Reply<'_, ()> {
-        self.memory.answer(request, answer)
+    fn answer(&self, worker: &WorkerId, request: Uuid, answer: Answer) -> Reply<'_, ()> {
+        self.memory.answer(worker, request, answer)
     }
     fn answer_to(&self, request: Uuid) -> Reply<'_, Option<Answer>> {
         self.memory.answer_to(request)

@@ -8,4 +8,7 @@ mod damaged_stores;
 mod failing_appends;
 mod leases;
 mod load_failures;
+mod migration;
+mod old_versions;
 mod truncated_log;
+mod unknown_versions;

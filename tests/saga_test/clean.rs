@@ -69,4 +69,10 @@ fn a_trip_is_booked_whole_or_not_at_all() {
     });
     println!("{report}");
     assert!(report.runs() > 80, "{}", report.runs());
+    let shown = report.to_string();
+    let row = |what: &str, times: usize| {
+        assert_eq!(shown.matches(what).count(), times, "{what}: {shown}")
+    };
+    row("nothing goes wrong           completed", 1);
+    row("undo: deadline meanwhile     rolled back", 3);
 }

@@ -1,8 +1,14 @@
 //! `SagaTest`: sagas that survive everything, and wrong ones, each with what it does not survive.
 
 mod clean;
+mod impure;
 mod injected;
+mod lock;
 mod messages;
+mod mocked;
+mod replay;
+mod reports;
+mod transactions;
 mod trip;
 mod wrong;
 

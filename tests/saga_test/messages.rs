@@ -22,7 +22,7 @@ async fn never_completes(ended: &Ended<Shop>) {
     assert!(!ended.completed(), "it has completed");
 }
 
-fn message<T>(failing: impl FnOnce() -> T) -> String {
+pub(crate) fn message<T>(failing: impl FnOnce() -> T) -> String {
     let panic = catch_unwind(AssertUnwindSafe(failing)).map(drop).unwrap_err();
     *panic.downcast::<String>().unwrap()
 }
@@ -32,7 +32,7 @@ fn a_single_run_says_what_is_wrong() {
     let said = message(|| test(true).check(never_completes));
     assert!(said.starts_with("Shop: it has completed (at tests/saga_test/messages.rs:"), "{said}");
     let said = message(|| test(true).fault("odrer", CallFault::Error).check(nothing));
-    assert_eq!(said, "Shop: the action of `odrer` was not called, only those of: order");
+    assert_eq!(said, "Shop: the action of `odrer` was not called, only those of `order` were");
     let said = message(|| test(true).crash_before(99).check(nothing));
     assert_eq!(said, "Shop: there was no append 99: the last one was 1");
 }

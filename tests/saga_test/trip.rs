@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use saga_core::testing::{Ended, SagaTest, TestReport};
+use saga_core::testing::{Ended, SagaLock, SagaTest, TestReport};
 
 use crate::sagas::BookTrip;
 use crate::types::{Agency, Card, Leg, TripRequest};
@@ -33,6 +33,11 @@ fn book(card: &str, city: &str, deliver_by: &str) -> TestReport {
     });
     println!("{report}");
     report
+}
+
+#[test]
+fn the_saga_has_not_changed_unnoticed() {
+    SagaLock::at("examples/trip/sagas.lock").saga::<BookTrip>().assert();
 }
 
 #[test]

@@ -151,36 +151,6 @@ mod output_that_may_never_come {
     }
 }
 
-mod impure_argument {
-    use super::*;
-
-    #[saga_action(undo = close(account))]
-    async fn open(cx: &ActionContext<Bank>, account: String) -> Result<(), String> {
-        if cx.is_new(cx.idempotency_key()) {
-            cx.open(&account);
-        }
-        Ok(())
-    }
-    async fn close(cx: &ActionContext<Bank>, account: String) -> Result<(), String> {
-        Bank::close(cx, &account);
-        Ok(())
-    }
-
-    saga! {
-        Open<Bank>() {
-            // another one each time: at each attempt, and for the undo
-            open { account: Uuid::new_v4().to_string() };
-            fail { when: false };
-        }
-    }
-
-    #[test]
-    fn is_found() {
-        let report = all_or_nothing(Open {}, 0, 1);
-        failure(&report, "`open`, cancelled meanwhile: ");
-    }
-}
-
 mod undos_that_depend_on_their_order {
     use super::*;
 
@@ -293,7 +263,7 @@ mod error_after_a_committed_effect {
     #[test]
     fn is_found() {
         let report = all_or_nothing(Pay { cents: 500 }, 500, 0);
-        let plain = failure(&report, "append 0: created, `pay` started, nothing goes wrong: ");
+        let plain = failure(&report, "the whole saga, nothing goes wrong: ");
         assert!(plain.contains("left: (500, 0)"), "{plain}");
         assert_eq!(report.runs(), 1);
     }

@@ -168,8 +168,10 @@ async fn names_that_are_taken_are_refused_with_both_places() -> Result<(), Any> 
         return Err(error.into());
     };
     assert!(first != second && first.contains("tests/values/bad_input.rs:"), "{error}");
-    let expected =
-        format!("two sagas are named `Echo`: {first} and {second}; give one of them another name");
+    let expected = format!(
+        "two sagas are named `Echo`: {first} and {second}; give one of them another name, or, if they are versions of \
+            one saga, register the old one with `CoordinatorBuilder::old_saga`"
+    );
     assert_eq!(error.to_string(), expected);
 
     let act = || ActionFunc::<(), u32>::new_noop_undo("act", |_| async { Ok::<_, Any>(1) });
@@ -281,6 +283,7 @@ async fn a_decision_that_no_log_entry_can_hold_is_refused() -> Result<(), Any> {
     assert_eq!(error.to_string(), expected);
     decide(60).await?;
     assert_eq!(sec.get::<Value>("x").await?.ok_or("it is lost")?.await?, deep(60));
+    sec.shutdown(Duration::ZERO).await?;
     drop((sec, store));
     let sec = Coordinator::builder(()).store(open()?).actions(actions).build().await?;
     assert_eq!(sec.get::<Value>("x").await?.ok_or("it is lost")?.await?, deep(60));

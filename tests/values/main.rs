@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod large_numbers;
+mod older_code;
 mod panics;
 mod read_back;
 mod stored_values;

@@ -19,4 +19,5 @@ mod requests;
 mod server;
 mod shop;
 mod transactions;
+mod values;
 mod versions;

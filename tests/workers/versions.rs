@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use saga_core::StartError;
 use saga_core::prelude::*;
 use saga_core::store::PostgresStore;
 
@@ -36,13 +37,13 @@ mod new {
 }
 
 /// A worker that knows one version.
-struct Worker {
-    sec: Coordinator<Shop>,
+pub(crate) struct Worker {
+    pub(crate) sec: Coordinator<Shop>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Worker {
-    fn start<S: saga_core::Saga<Context = Shop>>(url: &str, world: &Shop) -> Self {
+    pub(crate) fn start<S: saga_core::Saga<Context = Shop>>(url: &str, world: &Shop) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let (runtime, world) = (runtime.unwrap(), world.clone());
@@ -54,7 +55,7 @@ impl Worker {
         Self { sec, runtime }
     }
 
-    fn run<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(crate) fn run<T>(&self, work: impl Future<Output = T>) -> T {
         let limited = async { tokio::time::timeout(Duration::from_secs(30), work).await };
         self.runtime.block_on(limited).expect("no hang")
     }
@@ -77,6 +78,8 @@ fn each_worker_takes_only_the_versions_that_it_knows() {
     let cancelled = second.run(second.sec.get::<new::Delivery>("old-0")).unwrap().unwrap();
     second.run(second.sec.operator("ann").cancel("old-0", "a mistake")).unwrap();
 
+    let waits = second.run(second.sec.get::<new::Delivery>("old-1")).unwrap().unwrap();
+
     // the only worker with the old version dies
     drop(first);
     let died = Instant::now();
@@ -88,8 +91,16 @@ fn each_worker_takes_only_the_versions_that_it_knows() {
     }
     std::thread::sleep(LEASE + Duration::from_secs(1));
     assert_eq!(count(&url, free), 20, "nobody knows the old version any more");
-    let waits = second.run(second.sec.get::<new::Delivery>("old-1")).unwrap().unwrap();
     assert_eq!(waits.status(), SagaStatus::Running);
+    // a second request for the same delivery is not accepted: nobody would carry it out
+    let again = second.sec.saga(new::Delivery { order: "1".into() }).id("old-1");
+    let alive = second.run(second.sec.workers()).unwrap();
+    let refused = second.run(again.start()).map(drop);
+    assert!(matches!(refused, Err(StartError::UnknownVersion { .. })), "{refused:?} {alive:?}");
+    let refused = second.run(second.sec.get::<new::Delivery>("old-1")).map(drop);
+    assert!(matches!(refused, Err(StartError::UnknownVersion { .. })), "{refused:?}");
+    let unknown = second.sec.unknown_versions();
+    assert_eq!((unknown.len(), unknown[0].unfinished), (1, 20));
 
     // it is started again, and the upgrade goes on once its sagas have ended
     let third = Worker::start::<old::Delivery>(&url, &world);

@@ -18,3 +18,10 @@ fn saga() {
 fn executor() {
     trybuild::TestCases::new().compile_fail("executor/fail/*.rs");
 }
+
+#[test]
+fn migration() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("migration/pass/*.rs");
+    cases.compile_fail("migration/fail/*.rs");
+}

@@ -1,15 +1,17 @@
 //! The repository's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask neighbours`,
-//! `cargo xtask fuzz`, `cargo xtask soak` and `cargo xtask compile-time`.
+//! `cargo xtask fuzz`, `cargo xtask soak`, `cargo xtask mutants` and `cargo xtask compile-time`.
 //!
 //! It depends on `std` only, so that the first command a newcomer runs compiles in a second.
 
 mod compile_time;
+mod install;
+mod mutants;
 mod neighbours;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 const USAGE: &str = "\
@@ -18,14 +20,19 @@ usage: cargo xtask <command>
   test   install what the tests need, then run all tests of the workspace and all examples in the
          docs
   ci     check formatting, lints, docs, each feature alone and the number of dependencies; then
-         run `neighbours` and `test`
+         run `neighbours`, seven of the `mutants` and `test`
   neighbours
          build programs that use `saga-core` together with sqlx, diesel, SeaORM and older versions
          of rusqlite, and run some of them; the first run downloads and compiles these crates
   fuzz   search for inputs that cause a panic or a hang; options: `--minutes N` (default 1), and
          `--seed N` and `--target NAME` to repeat a search
   soak   run an order service under load and kill it 400 times, which takes a few minutes; set
-         `SHOP_ORDERS`, `SHOP_KILLS` and `SHOP_SEED` in the environment to change the run
+         `SHOP_ORDERS`, `SHOP_KILLS` and `SHOP_SEED` in the environment to change the run. Then
+         simulate 200 000 runs, from a seed that is printed; `SIM_SEEDS` and `SIM_FIRST` change that
+  mutants
+         change the machine and the driver in one place at a time, and look whether a test fails;
+         `--shard K/N` looks at other places, `--part machine` or `--part driver` at one of the
+         two. Installs cargo-mutants if need be
   compile-time
          measure what a saga adds to `cargo check`, to a release build and to the size of the
          program, beside the same functions awaited in plain Rust; `--quick` measures 100 functions
@@ -45,6 +52,9 @@ fn main() -> ExitCode {
         ["ci"] => Xtask::new().and_then(|mut xtask| xtask.ci()),
         ["fuzz", options @ ..] => Xtask::new().and_then(|mut xtask| xtask.fuzz(options)),
         ["soak"] => Xtask::new().and_then(|mut xtask| xtask.soak()),
+        ["mutants", options @ ..] => {
+            Xtask::new().and_then(|mut xtask| mutants::search(&mut xtask, options))
+        }
         ["neighbours"] => Xtask::new().and_then(|mut xtask| xtask.neighbours()),
         ["compile-time", options @ ..] if matches!(options, [] | ["--quick"]) => {
             Xtask::new().and_then(|xtask| compile_time::measure(&xtask.root, !options.is_empty()))
@@ -103,6 +113,7 @@ impl Xtask {
         self.component("rust-src", sources.is_dir())?;
         self.rust_analyzer()?;
         self.postgres()?;
+        self.chromium()?;
         // `--all-targets` without benchmarks.
         let targets = ["--lib", "--bins", "--tests", "--examples"];
         let all = ["test", "--workspace", "--all-features"];
@@ -143,20 +154,12 @@ impl Xtask {
                 );
                 continue;
             }
-            let may_install =
-                throwaway_postgres::is_root() && Path::new("/usr/bin/apt-get").exists();
-            if !may_install {
+            if !install::may_install() {
                 return Err(format!(
                     "{missing}, or set {SERVER} to the URL of a server where databases may be created"
                 ));
             }
-            for arguments in
-                [&["update"][..], &["install", "--yes", "--no-install-recommends", package]]
-            {
-                let mut install = Command::new("apt-get");
-                install.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-                self.run(&format!("install {package}"), install)?;
-            }
+            self.install(package)?;
         }
         if env::var_os(SERVER).is_none() {
             throwaway_postgres::find_programs()?;
@@ -179,6 +182,7 @@ impl Xtask {
         self.features()?;
         self.dependencies()?;
         self.neighbours()?;
+        mutants::sample(self)?;
         self.test()
     }
 
@@ -197,10 +201,31 @@ impl Xtask {
                 soak.env(name, default);
             }
         }
-        self.run("soak", soak)
+        self.run("soak: the order service", soak)?;
+        let simulator = [
+            "test",
+            "-p",
+            "saga-core",
+            "--test",
+            "simulator",
+            "no_run_breaks_a_law",
+            "--",
+            "--nocapture",
+        ];
+        let mut simulator = cargo(&simulator);
+        // a run of its own each time; it is printed, and repeats the same runs
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let first = (now.as_secs() * 1_000_000).to_string();
+        for (name, default) in [("SIM_SEEDS", "200000"), ("SIM_FIRST", &first)] {
+            if env::var_os(name).is_none() {
+                println!("    {name}={default}");
+                simulator.env(name, default);
+            }
+        }
+        self.run("soak: the simulator", simulator)
     }
 
-    /// Lints `saga-core` without features, and with each of its features alone.
+    /// Lints `saga-core` without features, and with each of its features alone; and `saga-cli` without PostgreSQL.
     fn features(&mut self) -> Outcome {
         let manifest = self.root.join("saga-core/Cargo.toml");
         let text = fs::read_to_string(&manifest)
@@ -212,6 +237,8 @@ impl Xtask {
             let args = [&alone[..], &["--features", feature], &deny].concat();
             self.cargo(&format!("feature `{feature}` alone"), &args)?;
         }
+        let cli = ["clippy", "-p", "saga-cli", "--no-default-features"];
+        self.cargo("saga-cli without PostgreSQL", &[&cli[..], &deny].concat())?;
         Ok(())
     }
 
@@ -255,7 +282,10 @@ impl Xtask {
         println!("    {shown}");
         command.current_dir(&self.root);
         if self.strict {
-            command.env_remove("TRYBUILD").env("INSTA_UPDATE", "no");
+            for rewrites in ["TRYBUILD", "SAGA_BLESS", "VALUES_UPDATE", "OPERATING_UPDATE"] {
+                command.env_remove(rewrites);
+            }
+            command.env("INSTA_UPDATE", "no");
         }
         let status = command
             .status()

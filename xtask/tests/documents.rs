@@ -6,13 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The sources whose every file is in the code map.
-const MAPPED: [&str; 8] = [
+const MAPPED: [&str; 11] = [
     "saga-core/src",
+    "saga-cli/src",
     "saga-macros/src",
     "saga-order/src",
+    "saga-web/src",
     "ui-tests/src",
     "ide-tests/src",
     "fuzz/src",
+    "model-check/src",
     "xtask/src",
     "benches/src",
 ];

@@ -184,6 +184,7 @@ fn drive(machine: Machine, first: Event, rng: &mut Rng, log: &mut Vec<Entry>) ->
         match finish {
             Some(Finish::Broken(why)) => panic!("the machine broke its own rules: {why}"),
             Some(Finish::Failed) => panic!("no append failed"),
+            Some(Finish::Settled) => panic!("nobody told it to settle"),
             Some(how @ (Finish::Ended(_) | Finish::Parked { .. } | Finish::Drained)) => {
                 return format!("{how:?}");
             }

@@ -2,6 +2,7 @@
 
 mod computed;
 mod error_payload;
+mod inputs;
 mod keys;
 mod last_line;
 pub(crate) mod undo_arity;
@@ -12,6 +13,7 @@ pub use crate::typed::ErrorRules;
 use crate::value::Value;
 pub use computed::computed;
 pub use error_payload::{ErrorPayload, NoErrorPayload, plain_error};
+pub use inputs::{Evaluated, Evaluation, InputOf, OpaqueInput, SerializedInput, ShownInput};
 pub use keys::{ActionInsideOfAFunction, NodeTypes, Parameter};
 pub use last_line::{
     InnerTail, IsPlain, IsValue, LastStep, Tail, TailStep, TailValue, WholeOutput, inner_tail, tail,

@@ -10,7 +10,9 @@ use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::names::ActionName;
 use crate::policy::Policy;
-use crate::value::{ActionOutput, AttemptError, Value};
+#[cfg(feature = "testing")]
+use crate::value::Evaluated;
+use crate::value::{ActionOutput, AttemptError, OutputType, Value};
 
 /// An action for any context.
 pub(crate) type AnyAction = dyn Action<AnyContext>;
@@ -62,6 +64,15 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for OfContext<C> {
 
     fn revision(&self) -> u32 {
         self.0.revision()
+    }
+
+    #[cfg(feature = "testing")]
+    fn inputs(&self, cx: ActionContext<AnyContext>) -> Option<Vec<Evaluated>> {
+        self.0.inputs(cx.typed().ok()?)
+    }
+
+    fn output_type(&self) -> Option<OutputType> {
+        self.0.output_type()
     }
 
     fn place(&self) -> String {

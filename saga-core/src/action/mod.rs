@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::context::ActionContext;
+use crate::context::{ActionContext, KnownValues};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::names::ActionName;
 use crate::panics;
 
-use crate::value::unreadable;
+use crate::value::{OutputType, unreadable};
+
+use crate::value::Evaluated;
 
 pub use crate::error::RegistryError;
 pub use crate::policy::{Policy, UndoContract};
@@ -120,6 +122,31 @@ pub trait Action<C>: Send + Sync + 'static {
     /// The revision. Change it when the same name comes to mean something else.
     fn revision(&self) -> u32 {
         0
+    }
+
+    /// The values of the inputs that a call with this context would have, for comparison with those of another
+    /// evaluation. `None` if they are not known.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    fn inputs(&self, cx: ActionContext<C>) -> Option<Vec<Evaluated>> {
+        drop(cx);
+        None
+    }
+
+    /// What its undo would read of its inputs with these values. `None` if that is not known.
+    ///
+    /// # Errors
+    /// Why they cannot be computed.
+    #[doc(hidden)]
+    fn undo_inputs(&self, values: &KnownValues) -> Option<Result<Vec<Evaluated>, String>> {
+        let _ = values;
+        None
+    }
+
+    /// The type of its output, if it is known.
+    #[doc(hidden)]
+    fn output_type(&self) -> Option<OutputType> {
+        None
     }
 
     /// Where the action is defined, as `file:line`; shown when two actions have the same name.

@@ -27,6 +27,9 @@ pub(crate) struct Frame {
     pub(crate) outputs: Box<[OnceLock<NodeOutput>]>,
 }
 
+/// The values of a run, for an action that is asked what it would do with them.
+pub struct KnownValues(pub(crate) Arc<Frame>);
+
 /// The output of a node.
 pub(crate) enum NodeOutput {
     There(FoundOutput),

@@ -1,6 +1,7 @@
 //! The execution context of an action: [`ActionContext`]. It gives an action the user's shared state, its place
 //! in the saga, its idempotency key and fencing token, and the outputs of earlier nodes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
@@ -13,6 +14,7 @@ use crate::log::{NodePath, SagaId};
 use crate::machine::AuthorizedCall;
 use crate::names::{NodeIndex, NodeName, SagaName};
 use crate::plan::Plan;
+use crate::planted::{Mistake, planted};
 
 mod any;
 mod frame;
@@ -29,6 +31,7 @@ mod transaction_request;
 
 pub use crate::error::LookupError;
 pub(crate) use any::AnyContext;
+pub(crate) use frame::KnownValues;
 pub(crate) use frame::{Frame, ItemSource, Outer};
 #[cfg(feature = "postgres")]
 pub use postgres_transaction::PostgresTransactionFn;
@@ -46,6 +49,8 @@ pub(crate) struct RunInfo {
     pub(crate) run_key: Uuid,
     pub(crate) cancel: CancelSignal,
     pub(crate) transactions: Weak<dyn TransactionRequests>,
+    /// Under which names nodes of the outermost DAG make their keys, where these are not their own: the saga was migrated.
+    keys: Option<Arc<BTreeMap<NodeName, String>>>,
 }
 
 impl RunInfo {
@@ -55,7 +60,33 @@ impl RunInfo {
         run_key: Uuid,
         transactions: Weak<dyn TransactionRequests>,
     ) -> Self {
-        Self { id, saga, run_key, cancel: CancelSignal::default(), transactions }
+        Self { id, saga, run_key, cancel: CancelSignal::default(), transactions, keys: None }
+    }
+
+    pub(crate) fn with_keys(self, keys: Option<BTreeMap<NodeName, String>>) -> Self {
+        Self { keys: keys.map(Arc::new), ..self }
+    }
+}
+
+/// The key under which the action of a node, or its undo, calls services. `keys` are the names under which nodes of the
+/// outermost DAG make their keys, where these are not their own.
+pub(crate) fn idempotency_key(
+    run_key: Uuid,
+    keys: Option<&BTreeMap<NodeName, String>>,
+    path: &str,
+    undo: bool,
+) -> Uuid {
+    Uuid::new_v5(&run_key, key_name(keys, path, if undo { "undo" } else { "do" }).as_bytes())
+}
+
+/// What a key is derived from, beside the key of the run.
+fn key_name(keys: Option<&BTreeMap<NodeName, String>>, path: &str, direction: &str) -> String {
+    let end = path.find(['/', '[', '#']).unwrap_or(path.len());
+    let (name, within) = path.split_at(end);
+    let key = keys.and_then(|keys| keys.iter().find(|(node, _)| node.as_str() == name));
+    match key {
+        Some((_, key)) => format!("{key}{within}\n{direction}"),
+        None => format!("{path}\n{direction}"),
     }
 }
 
@@ -230,7 +261,8 @@ impl<C: 'static> ActionContext<C> {
     /// random key of this run. Pass it to the service that is called, so that the service does the work only
     /// once.
     pub fn idempotency_key(&self) -> Uuid {
-        self.key(if self.inner.call.undo { "undo" } else { "do" })
+        let undo = self.inner.call.undo && !planted(Mistake::UndoUnderActionKey);
+        self.key(if undo { "undo" } else { "do" })
     }
 
     /// In an undo, the key under which the action was called. In an action, its own key.
@@ -239,7 +271,11 @@ impl<C: 'static> ActionContext<C> {
     }
 
     fn key(&self, direction: &str) -> Uuid {
-        let name = format!("{}\n{direction}", self.inner.call.path);
+        let keys = self.inner.run.keys.as_deref();
+        let mut name = key_name(keys, self.inner.call.path.as_str(), direction);
+        if planted(Mistake::KeyOfEachAttempt) {
+            name += &self.inner.call.authorized.attempt.to_string();
+        }
         Uuid::new_v5(&self.inner.run.run_key, name.as_bytes())
     }
 
@@ -247,7 +283,9 @@ impl<C: 'static> ActionContext<C> {
     /// highest token of each key, rejects lower ones and accepts equal ones is safe from late calls of a
     /// process that has since been replaced.
     pub fn token(&self) -> FencingToken {
-        FencingToken { epoch: self.inner.call.epoch, seq: self.inner.call.authorized.seq }
+        let seq = self.inner.call.authorized.seq;
+        let seq = if planted(Mistake::TokenDoesNotGrow) { 1 } else { seq };
+        FencingToken { epoch: self.inner.call.epoch, seq }
     }
 
     /// Completes when the saga starts to roll back while this action is running. An action may use it to stop

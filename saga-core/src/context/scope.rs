@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{ActionContext, Frame};
 use crate::error::UndoError;
 use crate::names::Source;
-use crate::value::{ActionOutput, AttemptError, Value};
+use crate::value::{ActionOutput, AttemptError, Evaluated, Value};
 
 /// The purpose of a call of a node's closure.
 pub enum StepCall {
@@ -24,6 +24,9 @@ pub enum StepResult {
     Failed(Box<AttemptError>),
     /// The undo ended.
     Undone(Result<(), UndoError>),
+    /// No action runs here. This is what its undo reads of its inputs.
+    #[doc(hidden)]
+    UndoInputs(Vec<Evaluated>),
 }
 
 /// One call of a node's closure: the closure reads its inputs from it and leaves its result in it.
@@ -34,6 +37,9 @@ pub struct Scope<C> {
     sources: Arc<[Source]>,
     entered: AtomicBool,
     stop: Mutex<Option<StepResult>>,
+    /// In place of the call, its inputs are left here.
+    #[cfg(feature = "testing")]
+    inputs: Option<Mutex<Vec<Evaluated>>>,
 }
 
 /// What reads from a scope.
@@ -55,7 +61,39 @@ impl<C: Send + Sync + 'static> Scope<C> {
     }
 
     fn of(user: ScopeUser<C>, op: StepCall, sources: Arc<[Source]>) -> Self {
-        Self { user, op, sources, entered: AtomicBool::new(false), stop: Mutex::new(None) }
+        Self {
+            user,
+            op,
+            sources,
+            entered: AtomicBool::new(false),
+            stop: Mutex::new(None),
+            #[cfg(feature = "testing")]
+            inputs: None,
+        }
+    }
+
+    /// The same call, which is not made: only its inputs are evaluated.
+    #[cfg(feature = "testing")]
+    pub(crate) fn only_evaluates(mut self) -> Self {
+        self.inputs = Some(Mutex::default());
+        self
+    }
+
+    /// True if the call is not to be made. These are the inputs that it would have.
+    #[cfg(feature = "testing")]
+    pub(crate) fn leave_inputs(&self, inputs: impl FnOnce() -> Vec<Evaluated>) -> bool {
+        let Some(left) = &self.inputs else { return false };
+        *left.lock().unwrap_or_else(PoisonError::into_inner) = inputs();
+        self.leave(StepResult::Undone(Ok(())));
+        true
+    }
+
+    /// The inputs that were left.
+    #[cfg(feature = "testing")]
+    pub(crate) fn into_inputs(self) -> Vec<Evaluated> {
+        let left =
+            self.inputs.map(|left| left.into_inner().unwrap_or_else(PoisonError::into_inner));
+        left.unwrap_or_default()
     }
 
     /// The context of the call; `None` where a width, an arm or parameters are computed.

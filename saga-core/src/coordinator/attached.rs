@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, select};
 
+use super::CoordinatorInner;
 use super::operator::Deliver;
 use super::request_poller::POLL_INTERVAL;
 use super::task_tracker::TaskTracker;
@@ -32,6 +33,14 @@ impl AttachedStore {
 }
 
 impl Deliver for AttachedStore {
+    fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    fn home(&self) -> Option<&Arc<CoordinatorInner>> {
+        None
+    }
+
     fn deliver(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         Box::pin(async move {
             // sleeping needs a runtime with timers

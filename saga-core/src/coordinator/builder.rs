@@ -3,24 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::BoxFuture;
-use tokio::sync::watch;
-
-use super::definitions::{Definition, Definitions};
-use super::task_tracker::TaskTracker;
-use super::{Coordinator, CoordinatorInner};
-use crate::action::{ActionRegistry, AnyRegistry, RegistryError};
-use crate::clock::{Clock, Wall};
+use super::Coordinator;
+use super::definitions::Definition;
+use super::migration::{Migration, MigrationOutlook, in_lines};
+#[cfg(feature = "testing")]
+use super::setup::BuildDefinition;
+use super::setup::Setup;
+use super::versions::{Listed, UnknownVersions};
+use crate::action::{ActionRegistry, RegistryError};
+#[cfg(feature = "fault-injection")]
+use crate::ambient::Gate;
 use crate::context::AnyContext;
 use crate::dag::DagError;
 #[cfg(feature = "testing")]
 use crate::driver::CallFaults;
-use crate::driver::{CallLimits, Environment, Lease, Observers, StoreHealth};
 use crate::error::RuntimeError;
 use crate::limits::{LONGEST_WAIT, Limits};
-use crate::machine::Config;
-use crate::panics::note_places;
-use crate::store::{MemoryStore, Store, StoreError, WorkerId};
+use crate::store::{SagaVersion, Store, StoreError};
 use crate::typed::Saga;
 
 /// Why a coordinator could not be built.
@@ -41,13 +40,38 @@ pub enum BuildError {
     /// There is no tokio runtime that sagas could run on.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
+    /// The store has unfinished sagas whose definition this program does not know, and it was told to
+    /// [refuse](UnknownVersions::Refuse) that. Nothing was done to any saga.
+    #[error(
+        "{}; register these definitions with `CoordinatorBuilder::old_saga`, or allow this with \
+         `UnknownVersions::Warn`",
+        Listed(versions)
+    )]
+    UnknownVersions {
+        /// Which definitions, and how many unfinished sagas each has.
+        versions: Vec<SagaVersion>,
+    },
+    /// A migration does not say everything that must be said about its two versions.
+    #[error("the migration of `{saga}` from version {from} to version {to}:{}", in_lines(problems))]
+    Migration {
+        /// The saga's name.
+        saga: String,
+        /// The old version.
+        from: u32,
+        /// The new version.
+        to: u32,
+        /// What is wrong, each in a sentence that says what to do.
+        problems: Vec<String>,
+    },
     /// The store failed while unfinished sagas were claimed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Builds the DAG of a saga, with at most this many nodes.
-type BuildDefinition = fn(usize) -> Result<Definition, BuildError>;
+fn definition<S: Saga>(max_nodes: usize) -> Result<Definition, BuildError> {
+    let definition = Definition::of::<S>(max_nodes);
+    definition.map_err(|source| BuildError::Dag { saga: S::NAME, source })
+}
 
 /// Collects what a [`Coordinator`] needs.
 ///
@@ -74,22 +98,7 @@ type BuildDefinition = fn(usize) -> Result<Definition, BuildError>;
 /// ```
 pub struct CoordinatorBuilder<C> {
     context: Arc<C>,
-    setup: Setup,
-}
-
-/// What a builder has collected besides the context.
-struct Setup {
-    store: Option<Arc<dyn Store>>,
-    actions: AnyRegistry,
-    /// Each is built once the limits are known.
-    sagas: Vec<BuildDefinition>,
-    config: Config,
-    limits: Limits,
-    call_limits: CallLimits,
-    crash_limit: u32,
-    wall_clock: Option<Box<Wall>>,
-    #[cfg(feature = "testing")]
-    faults: Option<Arc<dyn CallFaults>>,
+    pub(super) setup: Setup,
 }
 
 impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
@@ -97,14 +106,29 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         Self { context, setup: Setup::new() }
     }
 
-    /// Does this to the calls of the coordinator.
+    /// Does this to the calls of the coordinator, given what was done to them so far.
     #[cfg(feature = "testing")]
-    pub(crate) fn faults(mut self, faults: Arc<dyn CallFaults>) -> Self {
-        self.setup.faults = Some(faults);
+    pub(crate) fn faults(
+        mut self,
+        faults: impl FnOnce(Option<Arc<dyn CallFaults>>) -> Arc<dyn CallFaults>,
+    ) -> Self {
+        self.setup.faults = Some(faults(self.setup.faults.take()));
         self
     }
 
-    /// Where logs are kept; by default in a [`MemoryStore`], which does not survive a crash.
+    /// The sagas that are registered, and for each whether it is not started any more.
+    #[cfg(feature = "testing")]
+    pub(crate) fn definitions(&self) -> Vec<(Result<Definition, String>, bool)> {
+        let build = |saga: &BuildDefinition| {
+            saga(self.setup.limits.max_nodes).map_err(|error| error.to_string())
+        };
+        let current = self.setup.sagas.iter().map(|saga| (build(saga), false));
+        let old = self.setup.old_sagas.iter().map(|saga| (build(saga), true));
+        let migrated = self.setup.migrations.iter().map(|(saga, ..)| (build(saga), true));
+        current.chain(old).chain(migrated).collect()
+    }
+
+    /// Where logs are kept; by default in a [`MemoryStore`](crate::store::MemoryStore), which does not survive a crash.
     pub fn store(mut self, store: impl Store) -> Self {
         self.setup.store = Some(Arc::new(store));
         self
@@ -112,10 +136,61 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
 
     /// Registers a saga and all of its actions.
     pub fn saga<S: Saga<Context = C>>(mut self) -> Self {
-        self.setup.sagas.push(|max_nodes| {
-            let definition = Definition::of::<S>(max_nodes);
-            definition.map_err(|source| BuildError::Dag { saga: S::NAME, source })
-        });
+        self.setup.sagas.push(definition::<S>);
+        self
+    }
+
+    /// Registers an old version of a saga, beside the current one of the same name or without one: its unfinished sagas are
+    /// resumed, and operators can steer them, but none is started any more. Once
+    /// [`list`](Coordinator::list) shows no unfinished saga of it, it can be removed from the program.
+    ///
+    /// Its actions are registered as well. An action that has changed since keeps its old code under its old `rev`.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// use saga_core::StartError;
+    ///
+    /// #[saga_action(no_undo)]
+    /// async fn ship(order: &str) -> Result<String, String> { Ok(format!("shipped {order}")) }
+    ///
+    /// mod v1 {
+    ///     use super::ship;
+    ///     use saga_core::prelude::*;
+    ///     saga! { pub(crate) Order<()>(order: String) -> String { ship { order } } }
+    /// }
+    ///
+    /// saga! {
+    ///     #[version = 2]
+    ///     Order<()>(order: String) -> String {
+    ///         let parcel = ship { order };
+    ///         let _shipped_at = now {};
+    ///         parcel
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Order>().old_saga::<v1::Order>().build().await?;
+    /// assert_eq!(sec.run(Order { order: "7".into() }).await?, "shipped 7");
+    /// let refused = sec.saga(v1::Order { order: "8".into() }).start().await;
+    /// assert!(matches!(refused, Err(StartError::OldVersion { version: 1, .. })));
+    /// # Ok(()) }
+    /// ```
+    pub fn old_saga<S: Saga<Context = C>>(mut self) -> Self {
+        self.setup.old_sagas.push(definition::<S>);
+        self
+    }
+
+    /// Registers a migration: unfinished sagas of its old version go on under the new one, if what they have done fits it; see
+    /// [`Migration`]. The old version is registered as with [`old_saga`](Self::old_saga); register the new one with
+    /// [`saga`](Self::saga).
+    pub fn migrate<Old, New>(mut self, migration: Migration<Old, New>) -> Self
+    where
+        Old: Saga<Context = C>,
+        // a migration is between sagas of one context, and one error is enough
+        New: Saga,
+    {
+        let migration = (definition::<Old> as _, definition::<New> as _, migration.into_any());
+        self.setup.migrations.push(migration);
         self
     }
 
@@ -215,6 +290,33 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         self
     }
 
+    /// What [`build`](Self::build) does if the store has unfinished sagas whose definition this program does not know, such as
+    /// those of the program that was deployed before; by default it [warns](UnknownVersions::Warn).
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// use saga_core::{BuildError, UnknownVersions};
+    /// # use saga_core::store::MemoryStore;
+    /// # #[saga_action(no_undo)]
+    /// # async fn wait() -> Result<(), String> { std::future::pending().await }
+    /// # mod old { use saga_core::prelude::*; use super::wait; saga! { pub(crate) Order<()>() { wait {}; } } }
+    /// # saga! { Order<()>() { let _id = new_uuid {}; wait {}; } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = MemoryStore::new();
+    /// # let before = Coordinator::builder(()).store(store.clone()).saga::<old::Order>().build().await?;
+    /// # before.saga(old::Order {}).start().await?;
+    /// # before.shutdown(std::time::Duration::ZERO).await?;
+    /// let sec = Coordinator::builder(()).store(store).saga::<Order>(); // it has changed since
+    /// let built = sec.unknown_versions(UnknownVersions::Refuse).build().await;
+    /// assert!(matches!(built, Err(BuildError::UnknownVersions { .. })));
+    /// # Ok(()) }
+    /// ```
+    pub fn unknown_versions(mut self, unknown: UnknownVersions) -> Self {
+        self.setup.unknown_versions = unknown;
+        self
+    }
+
     /// How long an action may run on after its saga began to roll back, before it is dropped and left in doubt;
     /// by default 30 s, at most 100 years.
     pub fn abandon_after(mut self, after: Duration) -> Self {
@@ -254,6 +356,24 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
         self
     }
 
+    /// The coordinator belongs to a simulated process: its tasks are polled only while that runs.
+    #[cfg(feature = "fault-injection")]
+    #[doc(hidden)]
+    pub fn simulated(mut self, process: Arc<dyn Gate>) -> Self {
+        self.setup.gate = Some(process);
+        self
+    }
+
+    /// What the [migrations](Self::migrate) of this program would do to the sagas in the store, instead of building the
+    /// coordinator: how many sagas are eligible, which are not, and why. Nothing is claimed or written, so the program that runs
+    /// the sagas now may go on meanwhile, if the store can be opened by two.
+    ///
+    /// # Errors
+    /// [`BuildError`] as from [`build`](Self::build), as far as definitions, migrations and the store are concerned.
+    pub async fn preview_migrations(self) -> Result<Vec<MigrationOutlook>, BuildError> {
+        self.setup.preview_migrations().await
+    }
+
     /// Builds the coordinator, which resumes every unfinished saga in the store whose definition it knows.
     ///
     /// Call it inside a tokio runtime with time enabled. The sagas run on that runtime for as long as it exists.
@@ -262,80 +382,10 @@ impl<C: Send + Sync + 'static> CoordinatorBuilder<C> {
     ///
     /// # Errors
     /// [`BuildError`] if two sagas or two actions have the same name, if [`max_calls_of`](Self::max_calls_of) or
-    /// [`max_calls_of_everywhere`](Self::max_calls_of_everywhere) names no action, if the runtime cannot run sagas, or the
-    /// store fails.
+    /// [`max_calls_of_everywhere`](Self::max_calls_of_everywhere) names no action, if the runtime cannot run sagas, if the
+    /// store fails, or if it has sagas of [unknown versions](Self::unknown_versions) and that is refused.
     pub async fn build(self) -> Result<Coordinator<C>, BuildError> {
         let inner = self.setup.build(AnyContext::new(self.context.clone())).await?;
         Ok(Coordinator { inner, context: self.context })
-    }
-}
-
-impl Setup {
-    fn new() -> Self {
-        Self {
-            store: None,
-            actions: AnyRegistry::default(),
-            sagas: Vec::new(),
-            config: Config::default(),
-            limits: Limits::default(),
-            call_limits: CallLimits::default(),
-            crash_limit: 3,
-            wall_clock: None,
-            #[cfg(feature = "testing")]
-            faults: None,
-        }
-    }
-
-    /// The future is boxed here, so that its code is part of this crate, and not of each program.
-    fn build(
-        self,
-        user: AnyContext,
-    ) -> BoxFuture<'static, Result<Arc<CoordinatorInner>, BuildError>> {
-        Box::pin(async move {
-            note_places();
-            let tasks = TaskTracker::here()?;
-            let mut definitions = Definitions::new(self.actions);
-            for saga in self.sagas {
-                definitions.add(saga(self.limits.max_nodes)?)?;
-            }
-            for action in self.call_limits.actions() {
-                definitions.check_name(&action)?;
-            }
-            let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
-            let env = Environment {
-                user: Arc::new(user),
-                lease: store.lease_terms().map(Lease::new),
-                store,
-                worker: WorkerId::generate(),
-                clock: Arc::new(Clock::new(self.wall_clock)),
-                limits: self.limits,
-                call_limits: self.call_limits,
-                observers: Observers::new(),
-                store_health: StoreHealth::default(),
-                closing: watch::channel(false).0,
-                reloads: true,
-                snapshot: None,
-                #[cfg(feature = "testing")]
-                faults: self.faults,
-            };
-            if env.lease.is_none() {
-                env.call_limits.limit_only_worker();
-            }
-            let config = Config { permits: !env.call_limits.is_empty(), ..self.config };
-            let mut inner =
-                CoordinatorInner::new(tasks, Arc::new(env), config, definitions, self.crash_limit);
-            inner.env.store.reopen().await?;
-            inner.renew().await?;
-            inner.check_shared_limits().await?;
-            inner.unknown = inner.learn_versions().await?;
-            let inner = Arc::new(inner);
-            // what a shared store has is claimed in turns with its other workers
-            if inner.env.lease.is_none() {
-                inner.recover().await?;
-            }
-            inner.share_store();
-            inner.poll_requests();
-            Ok(inner)
-        })
     }
 }

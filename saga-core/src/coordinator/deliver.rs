@@ -14,7 +14,7 @@ use super::running::{Admission, RunningSaga};
 use crate::driver::{Control, Creation, PendingRequest, before_telling_of_shutdown};
 use crate::error::{OperateError, SagaError};
 use crate::log::{Answer, Command, Refusal, Request, SagaId};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// How long a request to a saga of another process waits for its answer: longer than it takes until another worker has
 /// taken over the sagas of one that has died.
@@ -24,6 +24,14 @@ const OTHERS_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct OwnSagas(pub(super) Arc<CoordinatorInner>);
 
 impl Deliver for OwnSagas {
+    fn store(&self) -> &Arc<dyn Store> {
+        &self.0.env.store
+    }
+
+    fn home(&self) -> Option<&Arc<CoordinatorInner>> {
+        Some(&self.0)
+    }
+
     fn deliver(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         let inner = self.0.clone();
         Box::pin(async move {
@@ -146,7 +154,7 @@ impl CoordinatorInner {
         let found = self.stored(id).await?;
         found.definition()?;
         let record = &found.saga.record;
-        let input = (&record.name, &record.params);
+        let input = (&record.name, &record.params, &record.fingerprint);
         let (running, task) = match self.admit(id, input, Some(record.status)) {
             Admission::AlreadyRunning(running) => {
                 // another request has woken it
@@ -178,14 +186,36 @@ impl CoordinatorInner {
                 inner.resume(record, task.driver_link(), LoadReason::Again).await
             };
             let loaded = while_listening(&task.saga().link, |new| requests.push(new), load).await;
+            let requests = inner.unanswered(&id, requests).await;
             task.run(loaded, requests).await;
         });
         Ok((running, true))
     }
+
+    /// Those of these requests to a saga that this process has taken which no other worker has answered. One that was listed
+    /// before the saga was taken may have been; from then on no other worker can.
+    async fn unanswered(
+        &self,
+        saga: &SagaId,
+        requests: Vec<PendingRequest>,
+    ) -> Vec<PendingRequest> {
+        if !self.is_one_of_many() {
+            return requests;
+        }
+        let mut unanswered = Vec::new();
+        for request in requests {
+            match self.env.store.answer_to(request.id()).await {
+                Ok(None) => unanswered.push(request),
+                Ok(Some(answer)) => request.answer(Ok(answer)),
+                Err(source) => request.answer(Err(SagaError::Store { saga: saga.clone(), source })),
+            }
+        }
+        unanswered
+    }
 }
 
 /// Why a saga did not carry out a request.
-fn not_carried_out(source: SagaError) -> OperateError {
+pub(super) fn not_carried_out(source: SagaError) -> OperateError {
     if let SagaError::ShutDown { .. } = source {
         return OperateError::ShutDown;
     }

@@ -7,7 +7,7 @@ use super::handle::AnyHandle;
 use super::stored::{Stored, StoredError};
 use crate::driver::{Creation, SagaProgress, SagaResult, result_of_failed};
 use crate::error::{SagaError, StartError};
-use crate::log::{SagaId, SagaStatus};
+use crate::log::{SagaId, SagaStatus, since_migration};
 use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
 
@@ -21,14 +21,16 @@ impl CoordinatorInner {
         let channel = self.progress.of(id);
         let name: Arc<str> = loop {
             let run = channel.current_run();
-            if let Some(name) = self.find_running(id).await {
+            if let Some(name) = self.find_running(id).await? {
                 break name;
             }
-            let (name, progress) = match self.progress_in_store(id).await {
-                Ok(found) => found,
-                Err(StartError::Store(StoreError::NotFound { .. })) => return Ok(None),
-                Err(error) => return Err(error),
+            let stored = match self.stored(id).await {
+                Ok(stored) => stored,
+                Err(StoredError::Store(StoreError::NotFound { .. })) => return Ok(None),
+                Err(error) => return Err(error.into()),
             };
+            self.check_goes_on(&stored.saga.record).await?;
+            let (name, progress) = self.progress_of(&stored)?;
             let is_over = progress.result.is_some();
             // otherwise this process took the saga up meanwhile; it may even have ended by now
             if channel.found_in_store(run, progress) {
@@ -46,6 +48,7 @@ impl CoordinatorInner {
                     existing: name.to_string(),
                     requested,
                     differs: None,
+                    version: None,
                 })
             }
             _ => Ok(Some(AnyHandle::new(id.clone(), channel, self))),
@@ -53,12 +56,17 @@ impl CoordinatorInner {
     }
 
     /// The name of a saga that runs here and is in the store.
-    async fn find_running(&self, id: &SagaId) -> Option<Arc<str>> {
-        let running = self.running().get(id).cloned()?;
-        match running.link.creation().await {
-            Some(Creation::New | Creation::Exists(_)) => Some(running.name.clone()),
+    async fn find_running(&self, id: &SagaId) -> Result<Option<Arc<str>>, StartError> {
+        let running = self.running().get(id).cloned();
+        let Some(running) = running else { return Ok(None) };
+        Ok(match running.link.creation().await {
+            Some(Creation::New) => Some(running.name.clone()),
+            Some(Creation::Exists(found)) => {
+                self.check_goes_on(&found).await?;
+                Some(running.name.clone())
+            }
             Some(Creation::Failed(_)) | None => None,
-        }
+        })
     }
 
     /// The name and progress of a saga that this process does not run, from the store.
@@ -66,7 +74,10 @@ impl CoordinatorInner {
         &self,
         id: &SagaId,
     ) -> Result<(Arc<str>, SagaProgress), StartError> {
-        let stored = self.stored(id).await?;
+        self.progress_of(&self.stored(id).await?)
+    }
+
+    fn progress_of(&self, stored: &Stored) -> Result<(Arc<str>, SagaProgress), StartError> {
         let record = &stored.saga.record;
         let (name, status) = (record.name.clone(), record.status);
         if self.is_one_of_many() && !status.is_ended() && record.parked_reason.is_none() {
@@ -77,20 +88,40 @@ impl CoordinatorInner {
                 // a log that cannot be folded is reported as such
                 stored.state()?;
             }
-            Err(self.why_not_running(&stored))
+            Err(self.why_not_running(stored))
         } else if stored.definition.is_some() {
             let state = stored.state()?;
             let values = stored.values(&state, self.env.limits.max_width)?;
-            values.result_of_ended(&state, id).ok_or_else(|| StartError::Corrupt {
-                saga: id.clone(),
+            values.result_of_ended(&state, &record.id).ok_or_else(|| StartError::Corrupt {
+                saga: record.id.clone(),
                 why: "its log has no end".to_string(),
             })?
         } else {
-            let unknown =
-                || StoredError::UnknownVersion { saga: id.clone(), name: name.to_string(), status };
-            result_of_unknown(&stored).ok_or_else(unknown)?
+            let unknown = || StoredError::UnknownVersion {
+                saga: record.id.clone(),
+                name: name.to_string(),
+                status,
+            };
+            result_of_unknown(stored).ok_or_else(unknown)?
         };
         Ok((name, SagaProgress::over(status, result)))
+    }
+
+    /// Refuses an unfinished saga that nothing runs, because this program does not know its definition and no other worker
+    /// has it.
+    pub(super) async fn check_goes_on(&self, record: &SagaRecord) -> Result<(), StartError> {
+        let is_at_rest = record.status.is_ended() || record.parked_reason.is_some();
+        if is_at_rest || self.definition_of(record).is_some() {
+            return Ok(());
+        }
+        if self.env.lease.is_some()
+            && let Some(owner) = &record.owner
+            && self.env.store.workers().await?.iter().any(|worker| worker.id == *owner)
+        {
+            return Ok(());
+        }
+        let (saga, name, status) = (record.id.clone(), record.name.to_string(), record.status);
+        Err(StartError::UnknownVersion { saga, name, status })
     }
 
     /// Why this process does not run a saga that has not ended.
@@ -125,8 +156,8 @@ fn result_of_unknown(stored: &Stored) -> Option<SagaResult> {
         return Some(Ok(None));
     }
     let output = shape.output?;
-    let mut of_node =
-        stored.saga.entries.iter().filter(|e| e.node().is_some_and(|n| *n == *output));
+    let log = since_migration(&stored.saga.entries);
+    let mut of_node = log.iter().filter(|e| e.node().is_some_and(|n| *n == *output));
     let payload = of_node.find_map(|entry| entry.node_entry()?.output());
     Some(Ok(Some(ActionOutput::decode::<serde_json::Value>(payload?).ok()?)))
 }

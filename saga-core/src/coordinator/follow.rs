@@ -1,7 +1,6 @@
 //! Sagas of a shared store that other processes run, and that somebody here has a handle to: their progress is read from
 //! the store, several times a second.
 
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -10,10 +9,11 @@ use futures_util::future::select;
 use tokio::sync::Notify;
 
 use super::CoordinatorInner;
+use crate::ambient::HashMap;
 use crate::clock::real_pause;
 use crate::driver::{ProgressChannel, SagaProgress};
 use crate::error::{SagaError, StartError};
-use crate::log::SagaId;
+use crate::log::{SagaId, without_retold};
 use crate::store::{Position, StoreError};
 
 /// How many sagas are asked about in one go.
@@ -174,10 +174,7 @@ impl CoordinatorInner {
         }
         let Ok(stored) = self.stored(id).await else { return };
         let (record, known) = (&stored.saga.record, saga.next_seq.unwrap_or(1));
-        let news = stored
-            .saga
-            .entries
-            .iter()
+        let news = without_retold(&stored.saga.entries)
             .filter(|entry| entry.seq >= known && entry.seq < position.next_seq);
         self.env.observers.send_of_another_process(id, &record.name, position.status, news);
     }

@@ -9,15 +9,15 @@ use futures_util::future::BoxFuture;
 
 use super::CoordinatorInner;
 use super::node_key::NodeKey;
-use super::outcome::{NodeOutcomes, Outcome};
+use super::outcome::{NoOutput, NodeOutcomes, Outcome, output};
 use crate::driver::{
     CallLimits, Events, ProgressChannel, SagaResult, WeakObservers, before_telling_of_shutdown,
     wait_for,
 };
 use crate::error::SagaError;
-use crate::log::{ActionState, Payload, SagaId, SagaStatus};
+use crate::log::{ActionState, SagaId, SagaStatus};
 use crate::typed::Saga;
-use crate::value::{ActionData, decode};
+use crate::value::ActionData;
 
 /// What awaiting a [`SagaHandle`] is.
 pub type SagaFuture<O> = BoxFuture<'static, Result<O, SagaError>>;
@@ -197,8 +197,13 @@ impl<S: SagaType> IntoFuture for SagaHandle<S> {
     type IntoFuture = SagaFuture<S::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let (id, ended) = (self.any.id.clone(), self.any.ended());
-        Box::pin(async move { output(&id, &*ended.await?) })
+        let (asked, ended) = (self.any.clone(), self.any.ended());
+        Box::pin(async move {
+            match output(&*ended.await?) {
+                Ok(output) => Ok(output),
+                Err(error) => Err(asked.error(error).await),
+            }
+        })
     }
 }
 
@@ -245,19 +250,23 @@ impl AnyHandle {
         Box::pin(async move { self.coordinator()?.node_outcomes(&self.id).await })
     }
 
+    /// Why the saga has no output. If it has one, which cannot be read, another version may have run it.
+    fn error(self, error: NoOutput) -> BoxFuture<'static, SagaError> {
+        Box::pin(async move {
+            let by = match (&error, self.coordinator()) {
+                (NoOutput::Unreadable(_), Ok(coordinator)) => {
+                    coordinator.version_that_ran(&self.id).await
+                }
+                (NoOutput::Failed(_), _) | (NoOutput::Unreadable(_), Err(_)) => None,
+            };
+            error.of_saga(&self.id, by.as_ref())
+        })
+    }
+
     fn coordinator(&self) -> Result<Arc<CoordinatorInner>, SagaError> {
         self.coordinator.upgrade().ok_or_else(|| SagaError::NotRunning {
             saga: self.id.clone(),
             why: "its coordinator is gone; ask another one for it, with `get`".to_string(),
         })
     }
-}
-
-/// What the saga returned.
-pub(super) fn output<O: ActionData>(id: &SagaId, result: &SagaResult) -> Result<O, SagaError> {
-    let read = match result.as_ref().map_err(SagaError::clone)? {
-        Some(output) => decode(&output.payload),
-        None => decode(&Payload::from(&b"null"[..])),
-    };
-    read.map_err(|error| SagaError::Corrupt { saga: id.clone(), why: error.to_string() })
 }

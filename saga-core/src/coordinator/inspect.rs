@@ -9,7 +9,7 @@ use super::{Coordinator, CoordinatorInner};
 use crate::driver::node_reports;
 use crate::error::{NodeReport, StartError};
 use crate::log::{SagaId, SagaLog};
-use crate::store::{SagaRecord, StoreError};
+use crate::store::{SagaRecord, StoreError, export};
 
 /// A saga as it is in the store: its record, the state of each of its nodes, and its log.
 ///
@@ -45,6 +45,58 @@ pub struct SagaView {
 }
 
 impl SagaView {
+    /// The saga as JSON: see [`StoredSaga::to_json`](crate::store::StoredSaga::to_json).
+    ///
+    /// ```
+    /// # use saga_core::prelude::*;
+    /// # use saga_core::store::StoredSaga;
+    /// # saga! { Stamp<()>() -> u64 { let at = now {}; at } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
+    /// # sec.saga(Stamp {}).id("stamp-1").start().await?.await?;
+    /// let view = sec.inspect("stamp-1").await?.ok_or("there is one")?;
+    /// let saga = StoredSaga::from_json(view.to_json().as_bytes())?;
+    /// assert_eq!(saga.entries, view.log.entries());
+    /// # Ok(()) }
+    /// ```
+    pub fn to_json(&self) -> String {
+        export(&self.record, self.log.entries())
+    }
+
+    /// The saga as text in which nothing changes from run to run: its status, its nodes and its log, without ids, times,
+    /// keys and values. It is for tests that compare it with a snapshot. Nodes that run concurrently may end in another
+    /// order in each run, except in a [`SagaTest`](crate::testing).
+    ///
+    /// ```
+    /// # use saga_core::prelude::*;
+    /// # saga! { Stamp<()>() -> u64 { let at = now {}; at } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
+    /// # sec.saga(Stamp {}).id("stamp-1").start().await?.await?;
+    /// let view = sec.inspect("stamp-1").await?.ok_or("there is one")?;
+    /// assert_eq!(view.pretty(), "\
+    /// Stamp: completed
+    ///   at completed
+    /// log:
+    ///   created
+    ///   started at
+    ///   succeeded at
+    ///   ended: completed
+    /// ");
+    /// # Ok(()) }
+    /// ```
+    pub fn pretty(&self) -> String {
+        format!("{}log:\n{}", Tree { view: self, with_id: false }, self.log.lines())
+    }
+
+    /// The first part of [`pretty`](Self::pretty): the status and the nodes.
+    #[cfg(feature = "testing")]
+    pub(crate) fn tree(&self) -> String {
+        Tree { view: self, with_id: false }.to_string()
+    }
+
     /// The status, and why the saga does not proceed: `running, paused`.
     fn status(&self) -> String {
         let status = self.record.status;
@@ -58,13 +110,29 @@ impl SagaView {
 
 impl fmt::Display for SagaView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.record.id, self.record.name, self.status())?;
-        let failed = self.record.status.ended_without_completing();
-        if let (true, Some(error)) = (failed, &self.record.error) {
+        Tree { view: self, with_id: true }.fmt(f)
+    }
+}
+
+/// The status of a saga and of its nodes.
+struct Tree<'a> {
+    view: &'a SagaView,
+    with_id: bool,
+}
+
+impl fmt::Display for Tree<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SagaView { record, nodes, .. } = self.view;
+        if self.with_id {
+            write!(f, "{} ", record.id)?;
+        }
+        write!(f, "{}: {}", record.name, self.view.status())?;
+        let failed = record.status.ended_without_completing();
+        if let (true, Some(error)) = (failed, &record.error) {
             write!(f, ": {error}")?;
         }
         writeln!(f)?;
-        for node in &self.nodes {
+        for node in nodes {
             let depth = node.node.as_str().matches('/').count();
             write!(f, "{:indent$}{} {}", "", node.node, node.state, indent = 2 + 2 * depth)?;
             if node.in_doubt {

@@ -1,23 +1,24 @@
 //! The saga execution coordinator (SEC): many sagas at once, on one store.
 //!
 //! A coordinator starts sagas and runs each as a task of its own (`start`, `running`). When it is
-//! [built](CoordinatorBuilder::build), it claims and resumes everything that an earlier process left unfinished
-//! (`recovery`, `crash_loop`); while it runs, it reloads sagas whose store failed for a while (`reload`). It
-//! answers questions about sagas that it does not run from the store (`stored`, `find`, `inspect`,
-//! `outcome`), and brings operators' requests to their sagas (`operator`, `deliver`, `attached`,
-//! `request_poller`). How one saga is run is the business of the driver.
+//! [built](CoordinatorBuilder::build), it claims and resumes everything that an earlier process left unfinished (`recovery`,
+//! `crash_loop`); while it runs, it reloads sagas whose store failed for a while (`reload`). It answers questions about sagas
+//! from the store (`stored`, `find`, `inspect`, `facts`, `outcome`), and brings operators' requests to their sagas (`operator`,
+//! `deliver`, `attached`, `request_poller`). How one saga is run is the business of the driver.
 
 mod attached;
 mod builder;
 mod crash_loop;
 mod definitions;
 mod deliver;
+pub(crate) mod facts;
 mod find;
 mod follow;
 mod handle;
 mod health;
 pub(crate) mod inspect;
 mod loads;
+mod migration;
 mod node_key;
 pub(crate) mod operator;
 mod outcome;
@@ -25,6 +26,8 @@ mod recovery;
 mod reload;
 mod request_poller;
 mod running;
+mod same_input;
+mod setup;
 mod shared_limits;
 mod shared_store;
 mod shutdown;
@@ -33,6 +36,7 @@ mod start;
 mod stored;
 mod strays;
 mod task_tracker;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -41,9 +45,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use self::request_poller::RequestPoller;
+use crate::ambient::watch;
 use crate::dag::SagaDag;
 pub use crate::driver::LimitedAction;
 use crate::driver::{Environment, Events, ProgressChannels};
@@ -53,6 +58,8 @@ use crate::machine::Config;
 use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError, Worker, WorkerId};
 use crate::typed::Saga;
 pub use builder::{BuildError, CoordinatorBuilder};
+#[cfg(feature = "testing")]
+pub(crate) use definitions::Definition;
 use definitions::Definitions;
 use follow::Followed;
 use handle::AnyHandle;
@@ -60,6 +67,7 @@ pub use handle::{SagaFuture, SagaHandle, SagaType};
 pub use health::Health;
 pub(crate) use inspect::SagaView;
 use loads::Loads;
+pub use migration::{Migration, MigrationOutlook};
 pub use node_key::NodeKey;
 pub(crate) use operator::Operator;
 pub use outcome::Outcome;
@@ -67,9 +75,12 @@ use running::RunningSaga;
 use shared_store::SharedStoreTasks;
 pub use shutdown::ShutdownReport;
 pub use start::SagaStart;
+#[cfg(feature = "testing")]
+pub(crate) use start::node_without_action;
 use start::{AnyStart, StartRequest};
 use strays::StrayEvents;
 use task_tracker::TaskTracker;
+pub use versions::UnknownVersions;
 
 /// How many sagas a purge removes at a time, so that it delays no other write for long.
 const PURGE: usize = 500;
@@ -133,7 +144,8 @@ struct CoordinatorInner {
     store_is_back: watch::Sender<u64>,
     /// When the coordinator was made.
     since: Timestamp,
-    unknown: Vec<SagaVersion>,
+    /// Definitions that this program does not know.
+    unknown: Mutex<Vec<SagaVersion>>,
     crash_limit: u32,
 }
 
@@ -192,9 +204,12 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     }
 
     /// Definitions of unfinished sagas in the store that this program does not know. Their sagas stay untouched
-    /// until a program that knows them builds a coordinator.
-    pub fn unknown_versions(&self) -> &[SagaVersion] {
-        &self.inner.unknown
+    /// until a program that knows them builds a coordinator. `build` logs a warning for each of them; see
+    /// [`CoordinatorBuilder::unknown_versions`].
+    ///
+    /// With a store that several processes share, this is looked up every few seconds, and other processes may know them.
+    pub fn unknown_versions(&self) -> Vec<SagaVersion> {
+        self.inner.unknown_versions()
     }
 
     /// The events of all sagas of this coordinator from now on, entry by entry as they become durable.
@@ -208,6 +223,15 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// The store's error.
     pub async fn list(&self, filter: ListFilter) -> Result<Vec<SagaRecord>, StoreError> {
         self.inner.list(filter).await
+    }
+
+    /// What the [migrations](CoordinatorBuilder::migrate) of this program will do to the unfinished sagas that still have an old
+    /// version: which are migrated when they are next taken up, and which go on as they are, and why. It loads each of them.
+    ///
+    /// # Errors
+    /// The store's error.
+    pub async fn migrations(&self) -> Result<Vec<MigrationOutlook>, StoreError> {
+        self.inner.migrations_at_home().await
     }
 
     /// The id of this coordinator as a worker, as it stands in the records of its sagas and in [`workers`](Self::workers).
@@ -265,6 +289,10 @@ impl CoordinatorInner {
         })
     }
 
+    fn migrations_at_home(&self) -> BoxFuture<'_, Result<Vec<MigrationOutlook>, StoreError>> {
+        Box::pin(self.tasks.at_home(self.migrations()))
+    }
+
     fn workers_at_home(&self) -> BoxFuture<'_, Result<Vec<Worker>, StoreError>> {
         Box::pin(self.tasks.at_home(self.workers()))
     }
@@ -319,7 +347,7 @@ impl CoordinatorInner {
             loads: Loads::default(),
             renewal_failed: AtomicBool::new(false),
             store_is_back: watch::channel(0).0,
-            unknown: Vec::new(),
+            unknown: Mutex::default(),
             crash_limit,
         }
     }

@@ -74,7 +74,7 @@ impl<S, O, E> NodeKey<S, O, E> {
     }
 
     /// The path with the node's other name.
-    pub(super) fn other(&self) -> Option<String> {
+    pub(crate) fn other(&self) -> Option<String> {
         let or = self.or?;
         Some(match self.path.rsplit_once('/') {
             Some((holder, _)) => format!("{holder}/{or}"),

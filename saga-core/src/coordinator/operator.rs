@@ -10,15 +10,24 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::Coordinator;
 use super::attached::AttachedStore;
 use super::deliver::OwnSagas;
+use super::facts::now;
+use super::{Coordinator, CoordinatorInner};
+use crate::ambient::uuid_by_time;
 use crate::error::OperateError;
-use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId, Timestamp, Uuid};
+use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId};
 use crate::store::Store;
 
-/// Steers sagas from outside: cancels and pauses them, and repairs those that are stuck. Every request and
-/// its outcome is recorded in the saga's log, with the operator's name.
+/// The longest note or reason of a request, in bytes. Each is kept in the saga's log.
+pub const MAX_NOTE: usize = 4096;
+
+/// The longest name of an operator, in bytes.
+pub const MAX_NAME: usize = 256;
+
+/// Steers sagas from outside: cancels and pauses them, and repairs those that are stuck. A request
+/// that is granted is recorded in the saga's log, with the operator's name. One that the saga refuses changes nothing and is not
+/// recorded, unless it was left in the store for another process: [`audit`](Self::audit) lists those too.
 ///
 /// An operator from [`Coordinator::operator`] acts at once. One that is [attached](Self::attach) to a store
 /// leaves its requests there for the process that runs the sagas, and waits for the answer.
@@ -55,6 +64,12 @@ pub struct Operator {
 pub(super) trait Deliver: Send + Sync {
     /// Brings a request to its saga, and waits for the answer.
     fn deliver(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>>;
+
+    /// Where the sagas are stored.
+    fn store(&self) -> &Arc<dyn Store>;
+
+    /// The coordinator of this process, if the sagas are its own.
+    fn home(&self) -> Option<&Arc<CoordinatorInner>>;
 }
 
 impl Operator {
@@ -62,8 +77,29 @@ impl Operator {
     /// The store may be one that is attached for reading and requests only. Each method waits up to
     /// `patience` for its answer. A request that is not answered in that time stays in the store, and is
     /// carried out once a process runs the saga.
+    ///
+    /// Wait for the answer to one request for a saga before you make the next: several that wait at the same time may be
+    /// carried out in any order.
     pub fn attach(store: impl Store, by: impl Into<String>, patience: Duration) -> Self {
         Self { by: by.into(), sagas: Arc::new(AttachedStore { store: Arc::new(store), patience }) }
+    }
+
+    /// The same operator under another name, which is recorded with its requests.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// # saga! { Stamp<()>() -> u64 { let at = now {}; at } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
+    /// let page = sec.operator("operations page");
+    /// sec.saga(Stamp {}).id("stamp-1").start().await?.await?;
+    /// page.named("alice").rollback("stamp-1", "a wrong stamp").await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn named(&self, by: impl Into<String>) -> Self {
+        Self { by: by.into(), sagas: self.sagas.clone() }
     }
 
     /// Rolls back a saga that has not ended. If it is paused, its undos wait for the end of the pause; if it
@@ -197,12 +233,41 @@ impl Operator {
         self.ask(id, Command::Inject { node: node.into(), fault }).await
     }
 
-    async fn ask(&self, id: &str, command: Command) -> Result<Answer, OperateError> {
+    pub(super) fn store(&self) -> &dyn Store {
+        &**self.sagas.store()
+    }
+
+    pub(super) fn home(&self) -> Option<&Arc<CoordinatorInner>> {
+        self.sagas.home()
+    }
+
+    /// The name that is recorded with the requests.
+    pub fn name(&self) -> &str {
+        &self.by
+    }
+
+    pub(super) fn check_lengths(&self, command: &Command) -> Result<(), OperateError> {
+        let note = command.note().map_or(0, str::len);
+        for (what, len, max) in
+            [("note", note, MAX_NOTE), ("name of the operator", self.by.len(), MAX_NAME)]
+        {
+            if len > max {
+                return Err(OperateError::TooLong { what, len, max });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for any command; the other methods are short for this.
+    ///
+    /// # Errors
+    /// [`OperateError::TooLong`] if the note has more than [`MAX_NOTE`] bytes, or the operator's name more than
+    /// [`MAX_NAME`]; refused as the command's own method says.
+    pub async fn ask(&self, id: &str, command: Command) -> Result<Answer, OperateError> {
         let saga: SagaId = id.parse()?;
-        let at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let at = Timestamp(0).after(at.unwrap_or_default());
-        let by = self.by.clone();
-        let request = Request { id: Uuid::now_v7(), saga: saga.clone(), command, by, at };
+        self.check_lengths(&command)?;
+        let (by, at) = (self.by.clone(), now());
+        let request = Request { id: uuid_by_time(), saga: saga.clone(), command, by, at };
         match self.sagas.deliver(request).await? {
             Answer::Refused(refusal) => Err(OperateError::Refused { saga, refusal }),
             answer @ (Answer::Done | Answer::Held | Answer::NothingToDo { .. }) => Ok(answer),

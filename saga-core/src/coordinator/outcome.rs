@@ -2,17 +2,21 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
 use super::CoordinatorInner;
-use super::handle::{SagaType, output};
+use super::handle::SagaType;
 use super::node_key::NodeKey;
-use crate::driver::{SagaResult, Values, node_report, node_reports};
-use crate::error::{NodeReport, SagaError};
-use crate::log::{SagaId, SagaStatus};
+use crate::driver::{
+    SagaResult, Values, decoder_message, node_report, node_reports, unreadable_output,
+};
+use crate::error::{ActionError, NodeReport, SagaError};
+use crate::log::{Payload, SagaId, SagaStatus};
 use crate::machine::{Part, SagaState, VertexId};
-use crate::value::ActionOutput;
+use crate::store::SagaRecord;
+use crate::value::{ActionData, ActionOutput, decode};
 
 /// How a saga ended, and what each of its nodes did; from [`SagaHandle::outcome`](crate::SagaHandle::outcome).
 ///
@@ -72,7 +76,7 @@ impl<S: SagaType> Outcome<S> {
     }
 
     /// The output of a node, even if the node was undone since, which [`node`](Self::node) tells. `None` if it has
-    /// no output.
+    /// no output, or one that this program [cannot read](Self::unreadable).
     pub fn get<O: 'static, E>(&self, key: NodeKey<S, O, E>) -> Option<&O> {
         let other = || self.output(&key.other()?);
         self.output(key.path()).or_else(other)
@@ -82,6 +86,12 @@ impl<S: SagaType> Outcome<S> {
     /// Also `None` if the output is of another type.
     pub fn output<O: 'static>(&self, path: &str) -> Option<&O> {
         self.nodes.output(path)?.get()
+    }
+
+    /// What this program cannot read of the saga, because other code wrote it and the types have changed since: the node
+    /// whose output it is, the place in that, and why it does not fit. Nothing is quoted of the value.
+    pub fn unreadable(&self) -> Vec<String> {
+        self.nodes.values.unreadable().map(ToString::to_string).collect()
     }
 
     /// How the last attempt of a node's action failed, if it did: the action's own error if one was stored,
@@ -111,10 +121,11 @@ impl<S: SagaType> Outcome<S> {
     /// The same as awaiting the handle: the saga's output, or why it did not complete.
     ///
     /// # Errors
-    /// [`SagaError::RolledBack`], [`SagaError::Stuck`]; [`SagaError::Corrupt`] if the output does not
-    /// decode.
+    /// [`SagaError::RolledBack`], [`SagaError::Stuck`]; [`SagaError::Corrupt`] or [`SagaError::OtherVersion`] if the output
+    /// does not decode.
     pub fn into_result(self) -> Result<S::Output, SagaError> {
-        output(&self.id, &self.result)
+        let by = self.nodes.by.as_ref();
+        output(&self.result).map_err(|error| error.of_saga(&self.id, by))
     }
 }
 
@@ -132,11 +143,12 @@ impl<S> fmt::Debug for Outcome<S> {
 pub(super) struct NodeOutcomes {
     state: SagaState,
     values: Values,
+    by: Option<OtherVersion>,
 }
 
 impl NodeOutcomes {
     pub(super) fn node(&self, path: &str) -> Option<NodeReport> {
-        self.state.node(self.values.vertex(&self.state, path)?).map(node_report)
+        self.state.node_with_parts(self.values.vertex(&self.state, path)?).map(node_report)
     }
 
     pub(super) fn node_of<S, O, E>(&self, key: &NodeKey<S, O, E>) -> Option<NodeReport> {
@@ -190,6 +202,60 @@ impl CoordinatorInner {
         let stored = self.tasks.at_home(self.stored(id)).await?;
         let state = stored.state()?;
         let values = stored.values(&state, self.env.limits.max_width)?;
-        Ok(NodeOutcomes { state, values })
+        let by = self.other_version(&stored.saga.record);
+        Ok(NodeOutcomes { state, values, by })
+    }
+
+    /// The version that ran a saga, if that is not the current one.
+    fn other_version(&self, record: &SagaRecord) -> Option<OtherVersion> {
+        let version = self.definitions.not_current(&record.name, &record.fingerprint)?;
+        Some(OtherVersion { name: record.name.clone(), version })
+    }
+
+    /// The same of a saga in the store; `None` also if it cannot be read now.
+    pub(super) async fn version_that_ran(&self, id: &SagaId) -> Option<OtherVersion> {
+        let stored = self.tasks.at_home(self.stored(id)).await.ok()?;
+        self.other_version(&stored.saga.record)
+    }
+}
+
+/// A version of a saga that is not the current one.
+pub(super) struct OtherVersion {
+    name: Arc<str>,
+    version: u32,
+}
+
+/// What the saga returned, or why it did not.
+pub(super) fn output<O: ActionData>(result: &SagaResult) -> Result<O, NoOutput> {
+    let read = match result.as_ref().map_err(|error| NoOutput::Failed(error.clone()))? {
+        Some(output) => decode(&output.payload),
+        None => decode(&Payload::from(&b"null"[..])),
+    };
+    read.map_err(NoOutput::Unreadable)
+}
+
+/// Why there is no output.
+pub(super) enum NoOutput {
+    Failed(SagaError),
+    Unreadable(ActionError),
+}
+
+impl NoOutput {
+    /// The error of the saga, which this version has run if it is not the current one.
+    pub(super) fn of_saga(self, id: &SagaId, by: Option<&OtherVersion>) -> SagaError {
+        match (self, by) {
+            (Self::Failed(error), _) => error,
+            (Self::Unreadable(error), None) => {
+                SagaError::Corrupt { saga: id.clone(), why: unreadable_output(&error) }
+            }
+            (Self::Unreadable(error), Some(OtherVersion { name, version })) => {
+                SagaError::OtherVersion {
+                    saga: id.clone(),
+                    name: name.to_string(),
+                    version: *version,
+                    why: decoder_message(&error),
+                }
+            }
+        }
     }
 }

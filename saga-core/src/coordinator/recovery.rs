@@ -10,23 +10,19 @@ use super::CoordinatorInner;
 use super::crash_loop::{
     ClaimedPages, Scheduled, ScheduledResume, WaitingSaga, crash_loop, resume_time,
 };
+use super::migration::ToRun;
 use super::reload::{LoadReason, while_listening};
 use super::running::{Admission, SagaTask};
 use super::stored::{StoredError, read};
-use crate::dag::stored_fingerprint;
+use crate::crash_points::crash_point;
 use crate::driver::{Control, Driver, DriverLink, PendingRequest, StoredRun};
 use crate::error::SagaError;
-use crate::log::{Entry, Payload, SagaEntry, SagaId};
-use crate::store::{
-    Append, ListFilter, RecordChange, SagaRecord, SagaVersion, StoreError, StoredSaga,
-};
+use crate::log::{Entry, SagaEntry, SagaId};
+use crate::store::{Append, RecordChange, SagaRecord, StoreError, StoredSaga};
 
 /// How many sagas are claimed at first. Every claim passes over the sagas that were claimed before it, so each is
 /// four times as large as the one before.
 const FIRST_CLAIM: usize = 256;
-
-/// How many records are listed in one go.
-const PAGE: usize = 256;
 
 /// Sagas that were claimed and are not running yet. Unless they are kept, they are released again.
 struct Claims(Option<Arc<CoordinatorInner>>);
@@ -50,47 +46,6 @@ impl Drop for Claims {
 }
 
 impl CoordinatorInner {
-    /// Looks at the definitions of unfinished sagas, and rebuilds definitions that consist of registered actions.
-    /// Returns the ones that this program does not know.
-    pub(super) async fn learn_versions(&self) -> Result<Vec<SagaVersion>, StoreError> {
-        let mut unknown = Vec::new();
-        for version in self.env.store.versions().await? {
-            if self.definitions.known(&version.fingerprint).is_some() {
-                continue;
-            }
-            let dag = self.intact(&version).await?;
-            match self.definitions.rebuild(&dag, &version.fingerprint) {
-                Some(definition) => self.definitions.remember(definition),
-                None => unknown.push(version),
-            }
-        }
-        Ok(unknown)
-    }
-
-    /// The DAG of a version. The store shows the one of some saga, which may be damaged. Another saga's copy
-    /// then takes its place, so that one damaged saga does not keep the others from resuming.
-    async fn intact(&self, version: &SagaVersion) -> Result<Payload, StoreError> {
-        let fits = |dag: &Payload| {
-            stored_fingerprint(dag.as_bytes()).is_some_and(|found| found == version.fingerprint)
-        };
-        if fits(&version.dag) {
-            return Ok(version.dag.clone());
-        }
-        let name = Some(version.name.clone());
-        let mut filter = ListFilter { name, limit: PAGE, ..ListFilter::default() };
-        loop {
-            let page = self.env.store.list(filter.clone()).await?;
-            let same = |record: &&SagaRecord| *record.fingerprint == *version.fingerprint;
-            if let Some(record) = page.iter().filter(same).find(|record| fits(&record.dag)) {
-                return Ok(record.dag.clone());
-            }
-            filter.after = page.last().map(|record| record.id.clone());
-            if page.len() < PAGE {
-                return Ok(version.dag.clone());
-            }
-        }
-    }
-
     /// Claims every unfinished saga with a known definition, and resumes it. Nothing runs before all are
     /// claimed; if a claim fails, or the future is dropped, all are released again.
     pub(super) async fn recover(self: &Arc<Self>) -> Result<(), StoreError> {
@@ -112,6 +67,7 @@ impl CoordinatorInner {
                     return Err(error);
                 }
             };
+            crash_point("driver.claim.done");
             let last = claimed.len() < limit;
             let claimed = claimed.into_iter().map(Arc::new).collect::<Vec<_>>();
             pages.add(&claimed);
@@ -148,7 +104,8 @@ impl CoordinatorInner {
     /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others.
     fn resume_claimed(self: &Arc<Self>, record: Arc<SagaRecord>) -> Option<WaitingSaga> {
         self.definitions.known(&record.fingerprint)?;
-        let (id, input) = (record.id.clone(), (&record.name, &record.params));
+        let id = record.id.clone();
+        let input = (&record.name, &record.params, &record.fingerprint);
         let admission = self.admit(&id, input, Some(record.status));
         let Admission::Admitted(_, task) = admission else {
             // its task has lost it to another process, perhaps without knowing it yet, and gives it up
@@ -277,18 +234,24 @@ impl CoordinatorInner {
             }
             Err(error) => return Err(error.while_resuming(&id)),
         };
-        let definition = found.definition()?;
-        let (dag, root) = (definition.dag.clone(), definition.root(&record.params));
+        let definition = found.definition()?.clone();
         let stored = found.saga;
         // a saga that this process stopped itself has seen no crash
         let crash_loop = match reason {
             LoadReason::Claimed => crash_loop(&stored.record, &stored.entries, self.crash_limit),
             LoadReason::Again => None,
         };
+        let migrated = Box::pin(self.migrated(stored, definition, record.epoch)).await;
+        let ToRun { stored, definition, settles } =
+            migrated.map_err(|error| StoredError::Store(error).while_resuming(&id))?;
+        let (dag, root) = (definition.dag.clone(), definition.root(&stored.record.params));
         let run = StoredRun { stored, dag, root, epoch: record.epoch, crash_loop };
-        Driver::recover(self.env.clone(), run, &self.config, link)
-            .map(Box::new)
-            .map_err(|error| StoredError::corrupt_log(&id, error).into())
+        let mut driver = Driver::recover(self.env.clone(), run, &self.config, link)
+            .map_err(|error| SagaError::from(StoredError::corrupt_log(&id, error)))?;
+        if settles {
+            driver.settle();
+        }
+        Ok(Box::new(driver))
     }
 
     /// Parks a saga whose log cannot be decrypted, without a machine: it waits for its key.

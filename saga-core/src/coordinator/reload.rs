@@ -11,12 +11,12 @@ use std::time::Duration;
 use super::CoordinatorInner;
 use super::running::SagaTask;
 use super::stored::{StoredError, read};
+use crate::ambient::watch;
 use crate::driver::{Control, Driver, PendingRequest, TaskLink};
 use crate::error::{OperateError, SagaError};
 use crate::log::{SagaId, Uuid};
 use crate::store::{SagaRecord, StoreError};
 use futures_util::future::{Either, select};
-use tokio::sync::watch;
 
 /// How long a saga waits before it tries the store again; twice as long each time, until it makes progress.
 pub(super) const FIRST: Duration = Duration::from_millis(100);

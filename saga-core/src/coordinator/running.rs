@@ -5,7 +5,7 @@ use std::any::Any;
 use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures_util::FutureExt;
 use tracing::Instrument;
@@ -19,7 +19,6 @@ use crate::driver::{
     TaskLink,
 };
 use crate::error::{SagaError, StartError};
-use crate::json;
 use crate::log::{Payload, SagaId, SagaStatus};
 use crate::panics;
 use crate::store::StoreError;
@@ -27,7 +26,10 @@ use crate::store::StoreError;
 /// A saga that this process runs, as others see it.
 pub(super) struct RunningSaga {
     pub(super) name: Arc<str>,
-    params: Payload,
+    /// Those that it was admitted with, or has since its migration.
+    params: Mutex<Payload>,
+    /// Of the definition that it was admitted with.
+    fingerprint: Arc<str>,
     /// Which run of the saga in this process this is.
     run: u64,
     /// The connection to its task.
@@ -40,6 +42,10 @@ impl RunningSaga {
         self.link.progress()
     }
 
+    fn params(&self) -> Payload {
+        self.params.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The answer to a start with this name and these parameters.
     pub(super) async fn handle(
         &self,
@@ -48,9 +54,15 @@ impl RunningSaga {
         inner: &Arc<CoordinatorInner>,
     ) -> Result<AnyHandle, StartError> {
         match self.link.creation().await {
-            Some(Creation::New) => same_input(&id, (&self.name, &self.params), input)?,
+            Some(Creation::New) => {
+                let existing = (&*self.name, &self.params(), &*self.fingerprint);
+                inner.definitions.same_input(&id, existing, input)?;
+            }
             Some(Creation::Exists(found)) => {
-                same_input(&id, (&found.name, &found.params), input)?;
+                // of a version that this program does not know, the parameters may be others, too
+                inner.check_goes_on(&found).await?;
+                let existing = (&*found.name, &found.params, &*found.fingerprint);
+                inner.definitions.same_input(&id, existing, input)?;
             }
             Some(Creation::Failed(error)) => return Err(error.into()),
             None => return Err(self.why_not_created(id, inner)),
@@ -114,7 +126,7 @@ enum AfterRun {
     StoreFailed(Box<(StoreError, bool)>),
     /// The saga stopped or cannot be loaded, and these requests wait for an answer.
     Failed(Box<(SagaError, Vec<PendingRequest>)>),
-    /// The id was taken by a saga of this process that is not running: run that one.
+    /// The saga of this id belongs to this process and does not run: load and run it.
     TakeOver,
     /// The id was taken by another saga: show how far that has come.
     LookInStore,
@@ -140,7 +152,7 @@ impl CoordinatorInner {
     pub(super) fn admit(
         self: &Arc<Self>,
         id: &SagaId,
-        (name, params): (&Arc<str>, &Payload),
+        (name, params, fingerprint): (&Arc<str>, &Payload, &Arc<str>),
         stored: Option<SagaStatus>,
     ) -> Admission {
         let mut list = self.running();
@@ -154,8 +166,9 @@ impl CoordinatorInner {
             progress.running(status);
         }
         let link = TaskLink::new(progress, stored.is_some());
-        let (name, params) = (name.clone(), params.clone());
-        let running = Arc::new(RunningSaga { name, params, run, link });
+        let (name, params) = (name.clone(), Mutex::new(params.clone()));
+        let fingerprint = fingerprint.clone();
+        let running = Arc::new(RunningSaga { name, params, fingerprint, run, link });
         place.insert(running.clone());
         let is_followed = AtomicBool::new(false);
         let task = SagaTask { inner: self.clone(), saga: running.clone(), is_followed };
@@ -246,7 +259,12 @@ impl SagaTask {
         driver: Box<Driver>,
         requests: Vec<PendingRequest>,
     ) -> impl Future<Output = Result<RunEnd, Box<dyn Any + Send>>> + Send {
+        if let Some(params) = driver.params() {
+            // a migration may have changed them
+            self.saga.params.lock().unwrap_or_else(PoisonError::into_inner).clone_from(params);
+        }
         let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id());
+        driver.link_to_origin(&span);
         let run = driver.run(requests, &self.saga.link).instrument(span);
         AssertUnwindSafe(run).catch_unwind()
     }
@@ -259,6 +277,8 @@ impl SagaTask {
                 let error = SagaError::LostOwnership { saga: self.id().clone() };
                 return AfterRun::failed(error, Vec::new());
             }
+            // the next load migrates it
+            Ok(RunEnd::Settled) => return AfterRun::TakeOver,
             Ok(RunEnd::StoreFailed { error, made_progress }) => {
                 return AfterRun::StoreFailed(Box::new((error, made_progress)));
             }
@@ -286,7 +306,7 @@ impl SagaTask {
         AfterRun::Done
     }
 
-    /// Loads a saga of this process that nobody ran, and whose id this one wanted.
+    /// Loads a saga of this process that does not run.
     async fn take_over(&self) -> AfterRun {
         let mut requests = Vec::new();
         let keep = |request| requests.push(request);
@@ -371,22 +391,4 @@ impl SagaTask {
         }
         self.fail(error);
     }
-}
-
-/// Checks that a saga was started with the requested name and parameters. Parameters are compared as JSON:
-/// whitespace and the order of fields do not matter.
-pub(super) fn same_input(
-    id: &SagaId,
-    (existing, existing_params): (&str, &Payload),
-    (requested, requested_params): (&str, &Payload),
-) -> Result<(), StartError> {
-    let differs = match existing == requested {
-        true => match json::difference(existing_params.as_bytes(), requested_params.as_bytes()) {
-            None => return Ok(()),
-            Some(path) => Some(json::show(&path)),
-        },
-        false => None,
-    };
-    let (existing, requested) = (existing.to_string(), requested.to_string());
-    Err(StartError::IdConflict { saga: id.clone(), existing, requested, differs })
 }

@@ -11,8 +11,10 @@ use tokio::sync::Notify;
 
 use super::CoordinatorInner;
 use super::strays::StrayLooks;
+use crate::ambient::random_number;
 use crate::clock::real_pause;
 use crate::driver::{Control, Lease};
+use crate::planted::{Mistake, planted};
 use crate::store::{LeaseTerms, StoreError, Worker};
 
 /// How many sagas are claimed in one go, so that workers that claim at the same time each get some.
@@ -200,7 +202,10 @@ impl CoordinatorInner {
                 if claimed.is_err() {
                     this.strays.note();
                 }
-                let claimed = claimed.unwrap_or_default();
+                let mut claimed = claimed.unwrap_or_default();
+                if planted(Mistake::NotTakenOver) {
+                    claimed.clear();
+                }
                 more = claimed.len() >= CLAIM;
                 // what was claimed after a shutdown has begun is released with everything else
                 if !claimed.is_empty() && !this.is_closing() {
@@ -227,7 +232,7 @@ impl CoordinatorInner {
 
 /// A pause that differs by up to a quarter each time, so that workers do not stay in step.
 pub(super) fn jittered(pause: Duration) -> Duration {
-    let random = uuid::Uuid::new_v4().as_u64_pair().0;
+    let random = random_number();
     let unit = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
     pause.mul_f64(0.75 + unit / 2.0)
 }

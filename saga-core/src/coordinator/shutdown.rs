@@ -1,6 +1,5 @@
 //! Shutting a coordinator down in good order.
 
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +9,8 @@ use tokio::sync::oneshot;
 
 use super::task_tracker::wait;
 use super::{Coordinator, CoordinatorInner, RunningSaga};
+use crate::ambient::HashMap;
+use crate::crash_points::crash_point;
 use crate::driver::Control;
 use crate::log::{NodePath, SagaId};
 use crate::store::StoreError;
@@ -139,7 +140,9 @@ impl CoordinatorInner {
             return Ok(());
         }
         let store = &self.env.store;
+        crash_point("driver.shutdown.releasing");
         let released = self.tasks.at_home(store.release(&self.env.worker)).await;
+        crash_point("driver.shutdown.closing");
         let done = self.tasks.at_home(store.close()).await;
         self.env.observers.close();
         *closed = true;

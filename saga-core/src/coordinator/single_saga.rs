@@ -4,16 +4,15 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 
 use super::definitions::{Definition, Definitions};
 use super::handle::AnyHandle;
-use super::running::same_input;
 use super::start::{AnyStart, StartRequest};
 use super::stored::StoredError;
 use super::task_tracker::TaskTracker;
 use super::{Coordinator, CoordinatorInner, SagaHandle};
 use crate::action::AnyRegistry;
+use crate::ambient::watch;
 use crate::clock::Clock;
 use crate::context::AnyContext;
 use crate::dag::{AnyDag, SagaDag};
@@ -118,8 +117,8 @@ impl CoordinatorInner {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let existing = (&*record.name, &record.params);
-            same_input(id, existing, (dag.name().as_str(), params))?;
+            let existing = (&*record.name, &record.params, &*record.fingerprint);
+            self.definitions.same_input(id, existing, (dag.name().as_str(), params))?;
             if !record.status.is_ended() {
                 let woken = self.wake(id, None).await;
                 let (running, _) = woken.map_err(|error| why_not_resumed(id, error))?;

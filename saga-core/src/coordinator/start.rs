@@ -1,5 +1,6 @@
 //! Starting a saga: it is checked, then made durable by one write, then run.
 
+use std::any::TypeId;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use super::definitions::Definition;
 use super::handle::{AnyHandle, SagaType};
 use super::running::{Admission, RunningSaga};
 use super::{CoordinatorInner, SagaHandle};
+use crate::ambient::random_uuid;
 use crate::dag::AnyDag;
 use crate::driver::{Driver, NewRun, PendingRequest, before_telling_of_shutdown};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
-use crate::log::{Command, Fault, NodePath, Payload, Request, SagaId, Timestamp, Uuid};
+use crate::log::{Command, Fault, NodePath, Payload, Request, SagaId, Timestamp};
 use crate::plan::PlanKind;
 use crate::typed::Saga;
 use crate::value::ActionOutput;
@@ -23,6 +25,8 @@ use crate::value::ActionOutput;
 /// Which saga to start, and with which parameters.
 pub(super) struct StartRequest {
     name: Cow<'static, str>,
+    /// The type of a saga that is one.
+    ty: Option<TypeId>,
     params: Result<ActionOutput, ActionError>,
     /// The DAG of a saga that was built at run time.
     dag: Option<Arc<AnyDag>>,
@@ -30,12 +34,13 @@ pub(super) struct StartRequest {
 
 impl StartRequest {
     pub(super) fn typed<S: Saga>(saga: S) -> Self {
-        Self { name: S::NAME.into(), params: ActionOutput::new(saga), dag: None }
+        let (name, ty) = (S::NAME.into(), Some(TypeId::of::<S>()));
+        Self { name, ty, params: ActionOutput::new(saga), dag: None }
     }
 
     pub(super) fn dynamic(dag: &Arc<AnyDag>, params: &Payload) -> Self {
         let params = ActionOutput::decode::<serde_json::Value>(params);
-        Self { name: dag.name().to_string().into(), params, dag: Some(dag.clone()) }
+        Self { name: dag.name().to_string().into(), ty: None, params, dag: Some(dag.clone()) }
     }
 }
 
@@ -214,7 +219,7 @@ impl AnyStart {
             check_fault(&dag, &node)?;
             let (by, at) = ("a test".to_string(), inner.env.clock.now());
             let command = Command::Inject { node, fault };
-            let request = Request { id: Uuid::new_v4(), saga: id.clone(), command, by, at };
+            let request = Request { id: random_uuid(), saga: id.clone(), command, by, at };
             // nobody waits for the answer: what would be refused was refused above
             Ok(PendingRequest::new(request).0)
         };
@@ -224,22 +229,33 @@ impl AnyStart {
     }
 }
 
-/// Refuses a fault of a node that the saga does not have. Of a node inside another one, the outermost is checked.
+/// Refuses a fault of a node that the saga does not have.
 fn check_fault(dag: &AnyDag, node: &NodePath) -> Result<(), StartError> {
-    let outermost = node.as_str().split(['/', '[', '#']).next().unwrap_or_default();
+    match node_without_action(dag, node.as_str()) {
+        None => Ok(()),
+        Some(why) => {
+            let (saga, node) = (dag.name().to_string(), node.clone());
+            Err(StartError::Fault { saga, node, why })
+        }
+    }
+}
+
+/// Why the node at this path has no action of its own, if it has none. Of a node inside another one, the outermost is
+/// checked.
+pub(crate) fn node_without_action(dag: &AnyDag, path: &str) -> Option<&'static str> {
+    let outermost = path.split(['/', '[', '#']).next().unwrap_or_default();
     let found = dag.plan().find(outermost);
     let kind =
         found.and_then(|found| dag.plan().nodes().get(found as usize)).map(|node| &node.kind);
-    let refused = |why| StartError::Fault { saga: dag.name().to_string(), node: node.clone(), why };
     match kind {
-        None => Err(refused("it has no such node")),
-        Some(PlanKind::Value) => Err(refused("that node runs no action")),
+        None => Some("it has no such node"),
+        Some(PlanKind::Value) => Some("that node runs no action"),
         Some(PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_))
-            if outermost == node.as_str() =>
+            if outermost == path =>
         {
-            Err(refused("that node has no action of its own, name one inside it"))
+            Some("that node has no action of its own, name one inside it")
         }
-        Some(_) => Ok(()),
+        Some(_) => None,
     }
 }
 
@@ -259,10 +275,23 @@ impl CoordinatorInner {
                 self.definitions.check_actions(dag)?;
                 Ok(Definition::dynamic(dag.clone()))
             }
-            None => self.definitions.named(&request.name).cloned().ok_or_else(|| {
+            None => {
+                let saga = || request.name.to_string();
+                let named = self.definitions.named(&request.name);
+                if let Some(definition) = named.filter(|definition| definition.ty == request.ty) {
+                    return Ok(definition.clone());
+                }
+                let old = request.ty.and_then(|ty| self.definitions.old_version(ty));
+                if let Some(version) = old {
+                    return Err(StartError::OldVersion { saga: saga(), version });
+                }
+                if let Some(other) = named {
+                    let registered = other.dag.place().to_string();
+                    return Err(StartError::OtherSaga { saga: saga(), registered });
+                }
                 let known = self.definitions.names();
-                StartError::SagaNotRegistered { saga: request.name.to_string(), known }
-            }),
+                Err(StartError::SagaNotRegistered { saga: saga(), known })
+            }
         }
     }
 
@@ -301,7 +330,8 @@ impl CoordinatorInner {
     ) -> Result<Started, StartError> {
         let (id, name) = (new.id.clone(), new.dag.name().shared());
         let params = new.params.payload.clone();
-        let running = match self.admit(&id, (&name, &params), None) {
+        let fingerprint = new.dag.shared_fingerprint().clone();
+        let running = match self.admit(&id, (&name, &params, &fingerprint), None) {
             Admission::AlreadyRunning(running) => running,
             Admission::Admitted(..) if self.is_closing() => return Err(StartError::ShutDown),
             Admission::Admitted(running, task) => {

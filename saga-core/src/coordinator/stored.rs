@@ -12,7 +12,7 @@ use super::definitions::Definition;
 use crate::dag::DagShape;
 use crate::driver::Values;
 use crate::error::{OperateError, SagaError, StartError};
-use crate::log::{SagaId, SagaStatus};
+use crate::log::{Payload, SagaId, SagaStatus};
 use crate::machine::SagaState;
 use crate::plan::Plan;
 use crate::store::{SagaRecord, Store, StoreError, StoredSaga};
@@ -70,6 +70,12 @@ impl CoordinatorInner {
     pub(super) fn definition_of(&self, record: &SagaRecord) -> Option<Definition> {
         let known = self.definitions.known(&record.fingerprint);
         known.or_else(|| self.definitions.rebuild(&record.dag, &record.fingerprint))
+    }
+
+    /// True if this program can run sagas of this definition.
+    pub(super) fn knows(&self, fingerprint: &str, dag: &Payload) -> bool {
+        let known = self.definitions.known(fingerprint);
+        known.is_some() || self.definitions.rebuild(dag, fingerprint).is_some()
     }
 }
 

@@ -14,6 +14,8 @@ use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
+#[cfg(feature = "fault-injection")]
+use crate::ambient::{Gate, Gated};
 use crate::clock::is_paused;
 use crate::error::RuntimeError;
 use crate::panics::without_message;
@@ -23,6 +25,9 @@ use crate::panics::without_message;
 pub(super) struct TaskTracker {
     runtime: Handle,
     running: Arc<TaskCount>,
+    /// The simulated process that the tasks belong to.
+    #[cfg(feature = "fault-injection")]
+    gate: Option<Arc<dyn Gate>>,
 }
 
 #[derive(Default)]
@@ -41,13 +46,35 @@ impl TaskTracker {
         // there is no other way to find out: this panics if the runtime has no timers
         let timer = without_message(|| drop(tokio::time::sleep(Duration::ZERO)));
         timer.map_err(|_| RuntimeError::NoTimers)?;
-        Ok(Self { runtime, running: Arc::default() })
+        Ok(Self {
+            runtime,
+            running: Arc::default(),
+            #[cfg(feature = "fault-injection")]
+            gate: None,
+        })
+    }
+
+    /// The same, for tasks that belong to a simulated process.
+    #[cfg(feature = "fault-injection")]
+    pub(super) fn within(self, gate: Option<Arc<dyn Gate>>) -> Self {
+        Self { gate, ..self }
+    }
+
+    /// The same future, which in a simulation is polled only while its process runs.
+    #[cfg(feature = "fault-injection")]
+    pub(super) fn gated<F: Future>(&self, future: F) -> Gated<F> {
+        Gated { gate: self.gate.clone(), future }
+    }
+
+    #[cfg(not(feature = "fault-injection"))]
+    pub(super) fn gated<F: Future>(&self, future: F) -> F {
+        future
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.running.count.fetch_add(1, Ordering::AcqRel);
         let place = CountedTask { running: Arc::clone(&self.running), state: TaskPhase::Waits };
-        drop(self.runtime.spawn(TrackedTask { future: task, place }));
+        drop(self.runtime.spawn(self.gated(TrackedTask { future: task, place })));
     }
 
     /// Waits until all tasks have ended, and everything that they held is dropped.

@@ -21,6 +21,7 @@ use crate::value::ActionOutput;
 /// A `Dag` dereferences to it, and has its methods.
 pub struct AnyDag {
     pub(super) name: SagaName,
+    pub(super) version: u32,
     pub(super) graph: DiGraph<AnyNode, (), u32>,
     pub(super) output: Option<NodeIndex>,
     pub(super) place: &'static str,
@@ -38,6 +39,11 @@ impl AnyDag {
     /// The saga's durable name.
     pub fn name(&self) -> &SagaName {
         &self.name
+    }
+
+    /// The version of the saga, which is 1 unless it says otherwise.
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// The number of nodes.

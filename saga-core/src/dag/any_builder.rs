@@ -15,12 +15,16 @@ use crate::plan::{Plan, PlanNode};
 /// The default limit on the number of nodes.
 pub(crate) const DEFAULT_MAX_NODES: usize = 10_000;
 
+/// The version of a saga that says nothing about it.
+pub(super) const FIRST_VERSION: u32 = 1;
+
 /// How deeply DAGs that are built at run time may be nested.
 const MAX_DEPTH: usize = 32;
 
 /// The nodes and edges of a DAG that is being built.
 pub(crate) struct AnyBuilder {
     pub(crate) name: SagaName,
+    pub(crate) version: u32,
     pub(crate) place: &'static str,
     pub(crate) nodes: Vec<AnyNode>,
     pub(crate) by_name: HashMap<NodeName, u32>,
@@ -47,6 +51,7 @@ impl AnyBuilder {
     pub(crate) fn with_name(name: SagaName) -> Self {
         Self {
             name,
+            version: FIRST_VERSION,
             place: "",
             nodes: Vec::new(),
             by_name: HashMap::new(),
@@ -62,6 +67,10 @@ impl AnyBuilder {
             outside: BTreeSet::new(),
             within: Vec::new(),
         }
+    }
+
+    pub(crate) fn version(self, version: u32) -> Self {
+        Self { version, ..self }
     }
 
     /// The body that is being built.
@@ -161,6 +170,7 @@ impl AnyBuilder {
         let depth = depth(&graph)?;
         let dag = AnyDag {
             name: self.name,
+            version: self.version,
             graph,
             output,
             place: self.place,

@@ -13,7 +13,7 @@ use crate::log::Payload;
 use crate::names::{ActionName, NodeName, Source};
 use crate::panics;
 use crate::plan::{Plan, PlanKind};
-use crate::value::{ActionData, ActionOutput};
+use crate::value::{ActionData, ActionOutput, OutputType};
 
 /// What a [`Node`](super::Node) is besides the type of the context that its action takes. The nodes of a finished DAG
 /// are read as these.
@@ -45,7 +45,8 @@ impl AnyNode {
             node: name.to_string(),
             why: e.to_string(),
         })?;
-        let body = NodeBody::Constant { output, decode: ActionOutput::decode::<T> };
+        let (output_type, decode) = (OutputType::of::<T>(), ActionOutput::decode::<T>);
+        let body = NodeBody::Constant { output, output_type, decode };
         Ok(Self::with(name, body))
     }
 
@@ -59,7 +60,8 @@ impl AnyNode {
             node: name.to_string(),
             why: e.to_string(),
         })?;
-        Ok(Self::with(name, NodeBody::Constant { output, decode }))
+        let output_type = OutputType::of::<serde_json::Value>();
+        Ok(Self::with(name, NodeBody::Constant { output, output_type, decode }))
     }
 
     /// A node that runs another DAG.

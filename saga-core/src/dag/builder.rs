@@ -46,6 +46,12 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
         Ok(Self::of_any(AnyBuilder::with_name(SagaName::new(name)?)))
     }
 
+    /// Sets the version of the saga, which is part of the DAG's fingerprint; by default 1.
+    pub fn version(&mut self, version: u32) -> &mut Self {
+        self.any.version = version;
+        self
+    }
+
     /// Sets the maximum number of nodes, including those of bodies, arms and subsagas; default 10 000.
     pub fn max_nodes(&mut self, limit: usize) -> &mut Self {
         self.any.max_nodes = limit;

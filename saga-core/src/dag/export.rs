@@ -1,10 +1,13 @@
 //! A DAG as JSON, and its fingerprint.
 
+#[cfg(feature = "testing")]
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::any_builder::FIRST_VERSION;
 use super::options::NodeOptions;
 use super::{AnyDag, AnyNode, NodeBody};
 use crate::json;
@@ -14,15 +17,26 @@ use crate::names::{ActionName, NodeIndex, NodeName, SagaName};
 use crate::policy::UndoContract;
 
 /// The JSON of a DAG: everything that identifies the saga, and the options of its nodes.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct DagJson {
     pub(super) name: SagaName,
+    /// Left out if it is the first one.
+    #[serde(default = "first_version", skip_serializing_if = "is_first_version")]
+    pub(super) version: u32,
     pub(super) nodes: Vec<NodeJson>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) output: Option<NodeName>,
 }
 
-#[derive(Debug, Serialize)]
+fn first_version() -> u32 {
+    FIRST_VERSION
+}
+
+fn is_first_version(version: &u32) -> bool {
+    *version == FIRST_VERSION
+}
+
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct NodeJson {
     pub(super) name: NodeName,
     #[serde(flatten)]
@@ -36,10 +50,22 @@ pub(super) struct NodeJson {
     /// The fingerprint leaves them out.
     #[serde(flatten)]
     pub(super) options: NodeOptions,
+    /// What else people want to see that the fingerprint leaves out. No store has it.
+    #[cfg(feature = "testing")]
+    #[serde(skip)]
+    pub(super) notes: Notes,
 }
 
+/// What the node runs with, by name and in words.
+#[cfg(feature = "testing")]
+pub(super) type Notes = BTreeMap<String, String>;
+
+/// The note that has the type of the node's output.
+#[cfg(feature = "testing")]
+pub(super) const RETURNS: &str = "returns";
+
 /// A composite node decides by the output of the node that is named here, or else by a closure.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum KindJson {
     Action {
@@ -70,7 +96,7 @@ pub(super) enum KindJson {
     },
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct InputJson {
     pub(super) input: String,
     pub(super) from: Vec<String>,
@@ -87,18 +113,24 @@ impl DagJson {
     fn forget_the_rest(&mut self) {
         for node in &mut self.nodes {
             node.options = NodeOptions::default();
-            match &mut node.kind {
-                KindJson::Action { .. } | KindJson::Computed => {}
-                KindJson::Constant { value: RawJson(value) } => {
-                    if let Some(text) = json::canonical(value.as_bytes()) {
-                        *value = Payload::from(text.into_bytes());
-                    }
+            node.kind.forget_the_rest();
+        }
+    }
+}
+
+impl KindJson {
+    pub(super) fn forget_the_rest(&mut self) {
+        match self {
+            Self::Action { .. } | Self::Computed => {}
+            Self::Constant { value: RawJson(value) } => {
+                if let Some(text) = json::canonical(value.as_bytes()) {
+                    *value = Payload::from(text.into_bytes());
                 }
-                KindJson::Subsaga { dag: part, .. } | KindJson::ForEach { body: part, .. } => {
-                    part.forget_the_rest();
-                }
-                KindJson::Choose { arms, .. } => arms.iter_mut().for_each(Self::forget_the_rest),
             }
+            Self::Subsaga { dag: part, .. } | Self::ForEach { body: part, .. } => {
+                part.forget_the_rest();
+            }
+            Self::Choose { arms, .. } => arms.iter_mut().for_each(DagJson::forget_the_rest),
         }
     }
 }
@@ -132,7 +164,7 @@ impl AnyDag {
         serde_json::to_string(&self.describe(&[])).unwrap_or_default()
     }
 
-    /// A SHA-256 hash of what identifies the saga: names, kinds, edges, bodies, the values of constants,
+    /// A SHA-256 hash of what identifies the saga: its name and version, and its nodes: names, kinds, edges, bodies, the values of constants,
     /// actions and their revisions, the sources of inputs, undo contracts, and the pivot. Labels, retries,
     /// timeouts and concurrency are not part of it.
     pub fn fingerprint(&self) -> &str {
@@ -150,7 +182,7 @@ impl AnyDag {
     }
 
     /// `around`: the DAGs that enclose this body, outermost first.
-    fn describe(&self, around: &[&Self]) -> DagJson {
+    pub(super) fn describe(&self, around: &[&Self]) -> DagJson {
         let visible = around.iter().copied().chain([self]).collect::<Vec<_>>();
         let name = |n: NodeIndex| self.node(n).map(|node| node.name.clone());
         let nodes = self.nodes().enumerate().map(|(i, node)| NodeJson {
@@ -167,9 +199,12 @@ impl AnyDag {
                 .collect(),
             after: self.predecessors(NodeIndex(i as u32)).filter_map(name).collect(),
             options: node.options.clone(),
+            #[cfg(feature = "testing")]
+            notes: Notes::new(),
         });
         DagJson {
             name: self.name.clone(),
+            version: self.version,
             nodes: nodes.collect(),
             output: self.output.and_then(name),
         }
@@ -177,7 +212,7 @@ impl AnyDag {
 }
 
 impl AnyNode {
-    fn describe(&self, visible: &[&AnyDag]) -> KindJson {
+    pub(super) fn describe(&self, visible: &[&AnyDag]) -> KindJson {
         match &self.body {
             NodeBody::Action(action) => {
                 let policy = action.policy();
@@ -210,6 +245,11 @@ impl AnyNode {
 /// The fingerprint of a stored DAG, which this program need not know; `None` if it is not a DAG.
 pub(crate) fn stored_fingerprint(json: &[u8]) -> Option<String> {
     serde_json::from_slice::<DagJson>(json).ok().map(DagJson::fingerprint)
+}
+
+/// The version of a stored DAG, which this program need not know; `None` if it is not a DAG.
+pub(crate) fn stored_version(json: &[u8]) -> Option<u32> {
+    serde_json::from_slice::<DagJson>(json).ok().map(|dag| dag.version)
 }
 
 /// A source as text: `(param)`, `node` or `[item]`, with `../` for each body further out.

@@ -4,7 +4,13 @@ mod any;
 mod any_builder;
 mod any_node;
 mod builder;
+#[cfg(feature = "testing")]
+mod changes;
 mod composite;
+#[cfg(feature = "testing")]
+mod described;
+#[cfg(feature = "testing")]
+mod differences;
 mod edges;
 mod error;
 mod export;
@@ -12,10 +18,12 @@ mod internal;
 mod node;
 mod node_body;
 mod options;
+mod outline;
 mod pivot;
 mod rebuild;
 mod refused;
 mod saga_dag;
+mod same_parts;
 mod shape;
 mod stored;
 mod topology;
@@ -31,18 +39,26 @@ pub use any::AnyDag;
 pub(crate) use any_builder::{AnyBuilder, DEFAULT_MAX_NODES};
 pub use any_node::AnyNode;
 pub use builder::{DagBuilder, Placed};
+#[cfg(feature = "testing")]
+pub(crate) use changes::{Change, Consequence, changes};
 pub(crate) use composite::{
     Choose, CompositeInput, ForEach, Gather, MakeParams, Params, Selector, join, mixed_up, null,
     owned,
 };
+#[cfg(feature = "testing")]
+pub(crate) use described::{BadLine, Described, Value, key_and_value, quoted};
+#[cfg(feature = "testing")]
+pub(crate) use differences::differences;
 pub use error::DagError;
-pub(crate) use export::stored_fingerprint;
+pub(crate) use export::{stored_fingerprint, stored_version};
 pub use internal::InternalNode;
 pub use node::Node;
 pub(crate) use node_body::{Compute, NodeBody};
+pub(crate) use outline::{Holds, Outline, OutlineNode};
 pub(crate) use refused::Refused;
 pub use saga_dag::SagaDag;
-pub(crate) use shape::DagShape;
+pub(crate) use same_parts::same_parts;
+pub(crate) use shape::{DagShape, StoredActions};
 
 /// A finished DAG. It has been checked, is immutable, and is shared by all runs of the saga. What can be asked of
 /// it does not depend on the type of the context `C`, and is in [`AnyDag`].

@@ -10,7 +10,7 @@ use crate::context::{ActionContext, AnyContext};
 use crate::error::ActionError;
 use crate::log::Payload;
 use crate::names::NodeName;
-use crate::value::ActionOutput;
+use crate::value::{ActionOutput, OutputType};
 
 /// What a node runs.
 #[derive(Clone)]
@@ -18,6 +18,7 @@ pub(crate) enum NodeBody {
     Action(Arc<AnyAction>),
     Constant {
         output: ActionOutput,
+        output_type: OutputType,
         decode: fn(&Payload) -> Result<ActionOutput, ActionError>,
     },
     Computed(Arc<dyn Compute>),
@@ -40,6 +41,16 @@ impl NodeBody {
             | Self::Subsaga { .. }
             | Self::ForEach(_)
             | Self::Choose(_) => None,
+        }
+    }
+
+    /// The type of the output, if it is known; that of a composite node follows from those of its parts.
+    pub(crate) fn output_type(&self) -> Option<OutputType> {
+        match self {
+            Self::Action(action) => action.output_type(),
+            Self::Constant { output_type, .. } => Some(*output_type),
+            Self::Computed(computed) => Some(computed.output_type()),
+            Self::Subsaga { .. } | Self::ForEach(_) | Self::Choose(_) => None,
         }
     }
 
@@ -80,4 +91,7 @@ impl NodeBody {
 pub(crate) trait Compute: Send + Sync {
     fn compute(&self, cx: ActionContext<AnyContext>) -> Result<ActionOutput, ActionError>;
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError>;
+
+    /// The type of the value.
+    fn output_type(&self) -> OutputType;
 }

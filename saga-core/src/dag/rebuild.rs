@@ -28,7 +28,7 @@ impl AnyDag {
 }
 
 fn rebuild(json: DagJson, actions: &AnyRegistry) -> Result<Arc<AnyDag>, DagError> {
-    let mut builder = AnyBuilder::with_name(json.name);
+    let mut builder = AnyBuilder::with_name(json.name).version(json.version);
     // It was within the limit when it was built.
     builder.max_nodes = usize::MAX;
     for node in json.nodes {

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::export::{DagJson, KindJson};
+use crate::log::NodePath;
+use crate::names::ActionName;
 use crate::plan::{Plan, PlanKind, PlanNode};
 use crate::policy::Policy;
 
@@ -70,4 +72,57 @@ fn part(json: DagJson) -> Option<Arc<Plan>> {
         [only] => Plan::inline(only.clone()),
         _ => plan,
     }))
+}
+
+/// Which actions the nodes of a stored DAG run.
+#[derive(Debug, Default)]
+pub(crate) struct StoredActions(HashMap<String, ActionName>);
+
+impl StoredActions {
+    /// Those of a DAG as JSON; none if it cannot be read.
+    pub(crate) fn read(json: &[u8]) -> Self {
+        let mut actions = Self::default();
+        if let Ok(dag) = serde_json::from_slice::<DagJson>(json) {
+            actions.add("", dag, false);
+        }
+        actions
+    }
+
+    /// The action of the node with this path, if it runs one.
+    pub(crate) fn of(&self, path: &NodePath) -> Option<&ActionName> {
+        // all instances of a `for` run the same
+        let mut of_any = String::with_capacity(path.as_str().len());
+        let mut within = false;
+        for c in path.as_str().chars() {
+            within &= c != ']';
+            if !within {
+                of_any.push(c);
+            }
+            within |= c == '[';
+        }
+        self.0.get(&of_any)
+    }
+
+    fn add(&mut self, holder: &str, dag: DagJson, is_part: bool) {
+        // the only node of a part stands for the part
+        let is_inline = is_part && dag.nodes.len() == 1;
+        for node in dag.nodes {
+            let path = match holder {
+                "" => node.name.to_string(),
+                holder if is_inline => holder.to_string(),
+                holder => format!("{holder}/{}", node.name),
+            };
+            match node.kind {
+                KindJson::Action { action, .. } => drop(self.0.insert(path, action)),
+                KindJson::Constant { .. } | KindJson::Computed => {}
+                KindJson::Subsaga { dag, .. } => self.add(&path, dag, false),
+                KindJson::ForEach { body, .. } => self.add(&format!("{path}[]"), body, true),
+                KindJson::Choose { arms, .. } => {
+                    for (k, arm) in arms.into_iter().enumerate() {
+                        self.add(&format!("{path}#{k}"), arm, true);
+                    }
+                }
+            }
+        }
+    }
 }

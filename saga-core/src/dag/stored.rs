@@ -80,6 +80,8 @@ impl<'de> Deserialize<'de> for NodeJson {
             inputs: form.inputs,
             after: form.after,
             options: form.options,
+            #[cfg(feature = "testing")]
+            notes: Default::default(),
         })
     }
 }

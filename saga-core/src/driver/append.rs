@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 
 use super::report::why;
 use super::task_state::{AppendResult, TaskState};
-use super::{Creation, Driver, TaskLink};
+use super::{Creation, CreationTime, Driver, TaskLink};
+use crate::crash_points::crash_point;
 use crate::error::ActionError;
 use crate::log::{Answer, Entry, Halt, Payload, SagaEntry, Timestamp, Uuid};
 use crate::machine::Event;
@@ -53,6 +54,7 @@ impl Driver {
         let entries = task.transactions.not_written(entries);
         if !entries.is_empty() {
             task.lease_term = task.env.lease_term();
+            task.append_time.start();
             task.append = Some(self.append(entries, answers, &*task.env.store));
             return;
         }
@@ -63,7 +65,9 @@ impl Driver {
     /// An append is durable.
     pub(super) fn appended(&self, task: &mut TaskState<'_>, link: &TaskLink) {
         task.made_progress |= task.appends_progress;
+        crash_point("driver.append.durable");
         if !task.created {
+            crash_point("driver.create.durable");
             self.report_created(link, task);
         }
         self.publish(task);
@@ -77,6 +81,7 @@ impl Driver {
             self.progress.report(status);
         }
         task.operators.answer_written();
+        crash_point("driver.append.told");
     }
 
     /// The saga is in the store. Whatever a saga with this id did before is history.
@@ -88,7 +93,7 @@ impl Driver {
 
     fn append<'a>(
         &mut self,
-        entries: Vec<Entry>,
+        mut entries: Vec<Entry>,
         answers: Vec<(Uuid, Answer)>,
         store: &'a dyn Store,
     ) -> AppendInFlight<'a> {
@@ -98,6 +103,7 @@ impl Driver {
         };
         if std::mem::take(&mut self.is_new) {
             let created_at = entries.first().map_or(Timestamp(0), |entry| entry.at);
+            self.created_at = CreationTime::at(created_at);
             let mut record = self.new_record(created_at);
             record.status = change.status;
             record.error = change.error;
@@ -105,6 +111,8 @@ impl Driver {
             record.wake_at = change.wake_at;
             record.parked_reason = change.parked_reason.flatten();
             record.next_seq = self.machine.state().next_seq();
+            self.origin.note(entries.first_mut());
+            crash_point("driver.create.asking");
             return AppendInFlight::Create(store.create(NewSaga { record, entries }));
         }
         let append = Append {
@@ -116,6 +124,7 @@ impl Driver {
             change,
             answers,
         };
+        crash_point("driver.append.asking");
         AppendInFlight::Append(store.append(append))
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Driver, DriverLink, Environment, Values};
+use super::{CreationTime, Driver, DriverLink, Environment, Evaluations, Origin, Values};
 use crate::clock::ClockView;
 use crate::context::RunInfo;
 use crate::dag::AnyDag;
@@ -33,11 +33,14 @@ impl Driver {
         let run = RunInfo::new(id, dag.name().clone(), run_key, link.transactions);
         Self {
             machine: Machine::new(dag.plan().clone(), config.with_deadline(deadline), 1),
-            values: Values::new(dag.clone(), dag.frame(params), env.limits.max_width),
+            values: Values::new(dag.clone(), dag.frame(params), env.limits.max_width)
+                .compared_by(Evaluations::of(&env)),
             run: Arc::new(run),
             epoch: 1,
             first: vec![Event::Created { run_key }],
             is_new: true,
+            origin: Origin::current(),
+            created_at: CreationTime::at(Timestamp(0)),
             progress: link.progress,
             env,
             clock: ClockView::default(),

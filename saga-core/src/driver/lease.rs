@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
+use crate::ambient::watch;
 use crate::clock::with_suspends;
-use crate::store::{LeaseTerms, StoreError};
+use crate::store::{LeaseTerms, LeaseTimes, StoreError};
 
 /// Whether this process may still run its sagas. It asks no store: the lease is taken to end one
 /// [duration](LeaseTerms::duration) after its last renewal was *asked for*, which is never later than by the store's clock.
@@ -34,26 +33,41 @@ impl Lease {
 
     /// The store has renewed the lease; it was asked at this time.
     pub(crate) fn renewed(&self, asked: Duration) {
-        if !self.is_held() {
+        let now = millis(Self::now());
+        let times = self.times();
+        let renewed = times.renewed(millis(asked), now, self.terms.duration);
+        if renewed.begun != times.begun {
             // comes first, so that whoever sees that it is held sees that there was a gap
             self.begun.fetch_add(1, Ordering::Release);
         }
-        let until = asked + self.terms.duration;
-        self.until.store(millis(until), Ordering::Release);
+        self.until.store(renewed.until, Ordering::Release);
         // it may have taken too long
         self.held
             .send_if_modified(|held| std::mem::replace(held, self.is_held()) != self.is_held());
     }
 
-    /// True until the lease ends.
-    pub(crate) fn is_held(&self) -> bool {
-        millis(Self::now()) < self.until.load(Ordering::Acquire)
+    /// The lease as it is now. Its end is read first, because [`renewed`](Self::renewed) writes it last.
+    fn times(&self) -> LeaseTimes {
+        let until = self.until.load(Ordering::Acquire);
+        LeaseTimes { until, begun: self.begun.load(Ordering::Acquire) }
     }
 
-    /// Which of the times that the lease was held without a gap this is; 0 while it is not held. After a gap, even a short
-    /// one, another process may have taken sagas over.
+    /// True until the lease ends.
+    pub(crate) fn is_held(&self) -> bool {
+        let now = millis(Self::now());
+        self.times().is_held(now)
+    }
+
+    /// Which of the times that the lease was held without a gap this is; 0 while it is not held.
     pub(super) fn term(&self) -> u64 {
-        if self.is_held() { self.begun.load(Ordering::Acquire) } else { 0 }
+        let now = millis(Self::now());
+        self.times().term(now)
+    }
+
+    /// True if a call may begin that the store was asked to authorize in this term.
+    pub(super) fn allows_call(&self, asked_in: u64) -> bool {
+        let now = millis(Self::now());
+        self.times().allows_call(asked_in, now)
     }
 
     /// How long it lasts if it is not renewed.

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::{PendingRequest, ProgressChannel};
 use crate::context::{TransactionRequest, TransactionRequests};
 use crate::log::NodePath;
+use crate::planted::{Mistake, planted};
 use crate::store::{SagaRecord, StoreError};
 
 /// What the coordinator tells the task of a saga.
@@ -143,7 +144,8 @@ impl TaskLink {
         if let Some(message) = self.take_message(&mut state) {
             return Poll::Ready(message);
         }
-        if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+        let registered = state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker()));
+        if !registered && !planted(Mistake::MessageDoesNotWake) {
             // a waker runs code when it is dropped, so it is not dropped under the lock
             let before = state.task.replace(cx.waker().clone());
             drop(state);

@@ -15,7 +15,11 @@ mod create;
 mod current_call;
 mod dags;
 mod environment;
+#[cfg_attr(not(feature = "testing"), path = "no_evaluations.rs")]
+mod evaluations;
 mod events;
+#[cfg_attr(not(feature = "metrics"), path = "no_histograms.rs")]
+mod histograms;
 mod lease;
 mod link;
 mod nesting;
@@ -27,7 +31,11 @@ mod report;
 mod requests;
 mod store_health;
 mod task_state;
+#[cfg_attr(not(feature = "opentelemetry"), path = "no_trace_links.rs")]
+mod trace_links;
 mod transaction;
+mod undo_inputs;
+mod unreadable;
 mod values;
 
 use std::future::poll_fn;
@@ -35,18 +43,24 @@ use std::sync::Arc;
 
 use crate::clock::ClockView;
 use crate::context::RunInfo;
+use crate::crash_points::crash_point;
 use crate::error::SagaError;
 use crate::log::{Failure, Payload, Uuid};
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
+use crate::planted::{Mistake, planted};
 use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
 #[cfg(feature = "testing")]
-pub(crate) use call::{CallFaults, FaultEffect, FaultyCall, InjectedFailure, InjectedFault};
+pub(crate) use call::{
+    CallFaults, CallPlan, FaultEffect, FaultyCall, InjectedFailure, MockedAction,
+};
 pub(crate) use create::NewRun;
 pub(crate) use current_call::{before_telling_of_shutdown, wait_for};
 pub(crate) use environment::{Environment, Snapshot};
+use evaluations::Evaluations;
 pub use events::{EventKind, Events, MissedEvents, SagaEvent};
 pub(crate) use events::{Observers, WeakObservers};
+use histograms::{CreationTime, Stopwatch};
 pub(crate) use lease::Lease;
 pub(crate) use link::{Control, Creation, DriverLink, TaskLink};
 pub use permits::LimitedAction;
@@ -57,6 +71,8 @@ pub(crate) use report::{node_report, node_reports, result_of_failed};
 pub(crate) use requests::PendingRequest;
 pub(crate) use store_health::StoreHealth;
 use task_state::{TaskState, Wakeup};
+use trace_links::Origin;
+pub(crate) use unreadable::{UnreadableValue, decoder_message, unreadable_output};
 pub(crate) use values::Values;
 
 /// Why a driver stopped.
@@ -69,6 +85,8 @@ pub(crate) enum RunEnd {
     NotCreated { error: StoreError, run_key: Uuid },
     /// Another process of a shared store owns the saga. Its handles were told nothing.
     Lost,
+    /// The saga may go on under another version. Its handles were told nothing.
+    Settled,
     /// The store failed, and may recover. The handles of the saga were told nothing.
     StoreFailed { error: StoreError, made_progress: bool },
 }
@@ -84,12 +102,19 @@ pub(crate) struct Driver {
     first: Vec<Event>,
     /// True as long as the store has not been asked to create the saga.
     is_new: bool,
+    created_at: CreationTime,
+    origin: Origin,
     /// What the handles of the saga see.
     progress: Arc<ProgressChannel>,
     clock: ClockView,
 }
 
 impl Driver {
+    /// Links a span of the saga to the span that started it.
+    pub(crate) fn link_to_origin(&self, span: &tracing::Span) {
+        self.origin.link(span);
+    }
+
     /// Runs the saga until it has ended or this process must stop running it. `link` is told once whether a new
     /// saga is in the store.
     pub(crate) async fn run(
@@ -101,6 +126,9 @@ impl Driver {
         let (env, dag) = (self.env.clone(), self.values.root().dag.clone());
         let mut task = TaskState::new(&env, &dag);
         task.created = link.is_creation_known();
+        if planted(Mistake::AcknowledgedBeforeDurable) && !task.created {
+            self.report_created(link, &mut task);
+        }
         let mut events = std::mem::take(&mut self.first);
         events.extend(requests.into_iter().filter_map(|request| self.accept(request, &mut task)));
         self.step(&mut events, &mut task);
@@ -167,6 +195,7 @@ impl Driver {
         match wakeup {
             Wakeup::Appended(result) => {
                 self.env.store_health.note(&result);
+                task.append_time.append_ended(self.values.name(), result.is_ok());
                 match result {
                     Ok(None) => {
                         self.appended(task, link);
@@ -287,12 +316,14 @@ impl Driver {
         }
         let reloads =
             |error: &mut Box<StoreError>| self.env.reloads && error.may_pass() && !task.stopped;
+        let reloads = |error: &mut _| reloads(error) && !planted(Mistake::NotReloaded);
         let saga = self.run.id.clone();
         if let Some(error) = task.store_error.take_if(reloads).map(|error| *error) {
             task.operators.fail_all(&SagaError::Store { saga, source: error.clone() });
             return RunEnd::StoreFailed { error, made_progress: task.made_progress };
         }
         match finish {
+            Finish::Settled => return RunEnd::Settled,
             Finish::Ended(_) | Finish::Parked { .. } | Finish::Drained => {
                 task.operators.answer_held(|id| self.machine.state().is_held(id));
             }
@@ -303,10 +334,11 @@ impl Driver {
         let result = match finish {
             Finish::Ended(status) => self.values.result(&self.machine, &saga, status),
             Finish::Parked { reason } => Err(SagaError::Parked { saga, reason }),
-            Finish::Drained => Err(SagaError::ShutDown { saga }),
+            Finish::Drained | Finish::Settled => Err(SagaError::ShutDown { saga }),
             Finish::Failed => return self.release(task),
             Finish::Broken(why) => Err(SagaError::Corrupt { saga, why }),
         };
+        crash_point("driver.finish.telling");
         self.progress.finish(Some(self.machine.status()), result);
         RunEnd::Done
     }
@@ -335,6 +367,7 @@ impl Driver {
             Some(StoreError::Fenced { .. }) => SagaError::LostOwnership { saga },
             Some(source) => SagaError::Store { saga, source },
         };
+        crash_point("driver.release.telling");
         task.operators.fail_all(&error);
         if self.env.lease.is_some() && matches!(error, SagaError::LostOwnership { .. }) {
             return RunEnd::Lost;

@@ -12,6 +12,7 @@ use crate::machine::{Machine, Part, SagaState, VertexId};
 use crate::names::Source;
 use crate::panics;
 use crate::plan::PlanKind;
+use crate::planted::{Mistake, planted};
 use crate::value::ActionOutput;
 
 impl Values {
@@ -71,6 +72,8 @@ impl Values {
                         if !sources.iter().all(|source| is_there(outer, *source)) {
                             return None;
                         }
+                        let path = || state.path(holder);
+                        self.evaluations.params(path, || closure.make(outer, sources));
                         panics::contain(|| closure.make(outer, sources)).unwrap_or_else(|message| {
                             Err(ActionError::SubsagaCreateFailed { message })
                         })
@@ -97,7 +100,11 @@ impl Values {
                     }
                     outer.output(items)?;
                     // an item that is gone reads as null, which `recheck` reports before anything runs
-                    let items = each.listed(outer).unwrap_or_default().into_iter();
+                    let mut items = each.listed(outer).unwrap_or_default();
+                    if planted(Mistake::ItemOfAnotherInstance) {
+                        items.reverse();
+                    }
+                    let items = items.into_iter();
                     let items = items.map(|item| Payload::from(item.get().as_bytes()));
                     let items = items.chain(std::iter::repeat(Payload::from(&b"null"[..])));
                     let frames = (0..parts.len() as u32).zip(items).map(|(i, item)| {
@@ -156,6 +163,8 @@ impl Values {
     pub(super) fn choose(&self, machine: &Machine, v: VertexId) -> Result<u64, Failure> {
         let state = machine.state();
         let max = self.max_width as u64;
+        let is_width = matches!(state.kind(v), Some(PlanKind::ForEach { .. }));
+        self.evaluations.decision(|| state.path(v), is_width, || self.decide(state, v));
         let chosen = self.decide(state, v).and_then(|n| match state.kind(v) {
             Some(PlanKind::ForEach { .. }) if n > max => Err(ActionError::from_error(format!(
                 "node `{}` would have {n} instances, more than the limit of {max}; raise `Limits::max_width`",

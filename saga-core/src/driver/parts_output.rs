@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::nesting::lost;
+use super::unreadable::unreadable_part;
 use super::values::Values;
 use crate::dag::{AnyDag, NodeBody};
 use crate::error::ActionError;
@@ -55,7 +56,11 @@ impl Values {
         if !node.body.parts().is_empty() {
             return self.parts_output(state, v).map(PartOutput::OfParts);
         }
-        let payload = frame.output(at).ok_or_else(lost)?.payload.clone();
+        let unread = || match frame.broken(at) {
+            Some(error) => unreadable_part(&state.path(v), error),
+            None => lost(),
+        };
+        let payload = frame.output(at).ok_or_else(unread)?.payload.clone();
         Ok(PartOutput::Stored(frame.dag.clone(), at, payload))
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Driver, DriverLink, Environment, Values};
+use super::{CreationTime, Driver, DriverLink, Environment, Evaluations, Origin, Values};
 use crate::clock::ClockView;
 use crate::context::{Frame, RunInfo};
+use crate::crash_points::crash_point;
 use crate::dag::AnyDag;
-use crate::log::{Entry, SagaEntry};
+use crate::log::{Entry, Payload, SagaEntry};
 use crate::machine::{Config, Corrupt, Event, Machine, SagaState, Watch};
 use crate::store::StoredSaga;
 
@@ -36,10 +37,15 @@ impl Driver {
         let StoredRun { stored: StoredSaga { record, entries }, dag, root, epoch, crash_loop } =
             run;
         let config = config.with_deadline(record.deadline);
+        let created_at = CreationTime::at(record.created_at);
+        crash_point("driver.recover.loaded");
         let machine = Machine::recover(dag.plan().clone(), config, epoch, &entries)?;
         let state = machine.state();
-        let run = RunInfo::new(record.id, dag.name().clone(), record.run_key, link.transactions);
-        let values = Values::of_log(dag, root, env.limits.max_width, state, &entries);
+        let keys = state.keys().filter(|keys| !keys.is_empty()).cloned();
+        let run = RunInfo::new(record.id, dag.name().clone(), record.run_key, link.transactions)
+            .with_keys(keys);
+        let values = Values::new(dag, root, env.limits.max_width);
+        let values = values.compared_by(Evaluations::of(&env)).loaded(state, &entries);
         if state.cause().is_some() {
             run.cancel.set();
         }
@@ -47,7 +53,7 @@ impl Driver {
         let must_wait = match record.parked_reason.is_some() || record.status.is_ended() {
             true => None,
             false => values
-                .unreadable()
+                .why_unreadable(&run.id, state)
                 .filter(|_| !is_given_up(state, &entries))
                 .or(crash_loop)
                 .or_else(|| values.recheck(state)),
@@ -60,10 +66,23 @@ impl Driver {
             epoch,
             first: vec![first],
             is_new: false,
+            origin: Origin::of_log(&entries),
+            created_at,
             progress: link.progress,
             env,
             clock: ClockView::default(),
         })
+    }
+
+    /// The parameters of the saga, as they are stored; `None` if this program cannot read them.
+    pub(crate) fn params(&self) -> Option<&Payload> {
+        let root = self.values.root();
+        root.refused.is_none().then_some(&root.params.payload)
+    }
+
+    /// Only finds out how calls have ended that are in doubt, and [stops](super::RunEnd::Settled) then.
+    pub(crate) fn settle(&mut self) {
+        self.machine.settle();
     }
 
     /// Watches a saga that was running when its process died, unless it is to be parked.

@@ -1,6 +1,7 @@
 //! How a saga ended, and the state of each of its nodes, for whoever asks.
 
 use super::progress::SagaResult;
+use super::unreadable::unreadable_output;
 use super::values::Values;
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport, cause_and_error};
 use crate::log::{Cause, SagaId, SagaStatus};
@@ -24,8 +25,7 @@ impl Values {
         let Some(node) = self.root().dag.output() else { return Ok(None) };
         match (self.root().output(node), self.root().broken(node)) {
             (None, Some(error)) => {
-                let why = format!("its output cannot be read: {error}");
-                Err(SagaError::Corrupt { saga: id.clone(), why })
+                Err(SagaError::Corrupt { saga: id.clone(), why: unreadable_output(error) })
             }
             (output, _) => Ok(output.cloned()),
         }
@@ -47,7 +47,8 @@ impl Values {
 fn report(name: &str, state: &SagaState, id: &SagaId) -> SagaReport {
     let (cause, error) = cause_of_end(state);
     let (saga, name) = (id.clone(), name.to_string());
-    SagaReport { saga, name, cause, error, nodes: node_reports(state) }
+    let kept = state.kept_effects().to_vec();
+    SagaReport { saga, name, cause, error, nodes: node_reports(state), kept }
 }
 
 /// Why the saga did not complete, as its record says it.

@@ -7,9 +7,12 @@ use tokio::sync::oneshot;
 use super::Driver;
 use super::call::check_len;
 use super::task_state::TaskState;
+use super::values::Values;
+use crate::crash_points::crash_point;
 use crate::error::SagaError;
-use crate::log::{ActionState, Answer, Command, Refusal, Request, Uuid};
-use crate::machine::Event;
+use crate::log::{ActionState, Answer, Command, Refusal, Request, SagaId, Uuid};
+use crate::machine::{Event, SagaState};
+use crate::planted::{Mistake, planted};
 
 /// The answer to a request, or why the saga stopped before it had one.
 pub(super) type RequestResult = Result<Answer, SagaError>;
@@ -24,6 +27,10 @@ impl PendingRequest {
     pub(crate) fn new(request: Request) -> (Self, oneshot::Receiver<RequestResult>) {
         let (answer, answered) = oneshot::channel();
         (Self { request, answer }, answered)
+    }
+
+    pub(crate) fn id(&self) -> Uuid {
+        self.request.id
     }
 
     pub(crate) fn answer(self, reply: RequestResult) {
@@ -66,6 +73,9 @@ impl WaitingOperators {
     pub(super) fn will_answer(&mut self, answers: &[(Uuid, Answer)]) {
         if let Some(waiting) = &mut self.0 {
             waiting.answers = answers.to_vec();
+            if planted(Mistake::AnsweredDuringAppend) {
+                self.answer_written();
+            }
         }
     }
 
@@ -105,36 +115,46 @@ impl Driver {
         pending: PendingRequest,
         task: &mut TaskState<'_>,
     ) -> Option<Event> {
-        if let Some(refusal) = self.refusal(&pending.request.command) {
+        let (state, max_payload) = (self.machine.state(), self.env.limits.max_payload);
+        let command = &pending.request.command;
+        if let Some(refusal) = self.values.refusal(state, &self.run.id, max_payload, command) {
             pending.answer(Ok(Answer::Refused(refusal)));
             return None;
         }
+        crash_point("driver.request.accepted");
         let PendingRequest { request: Request { id, by, command, .. }, answer } = pending;
         task.operators.add(id, answer);
         task.output_decided |= command.replaces_output();
         Some(Event::Operator { id, by, command })
     }
+}
 
+impl Values {
     /// Why a command does not fit the values of the saga.
-    fn refusal(&self, command: &Command) -> Option<Refusal> {
-        let state = self.machine.state();
+    pub(crate) fn refusal(
+        &self,
+        state: &SagaState,
+        saga: &SagaId,
+        max_payload: usize,
+        command: &Command,
+    ) -> Option<Refusal> {
         if let Command::Decide { node, decision, .. } = command {
             if let Some(output) = decision.output()
-                && let Err(why) = check_len(node, output.len(), self.env.limits.max_payload)
-                    .and_then(|()| self.values.check(state, node, &output))
+                && let Err(why) = check_len(node, output.len(), max_payload)
+                    .and_then(|()| self.check(state, node, &output))
             {
                 return Some(Refusal::Invalid { why });
             }
             let found = state.resolve(node.as_str()).and_then(|v| state.node(v));
             if let Some(found) = found
                 && found.state == ActionState::Completed
-                && !self.values.is_unreadable(&found.path)
+                && !self.is_unreadable(&found.path)
             {
                 let (node, state) = (found.path, found.state);
                 return Some(Refusal::NotInDoubt { node, state });
             }
         }
-        if let (Command::Unpark, Some(why)) = (command, self.values.unreadable())
+        if let (Command::Unpark, Some(why)) = (command, self.why_unreadable(saga, state))
             && state.parked().is_some()
         {
             return Some(Refusal::Unreadable { why });

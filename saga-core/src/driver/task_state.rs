@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 use tokio::task::coop::poll_proceed;
 
-use super::Environment;
 use super::append::AppendInFlight;
 use super::call::{CallsInFlight, EndedCall};
 use super::dags::RunDags;
@@ -15,6 +14,7 @@ use super::link::{Control, TaskLink};
 use super::permits::SagaPermits;
 use super::requests::WaitingOperators;
 use super::transaction::TransactionQueue;
+use super::{Environment, Stopwatch};
 use crate::clock::ClockView;
 use crate::dag::AnyDag;
 use crate::log::SagaStatus;
@@ -36,6 +36,7 @@ pub(super) struct TaskState<'a> {
     pub(super) calls: CallsInFlight<'a>,
     pub(super) permits: SagaPermits,
     pub(super) append: Option<AppendInFlight<'a>>,
+    pub(super) append_time: Stopwatch,
     /// The events of the append in flight, for observers.
     pub(super) written: Box<[SagaEvent]>,
     pub(super) operators: WaitingOperators,
@@ -88,6 +89,7 @@ impl<'a> TaskState<'a> {
             calls: CallsInFlight::default(),
             permits: SagaPermits::default(),
             append: None,
+            append_time: Stopwatch::default(),
             written: Box::default(),
             operators: WaitingOperators::default(),
             transactions: TransactionQueue::default(),

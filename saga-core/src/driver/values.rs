@@ -1,16 +1,19 @@
 //! The decoded parameters and outputs of one saga. The machine knows no types: it sees payloads only.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::Evaluations;
+use super::unreadable::{UnreadableValue, UnreadableValues};
 use crate::action::AnyAction;
 use crate::context::{ActionContext, AnyContext, Frame};
 use crate::dag::{AnyDag, NodeBody, Refused};
 use crate::error::ActionError;
 use crate::json::has_room;
-use crate::log::{Entry, Failure, FailureKind, NodeEntry, NodePath, Payload, SagaEntry};
+use crate::log::{
+    Entry, Failure, FailureKind, NodeEntry, NodePath, Payload, SagaEntry, SagaId, since_migration,
+};
 use crate::machine::{AuthorizedCall, Machine, SagaState, VertexId};
 use crate::names::NodeIndex;
 use crate::panics;
@@ -65,37 +68,27 @@ pub(crate) struct Values {
     /// How many parts of the next one are known to have theirs.
     pub(super) gathered: u32,
     pub(super) max_width: usize,
-    unreadable: Vec<UnreadableValue>,
-}
-
-/// A stored value that this program's types cannot read.
-struct UnreadableValue {
-    /// The node whose output it is; `None` for the saga's parameters.
-    node: Option<NodePath>,
-    error: ActionError,
-}
-
-impl fmt::Display for UnreadableValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.node {
-            Some(node) => write!(f, "the output of node `{node}`: ")?,
-            None => f.write_str("the saga's parameters: ")?,
-        }
-        if let ActionError::DeserializeFailed { message } = &self.error {
-            return f.write_str(message);
-        }
-        self.error.fmt(f)
-    }
+    pub(super) evaluations: Evaluations,
+    unreadable: UnreadableValues,
 }
 
 impl Values {
     /// The values of a saga whose parameters (or the reason why there are none) are in `root`.
     pub(crate) fn new(dag: Arc<AnyDag>, root: Frame, max_width: usize) -> Self {
         let root = Opened { dag, frame: Arc::new(root) };
-        let refused = root.refused.as_deref().cloned();
-        let refused = refused.map(|error| UnreadableValue { node: None, error });
-        let unreadable = refused.into_iter().collect();
-        Self { root, inner: Vec::new(), collected: 0, gathered: 0, max_width, unreadable }
+        let mut unreadable = UnreadableValues::default();
+        if let Some(error) = root.refused.as_deref() {
+            unreadable.note(UnreadableValue::params(error.clone()));
+        }
+        let evaluations = Evaluations::none();
+        let inner = Vec::new();
+        Self { root, inner, collected: 0, gathered: 0, max_width, evaluations, unreadable }
+    }
+
+    /// The same in a test that compares evaluations.
+    pub(super) fn compared_by(mut self, evaluations: Evaluations) -> Self {
+        self.evaluations = evaluations;
+        self
     }
 
     /// The values of a stored saga, with the outputs in its log. An output that this program's types cannot
@@ -107,9 +100,13 @@ impl Values {
         state: &SagaState,
         log: &[Entry],
     ) -> Self {
-        let mut values = Self::new(dag, root, max_width);
-        values.load(state, log);
-        values
+        Self::new(dag, root, max_width).loaded(state, log)
+    }
+
+    /// The same with the outputs in a log.
+    pub(super) fn loaded(mut self, state: &SagaState, log: &[Entry]) -> Self {
+        self.load(state, log);
+        self
     }
 
     fn load(&mut self, state: &SagaState, log: &[Entry]) {
@@ -120,14 +117,14 @@ impl Values {
                 self.follow(state);
             }
             let Some((frame, at)) = self.place_in(state, vertex) else {
-                self.unreadable.push(UnreadableValue { node: Some(path.clone()), error: lost() });
+                self.unreadable.note(UnreadableValue::output(path.clone(), lost()));
                 continue;
             };
             let output = frame.dag.node(at).ok_or_else(lost).and_then(|node| node.decode(payload));
             let error = output.as_ref().err().cloned();
             frame.put(at, output);
             if let Some(error) = error {
-                self.unreadable.push(UnreadableValue { node: Some(path.clone()), error });
+                self.unreadable.note(UnreadableValue::output(path.clone(), error));
             }
         }
         self.follow(state);
@@ -135,17 +132,12 @@ impl Values {
 
     /// True if the stored output of this node cannot be read.
     pub(super) fn is_unreadable(&self, node: &NodePath) -> bool {
-        self.unreadable.iter().any(|unreadable| unreadable.node.as_ref() == Some(node))
+        self.unreadable.has(node)
     }
 
-    /// Why the saga must not resume, if one of its values cannot be read.
-    pub(crate) fn unreadable(&self) -> Option<String> {
-        let first = self.unreadable.first()?;
-        let more = match self.unreadable.len() {
-            1 => String::new(),
-            n => format!(" (and {} more)", n - 1),
-        };
-        Some(format!("this program cannot read {first}{more}"))
+    /// Why the saga must not resume, if one of its values cannot be read, and what to do about it.
+    pub(super) fn why_unreadable(&self, saga: &SagaId, state: &SagaState) -> Option<String> {
+        self.unreadable.reason(saga, state)
     }
 
     /// Adds outputs that no call of this process returned: outputs that an operator has decided.
@@ -183,6 +175,11 @@ impl Values {
             }
             Some(Ok(_)) | None => Ok(()),
         }
+    }
+
+    /// All stored values that this program's types cannot read.
+    pub(crate) fn unreadable(&self) -> impl Iterator<Item = &UnreadableValue> {
+        self.unreadable.iter()
     }
 
     /// The saga's durable name.
@@ -260,6 +257,9 @@ impl Values {
                 let call =
                     AuthorizedCall { vertex: v, attempt: 1, seq: 0, unwinding: false, repeat: 1 };
                 let cx = context(call).ok_or_else(missing)?;
+                let path = || machine.state().path(v);
+                let again = || compute.compute(cx.clone());
+                self.evaluations.value(path, &**compute, again);
                 panics::contain(|| compute.compute(cx))
                     .unwrap_or_else(|message| Err(ActionError::Panicked { message }))
             }
@@ -278,6 +278,7 @@ impl Values {
 /// The outputs in a log, in the order in which their nodes first succeeded. Where an operator has replaced an
 /// output, the new one takes the place of the old.
 fn stored_outputs(log: &[Entry]) -> impl Iterator<Item = (&NodePath, &Payload)> {
+    let log = since_migration(log);
     let outputs =
         log.iter().filter_map(|entry| Some((entry.node()?, entry.node_entry()?.output()?)));
     let decides = |entry: &Entry| match entry.saga_entry() {

@@ -31,6 +31,16 @@ pub enum OperateError {
     /// The id is not a valid saga id.
     #[error(transparent)]
     InvalidId(#[from] InvalidSagaId),
+    /// A note, a reason or the operator's name is too long; nothing was sent.
+    #[error("the {what} has {len} bytes, and at most {max} are kept; shorten it")]
+    TooLong {
+        /// Which of them.
+        what: &'static str,
+        /// How many bytes it has.
+        len: usize,
+        /// How many it may have.
+        max: usize,
+    },
     /// There is no such saga.
     #[error("there is no saga {saga}")]
     NotFound {
@@ -90,6 +100,7 @@ impl OperateError {
                 matches!(&**source, SagaError::Store { source, .. } if source.may_pass())
             }
             Self::InvalidId(_)
+            | Self::TooLong { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::Unanswered { .. }
@@ -111,6 +122,7 @@ impl OperateError {
             Self::Store(StoreError::Corrupt { .. } | StoreError::UnknownKey { .. }) => true,
             Self::NotCarriedOut { source } => matches!(**source, SagaError::Corrupt { .. }),
             Self::InvalidId(_)
+            | Self::TooLong { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::Unanswered { .. }

@@ -33,7 +33,13 @@ pub enum RegistryError {
         nearest: Option<String>,
     },
     /// Another action or saga already has this name.
-    #[error("two {what}s are named `{name}`: {first} and {second}; give one of them another name")]
+    #[error(
+        "two {what}s are named `{name}`: {first} and {second}; give one of them another name, or, if they are versions of one \
+         {what}, {}", match *what {
+            "saga" => "register the old one with `CoordinatorBuilder::old_saga`",
+            _ => "give the newer one a greater `rev`",
+        }
+    )]
     AlreadyRegistered {
         /// `action` or `saga`.
         what: &'static str,

@@ -67,6 +67,8 @@ pub struct SagaReport {
     pub error: Option<ActionError>,
     /// All of its nodes, in the order of declaration.
     pub nodes: Vec<NodeReport>,
+    /// Nodes of an earlier version whose effects remain, because a [migration](crate::Migration) said so.
+    pub kept: Vec<NodePath>,
 }
 
 impl SagaReport {
@@ -88,7 +90,7 @@ impl SagaReport {
         self.nodes_in(ActionState::Undone).filter(|n| !n.resolved).map(|n| &n.node)
     }
 
-    /// Nodes whose effects remain because they could not be undone. Effects of actions that declare `no_undo` are
+    /// Nodes whose effects remain because they could not be undone, and those that a migration [kept](Self::kept). Effects of actions that declare `no_undo` are
     /// not among them: there is nothing to undo about them, and they stay.
     pub fn remaining_effects(&self) -> impl Iterator<Item = &NodePath> {
         // nodes before a failed undo were not undone either
@@ -102,7 +104,7 @@ impl SagaReport {
             | ActionState::Undone
             | ActionState::Skipped => false,
         };
-        self.nodes.iter().filter(remains).map(|n| &n.node)
+        self.nodes.iter().filter(remains).map(|n| &n.node).chain(&self.kept)
     }
 
     /// Nodes whose effects may remain: the outcome of their actions is unknown.
@@ -168,8 +170,9 @@ pub(crate) fn cause_and_error(cause: &Cause, error: Option<&ActionError>) -> Str
 pub enum SagaError {
     /// The saga ended with all of its effects undone.
     #[error(
-        "saga {} rolled back: {}{}", .0.saga, .0.why(),
-        SagaReport::names("effects that a human took care of", .0.resolved())
+        "saga {} rolled back: {}{}{}", .0.saga, .0.why(),
+        SagaReport::names("effects that a human took care of", .0.resolved()),
+        SagaReport::names("effects that a migration kept", .0.kept.iter())
     )]
     RolledBack(Box<SagaReport>),
     /// The saga ended with effects that remain or may remain; an operator must look at it.
@@ -240,6 +243,22 @@ pub enum SagaError {
         /// What does not fit.
         why: String,
     },
+    /// The saga was run by another version of its definition than the current one, and its output is not of the type that
+    /// was asked for.
+    #[error(
+        "saga {saga} was run by version {version} of `{name}`, whose output cannot be read as this type ({why}); ask for it \
+         with the type of that version, such as `get::<v{version}::{name}>`, or with `get::<serde_json::Value>`"
+    )]
+    OtherVersion {
+        /// Which saga.
+        saga: SagaId,
+        /// The durable name of the sagas.
+        name: String,
+        /// The version that ran it.
+        version: u32,
+        /// Why its output cannot be read.
+        why: String,
+    },
     /// The saga was not started.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -257,6 +276,7 @@ impl SagaError {
             | Self::ShutDown { .. }
             | Self::WaitsForItself { .. }
             | Self::Corrupt { .. }
+            | Self::OtherVersion { .. }
             | Self::Start(_) => None,
         }
     }

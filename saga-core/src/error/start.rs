@@ -46,7 +46,7 @@ pub enum StartError {
     /// The id belongs to a saga with another name or other parameters.
     #[error(
         "id conflict: saga {saga} exists and was started {}; use another id",
-        conflict(.existing, .requested, .differs)
+        conflict(.existing, .requested, .version, .differs)
     )]
     IdConflict {
         /// The id.
@@ -58,6 +58,8 @@ pub enum StartError {
         /// If it is the same saga: the path to the first parameter that differs, such as `order.items[1].cents`;
         /// empty if the parameters differ as a whole.
         differs: Option<String>,
+        /// If it is the same saga: the version that was started, if that is not the current one.
+        version: Option<u32>,
     },
     /// The parameters cannot be encoded, cannot be read back from what was encoded, or are too large.
     #[error("the parameters of saga `{saga}` cannot be stored: {why}")]
@@ -77,6 +79,28 @@ pub enum StartError {
         /// What is wrong.
         why: &'static str,
     },
+    /// The saga is [registered as an old version](crate::CoordinatorBuilder::old_saga), which is not started any more.
+    #[error(
+        "version {version} of saga `{saga}` is registered with `old_saga`, so that no saga of it is started any more; start \
+         the current version"
+    )]
+    OldVersion {
+        /// The saga's durable name.
+        saga: String,
+        /// The version of the type that was to be started.
+        version: u32,
+    },
+    /// Another type with this durable name is registered.
+    #[error(
+        "saga `{saga}` is not registered, but another one of this name is, at {registered}; register the one that you start \
+         with `CoordinatorBuilder::saga`, and the other one with `CoordinatorBuilder::old_saga`"
+    )]
+    OtherSaga {
+        /// The durable name.
+        saga: String,
+        /// Where the registered one is defined.
+        registered: String,
+    },
     /// The deadline has already passed.
     #[error("saga `{saga}` was given a deadline in the past; give it a later one")]
     DeadlinePassed {
@@ -91,9 +115,11 @@ pub enum StartError {
         /// The saga's name.
         saga: String,
     },
-    /// The saga exists, but was run by a definition that this program does not know.
+    /// The saga exists, but was started by a definition that this program does not know: it has not ended and nothing runs it,
+    /// or its result cannot be read.
     #[error(
-        "saga {saga} is {status} and was run by a version of `{name}` that is not registered here"
+        "saga {saga} is {status}, but was started by a version of `{name}` that is not registered here{}; register that \
+         version with `CoordinatorBuilder::old_saga`", if status.is_ended() { "" } else { ", so nothing runs it" }
     )]
     UnknownVersion {
         /// Which saga.
@@ -130,10 +156,19 @@ fn known_list(known: &[String]) -> String {
     }
 }
 
-fn conflict(existing: &str, requested: &str, differs: &Option<String>) -> String {
+fn conflict(
+    existing: &str,
+    requested: &str,
+    version: &Option<u32>,
+    differs: &Option<String>,
+) -> String {
+    let by = version.map(|version| format!("by version {version} of `{existing}` "));
+    let by = by.unwrap_or_default();
     match differs {
-        Some(path) if !path.is_empty() => format!("with other parameters (`{path}` differs)"),
-        _ if existing == requested => "with other parameters".to_string(),
+        Some(path) if !path.is_empty() => {
+            format!("{by}with other parameters (`{path}` differs)")
+        }
+        _ if existing == requested => format!("{by}with other parameters"),
         _ => format!("as `{existing}`, not `{requested}`"),
     }
 }

@@ -71,8 +71,10 @@ use crate::names::NodeIndex;
 use crate::store::{SagaRecord, Store, StoreError, StoredSaga};
 use crate::value::{ActionData, read, write_readable};
 
+pub use crate::coordinator::facts::ExecutionRecord;
+use crate::coordinator::facts::trace;
 pub use snapshot::{CompletedAction, SagaSnapshot};
-pub use views::{ExecutionNode, ExecutionRecord};
+pub use views::ExecutionNode;
 
 /// Runs a single saga, by default one node at a time, with a context that is stored with it.
 ///
@@ -311,7 +313,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// The store's error.
     pub async fn execution_trace(&self) -> Result<Vec<ExecutionRecord>, StoreError> {
         let stored = self.load().await?;
-        Ok(views::trace(stored.as_ref().map_or(&[], |stored| &stored.entries)))
+        Ok(trace(stored.as_ref().map_or(&[], |stored| &stored.entries)))
     }
 
     /// The saga's log so far.

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::coordinator::SagaView;
-use crate::log::{Entry, EntryKind, NodePath, SagaId, SagaStatus, Timestamp, utc, value_of};
+use crate::log::{
+    Entry, EntryKind, NodePath, SagaId, SagaStatus, Timestamp, since_migration, utc, value_of,
+};
 use crate::store::{SagaRecord, StoredSaga};
 
 /// A snapshot of a saga, derived from its log, for people and tools that read JSON. The saga itself resumes from
@@ -77,7 +79,7 @@ impl SagaSnapshot {
     fn of(record: &SagaRecord, entries: &[Entry]) -> Self {
         let (mut completed_actions, mut undone) = (Vec::new(), HashSet::new());
         // backwards: an output that is undone later does not count
-        for entry in entries.iter().rev() {
+        for entry in since_migration(entries).iter().rev() {
             let EntryKind::Node { node: name, entry: recorded, .. } = &entry.kind else { continue };
             if let Some(output) = recorded.output()
                 && !undone.contains(name)

@@ -1,12 +1,10 @@
-//! What an executor reports about its nodes and their attempts, from the log.
-
-use std::collections::HashMap;
+//! What an executor reports about its nodes, from the log.
 
 use serde::Serialize;
 
 use crate::dag::AnyDag;
 use crate::error::NodeReport;
-use crate::log::{ActionState, Entry, EntryKind, NodePath, Timestamp};
+use crate::log::{ActionState, NodePath};
 use crate::names::{ActionName, NodeName};
 
 /// The state of one node.
@@ -61,56 +59,6 @@ pub struct ExecutionNode {
     pub undo_error: Option<String>,
 }
 
-/// One attempt of an action or an undo.
-///
-/// ```
-/// use saga_core::action::{ActionFunc, ActionInjectError};
-/// use saga_core::dag::{DagBuilder, Node, SagaDag};
-/// use saga_core::executor::SagaExecutor;
-/// use saga_core::store::MemoryStore;
-/// use saga_core::{ActionContext, ActionState, BoxError};
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let reserve = ActionFunc::new(
-///     "reserve",
-///     |_cx: ActionContext<()>| async { Ok::<_, BoxError>(7) },
-///     |_cx, _seat| async { Ok::<_, BoxError>(()) },
-/// )?;
-/// let mut dag = DagBuilder::new("Order")?;
-/// dag.append(Node::action("seat", reserve)?)?;
-/// dag.append(Node::action("payment", ActionInjectError::new("pay")?)?)?;
-/// let saga = SagaDag::new(dag.build()?, &())?;
-/// let executor = SagaExecutor::new("order-42", saga, (), MemoryStore::new()).await?;
-/// assert!(executor.execute().await.is_err());
-/// let trace = executor.execution_trace().await?;
-/// let states = trace.iter().map(|attempt| (attempt.node.as_str(), attempt.undo, attempt.state));
-/// let expected = [
-///     ("seat", false, ActionState::Completed),
-///     ("payment", false, ActionState::Failed),
-///     ("seat", true, ActionState::Undone),
-/// ];
-/// assert_eq!(states.collect::<Vec<_>>(), expected);
-/// # Ok(()) }
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct ExecutionRecord {
-    /// The node's path.
-    pub node: NodePath,
-    /// True for an attempt of the undo.
-    pub undo: bool,
-    /// Which attempt of the action or of the undo, from 1.
-    pub attempt: u32,
-    /// How far it got: `running`, `completed`, `failed`, or `undoing`, `undone`, `undo_failed`.
-    pub state: ActionState,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended; `None` while it runs, and forever if its process died.
-    pub ended_at: Option<Timestamp>,
-    /// Its error's message, if it failed.
-    pub error: Option<String>,
-}
-
 /// All nodes with what the log says about them. Before there is a log, all of them are pending.
 pub(super) fn nodes(dag: &AnyDag, reports: &[NodeReport]) -> Vec<ExecutionNode> {
     let levels = dag.levels();
@@ -143,36 +91,4 @@ pub(super) fn nodes(dag: &AnyDag, reports: &[NodeReport]) -> Vec<ExecutionNode> 
         ..node(report.node.clone())
     });
     reports.collect()
-}
-
-/// The attempts that a log records.
-pub(super) fn trace(log: &[Entry]) -> Vec<ExecutionRecord> {
-    let mut records = Vec::<ExecutionRecord>::new();
-    // the attempt in flight of each node, as an index into the trace
-    let mut open = HashMap::<&NodePath, usize>::new();
-    for entry in log {
-        let EntryKind::Node { node, attempt, entry: recorded } = &entry.kind else { continue };
-        let Some(state) = recorded.attempt_state() else { continue };
-        if recorded.is_start() {
-            open.insert(node, records.len());
-            records.push(ExecutionRecord {
-                node: node.clone(),
-                undo: recorded.is_of_undo(),
-                attempt: *attempt,
-                state,
-                started_at: entry.at,
-                ended_at: None,
-                error: None,
-            });
-            continue;
-        }
-        // constants and computed values have no attempts
-        let record = open.remove(node).and_then(|at| records.get_mut(at));
-        if let Some(record) = record {
-            record.state = state;
-            record.ended_at = Some(entry.at);
-            record.error = recorded.failure().map(|failure| failure.message.clone());
-        }
-    }
-    records
 }

@@ -92,11 +92,9 @@ pub enum Refusal {
     #[error("the saga is not parked")]
     NotParked,
     /// Something of the saga is of a type that this program does not have (any more).
-    #[error(
-        "{why}; start a program that can, decide what it is, or (in front of a pivot) cancel the saga to undo what can be undone"
-    )]
+    #[error("{why}")]
     Unreadable {
-        /// What it is, and how it differs.
+        /// What it is, how it differs, and what to do about it.
         why: String,
     },
     /// The node is not a pivot in doubt.

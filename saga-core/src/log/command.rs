@@ -86,6 +86,40 @@ impl Command {
         }
     }
 
+    /// The node that it names, if it names one.
+    pub fn node(&self) -> Option<&NodePath> {
+        match self {
+            Self::RetryUndo { node }
+            | Self::Resolve { node, .. }
+            | Self::Retry { node }
+            | Self::Decide { node, .. }
+            | Self::Inject { node, .. } => Some(node),
+            Self::Cancel { .. }
+            | Self::Pause
+            | Self::Resume
+            | Self::Step
+            | Self::RetryAll
+            | Self::Rollback { .. }
+            | Self::Unpark => None,
+        }
+    }
+
+    /// The reason or the note that comes with it, if it has one.
+    pub fn note(&self) -> Option<&str> {
+        match self {
+            Self::Cancel { reason } | Self::Rollback { reason } => Some(reason),
+            Self::Resolve { note, .. } | Self::Decide { note, .. } => Some(note),
+            Self::Pause
+            | Self::Resume
+            | Self::Step
+            | Self::RetryUndo { .. }
+            | Self::RetryAll
+            | Self::Retry { .. }
+            | Self::Unpark
+            | Self::Inject { .. } => None,
+        }
+    }
+
     /// True if it may replace the output of a node that already has one.
     pub(crate) fn replaces_output(&self) -> bool {
         match self {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::{Entry, EntryKind, Failure, FailureKind, NodeEntry, NodePath, Payload, Timestamp};
+use crate::ambient::system_time;
 
 /// Something that happened to one node.
 ///
@@ -34,7 +35,7 @@ pub struct SagaNodeEvent {
 impl SagaNodeEvent {
     /// An event that happens now.
     pub fn new(node: impl Into<NodePath>, event: SagaNodeEventType) -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = system_time().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self { node: node.into(), at: Timestamp(0).after(since), event }
     }
 

@@ -2,13 +2,15 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
+
+use crate::ambient::{HashOrder, random_uuid, system_time};
 
 /// The name that a user gives one run of a saga: 1–128 bytes of `[A-Za-z0-9._:-]`.
 ///
@@ -48,19 +50,19 @@ impl SagaId {
 
     /// A new id that sorts by time: a UUIDv7.
     pub fn generate() -> Self {
-        Self::of_run(Uuid::new_v4())
+        Self::of_run(random_uuid())
     }
 
     /// A new id for the run with this key, which is random. The operating system is slow to give random numbers,
     /// so the id gets none of its own; but nobody can tell the key from it.
     pub(crate) fn of_run(run_key: Uuid) -> Self {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let time = system_time().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         // the first 12 bits after the milliseconds are a finer time, so that ids of one process sort by it
         let finer = (u64::from(time.subsec_nanos() % 1_000_000) << 12) / 1_000_000;
         let mut rest = [0; 10];
         rest[..2].copy_from_slice(&(finer as u16).to_be_bytes());
-        rest[2..].copy_from_slice(&RandomState::new().hash_one(run_key).to_be_bytes());
+        rest[2..].copy_from_slice(&HashOrder::default().hash_one(run_key).to_be_bytes());
         let id = Builder::from_unix_timestamp_millis(millis, &rest).into_uuid().hyphenated();
         Self(Arc::from(&*id.encode_lower(&mut Uuid::encode_buffer())))
     }

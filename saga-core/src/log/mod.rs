@@ -11,6 +11,7 @@ mod entry;
 mod events;
 mod failure;
 pub(crate) mod id;
+pub(crate) mod listed_state;
 mod payload;
 mod raw;
 pub(crate) mod request;
@@ -22,7 +23,10 @@ pub(crate) mod utc;
 
 pub(crate) use answer::{Answer, Refusal};
 pub(crate) use command::{Command, Decision, Fault};
-pub use entry::{CorruptEntry, Entry, EntryKind, NodeEntry, Resolution, SagaEntry};
+pub use entry::{
+    CorruptEntry, EarlierAttempts, Entry, EntryKind, Migrated, NodeEntry, Resolution, SagaEntry,
+    since_migration, without_retold,
+};
 pub(crate) use entry::{EntryForm, Halt};
 pub(crate) use events::value_of;
 pub use events::{
@@ -31,10 +35,12 @@ pub use events::{
 pub use failure::{Cause, Failure, FailureKind};
 pub(crate) use id::SagaId;
 pub use id::{InvalidSagaId, NodePath};
+pub(crate) use listed_state::ListedState;
 pub use payload::Payload;
 pub(crate) use raw::{RawJson, optional::deserialize as optional_json};
 pub(crate) use request::Request;
 pub use saga_log::SagaLog;
+pub(crate) use saga_log::in_words;
 pub(crate) use saga_map::SagaMap;
 pub use status::InvalidSagaStatus;
 pub(crate) use status::{ActionState, SagaStatus};

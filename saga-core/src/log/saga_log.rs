@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::events::{IllegalEvent, SagaNodeEvent, SagaNodeLoadStatus};
 use super::utc::Utc;
-use super::{Entry, EntryKind, NodeEntry, NodePath, SagaEntry, SagaId};
+use super::{Entry, EntryKind, NodeEntry, NodePath, SagaEntry, SagaId, since_migration};
 
 /// The log of one saga: one that was read from a store, or one that is put together event by event.
 ///
@@ -49,7 +49,7 @@ impl SagaLog {
     /// declaration; nodes that are not among them are numbered as they come.
     pub fn of(saga: SagaId, entries: Vec<Entry>, nodes: Vec<String>) -> Self {
         let mut stands = BTreeMap::new();
-        for entry in &entries {
+        for entry in since_migration(&entries) {
             if let EntryKind::Node { node, entry, .. } = &entry.kind {
                 note(&mut stands, node, entry);
             }
@@ -93,9 +93,10 @@ impl SagaLog {
         Ok(())
     }
 
-    /// What happened to nodes, oldest first: the entries that are one of the six events of a node.
+    /// What happened to nodes, oldest first: the entries that are one of the six events of a node. Of a saga that was
+    /// [migrated](crate::Migration) they are those of its present version, as far as that tells the others again.
     pub fn events(&self) -> impl Iterator<Item = SagaNodeEvent> {
-        self.entries.iter().filter_map(SagaNodeEvent::of)
+        since_migration(&self.entries).iter().filter_map(SagaNodeEvent::of)
     }
 
     /// The status of a node after the last event.
@@ -125,6 +126,11 @@ impl SagaLog {
         })
     }
 
+    /// What each entry says, on a line of its own, without numbers and times.
+    pub(crate) fn lines(&self) -> String {
+        self.entries.iter().map(|entry| format!("  {}\n", in_words(entry))).collect()
+    }
+
     /// The log as text: the saga's id, its direction and the number of entries, then a line for each, with
     /// its number, time, node, attempt, and the messages of errors.
     pub fn pretty(&self) -> String {
@@ -144,19 +150,34 @@ impl fmt::Display for SagaLog {
             if let Some(path) = entry.node() {
                 write!(f, "N{:03} ", number(&mut numbers, path.as_str()))?;
             }
-            write!(f, "{}", entry.kind.name())?;
-            if let Some(path) = entry.node() {
-                write!(f, " {path}")?;
-            }
-            if entry.attempt() > 1 {
-                write!(f, " (attempt {})", entry.attempt())?;
-            }
-            if let Some(message) = entry.kind.message() {
-                write!(f, ": {message}")?;
-            }
-            writeln!(f)?;
+            writeln!(f, "{}", What(entry))?;
         }
         Ok(())
+    }
+}
+
+/// What an entry says, without its number and time.
+pub(crate) fn in_words(entry: &Entry) -> String {
+    What(entry).to_string()
+}
+
+/// What an entry says, without its number and time.
+struct What<'a>(&'a Entry);
+
+impl fmt::Display for What<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(entry) = self;
+        write!(f, "{}", entry.kind.name())?;
+        if let Some(path) = entry.node() {
+            write!(f, " {path}")?;
+        }
+        if entry.attempt() > 1 {
+            write!(f, " (attempt {})", entry.attempt())?;
+        }
+        match entry.kind.message().filter(|message| !message.is_empty()) {
+            Some(message) => write!(f, ": {message}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -193,7 +214,7 @@ mod tests {
         let failure = Failure::new(FailureKind::Failed, "sold out");
         let cause = Cause::Failed { node: "nics[2]/ip".into() };
         let entries = vec![
-            entry(SagaEntry::Created { run_key: Uuid::nil() }.into()),
+            entry(SagaEntry::Created { run_key: Uuid::nil(), traceparent: None }.into()),
             entry(NodeEntry::Started.about("flight", 1)),
             entry(NodeEntry::Failed(failure.into()).about("nics[2]/ip", 2)),
             entry(SagaEntry::Unwinding(cause).into()),

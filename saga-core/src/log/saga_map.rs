@@ -1,10 +1,10 @@
 //! Values by saga, where there are very many sagas for a while.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::{Deref, DerefMut};
 
 use super::SagaId;
+use crate::ambient::HashMap;
 
 /// A map that gives memory back when most of its sagas have left, which a `HashMap` never does.
 pub(crate) struct SagaMap<V>(HashMap<SagaId, V>);
@@ -32,7 +32,7 @@ impl<V> SagaMap<V> {
 
 impl<V> Default for SagaMap<V> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(HashMap::default())
     }
 }
 

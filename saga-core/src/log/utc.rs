@@ -72,6 +72,17 @@ pub(crate) fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S
     to.collect_str(&Utc(*at))
 }
 
+/// For `#[serde(serialize_with)]`, where there may be no moment.
+pub(crate) fn serialize_some<S: Serializer>(
+    at: &Option<Timestamp>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => serialize(at, to),
+        None => to.serialize_none(),
+    }
+}
+
 /// For `#[serde(deserialize_with)]`.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
     let text = std::borrow::Cow::<str>::deserialize(from)?;

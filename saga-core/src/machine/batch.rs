@@ -4,6 +4,7 @@ use super::state::VertexId;
 use super::under_way::Work;
 use super::{Effect, Machine};
 use crate::log::{Entry, EntryKind, NodeEntry, SagaEntry};
+use crate::planted::{Mistake, planted};
 
 impl Machine {
     /// Adds an entry about the saga to the batch, and applies it to the state.
@@ -24,7 +25,7 @@ impl Machine {
                 rare.timers.clear();
             }
             self.release_permits();
-            if self.under_way.count(Work::Action) > 0 {
+            if self.under_way.count(Work::Action) > 0 && !planted(Mistake::CancelNotTold) {
                 self.hold(Effect::SignalCancel);
             }
         }
@@ -39,6 +40,9 @@ impl Machine {
         }
         if let Err(illegal) = self.state.apply_node_entry(v, &entry, &mut self.touched) {
             self.rare_mut().broken = Some(illegal.to_string());
+            return;
+        }
+        if matches!(entry, NodeEntry::Chosen(_)) && planted(Mistake::ChoiceNotWritten) {
             return;
         }
         let attempt = self.state.attempt(v, &entry);
@@ -63,6 +67,7 @@ impl Machine {
             self.batch.reserve_exact(2);
         }
         let at = self.entry_time(self.now);
-        self.batch.push(Entry { seq, epoch: self.epoch, at, kind });
+        let epoch = if planted(Mistake::OldEpochWritten) { 1 } else { self.epoch };
+        self.batch.push(Entry { seq, epoch, at, kind });
     }
 }

@@ -208,8 +208,25 @@ pub enum Finish {
     },
     /// The machine was told to drain, and no call is in flight.
     Drained,
+    /// The machine was told to [settle](super::Machine::settle), and no call is in doubt any more.
+    Settled,
     /// An append has failed, so the state in memory is ahead of the log, and nothing may be based on it.
     Failed,
     /// The machine has derived an entry that is illegal: a bug in this library.
     Broken(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_config_with_a_deadline_is_otherwise_the_same_and_one_without_is_shared() {
+        let all = Arc::new(Config { max_concurrency: Some(2), permits: true, ..Config::default() });
+        let deadline = Some(Timestamp(7));
+        let with = all.with_deadline(deadline);
+        assert_eq!(*with, Config { deadline, ..*all });
+        assert!(Arc::ptr_eq(&all, &all.with_deadline(None)));
+        assert_eq!(with.with_deadline(None), all);
+    }
 }

@@ -3,13 +3,18 @@
 use super::state::VertexId;
 use super::under_way::Work;
 use super::{ActionResult, Effect, Machine};
-use crate::log::{Cause, Failure, NodeEntry, SagaEntry};
+use crate::log::{Cause, Failure, NodeEntry, Payload, SagaEntry};
 use crate::plan::PlanKind;
+use crate::planted::{Mistake, planted};
 
 impl Machine {
     pub(super) fn decide_forward(&mut self, v: VertexId, effects: &mut Vec<Effect>) {
         let Some(x) = self.state.vertex(v) else { return };
-        if x.waiting > 0 || !x.progress.is_open() {
+        let chosen_again = planted(Mistake::ChosenAgain) && x.parts().is_some() && self.epoch > 1;
+        if (x.waiting > 0 || !x.progress.is_open()) && !chosen_again {
+            return;
+        }
+        if self.waits_for_others_to_settle(v) && !planted(Mistake::SettlingStartsNodes) {
             return;
         }
         if x.progress.has_failed() {
@@ -42,7 +47,8 @@ impl Machine {
     fn after_failure(&mut self, v: VertexId) {
         let Some(x) = self.state.vertex(v) else { return };
         if let Some(at) = x.retry_at() {
-            if self.is_due(at) {
+            let forgotten = planted(Mistake::RetryWaitForgotten) && self.epoch > 1;
+            if self.is_due(at) || forgotten {
                 self.line_up(v);
             } else {
                 self.rare_mut().timers.insert((at, v));
@@ -50,9 +56,13 @@ impl Machine {
             return;
         }
         let details = x.details();
-        let retryable = details.failure.as_ref().is_some_and(|failure| failure.retryable);
+        let retryable = details.failure.as_ref().is_some_and(|failure| failure.retryable)
+            || planted(Mistake::PermanentRetried);
         let (attempts, doubt) = (x.attempts, x.progress.has_doubt());
         let tries = attempts.saturating_sub(details.tries_from);
+        let tries = if planted(Mistake::TriesForgotten) && self.epoch > 1 { 1 } else { tries };
+        let tries = tries.saturating_sub(u32::from(planted(Mistake::OneTryTooMany)));
+        let tries = tries + u32::from(planted(Mistake::OneTryTooFew));
         let pivot_in_doubt = doubt && self.state.pivot() == Some(v);
         let retry = self.state.policy(v).map(|policy| match pivot_in_doubt {
             true => policy.retry.of_pivot_in_doubt(),
@@ -63,16 +73,20 @@ impl Machine {
                 let delay = retry.delay_after(tries, self.jitter(v, 0, attempts));
                 self.write_about(v, NodeEntry::RetryScheduled { at: self.waited().after(delay) });
             }
-            _ if pivot_in_doubt => {
+            _ if pivot_in_doubt && !planted(Mistake::PivotInDoubtGivenUp) => {
                 let node = self.state.path(v);
-                let last = self.state.failure(v).map(|f| f.message.as_str()).unwrap_or_default();
+                let last = match self.state.failure(v) {
+                    None => "its call was cut off",
+                    Some(failure) if failure.message.is_empty() => "its error has no message",
+                    Some(failure) => &failure.message,
+                };
                 let reason = format!(
                     "nobody knows whether the pivot `{node}` took effect: {last}; find out and decide"
                 );
                 self.write(SagaEntry::Parked { reason });
             }
             // past the pivot there is no way back: the saga is stuck once nothing else is left to do
-            _ if self.state.past_pivot() => {}
+            _ if self.state.past_pivot() && !planted(Mistake::UnwindsBehindPivot) => {}
             _ => {
                 let node = self.state.path(v);
                 self.write(SagaEntry::Unwinding(Cause::Failed { node }));
@@ -87,6 +101,9 @@ impl Machine {
         }
         self.under_way.end(v);
         let kind = match result {
+            ActionResult::Ok(_) if planted(Mistake::OutputCleared) => {
+                NodeEntry::Succeeded(Payload::default())
+            }
             ActionResult::Ok(output) => NodeEntry::Succeeded(output),
             ActionResult::Failed(failure) => NodeEntry::Failed(failure.into()),
             // an attempt in doubt is always retryable, whatever the policy's `when` says about the error

@@ -7,6 +7,8 @@ use super::progress::Progress;
 use super::state::{FrameState, Need, Part, SagaState, VertexId};
 use super::vertex::{Parts, Settling, UndoProgress, Vertex};
 use crate::plan::{Plan, PlanKind};
+use crate::planted::{Mistake, planted};
+use crate::policy::{Policy, UndoContract};
 
 impl FrameState {
     /// The frame of the saga itself.
@@ -154,7 +156,7 @@ impl SagaState {
             let Some(&v) = touched.get(i) else { break };
             let Some(x) = self.vertices.get_mut(v as usize) else { continue };
             x.waiting = x.waiting.saturating_sub(1);
-            if x.waiting > 0 {
+            if x.waiting > u32::from(planted(Mistake::PredecessorNotAwaited)) {
                 continue;
             }
             match self.kind(v) {
@@ -187,7 +189,8 @@ impl SagaState {
         match self.kind(v)? {
             PlanKind::ForEach { concurrency, body } if !body.roots().is_empty() => {
                 let parts = self.vertex(v)?.parts()?;
-                concurrency.map(|n| n.max(1)).filter(|n| *n < parts.count)
+                let one_more = u32::from(planted(Mistake::OneInstanceTooMany));
+                concurrency.map(|n| n.max(1) + one_more).filter(|n| *n < parts.count)
             }
             PlanKind::ForEach { .. }
             | PlanKind::Action(_)
@@ -251,7 +254,7 @@ impl SagaState {
             x.details_mut().parts = Some(Parts { first, count, released: 0, chosen });
         }
         if let Some(x) = self.vertices.get_mut(holder as usize) {
-            x.waiting = leaves.max(1);
+            x.waiting = if planted(Mistake::CompletedByFirstPart) { 1 } else { leaves.max(1) };
         }
     }
 
@@ -261,7 +264,7 @@ impl SagaState {
         self.unsettled = n;
         for v in 0..n {
             let mut succs = 0;
-            self.for_succs(v, |_| succs += 1);
+            self.for_succs(v, |succ| succs += u32::from(!self.is_overlooked(succ)));
             self.walked += u64::from(succs);
             if let Some(x) = self.vertices.get_mut(v as usize) {
                 x.settling = Settling::Unsettled { successors: succs };
@@ -273,6 +276,13 @@ impl SagaState {
         // those that only wait for their successors are decided about when these are settled
         let in_doubt = |v: &VertexId| self.vertex(*v).is_some_and(|x| x.progress.is_in_doubt());
         touched.extend((0..n).filter(in_doubt));
+    }
+
+    /// With a mistake planted, whether an undo does not wait for this vertex and what came after it.
+    fn is_overlooked(&self, succ: VertexId) -> bool {
+        let no_undo = |policy: &Policy| policy.undo == UndoContract::None;
+        planted(Mistake::DirectSuccessorsOnly) && self.need(succ) == Need::Nothing
+            || planted(Mistake::NoUndoEndsTheSearch) && self.policy(succ).is_some_and(no_undo)
     }
 
     /// Settles a vertex if all of its successors are settled and nothing is left to do about it; then the same

@@ -7,6 +7,7 @@ use super::state::{SagaState, VertexId};
 use super::vertex::UndoProgress;
 use crate::log::{Cause, Failure, NodeEntry, SagaEntry, SagaStatus};
 use crate::plan::PlanKind;
+use crate::planted::{Mistake, planted};
 use crate::policy::UndoContract;
 
 /// No log may open more instances at once than this, whatever it says.
@@ -24,6 +25,7 @@ impl SagaState {
         match entry {
             SagaEntry::Unwinding(cause) => match self.ended {
                 // behind the pivot there is no way back, and while it is in doubt nobody knows
+                _ if self.unwinds_over_pivot(cause) => true,
                 _ if self.past_pivot() || self.pivot_is_busy() => false,
                 None => self.unwinding.is_none() && !matches!(cause, Cause::Rollback { .. }),
                 Some(SagaStatus::Completed) => matches!(cause, Cause::Rollback { .. }),
@@ -53,8 +55,8 @@ impl SagaState {
             }
             SagaEntry::Refused { id, .. } => self.is_held(*id),
             SagaEntry::Injected { .. } => self.ended.is_none(),
-            SagaEntry::Migrated(_) => true,
-            SagaEntry::Created { .. } => false,
+            // one machine runs one version; what comes before a migration is not replayed
+            SagaEntry::Migrated(_) | SagaEntry::Created { .. } => false,
         }
     }
 
@@ -67,7 +69,9 @@ impl SagaState {
         if self.ended.is_some() {
             return false;
         }
-        if entry.is_start() && (self.parked.is_some() || self.paused && self.steps == 0) {
+        let parked = self.parked.is_some() && !planted(Mistake::StartsWhileParked);
+        let paused = self.paused && self.steps == 0 && !planted(Mistake::StartsWhilePaused);
+        if entry.is_start() && (parked || paused) {
             return false;
         }
         let unwinding = self.unwinding.is_some();
@@ -109,6 +113,7 @@ impl SagaState {
                         false
                     }
                 };
+                let fresh = fresh || planted(Mistake::ChosenAgain);
                 fresh && !unwinding && self.is_gate(v) && choice
             }
             NodeEntry::Skipped => fresh && !unwinding && action && x.attempts == 0,
@@ -135,6 +140,18 @@ impl SagaState {
             NodeEntry::Resolved(_) => {
                 unwinding && x.undo == UndoProgress::Failed && self.is_resolving(v)
             }
+        }
+    }
+
+    /// True if a planted mistake lets this cause unwind the saga although its pivot is in the way.
+    fn unwinds_over_pivot(&self, cause: &Cause) -> bool {
+        match cause {
+            Cause::DeadlineExceeded => planted(Mistake::DeadlineOverPivot),
+            Cause::Cancelled { .. } => planted(Mistake::CancelOverPivot),
+            Cause::Failed { .. } => {
+                planted(Mistake::UnwindsBehindPivot) || planted(Mistake::PivotInDoubtGivenUp)
+            }
+            Cause::Rollback { .. } => false,
         }
     }
 

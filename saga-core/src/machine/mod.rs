@@ -90,12 +90,14 @@ mod event;
 mod forward;
 mod graph;
 mod legality;
+mod migrate;
 mod node_paths;
 mod progress;
 mod rare;
 mod recover;
 mod report;
 mod scheduling;
+mod settle;
 mod start_order;
 mod state;
 mod timers;
@@ -109,6 +111,7 @@ use std::sync::Arc;
 
 use crate::log::{Entry, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp};
 use crate::plan::Plan;
+use crate::planted::{Mistake, planted};
 
 use commands::{OperatorRequest, Requests};
 use rare::Rare;
@@ -118,7 +121,8 @@ use under_way::{UnderWay, Work};
 
 pub use crash_suspicion::Watch;
 pub use event::{ActionResult, AuthorizedCall, Config, Effect, Event, Finish};
-pub use report::NodeState;
+pub use migrate::{Fate, Ineligible, Mapping};
+pub use report::{NextAttempt, NodeState};
 pub use state::{FrameState, Illegal, Part, SagaState, VertexId};
 pub use transitions::Corrupt;
 pub use vertex::Vertex;
@@ -260,6 +264,9 @@ impl Machine {
                 | Event::Park { .. }
                 | Event::Tick
                 | Event::Drain) => {
+                    if self.appending && planted(Mistake::EventLostDuringAppend) {
+                        continue;
+                    }
                     if self.appending || self.is_evaluating() || !self.rare().inbox.is_empty() {
                         self.rare_mut().inbox.push_back(event);
                     } else {
@@ -268,7 +275,8 @@ impl Machine {
                 }
             }
         }
-        let idle = self.appending || only_appended && self.waits_for_calls();
+        let appending = self.appending && !planted(Mistake::TwoAppends);
+        let idle = appending || only_appended && self.waits_for_calls();
         if !idle && !self.finished {
             self.turn(effects);
         }
@@ -279,7 +287,9 @@ impl Machine {
         self.watch_calls();
         if self.held.iter().any(|effect| matches!(effect, Effect::SignalCancel)) {
             let at = self.waited().after(self.config.abandon_after);
-            self.rare_mut().abandon_at = Some(at);
+            let at = if planted(Mistake::AbandonedAtOnce) { self.waited() } else { at };
+            self.rare_mut().abandon_at =
+                Some(at).filter(|_| !planted(Mistake::AbandonAfterIgnored));
         }
         if effects.is_empty() {
             std::mem::swap(effects, &mut self.held);
@@ -290,13 +300,15 @@ impl Machine {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Created { run_key } => self.write(SagaEntry::Created { run_key }),
+            Event::Created { run_key } => {
+                self.write(SagaEntry::Created { run_key, traceparent: None })
+            }
             Event::Recovered => self.touched.extend(0..self.state.len()),
             Event::Watch(watch) => self.begin_watch(watch),
             Event::ActionDone { vertex, result } => self.action_done(vertex, result),
             Event::UndoDone { vertex, result } => self.undo_done(vertex, result),
             Event::Tick => self.forget_wake_up(),
-            Event::Drain => self.draining = true,
+            Event::Drain => self.draining = !planted(Mistake::DrainStartsCalls),
             Event::PermitGranted { vertex } => {
                 self.permits.get_or_insert_default().granted.push_back(vertex);
             }
@@ -318,7 +330,8 @@ impl Machine {
 
     /// Decides about one vertex: whether there is something to start, to wait for, or to write.
     fn decide(&mut self, v: VertexId, effects: &mut Vec<Effect>) {
-        let busy = !matches!(self.under_way.of(v), Work::Nothing | Work::Candidate);
+        let busy = !matches!(self.under_way.of(v), Work::Nothing | Work::Candidate)
+            && !planted(Mistake::StartedTwice);
         if busy || self.state.ended.is_some() || self.state.parked.is_some() {
             return;
         }

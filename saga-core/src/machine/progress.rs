@@ -1,5 +1,7 @@
 //! How far a vertex has come on its way forward: what it is doing, and whether an attempt is in doubt.
 
+use crate::planted::{Mistake, planted};
+
 /// How far a vertex has come on its way forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
@@ -64,7 +66,8 @@ impl Progress {
 
     /// The next attempt starts. One that has no outcome until now never gets one.
     pub(super) fn start(&mut self) {
-        *self = Self::Open(Activity::Running { doubt: self.is_in_doubt() });
+        let doubt = self.is_in_doubt() && !planted(Mistake::DoubtClearedByStart);
+        *self = Self::Open(Activity::Running { doubt });
     }
 
     /// The last attempt failed or is in doubt. A retry that was scheduled is not made: only an operator's decision can

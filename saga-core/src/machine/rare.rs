@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::crash_suspicion::Watched;
+use super::settle::Settles;
 use super::state::VertexId;
 use super::{Event, Machine};
 use crate::log::Timestamp;
@@ -26,6 +27,10 @@ pub(super) struct Rare {
     pub(super) woken: Option<Timestamp>,
     /// Why this machine cannot go on: an entry of its own was illegal.
     pub(super) broken: Option<String>,
+    /// Whether it finds out how calls have ended before another version goes on.
+    pub(super) settles: Settles,
+    /// A node that was in doubt when a saga that settles last looked for one.
+    pub(super) in_doubt: VertexId,
 }
 
 impl Rare {
@@ -39,12 +44,15 @@ impl Rare {
             kept_outputs: BTreeSet::new(),
             woken: None,
             broken: None,
+            settles: Settles::Never,
+            in_doubt: 0,
         }
     }
 
     /// True if no time can make a difference.
     pub(super) fn waits_for_no_time(&self) -> bool {
-        self.timers.is_empty() && self.abandon_at.is_none() && self.watched.is_none()
+        let alone = matches!(self.settles, Settles::Alone { .. });
+        self.timers.is_empty() && self.abandon_at.is_none() && self.watched.is_none() && !alone
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use super::under_way::Work;
+use super::vertex::UndoProgress;
 use super::{Config, Corrupt, Machine, SagaState};
-use crate::log::Entry;
+use crate::log::{Entry, SagaEntry, since_migration};
 use crate::plan::Plan;
+use crate::planted::{Mistake, planted};
 
 impl SagaState {
     /// The state that follows from a log.
@@ -14,12 +17,61 @@ impl SagaState {
     pub fn fold(plan: Arc<Plan>, log: &[Entry]) -> Result<Self, Corrupt> {
         let mut state = Self::new(plan);
         let (mut near, mut touched) = (0, Vec::new());
-        for entry in log {
+        let told = since_migration(log);
+        if let Some(before) = log.len().checked_sub(told.len()).and_then(|at| log.get(..at)) {
+            state.begin_migrated(before)?;
+        }
+        for entry in told {
             state.replay(entry, &mut near, &mut touched)?;
             // when the saga resumes, every vertex is decided about anew
             touched.clear();
         }
         Ok(state)
+    }
+}
+
+impl SagaState {
+    /// The part of a log that ends with a migration, which is about the nodes of an earlier version: of it remain the run key
+    /// and what became of requests.
+    fn begin_migrated(&mut self, log: &[Entry]) -> Result<(), Corrupt> {
+        for entry in log {
+            let seq = entry.seq;
+            if seq != self.next_seq {
+                return Err(Corrupt::Gap { expected: self.next_seq, found: seq });
+            }
+            match entry.saga_entry() {
+                Some(created @ SagaEntry::Created { .. }) if self.run_key.is_none() => {
+                    self.apply_saga_entry(created, &mut Vec::new())
+                        .map_err(|why| Corrupt::Illegal { seq, why })?;
+                    continue;
+                }
+                Some(SagaEntry::Requested { .. })
+                    if planted(Mistake::GrantedAgainAfterMigration) => {}
+                Some(SagaEntry::Requested { id, .. }) => self.remember_done(*id),
+                Some(SagaEntry::Refused { id, why }) => self.refuse(*id, why),
+                Some(SagaEntry::Migrated(migrated)) if self.run_key.is_some() => {
+                    self.steps = migrated.steps;
+                    self.migrated = Some(migrated.clone());
+                }
+                Some(entry @ (SagaEntry::Created { .. } | SagaEntry::Migrated(_))) => {
+                    return Err(Corrupt::Illegal { seq, why: self.illegal(entry.name(), None) });
+                }
+                Some(
+                    SagaEntry::Unwinding(_)
+                    | SagaEntry::Paused
+                    | SagaEntry::Resumed
+                    | SagaEntry::Parked { .. }
+                    | SagaEntry::Unparked
+                    | SagaEntry::Suspected { .. }
+                    | SagaEntry::Cleared
+                    | SagaEntry::Injected { .. }
+                    | SagaEntry::Ended(_),
+                )
+                | None => {}
+            }
+            self.next_seq += 1;
+        }
+        Ok(())
     }
 }
 
@@ -36,7 +88,25 @@ impl Machine {
         log: &[Entry],
     ) -> Result<Self, Corrupt> {
         let mut machine = Self::with_state(SagaState::fold(plan, log)?, config.into(), epoch);
+        if planted(Mistake::AttemptsForgotten) {
+            machine.state.vertices.iter_mut().for_each(|x| x.attempts = 0);
+        }
         machine.written_at = log.last().map_or(machine.written_at, |entry| entry.at);
         Ok(machine)
+    }
+
+    /// Takes calls that have no outcome in the log for calls in flight, and not for ones that were cut off: for somebody who
+    /// looks at a saga that another process runs. Comes before [`Event::Recovered`](super::Event::Recovered).
+    pub(crate) fn assume_calls(&mut self) {
+        for v in 0..self.state.len() {
+            let Some(x) = self.state.vertex(v) else { continue };
+            let call = match (x.undo == UndoProgress::Started, x.progress.is_running()) {
+                (true, _) => Work::Undo,
+                (false, true) if x.details().reruns > 0 => Work::Rerun,
+                (false, true) => Work::Action,
+                (false, false) => continue,
+            };
+            self.under_way.set(v, call);
+        }
     }
 }

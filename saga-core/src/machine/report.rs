@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::progress::Progress;
 use super::state::{Part, SagaState, VertexId};
-use super::vertex::UndoProgress;
-use crate::log::{ActionState, Failure, NodePath};
+use super::vertex::{UndoProgress, Vertex};
+use crate::log::{ActionState, Failure, NodePath, Timestamp};
 use crate::plan::PlanKind;
+use crate::planted::{Mistake, planted};
 use crate::policy::UndoContract;
 
 /// The state of a node.
@@ -27,6 +28,8 @@ pub struct NodeState {
     pub has_undo: bool,
     /// How often its action was started.
     pub attempts: u32,
+    /// The next attempt of its action or its undo, if one is scheduled.
+    pub retry: Option<NextAttempt>,
     /// Why its last attempt failed, if it did. Attempts that were made while unwinding, to find out what there
     /// is to undo, do not count.
     pub failure: Option<Arc<Failure>>,
@@ -34,7 +37,44 @@ pub struct NodeState {
     pub undo_failure: Option<Arc<Failure>>,
 }
 
+/// An attempt that is scheduled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextAttempt {
+    /// True if it is one of the undo.
+    pub undo: bool,
+    /// When it is due.
+    pub at: Timestamp,
+    /// Which of its attempts it is, from 1: those that do not count as tries are left out.
+    pub attempt: u32,
+    /// How many attempts there are; without a bound if none.
+    pub of: Option<u32>,
+}
+
 impl SagaState {
+    /// The next attempt of a node, if one is scheduled.
+    fn next_attempt(&self, v: VertexId, x: &Vertex) -> Option<NextAttempt> {
+        if self.ended.is_some() {
+            return None;
+        }
+        let (policy, details) = (self.policy(v)?, x.details());
+        if x.undo == UndoProgress::Scheduled {
+            let attempt = x.undo_tries.saturating_sub(details.undo_from).saturating_add(1);
+            let (at, of) = (details.undo_at, policy.undo_retry.max());
+            return Some(NextAttempt { undo: true, at, attempt, of });
+        }
+        let at = x.retry_at()?;
+        if self.unwinding.is_some() {
+            // an action is only run again to find out how it ended
+            let attempt = details.reruns.saturating_add(1);
+            let of = policy.undo_retry.max();
+            return (details.reruns > 0).then_some(NextAttempt { undo: false, at, attempt, of });
+        }
+        let pivot_in_doubt = x.progress.has_doubt() && self.pivot() == Some(v);
+        let retry = if pivot_in_doubt { policy.retry.of_pivot_in_doubt() } else { policy.retry };
+        let attempt = x.attempts.saturating_sub(details.tries_from).saturating_add(1);
+        Some(NextAttempt { undo: false, at, attempt, of: retry.max() })
+    }
+
     /// All nodes that exist so far, each before the parts that it holds.
     pub fn nodes(&self) -> Vec<NodeState> {
         let mut nodes = Vec::new();
@@ -47,7 +87,7 @@ impl SagaState {
             }
             open.push((frame, node + 1));
             let v = f.base + node;
-            if let Some(state) = self.node(v) {
+            if let Some(state) = self.node_with_parts(v) {
                 nodes.push(state);
             }
             if let Some(parts) = self.parts(v) {
@@ -57,7 +97,14 @@ impl SagaState {
         nodes
     }
 
-    /// The state of one node.
+    /// A node as it is shown: if it holds others and the saga was rolled back, its state is what became of them.
+    pub fn node_with_parts(&self, v: VertexId) -> Option<NodeState> {
+        let own = self.node(v)?;
+        let state = self.state_by_parts(v, own.state).unwrap_or(own.state);
+        Some(NodeState { state, ..own })
+    }
+
+    /// The state of one node by itself.
     pub fn node(&self, v: VertexId) -> Option<NodeState> {
         use ActionState::{
             Completed, Failed, Pending, Running, Skipped, UndoFailed, Undoing, Undone,
@@ -70,6 +117,7 @@ impl SagaState {
         let state = match (x.undo, x.progress) {
             (UndoProgress::Started | UndoProgress::Scheduled, _) => Undoing,
             (UndoProgress::Finished | UndoProgress::Resolved, _) => Undone,
+            (UndoProgress::Failed, _) if planted(Mistake::ResidueNotListed) => Undone,
             (UndoProgress::Failed, _) => UndoFailed,
             (UndoProgress::NotStarted, Progress::Completed) => Completed,
             (UndoProgress::NotStarted, Progress::Skipped) => Skipped,
@@ -81,7 +129,7 @@ impl SagaState {
             x.details().failure.as_ref().or(gate.and_then(|g| g.details().failure.as_ref()));
         let in_doubt = match x.undo {
             UndoProgress::Finished | UndoProgress::Resolved => false,
-            UndoProgress::Failed => x.progress.is_open(),
+            UndoProgress::Failed => x.progress.is_open() && !planted(Mistake::DoubtNotReported),
             UndoProgress::NotStarted | UndoProgress::Started | UndoProgress::Scheduled => {
                 x.progress.is_in_doubt()
             }
@@ -94,9 +142,33 @@ impl SagaState {
             resolved: x.undo == UndoProgress::Resolved,
             in_doubt,
             attempts: x.attempts,
+            retry: self.next_attempt(v, x),
             failure: failure.cloned(),
             undo_failure: x.details().undo_failure.clone(),
         })
+    }
+
+    /// The state of a node that holds others, once the saga has ended and was not to complete: nothing runs any more, and
+    /// what the node has done was done by its parts. `own` is its state by itself.
+    fn state_by_parts(&self, v: VertexId, own: ActionState) -> Option<ActionState> {
+        use ActionState::{Completed, Failed, Pending, Running, UndoFailed, Undone};
+        let rolled_back = self.ended.is_some() && self.unwinding.is_some();
+        if !rolled_back || !self.holds(v) || !matches!(own, Running | Completed) {
+            return None;
+        }
+        let frames = self.parts(v)?.filter_map(|part| self.frames.get(part as usize));
+        let parts = frames.flat_map(|f| (f.base..).zip(f.plan.nodes()).map(|(part, _)| part));
+        let states = parts.filter_map(|part| self.node_with_parts(part)).map(|node| node.state);
+        // the first of these that a part is in; an undo that failed is that of the part alone
+        let worst = [UndoFailed, Failed, Undone];
+        let found = states.fold(worst.len(), |found, state| {
+            found.min(worst.iter().position(|bad| *bad == state).unwrap_or(worst.len()))
+        });
+        match worst.get(found) {
+            Some(UndoFailed) => (own == Running).then_some(Failed),
+            Some(state) => Some(*state),
+            None => (own == Running).then_some(Pending),
+        }
     }
 
     /// The node that holds a frame, and which of its parts the frame is; none for the saga itself.

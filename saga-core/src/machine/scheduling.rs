@@ -8,6 +8,7 @@ use super::state::{Need, VertexId};
 use super::under_way::Work;
 use super::{AuthorizedCall, Effect, Machine};
 use crate::log::{Failure, FailureKind, NodeEntry};
+use crate::planted::{Mistake, planted};
 
 /// Permits for calls, where this process bounds their number.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +32,7 @@ impl Machine {
             if self.under_way.of(v) == Work::AwaitsPermit {
                 self.under_way.end(v);
                 self.start(v);
-                if !self.under_way.of(v).is_call() {
+                if !self.under_way.of(v).is_call() && !planted(Mistake::PermitLeaked) {
                     self.change_permits([Effect::ReleasePermit(v)]);
                 }
                 return true;
@@ -42,7 +43,7 @@ impl Machine {
             return false;
         }
         let Some(v) = self.candidates.pop(&self.state) else { return false };
-        if self.config.permits {
+        if self.config.permits && !planted(Mistake::StartsWithoutPermit) {
             self.under_way.set(v, Work::AwaitsPermit);
             self.change_permits([Effect::RequestPermit(v)]);
         } else {
@@ -55,10 +56,11 @@ impl Machine {
     /// How many nodes or undos may start now.
     fn allowance(&self) -> usize {
         let state = &self.state;
-        let stands = self.draining || state.parked.is_some() || state.ended.is_some();
+        let parked = state.parked.is_some() && !planted(Mistake::StartsWhileParked);
+        let stands = self.draining || parked || state.ended.is_some();
         match state.steps {
             _ if stands || self.is_broken() => 0,
-            steps if state.paused => steps as usize,
+            steps if state.paused && !planted(Mistake::StartsWhilePaused) => steps as usize,
             _ => usize::MAX,
         }
     }
@@ -67,7 +69,9 @@ impl Machine {
         let Some(max) = self.config.max_concurrency else { return true };
         // with a concurrency of 1, undos run in exact reverse order: one that waits for its retry blocks the rest
         let exact = max <= 1 && self.state.unwinding.is_some();
+        let exact = exact && !planted(Mistake::UndosPassARetry);
         let waiting = if exact { self.rare().timers.len() } else { 0 };
+        let max = max.saturating_add(usize::from(planted(Mistake::OneCallTooMany)));
         let called = self.under_way.calls() + self.under_way.count(Work::AwaitsPermit);
         called + waiting < max.max(1)
     }
@@ -148,7 +152,10 @@ impl Machine {
         let seq = self.state.next_seq;
         let unwinding = call == Work::Rerun;
         let faults = self.state.faults(v);
-        self.write_about(v, NodeEntry::Started);
+        let again = self.state.vertex(v).is_some_and(|x| x.attempts > 0);
+        if !(again && planted(Mistake::RetryWithoutStarted)) {
+            self.write_about(v, NodeEntry::Started);
+        }
         // a rerun must find out what there is to undo, which a fault in place of the action could not
         if faults.error && !unwinding {
             self.write_about(v, NodeEntry::Failed(injected()));

@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::state::{Part, SagaState, VertexId};
+use crate::planted::{Mistake, planted};
 
 /// The vertices whose call may start.
 #[derive(Debug, Clone, Default)]
@@ -126,11 +127,14 @@ impl SagaState {
     /// The priority of this vertex's call: of its undo, once the saga unwinds.
     fn start_priority(&self, v: VertexId) -> Option<StartPriority> {
         if self.unwinding.is_some() {
-            return Some(StartPriority::Undo(Reverse(self.vertex(v)?.first_start)));
+            let started = self.vertex(v)?.first_start;
+            let wrong = planted(Mistake::UndosInStartOrder);
+            return Some(StartPriority::Undo(Reverse(if wrong { !started } else { started })));
         }
         let (frame, node, _) = self.place(v)?;
         let frame = self.frames.get(frame as usize)?;
         let (holders, part) = (frame.holders.clone(), frame.part.number());
+        let node = if planted(Mistake::DeclarationOrderIgnored) { !node } else { node };
         Some(StartPriority::Action(DeclarationOrder { holders, part, node }))
     }
 

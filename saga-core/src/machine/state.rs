@@ -3,6 +3,7 @@
 //! A state changes only by applying entries, live and in recovery alike. So the state after a crash is the state
 //! before it, for every prefix of every log.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::commands::Asked;
@@ -10,8 +11,10 @@ use super::node_paths::Paths;
 use super::progress::Progress;
 use super::start_order::Holders;
 use super::vertex::Vertex;
-use crate::log::{Cause, NodePath, SagaStatus, Uuid};
+use crate::log::{Cause, Migrated, NodePath, SagaStatus, Uuid};
+use crate::names::NodeName;
 use crate::plan::{Plan, PlanKind};
+use crate::planted::{Mistake, planted};
 use crate::policy::{Policy, UndoContract};
 
 /// A vertex of the run: a node, or the gate of a node that holds others. The vertices of one frame are
@@ -86,6 +89,8 @@ pub struct SagaState {
     pub(super) parked: Option<String>,
     /// None if nobody has asked for anything.
     pub(super) asked: Option<Box<Asked>>,
+    /// What its last migration left; none if it has the version that it was started with.
+    pub(super) migrated: Option<Box<Migrated>>,
     /// Vertices that have not completed.
     pub(super) incomplete: u32,
     /// Vertices that are not settled, while unwinding.
@@ -115,6 +120,7 @@ impl SagaState {
             steps: 0,
             parked: None,
             asked: None,
+            migrated: None,
             incomplete: 0,
             unsettled: 0,
             forward_open: 0,
@@ -181,6 +187,17 @@ impl SagaState {
         self.run_key
     }
 
+    /// Under which names the nodes of the outermost DAG make their idempotency keys, where these are not their own; none if
+    /// the saga has not been migrated.
+    pub fn keys(&self) -> Option<&BTreeMap<NodeName, String>> {
+        self.migrated.as_ref().map(|migrated| &migrated.keys)
+    }
+
+    /// Nodes of earlier versions whose effects remain, because a migration said so.
+    pub fn kept_effects(&self) -> &[NodePath] {
+        self.migrated.as_ref().map_or(&[], |migrated| &migrated.kept)
+    }
+
     /// The sequence number of the next entry.
     pub fn next_seq(&self) -> u64 {
         self.next_seq
@@ -241,21 +258,38 @@ impl SagaState {
         if policy.undo == UndoContract::None {
             return Need::Nothing;
         }
+        if planted(Mistake::NestedLeftOut) && x.frame > 0
+            || planted(Mistake::RollbackSkipsLeaves) && self.is_rolled_back_leaf(v)
+        {
+            return Need::Nothing;
+        }
         let in_doubt = x.progress.is_in_doubt();
         match (policy.undo, x.progress) {
+            (_, Progress::Skipped) if planted(Mistake::SkippedUndone) => Need::Undo,
             (_, Progress::Skipped) => Need::Nothing,
             (_, Progress::Completed) => Need::Undo,
             (_, Progress::Open(_)) if x.attempts == 0 => Need::Nothing,
+            (UndoContract::Output, Progress::Open(_)) if planted(Mistake::RerunLeftOut) => {
+                Need::Nothing
+            }
             (UndoContract::Output, Progress::Open(_)) if in_doubt => Need::Rerun,
             (UndoContract::MaybeOutput | UndoContract::InputsOnly, Progress::Open(_))
-                if in_doubt =>
+                if in_doubt && !planted(Mistake::DoubtNotUndone) =>
             {
                 Need::Undo
             }
+            (_, Progress::Open(_)) if planted(Mistake::UndoOnFailureIgnored) => Need::Nothing,
             (_, Progress::Open(_)) if policy.undoes_failures() => Need::Undo,
             // an `Err` says that the attempt left no effect
             (_, Progress::Open(_)) => Need::Nothing,
         }
+    }
+
+    /// For the mistake [`Mistake::RollbackSkipsLeaves`].
+    fn is_rolled_back_leaf(&self, v: VertexId) -> bool {
+        let mut leaf = true;
+        self.for_succs(v, |_| leaf = false);
+        leaf && matches!(self.cause(), Some(Cause::Rollback { .. }))
     }
 
     pub(super) fn opened(&mut self, by: i32) {

@@ -8,6 +8,7 @@
 use super::under_way::Work;
 use super::{Effect, Machine, VertexId};
 use crate::log::{Cause, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp};
+use crate::planted::{Mistake, planted};
 
 impl Machine {
     /// When there is something to do again, if no other event comes first.
@@ -18,7 +19,7 @@ impl Machine {
         // not if the last of the actions has ended by itself
         let abandon = self.rare().abandon_at.filter(|_| self.status() == SagaStatus::Aborting);
         let set_back = self.set_back.unwrap_or_default();
-        let waited = [timer, abandon].into_iter().flatten();
+        let waited = [timer, abandon, self.settles_alone_until()].into_iter().flatten();
         let waited = waited.map(|at| Timestamp(at.0.saturating_sub(set_back)));
         waited.chain(self.deadline()).chain(self.overdue_at()).min()
     }
@@ -26,9 +27,10 @@ impl Machine {
     /// When the saga will unwind, even if it is paused. There is no deadline while the pivot is in flight or in
     /// doubt, while the saga is parked, and after the pivot.
     fn deadline(&self) -> Option<Timestamp> {
-        let at = self.config.deadline?;
+        let at = self.config.deadline.filter(|_| !planted(Mistake::DeadlineIgnored))?;
         let state = &self.state;
-        let held = state.past_pivot() || state.pivot_is_busy() || state.parked.is_some();
+        let busy = state.pivot_is_busy() && !planted(Mistake::DeadlineOverPivot);
+        let held = state.past_pivot() || busy || state.parked.is_some();
         (self.is_going() && !held).then_some(at)
     }
 
@@ -56,6 +58,7 @@ impl Machine {
                 self.touched.push(v);
             }
         }
+        self.pass_settling_time();
         self.watch_ends();
         if self.deadline().is_some_and(|at| at <= self.now) {
             self.write(SagaEntry::Unwinding(Cause::DeadlineExceeded));
@@ -93,7 +96,7 @@ impl Machine {
     /// The last [`Effect::WakeAt`] does not count any more.
     pub(super) fn forget_wake_up(&mut self) {
         if let Some(rare) = &mut self.rare {
-            rare.woken = None;
+            rare.woken = rare.woken.filter(|_| planted(Mistake::WakeUpForgotten));
         }
     }
 

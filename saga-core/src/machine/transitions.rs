@@ -6,8 +6,9 @@ use super::commands::Written;
 use super::progress::{Activity, Progress};
 use super::state::{Illegal, Part, SagaState, VertexId};
 use super::vertex::{UndoProgress, Vertex};
-use crate::log::{Entry, EntryKind, NodeEntry, SagaEntry};
+use crate::log::{EarlierAttempts, Entry, EntryKind, NodeEntry, SagaEntry};
 use crate::plan::PlanKind;
+use crate::planted::{Mistake, planted};
 use crate::policy::{Policy, UndoContract};
 
 /// A log that does not make sense at one place.
@@ -141,13 +142,13 @@ impl SagaState {
         Ok(())
     }
 
-    fn illegal(&self, event: &'static str, v: Option<VertexId>) -> Illegal {
+    pub(super) fn illegal(&self, event: &'static str, v: Option<VertexId>) -> Illegal {
         Illegal { event, status: self.describe(v), node: v.map(|v| self.path(v)) }
     }
 
     fn follow_saga_entry(&mut self, entry: &SagaEntry, touched: &mut Vec<VertexId>) {
         match entry {
-            SagaEntry::Created { run_key } => {
+            SagaEntry::Created { run_key, traceparent: _ } => {
                 self.run_key = Some(*run_key);
                 if let Some(frame) = self.frames.first() {
                     let (base, plan) = (frame.base, frame.plan.clone());
@@ -166,7 +167,9 @@ impl SagaState {
             SagaEntry::Unparked => {
                 self.parked = None;
                 // a pivot in doubt whose tries are used up is what it was parked for
-                if let Some(pivot) = self.pivot().filter(|v| self.has_given_up(*v)) {
+                if let Some(pivot) = self.pivot().filter(|v| self.has_given_up(*v))
+                    && !planted(Mistake::UnparkKeepsTries)
+                {
                     self.try_again(pivot, touched);
                 }
                 // a parked saga decides nothing
@@ -221,7 +224,12 @@ impl SagaState {
         {
             return; // it has succeeded before, and only its output is another one now
         }
+        let earlier = self.earlier_attempts(v, entry);
         let Some(x) = self.vertices.get_mut(v as usize) else { return };
+        if let Some(EarlierAttempts { attempts, uncounted }) = earlier {
+            x.attempts = attempts;
+            x.details_mut().tries_from = uncounted;
+        }
         // an attempt that was started going forward ends with this entry, one way or the other
         let forward_ends = x.runs_forward();
         match entry {
@@ -241,7 +249,7 @@ impl SagaState {
                     x.undo = UndoProgress::NotStarted;
                     self.opened(-i32::from(forward_ends));
                 } else {
-                    if cut_off {
+                    if cut_off && !planted(Mistake::CutOffUsesATry) {
                         let details = x.details_mut();
                         details.tries_from = details.tries_from.saturating_add(1);
                     }
@@ -259,7 +267,8 @@ impl SagaState {
                 }
             }
             NodeEntry::Failed(failure) | NodeEntry::InDoubt(failure) => {
-                let doubt = x.progress.has_doubt() || matches!(entry, NodeEntry::InDoubt(_));
+                let doubt = x.progress.has_doubt() && !planted(Mistake::DoubtClearedByFailure)
+                    || matches!(entry, NodeEntry::InDoubt(_));
                 // not if somebody found out that its effect is not there
                 x.progress.fail(doubt && !decided);
                 x.details_mut().failure = Some(failure.clone());
@@ -316,6 +325,13 @@ impl SagaState {
         if unwinding {
             self.settle(v, touched);
         }
+    }
+
+    /// The attempts that come before this entry, and that a migration has not told again.
+    fn earlier_attempts(&self, v: VertexId, entry: &NodeEntry) -> Option<EarlierAttempts> {
+        let earlier = &self.migrated.as_ref().filter(|_| *entry == NodeEntry::Started)?.earlier;
+        let is_first = !earlier.is_empty() && self.vertex(v)?.attempts == 0;
+        is_first.then(|| earlier.get(&self.path(v)).copied())?
     }
 
     /// True if an attempt has found out that no earlier one took effect. An undo that needs no output to find

@@ -3,6 +3,7 @@
 use super::under_way::Work;
 use super::{Effect, Event, Finish, Machine};
 use crate::log::{SagaEntry, SagaStatus};
+use crate::planted::{Mistake, planted};
 
 impl Machine {
     /// Derives all entries that follow from what has happened, and asks for their append.
@@ -19,10 +20,11 @@ impl Machine {
                     self.pass_time(effects);
                 }
             }
-            if let Some(v) = self.touched.pop() {
+            let settled = self.is_settled();
+            if !settled && let Some(v) = self.touched.pop() {
                 self.work += 1;
                 self.decide(v, effects);
-            } else if self.is_evaluating() || !(self.hear_next() || self.start_next()) {
+            } else if self.is_evaluating() || !(self.hear_next() || !settled && self.start_next()) {
                 break;
             }
         }
@@ -40,6 +42,13 @@ impl Machine {
         if !self.batch.is_empty() {
             self.appending = true;
             let entries = std::mem::take(&mut self.batch);
+            if planted(Mistake::CalledBeforeDurable) {
+                effects.append(&mut self.held);
+            }
+            if planted(Mistake::AnsweredBeforeDurable) {
+                let answers = self.take_answers().into_iter();
+                effects.extend(answers.map(|(id, answer)| Effect::Answer(id, answer)));
+            }
             effects.push(Effect::Append { entries, answers: self.take_answers() });
             return;
         }
@@ -87,17 +96,24 @@ impl Machine {
 
     /// Writes that the saga has ended, if it has.
     fn end_if_done(&mut self) {
+        let settled = self.is_settled();
+        if settled {
+            // nothing that waits for a permit starts here any more
+            self.line_up_again();
+        }
         let ended = self.state.ended.is_some() || self.state.parked.is_some();
         if ended || self.state.run_key.is_none() || self.is_broken() {
             return;
         }
-        let idle = self.under_way.calls() == 0
+        let idle = (self.under_way.calls() == 0 || planted(Mistake::EndedBeforeLastOutcome))
             && self.candidates.is_empty()
             && self.under_way.count(Work::AwaitsPermit) == 0
             && self.rare().timers.is_empty();
         let status = match self.state.unwinding {
             None if self.state.all_completed() => SagaStatus::Completed,
             Some(_) if self.state.all_settled() => SagaStatus::RolledBack,
+            // what has not begun does not begin before another version goes on with it
+            None if settled => return,
             // an undo has failed for good, or a node after the pivot has, where there is no way back
             Some(_) if idle => SagaStatus::Stuck,
             None if idle && self.state.past_pivot() => SagaStatus::Stuck,
@@ -107,14 +123,17 @@ impl Machine {
     }
 
     /// How this process is finished with the saga once no call is in flight; none if it is not.
-    fn stands_still(&self) -> Option<Finish> {
+    fn stands_still(&mut self) -> Option<Finish> {
         if let Some(status) = self.state.ended {
             return Some(Finish::Ended(status));
         }
         if let Some(reason) = self.state.parked.clone() {
             return Some(Finish::Parked { reason });
         }
-        self.draining.then_some(Finish::Drained)
+        if self.draining {
+            return Some(Finish::Drained);
+        }
+        self.is_settled().then_some(Finish::Settled)
     }
 
     fn finish(&mut self, effects: &mut Vec<Effect>, finish: Finish) {
@@ -134,7 +153,8 @@ impl Machine {
         }
         self.release_permits();
         self.changed_permits(effects);
-        effects.extend(self.under_way.all(Work::is_call).into_iter().map(Effect::DropCall));
+        let drops = |work: Work| work.is_call() && !planted(Mistake::GoesOnAfterFailedAppend);
+        effects.extend(self.under_way.all(drops).into_iter().map(Effect::DropCall));
         self.finish(effects, finish);
     }
 }

@@ -5,6 +5,7 @@ use super::state::{Need, VertexId};
 use super::under_way::Work;
 use super::vertex::{Settling, UndoProgress};
 use crate::log::{Failure, FailureKind, NodeEntry};
+use crate::planted::{Mistake, planted};
 use crate::policy::UndoContract;
 
 impl Machine {
@@ -24,9 +25,11 @@ impl Machine {
             }
             Need::Nothing => {}
             Need::Rerun => self.decide_rerun(v),
-            Need::Undo if successors > 0 => {}
+            Need::Undo if successors > 0 && !planted(Mistake::UndoBeforeSuccessors) => {}
             Need::Undo => match undo {
-                UndoProgress::Scheduled if !self.is_due(undo_at) => {
+                UndoProgress::Scheduled
+                    if !self.is_due(undo_at) && !planted(Mistake::UndoRetryWaitIgnored) =>
+                {
                     self.rare_mut().timers.insert((undo_at, v));
                 }
                 UndoProgress::Scheduled
@@ -94,6 +97,7 @@ impl Machine {
             .state
             .vertex(v)
             .map_or((1, 1), |x| (x.undo_tries.saturating_sub(x.details().undo_from), x.undo_tries));
+        let tries = tries + u32::from(planted(Mistake::OneUndoTryTooFew));
         let retry = self.state.policy(v).map(|policy| policy.undo_retry);
         let retry = retry.filter(|retry| failure.retryable && retry.allows_after(tries));
         let kind = match retry {

@@ -15,11 +15,11 @@ pub(super) fn write(drawing: &Drawing) -> String {
 fn body(drawing: &Drawing, depth: usize, out: &mut String) {
     let pad = "    ".repeat(depth);
     for node in &drawing.nodes {
-        let mut attributes = format!("label={}", quoted(&node.lines));
+        let mut attributes = format!("label={}", quoted(&node.lines()));
         if node.pivot {
             attributes.push_str(", peripheries=2");
         }
-        if let Some(state) = node.state {
+        if let Some(state) = node.state() {
             let _ = write!(attributes, ", style=filled, fillcolor=\"{}\"", colour(state));
         }
         let _ = writeln!(out, "{pad}{} [{attributes}];", node.id);
@@ -33,7 +33,7 @@ fn body(drawing: &Drawing, depth: usize, out: &mut String) {
             }
         }
     }
-    for (from, to) in &drawing.edges {
+    for (from, to) in drawing.named_edges() {
         let _ = writeln!(out, "{pad}{from} -> {to};");
     }
 }

@@ -24,9 +24,9 @@ fn body(
 ) {
     let pad = "    ".repeat(depth);
     for node in &drawing.nodes {
-        let text = quoted(&node.lines);
+        let text = quoted(&node.lines());
         let shape = if node.pivot { format!("[[{text}]]") } else { format!("[{text}]") };
-        let class = node.state.map(|state| {
+        let class = node.state().map(|state| {
             classes.insert((state, colour(state)));
             format!(":::{state}")
         });
@@ -45,7 +45,7 @@ fn body(
             }
         }
     }
-    for (from, to) in &drawing.edges {
+    for (from, to) in drawing.named_edges() {
         let _ = writeln!(out, "{pad}{from} --> {to}");
     }
 }

@@ -1,15 +1,20 @@
-//! Renders a DAG as Graphviz or Mermaid text, or as JSON, with the states of its nodes.
+//! Renders a DAG as Graphviz or Mermaid text, as an SVG picture, or as JSON, with the states of its nodes.
 
 mod dot;
+mod graph;
 mod json;
+mod layout;
 mod mermaid;
+mod svg;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::dag::{AnyDag, AnyNode, NodeBody};
+use crate::dag::{AnyDag, AnyNode, Holds, NodeBody, Outline, OutlineNode};
 use crate::log::{ActionState, NodePath};
-use crate::names::NodeIndex;
+
+pub use graph::Graph;
+pub use svg::SvgOptions;
 
 /// The states of the nodes of a saga, by path. For a [`SagaReport`](crate::SagaReport) they are
 /// `report.nodes.iter().map(|n| (n.node.clone(), n.state))`.
@@ -29,7 +34,7 @@ impl AnyDag {
     /// # Ok::<(), saga_core::dag::DagError>(())
     /// ```
     pub fn to_dot(&self, states: Option<&NodeStates>) -> String {
-        dot::write(&Drawing::of(self, states))
+        Graph::of(self).to_dot(states)
     }
 
     /// The DAG as a Mermaid flowchart, drawn in the same way.
@@ -44,7 +49,7 @@ impl AnyDag {
     /// # Ok::<(), saga_core::dag::DagError>(())
     /// ```
     pub fn to_mermaid(&self, states: Option<&NodeStates>) -> String {
-        mermaid::write(&Drawing::of(self, states))
+        Graph::of(self).to_mermaid(states)
     }
 }
 
@@ -52,24 +57,51 @@ impl AnyDag {
 struct Drawing {
     name: String,
     nodes: Vec<Drawn>,
-    edges: Vec<(Id, Id)>,
+    /// From node to node, by index.
+    edges: Vec<(usize, usize)>,
 }
 
 /// A node.
 struct Drawn {
     id: Id,
-    /// The lines of its label: the name, what it runs, its state.
-    lines: Vec<String>,
+    name: String,
+    /// What it runs.
+    runs: String,
+    /// Its path without instance numbers.
+    path: String,
+    /// How many of its instances are in each state; empty if there are none.
+    counts: BTreeMap<ActionState, usize>,
     pivot: bool,
-    /// The most important state of its instances.
-    state: Option<ActionState>,
+    /// True if it may have effects that an undo takes back.
+    undoable: bool,
     parts: Vec<PartDrawn>,
+}
+
+impl Drawn {
+    /// The most important state of its instances.
+    fn state(&self) -> Option<ActionState> {
+        self.counts.keys().copied().max_by_key(|state| weight(*state))
+    }
+
+    /// The states of its instances in words.
+    fn states(&self) -> Option<String> {
+        (!self.counts.is_empty()).then(|| in_words(&self.counts))
+    }
+
+    /// The lines of its label: the name, what it runs, its state.
+    fn lines(&self) -> Vec<String> {
+        [self.name.clone(), self.runs.clone()].into_iter().chain(self.states()).collect()
+    }
 }
 
 /// A DAG inside a node.
 struct PartDrawn {
     id: Id,
     title: String,
+    /// For the body of a `for`: how many items there are, as far as is known.
+    items: Option<usize>,
+    /// True for one arm of several, of which at most one runs.
+    arm: bool,
     drawing: Drawing,
     /// The nodes without predecessors.
     roots: Vec<Id>,
@@ -86,8 +118,16 @@ impl fmt::Display for Id {
 }
 
 impl Drawing {
-    fn of(dag: &AnyDag, states: Option<&NodeStates>) -> Self {
-        draw(dag, "n", "", false, &states.map(counts_of).unwrap_or_default())
+    fn of(dag: &Outline, states: Option<&NodeStates>) -> Self {
+        draw(dag, "n", "", false, &states.map(Seen::of).unwrap_or_default())
+    }
+}
+
+impl Drawing {
+    /// The edges as pairs of identifiers.
+    fn named_edges(&self) -> impl Iterator<Item = (&Id, &Id)> {
+        let id = |node: usize| self.nodes.get(node).map(|node| &node.id);
+        self.edges.iter().filter_map(move |(from, to)| Some((id(*from)?, id(*to)?)))
     }
 }
 
@@ -103,13 +143,37 @@ fn counts_of(states: &NodeStates) -> Counts {
     counts
 }
 
+/// What is known about the instances of all nodes.
+#[derive(Default)]
+struct Seen {
+    counts: Counts,
+    /// How many items each `for` has, by the path of its body without instance numbers.
+    items: BTreeMap<String, usize>,
+}
+
+impl Seen {
+    fn of(states: &NodeStates) -> Self {
+        let paths = states.keys().map(|path| path.as_str());
+        let ends = paths.flat_map(|path| {
+            path.match_indices(']').filter_map(|(at, bracket)| path.get(..at + bracket.len()))
+        });
+        let mut items = BTreeMap::<String, usize>::new();
+        for instance in ends.collect::<BTreeSet<_>>() {
+            *items.entry(without_numbers(instance)).or_default() += 1;
+        }
+        Self { counts: counts_of(states), items }
+    }
+}
+
 /// The path of a node without instance numbers.
 fn path_of(node: &AnyNode, path: &str, inline: bool) -> String {
+    joined(path, node.name().as_str(), inline)
+}
+
+/// The path of the node with this name inside the node with this path. `inline`: see `draw`.
+fn joined(path: &str, name: &str, inline: bool) -> String {
     let slash = if path.is_empty() { "" } else { "/" };
-    match inline {
-        true => path.to_string(),
-        false => format!("{path}{slash}{}", node.name()),
-    }
+    if inline { path.to_string() } else { format!("{path}{slash}{name}") }
 }
 
 /// The path of part number `k` of the node with this path.
@@ -136,66 +200,47 @@ fn is_inline(node: &AnyNode, part: &AnyDag) -> bool {
 
 /// `id` and `path` are those of the node that contains this DAG. `inline` is true if its only node has no name
 /// of its own in paths.
-fn draw(dag: &AnyDag, id: &str, path: &str, inline: bool, counts: &Counts) -> Drawing {
-    let id_of = |node: NodeIndex| Id(format!("{id}{node}"));
-    let nodes = dag.nodes().enumerate().map(|(i, node)| {
-        let path = path_of(node, path, inline);
-        let states = counts.get(&path);
-        let mut lines = vec![node.name().to_string(), runs(node)];
-        lines.extend(states.map(in_words));
-        let index = NodeIndex(i as u32);
+fn draw(dag: &Outline, id: &str, path: &str, inline: bool, seen: &Seen) -> Drawing {
+    let nodes = dag.nodes.iter().enumerate().map(|(i, node)| {
+        let path = joined(path, &node.name, inline);
+        let id = Id(format!("{id}{i}"));
         Drawn {
-            id: id_of(index),
-            lines,
-            pivot: dag.pivot() == Some(index),
-            state: states
-                .and_then(|states| states.keys().copied().max_by_key(|state| weight(*state))),
-            parts: parts(node, &id_of(index), &path, counts),
+            name: node.name.clone(),
+            runs: node.runs.clone(),
+            counts: seen.counts.get(&path).cloned().unwrap_or_default(),
+            pivot: node.pivot,
+            undoable: node.undoable,
+            parts: parts(node, &id, &path, seen),
+            id,
+            path,
         }
     });
-    let edges = (0..dag.len() as u32).map(NodeIndex);
-    let edges = edges.flat_map(|to| dag.predecessors(to).map(move |from| (from, to)));
-    Drawing {
-        name: dag.name().to_string(),
-        nodes: nodes.collect(),
-        edges: edges.map(|(from, to)| (id_of(from), id_of(to))).collect(),
-    }
+    let nodes = nodes.collect();
+    let ends = dag.nodes.iter().enumerate();
+    let edges = ends.flat_map(|(to, node)| node.after.iter().map(move |from| (*from, to)));
+    Drawing { name: dag.name.clone(), nodes, edges: edges.collect() }
 }
 
-fn parts(node: &AnyNode, holder: &Id, path: &str, counts: &Counts) -> Vec<PartDrawn> {
-    let parts = node.body.parts().iter().enumerate().map(|(k, dag)| {
-        let title = match &node.body {
-            NodeBody::ForEach(_) => format!("each item of {}", node.name()),
-            NodeBody::Choose(_) => format!("arm {k} of {}", node.name()),
-            NodeBody::Subsaga { .. }
-            | NodeBody::Action(_)
-            | NodeBody::Constant { .. }
-            | NodeBody::Computed(_) => format!("saga {}", dag.name()),
+fn parts(node: &OutlineNode, holder: &Id, path: &str, seen: &Seen) -> Vec<PartDrawn> {
+    let parts = node.parts.iter().enumerate().map(|(k, dag)| {
+        let (title, path) = match node.holds {
+            Holds::Body => (format!("each item of {}", node.name), format!("{path}[]")),
+            Holds::Arms => (format!("arm {k} of {}", node.name), format!("{path}#{k}")),
+            Holds::Subsaga | Holds::Nothing => (format!("saga {}", dag.name), path.to_string()),
         };
         let id = format!("{holder}_{k}_");
-        let roots = (0..dag.len() as u32).map(NodeIndex);
-        let roots = roots.filter(|node| dag.predecessors(*node).next().is_none());
+        let roots = dag.nodes.iter().enumerate().filter(|(_, node)| node.after.is_empty());
+        let inline = dag.nodes.len() == 1 && node.holds != Holds::Subsaga;
         PartDrawn {
-            roots: roots.map(|root| Id(format!("{id}{root}"))).collect(),
-            drawing: draw(dag, &id, &part_path(node, path, k), is_inline(node, dag), counts),
+            roots: roots.map(|(root, _)| Id(format!("{id}{root}"))).collect(),
+            items: seen.items.get(&path).copied().filter(|_| node.holds == Holds::Body),
+            arm: node.holds == Holds::Arms,
+            drawing: draw(dag, &id, &path, inline, seen),
             id: Id(format!("{holder}_{k}")),
             title,
         }
     });
     parts.collect()
-}
-
-/// What the node runs: its label, the name of its action, or its kind.
-fn runs(node: &AnyNode) -> String {
-    let kind = match &node.body {
-        NodeBody::Action(action) => action.name().as_str(),
-        NodeBody::Constant { .. } => "constant",
-        NodeBody::Computed(_) => "computed",
-        NodeBody::Subsaga { dag, .. } => dag.name().as_str(),
-        NodeBody::ForEach(_) => "for each",
-        NodeBody::Choose(_) => "choose",
-    };
-    node.options.label.as_deref().unwrap_or(kind).to_string()
 }
 
 /// `completed`, or `3 completed, 1 failed` for the instances of one body.

@@ -1,6 +1,5 @@
 //! [`MemoryStore`]: sagas in memory, for tests and for sagas that need not outlive their process.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,9 +10,10 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{
-    Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
-    StoredSaga, WorkerId,
+    Append, Created, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord, SagaVersion,
+    Store, StoreError, StoredSaga, VersionCounts, WorkerId,
 };
+use crate::ambient::HashMap;
 use crate::log::{Answer, Request, SagaId, SagaMap};
 
 /// A store in memory. Clones share their content, which is lost when the last clone is dropped.
@@ -53,6 +53,13 @@ impl Content {
         if let Some((_, answer @ None)) = self.requests.get_mut(&request) {
             *answer = Some(given);
         }
+    }
+
+    fn requests_of(&self, saga: &SagaId) -> RequestsWithAnswers {
+        let of = self.requests.values().filter(|(request, _)| request.saga == *saga);
+        let mut of = of.cloned().collect::<Vec<_>>();
+        of.sort_unstable_by_key(|(request, _)| (request.at, request.id));
+        of
     }
 
     fn remove(&mut self, id: &SagaId) {
@@ -207,6 +214,10 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(SagaVersion::select(self.content().records())) })
     }
 
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<VersionCounts>, StoreError>> {
+        Box::pin(async move { Ok(VersionCounts::select(self.content().records())) })
+    }
+
     fn claim(
         &self,
         worker: &WorkerId,
@@ -255,11 +266,21 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.requests_now(limit)) })
     }
 
+    fn requests_of(&self, saga: &SagaId) -> BoxFuture<'_, Result<RequestsWithAnswers, StoreError>> {
+        let saga = saga.clone();
+        Box::pin(async move { Ok(self.content().requests_of(&saga)) })
+    }
+
     fn requested(&self) -> Option<BoxFuture<'static, ()>> {
         Some(Box::pin(self.requested.clone().notified_owned()))
     }
 
-    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn answer(
+        &self,
+        _: &WorkerId,
+        request: Uuid,
+        answer: Answer,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.content().answer(request, answer);
             Ok(())

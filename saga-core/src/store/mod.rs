@@ -18,10 +18,14 @@
 
 mod append;
 mod call_shares;
+mod counts;
 mod encoded;
 mod error;
+mod export;
 mod file;
 mod io_thread;
+#[cfg_attr(not(feature = "fault-injection"), allow(unreachable_pub))]
+mod lease_times;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod log_rows;
 mod memory;
@@ -50,12 +54,21 @@ pub use ::rusqlite;
 /// The `tokio_postgres` that [`PostgresStore`] and `saga_core::barrier::postgres` use, re-exported so that versions match.
 #[cfg(feature = "postgres")]
 pub use ::tokio_postgres;
-pub use append::{Append, RecordChange};
+pub use append::{Append, NewDefinition, RecordChange};
 pub use call_shares::{CallShare, CallShares, ShareChange, SharedCalls};
+pub use counts::{StateCount, VersionCounts};
 pub use encoded::EncodedStore;
 pub use error::StoreError;
 pub(crate) use error::corrupt;
+pub use export::ImportError;
+pub(crate) use export::export;
 pub use file::FileStore;
+// the model check of this repository explores it
+#[doc(hidden)]
+#[cfg(feature = "fault-injection")]
+pub use lease_times::LeaseTimes;
+#[cfg(not(feature = "fault-injection"))]
+pub(crate) use lease_times::LeaseTimes;
 pub use memory::MemoryStore;
 pub use payload_codec::{Aad, CodecError, PayloadCodec, PayloadKind};
 #[cfg(feature = "postgres")]
@@ -70,6 +83,9 @@ pub use transaction_work::PostgresWork;
 pub use transaction_work::SqliteWork;
 pub use transaction_work::TransactionWork;
 pub use workers::{LeaseTerms, Position, Worker};
+
+/// Operators' requests, each with its answer if it has one.
+pub type RequestsWithAnswers = Vec<(Request, Option<Answer>)>;
 
 /// Keeps sagas and their logs. The trait is object-safe, and all methods may be called concurrently.
 ///
@@ -89,6 +105,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Appends entries and changes the record, if the caller still owns the saga and has seen its whole log.
     /// The record's `updated_at` becomes the time of the last entry.
+    ///
+    /// If the change has a [definition](RecordChange::definition), the saga goes on under it: from then on every call that
+    /// reads the record, counts the sagas of a version, or claims by fingerprints finds the saga under the new definition,
+    /// and no longer under the one before. Other sagas of either definition stay as they are.
     ///
     /// Fails with [`StoreError::Fenced`] if the owner, the epoch or the next sequence number differs, and with
     /// [`StoreError::NotFound`] if the saga was deleted.
@@ -143,9 +163,28 @@ pub trait Store: Send + Sync + 'static {
     /// Returns the records that match the filter, ordered by id.
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
 
-    /// Returns the definitions of all unfinished sagas, grouped by name and fingerprint. The DAG of a group is
+    /// Returns the current definitions of all unfinished sagas, grouped by name and fingerprint. The DAG of a group is
     /// that of one of its sagas.
     fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>>;
+
+    /// Returns how many sagas there are, by name, fingerprint and [state](SagaRecord::listed_state), ordered by name and
+    /// fingerprint. The DAG of a group is that of one of its sagas.
+    ///
+    /// The default [lists](Self::list) all sagas. A store that can count without reading every record does better.
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<VersionCounts>, StoreError>> {
+        Box::pin(async move {
+            let mut counting = counts::Counting::default();
+            let mut filter = ListFilter { limit: 1000, ..ListFilter::default() };
+            loop {
+                let page = self.list(filter.clone()).await?;
+                page.iter().for_each(|record| counting.add(record));
+                filter.after = page.last().map(|record| record.id.clone());
+                if page.len() < filter.limit {
+                    return Ok(counting.counts());
+                }
+            }
+        })
+    }
 
     /// On what terms workers lease their sagas; `None`, the default, for a store with one worker at a time.
     ///
@@ -291,9 +330,27 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
-    /// Answers a request without writing to the log. Does nothing if the request does not exist or has been
+    /// Returns the requests that were left for a saga, with their answers, ordered by time and then by id. A request that
+    /// this version cannot decode is skipped.
+    ///
+    /// The default returns none, for stores that do not keep requests once they are answered.
+    fn requests_of(&self, saga: &SagaId) -> BoxFuture<'_, Result<RequestsWithAnswers, StoreError>> {
+        let _ = saga;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Answers a request without writing to the log, as this worker. Does nothing if the request does not exist or has been
     /// answered.
-    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>>;
+    ///
+    /// A store with [leases](Self::lease_terms) fails with [`StoreError::Fenced`] if another worker owns the saga, unless that
+    /// one is dead and this one is alive: what this one knows of the saga may be out of date, and the owner may grant what
+    /// this one would refuse.
+    fn answer(
+        &self,
+        worker: &WorkerId,
+        request: Uuid,
+        answer: Answer,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Returns the answer to a request; `None` if it has not been answered, or does not exist.
     fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>>;

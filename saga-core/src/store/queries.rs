@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{SagaRecord, SagaVersion, WorkerId};
 use crate::log::{SagaId, SagaStatus, Timestamp};
+use crate::planted::{Mistake, planted};
 
 /// Selects the sagas that [`Store::list`](super::Store::list) returns. A saga must match every field that is
 /// set. The list is ordered by id.
@@ -34,12 +35,20 @@ pub struct ListFilter {
     /// Only sagas that are parked (`true`) or not parked (`false`). A parked saga has not ended; it waits for
     /// an operator.
     pub parked: Option<bool>,
+    /// Only sagas that an operator has paused (`true`), or that are not paused (`false`).
+    pub paused: Option<bool>,
     /// Only sagas with this name.
     pub name: Option<String>,
+    /// Only sagas whose definition has this fingerprint.
+    pub fingerprint: Option<String>,
+    /// Only sagas whose id begins with this.
+    pub id_prefix: Option<String>,
     /// Only sagas created after this time.
     pub created_after: Option<Timestamp>,
     /// Only sagas created before this time.
     pub created_before: Option<Timestamp>,
+    /// Only sagas whose last entry in the log is from before this time.
+    pub updated_before: Option<Timestamp>,
     /// Only sagas whose id is greater than this one. Pass the last id of a page to get the next page.
     pub after: Option<SagaId>,
     /// The largest number of sagas to return; 0 means 100.
@@ -60,12 +69,31 @@ impl ListFilter {
         matching.into_iter().take(self.page_size()).cloned().collect()
     }
 
+    /// Between which ids all of the list is, for stores that look for sagas in an index of ids: from the first one on, and
+    /// before the second one.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn ids(&self) -> (String, String) {
+        // ids consist of characters from `-` to `z`
+        const BEFORE_ALL: char = '-';
+        const AFTER_ALL: char = '~';
+        let prefix = self.id_prefix.as_deref().unwrap_or_default();
+        if !prefix.is_empty() && prefix.parse::<SagaId>().is_err() {
+            return (AFTER_ALL.to_string(), AFTER_ALL.to_string());
+        }
+        let after = self.after.as_ref().map(|after| format!("{after}{BEFORE_ALL}"));
+        (after.unwrap_or_default().max(prefix.to_string()), format!("{prefix}{AFTER_ALL}"))
+    }
+
     fn matches(&self, record: &SagaRecord) -> bool {
         (self.statuses.is_empty() || self.statuses.contains(&record.status))
             && self.parked.is_none_or(|parked| parked == record.parked_reason.is_some())
+            && self.paused.is_none_or(|paused| paused == record.paused)
             && self.name.as_ref().is_none_or(|name| **name == *record.name)
+            && self.fingerprint.as_ref().is_none_or(|of| **of == *record.fingerprint)
+            && self.id_prefix.as_ref().is_none_or(|with| record.id.as_str().starts_with(with))
             && self.created_after.is_none_or(|after| record.created_at > after)
             && self.created_before.is_none_or(|before| record.created_at < before)
+            && self.updated_before.is_none_or(|before| record.updated_at < before)
             && self.after.as_ref().is_none_or(|after| record.id > *after)
     }
 }
@@ -108,22 +136,25 @@ impl SagaVersion {
     /// Returns the definitions of the unfinished sagas among these records, for stores that keep all records
     /// in memory.
     pub fn select<'a>(records: impl IntoIterator<Item = &'a SagaRecord>) -> Vec<SagaVersion> {
-        let mut versions = BTreeMap::<(&str, &str), (u64, &SagaRecord)>::new();
+        let mut versions = BTreeMap::<(&str, &str), (u64, &SagaRecord, Timestamp)>::new();
         for record in records.into_iter().filter(|r| !r.status.is_ended()) {
             let key = (&*record.name, &*record.fingerprint);
-            let (unfinished, first) = versions.entry(key).or_insert((0, record));
+            let (unfinished, first, oldest) =
+                versions.entry(key).or_insert((0, record, record.created_at));
             *unfinished += 1;
+            *oldest = record.created_at.min(*oldest);
             if record.id < first.id {
                 *first = record;
             }
         }
         versions
             .into_iter()
-            .map(|((name, fingerprint), (unfinished, first))| SagaVersion {
+            .map(|((name, fingerprint), (unfinished, first, oldest))| SagaVersion {
                 name: name.to_string(),
                 fingerprint: fingerprint.to_string(),
                 dag: first.dag.clone(),
                 unfinished,
+                oldest,
             })
             .collect()
     }
@@ -142,7 +173,7 @@ impl SagaRecord {
             fingerprints.iter().map(String::as_str).collect();
         let free = |r: &&SagaRecord| {
             !r.status.is_ended()
-                && r.parked_reason.is_none()
+                && (r.parked_reason.is_none() || planted(Mistake::ParkedClaimed))
                 && r.owner.as_ref() != Some(worker)
                 && known.contains(&*r.fingerprint)
         };

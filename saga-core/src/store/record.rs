@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::log::{Entry, Payload, SagaId, SagaStatus, Timestamp};
+use crate::ambient::{random_uuid, uuid_by_time};
+use crate::log::{Entry, ListedState, Payload, SagaId, SagaStatus, Timestamp};
+use crate::planted::{Mistake, planted};
 
 /// Identifies one run of a worker process. Each start generates a new id, so that a restarted process never
 /// mistakes its predecessor's sagas for its own.
@@ -16,7 +18,7 @@ pub struct WorkerId(Arc<str>);
 impl WorkerId {
     /// Generates a new id.
     pub fn generate() -> Self {
-        Self(uuid::Uuid::now_v7().to_string().into())
+        Self(uuid_by_time().to_string().into())
     }
 
     /// The id as text.
@@ -43,8 +45,9 @@ impl fmt::Debug for WorkerId {
     }
 }
 
-/// What a store keeps of a saga besides its log. The first group of fields never changes; the others change
-/// only through [`Store::append`](super::Store::append), [`Store::claim`](super::Store::claim),
+/// What a store keeps of a saga besides its log. The first group of fields never changes, except for the saga's
+/// definition (`fingerprint`, `params` and `dag`): when a saga is migrated, an append brings a
+/// [`NewDefinition`](super::NewDefinition). The others change only through [`Store::append`](super::Store::append), [`Store::claim`](super::Store::claim),
 /// [`Store::take`](super::Store::take) and [`Store::release`](super::Store::release).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SagaRecord {
@@ -55,7 +58,7 @@ pub struct SagaRecord {
     pub run_key: uuid::Uuid,
     /// The saga's durable name.
     pub name: Arc<str>,
-    /// The fingerprint of the DAG that the saga was started with.
+    /// The fingerprint of the saga's DAG.
     pub fingerprint: Arc<str>,
     /// The encoded parameters.
     pub params: Payload,
@@ -95,7 +98,7 @@ impl SagaRecord {
     /// Returns the record of a new running saga without entries, with a new run key. Set the fields that are
     /// left empty (fingerprint, parameters, DAG) before you store it.
     pub fn new(id: SagaId, name: impl Into<Arc<str>>, owner: WorkerId, now: Timestamp) -> Self {
-        Self::of_run(id, uuid::Uuid::new_v4(), name.into(), owner, now)
+        Self::of_run(id, random_uuid(), name.into(), owner, now)
     }
 
     /// The same with a run key that is given.
@@ -139,7 +142,7 @@ impl SagaRecord {
     /// Changes the record as [`Store::take`](super::Store::take) does: a new owner and the next epoch.
     pub fn take(&mut self, worker: &WorkerId) {
         self.owner = Some(worker.clone());
-        self.epoch = self.epoch.saturating_add(1);
+        self.epoch = self.epoch.saturating_add(u64::from(!planted(Mistake::EpochNotRaised)));
     }
 
     /// Changes the record as [`Store::release`](super::Store::release) does, if `worker` owns the saga and it
@@ -148,9 +151,14 @@ impl SagaRecord {
         let released = self.owner.as_ref() == Some(worker) && !self.status.is_ended();
         if released {
             self.owner = None;
-            self.attempts = 0;
+            self.attempts = if planted(Mistake::ReleaseKeepsAttempts) { self.attempts } else { 0 };
         }
         released
+    }
+
+    /// What the saga is doing, as lists show it.
+    pub fn listed_state(&self) -> ListedState {
+        ListedState::of(self.status, self.parked_reason.is_some(), self.paused)
     }
 
     /// True while [`Store::delete`](super::Store::delete) must refuse to delete the saga: a worker owns it, and
@@ -187,7 +195,7 @@ pub struct StoredSaga {
     pub entries: Vec<Entry>,
 }
 
-/// A definition that unfinished sagas were started with.
+/// A definition that unfinished sagas have: the one that they were started with, or migrated to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SagaVersion {
     /// The saga's durable name.
@@ -196,6 +204,8 @@ pub struct SagaVersion {
     pub fingerprint: String,
     /// The DAG as JSON.
     pub dag: Payload,
-    /// How many unfinished sagas were started with it.
+    /// How many unfinished sagas have it.
     pub unfinished: u64,
+    /// When one of the oldest of them was created.
+    pub oldest: Timestamp,
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 use super::open_files::OpenFiles;
+use crate::crash_points::crash_point;
 
 /// Held by the one worker of a store. The operating system releases it when the process dies.
 pub(super) struct WorkerLock {
@@ -23,6 +24,7 @@ impl WorkerLock {
                 let why = format!("cannot open its lock file {}: {e}", path.display());
                 failed(format!("{why}; a worker needs write access to it"))
             })?;
+        crash_point("store.lock.opened");
         match file.try_lock() {
             Ok(()) => Ok(Self { file, path: path.to_path_buf() }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { store: place.to_string() }),
@@ -44,6 +46,7 @@ impl Drop for WorkerLock {
     fn drop(&mut self) {
         // If this fails, closing the file releases the lock.
         let _ = self.file.unlock();
+        crash_point("store.lock.released");
     }
 }
 

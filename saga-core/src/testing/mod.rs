@@ -3,7 +3,8 @@
 //! # Sagas
 //!
 //! [`SagaTest`] runs a saga with everything that can go wrong, and checks that it ends with all of its effects or none.
-//! [`IdempotentService`] is a stand-in for a service that it calls. The guide is `docs/testing.md` in the repository.
+//! [`IdempotentService`] is a stand-in for a service that it calls. [`SagaLock`] fails when a definition changes, and says what
+//! that means for sagas that are running. The guide is `docs/testing.md` in the repository.
 //!
 //! # The conformance suite for stores
 //!
@@ -44,11 +45,17 @@
 //! the same time, and a failed write either has no effect or closes the store.
 
 mod conformance;
+mod lock;
+mod mock;
+mod replay;
 mod saga_test;
 mod service;
 mod test_call;
 
 pub use conformance::{ConformanceError, store_conformance};
+pub use lock::SagaLock;
+pub use mock::{MockAction, MockCall, MockFailure};
+pub use replay::{Replay, ReplayError};
 pub use saga_test::{CallFault, Ended, SagaTest, TestReport};
 pub use service::{IdempotentService, ReceiverRule, ServiceError};
 pub use test_call::TestCall;

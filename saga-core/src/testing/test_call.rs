@@ -1,7 +1,8 @@
 //! The context of a call that a unit test makes.
 
+use std::panic::panic_any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock};
 
 use crate::context::{
     ActionContext, CallInfo, ContextInner, Frame, RunInfo, Shared, TransactionRequest,
@@ -51,8 +52,15 @@ pub struct TestCall<C> {
 /// There is no saga whose task could take part in a transaction.
 struct NoTransactions;
 
+static NO_TRANSACTIONS: LazyLock<Arc<NoTransactions>> = LazyLock::new(|| Arc::new(NoTransactions));
+
 impl TransactionRequests for NoTransactions {
-    fn send(&self, _request: TransactionRequest) {}
+    /// The error of a transaction is of a type of the user's, so there is no other way to say it.
+    fn send(&self, _request: TransactionRequest) {
+        let why = "this context is of a `TestCall`, which has no store that could take part in a transaction; test the action \
+                   in its saga, with `SagaTest::sqlite` or in a coordinator with a store of its own";
+        panic_any(why.to_string())
+    }
 }
 
 impl<C: Send + Sync + 'static> TestCall<C> {
@@ -68,7 +76,7 @@ impl<C: Send + Sync + 'static> TestCall<C> {
         let params = ActionOutput::of((), Payload::from(&b"null"[..]));
         let plan = Arc::new(Plan::new(Vec::new(), &[]));
         let frame = Frame::new(saga.clone(), BodyId(0), plan, params);
-        let transactions: Weak<NoTransactions> = Weak::new();
+        let transactions = Arc::downgrade(&*NO_TRANSACTIONS);
         let run = RunInfo::new(SagaId::of_run(run_key), saga, run_key, transactions);
         Self { user: context, run: Arc::new(run), frame: Arc::new(frame), calls: AtomicU64::new(0) }
     }
@@ -104,7 +112,7 @@ impl<C: Send + Sync + 'static> TestCall<C> {
             authorized,
             undo,
             epoch: 1,
-            has_transactions: false,
+            has_transactions: true,
         };
         let inner = ContextInner { run: self.run.clone(), frame: self.frame.clone(), call };
         ActionContext { user: self.user.clone(), inner: Shared::new(Arc::new(inner)) }

@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::action::{Action, Timeouts};
-use crate::context::{ActionContext, AnyContext, Frame};
+use crate::context::{ActionContext, AnyContext, Frame, KnownValues};
 use crate::dag::{AnyDag, AnyNode, CompositeInput, Compute, MakeParams, NodeBody, Params};
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
@@ -26,7 +26,7 @@ use crate::policy::Policy;
 use crate::typed::{
     ActionSpec, NodeShape, Scope, Source, StepCall, StepFuture, StepKind, StepResult,
 };
-use crate::value::{ActionOutput, AttemptError, Storable, Value};
+use crate::value::{ActionOutput, AttemptError, Evaluated, OutputType, Storable, Value};
 
 /// The closure of a typed node, whatever it calls.
 pub(crate) trait NodeClosure<C>: Send + Sync {
@@ -50,6 +50,7 @@ pub(crate) struct TypedClosure<C> {
     closure: Box<dyn NodeClosure<C>>,
     pub(crate) kind: fn() -> Option<StepKind>,
     decode: fn(&Payload) -> Result<ActionOutput, ActionError>,
+    output_type: fn() -> OutputType,
 }
 
 impl<C: Send + Sync + 'static> TypedClosure<C> {
@@ -59,7 +60,12 @@ impl<C: Send + Sync + 'static> TypedClosure<C> {
         F: for<'s> Fn(&'s Scope<C>) -> StepFuture<'s, H> + Send + Sync + 'static,
     {
         let closure = Box::new((closure, PhantomData));
-        Self { closure, kind: H::kind, decode: H::Output::restore }
+        Self {
+            closure,
+            kind: H::kind,
+            decode: H::Output::restore,
+            output_type: OutputType::of::<H::Output>,
+        }
     }
 
     /// Runs the closure until it has left a result in its scope.
@@ -129,7 +135,7 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for BoundAction<C> {
             match self.closure.run(scope).await {
                 Ok(StepResult::Output(output)) => Ok(output),
                 Ok(StepResult::Failed(failed)) => Err(*failed),
-                Ok(StepResult::Undone(_)) => {
+                Ok(StepResult::Undone(_) | StepResult::UndoInputs(_)) => {
                     Err(AttemptError::from(bad_inputs("it undid instead".into())).permanent())
                 }
                 Err(panic) => Err(AttemptError::from(bad_inputs(panic)).permanent()),
@@ -148,7 +154,7 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for BoundAction<C> {
             let scope = scope.as_ref().map_err(|error| UndoError::Permanent(error.clone()))?;
             match self.closure.run(scope).await {
                 Ok(StepResult::Undone(result)) => result,
-                Ok(StepResult::Output(_) | StepResult::Failed(_)) => {
+                Ok(StepResult::Output(_) | StepResult::Failed(_) | StepResult::UndoInputs(_)) => {
                     Err(UndoError::permanent("the action ran instead of its undo"))
                 }
                 Err(panic) => Err(UndoError::Permanent(bad_inputs(panic))),
@@ -158,6 +164,27 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for BoundAction<C> {
 
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
         (self.closure.decode)(payload)
+    }
+
+    #[cfg(feature = "testing")]
+    fn inputs(&self, cx: ActionContext<AnyContext>) -> Option<Vec<Evaluated>> {
+        let scope = Scope::new(cx.typed().ok()?, StepCall::Do, self.sources.clone());
+        let scope = scope.only_evaluates();
+        self.closure.run(&scope).now_or_never()?.ok()?;
+        Some(scope.into_inputs())
+    }
+
+    fn undo_inputs(&self, frame: &KnownValues) -> Option<Result<Vec<Evaluated>, String>> {
+        let scope = Scope::<C>::pure(frame.0.clone(), self.sources.clone());
+        Some(match self.closure.run(&scope).now_or_never() {
+            Some(Ok(StepResult::UndoInputs(inputs))) => Ok(inputs),
+            // its undo reads none of them
+            Some(Ok(StepResult::Failed(_))) => Ok(Vec::new()),
+            Some(Ok(StepResult::Output(_) | StepResult::Undone(_))) | None => {
+                Err("they await something".to_string())
+            }
+            Some(Err(panic)) => Err(panic),
+        })
     }
 
     fn policy(&self) -> Policy {
@@ -170,6 +197,10 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for BoundAction<C> {
 
     fn revision(&self) -> u32 {
         self.spec.rev
+    }
+
+    fn output_type(&self) -> Option<OutputType> {
+        Some((self.closure.output_type)())
     }
 
     fn place(&self) -> String {
@@ -191,7 +222,7 @@ impl<C: Send + Sync + 'static> Compute for BoundValue<C> {
         match self.closure.run(&scope).now_or_never() {
             Some(Ok(StepResult::Output(output))) => Ok(output),
             Some(Ok(StepResult::Failed(failed))) => Err(failed.error),
-            Some(Ok(StepResult::Undone(_))) | None => {
+            Some(Ok(StepResult::Undone(_) | StepResult::UndoInputs(_))) | None => {
                 Err(bad_inputs("a value awaits something".into()))
             }
             Some(Err(panic)) => Err(bad_inputs(panic)),
@@ -200,6 +231,10 @@ impl<C: Send + Sync + 'static> Compute for BoundValue<C> {
 
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {
         (self.closure.decode)(payload)
+    }
+
+    fn output_type(&self) -> OutputType {
+        (self.closure.output_type)()
     }
 }
 
@@ -213,7 +248,9 @@ impl<C: Send + Sync + 'static> MakeParams for TypedClosure<C> {
         let message = match self.run(&scope).now_or_never() {
             Some(Ok(StepResult::Output(params))) => return Ok(params),
             Some(Ok(StepResult::Failed(failed))) => failed.error.message(),
-            Some(Ok(StepResult::Undone(_))) | None => "they await something".to_string(),
+            Some(Ok(StepResult::Undone(_) | StepResult::UndoInputs(_))) | None => {
+                "they await something".to_string()
+            }
             Some(Err(panic)) => format!("what the node runs cannot be computed: {panic}"),
         };
         Err(ActionError::SubsagaCreateFailed { message })

@@ -23,7 +23,7 @@ pub(crate) fn define<S: Saga>(
     max_nodes: usize,
     within: Vec<SagaName>,
 ) -> Result<Arc<AnyDag>, DagError> {
-    let any = AnyBuilder::of_saga(S::NAME, S::PLACE, max_nodes, within)?;
+    let any = AnyBuilder::of_saga(S::NAME, S::PLACE, max_nodes, within)?.version(S::VERSION);
     let mut builder = DagBuilder::of_any(any);
     let end = S::define(&mut builder);
     builder.any.finish_typed(end.node)

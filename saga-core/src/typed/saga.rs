@@ -52,6 +52,10 @@ pub trait Saga: ActionData {
     type Output: ActionData;
     /// The durable name.
     const NAME: &'static str;
+    /// Which version of the saga this is; `#[version = N]` sets it. It is part of the DAG's
+    /// [fingerprint](crate::dag::AnyDag::fingerprint), so sagas of another version resume only where that version is
+    /// [registered](crate::CoordinatorBuilder::old_saga) too.
+    const VERSION: u32 = 1;
     /// Where it is defined, as `file:line`.
     const PLACE: &'static str = "";
     /// Declares the nodes.

@@ -7,6 +7,8 @@ use super::{ActionFailure, ActionSpec};
 use crate::context::{ActionContext, StepCall, StepResult};
 use crate::dag::{AnyDag, DagError};
 use crate::names::SagaName;
+#[cfg(feature = "testing")]
+use crate::value::Evaluated;
 use crate::value::Storable;
 
 /// The output and error types of an action or a saga. Implemented by both macros.
@@ -36,10 +38,18 @@ pub trait Step<C>: Typed + Sized + Send {
     /// Runs the action, or its undo.
     fn go(self, cx: &ActionContext<C>, op: &StepCall) -> impl Future<Output = StepResult> + Send;
 
-    /// The result where no action can run: for a saga, its parameters.
+    /// The result where no action can run: for a saga, its parameters; for an action, what its undo reads of its inputs, if
+    /// that is anything.
     #[doc(hidden)]
     fn pure(self) -> Option<StepResult> {
         None
+    }
+
+    /// The values of the inputs, for comparison with those of another evaluation.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    fn inputs(&self) -> Vec<Evaluated> {
+        Vec::new()
     }
 
     /// The kind of a node that makes this call.

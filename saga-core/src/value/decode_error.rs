@@ -4,7 +4,7 @@
 use serde_json::error::Category;
 
 /// What a decoder may find instead of what it expects, as serde names it.
-const FOUND: [&str; 14] = [
+const FOUND: [&str; 18] = [
     "boolean",
     "integer",
     "floating point",
@@ -18,15 +18,20 @@ const FOUND: [&str; 14] = [
     "sequence",
     "map",
     "enum",
+    "unit variant",
+    "newtype variant",
+    "tuple variant",
+    "struct variant",
     "number",
 ];
 
 /// The beginnings of messages that quote nothing of the value: their names and sizes are those of the type.
-const NAMES_ONLY: [&str; 6] = [
+const NAMES_ONLY: [&str; 7] = [
     "missing field ",
     "duplicate field ",
     "invalid length ",
     "data did not match any variant of ",
+    "no variant of enum ",
     // From flattened fields, and from tagged and untagged enums.
     "u128 is not supported",
     "i128 is not supported",
@@ -60,6 +65,7 @@ fn told(error: &serde_json::Error) -> String {
         (Some((start, value)), Some(expected)) => {
             let found = FOUND.into_iter().find(|found| value.starts_with(found));
             let found = found.filter(|_| start.ends_with(": ")).unwrap_or_default();
+            let start = if found.is_empty() { start.trim_end_matches(": ") } else { start };
             format!("{}, expected {expected}", format!("{start}{found}").trim_end())
         }
         // A message of the type's own decoder may quote the value.
@@ -131,13 +137,43 @@ mod tests {
         Chain { wei: u128 },
     }
 
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "it is never read")]
+    enum Paid {
+        Cash { cents: u8 },
+        Nothing,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Flat {
+        #[serde(flatten)]
+        #[allow(dead_code, reason = "it is never read")]
+        paid: Paid,
+    }
+
+    #[test]
+    fn a_variant_of_another_kind_is_told() {
+        let told_of = |json: &str| told::<Paid>(json).split(" at line").next().unwrap().to_string();
+        let expected = "invalid type: unit variant, expected struct variant";
+        assert_eq!(told_of(r#""Cash""#), expected);
+        assert_eq!(
+            told_of(r#"{"Cash": 5}"#),
+            "`Cash`: invalid type: integer, expected struct variant Paid::Cash"
+        );
+        assert_eq!(told_of(r#"{"Nothing": 5}"#), "`Nothing`: invalid type: integer, expected unit");
+        assert_eq!(
+            told::<Flat>("{}"),
+            "no variant of enum Paid found in flattened data at line 1 column 2"
+        );
+    }
+
     #[test]
     fn the_field_is_told() {
         let map = r#"{"a": [1, "4242"]}"#;
-        let expected = "`a[1]`: invalid type: string, expected u8";
+        let expected = "`[..][1]`: invalid type: string, expected u8";
         assert_eq!(told::<BTreeMap<String, Vec<u8>>>(map), expected);
         let receipts = r#"{"a": {"kind": "Chain", "wei": 5}}"#;
-        let expected = "`a`: u128 is not supported";
+        let expected = "`[..]`: u128 is not supported";
         assert_eq!(told::<BTreeMap<String, Receipt>>(receipts), expected);
         assert_eq!(told::<Vec<Uuid>>(r#"["4242"]"#), "`[0]`: its type does not accept it");
         assert_eq!(told::<Vec<Card>>("[{}]"), "`[0]`: missing field `number`");

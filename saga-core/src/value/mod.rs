@@ -4,6 +4,8 @@ mod attempt_error;
 mod decision;
 mod decode_error;
 mod erased;
+mod evaluated;
+mod output_type;
 mod place;
 mod storable;
 
@@ -22,6 +24,11 @@ use crate::panics;
 use crate::panics::Contained;
 
 pub use attempt_error::AttemptError;
+pub(crate) use evaluated::Comparable;
+#[cfg(feature = "testing")]
+pub(crate) use evaluated::Expression;
+pub use evaluated::{Evaluated, Evaluation};
+pub(crate) use output_type::OutputType;
 pub use storable::Storable;
 
 /// A value in memory, shared by everyone who looks it up.
@@ -181,6 +188,13 @@ pub(crate) fn decode<T: ActionData>(payload: &Payload) -> Result<T, ActionError>
         Ok(())
     })?;
     value.ok_or_else(|| ActionError::new_deserialize("there is no value"))
+}
+
+/// The value as this program's `T` writes it.
+pub(crate) fn rewritten<T: ActionData>(payload: &Payload) -> Result<Payload, ActionError> {
+    // made of what is compiled for each saga anyway
+    let read = ActionOutput::decode::<T>(payload)?;
+    read.get::<T>().map_or_else(|| Ok(payload.clone()), encode_data)
 }
 
 /// The value, or why it is not a `T`. The message quotes nothing of what is stored.

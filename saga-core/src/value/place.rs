@@ -1,11 +1,16 @@
 //! Finds the place in a value that its type does not accept.
 
+use std::ops::Range;
+
 use serde_json::error::Error;
 
 use crate::json::{PathSegment, show};
 
 /// The path to the part of the value that keeps it from being decoded, such as `legs[1].miles`; empty for the
 /// value as a whole.
+///
+/// A key of a map is the user's data, and is shown as `[..]`: it is no name of a field if the error is the same with
+/// another key in its place.
 ///
 /// It is found by where the reader stopped, so that types need not be compiled for a second reader that keeps
 /// track of it. `again` decodes another text and returns the error.
@@ -31,14 +36,31 @@ pub(super) fn path(
     {
         let unfinished = [json.get(..end).unwrap_or_default(), "!"].concat();
         if again(&unfinished).is_some_and(|error| error.is_data()) {
-            return shown(levels);
+            return shown(json, levels, error, again);
         }
     }
-    shown(walk.levels)
+    shown(json, walk.levels, error, again)
 }
 
-fn shown(levels: Vec<Level>) -> String {
-    show(&levels.into_iter().filter_map(Level::segment).collect::<Vec<_>>())
+fn shown(
+    json: &str,
+    levels: Vec<Level>,
+    error: &Error,
+    again: &mut dyn FnMut(&str) -> Option<Error>,
+) -> String {
+    let mut is_name = |key: &Range<usize>| {
+        let without = with_another_key(json, key).and_then(|json| again(&json));
+        without.is_none_or(|without| without.to_string() != error.to_string())
+    };
+    let segments = levels.into_iter().filter_map(|level| level.segment(json, &mut is_name));
+    show(&segments.collect::<Vec<_>>())
+}
+
+/// The text with another key of the same length in this place. `None` if the place is none.
+fn with_another_key(json: &str, key: &Range<usize>) -> Option<String> {
+    let (before, after) = (json.get(..key.start)?, json.get(key.end..)?);
+    let letter = if json.get(key.clone())?.contains('q') { "x" } else { "q" };
+    Some([before, &letter.repeat(key.len()), after].concat())
 }
 
 /// How many bytes the reader had consumed.
@@ -52,16 +74,24 @@ fn offset(json: &[u8], error: &Error) -> usize {
 #[derive(Clone)]
 enum Level {
     List(usize),
-    /// With the key, where the reader is at its value.
-    Object(Option<String>),
+    /// With the place of the key between its quotes, where the reader is at its value.
+    Object(Option<Range<usize>>),
 }
 
 impl Level {
-    fn segment(self) -> Option<PathSegment> {
-        match self {
-            Self::List(index) => Some(PathSegment::Item(index)),
-            Self::Object(key) => key.map(PathSegment::Field),
-        }
+    fn segment(
+        self,
+        json: &str,
+        is_name: &mut dyn FnMut(&Range<usize>) -> bool,
+    ) -> Option<PathSegment> {
+        Some(match self {
+            Self::List(index) => PathSegment::Item(index),
+            Self::Object(key) => {
+                let key = key?;
+                let name = json.get(key.clone()).filter(|_| is_name(&key)).unwrap_or_default();
+                PathSegment::Field(name.to_string())
+            }
+        })
     }
 }
 
@@ -70,13 +100,13 @@ struct Walk<'j> {
     json: &'j [u8],
     at: usize,
     levels: Vec<Level>,
-    /// The last text, which is a key if a colon follows.
-    text: &'j [u8],
+    /// The place of the last text, which is a key if a colon follows.
+    text: Range<usize>,
 }
 
 impl<'j> Walk<'j> {
     fn new(json: &'j [u8]) -> Self {
-        Self { json, at: 0, levels: Vec::new(), text: &[] }
+        Self { json, at: 0, levels: Vec::new(), text: 0..0 }
     }
 
     fn ends_element(&self) -> bool {
@@ -94,11 +124,11 @@ impl<'j> Walk<'j> {
             b'}' | b']' => _ = self.levels.pop(),
             b'"' => {
                 self.at = end_of_text(self.json, self.at);
-                self.text = self.json.get(start..self.at).unwrap_or_default();
+                self.text = start + 1..self.at.saturating_sub(1);
             }
             b':' => {
                 if let Some(Level::Object(key)) = self.levels.last_mut() {
-                    *key = Some(serde_json::from_slice(self.text).unwrap_or_default());
+                    *key = Some(self.text.clone());
                 }
             }
             b',' => match self.levels.last_mut() {
@@ -199,7 +229,8 @@ mod tests {
     #[test]
     fn a_key_that_is_no_name_is_not_shown() {
         let extras = |key: &str| format!(r#"{{"legs":[],"extras":{{"a":1,"{key}":300}}}}"#);
-        assert_eq!(found(&extras("luggage")), "extras.luggage");
+        assert_eq!(found(&extras("luggage")), "extras[..]", "it could be a name, and is data");
+        assert_eq!(found(&extras("qx")), "extras[..]");
         assert_eq!(found(&extras("4111 1111 1111 1111")), "extras[..]");
         assert_eq!(found(&extras("ada@example.org")), "extras[..]");
         assert_eq!(found(&extras("")), "extras[..]");

@@ -2,6 +2,8 @@
 
 mod cost;
 mod explored;
+mod migrated;
+mod planted;
 mod properties;
 mod rules;
 mod simulation;

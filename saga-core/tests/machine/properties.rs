@@ -2,56 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use saga_core::SagaStatus;
 use saga_core::dag::Plan;
-use saga_core::log::{Entry, EntryKind, NodeEntry, SagaEntry, Timestamp, Uuid};
+use saga_core::log::{Entry, EntryKind, NodeEntry, SagaEntry, Uuid};
 use saga_core::machine::{Config, Effect, Event, Finish, Machine, SagaState};
 use saga_core::operator::{Answer, Command};
 
 use crate::simulation::bench::step_all;
 use crate::simulation::laws;
-use crate::simulation::plans::{any_pivotal_plan, any_plan};
 use crate::simulation::run::{Setup, run};
-
-fn any_config() -> impl Strategy<Value = Config> {
-    let max = prop_oneof![Just(None), Just(Some(1)), Just(Some(2))];
-    let abandon = prop_oneof![Just(0), 0..2000u64];
-    // a run begins at 1 000 000
-    let deadline = prop_oneof![3 => Just(None), 1 => (0..3000u64).prop_map(Some)];
-    (max, abandon, deadline, prop::bool::weighted(0.3)).prop_map(
-        |(max_concurrency, abandon, deadline, permits)| Config {
-            max_concurrency,
-            abandon_after: Duration::from_millis(abandon),
-            deadline: deadline.map(|millis| Timestamp(1_000_000 + millis)),
-            permits,
-        },
-    )
-}
-
-fn any_setup(depth: u32, nodes: usize) -> impl Strategy<Value = Setup> {
-    let plan = prop_oneof![any_plan(depth, nodes), any_pivotal_plan(depth, nodes)];
-    let trouble = prop_oneof![Just(0u8), Just(16), Just(60), Just(140)];
-    let asks = prop_oneof![1 => Just(0), 2 => 1..12u32];
-    let tape = prop::collection::vec(any::<u8>(), 0..600);
-    (plan, any_config(), trouble, 0..4u32, asks, tape).prop_map(
-        |(plan, config, trouble, deaths, asks, tape)| Setup {
-            plan,
-            config,
-            trouble,
-            troubles: u32::MAX,
-            deaths,
-            asks,
-            forgetful: false,
-            die_at: None,
-            tape,
-        },
-    )
-}
+use crate::simulation::setups::any_setup;
 
 /// So many cases, unless `PROPTEST_CASES` says how many.
 fn cases(cases: u32) -> ProptestConfig {
@@ -63,8 +27,8 @@ proptest! {
 
     #[test]
     fn every_run_obeys_the_laws(setup in any_setup(2, 12)) {
-        let (plan, config) = (setup.plan.clone(), setup.config);
-        laws::check(&plan, &config, &mut run(setup));
+        let config = setup.config;
+        laws::check(&config, &mut run(setup));
     }
 }
 
@@ -77,7 +41,7 @@ proptest! {
         let whole = run(Setup { deaths: 0, ..setup.clone() });
         for at in 0..=whole.log.len() as u64 {
             let mut ran = run(Setup { deaths: 0, die_at: Some(at), ..setup.clone() });
-            laws::check(&setup.plan, &setup.config, &mut ran);
+            laws::check(&setup.config, &mut ran);
         }
     }
 
@@ -125,7 +89,7 @@ fn the_random_runs_reach_every_kind_of_entry() {
     let often = |n: &i32| *n >= 50;
     // rolled back is not possible behind the pivot
     assert!(ends.len() == 5 && ends.values().all(often), "{ends:?}");
-    assert!(kinds.len() == 23 && kinds.values().all(often), "{kinds:?}");
+    assert!(kinds.len() == 24 && kinds.values().all(often), "{kinds:?}");
     assert!(causes.len() == 4 && causes.values().all(often), "{causes:?}");
     assert!(reruns >= 50, "{reruns}");
     let commands = answers.keys().map(|(command, _)| command).collect::<BTreeSet<_>>();

@@ -1,10 +1,13 @@
 //! Every store of the library against the conformance suite.
 
+use saga_core::log::Payload;
 use saga_core::store::{
-    Aad, CodecError, EncodedStore, FileStore, ListFilter, MemoryStore, PayloadCodec, Store,
-    StoreError,
+    Aad, CodecError, EncodedStore, FileStore, ListFilter, MemoryStore, NewDefinition, PayloadCodec,
+    PayloadKind, Store, StoreError,
 };
 use saga_core::testing::{ConformanceError, store_conformance};
+
+use crate::samples::{append, create, id};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_memory_store_conforms() -> Result<(), ConformanceError> {
@@ -28,6 +31,43 @@ impl PayloadCodec for Bound {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_with_encoded_payloads_conforms() -> Result<(), ConformanceError> {
     store_conformance(async || Ok(EncodedStore::new(MemoryStore::new(), Bound))).await
+}
+
+/// A codec that has lost the key for DAGs.
+struct NoKeyForDags;
+
+impl PayloadCodec for NoKeyForDags {
+    fn encode(&self, plain: &[u8], aad: &Aad<'_>) -> Result<Vec<u8>, CodecError> {
+        match aad.kind() {
+            PayloadKind::Dag if aad.subject() == "f2" => {
+                Err(CodecError::UnknownKey { key_id: "lost".to_string() })
+            }
+            _ => Ok([b"!", plain].concat()),
+        }
+    }
+
+    fn decode(&self, stored: &[u8], _: &Aad<'_>) -> Result<Vec<u8>, CodecError> {
+        Ok(stored.strip_prefix(b"!").unwrap().into())
+    }
+}
+
+#[tokio::test]
+async fn a_definition_that_cannot_be_encoded_is_not_written() {
+    let store = EncodedStore::new(MemoryStore::new(), NoKeyForDags);
+    create(&store, &["a"]).await;
+    let before = store.load(&id("a")).await.unwrap();
+    let mut migration = append("a", 2, b"x");
+    let (params, dag) = (Payload::from(&b"p"[..]), Payload::from(&b"d"[..]));
+    let definition = NewDefinition { fingerprint: "f2".into(), params, dag };
+    migration.change.definition = Some(Box::new(definition.clone()));
+    let lost = StoreError::UnknownKey { saga: id("a"), key_id: "lost".to_string() };
+    assert_eq!(store.append(migration.clone()).await, Err(lost));
+    assert_eq!(store.load(&id("a")).await.unwrap(), before);
+    let known = NewDefinition { fingerprint: "f3".into(), ..definition };
+    migration.change.definition = Some(Box::new(known));
+    store.append(migration).await.unwrap();
+    let stored = store.inner().load(&id("a")).await.unwrap().unwrap().record;
+    assert_eq!((stored.params.as_bytes(), stored.dag.as_bytes()), (&b"!p"[..], &b"!d"[..]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use futures_util::future::BoxFuture;
 use saga_core::SagaId;
 use saga_core::log::{Payload, Timestamp, Uuid};
-use saga_core::operator::{Answer, Request};
+use saga_core::operator::{Answer, ListedState, Request};
 use saga_core::store::{
-    Append, CallShares, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion,
-    ShareChange, SharedCalls, Store, StoreError, StoredSaga, WorkerId,
+    Append, CallShares, Created, ListFilter, MemoryStore, NewDefinition, NewSaga, Purge,
+    RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError,
+    StoredSaga, VersionCounts, WorkerId,
 };
 use saga_core::testing::store_conformance;
 
@@ -25,13 +26,24 @@ enum Fault {
     AppendWritesTwice,
     AppendForgetsTheRecord,
     AppendForgetsAnswers,
+    DefinitionStays,
+    DefinitionChangesWhenFenced,
+    DefinitionKeepsParams,
+    DefinitionChangesForAllSagas,
+    DefinitionIsForgottenWhenReopened,
     PayloadsAreText,
     LoadManyLosesTheOrder,
     LoadClaimedTrustsTheClaim,
     ListIgnoresPages,
     ListIgnoresTimes,
     ListIgnoresWhatIsParked,
+    ListIgnoresWhatIsPaused,
+    ListIgnoresPrefixes,
+    ListIgnoresDefinitions,
+    ListIgnoresIdleness,
     VersionsCountTheEnded,
+    CountsForgetWhatIsParked,
+    RequestsOfOthersAreListed,
     ClaimKeepsTheEpoch,
     ClaimIgnoresTheLimit,
     ClaimLeavesWhatIsPaused,
@@ -53,6 +65,7 @@ struct Faulty {
     fault: Fault,
     asked: AtomicBool,
     shares: Mutex<BTreeMap<String, CallShares>>,
+    created: Mutex<BTreeMap<SagaId, NewDefinition>>,
 }
 
 impl Faulty {
@@ -71,6 +84,17 @@ impl Faulty {
         }
         self.inner.delete(id).await
     }
+
+    /// Whoever owns it, and without an append.
+    async fn redefine(&self, id: &SagaId, definition: &NewDefinition) -> Result<(), StoreError> {
+        let Some(StoredSaga { mut record, entries }) = self.inner.load(id).await? else {
+            return Ok(());
+        };
+        self.remove(id).await?;
+        let NewDefinition { fingerprint, params, dag } = definition.clone();
+        (record.fingerprint, record.params, record.dag) = (fingerprint, params, dag);
+        self.inner.create(NewSaga { record, entries }).await.map(drop)
+    }
 }
 
 impl Store for Faulty {
@@ -82,6 +106,9 @@ impl Store for Faulty {
             if self.has(Fault::CreateAcceptsGaps) {
                 saga.record.next_seq = saga.entries.len() as u64 + 1;
             }
+            let SagaRecord { fingerprint, params, dag, .. } = saga.record.clone();
+            let definition = NewDefinition { fingerprint, params, dag };
+            self.created.lock().unwrap().insert(saga.record.id.clone(), definition);
             self.inner.create(saga).await
         })
     }
@@ -98,6 +125,12 @@ impl Store for Faulty {
                     Fault::AppendIgnoresTheEpoch => append.epoch = there.epoch,
                     Fault::AppendForgetsTheRecord => append.change.wake_at = there.wake_at,
                     Fault::AppendForgetsAnswers => append.answers.clear(),
+                    Fault::DefinitionStays => append.change.definition = None,
+                    Fault::DefinitionKeepsParams => {
+                        if let Some(new) = &mut append.change.definition {
+                            new.params = there.params;
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -111,7 +144,18 @@ impl Store for Faulty {
                     }
                 }
             }
-            self.inner.append(append.clone()).await?;
+            let appended = self.inner.append(append.clone()).await;
+            if let Some(new) = &append.change.definition {
+                if self.has(Fault::DefinitionChangesWhenFenced) && appended.is_err() {
+                    self.redefine(&append.saga, new).await?;
+                }
+                if self.has(Fault::DefinitionChangesForAllSagas) {
+                    for record in self.inner.list(ListFilter::default()).await? {
+                        self.redefine(&record.id, new).await?;
+                    }
+                }
+            }
+            appended?;
             if self.has(Fault::AppendWritesTwice) {
                 let next = append.expected_next_seq + append.entries.len() as u64;
                 append.expected_next_seq = next;
@@ -190,6 +234,10 @@ impl Store for Faulty {
             Fault::ListIgnoresPages => filter.after = None,
             Fault::ListIgnoresTimes => filter.created_before = None,
             Fault::ListIgnoresWhatIsParked => filter.parked = None,
+            Fault::ListIgnoresWhatIsPaused => filter.paused = None,
+            Fault::ListIgnoresPrefixes => filter.id_prefix = None,
+            Fault::ListIgnoresDefinitions => filter.fingerprint = None,
+            Fault::ListIgnoresIdleness => filter.updated_before = None,
             _ => {}
         }
         self.inner.list(filter)
@@ -203,6 +251,18 @@ impl Store for Faulty {
                 versions.iter_mut().for_each(|version| version.unfinished = all);
             }
             Ok(versions)
+        })
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<VersionCounts>, StoreError>> {
+        Box::pin(async move {
+            let mut counts = self.inner.counts().await?;
+            if self.has(Fault::CountsForgetWhatIsParked) {
+                for of in &mut counts {
+                    of.states.retain(|count| count.state != ListedState::Parked);
+                }
+            }
+            Ok(counts)
         })
     }
 
@@ -238,6 +298,18 @@ impl Store for Faulty {
             return Box::pin(async { Ok(()) });
         }
         self.inner.release(worker)
+    }
+
+    fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            if self.has(Fault::DefinitionIsForgottenWhenReopened) {
+                let created = self.created.lock().unwrap().clone();
+                for (id, definition) in &created {
+                    self.redefine(id, definition).await?;
+                }
+            }
+            Ok(())
+        })
     }
 
     fn take(
@@ -294,15 +366,26 @@ impl Store for Faulty {
         self.inner.requests(worker, limit)
     }
 
-    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn requests_of(&self, saga: &SagaId) -> BoxFuture<'_, Result<RequestsWithAnswers, StoreError>> {
+        let of_others = self.has(Fault::RequestsOfOthersAreListed);
+        let saga = if of_others { "b".parse().unwrap() } else { saga.clone() };
+        Box::pin(async move { self.inner.requests_of(&saga).await })
+    }
+
+    fn answer(
+        &self,
+        worker: &WorkerId,
+        request: Uuid,
+        answer: Answer,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         if self.has(Fault::RequestsStayWhenAnswered) {
             return Box::pin(async { Ok(()) });
         }
         let again = self.asked.swap(true, SeqCst);
         if self.has(Fault::SecondAnswersWin) && !again {
-            return self.inner.answer(request, Answer::Done);
+            return self.inner.answer(worker, request, Answer::Done);
         }
-        self.inner.answer(request, answer)
+        self.inner.answer(worker, request, answer)
     }
 
     fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {
@@ -313,7 +396,7 @@ impl Store for Faulty {
 async fn first_violation(fault: Fault) -> Option<&'static str> {
     let make = async || {
         let (inner, asked, shares) = (MemoryStore::new(), AtomicBool::new(false), Mutex::default());
-        Ok(Faulty { inner, fault, asked, shares })
+        Ok(Faulty { inner, fault, asked, shares, created: Mutex::default() })
     };
     store_conformance(make).await.err().map(|e| {
         assert!(!e.why.is_empty(), "{e}");
@@ -338,7 +421,13 @@ async fn a_store_with_one_fault_fails_the_check_for_it() {
         (Fault::ListIgnoresPages, "list_filters_and_pages"),
         (Fault::ListIgnoresTimes, "list_filters_and_pages"),
         (Fault::ListIgnoresWhatIsParked, "list_filters_and_pages"),
+        (Fault::ListIgnoresWhatIsPaused, "list_filters_and_pages"),
+        (Fault::ListIgnoresPrefixes, "list_filters_and_pages"),
+        (Fault::ListIgnoresDefinitions, "list_filters_and_pages"),
+        (Fault::ListIgnoresIdleness, "list_filters_and_pages"),
         (Fault::VersionsCountTheEnded, "versions_count_the_unfinished_sagas"),
+        (Fault::CountsForgetWhatIsParked, "counts_tell_every_state_of_every_definition"),
+        (Fault::RequestsOfOthersAreListed, "requests_of_a_saga_come_with_their_answers"),
         (Fault::ClaimKeepsTheEpoch, "claim_takes_over_unfinished_sagas_with_a_new_epoch"),
         (Fault::ClaimLeavesWhatIsPaused, "claim_skips_ended_parked_and_unknown_sagas"),
         (Fault::ClaimTakesWhatIsParked, "claim_skips_ended_parked_and_unknown_sagas"),
@@ -354,6 +443,14 @@ async fn a_store_with_one_fault_fails_the_check_for_it() {
         (
             Fault::CallSharesAreOverwritten,
             "call_shares_are_changed_only_by_who_has_read_the_newest",
+        ),
+        (Fault::DefinitionStays, "append_changes_the_definition_with_its_entries"),
+        (Fault::DefinitionKeepsParams, "append_changes_the_definition_with_its_entries"),
+        (Fault::DefinitionChangesForAllSagas, "append_changes_the_definition_with_its_entries"),
+        (Fault::DefinitionChangesWhenFenced, "a_fenced_append_does_not_change_the_definition"),
+        (
+            Fault::DefinitionIsForgottenWhenReopened,
+            "a_new_definition_outlives_later_writes_and_a_reopening",
         ),
         (Fault::CallSharesLoseTheOrder, "call_shares_are_changed_only_by_who_has_read_the_newest"),
     ] {

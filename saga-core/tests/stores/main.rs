@@ -5,6 +5,7 @@ mod child;
 mod conformance;
 mod faulty_stores;
 mod file;
+mod planted;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod samples;

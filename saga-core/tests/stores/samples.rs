@@ -17,7 +17,7 @@ pub(crate) fn new_saga(name: &str) -> NewSaga {
         seq: 1,
         epoch: 1,
         at: Timestamp(1_000),
-        kind: SagaEntry::Created { run_key }.into(),
+        kind: SagaEntry::Created { run_key, traceparent: None }.into(),
     };
     let record = SagaRecord {
         run_key,
@@ -81,7 +81,7 @@ pub(crate) async fn refuses_to_work(reader: &impl Store) {
         reader.delete(&id("a")).await.unwrap_err(),
         reader.take(&one, &id("a")).await.unwrap_err(),
         reader.purge(everything).await.unwrap_err(),
-        reader.answer(request("a").id, Answer::Done).await.unwrap_err(),
+        reader.answer(&one, request("a").id, Answer::Done).await.unwrap_err(),
     ];
     for e in refusals {
         assert!(e.to_string().contains("attached for reading and requests only"), "{e}");

@@ -47,6 +47,8 @@ pub(crate) struct Head {
     pub(crate) name: Ident,
     /// `#[name = ".."]`
     pub(crate) durable: Option<LitStr>,
+    /// `#[version = N]`
+    pub(crate) version: Option<u32>,
     /// True for `#[retry(forever)]`: none of its nodes gives up.
     pub(crate) forever: bool,
     pub(crate) context: Type,

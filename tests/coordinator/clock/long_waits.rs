@@ -75,8 +75,8 @@ impl<S: Store> Store for Counting<S> {
     fn requested(&self) -> Option<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> {
         self.0.requested()
     }
-    fn answer(&self, request: Uuid, answer: Answer) -> Answered<'_, ()> {
-        self.0.answer(request, answer)
+    fn answer(&self, worker: &WorkerId, request: Uuid, answer: Answer) -> Answered<'_, ()> {
+        self.0.answer(worker, request, answer)
     }
     fn answer_to(&self, request: Uuid) -> Answered<'_, Option<Answer>> {
         self.0.answer_to(request)

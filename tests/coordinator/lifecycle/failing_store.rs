@@ -258,3 +258,19 @@ async fn every_caller_gets_the_message_of_the_store() -> Result<(), Any> {
     assert!(coordinator(&world, MemoryStore::new()).await?.health().is_good());
     Ok(())
 }
+
+#[tokio::test]
+async fn a_store_that_panics_while_it_creates_a_saga_is_quoted() -> Result<(), Any> {
+    let (world, store) = (W::default(), ScriptedStore::default());
+    let sec = coordinator(&world, store.clone()).await?;
+    store.before(|call| match call {
+        Call::Create(_) => panic!("a bug in the store"),
+        _ => None,
+    });
+    let started = soon(sec.saga(Pair {}).id("x").start()).await;
+    let Err(StartError::Corrupt { saga, why }) = &started else { panic!("{started:?}") };
+    assert!(saga.as_str() == "x" && why.contains("a bug in the store"), "{why}");
+    store.heal();
+    assert!(soon(sec.saga(Pair {}).id("x").start()).await.is_ok(), "nothing is left of it");
+    Ok(())
+}

@@ -62,6 +62,8 @@ async fn serve_again<S: Store + Clone>(
     let store = open()?;
     let sec = coordinator(&world, store.clone()).await?;
     sec.saga(Pair {}).id("x").start().await?;
+    // the call of the script is this one, and not one after the shutdown
+    soon(world.hears("do a", 1)).await;
     soon(sec.shutdown(Duration::ZERO)).await?;
     let other = open()?;
     let builder = Coordinator::builder(world.clone()).store(store.clone()).saga::<Pair>();

@@ -103,6 +103,40 @@ async fn a_call_that_would_wait_for_its_own_permit_gets_an_error() {
     says_why(soon(sec.run(Grandparent {})).await);
 }
 
+/// The permit that the child of the call waits for is held by a call that waits for nobody.
+#[tokio::test(start_paused = true)]
+async fn a_call_may_wait_for_a_saga_that_waits_for_its_turn() {
+    for limited in [2, 1] {
+        let sec = us(1, |builder| match limited {
+            2 => builder.max_calls(2),
+            _ => builder.max_calls_of("look", 1),
+        });
+        let sec = sec.await;
+        let other = sec.saga(Child {}).start().await.unwrap();
+        assert_eq!(soon(sec.run(Parent {})).await.unwrap(), 7);
+        assert_eq!(soon(other).await.unwrap(), 7);
+    }
+}
+
+/// Awaits the saga of another coordinator that has the same id as its own.
+#[saga_action(no_undo)]
+async fn ask_namesake(cx: &ActionContext<W>) -> Result<u32, String> {
+    let sec = cx.sec.get().ok_or("not built")?;
+    let namesake = sec.saga(Child {}).id(cx.saga_id().as_str()).start().await;
+    namesake.map_err(|error| error.to_string())?.await.map_err(|error| error.to_string())
+}
+saga! { Namesake<W>() -> u32 { let seven = ask_namesake {}; seven } }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_may_wait_for_a_saga_of_another_coordinator_with_the_id_of_its_own() {
+    let us = Arc::new(Us { sec: OnceLock::new(), meet: Barrier::new(1) });
+    let theirs = Coordinator::builder(us.clone()).saga::<Child>().build().await.unwrap();
+    assert!(us.sec.set(theirs).is_ok());
+    let ours = Coordinator::builder(us).saga::<Namesake>().build().await.unwrap();
+    let saga = ours.saga(Namesake {}).id("same").start().await.unwrap();
+    assert_eq!(soon(saga).await.unwrap(), 7);
+}
+
 /// It waits already when the saga that it waits for comes to want its room.
 #[tokio::test(start_paused = true)]
 async fn a_call_gets_an_error_as_soon_as_it_blocks_its_own_child() {

@@ -182,6 +182,17 @@ fn an_injected_fault_stays_with_the_saga() {
 }
 
 #[test]
+fn a_repeated_call_that_fails_leaves_the_effect_of_the_first_one_in_doubt() {
+    let x = started(&[("a", &[Do::Waits, Do::Works]), ("c", &[Do::Works, Do::Fails])]);
+    x.process.until(x.operator.inject("x", "c", Fault::Repeat(2))).unwrap();
+    let mut x = x;
+    x.kill_and_restart();
+    let Err(SagaError::RolledBack(_)) = end(&x) else { panic!("rolled back") };
+    assert!(x.kinds().contains(&"in_doubt"), "{:?}", x.kinds());
+    assert_eq!(x.world.effects(), ["b"]);
+}
+
+#[test]
 fn a_deadline_unwinds() {
     let (world, store) = (Arc::new(World::default()), MemoryStore::new());
     world.script("c", [Do::Waits]);

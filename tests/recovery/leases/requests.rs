@@ -1,5 +1,6 @@
 //! Requests of operators while leases end, and sagas change hands.
 
+use saga_core::SagaStatus;
 use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::{Answer, Command, Request};
 use saga_core::store::{MemoryStore, Store};
@@ -38,6 +39,31 @@ async fn a_request_to_a_saga_that_another_worker_has_taken_is_carried_out_there(
     assert_eq!(asked.unwrap(), Answer::Done);
     assert!(matches!(soon(handle).await, Err(SagaError::RolledBack(_))));
     assert_eq!((world.begun(), others.begun()), (vec!["do a".into()], vec!["undo a".into()]));
+}
+
+/// Another worker had the saga until then.
+#[tokio::test]
+async fn a_request_that_was_answered_before_the_saga_was_taken_is_not_carried_out_again() {
+    let (world, store) = (W::default(), store());
+    let sec = builder(&world, &store).build().await.unwrap();
+    let handle = sec.saga(Pair {}).id("x").start().await.unwrap();
+    soon(handle.clone()).await.unwrap();
+    let (id, saga, by) = (Uuid::now_v7(), handle.id().clone(), "ann".to_string());
+    let (memory, take) = (store.memory.clone(), Call::Take("x".into()));
+    let answer = Answer::NothingToDo { status: SagaStatus::Completed };
+    let given = answer.clone();
+    store.after(move |call| {
+        let (memory, answer) = (memory.clone(), given.clone());
+        let answers = async move { memory.answer(&WorkerId::from("other"), id, answer).await };
+        (*call == take).then(|| Box::pin(answers) as _)
+    });
+    let command = Command::Rollback { reason: "a mistake".into() };
+    store.request(Request { id, saga, command, by, at: Timestamp(1) }).await.unwrap();
+    until(|| store.calls().contains(&Call::Take("x".into()))).await;
+    sleep(A_WHILE).await;
+    assert_eq!(world.begun(), ["do a", "do b"]);
+    assert_eq!(store.answer_to(id).await.unwrap(), Some(answer));
+    assert_eq!(handle.status(), SagaStatus::Completed);
 }
 
 /// Leaves sagas in the store that nobody runs, and a request to cancel each.

@@ -113,7 +113,7 @@ impl Ran {
     fn new(outcome: Result<Value, SagaError>, saga: StoredSaga, desk: &Desk) -> Self {
         let line = |entry: Entry| match entry.kind {
             EntryKind::Saga(SagaEntry::Created { .. }) => {
-                SagaEntry::Created { run_key: uuid::Uuid::nil() }.into()
+                SagaEntry::Created { run_key: uuid::Uuid::nil(), traceparent: None }.into()
             }
             other => other,
         };

@@ -11,6 +11,12 @@ saga! {
     Second<()>() { poke {}; }
     #[name]
     Third<()>() { poke {}; }
+    #[version = "2"]
+    Fourth<()>() { poke {}; }
+    #[version = 0]
+    Fifth<()>() { poke {}; }
+    #[version(2)]
+    Sixth<()>() { poke {}; }
 }
 
 fn main() {}

@@ -37,6 +37,7 @@ use tokio::time::Instant;
 
 use super::CoordinatorInner;
 use super::stored::present;
+use crate::ambient::random_number;
 use crate::log::SagaId;
 use crate::machine::Watch;
 use crate::store::{SagaRecord, StoreError, StoredSaga};
@@ -137,7 +138,7 @@ impl CoordinatorInner {
         }
         let (suspects, evidence): (Vec<_>, Vec<_>) = suspects.into_iter().unzip();
         let now = Instant::now();
-        let mut random = RandomNumbers::new(uuid::Uuid::new_v4().as_u64_pair().0);
+        let mut random = RandomNumbers::new(random_number());
         let starts = schedule(&evidence, &mut random);
         for ((waiting, loaded), start) in suspects.into_iter().zip(starts) {
             let at = Some(now + start.after);

@@ -14,6 +14,7 @@ use crate::driver::current_call::current_context;
 use crate::error::{ActionError, UndoError};
 use crate::log::Failure;
 use crate::panics::{self, Contained};
+use crate::planted::{Mistake, planted};
 use crate::value::{ActionOutput, AttemptError, Value};
 
 /// How a call ended. User errors have been turned into [`Failure`]s by now: they are formatted and dropped
@@ -80,9 +81,12 @@ impl<'a> Called<'a> {
             Self::Action { node, action } => {
                 let limit = node.timeouts(&***action).action;
                 if let Some(fault) = fault {
-                    return fault.action(action, cx, limit);
+                    return fault.action(cx, limit);
                 }
-                let in_doubt = |cut| AttemptError::from(cut).in_doubt();
+                let in_doubt = |cut| match planted(Mistake::TimeoutIsNoDoubt) {
+                    true => AttemptError::from(cut),
+                    false => AttemptError::from(cut).in_doubt(),
+                };
                 within(limit, action.do_it(cx), in_doubt)
             }
             Self::Refused(refused) => {
@@ -102,7 +106,7 @@ impl<'a> Called<'a> {
             Self::Action { node, action } => {
                 let limit = node.timeouts(&***action).undo;
                 if let Some(fault) = fault {
-                    return fault.undo(action, cx, output, limit);
+                    return fault.undo(cx, output, limit);
                 }
                 within(limit, action.undo_it(cx, output), UndoError::Retryable)
             }
@@ -147,6 +151,8 @@ pub(super) struct GuardedAttempt<'a> {
     output: Contained<Value>,
     limits: OutputLimits,
     repeat: u32,
+    /// True once it has succeeded, and is repeated.
+    succeeded: bool,
     /// What a test does to it.
     fault: Option<Box<InjectedFault>>,
     running: Option<Contained<Running<'a>>>,
@@ -160,7 +166,7 @@ impl<'a> GuardedAttempt<'a> {
         repeat: u32,
         fault: Option<Box<InjectedFault>>,
     ) -> Self {
-        Self { called, undo, output, limits, repeat, fault, running: None }
+        Self { called, undo, output, limits, repeat, succeeded: false, fault, running: None }
     }
 
     /// True once the user's function was called.
@@ -179,9 +185,18 @@ impl<'a> GuardedAttempt<'a> {
             self.repeat = self.repeat.saturating_sub(1);
             let failed = matches!(end, CallEnd::Action(Err(_)) | CallEnd::Undo(Err(_)));
             if failed || self.repeat == 0 {
-                return Poll::Ready(end);
+                return Poll::Ready(self.with_earlier_effect(end));
             }
+            self.succeeded = true;
         }
+    }
+
+    /// The error of a repetition says nothing about the call before it, which has taken effect.
+    fn with_earlier_effect(&self, mut end: CallEnd) -> CallEnd {
+        if let CallEnd::Action(Err(failed)) = &mut end {
+            failed.in_doubt |= self.succeeded;
+        }
+        end
     }
 
     /// Runs users' code.
@@ -229,7 +244,10 @@ impl<'a> GuardedAttempt<'a> {
         let (panicked, max) = (ActionError::Panicked { message }, self.limits.max_payload);
         match self.undo {
             false => {
-                let error = AttemptError::from(panicked).in_doubt();
+                let mut error = AttemptError::from(panicked);
+                if !planted(Mistake::PanicIsNoDoubt) {
+                    error = error.in_doubt();
+                }
                 CallEnd::Action(Err(FailedAttempt::of(error, max)))
             }
             true => {

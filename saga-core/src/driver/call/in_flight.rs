@@ -11,6 +11,7 @@ use super::attempt::{CallEnd, GuardedAttempt};
 use super::blocking::PollTimes;
 use super::several::Several;
 use crate::clock::ClockView;
+use crate::driver::Stopwatch;
 use crate::driver::current_call::CurrentCall;
 use crate::driver::permits::Permit;
 use crate::machine::{AuthorizedCall, VertexId};
@@ -23,6 +24,7 @@ pub(super) struct Call<'a> {
     /// What the action logs is found under its saga and node.
     pub(super) span: Option<Box<Span>>,
     pub(super) times: PollTimes,
+    pub(super) stopwatch: Stopwatch,
     /// Returned once nothing of the attempt is left.
     pub(super) permit: Option<Permit>,
 }
@@ -44,6 +46,7 @@ impl Call<'_> {
         if !attempt.has_begun() && !may_begin() {
             return Poll::Pending;
         }
+        self.stopwatch.start();
         let _entered = self.span.as_ref().map(|span| span.enter());
         let began = clock.instant();
         let polled = self.current.poll(|| attempt.poll(cx));
@@ -51,6 +54,9 @@ impl Call<'_> {
         let took = clock.instant().duration_since(began);
         if let Some(call) = self.current.context() {
             self.times.ended(took, call);
+            if let Poll::Ready(Some(end)) = &polled {
+                self.stopwatch.call_ended(call, end);
+            }
         }
         polled
     }

@@ -17,21 +17,23 @@ mod timeout;
 
 use std::sync::Arc;
 
-use super::Driver;
 use super::current_call::CurrentCall;
 use super::task_state::TaskState;
 use super::values::Opened;
+use super::{Driver, Stopwatch};
 use crate::context::{ActionContext, AnyContext, CallInfo, ContextInner, Shared};
+use crate::crash_points::crash_point;
 use crate::machine::{ActionResult, AuthorizedCall, Event, VertexId};
 use crate::names::NodeIndex;
 use crate::panics::Contained;
 pub(super) use attempt::{CallEnd, FailedAttempt};
 use attempt::{Called, GuardedAttempt};
 use blocking::PollTimes;
-#[cfg(not(feature = "testing"))]
 use faults::InjectedFault;
 #[cfg(feature = "testing")]
-pub(crate) use faults::{CallFaults, FaultEffect, FaultyCall, InjectedFailure, InjectedFault};
+pub(crate) use faults::{
+    CallFaults, CallPlan, FaultEffect, FaultyCall, InjectedFailure, MockedAction,
+};
 use in_flight::Call;
 pub(super) use in_flight::{CallsInFlight, EndedCall};
 pub(super) use output_limits::{OutputLimits, check_len};
@@ -45,6 +47,11 @@ impl Driver {
         task: &mut TaskState<'_>,
     ) {
         let v = authorized.vertex;
+        if undo {
+            crash_point("driver.undo.starting");
+        } else {
+            crash_point("driver.call.starting");
+        }
         // the machine authorizes calls only of nodes that have an action
         let Some(node) = task.dags.node(self.machine.state(), v) else { return };
         let Some(action) = node.body.action() else { return };
@@ -54,13 +61,19 @@ impl Driver {
             Some(refused) => Called::Refused(Arc::new(refused)),
         };
         let context = self.call_context(opened, at, authorized, undo, true);
-        let fault = InjectedFault::of(&self.env, node, action, &context.call);
+        if matches!(called, Called::Action { .. }) {
+            let path = &context.call.path;
+            let context = || ActionContext { user: self.env.user.clone(), inner: context.clone() };
+            self.values.evaluations.arguments(path, &**action, context);
+        }
+        let fault = InjectedFault::of(&self.env, self.values.name(), node, action, &context.call);
         task.transactions.call_begins(v);
         let permit = task.permits.take(v);
         let span = tracing::debug_span!(
             target: "saga_core", "node",
             node = %context.call.path, attempt = authorized.attempt, undo
         );
+        self.origin.link(&span);
         let span = (!span.is_disabled()).then(|| Box::new(span));
         let current = CurrentCall::new(context, &self.env, permit.as_ref());
         let output = match undo.then(|| opened.output(at)) {
@@ -71,7 +84,8 @@ impl Driver {
         let limits = self.limits_within(opened.lists);
         let attempt = GuardedAttempt::new(called, (undo, output), limits, authorized.repeat, fault);
         let (attempt, times) = (Some(attempt), PollTimes::default());
-        task.calls.add(Call { vertex: v, attempt, current, span, times, permit });
+        let stopwatch = Stopwatch::default();
+        task.calls.add(Call { vertex: v, attempt, current, span, times, stopwatch, permit });
     }
 
     /// The execution context of a computed value, which has no transactions.
@@ -136,14 +150,17 @@ impl Driver {
     ) -> Event {
         let result = match end {
             CallEnd::Undo(result) => {
+                crash_point("driver.undo.ended");
                 return Event::UndoDone { vertex, result: result.map_err(|failure| *failure) };
             }
             CallEnd::Action(Ok(output)) => {
+                crash_point("driver.call.ended");
                 let payload = output.payload.clone();
                 self.values.set(&self.machine, vertex, output);
                 ActionResult::Ok(payload)
             }
             CallEnd::Action(Err(failed)) => {
+                crash_point("driver.call.failed");
                 let FailedAttempt { mut failure, in_doubt, output } = *failed;
                 match (output, in_doubt) {
                     (Some(output), _) => {

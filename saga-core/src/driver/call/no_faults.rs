@@ -16,6 +16,7 @@ pub(super) enum InjectedFault {}
 impl InjectedFault {
     pub(super) fn of(
         _env: &Environment,
+        _saga: &str,
         _node: &AnyNode,
         _action: &Arc<AnyAction>,
         _info: &CallInfo,
@@ -25,7 +26,6 @@ impl InjectedFault {
 
     pub(super) fn action<'a>(
         self,
-        _action: &'a Arc<AnyAction>,
         _cx: ActionContext<AnyContext>,
         _limit: Option<Duration>,
     ) -> ActionFuture<'a> {
@@ -34,7 +34,6 @@ impl InjectedFault {
 
     pub(super) fn undo<'a>(
         self,
-        _action: &'a Arc<AnyAction>,
         _cx: ActionContext<AnyContext>,
         _output: Option<Value>,
         _limit: Option<Duration>,

@@ -65,3 +65,21 @@ pub(super) fn truncate(failure: Failure, max: usize) -> Failure {
         ..failure
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::FailureKind;
+
+    #[test]
+    fn each_text_of_an_error_is_cut_and_the_error_itself_is_kept_if_it_fits() {
+        let failure = |text: &str, error: &[u8]| Failure {
+            sources: vec![text.to_string(), "short".to_string()],
+            error: Some(error.into()),
+            ..Failure::new(FailureKind::Failed, text)
+        };
+        let cut = truncate(failure("as long as äöü", b"\"12345678\""), 10);
+        assert_eq!(cut, failure("as long as…", b"\"12345678\""), "no letter is cut in two");
+        assert_eq!(truncate(failure("short", b"\"123456789\""), 10).error, None);
+    }
+}

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use crate::error::{ActionError, UndoError};
 use crate::panics::Contained;
+use crate::planted::{Mistake, planted};
 use crate::value::{ActionOutput, AttemptError};
 
 pub(super) type ActionFuture<'a> = BoxFuture<'a, Result<ActionOutput, AttemptError>>;
@@ -19,6 +20,7 @@ pub(super) fn within<'a, T: Send + 'a, E: Send + 'a>(
     call: BoxFuture<'a, Result<T, E>>,
     cut: fn(ActionError) -> E,
 ) -> BoxFuture<'a, Result<T, E>> {
+    let limit = limit.filter(|_| !planted(Mistake::TimeoutIgnored));
     let Some(limit) = limit else { return call };
     let mut call = Contained::new(call);
     Box::pin(async move {

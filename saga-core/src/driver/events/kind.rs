@@ -91,8 +91,8 @@ kinds! {
     SagaEntry::Refused { .. } => Refused = "refused", Milestone;
     /// A test injected a fault.
     SagaEntry::Injected { .. } => Injected = "injected", Detail;
-    /// The saga was migrated to another definition. Nothing writes this yet.
-    SagaEntry::Migrated(_) => Migrated = "migrated", Detail;
+    /// The saga goes on under another version of its definition.
+    SagaEntry::Migrated(_) => Migrated = "migrated", Milestone;
     /// The saga has ended.
     SagaEntry::Ended(_) => Ended = "ended", Milestone;
     node:

@@ -137,6 +137,15 @@ impl Observers {
         Self(Arc::new(Channel { sender, asked: AtomicBool::new(false) }))
     }
 
+    /// Traces, counts and sends the event of an entry that no driver wrote.
+    pub(crate) fn tell(&self, saga: &SagaId, name: &Arc<str>, entry: &Entry, status: SagaStatus) {
+        let event = SagaEvent::of(saga, name, entry, status);
+        event.trace();
+        event.count();
+        // there may be no receiver
+        self.with(|sender| drop(sender.send(Arc::new(event))));
+    }
+
     /// Sends the events of what another process has done, which that process has traced and counted.
     pub(crate) fn send_of_another_process<'a>(
         &self,
@@ -280,6 +289,9 @@ impl Driver {
         for event in std::mem::take(&mut task.written) {
             event.trace();
             event.count();
+            if event.kind == EventKind::Ended {
+                self.created_at.saga_ended(&event.name, event.status, event.at);
+            }
             // there may be no receiver
             self.env.observers.with(|sender| drop(sender.send(Arc::new(event))));
         }

@@ -1,12 +1,12 @@
 //! Deadlocks among calls that wait for the end of another saga of their coordinator. Such a call may wait
 //! forever: for a saga that needs the permits which such calls hold, or for the saga that the call belongs to.
 
-use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use super::{CallLimits, PermitQueues};
+use crate::ambient::{HashMap, HashSet};
 use crate::error::SagaError;
 use crate::log::{NodePath, SagaId};
 
@@ -109,7 +109,7 @@ impl PermitQueues {
         if self.waiting_calls.is_empty() {
             return None;
         }
-        let mut wants = HashMap::<&SagaId, Vec<usize>>::new();
+        let mut wants = HashMap::<&SagaId, Vec<usize>>::default();
         for (i, queue) in self.queues.iter().enumerate() {
             for queued in queue.queued.values() {
                 let contender = self.sagas.get(&queued.saga);

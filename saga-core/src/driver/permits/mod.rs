@@ -9,14 +9,16 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use tokio::sync::Notify;
 
+use crate::ambient::HashMap;
 use crate::log::SagaId;
 use crate::machine::VertexId;
+use crate::planted::{Mistake, planted};
 pub(super) use deadlock::Caller;
 use deadlock::WaitingCall;
 use share::Share;
@@ -147,8 +149,11 @@ impl CallLimits {
 impl PermitQueue {
     /// True if a permit can be granted.
     fn has_room(&self) -> bool {
-        self.most.is_none_or(|most| self.taken < most)
-            && self.share.as_ref().is_none_or(|share| self.taken < share.may() as usize)
+        let one_more = usize::from(planted(Mistake::OnePermitTooMany));
+        let whole = planted(Mistake::WholeLimitTaken);
+        let may = |share: &Share| if whole { share.limit() } else { share.may() };
+        self.most.is_none_or(|most| self.taken < most + one_more)
+            && self.share.as_ref().is_none_or(|share| self.taken < may(share) as usize)
     }
 
     /// True if no permit can be granted before one is returned here. A share may grow until then.
@@ -229,7 +234,9 @@ impl PermitQueues {
             if let Some(contender) = self.sagas.get_mut(&saga) {
                 contender.queued_in -= usize::from(was_last);
                 contender.granted.push(Granted { node, queue: i, lapses });
-                wakers.extend(contender.waker.take());
+                wakers.extend(
+                    contender.waker.take().filter(|_| !planted(Mistake::PermitDoesNotWake)),
+                );
             }
             self.move_back(saga);
         }

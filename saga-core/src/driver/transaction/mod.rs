@@ -27,6 +27,7 @@ use super::Driver;
 use super::call::{CallEnd, FailedAttempt};
 use super::task_state::TaskState;
 use crate::context::{TransactionRequest, WorkEnd, WorkEndCell};
+use crate::crash_points::crash_point;
 use crate::error::ActionError;
 use crate::log::{Entry, NodeEntry, Payload};
 use crate::machine::{ActionResult, Event, VertexId};
@@ -85,6 +86,7 @@ impl Driver {
             true => work.and_then(|_| Ok(None)),
             false => self.checked(call.vertex, work, end.clone()),
         };
+        crash_point("driver.transaction.asking");
         let store = self.env.store.clone();
         let answer = Box::pin(async move { store.append_with(append, work).await });
         ActiveTransaction { call, undo, end, seq, answer }
@@ -133,6 +135,7 @@ impl Driver {
             let v = call.vertex;
             match answer {
                 Ok(()) => {
+                    crash_point("driver.transaction.durable");
                     task.made_progress = true;
                     ended.retain(|(other, _)| *other != v);
                     task.calls.drop_call(v);
@@ -193,4 +196,23 @@ fn not_committed(undo: bool, end: WorkEnd, why: StoreError, max_payload: usize) 
         true => CallEnd::Undo(Err(Box::new(missed.failure))),
         false => CallEnd::Action(Err(missed)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_failed_is_tried_again_unless_that_is_of_no_use() {
+        let why = || StoreError::Failed { store: "x".into(), why: "busy".into() };
+        let retried = |end, why| match not_committed(false, end, why, 100) {
+            Some(CallEnd::Action(Err(missed))) => Some(missed.failure.retryable),
+            _ => None,
+        };
+        let refused = || WorkEnd::Refused(ActionError::Injected);
+        assert_eq!(retried(WorkEnd::Open, why()), Some(true));
+        assert_eq!(retried(WorkEnd::Open, StoreError::NoTransactions), Some(false));
+        assert_eq!(retried(refused(), why()), Some(false));
+        assert_eq!(retried(WorkEnd::Told, why()), None);
+    }
 }

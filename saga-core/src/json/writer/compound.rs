@@ -22,8 +22,6 @@ pub struct Compound<'w> {
     is_variant: bool,
     /// How many elements or keys have been written.
     count: usize,
-    /// Where the last key of a map starts and ends in the buffer.
-    key: (usize, usize),
 }
 
 impl<'w> Compound<'w> {
@@ -42,7 +40,7 @@ impl<'w> Compound<'w> {
     }
 
     fn new(writer: &'w mut JsonWriter, kind: Kind) -> Self {
-        Self { writer, kind, is_variant: false, count: 0, key: (0, 0) }
+        Self { writer, kind, is_variant: false, count: 0 }
     }
 
     pub(super) fn of_variant(self) -> Self {
@@ -141,14 +139,11 @@ impl ser::SerializeMap for Compound<'_> {
         self.comma();
         let start = self.writer.out.len();
         key.serialize(&mut *self.writer)?;
-        self.writer.make_key(start)?;
-        self.key = (start, self.writer.out.len());
-        Ok(())
+        self.writer.make_key(start)
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         self.writer.out.push(b':');
-        let written = value.serialize(&mut *self.writer);
-        written.map_err(|error| error.in_key(self.writer.out.get(self.key.0..self.key.1)))
+        value.serialize(&mut *self.writer).map_err(super::WriteError::in_key)
     }
     fn end(self) -> Result {
         self.finish()

@@ -52,11 +52,10 @@ impl WriteError {
         self
     }
 
-    /// In the value of a map under this key, which is JSON text.
+    /// In a value of a map. Its key is the user's data, and is not shown.
     #[cold]
-    pub(super) fn in_key(mut self, key: Option<&[u8]>) -> Self {
-        let key = String::from_utf8_lossy(key.unwrap_or_default());
-        self.0.path.push(format!("[{key}]"));
+    pub(super) fn in_key(mut self) -> Self {
+        self.0.path.push("[..]".to_string());
         self
     }
 

@@ -6,10 +6,12 @@
 
 mod codec;
 mod form;
+mod migrated;
 mod node;
 mod saga;
 
 pub(crate) use form::EntryForm;
+pub use migrated::{EarlierAttempts, Migrated, since_migration, without_retold};
 pub use node::{NodeEntry, Resolution};
 pub(crate) use saga::Halt;
 pub use saga::SagaEntry;

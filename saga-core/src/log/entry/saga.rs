@@ -1,7 +1,10 @@
 //! What the log records about a saga as a whole.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::Migrated;
 use crate::log::{Cause, Command, Fault, NodePath, Refusal, SagaStatus, Uuid};
 
 /// What an entry about the saga as a whole records. The variants' names are the words in the stored log.
@@ -13,6 +16,9 @@ pub enum SagaEntry {
         /// Random for each run: the root of all idempotency keys.
         #[serde(rename = "birth")]
         run_key: Uuid,
+        /// The span that started the saga, as a W3C `traceparent` (feature `opentelemetry`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        traceparent: Option<Arc<str>>,
     },
     /// From here on the saga unwinds.
     Unwinding(Cause),
@@ -62,9 +68,9 @@ pub enum SagaEntry {
         /// Which fault.
         fault: Fault,
     },
-    /// The saga continues under another definition, which has this fingerprint. It is read, but no saga writes
-    /// it yet.
-    Migrated(String),
+    /// The saga goes on under another version of its definition. What its nodes have already done follows, as entries about
+    /// the nodes of that version; the entries before this one are history.
+    Migrated(Box<Migrated>),
     /// The saga has ended.
     Ended(SagaStatus),
 }
@@ -149,12 +155,12 @@ impl SagaEntry {
             Self::Refused { why, .. } => Some(why.to_string()),
             Self::Injected { at, fault } => Some(format!("{fault:?} at `{at}`")),
             Self::Ended(status) => Some(status.to_string()),
+            Self::Migrated(migrated) => Some(migrated.to_string()),
             Self::Created { .. }
             | Self::Paused
             | Self::Resumed
             | Self::Unparked
-            | Self::Cleared
-            | Self::Migrated(_) => None,
+            | Self::Cleared => None,
         }
     }
 

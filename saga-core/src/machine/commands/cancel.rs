@@ -4,6 +4,7 @@ use super::{FollowUp, OperatorRequest, Rules, Written};
 use crate::log::{Answer, Cause, Refusal, SagaEntry};
 use crate::machine::Machine;
 use crate::machine::state::SagaState;
+use crate::planted::{Mistake, planted};
 
 pub(super) struct Cancel<'a> {
     pub(super) reason: &'a str,
@@ -31,7 +32,8 @@ impl Rules for Cancel<'_> {
 
     fn follow_up(&self, machine: &Machine, request: &OperatorRequest) -> Option<FollowUp> {
         let state = &machine.state;
-        if state.pivot_is_busy() {
+        let forgotten = state.pivot().is_some() && planted(Mistake::HeldCancelForgotten);
+        if state.pivot_is_busy() && !planted(Mistake::CancelOverPivot) || forgotten {
             return None;
         }
         if state.unwinding.is_some() {

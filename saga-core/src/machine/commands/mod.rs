@@ -32,6 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::Machine;
 use super::state::{SagaState, VertexId};
 use crate::log::{Answer, Command, NodeEntry, NodePath, Refusal, SagaEntry, Uuid};
+use crate::planted::{Mistake, planted};
 
 pub(super) use inject::Faults;
 
@@ -221,6 +222,16 @@ impl SagaState {
         asked.answers.insert(id, Answer::Refused(why.clone()));
     }
 
+    /// A request that had its effect before the saga was migrated.
+    pub(super) fn remember_done(&mut self, id: Uuid) {
+        self.asked_mut().answers.insert(id, Answer::Done);
+    }
+
+    /// True if a request waits for the end of the pivot.
+    pub(super) fn holds_requests(&self) -> bool {
+        !self.asked().open.is_empty()
+    }
+
     /// Answers the open requests that this entry carries out.
     pub(super) fn answer_open(&mut self, written: Written<'_>) {
         if self.asked().open.is_empty() {
@@ -242,7 +253,8 @@ impl SagaState {
     }
 
     pub(super) fn is_known(&self, id: Uuid) -> bool {
-        self.asked().answers.contains_key(&id) || self.is_held(id)
+        let answered = self.asked().answers.contains_key(&id);
+        answered && !planted(Mistake::GrantedAgain) || self.is_held(id)
     }
 
     /// The node that a command names.
@@ -290,7 +302,9 @@ impl Machine {
         if requests.unanswered.contains(&id) || is_broken {
             return true; // it has been granted before, and will be answered
         }
-        if let Some(answer) = self.state.asked().answers.get(&id) {
+        if let Some(answer) = self.state.asked().answers.get(&id)
+            && !planted(Mistake::GrantedAgain)
+        {
             requests.answers.push((id, answer.clone()));
             return true;
         }
@@ -353,9 +367,10 @@ impl Machine {
         let mut answers = std::mem::take(&mut requests.answers);
         let known = &self.state.asked().answers;
         requests.unanswered.retain(|id| match known.get(id) {
+            Some(_) if planted(Mistake::AnswerLost) => false,
             Some(answer) => {
                 answers.push((*id, answer.clone()));
-                false
+                planted(Mistake::AnsweredTwice)
             }
             None => true,
         });

@@ -7,6 +7,7 @@ use crate::machine::Machine;
 use crate::machine::progress::{Activity, Progress};
 use crate::machine::state::{SagaState, VertexId};
 use crate::machine::vertex::UndoProgress;
+use crate::planted::{Mistake, planted};
 
 pub(super) struct RetryUndo<'a> {
     pub(super) node: &'a NodePath,
@@ -18,7 +19,7 @@ impl Rules for RetryUndo<'_> {
     }
 
     fn check_now(&self, machine: &Machine) -> Result<(), Answer> {
-        machine.has_no_calls()
+        if planted(Mistake::RetryUndoDuringCall) { Ok(()) } else { machine.has_no_calls() }
     }
 
     fn reorders(&self) -> bool {
@@ -52,7 +53,7 @@ impl SagaState {
         self.ended = None;
         if let Some(x) = self.vertices.get_mut(v as usize) {
             x.undo = UndoProgress::NotStarted;
-            let undo_from = x.undo_tries;
+            let undo_from = if planted(Mistake::RetryUndoKeepsTries) { 0 } else { x.undo_tries };
             let details = x.details_mut();
             (details.undo_from, details.reruns) = (undo_from, 0);
             if let Progress::Open(Activity::RetryScheduled { doubt }) = x.progress {

@@ -10,9 +10,9 @@ use futures_util::future::BoxFuture;
 use self::transcoder::{Direction, Transcoder, decode};
 use super::payload_codec::{Aad, PayloadCodec, PayloadKind};
 use super::{
-    Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, RecordChange, SagaRecord,
-    SagaVersion, ShareChange, SharedCalls, Store, StoreError, StoredSaga, TransactionWork, Worker,
-    WorkerId,
+    Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, RecordChange,
+    RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError,
+    StoredSaga, TransactionWork, VersionCounts, Worker, WorkerId,
 };
 use crate::log::{Answer, Request, SagaId, Uuid};
 
@@ -93,8 +93,11 @@ impl<S: Store> EncodedStore<S> {
     fn encode_append(&self, append: Append) -> Result<Append, StoreError> {
         let id = append.saga.clone();
         let transcoder = self.transcoder(Direction::Encode, &id);
-        let change =
-            RecordChange { context: transcoder.context(append.change.context)?, ..append.change };
+        let change = RecordChange {
+            context: transcoder.context(append.change.context)?,
+            definition: transcoder.definition(append.change.definition)?,
+            ..append.change
+        };
         Ok(Append { entries: transcoder.entries(append.entries)?, change, ..append })
     }
 
@@ -218,6 +221,17 @@ impl<S: Store> Store for EncodedStore<S> {
         })
     }
 
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<VersionCounts>, StoreError>> {
+        Box::pin(async move {
+            let mut counts = self.store.counts().await?;
+            for count in &mut counts {
+                let decoded = decode(&*self.codec, &count.dag, &Aad::of_dag(&count.fingerprint));
+                count.dag = decoded.unwrap_or_default();
+            }
+            Ok(counts)
+        })
+    }
+
     fn claim(
         &self,
         worker: &WorkerId,
@@ -285,12 +299,29 @@ impl<S: Store> Store for EncodedStore<S> {
         })
     }
 
+    fn requests_of(&self, saga: &SagaId) -> BoxFuture<'_, Result<RequestsWithAnswers, StoreError>> {
+        let (requests, saga) = (self.store.requests_of(saga), saga.clone());
+        Box::pin(async move {
+            let transcoder = self.transcoder(Direction::Decode, &saga);
+            let decoded = requests.await?.into_iter().filter_map(|(request, answer)| {
+                let command = transcoder.command(request.command).ok()?;
+                Some((Request { command, ..request }, answer))
+            });
+            Ok(decoded.collect())
+        })
+    }
+
     fn requested(&self) -> Option<BoxFuture<'static, ()>> {
         self.store.requested()
     }
 
-    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.answer(request, answer)
+    fn answer(
+        &self,
+        worker: &WorkerId,
+        request: Uuid,
+        answer: Answer,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.answer(worker, request, answer)
     }
 
     fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {

@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 use super::super::payload_codec::{Aad, CodecError, PayloadCodec, PayloadKind};
-use super::super::{SagaRecord, StoreError};
+use super::super::{NewDefinition, SagaRecord, StoreError};
 use crate::log::{Command, Decision, Entry, EntryKind, Failure, NodePath, Payload, SagaId};
 
 /// Which way a payload goes: into the store, or out of it.
@@ -31,6 +31,17 @@ impl Transcoder<'_> {
             context: self.context(record.context)?,
             ..record
         })
+    }
+
+    /// A new definition, as that of a record which has it from the start.
+    pub(super) fn definition(
+        &self,
+        definition: Option<Box<NewDefinition>>,
+    ) -> Result<Option<Box<NewDefinition>>, StoreError> {
+        let Some(mut new) = definition else { return Ok(None) };
+        new.params = self.payload(Aad::of_saga(self.saga, PayloadKind::Params), &new.params)?;
+        new.dag = self.payload(Aad::of_dag(&new.fingerprint), &new.dag)?;
+        Ok(Some(new))
     }
 
     pub(super) fn context(&self, context: Option<Payload>) -> Result<Option<Payload>, StoreError> {

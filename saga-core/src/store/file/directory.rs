@@ -12,6 +12,7 @@ use super::super::open_files::OpenFiles;
 use super::super::worker_lock::WorkerLock;
 use super::file_names;
 use super::log_file::{self, LogFile};
+use crate::crash_points::crash_point;
 use crate::log::SagaId;
 
 /// The schema version that this version of the library writes.
@@ -78,6 +79,7 @@ impl Directory {
     pub(super) fn create(&self) -> Result<(), StoreError> {
         match make_directory(&self.path) {
             Ok(()) => {
+                crash_point("file.directory.created");
                 let parent = self.path.parent().filter(|p| !p.as_os_str().is_empty());
                 self.sync_directory(parent.unwrap_or(Path::new(".")))
                     .map_err(|e| self.failed(format!("cannot create the directory: {e}")))
@@ -116,25 +118,30 @@ impl Directory {
     /// Prepares the directory for a worker, which holds the lock: writes the marker, and cleans up after a
     /// crash.
     pub(super) fn prepare(&self) -> Result<(), StoreError> {
-        if !self.check_marker()? {
-            for directory in [COMMANDS, ANSWERS] {
-                match make_directory(&self.path(directory)) {
-                    Err(e) if e.kind() != ErrorKind::AlreadyExists => {
-                        return Err(self.failed(format!("cannot create {directory}: {e}")));
-                    }
-                    Ok(()) | Err(_) => {}
+        let is_new = !self.check_marker()?;
+        // Not only of a new store: after a power failure the marker may be there without them.
+        for directory in [COMMANDS, ANSWERS] {
+            match make_directory(&self.path(directory)) {
+                Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+                    return Err(self.failed(format!("cannot create {directory}: {e}")));
                 }
+                Ok(()) | Err(_) => {}
             }
+        }
+        if is_new {
+            crash_point("file.marker.writing");
             let mut marker = serde_json::to_vec(&Marker { schema_version: KNOWN })
                 .map_err(|e| self.failed(e.to_string()))?;
             marker.push(b'\n');
             self.write(Path::new(MARKER), &marker)
                 .map_err(|e| self.failed(format!("cannot write {MARKER}: {e}")))?;
+            crash_point("file.marker.written");
         }
         // Leaves `commands` alone: another process may be writing a request there.
         for name in self.names("")?.iter().filter(|name| name.starts_with(UNFINISHED)) {
             fs::remove_file(self.path(name))
                 .map_err(|e| self.failed(format!("cannot remove {name}: {e}")))?;
+            crash_point("file.unfinished.removed");
         }
         // A killed worker may have created a log whose directory entry is not durable yet. This worker acts on
         // what it finds, so it must be.

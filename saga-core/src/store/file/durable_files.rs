@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::super::worker_lock::private;
 use super::directory::{Directory, UNFINISHED};
 use super::sealed_line;
+use crate::crash_points::crash_point;
 
 /// A write that is in its file, and not durable yet.
 pub(super) struct Unsynced {
@@ -45,8 +46,10 @@ impl Directory {
     /// [is full](is_full), nothing has changed.
     pub(super) fn write(&self, name: &Path, bytes: &[u8]) -> io::Result<()> {
         let unsynced = self.begin_write(name, bytes)?;
+        crash_point("file.write.unsynced");
         let synced = self.sync(&unsynced.file);
         self.finish(&unsynced, synced)?;
+        crash_point("file.write.unlisted");
         self.sync_directory(unsynced.target.parent().unwrap_or(&self.path("")))
             .map_err(unknown_state)
     }
@@ -60,11 +63,13 @@ impl Directory {
         // Two processes may write the same file at the same time.
         unfinished.push(format!("-{}", std::process::id()));
         let unfinished = target.with_file_name(unfinished);
+        crash_point("file.new.writing");
         let written = private(OpenOptions::new().write(true).create(true).truncate(true))
             .open(&unfinished)
             .and_then(|mut file| self.write_all(&mut file, bytes).map(|()| file));
         match written {
             Ok(file) => {
+                crash_point("file.new.written");
                 let before = Before::Nothing { unfinished };
                 Ok(Unsynced { file: Arc::new(file), target, before })
             }
@@ -80,8 +85,10 @@ impl Directory {
     pub(super) fn begin_append(&self, name: &Path, len: u64, bytes: &[u8]) -> io::Result<Unsynced> {
         let target = self.path(name);
         let mut file = OpenOptions::new().append(true).open(&target).map_err(unknown_state)?;
+        crash_point("file.append.writing");
         match self.write_all(&mut file, bytes) {
             Ok(()) => {
+                crash_point("file.append.written");
                 let before = Before::File { len };
                 Ok(Unsynced { file: Arc::new(file), target, before })
             }
@@ -97,7 +104,12 @@ impl Directory {
     pub(super) fn finish(&self, write: &Unsynced, synced: io::Result<()>) -> io::Result<()> {
         let finished = match &write.before {
             Before::Nothing { unfinished } => {
-                let named = synced.and_then(|()| fs::rename(unfinished, &write.target));
+                let named = synced.and_then(|()| {
+                    crash_point("file.rename.before");
+                    fs::rename(unfinished, &write.target)?;
+                    crash_point("file.rename.after");
+                    Ok(())
+                });
                 named.inspect_err(|_| drop(fs::remove_file(unfinished)))
             }
             Before::File { len } => synced.inspect_err(|_| drop(write.file.set_len(*len))),
@@ -133,16 +145,25 @@ impl Directory {
         // Windows syncs only files that are open for writing.
         let file = OpenOptions::new().write(true).open(self.path(name))?;
         match len {
-            Some(len) => file.set_len(len).map(|()| file),
+            Some(len) => {
+                crash_point("file.tail.cutting");
+                file.set_len(len)?;
+                crash_point("file.tail.cut");
+                Ok(file)
+            }
             None => Ok(file),
         }
     }
 
     /// Removes a file, if it exists. The removal is durable after [`Self::sync_directories`].
     pub(super) fn remove(&self, name: &Path) -> io::Result<()> {
+        crash_point("file.remove.before");
         match fs::remove_file(self.path(name)) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) | Err(_) => {
+                crash_point("file.remove.after");
+                Ok(())
+            }
         }
     }
 
@@ -156,7 +177,10 @@ impl Directory {
         if let [true, _] = self.broken() {
             return Err(io::Error::other("the test's disk is broken"));
         }
-        file.sync_all()
+        crash_point("file.sync.before");
+        file.sync_all()?;
+        crash_point("file.sync.after");
+        Ok(())
     }
 
     #[cfg(test)]
@@ -171,7 +195,12 @@ impl Directory {
         if let [_, true] = self.broken() {
             return Err(io::Error::other("the test's disk is broken"));
         }
-        if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+        crash_point("file.sync_directory.before");
+        if cfg!(unix) {
+            File::open(path)?.sync_all()?;
+        }
+        crash_point("file.sync_directory.after");
+        Ok(())
     }
 }
 

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::super::{Append, Created, NewSaga, SagaRecord, StoreError};
+use super::super::{Append, Created, NewDefinition, NewSaga, SagaRecord, StoreError};
 use super::durable_files::Unsynced;
 use super::log_writer::{KnownSaga, LogWriter};
 use super::{file_names, log_file};
+use crate::crash_points::crash_point;
 use crate::log::{Answer, Entry, SagaId};
 
 /// The largest number of writes in a group, each of which has a file open.
@@ -61,7 +62,9 @@ impl LogWriter {
             };
             outcomes.push(outcome.unwrap_or_else(|e| Outcome::Known(Err(e))));
         }
+        crash_point("file.group.staged");
         let mut committed = self.commit(staged).into_iter();
+        crash_point("file.group.committed");
         let lost = || Err(self.directory.failed("a write has no result"));
         let result = |outcome| match outcome {
             Outcome::Known(result) => result,
@@ -108,7 +111,7 @@ impl LogWriter {
         append.apply_to(&mut record)?;
         let mut answers = append.answers;
         answers.retain(|(request, _)| self.directory.is_waiting(*request));
-        staged.push(self.stage(record, &append.entries, answers)?);
+        staged.push(self.stage(record, &append.entries, append.change.definition, answers)?);
         Ok(Outcome::Staged)
     }
 
@@ -117,6 +120,7 @@ impl LogWriter {
         &mut self,
         record: SagaRecord,
         entries: &[Entry],
+        definition: Option<Box<NewDefinition>>,
         answers: Vec<(Uuid, Answer)>,
     ) -> Result<StagedWrite, StoreError> {
         let Some(known) = self.sagas.get_mut(&record.id) else {
@@ -125,7 +129,7 @@ impl LogWriter {
         if let Some(damage) = &known.damage {
             return Err(damage.clone());
         }
-        let lines = log_file::change(&record, entries, &answers)
+        let lines = log_file::change(&record, entries, definition, &answers)
             .map_err(|why| self.directory.failed(why))?;
         let name = file_names::of_log(&record.id);
         let name = Path::new(&name);
@@ -150,13 +154,16 @@ impl LogWriter {
         let files: Vec<_> = staged.iter().map(|write| write.unsynced.file()).collect();
         let synced = self.sync_pool.sync(&files);
         drop(files);
+        crash_point("file.group.synced");
         let finish =
             |(write, synced): (&StagedWrite, _)| self.directory.finish(&write.unsynced, synced);
         let finished: Vec<io::Result<()>> = staged.iter().zip(synced).map(finish).collect();
+        crash_point("file.group.named");
         let listed = match staged.iter().any(|write| write.unsynced.is_new()) {
             true => self.directory.sync_directories(&[""]).map_err(|e| e.to_string()),
             false => Ok(()),
         };
+        crash_point("file.group.listed");
         // The files may have been removed since they were opened.
         let checked = self.check_files();
         let mut results = Vec::new();
@@ -181,6 +188,9 @@ impl LogWriter {
             None => {
                 self.sagas.insert(record.id.clone(), KnownSaga { record, len, damage: None });
             }
+        }
+        if !answers.is_empty() {
+            crash_point("file.append.answering");
         }
         // The answers are in the log: if this fails, they are given when the store is opened again.
         answers.into_iter().try_for_each(|(request, answer)| self.answer(request, answer))
@@ -219,7 +229,7 @@ impl LogWriter {
         };
         let mut record = known.record.clone();
         how(&mut record);
-        match self.stage(record.clone(), &[], Vec::new()) {
+        match self.stage(record.clone(), &[], None, Vec::new()) {
             Ok(write) => staged.push(write),
             // A damaged log must not keep other sagas from being claimed. Loading it reports the damage.
             Err(StoreError::Corrupt { .. }) => {

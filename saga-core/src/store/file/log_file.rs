@@ -1,20 +1,21 @@
-//! A saga's log file: a line for what never changes, then, for each write, its entries followed by the record
-//! as it is after them.
+//! A saga's log file: a line for the saga as it was created, then, for each write, its entries followed by what has changed
+//! of the record. A definition under which the saga goes on is in the record's line of the write that brought it.
 //!
 //! The record's line completes a write. Lines after the last record belong to a write that was cut short by a
-//! crash and was never reported as done, so they do not count.
+//! crash and was never reported as done, so they do not count. Nor does the last write if a power failure has taken sectors
+//! out of it: a file system then leaves zeros, which no line contains.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::super::{SagaRecord, StoreError, StoredSaga, WorkerId};
+use super::super::{NewDefinition, SagaRecord, StoreError, StoredSaga, WorkerId};
 use super::sealed_line;
 use crate::log::{Answer, Entry, EntryForm, Payload, SagaStatus, Timestamp};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum LogLine {
-    /// The record as it was created, for the fields that never change.
+    /// The record as it was created, for the fields that do not change.
     Saga(SagaRecord),
     Entry(EntryForm),
     Record(RecordState),
@@ -38,6 +39,9 @@ struct RecordState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     context: Option<Payload>,
     updated_at: Timestamp,
+    /// Only if this write brought it; it holds until another write brings one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    definition: Option<Box<NewDefinition>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     answers: Vec<(Uuid, Answer)>,
 }
@@ -46,14 +50,16 @@ struct RecordState {
 pub(super) fn create(record: &SagaRecord, entries: &[Entry]) -> Result<Vec<u8>, String> {
     let mut lines = Vec::new();
     sealed_line::seal(&mut lines, &LogLine::Saga(record.clone()))?;
-    lines.extend(change(record, entries, &[])?);
+    lines.extend(change(record, entries, None, &[])?);
     Ok(lines)
 }
 
-/// Encodes one write as lines: its entries, and the record as it is after them.
+/// Encodes one write as lines: its entries, and the record as it is after them. The record has the definition that the
+/// write brings, if it brings one.
 pub(super) fn change(
     record: &SagaRecord,
     entries: &[Entry],
+    definition: Option<Box<NewDefinition>>,
     answers: &[(Uuid, Answer)],
 ) -> Result<Vec<u8>, String> {
     let mut lines = Vec::new();
@@ -72,6 +78,7 @@ pub(super) fn change(
         error: record.error.clone(),
         context: record.context.clone(),
         updated_at: record.updated_at,
+        definition,
         answers: answers.to_vec(),
     };
     sealed_line::seal(&mut lines, &LogLine::Record(state))?;
@@ -93,6 +100,12 @@ pub(super) struct LogFile {
     pub(super) damage: Option<StoreError>,
 }
 
+/// A saga, as the bytes of its log file have it, and what is wrong with them.
+pub(in crate::store) fn read_log(bytes: &[u8]) -> Result<(StoredSaga, Option<String>), String> {
+    let read = read(bytes)?;
+    Ok((read.saga, read.damage.map(|damage| damage.to_string())))
+}
+
 /// Decodes a log file.
 ///
 /// # Errors
@@ -109,10 +122,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<LogFile, String> {
         offset += line.len();
         reading.line(line, offset as u64);
     }
-    let LogReader { entries, last, damage, .. } = reading;
+    let LogReader { entries, last, definition, damage, .. } = reading;
     let (state, len) = last.ok_or("its record is missing")?;
     let answers = state.answers.clone();
-    let record = record(created, state);
+    let record = record(created, state, definition);
     let damage = damage.map(|(seq, why)| StoreError::Corrupt { saga: record.id.clone(), seq, why });
     let cut_short = len < bytes.len() as u64;
     Ok(LogFile { saga: StoredSaga { record, entries }, len, cut_short, answers, damage })
@@ -127,8 +140,15 @@ struct LogReader {
     /// The first invalid line since the last record. It is damage if a complete write follows; otherwise the
     /// write was cut short by a crash.
     suspect: Option<(u64, String)>,
+    /// True if an invalid line since the last record has zeros, as where a sector was never written.
+    has_zeros: bool,
+    /// What is wrong with a complete write that has zeros. If it is the last one, it was not durable yet when the power
+    /// failed, and was never reported as done. If another one follows, it was durable, and this is damage.
+    torn: Option<(u64, String)>,
     damage: Option<(u64, String)>,
     last: Option<(RecordState, u64)>,
+    /// The last definition that a complete write has brought.
+    definition: Option<Box<NewDefinition>>,
 }
 
 impl LogReader {
@@ -136,11 +156,20 @@ impl LogReader {
         let next = self.entries.len() as u64 + self.pending.len() as u64 + 1;
         let Some(body) = sealed_line::open(line) else {
             self.suspect.get_or_insert((next, "its line is damaged".to_string()));
+            self.has_zeros |= line.contains(&0);
             return;
         };
         // A line with a valid checksum is as it was written, so it is never cut off.
         let wrong = match decode(&body) {
-            Ok(LogLine::Record(state)) => {
+            Ok(LogLine::Record(mut state)) => {
+                if let Some(torn) = self.torn.take() {
+                    self.damage.get_or_insert(torn);
+                }
+                if std::mem::take(&mut self.has_zeros) {
+                    self.torn = self.suspect.take();
+                    self.pending.clear();
+                    return;
+                }
                 self.entries.append(&mut self.pending);
                 let wrong = self.suspect.take().or_else(|| {
                     let next = self.entries.len() as u64 + 1;
@@ -152,6 +181,9 @@ impl LogReader {
                     };
                     (state.next_seq != next).then(|| (next, why()))
                 });
+                if let Some(definition) = state.definition.take() {
+                    self.definition = Some(definition);
+                }
                 self.last = Some((state, end));
                 wrong
             }
@@ -182,8 +214,19 @@ fn decode(body: &[u8]) -> Result<LogLine, String> {
         .map_err(|e| format!("its line cannot be decoded (column {})", e.column()))
 }
 
-fn record(created: SagaRecord, state: RecordState) -> SagaRecord {
+fn record(
+    created: SagaRecord,
+    state: RecordState,
+    definition: Option<Box<NewDefinition>>,
+) -> SagaRecord {
+    let (fingerprint, params, dag) = match definition {
+        Some(new) => (new.fingerprint, new.params, new.dag),
+        None => (created.fingerprint, created.params, created.dag),
+    };
     SagaRecord {
+        fingerprint,
+        params,
+        dag,
         status: state.status,
         owner: state.owner,
         epoch: state.epoch,

@@ -17,6 +17,7 @@ use super::file_names;
 use super::group_commit::MAX_GROUP;
 use super::log_file::LogFile;
 use super::sync_pool::SyncPool;
+use crate::crash_points::crash_point;
 use crate::log::{Answer, SagaId};
 
 pub(super) struct LogWriter {
@@ -43,7 +44,9 @@ impl LogWriter {
     pub(super) fn open(directory: Directory) -> Result<Self, StoreError> {
         directory.create()?;
         let lock = WorkerLock::take(directory.place(), &directory.path(LOCK))?;
+        crash_point("file.open.locked");
         directory.prepare()?;
+        crash_point("file.open.prepared");
         let files = directory.watch(&lock)?;
         let mut sync_pool = SyncPool::new(directory.clone());
         let logs = directory.logs()?;
@@ -55,6 +58,7 @@ impl LogWriter {
         for LogFile { saga: StoredSaga { record, .. }, len, damage, .. } in logs {
             sagas.insert(record.id.clone(), KnownSaga { record, len, damage });
         }
+        crash_point("file.open.repaired");
         // A log that cannot be decoded still belongs to a saga.
         directory.remove_requests(|id| {
             !sagas.contains_key(id) && !directory.path(file_names::of_log(id)).exists()
@@ -78,7 +82,10 @@ impl LogWriter {
     ) -> Result<Vec<SagaRecord>, StoreError> {
         self.check()?;
         let free = SagaRecord::claimable(self.records(), worker, fingerprints, limit);
-        self.change(&free, |record| record.claim(worker))
+        crash_point("file.claim.before");
+        let claimed = self.change(&free, |record| record.claim(worker))?;
+        crash_point("file.claim.after");
+        Ok(claimed)
     }
 
     pub(super) fn take(
@@ -87,7 +94,9 @@ impl LogWriter {
         id: &SagaId,
     ) -> Result<Option<SagaRecord>, StoreError> {
         self.check()?;
+        crash_point("file.take.before");
         let taken = self.change(slice::from_ref(id), |record| record.take(worker))?;
+        crash_point("file.take.after");
         Ok(taken.into_iter().next())
     }
 
@@ -98,7 +107,10 @@ impl LogWriter {
         let release = |record: &mut SagaRecord| {
             record.release(worker);
         };
-        self.change(&owned, release).map(drop)
+        crash_point("file.release.before");
+        self.change(&owned, release)?;
+        crash_point("file.release.after");
+        Ok(())
     }
 
     pub(super) fn answer(&mut self, request: Uuid, answer: Answer) -> Result<(), StoreError> {
@@ -136,10 +148,12 @@ impl LogWriter {
             removed.map_err(|e| self.close_after(id, &e))?;
             self.sagas.remove(id);
         }
+        crash_point("file.purge.unlisted");
         if let Err(e) = self.directory.sync_directories(&[""]) {
             self.poison(e.to_string());
             return Err(self.directory.failed(format!("cannot remove sagas: {e}")));
         }
+        crash_point("file.purge.listed");
         self.directory
             .remove_requests(|id| gone.contains(id))
             .inspect_err(|e| self.poison(e.to_string()))
@@ -202,8 +216,10 @@ fn make_durable(
     }
     for (log, synced) in logs.iter().zip(sync_pool.sync(&files)) {
         synced.map_err(|e| failed(log, e))?;
+        crash_point("file.open.synced");
         for (request, answer) in &log.answers {
             directory.answer(*request, answer.clone())?;
+            crash_point("file.open.answered");
         }
     }
     Ok(())

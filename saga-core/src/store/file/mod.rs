@@ -35,12 +35,14 @@ use uuid::Uuid;
 
 use self::directory::Directory;
 use self::group_commit::{LogWrite, MAX_GROUP};
+pub(super) use self::log_file::read_log;
 use self::log_writer::LogWriter;
 use super::io_thread::{IoThread, reply_of};
 use super::{
-    Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
-    StoredSaga, WorkerId,
+    Append, Created, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord, SagaVersion,
+    Store, StoreError, StoredSaga, VersionCounts, WorkerId,
 };
+use crate::crash_points::crash_point;
 use crate::log::{Answer, Request, SagaId};
 
 /// Keeps sagas as readable files in a directory: one JSON Lines log per saga, made durable (fsync) by every
@@ -231,6 +233,7 @@ impl Files {
         match self.worker() {
             Ok(worker) => {
                 let results = worker.write_together(writes);
+                crash_point("file.group.telling");
                 replies.into_iter().zip(results).for_each(|(reply, result)| reply.send(result));
             }
             Err(e) => replies.into_iter().for_each(|reply| reply.send(Err(e.clone()))),
@@ -308,6 +311,10 @@ impl Store for FileStore {
         self.run(|files| files.select(|records| SagaVersion::select(records)))
     }
 
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<VersionCounts>, StoreError>> {
+        self.run(|files| files.select(|records| VersionCounts::select(records)))
+    }
+
     fn claim(
         &self,
         worker: &WorkerId,
@@ -369,7 +376,17 @@ impl Store for FileStore {
         self.run(move |files| files.requests(limit))
     }
 
-    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn requests_of(&self, saga: &SagaId) -> BoxFuture<'_, Result<RequestsWithAnswers, StoreError>> {
+        let saga = saga.clone();
+        self.run(move |files| files.directory.requests_of(&saga))
+    }
+
+    fn answer(
+        &self,
+        _: &WorkerId,
+        request: Uuid,
+        answer: Answer,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         self.run(move |files| files.worker()?.answer(request, answer))
     }
 

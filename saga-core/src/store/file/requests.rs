@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::super::StoreError;
+use super::super::{RequestsWithAnswers, StoreError};
 use super::directory::{ANSWERS, COMMANDS, Directory};
 use super::durable_files::sealed;
 use super::sealed_line;
+use crate::crash_points::crash_point;
 use crate::log::{Answer, Request, SagaId};
 
 #[derive(Serialize, Deserialize)]
@@ -41,8 +42,11 @@ impl Directory {
         }
         let run_key = found.saga.record.run_key;
         let bytes = sealed(&WaitingRequest { request, run_key }).map_err(|why| self.failed(why))?;
+        crash_point("file.request.writing");
         self.write(&waits, &bytes)
-            .map_err(|e| self.failed(format!("cannot write {}: {e}", waits.display())))
+            .map_err(|e| self.failed(format!("cannot write {}: {e}", waits.display())))?;
+        crash_point("file.request.written");
+        Ok(())
     }
 
     /// Returns the unanswered requests, ordered by time and id. `run_key_of` looks up the run key of a saga.
@@ -68,6 +72,28 @@ impl Directory {
         Ok(requests)
     }
 
+    /// Returns all requests for a saga with their answers, ordered by time and id.
+    pub(super) fn requests_of(&self, saga: &SagaId) -> Result<RequestsWithAnswers, StoreError> {
+        let run_key = self.log(saga)?.map(|found| found.saga.record.run_key);
+        let mut requests = Vec::new();
+        for name in self.names(ANSWERS)? {
+            let found = self.sealed::<Answered>(&Path::new(ANSWERS).join(name))?;
+            let found = found.filter(|found| found.request.saga == *saga);
+            requests.extend(found.map(|found| (found.request, Some(found.answer))));
+        }
+        for name in self.names(COMMANDS)? {
+            let found = self.sealed::<WaitingRequest>(&Path::new(COMMANDS).join(name))?;
+            let waits = found.filter(|found| {
+                found.request.saga == *saga
+                    && Some(found.run_key) == run_key
+                    && requests.iter().all(|(answered, _)| answered.id != found.request.id)
+            });
+            requests.extend(waits.map(|found| (found.request, None)));
+        }
+        requests.sort_unstable_by_key(|(request, _)| (request.at, request.id));
+        Ok(requests)
+    }
+
     /// True if the request exists and has not been answered.
     pub(super) fn is_waiting(&self, id: Uuid) -> bool {
         self.path(waiting(id)).exists() && !self.path(answered(id)).exists()
@@ -82,11 +108,15 @@ impl Directory {
         let Some(WaitingRequest { request, .. }) = self.sealed(&waits)? else { return Ok(()) };
         let bytes = sealed(&Answered { request, answer }).map_err(|why| self.failed(why))?;
         let file = answered(id);
+        crash_point("file.answer.writing");
         self.write(&file, &bytes)
             .map_err(|e| self.failed(format!("cannot write {}: {e}", file.display())))?;
+        crash_point("file.answer.written");
         // The file of the answer decides, so this removal need not be durable.
         self.remove(&waits)
-            .map_err(|e| self.failed(format!("cannot remove {}: {e}", waits.display())))
+            .map_err(|e| self.failed(format!("cannot remove {}: {e}", waits.display())))?;
+        crash_point("file.answer.moved");
+        Ok(())
     }
 
     /// Returns the answer to a request, if there is one.
@@ -119,6 +149,7 @@ impl Directory {
             }
         }
         if removed {
+            crash_point("file.requests.removed");
             self.sync_directories(&[COMMANDS, ANSWERS])
                 .map_err(|e| self.failed(format!("cannot remove requests: {e}")))?;
         }

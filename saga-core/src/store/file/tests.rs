@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use super::*;
 use crate::log::{Entry, EntryKind, NodeEntry, Payload, SagaEntry, SagaStatus, Timestamp};
-use crate::store::RecordChange;
+use crate::store::{NewDefinition, RecordChange};
 
 fn id(text: &str) -> SagaId {
     text.parse().unwrap()
@@ -28,7 +28,10 @@ fn new_saga(name: &str) -> NewSaga {
         next_seq: 2,
         ..SagaRecord::new(id(name), "book_trip", WorkerId::from("one"), Timestamp(1))
     };
-    NewSaga { record, entries: vec![entry(1, SagaEntry::Created { run_key }.into())] }
+    NewSaga {
+        record,
+        entries: vec![entry(1, SagaEntry::Created { run_key, traceparent: None }.into())],
+    }
 }
 
 fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
@@ -43,7 +46,7 @@ fn append(name: &str, seq: u64, kinds: Vec<EntryKind>) -> Append {
     }
 }
 
-/// A log of four writes: its bytes and, after each write, its length and contents.
+/// A log of four writes, of which the third brings a definition: its bytes and, after each write, its length and contents.
 fn log_of_four_writes() -> (Vec<u8>, Vec<(usize, StoredSaga)>) {
     let NewSaga { mut record, mut entries } = new_saga("a");
     let mut bytes = log_file::create(&record, &entries).unwrap();
@@ -57,9 +60,14 @@ fn log_of_four_writes() -> (Vec<u8>, Vec<(usize, StoredSaga)>) {
         vec![about(NodeEntry::Started), about(NodeEntry::Skipped), SagaEntry::Paused.into()],
         vec![about(NodeEntry::Succeeded(Payload::from(&b"\xff"[..])))],
     ] {
-        let append = append("a", record.next_seq, kinds);
+        let mut append = append("a", record.next_seq, kinds);
+        append.change.definition = (append.expected_next_seq == 4).then(|| {
+            let (params, dag) = (Payload::from(&b"\xff"[..]), Payload::from(&b"{\"a\": 1}"[..]));
+            Box::new(NewDefinition { fingerprint: "f2".into(), params, dag })
+        });
         append.apply_to(&mut record).unwrap();
-        bytes.extend(log_file::change(&record, &append.entries, &[]).unwrap());
+        let definition = append.change.definition.take();
+        bytes.extend(log_file::change(&record, &append.entries, definition, &[]).unwrap());
         entries.extend(append.entries);
         writes.push((bytes.len(), StoredSaga { record: record.clone(), entries: entries.clone() }));
     }
@@ -193,7 +201,7 @@ async fn a_failed_fsync_closes_the_store() {
             }
             "create" => store.create(new_saga("b")).await.unwrap_err(),
             "claim" => store.claim(&two, &["f1".to_string()], 9).await.unwrap_err(),
-            "answer" => store.answer(request.id, Answer::Done).await.unwrap_err(),
+            "answer" => store.answer(&two, request.id, Answer::Done).await.unwrap_err(),
             "delete" => store.delete(&id("ended")).await.unwrap_err(),
             other => panic!("{other}"),
         };
@@ -206,7 +214,7 @@ async fn a_failed_fsync_closes_the_store() {
             store.take(&two, &id("a")).await.unwrap_err(),
             store.release(&WorkerId::from("one")).await.unwrap_err(),
             store.delete(&id("ended")).await.unwrap_err(),
-            store.answer(request.id, Answer::Done).await.unwrap_err(),
+            store.answer(&two, request.id, Answer::Done).await.unwrap_err(),
         ];
         for e in refusals {
             assert!(

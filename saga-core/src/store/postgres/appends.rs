@@ -8,12 +8,14 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::connection::{Database, Execute};
+use super::detailed_appends;
 use super::group_commit::Write;
-use super::log_columns::{self, LogColumns};
+use super::log_columns;
 use super::retries::Tries;
 use super::rows::{int, owner_column, text};
 use super::schema;
 use super::trouble::Trouble;
+use crate::crash_points::crash_point;
 use crate::log::Payload;
 use crate::store::log_rows::{LogRow, LogRows};
 use crate::store::{Append, StoreError};
@@ -26,10 +28,10 @@ pub(super) struct AppendRow {
     next_seq: i64,
     wake_at: Option<i64>,
     updated_at: i64,
-    error: Option<String>,
-    parked_reason: Option<String>,
-    log: LogRows,
-    answers: Vec<(Uuid, Vec<u8>)>,
+    pub(super) error: Option<String>,
+    pub(super) parked_reason: Option<String>,
+    pub(super) log: LogRows,
+    pub(super) answers: Vec<(Uuid, Vec<u8>)>,
 }
 
 /// An append that waits, and whom to reply to.
@@ -40,7 +42,10 @@ pub(super) struct AppendJob {
 
 impl Write for AppendJob {
     fn bytes(&self) -> usize {
-        self.row.log.iter().map(|row| row.payloads.as_bytes().len() + row.entries.len() + 256).sum()
+        let log = self.row.log.iter();
+        let log = log.map(|row| row.payloads.as_bytes().len() + row.entries.len() + 256);
+        let definition = self.row.append.change.definition.as_deref();
+        log.sum::<usize>() + definition.map_or(0, |new| new.params.len() + new.dag.len())
     }
 
     fn key(&self) -> &str {
@@ -90,6 +95,7 @@ impl AppendRow {
             || change.context.is_some()
             || change.paused.is_some()
             || change.parked_reason.is_some()
+            || change.definition.is_some()
     }
 }
 
@@ -98,6 +104,7 @@ pub(super) async fn commit(database: &Arc<Database>, jobs: Vec<AppendJob>) {
     let (rows, replies): (Vec<_>, Vec<_>) =
         jobs.into_iter().map(|job| (job.row, job.reply)).unzip();
     let results = append_all(database, &rows).await;
+    crash_point("postgres.append.telling");
     for (reply, result) in replies.into_iter().zip(results) {
         // the caller may have stopped waiting
         let _ = reply.send(result);
@@ -136,17 +143,20 @@ async fn append_batch(
 ) -> Result<Vec<Result<(), StoreError>>, Trouble> {
     let written = loop {
         let connection = tries.connection(database).await?;
+        crash_point("postgres.append.before");
         match append(&connection, rows).await {
             Ok(written) => break written,
             Err(trouble) => tries.failed(connection, trouble).await?,
         }
     };
+    crash_point("postgres.append.after");
     let mut results = rows.iter().map(|_| Ok(())).collect::<Vec<_>>();
     let missing = (0..).zip(&written).filter(|(_, written)| !**written);
     let missing = missing.map(|(index, _)| index).collect::<Vec<usize>>();
     if missing.is_empty() {
         return Ok(results);
     }
+    crash_point("postgres.append.unknown");
     let of_missing =
         missing.iter().filter_map(|index| rows.get(*index).copied()).collect::<Vec<_>>();
     let mut reading = Tries::default();
@@ -223,7 +233,7 @@ pub(super) async fn append(
 ) -> Result<Vec<bool>, Trouble> {
     match log_columns::only_rows(rows.iter().map(|row| &row.log)) {
         Some(log) if are_plain(rows) => append_plain(connection, rows, &log).await,
-        _ => append_detailed(connection, rows).await,
+        _ => detailed_appends::append(connection, rows).await,
     }
 }
 
@@ -264,74 +274,21 @@ async fn append_plain(
     log_columns::are_among(&written, &ids)
 }
 
-async fn append_detailed(
-    connection: &impl Execute,
-    rows: &[&AppendRow],
-) -> Result<Vec<bool>, Trouble> {
-    let Common { ids, epochs, expected, next, statuses, wake, updated, ended, progress } =
-        Common::of(rows);
-    let index = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
-    let places = (0..rows.len()).map(index).collect::<Vec<_>>();
-    let owners = rows.iter().map(|row| owner_column(&row.append.owner)).collect::<Vec<_>>();
-    let logs = LogColumns::of((0..).zip(rows.iter().map(|row| &row.log)))?;
-    let errors = rows.iter().map(|row| row.error.as_deref()).collect::<Vec<_>>();
-    let contexts = rows.iter().map(|row| row.append.change.context.as_ref().map(Payload::as_bytes));
-    let contexts = contexts.collect::<Vec<_>>();
-    let paused = rows.iter().map(|row| row.append.change.paused).collect::<Vec<_>>();
-    let parks =
-        rows.iter().map(|row| row.append.change.parked_reason.is_some()).collect::<Vec<_>>();
-    let reasons = rows.iter().map(|row| row.parked_reason.as_deref()).collect::<Vec<_>>();
-    let answers = (0..)
-        .zip(rows)
-        .flat_map(|(place, row)| row.answers.iter().map(move |answer| (index(place), answer)));
-    let answers = answers.collect::<Vec<_>>();
-    let answer_places = answers.iter().map(|(place, _)| *place).collect::<Vec<_>>();
-    let requests = answers.iter().map(|(_, (id, _))| *id).collect::<Vec<_>>();
-    let answers = answers.iter().map(|(_, (_, answer))| &**answer).collect::<Vec<_>>();
-    let params: super::connection::Params<'_> = &[
-        (&places, Type::INT8_ARRAY),
-        (&ids, Type::TEXT_ARRAY),
-        (&owners, Type::TEXT_ARRAY),
-        (&epochs, Type::INT8_ARRAY),
-        (&expected, Type::INT8_ARRAY),
-        (&next, Type::INT8_ARRAY),
-        (&statuses, Type::TEXT_ARRAY),
-        (&wake, Type::INT8_ARRAY),
-        (&updated, Type::INT8_ARRAY),
-        (&ended, Type::BOOL_ARRAY),
-        (&progress, Type::BOOL_ARRAY),
-        (&logs.places, Type::INT8_ARRAY),
-        (&logs.first_seqs, Type::INT8_ARRAY),
-        (&logs.entries, Type::TEXT_ARRAY),
-        (&logs.payloads, Type::BYTEA_ARRAY),
-        (&errors, Type::TEXT_ARRAY),
-        (&contexts, Type::BYTEA_ARRAY),
-        (&paused, Type::BOOL_ARRAY),
-        (&parks, Type::BOOL_ARRAY),
-        (&reasons, Type::TEXT_ARRAY),
-        (&answer_places, Type::INT8_ARRAY),
-        (&requests, Type::UUID_ARRAY),
-        (&answers, Type::BYTEA_ARRAY),
-    ];
-    let written = connection.query(&DETAILED, params).await?;
-    log_columns::are_at(&written, rows.len())
-}
-
-/// The columns that both statements need.
-struct Common<'a> {
-    ids: Vec<&'a str>,
-    epochs: Vec<i64>,
-    expected: Vec<i64>,
-    next: Vec<i64>,
-    statuses: Vec<&'static str>,
-    wake: Vec<Option<i64>>,
-    updated: Vec<i64>,
-    ended: Vec<bool>,
-    progress: Vec<bool>,
+/// The columns that every statement needs.
+pub(super) struct Common<'a> {
+    pub(super) ids: Vec<&'a str>,
+    pub(super) epochs: Vec<i64>,
+    pub(super) expected: Vec<i64>,
+    pub(super) next: Vec<i64>,
+    pub(super) statuses: Vec<&'static str>,
+    pub(super) wake: Vec<Option<i64>>,
+    pub(super) updated: Vec<i64>,
+    pub(super) ended: Vec<bool>,
+    pub(super) progress: Vec<bool>,
 }
 
 impl<'a> Common<'a> {
-    fn of(rows: &[&'a AppendRow]) -> Self {
+    pub(super) fn of(rows: &[&'a AppendRow]) -> Self {
         Self {
             ids: rows.iter().map(|row| row.append.saga.as_str()).collect(),
             epochs: rows.iter().map(|row| row.epoch).collect(),
@@ -348,11 +305,11 @@ impl<'a> Common<'a> {
 
 /// The last condition makes the planner expect one append, whatever their number: it then looks up each saga by its id,
 /// which is right for every size of the table, and not only for the size at which the statement was planned.
-const COMPARE: &str =
+pub(super) const COMPARE: &str =
     "s.id = a.id AND s.epoch = a.epoch AND s.next_seq = a.expected AND a.epoch = abs(a.epoch)";
 
 /// The columns that every append changes.
-const CHANGES: &str = "next_seq = a.next, status = a.status, wake_at = a.wake, updated_at = a.updated, \
+pub(super) const CHANGES: &str = "next_seq = a.next, status = a.status, wake_at = a.wake, updated_at = a.updated, \
     ended_at = CASE WHEN a.ended THEN a.updated END, \
     attempts = CASE WHEN a.progress THEN 1 ELSE s.attempts END";
 
@@ -368,27 +325,5 @@ static PLAIN: LazyLock<String> = LazyLock::new(|| {
          RETURNING s.number, a.id, a.expected, a.entries, a.payloads), \
          l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) SELECT number, expected, entries, payloads FROM u) \
          SELECT array_agg(id) FROM u"
-    )
-});
-
-static DETAILED: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "WITH a AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
-         $7::text[], $8::bigint[], $9::bigint[], $10::boolean[], $11::boolean[], $16::text[], $17::bytea[], \
-         $18::boolean[], $19::boolean[], $20::text[]) \
-         AS a (place, id, owner, epoch, expected, next, status, wake, updated, ended, progress, \
-         error, context, paused, parks, reason)), \
-         u AS (UPDATE saga AS s SET {CHANGES}, error = coalesce(a.error, s.error), \
-         context = coalesce(a.context, s.context), paused = coalesce(a.paused, s.paused), \
-         parked_reason = CASE WHEN a.parks THEN a.reason ELSE s.parked_reason END \
-         FROM a WHERE s.owner = a.owner AND {COMPARE} RETURNING s.number, a.place), \
-         l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) \
-         SELECT u.number, r.first_seq, r.entries, r.payloads \
-         FROM unnest($12::bigint[], $13::bigint[], $14::text[], $15::bytea[]) AS r (place, first_seq, entries, payloads) \
-         JOIN u ON u.place = r.place), \
-         c AS (UPDATE saga_command AS m SET answer = w.answer \
-         FROM unnest($21::bigint[], $22::uuid[], $23::bytea[]) AS w (place, id, answer) JOIN u ON u.place = w.place \
-         WHERE m.id = w.id AND m.answer IS NULL) \
-         SELECT place FROM u"
     )
 });

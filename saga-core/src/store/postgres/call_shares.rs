@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 use super::connection::{Connection, Execute, Params};
 use super::rows::{plain, text};
 use super::trouble::Trouble;
+use crate::crash_points::crash_point;
 use crate::log::Timestamp;
 use crate::store::{CallShare, CallShares, ShareChange, SharedCalls, WorkerId};
 
@@ -50,5 +51,8 @@ pub(super) async fn change(connection: &Connection, change: &ShareChange) -> Res
     let sql = "INSERT INTO saga_call_share AS s (action, version, shares) VALUES ($1, $2 + 1, $3) \
         ON CONFLICT (action) DO UPDATE SET version = excluded.version, shares = excluded.shares \
         WHERE s.version = $2 RETURNING 1";
-    Ok(!connection.query(sql, params).await?.is_empty())
+    crash_point("postgres.shares.before");
+    let changed = !connection.query(sql, params).await?.is_empty();
+    crash_point("postgres.shares.after");
+    Ok(changed)
 }

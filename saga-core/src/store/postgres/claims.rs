@@ -1,5 +1,6 @@
 //! Who owns which sagas: leases, claims, takes and releases.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio_postgres::Row;
@@ -7,8 +8,9 @@ use tokio_postgres::types::Type;
 
 use super::connection::{Connection, Execute, Params};
 use super::reads;
-use super::rows::{self, RECORD, WITH_REST, owner_column, plain, text};
+use super::rows::{self, EPOCH, NUMBER, RECORD, WITH_REST, owner_column, plain, text};
 use super::trouble::Trouble;
+use crate::crash_points::crash_point;
 use crate::log::{SagaId, Timestamp};
 use crate::store::{SagaRecord, StoreError, Worker, WorkerId};
 
@@ -21,7 +23,10 @@ pub(super) async fn renew(
 ) -> Result<(), Trouble> {
     let (worker, lease) = (owner_column(worker), lease.as_secs_f64());
     let params: Params<'_> = &[(&worker, Type::TEXT), (&lease, Type::FLOAT8)];
-    connection.query_within(limit, RENEW, params).await.map(drop)
+    crash_point("postgres.renew.before");
+    connection.query_within(limit, RENEW, params).await?;
+    crash_point("postgres.renew.after");
+    Ok(())
 }
 
 const RENEW: &str = "INSERT INTO saga_worker (incarnation, started_at, lease_until) \
@@ -33,7 +38,10 @@ pub(super) async fn introduce(connection: &Connection, worker: &WorkerId) -> Res
     let worker = owner_column(worker);
     let sql = "INSERT INTO saga_worker (incarnation, started_at, lease_until) \
         VALUES ($1, clock_timestamp(), clock_timestamp()) ON CONFLICT (incarnation) DO NOTHING";
-    connection.query(sql, &[(&worker, Type::TEXT)]).await.map(drop)
+    crash_point("postgres.introduce.before");
+    connection.query(sql, &[(&worker, Type::TEXT)]).await?;
+    crash_point("postgres.introduce.after");
+    Ok(())
 }
 
 /// The workers that are alive, longest first.
@@ -137,10 +145,41 @@ async fn claim_of(
         (&versions, Type::INT4_ARRAY),
         (&limit, Type::INT8),
     ];
+    crash_point("postgres.claim.before");
     let rows = connection.query(&claim_sql(), params).await?;
-    // A record that does not decode is skipped, so that it does not block other sagas: its owner is now this worker, so
-    // that it is not found again. Loading it reports what is wrong.
-    Ok(rows.iter().filter_map(|row| rows::record(row).ok()).collect())
+    crash_point("postgres.claim.after");
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match record_of(connection, row).await {
+            Ok(record) => claimed.extend(record),
+            // A record that does not decode is skipped, so that it does not block other sagas: its owner is now this
+            // worker, so that it is not found again. Loading it reports what is wrong.
+            Err(Trouble::Store(_)) => {}
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok(claimed)
+}
+
+/// Which of the columns of a claim or a take says that the saga has gone on meanwhile.
+const HAS_GONE_ON: usize = NUMBER + 1;
+
+/// The record that a claim or a take has changed; `None` if another one has changed it since.
+///
+/// Such a statement changes the newest row of `saga`, even one that was written after the statement had begun, and joins it
+/// with the rows of other tables as they were when it began. If the saga was migrated in between, the record would have the
+/// parameters of the old definition, or a version that cannot be found yet; so it is read again.
+async fn record_of(connection: &Connection, row: &Row) -> Result<Option<SagaRecord>, Trouble> {
+    let has_gone_on: bool = row.try_get(HAS_GONE_ON).map_err(Trouble::Sql)?;
+    if !has_gone_on {
+        return rows::record(row).map(Some);
+    }
+    let id: &str = row.try_get(0).map_err(Trouble::Sql)?;
+    let epoch: i64 = row.try_get(EPOCH).map_err(Trouble::Sql)?;
+    // what is no id was not written by a store
+    let Ok(id) = id.parse() else { return Ok(None) };
+    let found = reads::find(connection, &id).await?;
+    Ok(found.filter(|found| i64::try_from(found.epoch) == Ok(epoch)))
 }
 
 /// The subquery uses the index `saga_unfinished` from its first column to its last, and so reads nothing but what it
@@ -154,16 +193,28 @@ pub(super) fn claim_sql() -> String {
          LIMIT $4 FOR UPDATE SKIP LOCKED), \
          s AS (UPDATE saga SET owner = $1, epoch = epoch + 1, attempts = least(attempts + 1, 4294967295) \
          FROM free WHERE saga.id = free.id RETURNING saga.*) \
-         SELECT {RECORD} FROM s {WITH_REST}"
+         {}",
+        *CHANGED
     )
 }
+
+/// The records of the rows `s` that a statement has changed. `seen` is the row that it has seen when it began.
+static CHANGED: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {RECORD}, seen.next_seq IS DISTINCT FROM s.next_seq FROM s {WITH_REST} \
+         LEFT JOIN saga AS seen ON seen.id = s.id"
+    )
+});
 
 /// Removes workers that have died, once they own nothing that has not ended. As above, an index is looked into for each of
 /// them.
 async fn forget_dead_workers(connection: &Connection, worker: &WorkerId) -> Result<(), Trouble> {
     let sql = "DELETE FROM saga_worker AS w WHERE w.incarnation <> $1 AND w.lease_until <= clock_timestamp() \
         AND (SELECT true FROM saga AS s WHERE s.owner = w.incarnation AND s.ended_at IS NULL LIMIT 1) IS NULL";
-    connection.query(sql, &[(&owner_column(worker), Type::TEXT)]).await.map(drop)
+    crash_point("postgres.forget.before");
+    connection.query(sql, &[(&owner_column(worker), Type::TEXT)]).await?;
+    crash_point("postgres.forget.after");
+    Ok(())
 }
 
 /// The unfinished sagas of a worker, except those that are parked.
@@ -183,9 +234,13 @@ pub(super) async fn owned(
 pub(super) async fn release(connection: &Connection, worker: &WorkerId) -> Result<(), Trouble> {
     let worker = owner_column(worker);
     let release = "UPDATE saga SET owner = '', attempts = 0 WHERE owner = $1 AND ended_at IS NULL";
+    crash_point("postgres.release.before");
     connection.query(release, &[(&worker, Type::TEXT)]).await?;
+    crash_point("postgres.release.between");
     let forget = "DELETE FROM saga_worker WHERE incarnation = $1";
-    connection.query(forget, &[(&worker, Type::TEXT)]).await.map(drop)
+    connection.query(forget, &[(&worker, Type::TEXT)]).await?;
+    crash_point("postgres.release.after");
+    Ok(())
 }
 
 /// Makes the worker the owner of one saga, unless another one that is alive owns it.
@@ -196,9 +251,14 @@ pub(super) async fn take(
 ) -> Result<Option<SagaRecord>, Trouble> {
     let (worker, saga) = (owner_column(worker), id.as_str());
     let params: Params<'_> = &[(&worker, Type::TEXT), (&saga, Type::TEXT)];
+    crash_point("postgres.take.before");
     let rows = connection.query(&take_sql(), params).await?;
+    crash_point("postgres.take.after");
     match rows.first() {
-        Some(row) => rows::record(row).map(Some),
+        Some(row) => match record_of(connection, row).await? {
+            Some(record) => Ok(Some(record)),
+            None => Err(StoreError::Fenced { saga: id.clone() }.into()),
+        },
         None => match reads::find(connection, id).await? {
             Some(_) => Err(StoreError::Fenced { saga: id.clone() }.into()),
             None => Ok(None),
@@ -210,6 +270,7 @@ fn take_sql() -> String {
     format!(
         "WITH s AS (UPDATE saga SET owner = $1, epoch = epoch + 1 WHERE id = $2 AND (owner IN ('', $1) \
          OR NOT EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = saga.owner AND w.lease_until > clock_timestamp())) \
-         RETURNING *) SELECT {RECORD} FROM s {WITH_REST}"
+         RETURNING *) {}",
+        *CHANGED
     )
 }

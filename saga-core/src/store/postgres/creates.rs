@@ -14,6 +14,7 @@ use super::retries::Tries;
 use super::rows::{VersionKey, int, text};
 use super::schema;
 use super::trouble::Trouble;
+use crate::crash_points::crash_point;
 use crate::log::Payload;
 use crate::store::log_rows::LogRows;
 use crate::store::{Created, NewSaga, SagaRecord, StoreError};
@@ -115,6 +116,7 @@ pub(super) async fn commit(
     let (rows, replies): (Vec<_>, Vec<_>) =
         jobs.into_iter().map(|job| (job.row, job.reply)).unzip();
     let results = create_all(database, versions, &rows).await;
+    crash_point("postgres.create.telling");
     for (reply, result) in replies.into_iter().zip(results) {
         // the caller may have stopped waiting
         let _ = reply.send(result);
@@ -200,7 +202,9 @@ async fn create(
     for row in rows {
         stored.push(version(connection, versions, row).await?);
     }
+    crash_point("postgres.create.before");
     let created = inserts::insert(connection, rows, &stored).await?;
+    crash_point("postgres.create.after");
     let mut results = vec![None; rows.len()];
     let mut found_again = false;
     for ((row, created), result) in rows.iter().zip(created).zip(&mut results) {
@@ -237,7 +241,9 @@ async fn version(
     let dag = row.record.dag.as_bytes();
     let params: super::connection::Params<'_> =
         &[(&fingerprint, Type::TEXT), (&name, Type::TEXT), (&dag, Type::BYTEA)];
+    crash_point("postgres.version.before");
     let rows = connection.query(INSERT_VERSION, params).await?;
+    crash_point("postgres.version.after");
     let Some(found) = rows.first() else {
         return Err(connection
             .database()

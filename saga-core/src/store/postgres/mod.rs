@@ -12,7 +12,7 @@
 //! | `runtime` | the thread on which all of this runs |
 //! | `store_impl` | the methods of `Store` |
 //! | `group_commit` | many writes in one statement |
-//! | `creates`, `inserts`, `appends` | the statements that write sagas and logs |
+//! | `creates`, `inserts`, `appends`, `detailed_appends` | the statements that write sagas and logs |
 //! | `transaction` | appends that share their transaction with an action's own writes |
 //! | `claims`, `call_shares`, `reads`, `requests`, `removals` | the other statements |
 //! | `rows`, `log_columns` | records and logs as columns |
@@ -24,6 +24,7 @@ mod claims;
 mod connection;
 mod connector;
 mod creates;
+mod detailed_appends;
 mod group_commit;
 mod inserts;
 mod log_columns;
@@ -55,6 +56,7 @@ use self::group_commit::GroupCommit;
 pub use self::options::PostgresOptions;
 use self::retries::Tries;
 use self::runtime::Runtime;
+use self::schema::Tables;
 use self::transaction::Transactions;
 use self::trouble::Trouble;
 use super::{LeaseTerms, StoreError, WorkerId};
@@ -113,13 +115,15 @@ impl PostgresStore {
         PostgresOptions::new(url)
     }
 
-    async fn connect_with(options: PostgresOptions) -> Result<Self, StoreError> {
+    async fn connect_with(options: PostgresOptions, tables: Tables) -> Result<Self, StoreError> {
         let database = Arc::new(connector::database(&options)?);
         let runtime = Runtime::start()
             .map_err(|e| database.failed(format!("cannot start the thread of the store: {e}")))?;
         let (relaxed, there) = (options.relaxed_durability, database.clone());
         let prepared = runtime.run(async move {
-            prepare(&there, relaxed).await.map_err(|trouble| trouble.into_store_error(&there))
+            prepare(&there, relaxed, tables)
+                .await
+                .map_err(|trouble| trouble.into_store_error(&there))
         });
         prepared.await.unwrap_or_else(|| Err(database.failed(runtime::GONE)))?;
         // one connection is left for everything else
@@ -209,13 +213,16 @@ impl PostgresStore {
     }
 }
 
-/// Checks the server and creates the tables.
-async fn prepare(database: &Arc<Database>, relaxed: bool) -> Result<(), Trouble> {
+/// Checks the server and its tables, or creates them.
+async fn prepare(database: &Arc<Database>, relaxed: bool, tables: Tables) -> Result<(), Trouble> {
     let mut tries = Tries::default();
     loop {
         let mut connection = tries.connection(database).await?;
         let prepared = match schema::check_server(&connection, relaxed).await {
-            Ok(()) => schema::migrate(&mut connection).await,
+            Ok(()) => match tables {
+                Tables::Create => schema::migrate(&mut connection).await,
+                Tables::AreThere => schema::check_tables(&connection).await,
+            },
             Err(trouble) => Err(trouble),
         };
         match prepared {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::PostgresStore;
+use super::schema::Tables;
 use crate::store::table_prefix::TablePrefix;
 use crate::store::{LeaseTerms, StoreError};
 
@@ -121,7 +122,27 @@ impl PostgresOptions {
     /// [`StoreError::Failed`] says what is wrong and what to do; [`StoreError::NewerSchema`] if a newer version of this
     /// library has written the tables. No error contains the password.
     pub async fn connect(self) -> Result<PostgresStore, StoreError> {
-        PostgresStore::connect_with(self).await
+        PostgresStore::connect_with(self, Tables::Create).await
+    }
+
+    /// Connects as an operator does, with [`Operator::attach`](crate::operator::Operator::attach): like
+    /// [`connect`](Self::connect), but creates and migrates no tables.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use saga_core::operator::Operator;
+    /// use saga_core::store::PostgresStore;
+    /// # async fn look() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = PostgresStore::options("postgres://shop:secret@localhost/shop").attach().await?;
+    /// println!("{}", Operator::attach(store, "alice", Duration::from_secs(10)).fleet().await?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect), and [`StoreError::Failed`] if no worker has created the tables yet, or those there
+    /// are have an older schema.
+    pub async fn attach(self) -> Result<PostgresStore, StoreError> {
+        PostgresStore::connect_with(self, Tables::AreThere).await
     }
 
     pub(super) fn table_names(&self) -> Result<TablePrefix, String> {

@@ -9,7 +9,8 @@ use super::connection::{Connection, Execute, Params};
 use super::rows::{self, NUMBER, RECORD, WITH_REST, bound, plain, text, unsigned};
 use super::trouble::Trouble;
 use crate::causes::with_causes;
-use crate::log::{Entry, InvalidSagaStatus, SagaId, SagaStatus};
+use crate::log::{Entry, InvalidSagaStatus, ListedState, SagaId, SagaStatus, Timestamp};
+use crate::store::counts::{Counting, VersionCounts};
 use crate::store::{
     ListFilter, Position, SagaRecord, SagaVersion, StoreError, StoredSaga, log_rows,
 };
@@ -166,23 +167,31 @@ async fn page(
     let created_after = filter.created_after.map(bound);
     let created_before = filter.created_before.map(bound);
     let sql = format!(
-        "SELECT {RECORD} FROM saga AS s {WITH_REST} WHERE s.id > $1 AND ($2::text IS NULL OR s.status = $2) \
+        "SELECT {RECORD} FROM saga AS s {WITH_REST} WHERE s.id >= $1 AND s.id < $8 AND ($2::text IS NULL OR s.status = $2) \
          AND ($3::text IS NULL OR v.name = $3) AND ($4::bigint IS NULL OR s.created_at > $4) \
          AND ($5::bigint IS NULL OR s.created_at < $5) AND ($6::boolean IS NULL OR (s.parked_reason IS NOT NULL) = $6) \
+         AND ($9::boolean IS NULL OR s.paused = $9) AND ($10::text IS NULL OR v.fingerprint = $10) \
+         AND ($11::bigint IS NULL OR s.updated_at < $11) \
          ORDER BY s.id LIMIT $7"
     );
     let mut records = Vec::new();
-    let mut after = filter.after.as_ref().map_or("", SagaId::as_str).to_string();
+    let fingerprint = filter.fingerprint.as_deref().map(text);
+    let updated_before = filter.updated_before.map(bound);
+    let (mut first, end) = filter.ids();
     let limit = i64::try_from(filter.page_size()).unwrap_or(i64::MAX);
     loop {
         let params: Params<'_> = &[
-            (&after, Type::TEXT),
+            (&first, Type::TEXT),
             (&status, Type::TEXT),
             (&name, Type::TEXT),
             (&created_after, Type::INT8),
             (&created_before, Type::INT8),
             (&filter.parked, Type::BOOL),
             (&limit, Type::INT8),
+            (&end, Type::TEXT),
+            (&filter.paused, Type::BOOL),
+            (&fingerprint, Type::TEXT),
+            (&updated_before, Type::INT8),
         ];
         let rows = connection.query(&sql, params).await?;
         // a record that does not decode is skipped; loading it reports what is wrong
@@ -190,7 +199,8 @@ async fn page(
         let is_last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < limit;
         match rows.last() {
             Some(last) if !is_last && records.len() < filter.page_size() => {
-                after = last.try_get(0).map_err(Trouble::Sql)?;
+                // no id is between this one and the one that this leads to
+                first = format!("{}-", last.try_get::<_, &str>(0).map_err(Trouble::Sql)?);
             }
             Some(_) | None => break,
         }
@@ -202,17 +212,50 @@ async fn page(
 /// The definitions of unfinished sagas.
 pub(super) async fn versions(connection: &Connection) -> Result<Vec<SagaVersion>, Trouble> {
     let sql = "SELECT v.name, v.fingerprint, \
-        coalesce((SELECT i.dag FROM saga_input AS i WHERE i.number = u.first), v.dag), u.unfinished \
-        FROM (SELECT version, min(number) AS first, count(*) AS unfinished FROM saga WHERE ended_at IS NULL \
-        GROUP BY version) AS u JOIN saga_version AS v USING (version) ORDER BY v.name, v.fingerprint";
+        coalesce((SELECT i.dag FROM saga_input AS i WHERE i.number = u.first), v.dag), u.unfinished, u.oldest \
+        FROM (SELECT version, min(number) AS first, count(*) AS unfinished, min(created_at) AS oldest \
+        FROM saga WHERE ended_at IS NULL GROUP BY version) AS u JOIN saga_version AS v USING (version) \
+        ORDER BY v.name, v.fingerprint";
     let rows = connection.query(sql, &[]).await?;
     let version = |row: &Row| {
-        let columns = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
-        let (name, fingerprint, dag, unfinished): (&str, &str, &[u8], i64) =
+        let columns = || {
+            let names = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            Ok((names, [row.try_get(3)?, row.try_get(4)?]))
+        };
+        let ((name, fingerprint, dag), numbers): ((&str, &str, &[u8]), [i64; 2]) =
             columns().map_err(Trouble::Sql)?;
-        let unfinished = unsigned(unfinished).map_err(|why| connection.database().failed(why))?;
+        let number = |n| unsigned(n).map_err(|why| connection.database().failed(why));
+        let (unfinished, oldest) = (number(numbers[0])?, Timestamp(number(numbers[1])?));
         let (name, fingerprint) = (plain(name), plain(fingerprint));
-        Ok(SagaVersion { name, fingerprint, dag: dag.into(), unfinished })
+        Ok(SagaVersion { name, fingerprint, dag: dag.into(), unfinished, oldest })
     };
     rows.iter().map(version).collect()
+}
+
+/// How many sagas there are of each definition in each state.
+pub(super) async fn counts(connection: &Connection) -> Result<Vec<VersionCounts>, Trouble> {
+    let sql = "SELECT v.name, v.fingerprint, \
+        CASE c.place WHEN 1 THEN coalesce((SELECT i.dag FROM saga_input AS i WHERE i.number = c.first), v.dag) ELSE '' END, \
+        c.status, c.parked, c.paused, c.sagas, c.oldest \
+        FROM (SELECT *, row_number() OVER (PARTITION BY version ORDER BY status, parked, paused) AS place FROM \
+        (SELECT version, status, parked_reason IS NOT NULL AS parked, paused, count(*) AS sagas, \
+        min(created_at) AS oldest, min(number) AS first FROM saga GROUP BY 1, 2, 3, 4) AS g) AS c \
+        JOIN saga_version AS v USING (version) ORDER BY v.version, c.place";
+    let mut counting = Counting::default();
+    for row in connection.query(sql, &[]).await? {
+        let columns = || {
+            let names = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let state = (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
+            Ok((names, state, [row.try_get(6)?, row.try_get(7)?]))
+        };
+        type Columns<'a> = ((&'a str, &'a str, &'a [u8]), (&'a str, bool, bool), [i64; 2]);
+        let ((name, fingerprint, dag), (status, parked, paused), [sagas, oldest]): Columns<'_> =
+            columns().map_err(Trouble::Sql)?;
+        // a saga whose status does not decode is left out, as in lists; loading it reports what is wrong
+        let Ok(status) = status.parse::<SagaStatus>() else { continue };
+        let state = ListedState::of(status, parked, paused);
+        let (sagas, oldest) = (sagas.unsigned_abs(), Timestamp(oldest.unsigned_abs()));
+        counting.add_all((plain(name), plain(fingerprint)), state, sagas, oldest, || dag.into());
+    }
+    Ok(counting.counts())
 }

@@ -6,6 +6,7 @@ use super::connection::{Connection, Execute, Params};
 use super::reads;
 use super::rows::bound;
 use super::trouble::Trouble;
+use crate::crash_points::crash_point;
 use crate::log::{SagaId, SagaStatus};
 use crate::store::{Purge, StoreError};
 
@@ -21,7 +22,9 @@ pub(super) async fn delete(connection: &Connection, id: &SagaId) -> Result<bool,
     let sql = format!(
         "WITH gone AS (SELECT id FROM saga WHERE id = $1 AND (owner = '' OR ended_at IS NOT NULL) FOR UPDATE), {REMOVE}"
     );
+    crash_point("postgres.delete.before");
     let rows = connection.query(&sql, &[(&id.as_str(), Type::TEXT)]).await?;
+    crash_point("postgres.delete.after");
     if count(&rows)? > 0 {
         return Ok(true);
     }
@@ -47,7 +50,9 @@ pub(super) async fn purge(connection: &Connection, purge: &Purge) -> Result<u64,
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let params: Params<'_> =
             &[(&status, Type::TEXT), (&before, Type::INT8), (&limit, Type::INT8)];
+        crash_point("postgres.purge.before");
         removed += count(&connection.query(&sql, params).await?)?;
+        crash_point("postgres.purge.after");
     }
     Ok(removed)
 }
@@ -66,11 +71,14 @@ pub(super) async fn retire_versions(connection: &Connection) -> Result<(), Troub
     let remove = format!(
         "DELETE FROM saga_version AS v WHERE v.retired_at < clock_timestamp() - interval '1 hour' AND {unused}"
     );
+    crash_point("postgres.retire.before");
     connection.query(&remove, &[]).await?;
+    crash_point("postgres.retire.removed");
     let restore = format!(
         "UPDATE saga_version AS v SET retired_at = NULL WHERE v.retired_at IS NOT NULL AND NOT {unused}"
     );
     connection.query(&restore, &[]).await?;
+    crash_point("postgres.retire.restored");
     let mark = format!(
         "UPDATE saga_version AS v SET retired_at = clock_timestamp() WHERE v.retired_at IS NULL AND {unused}"
     );

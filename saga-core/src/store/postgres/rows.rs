@@ -14,6 +14,9 @@ pub(super) const RECORD: &str = "s.id, v.name, v.fingerprint, coalesce(i.dag, v.
     s.attempts, s.wake_at, s.deadline, s.paused, s.parked_reason, s.created_at, s.updated_at, s.error, s.context, \
     i.birth, i.params, s.number";
 
+/// Which of the [`RECORD`] columns is the saga's epoch.
+pub(super) const EPOCH: usize = 6;
+
 /// Which of the [`RECORD`] columns is the saga's number, which is not part of the record.
 pub(super) const NUMBER: usize = 19;
 

@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 
 use super::connection::{Connection, Execute};
 use super::trouble::Trouble;
+use crate::crash_points::crash_point;
 use crate::store::StoreError;
 
 /// Each turns a schema into the next one, from an empty database on. Only ever append to this list. Workers of the version
@@ -65,12 +66,37 @@ pub(super) async fn check_server(connection: &Connection, relaxed: bool) -> Resu
     Ok(())
 }
 
+/// What is done about the tables when a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tables {
+    /// They are created or migrated.
+    Create,
+    /// They must be there.
+    AreThere,
+}
+
+/// Refuses tables that are not there, or that this version would have to migrate first.
+pub(super) async fn check_tables(connection: &Connection) -> Result<(), Trouble> {
+    let why = match found_schema(connection).await? {
+        Some(KNOWN) => return Ok(()),
+        None | Some(0) => "there are no sagas in it yet; a worker creates the tables with `PostgresStore::connect`, and \
+                           `table_prefix` must be the same"
+            .to_string(),
+        Some(older) => format!(
+            "it has schema {older}, but this program reads schema {KNOWN}; a worker migrates it with `PostgresStore::connect`"
+        ),
+    };
+    Err(connection.database().failed(why).into())
+}
+
 /// Creates or migrates the tables. Workers that start at the same time wait for each other.
 pub(super) async fn migrate(connection: &mut Connection) -> Result<(), Trouble> {
     if found_schema(connection).await? == Some(KNOWN) {
         return Ok(());
     }
+    crash_point("postgres.meta.before");
     create_meta(connection).await?;
+    crash_point("postgres.meta.after");
     let sql = |text: &str| connection.sql(text).into_owned();
     let lock = sql("SELECT schema_version FROM saga_meta FOR UPDATE");
     let set = sql("UPDATE saga_meta SET schema_version = $1");
@@ -84,20 +110,27 @@ pub(super) async fn migrate(connection: &mut Connection) -> Result<(), Trouble> 
     for (creates, migration) in (1..).zip(&migrations) {
         if creates > found {
             transaction.batch_execute(migration).await.map_err(|e| taken(e, &place))?;
+            crash_point("postgres.migration.created");
         }
     }
     if found < KNOWN {
         let known = i32::try_from(KNOWN).unwrap_or(i32::MAX);
         transaction.execute(&set, &[&known]).await.map_err(Trouble::Sql)?;
     }
-    transaction.commit().await.map_err(Trouble::Sql)
+    crash_point("postgres.migration.written");
+    transaction.commit().await.map_err(Trouble::Sql)?;
+    crash_point("postgres.migration.committed");
+    Ok(())
 }
 
 /// Waits until what was committed before is as durable as every commit: a commit that waited for a standby, and was given up,
 /// can be read on the primary although no standby has it. A later commit waits for all that is before it in the log of the
 /// server, so this writes something that changes nothing.
 pub(super) async fn wait_for_standbys(connection: &Connection) -> Result<(), Trouble> {
-    connection.query("UPDATE saga_meta SET schema_version = schema_version", &[]).await.map(drop)
+    crash_point("postgres.standbys.before");
+    connection.query("UPDATE saga_meta SET schema_version = schema_version", &[]).await?;
+    crash_point("postgres.standbys.after");
+    Ok(())
 }
 
 /// Creates the table with the schema version, whose row is the lock for migrations.

@@ -9,7 +9,7 @@ CREATE TABLE saga_version (
     UNIQUE (fingerprint, name)
 );
 
--- Every append writes a new version of a row of this one, so what never changes is in saga_input or saga_version, and no
+-- Every append writes a new version of a row of this one, so what seldom changes is in saga_input or saga_version, and no
 -- index has what changes while a saga runs: new versions then stay on the page. It has room for two more of each row,
 -- because sagas that were created together go on together, and the version before is only removed when no transaction
 -- sees it any more.

@@ -9,8 +9,9 @@ use super::creates::{CreateJob, NewSagaRow};
 use super::{PostgresStore, call_shares, claims, reads, removals, requests, runtime};
 use crate::log::{Answer, Request, SagaId};
 use crate::store::{
-    Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, SagaRecord, SagaVersion,
-    ShareChange, SharedCalls, Store, StoreError, StoredSaga, TransactionWork, Worker, WorkerId,
+    Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, RequestsWithAnswers,
+    SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError, StoredSaga,
+    TransactionWork, VersionCounts, Worker, WorkerId,
 };
 
 impl PostgresStore {
@@ -93,6 +94,10 @@ impl Store for PostgresStore {
 
     fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>> {
         self.run(|connection| Box::pin(async move { reads::versions(connection).await }))
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<VersionCounts>, StoreError>> {
+        self.run(|connection| Box::pin(async move { reads::counts(connection).await }))
     }
 
     fn lease_terms(&self) -> Option<LeaseTerms> {
@@ -245,10 +250,24 @@ impl Store for PostgresStore {
         })
     }
 
-    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn answer(
+        &self,
+        worker: &WorkerId,
+        request: Uuid,
+        answer: Answer,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        let worker = worker.clone();
         self.run(move |connection| {
-            let answer = answer.clone();
-            Box::pin(async move { requests::answer(connection, request, &answer).await })
+            let (worker, answer) = (worker.clone(), answer.clone());
+            Box::pin(async move { requests::answer(connection, &worker, request, &answer).await })
+        })
+    }
+
+    fn requests_of(&self, saga: &SagaId) -> BoxFuture<'_, Result<RequestsWithAnswers, StoreError>> {
+        let saga = saga.clone();
+        self.run(move |connection| {
+            let saga = saga.clone();
+            Box::pin(async move { requests::of_saga(connection, &saga).await })
         })
     }
 

@@ -28,6 +28,7 @@ use super::retries::Tries;
 use super::rows::owner_column;
 use super::schema;
 use super::trouble::Trouble;
+use crate::crash_points::crash_point;
 use crate::log::Payload;
 use crate::panics::{self, Contained};
 use crate::store::transaction_work::PostgresWork;
@@ -91,12 +92,16 @@ async fn commit(
     loop {
         let mut connection = tries.connection(database).await.map_err(error)?;
         match run(&mut connection, &mut row, &mut work).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                crash_point("postgres.transaction.committed");
+                return Ok(());
+            }
             Err(NotCommitted::BeforeWork(trouble)) => {
                 tries.failed(connection, trouble).await.map_err(error)?;
             }
             Err(NotCommitted::RolledBack(error)) => return Err(error),
             Err(NotCommitted::Unknown(trouble)) => {
+                crash_point("postgres.transaction.unknown");
                 // It is not cancelled: a commit that waits for a standby would then be durable on one machine only.
                 connection.discard();
                 drop(connection);
@@ -117,7 +122,10 @@ async fn run(
 ) -> Result<(), NotCommitted> {
     let database = connection.database().clone();
     let open = connection.transaction().await.map_err(NotCommitted::BeforeWork)?;
-    match write(&database, &open, row, work).await {
+    crash_point("postgres.transaction.begun");
+    let written = write(&database, &open, row, work).await;
+    crash_point("postgres.transaction.ending");
+    match written {
         Ok(()) => open.commit().await.map_err(|trouble| match trouble.blames_the_work() {
             Some(why) => NotCommitted::RolledBack(rolled_back(row, why)),
             None => NotCommitted::Unknown(trouble),
@@ -141,6 +149,7 @@ async fn write(
 ) -> Result<(), NotCommitted> {
     let compared = compare(open, database, row).await.map_err(NotCommitted::BeforeWork)?;
     let begun = compared.map_err(NotCommitted::RolledBack)?;
+    crash_point("postgres.transaction.compared");
     let refused = |row: &AppendRow, why| NotCommitted::RolledBack(rolled_back(row, why));
     let failed = |row: &AppendRow, trouble| after_work(database, row, trouble);
     let work = work.take().and_then(Contained::take);
@@ -149,6 +158,7 @@ async fn write(
         Ok(worked) => worked.map_err(NotCommitted::RolledBack)?,
         Err(why) => return Err(refused(row, why)),
     };
+    crash_point("postgres.transaction.worked");
     if !begun.is_still_open(open).await.map_err(|trouble| failed(row, trouble))? {
         let why = "one of the action's statements ended the transaction, which only the store may do: what the action wrote \
                    before may have been committed; do not use `COMMIT` or `ROLLBACK`";
@@ -158,6 +168,7 @@ async fn write(
         row.replace_output(output).map_err(|why| refused(row, why))?;
     }
     let written = appends::append(open, &[row]).await.map_err(|trouble| failed(row, trouble))?;
+    crash_point("postgres.transaction.written");
     match written.as_slice() {
         [true] => Ok(()),
         _ => Err(refused(row, "the action's work has changed the tables of the log".to_string())),
@@ -293,6 +304,7 @@ async fn read_back(connection: &mut Connection, row: &AppendRow) -> Result<Found
     // sees what was committed before this statement, and so before the row was locked
     let found = appends::why_not(&open, &[row]).await?;
     open.roll_back().await?;
+    crash_point("postgres.transaction.found");
     if found.first() == Some(&Found::Written) {
         schema::wait_for_standbys(connection).await?;
     }

@@ -11,6 +11,7 @@ use super::reads::find;
 use super::rows::{self, DEFINITION, RECORD, WITH_INPUT};
 use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
+use crate::crash_points::crash_point;
 use crate::log::SagaId;
 
 pub(super) fn claim(
@@ -53,6 +54,7 @@ pub(super) fn claim(
     let numbers = serde_json::to_string(&numbers)
         .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
     conn.prepare_cached(CLAIM)?.execute(params![worker.as_str(), numbers])?;
+    crash_point("sqlite.claim.written");
     Ok(claimed)
 }
 
@@ -75,6 +77,7 @@ pub(super) fn free_sql() -> String {
 
 pub(super) fn release(conn: &Database, worker: &WorkerId) -> Result<(), SqliteError> {
     conn.prepare_cached(&release_sql())?.execute([worker.as_str()])?;
+    crash_point("sqlite.release.written");
     *conn.numbers.borrow_mut() = HashMap::new();
     Ok(())
 }
@@ -97,6 +100,7 @@ pub(super) fn take(
     let epoch = rows::int(record.epoch).map_err(|why| corrupt(id, why))?;
     conn.prepare_cached("UPDATE saga SET owner = ?1, epoch = ?2 WHERE number = ?3")?
         .execute(params![worker.as_str(), epoch, number])?;
+    crash_point("sqlite.take.written");
     if !record.status.is_ended() {
         conn.numbers.borrow_mut().insert(id.clone(), number);
     }

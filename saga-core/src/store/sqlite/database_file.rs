@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::super::StoreError;
 use super::super::open_files::OpenFiles;
 use super::super::worker_lock::{WorkerLock, private};
+use crate::crash_points::crash_point;
 
 /// Returns the database's path without symbolic links and dots, so that every path to it has the same lock.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
@@ -90,6 +91,21 @@ pub(super) fn create(path: &Path, resolved: &Path) -> Result<(), StoreError> {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(e) => Err(failed(path, format!("cannot create the file: {e}"))),
     }
+}
+
+/// Makes the names of the files durable. SQLite does so too, but ignores it if that fails.
+pub(super) fn sync_directory(path: &Path, resolved: &Path) -> Result<(), StoreError> {
+    // Windows neither has such a call nor needs it.
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    crash_point("sqlite.sync_directory.before");
+    let directory = resolved.parent().unwrap_or(Path::new("."));
+    fs::File::open(directory)
+        .and_then(|directory| directory.sync_all())
+        .map_err(|e| failed(path, format!("cannot make its files durable: {e}")))?;
+    crash_point("sqlite.sync_directory.after");
+    Ok(())
 }
 
 fn failed(path: &Path, why: impl Into<String>) -> StoreError {

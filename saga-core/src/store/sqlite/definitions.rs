@@ -77,32 +77,41 @@ pub(super) fn find(conn: &Database, number: i64) -> rusqlite::Result<Option<Defi
     Ok(found)
 }
 
-/// Returns the number of a record's definition. It is stored if it is new, or encrypted anew.
-pub(super) fn number_of(conn: &Database, record: &SagaRecord) -> rusqlite::Result<i64> {
-    let key = (record.fingerprint.clone(), record.name.clone());
+impl Definition {
+    /// That of a record.
+    pub(super) fn of(record: &SagaRecord) -> Self {
+        let SagaRecord { name, fingerprint, dag, .. } = record;
+        Self { name: name.clone(), fingerprint: fingerprint.clone(), dag: dag.clone() }
+    }
+}
+
+/// Returns the number of a definition. It is stored if it is new, or encrypted anew.
+pub(super) fn number_of(conn: &Database, definition: Definition) -> rusqlite::Result<i64> {
+    let key = (definition.fingerprint.clone(), definition.name.clone());
     match conn.definitions.latest.borrow().get(&key) {
-        Some((number, dag)) if *dag == record.dag => return Ok(*number),
+        Some((number, dag)) if *dag == definition.dag => return Ok(*number),
         Some(_) | None => {}
     }
-    let (fingerprint, name) = (&*record.fingerprint, &*record.name);
+    let (fingerprint, name) = (&*definition.fingerprint, &*definition.name);
     let latest = conn
         .prepare_cached(LATEST)?
         .query_row([fingerprint, name], |row| {
-            let same = row.get_ref(1)?.as_blob()? == record.dag.as_bytes();
+            let same = row.get_ref(1)?.as_blob()? == definition.dag.as_bytes();
             Ok(same.then_some(row.get(0)?))
         })
         .optional()?;
     let number = match latest.flatten() {
         Some(number) => number,
-        None => insert(conn, record)?,
+        None => insert(conn, &definition)?,
     };
-    conn.definitions.remember(key, number, record.dag.clone());
+    conn.definitions.remember(key, number, definition.dag);
     Ok(number)
 }
 
-fn insert(conn: &Database, record: &SagaRecord) -> rusqlite::Result<i64> {
+fn insert(conn: &Database, definition: &Definition) -> rusqlite::Result<i64> {
     let sql = "INSERT INTO saga_definition (fingerprint, name, dag) VALUES (?1, ?2, ?3)";
-    let values = params![&*record.fingerprint, &*record.name, record.dag.as_bytes()];
+    let Definition { name, fingerprint, dag } = definition;
+    let values = params![&**fingerprint, &**name, dag.as_bytes()];
     conn.prepare_cached(sql)?.execute(values)?;
     Ok(conn.last_insert_rowid())
 }

@@ -16,6 +16,7 @@
 //! | `rows` | records and appends as rows |
 //! | `log_key` | where the rows of a log are in the table |
 //! | `stats` | counters of commits |
+//! | `io_errors` | what errors of the disk mean |
 //! | `query_plans`, `many_sagas` | tests: each statement uses an index, even among a million sagas |
 //! | `transient_failures` | tests: the store recovers from a full disk and from a locked database |
 
@@ -23,6 +24,7 @@ mod claims;
 mod database;
 mod database_file;
 mod definitions;
+mod io_errors;
 mod log_guard;
 mod log_key;
 #[cfg(test)]
@@ -57,6 +59,7 @@ pub use self::stats::SqliteStats;
 use self::writer::Writer;
 use super::StoreError;
 use super::table_prefix::TablePrefix;
+use crate::crash_points::crash_point;
 
 /// Keeps sagas in a SQLite file. Every commit is durable (WAL, `synchronous = FULL`).
 ///
@@ -155,9 +158,12 @@ impl SqliteStore {
         let place: Arc<str> = path.display().to_string().into();
         let resolved = database_file::resolve(path)?;
         let lock = database_file::lock(path, &resolved)?;
+        crash_point("sqlite.open.locked");
         database_file::create(path, &resolved)?;
+        crash_point("sqlite.open.created");
         let write_to = schema::open_writer(&resolved, &place, prefix)?;
         let read_from = schema::open_reader(&resolved, &place, prefix)?;
+        database_file::sync_directory(path, &resolved)?;
         let files = Arc::new(database_file::watch(path, &resolved, Some(&lock))?);
 
         let counters = Arc::new(Counters::default());

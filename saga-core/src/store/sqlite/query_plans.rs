@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::claims::{CLAIM, free_sql, release_sql, unfinished_sql};
 use super::definitions;
 use super::reads::*;
-use super::requests::WAITING;
+use super::requests::{OF_SAGA, WAITING};
 use super::writes::*;
 use crate::log::SagaStatus;
 
@@ -44,8 +44,8 @@ fn claim_finds_what_it_changes_by_number() {
 #[test]
 fn a_page_is_read_in_order_and_not_sorted() {
     let (ids, unfinished) =
-        ("sqlite_autoindex_saga_1 (id>?)", "saga_unfinished (status=? AND id>?)");
-    let not_completed = "saga_not_completed (status=? AND id>?)";
+        ("sqlite_autoindex_saga_1 (id>? AND id<?)", "saga_unfinished (status=? AND id>? AND id<?)");
+    let not_completed = "saga_not_completed (status=? AND id>? AND id<?)";
     for (status, index) in [
         (None, ids),
         (Some(SagaStatus::Completed), ids),
@@ -73,7 +73,8 @@ fn an_append_finds_its_saga_by_id() {
         let plan = plan(sql);
         assert!(plan.contains("sqlite_autoindex_saga_1 (id=?)"), "{plan}");
     }
-    for sql in [ADVANCE, FINISH, UPDATE, UPDATE_STATUS, UPDATE_DETAILS] {
+    let by_number = [ADVANCE, FINISH, UPDATE, UPDATE_STATUS, UPDATE_DETAILS];
+    for sql in by_number.into_iter().chain([DEFINITION_OF, REDEFINE, UPDATE_PARAMS]) {
         let plan = plan(sql);
         assert!(plan.contains("USING INTEGER PRIMARY KEY"), "{plan}");
     }
@@ -136,6 +137,12 @@ fn purge_finds_the_oldest_of_a_status_in_order() {
 fn release_reads_no_ended_sagas() {
     let plan = plan(&release_sql());
     assert!(plan.contains("USING INDEX saga_unfinished"), "{plan}");
+}
+
+#[test]
+fn the_requests_of_a_saga_are_found_by_index() {
+    let plan = plan(OF_SAGA);
+    assert!(plan.contains("saga_command_by_saga (saga_id=?)"), "{plan}");
 }
 
 #[test]

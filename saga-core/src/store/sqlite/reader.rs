@@ -12,6 +12,7 @@ use super::super::StoreError;
 use super::super::io_thread::{IoThread, reply_of};
 use super::super::open_files::OpenFiles;
 use super::database::{Database, OpenDatabase};
+use super::io_errors::in_words;
 use super::write_job::SqliteError;
 use super::{closed, failed};
 
@@ -81,7 +82,7 @@ fn in_snapshot(conn: &Database, place: &str, batch: Vec<ReadJob>) {
             drop(snapshot);
         }
         Err(e) => {
-            let why = failed(place, e.to_string());
+            let why = failed(place, in_words(&e));
             batch.into_iter().for_each(|read| read(Err(why.clone())));
         }
     }

@@ -4,14 +4,16 @@ use std::sync::LazyLock;
 
 use rusqlite::{CachedStatement, OptionalExtension, Row, Statement, params};
 
+use super::super::counts::{Counting, VersionCounts};
 use super::super::{
     ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga, WorkerId, log_rows,
 };
 use super::database::Database;
+use super::definitions;
 use super::rows::{self, NUMBER, RECORD, WITH_INPUT};
 use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
-use crate::log::{Entry, SagaId, SagaStatus};
+use crate::log::{Entry, ListedState, SagaId, SagaStatus, Timestamp};
 
 /// Returns a saga's record and its number.
 pub(super) fn find(conn: &Database, id: &SagaId) -> Result<Option<(SagaRecord, i64)>, SqliteError> {
@@ -154,8 +156,9 @@ fn page(
     status: Option<SagaStatus>,
 ) -> Result<Vec<SagaRecord>, SqliteError> {
     let mut select = conn.prepare_cached(&page_sql(status))?;
+    let (first, end) = filter.ids();
     let mut rows = select.query(params![
-        filter.after.as_ref().map_or("", SagaId::as_str),
+        first,
         filter.name,
         // No limit, because rows are counted below.
         -1,
@@ -163,6 +166,10 @@ fn page(
         filter.created_after.map(rows::bound),
         filter.created_before.map(rows::bound),
         filter.parked,
+        end,
+        filter.paused,
+        filter.fingerprint,
+        filter.updated_before.map(rows::bound),
     ])?;
     let mut records = Vec::new();
     while records.len() < filter.page_size()
@@ -188,11 +195,14 @@ pub(super) fn page_sql(status: Option<SagaStatus>) -> String {
         }
     };
     format!(
-        "SELECT {RECORD} FROM saga {index} {WITH_INPUT} WHERE {of_status} AND id > ?1 \
+        "SELECT {RECORD} FROM saga {index} {WITH_INPUT} WHERE {of_status} AND id >= ?1 AND id < ?8 \
          AND (?2 IS NULL OR ?2 = \
               (SELECT name FROM saga_definition AS d WHERE d.definition = saga.definition)) \
+         AND (?10 IS NULL OR ?10 = \
+              (SELECT fingerprint FROM saga_definition AS d WHERE d.definition = saga.definition)) \
          AND (?5 IS NULL OR created_at > ?5) AND (?6 IS NULL OR created_at < ?6) \
          AND (?7 IS NULL OR (parked_reason IS NOT NULL) = ?7) \
+         AND (?9 IS NULL OR paused = ?9) AND (?11 IS NULL OR updated_at < ?11) \
          ORDER BY id LIMIT ?3"
     )
 }
@@ -208,6 +218,7 @@ pub(super) fn versions(conn: &Database) -> Result<Vec<SagaVersion>, SqliteError>
             fingerprint: row.get(1)?,
             dag: row.get::<_, Vec<u8>>(2)?.into(),
             unfinished: row.get::<_, i64>(3)?.unsigned_abs(),
+            oldest: Timestamp(row.get::<_, i64>(4)?.unsigned_abs()),
         })
     };
     Ok(select.query_map([], version)?.collect::<rusqlite::Result<_>>()?)
@@ -215,11 +226,34 @@ pub(super) fn versions(conn: &Database) -> Result<Vec<SagaVersion>, SqliteError>
 
 pub(super) fn versions_sql() -> String {
     format!(
-        "SELECT name, fingerprint, (SELECT dag FROM saga_definition WHERE definition = first), unfinished \
-         FROM (SELECT d.name, d.fingerprint, min(definition) AS first, sum(v.unfinished) AS unfinished \
-               FROM (SELECT definition, count(*) AS unfinished \
+        "SELECT name, fingerprint, (SELECT dag FROM saga_definition WHERE definition = first), unfinished, oldest \
+         FROM (SELECT d.name, d.fingerprint, min(definition) AS first, sum(v.unfinished) AS unfinished, \
+                   min(v.oldest) AS oldest \
+               FROM (SELECT definition, count(*) AS unfinished, min(created_at) AS oldest \
                      FROM saga INDEXED BY saga_unfinished WHERE {UNFINISHED} GROUP BY definition) AS v \
                JOIN saga_definition AS d USING (definition) GROUP BY d.name, d.fingerprint) \
          ORDER BY name, fingerprint"
     )
 }
+
+/// How many sagas there are of each definition in each state.
+pub(super) fn counts(conn: &Database) -> Result<Vec<VersionCounts>, SqliteError> {
+    let mut select = conn.prepare_cached(COUNTS)?;
+    let mut rows = select.query([])?;
+    let mut counting = Counting::default();
+    while let Some(row) = rows.next()? {
+        let status: String = row.get(1)?;
+        // A saga whose status or definition does not decode is left out, as in lists. Loading it reports what is wrong.
+        let Ok(status) = status.parse::<SagaStatus>() else { continue };
+        let Some(definition) = definitions::find(conn, row.get(0)?)? else { continue };
+        let key = (definition.name.to_string(), definition.fingerprint.to_string());
+        let state = ListedState::of(status, row.get(2)?, row.get(3)?);
+        let sagas = row.get::<_, i64>(4)?.unsigned_abs();
+        let oldest = Timestamp(row.get::<_, i64>(5)?.unsigned_abs());
+        counting.add_all(key, state, sagas, oldest, || definition.dag.clone());
+    }
+    Ok(counting.counts())
+}
+
+const COUNTS: &str = "SELECT definition, status, parked_reason IS NOT NULL AS parked, paused, count(*), min(created_at) \
+    FROM saga GROUP BY definition, status, parked, paused";

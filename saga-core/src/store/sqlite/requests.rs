@@ -4,10 +4,11 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::super::StoreError;
+use super::super::{RequestsWithAnswers, StoreError};
 use super::database::Database;
 use super::rows;
 use super::write_job::SqliteError;
+use crate::crash_points::crash_point;
 use crate::log::{Answer, Command, Request, SagaId, Timestamp};
 
 /// A request whose numbers fit into SQLite's integers.
@@ -49,6 +50,7 @@ pub(super) fn insert(conn: &Database, row: &RequestRow) -> Result<(), SqliteErro
          VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
     )?
     .execute(params![row.id, row.saga.as_str(), row.kind, row.args, row.by, row.at])?;
+    crash_point("sqlite.request.written");
     Ok(())
 }
 
@@ -67,6 +69,23 @@ pub(super) fn waiting(conn: &Database, limit: usize) -> Result<Vec<Request>, Sql
     Ok(waiting)
 }
 
+/// All requests for a saga, with their answers.
+pub(super) fn of_saga(conn: &Database, saga: &SagaId) -> Result<RequestsWithAnswers, SqliteError> {
+    let mut select = conn.prepare_cached(OF_SAGA)?;
+    let mut rows = select.query([saga.as_str()])?;
+    let mut requests = Vec::new();
+    while let Some(row) = rows.next()? {
+        let answer = row.get_ref(5)?.as_blob_or_null().ok().flatten();
+        let answer = answer.map(serde_json::from_slice).transpose();
+        // One that a newer version has left, or answered, must not hide the others.
+        requests.extend(read(row).zip(answer.ok()));
+    }
+    Ok(requests)
+}
+
+pub(super) const OF_SAGA: &str = "SELECT id, saga_id, args, \"by\", at, answer FROM saga_command \
+    WHERE saga_id = ?1 ORDER BY at, id";
+
 fn read(row: &Row<'_>) -> Option<Request> {
     let command: Command = serde_json::from_slice(row.get_ref(2).ok()?.as_blob().ok()?).ok()?;
     Some(Request {
@@ -81,6 +100,7 @@ fn read(row: &Row<'_>) -> Option<Request> {
 pub(super) fn answer(conn: &Database, id: &str, answer: &[u8]) -> rusqlite::Result<()> {
     conn.prepare_cached("UPDATE saga_command SET answer = ?2 WHERE id = ?1 AND answer IS NULL")?
         .execute(params![id, answer])?;
+    crash_point("sqlite.answer.written");
     Ok(())
 }
 

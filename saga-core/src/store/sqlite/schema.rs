@@ -9,7 +9,9 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, Transacti
 use super::super::StoreError;
 use super::super::table_prefix::TablePrefix;
 use super::database::OpenDatabase;
+use super::io_errors::in_words;
 use super::sqlite_version;
+use crate::crash_points::crash_point;
 
 /// How long to wait for another program that is writing to the same database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,7 +45,9 @@ pub(super) fn open_writer(
     found_schema(&open, place)?;
     make_durable(&open.conn, place)?;
     checkpoint_at(&open.conn, CHECKPOINT).map_err(|e| sql(place, &e))?;
+    crash_point("sqlite.open.configured");
     migrate(&open, place)?;
+    crash_point("sqlite.open.migrated");
     Ok(open)
 }
 
@@ -112,6 +116,15 @@ pub(super) fn checkpoint_at(conn: &Connection, pages: u32) -> rusqlite::Result<(
     conn.execute_batch(&format!("PRAGMA wal_autocheckpoint = {pages}"))
 }
 
+/// `execute_batch` stops at the first row. The switch to WAL gives its row first and is written to the file afterwards, so
+/// an error of the disk would go unnoticed, and the store would go on with a rollback journal.
+fn run_to_its_end(conn: &Connection, statement: &str) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare(statement)?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
 /// Changes a setting and reads it back, because SQLite silently ignores settings that it cannot apply.
 fn set_and_check(
     conn: &Connection,
@@ -120,8 +133,7 @@ fn set_and_check(
     value: &str,
     expected: &str,
 ) -> Result<(), StoreError> {
-    let found = conn
-        .execute_batch(&format!("PRAGMA {pragma} = {value}"))
+    let found = run_to_its_end(conn, &format!("PRAGMA {pragma} = {value}"))
         .and_then(|()| conn.pragma_query_value(None, pragma, |row| row.get(0)))
         .map_err(|e| sql(place, &e))?;
     #[expect(clippy::wildcard_enum_match_arm, reason = "the values are rusqlite's")]
@@ -173,10 +185,12 @@ fn migrate(open: &OpenDatabase, place: &str) -> Result<(), StoreError> {
     // Rolls back when it is dropped without a commit.
     let tx = Transaction::new_unchecked(&open.conn, TransactionBehavior::Immediate)
         .map_err(|e| sql(place, &e))?;
+    crash_point("sqlite.migration.begun");
     let found = found_schema(open, place)?;
     for (creates, migration) in (OLDEST..).zip(MIGRATIONS) {
         if creates > found {
             tx.execute_batch(&open.prefix.sql(migration)).map_err(|e| taken(place, &e))?;
+            crash_point("sqlite.migration.created");
         }
     }
     if found < KNOWN {
@@ -185,6 +199,7 @@ fn migrate(open: &OpenDatabase, place: &str) -> Result<(), StoreError> {
             .and_then(|mut update| update.execute([KNOWN]))
             .map_err(|e| sql(place, &e))?;
     }
+    crash_point("sqlite.migration.written");
     tx.commit().map_err(|e| sql(place, &e))
 }
 
@@ -205,7 +220,7 @@ fn sql(place: &str, e: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::NotADatabase) => {
             failed(place, "the file is not a SQLite database; give another path")
         }
-        _ => failed(place, e.to_string()),
+        _ => failed(place, in_words(e)),
     }
 }
 

@@ -12,7 +12,7 @@ CREATE TABLE saga_definition (
 
 CREATE INDEX saga_definition_by_fingerprint ON saga_definition (fingerprint, name);
 
--- Every append rewrites a row of this one, so what never changes is in saga_input or saga_definition.
+-- Every append rewrites a row of this one, so what seldom changes is in saga_input or saga_definition.
 CREATE TABLE saga (
     number        INTEGER NOT NULL PRIMARY KEY,
     id            TEXT    NOT NULL UNIQUE,

@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::super::{
-    Append, Created, ListFilter, NewSaga, Purge, SagaRecord, SagaVersion, Store, StoreError,
-    StoredSaga, TransactionWork, WorkerId,
+    Append, Created, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord, SagaVersion,
+    Store, StoreError, StoredSaga, TransactionWork, VersionCounts, WorkerId,
 };
 use super::database::Database;
 use super::reads::Loads;
@@ -106,6 +106,10 @@ impl Store for SqliteStore {
         Box::pin(self.inner.reader.read(reads::versions))
     }
 
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<VersionCounts>, StoreError>> {
+        Box::pin(self.inner.reader.read(reads::counts))
+    }
+
     fn claim(
         &self,
         worker: &WorkerId,
@@ -184,13 +188,23 @@ impl Store for SqliteStore {
         Box::pin(self.inner.reader.read(move |conn| requests::waiting(conn, limit)))
     }
 
-    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn answer(
+        &self,
+        _: &WorkerId,
+        request: Uuid,
+        answer: Answer,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let writer = self.writer()?;
             let answer = requests::encode(&answer).map_err(|why| self.refused(why))?;
             let id = request.to_string();
             writer.write(move |conn, _| Ok(requests::answer(conn, &id, &answer)?)).await
         })
+    }
+
+    fn requests_of(&self, saga: &SagaId) -> BoxFuture<'_, Result<RequestsWithAnswers, StoreError>> {
+        let saga = saga.clone();
+        Box::pin(self.inner.reader.read(move |conn| requests::of_saga(conn, &saga)))
     }
 
     fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {

@@ -16,6 +16,7 @@ use super::log_guard::LogGuard;
 use super::rows::AppendRow;
 use super::write_job::{SqliteError, Tally};
 use super::writes;
+use crate::crash_points::crash_point;
 use crate::log::SagaId;
 
 /// An append together with an action's own writes.
@@ -92,9 +93,11 @@ fn run(
     let tx = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)
         .map_err(NotCommitted::Sql)?;
     conn.definitions.begin();
+    crash_point("sqlite.transaction.begun");
     // The work of a fenced append must not run at all.
     writes::compare(conn, &row)?;
     let worked = guard.while_on(|| catch_unwind(AssertUnwindSafe(|| work(&tx))));
+    crash_point("sqlite.transaction.worked");
     let rolled_back =
         |why: String| NotCommitted::Store(StoreError::RolledBack { saga: saga.clone(), why });
     let output = match worked {
@@ -110,6 +113,7 @@ fn run(
         row.replace_output(output).map_err(rolled_back)?;
     }
     writes::append(conn, &row, tally)?;
+    crash_point("sqlite.transaction.written");
     match conn.execute_batch("COMMIT") {
         Ok(()) => Ok(()),
         // A deferred foreign key is violated. The transaction is still open, so nothing is committed.

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::super::StoreError;
 use super::database::Database;
 use super::failed;
+use super::io_errors::in_words;
 
 /// Why a read or a write failed.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ impl SqliteError {
     pub(super) fn of(self, place: &str) -> StoreError {
         match self {
             Self::Store(e) => e,
-            Self::Sql(e) => failed(place, e.to_string()),
+            Self::Sql(e) => failed(place, in_words(&e)),
         }
     }
 }

@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use rusqlite::ErrorCode;
 use tokio::sync::oneshot;
 
 use super::super::StoreError;
 use super::super::open_files::OpenFiles;
 use super::super::worker_lock::WorkerLock;
 use super::database::{Database, OpenDatabase};
+use super::io_errors::{in_words, leaves_doubt};
 use super::log_guard::LogGuard;
 use super::schema::{self, CHECKPOINT};
 use super::stats::Counters;
@@ -19,6 +19,7 @@ use super::transaction_job::{NotCommitted, TransactionJob};
 use super::write_job::{Tally, WriteJob};
 use super::writer::WriterCommand;
 use super::{READING_ONLY, closed};
+use crate::crash_points::crash_point;
 
 /// The largest number of jobs in one transaction, which bounds how long the first of them waits.
 const MAX_BATCH: usize = 1024;
@@ -129,6 +130,7 @@ impl WriterThread<'_> {
     /// Releases the lock, after everything that was sent by the worker has been written. From here on another
     /// worker may open the store.
     fn release_lock(&mut self) {
+        crash_point("sqlite.close.before");
         // As for attached stores: only the worker's writer checkpoints, see `sqlite_version`.
         if let Err(e) = schema::checkpoint_at(&self.conn, 0) {
             self.poison.get_or_insert_with(|| format!("it could not be closed: {e}"));
@@ -147,6 +149,7 @@ impl WriterThread<'_> {
         let (reply, done) = job.run(&self.conn, guard, &mut tally);
         reply.answer(match done {
             Ok(()) => {
+                crash_point("sqlite.transaction.committed");
                 self.counters.add(&tally);
                 self.check()
             }
@@ -168,6 +171,7 @@ impl WriterThread<'_> {
         if let Err(e) = self.check() {
             return refuse(batch, &e);
         }
+        crash_point("sqlite.batch.beginning");
         let changes_before = self.conn.total_changes();
         if let Err(e) = self.conn.execute_kept(BEGIN, []) {
             return self.fail_batch(batch, &e);
@@ -176,10 +180,12 @@ impl WriterThread<'_> {
         if let Some(commands) = arriving {
             self.take(commands, batch);
         }
+        crash_point("sqlite.batch.begun");
         let mut tally = Tally::default();
         let ran = batch.iter_mut().try_for_each(|job| job.run(&self.conn, &mut tally));
+        crash_point("sqlite.batch.written");
         match ran {
-            Err(e) if batch.len() > 1 && !is_io_error(&e) => {
+            Err(e) if batch.len() > 1 && !leaves_doubt(&e) => {
                 // One job is at fault. In a transaction of its own, each gets its own result.
                 self.roll_back();
                 for job in batch.drain(..) {
@@ -190,6 +196,7 @@ impl WriterThread<'_> {
             Ok(()) => match self.conn.execute_kept(COMMIT, []) {
                 Err(e) => self.fail_batch(batch, &e),
                 Ok(_) => {
+                    crash_point("sqlite.batch.committed");
                     if self.conn.total_changes() > changes_before {
                         self.counters.add(&tally);
                     }
@@ -198,6 +205,7 @@ impl WriterThread<'_> {
                     for job in batch.drain(..) {
                         job.answer(checked.clone());
                     }
+                    crash_point("sqlite.batch.told");
                 }
             },
         }
@@ -224,17 +232,18 @@ impl WriterThread<'_> {
         self.roll_back();
         // After a failed write or fsync the kernel may have dropped the pages, and a later fsync would succeed
         // without them (PostgreSQL's "fsyncgate"), so no later commit could be trusted.
-        if is_io_error(e) {
+        let why = in_words(e);
+        if leaves_doubt(e) {
             self.poison.get_or_insert_with(|| {
                 format!(
-                    "an earlier write failed ({e}), so the store accepts no more writes; check the disk, \
+                    "an earlier write failed ({why}), so the store accepts no more writes; check the disk, \
                      then open the store again"
                 )
             });
         }
         match self.poison {
-            Some(_) => closed(&self.place, e.to_string()),
-            None => self.failed(e.to_string()),
+            Some(_) => closed(&self.place, why),
+            None => self.failed(why),
         }
     }
 
@@ -264,8 +273,4 @@ fn refuse(batch: &mut Vec<Box<dyn WriteJob>>, why: &StoreError) {
     for job in batch.drain(..) {
         job.answer(Err(why.clone()));
     }
-}
-
-fn is_io_error(e: &rusqlite::Error) -> bool {
-    e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
 }

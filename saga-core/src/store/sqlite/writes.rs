@@ -4,12 +4,14 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, params};
 
 use super::super::log_rows::LogRows;
-use super::super::{Created, Purge, RecordChange, StoreError, WorkerId};
+use super::super::{Created, NewDefinition, Purge, RecordChange, StoreError, WorkerId};
 use super::database::Database;
+use super::definitions::Definition;
 use super::reads::find;
 use super::rows::{AppendRow, NewSagaRow};
 use super::write_job::{SqliteError, Tally};
 use super::{definitions, log_key, requests};
+use crate::crash_points::crash_point;
 use crate::log::{Payload, SagaId};
 
 /// The condition of the index `saga_unfinished`, word for word, because SQLite can use the index only then.
@@ -21,7 +23,7 @@ pub(super) fn create(
     tally: &mut Tally,
 ) -> Result<Created, SqliteError> {
     let record = &new.record;
-    let definition = definitions::number_of(conn, record)?;
+    let definition = definitions::number_of(conn, Definition::of(record))?;
     let inserted = conn.execute_kept(
         CREATE,
         params![
@@ -53,7 +55,9 @@ pub(super) fn create(
     let number = conn.last_insert_rowid();
     let input = params![number, new.run_key, record.params.as_bytes()];
     conn.execute_kept(INSERT_INPUT, input)?;
+    crash_point("sqlite.create.inserted");
     insert_log(conn, number, &new.log, tally)?;
+    crash_point("sqlite.create.logged");
     if new.ended_at.is_none() {
         conn.numbers.borrow_mut().insert(record.id.clone(), number);
     }
@@ -77,14 +81,20 @@ pub(super) fn append(
         Some(number) => number,
         None => {
             let saga = compare(conn, row)?;
+            if let Some(new) = &row.append.change.definition {
+                redefine(conn, &row.append.saga, saga.number, new)?;
+            }
             update(conn, row, &saga)?;
             remember(conn, row, saga.number);
             saga.number
         }
     };
+    crash_point("sqlite.append.advanced");
     insert_log(conn, number, &row.log, tally)?;
+    crash_point("sqlite.append.logged");
     for (id, answer) in &row.answers {
         requests::answer(conn, id, answer)?;
+        crash_point("sqlite.append.answered");
     }
     tally.appends += 1;
     Ok(())
@@ -94,7 +104,7 @@ pub(super) fn append(
 /// last one. Returns its number; `None` if nothing was changed, because more is to be changed or something differs.
 fn advance(conn: &Database, row: &AppendRow) -> rusqlite::Result<Option<i64>> {
     let append = &row.append;
-    if has_details(&append.change) {
+    if has_details(&append.change) || append.change.definition.is_some() {
         return Ok(None);
     }
     let Some(number) = conn.numbers.borrow().get(&append.saga).copied() else { return Ok(None) };
@@ -156,6 +166,35 @@ pub(super) fn compare(conn: &Database, row: &AppendRow) -> Result<ComparedSaga, 
 
 pub(super) const COMPARE: &str =
     "SELECT number, owner, epoch, next_seq, status FROM saga WHERE id = ?1";
+
+/// Gives a saga, which an append was compared with, the definition that the append brings.
+fn redefine(
+    conn: &Database,
+    id: &SagaId,
+    number: i64,
+    new: &NewDefinition,
+) -> Result<(), SqliteError> {
+    let before: i64 = conn.prepare_cached(DEFINITION_OF)?.query_row([number], |row| row.get(0))?;
+    // read before anything is written: an error of the store undoes nothing of the transaction
+    let Some(Definition { name, .. }) = definitions::find(conn, before)? else {
+        let why = "its definition is missing".to_string();
+        return Err(StoreError::Corrupt { saga: id.clone(), seq: 0, why }.into());
+    };
+    let NewDefinition { fingerprint, params, dag } = new.clone();
+    let after = definitions::number_of(conn, Definition { name, fingerprint, dag })?;
+    crash_point("sqlite.append.defined");
+    conn.prepare_cached(REDEFINE)?.execute(params![number, after])?;
+    conn.prepare_cached(UPDATE_PARAMS)?.execute(params![number, params.as_bytes()])?;
+    crash_point("sqlite.append.redefined");
+    definitions::remove_unused(conn, before)?;
+    Ok(())
+}
+
+pub(super) const DEFINITION_OF: &str = "SELECT definition FROM saga WHERE number = ?1";
+
+pub(super) const REDEFINE: &str = "UPDATE saga SET definition = ?2 WHERE number = ?1";
+
+pub(super) const UPDATE_PARAMS: &str = "UPDATE saga_input SET params = ?2 WHERE number = ?1";
 
 /// Changes the record. Only what changes is written, because each further column costs time.
 fn update(conn: &Database, row: &AppendRow, saga: &ComparedSaga) -> rusqlite::Result<()> {
@@ -250,6 +289,7 @@ pub(super) fn delete(conn: &Database, id: &SagaId) -> Result<bool, SqliteError> 
         Some(false) => {}
     }
     remove(conn, id.as_str())?;
+    crash_point("sqlite.delete.removed");
     conn.numbers.borrow_mut().remove(id);
     Ok(true)
 }
@@ -264,6 +304,7 @@ fn remove(conn: &Database, id: &str) -> rusqlite::Result<()> {
         "DELETE FROM saga WHERE number = ?1",
     ] {
         conn.prepare_cached(sql)?.execute([number])?;
+        crash_point("sqlite.remove.part");
     }
     conn.prepare_cached("DELETE FROM saga_command WHERE saga_id = ?1")?.execute([id])?;
     definitions::remove_unused(conn, definition)
@@ -282,6 +323,7 @@ pub(super) fn purge(conn: &Database, purge: &Purge, before: i64) -> Result<u64, 
     }
     for id in &old {
         remove(conn, id)?;
+        crash_point("sqlite.purge.removed");
     }
     Ok(old.len() as u64)
 }

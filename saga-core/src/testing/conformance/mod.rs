@@ -1,6 +1,7 @@
 //! The conformance suite for stores: one check per obligation of [`Store`], grouped by theme.
 
 mod call_shares;
+mod definitions;
 mod ownership;
 mod reading;
 mod requests;
@@ -10,8 +11,8 @@ use std::fmt;
 
 use crate::log::{Entry, EntryKind, NodeEntry, Payload, SagaEntry, SagaId, SagaStatus, Timestamp};
 use crate::store::{
-    Append, Created, ListFilter, NewSaga, RecordChange, SagaRecord, Store, StoreError, StoredSaga,
-    WorkerId,
+    Append, Created, ListFilter, NewDefinition, NewSaga, RecordChange, SagaRecord, Store,
+    StoreError, StoredSaga, WorkerId,
 };
 
 /// A store violates an obligation of [`Store`].
@@ -25,8 +26,8 @@ pub struct ConformanceError {
 }
 
 /// The conformance suite for stores: checks that a store fulfils the obligations of [`Store`]. It covers fencing
-/// by owner, epoch and sequence number, claims, lists, requests, deletion, and concurrent writers. It cannot check
-/// that a write survives a power failure.
+/// by owner, epoch and sequence number, new definitions of sagas, claims, lists, requests, deletion, and concurrent
+/// writers. It cannot check that a write survives a power failure.
 ///
 /// `make` is called once for each check and must return a new, empty store that shares nothing with the others.
 ///
@@ -81,6 +82,7 @@ pub async fn store_conformance<S: Store>(
             load_many_returns_what_load_returns_in_order
             list_filters_and_pages
             versions_count_the_unfinished_sagas
+            counts_tell_every_state_of_every_definition
         }
         ownership {
             claim_takes_over_unfinished_sagas_with_a_new_epoch
@@ -96,6 +98,7 @@ pub async fn store_conformance<S: Store>(
         requests {
             requests_are_listed_until_they_are_answered
             append_answers_requests
+            requests_of_a_saga_come_with_their_answers
             removing_a_saga_removes_its_requests
             take_makes_the_worker_the_owner_in_any_status
             purge_removes_old_ended_sagas_in_batches
@@ -103,6 +106,14 @@ pub async fn store_conformance<S: Store>(
         call_shares {
             call_shares_are_changed_only_by_who_has_read_the_newest
             call_shares_come_with_the_workers_that_are_alive
+        }
+        definitions {
+            append_changes_the_definition_with_its_entries
+            a_fenced_append_does_not_change_the_definition
+            a_saga_is_counted_and_claimed_under_its_new_definition
+            a_new_definition_outlives_later_writes_and_a_reopening
+            many_sagas_change_their_definitions_concurrently
+            a_definition_that_no_saga_has_any_more_can_come_back
         }
     }
     Ok(())
@@ -184,7 +195,7 @@ fn new_saga(name: &str) -> NewSaga {
         updated_at: Timestamp(1_001),
         ..SagaRecord::new(id(name), "book_trip", worker("one"), Timestamp(1_000))
     };
-    let created = SagaEntry::Created { run_key: record.run_key }.into();
+    let created = SagaEntry::Created { run_key: record.run_key, traceparent: None }.into();
     NewSaga { record, entries: vec![entry(1, created)] }
 }
 

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::clock::real_pause;
+use crate::log::{Answer, Command, Request, Uuid};
 
 /// Claims sagas as a worker that is alive.
 async fn claim(
@@ -35,6 +36,18 @@ pub(super) async fn a_worker_that_is_alive_keeps_its_sagas(store: &impl Store) -
         store.take(&worker("two"), &id("a")).await,
         Err(StoreError::Fenced { saga: id("a") })
     );
+    // nor does it answer what the owner may answer otherwise
+    let [first, second] = [1, 2].map(Uuid::from_u128);
+    for request in [first, second] {
+        let command = Command::Pause;
+        let (by, at) = ("alice".to_string(), Timestamp(10));
+        store.request(Request { id: request, saga: id("a"), command, by, at }).await?;
+    }
+    let two_answers = store.answer(&worker("two"), first, Answer::Done).await;
+    expect_eq!(two_answers, Err(StoreError::Fenced { saga: id("a") }));
+    expect_eq!(store.answer_to(first).await, Ok(None));
+    store.answer(&worker("one"), first, Answer::Done).await?;
+    expect_eq!(store.answer_to(first).await, Ok(Some(Answer::Done)));
     let alive = store.workers().await?;
     let owned = alive.iter().map(|worker| (worker.id.as_str(), worker.sagas));
     expect_eq!(owned.collect::<Vec<_>>(), [("one", 1), ("two", 0)]);
@@ -53,6 +66,13 @@ pub(super) async fn a_worker_that_is_alive_keeps_its_sagas(store: &impl Store) -
 
     end_lease(store).await;
     expect_eq!(store.workers().await, Ok(vec![]));
+    // of a saga whose owner is dead, any worker may answer that is alive
+    let two_answers = store.answer(&worker("two"), second, Answer::Done).await;
+    expect_eq!(two_answers, Err(StoreError::Fenced { saga: id("a") }));
+    store.renew(&worker("four")).await?;
+    store.answer(&worker("four"), second, Answer::Done).await?;
+    expect_eq!(store.answer_to(second).await, Ok(Some(Answer::Done)));
+    end_lease(store).await;
     // a worker whose lease has ended claims nothing, not even what is free
     expect_eq!(store.claim(&worker("three"), &f1, 10).await, Ok(vec![]));
     expect_eq!(ids(&claim(store, "two", &f1, 10).await?), ["a"]);

@@ -1,6 +1,7 @@
 //! Loading sagas, lists, and versions.
 
 use super::*;
+use crate::log::ListedState;
 
 pub(super) async fn an_empty_store_finds_nothing(store: &impl Store) -> CheckResult {
     expect_eq!(store.load(&id("a")).await, Ok(None));
@@ -133,6 +134,38 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
     expect_eq!(parked(Some(true), &[Aborting]).await?, "");
     expect_eq!(parked(Some(false), &[Running]).await?, "C e");
 
+    for (name, paused, fingerprint, updated_at) in
+        [("g:1", false, "h1", 2_000), ("g:2", true, "h1", 3_000), ("g.1", true, "h2", 2_000)]
+    {
+        let mut saga = new_saga(name);
+        saga.record.paused = paused;
+        saga.record.fingerprint = fingerprint.into();
+        saga.record.updated_at = Timestamp(updated_at);
+        create(store, saga).await?;
+    }
+    let with = async |prefix: &str, filter: ListFilter| {
+        let filter = ListFilter { id_prefix: Some(prefix.to_string()), ..filter };
+        Ok::<_, Violation>(ids(&store.list(filter).await?).join(" "))
+    };
+    let all = ListFilter::default();
+    expect_eq!(with("", all.clone()).await?, "C a b d e f g.1 g:1 g:2");
+    expect_eq!(with("g", all.clone()).await?, "g.1 g:1 g:2");
+    expect_eq!(with("g:", all.clone()).await?, "g:1 g:2");
+    expect_eq!(with("g:2", all.clone()).await?, "g:2");
+    expect_eq!(with("g:3", all.clone()).await?, "");
+    expect_eq!(with("g\u{0}%", all.clone()).await?, "");
+    expect_eq!(with("g", ListFilter { after: Some(id("g.1")), ..all.clone() }).await?, "g:1 g:2");
+    expect_eq!(
+        with("g", ListFilter { after: Some(id("a")), limit: 1, ..all.clone() }).await?,
+        "g.1"
+    );
+    expect_eq!(with("g", ListFilter { paused: Some(true), ..all.clone() }).await?, "g.1 g:2");
+    expect_eq!(with("g", ListFilter { paused: Some(false), ..all.clone() }).await?, "g:1");
+    let h1 = ListFilter { fingerprint: Some("h1".to_string()), ..all.clone() };
+    expect_eq!(with("", h1).await?, "g:1 g:2");
+    let updated_before = Some(Timestamp(3_000));
+    expect_eq!(with("g", ListFilter { updated_before, ..all }).await?, "g.1 g:1");
+
     for n in 0..110 {
         create(store, new_saga(&format!("page-{n:03}"))).await?;
     }
@@ -150,26 +183,71 @@ pub(super) async fn versions_count_the_unfinished_sagas(store: &impl Store) -> C
         ("f", "trip", "f2", SagaStatus::Stuck),
         ("g", "order", "f1", SagaStatus::RolledBack),
     ];
-    for (name, saga_name, fingerprint, status) in sagas {
+    for ((name, saga_name, fingerprint, status), number) in sagas.into_iter().zip(0..) {
         let mut saga = new_saga(name);
         saga.record.name = saga_name.into();
         saga.record.fingerprint = fingerprint.into();
         saga.record.status = status;
         saga.record.paused = name == "d";
+        // the last one is the oldest
+        saga.record.created_at = Timestamp(1_000 - number);
         saga.record.dag = Payload::from(format!("{saga_name} {fingerprint}").into_bytes());
         create(store, saga).await?;
     }
     let versions = store.versions().await?;
     let shown: Vec<_> = versions
         .iter()
-        .map(|v| (v.name.as_str(), v.fingerprint.as_str(), v.dag.as_bytes(), v.unfinished))
+        .map(|v| {
+            (v.name.as_str(), v.fingerprint.as_str(), v.dag.as_bytes(), v.unfinished, v.oldest.0)
+        })
         .collect();
     expect_eq!(
         shown,
         [
-            ("order", "f1", &b"order f1"[..], 1),
-            ("trip", "f1", &b"trip f1"[..], 1),
-            ("trip", "f2", &b"trip f2"[..], 2)
+            ("order", "f1", &b"order f1"[..], 1, 998),
+            ("trip", "f1", &b"trip f1"[..], 1, 999),
+            ("trip", "f2", &b"trip f2"[..], 2, 997)
+        ]
+    );
+    Ok(())
+}
+
+pub(super) async fn counts_tell_every_state_of_every_definition(store: &impl Store) -> CheckResult {
+    use ListedState::{Parked, Paused, RolledBack, Running, Stuck};
+    let sagas = [
+        ("a", "f1", SagaStatus::Running, false, false),
+        ("b", "f1", SagaStatus::Running, false, false),
+        ("c", "f1", SagaStatus::RollingBack, true, false),
+        ("d", "f1", SagaStatus::Running, true, true),
+        ("e", "f2", SagaStatus::Running, false, true),
+        ("f", "f2", SagaStatus::Stuck, false, false),
+        ("g", "f2", SagaStatus::RolledBack, false, false),
+    ];
+    for ((name, fingerprint, status, parked, paused), number) in sagas.into_iter().zip(0..) {
+        let mut saga = new_saga(name);
+        saga.record.name = "trip".into();
+        saga.record.fingerprint = fingerprint.into();
+        saga.record.dag = Payload::from(format!("trip {fingerprint}").into_bytes());
+        saga.record.status = status;
+        saga.record.parked_reason = parked.then(|| "why".to_string());
+        saga.record.paused = paused;
+        saga.record.created_at = Timestamp(1_000 - number);
+        create(store, saga).await?;
+    }
+    let counts = store.counts().await?;
+    let shown: Vec<_> =
+        counts.iter().map(|of| (&*of.name, &*of.fingerprint, of.dag.as_bytes())).collect();
+    expect_eq!(shown, [("trip", "f1", &b"trip f1"[..]), ("trip", "f2", &b"trip f2"[..])]);
+    let states = counts.iter().flat_map(|of| &of.states);
+    let states: Vec<_> = states.map(|of| (of.state, of.sagas, of.oldest.0)).collect();
+    expect_eq!(
+        states,
+        [
+            (Parked, 2, 997),
+            (Running, 2, 999),
+            (Stuck, 1, 995),
+            (Paused, 1, 996),
+            (RolledBack, 1, 994)
         ]
     );
     Ok(())

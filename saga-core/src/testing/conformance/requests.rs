@@ -36,16 +36,34 @@ pub(super) async fn requests_are_listed_until_they_are_answered(store: &impl Sto
     let two = Uuid::from_u128(2);
     expect_eq!(store.answer_to(two).await, Ok(None));
     let refused = Answer::Refused(Refusal::AlreadyEnded { status: SagaStatus::Completed });
-    store.answer(two, refused.clone()).await?;
-    store.answer(two, Answer::Done).await?;
+    store.answer(&worker("one"), two, refused.clone()).await?;
+    store.answer(&worker("one"), two, Answer::Done).await?;
     expect_eq!(store.answer_to(two).await, Ok(Some(refused)));
     expect_eq!(unanswered(store).await?, [4, 3, 1]);
     store.request(request(2, "a", 1)).await?;
     expect_eq!(unanswered(store).await?, [4, 3, 1]);
 
     let unknown = Uuid::from_u128(9);
-    store.answer(unknown, Answer::Done).await?;
+    store.answer(&worker("one"), unknown, Answer::Done).await?;
     expect_eq!(store.answer_to(unknown).await, Ok(None));
+    Ok(())
+}
+
+pub(super) async fn requests_of_a_saga_come_with_their_answers(store: &impl Store) -> CheckResult {
+    for name in ["a", "b"] {
+        create(store, new_saga(name)).await?;
+    }
+    for (n, saga, at) in [(1, "a", 30), (2, "b", 10), (3, "a", 20)] {
+        store.request(request(n, saga, at)).await?;
+    }
+    store.answer(&worker("one"), Uuid::from_u128(3), Answer::Done).await?;
+    let found = store.requests_of(&id("a")).await?;
+    let expected = [(request(3, "a", 20), Some(Answer::Done)), (request(1, "a", 30), None)];
+    // a store need not keep them
+    if !found.is_empty() {
+        expect_eq!(found, expected);
+    }
+    expect_eq!(store.requests_of(&id("c")).await?, []);
     Ok(())
 }
 
@@ -61,7 +79,7 @@ pub(super) async fn append_answers_requests(store: &impl Store) -> CheckResult {
     expect_eq!(unanswered(store).await?, [1, 2, 3]);
 
     let nothing = Answer::NothingToDo { status: SagaStatus::Running };
-    store.answer(two, nothing.clone()).await?;
+    store.answer(&worker("one"), two, nothing.clone()).await?;
     let mut good = append("a", 2, vec![SagaEntry::Paused.into()]);
     good.answers = [one, two, nine].map(|id| (id, Answer::Done)).into();
     store.append(good).await?;
@@ -81,7 +99,7 @@ pub(super) async fn removing_a_saga_removes_its_requests(store: &impl Store) -> 
     for (n, name) in [(1, "a"), (2, "b"), (3, "c"), (4, "a")] {
         store.request(request(n, name, 10)).await?;
     }
-    store.answer(Uuid::from_u128(4), Answer::Done).await?;
+    store.answer(&worker("one"), Uuid::from_u128(4), Answer::Done).await?;
     expect_eq!(store.delete(&id("a")).await, Ok(true));
     expect_eq!(unanswered(store).await?, [2, 3]);
     expect_eq!(store.answer_to(Uuid::from_u128(4)).await, Ok(None));

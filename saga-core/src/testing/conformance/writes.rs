@@ -4,7 +4,11 @@ use futures_util::future::{join_all, ready, select};
 use serde_json::json;
 
 use super::*;
-use crate::log::{Cause, Command, Failure, FailureKind, Fault, NodePath, Refusal, Resolution};
+use crate::log::{
+    Cause, Command, EarlierAttempts, Failure, FailureKind, Fault, Migrated, NodePath, Refusal,
+    Resolution,
+};
+use crate::names::NodeName;
 
 pub(super) async fn create_stores_the_saga_unchanged(store: &impl Store) -> CheckResult {
     let mut saga = new_saga("a");
@@ -62,6 +66,7 @@ pub(super) async fn append_grows_the_log_and_changes_the_record(store: &impl Sto
         paused: Some(true),
         parked_reason: Some(Some("crash loop".to_string())),
         progress: false,
+        definition: None,
     };
     store.append(first).await?;
     let found = load(store, "a").await?;
@@ -211,7 +216,16 @@ pub(super) async fn every_kind_of_entry_is_returned_bit_for_bit(store: &impl Sto
             why: Refusal::Invalid { why: text() }.into(),
         },
         SagaEntry::Injected { at: "a/b[1]".into(), fault: Fault::Repeat(2) },
-        SagaEntry::Migrated(text()),
+        SagaEntry::Migrated(Box::new(Migrated {
+            from: 1,
+            to: u32::MAX,
+            left: text(),
+            keys: NodeName::new("größe").into_iter().map(|name| (name, text())).collect(),
+            retold: 0,
+            earlier: [("a[1]/b".into(), EarlierAttempts { attempts: 3, uncounted: 1 })].into(),
+            steps: 2,
+            kept: vec!["a/b[1]".into()],
+        })),
     ];
     let ended = [SagaStatus::Completed, SagaStatus::RolledBack, SagaStatus::Stuck];
     let about_sagas = about_sagas.into_iter().chain(ended.map(SagaEntry::Ended));

@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "sqlite")]
+use rusqlite::Connection;
+
+#[cfg(feature = "sqlite")]
+use super::{database::Database, fail};
+use crate::coordinator::inspect::SagaView;
 use crate::error::{NodeReport, SagaError};
 use crate::typed::Saga;
 
@@ -9,16 +15,45 @@ use crate::typed::Saga;
 pub struct Ended<S: Saga> {
     context: Arc<S::Context>,
     result: Result<S::Output, SagaError>,
-    nodes: Vec<NodeReport>,
+    view: Option<SagaView>,
+    #[cfg(feature = "sqlite")]
+    database: Option<Arc<Database>>,
 }
 
 impl<S: Saga> Ended<S> {
     pub(super) fn new(
         context: Arc<S::Context>,
         result: Result<S::Output, SagaError>,
-        nodes: Vec<NodeReport>,
+        view: Option<SagaView>,
     ) -> Self {
-        Self { context, result, nodes }
+        Self {
+            context,
+            result,
+            view,
+            #[cfg(feature = "sqlite")]
+            database: None,
+        }
+    }
+
+    #[cfg(feature = "sqlite")]
+    pub(super) fn with_database(self, database: Option<Arc<Database>>) -> Self {
+        Self { database, ..self }
+    }
+
+    /// Looks at the tables of this run: see [`SagaTest::sqlite`](super::SagaTest::sqlite). The transactions of its actions are
+    /// committed.
+    ///
+    /// # Panics
+    /// If the test has no tables.
+    #[cfg(feature = "sqlite")]
+    #[track_caller]
+    pub fn sqlite<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
+        match &self.database {
+            Some(database) => look(&database.connection()),
+            None => {
+                fail("this test has no tables; create them with `SagaTest::sqlite`".to_string())
+            }
+        }
     }
 
     /// The context of this run, with whatever stands for the outside world in it.
@@ -38,6 +73,12 @@ impl<S: Saga> Ended<S> {
 
     /// What each node did.
     pub fn nodes(&self) -> &[NodeReport] {
-        &self.nodes
+        self.view.as_ref().map_or(&[], |view| &view.nodes)
+    }
+
+    /// The saga as text in which nothing changes from run to run: see [`SagaView::pretty`]. It is for tests that compare it
+    /// with a snapshot.
+    pub fn pretty(&self) -> String {
+        self.view.as_ref().map(SagaView::pretty).unwrap_or_default()
     }
 }

@@ -4,33 +4,44 @@
 //! |---|---|
 //! | `schedule` | what goes wrong in one run |
 //! | `plan` | which runs there are |
+//! | `injected` | what a test has go wrong in a single run |
 //! | `run` | one run |
+//! | `all` | all runs, and the shortest one that shows a failure |
+//! | `verdict` | what is wrong with a run |
+//! | `purity` | whether its expressions are the same each time |
 //! | `stage`, `staged_store` | how it is made to go wrong |
+//! | `database` | the user's tables, for actions with transactions |
 //! | `ended` | what an invariant sees |
-//! | `report` | the table, and tests to paste |
+//! | `report`, `paste` | the table, and tests to paste |
 
+mod all;
+#[cfg(feature = "sqlite")]
+mod database;
 mod ended;
+mod injected;
+mod paste;
 mod plan;
+mod purity;
 mod report;
 mod run;
 mod schedule;
 mod stage;
 mod staged_store;
+mod verdict;
 
 use std::panic::{panic_any, resume_unwind};
 use std::sync::Arc;
 use std::thread;
 
 pub use self::ended::Ended;
-use self::plan::Case;
 pub use self::report::TestReport;
-use self::report::Verdict;
-use self::run::{Run, RunEnd};
 pub use self::schedule::CallFault;
-use self::schedule::{Crash, Event, Injection, Schedule};
+use self::schedule::Schedule;
+use super::mock::{MockAction, Mocks};
+use crate::coordinator::NodeKey;
 use crate::log::Payload;
-use crate::typed::Saga;
-use crate::value::ActionOutput;
+use crate::typed::{Saga, Step};
+use crate::value::{ActionData, ActionOutput};
 
 /// Runs a saga again and again, has something else go wrong each time, and checks what remains of it.
 ///
@@ -86,6 +97,9 @@ pub struct SagaTest<S: Saga> {
     schedule: Schedule,
     interleavings: u64,
     rolls_back: bool,
+    mocks: Mocks,
+    #[cfg(feature = "sqlite")]
+    database: Option<Box<database::Prepare>>,
 }
 
 /// A check of the outside world.
@@ -102,7 +116,71 @@ impl<S: Saga> SagaTest<S> {
             schedule: Schedule::default(),
             interleavings: 3,
             rolls_back: false,
+            mocks: Mocks::default(),
+            #[cfg(feature = "sqlite")]
+            database: None,
         }
+    }
+
+    /// Lets actions call [`cx.transaction`](crate::ActionContext::transaction): each run has a SQLite database of its own, in
+    /// memory, which survives crashes. The function creates its tables. [`Ended::sqlite`] looks at them.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// use saga_core::store::rusqlite;
+    /// use saga_core::testing::{Ended, SagaTest};
+    ///
+    /// #[saga_action(undo = put_back(output?))]
+    /// async fn take(cx: &ActionContext<()>) -> Result<u32, rusqlite::Error> {
+    ///     let sql = "UPDATE shelf SET items = items - 1 RETURNING items";
+    ///     cx.transaction(move |tx| tx.query_row(sql, [], |row| row.get(0))).await
+    /// }
+    /// async fn put_back(cx: &ActionContext<()>, left: Option<&u32>) -> Result<(), rusqlite::Error> {
+    ///     if left.is_none() {
+    ///         return Ok(()); // no output, so nothing was taken
+    ///     }
+    ///     cx.transaction(move |tx| tx.execute("UPDATE shelf SET items = items + 1", []).map(drop)).await
+    /// }
+    /// saga! { Take<()>() { take {}; } }
+    ///
+    /// let test = SagaTest::<Take>::new(|| (), Take {});
+    /// let test = test.sqlite(|db| db.execute_batch("CREATE TABLE shelf (items); INSERT INTO shelf VALUES (3)"));
+    /// test.check_all(async |ended: &Ended<Take>| {
+    ///     let items = ended.sqlite(|db| db.query_row("SELECT items FROM shelf", [], |row| row.get(0)));
+    ///     assert_eq!(items, Ok(if ended.completed() { 2 } else { 3 }));
+    /// });
+    /// ```
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite(
+        mut self,
+        prepare: impl Fn(&mut rusqlite::Connection) -> rusqlite::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.database = Some(Box::new(prepare));
+        self
+    }
+
+    /// This node does not call its action and its undo: the mock takes their place, in every run.
+    ///
+    /// # Panics
+    /// If that node has no action of its own.
+    #[track_caller]
+    pub fn mock<O: ActionData, E>(mut self, node: NodeKey<S, O, E>, mock: &MockAction<O>) -> Self {
+        if let Err(why) = self.mocks.add_node(&node, mock) {
+            fail(why);
+        }
+        self
+    }
+
+    /// The mock takes the place of an action and its undo in all nodes that call it: `mock_action::<book_hotel>(&mock)`.
+    ///
+    /// # Panics
+    /// If no node of the saga calls it.
+    #[track_caller]
+    pub fn mock_action<A: Step<S::Context>>(mut self, mock: &MockAction<A::Output>) -> Self {
+        if let Err(why) = self.mocks.add_action_of::<S, A>(mock) {
+            fail(why);
+        }
+        self
     }
 
     /// Checks something that is true at every moment, whenever something has become durable: a function that panics if it is
@@ -119,71 +197,11 @@ impl<S: Saga> SagaTest<S> {
         self
     }
 
-    /// The saga is rolled back although nothing goes wrong, because of its parameters or its context. Without this,
-    /// [`check_all`](Self::check_all) takes it for a mistake: most of what can go wrong would not be tried.
+    /// The saga is rolled back because of its parameters or its context, and the test fails if it completes. For
+    /// [`check_all`](Self::check_all): although nothing goes wrong. Without this, `check_all` takes such a saga for a mistake,
+    /// because most of what can go wrong would not be tried.
     pub fn rolls_back(mut self) -> Self {
         self.rolls_back = true;
-        self
-    }
-
-    fn inject(mut self, node: &str, undo: bool, event: Event, always: bool) -> Self {
-        let injection = Injection { node: node.to_string(), undo, event, always };
-        self.schedule = self.schedule.with(injection);
-        self
-    }
-
-    /// In [`check`](Self::check), this happens to the first call of this node's action.
-    pub fn fault(self, node: &str, fault: CallFault) -> Self {
-        self.inject(node, false, Event::Fault(fault), false)
-    }
-
-    /// In [`check`](Self::check), this happens to every call of this node's action.
-    pub fn fault_always(self, node: &str, fault: CallFault) -> Self {
-        self.inject(node, false, Event::Fault(fault), true)
-    }
-
-    /// In [`check`](Self::check), this happens to the first call of this node's undo.
-    pub fn fault_undo(self, node: &str, fault: CallFault) -> Self {
-        self.inject(node, true, Event::Fault(fault), false)
-    }
-
-    /// In [`check`](Self::check), this happens to every call of this node's undo.
-    pub fn fault_undo_always(self, node: &str, fault: CallFault) -> Self {
-        self.inject(node, true, Event::Fault(fault), true)
-    }
-
-    /// In [`check`](Self::check), the saga is cancelled while this node's action is in flight.
-    pub fn cancel_during(self, node: &str) -> Self {
-        self.inject(node, false, Event::Cancel, false)
-    }
-
-    /// In [`check`](Self::check), the saga's deadline passes while this node's action is in flight.
-    pub fn deadline_during(self, node: &str) -> Self {
-        self.inject(node, false, Event::Deadline, false)
-    }
-
-    /// In [`check`](Self::check), the process dies before this append to the saga's log. The first one, which creates the
-    /// saga, has the number 0.
-    pub fn crash_before(mut self, append: usize) -> Self {
-        self.schedule.crash = Some(Crash::Before(append));
-        self
-    }
-
-    /// In [`check`](Self::check), the process dies after this append to the saga's log, and before it knows.
-    pub fn crash_after(mut self, append: usize) -> Self {
-        self.schedule.crash = Some(Crash::After(append));
-        self
-    }
-
-    /// In [`check`](Self::check), the saga is cancelled after this append to its log.
-    pub fn cancel_after(mut self, append: usize) -> Self {
-        self.schedule.cancel = Some(append);
-        self
-    }
-
-    /// In [`check`](Self::check), the order in which calls end that are in flight at the same time.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.schedule.seed = seed;
         self
     }
 
@@ -191,24 +209,18 @@ impl<S: Saga> SagaTest<S> {
     ///
     /// # Panics
     /// If the invariant does, if the saga does not end completed or rolled back, or if something that was injected was not
-    /// reached.
+    /// reached. After an undo that [fails for good](CallFault::ForGood) the saga must be stuck instead, and the invariant is
+    /// not asked.
     #[track_caller]
     pub fn check<I>(self, invariant: I)
     where
         I: AsyncFn(&Ended<S>) + Send + Sync,
     {
-        let case = Case {
-            place: plan::Place::Append(0),
-            what: String::new(),
-            may_be_stuck: false,
-            schedule: self.schedule.clone(),
-        };
-        let failure = self.on_a_thread(|| match self.verdict(&case, &invariant) {
-            Verdict::Good(_) => None,
-            Verdict::NotReached(why) | Verdict::Absent(why) | Verdict::Bad(why) => Some(why),
-        });
+        let failure = self.on_a_thread(|| self.single(&self.schedule, &invariant).failure());
         if let Some(why) = failure {
-            fail(format!("{}: {why}", S::NAME));
+            let unused = self.mocks.never_called();
+            let unused = unused.iter().map(|mock| format!("\nnever called: the mock of {mock}"));
+            fail(format!("{}: {why}{}", S::NAME, unused.collect::<String>()));
         }
     }
 
@@ -222,14 +234,10 @@ impl<S: Saga> SagaTest<S> {
         I: AsyncFn(&Ended<S>) + Send + Sync,
     {
         let report = self.try_all(invariant);
-        let failures = report.failures();
-        if !failures.is_empty() {
-            let saga = S::NAME;
-            let shown = failures.join("\n");
-            fail(format!(
-                "{saga} does not survive {} of these runs:\n\n{shown}\n{report}",
-                failures.len()
-            ));
+        let failures = report.failures().len();
+        if failures > 0 {
+            let (saga, shown) = (S::NAME, report.shown());
+            fail(format!("{saga} does not survive {failures} of these runs:\n\n{shown}\n{report}"));
         }
         report
     }
@@ -252,129 +260,10 @@ impl<S: Saga> SagaTest<S> {
         let json = str::from_utf8(stored.as_bytes()).map_err(|e| e.to_string())?;
         S::read(json).map_err(|e| e.to_string())
     }
-
-    fn all<I>(&self, invariant: &I) -> TestReport
-    where
-        I: AsyncFn(&Ended<S>),
-    {
-        let plain = self.run(&Schedule::default(), invariant);
-        let mut report = TestReport::new(S::NAME, plain.seen.appends.clone());
-        let none = Case {
-            place: plan::Place::Append(0),
-            what: "nothing goes wrong".to_string(),
-            schedule: Schedule::default(),
-            may_be_stuck: false,
-        };
-        let mut verdict = verdict_of(&none, &plain);
-        if let Verdict::Good(RunEnd::RolledBack(why)) = &verdict
-            && !self.rolls_back
-        {
-            verdict = Verdict::Bad(format!(
-                "it is rolled back ({why}); if that is as it should be, say so with `SagaTest::rolls_back`"
-            ));
-        }
-        let is_good = matches!(verdict, Verdict::Good(_));
-        self.record(&mut report, none, verdict, invariant);
-        if !is_good {
-            // everything else would show the same
-            return report;
-        }
-        let actions = plan::actions(&plain.seen);
-        let orders = match plain.seen.most_in_flight {
-            0 | 1 => 1,
-            _ => self.interleavings,
-        };
-        let mut cases = actions.iter().flat_map(plan::of_action).collect::<Vec<_>>();
-        for action in &actions {
-            let undo = plan::of_undo(action);
-            // the undo of what comes after a pivot never runs
-            let is_undone = undo.first().is_some_and(|first| {
-                // the first thing that goes wrong is what leads to the undo
-                let mut cancelled = first.schedule.clone();
-                cancelled.injections.truncate(1);
-                let run = self.run(&cancelled, invariant);
-                run.seen.calls.iter().any(|call| call.undo && call.node == action.node)
-            });
-            if is_undone {
-                cases.extend(undo);
-            }
-        }
-        cases.extend(plan::of_appends(plain.seen.appends.len()));
-        if let (RunEnd::Completed, Some(rollback)) = (&plain.end, plan::rollback(&actions)) {
-            let appends = self.run(&rollback, invariant).seen.appends;
-            cases.extend(plan::of_rollback(appends.len(), &rollback));
-            report.set_rollback(appends);
-        }
-        for case in cases {
-            let mut verdict = Verdict::NotReached(String::new());
-            let mut case = case;
-            for seed in 0..orders {
-                case.schedule.seed = seed;
-                verdict = self.verdict(&case, invariant);
-                if !matches!(verdict, Verdict::Good(_) | Verdict::Absent(_)) {
-                    break;
-                }
-            }
-            self.record(&mut report, case, verdict, invariant);
-        }
-        report
-    }
-
-    fn verdict<I>(&self, case: &Case, invariant: &I) -> Verdict
-    where
-        I: AsyncFn(&Ended<S>),
-    {
-        verdict_of(case, &self.run(&case.schedule, invariant))
-    }
-
-    fn record<I>(&self, report: &mut TestReport, case: Case, verdict: Verdict, invariant: &I)
-    where
-        I: AsyncFn(&Ended<S>),
-    {
-        let why = match &verdict {
-            Verdict::Good(_) | Verdict::Absent(_) => None,
-            Verdict::NotReached(why) | Verdict::Bad(why) => Some(why.clone()),
-        };
-        if let Some(why) = why {
-            let mut shortest = case.clone();
-            while let Some(shorter) = shortest
-                .schedule
-                .shorter()
-                .into_iter()
-                .map(|schedule| Case { schedule, ..shortest.clone() })
-                .find(|shorter| matches!(self.verdict(shorter, invariant), Verdict::Bad(_)))
-            {
-                shortest = shorter;
-            }
-            let place = report.place(&case.place);
-            report.fail(&place, &case.what, &why, &shortest.schedule);
-        }
-        report.add(case, verdict);
-    }
-}
-
-fn verdict_of(case: &Case, run: &Run) -> Verdict {
-    if let Some(why) = &run.violation {
-        return Verdict::Bad(why.clone());
-    }
-    let end = match &run.end {
-        end @ (RunEnd::Completed | RunEnd::RolledBack(_)) => end.clone(),
-        end @ RunEnd::Stuck(_) if case.may_be_stuck => end.clone(),
-        RunEnd::Stuck(why) => return Verdict::Bad(why.clone()),
-        end @ (RunEnd::Parked(_) | RunEnd::Never(_) | RunEnd::Broken(_)) => {
-            return Verdict::Bad(end.to_string());
-        }
-    };
-    match run.not_reached(&case.schedule) {
-        None => Verdict::Good(end),
-        // calls that ended at the same time shared an append
-        Some(why) if case.schedule.last_append() >= run.seen.appends.len() => Verdict::Absent(why),
-        Some(why) => Verdict::NotReached(why),
-    }
 }
 
 /// Fails the test.
 #[track_caller]
-fn fail(message: String) -> ! {
+pub(super) fn fail(message: String) -> ! {
     panic_any(message)
 }

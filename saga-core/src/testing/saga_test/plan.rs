@@ -12,16 +12,24 @@ pub(super) struct Case {
     /// What goes wrong, for people.
     pub(super) what: String,
     pub(super) schedule: Schedule,
-    /// The saga may end stuck.
-    pub(super) may_be_stuck: bool,
+    /// The saga may end stuck or parked.
+    pub(super) may_need_a_human: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
+    /// All of the saga.
+    Saga,
     Node(String),
     Append(usize),
     /// An append of a saga that rolls back.
     RollbackAppend(usize),
+}
+
+/// The saga as it is.
+pub(super) fn nothing() -> Case {
+    let what = "nothing goes wrong".to_string();
+    Case { place: Place::Saga, what, schedule: Schedule::default(), may_need_a_human: false }
 }
 
 /// The actions that ran where nothing went wrong, in the order of their first calls.
@@ -40,7 +48,7 @@ fn injection(node: &str, undo: bool, event: Event, always: bool) -> Injection {
 }
 
 fn case(node: &str, what: String, schedule: Schedule) -> Case {
-    Case { place: Place::Node(node.to_string()), what, schedule, may_be_stuck: false }
+    Case { place: Place::Node(node.to_string()), what, schedule, may_need_a_human: false }
 }
 
 /// What can go wrong with the action of a node.
@@ -92,12 +100,15 @@ pub(super) fn of_undo(action: &SeenCall) -> Vec<Case> {
         cases.extend([CallFault::Hang, CallFault::EffectThenHang].map(once));
     }
     cases.push(once(CallFault::Repeated));
+    // an undo has all the time that it needs
+    let deadline = cancelled().with(injection(node, true, Event::Deadline, false));
+    cases.push(case(node, "undo: deadline meanwhile".to_string(), deadline));
     // the outcome of the first attempt is unknown, it is undone, and arrives then
     let late = injection(node, false, Event::Fault(CallFault::Late), false);
     let late = cancelled().with(late);
     cases.push(case(node, "arrives after its undo".to_string(), late));
     let for_good = once(CallFault::ForGood);
-    cases.push(Case { may_be_stuck: true, ..for_good });
+    cases.push(Case { may_need_a_human: true, ..for_good });
     cases
 }
 
@@ -108,16 +119,21 @@ pub(super) fn of_appends(appends: usize) -> Vec<Case> {
         place: Place::Append(append),
         what: "cancelled after".to_string(),
         schedule: Schedule { cancel: Some(append), ..none.clone() },
-        may_be_stuck: false,
+        may_need_a_human: false,
     });
     let crashes = (0..appends).flat_map(|append| crashes(append, Place::Append(append), &none));
     crashes.chain(cancels).collect()
 }
 
-/// The same for crashes while the saga rolls back.
-pub(super) fn of_rollback(appends: usize, rollback: &Schedule) -> Vec<Case> {
+/// The same for crashes while the saga rolls back. If it is its pivot that fails, then nobody knows after a crash whether an
+/// earlier attempt took effect, and the saga is parked.
+pub(super) fn of_rollback(appends: usize, rollback: &Schedule, by_pivot: bool) -> Vec<Case> {
     let crashes = |append| crashes(append, Place::RollbackAppend(append), rollback);
-    (0..appends).flat_map(crashes).collect()
+    let mut cases = (0..appends).flat_map(crashes).collect::<Vec<_>>();
+    for case in &mut cases {
+        case.may_need_a_human = by_pivot;
+    }
+    cases
 }
 
 fn crashes(append: usize, place: Place, within: &Schedule) -> [Case; 2] {
@@ -125,7 +141,7 @@ fn crashes(append: usize, place: Place, within: &Schedule) -> [Case; 2] {
         place: place.clone(),
         what: what.to_string(),
         schedule: within.clone().crash(crash),
-        may_be_stuck: false,
+        may_need_a_human: false,
     };
     [crash("crash before", Crash::Before(append)), crash("crash after", Crash::After(append))]
 }

@@ -1,5 +1,6 @@
 //! Runs a saga once, with all that a schedule has go wrong, in one process after the other.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,12 +13,15 @@ use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::SagaTest;
+#[cfg(feature = "sqlite")]
+use super::database::Database;
 use super::ended::Ended;
-use super::schedule::{Crash, Schedule};
+use super::schedule::{Crash, Event, Injection, Schedule};
 use super::stage::{DEADLINE, OnStage, Seen, Stage};
 use super::staged_store::{Always, StagedStore};
-use crate::coordinator::{BuildError, CoordinatorBuilder, SagaHandle};
-use crate::error::{NodeReport, SagaError, StartError};
+use crate::coordinator::inspect::SagaView;
+use crate::coordinator::{BuildError, CoordinatorBuilder};
+use crate::error::{SagaError, StartError};
 use crate::panics;
 use crate::store::MemoryStore;
 use crate::typed::Saga;
@@ -26,8 +30,13 @@ use crate::typed::Saga;
 pub(super) const ID: &str = "saga-test";
 /// How long a saga may take, by its own clock.
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// After how long a call without a timeout does not return any more.
+const HANGS: Duration = Duration::from_secs(24 * 3600);
 /// How long a request that arrives late may take.
 const LATE: Duration = Duration::from_secs(3600);
+
+/// How many lines of a failure say what the nodes did.
+const MOST_NODES: usize = 40;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +58,8 @@ pub(super) struct Run {
     pub(super) seen: Seen,
     /// What the user's invariant said.
     pub(super) violation: Option<String>,
+    /// The saga and its nodes at the end, for people. Empty if nothing is known of them.
+    pub(super) ended: String,
 }
 
 impl Run {
@@ -56,12 +67,7 @@ impl Run {
     pub(super) fn not_reached(&self, schedule: &Schedule) -> Option<String> {
         let mut injections = (0..).zip(&schedule.injections);
         if let Some((_, injection)) = injections.find(|(n, _)| !self.seen.reached.contains(n)) {
-            let called = self.seen.calls.iter().filter(|call| call.undo == injection.undo);
-            let nodes = called.map(|call| &*call.node).collect::<BTreeSet<_>>();
-            let nodes = nodes.into_iter().collect::<Vec<_>>().join(", ");
-            let what = if injection.undo { "undo" } else { "action" };
-            let node = &injection.node;
-            return Some(format!("the {what} of `{node}` was not called, only those of: {nodes}"));
+            return Some(self.not_called(injection));
         }
         let last = self.seen.appends.len().saturating_sub(1);
         let absent = |append| format!("there was no append {append}: the last one was {last}");
@@ -75,10 +81,67 @@ impl Run {
     }
 }
 
+impl Run {
+    /// An injection was not reached.
+    fn not_called(&self, injection: &Injection) -> String {
+        let Injection { node, undo, event, always: _ } = injection;
+        let what = if *undo { "undo" } else { "action" };
+        let event = match event {
+            Event::Fault(fault) => format!("the fault `{fault}`"),
+            Event::Cancel => "the cancellation".to_string(),
+            Event::Deadline => "the deadline".to_string(),
+        };
+        match self.seen.calls_of(node, *undo) {
+            0 => {}
+            1 => {
+                return format!(
+                    "the {what} of `{node}` was called only once, and {event} was for a later call"
+                );
+            }
+            n => {
+                return format!(
+                    "the {what} of `{node}` was called only {n} times, and {event} was for a later call"
+                );
+            }
+        }
+        let called = self.seen.calls.iter().filter(|call| call.undo == *undo);
+        let nodes = called.map(|call| format!("`{}`", call.node)).collect::<BTreeSet<_>>();
+        let nodes = nodes.into_iter().collect::<Vec<_>>().join(", ");
+        let but = match (nodes.is_empty(), undo) {
+            (false, _) => format!("only those of {nodes} were"),
+            (true, true) => {
+                format!("and neither was any other undo: the saga {}", self.end.in_short())
+            }
+            (true, false) => {
+                format!("and neither was any other action: the saga {}", self.end.in_short())
+            }
+        };
+        format!("the {what} of `{node}` was not called, {but}")
+    }
+}
+
+impl RunEnd {
+    fn in_short(&self) -> String {
+        match self {
+            Self::Completed => "completed".to_string(),
+            Self::RolledBack(_) => "was rolled back".to_string(),
+            Self::Stuck(_) => "is stuck".to_string(),
+            Self::Parked(_) | Self::Never(_) | Self::Broken(_) => self.to_string(),
+        }
+    }
+}
+
 /// What one process did.
 enum Life {
     Died,
-    Over(RunEnd, Option<String>),
+    Over { end: RunEnd, violation: Option<String>, ended: String },
+}
+
+impl Life {
+    /// The saga did not end.
+    fn unended(end: RunEnd) -> Self {
+        Self::Over { end, violation: None, ended: String::new() }
+    }
 }
 
 impl<S: Saga> SagaTest<S> {
@@ -87,7 +150,7 @@ impl<S: Saga> SagaTest<S> {
     where
         I: AsyncFn(&Ended<S>),
     {
-        let stage = Arc::new(Stage::new(schedule.clone()));
+        let stage = Arc::new(Stage::new(schedule.clone(), self.mocks.clone()));
         let context = Arc::new((self.context)());
         let always = self.always.clone();
         let always = always.map(|check| -> Always {
@@ -95,17 +158,35 @@ impl<S: Saga> SagaTest<S> {
             Arc::new(move || check(&context))
         });
         let memory = MemoryStore::new();
-        let store = StagedStore { memory, stage: stage.clone(), always };
+        #[cfg(feature = "sqlite")]
+        let database = match self.database.as_deref().map(Database::new).transpose() {
+            Ok(database) => database.map(Arc::new),
+            Err(error) => {
+                let end = RunEnd::Broken(format!("its tables cannot be created: {error}"));
+                let (seen, ended) = (Seen::default(), String::new());
+                return Run { end, seen, violation: None, ended };
+            }
+        };
+        let store = StagedStore {
+            memory,
+            stage: stage.clone(),
+            always,
+            #[cfg(feature = "sqlite")]
+            database,
+        };
         let mut time = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
-        let over = |end, violation| {
+        let over = |end, violation, ended| {
             stage.set_cancel(None);
-            Run { end, seen: std::mem::take(&mut *stage.seen()), violation }
+            let mut seen = std::mem::take(&mut *stage.seen());
+            // the cause of whatever else is wrong
+            let violation = seen.purity.impure.take().or(violation).or(seen.violation.take());
+            Run { end, seen, violation, ended }
         };
         loop {
             let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
             let runtime = match runtime {
                 Ok(runtime) => runtime,
-                Err(error) => return over(RunEnd::Broken(error.to_string()), None),
+                Err(error) => return over(RunEnd::Broken(error.to_string()), None, String::new()),
             };
             let (life, took) = runtime.block_on(async {
                 let began = Instant::now();
@@ -117,7 +198,7 @@ impl<S: Saga> SagaTest<S> {
             time += took;
             match life {
                 Life::Died => {}
-                Life::Over(end, violation) => return over(end, violation),
+                Life::Over { end, violation, ended } => return over(end, violation, ended),
             }
         }
     }
@@ -136,10 +217,12 @@ impl<S: Saga> SagaTest<S> {
     {
         let began = Instant::now();
         let builder = CoordinatorBuilder::new(context.clone()).saga::<S>().store(store.clone());
-        let builder = builder.faults(Arc::new(OnStage(stage.clone()))).crash_limit(u32::MAX);
+        let builder = builder.faults(|_| Arc::new(OnStage(stage.clone()))).crash_limit(u32::MAX);
         let builder = builder.wall_clock(move || time + began.elapsed());
+        let built = RefCell::new(None);
         let run = pin!(async {
             let sec = builder.build().await.map_err(Failed::Build)?;
+            *built.borrow_mut() = Some(sec.clone());
             let operator = sec.operator("the test");
             stage.set_cancel(Some(Box::new(move || {
                 let operator = operator.clone();
@@ -159,19 +242,31 @@ impl<S: Saga> SagaTest<S> {
                     start.start().await.map_err(Failed::Start)?
                 }
             };
-            let result = handle.clone().await;
-            Ok::<_, Failed>((sec, handle, result))
+            let result = handle.await;
+            Ok::<_, Failed>((sec, result))
         });
-        let run = timeout(LONGEST, run);
-        let died = pin!(stage.dies.notified());
-        let ended = match select(pin!(run), died).await {
-            Either::Right(_) => return Life::Died,
-            Either::Left((ended, _)) => ended,
+        let run = pin!(timeout(LONGEST, run));
+        let (died, hanging) = (pin!(stage.dies.notified()), pin!(hangs(stage)));
+        let over = select(died, hanging);
+        let ended = match select(run, over).await {
+            Either::Left((ended, _)) => ended.map_err(|_| why_never(&stage.seen())),
+            Either::Right((Either::Right((why, _)), _)) => Err(why),
+            Either::Right((Either::Left(_), _)) => match stage.seen().gave_up.take() {
+                None => return Life::Died,
+                Some(why) => Err(why),
+            },
         };
-        let (_sec, handle, result) = match ended {
+        let (sec, result) = match ended {
             Ok(Ok(ended)) => ended,
-            Ok(Err(failed)) => return Life::Over(RunEnd::Broken(failed.to_string()), None),
-            Err(_) => return Life::Over(RunEnd::Never(self.why_never(stage)), None),
+            Ok(Err(failed)) => return Life::unended(RunEnd::Broken(failed.to_string())),
+            Err(why) => {
+                let sec = built.take();
+                let ended = match &sec {
+                    Some(sec) => tree(sec.inspect(ID).await.ok().flatten().as_ref()),
+                    None => String::new(),
+                };
+                return Life::Over { end: RunEnd::Never(why), violation: None, ended };
+            }
         };
         let end = match &result {
             Ok(_) => RunEnd::Completed,
@@ -185,8 +280,13 @@ impl<S: Saga> SagaTest<S> {
             let _ = timeout(LATE, request).await;
         }
         let mut violation = stage.seen().violation.take();
+        // none if the log cannot be read, which the result says
+        let view = sec.inspect(ID).await.ok().flatten();
+        let shown = tree(view.as_ref());
         if matches!(end, RunEnd::Completed | RunEnd::RolledBack(_)) && violation.is_none() {
-            let ended = Ended::new(context.clone(), result, nodes(handle).await);
+            let ended = Ended::new(context.clone(), result, view);
+            #[cfg(feature = "sqlite")]
+            let ended = ended.with_database(store.database.clone());
             let mut check = pin!(invariant(&ended));
             violation = poll_fn(|cx| match panics::finding(|| check.as_mut().poll(cx)) {
                 Ok(poll) => poll.map(|()| None),
@@ -196,29 +296,42 @@ impl<S: Saga> SagaTest<S> {
         }
         // what was cut off by the end may still be under way
         sleep(Duration::from_millis(1)).await;
-        Life::Over(end, violation)
+        Life::Over { end, violation, ended: shown }
     }
+}
 
-    fn why_never(&self, stage: &Stage) -> String {
-        let days = LONGEST.as_secs() / 24 / 3600;
+/// The saga and its nodes, for people.
+fn tree(view: Option<&SagaView>) -> String {
+    let tree = view.map(SagaView::tree).unwrap_or_default();
+    let lines = tree.lines().collect::<Vec<_>>();
+    match lines.get(..MOST_NODES) {
+        None => tree,
+        Some(first) => format!("{}\n  .. and {} more", first.join("\n"), lines.len() - MOST_NODES),
+    }
+}
+
+/// Returns once a call has not returned for so long that it never will, and says so.
+async fn hangs(stage: &Stage) -> String {
+    let mut appends = 0;
+    loop {
+        sleep(HANGS).await;
         let seen = stage.seen();
-        let without = seen.calls.last().filter(|call| match call.undo {
-            true => !call.has_undo_timeout,
-            false => !call.has_timeout,
-        });
-        match without {
-            Some(call) if call.undo => {
-                format!("not within {days} days; the undo of `{}` has no `undo_timeout`", call.node)
-            }
-            Some(call) => format!("not within {days} days; `{}` has no `timeout`", call.node),
-            None => format!("not within {days} days"),
+        let before = std::mem::replace(&mut appends, seen.appends.len());
+        if let (true, Some(call)) = (before == appends, seen.has_no_timeout()) {
+            let setting = if call.undo { "undo_timeout" } else { "timeout" };
+            return format!("{} does not return, and it has no `{setting}`", call.what());
         }
     }
 }
 
-/// The states of the nodes; none if the log cannot be read.
-async fn nodes<S: Saga>(handle: SagaHandle<S>) -> Vec<NodeReport> {
-    handle.outcome().await.map(|outcome| outcome.nodes()).unwrap_or_default()
+/// Why a saga has not ended, as far as it is known.
+fn why_never(seen: &Seen) -> String {
+    let days = LONGEST.as_secs() / 24 / 3600;
+    let Some(last) = seen.calls.last() else { return format!("not within {days} days") };
+    let (calls, what) = (seen.calls_of(&last.node, last.undo), last.what());
+    let error = seen.last_error(&last.node, last.undo);
+    let error = error.map(|error| format!("; its last error: {error}")).unwrap_or_default();
+    format!("not within {days} days, in which {what} was called {calls} times{error}")
 }
 
 /// Why a saga could not be run.

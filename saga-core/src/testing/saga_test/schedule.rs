@@ -31,7 +31,8 @@ pub enum CallFault {
     Repeated,
     /// Its reply is lost, and the request arrives only after the saga has ended.
     Late,
-    /// It fails for good; only undos. The saga is then stuck.
+    /// It fails with an error that no other attempt can change, and has no effect. After an action the saga rolls back
+    /// without a retry; after an undo it is stuck.
     ForGood,
 }
 
@@ -92,6 +93,21 @@ pub(super) struct Injection {
     pub(super) always: bool,
 }
 
+impl Injection {
+    /// True if it is about this call.
+    pub(super) fn is_of(&self, node: &str, undo: bool) -> bool {
+        self.node == node && self.undo == undo
+    }
+
+    /// True if it is a fault, of which a call has only one.
+    pub(super) fn is_fault(&self) -> bool {
+        match self.event {
+            Event::Fault(_) => true,
+            Event::Cancel | Event::Deadline => false,
+        }
+    }
+}
+
 /// A moment at which something became durable: the number of the append, from 0 for the creation of the saga.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Crash {
@@ -126,11 +142,17 @@ impl Schedule {
     /// True if the saga needs a deadline to end.
     pub(super) fn needs_deadline(&self) -> bool {
         self.injections.iter().any(|injection| {
-            matches!(
-                injection.event,
-                Event::Deadline | Event::Fault(CallFault::Hang | CallFault::EffectThenHang)
-            ) && !injection.undo
+            let hangs = Event::Fault(CallFault::Hang);
+            let hangs_later = Event::Fault(CallFault::EffectThenHang);
+            injection.event == Event::Deadline
+                || !injection.undo && [hangs, hangs_later].contains(&injection.event)
         })
+    }
+
+    /// True if the undo of a node fails for good, after which the saga must be stuck.
+    pub(super) fn gets_stuck(&self) -> bool {
+        let for_good = Event::Fault(CallFault::ForGood);
+        self.injections.iter().any(|injection| injection.undo && injection.event == for_good)
     }
 
     /// The number of the last append that it names.
@@ -161,27 +183,30 @@ impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Injection { node, undo, event, always } in &self.injections {
             match (event, undo, always) {
-                (Event::Cancel, ..) => writeln!(f, "        .cancel_during({node:?})")?,
-                (Event::Deadline, ..) => writeln!(f, "        .deadline_during({node:?})")?,
+                (Event::Cancel, ..) => writeln!(f, ".cancel_during({node:?})")?,
+                (Event::Deadline, false, _) => writeln!(f, ".deadline_during({node:?})")?,
+                (Event::Deadline, true, _) => {
+                    writeln!(f, ".deadline_during_undo({node:?})")?;
+                }
                 (Event::Fault(fault), undo, always) => {
                     let undo = if *undo { "_undo" } else { "" };
                     let always = if *always { "_always" } else { "" };
                     let fault = fault.variant();
-                    writeln!(f, "        .fault{undo}{always}({node:?}, CallFault::{fault})")?;
+                    writeln!(f, ".fault{undo}{always}({node:?}, CallFault::{fault})")?;
                 }
             }
         }
         match self.crash {
-            Some(Crash::Before(append)) => writeln!(f, "        .crash_before({append})")?,
-            Some(Crash::After(append)) => writeln!(f, "        .crash_after({append})")?,
+            Some(Crash::Before(append)) => writeln!(f, ".crash_before({append})")?,
+            Some(Crash::After(append)) => writeln!(f, ".crash_after({append})")?,
             None => {}
         }
         if let Some(append) = self.cancel {
-            writeln!(f, "        .cancel_after({append})")?;
+            writeln!(f, ".cancel_after({append})")?;
         }
         match self.seed {
             0 => Ok(()),
-            seed => writeln!(f, "        .seed({seed})"),
+            seed => writeln!(f, ".seed({seed})"),
         }
     }
 }

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+#[cfg(feature = "sqlite")]
+use super::database::Database;
 use super::stage::Stage;
 use crate::log::{Answer, Entry, Request, SagaId, Uuid};
 use crate::panics;
+#[cfg(feature = "sqlite")]
+use crate::store::TransactionWork;
 use crate::store::{
     Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
-    StoreError, StoredSaga, WorkerId,
+    StoreError, StoredSaga, VersionCounts, WorkerId,
 };
 
 /// What is checked whenever something has become durable.
@@ -21,9 +25,25 @@ pub(super) struct StagedStore {
     pub(super) memory: MemoryStore,
     pub(super) stage: Arc<Stage>,
     pub(super) always: Option<Always>,
+    /// The user's tables, if the test has some.
+    #[cfg(feature = "sqlite")]
+    pub(super) database: Option<Arc<Database>>,
 }
 
+/// What is wrong with a test whose actions need tables.
+#[cfg(feature = "sqlite")]
+const NO_TABLES: &str = "an action calls `cx.transaction`, and this test has no tables; create them with `SagaTest::sqlite`";
+#[cfg(feature = "sqlite")]
+const NO_POSTGRES: &str = "an action calls `cx.postgres_transaction`, and a `SagaTest` has no PostgreSQL; test this saga in a \
+                           coordinator with a `PostgresStore`";
+
 impl StagedStore {
+    #[cfg(feature = "sqlite")]
+    fn no_transactions(&self, why: &str) -> StoreError {
+        self.stage.seen().violation.get_or_insert_with(|| why.to_string());
+        StoreError::NoTransactions
+    }
+
     /// Something is durable now. Does not return if the process dies.
     async fn appended(&self, number: usize, entries: &[Entry]) {
         let goes_on = self.stage.appended(number, entries);
@@ -38,8 +58,8 @@ impl StagedStore {
     }
 
     /// The number of the append that begins. Does not return if the process dies.
-    async fn begins(&self) -> usize {
-        match self.stage.append_begins() {
+    async fn begins(&self, entries: &[Entry]) -> usize {
+        match self.stage.append_begins(entries) {
             Some(number) => number,
             None => pending().await,
         }
@@ -49,7 +69,8 @@ impl StagedStore {
 impl Store for StagedStore {
     fn create(&self, saga: NewSaga) -> BoxFuture<'_, Result<Created, StoreError>> {
         Box::pin(async move {
-            let (number, entries) = (self.begins().await, saga.entries.clone());
+            let entries = saga.entries.clone();
+            let number = self.begins(&entries).await;
             let created = self.memory.create(saga).await?;
             if matches!(created, Created::New) {
                 self.appended(number, &entries).await;
@@ -60,8 +81,29 @@ impl Store for StagedStore {
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let (number, entries) = (self.begins().await, append.entries.clone());
+            let entries = append.entries.clone();
+            let number = self.begins(&entries).await;
             self.memory.append(append).await?;
+            self.appended(number, &entries).await;
+            Ok(())
+        })
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn append_with(
+        &self,
+        append: Append,
+        work: TransactionWork,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let (database, work) = match (&self.database, work.into_sqlite()) {
+                (Some(database), Some(work)) => (database, work),
+                (_, None) => return Err(self.no_transactions(NO_POSTGRES)),
+                (None, Some(_)) => return Err(self.no_transactions(NO_TABLES)),
+            };
+            let entries = append.entries.clone();
+            let number = self.begins(&entries).await;
+            database.append_with(&self.memory, append, work)?;
             self.appended(number, &entries).await;
             Ok(())
         })
@@ -77,6 +119,10 @@ impl Store for StagedStore {
 
     fn versions(&self) -> BoxFuture<'_, Result<Vec<SagaVersion>, StoreError>> {
         self.memory.versions()
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<VersionCounts>, StoreError>> {
+        self.memory.counts()
     }
 
     fn claim(
@@ -124,8 +170,13 @@ impl Store for StagedStore {
         self.memory.requested()
     }
 
-    fn answer(&self, request: Uuid, answer: Answer) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.memory.answer(request, answer)
+    fn answer(
+        &self,
+        worker: &WorkerId,
+        request: Uuid,
+        answer: Answer,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.memory.answer(worker, request, answer)
     }
 
     fn answer_to(&self, request: Uuid) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {

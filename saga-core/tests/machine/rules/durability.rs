@@ -11,6 +11,7 @@ fn a_chain_of_n_costs_n_plus_one_appends() {
         }
         saga.ended(ENDED_WELL);
         assert_eq!(saga.appends as u32, n + 1);
+        assert_eq!(saga.machine.state().next_seq(), saga.log.len() as u64 + 1);
     }
 }
 
@@ -50,6 +51,25 @@ fn no_call_goes_out_before_its_append_is_durable() {
     let effects = saga.machine.step(saga.now, Event::Appended);
     assert!(matches!(effects.as_slice(), [Effect::RunAction(_)]), "{effects:?}");
     assert_eq!(saga.machine.step(saga.now, Event::Appended), []);
+}
+
+#[test]
+fn a_value_is_computed_from_an_output_before_the_append_that_has_it() {
+    let mut saga = Bench::new(chain(vec![action("a", Output), node("sum", PlanKind::Value)]));
+    let a = saga.call("do a").vertex;
+    let done = Event::ActionDone { vertex: a, result: ActionResult::Ok(Default::default()) };
+    let effects = saga.machine.step(saga.now, done);
+    let [Effect::Compute(sum)] = effects[..] else { panic!("{effects:?}") };
+    // the output is read from there
+    let unwritten = |saga: &Bench| {
+        let entries = saga.machine.unwritten().iter();
+        entries.map(|entry| entry.kind.name()).collect::<Vec<_>>()
+    };
+    assert_eq!(unwritten(&saga), ["succeeded"]);
+    let value = Ok(Default::default());
+    let effects = saga.machine.step(saga.now, Event::Computed { vertex: sum, value });
+    assert!(matches!(effects.as_slice(), [Effect::Append { entries, .. }] if entries.len() == 3));
+    assert_eq!(unwritten(&saga), [""; 0]);
 }
 
 #[test]

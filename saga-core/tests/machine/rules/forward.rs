@@ -24,6 +24,15 @@ fn with_concurrency_one_subsagas_follow_declaration_order_too() {
 }
 
 #[test]
+fn with_concurrency_one_a_later_node_of_an_earlier_subsaga_comes_first() {
+    let (one, two) = (inline_action(Output), chain(vec![action("x", Output), action("y", Output)]));
+    let subs = [("a", two), ("b", one)].map(|(name, body)| node(name, PlanKind::Subsaga(body)));
+    let mut saga = Bench::with(plan(subs.into(), &[]), Some(1), &[]);
+    saga.ok(&["do a/x"]);
+    assert_eq!(saga.calls(), ["do a/y"], "and not the first node of b");
+}
+
+#[test]
 fn the_width_of_a_for_is_chosen_once() {
     let all = chain(vec![
         action("a", Output),

@@ -157,3 +157,22 @@ fn a_refusal_without_its_request_is_illegal() {
     let unpark = SagaEntry::Requested { id, by: "me".into(), command: Command::Unpark.into() };
     assert!(followed_by(&saga, &[unpark]).is_err());
 }
+
+#[test]
+fn only_an_action_that_was_never_tried_can_be_skipped() {
+    let nodes = vec![action("a", Output), node("value", PlanKind::Value), action("z", Output)];
+    let mut saga = Bench::new(plan(nodes, &[(0, 1)]));
+    let skipping = |saga: &Bench, skipped: &str| {
+        let last = saga.log.last().unwrap();
+        let kind = NodeEntry::Skipped.about(skipped, 0);
+        let log =
+            saga.log.iter().cloned().chain([Entry { kind, seq: last.seq + 1, ..last.clone() }]);
+        SagaState::fold(saga.plan.clone(), &log.collect::<Vec<_>>())
+    };
+    assert!(skipping(&saga, "value").is_err());
+    // it has been started
+    assert!(skipping(&saga, "a").is_err());
+    saga.fails("do a");
+    // the saga rolls back
+    assert!(skipping(&saga, "z").is_err());
+}

@@ -135,7 +135,7 @@ fn a_pivot_that_waits_for_a_retry_is_not_in_doubt() {
 fn a_pivot_in_doubt_is_parked_and_never_unwound() {
     let mut saga = parked();
     let reason = saga.machine.state().parked().unwrap().to_string();
-    assert!(reason.contains("the pivot `p`"), "{reason}");
+    assert!(reason.contains("the pivot `p` took effect: broken;"), "{reason}");
     let length = saga.log.len();
     let why = Refusal::PivotInDoubt { pivot: "p".into() };
     assert_eq!(saga.claimed_for(cancel()), Answer::Refused(why));
@@ -148,6 +148,15 @@ fn a_pivot_in_doubt_is_parked_and_never_unwound() {
     saga.claimed_for(Command::Unpark);
     saga.ok(&["do p", "do z"]);
     saga.ended(ENDED_WELL);
+}
+
+#[test]
+fn a_pivot_that_is_parked_because_of_an_error_without_a_message_has_a_reason() {
+    let mut saga = pivotal(1);
+    saga.ok(&["do a"]);
+    saga.ends("do p", ActionResult::InDoubt(Failure::new(FailureKind::Failed, "")));
+    let reason = saga.machine.state().parked().unwrap().to_string();
+    assert!(reason.contains("the pivot `p` took effect: its error has no message;"), "{reason}");
 }
 
 #[test]

@@ -119,6 +119,8 @@ fn the_effect_of_an_action_in_doubt_that_never_answers_may_remain() {
     saga.ended(Stuck);
     assert!(saga.node("n").in_doubt);
     assert_eq!(saga.state("n"), UndoFailed);
+    let why = saga.node("n").undo_failure.expect("a reason");
+    assert!(why.message.ends_with("did not tell: broken"), "{}", why.message);
 }
 
 #[test]

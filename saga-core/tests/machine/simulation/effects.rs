@@ -2,11 +2,12 @@
 
 use saga_core::action::UndoContract;
 use saga_core::dag::PlanKind;
-use saga_core::log::{Entry, NodeEntry, SagaEntry, Timestamp, Uuid};
+use saga_core::log::{Entry, NodeEntry, SagaEntry, Timestamp, Uuid, since_migration};
 use saga_core::machine::{AuthorizedCall, Effect, Event, Finish, SagaState, VertexId};
-use saga_core::operator::Answer;
+use saga_core::operator::{Answer, Command};
 
 use super::bench::step_all;
+use super::law::Law;
 use super::run::{Flight, Issued, Runner};
 use super::world::{Contract, Fate};
 
@@ -17,11 +18,13 @@ impl Runner {
         if self.tape.chance(80) {
             // it lives to see that the append failed
             let effects = self.machine.step(self.now, Event::AppendFailed);
-            assert_eq!(effects.last(), Some(&Effect::Finish(Finish::Failed)));
+            let stops = effects.last() == Some(&Effect::Finish(Finish::Failed));
             // and perhaps calls that have ended, if it had not come to look at their ends
             let drops = |f: &Flight| effects.contains(&Effect::DropCall(f.vertex));
-            assert!(self.flights.iter().all(drops), "goes on: {effects:?}");
-            assert_eq!(self.machine.step(self.now, Event::Appended), []);
+            let drops = self.flights.iter().all(drops);
+            let silent = self.machine.step(self.now, Event::Appended).is_empty();
+            Law::StopsAfterFailedAppend
+                .holds(stops && drops && silent, || format!("goes on: {effects:?}"));
         }
         if keep >= batch.len() {
             // a request is answered in the transaction of the append
@@ -31,7 +34,7 @@ impl Runner {
         self.questions.clear();
         self.wanting.clear();
         self.granted.clear();
-        self.finish = None;
+        (self.finish, self.told) = (None, None);
         for flight in std::mem::take(&mut self.flights) {
             self.orphan(flight);
         }
@@ -53,20 +56,41 @@ impl Runner {
                 return;
             }
         }
-        let idle = self.flights.is_empty() && self.pending.is_none() && self.questions.is_empty();
+        self.knows_when_to_wake();
+    }
+
+    /// A saga that has nothing under way knows when it goes on, and one whose actions may be dropped knows when.
+    fn knows_when_to_wake(&mut self) {
+        if self.pending.is_some() || !self.questions.is_empty() || self.finish.is_some() {
+            return;
+        }
         let waits = !self.wanting.is_empty() || self.machine.state().is_paused();
-        if idle && self.finish.is_none() && !waits {
-            assert!(self.machine.wake_at().is_some() && self.wake.is_some(), "{:#?}", self.machine);
+        let sleeps = self.machine.wake_at().is_some() && self.wake.is_some();
+        let goes_on = !self.flights.is_empty() || waits || sleeps;
+        Law::EndsAtLast.holds(goes_on, || format!("{:#?}", self.machine));
+        let forward = self.flights.iter().any(|flight| !flight.undo && !flight.unwinding);
+        if self.unwinding_since().is_some() && forward {
+            Law::CancelIsTold.holds(self.told.is_some(), || format!("{:?}", self.flights));
+            let latest = self.told.map(|at| at.after(self.setup.config.abandon_after));
+            let wakes = self.wake.is_some_and(|at| Some(at) <= latest);
+            Law::AbandonAfter.holds(wakes, || format!("{:?}, not {latest:?}", self.wake));
         }
     }
 
     pub(super) fn follow(&mut self, effect: Effect) {
         match effect {
             Effect::Append { entries: batch, answers } => self.append(batch, answers),
-            Effect::Answer(id, answer) => self.answered(id, answer),
+            Effect::Answer(id, answer) => {
+                let logged = self.log.iter().any(|e| matches!(e.saga_entry(), Some(SagaEntry::Requested { id: i, .. }) if *i == id));
+                let durable = logged || answer != Answer::Done;
+                Law::AnsweredWhenDurable.holds(durable, || format!("{answer:?} to {id}"));
+                self.answered(id, answer);
+            }
             Effect::RequestPermit(vertex) => {
-                assert!(self.setup.config.permits && !self.draining);
-                assert!(!self.wanting.contains(&vertex) && !self.granted.contains(&vertex));
+                Law::DrainStartsNothing.holds(!self.draining, || format!("asks for {vertex}"));
+                let again = self.wanting.contains(&vertex) || self.granted.contains(&vertex);
+                let needed = self.setup.config.permits && !again;
+                Law::PermitsBalance.holds(needed, || format!("{vertex} is asked for"));
                 self.wanting.push(vertex);
             }
             Effect::ReleasePermit(vertex) => self.free(vertex),
@@ -74,26 +98,39 @@ impl Runner {
             Effect::RunUndo(call) => self.issue(call, true),
             Effect::Choose(vertex) => self.questions.push((vertex, true)),
             Effect::Compute(vertex) => self.questions.push((vertex, false)),
-            Effect::SignalCancel => assert!(self.unwinding_since().is_some()),
+            Effect::SignalCancel => {
+                let unwinds = self.unwinding_since().is_some();
+                Law::CancelIsTold.holds(unwinds, || "before `unwinding` is durable".into());
+                self.told = Some(self.now);
+            }
             Effect::DropCall(vertex) => {
-                let since = self.unwinding_since().expect("only when it unwinds");
-                assert!(self.now >= since.after(self.setup.config.abandon_after));
+                let since = self.unwinding_since();
+                let due = since.map(|since| since.after(self.setup.config.abandon_after));
                 let i = self.flights.iter().position(|f| f.vertex == vertex && !f.undo);
+                let late = due.is_some_and(|due| self.now >= due);
+                Law::AbandonAfter
+                    .holds(late && i.is_some(), || format!("{vertex} at {:?}: {due:?}", self.now));
                 let flight = self.flights.remove(i.expect("only what is in flight"));
                 self.orphan(flight);
             }
             Effect::Overdue => {
-                let deadline = self.setup.config.deadline.expect("there is one");
-                assert!(self.now >= deadline && self.machine.state().past_pivot());
-                assert!(self.unwinding_since().is_none());
+                let late = self.setup.config.deadline.is_some_and(|at| self.now >= at);
+                let forward = self.machine.state().past_pivot() && self.unwinding_since().is_none();
+                Law::DeadlineHolds.holds(late && forward, || "overdue".into());
             }
             Effect::WakeAt(at) => {
                 self.wake = Some(at);
             }
             Effect::Finish(finish) => {
-                assert!(self.pending.is_none() && self.flights.is_empty());
-                assert!(self.wanting.is_empty() && self.granted.is_empty());
-                assert_eq!(self.machine.step(self.now, Event::Tick), []);
+                if let Finish::Broken(why) = &finish {
+                    Law::OwnEntriesAreLegal.is_broken(format!("{why} after {:#?}", self.log));
+                }
+                let over = self.pending.is_none() && self.flights.is_empty();
+                Law::EndIsTrue.holds(over, || format!("{finish:?} with {:?}", self.flights));
+                let free = self.wanting.is_empty() && self.granted.is_empty();
+                Law::PermitsBalance.holds(free, || format!("{finish:?} with permits"));
+                let silent = self.machine.step(self.now, Event::Tick).is_empty();
+                Law::EndIsTrue.holds(silent, || format!("goes on after {finish:?}"));
                 self.finish = Some(finish);
             }
         }
@@ -103,7 +140,8 @@ impl Runner {
         let before = self.wanting.len() + self.granted.len();
         self.wanting.retain(|v| *v != vertex);
         self.granted.retain(|v| *v != vertex);
-        assert_eq!(self.wanting.len() + self.granted.len() + 1, before, "no slot to free");
+        let one = self.wanting.len() + self.granted.len() + 1 == before;
+        Law::PermitsBalance.holds(one, || format!("{vertex} has no permit to release"));
     }
 
     pub(super) fn unwinding_since(&self) -> Option<Timestamp> {
@@ -113,16 +151,20 @@ impl Runner {
     }
 
     pub(super) fn append(&mut self, batch: Vec<Entry>, answers: Vec<(Uuid, Answer)>) {
-        assert!(self.pending.is_none());
+        let this = || format!("{batch:#?}");
+        Law::OneAppendAtATime.holds(self.pending.is_none(), this);
         let starts =
             |e: &Entry| matches!(e.node_entry(), Some(NodeEntry::Started | NodeEntry::UndoStarted));
-        assert!(!self.draining || !batch.iter().any(starts), "starts while it drains: {batch:#?}");
+        Law::DrainStartsNothing.holds(!self.draining || !batch.iter().any(starts), this);
+        let own = batch.iter().all(|entry| entry.epoch == self.epoch);
+        Law::EntriesHaveTheirEpoch.holds(own, this);
+        let granted = self.flights.is_empty() || !batch.iter().any(needs_no_calls);
+        Law::GrantedWithoutCalls.holds(granted, || format!("{:?}: {}", self.flights, this()));
         let all = self.log.iter().chain(&batch).cloned().collect::<Vec<_>>();
-        let folded = SagaState::fold(self.setup.plan.clone(), &all).unwrap();
-        assert!(
-            folded == *self.machine.state(),
-            "the live state is another than the log's: {all:#?}"
-        );
+        let folded = SagaState::fold(self.setup.plan.clone(), &all);
+        let folded = folded.unwrap_or_else(|why| Law::LogIsLegal.is_broken(why));
+        let same = folded == *self.machine.state();
+        Law::LiveStateIsTheLogs.holds(same, || format!("it is another: {all:#?}"));
         let durable = self.log.len() as u64;
         let keep = self.setup.die_at.map(|at| at.saturating_sub(durable));
         self.pending = Some((batch, answers));
@@ -142,34 +184,63 @@ impl Runner {
         };
         let contract = Contract::from(*policy);
         if undo && contract.undo == UndoContract::Output {
-            let stored = self.log.iter().any(|e| {
+            let stored = since_migration(&self.log).iter().any(|e| {
                 e.node().is_some_and(|n| n.as_str() == path)
                     && matches!(e.node_entry(), Some(NodeEntry::Succeeded(_)))
             });
-            assert!(stored || self.machine.output_is_kept(call.vertex), "{path}: no output");
+            let known = stored || self.machine.output_is_kept(call.vertex);
+            Law::UndoTable.holds(known, || format!("{path} is undone without its output"));
         }
         // whoever resolved a node took care of its effect
-        let resolved = |path: &str| {
-            state.resolve(path).and_then(|v| state.node(v)).is_some_and(|n| n.resolved)
-        };
-        let left = self.world.receivers.keys().filter(|path| self.world.left(path));
-        let effects = left.filter(|path| !resolved(path)).cloned().collect();
+        let nodes = if undo { state.nodes() } else { Vec::new() };
+        let nodes = nodes.into_iter().filter(|node| !node.resolved);
+        let paths = nodes.map(|node| node.path.to_string());
+        let effects = paths.filter(|path| self.world.left(path)).collect();
         let durable = self.log.len() as u64;
         if self.setup.config.permits {
             let i = self.granted.iter().position(|v| *v == call.vertex);
-            self.granted.remove(i.expect("a slot for the call"));
+            Law::PermitsBalance.holds(i.is_some(), || format!("{path} is called without one"));
+            i.map(|i| self.granted.remove(i));
         }
         let repeat = call.repeat;
         assert!(repeat > 0);
+        let authorized = self.log.iter().any(|entry| {
+            let starts = match entry.node_entry() {
+                Some(NodeEntry::Started) => !undo,
+                Some(NodeEntry::UndoStarted) => undo,
+                _ => false,
+            };
+            let own = entry.node().is_some_and(|node| node.as_str() == path);
+            starts && own && (entry.seq, entry.attempt()) == (call.seq, call.attempt)
+        });
+        let key = self.world.key(&path);
+        self.versions.calls(&path, &key);
+        Law::DurableBeforeCalled.holds(authorized, || format!("{path}: {call:?}"));
+        let again = self.flights.iter().any(|flight| flight.vertex == call.vertex);
+        Law::OneCallPerNode.holds(!again, || format!("{path}: {call:?}"));
         self.flights.push(Flight {
             vertex: call.vertex,
             path: path.clone(),
             contract,
             undo,
+            unwinding: call.unwinding,
             repeat,
         });
         self.issued.push(Issued { durable, call, path, undo, effects });
         let max = self.setup.config.max_concurrency.unwrap_or(usize::MAX);
-        assert!(self.flights.len() <= max, "more than {max} calls in flight");
+        let room = self.flights.len() <= max;
+        Law::MaxConcurrency.holds(room, || format!("more than {max} calls in flight"));
     }
+}
+
+/// True for the grant of a request whose outcome a call in flight could contradict.
+fn needs_no_calls(entry: &Entry) -> bool {
+    let Some(SagaEntry::Requested { command, .. }) = entry.saga_entry() else { return false };
+    matches!(
+        **command,
+        Command::Resolve { .. }
+            | Command::RetryUndo { .. }
+            | Command::RetryAll
+            | Command::Decide { .. }
+    )
 }

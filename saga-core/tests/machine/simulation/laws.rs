@@ -1,40 +1,56 @@
 //! What must hold of every log, of the calls that went out, and of what is left in the end: the rules of the log,
 //! §4 to §6, read off the log alone.
 
+use std::time::Duration;
+
 use saga_core::action::UndoContract;
-use saga_core::dag::Plan;
-use saga_core::log::{Cause, Entry, EntryKind, FailureKind, NodeEntry, SagaEntry, SagaLog};
+use saga_core::log::{
+    Cause, Entry, EntryKind, FailureKind, NodeEntry, SagaEntry, SagaLog, Timestamp,
+};
 use saga_core::machine::Config;
 use saga_core::operator::{Answer, Command, Refusal};
 use saga_core::{SagaId, SagaStatus};
 
-use super::expand::Expanded;
-use super::log_view::{Book, Undo};
+use super::law::Law;
+use super::log_view::{Book, Status, Undo, chapters, dags_of};
 use super::operators::Asked;
 use super::remaining::{end, paths};
+use super::retold::Retold;
 use super::run::{Issued, Ran};
 use super::tape::Tape;
 
 /// Checks everything about a run.
-pub(crate) fn check(plan: &Plan, config: &Config, ran: &mut Ran) {
-    let dag = Expanded::of(plan, &ran.log);
-    let mut book = Book::new(&dag, config);
-    let mut issued = ran.issued.iter().peekable();
-    for entry in &ran.log {
-        book.before(entry);
-        book.apply(entry);
-        while let Some(call) = issued.next_if(|call| call.durable == entry.seq) {
-            book.call(call, &ran.log);
-        }
-    }
-    assert!(issued.peek().is_none());
-    assert_eq!(book.ended, Some(ran.status));
-    book.answers(&ran.asked);
-    end(&dag, ran);
+pub(crate) fn check(config: &Config, ran: &mut Ran) {
+    let dags = dags_of(&ran.versions.plans, &ran.log);
+    let dag = dags.last().expect("a version");
+    end(dag, ran);
     // what was under way when a process died arrives after all
     while ran.world.deliver_late(&mut Tape::fair()) {}
-    end(&dag, ran);
-    paths(&dag, &ran.state);
+    end(dag, ran);
+    let mut book = Book::new(&dags[0], config);
+    let mut issued = ran.issued.iter().peekable();
+    for (i, chapter) in chapters(&ran.log).iter().enumerate() {
+        let new = &chapter.entries[chapter.retold..];
+        if i > 0 {
+            let (old, version) = (&ran.versions.plans[i - 1], &ran.versions.versions[i - 1]);
+            let before = std::mem::replace(&mut book, Book::new(&dags[i], config));
+            book = Retold { before: &before, old, version }.book(&dags[i], config, chapter);
+        }
+        for entry in new {
+            if let Some(since) = ran.versions.settling.get(&entry.epoch) {
+                book.before_while_settling(entry, *since);
+            }
+            book.before(entry);
+            book.apply(entry);
+            while let Some(call) = issued.next_if(|call| call.durable == entry.seq) {
+                book.call(call);
+            }
+        }
+    }
+    Law::DurableBeforeCalled.holds(issued.peek().is_none(), || format!("{:?}", issued.peek()));
+    Law::EndIsTrue.holds(book.ended == Some(ran.status), || format!("{:?}", ran.status));
+    book.answers(&ran.asked);
+    paths(dag, &ran.state);
     read_again(&ran.log);
 }
 
@@ -44,19 +60,24 @@ fn read_again(log: &[Entry]) {
     let read = SagaLog::of(id.clone(), log.to_vec(), Vec::new());
     let events = read.events().collect::<Vec<_>>();
     let again = SagaLog::recover(id, events.clone());
-    let again = again.unwrap_or_else(|why| panic!("{why}: {}", read.pretty()));
-    assert_eq!(again.events().collect::<Vec<_>>(), events);
+    let broken = |why: String| Law::EventsAreALog.is_broken(format!("{why}: {}", read.pretty()));
+    let again = again.unwrap_or_else(|why| broken(why.to_string()));
+    let same = again.events().collect::<Vec<_>>() == events;
+    Law::EventsAreALog.holds(same, || format!("they are others: {}", read.pretty()));
 }
 
 impl Book<'_> {
     fn may_start(&self, entry: &Entry) {
-        assert!(!self.parked && (!self.paused || self.steps > 0), "{entry:?} although it stands");
+        let stands = self.parked || self.paused && self.steps == 0;
+        Law::StandsStill.holds(!stands, || format!("{entry:?} although it stands"));
         let cancels = |c: &Command| matches!(c, Command::Cancel { .. });
         if self.busy() {
             let pivot = entry.node().map(|n| self.dag.by_path[n.as_str()]);
-            assert!(pivot == self.dag.pivot && !self.unwinding, "{entry:?} beside the pivot");
+            let is_pivot = pivot == self.dag.pivot && !self.unwinding;
+            Law::PivotHolds.holds(is_pivot, || format!("{entry:?} beside the pivot"));
         } else {
-            assert!(!self.open.values().any(cancels), "{entry:?} although it is cancelled");
+            let cancelled = self.open.values().any(cancels);
+            Law::AnswerIsTrue.holds(!cancelled, || format!("{entry:?} although it is cancelled"));
         }
     }
 
@@ -65,7 +86,7 @@ impl Book<'_> {
             let asks = matches!(entry.saga_entry(), Some(SagaEntry::Requested { .. }));
             let back =
                 matches!(entry.saga_entry(), Some(SagaEntry::Unwinding(Cause::Rollback { .. })));
-            assert!(asks || back, "{entry:?} after the end");
+            Law::EndIsTrue.holds(asks || back, || format!("{entry:?} after the end"));
         }
         if matches!(entry.node_entry(), Some(NodeEntry::Started | NodeEntry::UndoStarted)) {
             self.may_start(entry);
@@ -79,20 +100,22 @@ impl Book<'_> {
         match recorded {
             NodeEntry::Started => {
                 let policy = node.policy.expect("an action");
-                assert_eq!(entry.attempt(), s.starts + 1);
-                assert!(self.done_before(i), "{entry:?} before its predecessors are done");
-                assert!(!s.done);
-                assert!(s.open || s.retry_at.is_none_or(|at| self.unwinding || entry.at >= at));
+                let next = entry.attempt() == s.starts + 1 && !s.done;
+                Law::AttemptsCount.holds(next, || format!("{entry:?} after {} starts", s.starts));
+                Law::AncestorsFirst.holds(self.done_before(i), || format!("{entry:?}"));
+                let waited = s.open || s.retry_at.is_none_or(|at| self.unwinding || entry.at >= at);
+                Law::RetriesWait.holds(waited, || format!("{entry:?} before {:?}", s.retry_at));
                 if self.unwinding {
-                    assert_eq!(policy.undo, UndoContract::Output, "{entry:?} while unwinding");
-                    assert!(s.open || s.doubt, "{entry:?} while unwinding, without doubt");
+                    let rerun = policy.undo == UndoContract::Output && (s.open || s.doubt);
+                    Law::OnlyBackWhileUnwinding.holds(rerun, || format!("{entry:?}"));
                     self.goes_back_in_order(i, entry);
                 } else {
                     let again = s.open || s.retry_at.is_some() || s.starts == s.from;
-                    assert!(again, "{entry:?} again");
-                    assert!(self.has_place(i), "{entry:?} before its turn");
+                    Law::TriesCount.holds(again, || format!("{entry:?} without a retry"));
+                    Law::ForLimit.holds(self.has_place(i), || format!("{entry:?}"));
                     let late = self.deadline.is_some_and(|at| entry.at >= at);
-                    assert!(!late || self.past() || self.busy(), "{entry:?} after the deadline");
+                    let may = !late || self.past() || self.busy();
+                    Law::DeadlineHolds.holds(may, || format!("{entry:?} after it"));
                     self.goes_forward_in_order(i, entry);
                 }
             }
@@ -100,42 +123,88 @@ impl Book<'_> {
                 let policy = node.policy.expect("an action");
                 let (failure, in_doubt) = s.failure.as_ref().expect("a failure");
                 if self.unwinding {
-                    assert!(policy.undo == UndoContract::Output && s.doubt);
+                    let rerun = policy.undo == UndoContract::Output && s.doubt;
+                    Law::OnlyBackWhileUnwinding.holds(rerun, || format!("{entry:?}"));
                 } else {
-                    assert!(failure.retryable || *in_doubt);
                     let tries = s.starts - s.from;
                     // a pivot that says nothing about tries has ten while it is in doubt
                     let pivot = self.dag.pivot == Some(i) && s.doubt && tries < 10;
-                    assert!(policy.retry.allows_after(tries) || pivot);
+                    let more = policy.retry.allows_after(tries) || pivot;
+                    let again = (failure.retryable || *in_doubt) && more;
+                    Law::TriesCount.holds(again, || format!("{entry:?} after {tries} tries"));
                 }
             }
             NodeEntry::Succeeded(_) | NodeEntry::InDoubt(_) => {
                 let decided = self.decides(i);
-                assert!(!s.done || decided && self.parked, "{entry:?} again");
-                assert!(s.open || node.policy.is_none() || decided);
+                let again = s.done && !(decided && self.parked);
+                let open = s.open || node.policy.is_none() || decided;
+                Law::AttemptsCount.holds(!again && open, || format!("{entry:?} again"));
+                if let (NodeEntry::Succeeded(output), Some(_), false) =
+                    (recorded, node.policy, decided)
+                {
+                    // the simulated receivers return the path of the node
+                    let kept = output.as_bytes() == node.path.as_bytes();
+                    Law::OutputIsKept.holds(kept, || format!("{entry:?}"));
+                }
             }
             NodeEntry::UndoStarted => {
-                assert!(!self.past() && !self.busy(), "{entry:?} behind the pivot");
-                assert!(self.unwinding && !self.needs_nothing(i), "{entry:?}");
-                assert!(self.descendants_settled(i), "{entry:?} before what came after it");
+                let back = self.unwinding && !self.past() && !self.busy();
+                Law::PivotHolds.holds(back, || format!("{entry:?}"));
+                Law::UndoTable.holds(!self.needs_nothing(i), || format!("{entry:?}"));
+                let settled = self.descendants_settled(i);
+                Law::UndoOrder.holds(settled, || format!("{entry:?} before what came after it"));
                 if let Undo::Waits(at) = s.undo {
-                    assert!(entry.at >= at, "{entry:?} too early");
+                    Law::RetriesWait.holds(entry.at >= at, || format!("{entry:?} before {at:?}"));
                 }
                 self.goes_back_in_order(i, entry);
             }
             NodeEntry::UndoFinished | NodeEntry::UndoRetryScheduled { .. } => {
-                assert_eq!(s.undo, Undo::Started);
+                Law::AttemptsCount.holds(s.undo == Undo::Started, || format!("{entry:?}"));
+                if let NodeEntry::UndoRetryScheduled { failure, .. } = recorded {
+                    let retry = node.policy.expect("an action").undo_retry;
+                    let again = failure.retryable && retry.allows_after(s.undo_starts);
+                    let tries = s.undo_starts;
+                    Law::TriesCount.holds(again, || format!("{entry:?} after {tries} tries"));
+                }
             }
-            NodeEntry::UndoFailed(_) => {
-                assert!(s.undo == Undo::Started || (s.open || s.doubt) && !s.done);
+            NodeEntry::UndoFailed(failure) => {
+                let undone = s.undo == Undo::Started;
+                let failed = undone || (s.open || s.doubt) && !s.done;
+                Law::AttemptsCount.holds(failed, || format!("{entry:?}"));
+                let retry = node.policy.expect("an action").undo_retry;
+                let again = failure.retryable && retry.allows_after(s.undo_starts);
+                let tries = s.undo_starts;
+                Law::TriesCount
+                    .holds(!undone || !again, || format!("{entry:?} after {tries} tries"));
             }
             NodeEntry::Resolved(_) => {
-                assert_eq!(s.undo, Undo::Failed);
+                Law::UndoTable.holds(s.undo == Undo::Failed, || format!("{entry:?}"));
                 let open = |c: &Command| matches!(c, Command::Resolve { node, .. } if Some(node) == entry.node());
-                assert!(self.open.values().any(open), "{entry:?} that nobody asked for");
+                let asked = self.open.values().any(open);
+                Law::AnswerIsTrue.holds(asked, || format!("{entry:?} that nobody asked for"));
             }
-            NodeEntry::Failed(_) | NodeEntry::Chosen(_) | NodeEntry::Skipped => {}
+            NodeEntry::Chosen(_) => {
+                Law::ChosenOnce.holds(!s.done, || format!("{entry:?} again"));
+                Law::AncestorsFirst.holds(self.done_before(i), || format!("{entry:?}"));
+            }
+            NodeEntry::Failed(_) | NodeEntry::Skipped => {}
         }
+    }
+
+    /// Before a migration only what is in doubt is found out; after half a minute other things may begin, too, but only as long
+    /// as something is in doubt.
+    fn before_while_settling(&self, entry: &Entry, since: Timestamp) {
+        let value = |i: usize| self.dag.nodes[i].policy.is_none();
+        let in_doubt = |s: &Status| !s.done && (s.open || s.doubt);
+        let fresh = match (self.index(entry), entry.node_entry()) {
+            (Some(i), Some(NodeEntry::Started)) => !in_doubt(&self.status[i]),
+            (_, Some(NodeEntry::Chosen(_))) => true,
+            (Some(i), Some(NodeEntry::Succeeded(_))) => value(i) && !self.decides(i),
+            _ => false,
+        };
+        let known = self.open.is_empty() && !self.status.iter().any(in_doubt);
+        let may = self.unwinding || entry.at >= since.after(Duration::from_secs(30)) && !known;
+        Law::SettlingFindsOut.holds(!fresh || may, || format!("{entry:?} is not in doubt"));
     }
 
     fn goes_forward_in_order(&self, i: usize, entry: &Entry) {
@@ -147,7 +216,8 @@ impl Book<'_> {
             let fresh = self.dag.nodes[*j].policy.is_some() && s.starts == 0 && !s.skipped;
             fresh && self.done_before(*j) && self.has_place(*j)
         });
-        assert_eq!(first.map(|j| &self.dag.nodes[j].path), None, "comes before {entry:?}");
+        let first = first.map(|j| &self.dag.nodes[j].path);
+        Law::DeclarationOrder.holds(first.is_none(), || format!("{first:?} before {entry:?}"));
     }
 
     fn goes_back_in_order(&self, i: usize, entry: &Entry) {
@@ -158,73 +228,96 @@ impl Book<'_> {
             let later = self.status[*j].first > self.status[i].first;
             later && !self.needs_nothing(*j) && !self.blocked(*j)
         });
-        assert_eq!(later.map(|j| &self.dag.nodes[j].path), None, "goes back before {entry:?}");
+        let later = later.map(|j| &self.dag.nodes[j].path);
+        Law::ReverseOrder.holds(later.is_none(), || format!("{later:?} before {entry:?}"));
     }
 
     fn before_of_saga(&self, entry: &Entry, recorded: &SagaEntry) {
+        let this = || format!("{entry:?}");
         match recorded {
-            SagaEntry::Created { .. } => assert_eq!(entry.seq, 1),
+            SagaEntry::Created { .. } => Law::LogIsLegal.holds(entry.seq == 1, this),
             SagaEntry::Unwinding(_) if self.past() || self.busy() => {
-                panic!("{entry:?}, and the pivot")
+                Law::PivotHolds.is_broken(this());
             }
-            SagaEntry::Unwinding(_) if self.parked => panic!("{entry:?}, and it stays parked"),
+            SagaEntry::Unwinding(_) if self.parked => Law::StandsStill.is_broken(this()),
             SagaEntry::Unwinding(Cause::DeadlineExceeded) => {
-                assert!(!self.unwinding && self.deadline.is_some_and(|at| at <= entry.at));
+                let over = !self.unwinding && self.deadline.is_some_and(|at| at <= entry.at);
+                Law::DeadlineHolds.holds(over, this);
             }
             SagaEntry::Unwinding(Cause::Cancelled { .. }) => {
-                assert!(!self.unwinding);
-                assert!(self.open.values().any(|c| matches!(c, Command::Cancel { .. })));
+                let asked = self.open.values().any(|c| matches!(c, Command::Cancel { .. }));
+                Law::UnwindsForAReason.holds(!self.unwinding && asked, this);
             }
             SagaEntry::Unwinding(Cause::Rollback { .. }) => {
-                assert_eq!(self.ended, Some(SagaStatus::Completed));
-                assert!(self.open.values().any(|c| matches!(c, Command::Rollback { .. })));
+                let asked = self.open.values().any(|c| matches!(c, Command::Rollback { .. }));
+                let completed = self.ended == Some(SagaStatus::Completed);
+                Law::UnwindsForAReason.holds(completed && asked, this);
             }
-            SagaEntry::Paused => assert!(!self.paused),
-            SagaEntry::Resumed => assert!(self.paused),
-            SagaEntry::Parked { .. } => assert!(!self.parked),
-            SagaEntry::Suspected { .. } | SagaEntry::Cleared => assert!(!self.parked),
-            SagaEntry::Unparked => assert!(self.parked),
+            SagaEntry::Paused => Law::AnswerIsTrue.holds(!self.paused, this),
+            SagaEntry::Resumed => Law::AnswerIsTrue.holds(self.paused, this),
+            SagaEntry::Parked { reason } => {
+                Law::StandsStill.holds(!self.parked, this);
+                let gave_up = reason.starts_with("nobody knows whether the pivot");
+                let pivot = self.dag.pivot.map(|pivot| &self.status[pivot]);
+                // what it is parked for is over once an operator says so
+                let failed = pivot.is_some_and(|pivot| pivot.failure.is_some());
+                Law::TriesCount.holds(!gave_up || failed, this);
+            }
+            SagaEntry::Suspected { .. } | SagaEntry::Cleared => {
+                Law::StandsStill.holds(!self.parked, this);
+            }
+            SagaEntry::Unparked => Law::StandsStill.holds(self.parked, this),
             SagaEntry::Injected { .. } => {}
-            SagaEntry::Requested { id, .. } => assert!(!self.requested.contains(id)),
+            SagaEntry::Requested { id, .. } => {
+                Law::AnsweredOnce.holds(!self.requested.contains(id), this);
+            }
             SagaEntry::Refused { id, why } => {
                 let cancels = |c: &Command| matches!(c, Command::Cancel { .. });
-                assert!(self.open.get(id).is_some_and(cancels), "{entry:?}");
-                assert!(matches!(**why, Refusal::PastPivot { .. }) && self.past());
+                let held = self.open.get(id).is_some_and(cancels);
+                let past = matches!(**why, Refusal::PastPivot { .. }) && self.past();
+                Law::AnswerIsTrue.holds(held && past, this);
             }
             SagaEntry::Unwinding(Cause::Failed { node }) => {
-                assert!(!self.unwinding);
                 let i = self.dag.by_path[node.as_str()];
-                let (failure, in_doubt) = self.status[i].failure.as_ref().expect("a failure");
+                let s = &self.status[i];
+                let Some((failure, in_doubt)) = s.failure.as_ref().filter(|_| !self.unwinding)
+                else {
+                    Law::UnwindsForAReason.is_broken(this());
+                };
                 let again = failure.retryable || *in_doubt;
                 // an output that cannot be stored is not in doubt for this process
                 let unstorable = failure.kind == FailureKind::SerializeFailed;
                 if let Some(policy) = self.dag.nodes[i].policy {
-                    let tries_left =
-                        policy.retry.allows_after(self.status[i].starts - self.status[i].from);
-                    assert!(!again || unstorable || !tries_left, "{node} has tries left");
+                    let tries_left = policy.retry.allows_after(s.starts - s.from);
+                    let over = !again || unstorable || !tries_left;
+                    Law::TriesCount.holds(over, || format!("{node} has tries left"));
                 }
             }
             SagaEntry::Ended(SagaStatus::Completed) => {
-                assert!(!self.unwinding);
                 let done =
                     |(i, n): (usize, &super::expand::Node)| self.status[i].done || !n.has_entry;
-                assert!(self.dag.nodes.iter().enumerate().all(done));
+                let all = self.dag.nodes.iter().enumerate().all(done);
+                Law::EndIsTrue.holds(!self.unwinding && all, this);
             }
             SagaEntry::Ended(SagaStatus::RolledBack) => {
-                assert!(self.unwinding && (0..self.status.len()).all(|i| self.needs_nothing(i)));
+                let undone = (0..self.status.len()).all(|i| self.needs_nothing(i));
+                Law::EndIsTrue.holds(self.unwinding && undone, this);
             }
             SagaEntry::Ended(_) if !self.unwinding => {
-                assert!(self.past() && (0..self.status.len()).any(|i| self.given_up(i)));
+                let stopped = self.past() && (0..self.status.len()).any(|i| self.given_up(i));
+                Law::EndIsTrue.holds(stopped, this);
                 for (i, node) in self.dag.nodes.iter().enumerate() {
                     let waits = self.status[i].done || !node.has_entry || self.given_up(i);
-                    assert!(waits || !self.done_before(i) || !self.has_place(i), "{}", node.path);
+                    let waits = waits || !self.done_before(i) || !self.has_place(i);
+                    Law::EndIsTrue.holds(waits, || format!("{} could go on", node.path));
                 }
             }
             SagaEntry::Ended(_) => {
-                assert!(self.status.iter().any(|s| s.undo == Undo::Failed));
+                Law::EndIsTrue.holds(self.status.iter().any(|s| s.undo == Undo::Failed), this);
                 for i in 0..self.status.len() {
-                    let path = &self.dag.nodes[i].path;
-                    assert!(self.needs_nothing(i) || self.blocked(i), "{path} was not undone");
+                    let over = self.needs_nothing(i) || self.blocked(i);
+                    Law::EndIsTrue
+                        .holds(over, || format!("{} was not undone", self.dag.nodes[i].path));
                 }
             }
             SagaEntry::Migrated(_) => panic!("{entry:?}, which no saga writes"),
@@ -233,42 +326,45 @@ impl Book<'_> {
 
     /// Everybody who asked was told once, and nothing else than the log says.
     fn answers(&self, asked: &[Asked]) {
-        assert!(self.open.is_empty(), "never done: {:?}", self.open);
-        for Asked { id, command, answer } in asked {
+        Law::EveryRequestIsAnswered.holds(self.open.is_empty(), || format!("{:?}", self.open));
+        for Asked { id, command, answer, .. } in asked {
             let requested = self.requested.contains(id);
-            match answer.as_ref().unwrap_or_else(|| panic!("no answer to {command:?}")) {
-                Answer::Done => assert!(requested && !self.refused.contains_key(id)),
-                Answer::NothingToDo { .. } => assert!(!requested),
-                Answer::Held => panic!("the machine answers once it is settled"),
-                Answer::Refused(why) if requested => assert_eq!(self.refused.get(id), Some(why)),
-                Answer::Refused(_) => {}
-            }
+            let Some(answer) = answer else {
+                Law::EveryRequestIsAnswered.is_broken(format!("{command:?}"));
+            };
+            let is_true = match answer {
+                Answer::Done => requested && !self.refused.contains_key(id),
+                Answer::NothingToDo { .. } => !requested,
+                // the machine answers once it is settled
+                Answer::Held => false,
+                Answer::Refused(why) if requested => self.refused.get(id) == Some(why),
+                Answer::Refused(_) => true,
+            };
+            Law::AnswerIsTrue.holds(is_true, || format!("{answer:?} to {command:?}"));
         }
     }
 
     /// Durable before what: the calls that went out when the log was this long.
-    fn call(&self, issued: &Issued, log: &[Entry]) {
-        let Issued { durable, call, path, undo, effects } = issued;
+    fn call(&self, issued: &Issued) {
+        let Issued { call, path, undo, effects, .. } = issued;
         let i = self.dag.by_path[path];
         let s = &self.status[i];
-        assert!(call.seq <= *durable);
-        let entry = &log[call.seq as usize - 1];
-        assert_eq!(entry.node().map(|n| n.as_str()), Some(path.as_str()));
-        assert_eq!(entry.attempt(), call.attempt);
         if !undo {
-            assert_eq!(entry.node_entry(), Some(&NodeEntry::Started));
-            assert!(s.open && s.starts == call.attempt, "{path}: its own `started` is not durable");
-            assert_eq!(s.last, (call.seq, call.unwinding));
-            assert!(self.done_before(i), "{path}: an ancestor's output is not durable");
+            let own = s.open && s.starts == call.attempt && s.last == (call.seq, call.unwinding);
+            Law::DurableBeforeCalled.holds(own, || format!("its own `started`: {issued:?}"));
+            Law::AncestorsFirst.holds(self.done_before(i), || format!("{issued:?}"));
             return;
         }
-        assert!(self.unwinding, "{path}: undo before `unwinding` is durable");
-        assert_eq!((entry.node_entry(), s.undo), (Some(&NodeEntry::UndoStarted), Undo::Started));
-        assert!(self.descendants_settled(i), "{path}: undo before what came after it is settled");
+        let own = self.unwinding && s.undo == Undo::Started;
+        Law::DurableBeforeCalled
+            .holds(own, || format!("`unwinding` or `undo_started`: {issued:?}"));
+        let settled = self.descendants_settled(i);
+        Law::UndoOrder.holds(settled, || format!("{path} before what came after it is settled"));
         for d in self.dag.descendants(i) {
             let node = &self.dag.nodes[d];
             let kept = node.policy.is_some_and(|p| p.undo != UndoContract::None);
-            assert!(!kept || !effects.contains(&node.path), "{path} undone before {}", node.path);
+            let left = kept && effects.contains(&node.path);
+            Law::UndoOrder.holds(!left, || format!("{path} is undone before {}", node.path));
         }
     }
 }

@@ -1,10 +1,15 @@
 //! The state that a log describes, computed independently of the machine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use saga_core::SagaStatus;
 use saga_core::action::UndoContract;
-use saga_core::log::{Entry, EntryKind, Failure, NodeEntry, SagaEntry, Timestamp, Uuid};
+use saga_core::dag::Plan;
+use saga_core::log::{
+    EarlierAttempts, Entry, EntryKind, Failure, NodeEntry, NodePath, Payload, SagaEntry, Timestamp,
+    Uuid,
+};
 use saga_core::machine::Config;
 use saga_core::operator::{Command, Refusal};
 
@@ -37,6 +42,8 @@ pub(super) struct Status {
     pub(super) failure: Option<(Failure, bool)>,
     pub(super) retry_at: Option<Timestamp>,
     pub(super) undo: Undo,
+    /// How many attempts of the undo count as tries.
+    pub(super) undo_starts: u32,
 }
 
 pub(super) struct Book<'a> {
@@ -49,13 +56,77 @@ pub(super) struct Book<'a> {
     pub(super) paused: bool,
     pub(super) steps: u32,
     pub(super) parked: bool,
+    earlier: Earlier,
     /// Requests that have not had their effect, and those that were refused after all.
     pub(super) open: BTreeMap<Uuid, Command>,
     pub(super) refused: BTreeMap<Uuid, Refusal>,
     pub(super) requested: BTreeSet<Uuid>,
+    /// The last output of each node.
+    pub(super) outputs: BTreeMap<String, Payload>,
+}
+
+/// The part of a log that is about one version, from the entry behind its `migrated` on.
+pub(super) struct Chapter<'l> {
+    pub(super) entries: &'l [Entry],
+    /// How many of them tell again what the version before has done.
+    pub(super) retold: usize,
+    pub(super) earlier: Earlier,
+}
+
+/// The attempts of each node that are not told again.
+pub(super) type Earlier = BTreeMap<NodePath, EarlierAttempts>;
+
+/// A log, version by version.
+pub(super) fn chapters(log: &[Entry]) -> Vec<Chapter<'_>> {
+    let mut chapters = Vec::new();
+    let (mut from, mut retold, mut earlier) = (0, 0, Earlier::new());
+    for (at, entry) in log.iter().enumerate() {
+        if let Some(SagaEntry::Migrated(migrated)) = entry.saga_entry() {
+            let before = std::mem::replace(&mut earlier, migrated.earlier.clone());
+            chapters.push(Chapter { entries: &log[from..at], retold, earlier: before });
+            (from, retold) = (at + 1, migrated.retold as usize);
+        }
+    }
+    chapters.push(Chapter { entries: &log[from..], retold, earlier });
+    chapters
+}
+
+/// The expanded DAG of each version.
+pub(super) fn dags_of(plans: &[Arc<Plan>], log: &[Entry]) -> Vec<Expanded> {
+    let chapters = chapters(log);
+    assert_eq!(plans.len(), chapters.len(), "a `migrated` for each version");
+    plans.iter().zip(chapters).map(|(plan, chapter)| Expanded::of(plan, chapter.entries)).collect()
+}
+
+/// What a log says, without a look at whether it may say so.
+pub(super) fn book_of<'a>(dags: &'a [Expanded], config: &Config, log: &[Entry]) -> Book<'a> {
+    let mut book = Book::new(&dags[0], config);
+    for (i, chapter) in chapters(log).iter().enumerate() {
+        if i > 0 {
+            book = book.under(&dags[i], config, &chapter.earlier);
+        }
+        chapter.entries.iter().for_each(|entry| book.apply(entry));
+    }
+    book
 }
 
 impl<'a> Book<'a> {
+    /// The book of another version, of a saga that is migrated now.
+    pub(super) fn under<'b>(
+        &self,
+        dag: &'b Expanded,
+        config: &Config,
+        earlier: &Earlier,
+    ) -> Book<'b> {
+        Book {
+            earlier: earlier.clone(),
+            steps: self.steps,
+            requested: self.requested.clone(),
+            refused: self.refused.clone(),
+            ..Book::new(dag, config)
+        }
+    }
+
     pub(super) fn new(dag: &'a Expanded, config: &Config) -> Self {
         Self {
             status: vec![Status::default(); dag.nodes.len()],
@@ -67,9 +138,11 @@ impl<'a> Book<'a> {
             paused: false,
             steps: 0,
             parked: false,
+            earlier: Earlier::new(),
             open: BTreeMap::new(),
             refused: BTreeMap::new(),
             requested: BTreeSet::new(),
+            outputs: BTreeMap::new(),
         }
     }
 
@@ -151,7 +224,8 @@ impl<'a> Book<'a> {
 
     fn undo_again(&mut self, i: usize) {
         assert_eq!(self.status[i].undo, Undo::Failed);
-        (self.status[i].undo, self.status[i].retry_at) = (Undo::No, None);
+        let s = &mut self.status[i];
+        (s.undo, s.retry_at, s.undo_starts) = (Undo::No, None, 0);
         self.ended = None;
     }
 
@@ -239,9 +313,15 @@ impl<'a> Book<'a> {
         let (Some(i), unwinding) = (self.index(entry), self.unwinding) else { return };
         let s = &mut self.status[i];
         let Some(recorded) = entry.node_entry() else { return };
+        if let NodeEntry::Succeeded(output) = recorded {
+            self.outputs.insert(self.dag.nodes[i].path.clone(), output.clone());
+        }
         match recorded {
             NodeEntry::Started => {
                 s.doubt |= s.open;
+                if let Some(earlier) = entry.node().and_then(|node| self.earlier.remove(node)) {
+                    (s.starts, s.from) = (earlier.attempts, earlier.uncounted);
+                }
                 // one that was cut off does not use up a try
                 s.from += u32::from(s.open && !unwinding);
                 s.starts += 1;
@@ -264,6 +344,8 @@ impl<'a> Book<'a> {
             NodeEntry::RetryScheduled { at } => s.retry_at = Some(*at),
             NodeEntry::UndoStarted => {
                 s.doubt |= s.open;
+                // one that was cut off does not use up a try
+                s.undo_starts += u32::from(s.undo != Undo::Started);
                 (s.undo, s.open) = (Undo::Started, false);
             }
             NodeEntry::UndoFinished => s.undo = Undo::Done,

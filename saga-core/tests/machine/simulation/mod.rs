@@ -3,14 +3,20 @@
 
 pub(crate) mod bench;
 mod effects;
+mod eligible;
 pub(crate) mod expand;
 pub(crate) mod explore;
+pub(crate) mod law;
 pub(crate) mod laws;
 mod log_view;
+pub(crate) mod migrating;
 pub(crate) mod operators;
 pub(crate) mod plans;
 mod remaining;
 mod requests;
+mod retold;
 pub(crate) mod run;
+pub(crate) mod setups;
 pub(crate) mod tape;
+pub(crate) mod versions;
 pub(crate) mod world;

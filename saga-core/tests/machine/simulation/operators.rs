@@ -13,11 +13,13 @@ pub(crate) struct Asked {
     pub(crate) id: Uuid,
     pub(crate) command: Command,
     pub(crate) answer: Option<Answer>,
+    /// True while it is sent again although it has been answered.
+    pub(crate) again: bool,
 }
 
 impl Asked {
     pub(crate) fn new(number: usize, command: Command) -> Self {
-        Self { id: Uuid::from_u128(100 + number as u128), command, answer: None }
+        Self { id: Uuid::from_u128(100 + number as u128), command, answer: None, again: false }
     }
 
     pub(crate) fn event(&self) -> Event {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use saga_core::action::UndoContract;
-use saga_core::log::NodeEntry;
+use saga_core::log::{NodeEntry, since_migration};
 use saga_core::machine::SagaState;
 use saga_core::{ActionState, SagaStatus};
 
 use super::expand::Expanded;
+use super::law::Law;
 use super::run::Ran;
 
 /// What is left in the end is what the saga says is left.
@@ -17,10 +18,11 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
         let Some(policy) = node.policy else { continue };
         let path = &node.path;
         let Some(state) = states.get(path.as_str()) else {
-            assert!(!ran.world.receivers.contains_key(path), "{path}: called and not listed");
+            let called = ran.world.receiver(path).is_some();
+            Law::ResidueIsListed.holds(!called, || format!("{path} was called"));
             continue; // of a subsaga that was not reached
         };
-        let receiver = ran.world.receivers.get(path).cloned().unwrap_or_default();
+        let receiver = ran.world.receiver(path).cloned().unwrap_or_default();
         let left = receiver.effect || receiver.partial;
         // a human took care of what is left, the test's human did not
         if state.resolved {
@@ -28,36 +30,39 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
         }
         let forward = ran.status == SagaStatus::Stuck && ran.state.cause().is_none();
         let lists = matches!(state.state, ActionState::Completed | ActionState::UndoFailed);
+        let this = || format!("{state:?} {receiver:?}");
         match ran.status {
-            SagaStatus::Completed if state.state == ActionState::Skipped => assert!(!left),
+            SagaStatus::Completed if state.state == ActionState::Skipped => {
+                Law::CompletedHasEveryEffect.holds(!left, this);
+            }
             SagaStatus::Completed => {
-                assert_eq!(state.state, ActionState::Completed);
-                assert!(receiver.effect && receiver.undos == 0, "{path}: no effect");
+                let done = state.state == ActionState::Completed;
+                let kept = done && receiver.effect && receiver.undos == 0;
+                Law::CompletedHasEveryEffect.holds(kept, this);
             }
             // it stopped behind the pivot
             SagaStatus::Stuck if forward => {
-                assert_eq!(receiver.undos, 0, "{path}: undone behind the pivot");
-                assert!(state.state != ActionState::Completed || receiver.effect);
-                assert!(state.state != ActionState::Pending || !left);
+                Law::NothingIsUndoneBehindThePivot.holds(receiver.undos == 0, this);
+                let there = state.state != ActionState::Completed || receiver.effect;
+                let listed = state.state != ActionState::Pending || !left;
+                Law::ResidueIsListed.holds(there && listed, this);
             }
             _ if policy.undo == UndoContract::None => {
-                assert_eq!(receiver.undos, 0, "{path}: undone without an undo");
+                Law::NothingIsUndoneWithoutAnUndo.holds(receiver.undos == 0, this);
             }
-            SagaStatus::RolledBack => assert!(!left, "{path}: rolled back, its effect is left"),
+            SagaStatus::RolledBack => Law::RolledBackLeavesNothing.holds(!left, this),
             _ => {
-                assert!(lists || !left, "{path}: its effect is left and not listed: {state:?}");
+                Law::ResidueIsListed.holds(lists || !left, this);
                 let blocked = state.state == ActionState::Completed;
-                assert!(!blocked || receiver.effect, "{path}: listed, and not there");
+                Law::ResidueIsListed.holds(!blocked || receiver.effect, this);
                 // without an output nobody can say that the effect *is* there
                 let known = state.state == ActionState::Completed
-                    || ran.log.iter().any(|e| {
+                    || since_migration(&ran.log).iter().any(|e| {
                         e.node().is_some_and(|n| n.as_str() == path)
                             && matches!(e.node_entry(), Some(NodeEntry::Succeeded(_)))
                     });
-                assert!(
-                    !lists || state.in_doubt != known,
-                    "{path}: remains or may remain? {state:?}"
-                );
+                let remains = !lists || state.in_doubt != known;
+                Law::ResidueIsListed.holds(remains, || format!("remains or may remain? {state:?}"));
             }
         }
     }
@@ -67,14 +72,16 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
 pub(super) fn paths(dag: &Expanded, state: &SagaState) {
     for v in 0..state.len() {
         let (path, gate) = (state.path(v), state.place(v).is_some_and(|(_, _, gate)| gate));
-        let found = state.resolve(path.as_str()).unwrap_or_else(|| panic!("{path} is not found"));
-        assert!(gate || found == v, "{path} is {found}, not {v}");
-        assert_eq!(state.path(found), path);
+        let found = state.resolve(path.as_str());
+        let same = found.is_some_and(|found| (gate || found == v) && state.path(found) == path);
+        Law::PathsAreUnique.holds(same, || format!("{path} is {found:?}, not {v}"));
         for tail in ["/", "[", "[0", "[7]", "#", "#9", "/x", "]"] {
-            assert_eq!(state.resolve(&format!("{path}{tail}")), None, "{path}{tail}");
+            let found = state.resolve(&format!("{path}{tail}"));
+            Law::PathsAreUnique.holds(found.is_none(), || format!("{path}{tail}"));
         }
     }
     let listed = state.nodes().iter().map(|n| n.path.to_string()).collect::<BTreeSet<_>>();
     let expanded = dag.by_path.keys().cloned().collect::<BTreeSet<_>>();
-    assert!(listed.is_subset(&expanded), "{listed:?} {expanded:?}");
+    let all = listed.is_subset(&expanded);
+    Law::PathsAreUnique.holds(all, || format!("{listed:?} {expanded:?}"));
 }

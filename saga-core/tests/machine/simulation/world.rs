@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use saga_core::action::{Policy, UndoContract};
+use saga_core::dag::NodeName;
 use saga_core::log::{Failure, FailureKind, Payload};
 use saga_core::machine::ActionResult;
 
@@ -58,6 +59,8 @@ pub(crate) enum Fate {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Receiver {
+    /// What the last action of this key declared.
+    pub(crate) of: Option<Contract>,
     pub(crate) effect: bool,
     pub(crate) partial: bool,
     /// A call of this key has had its effect.
@@ -67,9 +70,23 @@ pub(crate) struct Receiver {
     pub(crate) undos: u32,
 }
 
+impl Receiver {
+    pub(crate) fn is_left(&self) -> bool {
+        self.effect || self.partial
+    }
+}
+
+/// The name of the node of the outermost DAG that a path begins with, and the rest of the path.
+pub(crate) fn split(path: &str) -> (&str, &str) {
+    path.split_at(path.find(['/', '[', '#']).unwrap_or(path.len()))
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct World {
+    /// By idempotency key.
     pub(crate) receivers: BTreeMap<String, Receiver>,
+    /// Under which names nodes of the outermost DAG have their keys, if not under their own.
+    pub(crate) keys: BTreeMap<NodeName, String>,
     /// True if they leave out the tombstones.
     forgetful: bool,
     late: Vec<(String, Contract, Option<Do>)>,
@@ -80,8 +97,25 @@ impl World {
         Self { forgetful, ..Self::default() }
     }
 
+    /// The idempotency key of a node of the version that runs.
+    pub(crate) fn key(&self, path: &str) -> String {
+        let (name, within) = split(path);
+        let key = self.keys.iter().find(|(node, _)| node.as_str() == name);
+        format!("{}{within}", key.map_or(name, |(_, key)| key.as_str()))
+    }
+
+    /// Who got the calls of a node of the version that runs.
+    pub(crate) fn receiver(&self, path: &str) -> Option<&Receiver> {
+        self.receivers.get(&self.key(path))
+    }
+
     pub(crate) fn run(&mut self, path: &str, of: Contract, what: Do) -> ActionResult {
-        let r = self.receivers.entry(path.to_string()).or_default();
+        self.run_under(self.key(path), path, of, what)
+    }
+
+    fn run_under(&mut self, key: String, path: &str, of: Contract, what: Do) -> ActionResult {
+        let r = self.receivers.entry(key).or_default();
+        r.of = Some(of);
         let fail = |retryable, why: &str| Failure {
             retryable,
             ..Failure::new(FailureKind::Failed, format!("{path}: {why}"))
@@ -119,7 +153,17 @@ impl World {
     }
 
     pub(crate) fn undo(&mut self, path: &str, of: Contract, what: Un) -> Result<(), Failure> {
-        let r = self.receivers.entry(path.to_string()).or_default();
+        self.undo_under(self.key(path), path, of, what)
+    }
+
+    fn undo_under(
+        &mut self,
+        key: String,
+        path: &str,
+        of: Contract,
+        what: Un,
+    ) -> Result<(), Failure> {
+        let r = self.receivers.entry(key).or_default();
         if !matches!(what, Un::Fails { removed: false, .. }) {
             (r.effect, r.partial) = (false, false);
             r.tomb |= of.undo != UndoContract::Output && !self.forgetful;
@@ -138,15 +182,15 @@ impl World {
     pub(crate) fn orphan(&mut self, path: &str, of: Contract, what: Option<Do>, fate: Fate) {
         match fate {
             Fate::Lost => {}
-            Fate::Late => self.late.push((path.to_string(), of, what)),
-            Fate::Delivered => self.deliver(path, of, what),
+            Fate::Late => self.late.push((self.key(path), of, what)),
+            Fate::Delivered => self.deliver(self.key(path), of, what),
         }
     }
 
-    fn deliver(&mut self, path: &str, of: Contract, what: Option<Do>) {
+    fn deliver(&mut self, key: String, of: Contract, what: Option<Do>) {
         match what {
-            Some(what) => drop(self.run(path, of, what)),
-            None => drop(self.undo(path, of, Un::Ok)),
+            Some(what) => drop(self.run_under(key, "a late call", of, what)),
+            None => drop(self.undo_under(key, "a late call", of, Un::Ok)),
         }
     }
 
@@ -159,8 +203,8 @@ impl World {
         if self.late.is_empty() {
             return false;
         }
-        let (path, of, what) = self.late.remove(tape.pick(self.late.len()));
-        self.deliver(&path, of, what);
+        let (key, of, what) = self.late.remove(tape.pick(self.late.len()));
+        self.deliver(key, of, what);
         true
     }
 
@@ -168,11 +212,11 @@ impl World {
     pub(crate) fn would_have_effect(&self, path: &str) -> bool {
         let mut world = self.clone();
         while world.deliver_late(&mut Tape::fair()) {}
-        world.receivers.get(path).is_some_and(|r| r.effect)
+        world.receiver(path).is_some_and(|r| r.effect)
     }
 
     /// True if anything is left there.
     pub(crate) fn left(&self, path: &str) -> bool {
-        self.receivers.get(path).is_some_and(|r| r.effect || r.partial)
+        self.receiver(path).is_some_and(Receiver::is_left)
     }
 }

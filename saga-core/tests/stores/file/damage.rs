@@ -48,6 +48,48 @@ async fn a_torn_write_is_cut_off_and_the_saga_goes_on() {
     assert_eq!(fs::metadata(place.log("a")).unwrap().len(), ends[2]);
 }
 
+/// A power failure may lose any sectors of a write that was not synced yet, and keep the others: zeros are in their place.
+#[tokio::test]
+async fn a_write_that_has_lost_sectors_is_cut_off_and_the_saga_goes_on() {
+    let place = Place::new();
+    let mut ends = written(&place).await;
+    // large enough for several sectors
+    let store = place.open();
+    let mut large = append("a", 6, &[b'x'; 700]);
+    large.entries.extend(append("a", 7, &[b'y'; 700]).entries);
+    let (params, dag) = (Payload::from(&[b'p'; 700][..]), Payload::from(&[b'd'; 700][..]));
+    let definition = NewDefinition { fingerprint: "f2".into(), params, dag };
+    large.change.definition = Some(Box::new(definition));
+    store.append(large).await.unwrap();
+    drop(store);
+    ends.push(fs::metadata(place.log("a")).unwrap().len());
+    let whole = fs::read(place.log("a")).unwrap();
+    let before = usize::try_from(ends[2]).unwrap();
+    let sectors = before / 512..=whole.len() / 512;
+    for lost in sectors.clone() {
+        let mut bytes = whole.clone();
+        let sector = before.max(lost * 512)..whole.len().min((lost + 1) * 512);
+        bytes[sector].fill(0);
+        fs::write(place.log("a"), &bytes).unwrap();
+        let store = place.open();
+        assert_eq!(entries(&store, "a").await, 5, "sector {lost} of {sectors:?}");
+        assert_eq!(fs::metadata(place.log("a")).unwrap().len(), ends[2]);
+        let record = store.load(&id("a")).await.unwrap().unwrap().record;
+        assert_eq!((&*record.fingerprint, record.params.as_bytes()), ("f1", &b"{}"[..]));
+        store.append(append("a", 6, b"on")).await.unwrap();
+        drop(store);
+        assert_eq!(entries(&place.open(), "a").await, 6, "sector {lost} of {sectors:?}");
+    }
+    // A later write began when this one was durable, so its sectors cannot have been lost like that.
+    fs::write(place.log("a"), &whole[..before]).unwrap();
+    let first = usize::try_from(ends[1]).unwrap();
+    let mut bytes = whole;
+    bytes[first + 60..first + 100].fill(0);
+    fs::write(place.log("a"), &bytes).unwrap();
+    let damaged = place.open().load(&id("a")).await.unwrap_err();
+    assert!(matches!(damaged, StoreError::Corrupt { seq: 4, .. }), "{damaged}");
+}
+
 #[tokio::test]
 async fn a_damaged_middle_is_an_error_and_the_others_go_on() {
     let place = Place::new();
@@ -241,4 +283,17 @@ async fn acknowledged_appends_survive_a_kill() {
         store.append(append("a", next, b"on")).await.unwrap();
     }
     assert!(acknowledged > 100);
+}
+
+/// Unless a directory is synced, a power failure may keep a name that came later and lose one that came before.
+#[tokio::test]
+async fn a_store_whose_directories_of_requests_are_gone_opens_and_has_them_again() {
+    let place = Place::new();
+    drop(place.open());
+    for name in ["commands", "answers"] {
+        fs::remove_dir(place.path.join(name)).unwrap();
+    }
+    let store = place.open();
+    create(&store, &["a"]).await;
+    store.request(request("a")).await.unwrap();
 }

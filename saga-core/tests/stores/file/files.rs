@@ -126,7 +126,7 @@ async fn the_files_are_their_owners_only() {
     let (one, two) = (request("a"), request("a"));
     store.request(one.clone()).await.unwrap();
     store.request(two).await.unwrap();
-    store.answer(one.id, Answer::Done).await.unwrap();
+    store.answer(&WorkerId::from("one"), one.id, Answer::Done).await.unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&place.path), 0o700);
     let mut files = 0;
@@ -150,7 +150,7 @@ async fn purged_and_deleted_sagas_leave_no_files() {
         let (one, two) = (request(name), request(name));
         store.request(one.clone()).await.unwrap();
         store.request(two).await.unwrap();
-        store.answer(one.id, Answer::Done).await.unwrap();
+        store.answer(&WorkerId::from("one"), one.id, Answer::Done).await.unwrap();
     }
     let mut end = append("a", 2, b"");
     end.change.status = saga_core::SagaStatus::Completed;

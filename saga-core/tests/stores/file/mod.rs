@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use saga_core::log::Timestamp;
+use saga_core::log::{Payload, Timestamp};
 use saga_core::operator::Answer;
-use saga_core::store::{Created, FileStore, ListFilter, Purge, Store, StoreError, WorkerId};
+use saga_core::store::{
+    Created, FileStore, ListFilter, NewDefinition, Purge, Store, StoreError, WorkerId,
+};
 use tempfile::TempDir;
 
 use crate::samples::{append, create, entries, id, new_saga, refuses_to_work, request};

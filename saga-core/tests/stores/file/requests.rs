@@ -56,7 +56,11 @@ async fn an_answer_that_only_reached_the_log_is_given_at_the_next_start() {
     fs::write(place.path.join("commands").join(&name), &waiting).unwrap();
     assert_eq!(store.requests(&WorkerId::from("one"), 9).await, Ok(vec![]));
     store
-        .answer(request.id, Answer::NothingToDo { status: saga_core::SagaStatus::Running })
+        .answer(
+            &WorkerId::from("one"),
+            request.id,
+            Answer::NothingToDo { status: saga_core::SagaStatus::Running },
+        )
         .await
         .unwrap();
     assert_eq!(store.answer_to(request.id).await, Ok(Some(Answer::Done)));

@@ -72,6 +72,25 @@ async fn a_wrong_url_user_or_database_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attaching_creates_no_tables() {
+    let server = ThrowawayPostgres::start().unwrap();
+    let url = server.new_database().unwrap();
+    let tables = || {
+        let count = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+        server.client("psql", &["-d", &url, "-qAtc", count]).unwrap().trim().to_string()
+    };
+    let options = || PostgresStore::options(&url);
+    let error = options().attach().await.map(drop).unwrap_err().to_string();
+    assert_says(&error, &["no sagas in it yet", "PostgresStore::connect"]);
+    assert_eq!(tables(), "0");
+    options().connect().await.unwrap();
+    let attached = options().attach().await.unwrap();
+    assert!(attached.list(ListFilter::default()).await.unwrap().is_empty());
+    let error = options().table_prefix("shop_").attach().await.map(drop).unwrap_err().to_string();
+    assert_says(&error, &["no sagas in it yet", "`table_prefix`"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_could_lose_sagas_is_refused() {
     let mut server = ThrowawayPostgres::start().unwrap();
     let url = server.new_database().unwrap();

@@ -3,6 +3,7 @@
 mod barrier;
 mod conformance;
 mod connecting;
+mod definitions;
 mod tls;
 mod transactions;
 mod unknown;

@@ -1,7 +1,10 @@
 //! Writes of several sagas share a statement. Its first try is committed, and nobody hears of it; its second try is refused,
 //! so that each saga is tried alone. What became of the first try must not be forgotten by then.
 
-use saga_core::store::{Created, PostgresStore, Store, StoreError, TransactionWork};
+use saga_core::log::Payload;
+use saga_core::store::{
+    Append, Created, NewDefinition, PostgresStore, Store, StoreError, TransactionWork,
+};
 use throwaway_postgres::{Place, ThrowawayPostgres};
 
 use super::*;
@@ -61,17 +64,36 @@ async fn one_and_the_others<T: Send + 'static>(
 
 #[tokio::test]
 async fn an_append_that_was_committed_is_not_called_fenced() {
+    committed_appends_are_not_called_fenced(|append| append).await;
+}
+
+#[tokio::test]
+async fn an_append_with_a_definition_that_was_committed_is_not_called_fenced() {
+    committed_appends_are_not_called_fenced(|mut append| {
+        let (params, dag) = (Payload::from(&b"new"[..]), Payload::from(&b"new"[..]));
+        // the fingerprint is stored already, so that each try is one statement
+        let definition = NewDefinition { fingerprint: "f1".into(), params, dag };
+        append.change.definition = Some(Box::new(definition));
+        append
+    })
+    .await;
+}
+
+async fn committed_appends_are_not_called_fenced(changed: fn(Append) -> Append) {
     let names = ["first", "a", "b"];
     let (_url, client, store) = disturbed(&names).await;
     let appends = names.map(|name| {
         let store = store.clone();
-        async move { store.append(append(name, 2, b"x")).await }
+        async move { store.append(changed(append(name, 2, b"x"))).await }
     });
     let appended = one_and_the_others(&client, appends.into()).await;
     assert_eq!(appended, [Ok(()), Ok(()), Ok(())]);
     assert_eq!(statements(&client).await, 5, "one for the first, two for both, one for each");
     for name in names {
         assert_eq!(entries(&store, name).await, 2);
+        let given = changed(append(name, 2, b"x")).change.definition;
+        let record = store.load(&id(name)).await.unwrap().unwrap().record;
+        assert_eq!(record.params, given.map_or(new_saga(name).record.params, |new| new.params));
     }
     // what this epoch has not written is still fenced
     let other = store.append(append("a", 2, b"other")).await;

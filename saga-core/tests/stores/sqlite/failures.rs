@@ -76,7 +76,7 @@ async fn a_request_of_a_later_version_is_left_to_it() {
     assert_eq!(place.connection().execute(later, [one.id.to_string()]), Ok(1));
     let worker = WorkerId::from("one");
     assert_eq!(store.requests(&worker, 1).await, Ok(vec![two.clone()]));
-    store.answer(two.id, saga_core::operator::Answer::Done).await.unwrap();
+    store.answer(&WorkerId::from("one"), two.id, saga_core::operator::Answer::Done).await.unwrap();
     assert_eq!(store.requests(&worker, 9).await, Ok(vec![]));
     assert_eq!(store.answer_to(one.id).await, Ok(None));
 }
@@ -97,7 +97,7 @@ async fn run_out_of_space(path: std::ffi::OsString) {
     };
     assert!(e.contains("disk I/O error"), "{e}");
     let e = store.append(append("b", 2, b"small")).await.unwrap_err().to_string();
-    assert!(e.contains("an earlier write failed (disk I/O error)"), "{e}");
+    assert!(e.contains("an earlier write failed (disk I/O error: a write failed)"), "{e}");
     assert!(e.contains("open the store again"), "{e}");
     let acknowledged = usize::try_from(seq - 1).unwrap();
     assert!(acknowledged > 1);

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rusqlite::Transaction;
 use saga_core::log::{NodeEntry, Payload};
 use saga_core::store::{
-    Aad, CodecError, Created, EncodedStore, MemoryStore, PayloadCodec, TransactionWork,
+    Aad, CodecError, Created, EncodedStore, MemoryStore, NewDefinition, PayloadCodec,
+    TransactionWork,
 };
 
 use super::*;
@@ -105,6 +106,38 @@ async fn work_that_fails_or_panics_leaves_nothing() {
     assert_eq!((rows(&place), entries(&store, "a").await), (vec![], 1));
     assert_eq!(store.append_with(append("a", 2, b""), work(|tx| insert(tx, 3))).await, Ok(()));
     assert_eq!((rows(&place), entries(&store, "a").await), (vec![3], 2));
+}
+
+#[tokio::test]
+async fn a_definition_is_rolled_back_with_the_rows_of_the_user() {
+    let (place, store) = place_with(&["a", "b"]).await;
+    let migration = |name: &str, seq, fingerprint: &str| {
+        let (params, dag) = (Payload::from(&b"new"[..]), Payload::from(&b"new"[..]));
+        let mut append = append(name, seq, b"x");
+        let definition = NewDefinition { fingerprint: fingerprint.into(), params, dag };
+        append.change.definition = Some(Box::new(definition));
+        append
+    };
+    let declined = rolled_back("a", "no");
+    let answer = declined.clone();
+    let declines = work(move |tx| insert(tx, 1).and(Err(answer)));
+    assert_eq!(store.append_with(migration("a", 2, "f2"), declines).await, Err(declined));
+    let before = store.load(&id("a")).await.unwrap().unwrap();
+    assert_eq!((&*before.record.fingerprint, before.entries.len()), ("f1", 1));
+    // the number of the definition that was rolled back is used again
+    store.append(migration("b", 2, "f3")).await.unwrap();
+    let inserts = work(|tx| insert(tx, 2));
+    assert_eq!(store.append_with(migration("a", 2, "f2"), inserts).await, Ok(()));
+    for (name, fingerprint) in [("a", "f2"), ("b", "f3")] {
+        let record = store.load(&id(name)).await.unwrap().unwrap().record;
+        assert_eq!((&*record.fingerprint, record.params.as_bytes()), (fingerprint, &b"new"[..]));
+    }
+    assert_eq!(rows(&place), [2]);
+    // the first definition is gone with its last saga
+    let stored = "SELECT group_concat(fingerprint) FROM \
+        (SELECT fingerprint FROM saga_definition ORDER BY fingerprint)";
+    let stored: String = place.connection().query_row(stored, [], |row| row.get(0)).unwrap();
+    assert_eq!(stored, "f2,f3");
 }
 
 #[tokio::test]

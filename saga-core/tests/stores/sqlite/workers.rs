@@ -131,7 +131,7 @@ async fn a_reader_sees_what_the_worker_writes_and_leaves_only_requests() {
     let request = request("a");
     reader.request(request.clone()).await.unwrap();
     assert_eq!(store.requests(&one, 9).await, Ok(vec![request.clone()]));
-    store.answer(request.id, Answer::Done).await.unwrap();
+    store.answer(&WorkerId::from("one"), request.id, Answer::Done).await.unwrap();
     assert_eq!(reader.answer_to(request.id).await, Ok(Some(Answer::Done)));
 
     drop(store);

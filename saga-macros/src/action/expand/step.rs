@@ -52,14 +52,30 @@ pub(crate) fn step(action: &Action) -> TokenStream {
     };
     let clause = &generics.where_clause;
     let forever = forever(action);
+    let inputs = action.inputs.iter().map(|input| &input.name);
+    let undo_inputs = undo_inputs(action);
     let items = quote! {
         type Static = #name #statics;
         #go
         #spec
+        // for tests of the user's, in which the library has the feature `testing`
+        #krate::__inputs! { self #(#inputs)* }
+        #undo_inputs
     };
     let implementation = quote!(#declared #krate::typed::Step<#context>);
     let implementation = implement(name, implementation, quote!(#used #clause), items);
     quote!(#check #forever #implementation)
+}
+
+/// What the undo reads of the inputs, for a migration that must not change it.
+fn undo_inputs(action: &Action) -> Option<TokenStream> {
+    let undo = action.args.undo.as_ref().filter(|_| action.undoable)?;
+    let reads = |name: &Ident| undo.inputs.iter().any(|given| given.name == *name);
+    // from the declaration, so that rustc does not report a mistake in the undo's arguments here
+    let inputs = action.inputs.iter().map(|input| &input.name).filter(|name| reads(name));
+    let inputs = inputs.collect::<Vec<_>>();
+    let krate = &action.krate;
+    (!inputs.is_empty()).then(|| quote!(#krate::__undo_inputs! { self #(#inputs)* }))
 }
 
 /// Implements the marker of an action that may run after a point of no return.

@@ -56,6 +56,9 @@ pub(crate) fn expand(
     let warnings = (errors.count() == 0).then(|| order.warnings());
     let (impls, stored) = (impls(head), stored(head));
     let durable = head.durable.as_ref().map_or_else(|| name.unraw().to_string(), LitStr::value);
+    let version = head.version.map(|version| {
+        quote! { const VERSION: ::core::primitive::u32 = #version; }
+    });
     let place = position(name.span())
         .map_or_else(|| quote!(::core::line!()), |(line, _)| line.to_string().to_token_stream());
     // After an error, an unused name is only a consequence. Both texts have the same length; see
@@ -102,6 +105,7 @@ pub(crate) fn expand(
             {
                 #(#types)*
                 const NAME: &'static ::core::primitive::str = #durable;
+                #version
                 const PLACE: &'static ::core::primitive::str =
                     ::core::concat!(::core::file!(), ":", #place);
                 #[cfg_attr(#quiet, allow(unused_variables, unreachable_code))]

@@ -6,7 +6,7 @@ use syn::{Attribute, Error, Path, Token, Type, Visibility, parenthesized, parse_
 
 use super::parameters::{Kept, generic, params, skip_generics, unkept};
 use crate::action::durable_name;
-use crate::arguments::{RetryOf, Word, text, words};
+use crate::arguments::{RetryOf, Word, number, text, words};
 use crate::errors::{Errors, said_once};
 use crate::saga::ast::Head;
 use crate::saga::node_options::{retry, value};
@@ -33,6 +33,7 @@ pub(crate) fn head(input: ParseStream, errors: &mut Errors) -> Option<Head> {
         vis,
         name,
         durable: None,
+        version: None,
         forever: false,
         context: parse_quote!(()),
         params: Vec::new(),
@@ -54,6 +55,7 @@ words! {
         Saga = "saga",
         Name = "name",
         Retry = "retry",
+        Version = "version",
     }
 }
 
@@ -81,6 +83,11 @@ fn take_ours(head: &mut Head, errors: &mut Errors) {
                     head.forever = true;
                 }
             }
+            Some(HeadAttribute::Version) => match errors.ok(value(&attr, "version = 2", number)) {
+                Some(0) => errors
+                    .at(&attr, "versions count from 1, which is the one without this attribute"),
+                version => head.version = version,
+            },
             None => head.attrs.push(attr),
         }
     }

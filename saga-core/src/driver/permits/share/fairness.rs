@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use super::ShareTerms;
 use super::model::{Random, Stored, Worker};
+use super::{ShareTerms, divide};
+use crate::log::Timestamp;
+use crate::store::{CallShare, WorkerId};
 
 /// Those of a lease of 15 s.
 const USUAL: ShareTerms = ShareTerms { idle: Duration::from_secs(3), turn: Duration::from_secs(1) };
@@ -173,4 +175,17 @@ fn a_worker_whose_calls_come_and_go_keeps_its_part() {
     let ran = run(10, &[now_and_then, now_and_then], 20_000, 15_000, FOREVER);
     println!("{:?}, waited {:?}, {} changes", ran.times, ran.longest, ran.changes);
     assert_eq!((ran.changes, ran.longest), (0, vec![0, 0]));
+}
+
+#[test]
+fn who_wants_no_more_than_an_equal_part_gets_just_that() {
+    let share = |name: &str, wants| CallShare {
+        worker: WorkerId::from(name),
+        limit: 5,
+        held: 0,
+        wants,
+        since: Timestamp(1),
+    };
+    let shares = [share("a", 1), share("b", 5), share("c", 5)];
+    assert_eq!(divide(&shares, 5, Timestamp(1), USUAL.turn), [1, 2, 2]);
 }

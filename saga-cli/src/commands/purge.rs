@@ -1,0 +1,89 @@
+//! `purge`: removes sagas that ended long ago.
+
+use saga_core::SagaStatus;
+use saga_core::operator::{ListedState, Operator, SagaFilter};
+use saga_core::store::Purge;
+use serde::Serialize;
+
+use super::batch::progress;
+use super::reader;
+use crate::args::{Global, PurgeArgs, before};
+use crate::confirm::confirm;
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+use crate::store::Access;
+use crate::text;
+use crate::text::time::now;
+
+/// How many sagas are removed by one write, so that none takes long.
+const CHUNK: usize = 500;
+
+#[derive(Serialize)]
+struct Removed {
+    dry_run: bool,
+    /// How many sagas were removed, or would be.
+    sagas: u64,
+}
+
+pub(super) async fn purge(
+    global: &Global,
+    output: &Output,
+    args: PurgeArgs,
+) -> Result<Exit, Failure> {
+    let ended_before = before(now(), args.ended_before);
+    let mut states = vec![ListedState::Completed, ListedState::RolledBack];
+    let mut statuses = vec![SagaStatus::Completed, SagaStatus::RolledBack];
+    if args.stuck {
+        states.push(ListedState::Stuck);
+        statuses.push(SagaStatus::Stuck);
+    }
+    let filter = SagaFilter { states, updated_before: Some(ended_before), ..SagaFilter::default() };
+    let found = count(&reader(global).await?, filter, args.limit).await?;
+    if args.dry_run || found == 0 {
+        let removed = Removed { dry_run: args.dry_run, sagas: found as u64 };
+        output.show(&removed, |removed| match removed.sagas {
+            0 => "no saga ended so long ago\n".to_string(),
+            sagas => format!("{} would be removed: this is a dry run\n", text::list::count(sagas)),
+        })?;
+        return Ok(Exit::Done);
+    }
+    confirm(&format!("Remove {} with their logs?", text::list::count(found as u64)), args.yes)?;
+    let opened = global.open(Access::Work).await?;
+    let store = opened.store();
+    let bar = progress(found);
+    let (mut sagas, limit) = (0_u64, args.limit as u64);
+    while sagas < limit {
+        let left = usize::try_from(limit.saturating_sub(sagas)).unwrap_or(usize::MAX);
+        let limit = CHUNK.min(left);
+        let removed =
+            store.purge(Purge { ended_before, statuses: statuses.clone(), limit }).await?;
+        if removed == 0 {
+            break;
+        }
+        sagas = sagas.saturating_add(removed);
+        bar.set_position(sagas);
+    }
+    bar.finish_and_clear();
+    store.close().await?;
+    let removed = Removed { dry_run: false, sagas };
+    output.show(&removed, |removed| format!("removed {}\n", text::list::count(removed.sagas)))?;
+    Ok(Exit::Done)
+}
+
+/// How many sagas match, up to a limit.
+async fn count(
+    operator: &Operator,
+    mut filter: SagaFilter,
+    limit: usize,
+) -> Result<usize, Failure> {
+    let mut found = 0_usize;
+    filter.limit = CHUNK;
+    loop {
+        let page = operator.list(filter.clone()).await?;
+        found = found.saturating_add(page.len());
+        filter.after = page.last().map(|saga| saga.id.clone());
+        if page.len() < CHUNK || found >= limit {
+            return Ok(found.min(limit));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! One saga.
+
+use saga_core::operator::{AuditOutcome, AuditRecord, NodeFacts, SagaFacts};
+
+use super::escape::plain;
+use super::list::version;
+use super::table::{right, table, text};
+use super::time::age;
+
+/// Everything but the attempts.
+pub(crate) fn facts(facts: &SagaFacts) -> String {
+    let saga = &facts.saga;
+    let mut out =
+        format!("{}: {} version {}, {}", saga.id, plain(&saga.saga), version(saga), saga.state);
+    if saga.state.as_str() != saga.status.as_str() {
+        out += &format!(" ({})", saga.status);
+    }
+    out.push('\n');
+    let mut line = |name: &str, value: String| out += &format!("  {name:<13}{value}\n");
+    line("why", plain(&facts.why.sentence));
+    line("created", format!("{} ({} ago)", saga.created_at, age(saga.created_at, facts.at)));
+    line("last entry", format!("{} ({} ago)", saga.updated_at, age(saga.updated_at, facts.at)));
+    if let Some(deadline) = saga.deadline {
+        line("deadline", deadline.to_string());
+    }
+    if let Some(wake_at) = saga.wake_at {
+        line("goes on", wake_at.to_string());
+    }
+    if let Some(owner) = &facts.owner {
+        let alive = match (owner.alive, owner.last_heard) {
+            (Some(false), _) => "gone".to_string(),
+            (_, Some(heard)) => format!("last heard {} ago", age(heard, facts.at)),
+            (Some(true), None) => "alive".to_string(),
+            (None, None) => "another process; whether it is alive is not known".to_string(),
+        };
+        line("worker", format!("{} ({alive})", owner.worker));
+    }
+    for (name, text) in [("cause", &facts.cause), ("problem", &facts.problem)] {
+        if let Some(text) = text {
+            line(name, plain(text));
+        }
+    }
+    line("fingerprint", saga.fingerprint.clone());
+    out += &effects("Effects that remain", facts.remaining_effects());
+    out += &effects("Effects that may remain", facts.possible_effects());
+    let in_doubt = facts.nodes.iter().filter(|node| node.in_doubt);
+    out += &effects("In doubt", in_doubt.filter(|node| !node.remains() && !node.may_remain()));
+    if !facts.kept.is_empty() {
+        out += "\nEffects that a migration kept\n";
+        for kept in &facts.kept {
+            out += &format!("  {}: action key {}\n", plain(kept.node.as_str()), kept.action_key);
+        }
+    }
+    if !facts.nodes.is_empty() {
+        out += "\nNodes\n";
+        out += &nodes(&facts.nodes);
+    }
+    out
+}
+
+/// Nodes with the keys under which their effects can be found at the services that they have called.
+fn effects<'a>(title: &str, nodes: impl Iterator<Item = &'a NodeFacts>) -> String {
+    let mut out = String::new();
+    for node in nodes {
+        if out.is_empty() {
+            out = format!("\n{title}\n");
+        }
+        let action = node.action.as_ref().map(|action| format!(" ({})", plain(action.as_str())));
+        out += &format!(
+            "  {}{}: {}",
+            plain(node.node.as_str()),
+            action.unwrap_or_default(),
+            node.state
+        );
+        out += if node.in_doubt { ", in doubt\n" } else { "\n" };
+        let mut line = |name: &str, value: String| out += &format!("    {name:<12}{value}\n");
+        line("action key", node.action_key.to_string());
+        line("undo key", node.undo_key.to_string());
+        line(
+            "attempts",
+            format!("{} of the action, {} of the undo", node.attempts, node.undo_attempts),
+        );
+        if let Some(at) = node.started_at {
+            let ended =
+                node.ended_at.map_or("no end is recorded".to_string(), |at| format!("ended {at}"));
+            line("action", format!("began {at}, {ended}"));
+        }
+        if let Some(at) = node.undo_started_at {
+            let ended = node
+                .undo_ended_at
+                .map_or("no end is recorded".to_string(), |at| format!("ended {at}"));
+            line("undo", format!("began {at}, {ended}"));
+        }
+        for (name, error) in [("error", &node.error), ("undo error", &node.undo_error)] {
+            if let Some(error) = error {
+                line(name, plain(error));
+            }
+        }
+    }
+    out
+}
+
+fn nodes(nodes: &[NodeFacts]) -> String {
+    let mut table = table(&["NODE", "ACTION", "STATE", "ATTEMPTS", "UNDOS", "NOTE"]);
+    for node in nodes {
+        let resolved = node.resolved.then(|| "resolved by hand".to_string());
+        let doubt = node.in_doubt.then(|| "in doubt".to_string());
+        let retry = node.retry.as_ref().map(|retry| {
+            let of = retry.of.map(|of| format!(" of {of}")).unwrap_or_default();
+            let what = if retry.undo { "undo" } else { "action" };
+            format!("{what} again at {}, attempt {}{of}", retry.at, retry.attempt)
+        });
+        let error = node.undo_error.as_ref().or(node.error.as_ref()).map(|error| plain(error));
+        let notes = [resolved, doubt, retry, error].into_iter().flatten().collect::<Vec<_>>();
+        table.add_row([
+            plain(node.node.as_str()),
+            node.action.as_ref().map(|action| plain(action.as_str())).unwrap_or_default(),
+            node.state.to_string(),
+            node.attempts.to_string(),
+            node.undo_attempts.to_string(),
+            notes.join("; "),
+        ]);
+    }
+    right(&mut table, &[3, 4]);
+    indented(&text(&table))
+}
+
+/// All attempts, in the order in which they began.
+pub(crate) fn timeline(facts: &SagaFacts) -> String {
+    if facts.timeline.is_empty() {
+        return String::new();
+    }
+    let mut table = table(&["BEGAN", "ENDED", "NODE", "WHAT", "ATTEMPT", "STATE", "ERROR"]);
+    for attempt in &facts.timeline {
+        table.add_row([
+            attempt.started_at.to_string(),
+            attempt.ended_at.map(|at| at.to_string()).unwrap_or_default(),
+            plain(attempt.node.as_str()),
+            if attempt.undo { "undo" } else { "action" }.to_string(),
+            attempt.attempt.to_string(),
+            attempt.state.to_string(),
+            attempt.error.as_ref().map(|error| plain(error)).unwrap_or_default(),
+        ]);
+    }
+    right(&mut table, &[4]);
+    format!("\nAttempts\n{}", indented(&text(&table)))
+}
+
+/// Who has asked for what, and what became of it.
+pub(crate) fn audit(records: &[AuditRecord]) -> String {
+    if records.is_empty() {
+        return "nobody has asked anything of it\n".to_string();
+    }
+    let mut table = table(&["AT", "BY", "COMMAND", "NODE", "OUTCOME", "NOTE"]);
+    for record in records {
+        let outcome = match record.outcome {
+            AuditOutcome::Done => "done".to_string(),
+            AuditOutcome::Held => "held until its pivot has ended".to_string(),
+            AuditOutcome::Waiting => "waits for a worker".to_string(),
+            AuditOutcome::NothingToDo => "nothing to do".to_string(),
+            AuditOutcome::Refused => {
+                format!("refused: {}", plain(record.refusal.as_deref().unwrap_or_default()))
+            }
+        };
+        table.add_row([
+            record.at.to_string(),
+            plain(&record.by),
+            record.command.to_string(),
+            record.node.as_ref().map(|node| plain(node.as_str())).unwrap_or_default(),
+            outcome,
+            record.note.as_ref().map(|note| plain(note)).unwrap_or_default(),
+        ]);
+    }
+    text(&table)
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}

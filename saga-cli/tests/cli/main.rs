@@ -1,0 +1,12 @@
+//! What the program `saga` prints and does, as a process beside a worker or without one, on each kind of store.
+
+mod batches;
+mod doctor;
+mod guide;
+mod help;
+mod place;
+mod reading;
+mod redact;
+mod requests;
+mod serve;
+mod shop;

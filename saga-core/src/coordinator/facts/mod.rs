@@ -1,0 +1,124 @@
+//! What operators are shown: which sagas there are, which of them need a human, and all facts about one of them. It is all
+//! read from the store, wherever the sagas run, and nothing is written.
+//!
+//! | module | what it answers |
+//! |---|---|
+//! | `summary` | which sagas there are: a list with filters, a page at a time |
+//! | `fleet` | how many there are of each name and version, in each state |
+//! | `needs_human` | which of them wait for somebody |
+//! | `saga_facts`, `nodes`, `attempts` | what is known about one saga |
+//! | `why` | the one fact that it waits for |
+//! | `predict` | what a request would write |
+//! | `audit` | what operators have asked of it |
+//! | `position` | how far one of them has come |
+
+mod attempts;
+mod audit;
+mod fleet;
+#[cfg(feature = "metrics")]
+mod gauges;
+mod needs_human;
+mod nodes;
+mod position;
+mod predict;
+mod saga_facts;
+mod summary;
+mod why;
+mod words;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::CoordinatorInner;
+use super::operator::Operator;
+use crate::ambient::system_time;
+use crate::error::OperateError;
+use crate::log::Timestamp;
+use crate::store::{LeaseTerms, SagaRecord, Store, Worker, WorkerId};
+
+pub use attempts::ExecutionRecord;
+pub(crate) use attempts::trace;
+pub use audit::{AuditOutcome, AuditRecord};
+pub use fleet::{Fleet, FleetVersion};
+#[cfg(feature = "metrics")]
+pub use gauges::FleetGauges;
+pub use needs_human::{
+    HumanReason, InvalidCursor, NeedsHuman, NeedsHumanCursor, NeedsHumanFilter, NeedsHumanPage,
+};
+pub use nodes::{KeptEffect, NodeFacts, RetryFacts};
+pub use predict::{PredictedEntry, Prediction};
+pub use saga_facts::{OwnerFacts, SagaFacts};
+pub use summary::{SagaFilter, SagaSummary};
+pub use why::{WaitsFor, Why};
+
+/// Where facts are read, and what is known there about workers.
+pub(super) struct Reader<'a> {
+    pub(super) store: &'a dyn Store,
+    /// The coordinator of this process, if the operator has one.
+    pub(super) home: Option<&'a Arc<CoordinatorInner>>,
+    pub(super) now: Timestamp,
+    workers: Vec<Worker>,
+    lease: Option<LeaseTerms>,
+}
+
+impl<'a> Reader<'a> {
+    async fn new(
+        store: &'a dyn Store,
+        home: Option<&'a Arc<CoordinatorInner>>,
+    ) -> Result<Self, OperateError> {
+        let now = match home {
+            Some(home) => home.env.clock.now(),
+            None => now(),
+        };
+        let workers = match home {
+            Some(home) => home.workers().await?,
+            None => store.workers().await?,
+        };
+        Ok(Self { store, home, now, workers, lease: store.lease_terms() })
+    }
+
+    /// Whether the worker that owns a saga is alive; `None` if that cannot be told: the store has one worker at a time,
+    /// which is another process.
+    fn is_alive(&self, owner: &WorkerId) -> Option<bool> {
+        let known = self.lease.is_some() || self.home.is_some();
+        known.then(|| self.workers.iter().any(|worker| worker.id == *owner))
+    }
+
+    /// True if nobody is going on with the saga, because it has no owner or one that is gone.
+    fn is_orphaned(&self, record: &SagaRecord) -> bool {
+        record.owner.as_ref().is_none_or(|owner| self.is_alive(owner) == Some(false))
+    }
+
+    /// True if this program is the one that would run the saga, and does not know its definition.
+    fn is_unknown(&self, record: &SagaRecord) -> bool {
+        self.home.is_some_and(|home| home.definition_of(record).is_none())
+    }
+}
+
+/// The time of the system clock.
+pub(super) fn now() -> Timestamp {
+    let at = system_time().duration_since(std::time::UNIX_EPOCH);
+    Timestamp(0).after(at.unwrap_or_default())
+}
+
+/// How an operator reads facts. The futures are boxed, so that their code is part of this crate, and not of each program.
+pub(super) type Facts<'a, T> = BoxFuture<'a, Result<T, OperateError>>;
+
+impl Operator {
+    /// Reads something, on the coordinator's runtime if there is one.
+    fn read<'a, T: Send + 'a>(
+        &'a self,
+        read: impl for<'r> FnOnce(&'r Reader<'a>) -> Facts<'r, T> + Send + 'a,
+    ) -> Facts<'a, T> {
+        let (store, home) = (self.store(), self.home());
+        let read = async move {
+            let reader = Reader::new(store, home).await?;
+            read(&reader).await
+        };
+        match home {
+            Some(home) => Box::pin(home.tasks.at_home(read)),
+            None => Box::pin(read),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What is known about each node of a saga, for somebody who looks at the services that it has called.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::ExecutionRecord;
+use crate::context::idempotency_key;
+use crate::dag::StoredActions;
+use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
+use crate::log::{ActionState, NodePath, Timestamp, Uuid};
+use crate::machine::{NodeState, SagaState};
+use crate::names::ActionName;
+
+/// What is known about one node of a saga.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct NodeFacts {
+    /// The node's path.
+    pub node: NodePath,
+    /// The action that it runs; `None` for a node that runs none.
+    pub action: Option<ActionName>,
+    /// Its state.
+    pub state: ActionState,
+    /// True if its action declares an undo.
+    pub has_undo: bool,
+    /// True if its action may have taken effect without an output being recorded.
+    pub in_doubt: bool,
+    /// True if its undo failed and an operator recorded that someone has dealt with the effect.
+    pub resolved: bool,
+    /// How often its action was started.
+    pub attempts: u32,
+    /// How often its undo was started.
+    pub undo_attempts: u32,
+    /// The key under which its action calls a service, as [`ActionContext::idempotency_key`] gives it.
+    ///
+    /// [`ActionContext::idempotency_key`]: crate::ActionContext::idempotency_key
+    pub action_key: Uuid,
+    /// The key under which its undo does.
+    pub undo_key: Uuid,
+    /// When the first attempt of its action began.
+    #[serde(serialize_with = "maybe_utc")]
+    pub started_at: Option<Timestamp>,
+    /// When the last attempt of its action ended, if none is in flight.
+    #[serde(serialize_with = "maybe_utc")]
+    pub ended_at: Option<Timestamp>,
+    /// When the first attempt of its undo began.
+    #[serde(serialize_with = "maybe_utc")]
+    pub undo_started_at: Option<Timestamp>,
+    /// When the last attempt of its undo ended, if none is in flight.
+    #[serde(serialize_with = "maybe_utc")]
+    pub undo_ended_at: Option<Timestamp>,
+    /// How the last attempt of its action failed, if it did.
+    pub error: Option<String>,
+    /// How the last attempt of its undo failed, if it did.
+    pub undo_error: Option<String>,
+    /// The next attempt, if it is waited for.
+    pub retry: Option<RetryFacts>,
+}
+
+/// An attempt that is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RetryFacts {
+    /// True if it is one of the undo.
+    pub undo: bool,
+    /// When it is due.
+    #[serde(serialize_with = "utc")]
+    pub at: Timestamp,
+    /// Which attempt it is, from 1. Attempts that were cut off by the end of a process do not count, and neither do those
+    /// from before an operator's retry.
+    pub attempt: u32,
+    /// How many attempts there are; `None` if there is no limit, or if this program does not know the saga's definition.
+    pub of: Option<u32>,
+}
+
+/// A node of an earlier version whose effect remains because a migration said so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct KeptEffect {
+    /// The path that the node had.
+    pub node: NodePath,
+    /// The key under which its action called a service.
+    pub action_key: Uuid,
+    /// The key under which its undo would have.
+    pub undo_key: Uuid,
+}
+
+impl NodeFacts {
+    /// True if the effect of its action is there. That of an action which declares `no_undo` does not count, because there is
+    /// nothing to undo about it.
+    pub fn remains(&self) -> bool {
+        match self.state {
+            ActionState::Completed => self.has_undo,
+            ActionState::UndoFailed => !self.in_doubt,
+            ActionState::Pending
+            | ActionState::Running
+            | ActionState::Failed
+            | ActionState::Undoing
+            | ActionState::Undone
+            | ActionState::Skipped => false,
+        }
+    }
+
+    /// True if the effect of its action may be there: it is in doubt, in flight, or being undone. That of an action which
+    /// declares `no_undo` does not count.
+    pub fn may_remain(&self) -> bool {
+        match self.state {
+            ActionState::Running | ActionState::Undoing => self.has_undo,
+            ActionState::UndoFailed | ActionState::Failed => self.has_undo && self.in_doubt,
+            ActionState::Pending
+            | ActionState::Completed
+            | ActionState::Undone
+            | ActionState::Skipped => false,
+        }
+    }
+}
+
+/// When the attempts of an action or of an undo began and ended, and how many there were.
+#[derive(Default, Clone, Copy)]
+struct Times {
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    attempts: u32,
+}
+
+/// The facts about all nodes of a saga.
+pub(super) fn nodes(
+    state: &SagaState,
+    run_key: Uuid,
+    actions: &StoredActions,
+    is_known: bool,
+    timeline: &[ExecutionRecord],
+) -> Vec<NodeFacts> {
+    let mut times = HashMap::<(&NodePath, bool), Times>::new();
+    for attempt in timeline {
+        let of = times.entry((&attempt.node, attempt.undo)).or_default();
+        of.first.get_or_insert(attempt.started_at);
+        of.last = attempt.ended_at;
+        of.attempts += 1;
+    }
+    let key = |path: &NodePath, undo| idempotency_key(run_key, state.keys(), path.as_str(), undo);
+    let facts = |node: NodeState| {
+        let times = |undo| times.get(&(&node.path, undo)).copied().unwrap_or_default();
+        let (forth, back) = (times(false), times(true));
+        let message = |failure: Option<&crate::log::Failure>| failure.map(|f| f.message.clone());
+        let retry = node.retry.map(|retry| RetryFacts {
+            undo: retry.undo,
+            at: retry.at,
+            attempt: retry.attempt,
+            of: retry.of.filter(|_| is_known),
+        });
+        NodeFacts {
+            action: actions.of(&node.path).cloned(),
+            state: node.state,
+            has_undo: node.has_undo,
+            in_doubt: node.in_doubt,
+            resolved: node.resolved,
+            attempts: node.attempts,
+            undo_attempts: back.attempts,
+            action_key: key(&node.path, false),
+            undo_key: key(&node.path, true),
+            started_at: forth.first,
+            ended_at: forth.last,
+            undo_started_at: back.first,
+            undo_ended_at: back.last,
+            error: message(node.failure.as_deref()),
+            undo_error: message(node.undo_failure.as_deref()),
+            retry,
+            node: node.path,
+        }
+    };
+    state.nodes().into_iter().map(facts).collect()
+}
+
+/// The effects that a migration kept.
+pub(super) fn kept(state: &SagaState, run_key: Uuid) -> Vec<KeptEffect> {
+    let key = |path: &NodePath, undo| idempotency_key(run_key, state.keys(), path.as_str(), undo);
+    let kept = state.kept_effects().iter().map(|path| KeptEffect {
+        node: path.clone(),
+        action_key: key(path, false),
+        undo_key: key(path, true),
+    });
+    kept.collect()
+}

@@ -1,0 +1,275 @@
+//! What a request would write, before it is sent.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::Reader;
+use crate::coordinator::operator::Operator;
+use crate::coordinator::stored::{Stored, StoredError};
+use crate::error::OperateError;
+use crate::log::{Answer, Command, Entry, NodePath, SagaEntry, SagaId, SagaStatus, Uuid, in_words};
+use crate::machine::{Config, Effect, Event, Machine};
+
+/// What a request would do, from [`Operator::predict`]. `Display` shows it as text.
+///
+/// It is what the saga's log leads to at the moment when it is read. The worker that runs the saga may meanwhile go on, and
+/// knows whether a call has just ended, so what it writes can differ.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Prediction {
+    /// The saga.
+    pub saga: SagaId,
+    /// The command's word.
+    pub command: &'static str,
+    /// The answer to the request; `None` if the log alone does not tell.
+    pub answer: Option<Answer>,
+    /// The entries that would be written to the log in one append.
+    pub entries: Vec<PredictedEntry>,
+    /// What would be done once they are written, in words.
+    pub then: Vec<String>,
+}
+
+/// An entry that would be written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PredictedEntry {
+    /// The word of its kind.
+    pub kind: &'static str,
+    /// Which node it is about, if it is about one.
+    pub node: Option<NodePath>,
+    /// Which attempt, from 1; 0 if it is about none.
+    pub attempt: u32,
+    /// The entry in words.
+    pub text: String,
+}
+
+impl Prediction {
+    /// True if the saga would refuse the request, or there is nothing to do: nothing is written.
+    pub fn changes_nothing(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn refused(saga: &SagaId, command: &Command, answer: Answer) -> Self {
+        let answer = Some(answer);
+        let (saga, command) = (saga.clone(), command.name());
+        Self { saga, command, answer, entries: Vec::new(), then: Vec::new() }
+    }
+}
+
+impl fmt::Display for Prediction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { saga, command, answer, entries, then } = self;
+        match answer {
+            Some(Answer::Done) => writeln!(f, "{command} of {saga} would write:")?,
+            Some(Answer::Held) => {
+                writeln!(f, "{command} of {saga} would wait for the end of the pivot, and write:")?;
+            }
+            Some(Answer::NothingToDo { status }) => {
+                writeln!(f, "{command} of {saga} would change nothing: it is {status} already")?;
+            }
+            Some(Answer::Refused(why)) => {
+                writeln!(f, "{command} of {saga} would be refused: {why}")?;
+            }
+            None => writeln!(f, "what {command} of {saga} would do cannot be told from its log")?,
+        }
+        for PredictedEntry { text, .. } in entries {
+            writeln!(f, "  {text}")?;
+        }
+        for line in then {
+            writeln!(f, "then: {line}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<&Entry> for PredictedEntry {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            kind: entry.kind.name(),
+            node: entry.node().cloned(),
+            attempt: entry.attempt(),
+            text: in_words(entry),
+        }
+    }
+}
+
+/// The request that is not sent.
+const REQUEST: Uuid = Uuid::nil();
+
+impl Reader<'_> {
+    async fn predict(
+        &self,
+        id: &SagaId,
+        by: String,
+        command: Command,
+    ) -> Result<Prediction, OperateError> {
+        let stored = self.stored(id).await?;
+        let (record, log) = (&stored.saga.record, &stored.saga.entries);
+        let Some((state, plan)) = stored.state_by_shape()? else {
+            let (saga, name) = (id.clone(), record.name.to_string());
+            return Err(OperateError::UnknownVersion { saga, name });
+        };
+        if let Some(answer) = self.refused_by_values(&stored, &state, &command)? {
+            return Ok(Prediction::refused(id, &command, answer));
+        }
+        let base = self.home.map(|home| *home.config).unwrap_or_default();
+        let config = Config { deadline: record.deadline, permits: false, ..base };
+        let mut machine = Machine::recover(plan, config, record.epoch + 1, log)
+            .map_err(|error| StoredError::corrupt_log(id, error))?;
+        let name = command.name();
+        let ask = Event::Operator { id: REQUEST, by, command };
+        let is_at_rest = record.status.is_ended() || record.parked_reason.is_some();
+        let (now, mut effects) = (self.now.max(record.updated_at), Vec::new());
+        if is_at_rest || self.is_orphaned(record) {
+            // as a worker does that takes the saga over for this request
+            machine.step_all(now, [Event::Recovered, ask], &mut effects);
+        } else {
+            machine.assume_calls();
+            machine.step_all(now, [Event::Recovered], &mut effects);
+            // what the worker writes by itself
+            while effects.iter().any(|effect| matches!(effect, Effect::Append { .. })) {
+                effects.clear();
+                machine.step_all(now, [Event::Appended], &mut effects);
+            }
+            effects.clear();
+            machine.step_all(now, [ask], &mut effects);
+        }
+        Ok(prediction(id, name, machine, now, effects))
+    }
+
+    /// What is refused because of a value that only a program with the saga's definition can read.
+    fn refused_by_values(
+        &self,
+        stored: &Stored,
+        state: &crate::machine::SagaState,
+        command: &Command,
+    ) -> Result<Option<Answer>, OperateError> {
+        let Some(home) = self.home.filter(|_| stored.definition.is_some()) else {
+            return Ok(None);
+        };
+        let limits = &home.env.limits;
+        let values = stored.values(state, limits.max_width)?;
+        let id = &stored.saga.record.id;
+        Ok(values.refusal(state, id, limits.max_payload, command).map(Answer::Refused))
+    }
+}
+
+/// What follows from the effects of the turn in which the request arrived.
+fn prediction(
+    id: &SagaId,
+    command: &'static str,
+    mut machine: Machine,
+    now: crate::log::Timestamp,
+    effects: Vec<Effect>,
+) -> Prediction {
+    let (mut answer, mut entries, mut then) = (None, Vec::new(), Vec::new());
+    let mut appends = false;
+    for effect in effects {
+        match effect {
+            Effect::Append { entries: written, answers } => {
+                appends = true;
+                entries = written;
+                let mut answers = answers.into_iter();
+                answer =
+                    answer.or(answers.find(|(id, _)| *id == REQUEST).map(|(_, answer)| answer));
+            }
+            Effect::Answer(REQUEST, given) => answer = Some(given),
+            Effect::Choose(v) | Effect::Compute(v) => {
+                then.push(format!("evaluates `{}`", machine.state().path(v)));
+            }
+            Effect::DropCall(v) => {
+                then.push(format!("drops the call of `{}`", machine.state().path(v)))
+            }
+            Effect::Answer(..)
+            | Effect::RequestPermit(_)
+            | Effect::ReleasePermit(_)
+            | Effect::RunAction(_)
+            | Effect::RunUndo(_)
+            | Effect::SignalCancel
+            | Effect::WakeAt(_)
+            | Effect::Overdue
+            | Effect::Finish(_) => {}
+        }
+    }
+    if !appends {
+        // an append that waits for an evaluation
+        entries = machine.unwritten().to_vec();
+    }
+    let is_granted = entries
+        .iter()
+        .any(|entry| matches!(entry.saga_entry(), Some(SagaEntry::Requested { id: REQUEST, .. })));
+    if is_granted && answer.is_none() {
+        let held = machine.state().is_held(REQUEST);
+        answer = Some(if held { Answer::Held } else { Answer::Done });
+    }
+    if appends {
+        let calls = machine.step(now, Event::Appended);
+        then.extend(calls.iter().filter_map(|effect| in_the_end(&machine, effect)));
+    }
+    let is_done = matches!(answer, Some(Answer::Done));
+    if is_done && machine.status() == SagaStatus::RolledBack && then.is_empty() {
+        then.push("the saga is rolled back".to_string());
+    }
+    let entries = entries.iter().map(PredictedEntry::from).collect();
+    Prediction { saga: id.clone(), command, answer, entries, then }
+}
+
+/// What is done once the entries are durable.
+fn in_the_end(machine: &Machine, effect: &Effect) -> Option<String> {
+    let path = |v| machine.state().path(v);
+    match effect {
+        Effect::RunAction(call) => {
+            Some(format!("calls `{}`, attempt {}", path(call.vertex), call.attempt))
+        }
+        Effect::RunUndo(call) => {
+            Some(format!("calls the undo of `{}`, attempt {}", path(call.vertex), call.attempt))
+        }
+        Effect::SignalCancel => {
+            Some("tells the calls in flight that the saga rolls back".to_string())
+        }
+        Effect::Append { .. }
+        | Effect::Answer(..)
+        | Effect::RequestPermit(_)
+        | Effect::ReleasePermit(_)
+        | Effect::Choose(_)
+        | Effect::Compute(_)
+        | Effect::DropCall(_)
+        | Effect::WakeAt(_)
+        | Effect::Overdue
+        | Effect::Finish(_) => None,
+    }
+}
+
+impl Operator {
+    /// What a request would write and do, or why it would be refused. Nothing is written, and nobody is asked.
+    ///
+    /// ```
+    /// use saga_core::operator::Command;
+    /// use saga_core::prelude::*;
+    /// # saga! { Stamp<()>() -> u64 { let at = now {}; at } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
+    /// sec.saga(Stamp {}).id("stamp-1").start().await?.await?;
+    /// let alice = sec.operator("alice");
+    /// let late = Command::Cancel { reason: "never mind".into() };
+    /// let late = alice.predict("stamp-1", late).await?;
+    /// assert_eq!(late.to_string(), "cancel of stamp-1 would be refused: the saga has already ended: completed\n");
+    /// let back = Command::Rollback { reason: "a wrong order".into() };
+    /// let back = alice.predict("stamp-1", back).await?;
+    /// let kinds = back.entries.iter().map(|entry| entry.kind).collect::<Vec<_>>();
+    /// assert_eq!(kinds, ["requested", "unwinding", "ended"]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`OperateError::NotFound`], [`OperateError::InvalidId`], [`OperateError::TooLong`], [`OperateError::Store`];
+    /// [`OperateError::UnknownVersion`] if the DAG that is stored with the saga cannot be read.
+    pub async fn predict(&self, id: &str, command: Command) -> Result<Prediction, OperateError> {
+        let id: SagaId = id.parse()?;
+        self.check_lengths(&command)?;
+        let by = self.name().to_string();
+        self.read(|reader| Box::pin(async move { reader.predict(&id, by, command).await })).await
+    }
+}

@@ -1,0 +1,245 @@
+//! Everything that is known about one saga.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::attempts::trace;
+use super::nodes::{kept, nodes};
+use super::why::{OwnerState, why};
+use super::words::Age;
+use super::{ExecutionRecord, KeptEffect, NodeFacts, Reader, SagaSummary, WaitsFor, Why};
+use crate::coordinator::inspect::SagaView;
+use crate::coordinator::operator::Operator;
+use crate::coordinator::stored::{Stored, read};
+use crate::dag::StoredActions;
+use crate::driver::node_reports;
+use crate::error::OperateError;
+use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
+use crate::log::{SagaId, SagaLog, Timestamp};
+use crate::store::{SagaRecord, WorkerId};
+
+/// Everything that is known about one saga, from [`Operator::inspect`]. `Display` shows it as text.
+///
+/// ```
+/// use saga_core::UndoError;
+/// use saga_core::prelude::*;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// #[saga_action(undo = refund())]
+/// async fn pay() -> Result<(), String> { Ok(()) }
+/// async fn refund() -> Result<(), UndoError> { Err(UndoError::permanent("the bank refuses")) }
+///
+/// saga! { Order<()>() { let payment = pay {}; fail_if { condition: true, message: "sold out" }; } }
+///
+/// let sec = Coordinator::builder(()).saga::<Order>().build().await?;
+/// let _ = sec.saga(Order {}).id("order-42").start().await?.await;
+/// let facts = sec.operator("alice").inspect("order-42").await?;
+/// let left = facts.remaining_effects().next().ok_or("the payment is left")?;
+/// assert_eq!(left.node.as_str(), "payment");
+/// assert_eq!(left.undo_error.as_deref(), Some("the bank refuses"));
+/// println!("look for {} at the bank", left.action_key);
+/// assert!(facts.why.sentence.starts_with("stuck: "), "{}", facts.why);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SagaFacts {
+    /// What a list shows of it.
+    #[serde(flatten)]
+    pub saga: SagaSummary,
+    /// When this was read.
+    #[serde(serialize_with = "utc")]
+    pub at: Timestamp,
+    /// The one fact that it waits for.
+    pub why: Why,
+    /// The worker that owns it, if it has one and has not ended.
+    pub owner: Option<OwnerFacts>,
+    /// Why it rolls back or was rolled back, if so.
+    pub cause: Option<String>,
+    /// Its nodes in the order of declaration, each before the nodes inside it.
+    pub nodes: Vec<NodeFacts>,
+    /// Effects of nodes of an earlier version that remain because a migration said so.
+    pub kept: Vec<KeptEffect>,
+    /// All attempts of actions and undos, in the order in which they began.
+    pub timeline: Vec<ExecutionRecord>,
+    /// What is wrong with what is stored, if that cannot be understood: there are no nodes then.
+    pub problem: Option<String>,
+}
+
+/// What is known about the worker that owns a saga.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OwnerFacts {
+    /// Which one.
+    pub worker: WorkerId,
+    /// Whether it is alive; `None` if nobody can tell: the store has one worker at a time, which is another process.
+    pub alive: Option<bool>,
+    /// When it last renewed its lease; `None` if it is gone, or the store has no leases.
+    #[serde(serialize_with = "maybe_utc")]
+    pub last_heard: Option<Timestamp>,
+}
+
+impl SagaFacts {
+    /// Nodes whose effects are there. Those of actions that declare `no_undo` do not count, because there is nothing to undo
+    /// about them. See also [`kept`](Self::kept).
+    pub fn remaining_effects(&self) -> impl Iterator<Item = &NodeFacts> {
+        self.nodes.iter().filter(|node| node.remains())
+    }
+
+    /// Nodes whose effects may be there: they are in doubt, in flight, or being undone.
+    pub fn possible_effects(&self) -> impl Iterator<Item = &NodeFacts> {
+        self.nodes.iter().filter(|node| node.may_remain())
+    }
+}
+
+impl fmt::Display for SagaFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SagaSummary { id, saga, version, state, status, created_at, updated_at, .. } =
+            &self.saga;
+        write!(f, "{id}: {saga}")?;
+        if let Some(version) = version {
+            write!(f, " version {version}")?;
+        }
+        write!(f, ", {state}")?;
+        if state.as_str() != status.as_str() {
+            write!(f, " ({status})")?;
+        }
+        let age = |at: &Timestamp| Age(self.at.0.saturating_sub(at.0));
+        writeln!(f, "\n  created {created_at} ({} ago)", age(created_at))?;
+        writeln!(f, "  last entry {updated_at} ({} ago)", age(updated_at))?;
+        writeln!(f, "  {}", self.why)?;
+        for line in [&self.cause, &self.problem].into_iter().flatten() {
+            writeln!(f, "  {line}")?;
+        }
+        let remains = self.remaining_effects().collect::<Vec<_>>();
+        let possible = self.possible_effects().collect::<Vec<_>>();
+        for (title, nodes) in [("remains", remains), ("may remain", possible)] {
+            for NodeFacts { node, state, action_key, undo_key, attempts, .. } in nodes {
+                writeln!(
+                    f,
+                    "  {title}: `{node}` {state}, {attempts} attempts, action key {action_key}, undo key {undo_key}"
+                )?;
+            }
+        }
+        for KeptEffect { node, action_key, .. } in &self.kept {
+            writeln!(f, "  remains: `{node}` kept by a migration, action key {action_key}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Reader<'_> {
+    /// A saga that must be in the store, with its definition if this program knows it.
+    pub(super) async fn stored(&self, id: &SagaId) -> Result<Stored, OperateError> {
+        Ok(match self.home {
+            Some(home) => home.stored(id).await?,
+            None => Stored { saga: found(read(self.store, id).await)?, definition: None },
+        })
+    }
+
+    async fn facts(&self, id: &SagaId) -> Result<SagaFacts, OperateError> {
+        Ok(self.facts_of(&self.stored(id).await?))
+    }
+
+    pub(super) fn facts_of(&self, stored: &Stored) -> SagaFacts {
+        let (record, log) = (&stored.saga.record, &*stored.saga.entries);
+        let mut facts = SagaFacts {
+            saga: SagaSummary::of(record),
+            at: self.now,
+            why: Why { fact: WaitsFor::Nothing, sentence: String::new() },
+            owner: self.owner(record),
+            cause: None,
+            nodes: Vec::new(),
+            kept: Vec::new(),
+            timeline: trace(log),
+            problem: None,
+        };
+        match stored.state_by_shape() {
+            Ok(Some((state, _))) => {
+                let run_key = state.run_key().unwrap_or(record.run_key);
+                let actions = StoredActions::read(record.dag.as_bytes());
+                let is_known = stored.definition.is_some();
+                facts.cause = state.cause().map(ToString::to_string);
+                facts.nodes = nodes(&state, run_key, &actions, is_known, &facts.timeline);
+                facts.kept = kept(&state, run_key);
+            }
+            Ok(None) => {
+                facts.problem = Some("the DAG that is stored with it cannot be read".to_string());
+            }
+            Err(error) => facts.problem = Some(OperateError::from(error).to_string()),
+        }
+        let unknown_version = self.is_unknown(record);
+        let owner = OwnerState { orphaned: self.is_orphaned(record), unknown_version };
+        facts.why = why(&facts, log, &owner);
+        facts
+    }
+
+    fn owner(&self, record: &SagaRecord) -> Option<OwnerFacts> {
+        let owner = record.owner.as_ref().filter(|_| !record.status.is_ended())?;
+        let worker = self.workers.iter().find(|worker| worker.id == *owner);
+        let duration = self.lease.map(|terms| terms.duration.as_millis());
+        let last_heard = worker.and_then(|worker| {
+            let lease = u64::try_from(duration?).ok()?;
+            Some(Timestamp(worker.lease_until?.0.saturating_sub(lease)))
+        });
+        Some(OwnerFacts { worker: owner.clone(), alive: self.is_alive(owner), last_heard })
+    }
+
+    async fn view(&self, id: &SagaId) -> Result<SagaView, OperateError> {
+        let stored = self.stored(id).await?;
+        let (mut nodes, mut names) = (Vec::new(), Vec::new());
+        if let Ok(Some((state, plan))) = stored.state_by_shape() {
+            nodes = node_reports(&state);
+            names = plan.nodes().iter().map(|node| node.name.to_string()).collect();
+        }
+        let log = SagaLog::of(id.clone(), stored.saga.entries, names);
+        Ok(SagaView { record: stored.saga.record, nodes, log })
+    }
+}
+
+/// A saga that is not there is an error of its own for operators.
+fn found<T>(read: Result<T, crate::store::StoreError>) -> Result<T, OperateError> {
+    read.map_err(|error| crate::coordinator::stored::StoredError::Store(error).into())
+}
+
+impl Operator {
+    /// Everything that is known about a saga: what it waits for, its nodes with their keys, and all attempts.
+    ///
+    /// # Errors
+    /// [`OperateError::NotFound`], [`OperateError::InvalidId`], [`OperateError::Store`]. A log that does not fit the saga is
+    /// no error: it is the [`problem`](SagaFacts::problem).
+    pub async fn inspect(&self, id: &str) -> Result<SagaFacts, OperateError> {
+        let id: SagaId = id.parse()?;
+        self.read(|reader| Box::pin(async move { reader.facts(&id).await })).await
+    }
+
+    /// The one fact that a saga waits for, in one sentence.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// # saga! { Stamp<()>() -> u64 { let at = now {}; at } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
+    /// sec.saga(Stamp {}).id("stamp-1").start().await?.await?;
+    /// let why = sec.operator("alice").why("stamp-1").await?;
+    /// assert_eq!(why.to_string(), "completed 0 s ago");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect).
+    pub async fn why(&self, id: &str) -> Result<Why, OperateError> {
+        Ok(self.inspect(id).await?.why)
+    }
+
+    /// The saga with its log, which [`SagaView::to_json`] exports.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect).
+    pub async fn view(&self, id: &str) -> Result<SagaView, OperateError> {
+        let id: SagaId = id.parse()?;
+        self.read(|reader| Box::pin(async move { reader.view(&id).await })).await
+    }
+}

@@ -1,0 +1,264 @@
+//! The one fact that a saga waits for, in one sentence.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::saga_facts::SagaFacts;
+use super::words::{Age, AtTime};
+use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
+use crate::log::{Command, Entry, EntryKind, ListedState, NodePath, SagaEntry, Timestamp};
+use crate::store::WorkerId;
+
+/// The one fact that a saga waits for, and the sentence that says it. `Display` shows the sentence. All times are in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Why {
+    /// The fact.
+    #[serde(flatten)]
+    pub fact: WaitsFor,
+    /// The fact as a sentence.
+    pub sentence: String,
+}
+
+/// What a saga waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "waits_for", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WaitsFor {
+    /// Nothing: it has completed or was rolled back.
+    Nothing,
+    /// It is stuck, and waits for an operator to retry or resolve what failed.
+    Repair,
+    /// It is parked, and waits for an operator to decide or unpark it.
+    Decision {
+        /// Since when.
+        #[serde(serialize_with = "utc")]
+        since: Timestamp,
+        /// Why it was parked.
+        reason: String,
+    },
+    /// It is paused, and waits for an operator to resume it.
+    Resume {
+        /// Since when.
+        #[serde(serialize_with = "utc")]
+        since: Timestamp,
+        /// Who paused it, if the log tells.
+        by: Option<String>,
+    },
+    /// No worker goes on with it.
+    Worker {
+        /// The worker that owned it and is gone.
+        gone: Option<WorkerId>,
+        /// True if this program does not know the saga's definition.
+        unknown_version: bool,
+    },
+    /// A call that is in flight.
+    Call {
+        /// The node.
+        node: NodePath,
+        /// True if it is a call of the undo.
+        undo: bool,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// When it began.
+        #[serde(serialize_with = "utc")]
+        since: Timestamp,
+        /// How many other calls are in flight.
+        others: usize,
+    },
+    /// The next attempt of a call that has failed.
+    Retry {
+        /// The node.
+        node: NodePath,
+        /// True if it is the undo that is tried again.
+        undo: bool,
+        /// When.
+        #[serde(serialize_with = "utc")]
+        at: Timestamp,
+        /// Which attempt that will be, from 1.
+        attempt: u32,
+        /// How many attempts there are; `None` if there is no limit, or it is not known.
+        of: Option<u32>,
+        /// How the last attempt failed.
+        error: Option<String>,
+        /// How many other nodes wait for an attempt.
+        others: usize,
+    },
+    /// Its worker, which goes on with it: nothing is in flight.
+    Owner {
+        /// The worker.
+        worker: WorkerId,
+        /// When it last renewed its lease; `None` if the store has no leases.
+        #[serde(serialize_with = "maybe_utc")]
+        last_heard: Option<Timestamp>,
+    },
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+/// What is known of the worker that a saga belongs to.
+pub(super) struct OwnerState {
+    pub(super) orphaned: bool,
+    pub(super) unknown_version: bool,
+}
+
+/// Finds the fact. `log` is that of the saga.
+pub(super) fn why(facts: &SagaFacts, log: &[Entry], owner: &OwnerState) -> Why {
+    let fact = fact(facts, log, owner);
+    let sentence = sentence(facts, &fact);
+    Why { fact, sentence }
+}
+
+fn fact(facts: &SagaFacts, log: &[Entry], owner: &OwnerState) -> WaitsFor {
+    let saga = &facts.saga;
+    match saga.state {
+        ListedState::Completed | ListedState::RolledBack => return WaitsFor::Nothing,
+        ListedState::Stuck => return WaitsFor::Repair,
+        ListedState::Parked => {
+            let is_parked = |entry: &SagaEntry| matches!(entry, SagaEntry::Parked { .. });
+            let (since, _) = last(log, is_parked).unwrap_or((saga.updated_at, None));
+            let reason = saga.parked_reason.clone().unwrap_or_default();
+            return WaitsFor::Decision { since, reason };
+        }
+        ListedState::Paused
+        | ListedState::Running
+        | ListedState::Aborting
+        | ListedState::RollingBack => {}
+    }
+    if owner.orphaned {
+        let unknown_version = owner.unknown_version;
+        return WaitsFor::Worker { gone: saga.owner.clone(), unknown_version };
+    }
+    if saga.state == ListedState::Paused {
+        let is_paused = |entry: &SagaEntry| matches!(entry, SagaEntry::Paused);
+        let (since, by) = last(log, is_paused).unwrap_or((saga.updated_at, None));
+        return WaitsFor::Resume { since, by };
+    }
+    call(facts).or_else(|| retry(facts)).unwrap_or_else(|| match &facts.owner {
+        Some(owner) => {
+            WaitsFor::Owner { worker: owner.worker.clone(), last_heard: owner.last_heard }
+        }
+        None => WaitsFor::Worker { gone: None, unknown_version: owner.unknown_version },
+    })
+}
+
+/// The time of the last such entry, and who asked for it if it was a pause.
+fn last(log: &[Entry], such: impl Fn(&SagaEntry) -> bool) -> Option<(Timestamp, Option<String>)> {
+    let at = log.iter().rposition(|entry| entry.saga_entry().is_some_and(&such))?;
+    let before = log.get(..at)?.iter().rev();
+    let by = before.filter_map(|entry| match &entry.kind {
+        EntryKind::Saga(SagaEntry::Requested { by, command, .. })
+            if matches!(**command, Command::Pause) =>
+        {
+            Some(by.clone())
+        }
+        EntryKind::Saga(_) | EntryKind::Node { .. } => None,
+    });
+    let by = by.take(1).next();
+    Some((log.get(at)?.at, by))
+}
+
+/// The call in flight that began first.
+fn call(facts: &SagaFacts) -> Option<WaitsFor> {
+    let open = |undo: bool, node: &NodePath| {
+        facts.nodes.iter().any(|facts| {
+            use crate::log::ActionState::{Running, Undoing};
+            let running = if undo { Undoing } else { Running };
+            // an undo may first run the action again
+            facts.node == *node && (facts.state == running || facts.state == Undoing)
+        })
+    };
+    let in_flight = facts.timeline.iter().enumerate().filter(|(i, attempt)| {
+        let later = facts.timeline.get(i + 1..).unwrap_or_default();
+        attempt.ended_at.is_none()
+            && later.iter().all(|other| other.node != attempt.node)
+            && open(attempt.undo, &attempt.node)
+    });
+    let mut in_flight = in_flight.map(|(_, attempt)| attempt);
+    let first = in_flight.next()?;
+    Some(WaitsFor::Call {
+        node: first.node.clone(),
+        undo: first.undo,
+        attempt: first.attempt,
+        since: first.started_at,
+        others: in_flight.count(),
+    })
+}
+
+/// The retry that is due first.
+fn retry(facts: &SagaFacts) -> Option<WaitsFor> {
+    let waiting = || facts.nodes.iter().filter_map(|node| Some((node, node.retry.as_ref()?)));
+    let (node, retry) = waiting().min_by_key(|(_, retry)| retry.at)?;
+    let error = if retry.undo { &node.undo_error } else { &node.error };
+    Some(WaitsFor::Retry {
+        node: node.node.clone(),
+        undo: retry.undo,
+        at: retry.at,
+        attempt: retry.attempt,
+        of: retry.of,
+        error: error.clone(),
+        others: waiting().count().saturating_sub(1),
+    })
+}
+
+fn sentence(facts: &SagaFacts, fact: &WaitsFor) -> String {
+    let (saga, now) = (&facts.saga, facts.at);
+    let ago = |at: Timestamp| Age(now.0.saturating_sub(at.0));
+    let what = |node: &NodePath, undo: bool| match undo {
+        true => format!("the undo of `{node}`"),
+        false => format!("`{node}`"),
+    };
+    let error = |otherwise: &str| saga.error.clone().unwrap_or_else(|| otherwise.to_string());
+    match fact {
+        WaitsFor::Nothing if saga.state == ListedState::Completed => {
+            format!("completed {} ago", ago(saga.updated_at))
+        }
+        WaitsFor::Nothing => {
+            format!("rolled back {} ago: {}", ago(saga.updated_at), error("no error is recorded"))
+        }
+        WaitsFor::Repair => format!("stuck: {}", error("no error is recorded")),
+        WaitsFor::Decision { reason, .. } => format!("parked: {reason}"),
+        WaitsFor::Resume { since, by } => {
+            let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            format!("paused{by} {} ago", ago(*since))
+        }
+        WaitsFor::Worker { gone, unknown_version } => {
+            let owner = match gone {
+                Some(worker) => format!("its worker {worker} is gone"),
+                None => "no worker owns it".to_string(),
+            };
+            match unknown_version {
+                true => format!("{owner}, and its version of `{}` is not known here", saga.saga),
+                false => owner,
+            }
+        }
+        WaitsFor::Call { node, undo, attempt, since, others } => {
+            let what = what(node, *undo);
+            let others = match others {
+                0 => String::new(),
+                1 => ", and 1 other call is in flight".to_string(),
+                n => format!(", and {n} other calls are in flight"),
+            };
+            format!("{what} has been running for {} (attempt {attempt}){others}", ago(*since))
+        }
+        WaitsFor::Retry { node, undo, at, attempt, of, error, others } => {
+            let of = of.map(|of| format!(" of {of}")).unwrap_or_default();
+            let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            let others = match others {
+                0 => String::new(),
+                n => format!(" (and {n} more)"),
+            };
+            let at = AtTime { at: *at, now };
+            format!("retry {attempt}{of} of {} at {at}{others}{error}", what(node, *undo))
+        }
+        WaitsFor::Owner { worker, last_heard } => {
+            let heard = last_heard.map(|at| format!(", last heard {} ago", ago(at)));
+            format!("owned by worker {worker}{}", heard.unwrap_or_default())
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a saga is doing, as lists show it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::SagaStatus;
+
+/// What a saga is doing, as lists show it and filters select it: its [`SagaStatus`], or that it is halted. A saga that is
+/// parked or paused has not ended.
+///
+/// ```
+/// use saga_core::operator::ListedState;
+/// assert_eq!(ListedState::RollingBack.to_string(), "rolling_back");
+/// assert_eq!("parked".parse(), Ok(ListedState::Parked));
+/// assert_eq!(serde_json::to_string(&ListedState::Stuck)?, "\"stuck\"");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListedState {
+    /// Ended, with effects that remain or may remain; an operator resolves it.
+    Stuck,
+    /// Waits for an operator. Whether it was going forward or rolling back is its status.
+    Parked,
+    /// An operator has paused it.
+    Paused,
+    /// Going forward.
+    Running,
+    /// The decision to roll back has been made, and actions in flight may still end.
+    ///
+    /// The word that is stored and shown is `failed`, as in [`SagaStatus::Aborting`].
+    #[serde(rename = "failed")]
+    Aborting,
+    /// Undo actions run.
+    RollingBack,
+    /// Ended: every effect is there.
+    Completed,
+    /// Ended: no effect is left.
+    RolledBack,
+}
+
+impl ListedState {
+    /// All of them, in the order in which lists of counts show them: what needs a human comes first.
+    pub const ALL: [Self; 8] = [
+        Self::Stuck,
+        Self::Parked,
+        Self::Paused,
+        Self::Running,
+        Self::Aborting,
+        Self::RollingBack,
+        Self::Completed,
+        Self::RolledBack,
+    ];
+
+    /// The state of a saga with this status. Of one that is both parked and paused, being parked is what counts; one that
+    /// has ended is neither.
+    pub fn of(status: SagaStatus, parked: bool, paused: bool) -> Self {
+        match status {
+            SagaStatus::Completed => Self::Completed,
+            SagaStatus::RolledBack => Self::RolledBack,
+            SagaStatus::Stuck => Self::Stuck,
+            SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack if parked => {
+                Self::Parked
+            }
+            SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack if paused => {
+                Self::Paused
+            }
+            SagaStatus::Running => Self::Running,
+            SagaStatus::Aborting => Self::Aborting,
+            SagaStatus::RollingBack => Self::RollingBack,
+        }
+    }
+
+    /// The word that is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stuck => "stuck",
+            Self::Parked => "parked",
+            Self::Paused => "paused",
+            Self::Running => "running",
+            Self::Aborting => "failed",
+            Self::RollingBack => "rolling_back",
+            Self::Completed => "completed",
+            Self::RolledBack => "rolled_back",
+        }
+    }
+
+    /// True if the saga has ended.
+    pub fn is_ended(self) -> bool {
+        match self {
+            Self::Stuck | Self::Completed | Self::RolledBack => true,
+            Self::Parked | Self::Paused | Self::Running | Self::Aborting | Self::RollingBack => {
+                false
+            }
+        }
+    }
+}
+
+impl fmt::Display for ListedState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A word that is not the state of a saga.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a saga is never {0:?}; its state is stuck, parked, paused, running, failed, rolling_back, completed or rolled_back"
+)]
+pub struct InvalidListedState(pub String);
+
+impl FromStr for ListedState {
+    type Err = InvalidListedState;
+
+    fn from_str(s: &str) -> Result<Self, InvalidListedState> {
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == s);
+        found.ok_or_else(|| InvalidListedState(s.to_string()))
+    }
+}

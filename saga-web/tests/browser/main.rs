@@ -1,0 +1,10 @@
+//! The page in a real Chromium, headless, driven over the DevTools protocol. What it looks like is written to
+//! `target/screenshots`, for people to look at.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod looks;
+mod operating;
+mod screen;
+
+pub(crate) use screen::Screen;

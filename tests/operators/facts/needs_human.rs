@@ -1,0 +1,72 @@
+//! Which sagas need a human.
+
+use super::*;
+use saga_core::operator::{HumanReason, NeedsHumanFilter};
+
+fn needs_human(x: &Running, operator: &Operator) -> Vec<(String, HumanReason)> {
+    let filter = NeedsHumanFilter::default();
+    let page = x.process.until(operator.needs_human(filter)).unwrap();
+    assert_eq!(page.next, None);
+    page.sagas.into_iter().map(|found| (found.saga.id.to_string(), found.reason)).collect()
+}
+
+#[test]
+fn what_is_stuck_comes_first_and_what_waits_for_a_time_is_left_out() {
+    let x = Running::new(&[
+        ("p", &[Do::Panics; 20]),
+        ("c", &[Do::Fails]),
+        ("undo a", &[Do::FailsForGood]),
+    ]);
+    x.start("stuck");
+    x.rests("stuck");
+    x.start_pivoted("parked");
+    x.rests("parked");
+    x.world.script("c", [Do::Waits]);
+    x.start("hangs");
+    x.process.until(x.world.hears("do c", 2));
+    x.start("done");
+    x.rests("done");
+    x.world.script("a", [Do::Waits]);
+    x.start("paused");
+    x.process.until(x.alice.pause("paused")).unwrap();
+
+    let stuck = ("stuck".to_string(), HumanReason::Stuck);
+    let parked = ("parked".to_string(), HumanReason::Parked);
+    assert_eq!(needs_human(&x, &x.alice), [stuck.clone(), parked.clone()]);
+    x.sleeps(Duration::from_secs(400));
+    let hangs = ("hangs".to_string(), HumanReason::NotProgressing);
+    let all = [stuck, parked, hangs];
+    assert_eq!(needs_human(&x, &x.alice), all);
+
+    // a page at a time
+    let mut filter = NeedsHumanFilter { limit: 1, ..NeedsHumanFilter::default() };
+    let mut pages = Vec::new();
+    loop {
+        let page = x.process.until(x.alice.needs_human(filter)).unwrap();
+        pages.extend(page.sagas.iter().map(|found| (found.saga.id.to_string(), found.reason)));
+        let Some(next) = page.next else { break };
+        // as it would come back from a link
+        let after = Some(next.to_string().parse().unwrap());
+        filter = NeedsHumanFilter { limit: 1, after, ..NeedsHumanFilter::default() };
+    }
+    assert_eq!(pages, all);
+}
+
+#[test]
+fn a_saga_that_no_worker_goes_on_with_is_shown() {
+    // as another program would see it that knows none of the sagas
+    let x = Running::new(&[("a", &[Do::Waits, Do::Waits])]);
+    x.start("left");
+    x.process.until(x.world.hears("do a", 1));
+    let Running { world, store, process, .. } = x;
+    drop(process);
+    let knows_none = Process::start(&world, &store, |builder| builder);
+    knows_none.until(async { tokio::time::sleep(Duration::from_secs(400)).await });
+    let operator = knows_none.sec.operator("alice");
+    let page = knows_none.until(operator.needs_human(NeedsHumanFilter::default())).unwrap();
+    assert_eq!(page.sagas.len(), 1);
+    assert_eq!(page.sagas[0].reason, HumanReason::UnknownVersion);
+    let fleet = knows_none.until(operator.fleet()).unwrap();
+    assert!(!fleet.versions[0].known);
+    assert!(fleet.to_string().contains("not known to this program"), "{fleet}");
+}
