@@ -142,26 +142,34 @@ impl Screen {
     }
 
     /// Clicks the first link or button with this text, and waits for the page that it leads to.
+    ///
+    /// A live page replaces its parts, so it is one script that finds the element, looks whether a mouse could reach it, and
+    /// clicks: between two calls it may be gone.
     pub(crate) async fn click(&self, element: &str, text: &str) {
-        let find = format!(
+        let click = format!(
             "(() => {{ const all = [...document.querySelectorAll('{element}')]; \
              const found = all.find(e => e.innerText.trim().startsWith('{text}')); \
-             if (!found) return false; found.dataset.found = 'yes'; window.left = false; return true }})()"
+             if (!found) return false; \
+             found.scrollIntoView({{ block: 'center', inline: 'center', behavior: 'instant' }}); \
+             const at = found.getClientRects()[0]; if (!at) return false; \
+             const hit = document.elementFromPoint(at.left + at.width / 2, at.top + at.height / 2); \
+             if (!found.contains(hit)) return false; \
+             window.left = false; found.click(); return true }})()"
         );
-        assert!(
-            self.js::<bool>(&find).await,
-            "nothing says {text}: {}",
-            self.js::<String>("document.body.innerText").await
-        );
-        let element = self.page.find_element("[data-found=yes]").await.unwrap();
-        element.scroll_into_view().await.unwrap();
-        element.click().await.unwrap();
+        self.until(&click).await;
         self.until("window.left === undefined && document.readyState === 'complete'").await;
     }
 
+    /// Types a text into a field, as a keyboard would.
     pub(crate) async fn enter(&self, field: &str, text: &str) {
-        let element = self.page.find_element(field).await.unwrap();
-        element.click().await.unwrap().type_str(text).await.unwrap();
+        self.until(&format!(
+            "(() => {{ const field = document.querySelector('{field}'); field?.focus(); \
+             return !!field && document.activeElement === field }})()"
+        ))
+        .await;
+        self.page.find_element(field).await.unwrap().type_str(text).await.unwrap();
+        let entered: String = self.js(&format!("document.querySelector('{field}').value")).await;
+        assert_eq!(entered, text, "{field}");
     }
 
     pub(crate) async fn screenshot(&self, name: &str) {
