@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::common::process::again;
 use crate::common::scripted_store::{Call, ScriptedStore};
 use saga_core::UndoError;
+use saga_core::log::SagaEntry;
 use saga_core::operator::{Answer, OperateError, Operator};
 use saga_core::prelude::*;
 use saga_core::store::{FileStore, ListFilter, MemoryStore, SqliteStore, Store, StoreError};
@@ -318,5 +319,177 @@ async fn what_was_left_for_a_saga_at_rest_is_brought_to_it_once() -> Result<(), 
     assert_eq!(resume.await??, Answer::Done);
     let ended = tokio::time::timeout(Duration::from_secs(60), end(&sec, "x")).await;
     assert!(matches!(ended, Ok(Ok(Ok(_)))), "it is paused again: {:?}", log(&sec, "x").await?);
+    Ok(())
+}
+
+/// The commands that were granted to a saga, in the order of its log.
+async fn granted(sec: &Coordinator<Arc<Gate>>, id: &str) -> Result<Vec<&'static str>, Any> {
+    let view = sec.inspect(id).await?.ok_or("it is not there")?;
+    let granted = view.log.entries().iter().filter_map(|entry| match entry.saga_entry() {
+        Some(SagaEntry::Requested { command, .. }) => Some(command.name()),
+        _ => None,
+    });
+    Ok(granted.collect())
+}
+
+/// Asks for pauses and resumptions in turn, without waiting for an answer in between: each is granted only in its order.
+async fn pause_and_resume(
+    bob: &Operator,
+    saga: &str,
+    rounds: usize,
+) -> Result<Vec<&'static str>, Any> {
+    let mut asked = Vec::new();
+    let mut words = Vec::new();
+    for _ in 0..rounds {
+        asked.push(Box::pin(bob.pause(saga)) as Asked<'_>);
+        asked.push(Box::pin(bob.resume(saga)));
+        words.extend(["pause", "resume"]);
+    }
+    for answer in futures_util::future::join_all(asked).await {
+        assert_eq!(answer?, Answer::Done);
+    }
+    Ok(words)
+}
+
+type Asked<'a> = futures_util::future::BoxFuture<'a, Result<Answer, OperateError>>;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_for_a_saga_are_carried_out_in_the_order_in_which_they_were_left()
+-> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("sagas.db");
+    let sec = worker(&Gate::new(), SqliteStore::open(&path)?).await?;
+    let bob = Operator::attach(SqliteStore::attach(&path)?, "bob", Duration::from_secs(60));
+    for round in 0..5 {
+        let id = format!("x-{round}");
+        sec.saga(Three {}).id(id.as_str()).start().await?;
+        let asked = pause_and_resume(&bob, &id, 10).await?;
+        assert_eq!(granted(&sec, &id).await?, asked);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_files_are_carried_out_in_the_order_in_which_they_were_left() -> Result<(), Any>
+{
+    let directory = tempfile::tempdir()?;
+    let sec = worker(&Gate::new(), FileStore::open(directory.path())?).await?;
+    let bob =
+        Operator::attach(FileStore::attach(directory.path())?, "bob", Duration::from_secs(60));
+    for round in 0..5 {
+        let id = format!("x-{round}");
+        sec.saga(Three {}).id(id.as_str()).start().await?;
+        let asked = pause_and_resume(&bob, &id, 10).await?;
+        assert_eq!(granted(&sec, &id).await?, asked);
+    }
+    Ok(())
+}
+
+/// Nobody runs the saga while they are left.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_wait_for_a_worker_are_carried_out_in_their_order() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    let path = directory.path().join("sagas.db");
+    let gate = Gate::new();
+    let sec = worker(&gate, SqliteStore::open(&path)?).await?;
+    sec.saga(Three {}).id("x").start().await?;
+    sec.shutdown(Duration::ZERO).await?;
+    drop(sec);
+    let bob = Operator::attach(SqliteStore::attach(&path)?, "bob", Duration::from_secs(60));
+    let asked = tokio::spawn(async move { pause_and_resume(&bob, "x", 10).await });
+    let reader = SqliteStore::attach(&path)?;
+    while reader.requests_of(&"x".parse()?).await?.len() < 20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let sec = worker(&gate, SqliteStore::open(&path)?).await?;
+    let asked = asked.await??;
+    assert_eq!(granted(&sec, "x").await?, asked);
+    Ok(())
+}
+
+#[saga_action(undo = hang())]
+async fn keep(cx: &ActionContext<Arc<Gate>>) -> Result<(), String> {
+    cx.permits.acquire().await.map_err(|e| e.to_string())?.forget();
+    Ok(())
+}
+async fn hang(_: &ActionContext<Arc<Gate>>) -> Result<(), UndoError> {
+    std::future::pending().await
+}
+
+saga! {
+    Kept<Arc<Gate>>() {
+        keep {};
+    }
+}
+
+/// Those that reach a saga at rest, too, of which the first wakes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_within_a_process_are_carried_out_in_the_order_in_which_they_were_made()
+-> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    let gate = Gate::new();
+    let store = SqliteStore::open(directory.path().join("sagas.db"))?;
+    let sec = Coordinator::builder(gate.clone()).store(store).saga::<Kept>().build().await?;
+    let alice = sec.operator("alice");
+    for round in 0..5 {
+        let id = format!("x-{round}");
+        sec.saga(Kept {}).id(id.as_str()).start().await?;
+        let mut asked = pause_and_resume(&alice, &id, 10).await?;
+        gate.permits.add_permits(1);
+        end(&sec, &id).await??;
+        // at rest
+        let answers = tokio::join!(
+            alice.rollback(&id, "back"),
+            alice.pause(&id),
+            alice.resume(&id),
+            alice.pause(&id),
+        );
+        assert_eq!(answers.0?, Answer::Done);
+        for answer in [answers.1, answers.2, answers.3] {
+            assert_eq!(answer?, Answer::Done);
+        }
+        asked.extend(["rollback", "pause", "resume", "pause"]);
+        assert_eq!(granted(&sec, &id).await?, asked);
+    }
+    Ok(())
+}
+
+#[saga_action(no_undo, retry(forever), timeout = "1h")]
+async fn settle(cx: &ActionContext<Arc<Gate>>) -> Result<(), String> {
+    cx.permits.acquire().await.map_err(|e| e.to_string())?.forget();
+    Ok(())
+}
+
+saga! {
+    Pivotal<Arc<Gate>>() {
+        #[pivot]
+        settle {};
+        #[retry(forever)]
+        other {};
+    }
+}
+
+/// A cancel waits for the pivot. What is asked after it does not.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_held_lets_later_ones_pass() -> Result<(), Any> {
+    let (gate, store) = (Gate::new(), MemoryStore::new());
+    let builder = Coordinator::builder(gate.clone()).store(store.clone());
+    let sec = builder.saga::<Pivotal>().build().await?;
+    let bob = Operator::attach(store, "bob", Duration::from_secs(20));
+    let alice = sec.operator("alice");
+    for (id, operator) in [("by bob", bob), ("by alice", alice)] {
+        let id = id.replace(' ', "-");
+        sec.saga(Pivotal {}).id(id.as_str()).start().await?;
+        let both = futures_util::future::join(operator.cancel(&id, "too late"), async {
+            assert_eq!(operator.pause(&id).await?, Answer::Done);
+            assert_eq!(operator.resume(&id).await?, Answer::Done);
+            gate.permits.add_permits(1);
+            Ok::<_, OperateError>(())
+        });
+        let (cancelled, paused) = tokio::time::timeout(Duration::from_secs(60), both).await?;
+        paused?;
+        assert!(matches!(cancelled, Err(OperateError::Refused { .. })), "{cancelled:?}");
+        assert_eq!(granted(&sec, &id).await?, ["cancel", "pause", "resume"]);
+    }
     Ok(())
 }

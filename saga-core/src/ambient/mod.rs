@@ -32,13 +32,21 @@ pub(crate) fn random_uuid() -> Uuid {
     Uuid::new_v4()
 }
 
-/// A random UUID that sorts by time.
+/// A UUID that sorts by time: within a process, each is greater than the one before.
 pub(crate) fn uuid_by_time() -> Uuid {
     #[cfg(feature = "fault-injection")]
     if let Some(simulated) = simulation::uuid_by_time() {
         return simulated;
     }
     Uuid::now_v7()
+}
+
+/// Such a UUID and the time in it, in milliseconds since the Unix epoch. Neither ever goes back within a process, although the
+/// clock may: of two, the later one is greater.
+pub(crate) fn uuid_and_time() -> (Uuid, u64) {
+    let id = uuid_by_time();
+    let (seconds, nanos) = id.get_timestamp().map_or((0, 0), |time| time.to_unix());
+    (id, seconds.saturating_mul(1000).saturating_add(u64::from(nanos / 1_000_000)))
 }
 
 /// A random number.

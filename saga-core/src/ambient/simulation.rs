@@ -25,6 +25,8 @@ struct Current {
     began: Instant,
     random: u64,
     hashing: u64,
+    /// How many UUIDs by time there were.
+    by_time: u32,
 }
 
 impl Current {
@@ -52,7 +54,7 @@ pub struct Simulation(());
 impl Simulation {
     /// Begins the simulation of this thread with this seed, in place of any that it has.
     pub fn begin(seed: u64) -> Self {
-        let mut current = Current { began: Instant::now(), random: seed, hashing: 0 };
+        let mut current = Current { began: Instant::now(), random: seed, hashing: 0, by_time: 0 };
         current.hashing = current.next();
         CURRENT.set(Some(current));
         Self(())
@@ -77,8 +79,11 @@ pub(super) fn random_uuid() -> Option<Uuid> {
 pub(super) fn uuid_by_time() -> Option<Uuid> {
     with(|current| {
         let millis = (BEGAN + current.passed()).as_millis();
+        current.by_time += 1;
         let mut random = [0; 10];
-        random[..8].copy_from_slice(&current.next().to_be_bytes());
+        // the first bytes lose bits to the version and the variant
+        random[3..7].copy_from_slice(&current.by_time.to_be_bytes());
+        random[7..].copy_from_slice(&current.next().to_be_bytes()[..3]);
         let millis = u64::try_from(millis).unwrap_or(u64::MAX);
         Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     })

@@ -9,6 +9,7 @@ use futures_util::future::{BoxFuture, Either, select};
 use super::CoordinatorInner;
 use super::operator::Deliver;
 use super::request_poller::POLL_INTERVAL;
+use super::request_turns::RequestTurns;
 use super::task_tracker::TaskTracker;
 use crate::clock::real_pause;
 use crate::error::OperateError;
@@ -17,18 +18,58 @@ use crate::store::{Store, StoreError};
 
 /// The sagas that another process runs on a store.
 pub(super) struct AttachedStore {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) patience: Duration,
+    store: Arc<dyn Store>,
+    patience: Duration,
+    /// Requests for one saga are left one after the other.
+    turns: RequestTurns,
 }
 
 impl AttachedStore {
-    /// Sleeps by the clock of the process that answers.
-    async fn sleep(&self, time: Duration) {
-        match self.store.requested() {
-            // the store lives in this process
-            Some(_) => tokio::time::sleep(time).await,
-            None => real_pause(time).await,
+    pub(super) fn new(store: Arc<dyn Store>, patience: Duration) -> Self {
+        Self { store, patience, turns: RequestTurns::default() }
+    }
+}
+
+/// Leaves a request in the store.
+pub(super) async fn leave(store: &dyn Store, request: Request) -> Result<(), OperateError> {
+    match store.request(request).await {
+        Err(StoreError::NotFound { saga }) => Err(OperateError::NotFound { saga }),
+        left => Ok(left?),
+    }
+}
+
+/// Waits for the answer to a request that was left.
+pub(super) async fn answer_left_for(
+    store: &dyn Store,
+    request: &Request,
+    patience: Duration,
+) -> Result<Answer, OperateError> {
+    let answer = async {
+        loop {
+            match store.answer_to(request.id).await {
+                Ok(Some(answer)) => return Ok(answer),
+                // the request is in the store, and is carried out once that works again
+                Err(error) if !error.may_pass() => return Err(error.into()),
+                Ok(None) | Err(_) => {}
+            }
+            sleep(store, POLL_INTERVAL / 4).await;
         }
+    };
+    match select(pin!(answer), pin!(sleep(store, patience))).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => {
+            let saga = request.saga.clone();
+            Err(OperateError::Unanswered { saga, after: patience })
+        }
+    }
+}
+
+/// Sleeps by the clock of the process that answers.
+async fn sleep(store: &dyn Store, time: Duration) {
+    match store.requested() {
+        // the store lives in this process
+        Some(_) => tokio::time::sleep(time).await,
+        None => real_pause(time).await,
     }
 }
 
@@ -45,26 +86,12 @@ impl Deliver for AttachedStore {
         Box::pin(async move {
             // sleeping needs a runtime with timers
             TaskTracker::here()?;
-            let (id, saga) = (request.id, request.saga.clone());
-            match self.store.request(request).await {
-                Err(StoreError::NotFound { saga }) => return Err(OperateError::NotFound { saga }),
-                other => other?,
+            {
+                let place = self.turns.place(&request.saga);
+                let _turn = place.turn().await;
+                leave(&*self.store, request.clone()).await?;
             }
-            let answer = async {
-                loop {
-                    match self.store.answer_to(id).await {
-                        Ok(Some(answer)) => return Ok(answer),
-                        // the request is in the store, and is carried out once that works again
-                        Err(error) if !error.may_pass() => return Err(error.into()),
-                        Ok(None) | Err(_) => {}
-                    }
-                    self.sleep(POLL_INTERVAL / 4).await;
-                }
-            };
-            match select(pin!(answer), pin!(self.sleep(self.patience))).await {
-                Either::Left((answer, _)) => answer,
-                Either::Right(_) => Err(OperateError::Unanswered { saga, after: self.patience }),
-            }
+            answer_left_for(&*self.store, &request, self.patience).await
         })
     }
 }

@@ -7,11 +7,14 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, Either, select};
 
 use super::CoordinatorInner;
-use super::attached::AttachedStore;
+use super::attached::{answer_left_for, leave};
 use super::operator::Deliver;
 use super::reload::{LoadReason, while_listening};
+use super::request_turns::{InStore, Place};
 use super::running::{Admission, RunningSaga};
-use crate::driver::{Control, Creation, PendingRequest, before_telling_of_shutdown};
+use crate::driver::{
+    Control, Creation, Heard, HeldAnswer, PendingRequest, before_telling_of_shutdown,
+};
 use crate::error::{OperateError, SagaError};
 use crate::log::{Answer, Command, Refusal, Request, SagaId};
 use crate::store::{Store, StoreError};
@@ -19,6 +22,13 @@ use crate::store::{Store, StoreError};
 /// How long a request to a saga of another process waits for its answer: longer than it takes until another worker has
 /// taken over the sagas of one that has died.
 const OTHERS_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What has become of a request that has had its turn: what is asked later cannot come before it any more.
+pub(super) enum Brought {
+    Answered(Answer),
+    /// It is in the log, and its answer may take long. If it was brought by waking the saga, this is the saga.
+    Held(HeldAnswer, Option<Arc<RunningSaga>>),
+}
 
 /// The sagas of a coordinator in this process.
 pub(super) struct OwnSagas(pub(super) Arc<CoordinatorInner>);
@@ -35,10 +45,7 @@ impl Deliver for OwnSagas {
     fn deliver(&self, request: Request) -> BoxFuture<'_, Result<Answer, OperateError>> {
         let inner = self.0.clone();
         Box::pin(async move {
-            let answer = match inner.is_one_of_many() {
-                true => inner.tasks.at_home(inner.deliver_to_any(request)).await,
-                false => inner.tasks.at_home(inner.deliver_to_own(request)).await,
-            };
+            let answer = inner.tasks.at_home(inner.deliver_in_turn(request)).await;
             if let Err(OperateError::ShutDown) = answer {
                 before_telling_of_shutdown().await;
             }
@@ -48,16 +55,51 @@ impl Deliver for OwnSagas {
 }
 
 impl CoordinatorInner {
+    /// Brings a request to its saga once those have been brought there that were made before it, and waits for the answer.
+    async fn deliver_in_turn(self: &Arc<Self>, request: Request) -> Result<Answer, OperateError> {
+        let place = self.request_turns.place(&request.saga);
+        let turn = place.turn().await;
+        let brought = match self.is_one_of_many() {
+            true => match self.bring_to_any(&request, &place).await? {
+                Either::Left(brought) => brought,
+                Either::Right(_in_store) => {
+                    drop(turn);
+                    return self.until_answered(&request).await;
+                }
+            },
+            false => self.bring_to_own(&request).await?,
+        };
+        drop(turn);
+        self.answer_to_brought(request, brought).await
+    }
+
     /// Leaves a request in the store, where the worker finds it that runs the saga, or any worker if none does.
-    async fn deliver_to_other(&self, request: Request) -> Result<Answer, OperateError> {
+    async fn leave_for_other<'a>(
+        &self,
+        request: &Request,
+        place: &'a Place<'_>,
+    ) -> Result<Either<Brought, InStore<'a>>, OperateError> {
         if self.is_closing() {
             return Err(OperateError::ShutDown);
         }
-        if let Some(answer) = self.refused_by_its_end(&request).await? {
-            return Ok(answer);
+        // an earlier one that is on its way may change what the saga would answer
+        if !place.follows_others()
+            && let Some(answer) = self.refused_by_its_end(request).await?
+        {
+            return Ok(Either::Left(Brought::Answered(answer)));
         }
-        let store = AttachedStore { store: self.env.store.clone(), patience: OTHERS_PATIENCE };
-        match select(store.deliver(request), pin!(self.closed())).await {
+        let in_store = place.in_store();
+        let left = leave(&*self.env.store, request.clone());
+        match select(pin!(left), pin!(self.closed())).await {
+            Either::Left((left, _)) => left.map(|()| Either::Right(in_store)),
+            Either::Right(_) => Err(OperateError::ShutDown),
+        }
+    }
+
+    /// Waits for the answer to a request that is in the store.
+    async fn until_answered(&self, request: &Request) -> Result<Answer, OperateError> {
+        let answer = answer_left_for(&*self.env.store, request, OTHERS_PATIENCE);
+        match select(pin!(answer), pin!(self.closed())).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Err(OperateError::ShutDown),
         }
@@ -87,60 +129,91 @@ impl CoordinatorInner {
     }
 
     /// Brings a request to a saga of a shared store. Which process runs it, only the store knows.
-    async fn deliver_to_any(self: &Arc<Self>, request: Request) -> Result<Answer, OperateError> {
+    async fn bring_to_any<'a>(
+        self: &Arc<Self>,
+        request: &Request,
+        place: &'a Place<'_>,
+    ) -> Result<Either<Brought, InStore<'a>>, OperateError> {
         let is_here = self.running().contains_key(&request.saga);
-        if is_here {
-            match self.deliver(request.clone()).await {
+        if is_here && !place.follows_others() {
+            match self.bring(request).await {
                 // another process has it, which this one did not know
                 Err(error) if error.is_of_another_worker() => {}
-                answer => return answer,
+                brought => return brought.map(Either::Left),
             }
         }
-        self.deliver_to_other(request).await
+        self.leave_for_other(request, place).await
     }
 
     /// Brings a request to a saga that no other process runs.
-    async fn deliver_to_own(self: &Arc<Self>, request: Request) -> Result<Answer, OperateError> {
+    async fn bring_to_own(self: &Arc<Self>, request: &Request) -> Result<Brought, OperateError> {
         self.begin_lease().await?;
-        self.deliver(request).await
+        self.bring(request).await
     }
 
-    /// Sends a request to its saga, waking the saga if it is at rest, and waits for the answer.
-    pub(super) async fn deliver(
+    /// Sends a request to its saga, waking the saga if it is at rest, and waits until it is answered or held.
+    pub(super) async fn bring(
         self: &Arc<Self>,
-        request: Request,
-    ) -> Result<Answer, OperateError> {
-        let saga = request.saga.clone();
+        request: &Request,
+    ) -> Result<Brought, OperateError> {
+        let saga = &request.saga;
         loop {
             if self.is_closing() {
                 return Err(OperateError::ShutDown);
             }
-            let (pending, answered) = PendingRequest::new(request.clone());
-            let running = self.running().get(&saga).cloned();
-            match running {
+            let (pending, answer) = PendingRequest::new(request.clone());
+            let running = self.running().get(saga).cloned();
+            let (running, woken) = match running {
                 Some(running) => {
                     if let Some(Creation::Failed(_)) | None = running.link.creation().await {
-                        return Err(OperateError::NotFound { saga });
+                        return Err(OperateError::NotFound { saga: saga.clone() });
                     }
                     // a task that is about to end does not read this any more; the loop then wakes the saga
                     running.link.send(Control::Request(pending));
-                    if let Ok(answer) = answered.await {
-                        return answer.map_err(not_carried_out);
-                    }
-                    self.until_gone(&saga, &running).await;
+                    (running, false)
                 }
-                None => {
-                    let (running, woken) = self.wake(&saga, Some(pending)).await?;
-                    match answered.await {
-                        Ok(answer) => return answer.map_err(not_carried_out),
-                        Err(_) if woken => {
-                            self.tasks.check()?;
-                            return Err(not_carried_out(running.why_unanswered(saga).await));
-                        }
-                        Err(_) => self.until_gone(&saga, &running).await,
-                    }
+                None => self.wake(saga, Some(pending)).await?,
+            };
+            match answer.heard().await {
+                Some(Heard::Answered(answer)) => {
+                    return answer.map(Brought::Answered).map_err(not_carried_out);
                 }
+                Some(Heard::Held(answer)) => {
+                    return Ok(Brought::Held(answer, woken.then_some(running)));
+                }
+                None if woken => return Err(self.not_answered(saga, &running).await),
+                None => self.until_gone(saga, &running).await,
             }
+        }
+    }
+
+    /// Waits for the answer to a request that was brought to its saga.
+    pub(super) async fn answer_to_brought(
+        self: &Arc<Self>,
+        request: Request,
+        mut brought: Brought,
+    ) -> Result<Answer, OperateError> {
+        loop {
+            let (answer, woken) = match brought {
+                Brought::Answered(answer) => return Ok(answer),
+                Brought::Held(answer, woken) => (answer.answer().await, woken),
+            };
+            match (answer, woken) {
+                (Some(answer), _) => return answer.map_err(not_carried_out),
+                (None, Some(running)) => {
+                    return Err(self.not_answered(&request.saga, &running).await);
+                }
+                // its task ended; it is in the log, so that its place there stays the same
+                (None, None) => brought = self.bring(&request).await?,
+            }
+        }
+    }
+
+    /// Why a saga that was woken ended its task without an answer.
+    async fn not_answered(&self, saga: &SagaId, running: &RunningSaga) -> OperateError {
+        match self.tasks.check() {
+            Err(error) => error.into(),
+            Ok(()) => not_carried_out(running.why_unanswered(saga.clone()).await),
         }
     }
 

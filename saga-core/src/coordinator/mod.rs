@@ -24,7 +24,9 @@ pub(crate) mod operator;
 mod outcome;
 mod recovery;
 mod reload;
+mod request_lanes;
 mod request_poller;
+mod request_turns;
 mod running;
 mod same_input;
 mod setup;
@@ -48,6 +50,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use self::request_poller::RequestPoller;
+use self::request_turns::RequestTurns;
 use crate::ambient::watch;
 use crate::dag::SagaDag;
 pub use crate::driver::LimitedAction;
@@ -133,6 +136,7 @@ struct CoordinatorInner {
     /// True once the store was closed.
     closed: tokio::sync::Mutex<bool>,
     request_poller: RequestPoller,
+    request_turns: RequestTurns,
     shared_store: SharedStoreTasks,
     /// Sagas that other processes run, and that somebody here has a handle to.
     followed: Followed,
@@ -341,6 +345,7 @@ impl CoordinatorInner {
             left: Notify::new(),
             closed: tokio::sync::Mutex::new(false),
             request_poller: RequestPoller::default(),
+            request_turns: RequestTurns::default(),
             shared_store: SharedStoreTasks::default(),
             followed: Followed::default(),
             strays: StrayEvents::default(),

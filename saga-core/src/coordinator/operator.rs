@@ -12,11 +12,10 @@ use futures_util::future::BoxFuture;
 
 use super::attached::AttachedStore;
 use super::deliver::OwnSagas;
-use super::facts::now;
 use super::{Coordinator, CoordinatorInner};
-use crate::ambient::uuid_by_time;
+use crate::ambient::uuid_and_time;
 use crate::error::OperateError;
-use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId};
+use crate::log::{Answer, Command, Decision, Fault, NodePath, Request, SagaId, Timestamp};
 use crate::store::Store;
 
 /// The longest note or reason of a request, in bytes. Each is kept in the saga's log.
@@ -31,6 +30,11 @@ pub const MAX_NAME: usize = 256;
 ///
 /// An operator from [`Coordinator::operator`] acts at once. One that is [attached](Self::attach) to a store
 /// leaves its requests there for the process that runs the sagas, and waits for the answer.
+///
+/// What one operator (with its clones, and those [named](Self::named) from it) asks of one saga is carried out in the order in which
+/// it was asked: in which the futures were first polled, if several wait for their answers at the same time. Only the effect of a
+/// cancel may come later, which is held while the pivot is in flight. Of requests that different processes leave in a store, those
+/// with the earlier time come first, by the clocks of these processes.
 ///
 /// All methods fail with [`OperateError`]; if the saga refuses the request, it says why.
 ///
@@ -77,11 +81,8 @@ impl Operator {
     /// The store may be one that is attached for reading and requests only. Each method waits up to
     /// `patience` for its answer. A request that is not answered in that time stays in the store, and is
     /// carried out once a process runs the saga.
-    ///
-    /// Wait for the answer to one request for a saga before you make the next: several that wait at the same time may be
-    /// carried out in any order.
     pub fn attach(store: impl Store, by: impl Into<String>, patience: Duration) -> Self {
-        Self { by: by.into(), sagas: Arc::new(AttachedStore { store: Arc::new(store), patience }) }
+        Self { by: by.into(), sagas: Arc::new(AttachedStore::new(Arc::new(store), patience)) }
     }
 
     /// The same operator under another name, which is recorded with its requests.
@@ -266,8 +267,8 @@ impl Operator {
     pub async fn ask(&self, id: &str, command: Command) -> Result<Answer, OperateError> {
         let saga: SagaId = id.parse()?;
         self.check_lengths(&command)?;
-        let (by, at) = (self.by.clone(), now());
-        let request = Request { id: uuid_by_time(), saga: saga.clone(), command, by, at };
+        let ((id, at), by) = (uuid_and_time(), self.by.clone());
+        let request = Request { id, saga: saga.clone(), command, by, at: Timestamp(at) };
         match self.sagas.deliver(request).await? {
             Answer::Refused(refusal) => Err(OperateError::Refused { saga, refusal }),
             answer @ (Answer::Done | Answer::Held | Answer::NothingToDo { .. }) => Ok(answer),

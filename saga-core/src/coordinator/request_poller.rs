@@ -1,20 +1,21 @@
 //! Requests that other processes have left in the store: found there, and carried out here.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use tokio::sync::{Notify, oneshot};
+use futures_util::future::{Either, join_all, select};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::CoordinatorInner;
-use super::deliver::not_carried_out;
+use super::deliver::{Brought, not_carried_out};
+use super::request_lanes::{InLane, Lanes, Turn};
 use super::stored::read;
-use crate::ambient::HashSet;
+use crate::ambient::{HashMap, HashSet};
 use crate::clock::real_pause;
-use crate::driver::{Control, PendingRequest};
-use crate::error::{OperateError, SagaError};
+use crate::driver::{Control, Heard, PendingAnswer, PendingRequest};
+use crate::error::OperateError;
 use crate::log::{Answer, Refusal, Request, SagaId, Uuid};
 use crate::store::StoreError;
 
@@ -31,7 +32,9 @@ const PASSED_ON: usize = 10_000;
 #[derive(Default)]
 pub(super) struct RequestPoller {
     stop: Arc<Notify>,
-    deliveries: Arc<Deliveries>,
+    lanes: Lanes,
+    /// Notified when requests were passed on to sagas that were claimed.
+    passed_on: Arc<Notify>,
 }
 
 impl RequestPoller {
@@ -47,97 +50,47 @@ impl Drop for RequestPoller {
     }
 }
 
-/// The requests that are brought to their sagas, each once: one that is refused leaves nothing in the log, so a second
-/// delivery could carry it out although the operator was told otherwise.
-#[derive(Default)]
-struct Deliveries {
-    list: Mutex<DeliveryList>,
-    /// Notified when requests were passed on.
-    passed_on: Notify,
-}
-
-#[derive(Default)]
-struct DeliveryList {
-    in_flight: HashSet<Uuid>,
-    /// Those of them with which this process is done, because they are answered or must be tried again. The store may still list
-    /// them in a reply that is under way.
-    over: Vec<Uuid>,
-    /// How many replies are under way.
-    reads: usize,
-    /// Requests that sagas have been sent already, and their answers.
-    passed_on: Vec<(Request, SagasAnswer)>,
-}
-
-/// What a saga answers to a request that it was sent.
-type SagasAnswer = oneshot::Receiver<Result<Answer, SagaError>>;
-
-/// While the store is asked for requests, and until its reply is dealt with.
-struct Reading<'a>(&'a Deliveries);
-
-impl Deliveries {
-    fn list(&self) -> MutexGuard<'_, DeliveryList> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn read(&self) -> Reading<'_> {
-        let mut list = self.list();
-        if list.reads == 0 {
-            for id in std::mem::take(&mut list.over) {
-                list.in_flight.remove(&id);
-            }
-        }
-        list.reads += 1;
-        Reading(self)
-    }
-}
-
-impl Drop for Reading<'_> {
-    fn drop(&mut self) {
-        self.0.list().reads -= 1;
-    }
+/// What is done next for a lane.
+enum Next {
+    /// The request leaves the lane.
+    Leaves(Turn),
+    /// The lane rests for this long. Unless the saga is claimed meanwhile, it is given up then.
+    Rests(Duration),
 }
 
 impl CoordinatorInner {
     /// Carries out the requests of other processes, as long as the coordinator exists.
     pub(super) fn poll_requests(self: &Arc<Self>) {
         let (inner, stop) = (Arc::downgrade(self), self.request_poller.stop.clone());
-        let deliveries = self.request_poller.deliveries.clone();
+        let passed_on = self.request_poller.passed_on.clone();
         let clock = self.env.clock.clone();
         self.tasks.spawn(async move {
             let mut tasks = JoinSet::new();
             {
-                let poll = pin!(Self::poll(inner, &deliveries, &mut tasks));
+                let poll = pin!(Self::poll(inner, &passed_on, &mut tasks));
                 select(select(poll, pin!(clock.watch())), pin!(stop.notified())).await;
             }
             tasks.shutdown().await;
         });
     }
 
-    async fn poll(inner: Weak<Self>, deliveries: &Arc<Deliveries>, tasks: &mut JoinSet<()>) {
+    async fn poll(inner: Weak<Self>, passed_on: &Notify, tasks: &mut JoinSet<()>) {
         loop {
             let Some(inner) = Weak::upgrade(&inner) else { return };
             while tasks.try_join_next().is_some() {}
-            // an answer may take as long as a pivot does
-            let mut carry_out = |request, answered| {
-                let carry_out = inner.clone().carry_out_once(request, answered, deliveries.clone());
-                tasks.spawn(inner.tasks.gated(carry_out));
-            };
+            let lanes = &inner.request_poller.lanes;
             let requested = inner.env.store.requested();
-            let reading = deliveries.read();
+            let reading = lanes.read();
             // a store that fails is simply polled again. Requests in flight are still in the store, and must not
             // hide the others
-            let limit = AT_ONCE + deliveries.list().in_flight.len();
+            let limit = AT_ONCE + lanes.known();
             let waiting = inner.env.store.requests(&inner.env.worker, limit).await;
             let none = matches!(&waiting, Ok(waiting) if waiting.is_empty());
-            for request in waiting.unwrap_or_default() {
-                let new = deliveries.list().in_flight.insert(request.id);
-                if new {
-                    carry_out(request, None);
-                }
-            }
+            reading.take(waiting.unwrap_or_default());
             drop(reading);
-            let passed_on = std::mem::take(&mut deliveries.list().passed_on);
-            passed_on.into_iter().for_each(|(request, answer)| carry_out(request, Some(answer)));
+            for saga in lanes.take_new() {
+                tasks.spawn(inner.tasks.gated(inner.clone().work_off(saga)));
+            }
             drop(inner);
             let next = async {
                 match requested {
@@ -149,7 +102,7 @@ impl CoordinatorInner {
                     None => real_pause(POLL_INTERVAL).await,
                 }
             };
-            select(pin!(next), pin!(deliveries.passed_on.notified())).await;
+            select(pin!(next), pin!(passed_on.notified())).await;
         }
     }
 
@@ -159,56 +112,94 @@ impl CoordinatorInner {
         if claimed.is_empty() {
             return;
         }
-        let deliveries = &self.request_poller.deliveries;
-        let _reading = deliveries.read();
+        let reading = self.request_poller.lanes.read();
         let waiting = self.env.store.requests(&self.env.worker, PASSED_ON);
         // a store that does not answer delays neither the sagas nor a shutdown for long
         let Either::Left((Ok(waiting), _)) = select(waiting, pin!(real_pause(POLL_INTERVAL))).await
         else {
             return;
         };
+        let mut of_sagas = HashMap::<SagaId, Vec<Request>>::default();
         for request in waiting.into_iter().filter(|request| claimed.contains(&request.saga)) {
-            let Some(running) = self.running().get(&request.saga).cloned() else { continue };
-            let mut list = deliveries.list();
-            if list.in_flight.insert(request.id) {
-                let (pending, answer) = PendingRequest::new(request.clone());
+            of_sagas.entry(request.saga.clone()).or_default().push(request);
+        }
+        for (saga, listed) in of_sagas {
+            let Some(running) = self.running().get(&saga).cloned() else { continue };
+            reading.pass_on(&saga, listed, |request| {
+                let (pending, answer) = PendingRequest::new(request);
                 running.link.send(Control::Request(pending));
-                list.passed_on.push((request, answer));
+                answer
+            });
+        }
+        self.request_poller.passed_on.notify_one();
+    }
+
+    /// Carries out the requests in the lane of a saga, until none is left or this process must give them up.
+    async fn work_off(self: Arc<Self>, saga: SagaId) {
+        let lanes = &self.request_poller.lanes;
+        let mut held = Vec::new();
+        while let Some(InLane { request, sent }) = lanes.front(&saga) {
+            let next = match self.bring_from_lane(&request, sent).await {
+                Ok(Brought::Answered(answer)) => self.after(&request, Ok(answer)).await,
+                Ok(brought @ Brought::Held(..)) => {
+                    held.push(self.see_to_held(request.clone(), brought));
+                    Next::Leaves(Turn::Done)
+                }
+                Err(error) => self.after(&request, Err(error)).await,
+            };
+            match next {
+                Next::Leaves(turn) => lanes.leave(&saga, request.id, turn),
+                Next::Rests(pause) => {
+                    let claimed = lanes.rest(&saga);
+                    select(pin!(real_pause(pause)), pin!(claimed.notified())).await;
+                    if lanes.give_up(&saga) {
+                        break;
+                    }
+                }
             }
         }
-        deliveries.passed_on.notify_one();
+        // their answers may take as long as a pivot does
+        join_all(held).await;
     }
 
-    /// Carries out one request, and forgets it once this process can do no more about it.
-    async fn carry_out_once(
-        self: Arc<Self>,
-        request: Request,
-        answered: Option<SagasAnswer>,
-        deliveries: Arc<Deliveries>,
-    ) {
-        let id = request.id;
-        if self.carry_out(request, answered).await {
-            deliveries.list().over.push(id);
+    /// Brings the request that has its turn to its saga, until it is answered or in the log.
+    async fn bring_from_lane(
+        self: &Arc<Self>,
+        request: &Request,
+        sent: Option<PendingAnswer>,
+    ) -> Result<Brought, OperateError> {
+        let heard = match sent {
+            Some(sent) => sent.heard().await,
+            None => None,
+        };
+        match heard {
+            Some(Heard::Answered(answer)) => answer.map(Brought::Answered).map_err(not_carried_out),
+            Some(Heard::Held(answer)) => Ok(Brought::Held(answer, None)),
+            // it was not sent to the saga, or the saga did not come to read it. Another worker may have answered what was listed
+            // before this process had the saga
+            None => match self.answer_elsewhere(request.id).await {
+                Some(answer) => Ok(Brought::Answered(answer)),
+                None => self.bring(request).await,
+            },
         }
     }
 
-    /// False if this process has nothing more to do for this request, so that it must not be tried again.
-    async fn carry_out(self: Arc<Self>, request: Request, answered: Option<SagasAnswer>) -> bool {
-        let (id, saga) = (request.id, request.saga.clone());
-        let answered = match answered {
-            Some(answered) => answered.await.ok(),
-            None => None,
+    /// Waits for the answer to a request that is in the log. The entry that decides it carries the answer.
+    async fn see_to_held(self: &Arc<Self>, request: Request, brought: Brought) {
+        let answer = self.answer_to_brought(request.clone(), brought).await;
+        let turn = match self.after(&request, answer).await {
+            Next::Leaves(turn) => turn,
+            Next::Rests(_) => Turn::Again,
         };
-        let answer = match answered {
-            Some(answer) => answer.map_err(not_carried_out),
-            // it was listed before this process had the saga, and another worker has answered it since
-            None if self.is_answered(id).await => return true,
-            // it was not sent to the saga, or the saga did not come to read it
-            None => self.deliver(request).await,
-        };
+        self.request_poller.lanes.settle(request.id, turn);
+    }
+
+    /// What is to be done after a request had its turn.
+    async fn after(&self, request: &Request, answer: Result<Answer, OperateError>) -> Next {
+        let (id, saga) = (request.id, &request.saga);
         match answer {
             // it is in the log, and the entry that decides it carries the answer
-            Ok(Answer::Held) => false,
+            Ok(Answer::Held) => Next::Leaves(Turn::Done),
             // most answers were stored together with the entries that they are about
             Ok(answer) => self.answer(id, answer).await,
             Err(error) if error.is_unreadable() => {
@@ -216,35 +207,42 @@ impl CoordinatorInner {
                 self.answer(id, Answer::Refused(why)).await
             }
             // another worker of a shared store has taken the saga, and carries it out
-            Err(error) if error.is_of_another_worker() => {
-                real_pause(POLL_INTERVAL).await;
-                true
-            }
+            Err(error) if error.is_of_another_worker() => Next::Rests(POLL_INTERVAL),
+            // whoever runs the saga next carries it out
+            Err(OperateError::ShutDown) => Next::Rests(POLL_INTERVAL),
             Err(error) => {
-                let (id, saga) = (&saga, self.name_of(&saga, &error).await);
+                let (id, saga) = (saga, self.name_of(saga, &error).await);
                 tracing::warn!(target: "saga_core", %id, saga = saga.as_deref(), %error, "a request waits");
-                if error.may_pass() {
-                    real_pause(STORE_RETRY).await;
+                if let OperateError::UnknownVersion { .. } = error {
+                    return Next::Leaves(Turn::Done);
                 }
-                !matches!(error, OperateError::UnknownVersion { .. })
+                // if it does not pass by itself, what was asked later may be what the saga needs
+                match error.may_pass() {
+                    true => Next::Rests(STORE_RETRY),
+                    false => Next::Leaves(Turn::Again),
+                }
             }
         }
     }
 
-    /// True if a worker of a shared store has answered the request.
-    async fn is_answered(&self, id: Uuid) -> bool {
-        self.is_one_of_many() && matches!(self.env.store.answer_to(id).await, Ok(Some(_)))
+    /// The answer of another worker of a shared store, if one has answered the request.
+    async fn answer_elsewhere(&self, id: Uuid) -> Option<Answer> {
+        match self.is_one_of_many() {
+            true => self.env.store.answer_to(id).await.ok().flatten(),
+            false => None,
+        }
     }
 
-    /// Stores an answer, if need be once the store works again. False if it never will.
-    async fn answer(&self, id: Uuid, answer: Answer) -> bool {
+    /// Stores an answer, if need be once the store works again.
+    async fn answer(&self, id: Uuid, answer: Answer) -> Next {
         loop {
             match self.env.store.answer(&self.env.worker, id, answer.clone()).await {
-                Ok(()) => return true,
+                Ok(()) => return Next::Leaves(Turn::Answered),
                 // another worker has the saga by now, and answers
-                Err(StoreError::Fenced { .. }) => return true,
+                Err(StoreError::Fenced { .. }) => return Next::Rests(POLL_INTERVAL),
                 Err(error) if error.may_pass() => real_pause(POLL_INTERVAL).await,
-                Err(_) => return false,
+                // the store never takes it
+                Err(_) => return Next::Leaves(Turn::Done),
             }
         }
     }

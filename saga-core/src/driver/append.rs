@@ -48,7 +48,7 @@ impl Driver {
             self.values.fill(self.machine.state(), &entries);
             task.output_decided = false;
         }
-        task.operators.will_answer(&answers);
+        task.operators.will_answer(&answers, &entries);
         task.written = self.events_of(&entries);
         task.appends_progress = entries.iter().any(|entry| entry.kind.is_progress());
         let entries = task.transactions.not_written(entries);

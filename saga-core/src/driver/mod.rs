@@ -68,7 +68,7 @@ pub(crate) use permits::{CallLimits, ShareTerms};
 pub(crate) use progress::{ProgressChannel, ProgressChannels, SagaProgress, SagaResult};
 pub(crate) use recover::StoredRun;
 pub(crate) use report::{node_report, node_reports, result_of_failed};
-pub(crate) use requests::PendingRequest;
+pub(crate) use requests::{Heard, HeldAnswer, PendingAnswer, PendingRequest};
 pub(crate) use store_health::StoreHealth;
 use task_state::{TaskState, Wakeup};
 use trace_links::Origin;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
 use super::Driver;
@@ -10,7 +11,7 @@ use super::task_state::TaskState;
 use super::values::Values;
 use crate::crash_points::crash_point;
 use crate::error::SagaError;
-use crate::log::{ActionState, Answer, Command, Refusal, Request, SagaId, Uuid};
+use crate::log::{ActionState, Answer, Command, Entry, Refusal, Request, SagaEntry, SagaId, Uuid};
 use crate::machine::{Event, SagaState};
 use crate::planted::{Mistake, planted};
 
@@ -20,22 +21,78 @@ pub(super) type RequestResult = Result<Answer, SagaError>;
 /// A request, and where its answer goes. A task that ends without an answer drops it.
 pub(crate) struct PendingRequest {
     request: Request,
+    reply: Reply,
+}
+
+/// Where the answer to a request goes.
+struct Reply {
+    /// Told if the request is in the log, and waits there.
+    held: Option<oneshot::Sender<()>>,
     answer: oneshot::Sender<RequestResult>,
 }
 
+/// What becomes of a request that was sent to the task of its saga.
+pub(crate) struct PendingAnswer {
+    held: oneshot::Receiver<()>,
+    answer: oneshot::Receiver<RequestResult>,
+}
+
+/// A request that has had its turn: what is asked later cannot come before it any more.
+pub(crate) enum Heard {
+    Answered(RequestResult),
+    /// It is in the log, and its answer may take long, as that to a cancel which waits for the pivot.
+    Held(HeldAnswer),
+}
+
+/// The answer to a request that is held.
+pub(crate) struct HeldAnswer(oneshot::Receiver<RequestResult>);
+
+impl PendingAnswer {
+    /// Waits until the request is answered or held; `None` if the task ended before.
+    pub(crate) async fn heard(self) -> Option<Heard> {
+        // an answer comes first
+        let answer = match select(self.answer, self.held).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right((Ok(()), answer)) => return Some(Heard::Held(HeldAnswer(answer))),
+            Either::Right((Err(_), answer)) => answer.await,
+        };
+        answer.ok().map(Heard::Answered)
+    }
+}
+
+impl HeldAnswer {
+    /// Waits for the answer; `None` if the task ended before.
+    pub(crate) async fn answer(self) -> Option<RequestResult> {
+        self.0.await.ok()
+    }
+}
+
 impl PendingRequest {
-    pub(crate) fn new(request: Request) -> (Self, oneshot::Receiver<RequestResult>) {
-        let (answer, answered) = oneshot::channel();
-        (Self { request, answer }, answered)
+    pub(crate) fn new(request: Request) -> (Self, PendingAnswer) {
+        let ((held, is_held), (answer, answered)) = (oneshot::channel(), oneshot::channel());
+        let reply = Reply { held: Some(held), answer };
+        (Self { request, reply }, PendingAnswer { held: is_held, answer: answered })
     }
 
     pub(crate) fn id(&self) -> Uuid {
         self.request.id
     }
 
-    pub(crate) fn answer(self, reply: RequestResult) {
+    pub(crate) fn answer(self, answer: RequestResult) {
+        self.reply.answer(answer);
+    }
+}
+
+impl Reply {
+    fn answer(self, answer: RequestResult) {
         // the operator may have gone away
-        let _ = self.answer.send(reply);
+        let _ = self.answer.send(answer);
+    }
+
+    fn is_held(&mut self) {
+        if let Some(held) = self.held.take() {
+            let _ = held.send(());
+        }
     }
 }
 
@@ -45,22 +102,24 @@ pub(super) struct WaitingOperators(Option<Box<Waiting>>);
 
 #[derive(Default)]
 struct Waiting {
-    operators: BTreeMap<Uuid, Vec<oneshot::Sender<RequestResult>>>,
+    operators: BTreeMap<Uuid, Vec<Reply>>,
     /// The answers that the append in flight carries.
     answers: Vec<(Uuid, Answer)>,
+    /// The requests that it puts into the log.
+    granted: Vec<Uuid>,
 }
 
 impl Waiting {
     fn answer(&mut self, id: Uuid, answer: &Answer) {
-        for waiting in self.operators.remove(&id).unwrap_or_default() {
-            let _ = waiting.send(Ok(answer.clone()));
+        for reply in self.operators.remove(&id).unwrap_or_default() {
+            reply.answer(Ok(answer.clone()));
         }
     }
 }
 
 impl WaitingOperators {
-    fn add(&mut self, id: Uuid, answer: oneshot::Sender<RequestResult>) {
-        self.0.get_or_insert_default().operators.entry(id).or_default().push(answer);
+    fn add(&mut self, id: Uuid, reply: Reply) {
+        self.0.get_or_insert_default().operators.entry(id).or_default().push(reply);
     }
 
     pub(super) fn answer(&mut self, id: Uuid, answer: &Answer) {
@@ -69,9 +128,14 @@ impl WaitingOperators {
         }
     }
 
-    /// These answers are true once the append that begins now is durable.
-    pub(super) fn will_answer(&mut self, answers: &[(Uuid, Answer)]) {
+    /// These answers are true once the append of these entries, which begins now, is durable.
+    pub(super) fn will_answer(&mut self, answers: &[(Uuid, Answer)], entries: &[Entry]) {
         if let Some(waiting) = &mut self.0 {
+            let granted = entries.iter().filter_map(|entry| match entry.saga_entry() {
+                Some(SagaEntry::Requested { id, .. }) => Some(*id),
+                Some(_) | None => None,
+            });
+            waiting.granted = granted.collect();
             waiting.answers = answers.to_vec();
             if planted(Mistake::AnsweredDuringAppend) {
                 self.answer_written();
@@ -85,14 +149,18 @@ impl WaitingOperators {
             for (id, answer) in std::mem::take(&mut waiting.answers) {
                 waiting.answer(id, &answer);
             }
+            // what was granted and is not answered with that is held
+            for id in std::mem::take(&mut waiting.granted) {
+                waiting.operators.get_mut(&id).into_iter().flatten().for_each(Reply::is_held);
+            }
         }
     }
 
     /// Nobody gets an answer any more, for this reason.
     pub(super) fn fail_all(&mut self, why: &SagaError) {
         let waiting = self.0.take().map(|waiting| waiting.operators).unwrap_or_default();
-        for waiting in waiting.into_values().flatten() {
-            let _ = waiting.send(Err(why.clone()));
+        for reply in waiting.into_values().flatten() {
+            reply.answer(Err(why.clone()));
         }
     }
 
@@ -100,8 +168,8 @@ impl WaitingOperators {
     pub(super) fn answer_held(&mut self, is_held: impl Fn(Uuid) -> bool) {
         let Some(waiting) = &mut self.0 else { return };
         for (_, waiting) in waiting.operators.extract_if(.., |id, _| is_held(*id)) {
-            for waiting in waiting {
-                let _ = waiting.send(Ok(Answer::Held));
+            for reply in waiting {
+                reply.answer(Ok(Answer::Held));
             }
         }
     }
@@ -122,8 +190,12 @@ impl Driver {
             return None;
         }
         crash_point("driver.request.accepted");
-        let PendingRequest { request: Request { id, by, command, .. }, answer } = pending;
-        task.operators.add(id, answer);
+        let PendingRequest { request: Request { id, by, command, .. }, mut reply } = pending;
+        if state.is_held(id) {
+            // it is delivered again, and in the log already
+            reply.is_held();
+        }
+        task.operators.add(id, reply);
         task.output_decided |= command.replaces_output();
         Some(Event::Operator { id, by, command })
     }

@@ -241,6 +241,8 @@ mistakes! {
         NotReloaded,
         /// What other workers have left is not taken over.
         NotTakenOver,
+        /// Of the requests for a saga that are found in the store, the last one is carried out first.
+        LaterRequestFirst,
     }
 
     // the rules about records and appends in `store`

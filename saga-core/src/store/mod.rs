@@ -312,7 +312,8 @@ pub trait Store: Send + Sync + 'static {
     /// there is no such saga. If a request with this id exists, it and its answer stay as they are.
     fn request(&self, request: Request) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Returns up to `limit` unanswered requests, ordered by time and then by id: in a store with one worker at a time
+    /// Returns up to `limit` requests that are unanswered at one moment, so that none is missing that was stored before another one
+    /// of them, ordered by time and then by id: in a store with one worker at a time
     /// all of them, in a store with [leases](Self::lease_terms) the requests to sagas that `worker` owns, and to sagas
     /// that no worker owns that is alive. A request that this version cannot decode is skipped; a newer version may have
     /// left it.

@@ -8,7 +8,7 @@ use saga_core::planted::{Mistake, plant};
 use crate::search::find_violation;
 
 /// Which law finds a mistake, and in which words.
-const FOUND_BY: [(Mistake, &str, &str); 17] = [
+const FOUND_BY: [(Mistake, &str, &str); 18] = [
     (Mistake::AcknowledgedBeforeDurable, "I8", "was acknowledged, and it is not in the store"),
     (Mistake::UndoUnderActionKey, "I7", "one key, two calls"),
     (Mistake::KeyOfEachAttempt, "I7", "two keys, one call"),
@@ -26,6 +26,7 @@ const FOUND_BY: [(Mistake, &str, &str); 17] = [
     (Mistake::WholeLimitTaken, "limits", "max_calls_of_everywhere"),
     (Mistake::NotReloaded, "I8", "after faults have stopped"),
     (Mistake::NotTakenOver, "I8", "after faults have stopped"),
+    (Mistake::LaterRequestFirst, "order", "and the log has"),
     // one of those in the rules of stores, which the conformance suite finds too: `saga-core/tests/stores/planted.rs`
     (Mistake::EpochNotRaised, "I1", "writes in epoch"),
 ];

@@ -70,6 +70,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
     (
         "commands",
         &[
+            "several requests at once",
             "cancel: granted",
             "cancel: nothing to do",
             "cancel: refused",

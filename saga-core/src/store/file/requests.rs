@@ -16,6 +16,9 @@ use super::sealed_line;
 use crate::crash_points::crash_point;
 use crate::log::{Answer, Request, SagaId};
 
+/// How often the directory of requests is read again, if its files change meanwhile.
+const LOOKS: u32 = 20;
+
 #[derive(Serialize, Deserialize)]
 struct WaitingRequest {
     request: Request,
@@ -56,7 +59,7 @@ impl Directory {
         limit: usize,
     ) -> Result<Vec<Request>, StoreError> {
         let mut requests = Vec::new();
-        for name in self.names(COMMANDS)? {
+        for name in self.waiting_names()? {
             let file = Path::new(COMMANDS).join(name);
             // A request left by a newer version must not hide the others.
             let Some(found) = self.sealed::<WaitingRequest>(&file)? else { continue };
@@ -70,6 +73,24 @@ impl Directory {
         requests.sort_unstable_by_key(|request| (request.at, request.id));
         requests.truncate(limit);
         Ok(requests)
+    }
+
+    /// The names of the files of requests. None is missing that was there before another one of them.
+    fn waiting_names(&self) -> Result<Vec<String>, StoreError> {
+        let mut names = self.names(COMMANDS)?;
+        // a file that appears while the directory is read may be missing, beside one that appears after it
+        for _ in 0..LOOKS {
+            if names.is_empty() {
+                break;
+            }
+            let again = self.names(COMMANDS)?;
+            let is_same = again == names;
+            names = again;
+            if is_same {
+                break;
+            }
+        }
+        Ok(names)
     }
 
     /// Returns all requests for a saga with their answers, ordered by time and id.

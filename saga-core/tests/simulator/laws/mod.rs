@@ -13,6 +13,7 @@
 //! | timeout | a call that has a timeout ends with it |
 //! | limits | no more calls are in flight than the settings allow, in one process and in all that have their lease |
 //! | migrated | a saga is migrated only where its version may be left, and each node stands where it stood; what is dropped is not undone |
+//! | order | what an operator asks of a saga is granted in the order in which it was asked |
 //! | told | handles, reports and operators are told what the log says |
 
 mod calls;

@@ -16,6 +16,10 @@ use super::{Broken, Case, Evidence, Holds, holds};
 pub(crate) enum Told {
     /// The answer to a request of an operator whose name no other request has.
     Answer { saga: SagaId, by: String, command: Command, answer: Answer },
+    /// What an operator has asked of the saga, in this order, by the names of the requests.
+    Asked { saga: SagaId, by: Vec<String> },
+    /// An error of the store: nobody knows whether the request is in it, or when it arrives there.
+    NotLeft { by: String },
     /// What became of the saga, by a handle.
     Ended { saga: SagaId, result: Result<Value, SagaError> },
     /// An `inspect` while it ran, or afterwards.
@@ -38,7 +42,12 @@ impl Case<'_> {
                     self.ended_as(result, outputs)?;
                 }
                 Told::View { saga, view } if *saga == self.saga.id => self.seen(view)?,
-                Told::Answer { .. } | Told::Ended { .. } | Told::View { .. } => {}
+                Told::Asked { saga, by } if *saga == self.saga.id => self.in_order(evidence, by)?,
+                Told::Answer { .. }
+                | Told::Ended { .. }
+                | Told::View { .. }
+                | Told::Asked { .. }
+                | Told::NotLeft { .. } => {}
             }
         }
         Ok(())
@@ -78,6 +87,24 @@ impl Case<'_> {
                 holds("told", fits, || about("the log says something else"))
             }
         }
+    }
+
+    /// What one operator asked for is granted in the order in which they asked for it.
+    fn in_order(&self, evidence: &Evidence<'_>, by: &[String]) -> Holds {
+        let not_left = |by: &String| {
+            let told = evidence.told.iter();
+            told.clone().any(|told| matches!(told, Told::NotLeft { by: lost } if lost == by))
+        };
+        let asked = by.iter().filter(|by| !not_left(by)).collect::<Vec<_>>();
+        let granted = self.log.iter().filter_map(|entry| match entry.saga_entry() {
+            Some(SagaEntry::Requested { by, .. }) => asked.iter().position(|asked| *asked == by),
+            _ => None,
+        });
+        let granted = granted.collect::<Vec<_>>();
+        holds("order", granted.is_sorted(), || {
+            let granted = granted.iter().map(|n| asked[*n]).collect::<Vec<_>>();
+            format!("an operator asked for {asked:?}, and the log has {granted:?}")
+        })
     }
 
     /// What a handle gives is one of the ends that the log has.

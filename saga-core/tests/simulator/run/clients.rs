@@ -168,8 +168,8 @@ pub(super) fn fault(tape: &Tape) -> Fault {
     }
 }
 
-/// Waits for all of them.
-async fn join_all(futures: impl Iterator<Item = impl Future<Output = ()>>) {
+/// Waits for all of them, and begins with the first.
+pub(super) async fn join_all(futures: impl Iterator<Item = impl Future<Output = ()>>) {
     let mut futures = futures.map(Box::pin).collect::<Vec<_>>();
     std::future::poll_fn(|cx| {
         futures.retain_mut(|future| future.as_mut().poll(cx).is_pending());

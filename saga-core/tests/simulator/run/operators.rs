@@ -6,7 +6,7 @@ use saga_core::SagaId;
 use saga_core::operator::{Answer, Command, OperateError, Operator};
 use tokio::time::sleep;
 
-use super::clients::fault;
+use super::clients::{fault, join_all};
 use super::stage::{Planned, Stage};
 use crate::laws::Told;
 use crate::process::Process;
@@ -40,9 +40,13 @@ impl Stage {
             match operators.pick(16) {
                 0 => self.look_at(planned).await,
                 command => {
-                    let command = self.command(planned, command);
+                    let mut commands = vec![self.command(planned, command)];
                     let (attached, place) = (operators.chance(100), operators.pick(4));
-                    self.ask(planned.id.clone(), command, attached, place);
+                    while commands.len() < 5 && operators.chance(80) {
+                        let choice = 1 + operators.pick(15);
+                        commands.push(self.command(planned, choice));
+                    }
+                    self.ask(planned.id.clone(), commands, attached, place);
                 }
             }
         }
@@ -100,8 +104,9 @@ impl Stage {
         (!nodes.is_empty()).then(|| nodes[self.tapes.operators.pick(nodes.len())].clone())
     }
 
-    /// An operator asks for something, and waits for the answer as long as their process lives.
-    pub(super) fn ask(&self, id: SagaId, command: Command, attached: bool, place: usize) {
+    /// An operator asks for several things at once, and waits for the answers as long as their process lives. Each request has
+    /// a name of its own.
+    pub(super) fn ask(&self, id: SagaId, commands: Vec<Command>, attached: bool, place: usize) {
         let number = {
             let mut story = self.story();
             story.requests += 1;
@@ -119,40 +124,65 @@ impl Stage {
                 (process, sec.operator(by.as_str()))
             }
         };
-        self.trace.note(|| format!("{by}, in {process:?}, asks {id}: {command:?}"));
+        self.trace.note(|| format!("{by}, in {process:?}, asks {id}: {commands:?}"));
+        if commands.len() > 1 {
+            self.trace.count("several requests at once");
+        }
+        let requests = commands.into_iter().enumerate();
+        let requests = requests.map(|(n, command)| (format!("{by}.{n}"), command));
+        let requests = requests.collect::<Vec<_>>();
+        let names = requests.iter().map(|(by, _)| by.clone()).collect();
+        self.story().told.push(Told::Asked { saga: id.clone(), by: names });
         let stage = self.clone();
         drop(tokio::spawn(async move {
-            let asked = ask(&operator, id.as_str(), command.clone());
-            let answer = {
-                let asked = process.run(asked);
-                tokio::select! {
-                    biased;
-                    answer = asked => answer,
-                    () = process.dies() => return,
+            let asked = requests.into_iter().map(|(by, command)| {
+                let operator = operator.named(by.as_str());
+                let (stage, id) = (&stage, &id);
+                async move {
+                    let answer = ask(&operator, id.as_str(), command.clone()).await;
+                    stage.told(id, by, command, answer);
                 }
-            };
-            stage.trace.note(|| format!("{by} is told: {answer:?}"));
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(OperateError::Refused { refusal, .. }) => Answer::Refused(refusal),
-                Err(_) => return,
-            };
-            stage.trace.count(counted!(&command, &answer,
-                Command::Cancel { .. } => "cancel",
-                Command::Pause => "pause",
-                Command::Resume => "resume",
-                Command::Step => "step",
-                Command::RetryUndo { .. } => "retry_undo",
-                Command::RetryAll => "retry_all",
-                Command::Resolve { .. } => "resolve",
-                Command::Rollback { .. } => "rollback",
-                Command::Retry { .. } => "retry",
-                Command::Decide { .. } => "decide",
-                Command::Unpark => "unpark",
-                Command::Inject { .. } => "inject",
-            ));
-            stage.story().told.push(Told::Answer { saga: id, by, command, answer });
+            });
+            let asked = process.run(join_all(asked));
+            tokio::select! {
+                biased;
+                () = asked => {}
+                () = process.dies() => {}
+            }
         }));
+    }
+
+    /// An operator is told something.
+    fn told(
+        &self,
+        id: &SagaId,
+        by: String,
+        command: Command,
+        answer: Result<Answer, OperateError>,
+    ) {
+        self.trace.note(|| format!("{by} is told: {answer:?}"));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(OperateError::Refused { refusal, .. }) => Answer::Refused(refusal),
+            // it may arrive at any time, or never
+            Err(OperateError::Store(_)) => return self.story().told.push(Told::NotLeft { by }),
+            Err(_) => return,
+        };
+        self.trace.count(counted!(&command, &answer,
+            Command::Cancel { .. } => "cancel",
+            Command::Pause => "pause",
+            Command::Resume => "resume",
+            Command::Step => "step",
+            Command::RetryUndo { .. } => "retry_undo",
+            Command::RetryAll => "retry_all",
+            Command::Resolve { .. } => "resolve",
+            Command::Rollback { .. } => "rollback",
+            Command::Retry { .. } => "retry",
+            Command::Decide { .. } => "decide",
+            Command::Unpark => "unpark",
+            Command::Inject { .. } => "inject",
+        ));
+        self.story().told.push(Told::Answer { saga: id.clone(), by, command, answer });
     }
 
     /// Somebody looks at a saga.

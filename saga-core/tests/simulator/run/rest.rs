@@ -28,7 +28,7 @@ impl Stage {
                 let Some(command) = self.way_on(&record, wind_up) else { continue };
                 self.trace.count("a saga goes on at the end");
                 asks = true;
-                self.ask(record.id, command, true, 0);
+                self.ask(record.id, vec![command], true, 0);
             }
             if asks {
                 self.until_answered().await?;
