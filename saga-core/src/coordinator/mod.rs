@@ -22,6 +22,7 @@ mod migration;
 mod node_key;
 pub(crate) mod operator;
 mod outcome;
+mod purge;
 mod recovery;
 mod reload;
 mod request_lanes;
@@ -58,7 +59,7 @@ use crate::driver::{Environment, Events, ProgressChannels};
 use crate::error::{SagaError, StartError};
 use crate::log::{SagaId, SagaMap, SagaStatus, Timestamp};
 use crate::machine::Config;
-use crate::store::{ListFilter, Purge, SagaRecord, SagaVersion, StoreError, Worker, WorkerId};
+use crate::store::{ListFilter, SagaRecord, SagaVersion, StoreError, Worker, WorkerId};
 use crate::typed::Saga;
 pub use builder::{BuildError, CoordinatorBuilder};
 #[cfg(feature = "testing")]
@@ -84,9 +85,6 @@ use start::{AnyStart, StartRequest};
 use strays::StrayEvents;
 use task_tracker::TaskTracker;
 pub use versions::UnknownVersions;
-
-/// How many sagas a purge removes at a time, so that it delays no other write for long.
-const PURGE: usize = 500;
 
 /// Runs sagas with a context `C`: the clients and pools that their actions use.
 ///
@@ -303,27 +301,6 @@ impl CoordinatorInner {
 
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         Box::pin(self.tasks.at_home(self.env.store.list(filter)))
-    }
-
-    fn purge<'a>(
-        &'a self,
-        older_than: Duration,
-        statuses: &'a [SagaStatus],
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
-        let age = u64::try_from(older_than.as_millis()).unwrap_or(u64::MAX);
-        let ended_before = Timestamp(self.env.clock.now().0.saturating_sub(age));
-        let purge = Purge { ended_before, statuses: statuses.to_vec(), limit: PURGE };
-        Box::pin(async move {
-            let mut removed = 0;
-            loop {
-                let batch = self.env.store.purge(purge.clone());
-                let batch = self.tasks.at_home(batch).await?;
-                removed += batch;
-                if batch < PURGE as u64 {
-                    return Ok(removed);
-                }
-            }
-        })
     }
 
     fn new(
