@@ -97,6 +97,7 @@ pub(crate) fn words(state: ListedState) -> &'static str {
         ListedState::Stuck => "stuck",
         ListedState::Parked => "parked",
         ListedState::Paused => "paused",
+        ListedState::Waiting => "waiting",
         ListedState::Running => "running",
         ListedState::Aborting => "aborting",
         ListedState::RollingBack => "rolling back",
@@ -110,7 +111,7 @@ fn tone(state: ListedState) -> &'static str {
     match state {
         ListedState::Stuck => "bad",
         ListedState::Parked => "warn",
-        ListedState::Paused => "hold",
+        ListedState::Paused | ListedState::Waiting => "hold",
         ListedState::Running => "go",
         ListedState::Aborting | ListedState::RollingBack => "back",
         ListedState::Completed => "good",

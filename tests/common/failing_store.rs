@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use saga_core::log::Uuid;
+use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::Request;
 use saga_core::store::{
     Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
@@ -100,6 +100,20 @@ impl Store for FailingStore {
     ) -> StoreFuture<'_, Vec<SagaRecord>> {
         self.memory.claim(worker, of, limit)
     }
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<SagaRecord>> {
+        self.memory.claim_due(worker, fingerprints, now, limit)
+    }
+
+    fn next_due(&self, fingerprints: &[String]) -> StoreFuture<'_, Option<Timestamp>> {
+        self.memory.next_due(fingerprints)
+    }
+
     fn release(&self, worker: &WorkerId) -> StoreFuture<'_, ()> {
         self.memory.release(worker)
     }

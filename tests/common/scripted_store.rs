@@ -231,6 +231,20 @@ impl Store for ScriptedStore {
         };
         self.call(Call::Other, Box::pin(owned))
     }
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<SagaRecord>> {
+        self.memory.claim_due(worker, fingerprints, now, limit)
+    }
+
+    fn next_due(&self, fingerprints: &[String]) -> StoreFuture<'_, Option<Timestamp>> {
+        self.memory.next_due(fingerprints)
+    }
+
     fn release(&self, worker: &WorkerId) -> StoreFuture<'_, ()> {
         let worker = worker.clone();
         let release = async move {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use saga_core::log::Uuid;
+use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::Request;
 use saga_core::prelude::*;
 use saga_core::store::{
@@ -72,6 +72,20 @@ impl Store for Slow {
     ) -> Answer<'_, Vec<SagaRecord>> {
         self.memory.claim(worker, fingerprints, limit)
     }
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> Answer<'_, Vec<SagaRecord>> {
+        self.memory.claim_due(worker, fingerprints, now, limit)
+    }
+
+    fn next_due(&self, fingerprints: &[String]) -> Answer<'_, Option<Timestamp>> {
+        self.memory.next_due(fingerprints)
+    }
+
     fn release(&self, worker: &WorkerId) -> Answer<'_, ()> {
         self.memory.release(worker)
     }

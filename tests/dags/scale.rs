@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use saga_core::action::{ActionFunc, ActionRegistry};
 use saga_core::dag::{DagBuilder, Node, SagaDag};
-use saga_core::log::Uuid;
+use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::Request;
 use saga_core::prelude::*;
 use saga_core::store::{
@@ -183,6 +183,23 @@ impl Store for Failing {
     ) -> Pinned<'_, Result<Vec<SagaRecord>, StoreError>> {
         self.inner.claim(worker, fingerprints, limit)
     }
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> Pinned<'_, Result<Vec<SagaRecord>, StoreError>> {
+        self.inner.claim_due(worker, fingerprints, now, limit)
+    }
+
+    fn next_due(
+        &self,
+        fingerprints: &[String],
+    ) -> Pinned<'_, Result<Option<Timestamp>, StoreError>> {
+        self.inner.next_due(fingerprints)
+    }
+
     fn release(&self, worker: &WorkerId) -> Pinned<'_, Result<(), StoreError>> {
         self.inner.release(worker)
     }

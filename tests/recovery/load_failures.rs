@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use saga_core::SagaId;
-use saga_core::log::Uuid;
+use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::{Answer, Request};
 use saga_core::prelude::*;
 use saga_core::store::{
@@ -158,6 +158,20 @@ impl Store for Hangs {
             self.memory.claim(&worker, &of, limit).await
         })
     }
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> Reply<'_, Vec<SagaRecord>> {
+        self.memory.claim_due(worker, fingerprints, now, limit)
+    }
+
+    fn next_due(&self, fingerprints: &[String]) -> Reply<'_, Option<Timestamp>> {
+        self.memory.next_due(fingerprints)
+    }
+
     fn release(&self, worker: &WorkerId) -> Reply<'_, ()> {
         self.memory.release(worker)
     }

@@ -26,6 +26,9 @@ pub enum ListedState {
     Parked,
     /// An operator has paused it.
     Paused,
+    /// Going forward, with nothing to do until its time comes, or until somebody asks something of it: no worker keeps it
+    /// in memory.
+    Waiting,
     /// Going forward.
     Running,
     /// The decision to roll back has been made, and actions in flight may still end.
@@ -41,12 +44,24 @@ pub enum ListedState {
     RolledBack,
 }
 
+/// Why a saga that has not ended does nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Halted {
+    /// It waits for an operator.
+    pub(crate) parked: bool,
+    /// An operator has paused it.
+    pub(crate) paused: bool,
+    /// It is [suspended](crate::store::SagaRecord::suspended).
+    pub(crate) suspended: bool,
+}
+
 impl ListedState {
     /// All of them, in the order in which lists of counts show them: what needs a human comes first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Stuck,
         Self::Parked,
         Self::Paused,
+        Self::Waiting,
         Self::Running,
         Self::Aborting,
         Self::RollingBack,
@@ -55,8 +70,9 @@ impl ListedState {
     ];
 
     /// The state of a saga with this status. Of one that is both parked and paused, being parked is what counts; one that
-    /// has ended is neither.
-    pub fn of(status: SagaStatus, parked: bool, paused: bool) -> Self {
+    /// has ended is neither. A saga that is suspended while it rolls back is still rolling back.
+    pub(crate) fn of(status: SagaStatus, halted: Halted) -> Self {
+        let Halted { parked, paused, suspended } = halted;
         match status {
             SagaStatus::Completed => Self::Completed,
             SagaStatus::RolledBack => Self::RolledBack,
@@ -67,6 +83,7 @@ impl ListedState {
             SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack if paused => {
                 Self::Paused
             }
+            SagaStatus::Running if suspended => Self::Waiting,
             SagaStatus::Running => Self::Running,
             SagaStatus::Aborting => Self::Aborting,
             SagaStatus::RollingBack => Self::RollingBack,
@@ -79,6 +96,7 @@ impl ListedState {
             Self::Stuck => "stuck",
             Self::Parked => "parked",
             Self::Paused => "paused",
+            Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Aborting => "failed",
             Self::RollingBack => "rolling_back",
@@ -91,9 +109,12 @@ impl ListedState {
     pub fn is_ended(self) -> bool {
         match self {
             Self::Stuck | Self::Completed | Self::RolledBack => true,
-            Self::Parked | Self::Paused | Self::Running | Self::Aborting | Self::RollingBack => {
-                false
-            }
+            Self::Parked
+            | Self::Paused
+            | Self::Waiting
+            | Self::Running
+            | Self::Aborting
+            | Self::RollingBack => false,
         }
     }
 }
@@ -107,7 +128,7 @@ impl fmt::Display for ListedState {
 /// A word that is not the state of a saga.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a saga is never {0:?}; its state is stuck, parked, paused, running, failed, rolling_back, completed or rolled_back"
+    "a saga is never {0:?}; its state is stuck, parked, paused, waiting, running, failed, rolling_back, completed or rolled_back"
 )]
 pub struct InvalidListedState(pub String);
 

@@ -35,7 +35,7 @@ pub use events::{
 pub use failure::{Cause, Failure, FailureKind};
 pub(crate) use id::SagaId;
 pub use id::{InvalidSagaId, NodePath};
-pub(crate) use listed_state::ListedState;
+pub(crate) use listed_state::{Halted, ListedState};
 pub use payload::Payload;
 pub(crate) use raw::{RawJson, optional::deserialize as optional_json};
 pub(crate) use request::Request;

@@ -14,7 +14,7 @@ use super::{
     Store, StoreError, StoredSaga, VersionCounts, WorkerId,
 };
 use crate::ambient::HashMap;
-use crate::log::{Answer, Request, SagaId, SagaMap};
+use crate::log::{Answer, Request, SagaId, SagaMap, Timestamp};
 
 /// A store in memory. Clones share their content, which is lost when the last clone is dropped.
 ///
@@ -60,6 +60,17 @@ impl Content {
         let mut of = of.cloned().collect::<Vec<_>>();
         of.sort_unstable_by_key(|(request, _)| (request.at, request.id));
         of
+    }
+
+    fn claim(&mut self, worker: &WorkerId, sagas: Vec<SagaId>) -> Vec<SagaRecord> {
+        let mut claimed = Vec::with_capacity(sagas.len());
+        for id in sagas {
+            if let Some(stored) = self.sagas.get_mut(&id) {
+                stored.record.claim(worker);
+                claimed.push(stored.record.clone());
+            }
+        }
+        claimed
     }
 
     fn remove(&mut self, id: &SagaId) {
@@ -118,14 +129,19 @@ impl MemoryStore {
     ) -> Vec<SagaRecord> {
         let mut content = self.content();
         let free = SagaRecord::claimable(content.records(), worker, fingerprints, limit);
-        let mut claimed = Vec::with_capacity(free.len());
-        for id in free {
-            if let Some(stored) = content.sagas.get_mut(&id) {
-                stored.record.claim(worker);
-                claimed.push(stored.record.clone());
-            }
-        }
-        claimed
+        content.claim(worker, free)
+    }
+
+    fn claim_due_now(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> Vec<SagaRecord> {
+        let mut content = self.content();
+        let due = SagaRecord::due(content.records(), fingerprints, now, limit);
+        content.claim(worker, due)
     }
 
     fn release_now(&self, worker: &WorkerId) {
@@ -226,6 +242,25 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
         Box::pin(async move { Ok(self.claim_now(&worker, &fingerprints, limit)) })
+    }
+
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
+        Box::pin(async move { Ok(self.claim_due_now(&worker, &fingerprints, now, limit)) })
+    }
+
+    fn next_due(
+        &self,
+        fingerprints: &[String],
+    ) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        let fingerprints = fingerprints.to_vec();
+        Box::pin(async move { Ok(SagaRecord::next_due(self.content().records(), &fingerprints)) })
     }
 
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {

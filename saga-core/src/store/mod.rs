@@ -46,7 +46,7 @@ mod workers;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-use crate::log::{Answer, Request, SagaId};
+use crate::log::{Answer, Request, SagaId, Timestamp};
 
 /// The `rusqlite` that [`SqliteStore`] and `saga_core::barrier` use, re-exported so that versions match.
 #[cfg(feature = "sqlite")]
@@ -245,7 +245,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes `worker` the owner of up to `limit` unfinished sagas whose fingerprint is one of `fingerprints`
     /// and that have no owner, or one that is not alive (in a store with one worker at a time: no owner, or another
-    /// one). Each claimed saga gets the next epoch, and its `attempts` grows by one. Parked sagas are skipped; paused
+    /// one). Each claimed saga gets the next epoch, and its `attempts` grows by one. Parked and
+    /// [suspended](SagaRecord::suspended) sagas are skipped; paused
     /// ones are not, because their deadlines keep running. Returns the claimed records, oldest first.
     ///
     /// When sagas of one worker that has died are claimed by others at the same time, each saga is claimed by one of
@@ -256,6 +257,27 @@ pub trait Store: Send + Sync + 'static {
         fingerprints: &[String],
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
+
+    /// Makes `worker` the owner of up to `limit` sagas that are [suspended](SagaRecord::suspended), whose fingerprint is one of
+    /// `fingerprints`, and whose `wake_at` is not later than `now`; those that are parked are skipped. From then on they are
+    /// not suspended. Each gets the next epoch, and its `attempts` grows by one. Returns the claimed records, ordered by
+    /// their `wake_at`.
+    ///
+    /// When several workers ask at the same time, each saga is claimed by one of them. A store with
+    /// [leases](Self::lease_terms) lets only workers that are alive claim sagas.
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
+
+    /// Returns the earliest `wake_at` of the sagas that [`claim_due`](Self::claim_due) will find; `None` if there are none.
+    fn next_due(
+        &self,
+        fingerprints: &[String],
+    ) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>>;
 
     /// Returns the ids of the sagas that `worker` owns and that are neither parked nor ended. A coordinator asks this
     /// after a [claim](Self::claim) or another call that has failed and may have taken effect all the same, and runs
@@ -290,7 +312,7 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Makes `worker` the owner of this one saga, with the next epoch, so that it can carry out an operator's
-    /// request. The saga's state (even paused, parked or ended) and its previous owner do not matter, and
+    /// request. The saga's state (even paused, parked, suspended or ended) and its previous owner do not matter, and
     /// `attempts` does not change. Returns `None` if there is no such saga.
     ///
     /// A store with [leases](Self::lease_terms) does not take a saga from another worker that is alive, but fails with

@@ -37,6 +37,9 @@ pub struct ListFilter {
     pub parked: Option<bool>,
     /// Only sagas that an operator has paused (`true`), or that are not paused (`false`).
     pub paused: Option<bool>,
+    /// Only sagas that are [suspended](SagaRecord::suspended) until their time comes or somebody asks something of them (`true`),
+    /// or that are not (`false`).
+    pub suspended: Option<bool>,
     /// Only sagas with this name.
     pub name: Option<String>,
     /// Only sagas whose definition has this fingerprint.
@@ -88,6 +91,7 @@ impl ListFilter {
         (self.statuses.is_empty() || self.statuses.contains(&record.status))
             && self.parked.is_none_or(|parked| parked == record.parked_reason.is_some())
             && self.paused.is_none_or(|paused| paused == record.paused)
+            && self.suspended.is_none_or(|suspended| suspended == record.suspended)
             && self.name.as_ref().is_none_or(|name| **name == *record.name)
             && self.fingerprint.as_ref().is_none_or(|of| **of == *record.fingerprint)
             && self.id_prefix.as_ref().is_none_or(|with| record.id.as_str().starts_with(with))
@@ -173,6 +177,7 @@ impl SagaRecord {
             fingerprints.iter().map(String::as_str).collect();
         let free = |r: &&SagaRecord| {
             !r.status.is_ended()
+                && !r.suspended
                 && (r.parked_reason.is_none() || planted(Mistake::ParkedClaimed))
                 && r.owner.as_ref() != Some(worker)
                 && known.contains(&*r.fingerprint)
@@ -181,4 +186,39 @@ impl SagaRecord {
         free.sort_unstable_by_key(|r| (r.created_at, &r.id));
         free.into_iter().take(limit).map(|r| r.id.clone()).collect()
     }
+
+    /// Selects the suspended sagas whose time has come, earliest first, for stores that keep all records in memory.
+    pub fn due<'a>(
+        records: impl IntoIterator<Item = &'a SagaRecord>,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> Vec<SagaId> {
+        let mut due: Vec<(Timestamp, &SagaId)> =
+            waiting_for_their_time(records, fingerprints).filter(|(at, _)| *at <= now).collect();
+        due.sort_unstable();
+        due.into_iter().take(limit).map(|(_, id)| id.clone()).collect()
+    }
+
+    /// The time at which the first of the suspended sagas is due, for stores that keep all records in memory.
+    pub fn next_due<'a>(
+        records: impl IntoIterator<Item = &'a SagaRecord>,
+        fingerprints: &[String],
+    ) -> Option<Timestamp> {
+        waiting_for_their_time(records, fingerprints).map(|(at, _)| at).min()
+    }
+}
+
+/// The suspended sagas that a worker with these fingerprints wakes, with their times.
+fn waiting_for_their_time<'a>(
+    records: impl IntoIterator<Item = &'a SagaRecord>,
+    fingerprints: &[String],
+) -> impl Iterator<Item = (Timestamp, &'a SagaId)> {
+    let known: std::collections::HashSet<String> = fingerprints.iter().cloned().collect();
+    records
+        .into_iter()
+        .filter(move |r| {
+            r.suspended && r.parked_reason.is_none() && known.contains(&*r.fingerprint)
+        })
+        .filter_map(|r| Some((r.wake_at?, &r.id)))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::ambient::{random_uuid, uuid_by_time};
-use crate::log::{Entry, ListedState, Payload, SagaId, SagaStatus, Timestamp};
+use crate::log::{Entry, Halted, ListedState, Payload, SagaId, SagaStatus, Timestamp};
 use crate::planted::{Mistake, planted};
 
 /// Identifies one run of a worker process. Each start generates a new id, so that a restarted process never
@@ -48,7 +48,7 @@ impl fmt::Debug for WorkerId {
 /// What a store keeps of a saga besides its log. The first group of fields never changes, except for the saga's
 /// definition (`fingerprint`, `params` and `dag`): when a saga is migrated, an append brings a
 /// [`NewDefinition`](super::NewDefinition). The others change only through [`Store::append`](super::Store::append), [`Store::claim`](super::Store::claim),
-/// [`Store::take`](super::Store::take) and [`Store::release`](super::Store::release).
+/// [`Store::claim_due`](super::Store::claim_due), [`Store::take`](super::Store::take) and [`Store::release`](super::Store::release).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SagaRecord {
     /// The saga's id, chosen by the user.
@@ -80,6 +80,11 @@ pub struct SagaRecord {
     pub attempts: u32,
     /// When a waiting saga should continue.
     pub wake_at: Option<Timestamp>,
+    /// True if the saga has nothing to do until `wake_at`, or until somebody asks something of it, and no worker keeps it in
+    /// memory. It has no owner; [`Store::claim`](super::Store::claim) skips it, and
+    /// [`Store::claim_due`](super::Store::claim_due) finds it when its time has come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
     /// When the saga's deadline expires.
     pub deadline: Option<Timestamp>,
     /// True while an operator has paused the saga.
@@ -123,6 +128,7 @@ impl SagaRecord {
             next_seq: 1,
             attempts: 1,
             wake_at: None,
+            suspended: false,
             deadline: None,
             paused: false,
             parked_reason: None,
@@ -132,16 +138,18 @@ impl SagaRecord {
         }
     }
 
-    /// Changes the record as [`Store::claim`](super::Store::claim) does: a new owner, the next epoch, and one
-    /// more attempt.
+    /// Changes the record as [`Store::claim`](super::Store::claim) and [`Store::claim_due`](super::Store::claim_due) do: a new
+    /// owner, the next epoch, and one more attempt. A saga that was suspended is not any more.
     pub fn claim(&mut self, worker: &WorkerId) {
         self.take(worker);
         self.attempts = self.attempts.saturating_add(1);
     }
 
-    /// Changes the record as [`Store::take`](super::Store::take) does: a new owner and the next epoch.
+    /// Changes the record as [`Store::take`](super::Store::take) does: a new owner and the next epoch. A saga
+    /// that was suspended is not any more.
     pub fn take(&mut self, worker: &WorkerId) {
         self.owner = Some(worker.clone());
+        self.suspended = false;
         self.epoch = self.epoch.saturating_add(u64::from(!planted(Mistake::EpochNotRaised)));
     }
 
@@ -158,7 +166,12 @@ impl SagaRecord {
 
     /// What the saga is doing, as lists show it.
     pub fn listed_state(&self) -> ListedState {
-        ListedState::of(self.status, self.parked_reason.is_some(), self.paused)
+        let halted = Halted {
+            parked: self.parked_reason.is_some(),
+            paused: self.paused,
+            suspended: self.suspended,
+        };
+        ListedState::of(self.status, halted)
     }
 
     /// True while [`Store::delete`](super::Store::delete) must refuse to delete the saga: a worker owns it, and

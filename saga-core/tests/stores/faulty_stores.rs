@@ -293,6 +293,23 @@ impl Store for Faulty {
         })
     }
 
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        self.inner.claim_due(worker, fingerprints, now, limit)
+    }
+
+    fn next_due(
+        &self,
+        fingerprints: &[String],
+    ) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        self.inner.next_due(fingerprints)
+    }
+
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {
         if self.has(Fault::ReleaseKeepsTheOwner) {
             return Box::pin(async { Ok(()) });

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use saga_core::action::{ActionFunc, ActionRegistry};
 use saga_core::dag::{DagBuilder, Node, SagaDag};
-use saga_core::log::Uuid;
+use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::{Answer, Request};
 use saga_core::prelude::*;
 use saga_core::store::{
@@ -53,6 +53,20 @@ impl<S: Store> Store for Counting<S> {
     ) -> Answered<'_, Vec<SagaRecord>> {
         self.0.claim(worker, of, limit)
     }
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> Answered<'_, Vec<SagaRecord>> {
+        self.0.claim_due(worker, fingerprints, now, limit)
+    }
+
+    fn next_due(&self, fingerprints: &[String]) -> Answered<'_, Option<Timestamp>> {
+        self.0.next_due(fingerprints)
+    }
+
     fn release(&self, worker: &WorkerId) -> Answered<'_, ()> {
         self.0.release(worker)
     }

@@ -231,7 +231,9 @@ impl Reader<'_> {
                 let idle = u64::try_from(filter.idle.as_millis()).unwrap_or(u64::MAX);
                 let before = Timestamp(self.now.0.saturating_sub(idle));
                 let (parked, updated_before) = (Some(false), Some(before));
-                ListFilter { statuses: unfinished, parked, updated_before, ..all }
+                // of a saga that is suspended, nothing is due
+                let suspended = Some(false);
+                ListFilter { statuses: unfinished, parked, suspended, updated_before, ..all }
             }
         }
     }
@@ -248,7 +250,9 @@ impl Reader<'_> {
                 let why = record.parked_reason.as_deref().unwrap_or_default();
                 (HumanReason::Parked, format!("parked: {why}"))
             }
-            ListedState::Completed | ListedState::RolledBack => return None,
+            ListedState::Completed | ListedState::RolledBack | ListedState::Waiting => {
+                return None;
+            }
             ListedState::Paused
             | ListedState::Running
             | ListedState::Aborting

@@ -158,7 +158,12 @@ impl SagaFilter {
                 ListedState::Stuck => ended.push(SagaStatus::Stuck),
                 ListedState::Completed => ended.push(SagaStatus::Completed),
                 ListedState::RolledBack => ended.push(SagaStatus::RolledBack),
-                ListedState::Running => going.push(SagaStatus::Running),
+                ListedState::Waiting | ListedState::Running => {
+                    let (parked, paused) = (Some(false), Some(false));
+                    let suspended = Some(state == ListedState::Waiting);
+                    let statuses = vec![SagaStatus::Running];
+                    queries.push(ListFilter { statuses, parked, paused, suspended, ..all });
+                }
                 ListedState::Aborting => going.push(SagaStatus::Aborting),
                 ListedState::RollingBack => going.push(SagaStatus::RollingBack),
                 ListedState::Parked => {

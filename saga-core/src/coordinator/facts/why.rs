@@ -126,11 +126,13 @@ fn fact(facts: &SagaFacts, log: &[Entry], owner: &OwnerState) -> WaitsFor {
             return WaitsFor::Decision { since, reason };
         }
         ListedState::Paused
+        | ListedState::Waiting
         | ListedState::Running
         | ListedState::Aborting
         | ListedState::RollingBack => {}
     }
-    if owner.orphaned {
+    // nobody owns a saga that is suspended, until its time comes
+    if owner.orphaned && saga.state != ListedState::Waiting {
         let unknown_version = owner.unknown_version;
         return WaitsFor::Worker { gone: saga.owner.clone(), unknown_version };
     }

@@ -14,7 +14,7 @@ use super::{
     RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError,
     StoredSaga, TransactionWork, VersionCounts, Worker, WorkerId,
 };
-use crate::log::{Answer, Request, SagaId, Uuid};
+use crate::log::{Answer, Request, SagaId, Timestamp, Uuid};
 
 /// Wraps another store and encodes every payload with a [`PayloadCodec`]: parameters, outputs, the JSON of
 /// errors, contexts, and DAGs (because they contain the values of constants). Neither the coordinator nor
@@ -242,6 +242,26 @@ impl<S: Store> Store for EncodedStore<S> {
         Box::pin(async move {
             Ok(claimed.await?.into_iter().map(|record| self.decode_for_list(record)).collect())
         })
+    }
+
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        let claimed = self.store.claim_due(worker, fingerprints, now, limit);
+        Box::pin(async move {
+            Ok(claimed.await?.into_iter().map(|record| self.decode_for_list(record)).collect())
+        })
+    }
+
+    fn next_due(
+        &self,
+        fingerprints: &[String],
+    ) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        self.store.next_due(fingerprints)
     }
 
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -31,6 +31,8 @@ struct RecordState {
     attempts: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     wake_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    suspended: bool,
     paused: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parked_reason: Option<String>,
@@ -73,6 +75,7 @@ pub(super) fn change(
         next_seq: record.next_seq,
         attempts: record.attempts,
         wake_at: record.wake_at,
+        suspended: record.suspended,
         paused: record.paused,
         parked_reason: record.parked_reason.clone(),
         error: record.error.clone(),
@@ -233,6 +236,7 @@ fn record(
         next_seq: state.next_seq,
         attempts: state.attempts,
         wake_at: state.wake_at,
+        suspended: state.suspended,
         paused: state.paused,
         parked_reason: state.parked_reason,
         error: state.error,

@@ -18,7 +18,7 @@ use super::group_commit::MAX_GROUP;
 use super::log_file::LogFile;
 use super::sync_pool::SyncPool;
 use crate::crash_points::crash_point;
-use crate::log::{Answer, SagaId};
+use crate::log::{Answer, SagaId, Timestamp};
 
 pub(super) struct LogWriter {
     pub(super) directory: Directory,
@@ -85,6 +85,21 @@ impl LogWriter {
         crash_point("file.claim.before");
         let claimed = self.change(&free, |record| record.claim(worker))?;
         crash_point("file.claim.after");
+        Ok(claimed)
+    }
+
+    pub(super) fn claim_due(
+        &mut self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<SagaRecord>, StoreError> {
+        self.check()?;
+        let due = SagaRecord::due(self.records(), fingerprints, now, limit);
+        crash_point("file.claim_due.before");
+        let claimed = self.change(&due, |record| record.claim(worker))?;
+        crash_point("file.claim_due.after");
         Ok(claimed)
     }
 

@@ -43,7 +43,7 @@ use super::{
     Store, StoreError, StoredSaga, VersionCounts, WorkerId,
 };
 use crate::crash_points::crash_point;
-use crate::log::{Answer, Request, SagaId};
+use crate::log::{Answer, Request, SagaId, Timestamp};
 
 /// Keeps sagas as readable files in a directory: one JSON Lines log per saga, made durable (fsync) by every
 /// write.
@@ -323,6 +323,25 @@ impl Store for FileStore {
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
         self.run(move |files| files.worker()?.claim(&worker, &fingerprints, limit))
+    }
+
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
+        self.run(move |files| files.worker()?.claim_due(&worker, &fingerprints, now, limit))
+    }
+
+    fn next_due(
+        &self,
+        fingerprints: &[String],
+    ) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        let fingerprints = fingerprints.to_vec();
+        self.run(move |files| files.select(|records| SagaRecord::next_due(records, &fingerprints)))
     }
 
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -12,7 +12,7 @@ use super::detailed_appends;
 use super::group_commit::Write;
 use super::log_columns;
 use super::retries::Tries;
-use super::rows::{int, owner_column, text};
+use super::rows::{int, owner_column, suspended_until, text};
 use super::schema;
 use super::trouble::Trouble;
 use crate::crash_points::crash_point;
@@ -80,6 +80,12 @@ impl AppendRow {
         })
     }
 
+    /// The column `suspended_until` after this append, if it suspends the saga.
+    pub(super) fn suspended_until(&self) -> Option<i64> {
+        let change = &self.append.change;
+        change.suspends.then(|| suspended_until(change.wake_at))
+    }
+
     /// Replaces the output in the first entry, if that is a `succeeded`.
     pub(super) fn replace_output(&mut self, output: Payload) -> Result<(), String> {
         if self.append.replace_output(output) {
@@ -96,6 +102,7 @@ impl AppendRow {
             || change.paused.is_some()
             || change.parked_reason.is_some()
             || change.definition.is_some()
+            || change.suspends
     }
 }
 

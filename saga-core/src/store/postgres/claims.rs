@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 
 use super::connection::{Connection, Execute, Params};
 use super::reads;
-use super::rows::{self, EPOCH, NUMBER, RECORD, WITH_REST, owner_column, plain, text};
+use super::rows::{self, EPOCH, RECORD, SUSPENDED, WITH_REST, owner_column, plain, text};
 use super::trouble::Trouble;
 use crate::crash_points::crash_point;
 use crate::log::{SagaId, Timestamp};
@@ -93,7 +93,10 @@ pub(super) async fn claim(
 }
 
 /// The numbers of versions.
-async fn versions(connection: &Connection, fingerprints: &[String]) -> Result<Vec<i32>, Trouble> {
+pub(super) async fn versions(
+    connection: &Connection,
+    fingerprints: &[String],
+) -> Result<Vec<i32>, Trouble> {
     let fingerprints = fingerprints.iter().map(|fingerprint| text(fingerprint)).collect::<Vec<_>>();
     let sql = "SELECT version FROM saga_version WHERE fingerprint = ANY ($1)";
     let rows = connection.query(sql, &[(&fingerprints, Type::TEXT_ARRAY)]).await?;
@@ -116,7 +119,7 @@ async fn dead_workers(
         d AS (SELECT incarnation FROM saga_worker WHERE lease_until <= clock_timestamp() AND incarnation <> $1 \
         UNION SELECT o.owner FROM o WHERE o.owner <> $1 \
         AND NOT EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = o.owner)) \
-        SELECT incarnation, (SELECT true FROM saga AS s WHERE s.owner = d.incarnation AND (s.parked_reason IS NULL) \
+        SELECT incarnation, (SELECT true FROM saga AS s WHERE s.owner = d.incarnation AND (s.parked_reason IS NULL AND s.suspended_until IS NULL) \
         AND s.version = ANY ($2) AND s.ended_at IS NULL LIMIT 1) IS NOT NULL FROM d";
     let params: Params<'_> = &[(&owner_column(worker), Type::TEXT), (&versions, Type::INT4_ARRAY)];
     let rows = connection.query(sql, params).await?;
@@ -148,8 +151,16 @@ async fn claim_of(
     crash_point("postgres.claim.before");
     let rows = connection.query(&claim_sql(), params).await?;
     crash_point("postgres.claim.after");
+    records_of(connection, &rows).await
+}
+
+/// The records that a claim has changed.
+pub(super) async fn records_of(
+    connection: &Connection,
+    rows: &[Row],
+) -> Result<Vec<SagaRecord>, Trouble> {
     let mut claimed = Vec::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows {
         match record_of(connection, row).await {
             Ok(record) => claimed.extend(record),
             // A record that does not decode is skipped, so that it does not block other sagas: its owner is now this
@@ -162,7 +173,7 @@ async fn claim_of(
 }
 
 /// Which of the columns of a claim or a take says that the saga has gone on meanwhile.
-const HAS_GONE_ON: usize = NUMBER + 1;
+const HAS_GONE_ON: usize = SUSPENDED + 1;
 
 /// The record that a claim or a take has changed; `None` if another one has changed it since.
 ///
@@ -186,7 +197,7 @@ async fn record_of(connection: &Connection, row: &Row) -> Result<Option<SagaReco
 /// claims. Whether the owner is alive is checked in the same statement, by the same clock.
 pub(super) fn claim_sql() -> String {
     format!(
-        "WITH free AS (SELECT id FROM saga WHERE owner = $2 AND (parked_reason IS NULL) \
+        "WITH free AS (SELECT id FROM saga WHERE owner = $2 AND (parked_reason IS NULL AND suspended_until IS NULL) \
          AND version = ANY ($3) AND ended_at IS NULL \
          AND NOT EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = $2 AND w.lease_until > clock_timestamp()) \
          AND EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = $1 AND w.lease_until > clock_timestamp()) \
@@ -199,7 +210,7 @@ pub(super) fn claim_sql() -> String {
 }
 
 /// The records of the rows `s` that a statement has changed. `seen` is the row that it has seen when it began.
-static CHANGED: LazyLock<String> = LazyLock::new(|| {
+pub(super) static CHANGED: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {RECORD}, seen.next_seq IS DISTINCT FROM s.next_seq FROM s {WITH_REST} \
          LEFT JOIN saga AS seen ON seen.id = s.id"
@@ -222,8 +233,7 @@ pub(super) async fn owned(
     connection: &Connection,
     worker: &WorkerId,
 ) -> Result<Vec<SagaId>, Trouble> {
-    let sql =
-        "SELECT id FROM saga WHERE owner = $1 AND (parked_reason IS NULL) AND ended_at IS NULL";
+    let sql = "SELECT id FROM saga WHERE owner = $1 AND (parked_reason IS NULL AND suspended_until IS NULL) AND ended_at IS NULL";
     let rows = connection.query(sql, &[(&owner_column(worker), Type::TEXT)]).await?;
     let ids = rows.iter().map(|row| row.try_get::<_, &str>(0).map_err(Trouble::Sql));
     // what is no id was not written by a store
@@ -268,7 +278,7 @@ pub(super) async fn take(
 
 fn take_sql() -> String {
     format!(
-        "WITH s AS (UPDATE saga SET owner = $1, epoch = epoch + 1 WHERE id = $2 AND (owner IN ('', $1) \
+        "WITH s AS (UPDATE saga SET owner = $1, epoch = epoch + 1, suspended_until = NULL WHERE id = $2 AND (owner IN ('', $1) \
          OR NOT EXISTS (SELECT 1 FROM saga_worker AS w WHERE w.incarnation = saga.owner AND w.lease_until > clock_timestamp())) \
          RETURNING *) {}",
         *CHANGED

@@ -86,7 +86,7 @@ impl<'a> Definitions<'a> {
     }
 }
 
-/// Executes one of the statements below; `more` are the parameters from the 24th on.
+/// Executes one of the statements below; `more` are the parameters from the 25th on.
 async fn execute(
     connection: &impl Execute,
     rows: &[&AppendRow],
@@ -106,6 +106,7 @@ async fn execute(
     let parks =
         rows.iter().map(|row| row.append.change.parked_reason.is_some()).collect::<Vec<_>>();
     let reasons = rows.iter().map(|row| row.parked_reason.as_deref()).collect::<Vec<_>>();
+    let suspended = rows.iter().map(|row| row.suspended_until()).collect::<Vec<_>>();
     let answers = (0..)
         .zip(rows)
         .flat_map(|(place, row)| row.answers.iter().map(move |answer| (index(place), answer)));
@@ -137,6 +138,7 @@ async fn execute(
         (&answer_places, Type::INT8_ARRAY),
         (&requests, Type::UUID_ARRAY),
         (&answers, Type::BYTEA_ARRAY),
+        (&suspended, Type::INT8_ARRAY),
     ];
     params.extend_from_slice(more);
     connection.query(sql, &params).await
@@ -147,16 +149,17 @@ fn appends(more: &str, columns: &str) -> String {
     format!(
         "a AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
          $7::text[], $8::bigint[], $9::bigint[], $10::boolean[], $11::boolean[], $16::text[], $17::bytea[], \
-         $18::boolean[], $19::boolean[], $20::text[]{more}) \
+         $18::boolean[], $19::boolean[], $20::text[], $24::bigint[]{more}) \
          AS a (place, id, owner, epoch, expected, next, status, wake, updated, ended, progress, \
-         error, context, paused, parks, reason{columns}))"
+         error, context, paused, parks, reason, suspended{columns}))"
     )
 }
 
 /// What an append may change besides the columns that every append changes.
 const DETAILS: &str = "error = coalesce(a.error, s.error), context = coalesce(a.context, s.context), \
     paused = coalesce(a.paused, s.paused), \
-    parked_reason = CASE WHEN a.parks THEN a.reason ELSE s.parked_reason END";
+    parked_reason = CASE WHEN a.parks THEN a.reason ELSE s.parked_reason END, \
+    suspended_until = a.suspended, owner = CASE WHEN a.suspended IS NULL THEN s.owner ELSE '' END";
 
 /// Writes the logs and the answers of the sagas `u`.
 const LOGS_AND_ANSWERS: &str = "l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) \
@@ -181,7 +184,7 @@ static DETAILED: LazyLock<String> = LazyLock::new(|| {
 /// of those are returned with a false.
 static WITH_DEFINITIONS: LazyLock<String> = LazyLock::new(|| {
     let appends =
-        appends(", $24::text[], $25::bytea[], $26::bytea[]", ", fingerprint, params, dag");
+        appends(", $25::text[], $26::bytea[], $27::bytea[]", ", fingerprint, params, dag");
     format!(
         "WITH {appends}, \
          d AS (SELECT a.place, v.version, CASE WHEN v.dag <> a.dag THEN a.dag END AS dag FROM a \

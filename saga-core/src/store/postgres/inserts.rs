@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use super::connection::{Execute, Params};
 use super::creates::{NewSagaRow, StoredVersion};
 use super::log_columns::{self, LogColumns};
-use super::rows::owner_column;
+use super::rows::{owner_column, suspended_until};
 use super::trouble::Trouble;
 use crate::log::{Payload, SagaStatus};
 use crate::store::log_rows::LogRow;
@@ -39,6 +39,7 @@ fn are_plain(rows: &[&NewSagaRow], versions: &[StoredVersion]) -> bool {
                 && record.context.is_none()
                 && !record.paused
                 && (row.wake_at, row.deadline, row.ended_at) == (None, None, None)
+                && !record.suspended
                 && (&row.parked_reason, &row.error) == (&None, &None)
         })
 }
@@ -135,6 +136,9 @@ async fn insert_detailed(
     let contexts = contexts.collect::<Vec<_>>();
     let births = records().map(|record| record.run_key).collect::<Vec<_>>();
     let inputs = records().map(|record| record.params.as_bytes()).collect::<Vec<_>>();
+    let suspended = records()
+        .map(|record| record.suspended.then(|| suspended_until(record.wake_at)))
+        .collect::<Vec<_>>();
     let logs = LogColumns::of((0..).zip(rows.iter().map(|row| &row.log)))?;
     let params: Params<'_> = &[
         (&places, Type::INT8_ARRAY),
@@ -161,6 +165,7 @@ async fn insert_detailed(
         (&logs.first_seqs, Type::INT8_ARRAY),
         (&logs.entries, Type::TEXT_ARRAY),
         (&logs.payloads, Type::BYTEA_ARRAY),
+        (&suspended, Type::INT8_ARRAY),
     ];
     let created = connection.query_often(DETAILED, params).await?;
     log_columns::are_at(&created, rows.len())
@@ -168,13 +173,13 @@ async fn insert_detailed(
 
 const DETAILED: &str = "WITH n AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::text[], $5::text[], \
     $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::boolean[], $12::text[], $13::bigint[], \
-    $14::bigint[], $15::bigint[], $16::text[], $17::bytea[], $18::uuid[], $19::bytea[], $20::bytea[]) \
+    $14::bigint[], $15::bigint[], $16::text[], $17::bytea[], $18::uuid[], $19::bytea[], $20::bytea[], $25::bigint[]) \
     AS n (place, id, version, status, owner, epoch, next, attempts, wake, deadline, paused, parked, created, updated, ended, \
-    error, context, birth, params, dag)), \
+    error, context, birth, params, dag, suspended)), \
     s AS (INSERT INTO saga (id, version, status, owner, epoch, next_seq, attempts, wake_at, deadline, paused, parked_reason, \
-    created_at, updated_at, ended_at, error, context) \
+    created_at, updated_at, ended_at, error, context, suspended_until) \
     SELECT n.id, n.version, n.status, n.owner, n.epoch, n.next, n.attempts, n.wake, n.deadline, n.paused, n.parked, n.created, \
-    n.updated, n.ended, n.error, n.context FROM n JOIN saga_version AS v ON v.version = n.version AND v.retired_at IS NULL \
+    n.updated, n.ended, n.error, n.context, n.suspended FROM n JOIN saga_version AS v ON v.version = n.version AND v.retired_at IS NULL \
     ON CONFLICT (id) DO NOTHING RETURNING id, number), \
     c AS (SELECT s.number, n.place, n.birth, n.params, n.dag FROM s JOIN n ON n.id = s.id), \
     i AS (INSERT INTO saga_input (number, birth, params, dag) SELECT number, birth, params, dag FROM c), \

@@ -25,6 +25,7 @@ mod connection;
 mod connector;
 mod creates;
 mod detailed_appends;
+mod due;
 mod group_commit;
 mod inserts;
 mod log_columns;

@@ -9,7 +9,7 @@ use super::connection::{Connection, Execute, Params};
 use super::rows::{self, NUMBER, RECORD, WITH_REST, bound, plain, text, unsigned};
 use super::trouble::Trouble;
 use crate::causes::with_causes;
-use crate::log::{Entry, InvalidSagaStatus, ListedState, SagaId, SagaStatus, Timestamp};
+use crate::log::{Entry, Halted, InvalidSagaStatus, ListedState, SagaId, SagaStatus, Timestamp};
 use crate::store::counts::{Counting, VersionCounts};
 use crate::store::{
     ListFilter, Position, SagaRecord, SagaVersion, StoreError, StoredSaga, log_rows,
@@ -138,8 +138,8 @@ pub(super) async fn list(
     filter: &ListFilter,
 ) -> Result<Vec<SagaRecord>, Trouble> {
     let mut statuses = filter.statuses.clone();
-    if statuses.is_empty() && filter.parked == Some(true) {
-        // parked sagas have not ended, and most sagas have
+    if statuses.is_empty() && (filter.parked == Some(true) || filter.suspended == Some(true)) {
+        // such sagas have not ended, and most sagas have
         statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
     }
     if statuses.is_empty() {
@@ -172,6 +172,7 @@ async fn page(
          AND ($5::bigint IS NULL OR s.created_at < $5) AND ($6::boolean IS NULL OR (s.parked_reason IS NOT NULL) = $6) \
          AND ($9::boolean IS NULL OR s.paused = $9) AND ($10::text IS NULL OR v.fingerprint = $10) \
          AND ($11::bigint IS NULL OR s.updated_at < $11) \
+         AND ($12::boolean IS NULL OR (s.suspended_until IS NOT NULL) = $12) \
          ORDER BY s.id LIMIT $7"
     );
     let mut records = Vec::new();
@@ -192,6 +193,7 @@ async fn page(
             (&filter.paused, Type::BOOL),
             (&fingerprint, Type::TEXT),
             (&updated_before, Type::INT8),
+            (&filter.suspended, Type::BOOL),
         ];
         let rows = connection.query(&sql, params).await?;
         // a record that does not decode is skipped; loading it reports what is wrong
@@ -236,24 +238,24 @@ pub(super) async fn versions(connection: &Connection) -> Result<Vec<SagaVersion>
 pub(super) async fn counts(connection: &Connection) -> Result<Vec<VersionCounts>, Trouble> {
     let sql = "SELECT v.name, v.fingerprint, \
         CASE c.place WHEN 1 THEN coalesce((SELECT i.dag FROM saga_input AS i WHERE i.number = c.first), v.dag) ELSE '' END, \
-        c.status, c.parked, c.paused, c.sagas, c.oldest \
-        FROM (SELECT *, row_number() OVER (PARTITION BY version ORDER BY status, parked, paused) AS place FROM \
-        (SELECT version, status, parked_reason IS NOT NULL AS parked, paused, count(*) AS sagas, \
-        min(created_at) AS oldest, min(number) AS first FROM saga GROUP BY 1, 2, 3, 4) AS g) AS c \
+        c.status, c.parked, c.paused, c.suspended, c.sagas, c.oldest \
+        FROM (SELECT *, row_number() OVER (PARTITION BY version ORDER BY status, parked, paused, suspended) AS place FROM \
+        (SELECT version, status, parked_reason IS NOT NULL AS parked, paused, suspended_until IS NOT NULL AS suspended, count(*) AS sagas, \
+        min(created_at) AS oldest, min(number) AS first FROM saga GROUP BY 1, 2, 3, 4, 5) AS g) AS c \
         JOIN saga_version AS v USING (version) ORDER BY v.version, c.place";
     let mut counting = Counting::default();
     for row in connection.query(sql, &[]).await? {
         let columns = || {
             let names = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let state = (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
-            Ok((names, state, [row.try_get(6)?, row.try_get(7)?]))
+            let state = (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);
+            Ok((names, state, [row.try_get(7)?, row.try_get(8)?]))
         };
-        type Columns<'a> = ((&'a str, &'a str, &'a [u8]), (&'a str, bool, bool), [i64; 2]);
-        let ((name, fingerprint, dag), (status, parked, paused), [sagas, oldest]): Columns<'_> =
+        type Columns<'a> = ((&'a str, &'a str, &'a [u8]), (&'a str, bool, bool, bool), [i64; 2]);
+        let ((name, fingerprint, dag), (status, parked, paused, suspended), [sagas, oldest]): Columns<'_> =
             columns().map_err(Trouble::Sql)?;
         // a saga whose status does not decode is left out, as in lists; loading it reports what is wrong
         let Ok(status) = status.parse::<SagaStatus>() else { continue };
-        let state = ListedState::of(status, parked, paused);
+        let state = ListedState::of(status, Halted { parked, paused, suspended });
         let (sagas, oldest) = (sagas.unsigned_abs(), Timestamp(oldest.unsigned_abs()));
         counting.add_all((plain(name), plain(fingerprint)), state, sagas, oldest, || dag.into());
     }

@@ -12,13 +12,16 @@ use crate::store::{SagaRecord, StoreError, WorkerId};
 /// The columns that [`record`] reads, in order, of `saga AS s` with [`WITH_REST`].
 pub(super) const RECORD: &str = "s.id, v.name, v.fingerprint, coalesce(i.dag, v.dag), s.status, s.owner, s.epoch, s.next_seq, \
     s.attempts, s.wake_at, s.deadline, s.paused, s.parked_reason, s.created_at, s.updated_at, s.error, s.context, \
-    i.birth, i.params, s.number";
+    i.birth, i.params, s.number, s.suspended_until";
 
 /// Which of the [`RECORD`] columns is the saga's epoch.
 pub(super) const EPOCH: usize = 6;
 
 /// Which of the [`RECORD`] columns is the saga's number, which is not part of the record.
 pub(super) const NUMBER: usize = 19;
+
+/// Which of the [`RECORD`] columns says until when the saga is suspended. It is the last one.
+pub(super) const SUSPENDED: usize = 20;
 
 /// The joins that [`RECORD`] needs. They are left joins, so that a missing row makes the record corrupt instead of hiding
 /// the saga.
@@ -33,6 +36,11 @@ pub(super) fn int(n: u64) -> Result<i64, String> {
 /// Converts a time that is only compared with others: one that is too large is later than all of them.
 pub(super) fn bound(at: Timestamp) -> i64 {
     i64::try_from(at.0).unwrap_or(i64::MAX)
+}
+
+/// The column `suspended_until` of a saga that is suspended.
+pub(super) fn suspended_until(wake_at: Option<Timestamp>) -> i64 {
+    wake_at.map_or(i64::MAX, bound)
 }
 
 /// Stands before what the database does not accept in a text.
@@ -107,6 +115,10 @@ fn read(row: &Row, id: SagaId) -> Result<SagaRecord, String> {
         context: columns.take::<Option<&[u8]>>()?.map(Payload::from),
         run_key: columns.take::<Option<uuid::Uuid>>()?.ok_or_else(|| missing("input"))?,
         params: columns.take::<Option<&[u8]>>()?.ok_or_else(|| missing("input"))?.into(),
+        suspended: row
+            .try_get::<_, Option<i64>>(SUSPENDED)
+            .map_err(|e| crate::causes::with_causes(&e))?
+            .is_some(),
     })
 }
 

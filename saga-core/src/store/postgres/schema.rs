@@ -10,7 +10,7 @@ use crate::store::StoreError;
 
 /// Each turns a schema into the next one, from an empty database on. Only ever append to this list. Workers of the version
 /// before must be able to work with each schema, so that workers can be upgraded one after the other.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// The schema version that this version of the library writes.
 const KNOWN: u32 = MIGRATIONS.len() as u32;

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::appends::{AppendJob, AppendRow};
 use super::creates::{CreateJob, NewSagaRow};
-use super::{PostgresStore, call_shares, claims, reads, removals, requests, runtime};
-use crate::log::{Answer, Request, SagaId};
+use super::{PostgresStore, call_shares, claims, due, reads, removals, requests, runtime};
+use crate::log::{Answer, Request, SagaId, Timestamp};
 use crate::store::{
     Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, RequestsWithAnswers,
     SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError, StoredSaga,
@@ -169,6 +169,33 @@ impl Store for PostgresStore {
         self.run(move |connection| {
             let worker = worker.clone();
             Box::pin(async move { claims::owned(connection, &worker).await })
+        })
+    }
+
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
+        // once, as with claims
+        self.run_once(move |connection| {
+            Box::pin(
+                async move { due::claim_due(connection, &worker, &fingerprints, now, limit).await },
+            )
+        })
+    }
+
+    fn next_due(
+        &self,
+        fingerprints: &[String],
+    ) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        let fingerprints = fingerprints.to_vec();
+        self.run(move |connection| {
+            let fingerprints = fingerprints.clone();
+            Box::pin(async move { due::next_due(connection, &fingerprints).await })
         })
     }
 

@@ -13,7 +13,7 @@ use super::definitions;
 use super::rows::{self, NUMBER, RECORD, WITH_INPUT};
 use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
-use crate::log::{Entry, ListedState, SagaId, SagaStatus, Timestamp};
+use crate::log::{Entry, Halted, ListedState, SagaId, SagaStatus, Timestamp};
 
 /// Returns a saga's record and its number.
 pub(super) fn find(conn: &Database, id: &SagaId) -> Result<Option<(SagaRecord, i64)>, SqliteError> {
@@ -131,8 +131,8 @@ fn read_log_row(row: &Row<'_>, log: &mut Vec<Entry>) -> Result<(), (u64, String)
 
 pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecord>, SqliteError> {
     let mut statuses = filter.statuses.clone();
-    if statuses.is_empty() && filter.parked == Some(true) {
-        // Parked sagas have not ended, and most sagas have.
+    if statuses.is_empty() && (filter.parked == Some(true) || filter.suspended == Some(true)) {
+        // Such sagas have not ended, and most sagas have.
         statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
     }
     if statuses.is_empty() {
@@ -170,6 +170,7 @@ fn page(
         filter.paused,
         filter.fingerprint,
         filter.updated_before.map(rows::bound),
+        filter.suspended,
     ])?;
     let mut records = Vec::new();
     while records.len() < filter.page_size()
@@ -203,6 +204,7 @@ pub(super) fn page_sql(status: Option<SagaStatus>) -> String {
          AND (?5 IS NULL OR created_at > ?5) AND (?6 IS NULL OR created_at < ?6) \
          AND (?7 IS NULL OR (parked_reason IS NOT NULL) = ?7) \
          AND (?9 IS NULL OR paused = ?9) AND (?11 IS NULL OR updated_at < ?11) \
+         AND (?12 IS NULL OR (suspended_until IS NOT NULL) = ?12) \
          ORDER BY id LIMIT ?3"
     )
 }
@@ -247,13 +249,17 @@ pub(super) fn counts(conn: &Database) -> Result<Vec<VersionCounts>, SqliteError>
         let Ok(status) = status.parse::<SagaStatus>() else { continue };
         let Some(definition) = definitions::find(conn, row.get(0)?)? else { continue };
         let key = (definition.name.to_string(), definition.fingerprint.to_string());
-        let state = ListedState::of(status, row.get(2)?, row.get(3)?);
-        let sagas = row.get::<_, i64>(4)?.unsigned_abs();
-        let oldest = Timestamp(row.get::<_, i64>(5)?.unsigned_abs());
+        let state = ListedState::of(
+            status,
+            Halted { parked: row.get(2)?, paused: row.get(3)?, suspended: row.get(4)? },
+        );
+        let sagas = row.get::<_, i64>(5)?.unsigned_abs();
+        let oldest = Timestamp(row.get::<_, i64>(6)?.unsigned_abs());
         counting.add_all(key, state, sagas, oldest, || definition.dag.clone());
     }
     Ok(counting.counts())
 }
 
-const COUNTS: &str = "SELECT definition, status, parked_reason IS NOT NULL AS parked, paused, count(*), min(created_at) \
-    FROM saga GROUP BY definition, status, parked, paused";
+const COUNTS: &str = "SELECT definition, status, parked_reason IS NOT NULL AS parked, paused, \
+    suspended_until IS NOT NULL AS suspended, count(*), min(created_at) \
+    FROM saga GROUP BY definition, status, parked, paused, suspended";

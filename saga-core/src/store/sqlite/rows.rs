@@ -12,13 +12,16 @@ use crate::log::{InvalidSagaId, Payload, SagaId, SagaStatus, Timestamp};
 
 /// The columns that [`record`] reads, in order.
 pub(super) const RECORD: &str = "id, definition, status, owner, epoch, next_seq, attempts, wake_at, \
-    deadline, paused, parked_reason, created_at, updated_at, error, context, birth, params, number";
+    deadline, paused, parked_reason, created_at, updated_at, error, context, birth, params, number, suspended_until";
 
 /// Which of the [`RECORD`] columns is the number of the saga's definition.
 pub(super) const DEFINITION: usize = 1;
 
 /// Which of the [`RECORD`] columns is the saga's number, which is not part of the record.
 pub(super) const NUMBER: usize = 17;
+
+/// Which of the [`RECORD`] columns says until when the saga is suspended.
+const SUSPENDED: usize = 18;
 
 /// The join that [`RECORD`] needs. It is a left join, so that a missing row there makes the record corrupt
 /// instead of hiding the saga.
@@ -36,6 +39,7 @@ pub(super) struct NewSagaRow {
     pub(super) created_at: i64,
     pub(super) updated_at: i64,
     pub(super) ended_at: Option<i64>,
+    pub(super) suspended_until: Option<i64>,
     pub(super) log: LogRows,
 }
 
@@ -54,6 +58,7 @@ impl NewSagaRow {
             created_at: int(record.created_at.0)?,
             updated_at,
             ended_at: record.status.is_ended().then_some(updated_at),
+            suspended_until: record.suspended.then(|| suspended_until(record.wake_at)),
             log: LogRows::new(1, &entries)?,
             record,
         })
@@ -123,6 +128,11 @@ pub(super) fn bound(at: Timestamp) -> i64 {
     i64::try_from(at.0).unwrap_or(i64::MAX)
 }
 
+/// The column `suspended_until` of a saga that is suspended.
+pub(super) fn suspended_until(wake_at: Option<Timestamp>) -> i64 {
+    wake_at.map_or(i64::MAX, bound)
+}
+
 /// Decodes a row with the [`RECORD`] columns.
 pub(super) fn record(conn: &Database, row: &Row<'_>) -> Result<SagaRecord, SqliteError> {
     let odd = |e: Box<dyn std::error::Error + Send + Sync>| {
@@ -157,6 +167,7 @@ pub(super) fn record(conn: &Database, row: &Row<'_>) -> Result<SagaRecord, Sqlit
                 .parse()
                 .map_err(|e: uuid::Error| format!("its run key is not a UUID: {e}"))?,
             params: columns.read(ValueRef::as_blob)?.into(),
+            suspended: row.get::<_, Option<i64>>(SUSPENDED).map_err(|e| e.to_string())?.is_some(),
         })
     };
     read().map_err(|why| StoreError::Corrupt { saga: id.clone(), seq: 0, why }.into())

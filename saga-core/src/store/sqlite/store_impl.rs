@@ -17,7 +17,7 @@ use super::rows::{self, AppendRow, NewSagaRow};
 use super::transaction_job::TransactionJob;
 use super::write_job::SqliteError;
 use super::{SqliteStore, claims, database_file, reads, writes};
-use crate::log::{Answer, Request, SagaId};
+use crate::log::{Answer, Request, SagaId, Timestamp};
 
 impl SqliteStore {
     /// Loads so many sagas with one read.
@@ -122,6 +122,31 @@ impl Store for SqliteStore {
             let writer = self.writer()?;
             writer.write(move |conn, _| claims::claim(conn, &worker, &fingerprints, limit)).await
         })
+    }
+
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        let (worker, now) = (worker.clone(), rows::bound(now));
+        let fingerprints = fingerprints.iter().cloned().collect::<HashSet<_>>();
+        Box::pin(async move {
+            let writer = self.writer()?;
+            writer
+                .write(move |conn, _| claims::claim_due(conn, &worker, &fingerprints, now, limit))
+                .await
+        })
+    }
+
+    fn next_due(
+        &self,
+        fingerprints: &[String],
+    ) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        let fingerprints = fingerprints.iter().cloned().collect::<HashSet<_>>();
+        Box::pin(self.inner.reader.read(move |conn| claims::next_due(conn, &fingerprints)))
     }
 
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {

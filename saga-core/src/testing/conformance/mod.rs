@@ -5,6 +5,7 @@ mod definitions;
 mod ownership;
 mod reading;
 mod requests;
+mod suspension;
 mod writes;
 
 use std::fmt;
@@ -102,6 +103,15 @@ pub async fn store_conformance<S: Store>(
             removing_a_saga_removes_its_requests
             take_makes_the_worker_the_owner_in_any_status
             purge_removes_old_ended_sagas_in_batches
+        }
+        suspension {
+            a_suspended_saga_has_no_owner_and_is_not_claimed
+            what_is_due_is_claimed_in_its_order_up_to_the_limit
+            a_suspended_saga_that_is_taken_is_not_suspended_any_more
+            a_suspended_saga_that_is_parked_is_not_due
+            an_append_that_ends_a_saga_cannot_suspend_it
+            each_due_saga_is_claimed_by_one_of_many_workers
+            suspended_sagas_are_listed_and_counted
         }
         call_shares {
             call_shares_are_changed_only_by_who_has_read_the_newest

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 #[cfg(feature = "sqlite")]
 use super::database::Database;
 use super::stage::Stage;
-use crate::log::{Answer, Entry, Request, SagaId, Uuid};
+use crate::log::{Answer, Entry, Request, SagaId, Timestamp, Uuid};
 use crate::panics;
 #[cfg(feature = "sqlite")]
 use crate::store::TransactionWork;
@@ -132,6 +132,23 @@ impl Store for StagedStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         self.memory.claim(worker, fingerprints, limit)
+    }
+
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
+        self.memory.claim_due(worker, fingerprints, now, limit)
+    }
+
+    fn next_due(
+        &self,
+        fingerprints: &[String],
+    ) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        self.memory.next_due(fingerprints)
     }
 
     fn release(&self, worker: &WorkerId) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 
 use saga_core::SagaId;
-use saga_core::log::Uuid;
+use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::{Answer, Request};
 use saga_core::store::{
     Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, SagaRecord, SagaVersion,
@@ -114,6 +114,24 @@ impl Store for Client {
         self.ask(Weight::Poll, "claim", move |medium| {
             Ok(medium.claim(&worker, &fingerprints, limit))
         })
+    }
+
+    fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        now: Timestamp,
+        limit: usize,
+    ) -> Reply<'_, Vec<SagaRecord>> {
+        let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
+        self.ask(Weight::Poll, "claim_due", move |medium| {
+            Ok(medium.claim_due(&worker, &fingerprints, now, limit))
+        })
+    }
+
+    fn next_due(&self, fingerprints: &[String]) -> Reply<'_, Option<Timestamp>> {
+        let fingerprints = fingerprints.to_vec();
+        self.ask(Weight::Poll, "next_due", move |medium| Ok(medium.next_due(&fingerprints)))
     }
 
     fn owned(&self, worker: &WorkerId) -> Reply<'_, Vec<SagaId>> {

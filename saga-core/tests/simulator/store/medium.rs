@@ -259,6 +259,33 @@ impl Medium {
         self.content().records().filter(is_owned).map(|record| record.id.clone()).collect()
     }
 
+    pub(super) fn claim_due(
+        &self,
+        worker: &WorkerId,
+        fingerprints: &[String],
+        until: Timestamp,
+        limit: usize,
+    ) -> Vec<SagaRecord> {
+        let (now, mut content) = (self.clock.now(), self.content());
+        if self.terms.is_some() && !content.is_alive(worker, now) {
+            return Vec::new();
+        }
+        let due = SagaRecord::due(content.records(), fingerprints, until, limit);
+        let claimed = due.into_iter().map(|id| {
+            let record = &mut content.sagas.get_mut(&id).unwrap().record;
+            record.claim(worker);
+            self.trace.count("a claim of a due saga");
+            self.trace
+                .note(|| format!("{worker} claims {id}, which is due (epoch {})", record.epoch));
+            record.clone()
+        });
+        claimed.collect()
+    }
+
+    pub(super) fn next_due(&self, fingerprints: &[String]) -> Option<Timestamp> {
+        SagaRecord::next_due(self.content().records(), fingerprints)
+    }
+
     pub(super) fn release(&self, worker: &WorkerId) {
         let mut content = self.content();
         content.leases.remove(worker.as_str());

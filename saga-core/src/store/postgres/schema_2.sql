@@ -1,0 +1,10 @@
+-- NULL unless the saga is suspended: then the time at which it is due, or the largest integer if it has none. It is a column of
+-- its own, and not a flag beside `wake_at`, so that the appends of running sagas change nothing that is in an index.
+ALTER TABLE saga ADD COLUMN suspended_until bigint;
+
+CREATE INDEX saga_due ON saga (suspended_until) WHERE suspended_until IS NOT NULL;
+
+-- A claim passes over suspended sagas, of which there may be very many.
+DROP INDEX saga_unfinished;
+CREATE INDEX saga_unfinished ON saga (owner, (parked_reason IS NULL AND suspended_until IS NULL), version)
+    WHERE ended_at IS NULL;
