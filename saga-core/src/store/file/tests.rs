@@ -2,9 +2,11 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
+use uuid::Uuid;
+
 use super::*;
-use crate::log::{Entry, EntryKind, NodeEntry, Payload, SagaEntry, SagaStatus, Timestamp};
-use crate::store::{NewDefinition, RecordChange};
+use crate::log::{Answer, Entry, EntryKind, NodeEntry, Payload, SagaEntry, SagaStatus, Timestamp};
+use crate::store::{Append, NewDefinition, NewSaga, RecordChange, Store, WorkerId};
 
 fn id(text: &str) -> SagaId {
     text.parse().unwrap()

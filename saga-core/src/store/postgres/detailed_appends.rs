@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::appends::{AppendRow, CHANGES, COMPARE, Common};
+use super::appends::{ATTEMPTS, AppendRow, CHANGES, COMPARE, Common};
 use super::connection::{Execute, Params};
 use super::log_columns::{self, LogColumns};
 use super::rows::{owner_column, text};
@@ -161,6 +161,13 @@ const DETAILS: &str = "error = coalesce(a.error, s.error), context = coalesce(a.
     parked_reason = CASE WHEN a.parks THEN a.reason ELSE s.parked_reason END, \
     suspended_until = a.suspended, owner = CASE WHEN a.suspended IS NULL THEN s.owner ELSE '' END";
 
+/// All that an append changes.
+static ALL_CHANGES: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{CHANGES}, {DETAILS}, attempts = CASE WHEN a.suspended IS NULL THEN {ATTEMPTS} ELSE 0 END"
+    )
+});
+
 /// Writes the logs and the answers of the sagas `u`.
 const LOGS_AND_ANSWERS: &str = "l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) \
     SELECT u.number, r.first_seq, r.entries, r.payloads \
@@ -171,9 +178,9 @@ const LOGS_AND_ANSWERS: &str = "l AS (INSERT INTO saga_log (number, first_seq, e
     WHERE m.id = w.id AND m.answer IS NULL)";
 
 static DETAILED: LazyLock<String> = LazyLock::new(|| {
-    let appends = appends("", "");
+    let (appends, all_changes) = (appends("", ""), &*ALL_CHANGES);
     format!(
-        "WITH {appends}, u AS (UPDATE saga AS s SET {CHANGES}, {DETAILS} \
+        "WITH {appends}, u AS (UPDATE saga AS s SET {all_changes} \
          FROM a WHERE s.owner = a.owner AND {COMPARE} RETURNING s.number, a.place), \
          {LOGS_AND_ANSWERS} SELECT place FROM u"
     )
@@ -185,6 +192,7 @@ static DETAILED: LazyLock<String> = LazyLock::new(|| {
 static WITH_DEFINITIONS: LazyLock<String> = LazyLock::new(|| {
     let appends =
         appends(", $25::text[], $26::bytea[], $27::bytea[]", ", fingerprint, params, dag");
+    let all_changes = &*ALL_CHANGES;
     format!(
         "WITH {appends}, \
          d AS (SELECT a.place, v.version, CASE WHEN v.dag <> a.dag THEN a.dag END AS dag FROM a \
@@ -192,7 +200,7 @@ static WITH_DEFINITIONS: LazyLock<String> = LazyLock::new(|| {
          LEFT JOIN saga_version AS v ON v.fingerprint = a.fingerprint AND v.name = old.name AND v.retired_at IS NULL \
          WHERE a.fingerprint IS NOT NULL), \
          m AS (SELECT place FROM d WHERE version IS NULL), \
-         u AS (UPDATE saga AS s SET {CHANGES}, {DETAILS}, version = coalesce(d.version, s.version) \
+         u AS (UPDATE saga AS s SET {all_changes}, version = coalesce(d.version, s.version) \
          FROM a LEFT JOIN d ON d.place = a.place WHERE s.owner = a.owner AND {COMPARE} \
          AND (a.fingerprint IS NULL OR d.version IS NOT NULL) AND NOT EXISTS (SELECT 1 FROM m) \
          RETURNING s.number, a.place), \

@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 
 use super::claims::{self, CHANGED};
 use super::connection::{Connection, Execute, Params};
-use super::rows::{bound, owner_column};
+use super::rows::{NEVER, due_time, owner_column};
 use super::trouble::Trouble;
 use crate::crash_points::crash_point;
 use crate::log::Timestamp;
@@ -25,7 +25,7 @@ pub(super) async fn claim_due(
         return Ok(Vec::new());
     }
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let (worker, now) = (owner_column(worker), bound(now));
+    let (worker, now) = (owner_column(worker), due_time(now));
     let params: Params<'_> = &[
         (&worker, Type::TEXT),
         (&now, Type::INT8),
@@ -60,7 +60,7 @@ pub(super) async fn next_due(
     fingerprints: &[String],
 ) -> Result<Option<Timestamp>, Trouble> {
     let versions = claims::versions(connection, fingerprints).await?;
-    let never = i64::MAX;
+    let never = NEVER;
     let params: Params<'_> = &[(&versions, Type::INT4_ARRAY), (&never, Type::INT8)];
     let sql = "SELECT suspended_until FROM saga WHERE suspended_until IS NOT NULL AND suspended_until < $2 \
         AND parked_reason IS NULL AND version = ANY ($1) ORDER BY suspended_until LIMIT 1";

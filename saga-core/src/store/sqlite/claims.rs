@@ -111,7 +111,7 @@ pub(super) fn next_due(
     fingerprints: &HashSet<String>,
 ) -> Result<Option<Timestamp>, SqliteError> {
     let mut select = conn.prepare_cached(DUE)?;
-    let mut rows = select.query(params![i64::MAX - 1])?;
+    let mut rows = select.query(params![rows::NEVER - 1])?;
     let mut known = KnownDefinitions::new(fingerprints);
     while let Some(row) = rows.next()? {
         let number: i64 = row.get(1)?;

@@ -11,6 +11,7 @@ use super::claims::{self, release_sql, unfinished_sql};
 use super::database::{Database, OpenDatabase};
 use super::reads::{self, page_sql, versions_sql};
 use super::requests::{self, WAITING};
+use super::schema::MIGRATIONS;
 use super::writes;
 use crate::log::SagaStatus;
 
@@ -23,7 +24,9 @@ const FEW_STEPS: i32 = 5_000;
 /// three that are stuck.
 fn open() -> OpenDatabase {
     let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(include_str!("schema_4.sql")).unwrap();
+    for migration in MIGRATIONS {
+        conn.execute_batch(migration).unwrap();
+    }
     // Inserting ids in order is fastest.
     conn.execute_batch(&format!(
         "BEGIN;

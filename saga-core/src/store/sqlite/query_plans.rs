@@ -2,10 +2,11 @@
 
 use rusqlite::Connection;
 
-use super::claims::{CLAIM, free_sql, release_sql, unfinished_sql};
+use super::claims::{CLAIM, DUE, free_sql, release_sql, unfinished_sql};
 use super::definitions;
 use super::reads::*;
 use super::requests::{OF_SAGA, WAITING};
+use super::schema::MIGRATIONS;
 use super::writes::*;
 use crate::log::SagaStatus;
 
@@ -15,7 +16,9 @@ fn plan(sql: &str) -> String {
 
 fn explain(how: &str, sql: &str, column: &str) -> String {
     let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(include_str!("schema_4.sql")).unwrap();
+    for migration in MIGRATIONS {
+        conn.execute_batch(migration).unwrap();
+    }
     let mut explain = conn.prepare(&format!("{how} {sql}")).unwrap();
     // Unbound parameters are NULL.
     let mut rows = explain.raw_query();
@@ -31,6 +34,16 @@ fn explain(how: &str, sql: &str, column: &str) -> String {
 fn claim_reads_the_unfinished_sagas_and_no_row_of_them() {
     let plan = plan(&unfinished_sql());
     assert!(plan.contains("USING COVERING INDEX saga_unfinished"), "{plan}");
+}
+
+#[test]
+fn what_is_due_is_read_from_an_index_in_order() {
+    let plan = plan(DUE);
+    assert!(
+        plan.contains("USING COVERING INDEX saga_due (suspended_until>? AND suspended_until<?)"),
+        "{plan}"
+    );
+    assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
 }
 
 #[test]

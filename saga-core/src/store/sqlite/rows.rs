@@ -130,7 +130,15 @@ pub(super) fn bound(at: Timestamp) -> i64 {
 
 /// The column `suspended_until` of a saga that is suspended.
 pub(super) fn suspended_until(wake_at: Option<Timestamp>) -> i64 {
-    wake_at.map_or(i64::MAX, bound)
+    wake_at.map_or(NEVER, due_time)
+}
+
+/// The column `suspended_until` of a saga that waits for no time. None that has one is due then.
+pub(super) const NEVER: i64 = i64::MAX;
+
+/// A time at which sagas are due.
+pub(super) fn due_time(at: Timestamp) -> i64 {
+    bound(at).min(NEVER - 1)
 }
 
 /// Decodes a row with the [`RECORD`] columns.

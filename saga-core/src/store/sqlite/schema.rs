@@ -25,7 +25,8 @@ const OLDEST: u32 = 4;
 
 /// The first one creates schema `OLDEST`; each of the others turns a schema into the next one. Only ever append
 /// to this list.
-const MIGRATIONS: &[&str] = &[include_str!("schema_4.sql"), include_str!("schema_5.sql")];
+pub(super) const MIGRATIONS: &[&str] =
+    &[include_str!("schema_4.sql"), include_str!("schema_5.sql")];
 
 /// The schema version that this version of the library writes.
 pub(super) const KNOWN: u32 = OLDEST + MIGRATIONS.len() as u32 - 1;

@@ -131,7 +131,7 @@ impl Store for SqliteStore {
         now: Timestamp,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
-        let (worker, now) = (worker.clone(), rows::bound(now));
+        let (worker, now) = (worker.clone(), rows::due_time(now));
         let fingerprints = fingerprints.iter().cloned().collect::<HashSet<_>>();
         Box::pin(async move {
             let writer = self.writer()?;

@@ -75,11 +75,32 @@ fn a_newer_schema_is_refused_and_left_alone() {
     drop(place.open());
     place.connection().execute_batch("UPDATE saga_meta SET schema_version = 99").unwrap();
     let newer =
-        StoreError::NewerSchema { store: place.path.display().to_string(), found: 99, known: 4 };
+        StoreError::NewerSchema { store: place.path.display().to_string(), found: 99, known: 5 };
     assert_eq!(SqliteStore::open(&place.path).unwrap_err(), newer);
     assert_eq!(SqliteStore::attach(&place.path).unwrap_err(), newer);
-    place.connection().execute_batch("UPDATE saga_meta SET schema_version = 4").unwrap();
+    place.connection().execute_batch("UPDATE saga_meta SET schema_version = 5").unwrap();
     place.open();
+}
+
+#[tokio::test]
+async fn a_file_of_the_schema_before_is_migrated_with_its_sagas() {
+    let place = Place::new();
+    let schema_4 = include_str!("../../../src/store/sqlite/schema_4.sql");
+    place.connection().execute_batch(schema_4).unwrap();
+    place
+        .connection()
+        .execute_batch(
+            "INSERT INTO saga_definition VALUES (1, 'f1', 'book_trip', '{}'); \
+             INSERT INTO saga_input VALUES (1, '67e55044-10b1-426f-9247-bb680e5fe0c8', '{}'); \
+             INSERT INTO saga (number, id, definition, status, epoch, next_seq, attempts, paused, created_at, updated_at) \
+             VALUES (1, 'old', 1, 'running', 1, 1, 0, 0, 10, 10)",
+        )
+        .unwrap();
+    let e = SqliteStore::attach(&place.path).unwrap_err().to_string();
+    assert!(e.contains("it has schema 4, but this program reads schema 5"), "{e}");
+    let store = place.open();
+    let claimed = store.claim(&WorkerId::from("one"), &["f1".to_string()], 10).await.unwrap();
+    assert_eq!(claimed.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), ["old"]);
 }
 
 #[test]
