@@ -90,8 +90,8 @@ async fn a_file_of_the_schema_before_is_migrated_with_its_sagas() {
     place
         .connection()
         .execute_batch(
-            "INSERT INTO saga_definition VALUES (1, 'f1', 'book_trip', '{}'); \
-             INSERT INTO saga_input VALUES (1, '67e55044-10b1-426f-9247-bb680e5fe0c8', '{}'); \
+            "INSERT INTO saga_definition VALUES (1, 'f1', 'book_trip', CAST('{}' AS BLOB)); \
+             INSERT INTO saga_input VALUES (1, '67e55044-10b1-426f-9247-bb680e5fe0c8', CAST('{}' AS BLOB)); \
              INSERT INTO saga (number, id, definition, status, epoch, next_seq, attempts, paused, created_at, updated_at) \
              VALUES (1, 'old', 1, 'running', 1, 1, 0, 0, 10, 10)",
         )
