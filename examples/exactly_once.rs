@@ -39,36 +39,21 @@ fn add(tx: &Transaction<'_>, owner: &str, cents: i64) -> Result<i64, BankError> 
     }
 }
 
-// The transaction is the last thing that the action does, and its value is the action's output.
-//
-// The undo takes `output?` and not `output`. If the process is killed during a withdrawal, and the repeated
-// withdrawal is refused because the balance is too low by then, the node is undone without an output. With `output`,
-// the withdrawal would be repeated to get one, and the saga would be stuck if it never reached its transaction.
-#[saga_action(undo = put_back(output?, from, cents))]
-async fn withdraw(cx: &ActionContext<()>, from: &str, cents: i64) -> Result<i64, BankError> {
-    let from = from.to_string();
-    cx.transaction(move |tx| add(tx, &from, -cents)).await
+// The whole action is one transaction, which also writes to the log that it has succeeded. A withdrawal that the log does not
+// know has not happened: if the program is killed in the middle, there is nothing to find out and nothing to clean up.
+#[saga_action(transaction, undo = put_back(from, cents))]
+fn withdraw(tx: &Transaction<'_>, from: &str, cents: i64) -> Result<i64, BankError> {
+    add(tx, from, -cents)
 }
 
-async fn put_back(
-    cx: &ActionContext<()>,
-    left: Option<&i64>,
-    from: &str,
-    cents: i64,
-) -> Result<(), BankError> {
-    if left.is_none() {
-        // output and withdrawal are one commit: without an output, nothing was withdrawn
-        return Ok(());
-    }
-    let from = from.to_string();
-    cx.transaction(move |tx| add(tx, &from, cents).map(|_| ())).await
+// The undo is a transaction as well.
+fn put_back(tx: &Transaction<'_>, from: &str, cents: i64) -> Result<(), BankError> {
+    add(tx, from, cents).map(|_| ())
 }
 
-// A call of a point of no return that never ends would keep the saga for ever.
-#[saga_action(no_undo, timeout = "30s")]
-async fn deposit(cx: &ActionContext<()>, to: &str, cents: i64) -> Result<i64, BankError> {
-    let to = to.to_string();
-    cx.transaction(move |tx| add(tx, &to, cents)).await
+#[saga_action(transaction, no_undo)]
+fn deposit(tx: &Transaction<'_>, to: &str, cents: i64) -> Result<i64, BankError> {
+    add(tx, to, cents)
 }
 
 saga! {

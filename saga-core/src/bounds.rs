@@ -3,6 +3,7 @@
 //! You never implement or call any of this: each trait is implemented for every type that fits. The names
 //! appear in messages of rustc, and this page says what they mean.
 
+pub use crate::__private::transactions::{TakesPostgres, TakesSqlite, TransactionInput};
 pub use crate::__private::undo_arity::Takes;
 #[cfg(feature = "postgres")]
 pub use crate::context::PostgresTransactionFn;

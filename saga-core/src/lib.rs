@@ -186,7 +186,8 @@ pub use coordinator::{
     Outcome, SagaHandle, ShutdownReport, UnknownVersions,
 };
 pub use error::{
-    ActionError, BoxError, NodeReport, RuntimeError, SagaError, SagaReport, StartError, UndoError,
+    ActionError, BoxError, MissingTransactions, NodeReport, RuntimeError, SagaError, SagaReport,
+    StartError, UndoError,
 };
 pub use limits::Limits;
 pub use log::id::SagaId;

@@ -1,6 +1,7 @@
 //! What an action declares about its undo and its retries. The macros and builders set it, and the machine acts
 //! on it.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,30 @@ pub enum UndoContract {
     /// `no_undo`: the action has no effect that needs to be undone.
     #[serde(rename = "nothing")]
     None,
+}
+
+/// A kind of database that can keep rows of an action's own beside the log.
+///
+/// ```
+/// use saga_core::store::DatabaseKind;
+/// assert_eq!(DatabaseKind::Sqlite.to_string(), "SQLite");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DatabaseKind {
+    /// SQLite: a `SqliteStore` keeps the log.
+    Sqlite,
+    /// PostgreSQL: a `PostgresStore` keeps the log.
+    Postgres,
+}
+
+impl fmt::Display for DatabaseKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        })
+    }
 }
 
 /// How many times a call is attempted, and how long to wait between attempts.
@@ -166,6 +191,10 @@ pub struct Policy {
     /// has a meaning only for undos that can run without an output: [`UndoContract::MaybeOutput`] and
     /// [`UndoContract::InputsOnly`].
     pub undo_on_failure: bool,
+    /// In which database the action has its only effect: rows that are committed together with its `succeeded` in
+    /// the log. An attempt without a `succeeded` has then had no effect, so the node is never in doubt. `None` if the
+    /// action may have other effects.
+    pub transaction: Option<DatabaseKind>,
     /// The attempts of the action.
     pub retry: Retry,
     /// The attempts of the undo.
@@ -177,12 +206,15 @@ impl Policy {
     /// failure.
     pub const fn new(undo: UndoContract) -> Self {
         let retry = Retry { unsaid: true, ..Retry::never() };
-        Self { undo, undo_on_failure: false, retry, undo_retry: Retry::up_to(10) }
+        let undo_retry = Retry::up_to(10);
+        Self { undo, undo_on_failure: false, transaction: None, retry, undo_retry }
     }
 
-    /// True if the undo is called after an attempt that definitely failed.
+    /// True if the undo is called after an attempt that definitely failed. What a transaction wrote is rolled back when
+    /// it fails, so there is nothing to undo then.
     pub const fn undoes_failures(&self) -> bool {
         match self.undo {
+            _ if self.transaction.is_some() => false,
             UndoContract::MaybeOutput | UndoContract::InputsOnly => self.undo_on_failure,
             UndoContract::Output | UndoContract::None => false,
         }

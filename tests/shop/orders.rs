@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use saga_core::prelude::*;
-use saga_core::store::rusqlite::{self, OptionalExtension};
+use saga_core::store::rusqlite::{self, OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 
 use crate::partners::{self, Answer, Call, What};
@@ -80,47 +80,37 @@ async fn call(cx: &Cx, what: What, key: String, of: &str, cents: u32) -> Result<
     }
 }
 
-async fn take(cx: &Cx, article: &str, pieces: u32) -> Result<Taken, StockError> {
-    let article = article.to_string();
-    cx.transaction(move |tx| {
-        let sql = "UPDATE article SET stock = stock - ?2 WHERE name = ?1 AND stock >= ?2
-                   RETURNING cents * ?2, grams * ?2";
-        let row = tx.query_row(sql, (&article, pieces), |row| Ok((row.get(0)?, row.get(1)?)));
-        let Some((cents, grams)) = row.optional()? else {
-            return Err(StockError::SoldOut(article.clone()));
-        };
-        Ok(Taken { article, pieces, cents, grams })
-    })
-    .await
+fn take(tx: &Transaction<'_>, article: &str, pieces: u32) -> Result<Taken, StockError> {
+    let sql = "UPDATE article SET stock = stock - ?2 WHERE name = ?1 AND stock >= ?2
+               RETURNING cents * ?2, grams * ?2";
+    let row = tx.query_row(sql, (article, pieces), |row| Ok((row.get(0)?, row.get(1)?)));
+    let Some((cents, grams)) = row.optional()? else {
+        return Err(StockError::SoldOut(article.to_string()));
+    };
+    Ok(Taken { article: article.to_string(), pieces, cents, grams })
 }
 
-async fn give_back(cx: &Cx, taken: &Taken) -> Result<(), StockError> {
-    let Taken { article, pieces, .. } = taken.clone();
-    cx.transaction(move |tx| {
-        let sql = "UPDATE article SET stock = stock + ?2 WHERE name = ?1";
-        tx.execute(sql, (&article, pieces))?;
-        Ok(())
-    })
-    .await
+fn give_back(tx: &Transaction<'_>, taken: &Taken) -> Result<(), StockError> {
+    let sql = "UPDATE article SET stock = stock + ?2 WHERE name = ?1";
+    tx.execute(sql, (&taken.article, taken.pieces))?;
+    Ok(())
 }
 
-#[saga_action(undo = put_back(output?))]
-async fn reserve(cx: &Cx, article: &str, pieces: u32) -> Result<Taken, StockError> {
-    take(cx, article, pieces).await
+#[saga_action(transaction, undo = give_back(output))]
+fn reserve(tx: &Transaction<'_>, article: &str, pieces: u32) -> Result<Taken, StockError> {
+    take(tx, article, pieces)
 }
 
-/// Without an output, nothing was taken.
-async fn put_back(cx: &Cx, taken: Option<&Taken>) -> Result<(), StockError> {
-    match taken {
-        Some(taken) => give_back(cx, taken).await,
-        None => Ok(()),
-    }
-}
-
-/// Written by a newcomer who does not think of crashes.
-#[saga_action(undo = give_back(output))]
+/// Written by a newcomer who thinks neither of crashes nor of saying that this is a transaction.
+#[saga_action(undo = give_back_naively(output))]
 async fn reserve_naively(cx: &Cx, article: &str, pieces: u32) -> Result<Taken, StockError> {
-    take(cx, article, pieces).await
+    let article = article.to_string();
+    cx.transaction(move |tx| take(tx, &article, pieces)).await
+}
+
+async fn give_back_naively(cx: &Cx, taken: &Taken) -> Result<(), StockError> {
+    let taken = taken.clone();
+    cx.transaction(move |tx| give_back(tx, &taken)).await
 }
 
 #[saga_action(no_undo, timeout = "2s", retry(max = 5, when = CallError::is_transient))]
@@ -158,14 +148,11 @@ async fn take_back(cx: &Cx) -> Result<(), CallError> {
     call(cx, What::Undo, cx.action_key().to_string(), "", 0).await.map(|_| ())
 }
 
-#[saga_action(no_undo)]
-async fn confirm(cx: &Cx, cents: u32, parcel: &str) -> Result<(), rusqlite::Error> {
-    let row = (cx.saga_id().to_string(), cents, parcel.to_string());
-    cx.transaction(move |tx| {
-        tx.execute("INSERT INTO confirmed (id, cents, parcel) VALUES (?1, ?2, ?3)", row)?;
-        Ok(())
-    })
-    .await
+#[saga_action(transaction, no_undo)]
+fn confirm(cx: &Cx, tx: &Transaction<'_>, cents: u32, parcel: &str) -> Result<(), rusqlite::Error> {
+    let row = (cx.saga_id().as_str(), cents, parcel);
+    tx.execute("INSERT INTO confirmed (id, cents, parcel) VALUES (?1, ?2, ?3)", row)?;
+    Ok(())
 }
 
 #[saga_action(no_undo, timeout = "2s", retry(forever, base = "20ms", cap = "1s"))]

@@ -105,13 +105,16 @@ fn nodes(nodes: &[NodeFacts]) -> String {
     for node in nodes {
         let resolved = node.resolved.then(|| "resolved by hand".to_string());
         let doubt = node.in_doubt.then(|| "in doubt".to_string());
+        let known =
+            node.is_known_by_transaction().then(|| "transaction, not committed".to_string());
         let retry = node.retry.as_ref().map(|retry| {
             let of = retry.of.map(|of| format!(" of {of}")).unwrap_or_default();
             let what = if retry.undo { "undo" } else { "action" };
             format!("{what} again at {}, attempt {}{of}", retry.at, retry.attempt)
         });
         let error = node.undo_error.as_ref().or(node.error.as_ref()).map(|error| plain(error));
-        let notes = [resolved, doubt, retry, error].into_iter().flatten().collect::<Vec<_>>();
+        let notes =
+            [resolved, doubt, known, retry, error].into_iter().flatten().collect::<Vec<_>>();
         table.add_row([
             plain(node.node.as_str()),
             node.action.as_ref().map(|action| plain(action.as_str())).unwrap_or_default(),

@@ -5,6 +5,7 @@ mod error_payload;
 mod inputs;
 mod keys;
 mod last_line;
+pub(crate) mod transactions;
 pub(crate) mod undo_arity;
 
 pub use serde;
@@ -17,6 +18,9 @@ pub use inputs::{Evaluated, Evaluation, InputOf, OpaqueInput, SerializedInput, S
 pub use keys::{ActionInsideOfAFunction, NodeTypes, Parameter};
 pub use last_line::{
     InnerTail, IsPlain, IsValue, LastStep, Tail, TailStep, TailValue, WholeOutput, inner_tail, tail,
+};
+pub use transactions::{
+    PostgresTx, SqliteTx, inside_transaction, missing_output, postgres, sqlite, undone,
 };
 pub use undo_arity::{Fits, Misfits, undo};
 

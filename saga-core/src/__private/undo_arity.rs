@@ -27,12 +27,18 @@ pub trait Takes<Given> {}
 pub trait Fits<Call> {
     type Function;
     fn callee(self) -> Self::Function;
+    /// The same for the undo of a transaction, which is not `async`.
+    fn callee_of_transaction(self) -> Self::Function;
 }
 
 pub trait Misfits<Call> {
     type Function;
     type Given;
+    type Transaction;
     fn callee(self) -> Call
+    where
+        Self::Function: Takes<Self::Given>;
+    fn callee_of_transaction(self) -> Self::Transaction
     where
         Self::Function: Takes<Self::Given>;
 }
@@ -47,6 +53,10 @@ macro_rules! arity {
             pub fn callee(self) -> F {
                 self.0
             }
+
+            pub fn callee_of_transaction(self) -> F {
+                self.0
+            }
         }
 
         impl<F, $($given, $taken,)* R> Fits<fn($($taken),*) -> R> for Undo<($($given,)*), F>
@@ -57,6 +67,10 @@ macro_rules! arity {
             fn callee(self) -> F {
                 self.0
             }
+
+            fn callee_of_transaction(self) -> F {
+                self.0
+            }
         }
 
         impl<F, $($given, $taken),*> Misfits<fn($($taken),*) -> Ready<Result<(), String>>>
@@ -64,11 +78,19 @@ macro_rules! arity {
         {
             type Function = F;
             type Given = ($($given,)*);
+            type Transaction = fn($($taken),*) -> Result<(), String>;
             fn callee(self) -> fn($($taken),*) -> Ready<Result<(), String>>
             where
                 F: Takes<Self::Given>,
             {
                 |$(_: $taken),*| ready(Ok(()))
+            }
+
+            fn callee_of_transaction(self) -> fn($($taken),*) -> Result<(), String>
+            where
+                F: Takes<Self::Given>,
+            {
+                |$(_: $taken),*| Ok(())
             }
         }
     };

@@ -13,7 +13,7 @@ use crate::context::ActionContext;
 use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::names::{ActionName, InvalidName};
-use crate::policy::{Policy, Retry, UndoContract};
+use crate::policy::{DatabaseKind, Policy, Retry, UndoContract};
 use crate::value::stored;
 
 type DoFn<C, O> =
@@ -163,6 +163,31 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
     /// For any other action the DAG is rejected with [`DagError::Misplaced`](crate::dag::DagError::Misplaced).
     pub fn undo_on_failure(mut self) -> Self {
         self.policy.undo_on_failure = true;
+        self
+    }
+
+    /// Says that the only effect of the action is a `cx.transaction` or a `cx.postgres_transaction` with its rows, as
+    /// `#[saga_action(transaction)]` does: it is then never in doubt. This is wrong for an action that has any other effect,
+    /// such as a call of a service, because nobody would undo that.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # fn act() -> Result<(), Box<dyn std::error::Error>> {
+    /// use saga_core::action::ActionFunc;
+    /// use saga_core::ActionContext;
+    /// use saga_core::store::{DatabaseKind, rusqlite};
+    ///
+    /// let take = |cx: ActionContext<u32>| async move {
+    ///     let shelf = *cx;
+    ///     let sql = "UPDATE shelf SET items = items - 1 WHERE id = ?1 RETURNING items";
+    ///     let take = move |tx: &rusqlite::Transaction<'_>| tx.query_row(sql, [shelf], |row| row.get::<_, u32>(0));
+    ///     cx.transaction(take).await
+    /// };
+    /// let take = ActionFunc::new_noop_undo("take", take)?.transaction(DatabaseKind::Sqlite);
+    /// # Ok(()) }
+    /// ```
+    pub fn transaction(mut self, database: DatabaseKind) -> Self {
+        self.policy.transaction = Some(database);
         self
     }
 

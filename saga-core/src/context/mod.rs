@@ -145,6 +145,7 @@ pub struct FencingToken {
 }
 
 /// What identifies one call.
+#[derive(Clone)]
 pub(crate) struct CallInfo {
     pub(crate) node: NodeIndex,
     pub(crate) path: NodePath,
@@ -153,8 +154,19 @@ pub(crate) struct CallInfo {
     pub(crate) undo: bool,
     /// Which ownership of the saga makes the call.
     pub(crate) epoch: u64,
-    /// False where a value is computed: no action runs there that could have a transaction.
-    pub(crate) has_transactions: bool,
+    /// Whether it could have a transaction.
+    pub(crate) transactions: Transactions,
+}
+
+/// Whether a call can have a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transactions {
+    /// It can.
+    Possible,
+    /// A value is computed: no action runs that could have one.
+    NoAction,
+    /// Its transaction runs now.
+    Within,
 }
 
 impl CallInfo {
@@ -212,6 +224,16 @@ impl<C> fmt::Debug for ActionContext<C> {
             .field("attempt", &self.inner.call.authorized.attempt)
             .field("undo", &self.inner.call.undo)
             .finish_non_exhaustive()
+    }
+}
+
+impl<C> ActionContext<C> {
+    /// The context of the same call while its transaction runs.
+    pub(crate) fn inside_transaction(&self) -> Self {
+        let ContextInner { run, frame, call } = &*self.inner;
+        let call = CallInfo { transactions: Transactions::Within, ..call.clone() };
+        let inner = ContextInner { run: run.clone(), frame: frame.clone(), call };
+        Self { user: self.user.clone(), inner: Shared::new(Arc::new(inner)) }
     }
 }
 

@@ -51,6 +51,9 @@ impl<C: 'static> ActionContext<C> {
     /// # Ok(()) }
     /// ```
     ///
+    /// If this is all that the action does, write it as [`#[saga_action(transaction)]`](macro@crate::saga_action#transactions): the
+    /// same in fewer lines, and then it is never in doubt. What follows is about an action that does something else before.
+    ///
     /// # It is the last thing that the action does
     /// The value of the work is the output of the action. **Once it is committed, this call does not return**:
     /// the action is dropped where it waits, and the code after it never runs. In an undo, the value is

@@ -1,8 +1,9 @@
 //! How a call requests a transaction from the task of its saga.
 
+use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::ContextInner;
+use super::{ContextInner, Transactions};
 use crate::error::ActionError;
 use crate::machine::AuthorizedCall;
 use crate::store::TransactionWork;
@@ -62,7 +63,8 @@ pub(crate) trait TransactionRequests: Send + Sync {
 
 impl ContextInner {
     /// Requests a transaction for this call; `None` where no action runs, or not any more. The caller keeps the
-    /// result for as long as it waits.
+    /// result for as long as it waits. Within a transaction this panics like the action, which fails: a second one
+    /// would wait for the first, and the first for it.
     #[cfg_attr(
         not(any(feature = "sqlite", feature = "postgres")),
         expect(dead_code, reason = "no store has them")
@@ -72,8 +74,13 @@ impl ContextInner {
         work: TransactionWork,
         end: WorkEndCell,
     ) -> Option<Arc<()>> {
-        if !self.call.has_transactions {
-            return None;
+        match self.call.transactions {
+            Transactions::Possible => {}
+            Transactions::NoAction => return None,
+            Transactions::Within => {
+                let why = "this action is a transaction already: use the `tx` that it takes";
+                resume_unwind(Box::new(why.to_string()));
+            }
         }
         let waits = Arc::new(());
         let waiting = Arc::downgrade(&waits);

@@ -17,7 +17,7 @@ use crate::context::AnyContext;
 use crate::dag::DagError;
 #[cfg(feature = "testing")]
 use crate::driver::CallFaults;
-use crate::error::RuntimeError;
+use crate::error::{MissingTransactions, RuntimeError};
 use crate::limits::{LONGEST_WAIT, Limits};
 use crate::store::{SagaVersion, Store, StoreError};
 use crate::typed::Saga;
@@ -63,6 +63,9 @@ pub enum BuildError {
         /// What is wrong, each in a sentence that says what to do.
         problems: Vec<String>,
     },
+    /// An action is a transaction of a database in which the store does not keep the log.
+    #[error(transparent)]
+    Transactions(#[from] MissingTransactions),
     /// The store failed while unfinished sagas were claimed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -9,9 +9,10 @@ use crate::action::{AnyRegistry, RegistryError};
 use crate::ambient::HashMap;
 use crate::context::Frame;
 use crate::dag::{AnyDag, DagError};
-use crate::error::ActionError;
+use crate::error::{ActionError, MissingTransactions};
 use crate::log::Payload;
 use crate::names::ActionName;
+use crate::store::Store;
 use crate::typed::{Saga, define};
 use crate::value::{ActionOutput, rewritten};
 
@@ -79,6 +80,22 @@ pub(super) struct Definitions {
     actions: AnyRegistry,
     /// Where each action name, with its revision, was first seen.
     places: HashMap<(String, u32), String>,
+}
+
+/// Checks that the store has the transactions that the actions of a DAG need.
+pub(crate) fn check_transactions(
+    dag: &AnyDag,
+    store: &dyn Store,
+) -> Result<(), MissingTransactions> {
+    for action in dag.actions() {
+        if let Some(database) = action.policy().transaction
+            && !store.has_transactions(database)
+        {
+            let (action, store) = (action.name().to_string(), store.type_name().to_string());
+            return Err(MissingTransactions { action, database, store });
+        }
+    }
+    Ok(())
 }
 
 impl Definitions {
@@ -213,6 +230,12 @@ impl Definitions {
             }
         }
         Ok(())
+    }
+
+    /// Checks that the store has the transactions that the actions of all sagas need.
+    pub(super) fn check_transactions(&self, store: &dyn Store) -> Result<(), MissingTransactions> {
+        let mut sagas = self.by_name.values().chain(&self.old);
+        sagas.try_for_each(|saga| check_transactions(&saga.dag, store))
     }
 
     /// Checks that an action of this name is known.

@@ -65,6 +65,7 @@ pub use builder::{BuildError, CoordinatorBuilder};
 #[cfg(feature = "testing")]
 pub(crate) use definitions::Definition;
 use definitions::Definitions;
+pub(crate) use definitions::check_transactions;
 use follow::Followed;
 use handle::AnyHandle;
 pub use handle::{SagaFuture, SagaHandle, SagaType};

@@ -144,6 +144,7 @@ impl Setup {
                 definitions.check_name(&action)?;
             }
             let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+            definitions.check_transactions(&*store)?;
             let env = Environment {
                 user: Arc::new(user),
                 lease: store.lease_terms().map(Lease::new),

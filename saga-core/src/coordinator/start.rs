@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::BoxFuture;
 
-use super::definitions::Definition;
+use super::definitions::{Definition, check_transactions};
 use super::handle::{AnyHandle, SagaType};
 use super::running::{Admission, RunningSaga};
 use super::{CoordinatorInner, SagaHandle};
@@ -273,6 +273,7 @@ impl CoordinatorInner {
         match &request.dag {
             Some(dag) => {
                 self.definitions.check_actions(dag)?;
+                check_transactions(dag, &*self.env.store)?;
                 Ok(Definition::dynamic(dag.clone()))
             }
             None => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::AnyDag;
 use super::export::{DagJson, KindJson, NodeJson, Notes, RETURNS};
 use crate::json;
-use crate::policy::UndoContract;
+use crate::policy::{DatabaseKind, UndoContract};
 
 /// The differences between a stored DAG and one of this program, each a sentence about a node, as far as they make it another
 /// saga. `None` if what is stored is not a DAG.
@@ -243,8 +243,8 @@ impl Differences {
     fn kinds(&mut self, node: &str, then: &KindJson, now: &KindJson) {
         match (then, now) {
             (
-                KindJson::Action { action, rev, undo, undo_on_failure },
-                KindJson::Action { action: a, rev: r, undo: u, undo_on_failure: f },
+                KindJson::Action { action, rev, undo, undo_on_failure, transaction },
+                KindJson::Action { action: a, rev: r, undo: u, undo_on_failure: f, transaction: t },
             ) => {
                 self.differ(Aspect::Action, (action, a), |then, now| {
                     format!("node `{node}` runs the action `{now}`, and ran `{then}`")
@@ -259,6 +259,14 @@ impl Differences {
                 self.differ(Aspect::Action, (undo_on_failure, f), |_, now| {
                     let now = if *now { "declares" } else { "does not declare any more" };
                     format!("the action of node `{node}` {now} `undo_on_failure`")
+                });
+                self.differ(Aspect::Action, (transaction, t), |then, now| {
+                    let said = |database: &Option<DatabaseKind>| match database {
+                        Some(database) => format!("a `transaction` of {database}"),
+                        None => "no `transaction`".to_string(),
+                    };
+                    let (then, now) = (said(then), said(now));
+                    format!("the action of node `{node}` is {now}, and was {then}")
                 });
             }
             (KindJson::Constant { value: then }, KindJson::Constant { value: now }) => {

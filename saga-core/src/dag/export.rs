@@ -14,7 +14,7 @@ use crate::json;
 use crate::log::{Payload, RawJson};
 use crate::names::Source;
 use crate::names::{ActionName, NodeIndex, NodeName, SagaName};
-use crate::policy::UndoContract;
+use crate::policy::{DatabaseKind, UndoContract};
 
 /// The JSON of a DAG: everything that identifies the saga, and the options of its nodes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -74,6 +74,8 @@ pub(super) enum KindJson {
         undo: UndoContract,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         undo_on_failure: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        transaction: Option<DatabaseKind>,
     },
     Constant {
         value: RawJson,
@@ -221,6 +223,7 @@ impl AnyNode {
                     rev: action.revision(),
                     undo: policy.undo,
                     undo_on_failure: policy.undo_on_failure,
+                    transaction: policy.transaction,
                 }
             }
             NodeBody::Constant { output, .. } => {

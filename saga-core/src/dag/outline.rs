@@ -96,8 +96,12 @@ impl Outline {
 impl OutlineNode {
     fn from_json(node: NodeJson, after: Vec<usize>) -> Self {
         let (holds, kind, undoable, parts) = match node.kind {
-            KindJson::Action { action, undo, .. } => {
-                (Holds::Nothing, action.to_string(), undo != UndoContract::None, Vec::new())
+            KindJson::Action { action, undo, transaction, .. } => {
+                let runs = match transaction {
+                    Some(_) => format!("{action}, a transaction"),
+                    None => action.to_string(),
+                };
+                (Holds::Nothing, runs, undo != UndoContract::None, Vec::new())
             }
             KindJson::Constant { .. } => (Holds::Nothing, "constant".into(), false, Vec::new()),
             KindJson::Computed => (Holds::Nothing, "computed".into(), false, Vec::new()),

@@ -44,8 +44,8 @@ fn plan(json: DagJson) -> Option<Plan> {
         }
         let kind = match node.kind {
             // The number of attempts does not affect how the log is read.
-            KindJson::Action { undo, undo_on_failure, .. } => {
-                PlanKind::Action(Policy { undo_on_failure, ..Policy::new(undo) })
+            KindJson::Action { undo, undo_on_failure, transaction, .. } => {
+                PlanKind::Action(Policy { undo_on_failure, transaction, ..Policy::new(undo) })
             }
             KindJson::Constant { .. } | KindJson::Computed => PlanKind::Value,
             KindJson::Subsaga { dag, .. } => PlanKind::Subsaga(Arc::new(plan(dag)?)),

@@ -8,7 +8,7 @@ use super::export::{DagJson, InputJson, KindJson, NodeJson};
 use super::options::NodeOptions;
 use crate::log::{Payload, RawJson, optional_json};
 use crate::names::{ActionName, NodeName};
-use crate::policy::UndoContract;
+use crate::policy::{DatabaseKind, UndoContract};
 
 #[derive(Deserialize)]
 struct NodeForm {
@@ -19,6 +19,7 @@ struct NodeForm {
     undo: Option<UndoContract>,
     #[serde(default)]
     undo_on_failure: bool,
+    transaction: Option<DatabaseKind>,
     #[serde(default, deserialize_with = "optional_json")]
     value: Option<Payload>,
     params: Option<NodeName>,
@@ -60,6 +61,7 @@ impl<'de> Deserialize<'de> for NodeJson {
                 rev: needed(form.rev, "rev")?,
                 undo: needed(form.undo, "undo")?,
                 undo_on_failure: form.undo_on_failure,
+                transaction: form.transaction,
             },
             KindWord::Constant => {
                 KindJson::Constant { value: RawJson(needed(form.value, "value")?) }

@@ -7,6 +7,7 @@ mod registry;
 mod runtime;
 mod saga;
 mod start;
+mod transactions;
 mod undo;
 
 pub use action::ActionError;
@@ -17,6 +18,7 @@ pub use runtime::RuntimeError;
 pub(crate) use saga::cause_and_error;
 pub use saga::{NodeReport, SagaError, SagaReport};
 pub use start::StartError;
+pub use transactions::MissingTransactions;
 pub use undo::UndoError;
 
 /// Any error.

@@ -40,6 +40,9 @@ pub enum StartError {
     /// The DAG names an action that the coordinator does not know.
     #[error(transparent)]
     Registry(#[from] crate::error::RegistryError),
+    /// An action of the DAG is a transaction of a database in which the store does not keep the log.
+    #[error(transparent)]
+    Transactions(#[from] crate::error::MissingTransactions),
     /// The id is not a valid saga id.
     #[error(transparent)]
     InvalidId(#[from] crate::log::InvalidSagaId),

@@ -63,7 +63,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::context::AnyContext;
-use crate::coordinator::{Coordinator, Operator};
+use crate::coordinator::{Coordinator, Operator, check_transactions};
 use crate::dag::{Dag, SagaDag};
 use crate::error::{ActionError, OperateError, SagaError, StartError};
 use crate::log::{InvalidSagaId, NodePath, Payload, Refusal, SagaId, SagaLog, SagaStatus};
@@ -193,6 +193,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     where
         C: ActionData,
     {
+        check_transactions(saga.dag.any(), &*store).map_err(StartError::from)?;
         let sec = Coordinator::for_single_saga(&saga, context, store.clone(), snapshot::<C>);
         let sec = sec.map_err(StartError::from)?;
         Ok(Self { id, saga, store, sec })

@@ -108,7 +108,11 @@ impl Machine {
             ActionResult::Failed(failure) => NodeEntry::Failed(failure.into()),
             // an attempt in doubt is always retryable, whatever the policy's `when` says about the error
             ActionResult::InDoubt(failure) => {
-                NodeEntry::InDoubt(Failure { retryable: true, ..failure }.into())
+                self.without_outcome(v, Failure { retryable: true, ..failure })
+            }
+            // its output is not in the log, so its rows are not in the database
+            ActionResult::Unstorable(failure) if !self.state.leaves_doubt(v) => {
+                NodeEntry::Failed(failure.permanent().into())
             }
             ActionResult::Unstorable(failure) => {
                 self.rare_mut().kept_outputs.insert(v);
@@ -116,6 +120,15 @@ impl Machine {
             }
         };
         self.write_about(v, kind);
+    }
+
+    /// The entry about an attempt that ended without an answer, for this reason. Nobody knows whether it took effect,
+    /// unless it was a transaction: that one did not.
+    pub(super) fn without_outcome(&self, v: VertexId, why: Failure) -> NodeEntry {
+        match self.state.leaves_doubt(v) {
+            true => NodeEntry::InDoubt(why.into()),
+            false => NodeEntry::Failed(why.into()),
+        }
     }
 
     /// The result of evaluating a value or a choice.

@@ -86,7 +86,7 @@ impl SagaState {
         let rerun = unwinding
             && policy.is_some_and(|p| p.undo == UndoContract::Output)
             && !over
-            && x.progress.is_in_doubt();
+            && self.is_in_doubt(v);
         let fresh = x.progress.is_open() && x.waiting == 0;
         match entry {
             NodeEntry::Started if unwinding => action && fresh && rerun,
@@ -100,7 +100,9 @@ impl SagaState {
                 fresh && (x.progress.is_running() || self.is_deciding(v))
             }
             NodeEntry::Failed(_) => fresh && !unwinding,
-            NodeEntry::InDoubt(_) => action && fresh && x.progress.is_running(),
+            NodeEntry::InDoubt(_) => {
+                action && fresh && x.progress.is_running() && self.leaves_doubt(v)
+            }
             NodeEntry::RetryScheduled { .. } => {
                 let failed = matches!(x.progress, Progress::Open(Activity::Failed { .. }));
                 action && fresh && failed && (!unwinding || rerun)
@@ -124,7 +126,7 @@ impl SagaState {
                         x.progress == Progress::Completed || x.progress.has_doubt()
                     }
                     UndoContract::MaybeOutput | UndoContract::InputsOnly => {
-                        let unclear = x.progress.is_in_doubt() || p.undoes_failures();
+                        let unclear = self.is_in_doubt(v) || p.undoes_failures();
                         x.progress == Progress::Completed || x.attempts > 0 && unclear
                     }
                     UndoContract::None => false,

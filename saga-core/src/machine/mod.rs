@@ -348,10 +348,8 @@ impl Machine {
     fn tell_cut_off(&mut self, v: VertexId) {
         if self.state.paused && self.state.vertex(v).is_some_and(Vertex::runs_forward) {
             let why = "its process ended before it did";
-            self.write_about(
-                v,
-                NodeEntry::InDoubt(Failure::new(FailureKind::Cancelled, why).into()),
-            );
+            let entry = self.without_outcome(v, Failure::new(FailureKind::Cancelled, why));
+            self.write_about(v, entry);
         }
     }
 }

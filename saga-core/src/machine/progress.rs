@@ -64,9 +64,11 @@ impl Progress {
         self.is_running() || self.has_doubt()
     }
 
-    /// The next attempt starts. One that has no outcome until now never gets one.
-    pub(super) fn start(&mut self) {
-        let doubt = self.is_in_doubt() && !planted(Mistake::DoubtClearedByStart);
+    /// The next attempt starts. One that has no outcome until now never gets one, and may have taken effect if attempts
+    /// of this vertex can leave doubt.
+    pub(super) fn start(&mut self, leaves_doubt: bool) {
+        let doubt = leaves_doubt && self.is_in_doubt();
+        let doubt = doubt && !planted(Mistake::DoubtClearedByStart);
         *self = Self::Open(Activity::Running { doubt });
     }
 
@@ -76,10 +78,10 @@ impl Progress {
         *self = Self::Open(Activity::Failed { doubt });
     }
 
-    /// An attempt that runs is given up without an outcome.
-    pub(super) fn abandon(&mut self) {
+    /// An attempt that runs is given up without an outcome. It is in doubt if attempts of this vertex can be.
+    pub(super) fn abandon(&mut self, leaves_doubt: bool) {
         if self.is_running() {
-            *self = Self::Open(Activity::Idle { doubt: true });
+            *self = Self::Open(Activity::Idle { doubt: leaves_doubt });
         }
     }
 }

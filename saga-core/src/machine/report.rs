@@ -28,6 +28,8 @@ pub struct NodeState {
     pub has_undo: bool,
     /// How often its action was started.
     pub attempts: u32,
+    /// True if the only effect of its action is a transaction of the database that keeps the log.
+    pub transaction: bool,
     /// The next attempt of its action or its undo, if one is scheduled.
     pub retry: Option<NextAttempt>,
     /// Why its last attempt failed, if it did. Attempts that were made while unwinding, to find out what there
@@ -131,13 +133,14 @@ impl SagaState {
             UndoProgress::Finished | UndoProgress::Resolved => false,
             UndoProgress::Failed => x.progress.is_open() && !planted(Mistake::DoubtNotReported),
             UndoProgress::NotStarted | UndoProgress::Started | UndoProgress::Scheduled => {
-                x.progress.is_in_doubt()
+                self.is_in_doubt(v)
             }
         };
         Some(NodeState {
             vertex: v,
             path: self.path(v),
             has_undo: self.policy(v).is_some_and(|p| p.undo != UndoContract::None),
+            transaction: self.policy(v).is_some_and(|p| p.transaction.is_some()),
             state,
             resolved: x.undo == UndoProgress::Resolved,
             in_doubt,

@@ -162,7 +162,8 @@ impl SagaState {
         self.pivot_vertex().is_some_and(|x| x.progress == Progress::Completed)
     }
 
-    /// True while nobody knows whether the pivot takes effect: the saga must not unwind.
+    /// True while nobody knows whether the pivot takes effect, because it is in flight, was cut off, or is in doubt: the
+    /// saga must not unwind.
     pub(super) fn pivot_is_busy(&self) -> bool {
         self.pivot_vertex().is_some_and(|x| x.progress.is_in_doubt())
     }
@@ -245,6 +246,18 @@ impl SagaState {
         self.kind(v)?.policy()
     }
 
+    /// True if an attempt of this vertex that ends without an outcome may have taken effect. That of a transaction has
+    /// not: its rows are committed together with `succeeded`, or not at all.
+    pub(super) fn leaves_doubt(&self, v: VertexId) -> bool {
+        let transaction = self.policy(v).is_some_and(|policy| policy.transaction.is_some());
+        !transaction || planted(Mistake::TransactionInDoubt)
+    }
+
+    /// True if an attempt of this vertex, over or not, may have taken effect and nobody knows.
+    pub(super) fn is_in_doubt(&self, v: VertexId) -> bool {
+        self.vertex(v).is_some_and(|x| x.progress.is_in_doubt()) && self.leaves_doubt(v)
+    }
+
     /// True for the vertex before the parts of a node that holds others.
     pub(super) fn is_gate(&self, v: VertexId) -> bool {
         self.place(v).is_some_and(|(_, _, gate)| gate)
@@ -263,7 +276,7 @@ impl SagaState {
         {
             return Need::Nothing;
         }
-        let in_doubt = x.progress.is_in_doubt();
+        let in_doubt = self.is_in_doubt(v);
         match (policy.undo, x.progress) {
             (_, Progress::Skipped) if planted(Mistake::SkippedUndone) => Need::Undo,
             (_, Progress::Skipped) => Need::Nothing,

@@ -7,7 +7,7 @@
 
 use super::under_way::Work;
 use super::{Effect, Machine, VertexId};
-use crate::log::{Cause, Failure, FailureKind, NodeEntry, SagaEntry, SagaStatus, Timestamp};
+use crate::log::{Cause, Failure, FailureKind, SagaEntry, SagaStatus, Timestamp};
 use crate::planted::{Mistake, planted};
 
 impl Machine {
@@ -75,7 +75,8 @@ impl Machine {
                 let why =
                     format!("still running {after:?} after the saga began to unwind; dropped");
                 let failure = Failure::new(FailureKind::Cancelled, why);
-                self.write_about(v, NodeEntry::InDoubt(failure.into()));
+                let entry = self.without_outcome(v, failure);
+                self.write_about(v, entry);
             }
         }
     }

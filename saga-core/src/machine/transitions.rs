@@ -225,6 +225,7 @@ impl SagaState {
             return; // it has succeeded before, and only its output is another one now
         }
         let earlier = self.earlier_attempts(v, entry);
+        let leaves_doubt = self.leaves_doubt(v);
         let Some(x) = self.vertices.get_mut(v as usize) else { return };
         if let Some(EarlierAttempts { attempts, uncounted }) = earlier {
             x.attempts = attempts;
@@ -237,7 +238,7 @@ impl SagaState {
                 x.attempts = x.attempts.saturating_add(1);
                 // one that was cut off by the end of its process does not use up a try
                 let cut_off = x.progress.is_running();
-                x.progress.start();
+                x.progress.start(leaves_doubt);
                 if x.first_start == 0 {
                     x.first_start = seq;
                 }
@@ -280,7 +281,7 @@ impl SagaState {
                 x.details_mut().retry_at = *at;
             }
             NodeEntry::UndoStarted => {
-                x.progress.abandon();
+                x.progress.abandon(leaves_doubt);
                 if x.undo == UndoProgress::Started {
                     let details = x.details_mut();
                     details.undo_from = details.undo_from.saturating_add(1);
@@ -303,7 +304,7 @@ impl SagaState {
                 details.undo_failure = Some(failure.clone());
             }
             NodeEntry::UndoFailed(failure) => {
-                x.progress.abandon();
+                x.progress.abandon(leaves_doubt);
                 x.undo = UndoProgress::Failed;
                 x.details_mut().undo_failure = Some(failure.clone());
                 self.opened(-i32::from(forward_ends));

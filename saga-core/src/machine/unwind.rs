@@ -18,10 +18,12 @@ impl Machine {
         }
         let (running, undo, undo_at) = (x.progress.is_running(), x.undo, x.details().undo_at);
         match self.need_now(v) {
-            // its process died during the call, and it has no undo: its effect stays, if there is one
+            // its process died during the call. It has no undo, so its effect stays, if there is one; or it is a
+            // transaction, which was not committed
             Need::Nothing if running => {
                 let why = Failure::new(FailureKind::Cancelled, "the process ended during the call");
-                self.write_about(v, NodeEntry::InDoubt(why.into()));
+                let entry = self.without_outcome(v, why);
+                self.write_about(v, entry);
             }
             Need::Nothing => {}
             Need::Rerun => self.decide_rerun(v),

@@ -63,6 +63,10 @@ mistakes! {
         DoubtClearedByFailure,
         /// The start of the next attempt clears the doubt about the one that was cut off.
         DoubtClearedByStart,
+        /// A transaction of the log's own database that has no outcome counts as in doubt.
+        TransactionInDoubt,
+        /// A cancel gives up a pivot that is a transaction although it is in flight.
+        TransactionInFlightGivenUp,
         /// A node that was skipped is undone.
         SkippedUndone,
 

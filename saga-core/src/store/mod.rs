@@ -64,6 +64,7 @@ pub use export::ImportError;
 pub(crate) use export::export;
 pub use file::FileStore;
 // the model check of this repository explores it
+pub use crate::policy::DatabaseKind;
 #[doc(hidden)]
 #[cfg(feature = "fault-injection")]
 pub use lease_times::LeaseTimes;
@@ -118,7 +119,7 @@ pub trait Store: Send + Sync + 'static {
     /// effect or neither does. The work runs at most once, and not at all if the append is refused.
     ///
     /// The default returns [`StoreError::NoTransactions`], and so does a store that is given work for a
-    /// different kind of database.
+    /// different kind of database. A store that can do it says so in [`has_transactions`](Self::has_transactions).
     fn append_with(
         &self,
         append: Append,
@@ -126,6 +127,22 @@ pub trait Store: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<(), StoreError>> {
         let _ = (append, work);
         Box::pin(async { Err(StoreError::NoTransactions) })
+    }
+
+    /// True if [`append_with`](Self::append_with) takes work for this kind of database. A coordinator refuses sagas with an
+    /// action that is a transaction of a database which its store does not have.
+    ///
+    /// The default is false.
+    fn has_transactions(&self, database: DatabaseKind) -> bool {
+        let _ = database;
+        false
+    }
+
+    /// The name of the store's type, for messages.
+    fn type_name(&self) -> &'static str {
+        let path = std::any::type_name::<Self>();
+        let path = path.split('<').next().unwrap_or_default();
+        path.rsplit("::").next().unwrap_or_default()
     }
 
     /// Loads a saga with its whole log; `None` if there is no such saga.

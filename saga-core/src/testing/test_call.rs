@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use crate::context::{
     ActionContext, CallInfo, ContextInner, Frame, RunInfo, Shared, TransactionRequest,
-    TransactionRequests,
+    TransactionRequests, Transactions,
 };
 use crate::log::{NodePath, Payload, SagaId, Uuid};
 use crate::machine::AuthorizedCall;
@@ -112,7 +112,7 @@ impl<C: Send + Sync + 'static> TestCall<C> {
             authorized,
             undo,
             epoch: 1,
-            has_transactions: true,
+            transactions: Transactions::Possible,
         };
         let inner = ContextInner { run: self.run.clone(), frame: self.frame.clone(), call };
         ActionContext { user: self.user.clone(), inner: Shared::new(Arc::new(inner)) }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use crate::simulation::explore::explore;
 use crate::simulation::law::Law;
-use crate::simulation::plans::{chain, inline_action, node, plan, policy, undo_on_failure};
+use crate::simulation::plans::{
+    chain, inline_action, node, plan, policy, transaction, undo_on_failure,
+};
 use crate::simulation::run::Setup;
 use saga_core::action::{
     Policy,
@@ -75,6 +77,37 @@ fn failures_that_leave_effects_behind() {
         UNDOS.map(|b| setup(chain(vec![undo_on_failure(action("a", a, 2, 2)), once("b", b)]), 2, 0))
     });
     assert_eq!(ends("undo on failure", setups), ALL);
+}
+
+/// Each of the two may be a transaction of the database that keeps the log. If both are, no saga is stuck because nobody
+/// knows: their undos fail for good, or there is no other reason.
+#[test]
+fn transactions() {
+    let pairs = UNDOS.into_iter().flat_map(|a| UNDOS.map(|b| (a, b)));
+    let setups = pairs.flat_map(|(a, b)| {
+        let a = || transaction(action("a", a, 2, 2));
+        let other = once("b", b);
+        [
+            setup(chain(vec![a(), transaction(once("b", b))]), 2, 0),
+            setup(chain(vec![a(), other.clone()]), 2, 0),
+            setup(chain(vec![other.clone(), a()]), 2, 0),
+            setup(plan(vec![other, a()], &[]), 2, 1),
+        ]
+    });
+    assert_eq!(ends("transactions", setups), ALL);
+}
+
+#[test]
+fn a_pivot_that_is_a_transaction() {
+    let setups = UNDOS.into_iter().map(|pivot| {
+        let pivot = transaction(action("p", pivot, 2, 1));
+        let nodes = vec![once("a", Output), pivot, transaction(once("c", Output))];
+        let plan = Plan::new(nodes, &[(0, 1), (1, 2)]).with_pivot(1);
+        let mut setup = setup(Arc::new(plan), 1, 1);
+        setup.config.deadline = Some(Timestamp(1_000_150));
+        setup
+    });
+    assert_eq!(ends("a pivot that is a transaction", setups), ALL);
 }
 
 #[test]

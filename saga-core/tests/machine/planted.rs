@@ -17,7 +17,7 @@ use crate::simulation::run::{Setup, run};
 use crate::simulation::setups::{any_migrated_setup, any_setup};
 
 /// Which law finds a mistake.
-const FOUND_BY: [(Mistake, Law); 65] = [
+const FOUND_BY: [(Mistake, Law); 67] = [
     (Mistake::UndoBeforeSuccessors, Law::UndoOrder),
     (Mistake::DirectSuccessorsOnly, Law::UndoOrder),
     (Mistake::NoUndoEndsTheSearch, Law::UndoOrder),
@@ -30,6 +30,8 @@ const FOUND_BY: [(Mistake, Law); 65] = [
     (Mistake::RollbackSkipsLeaves, Law::RolledBackLeavesNothing),
     (Mistake::DoubtClearedByFailure, Law::RolledBackLeavesNothing),
     (Mistake::DoubtClearedByStart, Law::RolledBackLeavesNothing),
+    (Mistake::TransactionInDoubt, Law::TransactionsLeaveNoDoubt),
+    (Mistake::TransactionInFlightGivenUp, Law::OwnEntriesAreLegal),
     (Mistake::SkippedUndone, Law::OwnEntriesAreLegal),
     (Mistake::PredecessorNotAwaited, Law::AncestorsFirst),
     (Mistake::CompletedByFirstPart, Law::AncestorsFirst),

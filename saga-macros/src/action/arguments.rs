@@ -21,6 +21,7 @@ words! {
         Undo = "undo",
         NoUndo = "no_undo",
         UndoOnFailure = "undo_on_failure",
+        Transaction = "transaction",
         Retry = "retry",
         UndoRetry = "undo_retry",
         Timeout = "timeout",
@@ -40,7 +41,8 @@ impl Argument {
             Self::UndoOnFailure | Self::UndoRetry | Self::UndoTimeout => true,
             // That both `undo` and `no_undo` are given has a message of its own.
             Self::Undo | Self::NoUndo => false,
-            Self::Retry
+            Self::Transaction
+            | Self::Retry
             | Self::Timeout
             | Self::InDoubt
             | Self::Name
@@ -130,8 +132,8 @@ fn read(
             let reason = reason.transpose()?.map(|reason| reason.value());
             args.no_undo = Some(NoUndo { keyword: name.clone(), reason });
         }
-        // It has no value.
-        Argument::UndoOnFailure => {}
+        // They have no value.
+        Argument::UndoOnFailure | Argument::Transaction => {}
         Argument::Retry => args.retry = Some(retry(name, RetryOf::Action, input, errors)?),
         Argument::UndoRetry => args.undo_retry = Some(retry(name, RetryOf::Undo, input, errors)?),
         Argument::Timeout => args.timeout = Some(positive_duration(value(name, input)?)?),

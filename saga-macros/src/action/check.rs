@@ -15,6 +15,7 @@ use super::context::{Context, context, is_context, is_context_name, misplaced};
 use super::function::Function;
 use super::lifetimes::Elide;
 use super::return_type::{Returned, is_unsized, last_segment, returned, types};
+use super::transaction::{self, Transaction};
 use crate::arguments::Word;
 use crate::errors::{Errors, as_text, did_you_mean, list};
 
@@ -26,6 +27,8 @@ pub(crate) struct Action {
     pub(crate) krate: Path,
     pub(crate) durable_name: String,
     pub(crate) context: Option<Context>,
+    /// The transaction that it takes, if it is one.
+    pub(crate) transaction: Option<Transaction>,
     pub(crate) inputs: Vec<Input>,
     /// An `'a` for omitted lifetimes.
     pub(crate) elided: Option<Lifetime>,
@@ -51,17 +54,31 @@ pub(crate) fn receiver(function: &Function) -> Option<syn::Error> {
 }
 
 pub(crate) fn check(mut function: Function, args: Arguments, errors: &mut Errors) -> Action {
-    let generics =
+    let mut generics =
         if generic(&function) { Generics::default() } else { function.sig.generics.clone() };
     let krate = args.krate.clone().unwrap_or_else(|| parse_quote!(::saga_core));
     let name = function.sig.ident.clone();
     let before = errors.count();
-    signature(&mut function, errors);
+    let is_transaction = args.given(Argument::Transaction).is_some();
+    signature(&mut function, is_transaction, errors);
+    let taken = match is_transaction {
+        true => transaction::transaction(&function, errors),
+        false => transaction::undeclared(&function, errors),
+    };
     let mut elide = Elide::new(&function);
-    let (context, inputs) = parameters(&function, &mut elide, errors);
+    let place = taken.as_ref().map(|taken| taken.place);
+    let (context, inputs) = parameters(&function, place, &mut elide, errors);
+    let mut undoable = true;
+    if is_transaction {
+        inputs.iter().for_each(|input| transaction::input(input, errors));
+        transaction::lifetimes_of_inputs(&mut generics, &inputs);
+        undoable = transaction::contradictions(&args, errors);
+    }
     let (output, error) = returned(&function, &krate, errors);
-    let callable = errors.count() == before && !is_reported_by_rustc(&function, &inputs);
-    let undoable = undo(&name, &args, context.is_some(), &inputs, errors) && !generic(&function);
+    let callable = errors.count() == before && !is_reported_by_rustc(&function, place, &inputs);
+    let undoable = undo(&name, &args, context.is_some(), &inputs, errors) && undoable;
+    let transaction = taken.and_then(|taken| taken.transaction);
+    let undoable = undoable && !generic(&function) && transaction.is_some() == is_transaction;
     let durable_name = args.name.as_ref().map_or_else(|| name.unraw().to_string(), |n| n.value());
     let elided = elide.used.then_some(elide.lifetime);
     Action {
@@ -71,6 +88,7 @@ pub(crate) fn check(mut function: Function, args: Arguments, errors: &mut Errors
         krate,
         durable_name,
         context,
+        transaction,
         inputs,
         elided,
         output,
@@ -80,9 +98,9 @@ pub(crate) fn check(mut function: Function, args: Arguments, errors: &mut Errors
     }
 }
 
-fn signature(function: &mut Function, errors: &mut Errors) {
+fn signature(function: &mut Function, is_transaction: bool, errors: &mut Errors) {
     let sig = &mut function.sig;
-    if sig.asyncness.is_none() {
+    if sig.asyncness.is_none() && !is_transaction {
         errors.at(sig.fn_token, format!("action `{0}` must be async: `async fn {0}`", sig.ident));
         // This keeps an `.await` in the body from being reported as well.
         sig.asyncness = Some(syn::token::Async(sig.fn_token.span));
@@ -118,6 +136,7 @@ fn signature(function: &mut Function, errors: &mut Errors) {
 
 fn parameters(
     function: &Function,
+    transaction: Option<usize>,
     elide: &mut Elide,
     errors: &mut Errors,
 ) -> (Option<Context>, Vec<Input>) {
@@ -129,6 +148,9 @@ fn parameters(
             // It is reported by `receiver`.
             FnArg::Receiver(_) => continue,
         };
+        if transaction == Some(i) {
+            continue;
+        }
         if let Some(found) = self::context(param, context.is_none()) {
             misplaced(function, param, i, context.is_some(), errors);
             // A misplaced context counts too, since the undo takes one. That of a generic action may be
@@ -170,8 +192,9 @@ fn parameters(
 }
 
 /// True for a signature that rustc reports itself: a name is used twice, or an output has no known size.
-fn is_reported_by_rustc(function: &Function, inputs: &[Input]) -> bool {
-    let named = function.sig.inputs.iter().filter(|param| !is_context(param));
+fn is_reported_by_rustc(function: &Function, transaction: Option<usize>, inputs: &[Input]) -> bool {
+    let named = function.sig.inputs.iter().enumerate();
+    let named = named.filter(|(i, param)| transaction != Some(*i) && !is_context(param));
     let returned = match &function.sig.output {
         ReturnType::Type(_, ty) => last_segment(ty).map(|last| &last.arguments),
         ReturnType::Default => None,

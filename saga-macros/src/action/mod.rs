@@ -9,6 +9,7 @@ mod function;
 mod lifetimes;
 mod return_type;
 mod spec;
+mod transaction;
 
 use self::function::Function;
 use proc_macro2::TokenStream;

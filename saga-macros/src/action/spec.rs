@@ -8,6 +8,7 @@ use syn::Path;
 
 use super::arguments::{Argument, Arguments};
 use super::check::Action;
+use super::transaction::Transaction;
 use crate::arguments::{Retry, Word};
 use crate::errors::as_text;
 
@@ -18,7 +19,9 @@ pub(crate) fn spec(action: &Action) -> TokenStream {
         #krate::typed::ActionSpec::new(#name, #krate::action::UndoContract::#kind, #undo)
     };
     let args = &action.args;
-    let said = Argument::ALL.iter().filter_map(|argument| said(*argument, args, krate));
+    let transaction = action.transaction.as_ref();
+    let arguments = Argument::ALL.iter();
+    let said = arguments.filter_map(|argument| said(*argument, args, transaction, krate));
     let said = said.collect::<TokenStream>();
     let spec = match said.is_empty() {
         true => plain,
@@ -32,11 +35,23 @@ pub(crate) fn spec(action: &Action) -> TokenStream {
 }
 
 /// What the specification says about one argument, if that is not written elsewhere.
-fn said(argument: Argument, args: &Arguments, krate: &Path) -> Option<TokenStream> {
+fn said(
+    argument: Argument,
+    args: &Arguments,
+    transaction: Option<&Transaction>,
+    krate: &Path,
+) -> Option<TokenStream> {
     match argument {
         Argument::UndoOnFailure => {
             args.given(argument).map(|_| quote!(__spec.policy.undo_on_failure = true;))
         }
+        Argument::Transaction => transaction.map(|transaction| {
+            let database = transaction.database();
+            quote! {
+                __spec.policy.transaction =
+                    ::core::option::Option::Some(#krate::store::DatabaseKind::#database);
+            }
+        }),
         Argument::Rev => args.rev.map(|rev| quote!(__spec.rev = #rev;)),
         Argument::Label => args
             .label

@@ -105,6 +105,7 @@ fn card(node: &NodeFacts, now: Timestamp, outputs: Option<&Outputs<'_>>) -> Mark
         h2 {
             (user(node.node.as_str())) " " (node_chip(node.state))
             @if node.in_doubt { " " span.chip.warn { "in doubt" } }
+            @if node.is_known_by_transaction() { " " span.chip { "transaction, not committed" } }
             @if node.resolved { " " span.chip.hold { "resolved by hand" } }
         }
         dl.facts {

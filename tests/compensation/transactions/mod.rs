@@ -1,5 +1,6 @@
 //! Actions that commit rows of their own together with their outcome.
 
+mod declared;
 mod meanwhile;
 mod shop;
 

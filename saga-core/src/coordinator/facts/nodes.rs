@@ -26,6 +26,9 @@ pub struct NodeFacts {
     pub has_undo: bool,
     /// True if its action may have taken effect without an output being recorded.
     pub in_doubt: bool,
+    /// True if the only effect of its action is a transaction of the database that keeps the log: it has happened exactly if
+    /// the log says that the action succeeded, so the node is never in doubt.
+    pub transaction: bool,
     /// True if its undo failed and an operator recorded that someone has dealt with the effect.
     pub resolved: bool,
     /// How often its action was started.
@@ -87,6 +90,12 @@ pub struct KeptEffect {
 }
 
 impl NodeFacts {
+    /// True if it would be in doubt were its action not a transaction: its last attempt has no output, and nothing has
+    /// happened.
+    pub fn is_known_by_transaction(&self) -> bool {
+        self.transaction && matches!(self.state, ActionState::Running | ActionState::Failed)
+    }
+
     /// True if the effect of its action is there. That of an action which declares `no_undo` does not count, because there is
     /// nothing to undo about it.
     pub fn remains(&self) -> bool {
@@ -103,10 +112,11 @@ impl NodeFacts {
     }
 
     /// True if the effect of its action may be there: it is in doubt, in flight, or being undone. That of an action which
-    /// declares `no_undo` does not count.
+    /// declares `no_undo` does not count, nor does a transaction in flight: it has happened once the log says so.
     pub fn may_remain(&self) -> bool {
         match self.state {
-            ActionState::Running | ActionState::Undoing => self.has_undo,
+            ActionState::Running => self.has_undo && !self.transaction,
+            ActionState::Undoing => self.has_undo,
             ActionState::UndoFailed | ActionState::Failed => self.has_undo && self.in_doubt,
             ActionState::Pending
             | ActionState::Completed
@@ -155,6 +165,7 @@ pub(super) fn nodes(
             state: node.state,
             has_undo: node.has_undo,
             in_doubt: node.in_doubt,
+            transaction: node.transaction,
             resolved: node.resolved,
             attempts: node.attempts,
             undo_attempts: back.attempts,

@@ -343,5 +343,15 @@ fn undo_differs(then: &AnyNode, now: &AnyNode) -> Option<String> {
     if (before.undo, before.undo_on_failure) != (after.undo, after.undo_on_failure) {
         return Some(format!("the action of node `{name}` declares another kind of undo"));
     }
+    if before.transaction != after.transaction {
+        return Some(match after.transaction {
+            Some(database) => format!(
+                "the action of node `{name}` is a `transaction` of {database}, which also undoes what was none"
+            ),
+            None => format!(
+                "the action of node `{name}` is no `transaction` any more, and undoes what was one"
+            ),
+        });
+    }
     None
 }

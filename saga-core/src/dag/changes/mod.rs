@@ -345,9 +345,10 @@ fn renamed(
     after: &Order,
 ) -> BTreeMap<String, String> {
     let call = |node: &NodeJson| match &node.kind {
-        KindJson::Action { action, rev, undo, undo_on_failure } => {
+        KindJson::Action { action, rev, undo, undo_on_failure, transaction } => {
+            let undo = format!("{undo:?} {transaction:?}");
             let inputs = node.inputs.iter().map(|input| format!("{input:?}")).collect::<Vec<_>>();
-            Some((action.to_string(), *rev, format!("{undo:?}"), *undo_on_failure, inputs))
+            Some((action.to_string(), *rev, undo, *undo_on_failure, inputs))
         }
         KindJson::Constant { .. }
         | KindJson::Computed

@@ -52,7 +52,7 @@ fn call(name: &str, rev: u32, dice: &mut Dice) -> KindJson {
         false => UndoContract::InputsOnly,
     };
     let action = ActionName::new(name).unwrap();
-    KindJson::Action { action, rev, undo, undo_on_failure: false }
+    KindJson::Action { action, rev, undo, undo_on_failure: false, transaction: None }
 }
 
 fn kind(name: &str, dice: &mut Dice) -> KindJson {

@@ -11,7 +11,7 @@ use super::notation::Value;
 use crate::json;
 use crate::log::{Payload, RawJson};
 use crate::names::{ActionName, NodeName, SagaName};
-use crate::policy::UndoContract;
+use crate::policy::{DatabaseKind, UndoContract};
 
 /// A line that is no node.
 #[derive(Debug)]
@@ -22,6 +22,16 @@ pub(crate) struct BadLine {
 
 const CONTRACTS: [UndoContract; 4] =
     [UndoContract::Output, UndoContract::MaybeOutput, UndoContract::InputsOnly, UndoContract::None];
+
+const DATABASES: [DatabaseKind; 2] = [DatabaseKind::Sqlite, DatabaseKind::Postgres];
+
+/// A database as the value of the key `transaction`.
+fn database_word(database: DatabaseKind) -> &'static str {
+    match database {
+        DatabaseKind::Sqlite => "sqlite",
+        DatabaseKind::Postgres => "postgres",
+    }
+}
 
 /// A contract as the value of the key `undo`.
 fn undo_word(undo: UndoContract) -> &'static str {
@@ -70,7 +80,7 @@ fn fields(node: &NodeJson, path: &str, saga: &SagaName) -> Vec<(String, Value)> 
     let mut say = |key: &str, value: Value| fields.push((key.to_string(), value));
     say("node", Value::text(path));
     match &node.kind {
-        KindJson::Action { action, rev, undo, undo_on_failure } => {
+        KindJson::Action { action, rev, undo, undo_on_failure, transaction } => {
             say("action", Value::text(action));
             if *rev != 0 {
                 say("rev", Value::Number(*rev));
@@ -78,6 +88,9 @@ fn fields(node: &NodeJson, path: &str, saga: &SagaName) -> Vec<(String, Value)> 
             say("undo", Value::text(undo_word(*undo)));
             if *undo_on_failure {
                 say("undo_on_failure", Value::Flag(true));
+            }
+            if let Some(database) = transaction {
+                say("transaction", Value::text(database_word(*database)));
             }
         }
         KindJson::Constant { value: RawJson(value) } => {
@@ -295,7 +308,12 @@ impl Line {
             let undo = CONTRACTS.into_iter().find(|known| undo_word(*known) == undo);
             let undo = undo.ok_or_else(|| self.bad("`undo` is no undo contract"))?;
             let undo_on_failure = self.flag("undo_on_failure")?;
-            return Ok(KindJson::Action { action, rev, undo, undo_on_failure });
+            let transaction = self.text("transaction")?.map(|database| {
+                let known = DATABASES.into_iter().find(|known| database_word(*known) == database);
+                known.ok_or_else(|| self.bad("`transaction` names no database"))
+            });
+            let transaction = transaction.transpose()?;
+            return Ok(KindJson::Action { action, rev, undo, undo_on_failure, transaction });
         }
         let kind = self.needed("kind")?;
         match kind.as_str() {

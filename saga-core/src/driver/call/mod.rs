@@ -21,7 +21,7 @@ use super::current_call::CurrentCall;
 use super::task_state::TaskState;
 use super::values::Opened;
 use super::{Driver, Stopwatch};
-use crate::context::{ActionContext, AnyContext, CallInfo, ContextInner, Shared};
+use crate::context::{ActionContext, AnyContext, CallInfo, ContextInner, Shared, Transactions};
 use crate::crash_points::crash_point;
 use crate::machine::{ActionResult, AuthorizedCall, Event, VertexId};
 use crate::names::NodeIndex;
@@ -60,7 +60,7 @@ impl Driver {
             None => Called::Action { node, action },
             Some(refused) => Called::Refused(Arc::new(refused)),
         };
-        let context = self.call_context(opened, at, authorized, undo, true);
+        let context = self.call_context(opened, at, authorized, undo, Transactions::Possible);
         if matches!(called, Called::Action { .. }) {
             let path = &context.call.path;
             let context = || ActionContext { user: self.env.user.clone(), inner: context.clone() };
@@ -91,7 +91,7 @@ impl Driver {
     /// The execution context of a computed value, which has no transactions.
     pub(super) fn context(&self, authorized: AuthorizedCall) -> Option<ActionContext<AnyContext>> {
         let (opened, node) = self.values.place(&self.machine, authorized.vertex)?;
-        let inner = self.call_context(opened, node, authorized, false, false);
+        let inner = self.call_context(opened, node, authorized, false, Transactions::NoAction);
         Some(ActionContext { user: self.env.user.clone(), inner })
     }
 
@@ -102,13 +102,13 @@ impl Driver {
         node: NodeIndex,
         authorized: AuthorizedCall,
         undo: bool,
-        has_transactions: bool,
+        transactions: Transactions,
     ) -> Shared<ContextInner> {
         let path = self.machine.state().path(authorized.vertex);
         Shared::new(Arc::new(ContextInner {
             run: self.run.clone(),
             frame: opened.frame.clone(),
-            call: CallInfo { node, path, authorized, undo, epoch: self.epoch, has_transactions },
+            call: CallInfo { node, path, authorized, undo, epoch: self.epoch, transactions },
         }))
     }
 

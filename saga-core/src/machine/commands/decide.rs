@@ -23,7 +23,7 @@ impl Rules for Decide<'_> {
             return Ok(());
         }
         match state.node(v) {
-            Some(n) if state.pivot() != Some(v) || !state.pivot_is_busy() => {
+            Some(n) if state.pivot() != Some(v) || !state.is_in_doubt(v) => {
                 let (node, state) = (self.node.clone(), n.state);
                 Err(Answer::Refused(Refusal::NotInDoubt { node, state }))
             }

@@ -138,6 +138,8 @@ enum Granted {
 
 /// What follows from an open request.
 struct FollowUp {
+    /// An entry about a node that has to come first.
+    first: Option<(VertexId, NodeEntry)>,
     /// The entry that does what it asks for.
     entry: Next,
     /// True if the saga does not stay parked.
@@ -153,12 +155,16 @@ enum Next {
 
 impl FollowUp {
     fn saga(entry: SagaEntry) -> Option<Self> {
-        Some(Self { entry: Next::Saga(entry), unparks: false })
+        Some(Self { first: None, entry: Next::Saga(entry), unparks: false })
     }
 
     fn node(v: Option<VertexId>, entry: NodeEntry) -> Option<Self> {
         let entry = v.map_or(Next::Gone, |v| Next::Node(v, entry));
-        Some(Self { entry, unparks: false })
+        Some(Self { first: None, entry, unparks: false })
+    }
+
+    fn after(self, first: Option<(VertexId, NodeEntry)>) -> Self {
+        Self { first, ..self }
     }
 
     fn unparking(self, unparks: bool) -> Self {
@@ -338,13 +344,17 @@ impl Machine {
                 continue; // the entry of an earlier request has carried it out
             }
             let next = with_rules(&request.command, |rules| rules.follow_up(self, &request));
-            let Some(FollowUp { entry, unparks }) = next else { continue };
+            let Some(FollowUp { first, entry, unparks }) = next else { continue };
             if let (Next::Node(v, _), true) = (&entry, unparks) {
                 // the node must not start again instead
                 self.forget(*v);
             }
             if unparks && self.state.parked.is_some() {
                 self.write(SagaEntry::Unparked);
+            }
+            if let Some((v, first)) = first {
+                self.forget(v);
+                self.write_about(v, first);
             }
             match entry {
                 Next::Saga(entry) if self.state.allows_saga_entry(&entry) => self.write(entry),

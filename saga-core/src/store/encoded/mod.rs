@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use self::transcoder::{Direction, Transcoder, decode};
 use super::payload_codec::{Aad, PayloadCodec, PayloadKind};
 use super::{
-    Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, RecordChange,
+    Append, Created, DatabaseKind, LeaseTerms, ListFilter, NewSaga, Position, Purge, RecordChange,
     RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError,
     StoredSaga, TransactionWork, VersionCounts, Worker, WorkerId,
 };
@@ -164,6 +164,14 @@ impl<S: Store> Store for EncodedStore<S> {
         ids: Vec<SagaId>,
     ) -> BoxFuture<'_, Result<Vec<Option<Position>>, StoreError>> {
         self.store.positions(ids)
+    }
+
+    fn has_transactions(&self, database: DatabaseKind) -> bool {
+        self.store.has_transactions(database)
+    }
+
+    fn type_name(&self) -> &'static str {
+        self.store.type_name()
     }
 
     fn append_with(

@@ -9,9 +9,9 @@ use super::creates::{CreateJob, NewSagaRow};
 use super::{PostgresStore, call_shares, claims, due, reads, removals, requests, runtime};
 use crate::log::{Answer, Request, SagaId, Timestamp};
 use crate::store::{
-    Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, RequestsWithAnswers,
-    SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError, StoredSaga,
-    TransactionWork, VersionCounts, Worker, WorkerId,
+    Append, Created, DatabaseKind, LeaseTerms, ListFilter, NewSaga, Position, Purge,
+    RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError,
+    StoredSaga, TransactionWork, VersionCounts, Worker, WorkerId,
 };
 
 impl PostgresStore {
@@ -47,6 +47,10 @@ impl Store for PostgresStore {
             self.inner.appends.write(AppendJob { row, reply });
             self.answered(answer).await
         })
+    }
+
+    fn has_transactions(&self, database: DatabaseKind) -> bool {
+        database == DatabaseKind::Postgres
     }
 
     fn append_with(

@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 use super::super::{
-    Append, Created, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord, SagaVersion,
-    Store, StoreError, StoredSaga, TransactionWork, VersionCounts, WorkerId,
+    Append, Created, DatabaseKind, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord,
+    SagaVersion, Store, StoreError, StoredSaga, TransactionWork, VersionCounts, WorkerId,
 };
 use super::database::Database;
 use super::reads::Loads;
@@ -61,6 +61,10 @@ impl Store for SqliteStore {
             };
             appended.await
         })
+    }
+
+    fn has_transactions(&self, database: DatabaseKind) -> bool {
+        database == DatabaseKind::Sqlite
     }
 
     fn append_with(

@@ -72,8 +72,11 @@ impl<S: Saga> SagaTest<S> {
             let most = (1..orders).map(|seed| appends(seed).len()).max().unwrap_or_default();
             let appends = appends(0);
             let most = most.max(appends.len());
-            let by_pivot =
-                rollback.injections.iter().any(|injection| is_pivot::<S>(&injection.node));
+            let by_pivot = rollback.injections.iter().any(|injection| {
+                let mut fails = actions.iter().filter(|action| action.node == injection.node);
+                let is_known = fails.any(|action| action.policy.transaction.is_some());
+                is_pivot::<S>(&injection.node) && !is_known
+            });
             cases.extend(plan::of_rollback(most, &rollback, by_pivot));
             report.set_rollback(appends);
         }

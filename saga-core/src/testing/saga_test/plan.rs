@@ -2,7 +2,7 @@
 
 use super::schedule::{CallFault, Crash, Event, Injection, Schedule};
 use super::stage::{Seen, SeenCall};
-use crate::policy::UndoContract;
+use crate::policy::{DatabaseKind, UndoContract};
 
 /// A field of the report: something that goes wrong at some place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,17 @@ pub(super) fn of_action(action: &SeenCall) -> Vec<Case> {
         let error = injection(node, false, Event::Fault(CallFault::Error), true);
         cases.push(case(node, "error, always".to_string(), Schedule::default().with(error)));
     }
+    // rows are committed together with the outcome, so it cannot happen that one is there without the other
+    if let Some(database) = action.policy.transaction {
+        cases.push(once(CallFault::Panic));
+        // in SQLite, the thread that writes to the log runs it to its end
+        if database == DatabaseKind::Postgres {
+            cases.push(once(CallFault::Hang));
+        }
+        cases.push(during(Event::Cancel, "cancelled meanwhile"));
+        cases.push(during(Event::Deadline, "deadline meanwhile"));
+        return cases;
+    }
     // others declare that a call that fails has no effect
     if action.policy.undoes_failures() || action.policy.undo == UndoContract::None {
         cases.push(once(CallFault::EffectThenError));
@@ -93,20 +104,26 @@ pub(super) fn of_undo(action: &SeenCall) -> Vec<Case> {
         let schedule = cancelled().with(injection(node, true, Event::Fault(fault), false));
         case(node, format!("undo: {fault}"), schedule)
     };
+    // what a transaction does is there exactly when its outcome is
+    let transaction = action.policy.transaction;
+    let with_effect = |fault: CallFault| Some(once(fault)).filter(|_| transaction.is_none());
     let mut cases = Vec::new();
-    cases.extend([CallFault::Error, CallFault::EffectThenError].map(once));
-    cases.extend([CallFault::Panic, CallFault::EffectThenPanic].map(once));
-    if action.has_undo_timeout {
-        cases.extend([CallFault::Hang, CallFault::EffectThenHang].map(once));
+    cases.push(once(CallFault::Error));
+    cases.extend(with_effect(CallFault::EffectThenError));
+    cases.push(once(CallFault::Panic));
+    cases.extend(with_effect(CallFault::EffectThenPanic));
+    if action.has_undo_timeout && transaction != Some(DatabaseKind::Sqlite) {
+        cases.push(once(CallFault::Hang));
+        cases.extend(with_effect(CallFault::EffectThenHang));
     }
-    cases.push(once(CallFault::Repeated));
+    cases.extend(with_effect(CallFault::Repeated));
     // an undo has all the time that it needs
     let deadline = cancelled().with(injection(node, true, Event::Deadline, false));
     cases.push(case(node, "undo: deadline meanwhile".to_string(), deadline));
     // the outcome of the first attempt is unknown, it is undone, and arrives then
     let late = injection(node, false, Event::Fault(CallFault::Late), false);
-    let late = cancelled().with(late);
-    cases.push(case(node, "arrives after its undo".to_string(), late));
+    let late = case(node, "arrives after its undo".to_string(), cancelled().with(late));
+    cases.extend(Some(late).filter(|_| transaction.is_none()));
     let for_good = once(CallFault::ForGood);
     cases.push(Case { may_need_a_human: true, ..for_good });
     cases
@@ -126,7 +143,7 @@ pub(super) fn of_appends(appends: usize) -> Vec<Case> {
 }
 
 /// The same for crashes while the saga rolls back. If it is its pivot that fails, then nobody knows after a crash whether an
-/// earlier attempt took effect, and the saga is parked.
+/// earlier attempt took effect, and the saga is parked; unless it is a transaction.
 pub(super) fn of_rollback(appends: usize, rollback: &Schedule, by_pivot: bool) -> Vec<Case> {
     let crashes = |append| crashes(append, Place::RollbackAppend(append), rollback);
     let mut cases = (0..appends).flat_map(crashes).collect::<Vec<_>>();

@@ -13,8 +13,8 @@ use crate::panics;
 #[cfg(feature = "sqlite")]
 use crate::store::TransactionWork;
 use crate::store::{
-    Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
-    StoreError, StoredSaga, VersionCounts, WorkerId,
+    Append, Created, DatabaseKind, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord,
+    SagaVersion, Store, StoreError, StoredSaga, VersionCounts, WorkerId,
 };
 
 /// What is checked whenever something has become durable.
@@ -87,6 +87,11 @@ impl Store for StagedStore {
             self.appended(number, &entries).await;
             Ok(())
         })
+    }
+
+    /// A test without the tables that an action needs finds that out when the action is called, unless that is mocked.
+    fn has_transactions(&self, _database: DatabaseKind) -> bool {
+        true
     }
 
     #[cfg(feature = "sqlite")]

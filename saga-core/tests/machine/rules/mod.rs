@@ -70,6 +70,7 @@ mod pivot;
 mod recovery;
 mod settling;
 mod stuck;
+mod transactions;
 mod undo_order;
 mod undo_table;
 mod unwinding;

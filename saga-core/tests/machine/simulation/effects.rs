@@ -14,6 +14,7 @@ use super::world::{Contract, Fate};
 impl Runner {
     /// The process is gone; `keep` entries of its last append are on disk.
     pub(super) fn die(&mut self, keep: usize) {
+        self.commits_before_it_dies();
         let (batch, answers) = self.pending.take().unwrap_or_default();
         if self.tape.chance(80) {
             // it lives to see that the append failed
@@ -30,7 +31,7 @@ impl Runner {
             // a request is answered in the transaction of the append
             answers.into_iter().for_each(|(id, answer)| self.answered(id, answer));
         }
-        self.log.extend(batch.into_iter().take(keep));
+        self.durable(batch.into_iter().take(keep).collect());
         self.questions.clear();
         self.wanting.clear();
         self.granted.clear();

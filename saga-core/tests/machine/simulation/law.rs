@@ -87,6 +87,9 @@ pub(crate) enum Law {
     NothingIsUndoneBehindThePivot,
     /// An action without an undo is not undone.
     NothingIsUndoneWithoutAnUndo,
+    /// A transaction of the log's own database without `succeeded` was not committed: the node is never in doubt, is not run
+    /// again to find out, and is undone only if it succeeded.
+    TransactionsLeaveNoDoubt,
     /// Every vertex has a path, and every path its vertex.
     PathsAreUnique,
     /// The events of a log are a log again.

@@ -97,6 +97,9 @@ impl Book<'_> {
         };
         let Some(i) = self.index(entry) else { return };
         let (s, node) = (&self.status[i], &self.dag.nodes[i]);
+        if self.is_transaction(i) {
+            self.before_of_transaction(i, entry, recorded);
+        }
         match recorded {
             NodeEntry::Started => {
                 let policy = node.policy.expect("an action");
@@ -189,6 +192,17 @@ impl Book<'_> {
             }
             NodeEntry::Failed(_) | NodeEntry::Skipped => {}
         }
+    }
+
+    /// Whether a transaction happened is in the log: nobody has to find out, and nothing is undone in case it did.
+    fn before_of_transaction(&self, i: usize, entry: &Entry, recorded: &NodeEntry) {
+        let known = match recorded {
+            NodeEntry::InDoubt(_) => false,
+            NodeEntry::Started => !self.unwinding,
+            NodeEntry::UndoStarted | NodeEntry::UndoFailed(_) => self.status[i].done,
+            _ => true,
+        };
+        Law::TransactionsLeaveNoDoubt.holds(known, || format!("{entry:?}"));
     }
 
     /// Before a migration only what is in doubt is found out; after half a minute other things may begin, too, but only as long

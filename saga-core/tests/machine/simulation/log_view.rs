@@ -166,9 +166,14 @@ impl<'a> Book<'a> {
             UndoContract::None => !s.open,
             UndoContract::Output => !s.done && !s.open && !s.doubt,
             UndoContract::MaybeOutput | UndoContract::InputsOnly => {
-                !s.done && !s.open && !s.doubt && !policy.undo_on_failure
+                !s.done && !s.open && !s.doubt && !policy.undoes_failures()
             }
         }
+    }
+
+    /// True if what the action does is in the log or has not happened.
+    pub(super) fn is_transaction(&self, i: usize) -> bool {
+        self.dag.nodes[i].policy.is_some_and(|policy| policy.transaction.is_some())
     }
 
     pub(super) fn descendants_settled(&self, i: usize) -> bool {
@@ -311,6 +316,7 @@ impl<'a> Book<'a> {
             self.close(|c| matches!(c, Command::Decide { .. }));
         }
         let (Some(i), unwinding) = (self.index(entry), self.unwinding) else { return };
+        let leaves_doubt = !self.is_transaction(i);
         let s = &mut self.status[i];
         let Some(recorded) = entry.node_entry() else { return };
         if let NodeEntry::Succeeded(output) = recorded {
@@ -318,7 +324,7 @@ impl<'a> Book<'a> {
         }
         match recorded {
             NodeEntry::Started => {
-                s.doubt |= s.open;
+                s.doubt |= s.open && leaves_doubt;
                 if let Some(earlier) = entry.node().and_then(|node| self.earlier.remove(node)) {
                     (s.starts, s.from) = (earlier.attempts, earlier.uncounted);
                 }
@@ -343,7 +349,7 @@ impl<'a> Book<'a> {
             }
             NodeEntry::RetryScheduled { at } => s.retry_at = Some(*at),
             NodeEntry::UndoStarted => {
-                s.doubt |= s.open;
+                s.doubt |= s.open && leaves_doubt;
                 // one that was cut off does not use up a try
                 s.undo_starts += u32::from(s.undo != Undo::Started);
                 (s.undo, s.open) = (Undo::Started, false);
@@ -351,7 +357,7 @@ impl<'a> Book<'a> {
             NodeEntry::UndoFinished => s.undo = Undo::Done,
             NodeEntry::UndoRetryScheduled { at, .. } => s.undo = Undo::Waits(*at),
             NodeEntry::UndoFailed(_) => {
-                s.doubt |= s.open;
+                s.doubt |= s.open && leaves_doubt;
                 (s.undo, s.open) = (Undo::Failed, false);
             }
         }

@@ -18,5 +18,6 @@ mod retold;
 pub(crate) mod run;
 pub(crate) mod setups;
 pub(crate) mod tape;
+mod transactions;
 pub(crate) mod versions;
 pub(crate) mod world;

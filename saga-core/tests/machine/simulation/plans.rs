@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use saga_core::Retry;
 use saga_core::action::{Policy, UndoContract};
 use saga_core::dag::{NodeName, Plan, PlanKind, PlanNode};
+use saga_core::store::DatabaseKind;
 
 pub(crate) fn node(name: &str, kind: PlanKind) -> PlanNode {
     PlanNode { name: NodeName::new(name).unwrap(), kind }
@@ -30,6 +31,14 @@ pub(crate) fn tried(name: &str, undo: UndoContract, tries: u32, undo_tries: u32)
 pub(crate) fn undo_on_failure(mut node: PlanNode) -> PlanNode {
     if let PlanKind::Action(policy) = &mut node.kind {
         policy.undo_on_failure = true;
+    }
+    node
+}
+
+/// The same node as a transaction of the database that keeps the log.
+pub(crate) fn transaction(mut node: PlanNode) -> PlanNode {
+    if let PlanKind::Action(policy) = &mut node.kind {
+        policy.transaction = Some(DatabaseKind::Sqlite);
     }
     node
 }
@@ -124,10 +133,12 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         2 => Just(UndoContract::InputsOnly),
         2 => Just(UndoContract::None),
     ];
-    (undo, any::<bool>(), 1..=3u32, 1..=3u32).prop_map(|(undo, on_failure, tries, undo_tries)| {
-        let policy = policy(undo, tries, undo_tries);
+    let database = prop_oneof![5 => Just(None), 1 => Just(Some(DatabaseKind::Sqlite))];
+    let tries = (1..=3u32, 1..=3u32);
+    (undo, any::<bool>(), database, tries).prop_map(|(undo, on_failure, transaction, tries)| {
+        let policy = policy(undo, tries.0, tries.1);
         let without = matches!(undo, UndoContract::MaybeOutput | UndoContract::InputsOnly);
-        Policy { undo_on_failure: on_failure && without, ..policy }
+        Policy { undo_on_failure: on_failure && without, transaction, ..policy }
     })
 }
 

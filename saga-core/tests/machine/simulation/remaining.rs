@@ -22,6 +22,8 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
             Law::ResidueIsListed.holds(!called, || format!("{path} was called"));
             continue; // of a subsaga that was not reached
         };
+        let doubt = state.in_doubt && policy.transaction.is_some();
+        Law::TransactionsLeaveNoDoubt.holds(!doubt, || format!("{state:?}"));
         let receiver = ran.world.receiver(path).cloned().unwrap_or_default();
         let left = receiver.effect || receiver.partial;
         // a human took care of what is left, the test's human did not

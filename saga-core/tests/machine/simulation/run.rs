@@ -326,7 +326,7 @@ impl Runner {
             }
             Next::Appended => {
                 let (batch, answers) = self.pending.take().unwrap();
-                self.log.extend(batch);
+                self.durable(batch);
                 answers.into_iter().for_each(|(id, answer)| self.answered(id, answer));
                 self.fed.clear();
                 self.feed(vec![Event::Appended]);

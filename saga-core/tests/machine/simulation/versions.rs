@@ -7,6 +7,7 @@ use saga_core::action::UndoContract;
 use saga_core::dag::{NodeName, Plan, PlanKind, PlanNode};
 use saga_core::log::Payload;
 use saga_core::machine::Fate;
+use saga_core::store::DatabaseKind;
 
 use super::plans::{each, inline_action, node, plan, policy};
 use super::tape::Tape;
@@ -185,6 +186,10 @@ impl Drafts {
                     new.undo = old.undo;
                 }
                 new.undo_on_failure = old.undo_on_failure;
+                // and nothing is cleaned up for a transaction
+                if tape.chance(80) && !old.undo_on_failure {
+                    new.transaction = Some(DatabaseKind::Sqlite);
+                }
                 *old = new;
             }
             PlanKind::Value => {}

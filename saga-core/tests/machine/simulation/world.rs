@@ -41,11 +41,14 @@ pub(crate) enum Un {
 pub(crate) struct Contract {
     pub(crate) undo: UndoContract,
     pub(crate) on_failure: bool,
+    /// Its only effect is a transaction of the database that keeps the log.
+    pub(crate) transaction: bool,
 }
 
 impl From<Policy> for Contract {
     fn from(policy: Policy) -> Self {
-        Self { undo: policy.undo, on_failure: policy.undo_on_failure }
+        let transaction = policy.transaction.is_some();
+        Self { undo: policy.undo, on_failure: policy.undoes_failures(), transaction }
     }
 }
 
@@ -110,7 +113,39 @@ impl World {
     }
 
     pub(crate) fn run(&mut self, path: &str, of: Contract, what: Do) -> ActionResult {
-        self.run_under(self.key(path), path, of, what)
+        match of.transaction {
+            true => Self::run_transaction(path, what),
+            false => self.run_under(self.key(path), path, of, what),
+        }
+    }
+
+    /// A transaction has its effect when its `succeeded` is durable, and not before.
+    fn run_transaction(path: &str, what: Do) -> ActionResult {
+        let fail = |retryable, why: &str| Failure {
+            retryable,
+            ..Failure::new(FailureKind::Failed, format!("{path}: {why}"))
+        };
+        match what {
+            Do::Ok => ActionResult::Ok(Payload::from(path.as_bytes())),
+            Do::Unstorable => ActionResult::Unstorable(fail(false, "the output is too large")),
+            Do::Fails { retryable } | Do::Partial { retryable } => {
+                ActionResult::Failed(fail(retryable, "rolled back"))
+            }
+            Do::Doubt { retryable, .. } => ActionResult::InDoubt(fail(retryable, "cut off")),
+        }
+    }
+
+    /// The `succeeded` of a transaction is durable.
+    pub(crate) fn commits(&mut self, path: &str, of: Contract) {
+        let r = self.receivers.entry(self.key(path)).or_default();
+        (r.of, r.effect) = (Some(of), true);
+    }
+
+    /// The `undo_finished` of a transaction is durable.
+    pub(crate) fn commits_undo(&mut self, path: &str, of: Contract) {
+        let r = self.receivers.entry(self.key(path)).or_default();
+        (r.of, r.effect) = (Some(of), false);
+        r.undos += 1;
     }
 
     fn run_under(&mut self, key: String, path: &str, of: Contract, what: Do) -> ActionResult {
@@ -153,7 +188,14 @@ impl World {
     }
 
     pub(crate) fn undo(&mut self, path: &str, of: Contract, what: Un) -> Result<(), Failure> {
-        self.undo_under(self.key(path), path, of, what)
+        match (of.transaction, what) {
+            (true, Un::Ok) => Ok(()),
+            (true, Un::Fails { retryable, .. }) => Err(Failure {
+                retryable,
+                ..Failure::new(FailureKind::Failed, format!("{path}: rolled back"))
+            }),
+            (false, what) => self.undo_under(self.key(path), path, of, what),
+        }
     }
 
     fn undo_under(
@@ -181,6 +223,8 @@ impl World {
     /// The caller of this call is gone; `what` is none for an undo.
     pub(crate) fn orphan(&mut self, path: &str, of: Contract, what: Option<Do>, fate: Fate) {
         match fate {
+            // it could only be committed by the worker that owns the saga
+            _ if of.transaction => {}
             Fate::Lost => {}
             Fate::Late => self.late.push((self.key(path), of, what)),
             Fate::Delivered => self.deliver(self.key(path), of, what),

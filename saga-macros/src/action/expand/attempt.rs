@@ -5,6 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::local;
+use super::transaction::call_action;
 use crate::action::check::Action;
 use crate::action::context::Context;
 
@@ -12,6 +13,14 @@ pub(crate) fn attempt(action: &Action, cx: &Ident) -> TokenStream {
     let (krate, name) = (&action.krate, &action.function.sig.ident);
     if !action.callable {
         return quote!({ let _ = #cx; #krate::typed::Attempt::<Self, _, _>::broken() });
+    }
+    if let Some(transaction) = &action.transaction {
+        let (rules, call) = (error_rules(action), call_action(action, transaction));
+        return quote! {{
+            #[allow(deprecated)]
+            let __call = #call;
+            #krate::typed::Attempt::<Self, _, _>::action(__call, #rules)
+        }};
     }
     let cx = given_context(action, cx.span());
     let inputs = action.inputs.iter().map(|input| &input.name);

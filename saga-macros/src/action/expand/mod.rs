@@ -2,6 +2,7 @@
 
 mod attempt;
 mod step;
+mod transaction;
 mod undo;
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
@@ -57,7 +58,8 @@ fn inputs(action: &Action, cfgs: &[&Attribute]) -> TokenStream {
     let clause = &generics.where_clause;
     let Lifetimes { declared, .. } = Lifetimes::of(action);
     let declared = angled(&declared);
-    let doc = format!("The inputs of the action [`{name}()`].");
+    let what = if action.transaction.is_some() { "transaction" } else { "action" };
+    let doc = format!("The inputs of the {what} [`{name}()`].");
     let fields = action.inputs.iter().map(|input| {
         let (name, ty) = (&input.name, &input.ty);
         let doc = format!("The parameter `{name}`.");

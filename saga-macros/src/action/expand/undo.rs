@@ -5,6 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use super::attempt::given_context;
+use super::transaction::{self, Argument};
 use crate::action::arguments::Undo;
 use crate::action::check::Action;
 use crate::action::context::Context;
@@ -16,6 +17,8 @@ const MOST_CHECKED: usize = 8;
 /// The types of the undo's arguments.
 fn given_types(action: &Action, undo: &Undo) -> Vec<TokenStream> {
     let krate = &action.krate;
+    let transaction =
+        action.transaction.as_ref().map(|transaction| transaction.ty.to_token_stream());
     let context = action.context.as_ref().map(|context| match context {
         Context::Plain(user) => quote!(&#krate::ActionContext<#user>),
         Context::Alias(alias) => quote!(&#alias),
@@ -31,7 +34,7 @@ fn given_types(action: &Action, undo: &Undo) -> Vec<TokenStream> {
         let input = action.inputs.iter().find(|input| input.name == given.name);
         input.map_or_else(|| quote!(()), |input| input.ty.to_token_stream())
     });
-    context.into_iter().chain(inputs).collect()
+    context.into_iter().chain(transaction).chain(inputs).collect()
 }
 
 pub(crate) fn call_undo(action: &Action, undo: &Undo) -> TokenStream {
@@ -49,17 +52,32 @@ pub(crate) fn call_undo(action: &Action, undo: &Undo) -> TokenStream {
         quote_spanned!(here=> #this.#name)
     });
     let types = given_types(action, undo);
+    let callee = match &action.transaction {
+        Some(transaction) if !transaction.is_async => quote_spanned!(at=> callee_of_transaction),
+        Some(_) | None => quote_spanned!(at=> callee),
+    };
     let checked = (types.len() <= MOST_CHECKED).then(|| {
         quote_spanned! {at=> {
             #[allow(unused_imports)]
             use #krate::__private::{Fits as _, Misfits as _};
-            #krate::__private::undo::<(#(#types,)*), _>(#path).callee()
+            #krate::__private::undo::<(#(#types,)*), _>(#path).#callee()
         }}
     });
     let function = checked.unwrap_or_else(|| path.to_token_stream());
+    let call = match &action.transaction {
+        None => quote_spanned!(at=> __undo(#cx #(#inputs),*)),
+        Some(transaction) => {
+            let arguments = undo.inputs.iter().map(|given| Argument {
+                at: Span::call_site().located_at(given.name.span()),
+                input: action.inputs.iter().find(|input| input.name == given.name),
+            });
+            let arguments = arguments.collect::<Vec<_>>();
+            transaction::call_undo(action, transaction, &Ident::new("__undo", at), &arguments)
+        }
+    };
     let call = quote_spanned! {at=> {
         let __undo = #function;
-        #krate::bounds::UndoCall::attempt(__undo(#cx #(#inputs),*))
+        #krate::bounds::UndoCall::attempt(#call)
     }};
     let given =
         quote!(#krate::__private::output::<<Self as #krate::typed::Typed>::Output>(__output));
