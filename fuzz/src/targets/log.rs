@@ -91,9 +91,12 @@ impl PlanJson {
 impl KindJson {
     fn kind(self) -> PlanKind {
         match self {
-            Self::Action { undo, undo_on_failure, retry } => {
-                PlanKind::Action(Policy { undo, undo_on_failure, retry, undo_retry: retry })
-            }
+            Self::Action { undo, undo_on_failure, retry } => PlanKind::Action(Policy {
+                undo_on_failure,
+                retry,
+                undo_retry: retry,
+                ..Policy::new(undo)
+            }),
             Self::Value => PlanKind::Value,
             Self::Subsaga(plan) => PlanKind::Subsaga(Arc::new(plan.plan(false))),
             Self::ForEach { body, concurrency } => {
