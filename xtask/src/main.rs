@@ -1,4 +1,4 @@
-//! The repository's own commands: `cargo xtask test`, `cargo xtask ci`, `cargo xtask neighbours`,
+//! The repository's own commands: `cargo xtask test`, `cargo xtask install`, `cargo xtask ci`, `cargo xtask neighbours`,
 //! `cargo xtask fuzz`, `cargo xtask soak`, `cargo xtask mutants` and `cargo xtask compile-time`.
 //!
 //! It depends on `std` only, so that the first command a newcomer runs compiles in a second.
@@ -19,6 +19,8 @@ usage: cargo xtask <command>
 
   test   install what the tests need, then run all tests of the workspace and all examples in the
          docs
+  install
+         install what the tests need: parts of the Rust toolchain, PostgreSQL, PgBouncer and Chromium
   ci     check formatting, lints, docs, each feature alone and the number of dependencies; then
          run `neighbours`, seven of the `mutants` and `test`
   neighbours
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
     let args = env::args().skip(1).collect::<Vec<_>>();
     let result = match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["test"] => Xtask::new().and_then(|mut xtask| xtask.test()),
+        ["install"] => Xtask::new().and_then(|mut xtask| xtask.install_all()),
         ["ci"] => Xtask::new().and_then(|mut xtask| xtask.ci()),
         ["fuzz", options @ ..] => Xtask::new().and_then(|mut xtask| xtask.fuzz(options)),
         ["soak"] => Xtask::new().and_then(|mut xtask| xtask.soak()),
@@ -65,7 +68,7 @@ fn main() -> ExitCode {
         }
         [] => return usage("no command was given"),
         ["compile-time", ..] => return usage("the only option of `compile-time` is `--quick`"),
-        [command @ ("test" | "ci" | "neighbours" | "soak"), ..] => {
+        [command @ ("test" | "install" | "ci" | "neighbours" | "soak"), ..] => {
             return usage(&format!("`{command}` takes no arguments"));
         }
         [unknown, ..] => return usage(&format!("unknown command `{unknown}`")),
@@ -106,14 +109,19 @@ impl Xtask {
         Ok(Self { root: root.to_path_buf(), started: Instant::now(), steps: 0, strict: false })
     }
 
-    /// Installs what the tests need and runs them.
-    fn test(&mut self) -> Outcome {
+    /// Installs what the tests need.
+    fn install_all(&mut self) -> Outcome {
         // Compile errors quote the standard library, and differ if its sources are not installed.
         let sources = sysroot()?.join("lib/rustlib/src");
         self.component("rust-src", sources.is_dir())?;
         self.rust_analyzer()?;
         self.postgres()?;
-        self.chromium()?;
+        self.chromium()
+    }
+
+    /// Installs what the tests need and runs them.
+    fn test(&mut self) -> Outcome {
+        self.install_all()?;
         // `--all-targets` without benchmarks.
         let targets = ["--lib", "--bins", "--tests", "--examples"];
         let all = ["test", "--workspace", "--all-features"];
