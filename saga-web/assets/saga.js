@@ -15,6 +15,16 @@
     live.classList.toggle("on", on);
   };
 
+  // A click is lost if what is under the mouse is replaced between its two halves: then nothing is, until the mouse is let go.
+  let pressed = false;
+  // A part in which the reader has selected text, such as a key to look for, stays until they have let it go.
+  let behind = false;
+
+  const selection = () => {
+    const selected = document.getSelection();
+    return selected && !selected.isCollapsed ? selected : null;
+  };
+
   // The part keeps what the reader has done to it: where it was scrolled to, and which link has the focus.
   const replace = (old, part) => {
     const scrolled = [...old.querySelectorAll(".scroll[id]")].map((e) => [e.id, e.scrollLeft, e.scrollTop]);
@@ -32,32 +42,66 @@
     }
   };
 
+  const parts = (page) => [...page.querySelectorAll("[data-part]")];
+  const ids = (page) => parts(page).map((part) => part.id).join();
+
+  const show = (page) => {
+    const selected = selection();
+    behind = false;
+    for (const part of parts(page)) {
+      const old = document.getElementById(part.id);
+      if (old.outerHTML === part.outerHTML) continue;
+      if (selected?.containsNode(old, true)) behind = true;
+      else replace(old, document.importNode(part, true));
+    }
+    say(behind ? "Live, except what is selected" : "Live", true);
+  };
+
   const update = async () => {
-    if (busy || document.hidden || wanted === shown) return;
+    const missing = wanted !== shown || (behind && !selection());
+    if (busy || pressed || document.hidden || !missing) return;
     busy = true;
     const asked = wanted;
     try {
       const response = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
       if (response.ok) {
         const page = new DOMParser().parseFromString(await response.text(), "text/html");
-        for (const part of page.querySelectorAll("[data-part]")) {
-          const old = document.getElementById(part.id);
-          if (old && old.outerHTML !== part.outerHTML) replace(old, document.importNode(part, true));
-          if (!old) { location.reload(); return; }
+        // letting the mouse go asks again
+        if (!pressed) {
+          // such as when somebody has signed in or out in another window
+          if (ids(page) !== ids(document)) { location.reload(); return; }
+          show(page);
+          shown = asked;
         }
-        shown = asked;
       }
     } catch {
       // the stream tells when the service is there again
     }
     busy = false;
-    setTimeout(update, PAUSE);
+    if (wanted !== shown) setTimeout(update, PAUSE);
   };
 
+  const press = () => { pressed = true; };
+  const release = () => {
+    if (!pressed) return;
+    pressed = false;
+    // not before the click, which comes next
+    setTimeout(update, 100);
+  };
+  addEventListener("pointerdown", press, true);
+  for (const end of ["pointerup", "pointercancel", "dragend"]) addEventListener(end, release, true);
+  // only that of the window: an element loses the focus when the mouse is pressed elsewhere
+  addEventListener("blur", (event) => { if (event.target === window) release(); });
+  // of a mouse that was let go outside of the window, nothing else tells
+  addEventListener("pointermove", (event) => { if (event.buttons === 0) release(); }, true);
+  document.addEventListener("selectionchange", () => {
+    if (behind && !selection()) setTimeout(update, PAUSE);
+  });
+
   const stream = new EventSource(address);
-  stream.onopen = () => say("Live", true);
+  stream.onopen = () => { if (!behind) say("Live", true); };
   stream.onerror = () => say(stream.readyState === EventSource.CLOSED ? "Not live" : "Connecting", false);
-  stream.onmessage = (event) => { wanted = event.data; say("Live", true); update(); };
+  stream.onmessage = (event) => { wanted = event.data; if (!behind) say("Live", true); update(); };
   document.addEventListener("visibilitychange", update);
   window.addEventListener("pagehide", () => stream.close());
 })();

@@ -72,11 +72,10 @@ async fn shown(app: &App, visit: &Visit, id: &str, came: &Came) -> Result<Markup
             h2 id="timeline-title" { "Attempts" }
             (timeline::table(&facts))
         }
-        @if !audit.is_empty() {
-            section id="audit" data-part aria-labelledby="audit-title" {
-                h2 id="audit-title" { "Requests of operators" }
-                (requests(&audit))
-            }
+        // a part that is not there could not be filled later
+        section id="audit" data-part aria-labelledby="audit-title" hidden[audit.is_empty()] {
+            h2 id="audit-title" { "Requests of operators" }
+            (requests(&audit))
         }
         @if let Some(params) = params {
             section id="params" data-part aria-labelledby="params-title" {

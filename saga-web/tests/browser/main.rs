@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod looks;
+mod mouse;
 mod operating;
 mod screen;
 

@@ -9,6 +9,9 @@ use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::emulation::{
     MediaFeature, SetDeviceMetricsOverrideParams,
 };
+use chromiumoxide::cdp::browser_protocol::input::{
+    DispatchMouseEventParams, DispatchMouseEventType, MouseButton,
+};
 use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel};
 use chromiumoxide::cdp::js_protocol::runtime::{
     ConsoleApiCalledType, EventConsoleApiCalled, EventExceptionThrown,
@@ -19,6 +22,10 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
 use tokio::sync::MutexGuard;
 use tokio::task::JoinSet;
+
+pub(crate) use chromiumoxide::cdp::browser_protocol::input::DispatchMouseEventType::{
+    MousePressed as Press, MouseReleased as Release,
+};
 
 /// One browser at a time: each is several processes.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -170,6 +177,30 @@ impl Screen {
         self.page.find_element(field).await.unwrap().type_str(text).await.unwrap();
         let entered: String = self.js(&format!("document.querySelector('{field}').value")).await;
         assert_eq!(entered, text, "{field}");
+    }
+
+    /// Runs a script in each page before its own ones.
+    pub(crate) async fn before_each_page(&self, script: &str) {
+        self.page.evaluate_on_new_document(script).await.unwrap();
+    }
+
+    /// The middle of the first such element, where a mouse can reach it.
+    pub(crate) async fn place(&self, element: &str) -> (f64, f64) {
+        let place = format!(
+            "(() => {{ const found = document.querySelector(\"{element}\"); if (!found) return null; \
+             found.scrollIntoView({{ block: 'center', inline: 'center', behavior: 'instant' }}); \
+             const at = found.getClientRects()[0]; const [x, y] = [at.left + at.width / 2, at.top + at.height / 2]; \
+             return found.contains(document.elementFromPoint(x, y)) ? [x, y] : null }})()"
+        );
+        self.until(&format!("!!{place}")).await;
+        self.js(&place).await
+    }
+
+    /// What a mouse does there with its left button.
+    pub(crate) async fn mouse(&self, what: DispatchMouseEventType, at: (f64, f64)) {
+        let event = DispatchMouseEventParams::builder().r#type(what).x(at.0).y(at.1);
+        let event = event.button(MouseButton::Left).click_count(1).build().unwrap();
+        self.page.execute(event).await.unwrap();
     }
 
     pub(crate) async fn screenshot(&self, name: &str) {
