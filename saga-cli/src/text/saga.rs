@@ -43,8 +43,6 @@ pub(crate) fn facts(facts: &SagaFacts) -> String {
     line("fingerprint", saga.fingerprint.clone());
     out += &effects("Effects that remain", facts.remaining_effects());
     out += &effects("Effects that may remain", facts.possible_effects());
-    let in_doubt = facts.nodes.iter().filter(|node| node.in_doubt);
-    out += &effects("In doubt", in_doubt.filter(|node| !node.remains() && !node.may_remain()));
     if !facts.kept.is_empty() {
         out += "\nEffects that a migration kept\n";
         for kept in &facts.kept {
@@ -75,7 +73,9 @@ fn effects<'a>(title: &str, nodes: impl Iterator<Item = &'a NodeFacts>) -> Strin
         out += if node.in_doubt { ", in doubt\n" } else { "\n" };
         let mut line = |name: &str, value: String| out += &format!("    {name:<12}{value}\n");
         line("action key", node.action_key.to_string());
-        line("undo key", node.undo_key.to_string());
+        if node.has_undo {
+            line("undo key", node.undo_key.to_string());
+        }
         line(
             "attempts",
             format!("{} of the action, {} of the undo", node.attempts, node.undo_attempts),

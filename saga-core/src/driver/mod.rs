@@ -30,6 +30,7 @@ mod recover;
 mod report;
 mod requests;
 mod store_health;
+mod stuck;
 mod task_state;
 #[cfg_attr(not(feature = "opentelemetry"), path = "no_trace_links.rs")]
 mod trace_links;
@@ -70,6 +71,7 @@ pub(crate) use recover::StoredRun;
 pub(crate) use report::{node_report, node_reports, result_of_failed};
 pub(crate) use requests::{Heard, HeldAnswer, PendingAnswer, PendingRequest};
 pub(crate) use store_health::StoreHealth;
+pub(crate) use stuck::StuckBy;
 use task_state::{TaskState, Wakeup};
 use trace_links::Origin;
 pub(crate) use unreadable::{UnreadableValue, decoder_message, unreadable_output};

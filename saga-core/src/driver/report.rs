@@ -1,6 +1,7 @@
 //! How a saga ended, and the state of each of its nodes, for whoever asks.
 
 use super::progress::SagaResult;
+use super::stuck::StuckBy;
 use super::unreadable::unreadable_output;
 use super::values::Values;
 use crate::error::{ActionError, NodeReport, SagaError, SagaReport, cause_and_error};
@@ -53,13 +54,20 @@ fn report(name: &str, state: &SagaState, id: &SagaId) -> SagaReport {
 
 /// Why the saga did not complete, as its record says it.
 pub(super) fn why(state: &SagaState) -> String {
+    if let Some(stuck) = StuckBy::of(state) {
+        return stuck.to_string();
+    }
     let (cause, error) = cause_of_end(state);
     cause_and_error(&cause, error.as_ref())
 }
 
 /// Why the saga did not complete, and with which error of an action.
-fn cause_of_end(state: &SagaState) -> (Cause, Option<ActionError>) {
-    let cause = state.cause().cloned();
+pub(super) fn cause_of_end(state: &SagaState) -> (Cause, Option<ActionError>) {
+    let cause = state.cause().cloned().or_else(|| {
+        // what is stuck after its pivot has not rolled back
+        let node = StuckBy::of(state)?.node;
+        Some(Cause::Failed { node })
+    });
     let cause = cause.unwrap_or(Cause::Cancelled { reason: "no reason recorded".to_string() });
     let failed = match &cause {
         Cause::Failed { node } => state.resolve(node.as_str()).and_then(|v| state.node(v)),

@@ -61,7 +61,7 @@ pub struct SagaReport {
     pub saga: SagaId,
     /// Its durable name.
     pub name: String,
-    /// Why it was rolled back.
+    /// Why it was rolled back; of a saga that is stuck after its pivot and did not roll back, which node failed.
     pub cause: Cause,
     /// The error of the node that failed first, if one did.
     pub error: Option<ActionError>,

@@ -26,6 +26,8 @@ pub struct NodeState {
     pub resolved: bool,
     /// True if its action declares an undo.
     pub has_undo: bool,
+    /// True if it is the pivot.
+    pub pivot: bool,
     /// How often its action was started.
     pub attempts: u32,
     /// True if the only effect of its action is a transaction of the database that keeps the log.
@@ -141,6 +143,7 @@ impl SagaState {
             path: self.path(v),
             has_undo: self.policy(v).is_some_and(|p| p.undo != UndoContract::None),
             transaction: self.policy(v).is_some_and(|p| p.transaction.is_some()),
+            pivot: self.pivot() == Some(v),
             state,
             resolved: x.undo == UndoProgress::Resolved,
             in_doubt,

@@ -91,7 +91,7 @@ pub struct SagaRecord {
     pub paused: bool,
     /// Why the saga is parked and waits for an operator, if it is.
     pub parked_reason: Option<String>,
-    /// The message of the error that the saga ended with.
+    /// Why the saga did not complete, once it has ended without; if it is stuck, first what has failed for good.
     pub error: Option<String>,
     /// The last snapshot of the mutable context, for executors that have one.
     pub context: Option<Payload>,

@@ -39,7 +39,9 @@ pub(super) fn facts(facts: &SagaFacts) -> Markup {
                 dd { code { (saga.fingerprint.get(..16).unwrap_or(&saga.fingerprint)) } }
             }
             @if let Some(cause) = &facts.cause { div.wide { dt { "Rolls back because" } dd { (user(cause)) } } }
-            @if let Some(error) = &saga.error { div.wide { dt { "Error" } dd { (user(error)) } } }
+            @if let Some(error) = saga.error.as_ref().filter(|error| !facts.why.sentence.contains(*error)) {
+                div.wide { dt { "Error" } dd { (user(error)) } }
+            }
         }
     }
 }

@@ -303,7 +303,7 @@ fn a_saga_is_shown_as_a_tree_and_a_log() {
     assert!(end(&x).is_err());
     let view = x.process.until(x.process.sec.inspect("x")).unwrap().unwrap();
     let expected = "\
-x Three: stuck: node `c`: action failed: c failed
+x Three: stuck: the undo of `a` failed: undo of a failed; the rollback began because node `c` failed: c failed
   a undo_failed; undo: action failed: undo of a failed
   b completed
   c failed: action failed: c failed

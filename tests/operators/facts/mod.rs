@@ -31,10 +31,26 @@ saga! {
         #[pivot]
         let p = bare {};
     }
+    #[allow(unused_variables)]
+    Beyond<W>() {
+        let a = plain {};
+        #[pivot]
+        let p = bare {};
+        #[retry(forever)]
+        let z = bare {};
+    }
+    #[allow(unused_variables)]
+    Beside<W>() {
+        parallel {
+            let l = plain {};
+            let r = plain {};
+        }
+        let last = bare {};
+    }
 }
 
 fn sagas(builder: CoordinatorBuilder<W>) -> CoordinatorBuilder<W> {
-    builder.saga::<Three>().saga::<Pivoted>()
+    builder.saga::<Three>().saga::<Pivoted>().saga::<Beyond>().saga::<Beside>()
 }
 
 /// A process that runs sagas on a store, and the world that they act on.

@@ -1,8 +1,8 @@
 //! What is known about one saga, and the one fact that it waits for.
 
 use super::*;
-use saga_core::log::Timestamp;
-use saga_core::operator::{SagaFacts, SagaView, WaitsFor};
+use saga_core::log::{Cause, Timestamp};
+use saga_core::operator::{Decision, Fault, NeedsHumanFilter, SagaFacts, SagaView, WaitsFor};
 use saga_core::store::WorkerId;
 use saga_core::{ActionState, NodeReport};
 
@@ -138,6 +138,18 @@ fn an_undo_that_failed_is_told_with_its_attempts_and_its_error() {
     let x = Running::new(&[("c", &[Do::Fails]), ("undo a", &[Do::Fails, Do::FailsForGood])]);
     x.start("x");
     x.rests("x");
+    for facts in [facts(&x, "x"), facts_from_outside(&x, "x")] {
+        assert_eq!(
+            facts.why.sentence,
+            "stuck: the undo of `a` failed: undo of a failed; the rollback began because node `c` failed: c failed"
+        );
+        let WaitsFor::Repair { node: Some(node), undo: true, error: Some(error), others: 0 } =
+            facts.why.fact
+        else {
+            panic!("{:?}", facts.why);
+        };
+        assert_eq!((node.as_str(), error.as_str()), ("a", "undo of a failed"));
+    }
     let facts = facts(&x, "x");
     let a = facts.remaining_effects().next().unwrap();
     assert_eq!((a.node.as_str(), a.state), ("a", ActionState::UndoFailed));
@@ -145,4 +157,87 @@ fn an_undo_that_failed_is_told_with_its_attempts_and_its_error() {
     assert_eq!(a.undo_error.as_deref(), Some("undo of a failed"));
     assert!(a.undo_started_at.unwrap() < a.undo_ended_at.unwrap());
     assert_eq!(facts.timeline.iter().filter(|attempt| attempt.undo).count(), 2);
+}
+
+#[test]
+fn a_list_also_says_first_which_undo_failed() {
+    let x = Running::new(&[("c", &[Do::Waits]), ("undo a", &[Do::FailsForGood])]);
+    x.start("x");
+    x.process.until(x.world.hears("do c", 1));
+    x.process.until(x.alice.cancel("x", "the customer called")).unwrap();
+    x.rests("x");
+    let sentence = "the undo of `a` failed: undo of a failed; the rollback began because it was cancelled: the customer called";
+    let listed = x.process.until(x.alice.list(SagaFilter::default())).unwrap();
+    assert_eq!(listed[0].error.as_deref(), Some(sentence));
+    let human = x.process.until(x.attached().needs_human(NeedsHumanFilter::default())).unwrap();
+    assert_eq!(human.sagas[0].because, format!("stuck: {sentence}"));
+    assert_eq!(facts(&x, "x").why.sentence, format!("stuck: {sentence}"));
+}
+
+#[test]
+fn of_several_undos_that_failed_the_first_is_told_and_how_many_there_are() {
+    let x = Running::new(&[
+        ("undo l", &[Do::FailsForGood]),
+        ("undo r", &[Do::FailsForGood]),
+        ("last", &[Do::Fails]),
+    ]);
+    x.process.until(x.process.sec.saga(Beside {}).id("x").start()).unwrap();
+    x.rests("x");
+    let why = "the undo of `l` (and 1 more) failed: undo of l failed; the rollback began because node `last` failed: last failed";
+    assert_eq!(facts(&x, "x").why.sentence, format!("stuck: {why}"));
+    x.process.until(x.alice.resolve("x", "l", "by hand")).unwrap();
+    x.rests("x");
+    let why = "the undo of `r` failed: undo of r failed; the rollback began because node `last` failed: last failed";
+    assert_eq!(facts(&x, "x").why.sentence, format!("stuck: {why}"));
+}
+
+#[test]
+fn a_saga_that_is_stuck_after_its_pivot_says_which_node_failed() {
+    let x = Running::new(&[("a", &[Do::Fails])]);
+    let start = x.process.sec.saga(Beyond {}).id("x").start();
+    let handle = x.process.until(start).unwrap();
+    x.process.until(x.world.hears("do a", 1));
+    x.process.until(x.alice.inject("x", "z", Fault::Error)).unwrap();
+    x.rests("x");
+    for facts in [facts(&x, "x"), facts_from_outside(&x, "x")] {
+        let why = "`z` failed after the pivot, where no saga rolls back: error injected";
+        assert_eq!(facts.why.sentence, format!("stuck: {why}"));
+        assert_eq!(facts.saga.error.as_deref(), Some(why));
+        assert_eq!(facts.cause, None);
+        let WaitsFor::Repair { node: Some(node), undo: false, .. } = facts.why.fact else {
+            panic!("{:?}", facts.why);
+        };
+        assert_eq!(node.as_str(), "z");
+    }
+    let Err(SagaError::Stuck(report)) = x.process.until(async { handle.await }) else {
+        panic!("it is not stuck")
+    };
+    assert_eq!(report.cause, Cause::Failed { node: "z".into() });
+    let shown = SagaError::Stuck(report).to_string();
+    assert_eq!(shown, "saga x is stuck: node `z`: error injected; effects that remain: `a`");
+}
+
+#[test]
+fn a_pivot_may_have_taken_effect_while_it_is_in_flight_or_in_doubt_though_nothing_undoes_it() {
+    let x = Running::new(&[("p", &[Do::Waits])]);
+    x.start_pivoted("flies");
+    x.process.until(x.world.hears("do p", 1));
+    x.world.script("p", [Do::Panics; 20]);
+    x.start_pivoted("doubt");
+    x.rests("doubt");
+    for id in ["flies", "doubt"] {
+        for facts in [facts(&x, id), facts_from_outside(&x, id)] {
+            let may = facts.possible_effects().map(|node| node.node.as_str()).collect::<Vec<_>>();
+            assert_eq!(may, ["p"], "{facts}");
+            let p = facts.possible_effects().next().unwrap();
+            assert!(p.pivot && p.in_doubt && !p.has_undo, "{p:?}");
+            assert!(facts.to_string().contains("may remain: `p`"), "{facts}");
+        }
+    }
+    // somebody has found out
+    x.process
+        .until(x.alice.decide("doubt", "p", Decision::Failed, "the bank knows nothing"))
+        .unwrap();
+    x.rests("doubt");
+    assert_eq!(facts(&x, "doubt").possible_effects().count(), 0);
 }

@@ -24,6 +24,8 @@ pub struct NodeFacts {
     pub state: ActionState,
     /// True if its action declares an undo.
     pub has_undo: bool,
+    /// True if it is the pivot.
+    pub pivot: bool,
     /// True if its action may have taken effect without an output being recorded.
     pub in_doubt: bool,
     /// True if the only effect of its action is a transaction of the database that keeps the log: it has happened exactly if
@@ -112,12 +114,14 @@ impl NodeFacts {
     }
 
     /// True if the effect of its action may be there: it is in doubt, in flight, or being undone. That of an action which
-    /// declares `no_undo` does not count, nor does a transaction in flight: it has happened once the log says so.
+    /// declares `no_undo` does not count, unless it is the pivot's: whether that took effect, a human may have to find out. Nor
+    /// does a transaction in flight: it has happened once the log says so.
     pub fn may_remain(&self) -> bool {
+        let counts = self.has_undo || self.pivot;
         match self.state {
-            ActionState::Running => self.has_undo && !self.transaction,
-            ActionState::Undoing => self.has_undo,
-            ActionState::UndoFailed | ActionState::Failed => self.has_undo && self.in_doubt,
+            ActionState::Running => counts && !self.transaction,
+            ActionState::Undoing => counts,
+            ActionState::UndoFailed | ActionState::Failed => counts && self.in_doubt,
             ActionState::Pending
             | ActionState::Completed
             | ActionState::Undone
@@ -164,6 +168,7 @@ pub(super) fn nodes(
             action: actions.of(&node.path).cloned(),
             state: node.state,
             has_undo: node.has_undo,
+            pivot: node.pivot,
             in_doubt: node.in_doubt,
             transaction: node.transaction,
             resolved: node.resolved,

@@ -13,7 +13,7 @@ use crate::coordinator::inspect::SagaView;
 use crate::coordinator::operator::Operator;
 use crate::coordinator::stored::{Stored, read};
 use crate::dag::StoredActions;
-use crate::driver::node_reports;
+use crate::driver::{StuckBy, node_reports};
 use crate::error::OperateError;
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
 use crate::log::{SagaId, SagaLog, Timestamp};
@@ -87,7 +87,8 @@ impl SagaFacts {
         self.nodes.iter().filter(|node| node.remains())
     }
 
-    /// Nodes whose effects may be there: they are in doubt, in flight, or being undone.
+    /// Nodes whose effects may be there: they are in doubt, in flight, or being undone. The pivot counts even if its action
+    /// declares `no_undo`.
     pub fn possible_effects(&self) -> impl Iterator<Item = &NodeFacts> {
         self.nodes.iter().filter(|node| node.may_remain())
     }
@@ -155,8 +156,10 @@ impl Reader<'_> {
             timeline: trace(log),
             problem: None,
         };
+        let mut stuck = None;
         match stored.state_by_shape() {
             Ok(Some((state, _))) => {
+                stuck = StuckBy::of(&state);
                 let run_key = state.run_key().unwrap_or(record.run_key);
                 let actions = StoredActions::read(record.dag.as_bytes());
                 let is_known = stored.definition.is_some();
@@ -171,7 +174,7 @@ impl Reader<'_> {
         }
         let unknown_version = self.is_unknown(record);
         let owner = OwnerState { orphaned: self.is_orphaned(record), unknown_version };
-        facts.why = why(&facts, log, &owner);
+        facts.why = why(&facts, log, &owner, stuck);
         facts
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::saga_facts::SagaFacts;
 use super::words::{Age, AtTime};
+use crate::driver::StuckBy;
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
 use crate::log::{Command, Entry, EntryKind, ListedState, NodePath, SagaEntry, Timestamp};
 use crate::store::WorkerId;
@@ -29,7 +30,16 @@ pub enum WaitsFor {
     /// Nothing: it has completed or was rolled back.
     Nothing,
     /// It is stuck, and waits for an operator to retry or resolve what failed.
-    Repair,
+    Repair {
+        /// The first node, in the order of declaration, that failed for good; `None` if what is stored cannot be understood.
+        node: Option<NodePath>,
+        /// True if its undo did; false if it is a node after the pivot.
+        undo: bool,
+        /// How it failed.
+        error: Option<String>,
+        /// How many other nodes did the same.
+        others: usize,
+    },
     /// It is parked, and waits for an operator to decide or unpark it.
     Decision {
         /// Since when.
@@ -108,7 +118,17 @@ pub(super) struct OwnerState {
 }
 
 /// Finds the fact. `log` is that of the saga.
-pub(super) fn why(facts: &SagaFacts, log: &[Entry], owner: &OwnerState) -> Why {
+pub(super) fn why(
+    facts: &SagaFacts,
+    log: &[Entry],
+    owner: &OwnerState,
+    stuck: Option<StuckBy>,
+) -> Why {
+    if let Some(stuck) = stuck {
+        let sentence = format!("stuck: {stuck}");
+        let StuckBy { node, undo, error, others, .. } = stuck;
+        return Why { fact: WaitsFor::Repair { node: Some(node), undo, error, others }, sentence };
+    }
     let fact = fact(facts, log, owner);
     let sentence = sentence(facts, &fact);
     Why { fact, sentence }
@@ -118,7 +138,9 @@ fn fact(facts: &SagaFacts, log: &[Entry], owner: &OwnerState) -> WaitsFor {
     let saga = &facts.saga;
     match saga.state {
         ListedState::Completed | ListedState::RolledBack => return WaitsFor::Nothing,
-        ListedState::Stuck => return WaitsFor::Repair,
+        ListedState::Stuck => {
+            return WaitsFor::Repair { node: None, undo: false, error: None, others: 0 };
+        }
         ListedState::Parked => {
             let is_parked = |entry: &SagaEntry| matches!(entry, SagaEntry::Parked { .. });
             let (since, _) = last(log, is_parked).unwrap_or((saga.updated_at, None));
@@ -223,7 +245,7 @@ fn sentence(facts: &SagaFacts, fact: &WaitsFor) -> String {
         WaitsFor::Nothing => {
             format!("rolled back {} ago: {}", ago(saga.updated_at), error("no error is recorded"))
         }
-        WaitsFor::Repair => format!("stuck: {}", error("no error is recorded")),
+        WaitsFor::Repair { .. } => format!("stuck: {}", error("no error is recorded")),
         WaitsFor::Decision { reason, .. } => format!("parked: {reason}"),
         WaitsFor::Resume { since, by } => {
             let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
