@@ -260,7 +260,7 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::SqliteStore;
     pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
-    pub use crate::{ActionState, NodeKey, Outcome, Saga, SagaStatus, StartError};
+    pub use crate::{ActionState, NodeKey, Outcome, Saga, SagaId, SagaStatus, StartError};
     #[cfg(feature = "macros")]
     pub use crate::{saga, saga_action};
 }

@@ -4,6 +4,7 @@ mod basics;
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;
+mod from_actions;
 mod lifecycle;
 mod limits;
 mod outcome;

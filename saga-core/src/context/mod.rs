@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, OnceLock, Weak};
 
 use tokio::sync::Notify;
@@ -37,9 +37,7 @@ pub(crate) use frame::{Frame, ItemSource, Outer};
 pub use postgres_transaction::PostgresTransactionFn;
 pub use scope::{Scope, StepCall, StepResult};
 pub(crate) use shared::Shared;
-pub(crate) use transaction_request::{
-    TransactionRequest, TransactionRequests, WorkEnd, WorkEndCell,
-};
+pub(crate) use transaction_request::{CallHome, TransactionRequest, WorkEnd, WorkEndCell};
 
 /// What all calls of a saga share.
 pub(crate) struct RunInfo {
@@ -48,19 +46,14 @@ pub(crate) struct RunInfo {
     pub(crate) saga: SagaName,
     pub(crate) run_key: Uuid,
     pub(crate) cancel: CancelSignal,
-    pub(crate) transactions: Weak<dyn TransactionRequests>,
+    pub(crate) home: Weak<dyn CallHome>,
     /// Under which names nodes of the outermost DAG make their keys, where these are not their own: the saga was migrated.
     keys: Option<Arc<BTreeMap<NodeName, String>>>,
 }
 
 impl RunInfo {
-    pub(crate) fn new(
-        id: SagaId,
-        saga: SagaName,
-        run_key: Uuid,
-        transactions: Weak<dyn TransactionRequests>,
-    ) -> Self {
-        Self { id, saga, run_key, cancel: CancelSignal::default(), transactions, keys: None }
+    pub(crate) fn new(id: SagaId, saga: SagaName, run_key: Uuid, home: Weak<dyn CallHome>) -> Self {
+        Self { id, saga, run_key, cancel: CancelSignal::default(), home, keys: None }
     }
 
     pub(crate) fn with_keys(self, keys: Option<BTreeMap<NodeName, String>>) -> Self {
@@ -156,6 +149,25 @@ pub(crate) struct CallInfo {
     pub(crate) epoch: u64,
     /// Whether it could have a transaction.
     pub(crate) transactions: Transactions,
+    /// How many sagas it has started so far.
+    pub(crate) starts: StartCount,
+}
+
+/// Counts the sagas that a call starts.
+#[derive(Default)]
+pub(crate) struct StartCount(AtomicU32);
+
+impl StartCount {
+    /// The number of the next one, from 0.
+    pub(crate) fn next(&self) -> u32 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Clone for StartCount {
+    fn clone(&self) -> Self {
+        Self(AtomicU32::new(self.0.load(Ordering::Relaxed)))
+    }
 }
 
 /// Whether a call can have a transaction.
@@ -206,6 +218,17 @@ pub(crate) struct ContextInner {
 impl<C> Clone for ActionContext<C> {
     fn clone(&self) -> Self {
         Self { user: self.user.clone(), inner: self.inner.clone() }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl<C> ActionContext<C> {
+    /// The context of the same call, made once more.
+    pub(crate) fn again(&self) -> Self {
+        let ContextInner { run, frame, call } = &*self.inner;
+        let call = CallInfo { starts: StartCount::default(), ..call.clone() };
+        let inner = ContextInner { run: run.clone(), frame: frame.clone(), call };
+        Self { user: self.user.clone(), inner: Shared::new(Arc::new(inner)) }
     }
 }
 

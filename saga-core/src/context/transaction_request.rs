@@ -1,5 +1,6 @@
-//! How a call requests a transaction from the task of its saga.
+//! What a call reaches beside its own context: how it requests a transaction from the task of its saga, and who runs that.
 
+use std::any::Any;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -55,10 +56,13 @@ pub(crate) struct TransactionRequest {
     pub(crate) waiting: Weak<()>,
 }
 
-/// Brings the transactions that the calls of one saga request to the task of the saga.
-pub(crate) trait TransactionRequests: Send + Sync {
-    /// If the task has ended, the request is dropped.
+/// What runs the saga of a call.
+pub(crate) trait CallHome: Send + Sync {
+    /// Brings a transaction to the task of the saga. If the task has ended, the request is dropped.
     fn send(&self, request: TransactionRequest);
+
+    /// The coordinator, which can start other sagas; none where a single saga is run by hand, and in unit tests.
+    fn coordinator(&self) -> Option<Arc<dyn Any + Send + Sync>>;
 }
 
 impl ContextInner {
@@ -86,7 +90,7 @@ impl ContextInner {
         let waiting = Arc::downgrade(&waits);
         let (call, undo) = (self.call.authorized, self.call.undo);
         // it may hold the context of its call, so the context does not keep the queue that it is in
-        let task = self.run.transactions.upgrade()?;
+        let task = self.run.home.upgrade()?;
         task.send(TransactionRequest { call, undo, work, end, waiting });
         Some(waits)
     }

@@ -122,7 +122,7 @@ impl<S> SagaHandle<S> {
 
     /// The saga's status, as far as the log has recorded it.
     pub fn status(&self) -> SagaStatus {
-        self.any.progress.status()
+        self.any.status()
     }
 
     /// The state of a node, as far as the log has recorded it. A node that has not started is `pending`, even in
@@ -220,7 +220,7 @@ impl AnyHandle {
     }
 
     /// Waits until this process does not run the saga (any more).
-    fn ended(self) -> BoxFuture<'static, Result<Arc<SagaResult>, SagaError>> {
+    pub(super) fn ended(self) -> BoxFuture<'static, Result<Arc<SagaResult>, SagaError>> {
         Box::pin(async move {
             let ended = wait_for(&self.call_limits, &self.id, || self.progress.ended()).await?;
             if let Err(SagaError::ShutDown { .. }) = &*ended {
@@ -261,6 +261,11 @@ impl AnyHandle {
             };
             error.of_saga(&self.id, by.as_ref())
         })
+    }
+
+    /// The saga's status, as far as the log has recorded it.
+    pub(super) fn status(&self) -> SagaStatus {
+        self.progress.status()
     }
 
     fn coordinator(&self) -> Result<Arc<CoordinatorInner>, SagaError> {

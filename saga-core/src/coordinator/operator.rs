@@ -276,6 +276,13 @@ impl Operator {
     }
 }
 
+impl CoordinatorInner {
+    /// An operator of the sagas of this coordinator.
+    pub(super) fn operator(self: &Arc<Self>, by: String) -> Operator {
+        Operator { by, sagas: Arc::new(OwnSagas(self.clone())) }
+    }
+}
+
 impl std::fmt::Debug for Operator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Operator").field("by", &self.by).finish_non_exhaustive()
@@ -286,6 +293,6 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
     /// An operator of this coordinator's sagas, and of those at rest in its store. `by` is the name that is
     /// recorded in their logs.
     pub fn operator(&self, by: impl Into<String>) -> Operator {
-        Operator { by: by.into(), sagas: Arc::new(OwnSagas(self.inner.clone())) }
+        self.inner.operator(by.into())
     }
 }

@@ -30,7 +30,7 @@ impl Backoff {
         Self(0)
     }
 
-    fn next(&mut self) -> Duration {
+    pub(super) fn next(&mut self) -> Duration {
         let doubled = FIRST.saturating_mul(1 << self.0.min(16));
         self.0 = self.0.saturating_add(1);
         doubled.min(LONGEST)

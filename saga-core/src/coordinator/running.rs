@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::CoordinatorInner;
 use super::handle::AnyHandle;
 use super::reload::{Backoff, while_listening};
-use crate::context::{TransactionRequest, TransactionRequests};
+use crate::context::{CallHome, TransactionRequest};
 use crate::driver::{
     Control, Creation, Driver, DriverLink, PendingRequest, ProgressChannel, RunEnd, SagaProgress,
     TaskLink,
@@ -34,6 +34,7 @@ pub(super) struct RunningSaga {
     run: u64,
     /// The connection to its task.
     pub(super) link: TaskLink,
+    coordinator: Weak<CoordinatorInner>,
 }
 
 impl RunningSaga {
@@ -90,9 +91,13 @@ impl RunningSaga {
     }
 }
 
-impl TransactionRequests for RunningSaga {
+impl CallHome for RunningSaga {
     fn send(&self, request: TransactionRequest) {
         self.link.send(Control::Transaction(request));
+    }
+
+    fn coordinator(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        Some(self.coordinator.upgrade()?)
     }
 }
 
@@ -168,7 +173,8 @@ impl CoordinatorInner {
         let link = TaskLink::new(progress, stored.is_some());
         let (name, params) = (name.clone(), Mutex::new(params.clone()));
         let fingerprint = fingerprint.clone();
-        let running = Arc::new(RunningSaga { name, params, fingerprint, run, link });
+        let coordinator = Arc::downgrade(self);
+        let running = Arc::new(RunningSaga { name, params, fingerprint, run, link, coordinator });
         place.insert(running.clone());
         let is_followed = AtomicBool::new(false);
         let task = SagaTask { inner: self.clone(), saga: running.clone(), is_followed };
@@ -194,7 +200,7 @@ impl SagaTask {
     pub(super) fn driver_link(&self) -> DriverLink {
         // in two steps, since it is unsized
         let saga: Weak<RunningSaga> = Arc::downgrade(&self.saga);
-        DriverLink { progress: self.saga.progress().clone(), transactions: saga }
+        DriverLink { progress: self.saga.progress().clone(), home: saga }
     }
 
     /// Tells whoever awaits the saga why this process does not run it any more.

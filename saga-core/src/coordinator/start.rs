@@ -23,6 +23,7 @@ use crate::typed::Saga;
 use crate::value::ActionOutput;
 
 /// Which saga to start, and with which parameters.
+#[derive(Clone)]
 pub(super) struct StartRequest {
     name: Cow<'static, str>,
     /// The type of a saga that is one.
@@ -36,6 +37,11 @@ impl StartRequest {
     pub(super) fn typed<S: Saga>(saga: S) -> Self {
         let (name, ty) = (S::NAME.into(), Some(TypeId::of::<S>()));
         Self { name, ty, params: ActionOutput::new(saga), dag: None }
+    }
+
+    /// The name of the saga.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn dynamic(dag: &Arc<AnyDag>, params: &Payload) -> Self {
@@ -163,6 +169,10 @@ impl AnyStart {
         Self { id: Some(id.as_str().to_string()), ..self }
     }
 
+    pub(super) fn with_deadline(self, after: Option<Duration>) -> Self {
+        Self { deadline: after.map(Deadline::After), ..self }
+    }
+
     /// Starts the saga. The future is boxed here, so that its code is part of this crate, and not of each program.
     pub(super) fn start(self) -> BoxFuture<'static, Result<AnyHandle, StartError>> {
         Box::pin(async move {
@@ -194,7 +204,7 @@ impl AnyStart {
         if inner.is_closing() {
             return Err(StartError::ShutDown);
         }
-        let run_key = inner.env.new_run_key();
+        let run_key = inner.env.new_run_key(self.id.as_deref());
         let id = match self.id {
             Some(id) => id.parse::<SagaId>()?,
             None => SagaId::of_run(run_key),

@@ -30,11 +30,11 @@ impl Driver {
         link: DriverLink,
     ) -> Self {
         let NewRun { id, run_key, dag, params, deadline } = new;
-        let run = RunInfo::new(id, dag.name().clone(), run_key, link.transactions);
+        let run = RunInfo::new(id, dag.name().clone(), run_key, link.home);
         Self {
             machine: Machine::new(dag.plan().clone(), config.with_deadline(deadline), 1),
             values: Values::new(dag.clone(), dag.frame(params), env.limits.max_width)
-                .compared_by(Evaluations::of(&env)),
+                .compared_by(Evaluations::of(&env, &run.id)),
             run: Arc::new(run),
             epoch: 1,
             first: vec![Event::Created { run_key }],

@@ -35,12 +35,13 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// The key of a new saga.
-    pub(crate) fn new_run_key(&self) -> Uuid {
+    /// The key of a new saga, which has this id if that is chosen already.
+    pub(crate) fn new_run_key(&self, id: Option<&str>) -> Uuid {
         #[cfg(feature = "testing")]
         if let Some(faults) = &self.faults {
-            return faults.run_key().unwrap_or_else(Uuid::new_v4);
+            return faults.run_key(id).unwrap_or_else(Uuid::new_v4);
         }
+        let _ = id;
         random_uuid()
     }
 

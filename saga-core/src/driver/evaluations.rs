@@ -8,7 +8,7 @@ use crate::action::AnyAction;
 use crate::context::{ActionContext, AnyContext};
 use crate::dag::Compute;
 use crate::error::ActionError;
-use crate::log::NodePath;
+use crate::log::{NodePath, SagaId};
 use crate::panics;
 use crate::value::{ActionOutput, Evaluated, Expression};
 
@@ -21,8 +21,8 @@ impl Evaluations {
         Self(None)
     }
 
-    pub(crate) fn of(env: &Environment) -> Self {
-        Self(env.faults.clone().filter(|faults| faults.compares_evaluations()))
+    pub(crate) fn of(env: &Environment, saga: &SagaId) -> Self {
+        Self(env.faults.clone().filter(|faults| faults.compares_evaluations(saga)))
     }
 
     /// The arguments of a call.

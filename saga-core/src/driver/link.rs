@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::sync::oneshot;
 
 use super::{PendingRequest, ProgressChannel};
-use crate::context::{TransactionRequest, TransactionRequests};
+use crate::context::{CallHome, TransactionRequest};
 use crate::log::NodePath;
 use crate::planted::{Mistake, planted};
 use crate::store::{SagaRecord, StoreError};
@@ -34,7 +34,7 @@ pub(crate) struct DriverLink {
     /// What the handles of the saga see.
     pub(crate) progress: Arc<ProgressChannel>,
     /// Where calls send the transactions that they request.
-    pub(crate) transactions: Weak<dyn TransactionRequests>,
+    pub(crate) home: Weak<dyn CallHome>,
 }
 
 /// What became of the creation of a saga.

@@ -5,7 +5,7 @@ use crate::action::AnyAction;
 use crate::context::{ActionContext, AnyContext};
 use crate::dag::Compute;
 use crate::error::ActionError;
-use crate::log::NodePath;
+use crate::log::{NodePath, SagaId};
 use crate::value::ActionOutput;
 
 /// Nobody compares evaluations.
@@ -17,7 +17,7 @@ impl Evaluations {
         Self
     }
 
-    pub(crate) fn of(_env: &Environment) -> Self {
+    pub(crate) fn of(_env: &Environment, _saga: &SagaId) -> Self {
         Self
     }
 

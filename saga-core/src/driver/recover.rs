@@ -42,10 +42,10 @@ impl Driver {
         let machine = Machine::recover(dag.plan().clone(), config, epoch, &entries)?;
         let state = machine.state();
         let keys = state.keys().filter(|keys| !keys.is_empty()).cloned();
-        let run = RunInfo::new(record.id, dag.name().clone(), record.run_key, link.transactions)
-            .with_keys(keys);
+        let run =
+            RunInfo::new(record.id, dag.name().clone(), record.run_key, link.home).with_keys(keys);
         let values = Values::new(dag, root, env.limits.max_width);
-        let values = values.compared_by(Evaluations::of(&env)).loaded(state, &entries);
+        let values = values.compared_by(Evaluations::of(&env, &run.id)).loaded(state, &entries);
         if state.cause().is_some() {
             run.cancel.set();
         }

@@ -37,6 +37,24 @@ pub enum StartError {
         /// The registered sagas.
         known: Vec<String>,
     },
+    /// An action tries to start a saga where no coordinator runs it.
+    #[error(
+        "saga `{saga}` cannot be started by an action here: there is no coordinator, only an executor or a unit test that runs \
+         this one by hand; run the saga of the action in a `Coordinator`, and in tests in a `SagaTest`"
+    )]
+    NoCoordinator {
+        /// The saga's name.
+        saga: String,
+    },
+    /// An action that is a transaction tries to start a saga.
+    #[error(
+        "saga `{saga}` cannot be started within a transaction: its creation is a write of its own, which waits for the \
+         transaction; start it in another action"
+    )]
+    InTransaction {
+        /// The saga's name.
+        saga: String,
+    },
     /// The DAG names an action that the coordinator does not know.
     #[error(transparent)]
     Registry(#[from] crate::error::RegistryError),

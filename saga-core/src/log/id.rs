@@ -48,6 +48,11 @@ impl SagaId {
     /// The longest id, in bytes.
     pub const MAX_LEN: usize = 128;
 
+    /// The id that is this UUID.
+    pub(crate) fn of_uuid(uuid: Uuid) -> Self {
+        Self(uuid.hyphenated().to_string().into())
+    }
+
     /// A new id that sorts by time: a UUIDv7.
     pub fn generate() -> Self {
         Self::of_run(random_uuid())
@@ -107,6 +112,12 @@ impl TryFrom<&str> for SagaId {
 impl From<SagaId> for String {
     fn from(id: SagaId) -> String {
         id.0.to_string()
+    }
+}
+
+impl AsRef<str> for SagaId {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 

@@ -1,12 +1,13 @@
 //! The context of a call that a unit test makes.
 
+use std::any::Any;
 use std::panic::panic_any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use crate::context::{
-    ActionContext, CallInfo, ContextInner, Frame, RunInfo, Shared, TransactionRequest,
-    TransactionRequests, Transactions,
+    ActionContext, CallHome, CallInfo, ContextInner, Frame, RunInfo, Shared, StartCount,
+    TransactionRequest, Transactions,
 };
 use crate::log::{NodePath, Payload, SagaId, Uuid};
 use crate::machine::AuthorizedCall;
@@ -49,17 +50,21 @@ pub struct TestCall<C> {
     calls: AtomicU64,
 }
 
-/// There is no saga whose task could take part in a transaction.
-struct NoTransactions;
+/// There is no saga whose task could take part in a transaction, and nothing that could start another one.
+struct NoCoordinator;
 
-static NO_TRANSACTIONS: LazyLock<Arc<NoTransactions>> = LazyLock::new(|| Arc::new(NoTransactions));
+static NO_COORDINATOR: LazyLock<Arc<NoCoordinator>> = LazyLock::new(|| Arc::new(NoCoordinator));
 
-impl TransactionRequests for NoTransactions {
+impl CallHome for NoCoordinator {
     /// The error of a transaction is of a type of the user's, so there is no other way to say it.
     fn send(&self, _request: TransactionRequest) {
         let why = "this context is of a `TestCall`, which has no store that could take part in a transaction; test the action \
                    in its saga, with `SagaTest::sqlite` or in a coordinator with a store of its own";
         panic_any(why.to_string())
+    }
+
+    fn coordinator(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
     }
 }
 
@@ -76,8 +81,8 @@ impl<C: Send + Sync + 'static> TestCall<C> {
         let params = ActionOutput::of((), Payload::from(&b"null"[..]));
         let plan = Arc::new(Plan::new(Vec::new(), &[]));
         let frame = Frame::new(saga.clone(), BodyId(0), plan, params);
-        let transactions = Arc::downgrade(&*NO_TRANSACTIONS);
-        let run = RunInfo::new(SagaId::of_run(run_key), saga, run_key, transactions);
+        let home = Arc::downgrade(&*NO_COORDINATOR);
+        let run = RunInfo::new(SagaId::of_run(run_key), saga, run_key, home);
         Self { user: context, run: Arc::new(run), frame: Arc::new(frame), calls: AtomicU64::new(0) }
     }
 
@@ -113,6 +118,7 @@ impl<C: Send + Sync + 'static> TestCall<C> {
             undo,
             epoch: 1,
             transactions: Transactions::Possible,
+            starts: StartCount::default(),
         };
         let inner = ContextInner { run: self.run.clone(), frame: self.frame.clone(), call };
         ActionContext { user: self.user.clone(), inner: Shared::new(Arc::new(inner)) }

@@ -13,7 +13,7 @@ use crate::context::{ActionContext, AnyContext, CallInfo};
 use crate::dag::AnyNode;
 use crate::driver::Environment;
 use crate::error::{ActionError, UndoError};
-use crate::log::{NodePath, Uuid};
+use crate::log::{NodePath, SagaId, Uuid};
 use crate::policy::Policy;
 use crate::value::{AttemptError, Evaluated, Value};
 
@@ -22,14 +22,14 @@ pub(crate) trait CallFaults: Send + Sync {
     /// What is done to this call.
     fn of(&self, call: &FaultyCall<'_>) -> Option<CallPlan>;
 
-    /// The key of a new saga, if it is always the same, so that a run can be repeated.
-    fn run_key(&self) -> Option<Uuid>;
+    /// The key of a new saga, if it is always the same for this id, so that a run can be repeated.
+    fn run_key(&self, id: Option<&str>) -> Option<Uuid>;
 
     /// What runs in place of this action, if something does.
     fn mock(&self, call: &FaultyCall<'_>) -> Option<Arc<dyn MockedAction>>;
 
     /// True if expressions are to be evaluated more often than needed, and compared.
-    fn compares_evaluations(&self) -> bool;
+    fn compares_evaluations(&self, saga: &SagaId) -> bool;
 
     /// Expressions of a node were evaluated.
     fn evaluated(&self, node: &NodePath, values: Vec<Evaluated>);
@@ -40,6 +40,7 @@ pub(crate) trait CallFaults: Send + Sync {
 
 /// A call that is about to begin.
 pub(crate) struct FaultyCall<'a> {
+    pub(crate) id: &'a SagaId,
     /// The name of the saga.
     pub(crate) saga: &'a str,
     pub(crate) action: &'a AnyAction,
@@ -135,7 +136,7 @@ impl InjectedFault {
     /// What is done to this call; boxed, because few calls have it.
     pub(super) fn of(
         env: &Environment,
-        saga: &str,
+        (id, saga): (&SagaId, &str),
         node: &AnyNode,
         action: &Arc<AnyAction>,
         info: &CallInfo,
@@ -143,7 +144,7 @@ impl InjectedFault {
         let faults = env.faults.as_ref()?;
         let timeouts = node.timeouts(&**action);
         let policy = *node.kind().policy()?;
-        let call = FaultyCall { saga, action: &**action, info, policy, timeouts };
+        let call = FaultyCall { id, saga, action: &**action, info, policy, timeouts };
         let (plan, mock) = (faults.of(&call), faults.mock(&call));
         if plan.is_none() && mock.is_none() {
             return None;
@@ -170,7 +171,7 @@ impl InjectedFault {
                         Err(how.of_action().await)
                     }
                     FaultEffect::Repeated => {
-                        runs.do_it(cx.clone()).await?;
+                        runs.do_it(cx.again()).await?;
                         runs.do_it(cx).await
                     }
                     FaultEffect::Late(keep) => {

@@ -21,7 +21,9 @@ use super::current_call::CurrentCall;
 use super::task_state::TaskState;
 use super::values::Opened;
 use super::{Driver, Stopwatch};
-use crate::context::{ActionContext, AnyContext, CallInfo, ContextInner, Shared, Transactions};
+use crate::context::{
+    ActionContext, AnyContext, CallInfo, ContextInner, Shared, StartCount, Transactions,
+};
 use crate::crash_points::crash_point;
 use crate::machine::{ActionResult, AuthorizedCall, Event, VertexId};
 use crate::names::NodeIndex;
@@ -66,7 +68,8 @@ impl Driver {
             let context = || ActionContext { user: self.env.user.clone(), inner: context.clone() };
             self.values.evaluations.arguments(path, &**action, context);
         }
-        let fault = InjectedFault::of(&self.env, self.values.name(), node, action, &context.call);
+        let saga = (&self.run.id, self.values.name());
+        let fault = InjectedFault::of(&self.env, saga, node, action, &context.call);
         task.transactions.call_begins(v);
         let permit = task.permits.take(v);
         let span = tracing::debug_span!(
@@ -108,7 +111,15 @@ impl Driver {
         Shared::new(Arc::new(ContextInner {
             run: self.run.clone(),
             frame: opened.frame.clone(),
-            call: CallInfo { node, path, authorized, undo, epoch: self.epoch, transactions },
+            call: CallInfo {
+                node,
+                path,
+                authorized,
+                undo,
+                epoch: self.epoch,
+                transactions,
+                starts: StartCount::default(),
+            },
         }))
     }
 

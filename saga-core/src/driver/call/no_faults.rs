@@ -8,6 +8,7 @@ use crate::action::AnyAction;
 use crate::context::{ActionContext, AnyContext, CallInfo};
 use crate::dag::AnyNode;
 use crate::driver::Environment;
+use crate::log::SagaId;
 use crate::value::Value;
 
 /// There is none.
@@ -16,7 +17,7 @@ pub(super) enum InjectedFault {}
 impl InjectedFault {
     pub(super) fn of(
         _env: &Environment,
-        _saga: &str,
+        _saga: (&SagaId, &str),
         _node: &AnyNode,
         _action: &Arc<AnyAction>,
         _info: &CallInfo,

@@ -8,7 +8,7 @@ use super::{Mock, MockAction};
 use crate::coordinator::{CoordinatorBuilder, NodeKey, node_without_action};
 use crate::dag::DEFAULT_MAX_NODES;
 use crate::driver::{CallFaults, CallPlan, FaultyCall, MockedAction};
-use crate::log::{NodePath, Uuid};
+use crate::log::{NodePath, SagaId, Uuid};
 use crate::plan::PlanKind;
 use crate::testing::saga_test::fail;
 use crate::typed::{Saga, Step, StepKind, define};
@@ -196,16 +196,16 @@ impl CallFaults for MocksOver {
         self.below.as_ref()?.of(call)
     }
 
-    fn run_key(&self) -> Option<Uuid> {
-        self.below.as_ref()?.run_key()
+    fn run_key(&self, id: Option<&str>) -> Option<Uuid> {
+        self.below.as_ref()?.run_key(id)
     }
 
     fn mock(&self, call: &FaultyCall<'_>) -> Option<Arc<dyn MockedAction>> {
         self.mocks.of(call).or_else(|| self.below.as_ref()?.mock(call))
     }
 
-    fn compares_evaluations(&self) -> bool {
-        self.below.as_ref().is_some_and(|below| below.compares_evaluations())
+    fn compares_evaluations(&self, saga: &SagaId) -> bool {
+        self.below.as_ref().is_some_and(|below| below.compares_evaluations(saga))
     }
 
     fn evaluated(&self, node: &NodePath, values: Vec<Evaluated>) {

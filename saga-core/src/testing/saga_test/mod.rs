@@ -38,7 +38,7 @@ pub use self::report::TestReport;
 pub use self::schedule::CallFault;
 use self::schedule::Schedule;
 use super::mock::{MockAction, Mocks};
-use crate::coordinator::NodeKey;
+use crate::coordinator::{CoordinatorBuilder, NodeKey};
 use crate::log::Payload;
 use crate::typed::{Saga, Step};
 use crate::value::{ActionData, ActionOutput};
@@ -98,9 +98,14 @@ pub struct SagaTest<S: Saga> {
     interleavings: u64,
     rolls_back: bool,
     mocks: Mocks,
+    /// The sagas that its actions start.
+    others: Vec<Register<S::Context>>,
     #[cfg(feature = "sqlite")]
     database: Option<Box<database::Prepare>>,
 }
+
+/// Registers a saga.
+type Register<C> = fn(CoordinatorBuilder<C>) -> CoordinatorBuilder<C>;
 
 /// A check of the outside world.
 type Check<C> = dyn Fn(&C) + Send + Sync;
@@ -117,9 +122,52 @@ impl<S: Saga> SagaTest<S> {
             interleavings: 3,
             rolls_back: false,
             mocks: Mocks::default(),
+            others: Vec::new(),
             #[cfg(feature = "sqlite")]
             database: None,
         }
+    }
+
+    /// Registers a saga that actions start with [`cx.start`](crate::ActionContext::start). It runs in the same process: crashes hit it
+    /// too, and all other faults the saga that is tested. The invariant is asked when all sagas have ended.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use saga_core::prelude::*;
+    /// use saga_core::testing::{Ended, SagaTest};
+    ///
+    /// /// The parcels that are packed, by the keys of the calls.
+    /// type Parcels = Mutex<std::collections::BTreeSet<String>>;
+    ///
+    /// #[saga_action(undo = unpack())]
+    /// async fn pack(cx: &ActionContext<Parcels>) -> Result<(), String> {
+    ///     cx.lock().unwrap().insert(cx.idempotency_key().to_string());
+    ///     Ok(())
+    /// }
+    /// async fn unpack(cx: &ActionContext<Parcels>) -> Result<(), String> {
+    ///     cx.lock().unwrap().remove(&cx.action_key().to_string());
+    ///     Ok(())
+    /// }
+    /// saga! { Ship<Parcels>() { pack {}; } }
+    ///
+    /// #[saga_action(undo = call_off(output))]
+    /// async fn ship(cx: &ActionContext<Parcels>) -> Result<SagaId, StartError> { cx.start(Ship {}).await }
+    /// async fn call_off(cx: &ActionContext<Parcels>, shipment: &SagaId) -> Result<(), UndoError> {
+    ///     cx.rollback(shipment).await.map(drop)
+    /// }
+    /// #[saga_action(no_undo)]
+    /// async fn close() -> Result<(), String> { Ok(()) }
+    /// saga! { Order<Parcels>() { let shipment = ship {}; close {}; } }
+    ///
+    /// let test = SagaTest::<Order>::new(Parcels::default, Order {}).saga::<Ship>();
+    /// test.check_all(async |ended: &Ended<Order>| {
+    ///     let parcels = ended.context().lock().unwrap().len();
+    ///     assert_eq!(parcels, usize::from(ended.completed()));
+    /// });
+    /// ```
+    pub fn saga<Other: Saga<Context = S::Context>>(mut self) -> Self {
+        self.others.push(CoordinatorBuilder::saga::<Other>);
+        self
     }
 
     /// Lets actions call [`cx.transaction`](crate::ActionContext::transaction): each run has a SQLite database of its own, in

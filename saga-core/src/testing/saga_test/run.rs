@@ -20,10 +20,10 @@ use super::schedule::{Crash, Event, Injection, Schedule};
 use super::stage::{DEADLINE, OnStage, Seen, Stage};
 use super::staged_store::{Always, StagedStore};
 use crate::coordinator::inspect::SagaView;
-use crate::coordinator::{BuildError, CoordinatorBuilder};
+use crate::coordinator::{BuildError, Coordinator, CoordinatorBuilder};
 use crate::error::{SagaError, StartError};
 use crate::panics;
-use crate::store::MemoryStore;
+use crate::store::{ListFilter, MemoryStore};
 use crate::typed::Saga;
 
 /// The saga's id.
@@ -217,6 +217,7 @@ impl<S: Saga> SagaTest<S> {
     {
         let began = Instant::now();
         let builder = CoordinatorBuilder::new(context.clone()).saga::<S>().store(store.clone());
+        let builder = self.others.iter().fold(builder, |builder, register| register(builder));
         let builder = builder.faults(|_| Arc::new(OnStage(stage.clone()))).crash_limit(u32::MAX);
         let builder = builder.wall_clock(move || time + began.elapsed());
         let built = RefCell::new(None);
@@ -243,6 +244,7 @@ impl<S: Saga> SagaTest<S> {
                 }
             };
             let result = handle.await;
+            others_end(&sec).await?;
             Ok::<_, Failed>((sec, result))
         });
         let run = pin!(timeout(LONGEST, run));
@@ -300,6 +302,20 @@ impl<S: Saga> SagaTest<S> {
     }
 }
 
+/// Waits until the sagas have ended that the saga has started.
+async fn others_end<C: Send + Sync + 'static>(sec: &Coordinator<C>) -> Result<(), Failed> {
+    let sagas = sec.list(ListFilter::default()).await.map_err(|e| Failed::Start(e.into()))?;
+    for saga in sagas.into_iter().filter(|saga| saga.id.as_str() != ID) {
+        let handle = sec.get::<serde_json::Value>(saga.id.as_str()).await.map_err(Failed::Start)?;
+        let Some(handle) = handle else { continue };
+        match handle.await {
+            Ok(_) | Err(SagaError::RolledBack(_)) => {}
+            Err(error) => return Err(Failed::Other(error)),
+        }
+    }
+    Ok(())
+}
+
 /// The saga and its nodes, for people.
 fn tree(view: Option<&SagaView>) -> String {
     let tree = view.map(SagaView::tree).unwrap_or_default();
@@ -343,4 +359,6 @@ enum Failed {
     Start(StartError),
     #[error("its parameters cannot be written and read back: {0}")]
     Params(String),
+    #[error("a saga that it started does not end well: {0}")]
+    Other(SagaError),
 }

@@ -14,9 +14,10 @@ use tokio::time::sleep;
 
 use super::super::mock::Mocks;
 use super::purity::Purity;
+use super::run::ID;
 use super::schedule::{CallFault, Crash, Event, Schedule};
 use crate::driver::{CallFaults, CallPlan, FaultEffect, FaultyCall, InjectedFailure, MockedAction};
-use crate::log::{Entry, EntryKind, NodeEntry, NodePath, Uuid};
+use crate::log::{Entry, EntryKind, NodeEntry, NodePath, SagaId, Uuid};
 use crate::policy::Policy;
 use crate::value::Evaluated;
 
@@ -176,12 +177,12 @@ impl Stage {
     }
 
     /// The number of an append that is about to be made, if the process does not die before it.
-    pub(super) fn append_begins(&self, entries: &[Entry]) -> Option<usize> {
+    pub(super) fn append_begins(&self, saga: &SagaId, entries: &[Entry]) -> Option<usize> {
         let mut seen = self.seen();
         let number = seen.appends.len();
         if self.schedule.crash == Some(Crash::Before(number)) && !seen.crashed {
             seen.crashed = true;
-            seen.struck = Some(label(entries));
+            seen.struck = Some(label(saga, entries));
             self.dies.notify_one();
             return None;
         }
@@ -189,18 +190,20 @@ impl Stage {
     }
 
     /// An append is durable. False if the process dies before it knows.
-    pub(super) fn appended(&self, number: usize, entries: &[Entry]) -> bool {
+    pub(super) fn appended(&self, number: usize, saga: &SagaId, entries: &[Entry]) -> bool {
         let mut seen = self.seen();
-        seen.appends.push(label(entries));
-        seen.appended(entries);
+        seen.appends.push(label(saga, entries));
+        if saga.as_str() == ID {
+            seen.appended(entries);
+        }
         let cancels = self.schedule.cancel == Some(number) && !seen.cancelled;
         seen.cancelled |= cancels;
         if cancels {
-            seen.struck = Some(label(entries));
+            seen.struck = Some(label(saga, entries));
         }
         if self.schedule.crash == Some(Crash::After(number)) && !seen.crashed {
             seen.crashed = true;
-            seen.struck = Some(label(entries));
+            seen.struck = Some(label(saga, entries));
             self.dies.notify_one();
             return false;
         }
@@ -243,12 +246,13 @@ impl Stage {
 }
 
 /// What entries say, for people.
-fn label(entries: &[Entry]) -> String {
+fn label(saga: &SagaId, entries: &[Entry]) -> String {
     let words = entries.iter().map(|entry| match &entry.kind {
         EntryKind::Node { node, .. } => format!("`{node}` {}", entry.kind.name()),
         EntryKind::Saga(_) => entry.kind.name().to_string(),
     });
-    words.collect::<Vec<_>>().join(", ")
+    let words = words.collect::<Vec<_>>().join(", ");
+    if saga.as_str() == ID { words } else { format!("of a saga that it started: {words}") }
 }
 
 /// How a call fails, and whether it has had its effect by then. `None` if it does not.
@@ -271,18 +275,23 @@ fn failure(fault: CallFault) -> Option<(bool, InjectedFailure)> {
 pub(super) struct OnStage(pub(super) Arc<Stage>);
 
 impl CallFaults for OnStage {
-    fn run_key(&self) -> Option<Uuid> {
-        Some(Uuid::from_u128(
+    fn run_key(&self, id: Option<&str>) -> Option<Uuid> {
+        let key = Uuid::from_u128(
             0x5a6a_7e57_0000_4000_8000_0000_0000_0000 | u128::from(self.0.schedule.seed),
-        ))
+        );
+        Some(match id {
+            // one that an action has started
+            Some(id) if id != ID => Uuid::new_v5(&key, id.as_bytes()),
+            Some(_) | None => key,
+        })
     }
 
     fn mock(&self, call: &FaultyCall<'_>) -> Option<Arc<dyn MockedAction>> {
         self.0.mocks.of(call)
     }
 
-    fn compares_evaluations(&self) -> bool {
-        true
+    fn compares_evaluations(&self, saga: &SagaId) -> bool {
+        saga.as_str() == ID
     }
 
     fn evaluated(&self, node: &NodePath, values: Vec<Evaluated>) {
@@ -298,6 +307,10 @@ impl CallFaults for OnStage {
 
     fn of(&self, call: &FaultyCall<'_>) -> Option<CallPlan> {
         let stage = &self.0;
+        // what is to go wrong is said about the nodes of the saga that is tested
+        if call.id.as_str() != ID {
+            return None;
+        }
         let (node, undo) = (call.info.path.as_str(), call.info.undo);
         let mut before = stage.pause(call, "before");
         let mut effect = FaultEffect::None;

@@ -45,8 +45,8 @@ impl StagedStore {
     }
 
     /// Something is durable now. Does not return if the process dies.
-    async fn appended(&self, number: usize, entries: &[Entry]) {
-        let goes_on = self.stage.appended(number, entries);
+    async fn appended(&self, number: usize, saga: &SagaId, entries: &[Entry]) {
+        let goes_on = self.stage.appended(number, saga, entries);
         if let Some(always) = &self.always
             && let Err(message) = panics::finding(|| always())
         {
@@ -58,8 +58,8 @@ impl StagedStore {
     }
 
     /// The number of the append that begins. Does not return if the process dies.
-    async fn begins(&self, entries: &[Entry]) -> usize {
-        match self.stage.append_begins(entries) {
+    async fn begins(&self, saga: &SagaId, entries: &[Entry]) -> usize {
+        match self.stage.append_begins(saga, entries) {
             Some(number) => number,
             None => pending().await,
         }
@@ -69,11 +69,11 @@ impl StagedStore {
 impl Store for StagedStore {
     fn create(&self, saga: NewSaga) -> BoxFuture<'_, Result<Created, StoreError>> {
         Box::pin(async move {
-            let entries = saga.entries.clone();
-            let number = self.begins(&entries).await;
+            let (id, entries) = (saga.record.id.clone(), saga.entries.clone());
+            let number = self.begins(&id, &entries).await;
             let created = self.memory.create(saga).await?;
             if matches!(created, Created::New) {
-                self.appended(number, &entries).await;
+                self.appended(number, &id, &entries).await;
             }
             Ok(created)
         })
@@ -81,10 +81,10 @@ impl Store for StagedStore {
 
     fn append(&self, append: Append) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let entries = append.entries.clone();
-            let number = self.begins(&entries).await;
+            let (id, entries) = (append.saga.clone(), append.entries.clone());
+            let number = self.begins(&id, &entries).await;
             self.memory.append(append).await?;
-            self.appended(number, &entries).await;
+            self.appended(number, &id, &entries).await;
             Ok(())
         })
     }
@@ -106,10 +106,10 @@ impl Store for StagedStore {
                 (_, None) => return Err(self.no_transactions(NO_POSTGRES)),
                 (None, Some(_)) => return Err(self.no_transactions(NO_TABLES)),
             };
-            let entries = append.entries.clone();
-            let number = self.begins(&entries).await;
+            let (id, entries) = (append.saga.clone(), append.entries.clone());
+            let number = self.begins(&id, &entries).await;
             database.append_with(&self.memory, append, work)?;
-            self.appended(number, &entries).await;
+            self.appended(number, &id, &entries).await;
             Ok(())
         })
     }
