@@ -390,9 +390,29 @@ async fn ship_seven(cx: &Cx) -> Result<SagaId, StartError> {
 
 saga! {
     Shared<Arc<Depot>>() {
-        let shipment = ship_seven {};
+        ship_seven {};
         check { fails: true };
     }
+}
+
+saga! {
+    Unpaid<Arc<Depot>>() {
+        ship { order: 1 };
+        fail_if { condition: true, message: "it is not paid" };
+    }
+}
+
+/// The undo holds the only place for a call, and the other saga needs one to be rolled back.
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_waits_does_not_keep_the_other_saga_from_being_rolled_back() -> Result<(), Any>
+{
+    let depot = Arc::new(Depot::default());
+    let builder = Coordinator::builder(depot.clone()).max_calls(1);
+    let sec = builder.saga::<Unpaid>().saga::<Ship>().build().await?;
+    let ended = tokio::time::timeout(Duration::from_secs(3600), sec.run(Unpaid {})).await?;
+    assert!(matches!(ended, Err(SagaError::RolledBack(_))), "{ended:?}");
+    assert_eq!(depot.parcels(), 0);
+    Ok(())
 }
 
 /// The saga that it finds, and calls off, is run by another worker.

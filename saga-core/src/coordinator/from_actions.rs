@@ -12,7 +12,7 @@ use super::reload::Backoff;
 use super::start::{AnyStart, StartRequest};
 use crate::context::{ActionContext, ContextInner, Transactions};
 use crate::driver::before_telling_of_shutdown;
-use crate::error::{OperateError, SagaError, StartError, UndoError};
+use crate::error::{BoxError, OperateError, SagaError, StartError, UndoError};
 use crate::log::{Command, Refusal, SagaId, SagaStatus, Uuid};
 use crate::typed::Saga;
 
@@ -240,7 +240,7 @@ impl NotYet {
         Self::Fails(Box::new(UndoError::permanent(why)))
     }
 
-    fn retryable(error: impl Into<crate::BoxError>) -> Self {
+    fn retryable(error: impl Into<BoxError>) -> Self {
         Self::Fails(Box::new(UndoError::from_error(error)))
     }
 }
