@@ -7,7 +7,7 @@ use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::Request;
 use saga_core::store::{
     Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
-    StoreError, StoredSaga, WorkerId,
+    StoreError, StoredSaga, Suspension, WorkerId,
 };
 
 use super::world::World;
@@ -100,6 +100,10 @@ impl Store for FailingStore {
     ) -> StoreFuture<'_, Vec<SagaRecord>> {
         self.memory.claim(worker, of, limit)
     }
+    fn suspend(&self, suspension: Suspension) -> StoreFuture<'_, ()> {
+        self.memory.suspend(suspension)
+    }
+
     fn claim_due(
         &self,
         worker: &WorkerId,

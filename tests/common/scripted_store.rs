@@ -10,7 +10,7 @@ use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::Request;
 use saga_core::store::{
     Append, CallShares, Created, LeaseTerms, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord,
-    SagaVersion, ShareChange, SharedCalls, Store, StoreError, StoredSaga, WorkerId,
+    SagaVersion, ShareChange, SharedCalls, Store, StoreError, StoredSaga, Suspension, WorkerId,
 };
 
 use super::leases::Leases;
@@ -231,6 +231,10 @@ impl Store for ScriptedStore {
         };
         self.call(Call::Other, Box::pin(owned))
     }
+    fn suspend(&self, suspension: Suspension) -> StoreFuture<'_, ()> {
+        self.memory.suspend(suspension)
+    }
+
     fn claim_due(
         &self,
         worker: &WorkerId,

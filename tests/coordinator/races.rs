@@ -12,7 +12,7 @@ use saga_core::operator::Request;
 use saga_core::prelude::*;
 use saga_core::store::{
     Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, Store,
-    StoreError, StoredSaga, WorkerId,
+    StoreError, StoredSaga, Suspension, WorkerId,
 };
 use saga_core::{Limits, SagaId, SagaStatus, StartError};
 
@@ -72,6 +72,10 @@ impl Store for Slow {
     ) -> Answer<'_, Vec<SagaRecord>> {
         self.memory.claim(worker, fingerprints, limit)
     }
+    fn suspend(&self, suspension: Suspension) -> Answer<'_, ()> {
+        self.memory.suspend(suspension)
+    }
+
     fn claim_due(
         &self,
         worker: &WorkerId,

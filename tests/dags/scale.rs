@@ -10,7 +10,7 @@ use saga_core::operator::Request;
 use saga_core::prelude::*;
 use saga_core::store::{
     Append, Created, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion, SqliteStore,
-    Store, StoreError, StoredSaga, WorkerId,
+    Store, StoreError, StoredSaga, Suspension, WorkerId,
 };
 use saga_core::{ActionState, BoxError, SagaId, StartError};
 
@@ -183,6 +183,10 @@ impl Store for Failing {
     ) -> Pinned<'_, Result<Vec<SagaRecord>, StoreError>> {
         self.inner.claim(worker, fingerprints, limit)
     }
+    fn suspend(&self, suspension: Suspension) -> Pinned<'_, Result<(), StoreError>> {
+        self.inner.suspend(suspension)
+    }
+
     fn claim_due(
         &self,
         worker: &WorkerId,

@@ -12,7 +12,7 @@ use saga_core::operator::{Answer, Request};
 use saga_core::prelude::*;
 use saga_core::store::{
     Aad, Append, CodecError, Created, EncodedStore, ListFilter, MemoryStore, NewSaga, PayloadCodec,
-    Purge, SagaRecord, SagaVersion, Store, StoreError, StoredSaga, WorkerId,
+    Purge, SagaRecord, SagaVersion, Store, StoreError, StoredSaga, Suspension, WorkerId,
 };
 use tokio::time::timeout;
 
@@ -158,6 +158,10 @@ impl Store for Hangs {
             self.memory.claim(&worker, &of, limit).await
         })
     }
+    fn suspend(&self, suspension: Suspension) -> Reply<'_, ()> {
+        self.memory.suspend(suspension)
+    }
+
     fn claim_due(
         &self,
         worker: &WorkerId,

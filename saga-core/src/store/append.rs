@@ -38,9 +38,6 @@ pub struct RecordChange {
     pub status: SagaStatus,
     /// When the saga should continue, if it waits.
     pub wake_at: Option<Timestamp>,
-    /// True if from here on the saga has nothing to do until `wake_at`, or until somebody asks something of it. It is then
-    /// [suspended](SagaRecord::suspended): its owner gives it up with this append, and its `attempts` become 0.
-    pub suspends: bool,
     /// The error that the saga ended with; `None` keeps the current value.
     pub error: Option<String>,
     /// A snapshot of the context; `None` keeps the current value.
@@ -75,7 +72,6 @@ impl RecordChange {
         Self {
             status,
             wake_at: None,
-            suspends: false,
             error: None,
             context: None,
             paused: None,
@@ -106,18 +102,12 @@ impl NewSaga {
 }
 
 impl Append {
-    /// Checks everything that does not depend on the store's content (that the entries have no gaps, and that a saga which has
-    /// ended is not suspended), and returns the sequence number after the last entry.
+    /// Checks everything that does not depend on the store's content (that the entries have no gaps), and
+    /// returns the sequence number after the last entry.
     ///
     /// # Errors
     /// Returns the reason, for [`StoreError::Failed`].
     pub fn check(&self) -> Result<u64, String> {
-        if self.change.suspends && self.change.status.is_ended() {
-            return Err(format!(
-                "a write to saga {} ends it and suspends it; a saga that has ended waits for nothing",
-                self.saga
-            ));
-        }
         next_seq(&self.saga, self.expected_next_seq, &self.entries)
     }
 
@@ -177,11 +167,6 @@ impl Append {
         }
         if change.progress {
             record.attempts = 1;
-        }
-        if change.suspends {
-            record.suspended = true;
-            record.owner = None;
-            record.attempts = 0;
         }
         match &change.definition {
             Some(new) if !planted(Mistake::DefinitionKept) => {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Append, Created, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord, SagaVersion,
-    Store, StoreError, StoredSaga, VersionCounts, WorkerId,
+    Store, StoreError, StoredSaga, Suspension, VersionCounts, WorkerId,
 };
 use crate::ambient::HashMap;
 use crate::log::{Answer, Request, SagaId, SagaMap, Timestamp};
@@ -132,6 +132,13 @@ impl MemoryStore {
         content.claim(worker, free)
     }
 
+    fn suspend_now(&self, suspension: &Suspension) -> Result<(), StoreError> {
+        match self.content().sagas.get_mut(&suspension.saga) {
+            Some(stored) => stored.record.suspend(suspension),
+            None => Err(StoreError::NotFound { saga: suspension.saga.clone() }),
+        }
+    }
+
     fn claim_due_now(
         &self,
         worker: &WorkerId,
@@ -242,6 +249,10 @@ impl Store for MemoryStore {
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
         Box::pin(async move { Ok(self.claim_now(&worker, &fingerprints, limit)) })
+    }
+
+    fn suspend(&self, suspension: Suspension) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move { self.suspend_now(&suspension) })
     }
 
     fn claim_due(

@@ -75,7 +75,7 @@ pub use payload_codec::{Aad, CodecError, PayloadCodec, PayloadKind};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use queries::{ListFilter, Purge};
-pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, WorkerId};
+pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, Suspension, WorkerId};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStats, SqliteStore};
 #[cfg(feature = "postgres")]
@@ -274,6 +274,14 @@ pub trait Store: Send + Sync + 'static {
         fingerprints: &[String],
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>>;
+
+    /// Gives up a saga that has nothing to do until a time comes, or until somebody asks something of it. From then on it is
+    /// [suspended](SagaRecord::suspended): it has no owner, its `attempts` are 0, and its `wake_at` is the given one. Its log
+    /// stays as it is.
+    ///
+    /// Fails with [`StoreError::Fenced`] if the owner, the epoch or the next sequence number differs, or if the saga has ended,
+    /// and with [`StoreError::NotFound`] if it was deleted.
+    fn suspend(&self, suspension: Suspension) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Makes `worker` the owner of up to `limit` sagas that are [suspended](SagaRecord::suspended), whose fingerprint is one of
     /// `fingerprints`, and whose `wake_at` is not later than `now`; those that are parked are skipped. From then on they are

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::StoreError;
 use crate::ambient::{random_uuid, uuid_by_time};
 use crate::log::{Entry, Halted, ListedState, Payload, SagaId, SagaStatus, Timestamp};
 use crate::planted::{Mistake, planted};
@@ -48,7 +49,7 @@ impl fmt::Debug for WorkerId {
 /// What a store keeps of a saga besides its log. The first group of fields never changes, except for the saga's
 /// definition (`fingerprint`, `params` and `dag`): when a saga is migrated, an append brings a
 /// [`NewDefinition`](super::NewDefinition). The others change only through [`Store::append`](super::Store::append), [`Store::claim`](super::Store::claim),
-/// [`Store::claim_due`](super::Store::claim_due), [`Store::take`](super::Store::take) and [`Store::release`](super::Store::release).
+/// [`Store::claim_due`](super::Store::claim_due), [`Store::take`](super::Store::take), [`Store::suspend`](super::Store::suspend) and [`Store::release`](super::Store::release).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SagaRecord {
     /// The saga's id, chosen by the user.
@@ -164,6 +165,24 @@ impl SagaRecord {
         released
     }
 
+    /// Changes the record as [`Store::suspend`](super::Store::suspend) does: no owner, and no crashes counted.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::Fenced`] if the owner, the epoch or the next sequence number differs, or if the saga has ended;
+    /// the record is then unchanged.
+    pub fn suspend(&mut self, suspension: &Suspension) -> Result<(), StoreError> {
+        let Suspension { saga, owner, epoch, next_seq, wake_at } = suspension;
+        let lost = self.owner.as_ref() != Some(owner) || self.epoch != *epoch;
+        if lost || self.next_seq != *next_seq || self.status.is_ended() {
+            return Err(StoreError::Fenced { saga: saga.clone() });
+        }
+        self.owner = None;
+        self.suspended = true;
+        self.wake_at = *wake_at;
+        self.attempts = 0;
+        Ok(())
+    }
+
     /// What the saga is doing, as lists show it.
     pub fn listed_state(&self) -> ListedState {
         let halted = Halted {
@@ -179,6 +198,21 @@ impl SagaRecord {
     pub fn is_held(&self) -> bool {
         self.owner.is_some() && !self.status.is_ended()
     }
+}
+
+/// A saga that its owner gives up because it has nothing to do; see [`Store::suspend`](super::Store::suspend).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspension {
+    /// The saga.
+    pub saga: SagaId,
+    /// The worker that owns it.
+    pub owner: WorkerId,
+    /// The epoch under which the worker owns it.
+    pub epoch: u64,
+    /// The sequence number of the next entry: the worker has seen all of the log.
+    pub next_seq: u64,
+    /// When the saga should continue; `None` if it only waits for somebody.
+    pub wake_at: Option<Timestamp>,
 }
 
 /// A saga to be created, with the first entries of its log.

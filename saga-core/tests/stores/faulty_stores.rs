@@ -11,7 +11,7 @@ use saga_core::operator::{Answer, ListedState, Request};
 use saga_core::store::{
     Append, CallShares, Created, ListFilter, MemoryStore, NewDefinition, NewSaga, Purge,
     RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError,
-    StoredSaga, VersionCounts, WorkerId,
+    StoredSaga, Suspension, VersionCounts, WorkerId,
 };
 use saga_core::testing::store_conformance;
 
@@ -291,6 +291,10 @@ impl Store for Faulty {
             }
             Ok(claimed)
         })
+    }
+
+    fn suspend(&self, suspension: Suspension) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.suspend(suspension)
     }
 
     fn claim_due(

@@ -11,7 +11,7 @@ use saga_core::operator::{Answer, Request};
 use saga_core::prelude::*;
 use saga_core::store::{
     Append, Created, FileStore, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord, SagaVersion,
-    SqliteStore, Store, StoreError, StoredSaga, WorkerId,
+    SqliteStore, Store, StoreError, StoredSaga, Suspension, WorkerId,
 };
 use saga_core::{Retry, SagaId, SagaStatus, StartError};
 
@@ -53,6 +53,10 @@ impl<S: Store> Store for Counting<S> {
     ) -> Answered<'_, Vec<SagaRecord>> {
         self.0.claim(worker, of, limit)
     }
+    fn suspend(&self, suspension: Suspension) -> Answered<'_, ()> {
+        self.0.suspend(suspension)
+    }
+
     fn claim_due(
         &self,
         worker: &WorkerId,

@@ -12,7 +12,7 @@ use super::payload_codec::{Aad, PayloadCodec, PayloadKind};
 use super::{
     Append, Created, DatabaseKind, LeaseTerms, ListFilter, NewSaga, Position, Purge, RecordChange,
     RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError,
-    StoredSaga, TransactionWork, VersionCounts, Worker, WorkerId,
+    StoredSaga, Suspension, TransactionWork, VersionCounts, Worker, WorkerId,
 };
 use crate::log::{Answer, Request, SagaId, Timestamp, Uuid};
 
@@ -250,6 +250,10 @@ impl<S: Store> Store for EncodedStore<S> {
         Box::pin(async move {
             Ok(claimed.await?.into_iter().map(|record| self.decode_for_list(record)).collect())
         })
+    }
+
+    fn suspend(&self, suspension: Suspension) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.suspend(suspension)
     }
 
     fn claim_due(

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::super::open_files::OpenFiles;
 use super::super::worker_lock::WorkerLock;
-use super::super::{Purge, SagaRecord, StoreError, StoredSaga, WorkerId};
+use super::super::{Purge, SagaRecord, StoreError, StoredSaga, Suspension, WorkerId};
 use super::directory::{Directory, LOCK};
 use super::durable_files::is_full;
 use super::file_names;
@@ -86,6 +86,25 @@ impl LogWriter {
         let claimed = self.change(&free, |record| record.claim(worker))?;
         crash_point("file.claim.after");
         Ok(claimed)
+    }
+
+    pub(super) fn suspend(&mut self, suspension: &Suspension) -> Result<(), StoreError> {
+        self.check()?;
+        let id = &suspension.saga;
+        // compared before anything is written
+        if let Some(kept) = self.sagas.get(id) {
+            kept.record.clone().suspend(suspension)?;
+        }
+        crash_point("file.suspend.before");
+        let suspended = self.change(slice::from_ref(id), |record| {
+            // it was compared above, and nobody else writes
+            let _ = record.suspend(suspension);
+        })?;
+        crash_point("file.suspend.after");
+        match suspended.is_empty() {
+            true => Err(StoreError::NotFound { saga: id.clone() }),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn claim_due(

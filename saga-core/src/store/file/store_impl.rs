@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::super::{
     Append, Created, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord, SagaVersion,
-    Store, StoreError, StoredSaga, VersionCounts, WorkerId,
+    Store, StoreError, StoredSaga, Suspension, VersionCounts, WorkerId,
 };
 use super::group_commit::LogWrite;
 use super::log_writer::LogWriter;
@@ -46,6 +46,10 @@ impl Store for FileStore {
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
         self.run(move |files| files.worker()?.claim(&worker, &fingerprints, limit))
+    }
+
+    fn suspend(&self, suspension: Suspension) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.run(move |files| files.worker()?.suspend(&suspension))
     }
 
     fn claim_due(

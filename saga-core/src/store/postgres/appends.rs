@@ -12,7 +12,7 @@ use super::detailed_appends;
 use super::group_commit::Write;
 use super::log_columns;
 use super::retries::Tries;
-use super::rows::{int, owner_column, suspended_until, text};
+use super::rows::{int, owner_column, text};
 use super::schema;
 use super::trouble::Trouble;
 use crate::crash_points::crash_point;
@@ -80,12 +80,6 @@ impl AppendRow {
         })
     }
 
-    /// The column `suspended_until` after this append, if it suspends the saga.
-    pub(super) fn suspended_until(&self) -> Option<i64> {
-        let change = &self.append.change;
-        change.suspends.then(|| suspended_until(change.wake_at))
-    }
-
     /// Replaces the output in the first entry, if that is a `succeeded`.
     pub(super) fn replace_output(&mut self, output: Payload) -> Result<(), String> {
         if self.append.replace_output(output) {
@@ -102,7 +96,6 @@ impl AppendRow {
             || change.paused.is_some()
             || change.parked_reason.is_some()
             || change.definition.is_some()
-            || change.suspends
     }
 }
 
@@ -317,10 +310,8 @@ pub(super) const COMPARE: &str =
 
 /// The columns that every append changes.
 pub(super) const CHANGES: &str = "next_seq = a.next, status = a.status, wake_at = a.wake, updated_at = a.updated, \
-    ended_at = CASE WHEN a.ended THEN a.updated END";
-
-/// The column `attempts`, if the append does not suspend the saga.
-pub(super) const ATTEMPTS: &str = "CASE WHEN a.progress THEN 1 ELSE s.attempts END";
+    ended_at = CASE WHEN a.ended THEN a.updated END, \
+    attempts = CASE WHEN a.progress THEN 1 ELSE s.attempts END";
 
 /// Functions that return rows in a list of columns are evaluated row by row. In a `FROM`, the server would first collect
 /// the rows of each, which takes it several times as long.
@@ -330,7 +321,7 @@ static PLAIN: LazyLock<String> = LazyLock::new(|| {
          unnest($4::bigint[]) AS next, unnest($5::text[]) AS status, unnest($6::bigint[]) AS wake, \
          unnest($7::bigint[]) AS updated, unnest($8::boolean[]) AS ended, unnest($9::boolean[]) AS progress, \
          unnest($10::text[]) AS entries, unnest($11::bytea[]) AS payloads), \
-         u AS (UPDATE saga AS s SET {CHANGES}, attempts = {ATTEMPTS} FROM a WHERE s.owner = $12 AND {COMPARE} \
+         u AS (UPDATE saga AS s SET {CHANGES} FROM a WHERE s.owner = $12 AND {COMPARE} \
          RETURNING s.number, a.id, a.expected, a.entries, a.payloads), \
          l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) SELECT number, expected, entries, payloads FROM u) \
          SELECT array_agg(id) FROM u"

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::appends::{ATTEMPTS, AppendRow, CHANGES, COMPARE, Common};
+use super::appends::{AppendRow, CHANGES, COMPARE, Common};
 use super::connection::{Execute, Params};
 use super::log_columns::{self, LogColumns};
 use super::rows::{owner_column, text};
@@ -86,7 +86,7 @@ impl<'a> Definitions<'a> {
     }
 }
 
-/// Executes one of the statements below; `more` are the parameters from the 25th on.
+/// Executes one of the statements below; `more` are the parameters from the 24th on.
 async fn execute(
     connection: &impl Execute,
     rows: &[&AppendRow],
@@ -106,7 +106,6 @@ async fn execute(
     let parks =
         rows.iter().map(|row| row.append.change.parked_reason.is_some()).collect::<Vec<_>>();
     let reasons = rows.iter().map(|row| row.parked_reason.as_deref()).collect::<Vec<_>>();
-    let suspended = rows.iter().map(|row| row.suspended_until()).collect::<Vec<_>>();
     let answers = (0..)
         .zip(rows)
         .flat_map(|(place, row)| row.answers.iter().map(move |answer| (index(place), answer)));
@@ -138,7 +137,6 @@ async fn execute(
         (&answer_places, Type::INT8_ARRAY),
         (&requests, Type::UUID_ARRAY),
         (&answers, Type::BYTEA_ARRAY),
-        (&suspended, Type::INT8_ARRAY),
     ];
     params.extend_from_slice(more);
     connection.query(sql, &params).await
@@ -149,24 +147,16 @@ fn appends(more: &str, columns: &str) -> String {
     format!(
         "a AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], \
          $7::text[], $8::bigint[], $9::bigint[], $10::boolean[], $11::boolean[], $16::text[], $17::bytea[], \
-         $18::boolean[], $19::boolean[], $20::text[], $24::bigint[]{more}) \
+         $18::boolean[], $19::boolean[], $20::text[]{more}) \
          AS a (place, id, owner, epoch, expected, next, status, wake, updated, ended, progress, \
-         error, context, paused, parks, reason, suspended{columns}))"
+         error, context, paused, parks, reason{columns}))"
     )
 }
 
 /// What an append may change besides the columns that every append changes.
 const DETAILS: &str = "error = coalesce(a.error, s.error), context = coalesce(a.context, s.context), \
     paused = coalesce(a.paused, s.paused), \
-    parked_reason = CASE WHEN a.parks THEN a.reason ELSE s.parked_reason END, \
-    suspended_until = a.suspended, owner = CASE WHEN a.suspended IS NULL THEN s.owner ELSE '' END";
-
-/// All that an append changes.
-static ALL_CHANGES: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "{CHANGES}, {DETAILS}, attempts = CASE WHEN a.suspended IS NULL THEN {ATTEMPTS} ELSE 0 END"
-    )
-});
+    parked_reason = CASE WHEN a.parks THEN a.reason ELSE s.parked_reason END";
 
 /// Writes the logs and the answers of the sagas `u`.
 const LOGS_AND_ANSWERS: &str = "l AS (INSERT INTO saga_log (number, first_seq, entries, payloads) \
@@ -178,9 +168,9 @@ const LOGS_AND_ANSWERS: &str = "l AS (INSERT INTO saga_log (number, first_seq, e
     WHERE m.id = w.id AND m.answer IS NULL)";
 
 static DETAILED: LazyLock<String> = LazyLock::new(|| {
-    let (appends, all_changes) = (appends("", ""), &*ALL_CHANGES);
+    let appends = appends("", "");
     format!(
-        "WITH {appends}, u AS (UPDATE saga AS s SET {all_changes} \
+        "WITH {appends}, u AS (UPDATE saga AS s SET {CHANGES}, {DETAILS} \
          FROM a WHERE s.owner = a.owner AND {COMPARE} RETURNING s.number, a.place), \
          {LOGS_AND_ANSWERS} SELECT place FROM u"
     )
@@ -191,8 +181,7 @@ static DETAILED: LazyLock<String> = LazyLock::new(|| {
 /// of those are returned with a false.
 static WITH_DEFINITIONS: LazyLock<String> = LazyLock::new(|| {
     let appends =
-        appends(", $25::text[], $26::bytea[], $27::bytea[]", ", fingerprint, params, dag");
-    let all_changes = &*ALL_CHANGES;
+        appends(", $24::text[], $25::bytea[], $26::bytea[]", ", fingerprint, params, dag");
     format!(
         "WITH {appends}, \
          d AS (SELECT a.place, v.version, CASE WHEN v.dag <> a.dag THEN a.dag END AS dag FROM a \
@@ -200,7 +189,7 @@ static WITH_DEFINITIONS: LazyLock<String> = LazyLock::new(|| {
          LEFT JOIN saga_version AS v ON v.fingerprint = a.fingerprint AND v.name = old.name AND v.retired_at IS NULL \
          WHERE a.fingerprint IS NOT NULL), \
          m AS (SELECT place FROM d WHERE version IS NULL), \
-         u AS (UPDATE saga AS s SET {all_changes}, version = coalesce(d.version, s.version) \
+         u AS (UPDATE saga AS s SET {CHANGES}, {DETAILS}, version = coalesce(d.version, s.version) \
          FROM a LEFT JOIN d ON d.place = a.place WHERE s.owner = a.owner AND {COMPARE} \
          AND (a.fingerprint IS NULL OR d.version IS NOT NULL) AND NOT EXISTS (SELECT 1 FROM m) \
          RETURNING s.number, a.place), \

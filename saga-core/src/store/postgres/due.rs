@@ -6,11 +6,47 @@ use tokio_postgres::types::Type;
 
 use super::claims::{self, CHANGED};
 use super::connection::{Connection, Execute, Params};
-use super::rows::{NEVER, due_time, owner_column};
+use super::reads;
+use super::rows::{NEVER, due_time, int, owner_column, suspended_until};
 use super::trouble::Trouble;
 use crate::crash_points::crash_point;
 use crate::log::Timestamp;
-use crate::store::{SagaRecord, WorkerId};
+use crate::store::{SagaRecord, StoreError, Suspension, WorkerId};
+
+/// Suspends a saga. If an earlier try was committed although it seemed to fail, this one finds it done: nobody but the owner of
+/// an epoch suspends a saga under it.
+pub(super) async fn suspend(
+    connection: &Connection,
+    suspension: &Suspension,
+) -> Result<(), Trouble> {
+    let Suspension { saga, owner, epoch, next_seq, wake_at } = suspension;
+    let number = |n| int(n).map_err(|why| connection.database().failed(why));
+    let (epoch, next_seq, until) = (number(*epoch)?, number(*next_seq)?, suspended_until(*wake_at));
+    let wake_at = wake_at.map(|at| number(at.0)).transpose()?;
+    let (id, owner) = (saga.as_str(), owner_column(owner));
+    let params: Params<'_> = &[
+        (&id, Type::TEXT),
+        (&owner, Type::TEXT),
+        (&epoch, Type::INT8),
+        (&next_seq, Type::INT8),
+        (&wake_at, Type::INT8),
+        (&until, Type::INT8),
+    ];
+    let sql = "UPDATE saga SET suspended_until = $6, wake_at = $5, owner = '', attempts = 0 \
+        WHERE id = $1 AND epoch = $3 AND next_seq = $4 AND ended_at IS NULL \
+        AND (owner = $2 OR suspended_until IS NOT NULL) RETURNING 1";
+    crash_point("postgres.suspend.before");
+    let changed = connection.query(sql, params).await?;
+    crash_point("postgres.suspend.after");
+    if !changed.is_empty() {
+        return Ok(());
+    }
+    let saga = saga.clone();
+    Err(match reads::find(connection, &saga).await? {
+        Some(_) => StoreError::Fenced { saga }.into(),
+        None => StoreError::NotFound { saga }.into(),
+    })
+}
 
 /// Claims suspended sagas whose time has come.
 pub(super) async fn claim_due(

@@ -11,7 +11,7 @@ use crate::log::{Answer, Request, SagaId, Timestamp};
 use crate::store::{
     Append, Created, DatabaseKind, LeaseTerms, ListFilter, NewSaga, Position, Purge,
     RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError,
-    StoredSaga, TransactionWork, VersionCounts, Worker, WorkerId,
+    StoredSaga, Suspension, TransactionWork, VersionCounts, Worker, WorkerId,
 };
 
 impl PostgresStore {
@@ -173,6 +173,13 @@ impl Store for PostgresStore {
         self.run(move |connection| {
             let worker = worker.clone();
             Box::pin(async move { claims::owned(connection, &worker).await })
+        })
+    }
+
+    fn suspend(&self, suspension: Suspension) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.run(move |connection| {
+            let suspension = suspension.clone();
+            Box::pin(async move { due::suspend(connection, &suspension).await })
         })
     }
 

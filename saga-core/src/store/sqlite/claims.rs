@@ -9,7 +9,7 @@ use super::super::{SagaRecord, StoreError, WorkerId};
 use super::database::Database;
 use super::definitions;
 use super::reads::find;
-use super::rows::{self, DEFINITION, RECORD, WITH_INPUT};
+use super::rows::{self, DEFINITION, RECORD, SuspensionRow, WITH_INPUT};
 use super::write_job::SqliteError;
 use super::writes::UNFINISHED;
 use crate::crash_points::crash_point;
@@ -72,6 +72,31 @@ fn claim_some(
     conn.prepare_cached(CLAIM)?.execute(params![worker.as_str(), numbers])?;
     Ok(claimed)
 }
+
+/// Changes a record as [`SagaRecord::suspend`] does.
+pub(super) fn suspend(conn: &Database, row: &SuspensionRow) -> Result<(), SqliteError> {
+    let changed = conn.prepare_cached(SUSPEND)?.execute(params![
+        row.saga.as_str(),
+        row.owner.as_str(),
+        row.epoch,
+        row.next_seq,
+        row.wake_at,
+        row.suspended_until,
+    ])?;
+    crash_point("sqlite.suspend.written");
+    if changed == 0 {
+        let saga = row.saga.clone();
+        return Err(match find(conn, &saga)? {
+            Some(_) => StoreError::Fenced { saga }.into(),
+            None => StoreError::NotFound { saga }.into(),
+        });
+    }
+    conn.numbers.borrow_mut().remove(&row.saga);
+    Ok(())
+}
+
+pub(super) const SUSPEND: &str = "UPDATE saga SET suspended_until = ?6, wake_at = ?5, owner = NULL, attempts = 0 \
+    WHERE id = ?1 AND owner = ?2 AND epoch = ?3 AND next_seq = ?4 AND ended_at IS NULL";
 
 /// `now` is an integer of SQLite.
 pub(super) fn claim_due(

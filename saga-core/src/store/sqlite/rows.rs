@@ -4,7 +4,7 @@ use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlResult, Type, ValueRef};
 
 use super::super::log_rows::LogRows;
-use super::super::{Append, NewSaga, SagaRecord, StoreError, WorkerId};
+use super::super::{Append, NewSaga, SagaRecord, StoreError, Suspension, WorkerId};
 use super::database::Database;
 use super::write_job::SqliteError;
 use super::{definitions, log_key, requests};
@@ -115,6 +115,30 @@ impl AppendRow {
             self.log = LogRows::new(self.append.expected_next_seq, &self.append.entries)?;
         }
         Ok(())
+    }
+}
+
+/// A suspension whose numbers fit into SQLite's integers.
+pub(super) struct SuspensionRow {
+    pub(super) saga: SagaId,
+    pub(super) owner: WorkerId,
+    pub(super) epoch: i64,
+    pub(super) next_seq: i64,
+    pub(super) wake_at: Option<i64>,
+    pub(super) suspended_until: i64,
+}
+
+impl SuspensionRow {
+    pub(super) fn new(suspension: Suspension) -> Result<Self, String> {
+        let Suspension { saga, owner, epoch, next_seq, wake_at } = suspension;
+        Ok(Self {
+            saga,
+            owner,
+            epoch: int(epoch)?,
+            next_seq: int(next_seq)?,
+            wake_at: wake_at.map(|at| int(at.0)).transpose()?,
+            suspended_until: suspended_until(wake_at),
+        })
     }
 }
 

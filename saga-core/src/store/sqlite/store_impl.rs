@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use super::super::{
     Append, Created, DatabaseKind, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord,
-    SagaVersion, Store, StoreError, StoredSaga, TransactionWork, VersionCounts, WorkerId,
+    SagaVersion, Store, StoreError, StoredSaga, Suspension, TransactionWork, VersionCounts,
+    WorkerId,
 };
 use super::database::Database;
 use super::reads::Loads;
 use super::requests::{self, RequestRow};
-use super::rows::{self, AppendRow, NewSagaRow};
+use super::rows::{self, AppendRow, NewSagaRow, SuspensionRow};
 use super::transaction_job::TransactionJob;
 use super::write_job::SqliteError;
 use super::{SqliteStore, claims, database_file, reads, writes};
@@ -125,6 +126,13 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let writer = self.writer()?;
             writer.write(move |conn, _| claims::claim(conn, &worker, &fingerprints, limit)).await
+        })
+    }
+
+    fn suspend(&self, suspension: Suspension) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let row = SuspensionRow::new(suspension).map_err(|why| self.refused(why))?;
+            self.writer()?.write(move |conn, _| claims::suspend(conn, &row)).await
         })
     }
 

@@ -8,7 +8,7 @@ use super::super::{Created, NewDefinition, Purge, RecordChange, StoreError, Work
 use super::database::Database;
 use super::definitions::Definition;
 use super::reads::find;
-use super::rows::{self, AppendRow, NewSagaRow};
+use super::rows::{AppendRow, NewSagaRow};
 use super::write_job::{SqliteError, Tally};
 use super::{definitions, log_key, requests};
 use crate::crash_points::crash_point;
@@ -87,10 +87,6 @@ pub(super) fn append(
                 redefine(conn, &row.append.saga, saga.number, new)?;
             }
             update(conn, row, &saga)?;
-            if row.append.change.suspends {
-                let until = rows::suspended_until(row.append.change.wake_at);
-                conn.prepare_cached(SUSPEND)?.execute(params![saga.number, until])?;
-            }
             remember(conn, row, saga.number);
             saga.number
         }
@@ -134,12 +130,12 @@ fn advance(conn: &Database, row: &AppendRow) -> rusqlite::Result<Option<i64>> {
     Ok((changed == 1).then_some(number))
 }
 
-/// Keeps the number of a saga that runs, and forgets that of one that has ended or is suspended.
+/// Keeps the number of a saga that runs, and forgets that of one that has ended.
 fn remember(conn: &Database, row: &AppendRow, number: i64) {
     let mut numbers = conn.numbers.borrow_mut();
     match row.ended_at {
-        None if !row.append.change.suspends => numbers.insert(row.append.saga.clone(), number),
-        None | Some(_) => numbers.remove(&row.append.saga),
+        None => numbers.insert(row.append.saga.clone(), number),
+        Some(_) => numbers.remove(&row.append.saga),
     };
 }
 
@@ -238,7 +234,6 @@ fn has_details(change: &RecordChange) -> bool {
         || change.context.is_some()
         || change.paused.is_some()
         || change.parked_reason.is_some()
-        || change.suspends
 }
 
 /// [`COMPARE`] and [`UPDATE`] in one.
@@ -261,10 +256,6 @@ pub(super) const UPDATE_STATUS: &str =
 pub(super) const UPDATE_DETAILS: &str = "UPDATE saga SET error = coalesce(?2, error), \
     context = coalesce(?3, context), paused = coalesce(?4, paused), \
     parked_reason = iif(?5, ?6, parked_reason) WHERE number = ?1";
-
-/// What gives up a saga that has nothing to do until its time comes.
-pub(super) const SUSPEND: &str =
-    "UPDATE saga SET suspended_until = ?2, owner = NULL, attempts = 0 WHERE number = ?1";
 
 fn insert_log(
     conn: &Database,

@@ -13,7 +13,7 @@ use std::fmt;
 use crate::log::{Entry, EntryKind, NodeEntry, Payload, SagaEntry, SagaId, SagaStatus, Timestamp};
 use crate::store::{
     Append, Created, ListFilter, NewDefinition, NewSaga, RecordChange, SagaRecord, Store,
-    StoreError, StoredSaga, WorkerId,
+    StoreError, StoredSaga, Suspension, WorkerId,
 };
 
 /// A store violates an obligation of [`Store`].
@@ -109,7 +109,7 @@ pub async fn store_conformance<S: Store>(
             what_is_due_is_claimed_in_its_order_up_to_the_limit
             a_suspended_saga_that_is_taken_is_not_suspended_any_more
             a_suspended_saga_that_is_parked_is_not_due
-            an_append_that_ends_a_saga_cannot_suspend_it
+            only_the_owner_that_has_seen_the_whole_log_suspends
             each_due_saga_is_claimed_by_one_of_many_workers
             suspended_sagas_are_listed_and_counted
         }

@@ -61,7 +61,6 @@ pub(super) async fn append_grows_the_log_and_changes_the_record(store: &impl Sto
     first.change = RecordChange {
         status: SagaStatus::RollingBack,
         wake_at: Some(Timestamp(5_000)),
-        suspends: false,
         error: Some("no seat".to_string()),
         context: Some(Payload::from(&b"context"[..])),
         paused: Some(true),

@@ -14,7 +14,7 @@ use crate::panics;
 use crate::store::TransactionWork;
 use crate::store::{
     Append, Created, DatabaseKind, ListFilter, MemoryStore, NewSaga, Purge, SagaRecord,
-    SagaVersion, Store, StoreError, StoredSaga, VersionCounts, WorkerId,
+    SagaVersion, Store, StoreError, StoredSaga, Suspension, VersionCounts, WorkerId,
 };
 
 /// What is checked whenever something has become durable.
@@ -137,6 +137,10 @@ impl Store for StagedStore {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
         self.memory.claim(worker, fingerprints, limit)
+    }
+
+    fn suspend(&self, suspension: Suspension) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.memory.suspend(suspension)
     }
 
     fn claim_due(

@@ -8,7 +8,7 @@ use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::{Answer, Request};
 use saga_core::store::{
     Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, SagaRecord, SagaVersion,
-    ShareChange, SharedCalls, Store, StoreError, StoredSaga, WorkerId,
+    ShareChange, SharedCalls, Store, StoreError, StoredSaga, Suspension, WorkerId,
 };
 use tokio::time::Instant;
 
@@ -114,6 +114,10 @@ impl Store for Client {
         self.ask(Weight::Poll, "claim", move |medium| {
             Ok(medium.claim(&worker, &fingerprints, limit))
         })
+    }
+
+    fn suspend(&self, suspension: Suspension) -> Reply<'_, ()> {
+        self.ask(Weight::Write, "suspend", move |medium| medium.suspend(&suspension))
     }
 
     fn claim_due(

@@ -10,7 +10,7 @@ use saga_core::log::{Entry, Timestamp, Uuid};
 use saga_core::operator::{Answer, Request};
 use saga_core::store::{
     Append, CallShares, Created, LeaseTerms, ListFilter, NewSaga, SagaRecord, SagaVersion,
-    ShareChange, SharedCalls, StoreError, StoredSaga, WorkerId,
+    ShareChange, SharedCalls, StoreError, StoredSaga, Suspension, WorkerId,
 };
 
 use super::clock::StoreClock;
@@ -257,6 +257,17 @@ impl Medium {
             record.owner.as_ref() == Some(worker) && !is_at_rest
         };
         self.content().records().filter(is_owned).map(|record| record.id.clone()).collect()
+    }
+
+    pub(super) fn suspend(&self, suspension: &Suspension) -> Result<(), StoreError> {
+        let mut content = self.content();
+        let Some(saga) = content.sagas.get_mut(&suspension.saga) else {
+            return Err(StoreError::NotFound { saga: suspension.saga.clone() });
+        };
+        saga.record.suspend(suspension)?;
+        self.trace.count("a suspension");
+        self.trace.note(|| format!("{} suspends {}", suspension.owner, suspension.saga));
+        Ok(())
     }
 
     pub(super) fn claim_due(
