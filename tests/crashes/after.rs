@@ -9,11 +9,11 @@ use futures_util::future::{Either, select};
 use saga_core::prelude::*;
 use saga_core::store::{ListFilter, SagaRecord};
 
-use crate::definitions;
 use crate::life::{Home, build, end, runtime, start};
 use crate::places::{Kind, Place};
 use crate::sagas::{EFFECTS, Outside, World};
 use crate::said::{Heard, Says};
+use crate::{definitions, suspended};
 
 /// The next process recovers, everything ends, and all that was said is true.
 pub(crate) fn recover<P: Place>(home: &Home) -> Result<Heard, String> {
@@ -55,6 +55,7 @@ async fn recovered<P: Place>(home: &Home) -> Result<Heard, String> {
     let store = P::open(&home.place).await.map_err(|e| format!("it does not open: {e}"))?;
     P::prepare(&home.place).await;
     definitions::check(&store, &before).await?;
+    suspended::check(&store, &before).await?;
     let stored = store.list(all()).await.map_err(|e| e.to_string())?;
     for saga in before.asked("pause") {
         let held = stored.iter().find(|record| record.id.as_str() == saga);
@@ -81,14 +82,15 @@ fn all() -> ListFilter {
 /// Waits until all sagas have ended. A pause that had been asked for, and is carried out only now, is ended.
 async fn ended(sec: &Coordinator<Outside>) -> Result<BTreeMap<String, SagaRecord>, String> {
     for _ in 0..2_000 {
-        let records = sec.list(all()).await.map_err(|e| e.to_string())?;
+        let mut records = sec.list(all()).await.map_err(|e| e.to_string())?;
+        records.retain(|record| ![definitions::ID, suspended::ID].contains(&record.id.as_str()));
         let stops = records.iter().find(|record| record.parked_reason.is_some());
         if let Some(record) = stops {
             return Err(format!("{} is parked: {:?}", record.id, record.parked_reason));
         }
         if records.iter().all(|record| record.status.is_ended()) {
             let records = records.into_iter().map(|r| (r.id.to_string(), r));
-            return Ok(records.filter(|(id, _)| id != definitions::ID).collect());
+            return Ok(records.collect());
         }
         for record in records.iter().filter(|record| record.paused && !record.status.is_ended()) {
             // it may have ended by now

@@ -11,11 +11,11 @@ use saga_core::prelude::*;
 use saga_core::store::{Append, RecordChange, StoreError, WorkerId};
 use saga_core::{CoordinatorBuilder, Saga};
 
-use crate::definitions;
 use crate::moving::{self, Moves};
 use crate::places::{Kind, Place};
 use crate::sagas::{Outside, Trip, World};
 use crate::said::{Said, Says};
+use crate::{definitions, suspended};
 
 /// Something that went wrong in a life that has no crash.
 pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
@@ -155,6 +155,7 @@ async fn go_on<P: Place>(home: &Home) -> Result<(), Trouble> {
     }
     append_of_another(&store).await?;
     definitions::redefine(&store, &world.says).await?;
+    suspended::suspend(&store, &world.says).await?;
 
     world.says.say(&Said::Purging);
     store.delete(&"a".parse()?).await?;

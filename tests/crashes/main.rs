@@ -22,4 +22,5 @@ mod points;
 mod power;
 mod sagas;
 mod said;
+mod suspended;
 mod upgrades;

@@ -40,6 +40,10 @@ pub(crate) enum Said {
     },
     /// A saga goes on under another definition.
     Redefined,
+    /// A saga is suspended until it is due.
+    Suspended,
+    /// It was claimed when it was due.
+    Claimed,
     /// Ended sagas may be removed from now on.
     Purging,
     Purged,
@@ -77,6 +81,8 @@ pub(crate) struct Heard {
     asking: BTreeSet<(String, String)>,
     asked: BTreeSet<(String, String)>,
     pub(crate) redefined: bool,
+    pub(crate) suspended: bool,
+    pub(crate) claimed: bool,
     pub(crate) purging: bool,
     pub(crate) failures: Vec<String>,
     pub(crate) over: bool,
@@ -101,6 +107,8 @@ impl Heard {
             Said::Asking { saga, command } => drop(self.asking.insert((saga, command))),
             Said::Asked { saga, command } => drop(self.asked.insert((saga, command))),
             Said::Redefined => self.redefined = true,
+            Said::Suspended => self.suspended = true,
+            Said::Claimed => self.claimed = true,
             Said::Purging => self.purging = true,
             Said::Purged => {}
             Said::Failed { why } => self.failures.push(why),
