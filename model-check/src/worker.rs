@@ -64,6 +64,7 @@ impl State {
                 | Effect::ReleasePermit(_)
                 | Effect::Choose(_)
                 | Effect::Compute(_)
+                | Effect::Times(_)
                 | Effect::SignalCancel
                 | Effect::DropCall(_)
                 | Effect::WakeAt(_)

@@ -70,7 +70,7 @@
 //! | what almost every program imports | [`prelude`] |
 //! | running sagas | [`Coordinator`], [`SagaHandle`], [`Outcome`]; the rest is in [`coordinator`] |
 //! | what an action knows about its call | [`ActionContext`] |
-//! | actions that every saga can use | [`builtin`]: `new_uuid`, `now`, `fail_if` |
+//! | actions that every saga can use | [`builtin`]: `new_uuid`, `now`, `fail_if`; waits: `sleep`, `wait_for` |
 //! | cancelling, pausing, repairing sagas | [`operator`] |
 //! | following sagas as they run | [`events`] |
 //! | where logs are kept, and writing a store | [`store`] |
@@ -204,6 +204,10 @@ pub use saga_macros::saga;
 #[doc(inline)]
 #[doc = include_str!("../docs/saga_action.md")]
 pub use saga_macros::saga_action;
+#[cfg(feature = "macros")]
+#[doc(inline)]
+#[doc = include_str!("../docs/saga_event.md")]
+pub use saga_macros::saga_event;
 #[doc(inline)]
 pub use typed::Saga;
 
@@ -222,6 +226,7 @@ pub mod operator {
     };
     pub use crate::coordinator::inspect::SagaView;
     pub use crate::coordinator::operator::{MAX_NAME, MAX_NOTE, Operator};
+    pub use crate::coordinator::signal::{MAX_EVENT_ID, SendSignal};
     pub use crate::error::OperateError;
     pub use crate::log::answer::{Answer, Refusal};
     pub use crate::log::command::{Command, Decision, Fault};
@@ -257,12 +262,13 @@ pub mod events {
 /// ```
 pub mod prelude {
     pub use crate::builtin::{fail_if, new_uuid, now};
+    pub use crate::builtin::{sleep, sleep_until, wait_for, wait_for_within};
     #[cfg(feature = "sqlite")]
     pub use crate::store::SqliteStore;
     pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
     pub use crate::{ActionState, NodeKey, Outcome, Saga, SagaId, SagaStatus, StartError};
     #[cfg(feature = "macros")]
-    pub use crate::{saga, saga_action};
+    pub use crate::{saga, saga_action, saga_event};
 }
 
 /// Compiles and runs the programs in the README.

@@ -9,6 +9,7 @@ mod action;
 mod arguments;
 mod cfg_combinations;
 mod errors;
+mod event;
 mod fresh_names;
 mod names;
 mod saga;
@@ -27,6 +28,12 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn saga_action(args: TokenStream, item: TokenStream) -> TokenStream {
     action::expand(args.into(), item.into()).into()
+}
+
+/// Use this macro as `saga_core::saga_event`, where it is documented with examples that run.
+#[proc_macro_attribute]
+pub fn saga_event(args: TokenStream, item: TokenStream) -> TokenStream {
+    event::expand(args.into(), item.into()).into()
 }
 
 /// Use this macro as `saga_core::saga`, where the language is documented with examples that run.

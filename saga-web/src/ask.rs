@@ -163,7 +163,7 @@ fn seen(prediction: &Prediction) -> String {
 
 fn is_refused(prediction: &Prediction) -> bool {
     match &prediction.answer {
-        Some(Answer::Refused(_) | Answer::NothingToDo { .. }) => true,
+        Some(Answer::Refused(_) | Answer::NothingToDo { .. } | Answer::Duplicate) => true,
         Some(Answer::Done | Answer::Held) | None => false,
     }
 }
@@ -315,6 +315,7 @@ fn what_it_would_write(prediction: &Prediction) -> Markup {
         section.prediction aria-label="What it would write" {
             @match &prediction.answer {
                 Some(Answer::Refused(why)) => p.notice.bad { "It would be refused: " (user(&why.to_string())) },
+                Some(Answer::Duplicate) => p.notice { "It would change nothing: the saga has this event already." },
                 Some(Answer::NothingToDo { status }) => p.notice { "It would change nothing: the saga is " (status) " already." },
                 Some(Answer::Held) => p { "It would wait for the end of the pivot, and write to the log:" },
                 Some(Answer::Done) => p { "It would write to the log:" },
@@ -371,7 +372,7 @@ async fn done(
     let answer = match operator.ask(id, command).await? {
         Answer::Done => "done",
         Answer::Held => "held",
-        Answer::NothingToDo { .. } => "nothing",
+        Answer::NothingToDo { .. } | Answer::Duplicate => "nothing",
         Answer::Refused(_) => "refused",
     };
     let to = format!("{}?answered={}.{answer}", saga_page(visit, id), asked.command);

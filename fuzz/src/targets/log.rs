@@ -174,6 +174,11 @@ fn drive(machine: Machine, first: Event, rng: &mut Rng, log: &mut Vec<Entry>) ->
                         let value = Ok(Payload::from(&b"1"[..]));
                         effects.extend(world.step(Event::Computed { vertex, value }));
                     }
+                    // no plan has waits yet
+                    Effect::Times(vertex) => {
+                        let times = Ok(Vec::new());
+                        effects.extend(world.step(Event::TimesKnown { vertex, times }));
+                    }
                     Effect::WakeAt(time) => world.wake = Some(time),
                     Effect::Finish(how) => finish = Some(how),
                     Effect::Answer(..)

@@ -119,7 +119,9 @@ impl Asked {
         let (outcome, exit, message) = match answer {
             Ok(Answer::Done) => ("done", Exit::Done, None),
             Ok(Answer::Held) => ("held", Exit::Done, None),
-            Ok(Answer::NothingToDo { .. }) => ("nothing_to_do", Exit::Done, None),
+            Ok(Answer::NothingToDo { .. } | Answer::Duplicate) => {
+                ("nothing_to_do", Exit::Done, None)
+            }
             Ok(Answer::Refused(why)) => ("refused", Exit::Refused, Some(why.to_string())),
             Err(OperateError::Refused { refusal, .. }) => {
                 ("refused", Exit::Refused, Some(refusal.to_string()))

@@ -118,6 +118,8 @@ impl CoordinatorInner {
             | Command::Retry { .. }
             | Command::Decide { .. }
             | Command::Unpark => false,
+            // it may be one that the saga had before it ended
+            Command::Signal { .. } => false,
         };
         if !needs_a_live_saga {
             return Ok(None);

@@ -35,6 +35,7 @@ mod setup;
 mod shared_limits;
 mod shared_store;
 mod shutdown;
+pub(crate) mod signal;
 mod single_saga;
 mod start;
 mod stored;

@@ -271,7 +271,10 @@ impl Operator {
         let request = Request { id, saga: saga.clone(), command, by, at: Timestamp(at) };
         match self.sagas.deliver(request).await? {
             Answer::Refused(refusal) => Err(OperateError::Refused { saga, refusal }),
-            answer @ (Answer::Done | Answer::Held | Answer::NothingToDo { .. }) => Ok(answer),
+            answer @ (Answer::Done
+            | Answer::Held
+            | Answer::NothingToDo { .. }
+            | Answer::Duplicate) => Ok(answer),
         }
     }
 }

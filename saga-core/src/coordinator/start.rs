@@ -259,7 +259,7 @@ pub(crate) fn node_without_action(dag: &AnyDag, path: &str) -> Option<&'static s
         found.and_then(|found| dag.plan().nodes().get(found as usize)).map(|node| &node.kind);
     match kind {
         None => Some("it has no such node"),
-        Some(PlanKind::Value) => Some("that node runs no action"),
+        Some(PlanKind::Value | PlanKind::Wait(_)) => Some("that node runs no action"),
         Some(PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_))
             if outermost == path =>
         {

@@ -104,6 +104,7 @@ impl AnyNode {
                 .unwrap_or_else(|message| Err(ActionError::Panicked { message })),
             NodeBody::Constant { decode, .. } => decode(payload),
             NodeBody::Computed(compute) => compute.decode(payload),
+            NodeBody::Wait(wait) => wait.decode(payload),
             NodeBody::Subsaga { .. } | NodeBody::ForEach(_) | NodeBody::Choose(_) => {
                 let message = "this node has no output of its own".to_string();
                 Err(ActionError::DeserializeFailed { message })
@@ -115,6 +116,7 @@ impl AnyNode {
         match &self.body {
             NodeBody::Action(action) => PlanKind::Action(self.options.policy(action.policy())),
             NodeBody::Constant { .. } | NodeBody::Computed(_) => PlanKind::Value,
+            NodeBody::Wait(wait) => PlanKind::Wait(wait.alternatives()),
             NodeBody::Subsaga { dag, .. } => PlanKind::Subsaga(dag.plan().clone()),
             NodeBody::ForEach(each) => {
                 PlanKind::ForEach { body: part(&each.body), concurrency: self.options.concurrency }

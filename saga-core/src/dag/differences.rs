@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::AnyDag;
 use super::export::{DagJson, KindJson, NodeJson, Notes, RETURNS};
 use crate::json;
+use crate::plan::described;
 use crate::policy::{DatabaseKind, UndoContract};
 
 /// The differences between a stored DAG and one of this program, each a sentence about a node, as far as they make it another
@@ -55,6 +56,8 @@ pub(super) enum Aspect {
     /// The action, its revision, or what its undo needs.
     Action,
     Constant,
+    /// Which events and times a wait waits for.
+    WaitsFor,
     /// What a node that holds others decides by.
     By,
     /// The number of arms.
@@ -278,6 +281,12 @@ impl Differences {
                 });
             }
             (KindJson::Computed, KindJson::Computed) => {}
+            (KindJson::Wait { alternatives: then }, KindJson::Wait { alternatives: now }) => {
+                self.differ(Aspect::WaitsFor, (then, now), |then, now| {
+                    let (then, now) = (described(then), described(now));
+                    format!("node `{node}` waits for {now}, and waited for {then}")
+                });
+            }
             (KindJson::Subsaga { params, dag }, KindJson::Subsaga { params: p, dag: d }) => {
                 self.differ(Aspect::By, (params, p), |_, _| by(node));
                 self.dags(&format!("{node}/"), dag, d);
@@ -301,7 +310,8 @@ impl Differences {
                 | KindJson::Computed
                 | KindJson::Subsaga { .. }
                 | KindJson::ForEach { .. }
-                | KindJson::Choose { .. },
+                | KindJson::Choose { .. }
+                | KindJson::Wait { .. },
                 _,
             ) => {
                 let (then, now) = (kind(then), kind(now));
@@ -323,6 +333,7 @@ fn kind(kind: &KindJson) -> &'static str {
         KindJson::Subsaga { .. } => "a saga",
         KindJson::ForEach { .. } => "a `for`",
         KindJson::Choose { .. } => "an `if` or `match`",
+        KindJson::Wait { .. } => "a wait",
     }
 }
 

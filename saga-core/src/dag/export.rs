@@ -14,6 +14,7 @@ use crate::json;
 use crate::log::{Payload, RawJson};
 use crate::names::Source;
 use crate::names::{ActionName, NodeIndex, NodeName, SagaName};
+use crate::plan::Alternative;
 use crate::policy::{DatabaseKind, UndoContract};
 
 /// The JSON of a DAG: everything that identifies the saga, and the options of its nodes.
@@ -96,6 +97,11 @@ pub(super) enum KindJson {
         by: Option<NodeName>,
         arms: Vec<DagJson>,
     },
+    /// The times of its timers are no part of it.
+    Wait {
+        #[serde(rename = "for")]
+        alternatives: Vec<Alternative>,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -123,7 +129,7 @@ impl DagJson {
 impl KindJson {
     pub(super) fn forget_the_rest(&mut self) {
         match self {
-            Self::Action { .. } | Self::Computed => {}
+            Self::Action { .. } | Self::Computed | Self::Wait { .. } => {}
             Self::Constant { value: RawJson(value) } => {
                 if let Some(text) = json::canonical(value.as_bytes()) {
                     *value = Payload::from(text.into_bytes());
@@ -230,6 +236,7 @@ impl AnyNode {
                 KindJson::Constant { value: RawJson(output.payload.clone()) }
             }
             NodeBody::Computed(_) => KindJson::Computed,
+            NodeBody::Wait(wait) => KindJson::Wait { alternatives: wait.alternatives() },
             NodeBody::Subsaga { dag, params } => {
                 KindJson::Subsaga { params: params.node().cloned(), dag: dag.describe(&[]) }
             }

@@ -54,6 +54,11 @@ pub enum InternalNode {
         /// The node.
         name: NodeName,
     },
+    /// Waits for an event or a time.
+    Wait {
+        /// The node.
+        name: NodeName,
+    },
     /// Runs one of several arms. Which one is only known when the saga runs.
     Choose {
         /// The node.
@@ -74,6 +79,7 @@ impl InternalNode {
             Self::SubsagaEnd { .. } => "(subsaga end)".to_string(),
             Self::ForEach { name } => format!("(for each: {name})"),
             Self::Choose { name } => format!("(choose: {name})"),
+            Self::Wait { name } => format!("(wait: {name})"),
         }
     }
 
@@ -86,7 +92,8 @@ impl InternalNode {
             | Self::Computed { name }
             | Self::SubsagaEnd { name }
             | Self::ForEach { name }
-            | Self::Choose { name } => Some(name),
+            | Self::Choose { name }
+            | Self::Wait { name } => Some(name),
         }
     }
 }
@@ -103,7 +110,8 @@ impl fmt::Debug for InternalNode {
             | Self::SubsagaStart { .. }
             | Self::SubsagaEnd { .. }
             | Self::ForEach { .. }
-            | Self::Choose { .. } => f.write_str(&self.label()),
+            | Self::Choose { .. }
+            | Self::Wait { .. } => f.write_str(&self.label()),
         }
     }
 }
@@ -155,6 +163,7 @@ impl AnyDag {
                 }
                 NodeBody::ForEach(_) => InternalNode::ForEach { name },
                 NodeBody::Choose(_) => InternalNode::Choose { name },
+                NodeBody::Wait(_) => InternalNode::Wait { name },
             };
             nodes.push(written);
         }

@@ -27,14 +27,17 @@ mod same_parts;
 mod shape;
 mod stored;
 mod topology;
+mod wait;
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use crate::names::{ActionName, InvalidName, NodeIndex, NodeName, SagaName};
-pub use crate::plan::{Plan, PlanKind, PlanNode};
+pub use crate::names::{
+    ActionName, EventName, EventType, InvalidName, NodeIndex, NodeName, SagaName,
+};
+pub use crate::plan::{Alternative, Plan, PlanKind, PlanNode};
 pub use any::AnyDag;
 pub(crate) use any_builder::{AnyBuilder, DEFAULT_MAX_NODES};
 pub use any_node::AnyNode;
@@ -59,6 +62,7 @@ pub(crate) use refused::Refused;
 pub use saga_dag::SagaDag;
 pub(crate) use same_parts::same_parts;
 pub(crate) use shape::{DagShape, StoredActions};
+pub(crate) use wait::{TimerTime, Wait, WaitFor, WaitOutput};
 
 /// A finished DAG. It has been checked, is immutable, and is shared by all runs of the saga. What can be asked of
 /// it does not depend on the type of the context `C`, and is in [`AnyDag`].

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::AnyDag;
 use super::composite::{Choose, CompositeInput, ForEach, MakeParams};
+use super::wait::Wait;
 use crate::action::AnyAction;
 use crate::context::{ActionContext, AnyContext};
 use crate::error::ActionError;
@@ -29,6 +30,7 @@ pub(crate) enum NodeBody {
     },
     ForEach(ForEach),
     Choose(Choose),
+    Wait(Wait),
 }
 
 impl NodeBody {
@@ -40,7 +42,8 @@ impl NodeBody {
             | Self::Computed(_)
             | Self::Subsaga { .. }
             | Self::ForEach(_)
-            | Self::Choose(_) => None,
+            | Self::Choose(_)
+            | Self::Wait(_) => None,
         }
     }
 
@@ -50,6 +53,7 @@ impl NodeBody {
             Self::Action(action) => action.output_type(),
             Self::Constant { output_type, .. } => Some(*output_type),
             Self::Computed(computed) => Some(computed.output_type()),
+            Self::Wait(wait) => Some(wait.output.output_type),
             Self::Subsaga { .. } | Self::ForEach(_) | Self::Choose(_) => None,
         }
     }
@@ -62,14 +66,15 @@ impl NodeBody {
             | Self::Computed(_)
             | Self::Subsaga { .. }
             | Self::ForEach(_)
-            | Self::Choose(_) => None,
+            | Self::Choose(_)
+            | Self::Wait(_) => None,
         }
     }
 
     /// The DAGs that the node contains.
     pub(crate) fn parts(&self) -> &[Arc<AnyDag>] {
         match self {
-            Self::Action(_) | Self::Constant { .. } | Self::Computed(_) => &[],
+            Self::Action(_) | Self::Constant { .. } | Self::Computed(_) | Self::Wait(_) => &[],
             Self::Subsaga { dag, .. } => std::slice::from_ref(dag),
             Self::ForEach(each) => std::slice::from_ref(&each.body),
             Self::Choose(choose) => &choose.arms,
@@ -79,7 +84,7 @@ impl NodeBody {
     /// The node of the same DAG whose output decides what this node runs.
     pub(crate) fn reads(&self) -> Option<&NodeName> {
         match self {
-            Self::Action(_) | Self::Constant { .. } | Self::Computed(_) => None,
+            Self::Action(_) | Self::Constant { .. } | Self::Computed(_) | Self::Wait(_) => None,
             Self::Subsaga { params, .. } => params.node(),
             Self::ForEach(each) => each.items.node(),
             Self::Choose(choose) => choose.by.node(),

@@ -82,7 +82,8 @@ impl BelongsTo {
                 | NodeBody::Computed(_)
                 | NodeBody::Subsaga { .. }
                 | NodeBody::ForEach(_)
-                | NodeBody::Choose(_),
+                | NodeBody::Choose(_)
+                | NodeBody::Wait(_),
             ) => false,
         }
     }
@@ -180,7 +181,8 @@ impl AnyNode {
             | NodeBody::Computed(_)
             | NodeBody::Subsaga { .. }
             | NodeBody::ForEach(_)
-            | NodeBody::Choose(_) => false,
+            | NodeBody::Choose(_)
+            | NodeBody::Wait(_) => false,
         };
         let needs = BelongsTo::UndoWithoutOutput;
         let unused = cleans_up && !needs.includes(&self.body);

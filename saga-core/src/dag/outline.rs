@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::export::{DagJson, KindJson, NodeJson};
 use super::{AnyDag, DagError};
+use crate::plan::described;
 use crate::policy::UndoContract;
 
 pub(crate) struct Outline {
@@ -105,6 +106,12 @@ impl OutlineNode {
             }
             KindJson::Constant { .. } => (Holds::Nothing, "constant".into(), false, Vec::new()),
             KindJson::Computed => (Holds::Nothing, "computed".into(), false, Vec::new()),
+            KindJson::Wait { alternatives } => (
+                Holds::Nothing,
+                format!("wait for {}", described(&alternatives)),
+                false,
+                Vec::new(),
+            ),
             KindJson::Subsaga { dag, .. } => {
                 (Holds::Subsaga, dag.name.to_string(), true, vec![dag])
             }

@@ -36,7 +36,8 @@ pub(super) fn check<N>(plan: &Plan, graph: &DiGraph<N, ()>, pivot: u32) -> Resul
 fn gives_up(name: &NodeName, kind: &PlanKind) -> Option<String> {
     let parts = match kind {
         PlanKind::Action(policy) => return policy.retry.max().map(|_| name.to_string()),
-        PlanKind::Value => return None,
+        // a wait cannot fail; without a timeout it may go on for ever, as a retry may
+        PlanKind::Value | PlanKind::Wait(_) => return None,
         PlanKind::Subsaga(plan) | PlanKind::ForEach { body: plan, .. } => {
             std::slice::from_ref(plan)
         }

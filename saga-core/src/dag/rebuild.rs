@@ -69,6 +69,7 @@ fn rebuild_node(json: NodeJson, actions: &AnyRegistry) -> Result<AnyNode, DagErr
         }
         KindJson::Constant { value } => AnyNode::stored_constant(name, &value.0)?,
         KindJson::Computed => return Err(closure("is computed")),
+        KindJson::Wait { .. } => return Err(closure("is made of an event, or waits for a time,")),
         KindJson::Subsaga { params, dag } => {
             let params = params.ok_or_else(|| closure("is given its parameters"))?;
             AnyNode::subsaga(name, rebuild(dag, actions)?, params)

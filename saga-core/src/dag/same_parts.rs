@@ -18,7 +18,10 @@ pub(crate) fn same_parts(then: (&AnyDag, &AnyNode), now: (&AnyDag, &AnyNode)) ->
             KindJson::Subsaga { params: by, .. }
             | KindJson::ForEach { items: by, .. }
             | KindJson::Choose { by, .. } => *by = None,
-            KindJson::Action { .. } | KindJson::Constant { .. } | KindJson::Computed => {}
+            KindJson::Action { .. }
+            | KindJson::Constant { .. }
+            | KindJson::Computed
+            | KindJson::Wait { .. } => {}
         }
         serde_json::to_string(&kind).ok()
     };

@@ -24,7 +24,10 @@ impl DagShape {
         let output = json.nodes.iter().find(|node| Some(&node.name) == json.output.as_ref());
         let logged = output.filter(|node| match node.kind {
             KindJson::Action { .. } | KindJson::Constant { .. } | KindJson::Computed => true,
-            KindJson::Subsaga { .. } | KindJson::ForEach { .. } | KindJson::Choose { .. } => false,
+            KindJson::Subsaga { .. }
+            | KindJson::ForEach { .. }
+            | KindJson::Choose { .. }
+            | KindJson::Wait { .. } => false,
         });
         let (output, returns) = (logged.map(|node| node.name.to_string()), json.output.is_some());
         Some(Self { plan: Arc::new(plan(json)?), output, returns })
@@ -48,6 +51,7 @@ fn plan(json: DagJson) -> Option<Plan> {
                 PlanKind::Action(Policy { undo_on_failure, transaction, ..Policy::new(undo) })
             }
             KindJson::Constant { .. } | KindJson::Computed => PlanKind::Value,
+            KindJson::Wait { alternatives } => PlanKind::Wait(alternatives),
             KindJson::Subsaga { dag, .. } => PlanKind::Subsaga(Arc::new(plan(dag)?)),
             KindJson::ForEach { body, .. } => {
                 PlanKind::ForEach { body: part(body)?, concurrency: node.options.concurrency }
@@ -114,7 +118,7 @@ impl StoredActions {
             };
             match node.kind {
                 KindJson::Action { action, .. } => drop(self.0.insert(path, action)),
-                KindJson::Constant { .. } | KindJson::Computed => {}
+                KindJson::Constant { .. } | KindJson::Computed | KindJson::Wait { .. } => {}
                 KindJson::Subsaga { dag, .. } => self.add(&path, dag, false),
                 KindJson::ForEach { body, .. } => self.add(&format!("{path}[]"), body, true),
                 KindJson::Choose { arms, .. } => {

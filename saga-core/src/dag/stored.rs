@@ -8,6 +8,7 @@ use super::export::{DagJson, InputJson, KindJson, NodeJson};
 use super::options::NodeOptions;
 use crate::log::{Payload, RawJson, optional_json};
 use crate::names::{ActionName, NodeName};
+use crate::plan::Alternative;
 use crate::policy::{DatabaseKind, UndoContract};
 
 #[derive(Deserialize)]
@@ -28,6 +29,8 @@ struct NodeForm {
     body: Option<DagJson>,
     by: Option<NodeName>,
     arms: Option<Vec<DagJson>>,
+    #[serde(rename = "for")]
+    alternatives: Option<Vec<Alternative>>,
     #[serde(default)]
     pivot: bool,
     #[serde(default)]
@@ -47,6 +50,7 @@ enum KindWord {
     Subsaga,
     ForEach,
     Choose,
+    Wait,
 }
 
 impl<'de> Deserialize<'de> for NodeJson {
@@ -73,6 +77,7 @@ impl<'de> Deserialize<'de> for NodeJson {
             KindWord::ForEach => {
                 KindJson::ForEach { items: form.items, body: needed(form.body, "body")? }
             }
+            KindWord::Wait => KindJson::Wait { alternatives: needed(form.alternatives, "for")? },
             KindWord::Choose => KindJson::Choose { by: form.by, arms: needed(form.arms, "arms")? },
         };
         Ok(Self {

@@ -38,6 +38,7 @@ mod transaction;
 mod undo_inputs;
 mod unreadable;
 mod values;
+mod waits;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -281,6 +282,11 @@ impl Driver {
                 let choice = self.values.choose(&self.machine, vertex);
                 self.clock.expire();
                 self.step(&mut vec![Event::Chosen { vertex, choice }], task);
+            }
+            Effect::Times(vertex) => {
+                let times = self.values.times(&self.machine, vertex);
+                self.clock.expire();
+                self.step(&mut vec![Event::TimesKnown { vertex, times }], task);
             }
             Effect::SignalCancel => self.run.cancel.set(),
             Effect::DropCall(vertex) => task.calls.drop_call(vertex),

@@ -45,6 +45,7 @@ impl Values {
             | NodeBody::Constant { .. }
             | NodeBody::Computed(_)
             | NodeBody::Subsaga { .. }
+            | NodeBody::Wait(_)
             | NodeBody::Choose(_) => None,
         };
         let inside = |dag: &Arc<AnyDag>, frame, instance: Option<u32>| {
@@ -58,7 +59,10 @@ impl Values {
         let same = || outer.params.clone();
         let parts = state.parts(holder)?;
         match &outer.dag.node(node)?.body {
-            NodeBody::Action(_) | NodeBody::Constant { .. } | NodeBody::Computed(_) => None,
+            NodeBody::Action(_)
+            | NodeBody::Constant { .. }
+            | NodeBody::Computed(_)
+            | NodeBody::Wait(_) => None,
             NodeBody::Subsaga { dag, params } => {
                 let made = match params {
                     CompositeInput::Output(name) => {
@@ -124,8 +128,11 @@ impl Values {
         }
     }
 
-    /// Provides the output of a composite node; `None` as long as the output of a part is missing.
+    /// Provides the output of a composite node, or of a wait; `None` as long as the output of a part is missing.
     fn collect(&mut self, state: &SagaState, holder: VertexId) -> Option<()> {
+        if let Some(waited) = state.waited(holder) {
+            return self.received(state, holder, waited);
+        }
         let parts = state.parts(holder)?;
         while let Some(frame) = parts.clone().nth(self.gathered as usize) {
             let frame = self.frame(frame)?;
@@ -151,6 +158,7 @@ impl Values {
             | NodeBody::Constant { .. }
             | NodeBody::Computed(_)
             | NodeBody::ForEach(_)
+            | NodeBody::Wait(_)
             | NodeBody::Choose(_) => match self.parts_output(state, holder) {
                 Ok(output) => outer.put_later(node, move || output.make()),
                 Err(error) => outer.put(node, Err(error)),
@@ -184,6 +192,7 @@ impl Values {
                 NodeBody::Action(_)
                 | NodeBody::Constant { .. }
                 | NodeBody::Computed(_)
+                | NodeBody::Wait(_)
                 | NodeBody::Subsaga { .. },
             )
             | None => Err(lost()),
@@ -219,7 +228,10 @@ impl Values {
                         }
                     }
                 }
-                PlanKind::Action(_) | PlanKind::Value | PlanKind::Subsaga(_) => return None,
+                PlanKind::Action(_)
+                | PlanKind::Value
+                | PlanKind::Wait(_)
+                | PlanKind::Subsaga(_) => return None,
             };
             let now = match self.decide(state, v) {
                 Ok(now) if now == then => return None,

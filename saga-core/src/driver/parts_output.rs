@@ -81,6 +81,7 @@ impl PartsOutput {
             NodeBody::Action(_)
             | NodeBody::Constant { .. }
             | NodeBody::Computed(_)
+            | NodeBody::Wait(_)
             | NodeBody::Subsaga { .. } => parts.pop().ok_or_else(lost),
         }
     }

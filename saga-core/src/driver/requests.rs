@@ -226,6 +226,18 @@ impl Values {
                 return Some(Refusal::NotInDoubt { node, state });
             }
         }
+        if let Command::Signal { event, payload, .. } = command {
+            let (len, max) = (payload.len(), max_payload);
+            let checked = match len <= max {
+                true => self.check_event(event, payload),
+                false => Err(format!(
+                    "the event {event} has {len} bytes, more than the limit of {max}; raise `Limits::max_payload`"
+                )),
+            };
+            if let Err(why) = checked {
+                return Some(Refusal::Invalid { why });
+            }
+        }
         if let (Command::Unpark, Some(why)) = (command, self.why_unreadable(saga, state))
             && state.parked().is_some()
         {

@@ -69,7 +69,7 @@ pub(crate) struct Values {
     pub(super) gathered: u32,
     pub(super) max_width: usize,
     pub(super) evaluations: Evaluations,
-    unreadable: UnreadableValues,
+    pub(super) unreadable: UnreadableValues,
 }
 
 impl Values {
@@ -267,7 +267,8 @@ impl Values {
                 NodeBody::Action(_)
                 | NodeBody::Subsaga { .. }
                 | NodeBody::ForEach(_)
-                | NodeBody::Choose(_),
+                | NodeBody::Choose(_)
+                | NodeBody::Wait(_),
             )
             | None => return Err(missing()),
         };

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ActionState, NodePath, SagaStatus};
+use crate::names::EventType;
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub enum Answer {
         /// Where.
         status: SagaStatus,
     },
+    /// The saga has an event with this name and this id already, so there is nothing to do. Sending it again is safe.
+    Duplicate,
     /// It was not done.
     Refused(Refusal),
 }
@@ -104,6 +107,22 @@ pub enum Refusal {
         node: NodePath,
         /// Its state.
         state: ActionState,
+    },
+    /// The saga rolls back, and waits for nothing any more.
+    #[error("the saga rolls back, and waits for nothing any more")]
+    Unwinding,
+    /// The saga has no wait that could take the event: none for this type, or none that is still to come and that no
+    /// earlier event is kept for.
+    #[error("the saga has no wait (left) that could take an event {event}")]
+    NoSuchWait {
+        /// The type of the event.
+        event: EventType,
+    },
+    /// The saga keeps too many events that nobody has waited for yet.
+    #[error("the saga keeps {kept} events that it has not waited for yet, and that is the limit")]
+    MailboxFull {
+        /// How many.
+        kept: usize,
     },
     /// What was given does not fit.
     #[error("{why}")]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{NodePath, Payload};
+use crate::names::EventType;
 
 /// Something that an operator asks of one saga.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,15 @@ pub enum Command {
     },
     /// Go on after having been parked. A pivot in doubt is run again, with all of its tries.
     Unpark,
+    /// Tell it that something has happened for which it waits, or is going to wait.
+    Signal {
+        /// What.
+        event: EventType,
+        /// Which one: an event of this name with an id that the saga has is a duplicate.
+        event_id: String,
+        /// What is known about it, encoded.
+        payload: Payload,
+    },
     /// Put a fault into the saga, for a test.
     Inject {
         /// Where.
@@ -82,6 +92,7 @@ impl Command {
             Self::Retry { .. } => "retry",
             Self::Decide { .. } => "decide",
             Self::Unpark => "unpark",
+            Self::Signal { .. } => "signal",
             Self::Inject { .. } => "inject",
         }
     }
@@ -100,6 +111,7 @@ impl Command {
             | Self::Step
             | Self::RetryAll
             | Self::Rollback { .. }
+            | Self::Signal { .. }
             | Self::Unpark => None,
         }
     }
@@ -116,6 +128,7 @@ impl Command {
             | Self::RetryAll
             | Self::Retry { .. }
             | Self::Unpark
+            | Self::Signal { .. }
             | Self::Inject { .. } => None,
         }
     }
@@ -134,6 +147,7 @@ impl Command {
             | Self::Rollback { .. }
             | Self::Retry { .. }
             | Self::Unpark
+            | Self::Signal { .. }
             | Self::Inject { .. } => false,
         }
     }
@@ -158,6 +172,7 @@ impl Command {
             | Self::Rollback { .. }
             | Self::Retry { .. }
             | Self::Unpark
+            | Self::Signal { .. }
             | Self::Inject { .. }) => command,
         })
     }

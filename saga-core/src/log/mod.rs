@@ -25,7 +25,7 @@ pub(crate) use answer::{Answer, Refusal};
 pub(crate) use command::{Command, Decision, Fault};
 pub use entry::{
     CorruptEntry, EarlierAttempts, Entry, EntryKind, Migrated, NodeEntry, Resolution, SagaEntry,
-    since_migration, without_retold,
+    Won, since_migration, without_retold,
 };
 pub(crate) use entry::{EntryForm, Halt};
 pub(crate) use events::value_of;

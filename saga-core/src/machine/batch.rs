@@ -23,6 +23,8 @@ impl Machine {
             self.under_way.end_all(Work::Evaluation);
             if let Some(rare) = &mut self.rare {
                 rare.timers.clear();
+                rare.alarms.clear();
+                rare.begins.clear();
             }
             self.release_permits();
             if self.under_way.count(Work::Action) > 0 && !planted(Mistake::CancelNotTold) {

@@ -20,6 +20,8 @@ pub struct Config {
     /// True if each call needs a permit ([`Effect::RequestPermit`]), because this process bounds how many
     /// calls run at once in all of its sagas.
     pub permits: bool,
+    /// How many events may wait for their wait to begin. A saga refuses more.
+    pub max_kept_events: usize,
 }
 
 impl Config {
@@ -40,6 +42,7 @@ impl Default for Config {
             abandon_after: Duration::from_secs(30),
             deadline: None,
             permits: false,
+            max_kept_events: 1_000,
         }
     }
 }
@@ -90,6 +93,13 @@ pub enum Event {
         /// The value, or why there is none.
         value: Result<Payload, Failure>,
     },
+    /// The answer to [`Effect::Times`].
+    TimesKnown {
+        /// The wait.
+        vertex: VertexId,
+        /// When each of its timers is due, in the order of its alternatives; or why that cannot be told.
+        times: Result<Vec<Due>, Failure>,
+    },
     /// The permit that [`Effect::RequestPermit`] asked for has been granted.
     PermitGranted {
         /// The node that may run.
@@ -127,6 +137,15 @@ pub enum Event {
     },
     /// From now on nothing new starts, and the machine finishes when no call is in flight.
     Drain,
+}
+
+/// When a timer is due, as the saga's definition says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// After this time.
+    After(Duration),
+    /// At this time on the wall clock.
+    At(Timestamp),
 }
 
 /// How an attempt of an action ended.
@@ -168,6 +187,8 @@ pub enum Effect {
     Choose(VertexId),
     /// Evaluate a value, and report [`Event::Computed`] before any other event.
     Compute(VertexId),
+    /// Evaluate when the timers of a wait are due, which begins now, and report [`Event::TimesKnown`] before any other event.
+    Times(VertexId),
     /// Tell the actions in flight that the saga unwinds.
     SignalCancel,
     /// Drop the call of this node, which is in flight. Nothing is reported.

@@ -34,6 +34,7 @@ impl Machine {
                 // it is ready; or its process died during the call, and then it is retried whatever the policy says
                 self.line_up(v);
             }
+            Some(PlanKind::Wait(_)) => self.decide_wait(v),
             Some(PlanKind::Value) => {
                 self.under_way.set(v, Work::Evaluation);
                 effects.push(Effect::Compute(v));

@@ -160,7 +160,7 @@ impl SagaState {
                 continue;
             }
             match self.kind(v) {
-                None | Some(PlanKind::Action(_) | PlanKind::Value) => {}
+                None | Some(PlanKind::Action(_) | PlanKind::Value | PlanKind::Wait(_)) => {}
                 Some(PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_))
                     if !self.is_gate(v) =>
                 {
@@ -195,6 +195,7 @@ impl SagaState {
             PlanKind::ForEach { .. }
             | PlanKind::Action(_)
             | PlanKind::Value
+            | PlanKind::Wait(_)
             | PlanKind::Subsaga(_)
             | PlanKind::Choose(_) => None,
         }

@@ -99,7 +99,7 @@ impl SagaState {
             NodeEntry::Failed(_) if action => {
                 fresh && (x.progress.is_running() || self.is_deciding(v))
             }
-            NodeEntry::Failed(_) => fresh && !unwinding,
+            NodeEntry::Failed(_) => fresh && !unwinding && !x.progress.is_waiting(),
             NodeEntry::InDoubt(_) => {
                 action && fresh && x.progress.is_running() && self.leaves_doubt(v)
             }
@@ -111,14 +111,20 @@ impl SagaState {
                 let choice = match kind {
                     Some(PlanKind::ForEach { .. }) => *n <= MAX_WIDTH,
                     Some(PlanKind::Choose(_)) => true,
-                    Some(PlanKind::Action(_) | PlanKind::Value | PlanKind::Subsaga(_)) | None => {
-                        false
-                    }
+                    Some(
+                        PlanKind::Action(_)
+                        | PlanKind::Value
+                        | PlanKind::Wait(_)
+                        | PlanKind::Subsaga(_),
+                    )
+                    | None => false,
                 };
                 let fresh = fresh || planted(Mistake::ChosenAgain);
                 fresh && !unwinding && self.is_gate(v) && choice
             }
             NodeEntry::Skipped => fresh && !unwinding && action && x.attempts == 0,
+            NodeEntry::Waiting { until } => fresh && !unwinding && self.may_wait(v, until),
+            NodeEntry::Waited(won) => !unwinding && self.may_have_waited(v, *won),
             NodeEntry::UndoStarted => {
                 let undoable = policy.is_some_and(|p| match p.undo {
                     // without an output in the log it may still be in memory
@@ -179,6 +185,7 @@ impl SagaState {
                 Activity::Failed { doubt: true } => "in_doubt",
                 Activity::Failed { doubt: false } => "failed",
                 Activity::RetryScheduled { .. } => "retry_scheduled",
+                Activity::Waiting => "waiting",
             },
         };
         match self.ended {

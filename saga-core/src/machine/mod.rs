@@ -76,6 +76,7 @@
 //!
 //! - A step of the machine: this file, and `turn`. Whether something is to be done about a vertex: `forward` and
 //!   `unwind`. When a call starts: `scheduling`, `start_order`. What ends a wait: `timers`.
+//! - Waits, and the events that they wait for: `mailbox`.
 //! - An entry: whether it may follow (`legality`), what it changes (`transitions`, `graph`), and how it gets
 //!   into the append (`batch`).
 //! - Operators' requests: `commands`. Sagas that may have crashed their process: `crash_suspicion`.
@@ -90,6 +91,7 @@ mod event;
 mod forward;
 mod graph;
 mod legality;
+mod mailbox;
 mod migrate;
 mod node_paths;
 mod progress;
@@ -120,7 +122,8 @@ use start_order::Candidates;
 use under_way::{UnderWay, Work};
 
 pub use crash_suspicion::Watch;
-pub use event::{ActionResult, AuthorizedCall, Config, Effect, Event, Finish};
+pub use event::{ActionResult, AuthorizedCall, Config, Due, Effect, Event, Finish};
+pub use mailbox::Waited;
 pub use migrate::{Fate, Ineligible, Mapping};
 pub use report::{NextAttempt, NodeState};
 pub use state::{FrameState, Illegal, Part, SagaState, VertexId};
@@ -253,6 +256,10 @@ impl Machine {
                 Event::Computed { vertex, value } => {
                     self.evaluated(vertex, value.map(NodeEntry::Succeeded));
                 }
+                Event::TimesKnown { vertex, times } => {
+                    let begins = times.map(|times| self.wait_times(&times));
+                    self.evaluated(vertex, begins);
+                }
                 event @ (Event::Created { .. }
                 | Event::Recovered
                 | Event::Watch(_)
@@ -324,7 +331,8 @@ impl Machine {
             | Event::AppendFailed
             | Event::ClockSet { .. }
             | Event::Chosen { .. }
-            | Event::Computed { .. } => {}
+            | Event::Computed { .. }
+            | Event::TimesKnown { .. } => {}
         }
     }
 

@@ -23,6 +23,8 @@ pub(super) enum Activity {
     Failed { doubt: bool },
     /// The same, and it is known when the next attempt is due.
     RetryScheduled { doubt: bool },
+    /// It is a wait that has begun. There is no call, and nothing that could be in doubt.
+    Waiting,
 }
 
 impl Progress {
@@ -46,6 +48,11 @@ impl Progress {
         matches!(self, Self::Open(Activity::RetryScheduled { .. }))
     }
 
+    /// True if it is a wait that has begun and not ended.
+    pub(super) fn is_waiting(self) -> bool {
+        matches!(self, Self::Open(Activity::Waiting))
+    }
+
     /// True if an attempt that is over may have taken effect.
     pub(super) fn has_doubt(self) -> bool {
         match self {
@@ -55,6 +62,7 @@ impl Progress {
                 | Activity::Failed { doubt }
                 | Activity::RetryScheduled { doubt },
             ) => doubt,
+            Self::Open(Activity::Waiting) => false,
             Self::Completed | Self::Skipped => false,
         }
     }

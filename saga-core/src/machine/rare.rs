@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::crash_suspicion::Watched;
 use super::settle::Settles;
+use super::start_order::Candidates;
 use super::state::VertexId;
 use super::{Event, Machine};
 use crate::log::Timestamp;
@@ -14,7 +15,12 @@ use crate::log::Timestamp;
 pub(super) struct Rare {
     /// Events that wait for the end of an append or of an evaluation.
     pub(super) inbox: VecDeque<Event>,
+    /// When vertices are decided about again that wait for some length of time.
     pub(super) timers: BTreeSet<(Timestamp, VertexId)>,
+    /// The same for those that wait for a point in wall time.
+    pub(super) alarms: BTreeSet<(Timestamp, VertexId)>,
+    /// Waits that may begin: in the order of their declaration, because the first one gets the first event.
+    pub(super) begins: Candidates,
     /// Set while the saga is watched because it was running when its process died.
     pub(super) watched: Option<Watched>,
     /// When the actions still in flight are dropped, once unwinding has begun.
@@ -38,6 +44,8 @@ impl Rare {
         Self {
             inbox: VecDeque::new(),
             timers: BTreeSet::new(),
+            alarms: BTreeSet::new(),
+            begins: Candidates::none(),
             watched: None,
             abandon_at: None,
             overdue: false,
@@ -52,7 +60,8 @@ impl Rare {
     /// True if no time can make a difference.
     pub(super) fn waits_for_no_time(&self) -> bool {
         let alone = matches!(self.settles, Settles::Alone { .. });
-        self.timers.is_empty() && self.abandon_at.is_none() && self.watched.is_none() && !alone
+        let timers = self.timers.is_empty() && self.alarms.is_empty();
+        timers && self.abandon_at.is_none() && self.watched.is_none() && !alone
     }
 }
 

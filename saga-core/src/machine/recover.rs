@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::under_way::Work;
 use super::vertex::UndoProgress;
 use super::{Config, Corrupt, Machine, SagaState};
-use crate::log::{Entry, SagaEntry, since_migration};
+use crate::log::{Command, Entry, NodeEntry, SagaEntry, Won, since_migration};
 use crate::plan::Plan;
 use crate::planted::{Mistake, planted};
 
@@ -38,6 +38,14 @@ impl SagaState {
             let seq = entry.seq;
             if seq != self.next_seq {
                 return Err(Corrupt::Gap { expected: self.next_seq, found: seq });
+            }
+            if let Some(NodeEntry::Waited(Won { event: Some(seq), .. })) = entry.node_entry() {
+                self.took_before(*seq);
+            }
+            if let Some(SagaEntry::Requested { command, .. }) = entry.saga_entry()
+                && let Command::Signal { event, event_id, payload } = &**command
+            {
+                self.keep_event((event, event_id, payload), seq, &mut Vec::new());
             }
             match entry.saga_entry() {
                 Some(created @ SagaEntry::Created { .. }) if self.run_key.is_none() => {

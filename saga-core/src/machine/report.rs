@@ -117,6 +117,7 @@ impl SagaState {
         let gate = self.gate(v).and_then(|gate| self.vertex(gate));
         let failed = x.progress.has_failed() || gate.is_some_and(|g| g.progress.has_failed());
         let running = x.progress.is_running()
+            || x.progress.is_waiting()
             || (gate.is_some_and(|g| g.progress == Progress::Completed) && x.progress.is_open());
         let state = match (x.undo, x.progress) {
             (UndoProgress::Started | UndoProgress::Scheduled, _) => Undoing,
@@ -185,6 +186,9 @@ impl SagaState {
 
     /// True if the node holds others.
     pub fn holds(&self, v: VertexId) -> bool {
-        !matches!(self.kind(v), Some(PlanKind::Action(_) | PlanKind::Value) | None)
+        !matches!(
+            self.kind(v),
+            Some(PlanKind::Action(_) | PlanKind::Value | PlanKind::Wait(_)) | None
+        )
     }
 }

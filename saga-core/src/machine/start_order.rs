@@ -21,6 +21,10 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
+    pub(super) const fn none() -> Self {
+        Self { added: Vec::new(), ordered: Vec::new(), later: BinaryHeap::new() }
+    }
+
     pub(super) fn add(&mut self, v: VertexId) {
         self.added.push(v);
     }

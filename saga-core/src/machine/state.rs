@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::commands::Asked;
+use super::mailbox::Mailbox;
 use super::node_paths::Paths;
 use super::progress::Progress;
 use super::start_order::Holders;
@@ -89,6 +90,8 @@ pub struct SagaState {
     pub(super) parked: Option<String>,
     /// None if nobody has asked for anything.
     pub(super) asked: Option<Box<Asked>>,
+    /// None before the first wait or event.
+    pub(super) mailbox: Option<Box<Mailbox>>,
     /// What its last migration left; none if it has the version that it was started with.
     pub(super) migrated: Option<Box<Migrated>>,
     /// Vertices that have not completed.
@@ -97,7 +100,8 @@ pub struct SagaState {
     pub(super) unsettled: u32,
     /// Actions in flight that were started going forward.
     forward_open: u32,
-    /// Nodes that hold others and have completed, in that order: their outputs are made of their parts'.
+    /// Nodes whose outputs are not in the log and that have completed, in that order: those that hold others, whose outputs are
+    /// made of their parts', and waits, whose outputs are made of events.
     pub(super) collected: Vec<VertexId>,
     /// Edges that were walked so far: shows that the cost is linear.
     pub(super) walked: u64,
@@ -120,6 +124,7 @@ impl SagaState {
             steps: 0,
             parked: None,
             asked: None,
+            mailbox: None,
             migrated: None,
             incomplete: 0,
             unsettled: 0,
@@ -209,7 +214,7 @@ impl SagaState {
         &self.frames
     }
 
-    /// The holding nodes that have completed, in that order.
+    /// The nodes that have completed and whose outputs are not in the log, in that order: those that hold others, and waits.
     pub fn collected(&self) -> &[VertexId] {
         &self.collected
     }

@@ -21,6 +21,8 @@ impl Machine {
         let set_back = self.set_back.unwrap_or_default();
         let waited = [timer, abandon, self.settles_alone_until()].into_iter().flatten();
         let waited = waited.map(|at| Timestamp(at.0.saturating_sub(set_back)));
+        let alarm = self.rare().alarms.first().filter(|_| self.state.parked.is_none());
+        let waited = waited.chain(alarm.map(|(at, _)| *at));
         waited.chain(self.deadline()).chain(self.overdue_at()).min()
     }
 
@@ -55,6 +57,12 @@ impl Machine {
                 && at <= waited
             {
                 rare.timers.pop_first();
+                self.touched.push(v);
+            }
+            while let Some(&(at, v)) = rare.alarms.first()
+                && at <= self.now
+            {
+                rare.alarms.pop_first();
                 self.touched.push(v);
             }
         }

@@ -99,7 +99,9 @@ impl SagaState {
             | NodeEntry::UndoFinished
             | NodeEntry::UndoFailed(_)
             | NodeEntry::UndoRetryScheduled { .. }
-            | NodeEntry::Resolved(_) => node,
+            | NodeEntry::Resolved(_)
+            | NodeEntry::Waiting { .. }
+            | NodeEntry::Waited(_) => node,
         }
     }
 
@@ -159,10 +161,15 @@ impl SagaState {
             SagaEntry::Unwinding(cause) => {
                 self.unwinding = Some(Box::new(cause.clone()));
                 self.ended = None;
+                self.end_all_waits();
                 self.begin_unwinding(touched);
             }
             SagaEntry::Paused => self.paused = true,
-            SagaEntry::Resumed => (self.paused, self.steps) = (false, 0),
+            SagaEntry::Resumed => {
+                (self.paused, self.steps) = (false, 0);
+                // timers do not fire while it is paused
+                touched.extend(self.waits());
+            }
             SagaEntry::Parked { reason } => self.parked = Some(reason.clone()),
             SagaEntry::Unparked => {
                 self.parked = None;
@@ -316,6 +323,15 @@ impl SagaState {
                 self.complete(v, touched);
                 return;
             }
+            NodeEntry::Waiting { until } => {
+                self.begin_wait(v, until, touched);
+                return;
+            }
+            NodeEntry::Waited(won) => {
+                self.end_wait(v, *won, touched);
+                self.complete(v, touched);
+                return;
+            }
             NodeEntry::Skipped => {
                 x.progress = Progress::Skipped;
                 self.complete(v, touched);
@@ -354,7 +370,10 @@ impl SagaState {
                 let arm = usize::try_from(n).ok().and_then(|n| arms.get(n));
                 arm.map(|body| (body.clone(), Part::Arm(n as u32))).into_iter().collect()
             }
-            Some(PlanKind::Action(_) | PlanKind::Value | PlanKind::Subsaga(_)) | None => Vec::new(),
+            Some(
+                PlanKind::Action(_) | PlanKind::Value | PlanKind::Wait(_) | PlanKind::Subsaga(_),
+            )
+            | None => Vec::new(),
         }
     }
 }

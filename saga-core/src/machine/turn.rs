@@ -24,6 +24,8 @@ impl Machine {
             if !settled && let Some(v) = self.touched.pop() {
                 self.work += 1;
                 self.decide(v, effects);
+            } else if !settled && self.begin_next_wait(effects) {
+                self.work += 1;
             } else if self.is_evaluating() || !(self.hear_next() || !settled && self.start_next()) {
                 break;
             }
@@ -108,7 +110,8 @@ impl Machine {
         let idle = (self.under_way.calls() == 0 || planted(Mistake::EndedBeforeLastOutcome))
             && self.candidates.is_empty()
             && self.under_way.count(Work::AwaitsPermit) == 0
-            && self.rare().timers.is_empty();
+            && self.rare().timers.is_empty()
+            && self.state.waits().is_empty();
         let status = match self.state.unwinding {
             None if self.state.all_completed() => SagaStatus::Completed,
             Some(_) if self.state.all_settled() => SagaStatus::RolledBack,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::mailbox::WaitDetails;
 use super::progress::{Activity, Progress};
 use crate::log::{Failure, Timestamp};
 
@@ -76,6 +77,8 @@ pub(super) struct Details {
     pub(super) undo_at: Timestamp,
     /// For a gate: its frames, once it is open.
     pub(super) parts: Option<Parts>,
+    /// For a wait that has begun.
+    pub(super) wait: Option<Box<WaitDetails>>,
 }
 
 impl Details {
@@ -89,6 +92,7 @@ impl Details {
             retry_at: Timestamp(0),
             undo_at: Timestamp(0),
             parts: None,
+            wait: None,
         }
     }
 }

@@ -132,6 +132,52 @@ name! {
     /// The durable name of a saga.
     SagaName, "saga"
 }
+name! {
+    /// The durable name of an event that sagas wait for.
+    EventName, "event"
+}
+
+/// What identifies a type of event: its name, and its revision, which changes when the fields do.
+///
+/// ```
+/// use saga_core::dag::EventType;
+/// assert_eq!(EventType::new("Approved", 0)?.to_string(), "`Approved`");
+/// assert_eq!(EventType::new("Approved", 2)?.to_string(), "`Approved` (rev 2)");
+/// # Ok::<(), saga_core::dag::InvalidName>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventType {
+    /// Its durable name.
+    pub name: EventName,
+    /// Its revision, from 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rev: u32,
+}
+
+impl EventType {
+    /// The type with this name and revision.
+    ///
+    /// # Errors
+    /// [`InvalidName`] says which rule the name breaks.
+    pub fn new(name: impl AsRef<str>, rev: u32) -> Result<Self, InvalidName> {
+        Ok(Self { name: EventName::new(name)?, rev })
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(rev: &u32) -> bool {
+    *rev == 0
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.name)?;
+        match self.rev {
+            0 => Ok(()),
+            rev => write!(f, " (rev {rev})"),
+        }
+    }
+}
 
 impl NodeName {
     /// The name, shared rather than copied.

@@ -7,9 +7,12 @@
 mod ancestry;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
-use crate::names::NodeName;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{EventType, NodeName};
 use crate::policy::Policy;
 
 /// The kind of a node.
@@ -20,6 +23,8 @@ pub enum PlanKind {
     /// Has a constant value, or computes its value from earlier outputs. There is no effect and nothing to
     /// undo.
     Value,
+    /// Waits for the first of these.
+    Wait(Vec<Alternative>),
     /// Runs another DAG in its place.
     Subsaga(Arc<Plan>),
     /// Runs one body for each item. The number of instances is decided once its inputs are known.
@@ -38,15 +43,56 @@ impl PlanKind {
     pub fn policy(&self) -> Option<&Policy> {
         match self {
             Self::Action(policy) => Some(policy),
-            Self::Value | Self::Subsaga(_) | Self::ForEach { .. } | Self::Choose(_) => None,
+            Self::Value
+            | Self::Wait(_)
+            | Self::Subsaga(_)
+            | Self::ForEach { .. }
+            | Self::Choose(_) => None,
         }
     }
 
     /// True for the kinds of node that contain other nodes.
     pub fn is_composite(&self) -> bool {
         match self {
-            Self::Action(_) | Self::Value => false,
+            Self::Action(_) | Self::Value | Self::Wait(_) => false,
             Self::Subsaga(_) | Self::ForEach { .. } | Self::Choose(_) => true,
+        }
+    }
+}
+
+/// One of the things that a wait waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alternative {
+    /// An event from outside.
+    Event(EventType),
+    /// A length of time, from when the wait starts.
+    Sleep,
+    /// A point in time on the wall clock.
+    SleepUntil,
+}
+
+impl fmt::Display for Alternative {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => write!(f, "event {event}"),
+            Self::Sleep | Self::SleepUntil => f.write_str("a time"),
+        }
+    }
+}
+
+/// What a wait waits for, in words.
+pub(crate) fn described(alternatives: &[Alternative]) -> String {
+    let words = alternatives.iter().map(Alternative::to_string).collect::<Vec<_>>();
+    words.join(" or ")
+}
+
+impl Alternative {
+    /// True if it waits for a time.
+    pub fn is_timer(&self) -> bool {
+        match self {
+            Self::Event(_) => false,
+            Self::Sleep | Self::SleepUntil => true,
         }
     }
 }

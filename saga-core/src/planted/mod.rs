@@ -180,6 +180,28 @@ mistakes! {
         /// A call starts without a permit.
         StartsWithoutPermit,
 
+        // waits
+        /// An event that comes before its wait is forgotten.
+        EarlyEventDropped,
+        /// An event that a wait has taken is given to the next one, too.
+        EventGivenTwice,
+        /// A wait takes the event that came last.
+        LastEventFirst,
+        /// An event goes to the wait that began last.
+        LastWaitFirst,
+        /// An event with an id that the saga has is taken for a new one.
+        EventIdForgotten,
+        /// An event is accepted although nothing can wait for it any more.
+        SignalWithoutWait,
+        /// A timer fires before its time.
+        TimerFiresEarly,
+        /// A timer fires while the saga is paused.
+        TimerFiresWhilePaused,
+        /// After a crash, nobody wakes the saga when a timer is due.
+        TimerLostInCrash,
+        /// A wait goes on while the saga unwinds.
+        WaitOutlivesUnwinding,
+
         // how it ends
         /// `ended` does not wait for the last call.
         EndedBeforeLastOutcome,

@@ -40,7 +40,10 @@ fn mark(dag: &AnyDag, json: &mut Value, path: &str, inline: bool, counts: &Count
                 NodeBody::Choose(_) => json.get_mut("arms").and_then(|arms| arms.get_mut(k)),
                 NodeBody::ForEach(_) => json.get_mut("body"),
                 NodeBody::Subsaga { .. } => json.get_mut("dag"),
-                NodeBody::Action(_) | NodeBody::Constant { .. } | NodeBody::Computed(_) => None,
+                NodeBody::Action(_)
+                | NodeBody::Constant { .. }
+                | NodeBody::Computed(_)
+                | NodeBody::Wait(_) => None,
             };
             if let Some(json) = json {
                 let path = part_path(node, &path, k);

@@ -184,7 +184,8 @@ fn part_path(node: &AnyNode, path: &str, k: usize) -> String {
         NodeBody::Subsaga { .. }
         | NodeBody::Action(_)
         | NodeBody::Constant { .. }
-        | NodeBody::Computed(_) => path.to_string(),
+        | NodeBody::Computed(_)
+        | NodeBody::Wait(_) => path.to_string(),
     }
 }
 
@@ -193,7 +194,10 @@ fn is_inline(node: &AnyNode, part: &AnyDag) -> bool {
     let is_saga = match &node.body {
         NodeBody::Subsaga { .. } => true,
         NodeBody::ForEach(_) | NodeBody::Choose(_) => false,
-        NodeBody::Action(_) | NodeBody::Constant { .. } | NodeBody::Computed(_) => false,
+        NodeBody::Action(_)
+        | NodeBody::Constant { .. }
+        | NodeBody::Computed(_)
+        | NodeBody::Wait(_) => false,
     };
     part.len() == 1 && !is_saga
 }

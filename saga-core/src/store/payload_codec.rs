@@ -81,6 +81,8 @@ pub enum PayloadKind {
     Error,
     /// The output that an operator decided on for a pivot in doubt.
     Decision,
+    /// An event that a saga was told of.
+    Event,
 }
 
 impl PayloadKind {
@@ -93,6 +95,7 @@ impl PayloadKind {
             Self::Output => "output",
             Self::Error => "error",
             Self::Decision => "decision",
+            Self::Event => "event",
         }
     }
 }

@@ -312,6 +312,7 @@ fn goes_on(mut machine: Machine, now: crate::log::Timestamp) -> Vec<String> {
                 }
                 Effect::Choose(v) => next.push(format!("evaluate what `{}` runs", path(v))),
                 Effect::Compute(v) => next.push(format!("compute `{}`", path(v))),
+                Effect::Times(v) => next.push(format!("evaluate how long `{}` waits", path(v))),
                 Effect::WakeAt(_) => next.push("wait".to_string()),
                 Effect::Answer(..)
                 | Effect::RequestPermit(_)

@@ -238,14 +238,24 @@ impl<C: Send + Sync + 'static> Compute for BoundValue<C> {
     }
 }
 
+impl<C: Send + Sync + 'static> TypedClosure<C> {
+    /// Runs the closure where no action can run.
+    pub(super) async fn evaluate(
+        &self,
+        frame: &Arc<Frame>,
+        sources: &Arc<[Source]>,
+    ) -> Result<StepResult, String> {
+        self.run(&Scope::pure(frame.clone(), sources.clone())).await
+    }
+}
+
 /// A step that computes the parameters of a saga.
 impl<C: Send + Sync + 'static> MakeParams for TypedClosure<C> {
     fn make(&self, frame: &Arc<Frame>, sources: &Arc<[Source]>) -> Params {
         if let Some(error) = frame.refused.as_deref() {
             return Err(error.clone());
         }
-        let scope = Scope::pure(frame.clone(), sources.clone());
-        let message = match self.run(&scope).now_or_never() {
+        let message = match self.evaluate(frame, sources).now_or_never() {
             Some(Ok(StepResult::Output(params))) => return Ok(params),
             Some(Ok(StepResult::Failed(failed))) => failed.error.message(),
             Some(Ok(StepResult::Undone(_) | StepResult::UndoInputs(_))) | None => {

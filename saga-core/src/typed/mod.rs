@@ -25,6 +25,7 @@ mod source;
 mod spec;
 mod step;
 mod steps;
+mod wait;
 
 pub use crate::context::{Scope, StepCall, StepResult};
 pub use crate::names::{BodyId, Source};
@@ -41,3 +42,5 @@ pub use signature::ActionFailure;
 pub use source::{ItemRef, OutputRef, ParamRef, SagaOutput};
 pub use spec::ActionSpec;
 pub use step::{NeverGivesUp, Step, StepKind, Subsaga, Typed};
+pub use wait::{ExternalEvent, WaitSpec};
+pub(crate) use wait::{due, event_type};

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use super::{ActionFailure, ActionSpec};
+use super::{ActionFailure, ActionSpec, WaitSpec};
 use crate::context::{ActionContext, StepCall, StepResult};
 use crate::dag::{AnyDag, DagError};
 use crate::names::SagaName;
@@ -73,6 +73,8 @@ pub enum StepKind {
     Action(ActionSpec),
     /// Another saga.
     Saga(Subsaga),
+    /// It runs nothing, and waits.
+    Wait(WaitSpec),
 }
 
 /// How to build the DAG of a saga that is a node of another saga.

@@ -9,13 +9,15 @@ use std::time::Duration;
 use crate::simulation::explore::explore;
 use crate::simulation::law::Law;
 use crate::simulation::plans::{
-    chain, inline_action, node, plan, policy, transaction, undo_on_failure,
+    chain, each, for_event, inline, inline_action, node, plan, policy, transaction, undo_on_failure,
+    wait,
 };
 use crate::simulation::run::Setup;
 use saga_core::action::{
     Policy,
     UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output},
 };
+use saga_core::dag::Alternative::{Sleep, SleepUntil};
 use saga_core::dag::{Plan, PlanKind, PlanNode};
 use saga_core::log::Timestamp;
 use saga_core::{Retry, SagaStatus};
@@ -170,6 +172,40 @@ fn a_for_a_choice_and_a_subsaga() {
         setup(chain(nodes), 2, 0)
     });
     assert_eq!(ends("holders", setups), ALL);
+}
+
+#[test]
+fn waits() {
+    let event = || for_event("A");
+    let failing = || once("z", InputsOnly);
+    let one = |wait| chain(vec![once("a", Output), wait, failing()]);
+    let mut plans = vec![
+        one(wait("w", &[event()])),
+        one(wait("w", &[Sleep])),
+        one(wait("w", &[event(), Sleep])),
+        one(wait("w", &[for_event("B"), event(), SleepUntil])),
+        // two for one event, beside something that may fail
+        plan(vec![wait("v", &[event()]), wait("w", &[event(), Sleep]), failing()], &[]),
+        chain(vec![node("each", each(inline(PlanKind::Wait(vec![event()])))), failing()]),
+        // an event that may come too early
+        chain(vec![once("a", InputsOnly), wait("v", &[event()]), wait("w", &[event()])]),
+    ];
+    let pivotal = |before: Vec<PlanNode>, behind: PlanNode| {
+        let n = before.len() as u32;
+        let mut nodes = before;
+        nodes.extend([once("p", Output), behind]);
+        let edges = (0..=n).map(|i| (i, i + 1)).collect::<Vec<_>>();
+        Arc::new(Plan::new(nodes, &edges).with_pivot(n))
+    };
+    plans.push(pivotal(vec![once("a", Output), wait("w", &[event(), Sleep])], failing()));
+    plans.push(pivotal(vec![once("a", Output)], wait("w", &[event()])));
+    let mut setups = plans.into_iter().map(|plan| setup(plan, 1, 2)).collect::<Vec<_>>();
+    setups.extend(setups.clone().into_iter().map(|mut setup| {
+        // a run begins at 1 000 000
+        setup.config.deadline = Some(Timestamp(1_000_000));
+        setup
+    }));
+    assert_eq!(ends("waits", setups), ALL);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::simulation::run::{Setup, run};
 use crate::simulation::setups::{any_migrated_setup, any_setup};
 
 /// Which law finds a mistake.
-const FOUND_BY: [(Mistake, Law); 67] = [
+const FOUND_BY: [(Mistake, Law); 77] = [
     (Mistake::UndoBeforeSuccessors, Law::UndoOrder),
     (Mistake::DirectSuccessorsOnly, Law::UndoOrder),
     (Mistake::NoUndoEndsTheSearch, Law::UndoOrder),
@@ -82,6 +82,16 @@ const FOUND_BY: [(Mistake, Law); 67] = [
     (Mistake::DrainStartsCalls, Law::DrainStartsNothing),
     (Mistake::PermitLeaked, Law::PermitsBalance),
     (Mistake::StartsWithoutPermit, Law::PermitsBalance),
+    (Mistake::EarlyEventDropped, Law::EventsAreTakenInOrder),
+    (Mistake::EventGivenTwice, Law::EventsAreTakenOnce),
+    (Mistake::LastEventFirst, Law::EventsAreTakenInOrder),
+    (Mistake::LastWaitFirst, Law::EventsAreTakenInOrder),
+    (Mistake::EventIdForgotten, Law::EventsCountOnce),
+    (Mistake::SignalWithoutWait, Law::EventsAreAwaited),
+    (Mistake::TimerFiresEarly, Law::TimersWait),
+    (Mistake::TimerFiresWhilePaused, Law::TimersWait),
+    (Mistake::TimerLostInCrash, Law::EndsAtLast),
+    (Mistake::WaitOutlivesUnwinding, Law::WaitsEndOnce),
     (Mistake::EndedBeforeLastOutcome, Law::EndIsTrue),
     (Mistake::ResidueNotListed, Law::ResidueIsListed),
     (Mistake::DoubtNotReported, Law::ResidueIsListed),

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use saga_core::SagaStatus;
-use saga_core::dag::Plan;
+use saga_core::dag::{Plan, PlanKind};
 use saga_core::log::{Entry, EntryKind, NodeEntry, SagaEntry, Uuid};
-use saga_core::machine::{Config, Effect, Event, Finish, Machine, SagaState};
+use saga_core::machine::{Config, Due, Effect, Event, Finish, Machine, SagaState};
 use saga_core::operator::{Answer, Command};
 
 use crate::simulation::bench::step_all;
 use crate::simulation::laws;
+use crate::simulation::operators::when_waiting;
 use crate::simulation::run::{Setup, run};
 use crate::simulation::setups::any_setup;
 
@@ -73,7 +75,7 @@ fn the_random_runs_reach_every_kind_of_entry() {
         for asked in &ran.asked {
             let word = match &asked.answer {
                 Some(Answer::Done) => "done",
-                Some(Answer::NothingToDo { .. }) => "nothing",
+                Some(Answer::NothingToDo { .. } | Answer::Duplicate) => "nothing",
                 _ => "refused",
             };
             *answers.entry((asked.command.name(), word)).or_insert(0) += 1;
@@ -89,11 +91,11 @@ fn the_random_runs_reach_every_kind_of_entry() {
     let often = |n: &i32| *n >= 50;
     // rolled back is not possible behind the pivot
     assert!(ends.len() == 5 && ends.values().all(often), "{ends:?}");
-    assert!(kinds.len() == 24 && kinds.values().all(often), "{kinds:?}");
+    assert!(kinds.len() == 26 && kinds.values().all(often), "{kinds:?}");
     assert!(causes.len() == 4 && causes.values().all(often), "{causes:?}");
     assert!(reruns >= 50, "{reruns}");
     let commands = answers.keys().map(|(command, _)| command).collect::<BTreeSet<_>>();
-    assert_eq!(commands.len(), 12, "{answers:?}");
+    assert_eq!(commands.len(), 13, "{answers:?}");
     for command in commands {
         let done = answers.get(&(*command, "done")).is_some_and(|n| *n >= 10);
         let other = ["nothing", "refused"].map(|word| answers.get(&(*command, word)).copied());
@@ -116,6 +118,8 @@ fn go_on_fairly(plan: &Arc<Plan>, config: Config, log: &[Entry]) -> Option<(Fini
     for _ in 0..20_000 {
         if events.is_empty() && machine.state().is_paused() {
             events.push(ask(Command::Resume));
+        } else if events.is_empty() && wake.is_none() && !machine.state().waits().is_empty() {
+            events.push(ask(when_waiting(machine.state())));
         } else if events.is_empty() {
             now = now.max(wake.take()?);
             events.push(Event::Tick);
@@ -136,6 +140,14 @@ fn go_on_fairly(plan: &Arc<Plan>, config: Config, log: &[Entry]) -> Option<(Fini
                 Effect::Choose(vertex) => events.push(Event::Chosen { vertex, choice: Ok(1) }),
                 Effect::Compute(vertex) => {
                     events.push(Event::Computed { vertex, value: Ok(Default::default()) });
+                }
+                Effect::Times(vertex) => {
+                    let timers = match machine.state().kind(vertex) {
+                        Some(PlanKind::Wait(all)) => all.iter().filter(|a| a.is_timer()).count(),
+                        _ => 0,
+                    };
+                    let times = Ok(vec![Due::After(Duration::from_millis(5)); timers]);
+                    events.push(Event::TimesKnown { vertex, times });
                 }
                 Effect::WakeAt(at) => wake = Some(at),
                 Effect::RequestPermit(vertex) => events.push(Event::PermitGranted { vertex }),

@@ -61,7 +61,9 @@ impl AuditRecord {
             None => (AuditOutcome::Waiting, None),
             Some(Answer::Done) => (AuditOutcome::Done, None),
             Some(Answer::Held) => (AuditOutcome::Held, None),
-            Some(Answer::NothingToDo { .. }) => (AuditOutcome::NothingToDo, None),
+            Some(Answer::NothingToDo { .. } | Answer::Duplicate) => {
+                (AuditOutcome::NothingToDo, None)
+            }
             Some(Answer::Refused(why)) => (AuditOutcome::Refused, Some(why.to_string())),
         };
         Self {

@@ -68,6 +68,9 @@ impl fmt::Display for Prediction {
             Some(Answer::NothingToDo { status }) => {
                 writeln!(f, "{command} of {saga} would change nothing: it is {status} already")?;
             }
+            Some(Answer::Duplicate) => {
+                writeln!(f, "{command} of {saga} would change nothing: it has this event already")?;
+            }
             Some(Answer::Refused(why)) => {
                 writeln!(f, "{command} of {saga} would be refused: {why}")?;
             }
@@ -175,7 +178,7 @@ fn prediction(
                     answer.or(answers.find(|(id, _)| *id == REQUEST).map(|(_, answer)| answer));
             }
             Effect::Answer(REQUEST, given) => answer = Some(given),
-            Effect::Choose(v) | Effect::Compute(v) => {
+            Effect::Choose(v) | Effect::Compute(v) | Effect::Times(v) => {
                 then.push(format!("evaluates `{}`", machine.state().path(v)));
             }
             Effect::DropCall(v) => {
@@ -234,6 +237,7 @@ fn in_the_end(machine: &Machine, effect: &Effect) -> Option<String> {
         | Effect::ReleasePermit(_)
         | Effect::Choose(_)
         | Effect::Compute(_)
+        | Effect::Times(_)
         | Effect::DropCall(_)
         | Effect::WakeAt(_)
         | Effect::Overdue

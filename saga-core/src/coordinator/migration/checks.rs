@@ -213,7 +213,8 @@ impl<'a> Checks<'a> {
                     NodeBody::Action(_)
                     | NodeBody::Subsaga { .. }
                     | NodeBody::ForEach(_)
-                    | NodeBody::Choose(_) => "",
+                    | NodeBody::Choose(_)
+                    | NodeBody::Wait(_) => "",
                 };
                 let what = format!(
                     "node `{name}` has an output of type `{}` in the old version and `{}` in the new one; say how to convert it \
@@ -308,6 +309,7 @@ fn kind(node: &AnyNode) -> &'static str {
         NodeBody::Subsaga { .. } => "a saga",
         NodeBody::ForEach(_) => "a `for`",
         NodeBody::Choose(_) => "an `if` or `match`",
+        NodeBody::Wait(_) => "a wait",
     }
 }
 

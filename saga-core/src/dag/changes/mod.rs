@@ -89,6 +89,7 @@ pub(crate) fn changes(then: &Described, now: &Described) -> Vec<Change> {
         | Aspect::InputOrder
         | Aspect::Action
         | Aspect::Constant
+        | Aspect::WaitsFor
         | Aspect::By
         | Aspect::Arms => false,
     });
@@ -167,7 +168,7 @@ impl<'a> Versions<'a> {
             {
                 self.not_begun(self.old(&node).map(|(i, _)| i))
             }
-            Aspect::Arms => self.not_begun(self.old(&node).map(|(i, _)| i)),
+            Aspect::Arms | Aspect::WaitsFor => self.not_begun(self.old(&node).map(|(i, _)| i)),
             Aspect::Name => Consequence::OtherSaga,
             Aspect::Version => return None,
             Aspect::Declared | Aspect::Output | Aspect::InputOrder | Aspect::Constant => {
@@ -226,7 +227,7 @@ impl<'a> Versions<'a> {
     fn evaluates_again(&self, node: &str) -> bool {
         self.old(node).is_some_and(|(_, node)| match class(node) {
             Class::Subsaga | Class::ForEach | Class::Choose => true,
-            Class::Action | Class::Value => false,
+            Class::Action | Class::Value | Class::Wait => false,
         })
     }
 
@@ -324,6 +325,7 @@ enum Class {
     Subsaga,
     ForEach,
     Choose,
+    Wait,
 }
 
 fn class(node: &NodeJson) -> Class {
@@ -333,6 +335,7 @@ fn class(node: &NodeJson) -> Class {
         KindJson::Subsaga { .. } => Class::Subsaga,
         KindJson::ForEach { .. } => Class::ForEach,
         KindJson::Choose { .. } => Class::Choose,
+        KindJson::Wait { .. } => Class::Wait,
     }
 }
 
@@ -354,7 +357,8 @@ fn renamed(
         | KindJson::Computed
         | KindJson::Subsaga { .. }
         | KindJson::ForEach { .. }
-        | KindJson::Choose { .. } => None,
+        | KindJson::Choose { .. }
+        | KindJson::Wait { .. } => None,
     };
     let mut pairs = BTreeMap::<_, (Vec<_>, Vec<_>)>::new();
     for node in then.nodes.iter().filter(|node| after.find(node.name.as_str()).is_none()) {

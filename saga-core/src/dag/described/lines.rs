@@ -53,7 +53,10 @@ fn write(dag: &DagJson, path: &str, lines: &mut Vec<String>) {
         Value::Table(fields(node, &path, &dag.name)).write(&mut line);
         lines.push(line);
         match &node.kind {
-            KindJson::Action { .. } | KindJson::Constant { .. } | KindJson::Computed => {}
+            KindJson::Action { .. }
+            | KindJson::Constant { .. }
+            | KindJson::Computed
+            | KindJson::Wait { .. } => {}
             KindJson::Subsaga { dag, .. } => write(dag, &part_path(&path, "saga", 0), lines),
             KindJson::ForEach { body, .. } => write(body, &part_path(&path, "for", 0), lines),
             KindJson::Choose { arms, .. } => {
@@ -98,6 +101,10 @@ fn fields(node: &NodeJson, path: &str, saga: &SagaName) -> Vec<(String, Value)> 
             say("value", Value::text(json::canonical(value.as_bytes()).unwrap_or_default()));
         }
         KindJson::Computed => say("kind", Value::text("computed")),
+        KindJson::Wait { alternatives } => {
+            say("kind", Value::text("wait"));
+            say("for", Value::text(serde_json::to_string(alternatives).unwrap_or_default()));
+        }
         KindJson::Subsaga { params: by, dag } => {
             holder(&mut say, "saga", by, &[dag], saga);
         }
@@ -325,6 +332,11 @@ impl Line {
                 Ok(KindJson::Constant { value: RawJson(Payload::from(value.into_bytes())) })
             }
             "computed" => Ok(KindJson::Computed),
+            "wait" => {
+                let alternatives = serde_json::from_str(&self.needed("for")?);
+                let alternatives = alternatives.map_err(|why| self.bad(why))?;
+                Ok(KindJson::Wait { alternatives })
+            }
             "saga" => {
                 let (by, part) = self.only_part("saga", saga, rest)?;
                 Ok(KindJson::Subsaga { params: by, dag: part })

@@ -65,7 +65,10 @@ fn note_all(dag: &AnyDag, json: &mut DagJson) {
     for (node, json) in dag.nodes().zip(&mut json.nodes) {
         json.notes = notes(node);
         match &mut json.kind {
-            KindJson::Action { .. } | KindJson::Constant { .. } | KindJson::Computed => {}
+            KindJson::Action { .. }
+            | KindJson::Constant { .. }
+            | KindJson::Computed
+            | KindJson::Wait { .. } => {}
             KindJson::Subsaga { dag: part, .. } | KindJson::ForEach { body: part, .. } => {
                 node.body.parts().iter().for_each(|dag| note_all(dag, part));
             }
@@ -121,7 +124,7 @@ pub(super) fn has_undo(node: &NodeJson) -> bool {
     let holds = |dag: &DagJson| dag.nodes.iter().any(has_undo);
     match &node.kind {
         KindJson::Action { undo, .. } => *undo != UndoContract::None,
-        KindJson::Constant { .. } | KindJson::Computed => false,
+        KindJson::Constant { .. } | KindJson::Computed | KindJson::Wait { .. } => false,
         KindJson::Subsaga { dag, .. } => holds(dag),
         KindJson::ForEach { body, .. } => holds(body),
         KindJson::Choose { arms, .. } => arms.iter().any(holds),

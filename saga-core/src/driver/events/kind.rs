@@ -120,6 +120,10 @@ kinds! {
     NodeEntry::UndoRetryScheduled { .. } => UndoRetryScheduled = "undo_retry_scheduled", Detail;
     /// An operator recorded that someone has dealt with the effect of a node.
     NodeEntry::Resolved(_) => Resolved = "resolved", Detail;
+    /// A wait has begun.
+    NodeEntry::Waiting { .. } => Waiting = "waiting", Detail;
+    /// A wait has ended: an event has come, or a time.
+    NodeEntry::Waited(_) => Waited = "waited", Detail;
 }
 
 impl fmt::Display for EventKind {

@@ -12,7 +12,7 @@ mod saga;
 
 pub(crate) use form::EntryForm;
 pub use migrated::{EarlierAttempts, Migrated, since_migration, without_retold};
-pub use node::{NodeEntry, Resolution};
+pub use node::{NodeEntry, Resolution, Won};
 pub(crate) use saga::Halt;
 pub use saga::SagaEntry;
 

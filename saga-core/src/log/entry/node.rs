@@ -48,6 +48,23 @@ pub enum NodeEntry {
     },
     /// A human took care of the effect.
     Resolved(Box<Resolution>),
+    /// A wait begins.
+    Waiting {
+        /// When its timers are due, in the order of its alternatives.
+        until: Vec<Timestamp>,
+    },
+    /// A wait ends.
+    Waited(Won),
+}
+
+/// Which alternative of a wait came first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Won {
+    /// The index of the alternative.
+    pub alternative: u32,
+    /// If it is an event: the sequence number of the entry that has it, a `requested` with the command `signal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<u64>,
 }
 
 /// How a human took care of the effect of a node.
@@ -75,6 +92,8 @@ impl NodeEntry {
             Self::UndoFailed(_) => "undo_failed",
             Self::UndoRetryScheduled { .. } => "undo_retry_scheduled",
             Self::Resolved(_) => "resolved",
+            Self::Waiting { .. } => "waiting",
+            Self::Waited(_) => "waited",
         }
     }
 
@@ -103,7 +122,9 @@ impl NodeEntry {
             | Self::Skipped
             | Self::UndoStarted
             | Self::UndoFinished
-            | Self::Resolved(_) => None,
+            | Self::Resolved(_)
+            | Self::Waiting { .. }
+            | Self::Waited(_) => None,
         }
     }
 
@@ -118,7 +139,9 @@ impl NodeEntry {
             | Self::Chosen(_)
             | Self::UndoFailed(_)
             | Self::UndoRetryScheduled { .. }
-            | Self::Resolved(_) => false,
+            | Self::Resolved(_)
+            | Self::Waiting { .. }
+            | Self::Waited(_) => false,
         }
     }
 
@@ -136,7 +159,9 @@ impl NodeEntry {
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
             | Self::Skipped
-            | Self::Resolved(_) => false,
+            | Self::Resolved(_)
+            | Self::Waiting { .. }
+            | Self::Waited(_) => false,
         }
     }
 
@@ -159,7 +184,9 @@ impl NodeEntry {
             | Self::UndoFinished
             | Self::UndoFailed(_)
             | Self::UndoRetryScheduled { .. }
-            | Self::Resolved(_) => None,
+            | Self::Resolved(_)
+            | Self::Waiting { .. }
+            | Self::Waited(_) => None,
         }
     }
 
@@ -184,15 +211,17 @@ impl NodeEntry {
             | Self::Skipped
             | Self::UndoStarted
             | Self::UndoFinished
-            | Self::Resolved(_)) => entry,
+            | Self::Resolved(_)
+            | Self::Waiting { .. }
+            | Self::Waited(_)) => entry,
         })
     }
 
     /// What the attempt that it is about has come to; none if it says nothing about an attempt.
     pub(crate) fn attempt_state(&self) -> Option<ActionState> {
         match self {
-            Self::Started => Some(ActionState::Running),
-            Self::Succeeded(_) => Some(ActionState::Completed),
+            Self::Started | Self::Waiting { .. } => Some(ActionState::Running),
+            Self::Succeeded(_) | Self::Waited(_) => Some(ActionState::Completed),
             Self::Failed(_) | Self::InDoubt(_) => Some(ActionState::Failed),
             Self::UndoStarted => Some(ActionState::Undoing),
             Self::UndoFinished => Some(ActionState::Undone),
@@ -216,7 +245,9 @@ impl NodeEntry {
             | Self::Skipped
             | Self::UndoStarted
             | Self::UndoFailed(_)
-            | Self::UndoRetryScheduled { .. } => false,
+            | Self::UndoRetryScheduled { .. }
+            | Self::Waiting { .. }
+            | Self::Waited(_) => false,
         }
     }
 
@@ -235,7 +266,9 @@ impl NodeEntry {
             | Self::Chosen(_)
             | Self::Skipped
             | Self::UndoRetryScheduled { .. }
-            | Self::Resolved(_) => return None,
+            | Self::Resolved(_)
+            | Self::Waiting { .. }
+            | Self::Waited(_) => return None,
         })
     }
 
@@ -252,7 +285,9 @@ impl NodeEntry {
             | Self::Chosen(_)
             | Self::Skipped
             | Self::UndoRetryScheduled { .. }
-            | Self::Resolved(_) => None,
+            | Self::Resolved(_)
+            | Self::Waiting { .. }
+            | Self::Waited(_) => None,
         }
     }
 
@@ -260,6 +295,11 @@ impl NodeEntry {
         match self {
             Self::Resolved(how) => Some(format!("by {}: {}", how.by, how.note)),
             Self::Chosen(n) => Some(n.to_string()),
+            Self::Waiting { until } => until.iter().min().map(|at| format!("until {at}")),
+            Self::Waited(Won { event: Some(seq), .. }) => {
+                Some(format!("for the event of entry {seq}"))
+            }
+            Self::Waited(Won { event: None, .. }) => Some("its time is up".to_string()),
             Self::Failed(_)
             | Self::InDoubt(_)
             | Self::UndoFailed(_)

@@ -24,6 +24,7 @@ impl Rules for Inject<'_> {
             None | Some(PlanKind::Action(_)) => Ok(()),
             Some(
                 PlanKind::Value
+                | PlanKind::Wait(_)
                 | PlanKind::Subsaga(_)
                 | PlanKind::ForEach { .. }
                 | PlanKind::Choose(_),

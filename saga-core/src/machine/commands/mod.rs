@@ -24,6 +24,7 @@ mod retry;
 mod retry_all;
 mod retry_undo;
 mod rollback;
+mod signal;
 mod step;
 mod unpark;
 
@@ -193,6 +194,9 @@ fn with_rules<T>(command: &Command, then: impl FnOnce(&dyn Rules) -> T) -> T {
         Command::Retry { node } => then(&retry::RetryNode { node }),
         Command::Decide { node, decision, note } => then(&decide::Decide { node, decision, note }),
         Command::Unpark => then(&unpark::Unpark),
+        Command::Signal { event, event_id, payload } => {
+            then(&signal::Signal { event, event_id, payload })
+        }
         Command::Inject { node, fault } => then(&inject::Inject { node, fault: *fault }),
     }
 }

@@ -92,6 +92,12 @@ pub enum Ineligible {
         /// The node.
         node: NodePath,
     },
+    /// A wait has begun, and is not the same wait in the new version.
+    #[error("node `{node}` has begun to wait, and is not the same wait in the new version")]
+    WaitChanged {
+        /// The node.
+        node: NodePath,
+    },
     /// A node has begun that waits for another one in the new version, and that one has not completed.
     #[error(
         "node `{begun}` has begun; in the new version it waits for `{node}`, which has not completed"
@@ -154,6 +160,7 @@ impl Ineligible {
             | Self::TriedAgain { .. }
             | Self::NodeDropped { .. }
             | Self::PartsChanged { .. }
+            | Self::WaitChanged { .. }
             | Self::WaitsForOther { .. }
             | Self::BecomesPivot { .. }
             | Self::NotConverted { .. }
@@ -269,6 +276,15 @@ impl SagaState {
             .is_some_and(|x| matches!(x.progress, Progress::Completed | Progress::Skipped))
     }
 
+    /// True if a node is a wait, and becomes something else or a wait for something else.
+    fn waits_otherwise(&self, old: u32, plan: &Plan, new: u32) -> bool {
+        let new = plan.nodes().get(new as usize).map(|node| &node.kind);
+        let becomes_wait = matches!(new, Some(PlanKind::Wait(_)));
+        let old = self.outermost_plan().and_then(|plan| plan.nodes().get(old as usize));
+        let old = old.map(|node| &node.kind);
+        (becomes_wait || matches!(old, Some(PlanKind::Wait(_)))) && old != new
+    }
+
     /// The nodes of the new plan that take over what a node of the old plan has done, with that node.
     fn carried(
         &self,
@@ -285,6 +301,11 @@ impl SagaState {
         for ((old, told), fate) in (0..).zip(told).zip(to.fates) {
             let has_begun = !told.entries.is_empty();
             match *fate {
+                Fate::Becomes { node, .. }
+                    if has_begun && self.waits_otherwise(old, to.plan, node) =>
+                {
+                    return Err(Ineligible::WaitChanged { node: path(old) });
+                }
                 Fate::Becomes { node, .. }
                     if matches!(
                         to.plan.nodes().get(node as usize).map(|n| &n.kind),

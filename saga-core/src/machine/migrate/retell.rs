@@ -88,7 +88,9 @@ impl SagaState {
                 | NodeEntry::UndoFinished
                 | NodeEntry::UndoFailed(_)
                 | NodeEntry::UndoRetryScheduled { .. }
-                | NodeEntry::Resolved(_) => (entry.clone(), *attempt),
+                | NodeEntry::Resolved(_)
+                | NodeEntry::Waiting { .. }
+                | NodeEntry::Waited(_) => (entry.clone(), *attempt),
             };
             entries.push(entry.about(format!("{}{within}", name.name), attempt));
         }

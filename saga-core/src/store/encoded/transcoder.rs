@@ -75,6 +75,10 @@ impl Transcoder<'_> {
     }
 
     pub(super) fn command(&self, command: Command) -> Result<Command, StoreError> {
+        if let Command::Signal { event, event_id, payload } = command {
+            let aad = Aad::of_saga(self.saga, PayloadKind::Event);
+            return Ok(Command::Signal { event, event_id, payload: self.json(aad, &payload)? });
+        }
         command.try_map_decision(|node, decision| {
             let aad = Aad::of_node(self.saga, Some(node), PayloadKind::Decision);
             Ok(match decision {

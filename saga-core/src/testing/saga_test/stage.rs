@@ -98,7 +98,9 @@ impl Seen {
                 NodeEntry::RetryScheduled { .. }
                 | NodeEntry::Chosen(_)
                 | NodeEntry::Skipped
-                | NodeEntry::Resolved(_) => {}
+                | NodeEntry::Resolved(_)
+                | NodeEntry::Waiting { .. }
+                | NodeEntry::Waited(_) => {}
             }
             let actions = self.in_flight.iter().filter(|(_, undo)| !undo).count();
             self.most_in_flight = self.most_in_flight.max(actions);

@@ -74,3 +74,4 @@ mod transactions;
 mod undo_order;
 mod undo_table;
 mod unwinding;
+mod waits;

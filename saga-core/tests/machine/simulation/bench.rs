@@ -7,7 +7,7 @@ use std::time::Duration;
 use saga_core::dag::Plan;
 use saga_core::log::{Entry, Failure, FailureKind, Payload, Timestamp, Uuid};
 use saga_core::machine::{
-    ActionResult, AuthorizedCall, Config, Effect, Event, Finish, Machine, NodeState,
+    ActionResult, AuthorizedCall, Config, Due, Effect, Event, Finish, Machine, NodeState,
 };
 use saga_core::operator::{Answer, Command};
 use saga_core::{ActionState, SagaStatus};
@@ -31,6 +31,8 @@ pub(crate) struct Bench {
     calls: Vec<(String, AuthorizedCall)>,
     /// What a gate is told; 0 where nothing is said.
     choices: HashMap<String, u64>,
+    /// When the timers of a wait are due.
+    times: HashMap<String, Vec<Due>>,
     epoch: u64,
 }
 
@@ -85,8 +87,18 @@ impl Bench {
             requests: 0,
             calls: Vec::new(),
             choices: choices.iter().map(|(path, n)| (path.to_string(), *n)).collect(),
+            times: HashMap::new(),
             epoch: 1,
         }
+    }
+
+    /// A saga whose waits have these times.
+    pub(crate) fn waiting(plan: Arc<Plan>, times: &[(&str, &[Due])]) -> Self {
+        let mut bench = Self::off(plan, Config::default(), &[]);
+        let times = times.iter().map(|(path, times)| (path.to_string(), times.to_vec()));
+        bench.times = times.collect();
+        bench.feed([Event::Created { run_key: Uuid::from_u128(1) }]);
+        bench
     }
 
     /// A saga with this log.
@@ -184,6 +196,11 @@ impl Bench {
                     Effect::Compute(vertex) => {
                         let value = Ok(Payload::from(&b"value"[..]));
                         events.push(Event::Computed { vertex, value });
+                    }
+                    Effect::Times(vertex) => {
+                        let path = self.path(vertex);
+                        let times = self.times.get(&path).cloned().ok_or_else(|| failure(false));
+                        events.push(Event::TimesKnown { vertex, times });
                     }
                     Effect::Answer(id, answer) => self.answered(id, answer),
                     Effect::RequestPermit(vertex) => self.wanting.push(self.path(vertex)),

@@ -8,7 +8,7 @@ use saga_core::operator::{Answer, Command};
 
 use super::bench::step_all;
 use super::law::Law;
-use super::run::{Flight, Issued, Runner};
+use super::run::{Flight, Issued, Question, Runner};
 use super::world::{Contract, Fate};
 
 impl Runner {
@@ -67,7 +67,8 @@ impl Runner {
         }
         let waits = !self.wanting.is_empty() || self.machine.state().is_paused();
         let sleeps = self.machine.wake_at().is_some() && self.wake.is_some();
-        let goes_on = !self.flights.is_empty() || waits || sleeps;
+        self.timers_wake();
+        let goes_on = !self.flights.is_empty() || waits || sleeps || self.waits_for_event();
         Law::EndsAtLast.holds(goes_on, || format!("{:#?}", self.machine));
         let forward = self.flights.iter().any(|flight| !flight.undo && !flight.unwinding);
         if self.unwinding_since().is_some() && forward {
@@ -97,8 +98,9 @@ impl Runner {
             Effect::ReleasePermit(vertex) => self.free(vertex),
             Effect::RunAction(call) => self.issue(call, false),
             Effect::RunUndo(call) => self.issue(call, true),
-            Effect::Choose(vertex) => self.questions.push((vertex, true)),
-            Effect::Compute(vertex) => self.questions.push((vertex, false)),
+            Effect::Choose(vertex) => self.questions.push((vertex, Question::Choice)),
+            Effect::Compute(vertex) => self.questions.push((vertex, Question::Value)),
+            Effect::Times(vertex) => self.questions.push((vertex, Question::Times)),
             Effect::SignalCancel => {
                 let unwinds = self.unwinding_since().is_some();
                 Law::CancelIsTold.holds(unwinds, || "before `unwinding` is durable".into());

@@ -71,6 +71,13 @@ impl Eligibility<'_> {
             let node = || self.name(old).into();
             match fate {
                 _ if !begun.contains(self.name(old)) => {}
+                Fate::Becomes { node: new, .. }
+                    if is_wait(plan, *new)
+                        && plan.nodes()[*new as usize].kind
+                            != self.old.nodes()[old as usize].kind =>
+                {
+                    found.push(Ineligible::WaitChanged { node: node() });
+                }
                 Fate::Dropped => found.push(Ineligible::NodeDropped { node: node() }),
                 Fate::Becomes { same_parts: false, .. } => {
                     found.push(Ineligible::PartsChanged { node: node() });
@@ -166,6 +173,10 @@ impl Eligibility<'_> {
         }
         kept
     }
+}
+
+fn is_wait(plan: &Plan, node: u32) -> bool {
+    matches!(plan.nodes()[node as usize].kind, PlanKind::Wait(_))
 }
 
 /// Everything that a node waits for, directly or not.

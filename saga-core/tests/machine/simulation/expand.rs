@@ -5,13 +5,15 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use saga_core::action::Policy;
-use saga_core::dag::{Plan, PlanKind};
+use saga_core::dag::{Alternative, Plan, PlanKind};
 use saga_core::log::{Entry, EntryKind, NodeEntry};
 
 pub(crate) struct Node {
     pub(crate) path: String,
     /// None for values, holding nodes and gates.
     pub(crate) policy: Option<Policy>,
+    /// What it waits for, if it is a wait.
+    pub(crate) waits_for: Vec<Alternative>,
     /// True if an entry says that it is done: an output or a choice.
     pub(crate) has_entry: bool,
     pub(crate) succs: Vec<usize>,
@@ -71,9 +73,12 @@ impl Expanded {
             };
             let has_entry = !matches!(declared.kind, PlanKind::Subsaga(_));
             let entry = self.add(path.clone(), policy, has_entry);
+            if let PlanKind::Wait(alternatives) = &declared.kind {
+                self.nodes[entry].waits_for = alternatives.clone();
+            }
             self.by_path.insert(path.clone(), entry);
             let parts = match &declared.kind {
-                PlanKind::Action(_) | PlanKind::Value => {
+                PlanKind::Action(_) | PlanKind::Value | PlanKind::Wait(_) => {
                     ends.push((i, entry, entry));
                     continue;
                 }
@@ -129,7 +134,8 @@ impl Expanded {
 
     fn add(&mut self, path: String, policy: Option<Policy>, has_entry: bool) -> usize {
         let (succs, preds, inside) = (Vec::new(), Vec::new(), Vec::new());
-        self.nodes.push(Node { path, policy, has_entry, succs, preds, inside });
+        let waits_for = Vec::new();
+        self.nodes.push(Node { path, policy, waits_for, has_entry, succs, preds, inside });
         self.nodes.len() - 1
     }
 

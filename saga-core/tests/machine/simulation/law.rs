@@ -106,6 +106,20 @@ pub(crate) enum Law {
     KeysStayWithTheirNodes,
     /// A migration lists the effects that nobody undoes any more: all of them, and no others.
     KeptEffectsAreListed,
+    /// A wait begins once, after all of its ancestors, and ends once.
+    WaitsEndOnce,
+    /// A timer ends its wait at its time, not before, and not while the saga is paused or parked.
+    TimersWait,
+    /// An event is taken once, by a wait for its type.
+    EventsAreTakenOnce,
+    /// The event that came first goes to the wait that began first, and no event waits beside a wait that could take it.
+    EventsAreTakenInOrder,
+    /// An event with an id that the log has is a duplicate.
+    EventsCountOnce,
+    /// An event is accepted if a wait could take it, and not if none can.
+    EventsAreAwaited,
+    /// No more events are kept than the limit says.
+    MailboxHolds,
     /// Before a migration only calls start that are in doubt, for half a minute, and nothing once none is.
     SettlingFindsOut,
 }

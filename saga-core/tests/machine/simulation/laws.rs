@@ -13,6 +13,7 @@ use saga_core::{SagaId, SagaStatus};
 
 use super::law::Law;
 use super::log_view::{Book, Status, Undo, chapters, dags_of};
+use super::mailbox::refused_events;
 use super::operators::Asked;
 use super::remaining::{end, paths};
 use super::retold::Retold;
@@ -50,6 +51,9 @@ pub(crate) fn check(config: &Config, ran: &mut Ran) {
     Law::DurableBeforeCalled.holds(issued.peek().is_none(), || format!("{:?}", issued.peek()));
     Law::EndIsTrue.holds(book.ended == Some(ran.status), || format!("{:?}", ran.status));
     book.answers(&ran.asked);
+    if dags.len() == 1 {
+        refused_events(&ran.log, &ran.asked, &book);
+    }
     paths(dag, &ran.state);
     read_again(&ran.log);
 }
@@ -190,6 +194,8 @@ impl Book<'_> {
                 Law::ChosenOnce.holds(!s.done, || format!("{entry:?} again"));
                 Law::AncestorsFirst.holds(self.done_before(i), || format!("{entry:?}"));
             }
+            NodeEntry::Waiting { .. } => self.before_waiting(i, entry),
+            NodeEntry::Waited(won) => self.before_waited(i, *won, entry),
             NodeEntry::Failed(_) | NodeEntry::Skipped => {}
         }
     }
@@ -212,7 +218,9 @@ impl Book<'_> {
         let in_doubt = |s: &Status| !s.done && (s.open || s.doubt);
         let fresh = match (self.index(entry), entry.node_entry()) {
             (Some(i), Some(NodeEntry::Started)) => !in_doubt(&self.status[i]),
-            (_, Some(NodeEntry::Chosen(_))) => true,
+            (_, Some(NodeEntry::Chosen(_) | NodeEntry::Waiting { .. } | NodeEntry::Waited(_))) => {
+                true
+            }
             (Some(i), Some(NodeEntry::Succeeded(_))) => value(i) && !self.decides(i),
             _ => false,
         };
@@ -282,8 +290,9 @@ impl Book<'_> {
             }
             SagaEntry::Unparked => Law::StandsStill.holds(self.parked, this),
             SagaEntry::Injected { .. } => {}
-            SagaEntry::Requested { id, .. } => {
+            SagaEntry::Requested { id, command, .. } => {
                 Law::AnsweredOnce.holds(!self.requested.contains(id), this);
+                self.before_signal(command, entry);
             }
             SagaEntry::Refused { id, why } => {
                 let cancels = |c: &Command| matches!(c, Command::Cancel { .. });
@@ -348,7 +357,7 @@ impl Book<'_> {
             };
             let is_true = match answer {
                 Answer::Done => requested && !self.refused.contains_key(id),
-                Answer::NothingToDo { .. } => !requested,
+                Answer::NothingToDo { .. } | Answer::Duplicate => !requested,
                 // the machine answers once it is settled
                 Answer::Held => false,
                 Answer::Refused(why) if requested => self.refused.get(id) == Some(why),

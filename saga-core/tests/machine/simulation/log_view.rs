@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use saga_core::SagaStatus;
 use saga_core::action::UndoContract;
-use saga_core::dag::Plan;
+use saga_core::dag::{EventType, Plan};
 use saga_core::log::{
     EarlierAttempts, Entry, EntryKind, Failure, NodeEntry, NodePath, Payload, SagaEntry, Timestamp,
     Uuid,
@@ -44,6 +44,15 @@ pub(super) struct Status {
     pub(super) undo: Undo,
     /// How many attempts of the undo count as tries.
     pub(super) undo_starts: u32,
+    /// When the timers of a wait are due.
+    pub(super) until: Vec<Timestamp>,
+}
+
+/// An event in the log that no wait has taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) seq: u64,
+    pub(super) event: EventType,
 }
 
 pub(super) struct Book<'a> {
@@ -63,6 +72,12 @@ pub(super) struct Book<'a> {
     pub(super) requested: BTreeSet<Uuid>,
     /// The last output of each node.
     pub(super) outputs: BTreeMap<String, Payload>,
+    /// Waits that have begun and not ended, in that order.
+    pub(super) waits: Vec<usize>,
+    /// Events that no wait has taken, in the order of the log, and the ids of all.
+    pub(super) kept: Vec<Kept>,
+    pub(super) known: BTreeSet<(String, String)>,
+    pub(super) max_kept: usize,
 }
 
 /// The part of a log that is about one version, from the entry behind its `migrated` on.
@@ -123,6 +138,8 @@ impl<'a> Book<'a> {
             steps: self.steps,
             requested: self.requested.clone(),
             refused: self.refused.clone(),
+            kept: self.kept.clone(),
+            known: self.known.clone(),
             ..Book::new(dag, config)
         }
     }
@@ -143,6 +160,10 @@ impl<'a> Book<'a> {
             refused: BTreeMap::new(),
             requested: BTreeSet::new(),
             outputs: BTreeMap::new(),
+            waits: Vec::new(),
+            kept: Vec::new(),
+            known: BTreeSet::new(),
+            max_kept: config.max_kept_events,
         }
     }
 
@@ -234,9 +255,13 @@ impl<'a> Book<'a> {
         self.ended = None;
     }
 
-    fn requested(&mut self, id: Uuid, command: &Command) {
+    fn requested(&mut self, id: Uuid, command: &Command, seq: u64) {
         self.requested.insert(id);
         match command {
+            Command::Signal { event, event_id, .. } => {
+                self.known.insert((event.name.to_string(), event_id.clone()));
+                self.kept.push(Kept { seq, event: event.clone() });
+            }
             Command::Step => self.steps += 1,
             Command::RetryUndo { node } => self.undo_again(self.dag.by_path[node.as_str()]),
             Command::RetryAll => {
@@ -259,9 +284,10 @@ impl<'a> Book<'a> {
         self.open.retain(|_, command| !what(command));
     }
 
-    fn apply_to_saga(&mut self, entry: &SagaEntry) {
+    fn apply_to_saga(&mut self, entry: &SagaEntry, seq: u64) {
         match entry {
             SagaEntry::Unwinding(_) => {
+                self.waits.clear();
                 (self.unwinding, self.ended) = (true, None);
                 self.close(|c| matches!(c, Command::Cancel { .. } | Command::Rollback { .. }));
             }
@@ -269,7 +295,7 @@ impl<'a> Book<'a> {
                 self.ended = Some(*status);
                 (self.paused, self.steps) = (false, 0);
             }
-            SagaEntry::Requested { id, command, .. } => self.requested(*id, command),
+            SagaEntry::Requested { id, command, .. } => self.requested(*id, command, seq),
             SagaEntry::Refused { id, why } => {
                 self.open.remove(id);
                 self.refused.insert(*id, Refusal::clone(why));
@@ -304,7 +330,7 @@ impl<'a> Book<'a> {
 
     pub(super) fn apply(&mut self, entry: &Entry) {
         match &entry.kind {
-            EntryKind::Saga(entry) => self.apply_to_saga(entry),
+            EntryKind::Saga(recorded) => self.apply_to_saga(recorded, entry.seq),
             EntryKind::Node { entry, .. } => match entry {
                 NodeEntry::Resolved(_) => self.close(|c| matches!(c, Command::Resolve { .. })),
                 NodeEntry::Started | NodeEntry::UndoStarted if self.paused => self.steps -= 1,
@@ -353,6 +379,15 @@ impl<'a> Book<'a> {
                 // one that was cut off does not use up a try
                 s.undo_starts += u32::from(s.undo != Undo::Started);
                 (s.undo, s.open) = (Undo::Started, false);
+            }
+            NodeEntry::Waiting { until } => {
+                s.until = until.clone();
+                self.waits.push(i);
+            }
+            NodeEntry::Waited(won) => {
+                s.done = true;
+                self.waits.retain(|wait| *wait != i);
+                self.kept.retain(|kept| Some(kept.seq) != won.event);
             }
             NodeEntry::UndoFinished => s.undo = Undo::Done,
             NodeEntry::UndoRetryScheduled { at, .. } => s.undo = Undo::Waits(*at),

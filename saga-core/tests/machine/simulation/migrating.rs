@@ -206,6 +206,7 @@ fn word(why: &Ineligible) -> &'static str {
         Ineligible::RequestHeld => "request held",
         Ineligible::TriedAgain { .. } => "tried again",
         Ineligible::NodeDropped { .. } => "node dropped",
+        Ineligible::WaitChanged { .. } => "wait changed",
         Ineligible::PartsChanged { .. } => "parts changed",
         Ineligible::WaitsForOther { .. } => "waits for other",
         Ineligible::BecomesPivot { .. } => "becomes pivot",

@@ -9,6 +9,7 @@ pub(crate) mod explore;
 pub(crate) mod law;
 pub(crate) mod laws;
 mod log_view;
+mod mailbox;
 pub(crate) mod migrating;
 pub(crate) mod operators;
 pub(crate) mod plans;

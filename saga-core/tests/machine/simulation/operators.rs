@@ -1,10 +1,12 @@
 //! Simulated operators: what they request, at which moment, and the answers they got.
 
-use saga_core::log::{NodePath, Uuid};
+use saga_core::dag::{Alternative, Plan, PlanKind};
+use saga_core::log::{NodePath, Payload, Uuid};
 use saga_core::machine::{Event, SagaState};
 use saga_core::operator::{Answer, Command, Decision, Fault};
 use saga_core::{ActionState, SagaStatus};
 
+use super::plans::event;
 use super::tape::Tape;
 use super::world::World;
 
@@ -15,11 +17,19 @@ pub(crate) struct Asked {
     pub(crate) answer: Option<Answer>,
     /// True while it is sent again although it has been answered.
     pub(crate) again: bool,
+    /// How long the log was when it was answered.
+    pub(crate) seen: u64,
 }
 
 impl Asked {
     pub(crate) fn new(number: usize, command: Command) -> Self {
-        Self { id: Uuid::from_u128(100 + number as u128), command, answer: None, again: false }
+        Self {
+            id: Uuid::from_u128(100 + number as u128),
+            command,
+            answer: None,
+            again: false,
+            seen: 0,
+        }
     }
 
     pub(crate) fn event(&self) -> Event {
@@ -68,7 +78,46 @@ fn something_fitting(state: &SagaState, world: &World, tape: &mut Tape) -> Optio
     is(ActionState::Running).map(|_| Command::Cancel { reason: "because".into() })
 }
 
+/// An event of which plans are made, or one for which no saga waits.
+pub(crate) fn signal(names: &[&str], tape: &mut Tape) -> Command {
+    let name = names[tape.pick(names.len())];
+    let id = tape.byte() % 4;
+    signal_of(name, &format!("e{id}"))
+}
+
+pub(crate) fn signal_of(name: &str, id: &str) -> Command {
+    let payload = Payload::from(format!("{name} {id}").as_bytes());
+    Command::Signal { event: event(name), event_id: id.into(), payload }
+}
+
+/// Something happens for which a saga waits.
+pub(crate) fn when_waiting(state: &SagaState) -> Command {
+    let first = state.waits().iter().find_map(|v| match state.kind(*v) {
+        Some(PlanKind::Wait(all)) => all.iter().find_map(|what| match what {
+            Alternative::Event(event) => Some(event.name.to_string()),
+            Alternative::Sleep | Alternative::SleepUntil => None,
+        }),
+        _ => None,
+    });
+    // an id that no other event has
+    signal_of(&first.expect("an event"), &format!("at {}", state.next_seq()))
+}
+
+/// True if there are waits in a plan.
+fn has_waits(plan: &Plan) -> bool {
+    plan.nodes().iter().any(|node| match &node.kind {
+        PlanKind::Wait(_) => true,
+        PlanKind::Action(_) | PlanKind::Value => false,
+        PlanKind::Subsaga(body) | PlanKind::ForEach { body, .. } => has_waits(body),
+        PlanKind::Choose(arms) => arms.iter().any(|arm| has_waits(arm)),
+    })
+}
+
 pub(crate) fn anything(state: &SagaState, world: &World, tape: &mut Tape) -> Option<Command> {
+    if has_waits(&state.frames()[0].plan) && tape.chance(80) {
+        let explored = matches!(tape, Tape::Script { .. });
+        return Some(signal(if explored { &["A"] } else { &["A", "A", "B", "B", "C"] }, tape));
+    }
     if tape.chance(128) {
         return something_fitting(state, world, tape);
     }

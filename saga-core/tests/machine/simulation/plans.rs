@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use saga_core::Retry;
 use saga_core::action::{Policy, UndoContract};
-use saga_core::dag::{NodeName, Plan, PlanKind, PlanNode};
+use saga_core::dag::{Alternative, EventType, NodeName, Plan, PlanKind, PlanNode};
 use saga_core::store::DatabaseKind;
 
 pub(crate) fn node(name: &str, kind: PlanKind) -> PlanNode {
@@ -41,6 +41,18 @@ pub(crate) fn transaction(mut node: PlanNode) -> PlanNode {
         policy.transaction = Some(DatabaseKind::Sqlite);
     }
     node
+}
+
+pub(crate) fn event(name: &str) -> EventType {
+    EventType::new(name, 0).unwrap()
+}
+
+pub(crate) fn for_event(name: &str) -> Alternative {
+    Alternative::Event(event(name))
+}
+
+pub(crate) fn wait(name: &str, alternatives: &[Alternative]) -> PlanNode {
+    node(name, PlanKind::Wait(alternatives.to_vec()))
 }
 
 pub(crate) fn plan(nodes: Vec<PlanNode>, edges: &[(u32, u32)]) -> Arc<Plan> {
@@ -110,6 +122,7 @@ fn any_kind(depth: u32) -> BoxedStrategy<PlanKind> {
     let leaf = prop_oneof![
         8 => any_policy().prop_map(PlanKind::Action),
         1 => Just(PlanKind::Value),
+        1 => any_wait(),
     ];
     if depth == 0 {
         return leaf.boxed();
@@ -124,6 +137,11 @@ fn any_kind(depth: u32) -> BoxedStrategy<PlanKind> {
         1 => arms.prop_map(PlanKind::Choose),
     ]
     .boxed()
+}
+
+fn any_wait() -> impl Strategy<Value = PlanKind> {
+    let all = vec![for_event("A"), for_event("B"), Alternative::Sleep, Alternative::SleepUntil];
+    prop::sample::subsequence(all, 1..=3).prop_map(PlanKind::Wait)
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {

@@ -14,6 +14,12 @@ use super::run::Ran;
 /// What is left in the end is what the saga says is left.
 pub(super) fn end(dag: &Expanded, ran: &Ran) {
     let states = ran.nodes.iter().map(|n| (n.path.as_str(), n)).collect::<HashMap<_, _>>();
+    let waits = ran.nodes.iter().find(|node| {
+        let is_wait =
+            dag.by_path.get(node.path.as_str()).map(|i| !dag.nodes[*i].waits_for.is_empty());
+        is_wait == Some(true) && node.state == ActionState::Running
+    });
+    Law::WaitsEndOnce.holds(waits.is_none(), || format!("{waits:?} of a saga that has ended"));
     for node in &dag.nodes {
         let Some(policy) = node.policy else { continue };
         let path = &node.path;

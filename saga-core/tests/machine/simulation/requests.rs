@@ -61,6 +61,7 @@ impl Runner {
     pub(super) fn answered(&mut self, id: Uuid, answer: Answer) {
         let asked = self.asked.iter_mut().find(|asked| asked.id == id).expect("somebody asked");
         let before = asked.answer.replace(answer);
+        asked.seen = self.machine.state().next_seq() - 1;
         let again = std::mem::take(&mut asked.again);
         Law::AnsweredOnce
             .holds(before.is_none() || again, || format!("{before:?}, then {asked:?}"));

@@ -28,8 +28,8 @@ fn stands(s: &Status) -> String {
             format!("{tries} tries, {:?}, next {:?}", s.failure, s.retry_at)
         }
     };
-    let Status { starts, open, doubt, done, skipped, undo, .. } = s;
-    format!("{starts} starts, {open} {doubt} {done} {skipped} {undo:?} {how}")
+    let Status { starts, open, doubt, done, skipped, undo, until, .. } = s;
+    format!("until {until:?}, {starts} starts, {open} {doubt} {done} {skipped} {undo:?} {how}")
 }
 
 impl Retold<'_> {
@@ -44,8 +44,10 @@ impl Retold<'_> {
         let mut book = self.before.under(dag, config, &chapter.earlier);
         let mut begun = BTreeSet::new();
         for entry in told {
-            if matches!(entry.node_entry(), Some(NodeEntry::Started | NodeEntry::Chosen(_)))
-                && let Some(i) = book.index(entry)
+            if matches!(
+                entry.node_entry(),
+                Some(NodeEntry::Started | NodeEntry::Chosen(_) | NodeEntry::Waiting { .. })
+            ) && let Some(i) = book.index(entry)
             {
                 Law::AncestorsFirst.holds(book.done_before(i), || format!("{entry:?}, told again"));
             }
@@ -94,7 +96,10 @@ impl Retold<'_> {
             let s = &book.status[*i];
             let value = book.dag.nodes[*i].policy.is_none();
             let ended = s.done || s.failure.is_some();
-            s.starts > 0 || s.skipped || ended && !(value && self.is_value(*i, book))
+            s.starts > 0
+                || s.skipped
+                || book.waits.contains(i)
+                || ended && !(value && self.is_value(*i, book))
         };
         after.iter().any(begun)
     }

@@ -112,6 +112,14 @@ pub(super) struct Flight {
     pub(super) repeat: u32,
 }
 
+/// What the machine wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question {
+    Choice,
+    Value,
+    Times,
+}
+
 enum Next {
     Answer(usize),
     Grant(usize),
@@ -134,7 +142,7 @@ pub(super) struct Runner {
     /// Nodes that wait for a slot, and those that were given theirs and have not begun.
     pub(super) wanting: Vec<VertexId>,
     pub(super) granted: Vec<VertexId>,
-    pub(super) questions: Vec<(VertexId, bool)>,
+    pub(super) questions: Vec<(VertexId, Question)>,
     pub(super) flights: Vec<Flight>,
     pub(super) world: World,
     pub(super) issued: Vec<Issued>,
@@ -312,6 +320,12 @@ impl Runner {
             self.feed(vec![event]);
             return;
         }
+        if options.is_empty() && self.machine.state().parked().is_none() && self.waits_for_event() {
+            self.no_event_is_left();
+            let event = self.demand(|state, _, _| operators::when_waiting(state));
+            self.feed(vec![event]);
+            return;
+        }
         let hangs = || format!("hangs: {:#?}\n{:#?}", self.log, self.machine);
         Law::EndsAtLast.holds(!options.is_empty(), hangs);
         match options.remove(self.tape.pick(options.len())) {
@@ -354,13 +368,20 @@ impl Runner {
     }
 
     fn answer(&mut self, i: usize) -> Event {
-        let (vertex, choose) = self.questions.remove(i);
+        let (vertex, question) = self.questions.remove(i);
         let fails = self.setup.troubles > 0 && self.tape.chance(self.setup.trouble / 8);
         self.setup.troubles -= u32::from(fails);
         let failure = || Failure::new(FailureKind::Failed, "cannot be computed");
-        if !choose {
-            let value = if fails { Err(failure()) } else { Ok(Payload::from(&b"value"[..])) };
-            return Event::Computed { vertex, value };
+        match question {
+            Question::Value => {
+                let value = if fails { Err(failure()) } else { Ok(Payload::from(&b"value"[..])) };
+                return Event::Computed { vertex, value };
+            }
+            Question::Times => {
+                let times = if fails { Err(failure()) } else { Ok(self.times(vertex)) };
+                return Event::TimesKnown { vertex, times };
+            }
+            Question::Choice => {}
         }
         let choices = match self.machine.state().kind(vertex) {
             Some(PlanKind::Choose(arms)) => arms.len() + 1,

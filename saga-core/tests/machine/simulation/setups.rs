@@ -14,12 +14,14 @@ fn any_config() -> impl Strategy<Value = Config> {
     let abandon = prop_oneof![Just(0), 0..2000u64];
     // a run begins at 1 000 000
     let deadline = prop_oneof![3 => Just(None), 1 => (0..3000u64).prop_map(Some)];
-    (max, abandon, deadline, prop::bool::weighted(0.3)).prop_map(
-        |(max_concurrency, abandon, deadline, permits)| Config {
+    let kept = prop_oneof![3 => Just(1000usize), 1 => 0..3usize];
+    (max, abandon, deadline, prop::bool::weighted(0.3), kept).prop_map(
+        |(max_concurrency, abandon, deadline, permits, max_kept_events)| Config {
             max_concurrency,
             abandon_after: Duration::from_millis(abandon),
             deadline: deadline.map(|millis| Timestamp(1_000_000 + millis)),
             permits,
+            max_kept_events,
         },
     )
 }

@@ -193,6 +193,7 @@ impl Drafts {
                 *old = new;
             }
             PlanKind::Value => {}
+            PlanKind::Wait(alternatives) => alternatives.reverse(),
             // only the part of a `for` or a choice has no name of its own
             PlanKind::Subsaga(body) => {
                 *body = plan(vec![action("t", tape)], &[]);
@@ -256,7 +257,7 @@ fn has_undo(kind: &PlanKind) -> bool {
     let inside = |plan: &Plan| plan.nodes().iter().any(|node| has_undo(&node.kind));
     match kind {
         PlanKind::Action(policy) => policy.undo != UndoContract::None,
-        PlanKind::Value => false,
+        PlanKind::Value | PlanKind::Wait(_) => false,
         PlanKind::Subsaga(body) | PlanKind::ForEach { body, .. } => inside(body),
         PlanKind::Choose(arms) => arms.iter().any(|arm| inside(arm)),
     }

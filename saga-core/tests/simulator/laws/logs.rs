@@ -104,6 +104,20 @@ fn of_node(book: &Book<'_>, entry: &Entry, recorded: &NodeEntry, i: usize) -> Ho
             })?;
             holds("I6", !book.unwinding, || format!("{entry:?}: after the decision"))
         }
+        NodeEntry::Waiting { .. } => {
+            let begun = s.done || book.waits.contains(&i);
+            legal(!node.waits_for.is_empty() && !begun, "it is no wait, or has begun")?;
+            holds("I4", book.done_before(i), || {
+                format!("{entry:?}: its predecessors are not done")
+            })?;
+            holds("I6", !book.unwinding, || format!("{entry:?}: after the decision"))
+        }
+        NodeEntry::Waited(won) => {
+            legal(book.waits.contains(&i), "it has not begun, or has ended")?;
+            let taken = |seq| book.kept.iter().any(|kept| kept.seq == seq);
+            legal(won.event.is_none_or(taken), "another wait has taken its event")?;
+            holds("I6", !book.unwinding, || format!("{entry:?}: after the decision"))
+        }
         NodeEntry::UndoStarted => {
             legal(!book.past() && !book.busy(), "behind the pivot")?;
             holds("I5", book.unwinding, || format!("{entry:?}: before the decision"))?;

@@ -73,7 +73,7 @@ impl Case<'_> {
                 let done = requested.is_some() && refused.is_none();
                 holds("told", done, || about("it is not in the log, or was refused"))
             }
-            Answer::NothingToDo { .. } => {
+            Answer::NothingToDo { .. } | Answer::Duplicate => {
                 holds("told", requested.is_none(), || about("it is in the log"))
             }
             Answer::Held => {

@@ -16,6 +16,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Path, Type};
 
 use crate::saga::ast::{Body, Call, Choice, Head, Node, NodeForm, Saga, Step, Tail};
+use crate::saga::parse::waits::event;
 
 /// The types of a node, and the name of the action that has them.
 struct KeyTypes {
@@ -111,6 +112,8 @@ impl Keys<'_> {
             self.plain.extend(key);
             return;
         };
+        // of a wait, what may be misspelled is its event
+        let path = event(&path).cloned().unwrap_or(path);
         let module = module(&path);
         let (_, group) = self
             .groups
@@ -254,6 +257,10 @@ impl Keys<'_> {
     /// The type of a function that returns the action.
     fn node(&self, action: &Path) -> Option<TokenStream> {
         let name = elsewhere(&action.segments.last()?.ident);
+        if let Some(event) = event(action) {
+            let (krate, event) = (&self.head.krate, elsewhere(&event.segments.last()?.ident));
+            return Some(quote!(fn(&'static ()) -> #krate::builtin::#name<#event>));
+        }
         Some(quote!(fn(&'static ()) -> #name))
     }
 }

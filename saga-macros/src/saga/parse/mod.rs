@@ -13,6 +13,7 @@ mod step;
 mod trailing_dots;
 mod unknown_statements;
 mod unnamed_nodes;
+pub(crate) mod waits;
 
 use std::collections::BTreeMap;
 

@@ -10,6 +10,7 @@ use syn::{Attribute, Error, Expr, FieldValue, Path, Token, braced, token};
 use super::control_flow::{for_loop, if_branches, match_arms};
 use super::error_recovery::{first, never, starts_statement};
 use super::head::skip_all;
+use super::waits;
 use crate::errors::{Errors, as_text};
 use crate::names::is_capital;
 use crate::saga::ast::{Call, Step};
@@ -60,7 +61,7 @@ pub(crate) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call>
     let not_an_action =
         "a node runs an action, `action { .. }`; put an expression in braces: `{ .. }`";
     let here = input.fork();
-    let path = input.call(Path::parse_mod_style).map_err(|error| match here.parse::<Expr>() {
+    let path = input.call(path).map_err(|error| match here.parse::<Expr>() {
         Ok(expr) => Error::new_spanned(first(&expr), not_an_action),
         Err(_) => error,
     })?;
@@ -91,8 +92,18 @@ pub(crate) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call>
     }
     let content;
     let brace = braced!(content in input);
-    let (inputs, rest) = inputs(&content, &path).inspect_err(|_| skip_all(&content))?;
+    let (mut inputs, rest) = inputs(&content, &path).inspect_err(|_| skip_all(&content))?;
+    let mut path = path;
+    waits::complete(&mut path, &mut inputs);
     Ok(Call { path, brace, inputs, rest })
+}
+
+/// The path of an action, which has no generic arguments unless it waits for an event.
+fn path(input: ParseStream) -> syn::Result<Path> {
+    match waits::path(input) {
+        Some(path) => path,
+        None => input.call(Path::parse_mod_style),
+    }
 }
 
 /// The inputs of a call, and its `..rest`.

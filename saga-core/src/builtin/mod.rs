@@ -1,8 +1,11 @@
-//! Actions that every saga can use: [`new_uuid`], [`now`] and [`fail_if`].
+//! Actions that every saga can use: [`new_uuid`], [`now`] and [`fail_if`]; and steps that wait: [`sleep`], [`sleep_until`],
+//! [`wait_for`] and [`wait_for_within`].
 //!
 //! Expressions in `saga!` may be evaluated many times, so they must not create ids, read the clock or use
 //! random numbers. These actions do so once, as nodes whose output is recorded.
 #![allow(non_camel_case_types)] // they are named like the functions with `#[saga_action]`
+
+mod waits;
 
 use std::time::UNIX_EPOCH;
 
@@ -16,6 +19,8 @@ use crate::typed::{
     ActionSpec, NeverGivesUp, Step, StepCall, StepKind, StepResult, Typed, produced,
 };
 use crate::value::AttemptError;
+
+pub use waits::{sleep, sleep_until, wait_for, wait_for_within};
 
 /// Creates a UUID: the same in every attempt and after a crash, and a different one for every other node and
 /// saga.
