@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::log::{
     Cause, Command, EarlierAttempts, Failure, FailureKind, Fault, Migrated, NodePath, Refusal,
-    Resolution,
+    Resolution, Won,
 };
 use crate::names::NodeName;
 
@@ -194,6 +194,9 @@ pub(super) async fn every_kind_of_entry_is_returned_bit_for_bit(store: &impl Sto
         NodeEntry::UndoFailed(Failure::new(FailureKind::Failed, "").into()),
         NodeEntry::UndoRetryScheduled { at, failure: failure().into() },
         NodeEntry::Resolved(Resolution { by: text(), note: text() }.into()),
+        NodeEntry::Waiting { until: vec![at, Timestamp(0)] },
+        NodeEntry::Waited(Won { alternative: u32::MAX, event: Some(u64::MAX) }),
+        NodeEntry::Waited(Won { alternative: 0, event: None }),
     ];
     let about_sagas = [
         SagaEntry::Unwinding(Cause::Failed { node: NodePath::from("disks[2]/volume#1") }),
