@@ -222,7 +222,7 @@ pub mod operator {
         AuditOutcome, AuditRecord, ExecutionRecord, Fleet, FleetVersion, HumanReason,
         InvalidCursor, KeptEffect, NeedsHuman, NeedsHumanCursor, NeedsHumanFilter, NeedsHumanPage,
         NodeFacts, OwnerFacts, PredictedEntry, Prediction, RetryFacts, SagaFacts, SagaFilter,
-        SagaSummary, WaitsFor, Why,
+        SagaSummary, WaitFacts, WaitsFor, Why,
     };
     pub use crate::coordinator::inspect::SagaView;
     pub use crate::coordinator::operator::{MAX_NAME, MAX_NOTE, Operator};

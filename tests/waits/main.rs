@@ -152,3 +152,22 @@ async fn another_process_leaves_an_event_in_the_store() -> Result<(), Failed> {
     assert_eq!(handle.await?, "took it, approved by Ada");
     Ok(())
 }
+
+#[tokio::test]
+async fn operators_see_what_a_saga_waits_for() -> Result<(), Failed> {
+    let sec = coordinator(MemoryStore::new()).await?;
+    sec.saga(Approval { article: "it".into() }).id("a").start().await?;
+    sec.saga(Within { hours: 3 }).id("w").start().await?;
+    let why = async |id: &str| -> Result<String, Failed> {
+        Ok(sec.operator("bob").why(id).await?.sentence)
+    };
+    // the nodes in front of the waits may still be in flight
+    while !why("a").await?.contains("event") || !why("w").await?.contains("event") {
+        tokio::task::yield_now().await;
+    }
+    let (forever, within) = (why("a").await?, why("w").await?);
+    assert!(forever.starts_with("`approved` has waited "), "{forever}");
+    assert!(forever.ends_with(" for event `Approved`"), "{forever}");
+    assert!(within.contains(" for event `Approved`, and waits until "), "{within}");
+    Ok(())
+}

@@ -125,7 +125,7 @@ pub use crash_suspicion::Watch;
 pub use event::{ActionResult, AuthorizedCall, Config, Due, Effect, Event, Finish};
 pub use mailbox::Waited;
 pub use migrate::{Fate, Ineligible, Mapping};
-pub use report::{NextAttempt, NodeState};
+pub use report::{NextAttempt, NodeState, WaitState};
 pub use state::{FrameState, Illegal, Part, SagaState, VertexId};
 pub use transitions::Corrupt;
 pub use vertex::Vertex;

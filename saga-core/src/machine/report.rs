@@ -6,7 +6,8 @@ use super::progress::Progress;
 use super::state::{Part, SagaState, VertexId};
 use super::vertex::{UndoProgress, Vertex};
 use crate::log::{ActionState, Failure, NodePath, Timestamp};
-use crate::plan::PlanKind;
+use crate::names::EventType;
+use crate::plan::{Alternative, PlanKind};
 use crate::planted::{Mistake, planted};
 use crate::policy::UndoContract;
 
@@ -34,11 +35,22 @@ pub struct NodeState {
     pub transaction: bool,
     /// The next attempt of its action or its undo, if one is scheduled.
     pub retry: Option<NextAttempt>,
+    /// What it waits for, if it is a wait that has begun and not ended.
+    pub wait: Option<WaitState>,
     /// Why its last attempt failed, if it did. Attempts that were made while unwinding, to find out what there
     /// is to undo, do not count.
     pub failure: Option<Arc<Failure>>,
     /// Why its last undo failed, if it did.
     pub undo_failure: Option<Arc<Failure>>,
+}
+
+/// What a node waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitState {
+    /// One of these events.
+    pub events: Vec<EventType>,
+    /// Until this time at most.
+    pub until: Option<Timestamp>,
 }
 
 /// An attempt that is scheduled.
@@ -77,6 +89,16 @@ impl SagaState {
         let retry = if pivot_in_doubt { policy.retry.of_pivot_in_doubt() } else { policy.retry };
         let attempt = x.attempts.saturating_sub(details.tries_from).saturating_add(1);
         Some(NextAttempt { undo: false, at, attempt, of: retry.max() })
+    }
+
+    fn wait_state(&self, v: VertexId, x: &Vertex) -> Option<WaitState> {
+        let alternatives = self.alternatives(v).filter(|_| x.progress.is_waiting())?;
+        let events = alternatives.iter().filter_map(|alternative| match alternative {
+            Alternative::Event(event) => Some(event.clone()),
+            Alternative::Sleep | Alternative::SleepUntil => None,
+        });
+        let until = self.waits_until(v).iter().min().copied();
+        Some(WaitState { events: events.collect(), until })
     }
 
     /// All nodes that exist so far, each before the parts that it holds.
@@ -150,6 +172,7 @@ impl SagaState {
             in_doubt,
             attempts: x.attempts,
             retry: self.next_attempt(v, x),
+            wait: self.wait_state(v, x),
             failure: failure.cloned(),
             undo_failure: x.details().undo_failure.clone(),
         })

@@ -46,7 +46,7 @@ pub use gauges::FleetGauges;
 pub use needs_human::{
     HumanReason, InvalidCursor, NeedsHuman, NeedsHumanCursor, NeedsHumanFilter, NeedsHumanPage,
 };
-pub use nodes::{KeptEffect, NodeFacts, RetryFacts};
+pub use nodes::{KeptEffect, NodeFacts, RetryFacts, WaitFacts};
 pub use predict::{PredictedEntry, Prediction};
 pub use saga_facts::{OwnerFacts, SagaFacts};
 pub use summary::{SagaFilter, SagaSummary};

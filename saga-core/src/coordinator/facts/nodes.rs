@@ -9,8 +9,8 @@ use crate::context::idempotency_key;
 use crate::dag::StoredActions;
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
 use crate::log::{ActionState, NodePath, Timestamp, Uuid};
-use crate::machine::{NodeState, SagaState};
-use crate::names::ActionName;
+use crate::machine::{NodeState, SagaState, WaitState};
+use crate::names::{ActionName, EventType};
 
 /// What is known about one node of a saga.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,6 +61,20 @@ pub struct NodeFacts {
     pub undo_error: Option<String>,
     /// The next attempt, if it is waited for.
     pub retry: Option<RetryFacts>,
+    /// What it waits for, if it is a wait that has begun and not ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<WaitFacts>,
+}
+
+/// What a node waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct WaitFacts {
+    /// One of these events.
+    pub events: Vec<EventType>,
+    /// Until this time at most.
+    #[serde(serialize_with = "maybe_utc")]
+    pub until: Option<Timestamp>,
 }
 
 /// An attempt that is waited for.
@@ -183,6 +197,7 @@ pub(super) fn nodes(
             error: message(node.failure.as_deref()),
             undo_error: message(node.undo_failure.as_deref()),
             retry,
+            wait: node.wait.map(|WaitState { events, until }| WaitFacts { events, until }),
             node: node.path,
         }
     };

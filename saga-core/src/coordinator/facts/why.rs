@@ -8,7 +8,10 @@ use super::saga_facts::SagaFacts;
 use super::words::{Age, AtTime};
 use crate::driver::StuckBy;
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
-use crate::log::{Command, Entry, EntryKind, ListedState, NodePath, SagaEntry, Timestamp};
+use crate::log::{
+    Command, Entry, EntryKind, ListedState, NodeEntry, NodePath, SagaEntry, Timestamp,
+};
+use crate::names::EventType;
 use crate::store::WorkerId;
 
 /// The one fact that a saga waits for, and the sentence that says it. `Display` shows the sentence. All times are in UTC.
@@ -95,6 +98,21 @@ pub enum WaitsFor {
         /// How many other nodes wait for an attempt.
         others: usize,
     },
+    /// An event from outside, or a time.
+    Event {
+        /// The node that waits.
+        node: NodePath,
+        /// One of these events.
+        events: Vec<EventType>,
+        /// Since when.
+        #[serde(serialize_with = "utc")]
+        since: Timestamp,
+        /// Until when at most.
+        #[serde(serialize_with = "maybe_utc")]
+        until: Option<Timestamp>,
+        /// How many other nodes wait.
+        others: usize,
+    },
     /// Its worker, which goes on with it: nothing is in flight.
     Owner {
         /// The worker.
@@ -163,12 +181,14 @@ fn fact(facts: &SagaFacts, log: &[Entry], owner: &OwnerState) -> WaitsFor {
         let (since, by) = last(log, is_paused).unwrap_or((saga.updated_at, None));
         return WaitsFor::Resume { since, by };
     }
-    call(facts).or_else(|| retry(facts)).unwrap_or_else(|| match &facts.owner {
-        Some(owner) => {
-            WaitsFor::Owner { worker: owner.worker.clone(), last_heard: owner.last_heard }
-        }
-        None => WaitsFor::Worker { gone: None, unknown_version: owner.unknown_version },
-    })
+    call(facts).or_else(|| retry(facts)).or_else(|| wait(facts, log)).unwrap_or_else(
+        || match &facts.owner {
+            Some(owner) => {
+                WaitsFor::Owner { worker: owner.worker.clone(), last_heard: owner.last_heard }
+            }
+            None => WaitsFor::Worker { gone: None, unknown_version: owner.unknown_version },
+        },
+    )
 }
 
 /// The time of the last such entry, and who asked for it if it was a pause.
@@ -230,6 +250,28 @@ fn retry(facts: &SagaFacts) -> Option<WaitsFor> {
     })
 }
 
+/// The node that has waited longest.
+fn wait(facts: &SagaFacts, log: &[Entry]) -> Option<WaitsFor> {
+    let waits = facts.nodes.iter().filter_map(|node| Some((&node.node, node.wait.as_ref()?)));
+    let since = |node: &NodePath| {
+        let began = log.iter().rfind(|entry| {
+            entry.node() == Some(node)
+                && matches!(entry.node_entry(), Some(NodeEntry::Waiting { .. }))
+        });
+        began.map_or(facts.saga.updated_at, |entry| entry.at)
+    };
+    let mut waits = waits.map(|(node, wait)| (since(node), node, wait)).collect::<Vec<_>>();
+    waits.sort_by_key(|(since, ..)| *since);
+    let (since, node, wait) = waits.first()?;
+    Some(WaitsFor::Event {
+        node: NodePath::clone(node),
+        events: wait.events.clone(),
+        since: *since,
+        until: wait.until,
+        others: waits.len() - 1,
+    })
+}
+
 fn sentence(facts: &SagaFacts, fact: &WaitsFor) -> String {
     let (saga, now) = (&facts.saga, facts.at);
     let ago = |at: Timestamp| Age(now.0.saturating_sub(at.0));
@@ -279,6 +321,22 @@ fn sentence(facts: &SagaFacts, fact: &WaitsFor) -> String {
             };
             let at = AtTime { at: *at, now };
             format!("retry {attempt}{of} of {} at {at}{others}{error}", what(node, *undo))
+        }
+        WaitsFor::Event { node, events, since, until, others } => {
+            let events = events.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+            let until = until.map(|at| AtTime { at, now });
+            let others = match others {
+                0 => String::new(),
+                n => format!(" (and {n} more)"),
+            };
+            match until {
+                Some(until) if events.is_empty() => format!("`{node}` waits until {until}{others}"),
+                Some(until) => format!(
+                    "`{node}` has waited {} for event {events}, and waits until {until}{others}",
+                    ago(*since)
+                ),
+                None => format!("`{node}` has waited {} for event {events}{others}", ago(*since)),
+            }
         }
         WaitsFor::Owner { worker, last_heard } => {
             let heard = last_heard.map(|at| format!(", last heard {} ago", ago(at)));

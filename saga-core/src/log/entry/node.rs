@@ -220,15 +220,18 @@ impl NodeEntry {
     /// What the attempt that it is about has come to; none if it says nothing about an attempt.
     pub(crate) fn attempt_state(&self) -> Option<ActionState> {
         match self {
-            Self::Started | Self::Waiting { .. } => Some(ActionState::Running),
-            Self::Succeeded(_) | Self::Waited(_) => Some(ActionState::Completed),
+            Self::Started => Some(ActionState::Running),
+            Self::Succeeded(_) => Some(ActionState::Completed),
             Self::Failed(_) | Self::InDoubt(_) => Some(ActionState::Failed),
             Self::UndoStarted => Some(ActionState::Undoing),
             Self::UndoFinished => Some(ActionState::Undone),
             Self::UndoFailed(_) | Self::UndoRetryScheduled { .. } => Some(ActionState::UndoFailed),
-            Self::RetryScheduled { .. } | Self::Chosen(_) | Self::Skipped | Self::Resolved(_) => {
-                None
-            }
+            Self::RetryScheduled { .. }
+            | Self::Chosen(_)
+            | Self::Skipped
+            | Self::Resolved(_)
+            | Self::Waiting { .. }
+            | Self::Waited(_) => None,
         }
     }
 
