@@ -8,6 +8,13 @@ fn saga_action() {
 }
 
 #[test]
+fn saga_event() {
+    let cases = trybuild::TestCases::new();
+    cases.pass("saga_event/pass/*.rs");
+    cases.compile_fail("saga_event/fail/*.rs");
+}
+
+#[test]
 fn saga() {
     let cases = trybuild::TestCases::new();
     cases.pass("saga/pass/*.rs");

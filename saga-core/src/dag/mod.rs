@@ -62,7 +62,7 @@ pub(crate) use refused::Refused;
 pub use saga_dag::SagaDag;
 pub(crate) use same_parts::same_parts;
 pub(crate) use shape::{DagShape, StoredActions};
-pub(crate) use wait::{TimerTime, Wait, WaitFor, WaitOutput};
+pub(crate) use wait::{ReadEvent, TimerTime, Wait, WaitFor, WaitOutput};
 
 /// A finished DAG. It has been checked, is immutable, and is shared by all runs of the saga. What can be asked of
 /// it does not depend on the type of the context `C`, and is in [`AnyDag`].

@@ -17,10 +17,13 @@ pub(crate) struct Wait {
     pub(crate) output: WaitOutput,
 }
 
+/// Reads an event.
+pub(crate) type ReadEvent = fn(&Payload) -> Result<ActionOutput, ActionError>;
+
 /// One of the things that a node waits for.
 pub(crate) enum WaitFor {
     /// An event, and how it is read.
-    Event(EventType, fn(&Payload) -> Result<ActionOutput, ActionError>),
+    Event(EventType, ReadEvent),
     /// A time, and the sources that it is computed from.
     Timer { follows_wall_clock: bool, time: Arc<dyn TimerTime>, sources: Arc<[Source]> },
 }
@@ -65,10 +68,7 @@ impl Wait {
     }
 
     /// How an event of this type is read, if the node waits for it.
-    pub(crate) fn reader(
-        &self,
-        event: &EventType,
-    ) -> Option<fn(&Payload) -> Result<ActionOutput, ActionError>> {
+    pub(crate) fn reader(&self, event: &EventType) -> Option<ReadEvent> {
         self.alternatives.iter().find_map(|alternative| match alternative {
             WaitFor::Event(other, read) if other == event => Some(*read),
             WaitFor::Event(..) | WaitFor::Timer { .. } => None,

@@ -3,7 +3,7 @@
 use super::nesting::lost;
 use super::unreadable::UnreadableValue;
 use super::values::Values;
-use crate::dag::{AnyDag, NodeBody};
+use crate::dag::{AnyDag, NodeBody, ReadEvent};
 use crate::error::ActionError;
 use crate::json::has_room;
 use crate::log::{Failure, Payload};
@@ -70,8 +70,6 @@ impl Values {
         }
     }
 }
-
-type ReadEvent = fn(&Payload) -> Result<crate::value::ActionOutput, ActionError>;
 
 /// How an event of this type is read, if a node of this DAG waits for it.
 fn reader(dag: &AnyDag, event: &EventType) -> Option<ReadEvent> {

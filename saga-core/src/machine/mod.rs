@@ -76,7 +76,7 @@
 //!
 //! - A step of the machine: this file, and `turn`. Whether something is to be done about a vertex: `forward` and
 //!   `unwind`. When a call starts: `scheduling`, `start_order`. What ends a wait: `timers`.
-//! - Waits, and the events that they wait for: `mailbox`.
+//! - Waits: `waits`. The events that they wait for: `mailbox`.
 //! - An entry: whether it may follow (`legality`), what it changes (`transitions`, `graph`), and how it gets
 //!   into the append (`batch`).
 //! - Operators' requests: `commands`. Sagas that may have crashed their process: `crash_suspicion`.
@@ -108,6 +108,7 @@ mod turn;
 mod under_way;
 mod unwind;
 mod vertex;
+mod waits;
 
 use std::sync::Arc;
 

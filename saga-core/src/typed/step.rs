@@ -67,7 +67,6 @@ pub trait Step<C>: Typed + Sized + Send {
 pub trait NeverGivesUp {}
 
 /// The kind of a node that runs something.
-#[expect(clippy::large_enum_variant, reason = "one at a time, while a DAG is built")]
 pub enum StepKind {
     /// An action with this declaration.
     Action(ActionSpec),

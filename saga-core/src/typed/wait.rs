@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::StepResult;
 use super::closures::TypedClosure;
 use crate::context::Frame;
-use crate::dag::{AnyNode, NodeBody, TimerTime, Wait, WaitFor, WaitOutput};
+use crate::dag::{AnyNode, NodeBody, ReadEvent, TimerTime, Wait, WaitFor, WaitOutput};
 use crate::error::ActionError;
 use crate::log::Payload;
 use crate::machine::Due;
@@ -47,7 +47,7 @@ pub struct WaitSpec {
 
 struct EventSpec {
     event: fn() -> Result<EventType, InvalidName>,
-    read: fn(&Payload) -> Result<ActionOutput, ActionError>,
+    read: ReadEvent,
 }
 
 /// Whether a timer waits for a point in wall time, and not for some length of time.

@@ -21,7 +21,13 @@ impl Runner {
             return None;
         }
         self.setup.asks -= 1;
-        let command = what(self.machine.state(), &self.world, &mut self.tape)?;
+        let mut command = what(self.machine.state(), &self.world, &mut self.tape)?;
+        if let Command::Signal { .. } = command
+            && self.tape.byte() > 127
+            && let Some(same) = self.accepted_event()
+        {
+            command = same;
+        }
         // nobody can find out what is still to happen, unless the request is refused at once because of that
         let at_once = self.pending.is_none() && self.questions.is_empty();
         if let Command::Decide { node, .. } = &command
@@ -31,6 +37,13 @@ impl Runner {
             return None;
         }
         Some(self.request(command))
+    }
+
+    /// An event that the saga has already: somebody else tells it once more.
+    fn accepted_event(&self) -> Option<Command> {
+        let accepted = self.asked.iter().filter(|asked| asked.answer == Some(Answer::Done));
+        let mut events = accepted.filter(|asked| matches!(asked.command, Command::Signal { .. }));
+        events.next_back().map(|asked| asked.command.clone())
     }
 
     /// Something that operators must ask, or the saga would never end. When every run is explored, they have as
