@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::simulation::explore::explore;
 use crate::simulation::law::Law;
 use crate::simulation::plans::{
-    chain, each, for_event, inline, inline_action, node, plan, policy, transaction, undo_on_failure,
-    wait,
+    chain, each, for_event, inline, inline_action, node, plan, policy, transaction,
+    undo_on_failure, wait,
 };
 use crate::simulation::run::Setup;
 use saga_core::action::{
