@@ -77,7 +77,10 @@ impl Machine {
         let due = |at: &Timestamp, wall: bool| at.0 <= if wall { now } else { waited };
         let timers = self.timers_of(v).into_iter().filter(|(_, at, wall)| due(at, *wall));
         let (at, alternative) = timers.map(|(alternative, at, _)| (at, alternative)).min()?;
-        self.written_at = self.written_at.max(at);
+        if early == 0 {
+            // no later entry has an earlier time than this
+            self.written_at = self.written_at.max(at);
+        }
         Some(alternative)
     }
 
