@@ -10,93 +10,15 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::app::{App, Shared, Visit};
+use crate::buttons::{Button, OF_NODES, OF_SAGAS};
 use crate::layout::{Page, csrf_field, page, saga_page};
 use crate::problem::{Problem, answer};
+use crate::saga::facts::{attempts, errors};
 use crate::session::{Session, hashed, signed_in};
-use crate::text::{encoded, user};
+use crate::text::{encoded, moment, user};
 
 /// Of how many nodes the buttons are shown.
 const MAX_NODES: usize = 10;
-
-/// A button: one command, or one way to decide.
-struct Button {
-    /// Its word in addresses and forms.
-    word: &'static str,
-    /// What it says.
-    says: &'static str,
-    /// What it does.
-    does: &'static str,
-    /// What the note is about, if there is one.
-    note: Option<&'static str>,
-    /// True if it cannot be taken back.
-    grave: bool,
-}
-
-const fn button(word: &'static str, says: &'static str, does: &'static str) -> Button {
-    Button { word, says, does, note: None, grave: false }
-}
-
-const OF_SAGAS: [Button; 7] = [
-    button("pause", "Pause", "Starts no new node and no new undo. Calls in flight go on."),
-    button("resume", "Resume", "Ends the pause."),
-    button("step", "Step", "Starts one node or undo of the paused saga."),
-    button(
-        "retry_all",
-        "Retry all undos",
-        "Tries all failed undos again, each with all of its attempts.",
-    ),
-    button("unpark", "Unpark", "Lets the saga go on. A pivot in doubt is run again."),
-    Button {
-        note: Some("Why"),
-        grave: true,
-        ..button("cancel", "Cancel", "Rolls the saga back: what it has done is undone.")
-    },
-    Button {
-        note: Some("Why"),
-        grave: true,
-        ..button("rollback", "Roll back", "Undoes everything that the completed saga has done.")
-    },
-];
-
-const OF_NODES: [Button; 5] = [
-    button(
-        "retry_undo",
-        "Retry undo",
-        "Tries the failed undo of the node again, with all of its attempts.",
-    ),
-    button(
-        "retry",
-        "Retry",
-        "Tries the node again that made the saga stuck, with all of its attempts.",
-    ),
-    Button {
-        note: Some("What was done about the effect, and by whom"),
-        grave: true,
-        ..button(
-            "resolve",
-            "Resolve by hand",
-            "Records that somebody has dealt with the effect of the node, at the service too. Nothing is called.",
-        )
-    },
-    Button {
-        note: Some("How that is known"),
-        grave: true,
-        ..button(
-            "decide_failed",
-            "It had no effect",
-            "Says that the call in doubt took no effect. The saga goes on.",
-        )
-    },
-    Button {
-        note: Some("How that is known"),
-        grave: true,
-        ..button(
-            "decide_succeeded",
-            "It took effect",
-            "Says that the call in doubt took effect, and what its output is. The saga goes on.",
-        )
-    },
-];
 
 /// What a form asks for.
 #[derive(Deserialize, Default)]
@@ -270,6 +192,10 @@ async fn predicted(
         None => None,
     };
     let refused = prediction.as_ref().is_some_and(is_refused);
+    let node = match asked.node.as_str() {
+        "" => None,
+        path => operator.inspect(id).await?.nodes.into_iter().find(|node| node.node == *path),
+    };
     let to = saga_page(visit, id);
     let go = match (&prediction, button.grave) {
         (None, _) => ("primary", "Show what it would write"),
@@ -284,6 +210,7 @@ async fn predicted(
         }
         p { (button.does) }
         @if let Some(notice) = notice { p.notice.warn role="alert" { (notice) } }
+        @if let Some(node) = &node { (what_to_look_up(node)) }
         @if let Some(prediction) = &prediction { (what_it_would_write(prediction)) }
         form.card method="post" action=(format!("{to}/ask")) {
             (csrf_field(session))
@@ -308,6 +235,22 @@ async fn predicted(
         }
     };
     Ok(page(visit, &Page::new(button.says), body))
+}
+
+/// What somebody needs who looks for the effect of a node where it would be.
+fn what_to_look_up(node: &NodeFacts) -> Markup {
+    html! {
+        section.card aria-label="What to look up" {
+            p { "Look for the key of the action at the service: " code.key { (node.action_key) } }
+            @if node.has_undo { p { "The key of its undo: " code.key { (node.undo_key) } } }
+            p {
+                "Attempts: " (attempts(node))
+                @if let Some(at) = node.started_at { "; the first began " (moment(at)) }
+                @if let Some(at) = node.ended_at { ", the last ended " (moment(at)) }
+            }
+            @if node.error.is_some() || node.undo_error.is_some() { p { "Last error: " (errors(node)) } }
+        }
+    }
 }
 
 fn what_it_would_write(prediction: &Prediction) -> Markup {

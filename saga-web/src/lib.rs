@@ -27,6 +27,7 @@
 mod app;
 mod ask;
 mod assets;
+mod buttons;
 mod events;
 mod fleet;
 mod guard;

@@ -109,7 +109,7 @@ fn list(visit: &Visit, facts: &SagaFacts, nodes: &[&NodeFacts], label: &str) -> 
     }
 }
 
-pub(super) fn attempts(node: &NodeFacts) -> Markup {
+pub(crate) fn attempts(node: &NodeFacts) -> Markup {
     html! {
         (node.attempts)
         @if node.undo_attempts > 0 { " + " (node.undo_attempts) " of the undo" }
@@ -124,7 +124,7 @@ pub(super) fn keys(node: &NodeFacts) -> Markup {
     }
 }
 
-pub(super) fn errors(node: &NodeFacts) -> Markup {
+pub(crate) fn errors(node: &NodeFacts) -> Markup {
     html! {
         @if let Some(error) = &node.error { (user(error)) }
         @if let Some(error) = &node.undo_error { div { span.quiet { "undo: " } (user(error)) } }

@@ -1,6 +1,6 @@
 //! The page of one saga.
 
-mod facts;
+pub(crate) mod facts;
 pub(crate) mod log;
 pub(crate) mod nodes;
 mod timeline;

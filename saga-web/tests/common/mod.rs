@@ -86,6 +86,21 @@ saga! {
     }
 }
 
+#[saga_action(no_undo, timeout = "50ms", retry(max = 1))]
+async fn send(_cx: &Cx) -> Result<String, String> {
+    std::future::pending().await
+}
+
+saga! {
+    /// A payment of which nobody knows whether it was made.
+    #[allow(unused_variables, reason = "only nodes with a name have keys")]
+    pub(crate) Payout<Arc<World>>() {
+        reserve {};
+        #[pivot]
+        let transfer = send {};
+    }
+}
+
 /// A coordinator, and its sagas' world and store.
 pub(crate) struct Shop {
     pub(crate) world: Arc<World>,
@@ -124,6 +139,7 @@ impl Shop {
         let sec = sec
             .limits(Limits::default().max_payload(8 * 1024 * 1024))
             .saga::<Order>()
+            .saga::<Payout>()
             .build()
             .await
             .unwrap();
@@ -145,6 +161,12 @@ impl Shop {
         self.world.bank_refuses.store(true, Ordering::SeqCst);
         self.start(id, "nobody").await;
         self.reaches(id, "ended: stuck").await;
+    }
+
+    /// A payout whose pivot is in doubt.
+    pub(crate) async fn parked(&self, id: &str) {
+        self.sec.saga(Payout {}).id(id).start().await.unwrap();
+        self.reaches(id, "parked").await;
     }
 
     /// Waits until the saga's log has such an entry.

@@ -113,6 +113,30 @@ async fn a_stuck_saga_is_resolved_by_its_buttons() {
 }
 
 #[tokio::test]
+async fn who_decides_reads_what_follows_and_what_to_look_up() {
+    let (shop, page) = shop().await;
+    shop.parked("payout-1").await;
+    let alice = sign_in(page, "Alice").await;
+    let facts = shop.sec.operator("test").inspect("payout-1").await.unwrap();
+    let transfer = facts.nodes.iter().find(|node| node.node == "transfer").unwrap();
+    let key = transfer.action_key.to_string();
+    for command in ["decide_failed", "decide_succeeded"] {
+        let path = format!("/sagas/payout-1/ask?command={command}&node=transfer");
+        let form = alice.get(&path).await.body;
+        assert!(form.contains(&key), "{command}: {form}");
+        assert!(form.contains("timed out after 50ms"), "{command}: {form}");
+        assert!(form.contains("Attempts: 1; the first began"), "{command}: {form}");
+        let rolls_back = command == "decide_failed";
+        assert_eq!(form.contains("The saga rolls back"), rolls_back, "{command}: {form}");
+        assert_eq!(form.contains("The saga goes on."), !rolls_back, "{command}: {form}");
+    }
+    shop.stuck("order-2").await;
+    let form = alice.get("/sagas/order-2/ask?command=resolve&node=charge").await.body;
+    assert!(!form.contains("Nothing is called"), "{form}");
+    assert!(form.contains("Its own undo is not called any more"), "{form}");
+}
+
+#[tokio::test]
 async fn nobody_else_changes_anything() {
     let (shop, page) = shop().await;
     let alice = sign_in(page.clone(), "Alice").await;
