@@ -10,6 +10,16 @@
 //! The page is at `http://localhost:3000/ops`. Without `SERVICE_TOKEN`, it only shows. Kill the service and start it again:
 //! its orders go on.
 //!
+//! To copy it into a crate of yours, take these dependencies:
+//!
+//! ```toml
+//! axum = { version = "0.8", default-features = false, features = ["http1", "json", "tokio"] }
+//! saga-core = "0.1"
+//! saga-web = "0.1"
+//! serde = { version = "1", features = ["derive"] }
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread", "signal", "time"] }
+//! ```
+//!
 //! | file | contents |
 //! |---|---|
 //! | `main.rs` | **start here**: what is started, and how it ends |

@@ -90,12 +90,13 @@
 //! # Observing
 //! - [`Coordinator::events`] and [`SagaHandle::events`] stream the entries of logs as they become durable, and
 //!   [`Coordinator::inspect`] shows one saga with the state of each node.
-//! - `tracing`, target `saga_core`: a span `saga` (field `id`) encloses the whole saga, and in it a span `node` (`node`,
-//!   `attempt`, `undo`) encloses each call. Each log entry is an event named after its kind: a warning for `undo_failed`
+//! - `tracing`, target `saga_core`: a span `saga` (fields `id`, `saga`) encloses the whole saga, and in it a span `node`
+//!   (`node`, `attempt`, `undo`) encloses each call; both are at the level info. Each log entry is an event named after its kind: a warning for `undo_failed`
 //!   and `parked`, an error for a saga that ends stuck, otherwise info or debug. Every event about a saga has the fields
 //!   `id` and `saga` (its durable name), and `why` for the message of an error or a reason.
 //! - With the feature `opentelemetry`, each run of a saga in a process and each call is linked to the span that started the saga,
-//!   if its subscriber has a layer of `tracing-opentelemetry`. The log keeps the `traceparent` of that span, so that the links
+//!   if its subscriber has a layer of `tracing-opentelemetry`. In a trace, spans are called what the saga and its nodes are called
+//!   (`undo payment`), and the span of a call that failed has the status error. The log keeps the `traceparent` of that span, so that the links
 //!   are the same after a crash.
 //! - With the feature `metrics`, counters: `saga_created_total` (label `saga`), `saga_ended_total` (`saga`, `status`),
 //!   `saga_parked_total` (`saga`), `saga_node_events_total` (`saga`, `kind`: `started`, `failed` and the other kinds of

@@ -2,12 +2,15 @@
 
 #![cfg(all(feature = "opentelemetry", feature = "macros"))]
 
-use opentelemetry::trace::{SpanId, TraceContextExt, TraceId, TracerProvider};
+use opentelemetry::Value;
+use opentelemetry::trace::{SpanId, Status, TraceContextExt, TraceId, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use saga_core::prelude::*;
 use saga_core::store::MemoryStore;
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
 #[saga_action(no_undo)]
@@ -16,6 +19,20 @@ async fn charge(cx: &ActionContext<bool>) -> Result<(), String> {
 }
 
 saga! { Order<bool>() { charge {}; } }
+
+#[saga_action(undo = sweep())]
+async fn shop_floor() -> Result<(), String> {
+    Ok(())
+}
+async fn sweep() -> Result<(), String> {
+    Ok(())
+}
+#[saga_action(no_undo)]
+async fn refuse() -> Result<(), String> {
+    Err("no pen".into())
+}
+
+saga! { Refused<bool>() { shop_floor {}; refuse {}; } }
 
 /// The spans of this name: the traces and spans that each is linked to.
 fn links(spans: &[SpanData], name: &str) -> Vec<Vec<(TraceId, SpanId)>> {
@@ -34,6 +51,8 @@ async fn every_run_and_every_attempt_is_linked_to_the_request_that_started_the_s
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    // what most programs show: the spans of calls must be in it
+    let layer = layer.with_filter(LevelFilter::INFO);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
 
     let store = MemoryStore::new();
@@ -48,14 +67,25 @@ async fn every_run_and_every_attempt_is_linked_to_the_request_that_started_the_s
     drop(sec.shutdown(std::time::Duration::ZERO).await);
     drop(sec);
 
-    let sec = Coordinator::builder(true).store(store).saga::<Order>().build().await.unwrap();
+    let sec = Coordinator::builder(true).store(store).saga::<Order>().saga::<Refused>().build();
+    let sec = sec.await.unwrap();
     sec.get::<Order>("order-1").await.unwrap().unwrap().await.unwrap();
     sec.run(Order {}).await.unwrap();
+    sec.run(Refused {}).await.unwrap_err();
     drop(sec.shutdown(std::time::Duration::ZERO).await);
 
     let spans = exporter.get_finished_spans().unwrap();
     let linked = vec![(origin.trace_id(), origin.span_id())];
     // the last run was started by nobody
-    assert_eq!(links(&spans, "saga"), [linked.clone(), linked.clone(), Vec::new()]);
-    assert_eq!(links(&spans, "node"), [linked.clone(), linked, Vec::new()]);
+    assert_eq!(links(&spans, "Order"), [linked.clone(), linked.clone(), Vec::new()]);
+    assert_eq!(links(&spans, "charge"), [linked.clone(), linked, Vec::new()]);
+
+    // spans are called what people look for, and what failed is marked
+    let of = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    assert_eq!(of("refuse").status, Status::error("no pen"));
+    for name in ["Refused", "shop_floor", "undo shop_floor", "charge"] {
+        assert_eq!(of(name).status, Status::Unset, "{name}");
+    }
+    let attempt = of("refuse").attributes.iter().find(|with| with.key.as_str() == "attempt");
+    assert_eq!(attempt.map(|with| with.value.clone()), Some(Value::I64(1)));
 }

@@ -256,6 +256,7 @@ fn what_to_look_up(node: &NodeFacts) -> Markup {
 fn what_it_would_write(prediction: &Prediction) -> Markup {
     html! {
         section.prediction aria-label="What it would write" {
+            @for line in &prediction.before { p.notice.warn { "Note: " (user(line)) "." } }
             @match &prediction.answer {
                 Some(Answer::Refused(why)) => p.notice.bad { "It would be refused: " (user(&why.to_string())) },
                 Some(Answer::Duplicate) => p.notice { "It would change nothing: the saga has this event already." },

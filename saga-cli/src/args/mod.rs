@@ -162,6 +162,9 @@ pub(crate) struct TailArgs {
     /// How many of the entries that are there to begin with
     #[arg(long, short = 'n', value_name = "ENTRIES", default_value_t = 10)]
     pub(crate) lines: usize,
+    /// End also when the saga is parked or paused, and does nothing until somebody asks it to
+    #[arg(long)]
+    pub(crate) until_rest: bool,
     /// How often to look
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = crate::text::time::duration)]
     pub(crate) every: std::time::Duration,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use saga_core::operator::{HumanReason, ListedState, NeedsHumanFilter, Operator};
+use saga_core::store::CurrentWorker;
 use serde::Serialize;
 
 use crate::args::{DoctorArgs, Global};
@@ -69,8 +70,8 @@ pub(super) async fn doctor(
             let operator = opened.operator("saga", std::time::Duration::ZERO);
             let read = async {
                 sagas(&mut checkup, &operator).await?;
-                workers(&mut checkup, &opened).await?;
-                waiting(&mut checkup, &operator, &args).await
+                let is_known = workers(&mut checkup, &opened).await?;
+                waiting(&mut checkup, &operator, &args, is_known).await
             };
             if let Err(failure) = read.await {
                 checkup.add("read", Level::Problem, failure.message);
@@ -94,12 +95,30 @@ async fn sagas(checkup: &mut Checkup, operator: &Operator) -> Result<(), Failure
     Ok(())
 }
 
-/// Who runs them.
-async fn workers(checkup: &mut Checkup, opened: &Opened) -> Result<(), Failure> {
+/// Who runs them; true if it can be told which sagas have a worker.
+async fn workers(checkup: &mut Checkup, opened: &Opened) -> Result<bool, Failure> {
     let Some(terms) = opened.store().lease_terms() else {
-        let what = "this kind of store has one worker at a time, and does not say whether it is running; see `progress`";
-        checkup.add("workers", Level::Unknown, what);
-        return Ok(());
+        let current = opened.store().current_worker().await?;
+        let is_known = match &current {
+            CurrentWorker::Absent | CurrentWorker::Present(Some(_)) => true,
+            CurrentWorker::Present(None) | CurrentWorker::Unknown => false,
+        };
+        let (level, what) = match current {
+            CurrentWorker::Absent => {
+                let what = "no process has the store open as its worker, so nobody runs its sagas; start one";
+                (Level::Problem, what.to_string())
+            }
+            CurrentWorker::Present(Some(id)) => (Level::Ok, format!("{id} has the store open")),
+            CurrentWorker::Present(None) => {
+                (Level::Ok, "a process has the store open as its worker".to_string())
+            }
+            CurrentWorker::Unknown => {
+                let what = "this kind of store has one worker at a time, and does not say whether it is running";
+                (Level::Unknown, format!("{what}; see `progress`"))
+            }
+        };
+        checkup.add("workers", level, what);
+        return Ok(is_known);
     };
     let workers = opened.store().workers().await?;
     let now = now();
@@ -118,7 +137,7 @@ async fn workers(checkup: &mut Checkup, opened: &Opened) -> Result<(), Failure> 
         );
         checkup.add("workers", Level::Problem, what);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Which sagas wait for somebody.
@@ -126,6 +145,7 @@ async fn waiting(
     checkup: &mut Checkup,
     operator: &Operator,
     args: &DoctorArgs,
+    workers_known: bool,
 ) -> Result<(), Failure> {
     let mut counts = [0_u64; 5];
     let mut filter =
@@ -158,14 +178,18 @@ async fn waiting(
     let lost = without + unknown;
     let what =
         format!("{} without a worker that is alive and knows the version{look}", count(lost));
-    checkup.judge(
-        "versions",
-        lost > 0,
-        if lost > 0 { what } else { "every saga that goes on has a worker".into() },
-    );
+    let (level, what) = match (lost, workers_known) {
+        (0, true) => (Level::Ok, "every saga that goes on has a worker".to_string()),
+        (0, false) => (
+            Level::Unknown,
+            "whether every saga has a worker cannot be told; see `workers`".to_string(),
+        ),
+        (_, true | false) => (Level::Problem, what),
+    };
+    checkup.add("versions", level, what);
     let (sagas, seconds) = (count(idle), args.idle.as_secs());
     let what =
-        format!("nothing has happened for {seconds} s to {sagas} due for something{}", see(idle));
+        format!("{sagas} without progress for {seconds} s; they wait for no time{}", see(idle));
     let fine = "no saga that is due for something stands still";
     checkup.judge("progress", idle > 0, if idle > 0 { what } else { fine.to_string() });
     Ok(())

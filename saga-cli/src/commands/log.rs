@@ -5,6 +5,7 @@ use std::time::Duration;
 use saga_core::SagaId;
 use saga_core::log::{Entry, NodeEntry, Payload};
 use saga_core::operator::SagaView;
+use saga_core::store::SagaRecord;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -75,6 +76,15 @@ pub(super) async fn log(global: &Global, output: &Output, args: LogArgs) -> Resu
     Ok(Exit::Done)
 }
 
+/// What a saga waits for that does nothing until somebody asks it to.
+fn rests(record: &SagaRecord) -> Option<&'static str> {
+    match (record.parked_reason.is_some(), record.paused) {
+        (true, true | false) => Some("it is parked until somebody decides or unparks it"),
+        (false, true) => Some("it is paused until somebody resumes it"),
+        (false, false) => None,
+    }
+}
+
 pub(super) async fn tail(
     global: &Global,
     output: &Output,
@@ -105,6 +115,12 @@ pub(super) async fn tail(
         seen = view.log.entries().last().map(|entry| entry.seq);
         if view.record.status.is_ended() {
             return Ok(Exit::Done);
+        }
+        if let Some(waits) = rests(&view.record) {
+            if args.until_rest {
+                return Ok(Exit::Done);
+            }
+            output.note(&format!("{waits}; Ctrl-C ends this"));
         }
         tokio::time::sleep(args.every).await;
     }

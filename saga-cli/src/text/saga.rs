@@ -40,9 +40,17 @@ pub(crate) fn facts(facts: &SagaFacts) -> String {
             line(name, plain(text));
         }
     }
+    if let Some(pivot) = facts.passed_pivot().filter(|_| !saga.status.is_ended()) {
+        let node = plain(pivot.node.as_str());
+        line(
+            "pivot",
+            format!("`{node}` has succeeded: it can only go forward, a cancel is refused"),
+        );
+    }
     line("fingerprint", saga.fingerprint.clone());
     out += &effects("Effects that remain", facts.remaining_effects());
     out += &effects("Effects that may remain", facts.possible_effects());
+    out += &staying(facts);
     if !facts.kept.is_empty() {
         out += "\nEffects that a migration kept\n";
         for kept in &facts.kept {
@@ -52,6 +60,20 @@ pub(crate) fn facts(facts: &SagaFacts) -> String {
     if !facts.nodes.is_empty() {
         out += "\nNodes\n";
         out += &nodes(&facts.nodes);
+    }
+    out
+}
+
+/// What no rollback takes back.
+fn staying(facts: &SagaFacts) -> String {
+    let mut out = String::new();
+    for node in facts.staying_effects() {
+        if out.is_empty() {
+            out = "\nDone, and cannot be undone\n".to_string();
+        }
+        let why = node.no_undo.as_ref().map(|why| format!(" ({})", plain(why)));
+        let (path, key) = (plain(node.node.as_str()), node.action_key);
+        out += &format!("  {path}{}: action key {key}\n", why.unwrap_or_default());
     }
     out
 }

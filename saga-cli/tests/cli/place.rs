@@ -37,7 +37,7 @@ impl Place {
         Self::Inherited(directory.to_path_buf())
     }
 
-    fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         vec![
             Self::sqlite(),
             Self::Files(tempfile::tempdir().unwrap()),

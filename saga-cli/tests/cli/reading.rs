@@ -55,15 +55,19 @@ fn everything_can_be_read_while_a_worker_runs_and_without_one() {
         worker.stop();
         let without = all(place);
         let at_rest = |text: &str| {
-            let parts = text
-                .split("$ saga ")
-                .filter(|part| !part.contains("wait-1") && !part.contains("retry-1"));
+            // those that are left alone need somebody
+            let parts = text.split("$ saga ").filter(|part| {
+                !part.contains("wait-1")
+                    && !part.contains("retry-1")
+                    && !part.starts_with("ls --needs-human")
+            });
             // the worker gives its sagas up
             let lines = parts.flat_map(str::lines).filter(|line| !line.starts_with("  worker"));
             lines.map(str::to_string).collect::<Vec<_>>()
         };
         assert_eq!(at_rest(&without), at_rest(&with));
-        assert!(place.saga("why wait-1").ok().contains("no worker owns it"));
+        let nobody = if place.is_shared() { "no worker owns it" } else { "no worker is running" };
+        assert!(place.saga("why wait-1").ok().contains(nobody));
         json_of_everything(place);
     });
 }
@@ -178,6 +182,15 @@ fn a_log_can_be_cut_down_to_a_node() {
     worker.order("x", "ok");
     let log = place.saga("log x --node payment").ok();
     assert_eq!(redacted(&log), "   4 <time> started payment\n   5 <time> succeeded payment\n");
+}
+
+#[test]
+fn tail_can_end_where_a_saga_waits_for_somebody() {
+    let place = Place::sqlite();
+    let worker = place.worker(&Arc::new(Shop::default()));
+    worker.payout("parked-1");
+    let said = place.saga("tail parked-1 --until-rest").ok();
+    assert!(said.lines().last().is_some_and(|line| line.contains("parked")), "{said}");
 }
 
 #[test]

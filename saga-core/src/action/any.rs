@@ -75,6 +75,10 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for OfContext<C> {
         self.0.output_type()
     }
 
+    fn no_undo(&self) -> Option<String> {
+        self.0.no_undo()
+    }
+
     fn place(&self) -> String {
         self.0.place()
     }

@@ -149,6 +149,11 @@ pub trait Action<C>: Send + Sync + 'static {
         None
     }
 
+    /// Why it declares `no_undo`, if it says so; shown to operators.
+    fn no_undo(&self) -> Option<String> {
+        None
+    }
+
     /// Where the action is defined, as `file:line`; shown when two actions have the same name.
     fn place(&self) -> String {
         String::new()

@@ -88,6 +88,9 @@ pub struct fail_if<'a> {
     pub message: &'a str,
 }
 
+/// The names of the provided actions, which have no effect.
+pub(crate) const PROVIDED: [&str; 3] = ["new_uuid", "now", "fail_if"];
+
 /// Implements an action without an undo; `$run` is one attempt of it.
 macro_rules! provided {
     ($name:ident $([$life:lifetime])?, $fixed:ty, $output:ty, $retry:expr, |$this:ident, $cx:ident| $run:expr) => {

@@ -269,8 +269,7 @@ impl SagaTask {
             // a migration may have changed them
             self.saga.params.lock().unwrap_or_else(PoisonError::into_inner).clone_from(params);
         }
-        let span = tracing::info_span!(target: "saga_core", "saga", id = %self.id());
-        driver.link_to_origin(&span);
+        let span = driver.span(self.id());
         let run = driver.run(requests, &self.saga.link).instrument(span);
         AssertUnwindSafe(run).catch_unwind()
     }

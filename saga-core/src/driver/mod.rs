@@ -47,7 +47,7 @@ use crate::clock::ClockView;
 use crate::context::RunInfo;
 use crate::crash_points::crash_point;
 use crate::error::SagaError;
-use crate::log::{Failure, Payload, Uuid};
+use crate::log::{Failure, Payload, SagaId, Uuid};
 use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::planted::{Mistake, planted};
 use crate::store::{SagaRecord, StoreError};
@@ -74,7 +74,7 @@ pub(crate) use requests::{Heard, HeldAnswer, PendingAnswer, PendingRequest};
 pub(crate) use store_health::StoreHealth;
 pub(crate) use stuck::StuckBy;
 use task_state::{TaskState, Wakeup};
-use trace_links::Origin;
+use trace_links::{Origin, saga_span};
 pub(crate) use unreadable::{UnreadableValue, decoder_message, unreadable_output};
 pub(crate) use values::Values;
 
@@ -113,9 +113,11 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// Links a span of the saga to the span that started it.
-    pub(crate) fn link_to_origin(&self, span: &tracing::Span) {
-        self.origin.link(span);
+    /// The span of the saga in this process, linked to the span that started it.
+    pub(crate) fn span(&self, id: &SagaId) -> tracing::Span {
+        let span = saga_span(id, self.values.name());
+        self.origin.link(&span);
+        span
     }
 
     /// Runs the saga until it has ended or this process must stop running it. `link` is told once whether a new

@@ -2,7 +2,7 @@
 
 use tracing::Span;
 
-use crate::log::Entry;
+use crate::log::{Entry, NodePath, SagaId};
 
 pub(crate) struct Origin();
 
@@ -19,3 +19,15 @@ impl Origin {
 
     pub(crate) fn link(&self, _span: &Span) {}
 }
+
+/// The span of a saga, as long as this process runs it.
+pub(crate) fn saga_span(id: &SagaId, name: &str) -> Span {
+    tracing::info_span!(target: "saga_core", "saga", %id, saga = name)
+}
+
+/// The span of a call.
+pub(crate) fn call_span(node: &NodePath, attempt: u32, undo: bool) -> Span {
+    tracing::info_span!(target: "saga_core", "node", %node, attempt, undo)
+}
+
+pub(crate) fn call_failed(_span: &Span, _why: &str) {}

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
 use tracing::Span;
+use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::log::{Entry, EntryKind, SagaEntry};
+use crate::log::{Entry, EntryKind, NodePath, SagaEntry, SagaId};
 
 /// The span that started a saga, if there was one.
 pub(crate) struct Origin(Option<SpanContext>);
@@ -52,6 +53,31 @@ impl Origin {
             span.add_link(origin.clone());
         }
     }
+}
+
+/// The span of a saga, as long as this process runs it. In traces it is called what the saga is called.
+pub(crate) fn saga_span(id: &SagaId, name: &str) -> Span {
+    tracing::info_span!(target: "saga_core", "saga", %id, saga = name, otel.name = name)
+}
+
+/// The span of a call. In traces it is called what its node is called.
+pub(crate) fn call_span(node: &NodePath, attempt: u32, undo: bool) -> Span {
+    let span = tracing::info_span!(
+        target: "saga_core", "node",
+        // a number: the layer writes only signed ones as such
+        %node, attempt = i64::from(attempt), undo,
+        otel.name = node.as_str(), otel.status_code = Empty, otel.status_description = Empty
+    );
+    if undo && !span.is_disabled() {
+        span.record("otel.name", format!("undo {node}").as_str());
+    }
+    span
+}
+
+/// Says of the span of a call that it has failed.
+pub(crate) fn call_failed(span: &Span, why: &str) {
+    span.record("otel.status_code", "ERROR");
+    span.record("otel.status_description", why);
 }
 
 /// A `traceparent` of version 00. `None` if it is none.

@@ -83,7 +83,7 @@ pub use transaction_work::PostgresWork;
 #[cfg(feature = "sqlite")]
 pub use transaction_work::SqliteWork;
 pub use transaction_work::TransactionWork;
-pub use workers::{LeaseTerms, Position, Worker};
+pub use workers::{CurrentWorker, LeaseTerms, Position, Worker};
 
 /// Operators' requests, each with its answer if it has one.
 pub type RequestsWithAnswers = Vec<(Request, Option<Answer>)>;
@@ -226,6 +226,15 @@ pub trait Store: Send + Sync + 'static {
     /// The default returns none, which suits stores with one worker at a time.
     fn workers(&self) -> BoxFuture<'_, Result<Vec<Worker>, StoreError>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Returns whether a process has the store open as its worker, in a store with one worker at a time. A store that keeps
+    /// this says which worker it is once that one has [claimed](Self::claim) sagas, so that it can be seen which sagas it has not
+    /// taken.
+    ///
+    /// The default cannot tell.
+    fn current_worker(&self) -> BoxFuture<'_, Result<CurrentWorker, StoreError>> {
+        Box::pin(async { Ok(CurrentWorker::Unknown) })
     }
 
     /// Returns how workers divide the calls of these actions between them, for

@@ -47,6 +47,32 @@ impl Worker {
     }
 }
 
+/// The worker of a store with one worker at a time, as other processes see it, from
+/// [`Store::current_worker`](super::Store::current_worker).
+///
+/// ```
+/// use saga_core::store::{CurrentWorker, SqliteStore, Store};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("shop.db");
+/// let worker = SqliteStore::open(&path)?;
+/// let attached = SqliteStore::attach(&path)?;
+/// assert_eq!(attached.current_worker().await?, CurrentWorker::Present(None));
+/// drop(worker);
+/// assert_eq!(attached.current_worker().await?, CurrentWorker::Absent);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CurrentWorker {
+    /// It cannot be told whether there is one.
+    Unknown,
+    /// No process has the store open as its worker.
+    Absent,
+    /// A process has, under this id; `None` if it has claimed no sagas yet.
+    Present(Option<WorkerId>),
+}
+
 /// How far a saga has come, from [`Store::positions`](super::Store::positions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {

@@ -203,6 +203,10 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for BoundAction<C> {
         Some((self.closure.output_type)())
     }
 
+    fn no_undo(&self) -> Option<String> {
+        self.spec.no_undo()
+    }
+
     fn place(&self) -> String {
         let place = self.spec.place;
         format!("{}:{}", place.file(), place.line())

@@ -37,6 +37,12 @@ impl ActionSpec {
         Self { name, rev: 0, label: None, policy, timeout: None, undo_timeout: None, undo, place }
     }
 
+    /// The reason in `no_undo = "reason"`.
+    pub(crate) fn no_undo(&self) -> Option<String> {
+        let reason = self.undo.strip_prefix("no_undo = ")?;
+        Some(serde_json::from_str(reason).unwrap_or_else(|_| reason.trim_matches('"').to_string()))
+    }
+
     pub(crate) fn timeouts(&self) -> Timeouts {
         Timeouts { action: self.timeout, undo: self.undo_timeout }
     }

@@ -38,6 +38,12 @@ pub(super) fn facts(facts: &SagaFacts) -> Markup {
                 dt { "Fingerprint" }
                 dd { code { (saga.fingerprint.get(..16).unwrap_or(&saga.fingerprint)) } }
             }
+            @if let Some(pivot) = facts.passed_pivot().filter(|_| !saga.status.is_ended()) {
+                div.wide {
+                    dt { "Pivot" }
+                    dd { (user(pivot.node.as_str())) " has succeeded: the saga can only go forward, and a cancel is refused" }
+                }
+            }
             @if let Some(cause) = &facts.cause { div.wide { dt { "Rolls back because" } dd { (user(cause)) } } }
             @if let Some(error) = saga.error.as_ref().filter(|error| !facts.why.sentence.contains(*error)) {
                 div.wide { dt { "Error" } dd { (user(error)) } }
@@ -62,6 +68,27 @@ pub(super) fn effects(visit: &Visit, facts: &SagaFacts) -> Markup {
             @if !remains.is_empty() { (list(visit, facts, &remains, "Effects that remain")) }
             @for KeptEffect { node, action_key, .. } in facts.kept.iter().take(MAX_EFFECTS) {
                 p { (user(node.as_str())) " was kept by a migration, with the key " code { (action_key) } "." }
+            }
+        }
+        (staying(facts))
+    }
+}
+
+/// What no rollback takes back.
+fn staying(facts: &SagaFacts) -> Markup {
+    let staying = facts.staying_effects().take(MAX_EFFECTS).collect::<Vec<_>>();
+    html! {
+        @if !staying.is_empty() {
+            h2 { "Cannot be undone" }
+            p.quiet { "These are done, and declare no undo: a rollback leaves them as they are." }
+            ul {
+                @for node in staying {
+                    li {
+                        (user(node.node.as_str()))
+                        @if let Some(why) = &node.no_undo { ": " (user(why)) }
+                        " " code.key { (node.action_key) }
+                    }
+                }
             }
         }
     }

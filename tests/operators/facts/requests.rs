@@ -92,6 +92,22 @@ fn what_is_predicted_for_a_saga_at_rest_is_what_is_written() {
     assert_eq!(words(&back), ["requested", "unwinding", "undo_started c"]);
 }
 
+/// What stays is said before and after, so that nobody takes "everything is undone" by its word.
+#[test]
+fn what_cannot_be_undone_is_said_before_a_rollback() {
+    let x = Running::new(&[]);
+    x.start("done");
+    x.rests("done");
+    let leaves = "leaves `b` as it is, because it cannot be undone";
+    let back = comes_true(&x, "done", Command::Rollback { reason: "a mistake".into() });
+    assert!(back.then.iter().any(|line| line == leaves), "{back}");
+    x.rests("done");
+    let facts = x.process.until(x.alice.inspect("done")).unwrap();
+    let stays = facts.staying_effects().map(|node| node.node.as_str()).collect::<Vec<_>>();
+    assert_eq!(stays, ["b"]);
+    assert!(facts.to_string().contains("stays, because it cannot be undone: `b`"), "{facts}");
+}
+
 #[test]
 fn a_value_that_does_not_fit_is_refused_where_the_definition_is_known() {
     let x = Running::new(&[("p", &[Do::Panics; 20])]);

@@ -35,7 +35,7 @@ use super::operator::Operator;
 use crate::ambient::system_time;
 use crate::error::OperateError;
 use crate::log::Timestamp;
-use crate::store::{LeaseTerms, SagaRecord, Store, Worker, WorkerId};
+use crate::store::{CurrentWorker, LeaseTerms, SagaRecord, Store, Worker, WorkerId};
 
 pub use attempts::ExecutionRecord;
 pub(crate) use attempts::trace;
@@ -60,6 +60,8 @@ pub(super) struct Reader<'a> {
     pub(super) now: Timestamp,
     workers: Vec<Worker>,
     lease: Option<LeaseTerms>,
+    /// Who runs the sagas of a store with one worker at a time, seen from another process.
+    current: CurrentWorker,
 }
 
 impl<'a> Reader<'a> {
@@ -75,14 +77,25 @@ impl<'a> Reader<'a> {
             Some(home) => home.workers().await?,
             None => store.workers().await?,
         };
-        Ok(Self { store, home, now, workers, lease: store.lease_terms() })
+        let lease = store.lease_terms();
+        let current = match (home, lease) {
+            (None, None) => store.current_worker().await?,
+            (Some(_), _) | (_, Some(_)) => CurrentWorker::Unknown,
+        };
+        Ok(Self { store, home, now, workers, lease, current })
     }
 
     /// Whether the worker that owns a saga is alive; `None` if that cannot be told: the store has one worker at a time,
-    /// which is another process.
+    /// which is another process, and has not said who it is.
     fn is_alive(&self, owner: &WorkerId) -> Option<bool> {
-        let known = self.lease.is_some() || self.home.is_some();
-        known.then(|| self.workers.iter().any(|worker| worker.id == *owner))
+        match &self.current {
+            _ if self.lease.is_some() || self.home.is_some() => {
+                Some(self.workers.iter().any(|worker| worker.id == *owner))
+            }
+            CurrentWorker::Absent => Some(false),
+            CurrentWorker::Present(Some(current)) => Some(current == owner),
+            CurrentWorker::Present(None) | CurrentWorker::Unknown => None,
+        }
     }
 
     /// True if nobody is going on with the saga, because it has no owner or one that is gone.
@@ -90,9 +103,17 @@ impl<'a> Reader<'a> {
         record.owner.as_ref().is_none_or(|owner| self.is_alive(owner) == Some(false))
     }
 
-    /// True if this program is the one that would run the saga, and does not know its definition.
+    /// True if the program that would run the saga does not know its definition. That is this program; or, seen from another
+    /// process, the only worker of the store, which takes everything that it knows before it says who it is.
     fn is_unknown(&self, record: &SagaRecord) -> bool {
-        self.home.is_some_and(|home| home.definition_of(record).is_none())
+        match (self.home, &self.current) {
+            (Some(home), _) => home.definition_of(record).is_none(),
+            (None, CurrentWorker::Present(Some(current))) => record.owner.as_ref() != Some(current),
+            (
+                None,
+                CurrentWorker::Present(None) | CurrentWorker::Absent | CurrentWorker::Unknown,
+            ) => false,
+        }
     }
 }
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::why::unknown_to_the_worker;
 use super::words::Age;
 use super::{Reader, SagaSummary};
 use crate::coordinator::operator::Operator;
 use crate::error::OperateError;
 use crate::log::{InvalidSagaId, ListedState, SagaId, SagaStatus, Timestamp};
-use crate::store::{ListFilter, SagaRecord, StoreError};
+use crate::store::{CurrentWorker, ListFilter, SagaRecord, StoreError};
 
 /// How many records are read in one go.
 const PAGE: usize = 2048;
@@ -28,7 +29,8 @@ const PAGE: usize = 2048;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeedsHumanFilter {
     /// After how long without an entry in its log a saga counts as not progressing, and one without a worker as left
-    /// alone; 5 minutes by default.
+    /// alone; 5 minutes by default. Give more if calls may take longer. That the only worker of a store is gone, or has not
+    /// taken a saga, an operator who is attached to the store sees at once.
     pub idle: Duration,
     /// Only sagas with this name.
     pub saga: Option<String>,
@@ -52,8 +54,8 @@ pub enum HumanReason {
     Stuck,
     /// It is parked.
     Parked,
-    /// Nothing runs it, and this program does not know its definition. Only an operator that comes from a coordinator can
-    /// tell.
+    /// Nothing runs it, and the program that would run it does not know its definition: this one, or, for an operator that is
+    /// attached to a store with one worker at a time, that worker.
     UnknownVersion,
     /// No worker owns it, or one that is not alive, and no other worker has taken it over.
     OwnerNotCurrent,
@@ -202,7 +204,7 @@ impl Reader<'_> {
             let is_last = page.len() < PAGE;
             for record in page {
                 at.after = Some(record.id.clone());
-                sagas.extend(self.judge(&record));
+                sagas.extend(self.judge(&record, filter.idle));
                 if sagas.len() == limit {
                     return Ok(NeedsHumanPage { sagas, next: Some(at) });
                 }
@@ -228,9 +230,13 @@ impl Reader<'_> {
             Part::Stuck => ListFilter { statuses: vec![SagaStatus::Stuck], ..all },
             Part::Parked => ListFilter { statuses: unfinished, parked: Some(true), ..all },
             Part::Halted => {
-                let idle = u64::try_from(filter.idle.as_millis()).unwrap_or(u64::MAX);
-                let before = Timestamp(self.now.0.saturating_sub(idle));
-                let (parked, updated_before) = (Some(false), Some(before));
+                // a saga that the only worker has not taken is known at once
+                let at_once = match self.current {
+                    CurrentWorker::Absent | CurrentWorker::Present(Some(_)) => true,
+                    CurrentWorker::Present(None) | CurrentWorker::Unknown => false,
+                };
+                let updated_before = (!at_once).then(|| self.idle_since(filter.idle));
+                let parked = Some(false);
                 // of a saga that is suspended, nothing is due
                 let suspended = Some(false);
                 ListFilter { statuses: unfinished, parked, suspended, updated_before, ..all }
@@ -238,9 +244,16 @@ impl Reader<'_> {
         }
     }
 
+    /// A saga whose last entry is from before this time has been idle for so long.
+    fn idle_since(&self, longest: Duration) -> Timestamp {
+        let idle = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+        Timestamp(self.now.0.saturating_sub(idle))
+    }
+
     /// Whether a saga of one of the queries needs a human.
-    fn judge(&self, record: &SagaRecord) -> Option<NeedsHuman> {
+    fn judge(&self, record: &SagaRecord, longest: Duration) -> Option<NeedsHuman> {
         let idle = Age(self.now.0.saturating_sub(record.updated_at.0));
+        let is_idle = record.updated_at < self.idle_since(longest);
         let (reason, because) = match record.listed_state() {
             ListedState::Stuck => {
                 let error = record.error.as_deref().unwrap_or("no error is recorded");
@@ -265,18 +278,25 @@ impl Reader<'_> {
                 match (orphaned, unknown) {
                     (true, true) => {
                         let name = &record.name;
-                        let why =
-                            format!("started by a version of `{name}` that is not known here");
+                        let why = match self.home {
+                            Some(_) => {
+                                format!("started by a version of `{name}` that is not known here")
+                            }
+                            None => unknown_to_the_worker(&SagaSummary::of(record)),
+                        };
                         (HumanReason::UnknownVersion, why)
                     }
                     (true, false) => {
                         let why = match &record.owner {
+                            _ if self.current == CurrentWorker::Absent => {
+                                "no worker is running".to_string()
+                            }
                             Some(owner) => format!("its worker {owner} is gone"),
                             None => "no worker owns it".to_string(),
                         };
                         (HumanReason::OwnerNotCurrent, format!("{why}, last entry {idle} ago"))
                     }
-                    (false, _) if waits || record.paused => return None,
+                    (false, _) if waits || record.paused || !is_idle => return None,
                     (false, _) => {
                         let why =
                             format!("nothing has happened for {idle}, though something is due");

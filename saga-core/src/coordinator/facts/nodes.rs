@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::ExecutionRecord;
+use crate::builtin::PROVIDED;
 use crate::context::idempotency_key;
-use crate::dag::StoredActions;
+use crate::dag::{AnyDag, StoredActions};
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
 use crate::log::{ActionState, NodePath, Timestamp, Uuid};
 use crate::machine::{NodeState, SagaState, WaitState};
@@ -26,6 +27,8 @@ pub struct NodeFacts {
     pub has_undo: bool,
     /// True if it is the pivot.
     pub pivot: bool,
+    /// Why its action declares `no_undo`, if this program knows the saga's definition and that says why.
+    pub no_undo: Option<String>,
     /// True if its action may have taken effect without an output being recorded.
     pub in_doubt: bool,
     /// True if the only effect of its action is a transaction of the database that keeps the log: it has happened exactly if
@@ -127,6 +130,14 @@ impl NodeFacts {
         }
     }
 
+    /// True if its action has run and declares `no_undo`, so that whatever effect it had stays, also when the saga rolls back.
+    /// The provided actions, such as `now`, have none.
+    pub fn stays(&self) -> bool {
+        let provided = |action: &ActionName| PROVIDED.contains(&action.as_str());
+        let acts = self.action.as_ref().is_some_and(|action| !provided(action));
+        acts && !self.has_undo && self.state == ActionState::Completed
+    }
+
     /// True if the effect of its action may be there: it is in doubt, in flight, or being undone. That of an action which
     /// declares `no_undo` does not count, unless it is the pivot's: whether that took effect, a human may have to find out. Nor
     /// does a transaction in flight: it has happened once the log says so.
@@ -157,7 +168,7 @@ pub(super) fn nodes(
     state: &SagaState,
     run_key: Uuid,
     actions: &StoredActions,
-    is_known: bool,
+    definition: Option<&AnyDag>,
     timeline: &[ExecutionRecord],
 ) -> Vec<NodeFacts> {
     let mut times = HashMap::<(&NodePath, bool), Times>::new();
@@ -168,6 +179,10 @@ pub(super) fn nodes(
         of.attempts += 1;
     }
     let key = |path: &NodePath, undo| idempotency_key(run_key, state.keys(), path.as_str(), undo);
+    // actions with one name are one action
+    let reasons = definition.into_iter().flat_map(AnyDag::actions);
+    let reasons = reasons.filter_map(|action| Some((action.name(), action.no_undo()?)));
+    let reasons = reasons.collect::<HashMap<_, _>>();
     let facts = |node: NodeState| {
         let times = |undo| times.get(&(&node.path, undo)).copied().unwrap_or_default();
         let (forth, back) = (times(false), times(true));
@@ -176,12 +191,13 @@ pub(super) fn nodes(
             undo: retry.undo,
             at: retry.at,
             attempt: retry.attempt,
-            of: retry.of.filter(|_| is_known),
+            of: retry.of.filter(|_| definition.is_some()),
         });
         NodeFacts {
             action: actions.of(&node.path).cloned(),
             state: node.state,
             has_undo: node.has_undo,
+            no_undo: actions.of(&node.path).and_then(|name| reasons.get(name).cloned()),
             pivot: node.pivot,
             in_doubt: node.in_doubt,
             transaction: node.transaction,

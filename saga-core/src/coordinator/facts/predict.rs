@@ -4,12 +4,17 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Reader;
+use super::nodes::nodes;
+use super::{NodeFacts, Reader, WaitsFor};
 use crate::coordinator::operator::Operator;
 use crate::coordinator::stored::{Stored, StoredError};
+use crate::dag::StoredActions;
 use crate::error::OperateError;
-use crate::log::{Answer, Command, Entry, NodePath, SagaEntry, SagaId, SagaStatus, Uuid, in_words};
-use crate::machine::{Config, Effect, Event, Machine};
+use crate::log::{
+    Answer, Command, Entry, NodePath, Request, SagaEntry, SagaId, SagaStatus, Uuid, in_words,
+};
+use crate::machine::{Config, Effect, Event, Machine, SagaState};
+use crate::store::CurrentWorker;
 
 /// What a request would do, from [`Operator::predict`]. `Display` shows it as text.
 ///
@@ -24,6 +29,9 @@ pub struct Prediction {
     pub command: &'static str,
     /// The answer to the request; `None` if the log alone does not tell.
     pub answer: Option<Answer>,
+    /// What to know first, as clauses: that no worker runs the saga, so that the request waits in the store, and which other
+    /// requests wait there.
+    pub before: Vec<String>,
     /// The entries that would be written to the log in one append.
     pub entries: Vec<PredictedEntry>,
     /// What would be done once they are written, in words.
@@ -53,13 +61,17 @@ impl Prediction {
     fn refused(saga: &SagaId, command: &Command, answer: Answer) -> Self {
         let answer = Some(answer);
         let (saga, command) = (saga.clone(), command.name());
-        Self { saga, command, answer, entries: Vec::new(), then: Vec::new() }
+        let (before, entries, then) = (Vec::new(), Vec::new(), Vec::new());
+        Self { saga, command, answer, before, entries, then }
     }
 }
 
 impl fmt::Display for Prediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { saga, command, answer, entries, then } = self;
+        let Self { saga, command, answer, before, entries, then } = self;
+        for line in before {
+            writeln!(f, "note: {line}")?;
+        }
         match answer {
             Some(Answer::Done) => writeln!(f, "{command} of {saga} would write:")?,
             Some(Answer::Held) => {
@@ -96,6 +108,9 @@ impl From<&Entry> for PredictedEntry {
         }
     }
 }
+
+/// The word of the entry with which a rollback begins.
+const UNWINDING: &str = "unwinding";
 
 /// The request that is not sent.
 const REQUEST: Uuid = Uuid::nil();
@@ -138,14 +153,54 @@ impl Reader<'_> {
             effects.clear();
             machine.step_all(now, [ask], &mut effects);
         }
-        Ok(prediction(id, name, machine, now, effects))
+        let mut prediction = prediction(id, name, machine, now, effects);
+        if prediction.entries.iter().any(|entry| entry.kind == UNWINDING) {
+            prediction.then.extend(self.staying(&stored, &state));
+        }
+        prediction.before = self.before(&stored).await?;
+        Ok(prediction)
+    }
+
+    /// What a rollback leaves as it is.
+    fn staying(&self, stored: &Stored, state: &SagaState) -> Vec<String> {
+        let record = &stored.saga.record;
+        let actions = StoredActions::read(record.dag.as_bytes());
+        let definition = stored.definition.as_ref().map(|known| &*known.dag);
+        let nodes = nodes(state, record.run_key, &actions, definition, &[]).into_iter();
+        let staying = nodes.filter(NodeFacts::stays).map(|node| {
+            let why = node.no_undo.map(|why| format!(": {why}")).unwrap_or_default();
+            format!("leaves `{}` as it is, because it cannot be undone{why}", node.node)
+        });
+        staying.collect()
+    }
+
+    /// What to know before a request is sent.
+    async fn before(&self, stored: &Stored) -> Result<Vec<String>, OperateError> {
+        let record = &stored.saga.record;
+        let mut before = Vec::new();
+        let ended = record.status.is_ended();
+        if let WaitsFor::Worker { .. } = self.facts_of(stored).why.fact {
+            let why = self.facts_of(stored).why.sentence;
+            before.push(format!("{why}; a request waits until one runs the saga"));
+        } else if self.current == CurrentWorker::Absent && !ended {
+            before
+                .push("no worker is running; a request waits until one runs the saga".to_string());
+        }
+        for (request, answer) in self.store.requests_of(&record.id).await? {
+            if answer.is_none() {
+                let Request { at, by, command, .. } = &request;
+                let name = command.name();
+                before.push(format!("another request waits already: {name} by {by}, {at}"));
+            }
+        }
+        Ok(before)
     }
 
     /// What is refused because of a value that only a program with the saga's definition can read.
     fn refused_by_values(
         &self,
         stored: &Stored,
-        state: &crate::machine::SagaState,
+        state: &SagaState,
         command: &Command,
     ) -> Result<Option<Answer>, OperateError> {
         let Some(home) = self.home.filter(|_| stored.definition.is_some()) else {
@@ -215,7 +270,7 @@ fn prediction(
         then.push("the saga is rolled back".to_string());
     }
     let entries = entries.iter().map(PredictedEntry::from).collect();
-    Prediction { saga: id.clone(), command, answer, entries, then }
+    Prediction { saga: id.clone(), command, answer, before: Vec::new(), entries, then }
 }
 
 /// What is done once the entries are durable.

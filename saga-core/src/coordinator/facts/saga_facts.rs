@@ -16,8 +16,8 @@ use crate::dag::StoredActions;
 use crate::driver::{StuckBy, node_reports};
 use crate::error::OperateError;
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
-use crate::log::{SagaId, SagaLog, Timestamp};
-use crate::store::{SagaRecord, WorkerId};
+use crate::log::{ActionState, SagaId, SagaLog, Timestamp};
+use crate::store::{CurrentWorker, SagaRecord, WorkerId};
 
 /// Everything that is known about one saga, from [`Operator::inspect`]. `Display` shows it as text.
 ///
@@ -92,6 +92,17 @@ impl SagaFacts {
     pub fn possible_effects(&self) -> impl Iterator<Item = &NodeFacts> {
         self.nodes.iter().filter(|node| node.may_remain())
     }
+
+    /// Nodes that have run and declare `no_undo`: whatever effect they had, no rollback takes it back.
+    pub fn staying_effects(&self) -> impl Iterator<Item = &NodeFacts> {
+        self.nodes.iter().filter(|node| node.stays())
+    }
+
+    /// The pivot, if it has succeeded: from then on, the saga only goes forward, and a cancel is refused.
+    pub fn passed_pivot(&self) -> Option<&NodeFacts> {
+        let passed = |node: &&NodeFacts| node.pivot && node.state == ActionState::Completed;
+        self.nodes.iter().find(passed)
+    }
 }
 
 impl fmt::Display for SagaFacts {
@@ -122,6 +133,10 @@ impl fmt::Display for SagaFacts {
                     "  {title}: `{node}` {state}, {attempts} attempts, action key {action_key}, undo key {undo_key}"
                 )?;
             }
+        }
+        for NodeFacts { node, no_undo, .. } in self.staying_effects() {
+            let why = no_undo.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+            writeln!(f, "  stays, because it cannot be undone: `{node}`{why}")?;
         }
         for KeptEffect { node, action_key, .. } in &self.kept {
             writeln!(f, "  remains: `{node}` kept by a migration, action key {action_key}")?;
@@ -162,9 +177,9 @@ impl Reader<'_> {
                 stuck = StuckBy::of(&state);
                 let run_key = state.run_key().unwrap_or(record.run_key);
                 let actions = StoredActions::read(record.dag.as_bytes());
-                let is_known = stored.definition.is_some();
+                let definition = stored.definition.as_ref().map(|known| &*known.dag);
                 facts.cause = state.cause().map(ToString::to_string);
-                facts.nodes = nodes(&state, run_key, &actions, is_known, &facts.timeline);
+                facts.nodes = nodes(&state, run_key, &actions, definition, &facts.timeline);
                 facts.kept = kept(&state, run_key);
             }
             Ok(None) => {
@@ -173,7 +188,12 @@ impl Reader<'_> {
             Err(error) => facts.problem = Some(OperateError::from(error).to_string()),
         }
         let unknown_version = self.is_unknown(record);
-        let owner = OwnerState { orphaned: self.is_orphaned(record), unknown_version };
+        let owner = OwnerState {
+            orphaned: self.is_orphaned(record),
+            unknown_version,
+            here: self.home.is_some(),
+            no_worker: self.current == CurrentWorker::Absent,
+        };
         facts.why = why(&facts, log, &owner, stuck);
         facts
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::SagaSummary;
 use super::saga_facts::SagaFacts;
 use super::words::{Age, AtTime};
 use crate::driver::StuckBy;
@@ -63,7 +64,7 @@ pub enum WaitsFor {
     Worker {
         /// The worker that owned it and is gone.
         gone: Option<WorkerId>,
-        /// True if this program does not know the saga's definition.
+        /// True if the program that would run it does not know the saga's definition.
         unknown_version: bool,
     },
     /// A call that is in flight.
@@ -133,6 +134,10 @@ impl fmt::Display for Why {
 pub(super) struct OwnerState {
     pub(super) orphaned: bool,
     pub(super) unknown_version: bool,
+    /// True if this process would run it.
+    pub(super) here: bool,
+    /// True if no process has the store open as its only worker.
+    pub(super) no_worker: bool,
 }
 
 /// Finds the fact. `log` is that of the saga.
@@ -148,7 +153,7 @@ pub(super) fn why(
         return Why { fact: WaitsFor::Repair { node: Some(node), undo, error, others }, sentence };
     }
     let fact = fact(facts, log, owner);
-    let sentence = sentence(facts, &fact);
+    let sentence = sentence(facts, &fact, owner);
     Why { fact, sentence }
 }
 
@@ -272,7 +277,46 @@ fn wait(facts: &SagaFacts, log: &[Entry]) -> Option<WaitsFor> {
     })
 }
 
-fn sentence(facts: &SagaFacts, fact: &WaitsFor) -> String {
+/// Why no worker goes on with a saga.
+fn worker(
+    facts: &SagaFacts,
+    gone: Option<&WorkerId>,
+    unknown_version: bool,
+    owner: &OwnerState,
+) -> String {
+    if owner.no_worker {
+        if let Some(WaitsFor::Call { node, undo, attempt, .. }) = call(facts) {
+            let what = if undo { "the undo of " } else { "" };
+            let what = format!("{what}`{node}` was in flight (attempt {attempt})");
+            return format!("no worker is running; {what} when the last one ended");
+        }
+        return "no worker is running".to_string();
+    }
+    if unknown_version && !owner.here {
+        return unknown_to_the_worker(&facts.saga);
+    }
+    let owner = match gone {
+        Some(worker) => format!("its worker {worker} is gone"),
+        None => "no worker owns it".to_string(),
+    };
+    match unknown_version {
+        true => format!("{owner}, and its version of `{}` is not known here", facts.saga.saga),
+        false => owner,
+    }
+}
+
+/// Says that the only worker of a store, which is another process, has not taken a saga.
+pub(super) fn unknown_to_the_worker(saga: &SagaSummary) -> String {
+    let SagaSummary { saga: name, version, fingerprint, .. } = saga;
+    let short = fingerprint.get(..8).unwrap_or(fingerprint);
+    let which = match version {
+        Some(version) => format!("version {version} of `{name}` ({short})"),
+        None => format!("its version of `{name}` ({short})"),
+    };
+    format!("no worker runs it: {which} is not known to the worker that has the store")
+}
+
+fn sentence(facts: &SagaFacts, fact: &WaitsFor, owner: &OwnerState) -> String {
     let (saga, now) = (&facts.saga, facts.at);
     let ago = |at: Timestamp| Age(now.0.saturating_sub(at.0));
     let what = |node: &NodePath, undo: bool| match undo {
@@ -294,14 +338,7 @@ fn sentence(facts: &SagaFacts, fact: &WaitsFor) -> String {
             format!("paused{by} {} ago", ago(*since))
         }
         WaitsFor::Worker { gone, unknown_version } => {
-            let owner = match gone {
-                Some(worker) => format!("its worker {worker} is gone"),
-                None => "no worker owns it".to_string(),
-            };
-            match unknown_version {
-                true => format!("{owner}, and its version of `{}` is not known here", saga.saga),
-                false => owner,
-            }
+            worker(facts, gone.as_ref(), *unknown_version, owner)
         }
         WaitsFor::Call { node, undo, attempt, since, others } => {
             let what = what(node, *undo);

@@ -24,6 +24,17 @@ pub(in crate::driver) enum CallEnd {
     Undo(Result<(), Box<Failure>>),
 }
 
+impl CallEnd {
+    /// How the call failed, if it did.
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Action(Err(failed)) => Some(&failed.failure),
+            Self::Undo(Err(failure)) => Some(failure),
+            Self::Action(Ok(_)) | Self::Undo(Ok(())) => None,
+        }
+    }
+}
+
 /// An [`AttemptError`] in the form that the log takes.
 pub(in crate::driver) struct FailedAttempt {
     pub(in crate::driver) failure: Failure,

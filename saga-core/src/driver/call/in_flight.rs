@@ -14,6 +14,7 @@ use crate::clock::ClockView;
 use crate::driver::Stopwatch;
 use crate::driver::current_call::CurrentCall;
 use crate::driver::permits::Permit;
+use crate::driver::trace_links::call_failed;
 use crate::machine::{AuthorizedCall, VertexId};
 
 /// A call in flight.
@@ -56,6 +57,9 @@ impl Call<'_> {
             self.times.ended(took, call);
             if let Poll::Ready(Some(end)) = &polled {
                 self.stopwatch.call_ended(call, end);
+                if let (Some(span), Some(failure)) = (&self.span, end.failure()) {
+                    call_failed(span, &failure.message);
+                }
             }
         }
         polled

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use super::current_call::CurrentCall;
 use super::task_state::TaskState;
+use super::trace_links::call_span;
 use super::values::Opened;
 use super::{Driver, Stopwatch};
 use crate::context::{
@@ -72,10 +73,7 @@ impl Driver {
         let fault = InjectedFault::of(&self.env, saga, node, action, &context.call);
         task.transactions.call_begins(v);
         let permit = task.permits.take(v);
-        let span = tracing::debug_span!(
-            target: "saga_core", "node",
-            node = %context.call.path, attempt = authorized.attempt, undo
-        );
+        let span = call_span(&context.call.path, authorized.attempt, undo);
         self.origin.link(&span);
         let span = (!span.is_disabled()).then(|| Box::new(span));
         let current = CurrentCall::new(context, &self.env, permit.as_ref());

@@ -10,9 +10,9 @@ use futures_util::future::BoxFuture;
 use self::transcoder::{Direction, Transcoder, decode};
 use super::payload_codec::{Aad, PayloadCodec, PayloadKind};
 use super::{
-    Append, Created, DatabaseKind, LeaseTerms, ListFilter, NewSaga, Position, Purge, RecordChange,
-    RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError,
-    StoredSaga, Suspension, TransactionWork, VersionCounts, Worker, WorkerId,
+    Append, Created, CurrentWorker, DatabaseKind, LeaseTerms, ListFilter, NewSaga, Position, Purge,
+    RecordChange, RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store,
+    StoreError, StoredSaga, Suspension, TransactionWork, VersionCounts, Worker, WorkerId,
 };
 use crate::log::{Answer, Request, SagaId, Timestamp, Uuid};
 
@@ -145,6 +145,10 @@ impl<S: Store> Store for EncodedStore<S> {
 
     fn workers(&self) -> BoxFuture<'_, Result<Vec<Worker>, StoreError>> {
         self.store.workers()
+    }
+
+    fn current_worker(&self) -> BoxFuture<'_, Result<CurrentWorker, StoreError>> {
+        self.store.current_worker()
     }
 
     fn owned(&self, worker: &WorkerId) -> BoxFuture<'_, Result<Vec<SagaId>, StoreError>> {

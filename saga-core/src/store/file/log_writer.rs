@@ -85,6 +85,10 @@ impl LogWriter {
         crash_point("file.claim.before");
         let claimed = self.change(&free, |record| record.claim(worker))?;
         crash_point("file.claim.after");
+        // what is left then, it does not know
+        if claimed.len() < limit {
+            WorkerLock::sign(&self.directory.path(LOCK), worker);
+        }
         Ok(claimed)
     }
 

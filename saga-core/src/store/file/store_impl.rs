@@ -3,10 +3,12 @@
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+use super::super::worker_lock::WorkerLock;
 use super::super::{
-    Append, Created, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord, SagaVersion,
-    Store, StoreError, StoredSaga, Suspension, VersionCounts, WorkerId,
+    Append, Created, CurrentWorker, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord,
+    SagaVersion, Store, StoreError, StoredSaga, Suspension, VersionCounts, WorkerId,
 };
+use super::directory::LOCK;
 use super::group_commit::LogWrite;
 use super::log_writer::LogWriter;
 use super::{FileStore, WriteReply};
@@ -36,6 +38,10 @@ impl Store for FileStore {
 
     fn counts(&self) -> BoxFuture<'_, Result<Vec<VersionCounts>, StoreError>> {
         self.run(|files| files.select(|records| VersionCounts::select(records)))
+    }
+
+    fn current_worker(&self) -> BoxFuture<'_, Result<CurrentWorker, StoreError>> {
+        self.run(move |files| Ok(WorkerLock::holder(&files.directory.path(LOCK))))
     }
 
     fn claim(

@@ -71,7 +71,12 @@ pub(super) fn watch(
 
 /// Takes the lock beside the database.
 pub(super) fn lock(path: &Path, resolved: &Path) -> Result<WorkerLock, StoreError> {
-    WorkerLock::take(&path.display().to_string(), &beside(resolved, ".lock"))
+    WorkerLock::take(&path.display().to_string(), &lock_file(resolved))
+}
+
+/// The file that the worker locks.
+pub(super) fn lock_file(resolved: &Path) -> PathBuf {
+    beside(resolved, ".lock")
 }
 
 fn beside(resolved: &Path, extension: &str) -> PathBuf {

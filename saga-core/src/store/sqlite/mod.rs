@@ -109,6 +109,8 @@ struct SqliteStoreInner {
     reading_only: AtomicBool,
     /// The given and the resolved path, to take the worker's lock again; `None` if the store is attached.
     lock_paths: Option<(PathBuf, PathBuf)>,
+    /// What the worker locks.
+    lock_file: PathBuf,
     counters: Arc<Counters>,
 }
 
@@ -172,8 +174,17 @@ impl SqliteStore {
         let writer = Writer::start(write_to, Some(lock), files, place.clone(), counters.clone())
             .map_err(thread_error(&place))?;
         let reading_only = AtomicBool::new(false);
+        let lock_file = database_file::lock_file(&resolved);
         let lock_paths = Some((path.to_path_buf(), resolved));
-        let inner = SqliteStoreInner { place, reader, writer, reading_only, lock_paths, counters };
+        let inner = SqliteStoreInner {
+            place,
+            reader,
+            writer,
+            reading_only,
+            lock_paths,
+            lock_file,
+            counters,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -224,8 +235,16 @@ impl SqliteStore {
         let writer = Writer::start(request_to, None, files, place.clone(), Arc::clone(&counters))
             .map_err(thread_error(&place))?;
         let reading_only = AtomicBool::new(true);
-        let inner =
-            SqliteStoreInner { place, reader, writer, reading_only, lock_paths: None, counters };
+        let lock_file = database_file::lock_file(&resolved);
+        let inner = SqliteStoreInner {
+            place,
+            reader,
+            writer,
+            reading_only,
+            lock_paths: None,
+            lock_file,
+            counters,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 

@@ -6,10 +6,11 @@ use std::sync::atomic::Ordering;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
+use super::super::worker_lock::WorkerLock;
 use super::super::{
-    Append, Created, DatabaseKind, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord,
-    SagaVersion, Store, StoreError, StoredSaga, Suspension, TransactionWork, VersionCounts,
-    WorkerId,
+    Append, Created, CurrentWorker, DatabaseKind, ListFilter, NewSaga, Purge, RequestsWithAnswers,
+    SagaRecord, SagaVersion, Store, StoreError, StoredSaga, Suspension, TransactionWork,
+    VersionCounts, WorkerId,
 };
 use super::database::Database;
 use super::reads::Loads;
@@ -115,17 +116,30 @@ impl Store for SqliteStore {
         Box::pin(self.inner.reader.read(reads::counts))
     }
 
+    fn current_worker(&self) -> BoxFuture<'_, Result<CurrentWorker, StoreError>> {
+        let lock_file = self.inner.lock_file.clone();
+        Box::pin(self.inner.reader.read(move |_| Ok(WorkerLock::holder(&lock_file))))
+    }
+
     fn claim(
         &self,
         worker: &WorkerId,
         fingerprints: &[String],
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {
-        let worker = worker.clone();
+        let (worker, signature) = (worker.clone(), worker.clone());
         let fingerprints = fingerprints.iter().cloned().collect::<HashSet<_>>();
         Box::pin(async move {
             let writer = self.writer()?;
-            writer.write(move |conn, _| claims::claim(conn, &worker, &fingerprints, limit)).await
+            let lock_file = self.inner.lock_file.clone();
+            let claim =
+                writer.write(move |conn, _| claims::claim(conn, &worker, &fingerprints, limit));
+            let claimed = claim.await?;
+            // what is left then, it does not know
+            if claimed.len() < limit {
+                WorkerLock::sign(&lock_file, &signature);
+            }
+            Ok(claimed)
         })
     }
 
