@@ -164,6 +164,7 @@ impl Shop {
     }
 
     /// A payout whose pivot is in doubt.
+    #[allow(dead_code, reason = "the tests in a browser need none")]
     pub(crate) async fn parked(&self, id: &str) {
         self.sec.saga(Payout {}).id(id).start().await.unwrap();
         self.reaches(id, "parked").await;
