@@ -1,11 +1,12 @@
 //! Recovery: the machine of a saga whose log was written by another process, or earlier by this one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::under_way::Work;
 use super::vertex::UndoProgress;
 use super::{Config, Corrupt, Machine, SagaState};
-use crate::log::{Command, Entry, NodeEntry, SagaEntry, Won, since_migration};
+use crate::log::{Command, Entry, EntryKind, NodeEntry, SagaEntry, Won, since_migration};
 use crate::plan::Plan;
 use crate::planted::{Mistake, planted};
 
@@ -104,9 +105,20 @@ impl Machine {
     }
 
     /// Takes calls that have no outcome in the log for calls in flight, and not for ones that were cut off: for somebody who
-    /// looks at a saga that another process runs. Comes before [`Event::Recovered`](super::Event::Recovered).
-    pub(crate) fn assume_calls(&mut self) {
-        for v in 0..self.state.len() {
+    /// looks at a saga that another process runs, which owns it under `epoch`. Only a call that was authorized under this epoch
+    /// is in flight: one of an earlier owner ended with it, and a saga that was paused or parked when it was taken over has not
+    /// been called again. Comes before [`Event::Recovered`](super::Event::Recovered).
+    pub(crate) fn assume_calls(&mut self, epoch: u64, log: &[Entry]) {
+        let mut of_owner = BTreeSet::new();
+        for entry in since_migration(log).iter().filter(|entry| entry.epoch == epoch) {
+            let EntryKind::Node { node, entry: NodeEntry::Started | NodeEntry::UndoStarted, .. } =
+                &entry.kind
+            else {
+                continue;
+            };
+            of_owner.extend(self.state.resolve(node.as_str()));
+        }
+        for v in of_owner {
             let Some(x) = self.state.vertex(v) else { continue };
             let call = match (x.undo == UndoProgress::Started, x.progress.is_running()) {
                 (true, _) => Work::Undo,

@@ -71,6 +71,69 @@ fn what_is_predicted_for_a_running_saga_is_what_is_written() {
     assert!(late.to_string().contains("would be refused: the saga has already ended"), "{late}");
 }
 
+/// The same store and world, run by the next process.
+fn restarted(x: Running) -> Running {
+    let Running { world, store, process, .. } = x;
+    drop(process);
+    let process = Process::start(&world, &store, sagas);
+    let alice = process.sec.operator("alice");
+    let x = Running { world, store, process, alice };
+    x.sleeps(Duration::from_secs(10));
+    x
+}
+
+#[test]
+fn calls_that_ended_with_an_earlier_process_are_not_taken_for_calls_in_flight() {
+    // paused with an action in flight, and with an undo
+    for (scripts, call) in [
+        ([("c", Do::Waits), ("undo a", Do::Works)], "do c"),
+        ([("c", Do::Fails), ("undo a", Do::Waits)], "undo a"),
+    ] {
+        let scripts = scripts.map(|(call, how)| (call, [how]));
+        let scripts = scripts.iter().map(|(call, how)| (*call, &how[..])).collect::<Vec<_>>();
+        let paused = || {
+            let x = Running::new(&scripts);
+            x.start("x");
+            x.process.until(x.world.hears(call, 1));
+            x.process.until(x.alice.pause("x")).unwrap();
+            let x = restarted(x);
+            assert_eq!(x.world.count(call), 1, "a paused saga calls nothing");
+            x
+        };
+        for command in [Command::Resume, Command::Step] {
+            let x = paused();
+            let prediction = comes_true(&x, "x", command);
+            let again = if call == "do c" { "started c" } else { "undo_started a" };
+            assert!(words(&prediction).contains(&again.to_string()), "{prediction}");
+            assert_eq!(prediction.then.len(), 1, "{prediction}");
+        }
+        if call == "do c" {
+            let prediction = comes_true(&paused(), "x", cancel());
+            assert!(words(&prediction).contains(&"in_doubt c".to_string()), "{prediction}");
+            assert!(!prediction.to_string().contains("calls in flight"), "{prediction}");
+        }
+    }
+}
+
+#[test]
+fn a_call_of_a_saga_that_was_parked_before_it_was_paused_is_not_taken_for_one_in_flight() {
+    let x = Running::new(&[("c", &[Do::Waits])]);
+    x.start("x");
+    x.process.until(x.world.hears("do c", 1));
+    let Running { world, store, process, .. } = x;
+    drop(process);
+    park(&store);
+    let process = Process::start(&world, &store, sagas);
+    let alice = process.sec.operator("alice");
+    let x = Running { world, store, process, alice };
+    x.sleeps(Duration::from_secs(10));
+    comes_true(&x, "x", Command::Pause);
+    comes_true(&x, "x", Command::Unpark);
+    let resume = comes_true(&x, "x", Command::Resume);
+    assert!(words(&resume).contains(&"started c".to_string()), "{resume}");
+    assert_eq!(resume.then, ["calls `c`, attempt 2"]);
+}
+
 #[test]
 fn what_is_predicted_for_a_saga_at_rest_is_what_is_written() {
     let x = Running::new(&[("c", &[Do::Fails]), ("undo a", &[Do::FailsForGood])]);

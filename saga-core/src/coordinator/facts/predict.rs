@@ -143,7 +143,7 @@ impl Reader<'_> {
             // as a worker does that takes the saga over for this request
             machine.step_all(now, [Event::Recovered, ask], &mut effects);
         } else {
-            machine.assume_calls();
+            machine.assume_calls(record.epoch, log);
             machine.step_all(now, [Event::Recovered], &mut effects);
             // what the worker writes by itself
             while effects.iter().any(|effect| matches!(effect, Effect::Append { .. })) {
