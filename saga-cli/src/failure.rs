@@ -83,7 +83,9 @@ impl Failure {
 impl From<OperateError> for Failure {
     fn from(error: OperateError) -> Self {
         let exit = match &error {
-            OperateError::InvalidId(_) | OperateError::TooLong { .. } => Exit::Usage,
+            OperateError::InvalidId(_)
+            | OperateError::TooLong { .. }
+            | OperateError::Unfit { .. } => Exit::Usage,
             OperateError::NotFound { .. } => Exit::NotFound,
             OperateError::Refused { .. } => Exit::Refused,
             OperateError::Unanswered { .. } => Exit::Unanswered,

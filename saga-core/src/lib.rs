@@ -100,8 +100,8 @@
 //!   are the same after a crash.
 //! - With the feature `metrics`, counters: `saga_created_total` (label `saga`), `saga_ended_total` (`saga`, `status`),
 //!   `saga_parked_total` (`saga`), `saga_node_events_total` (`saga`, `kind`: `started`, `failed` and the other kinds of
-//!   log entries); and a gauge, `saga_unknown_version` (`saga`): how many unfinished sagas of that name were started by a
-//!   version that this program does not know. Histograms, in seconds: `saga_duration_seconds` (`saga`, `status`), from
+//!   log entries); and a gauge, `saga_unknown_version` (`saga`, `version`, `fingerprint`): how many unfinished sagas of that
+//!   version there are if this program does not know it, and 0 if it does. Histograms, in seconds: `saga_duration_seconds` (`saga`, `status`), from
 //!   the creation of a saga to its end; `saga_call_seconds` (`saga`, `node`, `kind`: `action` or `undo`, `outcome`: `ok`,
 //!   `failed` or `in_doubt`), one attempt each, where `node` has `[]` for the number of an item; and
 //!   `saga_append_seconds` (`saga`, `outcome`), each write to the store. `operator::FleetGauges` and `Health::record` set gauges

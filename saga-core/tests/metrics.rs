@@ -14,7 +14,7 @@ use metrics::{
 };
 use saga_core::operator::FleetGauges;
 use saga_core::prelude::*;
-use saga_core::store::MemoryStore;
+use saga_core::store::{MemoryStore, StoreError};
 
 #[saga_action(no_undo)]
 async fn ship(address: &str) -> Result<(), String> {
@@ -129,6 +129,13 @@ async fn wait() -> Result<(), String> {
 
 saga! { Wait<()>() { let _id = new_uuid {}; wait {}; } }
 
+/// What the gauge of unknown versions says of each version of `Wait`.
+fn of_waits(counts: &Counts) -> Vec<u64> {
+    let counts = counts.0.lock().unwrap();
+    let gauge = |name: &str| name.starts_with("saga_unknown_version saga=Wait version=1 finger");
+    counts.iter().filter(|(name, _)| gauge(name)).map(|(_, count)| *count).collect()
+}
+
 #[test]
 fn unfinished_sagas_of_unknown_versions_are_counted() {
     let counts = Counts::default();
@@ -142,11 +149,15 @@ fn unfinished_sagas_of_unknown_versions_are_counted() {
                 sec.saga(before::Wait {}).start().await.unwrap();
             }
             sec.shutdown(std::time::Duration::ZERO).await.unwrap();
-            Coordinator::builder(()).store(store).saga::<Wait>().build().await.unwrap();
+            let sec = Coordinator::builder(()).store(store.clone()).saga::<Wait>().build().await;
+            assert_eq!(of_waits(&counts), [3]);
+            // a worker that knows them says so, so that the least of what all say is how many nobody knows
+            sec.unwrap().shutdown(std::time::Duration::ZERO).await.unwrap();
+            let sec = Coordinator::builder(()).store(store).saga::<before::Wait>().build().await;
+            assert_eq!(of_waits(&counts), [0]);
+            assert_eq!(sec.unwrap().health().running, 3);
         });
     });
-    let counts = counts.0.lock().unwrap();
-    assert_eq!(counts.get("saga_unknown_version saga=Wait"), Some(&3), "{counts:?}");
 }
 
 #[test]
@@ -169,6 +180,13 @@ fn the_gauges_of_the_fleet_follow_it_and_go_back_to_zero() {
             assert_eq!(count("saga_oldest_unfinished_seconds saga=Pay version=1"), Some(0));
             assert_eq!(count("saga_running"), Some(0));
             assert_eq!(count("saga_waiting_for_store"), Some(0));
+            assert_eq!(count("saga_store_fails"), Some(0));
+            let store =
+                Some(StoreError::Closed { store: "a".to_string(), why: "full".to_string() });
+            let mut health = sec.health();
+            health.store = store;
+            health.record();
+            assert_eq!(count("saga_store_fails"), Some(1));
 
             sec.purge(Duration::ZERO, &[]).await.unwrap();
             gauges.record(&operator.fleet().await.unwrap());

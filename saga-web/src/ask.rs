@@ -263,7 +263,10 @@ fn what_it_would_write(prediction: &Prediction) -> Markup {
                 Some(Answer::NothingToDo { status }) => p.notice { "It would change nothing: the saga is " (status) " already." },
                 Some(Answer::Held) => p { "It would wait for the end of the pivot, and write to the log:" },
                 Some(Answer::Done) => p { "It would write to the log:" },
-                None => p { "What it does cannot be told from the log alone." },
+                None => @match &prediction.unless {
+                    Some(unless) => p { "Unless " (user(unless)) ", it would write to the log:" },
+                    None => p { "What it does cannot be told from the log alone." },
+                },
             }
             @if !prediction.entries.is_empty() {
                 ol.entries { @for entry in prediction.entries.iter().take(100) { li { (user(&entry.text)) } } }

@@ -215,6 +215,7 @@ fn reason(reason: HumanReason) -> Markup {
     let (tone, words) = match reason {
         HumanReason::Stuck => ("bad", "stuck"),
         HumanReason::Parked => ("warn", "parked"),
+        HumanReason::Corrupt => ("bad", "corrupt"),
         HumanReason::UnknownVersion => ("warn", "unknown version"),
         HumanReason::OwnerNotCurrent => ("warn", "no worker"),
         HumanReason::NotProgressing => ("hold", "not progressing"),

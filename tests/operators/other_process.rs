@@ -469,6 +469,19 @@ saga! {
     }
 }
 
+/// Nobody is told that no worker has answered when one has the cancel in its log.
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_waits_for_the_pivot_is_held_when_patience_ends() -> Result<(), Any> {
+    let (gate, store) = (Gate::new(), MemoryStore::new());
+    let builder = Coordinator::builder(gate.clone()).store(store.clone());
+    let sec = builder.saga::<Pivotal>().build().await?;
+    sec.saga(Pivotal {}).id("x").start().await?;
+    let bob = Operator::attach(store, "bob", Duration::from_secs(2));
+    assert_eq!(bob.cancel("x", "too late").await?, Answer::Held);
+    gate.permits.add_permits(1);
+    Ok(())
+}
+
 /// A cancel waits for the pivot. What is asked after it does not.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_held_lets_later_ones_pass() -> Result<(), Any> {

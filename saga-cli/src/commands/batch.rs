@@ -1,6 +1,8 @@
 //! Asks one thing of one or many sagas: shows what would happen, asks for confirmation, sends the requests, and says what
 //! became of each.
 
+use std::collections::BTreeSet;
+
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use saga_core::operator::{Answer, Command, OperateError, Operator, Prediction};
@@ -44,6 +46,8 @@ pub(crate) struct Asked {
 pub(crate) struct AllAsked {
     pub(crate) command: &'static str,
     pub(crate) results: Vec<Asked>,
+    /// True if more sagas than `--limit` meet the conditions: these were not asked.
+    pub(crate) more: bool,
 }
 
 /// What would become of one request.
@@ -58,6 +62,8 @@ pub(crate) enum Foreseen {
 struct AllForeseen {
     dry_run: bool,
     predictions: Vec<Foreseen>,
+    /// True if more sagas than `--limit` meet the conditions: nothing is said about these.
+    more: bool,
 }
 
 /// Asks something of the sagas that are named.
@@ -70,7 +76,7 @@ pub(super) async fn ask(
 ) -> Result<Exit, Failure> {
     let operator = global.open(Access::Attach).await?.operator(&name(args)?, args.wait);
     let (ids, more) = ids(&operator, targets).await?;
-    if more {
+    if more && !output.json {
         output.note(&format!(
             "more than {} sagas meet the conditions; these are the first by id, --limit asks for more",
             ids.len()
@@ -78,7 +84,7 @@ pub(super) async fn ask(
     }
     let word = batch.command.name();
     if args.dry_run {
-        return foresee(output, &operator, &ids, &batch.command).await;
+        return foresee(output, &operator, &ids, more, &batch.command).await;
     }
     let many = ids.len() > 1;
     if (batch.destroys || many) && !ids.is_empty() {
@@ -110,7 +116,7 @@ pub(super) async fn ask(
     let results = asked.buffered(AT_ONCE).collect::<Vec<_>>().await;
     bar.finish_and_clear();
     let exit = together(results.iter().map(|asked| asked.exit));
-    output.show(&AllAsked { command: word, results }, text::requests::asked)?;
+    output.show(&AllAsked { command: word, results, more }, text::requests::asked)?;
     Ok(exit)
 }
 
@@ -156,6 +162,7 @@ async fn foresee(
     output: &Output,
     operator: &Operator,
     ids: &[String],
+    more: bool,
     command: &Command,
 ) -> Result<Exit, Failure> {
     let (mut predictions, mut exits) = (Vec::new(), Vec::new());
@@ -173,7 +180,7 @@ async fn foresee(
             }
         }
     }
-    let all = AllForeseen { dry_run: true, predictions };
+    let all = AllForeseen { dry_run: true, predictions, more };
     output.show(&all, |all| text::requests::foreseen(&all.predictions))?;
     Ok(together(exits.into_iter()))
 }
@@ -181,7 +188,12 @@ async fn foresee(
 /// The sagas that are asked, and whether more meet the conditions.
 async fn ids(operator: &Operator, targets: &TargetArgs) -> Result<(Vec<String>, bool), Failure> {
     match (targets.ids.is_empty(), targets.filter.is_empty()) {
-        (false, true) => return Ok((targets.ids.clone(), false)),
+        (false, true) => {
+            // an id that is given twice is meant once
+            let mut seen = BTreeSet::new();
+            let ids = targets.ids.iter().filter(|id| seen.insert(id.as_str()));
+            return Ok((ids.cloned().collect(), false));
+        }
         (true, false) => {}
         (true, true) => {
             return Err(Failure::usage(

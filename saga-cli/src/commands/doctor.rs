@@ -147,7 +147,7 @@ async fn waiting(
     args: &DoctorArgs,
     workers_known: bool,
 ) -> Result<(), Failure> {
-    let mut counts = [0_u64; 5];
+    let mut counts = [0_u64; 6];
     let mut filter =
         NeedsHumanFilter { idle: args.idle, limit: 500, ..NeedsHumanFilter::default() };
     loop {
@@ -159,6 +159,7 @@ async fn waiting(
                 HumanReason::UnknownVersion => 2,
                 HumanReason::OwnerNotCurrent => 3,
                 HumanReason::NotProgressing => 4,
+                HumanReason::Corrupt => 5,
             };
             if let Some(count) = counts.get_mut(count) {
                 *count += 1;
@@ -169,12 +170,15 @@ async fn waiting(
             break;
         }
     }
-    let [stuck, parked, unknown, without, idle] = counts;
+    let [stuck, parked, unknown, without, idle, corrupt] = counts;
     let look = "; see `saga ls --needs-human`";
     let see = |count: u64| if count > 0 { look } else { "" };
     let count = text::list::count;
     checkup.judge("stuck", stuck > 0, format!("{} stuck{}", count(stuck), see(stuck)));
     checkup.judge("parked", parked > 0, format!("{} parked{}", count(parked), see(parked)));
+    let what = format!("what is stored of {} cannot be understood{look}", count(corrupt));
+    let fine = "no saga that stands still has a log that is corrupt";
+    checkup.judge("logs", corrupt > 0, if corrupt > 0 { what } else { fine.to_string() });
     let lost = without + unknown;
     let what =
         format!("{} without a worker that is alive and knows the version{look}", count(lost));

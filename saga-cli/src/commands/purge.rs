@@ -23,6 +23,8 @@ struct Removed {
     dry_run: bool,
     /// How many sagas were removed, or would be.
     sagas: u64,
+    /// How many stay because a request to them has no answer yet; of a dry run, it is not known.
+    asked: Option<u64>,
 }
 
 pub(super) async fn purge(
@@ -38,12 +40,16 @@ pub(super) async fn purge(
         statuses.push(SagaStatus::Stuck);
     }
     let filter = SagaFilter { states, updated_before: Some(ended_before), ..SagaFilter::default() };
-    let found = count(&reader(global).await?, filter, args.limit).await?;
+    let found = count(&reader(global).await?, filter.clone(), args.limit).await?;
     if args.dry_run || found == 0 {
-        let removed = Removed { dry_run: args.dry_run, sagas: found as u64 };
+        let asked = (found == 0).then_some(0);
+        let removed = Removed { dry_run: args.dry_run, sagas: found as u64, asked };
         output.show(&removed, |removed| match removed.sagas {
             0 => "no saga ended so long ago\n".to_string(),
-            sagas => format!("{} would be removed: this is a dry run\n", text::list::count(sagas)),
+            sagas => format!(
+                "{} would be removed, except those with a request that has no answer yet: this is a dry run\n",
+                text::list::count(sagas)
+            ),
         })?;
         return Ok(Exit::Done);
     }
@@ -65,8 +71,18 @@ pub(super) async fn purge(
     }
     bar.finish_and_clear();
     store.close().await?;
-    let removed = Removed { dry_run: false, sagas };
-    output.show(&removed, |removed| format!("removed {}\n", text::list::count(removed.sagas)))?;
+    // what was found and is still there has a request: a purge leaves out nothing else
+    let asked = count(&reader(global).await?, filter, args.limit).await?;
+    let asked = if sagas < limit { asked as u64 } else { 0 };
+    let removed = Removed { dry_run: false, sagas, asked: Some(asked) };
+    output.show(&removed, |removed| {
+        let gone = format!("removed {}\n", text::list::count(removed.sagas));
+        match removed.asked {
+            None | Some(0) => gone,
+            Some(1) => gone + "1 saga stays: a request to it has no answer yet\n",
+            Some(n) => gone + &format!("{n} sagas stay: requests to them have no answer yet\n"),
+        }
+    })?;
     Ok(Exit::Done)
 }
 

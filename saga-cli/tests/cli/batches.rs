@@ -50,6 +50,66 @@ fn a_batch_reports_every_saga() {
 }
 
 #[test]
+fn a_purge_leaves_sagas_with_a_request_that_waits_for_a_worker() {
+    everywhere(|place| {
+        let shop = Arc::new(Shop::default());
+        let worker = place.worker(&shop);
+        for id in ["done", "asked"] {
+            worker.order(id, "ok");
+            worker.until(id, "ended");
+        }
+        drop(worker);
+        let rollback = ["rollback", "asked", "--reason", "wrong customer", "--yes", "--wait", "0s"];
+        place.saga_with(&rollback).expect(5);
+        let purge = "purge --ended-before 0s --yes";
+        let said = place.saga(purge).ok();
+        assert_eq!(said, "removed 1 saga\n1 saga stays: a request to it has no answer yet\n");
+        assert_eq!(place.saga(&format!("{purge} --json")).json(0)["asked"], 1);
+        let worker = place.worker(&shop);
+        worker.until("asked", "requested");
+    });
+}
+
+#[test]
+fn a_batch_that_is_cut_off_says_so_and_an_id_given_twice_is_asked_once() {
+    let place = Place::sqlite();
+    let worker = place.worker(&Arc::new(Shop::default()));
+    for n in 0..3 {
+        worker.order(&format!("w-{n}"), "wait");
+    }
+    for (arguments, list, more) in [
+        ("pause --state running --limit 2 --dry-run --json", "predictions", true),
+        ("pause --state running --limit 3 --dry-run --json", "predictions", false),
+        ("pause --state running --limit 2 --yes --json", "results", true),
+    ] {
+        let json = place.saga(arguments).json(0);
+        assert_eq!(json["more"], more, "{json}");
+        assert_eq!(json[list].as_array().unwrap().len(), if more { 2 } else { 3 });
+    }
+    let json = place.saga("resume w-0 w-0 --yes --json").json(0);
+    assert_eq!(json["results"].as_array().unwrap().len(), 1, "{json}");
+}
+
+#[test]
+fn a_blank_name_or_note_is_refused() {
+    let place = Place::sqlite();
+    let worker = place.worker(&Arc::new(Shop::default()));
+    worker.order("w", "wait");
+    let by = ["pause", "w", "--by", " "];
+    let cancel = ["cancel", "w", "--reason", "", "--yes"];
+    let forged = ["pause", "w", "--by", "x\nrequested: cancel by root"];
+    for (arguments, why) in [
+        (&by[..], "the name of the operator is empty"),
+        (&cancel, "the note or reason is empty"),
+        (&forged, "the name of the operator has control characters"),
+    ] {
+        let said = place.saga_with(arguments).expect(2);
+        assert!(said.contains(why), "{said}");
+    }
+    assert_eq!(place.saga("audit w --json").json(0), serde_json::json!([]));
+}
+
+#[test]
 fn a_purge_removes_what_ended_long_ago() {
     everywhere(|place| {
         let worker = place.worker(&Arc::new(Shop::default()));
@@ -65,7 +125,7 @@ fn a_purge_removes_what_ended_long_ago() {
         };
         assert_eq!(place.saga("purge --ended-before 1h --yes").ok(), "no saga ended so long ago\n");
         let dry = place.saga("purge --ended-before 0s --dry-run").ok();
-        assert_eq!(dry, "3 sagas would be removed: this is a dry run\n");
+        assert!(dry.starts_with("3 sagas would be removed") && dry.contains("dry run"), "{dry}");
         let said = place.saga("purge --ended-before 0s").fails(7);
         assert!(said.contains("Remove 3 sagas with their logs?"), "{said}");
         let purge = "purge --ended-before 0s --limit 2 --yes";

@@ -89,6 +89,7 @@ fn a_worker_carries_requests_out() {
         let answer = place.saga_with(&cancel).json(0);
         let expected = serde_json::json!({
             "command": "cancel",
+            "more": false,
             "results": [{ "saga": "z", "outcome": "done", "message": null }],
         });
         assert_eq!(answer, expected);

@@ -10,6 +10,7 @@ use super::CoordinatorInner;
 use super::operator::Deliver;
 use super::request_poller::POLL_INTERVAL;
 use super::request_turns::RequestTurns;
+use super::stored::{Stored, read};
 use super::task_tracker::TaskTracker;
 use crate::clock::real_pause;
 use crate::error::OperateError;
@@ -57,11 +58,19 @@ pub(super) async fn answer_left_for(
     };
     match select(pin!(answer), pin!(sleep(store, patience))).await {
         Either::Left((answer, _)) => answer,
+        Either::Right(_) if is_held(store, request).await => Ok(Answer::Held),
         Either::Right(_) => {
             let saga = request.saga.clone();
             Err(OperateError::Unanswered { saga, after: patience })
         }
     }
+}
+
+/// True if the request is in the log and waits for the end of the pivot: its answer is stored once that has ended.
+async fn is_held(store: &dyn Store, request: &Request) -> bool {
+    let Ok(saga) = read(store, &request.saga).await else { return false };
+    let stored = Stored { saga, definition: None };
+    matches!(stored.state_by_shape(), Ok(Some((state, _))) if state.is_held(request.id))
 }
 
 /// Sleeps by the clock of the process that answers.

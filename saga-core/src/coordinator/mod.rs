@@ -267,8 +267,8 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 
     /// Removes sagas that ended longer ago than this from the store, with their logs, and returns how many.
     /// `statuses` says which: sagas that ended with one of these statuses; if it is empty, sagas that
-    /// completed or were rolled back. A saga that has not ended is never removed. The id of a removed saga can
-    /// be used again.
+    /// completed or were rolled back. A saga that has not ended is never removed, nor one to which an
+    /// operator's request has no answer yet. The id of a removed saga can be used again.
     ///
     /// # Errors
     /// The store's error; sagas that were removed before it stay removed.

@@ -104,7 +104,8 @@ impl Operator {
     }
 
     /// Rolls back a saga that has not ended. If it is paused, its undos wait for the end of the pause; if it
-    /// is parked, it resumes. While the pivot is in flight, the request is held.
+    /// is parked, it resumes. While the pivot is in flight, the request is held: the answer comes when the pivot has ended, and
+    /// is [`Answer::Held`] from another process if its patience ends before.
     ///
     /// # Errors
     /// Refused if the saga has ended, is past its pivot, or is parked because its pivot is in doubt.
@@ -259,14 +260,31 @@ impl Operator {
         Ok(())
     }
 
+    /// Whether others can make sense of the name and the note in the log. A prediction does not need that: it may be asked for
+    /// before somebody has written the note.
+    fn check_words(&self, command: &Command) -> Result<(), OperateError> {
+        let name = "name of the operator";
+        if self.by.trim().is_empty() {
+            return Err(OperateError::Unfit { what: name, why: "is empty" });
+        }
+        if self.by.chars().any(char::is_control) {
+            return Err(OperateError::Unfit { what: name, why: "has control characters" });
+        }
+        if command.note().is_some_and(|note| note.trim().is_empty()) {
+            return Err(OperateError::Unfit { what: "note or reason", why: "is empty" });
+        }
+        Ok(())
+    }
+
     /// Asks for any command; the other methods are short for this.
     ///
     /// # Errors
     /// [`OperateError::TooLong`] if the note has more than [`MAX_NOTE`] bytes, or the operator's name more than
-    /// [`MAX_NAME`]; refused as the command's own method says.
+    /// [`MAX_NAME`]; [`OperateError::Unfit`] if one of them is blank, or the name has control characters; refused as the command's own method says.
     pub async fn ask(&self, id: &str, command: Command) -> Result<Answer, OperateError> {
         let saga: SagaId = id.parse()?;
         self.check_lengths(&command)?;
+        self.check_words(&command)?;
         let ((id, at), by) = (uuid_and_time(), self.by.clone());
         let request = Request { id, saga: saga.clone(), command, by, at: Timestamp(at) };
         match self.sagas.deliver(request).await? {

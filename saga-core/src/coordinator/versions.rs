@@ -30,18 +30,24 @@ impl CoordinatorInner {
     /// Looks at the definitions of unfinished sagas, and rebuilds definitions that consist of registered actions. Remembers
     /// the ones that this program does not know.
     pub(super) async fn learn_versions(&self) -> Result<(), StoreError> {
-        let mut unknown = Vec::new();
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for version in self.env.store.versions().await? {
             if self.definitions.known(&version.fingerprint).is_some() {
+                known.push(version);
                 continue;
             }
             let dag = self.intact(&version).await?;
             match self.definitions.rebuild(&dag, &version.fingerprint) {
-                Some(definition) => self.definitions.remember(definition),
+                Some(definition) => {
+                    self.definitions.remember(definition);
+                    known.push(version);
+                }
                 None => unknown.push(version),
             }
         }
-        self.set_unknown_versions(unknown);
+        #[cfg(feature = "metrics")]
+        set_gauges(&self.unknown_versions(), &known, &unknown);
+        *self.unknown.lock().unwrap_or_else(PoisonError::into_inner) = unknown;
         Ok(())
     }
 
@@ -74,13 +80,6 @@ impl CoordinatorInner {
         self.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set_unknown_versions(&self, unknown: Vec<SagaVersion>) {
-        let mut known = self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
-        #[cfg(feature = "metrics")]
-        set_gauges(&known, &unknown);
-        *known = unknown;
-    }
-
     /// Says which unfinished sagas do not go on in this program, and how to bring them back.
     pub(super) fn warn_of_unknown_versions(&self) {
         let now = self.env.clock.now();
@@ -100,19 +99,20 @@ fn age(then: Timestamp, now: Timestamp) -> Duration {
     Duration::from_secs(now.0.saturating_sub(then.0) / 1000)
 }
 
-/// Sets a gauge for each saga that has or had unknown versions.
+/// Sets a gauge for each version of which there are unfinished sagas, or were when `before` was found to be unknown: to 0 if
+/// this program knows it. The least of what all workers say is then how many sagas no worker knows.
 #[cfg(feature = "metrics")]
-fn set_gauges(before: &[SagaVersion], now: &[SagaVersion]) {
-    let mut unfinished = std::collections::BTreeMap::new();
-    for version in before {
-        unfinished.insert(&version.name, 0);
-    }
-    for version in now {
-        *unfinished.entry(&version.name).or_insert(0) += version.unfinished;
-    }
-    for (saga, unfinished) in unfinished {
-        let gauge = metrics::gauge!("saga_unknown_version", "saga" => saga.clone());
-        gauge.set(unfinished as f64);
+fn set_gauges(before: &[SagaVersion], known: &[SagaVersion], unknown: &[SagaVersion]) {
+    let zero = before.iter().chain(known).map(|version| (version, 0));
+    let counted = unknown.iter().map(|version| (version, version.unfinished));
+    for (SagaVersion { name, fingerprint, dag, .. }, unfinished) in zero.chain(counted) {
+        let version = stored_version(dag.as_bytes()).map(|number| number.to_string());
+        let labels = [
+            ("saga", name.clone()),
+            ("version", version.unwrap_or_default()),
+            ("fingerprint", fingerprint.clone()),
+        ];
+        metrics::gauge!("saga_unknown_version", &labels).set(unfinished as f64);
     }
 }
 

@@ -41,6 +41,14 @@ pub enum OperateError {
         /// How many it may have.
         max: usize,
     },
+    /// The operator's name or a note is none that others could make sense of in the log; nothing was sent.
+    #[error("the {what} {why}")]
+    Unfit {
+        /// Which of them.
+        what: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// There is no such saga.
     #[error("there is no saga {saga}")]
     NotFound {
@@ -101,6 +109,7 @@ impl OperateError {
             }
             Self::InvalidId(_)
             | Self::TooLong { .. }
+            | Self::Unfit { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::Unanswered { .. }
@@ -123,6 +132,7 @@ impl OperateError {
             Self::NotCarriedOut { source } => matches!(**source, SagaError::Corrupt { .. }),
             Self::InvalidId(_)
             | Self::TooLong { .. }
+            | Self::Unfit { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::Unanswered { .. }

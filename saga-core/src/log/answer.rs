@@ -12,8 +12,8 @@ pub enum Answer {
     /// It is in the log and takes effect.
     Done,
     /// It is in the log, and is carried out or refused once it is known how the pivot has ended. Given for
-    /// a saga that was parked with its pivot in doubt after it had been asked; otherwise the answer waits
-    /// for the pivot.
+    /// a saga that was parked with its pivot in doubt after it had been asked, and to an operator of another process whose
+    /// patience has ended; otherwise the answer waits for the pivot.
     Held,
     /// It changes nothing: the saga is already where the command would bring it.
     NothingToDo {

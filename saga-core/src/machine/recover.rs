@@ -111,8 +111,9 @@ impl Machine {
     pub(crate) fn assume_calls(&mut self, epoch: u64, log: &[Entry]) {
         let mut of_owner = BTreeSet::new();
         for entry in since_migration(log).iter().filter(|entry| entry.epoch == epoch) {
-            let EntryKind::Node { node, entry: NodeEntry::Started | NodeEntry::UndoStarted, .. } =
-                &entry.kind
+            let EntryKind::Node {
+                node, entry: NodeEntry::Started | NodeEntry::UndoStarted, ..
+            } = &entry.kind
             else {
                 continue;
             };

@@ -1,5 +1,6 @@
 //! [`MemoryStore`]: sagas in memory, for tests and for sagas that need not outlive their process.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -178,7 +179,9 @@ impl MemoryStore {
 
     fn purge_now(&self, purge: &Purge) -> u64 {
         let mut content = self.content();
-        let old = purge.select(content.records());
+        let waiting = content.requests.values().filter(|(_, answer)| answer.is_none());
+        let asked = waiting.map(|(request, _)| &request.saga).collect::<BTreeSet<_>>();
+        let old = purge.select(content.records(), |id| asked.contains(id));
         old.iter().for_each(|id| content.remove(id));
         old.len() as u64
     }

@@ -361,7 +361,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Fenced`] while a worker owns the saga and it has not ended.
     fn delete(&self, id: &SagaId) -> BoxFuture<'_, Result<bool, StoreError>>;
 
-    /// Removes old ended sagas, with their logs and requests, and returns how many it removed.
+    /// Removes old ended sagas, with their logs and requests, and returns how many it removed. A saga stays while a request
+    /// to it has no answer.
     fn purge(&self, purge: Purge) -> BoxFuture<'_, Result<u64, StoreError>>;
 
     /// Stores an operator's request for the worker that owns the saga. Fails with [`StoreError::NotFound`] if

@@ -102,7 +102,8 @@ impl ListFilter {
     }
 }
 
-/// Selects the ended sagas that [`Store::purge`](super::Store::purge) removes. A saga must match every field.
+/// Selects the ended sagas that [`Store::purge`](super::Store::purge) removes. A saga must match every field, and one to which a
+/// request has no answer yet stays: whoever asked was told that it will be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Purge {
     /// Only sagas that ended before this time.
@@ -116,11 +117,17 @@ pub struct Purge {
 }
 
 impl Purge {
-    /// Selects the sagas to remove, for stores that keep all records in memory.
-    pub fn select<'a>(&self, records: impl IntoIterator<Item = &'a SagaRecord>) -> Vec<SagaId> {
+    /// Selects the sagas to remove, for stores that keep all records in memory. `is_asked` says whether a request to a saga
+    /// has no answer yet; such a saga stays.
+    pub fn select<'a>(
+        &self,
+        records: impl IntoIterator<Item = &'a SagaRecord>,
+        is_asked: impl Fn(&SagaId) -> bool,
+    ) -> Vec<SagaId> {
         let ends = self.ends();
-        let matches =
-            |r: &&SagaRecord| ends.contains(&r.status) && r.updated_at < self.ended_before;
+        let matches = |r: &&SagaRecord| {
+            ends.contains(&r.status) && r.updated_at < self.ended_before && !is_asked(&r.id)
+        };
         records.into_iter().filter(matches).take(self.limit).map(|r| r.id.clone()).collect()
     }
 

@@ -1,6 +1,7 @@
 //! Which sagas need a human.
 
 use super::*;
+use saga_core::log::{EntryKind, NodeEntry};
 use saga_core::operator::{HumanReason, NeedsHumanFilter};
 
 fn needs_human(x: &Running, operator: &Operator) -> Vec<(String, HumanReason)> {
@@ -50,6 +51,24 @@ fn what_is_stuck_comes_first_and_what_waits_for_a_time_is_left_out() {
         filter = NeedsHumanFilter { limit: 1, after, ..NeedsHumanFilter::default() };
     }
     assert_eq!(pages, all);
+}
+
+#[test]
+fn a_saga_whose_log_is_corrupt_is_shown_as_such() {
+    let x = Running::new(&[("c", &[Do::Waits])]);
+    x.start("x");
+    x.process.until(x.world.hears("do c", 1));
+    let Running { world, store, process, .. } = x;
+    drop(process);
+    let entry = NodeEntry::UndoFinished;
+    super::requests::write(&store, EntryKind::Node { node: "c".into(), attempt: 1, entry }, None);
+    let process = Process::start(&world, &store, sagas);
+    let alice = process.sec.operator("alice");
+    let x = Running { world, store, process, alice };
+    x.sleeps(Duration::from_secs(400));
+    let page = x.process.until(x.alice.needs_human(NeedsHumanFilter::default())).unwrap();
+    assert_eq!(page.sagas[0].reason, HumanReason::Corrupt, "{page:?}");
+    assert!(page.sagas[0].because.starts_with("its log is corrupt"), "{page:?}");
 }
 
 #[test]

@@ -11,7 +11,11 @@ fn predicted(x: &Running, id: &str, command: Command) -> Prediction {
     let before = x.process.until(x.store.load(&id.parse().unwrap())).unwrap();
     let here = x.process.until(x.alice.predict(id, command.clone())).unwrap();
     let outside = Operator::attach(x.store.clone(), "alice", Duration::from_secs(1));
-    let outside = x.process.until(outside.predict(id, command)).unwrap();
+    let mut outside = x.process.until(outside.predict(id, command)).unwrap();
+    if outside.unless.take().is_some() {
+        assert_eq!(outside.answer, None);
+        outside.answer = here.answer.clone();
+    }
     assert_eq!(here, outside);
     let after = x.process.until(x.store.load(&id.parse().unwrap())).unwrap();
     assert_eq!(before, after, "nothing is written");
@@ -172,12 +176,37 @@ fn what_cannot_be_undone_is_said_before_a_rollback() {
 }
 
 #[test]
+fn what_is_refused_writes_nothing_though_whoever_takes_the_saga_over_does() {
+    let x = Running::new(&[("c", &[Do::Waits])]);
+    x.start("x");
+    x.process.until(x.world.hears("do c", 1));
+    let Running { world, store, process, alice } = x;
+    process.until(store.release(process.sec.worker_id())).unwrap();
+    let x = Running { world, store, process, alice };
+    for command in [Command::Resume, Command::Step, Command::Unpark, Command::RetryAll] {
+        let prediction = x.process.until(x.attached().predict("x", command)).unwrap();
+        let refused =
+            matches!(prediction.answer, Some(Answer::Refused(_) | Answer::NothingToDo { .. }));
+        assert!(refused, "{prediction}");
+        assert!(prediction.changes_nothing() && prediction.then.is_empty(), "{prediction}");
+    }
+}
+
+#[test]
 fn a_value_that_does_not_fit_is_refused_where_the_definition_is_known() {
     let x = Running::new(&[("p", &[Do::Panics; 20])]);
     x.start_pivoted("x");
     x.rests("x");
     let decide = |decision| Command::Decide { node: "p".into(), decision, note: "looked".into() };
     let wrong = decide(Decision::Succeeded(serde_json::json!([1])));
+    let outside = x.process.until(x.attached().predict("x", wrong.clone())).unwrap();
+    assert_eq!(outside.answer, None, "only the worker can tell");
+    let said = "decide of x, unless its worker says that this is no output of `p`, would write:\n";
+    assert!(outside.to_string().starts_with(said), "{outside}");
+    assert_eq!(serde_json::to_value(&outside).unwrap()["answer"], serde_json::Value::Null);
+    let unpark = x.process.until(x.attached().predict("x", Command::Unpark)).unwrap();
+    assert!(unpark.answer.is_none() && unpark.to_string().contains("cannot read one of its"));
+    assert_eq!(x.process.until(x.alice.predict("x", Command::Unpark)).unwrap().unless, None);
     let wrong = x.process.until(x.alice.predict("x", wrong)).unwrap();
     assert!(matches!(wrong.answer, Some(Answer::Refused(Refusal::Invalid { .. }))), "{wrong}");
     let cancelled = predicted(&x, "x", cancel());
@@ -224,16 +253,19 @@ fn a_parked_saga_is_undone_when_it_is_cancelled() {
 
 /// Parks the saga `x`, as a worker does whose process the saga has crashed.
 fn park(store: &MemoryStore) {
+    let reason = "it crashed its process".to_string();
+    let kind = EntryKind::Saga(SagaEntry::Parked { reason: reason.clone() });
+    write(store, kind, Some(reason));
+}
+
+/// Writes an entry to the log of the saga `x`, as another worker.
+pub(super) fn write(store: &MemoryStore, kind: EntryKind, parked: Option<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let (worker, id) = (WorkerId::from("crashed"), "x".parse().unwrap());
         let record = store.take(&worker, &id).await.unwrap().unwrap();
-        let reason = "it crashed its process".to_string();
-        let change = RecordChange {
-            parked_reason: Some(Some(reason.clone())),
-            ..RecordChange::status(record.status)
-        };
-        let kind = EntryKind::Saga(SagaEntry::Parked { reason });
+        let parked_reason = parked.map(Some);
+        let change = RecordChange { parked_reason, ..RecordChange::status(record.status) };
         let (seq, epoch, at) = (record.next_seq, record.epoch, record.updated_at);
         let append = Append {
             saga: id,

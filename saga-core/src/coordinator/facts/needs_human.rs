@@ -10,12 +10,20 @@ use super::why::unknown_to_the_worker;
 use super::words::Age;
 use super::{Reader, SagaSummary};
 use crate::coordinator::operator::Operator;
+use crate::coordinator::stored::{Stored, StoredError, read};
 use crate::error::OperateError;
 use crate::log::{InvalidSagaId, ListedState, SagaId, SagaStatus, Timestamp};
+<<<<<<< HEAD
 use crate::store::{CurrentWorker, ListFilter, SagaRecord, StoreError};
+=======
+use crate::store::{ListFilter, SagaRecord, StoreError, corrupt};
+>>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
 
 /// How many records are read in one go.
 const PAGE: usize = 2048;
+
+/// Of how many sagas the logs are read for one page, to see whether they are corrupt.
+const READ: usize = 100;
 
 /// Which sagas [`Operator::needs_human`] shows.
 ///
@@ -54,8 +62,16 @@ pub enum HumanReason {
     Stuck,
     /// It is parked.
     Parked,
+<<<<<<< HEAD
     /// Nothing runs it, and the program that would run it does not know its definition: this one, or, for an operator that is
     /// attached to a store with one worker at a time, that worker.
+=======
+    /// What is stored of it cannot be understood, so that no worker can go on with it. It is found once the saga would be
+    /// listed for one of the other reasons.
+    Corrupt,
+    /// Nothing runs it, and this program does not know its definition. Only an operator that comes from a coordinator can
+    /// tell: for one that is attached to a store, such a saga is [`OwnerNotCurrent`](Self::OwnerNotCurrent).
+>>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
     UnknownVersion,
     /// No worker owns it, or one that is not alive, and no other worker has taken it over.
     OwnerNotCurrent,
@@ -69,6 +85,7 @@ impl HumanReason {
         match self {
             Self::Stuck => "stuck",
             Self::Parked => "parked",
+            Self::Corrupt => "corrupt",
             Self::UnknownVersion => "unknown_version",
             Self::OwnerNotCurrent => "owner_not_current",
             Self::NotProgressing => "not_progressing",
@@ -198,13 +215,27 @@ impl Reader<'_> {
         let limit = if filter.limit == 0 { 100 } else { filter.limit };
         let first = NeedsHumanCursor { part: Part::Stuck, after: None };
         let mut at = filter.after.clone().unwrap_or(first);
-        let mut sagas = Vec::new();
+        let (mut sagas, mut logs_read) = (Vec::new(), 0_usize);
         loop {
             let page = self.store.list(self.query(&filter, &at)).await?;
             let is_last = page.len() < PAGE;
             for record in page {
                 at.after = Some(record.id.clone());
+<<<<<<< HEAD
                 sagas.extend(self.judge(&record, filter.idle));
+=======
+                let mut found = self.judge(&record);
+                if let Some(found) = &mut found
+                    && at.part == Part::Halted
+                    && logs_read < READ
+                {
+                    logs_read += 1;
+                    if let Some(why) = self.corruption(&record.id).await {
+                        (found.reason, found.because) = (HumanReason::Corrupt, why);
+                    }
+                }
+                sagas.extend(found);
+>>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
                 if sagas.len() == limit {
                     return Ok(NeedsHumanPage { sagas, next: Some(at) });
                 }
@@ -244,10 +275,29 @@ impl Reader<'_> {
         }
     }
 
+<<<<<<< HEAD
     /// A saga whose last entry is from before this time has been idle for so long.
     fn idle_since(&self, longest: Duration) -> Timestamp {
         let idle = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
         Timestamp(self.now.0.saturating_sub(idle))
+=======
+    /// What is wrong with what is stored of a saga, if it cannot be understood.
+    async fn corruption(&self, id: &SagaId) -> Option<String> {
+        let state = match self.home {
+            Some(home) => home.stored(id).await.and_then(|stored| stored.state_by_shape()),
+            None => match read(self.store, id).await {
+                Ok(saga) => Stored { saga, definition: None }.state_by_shape(),
+                Err(error) => Err(StoredError::Store(error)),
+            },
+        };
+        match state {
+            Err(StoredError::Corrupt { why, .. }) => Some(why),
+            Err(StoredError::Store(StoreError::Corrupt { seq, why, .. })) => {
+                Some(corrupt(seq, &why))
+            }
+            Ok(_) | Err(StoredError::Store(_) | StoredError::UnknownVersion { .. }) => None,
+        }
+>>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
     }
 
     /// Whether a saga of one of the queries needs a human.
@@ -312,7 +362,7 @@ impl Reader<'_> {
 impl Operator {
     /// A page of the sagas that need a human, and why.
     ///
-    /// It reads the records of sagas, and no logs.
+    /// It reads the records of sagas, and the logs of up to 100 of those that do not go on, to see whether they are corrupt.
     ///
     /// # Errors
     /// [`OperateError::Store`].

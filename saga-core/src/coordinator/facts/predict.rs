@@ -11,10 +11,16 @@ use crate::coordinator::stored::{Stored, StoredError};
 use crate::dag::StoredActions;
 use crate::error::OperateError;
 use crate::log::{
+<<<<<<< HEAD
     Answer, Command, Entry, NodePath, Request, SagaEntry, SagaId, SagaStatus, Uuid, in_words,
 };
 use crate::machine::{Config, Effect, Event, Machine, SagaState};
 use crate::store::CurrentWorker;
+=======
+    ActionState, Answer, Command, Entry, NodePath, SagaEntry, SagaId, SagaStatus, Uuid, in_words,
+};
+use crate::machine::{Config, Effect, Event, Machine, SagaState};
+>>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
 
 /// What a request would do, from [`Operator::predict`]. `Display` shows it as text.
 ///
@@ -29,9 +35,15 @@ pub struct Prediction {
     pub command: &'static str,
     /// The answer to the request; `None` if the log alone does not tell.
     pub answer: Option<Answer>,
+<<<<<<< HEAD
     /// What to know first, as clauses: that no worker runs the saga, so that the request waits in the store, and which other
     /// requests wait there.
     pub before: Vec<String>,
+=======
+    /// On which condition the request is refused after all, although the log allows it: only the program that runs the saga can
+    /// read its values. Then [`answer`](Self::answer) is `None`, and an operator that comes from a coordinator can tell.
+    pub unless: Option<String>,
+>>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
     /// The entries that would be written to the log in one append.
     pub entries: Vec<PredictedEntry>,
     /// What would be done once they are written, in words.
@@ -61,17 +73,25 @@ impl Prediction {
     fn refused(saga: &SagaId, command: &Command, answer: Answer) -> Self {
         let answer = Some(answer);
         let (saga, command) = (saga.clone(), command.name());
+<<<<<<< HEAD
         let (before, entries, then) = (Vec::new(), Vec::new(), Vec::new());
         Self { saga, command, answer, before, entries, then }
+=======
+        Self { saga, command, answer, unless: None, entries: Vec::new(), then: Vec::new() }
+>>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
     }
 }
 
 impl fmt::Display for Prediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+<<<<<<< HEAD
         let Self { saga, command, answer, before, entries, then } = self;
         for line in before {
             writeln!(f, "note: {line}")?;
         }
+=======
+        let Self { saga, command, answer, unless, entries, then } = self;
+>>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
         match answer {
             Some(Answer::Done) => writeln!(f, "{command} of {saga} would write:")?,
             Some(Answer::Held) => {
@@ -86,10 +106,16 @@ impl fmt::Display for Prediction {
             Some(Answer::Refused(why)) => {
                 writeln!(f, "{command} of {saga} would be refused: {why}")?;
             }
-            None => writeln!(f, "what {command} of {saga} would do cannot be told from its log")?,
+            None => match unless {
+                Some(unless) => writeln!(f, "{command} of {saga}, unless {unless}, would write:")?,
+                None => {
+                    writeln!(f, "what {command} of {saga} would do cannot be told from its log")?
+                }
+            },
         }
         for PredictedEntry { text, .. } in entries {
-            writeln!(f, "  {text}")?;
+            // a note with several lines must not look like several entries
+            writeln!(f, "  {}", text.replace('\n', "\\n").replace('\r', "\\r"))?;
         }
         for line in then {
             writeln!(f, "then: {line}")?;
@@ -135,7 +161,7 @@ impl Reader<'_> {
         let config = Config { deadline: record.deadline, permits: false, ..base };
         let mut machine = Machine::recover(plan, config, record.epoch + 1, log)
             .map_err(|error| StoredError::corrupt_log(id, error))?;
-        let name = command.name();
+        let (name, unless) = (command.name(), unless(&state, &command));
         let ask = Event::Operator { id: REQUEST, by, command };
         let is_at_rest = record.status.is_ended() || record.parked_reason.is_some();
         let (now, mut effects) = (self.now.max(record.updated_at), Vec::new());
@@ -154,6 +180,7 @@ impl Reader<'_> {
             machine.step_all(now, [ask], &mut effects);
         }
         let mut prediction = prediction(id, name, machine, now, effects);
+<<<<<<< HEAD
         if prediction.entries.iter().any(|entry| entry.kind == UNWINDING) {
             prediction.then.extend(self.staying(&stored, &state));
         }
@@ -194,6 +221,13 @@ impl Reader<'_> {
             }
         }
         Ok(before)
+=======
+        if stored.definition.is_none() && matches!(prediction.answer, Some(Answer::Done)) {
+            prediction.unless = unless;
+            prediction.answer = prediction.answer.filter(|_| prediction.unless.is_none());
+        }
+        Ok(prediction)
+>>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
     }
 
     /// What is refused because of a value that only a program with the saga's definition can read.
@@ -210,6 +244,35 @@ impl Reader<'_> {
         let values = stored.values(state, limits.max_width)?;
         let id = &stored.saga.record.id;
         Ok(values.refusal(state, id, limits.max_payload, command).map(Answer::Refused))
+    }
+}
+
+/// On which condition a program that can read the saga's values refuses what its log allows.
+fn unless(state: &SagaState, command: &Command) -> Option<String> {
+    match command {
+        Command::Decide { node, decision, .. } => {
+            let found = state.resolve(node.as_str()).and_then(|v| state.node(v));
+            if found.is_some_and(|found| found.state == ActionState::Completed) {
+                return Some(format!("its worker can read the output of `{node}` that is stored"));
+            }
+            decision.output().map(|_| format!("its worker says that this is no output of `{node}`"))
+        }
+        Command::Unpark => {
+            state.parked().map(|_| "its worker cannot read one of its stored values".to_string())
+        }
+        Command::Signal { event, .. } => {
+            Some(format!("its worker says that this is no value of the event `{}`", event.name))
+        }
+        Command::Cancel { .. }
+        | Command::Pause
+        | Command::Resume
+        | Command::Step
+        | Command::RetryUndo { .. }
+        | Command::RetryAll
+        | Command::Resolve { .. }
+        | Command::Rollback { .. }
+        | Command::Retry { .. }
+        | Command::Inject { .. } => None,
     }
 }
 
@@ -265,12 +328,21 @@ fn prediction(
         let calls = machine.step(now, Event::Appended);
         then.extend(calls.iter().filter_map(|effect| in_the_end(&machine, effect)));
     }
+    if let Some(Answer::Refused(_) | Answer::NothingToDo { .. } | Answer::Duplicate) = answer {
+        // what is written and done then has nothing to do with the request: whoever takes the saga over does it anyway
+        entries.clear();
+        then.clear();
+    }
     let is_done = matches!(answer, Some(Answer::Done));
     if is_done && machine.status() == SagaStatus::RolledBack && then.is_empty() {
         then.push("the saga is rolled back".to_string());
     }
     let entries = entries.iter().map(PredictedEntry::from).collect();
+<<<<<<< HEAD
     Prediction { saga: id.clone(), command, answer, before: Vec::new(), entries, then }
+=======
+    Prediction { saga: id.clone(), command, answer, unless: None, entries, then }
+>>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
 }
 
 /// What is done once the entries are durable.

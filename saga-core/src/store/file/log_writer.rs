@@ -172,7 +172,9 @@ impl LogWriter {
 
     pub(super) fn purge(&mut self, purge: &Purge) -> Result<u64, StoreError> {
         self.check()?;
-        let old: BTreeSet<SagaId> = purge.select(self.records()).into_iter().collect();
+        let asked = self.directory.asked()?;
+        let old = purge.select(self.records(), |id| asked.contains(id));
+        let old: BTreeSet<SagaId> = old.into_iter().collect();
         if !old.is_empty() {
             self.remove(&old)?;
         }

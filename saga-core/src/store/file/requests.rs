@@ -4,6 +4,7 @@
 //! `commands/` contains the requests without an answer. An answered request moves to `answers/`: it counts as
 //! answered from the moment its file exists there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,18 @@ impl Directory {
         }
         requests.sort_unstable_by_key(|(request, _)| (request.at, request.id));
         Ok(requests)
+    }
+
+    /// The sagas to which a request has no answer yet, even one that this version cannot decode.
+    pub(super) fn asked(&self) -> Result<BTreeSet<SagaId>, StoreError> {
+        let mut asked = BTreeSet::new();
+        for name in self.waiting_names()? {
+            if !self.path(Path::new(ANSWERS).join(&name)).exists() {
+                let of = self.sealed::<OfSaga>(&Path::new(COMMANDS).join(name))?;
+                asked.extend(of.map(|of| of.request.saga));
+            }
+        }
+        Ok(asked)
     }
 
     /// True if the request exists and has not been answered.

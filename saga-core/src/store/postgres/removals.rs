@@ -36,12 +36,13 @@ pub(super) async fn delete(connection: &Connection, id: &SagaId) -> Result<bool,
     }
 }
 
-/// Removes old ended sagas, and returns how many. For each version, they are read from the index `saga_ended` in order.
+/// Removes old ended sagas to which no request is unanswered, and returns how many. For each version, they are read from the index `saga_ended` in order.
 pub(super) async fn purge(connection: &Connection, purge: &Purge) -> Result<u64, Trouble> {
     let before = bound(purge.ended_before);
     let sql = format!(
         "WITH gone AS (SELECT e.id FROM saga_version AS v CROSS JOIN LATERAL (SELECT s.id FROM saga AS s \
          WHERE s.version = v.version AND s.status = $1 AND s.ended_at IS NOT NULL AND s.ended_at < $2 \
+         AND NOT EXISTS (SELECT 1 FROM saga_command AS c WHERE c.saga_id = s.id AND c.answer IS NULL) \
          ORDER BY s.ended_at LIMIT $3 FOR UPDATE SKIP LOCKED) AS e LIMIT $3), {REMOVE}"
     );
     let mut removed = 0;

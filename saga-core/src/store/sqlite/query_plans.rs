@@ -143,6 +143,7 @@ fn whether_a_definition_is_used_is_found_by_index() {
 fn purge_finds_the_oldest_of_a_status_in_order() {
     let plan = plan(PURGE);
     assert!(plan.contains("saga_ended (status=? AND ended_at>? AND ended_at<?)"), "{plan}");
+    assert!(plan.contains("saga_command_by_saga (saga_id=?)"), "{plan}");
     assert!(!plan.contains("ORDER BY"), "sorts: {plan}");
 }
 

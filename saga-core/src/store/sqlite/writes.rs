@@ -332,4 +332,5 @@ pub(super) fn purge(conn: &Database, purge: &Purge, before: i64) -> Result<u64, 
 
 /// Repeats the condition of the index `saga_ended`, because SQLite can use the index only then.
 pub(super) const PURGE: &str = "SELECT id FROM saga INDEXED BY saga_ended \
-    WHERE ended_at IS NOT NULL AND status = ?1 AND ended_at < ?2 ORDER BY ended_at LIMIT ?3";
+    WHERE ended_at IS NOT NULL AND status = ?1 AND ended_at < ?2 AND NOT EXISTS \
+    (SELECT 1 FROM saga_command AS c WHERE c.saga_id = saga.id AND c.answer IS NULL) ORDER BY ended_at LIMIT ?3";

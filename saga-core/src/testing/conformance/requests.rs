@@ -105,8 +105,16 @@ pub(super) async fn removing_a_saga_removes_its_requests(store: &impl Store) -> 
     expect_eq!(store.answer_to(Uuid::from_u128(4)).await, Ok(None));
     let purge =
         Purge { ended_before: Timestamp(u64::MAX), statuses: Vec::new(), limit: usize::MAX };
-    expect_eq!(store.purge(purge).await, Ok(2));
-    expect_eq!(unanswered(store).await?, [0; 0]);
+    // whoever left a request was told that it will be carried out
+    expect_eq!(store.purge(purge.clone()).await, Ok(0));
+    expect_eq!(unanswered(store).await?, [2, 3]);
+    store.answer(&worker("one"), Uuid::from_u128(2), Answer::Done).await?;
+    expect_eq!(store.purge(Purge { limit: 1, ..purge.clone() }).await, Ok(1));
+    expect_eq!(store.answer_to(Uuid::from_u128(2)).await, Ok(None));
+    expect_eq!(unanswered(store).await?, [3]);
+    store.answer(&worker("one"), Uuid::from_u128(3), Answer::Done).await?;
+    expect_eq!(store.purge(purge).await, Ok(1));
+    expect_eq!(ids(&store.list(ListFilter::default()).await?), [""; 0]);
     Ok(())
 }
 
