@@ -13,11 +13,7 @@ use crate::coordinator::operator::Operator;
 use crate::coordinator::stored::{Stored, StoredError, read};
 use crate::error::OperateError;
 use crate::log::{InvalidSagaId, ListedState, SagaId, SagaStatus, Timestamp};
-<<<<<<< HEAD
-use crate::store::{CurrentWorker, ListFilter, SagaRecord, StoreError};
-=======
-use crate::store::{ListFilter, SagaRecord, StoreError, corrupt};
->>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
+use crate::store::{CurrentWorker, ListFilter, SagaRecord, StoreError, corrupt};
 
 /// How many records are read in one go.
 const PAGE: usize = 2048;
@@ -62,16 +58,11 @@ pub enum HumanReason {
     Stuck,
     /// It is parked.
     Parked,
-<<<<<<< HEAD
-    /// Nothing runs it, and the program that would run it does not know its definition: this one, or, for an operator that is
-    /// attached to a store with one worker at a time, that worker.
-=======
     /// What is stored of it cannot be understood, so that no worker can go on with it. It is found once the saga would be
     /// listed for one of the other reasons.
     Corrupt,
-    /// Nothing runs it, and this program does not know its definition. Only an operator that comes from a coordinator can
-    /// tell: for one that is attached to a store, such a saga is [`OwnerNotCurrent`](Self::OwnerNotCurrent).
->>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
+    /// Nothing runs it, and the program that would run it does not know its definition: this one, or, for an operator that is
+    /// attached to a store with one worker at a time, that worker.
     UnknownVersion,
     /// No worker owns it, or one that is not alive, and no other worker has taken it over.
     OwnerNotCurrent,
@@ -221,10 +212,7 @@ impl Reader<'_> {
             let is_last = page.len() < PAGE;
             for record in page {
                 at.after = Some(record.id.clone());
-<<<<<<< HEAD
-                sagas.extend(self.judge(&record, filter.idle));
-=======
-                let mut found = self.judge(&record);
+                let mut found = self.judge(&record, filter.idle);
                 if let Some(found) = &mut found
                     && at.part == Part::Halted
                     && logs_read < READ
@@ -235,7 +223,6 @@ impl Reader<'_> {
                     }
                 }
                 sagas.extend(found);
->>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
                 if sagas.len() == limit {
                     return Ok(NeedsHumanPage { sagas, next: Some(at) });
                 }
@@ -275,12 +262,12 @@ impl Reader<'_> {
         }
     }
 
-<<<<<<< HEAD
     /// A saga whose last entry is from before this time has been idle for so long.
     fn idle_since(&self, longest: Duration) -> Timestamp {
         let idle = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
         Timestamp(self.now.0.saturating_sub(idle))
-=======
+    }
+
     /// What is wrong with what is stored of a saga, if it cannot be understood.
     async fn corruption(&self, id: &SagaId) -> Option<String> {
         let state = match self.home {
@@ -297,7 +284,6 @@ impl Reader<'_> {
             }
             Ok(_) | Err(StoredError::Store(_) | StoredError::UnknownVersion { .. }) => None,
         }
->>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
     }
 
     /// Whether a saga of one of the queries needs a human.

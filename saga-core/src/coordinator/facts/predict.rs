@@ -11,16 +11,11 @@ use crate::coordinator::stored::{Stored, StoredError};
 use crate::dag::StoredActions;
 use crate::error::OperateError;
 use crate::log::{
-<<<<<<< HEAD
-    Answer, Command, Entry, NodePath, Request, SagaEntry, SagaId, SagaStatus, Uuid, in_words,
+    ActionState, Answer, Command, Entry, NodePath, Request, SagaEntry, SagaId, SagaStatus, Uuid,
+    in_words,
 };
 use crate::machine::{Config, Effect, Event, Machine, SagaState};
 use crate::store::CurrentWorker;
-=======
-    ActionState, Answer, Command, Entry, NodePath, SagaEntry, SagaId, SagaStatus, Uuid, in_words,
-};
-use crate::machine::{Config, Effect, Event, Machine, SagaState};
->>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
 
 /// What a request would do, from [`Operator::predict`]. `Display` shows it as text.
 ///
@@ -35,15 +30,12 @@ pub struct Prediction {
     pub command: &'static str,
     /// The answer to the request; `None` if the log alone does not tell.
     pub answer: Option<Answer>,
-<<<<<<< HEAD
-    /// What to know first, as clauses: that no worker runs the saga, so that the request waits in the store, and which other
-    /// requests wait there.
-    pub before: Vec<String>,
-=======
     /// On which condition the request is refused after all, although the log allows it: only the program that runs the saga can
     /// read its values. Then [`answer`](Self::answer) is `None`, and an operator that comes from a coordinator can tell.
     pub unless: Option<String>,
->>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
+    /// What to know first, as clauses: that no worker runs the saga, so that the request waits in the store, and which other
+    /// requests wait there.
+    pub before: Vec<String>,
     /// The entries that would be written to the log in one append.
     pub entries: Vec<PredictedEntry>,
     /// What would be done once they are written, in words.
@@ -73,25 +65,17 @@ impl Prediction {
     fn refused(saga: &SagaId, command: &Command, answer: Answer) -> Self {
         let answer = Some(answer);
         let (saga, command) = (saga.clone(), command.name());
-<<<<<<< HEAD
         let (before, entries, then) = (Vec::new(), Vec::new(), Vec::new());
-        Self { saga, command, answer, before, entries, then }
-=======
-        Self { saga, command, answer, unless: None, entries: Vec::new(), then: Vec::new() }
->>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
+        Self { saga, command, answer, unless: None, before, entries, then }
     }
 }
 
 impl fmt::Display for Prediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-<<<<<<< HEAD
-        let Self { saga, command, answer, before, entries, then } = self;
+        let Self { saga, command, answer, unless, before, entries, then } = self;
         for line in before {
             writeln!(f, "note: {line}")?;
         }
-=======
-        let Self { saga, command, answer, unless, entries, then } = self;
->>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
         match answer {
             Some(Answer::Done) => writeln!(f, "{command} of {saga} would write:")?,
             Some(Answer::Held) => {
@@ -180,7 +164,10 @@ impl Reader<'_> {
             machine.step_all(now, [ask], &mut effects);
         }
         let mut prediction = prediction(id, name, machine, now, effects);
-<<<<<<< HEAD
+        if stored.definition.is_none() && matches!(prediction.answer, Some(Answer::Done)) {
+            prediction.unless = unless;
+            prediction.answer = prediction.answer.filter(|_| prediction.unless.is_none());
+        }
         if prediction.entries.iter().any(|entry| entry.kind == UNWINDING) {
             prediction.then.extend(self.staying(&stored, &state));
         }
@@ -221,13 +208,6 @@ impl Reader<'_> {
             }
         }
         Ok(before)
-=======
-        if stored.definition.is_none() && matches!(prediction.answer, Some(Answer::Done)) {
-            prediction.unless = unless;
-            prediction.answer = prediction.answer.filter(|_| prediction.unless.is_none());
-        }
-        Ok(prediction)
->>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
     }
 
     /// What is refused because of a value that only a program with the saga's definition can read.
@@ -338,11 +318,15 @@ fn prediction(
         then.push("the saga is rolled back".to_string());
     }
     let entries = entries.iter().map(PredictedEntry::from).collect();
-<<<<<<< HEAD
-    Prediction { saga: id.clone(), command, answer, before: Vec::new(), entries, then }
-=======
-    Prediction { saga: id.clone(), command, answer, unless: None, entries, then }
->>>>>>> 5ed0fdf (Tools for operators: purges keep requests that wait, predictions promise less, alerts that fire, blank names refused)
+    Prediction {
+        saga: id.clone(),
+        command,
+        answer,
+        unless: None,
+        before: Vec::new(),
+        entries,
+        then,
+    }
 }
 
 /// What is done once the entries are durable.
