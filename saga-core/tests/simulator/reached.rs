@@ -58,6 +58,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
             "call output too large",
             "call panics after",
             "call panics before",
+            "a transaction",
             "undo answered",
             "undo fails",
             "undo fails after its work",

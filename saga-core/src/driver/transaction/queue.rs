@@ -10,6 +10,7 @@ use crate::driver::call::EndedCall;
 use crate::driver::task_state::Wakeup;
 use crate::log::Entry;
 use crate::machine::{AuthorizedCall, Event, VertexId};
+use crate::planted::{Mistake, planted};
 use crate::store::StoreError;
 
 /// The transaction that is in flight.
@@ -91,7 +92,8 @@ impl TransactionQueue {
     pub(in crate::driver) fn hold(&mut self, events: &mut Vec<Event>, appending: bool) -> bool {
         let Some(transactions) = &mut self.0 else { return false };
         let waits = !transactions.waiting.is_empty();
-        if transactions.active.is_some() || (waits && appending) {
+        let active = transactions.active.is_some() && !planted(Mistake::ToldDuringTransaction);
+        if active || (waits && appending) {
             transactions.held.append(events);
             return true;
         }

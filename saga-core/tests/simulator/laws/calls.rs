@@ -59,7 +59,8 @@ pub(super) fn began(case: &Case<'_>, book: &Book<'_>, known: &[Chapter<'_>], cal
         let before = log.iter().take(call.token.seq as usize);
         let decided = before.filter_map(Entry::saga_entry);
         if decided.into_iter().any(|entry| matches!(entry, SagaEntry::Unwinding { .. })) {
-            let contract = book.dag.nodes[i].policy.map(|policy| policy.undo);
+            let contract = book.dag.nodes[i].policy.filter(|policy| policy.transaction.is_none());
+            let contract = contract.map(|policy| policy.undo);
             let repeats = status.last == (call.token.seq, true);
             let repeats = repeats && contract == Some(UndoContract::Output);
             holds("I6", repeats, || about("after the decision"))?;

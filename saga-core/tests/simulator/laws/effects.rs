@@ -51,6 +51,8 @@ impl Case<'_> {
                 holds("I3", node.resolved, || about("an operator resolved it"))?;
                 continue;
             }
+            let doubt = node.in_doubt && policy.transaction.is_some();
+            holds("I3", !doubt, || about("a transaction is in doubt"))?;
             let lists = matches!(node.state, ActionState::Completed | ActionState::UndoFailed);
             match ended {
                 SagaStatus::Completed if node.state == ActionState::Skipped => {

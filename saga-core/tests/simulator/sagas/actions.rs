@@ -9,6 +9,7 @@ use saga_core::action::{
 };
 use saga_core::dag::ActionName;
 use saga_core::log::Payload;
+use saga_core::store::DatabaseKind;
 use saga_core::{ActionContext, ActionError, BoxError, UndoError};
 use serde_json::Value as Json;
 
@@ -125,6 +126,7 @@ impl Action<Site> for Service {
 
     fn policy(&self) -> Policy {
         let policy = Policy::new(self.declared.contract);
-        Policy { undo_on_failure: self.declared.cleans_up, ..policy }
+        let transaction = self.declared.transaction.then_some(DatabaseKind::Sqlite);
+        Policy { undo_on_failure: self.declared.cleans_up, transaction, ..policy }
     }
 }

@@ -87,14 +87,16 @@ pub(crate) struct Declared {
     pub(crate) cleans_up: bool,
     /// True if it is an `ActionFunc`, false if it implements `Action`. The former cannot fail for good.
     pub(crate) closures: bool,
+    /// True if its only effect is a transaction of the database that keeps the log.
+    pub(crate) transaction: bool,
 }
 
 const fn declared(name: &'static str, contract: UndoContract) -> Declared {
-    Declared { name, contract, cleans_up: false, closures: false }
+    Declared { name, contract, cleans_up: false, closures: false, transaction: false }
 }
 
 /// All actions.
-pub(crate) static DECLARED: [Declared; 10] = [
+pub(crate) static DECLARED: [Declared; 13] = [
     declared("output", UndoContract::Output),
     declared("maybe", UndoContract::MaybeOutput),
     declared("inputs", UndoContract::InputsOnly),
@@ -109,6 +111,9 @@ pub(crate) static DECLARED: [Declared; 10] = [
         cleans_up: true,
         ..declared("fn_maybe_cleaned", UndoContract::MaybeOutput)
     },
+    Declared { transaction: true, ..declared("tx_output", UndoContract::Output) },
+    Declared { transaction: true, ..declared("tx_inputs", UndoContract::InputsOnly) },
+    Declared { transaction: true, ..declared("tx_none", UndoContract::None) },
 ];
 
 /// The action of later versions only: a program that knows the first version does not have it.

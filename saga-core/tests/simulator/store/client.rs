@@ -7,8 +7,9 @@ use saga_core::SagaId;
 use saga_core::log::{Timestamp, Uuid};
 use saga_core::operator::{Answer, Request};
 use saga_core::store::{
-    Append, Created, LeaseTerms, ListFilter, NewSaga, Position, Purge, SagaRecord, SagaVersion,
-    ShareChange, SharedCalls, Store, StoreError, StoredSaga, Suspension, WorkerId,
+    Append, Created, DatabaseKind, LeaseTerms, ListFilter, NewSaga, Position, Purge, SagaRecord,
+    SagaVersion, ShareChange, SharedCalls, Store, StoreError, StoredSaga, Suspension,
+    TransactionWork, WorkerId,
 };
 use tokio::time::Instant;
 
@@ -54,6 +55,17 @@ impl Store for Client {
             None => Weight::Write,
         };
         self.ask(weight, "append", move |medium| medium.append(append, process))
+    }
+
+    fn has_transactions(&self, database: DatabaseKind) -> bool {
+        database == DatabaseKind::Sqlite
+    }
+
+    fn append_with(&self, append: Append, work: TransactionWork) -> Reply<'_, ()> {
+        let process = self.process.id();
+        self.ask(Weight::Write, "append_with", move |medium| {
+            medium.append_with(append, work, process)
+        })
     }
 
     fn load(&self, id: &SagaId) -> Reply<'_, Option<StoredSaga>> {

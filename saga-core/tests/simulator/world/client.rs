@@ -4,12 +4,14 @@ use std::future::{Future, pending};
 use std::sync::Arc;
 
 use saga_core::ActionContext;
+use saga_core::store::rusqlite;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::fate::{End, Fate};
 use super::{Call, Effect, Reply, Request, Site, What, World, read};
 use crate::sagas::Call as Node;
+use crate::store::{act, undo};
 
 /// Why a call has no answer that counts.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -97,6 +99,14 @@ pub(crate) async fn perform(
         (None, _) => What::Do(Effect::Whole(answer)),
     };
     let (contract, fenced) = (node.action.contract, node.fenced);
+    if node.action.transaction {
+        let answer = match what {
+            What::Do(Effect::Whole(answer) | Effect::Refused(answer)) => Some(answer),
+            What::Do(Effect::Half) => Some(Value::Null),
+            What::Undo => None,
+        };
+        return world.transact(cx, fate, answer).await;
+    }
     let request = Request { what, token: cx.token(), contract, fenced };
     let reply = world.exchange(cx, request, fate, node).await?;
     process.alive().await;
@@ -202,6 +212,62 @@ impl World {
             | End::TooLarge
             | End::Fails { .. } => Ok(reply),
         }
+    }
+
+    /// An action that is a transaction of the database which keeps the log, with this answer; or its undo, without one.
+    async fn transact(
+        self: &Arc<Self>,
+        cx: &ActionContext<Site>,
+        fate: Fate,
+        answer: Option<Value>,
+    ) -> Result<Value, Trouble> {
+        let (key, end) = (cx.action_key(), fate.end);
+        match end {
+            End::Fails { permanent } => {
+                tokio::time::sleep(fate.reply).await;
+                return Err(Trouble::Failed { permanent });
+            }
+            End::NoAnswer { sent: false } => {
+                tokio::time::sleep(fate.reply).await;
+                return Err(Trouble::NoAnswer);
+            }
+            End::Panics { sent: false } => panics(),
+            End::Hangs { .. } => self.heed(cx, fate, self.until_calm()).await?,
+            End::Answered
+            | End::Refused
+            | End::Half
+            | End::NoAnswer { sent: true }
+            | End::Panics { sent: true }
+            | End::TooLarge
+            | End::FailsAfter { .. } => {}
+        }
+        if !fate.request.is_zero() {
+            let waits = async {
+                tokio::select! {
+                    biased;
+                    () = self.until_calm() => {}
+                    () = tokio::time::sleep(fate.request) => {}
+                }
+            };
+            self.heed(cx, fate, waits).await?;
+        }
+        let work = move |tx: &rusqlite::Transaction<'_>| {
+            match &answer {
+                Some(answer) => act(tx, key, answer),
+                None => undo(tx, key),
+            }
+            match end {
+                End::Refused => Err(Trouble::Refused("no")),
+                End::Half => Err(Trouble::Failed { permanent: false }),
+                End::NoAnswer { .. } => Err(Trouble::NoAnswer),
+                End::Panics { .. } => panics(),
+                End::FailsAfter { permanent } | End::Fails { permanent } => {
+                    Err(Trouble::Failed { permanent })
+                }
+                End::Answered | End::Hangs { .. } | End::TooLarge => Ok(answer.unwrap_or_default()),
+            }
+        };
+        cx.transaction(work).await
     }
 
     /// Waits for this, or until the saga is cancelled if the action minds that.

@@ -147,7 +147,11 @@ impl World {
     }
 
     pub(crate) fn receiver(&self, key: &Uuid) -> Option<Receiver> {
-        self.inner().receivers.get(key).cloned()
+        let receiver = self.inner().receivers.get(key).cloned();
+        match self.medium.row(key) {
+            Some(row) => Some(receiver.unwrap_or_default().with_row(row)),
+            None => receiver,
+        }
     }
 
     /// What an operator finds out about an action in doubt, who also sees to it that what has not come about never does.
@@ -254,7 +258,10 @@ impl World {
                 .collect::<Vec<_>>();
             keys.sort_unstable();
             keys.dedup();
-            keys.retain(|key| inner.receivers.get(key).is_some_and(Receiver::leaves_something));
+            keys.retain(|key| {
+                let row = self.medium.row(key).is_some_and(|row| row.effects != 0);
+                row || inner.receivers.get(key).is_some_and(Receiver::leaves_something)
+            });
             call.effects = keys;
         }
         inner.calls.push(call);

@@ -6,6 +6,8 @@ use saga_core::FencingToken;
 use saga_core::action::UndoContract;
 use serde_json::Value;
 
+use crate::store::Row;
+
 /// What receivers are obliged to do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Obligations {
@@ -85,6 +87,12 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
+    /// With what the tables of the user's say, if its action is a transaction.
+    pub(super) fn with_row(self, row: Row) -> Self {
+        let Row { effects, undos, answer } = row;
+        Self { effects, undos, answer, ..self }
+    }
+
     pub(crate) fn leaves_something(&self) -> bool {
         self.effects != 0 || self.half
     }

@@ -221,6 +221,7 @@ impl Drafts<'_> {
         let Kind::Action(call) = &mut draft.node.kind else { return };
         let has_undo = |contract| contract != UndoContract::None;
         let undoes = has_undo(declared.contract) || !has_undo(call.action.contract);
+        let undoes = undoes && declared.transaction == call.action.transaction;
         if undoes && declared.cleans_up == call.action.cleans_up {
             (call.action, call.undo_timeout, call.undo_retry) = (declared, None, None);
             draft.undo_accepted = draft.was.is_some();
