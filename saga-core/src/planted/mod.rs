@@ -235,10 +235,8 @@ mistakes! {
 
     // in `driver`, `coordinator` and `context`
     IN_RUNNERS {
-        /// A transaction counts as rolled back although it is not known whether it was committed.
-        UnknownCommitIsNotDone,
-        /// The machine is told what happens while a transaction is being committed.
-        ToldDuringTransaction,
+        /// A transaction begins although the call that has asked for it is over.
+        TransactionOfEndedCall,
         /// A start is acknowledged before the saga is in the store.
         AcknowledgedBeforeDurable,
         /// An undo is called under the key of its action.

@@ -32,7 +32,6 @@ use crate::error::ActionError;
 use crate::log::{Entry, NodeEntry, Payload};
 use crate::machine::{ActionResult, Event, VertexId};
 use crate::panics;
-use crate::planted::{Mistake, planted};
 use crate::store::{Append, StoreError, TransactionWork};
 use crate::value::AttemptError;
 use queue::ActiveTransaction;
@@ -143,7 +142,7 @@ impl Driver {
                     task.transactions.get().written = Some(seq);
                     events.push(self.committed(v, undo, end.take()));
                 }
-                Err(error) if is_rolled_back(&error) => {
+                Err(error @ (StoreError::RolledBack { .. } | StoreError::NoTransactions)) => {
                     if !undo && error != StoreError::NoTransactions {
                         task.transactions.get().rolled_back.insert(v);
                     }
@@ -181,12 +180,6 @@ impl Driver {
             WorkEnd::Open | WorkEnd::Told | WorkEnd::Refused(_) => Event::AppendFailed,
         }
     }
-}
-
-/// True if it is known that nothing was committed.
-fn is_rolled_back(error: &StoreError) -> bool {
-    matches!(error, StoreError::RolledBack { .. } | StoreError::NoTransactions)
-        || planted(Mistake::UnknownCommitIsNotDone)
 }
 
 /// How a call ends whose transaction was not committed; `None` if the call continues by itself.

@@ -74,7 +74,8 @@ impl TransactionQueue {
         let waiting = &mut self.0.as_mut()?.waiting;
         loop {
             let request = waiting.pop_front()?;
-            if in_flight(&request.call) && request.waiting.strong_count() > 0 {
+            let waits = in_flight(&request.call) && request.waiting.strong_count() > 0;
+            if waits || planted(Mistake::TransactionOfEndedCall) {
                 return Some(request);
             }
         }
@@ -92,8 +93,7 @@ impl TransactionQueue {
     pub(in crate::driver) fn hold(&mut self, events: &mut Vec<Event>, appending: bool) -> bool {
         let Some(transactions) = &mut self.0 else { return false };
         let waits = !transactions.waiting.is_empty();
-        let active = transactions.active.is_some() && !planted(Mistake::ToldDuringTransaction);
-        if active || (waits && appending) {
+        if transactions.active.is_some() || (waits && appending) {
             transactions.held.append(events);
             return true;
         }

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use saga_core::SagaId;
-use saga_core::log::{Entry, EntryKind, NodeEntry, Timestamp, Uuid};
+use saga_core::log::{Entry, Timestamp, Uuid};
 use saga_core::operator::{Answer, Request};
 use saga_core::store::{
     Append, CallShares, Created, LeaseTerms, ListFilter, NewSaga, SagaRecord, SagaVersion,
-    ShareChange, SharedCalls, StoreError, StoredSaga, Suspension, TransactionWork, WorkerId,
+    ShareChange, SharedCalls, StoreError, StoredSaga, Suspension, WorkerId,
 };
 
 use super::clock::StoreClock;
-use super::rows::{Row, Rows};
+use super::rows::Rows;
 use crate::sagas::{Version, Versions};
 use crate::trace::Trace;
 
@@ -22,7 +22,7 @@ use crate::trace::Trace;
 #[derive(Clone)]
 pub(crate) struct Medium {
     content: Arc<Mutex<Content>>,
-    rows: Arc<Rows>,
+    pub(super) rows: Arc<Rows>,
     pub(super) clock: StoreClock,
     /// On what terms workers share the store, if they do.
     pub(super) terms: Option<LeaseTerms>,
@@ -184,38 +184,6 @@ impl Medium {
         self.note(&written);
         content.written.push(written);
         Ok(())
-    }
-
-    /// An append whose transaction also does this work, or neither of them. The worker has not lost the saga if the append is
-    /// accepted by a copy of its record.
-    pub(super) fn append_with(
-        &self,
-        mut append: Append,
-        work: TransactionWork,
-        process: u32,
-    ) -> Result<(), StoreError> {
-        let Some(work) = work.into_sqlite() else { return Err(StoreError::NoTransactions) };
-        let Some(mut record) = self.record(&append.saga) else {
-            return Err(StoreError::NotFound { saga: append.saga });
-        };
-        append.clone().apply_to(&mut record)?;
-        self.rows.transact(|tx| {
-            let output = work(tx)?;
-            let first = append.entries.first_mut().map(|entry| &mut entry.kind);
-            if let (Some(output), Some(EntryKind::Node { entry: NodeEntry::Succeeded(of), .. })) =
-                (output, first)
-            {
-                *of = output;
-            }
-            self.append(append, process)
-        })?;
-        self.trace.count("a transaction");
-        Ok(())
-    }
-
-    /// What the tables of the user's say about this key.
-    pub(crate) fn row(&self, key: &Uuid) -> Option<Row> {
-        self.rows.get(key)
     }
 
     fn note(&self, written: &Written) {

@@ -5,9 +5,12 @@
 use std::sync::Mutex;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use saga_core::store::rusqlite;
+use saga_core::log::{EntryKind, NodeEntry};
+use saga_core::store::{Append, StoreError, TransactionWork, rusqlite};
 use serde_json::Value;
 use uuid::Uuid;
+
+use super::medium::Medium;
 
 /// The rows of one run.
 pub(super) struct Rows(Mutex<Connection>);
@@ -41,6 +44,40 @@ pub(crate) fn undo(tx: &Transaction<'_>, key: Uuid) {
     let sql = "INSERT INTO effect VALUES (?1, -1, 1, NULL)
                ON CONFLICT (key) DO UPDATE SET effects = effects - 1, undos = undos + 1";
     tx.execute(sql, params![key.to_string()]).expect("a row");
+}
+
+impl Medium {
+    /// An append whose transaction also does this work, or neither of them. The worker has not lost the saga if the append is
+    /// accepted by a copy of its record.
+    pub(super) fn append_with(
+        &self,
+        mut append: Append,
+        work: TransactionWork,
+        process: u32,
+    ) -> Result<(), StoreError> {
+        let Some(work) = work.into_sqlite() else { return Err(StoreError::NoTransactions) };
+        let Some(mut record) = self.record(&append.saga) else {
+            return Err(StoreError::NotFound { saga: append.saga });
+        };
+        append.clone().apply_to(&mut record)?;
+        self.rows.transact(|tx| {
+            let output = work(tx)?;
+            let first = append.entries.first_mut().map(|entry| &mut entry.kind);
+            if let (Some(output), Some(EntryKind::Node { entry: NodeEntry::Succeeded(of), .. })) =
+                (output, first)
+            {
+                *of = output;
+            }
+            self.append(append, process)
+        })?;
+        self.trace.count("a transaction");
+        Ok(())
+    }
+
+    /// What the tables of the user's say about this key.
+    pub(crate) fn row(&self, key: &Uuid) -> Option<Row> {
+        self.rows.get(key)
+    }
 }
 
 impl Rows {
