@@ -5,8 +5,8 @@ use std::fs;
 use saga_core::action::UndoContract;
 use saga_core::executor::SagaSnapshot;
 use saga_core::log::{
-    Cause, EarlierAttempts, Entry, Failure, FailureKind, Migrated, NodeEntry, Payload, Resolution,
-    SagaEntry, Timestamp, Uuid,
+    Cause, EarlierAttempts, Entry, Failure, FailureKind, KeptKey, Migrated, NodeEntry, Payload,
+    Resolution, SagaEntry, Timestamp, Uuid,
 };
 use saga_core::operator::{Answer, Command, Decision, Fault, Refusal, Request};
 use saga_core::store::{FileStore, Store};
@@ -137,9 +137,14 @@ fn entries() -> Named {
             left: "f".into(),
             keys: [("a".parse().unwrap(), "b".to_string())].into(),
             retold: 1,
-            earlier: [("a[1]/b".into(), EarlierAttempts { attempts: 3, uncounted: 1 })].into(),
+            earlier: [(
+                "a[1]/b".into(),
+                EarlierAttempts { attempts: 3, uncounted: 1, generation: 2 },
+            )]
+            .into(),
             steps: 2,
             kept: vec!["c[1]".into()],
+            kept_keys: vec![KeptKey { name: "c[1]".into(), generation: 2 }],
         }))
         .into(),
         SagaEntry::Ended(SagaStatus::Stuck).into(),

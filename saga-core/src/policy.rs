@@ -199,6 +199,9 @@ pub struct Policy {
     pub retry: Retry,
     /// The attempts of the undo.
     pub undo_retry: Retry,
+    /// True if an attempt after a definite failure has a key of its own, for receivers that keep the first answer to
+    /// each key, refusals included. As long as the node is in doubt, its key stays.
+    pub fresh_key: bool,
 }
 
 impl Policy {
@@ -207,7 +210,14 @@ impl Policy {
     pub const fn new(undo: UndoContract) -> Self {
         let retry = Retry { unsaid: true, ..Retry::never() };
         let undo_retry = Retry::up_to(10);
-        Self { undo, undo_on_failure: false, transaction: None, retry, undo_retry }
+        Self {
+            undo,
+            undo_on_failure: false,
+            transaction: None,
+            retry,
+            undo_retry,
+            fresh_key: false,
+        }
     }
 
     /// True if the undo is called after an attempt that definitely failed. What a transaction wrote is rolled back when

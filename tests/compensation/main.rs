@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod concurrent_failures;
+mod fresh_keys;
 mod pivot;
 mod provision;
 mod transactions;

@@ -55,6 +55,9 @@ pub(crate) fn facts(facts: &SagaFacts) -> String {
         out += "\nEffects that a migration kept\n";
         for kept in &facts.kept {
             out += &format!("  {}: action key {}\n", plain(kept.node.as_str()), kept.action_key);
+            for key in &kept.earlier_action_keys {
+                out += &format!("    before      {key}\n");
+            }
         }
     }
     if !facts.nodes.is_empty() {
@@ -95,6 +98,9 @@ fn effects<'a>(title: &str, nodes: impl Iterator<Item = &'a NodeFacts>) -> Strin
         out += if node.in_doubt { ", in doubt\n" } else { "\n" };
         let mut line = |name: &str, value: String| out += &format!("    {name:<12}{value}\n");
         line("action key", node.action_key.to_string());
+        for key in &node.earlier_action_keys {
+            line("before", key.to_string());
+        }
         if node.has_undo {
             line("undo key", node.undo_key.to_string());
         }

@@ -156,6 +156,29 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
         self
     }
 
+    /// Gives an attempt after a definite failure a key of its own, for receivers that keep the first answer to each key,
+    /// refusals included. See [fresh keys](macro@crate::saga_action#fresh-keys).
+    ///
+    /// ```
+    /// use saga_core::action::ActionFunc;
+    /// use saga_core::{ActionContext, BoxError, Retry};
+    ///
+    /// let charge = ActionFunc::new(
+    ///     "charge",
+    ///     |cx: ActionContext<()>| async move {
+    ///         let key = cx.idempotency_key(); // another one after each definite failure
+    ///         Ok::<_, BoxError>(format!("payment {key}"))
+    ///     },
+    ///     |_cx: ActionContext<()>, _payment: std::sync::Arc<String>| async move { Ok::<_, BoxError>(()) },
+    /// )?;
+    /// let charge = charge.retry(Retry::up_to(3)).fresh_key();
+    /// # Ok::<(), saga_core::dag::InvalidName>(())
+    /// ```
+    pub fn fresh_key(mut self) -> Self {
+        self.policy.fresh_key = true;
+        self
+    }
+
     /// Also calls the undo after an attempt that definitely failed, to clean up partial effects. This is only
     /// for actions made by [`new_undo_maybe`](Self::new_undo_maybe), whose undo then gets `None`. Otherwise
     /// nothing is undone after an error that is not [in doubt](Self::in_doubt).

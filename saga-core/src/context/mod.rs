@@ -61,25 +61,38 @@ impl RunInfo {
     }
 }
 
+/// Whose key it is: that of an action, of this generation, or that of an undo.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum KeyOf {
+    Action { generation: u32 },
+    Undo,
+}
+
 /// The key under which the action of a node, or its undo, calls services. `keys` are the names under which nodes of the
 /// outermost DAG make their keys, where these are not their own.
 pub(crate) fn idempotency_key(
     run_key: Uuid,
     keys: Option<&BTreeMap<NodeName, String>>,
     path: &str,
-    undo: bool,
+    of: KeyOf,
 ) -> Uuid {
-    Uuid::new_v5(&run_key, key_name(keys, path, if undo { "undo" } else { "do" }).as_bytes())
+    Uuid::new_v5(&run_key, key_name(keys, path, of).as_bytes())
 }
 
 /// What a key is derived from, beside the key of the run.
-fn key_name(keys: Option<&BTreeMap<NodeName, String>>, path: &str, direction: &str) -> String {
+fn key_name(keys: Option<&BTreeMap<NodeName, String>>, path: &str, of: KeyOf) -> String {
+    // a path contains no line breaks
+    let rest = match of {
+        KeyOf::Action { generation: 0 } => "do".to_string(),
+        KeyOf::Action { generation } => format!("do\n{generation}"),
+        KeyOf::Undo => "undo".to_string(),
+    };
     let end = path.find(['/', '[', '#']).unwrap_or(path.len());
     let (name, within) = path.split_at(end);
     let key = keys.and_then(|keys| keys.iter().find(|(node, _)| node.as_str() == name));
     match key {
-        Some((_, key)) => format!("{key}{within}\n{direction}"),
-        None => format!("{path}\n{direction}"),
+        Some((_, key)) => format!("{key}{within}\n{rest}"),
+        None => format!("{path}\n{rest}"),
     }
 }
 
@@ -305,19 +318,44 @@ impl<C: 'static> ActionContext<C> {
     /// any machine, and different for every other node, direction and saga. It is a UUIDv5 derived from the
     /// random key of this run. Pass it to the service that is called, so that the service does the work only
     /// once.
+    ///
+    /// An action that declares `retry(.., fresh_key)` has another key after each definite failure; as long as the node is
+    /// in doubt, its key stays. See [fresh keys](macro@crate::saga_action#fresh-keys).
     pub fn idempotency_key(&self) -> Uuid {
-        let undo = self.inner.call.undo && !planted(Mistake::UndoUnderActionKey);
-        self.key(if undo { "undo" } else { "do" })
+        match self.inner.call.undo && !planted(Mistake::UndoUnderActionKey) {
+            true => self.key(KeyOf::Undo),
+            false => self.action_key(),
+        }
     }
 
-    /// In an undo, the key under which the action was called. In an action, its own key.
+    /// In an undo, the key under which the action was called last. In an action, its own key.
     pub fn action_key(&self) -> Uuid {
-        self.key("do")
+        self.key(KeyOf::Action { generation: self.inner.call.authorized.generation })
     }
 
-    fn key(&self, direction: &str) -> Uuid {
+    /// All keys under which the action was called, the oldest first; the last one is
+    /// [`action_key`](Self::action_key). There are several only if the action declares `retry(.., fresh_key)`. They are
+    /// for undos that also clean up what failed attempts have left.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// # struct Shop; impl Shop { async fn cancel(&self, key: String) -> Result<(), BoxError> { Ok(()) } }
+    ///
+    /// async fn cancel_orders(cx: &ActionContext<Shop>) -> Result<(), BoxError> {
+    ///     for key in cx.action_keys() {
+    ///         cx.cancel(key.to_string()).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn action_keys(&self) -> impl DoubleEndedIterator<Item = Uuid> + '_ {
+        let last = self.inner.call.authorized.generation;
+        (0..=last).map(|generation| self.key(KeyOf::Action { generation }))
+    }
+
+    fn key(&self, of: KeyOf) -> Uuid {
         let keys = self.inner.run.keys.as_deref();
-        let mut name = key_name(keys, self.inner.call.path.as_str(), direction);
+        let mut name = key_name(keys, self.inner.call.path.as_str(), of);
         if planted(Mistake::KeyOfEachAttempt) {
             name += &self.inner.call.authorized.attempt.to_string();
         }

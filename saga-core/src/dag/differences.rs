@@ -246,8 +246,15 @@ impl Differences {
     fn kinds(&mut self, node: &str, then: &KindJson, now: &KindJson) {
         match (then, now) {
             (
-                KindJson::Action { action, rev, undo, undo_on_failure, transaction },
-                KindJson::Action { action: a, rev: r, undo: u, undo_on_failure: f, transaction: t },
+                KindJson::Action { action, rev, undo, undo_on_failure, transaction, fresh_key },
+                KindJson::Action {
+                    action: a,
+                    rev: r,
+                    undo: u,
+                    undo_on_failure: f,
+                    transaction: t,
+                    fresh_key: k,
+                },
             ) => {
                 self.differ(Aspect::Action, (action, a), |then, now| {
                     format!("node `{node}` runs the action `{now}`, and ran `{then}`")
@@ -270,6 +277,10 @@ impl Differences {
                     };
                     let (then, now) = (said(then), said(now));
                     format!("the action of node `{node}` is {now}, and was {then}")
+                });
+                self.differ(Aspect::Action, (fresh_key, k), |_, now| {
+                    let now = if *now { "declares" } else { "does not declare any more" };
+                    format!("the action of node `{node}` {now} `fresh_key`")
                 });
             }
             (KindJson::Constant { value: then }, KindJson::Constant { value: now }) => {

@@ -77,6 +77,9 @@ pub(super) enum KindJson {
         undo_on_failure: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         transaction: Option<DatabaseKind>,
+        /// The keys of earlier attempts follow from it and the log, so a saga keeps what it began with.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        fresh_key: bool,
     },
     Constant {
         value: RawJson,
@@ -230,6 +233,7 @@ impl AnyNode {
                     undo: policy.undo,
                     undo_on_failure: policy.undo_on_failure,
                     transaction: policy.transaction,
+                    fresh_key: policy.fresh_key,
                 }
             }
             NodeBody::Constant { output, .. } => {

@@ -47,8 +47,9 @@ fn plan(json: DagJson) -> Option<Plan> {
         }
         let kind = match node.kind {
             // The number of attempts does not affect how the log is read.
-            KindJson::Action { undo, undo_on_failure, transaction, .. } => {
-                PlanKind::Action(Policy { undo_on_failure, transaction, ..Policy::new(undo) })
+            KindJson::Action { undo, undo_on_failure, transaction, fresh_key, .. } => {
+                let policy = Policy::new(undo);
+                PlanKind::Action(Policy { undo_on_failure, transaction, fresh_key, ..policy })
             }
             KindJson::Constant { .. } | KindJson::Computed => PlanKind::Value,
             KindJson::Wait { alternatives } => PlanKind::Wait(alternatives),

@@ -21,6 +21,8 @@ struct NodeForm {
     #[serde(default)]
     undo_on_failure: bool,
     transaction: Option<DatabaseKind>,
+    #[serde(default)]
+    fresh_key: bool,
     #[serde(default, deserialize_with = "optional_json")]
     value: Option<Payload>,
     params: Option<NodeName>,
@@ -66,6 +68,7 @@ impl<'de> Deserialize<'de> for NodeJson {
                 undo: needed(form.undo, "undo")?,
                 undo_on_failure: form.undo_on_failure,
                 transaction: form.transaction,
+                fresh_key: form.fresh_key,
             },
             KindWord::Constant => {
                 KindJson::Constant { value: RawJson(needed(form.value, "value")?) }

@@ -254,8 +254,14 @@ impl Values {
             Some(_) if let Some(error) = frame.refused.as_deref() => Err(error.clone()),
             Some(NodeBody::Constant { output, .. }) => Ok(output.clone()),
             Some(NodeBody::Computed(compute)) => {
-                let call =
-                    AuthorizedCall { vertex: v, attempt: 1, seq: 0, unwinding: false, repeat: 1 };
+                let call = AuthorizedCall {
+                    vertex: v,
+                    attempt: 1,
+                    generation: 0,
+                    seq: 0,
+                    unwinding: false,
+                    repeat: 1,
+                };
                 let cx = context(call).ok_or_else(missing)?;
                 let path = || machine.state().path(v);
                 let again = || compute.compute(cx.clone());

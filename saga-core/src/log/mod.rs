@@ -24,8 +24,8 @@ pub(crate) mod utc;
 pub(crate) use answer::{Answer, Refusal};
 pub(crate) use command::{Command, Decision, Fault};
 pub use entry::{
-    CorruptEntry, EarlierAttempts, Entry, EntryKind, Migrated, NodeEntry, Resolution, SagaEntry,
-    Won, since_migration, without_retold,
+    CorruptEntry, EarlierAttempts, Entry, EntryKind, KeptKey, Migrated, NodeEntry, Resolution,
+    SagaEntry, Won, since_migration, without_retold,
 };
 pub(crate) use entry::{EntryForm, Halt};
 pub(crate) use events::value_of;

@@ -208,6 +208,9 @@ pub struct AuthorizedCall {
     pub vertex: VertexId,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+    /// The generation of the action's key: how many keys it had before this one. Of an undo, that of the last attempt of its
+    /// action.
+    pub generation: u32,
     /// The sequence number of the entry that authorizes it.
     pub seq: u64,
     /// True for an undo, and for an action that is run again while unwinding. The saga's cancellation signal

@@ -33,6 +33,8 @@ pub struct NodeState {
     pub attempts: u32,
     /// True if the only effect of its action is a transaction of the database that keeps the log.
     pub transaction: bool,
+    /// The generation of the key of the last attempt: how many keys its action had before.
+    pub generation: u32,
     /// The next attempt of its action or its undo, if one is scheduled.
     pub retry: Option<NextAttempt>,
     /// What it waits for, if it is a wait that has begun and not ended.
@@ -171,6 +173,7 @@ impl SagaState {
             resolved: x.undo == UndoProgress::Resolved,
             in_doubt,
             attempts: x.attempts,
+            generation: x.details().generation,
             retry: self.next_attempt(v, x),
             wait: self.wait_state(v, x),
             failure: failure.cloned(),

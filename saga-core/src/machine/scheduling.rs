@@ -164,7 +164,15 @@ impl Machine {
         self.under_way.set(v, call);
         let attempt = self.state.vertex(v).map_or(1, |x| x.attempts);
         let repeat = faults.repeat.unwrap_or(1).max(1);
-        self.hold(Effect::RunAction(AuthorizedCall { vertex: v, attempt, seq, unwinding, repeat }));
+        let generation = self.state.generation(v);
+        self.hold(Effect::RunAction(AuthorizedCall {
+            vertex: v,
+            attempt,
+            generation,
+            seq,
+            unwinding,
+            repeat,
+        }));
     }
 
     fn start_undo(&mut self, v: VertexId) {
@@ -178,9 +186,12 @@ impl Machine {
         self.under_way.set(v, Work::Undo);
         let attempt = self.state.vertex(v).map_or(1, |x| x.undo_tries);
         let repeat = faults.repeat.unwrap_or(1).max(1);
+        let first = planted(Mistake::FirstKeyUndone);
+        let generation = if first { 0 } else { self.state.generation(v) };
         self.hold(Effect::RunUndo(AuthorizedCall {
             vertex: v,
             attempt,
+            generation,
             seq,
             unwinding: true,
             repeat,

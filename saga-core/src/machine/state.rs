@@ -12,7 +12,7 @@ use super::node_paths::Paths;
 use super::progress::Progress;
 use super::start_order::Holders;
 use super::vertex::Vertex;
-use crate::log::{Cause, Migrated, NodePath, SagaStatus, Uuid};
+use crate::log::{Cause, KeptKey, Migrated, NodePath, SagaStatus, Uuid};
 use crate::names::NodeName;
 use crate::plan::{Plan, PlanKind};
 use crate::planted::{Mistake, planted};
@@ -204,6 +204,15 @@ impl SagaState {
         self.migrated.as_ref().map_or(&[], |migrated| &migrated.kept)
     }
 
+    /// What the keys of these nodes are made of, in the same order.
+    pub fn kept_keys(&self) -> impl Iterator<Item = KeptKey> {
+        let keys = self.migrated.as_ref().map_or(&[][..], |migrated| &migrated.kept_keys);
+        (0..).zip(self.kept_effects()).map(|(i, path): (usize, _)| {
+            let own = || KeptKey { name: path.to_string(), generation: 0 };
+            keys.get(i).cloned().unwrap_or_else(own)
+        })
+    }
+
     /// The sequence number of the next entry.
     pub fn next_seq(&self) -> u64 {
         self.next_seq
@@ -261,6 +270,11 @@ impl SagaState {
     /// True if an attempt of this vertex, over or not, may have taken effect and nobody knows.
     pub(super) fn is_in_doubt(&self, v: VertexId) -> bool {
         self.vertex(v).is_some_and(|x| x.progress.is_in_doubt()) && self.leaves_doubt(v)
+    }
+
+    /// The generation of the key under which the last attempt of this vertex was made.
+    pub(super) fn generation(&self, v: VertexId) -> u32 {
+        self.vertex(v).map_or(0, |x| x.details().generation)
     }
 
     /// True for the vertex before the parts of a node that holds others.

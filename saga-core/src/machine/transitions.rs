@@ -233,10 +233,15 @@ impl SagaState {
         }
         let earlier = self.earlier_attempts(v, entry);
         let leaves_doubt = self.leaves_doubt(v);
+        let fresh_key = self.has_fresh_key(v, entry);
         let Some(x) = self.vertices.get_mut(v as usize) else { return };
-        if let Some(EarlierAttempts { attempts, uncounted }) = earlier {
+        if let Some(EarlierAttempts { attempts, uncounted, generation }) = earlier {
             x.attempts = attempts;
-            x.details_mut().tries_from = uncounted;
+            let details = x.details_mut();
+            (details.tries_from, details.generation) = (uncounted, generation);
+        } else if fresh_key {
+            let details = x.details_mut();
+            details.generation = details.generation.saturating_add(1);
         }
         // an attempt that was started going forward ends with this entry, one way or the other
         let forward_ends = x.runs_forward();
@@ -349,6 +354,17 @@ impl SagaState {
         let earlier = &self.migrated.as_ref().filter(|_| *entry == NodeEntry::Started)?.earlier;
         let is_first = !earlier.is_empty() && self.vertex(v)?.attempts == 0;
         is_first.then(|| earlier.get(&self.path(v)).copied())?
+    }
+
+    /// True if this entry starts an attempt under a key of the next generation: the receiver may have kept its refusal under
+    /// the one before it, and no call under that one can have an effect any more.
+    fn has_fresh_key(&self, v: VertexId, entry: &NodeEntry) -> bool {
+        if *entry != NodeEntry::Started || !self.policy(v).is_some_and(|policy| policy.fresh_key) {
+            return false;
+        }
+        let in_doubt = self.is_in_doubt(v) && !planted(Mistake::FreshKeyInDoubt);
+        let again = self.vertex(v).is_some_and(|x| x.attempts > 0);
+        again && !in_doubt && !planted(Mistake::FreshKeyIgnored)
     }
 
     /// True if an attempt has found out that no earlier one took effect. An undo that needs no output to find

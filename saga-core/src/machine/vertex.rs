@@ -79,6 +79,8 @@ pub(super) struct Details {
     pub(super) parts: Option<Parts>,
     /// For a wait that has begun.
     pub(super) wait: Option<Box<WaitDetails>>,
+    /// The generation of the key of the last attempt of the action.
+    pub(super) generation: u32,
 }
 
 impl Details {
@@ -93,6 +95,7 @@ impl Details {
             undo_at: Timestamp(0),
             parts: None,
             wait: None,
+            generation: 0,
         }
     }
 }

@@ -70,6 +70,14 @@ mistakes! {
         /// A node that was skipped is undone.
         SkippedUndone,
 
+        // keys
+        /// An attempt in doubt is repeated under a fresh key.
+        FreshKeyInDoubt,
+        /// `fresh_key` is ignored: an attempt after a refusal gets the same refusal again.
+        FreshKeyIgnored,
+        /// The undo is told the first key of its action, and not the last one.
+        FirstKeyUndone,
+
         // going forward
         /// A node starts although it waits for one more predecessor.
         PredecessorNotAwaited,
@@ -215,6 +223,8 @@ mistakes! {
     IN_MIGRATIONS {
         /// A node that is renamed makes its idempotency keys of its new name.
         RenamedKeyNotKept,
+        /// The generation of a node's key begins again with the version.
+        GenerationLostByMigration,
         /// A new node makes its idempotency keys of a name that another node has made keys of.
         OldKeyReused,
         /// A saga is migrated while nobody knows how a call has ended.

@@ -109,7 +109,8 @@ impl<C: Send + Sync + 'static> TestCall<C> {
     fn call(&self, undo: bool) -> ActionContext<C> {
         let seq = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let attempt = u32::try_from(seq).unwrap_or(u32::MAX);
-        let authorized = AuthorizedCall { vertex: 0, attempt, seq, unwinding: undo, repeat: 1 };
+        let authorized =
+            AuthorizedCall { vertex: 0, attempt, generation: 0, seq, unwinding: undo, repeat: 1 };
         let path = NodePath::from("test");
         let call = CallInfo {
             node: NodeIndex(0),

@@ -1,6 +1,6 @@
 //! Small sagas in all the ways that they can run: every order, outcome, crash and late delivery within a budget.
 //!
-//! `EXPLORE_STATES` says how many states of each saga are visited, instead of the 2 000 of a usual run.
+//! `EXPLORE_STATES` says how many states of each saga are visited, instead of the 3 000 of a usual run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,10 +9,11 @@ use std::time::Duration;
 use crate::simulation::explore::explore;
 use crate::simulation::law::Law;
 use crate::simulation::plans::{
-    chain, each, for_event, inline, inline_action, node, plan, policy, transaction,
+    chain, each, for_event, fresh_key, inline, inline_action, node, plan, policy, transaction,
     undo_on_failure, wait,
 };
 use crate::simulation::run::Setup;
+use crate::simulation::world::Obligations;
 use saga_core::action::{
     Policy,
     UndoContract::{self, InputsOnly, MaybeOutput, None as NoUndo, Output},
@@ -30,7 +31,7 @@ fn states() -> usize {
 }
 
 /// How many states of each saga a usual run visits.
-const STATES: usize = 2000;
+const STATES: usize = 3000;
 
 /// An action without jitter, so that orders don't differ by it.
 fn action(name: &str, undo: UndoContract, tries: u32, undo_tries: u32) -> PlanNode {
@@ -219,13 +220,50 @@ fn operators() {
     assert_eq!(ends("operators", setups), ALL);
 }
 
+#[test]
+fn fresh_keys() {
+    let nodes = UNDOS.into_iter().flat_map(|a| {
+        let cleans = matches!(a, MaybeOutput | InputsOnly);
+        let node = fresh_key(action("a", a, 3, 2));
+        [Some(node.clone()), cleans.then(|| undo_on_failure(node))].into_iter().flatten()
+    });
+    let setups =
+        nodes.map(|a| Setup { copies: 1, ..setup(chain(vec![a, once("b", Output)]), 2, 0) });
+    let seen = ends("fresh keys", setups);
+    assert!(seen.ends_with(&ALL[1..]), "{seen:?}");
+}
+
+/// The law that is broken if receivers, or actions, neglect one of their obligations. Nothing else is wrong.
+fn broken_by(obligations: Obligations, plan: Arc<Plan>) -> String {
+    let setup = Setup { obligations, copies: 1, ..setup(plan, 1, 0) };
+    let found = std::panic::catch_unwind(|| explore(setup, usize::MAX));
+    let why = found.expect_err("a law is broken");
+    why.downcast_ref::<String>().expect("a message").clone()
+}
+
 /// The search finds what is wrong: receivers without tombstones let a late call have its effect.
 #[test]
 fn receivers_that_forget_an_undo_are_detected() {
     let plan = chain(vec![once("a", InputsOnly), once("b", InputsOnly)]);
-    let forgetful = Setup { forgetful: true, ..setup(plan, 1, 0) };
-    let found = std::panic::catch_unwind(|| explore(forgetful, usize::MAX));
-    let why = found.expect_err("a law is broken");
-    let why = why.downcast_ref::<String>().expect("a message");
-    assert!(Law::RolledBackLeavesNothing.is_named_by(why), "{why}");
+    let why = broken_by(Obligations { tombstones: false, ..Obligations::ALL }, plan);
+    assert!(Law::RolledBackLeavesNothing.is_named_by(&why), "{why}");
+}
+
+/// A copy of a call that was refused arrives when another one has succeeded under a fresh key. A receiver that has
+/// forgotten its refusal does the work a second time. Under one key it would know that it has done it.
+#[test]
+fn receivers_that_forget_a_refusal_are_no_receivers_for_fresh_keys() {
+    let forgets = Obligations { refusals: false, ..Obligations::ALL };
+    let plan = chain(vec![fresh_key(action("a", Output, 2, 1))]);
+    let why = broken_by(forgets, plan);
+    assert!(Law::CompletedHasEveryEffect.is_named_by(&why), "{why}");
+}
+
+/// The first attempt leaves something behind and fails, the next one succeeds under another key. Nothing is undone then.
+#[test]
+fn actions_with_fresh_keys_clean_up_what_their_earlier_attempts_have_left() {
+    let untidy = Obligations { cleaning: false, ..Obligations::ALL };
+    let plan = chain(vec![undo_on_failure(fresh_key(action("a", InputsOnly, 2, 1)))]);
+    let why = broken_by(untidy, plan);
+    assert!(Law::CompletedHasEveryEffect.is_named_by(&why), "{why}");
 }

@@ -17,7 +17,7 @@ use crate::simulation::run::{Setup, run};
 use crate::simulation::setups::{any_migrated_setup, any_setup};
 
 /// Which law finds a mistake.
-const FOUND_BY: [(Mistake, Law); 77] = [
+const FOUND_BY: [(Mistake, Law); 80] = [
     (Mistake::UndoBeforeSuccessors, Law::UndoOrder),
     (Mistake::DirectSuccessorsOnly, Law::UndoOrder),
     (Mistake::NoUndoEndsTheSearch, Law::UndoOrder),
@@ -33,6 +33,9 @@ const FOUND_BY: [(Mistake, Law); 77] = [
     (Mistake::TransactionInDoubt, Law::TransactionsLeaveNoDoubt),
     (Mistake::TransactionInFlightGivenUp, Law::OwnEntriesAreLegal),
     (Mistake::SkippedUndone, Law::OwnEntriesAreLegal),
+    (Mistake::FreshKeyInDoubt, Law::RolledBackLeavesNothing),
+    (Mistake::FreshKeyIgnored, Law::FreshKeys),
+    (Mistake::FirstKeyUndone, Law::RolledBackLeavesNothing),
     (Mistake::PredecessorNotAwaited, Law::AncestorsFirst),
     (Mistake::CompletedByFirstPart, Law::AncestorsFirst),
     (Mistake::DeclarationOrderIgnored, Law::DeclarationOrder),
@@ -98,8 +101,9 @@ const FOUND_BY: [(Mistake, Law); 77] = [
 ];
 
 /// Those in migrations, which only sagas show that are migrated.
-const FOUND_BY_MIGRATIONS: [(Mistake, Law); 9] = [
+const FOUND_BY_MIGRATIONS: [(Mistake, Law); 10] = [
     (Mistake::RenamedKeyNotKept, Law::KeysStayWithTheirNodes),
+    (Mistake::GenerationLostByMigration, Law::MigrationTellsTheLog),
     (Mistake::OldKeyReused, Law::KeysStayWithTheirNodes),
     (Mistake::MigratedInDoubt, Law::MigratedAtRest),
     (Mistake::ChangedPartsAccepted, Law::MigratedIfItFits),

@@ -58,8 +58,10 @@ fn said(
             .as_ref()
             .map(|label| quote!(__spec.label = ::core::option::Option::Some(#label);)),
         Argument::Retry => args.retry.as_ref().map(|retry| {
-            let retry = retry_tokens(krate, retry, 1);
-            quote!(__spec.policy.retry = #retry;)
+            let policy = retry_tokens(krate, retry, 1);
+            let fresh_key =
+                retry.fresh_key.as_ref().map(|_| quote!(__spec.policy.fresh_key = true;));
+            quote!(__spec.policy.retry = #policy; #fresh_key)
         }),
         Argument::UndoRetry => args.undo_retry.as_ref().map(|retry| {
             let retry = retry_tokens(krate, retry, 10);

@@ -197,6 +197,10 @@ pub(crate) fn contradictions(args: &Arguments, errors: &mut Errors) -> bool {
                        `undo_on_failure`";
         errors.at(given, message);
     }
+    if let Some(given) = args.retry.as_ref().and_then(|retry| retry.fresh_key.as_ref()) {
+        let message = "a transaction has no receiver that could keep a refusal, so it needs no key; remove `fresh_key`";
+        errors.at(given, message);
+    }
     let inputs = args.undo.iter().flat_map(|undo| &undo.inputs);
     let mut undoable = true;
     for input in inputs.filter(|input| input.name == "output" && input.maybe) {

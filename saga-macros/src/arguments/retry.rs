@@ -20,6 +20,7 @@ words! {
         Jitter = "jitter",
         When = "when",
         Forever = "forever",
+        FreshKey = "fresh_key",
     }
 }
 
@@ -35,8 +36,8 @@ pub(crate) enum RetryOf {
 impl RetryOf {
     fn takes(self, setting: Setting) -> bool {
         match setting {
-            // It is a function of the action's error.
-            Setting::When => self == Self::Action,
+            // One is a function of the action's error, the other one is about the action's receiver.
+            Setting::When | Setting::FreshKey => self == Self::Action,
             Setting::Max
             | Setting::Base
             | Setting::Cap
@@ -65,6 +66,8 @@ pub(crate) struct Retry {
     pub(crate) factor: Option<f64>,
     pub(crate) jitter: Option<f64>,
     pub(crate) when: Option<Path>,
+    /// The word, if it stands there.
+    pub(crate) fresh_key: Option<Ident>,
 }
 
 /// `retry(..)` or `undo_retry(..)`, of which the keyword has been read.
@@ -128,9 +131,12 @@ pub(crate) fn retry_settings(
 fn contradicts_forever(setting: Setting) -> bool {
     match setting {
         Setting::Max | Setting::When => true,
-        Setting::Base | Setting::Cap | Setting::Factor | Setting::Jitter | Setting::Forever => {
-            false
-        }
+        Setting::Base
+        | Setting::Cap
+        | Setting::Factor
+        | Setting::Jitter
+        | Setting::Forever
+        | Setting::FreshKey => false,
     }
 }
 
@@ -156,6 +162,7 @@ fn read(setting: Setting, retry: &mut Retry, name: &Ident, input: ParseStream) -
         }
         Setting::When => retry.when = Some(function(name, input)?),
         Setting::Forever => retry.forever = true,
+        Setting::FreshKey => retry.fresh_key = Some(name.clone()),
     }
     Ok(())
 }

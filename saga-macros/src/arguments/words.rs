@@ -47,6 +47,17 @@ macro_rules! words {
 }
 pub(crate) use words;
 
+/// What to say of an argument that only another list has.
+fn stands_elsewhere(argument: &str) -> Option<&'static str> {
+    match argument {
+        "fresh_key" => Some(
+            "`fresh_key` says how the service that an action calls treats keys: it stands in the `retry(..)` of the \
+             action, as in `#[saga_action(retry(max = 3, fresh_key))]`",
+        ),
+        _ => None,
+    }
+}
+
 /// Reads arguments that are separated by commas, each of which begins with one of these words. After a mistake, it
 /// continues at the next comma. False if there was a mistake: what that argument would have said is unknown.
 pub(crate) fn arguments<W: Word>(
@@ -64,6 +75,9 @@ pub(crate) fn arguments<W: Word>(
         let parsed = input.call(Ident::parse_any).map_err(by_name).and_then(|name| {
             let text = name.to_string();
             let Some(word) = known.iter().copied().find(|word| word.word() == text) else {
+                if let Some(message) = stands_elsewhere(&text) {
+                    return Err(Error::new_spanned(name, message));
+                }
                 let (nearest, known) = (did_you_mean(&text, words()), list(words()));
                 let message = format!("unknown argument `{text}`{nearest} (arguments: {known})");
                 return Err(Error::new_spanned(name, message));

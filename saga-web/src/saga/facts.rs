@@ -66,8 +66,12 @@ pub(super) fn effects(visit: &Visit, facts: &SagaFacts) -> Markup {
             h2 { "Remains" }
             p.quiet { "These effects are there." }
             @if !remains.is_empty() { (list(visit, facts, &remains, "Effects that remain")) }
-            @for KeptEffect { node, action_key, .. } in facts.kept.iter().take(MAX_EFFECTS) {
-                p { (user(node.as_str())) " was kept by a migration, with the key " code { (action_key) } "." }
+            @for KeptEffect { node, action_key, earlier_action_keys, .. } in facts.kept.iter().take(MAX_EFFECTS) {
+                p {
+                    (user(node.as_str())) " was kept by a migration, with the key " code { (action_key) }
+                    @for key in earlier_action_keys { ", before " code { (key) } }
+                    "."
+                }
             }
         }
         (staying(facts))
@@ -147,6 +151,7 @@ pub(crate) fn attempts(node: &NodeFacts) -> Markup {
 pub(super) fn keys(node: &NodeFacts) -> Markup {
     html! {
         code.key { (node.action_key) }
+        @for key in &node.earlier_action_keys { br; span.quiet { "before " } code.key { (key) } }
         @if node.has_undo { br; code.key { (node.undo_key) } }
     }
 }

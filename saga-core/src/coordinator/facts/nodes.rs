@@ -1,17 +1,17 @@
 //! What is known about each node of a saga, for somebody who looks at the services that it has called.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use super::ExecutionRecord;
 use crate::builtin::PROVIDED;
-use crate::context::idempotency_key;
+use crate::context::{KeyOf, idempotency_key};
 use crate::dag::{AnyDag, StoredActions};
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
 use crate::log::{ActionState, NodePath, Timestamp, Uuid};
 use crate::machine::{NodeState, SagaState, WaitState};
-use crate::names::{ActionName, EventType};
+use crate::names::{ActionName, EventType, NodeName};
 
 /// What is known about one node of a saga.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,10 +40,14 @@ pub struct NodeFacts {
     pub attempts: u32,
     /// How often its undo was started.
     pub undo_attempts: u32,
-    /// The key under which its action calls a service, as [`ActionContext::idempotency_key`] gives it.
+    /// The key under which its action calls a service, as [`ActionContext::idempotency_key`] gives it to the last attempt.
     ///
     /// [`ActionContext::idempotency_key`]: crate::ActionContext::idempotency_key
     pub action_key: Uuid,
+    /// The keys of attempts before that one, the oldest first: an action that declares `retry(.., fresh_key)` has a new key
+    /// after each definite failure.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier_action_keys: Vec<Uuid>,
     /// The key under which its undo does.
     pub undo_key: Uuid,
     /// When the first attempt of its action began.
@@ -104,6 +108,9 @@ pub struct KeptEffect {
     pub node: NodePath,
     /// The key under which its action called a service.
     pub action_key: Uuid,
+    /// The keys of attempts that had failed before, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier_action_keys: Vec<Uuid>,
     /// The key under which its undo would have.
     pub undo_key: Uuid,
 }
@@ -163,6 +170,30 @@ struct Times {
     attempts: u32,
 }
 
+/// The keys of one node.
+struct Keys {
+    action: Uuid,
+    earlier: Vec<Uuid>,
+    undo: Uuid,
+}
+
+impl Keys {
+    /// Those of a node whose action was last called under a key of this generation.
+    fn of(
+        run_key: Uuid,
+        names: Option<&BTreeMap<NodeName, String>>,
+        path: &str,
+        generation: u32,
+    ) -> Self {
+        let key = |of| idempotency_key(run_key, names, path, of);
+        Self {
+            action: key(KeyOf::Action { generation }),
+            earlier: (0..generation).map(|generation| key(KeyOf::Action { generation })).collect(),
+            undo: key(KeyOf::Undo),
+        }
+    }
+}
+
 /// The facts about all nodes of a saga.
 pub(super) fn nodes(
     state: &SagaState,
@@ -178,7 +209,7 @@ pub(super) fn nodes(
         of.last = attempt.ended_at;
         of.attempts += 1;
     }
-    let key = |path: &NodePath, undo| idempotency_key(run_key, state.keys(), path.as_str(), undo);
+    let keys = |path: &NodePath, of| Keys::of(run_key, state.keys(), path.as_str(), of);
     // actions with one name are one action
     let reasons = definition.into_iter().flat_map(AnyDag::actions);
     let reasons = reasons.filter_map(|action| Some((action.name(), action.no_undo()?)));
@@ -193,6 +224,7 @@ pub(super) fn nodes(
             attempt: retry.attempt,
             of: retry.of.filter(|_| definition.is_some()),
         });
+        let Keys { action, earlier, undo } = keys(&node.path, node.generation);
         NodeFacts {
             action: actions.of(&node.path).cloned(),
             state: node.state,
@@ -204,8 +236,9 @@ pub(super) fn nodes(
             resolved: node.resolved,
             attempts: node.attempts,
             undo_attempts: back.attempts,
-            action_key: key(&node.path, false),
-            undo_key: key(&node.path, true),
+            action_key: action,
+            earlier_action_keys: earlier,
+            undo_key: undo,
             started_at: forth.first,
             ended_at: forth.last,
             undo_started_at: back.first,
@@ -222,11 +255,15 @@ pub(super) fn nodes(
 
 /// The effects that a migration kept.
 pub(super) fn kept(state: &SagaState, run_key: Uuid) -> Vec<KeptEffect> {
-    let key = |path: &NodePath, undo| idempotency_key(run_key, state.keys(), path.as_str(), undo);
-    let kept = state.kept_effects().iter().map(|path| KeptEffect {
-        node: path.clone(),
-        action_key: key(path, false),
-        undo_key: key(path, true),
+    let kept = state.kept_effects().iter().zip(state.kept_keys()).map(|(path, key)| {
+        // the name is complete: what the nodes of the present version are called does not matter
+        let Keys { action, earlier, undo } = Keys::of(run_key, None, &key.name, key.generation);
+        KeptEffect {
+            node: path.clone(),
+            action_key: action,
+            earlier_action_keys: earlier,
+            undo_key: undo,
+        }
     });
     kept.collect()
 }

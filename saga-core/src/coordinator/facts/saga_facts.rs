@@ -16,7 +16,7 @@ use crate::dag::StoredActions;
 use crate::driver::{StuckBy, node_reports};
 use crate::error::OperateError;
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
-use crate::log::{ActionState, SagaId, SagaLog, Timestamp};
+use crate::log::{ActionState, SagaId, SagaLog, Timestamp, Uuid};
 use crate::store::{CurrentWorker, SagaRecord, WorkerId};
 
 /// Everything that is known about one saga, from [`Operator::inspect`]. `Display` shows it as text.
@@ -127,22 +127,43 @@ impl fmt::Display for SagaFacts {
         let remains = self.remaining_effects().collect::<Vec<_>>();
         let possible = self.possible_effects().collect::<Vec<_>>();
         for (title, nodes) in [("remains", remains), ("may remain", possible)] {
-            for NodeFacts { node, state, action_key, undo_key, attempts, .. } in nodes {
-                writeln!(
+            for NodeFacts {
+                node,
+                state,
+                action_key,
+                earlier_action_keys,
+                undo_key,
+                attempts,
+                ..
+            } in nodes
+            {
+                write!(
                     f,
-                    "  {title}: `{node}` {state}, {attempts} attempts, action key {action_key}, undo key {undo_key}"
+                    "  {title}: `{node}` {state}, {attempts} attempts, action key {action_key}"
                 )?;
+                earlier(f, earlier_action_keys)?;
+                writeln!(f, ", undo key {undo_key}")?;
             }
         }
         for NodeFacts { node, no_undo, .. } in self.staying_effects() {
             let why = no_undo.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
             writeln!(f, "  stays, because it cannot be undone: `{node}`{why}")?;
         }
-        for KeptEffect { node, action_key, .. } in &self.kept {
-            writeln!(f, "  remains: `{node}` kept by a migration, action key {action_key}")?;
+        for KeptEffect { node, action_key, earlier_action_keys, .. } in &self.kept {
+            write!(f, "  remains: `{node}` kept by a migration, action key {action_key}")?;
+            earlier(f, earlier_action_keys)?;
+            writeln!(f)?;
         }
         Ok(())
     }
+}
+
+/// The keys before the last one, in parentheses.
+fn earlier(f: &mut fmt::Formatter<'_>, keys: &[Uuid]) -> fmt::Result {
+    for (i, key) in keys.iter().enumerate() {
+        write!(f, "{}{key}", if i == 0 { " (before: " } else { ", " })?;
+    }
+    f.write_str(if keys.is_empty() { "" } else { ")" })
 }
 
 impl Reader<'_> {

@@ -348,8 +348,8 @@ fn renamed(
     after: &Order,
 ) -> BTreeMap<String, String> {
     let call = |node: &NodeJson| match &node.kind {
-        KindJson::Action { action, rev, undo, undo_on_failure, transaction } => {
-            let undo = format!("{undo:?} {transaction:?}");
+        KindJson::Action { action, rev, undo, undo_on_failure, transaction, fresh_key } => {
+            let undo = format!("{undo:?} {transaction:?} {fresh_key}");
             let inputs = node.inputs.iter().map(|input| format!("{input:?}")).collect::<Vec<_>>();
             Some((action.to_string(), *rev, undo, *undo_on_failure, inputs))
         }

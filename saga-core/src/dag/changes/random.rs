@@ -52,7 +52,8 @@ fn call(name: &str, rev: u32, dice: &mut Dice) -> KindJson {
         false => UndoContract::InputsOnly,
     };
     let action = ActionName::new(name).unwrap();
-    KindJson::Action { action, rev, undo, undo_on_failure: false, transaction: None }
+    let (transaction, fresh_key) = (None, false);
+    KindJson::Action { action, rev, undo, undo_on_failure: false, transaction, fresh_key }
 }
 
 fn kind(name: &str, dice: &mut Dice) -> KindJson {

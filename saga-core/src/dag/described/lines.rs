@@ -83,7 +83,7 @@ fn fields(node: &NodeJson, path: &str, saga: &SagaName) -> Vec<(String, Value)> 
     let mut say = |key: &str, value: Value| fields.push((key.to_string(), value));
     say("node", Value::text(path));
     match &node.kind {
-        KindJson::Action { action, rev, undo, undo_on_failure, transaction } => {
+        KindJson::Action { action, rev, undo, undo_on_failure, transaction, fresh_key } => {
             say("action", Value::text(action));
             if *rev != 0 {
                 say("rev", Value::Number(*rev));
@@ -94,6 +94,9 @@ fn fields(node: &NodeJson, path: &str, saga: &SagaName) -> Vec<(String, Value)> 
             }
             if let Some(database) = transaction {
                 say("transaction", Value::text(database_word(*database)));
+            }
+            if *fresh_key {
+                say("fresh_key", Value::Flag(true));
             }
         }
         KindJson::Constant { value: RawJson(value) } => {
@@ -320,7 +323,15 @@ impl Line {
                 known.ok_or_else(|| self.bad("`transaction` names no database"))
             });
             let transaction = transaction.transpose()?;
-            return Ok(KindJson::Action { action, rev, undo, undo_on_failure, transaction });
+            let fresh_key = self.flag("fresh_key")?;
+            return Ok(KindJson::Action {
+                action,
+                rev,
+                undo,
+                undo_on_failure,
+                transaction,
+                fresh_key,
+            });
         }
         let kind = self.needed("kind")?;
         match kind.as_str() {

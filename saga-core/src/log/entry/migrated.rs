@@ -37,6 +37,19 @@ pub struct Migrated {
     /// Nodes of the old definition whose effects remain, because the migration said so. Nobody undoes them any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<NodePath>,
+    /// The keys of these nodes, in the same order. A log of an earlier version of this library has none here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_keys: Vec<KeptKey>,
+}
+
+/// What the keys of a node are made of whose effect remains, beside the key of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptKey {
+    /// The path of the node, with the name under which it made its keys.
+    pub name: String,
+    /// The generation of the last key of its action.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u32,
 }
 
 /// The attempts of a node before the one that is told again.
@@ -48,6 +61,9 @@ pub struct EarlierAttempts {
     /// said to try again since.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub uncounted: u32,
+    /// The generation of the key of the attempt that is told again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

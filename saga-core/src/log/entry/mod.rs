@@ -11,7 +11,7 @@ mod node;
 mod saga;
 
 pub(crate) use form::EntryForm;
-pub use migrated::{EarlierAttempts, Migrated, since_migration, without_retold};
+pub use migrated::{EarlierAttempts, KeptKey, Migrated, since_migration, without_retold};
 pub use node::{NodeEntry, Resolution, Won};
 pub(crate) use saga::Halt;
 pub use saga::SagaEntry;

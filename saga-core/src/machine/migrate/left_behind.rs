@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Fate, Mapping, Told, split};
-use crate::log::{EarlierAttempts, Entry, EntryKind, Migrated, NodePath, SagaEntry};
+use crate::log::{EarlierAttempts, Entry, EntryKind, KeptKey, Migrated, NodePath, SagaEntry};
 use crate::machine::state::{Need, SagaState, VertexId};
 use crate::planted::{Mistake, planted};
 
@@ -17,7 +17,7 @@ impl SagaState {
         to: &Mapping<'_>,
     ) -> Migrated {
         let (from, version, left) = to.versions;
-        let used = used_keys(log);
+        let (used, (kept, kept_keys)) = (used_keys(log), self.kept(told, to.fates));
         let keys = (0..).zip(to.plan.nodes()).filter_map(|(new, node)| {
             let name = node.name.as_str();
             let key = match carried.get(&new) {
@@ -43,7 +43,8 @@ impl SagaState {
             retold: 0,
             earlier: self.earlier(carried, to),
             steps: self.steps,
-            kept: self.kept(told, to.fates),
+            kept,
+            kept_keys,
         }
     }
 
@@ -64,15 +65,18 @@ impl SagaState {
             let path = self.path(v);
             let (name, within) = split(path.as_str());
             let path = NodePath::from(format!("{}{within}", names.get(name)?));
-            let uncounted = x.details().tries_from;
-            Some((path, EarlierAttempts { attempts: x.attempts.saturating_sub(1), uncounted }))
+            let (attempts, uncounted) = (x.attempts.saturating_sub(1), x.details().tries_from);
+            let lost = planted(Mistake::GenerationLostByMigration);
+            let generation = if lost { 0 } else { x.details().generation };
+            Some((path, EarlierAttempts { attempts, uncounted, generation }))
         });
         earlier.collect()
     }
 
-    /// The nodes whose effects remain, and those of earlier migrations.
-    fn kept(&self, told: &[Told<'_>], fates: &[Fate]) -> Vec<NodePath> {
-        let mut kept = self.kept_effects().to_vec();
+    /// The nodes whose effects remain, and those of earlier migrations, with what their keys are made of.
+    fn kept(&self, told: &[Told<'_>], fates: &[Fate]) -> (Vec<NodePath>, Vec<KeptKey>) {
+        let before = self.kept_effects().iter().cloned().zip(self.kept_keys());
+        let mut kept = before.collect::<Vec<_>>();
         for ((old, told), fate) in (0..).zip(told).zip(fates) {
             let is_kept = *fate == Fate::EffectKept && !planted(Mistake::KeptEffectNotListed);
             if !is_kept || told.entries.is_empty() {
@@ -84,9 +88,16 @@ impl SagaState {
             };
             let has_effect = |v: &VertexId| self.need(*v) != Need::Nothing;
             let vertices = (0..self.len()).filter(has_effect).filter(of_node);
-            kept.extend(vertices.map(|v| self.path(v)));
+            kept.extend(vertices.map(|v| {
+                let path = self.path(v);
+                let (name, within) = split(path.as_str());
+                let key =
+                    self.keys().and_then(|keys| keys.iter().find(|(n, _)| n.as_str() == name));
+                let name = format!("{}{within}", key.map_or(name, |(_, key)| key.as_str()));
+                (path, KeptKey { name, generation: self.generation(v) })
+            }));
         }
-        kept
+        kept.into_iter().unzip()
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::*;
 use crate::log::{
-    Cause, Command, EarlierAttempts, Failure, FailureKind, Fault, Migrated, NodePath, Refusal,
-    Resolution, Won,
+    Cause, Command, EarlierAttempts, Failure, FailureKind, Fault, KeptKey, Migrated, NodePath,
+    Refusal, Resolution, Won,
 };
 use crate::names::NodeName;
 
@@ -225,9 +225,14 @@ pub(super) async fn every_kind_of_entry_is_returned_bit_for_bit(store: &impl Sto
             left: text(),
             keys: NodeName::new("größe").into_iter().map(|name| (name, text())).collect(),
             retold: 0,
-            earlier: [("a[1]/b".into(), EarlierAttempts { attempts: 3, uncounted: 1 })].into(),
+            earlier: [(
+                "a[1]/b".into(),
+                EarlierAttempts { attempts: 3, uncounted: 1, generation: 2 },
+            )]
+            .into(),
             steps: 2,
             kept: vec!["a/b[1]".into()],
+            kept_keys: vec![KeptKey { name: "a/b[1]".into(), generation: 2 }],
         })),
     ];
     let ended = [SagaStatus::Completed, SagaStatus::RolledBack, SagaStatus::Stuck];

@@ -9,7 +9,7 @@ use saga_core::operator::{Answer, Command};
 use super::bench::step_all;
 use super::law::Law;
 use super::run::{Flight, Issued, Question, Runner};
-use super::world::{Contract, Fate};
+use super::world::{Contract, Fate, Site};
 
 impl Runner {
     /// The process is gone; `keep` entries of its last append are on disk.
@@ -46,7 +46,7 @@ impl Runner {
     pub(super) fn orphan(&mut self, flight: Flight) {
         let what = if flight.undo { None } else { Some(self.outcome()) };
         let fate = [Fate::Delivered, Fate::Lost, Fate::Late][self.tape.pick(3)];
-        self.world.orphan(&flight.path, flight.contract, what, fate);
+        self.world.orphan(flight.site, what, fate);
     }
 
     pub(super) fn feed(&mut self, events: Vec<Event>) {
@@ -223,8 +223,7 @@ impl Runner {
         Law::OneCallPerNode.holds(!again, || format!("{path}: {call:?}"));
         self.flights.push(Flight {
             vertex: call.vertex,
-            path: path.clone(),
-            contract,
+            site: Site { path: path.clone(), generation: call.generation, contract },
             undo,
             unwinding: call.unwinding,
             repeat,

@@ -23,6 +23,9 @@ pub(crate) enum Law {
     AncestorsFirst,
     /// Attempts are numbered one by one, and none is made of a node that has succeeded or given up.
     AttemptsCount,
+    /// An attempt after a definite failure has a fresh key if its action says so. Any other attempt has the key of the one
+    /// before, and an undo is told the last one.
+    FreshKeys,
     /// A failure is retried as often as the policy says: no more, no less.
     TriesCount,
     /// A retry does not start before its time.

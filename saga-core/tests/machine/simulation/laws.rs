@@ -372,6 +372,8 @@ impl Book<'_> {
         let Issued { call, path, undo, effects, .. } = issued;
         let i = self.dag.by_path[path];
         let s = &self.status[i];
+        let key = call.generation == s.generation;
+        Law::FreshKeys.holds(key, || format!("{issued:?} after {} failures", s.generation));
         if !undo {
             let own = s.open && s.starts == call.attempt && s.last == (call.seq, call.unwinding);
             Law::DurableBeforeCalled.holds(own, || format!("its own `started`: {issued:?}"));

@@ -31,6 +31,8 @@ pub(super) struct Status {
     pub(super) starts: u32,
     /// How many of them came before somebody said to try again.
     pub(super) from: u32,
+    /// The generation of the last one's key.
+    pub(super) generation: u32,
     pub(super) first: u64,
     /// The entry of the last start, and whether the saga was unwinding then.
     pub(super) last: (u64, bool),
@@ -343,6 +345,7 @@ impl<'a> Book<'a> {
         }
         let (Some(i), unwinding) = (self.index(entry), self.unwinding) else { return };
         let leaves_doubt = !self.is_transaction(i);
+        let fresh_key = self.dag.nodes[i].policy.is_some_and(|policy| policy.fresh_key);
         let s = &mut self.status[i];
         let Some(recorded) = entry.node_entry() else { return };
         if let NodeEntry::Succeeded(output) = recorded {
@@ -351,8 +354,10 @@ impl<'a> Book<'a> {
         match recorded {
             NodeEntry::Started => {
                 s.doubt |= s.open && leaves_doubt;
+                s.generation += u32::from(fresh_key && s.starts > 0 && !s.doubt);
                 if let Some(earlier) = entry.node().and_then(|node| self.earlier.remove(node)) {
                     (s.starts, s.from) = (earlier.attempts, earlier.uncounted);
+                    s.generation = earlier.generation;
                 }
                 // one that was cut off does not use up a try
                 s.from += u32::from(s.open && !unwinding);

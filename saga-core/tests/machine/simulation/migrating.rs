@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use saga_core::dag::{Plan, PlanKind};
+use saga_core::dag::Plan;
 use saga_core::log::{Entry, Timestamp};
 use saga_core::machine::{Ineligible, Mapping, SagaState};
 
@@ -13,7 +13,7 @@ use super::log_view::{book_of, dags_of};
 use super::run::Runner;
 use super::tape::Tape;
 use super::versions::{Version, next_version};
-use super::world::{Contract, split};
+use super::world::split;
 
 /// The versions of a saga in a run.
 #[derive(Debug, Clone)]
@@ -172,21 +172,21 @@ impl Runner {
         let same = paths == before && new.iter().eq(kept.keys());
         Law::KeptEffectsAreListed
             .holds(same, || format!("{before:?} and {kept:?}, not {paths:?} and {new:?}"));
+        let key = |path: &String| {
+            let generation = book.status[book.dag.by_path[path]].generation;
+            (self.world.key(path), generation)
+        };
+        let keys = state.kept_keys().skip(before.len()).map(|k| (k.name, k.generation));
+        let keys = keys.collect::<BTreeSet<_>>();
+        let expected = kept.keys().map(key).collect::<BTreeSet<_>>();
+        Law::KeptEffectsAreListed
+            .holds(keys == expected, || format!("with keys {keys:?}, not {expected:?}"));
         let keyed = kept.iter().map(|(path, there)| (self.world.key(path), *there));
         self.versions.kept.extend(keyed.collect::<Vec<_>>());
         self.log = log;
         self.setup.plan = version.plan.clone();
         self.versions.take(version.clone());
         self.world.keys = state.keys().cloned().unwrap_or_default();
-        for node in state.nodes() {
-            let kind = state.resolve(node.path.as_str()).and_then(|v| state.kind(v));
-            let key = self.world.key(node.path.as_str());
-            if let (Some(PlanKind::Action(policy)), Some(receiver)) =
-                (kind, self.world.receivers.get_mut(&key))
-            {
-                receiver.of = Some(Contract::from(*policy));
-            }
-        }
         Ok(())
     }
 

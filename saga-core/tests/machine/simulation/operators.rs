@@ -161,7 +161,11 @@ pub(crate) fn after_the_end(state: &SagaState, _: &World, tape: &mut Tape) -> Op
 /// A saga that is parked goes on only when somebody says so.
 pub(crate) fn when_parked(state: &SagaState, world: &mut World, tape: &mut Tape) -> Command {
     let in_doubt = state.nodes().into_iter().find(|n| n.in_doubt);
+    let gave_up =
+        state.parked().is_some_and(|why| why.starts_with("nobody knows whether the pivot"));
     match (in_doubt, tape.pick(4)) {
+        // to call it again is of no use
+        (Some(node), _) if gave_up && world.refuses(node.path.as_str()) => decide(node.path, world),
         (Some(node), 1) if state.cause().is_none() => {
             while world.deliver_late(tape) {}
             decide(node.path, world)

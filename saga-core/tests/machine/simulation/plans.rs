@@ -27,6 +27,14 @@ pub(crate) fn tried(name: &str, undo: UndoContract, tries: u32, undo_tries: u32)
     node(name, PlanKind::Action(policy(undo, tries, undo_tries)))
 }
 
+/// The same node with a fresh key after each definite failure.
+pub(crate) fn fresh_key(mut node: PlanNode) -> PlanNode {
+    if let PlanKind::Action(policy) = &mut node.kind {
+        policy.fresh_key = true;
+    }
+    node
+}
+
 /// The same node, whose undo also cleans up after failures.
 pub(crate) fn undo_on_failure(mut node: PlanNode) -> PlanNode {
     if let PlanKind::Action(policy) = &mut node.kind {
@@ -152,11 +160,12 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         2 => Just(UndoContract::None),
     ];
     let database = prop_oneof![5 => Just(None), 1 => Just(Some(DatabaseKind::Sqlite))];
+    let said = (any::<bool>(), prop::bool::weighted(0.3));
     let tries = (1..=3u32, 1..=3u32);
-    (undo, any::<bool>(), database, tries).prop_map(|(undo, on_failure, transaction, tries)| {
-        let policy = policy(undo, tries.0, tries.1);
+    (undo, said, database, tries).prop_map(|(undo, said, transaction, tries)| {
+        let ((on_failure, fresh_key), policy) = (said, policy(undo, tries.0, tries.1));
         let without = matches!(undo, UndoContract::MaybeOutput | UndoContract::InputsOnly);
-        Policy { undo_on_failure: on_failure && without, transaction, ..policy }
+        Policy { undo_on_failure: on_failure && without, transaction, fresh_key, ..policy }
     })
 }
 

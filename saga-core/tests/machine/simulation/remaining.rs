@@ -30,8 +30,8 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
         };
         let doubt = state.in_doubt && policy.transaction.is_some();
         Law::TransactionsLeaveNoDoubt.holds(!doubt, || format!("{state:?}"));
-        let receiver = ran.world.receiver(path).cloned().unwrap_or_default();
-        let left = receiver.effect || receiver.partial;
+        let receiver = ran.world.receiver(path).unwrap_or_default();
+        let left = receiver.is_left();
         // a human took care of what is left, the test's human did not
         if state.resolved {
             continue;
@@ -45,13 +45,14 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
             }
             SagaStatus::Completed => {
                 let done = state.state == ActionState::Completed;
-                let kept = done && receiver.effect && receiver.undos == 0;
+                let once = receiver.effects == 1 && !receiver.partial;
+                let kept = done && once && receiver.undos == 0;
                 Law::CompletedHasEveryEffect.holds(kept, this);
             }
             // it stopped behind the pivot
             SagaStatus::Stuck if forward => {
                 Law::NothingIsUndoneBehindThePivot.holds(receiver.undos == 0, this);
-                let there = state.state != ActionState::Completed || receiver.effect;
+                let there = state.state != ActionState::Completed || receiver.effects == 1;
                 let listed = state.state != ActionState::Pending || !left;
                 Law::ResidueIsListed.holds(there && listed, this);
             }
@@ -62,7 +63,7 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
             _ => {
                 Law::ResidueIsListed.holds(lists || !left, this);
                 let blocked = state.state == ActionState::Completed;
-                Law::ResidueIsListed.holds(!blocked || receiver.effect, this);
+                Law::ResidueIsListed.holds(!blocked || receiver.effects == 1, this);
                 // without an output nobody can say that the effect *is* there
                 let known = state.state == ActionState::Completed
                     || since_migration(&ran.log).iter().any(|e| {

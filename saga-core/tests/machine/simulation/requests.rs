@@ -31,7 +31,7 @@ impl Runner {
         // nobody can find out what is still to happen, unless the request is refused at once because of that
         let at_once = self.pending.is_none() && self.questions.is_empty();
         if let Command::Decide { node, .. } = &command
-            && self.flights.iter().any(|f| node == f.path.as_str())
+            && self.flights.iter().any(|f| node == f.site.path.as_str())
             && !at_once
         {
             return None;

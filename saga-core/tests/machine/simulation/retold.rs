@@ -28,8 +28,9 @@ fn stands(s: &Status) -> String {
             format!("{tries} tries, {:?}, next {:?}", s.failure, s.retry_at)
         }
     };
-    let Status { starts, open, doubt, done, skipped, undo, until, .. } = s;
-    format!("until {until:?}, {starts} starts, {open} {doubt} {done} {skipped} {undo:?} {how}")
+    let Status { starts, generation, open, doubt, done, skipped, undo, until, .. } = s;
+    let key = format!("until {until:?}, {starts} starts, key {generation}");
+    format!("{key}, {open} {doubt} {done} {skipped} {undo:?} {how}")
 }
 
 impl Retold<'_> {

@@ -19,7 +19,7 @@ use super::law::Law;
 use super::migrating::Versions;
 use super::operators::{self, Asked};
 use super::tape::Tape;
-use super::world::{Contract, Do, Un, World};
+use super::world::{Do, Obligations, Site, Un, World};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
@@ -33,8 +33,10 @@ pub(crate) struct Setup {
     pub(crate) deaths: u32,
     /// How often operators may ask for something of their own accord.
     pub(crate) asks: u32,
-    /// True if receivers forget what was undone, so that a call that comes late has its effect.
-    pub(crate) forgetful: bool,
+    /// What receivers do.
+    pub(crate) obligations: Obligations,
+    /// How many calls may arrive a second time after they were answered.
+    pub(crate) copies: u32,
     /// How many of the nodes that the saga begins with were skipped.
     pub(crate) skipped: usize,
     /// Die when the log has this length, in the middle of a batch if need be.
@@ -62,7 +64,8 @@ impl Setup {
             troubles: u32::MAX,
             deaths: 0,
             asks: 0,
-            forgetful: false,
+            obligations: Obligations::ALL,
+            copies: 0,
             skipped: 0,
             die_at: None,
             tape: Vec::new(),
@@ -105,8 +108,7 @@ type Answers = Vec<(Uuid, Answer)>;
 #[derive(Debug, Clone)]
 pub(super) struct Flight {
     pub(super) vertex: VertexId,
-    pub(super) path: String,
-    pub(super) contract: Contract,
+    pub(super) site: Site,
     pub(super) undo: bool,
     pub(super) unwinding: bool,
     pub(super) repeat: u32,
@@ -172,7 +174,7 @@ impl Runner {
         let mut runner = Self {
             machine: Machine::new(setup.plan.clone(), setup.config, 1),
             tape: Tape::new(setup.tape.clone()),
-            world: World::new(setup.forgetful),
+            world: World::new(setup.obligations),
             versions: Versions::new(&setup.plan, setup.migrations, setup.versions.clone()),
             setup,
             epoch: 0,
@@ -393,20 +395,25 @@ impl Runner {
 
     fn complete(&mut self, i: usize) -> Event {
         let flight = self.flights.remove(i);
-        let Flight { vertex, path, contract, undo, repeat, .. } = flight;
+        let Flight { vertex, site, undo, repeat, .. } = flight;
         if undo {
-            (1..repeat).for_each(|_| drop(self.world.undo(&path, contract, Un::Ok)));
+            (1..repeat).for_each(|_| drop(self.world.undo(&site, Un::Ok)));
             let what = self.undo_outcome();
-            return Event::UndoDone { vertex, result: self.world.undo(&path, contract, what) };
+            return Event::UndoDone { vertex, result: self.world.undo(&site, what) };
         }
-        let what = match self.lacks(&path) {
+        let what = match self.lacks(&site.path) {
             true => Do::Doubt { effect: false, retryable: true },
             false => self.outcome(),
         };
         if what == Do::Ok {
-            (1..repeat).for_each(|_| drop(self.world.run(&path, contract, what)));
+            (1..repeat).for_each(|_| drop(self.world.run(&site, what)));
         }
-        Event::ActionDone { vertex, result: self.world.run(&path, contract, what) }
+        let result = self.world.run(&site, what);
+        if self.setup.copies > 0 && self.tape.chance(40) {
+            self.setup.copies -= 1;
+            self.world.copy(&site, what);
+        }
+        Event::ActionDone { vertex, result }
     }
 
     /// True if this call needs what another node has not done yet. Only the first version has these names.
@@ -432,12 +439,13 @@ impl Runner {
             return Do::Ok;
         }
         let retryable = self.tape.chance(128);
-        match self.tape.pick(6) {
-            0 => Do::Fails { retryable: false },
-            1 => Do::Fails { retryable },
-            2 => Do::Partial { retryable },
-            3 => Do::Doubt { effect: true, retryable },
-            4 => Do::Doubt { effect: false, retryable },
+        match self.tape.pick(7) {
+            0 => Do::Refused { retryable },
+            1 => Do::Fails { retryable: false },
+            2 => Do::Fails { retryable },
+            3 => Do::Partial { retryable },
+            4 => Do::Doubt { effect: true, retryable },
+            5 => Do::Doubt { effect: false, retryable },
             _ => Do::Unstorable,
         }
     }

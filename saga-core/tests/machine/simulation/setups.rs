@@ -8,6 +8,7 @@ use saga_core::machine::Config;
 
 use super::plans::{any_pivotal_plan, any_plan};
 use super::run::Setup;
+use super::world::Obligations;
 
 fn any_config() -> impl Strategy<Value = Config> {
     let max = prop_oneof![Just(None), Just(Some(1)), Just(Some(2))];
@@ -33,15 +34,17 @@ pub(crate) fn any_setup(depth: u32, nodes: usize) -> impl Strategy<Value = Setup
     let asks = prop_oneof![1 => Just(0), 2 => 1..12u32];
     let tape = prop::collection::vec(any::<u8>(), 0..600);
     let skipped = prop_oneof![9 => Just(0), 1 => 1..3usize];
-    (plan, any_config(), trouble, 0..4u32, asks, skipped, tape).prop_map(
-        |(plan, config, trouble, deaths, asks, skipped, tape)| Setup {
+    let copies = prop_oneof![2 => Just(0), 1 => 1..4u32];
+    (plan, any_config(), trouble, 0..4u32, asks, skipped, copies, tape).prop_map(
+        |(plan, config, trouble, deaths, asks, skipped, copies, tape)| Setup {
             plan,
             config,
             trouble,
             troubles: u32::MAX,
             deaths,
             asks,
-            forgetful: false,
+            obligations: Obligations::ALL,
+            copies,
             skipped,
             die_at: None,
             tape,

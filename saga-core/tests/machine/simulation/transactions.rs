@@ -4,35 +4,36 @@ use saga_core::dag::PlanKind;
 use saga_core::log::{Entry, NodeEntry, NodePath, Payload};
 
 use super::run::Runner;
-use super::world::Contract;
 
 impl Runner {
     /// These entries have become durable, and with them the rows that share their commits.
     pub(super) fn durable(&mut self, batch: Vec<Entry>) {
         for entry in &batch {
             let (Some(path), Some(written)) = (entry.node(), entry.node_entry()) else { continue };
-            let Some(of) = self.transaction(path) else { continue };
+            if !self.is_transaction(path) {
+                continue;
+            }
             match written {
-                NodeEntry::Succeeded(_) => self.world.commits(path.as_str(), of),
-                NodeEntry::UndoFinished => self.world.commits_undo(path.as_str(), of),
+                NodeEntry::Succeeded(_) => self.world.commits(path.as_str()),
+                NodeEntry::UndoFinished => self.world.commits_undo(path.as_str()),
                 _ => {}
             }
         }
         self.log.extend(batch);
     }
 
-    /// What the node declares, if it is a transaction.
-    fn transaction(&self, path: &NodePath) -> Option<Contract> {
+    /// True if the node is declared as a transaction.
+    fn is_transaction(&self, path: &NodePath) -> bool {
         let state = self.machine.state();
-        let Some(PlanKind::Action(policy)) = state.kind(state.resolve(path.as_str())?) else {
-            return None;
-        };
-        policy.transaction.map(|_| Contract::from(*policy))
+        match state.resolve(path.as_str()).and_then(|v| state.kind(v)) {
+            Some(PlanKind::Action(policy)) => policy.transaction.is_some(),
+            _ => false,
+        }
     }
 
     /// The process dies, and perhaps a transaction was committed of which it has not told its machine.
     pub(super) fn commits_before_it_dies(&mut self) {
-        let is_transaction = |i: &usize| self.flights[*i].contract.transaction;
+        let is_transaction = |i: &usize| self.flights[*i].site.contract.transaction;
         let transactions = (0..self.flights.len()).filter(is_transaction).collect::<Vec<_>>();
         // nothing else is being written then
         if transactions.is_empty() || self.pending.is_some() || !self.tape.chance(128) {
@@ -41,9 +42,9 @@ impl Runner {
         let flight = self.flights.remove(transactions[self.tape.pick(transactions.len())]);
         let entry = match flight.undo {
             true => NodeEntry::UndoFinished,
-            false => NodeEntry::Succeeded(Payload::from(flight.path.as_bytes())),
+            false => NodeEntry::Succeeded(Payload::from(flight.site.path.as_bytes())),
         };
-        let path = NodePath::from(flight.path.as_str());
+        let path = NodePath::from(flight.site.path.as_str());
         let starts = |e: &Entry| match flight.undo {
             true => e.node_entry() == Some(&NodeEntry::UndoStarted),
             false => e.node_entry() == Some(&NodeEntry::Started),

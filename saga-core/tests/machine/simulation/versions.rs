@@ -190,6 +190,7 @@ impl Drafts {
                 if tape.chance(80) && !old.undo_on_failure {
                     new.transaction = Some(DatabaseKind::Sqlite);
                 }
+                new.fresh_key = tape.chance(100);
                 *old = new;
             }
             PlanKind::Value => {}

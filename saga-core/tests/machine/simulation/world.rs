@@ -1,7 +1,8 @@
-//! The receivers of the calls. They fulfil the obligations listed in README.md: one result per key,
-//! idempotent undos, and a tombstone for an undo that may come without an output.
+//! The receivers of the calls. They fulfil the obligations listed in README.md: one result per key, which may be a
+//! refusal, idempotent undos, and a tombstone for an undo that may come without an output.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use saga_core::action::{Policy, UndoContract};
 use saga_core::dag::NodeName;
@@ -17,6 +18,10 @@ pub(crate) enum Do {
     Unstorable,
     /// A definite error before anything happened.
     Fails {
+        retryable: bool,
+    },
+    /// The receiver says no, and keeps that as its answer to this key.
+    Refused {
         retryable: bool,
     },
     /// A definite error that leaves something behind, where `undo_on_failure` says that this may happen.
@@ -43,13 +48,32 @@ pub(crate) struct Contract {
     pub(crate) on_failure: bool,
     /// Its only effect is a transaction of the database that keeps the log.
     pub(crate) transaction: bool,
+    pub(crate) fresh_key: bool,
+    /// It is tried for ever, so its receiver cannot refuse it for ever.
+    pub(crate) forever: bool,
 }
 
 impl From<Policy> for Contract {
     fn from(policy: Policy) -> Self {
-        let transaction = policy.transaction.is_some();
-        Self { undo: policy.undo, on_failure: policy.undoes_failures(), transaction }
+        let Policy { undo, fresh_key, retry, .. } = policy;
+        let (on_failure, transaction) = (policy.undoes_failures(), policy.transaction.is_some());
+        Self { undo, on_failure, transaction, fresh_key, forever: retry.max().is_none() }
     }
+}
+
+/// What receivers are obliged to do, and may neglect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Obligations {
+    /// An undo without an output leaves a tombstone.
+    pub(crate) tombstones: bool,
+    /// A refusal is kept: a copy of the call that comes later is refused, too.
+    pub(crate) refusals: bool,
+    /// An action with fresh keys that leaves something behind when it fails cleans that up when it is tried again.
+    pub(crate) cleaning: bool,
+}
+
+impl Obligations {
+    pub(crate) const ALL: Self = Self { tombstones: true, refusals: true, cleaning: true };
 }
 
 /// What becomes of a call whose caller is gone.
@@ -60,23 +84,41 @@ pub(crate) enum Fate {
     Late,
 }
 
+/// What is known of one node's calls, under each of its keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Receiver {
-    /// What the last action of this key declared.
-    pub(crate) of: Option<Contract>,
-    pub(crate) effect: bool,
+    /// How many effects there are.
+    pub(crate) effects: usize,
     pub(crate) partial: bool,
-    /// A call of this key has had its effect.
-    key: bool,
-    /// An undo without output was here.
-    tomb: bool,
     pub(crate) undos: u32,
 }
 
 impl Receiver {
     pub(crate) fn is_left(&self) -> bool {
-        self.effect || self.partial
+        self.effects > 0 || self.partial
     }
+}
+
+/// What is known of one key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Keyed {
+    effect: bool,
+    partial: bool,
+    /// A call of this key has had its effect.
+    key: bool,
+    /// The first call of this key was refused, and that is the answer from then on.
+    refused: Option<bool>,
+    /// An undo without output was here.
+    tomb: bool,
+    undos: u32,
+}
+
+/// One call, by the path of its node and the generation of its key.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    pub(crate) path: String,
+    pub(crate) generation: u32,
+    pub(crate) contract: Contract,
 }
 
 /// The name of the node of the outermost DAG that a path begins with, and the rest of the path.
@@ -84,20 +126,20 @@ pub(crate) fn split(path: &str) -> (&str, &str) {
     path.split_at(path.find(['/', '[', '#']).unwrap_or(path.len()))
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct World {
-    /// By idempotency key.
-    pub(crate) receivers: BTreeMap<String, Receiver>,
+    /// By the name and the generation of the idempotency key.
+    keyed: BTreeMap<(String, u32), Keyed>,
     /// Under which names nodes of the outermost DAG have their keys, if not under their own.
     pub(crate) keys: BTreeMap<NodeName, String>,
-    /// True if they leave out the tombstones.
-    forgetful: bool,
-    late: Vec<(String, Contract, Option<Do>)>,
+    obligations: Obligations,
+    /// Calls under way whose caller is gone, or has its answer already.
+    late: Vec<(String, Site, Option<Do>)>,
 }
 
 impl World {
-    pub(crate) fn new(forgetful: bool) -> Self {
-        Self { forgetful, ..Self::default() }
+    pub(crate) fn new(obligations: Obligations) -> Self {
+        Self { keyed: BTreeMap::new(), keys: BTreeMap::new(), obligations, late: Vec::new() }
     }
 
     /// The idempotency key of a node of the version that runs.
@@ -107,15 +149,24 @@ impl World {
         format!("{}{within}", key.map_or(name, |(_, key)| key.as_str()))
     }
 
-    /// Who got the calls of a node of the version that runs.
-    pub(crate) fn receiver(&self, path: &str) -> Option<&Receiver> {
-        self.receivers.get(&self.key(path))
+    /// Who got the calls of a node of the version that runs, under all of its keys.
+    pub(crate) fn receiver(&self, path: &str) -> Option<Receiver> {
+        let key = self.key(path);
+        let all = self.keyed.range((key.clone(), 0)..=(key, u32::MAX)).map(|(_, r)| r);
+        all.fold(None, |sum: Option<Receiver>, r| {
+            let sum = sum.unwrap_or_default();
+            Some(Receiver {
+                effects: sum.effects + usize::from(r.effect),
+                partial: sum.partial || r.partial,
+                undos: sum.undos + r.undos,
+            })
+        })
     }
 
-    pub(crate) fn run(&mut self, path: &str, of: Contract, what: Do) -> ActionResult {
-        match of.transaction {
-            true => Self::run_transaction(path, what),
-            false => self.run_under(self.key(path), path, of, what),
+    pub(crate) fn run(&mut self, site: &Site, what: Do) -> ActionResult {
+        match site.contract.transaction {
+            true => Self::run_transaction(&site.path, what),
+            false => self.run_under(self.key(&site.path), site, what),
         }
     }
 
@@ -128,29 +179,33 @@ impl World {
         match what {
             Do::Ok => ActionResult::Ok(Payload::from(path.as_bytes())),
             Do::Unstorable => ActionResult::Unstorable(fail(false, "the output is too large")),
-            Do::Fails { retryable } | Do::Partial { retryable } => {
+            Do::Fails { retryable } | Do::Partial { retryable } | Do::Refused { retryable } => {
                 ActionResult::Failed(fail(retryable, "rolled back"))
             }
             Do::Doubt { retryable, .. } => ActionResult::InDoubt(fail(retryable, "cut off")),
         }
     }
 
-    /// The `succeeded` of a transaction is durable.
-    pub(crate) fn commits(&mut self, path: &str, of: Contract) {
-        let r = self.receivers.entry(self.key(path)).or_default();
-        (r.of, r.effect) = (Some(of), true);
+    /// The `succeeded` of a transaction is durable. Nobody needs its keys.
+    pub(crate) fn commits(&mut self, path: &str) {
+        self.keyed.entry((self.key(path), 0)).or_default().effect = true;
     }
 
     /// The `undo_finished` of a transaction is durable.
-    pub(crate) fn commits_undo(&mut self, path: &str, of: Contract) {
-        let r = self.receivers.entry(self.key(path)).or_default();
-        (r.of, r.effect) = (Some(of), false);
+    pub(crate) fn commits_undo(&mut self, path: &str) {
+        let r = self.keyed.entry((self.key(path), 0)).or_default();
+        r.effect = false;
         r.undos += 1;
     }
 
-    fn run_under(&mut self, key: String, path: &str, of: Contract, what: Do) -> ActionResult {
-        let r = self.receivers.entry(key).or_default();
-        r.of = Some(of);
+    fn run_under(&mut self, key: String, site: &Site, what: Do) -> ActionResult {
+        let Site { path, generation, contract: of } = site;
+        let reached = !matches!(what, Do::Fails { .. } | Do::Doubt { effect: false, .. });
+        if of.fresh_key && of.on_failure && reached && self.obligations.cleaning {
+            self.clean(&key, 0..*generation);
+        }
+        let keeps_refusals = self.obligations.refusals;
+        let r = self.keyed.entry((key, *generation)).or_default();
         let fail = |retryable, why: &str| Failure {
             retryable,
             ..Failure::new(FailureKind::Failed, format!("{path}: {why}"))
@@ -165,6 +220,22 @@ impl World {
             return match what {
                 Do::Doubt { retryable, .. } => ActionResult::InDoubt(fail(retryable, "no answer")),
                 _ => ActionResult::Failed(fail(false, "refused: it was undone")),
+            };
+        }
+        if let Do::Refused { retryable } = what
+            && !r.key
+        {
+            if of.forever {
+                return ActionResult::Failed(fail(retryable, "not yet"));
+            }
+            r.refused.get_or_insert(retryable);
+        }
+        if let (Some(retryable), false) = (r.refused, r.key)
+            && (keeps_refusals || matches!(what, Do::Refused { .. }))
+        {
+            return match what {
+                Do::Doubt { retryable, .. } => ActionResult::InDoubt(fail(retryable, "no answer")),
+                _ => ActionResult::Failed(fail(retryable, "the answer is no")),
             };
         }
         if let Do::Partial { retryable } = what
@@ -187,28 +258,36 @@ impl World {
         }
     }
 
-    pub(crate) fn undo(&mut self, path: &str, of: Contract, what: Un) -> Result<(), Failure> {
-        match (of.transaction, what) {
+    pub(crate) fn undo(&mut self, site: &Site, what: Un) -> Result<(), Failure> {
+        match (site.contract.transaction, what) {
             (true, Un::Ok) => Ok(()),
             (true, Un::Fails { retryable, .. }) => Err(Failure {
                 retryable,
-                ..Failure::new(FailureKind::Failed, format!("{path}: rolled back"))
+                ..Failure::new(FailureKind::Failed, format!("{}: rolled back", site.path))
             }),
-            (false, what) => self.undo_under(self.key(path), path, of, what),
+            (false, what) => self.undo_under(self.key(&site.path), site, what),
         }
     }
 
-    fn undo_under(
-        &mut self,
-        key: String,
-        path: &str,
-        of: Contract,
-        what: Un,
-    ) -> Result<(), Failure> {
-        let r = self.receivers.entry(key).or_default();
+    /// Removes what calls under these generations of a key have left, and lets no later one leave anything.
+    fn clean(&mut self, key: &str, generations: Range<u32>) {
+        for generation in generations {
+            let r = self.keyed.entry((key.to_string(), generation)).or_default();
+            (r.effect, r.partial, r.tomb) = (false, false, true);
+        }
+    }
+
+    fn undo_under(&mut self, key: String, site: &Site, what: Un) -> Result<(), Failure> {
+        let Site { path, generation, contract: of } = site;
         if !matches!(what, Un::Fails { removed: false, .. }) {
+            // only who says that failures leave something looks for what earlier attempts have left
+            if of.on_failure {
+                self.clean(&key, 0..*generation);
+            }
+            let tombstones = self.obligations.tombstones;
+            let r = self.keyed.entry((key, *generation)).or_default();
             (r.effect, r.partial) = (false, false);
-            r.tomb |= of.undo != UndoContract::Output && !self.forgetful;
+            r.tomb |= of.undo != UndoContract::Output && tombstones;
             r.undos += 1;
         }
         match what {
@@ -221,20 +300,33 @@ impl World {
     }
 
     /// The caller of this call is gone; `what` is none for an undo.
-    pub(crate) fn orphan(&mut self, path: &str, of: Contract, what: Option<Do>, fate: Fate) {
+    pub(crate) fn orphan(&mut self, site: Site, what: Option<Do>, fate: Fate) {
+        let key = self.key(&site.path);
         match fate {
             // it could only be committed by the worker that owns the saga
-            _ if of.transaction => {}
+            _ if site.contract.transaction => {}
             Fate::Lost => {}
-            Fate::Late => self.late.push((self.key(path), of, what)),
-            Fate::Delivered => self.deliver(self.key(path), of, what),
+            Fate::Late => self.late.push((key, site, what)),
+            Fate::Delivered => self.deliver(key, &site, what),
         }
     }
 
-    fn deliver(&mut self, key: String, of: Contract, what: Option<Do>) {
+    /// A copy of a call that has been answered is still under way.
+    pub(crate) fn copy(&mut self, site: &Site, what: Do) {
+        let what = match what {
+            _ if site.contract.transaction => return,
+            Do::Fails { .. } | Do::Doubt { .. } => return,
+            // a receiver that has forgotten its refusal need not refuse again
+            Do::Ok | Do::Unstorable | Do::Refused { .. } => Do::Ok,
+            Do::Partial { .. } => what,
+        };
+        self.late.push((self.key(&site.path), site.clone(), Some(what)));
+    }
+
+    fn deliver(&mut self, key: String, site: &Site, what: Option<Do>) {
         match what {
-            Some(what) => drop(self.run_under(key, "a late call", of, what)),
-            None => drop(self.undo_under(key, "a late call", of, Un::Ok)),
+            Some(what) => drop(self.run_under(key, site, what)),
+            None => drop(self.undo_under(key, site, Un::Ok)),
         }
     }
 
@@ -247,8 +339,8 @@ impl World {
         if self.late.is_empty() {
             return false;
         }
-        let (key, of, what) = self.late.remove(tape.pick(self.late.len()));
-        self.deliver(key, of, what);
+        let (key, site, what) = self.late.remove(tape.pick(self.late.len()));
+        self.deliver(key, &site, what);
         true
     }
 
@@ -256,11 +348,18 @@ impl World {
     pub(crate) fn would_have_effect(&self, path: &str) -> bool {
         let mut world = self.clone();
         while world.deliver_late(&mut Tape::fair()) {}
-        world.receiver(path).is_some_and(|r| r.effect)
+        world.receiver(path).is_some_and(|r| r.effects > 0)
+    }
+
+    /// True if the last key of this node has had a refusal for an answer.
+    pub(crate) fn refuses(&self, path: &str) -> bool {
+        let key = self.key(path);
+        let last = self.keyed.range((key.clone(), 0)..=(key, u32::MAX)).next_back();
+        last.is_some_and(|(_, r)| r.refused.is_some() && !r.key)
     }
 
     /// True if anything is left there.
     pub(crate) fn left(&self, path: &str) -> bool {
-        self.receiver(path).is_some_and(Receiver::is_left)
+        self.receiver(path).is_some_and(|r| r.is_left())
     }
 }

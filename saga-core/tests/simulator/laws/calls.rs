@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::log_view::{Book, Undo};
 use super::{Case, Chapter, Holds, holds};
-use crate::sagas::Version;
+use crate::sagas::{Version, declared_as};
 use crate::world::Call;
 
 /// The calls without those that only repeat an attempt which is in flight, as an injected fault lets it.
@@ -54,6 +54,7 @@ pub(super) fn began(case: &Case<'_>, book: &Book<'_>, known: &[Chapter<'_>], cal
     holds(law, version == Some(call.version), || about("the saga has left its version"))?;
     let i = book.dag.by_path[&call.path];
     let status = &book.status[i];
+    case.has_key_of_its_generation(call, status.generation)?;
     if !call.undo {
         // what was authorized before the decision may begin after it: the decision waits for its end
         let before = log.iter().take(call.token.seq as usize);
@@ -77,8 +78,7 @@ pub(super) fn began(case: &Case<'_>, book: &Book<'_>, known: &[Chapter<'_>], cal
         let resolved = book.status[j].undo == Undo::Resolved;
         let kept = book.dag.nodes[j].policy.is_some_and(|p| p.undo != UndoContract::None);
         if kept && !resolved {
-            let key = case.key(call.version, path);
-            let there = key.is_some_and(|key| call.effects.contains(key));
+            let there = case.keys(call.version, path).any(|key| call.effects.contains(key));
             holds("I5", !there, || about(&format!("the effect of {path} is still there")))?;
         }
     }
@@ -86,6 +86,17 @@ pub(super) fn began(case: &Case<'_>, book: &Book<'_>, known: &[Chapter<'_>], cal
 }
 
 impl Case<'_> {
+    /// All calls of one generation have one key, and those of another generation another one. An undo is told the last.
+    fn has_key_of_its_generation(&self, call: &Call, generation: u32) -> Holds {
+        let mut known = self.generations.borrow_mut();
+        let key = *known.entry((call.who.clone(), generation)).or_insert(call.action_key);
+        let other = known.iter().find(|((who, of), key)| {
+            (who, **key) == (&call.who, call.action_key) && *of != generation
+        });
+        let own = key == call.action_key && other.is_none();
+        holds("I7", own, || format!("generation {generation} has key {key}, {other:?}: {call:?}"))
+    }
+
     /// What the log calls the output of an action is what its receiver answered, unless an operator decided it.
     pub(super) fn answer_is_the_receivers(
         &self,
@@ -101,8 +112,7 @@ impl Case<'_> {
         if book.dag.nodes[*i].policy.is_none() || book.decides(*i) {
             return Ok(());
         }
-        let key = self.key(version, path.as_str());
-        let receiver = key.and_then(|key| self.world.receiver(key));
+        let receiver = self.receiver(version, path.as_str());
         let answer = receiver.and_then(|receiver| receiver.answer);
         let output = serde_json::from_slice::<Value>(output.as_bytes()).ok();
         holds("I7", answer.is_some() && answer == output, || {
@@ -124,7 +134,9 @@ pub(super) fn same_key_same_input(calls: &[Call]) -> Holds {
             == (&call.saga, &call.who, call.undo, &call.input);
         holds("I7", same, || format!("one key, two calls: {before:?} and {call:?}"))?;
         let key = *keys.entry((&call.saga, &call.who, call.undo)).or_insert(call.key);
-        holds("I7", key == call.key, || format!("two keys, one call: {key} and {call:?}"))?;
+        let fresh = !call.undo && declared_as(call.action).fresh_key;
+        let what = || format!("two keys, one call: {key} and {call:?}");
+        holds("I7", fresh || key == call.key, what)?;
         if let Some(output) = &call.output {
             let before = *outputs.entry(call.key).or_insert(output);
             let what = || format!("one key, two outputs: {before} and {output}: {call:?}");

@@ -12,11 +12,11 @@ use super::{Case, Holds, holds};
 
 impl Case<'_> {
     pub(super) fn effects(&self, book: &Book<'_>) -> Holds {
-        let twice = self.keys.iter().find(|(_, key)| {
-            self.world.receiver(key).is_some_and(|receiver| !matches!(receiver.effects, 0 | 1))
+        let twice = self.keys.iter().find(|(_, keys)| {
+            self.known_under(*keys).is_some_and(|known| !matches!(known.effects, 0 | 1))
         });
         holds("I3", twice.is_none(), || {
-            let there = twice.and_then(|(_, key)| self.world.receiver(key));
+            let there = twice.and_then(|(_, keys)| self.known_under(keys));
             format!("{:?}: there are several effects: {there:?}", twice.map(|(path, _)| path))
         })?;
         let record = &self.saga.stored.record;
@@ -38,8 +38,7 @@ impl Case<'_> {
         for (i, node) in book.dag.nodes.iter().enumerate() {
             let Some(policy) = node.policy else { continue };
             let path = node.path.as_str();
-            let receiver = self.key(self.version(), path).and_then(|key| self.world.receiver(key));
-            let receiver = receiver.unwrap_or_default();
+            let receiver = self.receiver(self.version(), path).unwrap_or_default();
             let left = receiver.leaves_something();
             let about = |what: &str| format!("{ended}: {path}: {what}: {receiver:?}");
             let Some(node) = nodes.get(path) else {

@@ -30,7 +30,8 @@ mod migrated;
 mod times;
 mod told;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use saga_core::SagaId;
 use saga_core::log::{Entry, NodeEntry};
@@ -43,7 +44,7 @@ use self::expand::Expanded;
 use self::log_view::{Book, chapters, dags_of};
 pub(crate) use self::told::Told;
 use crate::sagas::{SagaPlan, Settings, Version, Versions};
-use crate::world::{Call, World};
+use crate::world::{Call, Receiver, World};
 
 /// A law that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,8 +104,10 @@ struct Case<'a> {
     dags: Vec<Expanded>,
     config: Config,
     calls: &'a [&'a Call],
-    /// The keys of the actions that were called, by node.
-    keys: BTreeMap<&'a str, Uuid>,
+    /// The keys of the actions that were called, by node: several if the action has fresh keys.
+    keys: BTreeMap<&'a str, BTreeSet<Uuid>>,
+    /// The key of each generation, as far as calls were seen: of which node, and how many keys it had before.
+    generations: RefCell<BTreeMap<(String, u32), Uuid>>,
     world: &'a World,
 }
 
@@ -121,11 +124,15 @@ impl<'a> Case<'a> {
         let log = &saga.stored.entries;
         let config =
             Config { max_concurrency: evidence.settings.max_concurrency, ..Config::default() };
-        let keys = calls.iter().map(|call| (call.who.as_str(), call.action_key)).collect();
+        let mut keys = BTreeMap::<_, BTreeSet<_>>::new();
+        for call in calls {
+            keys.entry(call.who.as_str()).or_default().insert(call.action_key);
+        }
         let versions = chapters(log).len();
         let plans = (0..versions).map(|chapter| saga.plan(chapter).dag.dag().plan().clone());
         let dags = dags_of(&plans.collect::<Vec<_>>(), log);
-        Self { saga, log, dags, config, calls, keys, world: evidence.world }
+        let generations = RefCell::default();
+        Self { saga, log, dags, config, calls, keys, generations, world: evidence.world }
     }
 
     /// The version that it has in the end.
@@ -137,9 +144,19 @@ impl<'a> Case<'a> {
         self.saga.plan(self.dags.len() - 1)
     }
 
-    /// The key of the action at this path, if it was called.
-    fn key(&self, version: Version, path: &str) -> Option<&Uuid> {
-        self.keys.get(self.saga.versions.who(version, path).as_str())
+    /// The keys of the action at this path, as far as it was called.
+    fn keys(&self, version: Version, path: &str) -> impl Iterator<Item = &Uuid> {
+        self.keys.get(self.saga.versions.who(version, path).as_str()).into_iter().flatten()
+    }
+
+    /// What the receiver of this action knows, under all of its keys.
+    fn receiver(&self, version: Version, path: &str) -> Option<Receiver> {
+        self.known_under(self.keys(version, path))
+    }
+
+    fn known_under<'k>(&self, keys: impl IntoIterator<Item = &'k Uuid>) -> Option<Receiver> {
+        let known = keys.into_iter().filter_map(|key| self.world.receiver(key));
+        known.reduce(Receiver::and)
     }
 
     fn check(&self, evidence: &Evidence<'_>) -> Holds {

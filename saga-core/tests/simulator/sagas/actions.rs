@@ -70,6 +70,7 @@ impl Declared {
             UndoContract::InputsOnly => return Err("no `ActionFunc` has this contract".into()),
         };
         let action = if self.cleans_up { action.undo_on_failure() } else { action };
+        let action = if self.fresh_key { action.fresh_key() } else { action };
         let in_doubt = |why: &ActionError| why.to_string().contains("no answer");
         Ok(registry.register(action.in_doubt(in_doubt))?)
     }
@@ -126,7 +127,8 @@ impl Action<Site> for Service {
 
     fn policy(&self) -> Policy {
         let policy = Policy::new(self.declared.contract);
-        let transaction = self.declared.transaction.then_some(DatabaseKind::Sqlite);
-        Policy { undo_on_failure: self.declared.cleans_up, transaction, ..policy }
+        let Declared { cleans_up, fresh_key, transaction, .. } = *self.declared;
+        let transaction = transaction.then_some(DatabaseKind::Sqlite);
+        Policy { undo_on_failure: cleans_up, fresh_key, transaction, ..policy }
     }
 }

@@ -85,6 +85,8 @@ pub(crate) struct Declared {
     pub(crate) contract: UndoContract,
     /// `undo_on_failure`
     pub(crate) cleans_up: bool,
+    /// `fresh_key`
+    pub(crate) fresh_key: bool,
     /// True if it is an `ActionFunc`, false if it implements `Action`. The former cannot fail for good.
     pub(crate) closures: bool,
     /// True if its only effect is a transaction of the database that keeps the log.
@@ -92,11 +94,12 @@ pub(crate) struct Declared {
 }
 
 const fn declared(name: &'static str, contract: UndoContract) -> Declared {
-    Declared { name, contract, cleans_up: false, closures: false, transaction: false }
+    let (cleans_up, fresh_key, closures, transaction) = (false, false, false, false);
+    Declared { name, contract, cleans_up, fresh_key, closures, transaction }
 }
 
 /// All actions.
-pub(crate) static DECLARED: [Declared; 13] = [
+pub(crate) static DECLARED: [Declared; 15] = [
     declared("output", UndoContract::Output),
     declared("maybe", UndoContract::MaybeOutput),
     declared("inputs", UndoContract::InputsOnly),
@@ -114,10 +117,22 @@ pub(crate) static DECLARED: [Declared; 13] = [
     Declared { transaction: true, ..declared("tx_output", UndoContract::Output) },
     Declared { transaction: true, ..declared("tx_inputs", UndoContract::InputsOnly) },
     Declared { transaction: true, ..declared("tx_none", UndoContract::None) },
+    Declared { fresh_key: true, ..declared("fresh_inputs", UndoContract::InputsOnly) },
+    Declared {
+        closures: true,
+        fresh_key: true,
+        ..declared("fn_fresh_output", UndoContract::Output)
+    },
 ];
 
 /// The action of later versions only: a program that knows the first version does not have it.
 pub(crate) static LATER: Declared = declared("later", UndoContract::MaybeOutput);
+
+/// What the action with this name declares.
+pub(crate) fn declared_as(name: &str) -> &'static Declared {
+    let all = DECLARED.iter().chain([&LATER]);
+    all.into_iter().find(|declared| declared.name == name).expect("an action of these sagas")
+}
 
 impl SagaPlan {
     /// The same request each time it is called.

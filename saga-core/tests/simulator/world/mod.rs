@@ -160,8 +160,9 @@ impl World {
         let version = self.medium.version_at(id, u64::MAX, &versions)?;
         let who = versions.who(version, path);
         let mut inner = self.inner();
-        let mut calls = inner.calls.iter().rev();
-        let key = calls.find(|call| call.saga == *id && call.who == who)?.action_key;
+        let calls = inner.calls.iter().filter(|call| call.saga == *id && call.who == who);
+        // not a process that has lost the saga, which may still call under an earlier key
+        let key = calls.max_by_key(|call| call.token)?.action_key;
         let receiver = inner.receivers.entry(key).or_default();
         Some(receiver.inquire().cloned().map_or(Decision::Failed, Decision::Succeeded))
     }

@@ -97,6 +97,17 @@ impl Receiver {
         self.effects != 0 || self.half
     }
 
+    /// What is known under one key and another one.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            effects: self.effects + other.effects,
+            half: self.half || other.half,
+            undos: self.undos + other.undos,
+            answer: self.answer.or(other.answer),
+            ..other
+        }
+    }
+
     pub(crate) fn arrive(&mut self, request: &Request, rules: Obligations) -> Reply {
         if request.fenced && rules.block_after_undo {
             if self.highest.is_some_and(|highest| request.token < highest) {
