@@ -77,7 +77,7 @@ proptest! {
 fn the_random_runs_reach_every_way_in_which_a_migration_can_go() {
     let mut runner = TestRunner::deterministic();
     let (mut tried, mut times) = (BTreeMap::new(), BTreeMap::new());
-    for _ in 0..6000 {
+    for _ in 0..8000 {
         let ran = run(any_migrated_setup(2, 8).new_tree(&mut runner).unwrap().current());
         let migrated = ran.versions.tried.iter().filter(|what| **what == "migrated").count();
         *times.entry((migrated.min(3), ran.status)).or_insert(0) += 1;
