@@ -66,6 +66,7 @@ impl State {
                 | Effect::Compute(_)
                 | Effect::Times(_)
                 | Effect::SignalCancel
+                | Effect::SignalCancelOf(_)
                 | Effect::DropCall(_)
                 | Effect::WakeAt(_)
                 | Effect::Overdue => {}

@@ -191,6 +191,7 @@ pub use error::{
     StartError, UndoError,
 };
 pub use limits::Limits;
+pub use log::TryFailure;
 pub use log::id::SagaId;
 pub use log::status::{ActionState, SagaStatus};
 #[doc(inline)]
@@ -267,7 +268,8 @@ pub mod prelude {
     #[cfg(feature = "sqlite")]
     pub use crate::store::SqliteStore;
     pub use crate::{ActionContext, ActionError, Coordinator, SagaError, SagaHandle, UndoError};
-    pub use crate::{ActionState, NodeKey, Outcome, Saga, SagaId, SagaStatus, StartError};
+    pub use crate::{ActionState, NodeKey, Outcome, Saga, SagaId, SagaStatus};
+    pub use crate::{StartError, TryFailure};
     #[cfg(feature = "macros")]
     pub use crate::{saga, saga_action, saga_event};
 }

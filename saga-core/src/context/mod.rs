@@ -1,17 +1,17 @@
 //! The execution context of an action: [`ActionContext`]. It gives an action the user's shared state, its place
 //! in the saga, its idempotency key and fencing token, and the outputs of earlier nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::log::{NodePath, SagaId};
-use crate::machine::AuthorizedCall;
+use crate::machine::{AuthorizedCall, VertexId};
 use crate::names::{NodeIndex, NodeName, SagaName};
 use crate::plan::Plan;
 use crate::planted::{Mistake, planted};
@@ -100,8 +100,16 @@ fn key_name(keys: Option<&BTreeMap<NodeName, String>>, path: &str, of: KeyOf) ->
 #[derive(Default)]
 pub(crate) struct CancelSignal {
     set: AtomicBool,
-    /// For those who wait: few actions do.
-    notify: OnceLock<Box<Notify>>,
+    /// For those who wait, and for single calls: few sagas have either.
+    rest: OnceLock<Box<CancelledCalls>>,
+}
+
+/// What few sagas need to tell their actions.
+#[derive(Default)]
+struct CancelledCalls {
+    notify: Notify,
+    /// The nodes whose actions have been told that the body of a `try` is undone in which they stand.
+    nodes: Mutex<BTreeSet<VertexId>>,
 }
 
 impl CancelSignal {
@@ -109,21 +117,31 @@ impl CancelSignal {
         self.set.store(true, Ordering::Release);
         // with the fence in `wait`: either this sees that somebody waits, or they see that it is set
         fence(Ordering::SeqCst);
-        if let Some(notify) = self.notify.get() {
-            notify.notify_waiters();
+        if let Some(rest) = self.rest.get() {
+            rest.notify.notify_waiters();
         }
     }
 
-    fn is_set(&self) -> bool {
-        self.set.load(Ordering::Acquire)
+    /// The same for the action of one node.
+    pub(crate) fn set_for(&self, vertex: VertexId) {
+        let rest = self.rest.get_or_init(Box::default);
+        rest.nodes.lock().unwrap_or_else(PoisonError::into_inner).insert(vertex);
+        rest.notify.notify_waiters();
     }
 
-    async fn wait(&self) {
-        let notify = self.notify.get_or_init(Box::default);
+    fn is_set_for(&self, vertex: VertexId) -> bool {
+        let told = |rest: &Box<CancelledCalls>| {
+            rest.nodes.lock().unwrap_or_else(PoisonError::into_inner).contains(&vertex)
+        };
+        self.set.load(Ordering::Acquire) || self.rest.get().is_some_and(told)
+    }
+
+    async fn wait(&self, vertex: VertexId) {
+        let rest = self.rest.get_or_init(Box::default);
         fence(Ordering::SeqCst);
         loop {
-            let notified = notify.notified();
-            if self.is_set() {
+            let notified = rest.notify.notified();
+            if self.is_set_for(vertex) {
                 return;
             }
             notified.await;
@@ -371,11 +389,11 @@ impl<C: 'static> ActionContext<C> {
         FencingToken { epoch: self.inner.call.epoch, seq }
     }
 
-    /// Completes when the saga starts to roll back while this action is running. An action may use it to stop
+    /// Completes when the saga starts to roll back while this action is running, or the body of a `try` does in which it stands. An action may use it to stop
     /// early, but is never forced to. It never completes in an undo.
     pub async fn cancelled(&self) {
         if self.inner.call.is_cancellable() {
-            self.inner.run.cancel.wait().await;
+            self.inner.run.cancel.wait(self.inner.call.authorized.vertex).await;
         } else {
             std::future::pending::<()>().await;
         }
@@ -383,6 +401,7 @@ impl<C: 'static> ActionContext<C> {
 
     /// True once [`cancelled`](Self::cancelled) completes.
     pub fn is_cancelled(&self) -> bool {
-        self.inner.call.is_cancellable() && self.inner.run.cancel.is_set()
+        let call = &self.inner.call;
+        call.is_cancellable() && self.inner.run.cancel.is_set_for(call.authorized.vertex)
     }
 }

@@ -260,11 +260,12 @@ pub(crate) fn node_without_action(dag: &AnyDag, path: &str) -> Option<&'static s
     match kind {
         None => Some("it has no such node"),
         Some(PlanKind::Value | PlanKind::Wait(_)) => Some("that node runs no action"),
-        Some(PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_))
-            if outermost == path =>
-        {
-            Some("that node has no action of its own, name one inside it")
-        }
+        Some(
+            PlanKind::Subsaga(_)
+            | PlanKind::ForEach { .. }
+            | PlanKind::Choose(_)
+            | PlanKind::Try { .. },
+        ) if outermost == path => Some("that node has no action of its own, name one inside it"),
         Some(_) => None,
     }
 }

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::AnyDag;
-use super::composite::{Choose, CompositeInput, ForEach, gather_arm, gather_list};
+use super::composite::{
+    Choose, CompositeInput, ForEach, Try, gather_arm, gather_list, gather_part, gather_result,
+};
 use super::node_body::NodeBody;
 use super::options::{Misplaced, NodeOptions};
 use crate::action::{AnyAction, Timeouts};
@@ -82,6 +84,17 @@ impl AnyNode {
         Self::with(name, NodeBody::Choose(Choose { arms, by, gather: gather_arm }))
     }
 
+    /// A node that runs a DAG, and another one if a node of the first fails for good.
+    pub(super) fn attempt(
+        name: NodeName,
+        body: Arc<AnyDag>,
+        otherwise: Option<Arc<AnyDag>>,
+    ) -> Self {
+        let gather = if otherwise.is_some() { gather_part } else { gather_result };
+        let parts = [body].into_iter().chain(otherwise).collect();
+        Self::with(name, NodeBody::Try(Try { parts, gather }))
+    }
+
     /// How long an attempt of its action, and of the undo, may take.
     pub(crate) fn timeouts(&self, action: &AnyAction) -> Timeouts {
         self.options.timeouts(action.timeouts())
@@ -105,7 +118,10 @@ impl AnyNode {
             NodeBody::Constant { decode, .. } => decode(payload),
             NodeBody::Computed(compute) => compute.decode(payload),
             NodeBody::Wait(wait) => wait.decode(payload),
-            NodeBody::Subsaga { .. } | NodeBody::ForEach(_) | NodeBody::Choose(_) => {
+            NodeBody::Subsaga { .. }
+            | NodeBody::ForEach(_)
+            | NodeBody::Choose(_)
+            | NodeBody::Try(_) => {
                 let message = "this node has no output of its own".to_string();
                 Err(ActionError::DeserializeFailed { message })
             }
@@ -123,6 +139,13 @@ impl AnyNode {
             }
             NodeBody::Choose(choose) => {
                 PlanKind::Choose(choose.arms.iter().map(|arm| part(arm)).collect())
+            }
+            NodeBody::Try(attempt) => {
+                let mut parts = attempt.parts.iter().map(|dag| part(dag));
+                match parts.next() {
+                    Some(body) => PlanKind::Try { body, otherwise: parts.next() },
+                    None => PlanKind::Value,
+                }
             }
         }
     }

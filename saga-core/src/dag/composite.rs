@@ -1,4 +1,4 @@
-//! Composite nodes, which contain other nodes: a `for`, a choice, a subsaga. This decides how many instances
+//! Composite nodes, which contain other nodes: a `for`, a choice, a `try`, a subsaga. This decides how many instances
 //! there are, which arm runs, and with what parameters a subsaga runs, and assembles the output of the node
 //! from those of its parts.
 
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::AnyDag;
 use crate::context::{Frame, ItemSource};
 use crate::error::ActionError;
-use crate::log::Payload;
+use crate::log::{Payload, TryFailure};
 use crate::names::NodeName;
 use crate::names::Source;
 use crate::value::ActionOutput;
@@ -106,6 +106,18 @@ impl Choose {
     }
 }
 
+/// Assembles the output of a `try` from that of the part which has run to its end; without an `else`, from the failure.
+pub(crate) type GatherTry =
+    fn(Result<ActionOutput, TryFailure>) -> Result<ActionOutput, ActionError>;
+
+/// A node that runs a body, and something else if a node of the body fails for good.
+#[derive(Clone)]
+pub(crate) struct Try {
+    /// The body, and the `else` if there is one.
+    pub(crate) parts: Vec<Arc<AnyDag>>,
+    pub(crate) gather: GatherTry,
+}
+
 /// The output of a node, decoded as what the decision needs.
 fn decide<T: for<'d> Deserialize<'d>>(
     frame: &Arc<Frame>,
@@ -142,6 +154,25 @@ pub(crate) fn gather_list(parts: Vec<ActionOutput>) -> Result<ActionOutput, Acti
 /// The output of the arm that ran, or null.
 pub(crate) fn gather_arm(mut parts: Vec<ActionOutput>) -> Result<ActionOutput, ActionError> {
     parts.pop().map_or_else(|| ActionOutput::decode::<serde_json::Value>(&null()), Ok)
+}
+
+/// The output of the part of a `try` that has run to its end.
+pub(crate) fn gather_part(
+    part: Result<ActionOutput, TryFailure>,
+) -> Result<ActionOutput, ActionError> {
+    part.map_err(|_| mixed_up())
+}
+
+/// The output of a body, or its failure, as JSON.
+pub(crate) fn gather_result(
+    part: Result<ActionOutput, TryFailure>,
+) -> Result<ActionOutput, ActionError> {
+    let json = match part {
+        Ok(output) => [b"{\"Ok\":", output.payload.as_bytes(), b"}"].concat(),
+        Err(failure) => serde_json::to_vec(&Err::<(), _>(failure))
+            .map_err(|why| ActionError::SerializeFailed { message: why.to_string() })?,
+    };
+    ActionOutput::decode::<serde_json::Value>(&json.into())
 }
 
 pub(crate) fn join(parts: &[ActionOutput]) -> Payload {

@@ -315,6 +315,15 @@ impl Differences {
                     self.bodies(&format!("{node}#{i}"), then, now);
                 }
             }
+            (KindJson::Try { parts }, KindJson::Try { parts: p }) => {
+                self.differ(Aspect::Arms, (&parts.len(), &p.len()), |_, now| match now {
+                    1 => format!("node `{node}` has no `else`, and had one"),
+                    _ => format!("node `{node}` has an `else`, and had none"),
+                });
+                for (i, (then, now)) in parts.iter().zip(p).enumerate() {
+                    self.bodies(&format!("{node}#{i}"), then, now);
+                }
+            }
             (
                 KindJson::Action { .. }
                 | KindJson::Constant { .. }
@@ -322,7 +331,8 @@ impl Differences {
                 | KindJson::Subsaga { .. }
                 | KindJson::ForEach { .. }
                 | KindJson::Choose { .. }
-                | KindJson::Wait { .. },
+                | KindJson::Wait { .. }
+                | KindJson::Try { .. },
                 _,
             ) => {
                 let (then, now) = (kind(then), kind(now));
@@ -345,6 +355,7 @@ fn kind(kind: &KindJson) -> &'static str {
         KindJson::ForEach { .. } => "a `for`",
         KindJson::Choose { .. } => "an `if` or `match`",
         KindJson::Wait { .. } => "a wait",
+        KindJson::Try { .. } => "a `try`",
     }
 }
 

@@ -105,6 +105,10 @@ pub(super) enum KindJson {
         #[serde(rename = "for")]
         alternatives: Vec<Alternative>,
     },
+    Try {
+        /// The body, and the `else` if there is one.
+        parts: Vec<DagJson>,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -141,7 +145,9 @@ impl KindJson {
             Self::Subsaga { dag: part, .. } | Self::ForEach { body: part, .. } => {
                 part.forget_the_rest();
             }
-            Self::Choose { arms, .. } => arms.iter_mut().for_each(DagJson::forget_the_rest),
+            Self::Choose { arms: parts, .. } | Self::Try { parts } => {
+                parts.iter_mut().for_each(DagJson::forget_the_rest);
+            }
         }
     }
 }
@@ -251,6 +257,9 @@ impl AnyNode {
             NodeBody::Choose(choose) => KindJson::Choose {
                 by: choose.by.node().cloned(),
                 arms: choose.arms.iter().map(|arm| arm.describe(visible)).collect(),
+            },
+            NodeBody::Try(attempt) => KindJson::Try {
+                parts: attempt.parts.iter().map(|part| part.describe(visible)).collect(),
             },
         }
     }

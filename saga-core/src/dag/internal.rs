@@ -64,6 +64,11 @@ pub enum InternalNode {
         /// The node.
         name: NodeName,
     },
+    /// Runs a body, and something else if it fails.
+    Try {
+        /// The node.
+        name: NodeName,
+    },
 }
 
 impl InternalNode {
@@ -80,6 +85,7 @@ impl InternalNode {
             Self::ForEach { name } => format!("(for each: {name})"),
             Self::Choose { name } => format!("(choose: {name})"),
             Self::Wait { name } => format!("(wait: {name})"),
+            Self::Try { name } => format!("(try: {name})"),
         }
     }
 
@@ -93,7 +99,8 @@ impl InternalNode {
             | Self::SubsagaEnd { name }
             | Self::ForEach { name }
             | Self::Choose { name }
-            | Self::Wait { name } => Some(name),
+            | Self::Wait { name }
+            | Self::Try { name } => Some(name),
         }
     }
 }
@@ -111,7 +118,8 @@ impl fmt::Debug for InternalNode {
             | Self::SubsagaEnd { .. }
             | Self::ForEach { .. }
             | Self::Choose { .. }
-            | Self::Wait { .. } => f.write_str(&self.label()),
+            | Self::Wait { .. }
+            | Self::Try { .. } => f.write_str(&self.label()),
         }
     }
 }
@@ -164,6 +172,7 @@ impl AnyDag {
                 NodeBody::ForEach(_) => InternalNode::ForEach { name },
                 NodeBody::Choose(_) => InternalNode::Choose { name },
                 NodeBody::Wait(_) => InternalNode::Wait { name },
+                NodeBody::Try(_) => InternalNode::Try { name },
             };
             nodes.push(written);
         }

@@ -45,8 +45,8 @@ pub use builder::{DagBuilder, Placed};
 #[cfg(feature = "testing")]
 pub(crate) use changes::{Change, Consequence, changes};
 pub(crate) use composite::{
-    Choose, CompositeInput, ForEach, Gather, MakeParams, Params, Selector, join, mixed_up, null,
-    owned,
+    Choose, CompositeInput, ForEach, Gather, GatherTry, MakeParams, Params, Selector, Try,
+    gather_part, join, mixed_up, null, owned,
 };
 #[cfg(feature = "testing")]
 pub(crate) use described::{BadLine, Described, Value, key_and_value, quoted};

@@ -199,4 +199,48 @@ impl<C: Send + Sync + 'static> Node<C> {
         let (by, name) = (NodeName::new(by)?, NodeName::new(name)?);
         Ok(Self::of_any(AnyNode::choose(name, arms, by)))
     }
+
+    /// A node that runs a DAG, and another one if a node of the first fails for good: before the other one begins, all that
+    /// the first has done is undone. Both have the parameters of the surrounding saga, and can look up their own nodes and
+    /// those before this node. The output is that of the DAG which ran to its end. Without another one it is `{"Ok": OUTPUT}`,
+    /// or `{"Err": FAILURE}` with a [`TryFailure`](crate::TryFailure).
+    ///
+    /// ```
+    /// use saga_core::action::ActionFunc;
+    /// use saga_core::dag::{DagBuilder, Node, SagaDag};
+    /// use saga_core::{ActionContext, BoxError};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let taxi = ActionFunc::new_noop_undo("taxi", |_: ActionContext<()>| async move {
+    ///     Err::<String, BoxError>("no taxi is free".into())
+    /// })?;
+    /// let train = ActionFunc::new_noop_undo("train", |_: ActionContext<()>| async move {
+    ///     Ok::<_, BoxError>("seat 12".to_string())
+    /// })?;
+    /// let mut actions = saga_core::action::ActionRegistry::new();
+    /// let mut by_taxi = DagBuilder::new("Taxi")?;
+    /// by_taxi.append(Node::shared_action("taxi", actions.register(taxi)?)?)?;
+    /// let mut by_train = DagBuilder::new("Train")?;
+    /// by_train.append(Node::shared_action("train", actions.register(train)?)?)?;
+    ///
+    /// let mut dag = DagBuilder::new("Ride")?;
+    /// dag.append(Node::attempt("ride", by_taxi.build()?, Some(by_train.build()?))?)?;
+    ///
+    /// let sec = saga_core::Coordinator::builder(()).actions(actions).build().await?;
+    /// let ride = sec.saga_dag(SagaDag::new(dag.build()?, &())?).start().await?.await?;
+    /// assert_eq!(ride, "seat 12");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidName`] if the name cannot be a node's.
+    pub fn attempt<D: Into<Arc<Dag<C>>>>(
+        name: impl AsRef<str>,
+        body: D,
+        otherwise: Option<D>,
+    ) -> Result<Self, InvalidName> {
+        let any = |dag: D| dag.into().any().clone();
+        let (body, otherwise) = (any(body), otherwise.map(any));
+        Ok(Self::of_any(AnyNode::attempt(NodeName::new(name)?, body, otherwise)))
+    }
 }

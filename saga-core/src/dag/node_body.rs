@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::AnyDag;
-use super::composite::{Choose, CompositeInput, ForEach, MakeParams};
+use super::composite::{Choose, CompositeInput, ForEach, MakeParams, Try};
 use super::wait::Wait;
 use crate::action::AnyAction;
 use crate::context::{ActionContext, AnyContext};
@@ -31,6 +31,7 @@ pub(crate) enum NodeBody {
     ForEach(ForEach),
     Choose(Choose),
     Wait(Wait),
+    Try(Try),
 }
 
 impl NodeBody {
@@ -43,7 +44,8 @@ impl NodeBody {
             | Self::Subsaga { .. }
             | Self::ForEach(_)
             | Self::Choose(_)
-            | Self::Wait(_) => None,
+            | Self::Wait(_)
+            | Self::Try(_) => None,
         }
     }
 
@@ -54,7 +56,7 @@ impl NodeBody {
             Self::Constant { output_type, .. } => Some(*output_type),
             Self::Computed(computed) => Some(computed.output_type()),
             Self::Wait(wait) => Some(wait.output.output_type),
-            Self::Subsaga { .. } | Self::ForEach(_) | Self::Choose(_) => None,
+            Self::Subsaga { .. } | Self::ForEach(_) | Self::Choose(_) | Self::Try(_) => None,
         }
     }
 
@@ -67,7 +69,8 @@ impl NodeBody {
             | Self::Subsaga { .. }
             | Self::ForEach(_)
             | Self::Choose(_)
-            | Self::Wait(_) => None,
+            | Self::Wait(_)
+            | Self::Try(_) => None,
         }
     }
 
@@ -78,13 +81,18 @@ impl NodeBody {
             Self::Subsaga { dag, .. } => std::slice::from_ref(dag),
             Self::ForEach(each) => std::slice::from_ref(&each.body),
             Self::Choose(choose) => &choose.arms,
+            Self::Try(attempt) => &attempt.parts,
         }
     }
 
     /// The node of the same DAG whose output decides what this node runs.
     pub(crate) fn reads(&self) -> Option<&NodeName> {
         match self {
-            Self::Action(_) | Self::Constant { .. } | Self::Computed(_) | Self::Wait(_) => None,
+            Self::Action(_)
+            | Self::Constant { .. }
+            | Self::Computed(_)
+            | Self::Wait(_)
+            | Self::Try(_) => None,
             Self::Subsaga { params, .. } => params.node(),
             Self::ForEach(each) => each.items.node(),
             Self::Choose(choose) => choose.by.node(),

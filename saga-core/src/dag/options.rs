@@ -83,7 +83,8 @@ impl BelongsTo {
                 | NodeBody::Subsaga { .. }
                 | NodeBody::ForEach(_)
                 | NodeBody::Choose(_)
-                | NodeBody::Wait(_),
+                | NodeBody::Wait(_)
+                | NodeBody::Try(_),
             ) => false,
         }
     }
@@ -182,7 +183,8 @@ impl AnyNode {
             | NodeBody::Subsaga { .. }
             | NodeBody::ForEach(_)
             | NodeBody::Choose(_)
-            | NodeBody::Wait(_) => false,
+            | NodeBody::Wait(_)
+            | NodeBody::Try(_) => false,
         };
         let needs = BelongsTo::UndoWithoutOutput;
         let unused = cleans_up && !needs.includes(&self.body);

@@ -35,6 +35,8 @@ pub(crate) enum Holds {
     Subsaga,
     Body,
     Arms,
+    /// What a `try` runs, and its `else`.
+    Attempt,
 }
 
 impl Outline {
@@ -117,6 +119,7 @@ impl OutlineNode {
             }
             KindJson::ForEach { body, .. } => (Holds::Body, "for each".into(), true, vec![body]),
             KindJson::Choose { arms, .. } => (Holds::Arms, "choose".into(), true, arms),
+            KindJson::Try { parts } => (Holds::Attempt, "try".into(), true, parts),
         };
         Self {
             name: node.name.to_string(),

@@ -42,6 +42,8 @@ fn gives_up(name: &NodeName, kind: &PlanKind) -> Option<String> {
             std::slice::from_ref(plan)
         }
         PlanKind::Choose(arms) => arms,
+        // a failure within the scope leads to what is there instead of it
+        PlanKind::Try { otherwise, .. } => otherwise.as_slice(),
     };
     let mut nodes = parts.iter().flat_map(|plan| plan.nodes());
     nodes.find_map(|node| gives_up(&node.name, &node.kind).map(|inner| format!("{name}/{inner}")))

@@ -83,6 +83,17 @@ fn rebuild_node(json: NodeJson, actions: &AnyRegistry) -> Result<AnyNode, DagErr
             let arms = arms.into_iter().map(|arm| rebuild(arm, actions));
             AnyNode::choose(name, arms.collect::<Result<Vec<_>, _>>()?, by)
         }
+        KindJson::Try { parts } => {
+            let parts = parts.into_iter().map(|part| rebuild(part, actions));
+            let mut parts = parts.collect::<Result<Vec<_>, _>>()?.into_iter();
+            match (parts.next(), parts.next(), parts.next()) {
+                (Some(body), otherwise, None) => AnyNode::attempt(name, body, otherwise),
+                _ => {
+                    let why = format!("node '{shown}' must have one part or two");
+                    return Err(DagError::BadJson(why));
+                }
+            }
+        }
     };
     node.is_pivot = json.pivot;
     Ok(node.with_stored_options(json.options))

@@ -21,7 +21,8 @@ pub(crate) fn same_parts(then: (&AnyDag, &AnyNode), now: (&AnyDag, &AnyNode)) ->
             KindJson::Action { .. }
             | KindJson::Constant { .. }
             | KindJson::Computed
-            | KindJson::Wait { .. } => {}
+            | KindJson::Wait { .. }
+            | KindJson::Try { .. } => {}
         }
         serde_json::to_string(&kind).ok()
     };

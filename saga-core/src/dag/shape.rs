@@ -27,7 +27,8 @@ impl DagShape {
             KindJson::Subsaga { .. }
             | KindJson::ForEach { .. }
             | KindJson::Choose { .. }
-            | KindJson::Wait { .. } => false,
+            | KindJson::Wait { .. }
+            | KindJson::Try { .. } => false,
         });
         let (output, returns) = (logged.map(|node| node.name.to_string()), json.output.is_some());
         Some(Self { plan: Arc::new(plan(json)?), output, returns })
@@ -59,6 +60,11 @@ fn plan(json: DagJson) -> Option<Plan> {
             }
             KindJson::Choose { arms, .. } => {
                 PlanKind::Choose(arms.into_iter().map(part).collect::<Option<_>>()?)
+            }
+            KindJson::Try { parts } => {
+                let mut parts =
+                    parts.into_iter().map(part).collect::<Option<Vec<_>>>()?.into_iter();
+                PlanKind::Try { body: parts.next()?, otherwise: parts.next() }
             }
         };
         nodes.push(PlanNode { name: node.name, kind });
@@ -122,7 +128,7 @@ impl StoredActions {
                 KindJson::Constant { .. } | KindJson::Computed | KindJson::Wait { .. } => {}
                 KindJson::Subsaga { dag, .. } => self.add(&path, dag, false),
                 KindJson::ForEach { body, .. } => self.add(&format!("{path}[]"), body, true),
-                KindJson::Choose { arms, .. } => {
+                KindJson::Choose { arms, .. } | KindJson::Try { parts: arms } => {
                     for (k, arm) in arms.into_iter().enumerate() {
                         self.add(&format!("{path}#{k}"), arm, true);
                     }

@@ -291,6 +291,7 @@ impl Driver {
                 self.step(&mut vec![Event::TimesKnown { vertex, times }], task);
             }
             Effect::SignalCancel => self.run.cancel.set(),
+            Effect::SignalCancelOf(vertex) => self.run.cancel.set_for(vertex),
             Effect::DropCall(vertex) => task.calls.drop_call(vertex),
             Effect::WakeAt(time) => task.timer = Some(Box::pin(self.env.clock.until(time))),
             Effect::Overdue => self.warn_overdue(),

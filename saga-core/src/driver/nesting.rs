@@ -22,7 +22,7 @@ impl Values {
         loop {
             let (opened, collected) = (self.opened(), self.collected);
             while let Some((holder, _)) = state.part_of(self.opened()) {
-                let Some(opened) = self.open(state, holder) else { break };
+                let Some(opened) = self.open(state, self.opened(), holder) else { break };
                 self.add_frames(opened);
             }
             while let Some(&holder) = state.collected().get(self.collected) {
@@ -36,8 +36,9 @@ impl Values {
         }
     }
 
-    /// The frames of one node; `None` as long as something that they need is missing.
-    fn open(&self, state: &SagaState, holder: VertexId) -> Option<Vec<Opened>> {
+    /// The frames of one node, of which this is the first; `None` as long as something that they need is missing. The `else`
+    /// of a `try` is opened when it begins.
+    fn open(&self, state: &SagaState, first: u32, holder: VertexId) -> Option<Vec<Opened>> {
         let (outer, node) = self.place_in(state, holder)?;
         let items = match &outer.dag.node(node)?.body {
             NodeBody::ForEach(each) => each.item_source(),
@@ -46,7 +47,8 @@ impl Values {
             | NodeBody::Computed(_)
             | NodeBody::Subsaga { .. }
             | NodeBody::Wait(_)
-            | NodeBody::Choose(_) => None,
+            | NodeBody::Choose(_)
+            | NodeBody::Try(_) => None,
         };
         let inside = |dag: &Arc<AnyDag>, frame, instance: Option<u32>| {
             let around = outer.frame.clone();
@@ -118,6 +120,12 @@ impl Values {
                     frames.collect()
                 }
             },
+            NodeBody::Try(attempt) => match state.part_of(first)? {
+                (_, Part::Arm(arm)) => {
+                    Some(vec![part(attempt.parts.get(arm as usize)?, same(), None)])
+                }
+                (_, Part::Whole | Part::Instance(_)) => None,
+            },
             NodeBody::Choose(choose) => {
                 let frames = parts.map(|frame| match state.part_of(frame)? {
                     (_, Part::Arm(arm)) => Some(part(choose.arms.get(arm as usize)?, same(), None)),
@@ -159,7 +167,8 @@ impl Values {
             | NodeBody::Computed(_)
             | NodeBody::ForEach(_)
             | NodeBody::Wait(_)
-            | NodeBody::Choose(_) => match self.parts_output(state, holder) {
+            | NodeBody::Choose(_)
+            | NodeBody::Try(_) => match self.parts_output(state, holder) {
                 Ok(output) => outer.put_later(node, move || output.make()),
                 Err(error) => outer.put(node, Err(error)),
             },
@@ -193,7 +202,8 @@ impl Values {
                 | NodeBody::Constant { .. }
                 | NodeBody::Computed(_)
                 | NodeBody::Wait(_)
-                | NodeBody::Subsaga { .. },
+                | NodeBody::Subsaga { .. }
+                | NodeBody::Try(_),
             )
             | None => Err(lost()),
         }
@@ -231,7 +241,8 @@ impl Values {
                 PlanKind::Action(_)
                 | PlanKind::Value
                 | PlanKind::Wait(_)
-                | PlanKind::Subsaga(_) => return None,
+                | PlanKind::Subsaga(_)
+                | PlanKind::Try { .. } => return None,
             };
             let now = match self.decide(state, v) {
                 Ok(now) if now == then => return None,

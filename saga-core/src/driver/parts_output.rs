@@ -8,7 +8,7 @@ use super::unreadable::unreadable_part;
 use super::values::Values;
 use crate::dag::{AnyDag, NodeBody};
 use crate::error::ActionError;
-use crate::log::Payload;
+use crate::log::{Payload, TryFailure};
 use crate::machine::{SagaState, VertexId};
 use crate::names::NodeIndex;
 use crate::panics;
@@ -19,6 +19,8 @@ pub(super) struct PartsOutput {
     dag: Arc<AnyDag>,
     node: NodeIndex,
     parts: Vec<PartOutput>,
+    /// Why the body of a `try` has no output.
+    failure: Option<Arc<TryFailure>>,
 }
 
 /// The output of a part.
@@ -47,7 +49,8 @@ impl Values {
             }
         });
         let parts = parts.collect::<Result<_, _>>()?;
-        Ok(PartsOutput { dag: outer.dag.clone(), node, parts })
+        let failure = state.scope_failure(holder).cloned();
+        Ok(PartsOutput { dag: outer.dag.clone(), node, parts, failure })
     }
 
     fn part_output(&self, state: &SagaState, v: VertexId) -> Result<PartOutput, ActionError> {
@@ -78,6 +81,12 @@ impl PartsOutput {
         match &self.dag.node(self.node).ok_or_else(lost)?.body {
             NodeBody::ForEach(each) => (each.gather)(parts),
             NodeBody::Choose(choose) => (choose.gather)(parts),
+            NodeBody::Try(attempt) => match (parts.pop(), self.failure) {
+                (Some(part), _) => (attempt.gather)(Ok(part)),
+                (None, failure) => {
+                    (attempt.gather)(Err(Arc::unwrap_or_clone(failure.ok_or_else(lost)?)))
+                }
+            },
             NodeBody::Action(_)
             | NodeBody::Constant { .. }
             | NodeBody::Computed(_)

@@ -274,7 +274,8 @@ impl Values {
                 | NodeBody::Subsaga { .. }
                 | NodeBody::ForEach(_)
                 | NodeBody::Choose(_)
-                | NodeBody::Wait(_),
+                | NodeBody::Wait(_)
+                | NodeBody::Try(_),
             )
             | None => return Err(missing()),
         };

@@ -83,6 +83,23 @@ impl fmt::Debug for Failure {
     }
 }
 
+/// Why the body of a `try` was undone: what [`Result`] has in place of its output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TryFailure {
+    /// The node that failed.
+    pub node: NodePath,
+    /// How its last attempt ended.
+    pub failure: Failure,
+}
+
+impl fmt::Display for TryFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node `{}` failed: {}", self.node, self.failure.message)
+    }
+}
+
+impl std::error::Error for TryFailure {}
+
 /// Why a saga unwinds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "cause")]

@@ -32,7 +32,7 @@ pub(crate) use events::value_of;
 pub use events::{
     IllegalEvent, InvalidSagaNodeLoadStatus, SagaNodeEvent, SagaNodeEventType, SagaNodeLoadStatus,
 };
-pub use failure::{Cause, Failure, FailureKind};
+pub use failure::{Cause, Failure, FailureKind, TryFailure};
 pub(crate) use id::SagaId;
 pub use id::{InvalidSagaId, NodePath};
 pub(crate) use listed_state::{Halted, ListedState};

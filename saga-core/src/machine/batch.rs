@@ -25,6 +25,7 @@ impl Machine {
                 rare.timers.clear();
                 rare.alarms.clear();
                 rare.begins.clear();
+                rare.undos.clear();
             }
             self.release_permits();
             if self.under_way.count(Work::Action) > 0 && !planted(Mistake::CancelNotTold) {
@@ -46,6 +47,9 @@ impl Machine {
         }
         if matches!(entry, NodeEntry::Chosen(_)) && planted(Mistake::ChoiceNotWritten) {
             return;
+        }
+        if let NodeEntry::ScopeUnwinding(_) = entry {
+            self.stop_scope(v);
         }
         let attempt = self.state.attempt(v, &entry);
         self.push(seq, entry.about(self.state.path(v), attempt));

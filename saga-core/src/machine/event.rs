@@ -191,6 +191,8 @@ pub enum Effect {
     Times(VertexId),
     /// Tell the actions in flight that the saga unwinds.
     SignalCancel,
+    /// Tell the action of this node, which is in flight, that the scope unwinds that it stands in.
+    SignalCancelOf(VertexId),
     /// Drop the call of this node, which is in flight. Nothing is reported.
     DropCall(VertexId),
     /// Send [`Event::Tick`] at this time. Replaces the one before.

@@ -3,7 +3,7 @@
 use super::state::VertexId;
 use super::under_way::Work;
 use super::{ActionResult, Effect, Machine};
-use crate::log::{Cause, Failure, NodeEntry, Payload, SagaEntry};
+use crate::log::{Failure, NodeEntry, Payload, SagaEntry};
 use crate::plan::PlanKind;
 use crate::planted::{Mistake, planted};
 
@@ -22,7 +22,7 @@ impl Machine {
             return;
         }
         if self.state.is_gate(v) {
-            // the gate of a subsaga opens by itself
+            // the gates of a subsaga and of a scope open by themselves
             if matches!(self.state.kind(v), Some(PlanKind::ForEach { .. } | PlanKind::Choose(_))) {
                 self.under_way.set(v, Work::Evaluation);
                 effects.push(Effect::Choose(v));
@@ -40,7 +40,13 @@ impl Machine {
                 effects.push(Effect::Compute(v));
             }
             // a node that holds others completes when its parts have
-            Some(PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_)) | None => {}
+            Some(
+                PlanKind::Subsaga(_)
+                | PlanKind::ForEach { .. }
+                | PlanKind::Choose(_)
+                | PlanKind::Try { .. },
+            )
+            | None => {}
         }
     }
 
@@ -87,11 +93,7 @@ impl Machine {
                 self.write(SagaEntry::Parked { reason });
             }
             // past the pivot there is no way back: the saga is stuck once nothing else is left to do
-            _ if self.state.past_pivot() && !planted(Mistake::UnwindsBehindPivot) => {}
-            _ => {
-                let node = self.state.path(v);
-                self.write(SagaEntry::Unwinding(Cause::Failed { node }));
-            }
+            _ => drop(self.unwind_around(v)),
         }
     }
 
@@ -138,7 +140,7 @@ impl Machine {
             return;
         }
         self.under_way.end(v);
-        if self.state.unwinding.is_some() {
+        if self.state.goes_back(v) {
             return;
         }
         match answer {

@@ -20,6 +20,7 @@ impl FrameState {
             holders: None,
             incomplete: plan.vertices(),
             paths: Paths::Names,
+            unwinds: None,
             plan,
         }
     }
@@ -33,19 +34,24 @@ impl SagaState {
         f.plan.gate_of(local).map(|gate| f.base + gate)
     }
 
-    /// The frames that a node holds, once it has chosen.
+    /// The frames that a node holds, once it has chosen; of a `try` whose scope was undone, that of its `else`.
     pub fn parts(&self, node: VertexId) -> Option<std::ops::Range<u32>> {
-        let parts = self.vertex(self.gate(node)?)?.parts()?;
+        let gate = self.gate(node)?;
+        let without_scope = self.vertex(node)?.parts();
+        let parts = without_scope.or_else(|| self.vertex(gate)?.parts())?;
         Some(parts.first..parts.first + parts.count)
     }
 
     /// The frames behind a gate, if it is open.
-    fn frames_behind(&self, gate: VertexId) -> &[FrameState] {
-        let parts = self.vertex(gate).and_then(Vertex::parts);
-        let frames = parts.and_then(|Parts { first, count, .. }| {
-            self.frames.get(first as usize..first as usize + count as usize)
-        });
-        frames.unwrap_or_default()
+    fn frames_behind(&self, gate: VertexId, node: VertexId) -> impl Iterator<Item = &FrameState> {
+        let frames = |v: VertexId| {
+            let parts = self.vertex(v).and_then(Vertex::parts);
+            let frames = parts.and_then(|Parts { first, count, .. }| {
+                self.frames.get(first as usize..first as usize + count as usize)
+            });
+            frames.unwrap_or_default()
+        };
+        frames(gate).iter().chain(frames(node))
     }
 
     /// Calls `each` for every vertex that waits for this one.
@@ -54,7 +60,7 @@ impl SagaState {
         let Some(f) = self.frames.get(frame as usize) else { return };
         if gate {
             let mut empty = true;
-            for part in self.frames_behind(v) {
+            for part in self.frames_behind(v, f.base + node) {
                 empty &= part.plan.roots().is_empty();
                 part.plan.roots().iter().for_each(|root| each(part.base + root));
             }
@@ -80,7 +86,7 @@ impl SagaState {
             let gate = f.base + gate;
             // a gate that is not open yet has no parts: then the node stands right behind it
             let mut empty = true;
-            for part in self.frames_behind(gate) {
+            for part in self.frames_behind(gate, v) {
                 empty &= part.plan.leaves().is_empty();
                 part.plan.leaves().iter().for_each(|leaf| each(part.base + leaf));
             }
@@ -161,9 +167,12 @@ impl SagaState {
             }
             match self.kind(v) {
                 None | Some(PlanKind::Action(_) | PlanKind::Value | PlanKind::Wait(_)) => {}
-                Some(PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_))
-                    if !self.is_gate(v) =>
-                {
+                Some(
+                    PlanKind::Subsaga(_)
+                    | PlanKind::ForEach { .. }
+                    | PlanKind::Choose(_)
+                    | PlanKind::Try { .. },
+                ) if !self.is_gate(v) => {
                     // all of its parts have completed
                     self.collected.push(v);
                     done.push(v);
@@ -171,6 +180,11 @@ impl SagaState {
                 }
                 Some(PlanKind::Subsaga(plan)) => {
                     self.open_gate(v, 0, vec![(plan.clone(), Part::Whole)]);
+                    done.push(v);
+                    continue;
+                }
+                Some(PlanKind::Try { body, .. }) => {
+                    self.open_gate(v, 0, vec![(body.clone(), Part::Arm(0))]);
                     done.push(v);
                     continue;
                 }
@@ -197,7 +211,8 @@ impl SagaState {
             | PlanKind::Value
             | PlanKind::Wait(_)
             | PlanKind::Subsaga(_)
-            | PlanKind::Choose(_) => None,
+            | PlanKind::Choose(_)
+            | PlanKind::Try { .. } => None,
         }
     }
 
@@ -232,6 +247,17 @@ impl SagaState {
         let Some((frame, node, _)) = self.place(gate) else { return };
         let Some(f) = self.frames.get(frame as usize) else { return };
         let holder = f.base + node;
+        self.open_parts(gate, holder, chosen, parts);
+    }
+
+    /// Opens parts of a node, and notes them at one of its vertices. The node completes with their last vertices.
+    pub(super) fn open_parts(
+        &mut self,
+        at: VertexId,
+        holder: VertexId,
+        chosen: u64,
+        parts: Vec<(Arc<Plan>, Part)>,
+    ) {
         let first = self.frames.len() as u32;
         let count = parts.len() as u32;
         let holders = self.holders_in(holder);
@@ -248,10 +274,11 @@ impl SagaState {
                 holders: holders.clone(),
                 incomplete: plan.vertices(),
                 paths: Paths::of_part(&mut path, part, &plan),
+                unwinds: None,
                 plan,
             });
         }
-        if let Some(x) = self.vertices.get_mut(gate as usize) {
+        if let Some(x) = self.vertices.get_mut(at as usize) {
             x.details_mut().parts = Some(Parts { first, count, released: 0, chosen });
         }
         if let Some(x) = self.vertices.get_mut(holder as usize) {
@@ -259,17 +286,32 @@ impl SagaState {
         }
     }
 
+    /// Lets the parts run that were opened last for a node which has no gate before them; without any it completes.
+    pub(super) fn run_parts(&mut self, node: VertexId, touched: &mut Vec<VertexId>) {
+        let (first, mut done) = (touched.len(), Vec::new());
+        for part in self
+            .vertex(node)
+            .and_then(Vertex::parts)
+            .into_iter()
+            .flat_map(|p| p.first..p.first + p.count)
+        {
+            let Some(f) = self.frames.get(part as usize) else { continue };
+            touched.extend(f.plan.roots().iter().map(|root| f.base + root));
+        }
+        if touched.len() == first {
+            touched.push(node);
+        }
+        self.walked += (touched.len() - first) as u64;
+        self.wait_for_one_less(first, touched, &mut done);
+        done.into_iter().for_each(|v| self.complete(v, touched));
+    }
+
     /// Unwinding begins: counts what each vertex waits for, and settles those that need nothing.
     pub(super) fn begin_unwinding(&mut self, touched: &mut Vec<VertexId>) {
         let n = self.vertices.len() as u32;
         self.unsettled = n;
         for v in 0..n {
-            let mut succs = 0;
-            self.for_succs(v, |succ| succs += u32::from(!self.is_overlooked(succ)));
-            self.walked += u64::from(succs);
-            if let Some(x) = self.vertices.get_mut(v as usize) {
-                x.settling = Settling::Unsettled { successors: succs };
-            }
+            self.count_successors(v, |state, succ| !state.is_overlooked(succ));
         }
         for v in (0..n).rev() {
             self.settle(v, touched);
@@ -280,7 +322,7 @@ impl SagaState {
     }
 
     /// With a mistake planted, whether an undo does not wait for this vertex and what came after it.
-    fn is_overlooked(&self, succ: VertexId) -> bool {
+    pub(super) fn is_overlooked(&self, succ: VertexId) -> bool {
         let no_undo = |policy: &Policy| policy.undo == UndoContract::None;
         planted(Mistake::DirectSuccessorsOnly) && self.need(succ) == Need::Nothing
             || planted(Mistake::NoUndoEndsTheSearch) && self.policy(succ).is_some_and(no_undo)
@@ -294,6 +336,11 @@ impl SagaState {
         while let Some(v) = to_visit.pop() {
             let Some(x) = self.vertex(v) else { continue };
             if x.settling != (Settling::Unsettled { successors: 0 }) {
+                continue;
+            }
+            if !self.goes_back(v) {
+                // the gate before a scope, all of which is settled now
+                touched.push(v);
                 continue;
             }
             if x.progress.is_running() {

@@ -37,7 +37,8 @@ impl SagaState {
                     SagaStatus::RolledBack => self.unwinding.is_some() && self.all_settled(),
                     SagaStatus::Stuck if self.unwinding.is_some() => !self.all_settled(),
                     SagaStatus::Stuck => {
-                        self.past_pivot() && (0..self.len()).any(|v| self.has_given_up(v))
+                        let stops = |v| self.has_given_up(v) || self.has_failed_undo_in_scope(v);
+                        self.past_pivot() && (0..self.len()).any(stops)
                     }
                     SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack => false,
                 };
@@ -74,7 +75,7 @@ impl SagaState {
         if entry.is_start() && (parked || paused) {
             return false;
         }
-        let unwinding = self.unwinding.is_some();
+        let unwinding = self.goes_back(v);
         let kind = self.kind(v);
         let policy = kind.and_then(PlanKind::policy);
         let action = policy.is_some();
@@ -111,6 +112,9 @@ impl SagaState {
                 let choice = match kind {
                     Some(PlanKind::ForEach { .. }) => *n <= MAX_WIDTH,
                     Some(PlanKind::Choose(_)) => true,
+                    Some(PlanKind::Try { .. }) => {
+                        return self.allows_to_go_without_scope(v, *n);
+                    }
                     Some(
                         PlanKind::Action(_)
                         | PlanKind::Value
@@ -122,6 +126,7 @@ impl SagaState {
                 let fresh = fresh || planted(Mistake::ChosenAgain);
                 fresh && !unwinding && self.is_gate(v) && choice
             }
+            NodeEntry::ScopeUnwinding(why) => self.allows_scope_unwinding(v, why),
             NodeEntry::Skipped => fresh && !unwinding && action && x.attempts == 0,
             NodeEntry::Waiting { until } => fresh && !unwinding && self.may_wait(v, until),
             NodeEntry::Waited(won) => !unwinding && self.may_have_waited(v, *won),

@@ -74,8 +74,8 @@
 //!
 //! # Where to look
 //!
-//! - A step of the machine: this file, and `turn`. Whether something is to be done about a vertex: `forward` and
-//!   `unwind`. When a call starts: `scheduling`, `start_order`. What ends a wait: `timers`.
+//! - A step of the machine: this file, and `turn`. Whether something is to be done about a vertex: `forward`,
+//!   `unwind` and, for the bodies of `try`, `scopes`. When a call starts: `scheduling`, `start_order`. What ends a wait: `timers`.
 //! - Waits: `waits`. The events that they wait for: `mailbox`.
 //! - An entry: whether it may follow (`legality`), what it changes (`transitions`, `graph`), and how it gets
 //!   into the append (`batch`).
@@ -99,6 +99,7 @@ mod rare;
 mod recover;
 mod report;
 mod scheduling;
+mod scopes;
 mod settle;
 mod start_order;
 mod state;
@@ -293,6 +294,7 @@ impl Machine {
     /// The append is durable, so the effects that have waited for it are released.
     fn release_held(&mut self, effects: &mut Vec<Effect>) {
         self.watch_calls();
+        self.will_abandon();
         if self.held.iter().any(|effect| matches!(effect, Effect::SignalCancel)) {
             let at = self.waited().after(self.config.abandon_after);
             let at = if planted(Mistake::AbandonedAtOnce) { self.waited() } else { at };
@@ -344,7 +346,8 @@ impl Machine {
         if busy || self.state.ended.is_some() || self.state.parked.is_some() {
             return;
         }
-        if self.state.unwinding.is_none() {
+        if !self.state.goes_back(v) {
+            self.decide_scope(v);
             self.decide_forward(v, effects);
         } else {
             self.tell_cut_off(v);

@@ -3,7 +3,7 @@
 use super::state::{FrameState, Part, SagaState, VertexId};
 use super::vertex::Parts;
 use crate::log::NodePath;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanKind};
 
 /// The paths of the nodes of a frame, which are built when it opens: each is needed several times.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +121,13 @@ impl SagaState {
     }
 
     fn part(&self, holder: VertexId, part: Part) -> Option<&FrameState> {
-        let Parts { first, count, .. } = self.vertex(self.gate(holder)?)?.parts()?;
+        // behind the gate, except for what runs instead of a scope
+        let gate = self.gate(holder)?;
+        let at = match (self.kind(holder)?, part) {
+            (PlanKind::Try { .. }, Part::Arm(1)) => holder,
+            (_, Part::Whole | Part::Instance(_) | Part::Arm(_)) => gate,
+        };
+        let Parts { first, count, .. } = self.vertex(at)?.parts()?;
         let offset = match part {
             Part::Instance(i) => i,
             Part::Whole | Part::Arm(_) => 0,

@@ -25,6 +25,11 @@ pub(super) struct Rare {
     pub(super) watched: Option<Watched>,
     /// When the actions still in flight are dropped, once unwinding has begun.
     pub(super) abandon_at: Option<Timestamp>,
+    /// Calls of actions whose scope unwinds, and when they are dropped.
+    pub(super) abandon_calls: BTreeSet<(Timestamp, VertexId)>,
+    /// Undos of scopes that may start, and actions that are run again for them. Those of a saga that unwinds are
+    /// candidates like any other.
+    pub(super) undos: Candidates,
     /// True once [`Effect::Overdue`](super::Effect::Overdue) has been returned.
     pub(super) overdue: bool,
     /// Vertices whose output exists in the memory of this process only.
@@ -48,6 +53,8 @@ impl Rare {
             begins: Candidates::none(),
             watched: None,
             abandon_at: None,
+            abandon_calls: BTreeSet::new(),
+            undos: Candidates::none(),
             overdue: false,
             kept_outputs: BTreeSet::new(),
             woken: None,
@@ -61,7 +68,8 @@ impl Rare {
     pub(super) fn waits_for_no_time(&self) -> bool {
         let alone = matches!(self.settles, Settles::Alone { .. });
         let timers = self.timers.is_empty() && self.alarms.is_empty();
-        timers && self.abandon_at.is_none() && self.watched.is_none() && !alone
+        let abandons = self.abandon_at.is_some() || !self.abandon_calls.is_empty();
+        timers && !abandons && self.watched.is_none() && !alone
     }
 }
 

@@ -81,7 +81,7 @@ impl SagaState {
             return Some(NextAttempt { undo: true, at, attempt, of });
         }
         let at = x.retry_at()?;
-        if self.unwinding.is_some() {
+        if self.goes_back(v) {
             // an action is only run again to find out how it ended
             let attempt = details.reruns.saturating_add(1);
             let of = policy.undo_retry.max();
@@ -118,9 +118,7 @@ impl SagaState {
             if let Some(state) = self.node_with_parts(v) {
                 nodes.push(state);
             }
-            if let Some(parts) = self.parts(v) {
-                open.extend(parts.rev().map(|part| (part, 0)));
-            }
+            open.extend(self.all_parts(v).rev().map(|part| (part, 0)));
         }
         nodes
     }
@@ -150,6 +148,11 @@ impl SagaState {
             (UndoProgress::Failed, _) => UndoFailed,
             (UndoProgress::NotStarted, Progress::Completed) => Completed,
             (UndoProgress::NotStarted, Progress::Skipped) => Skipped,
+            // it stands in a scope that the saga goes on without, and has no effect
+            (UndoProgress::NotStarted, Progress::Open(_)) if !failed && self.is_left_behind(v) => {
+                Skipped
+            }
+            (UndoProgress::NotStarted, Progress::Open(_)) if self.scope_unwinds_at(v) => Undoing,
             (UndoProgress::NotStarted, Progress::Open(_)) if running => Running,
             (UndoProgress::NotStarted, Progress::Open(_)) if failed => Failed,
             (UndoProgress::NotStarted, Progress::Open(_)) => Pending,
@@ -179,6 +182,12 @@ impl SagaState {
             failure: failure.cloned(),
             undo_failure: x.details().undo_failure.clone(),
         })
+    }
+
+    /// True if this is the node of a scope that unwinds, and the rest of the saga goes on.
+    fn scope_unwinds_at(&self, v: VertexId) -> bool {
+        let unwinds = self.ended.is_none() && self.scope_failure(v).is_some();
+        unwinds && !self.goes_back(v) && !self.goes_without_scope(v)
     }
 
     /// The state of a node that holds others, once the saga has ended and was not to complete: nothing runs any more, and

@@ -42,7 +42,7 @@ impl Machine {
         if !room {
             return false;
         }
-        let Some(v) = self.candidates.pop(&self.state) else { return false };
+        let Some(v) = self.next_candidate() else { return false };
         if self.config.permits && !planted(Mistake::StartsWithoutPermit) {
             self.under_way.set(v, Work::AwaitsPermit);
             self.change_permits([Effect::RequestPermit(v)]);
@@ -51,6 +51,21 @@ impl Machine {
             self.start(v);
         }
         true
+    }
+
+    /// Takes out the candidate that starts first: of scopes that unwind beside the rest of the saga, an undo before what goes
+    /// forward.
+    fn next_candidate(&mut self) -> Option<VertexId> {
+        if let Some(rare) = self.rare.as_mut().filter(|rare| !rare.undos.is_empty()) {
+            // with a concurrency of 1, an undo that waits for its retry blocks those of earlier nodes, and nothing else
+            let state = &self.state;
+            let exact = self.config.max_concurrency.is_some_and(|max| max <= 1);
+            let waits = exact && rare.timers.iter().any(|(_, v)| state.goes_back(*v));
+            if !waits || planted(Mistake::UndosPassARetry) {
+                return rare.undos.pop(state);
+            }
+        }
+        self.candidates.pop(&self.state)
     }
 
     /// How many nodes or undos may start now.
@@ -80,13 +95,17 @@ impl Machine {
     pub(super) fn line_up(&mut self, v: VertexId) {
         if self.under_way.of(v) != Work::Candidate {
             self.under_way.set(v, Work::Candidate);
-            self.candidates.add(v);
+            match self.state.goes_back(v) && self.state.unwinding.is_none() {
+                true => self.rare_mut().undos.add(v),
+                false => self.candidates.add(v),
+            }
         }
     }
 
     /// True if a node or an undo waits for the end of a pause, in addition to those that may start already.
     pub(super) fn has_candidates(&self) -> bool {
-        let waiting = self.candidates.len() + self.under_way.count(Work::AwaitsPermit);
+        let waiting = self.candidates.len() + self.rare().undos.len();
+        let waiting = waiting + self.under_way.count(Work::AwaitsPermit);
         waiting > self.state.steps as usize
     }
 
@@ -125,7 +144,12 @@ impl Machine {
     /// This vertex is no candidate any more.
     pub(super) fn forget(&mut self, v: VertexId) {
         match self.under_way.of(v) {
-            Work::Candidate => self.candidates.remove(v),
+            Work::Candidate => {
+                self.candidates.remove(v);
+                if let Some(rare) = &mut self.rare {
+                    rare.undos.remove(v);
+                }
+            }
             Work::AwaitsPermit => self.change_permits([Effect::ReleasePermit(v)]),
             Work::Nothing | Work::Evaluation | Work::Action | Work::Rerun | Work::Undo => return,
         }
@@ -133,7 +157,7 @@ impl Machine {
     }
 
     fn start(&mut self, v: VertexId) {
-        if self.state.unwinding.is_none() {
+        if !self.state.goes_back(v) {
             self.start_action(v, Work::Action);
             return;
         }

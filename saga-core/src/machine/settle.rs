@@ -40,9 +40,9 @@ impl Machine {
         {
             return false;
         }
-        let is_in_doubt = |v: &VertexId| state.vertex(*v).is_some_and(|x| x.progress.is_in_doubt());
-        let known = Some(self.rare().in_doubt).filter(is_in_doubt);
-        let Some(v) = known.or_else(|| state.first_in_doubt()) else { return true };
+        let known = Some(self.rare().in_doubt).filter(|v| state.is_open_question(*v));
+        let open = known.or_else(|| state.first_in_doubt());
+        let Some(v) = open.or_else(|| state.first_unwinding_scope()) else { return true };
         self.rare_mut().in_doubt = v;
         false
     }
@@ -84,6 +84,11 @@ impl Machine {
 impl SagaState {
     /// A vertex with an attempt that may have taken effect.
     pub(super) fn first_in_doubt(&self) -> Option<VertexId> {
-        (0..).zip(&self.vertices).find(|(_, x)| x.progress.is_in_doubt()).map(|(v, _)| v)
+        (0..self.len()).find(|v| self.is_open_question(*v))
+    }
+
+    /// True if it may matter whether an attempt of this vertex took effect.
+    fn is_open_question(&self, v: VertexId) -> bool {
+        self.vertex(v).is_some_and(|x| x.progress.is_in_doubt()) && !self.is_left_behind(v)
     }
 }

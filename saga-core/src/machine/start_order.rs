@@ -51,9 +51,14 @@ impl Candidates {
     }
 
     pub(super) fn remove(&mut self, v: VertexId) {
-        self.added.retain(|added| *added != v);
-        self.ordered.retain(|(_, ordered)| *ordered != v);
-        self.later.retain(|Reverse((_, later))| *later != v);
+        self.retain(|other| other != v);
+    }
+
+    /// Keeps only these.
+    pub(super) fn retain(&mut self, keep: impl Fn(VertexId) -> bool) {
+        self.added.retain(|v| keep(*v));
+        self.ordered.retain(|(_, v)| keep(*v));
+        self.later.retain(|Reverse((_, v))| keep(*v));
     }
 
     pub(super) fn clear(&mut self) {
@@ -71,8 +76,8 @@ impl Candidates {
     }
 }
 
-/// The priority of a call that may start; the smallest starts first. Actions and undos are never candidates at
-/// the same time.
+/// The priority of a call that may start; the smallest starts first. Actions and undos are never among the same
+/// candidates.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum StartPriority {
     /// Actions start in the order of their declaration.
@@ -130,7 +135,7 @@ impl Part {
 impl SagaState {
     /// The priority of this vertex's call: of its undo, once the saga unwinds.
     fn start_priority(&self, v: VertexId) -> Option<StartPriority> {
-        if self.unwinding.is_some() {
+        if self.goes_back(v) {
             let started = self.vertex(v)?.first_start;
             let wrong = planted(Mistake::UndosInStartOrder);
             return Some(StartPriority::Undo(Reverse(if wrong { !started } else { started })));

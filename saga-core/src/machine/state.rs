@@ -11,7 +11,7 @@ use super::mailbox::Mailbox;
 use super::node_paths::Paths;
 use super::progress::Progress;
 use super::start_order::Holders;
-use super::vertex::Vertex;
+use super::vertex::{UndoProgress, Vertex};
 use crate::log::{Cause, KeptKey, Migrated, NodePath, SagaStatus, Uuid};
 use crate::names::NodeName;
 use crate::plan::{Plan, PlanKind};
@@ -38,6 +38,8 @@ pub struct FrameState {
     /// How many of its vertices have not completed.
     pub(super) incomplete: u32,
     pub(super) paths: Paths,
+    /// The node whose scope unwinds, or was undone, and takes this frame with it.
+    pub(super) unwinds: Option<VertexId>,
 }
 
 /// Which part of its holder a frame is.
@@ -185,7 +187,9 @@ impl SagaState {
     /// What was chosen at each gate of a `for` (its width) and of a choice (the arm) that is open.
     pub fn chosen(&self) -> impl Iterator<Item = (VertexId, u64)> {
         let gates = (0..).zip(&self.vertices).filter_map(|(v, x)| Some((v, x.parts()?.chosen)));
-        gates.filter(|(v, _)| !matches!(self.kind(*v), Some(PlanKind::Subsaga(_))))
+        gates.filter(|(v, _)| {
+            matches!(self.kind(*v), Some(PlanKind::ForEach { .. } | PlanKind::Choose(_)))
+        })
     }
 
     /// The random id of this run, once it is created.
@@ -287,7 +291,8 @@ impl SagaState {
         let (Some(x), Some(policy)) = (self.vertex(v), self.policy(v)) else {
             return Need::Nothing;
         };
-        if policy.undo == UndoContract::None {
+        let gone = matches!(x.undo, UndoProgress::Finished | UndoProgress::Resolved);
+        if policy.undo == UndoContract::None || gone {
             return Need::Nothing;
         }
         if planted(Mistake::NestedLeftOut) && x.frame > 0

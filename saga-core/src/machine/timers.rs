@@ -19,7 +19,9 @@ impl Machine {
         // not if the last of the actions has ended by itself
         let abandon = self.rare().abandon_at.filter(|_| self.status() == SagaStatus::Aborting);
         let set_back = self.set_back.unwrap_or_default();
-        let waited = [timer, abandon, self.settles_alone_until()].into_iter().flatten();
+        let abandon_call = self.abandons_call_at();
+        let waited = [timer, abandon, abandon_call, self.settles_alone_until()];
+        let waited = waited.into_iter().flatten();
         let waited = waited.map(|at| Timestamp(at.0.saturating_sub(set_back)));
         let alarm = self.rare().alarms.first().filter(|_| self.state.parked.is_none());
         let waited = waited.chain(alarm.map(|(at, _)| *at));
@@ -75,6 +77,7 @@ impl Machine {
             self.rare_mut().overdue = true;
             effects.push(Effect::Overdue);
         }
+        self.abandon_in_scopes(effects);
         if self.rare().abandon_at.is_some_and(|at| at <= self.waited()) {
             self.rare_mut().abandon_at = None;
             for v in self.under_way.end_all(Work::Action) {

@@ -89,7 +89,9 @@ impl SagaState {
     /// Entries about a node that holds others are about its gate.
     fn target(&self, node: VertexId, entry: &NodeEntry) -> VertexId {
         match entry {
-            NodeEntry::Chosen(_) | NodeEntry::Failed(_) => self.gate(node).unwrap_or(node),
+            NodeEntry::Chosen(_) | NodeEntry::Failed(_) | NodeEntry::ScopeUnwinding(_) => {
+                self.gate(node).unwrap_or(node)
+            }
             NodeEntry::Started
             | NodeEntry::Succeeded(_)
             | NodeEntry::InDoubt(_)
@@ -155,7 +157,7 @@ impl SagaState {
                 if let Some(frame) = self.frames.first() {
                     let (base, plan) = (frame.base, frame.plan.clone());
                     touched.extend(plan.roots().iter().map(|root| base + root));
-                    self.open_ready_subsagas(&plan, base, touched);
+                    self.open_ready_gates(&plan, base, touched);
                 }
             }
             SagaEntry::Unwinding(cause) => {
@@ -195,8 +197,8 @@ impl SagaState {
         }
     }
 
-    /// A subsaga without predecessors opens with the frame that it is in.
-    fn open_ready_subsagas(
+    /// A subsaga without predecessors opens with the frame that it is in, and so does a scope.
+    fn open_ready_gates(
         &mut self,
         plan: &Arc<crate::plan::Plan>,
         base: VertexId,
@@ -204,12 +206,22 @@ impl SagaState {
     ) {
         for root in plan.roots() {
             let v = base + root;
-            if self.is_gate(v)
-                && let Some(PlanKind::Subsaga(inner)) = self.kind(v).cloned()
-            {
-                self.open_gate(v, 0, vec![(inner, Part::Whole)]);
-                self.complete(v, touched);
+            if !self.is_gate(v) {
+                continue;
             }
+            let part = match self.kind(v) {
+                Some(PlanKind::Subsaga(inner)) => (inner.clone(), Part::Whole),
+                Some(PlanKind::Try { body, .. }) => (body.clone(), Part::Arm(0)),
+                Some(
+                    PlanKind::Action(_)
+                    | PlanKind::Value
+                    | PlanKind::ForEach { .. }
+                    | PlanKind::Choose(_),
+                )
+                | None => continue,
+            };
+            self.open_gate(v, 0, vec![part]);
+            self.complete(v, touched);
         }
     }
 
@@ -220,7 +232,7 @@ impl SagaState {
         seq: u64,
         touched: &mut Vec<VertexId>,
     ) {
-        let unwinding = self.unwinding.is_some();
+        let unwinding = self.goes_back(v);
         let ends_badly = matches!(entry, NodeEntry::Failed(_) | NodeEntry::InDoubt(_));
         let decided = ends_badly && (self.is_deciding(v) || self.leaves_no_doubt(v, entry));
         if entry.is_start() && self.paused {
@@ -234,6 +246,7 @@ impl SagaState {
         let earlier = self.earlier_attempts(v, entry);
         let leaves_doubt = self.leaves_doubt(v);
         let fresh_key = self.has_fresh_key(v, entry);
+        let without_scope = matches!(self.kind(v), Some(PlanKind::Try { .. }));
         let Some(x) = self.vertices.get_mut(v as usize) else { return };
         if let Some(EarlierAttempts { attempts, uncounted, generation }) = earlier {
             x.attempts = attempts;
@@ -322,6 +335,14 @@ impl SagaState {
                 self.opened(-i32::from(forward_ends));
             }
             NodeEntry::Resolved(_) => x.undo = UndoProgress::Resolved,
+            NodeEntry::ScopeUnwinding(why) => {
+                self.begin_scope_unwinding(v, why, touched);
+                return;
+            }
+            NodeEntry::Chosen(_) if without_scope => {
+                self.go_without_scope(v, touched);
+                return;
+            }
             NodeEntry::Chosen(n) => {
                 let parts = self.chosen_parts(v, *n);
                 self.open_gate(v, *n, parts);
@@ -387,7 +408,11 @@ impl SagaState {
                 arm.map(|body| (body.clone(), Part::Arm(n as u32))).into_iter().collect()
             }
             Some(
-                PlanKind::Action(_) | PlanKind::Value | PlanKind::Wait(_) | PlanKind::Subsaga(_),
+                PlanKind::Action(_)
+                | PlanKind::Value
+                | PlanKind::Wait(_)
+                | PlanKind::Subsaga(_)
+                | PlanKind::Try { .. },
             )
             | None => Vec::new(),
         }

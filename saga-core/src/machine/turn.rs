@@ -109,6 +109,7 @@ impl Machine {
         }
         let idle = (self.under_way.calls() == 0 || planted(Mistake::EndedBeforeLastOutcome))
             && self.candidates.is_empty()
+            && self.rare().undos.is_empty()
             && self.under_way.count(Work::AwaitsPermit) == 0
             && self.rare().timers.is_empty()
             && self.state.waits().is_empty();

@@ -12,9 +12,10 @@ impl Machine {
     pub(super) fn decide_unwinding(&mut self, v: VertexId) {
         let Some(x) = self.state.vertex(v) else { return };
         let Settling::Unsettled { successors } = x.settling else { return };
-        if matches!(x.undo, UndoProgress::Finished | UndoProgress::Resolved | UndoProgress::Failed)
-        {
-            return;
+        match x.undo {
+            UndoProgress::Finished | UndoProgress::Resolved => return,
+            UndoProgress::Failed => return self.undo_in_scope_failed(v),
+            UndoProgress::NotStarted | UndoProgress::Started | UndoProgress::Scheduled => {}
         }
         let (running, undo, undo_at) = (x.progress.is_running(), x.undo, x.details().undo_at);
         match self.need_now(v) {

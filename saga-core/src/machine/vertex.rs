@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::mailbox::WaitDetails;
 use super::progress::{Activity, Progress};
-use crate::log::{Failure, Timestamp};
+use crate::log::{Failure, Timestamp, TryFailure};
 
 /// Where a vertex stands in the order of unwinding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +75,14 @@ pub(super) struct Details {
     pub(super) retry_at: Timestamp,
     /// When the next attempt of the undo is due, if one is scheduled.
     pub(super) undo_at: Timestamp,
-    /// For a gate: its frames, once it is open.
+    /// For a gate: its frames, once it is open. For the node of a `try`: what runs instead of its scope.
     pub(super) parts: Option<Parts>,
     /// For a wait that has begun.
     pub(super) wait: Option<Box<WaitDetails>>,
     /// The generation of the key of the last attempt of the action.
     pub(super) generation: u32,
+    /// For the gate before a scope: why the scope unwinds.
+    pub(super) scope_failure: Option<Arc<TryFailure>>,
 }
 
 impl Details {
@@ -96,6 +98,7 @@ impl Details {
             parts: None,
             wait: None,
             generation: 0,
+            scope_failure: None,
         }
     }
 }

@@ -36,6 +36,13 @@ pub enum PlanKind {
     },
     /// Runs one of several bodies, or none if the chosen number is past the last one.
     Choose(Vec<Arc<Plan>>),
+    /// Runs a body that is a *scope*: when one of its nodes fails for good, only the nodes of the scope unwind.
+    Try {
+        /// The scope.
+        body: Arc<Plan>,
+        /// What runs once a scope that failed has been undone. Without it the node completes then.
+        otherwise: Option<Arc<Plan>>,
+    },
 }
 
 impl PlanKind {
@@ -47,7 +54,8 @@ impl PlanKind {
             | Self::Wait(_)
             | Self::Subsaga(_)
             | Self::ForEach { .. }
-            | Self::Choose(_) => None,
+            | Self::Choose(_)
+            | Self::Try { .. } => None,
         }
     }
 
@@ -55,7 +63,7 @@ impl PlanKind {
     pub fn is_composite(&self) -> bool {
         match self {
             Self::Action(_) | Self::Value | Self::Wait(_) => false,
-            Self::Subsaga(_) | Self::ForEach { .. } | Self::Choose(_) => true,
+            Self::Subsaga(_) | Self::ForEach { .. } | Self::Choose(_) | Self::Try { .. } => true,
         }
     }
 }

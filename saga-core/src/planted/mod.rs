@@ -154,6 +154,22 @@ mistakes! {
         /// A cancel that was held for the pivot is never carried out or refused.
         HeldCancelForgotten,
 
+        // scopes
+        /// A failure within a scope unwinds the saga.
+        FailureInScopeFailsTheSaga,
+        /// A failure within a scope unwinds the outermost scope around it, not the innermost one.
+        OutermostScopeUnwinds,
+        /// A failure in an `else` counts as one of the scope before it.
+        ElseIsInItsScope,
+        /// The saga goes on without a scope that has not been undone.
+        ElseBeforeItsScopeIsUndone,
+        /// The actions in flight are not told that their scope unwinds.
+        ScopeNotTold,
+        /// The actions in flight may run for ever while their scope unwinds.
+        ScopeCallsNotDropped,
+        /// An undo in a scope that has failed for good does not fail the saga.
+        FailedUndoInScopeIgnored,
+
         // operators
         /// `resolve` is granted while a call is in flight.
         ResolveDuringCall,

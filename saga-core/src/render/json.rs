@@ -38,6 +38,7 @@ fn mark(dag: &AnyDag, json: &mut Value, path: &str, inline: bool, counts: &Count
         for (k, part) in node.body.parts().iter().enumerate() {
             let json = match &node.body {
                 NodeBody::Choose(_) => json.get_mut("arms").and_then(|arms| arms.get_mut(k)),
+                NodeBody::Try(_) => json.get_mut("parts").and_then(|parts| parts.get_mut(k)),
                 NodeBody::ForEach(_) => json.get_mut("body"),
                 NodeBody::Subsaga { .. } => json.get_mut("dag"),
                 NodeBody::Action(_)

@@ -180,7 +180,7 @@ fn joined(path: &str, name: &str, inline: bool) -> String {
 fn part_path(node: &AnyNode, path: &str, k: usize) -> String {
     match &node.body {
         NodeBody::ForEach(_) => format!("{path}[]"),
-        NodeBody::Choose(_) => format!("{path}#{k}"),
+        NodeBody::Choose(_) | NodeBody::Try(_) => format!("{path}#{k}"),
         NodeBody::Subsaga { .. }
         | NodeBody::Action(_)
         | NodeBody::Constant { .. }
@@ -193,7 +193,7 @@ fn part_path(node: &AnyNode, path: &str, k: usize) -> String {
 fn is_inline(node: &AnyNode, part: &AnyDag) -> bool {
     let is_saga = match &node.body {
         NodeBody::Subsaga { .. } => true,
-        NodeBody::ForEach(_) | NodeBody::Choose(_) => false,
+        NodeBody::ForEach(_) | NodeBody::Choose(_) | NodeBody::Try(_) => false,
         NodeBody::Action(_)
         | NodeBody::Constant { .. }
         | NodeBody::Computed(_)
@@ -230,6 +230,8 @@ fn parts(node: &OutlineNode, holder: &Id, path: &str, seen: &Seen) -> Vec<PartDr
         let (title, path) = match node.holds {
             Holds::Body => (format!("each item of {}", node.name), format!("{path}[]")),
             Holds::Arms => (format!("arm {k} of {}", node.name), format!("{path}#{k}")),
+            Holds::Attempt if k == 0 => (format!("try of {}", node.name), format!("{path}#{k}")),
+            Holds::Attempt => (format!("else of {}", node.name), format!("{path}#{k}")),
             Holds::Subsaga | Holds::Nothing => (format!("saga {}", dag.name), path.to_string()),
         };
         let id = format!("{holder}_{k}_");
@@ -238,7 +240,7 @@ fn parts(node: &OutlineNode, holder: &Id, path: &str, seen: &Seen) -> Vec<PartDr
         PartDrawn {
             roots: roots.map(|(root, _)| Id(format!("{id}{root}"))).collect(),
             items: seen.items.get(&path).copied().filter(|_| node.holds == Holds::Body),
-            arm: node.holds == Holds::Arms,
+            arm: matches!(node.holds, Holds::Arms | Holds::Attempt),
             drawing: draw(dag, &id, &path, inline, seen),
             id: Id(format!("{holder}_{k}")),
             title,

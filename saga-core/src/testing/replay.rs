@@ -318,6 +318,7 @@ fn goes_on(mut machine: Machine, now: crate::log::Timestamp) -> Vec<String> {
                 | Effect::RequestPermit(_)
                 | Effect::ReleasePermit(_)
                 | Effect::SignalCancel
+                | Effect::SignalCancelOf(_)
                 | Effect::DropCall(_)
                 | Effect::Overdue
                 | Effect::Finish(_) => {}

@@ -8,6 +8,7 @@
 
 mod arms;
 mod attempt;
+mod attempts;
 mod bodies;
 mod choice;
 mod closures;

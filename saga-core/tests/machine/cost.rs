@@ -60,7 +60,7 @@ fn cost(plan: &Arc<Plan>, width: u64, fails: Option<&str>) -> Cost {
                     assert_eq!(status, expected);
                     return Cost { total: machine.work(), event: most, log };
                 }
-                Effect::SignalCancel | Effect::WakeAt(_) => {}
+                Effect::SignalCancel | Effect::SignalCancelOf(_) | Effect::WakeAt(_) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -175,6 +175,78 @@ fn a_for_a_choice_and_a_subsaga() {
     assert_eq!(ends("holders", setups), ALL);
 }
 
+/// A `try` with this body, and an `else` that may be left out.
+fn attempt(body: Arc<Plan>, otherwise: Option<Arc<Plan>>) -> PlanKind {
+    PlanKind::Try { body, otherwise }
+}
+
+#[test]
+fn a_scope() {
+    let bodies = UNDOS.into_iter().flat_map(|a| [Output, InputsOnly].map(|b| (a, b)));
+    let setups = bodies.flat_map(|(a, b)| {
+        [None, Some(inline_action(Output))].map(|otherwise| {
+            let body = chain(vec![action("s", a, 1, 2), once("t", b)]);
+            let inner = node("inner", attempt(body, otherwise));
+            setup(chain(vec![once("a", InputsOnly), inner, once("z", Output)]), 2, 0)
+        })
+    });
+    assert_eq!(ends("scope", setups), ALL);
+}
+
+#[test]
+fn a_scope_beside_a_node() {
+    let setups = [None, Some(1)].into_iter().flat_map(|max| {
+        [Output, InputsOnly].map(|undo| {
+            let body = plan(vec![action("s", undo, 1, 2), once("t", Output)], &[]);
+            let inner = node("inner", attempt(body, Some(inline_action(InputsOnly))));
+            let mut setup = setup(plan(vec![inner, once("b", Output)], &[]), 2, 0);
+            setup.config.max_concurrency = max;
+            setup
+        })
+    });
+    assert_eq!(ends("scope beside a node", setups), ALL);
+}
+
+#[test]
+fn scopes_in_scopes() {
+    let inner = |otherwise: Option<Arc<Plan>>| {
+        let body = chain(vec![once("s", Output), once("t", InputsOnly)]);
+        node("inner", attempt(body, otherwise))
+    };
+    let setups = [None, Some(inline_action(Output))].into_iter().flat_map(|otherwise| {
+        [None, Some(inline_action(NoUndo))].map(|outer| {
+            let body = chain(vec![once("a", Output), inner(otherwise.clone()), once("b", Output)]);
+            setup(plan(vec![node("outer", attempt(body, outer))], &[]), 3, 0)
+        })
+    });
+    assert_eq!(ends("scopes in scopes", setups), ALL);
+}
+
+#[test]
+fn a_scope_behind_a_pivot() {
+    let setups = [Output, InputsOnly, NoUndo].into_iter().flat_map(|undo| {
+        [None, Some(inline_action(NoUndo))].map(|otherwise| {
+            let body = chain(vec![once("s", undo), once("t", Output)]);
+            let nodes = vec![once("p", NoUndo), node("inner", attempt(body, otherwise))];
+            setup(Arc::new(Plan::new(nodes, &[(0, 1)]).with_pivot(0)), 2, 1)
+        })
+    });
+    assert_eq!(ends("scope behind a pivot", setups), ALL);
+}
+
+#[test]
+fn operators_and_a_scope() {
+    let setups = [Output, InputsOnly].map(|undo| {
+        let body = chain(vec![once("s", undo), once("t", Output)]);
+        let inner = node("inner", attempt(body, Some(inline_action(Output))));
+        let mut setup = setup(plan(vec![inner], &[]), 2, 1);
+        // a run begins at 1 000 000
+        setup.config.deadline = Some(Timestamp(1_000_150));
+        setup
+    });
+    assert_eq!(ends("operators and a scope", setups), ALL);
+}
+
 #[test]
 fn waits() {
     let event = || for_event("A");

@@ -17,7 +17,7 @@ use crate::simulation::run::{Setup, run};
 use crate::simulation::setups::{any_migrated_setup, any_setup};
 
 /// Which law finds a mistake.
-const FOUND_BY: [(Mistake, Law); 80] = [
+const FOUND_BY: [(Mistake, Law); 87] = [
     (Mistake::UndoBeforeSuccessors, Law::UndoOrder),
     (Mistake::DirectSuccessorsOnly, Law::UndoOrder),
     (Mistake::NoUndoEndsTheSearch, Law::UndoOrder),
@@ -70,6 +70,13 @@ const FOUND_BY: [(Mistake, Law); 80] = [
     (Mistake::UnwindsBehindPivot, Law::PivotHolds),
     (Mistake::PivotInDoubtGivenUp, Law::PivotHolds),
     (Mistake::HeldCancelForgotten, Law::EveryRequestIsAnswered),
+    (Mistake::FailureInScopeFailsTheSaga, Law::SmallFailuresStaySmall),
+    (Mistake::OutermostScopeUnwinds, Law::SmallFailuresStaySmall),
+    (Mistake::ElseIsInItsScope, Law::OwnEntriesAreLegal),
+    (Mistake::ElseBeforeItsScopeIsUndone, Law::UndoneScopeLeavesNothing),
+    (Mistake::ScopeNotTold, Law::CancelIsTold),
+    (Mistake::ScopeCallsNotDropped, Law::AbandonAfter),
+    (Mistake::FailedUndoInScopeIgnored, Law::EndsAtLast),
     (Mistake::ResolveDuringCall, Law::GrantedWithoutCalls),
     (Mistake::RetryUndoDuringCall, Law::GrantedWithoutCalls),
     (Mistake::DecideDuringCall, Law::GrantedWithoutCalls),

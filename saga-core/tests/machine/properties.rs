@@ -91,7 +91,7 @@ fn the_random_runs_reach_every_kind_of_entry() {
     let often = |n: &i32| *n >= 50;
     // rolled back is not possible behind the pivot
     assert!(ends.len() == 5 && ends.values().all(often), "{ends:?}");
-    assert!(kinds.len() == 26 && kinds.values().all(often), "{kinds:?}");
+    assert!(kinds.len() == 27 && kinds.values().all(often), "{kinds:?}");
     assert!(causes.len() == 4 && causes.values().all(often), "{causes:?}");
     assert!(reruns >= 50, "{reruns}");
     let commands = answers.keys().map(|(command, _)| command).collect::<BTreeSet<_>>();
@@ -152,6 +152,7 @@ fn go_on_fairly(plan: &Arc<Plan>, config: Config, log: &[Entry]) -> Option<(Fini
                 Effect::WakeAt(at) => wake = Some(at),
                 Effect::RequestPermit(vertex) => events.push(Event::PermitGranted { vertex }),
                 Effect::SignalCancel
+                | Effect::SignalCancelOf(_)
                 | Effect::DropCall(_)
                 | Effect::Answer(..)
                 | Effect::ReleasePermit(_)

@@ -117,7 +117,7 @@ pub(crate) enum NodeForm {
     Bare,
     /// `for .. { .. }` and `let _ = ..;`: named after its kind, with a number.
     Numbered,
-    /// A `for`, `if` or `match` on the last line: named `output`.
+    /// A `for`, `if`, `match` or `try` on the last line: named `output`.
     Last,
 }
 
@@ -192,7 +192,7 @@ pub(crate) struct ForLoop {
     pub(crate) body: Body,
 }
 
-/// `if` with all of its `else`, or `match`.
+/// `if` with all of its `else`, `match`, or `try` with its `else`.
 pub(crate) struct Choice {
     pub(crate) keyword: Span,
     /// What a `match` is on, and its braces.
@@ -201,13 +201,22 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// True if exactly one of the arms runs, whatever the values are.
+    /// True if one of the arms runs to its end, whatever the values are.
     pub(crate) fn is_total(&self) -> bool {
         self.on.is_some() || self.arms.last().is_some_and(|arm| matches!(arm.test, ArmTest::Else))
     }
 
+    /// True for a `try`, whose `else` runs if the body fails.
+    pub(crate) fn is_try(&self) -> bool {
+        self.arms.first().is_some_and(|arm| matches!(arm.test, ArmTest::Try))
+    }
+
     pub(crate) fn word(&self) -> &'static str {
-        if self.on.is_some() { "match" } else { "if" }
+        match &self.on {
+            Some(_) => "match",
+            None if self.is_try() => "try",
+            None => "if",
+        }
     }
 }
 
@@ -219,6 +228,8 @@ pub(crate) struct Arm {
 /// When an arm runs.
 pub(crate) enum ArmTest {
     If(Expr),
+    /// The body of a `try`.
+    Try,
     Else,
     /// `PAT if GUARD =>`
     Case(Pat, Option<Expr>),

@@ -288,6 +288,7 @@ fn prediction(
             | Effect::RunAction(_)
             | Effect::RunUndo(_)
             | Effect::SignalCancel
+            | Effect::SignalCancelOf(_)
             | Effect::WakeAt(_)
             | Effect::Overdue
             | Effect::Finish(_) => {}
@@ -341,6 +342,9 @@ fn in_the_end(machine: &Machine, effect: &Effect) -> Option<String> {
         }
         Effect::SignalCancel => {
             Some("tells the calls in flight that the saga rolls back".to_string())
+        }
+        Effect::SignalCancelOf(v) => {
+            Some(format!("tells the call of `{}` that its scope is undone", path(*v)))
         }
         Effect::Append { .. }
         | Effect::Answer(..)

@@ -214,7 +214,8 @@ impl<'a> Checks<'a> {
                     | NodeBody::Subsaga { .. }
                     | NodeBody::ForEach(_)
                     | NodeBody::Choose(_)
-                    | NodeBody::Wait(_) => "",
+                    | NodeBody::Wait(_)
+                    | NodeBody::Try(_) => "",
                 };
                 let what = format!(
                     "node `{name}` has an output of type `{}` in the old version and `{}` in the new one; say how to convert it \
@@ -310,6 +311,7 @@ fn kind(node: &AnyNode) -> &'static str {
         NodeBody::ForEach(_) => "a `for`",
         NodeBody::Choose(_) => "an `if` or `match`",
         NodeBody::Wait(_) => "a wait",
+        NodeBody::Try(_) => "a `try`",
     }
 }
 

@@ -227,7 +227,7 @@ impl<'a> Versions<'a> {
     fn evaluates_again(&self, node: &str) -> bool {
         self.old(node).is_some_and(|(_, node)| match class(node) {
             Class::Subsaga | Class::ForEach | Class::Choose => true,
-            Class::Action | Class::Value | Class::Wait => false,
+            Class::Action | Class::Value | Class::Wait | Class::Try => false,
         })
     }
 
@@ -326,6 +326,7 @@ enum Class {
     ForEach,
     Choose,
     Wait,
+    Try,
 }
 
 fn class(node: &NodeJson) -> Class {
@@ -336,6 +337,7 @@ fn class(node: &NodeJson) -> Class {
         KindJson::ForEach { .. } => Class::ForEach,
         KindJson::Choose { .. } => Class::Choose,
         KindJson::Wait { .. } => Class::Wait,
+        KindJson::Try { .. } => Class::Try,
     }
 }
 
@@ -358,7 +360,8 @@ fn renamed(
         | KindJson::Subsaga { .. }
         | KindJson::ForEach { .. }
         | KindJson::Choose { .. }
-        | KindJson::Wait { .. } => None,
+        | KindJson::Wait { .. }
+        | KindJson::Try { .. } => None,
     };
     let mut pairs = BTreeMap::<_, (Vec<_>, Vec<_>)>::new();
     for node in then.nodes.iter().filter(|node| after.find(node.name.as_str()).is_none()) {

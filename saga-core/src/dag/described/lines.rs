@@ -64,6 +64,11 @@ fn write(dag: &DagJson, path: &str, lines: &mut Vec<String>) {
                     write(arm, &part_path(&path, "choose", i), lines);
                 }
             }
+            KindJson::Try { parts } => {
+                for (i, part) in parts.iter().enumerate() {
+                    write(part, &part_path(&path, "try", i), lines);
+                }
+            }
         }
     }
 }
@@ -72,7 +77,7 @@ fn write(dag: &DagJson, path: &str, lines: &mut Vec<String>) {
 fn part_path(holder: &str, kind: &str, part: usize) -> String {
     match kind {
         "for" => format!("{holder}[..]/"),
-        "choose" => format!("{holder}#{part}/"),
+        "choose" | "try" => format!("{holder}#{part}/"),
         _ => format!("{holder}/"),
     }
 }
@@ -116,6 +121,9 @@ fn fields(node: &NodeJson, path: &str, saga: &SagaName) -> Vec<(String, Value)> 
         }
         KindJson::Choose { by, arms } => {
             holder(&mut say, "choose", by, &arms.iter().collect::<Vec<_>>(), saga);
+        }
+        KindJson::Try { parts } => {
+            holder(&mut say, "try", &None, &parts.iter().collect::<Vec<_>>(), saga);
         }
     }
     if node.pivot {
@@ -360,6 +368,10 @@ impl Line {
                 let (by, arms) = self.parts("choose", saga, rest)?;
                 Ok(KindJson::Choose { by, arms })
             }
+            "try" => match self.parts("try", saga, rest)? {
+                (None, parts) if matches!(parts.len(), 1 | 2) => Ok(KindJson::Try { parts }),
+                _ => Err(self.bad("a `try` has one part or two, and nothing to decide by")),
+            },
             other => Err(self.bad(format!("there is no kind of node `{other}`"))),
         }
     }

@@ -72,7 +72,7 @@ fn note_all(dag: &AnyDag, json: &mut DagJson) {
             KindJson::Subsaga { dag: part, .. } | KindJson::ForEach { body: part, .. } => {
                 node.body.parts().iter().for_each(|dag| note_all(dag, part));
             }
-            KindJson::Choose { arms, .. } => {
+            KindJson::Choose { arms, .. } | KindJson::Try { parts: arms } => {
                 node.body.parts().iter().zip(arms).for_each(|(dag, arm)| note_all(dag, arm));
             }
         }
@@ -127,7 +127,7 @@ pub(super) fn has_undo(node: &NodeJson) -> bool {
         KindJson::Constant { .. } | KindJson::Computed | KindJson::Wait { .. } => false,
         KindJson::Subsaga { dag, .. } => holds(dag),
         KindJson::ForEach { body, .. } => holds(body),
-        KindJson::Choose { arms, .. } => arms.iter().any(holds),
+        KindJson::Choose { arms, .. } | KindJson::Try { parts: arms } => arms.iter().any(holds),
     }
 }
 

@@ -108,6 +108,8 @@ kinds! {
     NodeEntry::RetryScheduled { .. } => RetryScheduled = "retry_scheduled", Detail;
     /// The width of a `for`, or the arm of an `if` or `match`, was chosen.
     NodeEntry::Chosen(_) => Chosen = "chosen", Detail;
+    /// The body of a `try` began to be undone; the rest of the saga goes on.
+    NodeEntry::ScopeUnwinding(_) => ScopeUnwinding = "scope_unwinding", Milestone;
     /// A node was skipped. Nothing writes this yet.
     NodeEntry::Skipped => Skipped = "skipped", Detail;
     /// An attempt of an undo was started.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::EntryKind;
 use crate::log::{
     ActionState, Failure, NodePath, Payload, SagaNodeEventType, SagaNodeLoadStatus, Timestamp,
-    value_of,
+    TryFailure, value_of,
 };
 
 /// What an entry about one node records. The variants' names are the words in the stored log. What few entries have
@@ -28,8 +28,11 @@ pub enum NodeEntry {
         /// When.
         at: Timestamp,
     },
-    /// How many instances a `for` has, or which arm of a choice runs.
+    /// How many instances a `for` has, or which arm of a choice runs; for a `try` always 1: the scope was undone.
     Chosen(u64),
+    /// The scope of a `try` begins to unwind. [`NodeEntry::Chosen`] follows when all of it is settled and the saga goes on
+    /// without it.
+    ScopeUnwinding(Arc<TryFailure>),
     /// The node will not run. It is read, but no saga writes it yet: the nodes of an arm that was not chosen
     /// are not in a log at all.
     Skipped,
@@ -86,6 +89,7 @@ impl NodeEntry {
             Self::InDoubt(_) => "in_doubt",
             Self::RetryScheduled { .. } => "retry_scheduled",
             Self::Chosen(_) => "chosen",
+            Self::ScopeUnwinding(_) => "scope_unwinding",
             Self::Skipped => "skipped",
             Self::UndoStarted => "undo_started",
             Self::UndoFinished => "undo_finished",
@@ -119,6 +123,7 @@ impl NodeEntry {
             | Self::Succeeded(_)
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
+            | Self::ScopeUnwinding(_)
             | Self::Skipped
             | Self::UndoStarted
             | Self::UndoFinished
@@ -137,6 +142,7 @@ impl NodeEntry {
             | Self::InDoubt(_)
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
+            | Self::ScopeUnwinding(_)
             | Self::UndoFailed(_)
             | Self::UndoRetryScheduled { .. }
             | Self::Resolved(_)
@@ -158,6 +164,7 @@ impl NodeEntry {
             | Self::InDoubt(_)
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
+            | Self::ScopeUnwinding(_)
             | Self::Skipped
             | Self::Resolved(_)
             | Self::Waiting { .. }
@@ -179,6 +186,7 @@ impl NodeEntry {
             | Self::InDoubt(_)
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
+            | Self::ScopeUnwinding(_)
             | Self::Skipped
             | Self::UndoStarted
             | Self::UndoFinished
@@ -202,6 +210,11 @@ impl NodeEntry {
             Self::Failed(given) => Self::Failed(failure(given)?),
             Self::InDoubt(given) => Self::InDoubt(failure(given)?),
             Self::UndoFailed(given) => Self::UndoFailed(failure(given)?),
+            Self::ScopeUnwinding(why) => {
+                let TryFailure { node, failure: given } = Arc::unwrap_or_clone(why);
+                let failure = Arc::unwrap_or_clone(failure(given.into())?);
+                Self::ScopeUnwinding(TryFailure { node, failure }.into())
+            }
             Self::UndoRetryScheduled { at, failure: given } => {
                 Self::UndoRetryScheduled { at, failure: failure(given)? }
             }
@@ -228,6 +241,7 @@ impl NodeEntry {
             Self::UndoFailed(_) | Self::UndoRetryScheduled { .. } => Some(ActionState::UndoFailed),
             Self::RetryScheduled { .. }
             | Self::Chosen(_)
+            | Self::ScopeUnwinding(_)
             | Self::Skipped
             | Self::Resolved(_)
             | Self::Waiting { .. }
@@ -245,6 +259,7 @@ impl NodeEntry {
             | Self::InDoubt(_)
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
+            | Self::ScopeUnwinding(_)
             | Self::Skipped
             | Self::UndoStarted
             | Self::UndoFailed(_)
@@ -267,6 +282,7 @@ impl NodeEntry {
             Self::UndoFailed(failure) => SagaNodeEventType::UndoFailed(failure.message.clone()),
             Self::RetryScheduled { .. }
             | Self::Chosen(_)
+            | Self::ScopeUnwinding(_)
             | Self::Skipped
             | Self::UndoRetryScheduled { .. }
             | Self::Resolved(_)
@@ -286,6 +302,7 @@ impl NodeEntry {
             Self::UndoFailed(_) => Some(SagaNodeLoadStatus::UndoFailed),
             Self::RetryScheduled { .. }
             | Self::Chosen(_)
+            | Self::ScopeUnwinding(_)
             | Self::Skipped
             | Self::UndoRetryScheduled { .. }
             | Self::Resolved(_)
@@ -303,6 +320,7 @@ impl NodeEntry {
                 Some(format!("for the event of entry {seq}"))
             }
             Self::Waited(Won { event: None, .. }) => Some("its time is up".to_string()),
+            Self::ScopeUnwinding(why) => Some(why.to_string()),
             Self::Failed(_)
             | Self::InDoubt(_)
             | Self::UndoFailed(_)

@@ -27,7 +27,8 @@ impl Rules for Inject<'_> {
                 | PlanKind::Wait(_)
                 | PlanKind::Subsaga(_)
                 | PlanKind::ForEach { .. }
-                | PlanKind::Choose(_),
+                | PlanKind::Choose(_)
+                | PlanKind::Try { .. },
             ) => {
                 let why = format!("node `{node}` has no action of its own, name one that has");
                 Err(Answer::Refused(Refusal::Invalid { why }))

@@ -36,7 +36,7 @@ impl SagaState {
     pub(in crate::machine) fn has_given_up(&self, v: VertexId) -> bool {
         self.vertex(v)
             .is_some_and(|x| matches!(x.progress, Progress::Open(Activity::Failed { .. })))
-            && self.unwinding.is_none()
+            && !self.goes_back(v)
     }
 
     /// The vertex that carries a node's failure: its gate, if the node holds others.

@@ -63,12 +63,17 @@ impl SagaState {
             (0..).zip(&self.vertices).filter(|(_, x)| x.attempts > 1 || x.details().tries_from > 0);
         let earlier = earlier.filter_map(|(v, x)| {
             let path = self.path(v);
+            // of those that are told as they were, only those are left out that had been left out before
+            let before = self.is_left_behind(v).then(|| {
+                self.migrated.as_ref().and_then(|migrated| migrated.earlier.get(&path).copied())
+            });
             let (name, within) = split(path.as_str());
             let path = NodePath::from(format!("{}{within}", names.get(name)?));
             let (attempts, uncounted) = (x.attempts.saturating_sub(1), x.details().tries_from);
             let lost = planted(Mistake::GenerationLostByMigration);
             let generation = if lost { 0 } else { x.details().generation };
-            Some((path, EarlierAttempts { attempts, uncounted, generation }))
+            let all = EarlierAttempts { attempts, uncounted, generation };
+            Some((path, before.unwrap_or(Some(all))?))
         });
         earlier.collect()
     }

@@ -71,6 +71,12 @@ pub enum Ineligible {
         /// The node.
         node: NodePath,
     },
+    /// The body of a `try` is being undone, which the version does that has done it. Then the saga may be eligible.
+    #[error("the body of `{node}` is being undone")]
+    ScopeUnwinds {
+        /// The node of the `try`.
+        node: NodePath,
+    },
     /// A request of an operator is held until the pivot has ended.
     #[error("a request of an operator is held until its pivot has ended")]
     RequestHeld,
@@ -153,7 +159,7 @@ impl Ineligible {
     /// True if the old version only has to find out how its calls have ended.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::InDoubt { .. } | Self::RequestHeld => true,
+            Self::InDoubt { .. } | Self::ScopeUnwinds { .. } | Self::RequestHeld => true,
             Self::Ended
             | Self::RollingBack
             | Self::PastPivot { .. }
@@ -243,6 +249,9 @@ impl SagaState {
             && !planted(Mistake::MigratedInDoubt)
         {
             return Err(Ineligible::InDoubt { node: self.path(v) });
+        }
+        if let Some(v) = self.first_unwinding_scope() {
+            return Err(Ineligible::ScopeUnwinds { node: self.path(v) });
         }
         if self.holds_requests() {
             return Err(Ineligible::RequestHeld);

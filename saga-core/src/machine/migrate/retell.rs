@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::{Fate, Ineligible, Mapping, Told, split};
-use crate::log::{Entry, EntryKind, NodeEntry, NodePath, Payload, SagaEntry, since_migration};
+use crate::log::{
+    Entry, EntryKind, NodeEntry, NodePath, Payload, SagaEntry, TryFailure, since_migration,
+};
 use crate::machine::state::SagaState;
 use crate::names::NodeIndex;
 use crate::plan::Plan;
@@ -24,7 +26,7 @@ struct Last<'a> {
 impl SagaState {
     /// Tells what a node has done as what the node did that it becomes: of each node the last attempt, at the place of the first
     /// one, which is the place that it has when undos go back. Of a node that has its output only the last one is told: an
-    /// operator may have replaced it.
+    /// operator may have replaced it. What was undone with its scope is told as it was.
     pub(super) fn retell(
         &self,
         old: u32,
@@ -59,7 +61,16 @@ impl SagaState {
             let vertex = self.resolve(path.as_str());
             let is_done = last.output.is_some() || vertex.is_some_and(|v| self.has_completed(v));
             let is_over = i < last.from;
+            let left_behind = vertex.is_some_and(|v| self.is_left_behind(v));
             let (entry, attempt) = match entry {
+                NodeEntry::Started
+                | NodeEntry::Failed(_)
+                | NodeEntry::InDoubt(_)
+                | NodeEntry::RetryScheduled { .. }
+                    if left_behind =>
+                {
+                    (entry.clone(), *attempt)
+                }
                 NodeEntry::Started if begun.insert(path) => (entry.clone(), last.attempt),
                 NodeEntry::Started => continue,
                 NodeEntry::Succeeded(_) => {
@@ -77,6 +88,12 @@ impl SagaState {
                     (NodeEntry::Succeeded(output), *attempt)
                 }
                 NodeEntry::Chosen(_) | NodeEntry::Skipped => (entry.clone(), *attempt),
+                NodeEntry::ScopeUnwinding(why) => {
+                    let (_, inside) = split(why.node.as_str());
+                    let node = NodePath::from(format!("{}{inside}", name.name));
+                    let failure = why.failure.clone();
+                    (NodeEntry::ScopeUnwinding(TryFailure { node, failure }.into()), *attempt)
+                }
                 // how it came to its output does not matter any more; and no node is in doubt, whatever it was before
                 NodeEntry::Failed(_) | NodeEntry::RetryScheduled { .. } if is_done || is_over => {
                     continue;

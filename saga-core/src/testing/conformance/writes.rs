@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::log::{
     Cause, Command, EarlierAttempts, Failure, FailureKind, Fault, KeptKey, Migrated, NodePath,
-    Refusal, Resolution, Won,
+    Refusal, Resolution, TryFailure, Won,
 };
 use crate::names::NodeName;
 
@@ -188,6 +188,9 @@ pub(super) async fn every_kind_of_entry_is_returned_bit_for_bit(store: &impl Sto
         NodeEntry::InDoubt(failure().permanent().into()),
         NodeEntry::RetryScheduled { at },
         NodeEntry::Chosen(u64::MAX),
+        NodeEntry::ScopeUnwinding(
+            TryFailure { node: NodePath::from("ride#0/taxi"), failure: failure() }.into(),
+        ),
         NodeEntry::Skipped,
         NodeEntry::UndoStarted,
         NodeEntry::UndoFinished,

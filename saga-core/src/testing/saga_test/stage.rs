@@ -97,6 +97,7 @@ impl Seen {
                 }
                 NodeEntry::RetryScheduled { .. }
                 | NodeEntry::Chosen(_)
+                | NodeEntry::ScopeUnwinding(_)
                 | NodeEntry::Skipped
                 | NodeEntry::Resolved(_)
                 | NodeEntry::Waiting { .. }

@@ -68,6 +68,7 @@ mod operators;
 mod permits;
 mod pivot;
 mod recovery;
+mod scopes;
 mod settling;
 mod stuck;
 mod transactions;

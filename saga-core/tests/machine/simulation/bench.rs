@@ -209,6 +209,10 @@ impl Bench {
                         self.wanting.retain(|node| *node != path);
                         self.said.push(format!("free {path}"));
                     }
+                    Effect::SignalCancelOf(vertex) => {
+                        let path = self.path(vertex);
+                        self.said.push(format!("cancel {path}"));
+                    }
                     Effect::SignalCancel => self.said.push("cancel".into()),
                     Effect::DropCall(vertex) => {
                         self.calls.retain(|(_, call)| call.vertex != vertex);

@@ -36,6 +36,7 @@ impl Runner {
         self.wanting.clear();
         self.granted.clear();
         (self.finish, self.told) = (None, None);
+        self.told_of.clear();
         for flight in std::mem::take(&mut self.flights) {
             self.orphan(flight);
         }
@@ -70,10 +71,16 @@ impl Runner {
         self.timers_wake();
         let goes_on = !self.flights.is_empty() || waits || sleeps || self.waits_for_event();
         Law::EndsAtLast.holds(goes_on, || format!("{:#?}", self.machine));
-        let forward = self.flights.iter().any(|flight| !flight.undo && !flight.unwinding);
-        if self.unwinding_since().is_some() && forward {
-            Law::CancelIsTold.holds(self.told.is_some(), || format!("{:?}", self.flights));
-            let latest = self.told.map(|at| at.after(self.setup.config.abandon_after));
+        let forward = self.flights.iter().filter(|flight| !flight.undo && !flight.unwinding);
+        for flight in forward {
+            let scope = self.scope_unwinding_since(&flight.path).is_some();
+            if self.unwinding_since().is_none() && !scope {
+                continue;
+            }
+            let told = [self.told, self.told_of.get(&flight.vertex).copied()];
+            let told = told.into_iter().flatten().min();
+            Law::CancelIsTold.holds(told.is_some(), || format!("{flight:?}"));
+            let latest = told.map(|at| at.after(self.setup.config.abandon_after));
             let wakes = self.wake.is_some_and(|at| Some(at) <= latest);
             Law::AbandonAfter.holds(wakes, || format!("{:?}, not {latest:?}", self.wake));
         }
@@ -106,8 +113,16 @@ impl Runner {
                 Law::CancelIsTold.holds(unwinds, || "before `unwinding` is durable".into());
                 self.told = Some(self.now);
             }
+            Effect::SignalCancelOf(vertex) => {
+                let path = self.machine.state().path(vertex).to_string();
+                let unwinds = self.scope_unwinding_since(&path).is_some();
+                Law::CancelIsTold.holds(unwinds, || format!("{path} is told"));
+                self.told_of.entry(vertex).or_insert(self.now);
+            }
             Effect::DropCall(vertex) => {
-                let since = self.unwinding_since();
+                let path = self.machine.state().path(vertex).to_string();
+                let since = [self.unwinding_since(), self.scope_unwinding_since(&path)];
+                let since = since.into_iter().flatten().min();
                 let due = since.map(|since| since.after(self.setup.config.abandon_after));
                 let i = self.flights.iter().position(|f| f.vertex == vertex && !f.undo);
                 let late = due.is_some_and(|due| self.now >= due);
@@ -151,6 +166,17 @@ impl Runner {
         let entry =
             self.log.iter().rfind(|e| matches!(e.saga_entry(), Some(SagaEntry::Unwinding(_))));
         entry.map(|entry| entry.at)
+    }
+
+    /// When the first of the scopes that a node stands in began to unwind.
+    fn scope_unwinding_since(&self, path: &str) -> Option<Timestamp> {
+        let around = |entry: &&Entry| {
+            let Some(NodeEntry::ScopeUnwinding(_)) = entry.node_entry() else { return false };
+            let inside = entry.node().and_then(|node| path.strip_prefix(node.as_str()));
+            let inside = inside.and_then(|rest| rest.strip_prefix("#0"));
+            inside.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '[', '#']))
+        };
+        since_migration(&self.log).iter().find(around).map(|entry| entry.at)
     }
 
     pub(super) fn append(&mut self, batch: Vec<Entry>, answers: Vec<(Uuid, Answer)>) {

@@ -39,7 +39,7 @@ impl Eligibility<'_> {
 
     /// True if the node, and everything that it holds, has what it needs.
     fn is_done(&self, old: u32) -> bool {
-        self.of_node(old).all(|i| self.book.status[i].done || !self.book.dag.nodes[i].has_entry)
+        self.of_node(old).all(|i| self.book.is_over(i))
     }
 
     /// The nodes of the old version whose past the new version takes over, by node of the new version.
@@ -115,9 +115,18 @@ impl Eligibility<'_> {
     }
 
     fn in_doubt(&self) -> BTreeSet<&str> {
-        let nodes = self.book.dag.nodes.iter().zip(&self.book.status);
+        let nodes = (0..).zip(&self.book.status);
         let in_doubt = nodes.filter(|(_, status)| !status.done && (status.open || status.doubt));
-        in_doubt.map(|(node, _)| node.path.as_str()).collect()
+        let in_doubt = in_doubt.filter(|(i, _)| !self.book.left_behind(*i));
+        in_doubt.map(|(i, _)| self.book.dag.nodes[i].path.as_str()).collect()
+    }
+
+    /// The `try`s whose scope unwinds.
+    fn scopes(&self) -> BTreeSet<&str> {
+        let book = self.book;
+        let unwinds = |i: &usize| book.status[*i].scope_unwinds && !book.status[*i].done;
+        let scopes = (0..book.status.len()).filter(unwinds).filter(|i| !book.goes_back(*i));
+        scopes.map(|i| book.dag.nodes[i].path.as_str()).collect()
     }
 
     /// What an operator has told to be tried again, with all of its tries, and has not begun again.
@@ -137,6 +146,7 @@ impl Eligibility<'_> {
             Ineligible::RollingBack => book.unwinding,
             Ineligible::PastPivot { pivot: of } => book.past() && pivot() == Some(of.as_str()),
             Ineligible::InDoubt { node } => self.in_doubt().contains(node.as_str()),
+            Ineligible::ScopeUnwinds { node } => self.scopes().contains(node.as_str()),
             Ineligible::RequestHeld => !book.open.is_empty(),
             Ineligible::TriedAgain { node } => self.tried_again().contains(node.as_str()),
             other => self.misfits().contains(other),
@@ -149,7 +159,7 @@ impl Eligibility<'_> {
         let book = self.book;
         let forward = book.ended.is_none() && !book.unwinding && !book.past();
         let known = self.in_doubt().is_empty() && book.open.is_empty();
-        let known = known && self.tried_again().is_empty();
+        let known = known && self.tried_again().is_empty() && self.scopes().is_empty();
         Law::MigratedAtRest
             .holds(forward && known, || format!("{:?}: {:#?}", self.in_doubt(), self.log));
         let misfits = self.misfits();

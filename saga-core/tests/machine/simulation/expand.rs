@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use saga_core::action::Policy;
 use saga_core::dag::{Alternative, Plan, PlanKind};
-use saga_core::log::{Entry, EntryKind, NodeEntry};
+use saga_core::log::{Entry, EntryKind, NodeEntry, NodePath};
 
 pub(crate) struct Node {
     pub(crate) path: String,
@@ -20,6 +20,14 @@ pub(crate) struct Node {
     pub(crate) preds: Vec<usize>,
     /// The instances that it stands in: which of `loops`, and the number.
     pub(crate) inside: Vec<(usize, usize)>,
+    /// The `try`s in whose scope it stands, from the outermost one inwards.
+    pub(crate) scopes: Vec<usize>,
+    /// The `try`s in whose `else` it stands.
+    pub(crate) instead_of: Vec<usize>,
+    /// True if a scope that it stands in has begun to unwind by the end of the log.
+    pub(crate) went_back: bool,
+    /// True if the saga goes on without such a scope by the end of the log.
+    pub(crate) left_behind: bool,
 }
 
 /// A `for` with a limit.
@@ -48,6 +56,20 @@ impl Expanded {
         let mut all =
             Self { nodes: Vec::new(), by_path: HashMap::new(), loops: Vec::new(), pivot: None };
         all.frame(plan, "", &chosen.collect());
+        let (mut unwound, mut left) = (HashSet::new(), HashSet::new());
+        for entry in log {
+            match entry.node_entry() {
+                Some(NodeEntry::ScopeUnwinding(_)) => unwound.extend(entry.node()),
+                Some(NodeEntry::Chosen(_)) => left.extend(entry.node()),
+                _ => {}
+            }
+        }
+        for i in 0..all.nodes.len() {
+            let scopes = all.nodes[i].scopes.iter().map(|scope| &all.nodes[*scope].path);
+            let scopes = scopes.map(|path| NodePath::from(path.as_str())).collect::<Vec<_>>();
+            all.nodes[i].went_back = scopes.iter().any(|path| unwound.contains(path));
+            all.nodes[i].left_behind = scopes.iter().any(|path| left.contains(path));
+        }
         let pivot = plan.pivot().map(|pivot| plan.nodes()[pivot as usize].name.to_string());
         all.pivot = pivot.map(|path| all.by_path[&path]);
         all
@@ -71,7 +93,7 @@ impl Expanded {
                 PlanKind::Action(policy) => Some(*policy),
                 _ => None,
             };
-            let has_entry = !matches!(declared.kind, PlanKind::Subsaga(_));
+            let has_entry = !matches!(declared.kind, PlanKind::Subsaga(_) | PlanKind::Try { .. });
             let entry = self.add(path.clone(), policy, has_entry);
             if let PlanKind::Wait(alternatives) = &declared.kind {
                 self.nodes[entry].waits_for = alternatives.clone();
@@ -87,6 +109,11 @@ impl Expanded {
                     let n = chosen.get(&path).copied().unwrap_or(0);
                     (0..n).map(|k| (body, format!("{path}[{k}]"))).collect()
                 }
+                PlanKind::Try { body, otherwise } => {
+                    let otherwise = otherwise.iter().filter(|_| chosen.get(&path) == Some(&1));
+                    let otherwise = otherwise.map(|body| (body, format!("{path}#1")));
+                    [(body, format!("{path}#0"))].into_iter().chain(otherwise).collect()
+                }
                 PlanKind::Choose(arms) => {
                     let arm = chosen.get(&path).and_then(|k| Some((arms.get(*k as usize)?, *k)));
                     arm.map(|(body, k)| (body, format!("{path}#{k}"))).into_iter().collect()
@@ -97,6 +124,16 @@ impl Expanded {
                 let first = self.nodes.len();
                 inner.push(self.frame(body, at, chosen));
                 instances.push(first..self.nodes.len());
+            }
+            if let PlanKind::Try { .. } = &declared.kind {
+                for (part, nodes) in instances.iter().enumerate() {
+                    for node in &mut self.nodes[nodes.clone()] {
+                        match part {
+                            0 => node.scopes.insert(0, entry),
+                            _ => node.instead_of.push(entry),
+                        }
+                    }
+                }
             }
             if let PlanKind::ForEach { concurrency: Some(n), .. } = &declared.kind {
                 for (number, nodes) in instances.iter().enumerate() {
@@ -133,9 +170,19 @@ impl Expanded {
     }
 
     fn add(&mut self, path: String, policy: Option<Policy>, has_entry: bool) -> usize {
-        let (succs, preds, inside) = (Vec::new(), Vec::new(), Vec::new());
-        let waits_for = Vec::new();
-        self.nodes.push(Node { path, policy, waits_for, has_entry, succs, preds, inside });
+        self.nodes.push(Node {
+            path,
+            policy,
+            waits_for: Vec::new(),
+            has_entry,
+            succs: Vec::new(),
+            preds: Vec::new(),
+            inside: Vec::new(),
+            scopes: Vec::new(),
+            instead_of: Vec::new(),
+            went_back: false,
+            left_behind: false,
+        });
         self.nodes.len() - 1
     }
 

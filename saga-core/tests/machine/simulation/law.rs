@@ -58,7 +58,7 @@ pub(crate) enum Law {
     CancelIsTold,
     /// The saga unwinds for a reason: a failure, a request, or its deadline.
     UnwindsForAReason,
-    /// While it unwinds, nothing is called but undos, and actions in doubt whose undo needs their output.
+    /// While it unwinds, or a scope does, nothing of it is called but undos, and actions in doubt whose undo needs their output.
     OnlyBackWhileUnwinding,
     /// An undo starts when everything that came after its node is settled, and no effect of that is left.
     UndoOrder,
@@ -86,6 +86,12 @@ pub(crate) enum Law {
     RolledBackLeavesNothing,
     /// `stuck`: every effect that is left is listed, and what is listed is there.
     ResidueIsListed,
+    /// A failure for good within a scope unwinds the innermost scope around it, and nothing outside.
+    SmallFailuresStaySmall,
+    /// A scope is left when no effect of it is left, and no undo in it has failed.
+    UndoneScopeLeavesNothing,
+    /// Nothing happens any more to the nodes of a scope that the saga goes on without.
+    UndoneScopeIsOver,
     /// Behind the pivot nothing is undone.
     NothingIsUndoneBehindThePivot,
     /// An action without an undo is not undone.

@@ -104,15 +104,18 @@ impl Book<'_> {
         if self.is_transaction(i) {
             self.before_of_transaction(i, entry, recorded);
         }
+        let back = self.goes_back(i);
+        let decided = self.decides(i) && self.parked;
+        Law::UndoneScopeIsOver.holds(!self.left_behind(i) || decided, || format!("{entry:?}"));
         match recorded {
             NodeEntry::Started => {
                 let policy = node.policy.expect("an action");
                 let next = entry.attempt() == s.starts + 1 && !s.done;
                 Law::AttemptsCount.holds(next, || format!("{entry:?} after {} starts", s.starts));
                 Law::AncestorsFirst.holds(self.done_before(i), || format!("{entry:?}"));
-                let waited = s.open || s.retry_at.is_none_or(|at| self.unwinding || entry.at >= at);
+                let waited = s.open || s.retry_at.is_none_or(|at| back || entry.at >= at);
                 Law::RetriesWait.holds(waited, || format!("{entry:?} before {:?}", s.retry_at));
-                if self.unwinding {
+                if back {
                     let rerun = policy.undo == UndoContract::Output && (s.open || s.doubt);
                     Law::OnlyBackWhileUnwinding.holds(rerun, || format!("{entry:?}"));
                     self.goes_back_in_order(i, entry);
@@ -129,7 +132,7 @@ impl Book<'_> {
             NodeEntry::RetryScheduled { .. } => {
                 let policy = node.policy.expect("an action");
                 let (failure, in_doubt) = s.failure.as_ref().expect("a failure");
-                if self.unwinding {
+                if back {
                     let rerun = policy.undo == UndoContract::Output && s.doubt;
                     Law::OnlyBackWhileUnwinding.holds(rerun, || format!("{entry:?}"));
                 } else {
@@ -155,8 +158,9 @@ impl Book<'_> {
                 }
             }
             NodeEntry::UndoStarted => {
-                let back = self.unwinding && !self.past() && !self.busy();
-                Law::PivotHolds.holds(back, || format!("{entry:?}"));
+                Law::SmallFailuresStaySmall.holds(back, || format!("{entry:?} outside its scope"));
+                let may = !self.unwinding || !self.past() && !self.busy();
+                Law::PivotHolds.holds(may, || format!("{entry:?}"));
                 Law::UndoTable.holds(!self.needs_nothing(i), || format!("{entry:?}"));
                 let settled = self.descendants_settled(i);
                 Law::UndoOrder.holds(settled, || format!("{entry:?} before what came after it"));
@@ -193,6 +197,27 @@ impl Book<'_> {
             NodeEntry::Chosen(_) => {
                 Law::ChosenOnce.holds(!s.done, || format!("{entry:?} again"));
                 Law::AncestorsFirst.holds(self.done_before(i), || format!("{entry:?}"));
+                Law::OnlyBackWhileUnwinding.holds(!back, || format!("{entry:?}"));
+                if s.scope_unwinds {
+                    let undone =
+                        |i| self.needs_nothing(i) && !matches!(self.status[i].undo, Undo::Failed);
+                    let left = self.within(i).find(|i| !undone(*i));
+                    let left = left.map(|i| &self.dag.nodes[i].path);
+                    Law::UndoneScopeLeavesNothing
+                        .holds(left.is_none(), || format!("{entry:?} before {left:?} is undone"));
+                }
+            }
+            NodeEntry::ScopeUnwinding(why) => {
+                Law::OnlyBackWhileUnwinding.holds(!back, || format!("{entry:?}"));
+                let again = s.scope_unwinds || s.done;
+                Law::ChosenOnce.holds(!again, || format!("{entry:?} again"));
+                let failed = self.dag.by_path[why.node.as_str()];
+                let innermost = self.dag.nodes[failed].scopes.last() == Some(&i);
+                Law::SmallFailuresStaySmall.holds(innermost, || format!("{entry:?}"));
+                self.has_no_tries_left(failed, entry);
+                let message = self.status[failed].failure.as_ref().map(|(failure, _)| failure);
+                Law::UnwindsForAReason
+                    .holds(message == Some(&why.failure), || format!("{entry:?}"));
             }
             NodeEntry::Waiting { .. } => self.before_waiting(i, entry),
             NodeEntry::Waited(won) => self.before_waited(i, *won, entry),
@@ -204,11 +229,40 @@ impl Book<'_> {
     fn before_of_transaction(&self, i: usize, entry: &Entry, recorded: &NodeEntry) {
         let known = match recorded {
             NodeEntry::InDoubt(_) => false,
-            NodeEntry::Started => !self.unwinding,
+            NodeEntry::Started => !self.goes_back(i),
             NodeEntry::UndoStarted | NodeEntry::UndoFailed(_) => self.status[i].done,
             _ => true,
         };
         Law::TransactionsLeaveNoDoubt.holds(known, || format!("{entry:?}"));
+    }
+
+    /// The node has failed, and is not to be tried again.
+    fn has_no_tries_left(&self, i: usize, entry: &Entry) {
+        let (s, node) = (&self.status[i], &self.dag.nodes[i].path);
+        let Some((failure, in_doubt)) = &s.failure else {
+            Law::UnwindsForAReason.is_broken(format!("{entry:?}"));
+        };
+        let again = failure.retryable || *in_doubt;
+        // an output that cannot be stored is not in doubt for this process
+        let unstorable = failure.kind == FailureKind::SerializeFailed;
+        if let Some(policy) = self.dag.nodes[i].policy {
+            let tries_left = policy.retry.allows_after(s.starts - s.from);
+            let over = !again || unstorable || !tries_left;
+            Law::TriesCount.holds(over, || format!("{node} has tries left"));
+        }
+    }
+
+    /// The saga unwinds because of this node: it stands in no scope, or an undo in that scope has failed for good.
+    fn fails_the_saga(&self, i: usize, entry: &Entry) {
+        Law::UnwindsForAReason.holds(!self.unwinding, || format!("{entry:?}"));
+        let Some(scope) = self.scope_back(i) else {
+            let outside = self.dag.nodes[i].scopes.is_empty();
+            Law::SmallFailuresStaySmall.holds(outside, || format!("{entry:?}"));
+            return self.has_no_tries_left(i, entry);
+        };
+        let remains = self.within(scope).any(|i| self.status[i].undo == Undo::Failed);
+        let joins = !self.status[scope].done && remains;
+        Law::SmallFailuresStaySmall.holds(joins, || format!("{entry:?}"));
     }
 
     /// Before a migration only what is in doubt is found out; after half a minute other things may begin, too, but only as long
@@ -216,6 +270,8 @@ impl Book<'_> {
     fn before_while_settling(&self, entry: &Entry, since: Timestamp) {
         let value = |i: usize| self.dag.nodes[i].policy.is_none();
         let in_doubt = |s: &Status| !s.done && (s.open || s.doubt);
+        let open = |(i, s): (usize, &Status)| in_doubt(s) && !self.left_behind(i);
+        let unwinds = |(i, s): (usize, &Status)| s.scope_unwinds && !s.done && !self.goes_back(i);
         let fresh = match (self.index(entry), entry.node_entry()) {
             (Some(i), Some(NodeEntry::Started)) => !in_doubt(&self.status[i]),
             (_, Some(NodeEntry::Chosen(_) | NodeEntry::Waiting { .. } | NodeEntry::Waited(_))) => {
@@ -224,8 +280,12 @@ impl Book<'_> {
             (Some(i), Some(NodeEntry::Succeeded(_))) => value(i) && !self.decides(i),
             _ => false,
         };
-        let known = self.open.is_empty() && !self.status.iter().any(in_doubt);
-        let may = self.unwinding || entry.at >= since.after(Duration::from_secs(30)) && !known;
+        let known = self.open.is_empty() && !self.status.iter().enumerate().any(open);
+        let known = known && !self.status.iter().enumerate().any(unwinds);
+        let leaves = matches!(entry.node_entry(), Some(NodeEntry::Chosen(_)))
+            && self.index(entry).is_some_and(|i| self.status[i].scope_unwinds);
+        let may =
+            self.unwinding || leaves || entry.at >= since.after(Duration::from_secs(30)) && !known;
         Law::SettlingFindsOut.holds(!fresh || may, || format!("{entry:?} is not in doubt"));
     }
 
@@ -236,6 +296,7 @@ impl Book<'_> {
         let first = (0..i).find(|j| {
             let s = &self.status[*j];
             let fresh = self.dag.nodes[*j].policy.is_some() && s.starts == 0 && !s.skipped;
+            let fresh = fresh && !self.goes_back(*j);
             fresh && self.done_before(*j) && self.has_place(*j)
         });
         let first = first.map(|j| &self.dag.nodes[j].path);
@@ -248,6 +309,7 @@ impl Book<'_> {
         }
         let later = (0..self.status.len()).find(|j| {
             let later = self.status[*j].first > self.status[i].first;
+            let later = later && (self.unwinding || self.scope_back(*j) == self.scope_back(i));
             later && !self.needs_nothing(*j) && !self.blocked(*j)
         });
         let later = later.map(|j| &self.dag.nodes[j].path);
@@ -301,25 +363,10 @@ impl Book<'_> {
                 Law::AnswerIsTrue.holds(held && past, this);
             }
             SagaEntry::Unwinding(Cause::Failed { node }) => {
-                let i = self.dag.by_path[node.as_str()];
-                let s = &self.status[i];
-                let Some((failure, in_doubt)) = s.failure.as_ref().filter(|_| !self.unwinding)
-                else {
-                    Law::UnwindsForAReason.is_broken(this());
-                };
-                let again = failure.retryable || *in_doubt;
-                // an output that cannot be stored is not in doubt for this process
-                let unstorable = failure.kind == FailureKind::SerializeFailed;
-                if let Some(policy) = self.dag.nodes[i].policy {
-                    let tries_left = policy.retry.allows_after(s.starts - s.from);
-                    let over = !again || unstorable || !tries_left;
-                    Law::TriesCount.holds(over, || format!("{node} has tries left"));
-                }
+                self.fails_the_saga(self.dag.by_path[node.as_str()], entry);
             }
             SagaEntry::Ended(SagaStatus::Completed) => {
-                let done =
-                    |(i, n): (usize, &super::expand::Node)| self.status[i].done || !n.has_entry;
-                let all = self.dag.nodes.iter().enumerate().all(done);
+                let all = (0..self.status.len()).all(|i| self.is_over(i));
                 Law::EndIsTrue.holds(!self.unwinding && all, this);
             }
             SagaEntry::Ended(SagaStatus::RolledBack) => {
@@ -327,10 +374,18 @@ impl Book<'_> {
                 Law::EndIsTrue.holds(self.unwinding && undone, this);
             }
             SagaEntry::Ended(_) if !self.unwinding => {
-                let stopped = self.past() && (0..self.status.len()).any(|i| self.given_up(i));
+                let remains =
+                    |i| self.scope_back(i).is_some() && self.status[i].undo == Undo::Failed;
+                let stops = |i| self.given_up(i) && self.scope_back(i).is_none() || remains(i);
+                let stopped = self.past() && (0..self.status.len()).any(stops);
                 Law::EndIsTrue.holds(stopped, this);
                 for (i, node) in self.dag.nodes.iter().enumerate() {
-                    let waits = self.status[i].done || !node.has_entry || self.given_up(i);
+                    if self.scope_back(i).is_some() {
+                        let over = self.needs_nothing(i) || self.blocked(i);
+                        Law::EndIsTrue.holds(over, || format!("{} was not undone", node.path));
+                        continue;
+                    }
+                    let waits = self.is_over(i) || self.given_up(i);
                     let waits = waits || !self.done_before(i) || !self.has_place(i);
                     Law::EndIsTrue.holds(waits, || format!("{} could go on", node.path));
                 }
@@ -380,7 +435,7 @@ impl Book<'_> {
             Law::AncestorsFirst.holds(self.done_before(i), || format!("{issued:?}"));
             return;
         }
-        let own = self.unwinding && s.undo == Undo::Started;
+        let own = self.goes_back(i) && s.undo == Undo::Started;
         Law::DurableBeforeCalled
             .holds(own, || format!("`unwinding` or `undo_started`: {issued:?}"));
         let settled = self.descendants_settled(i);

@@ -41,6 +41,8 @@ pub(super) struct Status {
     /// Succeeded, skipped, or chosen.
     pub(super) done: bool,
     pub(super) skipped: bool,
+    /// Its scope has begun to unwind.
+    pub(super) scope_unwinds: bool,
     pub(super) failure: Option<(Failure, bool)>,
     pub(super) retry_at: Option<Timestamp>,
     pub(super) undo: Undo,
@@ -175,8 +177,41 @@ impl<'a> Book<'a> {
     }
 
     pub(super) fn done_before(&self, i: usize) -> bool {
-        let ready = |a: &usize| self.status[*a].done || !self.dag.nodes[*a].has_entry;
-        self.dag.ancestors(i).iter().all(ready)
+        let chosen = |scope: &usize| self.status[*scope].done;
+        let same_scope = |a: usize| {
+            self.scope_back(a).is_some_and(|scope| self.dag.nodes[i].scopes.contains(&scope))
+        };
+        let over = |a: usize| self.is_over(a) || self.status[a].done && same_scope(a);
+        self.dag.ancestors(i).into_iter().all(over)
+            && self.dag.nodes[i].instead_of.iter().all(chosen)
+    }
+
+    /// True if the saga has what it needs of this node, or goes on without.
+    pub(super) fn is_over(&self, i: usize) -> bool {
+        let done = self.status[i].done && self.scope_back(i).is_none();
+        done || !self.dag.nodes[i].has_entry || self.left_behind(i)
+    }
+
+    /// True if the node stands in a scope that was undone, and that the saga goes on without.
+    pub(super) fn left_behind(&self, i: usize) -> bool {
+        self.dag.nodes[i].scopes.iter().any(|scope| self.status[*scope].done)
+    }
+
+    /// The outermost scope that unwinds, or was undone, and takes this node with it.
+    pub(super) fn scope_back(&self, i: usize) -> Option<usize> {
+        let unwinds = |scope: &&usize| self.status[**scope].scope_unwinds;
+        self.dag.nodes[i].scopes.iter().find(unwinds).copied()
+    }
+
+    /// True if the node has nothing to do but to be undone.
+    pub(super) fn goes_back(&self, i: usize) -> bool {
+        self.unwinding || self.scope_back(i).is_some()
+    }
+
+    /// The nodes in the scope of this one.
+    pub(super) fn within(&self, scope: usize) -> impl Iterator<Item = usize> {
+        let within = move |i: &usize| self.dag.nodes[*i].scopes.contains(&scope);
+        (0..self.status.len()).filter(within)
     }
 
     /// The table of §5, for this node alone.
@@ -225,7 +260,7 @@ impl<'a> Book<'a> {
     pub(super) fn has_place(&self, i: usize) -> bool {
         self.dag.nodes[i].inside.iter().all(|(which, number)| {
             let each = &self.dag.loops[*which];
-            let over = |i: usize| self.status[i].done || !self.dag.nodes[i].has_entry;
+            let over = |i: usize| self.is_over(i);
             let done = each.instances.iter().filter(|nodes| (*nodes).clone().all(over)).count();
             *number < each.at_once + done
         })
@@ -343,7 +378,8 @@ impl<'a> Book<'a> {
         if decided {
             self.close(|c| matches!(c, Command::Decide { .. }));
         }
-        let (Some(i), unwinding) = (self.index(entry), self.unwinding) else { return };
+        let Some(i) = self.index(entry) else { return };
+        let unwinding = self.goes_back(i);
         let leaves_doubt = !self.is_transaction(i);
         let fresh_key = self.dag.nodes[i].policy.is_some_and(|policy| policy.fresh_key);
         let s = &mut self.status[i];
@@ -369,6 +405,7 @@ impl<'a> Book<'a> {
             NodeEntry::Succeeded(_) | NodeEntry::Chosen(_) => {
                 (s.done, s.open, s.doubt) = (true, false, false);
             }
+            NodeEntry::ScopeUnwinding(_) => s.scope_unwinds = true,
             NodeEntry::Skipped => (s.done, s.skipped) = (true, true),
             NodeEntry::Failed(failure) => {
                 (s.open, s.failure) = (false, Some((Failure::clone(failure), false)));

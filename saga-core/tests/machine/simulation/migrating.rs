@@ -118,7 +118,12 @@ impl Runner {
                 Ok(()) => self.versions.tried.push("migrated"),
                 Err(why) => {
                     self.versions.tried.push(word(&why));
-                    let waits = matches!(why, Ineligible::InDoubt { .. } | Ineligible::RequestHeld);
+                    let waits = matches!(
+                        why,
+                        Ineligible::InDoubt { .. }
+                            | Ineligible::ScopeUnwinds { .. }
+                            | Ineligible::RequestHeld
+                    );
                     if waits {
                         let over = settled && has_settled;
                         Law::SettlingFindsOut.holds(!over, || format!("settled, but {why}"));
@@ -203,6 +208,7 @@ fn word(why: &Ineligible) -> &'static str {
         Ineligible::RollingBack => "rolling back",
         Ineligible::PastPivot { .. } => "past pivot",
         Ineligible::InDoubt { .. } => "in doubt",
+        Ineligible::ScopeUnwinds { .. } => "scope unwinds",
         Ineligible::RequestHeld => "request held",
         Ineligible::TriedAgain { .. } => "tried again",
         Ineligible::NodeDropped { .. } => "node dropped",

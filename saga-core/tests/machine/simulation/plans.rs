@@ -143,6 +143,8 @@ fn any_kind(depth: u32) -> BoxedStrategy<PlanKind> {
         1 => (any_body(depth - 1), 0..3u32)
             .prop_map(|(body, n)| PlanKind::ForEach { body, concurrency: Some(n) }),
         1 => arms.prop_map(PlanKind::Choose),
+        2 => (any_body(depth - 1), prop::option::of(any_body(depth - 1)))
+            .prop_map(|(body, otherwise)| PlanKind::Try { body, otherwise }),
     ]
     .boxed()
 }

@@ -36,7 +36,16 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
         if state.resolved {
             continue;
         }
-        let forward = ran.status == SagaStatus::Stuck && ran.state.cause().is_none();
+        if node.left_behind {
+            let undone = policy.undo == UndoContract::None || !left;
+            Law::UndoneScopeLeavesNothing.holds(undone, || format!("{state:?} {receiver:?}"));
+            let untouched = policy.undo != UndoContract::None || receiver.undos == 0;
+            Law::NothingIsUndoneWithoutAnUndo
+                .holds(untouched, || format!("{state:?} {receiver:?}"));
+            continue;
+        }
+        let forward =
+            ran.status == SagaStatus::Stuck && ran.state.cause().is_none() && !node.went_back;
         let lists = matches!(state.state, ActionState::Completed | ActionState::UndoFailed);
         let this = || format!("{state:?} {receiver:?}");
         match ran.status {

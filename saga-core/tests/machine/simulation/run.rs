@@ -1,6 +1,7 @@
 //! Drives one saga to its end through a world of choices: which call ends next and how, when time passes,
 //! when the process dies, and how much of its last append is on disk.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,6 +153,8 @@ pub(super) struct Runner {
     pub(super) draining: bool,
     /// When this process told its actions that the saga unwinds.
     pub(super) told: Option<Timestamp>,
+    /// When it told single actions that their scope unwinds.
+    pub(super) told_of: BTreeMap<VertexId, Timestamp>,
     pub(super) dead: bool,
     /// What this process has told its machine since the last append went in.
     pub(super) fed: Vec<Event>,
@@ -191,6 +194,7 @@ impl Runner {
             finish: None,
             draining: false,
             told: None,
+            told_of: BTreeMap::new(),
             dead: false,
             fed: Vec::new(),
         };
@@ -257,6 +261,7 @@ impl Runner {
         self.dead = false;
         self.draining = false;
         (self.wake, self.told) = (None, None);
+        self.told_of.clear();
         let settles = self.migrate();
         let (plan, config) = (self.setup.plan.clone(), self.setup.config);
         let first;

@@ -204,6 +204,10 @@ impl Drafts {
                 *body = inline_action(any_undo(tape));
                 draft.same_parts = false;
             }
+            PlanKind::Try { body, .. } => {
+                *body = inline_action(any_undo(tape));
+                draft.same_parts = false;
+            }
             PlanKind::Choose(arms) => {
                 arms.push(inline_action(any_undo(tape)));
                 draft.same_parts = false;
@@ -261,5 +265,6 @@ fn has_undo(kind: &PlanKind) -> bool {
         PlanKind::Value | PlanKind::Wait(_) => false,
         PlanKind::Subsaga(body) | PlanKind::ForEach { body, .. } => inside(body),
         PlanKind::Choose(arms) => arms.iter().any(|arm| inside(arm)),
+        PlanKind::Try { body, otherwise } => [body].into_iter().chain(otherwise).any(|b| inside(b)),
     }
 }

@@ -1,4 +1,4 @@
-//! Writes `for`, `if` and `match`: a closure that decides, which contains the user's own construct so that
+//! Writes `for`, `if`, `match` and `try`: a closure that decides, which contains the user's own construct so that
 //! rustc checks it, and a closure for each body, which declares its nodes.
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -54,7 +54,7 @@ pub(crate) fn for_loop(
     }
 }
 
-/// `if` or `match`
+/// `if`, `match` or `try`
 pub(crate) fn choice(
     writer: &Writer,
     choice: &Choice,
@@ -71,7 +71,27 @@ pub(crate) fn choice(
     let likes = choice.arms.iter().enumerate();
     let likes = likes.map(|(k, arm)| local(&format!("__like{k}"), end(&arm.body)));
     let likes = likes.collect::<Vec<_>>();
-    let declared = bodies.iter().map(|inner| declared(writer, inner, bodies.len() == 1));
+    let declared = bodies.iter().zip(&choice.arms).map(|(inner, arm)| {
+        let nodes = || declared(writer, inner, bodies.len() == 1);
+        match arm.test {
+            // behind the pivot too: its failure leads to the `else`, or to a value
+            ArmTest::Try => writer.may_fail(nodes),
+            ArmTest::If(_) | ArmTest::Else | ArmTest::Case(..) => nodes(),
+        }
+    });
+    if choice.is_try() {
+        let compare = compared(choice, &likes, ty);
+        let end =
+            Ident::new(if choice.is_total() { "try_else" } else { "try_result" }, choice.keyword);
+        let node = quote! {{
+            #(let (#arms, #likes) = #dag.arm(|#dag| { #declared });)*
+            #dag.#end(#text, &[#(#after.id()),*], ::std::vec![#(#arms),*], #compare)
+        }};
+        return match ty.filter(|_| !choice.is_total()) {
+            Some(ty) => as_type(node, ty, choice.keyword),
+            None => node,
+        };
+    }
     let which = which(choice, wiring, &cx, bodies);
     let which = bound(wiring, &cx, mutable(bodies.iter().map(|inner| &inner.binder), which));
     let compare = compared(choice, &likes, ty);

@@ -214,9 +214,10 @@ impl Keys<'_> {
         let krate = &self.head.krate;
         let types = choice.arms.iter().find_map(|arm| self.of_body(&arm.body))?;
         let of = &types.output;
-        let output = match choice.is_total() {
-            true => quote!(#of),
-            false => quote!(::core::option::Option<#of>),
+        let output = match (choice.is_total(), choice.is_try()) {
+            (true, _) => quote!(#of),
+            (false, true) => quote!(::core::result::Result<#of, #krate::TryFailure>),
+            (false, false) => quote!(::core::option::Option<#of>),
         };
         Some(KeyTypes { output, error: quote!(#krate::ActionError), ..types })
     }

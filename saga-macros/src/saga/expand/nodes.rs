@@ -228,6 +228,14 @@ impl<'a> Writer<'a> {
     }
 
     /// True if the node's action must never give up, and the node does not say that it never does.
+    /// Writes nodes that need not be retried for ever, wherever they stand.
+    pub(super) fn may_fail(&self, write: impl FnOnce() -> TokenStream) -> TokenStream {
+        let after_pivot = self.after_pivot.replace(false);
+        let written = write();
+        self.after_pivot.set(after_pivot);
+        written
+    }
+
     fn is_after_pivot(&self, options: &NodeOptions) -> bool {
         self.after_pivot.get() && !options.is_forever()
     }

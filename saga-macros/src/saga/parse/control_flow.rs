@@ -1,4 +1,4 @@
-//! Reads `for`, `if` and `match`: the user's own patterns and expressions, and bodies of statements.
+//! Reads `for`, `if`, `match` and `try`: the user's own patterns and expressions, and bodies of statements.
 
 use proc_macro2::TokenTree;
 use syn::parse::ParseStream;
@@ -43,6 +43,18 @@ pub(crate) fn if_branches(input: ParseStream, errors: &mut Errors) -> syn::Resul
         has_body(input, "else { .. }")?;
         arms.push(Arm { test: ArmTest::Else, body: body(input, errors)? });
         break;
+    }
+    Ok(Choice { keyword, on: None, arms })
+}
+
+/// Reads `try { .. }` and `try { .. } else { .. }`.
+pub(crate) fn attempt(input: ParseStream, errors: &mut Errors) -> syn::Result<Choice> {
+    let keyword = input.parse::<Token![try]>()?.span;
+    has_body(input, "try { .. }")?;
+    let mut arms = vec![Arm { test: ArmTest::Try, body: body(input, errors)? }];
+    if input.parse::<Option<Token![else]>>()?.is_some() {
+        has_body(input, "else { .. }")?;
+        arms.push(Arm { test: ArmTest::Else, body: body(input, errors)? });
     }
     Ok(Choice { keyword, on: None, arms })
 }

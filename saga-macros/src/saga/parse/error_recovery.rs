@@ -49,9 +49,10 @@ pub(crate) fn never(input: ParseStream) -> Option<Error> {
     Some(Error::new(input.span(), message))
 }
 
-/// The keyword before `for`, `if` or `match`.
+/// The keyword of a `for`, `if`, `match` or `try`.
 pub(crate) fn construct(input: ParseStream) -> Option<Ident> {
-    let here = input.peek(Token![for]) || input.peek(Token![if]) || input.peek(Token![match]);
+    let here = input.peek(Token![for]) || input.peek(Token![if]);
+    let here = here || input.peek(Token![match]) || input.peek(Token![try]);
     here.then(|| input.fork().call(Ident::parse_any).ok()).flatten()
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn skip_statement(input: ParseStream) {
     }
 }
 
-/// Skips the block or blocks of a `for`, `if` or `match`.
+/// Skips the block or blocks of a `for`, `if`, `match` or `try`.
 pub(crate) fn skip_construct(input: ParseStream) {
     let next = || input.peek(Token![let]) && input.peek2(syn::Ident) && input.peek3(Token![=]);
     while !input.is_empty() && !input.peek(Token![;]) && !next() {

@@ -7,7 +7,7 @@ use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Expr, FieldValue, Path, Token, braced, token};
 
-use super::control_flow::{for_loop, if_branches, match_arms};
+use super::control_flow::{attempt, for_loop, if_branches, match_arms};
 use super::error_recovery::{first, never, starts_statement};
 use super::head::skip_all;
 use super::waits;
@@ -26,6 +26,8 @@ pub(crate) fn step(input: ParseStream, errors: &mut Errors) -> Step {
         if_branches(input, errors).map(Step::Choice)
     } else if input.peek(Token![match]) {
         match_arms(input, errors).map(Step::Choice)
+    } else if input.peek(Token![try]) {
+        attempt(input, errors).map(Step::Choice)
     } else if input.peek(token::Brace) {
         input.parse().map(Step::Value)
     } else {

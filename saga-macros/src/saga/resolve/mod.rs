@@ -138,7 +138,10 @@ impl<'a> Resolver<'a, '_> {
             Step::Choice(choice) => {
                 let input = Some(choice.word().to_string());
                 let names = names_of(choice, self.names());
-                let wiring = self.reader().inputs([(input, names)]);
+                let wiring = match choice.is_try() {
+                    true => Wiring::default(),
+                    false => self.reader().inputs([(input, names)]),
+                };
                 for arm in &choice.arms {
                     let binder = match (&arm.test, &choice.on) {
                         (ArmTest::Case(pat, guard), Some((on, _))) => {
@@ -147,7 +150,7 @@ impl<'a> Resolver<'a, '_> {
                         // Only a `match`, which is on something, has cases.
                         (ArmTest::Case(..), None) => Binder::Else,
                         (ArmTest::If(condition), _) => Binder::If(condition),
-                        (ArmTest::Else, _) => Binder::Else,
+                        (ArmTest::Try | ArmTest::Else, _) => Binder::Else,
                     };
                     bodies.push(self.inner_body(binder, &arm.body));
                 }
@@ -247,7 +250,7 @@ fn names_of(choice: &Choice, mut names: Names) -> Names {
         match &arm.test {
             ArmTest::If(condition) => names.condition(condition),
             ArmTest::Case(pat, guard) => names.case(pat, guard.as_ref().map(|guard: &Expr| guard)),
-            ArmTest::Else => {}
+            ArmTest::Try | ArmTest::Else => {}
         }
     }
     names
