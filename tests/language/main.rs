@@ -15,4 +15,5 @@ mod node_attributes;
 mod other_crates;
 mod subsaga_parameters;
 mod subsagas;
+mod tries;
 mod whole_language;

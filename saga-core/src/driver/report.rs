@@ -63,7 +63,8 @@ pub(super) fn why(state: &SagaState) -> String {
 
 /// Why the saga did not complete, and with which error of an action.
 pub(super) fn cause_of_end(state: &SagaState) -> (Cause, Option<ActionError>) {
-    let cause = state.cause().cloned().or_else(|| {
+    let scope = || state.unwinding_scope().map(|why| Cause::Failed { node: why.node.clone() });
+    let cause = state.cause().cloned().or_else(scope).or_else(|| {
         // what is stuck after its pivot has not rolled back
         let node = StuckBy::of(state)?.node;
         Some(Cause::Failed { node })

@@ -29,9 +29,12 @@ impl StuckBy {
         if state.status() != SagaStatus::Stuck {
             return None;
         }
-        let undo = state.cause().is_some();
+        let undo = state.cause().is_some() || state.unwinding_scope().is_some();
         let which = if undo { ActionState::UndoFailed } else { ActionState::Failed };
-        let mut failed = state.nodes().into_iter().filter(|node| node.state == which);
+        let mut failed = state.nodes().into_iter().filter(|node| {
+            // not what has failed in the body of a `try`, and was undone
+            node.state == which && (undo || !state.goes_back(node.vertex))
+        });
         let first = failed.next()?;
         let failure = if undo { first.undo_failure } else { first.failure };
         Some(Self {

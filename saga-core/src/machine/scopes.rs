@@ -25,7 +25,7 @@ const WITHOUT_ITS_SCOPE: u64 = 1;
 
 impl SagaState {
     /// True if this vertex has nothing to do but to be undone: the saga unwinds, or a scope that it stands in.
-    pub(super) fn goes_back(&self, v: VertexId) -> bool {
+    pub(crate) fn goes_back(&self, v: VertexId) -> bool {
         self.unwinding.is_some() || self.scope_that_unwinds(v).is_some()
     }
 
@@ -72,6 +72,11 @@ impl SagaState {
         let of_scope = |f: &&FrameState| f.part == Part::Arm(0) && f.unwinds == f.holder;
         let holders = self.frames.iter().filter(of_scope).filter_map(|f| f.unwinds);
         holders.into_iter().find(|holder| !self.goes_without_scope(*holder))
+    }
+
+    /// Why a scope began to unwind that is not left yet, while the rest of the saga goes forward.
+    pub(crate) fn unwinding_scope(&self) -> Option<&TryFailure> {
+        self.scope_failure(self.first_unwinding_scope()?).map(|why| &**why)
     }
 
     /// The frames of all parts of a node, also of a scope that was undone.
