@@ -6,7 +6,7 @@ use saga_core::action::UndoContract;
 use saga_core::executor::SagaSnapshot;
 use saga_core::log::{
     Cause, EarlierAttempts, Entry, Failure, FailureKind, KeptKey, Migrated, NodeEntry, Payload,
-    Resolution, SagaEntry, Timestamp, Uuid,
+    Resolution, SagaEntry, Timestamp, TryFailure, Uuid,
 };
 use saga_core::operator::{Answer, Command, Decision, Fault, Refusal, Request};
 use saga_core::store::{FileStore, Store};
@@ -125,6 +125,8 @@ fn entries() -> Named {
             .about("a", 1),
         NodeEntry::RetryScheduled { at }.about("a", 1),
         NodeEntry::Chosen(3).about("a", 1),
+        NodeEntry::ScopeUnwinding(TryFailure { node: "a#0".into(), failure: failure() }.into())
+            .about("a", 0),
         NodeEntry::UndoRetryScheduled { at, failure: failure().into() }.about("a", 1),
         SagaEntry::Unwinding(Cause::Failed { node: "a".into() }).into(),
         NodeEntry::Resolved(Resolution { by: "bob".into(), note: "n".into() }.into()).about("a", 1),

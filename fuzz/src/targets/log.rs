@@ -47,6 +47,8 @@ pub(crate) enum KindJson {
         concurrency: Option<u32>,
     },
     Choose(Vec<PlanJson>),
+    /// The body, and the `else` if there is one.
+    Try(PlanJson, Option<PlanJson>),
 }
 
 impl PlanJson {
@@ -103,6 +105,9 @@ impl KindJson {
                 PlanKind::ForEach { body: body.body(), concurrency }
             }
             Self::Choose(arms) => PlanKind::Choose(arms.into_iter().map(Self::arm).collect()),
+            Self::Try(body, otherwise) => {
+                PlanKind::Try { body: body.body(), otherwise: otherwise.map(PlanJson::body) }
+            }
         }
     }
 
@@ -185,6 +190,7 @@ fn drive(machine: Machine, first: Event, rng: &mut Rng, log: &mut Vec<Entry>) ->
                     | Effect::RequestPermit(_)
                     | Effect::ReleasePermit(_)
                     | Effect::SignalCancel
+                    | Effect::SignalCancelOf(_)
                     | Effect::Overdue => {}
                 }
             }

@@ -97,6 +97,8 @@ fn of_node(book: &Book<'_>, entry: &Entry, recorded: &NodeEntry, i: usize) -> Ho
             holds("I6", forward, || format!("{entry:?}: after the decision"))?;
             legal(!failed || !book.unwinding || s.open || decided, "it is not in flight")
         }
+        // no saga of the simulator has a scope
+        NodeEntry::ScopeUnwinding(_) => legal(false, "there is no scope"),
         NodeEntry::Chosen(_) | NodeEntry::Skipped => {
             legal(!s.done && s.starts == 0, "it is done, or has started")?;
             holds("I4", book.done_before(i), || {
