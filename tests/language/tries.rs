@@ -181,7 +181,7 @@ async fn an_outcome_has_both_parts() -> Result<(), Any> {
     let sec = coordinator(&world, &MemoryStore::new()).await?;
     let outcome = sec.saga(trip()).start().await?.outcome().await?;
     assert_eq!(outcome.get(Trip::ride).map(String::as_str), Some("<TRAIN>"));
-    let state = |path: &str| outcome.nodes().iter().find(|n| n.path == *path).map(|n| n.state);
+    let state = |path: &str| outcome.nodes().iter().find(|n| n.node == *path).map(|n| n.state);
     assert_eq!(state("ride"), Some(ActionState::Completed));
     assert_eq!(state("ride#0/taxi"), Some(ActionState::Undone));
     assert_eq!(state("ride#0/ready"), Some(ActionState::Failed));

@@ -9,6 +9,7 @@ mod mocked;
 mod replay;
 mod reports;
 mod transactions;
+mod tries;
 mod trip;
 mod wrong;
 

@@ -93,7 +93,7 @@ impl Machine {
                 self.write(SagaEntry::Parked { reason });
             }
             // past the pivot there is no way back: the saga is stuck once nothing else is left to do
-            _ => drop(self.unwind_around(v)),
+            _ => self.unwind_around(v),
         }
     }
 

@@ -70,8 +70,8 @@ impl SagaState {
     /// A node whose scope unwinds while the rest of the saga goes on.
     pub(super) fn first_unwinding_scope(&self) -> Option<VertexId> {
         let of_scope = |f: &&FrameState| f.part == Part::Arm(0) && f.unwinds == f.holder;
-        let holders = self.frames.iter().filter(of_scope).filter_map(|f| f.unwinds);
-        holders.into_iter().find(|holder| !self.goes_without_scope(*holder))
+        let mut holders = self.frames.iter().filter(of_scope).filter_map(|f| f.unwinds);
+        holders.find(|holder| !self.goes_without_scope(*holder))
     }
 
     /// Why a scope began to unwind that is not left yet, while the rest of the saga goes forward.
@@ -224,8 +224,9 @@ impl SagaState {
 }
 
 impl Machine {
-    /// A node has failed for good: the innermost scope that it stands in unwinds, or else the saga. False if neither may.
-    pub(super) fn unwind_around(&mut self, v: VertexId) -> bool {
+    /// A node has failed for good: the innermost scope that it stands in unwinds, or else the saga. Neither does behind the
+    /// pivot and outside of scopes.
+    pub(super) fn unwind_around(&mut self, v: VertexId) {
         let node = self.state.path(v);
         if let Some(scope) = self.state.scope_around(v)
             && let Some(gate) = self.state.gate(scope)
@@ -235,17 +236,12 @@ impl Machine {
             let failure = failure
                 .unwrap_or_else(|| Failure::new(FailureKind::Cancelled, "its call was cut off"));
             self.write_about(gate, NodeEntry::ScopeUnwinding(TryFailure { node, failure }.into()));
-            return true;
+        } else if !self.state.past_pivot() || planted(Mistake::UnwindsBehindPivot) {
+            self.write(SagaEntry::Unwinding(Cause::Failed { node }));
         }
-        if self.state.past_pivot() && !planted(Mistake::UnwindsBehindPivot) {
-            return false;
-        }
-        self.write(SagaEntry::Unwinding(Cause::Failed { node }));
-        true
     }
 
-    /// Lets the saga go on without the scope behind this gate, if the scope is settled. An undo in it that has failed for
-    /// good fails the saga.
+    /// Lets the saga go on without the scope behind this gate, if the scope is settled.
     pub(super) fn decide_scope(&mut self, v: VertexId) {
         if self.state.is_gate(v) && self.state.allows_to_go_without_scope(v, WITHOUT_ITS_SCOPE) {
             self.write_about(v, NodeEntry::Chosen(WITHOUT_ITS_SCOPE));
@@ -298,9 +294,9 @@ impl Machine {
 
     /// The calls that are told that their scope unwinds are dropped after a while.
     pub(super) fn will_abandon(&mut self) {
-        let told = self.held.iter().filter_map(|effect| match effect {
-            Effect::SignalCancelOf(v) => Some(*v),
-            _ => None,
+        let told = self.held.iter().filter_map(|effect| {
+            let Effect::SignalCancelOf(v) = effect else { return None };
+            Some(*v)
         });
         let told = told.collect::<Vec<_>>();
         if !told.is_empty() {

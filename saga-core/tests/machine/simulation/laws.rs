@@ -4,9 +4,7 @@
 use std::time::Duration;
 
 use saga_core::action::UndoContract;
-use saga_core::log::{
-    Cause, Entry, EntryKind, FailureKind, NodeEntry, SagaEntry, SagaLog, Timestamp,
-};
+use saga_core::log::{Cause, Entry, EntryKind, NodeEntry, SagaEntry, SagaLog, Timestamp};
 use saga_core::machine::Config;
 use saga_core::operator::{Answer, Command, Refusal};
 use saga_core::{SagaId, SagaStatus};
@@ -207,18 +205,7 @@ impl Book<'_> {
                         .holds(left.is_none(), || format!("{entry:?} before {left:?} is undone"));
                 }
             }
-            NodeEntry::ScopeUnwinding(why) => {
-                Law::OnlyBackWhileUnwinding.holds(!back, || format!("{entry:?}"));
-                let again = s.scope_unwinds || s.done;
-                Law::ChosenOnce.holds(!again, || format!("{entry:?} again"));
-                let failed = self.dag.by_path[why.node.as_str()];
-                let innermost = self.dag.nodes[failed].scopes.last() == Some(&i);
-                Law::SmallFailuresStaySmall.holds(innermost, || format!("{entry:?}"));
-                self.has_no_tries_left(failed, entry);
-                let message = self.status[failed].failure.as_ref().map(|(failure, _)| failure);
-                Law::UnwindsForAReason
-                    .holds(message == Some(&why.failure), || format!("{entry:?}"));
-            }
+            NodeEntry::ScopeUnwinding(why) => self.scope_may_unwind(i, entry, why),
             NodeEntry::Waiting { .. } => self.before_waiting(i, entry),
             NodeEntry::Waited(won) => self.before_waited(i, *won, entry),
             NodeEntry::Failed(_) | NodeEntry::Skipped => {}
@@ -234,35 +221,6 @@ impl Book<'_> {
             _ => true,
         };
         Law::TransactionsLeaveNoDoubt.holds(known, || format!("{entry:?}"));
-    }
-
-    /// The node has failed, and is not to be tried again.
-    fn has_no_tries_left(&self, i: usize, entry: &Entry) {
-        let (s, node) = (&self.status[i], &self.dag.nodes[i].path);
-        let Some((failure, in_doubt)) = &s.failure else {
-            Law::UnwindsForAReason.is_broken(format!("{entry:?}"));
-        };
-        let again = failure.retryable || *in_doubt;
-        // an output that cannot be stored is not in doubt for this process
-        let unstorable = failure.kind == FailureKind::SerializeFailed;
-        if let Some(policy) = self.dag.nodes[i].policy {
-            let tries_left = policy.retry.allows_after(s.starts - s.from);
-            let over = !again || unstorable || !tries_left;
-            Law::TriesCount.holds(over, || format!("{node} has tries left"));
-        }
-    }
-
-    /// The saga unwinds because of this node: it stands in no scope, or an undo in that scope has failed for good.
-    fn fails_the_saga(&self, i: usize, entry: &Entry) {
-        Law::UnwindsForAReason.holds(!self.unwinding, || format!("{entry:?}"));
-        let Some(scope) = self.scope_back(i) else {
-            let outside = self.dag.nodes[i].scopes.is_empty();
-            Law::SmallFailuresStaySmall.holds(outside, || format!("{entry:?}"));
-            return self.has_no_tries_left(i, entry);
-        };
-        let remains = self.within(scope).any(|i| self.status[i].undo == Undo::Failed);
-        let joins = !self.status[scope].done && remains;
-        Law::SmallFailuresStaySmall.holds(joins, || format!("{entry:?}"));
     }
 
     /// Before a migration only what is in doubt is found out; after half a minute other things may begin, too, but only as long

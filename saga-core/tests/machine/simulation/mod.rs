@@ -17,6 +17,7 @@ mod remaining;
 mod requests;
 mod retold;
 pub(crate) mod run;
+mod scopes;
 pub(crate) mod setups;
 pub(crate) mod tape;
 mod transactions;
