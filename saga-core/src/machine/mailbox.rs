@@ -112,7 +112,8 @@ impl SagaState {
             | PlanKind::Value
             | PlanKind::Subsaga(_)
             | PlanKind::ForEach { .. }
-            | PlanKind::Choose(_) => None,
+            | PlanKind::Choose(_)
+            | PlanKind::Try { .. } => None,
         }
     }
 
@@ -272,6 +273,23 @@ impl SagaState {
         }
     }
 
+    /// The scope of this node begins to unwind: the waits in it end at once, and others may be the next to take an event.
+    pub(super) fn end_waits_in(&mut self, scope: VertexId, touched: &mut Vec<VertexId>) {
+        let within = |v: &VertexId| self.scope_that_unwinds(*v) == Some(scope);
+        let (ended, others) = self.waits().iter().copied().partition::<Vec<_>, _>(within);
+        if ended.is_empty() || planted(Mistake::WaitOutlivesUnwinding) {
+            return;
+        }
+        for v in ended {
+            if let Some(x) = self.vertices.get_mut(v as usize) {
+                x.progress = Progress::Open(Activity::Idle { doubt: false });
+            }
+        }
+        self.mailbox_mut().waits = others;
+        let mailbox = self.mailbox();
+        touched.extend(mailbox.kept.keys().filter_map(|event| self.next_taker(event)));
+    }
+
     /// The event that this wait takes now, and as which alternative: of those that are kept, and that no wait before it takes,
     /// the one that came first.
     pub(super) fn event_for(&self, v: VertexId) -> Option<Won> {
@@ -293,18 +311,33 @@ impl SagaState {
         let mut may_take = 0_usize;
         for (v, x) in (0..).zip(&self.vertices) {
             let more = match self.kind(v) {
+                // nothing begins any more in a scope that unwinds
+                _ if self.goes_back(v) => 0,
                 Some(PlanKind::Wait(_)) => {
                     usize::from(x.progress.is_open() && self.takes(v, event))
                 }
                 Some(
-                    kind @ (PlanKind::Subsaga(_) | PlanKind::ForEach { .. } | PlanKind::Choose(_)),
+                    kind @ (PlanKind::Subsaga(_)
+                    | PlanKind::ForEach { .. }
+                    | PlanKind::Choose(_)
+                    | PlanKind::Try { .. }),
                 ) if self.is_gate(v) && x.progress.is_open() => may_take_inside(kind, event),
+                // its scope may still fail, and then the `else` runs
+                Some(PlanKind::Try { otherwise: Some(otherwise), .. })
+                    if !self.is_gate(v)
+                        && x.progress.is_open()
+                        && !self.goes_without_scope(v)
+                        && self.parts(v).is_some() =>
+                {
+                    may_take(otherwise, event)
+                }
                 Some(
                     PlanKind::Action(_)
                     | PlanKind::Value
                     | PlanKind::Subsaga(_)
                     | PlanKind::ForEach { .. }
-                    | PlanKind::Choose(_),
+                    | PlanKind::Choose(_)
+                    | PlanKind::Try { .. },
                 )
                 | None => 0,
             };
@@ -319,10 +352,7 @@ impl SagaState {
 
 /// How many events of this type the nodes can take that such a node holds; of a `for`, nobody knows yet.
 fn may_take_inside(kind: &PlanKind, event: &EventType) -> usize {
-    let inside = |plan: &Plan| {
-        let each = plan.nodes().iter().map(|node| may_take_inside(&node.kind, event));
-        each.fold(0_usize, usize::saturating_add)
-    };
+    let inside = |plan: &Plan| may_take(plan, event);
     match kind {
         PlanKind::Action(_) | PlanKind::Value => 0,
         PlanKind::Wait(all) => usize::from(all.contains(&Alternative::Event(event.clone()))),
@@ -330,5 +360,13 @@ fn may_take_inside(kind: &PlanKind, event: &EventType) -> usize {
         PlanKind::ForEach { body, .. } if inside(body) > 0 => usize::MAX,
         PlanKind::ForEach { .. } => 0,
         PlanKind::Choose(arms) => arms.iter().map(|arm| inside(arm)).max().unwrap_or(0),
+        PlanKind::Try { body, otherwise } => {
+            inside(body).saturating_add(otherwise.as_ref().map_or(0, |plan| inside(plan)))
+        }
     }
+}
+
+fn may_take(plan: &Plan, event: &EventType) -> usize {
+    let each = plan.nodes().iter().map(|node| may_take_inside(&node.kind, event));
+    each.fold(0_usize, usize::saturating_add)
 }

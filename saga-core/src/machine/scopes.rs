@@ -138,6 +138,7 @@ impl SagaState {
         if let Some(x) = self.vertices.get_mut(gate as usize) {
             x.details_mut().scope_failure = Some(why.clone());
         }
+        self.end_waits_in(holder, touched);
         for v in vertices.iter().cloned().rev().flat_map(Iterator::rev) {
             self.settle(v, touched);
         }
@@ -211,6 +212,7 @@ impl SagaState {
             Some(
                 PlanKind::Action(_)
                 | PlanKind::Value
+                | PlanKind::Wait(_)
                 | PlanKind::Subsaga(_)
                 | PlanKind::ForEach { .. }
                 | PlanKind::Choose(_),
@@ -277,6 +279,8 @@ impl Machine {
         self.candidates.retain(|v| !within(&v));
         if let Some(rare) = &mut self.rare {
             rare.timers.retain(|(_, v)| !within(v));
+            rare.alarms.retain(|(_, v)| !within(v));
+            rare.begins.retain(|v| !within(&v));
             rare.undos.retain(|v| !within(&v));
         }
         let all = self.under_way.all(|work| work != Work::Nothing);

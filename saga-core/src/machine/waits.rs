@@ -108,6 +108,7 @@ impl Machine {
         let rare = self.rare();
         let nothing_under_way = self.under_way.calls() == 0
             && self.candidates.is_empty()
+            && rare.undos.is_empty()
             && self.under_way.count(Work::AwaitsPermit) == 0
             && !self.is_evaluating();
         let nothing_to_write = !self.appending && self.batch.is_empty() && rare.inbox.is_empty();

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use saga_core::action::Policy;
 use saga_core::dag::{Alternative, Plan, PlanKind};
-use saga_core::log::{Entry, EntryKind, NodeEntry, NodePath};
+use saga_core::log::{Entry, EntryKind, NodeEntry};
 
 pub(crate) struct Node {
     pub(crate) path: String,
@@ -24,10 +24,6 @@ pub(crate) struct Node {
     pub(crate) scopes: Vec<usize>,
     /// The `try`s in whose `else` it stands.
     pub(crate) instead_of: Vec<usize>,
-    /// True if a scope that it stands in has begun to unwind by the end of the log.
-    pub(crate) went_back: bool,
-    /// True if the saga goes on without such a scope by the end of the log.
-    pub(crate) left_behind: bool,
 }
 
 /// A `for` with a limit.
@@ -56,20 +52,6 @@ impl Expanded {
         let mut all =
             Self { nodes: Vec::new(), by_path: HashMap::new(), loops: Vec::new(), pivot: None };
         all.frame(plan, "", &chosen.collect());
-        let (mut unwound, mut left) = (HashSet::new(), HashSet::new());
-        for entry in log {
-            match entry.node_entry() {
-                Some(NodeEntry::ScopeUnwinding(_)) => unwound.extend(entry.node()),
-                Some(NodeEntry::Chosen(_)) => left.extend(entry.node()),
-                _ => {}
-            }
-        }
-        for i in 0..all.nodes.len() {
-            let scopes = all.nodes[i].scopes.iter().map(|scope| &all.nodes[*scope].path);
-            let scopes = scopes.map(|path| NodePath::from(path.as_str())).collect::<Vec<_>>();
-            all.nodes[i].went_back = scopes.iter().any(|path| unwound.contains(path));
-            all.nodes[i].left_behind = scopes.iter().any(|path| left.contains(path));
-        }
         let pivot = plan.pivot().map(|pivot| plan.nodes()[pivot as usize].name.to_string());
         all.pivot = pivot.map(|path| all.by_path[&path]);
         all
@@ -180,8 +162,6 @@ impl Expanded {
             inside: Vec::new(),
             scopes: Vec::new(),
             instead_of: Vec::new(),
-            went_back: false,
-            left_behind: false,
         });
         self.nodes.len() - 1
     }

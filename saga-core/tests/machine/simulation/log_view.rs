@@ -192,6 +192,22 @@ impl<'a> Book<'a> {
         done || !self.dag.nodes[i].has_entry || self.left_behind(i)
     }
 
+    /// True if the node stands in a scope that was undone, and that the saga goes on without.
+    pub(super) fn left_behind(&self, i: usize) -> bool {
+        self.dag.nodes[i].scopes.iter().any(|scope| self.status[*scope].done)
+    }
+
+    /// The outermost scope that unwinds, or was undone, and takes this node with it.
+    pub(super) fn scope_back(&self, i: usize) -> Option<usize> {
+        let unwinds = |scope: &&usize| self.status[**scope].scope_unwinds;
+        self.dag.nodes[i].scopes.iter().find(unwinds).copied()
+    }
+
+    /// True if the node has nothing to do but to be undone.
+    pub(super) fn goes_back(&self, i: usize) -> bool {
+        self.unwinding || self.scope_back(i).is_some()
+    }
+
     /// The table of §5, for this node alone.
     pub(super) fn needs_nothing(&self, i: usize) -> bool {
         let (Some(policy), s) = (self.dag.nodes[i].policy, &self.status[i]) else { return true };

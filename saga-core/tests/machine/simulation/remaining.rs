@@ -10,6 +10,7 @@ use saga_core::{ActionState, SagaStatus};
 use super::expand::Expanded;
 use super::law::Law;
 use super::run::Ran;
+use super::scopes::Unwound;
 
 /// What is left in the end is what the saga says is left.
 pub(super) fn end(dag: &Expanded, ran: &Ran) {
@@ -20,6 +21,7 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
         is_wait == Some(true) && node.state == ActionState::Running
     });
     Law::WaitsEndOnce.holds(waits.is_none(), || format!("{waits:?} of a saga that has ended"));
+    let unwound = Unwound::of(since_migration(&ran.log));
     for node in &dag.nodes {
         let Some(policy) = node.policy else { continue };
         let path = &node.path;
@@ -36,7 +38,7 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
         if state.resolved {
             continue;
         }
-        if node.left_behind {
+        if unwound.left_behind(dag, node) {
             let undone = policy.undo == UndoContract::None || !left;
             Law::UndoneScopeLeavesNothing.holds(undone, || format!("{state:?} {receiver:?}"));
             let untouched = policy.undo != UndoContract::None || receiver.undos == 0;
@@ -44,8 +46,9 @@ pub(super) fn end(dag: &Expanded, ran: &Ran) {
                 .holds(untouched, || format!("{state:?} {receiver:?}"));
             continue;
         }
-        let forward =
-            ran.status == SagaStatus::Stuck && ran.state.cause().is_none() && !node.went_back;
+        let forward = ran.status == SagaStatus::Stuck
+            && ran.state.cause().is_none()
+            && !unwound.took_back(dag, node);
         let lists = matches!(state.state, ActionState::Completed | ActionState::UndoFailed);
         let this = || format!("{state:?} {receiver:?}");
         match ran.status {

@@ -9,6 +9,7 @@ use saga_core::machine::Config;
 use super::expand::Expanded;
 use super::law::Law;
 use super::log_view::{Book, Chapter, Status};
+use super::scopes::Unwound;
 use super::versions::{Version, converted};
 use super::world::split;
 
@@ -43,6 +44,7 @@ impl Retold<'_> {
     ) -> Book<'b> {
         let told = &chapter.entries[..chapter.retold];
         let mut book = self.before.under(dag, config, &chapter.earlier);
+        let unwound = Unwound::of(chapter.entries);
         let mut begun = BTreeSet::new();
         for entry in told {
             if matches!(
@@ -55,7 +57,8 @@ impl Retold<'_> {
             if let (Some(path), Some(NodeEntry::Started)) = (entry.node(), entry.node_entry()) {
                 let first = begun.insert(path);
                 // what was undone with its scope is told as it was
-                let undone = book.index(entry).is_some_and(|i| book.dag.nodes[i].left_behind);
+                let undone =
+                    book.index(entry).is_some_and(|i| unwound.left_behind(dag, &dag.nodes[i]));
                 Law::MigrationTellsTheLog
                     .holds(first || undone, || format!("{entry:?}, told twice"));
             }

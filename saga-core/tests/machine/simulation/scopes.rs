@@ -1,27 +1,45 @@
 //! The bodies of `try`, as a log tells about them: which of them unwind, and why.
 
-use saga_core::log::{Entry, FailureKind, TryFailure};
+use std::collections::HashSet;
 
+use saga_core::log::{Entry, FailureKind, NodeEntry, NodePath, TryFailure};
+
+use super::expand::{Expanded, Node};
 use super::law::Law;
 use super::log_view::{Book, Undo};
 
+/// The scopes of a log that have begun to unwind, and those of them that the saga goes on without.
+pub(super) struct Unwound<'l> {
+    begun: HashSet<&'l str>,
+    left: HashSet<&'l str>,
+}
+
+impl<'l> Unwound<'l> {
+    pub(super) fn of(log: &'l [Entry]) -> Self {
+        let (mut begun, mut left) = (HashSet::new(), HashSet::new());
+        for entry in log {
+            let node = entry.node().map(NodePath::as_str);
+            match entry.node_entry() {
+                Some(NodeEntry::ScopeUnwinding(_)) => begun.extend(node),
+                Some(NodeEntry::Chosen(_)) => left.extend(node),
+                _ => {}
+            }
+        }
+        Self { begun, left }
+    }
+
+    /// True if a scope that the node stands in has begun to unwind.
+    pub(super) fn took_back(&self, dag: &Expanded, node: &Node) -> bool {
+        node.scopes.iter().any(|scope| self.begun.contains(&*dag.nodes[*scope].path))
+    }
+
+    /// True if the saga goes on without such a scope.
+    pub(super) fn left_behind(&self, dag: &Expanded, node: &Node) -> bool {
+        node.scopes.iter().any(|scope| self.left.contains(&*dag.nodes[*scope].path))
+    }
+}
+
 impl Book<'_> {
-    /// True if the node stands in a scope that was undone, and that the saga goes on without.
-    pub(super) fn left_behind(&self, i: usize) -> bool {
-        self.dag.nodes[i].scopes.iter().any(|scope| self.status[*scope].done)
-    }
-
-    /// The outermost scope that unwinds, or was undone, and takes this node with it.
-    pub(super) fn scope_back(&self, i: usize) -> Option<usize> {
-        let unwinds = |scope: &&usize| self.status[**scope].scope_unwinds;
-        self.dag.nodes[i].scopes.iter().find(unwinds).copied()
-    }
-
-    /// True if the node has nothing to do but to be undone.
-    pub(super) fn goes_back(&self, i: usize) -> bool {
-        self.unwinding || self.scope_back(i).is_some()
-    }
-
     /// The nodes in the scope of this one.
     pub(super) fn within(&self, scope: usize) -> impl Iterator<Item = usize> {
         let within = move |i: &usize| self.dag.nodes[*i].scopes.contains(&scope);
