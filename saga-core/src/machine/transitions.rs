@@ -215,6 +215,7 @@ impl SagaState {
                 Some(
                     PlanKind::Action(_)
                     | PlanKind::Value
+                    | PlanKind::Wait(_)
                     | PlanKind::ForEach { .. }
                     | PlanKind::Choose(_),
                 )

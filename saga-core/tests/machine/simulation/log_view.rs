@@ -376,6 +376,11 @@ impl<'a> Book<'a> {
         let unwinding = self.goes_back(i);
         let leaves_doubt = !self.is_transaction(i);
         let fresh_key = self.dag.nodes[i].policy.is_some_and(|policy| policy.fresh_key);
+        if let Some(NodeEntry::ScopeUnwinding(_)) = entry.node_entry() {
+            // they end at once
+            let nodes = &self.dag.nodes;
+            self.waits.retain(|wait| !nodes[*wait].scopes.contains(&i));
+        }
         let s = &mut self.status[i];
         let Some(recorded) = entry.node_entry() else { return };
         if let NodeEntry::Succeeded(output) = recorded {

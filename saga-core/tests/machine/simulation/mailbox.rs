@@ -90,14 +90,14 @@ impl Book<'_> {
         Law::WaitsEndOnce.holds(is_wait && !begun, || format!("{entry:?} again"));
         Law::AncestorsFirst.holds(self.done_before(i), || format!("{entry:?}"));
         Law::ForLimit.holds(self.has_place(i), || format!("{entry:?}"));
-        Law::OnlyBackWhileUnwinding.holds(!self.unwinding, || format!("{entry:?}"));
+        Law::OnlyBackWhileUnwinding.holds(!self.goes_back(i), || format!("{entry:?}"));
     }
 
     /// A wait ends.
     pub(super) fn before_waited(&self, i: usize, won: Won, entry: &Entry) {
         let this = || format!("{entry:?}: {:?}", self.kept);
         Law::WaitsEndOnce.holds(self.waits.contains(&i), this);
-        Law::OnlyBackWhileUnwinding.holds(!self.unwinding, this);
+        Law::OnlyBackWhileUnwinding.holds(!self.goes_back(i), this);
         let next = self.event_for(i);
         let alternatives = &self.dag.nodes[i].waits_for;
         let place = won.alternative as usize;
