@@ -24,7 +24,8 @@ impl Values {
                     | NodeBody::Computed(_)
                     | NodeBody::Subsaga { .. }
                     | NodeBody::ForEach(_)
-                    | NodeBody::Choose(_),
+                    | NodeBody::Choose(_)
+                    | NodeBody::Try(_),
                 )
                 | None => Err(lost()),
             }
@@ -80,6 +81,7 @@ fn reader(dag: &AnyDag, event: &EventType) -> Option<ReadEvent> {
         | NodeBody::Computed(_)
         | NodeBody::Subsaga { .. }
         | NodeBody::ForEach(_)
-        | NodeBody::Choose(_) => node.body.parts().iter().find_map(|part| reader(part, event)),
+        | NodeBody::Choose(_)
+        | NodeBody::Try(_) => node.body.parts().iter().find_map(|part| reader(part, event)),
     })
 }

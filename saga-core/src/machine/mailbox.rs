@@ -308,7 +308,7 @@ impl SagaState {
     /// are kept already.
     pub(super) fn awaits(&self, event: &EventType) -> bool {
         let kept = self.mailbox().kept(event).map_or(0, VecDeque::len);
-        let mut may_take = 0_usize;
+        let mut room = 0_usize;
         for (v, x) in (0..).zip(&self.vertices) {
             let more = match self.kind(v) {
                 // nothing begins any more in a scope that unwinds
@@ -341,8 +341,8 @@ impl SagaState {
                 )
                 | None => 0,
             };
-            may_take = may_take.saturating_add(more);
-            if may_take > kept {
+            room = room.saturating_add(more);
+            if room > kept {
                 return true;
             }
         }
