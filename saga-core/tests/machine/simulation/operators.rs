@@ -110,6 +110,9 @@ fn has_waits(plan: &Plan) -> bool {
         PlanKind::Action(_) | PlanKind::Value => false,
         PlanKind::Subsaga(body) | PlanKind::ForEach { body, .. } => has_waits(body),
         PlanKind::Choose(arms) => arms.iter().any(|arm| has_waits(arm)),
+        PlanKind::Try { body, otherwise } => {
+            [body].into_iter().chain(otherwise).any(|part| has_waits(part))
+        }
     })
 }
 
