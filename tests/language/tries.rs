@@ -23,7 +23,7 @@ saga! {
             ready { what: train }
         };
         let seats = for guest in guests {
-            let seat = try { make { what: guest } };
+            let seat = try { ready { what: guest } };
             { seat.clone().unwrap_or_else(|failure| format!("none: {}", failure.failure.message)) }
         };
         make { what: &format!("{ride} {}", seats.join(" ")) }
@@ -70,12 +70,12 @@ impl Saga for ByHand {
             move |cx| guests.get(cx),
             |dag, guest| {
                 let seat = dag.attempt("seat", |dag| {
-                    let made = dag.step("make", &[("what", &[guest.id()])], move |cx| {
-                        cx.call(make { what: guest.get(cx) })
+                    let ready = dag.step("ready", &[("what", &[guest.id()])], move |cx| {
+                        cx.call(ready { what: guest.get(cx) })
                     });
-                    dag.ends_with(made)
+                    dag.ends_with(ready)
                 });
-                let output = dag.value("output", &[("output", &[seat.id()])], move |cx| {
+                let output = dag.value("output", &[("seat", &[seat.id()])], move |cx| {
                     cx.value(seat.get(cx).clone().unwrap_or_default())
                 });
                 dag.ends_with(output)
@@ -121,7 +121,7 @@ fn the_same_dag_by_macro_and_by_hand() -> Result<(), Any> {
 #[tokio::test]
 async fn without_a_failure_the_body_gives_the_value() -> Result<(), Any> {
     let (world, store) = (Lab::failing(None), MemoryStore::new());
-    assert_eq!(run(&world, &store).await??, "<<<FLIGHT>> <ada> <emmy>>");
+    assert_eq!(run(&world, &store).await??, "<<<FLIGHT>> ADA EMMY>");
     let expected =
         ["flight", "make", "ride#0/ready", "ride#0/taxi", "seats[0]/seat#0", "seats[1]/seat#0"];
     assert_eq!(world.effects(), paths(&expected));
@@ -131,7 +131,7 @@ async fn without_a_failure_the_body_gives_the_value() -> Result<(), Any> {
 #[tokio::test]
 async fn a_failure_in_the_body_undoes_it_and_the_else_runs() -> Result<(), Any> {
     let (world, store) = (Lab::failing(Some("ride#0/ready")), MemoryStore::new());
-    assert_eq!(run(&world, &store).await??, "<<TRAIN> <ada> <emmy>>");
+    assert_eq!(run(&world, &store).await??, "<<TRAIN> ADA EMMY>");
     let expected =
         ["flight", "make", "ride#1/ready", "ride#1/train", "seats[0]/seat#0", "seats[1]/seat#0"];
     assert_eq!(world.effects(), paths(&expected));
@@ -143,7 +143,7 @@ async fn a_failure_in_the_body_undoes_it_and_the_else_runs() -> Result<(), Any> 
 #[tokio::test]
 async fn without_an_else_the_value_says_what_failed() -> Result<(), Any> {
     let (world, store) = (Lab::failing(Some("seats[1]/seat#0")), MemoryStore::new());
-    let expected = "<<<FLIGHT>> <ada> none: seats[1]/seat#0 fails>";
+    let expected = "<<<FLIGHT>> ADA none: seats[1]/seat#0 fails>";
     assert_eq!(run(&world, &store).await??, expected);
     Ok(())
 }
@@ -159,7 +159,8 @@ async fn a_failure_outside_undoes_what_the_tries_have_left() -> Result<(), Any> 
 
 #[tokio::test]
 async fn a_crash_after_any_entry_changes_nothing() -> Result<(), Any> {
-    for fails in [None, Some("ride#0/ready"), Some("seats[0]/seat#0"), Some("make")] {
+    // nodes whose undo needs no output: what is in doubt can be cleaned up
+    for fails in [None, Some("ride#0/ready"), Some("seats[0]/seat#0")] {
         let (world, store) = (Lab::failing(fails), MemoryStore::new());
         let expected = run(&world, &store).await?.map_err(|e| e.to_string());
         let saga = stored(&store, "t").await?;

@@ -59,14 +59,9 @@ fn write(dag: &DagJson, path: &str, lines: &mut Vec<String>) {
             | KindJson::Wait { .. } => {}
             KindJson::Subsaga { dag, .. } => write(dag, &part_path(&path, "saga", 0), lines),
             KindJson::ForEach { body, .. } => write(body, &part_path(&path, "for", 0), lines),
-            KindJson::Choose { arms, .. } => {
-                for (i, arm) in arms.iter().enumerate() {
-                    write(arm, &part_path(&path, "choose", i), lines);
-                }
-            }
-            KindJson::Try { parts } => {
+            KindJson::Choose { arms: parts, .. } | KindJson::Try { parts } => {
                 for (i, part) in parts.iter().enumerate() {
-                    write(part, &part_path(&path, "try", i), lines);
+                    write(part, &part_path(&path, "choose", i), lines);
                 }
             }
         }
