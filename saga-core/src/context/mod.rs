@@ -1,22 +1,22 @@
 //! The execution context of an action: [`ActionContext`]. It gives an action the user's shared state, its place
 //! in the saga, its idempotency key and fencing token, and the outputs of earlier nodes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::log::{NodePath, SagaId};
-use crate::machine::{AuthorizedCall, VertexId};
+use crate::machine::AuthorizedCall;
 use crate::names::{NodeIndex, NodeName, SagaName};
 use crate::plan::Plan;
 use crate::planted::{Mistake, planted};
 
 mod any;
+mod cancel_signal;
 mod frame;
 mod lookup;
 #[cfg(feature = "postgres")]
@@ -31,6 +31,7 @@ mod transaction_request;
 
 pub use crate::error::LookupError;
 pub(crate) use any::AnyContext;
+pub(crate) use cancel_signal::CancelSignal;
 pub(crate) use frame::KnownValues;
 pub(crate) use frame::{Frame, ItemSource, Outer};
 #[cfg(feature = "postgres")]
@@ -93,59 +94,6 @@ fn key_name(keys: Option<&BTreeMap<NodeName, String>>, path: &str, of: KeyOf) ->
     match key {
         Some((_, key)) => format!("{key}{within}\n{rest}"),
         None => format!("{path}\n{rest}"),
-    }
-}
-
-/// Tells the actions in flight that the saga has started to roll back.
-#[derive(Default)]
-pub(crate) struct CancelSignal {
-    set: AtomicBool,
-    /// For those who wait, and for single calls: few sagas have either.
-    rest: OnceLock<Box<CancelledCalls>>,
-}
-
-/// What few sagas need to tell their actions.
-#[derive(Default)]
-struct CancelledCalls {
-    notify: Notify,
-    /// The nodes whose actions have been told that the body of a `try` is undone in which they stand.
-    nodes: Mutex<BTreeSet<VertexId>>,
-}
-
-impl CancelSignal {
-    pub(crate) fn set(&self) {
-        self.set.store(true, Ordering::Release);
-        // with the fence in `wait`: either this sees that somebody waits, or they see that it is set
-        fence(Ordering::SeqCst);
-        if let Some(rest) = self.rest.get() {
-            rest.notify.notify_waiters();
-        }
-    }
-
-    /// The same for the action of one node.
-    pub(crate) fn set_for(&self, vertex: VertexId) {
-        let rest = self.rest.get_or_init(Box::default);
-        rest.nodes.lock().unwrap_or_else(PoisonError::into_inner).insert(vertex);
-        rest.notify.notify_waiters();
-    }
-
-    fn is_set_for(&self, vertex: VertexId) -> bool {
-        let told = |rest: &Box<CancelledCalls>| {
-            rest.nodes.lock().unwrap_or_else(PoisonError::into_inner).contains(&vertex)
-        };
-        self.set.load(Ordering::Acquire) || self.rest.get().is_some_and(told)
-    }
-
-    async fn wait(&self, vertex: VertexId) {
-        let rest = self.rest.get_or_init(Box::default);
-        fence(Ordering::SeqCst);
-        loop {
-            let notified = rest.notify.notified();
-            if self.is_set_for(vertex) {
-                return;
-            }
-            notified.await;
-        }
     }
 }
 

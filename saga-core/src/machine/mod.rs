@@ -87,6 +87,7 @@
 mod batch;
 mod commands;
 mod crash_suspicion;
+mod entry_meaning;
 mod event;
 mod forward;
 mod graph;

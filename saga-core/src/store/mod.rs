@@ -19,6 +19,7 @@
 mod append;
 mod call_shares;
 mod counts;
+mod defaults;
 mod encoded;
 mod error;
 mod export;
@@ -156,13 +157,7 @@ pub trait Store: Send + Sync + 'static {
         &self,
         ids: Vec<SagaId>,
     ) -> BoxFuture<'_, Vec<Result<Option<StoredSaga>, StoreError>>> {
-        Box::pin(async move {
-            let mut loaded = Vec::with_capacity(ids.len());
-            for id in &ids {
-                loaded.push(self.load(id).await);
-            }
-            loaded
-        })
+        Box::pin(defaults::load_many(self, ids))
     }
 
     /// Loads sagas that this worker has claimed, given as [`claim`](Self::claim) returned them. Returns one result for each, in
@@ -189,18 +184,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// The default [lists](Self::list) all sagas. A store that can count without reading every record does better.
     fn counts(&self) -> BoxFuture<'_, Result<Vec<VersionCounts>, StoreError>> {
-        Box::pin(async move {
-            let mut counting = counts::Counting::default();
-            let mut filter = ListFilter { limit: 1000, ..ListFilter::default() };
-            loop {
-                let page = self.list(filter.clone()).await?;
-                page.iter().for_each(|record| counting.add(record));
-                filter.after = page.last().map(|record| record.id.clone());
-                if page.len() < filter.limit {
-                    return Ok(counting.counts());
-                }
-            }
-        })
+        Box::pin(defaults::counts(self))
     }
 
     /// On what terms workers lease their sagas; `None`, the default, for a store with one worker at a time.
@@ -263,10 +247,7 @@ pub trait Store: Send + Sync + 'static {
         &self,
         ids: Vec<SagaId>,
     ) -> BoxFuture<'_, Result<Vec<Option<Position>>, StoreError>> {
-        Box::pin(async move {
-            let loaded = self.load_many(ids).await.into_iter();
-            loaded.map(|saga| Ok(saga?.map(|saga| Position::of(&saga.record)))).collect()
-        })
+        Box::pin(defaults::positions(self, ids))
     }
 
     /// Makes `worker` the owner of up to `limit` unfinished sagas whose fingerprint is one of `fingerprints`

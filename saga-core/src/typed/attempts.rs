@@ -174,7 +174,7 @@ fn gather_result<O: Send + Sync + 'static>(
         }
     };
     let failure = outcome.as_ref().err();
-    let json = serde_json::to_vec(&failure.map(|failure| Err::<(), _>(failure)))
+    let json = serde_json::to_vec(&failure.map(Err::<(), _>))
         .map_err(|why| ActionError::SerializeFailed { message: why.to_string() })?;
     Ok(ActionOutput::of(outcome, json.into()))
 }

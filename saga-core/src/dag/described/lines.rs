@@ -4,39 +4,19 @@
 use std::fmt::Display;
 use std::iter::Peekable;
 
-use super::super::differences::contract;
 use super::super::export::{DagJson, InputJson, KindJson, NodeJson, Notes, RETURNS};
 use super::super::options::NodeOptions;
 use super::notation::Value;
+use super::words::{CONTRACTS, DATABASES, database_word, undo_word};
 use crate::json;
 use crate::log::{Payload, RawJson};
 use crate::names::{ActionName, NodeName, SagaName};
-use crate::policy::{DatabaseKind, UndoContract};
 
 /// A line that is no node.
 #[derive(Debug)]
 pub(crate) struct BadLine {
     pub(crate) line: usize,
     pub(crate) why: String,
-}
-
-const CONTRACTS: [UndoContract; 4] =
-    [UndoContract::Output, UndoContract::MaybeOutput, UndoContract::InputsOnly, UndoContract::None];
-
-const DATABASES: [DatabaseKind; 2] = [DatabaseKind::Sqlite, DatabaseKind::Postgres];
-
-/// A database as the value of the key `transaction`.
-fn database_word(database: DatabaseKind) -> &'static str {
-    match database {
-        DatabaseKind::Sqlite => "sqlite",
-        DatabaseKind::Postgres => "postgres",
-    }
-}
-
-/// A contract as the value of the key `undo`.
-fn undo_word(undo: UndoContract) -> &'static str {
-    let words = contract(undo);
-    words.strip_prefix("undo = ").unwrap_or(words)
 }
 
 /// The lines of all nodes.

@@ -2,6 +2,7 @@
 
 mod lines;
 mod notation;
+mod words;
 
 use super::export::{DagJson, KindJson, NodeJson, Notes, RETURNS, stored_fingerprint};
 use super::{AnyDag, AnyNode};

@@ -34,7 +34,6 @@ use super::Machine;
 use super::state::{SagaState, VertexId};
 use crate::log::{Answer, Command, NodeEntry, NodePath, Refusal, SagaEntry, Uuid};
 use crate::planted::{Mistake, planted};
-
 pub(super) use inject::Faults;
 
 /// A request of an operator to this saga.

@@ -73,7 +73,7 @@ impl Runner {
         Law::EndsAtLast.holds(goes_on, || format!("{:#?}", self.machine));
         let forward = self.flights.iter().filter(|flight| !flight.undo && !flight.unwinding);
         for flight in forward {
-            let scope = self.scope_unwinding_since(&flight.path).is_some();
+            let scope = self.scope_unwinding_since(&flight.site.path).is_some();
             if self.unwinding_since().is_none() && !scope {
                 continue;
             }

@@ -29,7 +29,9 @@ fn stands(s: &Status) -> String {
             format!("{tries} tries, {:?}, next {:?}", s.failure, s.retry_at)
         }
     };
-    let Status { starts, generation, open, doubt, done, skipped, scope_unwinds, undo, until, .. } = s;
+    let Status {
+        starts, generation, open, doubt, done, skipped, scope_unwinds, undo, until, ..
+    } = s;
     let key = format!("{scope_unwinds} until {until:?}, {starts} starts, key {generation}");
     format!("{key}, {open} {doubt} {done} {skipped} {undo:?} {how}")
 }

@@ -1,0 +1,42 @@
+//! What a store does that has nothing better, with the methods that every store has.
+
+use super::counts::Counting;
+use super::{ListFilter, Position, Store, StoreError, StoredSaga, VersionCounts};
+use crate::log::SagaId;
+
+/// Loads one after the other.
+pub(super) async fn load_many(
+    store: &(impl Store + ?Sized),
+    ids: Vec<SagaId>,
+) -> Vec<Result<Option<StoredSaga>, StoreError>> {
+    let mut loaded = Vec::with_capacity(ids.len());
+    for id in &ids {
+        loaded.push(store.load(id).await);
+    }
+    loaded
+}
+
+/// Lists all sagas.
+pub(super) async fn counts(
+    store: &(impl Store + ?Sized),
+) -> Result<Vec<VersionCounts>, StoreError> {
+    let mut counting = Counting::default();
+    let mut filter = ListFilter { limit: 1000, ..ListFilter::default() };
+    loop {
+        let page = store.list(filter.clone()).await?;
+        page.iter().for_each(|record| counting.add(record));
+        filter.after = page.last().map(|record| record.id.clone());
+        if page.len() < filter.limit {
+            return Ok(counting.counts());
+        }
+    }
+}
+
+/// Loads the sagas.
+pub(super) async fn positions(
+    store: &(impl Store + ?Sized),
+    ids: Vec<SagaId>,
+) -> Result<Vec<Option<Position>>, StoreError> {
+    let loaded = store.load_many(ids).await.into_iter();
+    loaded.map(|saga| Ok(saga?.map(|saga| Position::of(&saga.record)))).collect()
+}
