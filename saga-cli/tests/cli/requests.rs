@@ -58,7 +58,7 @@ fn a_worker_carries_requests_out() {
         );
         let resolve = ["resolve", "y", "--node", "payment", "--note", "refunded by hand", "--yes"];
         place.saga_with(&resolve).ok();
-        worker.until("y", "ended: rolled_back");
+        worker.until("y", "undo_finished shelf");
         assert_eq!(state(place, "y"), "rolled_back");
         insta::assert_snapshot!("audit_of_y", redacted(&place.saga("audit y").ok()));
 

@@ -1,6 +1,6 @@
 //! Reads the statements of a body or a block, one after the other.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenTree};
 use syn::parse::ParseStream;
 use syn::{Attribute, Error, Expr, Path, Token, braced, token};
 
@@ -50,6 +50,7 @@ pub(crate) fn statements(
 ) -> (Vec<Stmt>, Option<Tail>) {
     let mut stmts = Vec::new();
     while !input.is_empty() {
+        let before = input.cursor();
         match statement(input, place, errors) {
             Ok(Parsed::Stmt(stmt)) => stmts.push(stmt),
             Ok(Parsed::Tail(tail)) => return (stmts, Some(tail)),
@@ -63,6 +64,10 @@ pub(crate) fn statements(
                 errors.push(error);
                 skip_statement(input);
             }
+        }
+        if input.cursor() == before {
+            // whatever is wrong with it is reported; to read it again would never end
+            let _ = input.parse::<TokenTree>();
         }
     }
     (stmts, None)

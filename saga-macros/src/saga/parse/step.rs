@@ -63,10 +63,14 @@ pub(crate) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call>
     let not_an_action =
         "a node runs an action, `action { .. }`; put an expression in braces: `{ .. }`";
     let here = input.fork();
-    let path = input.call(path).map_err(|error| match here.parse::<Expr>() {
-        Ok(expr) => Error::new_spanned(first(&expr), not_an_action),
-        Err(_) => error,
-    })?;
+    // an action's path has no generic arguments, unless it waits for an event
+    let path = match waits::path(input) {
+        Some(path) => path?,
+        None => input.call(Path::parse_mod_style).map_err(|error| match here.parse::<Expr>() {
+            Ok(expr) => Error::new_spanned(first(&expr), not_an_action),
+            Err(_) => error,
+        })?,
+    };
     if input.peek(token::Paren) {
         input.parse::<Group>()?;
         if let Some(message) = wrapped(&path, input.is_empty()) {
@@ -98,14 +102,6 @@ pub(crate) fn call(input: ParseStream, errors: &mut Errors) -> syn::Result<Call>
     let mut path = path;
     waits::complete(&mut path, &mut inputs);
     Ok(Call { path, brace, inputs, rest })
-}
-
-/// The path of an action, which has no generic arguments unless it waits for an event.
-fn path(input: ParseStream) -> syn::Result<Path> {
-    match waits::path(input) {
-        Some(path) => path,
-        None => input.call(Path::parse_mod_style),
-    }
 }
 
 /// The inputs of a call, and its `..rest`.

@@ -18,7 +18,10 @@ pub(super) fn path(input: ParseStream) -> Option<syn::Result<Path>> {
     let last = parsed.path.segments.last()?;
     if last.ident == WORD && last.arguments.is_empty() {
         let message = "say for which event: `wait_for::<Event> {}`";
-        return Some(Err(Error::new_spanned(&last.ident, message)));
+        // what is reported is also read, as of every other path: who looks for the next statement begins behind it
+        return Some(
+            input.parse::<ExprPath>().and_then(|read| Err(Error::new_spanned(read, message))),
+        );
     }
     if parsed.path.segments.iter().all(|segment| segment.arguments.is_empty()) {
         return None;
