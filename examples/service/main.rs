@@ -92,7 +92,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
         page = page.allow_changes(token);
     }
     let page = saga_web::router_with(sec.operator("operations page"), page);
-    let service: Router = api::router(sec.clone()).nest("/ops", page);
+    let service: Router = api::router(sec.clone()).nest_service("/ops", page);
 
     let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
     let address = listener.local_addr()?;

@@ -1,5 +1,6 @@
 //! The routes, and what all requests share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,8 +10,9 @@ use axum::routing::{get, post};
 use saga_core::operator::Operator;
 use tokio::sync::Semaphore;
 
+use crate::events::Counted;
 use crate::options::Options;
-use crate::session::{Session, Sessions};
+use crate::sessions::{Session, Sessions};
 use crate::{ask, assets, events, fleet, guard, list, problem, saga, session};
 
 /// The largest form: a note of the largest size, and an output for a decision.
@@ -24,6 +26,7 @@ pub(crate) struct App {
     pub(crate) options: Options,
     pub(crate) sessions: Sessions,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) counted: Counted,
 }
 
 pub(crate) type Shared = Arc<App>;
@@ -34,6 +37,11 @@ pub(crate) struct Visit {
     /// The path at which the page is mounted, without a slash at the end.
     pub(crate) base: String,
     pub(crate) session: Option<Session>,
+    /// The name of the cookie of a session. It has the port in it, because cookies do not: the pages of several programs on one
+    /// computer would sign each other out.
+    pub(crate) cookie: String,
+    /// Where the request comes from, if the program tells.
+    pub(crate) peer: Option<IpAddr>,
     /// Whether people can sign in to act.
     pub(crate) changes: bool,
 }
@@ -56,6 +64,7 @@ pub(crate) fn router(operator: Operator, options: Options) -> Router {
         options,
         sessions: Sessions::default(),
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        counted: Counted::default(),
     });
     Router::new()
         .route("/", get(fleet::fleet))

@@ -11,13 +11,13 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::{Either, select};
 use futures_util::stream;
-use saga_core::operator::{Fleet, OperateError};
+use saga_core::operator::{Fleet, OperateError, Operator};
 use saga_core::store::Position;
 use serde::Deserialize;
 
 use crate::app::{Shared, Visit};
 use crate::problem::Problem;
-use crate::session::hashed;
+use crate::sessions::hashed;
 
 /// How often a saga is looked at that a page shows.
 const OF_ONE: Duration = Duration::from_millis(400);
@@ -46,19 +46,42 @@ pub(crate) fn version_of_all(fleet: &Fleet) -> String {
     format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
 }
 
+/// The version of all sagas, counted once for all pages that follow them.
+#[derive(Default)]
+pub(crate) struct Counted(tokio::sync::Mutex<Option<Count>>);
+
+struct Count {
+    version: String,
+    /// Until when it is not counted again.
+    until: Instant,
+}
+
+impl Counted {
+    /// The version, and how long it stays what it is.
+    async fn version(&self, operator: &Operator) -> Result<(String, Duration), OperateError> {
+        let mut count = self.0.lock().await;
+        let began = Instant::now();
+        if let Some(Count { version, until }) = &*count
+            && *until > began
+        {
+            return Ok((version.clone(), until.duration_since(began)));
+        }
+        let version = version_of_all(&operator.fleet().await?);
+        // counting a hundred thousand sagas must not be all that a store does
+        let pause = OF_ALL.max(began.elapsed() * 20);
+        *count = Some(Count { version: version.clone(), until: Instant::now() + pause });
+        Ok((version, pause))
+    }
+}
+
 /// The version of what is watched, and how long to wait before it is asked for again.
 async fn look(app: &Shared, saga: Option<&str>) -> Result<(String, Duration), OperateError> {
-    let began = Instant::now();
     match saga {
         Some(id) => {
             let position = app.operator.position(id).await?;
             Ok((position.as_ref().map(version_of_one).unwrap_or_default(), OF_ONE))
         }
-        None => {
-            let version = version_of_all(&app.operator.fleet().await?);
-            // counting a hundred thousand sagas must not be all that a store does
-            Ok((version, OF_ALL.max(began.elapsed() * 20)))
-        }
+        None => app.counted.version(&app.operator).await,
     }
 }
 
@@ -98,4 +121,30 @@ pub(crate) async fn events(
     });
     let stream = Sse::new(events).keep_alive(KeepAlive::default());
     ([(CACHE_CONTROL, "no-store")], stream).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saga_core::log::{SagaEntry, Timestamp};
+    use saga_core::store::{MemoryStore, NewSaga, SagaRecord, Store, WorkerId};
+
+    #[tokio::test]
+    async fn all_who_follow_the_sagas_share_one_count() {
+        let store = MemoryStore::new();
+        let operator = Operator::attach(store.clone(), "page", Duration::ZERO);
+        let counted = Counted::default();
+        let (none, pause) = counted.version(&operator).await.unwrap();
+        assert!(pause >= OF_ALL);
+        let id = "order-1".parse().unwrap();
+        let record = SagaRecord::new(id, "Order", WorkerId::generate(), Timestamp(1));
+        let kind = SagaEntry::Created { run_key: record.run_key, traceparent: None }.into();
+        let created = saga_core::log::Entry { seq: 1, epoch: 1, at: Timestamp(1), kind };
+        let record = SagaRecord { next_seq: 2, ..record };
+        store.create(NewSaga { record, entries: vec![created] }).await.unwrap();
+        // nobody counts again before the pause is over
+        let (same, rest) = counted.version(&operator).await.unwrap();
+        assert!(same == none && rest <= pause);
+        assert_ne!(version_of_all(&operator.fleet().await.unwrap()), none);
+    }
 }

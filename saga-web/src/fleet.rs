@@ -8,7 +8,7 @@ use saga_core::operator::{Fleet, FleetVersion, ListedState, NeedsHumanFilter};
 
 use crate::app::{Shared, Visit};
 use crate::events::version_of_all;
-use crate::layout::{Page, page, state_chip, words};
+use crate::layout::{Column, Page, Table, page, state_chip, words};
 use crate::list::needs_human_table;
 use crate::problem::{Problem, answer};
 use crate::text::{ago, brief, encoded, number};
@@ -80,23 +80,11 @@ fn numbers(visit: &Visit, fleet: &Fleet) -> Markup {
 fn table(visit: &Visit, fleet: &Fleet) -> Markup {
     let used = ListedState::ALL.into_iter().filter(|state| fleet.in_state(*state) > 0);
     let states = used.collect::<Vec<_>>();
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Numbers of sagas by version and state" {
-            table.stack {
-                thead {
-                    tr {
-                        th scope="col" { "Saga" }
-                        th scope="col" { "Version" }
-                        @for state in &states { th.n scope="col" { (words(*state)) } }
-                        th scope="col" { "Oldest unfinished" }
-                    }
-                }
-                tbody {
-                    @for version in &fleet.versions { (row(visit, version, &states, fleet)) }
-                }
-            }
-        }
-    }
+    let mut head = vec![Column::from("Saga"), Column::from("Version")];
+    head.extend(states.iter().map(|state| Column::number(words(*state))));
+    head.push(Column::from("Oldest unfinished"));
+    let rows = html! { @for version in &fleet.versions { (row(visit, version, &states, fleet)) } };
+    Table::new("Numbers of sagas by version and state").of(&head, rows)
 }
 
 fn row(visit: &Visit, version: &FleetVersion, states: &[ListedState], fleet: &Fleet) -> Markup {
@@ -113,7 +101,7 @@ fn row(visit: &Visit, version: &FleetVersion, states: &[ListedState], fleet: &Fl
                     Some(number) => (number),
                     None => span.quiet title=(version.fingerprint) { "not readable" },
                 }
-                @if !version.known { " " span.chip.warn { "not known here" } }
+                @if version.known == Some(false) { " " span.chip.warn { "not known here" } }
             }
             @for state in states {
                 @let count = version.in_state(*state);

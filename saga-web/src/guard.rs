@@ -1,7 +1,9 @@
 //! What every request passes: it must be made to a host that is ours, a form must come from a page of ours, and what is
 //! answered tells the browser how little the page needs.
 
-use axum::extract::{OriginalUri, Request, State};
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, OriginalUri, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
     REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -21,9 +23,12 @@ pub(crate) async fn guard(State(app): State<Shared>, mut request: Request, next:
     let mut response = match refusal(&app.options, &request) {
         Some((status, why)) => (status, why).into_response(),
         None => {
-            let session = app.sessions.of(request.headers());
-            let visit =
-                Visit { base: base(&request), session, changes: app.options.token.is_some() };
+            let cookie = cookie_name(&request);
+            let session = app.sessions.of(request.headers(), &cookie);
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+            let peer = peer.map(|ConnectInfo(address)| address.ip());
+            let (base, changes) = (base(&request), app.options.token.is_some());
+            let visit = Visit { base, session, cookie, peer, changes };
             request.extensions_mut().insert(visit);
             next.run(request).await
         }
@@ -79,6 +84,14 @@ fn host(headers: &HeaderMap, uri: &Uri) -> Option<String> {
         (Some(_), Some(_)) => return None,
     };
     Some(host.to_ascii_lowercase())
+}
+
+/// The name of the cookie of a session: that of this host and port.
+fn cookie_name(request: &Request) -> String {
+    let host = host(request.headers(), request.uri()).unwrap_or_default();
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    let port = port.filter(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    port.map_or("saga_session".to_string(), |port| format!("saga_session_{port}"))
 }
 
 /// A host without its port.

@@ -5,9 +5,8 @@ use saga_core::ActionState;
 use saga_core::operator::ListedState;
 
 use crate::app::Visit;
-use crate::assets;
-use crate::session::Session;
-use crate::text::encoded;
+use crate::{assets, saga};
+use crate::sessions::Session;
 
 /// What is around the body of a page.
 pub(crate) struct Page<'p> {
@@ -82,13 +81,72 @@ pub(crate) fn page(visit: &Visit, page: &Page<'_>, body: Markup) -> Markup {
     }
 }
 
+/// A table: where it is too wide it is scrolled by itself, also with the keyboard, and on a narrow screen each row is a card.
+pub(crate) struct Table<'t> {
+    /// What a screen reader calls it.
+    pub(crate) label: &'t str,
+    /// So that it stays scrolled where it is when its part of a live page is replaced.
+    pub(crate) id: Option<&'t str>,
+    /// How it looks, beside what all tables look like.
+    pub(crate) class: &'t str,
+}
+
+impl<'t> Table<'t> {
+    pub(crate) fn new(label: &'t str) -> Self {
+        Self { label, id: None, class: "" }
+    }
+
+    pub(crate) fn id(self, id: &'t str) -> Self {
+        Self { id: Some(id), ..self }
+    }
+
+    pub(crate) fn class(self, class: &'t str) -> Self {
+        Self { class, ..self }
+    }
+
+    pub(crate) fn of(&self, head: &[Column], rows: Markup) -> Markup {
+        let Self { label, id, class } = self;
+        html! {
+            div.scroll id=[id] tabindex="0" role="region" aria-label=(label) {
+                table class={ "stack " (class) } {
+                    thead { tr { @for column in head { th class=[column.class] scope="col" { (column.title) } } } }
+                    tbody { (rows) }
+                }
+            }
+        }
+    }
+}
+
+/// The head of a column.
+pub(crate) struct Column {
+    title: Markup,
+    class: Option<&'static str>,
+}
+
+impl Column {
+    pub(crate) fn new(title: impl maud::Render, class: &'static str) -> Self {
+        Self { title: html! { (title) }, class: Some(class) }
+    }
+
+    /// Of numbers, which stand to the right.
+    pub(crate) fn number(title: &str) -> Self {
+        Self::new(title, "n")
+    }
+}
+
+impl From<&str> for Column {
+    fn from(title: &str) -> Self {
+        Self { title: html! { (title) }, class: None }
+    }
+}
+
 pub(crate) fn csrf_field(session: &Session) -> Markup {
     html! { input type="hidden" name="csrf" value=(session.csrf); }
 }
 
 /// The address of a saga's page.
 pub(crate) fn saga_page(visit: &Visit, id: &str) -> String {
-    visit.to(format_args!("/sagas/{}", encoded(id)))
+    visit.to(saga::path::of_saga(id))
 }
 
 /// The words of states as people read them.

@@ -11,9 +11,11 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
 //! let page = saga_web::router(sec.operator("operations page"));
-//! let service: Router = Router::new().nest("/ops/sagas", page);
+//! let service: Router = Router::new().nest_service("/ops/sagas", page);
 //! # Ok(()) }
 //! ```
+//!
+//! `nest_service` also answers at `/ops/sagas/`, with the slash that people type; with `nest`, nothing is there.
 //!
 //! The page only shows, unless [`Options::allow_changes`] gives it a token that people must enter before they act. Even so,
 //! **it shows what is in your sagas to all who can reach it**: names, ids, messages of errors, notes of operators, and outputs
@@ -27,7 +29,6 @@
 mod app;
 mod ask;
 mod assets;
-mod buttons;
 mod events;
 mod fleet;
 mod guard;
@@ -37,6 +38,7 @@ mod options;
 mod problem;
 mod saga;
 mod session;
+mod sessions;
 mod text;
 
 use axum::Router;

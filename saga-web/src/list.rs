@@ -1,7 +1,5 @@
 //! Lists of sagas: those that match a filter, and those that need a human.
 
-use std::time::Duration;
-
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -13,7 +11,7 @@ use saga_core::operator::{
 use serde::Deserialize;
 
 use crate::app::{Shared, Visit};
-use crate::layout::{Page, page, saga_page, state_chip, words};
+use crate::layout::{Column, Page, Table, page, saga_page, state_chip, words};
 use crate::problem::{Problem, answer};
 use crate::text::{ago, brief, encoded};
 
@@ -83,12 +81,6 @@ impl Asked {
     }
 }
 
-/// The time here: lists are read from the store at this moment.
-pub(crate) fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Timestamp(0).after(since.unwrap_or(Duration::ZERO))
-}
-
 pub(crate) async fn list(
     State(app): State<Shared>,
     Extension(visit): Extension<Visit>,
@@ -98,7 +90,7 @@ pub(crate) async fn list(
 }
 
 async fn listed(app: &Shared, visit: &Visit, asked: &Asked) -> Result<Markup, Problem> {
-    let now = now();
+    let now = app.operator.now();
     let mut sagas = app.operator.list(asked.filter(now)?).await?;
     let more = sagas.len() > PAGE;
     sagas.truncate(PAGE);
@@ -169,38 +161,24 @@ fn form(visit: &Visit, asked: &Asked) -> Markup {
 }
 
 fn table(visit: &Visit, sagas: &[SagaSummary], now: Timestamp) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Table of sagas" {
-            table.stack {
-                thead {
-                    tr {
-                        th scope="col" { "Id" }
-                        th scope="col" { "State" }
-                        th scope="col" { "Saga" }
-                        th scope="col" { "Created" }
-                        th scope="col" { "Last entry" }
-                        th scope="col" { "Error" }
-                    }
-                }
-                tbody {
-                    @for saga in sagas {
-                        tr {
-                            th scope="row" { a.id href=(saga_page(visit, saga.id.as_str())) { (saga.id) } }
-                            td data-label="State" { (state_chip(saga.state)) }
-                            td data-label="Saga" { (name(saga)) }
-                            td data-label="Created" { (ago(saga.created_at, now)) }
-                            td data-label="Last entry" { (ago(saga.updated_at, now)) }
-                            td.text data-label="Error" {
-                                @if let Some(text) = saga.parked_reason.as_ref().or(saga.error.as_ref()) {
-                                    (brief(text))
-                                }
-                            }
-                        }
+    let head = ["Id", "State", "Saga", "Created", "Last entry", "Error"].map(Column::from);
+    let rows = html! {
+        @for saga in sagas {
+            tr {
+                th scope="row" { a.id href=(saga_page(visit, saga.id.as_str())) { (saga.id) } }
+                td data-label="State" { (state_chip(saga.state)) }
+                td data-label="Saga" { (name(saga)) }
+                td data-label="Created" { (ago(saga.created_at, now)) }
+                td data-label="Last entry" { (ago(saga.updated_at, now)) }
+                td.text data-label="Error" {
+                    @if let Some(text) = saga.parked_reason.as_ref().or(saga.error.as_ref()) {
+                        (brief(text))
                     }
                 }
             }
         }
-    }
+    };
+    Table::new("Table of sagas").of(&head, rows)
 }
 
 /// The name of a saga and its version.
@@ -224,32 +202,19 @@ fn reason(reason: HumanReason) -> Markup {
 }
 
 pub(crate) fn needs_human_table(visit: &Visit, sagas: &[NeedsHuman], now: Timestamp) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label="Sagas that need a human" {
-            table.stack {
-                thead {
-                    tr {
-                        th scope="col" { "Id" }
-                        th scope="col" { "Reason" }
-                        th scope="col" { "Saga" }
-                        th scope="col" { "Because" }
-                        th scope="col" { "Last entry" }
-                    }
-                }
-                tbody {
-                    @for NeedsHuman { saga, reason: why, because, .. } in sagas {
-                        tr {
-                            th scope="row" { a.id href=(saga_page(visit, saga.id.as_str())) { (saga.id) } }
-                            td data-label="Reason" { (reason(*why)) }
-                            td data-label="Saga" { (name(saga)) }
-                            td.text data-label="Because" { (brief(because)) }
-                            td data-label="Last entry" { (ago(saga.updated_at, now)) }
-                        }
-                    }
-                }
+    let head = ["Id", "Reason", "Saga", "Because", "Last entry"].map(Column::from);
+    let rows = html! {
+        @for NeedsHuman { saga, reason: why, because, .. } in sagas {
+            tr {
+                th scope="row" { a.id href=(saga_page(visit, saga.id.as_str())) { (saga.id) } }
+                td data-label="Reason" { (reason(*why)) }
+                td data-label="Saga" { (name(saga)) }
+                td.text data-label="Because" { (brief(because)) }
+                td data-label="Last entry" { (ago(saga.updated_at, now)) }
             }
         }
-    }
+    };
+    Table::new("Sagas that need a human").of(&head, rows)
 }
 
 #[derive(Deserialize, Default)]
@@ -282,7 +247,7 @@ async fn all_that_need_a_human(
             @if found.sagas.is_empty() {
                 p.notice.good { "No saga waits for anybody." }
             } @else {
-                (needs_human_table(visit, &found.sagas, now()))
+                (needs_human_table(visit, &found.sagas, app.operator.now()))
             }
             (pages(visit, "/needs-human", !after.is_empty(), next))
         }

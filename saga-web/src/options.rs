@@ -42,6 +42,10 @@ impl Options {
 
     /// Lets those who know this token act: they sign in with it and with their name, which is recorded with what they ask.
     /// Everybody who knows the token can give any name. Take a long random token; an empty one lets nobody in.
+    ///
+    /// Each attempt to sign in takes 0.3 s, so that few tokens can be tried in a row. If the service tells where requests come from
+    /// (axum's `into_make_service_with_connect_info::<SocketAddr>()`), an address from which ten wrong tokens came waits until a minute
+    /// has passed; leave that out behind a proxy, where all come from one address.
     #[must_use]
     pub fn allow_changes(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into()).filter(|token| !token.is_empty());
@@ -64,7 +68,8 @@ impl Options {
         self
     }
 
-    /// The browser sends the cookie of a session only over HTTPS. For a page that is reached by HTTPS alone.
+    /// The browser sends the cookie of a session only over HTTPS. For a page that is reached by HTTPS alone. That is so anyway for
+    /// those who sign in over HTTPS, as far as their browsers say so.
     #[must_use]
     pub fn secure_cookies(mut self) -> Self {
         self.secure = true;

@@ -25,6 +25,16 @@ impl UnreadableValue {
     pub(super) fn output(node: NodePath, error: ActionError) -> Self {
         Self { node: Some(node), error }
     }
+
+    /// The node whose output it is; `None` if it is the saga's parameters.
+    pub(crate) fn node(&self) -> Option<&NodePath> {
+        self.node.as_ref()
+    }
+
+    /// Why it cannot be read.
+    pub(crate) fn why(&self) -> String {
+        decoder_message(&self.error)
+    }
 }
 
 impl fmt::Display for UnreadableValue {
@@ -33,7 +43,7 @@ impl fmt::Display for UnreadableValue {
             Some(node) => write!(f, "this program cannot read the output of node `{node}`: ")?,
             None => f.write_str("this program cannot read the saga's parameters: ")?,
         }
-        f.write_str(&decoder_message(&self.error))
+        f.write_str(&self.why())
     }
 }
 

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use saga_core::operator::{KeptEffect, NodeFacts, SagaFacts};
 
 use crate::app::Visit;
-use crate::layout::{node_chip, saga_page};
+use crate::layout::{Column, Table, node_chip, saga_page};
 use crate::text::{ago, moment, user};
 
 /// How many nodes each of the two lists of effects shows.
@@ -99,38 +99,26 @@ fn staying(facts: &SagaFacts) -> Markup {
 }
 
 fn list(visit: &Visit, facts: &SagaFacts, nodes: &[&NodeFacts], label: &str) -> Markup {
-    html! {
-        div.scroll tabindex="0" role="region" aria-label=(label) {
-            table.stack {
-                thead {
-                    tr {
-                        th scope="col" { "Node" }
-                        th scope="col" { "State" }
-                        th scope="col" { "Attempts" }
-                        th scope="col" { "Last began" }
-                        th scope="col" { "Keys of action and undo" }
-                        th scope="col" { "Last error" }
-                    }
+    let head = ["Node", "State", "Attempts", "Last began", "Keys of action and undo", "Last error"];
+    let rows = html! {
+        @for node in nodes.iter().take(MAX_EFFECTS) {
+            tr {
+                th scope="row" { (user(node.node.as_str())) }
+                td data-label="State" {
+                    (node_chip(node.state))
+                    @if node.in_doubt { " " span.chip.warn { "in doubt" } }
                 }
-                tbody {
-                    @for node in nodes.iter().take(MAX_EFFECTS) {
-                        tr {
-                            th scope="row" { (user(node.node.as_str())) }
-                            td data-label="State" {
-                                (node_chip(node.state))
-                                @if node.in_doubt { " " span.chip.warn { "in doubt" } }
-                            }
-                            td data-label="Attempts" { (attempts(node)) }
-                            td data-label="Last began" {
-                                @if let Some(at) = node.undo_started_at.or(node.started_at) { (moment(at)) }
-                            }
-                            td data-label="Keys" { (keys(node)) }
-                            td.text data-label="Last error" { (errors(node)) }
-                        }
-                    }
+                td data-label="Attempts" { (attempts(node)) }
+                td data-label="Last began" {
+                    @if let Some(at) = node.undo_started_at.or(node.started_at) { (moment(at)) }
                 }
+                td data-label="Keys" { (keys(node)) }
+                td.text data-label="Last error" { (errors(node)) }
             }
         }
+    };
+    html! {
+        (Table::new(label).of(&head.map(Column::from), rows))
         @if nodes.len() > MAX_EFFECTS {
             p {
                 "The first " (MAX_EFFECTS) " of " (nodes.len()) "; "
@@ -148,7 +136,7 @@ pub(crate) fn attempts(node: &NodeFacts) -> Markup {
 }
 
 /// What a human looks for at the service.
-pub(super) fn keys(node: &NodeFacts) -> Markup {
+pub(crate) fn keys(node: &NodeFacts) -> Markup {
     html! {
         code.key { (node.action_key) }
         @for key in &node.earlier_action_keys { br; span.quiet { "before " } code.key { (key) } }

@@ -1,15 +1,16 @@
 //! The log of a saga.
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use saga_core::log::Entry;
 use saga_core::operator::SagaView;
 use serde::Deserialize;
 
+use super::path::SagaPath;
 use crate::app::{Shared, Visit};
-use crate::layout::{Page, page, saga_page};
+use crate::layout::{Column, Page, Table, page, saga_page};
 use crate::problem::{Problem, answer};
 use crate::text::{moment, user};
 
@@ -34,37 +35,25 @@ pub(super) fn latest(visit: &Visit, view: &SagaView) -> Markup {
 }
 
 fn table(entries: &[Entry]) -> Markup {
-    html! {
-        div.scroll id="entries" tabindex="0" role="region" aria-label="Table of log entries" {
-            table.stack.log {
-                thead {
-                    tr {
-                        th.n scope="col" { "No." }
-                        th scope="col" { "Time (UTC)" }
-                        th scope="col" { "Entry" }
-                        th scope="col" { "Node" }
-                        th scope="col" { "Message" }
-                    }
+    let named = ["Time (UTC)", "Entry", "Node", "Message"].map(Column::from);
+    let head = [Column::number("No.")].into_iter().chain(named).collect::<Vec<_>>();
+    let rows = html! {
+        @for entry in entries {
+            tr {
+                td.n data-label="No." { (entry.seq) }
+                td data-label="Time" { (moment(entry.at)) }
+                td data-label="Entry" { code { (entry.kind.name()) } }
+                td data-label="Node" {
+                    @if let Some(node) = entry.node() { (user(node.as_str())) }
+                    @if entry.attempt() > 1 { span.quiet { " attempt " (entry.attempt()) } }
                 }
-                tbody {
-                    @for entry in entries {
-                        tr {
-                            td.n data-label="No." { (entry.seq) }
-                            td data-label="Time" { (moment(entry.at)) }
-                            td data-label="Entry" { code { (entry.kind.name()) } }
-                            td data-label="Node" {
-                                @if let Some(node) = entry.node() { (user(node.as_str())) }
-                                @if entry.attempt() > 1 { span.quiet { " attempt " (entry.attempt()) } }
-                            }
-                            td.text data-label="Message" {
-                                @if let Some(message) = entry.kind.message() { (user(&message)) }
-                            }
-                        }
-                    }
+                td.text data-label="Message" {
+                    @if let Some(message) = entry.kind.message() { (user(&message)) }
                 }
             }
         }
-    }
+    };
+    Table::new("Table of log entries").id("entries").class("log").of(&head, rows)
 }
 
 #[derive(Deserialize, Default)]
@@ -76,7 +65,7 @@ pub(crate) struct From {
 pub(crate) async fn log(
     State(app): State<Shared>,
     Extension(visit): Extension<Visit>,
-    Path(id): Path<String>,
+    SagaPath(id): SagaPath,
     Query(From { from }): Query<From>,
 ) -> Response {
     answer(&visit, shown(&app, &visit, &id, from).await)

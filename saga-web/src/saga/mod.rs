@@ -3,23 +3,26 @@
 pub(crate) mod facts;
 pub(crate) mod log;
 pub(crate) mod nodes;
+pub(crate) mod path;
 mod timeline;
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, PreEscaped, html};
+use saga_core::log::Timestamp;
 use saga_core::operator::{AuditOutcome, AuditRecord, SagaFacts, SagaView};
 use saga_core::render::SvgOptions;
 use saga_core::store::Position;
 use serde::Deserialize;
 
+use self::path::SagaPath;
 use crate::app::{App, Shared, Visit};
 use crate::ask;
 use crate::events::version_of_one;
-use crate::layout::{Page, page, saga_page, state_chip};
+use crate::layout::{Column, Page, Table, page, saga_page, state_chip};
 use crate::problem::{Problem, answer};
-use crate::text::{encoded, moment, user, value};
+use crate::text::{ago, encoded, moment, user, value};
 
 /// Beyond so many nodes, a picture shows nothing to anybody.
 const MAX_DRAWN: usize = 3000;
@@ -27,17 +30,20 @@ const MAX_DRAWN: usize = 3000;
 /// How many requests of operators are shown, the latest first.
 const MAX_AUDIT: usize = 100;
 
+/// How many of those that no worker has answered are said before everything else.
+const MAX_WAITING: usize = 5;
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(crate) struct Came {
-    /// The command that brought the reader here, and its answer, as `cancel.done`.
-    answered: String,
+    /// Which message of the session is to be shown: the answer to what the reader has asked.
+    said: String,
 }
 
 pub(crate) async fn saga(
     State(app): State<Shared>,
     Extension(visit): Extension<Visit>,
-    Path(id): Path<String>,
+    SagaPath(id): SagaPath,
     Query(came): Query<Came>,
 ) -> Response {
     answer(&visit, shown(&app, &visit, &id, &came).await)
@@ -49,18 +55,25 @@ async fn shown(app: &App, visit: &Visit, id: &str, came: &Came) -> Result<Markup
     let facts = app.operator.inspect(id).await?;
     let audit = app.operator.audit(id).await?;
     let buttons = ask::buttons(app, visit, &facts).await?;
+    let session = visit.session.as_ref();
+    let said = session.and_then(|session| app.sessions.said(session, &came.said));
     let version = version_of_one(&Position::of(&view.record));
     let params = app.options.outputs.then(|| view.record.params.clone());
     let body = html! {
         (title(&facts))
-        @if let Some(text) = ask::answered(&came.answered) {
-            p.notice.good role="status" { (text) }
+        @if let Some(text) = said {
+            p.notice.good role="status" { (user(&text)) }
         }
-        section id="facts" data-part aria-label="Facts" { (facts::facts(&facts)) }
+        section id="facts" data-part aria-label="Facts" {
+            (waiting(&audit, facts.at))
+            (facts::facts(&facts))
+        }
         @if let Some(buttons) = buttons {
             section id="buttons" data-part aria-label="Actions" { (buttons) }
         } @else if visit.changes {
-            p.quiet { a href=(visit.to("/session")) { "Sign in" } " to act on this saga." }
+            p.quiet.act {
+                a href=(visit.to(format_args!("/session?saga={}", encoded(id)))) { "Sign in" } " to act on this saga."
+            }
         }
         section id="effects" data-part aria-label="Effects" { (facts::effects(visit, &facts)) }
         section id="graph" data-part aria-labelledby="graph-title" {
@@ -128,41 +141,46 @@ async fn graph(visit: &Visit, view: SagaView) -> Markup {
 }
 
 fn requests(audit: &[AuditRecord]) -> Markup {
-    html! {
-        div.scroll id="requests" tabindex="0" role="region" aria-label="Table of requests" {
-            table.stack {
-                thead {
-                    tr {
-                        th scope="col" { "When" }
-                        th scope="col" { "Who" }
-                        th scope="col" { "What" }
-                        th scope="col" { "Answer" }
-                        th scope="col" { "Note" }
-                    }
+    let head = ["When", "Who", "What", "Answer", "Note"].map(Column::from);
+    let rows = html! {
+        @for request in audit.iter().rev().take(MAX_AUDIT) {
+            tr {
+                td data-label="When" { (moment(request.at)) }
+                td data-label="Who" { (user(&request.by)) }
+                td data-label="What" { (what(request)) }
+                td data-label="Answer" {
+                    (outcome(request.outcome))
+                    @if let Some(why) = &request.refusal { ": " (user(why)) }
                 }
-                tbody {
-                    @for request in audit.iter().rev().take(MAX_AUDIT) {
-                        tr {
-                            td data-label="When" { (moment(request.at)) }
-                            td data-label="Who" { (user(&request.by)) }
-                            td data-label="What" {
-                                (request.command)
-                                @if let Some(node) = &request.node { " " (user(node.as_str())) }
-                            }
-                            td data-label="Answer" {
-                                (outcome(request.outcome))
-                                @if let Some(why) = &request.refusal { ": " (user(why)) }
-                            }
-                            td.text data-label="Note" {
-                                @if let Some(note) = &request.note { (user(note)) }
-                            }
-                        }
-                    }
+                td.text data-label="Note" {
+                    @if let Some(note) = &request.note { (user(note)) }
                 }
             }
         }
+    };
+    html! {
+        (Table::new("Table of requests").id("requests").of(&head, rows))
         @if audit.len() > MAX_AUDIT {
             p.quiet { "The latest " (MAX_AUDIT) " of " (audit.len()) "; the log has all." }
+        }
+    }
+}
+
+fn what(request: &AuditRecord) -> Markup {
+    html! {
+        (request.command)
+        @if let Some(node) = &request.node { " " (user(node.as_str())) }
+    }
+}
+
+/// Requests that no worker has answered yet: whoever is about to ask the same wants to know.
+fn waiting(audit: &[AuditRecord], now: Timestamp) -> Markup {
+    let waiting = audit.iter().filter(|request| request.outcome == AuditOutcome::Waiting);
+    html! {
+        @for request in waiting.take(MAX_WAITING) {
+            p.notice.warn {
+                "Waits for a worker: " (what(request)) ", asked by " (user(&request.by)) " " (ago(request.at, now))
+            }
         }
     }
 }

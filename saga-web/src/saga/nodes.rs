@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use saga_core::log::{EntryKind, NodeEntry, NodePath, Payload, Timestamp};
@@ -11,7 +11,9 @@ use saga_core::operator::{NodeFacts, SagaView};
 use serde::Deserialize;
 
 use super::facts::{attempts, errors, keys};
+use super::path::SagaPath;
 use crate::app::{Shared, Visit};
+use crate::ask::replace_output;
 use crate::layout::{Page, node_chip, page, saga_page};
 use crate::problem::{Problem, answer};
 use crate::text::{ago, encoded, moment, user, value};
@@ -30,7 +32,7 @@ pub(crate) struct Asked {
 pub(crate) async fn nodes(
     State(app): State<Shared>,
     Extension(visit): Extension<Visit>,
-    Path(id): Path<String>,
+    SagaPath(id): SagaPath,
     Query(asked): Query<Asked>,
 ) -> Response {
     answer(&visit, shown(&app, &visit, &id, &asked).await)
@@ -76,7 +78,10 @@ async fn shown(app: &Shared, visit: &Visit, id: &str, asked: &Asked) -> Result<M
         @if nodes.is_empty() { p.notice { "There is no such node yet." } }
         ol.nodes start=(asked.from.saturating_add(1)) {
             @for node in shown {
-                li { (card(node, facts.at, outputs.as_ref())) }
+                li {
+                    (card(node, facts.at, outputs.as_ref()))
+                    @if let Some(button) = replace_output(visit, &facts, node) { div.buttons { (button) } }
+                }
             }
         }
         nav.pages aria-label="Pages of the nodes" {
@@ -129,6 +134,9 @@ fn card(node: &NodeFacts, now: Timestamp, outputs: Option<&Outputs<'_>>) -> Mark
             @if node.action.is_some() { div.wide { dt { "Keys of action and undo" } dd { (keys(node)) } } }
             @if node.error.is_some() || node.undo_error.is_some() {
                 div.wide { dt { "Last error" } dd { (errors(node)) } }
+            }
+            @if let Some(why) = &node.unreadable {
+                div.wide { dt { "The program cannot read its output" } dd { (user(why)) } }
             }
             @if let Some(output) = outputs.and_then(|outputs| outputs.get(&node.node)) {
                 div.wide { dt { "Output" } dd { (value(output.as_bytes())) } }

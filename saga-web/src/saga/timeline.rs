@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use saga_core::operator::{ExecutionRecord, SagaFacts};
 
-use crate::layout::node_chip;
+use crate::layout::{Column, Table, node_chip};
 use crate::text::{duration, moment, user};
 
 /// How many attempts are shown, the latest ones.
@@ -21,29 +21,23 @@ pub(super) fn table(facts: &SagaFacts) -> Markup {
     let begin = shown.iter().map(|attempt| attempt.started_at.0).min().unwrap_or_default();
     let ends = shown.iter().map(|attempt| end(attempt, facts));
     let end = ends.max().unwrap_or(begin).max(begin + 1);
+    let over = html! { span.quiet { "over " (duration(end - begin)) } };
+    let head = [
+        Column::from("Node"),
+        Column::number("Attempt"),
+        Column::from("State"),
+        Column::from("Began (UTC)"),
+        Column::number("Took"),
+        Column::new(over, "bars"),
+        Column::from("Error"),
+    ];
+    let rows = html! { @for attempt in shown { (row(attempt, facts, begin, end)) } };
     html! {
         @if shown.is_empty() { p.notice { "No call has begun." } } @else {
             @if shown.len() < all.len() {
                 p.quiet { "The latest " (shown.len()) " of " (all.len()) " attempts; the log has all." }
             }
-            div.scroll id="attempts" tabindex="0" role="region" aria-label="Table of attempts" {
-                table.stack {
-                    thead {
-                        tr {
-                            th scope="col" { "Node" }
-                            th.n scope="col" { "Attempt" }
-                            th scope="col" { "State" }
-                            th scope="col" { "Began (UTC)" }
-                            th.n scope="col" { "Took" }
-                            th.bars scope="col" { span.quiet { "over " (duration(end - begin)) } }
-                            th scope="col" { "Error" }
-                        }
-                    }
-                    tbody {
-                        @for attempt in shown { (row(attempt, facts, begin, end)) }
-                    }
-                }
-            }
+            (Table::new("Table of attempts").id("attempts").of(&head, rows))
         }
     }
 }

@@ -50,7 +50,7 @@ async fn a_stuck_saga_is_resolved_by_buttons() {
         screen.is_sound("the confirmation").await;
         screen.screenshot(&format!("confirmation-{width}")).await;
         screen.click("button", "Resolve by hand").await;
-        screen.until("document.body.innerText.includes('Resolve by hand: done.')").await;
+        screen.until("document.body.innerText.includes('Resolve by hand: it is in the log')").await;
         screen.until("document.querySelector('h1').innerText.includes('rolled back')").await;
         screen.until("document.body.innerText.includes('paid back in cash, says Bob')").await;
         screen.is_sound("the page of a saga that was resolved").await;
@@ -77,7 +77,7 @@ async fn each_button_of_a_running_saga_does_what_it_says() {
             screen.enter("#note", "the customer called").await;
         }
         screen.click("button", button).await;
-        screen.until(&format!("document.body.innerText.includes('{button}: done.')")).await;
+        screen.until(&format!("document.body.innerText.includes('{button}: it is in the log')")).await;
         shop.world.packing.add_permits(usize::from(button == "Cancel"));
         let state = format!("document.querySelector('h1').innerText.includes('{state}')");
         screen.until(&state).await;

@@ -4,6 +4,7 @@ mod changes;
 #[path = "../common/mod.rs"]
 mod common;
 mod pages;
+mod sessions;
 
 use axum::Router;
 use axum::body::Body;

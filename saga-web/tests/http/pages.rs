@@ -74,9 +74,17 @@ async fn the_page_of_a_saga_says_what_it_waits_for_and_what_remains() {
 async fn the_page_works_wherever_it_is_mounted() {
     let shop = Shop::open().await;
     shop.start("order-1", "Ada").await;
-    let service = Router::new().nest("/ops/sagas", shop.page(Options::new()));
-    for path in ["/ops/sagas", "/ops/sagas/sagas/order-1"] {
-        let answer = read(&service, path).await;
+    let nested = Router::new().nest("/ops/sagas", shop.page(Options::new()));
+    let service = Router::new().nest_service("/ops/sagas", shop.page(Options::new()));
+    for (service, path) in [
+        (&nested, "/ops/sagas"),
+        (&nested, "/ops/sagas/sagas/order-1"),
+        (&service, "/ops/sagas"),
+        // as people type it
+        (&service, "/ops/sagas/"),
+        (&service, "/ops/sagas/sagas/order-1"),
+    ] {
+        let answer = read(service, path).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
         for (i, _) in answer.body.match_indices(" href=\"/") {
             let rest = &answer.body[i..];
@@ -88,7 +96,7 @@ async fn the_page_works_wherever_it_is_mounted() {
             );
         }
         let css = answer.between("rel=\"stylesheet\" href=\"", "\"");
-        let file = read(&service, &css).await;
+        let file = read(service, &css).await;
         assert_eq!(file.status, StatusCode::OK);
         assert!(file.header("content-type").starts_with("text/css"));
         assert!(file.header("cache-control").contains("immutable"));
@@ -209,4 +217,19 @@ async fn a_stream_says_when_a_saga_has_changed() {
     stop.send(true).unwrap();
     // at most what was on its way
     while next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn sagas_whose_ids_are_dots_have_pages() {
+    let shop = Shop::open().await;
+    let page = shop.page(Options::new());
+    for id in [".", ".."] {
+        shop.start(id, "Ada").await;
+        let list = read(&page, "/sagas").await.body;
+        assert!(list.contains(&format!("href=\"/sagas/~{id}\"")), "{list}");
+        let saga = read(&page, &format!("/sagas/~{id}")).await;
+        assert_eq!(saga.status, StatusCode::OK);
+        assert!(saga.body.contains(&format!("href=\"/sagas/~{id}/nodes\"")), "{}", saga.body);
+        assert_eq!(read(&page, &format!("/sagas/~{id}/log")).await.status, StatusCode::OK);
+    }
 }

@@ -134,6 +134,28 @@ fn a_saga_with_an_unreadable_value_is_parked_with_the_reason() {
 }
 
 #[test]
+fn the_facts_say_which_output_cannot_be_read_and_why() {
+    let mut x = left_by_the_old!(old::Tour {});
+    restart(&mut x, new::sagas);
+    parked(&x);
+    let facts = x.process.until(x.operator.inspect("x")).unwrap();
+    let unreadable = facts.nodes.iter().filter_map(|node| {
+        let why = node.unreadable.as_ref()?;
+        assert!(why.contains("expected a string"), "{why}");
+        Some(node.node.as_str())
+    });
+    assert_eq!(unreadable.collect::<Vec<_>>(), ["stops"]);
+    // only the program can tell
+    let outside = Operator::attach(x.store.clone(), "bob", Duration::ZERO);
+    let facts = x.process.until(outside.inspect("x")).unwrap();
+    assert!(facts.nodes.iter().all(|node| node.unreadable.is_none()));
+    // and one that reads them all has nothing to say
+    restart(&mut x, old::sagas);
+    let facts = x.process.until(x.operator.inspect("x")).unwrap();
+    assert!(facts.nodes.iter().all(|node| node.unreadable.is_none()));
+}
+
+#[test]
 fn an_unreadable_saga_is_undone_where_possible_and_the_rest_is_listed() {
     let mut x = left_by_the_old!(old::Order {});
     restart(&mut x, new::sagas);

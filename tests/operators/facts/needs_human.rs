@@ -86,6 +86,6 @@ fn a_saga_that_no_worker_goes_on_with_is_shown() {
     assert_eq!(page.sagas.len(), 1);
     assert_eq!(page.sagas[0].reason, HumanReason::UnknownVersion);
     let fleet = knows_none.until(operator.fleet()).unwrap();
-    assert!(!fleet.versions[0].known);
+    assert_eq!(fleet.versions[0].known, Some(false));
     assert!(fleet.to_string().contains("not known to this program"), "{fleet}");
 }

@@ -52,9 +52,8 @@ pub struct FleetVersion {
     pub version: Option<u32>,
     /// The fingerprint of their definition.
     pub fingerprint: String,
-    /// False if the program that asks runs sagas and does not know this definition. Always true for an operator that is
-    /// attached to a store.
-    pub known: bool,
+    /// Whether the program that asks knows this definition; `None` if it runs no sagas, but is attached to a store.
+    pub known: Option<bool>,
     /// How many there are in each state in which there are any.
     pub states: Vec<StateCount>,
 }
@@ -94,7 +93,7 @@ impl fmt::Display for Fleet {
                 Some(number) => write!(f, " version {number}")?,
                 None => write!(f, " fingerprint {}", version.fingerprint)?,
             }
-            if !version.known {
+            if version.known == Some(false) {
                 write!(f, " (not known to this program)")?;
             }
             let mut between = ": ";
@@ -127,7 +126,7 @@ impl Reader<'_> {
         FleetVersion {
             saga: name,
             version: stored_version(dag.as_bytes()),
-            known: self.home.is_none_or(|home| home.knows(&fingerprint, &dag)),
+            known: self.home.map(|home| home.knows(&fingerprint, &dag)),
             fingerprint,
             states,
         }

@@ -127,6 +127,25 @@ pub(super) fn now() -> Timestamp {
 pub(super) type Facts<'a, T> = BoxFuture<'a, Result<T, OperateError>>;
 
 impl Operator {
+    /// The time by which it is told how long ago something was: that of the coordinator's clock, or of the system's for an operator
+    /// that is attached to a store.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// # saga! { Stamp<()>() -> u64 { let at = now {}; at } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
+    /// sec.run(Stamp {}).await?;
+    /// let alice = sec.operator("alice");
+    /// let sagas = alice.list(Default::default()).await?;
+    /// assert!(sagas[0].created_at <= alice.now());
+    /// # Ok(()) }
+    /// ```
+    pub fn now(&self) -> Timestamp {
+        self.home().map_or_else(now, |home| home.env.clock.now())
+    }
+
     /// Reads something, on the coordinator's runtime if there is one.
     fn read<'a, T: Send + 'a>(
         &'a self,

@@ -66,6 +66,10 @@ pub struct NodeFacts {
     pub error: Option<String>,
     /// How the last attempt of its undo failed, if it did.
     pub undo_error: Option<String>,
+    /// Why this program cannot read the output of a node of a parked saga, so that somebody has to let it read that, or to
+    /// decide what the output is. `None` if it can; and if it does not know the saga's definition, as one that is attached to a
+    /// store does not.
+    pub unreadable: Option<String>,
     /// The next attempt, if it is waited for.
     pub retry: Option<RetryFacts>,
     /// What it waits for, if it is a wait that has begun and not ended.
@@ -245,6 +249,7 @@ pub(super) fn nodes(
             undo_ended_at: back.last,
             error: message(node.failure.as_deref()),
             undo_error: message(node.undo_failure.as_deref()),
+            unreadable: None,
             retry,
             wait: node.wait.map(|WaitState { events, until }| WaitFacts { events, until }),
             node: node.path,

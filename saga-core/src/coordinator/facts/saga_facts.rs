@@ -17,6 +17,7 @@ use crate::driver::{StuckBy, node_reports};
 use crate::error::OperateError;
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
 use crate::log::{ActionState, SagaId, SagaLog, Timestamp, Uuid};
+use crate::machine::SagaState;
 use crate::store::{CurrentWorker, SagaRecord, WorkerId};
 
 /// Everything that is known about one saga, from [`Operator::inspect`]. `Display` shows it as text.
@@ -53,6 +54,8 @@ pub struct SagaFacts {
     pub at: Timestamp,
     /// The one fact that it waits for.
     pub why: Why,
+    /// Whether the program that asks knows the saga's definition; `None` if it runs no sagas, but is attached to a store.
+    pub known: Option<bool>,
     /// The worker that owns it, if it has one and has not ended.
     pub owner: Option<OwnerFacts>,
     /// Why it rolls back or was rolled back, if so.
@@ -185,6 +188,7 @@ impl Reader<'_> {
             saga: SagaSummary::of(record),
             at: self.now,
             why: Why { fact: WaitsFor::Nothing, sentence: String::new() },
+            known: self.home.map(|_| stored.definition.is_some()),
             owner: self.owner(record),
             cause: None,
             nodes: Vec::new(),
@@ -202,6 +206,9 @@ impl Reader<'_> {
                 facts.cause = state.cause().map(ToString::to_string);
                 facts.nodes = nodes(&state, run_key, &actions, definition, &facts.timeline);
                 facts.kept = kept(&state, run_key);
+                if record.parked_reason.is_some() {
+                    self.note_unreadable(stored, &state, &mut facts.nodes);
+                }
             }
             Ok(None) => {
                 facts.problem = Some("the DAG that is stored with it cannot be read".to_string());
@@ -217,6 +224,19 @@ impl Reader<'_> {
         };
         facts.why = why(&facts, log, &owner, stuck);
         facts
+    }
+
+    /// Says which of the outputs this program cannot read.
+    fn note_unreadable(&self, stored: &Stored, state: &SagaState, nodes: &mut [NodeFacts]) {
+        let Some(home) = self.home else { return };
+        // without the definition, nobody can tell here
+        let Ok(values) = stored.values(state, home.env.limits.max_width) else { return };
+        for value in values.unreadable() {
+            let of = nodes.iter_mut().find(|node| value.node() == Some(&node.node));
+            if let Some(node) = of {
+                node.unreadable = Some(value.why());
+            }
+        }
     }
 
     fn owner(&self, record: &SagaRecord) -> Option<OwnerFacts> {
