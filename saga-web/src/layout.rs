@@ -5,8 +5,8 @@ use saga_core::ActionState;
 use saga_core::operator::ListedState;
 
 use crate::app::Visit;
-use crate::{assets, saga};
 use crate::sessions::Session;
+use crate::{assets, saga};
 
 /// What is around the body of a page.
 pub(crate) struct Page<'p> {

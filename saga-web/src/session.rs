@@ -57,10 +57,7 @@ impl Goal {
     }
 }
 
-pub(crate) async fn form(
-    Extension(visit): Extension<Visit>,
-    Query(goal): Query<Goal>,
-) -> Response {
+pub(crate) async fn form(Extension(visit): Extension<Visit>, Query(goal): Query<Goal>) -> Response {
     shown(&visit, &goal, None).into_response()
 }
 

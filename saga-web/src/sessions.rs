@@ -187,8 +187,8 @@ mod tests {
             sessions.was_wrong(a);
         }
         assert!(!sessions.may_try(a) && sessions.may_try(b));
-        let [c, same, other] =
-            ["2001:db8::1", "2001:db8::2:3", "2001:db8:0:1::1"].map(|a| network(a.parse().unwrap()));
+        let [c, same, other] = ["2001:db8::1", "2001:db8::2:3", "2001:db8:0:1::1"]
+            .map(|a| network(a.parse().unwrap()));
         assert!(c == same && c != other);
         assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), a);
     }

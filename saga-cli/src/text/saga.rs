@@ -169,7 +169,7 @@ pub(crate) fn timeline(facts: &SagaFacts) -> String {
             plain(attempt.node.as_str()),
             if attempt.undo { "undo" } else { "action" }.to_string(),
             attempt.attempt.to_string(),
-            attempt.state.to_string(),
+            if attempt.cut_off { "cut off".to_string() } else { attempt.state.to_string() },
             attempt.error.as_ref().map(|error| plain(error)).unwrap_or_default(),
         ]);
     }

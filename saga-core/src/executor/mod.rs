@@ -314,7 +314,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
     /// The store's error.
     pub async fn execution_trace(&self) -> Result<Vec<ExecutionRecord>, StoreError> {
         let stored = self.load().await?;
-        Ok(trace(stored.as_ref().map_or(&[], |stored| &stored.entries)))
+        Ok(stored.map(|stored| trace(&stored.record, &stored.entries)).unwrap_or_default())
     }
 
     /// The saga's log so far.

@@ -187,9 +187,8 @@ async fn done(
         Ok(Redirect::to(&to).into_response())
     };
     // by a double click, or when the browser reloads the page
-    let twice = || {
-        format!("{}: this form was sent before, and is not carried out twice.", button.says)
-    };
+    let twice =
+        || format!("{}: this form was sent before, and is not carried out twice.", button.says);
     if app.sessions.was_sent(session, &asked.form) {
         return say(twice());
     }

@@ -42,11 +42,11 @@ pub(super) fn table(facts: &SagaFacts) -> Markup {
     }
 }
 
-/// When an attempt ended; if it runs, it reaches to the present, and if its process died, nobody knows.
+/// When an attempt ended; if it runs, it reaches to the present, and if it was cut off, nobody knows.
 fn end(attempt: &ExecutionRecord, facts: &SagaFacts) -> u64 {
     match attempt.ended_at {
         Some(ended) => ended.0,
-        None if facts.saga.state.is_ended() => attempt.started_at.0,
+        None if attempt.cut_off => attempt.started_at.0,
         None => facts.at.0,
     }
 }
@@ -58,6 +58,7 @@ fn row(attempt: &ExecutionRecord, facts: &SagaFacts, begin: u64, last: u64) -> M
     let tone = match (attempt.undo, attempt.error.is_some()) {
         (_, true) => "bar bad",
         (true, false) => "bar back",
+        (false, false) if attempt.cut_off => "bar cut",
         (false, false) if attempt.ended_at.is_none() => "bar go",
         (false, false) => "bar good",
     };
@@ -68,11 +69,14 @@ fn row(attempt: &ExecutionRecord, facts: &SagaFacts, begin: u64, last: u64) -> M
                 (user(attempt.node.as_str()))
             }
             td.n data-label="Attempt" { (attempt.attempt) }
-            td data-label="State" { (node_chip(attempt.state)) }
+            td data-label="State" {
+                @if attempt.cut_off { span.chip.warn { "cut off" } } @else { (node_chip(attempt.state)) }
+            }
             td data-label="Began" { (moment(attempt.started_at)) }
             td.n data-label="Took" {
                 @match attempt.ended_at {
                     Some(_) => (duration(to - from)),
+                    None if attempt.cut_off => {},
                     None => span.quiet { "no end yet" },
                 }
             }

@@ -61,32 +61,6 @@ async fn a_stuck_saga_is_resolved_by_buttons() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_button_of_a_running_saga_does_what_it_says() {
-    let shop = Shop::open().await;
-    shop.start("order-1", "Ada").await;
-    let screen = Screen::open(shop.page(Options::new().allow_changes(TOKEN))).await;
-    screen.width(1280).await;
-    screen.visit("/session").await;
-    screen.enter("#name", "Alice").await;
-    screen.enter("#token", TOKEN).await;
-    screen.click("button", "Sign in").await;
-    screen.visit("/sagas/order-1").await;
-    for (button, state) in [("Pause", "paused"), ("Resume", "running"), ("Cancel", "rolled back")] {
-        screen.click("a", button).await;
-        if button == "Cancel" {
-            screen.enter("#note", "the customer called").await;
-        }
-        screen.click("button", button).await;
-        screen.until(&format!("document.body.innerText.includes('{button}: it is in the log')")).await;
-        shop.world.packing.add_permits(usize::from(button == "Cancel"));
-        let state = format!("document.querySelector('h1').innerText.includes('{state}')");
-        screen.until(&state).await;
-    }
-    screen.is_sound("the page of a saga that was cancelled").await;
-    screen.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_keyboard_reaches_everything() {
     let shop = Shop::open().await;
     shop.start("order-1", "Ada").await;

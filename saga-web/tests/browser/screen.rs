@@ -155,7 +155,7 @@ impl Screen {
     pub(crate) async fn click(&self, element: &str, text: &str) {
         let click = format!(
             "(() => {{ const all = [...document.querySelectorAll('{element}')]; \
-             const found = all.find(e => e.innerText.trim().startsWith('{text}')); \
+             const found = all.find(e => ['{text}', '{text}…'].includes(e.innerText.trim())); \
              if (!found) return false; \
              found.scrollIntoView({{ block: 'center', inline: 'center', behavior: 'instant' }}); \
              const at = found.getClientRects()[0]; if (!at) return false; \

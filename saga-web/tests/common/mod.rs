@@ -25,11 +25,14 @@ pub(crate) struct World {
     /// Packing waits for a permit, except for an order of nobody.
     pub(crate) packing: Semaphore,
     pub(crate) bank_refuses: AtomicBool,
+    /// A transfer is never answered as long as this is false.
+    pub(crate) bank_answers: AtomicBool,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { packing: Semaphore::new(0), bank_refuses: AtomicBool::new(false) }
+        let [bank_refuses, bank_answers] = [(); 2].map(|()| AtomicBool::new(false));
+        Self { packing: Semaphore::new(0), bank_refuses, bank_answers }
     }
 }
 
@@ -87,19 +90,55 @@ saga! {
 }
 
 #[saga_action(no_undo, timeout = "50ms", retry(max = 1))]
-async fn send(_cx: &Cx) -> Result<String, String> {
-    std::future::pending().await
+async fn transfer(cx: &Cx) -> Result<String, String> {
+    match cx.bank_answers.load(Ordering::SeqCst) {
+        true => Ok("t-1".into()),
+        false => std::future::pending().await,
+    }
+}
+
+#[saga_action(no_undo, retry(forever))]
+async fn print(_cx: &Cx) -> Result<String, String> {
+    Ok("printed".into())
 }
 
 saga! {
-    /// A payment of which nobody knows whether it was made.
-    #[allow(unused_variables, reason = "only nodes with a name have keys")]
-    pub(crate) Payout<Arc<World>>() {
+    /// A payout, which nobody takes back once the bank has made it.
+    #[allow(unused_variables)]
+    pub(crate) Payout<Arc<World>>() -> String {
         reserve {};
         #[pivot]
-        let transfer = send {};
+        let transfer = transfer {};
+        let receipt = print {};
+        receipt
     }
 }
+
+/// A parcel, in a program whose weights are of this type.
+macro_rules! parcel {
+    ($program:ident, $weight:ty, $weighed:expr) => {
+        pub(crate) mod $program {
+            use super::*;
+
+            #[saga_action(no_undo)]
+            async fn weigh(_cx: &Cx) -> Result<$weight, String> {
+                Ok($weighed)
+            }
+
+            saga! {
+                #[name = "Parcel"]
+                #[allow(unused_variables)]
+                pub(crate) Parcel<Arc<World>>(customer: String) -> u32 {
+                    let weight = weigh {};
+                    pack { customer }
+                }
+            }
+        }
+    };
+}
+
+parcel!(of_grams, u32, 3000);
+parcel!(of_words, String, "3 kg".to_string());
 
 /// A coordinator, and its sagas' world and store.
 pub(crate) struct Shop {
@@ -140,6 +179,7 @@ impl Shop {
             .limits(Limits::default().max_payload(8 * 1024 * 1024))
             .saga::<Order>()
             .saga::<Payout>()
+            .saga::<of_words::Parcel>()
             .build()
             .await
             .unwrap();
@@ -163,11 +203,26 @@ impl Shop {
         self.reaches(id, "ended: stuck").await;
     }
 
-    /// A payout whose pivot is in doubt.
-    #[allow(dead_code, reason = "the tests in a browser need none")]
+    /// A payout that is parked, because nobody knows whether the bank has made it.
     pub(crate) async fn parked(&self, id: &str) {
         self.sec.saga(Payout {}).id(id).start().await.unwrap();
         self.reaches(id, "parked").await;
+    }
+
+    /// A shop with a parcel that it cannot go on with: the program before has stored its weight as a number.
+    pub(crate) async fn with_an_unreadable_parcel(id: &str) -> (Self, MemoryStore) {
+        let store = MemoryStore::new();
+        let before = Coordinator::builder(Arc::new(World::default())).store(store.clone());
+        let before = before.saga::<of_grams::Parcel>().build().await.unwrap();
+        let parcel = of_grams::Parcel { customer: "Ada".into() };
+        before.saga(parcel).id(id).start().await.unwrap();
+        while !before.inspect(id).await.unwrap().unwrap().pretty().contains("started pack") {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        before.shutdown(std::time::Duration::ZERO).await.unwrap();
+        let shop = Self::on(store.clone()).await;
+        shop.reaches(id, "parked").await;
+        (shop, store)
     }
 
     /// Waits until the saga's log has such an entry.

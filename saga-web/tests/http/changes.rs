@@ -65,7 +65,13 @@ async fn a_cancel_is_predicted_confirmed_and_recorded_with_its_name() {
     assert!(confirm.body.contains("unwinding"), "{}", confirm.body);
     assert_eq!(shop.log("order-1").await, before, "nothing is written before it is confirmed");
     let (seen, id) = (hidden(&confirm, "seen"), hidden(&confirm, "form"));
-    let fields = [("csrf", &*alice.csrf), ("command", "cancel"), ("form", &*id), ("seen", &*seen), ("note", IMAGE)];
+    let fields = [
+        ("csrf", &*alice.csrf),
+        ("command", "cancel"),
+        ("form", &*id),
+        ("seen", &*seen),
+        ("note", IMAGE),
+    ];
     let answer = alice.send(form("/sagas/order-1/ask", &fields)).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     let location = answer.header("location");
@@ -110,7 +116,8 @@ async fn a_stuck_saga_is_resolved_by_its_buttons() {
         ("csrf", &*alice.csrf),
         ("command", "resolve"),
         ("node", "charge"),
-        ("form", &*id), ("seen", &*seen),
+        ("form", &*id),
+        ("seen", &*seen),
         ("note", "paid back in cash"),
     ];
     let answer = alice.send(form("/sagas/order-2/ask", &fields)).await;
@@ -153,7 +160,13 @@ async fn nobody_else_changes_anything() {
     let (seen, id) = (hidden(&confirm, "seen"), hidden(&confirm, "form"));
     let before = shop.log("order-1").await;
     let path = "/sagas/order-1/ask";
-    let all = [("csrf", &*alice.csrf), ("command", "cancel"), ("form", &*id), ("seen", &*seen), ("note", "why")];
+    let all = [
+        ("csrf", &*alice.csrf),
+        ("command", "cancel"),
+        ("form", &*id),
+        ("seen", &*seen),
+        ("note", "why"),
+    ];
 
     // not signed in
     assert_eq!(send(&page, form(path, &all)).await.status, StatusCode::FORBIDDEN);
@@ -165,7 +178,13 @@ async fn nobody_else_changes_anything() {
     // a form without the session's token, or with that of somebody else
     let bob = sign_in(page.clone(), "Bob").await;
     for csrf in ["", "wrong", &bob.csrf] {
-        let fields = [("csrf", csrf), ("command", "cancel"), ("form", &*id), ("seen", &*seen), ("note", "why")];
+        let fields = [
+            ("csrf", csrf),
+            ("command", "cancel"),
+            ("form", &*id),
+            ("seen", &*seen),
+            ("note", "why"),
+        ];
         let answer = alice.send(form(path, &fields)).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{csrf}");
     }

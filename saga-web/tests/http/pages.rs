@@ -233,3 +233,33 @@ async fn sagas_whose_ids_are_dots_have_pages() {
         assert_eq!(read(&page, &format!("/sagas/~{id}/log")).await.status, StatusCode::OK);
     }
 }
+
+#[tokio::test]
+async fn where_only_the_program_knows_whether_an_output_can_be_read_each_can_be_replaced() {
+    use crate::changes::sign_in;
+    use saga_core::operator::Operator;
+    let (shop, store) = Shop::with_an_unreadable_parcel("parcel-1").await;
+    let attached = Operator::attach(store, "page", std::time::Duration::ZERO);
+    let options = Options::new().allow_changes(crate::common::TOKEN);
+    let attached = sign_in(saga_web::router_with(attached, options.clone()), "Alice").await;
+    let nodes = attached.get("/sagas/parcel-1/nodes").await.body;
+    assert!(nodes.contains("ask?command=decide_output&amp;node=weight\""), "{nodes}");
+    assert!(
+        !read(&shop.page(options.clone()), "/sagas/parcel-1/nodes")
+            .await
+            .body
+            .contains("decide_output")
+    );
+    // the program itself knows which
+    let own = sign_in(shop.page(options), "Alice").await;
+    let nodes = own.get("/sagas/parcel-1/nodes").await.body;
+    assert!(nodes.contains("The program cannot read its output"), "{nodes}");
+    assert!(
+        own.get("/sagas/parcel-1")
+            .await
+            .body
+            .contains("ask?command=decide_output&amp;node=weight\"")
+    );
+    shop.parked("payout-1").await;
+    assert!(!own.get("/sagas/payout-1/nodes").await.body.contains("decide_output"));
+}

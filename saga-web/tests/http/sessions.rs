@@ -64,7 +64,8 @@ async fn a_form_that_is_sent_several_times_is_carried_out_once() {
         let page = alice.get(answer.header("location")).await;
         said.push(page.between("notice good\" role=\"status\">", "</p>"));
     }
-    let (done, twice): (Vec<_>, Vec<_>) = said.iter().partition(|text| text.contains("takes effect"));
+    let (done, twice): (Vec<_>, Vec<_>) =
+        said.iter().partition(|text| text.contains("takes effect"));
     assert_eq!((done.len(), twice.len()), (1, 2), "{said:?}");
     assert!(twice.iter().all(|text| text.contains("this form was sent before")), "{said:?}");
     let audit = operator.audit("order-1").await.unwrap();

@@ -78,7 +78,7 @@ fn a_saga_whose_worker_is_gone_says_so() {
     // from outside nobody can tell
     let outside = facts_from_outside(&x, "x");
     assert_eq!(outside.owner.unwrap().alive, None);
-    assert!(outside.why.sentence.starts_with("`b` has been running"), "{}", outside.why);
+    assert_eq!(outside.why.sentence, "owned by worker w-7");
 }
 
 #[test]
@@ -240,4 +240,34 @@ fn a_pivot_may_have_taken_effect_while_it_is_in_flight_or_in_doubt_though_nothin
         .unwrap();
     x.rests("doubt");
     assert_eq!(facts(&x, "doubt").possible_effects().count(), 0);
+}
+
+#[test]
+fn calls_of_a_process_that_died_are_cut_off_and_not_in_flight() {
+    // the second process takes the saga over, and its store does not let it write yet
+    let x = Running::new(&[("b", &[Do::Waits, Do::Works])]);
+    x.start("x");
+    x.process.until(x.world.hears("do b", 1));
+    let id = "x".parse().unwrap();
+    let other = WorkerId::from("w-7");
+    x.process.until(x.store.take(&other, &id)).unwrap();
+    let outside = facts_from_outside(&x, "x");
+    assert_eq!(outside.why.sentence, "owned by worker w-7");
+    let b = outside.timeline.last().unwrap();
+    assert!(b.node == "b" && b.cut_off && b.ended_at.is_none(), "{b:?}");
+
+    // once it has gone on, both attempts are told
+    let Running { world, store, process, .. } = x;
+    drop(process);
+    let process = Process::start(&world, &store, sagas);
+    let alice = process.sec.operator("alice");
+    process.until(async {
+        while !alice.inspect("x").await.unwrap().saga.state.is_ended() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let facts = process.until(alice.inspect("x")).unwrap();
+    let of_b = facts.timeline.iter().filter(|attempt| attempt.node == "b");
+    let cut_off = of_b.map(|attempt| (attempt.attempt, attempt.cut_off)).collect::<Vec<_>>();
+    assert_eq!(cut_off, [(1, true), (2, false)]);
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
 use crate::log::{ActionState, Entry, EntryKind, NodePath, Timestamp, without_retold};
+use crate::store::SagaRecord;
 
 /// One attempt of an action or an undo.
 ///
@@ -50,15 +51,19 @@ pub struct ExecutionRecord {
     /// When it began.
     #[serde(serialize_with = "utc")]
     pub started_at: Timestamp,
-    /// When it ended; `None` while it runs, and forever if its process died.
+    /// When it ended; `None` while it runs, and if it was [cut off](Self::cut_off).
     #[serde(serialize_with = "maybe_utc")]
     pub ended_at: Option<Timestamp>,
+    /// True if it was cut off: its process died, or lost the saga, so that its end is in no log and never will be.
+    pub cut_off: bool,
     /// Its error's message, if it failed.
     pub error: Option<String>,
 }
 
-/// The attempts that a log records.
-pub(crate) fn trace(log: &[Entry]) -> Vec<ExecutionRecord> {
+/// The attempts that the log of a saga records.
+pub(crate) fn trace(record: &SagaRecord, log: &[Entry]) -> Vec<ExecutionRecord> {
+    // what is in flight belongs to the present owner
+    let is_owned = record.owner.is_some() && !record.status.is_ended();
     let mut records = Vec::<ExecutionRecord>::new();
     // the attempt in flight of each node, as an index into the trace
     let mut open = HashMap::<&NodePath, usize>::new();
@@ -66,7 +71,10 @@ pub(crate) fn trace(log: &[Entry]) -> Vec<ExecutionRecord> {
         let EntryKind::Node { node, attempt, entry: recorded } = &entry.kind else { continue };
         let Some(state) = recorded.attempt_state() else { continue };
         if recorded.is_start() {
-            open.insert(node, records.len());
+            let before = open.insert(node, records.len());
+            if let Some(before) = before.and_then(|at| records.get_mut(at)) {
+                before.cut_off = true;
+            }
             records.push(ExecutionRecord {
                 node: node.clone(),
                 undo: recorded.is_of_undo(),
@@ -74,6 +82,7 @@ pub(crate) fn trace(log: &[Entry]) -> Vec<ExecutionRecord> {
                 state,
                 started_at: entry.at,
                 ended_at: None,
+                cut_off: !is_owned || entry.epoch < record.epoch,
                 error: None,
             });
             continue;
@@ -82,6 +91,7 @@ pub(crate) fn trace(log: &[Entry]) -> Vec<ExecutionRecord> {
         let record = open.remove(node).and_then(|at| records.get_mut(at));
         if let Some(record) = record {
             record.state = state;
+            record.cut_off = false;
             record.ended_at = Some(entry.at);
             record.error = recorded.failure().map(|failure| failure.message.clone());
         }

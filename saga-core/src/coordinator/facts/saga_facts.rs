@@ -193,7 +193,7 @@ impl Reader<'_> {
             cause: None,
             nodes: Vec::new(),
             kept: Vec::new(),
-            timeline: trace(log),
+            timeline: trace(record, log),
             problem: None,
         };
         let mut stuck = None;

@@ -225,6 +225,7 @@ fn call(facts: &SagaFacts) -> Option<WaitsFor> {
     let in_flight = facts.timeline.iter().enumerate().filter(|(i, attempt)| {
         let later = facts.timeline.get(i + 1..).unwrap_or_default();
         attempt.ended_at.is_none()
+            && !attempt.cut_off
             && later.iter().all(|other| other.node != attempt.node)
             && open(attempt.undo, &attempt.node)
     });
