@@ -122,7 +122,7 @@ const FOUND_BY_MIGRATIONS: [(Mistake, Law); 10] = [
 ];
 
 /// How many random runs a mistake may need until it is found.
-const RUNS: usize = 3000;
+const RUNS: usize = 12_000;
 
 fn random() -> TestRunner {
     let seed = std::env::var("PLANTED_SEED").ok();
