@@ -7,7 +7,6 @@ use std::future::Future;
 
 use crate::context::{ActionContext, StepResult};
 use crate::error::UndoError;
-use crate::typed::signature::UndoReturn;
 use crate::value::ActionData;
 
 /// Stands for a transaction where there is none.
@@ -139,8 +138,8 @@ where
 }
 
 /// What an undo returns, as the result of its transaction.
-pub fn undone(returned: impl UndoReturn) -> Result<(), UndoError> {
-    match returned.undone() {
+pub fn undone(returned: StepResult) -> Result<(), UndoError> {
+    match returned {
         StepResult::Undone(result) => result,
         StepResult::Output(_) | StepResult::Failed(_) | StepResult::UndoInputs(_) => Ok(()),
     }

@@ -36,7 +36,7 @@ pub(crate) fn call_undo(
     call.write(
         function,
         arguments,
-        |returned| quote_spanned!(at=> #krate::__private::undone(#returned)),
+        |returned| quote_spanned!(at=> #krate::__private::undone(#krate::bounds::UndoReturn::undone(#returned))),
     )
 }
 
