@@ -168,7 +168,9 @@ impl CoordinatorInner {
             let (running, woken) = match running {
                 Some(running) => {
                     if let Some(Creation::Failed(_)) | None = running.link.creation().await {
-                        return Err(OperateError::NotFound { saga: saga.clone() });
+                        // it may be in the store all the same, if only the store's answer was lost
+                        self.until_gone(saga, &running).await;
+                        continue;
                     }
                     // a task that is about to end does not read this any more; the loop then wakes the saga
                     running.link.send(Control::Request(pending));
