@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use saga_core::SagaId;
-use saga_core::operator::{Answer, Command, OperateError, Operator};
+use saga_core::operator::{Answer, Command, Decision, OperateError, Operator};
 use tokio::time::sleep;
 
 use super::clients::{fault, join_all};
@@ -82,13 +82,19 @@ impl Stage {
             12 => Command::Retry { node: node.into() },
             13 => Command::Unpark,
             14 => {
-                let node = plan.pivot().unwrap_or(node);
-                // who says how it ended has found out, and sees to it that it stays so
-                match self.world.truth(&planned.id, node) {
-                    Some(decision) => {
-                        Command::Decide { node: node.into(), decision, note: reason() }
-                    }
-                    None => Command::Unpark,
+                let decide = |node: &str, decision| Command::Decide {
+                    node: node.into(),
+                    decision,
+                    note: reason(),
+                };
+                match plan.pivot() {
+                    // who says how it ended has found out, and sees to it that it stays so
+                    Some(pivot) => match self.world.truth(&planned.id, pivot) {
+                        Some(decision) => decide(pivot, decision),
+                        None => Command::Unpark,
+                    },
+                    // it is refused: of another node nobody closes the key, with which it is still tried
+                    None => decide(node, Decision::Failed),
                 }
             }
             _ => Command::Inject { node: node.into(), fault: fault(operators) },
