@@ -124,7 +124,7 @@ impl FileStore {
     /// [`StoreError::InUse`] if a worker has the directory open already,
     /// [`StoreError::NewerSchema`] if a newer version of this library wrote it,
     /// [`StoreError::Failed`] if it cannot be created or written, or contains other files. A damaged
-    /// log is not an error here; [`load`](Store::load) reports what is wrong with it.
+    /// log is not an error here; [`load`](crate::store::Store::load) reports what is wrong with it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let directory = Directory::new(path.as_ref());
         let worker = LogWriter::open(directory.clone())?;
