@@ -82,7 +82,7 @@ const PARTS: [Part; 2] = [
             package: "saga-core",
             cargo: &[
                 "--no-default-features",
-                "--features=testing,fault-injection",
+                "--features=testing,fault-injection,sqlite",
                 "--lib",
                 "--test=simulator",
             ],

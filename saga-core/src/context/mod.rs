@@ -304,12 +304,13 @@ impl<C: 'static> ActionContext<C> {
     /// for undos that also clean up what failed attempts have left.
     ///
     /// ```
+    /// use saga_core::BoxError;
     /// use saga_core::prelude::*;
-    /// # struct Shop; impl Shop { async fn cancel(&self, key: String) -> Result<(), BoxError> { Ok(()) } }
+    /// # struct Shop; impl Shop { async fn cancel_order(&self, key: String) -> Result<(), BoxError> { Ok(()) } }
     ///
     /// async fn cancel_orders(cx: &ActionContext<Shop>) -> Result<(), BoxError> {
     ///     for key in cx.action_keys() {
-    ///         cx.cancel(key.to_string()).await?;
+    ///         cx.cancel_order(key.to_string()).await?;
     ///     }
     ///     Ok(())
     /// }
@@ -337,8 +338,8 @@ impl<C: 'static> ActionContext<C> {
         FencingToken { epoch: self.inner.call.epoch, seq }
     }
 
-    /// Completes when the saga starts to roll back while this action is running, or the body of a `try` does in which it stands. An action may use it to stop
-    /// early, but is never forced to. It never completes in an undo.
+    /// Completes when the saga starts to roll back while this action is running, or the body of a `try` does in which it stands.
+    /// An action may use it to stop early, but is never forced to. It never completes in an undo.
     pub async fn cancelled(&self) {
         if self.inner.call.is_cancellable() {
             self.inner.run.cancel.wait(self.inner.call.authorized.vertex).await;
