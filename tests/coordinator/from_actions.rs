@@ -6,13 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use saga_core::BoxError;
 use saga_core::action::ActionFunc;
 use saga_core::coordinator::CalledOff;
 use saga_core::dag::{DagBuilder, Node, SagaDag};
 use saga_core::executor::SagaExecutor;
 use saga_core::prelude::*;
-use saga_core::store::{LeaseTerms, ListFilter, MemoryStore, SqliteStore, Store, StoreError};
+use saga_core::store::{
+    LeaseTerms, ListFilter, MemoryStore, SqliteStore, Store, StoreError, rusqlite,
+};
 use saga_core::testing::TestCall;
 use tokio::sync::Semaphore;
 
@@ -431,6 +434,30 @@ async fn a_saga_of_another_worker_is_found_and_called_off() -> Result<(), Any> {
     let record = store.load(&"ship-7".parse()?).await?.ok_or("it is there")?.record;
     assert_eq!((record.epoch, depot.parcels()), (1, 0));
     assert_eq!(*depot.told.lock().unwrap(), [CalledOff::RolledBack]);
+    Ok(())
+}
+
+/// The start would wait for the transaction.
+#[saga_action(transaction, no_undo)]
+fn ship_within(cx: &Cx, tx: &rusqlite::Transaction<'_>) -> Result<(), String> {
+    let _ = tx;
+    match cx.start(Ship { order: 1 }).into_future().now_or_never() {
+        Some(Err(error)) => Err(error.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+saga! { Within<Arc<Depot>>() { ship_within {}; } }
+
+#[tokio::test]
+async fn a_transaction_starts_no_saga() -> Result<(), Any> {
+    let directory = tempfile::tempdir()?;
+    let store = SqliteStore::open(directory.path().join("sagas.db"))?;
+    let builder = Coordinator::builder(Arc::new(Depot::default())).store(store);
+    let sec = builder.saga::<Within>().saga::<Ship>().build().await?;
+    let error = sec.run(Within {}).await.unwrap_err().to_string();
+    assert!(error.contains("saga `Ship` cannot be started within a transaction"), "{error}");
+    assert_eq!(ids(&sec, "Ship").await?, [""; 0]);
     Ok(())
 }
 

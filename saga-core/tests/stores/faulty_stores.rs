@@ -54,6 +54,7 @@ enum Fault {
     PurgeTakesEverything,
     PurgeIgnoresTheLimit,
     RequestsNeedNoSaga,
+    RequestsHaveGaps,
     RequestsStayWhenAnswered,
     SecondAnswersWin,
     CallSharesAreOverwritten,
@@ -384,7 +385,14 @@ impl Store for Faulty {
         worker: &WorkerId,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Request>, StoreError>> {
-        self.inner.requests(worker, limit)
+        let listed = self.inner.requests(worker, limit);
+        Box::pin(async move {
+            let mut listed = listed.await?;
+            if self.has(Fault::RequestsHaveGaps) && listed.len() > 10 {
+                listed.swap_remove(7);
+            }
+            Ok(listed)
+        })
     }
 
     fn requests_of(&self, saga: &SagaId) -> BoxFuture<'_, Result<RequestsWithAnswers, StoreError>> {
@@ -459,6 +467,7 @@ async fn a_store_with_one_fault_fails_the_check_for_it() {
         (Fault::PurgeTakesEverything, "removing_a_saga_removes_its_requests"),
         (Fault::PurgeIgnoresTheLimit, "purge_removes_old_ended_sagas_in_batches"),
         (Fault::RequestsNeedNoSaga, "requests_are_listed_until_they_are_answered"),
+        (Fault::RequestsHaveGaps, "requests_are_listed_with_all_that_were_left_before"),
         (Fault::RequestsStayWhenAnswered, "requests_are_listed_until_they_are_answered"),
         (Fault::SecondAnswersWin, "requests_are_listed_until_they_are_answered"),
         (

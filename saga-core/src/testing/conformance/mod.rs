@@ -98,6 +98,7 @@ pub async fn store_conformance<S: Store>(
         }
         requests {
             requests_are_listed_until_they_are_answered
+            requests_are_listed_with_all_that_were_left_before
             append_answers_requests
             requests_of_a_saga_come_with_their_answers
             removing_a_saga_removes_its_requests

@@ -1,5 +1,9 @@
 //! Operators' requests, taking a saga to carry one out, and purging.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join;
+
 use super::*;
 use crate::log::{Answer, Command, Refusal, Request, Uuid};
 use crate::store::Purge;
@@ -47,6 +51,34 @@ pub(super) async fn requests_are_listed_until_they_are_answered(store: &impl Sto
     store.answer(&worker("one"), unknown, Answer::Done).await?;
     expect_eq!(store.answer_to(unknown).await, Ok(None));
     Ok(())
+}
+
+/// Whoever lists requests while others are left carries them out in their order, so none may be missing before another one.
+pub(super) async fn requests_are_listed_with_all_that_were_left_before(
+    store: &impl Store,
+) -> CheckResult {
+    create(store, new_saga("a")).await?;
+    let left = AtomicBool::new(false);
+    let leave = async {
+        for n in 1..=40 {
+            store.request(request(n, "a", 10)).await?;
+        }
+        left.store(true, Ordering::Relaxed);
+        Ok(())
+    };
+    let list = async {
+        loop {
+            let is_last = left.load(Ordering::Relaxed);
+            let listed = unanswered(store).await?;
+            let expected = (1..=listed.len() as u128).collect::<Vec<_>>();
+            expect_eq!(listed, expected);
+            if is_last {
+                return Ok(());
+            }
+        }
+    };
+    let (left, listed): (CheckResult, CheckResult) = join(leave, list).await;
+    left.and(listed)
 }
 
 pub(super) async fn requests_of_a_saga_come_with_their_answers(store: &impl Store) -> CheckResult {
