@@ -408,7 +408,8 @@ impl<'a> Book<'a> {
             NodeEntry::Skipped => (s.done, s.skipped) = (true, true),
             NodeEntry::Failed(failure) => {
                 (s.open, s.failure) = (false, Some((Failure::clone(failure), false)));
-                s.doubt &= !decided;
+                // a decision ends a retry that was scheduled; of one that follows, the next entry tells
+                (s.doubt, s.retry_at) = (s.doubt && !decided, None);
             }
             NodeEntry::Resolved(_) => s.undo = Undo::Resolved,
             NodeEntry::InDoubt(failure) => {

@@ -10,24 +10,26 @@ impl Runner {
     pub(super) fn durable(&mut self, batch: Vec<Entry>) {
         for entry in &batch {
             let (Some(path), Some(written)) = (entry.node(), entry.node_entry()) else { continue };
-            if !self.is_transaction(path) {
-                continue;
-            }
+            let Some(generation) = self.transaction(path) else { continue };
             match written {
-                NodeEntry::Succeeded(_) => self.world.commits(path.as_str()),
-                NodeEntry::UndoFinished => self.world.commits_undo(path.as_str()),
+                NodeEntry::Succeeded(_) => self.world.commits(path.as_str(), generation),
+                NodeEntry::UndoFinished => self.world.commits_undo(path.as_str(), generation),
                 _ => {}
             }
         }
         self.log.extend(batch);
     }
 
-    /// True if the node is declared as a transaction.
-    fn is_transaction(&self, path: &NodePath) -> bool {
+    /// The generation of the node's key, if it is declared as a transaction. The version that it is migrated to may undo by key
+    /// what this one has committed.
+    fn transaction(&self, path: &NodePath) -> Option<u32> {
         let state = self.machine.state();
-        match state.resolve(path.as_str()).and_then(|v| state.kind(v)) {
-            Some(PlanKind::Action(policy)) => policy.transaction.is_some(),
-            _ => false,
+        let v = state.resolve(path.as_str())?;
+        match state.kind(v)? {
+            PlanKind::Action(policy) if policy.transaction.is_some() => {
+                state.node(v).map(|node| node.generation)
+            }
+            _ => None,
         }
     }
 

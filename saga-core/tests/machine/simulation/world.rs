@@ -186,14 +186,14 @@ impl World {
         }
     }
 
-    /// The `succeeded` of a transaction is durable. Nobody needs its keys.
-    pub(crate) fn commits(&mut self, path: &str) {
-        self.keyed.entry((self.key(path), 0)).or_default().effect = true;
+    /// The `succeeded` of a transaction is durable.
+    pub(crate) fn commits(&mut self, path: &str, generation: u32) {
+        self.keyed.entry((self.key(path), generation)).or_default().effect = true;
     }
 
     /// The `undo_finished` of a transaction is durable.
-    pub(crate) fn commits_undo(&mut self, path: &str) {
-        let r = self.keyed.entry((self.key(path), 0)).or_default();
+    pub(crate) fn commits_undo(&mut self, path: &str, generation: u32) {
+        let r = self.keyed.entry((self.key(path), generation)).or_default();
         r.effect = false;
         r.undos += 1;
     }
