@@ -2,13 +2,15 @@
 //! that go on after a crash.
 //!
 //! ```text
-//! SERVICE_TOKEN=secret cargo run --example service -- --demo
+//! SERVICE_TOKEN=a-long-secret cargo run --example service -- --demo
 //! curl -X PUT -H 'content-type: application/json' -d '{"customer":"Ada","item":"lamp","cents":4200}' localhost:3000/orders/order-42
 //! curl localhost:3000/orders/order-42
 //! ```
 //!
 //! The page is at `http://localhost:3000/ops`. Without `SERVICE_TOKEN`, it only shows. Kill the service and start it again:
-//! its orders go on.
+//! its orders go on. With `--demo`, there is something to do on the page, or with the program `saga` and the `SAGA_STORE` that is
+//! printed: `demo-5` is stuck, `demo-8` waits for somebody who says whether the bank has made its transfer, and `demo-9` for the event
+//! `Approved`, such as `{"by":"Ada"}`.
 //!
 //! To copy it into a crate of yours, take these dependencies:
 //!
@@ -24,7 +26,7 @@
 //! |---|---|
 //! | `main.rs` | **start here**: what is started, and how it ends |
 //! | `api.rs` | the API |
-//! | `sagas.rs` | the saga of an order, and its actions |
+//! | `sagas.rs` | the sagas of orders and of payouts, and their actions |
 //! | `options.rs` | the command line |
 
 mod api;
@@ -44,7 +46,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::options::{Options, USAGE};
-use crate::sagas::{Order, Partners};
+use crate::sagas::{Order, Partners, Payout};
 
 /// The token of the page for operators; the environment is not seen by everybody, as a command line is.
 const TOKEN: &str = "SERVICE_TOKEN";
@@ -76,10 +78,12 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&options.state)?;
-    let store = SqliteStore::open(options.state.join("orders.db"))?;
+    let path = options.state.join("orders.db");
+    let store = SqliteStore::open(&path)?;
     // this also resumes the orders that an earlier process left unfinished
     let partners = Arc::new(Partners);
-    let sec = Coordinator::builder(partners).store(store).saga::<Order>().build().await?;
+    let sec = Coordinator::builder(partners).store(store).saga::<Order>().saga::<Payout>();
+    let sec = sec.build().await?;
 
     // everybody who waits for the end of the service watches this
     let (stop, stopped) = watch::channel(false);
@@ -98,6 +102,7 @@ async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let address = listener.local_addr()?;
     println!("orders: http://{address}/orders/ID");
     println!("page for operators: http://{address}/ops");
+    println!("store: SAGA_STORE=sqlite:{}", path.display());
     if options.demo {
         sagas::place_some(&sec).await?;
     }

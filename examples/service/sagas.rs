@@ -1,10 +1,11 @@
-//! The saga of an order. Its partners are played by this program: each call takes a moment, and some orders go wrong.
+//! The sagas of orders and of payouts. Their partners are played by this program: each call takes a moment, and some orders go wrong.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saga_core::UndoError;
 use saga_core::prelude::*;
-use saga_core::{StartError, UndoError};
 
 /// Clients of the services that an order needs, such as HTTP clients, would be here.
 pub(crate) struct Partners;
@@ -91,8 +92,48 @@ async fn ship(
     }
 }
 
-/// Orders of every kind, so that the page for operators has something to show.
-pub(crate) async fn place_some(sec: &Coordinator<Arc<Partners>>) -> Result<(), StartError> {
+/// The owner of the shop has agreed to a payout.
+#[saga_event]
+pub(crate) struct Approved {
+    pub(crate) by: String,
+}
+
+saga! {
+    /// A payout to a supplier, once it is approved. The bank takes no transfer back, so the transfer is the pivot: before it, all is
+    /// undone if something fails.
+    #[allow(unused_variables)]
+    pub(crate) Payout<Arc<Partners>>(supplier: String, cents: u64) -> String {
+        let budget = reserve_budget { cents: *cents };
+        let approved = wait_for::<Approved> {};
+        #[pivot]
+        let transfer = transfer { supplier, cents: *cents };
+        transfer
+    }
+}
+
+#[saga_action(undo = release_budget(), timeout = "30s")]
+async fn reserve_budget(cx: &Cx, cents: u64) -> Result<String, String> {
+    let done = cx.call(cx, Duration::from_millis(100)).await;
+    Ok(format!("{cents} cents, {done}"))
+}
+
+async fn release_budget(cx: &Cx) -> Result<(), UndoError> {
+    cx.call(cx, Duration::from_millis(100)).await;
+    Ok(())
+}
+
+/// If the bank does not answer, nobody knows whether the money is on its way. The call is repeated under the same key, and then
+/// somebody must find out.
+#[saga_action(no_undo, timeout = "2s", retry(max = 2, base = "1s"))]
+async fn transfer(cx: &Cx, supplier: &str, cents: u64) -> Result<String, String> {
+    let takes = if supplier == "Silent" { 3600 } else { 1 };
+    let done = cx.call(cx, Duration::from_secs(takes)).await;
+    Ok(format!("{cents} cents to {supplier}, {done}"))
+}
+
+/// Orders and payouts of every kind, so that the page for operators has something to show. Those that are there from an earlier
+/// start go on.
+pub(crate) async fn place_some(sec: &Coordinator<Arc<Partners>>) -> Result<(), Box<dyn Error>> {
     let orders = [
         ("Ada", "lamp"),
         ("Grace", "chair"),
@@ -102,9 +143,26 @@ pub(crate) async fn place_some(sec: &Coordinator<Arc<Partners>>) -> Result<(), S
         ("Linus", "unicorn"),
         ("Clara", "piano"),
     ];
+    let there = sec.operator("demo").position("demo-1").await?.is_some();
     for (n, (customer, item)) in orders.into_iter().enumerate() {
         let order = Order { customer: customer.into(), item: item.into(), cents: 4200 };
         sec.saga(order).id(format!("demo-{}", n + 1)).start().await?;
+    }
+    // the bank does not answer to this one: it is parked, and somebody decides
+    let silent = Payout { supplier: "Silent".into(), cents: 130_000 };
+    sec.saga(silent).id("demo-8").start().await?;
+    // this one waits for its approval
+    sec.saga(Payout { supplier: "Lamps Ltd".into(), cents: 99_000 }).id("demo-9").start().await?;
+    if there {
+        println!(
+            "demo: demo-1 to demo-9 are there from an earlier start; another --state begins anew"
+        );
+    } else {
+        let approved = Approved { by: "the owner".into() };
+        sec.signal("demo-8", approved).event_id("demo").await?;
+        println!(
+            "demo: demo-1 to demo-9 are placed; in ten seconds, demo-5 is stuck, and demo-8 in doubt"
+        );
     }
     Ok(())
 }

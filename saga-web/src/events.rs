@@ -33,9 +33,10 @@ pub(crate) struct What {
     saga: Option<String>,
 }
 
-/// What the page of a saga shows, for comparison.
-pub(crate) fn version_of_one(position: &Position) -> String {
-    format!("{}{}", position.next_seq, if position.parked { "p" } else { "" })
+/// What the page of a saga shows, for comparison. A request that is left, and one that is refused, change nothing but the number of
+/// those without an answer.
+pub(crate) fn version_of_one(position: &Position, unanswered: usize) -> String {
+    format!("{}{} {unanswered}", position.next_seq, if position.parked { "p" } else { "" })
 }
 
 /// What the pages of all sagas show, for comparison.
@@ -78,8 +79,10 @@ impl Counted {
 async fn look(app: &Shared, saga: Option<&str>) -> Result<(String, Duration), OperateError> {
     match saga {
         Some(id) => {
-            let position = app.operator.position(id).await?;
-            Ok((position.as_ref().map(version_of_one).unwrap_or_default(), OF_ONE))
+            let Some(position) = app.operator.position(id).await? else {
+                return Ok((String::new(), OF_ONE));
+            };
+            Ok((version_of_one(&position, app.operator.unanswered(id).await?), OF_ONE))
         }
         None => app.counted.version(&app.operator).await,
     }

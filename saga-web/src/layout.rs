@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 use saga_core::ActionState;
-use saga_core::operator::ListedState;
+use saga_core::operator::{ListedState, WaitsFor};
 
 use crate::app::Visit;
 use crate::sessions::Session;
@@ -179,6 +179,13 @@ fn tone(state: ListedState) -> &'static str {
 
 pub(crate) fn state_chip(state: ListedState) -> Markup {
     html! { span class={ "chip " (tone(state)) } { (words(state)) } }
+}
+
+/// What nobody sees from the state of a saga: that no worker goes on with it.
+pub(crate) fn worker_chip(why: &WaitsFor) -> Option<Markup> {
+    let WaitsFor::Worker { unknown_version, .. } = why else { return None };
+    let words = if *unknown_version { "unknown version" } else { "no worker" };
+    Some(html! { span.chip.warn { (words) } })
 }
 
 pub(crate) fn node_chip(state: ActionState) -> Markup {

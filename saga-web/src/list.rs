@@ -44,19 +44,35 @@ fn given(field: &str) -> Option<String> {
     (!field.is_empty()).then(|| field.to_string())
 }
 
+/// Says which words a field of the filter takes.
+fn no_such(what: &str, given: &str, words: &[&str]) -> Problem {
+    let words = words.join(", ");
+    Problem::bad(format!("There is no {what} \u{201c}{given}\u{201d}. Give one of these: {words}."))
+}
+
 impl Asked {
     fn filter(&self, now: Timestamp) -> Result<SagaFilter, Problem> {
         let state = given(&self.state).map(|state| state.parse::<ListedState>()).transpose();
-        let state = state.map_err(|_| Problem::bad("There is no such state."))?;
+        let words = ListedState::ALL.map(ListedState::as_str);
+        let state = state.map_err(|_| no_such("state", &self.state, &words))?;
         let version = given(&self.version).map(|version| version.parse()).transpose();
         let after = given(&self.after).map(|after| after.parse()).transpose();
-        let created_before = AGES.iter().find(|(word, _, _)| *word == self.older);
-        let created_before =
-            created_before.map(|(_, _, seconds)| Timestamp(now.0.saturating_sub(seconds * 1000)));
+        let older = given(&self.older).map(|older| {
+            let found = AGES.iter().find(|(word, _, _)| *word == older);
+            let (_, _, seconds) =
+                found.ok_or_else(|| no_such("age", &older, &AGES.map(|(word, _, _)| word)))?;
+            Ok::<_, Problem>(Timestamp(now.0.saturating_sub(seconds * 1000)))
+        });
+        let created_before = older.transpose()?;
         Ok(SagaFilter {
             states: state.into_iter().collect(),
             saga: given(&self.saga),
-            version: version.map_err(|_| Problem::bad("A version is a number."))?,
+            version: version.map_err(|_| {
+                let version = &self.version;
+                Problem::bad(format!(
+                    "A version is a number, and \u{201c}{version}\u{201d} is none."
+                ))
+            })?,
             id_prefix: given(&self.id),
             created_before,
             after: after.map_err(|error| Problem::bad(format!("{error}")))?,

@@ -24,8 +24,13 @@ impl Drop for Service {
 
 impl Service {
     fn start(state: &Path) -> Self {
+        Self::start_with(state, &[])
+    }
+
+    fn start_with(state: &Path, args: &[&str]) -> Self {
         let mut service = Command::new(program("service"));
-        service.arg("--state").arg(state).args(["--port", "0"]).env_remove("SERVICE_TOKEN");
+        service.arg("--state").arg(state).args(["--port", "0"]).args(args);
+        service.env_remove("SERVICE_TOKEN");
         let mut process = service.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
@@ -103,4 +108,32 @@ fn the_service_takes_orders_shows_them_survives_a_kill_and_stops() {
     let mut said = String::new();
     service.said.read_to_string(&mut said).unwrap();
     assert!(said.ends_with("stopping\nstopped\n"), "{said}");
+}
+
+#[test]
+fn the_demo_has_a_pivot_in_doubt_and_says_what_is_there_already() {
+    let state = tempfile::tempdir().unwrap();
+    for start in ["demo-8 in doubt", "are there from an earlier start"] {
+        let mut service = Service::start_with(state.path(), &["--demo"]);
+        let lines = (0..3).map(|_| {
+            let mut line = String::new();
+            service.said.read_line(&mut line).unwrap();
+            line
+        });
+        let said = lines.collect::<String>();
+        let store = format!("store: SAGA_STORE=sqlite:{}/orders.db\n", state.path().display());
+        assert!(said.contains(&store), "{said}");
+        assert!(said.contains(start), "{said}");
+        let shows = |id: &str, text: &str| {
+            for _ in 0..600 {
+                if service.ask("GET", &format!("/ops/sagas/{id}"), "").1.contains(text) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            panic!("{id}: no {text}");
+        };
+        shows("demo-8", "nobody knows whether the pivot");
+        shows("demo-9", "for event");
+    }
 }

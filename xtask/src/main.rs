@@ -122,6 +122,8 @@ impl Xtask {
     /// Installs what the tests need and runs them.
     fn test(&mut self) -> Outcome {
         self.install_all()?;
+        let screenshots = self.root.join("target/screenshots");
+        println!("    how the page for operators looks is kept in {}", screenshots.display());
         // `--all-targets` without benchmarks.
         let targets = ["--lib", "--bins", "--tests", "--examples"];
         let all = ["test", "--workspace", "--all-features"];

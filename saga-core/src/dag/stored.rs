@@ -33,6 +33,7 @@ struct NodeForm {
     arms: Option<Vec<DagJson>>,
     #[serde(rename = "for")]
     alternatives: Option<Vec<Alternative>>,
+    parts: Option<Vec<DagJson>>,
     #[serde(default)]
     pivot: bool,
     #[serde(default)]
@@ -44,6 +45,7 @@ struct NodeForm {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 #[serde(rename_all = "snake_case")]
 enum KindWord {
     Action,
@@ -53,6 +55,24 @@ enum KindWord {
     ForEach,
     Choose,
     Wait,
+    Try,
+}
+
+impl KindWord {
+    /// The word of a kind that is written, so that the compiler asks for each kind here, where it is read.
+    #[cfg(test)]
+    fn of(kind: &KindJson) -> Self {
+        match kind {
+            KindJson::Action { .. } => Self::Action,
+            KindJson::Constant { .. } => Self::Constant,
+            KindJson::Computed => Self::Computed,
+            KindJson::Subsaga { .. } => Self::Subsaga,
+            KindJson::ForEach { .. } => Self::ForEach,
+            KindJson::Choose { .. } => Self::Choose,
+            KindJson::Wait { .. } => Self::Wait,
+            KindJson::Try { .. } => Self::Try,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for NodeJson {
@@ -81,6 +101,7 @@ impl<'de> Deserialize<'de> for NodeJson {
                 KindJson::ForEach { items: form.items, body: needed(form.body, "body")? }
             }
             KindWord::Wait => KindJson::Wait { alternatives: needed(form.alternatives, "for")? },
+            KindWord::Try => KindJson::Try { parts: needed(form.parts, "parts")? },
             KindWord::Choose => KindJson::Choose { by: form.by, arms: needed(form.arms, "arms")? },
         };
         Ok(Self {
@@ -93,5 +114,46 @@ impl<'de> Deserialize<'de> for NodeJson {
             #[cfg(feature = "testing")]
             notes: Default::default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_node_that_is_written_is_read() {
+        let name = |name: &str| name.parse::<NodeName>().unwrap();
+        let dag = || -> DagJson {
+            serde_json::from_value(
+                json!({"name": "Part", "nodes": [{"name": "a", "kind": "computed"}]}),
+            )
+            .unwrap()
+        };
+        let undo = UndoContract::None;
+        let (rev, undo_on_failure, transaction, fresh_key) = (0, false, None, false);
+        let action = "act".parse().unwrap();
+        let kinds = [
+            KindJson::Action { action, rev, undo, undo_on_failure, transaction, fresh_key },
+            KindJson::Constant { value: RawJson(Payload::from(&b"1"[..])) },
+            KindJson::Computed,
+            KindJson::Subsaga { params: Some(name("p")), dag: dag() },
+            KindJson::ForEach { items: Some(name("i")), body: dag() },
+            KindJson::Choose { by: Some(name("b")), arms: vec![dag(), dag()] },
+            KindJson::Wait { alternatives: vec![Alternative::Sleep] },
+            KindJson::Try { parts: vec![dag(), dag()] },
+        ];
+        for kind in kinds {
+            let mut written = serde_json::to_value(&kind).unwrap();
+            written["name"] = json!("node");
+            let read: NodeJson = serde_json::from_value(written.clone()).unwrap();
+            assert_eq!(KindWord::of(&read.kind), KindWord::of(&kind));
+            assert_eq!(
+                serde_json::to_value(&read.kind).unwrap(),
+                serde_json::to_value(&kind).unwrap()
+            );
+        }
     }
 }

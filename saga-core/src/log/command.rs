@@ -116,6 +116,25 @@ impl Command {
         }
     }
 
+    /// The type of the event that it tells of, if it does.
+    pub fn event(&self) -> Option<&EventType> {
+        match self {
+            Self::Signal { event, .. } => Some(event),
+            Self::Cancel { .. }
+            | Self::Pause
+            | Self::Resume
+            | Self::Step
+            | Self::RetryUndo { .. }
+            | Self::RetryAll
+            | Self::Resolve { .. }
+            | Self::Rollback { .. }
+            | Self::Retry { .. }
+            | Self::Decide { .. }
+            | Self::Unpark
+            | Self::Inject { .. } => None,
+        }
+    }
+
     /// The reason or the note that comes with it, if it has one.
     pub fn note(&self) -> Option<&str> {
         match self {

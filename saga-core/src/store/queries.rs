@@ -40,6 +40,8 @@ pub struct ListFilter {
     /// Only sagas that are [suspended](SagaRecord::suspended) until their time comes or somebody asks something of them (`true`),
     /// or that are not (`false`).
     pub suspended: Option<bool>,
+    /// Only sagas that are suspended and whose `wake_at` is before this time: nobody has woken them yet.
+    pub due_before: Option<Timestamp>,
     /// Only sagas with this name.
     pub name: Option<String>,
     /// Only sagas whose definition has this fingerprint.
@@ -62,6 +64,20 @@ impl ListFilter {
     /// Returns the largest number of records in the list: `limit`, or 100 if that is 0.
     pub fn page_size(&self) -> usize {
         if self.limit == 0 { 100 } else { self.limit }
+    }
+
+    /// The statuses to look for, in order, for stores with an index for each status; if there are none, sagas of all statuses.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    pub(super) fn statuses_to_read(&self) -> Vec<SagaStatus> {
+        let mut statuses = self.statuses.clone();
+        let waits = self.suspended == Some(true) || self.due_before.is_some();
+        if statuses.is_empty() && (self.parked == Some(true) || waits) {
+            // such sagas have not ended, and most sagas have
+            statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
+        }
+        statuses.sort_unstable();
+        statuses.dedup();
+        statuses
     }
 
     /// Selects the records of the list, for stores that keep all records in memory.
@@ -92,6 +108,9 @@ impl ListFilter {
             && self.parked.is_none_or(|parked| parked == record.parked_reason.is_some())
             && self.paused.is_none_or(|paused| paused == record.paused)
             && self.suspended.is_none_or(|suspended| suspended == record.suspended)
+            && self.due_before.is_none_or(|before| {
+                record.suspended && record.wake_at.is_some_and(|at| at < before)
+            })
             && self.name.as_ref().is_none_or(|name| **name == *record.name)
             && self.fingerprint.as_ref().is_none_or(|of| **of == *record.fingerprint)
             && self.id_prefix.as_ref().is_none_or(|with| record.id.as_str().starts_with(with))

@@ -3,13 +3,15 @@
 mod button;
 mod offers;
 
+use std::time::Duration;
+
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
 use maud::{Markup, html};
-use saga_core::operator::{Answer, MAX_NOTE, NodeFacts, OperateError, Prediction};
+use saga_core::operator::{Answer, MAX_EVENT_ID, MAX_NOTE, NodeFacts, OperateError, Prediction};
 
-use self::button::{Asked, Button};
+use self::button::{Asked, Button, Value};
 use crate::app::{App, Shared, Visit};
 use crate::layout::{Page, csrf_field, page, saga_page};
 use crate::problem::{Problem, answer};
@@ -20,6 +22,9 @@ use crate::sessions::{Session, hashed, random};
 use crate::text::{moment, user};
 
 pub(crate) use offers::{buttons, replace_output};
+
+/// How long a reader waits for the answer to a request.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a prediction says, for comparison: not the notes, and no times.
 fn seen(prediction: &Prediction) -> String {
@@ -93,10 +98,7 @@ async fn predicted(
             @if let Some(prediction) = &prediction {
                 input type="hidden" name="seen" value=(seen(prediction));
             }
-            @if button.output {
-                label for="output" { "The output of the node, as JSON" }
-                textarea id="output" name="output" rows="4" required spellcheck="false" { (asked.output) }
-            }
+            (value_fields(button, asked))
             @if let Some(note) = button.note {
                 label for="note" { (note) }
                 textarea id="note" name="note" rows="3" required maxlength=(MAX_NOTE / 4) dir="auto" { (asked.note) }
@@ -109,6 +111,29 @@ async fn predicted(
         }
     };
     Ok(page(visit, &Page::new(button.says), body))
+}
+
+/// The fields for what a request needs as JSON.
+fn value_fields(button: &Button, asked: &Asked) -> Markup {
+    let (label, event) = match button.value {
+        Value::None => return html! {},
+        Value::Output => ("The output of the node, as JSON", false),
+        Value::Event => ("What is known about the event, as JSON", true),
+    };
+    html! {
+        @if event {
+            label for="event" { "The name of the event" }
+            input id="event" name="event" value=(asked.event) required dir="auto" spellcheck="false";
+            label for="revision" { "Its revision, if it has one" }
+            input id="revision" name="revision" value=(asked.revision) inputmode="numeric" pattern="[0-9]*" placeholder="0";
+        }
+        label for="value" { (label) }
+        textarea id="value" name="value" rows="4" required spellcheck="false" { (asked.value) }
+        @if event {
+            label for="event-id" { "Its id, such as that of a message; a second event with this id is ignored. None: an event of its own" }
+            input id="event-id" name="event_id" value=(asked.event_id) maxlength=(MAX_EVENT_ID) dir="auto" spellcheck="false";
+        }
+    }
 }
 
 /// What somebody needs who looks for the effect of a node where it would be.
@@ -192,7 +217,9 @@ async fn done(
     if app.sessions.was_sent(session, &asked.form) {
         return say(twice());
     }
-    let Some(command) = asked.command()? else { return again(Some("Enter the output.")).await };
+    let Some(command) = asked.command()? else {
+        return again(Some("Enter a value, as JSON.")).await;
+    };
     if button.note.is_some() && asked.note.trim().is_empty() {
         return again(Some("Enter a note; it is recorded with the request.")).await;
     }
@@ -204,19 +231,38 @@ async fn done(
     if !app.sessions.is_first(session, &asked.form) {
         return say(twice());
     }
-    say(in_words(button, operator.ask(id, command).await)?)
+    let (asks, of) = (operator.clone(), id.to_string());
+    // nobody who goes away, and no reader who has waited long enough, calls it off
+    let answer = tokio::spawn(async move { asks.ask(&of, command).await });
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => say(in_words(button, answer)?),
+        Ok(Err(_)) => {
+            Err(Problem::busy("The request was not carried out, because its task has failed."))
+        }
+        Err(_) => say(not_yet(button)),
+    }
+}
+
+/// What is said about a request that has no answer yet.
+fn not_yet(button: &Button) -> String {
+    format!(
+        "{}: no worker has answered yet. It is carried out as soon as one runs the saga; what becomes of it is listed below.",
+        button.says
+    )
 }
 
 /// What is said on the page of the saga about the answer.
 fn in_words(button: &Button, answer: Result<Answer, OperateError>) -> Result<String, Problem> {
     let answer = match answer {
+        Ok(Answer::Done) if button.tries => {
+            "it is in the log, and has begun. How it ends is shown below."
+        }
         Ok(Answer::Done) => "it is in the log, and takes effect.",
         Ok(Answer::Held) => "held until the pivot has ended.",
-        Ok(Answer::NothingToDo { .. } | Answer::Duplicate) => "nothing was to be done.",
+        Ok(Answer::NothingToDo { .. }) => "nothing was to be done.",
+        Ok(Answer::Duplicate) => "the saga has this event already, and nothing was to be done.",
         Ok(Answer::Refused(why)) => return Ok(format!("{}: refused: {why}", button.says)),
-        Err(OperateError::Unanswered { .. }) => {
-            "it is in the store, and no worker has answered yet. It is carried out as soon as one runs the saga."
-        }
+        Err(OperateError::Unanswered { .. }) => return Ok(not_yet(button)),
         Err(error) => return Err(error.into()),
     };
     Ok(format!("{}: {answer}", button.says))

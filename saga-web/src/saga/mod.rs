@@ -1,6 +1,7 @@
 //! The page of one saga.
 
 pub(crate) mod facts;
+mod legend;
 pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod path;
@@ -20,7 +21,7 @@ use self::path::SagaPath;
 use crate::app::{App, Shared, Visit};
 use crate::ask;
 use crate::events::version_of_one;
-use crate::layout::{Column, Page, Table, page, saga_page, state_chip};
+use crate::layout::{Column, Page, Table, page, saga_page, state_chip, worker_chip};
 use crate::problem::{Problem, answer};
 use crate::text::{ago, encoded, moment, user, value};
 
@@ -51,23 +52,25 @@ pub(crate) async fn saga(
 
 async fn shown(app: &App, visit: &Visit, id: &str, came: &Came) -> Result<Markup, Problem> {
     // what is read later may be newer, and then the stream of changes says so
+    let unanswered = app.operator.unanswered(id).await?;
     let view = app.operator.view(id).await?;
     let facts = app.operator.inspect(id).await?;
     let audit = app.operator.audit(id).await?;
     let buttons = ask::buttons(app, visit, &facts).await?;
     let session = visit.session.as_ref();
     let said = session.and_then(|session| app.sessions.said(session, &came.said));
-    let version = version_of_one(&Position::of(&view.record));
+    let version = version_of_one(&Position::of(&view.record), unanswered);
     let params = app.options.outputs.then(|| view.record.params.clone());
     let body = html! {
         (title(&facts))
         @if let Some(text) = said {
-            p.notice.good role="status" { (user(&text)) }
+            p.notice role="status" { (user(&text)) }
         }
         section id="facts" data-part aria-label="Facts" {
             (waiting(&audit, facts.at))
             (facts::facts(&facts))
         }
+        (facts::doubt(visit, &facts))
         @if let Some(buttons) = buttons {
             section id="buttons" data-part aria-label="Actions" { (buttons) }
         } @else if visit.changes {
@@ -113,7 +116,10 @@ fn title(facts: &SagaFacts) -> Markup {
                 (user(&saga.saga))
                 @if let Some(version) = saga.version { " version " (version) }
             }
-            h1.id { (saga.id) " " (state_chip(saga.state)) }
+            h1.id {
+                (saga.id) " " (state_chip(saga.state))
+                @if let Some(chip) = worker_chip(&facts.why.fact) { " " (chip) }
+            }
         }
     }
 }
@@ -132,8 +138,9 @@ async fn graph(visit: &Visit, view: SagaView) -> Markup {
     match drawn.await {
         Ok(Ok(svg)) => html! {
             div.scroll.graph id="picture" tabindex="0" role="region" aria-label="Graph of the nodes" {
-                (PreEscaped(svg))
+                (PreEscaped(&svg))
             }
+            (legend::legend(&svg))
         },
         Ok(Err(error)) => html! { p.notice { (user(&error.to_string())) } },
         Err(_) => html! { p.notice { "There is no picture, because drawing it failed." } },
@@ -170,6 +177,7 @@ fn what(request: &AuditRecord) -> Markup {
     html! {
         (request.command)
         @if let Some(node) = &request.node { " " (user(node.as_str())) }
+        @if let Some(event) = &request.event { " " (user(event.name.as_str())) }
     }
 }
 

@@ -10,11 +10,11 @@ use saga_core::log::{EntryKind, NodeEntry, NodePath, Payload, Timestamp};
 use saga_core::operator::{NodeFacts, SagaView};
 use serde::Deserialize;
 
-use super::facts::{attempts, errors, keys};
+use super::facts::{attempts, errors, keys, node_state};
 use super::path::SagaPath;
 use crate::app::{Shared, Visit};
 use crate::ask::replace_output;
-use crate::layout::{Page, node_chip, page, saga_page};
+use crate::layout::{Page, page, saga_page};
 use crate::problem::{Problem, answer};
 use crate::text::{ago, encoded, moment, user, value};
 
@@ -107,12 +107,7 @@ fn outputs(view: &SagaView) -> Outputs<'_> {
 
 fn card(node: &NodeFacts, now: Timestamp, outputs: Option<&Outputs<'_>>) -> Markup {
     html! {
-        h2 {
-            (user(node.node.as_str())) " " (node_chip(node.state))
-            @if node.in_doubt { " " span.chip.warn { "in doubt" } }
-            @if node.is_known_by_transaction() { " " span.chip { "transaction, not committed" } }
-            @if node.resolved { " " span.chip.hold { "resolved by hand" } }
-        }
+        h2 { (user(node.node.as_str())) " " (node_state(node)) }
         dl.facts {
             @if let Some(action) = &node.action { div { dt { "Action" } dd { (user(action.as_str())) } } }
             div { dt { "Attempts" } dd { (attempts(node)) } }

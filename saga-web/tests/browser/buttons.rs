@@ -134,7 +134,7 @@ async fn a_pivot_in_doubt_is_decided_or_run_again() {
     fault.unwrap();
     screen.visit("/sagas/succeeded").await;
     screen.click("a", "It took effect").await;
-    screen.enter("#output", "\"t-9\"").await;
+    screen.enter("#value", "\"t-9\"").await;
     screen.enter("#note", "it is in the list of the bank").await;
     screen.click("button", "Show what it would write").await;
     screen.until("document.body.innerText.includes('succeeded transfer')").await;
@@ -163,13 +163,13 @@ async fn an_output_that_cannot_be_read_is_replaced() {
     screen.click("a", "Replace the output").await;
     screen.until("document.body.innerText.includes('expected a string')").await;
     // what is no output of the node is refused before anything is asked
-    screen.enter("#output", "3").await;
+    screen.enter("#value", "3").await;
     screen.enter("#note", "weighed again").await;
     screen.click("button", "Show what it would write").await;
     screen.until("document.body.innerText.includes('not an output of node')").await;
     screen.visit("/sagas/parcel-1").await;
     screen.click("a", "Replace the output").await;
-    screen.enter("#output", "\"3 kg\"").await;
+    screen.enter("#value", "\"3 kg\"").await;
     screen.enter("#note", "weighed again").await;
     screen.click("button", "Show what it would write").await;
     screen.until("document.body.innerText.includes('succeeded weight')").await;
@@ -178,5 +178,36 @@ async fn an_output_that_cannot_be_read_is_replaced() {
     shop.world.packing.add_permits(1);
     screen.presses("Unpark", None).await;
     screen.shows("completed").await;
+    screen.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_saga_that_waits_is_told_of_its_event() {
+    let shop = Shop::open().await;
+    shop.waits("trip-1").await;
+    shop.waits("trip-2").await;
+    let screen = signed_in(&shop).await;
+    for (id, width) in [("trip-1", 1280), ("trip-2", 390)] {
+        screen.width(width).await;
+        screen.visit(&format!("/sagas/{id}")).await;
+        screen
+            .until("document.getElementById('facts').innerText.includes('for event `Approved`')")
+            .await;
+        screen.is_sound("the page of a saga that waits").await;
+        screen.screenshot(&format!("waits-{width}")).await;
+        screen.click("a", "Signal Approved").await;
+        screen.enter("#value", "{\"by\": \"<b>Ada</b>\"}").await;
+        screen.enter("#event-id", "mail 7").await;
+        screen.is_sound("the form of an event").await;
+        screen.screenshot(&format!("signal-{width}")).await;
+        screen.click("button", "Show what it would write").await;
+        screen.until("document.body.innerText.includes('requested')").await;
+        screen.is_sound("the confirmation of an event").await;
+        screen.screenshot(&format!("signal-confirmation-{width}")).await;
+        screen.confirms("Signal an event").await;
+        screen.shows("completed").await;
+        screen.is_sound("the page of a saga that has waited").await;
+        screen.screenshot(&format!("waited-{width}")).await;
+    }
     screen.close().await;
 }

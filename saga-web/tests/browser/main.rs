@@ -7,6 +7,7 @@ mod common;
 mod looks;
 mod mouse;
 mod operating;
+mod pictures;
 mod screen;
 
 pub(crate) use screen::Screen;

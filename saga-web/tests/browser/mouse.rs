@@ -80,7 +80,7 @@ async fn what_the_reader_has_selected_stays_until_they_let_it_go() {
         .until("document.getElementById('live').innerText.includes('except what is selected')")
         .await;
     assert_eq!(screen.js::<String>("getSelection().toString().trim()").await, selected);
-    let may_remain = "document.getElementById('effects').innerText.includes('May remain')";
+    let may_remain = "document.getElementById('effects').innerText.includes('In flight')";
     assert!(screen.js::<bool>(may_remain).await);
     let title = screen.place("h1").await;
     screen.mouse(Press, title).await;

@@ -1,5 +1,7 @@
 //! Sagas to look at, and the service that shows them.
 
+mod trips;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -180,6 +182,7 @@ impl Shop {
             .saga::<Order>()
             .saga::<Payout>()
             .saga::<of_words::Parcel>()
+            .saga::<trips::Trip>()
             .build()
             .await
             .unwrap();

@@ -5,6 +5,7 @@ mod changes;
 mod common;
 mod pages;
 mod sessions;
+mod waits;
 
 use axum::Router;
 use axum::body::Body;

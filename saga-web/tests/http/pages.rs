@@ -3,6 +3,8 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use saga_core::prelude::*;
+use saga_core::store::MemoryStore;
 use saga_web::Options;
 
 use crate::common::{IMAGE, SCRIPT, Shop, TURNED, many};
@@ -43,8 +45,13 @@ async fn every_page_is_there_and_says_how_little_it_needs() {
     for path in ["/sagas/none", "/sagas/..%2f..", "/nowhere", "/static/secret", "/sagas/none/log"] {
         assert_eq!(read(&page, path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
-    for path in ["/sagas?state=odd", "/sagas?version=x", "/sagas?after=%2f", "/needs-human?after=x"]
-    {
+    for path in [
+        "/sagas?state=odd",
+        "/sagas?version=x",
+        "/sagas?older=foo",
+        "/sagas?after=%2f",
+        "/needs-human?after=x",
+    ] {
         let answer = read(&page, path).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
@@ -68,6 +75,55 @@ async fn the_page_of_a_saga_says_what_it_waits_for_and_what_remains() {
     assert!(stuck.body.contains(&left.undo_key.to_string()));
     let human = read(&page, "/").await.body;
     assert!(human.contains("href=\"/sagas/order-2\""));
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_comes_first_with_what_to_look_up() {
+    use crate::changes::sign_in;
+    let shop = Shop::open().await;
+    shop.parked("payout-1").await;
+    let alice = shop.page(Options::new().allow_changes(crate::common::TOKEN));
+    let alice = sign_in(alice, "Alice").await;
+    let page = alice.get("/sagas/payout-1").await;
+    let doubt = page.between("id=\"doubt\"", "id=\"buttons\"");
+    let facts = shop.sec.operator("x").inspect("payout-1").await.unwrap();
+    let transfer = facts.nodes.iter().find(|node| node.node == "transfer").unwrap();
+    for shown in [
+        "In doubt",
+        "transfer",
+        &transfer.action_key.to_string(),
+        "data-label=\"Attempts\">1<",
+        "timed out after 50ms",
+        &transfer.started_at.unwrap().to_string(),
+        &transfer.ended_at.unwrap().to_string(),
+    ] {
+        assert!(doubt.contains(shown), "{shown}: {doubt}");
+    }
+    assert!(!doubt.contains("hidden"), "{doubt}");
+    let effects = page.between("id=\"effects\"", "id=\"graph\"");
+    assert!(!effects.contains("transfer"), "{effects}");
+    // a call that is in flight is not in doubt
+    shop.start("order-1", "Ada").await;
+    let page = alice.get("/sagas/order-1").await;
+    assert!(page.between("id=\"doubt\"", ">").contains("hidden"), "{}", page.body);
+    let effects = page.between("id=\"effects\"", "id=\"graph\"");
+    assert!(effects.contains("In flight") && effects.contains(">pack<"), "{effects}");
+}
+
+#[tokio::test]
+async fn a_saga_of_an_unknown_version_is_shown_as_such_at_once() {
+    let store = MemoryStore::new();
+    let before = Shop::on(store.clone()).await;
+    before.start("order-1", "Ada").await;
+    before.sec.shutdown(std::time::Duration::ZERO).await.unwrap();
+    let knows_none = Coordinator::builder(()).store(store).build().await.unwrap();
+    let page = saga_web::router(knows_none.operator("page"));
+    let saga = read(&page, "/sagas/order-1").await;
+    assert!(saga.between("<h1", "</h1>").contains("unknown version"), "{}", saga.body);
+    for path in ["/", "/needs-human"] {
+        let human = read(&page, path).await.body;
+        assert!(human.contains("href=\"/sagas/order-1\""), "{path}: {human}");
+    }
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn a_form_that_is_sent_several_times_is_carried_out_once() {
     for answer in all {
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
         let page = alice.get(answer.header("location")).await;
-        said.push(page.between("notice good\" role=\"status\">", "</p>"));
+        said.push(page.between("class=\"notice\" role=\"status\">", "</p>"));
     }
     let (done, twice): (Vec<_>, Vec<_>) =
         said.iter().partition(|text| text.contains("takes effect"));

@@ -80,7 +80,6 @@ fn a_saga_that_no_worker_goes_on_with_is_shown() {
     let Running { world, store, process, .. } = x;
     drop(process);
     let knows_none = Process::start(&world, &store, |builder| builder);
-    knows_none.until(async { tokio::time::sleep(Duration::from_secs(400)).await });
     let operator = knows_none.sec.operator("alice");
     let page = knows_none.until(operator.needs_human(NeedsHumanFilter::default())).unwrap();
     assert_eq!(page.sagas.len(), 1);
@@ -88,4 +87,24 @@ fn a_saga_that_no_worker_goes_on_with_is_shown() {
     let fleet = knows_none.until(operator.fleet()).unwrap();
     assert_eq!(fleet.versions[0].known, Some(false));
     assert!(fleet.to_string().contains("not known to this program"), "{fleet}");
+}
+
+#[test]
+fn a_saga_whose_time_has_come_and_that_nobody_wakes_is_shown() {
+    use saga_core::log::{Entry, SagaEntry, Timestamp};
+    use saga_core::store::{NewSaga, SagaRecord, Store, WorkerId};
+    let x = Running::new(&[]);
+    let now = x.alice.now();
+    let later = |minutes: u64| Some(Timestamp(now.0 + minutes * 60_000));
+    // of a version that the program does not know, so that it does not wake them either
+    for (id, wake_at) in [("due", later(1)), ("not-yet", later(60)), ("event", None)] {
+        let record = SagaRecord::new(id.parse().unwrap(), "Old", WorkerId::generate(), now);
+        let record = SagaRecord { owner: None, suspended: true, wake_at, next_seq: 2, ..record };
+        let kind = SagaEntry::Created { run_key: record.run_key, traceparent: None }.into();
+        let entries = vec![Entry { seq: 1, epoch: 1, at: now, kind }];
+        x.process.until(x.store.create(NewSaga { record, entries })).unwrap();
+    }
+    assert_eq!(needs_human(&x, &x.alice), []);
+    x.sleeps(Duration::from_secs(400));
+    assert_eq!(needs_human(&x, &x.alice), [("due".to_string(), HumanReason::UnknownVersion)]);
 }

@@ -9,6 +9,7 @@ use crate::coordinator::operator::Operator;
 use crate::error::OperateError;
 use crate::log::utc::serialize as utc;
 use crate::log::{Answer, Command, NodePath, Refusal, SagaEntry, SagaId, Timestamp, Uuid};
+use crate::names::EventType;
 
 /// A request of an operator to a saga, from [`Operator::audit`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +26,9 @@ pub struct AuditRecord {
     pub command: &'static str,
     /// The node that it names.
     pub node: Option<NodePath>,
+    /// The event that it tells of, for a signal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventType>,
     /// The reason or the note that came with it.
     pub note: Option<String>,
     /// What became of it.
@@ -72,6 +76,7 @@ impl AuditRecord {
             by: by.to_string(),
             command: command.name(),
             node: command.node().cloned(),
+            event: command.event().cloned(),
             note: command.note().map(str::to_string),
             outcome,
             refusal,

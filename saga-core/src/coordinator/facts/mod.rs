@@ -8,7 +8,7 @@
 //! | `needs_human` | which of them wait for somebody |
 //! | `saga_facts`, `nodes`, `attempts` | what is known about one saga |
 //! | `why` | the one fact that it waits for |
-//! | `predict` | what a request would write |
+//! | `predict`, `prediction` | what a request would write |
 //! | `audit` | what operators have asked of it |
 //! | `position` | how far one of them has come |
 
@@ -18,9 +18,11 @@ mod fleet;
 #[cfg(feature = "metrics")]
 mod gauges;
 mod needs_human;
+mod needs_human_cursor;
 mod nodes;
 mod position;
 mod predict;
+mod prediction;
 mod saga_facts;
 mod summary;
 mod why;
@@ -43,11 +45,10 @@ pub use audit::{AuditOutcome, AuditRecord};
 pub use fleet::{Fleet, FleetVersion};
 #[cfg(feature = "metrics")]
 pub use gauges::FleetGauges;
-pub use needs_human::{
-    HumanReason, InvalidCursor, NeedsHuman, NeedsHumanCursor, NeedsHumanFilter, NeedsHumanPage,
-};
+pub use needs_human::{HumanReason, NeedsHuman, NeedsHumanFilter, NeedsHumanPage};
+pub use needs_human_cursor::{InvalidCursor, NeedsHumanCursor};
 pub use nodes::{KeptEffect, NodeFacts, RetryFacts, WaitFacts};
-pub use predict::{PredictedEntry, Prediction};
+pub use prediction::{PredictedEntry, Prediction};
 pub use saga_facts::{OwnerFacts, SagaFacts};
 pub use summary::{SagaFilter, SagaSummary};
 pub use why::{WaitsFor, Why};

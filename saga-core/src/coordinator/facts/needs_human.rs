@@ -1,18 +1,18 @@
 //! Which sagas wait for somebody.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::needs_human_cursor::{NeedsHumanCursor, Part};
 use super::why::unknown_to_the_worker;
 use super::words::Age;
 use super::{Reader, SagaSummary};
 use crate::coordinator::operator::Operator;
 use crate::coordinator::stored::{Stored, StoredError, read};
 use crate::error::OperateError;
-use crate::log::{InvalidSagaId, ListedState, SagaId, SagaStatus, Timestamp};
+use crate::log::{ListedState, SagaId, SagaStatus, Timestamp};
 use crate::store::{CurrentWorker, ListFilter, SagaRecord, StoreError, corrupt};
 
 /// How many records are read in one go.
@@ -114,101 +114,21 @@ pub struct NeedsHumanPage {
     pub next: Option<NeedsHumanCursor>,
 }
 
-/// A place among the sagas that need a human, as text of the form `parked:order-42`.
-///
-/// ```
-/// use saga_core::operator::NeedsHumanCursor;
-/// let cursor: NeedsHumanCursor = "parked:order-42".parse()?;
-/// assert_eq!(cursor.to_string(), "parked:order-42");
-/// # Ok::<(), saga_core::operator::InvalidCursor>(())
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct NeedsHumanCursor {
-    part: Part,
-    after: Option<SagaId>,
-}
-
-/// In which order sagas that need a human are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Stuck,
-    Parked,
-    Halted,
-}
-
-impl Part {
-    const ALL: [Self; 3] = [Self::Stuck, Self::Parked, Self::Halted];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Stuck => "stuck",
-            Self::Parked => "parked",
-            Self::Halted => "halted",
-        }
-    }
-
-    fn next(self) -> Option<Self> {
-        match self {
-            Self::Stuck => Some(Self::Parked),
-            Self::Parked => Some(Self::Halted),
-            Self::Halted => None,
-        }
-    }
-}
-
-/// A text that is not a place among the sagas that need a human.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidCursor {
-    /// It does not begin with one of the three parts of the list.
-    #[error("{0:?} is no place in the list; it begins with `stuck:`, `parked:` or `halted:`")]
-    NoPart(String),
-    /// What follows is not the id of a saga.
-    #[error(transparent)]
-    Id(#[from] InvalidSagaId),
-}
-
-impl fmt::Display for NeedsHumanCursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let after = self.after.as_ref().map(SagaId::as_str).unwrap_or_default();
-        write!(f, "{}:{after}", self.part.as_str())
-    }
-}
-
-impl FromStr for NeedsHumanCursor {
-    type Err = InvalidCursor;
-
-    fn from_str(s: &str) -> Result<Self, InvalidCursor> {
-        let (word, after) = s.split_once(':').unwrap_or_default();
-        let part = Part::ALL.into_iter().find(|part| part.as_str() == word);
-        let part = part.ok_or_else(|| InvalidCursor::NoPart(s.to_string()))?;
-        let after = if after.is_empty() { None } else { Some(after.parse()?) };
-        Ok(Self { part, after })
-    }
-}
-
-impl TryFrom<String> for NeedsHumanCursor {
-    type Error = InvalidCursor;
-
-    fn try_from(s: String) -> Result<Self, InvalidCursor> {
-        s.parse()
-    }
-}
-
-impl From<NeedsHumanCursor> for String {
-    fn from(cursor: NeedsHumanCursor) -> Self {
-        cursor.to_string()
-    }
-}
-
 impl Reader<'_> {
     async fn needs_human(&self, filter: NeedsHumanFilter) -> Result<NeedsHumanPage, StoreError> {
         let limit = if filter.limit == 0 { 100 } else { filter.limit };
         let first = NeedsHumanCursor { part: Part::Stuck, after: None };
         let mut at = filter.after.clone().unwrap_or(first);
+        let unknown = self.unknown(&filter).await?;
         let (mut sagas, mut logs_read) = (Vec::new(), 0_usize);
         loop {
-            let page = self.store.list(self.query(&filter, &at)).await?;
+            let mut page = Vec::new();
+            for query in self.queries(&filter, &unknown, &at) {
+                page.extend(self.store.list(query).await?);
+            }
+            page.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+            page.dedup_by(|a, b| a.id == b.id);
+            page.truncate(PAGE);
             let is_last = page.len() < PAGE;
             for record in page {
                 at.after = Some(record.id.clone());
@@ -236,29 +156,67 @@ impl Reader<'_> {
         }
     }
 
-    fn query(&self, filter: &NeedsHumanFilter, at: &NeedsHumanCursor) -> ListFilter {
+    /// The fingerprints of unfinished sagas whose definition this program does not know; none for an operator that is attached to
+    /// a store, which knows none at all.
+    async fn unknown(&self, filter: &NeedsHumanFilter) -> Result<Vec<String>, StoreError> {
+        let Some(home) = self.home else { return Ok(Vec::new()) };
+        let versions = self.store.versions().await?.into_iter();
+        let unknown = versions.filter(|version| {
+            let is_named = filter.saga.as_ref().is_none_or(|saga| *saga == version.name);
+            is_named && !home.knows(&version.fingerprint, &version.dag)
+        });
+        Ok(unknown.map(|version| version.fingerprint).collect())
+    }
+
+    /// What the store is asked for at this place. No saga beyond the last one of a page is on an earlier page of another query.
+    fn queries(
+        &self,
+        filter: &NeedsHumanFilter,
+        unknown: &[String],
+        at: &NeedsHumanCursor,
+    ) -> Vec<ListFilter> {
         let all = ListFilter {
             name: filter.saga.clone(),
             after: at.after.clone(),
             limit: PAGE,
             ..ListFilter::default()
         };
-        let unfinished = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
+        let statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
+        let parked = Some(at.part == Part::Parked);
+        let unfinished = ListFilter { statuses, parked, ..all.clone() };
         match at.part {
-            Part::Stuck => ListFilter { statuses: vec![SagaStatus::Stuck], ..all },
-            Part::Parked => ListFilter { statuses: unfinished, parked: Some(true), ..all },
+            Part::Stuck => vec![ListFilter { statuses: vec![SagaStatus::Stuck], ..all }],
+            Part::Parked => vec![unfinished],
             Part::Halted => {
-                // a saga that the only worker has not taken is known at once
-                let at_once = match self.current {
-                    CurrentWorker::Absent | CurrentWorker::Present(Some(_)) => true,
-                    CurrentWorker::Present(None) | CurrentWorker::Unknown => false,
-                };
-                let updated_before = (!at_once).then(|| self.idle_since(filter.idle));
-                let parked = Some(false);
-                // of a saga that is suspended, nothing is due
-                let suspended = Some(false);
-                ListFilter { statuses: unfinished, parked, suspended, updated_before, ..all }
+                // a saga that the only worker has not taken is known at once, and so is one that this program does not know
+                let since = (!self.knows_who_is_left()).then(|| self.idle_since(filter.idle));
+                let awake = ListFilter { suspended: Some(false), ..unfinished.clone() };
+                let mut queries = vec![ListFilter { updated_before: since, ..awake.clone() }];
+                queries.extend(unknown.iter().map(|fingerprint| ListFilter {
+                    fingerprint: Some(fingerprint.clone()),
+                    ..awake.clone()
+                }));
+                // nobody goes on with a saga that is suspended, until its time comes
+                let due_before = Some(self.overdue_since(filter.idle));
+                queries.push(ListFilter { due_before, ..unfinished });
+                queries
             }
+        }
+    }
+
+    /// True if it is known at once which sagas the only worker of the store has not taken.
+    fn knows_who_is_left(&self) -> bool {
+        match self.current {
+            CurrentWorker::Absent | CurrentWorker::Present(Some(_)) => true,
+            CurrentWorker::Present(None) | CurrentWorker::Unknown => false,
+        }
+    }
+
+    /// A saga that was to be woken before this time has been forgotten; if there is nobody to wake it, at once.
+    fn overdue_since(&self, longest: Duration) -> Timestamp {
+        match self.current {
+            CurrentWorker::Absent => self.now,
+            CurrentWorker::Present(_) | CurrentWorker::Unknown => self.idle_since(longest),
         }
     }
 
@@ -299,10 +257,21 @@ impl Reader<'_> {
                 let why = record.parked_reason.as_deref().unwrap_or_default();
                 (HumanReason::Parked, format!("parked: {why}"))
             }
-            ListedState::Completed | ListedState::RolledBack | ListedState::Waiting => {
-                return None;
+            ListedState::Completed | ListedState::RolledBack => return None,
+            ListedState::Waiting
+            | ListedState::Paused
+            | ListedState::Running
+            | ListedState::Aborting
+            | ListedState::RollingBack
+                if record.suspended =>
+            {
+                let at = record.wake_at.filter(|at| *at < self.overdue_since(longest))?;
+                let since = Age(self.now.0.saturating_sub(at.0));
+                let why = format!("its time came {since} ago, and no worker has woken it");
+                self.left_alone(record, why)
             }
-            ListedState::Paused
+            ListedState::Waiting
+            | ListedState::Paused
             | ListedState::Running
             | ListedState::Aborting
             | ListedState::RollingBack => {
@@ -312,16 +281,9 @@ impl Reader<'_> {
                     at > self.now && record.deadline.is_none_or(|deadline| deadline != at)
                 });
                 match (orphaned, unknown) {
-                    (true, true) => {
-                        let name = &record.name;
-                        let why = match self.home {
-                            Some(_) => {
-                                format!("started by a version of `{name}` that is not known here")
-                            }
-                            None => unknown_to_the_worker(&SagaSummary::of(record)),
-                        };
-                        (HumanReason::UnknownVersion, why)
-                    }
+                    (true, true) => self.of_unknown_version(record),
+                    // it may be about to be taken
+                    (true, false) if !self.knows_who_is_left() && !is_idle => return None,
                     (true, false) => {
                         let why = match &record.owner {
                             _ if self.current == CurrentWorker::Absent => {
@@ -342,6 +304,30 @@ impl Reader<'_> {
             }
         };
         Some(NeedsHuman { saga: SagaSummary::of(record), reason, because })
+    }
+
+    /// A saga whose time has come, and that nobody has woken, for this reason if no other is known.
+    fn left_alone(&self, record: &SagaRecord, why: String) -> (HumanReason, String) {
+        let unknown = self.home.is_some_and(|home| home.definition_of(record).is_none());
+        match self.current {
+            _ if unknown => self.of_unknown_version(record),
+            CurrentWorker::Absent => {
+                (HumanReason::OwnerNotCurrent, format!("no worker is running: {why}"))
+            }
+            CurrentWorker::Present(_) | CurrentWorker::Unknown => {
+                (HumanReason::NotProgressing, why)
+            }
+        }
+    }
+
+    /// A saga that the program which would run it does not know.
+    fn of_unknown_version(&self, record: &SagaRecord) -> (HumanReason, String) {
+        let name = &record.name;
+        let why = match self.home {
+            Some(_) => format!("started by a version of `{name}` that is not known here"),
+            None => unknown_to_the_worker(&SagaSummary::of(record)),
+        };
+        (HumanReason::UnknownVersion, why)
     }
 }
 

@@ -34,4 +34,31 @@ impl Operator {
         })
         .await
     }
+
+    /// How many requests to a saga wait in the store for an answer, as those do that were left while no worker runs it. As cheap as
+    /// [`position`](Self::position). A request that an operator from a coordinator makes does not go through the store.
+    ///
+    /// ```
+    /// use saga_core::prelude::*;
+    /// # saga! { Stamp<()>() -> u64 { let at = now {}; at } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
+    /// sec.saga(Stamp {}).id("stamp-1").start().await?.await?;
+    /// assert_eq!(sec.operator("alice").unanswered("stamp-1").await?, 0);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`OperateError::InvalidId`], [`OperateError::Store`].
+    pub async fn unanswered(&self, id: &str) -> Result<usize, OperateError> {
+        let id: SagaId = id.parse()?;
+        self.read(|reader| {
+            Box::pin(async move {
+                let requests = reader.store.requests_of(&id).await?;
+                Ok(requests.iter().filter(|(_, answer)| answer.is_none()).count())
+            })
+        })
+        .await
+    }
 }

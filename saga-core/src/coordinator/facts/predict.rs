@@ -1,123 +1,19 @@
 //! What a request would write, before it is sent.
 
-use std::fmt;
-
-use serde::Serialize;
+use std::cell::OnceCell;
 
 use super::nodes::nodes;
-use super::{NodeFacts, Reader, WaitsFor};
+use super::{NodeFacts, PredictedEntry, Prediction, Reader, WaitsFor, Why};
 use crate::coordinator::operator::Operator;
 use crate::coordinator::stored::{Stored, StoredError};
 use crate::dag::StoredActions;
+use crate::driver::Values;
 use crate::error::OperateError;
 use crate::log::{
-    ActionState, Answer, Command, Entry, NodePath, Request, SagaEntry, SagaId, SagaStatus, Uuid,
-    in_words,
+    ActionState, Answer, Command, Request, SagaEntry, SagaId, SagaStatus, Timestamp, Uuid,
 };
 use crate::machine::{Config, Effect, Event, Machine, SagaState};
 use crate::store::CurrentWorker;
-
-/// What a request would do, from [`Operator::predict`]. `Display` shows it as text.
-///
-/// It is what the saga's log leads to at the moment when it is read. The worker that runs the saga may meanwhile go on, and
-/// knows whether a call has just ended, so what it writes can differ.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Prediction {
-    /// The saga.
-    pub saga: SagaId,
-    /// The command's word.
-    pub command: &'static str,
-    /// The answer to the request; `None` if the log alone does not tell.
-    pub answer: Option<Answer>,
-    /// On which condition the request is refused after all, although the log allows it: only the program that runs the saga can
-    /// read its values. Then [`answer`](Self::answer) is `None`, and an operator that comes from a coordinator can tell.
-    pub unless: Option<String>,
-    /// What to know first, as clauses: that no worker runs the saga, so that the request waits in the store, and which other
-    /// requests wait there.
-    pub before: Vec<String>,
-    /// The entries that would be written to the log in one append.
-    pub entries: Vec<PredictedEntry>,
-    /// What would be done once they are written, in words.
-    pub then: Vec<String>,
-}
-
-/// An entry that would be written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct PredictedEntry {
-    /// The word of its kind.
-    pub kind: &'static str,
-    /// Which node it is about, if it is about one.
-    pub node: Option<NodePath>,
-    /// Which attempt, from 1; 0 if it is about none.
-    pub attempt: u32,
-    /// The entry in words.
-    pub text: String,
-}
-
-impl Prediction {
-    /// True if the saga would refuse the request, or there is nothing to do: nothing is written.
-    pub fn changes_nothing(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    fn refused(saga: &SagaId, command: &Command, answer: Answer) -> Self {
-        let answer = Some(answer);
-        let (saga, command) = (saga.clone(), command.name());
-        let (before, entries, then) = (Vec::new(), Vec::new(), Vec::new());
-        Self { saga, command, answer, unless: None, before, entries, then }
-    }
-}
-
-impl fmt::Display for Prediction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { saga, command, answer, unless, before, entries, then } = self;
-        for line in before {
-            writeln!(f, "note: {line}")?;
-        }
-        match answer {
-            Some(Answer::Done) => writeln!(f, "{command} of {saga} would write:")?,
-            Some(Answer::Held) => {
-                writeln!(f, "{command} of {saga} would wait for the end of the pivot, and write:")?;
-            }
-            Some(Answer::NothingToDo { status }) => {
-                writeln!(f, "{command} of {saga} would change nothing: it is {status} already")?;
-            }
-            Some(Answer::Duplicate) => {
-                writeln!(f, "{command} of {saga} would change nothing: it has this event already")?;
-            }
-            Some(Answer::Refused(why)) => {
-                writeln!(f, "{command} of {saga} would be refused: {why}")?;
-            }
-            None => match unless {
-                Some(unless) => writeln!(f, "{command} of {saga}, unless {unless}, would write:")?,
-                None => {
-                    writeln!(f, "what {command} of {saga} would do cannot be told from its log")?
-                }
-            },
-        }
-        for PredictedEntry { text, .. } in entries {
-            // a note with several lines must not look like several entries
-            writeln!(f, "  {}", text.replace('\n', "\\n").replace('\r', "\\r"))?;
-        }
-        for line in then {
-            writeln!(f, "then: {line}")?;
-        }
-        Ok(())
-    }
-}
-
-impl From<&Entry> for PredictedEntry {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            kind: entry.kind.name(),
-            node: entry.node().cloned(),
-            attempt: entry.attempt(),
-            text: in_words(entry),
-        }
-    }
-}
 
 /// The word of the entry with which a rollback begins.
 const UNWINDING: &str = "unwinding";
@@ -125,67 +21,83 @@ const UNWINDING: &str = "unwinding";
 /// The request that is not sent.
 const REQUEST: Uuid = Uuid::nil();
 
+/// A saga as the worker has it to whom a request comes. It is read and recovered once, however much is asked about it.
+struct Present {
+    stored: Stored,
+    state: SagaState,
+    machine: Machine,
+    /// True if a worker takes the saga over for the request: one that is at rest, or that nobody goes on with.
+    taken_over: bool,
+    now: Timestamp,
+    /// The saga's values and how large one may be, if this program knows the definition: only then can they be read.
+    values: Option<(Values, usize)>,
+    before: Vec<String>,
+    /// What a rollback leaves as it is.
+    staying: OnceCell<Vec<String>>,
+}
+
+impl Present {
+    fn predict(&self, by: &str, command: Command) -> Prediction {
+        let Self { stored, state, .. } = self;
+        let id = &stored.saga.record.id;
+        let refused = |(values, max): &(Values, usize)| values.refusal(state, id, *max, &command);
+        if let Some(why) = self.values.as_ref().and_then(refused) {
+            return Prediction::refused(id, &command, Answer::Refused(why));
+        }
+        let (name, unless) = (command.name(), unless(state, &command));
+        let ask = Event::Operator { id: REQUEST, by: by.to_string(), command };
+        let (mut machine, mut effects) = (self.machine.clone(), Vec::new());
+        let first = self.taken_over.then_some(Event::Recovered);
+        machine.step_all(self.now, first.into_iter().chain([ask]), &mut effects);
+        let mut prediction = prediction(id, name, machine, self.now, effects);
+        if stored.definition.is_none() && matches!(prediction.answer, Some(Answer::Done)) {
+            prediction.unless = unless;
+            prediction.answer = prediction.answer.filter(|_| prediction.unless.is_none());
+        }
+        if prediction.entries.iter().any(|entry| entry.kind == UNWINDING) {
+            let staying = self.staying.get_or_init(|| staying(stored, state));
+            prediction.then.extend(staying.iter().cloned());
+        }
+        prediction.before.clone_from(&self.before);
+        prediction
+    }
+}
+
 impl Reader<'_> {
-    async fn predict(
-        &self,
-        id: &SagaId,
-        by: String,
-        command: Command,
-    ) -> Result<Prediction, OperateError> {
+    async fn present(&self, id: &SagaId) -> Result<Present, OperateError> {
         let stored = self.stored(id).await?;
         let (record, log) = (&stored.saga.record, &stored.saga.entries);
         let Some((state, plan)) = stored.state_by_shape()? else {
             let (saga, name) = (id.clone(), record.name.to_string());
             return Err(OperateError::UnknownVersion { saga, name });
         };
-        if let Some(answer) = self.refused_by_values(&stored, &state, &command)? {
-            return Ok(Prediction::refused(id, &command, answer));
-        }
+        let before = self.before(&stored).await?;
         let base = self.home.map(|home| *home.config).unwrap_or_default();
         let config = Config { deadline: record.deadline, permits: false, ..base };
         let mut machine = Machine::recover(plan, config, record.epoch + 1, log)
             .map_err(|error| StoredError::corrupt_log(id, error))?;
-        let (name, unless) = (command.name(), unless(&state, &command));
-        let ask = Event::Operator { id: REQUEST, by, command };
         let is_at_rest = record.status.is_ended() || record.parked_reason.is_some();
-        let (now, mut effects) = (self.now.max(record.updated_at), Vec::new());
-        if is_at_rest || self.is_orphaned(record) {
-            // as a worker does that takes the saga over for this request
-            machine.step_all(now, [Event::Recovered, ask], &mut effects);
-        } else {
+        let taken_over = is_at_rest || self.is_orphaned(record);
+        let now = self.now.max(record.updated_at);
+        if !taken_over {
             machine.assume_calls(record.epoch, log);
+            let mut effects = Vec::new();
             machine.step_all(now, [Event::Recovered], &mut effects);
             // what the worker writes by itself
             while effects.iter().any(|effect| matches!(effect, Effect::Append { .. })) {
                 effects.clear();
                 machine.step_all(now, [Event::Appended], &mut effects);
             }
-            effects.clear();
-            machine.step_all(now, [ask], &mut effects);
         }
-        let mut prediction = prediction(id, name, machine, now, effects);
-        if stored.definition.is_none() && matches!(prediction.answer, Some(Answer::Done)) {
-            prediction.unless = unless;
-            prediction.answer = prediction.answer.filter(|_| prediction.unless.is_none());
-        }
-        if prediction.entries.iter().any(|entry| entry.kind == UNWINDING) {
-            prediction.then.extend(self.staying(&stored, &state));
-        }
-        prediction.before = self.before(&stored).await?;
-        Ok(prediction)
-    }
-
-    /// What a rollback leaves as it is.
-    fn staying(&self, stored: &Stored, state: &SagaState) -> Vec<String> {
-        let record = &stored.saga.record;
-        let actions = StoredActions::read(record.dag.as_bytes());
-        let definition = stored.definition.as_ref().map(|known| &*known.dag);
-        let nodes = nodes(state, record.run_key, &actions, definition, &[]).into_iter();
-        let staying = nodes.filter(NodeFacts::stays).map(|node| {
-            let why = node.no_undo.map(|why| format!(": {why}")).unwrap_or_default();
-            format!("leaves `{}` as it is, because it cannot be undone{why}", node.node)
-        });
-        staying.collect()
+        let values = match self.home.filter(|_| stored.definition.is_some()) {
+            Some(home) => {
+                let limits = &home.env.limits;
+                Some((stored.values(&state, limits.max_width)?, limits.max_payload))
+            }
+            None => None,
+        };
+        let staying = OnceCell::new();
+        Ok(Present { stored, state, machine, taken_over, now, values, before, staying })
     }
 
     /// What to know before a request is sent.
@@ -193,9 +105,9 @@ impl Reader<'_> {
         let record = &stored.saga.record;
         let mut before = Vec::new();
         let ended = record.status.is_ended();
-        if let WaitsFor::Worker { .. } = self.facts_of(stored).why.fact {
-            let why = self.facts_of(stored).why.sentence;
-            before.push(format!("{why}; a request waits until one runs the saga"));
+        let Why { fact, sentence } = self.facts_of(stored).why;
+        if let WaitsFor::Worker { .. } = fact {
+            before.push(format!("{sentence}; a request waits until one runs the saga"));
         } else if self.current == CurrentWorker::Absent && !ended {
             before
                 .push("no worker is running; a request waits until one runs the saga".to_string());
@@ -209,22 +121,19 @@ impl Reader<'_> {
         }
         Ok(before)
     }
+}
 
-    /// What is refused because of a value that only a program with the saga's definition can read.
-    fn refused_by_values(
-        &self,
-        stored: &Stored,
-        state: &SagaState,
-        command: &Command,
-    ) -> Result<Option<Answer>, OperateError> {
-        let Some(home) = self.home.filter(|_| stored.definition.is_some()) else {
-            return Ok(None);
-        };
-        let limits = &home.env.limits;
-        let values = stored.values(state, limits.max_width)?;
-        let id = &stored.saga.record.id;
-        Ok(values.refusal(state, id, limits.max_payload, command).map(Answer::Refused))
-    }
+/// What a rollback leaves as it is.
+fn staying(stored: &Stored, state: &SagaState) -> Vec<String> {
+    let record = &stored.saga.record;
+    let actions = StoredActions::read(record.dag.as_bytes());
+    let definition = stored.definition.as_ref().map(|known| &*known.dag);
+    let nodes = nodes(state, record.run_key, &actions, definition, &[]).into_iter();
+    let staying = nodes.filter(NodeFacts::stays).map(|node| {
+        let why = node.no_undo.map(|why| format!(": {why}")).unwrap_or_default();
+        format!("leaves `{}` as it is, because it cannot be undone{why}", node.node)
+    });
+    staying.collect()
 }
 
 /// On which condition a program that can read the saga's values refuses what its log allows.
@@ -261,7 +170,7 @@ fn prediction(
     id: &SagaId,
     command: &'static str,
     mut machine: Machine,
-    now: crate::log::Timestamp,
+    now: Timestamp,
     effects: Vec<Effect>,
 ) -> Prediction {
     let (mut answer, mut entries, mut then) = (None, Vec::new(), Vec::new());
@@ -388,7 +297,46 @@ impl Operator {
     pub async fn predict(&self, id: &str, command: Command) -> Result<Prediction, OperateError> {
         let id: SagaId = id.parse()?;
         self.check_lengths(&command)?;
-        let by = self.name().to_string();
-        self.read(|reader| Box::pin(async move { reader.predict(&id, by, command).await })).await
+        self.read(|reader| {
+            Box::pin(async move { Ok(reader.present(&id).await?.predict(self.name(), command)) })
+        })
+        .await
+    }
+
+    /// The same for several requests, each by itself, in their order: what a page needs that offers what would not be refused.
+    /// The saga is read once.
+    ///
+    /// ```
+    /// use saga_core::operator::Command;
+    /// use saga_core::prelude::*;
+    /// # saga! { Stamp<()>() -> u64 { let at = now {}; at } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Stamp>().build().await?;
+    /// sec.saga(Stamp {}).id("stamp-1").start().await?.await?;
+    /// let rollback = Command::Rollback { reason: "a wrong order".into() };
+    /// let each = sec.operator("alice").predict_each("stamp-1", vec![Command::Pause, rollback]).await?;
+    /// let changes = each.iter().map(|prediction| !prediction.changes_nothing()).collect::<Vec<_>>();
+    /// assert_eq!(changes, [false, true]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict).
+    pub async fn predict_each(
+        &self,
+        id: &str,
+        commands: Vec<Command>,
+    ) -> Result<Vec<Prediction>, OperateError> {
+        let id: SagaId = id.parse()?;
+        commands.iter().try_for_each(|command| self.check_lengths(command))?;
+        self.read(|reader| {
+            Box::pin(async move {
+                let present = reader.present(&id).await?;
+                let each = commands.into_iter();
+                Ok(each.map(|command| present.predict(self.name(), command)).collect())
+            })
+        })
+        .await
     }
 }

@@ -177,7 +177,8 @@ fn fact(facts: &SagaFacts, log: &[Entry], owner: &OwnerState) -> WaitsFor {
         | ListedState::RollingBack => {}
     }
     // nobody owns a saga that is suspended, until its time comes
-    if owner.orphaned && saga.state != ListedState::Waiting {
+    let is_due = saga.wake_at.is_some_and(|at| at < facts.at);
+    if owner.orphaned && (saga.state != ListedState::Waiting || is_due && owner.no_worker) {
         let unknown_version = owner.unknown_version;
         return WaitsFor::Worker { gone: saga.owner.clone(), unknown_version };
     }

@@ -151,7 +151,10 @@ impl SagaEntry {
             Self::Unwinding(cause) => Some(cause.to_string()),
             Self::Parked { reason } => Some(reason.clone()),
             Self::Suspected { crashes, .. } => Some(format!("{crashes} crashes count against it")),
-            Self::Requested { by, command, .. } => Some(format!("{} by {by}", command.name())),
+            Self::Requested { by, command, .. } => {
+                let event = command.event().map(|event| format!(" {event}")).unwrap_or_default();
+                Some(format!("{}{event} by {by}", command.name()))
+            }
             Self::Refused { why, .. } => Some(why.to_string()),
             Self::Injected { at, fault } => Some(format!("{fault:?} at `{at}`")),
             Self::Ended(status) => Some(status.to_string()),

@@ -137,17 +137,11 @@ pub(super) async fn list(
     connection: &Connection,
     filter: &ListFilter,
 ) -> Result<Vec<SagaRecord>, Trouble> {
-    let mut statuses = filter.statuses.clone();
-    if statuses.is_empty() && (filter.parked == Some(true) || filter.suspended == Some(true)) {
-        // such sagas have not ended, and most sagas have
-        statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
-    }
+    let statuses = filter.statuses_to_read();
     if statuses.is_empty() {
         return page(connection, filter, None).await;
     }
     // the index `saga_by_status` yields one status at a time in order; several would have to be sorted
-    statuses.sort_unstable();
-    statuses.dedup();
     let mut records = Vec::new();
     for status in statuses {
         records.extend(page(connection, filter, Some(status)).await?);
@@ -173,11 +167,13 @@ async fn page(
          AND ($9::boolean IS NULL OR s.paused = $9) AND ($10::text IS NULL OR v.fingerprint = $10) \
          AND ($11::bigint IS NULL OR s.updated_at < $11) \
          AND ($12::boolean IS NULL OR (s.suspended_until IS NOT NULL) = $12) \
+         AND ($13::bigint IS NULL OR s.suspended_until < $13) \
          ORDER BY s.id LIMIT $7"
     );
     let mut records = Vec::new();
     let fingerprint = filter.fingerprint.as_deref().map(text);
     let updated_before = filter.updated_before.map(bound);
+    let due_before = filter.due_before.map(rows::due_time);
     let (mut first, end) = filter.ids();
     let limit = i64::try_from(filter.page_size()).unwrap_or(i64::MAX);
     loop {
@@ -194,6 +190,7 @@ async fn page(
             (&fingerprint, Type::TEXT),
             (&updated_before, Type::INT8),
             (&filter.suspended, Type::BOOL),
+            (&due_before, Type::INT8),
         ];
         let rows = connection.query(&sql, params).await?;
         // a record that does not decode is skipped; loading it reports what is wrong

@@ -130,17 +130,11 @@ fn read_log_row(row: &Row<'_>, log: &mut Vec<Entry>) -> Result<(), (u64, String)
 }
 
 pub(super) fn list(conn: &Database, filter: &ListFilter) -> Result<Vec<SagaRecord>, SqliteError> {
-    let mut statuses = filter.statuses.clone();
-    if statuses.is_empty() && (filter.parked == Some(true) || filter.suspended == Some(true)) {
-        // Such sagas have not ended, and most sagas have.
-        statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
-    }
+    let statuses = filter.statuses_to_read();
     if statuses.is_empty() {
         return page(conn, filter, None);
     }
     // An index yields one status at a time in order; several would have to be sorted.
-    statuses.sort_unstable();
-    statuses.dedup();
     let mut records = Vec::new();
     for status in statuses {
         records.extend(page(conn, filter, Some(status))?);
@@ -171,6 +165,7 @@ fn page(
         filter.fingerprint,
         filter.updated_before.map(rows::bound),
         filter.suspended,
+        filter.due_before.map(rows::due_time),
     ])?;
     let mut records = Vec::new();
     while records.len() < filter.page_size()
@@ -205,6 +200,7 @@ pub(super) fn page_sql(status: Option<SagaStatus>) -> String {
          AND (?7 IS NULL OR (parked_reason IS NOT NULL) = ?7) \
          AND (?9 IS NULL OR paused = ?9) AND (?11 IS NULL OR updated_at < ?11) \
          AND (?12 IS NULL OR (suspended_until IS NOT NULL) = ?12) \
+         AND (?13 IS NULL OR suspended_until < ?13) \
          ORDER BY id LIMIT ?3"
     )
 }

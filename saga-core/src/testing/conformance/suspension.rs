@@ -190,6 +190,11 @@ pub(super) async fn suspended_sagas_are_listed_and_counted(store: &impl Store) -
         let statuses = vec![SagaStatus::Running];
         expect_eq!(ids(&store.list(ListFilter { statuses, ..filter }).await?), expected);
     }
+    for (due_before, expected) in [(5, vec![]), (6, vec!["a"]), (u64::MAX, vec!["a"])] {
+        let due_before = Some(Timestamp(due_before));
+        let filter = ListFilter { due_before, ..ListFilter::default() };
+        expect_eq!(ids(&store.list(filter).await?), expected);
+    }
     let counts = store.counts().await?;
     let states = counts.iter().flat_map(|version| &version.states);
     let states = states.map(|count| (count.state, count.sagas)).collect::<Vec<_>>();
