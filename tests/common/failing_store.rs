@@ -101,7 +101,15 @@ impl Store for FailingStore {
         self.memory.claim(worker, of, limit)
     }
     fn suspend(&self, suspension: Suspension) -> StoreFuture<'_, ()> {
-        self.memory.suspend(suspension)
+        Box::pin(async move {
+            match self.fail() {
+                Some(error) if !self.lands => Err(error),
+                error => {
+                    let suspended = self.memory.suspend(suspension).await;
+                    error.map_or(suspended, Err)
+                }
+            }
+        })
     }
 
     fn claim_due(
@@ -111,7 +119,16 @@ impl Store for FailingStore {
         now: Timestamp,
         limit: usize,
     ) -> StoreFuture<'_, Vec<SagaRecord>> {
-        self.memory.claim_due(worker, fingerprints, now, limit)
+        let (worker, fingerprints) = (worker.clone(), fingerprints.to_vec());
+        Box::pin(async move {
+            match self.fail() {
+                Some(error) if !self.lands => Err(error),
+                error => {
+                    let due = self.memory.claim_due(&worker, &fingerprints, now, limit).await;
+                    error.map_or(due, Err)
+                }
+            }
+        })
     }
 
     fn next_due(&self, fingerprints: &[String]) -> StoreFuture<'_, Option<Timestamp>> {

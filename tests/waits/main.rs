@@ -1,10 +1,15 @@
 //! Sagas that wait: for events from outside, and for times.
 
+#[path = "../common/mod.rs"]
+mod common;
+mod leaving;
+mod woken;
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use saga_core::operator::{Answer, OperateError, Operator, Refusal};
 use saga_core::prelude::*;
-use saga_core::store::MemoryStore;
+use saga_core::store::{MemoryStore, Store};
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -50,6 +55,12 @@ saga! {
         all
     }
 
+    Both<()>() -> u64 {
+        let approved = wait_for::<Approved> {};
+        let wire = wait_for::<Wire> {};
+        { wire.cents + approved.by.len() as u64 }
+    }
+
     Paid<()>() -> u64 {
         sleep { duration: HOUR };
         sleep_until { at: UNIX_EPOCH };
@@ -62,7 +73,7 @@ fn approved(by: &str) -> Approved {
     Approved { by: by.to_string() }
 }
 
-async fn coordinator(store: MemoryStore) -> Result<Coordinator<()>, Failed> {
+async fn coordinator(store: impl Store) -> Result<Coordinator<()>, Failed> {
     let sec = Coordinator::builder(()).store(store).saga::<Approval>().saga::<Within>();
     Ok(sec.saga::<Each>().saga::<Paid>().build().await?)
 }

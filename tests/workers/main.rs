@@ -21,3 +21,4 @@ mod shop;
 mod transactions;
 mod values;
 mod versions;
+mod waits;

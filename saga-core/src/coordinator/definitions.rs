@@ -291,6 +291,13 @@ impl Definitions {
         self.fingerprints().keys().cloned().collect()
     }
 
+    /// Knows this definition from now on, as those that are registered: a saga whose DAG was built at run time is claimed by it.
+    pub(super) fn know(&self, dag: Arc<AnyDag>) {
+        if self.known(dag.fingerprint()).is_none() {
+            self.remember(Definition::dynamic(dag));
+        }
+    }
+
     /// Checks that another process could rebuild this DAG from registered actions. A DAG that this coordinator
     /// was given as a whole needs no such check.
     pub(super) fn check_actions(&self, dag: &Arc<AnyDag>) -> Result<(), RegistryError> {

@@ -231,6 +231,7 @@ impl CoordinatorInner {
         let found = self.stored(id).await?;
         found.definition()?;
         let record = &found.saga.record;
+        let waited = record.suspended;
         let input = (&record.name, &record.params, &record.fingerprint);
         let (running, task) = match self.admit(id, input, Some(record.status)) {
             Admission::AlreadyRunning(running) => {
@@ -252,6 +253,9 @@ impl CoordinatorInner {
             let load = async {
                 let _place = inner.places_to_load(1).await;
                 let taken = inner.take(&id).await?;
+                if waited {
+                    inner.waker.note_taken();
+                }
                 if inner.is_closing() {
                     // the shutdown releases it with all others
                     return Err(SagaError::ShutDown { saga: id.clone() });

@@ -35,6 +35,7 @@ impl CoordinatorInner {
             // otherwise this process took the saga up meanwhile; it may even have ended by now
             if channel.found_in_store(run, progress) {
                 if !is_over {
+                    // its handles wait, wherever it goes on
                     self.follow(&channel);
                 }
                 break name;
@@ -80,7 +81,8 @@ impl CoordinatorInner {
     fn progress_of(&self, stored: &Stored) -> Result<(Arc<str>, SagaProgress), StartError> {
         let record = &stored.saga.record;
         let (name, status) = (record.name.clone(), record.status);
-        if self.is_one_of_many() && !status.is_ended() && record.parked_reason.is_none() {
+        let goes_on = self.is_one_of_many() || self.wakes(stored);
+        if goes_on && !status.is_ended() && record.parked_reason.is_none() {
             return Ok((name, SagaProgress::elsewhere(status)));
         }
         let result = if !status.is_ended() {
@@ -105,6 +107,12 @@ impl CoordinatorInner {
             result_of_unknown(stored).ok_or_else(unknown)?
         };
         Ok((name, SagaProgress::over(status, result)))
+    }
+
+    /// True for a saga that waits in the store, and that this process wakes when its time comes.
+    fn wakes(&self, stored: &Stored) -> bool {
+        let wakes = self.env.reloads && !self.is_closing() && stored.definition.is_some();
+        stored.saga.record.suspended && wakes
     }
 
     /// Refuses an unfinished saga that nothing runs, because this program does not know its definition and no other worker

@@ -75,30 +75,36 @@ impl Followed {
         }
     }
 
-    /// A shutdown begins: the handles are told that this process does not run sagas any more.
-    pub(super) fn end(&self) {
-        for (id, saga) in std::mem::take(&mut *self.sagas()) {
-            if let Some(channel) =
-                saga.channel.upgrade().filter(|channel| channel.current_run() == saga.run)
-            {
-                channel.fail(SagaError::ShutDown { saga: id });
-            }
-        }
+    fn forget_all(&self) {
+        self.sagas().clear();
     }
 }
 
 impl CoordinatorInner {
-    /// Shows the handles of a saga what it does in another process.
+    /// Shows the handles of a saga that goes on what it does, if that may be in another process: here its own task does.
     pub(super) fn follow(&self, channel: &Arc<ProgressChannel>) {
-        let saga = FollowedSaga {
-            channel: Arc::downgrade(channel),
-            run: channel.current_run(),
-            next_seq: None,
-        };
-        self.followed.add(channel.id(), saga);
-        self.followed.begun.notify_one();
+        if self.is_one_of_many() {
+            let saga = FollowedSaga {
+                channel: Arc::downgrade(channel),
+                run: channel.current_run(),
+                next_seq: None,
+            };
+            self.followed.add(channel.id(), saga);
+            self.followed.begun.notify_one();
+        }
         if self.is_closing() {
-            self.followed.end();
+            // a shutdown that began meanwhile may not have seen it
+            self.tell_of_shutdown();
+        }
+    }
+
+    /// A shutdown has begun: tells the handles of sagas that have no task here that this process does not run sagas any more.
+    pub(super) fn tell_of_shutdown(&self) {
+        self.followed.forget_all();
+        for channel in self.progress.without_result() {
+            if !self.running().contains_key(channel.id()) {
+                channel.fail(SagaError::ShutDown { saga: channel.id().clone() });
+            }
         }
     }
 

@@ -34,7 +34,8 @@ pub struct Health {
     /// The sagas that stopped because the store failed. They resume by themselves once it works again, and
     /// whoever awaits them need not do anything.
     pub waiting: Vec<SagaId>,
-    /// How many sagas this coordinator runs, including sagas that wait for the store.
+    /// How many sagas this coordinator runs, including sagas that wait for the store. A saga that only
+    /// waits ([`wait_for`](crate::builtin::wait_for)) has left memory, and is not one of them.
     pub running: usize,
     /// The actions whose calls are limited, by [`max_calls_of`](crate::CoordinatorBuilder::max_calls_of) or
     /// [`max_calls_of_everywhere`](crate::CoordinatorBuilder::max_calls_of_everywhere), and how many of them wait.

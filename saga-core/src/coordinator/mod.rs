@@ -2,7 +2,8 @@
 //!
 //! A coordinator starts sagas and runs each as a task of its own (`start`, `running`). When it is
 //! [built](CoordinatorBuilder::build), it claims and resumes everything that an earlier process left unfinished (`recovery`,
-//! `crash_loop`); while it runs, it reloads sagas whose store failed for a while (`reload`). It answers questions about sagas
+//! `crash_loop`); while it runs, it reloads sagas whose store failed for a while (`reload`), and wakes those that have left memory
+//! to wait, when their time comes (`waker`). It answers questions about sagas
 //! from the store (`stored`, `find`, `inspect`, `facts`, `outcome`), and brings operators' requests to their sagas (`operator`,
 //! `deliver`, `attached`, `request_poller`). How one saga is run is the business of the driver.
 
@@ -42,6 +43,7 @@ mod stored;
 mod strays;
 mod task_tracker;
 mod versions;
+mod waker;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -89,11 +91,12 @@ use start::{AnyStart, StartRequest};
 use strays::StrayEvents;
 use task_tracker::TaskTracker;
 pub use versions::UnknownVersions;
+use waker::Waker;
 
 /// Runs sagas with a context `C`: the clients and pools that their actions use.
 ///
-/// Cheap to clone; all clones are the same coordinator. Dropping it stops nothing: its sagas run on until they
-/// or the runtime end. [`shutdown`](Self::shutdown) hands them over in good order.
+/// Cheap to clone; all clones are the same coordinator. Dropping it stops nothing: its sagas run on, and those that wait are woken,
+/// until they or the runtime end. [`shutdown`](Self::shutdown) hands them over in good order.
 ///
 /// ```
 /// use saga_core::prelude::*;
@@ -144,6 +147,7 @@ struct CoordinatorInner {
     followed: Followed,
     strays: StrayEvents,
     loads: Loads,
+    waker: Waker,
     /// True if the lease could not be renewed the last time.
     renewal_failed: AtomicBool,
     /// How often the lease could be renewed again after that.
@@ -331,6 +335,7 @@ impl CoordinatorInner {
             followed: Followed::default(),
             strays: StrayEvents::default(),
             loads: Loads::default(),
+            waker: Waker::default(),
             renewal_failed: AtomicBool::new(false),
             store_is_back: watch::channel(0).0,
             unknown: Mutex::default(),

@@ -91,14 +91,33 @@ impl CoordinatorInner {
     }
 
     fn resume_pages(self: &Arc<Self>, claimed: Vec<Arc<SagaRecord>>, pages: ClaimedPages) {
+        self.tasks.spawn(self.begin_pages(claimed, pages));
+    }
+
+    /// Resumes sagas that were claimed because they are due. Ready once they are loaded.
+    pub(super) fn resume_page(
+        self: &Arc<Self>,
+        claimed: Vec<SagaRecord>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let claimed = claimed.into_iter().map(Arc::new).collect::<Vec<_>>();
+        let mut pages = ClaimedPages::new(self.clone());
+        pages.add(&claimed);
+        self.begin_pages(claimed, pages)
+    }
+
+    fn begin_pages(
+        self: &Arc<Self>,
+        claimed: Vec<Arc<SagaRecord>>,
+        pages: ClaimedPages,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let ids = claimed.iter().map(|record| record.id.clone()).collect();
         let waiting = claimed.into_iter().map(|record| self.resume_claimed(record)).collect();
         // only now are all of them on the list of running sagas
         let inner = self.clone();
-        self.tasks.spawn(async move {
+        async move {
             inner.pass_on_requests(ids).await;
             inner.schedule_claimed(waiting, pages).await;
-        });
+        }
     }
 
     /// Resumes a saga that was claimed, in a task of its own: one bad log never stops the others.

@@ -14,9 +14,10 @@ use super::CoordinatorInner;
 use super::handle::AnyHandle;
 use super::reload::{Backoff, while_listening};
 use crate::context::{CallHome, TransactionRequest};
+use crate::crash_points::crash_point;
 use crate::driver::{
-    Control, Creation, Driver, DriverLink, PendingRequest, ProgressChannel, RunEnd, SagaProgress,
-    TaskLink,
+    Control, Creation, Driver, DriverLink, Leaving, PendingRequest, ProgressChannel, RunEnd,
+    SagaProgress, TaskLink,
 };
 use crate::error::{SagaError, StartError};
 use crate::log::{Payload, SagaId, SagaStatus};
@@ -105,13 +106,14 @@ impl CallHome for RunningSaga {
 pub(super) struct SagaTask {
     inner: Arc<CoordinatorInner>,
     saga: Arc<RunningSaga>,
-    /// True once another process runs the saga, whose progress is shown to the handles from then on.
-    is_followed: AtomicBool,
+    /// True once the saga goes on without this task, so that its handles still wait: another process runs it, or it waits in the
+    /// store for its time.
+    goes_on: AtomicBool,
 }
 
 impl Drop for SagaTask {
     fn drop(&mut self) {
-        if !self.is_followed.load(Ordering::Relaxed) {
+        if !self.goes_on.load(Ordering::Relaxed) || self.inner.is_closing() {
             // this changes nothing unless the runtime dropped the task
             self.fail(SagaError::ShutDown { saga: self.id().clone() });
         }
@@ -129,6 +131,8 @@ enum AfterRun {
     Loaded(Box<Driver>, Vec<PendingRequest>),
     /// The store failed, and may recover. True if the saga had made progress.
     StoreFailed(Box<(StoreError, bool)>),
+    /// The saga only waits: it leaves memory.
+    Leaves(Box<Leaving>),
     /// The saga stopped or cannot be loaded, and these requests wait for an answer.
     Failed(Box<(SagaError, Vec<PendingRequest>)>),
     /// The saga of this id belongs to this process and does not run: load and run it.
@@ -176,8 +180,8 @@ impl CoordinatorInner {
         let coordinator = Arc::downgrade(self);
         let running = Arc::new(RunningSaga { name, params, fingerprint, run, link, coordinator });
         place.insert(running.clone());
-        let is_followed = AtomicBool::new(false);
-        let task = SagaTask { inner: self.clone(), saga: running.clone(), is_followed };
+        let goes_on = AtomicBool::new(false);
+        let task = SagaTask { inner: self.clone(), saga: running.clone(), goes_on };
         Admission::Admitted(running, task)
     }
 }
@@ -244,6 +248,7 @@ impl SagaTask {
                         let error = SagaError::Store { saga: self.id().clone(), source: error };
                         AfterRun::failed(error, Vec::new())
                     }
+                    AfterRun::Leaves(leaving) => Box::pin(self.leave_memory(*leaving)).await,
                     AfterRun::TakeOver => Box::pin(self.take_over()).await,
                     AfterRun::LookInStore => {
                         Box::pin(self.look_in_store()).await;
@@ -282,6 +287,7 @@ impl SagaTask {
                 let error = SagaError::LostOwnership { saga: self.id().clone() };
                 return AfterRun::failed(error, Vec::new());
             }
+            Ok(RunEnd::OnlyWaits(leaving)) => return AfterRun::Leaves(leaving),
             // the next load migrates it
             Ok(RunEnd::Settled) => return AfterRun::TakeOver,
             Ok(RunEnd::StoreFailed { error, made_progress }) => {
@@ -371,9 +377,38 @@ impl SagaTask {
     fn found_in_store(&self, found: SagaProgress) {
         let is_over = found.result.is_some();
         if self.saga.progress().found_in_store(self.saga.run, found) && !is_over {
-            self.is_followed.store(true, Ordering::Relaxed);
-            self.inner.follow(self.saga.progress());
+            self.goes_on_without_task();
         }
+    }
+
+    /// The saga goes on although this task ends, and its handles wait for that.
+    fn goes_on_without_task(&self) {
+        self.goes_on.store(true, Ordering::Relaxed);
+        self.inner.follow(self.saga.progress());
+    }
+
+    /// The store keeps the saga until its time comes, or somebody asks something of it.
+    async fn leave_memory(&self, Leaving { suspension, dag }: Leaving) -> AfterRun {
+        let wake_at = suspension.wake_at;
+        self.inner.definitions.know(dag);
+        crash_point("driver.suspend.asking");
+        let mut requests = Vec::new();
+        let suspended = self.inner.env.store.suspend(suspension);
+        let suspended = while_listening(&self.saga.link, |new| requests.push(new), suspended).await;
+        self.inner.env.store_health.note(&suspended);
+        let id = self.id().clone();
+        let error = match suspended {
+            Ok(()) => {
+                crash_point("driver.suspend.durable");
+                self.goes_on_without_task();
+                self.inner.waker.note(&self.inner, wake_at);
+                // requests that came meanwhile are dropped, so whoever made them wakes the saga
+                return AfterRun::Done;
+            }
+            Err(StoreError::Fenced { .. }) => SagaError::LostOwnership { saga: id },
+            Err(source) => SagaError::Store { saga: id, source },
+        };
+        AfterRun::failed(error, requests)
     }
 
     /// Ends the task of a saga that cannot be loaded. Another process may have ended the saga by now.

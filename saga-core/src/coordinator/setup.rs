@@ -185,6 +185,7 @@ impl Setup {
             }
             inner.share_store();
             inner.poll_requests();
+            inner.wake_sagas();
             Ok(inner)
         })
     }

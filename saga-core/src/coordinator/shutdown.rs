@@ -88,7 +88,7 @@ impl CoordinatorInner {
     fn shutdown(&self, grace: Duration) -> BoxFuture<'_, Result<ShutdownReport, StoreError>> {
         Box::pin(async move {
             self.env.closing.send_replace(true);
-            self.followed.end();
+            self.tell_of_shutdown();
             let drained = self.send_to_all(|| Control::Drain);
             select(pin!(self.until_idle()), pin!(wait(grace))).await;
             let blocked = self.stop().await;
@@ -99,6 +99,8 @@ impl CoordinatorInner {
             } else {
                 self.until(|running| running.keys().all(|id| blocked.contains(id))).await;
             }
+            // some may have left memory since
+            self.tell_of_shutdown();
             self.close().await?;
             Ok(report(drained, blocked))
         })

@@ -1,7 +1,7 @@
-//! Strays: sagas that this process owns in a shared store, and that no task of it runs.
+//! Strays: sagas that this process owns, and that no task of it runs.
 //!
 //! A claim or a creation whose reply was lost may have taken effect, even a while after it was given up. Its sagas then have
-//! an owner that is alive, so that no other process takes them over. So after each such event this process compares what
+//! an owner that is alive, so that no process takes them over. So after each such event this process compares what
 //! it owns with what it runs, a few times and ever less often, and runs what is missing.
 
 use std::sync::Arc;
@@ -36,6 +36,11 @@ pub(super) struct StrayLooks {
 }
 
 impl StrayLooks {
+    /// True if later polls must look, too.
+    pub(super) fn go_on(&self) -> bool {
+        self.left > 0
+    }
+
     /// True if it is to be looked for strays at this poll.
     fn is_due(&mut self, events: u64) -> bool {
         if self.events != events {

@@ -21,6 +21,7 @@ mod events;
 #[cfg_attr(not(feature = "metrics"), path = "no_histograms.rs")]
 mod histograms;
 mod lease;
+mod leave;
 mod link;
 mod nesting;
 mod parts_output;
@@ -64,6 +65,7 @@ pub use events::{EventKind, Events, MissedEvents, SagaEvent};
 pub(crate) use events::{Observers, WeakObservers};
 use histograms::{CreationTime, Stopwatch};
 pub(crate) use lease::Lease;
+pub(crate) use leave::Leaving;
 pub(crate) use link::{Control, Creation, DriverLink, TaskLink};
 pub use permits::LimitedAction;
 pub(crate) use permits::{CallLimits, ShareTerms};
@@ -90,6 +92,8 @@ pub(crate) enum RunEnd {
     Lost,
     /// The saga may go on under another version. Its handles were told nothing.
     Settled,
+    /// The saga only waits, for so long that it is not worth its memory. Its handles were told nothing.
+    OnlyWaits(Box<Leaving>),
     /// The store failed, and may recover. The handles of the saga were told nothing.
     StoreFailed { error: StoreError, made_progress: bool },
 }
@@ -159,6 +163,7 @@ impl Driver {
                 }
             }
             self.begin_transaction(&mut task);
+            self.linger(&mut task);
             let wakeup = poll_fn(|cx| task.poll(link, &mut self.clock, cx)).await;
             if let Wakeup::Control(Control::LeaseEnded) = wakeup {
                 match self.env.lease.as_ref().filter(|_| task.created) {
@@ -167,6 +172,9 @@ impl Driver {
                     // it is not known whether the saga is in the store; no call begins in either case
                     None => continue,
                 }
+            }
+            if let Wakeup::Lingered = wakeup {
+                return RunEnd::OnlyWaits(self.leaving().into());
             }
             if let Err(existing) = self.events_after(wakeup, &mut task, link, &mut events) {
                 return RunEnd::Exists(existing.into());
@@ -224,7 +232,7 @@ impl Driver {
             Wakeup::TransactionRequested => {}
             Wakeup::Tick => events.push(Event::Tick),
             // dealt with before
-            Wakeup::Control(Control::LeaseEnded) => {}
+            Wakeup::Lingered | Wakeup::Control(Control::LeaseEnded) => {}
             Wakeup::Control(Control::Drain) => events.push(Event::Drain),
             Wakeup::Control(Control::Request(request)) => {
                 events.extend(self.accept(request, task));

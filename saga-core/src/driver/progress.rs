@@ -29,7 +29,8 @@ impl SagaProgress {
         Self { status, result: Some(Arc::new(result)), run: 0 }
     }
 
-    /// Another process of a shared store runs the saga.
+    /// The saga goes on without a task of this process: another process of a shared store runs it, or it waits in the store for
+    /// its time.
     pub(crate) fn elsewhere(status: SagaStatus) -> Self {
         Self { status, result: None, run: 0 }
     }
@@ -65,6 +66,15 @@ impl ProgressChannels {
         let channel = Arc::new(channel);
         *place = Arc::downgrade(&channel);
         channel
+    }
+}
+
+impl ProgressChannels {
+    /// The channels of all sagas of which no result is known.
+    pub(crate) fn without_result(&self) -> Vec<Arc<ProgressChannel>> {
+        // one that is dropped meanwhile locks the list itself
+        let all = lock(&self.0).values().filter_map(Weak::upgrade).collect::<Vec<_>>();
+        all.into_iter().filter(|channel| channel.result().is_none()).collect()
     }
 }
 

@@ -122,6 +122,11 @@ impl WaitingOperators {
         self.0.get_or_insert_default().operators.entry(id).or_default().push(reply);
     }
 
+    /// True if nobody waits for an answer.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|waiting| waiting.operators.is_empty())
+    }
+
     pub(super) fn answer(&mut self, id: Uuid, answer: &Answer) {
         if let Some(waiting) = &mut self.0 {
             waiting.answer(id, answer);

@@ -42,6 +42,8 @@ pub(super) struct TaskState<'a> {
     pub(super) operators: WaitingOperators,
     pub(super) transactions: TransactionQueue,
     pub(super) timer: Option<BoxFuture<'static, ()>>,
+    /// When the saga leaves memory, if nothing happens until then.
+    pub(super) lingers: Option<BoxFuture<'static, ()>>,
     /// Outputs that could not be stored, for their undos.
     unstorable: Option<Box<UnstorableOutputs>>,
     /// The term of the lease in which the store was asked for the last append, if the store is shared.
@@ -76,6 +78,8 @@ pub(super) enum Wakeup {
     CallsEnded(Option<EndedCall>),
     PermitsGranted(Vec<VertexId>),
     Tick,
+    /// The saga has only waited for a while.
+    Lingered,
     Control(Control),
 }
 
@@ -94,6 +98,7 @@ impl<'a> TaskState<'a> {
             operators: WaitingOperators::default(),
             transactions: TransactionQueue::default(),
             timer: None,
+            lingers: None,
             unstorable: None,
             lease_term: 0,
             store_error: None,
@@ -122,6 +127,13 @@ impl<'a> TaskState<'a> {
             || self.append.is_some()
             || self.transactions.is_active();
         !busy && self.effects.is_empty() && self.calls.interrupted().next().is_some()
+    }
+
+    /// True if nothing of the saga is in flight, and nobody here waits for an answer of it.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let idle =
+            self.effects.is_empty() && self.append.is_none() && !self.transactions.is_active();
+        idle && self.created && !self.stopped && self.operators.is_empty()
     }
 
     /// Ready with what happened; otherwise the task sleeps until something happens.
@@ -184,6 +196,11 @@ impl<'a> TaskState<'a> {
         self.permits.poll_granted(cx, &mut granted);
         if !granted.is_empty() {
             return Poll::Ready(Wakeup::PermitsGranted(granted));
+        }
+        if let Some(lingers) = &mut self.lingers
+            && lingers.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Wakeup::Lingered);
         }
         // it is about to sleep: only now a message must wake it
         link.poll_message(cx).map(Wakeup::Control)

@@ -105,6 +105,12 @@ impl Machine {
         self.forget_wake_up();
     }
 
+    /// By how many milliseconds the wall clock is behind what it would show, had it never been set back. Waits that have a length
+    /// are measured by that, and a machine knows it only as long as the process lives or the log ends in the future.
+    pub fn set_back(&self) -> u64 {
+        self.set_back.unwrap_or_default()
+    }
+
     /// The last [`Effect::WakeAt`] does not count any more.
     pub(super) fn forget_wake_up(&mut self) {
         if let Some(rare) = &mut self.rare {

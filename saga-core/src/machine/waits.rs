@@ -105,6 +105,10 @@ impl Machine {
     /// [`wake_at`](Self::wake_at), or until somebody asks for something. [`Event::Recovered`](super::Event::Recovered) is
     /// all that it needs to go on.
     pub fn only_waits(&self) -> bool {
+        // asked after each turn of every saga, and few have any
+        if self.state.waits().is_empty() {
+            return false;
+        }
         let rare = self.rare();
         let nothing_under_way = self.under_way.calls() == 0
             && self.candidates.is_empty()
@@ -114,10 +118,6 @@ impl Machine {
         let nothing_to_write = !self.appending && self.batch.is_empty() && rare.inbox.is_empty();
         let state = &self.state;
         let going = state.ended.is_none() && state.parked.is_none() && state.unwinding.is_none();
-        going
-            && !state.waits().is_empty()
-            && nothing_under_way
-            && nothing_to_write
-            && rare.watched.is_none()
+        going && nothing_under_way && nothing_to_write && rare.watched.is_none()
     }
 }

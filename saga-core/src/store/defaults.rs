@@ -1,8 +1,8 @@
 //! What a store does that has nothing better, with the methods that every store has.
 
 use super::counts::Counting;
-use super::{ListFilter, Position, Store, StoreError, StoredSaga, VersionCounts};
-use crate::log::SagaId;
+use super::{ListFilter, Position, Store, StoreError, StoredSaga, VersionCounts, WorkerId};
+use crate::log::{SagaId, SagaStatus};
 
 /// Loads one after the other.
 pub(super) async fn load_many(
@@ -14,6 +14,27 @@ pub(super) async fn load_many(
         loaded.push(store.load(id).await);
     }
     loaded
+}
+
+/// Lists the unfinished sagas.
+pub(super) async fn owned(
+    store: &(impl Store + ?Sized),
+    worker: WorkerId,
+) -> Result<Vec<SagaId>, StoreError> {
+    let statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
+    let (parked, suspended) = (Some(false), Some(false));
+    let mut filter =
+        ListFilter { statuses, parked, suspended, limit: 1000, ..ListFilter::default() };
+    let mut owned = Vec::new();
+    loop {
+        let page = store.list(filter.clone()).await?;
+        let ours = page.iter().filter(|record| record.owner.as_ref() == Some(&worker));
+        owned.extend(ours.map(|record| record.id.clone()));
+        filter.after = page.last().map(|record| record.id.clone());
+        if page.len() < filter.limit {
+            return Ok(owned);
+        }
+    }
 }
 
 /// Lists all sagas.

@@ -298,10 +298,9 @@ pub trait Store: Send + Sync + 'static {
     /// after a [claim](Self::claim) or another call that has failed and may have taken effect all the same, and runs
     /// what it does not run yet.
     ///
-    /// The default returns none, which suits stores with one worker at a time.
+    /// The default [lists](Self::list) all unfinished sagas.
     fn owned(&self, worker: &WorkerId) -> BoxFuture<'_, Result<Vec<SagaId>, StoreError>> {
-        let _ = worker;
-        Box::pin(async { Ok(Vec::new()) })
+        Box::pin(defaults::owned(self, worker.clone()))
     }
 
     /// Gives up ownership of all unfinished sagas that `worker` owns, and resets their `attempts` to 0, because
