@@ -19,6 +19,7 @@ mod from_actions;
 mod handle;
 mod health;
 pub(crate) mod inspect;
+mod letting_go;
 mod loads;
 mod migration;
 mod node_key;
