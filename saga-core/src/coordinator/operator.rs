@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 
 use super::attached::AttachedStore;
 use super::deliver::OwnSagas;
+use super::signal::MAX_EVENT_ID;
 use super::{Coordinator, CoordinatorInner};
 use crate::ambient::uuid_and_time;
 use crate::error::OperateError;
@@ -250,9 +251,26 @@ impl Operator {
 
     pub(super) fn check_lengths(&self, command: &Command) -> Result<(), OperateError> {
         let note = command.note().map_or(0, str::len);
-        for (what, len, max) in
-            [("note", note, MAX_NOTE), ("name of the operator", self.by.len(), MAX_NAME)]
-        {
+        let event_id = match command {
+            Command::Signal { event_id, .. } => event_id.len(),
+            Command::Cancel { .. }
+            | Command::Pause
+            | Command::Resume
+            | Command::Step
+            | Command::RetryUndo { .. }
+            | Command::RetryAll
+            | Command::Resolve { .. }
+            | Command::Rollback { .. }
+            | Command::Retry { .. }
+            | Command::Decide { .. }
+            | Command::Unpark
+            | Command::Inject { .. } => 0,
+        };
+        for (what, len, max) in [
+            ("note", note, MAX_NOTE),
+            ("name of the operator", self.by.len(), MAX_NAME),
+            ("id of the event", event_id, MAX_EVENT_ID),
+        ] {
             if len > max {
                 return Err(OperateError::TooLong { what, len, max });
             }

@@ -42,10 +42,6 @@ impl<E: ExternalEvent> SendSignal<E> {
             OperateError::Refused { saga, refusal }
         };
         let event_id = self.event_id.unwrap_or_else(|| uuid_by_time().to_string());
-        let (len, max) = (event_id.len(), MAX_EVENT_ID);
-        if len > max {
-            return Err(OperateError::TooLong { what: "id of the event", len, max });
-        }
         let event = match event_type::<E>() {
             Ok(event) => event,
             Err(why) => return Err(refused(why.to_string())),

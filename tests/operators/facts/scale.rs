@@ -58,6 +58,9 @@ async fn is_listed(store: impl Store + Clone, sagas: usize) {
     assert_eq!((stuck, parked), (sagas / 100, sagas / 1000));
     let prefix = Some("order-0012".to_string());
     let some = SagaFilter { id_prefix: prefix, ..in_states(&[ListedState::Stuck]) };
+    // a version that none of them has, without reading all of them
+    let none = SagaFilter { version: Some(7), ..SagaFilter::default() };
+    assert!(alice.list(none).await.unwrap().is_empty());
     let ids = alice.list(some).await.unwrap();
     let ids = ids.iter().map(|saga| saga.id.as_str()).collect::<Vec<_>>();
     assert_eq!(ids, ["order-001203"]);

@@ -1,5 +1,7 @@
 //! Which sagas there are: a line for each, a page at a time.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::Reader;
@@ -196,10 +198,21 @@ impl Reader<'_> {
     async fn list(&self, mut filter: SagaFilter) -> Result<Vec<SagaSummary>, StoreError> {
         let page_size = filter.page_size();
         let mut found = Vec::new();
+        // of which definitions, once that has been found out
+        let mut fingerprints: Option<Vec<String>> = None;
         loop {
             let mut page = Vec::new();
             for query in filter.queries() {
-                page.extend(self.store.list(query).await?);
+                let Some(fingerprints) = &fingerprints else {
+                    page.extend(self.store.list(query).await?);
+                    continue;
+                };
+                for fingerprint in fingerprints {
+                    let fingerprint = Some(fingerprint.clone());
+                    page.extend(
+                        self.store.list(ListFilter { fingerprint, ..query.clone() }).await?,
+                    );
+                }
             }
             page.sort_unstable_by(|a, b| a.id.cmp(&b.id));
             page.truncate(page_size);
@@ -216,7 +229,21 @@ impl Reader<'_> {
                 found.truncate(page_size);
                 return Ok(found);
             }
+            // sagas of another version were on the page: there may be very many of these
+            if let (Some(version), None, None) =
+                (filter.version, &filter.fingerprint, &fingerprints)
+            {
+                fingerprints = Some(self.fingerprints(version).await?);
+            }
         }
+    }
+
+    /// The fingerprints of the definitions that have this version, which is part of a fingerprint.
+    async fn fingerprints(&self, version: u32) -> Result<Vec<String>, StoreError> {
+        let counts = self.store.counts().await?.into_iter();
+        let of = counts.filter(|of| stored_version(of.dag.as_bytes()) == Some(version));
+        let fingerprints = of.map(|of| of.fingerprint).collect::<BTreeSet<_>>();
+        Ok(fingerprints.into_iter().collect())
     }
 }
 

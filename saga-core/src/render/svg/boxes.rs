@@ -8,6 +8,8 @@ use crate::log::ActionState;
 
 /// The sizes of the two kinds of text, and the height of a line.
 pub(super) const NAME: f64 = 13.0;
+/// Names are bold: as wide as other text of this size.
+pub(super) const NAME_WIDTH: f64 = 1.1 * NAME;
 pub(super) const SMALL: f64 = 11.0;
 pub(super) const LINE: f64 = 16.0;
 /// The least distance of text from a border, and that of a sign.
@@ -122,7 +124,7 @@ impl Item<'_> {
 
 impl<'d> NodeBox<'d> {
     fn of(node: &'d Drawn, scene: Scene) -> Self {
-        let lines = [(node.name.as_str(), NAME, if scene.states { SIGN } else { 0.0 })];
+        let lines = [(node.name.as_str(), NAME_WIDTH, if scene.states { SIGN } else { 0.0 })];
         let states = node.states().unwrap_or_default();
         let lines =
             lines.into_iter().chain([(node.runs.as_str(), SMALL, 0.0), (&states, SMALL, 0.0)]);

@@ -7,8 +7,8 @@ use super::super::layout::{Point, Size};
 use super::super::{Drawing, Drawn, in_words};
 use super::SvgOptions;
 use super::boxes::{
-    Item, LINE, Line, MOST_TEXT, NAME, NodeBox, PAD, PIVOT, PartBox, Picture, SIGN, SMALL, Scene,
-    TITLE,
+    Item, LINE, Line, MOST_TEXT, NAME, NAME_WIDTH, NodeBox, PAD, PIVOT, PartBox, Picture, SIGN,
+    SMALL, Scene, TITLE,
 };
 use super::look::{FRONTIER, Look, NEUTRAL, look};
 use super::text::{escaped, isolated, shortened, width};
@@ -217,11 +217,11 @@ impl Writer<'_> {
     /// The lines of a node, in its middle; for one that contains others, at the left.
     fn head(&mut self, node: &NodeBox<'_>, look: &Look, at: Point) {
         let leaf = node.parts.is_empty();
-        let name = shortened(&node.node.name, NAME, MOST_TEXT);
+        let name = shortened(&node.node.name, NAME_WIDTH, MOST_TEXT);
         let sign = if node.node.counts.is_empty() { 0.0 } else { SIGN };
         let middle = at.x + node.size.width / 2.0;
         let left = match leaf {
-            true => middle - (width(&name, NAME) + sign) / 2.0,
+            true => middle - (width(&name, NAME_WIDTH) + sign) / 2.0,
             false => at.x + PAD,
         };
         let mut y = at.y + PAD / 2.0 + LINE - 4.0;
