@@ -219,10 +219,17 @@ pub(crate) fn is_paused() -> bool {
 
 /// True if this time by tokio's clock, which was read right after the system's, is not the system's.
 fn is_set_apart(at: Instant, real: RealInstant) -> bool {
-    let at = at.into_std();
-    // what comes so soon after is the system's time, and need not be compared with a third reading
-    let soon = Duration::from_micros(20);
-    at < real || at.duration_since(real) > soon && at > RealInstant::now()
+    at.into_std() < real || Instant::now() == at && stands_still(at)
+}
+
+/// True if tokio's clock still shows this time though the system's has moved on. A paused clock may show the same time as the
+/// system's, or one that is ahead of it, so comparing the two would not do.
+fn stands_still(at: Instant) -> bool {
+    let before = RealInstant::now();
+    while RealInstant::now() == before {
+        std::hint::spin_loop();
+    }
+    Instant::now() == at
 }
 
 #[cfg(test)]
@@ -240,5 +247,22 @@ mod tests {
         let (after, set) = clock.look(&mut view);
         assert!((3_600_000..3_601_000).contains(&(after.0 - before.0)), "{before:?}, {after:?}");
         assert_eq!(set, None, "a paused clock that advances was not set");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_is_recognized_also_when_the_system_clock_shows_the_same_time() {
+        let began = RealInstant::now();
+        tokio::time::advance(Duration::from_millis(2)).await;
+        while began.elapsed() < Duration::from_millis(5) {
+            assert!(is_paused(), "{:?} after the clock was paused", began.elapsed());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_runs_is_not_taken_for_a_paused_one() {
+        let began = RealInstant::now();
+        while began.elapsed() < Duration::from_millis(5) {
+            assert!(!is_paused());
+        }
     }
 }
