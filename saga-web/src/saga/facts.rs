@@ -106,7 +106,7 @@ fn cause(facts: &SagaFacts) -> Option<&String> {
 }
 
 /// The nodes with a call in flight: their last attempt has no end.
-fn in_flight(facts: &SagaFacts) -> HashSet<&NodePath> {
+pub(super) fn in_flight(facts: &SagaFacts) -> HashSet<&NodePath> {
     let mut open = HashSet::new();
     for attempt in &facts.timeline {
         match attempt.ended_at.is_none() && !attempt.cut_off {
@@ -190,13 +190,14 @@ fn staying(visit: &Visit, facts: &SagaFacts) -> Markup {
 }
 
 fn list(visit: &Visit, facts: &SagaFacts, nodes: &[&NodeFacts], label: &str) -> Markup {
+    let in_flight = in_flight(facts);
     let head =
         ["Node", "State", "Attempts", "Began, ended", "Keys of action and undo", "Last error"];
     let rows = html! {
         @for node in nodes.iter().take(MAX_EFFECTS) {
             tr {
                 th scope="row" { (user(node.node.as_str())) }
-                td data-label="State" { (node_state(node)) }
+                td data-label="State" { (node_state(node, &in_flight)) }
                 td data-label="Attempts" { (attempts(node)) }
                 td data-label="Began, ended" { (times(node)) }
                 td data-label="Keys" { (keys(node)) }
@@ -232,11 +233,12 @@ fn times(node: &NodeFacts) -> Markup {
     }
 }
 
-/// The state of a node, and what its word does not say.
-pub(super) fn node_state(node: &NodeFacts) -> Markup {
+/// The state of a node, and what its word does not say. A call that is in flight is not in doubt yet.
+pub(super) fn node_state(node: &NodeFacts, in_flight: &HashSet<&NodePath>) -> Markup {
+    let in_doubt = node.in_doubt && !in_flight.contains(&node.node);
     html! {
         @if node.wait.is_some() { span.chip.hold { "waiting" } } @else { (node_chip(node.state)) }
-        @if node.in_doubt { " " span.chip.warn { "in doubt" } }
+        @if in_doubt { " " span.chip.warn { "in doubt" } }
         @if node.is_known_by_transaction() { " " span.chip { "transaction, not committed" } }
         @if node.resolved { " " span.chip.hold { "resolved by hand" } }
     }

@@ -1,6 +1,6 @@
 //! The nodes of a saga as a list.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::Extension;
 use axum::extract::{Query, State};
@@ -10,7 +10,7 @@ use saga_core::log::{EntryKind, NodeEntry, NodePath, Payload, Timestamp};
 use saga_core::operator::{NodeFacts, SagaView};
 use serde::Deserialize;
 
-use super::facts::{attempts, errors, keys, node_state};
+use super::facts::{attempts, errors, in_flight, keys, node_state};
 use super::path::SagaPath;
 use crate::app::{Shared, Visit};
 use crate::ask::replace_output;
@@ -62,6 +62,7 @@ async fn shown(app: &Shared, visit: &Visit, id: &str, asked: &Asked) -> Result<M
         false => None,
     };
     let outputs = view.as_ref().map(outputs);
+    let in_flight = in_flight(&facts);
     let nodes = facts.nodes.iter().filter(|node| is_under(node.node.as_str(), &asked.under));
     let nodes = nodes.collect::<Vec<_>>();
     let rest = nodes.get(asked.from.min(nodes.len())..).unwrap_or_default();
@@ -79,7 +80,7 @@ async fn shown(app: &Shared, visit: &Visit, id: &str, asked: &Asked) -> Result<M
         ol.nodes start=(asked.from.saturating_add(1)) {
             @for node in shown {
                 li {
-                    (card(node, facts.at, outputs.as_ref()))
+                    (card(node, &in_flight, facts.at, outputs.as_ref()))
                     @if let Some(button) = replace_output(visit, &facts, node) { div.buttons { (button) } }
                 }
             }
@@ -105,9 +106,14 @@ fn outputs(view: &SagaView) -> Outputs<'_> {
     outputs.collect()
 }
 
-fn card(node: &NodeFacts, now: Timestamp, outputs: Option<&Outputs<'_>>) -> Markup {
+fn card(
+    node: &NodeFacts,
+    in_flight: &HashSet<&NodePath>,
+    now: Timestamp,
+    outputs: Option<&Outputs<'_>>,
+) -> Markup {
     html! {
-        h2 { (user(node.node.as_str())) " " (node_state(node)) }
+        h2 { (user(node.node.as_str())) " " (node_state(node, in_flight)) }
         dl.facts {
             @if let Some(action) = &node.action { div { dt { "Action" } dd { (user(action.as_str())) } } }
             div { dt { "Attempts" } dd { (attempts(node)) } }

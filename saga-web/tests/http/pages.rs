@@ -108,6 +108,9 @@ async fn what_is_in_doubt_comes_first_with_what_to_look_up() {
     assert!(page.between("id=\"doubt\"", ">").contains("hidden"), "{}", page.body);
     let effects = page.between("id=\"effects\"", "id=\"graph\"");
     assert!(effects.contains("In flight") && effects.contains(">pack<"), "{effects}");
+    assert!(!page.body.contains(">in doubt<"), "{}", page.body);
+    let nodes = alice.get("/sagas/order-1/nodes").await.body;
+    assert!(nodes.contains(">running<") && !nodes.contains(">in doubt<"), "{nodes}");
 }
 
 #[tokio::test]
